@@ -1,0 +1,163 @@
+//! Writes `include/shardspec.h` from the exports in `src/ffi`, and names the shared library.
+//!
+//! Each file of exports becomes a section of the header, headed by the text at the file's top, so
+//! that the header reads as a manual.
+
+#![allow(clippy::arithmetic_side_effects, reason = "counts lines of text")]
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+/// The sections, in reading order: files of `src/ffi`.
+const SECTIONS: [&str; 9] =
+    ["error", "version", "dtype", "properties", "placement", "spec", "chunk", "metadata", "tensor"];
+
+const TOP: &str = r#"/* shardspec.h - how a tensor is cut across workers, who owns what, and moving the bytes.
+ *
+ * A spec says how to cut. With the sizes of a tensor it gives metadata: who owns what. With metadata,
+ * buffers are cut into shards and put together again.
+ *
+ *   shardspec_spec_new_chunk -> shardspec_spec_build_metadata -> shardspec_metadata_scatter / _gather
+ *
+ * What holds for every function:
+ *
+ * - It returns a status, SHARDSPEC_OK or the reason of a refusal, and tells more in the
+ *   shardspec_error that is its last argument, which may be NULL.
+ * - When it fails, nothing was written but that error.
+ * - Nothing that is passed changes hands: strings and arrays are read during the call and copied
+ *   where they are kept. Results are written into memory of the caller's; handles among them are
+ *   the caller's to free with the function named for it.
+ * - A handle is a number in the shape of a pointer. A freed, forged or wrong one is refused with
+ *   SHARDSPEC_INVALID_HANDLE, never followed. What it names does not change, so any thread may use
+ *   it, and may free it while others do.
+ * - It may be called from any thread, and in a child process after fork. No thread outlives a call.
+ * - Other pointers are checked for NULL and alignment. That they point to as much memory as their
+ *   lengths say is the caller's promise.
+ * - Texts are UTF-8 and end in NUL. Sizes and offsets count elements and are signed 64-bit.
+ *
+ * This file is generated from src/ffi when the library is built: edit that instead. */
+"#;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=cbindgen.toml");
+    println!("cargo:rerun-if-changed=src/ffi");
+    println!("cargo:rerun-if-changed=include/shardspec.h");
+    name_shared_library()?;
+    let header = header(&root)?;
+    let path = root.join("include/shardspec.h");
+    if fs::read_to_string(&path).ok().as_deref() == Some(&header) {
+        return Ok(());
+    }
+    // A source tree that can't be written still builds; that its header is up to date is checked
+    // where it can be.
+    if let Err(error) =
+        fs::create_dir_all(root.join("include")).and_then(|()| fs::write(&path, header))
+    {
+        println!("cargo:warning=include/shardspec.h is out of date and can't be written: {error}");
+    }
+    Ok(())
+}
+
+/// cargo gives a shared library no name of its own; programs should record the ABI version.
+fn name_shared_library() -> Result<(), Box<dyn Error>> {
+    let argument = match env::var("CARGO_CFG_TARGET_OS")?.as_str() {
+        "linux" | "android" | "freebsd" | "netbsd" | "openbsd" => "-Wl,-soname,libshardspec.so.0",
+        "macos" | "ios" => "-Wl,-install_name,@rpath/libshardspec.0.dylib",
+        _ => return Ok(()),
+    };
+    println!("cargo:rustc-cdylib-link-arg={argument}");
+    Ok(())
+}
+
+fn header(root: &Path) -> Result<String, Box<dyn Error>> {
+    let mut header = String::from(TOP);
+    header.push_str("#ifndef SHARDSPEC_H\n#define SHARDSPEC_H\n\n");
+    header.push_str("#include <stddef.h>\n#include <stdint.h>\n\n");
+    header.push_str("#ifdef __cplusplus\nextern \"C\" {\n#endif\n");
+    for section in SECTIONS {
+        let source = root.join(format!("src/ffi/{section}.rs"));
+        let text = fs::read_to_string(&source)?;
+        write!(header, "\n{}\n", heading(&text))?;
+        if section == "version" {
+            header.push_str(&version_macros()?);
+        }
+        let declarations = declarations(root, &source)?;
+        header.push_str(&declarations);
+        if section == "error" {
+            header.push_str(ERROR_INIT);
+        }
+    }
+    header.push_str(
+        "\n#ifdef __cplusplus\n} /* extern \"C\" */\n#endif\n\n#endif /* SHARDSPEC_H */\n",
+    );
+    Ok(header)
+}
+
+const ERROR_INIT: &str = r#"
+/* An error before its first call: `shardspec_error err = SHARDSPEC_ERROR_INIT;` */
+#define SHARDSPEC_ERROR_INIT { sizeof(shardspec_error), SHARDSPEC_OK, -1, -1, -1, 0, 0, { 0 } }
+"#;
+
+/// The comment over a section: the `//!` lines at the top of its file.
+fn heading(text: &str) -> String {
+    let lines = text.lines().map_while(|line| line.strip_prefix("//!"));
+    let mut heading = format!("/* {}\n", "=".repeat(96));
+    for line in lines {
+        heading.push_str(format!(" * {}", line.trim_start()).trim_end());
+        heading.push('\n');
+    }
+    heading.push_str(" */\n");
+    heading
+}
+
+fn version_macros() -> Result<String, Box<dyn Error>> {
+    let mut macros =
+        String::from("/* Version of this header: that of the library it came with. */\n");
+    writeln!(macros, "#define SHARDSPEC_VERSION \"{}\"", env::var("CARGO_PKG_VERSION")?)?;
+    for part in ["MAJOR", "MINOR", "PATCH"] {
+        let value = env::var(format!("CARGO_PKG_VERSION_{part}"))?;
+        writeln!(macros, "#define SHARDSPEC_VERSION_{part} {value}")?;
+    }
+    macros.push('\n');
+    Ok(macros)
+}
+
+fn declarations(root: &Path, source: &Path) -> Result<String, Box<dyn Error>> {
+    let config = cbindgen::Config::from_file(root.join("cbindgen.toml"))?;
+    let bindings = cbindgen::Builder::new().with_config(config).with_src(source).generate()?;
+    let mut bytes = Vec::new();
+    bindings.write(&mut bytes);
+    Ok(tidy(String::from_utf8(bytes)?.trim_start()))
+}
+
+/// Comments of one line on one line, and constants without blank lines between them.
+fn tidy(declarations: &str) -> String {
+    let lines: Vec<&str> = declarations.lines().collect();
+    let mut tidy: Vec<String> = Vec::new();
+    let mut at = 0;
+    while let Some(&line) = lines.get(at) {
+        let indent = line.len() - line.trim_start().len();
+        let comment = (line.trim() == "/*"
+            && lines.get(at + 2).map(|end| end.trim()) == Some("*/"))
+        .then(|| lines.get(at + 1).map(|text| text.trim()))
+        .flatten();
+        let next_constant = tidy.last().is_some_and(|last| last.starts_with("#define"))
+            && lines.get(at + 4).is_some_and(|next| next.starts_with("#define"));
+        match comment {
+            Some(text) => {
+                tidy.push(format!("{:indent$}/* {text} */", ""));
+                at += 3;
+            }
+            None if line.is_empty() && next_constant => at += 1,
+            None => {
+                tidy.push(line.to_owned());
+                at += 1;
+            }
+        }
+    }
+    tidy.join("\n") + "\n"
+}

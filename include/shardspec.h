@@ -1,0 +1,1046 @@
+/* shardspec.h - how a tensor is cut across workers, who owns what, and moving the bytes.
+ *
+ * A spec says how to cut. With the sizes of a tensor it gives metadata: who owns what. With metadata,
+ * buffers are cut into shards and put together again.
+ *
+ *   shardspec_spec_new_chunk -> shardspec_spec_build_metadata -> shardspec_metadata_scatter / _gather
+ *
+ * What holds for every function:
+ *
+ * - It returns a status, SHARDSPEC_OK or the reason of a refusal, and tells more in the
+ *   shardspec_error that is its last argument, which may be NULL.
+ * - When it fails, nothing was written but that error.
+ * - Nothing that is passed changes hands: strings and arrays are read during the call and copied
+ *   where they are kept. Results are written into memory of the caller's; handles among them are
+ *   the caller's to free with the function named for it.
+ * - A handle is a number in the shape of a pointer. A freed, forged or wrong one is refused with
+ *   SHARDSPEC_INVALID_HANDLE, never followed. What it names does not change, so any thread may use
+ *   it, and may free it while others do.
+ * - It may be called from any thread, and in a child process after fork. No thread outlives a call.
+ * - Other pointers are checked for NULL and alignment. That they point to as much memory as their
+ *   lengths say is the caller's promise.
+ * - Texts are UTF-8 and end in NUL. Sizes and offsets count elements and are signed 64-bit.
+ *
+ * This file is generated from src/ffi when the library is built: edit that instead. */
+#ifndef SHARDSPEC_H
+#define SHARDSPEC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ================================================================================================
+ * Status and errors.
+ *
+ * Every function that can fail returns a `shardspec_status` and takes a `shardspec_error *` as its
+ * last argument. The error is the caller's own, mostly on its stack, and may be NULL. There is no
+ * hidden "last error", so calls may move between threads.
+ */
+
+/* The call did what it says. */
+#define SHARDSPEC_OK 0
+/* A pointer that must not be NULL was NULL. */
+#define SHARDSPEC_NULL_ARGUMENT 1
+/* A value that this argument may never have. */
+#define SHARDSPEC_INVALID_ARGUMENT 2
+/* A handle that was freed, was never made, or is of another kind. */
+#define SHARDSPEC_INVALID_HANDLE 3
+/* A text that is no placement. */
+#define SHARDSPEC_INVALID_PLACEMENT 4
+/* A sharding dimension that the tensor does not have. */
+#define SHARDSPEC_INVALID_DIM 5
+/* An index past the end. */
+#define SHARDSPEC_INDEX_OUT_OF_RANGE 6
+/* Numbers of dimensions that should agree and do not. */
+#define SHARDSPEC_RANK_MISMATCH 7
+/* Two shards own the same elements. */
+#define SHARDSPEC_OVERLAP 8
+/* No shard owns some of the elements. */
+#define SHARDSPEC_GAP 9
+/* A shard reaches past the tensor. */
+#define SHARDSPEC_OUT_OF_BOUNDS 10
+/* A value that does not fit into 64 bits. */
+#define SHARDSPEC_OVERFLOW 11
+/* The caller's buffer is too small; `limit` is the capacity that is needed. */
+#define SHARDSPEC_BUFFER_TOO_SMALL 12
+/* A view has another shape than its shard or tensor. */
+#define SHARDSPEC_SHAPE_MISMATCH 13
+/* A view has another element type than the tensor. */
+#define SHARDSPEC_DTYPE_MISMATCH 14
+/* A view is not in host memory. */
+#define SHARDSPEC_UNSUPPORTED_DEVICE 15
+/* A destination shares memory with a source, with another destination, or with itself. */
+#define SHARDSPEC_ALIASED 16
+/* Known and valid, but not implemented. */
+#define SHARDSPEC_UNSUPPORTED 17
+/* The system has no memory left for the result. */
+#define SHARDSPEC_OUT_OF_MEMORY 18
+/* What was asked for is not there. */
+#define SHARDSPEC_NOT_FOUND 19
+/* A question that only another type of spec can answer. */
+#define SHARDSPEC_WRONG_SPEC_TYPE 20
+/* A bug in this library: please report the message. */
+#define SHARDSPEC_INTERNAL 21
+/* Bytes of `shardspec_error.message`, the NUL included. */
+#define SHARDSPEC_MESSAGE_CAPACITY 976
+
+/*
+ 0 (`SHARDSPEC_OK`) or the reason why a call was refused: one of the constants above. Never
+ negative. A number keeps its meaning for ever; later versions may add numbers.
+ */
+typedef int32_t shardspec_status;
+
+/*
+ What a call has to say beyond its status. Start with `SHARDSPEC_ERROR_INIT`; every call that is
+ given one writes it, on success too (then the status is `SHARDSPEC_OK`, the message empty).
+ 1024 bytes, a layout that does not change. A message that is too long ends in "...".
+ */
+typedef struct shardspec_error {
+  /*
+   Set by the caller to `sizeof(shardspec_error)`; 0 means the same. With another value below
+   that, the call does nothing and returns `SHARDSPEC_INVALID_ARGUMENT`.
+   */
+  uint64_t struct_size;
+  /* The status that the call returned. */
+  shardspec_status status;
+  /* The dimension it is about, or -1. */
+  int32_t dim;
+  /* Index of the shard it is about, the lower one where there are two, or -1. */
+  int64_t first_shard;
+  /* Index of the second shard it is about, or -1. */
+  int64_t second_shard;
+  /* The value that was refused, or 0 where no single number was. */
+  int64_t got;
+  /* The value it was measured against, or 0. */
+  int64_t limit;
+  /* Which argument, which value and what to do; UTF-8, NUL-terminated. */
+  char message[SHARDSPEC_MESSAGE_CAPACITY];
+} shardspec_error;
+
+/*
+ Writes the name of a status, such as "OVERLAP", into `buffer`.
+
+ Text answers work alike everywhere: `capacity` is the size of `buffer` in bytes, and the text's
+ length, its NUL included, goes to `*needed` (may be NULL). With capacity 0, `buffer` may be NULL
+ and only the length is told. With a capacity that is too small, nothing is written, and the
+ error's `limit` is the capacity needed.
+
+ Errors: NOT_FOUND for a number that is no status, BUFFER_TOO_SMALL, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_status_text(shardspec_status status,
+                                       char *buffer,
+                                       size_t capacity,
+                                       size_t *needed,
+                                       struct shardspec_error *err);
+
+/* An error before its first call: `shardspec_error err = SHARDSPEC_ERROR_INIT;` */
+#define SHARDSPEC_ERROR_INIT { sizeof(shardspec_error), SHARDSPEC_OK, -1, -1, -1, 0, 0, { 0 } }
+
+/* ================================================================================================
+ * Version.
+ *
+ * The constants tell which header a program was compiled with, the functions which library it runs
+ * with. Programs work with every library of the same ABI version.
+ */
+
+/* Version of this header: that of the library it came with. */
+#define SHARDSPEC_VERSION "0.1.0"
+#define SHARDSPEC_VERSION_MAJOR 0
+#define SHARDSPEC_VERSION_MINOR 1
+#define SHARDSPEC_VERSION_PATCH 0
+
+/*
+ Version of the binary interface. It changes when a program compiled with an older header would
+ no longer work; it is the number in the shared library's name, `libshardspec.so.0`.
+ */
+#define SHARDSPEC_ABI_VERSION 0
+
+/*
+ The library's ABI version: compare it with `SHARDSPEC_ABI_VERSION`. Can't fail.
+ Threads: any. Since: ABI 0.
+ */
+uint32_t shardspec_abi_version(void);
+
+/*
+ Writes the library's version, such as "0.1.0", into `buffer`.
+ A text answer as in `shardspec_status_text`.
+
+ Errors: BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_version_text(char *buffer,
+                                        size_t capacity,
+                                        size_t *needed,
+                                        shardspec_error *err);
+
+/* ================================================================================================
+ * Element types.
+ *
+ * DLPack's `DLDataType`. Elements are moved as raw bytes and never computed with, so a type that
+ * is not listed here works as well, as long as its lanes are whole bytes.
+ */
+
+/* Signed integer. */
+#define SHARDSPEC_DTYPE_INT 0
+/* Unsigned integer. */
+#define SHARDSPEC_DTYPE_UINT 1
+/* IEEE 754 floating point. */
+#define SHARDSPEC_DTYPE_FLOAT 2
+/* Opaque handle. */
+#define SHARDSPEC_DTYPE_OPAQUE_HANDLE 3
+/* bfloat16. */
+#define SHARDSPEC_DTYPE_BFLOAT 4
+/* Complex number; `bits` counts both parts. */
+#define SHARDSPEC_DTYPE_COMPLEX 5
+/* Boolean, 8 bits. */
+#define SHARDSPEC_DTYPE_BOOL 6
+/* 8-bit floating point, 3 exponent and 4 mantissa bits. */
+#define SHARDSPEC_DTYPE_FLOAT8_E3M4 7
+/* 8-bit floating point, 4 exponent and 3 mantissa bits. */
+#define SHARDSPEC_DTYPE_FLOAT8_E4M3 8
+/* 8-bit floating point, 4 exponent and 3 mantissa bits, bias 11, finite, unsigned zero. */
+#define SHARDSPEC_DTYPE_FLOAT8_E4M3B11FNUZ 9
+/* 8-bit floating point, 4 exponent and 3 mantissa bits, finite. */
+#define SHARDSPEC_DTYPE_FLOAT8_E4M3FN 10
+/* 8-bit floating point, 4 exponent and 3 mantissa bits, finite, unsigned zero. */
+#define SHARDSPEC_DTYPE_FLOAT8_E4M3FNUZ 11
+/* 8-bit floating point, 5 exponent and 2 mantissa bits. */
+#define SHARDSPEC_DTYPE_FLOAT8_E5M2 12
+/* 8-bit floating point, 5 exponent and 2 mantissa bits, finite, unsigned zero. */
+#define SHARDSPEC_DTYPE_FLOAT8_E5M2FNUZ 13
+/* 8-bit floating point, 8 exponent bits, finite, unsigned. */
+#define SHARDSPEC_DTYPE_FLOAT8_E8M0FNU 14
+/* 6-bit floating point, 2 exponent and 3 mantissa bits, finite. */
+#define SHARDSPEC_DTYPE_FLOAT6_E2M3FN 15
+/* 6-bit floating point, 3 exponent and 2 mantissa bits, finite. */
+#define SHARDSPEC_DTYPE_FLOAT6_E3M2FN 16
+/* 4-bit floating point, 2 exponent bits and 1 mantissa bit, finite. */
+#define SHARDSPEC_DTYPE_FLOAT4_E2M1FN 17
+
+/* An element type: `lanes` values of `bits` bits each. The layout of DLPack's `DLDataType`. */
+typedef struct shardspec_dtype {
+  /* A `SHARDSPEC_DTYPE_...` constant; the numbers of DLPack's `DLDataTypeCode`. */
+  uint8_t code;
+  /* Bits of one lane. */
+  uint8_t bits;
+  /* Values in one element: 1, but for vector types. */
+  uint16_t lanes;
+} shardspec_dtype;
+
+/*
+ Reads the name of an element type: "float32", "bfloat16", "int64", "bool", "float8_e4m3fn", with
+ lanes "float32x4".
+
+ Errors: INVALID_ARGUMENT for a text that is none, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_dtype_parse(const char *text,
+                                       struct shardspec_dtype *out,
+                                       shardspec_error *err);
+
+/*
+ Writes the name of an element type into `buffer`, in the form that `shardspec_dtype_parse` reads;
+ for a code that has no name, "code200_16". A text answer as in `shardspec_status_text`.
+
+ Errors: INVALID_ARGUMENT for 0 bits or lanes, BUFFER_TOO_SMALL, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_dtype_text(const struct shardspec_dtype *dtype,
+                                      char *buffer,
+                                      size_t capacity,
+                                      size_t *needed,
+                                      shardspec_error *err);
+
+/*
+ Bytes of one element: bits / 8 * lanes.
+
+ Errors: UNSUPPORTED where a lane is not whole bytes (such elements are packed),
+ INVALID_ARGUMENT for 0 bits or lanes, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_dtype_itemsize(const struct shardspec_dtype *dtype,
+                                          size_t *out,
+                                          shardspec_error *err);
+
+/* ================================================================================================
+ * Tensor properties.
+ *
+ * What a tensor is besides its sizes: torch's `TensorProperties`. They are carried with the
+ * metadata; only the element type has an effect here.
+ */
+
+/* `torch.strided`. The numbers of layouts are those of `c10::Layout`. */
+#define SHARDSPEC_LAYOUT_STRIDED 0
+/* `torch.sparse_coo`. */
+#define SHARDSPEC_LAYOUT_SPARSE_COO 1
+/* `torch.sparse_csr`. */
+#define SHARDSPEC_LAYOUT_SPARSE_CSR 2
+/* `torch._mkldnn`. */
+#define SHARDSPEC_LAYOUT_MKLDNN 3
+/* `torch.sparse_csc`. */
+#define SHARDSPEC_LAYOUT_SPARSE_CSC 4
+/* `torch.sparse_bsr`. */
+#define SHARDSPEC_LAYOUT_SPARSE_BSR 5
+/* `torch.sparse_bsc`. */
+#define SHARDSPEC_LAYOUT_SPARSE_BSC 6
+/* `torch.jagged`. */
+#define SHARDSPEC_LAYOUT_JAGGED 7
+/* `torch.contiguous_format`. The numbers of memory formats are those of `c10::MemoryFormat`. */
+#define SHARDSPEC_MEMORY_FORMAT_CONTIGUOUS 0
+/* `torch.preserve_format`. */
+#define SHARDSPEC_MEMORY_FORMAT_PRESERVE 1
+/* `torch.channels_last`. */
+#define SHARDSPEC_MEMORY_FORMAT_CHANNELS_LAST 2
+/* `torch.channels_last_3d`. */
+#define SHARDSPEC_MEMORY_FORMAT_CHANNELS_LAST_3D 3
+
+/* Properties of a tensor. Start with `shardspec_tensor_properties_init`. */
+typedef struct shardspec_tensor_properties {
+  /* `sizeof(shardspec_tensor_properties)`. */
+  uint64_t struct_size;
+  /* The element type; {0, 0, 0} where it is not stated: then data of any type may be moved. */
+  shardspec_dtype dtype;
+  /* A `SHARDSPEC_LAYOUT_...` constant. */
+  int32_t layout;
+  /* A `SHARDSPEC_MEMORY_FORMAT_...` constant. */
+  int32_t memory_format;
+  /* 1 or 0. */
+  int32_t requires_grad;
+  /* 1 or 0. */
+  int32_t pin_memory;
+  /* 0. */
+  int32_t reserved;
+} shardspec_tensor_properties;
+
+/*
+ Writes torch's defaults: float32, strided, contiguous, no gradient, not pinned.
+ The caller sets `out->struct_size` before: `shardspec_tensor_properties p = { sizeof p };`.
+
+ Errors: INVALID_ARGUMENT for another struct_size, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_tensor_properties_init(struct shardspec_tensor_properties *out,
+                                                  shardspec_error *err);
+
+/* ================================================================================================
+ * Placements: where a shard lives.
+ *
+ * A placement is an owner and a device, written as torch writes it: "rank:1/cuda:0",
+ * "trainer0/cpu", "cuda:1"; without a device, "cpu" is meant. Wherever shards or specs take
+ * placements, they take these texts; the functions here take them apart.
+ *
+ * Source: `torch.distributed._remote_device` and `DevicePlacementSpec`.
+ */
+
+/* "cpu". The numbers of device types are those of torch's `c10::DeviceType`. */
+#define SHARDSPEC_DEVICE_CPU 0
+/* "cuda". */
+#define SHARDSPEC_DEVICE_CUDA 1
+/* "mkldnn". */
+#define SHARDSPEC_DEVICE_MKLDNN 2
+/* "opengl". */
+#define SHARDSPEC_DEVICE_OPENGL 3
+/* "opencl". */
+#define SHARDSPEC_DEVICE_OPENCL 4
+/* "ideep". */
+#define SHARDSPEC_DEVICE_IDEEP 5
+/* "hip". */
+#define SHARDSPEC_DEVICE_HIP 6
+/* "fpga". */
+#define SHARDSPEC_DEVICE_FPGA 7
+/* "maia". */
+#define SHARDSPEC_DEVICE_MAIA 8
+/* "xla". */
+#define SHARDSPEC_DEVICE_XLA 9
+/* "vulkan". */
+#define SHARDSPEC_DEVICE_VULKAN 10
+/* "xpu". */
+#define SHARDSPEC_DEVICE_XPU 12
+/* "mps". */
+#define SHARDSPEC_DEVICE_MPS 13
+/* "meta". */
+#define SHARDSPEC_DEVICE_META 14
+/* "hpu". */
+#define SHARDSPEC_DEVICE_HPU 15
+/* "ve". */
+#define SHARDSPEC_DEVICE_VE 16
+/* "lazy". */
+#define SHARDSPEC_DEVICE_LAZY 17
+/* "ipu". */
+#define SHARDSPEC_DEVICE_IPU 18
+/* "mtia". */
+#define SHARDSPEC_DEVICE_MTIA 19
+/* "privateuseone". */
+#define SHARDSPEC_DEVICE_PRIVATEUSEONE 20
+
+/* A placement, behind a handle. Immutable; free it with `shardspec_placement_free`. */
+typedef struct shardspec_placement shardspec_placement;
+
+/*
+ Reads a placement: "rank:<n>/<device>", "rank:<n>", "<worker>/<device>", "<worker>" or "<device>".
+ A device is "<type>" or "<type>:<index>" with an index from 0 to 127; `n` fits a signed 64-bit
+ integer. A text without '/' is a device where it can be one, and else a worker.
+
+ Ownership: the caller frees `*out`. Errors: INVALID_PLACEMENT, INVALID_ARGUMENT for a text that is
+ not UTF-8, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_placement_parse(const char *text,
+                                           struct shardspec_placement **out,
+                                           shardspec_error *err);
+
+/*
+ Frees a placement. NULL is fine. Specs and metadata made with its text are not concerned.
+
+ Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
+ uses the handle: a call under way finishes. Since: ABI 0.
+ */
+shardspec_status shardspec_placement_free(struct shardspec_placement *placement,
+                                          shardspec_error *err);
+
+/*
+ Writes the canonical text, with the device, into `buffer`: "rank:1/cpu" for "rank:1".
+ A text answer as in `shardspec_status_text`.
+
+ Errors: INVALID_HANDLE, BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_placement_text(const struct shardspec_placement *placement,
+                                          char *buffer,
+                                          size_t capacity,
+                                          size_t *needed,
+                                          shardspec_error *err);
+
+/*
+ The rank that owns the placement, or -1 where no rank does.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_placement_rank(const struct shardspec_placement *placement,
+                                          int64_t *out,
+                                          shardspec_error *err);
+
+/*
+ Writes the name of the worker that owns the placement into `buffer`.
+ A text answer as in `shardspec_status_text`.
+
+ Errors: NOT_FOUND where no worker is named, INVALID_HANDLE, BUFFER_TOO_SMALL, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_placement_worker_name(const struct shardspec_placement *placement,
+                                                 char *buffer,
+                                                 size_t capacity,
+                                                 size_t *needed,
+                                                 shardspec_error *err);
+
+/*
+ The device's type, a `SHARDSPEC_DEVICE_...` constant.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_placement_device_type(const struct shardspec_placement *placement,
+                                                 int32_t *out,
+                                                 shardspec_error *err);
+
+/*
+ The device's index, or -1 where it has none.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_placement_device_index(const struct shardspec_placement *placement,
+                                                  int32_t *out,
+                                                  shardspec_error *err);
+
+/*
+ Whether two placements have the same canonical text: 1 or 0.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_placement_equal(const struct shardspec_placement *a,
+                                           const struct shardspec_placement *b,
+                                           int32_t *out,
+                                           shardspec_error *err);
+
+/*
+ A hash: equal placements have equal hashes, in every process that runs this version.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_placement_hash(const struct shardspec_placement *placement,
+                                          uint64_t *out,
+                                          shardspec_error *err);
+
+/* ================================================================================================
+ * Sharding specs: how a tensor is cut.
+ *
+ * A spec is made once and used for any number of tensors. Two types are built in: "chunk" cuts one
+ * dimension into equal chunks, "enumerable" lists boxes.
+ *
+ * Source: torch's `ChunkShardingSpec` and `EnumerableShardingSpec`.
+ */
+
+/* A sharding spec, behind a handle. Immutable; free it with `shardspec_spec_free`. */
+typedef struct shardspec_spec shardspec_spec;
+
+/* One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets`. */
+typedef struct shardspec_shard_metadata {
+  /* Number of dimensions, 0 to 32. */
+  size_t ndim;
+  /* `ndim` numbers >= 0: where the shard starts. */
+  const int64_t *offsets;
+  /* `ndim` numbers >= 0: how long it is. */
+  const int64_t *sizes;
+  /* Where it lives, as `shardspec_placement_parse` reads it. */
+  const char *placement;
+} shardspec_shard_metadata;
+
+/*
+ A spec that cuts dimension `dim` into `placement_count` chunks as `torch.chunk` does: chunk i
+ starts at ceil(n / placement_count) * i and lives at `placements[i]`. The last chunks may be
+ shorter, or empty; an empty one starts at that same place, which may be past the end, and owns
+ nothing. A negative `dim` counts from the last dimension; whether the tensor has it is checked by
+ `shardspec_spec_build_metadata`.
+
+ Ownership: texts are copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for no placements,
+ INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_new_chunk(int64_t dim,
+                                          const char *const *placements,
+                                          size_t placement_count,
+                                          struct shardspec_spec **out,
+                                          shardspec_error *err);
+
+/*
+ As `shardspec_spec_new_chunk`, for a dimension that is known by its name. Metadata comes from
+ `shardspec_spec_build_metadata_named`.
+
+ Ownership, errors, threads: as `shardspec_spec_new_chunk`; INVALID_ARGUMENT for an empty name.
+ Since: ABI 0.
+ */
+shardspec_status shardspec_spec_new_chunk_named(const char *dim_name,
+                                                const char *const *placements,
+                                                size_t placement_count,
+                                                struct shardspec_spec **out,
+                                                shardspec_error *err);
+
+/*
+ A spec that lists its shards: boxes of any sizes, all with the same number of dimensions, that
+ overlap nowhere. A shard with a size of 0 owns nothing and overlaps nothing.
+
+ Time: at worst n * log(n)^(d-1) for n shards with d dimensions.
+ Ownership: everything is copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for no shards,
+ negative numbers or more than 32 dimensions, RANK_MISMATCH, OVERLAP (the error names both shards
+ and the box that they share), OVERFLOW for an end beyond 64 bits, INVALID_PLACEMENT,
+ NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_new_enumerable(const struct shardspec_shard_metadata *shards,
+                                               size_t shard_count,
+                                               struct shardspec_spec **out,
+                                               shardspec_error *err);
+
+/*
+ As `shardspec_spec_new_enumerable`, from flat arrays: `offsets` and `sizes` hold `shard_count`
+ rows of `ndim` numbers. Shard i lives at `placements[placement_indices[i]]`; with
+ `placement_indices` NULL, at `placements[i]`, and `placement_count` equals `shard_count`.
+
+ Ownership, errors, threads: as `shardspec_spec_new_enumerable`; INDEX_OUT_OF_RANGE for a placement
+ index. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_new_enumerable_flat(size_t ndim,
+                                                    const int64_t *offsets,
+                                                    const int64_t *sizes,
+                                                    size_t shard_count,
+                                                    const char *const *placements,
+                                                    size_t placement_count,
+                                                    const uint32_t *placement_indices,
+                                                    struct shardspec_spec **out,
+                                                    shardspec_error *err);
+
+/*
+ The spec that cuts a tensor into these shards: a chunk spec when cutting so gives exactly these
+ boxes, in whatever order they come, and else an enumerable spec of them. A single shard makes an
+ enumerable spec: nothing tells which dimension was cut.
+
+ Ownership, errors, threads: as `shardspec_spec_new_enumerable`.
+ Source: `_infer_sharding_spec_from_shards_metadata` of torch. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_infer(const struct shardspec_shard_metadata *shards,
+                                      size_t shard_count,
+                                      struct shardspec_spec **out,
+                                      shardspec_error *err);
+
+/*
+ As `shardspec_spec_infer`, from flat arrays as `shardspec_spec_new_enumerable_flat` takes them.
+
+ Ownership, errors, threads: as `shardspec_spec_new_enumerable_flat`. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_infer_flat(size_t ndim,
+                                           const int64_t *offsets,
+                                           const int64_t *sizes,
+                                           size_t shard_count,
+                                           const char *const *placements,
+                                           size_t placement_count,
+                                           const uint32_t *placement_indices,
+                                           struct shardspec_spec **out,
+                                           shardspec_error *err);
+
+/*
+ Frees a spec. NULL is fine. Metadata made by it is not concerned.
+
+ Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
+ uses the handle: a call under way finishes. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_free(struct shardspec_spec *spec, shardspec_error *err);
+
+/*
+ Writes the name of the spec's type, "chunk" or "enumerable", into `buffer`.
+ A text answer as in `shardspec_status_text`.
+
+ Errors: INVALID_HANDLE, BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_type_name(const struct shardspec_spec *spec,
+                                          char *buffer,
+                                          size_t capacity,
+                                          size_t *needed,
+                                          shardspec_error *err);
+
+/*
+ The dimension that a chunk spec cuts, as it was given: it may be negative.
+
+ Errors: WRONG_SPEC_TYPE for another type of spec or a dimension given by name, INVALID_HANDLE,
+ NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_chunk_dim(const struct shardspec_spec *spec,
+                                          int64_t *out,
+                                          shardspec_error *err);
+
+/*
+ Writes the name of the dimension that a chunk spec cuts into `buffer`.
+ A text answer as in `shardspec_status_text`.
+
+ Errors: WRONG_SPEC_TYPE for another type of spec or a dimension given by number, INVALID_HANDLE,
+ BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_chunk_dim_name(const struct shardspec_spec *spec,
+                                               char *buffer,
+                                               size_t capacity,
+                                               size_t *needed,
+                                               shardspec_error *err);
+
+/*
+ How many shards the spec makes.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_shard_count(const struct shardspec_spec *spec,
+                                            size_t *out,
+                                            shardspec_error *err);
+
+/*
+ The placement of shard `index`.
+
+ Ownership: the caller frees `*out`. Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT,
+ OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_placement(const struct shardspec_spec *spec,
+                                          size_t index,
+                                          shardspec_placement **out,
+                                          shardspec_error *err);
+
+/*
+ Whether two specs are of the same type and cut every tensor alike: 1 or 0. The dimensions of
+ chunk specs are compared as given: -1 and 1 differ.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_equal(const struct shardspec_spec *a,
+                                      const struct shardspec_spec *b,
+                                      int32_t *out,
+                                      shardspec_error *err);
+
+/*
+ A hash: equal specs have equal hashes, in every process that runs this version.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_hash(const struct shardspec_spec *spec,
+                                     uint64_t *out,
+                                     shardspec_error *err);
+
+/* ================================================================================================
+ * The arithmetic of chunks.
+ *
+ * Source: `get_split_size`, `get_chunked_dim_size` and `get_chunk_sharding_params` of
+ * `torch.distributed._shard.sharding_spec._internals`.
+ */
+
+/*
+ Elements of every full chunk when `dim_size` elements are cut into `chunks`:
+ ceil(dim_size / chunks).
+
+ Errors: INVALID_ARGUMENT for a negative size or chunks < 1, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_chunk_split_size(int64_t dim_size,
+                                            int64_t chunks,
+                                            int64_t *out,
+                                            shardspec_error *err);
+
+/*
+ Elements of chunk `index` when `dim_size` elements are cut into pieces of `split_size`: a full
+ piece, the rest, or 0 past the end.
+
+ Errors: INVALID_ARGUMENT for negative values, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_chunk_dim_size(int64_t dim_size,
+                                          int64_t split_size,
+                                          int64_t index,
+                                          int64_t *out,
+                                          shardspec_error *err);
+
+/*
+ Start and length of the chunk of `rank`, when a dimension of `dim_size` elements is cut for
+ `world_size` workers in the order of the placements of a chunk spec. Of an empty chunk, the start
+ is `dim_size` at most.
+
+ Errors: NOT_FOUND when no placement is on `rank`, WRONG_SPEC_TYPE, INVALID_ARGUMENT for a
+ negative size or world_size < 1, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_chunk_sharding_params(const shardspec_spec *spec,
+                                                 int64_t dim_size,
+                                                 int64_t world_size,
+                                                 int64_t rank,
+                                                 int64_t *start,
+                                                 int64_t *size,
+                                                 shardspec_error *err);
+
+/* ================================================================================================
+ * Metadata: who owns what of one tensor.
+ *
+ * Made by `shardspec_spec_build_metadata`. The shards of a metadata object cover its tensor and
+ * overlap nowhere. They are numbered from 0, in the order of the spec.
+ *
+ * Source: torch's `ShardedTensorMetadata`.
+ */
+
+/* Who owns what, behind a handle. Immutable; free it with `shardspec_metadata_free`. */
+typedef struct shardspec_metadata shardspec_metadata;
+
+/*
+ Who owns what of a tensor of `ndim` sizes. The shards cover the tensor and overlap nowhere.
+ `properties` may be NULL: then nothing is stated, and data of any type may be moved.
+
+ Ownership: the caller frees `*out`; it does not need the spec. Errors: INVALID_DIM when a chunk
+ spec's dimension is none of the tensor's (or was given by name), RANK_MISMATCH, OUT_OF_BOUNDS or
+ GAP (the error names a box that nobody owns) when an enumerable spec does not fit the tensor,
+ INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more elements than 64 bits
+ count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_build_metadata(const shardspec_spec *spec,
+                                               const int64_t *sizes,
+                                               size_t ndim,
+                                               const shardspec_tensor_properties *properties,
+                                               struct shardspec_metadata **out,
+                                               shardspec_error *err);
+
+/*
+ As `shardspec_spec_build_metadata`, for a tensor whose dimensions have names: `dim_names` holds
+ `ndim` texts. Specs that were given a dimension by name look it up there.
+
+ Ownership, errors, threads: as `shardspec_spec_build_metadata`. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_build_metadata_named(const shardspec_spec *spec,
+                                                     const int64_t *sizes,
+                                                     const char *const *dim_names,
+                                                     size_t ndim,
+                                                     const shardspec_tensor_properties *properties,
+                                                     struct shardspec_metadata **out,
+                                                     shardspec_error *err);
+
+/*
+ Frees metadata. NULL is fine. Views and data made with it are not concerned.
+
+ Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
+ uses the handle: a call under way finishes. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_free(struct shardspec_metadata *metadata, shardspec_error *err);
+
+/*
+ Number of shards, empty ones included.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_shard_count(const struct shardspec_metadata *metadata,
+                                                size_t *out,
+                                                shardspec_error *err);
+
+/*
+ Number of dimensions, of the tensor and of every shard.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_ndim(const struct shardspec_metadata *metadata,
+                                         size_t *out,
+                                         shardspec_error *err);
+
+/*
+ Writes the tensor's sizes into `sizes`, a number for each dimension. The number of dimensions
+ goes to `*needed` (may be NULL). With capacity 0, `sizes` may be NULL and only that is told.
+
+ Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_sizes(const struct shardspec_metadata *metadata,
+                                          int64_t *sizes,
+                                          size_t capacity,
+                                          size_t *needed,
+                                          shardspec_error *err);
+
+/*
+ Number of elements of the tensor.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_numel(const struct shardspec_metadata *metadata,
+                                          int64_t *out,
+                                          shardspec_error *err);
+
+/*
+ Writes the tensor's properties. The caller sets `out->struct_size` before:
+ `shardspec_tensor_properties p = { sizeof p };`.
+
+ Errors: INVALID_ARGUMENT for another struct_size, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_properties(const struct shardspec_metadata *metadata,
+                                               shardspec_tensor_properties *out,
+                                               shardspec_error *err);
+
+/*
+ Writes where shard `index` starts and how long it is. `offsets` and `sizes` have room for
+ `capacity` numbers, at least one for each dimension; either may be NULL.
+
+ Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_shard(const struct shardspec_metadata *metadata,
+                                          size_t index,
+                                          int64_t *offsets,
+                                          int64_t *sizes,
+                                          size_t capacity,
+                                          shardspec_error *err);
+
+/*
+ The placement of shard `index`.
+
+ Ownership: the caller frees `*out`. Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT,
+ OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_shard_placement(const struct shardspec_metadata *metadata,
+                                                    size_t index,
+                                                    shardspec_placement **out,
+                                                    shardspec_error *err);
+
+/*
+ Writes the canonical text of the placement of shard `index` into `buffer`.
+ A text answer as in `shardspec_status_text`.
+
+ Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_shard_placement_text(const struct shardspec_metadata *metadata,
+                                                         size_t index,
+                                                         char *buffer,
+                                                         size_t capacity,
+                                                         size_t *needed,
+                                                         shardspec_error *err);
+
+/*
+ Writes shards `first` to `first + count - 1` into flat arrays: `offsets` and `sizes` have room for
+ `count` rows of a number for each dimension, `placement_indices` for `count` numbers, which
+ `shardspec_metadata_placement_text` understands. Each of the three may be NULL.
+
+ Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_shards(const struct shardspec_metadata *metadata,
+                                           size_t first,
+                                           size_t count,
+                                           int64_t *offsets,
+                                           int64_t *sizes,
+                                           uint32_t *placement_indices,
+                                           shardspec_error *err);
+
+/*
+ Number of different placements.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_placement_count(const struct shardspec_metadata *metadata,
+                                                    size_t *out,
+                                                    shardspec_error *err);
+
+/*
+ Writes the canonical text of a placement into `buffer`; they are numbered from 0 in the order of
+ their first shards. A text answer as in `shardspec_status_text`.
+
+ Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_placement_text(const struct shardspec_metadata *metadata,
+                                                   size_t placement_index,
+                                                   char *buffer,
+                                                   size_t capacity,
+                                                   size_t *needed,
+                                                   shardspec_error *err);
+
+/*
+ Writes the indices of the shards that live on `rank` into `indices`, ascending; how many they are
+ goes to `*needed` (may be NULL). With capacity 0, `indices` may be NULL and only that is told. A
+ rank that owns no shard has 0.
+
+ Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_shards_of_rank(const struct shardspec_metadata *metadata,
+                                                   int64_t rank,
+                                                   size_t *indices,
+                                                   size_t capacity,
+                                                   size_t *needed,
+                                                   shardspec_error *err);
+
+/*
+ Whether two metadata objects have the same sizes, properties and shards in the same order: 1 or
+ 0. Which specs made them does not matter.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_equal(const struct shardspec_metadata *a,
+                                          const struct shardspec_metadata *b,
+                                          int32_t *out,
+                                          shardspec_error *err);
+
+/*
+ A hash: equal metadata have equal hashes, in every process that runs this version.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_hash(const struct shardspec_metadata *metadata,
+                                         uint64_t *out,
+                                         shardspec_error *err);
+
+/* ================================================================================================
+ * Tensors in host memory.
+ *
+ * A view says where a tensor is and how it is laid out; it owns nothing. It has the layout of
+ * DLPack's `DLTensor`, so a `DLTensor *` may be passed by a cast.
+ *
+ * The functions move data between a tensor and its shards. All buffers are the caller's. Everything
+ * is checked before the first byte is written: a call that fails has written nothing. Elements are
+ * copied bit for bit. A buffer that is written must not share memory with one that is read, with
+ * another that is written, or with itself; buffers that interleave without sharing a byte are fine.
+ */
+
+/* Most dimensions that a tensor may have. */
+#define SHARDSPEC_MAX_NDIM 32
+/* DLPack's device type of ordinary memory. */
+#define SHARDSPEC_DL_CPU 1
+/* DLPack's device type of memory from `cudaMallocHost`. */
+#define SHARDSPEC_DL_CUDA_HOST 3
+/* DLPack's device type of memory from `hipMallocHost`. */
+#define SHARDSPEC_DL_ROCM_HOST 11
+
+/* Where a tensor's memory is. The layout of DLPack's `DLDevice`. */
+typedef struct shardspec_device {
+  /* A `SHARDSPEC_DL_...` constant: other memory can't be read or written here. */
+  int32_t device_type;
+  /* Not looked at. */
+  int32_t device_id;
+} shardspec_device;
+
+/*
+ A tensor in somebody's memory. The layout of DLPack's `DLTensor`.
+
+ The element at index (i0, i1, ...) is at data + byte_offset + (i0 * strides[0] + ...) * itemsize.
+ Strides may be negative, and 0 in tensors that are only read. Any alignment will do. A tensor
+ without elements may have NULL data.
+ */
+typedef struct shardspec_tensor_view {
+  /* The memory. */
+  void *data;
+  /* Where it is. */
+  struct shardspec_device device;
+  /* Number of dimensions, 0 to 32. */
+  int32_t ndim;
+  /* The element type. */
+  shardspec_dtype dtype;
+  /* `ndim` sizes. */
+  int64_t *shape;
+  /* `ndim` strides, in elements; NULL for row-major. */
+  int64_t *strides;
+  /* Bytes from `data` to the element at index 0. */
+  uint64_t byte_offset;
+} shardspec_tensor_view;
+
+/*
+ Copies shard `index` out of the tensor: what a rank does with a mapped file that holds all of it.
+ `full` has the metadata's sizes, `shard` the sizes of that shard, both the metadata's element type
+ if that is stated.
+
+ Ownership: nothing moves. Errors: SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH,
+ UNSUPPORTED_DEVICE, UNSUPPORTED for elements smaller than a byte, ALIASED, OVERFLOW,
+ INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, INVALID_HANDLE, NULL_ARGUMENT; then nothing was written.
+ Threads: any; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_extract_shard(const shardspec_metadata *metadata,
+                                                  size_t index,
+                                                  const struct shardspec_tensor_view *full,
+                                                  const struct shardspec_tensor_view *shard,
+                                                  shardspec_error *err);
+
+/*
+ Describes shard `index` inside of `full`, without copying: `*out` becomes a view of the same
+ memory with the shape and strides of the shard, which are written to `shape` and `strides`, each
+ with room for `capacity` numbers, at least one for each dimension. An empty shard has NULL data.
+
+ Ownership: `out->shape` and `out->strides` are the caller's own two arrays; the data is `full`'s.
+ Errors: as `shardspec_metadata_extract_shard`, and BUFFER_TOO_SMALL. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_view_shard(const shardspec_metadata *metadata,
+                                               size_t index,
+                                               const struct shardspec_tensor_view *full,
+                                               int64_t *shape,
+                                               int64_t *strides,
+                                               size_t capacity,
+                                               struct shardspec_tensor_view *out,
+                                               shardspec_error *err);
+
+/*
+ Copies every shard out of the tensor: `shards[i]` is where shard i goes, `shard_count` equals the
+ metadata's, empty shards included. Source and destinations as in
+ `shardspec_metadata_extract_shard`.
+
+ Ownership: nothing moves. Errors: as `shardspec_metadata_extract_shard`; the error's
+ `first_shard` tells which view was refused; INVALID_ARGUMENT for another shard_count.
+ Threads: any; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_scatter(const shardspec_metadata *metadata,
+                                            const struct shardspec_tensor_view *full,
+                                            const struct shardspec_tensor_view *shards,
+                                            size_t shard_count,
+                                            shardspec_error *err);
+
+/*
+ Copies every shard into the tensor: what `shardspec_metadata_scatter` took apart. `shards[i]` is
+ shard i, `shard_count` equals the metadata's; every element of `full` is written.
+
+ Ownership: nothing moves. Errors: as `shardspec_metadata_scatter`.
+ Threads: any; nobody else may use the buffers meanwhile, but the shards may be read.
+ Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_gather(const shardspec_metadata *metadata,
+                                           const struct shardspec_tensor_view *shards,
+                                           size_t shard_count,
+                                           const struct shardspec_tensor_view *full,
+                                           shardspec_error *err);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* SHARDSPEC_H */

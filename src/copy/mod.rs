@@ -1,0 +1,125 @@
+//! Moving host memory between a tensor and its shards.
+//!
+//! First everything is checked and laid out as a [`plan`] of strided copies, then it is carried out:
+//! a refusal leaves every destination as it was.
+
+mod alias;
+mod kernel;
+mod plan;
+mod view;
+
+pub use view::{Element, HostView};
+
+use crate::core::metadata::ShardedTensorMetadata;
+
+type Result<T, E = Error> = std::result::Result<T, E>;
+use crate::core::Error;
+
+use alias::Destinations;
+use plan::Plan;
+
+/// The part of `full` that shard `index` owns, without copying.
+pub fn view_shard(
+    metadata: &ShardedTensorMetadata, index: usize, full: &HostView,
+) -> Result<HostView> {
+    check_full(metadata, full)?;
+    Ok(full.part(metadata.shards().at("index", index)?))
+}
+
+/// Copies shard `index` out of the full tensor.
+///
+/// # Safety
+///
+/// Every element of `full` may be read and every element of `shard` written, and nobody else uses
+/// either meanwhile.
+pub unsafe fn extract(
+    metadata: &ShardedTensorMetadata, index: usize, full: &HostView, shard: &HostView,
+) -> Result<()> {
+    check_full(metadata, full)?;
+    let mut plan = Plan::new(full.itemsize());
+    let mut destinations = Destinations::new();
+    check_shard(metadata, index, full, shard)?;
+    destinations.add(index, shard)?;
+    destinations.check_source(shard, index, full, None)?;
+    plan.push(&full.part(metadata.shards().at("index", index)?), shard)?;
+    // SAFETY: the plan reads `full` and writes `shard` only, which do not overlap.
+    unsafe { kernel::run(&plan) };
+    Ok(())
+}
+
+/// Copies all shards out of the full tensor; `shard(i)` is where shard `i` goes, or why not.
+///
+/// # Safety
+///
+/// Every element of `full` may be read and every element of each shard written, and nobody else uses
+/// any of them meanwhile. `shard` answers alike each time it is asked.
+pub unsafe fn scatter<E: From<Error>>(
+    metadata: &ShardedTensorMetadata, full: &HostView, shard: impl Fn(usize) -> Result<HostView, E>,
+) -> Result<(), E> {
+    check_full(metadata, full)?;
+    let mut plan = Plan::new(full.itemsize());
+    let mut destinations = Destinations::new();
+    for (index, owned) in metadata.shards().iter().enumerate() {
+        let view = shard(index)?;
+        check_shard(metadata, index, full, &view)?;
+        destinations.add(index, &view)?;
+        destinations.check_source(&view, index, full, None)?;
+        plan.push(&full.part(owned), &view)?;
+    }
+    destinations.check_each_other(&shard)?;
+    // SAFETY: the plan reads `full` and writes the shards only, none of which overlap.
+    unsafe { kernel::run(&plan) };
+    Ok(())
+}
+
+/// Copies all shards into the full tensor; `shard(i)` is shard `i`, or why not.
+///
+/// # Safety
+///
+/// Every element of each shard may be read and every element of `full` written, and nobody else uses
+/// any of them meanwhile. `shard` answers alike each time it is asked.
+pub unsafe fn gather<E: From<Error>>(
+    metadata: &ShardedTensorMetadata, shard: impl Fn(usize) -> Result<HostView, E>, full: &HostView,
+) -> Result<(), E> {
+    check_full(metadata, full)?;
+    let mut plan = Plan::new(full.itemsize());
+    let mut destinations = Destinations::new();
+    destinations.add_full(full)?;
+    for (index, owned) in metadata.shards().iter().enumerate() {
+        let view = shard(index)?;
+        check_shard(metadata, index, full, &view)?;
+        destinations.check_source(full, index, &view, Some(index))?;
+        plan.push(&view, &full.part(owned))?;
+    }
+    // SAFETY: the plan reads the shards and writes `full` only, which do not overlap.
+    unsafe { kernel::run(&plan) };
+    Ok(())
+}
+
+/// Refuses a full tensor that is not the one the metadata is about.
+fn check_full(metadata: &ShardedTensorMetadata, full: &HostView) -> Result<()> {
+    full.check_shape("full", None, metadata.sizes())?;
+    match metadata.properties().dtype {
+        Some(expected) => full.check_dtype("full", None, expected),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a buffer that cannot hold shard `index`.
+fn check_shard(
+    metadata: &ShardedTensorMetadata, index: usize, full: &HostView, view: &HostView,
+) -> Result<()> {
+    let shard = metadata.shards().at("index", index)?;
+    view.check_shape("shard", Some(index), shard.sizes)?;
+    view.check_dtype("shard", Some(index), full.dtype())
+}
+
+/// Refuses a number of shards other than the metadata's.
+pub fn check_shard_count(metadata: &ShardedTensorMetadata, got: usize) -> Result<()> {
+    let expected = metadata.shards().len();
+    if got != expected {
+        let problem = format!("{got} views for {expected} shards; pass one for each shard");
+        return Err(Error::invalid("shard_count", problem));
+    }
+    Ok(())
+}

@@ -1,0 +1,224 @@
+//! Tensors in host memory, described but not owned.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "HostView::new checked dimensions and reach: no offset inside of a view overflows"
+)]
+
+use std::fmt;
+
+use ndarray::{Dimension, RawArrayView};
+
+use crate::core::dtype::DataType;
+use crate::core::region::checked_numel;
+use crate::core::shards::Shard;
+use crate::core::{Error, MAX_NDIM, Result};
+
+/// Types that a [`HostView`] of an `ndarray` array can hold.
+pub trait Element {
+    /// Their DLPack type.
+    const DTYPE: DataType;
+}
+
+macro_rules! elements {
+    ($($rust:ty: $code:literal $bits:literal),*) => {
+        $(impl Element for $rust {
+            const DTYPE: DataType = DataType { code: $code, bits: $bits, lanes: 1 };
+        })*
+    };
+}
+elements!(i8: 0 8, i16: 0 16, i32: 0 32, i64: 0 64, u8: 1 8, u16: 1 16, u32: 1 32, u64: 1 64);
+elements!(f32: 2 32, f64: 2 64, bool: 6 8);
+
+/// A tensor somewhere in host memory: where its first element is, its shape, and how far apart
+/// neighbours are. Nothing is read or written through it here.
+///
+/// Shape and strides fit an address space: every element's place, relative to the first, fits an
+/// `isize`.
+#[derive(Clone, Copy)]
+pub struct HostView {
+    first: *mut u8,
+    dtype: DataType,
+    itemsize: usize,
+    ndim: usize,
+    shape: [i64; MAX_NDIM],
+    /// In bytes.
+    strides: [i64; MAX_NDIM],
+}
+
+/// The addresses that a view's bytes lie between, half-open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Extent {
+    pub(super) low: usize,
+    pub(super) high: usize,
+}
+
+impl Extent {
+    pub(super) fn meets(self, other: Self) -> bool {
+        self.low < other.high && other.low < self.high
+    }
+}
+
+impl HostView {
+    /// A view of the memory at `first`, where the element at index 0 of each dimension is.
+    ///
+    /// `strides` are in elements; `None` means row-major. `argument` names the view in refusals:
+    /// too many dimensions, negative sizes, a type smaller than a byte, a reach beyond the address
+    /// space, and a null `first` where there are elements.
+    pub fn new(
+        argument: &'static str, first: *mut u8, dtype: DataType, shape: &[i64],
+        strides: Option<&[i64]>,
+    ) -> Result<Self> {
+        let ndim = shape.len();
+        crate::core::shards::check_ndim(argument, ndim)?;
+        let itemsize = dtype.itemsize()?;
+        if let Some(size) = shape.iter().find(|size| **size < 0) {
+            let problem = format!("its shape holds the negative size {size}");
+            return Err(Error::invalid(argument, problem));
+        }
+        if strides.is_some_and(|strides| strides.len() != ndim) {
+            let problem = format!("it has {ndim} dimensions and another number of strides");
+            return Err(Error::invalid(argument, problem));
+        }
+        let mut view =
+            Self { first, dtype, itemsize, ndim, shape: [0; MAX_NDIM], strides: [0; MAX_NDIM] };
+        view.shape[..ndim].copy_from_slice(shape);
+        if shape.contains(&0) {
+            return Ok(view);
+        }
+        let too_far = || Error::overflow(format!("{argument}: the reach of its shape and strides"));
+        view.set_strides(strides).ok_or_else(too_far)?;
+        if first.is_null() {
+            let problem = "its data is NULL, but it has elements; pass memory for them";
+            return Err(Error::invalid(argument, problem));
+        }
+        view.checked_extent().map(|_| view).ok_or_else(too_far)
+    }
+
+    fn set_strides(&mut self, strides: Option<&[i64]>) -> Option<()> {
+        let item = i64::try_from(self.itemsize).ok()?;
+        checked_numel(self.shape())?.checked_mul(item)?;
+        let mut row_major = item;
+        for dim in (0..self.ndim).rev() {
+            self.strides[dim] = match strides {
+                // A single index never takes a step, so any stride will do: torch and numpy leave
+                // arbitrary ones there.
+                _ if self.shape[dim] == 1 => 0,
+                Some(strides) => strides[dim].checked_mul(item)?,
+                None => row_major,
+            };
+            row_major = row_major.checked_mul(self.shape[dim])?;
+        }
+        Some(())
+    }
+
+    fn checked_extent(&self) -> Option<Extent> {
+        let first = i128::try_from(self.first.addr()).ok()?;
+        let (mut low, mut high) = (first, first + i128::try_from(self.itemsize).ok()?);
+        for (size, stride) in self.shape().iter().zip(self.strides()) {
+            // Both factors fit 64 bits, and at most 32 such products are added.
+            let reach = i128::from(size - 1).checked_mul(i128::from(*stride))?;
+            low = low.checked_add(reach.min(0))?;
+            high = high.checked_add(reach.max(0))?;
+        }
+        let (low, high) = (usize::try_from(low).ok()?, usize::try_from(high).ok()?);
+        isize::try_from(high.checked_sub(low)?).ok()?;
+        (low > 0).then_some(Extent { low, high })
+    }
+
+    /// The addresses that the bytes lie between; `None` where there are no elements.
+    pub(super) fn extent(&self) -> Option<Extent> {
+        if self.is_empty() { None } else { self.checked_extent() }
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.shape().contains(&0)
+    }
+
+    /// Where the element at index 0 of each dimension is.
+    pub fn first(&self) -> *mut u8 {
+        self.first
+    }
+
+    /// The element type.
+    pub fn dtype(&self) -> DataType {
+        self.dtype
+    }
+
+    /// Bytes of one element.
+    pub fn itemsize(&self) -> usize {
+        self.itemsize
+    }
+
+    /// Sizes.
+    pub fn shape(&self) -> &[i64] {
+        &self.shape[..self.ndim]
+    }
+
+    /// Bytes from one index to the next, for each dimension. 0 where the size is 1.
+    pub fn strides(&self) -> &[i64] {
+        &self.strides[..self.ndim]
+    }
+
+    /// The part that a shard owns. The shard must lie inside of the view, or be empty.
+    pub(super) fn part(&self, shard: Shard<'_>) -> Self {
+        let mut part = *self;
+        part.shape[..self.ndim].copy_from_slice(shard.sizes);
+        if !part.is_empty() {
+            let steps = shard.offsets.iter().zip(self.strides());
+            let offset: i64 = steps.map(|(offset, stride)| offset * stride).sum();
+            part.first = self.first.wrapping_offset(offset as isize);
+        }
+        part
+    }
+
+    /// Refuses a view of another shape.
+    pub(super) fn check_shape(
+        &self, what: &str, shard: Option<usize>, expected: &[i64],
+    ) -> Result<()> {
+        let what = || shard.map_or_else(|| what.to_owned(), |index| format!("{what} {index}"));
+        if self.ndim != expected.len() {
+            let (got, expected) = (self.ndim, expected.len());
+            return Err(Error::RankMismatch { what: what(), shard, got, expected });
+        }
+        let mut pairs = self.shape().iter().zip(expected).enumerate();
+        match pairs.find(|(_, (got, expected))| got != expected) {
+            None => Ok(()),
+            Some((dim, (&got, &expected))) => {
+                Err(Error::ShapeMismatch { what: what(), shard, dim, got, expected })
+            }
+        }
+    }
+
+    /// Refuses a view of another element type.
+    pub(super) fn check_dtype(
+        &self, what: &str, shard: Option<usize>, expected: DataType,
+    ) -> Result<()> {
+        if self.dtype == expected {
+            return Ok(());
+        }
+        let what = shard.map_or_else(|| what.to_owned(), |index| format!("{what} {index}"));
+        Err(Error::DtypeMismatch { what, shard, got: self.dtype, expected })
+    }
+}
+
+/// The same array. It must not have more than 32 dimensions.
+impl<T: Element, D: Dimension> TryFrom<RawArrayView<T, D>> for HostView {
+    type Error = Error;
+
+    fn try_from(array: RawArrayView<T, D>) -> Result<Self> {
+        let to_i64 = |size: &usize| i64::try_from(*size).unwrap_or(i64::MAX);
+        let shape: Vec<i64> = array.shape().iter().map(to_i64).collect();
+        let strides: Vec<i64> = array.strides().iter().map(|stride| *stride as i64).collect();
+        let first = array.as_ptr().cast_mut().cast();
+        Self::new("array", first, T::DTYPE, &shape, Some(&strides))
+    }
+}
+
+impl fmt::Debug for HostView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?} by {:?} bytes", self.dtype, self.shape(), self.strides())
+    }
+}

@@ -1,0 +1,103 @@
+//! The arithmetic of `torch.chunk`.
+//!
+//! Source: `get_split_size`, `get_chunked_dim_size` and `get_chunk_sharding_params` of
+//! `torch.distributed._shard.sharding_spec._internals`.
+
+use super::error::{Error, Result};
+use super::spec::{ChunkShardingSpec, ShardingSpec};
+
+/// Length of every chunk but the last non-empty one when `dim_size` elements are cut into `chunks`:
+/// `ceil(dim_size / chunks)`.
+pub fn split_size(dim_size: i64, chunks: i64) -> Result<i64> {
+    not_negative("dim_size", dim_size)?;
+    if chunks < 1 {
+        return Err(Error::invalid("chunks", format!("{chunks} chunks; pass at least 1")));
+    }
+    // Rounds up without the addition that could overflow.
+    let floor = dim_size.checked_div(chunks).unwrap_or(0);
+    let rest = dim_size.checked_rem(chunks).unwrap_or(0);
+    Ok(floor.saturating_add(i64::from(rest > 0)))
+}
+
+/// Length of chunk `index` when `dim_size` elements are cut into pieces of `split_size`: the full
+/// piece, what is left for the last one, and 0 past the end.
+pub fn chunked_dim_size(dim_size: i64, split_size: i64, index: i64) -> Result<i64> {
+    not_negative("dim_size", dim_size)?;
+    not_negative("split_size", split_size)?;
+    not_negative("index", index)?;
+    // A start beyond 64 bits is past the end as well.
+    let start = split_size.saturating_mul(index);
+    Ok(dim_size.saturating_sub(start).clamp(0, split_size))
+}
+
+/// Where chunk `index` starts: `split_size * index`, also past the end of the dimension.
+pub(crate) fn chunk_offset(split_size: i64, index: i64) -> Result<i64> {
+    split_size
+        .checked_mul(index)
+        .ok_or_else(|| Error::overflow(format!("offset {split_size} * {index} of chunk {index}")))
+}
+
+/// Start and length of the chunk that `rank` owns when a dimension of `dim_size` elements is cut
+/// for `world_size` workers in the order of the placements of `spec`.
+///
+/// The start is where the elements before it end, so for an empty chunk it is `dim_size`, unlike
+/// the offset in the metadata. A rank that no placement names is refused (torch answers the last
+/// chunk's length at position 0).
+pub fn chunk_sharding_params(
+    spec: &ChunkShardingSpec, dim_size: i64, world_size: i64, rank: i64,
+) -> Result<(i64, i64)> {
+    not_negative("dim_size", dim_size)?;
+    if world_size < 1 {
+        let problem = format!("{world_size} workers; pass at least 1");
+        return Err(Error::invalid("world_size", problem));
+    }
+    let split = split_size(dim_size, world_size)?;
+    let position = spec.placements().iter().position(|placement| placement.rank() == Some(rank));
+    let index = position.and_then(|position| i64::try_from(position).ok()).ok_or_else(|| {
+        Error::NotFound { what: format!("rank: no placement of the spec is on rank {rank}") }
+    })?;
+    let start = split.saturating_mul(index).min(dim_size);
+    Ok((start, chunked_dim_size(dim_size, split, index)?))
+}
+
+fn not_negative(argument: &'static str, value: i64) -> Result<()> {
+    if value < 0 {
+        return Err(Error::invalid(argument, format!("{value} is negative; it must be >= 0")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_those_of_torch() {
+        let chunks = |size: i64, count: i64| -> Vec<i64> {
+            let split = split_size(size, count).unwrap();
+            (0..count).map(|index| chunked_dim_size(size, split, index).unwrap()).collect()
+        };
+        assert_eq!(chunks(5, 4), [2, 2, 1, 0]);
+        assert_eq!(chunks(0, 2), [0, 0]);
+        assert_eq!(chunks(8, 4), [2, 2, 2, 2]);
+        assert_eq!(chunks(1, 3), [1, 0, 0]);
+    }
+
+    #[test]
+    fn the_largest_integers_are_cut_without_overflow() {
+        assert_eq!(split_size(i64::MAX, 1), Ok(i64::MAX));
+        assert_eq!(split_size(i64::MAX, i64::MAX), Ok(1));
+        assert_eq!(split_size(i64::MAX, 2), Ok(i64::MAX / 2 + 1));
+        assert_eq!(chunked_dim_size(i64::MAX, i64::MAX, i64::MAX), Ok(0));
+        assert_eq!(chunked_dim_size(i64::MAX, i64::MAX / 2 + 1, 1), Ok(i64::MAX / 2));
+    }
+
+    #[test]
+    fn values_that_cannot_be_cut_are_refused() {
+        assert!(split_size(-1, 2).is_err());
+        assert!(split_size(1, 0).is_err());
+        assert!(split_size(1, i64::MIN).is_err());
+        assert!(chunked_dim_size(1, -1, 0).is_err());
+        assert!(chunked_dim_size(1, 1, -1).is_err());
+    }
+}

@@ -1,0 +1,186 @@
+//! Element types, as DLPack names them.
+//!
+//! Source: `DLDataType` of DLPack 1.1. Elements are only ever moved, never computed with, so a
+//! code that is not known here is still a valid type as long as its size is whole bytes.
+
+use std::fmt;
+
+use super::error::{Error, Result};
+
+/// What the bits of one lane mean: DLPack's `DLDataTypeCode`, its text name, and the widths in
+/// which the name carries no width suffix (`0`: the width is always written).
+struct Code {
+    code: u8,
+    name: &'static str,
+    /// `Some(bits)` when the name alone fixes the width, as in `float8_e5m2` or `bool`.
+    fixed_bits: Option<u8>,
+}
+
+const CODES: [Code; 18] = [
+    Code { code: 0, name: "int", fixed_bits: None },
+    Code { code: 1, name: "uint", fixed_bits: None },
+    Code { code: 2, name: "float", fixed_bits: None },
+    Code { code: 3, name: "handle", fixed_bits: None },
+    Code { code: 4, name: "bfloat", fixed_bits: None },
+    Code { code: 5, name: "complex", fixed_bits: None },
+    Code { code: 6, name: "bool", fixed_bits: Some(8) },
+    Code { code: 7, name: "float8_e3m4", fixed_bits: Some(8) },
+    Code { code: 8, name: "float8_e4m3", fixed_bits: Some(8) },
+    Code { code: 9, name: "float8_e4m3b11fnuz", fixed_bits: Some(8) },
+    Code { code: 10, name: "float8_e4m3fn", fixed_bits: Some(8) },
+    Code { code: 11, name: "float8_e4m3fnuz", fixed_bits: Some(8) },
+    Code { code: 12, name: "float8_e5m2", fixed_bits: Some(8) },
+    Code { code: 13, name: "float8_e5m2fnuz", fixed_bits: Some(8) },
+    Code { code: 14, name: "float8_e8m0fnu", fixed_bits: Some(8) },
+    Code { code: 15, name: "float6_e2m3fn", fixed_bits: Some(6) },
+    Code { code: 16, name: "float6_e3m2fn", fixed_bits: Some(6) },
+    Code { code: 17, name: "float4_e2m1fn", fixed_bits: Some(4) },
+];
+
+/// An element type: `lanes` values of `bits` bits each, meaning what `code` says.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DataType {
+    /// DLPack's `DLDataTypeCode`.
+    pub code: u8,
+    /// Bits of one lane.
+    pub bits: u8,
+    /// Values in one element: 1, but for vector types.
+    pub lanes: u16,
+}
+
+impl DataType {
+    /// `float32`, the default of torch.
+    pub const FLOAT32: Self = Self { code: 2, bits: 32, lanes: 1 };
+
+    /// Checks that the type can exist: at least one bit and one lane, and the width that its code
+    /// demands.
+    pub fn validate(self, argument: &'static str) -> Result<Self> {
+        if self.bits == 0 || self.lanes == 0 {
+            return Err(Error::invalid(
+                argument,
+                format!(
+                    "code {}, bits {}, lanes {} is no element type; bits and lanes must be > 0",
+                    self.code, self.bits, self.lanes
+                ),
+            ));
+        }
+        Ok(self)
+    }
+
+    /// Bytes of one element. Types whose lanes are not whole bytes are [`Error::Unsupported`]:
+    /// they are packed, so an element has no address.
+    pub fn itemsize(self) -> Result<usize> {
+        self.validate("dtype")?;
+        if !self.bits.is_multiple_of(8) {
+            return Err(Error::Unsupported {
+                what: format!(
+                    "dtype {self}: elements smaller than a byte are not supported; view the packed \
+                     bytes as uint8 and cut at byte boundaries"
+                ),
+            });
+        }
+        // At most 31 * 65535 bytes.
+        Ok(usize::from(self.bits / 8).saturating_mul(usize::from(self.lanes)))
+    }
+
+    /// Reads `float32`, `bfloat16`, `uint8`, `bool`, `float8_e4m3fn`, and with lanes `float32x4`.
+    pub fn parse(text: &str) -> Result<Self> {
+        Self::parse_parts(text).ok_or_else(|| {
+            Error::invalid(
+                "text",
+                format!(
+                    "{text:?} is no dtype; write a name such as 'float32', 'bfloat16', 'int64', \
+                     'bool' or 'float8_e4m3fn', with lanes as in 'float32x4'"
+                ),
+            )
+        })
+    }
+
+    fn parse_parts(text: &str) -> Option<Self> {
+        let (base, lanes) = match CODES.iter().find(|code| code.name == text) {
+            // A fixed name may hold an 'x' of its own.
+            Some(_) => (text, 1),
+            None => match text.rsplit_once('x') {
+                Some((base, lanes)) => (base, decimal(lanes)?),
+                None => (text, 1),
+            },
+        };
+        let code = CODES.iter().filter(|code| base.starts_with(code.name));
+        let code = code.max_by_key(|code| code.name.len())?;
+        let bits = match (code.fixed_bits, base.get(code.name.len()..)?) {
+            (Some(bits), "") => u16::from(bits),
+            (None, digits) => decimal(digits)?,
+            _ => return None,
+        };
+        let dtype = Self { code: code.code, bits: u8::try_from(bits).ok()?, lanes };
+        (dtype.bits > 0 && dtype.lanes > 0).then_some(dtype)
+    }
+}
+
+/// A number in its one canonical spelling: no sign, no leading zero.
+fn decimal(text: &str) -> Option<u16> {
+    let canonical = !text.starts_with(['0', '+']);
+    text.parse().ok().filter(|_| canonical)
+}
+
+impl fmt::Display for DataType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match CODES.iter().find(|code| code.code == self.code) {
+            Some(Code { name, fixed_bits: Some(bits), .. }) if *bits == self.bits => {
+                f.write_str(name)?;
+            }
+            Some(Code { name, .. }) => write!(f, "{name}{}", self.bits)?,
+            None => write!(f, "code{}_{}", self.code, self.bits)?,
+        }
+        if self.lanes != 1 {
+            write!(f, "x{}", self.lanes)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for DataType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_dtype_survives_its_text() {
+        for code in &CODES {
+            for bits in [1u8, 4, 8, 16, 32, 64, 128] {
+                for lanes in [1u16, 2, 4, 65535] {
+                    let bits = code.fixed_bits.unwrap_or(bits);
+                    let dtype = DataType { code: code.code, bits, lanes };
+                    assert_eq!(DataType::parse(&dtype.to_string()), Ok(dtype), "{dtype}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn texts_that_are_no_dtype_are_refused() {
+        for text in ["", "x", "float", "float0", "float032", "float+8", "float32x0", "float32x"] {
+            assert!(DataType::parse(text).is_err(), "{text:?}");
+        }
+        for text in ["bool1", "float8_e5m2x", "Float32", " float32", "float256", "int8x65536"] {
+            assert!(DataType::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_sub_byte_type_has_no_itemsize() {
+        for (text, expected) in [("float4_e2m1fn", None), ("float6_e2m3fn", None), ("int4x2", None)]
+        {
+            assert_eq!(DataType::parse(text).unwrap().itemsize().ok(), expected, "{text}");
+        }
+        for (text, expected) in [("float32x3", 12), ("bool", 1), ("complex128", 16), ("uint8x3", 3)]
+        {
+            assert_eq!(DataType::parse(text).unwrap().itemsize(), Ok(expected), "{text}");
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! What can go wrong, as data.
+//!
+//! Each variant carries the values that a caller needs to act on it; the text is made from them.
+//! The C border maps a variant to a status number and copies shard indices, dimension, value and
+//! limit into `shardspec_error`.
+
+use super::region::Region;
+
+/// The result of everything in the core that can be refused.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A refusal: what was wrong, with which value, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A value that is never allowed for this argument.
+    #[error("{argument}: {problem}")]
+    InvalidArgument {
+        /// The argument's name, as in the header.
+        argument: &'static str,
+        /// What is wrong with it and what to pass instead.
+        problem: String,
+    },
+    /// A text that is no placement.
+    #[error(
+        "placement {text:?}: {reason}; valid are 'rank:<n>/<device>', 'rank:<n>', \
+         '<worker>/<device>', '<worker>' and '<device>'"
+    )]
+    InvalidPlacement {
+        /// The text as it was given.
+        text: String,
+        /// Which part of it broke which rule.
+        reason: String,
+    },
+    /// A sharding dimension that the tensor does not have.
+    #[error(
+        "dim: {dim} is no dimension of a {ndim}-dimensional tensor; pass -{ndim} <= dim < {ndim}"
+    )]
+    InvalidDim {
+        /// The dimension asked for.
+        dim: i64,
+        /// How many dimensions there are.
+        ndim: usize,
+    },
+    /// A sharding dimension given by a name that the tensor does not have.
+    #[error("dim_name: the tensor has no dimension named {name:?}; its names are {names:?}")]
+    UnknownDimName {
+        /// The name asked for.
+        name: String,
+        /// The names of the tensor's dimensions.
+        names: Vec<String>,
+    },
+    /// An index past the end of what it indexes.
+    #[error("{argument}: {index} is out of range; there are {count}, counted from 0")]
+    IndexOutOfRange {
+        /// The argument's name, as in the header.
+        argument: &'static str,
+        /// The index asked for.
+        index: u64,
+        /// How many there are.
+        count: u64,
+    },
+    /// Numbers of dimensions that should agree and do not.
+    #[error("{what}: found {got} dimensions where {expected} are needed")]
+    RankMismatch {
+        /// What has the wrong number of dimensions.
+        what: String,
+        /// The shard it is about, if it is about one.
+        shard: Option<usize>,
+        /// The number found.
+        got: usize,
+        /// The number needed.
+        expected: usize,
+    },
+    /// A shard with a negative offset or size.
+    #[error("shard {shard}: {field} in dimension {dim} is {value}; it must be >= 0")]
+    Negative {
+        /// The shard's index.
+        shard: usize,
+        /// `offset` or `size`.
+        field: &'static str,
+        /// The dimension.
+        dim: usize,
+        /// The negative value.
+        value: i64,
+    },
+    /// Two shards own the same elements.
+    #[error("shards {first} and {second} both own {region}; shards must not overlap")]
+    Overlap {
+        /// The lower of the two shard indices.
+        first: usize,
+        /// The higher of the two shard indices.
+        second: usize,
+        /// The box that both own.
+        region: Region,
+    },
+    /// Elements that no shard owns.
+    #[error("no shard owns {region}; the shards must cover the whole tensor")]
+    Gap {
+        /// A box that no shard owns, as large as it can be made in every dimension.
+        region: Region,
+    },
+    /// A shard that reaches past the tensor.
+    #[error(
+        "shard {shard}: offset {offset} and size {size} in dimension {dim} exceed the tensor's \
+         size {limit}"
+    )]
+    OutOfBounds {
+        /// The shard's index.
+        shard: usize,
+        /// The dimension.
+        dim: usize,
+        /// Where the shard starts.
+        offset: i64,
+        /// How long it is.
+        size: i64,
+        /// The tensor's size in that dimension.
+        limit: i64,
+    },
+    /// A value that does not fit into 64 bits.
+    #[error("{what} does not fit into a signed 64-bit integer")]
+    Overflow {
+        /// What would overflow.
+        what: String,
+    },
+    /// Something asked for that is not there.
+    #[error("{what}")]
+    NotFound {
+        /// What is not there, and where it was looked for.
+        what: String,
+    },
+    /// A question that only another type of spec can answer.
+    #[error("spec: it is a spec of type '{got}'; this call needs {expected}")]
+    WrongSpecType {
+        /// The spec's own type name.
+        got: String,
+        /// What was needed.
+        expected: &'static str,
+    },
+    /// Something that is known, valid and not implemented.
+    #[error("{what}")]
+    Unsupported {
+        /// What it is and what to do instead.
+        what: String,
+    },
+    /// Two tensors that should have the same shape.
+    #[error("{what}: size {got} in dimension {dim}, expected {expected}")]
+    ShapeMismatch {
+        /// The view that is wrong.
+        what: String,
+        /// The shard it is about, if it is about one.
+        shard: Option<usize>,
+        /// The dimension that differs.
+        dim: usize,
+        /// Its size.
+        got: i64,
+        /// The size it should have.
+        expected: i64,
+    },
+    /// Two tensors that should have the same element type.
+    #[error("{what}: dtype {got}, expected {expected}")]
+    DtypeMismatch {
+        /// The view that is wrong.
+        what: String,
+        /// The shard it is about, if it is about one.
+        shard: Option<usize>,
+        /// Its dtype.
+        got: super::dtype::DataType,
+        /// The dtype it should have.
+        expected: super::dtype::DataType,
+    },
+    /// A tensor that is not in memory this process can read.
+    #[error(
+        "{what}: device type {device_type} is not host memory; pass DLPack device type 1 (CPU), \
+         3 (CUDA host) or 11 (ROCm host)"
+    )]
+    UnsupportedDevice {
+        /// The view that is wrong.
+        what: String,
+        /// Its DLPack device type.
+        device_type: i32,
+    },
+    /// A destination that shares memory with something it must not share it with.
+    #[error("{what}; pass buffers that do not overlap")]
+    Aliased {
+        /// Which buffers overlap.
+        what: String,
+        /// The first shard index concerned, if any.
+        first: Option<usize>,
+        /// The second shard index concerned, if any.
+        second: Option<usize>,
+    },
+    /// The system has no memory left for the result.
+    #[error("out of memory: {bytes} bytes for {what} could not be allocated")]
+    OutOfMemory {
+        /// What the memory was for.
+        what: &'static str,
+        /// How many bytes were asked for.
+        bytes: usize,
+    },
+}
+
+impl Error {
+    /// An [`Error::InvalidArgument`].
+    pub fn invalid(argument: &'static str, problem: impl Into<String>) -> Self {
+        Self::InvalidArgument { argument, problem: problem.into() }
+    }
+
+    /// An [`Error::Overflow`].
+    pub fn overflow(what: impl Into<String>) -> Self {
+        Self::Overflow { what: what.into() }
+    }
+}
+
+/// An empty vector with room for `len` elements, or a refusal instead of an abort.
+pub(crate) fn try_with_capacity<T>(what: &'static str, len: usize) -> Result<Vec<T>> {
+    let mut vec = Vec::new();
+    vec.try_reserve_exact(len)
+        .map_err(|_| Error::OutOfMemory { what, bytes: len.saturating_mul(size_of::<T>()) })?;
+    Ok(vec)
+}
+
+/// A copy of `slice`, or a refusal instead of an abort.
+pub(crate) fn try_to_vec<T: Copy>(what: &'static str, slice: &[T]) -> Result<Vec<T>> {
+    let mut vec = try_with_capacity(what, slice.len())?;
+    vec.extend_from_slice(slice);
+    Ok(vec)
+}

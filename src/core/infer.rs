@@ -1,0 +1,81 @@
+//! From shards to the spec that cuts them:
+//! `_infer_sharding_spec_from_shards_metadata` of torch.
+
+use std::sync::Arc;
+
+use super::chunk::{chunk_offset, chunked_dim_size, split_size};
+use super::error::{Error, Result};
+use super::shards::Shards;
+use super::spec::{ChunkShardingSpec, EnumerableShardingSpec, ShardingDim, ShardingSpec};
+
+/// A chunk spec when cutting with it gives exactly these shards (in whatever order they come), and
+/// else an enumerable spec of them.
+///
+/// A single shard is enumerable: nothing tells which dimension was cut.
+pub fn infer_sharding_spec(shards: impl Into<Arc<Shards>>) -> Result<Arc<dyn ShardingSpec>> {
+    let shards = shards.into();
+    if shards.is_empty() {
+        return Err(Error::invalid("shards", "the list is empty; pass at least one shard"));
+    }
+    if let Some(order) = chunk_order(&shards) {
+        let dim = ShardingDim::Index(i64::try_from(order.dim).unwrap_or(i64::MAX));
+        let placements = order.shards.iter().filter_map(|&index| shards.placements().get(index));
+        let placements: Vec<_> = placements.cloned().collect();
+        return Ok(Arc::new(ChunkShardingSpec::new(dim, placements.into_iter())?));
+    }
+    Ok(Arc::new(EnumerableShardingSpec::new(shards)?))
+}
+
+/// How chunks of one dimension are ordered along it.
+struct ChunkOrder {
+    dim: usize,
+    /// Shard indices, by offset.
+    shards: Vec<usize>,
+}
+
+/// The one dimension that was cut and the order of the shards along it, if chunks are what they
+/// are.
+fn chunk_order(shards: &Shards) -> Option<ChunkOrder> {
+    let dim = only_cut_dim(shards)?;
+    let at = |index: usize| {
+        let shard = shards.get(index)?;
+        Some((*shard.offsets.get(dim)?, *shard.sizes.get(dim)?))
+    };
+    let mut order: Vec<usize> = (0..shards.len()).collect();
+    order.sort_by_key(|&index| at(index));
+
+    let mut total = 0i64;
+    for index in 0..shards.len() {
+        total = total.checked_add(at(index)?.1)?;
+    }
+    let split = split_size(total, i64::try_from(shards.len()).ok()?).ok()?;
+    for (chunk, &index) in order.iter().enumerate() {
+        let chunk = i64::try_from(chunk).ok()?;
+        let expected =
+            (chunk_offset(split, chunk).ok()?, chunked_dim_size(total, split, chunk).ok()?);
+        if at(index)? != expected {
+            return None;
+        }
+    }
+    Some(ChunkOrder { dim, shards: order })
+}
+
+/// The dimension in which shards start elsewhere than at 0, if it is exactly one and all shards
+/// have the same sizes in every other.
+fn only_cut_dim(shards: &Shards) -> Option<usize> {
+    let mut cut = None;
+    for shard in shards.iter() {
+        for (dim, _) in shard.offsets.iter().enumerate().filter(|(_, offset)| **offset != 0) {
+            if *cut.get_or_insert(dim) != dim {
+                return None;
+            }
+        }
+    }
+    let cut = cut?;
+    let first = shards.get(0)?;
+    let same = shards.iter().all(|shard| {
+        let mut pairs = shard.sizes.iter().zip(first.sizes).enumerate();
+        pairs.all(|(dim, (size, expected))| dim == cut || size == expected)
+    });
+    same.then_some(cut)
+}

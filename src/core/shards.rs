@@ -1,0 +1,309 @@
+//! Lists of shards, stored as flat arrays.
+//!
+//! A list of `n` shards with `d` dimensions takes `16 * d + 4` bytes a shard and 24 bytes for each
+//! placement that differs from all before it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::MAX_NDIM;
+use super::error::{Error, Result, try_with_capacity};
+use super::placement::Placement;
+use super::region::Region;
+
+/// One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets` of the
+/// tensor, and lives at `placement`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ShardMetadata {
+    /// Where the shard starts in each dimension.
+    pub offsets: Vec<i64>,
+    /// How many elements it has in each dimension.
+    pub sizes: Vec<i64>,
+    /// Where it lives.
+    pub placement: Placement,
+}
+
+/// A borrowed [`ShardMetadata`] of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard<'a> {
+    /// Where the shard starts in each dimension.
+    pub offsets: &'a [i64],
+    /// How many elements it has in each dimension.
+    pub sizes: &'a [i64],
+    /// Where it lives.
+    pub placement: &'a Placement,
+}
+
+impl Shard<'_> {
+    /// Whether it owns nothing.
+    pub fn is_empty(&self) -> bool {
+        self.sizes.contains(&0)
+    }
+
+    /// The box it owns.
+    pub fn region(&self) -> Region {
+        Region::new(self.offsets, self.sizes)
+    }
+}
+
+/// A placement for each of many shards, equal ones stored once, numbered by first appearance.
+///
+/// That numbering makes two lists equal exactly when their arrays are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Placements {
+    distinct: Vec<Placement>,
+    indices: Vec<u32>,
+}
+
+impl Placements {
+    /// The placements of `placements.len()` shards, in order.
+    pub fn new(placements: impl ExactSizeIterator<Item = Placement>) -> Result<Self> {
+        let mut indices = try_with_capacity("placement indices", placements.len())?;
+        let mut distinct = Vec::new();
+        let mut numbers = HashMap::new();
+        for placement in placements {
+            // Runs of equal placements are the rule in lists that many shards share.
+            if let Some(&last) = indices.last()
+                && distinct.get(last as usize) == Some(&placement)
+            {
+                indices.push(last);
+                continue;
+            }
+            let next = u32::try_from(distinct.len()).map_err(|_| too_many())?;
+            let number = *numbers.entry(placement.clone()).or_insert(next);
+            if number == next {
+                distinct.push(placement);
+            }
+            indices.push(number);
+        }
+        distinct.shrink_to_fit();
+        Ok(Self { distinct, indices })
+    }
+
+    /// The placements `table[index]` for each of `indices`.
+    pub fn from_table(table: &[Placement], indices: &[u32]) -> Result<Self> {
+        for &index in indices {
+            if index as usize >= table.len() {
+                let count = table.len() as u64;
+                return Err(Error::IndexOutOfRange {
+                    argument: "placement_indices",
+                    index: index.into(),
+                    count,
+                });
+            }
+        }
+        // The table may hold a placement twice, or unused ones, so number by first appearance.
+        let mut number_of = vec![None; table.len()];
+        let mut distinct: Vec<Placement> = Vec::new();
+        let mut numbers: HashMap<&Placement, u32> = HashMap::new();
+        let mut own = try_with_capacity("placement indices", indices.len())?;
+        for &index in indices {
+            let (Some(number), Some(placement)) =
+                (number_of.get_mut(index as usize), table.get(index as usize))
+            else {
+                continue;
+            };
+            let number = *number.get_or_insert_with(|| {
+                *numbers.entry(placement).or_insert_with(|| {
+                    distinct.push(placement.clone());
+                    // The table has at most as many entries as a u32 can name.
+                    distinct.len().saturating_sub(1) as u32
+                })
+            });
+            own.push(number);
+        }
+        distinct.shrink_to_fit();
+        Ok(Self { distinct, indices: own })
+    }
+
+    /// Number of shards.
+    pub fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    /// Whether there are no shards.
+    pub fn is_empty(&self) -> bool {
+        self.indices.is_empty()
+    }
+
+    /// The placement of shard `index`.
+    pub fn get(&self, index: usize) -> Option<&Placement> {
+        self.indices.get(index).and_then(|&number| self.distinct.get(number as usize))
+    }
+
+    /// The placements in the order of the shards.
+    pub fn iter(&self) -> impl Iterator<Item = &Placement> {
+        self.indices.iter().filter_map(|&number| self.distinct.get(number as usize))
+    }
+
+    /// The placements that differ, in the order of their first appearance.
+    pub fn distinct(&self) -> &[Placement] {
+        &self.distinct
+    }
+
+    /// For each shard, its placement's index in [`Self::distinct`].
+    pub fn indices(&self) -> &[u32] {
+        &self.indices
+    }
+}
+
+fn too_many() -> Error {
+    Error::overflow("the number of shards or placements (at most 4294967295)")
+}
+
+/// Shards of the same number of dimensions, in order. Cheap to clone where the parts are shared.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Shards {
+    ndim: usize,
+    offsets: Vec<i64>,
+    sizes: Vec<i64>,
+    placements: Arc<Placements>,
+}
+
+impl Shards {
+    /// Checks and stores shards given as flat arrays: `offsets` and `sizes` have
+    /// `placements.len() * ndim` elements, shard after shard.
+    ///
+    /// Refused are more than 32 dimensions, negative offsets and sizes (torch's
+    /// `ShardMetadata.__post_init__`), and ends (`offset + size`) beyond 64 bits.
+    pub fn new(
+        ndim: usize, offsets: Vec<i64>, sizes: Vec<i64>, placements: impl Into<Arc<Placements>>,
+    ) -> Result<Self> {
+        let placements = placements.into();
+        check_ndim("ndim", ndim)?;
+        u32::try_from(placements.len()).map_err(|_| too_many())?;
+        let expected = placements.len().saturating_mul(ndim);
+        for (argument, got) in [("offsets", offsets.len()), ("sizes", sizes.len())] {
+            if got != expected {
+                return Err(Error::invalid(
+                    argument,
+                    format!(
+                        "{got} values for {} shards with {ndim} dimensions; pass {expected}",
+                        placements.len()
+                    ),
+                ));
+            }
+        }
+        let shards = Self { ndim, offsets, sizes, placements };
+        shards.check_values()?;
+        Ok(shards)
+    }
+
+    /// Stores shards given one by one. Refused are, besides what [`Self::new`] refuses, offsets and
+    /// sizes of different lengths, and shards with different numbers of dimensions.
+    pub fn from_list(list: &[ShardMetadata]) -> Result<Self> {
+        let ndim = list.first().map_or(0, |shard| shard.offsets.len());
+        let mut offsets = Vec::new();
+        let mut sizes = Vec::new();
+        for (index, shard) in list.iter().enumerate() {
+            check_shard_ndim(index, "sizes", shard.sizes.len(), shard.offsets.len())?;
+            check_shard_ndim(index, "offsets", shard.offsets.len(), ndim)?;
+            offsets.extend_from_slice(&shard.offsets);
+            sizes.extend_from_slice(&shard.sizes);
+        }
+        let placements = Placements::new(list.iter().map(|shard| shard.placement.clone()))?;
+        Self::new(ndim, offsets, sizes, placements)
+    }
+
+    /// The values in one pass for the usual case; the culprit is looked for only when there is one.
+    fn check_values(&self) -> Result<()> {
+        let fine = |(&offset, &size): (&i64, &i64)| {
+            (offset >= 0) & (size >= 0) & offset.checked_add(size).is_some()
+        };
+        if self.offsets.iter().zip(&self.sizes).all(fine) {
+            return Ok(());
+        }
+        for (index, shard) in self.iter().enumerate() {
+            for (dim, (&offset, &size)) in shard.offsets.iter().zip(shard.sizes).enumerate() {
+                for (field, value) in [("offset", offset), ("size", size)] {
+                    if value < 0 {
+                        return Err(Error::Negative { shard: index, field, dim, value });
+                    }
+                }
+                if offset.checked_add(size).is_none() {
+                    return Err(Error::overflow(format!(
+                        "shard {index}: offset {offset} + size {size} in dimension {dim}"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Number of shards.
+    pub fn len(&self) -> usize {
+        self.placements.len()
+    }
+
+    /// Whether there are no shards.
+    pub fn is_empty(&self) -> bool {
+        self.placements.is_empty()
+    }
+
+    /// Number of dimensions of every shard.
+    pub fn ndim(&self) -> usize {
+        self.ndim
+    }
+
+    /// Where the shards start: `len * ndim` values, shard after shard.
+    pub fn offsets(&self) -> &[i64] {
+        &self.offsets
+    }
+
+    /// How many elements they have in each dimension: `len * ndim` values, shard after shard.
+    pub fn sizes(&self) -> &[i64] {
+        &self.sizes
+    }
+
+    /// Where they live.
+    pub fn placements(&self) -> &Arc<Placements> {
+        &self.placements
+    }
+
+    /// Shard `index`.
+    pub fn get(&self, index: usize) -> Option<Shard<'_>> {
+        let start = index.checked_mul(self.ndim)?;
+        let end = start.checked_add(self.ndim)?;
+        Some(Shard {
+            offsets: self.offsets.get(start..end)?,
+            sizes: self.sizes.get(start..end)?,
+            placement: self.placements.get(index)?,
+        })
+    }
+
+    /// Shard `index`, or a refusal that names the argument it came from.
+    pub fn at(&self, argument: &'static str, index: usize) -> Result<Shard<'_>> {
+        self.get(index).ok_or(Error::IndexOutOfRange {
+            argument,
+            index: index as u64,
+            count: self.len() as u64,
+        })
+    }
+
+    /// The shards in order.
+    pub fn iter(&self) -> impl Iterator<Item = Shard<'_>> {
+        (0..self.len()).filter_map(|index| self.get(index))
+    }
+}
+
+/// Refuses more than [`MAX_NDIM`] dimensions.
+pub(crate) fn check_ndim(argument: &'static str, ndim: usize) -> Result<()> {
+    if ndim > MAX_NDIM {
+        return Err(Error::invalid(
+            argument,
+            format!("{ndim} dimensions are more than the {MAX_NDIM} that are supported"),
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses a shard whose `field` does not have the number of dimensions it should have.
+pub(crate) fn check_shard_ndim(
+    shard: usize, field: &str, got: usize, expected: usize,
+) -> Result<()> {
+    if got == expected {
+        return Ok(());
+    }
+    let what = format!("shard {shard}: {field}");
+    Err(Error::RankMismatch { what, shard: Some(shard), got, expected })
+}

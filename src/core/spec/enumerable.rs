@@ -1,0 +1,67 @@
+//! Shards given one by one: torch's `EnumerableShardingSpec`.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use super::{ShardingSpec, TensorShape};
+use crate::core::error::{Error, Result};
+use crate::core::metadata::{ShardedTensorMetadata, check_sizes, stable_hash};
+use crate::core::properties::TensorProperties;
+use crate::core::shards::{Placements, Shards};
+use crate::core::validate;
+
+/// Any boxes that do not overlap, each with its placement. The tensor they cut is the one that they
+/// cover exactly.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EnumerableShardingSpec {
+    shards: Arc<Shards>,
+}
+
+impl EnumerableShardingSpec {
+    /// The name of this type of spec.
+    pub const TYPE_NAME: &str = "enumerable";
+
+    /// A spec of these shards. At least one is needed, and no two may own the same element.
+    pub fn new(shards: impl Into<Arc<Shards>>) -> Result<Self> {
+        let shards = shards.into();
+        if shards.is_empty() {
+            return Err(Error::invalid("shards", "the list is empty; pass at least one shard"));
+        }
+        validate::check_non_overlapping(&shards)?;
+        Ok(Self { shards })
+    }
+
+    /// The shards.
+    pub fn shards(&self) -> &Shards {
+        &self.shards
+    }
+}
+
+impl ShardingSpec for EnumerableShardingSpec {
+    fn type_name(&self) -> &str {
+        Self::TYPE_NAME
+    }
+
+    fn build_metadata(
+        &self, shape: TensorShape<'_>, properties: TensorProperties,
+    ) -> Result<ShardedTensorMetadata> {
+        check_sizes(shape.sizes)?;
+        validate::check_tensor(&self.shards, shape.sizes)?;
+        Ok(ShardedTensorMetadata::trusted(Arc::clone(&self.shards), shape.sizes, properties))
+    }
+
+    fn placements(&self) -> &Placements {
+        self.shards.placements()
+    }
+
+    fn equals(&self, other: &dyn ShardingSpec) -> bool {
+        other.downcast_ref() == Some(self)
+    }
+
+    fn hash_value(&self) -> u64 {
+        stable_hash(|hasher| {
+            hasher.write(Self::TYPE_NAME.as_bytes());
+            self.hash(hasher);
+        })
+    }
+}

@@ -1,0 +1,6 @@
+//! What every export is made of: the guard, the handle table, and checked pointers.
+
+pub(crate) mod guard;
+pub(crate) mod handle;
+pub(crate) mod pointer;
+pub(crate) mod slots;

@@ -1,0 +1,208 @@
+//! Checked pointers: what a caller passed, as slices and texts, and what is written back.
+//!
+//! Everything here checks for null, alignment and sizes no memory can have. What it can't check is
+//! promised by the caller in the header: that a pointer that is not null points to that much memory
+//! of that type.
+
+use std::ffi::{CStr, c_char};
+use std::marker::PhantomData;
+
+use crate::core::Error;
+use crate::ffi::border::guard::{Outcome, Refusal};
+
+/// Refuses a pointer that is null or not aligned for `T`.
+fn check<T>(argument: &'static str, pointer: *const T) -> Outcome {
+    if pointer.is_null() {
+        return Err(Refusal::NullArgument(argument));
+    }
+    if !pointer.is_aligned() {
+        let problem = format!("the pointer is not aligned to {} bytes", align_of::<T>());
+        return Err(Error::invalid(argument, problem).into());
+    }
+    Ok(())
+}
+
+/// Refuses arrays of more bytes than memory can have.
+fn check_len<T>(argument: &'static str, len: usize) -> Outcome {
+    match len.checked_mul(size_of::<T>()) {
+        Some(bytes) if isize::try_from(bytes).is_ok() => Ok(()),
+        _ => {
+            let problem = format!("{len} elements are more than memory can hold");
+            Err(Error::invalid(argument, problem).into())
+        }
+    }
+}
+
+/// What a pointer points to.
+///
+/// # Safety
+///
+/// If it is not null, `pointer` points to a `T` that nobody changes during the call.
+pub(crate) unsafe fn input<'a, T>(argument: &'static str, pointer: *const T) -> Outcome<&'a T> {
+    check(argument, pointer)?;
+    // SAFETY: not null, aligned, and the caller promises the rest.
+    Ok(unsafe { &*pointer })
+}
+
+/// An array of `len` elements; it may be null when `len` is 0.
+///
+/// # Safety
+///
+/// If it is not null, `pointer` points to `len` elements that nobody changes during the call.
+pub(crate) unsafe fn slice<'a, T>(
+    argument: &'static str, pointer: *const T, len: usize,
+) -> Outcome<&'a [T]> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    check(argument, pointer)?;
+    check_len::<T>(argument, len)?;
+    // SAFETY: not null, aligned, of a possible length, and the caller promises the rest.
+    Ok(unsafe { std::slice::from_raw_parts(pointer, len) })
+}
+
+/// A NUL-terminated text, which must be UTF-8.
+///
+/// # Safety
+///
+/// If it is not null, `pointer` points to a NUL-terminated text that nobody changes during the call.
+pub(crate) unsafe fn text<'a>(argument: &'static str, pointer: *const c_char) -> Outcome<&'a str> {
+    if pointer.is_null() {
+        return Err(Refusal::NullArgument(argument));
+    }
+    // SAFETY: not null, and the caller promises the rest.
+    let text = unsafe { CStr::from_ptr(pointer) };
+    text.to_str().map_err(|_| Error::invalid(argument, "the text is not valid UTF-8").into())
+}
+
+/// A place for one result, checked before the work and written after it.
+pub(crate) struct Out<'a, T> {
+    pointer: *mut T,
+    place: PhantomData<&'a mut T>,
+}
+
+/// Checks a place for one result.
+///
+/// # Safety
+///
+/// If it is not null, the caller may write a `T` through `pointer` until the call ends.
+pub(crate) unsafe fn out<'a, T>(argument: &'static str, pointer: *mut T) -> Outcome<Out<'a, T>> {
+    check(argument, pointer)?;
+    Ok(Out { pointer, place: PhantomData })
+}
+
+/// As [`out`], for a result that the caller may not want.
+///
+/// # Safety
+///
+/// As [`out`].
+pub(crate) unsafe fn optional_out<'a, T>(
+    argument: &'static str, pointer: *mut T,
+) -> Outcome<Option<Out<'a, T>>> {
+    if pointer.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's promise is passed on.
+    unsafe { out(argument, pointer) }.map(Some)
+}
+
+impl<T> Out<'_, T> {
+    /// Writes the result.
+    pub(crate) fn set(self, value: T) {
+        // SAFETY: checked by `out`, whose caller promised the rest. What was there may be
+        // uninitialised, so it is not dropped.
+        unsafe { self.pointer.write(value) }
+    }
+}
+
+/// A place for many results.
+pub(crate) struct OutSlice<'a, T> {
+    pointer: *mut T,
+    capacity: usize,
+    place: PhantomData<&'a mut [T]>,
+}
+
+/// Checks a place for `capacity` results; it may be null when `capacity` is 0.
+///
+/// # Safety
+///
+/// If it is not null, the caller may write `capacity` elements through `pointer` until the call
+/// ends.
+pub(crate) unsafe fn out_slice<'a, T>(
+    argument: &'static str, pointer: *mut T, capacity: usize,
+) -> Outcome<OutSlice<'a, T>> {
+    if capacity > 0 {
+        check(argument, pointer)?;
+        check_len::<T>(argument, capacity)?;
+    }
+    Ok(OutSlice { pointer, capacity, place: PhantomData })
+}
+
+/// As [`out_slice`], where null means that the results are not wanted.
+///
+/// # Safety
+///
+/// As [`out_slice`].
+pub(crate) unsafe fn optional_out_slice<'a, T>(
+    argument: &'static str, pointer: *mut T, capacity: usize,
+) -> Outcome<Option<OutSlice<'a, T>>> {
+    if pointer.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's promise is passed on.
+    unsafe { out_slice(argument, pointer, capacity) }.map(Some)
+}
+
+impl<T: Copy> OutSlice<'_, T> {
+    /// Refuses a capacity below what is needed.
+    pub(crate) fn check_capacity(&self, argument: &'static str, needed: usize) -> Outcome {
+        if self.capacity < needed {
+            return Err(Refusal::BufferTooSmall { argument, got: self.capacity, needed });
+        }
+        Ok(())
+    }
+
+    /// Writes the results to the front of the place. They must fit: ask `check_capacity` before.
+    pub(crate) fn fill(self, values: &[T]) {
+        let len = values.len().min(self.capacity);
+        // SAFETY: `out_slice` checked the place for `capacity` elements, its caller promised the
+        // rest, and `values` is ours, so it can't overlap what the caller lends for writing.
+        unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), self.pointer, len) }
+    }
+}
+
+/// Answers a question whose answer has a length: writes `values` where `capacity` suffices, only
+/// the length where it is 0, and refuses what lies between.
+///
+/// # Safety
+///
+/// As [`out_slice`] for `buffer` and `capacity`, as [`optional_out`] for `needed`.
+pub(crate) unsafe fn answer<T: Copy>(
+    argument: &'static str, buffer: *mut T, capacity: usize, needed: *mut usize, values: &[T],
+) -> Outcome {
+    // SAFETY: the caller's promises are passed on.
+    let (buffer, needed) =
+        unsafe { (out_slice(argument, buffer, capacity)?, optional_out("needed", needed)?) };
+    if capacity > 0 {
+        buffer.check_capacity(argument, values.len())?;
+        buffer.fill(values);
+    }
+    if let Some(needed) = needed {
+        needed.set(values.len());
+    }
+    Ok(())
+}
+
+/// [`answer`] for a text: it is NUL-terminated, and the NUL counts.
+///
+/// # Safety
+///
+/// As [`answer`].
+pub(crate) unsafe fn answer_text(
+    buffer: *mut c_char, capacity: usize, needed: *mut usize, text: &str,
+) -> Outcome {
+    let mut bytes: Vec<u8> = text.bytes().collect();
+    bytes.push(0);
+    // SAFETY: the caller's promises are passed on; c_char and u8 differ in sign only.
+    unsafe { answer("buffer", buffer.cast::<u8>(), capacity, needed, &bytes) }
+}

@@ -1,0 +1,121 @@
+//! Element types.
+//!
+//! DLPack's `DLDataType`. Elements are moved as raw bytes and never computed with, so a type that
+//! is not listed here works as well, as long as its lanes are whole bytes.
+
+use std::ffi::c_char;
+
+use crate::core::DataType;
+use crate::ffi::border::guard::{Outcome, guard};
+use crate::ffi::border::pointer::{answer_text, input, out, text};
+use crate::ffi::error::{shardspec_error, shardspec_status};
+
+/// Signed integer.
+pub const SHARDSPEC_DTYPE_INT: u8 = 0;
+/// Unsigned integer.
+pub const SHARDSPEC_DTYPE_UINT: u8 = 1;
+/// IEEE 754 floating point.
+pub const SHARDSPEC_DTYPE_FLOAT: u8 = 2;
+/// Opaque handle.
+pub const SHARDSPEC_DTYPE_OPAQUE_HANDLE: u8 = 3;
+/// bfloat16.
+pub const SHARDSPEC_DTYPE_BFLOAT: u8 = 4;
+/// Complex number; `bits` counts both parts.
+pub const SHARDSPEC_DTYPE_COMPLEX: u8 = 5;
+/// Boolean, 8 bits.
+pub const SHARDSPEC_DTYPE_BOOL: u8 = 6;
+/// 8-bit floating point, 3 exponent and 4 mantissa bits.
+pub const SHARDSPEC_DTYPE_FLOAT8_E3M4: u8 = 7;
+/// 8-bit floating point, 4 exponent and 3 mantissa bits.
+pub const SHARDSPEC_DTYPE_FLOAT8_E4M3: u8 = 8;
+/// 8-bit floating point, 4 exponent and 3 mantissa bits, bias 11, finite, unsigned zero.
+pub const SHARDSPEC_DTYPE_FLOAT8_E4M3B11FNUZ: u8 = 9;
+/// 8-bit floating point, 4 exponent and 3 mantissa bits, finite.
+pub const SHARDSPEC_DTYPE_FLOAT8_E4M3FN: u8 = 10;
+/// 8-bit floating point, 4 exponent and 3 mantissa bits, finite, unsigned zero.
+pub const SHARDSPEC_DTYPE_FLOAT8_E4M3FNUZ: u8 = 11;
+/// 8-bit floating point, 5 exponent and 2 mantissa bits.
+pub const SHARDSPEC_DTYPE_FLOAT8_E5M2: u8 = 12;
+/// 8-bit floating point, 5 exponent and 2 mantissa bits, finite, unsigned zero.
+pub const SHARDSPEC_DTYPE_FLOAT8_E5M2FNUZ: u8 = 13;
+/// 8-bit floating point, 8 exponent bits, finite, unsigned.
+pub const SHARDSPEC_DTYPE_FLOAT8_E8M0FNU: u8 = 14;
+/// 6-bit floating point, 2 exponent and 3 mantissa bits, finite.
+pub const SHARDSPEC_DTYPE_FLOAT6_E2M3FN: u8 = 15;
+/// 6-bit floating point, 3 exponent and 2 mantissa bits, finite.
+pub const SHARDSPEC_DTYPE_FLOAT6_E3M2FN: u8 = 16;
+/// 4-bit floating point, 2 exponent bits and 1 mantissa bit, finite.
+pub const SHARDSPEC_DTYPE_FLOAT4_E2M1FN: u8 = 17;
+
+/// An element type: `lanes` values of `bits` bits each. The layout of DLPack's `DLDataType`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct shardspec_dtype {
+    /// A `SHARDSPEC_DTYPE_...` constant; the numbers of DLPack's `DLDataTypeCode`.
+    pub code: u8,
+    /// Bits of one lane.
+    pub bits: u8,
+    /// Values in one element: 1, but for vector types.
+    pub lanes: u16,
+}
+
+impl From<shardspec_dtype> for DataType {
+    fn from(dtype: shardspec_dtype) -> Self {
+        Self { code: dtype.code, bits: dtype.bits, lanes: dtype.lanes }
+    }
+}
+
+impl From<DataType> for shardspec_dtype {
+    fn from(dtype: DataType) -> Self {
+        Self { code: dtype.code, bits: dtype.bits, lanes: dtype.lanes }
+    }
+}
+
+/// A dtype argument: a pointer to a type that can exist.
+unsafe fn dtype_argument(dtype: *const shardspec_dtype) -> Outcome<DataType> {
+    let dtype = DataType::from(*input("dtype", dtype)?);
+    Ok(dtype.validate("dtype")?)
+}
+
+/// Reads the name of an element type: "float32", "bfloat16", "int64", "bool", "float8_e4m3fn", with
+/// lanes "float32x4".
+///
+/// Errors: INVALID_ARGUMENT for a text that is none, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_dtype_parse(
+    text: *const c_char, out: *mut shardspec_dtype, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(DataType::parse(self::text("text", text)?)?.into());
+        Ok(())
+    })
+}
+
+/// Writes the name of an element type into `buffer`, in the form that `shardspec_dtype_parse` reads;
+/// for a code that has no name, "code200_16". A text answer as in `shardspec_status_text`.
+///
+/// Errors: INVALID_ARGUMENT for 0 bits or lanes, BUFFER_TOO_SMALL, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_dtype_text(
+    dtype: *const shardspec_dtype, buffer: *mut c_char, capacity: usize, needed: *mut usize,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || answer_text(buffer, capacity, needed, &dtype_argument(dtype)?.to_string()))
+}
+
+/// Bytes of one element: bits / 8 * lanes.
+///
+/// Errors: UNSUPPORTED where a lane is not whole bytes (such elements are packed),
+/// INVALID_ARGUMENT for 0 bits or lanes, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_dtype_itemsize(
+    dtype: *const shardspec_dtype, out: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(dtype_argument(dtype)?.itemsize()?);
+        Ok(())
+    })
+}

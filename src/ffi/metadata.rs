@@ -1,0 +1,355 @@
+//! Metadata: who owns what of one tensor.
+//!
+//! Made by `shardspec_spec_build_metadata`. The shards of a metadata object cover its tensor and
+//! overlap nowhere. They are numbered from 0, in the order of the spec.
+//!
+//! Source: torch's `ShardedTensorMetadata`.
+
+use std::ffi::c_char;
+
+use crate::core::{Error, ShardedTensorMetadata, TensorShape};
+use crate::ffi::border::guard::{Outcome, guard};
+use crate::ffi::border::handle::{self, Handle};
+use crate::ffi::border::pointer::{
+    OutSlice, answer, answer_text, optional_out_slice, out, slice, text,
+};
+use crate::ffi::border::slots::Slots;
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::placement::shardspec_placement;
+use crate::ffi::properties::{properties_argument, properties_out, shardspec_tensor_properties};
+use crate::ffi::spec::shardspec_spec;
+
+/// Who owns what, behind a handle. Immutable; free it with `shardspec_metadata_free`.
+pub struct shardspec_metadata {
+    _opaque: [u8; 0],
+}
+
+impl Handle for shardspec_metadata {
+    type Object = ShardedTensorMetadata;
+    const NAME: &'static str = "shardspec_metadata";
+    const KIND: u64 = 3;
+
+    fn table() -> &'static Slots<Self::Object> {
+        static TABLE: Slots<ShardedTensorMetadata> = Slots::new();
+        &TABLE
+    }
+}
+
+/// Who owns what of a tensor of `ndim` sizes. The shards cover the tensor and overlap nowhere.
+/// `properties` may be NULL: then nothing is stated, and data of any type may be moved.
+///
+/// Ownership: the caller frees `*out`; it does not need the spec. Errors: INVALID_DIM when a chunk
+/// spec's dimension is none of the tensor's (or was given by name), RANK_MISMATCH, OUT_OF_BOUNDS or
+/// GAP (the error names a box that nobody owns) when an enumerable spec does not fit the tensor,
+/// INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more elements than 64 bits
+/// count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_spec_build_metadata(
+    spec: *const shardspec_spec, sizes: *const i64, ndim: usize,
+    properties: *const shardspec_tensor_properties, out: *mut *mut shardspec_metadata,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let spec = handle::get("spec", spec)?;
+        let shape = TensorShape::new(slice("sizes", sizes, ndim)?);
+        let metadata = spec.build_metadata(shape, properties_argument(properties)?)?;
+        place.set(handle::insert(metadata)?);
+        Ok(())
+    })
+}
+
+/// As `shardspec_spec_build_metadata`, for a tensor whose dimensions have names: `dim_names` holds
+/// `ndim` texts. Specs that were given a dimension by name look it up there.
+///
+/// Ownership, errors, threads: as `shardspec_spec_build_metadata`. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_spec_build_metadata_named(
+    spec: *const shardspec_spec, sizes: *const i64, dim_names: *const *const c_char, ndim: usize,
+    properties: *const shardspec_tensor_properties, out: *mut *mut shardspec_metadata,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let spec = handle::get("spec", spec)?;
+        let sizes = slice("sizes", sizes, ndim)?;
+        let names =
+            slice("dim_names", dim_names, ndim)?.iter().map(|&name| text("dim_names", name));
+        let names = names.collect::<Outcome<Vec<_>>>()?;
+        let shape = TensorShape { sizes, dim_names: Some(&names) };
+        let metadata = spec.build_metadata(shape, properties_argument(properties)?)?;
+        place.set(handle::insert(metadata)?);
+        Ok(())
+    })
+}
+
+/// Frees metadata. NULL is fine. Views and data made with it are not concerned.
+///
+/// Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
+/// uses the handle: a call under way finishes. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_metadata_free(
+    metadata: *mut shardspec_metadata, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || handle::free("metadata", metadata))
+}
+
+/// Number of shards, empty ones included.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_metadata_shard_count(
+    metadata: *const shardspec_metadata, out: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("metadata", metadata)?.shards().len());
+        Ok(())
+    })
+}
+
+/// Number of dimensions, of the tensor and of every shard.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_metadata_ndim(
+    metadata: *const shardspec_metadata, out: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("metadata", metadata)?.ndim());
+        Ok(())
+    })
+}
+
+/// Writes the tensor's sizes into `sizes`, a number for each dimension. The number of dimensions
+/// goes to `*needed` (may be NULL). With capacity 0, `sizes` may be NULL and only that is told.
+///
+/// Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_metadata_sizes(
+    metadata: *const shardspec_metadata, sizes: *mut i64, capacity: usize, needed: *mut usize,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let metadata = handle::get("metadata", metadata)?;
+        answer("sizes", sizes, capacity, needed, metadata.sizes())
+    })
+}
+
+/// Number of elements of the tensor.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_metadata_numel(
+    metadata: *const shardspec_metadata, out: *mut i64, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("metadata", metadata)?.numel());
+        Ok(())
+    })
+}
+
+/// Writes the tensor's properties. The caller sets `out->struct_size` before:
+/// `shardspec_tensor_properties p = { sizeof p };`.
+///
+/// Errors: INVALID_ARGUMENT for another struct_size, INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_metadata_properties(
+    metadata: *const shardspec_metadata, out: *mut shardspec_tensor_properties,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = properties_out(out)?;
+        let metadata = handle::get("metadata", metadata)?;
+        place.set(shardspec_tensor_properties::from_core(metadata.properties()));
+        Ok(())
+    })
+}
+
+/// Writes where shard `index` starts and how long it is. `offsets` and `sizes` have room for
+/// `capacity` numbers, at least one for each dimension; either may be NULL.
+///
+/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_metadata_shard(
+    metadata: *const shardspec_metadata, index: usize, offsets: *mut i64, sizes: *mut i64,
+    capacity: usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let offsets = optional_out_slice("offsets", offsets, capacity)?;
+        let sizes = optional_out_slice("sizes", sizes, capacity)?;
+        let metadata = handle::get("metadata", metadata)?;
+        let shard = metadata.shards().at("index", index)?;
+        check_room(&offsets, "offsets", shard.offsets.len())?;
+        check_room(&sizes, "sizes", shard.sizes.len())?;
+        fill(offsets, shard.offsets);
+        fill(sizes, shard.sizes);
+        Ok(())
+    })
+}
+
+/// The placement of shard `index`.
+///
+/// Ownership: the caller frees `*out`. Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_metadata_shard_placement(
+    metadata: *const shardspec_metadata, index: usize, out: *mut *mut shardspec_placement,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let metadata = handle::get("metadata", metadata)?;
+        let placement = metadata.shards().at("index", index)?.placement;
+        place.set(handle::insert(placement.clone())?);
+        Ok(())
+    })
+}
+
+/// Writes the canonical text of the placement of shard `index` into `buffer`.
+/// A text answer as in `shardspec_status_text`.
+///
+/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_metadata_shard_placement_text(
+    metadata: *const shardspec_metadata, index: usize, buffer: *mut c_char, capacity: usize,
+    needed: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let metadata = handle::get("metadata", metadata)?;
+        let placement = metadata.shards().at("index", index)?.placement;
+        answer_text(buffer, capacity, needed, &placement.to_string())
+    })
+}
+
+/// Writes shards `first` to `first + count - 1` into flat arrays: `offsets` and `sizes` have room for
+/// `count` rows of a number for each dimension, `placement_indices` for `count` numbers, which
+/// `shardspec_metadata_placement_text` understands. Each of the three may be NULL.
+///
+/// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_metadata_shards(
+    metadata: *const shardspec_metadata, first: usize, count: usize, offsets: *mut i64,
+    sizes: *mut i64, placement_indices: *mut u32, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let metadata = handle::get("metadata", metadata)?;
+        let (shards, ndim) = (metadata.shards(), metadata.ndim());
+        let end = first.checked_add(count).filter(|&end| end <= shards.len());
+        let range = end.map(|end| first..end).ok_or(Error::IndexOutOfRange {
+            argument: "first + count",
+            index: first.saturating_add(count) as u64,
+            count: shards.len() as u64,
+        })?;
+        let rows = range.start.saturating_mul(ndim)..range.end.saturating_mul(ndim);
+        let offsets = optional_out_slice("offsets", offsets, rows.len())?;
+        let sizes = optional_out_slice("sizes", sizes, rows.len())?;
+        let indices = optional_out_slice("placement_indices", placement_indices, count)?;
+        fill(offsets, shards.offsets().get(rows.clone()).unwrap_or(&[]));
+        fill(sizes, shards.sizes().get(rows).unwrap_or(&[]));
+        fill(indices, shards.placements().indices().get(range).unwrap_or(&[]));
+        Ok(())
+    })
+}
+
+/// Number of different placements.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_metadata_placement_count(
+    metadata: *const shardspec_metadata, out: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("metadata", metadata)?.shards().placements().distinct().len());
+        Ok(())
+    })
+}
+
+/// Writes the canonical text of a placement into `buffer`; they are numbered from 0 in the order of
+/// their first shards. A text answer as in `shardspec_status_text`.
+///
+/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_metadata_placement_text(
+    metadata: *const shardspec_metadata, placement_index: usize, buffer: *mut c_char,
+    capacity: usize, needed: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let metadata = handle::get("metadata", metadata)?;
+        let distinct = metadata.shards().placements().distinct();
+        let placement = distinct.get(placement_index).ok_or(Error::IndexOutOfRange {
+            argument: "placement_index",
+            index: placement_index as u64,
+            count: distinct.len() as u64,
+        })?;
+        answer_text(buffer, capacity, needed, &placement.to_string())
+    })
+}
+
+/// Writes the indices of the shards that live on `rank` into `indices`, ascending; how many they are
+/// goes to `*needed` (may be NULL). With capacity 0, `indices` may be NULL and only that is told. A
+/// rank that owns no shard has 0.
+///
+/// Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_metadata_shards_of_rank(
+    metadata: *const shardspec_metadata, rank: i64, indices: *mut usize, capacity: usize,
+    needed: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let metadata = handle::get("metadata", metadata)?;
+        let owned: Vec<usize> = metadata.shards_of_rank(rank).collect();
+        answer("indices", indices, capacity, needed, &owned)
+    })
+}
+
+/// Whether two metadata objects have the same sizes, properties and shards in the same order: 1 or
+/// 0. Which specs made them does not matter.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_metadata_equal(
+    a: *const shardspec_metadata, b: *const shardspec_metadata, out: *mut i32,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set((*handle::get("a", a)? == *handle::get("b", b)?).into());
+        Ok(())
+    })
+}
+
+/// A hash: equal metadata have equal hashes, in every process that runs this version.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_metadata_hash(
+    metadata: *const shardspec_metadata, out: *mut u64, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("metadata", metadata)?.hash_value());
+        Ok(())
+    })
+}
+
+/// Refuses a wanted place that is too small.
+fn check_room<T: Copy>(
+    place: &Option<OutSlice<'_, T>>, argument: &'static str, needed: usize,
+) -> Outcome {
+    place.as_ref().map_or(Ok(()), |place| place.check_capacity(argument, needed))
+}
+
+/// Fills a place, if it is wanted.
+fn fill<T: Copy>(place: Option<OutSlice<'_, T>>, values: &[T]) {
+    if let Some(place) = place {
+        place.fill(values);
+    }
+}

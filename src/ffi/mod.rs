@@ -1,0 +1,25 @@
+//! The C border: converts, checks pointers, delegates. No meaning is decided here.
+//!
+//! One file of exports for each noun of the header; [`border`] is what they are made of. Each file
+//! becomes one section of `include/shardspec.h`, headed by the text at its top.
+
+#![allow(
+    non_camel_case_types,
+    unsafe_op_in_unsafe_fn,
+    clippy::missing_safety_doc,
+    clippy::undocumented_unsafe_blocks,
+    reason = "names are those of C; what a caller promises about its pointers is the same for all \
+              exports and stated at the top of the header"
+)]
+
+pub(crate) mod border;
+
+pub mod chunk;
+pub mod dtype;
+pub mod error;
+pub mod metadata;
+pub mod placement;
+pub mod properties;
+pub mod spec;
+pub mod tensor;
+pub mod version;

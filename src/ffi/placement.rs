@@ -1,0 +1,208 @@
+//! Placements: where a shard lives.
+//!
+//! A placement is an owner and a device, written as torch writes it: "rank:1/cuda:0",
+//! "trainer0/cpu", "cuda:1"; without a device, "cpu" is meant. Wherever shards or specs take
+//! placements, they take these texts; the functions here take them apart.
+//!
+//! Source: `torch.distributed._remote_device` and `DevicePlacementSpec`.
+
+use std::ffi::c_char;
+use std::hash::Hash;
+
+use crate::core::metadata::stable_hash;
+use crate::core::{Error, Placement};
+use crate::ffi::border::guard::guard;
+use crate::ffi::border::handle::{self, Handle};
+use crate::ffi::border::pointer::{answer_text, out, text};
+use crate::ffi::border::slots::Slots;
+use crate::ffi::error::{shardspec_error, shardspec_status};
+
+/// "cpu". The numbers of device types are those of torch's `c10::DeviceType`.
+pub const SHARDSPEC_DEVICE_CPU: i32 = 0;
+/// "cuda".
+pub const SHARDSPEC_DEVICE_CUDA: i32 = 1;
+/// "mkldnn".
+pub const SHARDSPEC_DEVICE_MKLDNN: i32 = 2;
+/// "opengl".
+pub const SHARDSPEC_DEVICE_OPENGL: i32 = 3;
+/// "opencl".
+pub const SHARDSPEC_DEVICE_OPENCL: i32 = 4;
+/// "ideep".
+pub const SHARDSPEC_DEVICE_IDEEP: i32 = 5;
+/// "hip".
+pub const SHARDSPEC_DEVICE_HIP: i32 = 6;
+/// "fpga".
+pub const SHARDSPEC_DEVICE_FPGA: i32 = 7;
+/// "maia".
+pub const SHARDSPEC_DEVICE_MAIA: i32 = 8;
+/// "xla".
+pub const SHARDSPEC_DEVICE_XLA: i32 = 9;
+/// "vulkan".
+pub const SHARDSPEC_DEVICE_VULKAN: i32 = 10;
+/// "xpu".
+pub const SHARDSPEC_DEVICE_XPU: i32 = 12;
+/// "mps".
+pub const SHARDSPEC_DEVICE_MPS: i32 = 13;
+/// "meta".
+pub const SHARDSPEC_DEVICE_META: i32 = 14;
+/// "hpu".
+pub const SHARDSPEC_DEVICE_HPU: i32 = 15;
+/// "ve".
+pub const SHARDSPEC_DEVICE_VE: i32 = 16;
+/// "lazy".
+pub const SHARDSPEC_DEVICE_LAZY: i32 = 17;
+/// "ipu".
+pub const SHARDSPEC_DEVICE_IPU: i32 = 18;
+/// "mtia".
+pub const SHARDSPEC_DEVICE_MTIA: i32 = 19;
+/// "privateuseone".
+pub const SHARDSPEC_DEVICE_PRIVATEUSEONE: i32 = 20;
+
+/// A placement, behind a handle. Immutable; free it with `shardspec_placement_free`.
+pub struct shardspec_placement {
+    _opaque: [u8; 0],
+}
+
+impl Handle for shardspec_placement {
+    type Object = Placement;
+    const NAME: &'static str = "shardspec_placement";
+    const KIND: u64 = 1;
+
+    fn table() -> &'static Slots<Placement> {
+        static TABLE: Slots<Placement> = Slots::new();
+        &TABLE
+    }
+}
+
+/// Reads a placement: "rank:<n>/<device>", "rank:<n>", "<worker>/<device>", "<worker>" or "<device>".
+/// A device is "<type>" or "<type>:<index>" with an index from 0 to 127; `n` fits a signed 64-bit
+/// integer. A text without '/' is a device where it can be one, and else a worker.
+///
+/// Ownership: the caller frees `*out`. Errors: INVALID_PLACEMENT, INVALID_ARGUMENT for a text that is
+/// not UTF-8, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_placement_parse(
+    text: *const c_char, out: *mut *mut shardspec_placement, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::insert(Placement::parse(self::text("text", text)?)?)?);
+        Ok(())
+    })
+}
+
+/// Frees a placement. NULL is fine. Specs and metadata made with its text are not concerned.
+///
+/// Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
+/// uses the handle: a call under way finishes. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_placement_free(
+    placement: *mut shardspec_placement, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || handle::free("placement", placement))
+}
+
+/// Writes the canonical text, with the device, into `buffer`: "rank:1/cpu" for "rank:1".
+/// A text answer as in `shardspec_status_text`.
+///
+/// Errors: INVALID_HANDLE, BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_placement_text(
+    placement: *const shardspec_placement, buffer: *mut c_char, capacity: usize,
+    needed: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let placement = handle::get("placement", placement)?;
+        answer_text(buffer, capacity, needed, &placement.to_string())
+    })
+}
+
+/// The rank that owns the placement, or -1 where no rank does.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_placement_rank(
+    placement: *const shardspec_placement, out: *mut i64, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("placement", placement)?.rank().unwrap_or(-1));
+        Ok(())
+    })
+}
+
+/// Writes the name of the worker that owns the placement into `buffer`.
+/// A text answer as in `shardspec_status_text`.
+///
+/// Errors: NOT_FOUND where no worker is named, INVALID_HANDLE, BUFFER_TOO_SMALL, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_placement_worker_name(
+    placement: *const shardspec_placement, buffer: *mut c_char, capacity: usize,
+    needed: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let placement = handle::get("placement", placement)?;
+        let what = || format!("placement: '{}' names no worker", *placement);
+        let name = placement.worker_name().ok_or_else(|| Error::NotFound { what: what() })?;
+        answer_text(buffer, capacity, needed, name)
+    })
+}
+
+/// The device's type, a `SHARDSPEC_DEVICE_...` constant.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_placement_device_type(
+    placement: *const shardspec_placement, out: *mut i32, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("placement", placement)?.device().device_type() as i32);
+        Ok(())
+    })
+}
+
+/// The device's index, or -1 where it has none.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_placement_device_index(
+    placement: *const shardspec_placement, out: *mut i32, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("placement", placement)?.device().index().map_or(-1, i32::from));
+        Ok(())
+    })
+}
+
+/// Whether two placements have the same canonical text: 1 or 0.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_placement_equal(
+    a: *const shardspec_placement, b: *const shardspec_placement, out: *mut i32,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set((*handle::get("a", a)? == *handle::get("b", b)?).into());
+        Ok(())
+    })
+}
+
+/// A hash: equal placements have equal hashes, in every process that runs this version.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_placement_hash(
+    placement: *const shardspec_placement, out: *mut u64, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let placement = handle::get("placement", placement)?;
+        place.set(stable_hash(|hasher| placement.hash(hasher)));
+        Ok(())
+    })
+}

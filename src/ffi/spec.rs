@@ -1,0 +1,383 @@
+//! Sharding specs: how a tensor is cut.
+//!
+//! A spec is made once and used for any number of tensors. Two types are built in: "chunk" cuts one
+//! dimension into equal chunks, "enumerable" lists boxes.
+//!
+//! Source: torch's `ChunkShardingSpec` and `EnumerableShardingSpec`.
+
+use std::ffi::c_char;
+use std::sync::Arc;
+
+use crate::core::error::{try_to_vec, try_with_capacity};
+use crate::core::shards::check_shard_ndim;
+use crate::core::{
+    ChunkShardingSpec, EnumerableShardingSpec, Error, Placement, Placements, ShardingDim,
+    ShardingSpec, Shards, infer_sharding_spec,
+};
+use crate::ffi::border::guard::{Outcome, guard};
+use crate::ffi::border::handle::{self, Handle};
+use crate::ffi::border::pointer::{Out, answer_text, out, slice, text};
+use crate::ffi::border::slots::Slots;
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::placement::shardspec_placement;
+
+/// A sharding spec, behind a handle. Immutable; free it with `shardspec_spec_free`.
+pub struct shardspec_spec {
+    _opaque: [u8; 0],
+}
+
+impl Handle for shardspec_spec {
+    type Object = Arc<dyn ShardingSpec>;
+    const NAME: &'static str = "shardspec_spec";
+    const KIND: u64 = 2;
+
+    fn table() -> &'static Slots<Self::Object> {
+        static TABLE: Slots<Arc<dyn ShardingSpec>> = Slots::new();
+        &TABLE
+    }
+}
+
+/// One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct shardspec_shard_metadata {
+    /// Number of dimensions, 0 to 32.
+    pub ndim: usize,
+    /// `ndim` numbers >= 0: where the shard starts.
+    pub offsets: *const i64,
+    /// `ndim` numbers >= 0: how long it is.
+    pub sizes: *const i64,
+    /// Where it lives, as `shardspec_placement_parse` reads it.
+    pub placement: *const c_char,
+}
+
+/// The chunk spec behind a handle, if it is one.
+pub(crate) fn chunk_spec(spec: &Arc<dyn ShardingSpec>) -> Outcome<&ChunkShardingSpec> {
+    let wrong =
+        || Error::WrongSpecType { got: spec.type_name().to_owned(), expected: "a chunk spec" };
+    Ok(spec.downcast_ref().ok_or_else(wrong)?)
+}
+
+/// Placements from their texts.
+unsafe fn parse_placements(
+    placements: *const *const c_char, count: usize,
+) -> Outcome<Vec<Placement>> {
+    let texts = slice("placements", placements, count)?;
+    let mut parsed = try_with_capacity("placements", count)?;
+    for &placement in texts {
+        parsed.push(Placement::parse(text("placements", placement)?)?);
+    }
+    Ok(parsed)
+}
+
+/// Shards from an array of structs.
+unsafe fn shards_from_structs(
+    shards: *const shardspec_shard_metadata, count: usize,
+) -> Outcome<Shards> {
+    let structs = slice("shards", shards, count)?;
+    let ndim = structs.first().map_or(0, |shard| shard.ndim);
+    let mut offsets = try_with_capacity("offsets", count.saturating_mul(ndim.min(32)))?;
+    let mut sizes = try_with_capacity("sizes", count.saturating_mul(ndim.min(32)))?;
+    let mut placements = try_with_capacity("placements", count)?;
+    for (index, shard) in structs.iter().enumerate() {
+        check_shard_ndim(index, "offsets and sizes", shard.ndim, ndim)?;
+        offsets.extend_from_slice(slice("shards.offsets", shard.offsets, ndim)?);
+        sizes.extend_from_slice(slice("shards.sizes", shard.sizes, ndim)?);
+        placements.push(Placement::parse(text("shards.placement", shard.placement)?)?);
+    }
+    let placements = Placements::new(placements.into_iter())?;
+    Ok(Shards::new(ndim, offsets, sizes, placements)?)
+}
+
+/// Shards from flat arrays.
+unsafe fn shards_from_arrays(
+    ndim: usize, offsets: *const i64, sizes: *const i64, shard_count: usize,
+    placements: *const *const c_char, placement_count: usize, placement_indices: *const u32,
+) -> Outcome<Shards> {
+    let len = shard_count.checked_mul(ndim).ok_or_else(|| {
+        Error::invalid("shard_count", format!("{shard_count} shards are too many"))
+    })?;
+    let offsets = slice("offsets", offsets, len)?;
+    let sizes = slice("sizes", sizes, len)?;
+    let placements = if placement_indices.is_null() {
+        if placement_count != shard_count {
+            let problem = format!(
+                "{placement_count} placements for {shard_count} shards; pass one for each shard, or \
+                 placement_indices"
+            );
+            return Err(Error::invalid("placement_count", problem).into());
+        }
+        Placements::new(parse_placements(placements, placement_count)?.into_iter())?
+    } else {
+        let indices = slice("placement_indices", placement_indices, shard_count)?;
+        Placements::from_table(&parse_placements(placements, placement_count)?, indices)?
+    };
+    let offsets = try_to_vec("offsets", offsets)?;
+    Ok(Shards::new(ndim, offsets, try_to_vec("sizes", sizes)?, placements)?)
+}
+
+/// Hands a new spec to the caller.
+fn give(place: Out<'_, *mut shardspec_spec>, spec: Arc<dyn ShardingSpec>) -> Outcome {
+    place.set(handle::insert(spec)?);
+    Ok(())
+}
+
+/// A spec that cuts dimension `dim` into `placement_count` chunks as `torch.chunk` does: chunk i
+/// starts at ceil(n / placement_count) * i and lives at `placements[i]`. The last chunks may be
+/// shorter, or empty; an empty one starts at that same place, which may be past the end, and owns
+/// nothing. A negative `dim` counts from the last dimension; whether the tensor has it is checked by
+/// `shardspec_spec_build_metadata`.
+///
+/// Ownership: texts are copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for no placements,
+/// INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_spec_new_chunk(
+    dim: i64, placements: *const *const c_char, placement_count: usize,
+    out: *mut *mut shardspec_spec, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let placements = parse_placements(placements, placement_count)?;
+        let spec = ChunkShardingSpec::new(ShardingDim::Index(dim), placements.into_iter())?;
+        give(place, Arc::new(spec))
+    })
+}
+
+/// As `shardspec_spec_new_chunk`, for a dimension that is known by its name. Metadata comes from
+/// `shardspec_spec_build_metadata_named`.
+///
+/// Ownership, errors, threads: as `shardspec_spec_new_chunk`; INVALID_ARGUMENT for an empty name.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_spec_new_chunk_named(
+    dim_name: *const c_char, placements: *const *const c_char, placement_count: usize,
+    out: *mut *mut shardspec_spec, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let name = text("dim_name", dim_name)?;
+        if name.is_empty() {
+            return Err(Error::invalid("dim_name", "it is empty; name a dimension").into());
+        }
+        let placements = parse_placements(placements, placement_count)?;
+        let spec = ChunkShardingSpec::new(ShardingDim::Name(name.into()), placements.into_iter())?;
+        give(place, Arc::new(spec))
+    })
+}
+
+/// A spec that lists its shards: boxes of any sizes, all with the same number of dimensions, that
+/// overlap nowhere. A shard with a size of 0 owns nothing and overlaps nothing.
+///
+/// Time: at worst n * log(n)^(d-1) for n shards with d dimensions.
+/// Ownership: everything is copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for no shards,
+/// negative numbers or more than 32 dimensions, RANK_MISMATCH, OVERLAP (the error names both shards
+/// and the box that they share), OVERFLOW for an end beyond 64 bits, INVALID_PLACEMENT,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_spec_new_enumerable(
+    shards: *const shardspec_shard_metadata, shard_count: usize, out: *mut *mut shardspec_spec,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let shards = shards_from_structs(shards, shard_count)?;
+        give(place, Arc::new(EnumerableShardingSpec::new(shards)?))
+    })
+}
+
+/// As `shardspec_spec_new_enumerable`, from flat arrays: `offsets` and `sizes` hold `shard_count`
+/// rows of `ndim` numbers. Shard i lives at `placements[placement_indices[i]]`; with
+/// `placement_indices` NULL, at `placements[i]`, and `placement_count` equals `shard_count`.
+///
+/// Ownership, errors, threads: as `shardspec_spec_new_enumerable`; INDEX_OUT_OF_RANGE for a placement
+/// index. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_spec_new_enumerable_flat(
+    ndim: usize, offsets: *const i64, sizes: *const i64, shard_count: usize,
+    placements: *const *const c_char, placement_count: usize, placement_indices: *const u32,
+    out: *mut *mut shardspec_spec, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let shards = shards_from_arrays(
+            ndim,
+            offsets,
+            sizes,
+            shard_count,
+            placements,
+            placement_count,
+            placement_indices,
+        )?;
+        give(place, Arc::new(EnumerableShardingSpec::new(shards)?))
+    })
+}
+
+/// The spec that cuts a tensor into these shards: a chunk spec when cutting so gives exactly these
+/// boxes, in whatever order they come, and else an enumerable spec of them. A single shard makes an
+/// enumerable spec: nothing tells which dimension was cut.
+///
+/// Ownership, errors, threads: as `shardspec_spec_new_enumerable`.
+/// Source: `_infer_sharding_spec_from_shards_metadata` of torch. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_spec_infer(
+    shards: *const shardspec_shard_metadata, shard_count: usize, out: *mut *mut shardspec_spec,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        give(place, infer_sharding_spec(shards_from_structs(shards, shard_count)?)?)
+    })
+}
+
+/// As `shardspec_spec_infer`, from flat arrays as `shardspec_spec_new_enumerable_flat` takes them.
+///
+/// Ownership, errors, threads: as `shardspec_spec_new_enumerable_flat`. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_spec_infer_flat(
+    ndim: usize, offsets: *const i64, sizes: *const i64, shard_count: usize,
+    placements: *const *const c_char, placement_count: usize, placement_indices: *const u32,
+    out: *mut *mut shardspec_spec, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let shards = shards_from_arrays(
+            ndim,
+            offsets,
+            sizes,
+            shard_count,
+            placements,
+            placement_count,
+            placement_indices,
+        )?;
+        give(place, infer_sharding_spec(shards)?)
+    })
+}
+
+/// Frees a spec. NULL is fine. Metadata made by it is not concerned.
+///
+/// Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
+/// uses the handle: a call under way finishes. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_spec_free(
+    spec: *mut shardspec_spec, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || handle::free("spec", spec))
+}
+
+/// Writes the name of the spec's type, "chunk" or "enumerable", into `buffer`.
+/// A text answer as in `shardspec_status_text`.
+///
+/// Errors: INVALID_HANDLE, BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_spec_type_name(
+    spec: *const shardspec_spec, buffer: *mut c_char, capacity: usize, needed: *mut usize,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || answer_text(buffer, capacity, needed, handle::get("spec", spec)?.type_name()))
+}
+
+/// The dimension that a chunk spec cuts, as it was given: it may be negative.
+///
+/// Errors: WRONG_SPEC_TYPE for another type of spec or a dimension given by name, INVALID_HANDLE,
+/// NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_spec_chunk_dim(
+    spec: *const shardspec_spec, out: *mut i64, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let spec = handle::get("spec", spec)?;
+        let ShardingDim::Index(dim) = chunk_spec(&spec)?.dim() else {
+            let (got, expected) = (spec.type_name().to_owned(), "a dimension given by number");
+            return Err(Error::WrongSpecType { got, expected }.into());
+        };
+        place.set(*dim);
+        Ok(())
+    })
+}
+
+/// Writes the name of the dimension that a chunk spec cuts into `buffer`.
+/// A text answer as in `shardspec_status_text`.
+///
+/// Errors: WRONG_SPEC_TYPE for another type of spec or a dimension given by number, INVALID_HANDLE,
+/// BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_spec_chunk_dim_name(
+    spec: *const shardspec_spec, buffer: *mut c_char, capacity: usize, needed: *mut usize,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let spec = handle::get("spec", spec)?;
+        let ShardingDim::Name(name) = chunk_spec(&spec)?.dim() else {
+            let (got, expected) = (spec.type_name().to_owned(), "a dimension given by name");
+            return Err(Error::WrongSpecType { got, expected }.into());
+        };
+        answer_text(buffer, capacity, needed, name)
+    })
+}
+
+/// How many shards the spec makes.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_spec_shard_count(
+    spec: *const shardspec_spec, out: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("spec", spec)?.placements().len());
+        Ok(())
+    })
+}
+
+/// The placement of shard `index`.
+///
+/// Ownership: the caller frees `*out`. Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_spec_placement(
+    spec: *const shardspec_spec, index: usize, out: *mut *mut shardspec_placement,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let spec = handle::get("spec", spec)?;
+        let count = spec.placements().len() as u64;
+        let placement = spec.placements().get(index).ok_or(Error::IndexOutOfRange {
+            argument: "index",
+            index: index as u64,
+            count,
+        })?;
+        place.set(handle::insert(placement.clone())?);
+        Ok(())
+    })
+}
+
+/// Whether two specs are of the same type and cut every tensor alike: 1 or 0. The dimensions of
+/// chunk specs are compared as given: -1 and 1 differ.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_spec_equal(
+    a: *const shardspec_spec, b: *const shardspec_spec, out: *mut i32, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("a", a)?.equals(&**handle::get("b", b)?).into());
+        Ok(())
+    })
+}
+
+/// A hash: equal specs have equal hashes, in every process that runs this version.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_spec_hash(
+    spec: *const shardspec_spec, out: *mut u64, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("spec", spec)?.hash_value());
+        Ok(())
+    })
+}

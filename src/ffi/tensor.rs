@@ -1,0 +1,212 @@
+//! Tensors in host memory.
+//!
+//! A view says where a tensor is and how it is laid out; it owns nothing. It has the layout of
+//! DLPack's `DLTensor`, so a `DLTensor *` may be passed by a cast.
+//!
+//! The functions move data between a tensor and its shards. All buffers are the caller's. Everything
+//! is checked before the first byte is written: a call that fails has written nothing. Elements are
+//! copied bit for bit. A buffer that is written must not share memory with one that is read, with
+//! another that is written, or with itself; buffers that interleave without sharing a byte are fine.
+
+use std::ffi::c_void;
+
+use crate::copy::{self, HostView};
+use crate::core::{DataType, Error, MAX_NDIM};
+use crate::ffi::border::guard::{Outcome, Refusal, guard};
+use crate::ffi::border::handle;
+use crate::ffi::border::pointer::{input, out, out_slice, slice};
+use crate::ffi::dtype::shardspec_dtype;
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::metadata::shardspec_metadata;
+
+/// Most dimensions that a tensor may have.
+pub const SHARDSPEC_MAX_NDIM: usize = 32;
+const _: () = assert!(SHARDSPEC_MAX_NDIM == MAX_NDIM);
+
+/// DLPack's device type of ordinary memory.
+pub const SHARDSPEC_DL_CPU: i32 = 1;
+/// DLPack's device type of memory from `cudaMallocHost`.
+pub const SHARDSPEC_DL_CUDA_HOST: i32 = 3;
+/// DLPack's device type of memory from `hipMallocHost`.
+pub const SHARDSPEC_DL_ROCM_HOST: i32 = 11;
+
+/// Where a tensor's memory is. The layout of DLPack's `DLDevice`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct shardspec_device {
+    /// A `SHARDSPEC_DL_...` constant: other memory can't be read or written here.
+    pub device_type: i32,
+    /// Not looked at.
+    pub device_id: i32,
+}
+
+/// A tensor in somebody's memory. The layout of DLPack's `DLTensor`.
+///
+/// The element at index (i0, i1, ...) is at data + byte_offset + (i0 * strides[0] + ...) * itemsize.
+/// Strides may be negative, and 0 in tensors that are only read. Any alignment will do. A tensor
+/// without elements may have NULL data.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct shardspec_tensor_view {
+    /// The memory.
+    pub data: *mut c_void,
+    /// Where it is.
+    pub device: shardspec_device,
+    /// Number of dimensions, 0 to 32.
+    pub ndim: i32,
+    /// The element type.
+    pub dtype: shardspec_dtype,
+    /// `ndim` sizes.
+    pub shape: *mut i64,
+    /// `ndim` strides, in elements; NULL for row-major.
+    pub strides: *mut i64,
+    /// Bytes from `data` to the element at index 0.
+    pub byte_offset: u64,
+}
+
+const _: () = assert!(size_of::<shardspec_tensor_view>() == 48);
+
+/// A view argument as what the copies work with.
+pub(crate) unsafe fn view_argument(
+    argument: &'static str, view: *const shardspec_tensor_view,
+) -> Outcome<HostView> {
+    host_view(argument, input(argument, view)?)
+}
+
+/// A view, if it describes a tensor in host memory.
+pub(crate) unsafe fn host_view(
+    argument: &'static str, view: &shardspec_tensor_view,
+) -> Outcome<HostView> {
+    let device_type = view.device.device_type;
+    let host = [SHARDSPEC_DL_CPU, SHARDSPEC_DL_CUDA_HOST, SHARDSPEC_DL_ROCM_HOST];
+    if !host.contains(&device_type) {
+        let what = argument.to_owned();
+        return Err(Error::UnsupportedDevice { what, device_type }.into());
+    }
+    let ndim = usize::try_from(view.ndim).ok().filter(|&ndim| ndim <= MAX_NDIM);
+    let ndim = ndim.ok_or_else(|| {
+        let problem = format!("its ndim is {}; it must be 0 to {MAX_NDIM}", view.ndim);
+        Error::invalid(argument, problem)
+    })?;
+    let shape = slice(argument, view.shape.cast_const(), ndim)?;
+    let strides = if view.strides.is_null() || shape.contains(&0) {
+        None
+    } else {
+        Some(slice(argument, view.strides.cast_const(), ndim)?)
+    };
+    let offset = isize::try_from(view.byte_offset)
+        .map_err(|_| Error::overflow(format!("{argument}: byte_offset {}", view.byte_offset)))?;
+    let data = view.data.cast::<u8>();
+    let first = if data.is_null() { data } else { data.wrapping_offset(offset) };
+    Ok(HostView::new(argument, first, DataType::from(view.dtype), shape, strides)?)
+}
+
+/// Copies shard `index` out of the tensor: what a rank does with a mapped file that holds all of it.
+/// `full` has the metadata's sizes, `shard` the sizes of that shard, both the metadata's element type
+/// if that is stated.
+///
+/// Ownership: nothing moves. Errors: SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH,
+/// UNSUPPORTED_DEVICE, UNSUPPORTED for elements smaller than a byte, ALIASED, OVERFLOW,
+/// INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, INVALID_HANDLE, NULL_ARGUMENT; then nothing was written.
+/// Threads: any; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_metadata_extract_shard(
+    metadata: *const shardspec_metadata, index: usize, full: *const shardspec_tensor_view,
+    shard: *const shardspec_tensor_view, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let metadata = handle::get("metadata", metadata)?;
+        let full = view_argument("full", full)?;
+        let shard = view_argument("shard", shard)?;
+        Ok(copy::extract(&metadata, index, &full, &shard)?)
+    })
+}
+
+/// Describes shard `index` inside of `full`, without copying: `*out` becomes a view of the same
+/// memory with the shape and strides of the shard, which are written to `shape` and `strides`, each
+/// with room for `capacity` numbers, at least one for each dimension. An empty shard has NULL data.
+///
+/// Ownership: `out->shape` and `out->strides` are the caller's own two arrays; the data is `full`'s.
+/// Errors: as `shardspec_metadata_extract_shard`, and BUFFER_TOO_SMALL. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_metadata_view_shard(
+    metadata: *const shardspec_metadata, index: usize, full: *const shardspec_tensor_view,
+    shape: *mut i64, strides: *mut i64, capacity: usize, out: *mut shardspec_tensor_view,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let metadata = handle::get("metadata", metadata)?;
+        let whole = view_argument("full", full)?;
+        let shape_place = out_slice("shape", shape, capacity)?;
+        let strides_place = out_slice("strides", strides, capacity)?;
+        shape_place.check_capacity("shape", metadata.ndim())?;
+        strides_place.check_capacity("strides", metadata.ndim())?;
+        let part = copy::view_shard(&metadata, index, &whole)?;
+        let itemsize = part.itemsize() as i64;
+        let in_elements = |stride: &i64| stride.checked_div(itemsize).unwrap_or(0);
+        let part_strides: Vec<i64> = part.strides().iter().map(in_elements).collect();
+        let data = if part.is_empty() { std::ptr::null_mut() } else { part.first().cast() };
+        let view = shardspec_tensor_view {
+            data,
+            device: (*full).device,
+            ndim: part.shape().len() as i32,
+            dtype: part.dtype().into(),
+            shape,
+            strides,
+            byte_offset: 0,
+        };
+        shape_place.fill(part.shape());
+        strides_place.fill(&part_strides);
+        place.set(view);
+        Ok(())
+    })
+}
+
+/// Copies every shard out of the tensor: `shards[i]` is where shard i goes, `shard_count` equals the
+/// metadata's, empty shards included. Source and destinations as in
+/// `shardspec_metadata_extract_shard`.
+///
+/// Ownership: nothing moves. Errors: as `shardspec_metadata_extract_shard`; the error's
+/// `first_shard` tells which view was refused; INVALID_ARGUMENT for another shard_count.
+/// Threads: any; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_metadata_scatter(
+    metadata: *const shardspec_metadata, full: *const shardspec_tensor_view,
+    shards: *const shardspec_tensor_view, shard_count: usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let metadata = handle::get("metadata", metadata)?;
+        let full = view_argument("full", full)?;
+        copy::check_shard_count(&metadata, shard_count)?;
+        let shards = slice("shards", shards, shard_count)?;
+        copy::scatter(&metadata, &full, |index| shard_view(shards, index))
+    })
+}
+
+/// Copies every shard into the tensor: what `shardspec_metadata_scatter` took apart. `shards[i]` is
+/// shard i, `shard_count` equals the metadata's; every element of `full` is written.
+///
+/// Ownership: nothing moves. Errors: as `shardspec_metadata_scatter`.
+/// Threads: any; nobody else may use the buffers meanwhile, but the shards may be read.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_metadata_gather(
+    metadata: *const shardspec_metadata, shards: *const shardspec_tensor_view, shard_count: usize,
+    full: *const shardspec_tensor_view, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let metadata = handle::get("metadata", metadata)?;
+        let full = view_argument("full", full)?;
+        copy::check_shard_count(&metadata, shard_count)?;
+        let shards = slice("shards", shards, shard_count)?;
+        copy::gather(&metadata, |index| shard_view(shards, index), &full)
+    })
+}
+
+/// The view of shard `index`, of an array with a view for each shard.
+unsafe fn shard_view(shards: &[shardspec_tensor_view], index: usize) -> Outcome<HostView> {
+    let view = shards.get(index).ok_or(Refusal::NullArgument("shards"))?;
+    let in_shard = |refusal| Refusal::InShard { index, refusal: Box::new(refusal) };
+    host_view("its view", view).map_err(in_shard)
+}

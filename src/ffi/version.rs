@@ -1,0 +1,32 @@
+//! Version.
+//!
+//! The constants tell which header a program was compiled with, the functions which library it runs
+//! with. Programs work with every library of the same ABI version.
+
+use std::ffi::c_char;
+
+use crate::ffi::border::guard::guard;
+use crate::ffi::border::pointer::answer_text;
+use crate::ffi::error::{shardspec_error, shardspec_status};
+
+/// Version of the binary interface. It changes when a program compiled with an older header would
+/// no longer work; it is the number in the shared library's name, `libshardspec.so.0`.
+pub const SHARDSPEC_ABI_VERSION: u32 = 0;
+
+/// The library's ABI version: compare it with `SHARDSPEC_ABI_VERSION`. Can't fail.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub extern "C" fn shardspec_abi_version() -> u32 {
+    SHARDSPEC_ABI_VERSION
+}
+
+/// Writes the library's version, such as "0.1.0", into `buffer`.
+/// A text answer as in `shardspec_status_text`.
+///
+/// Errors: BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_version_text(
+    buffer: *mut c_char, capacity: usize, needed: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || answer_text(buffer, capacity, needed, env!("CARGO_PKG_VERSION")))
+}

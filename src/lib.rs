@@ -1,0 +1,12 @@
+//! Describes how a tensor is cut across workers, computes who owns what, and moves the bytes.
+//!
+//! [`core`] is the geometry: specs, metadata, validation. [`copy`] moves host memory along it.
+//! [`ffi`] is the C border over both; its header, `include/shardspec.h`, is the manual of the C
+//! library.
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("shardspec's handles need 64-bit pointers");
+
+pub mod copy;
+pub mod core;
+pub mod ffi;
