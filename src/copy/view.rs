@@ -101,12 +101,11 @@ impl HostView {
         checked_numel(self.shape())?.checked_mul(item)?;
         let mut row_major = item;
         for dim in (0..self.ndim).rev() {
-            self.strides[dim] = match strides {
-                // A single index never takes a step, so any stride will do: torch and numpy leave
-                // arbitrary ones there.
-                _ if self.shape[dim] == 1 => 0,
-                Some(strides) => strides[dim].checked_mul(item)?,
+            self.strides[dim] = match strides.map(|strides| strides[dim]) {
                 None => row_major,
+                // A single index never takes a step: torch and numpy leave arbitrary strides there.
+                Some(stride) if self.shape[dim] == 1 => stride.checked_mul(item).unwrap_or(0),
+                Some(stride) => stride.checked_mul(item)?,
             };
             row_major = row_major.checked_mul(self.shape[dim])?;
         }
@@ -157,7 +156,7 @@ impl HostView {
         &self.shape[..self.ndim]
     }
 
-    /// Bytes from one index to the next, for each dimension. 0 where the size is 1.
+    /// Bytes from one index to the next, for each dimension.
     pub fn strides(&self) -> &[i64] {
         &self.strides[..self.ndim]
     }

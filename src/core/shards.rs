@@ -56,9 +56,9 @@ pub struct Placements {
 }
 
 impl Placements {
-    /// The placements of `placements.len()` shards, in order.
-    pub fn new(placements: impl ExactSizeIterator<Item = Placement>) -> Result<Self> {
-        let mut indices = try_with_capacity("placement indices", placements.len())?;
+    /// The placements of shards, in order.
+    pub fn new(placements: impl Iterator<Item = Placement>) -> Result<Self> {
+        let mut indices = try_with_capacity("placement indices", placements.size_hint().0)?;
         let mut distinct = Vec::new();
         let mut numbers = HashMap::new();
         for placement in placements {

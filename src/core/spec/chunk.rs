@@ -35,9 +35,7 @@ impl ChunkShardingSpec {
     pub const TYPE_NAME: &str = "chunk";
 
     /// A spec that cuts `dim` into a chunk for each of `placements`. At least one is needed.
-    pub fn new(
-        dim: ShardingDim, placements: impl ExactSizeIterator<Item = Placement>,
-    ) -> Result<Self> {
+    pub fn new(dim: ShardingDim, placements: impl Iterator<Item = Placement>) -> Result<Self> {
         let placements = Arc::new(Placements::new(placements)?);
         if placements.is_empty() {
             return Err(Error::invalid("placements", "there are none; pass at least one"));

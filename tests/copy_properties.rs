@@ -1,0 +1,267 @@
+//! Scatter, gather and extract against plain indexing, on random partitions and layouts.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::undocumented_unsafe_blocks,
+    clippy::unwrap_used,
+    reason = "tests: an overflow or a bad index is a failure, and buffers are made to fit"
+)]
+
+use proptest::prelude::*;
+use shardspec::copy::{self, HostView};
+use shardspec::core::{
+    DataType, Error, Placement, Placements, ShardedTensorMetadata, Shards, TensorProperties,
+};
+
+mod common;
+
+use common::Random;
+
+/// A byte that no element holds where nothing should be written.
+const GUARD: u8 = 0xA5;
+
+/// A tensor somewhere in a buffer: any order of dimensions, any of them backwards, gaps between
+/// elements and rows, at an odd address.
+#[derive(Debug, Clone)]
+struct Tensor {
+    bytes: Vec<u8>,
+    shape: Vec<i64>,
+    /// In elements.
+    strides: Vec<i64>,
+    /// Where the element at index 0 is.
+    first: usize,
+    item: usize,
+}
+
+impl Tensor {
+    fn new(shape: &[i64], item: usize, random: &mut Random) -> Self {
+        let mut order: Vec<usize> = (0..shape.len()).collect();
+        for at in (1..order.len()).rev() {
+            order.swap(at, random.below(at + 1));
+        }
+        let mut strides = vec![0i64; shape.len()];
+        let mut step = if random.below(10) < 3 { 2 } else { 1 };
+        let mut low = 0i64;
+        for dim in order {
+            strides[dim] = step;
+            step *= shape[dim].max(1) + i64::from(random.below(5) == 0);
+            if random.below(10) < 3 {
+                strides[dim] = -strides[dim];
+                low += strides[dim] * (shape[dim] - 1).max(0);
+            }
+        }
+        let odd = random.below(8);
+        let first = 16 + odd + (-low) as usize * item;
+        let bytes = vec![GUARD; first + 16 + (step as usize + 1) * item];
+        Self { bytes, shape: shape.to_vec(), strides, first, item }
+    }
+
+    fn view(&mut self) -> HostView {
+        let bits = if self.item % 2 == 0 { 16 } else { 8 };
+        let lanes = (self.item * 8 / bits as usize) as u16;
+        let dtype = DataType { code: 1, bits, lanes };
+        let first = unsafe { self.bytes.as_mut_ptr().add(self.first) };
+        HostView::new("tensor", first, dtype, &self.shape, Some(&self.strides)).unwrap()
+    }
+
+    fn place(&self, index: &[i64]) -> std::ops::Range<usize> {
+        let steps: i64 = index.iter().zip(&self.strides).map(|(i, s)| i * s).sum();
+        let start = (self.first as i64 + steps * self.item as i64) as usize;
+        start..start + self.item
+    }
+
+    fn fill(&mut self, random: &mut Random) {
+        for index in indices(&self.shape) {
+            for at in self.place(&index) {
+                self.bytes[at] = random.next() as u8;
+            }
+        }
+    }
+
+    /// How many bytes outside of the elements are not what they were.
+    fn disturbed(&self) -> usize {
+        let mut own = vec![false; self.bytes.len()];
+        for index in indices(&self.shape) {
+            self.place(&index).for_each(|at| own[at] = true);
+        }
+        self.bytes.iter().zip(own).filter(|&(byte, own)| !own && *byte != GUARD).count()
+    }
+}
+
+fn indices(shape: &[i64]) -> Vec<Vec<i64>> {
+    let mut all = vec![vec![]];
+    for &size in shape {
+        all = all
+            .into_iter()
+            .flat_map(|index| (0..size).map(move |at| [&index[..], &[at]].concat()))
+            .collect();
+    }
+    all
+}
+
+/// Cuts a box again and again at random, and strews in empty shards.
+fn partition(sizes: &[i64], cuts: usize, random: &mut Random) -> Shards {
+    let mut boxes = vec![(vec![0i64; sizes.len()], sizes.to_vec())];
+    for _ in 0..cuts {
+        if sizes.is_empty() {
+            break;
+        }
+        let at = random.below(boxes.len());
+        let dim = random.below(sizes.len());
+        let (offsets, whole) = boxes[at].clone();
+        let cut = random.range(0, whole[dim] + 1);
+        boxes[at].1[dim] = cut;
+        let (mut offsets, mut rest) = (offsets, whole);
+        offsets[dim] += cut;
+        rest[dim] -= cut;
+        boxes.push((offsets, rest));
+    }
+    let placements =
+        Placements::new((0..boxes.len()).map(|rank| Placement::on_rank(rank as i64).unwrap()));
+    let (offsets, sizes_of): (Vec<_>, Vec<_>) = boxes.into_iter().unzip();
+    Shards::new(sizes.len(), offsets.concat(), sizes_of.concat(), placements.unwrap()).unwrap()
+}
+
+fn shape() -> impl Strategy<Value = Vec<i64>> {
+    prop::collection::vec(0i64..6, 0..=6)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
+
+    #[test]
+    fn scatter_then_gather_is_the_identity_and_touches_nothing_else(
+        sizes in shape(), cuts in 0usize..9, item in prop::sample::select(vec![1usize, 2, 3, 4, 8, 12, 16, 24]),
+        seed in any::<u64>(),
+    ) {
+        let mut random = Random::new(seed);
+        let metadata = ShardedTensorMetadata::new(
+            partition(&sizes, cuts, &mut random), &sizes, TensorProperties::default(),
+        ).unwrap();
+        let mut full = Tensor::new(&sizes, item, &mut random);
+        full.fill(&mut random);
+        let mut shards: Vec<Tensor> =
+            metadata.shards().iter().map(|shard| Tensor::new(shard.sizes, item, &mut random)).collect();
+
+        let views: Vec<HostView> = shards.iter_mut().map(Tensor::view).collect();
+        let source = full.view();
+        unsafe { copy::scatter::<Error>(&metadata, &source, |index| Ok(views[index])) }.unwrap();
+        for (shard, tensor) in metadata.shards().iter().zip(&shards) {
+            for index in indices(shard.sizes) {
+                let global: Vec<i64> = index.iter().zip(shard.offsets).map(|(i, o)| i + o).collect();
+                prop_assert_eq!(&tensor.bytes[tensor.place(&index)], &full.bytes[full.place(&global)]);
+            }
+            prop_assert_eq!(tensor.disturbed(), 0);
+        }
+
+        let mut back = Tensor::new(&sizes, item, &mut random);
+        let destination = back.view();
+        unsafe { copy::gather::<Error>(&metadata, |index| Ok(views[index]), &destination) }.unwrap();
+        for index in indices(&sizes) {
+            prop_assert_eq!(&back.bytes[back.place(&index)], &full.bytes[full.place(&index)]);
+        }
+        prop_assert_eq!(back.disturbed(), 0);
+
+        for (at, tensor) in shards.iter().enumerate() {
+            let mut single = Tensor::new(&tensor.shape, item, &mut random);
+            let view = single.view();
+            unsafe { copy::extract(&metadata, at, &source, &view) }.unwrap();
+            let part = copy::view_shard(&metadata, at, &source).unwrap();
+            prop_assert_eq!(part.shape(), &tensor.shape[..]);
+            for index in indices(&tensor.shape) {
+                prop_assert_eq!(&single.bytes[single.place(&index)], &tensor.bytes[tensor.place(&index)]);
+            }
+            prop_assert_eq!(single.disturbed(), 0);
+        }
+    }
+
+    /// The check against shared memory says yes exactly when a byte is shared: two views of random
+    /// strides in one buffer are compared byte by byte.
+    #[test]
+    fn destinations_are_refused_exactly_when_they_share_a_byte(
+        rows in prop::collection::vec(1i64..4, 2), columns in 1i64..4, item in 1usize..4,
+        strides in prop::collection::vec((-9i64..9, -9i64..9), 2), starts in prop::collection::vec(60usize..90, 2),
+    ) {
+        let shapes = [(rows[0], columns), (rows[1], columns)];
+        let mut bytes = vec![0u8; 320];
+        let dtype = DataType { code: 1, bits: 8, lanes: item as u16 };
+        let start = bytes.as_mut_ptr();
+        let mut owners = vec![0u32; 320];
+        let mut views = Vec::new();
+        let mut twice = [false; 2];
+        for at in 0..2 {
+            let (shape, strides) = (shapes[at], strides[at]);
+            let mut own = vec![false; 320];
+            for index in indices(&[shape.0, shape.1]) {
+                let steps = index[0] * strides.0 + index[1] * strides.1;
+                let first = starts[at] as i64 * item as i64 / 2 + 40 + steps * item as i64;
+                for byte in first as usize..first as usize + item {
+                    twice[at] |= std::mem::replace(&mut own[byte], true);
+                }
+            }
+            owners.iter_mut().zip(&own).for_each(|(count, own)| *count += u32::from(*own));
+            let first = starts[at] * item / 2 + 40;
+            let first = unsafe { start.add(first) };
+            views.push(HostView::new(
+                "view", first, dtype, &[shape.0, shape.1], Some(&[strides.0, strides.1]),
+            ).unwrap());
+        }
+        let shared = owners.iter().any(|&count| count > 1);
+        // The two destinations hold the upper and the lower rows of a tensor.
+        let offsets = vec![0, 0, shapes[0].0, 0];
+        let sizes = vec![shapes[0].0, shapes[0].1, shapes[1].0, shapes[1].1];
+        let placements = Placements::new((0..2).map(|rank| Placement::on_rank(rank).unwrap())).unwrap();
+        let total = [shapes[0].0 + shapes[1].0, shapes[0].1];
+        let metadata = ShardedTensorMetadata::new(
+            Shards::new(2, offsets, sizes, placements).unwrap(), &total, TensorProperties::default(),
+        ).unwrap();
+        let mut source = vec![7u8; (total[0] * total[1]) as usize * item];
+        let source = HostView::new("full", source.as_mut_ptr(), dtype, &total, None).unwrap();
+        let result = unsafe { copy::scatter::<Error>(&metadata, &source, |index| Ok(views[index])) };
+        let refused = matches!(result, Err(Error::Aliased { .. }));
+        prop_assert_eq!(refused, shared || twice[0] || twice[1], "{:?}", result);
+        if refused {
+            prop_assert!(bytes.iter().all(|&byte| byte == 0), "a refusal wrote something");
+        }
+    }
+}
+
+#[test]
+fn a_thousand_interleaved_columns_are_no_conflict() {
+    let (rows, columns, width) = (64i64, 1024i64, 3i64);
+    let mut wide = vec![0u16; (rows * columns * width) as usize];
+    let dtype = DataType { code: 1, bits: 16, lanes: 1 };
+    let start = wide.as_mut_ptr();
+    let offsets = (0..columns).flat_map(|column| [0, column * width]).collect();
+    let sizes = (0..columns).flat_map(|_| [rows, width]).collect();
+    let placements = Placements::new((0..columns).map(|rank| Placement::on_rank(rank).unwrap()));
+    let shards = Shards::new(2, offsets, sizes, placements.unwrap()).unwrap();
+    let total = [rows, columns * width];
+    let metadata = ShardedTensorMetadata::new(shards, &total, TensorProperties::default()).unwrap();
+    let mut source: Vec<u16> = (0..wide.len()).map(|at| at as u16).collect();
+    let full = HostView::new("full", source.as_mut_ptr().cast(), dtype, &total, None).unwrap();
+    let strides = [columns * width, 1];
+    let column = |index: usize| {
+        let first = start.wrapping_add(index * width as usize).cast();
+        HostView::new("shard", first, dtype, &[rows, width], Some(&strides))
+    };
+    unsafe { copy::scatter::<Error>(&metadata, &full, column) }.unwrap();
+    assert_eq!(wide, source);
+
+    let shifted = |index: usize| column(if index == 700 { 699 } else { index });
+    let result = unsafe { copy::scatter::<Error>(&metadata, &full, shifted) };
+    assert!(
+        matches!(result, Err(Error::Aliased { first: Some(699), second: Some(700), .. })),
+        "{result:?}"
+    );
+}
+
+#[test]
+fn an_ndarray_goes_in_as_it_is() {
+    let mut full =
+        ndarray::Array2::from_shape_fn((4, 6), |(row, column)| (row * 10 + column) as f32);
+    let transposed = full.raw_view_mut().reversed_axes();
+    let view = HostView::try_from(transposed.raw_view()).unwrap();
+    assert_eq!((view.shape(), view.strides(), view.itemsize()), (&[6, 4][..], &[4, 24][..], 4));
+}
