@@ -97,27 +97,22 @@ impl DataType {
     }
 
     fn parse_parts(text: &str) -> Option<Self> {
-        let (base, lanes) = match CODES.iter().find(|code| code.name == text) {
-            // A fixed name may hold an 'x' of its own.
-            Some(_) => (text, 1),
-            None => match text.rsplit_once('x') {
-                Some((base, lanes)) => (base, decimal(lanes)?),
-                None => (text, 1),
-            },
+        let names = CODES.iter().filter(|code| text.starts_with(code.name));
+        let code = names.max_by_key(|code| code.name.len())?;
+        let rest = text.get(code.name.len()..)?;
+        let (bits, lanes) = match rest.split_once('x') {
+            Some((bits, lanes)) => (bits, decimal(lanes)?),
+            None => (rest, 1),
         };
-        let code = CODES.iter().filter(|code| base.starts_with(code.name));
-        let code = code.max_by_key(|code| code.name.len())?;
-        let bits = match (code.fixed_bits, base.get(code.name.len()..)?) {
-            (Some(bits), "") => u16::from(bits),
-            (None, digits) => decimal(digits)?,
-            _ => return None,
+        let bits = match code.fixed_bits {
+            Some(fixed) => bits.is_empty().then_some(fixed)?,
+            None => u8::try_from(decimal(bits)?).ok()?,
         };
-        let dtype = Self { code: code.code, bits: u8::try_from(bits).ok()?, lanes };
-        (dtype.bits > 0 && dtype.lanes > 0).then_some(dtype)
+        Some(Self { code: code.code, bits, lanes })
     }
 }
 
-/// A number in its one canonical spelling: no sign, no leading zero.
+/// A positive number in its one canonical spelling: no sign, no leading zero.
 fn decimal(text: &str) -> Option<u16> {
     let canonical = !text.starts_with(['0', '+']);
     text.parse().ok().filter(|_| canonical)
