@@ -944,6 +944,14 @@ shardspec_status shardspec_metadata_hash(const struct shardspec_metadata *metada
 #define SHARDSPEC_DL_CUDA_HOST 3
 /* DLPack's device type of memory from `hipMallocHost`. */
 #define SHARDSPEC_DL_ROCM_HOST 11
+/* As many threads as pay, up to the processors of this process: the default. */
+#define SHARDSPEC_COPY_THREADS_AUTO 0
+/* Hint: write around the caches, for data that is not used again soon. */
+#define SHARDSPEC_COPY_STREAM 1
+/* Hint: write through the caches, for data that is used next. */
+#define SHARDSPEC_COPY_CACHED 2
+/* Use no instructions beyond those that every processor of this kind has. For tests. */
+#define SHARDSPEC_COPY_PORTABLE 4
 
 /* Where a tensor's memory is. The layout of DLPack's `DLDevice`. */
 typedef struct shardspec_device {
@@ -978,9 +986,22 @@ typedef struct shardspec_tensor_view {
 } shardspec_tensor_view;
 
 /*
+ How to copy. Where it is NULL, or its numbers are 0, the library chooses by size and machine.
+ Nothing here changes what is copied.
+ */
+typedef struct shardspec_copy_options {
+  /* `sizeof(shardspec_copy_options)`. */
+  uint64_t struct_size;
+  /* Most threads to use, the caller's included. Small copies use one, whatever this says. */
+  uint32_t max_threads;
+  /* `SHARDSPEC_COPY_STREAM` or `SHARDSPEC_COPY_CACHED`, and `SHARDSPEC_COPY_PORTABLE`, or'ed. */
+  uint32_t hints;
+} shardspec_copy_options;
+
+/*
  Copies shard `index` out of the tensor: what a rank does with a mapped file that holds all of it.
  `full` has the metadata's sizes, `shard` the sizes of that shard, both the metadata's element type
- if that is stated.
+ if that is stated. `options` may be NULL.
 
  Ownership: nothing moves. Errors: SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH,
  UNSUPPORTED_DEVICE, UNSUPPORTED for elements smaller than a byte, ALIASED, OVERFLOW,
@@ -991,6 +1012,7 @@ shardspec_status shardspec_metadata_extract_shard(const shardspec_metadata *meta
                                                   size_t index,
                                                   const struct shardspec_tensor_view *full,
                                                   const struct shardspec_tensor_view *shard,
+                                                  const struct shardspec_copy_options *options,
                                                   shardspec_error *err);
 
 /*
@@ -1023,6 +1045,7 @@ shardspec_status shardspec_metadata_scatter(const shardspec_metadata *metadata,
                                             const struct shardspec_tensor_view *full,
                                             const struct shardspec_tensor_view *shards,
                                             size_t shard_count,
+                                            const struct shardspec_copy_options *options,
                                             shardspec_error *err);
 
 /*
@@ -1037,6 +1060,7 @@ shardspec_status shardspec_metadata_gather(const shardspec_metadata *metadata,
                                            const struct shardspec_tensor_view *shards,
                                            size_t shard_count,
                                            const struct shardspec_tensor_view *full,
+                                           const struct shardspec_copy_options *options,
                                            shardspec_error *err);
 
 #ifdef __cplusplus

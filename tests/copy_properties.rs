@@ -9,10 +9,13 @@
 )]
 
 use proptest::prelude::*;
-use shardspec::copy::{self, HostView};
+use shardspec::copy::{self, CopyOptions, HostView};
 use shardspec::core::{
     DataType, Error, Placement, Placements, ShardedTensorMetadata, Shards, TensorProperties,
 };
+
+const OPTIONS: CopyOptions =
+    CopyOptions { max_threads: 0, stores: shardspec::copy::Stores::Auto, portable: false };
 
 mod common;
 
@@ -58,7 +61,7 @@ impl Tensor {
     }
 
     fn view(&mut self) -> HostView {
-        let bits = if self.item % 2 == 0 { 16 } else { 8 };
+        let bits = if self.item.is_multiple_of(2) { 16 } else { 8 };
         let lanes = (self.item * 8 / bits as usize) as u16;
         let dtype = DataType { code: 1, bits, lanes };
         let first = unsafe { self.bytes.as_mut_ptr().add(self.first) };
@@ -146,7 +149,7 @@ proptest! {
 
         let views: Vec<HostView> = shards.iter_mut().map(Tensor::view).collect();
         let source = full.view();
-        unsafe { copy::scatter::<Error>(&metadata, &source, |index| Ok(views[index])) }.unwrap();
+        unsafe { copy::scatter::<Error>(&metadata, &source, |index| Ok(views[index]), &OPTIONS) }.unwrap();
         for (shard, tensor) in metadata.shards().iter().zip(&shards) {
             for index in indices(shard.sizes) {
                 let global: Vec<i64> = index.iter().zip(shard.offsets).map(|(i, o)| i + o).collect();
@@ -157,7 +160,7 @@ proptest! {
 
         let mut back = Tensor::new(&sizes, item, &mut random);
         let destination = back.view();
-        unsafe { copy::gather::<Error>(&metadata, |index| Ok(views[index]), &destination) }.unwrap();
+        unsafe { copy::gather::<Error>(&metadata, |index| Ok(views[index]), &destination, &OPTIONS) }.unwrap();
         for index in indices(&sizes) {
             prop_assert_eq!(&back.bytes[back.place(&index)], &full.bytes[full.place(&index)]);
         }
@@ -166,7 +169,7 @@ proptest! {
         for (at, tensor) in shards.iter().enumerate() {
             let mut single = Tensor::new(&tensor.shape, item, &mut random);
             let view = single.view();
-            unsafe { copy::extract(&metadata, at, &source, &view) }.unwrap();
+            unsafe { copy::extract(&metadata, at, &source, &view, &OPTIONS) }.unwrap();
             let part = copy::view_shard(&metadata, at, &source).unwrap();
             prop_assert_eq!(part.shape(), &tensor.shape[..]);
             for index in indices(&tensor.shape) {
@@ -196,8 +199,8 @@ proptest! {
             for index in indices(&[shape.0, shape.1]) {
                 let steps = index[0] * strides.0 + index[1] * strides.1;
                 let first = starts[at] as i64 * item as i64 / 2 + 40 + steps * item as i64;
-                for byte in first as usize..first as usize + item {
-                    twice[at] |= std::mem::replace(&mut own[byte], true);
+                for byte in &mut own[first as usize..first as usize + item] {
+                    twice[at] |= std::mem::replace(byte, true);
                 }
             }
             owners.iter_mut().zip(&own).for_each(|(count, own)| *count += u32::from(*own));
@@ -218,7 +221,7 @@ proptest! {
         ).unwrap();
         let mut source = vec![7u8; (total[0] * total[1]) as usize * item];
         let source = HostView::new("full", source.as_mut_ptr(), dtype, &total, None).unwrap();
-        let result = unsafe { copy::scatter::<Error>(&metadata, &source, |index| Ok(views[index])) };
+        let result = unsafe { copy::scatter::<Error>(&metadata, &source, |index| Ok(views[index]), &OPTIONS) };
         let refused = matches!(result, Err(Error::Aliased { .. }));
         prop_assert_eq!(refused, shared || twice[0] || twice[1], "{:?}", result);
         if refused {
@@ -246,11 +249,11 @@ fn a_thousand_interleaved_columns_are_no_conflict() {
         let first = start.wrapping_add(index * width as usize).cast();
         HostView::new("shard", first, dtype, &[rows, width], Some(&strides))
     };
-    unsafe { copy::scatter::<Error>(&metadata, &full, column) }.unwrap();
+    unsafe { copy::scatter::<Error>(&metadata, &full, column, &OPTIONS) }.unwrap();
     assert_eq!(wide, source);
 
     let shifted = |index: usize| column(if index == 700 { 699 } else { index });
-    let result = unsafe { copy::scatter::<Error>(&metadata, &full, shifted) };
+    let result = unsafe { copy::scatter::<Error>(&metadata, &full, shifted, &OPTIONS) };
     assert!(
         matches!(result, Err(Error::Aliased { first: Some(699), second: Some(700), .. })),
         "{result:?}"

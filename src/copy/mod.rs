@@ -5,9 +5,11 @@
 
 mod alias;
 mod kernel;
+mod options;
 mod plan;
 mod view;
 
+pub use options::{CopyOptions, Stores};
 pub use view::{Element, HostView};
 
 use crate::core::metadata::ShardedTensorMetadata;
@@ -16,7 +18,7 @@ type Result<T, E = Error> = std::result::Result<T, E>;
 use crate::core::Error;
 
 use alias::Destinations;
-use plan::Plan;
+use plan::{Plan, Side};
 
 /// The part of `full` that shard `index` owns, without copying.
 pub fn view_shard(
@@ -34,16 +36,17 @@ pub fn view_shard(
 /// either meanwhile.
 pub unsafe fn extract(
     metadata: &ShardedTensorMetadata, index: usize, full: &HostView, shard: &HostView,
+    options: &CopyOptions,
 ) -> Result<()> {
     check_full(metadata, full)?;
-    let mut plan = Plan::new(full.itemsize());
+    let mut plan = Plan::new(full.itemsize(), Side::Source);
     let mut destinations = Destinations::new();
     check_shard(metadata, index, full, shard)?;
     destinations.add(index, shard)?;
     destinations.check_source(shard, index, full, None)?;
     plan.push(&full.part(metadata.shards().at("index", index)?), shard)?;
     // SAFETY: the plan reads `full` and writes `shard` only, which do not overlap.
-    unsafe { kernel::run(&plan) };
+    unsafe { kernel::run(&plan, options) };
     Ok(())
 }
 
@@ -54,10 +57,11 @@ pub unsafe fn extract(
 /// Every element of `full` may be read and every element of each shard written, and nobody else uses
 /// any of them meanwhile. `shard` answers alike each time it is asked.
 pub unsafe fn scatter<E: From<Error>>(
-    metadata: &ShardedTensorMetadata, full: &HostView, shard: impl Fn(usize) -> Result<HostView, E>,
+    metadata: &ShardedTensorMetadata, full: &HostView,
+    shard: impl Fn(usize) -> Result<HostView, E>, options: &CopyOptions,
 ) -> Result<(), E> {
     check_full(metadata, full)?;
-    let mut plan = Plan::new(full.itemsize());
+    let mut plan = Plan::new(full.itemsize(), Side::Source);
     let mut destinations = Destinations::new();
     for (index, owned) in metadata.shards().iter().enumerate() {
         let view = shard(index)?;
@@ -68,7 +72,7 @@ pub unsafe fn scatter<E: From<Error>>(
     }
     destinations.check_each_other(&shard)?;
     // SAFETY: the plan reads `full` and writes the shards only, none of which overlap.
-    unsafe { kernel::run(&plan) };
+    unsafe { kernel::run(&plan, options) };
     Ok(())
 }
 
@@ -79,10 +83,11 @@ pub unsafe fn scatter<E: From<Error>>(
 /// Every element of each shard may be read and every element of `full` written, and nobody else uses
 /// any of them meanwhile. `shard` answers alike each time it is asked.
 pub unsafe fn gather<E: From<Error>>(
-    metadata: &ShardedTensorMetadata, shard: impl Fn(usize) -> Result<HostView, E>, full: &HostView,
+    metadata: &ShardedTensorMetadata, shard: impl Fn(usize) -> Result<HostView, E>,
+    full: &HostView, options: &CopyOptions,
 ) -> Result<(), E> {
     check_full(metadata, full)?;
-    let mut plan = Plan::new(full.itemsize());
+    let mut plan = Plan::new(full.itemsize(), Side::Destination);
     let mut destinations = Destinations::new();
     destinations.add_full(full)?;
     for (index, owned) in metadata.shards().iter().enumerate() {
@@ -92,7 +97,7 @@ pub unsafe fn gather<E: From<Error>>(
         plan.push(&view, &full.part(owned))?;
     }
     // SAFETY: the plan reads the shards and writes `full` only, which do not overlap.
-    unsafe { kernel::run(&plan) };
+    unsafe { kernel::run(&plan, options) };
     Ok(())
 }
 

@@ -31,26 +31,67 @@ pub(super) struct Piece {
     loops: Range<usize>,
 }
 
+/// Which side of a plan's copies the full tensor is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// It is taken apart.
+    Source,
+    /// It is put together.
+    Destination,
+}
+
 /// Copies that may be carried out in any order.
 #[derive(Debug)]
 pub(super) struct Plan {
     itemsize: usize,
+    side: Side,
     pieces: Vec<Piece>,
     loops: Vec<Loop>,
 }
 
+// SAFETY: a plan does not follow its pointers; whoever does promises what that takes.
+unsafe impl Sync for Plan {}
+
 impl Plan {
-    pub(super) fn new(itemsize: usize) -> Self {
-        Self { itemsize, pieces: Vec::new(), loops: Vec::new() }
+    pub(super) fn new(itemsize: usize, side: Side) -> Self {
+        Self { itemsize, side, pieces: Vec::new(), loops: Vec::new() }
     }
 
     pub(super) fn itemsize(&self) -> usize {
         self.itemsize
     }
 
-    /// The copies, each with its loops.
-    pub(super) fn pieces(&self) -> impl Iterator<Item = (&Piece, &[Loop])> {
-        self.pieces.iter().map(|piece| (piece, &self.loops[piece.loops.clone()]))
+    /// Which side the full tensor is.
+    pub(super) fn side(&self) -> Side {
+        self.side
+    }
+
+    /// Number of pieces.
+    pub(super) fn len(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// A piece and its loops.
+    pub(super) fn piece(&self, index: usize) -> (&Piece, &[Loop]) {
+        let piece = &self.pieces[index];
+        (piece, &self.loops[piece.loops.clone()])
+    }
+
+    /// Where a piece starts in the full tensor.
+    pub(super) fn full_place(&self, index: usize) -> usize {
+        let piece = &self.pieces[index];
+        match self.side {
+            Side::Source => piece.source.addr(),
+            Side::Destination => piece.destination.addr(),
+        }
+    }
+
+    /// A loop's step in the full tensor.
+    pub(super) fn full_step(&self, level: &Loop) -> isize {
+        match self.side {
+            Side::Source => level.source_step,
+            Side::Destination => level.destination_step,
+        }
     }
 
     /// Adds a copy of all elements. Both views have the same shape.
@@ -166,9 +207,9 @@ mod tests {
     }
 
     fn piece(source: &HostView, destination: &HostView) -> (usize, Vec<(usize, isize, isize)>) {
-        let mut plan = Plan::new(4);
+        let mut plan = Plan::new(4, Side::Source);
         plan.push(source, destination).unwrap();
-        let (piece, loops) = plan.pieces().next().unwrap();
+        let (piece, loops) = plan.piece(0);
         let loops = loops.iter().map(|l| (l.count, l.source_step, l.destination_step)).collect();
         (piece.run, loops)
     }

@@ -10,7 +10,7 @@
 
 use std::ffi::c_void;
 
-use crate::copy::{self, HostView};
+use crate::copy::{self, CopyOptions, HostView, Stores};
 use crate::core::{DataType, Error, MAX_NDIM};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle;
@@ -66,6 +66,63 @@ pub struct shardspec_tensor_view {
 
 const _: () = assert!(size_of::<shardspec_tensor_view>() == 48);
 
+/// As many threads as pay, up to the processors of this process: the default.
+pub const SHARDSPEC_COPY_THREADS_AUTO: u32 = 0;
+
+/// Hint: write around the caches, for data that is not used again soon.
+pub const SHARDSPEC_COPY_STREAM: u32 = 1;
+/// Hint: write through the caches, for data that is used next.
+pub const SHARDSPEC_COPY_CACHED: u32 = 2;
+/// Use no instructions beyond those that every processor of this kind has. For tests.
+pub const SHARDSPEC_COPY_PORTABLE: u32 = 4;
+
+/// How to copy. Where it is NULL, or its numbers are 0, the library chooses by size and machine.
+/// Nothing here changes what is copied.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct shardspec_copy_options {
+    /// `sizeof(shardspec_copy_options)`.
+    pub struct_size: u64,
+    /// Most threads to use, the caller's included. Small copies use one, whatever this says.
+    pub max_threads: u32,
+    /// `SHARDSPEC_COPY_STREAM` or `SHARDSPEC_COPY_CACHED`, and `SHARDSPEC_COPY_PORTABLE`, or'ed.
+    pub hints: u32,
+}
+
+const OPTIONS_SIZE: u64 = size_of::<shardspec_copy_options>() as u64;
+
+/// An options argument; NULL: the defaults.
+unsafe fn options_argument(options: *const shardspec_copy_options) -> Outcome<CopyOptions> {
+    if options.is_null() {
+        return Ok(CopyOptions::default());
+    }
+    // Only the size is read before it is known that the rest is there.
+    let size = *input("options", options.cast::<u64>())?;
+    if size != OPTIONS_SIZE {
+        let problem = format!(
+            "its struct_size is {size}; set it to sizeof(shardspec_copy_options), {OPTIONS_SIZE}"
+        );
+        return Err(Error::invalid("options", problem).into());
+    }
+    let shardspec_copy_options { max_threads, hints, .. } = *input("options", options)?;
+    let known = SHARDSPEC_COPY_STREAM | SHARDSPEC_COPY_CACHED | SHARDSPEC_COPY_PORTABLE;
+    let stores = match hints & (SHARDSPEC_COPY_STREAM | SHARDSPEC_COPY_CACHED) {
+        0 => Some(Stores::Auto),
+        SHARDSPEC_COPY_STREAM => Some(Stores::Stream),
+        SHARDSPEC_COPY_CACHED => Some(Stores::Cached),
+        _ => None,
+    };
+    let stores = stores.filter(|_| hints & !known == 0).ok_or_else(|| {
+        let problem = format!(
+            "its hints are {hints}; pass 0 or SHARDSPEC_COPY_... constants, STREAM and CACHED not \
+             both"
+        );
+        Error::invalid("options", problem)
+    })?;
+    let portable = hints & SHARDSPEC_COPY_PORTABLE != 0;
+    Ok(CopyOptions { max_threads: max_threads as usize, stores, portable })
+}
+
 /// A view argument as what the copies work with.
 pub(crate) unsafe fn view_argument(
     argument: &'static str, view: *const shardspec_tensor_view,
@@ -103,7 +160,7 @@ pub(crate) unsafe fn host_view(
 
 /// Copies shard `index` out of the tensor: what a rank does with a mapped file that holds all of it.
 /// `full` has the metadata's sizes, `shard` the sizes of that shard, both the metadata's element type
-/// if that is stated.
+/// if that is stated. `options` may be NULL.
 ///
 /// Ownership: nothing moves. Errors: SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH,
 /// UNSUPPORTED_DEVICE, UNSUPPORTED for elements smaller than a byte, ALIASED, OVERFLOW,
@@ -112,13 +169,14 @@ pub(crate) unsafe fn host_view(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn shardspec_metadata_extract_shard(
     metadata: *const shardspec_metadata, index: usize, full: *const shardspec_tensor_view,
-    shard: *const shardspec_tensor_view, err: *mut shardspec_error,
+    shard: *const shardspec_tensor_view, options: *const shardspec_copy_options,
+    err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
         let metadata = handle::get("metadata", metadata)?;
         let full = view_argument("full", full)?;
         let shard = view_argument("shard", shard)?;
-        Ok(copy::extract(&metadata, index, &full, &shard)?)
+        Ok(copy::extract(&metadata, index, &full, &shard, &options_argument(options)?)?)
     })
 }
 
@@ -173,14 +231,16 @@ pub unsafe extern "C" fn shardspec_metadata_view_shard(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn shardspec_metadata_scatter(
     metadata: *const shardspec_metadata, full: *const shardspec_tensor_view,
-    shards: *const shardspec_tensor_view, shard_count: usize, err: *mut shardspec_error,
+    shards: *const shardspec_tensor_view, shard_count: usize,
+    options: *const shardspec_copy_options, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
         let metadata = handle::get("metadata", metadata)?;
         let full = view_argument("full", full)?;
         copy::check_shard_count(&metadata, shard_count)?;
         let shards = slice("shards", shards, shard_count)?;
-        copy::scatter(&metadata, &full, |index| shard_view(shards, index))
+        let options = options_argument(options)?;
+        copy::scatter(&metadata, &full, |index| shard_view(shards, index), &options)
     })
 }
 
@@ -193,14 +253,16 @@ pub unsafe extern "C" fn shardspec_metadata_scatter(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn shardspec_metadata_gather(
     metadata: *const shardspec_metadata, shards: *const shardspec_tensor_view, shard_count: usize,
-    full: *const shardspec_tensor_view, err: *mut shardspec_error,
+    full: *const shardspec_tensor_view, options: *const shardspec_copy_options,
+    err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
         let metadata = handle::get("metadata", metadata)?;
         let full = view_argument("full", full)?;
         copy::check_shard_count(&metadata, shard_count)?;
         let shards = slice("shards", shards, shard_count)?;
-        copy::gather(&metadata, |index| shard_view(shards, index), &full)
+        let options = options_argument(options)?;
+        copy::gather(&metadata, |index| shard_view(shards, index), &full, &options)
     })
 }
 

@@ -1,0 +1,82 @@
+//! Carrying out a plan, at the speed of the memory.
+//!
+//! A plan becomes [`task`]s, each of a kind that one kernel does well. Threads take parts of equal
+//! bytes of them, whatever the shards' sizes are, and are gone when the copy is done.
+
+mod cpu;
+mod lines;
+mod rows;
+mod task;
+mod tiles;
+mod transpose;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::options::{CopyOptions, Stores};
+use super::plan::Plan;
+use cpu::{Level, Machine};
+use lines::Store;
+use task::Tasks;
+
+/// Bytes from which on a thread more is worth its start.
+const BYTES_PER_THREAD: usize = 2 << 20;
+/// Parts that each thread takes on average: enough that one that is held up does not hold up all.
+const PARTS_PER_THREAD: usize = 8;
+
+/// Copies everything.
+///
+/// # Safety
+///
+/// Every source byte of the plan may be read and every destination byte written, no destination
+/// overlaps another or a source, and nobody else uses any of them meanwhile.
+pub(super) unsafe fn run(plan: &Plan, options: &CopyOptions) {
+    let machine = Machine::get();
+    let tasks = Tasks::new(plan);
+    let stream = match options.stores {
+        Stores::Auto => tasks.bytes() >= machine.stream_from,
+        Stores::Stream => true,
+        Stores::Cached => false,
+    };
+    let level = if options.portable { Level::Portable } else { machine.level };
+    let store = Store { stream, level };
+    let threads = threads(options.max_threads, &machine, tasks.bytes());
+    if threads == 1 {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { tasks.run(0..tasks.bytes(), store) };
+        if stream {
+            lines::fence();
+        }
+        return;
+    }
+    let parts = threads.saturating_mul(PARTS_PER_THREAD);
+    let part_bytes = tasks.bytes().div_ceil(parts);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        loop {
+            let start = next.fetch_add(1, Ordering::Relaxed).saturating_mul(part_bytes);
+            if start >= tasks.bytes() {
+                break;
+            }
+            let end = start.saturating_add(part_bytes).min(tasks.bytes());
+            // SAFETY: the caller's promise is passed on; parts do not overlap.
+            unsafe { tasks.run(start..end, store) };
+        }
+        if stream {
+            lines::fence();
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            // A thread that can't be started is one fewer to share with.
+            if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                break;
+            }
+        }
+        work();
+    });
+}
+
+fn threads(most: usize, machine: &Machine, bytes: usize) -> usize {
+    let most = if most == 0 { machine.processors } else { most };
+    most.min(bytes / BYTES_PER_THREAD).max(1)
+}
