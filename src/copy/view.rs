@@ -90,8 +90,7 @@ impl HostView {
         let too_far = || Error::overflow(format!("{argument}: the reach of its shape and strides"));
         view.set_strides(strides).ok_or_else(too_far)?;
         if first.is_null() {
-            let problem = "its data is NULL, but it has elements; pass memory for them";
-            return Err(Error::invalid(argument, problem));
+            return Err(Error::NullData { argument });
         }
         view.checked_extent().map(|_| view).ok_or_else(too_far)
     }

@@ -9,10 +9,8 @@ use super::spec::{ChunkShardingSpec, ShardingSpec};
 /// Length of every chunk but the last non-empty one when `dim_size` elements are cut into `chunks`:
 /// `ceil(dim_size / chunks)`.
 pub fn split_size(dim_size: i64, chunks: i64) -> Result<i64> {
-    not_negative("dim_size", dim_size)?;
-    if chunks < 1 {
-        return Err(Error::invalid("chunks", format!("{chunks} chunks; pass at least 1")));
-    }
+    at_least("dim_size", dim_size, 0)?;
+    at_least("chunks", chunks, 1)?;
     // Rounds up without the addition that could overflow.
     let floor = dim_size.checked_div(chunks).unwrap_or(0);
     let rest = dim_size.checked_rem(chunks).unwrap_or(0);
@@ -22,9 +20,9 @@ pub fn split_size(dim_size: i64, chunks: i64) -> Result<i64> {
 /// Length of chunk `index` when `dim_size` elements are cut into pieces of `split_size`: the full
 /// piece, what is left for the last one, and 0 past the end.
 pub fn chunked_dim_size(dim_size: i64, split_size: i64, index: i64) -> Result<i64> {
-    not_negative("dim_size", dim_size)?;
-    not_negative("split_size", split_size)?;
-    not_negative("index", index)?;
+    at_least("dim_size", dim_size, 0)?;
+    at_least("split_size", split_size, 0)?;
+    at_least("index", index, 0)?;
     // A start beyond 64 bits is past the end as well.
     let start = split_size.saturating_mul(index);
     Ok(dim_size.saturating_sub(start).clamp(0, split_size))
@@ -46,11 +44,8 @@ pub(crate) fn chunk_offset(split_size: i64, index: i64) -> Result<i64> {
 pub fn chunk_sharding_params(
     spec: &ChunkShardingSpec, dim_size: i64, world_size: i64, rank: i64,
 ) -> Result<(i64, i64)> {
-    not_negative("dim_size", dim_size)?;
-    if world_size < 1 {
-        let problem = format!("{world_size} workers; pass at least 1");
-        return Err(Error::invalid("world_size", problem));
-    }
+    at_least("dim_size", dim_size, 0)?;
+    at_least("world_size", world_size, 1)?;
     let split = split_size(dim_size, world_size)?;
     let position = spec.placements().iter().position(|placement| placement.rank() == Some(rank));
     let index = position.and_then(|position| i64::try_from(position).ok()).ok_or_else(|| {
@@ -60,11 +55,8 @@ pub fn chunk_sharding_params(
     Ok((start, chunked_dim_size(dim_size, split, index)?))
 }
 
-fn not_negative(argument: &'static str, value: i64) -> Result<()> {
-    if value < 0 {
-        return Err(Error::invalid(argument, format!("{value} is negative; it must be >= 0")));
-    }
-    Ok(())
+fn at_least(argument: &'static str, value: i64, least: i64) -> Result<()> {
+    if value < least { Err(Error::TooSmall { argument, value, least }) } else { Ok(()) }
 }
 
 #[cfg(test)]

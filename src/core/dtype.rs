@@ -97,6 +97,9 @@ impl DataType {
     }
 
     fn parse_parts(text: &str) -> Option<Self> {
+        if let Some(numbers) = text.strip_prefix("code") {
+            return Self::parse_numbers(numbers);
+        }
         let names = CODES.iter().filter(|code| text.starts_with(code.name));
         let code = names.max_by_key(|code| code.name.len())?;
         let rest = text.get(code.name.len()..)?;
@@ -110,6 +113,27 @@ impl DataType {
         };
         Some(Self { code: code.code, bits, lanes })
     }
+
+    /// What a type without a name is written as, after "code": `200_16`, `200_16x2`.
+    fn parse_numbers(text: &str) -> Option<Self> {
+        let (code, rest) = text.split_once('_')?;
+        let (bits, lanes) = match rest.split_once('x') {
+            Some((bits, lanes)) => (bits, decimal(lanes)?),
+            None => (rest, 1),
+        };
+        let code = if code == "0" { 0 } else { u8::try_from(decimal(code)?).ok()? };
+        let dtype = Self { code, bits: u8::try_from(decimal(bits)?).ok()?, lanes };
+        // One spelling for each type: those with a name go by it.
+        dtype.name().is_none().then_some(dtype)
+    }
+
+    /// The name of the code, and whether it fixes the width; `None` where there is no name for this
+    /// width.
+    fn name(self) -> Option<(&'static str, bool)> {
+        let code = CODES.iter().find(|code| code.code == self.code)?;
+        let fits = code.fixed_bits.is_none_or(|bits| bits == self.bits);
+        fits.then_some((code.name, code.fixed_bits.is_some()))
+    }
 }
 
 /// A positive number in its one canonical spelling: no sign, no leading zero.
@@ -120,11 +144,9 @@ fn decimal(text: &str) -> Option<u16> {
 
 impl fmt::Display for DataType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match CODES.iter().find(|code| code.code == self.code) {
-            Some(Code { name, fixed_bits: Some(bits), .. }) if *bits == self.bits => {
-                f.write_str(name)?;
-            }
-            Some(Code { name, .. }) => write!(f, "{name}{}", self.bits)?,
+        match self.name() {
+            Some((name, true)) => f.write_str(name)?,
+            Some((name, false)) => write!(f, "{name}{}", self.bits)?,
             None => write!(f, "code{}_{}", self.code, self.bits)?,
         }
         if self.lanes != 1 {
@@ -146,11 +168,10 @@ mod tests {
 
     #[test]
     fn every_known_dtype_survives_its_text() {
-        for code in &CODES {
-            for bits in [1u8, 4, 8, 16, 32, 64, 128] {
+        for code in 0..=255 {
+            for bits in [1u8, 4, 6, 8, 16, 32, 64, 128] {
                 for lanes in [1u16, 2, 4, 65535] {
-                    let bits = code.fixed_bits.unwrap_or(bits);
-                    let dtype = DataType { code: code.code, bits, lanes };
+                    let dtype = DataType { code, bits, lanes };
                     assert_eq!(DataType::parse(&dtype.to_string()), Ok(dtype), "{dtype}");
                 }
             }
@@ -160,6 +181,9 @@ mod tests {
     #[test]
     fn texts_that_are_no_dtype_are_refused() {
         for text in ["", "x", "float", "float0", "float032", "float+8", "float32x0", "float32x"] {
+            assert!(DataType::parse(text).is_err(), "{text:?}");
+        }
+        for text in ["code2_32", "code18", "code018_8", "code256_8", "code18_8x0", "code18_0"] {
             assert!(DataType::parse(text).is_err(), "{text:?}");
         }
         for text in ["bool1", "float8_e5m2x", "Float32", " float32", "float256", "int8x65536"] {

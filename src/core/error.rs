@@ -21,6 +21,22 @@ pub enum Error {
         /// What is wrong with it and what to pass instead.
         problem: String,
     },
+    /// A number below the least that this argument may be.
+    #[error("{argument}: {value} is too small; pass at least {least}")]
+    TooSmall {
+        /// The argument's name, as in the header.
+        argument: &'static str,
+        /// The number as it was given.
+        value: i64,
+        /// The least that is allowed.
+        least: i64,
+    },
+    /// A tensor that has elements and no memory.
+    #[error("{argument}: its data is NULL, but it has elements; pass memory for them")]
+    NullData {
+        /// The argument's name, as in the header.
+        argument: &'static str,
+    },
     /// A text that is no placement.
     #[error(
         "placement {text:?}: {reason}; valid are 'rank:<n>/<device>', 'rank:<n>', \

@@ -282,6 +282,10 @@ fn describe_core(error: &Error) -> (shardspec_status, Numbers) {
     let none = Numbers::NONE;
     match *error {
         Error::InvalidArgument { .. } => (SHARDSPEC_INVALID_ARGUMENT, none),
+        Error::TooSmall { value, least, .. } => {
+            (SHARDSPEC_INVALID_ARGUMENT, Numbers { got: value, limit: least, ..none })
+        }
+        Error::NullData { .. } => (SHARDSPEC_NULL_ARGUMENT, none),
         Error::InvalidPlacement { .. } => (SHARDSPEC_INVALID_PLACEMENT, none),
         Error::InvalidDim { dim, ndim } => {
             (SHARDSPEC_INVALID_DIM, Numbers { got: dim, limit: ndim as i64, ..none })

@@ -62,7 +62,13 @@ impl ChunkShardingSpec {
             }
             ShardingDim::Name(name) => {
                 let names = shape.dim_names.unwrap_or(&[]);
-                names.iter().position(|known| **known == **name).ok_or_else(|| {
+                let mut positions = (0..ndim).filter(|dim| names.get(*dim) == Some(&&**name));
+                let first = positions.next();
+                if positions.next().is_some() {
+                    let problem = format!("{name:?} names two dimensions; give each its own name");
+                    return Err(Error::invalid("dim_names", problem));
+                }
+                first.ok_or_else(|| {
                     let names = names.iter().map(|known| (*known).to_owned()).collect();
                     Error::UnknownDimName { name: name.to_string(), names }
                 })
