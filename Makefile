@@ -1,14 +1,57 @@
-# `make demo` and `make test` are all a newcomer needs.
+# `make demo` and `make test` are all a newcomer needs; what they need they fetch into .venv and
+# target.
 CARGO ?= cargo
+PYTHON ?= python3
+BUILD := target/c_tests
+LIBRARY := target/release/libshardspec.so.0
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: test build clean
+FILE ?= examples/data/iris.npy
+RANKS ?= 4
 
+.PHONY: help build demo test test-rust test-c test-python bench clean
+
+help:
+	@echo "make demo    shard a tensor, show who owns what, put it together again"
+	@echo "             FILE=x.npy DIM=1 RANKS=8 for an array of your own"
+	@echo "make test    all tests: Rust, C and Python"
+	@echo "make bench   the measurements"
+	@echo "make build   target/release/libshardspec.{so,a} and include/shardspec.h"
+	@echo "make clean   remove what was built and fetched"
+
+# Cargo knows what is out of date. Programs look for the library by the name inside it.
 build:
 	$(CARGO) build --release --locked
-	ln -sf libshardspec.so target/release/libshardspec.so.0
+	ln -sf libshardspec.so $(LIBRARY)
 
-test: build
+demo: $(BUILD)/build.ninja
+	@$(MAKE) --no-print-directory build
+	@cmake --build $(BUILD) --target demo > $(BUILD)/demo.log || { cat $(BUILD)/demo.log; exit 1; }
+	@$(BUILD)/demo $(FILE) $(RANKS) $(DIM)
+
+test: test-rust test-c test-python
+
+test-rust:
 	$(CARGO) test --release --locked
 
+test-c: build $(BUILD)/build.ninja
+	cmake --build $(BUILD)
+	ctest --test-dir $(BUILD) --output-on-failure -j 2
+
+test-python: build $(BUILD)/build.ninja
+	cmake --build $(BUILD) --target demo
+	.venv/bin/python -m pytest -q python/tests
+
+bench:
+	$(CARGO) bench --locked
+
+$(BUILD)/build.ninja: .venv/.ready c_tests/CMakeLists.txt
+	cmake -S c_tests -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release
+
+.venv/.ready: tools/requirements.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r tools/requirements.txt
+	touch $@
+
 clean:
-	$(CARGO) clean
+	rm -rf target .venv

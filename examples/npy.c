@@ -1,0 +1,105 @@
+/* The .npy format: the magic text, a version, the length of a header, the header - a Python
+ * dictionary - and the elements. https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+ */
+#include "npy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What follows `key` in the header, or NULL. */
+static const char *value_of(const char *header, const char *key) {
+  const char *at = strstr(header, key);
+  if (at == NULL) return NULL;
+  at += strlen(key);
+  while (*at == ' ' || *at == ':') at++;
+  return at;
+}
+
+/* Reads "'<f4'" or the like. */
+static const char *read_dtype(const char *text, shardspec_dtype *dtype, size_t *itemsize) {
+  static const struct {
+    char kind;
+    uint8_t code;
+  } kinds[] = {{'i', SHARDSPEC_DTYPE_INT},     {'u', SHARDSPEC_DTYPE_UINT},
+               {'f', SHARDSPEC_DTYPE_FLOAT},   {'c', SHARDSPEC_DTYPE_COMPLEX},
+               {'b', SHARDSPEC_DTYPE_BOOL},    {'V', SHARDSPEC_DTYPE_OPAQUE_HANDLE}};
+  char order, kind;
+  unsigned bytes;
+  if (text == NULL || sscanf(text, "'%c%c%u'", &order, &kind, &bytes) != 3)
+    return "its elements are records; only plain types are read";
+  if (bytes < 1 || bytes > 16) return "its elements are larger than 16 bytes";
+  for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+    if (kinds[i].kind == kind) {
+      dtype->code = kinds[i].code;
+      dtype->bits = (uint8_t)(bytes * 8);
+      dtype->lanes = 1;
+      *itemsize = bytes;
+      return NULL;
+    }
+  return "its elements are Python objects or texts; only numbers are read";
+}
+
+/* Reads "(150, 4)" and derives the strides. */
+static const char *read_shape(const char *text, int fortran_order, npy_array *out, size_t *count) {
+  if (text == NULL || *text++ != '(') return "its header has no shape";
+  *count = 1;
+  out->ndim = 0;
+  for (char *end; (void)(text += strspn(text, " ,")), *text != ')'; text = end) {
+    long long size = strtoll(text, &end, 10);
+    if (end == text || size < 0) return "its shape is no tuple of sizes";
+    if (out->ndim == SHARDSPEC_MAX_NDIM) return "it has more than 32 dimensions";
+    if (size > 0 && *count > SIZE_MAX / 16 / (size_t)size) return "it is too large for memory";
+    out->shape[out->ndim++] = size;
+    *count *= (size_t)size;
+  }
+  int64_t stride = 1;
+  for (int32_t i = 0; i < out->ndim; i++) {
+    int32_t dim = fortran_order ? i : out->ndim - 1 - i;
+    out->strides[dim] = stride;
+    if (out->shape[dim] > 0) stride *= out->shape[dim];
+  }
+  return NULL;
+}
+
+static const char *read_array(FILE *file, npy_array *out) {
+  unsigned char start[12];
+  if (fread(start, 1, 10, file) != 10 || memcmp(start, "\x93NUMPY", 6) != 0)
+    return "it is no .npy file";
+  size_t length = start[8] | (size_t)start[9] << 8;
+  if (start[6] > 1) { /* from version 2 on, the length has 4 bytes */
+    if (fread(start + 10, 1, 2, file) != 2) return "it ends in its header";
+    length |= (size_t)start[10] << 16 | (size_t)start[11] << 24;
+  }
+  if (length > 1 << 20) return "its header is longer than a megabyte";
+  char *header = calloc(length + 1, 1);
+  if (header == NULL) return "there is no memory left for it";
+  const char *problem = "it ends in its header";
+  size_t count = 0, itemsize = 0;
+  if (fread(header, 1, length, file) == length) {
+    const char *order = value_of(header, "'fortran_order'");
+    problem = read_dtype(value_of(header, "'descr'"), &out->dtype, &itemsize);
+    if (problem == NULL)
+      problem = read_shape(value_of(header, "'shape'"), order && *order == 'T', out, &count);
+  }
+  free(header);
+  if (problem != NULL) return problem;
+  out->size = count * itemsize;
+  out->bytes = malloc(out->size + 1);
+  if (out->bytes == NULL) return "there is no memory left for it";
+  out->data = out->bytes;
+  return fread(out->bytes, 1, out->size, file) == out->size ? NULL : "it ends in its elements";
+}
+
+const char *npy_read(const char *path, npy_array *out) {
+  memset(out, 0, sizeof *out);
+  FILE *file = fopen(path, "rb");
+  if (file == NULL) return "it can't be opened";
+  const char *problem = read_array(file, out);
+  fclose(file);
+  if (problem != NULL) {
+    free(out->bytes);
+    out->bytes = NULL;
+  }
+  return problem;
+}

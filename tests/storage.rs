@@ -1,0 +1,96 @@
+//! What metadata costs in memory, counted by the allocator.
+
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "tests fail by panicking")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicIsize, Ordering};
+
+use shardspec::core::{
+    ChunkShardingSpec, EnumerableShardingSpec, Placement, Placements, ShardingDim, ShardingSpec,
+    Shards, TensorProperties, TensorShape,
+};
+
+/// Bytes that are allocated and not freed.
+static LIVE: AtomicIsize = AtomicIsize::new(0);
+
+struct Counting;
+
+// SAFETY: everything is passed on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        LIVE.fetch_add(layout.size() as isize, Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size() as isize, Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        LIVE.fetch_add(size as isize - layout.size() as isize, Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const SHARDS: usize = 1_000_000;
+
+/// Bytes that `make` leaves allocated, for each shard, and what it made.
+fn bytes_a_shard<T>(make: impl FnOnce() -> T) -> (f64, T) {
+    let before = LIVE.load(Ordering::Relaxed);
+    let made = make();
+    ((LIVE.load(Ordering::Relaxed) - before) as f64 / SHARDS as f64, made)
+}
+
+fn row(index: usize, ndim: usize) -> impl Iterator<Item = i64> {
+    (0..ndim).map(move |dim| if dim == 0 { index as i64 } else { 0 })
+}
+
+fn spec_of_rows(ndim: usize, placements: Placements) -> EnumerableShardingSpec {
+    let offsets = (0..SHARDS).flat_map(|index| row(index, ndim)).collect();
+    let shards = Shards::new(ndim, offsets, vec![1; SHARDS * ndim], placements).unwrap();
+    EnumerableShardingSpec::new(shards).unwrap()
+}
+
+fn tensor(ndim: usize) -> Vec<i64> {
+    let mut sizes = vec![1; ndim];
+    sizes[0] = SHARDS as i64;
+    sizes
+}
+
+/// One test, so that nothing else allocates meanwhile.
+#[test]
+fn a_million_shards_cost_their_numbers_and_32_bytes_each_and_are_stored_once() {
+    for ndim in [1, 2, 4] {
+        let allowed = (2 * 8 * ndim + 32) as f64;
+        let sizes = tensor(ndim);
+        let on_few = (0..SHARDS).map(|index| Placement::on_rank(index as i64 % 64).unwrap());
+        let (bytes, spec) = bytes_a_shard(|| spec_of_rows(ndim, Placements::new(on_few).unwrap()));
+        assert!(bytes <= allowed, "{ndim}-D, 64 placements: {bytes} bytes a shard");
+        // Metadata of an enumerable spec shares the spec's arrays.
+        let (bytes, metadata) = bytes_a_shard(|| {
+            spec.build_metadata(TensorShape::new(&sizes), TensorProperties::default()).unwrap()
+        });
+        assert!(bytes < 0.01, "{ndim}-D, metadata: {bytes} bytes a shard more");
+        drop((spec, metadata));
+
+        let on_many = (0..SHARDS).map(|index| Placement::on_rank(index as i64).unwrap());
+        let (bytes, spec) = bytes_a_shard(|| spec_of_rows(ndim, Placements::new(on_many).unwrap()));
+        assert!(bytes <= allowed, "{ndim}-D, a million placements: {bytes} bytes a shard");
+        drop(spec);
+
+        let placements = (0..SHARDS).map(|index| Placement::on_rank(index as i64 % 64).unwrap());
+        let spec = ChunkShardingSpec::new(ShardingDim::Index(0), placements).unwrap();
+        let (bytes, metadata) = bytes_a_shard(|| {
+            spec.build_metadata(TensorShape::new(&sizes), TensorProperties::default()).unwrap()
+        });
+        assert!(bytes <= allowed, "{ndim}-D, chunks: {bytes} bytes a shard");
+        drop(metadata);
+    }
+}
