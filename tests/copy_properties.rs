@@ -9,13 +9,12 @@
 )]
 
 use proptest::prelude::*;
-use shardspec::copy::{self, CopyOptions, HostView};
+use shardspec::copy::{self, CopyOptions, HostView, Stores};
 use shardspec::core::{
     DataType, Error, Placement, Placements, ShardedTensorMetadata, Shards, TensorProperties,
 };
 
-const OPTIONS: CopyOptions =
-    CopyOptions { max_threads: 0, stores: shardspec::copy::Stores::Auto, portable: false };
+const OPTIONS: CopyOptions = CopyOptions { max_threads: 0, stores: Stores::Auto, portable: false };
 
 mod common;
 
@@ -24,8 +23,8 @@ use common::Random;
 /// A byte that no element holds where nothing should be written.
 const GUARD: u8 = 0xA5;
 
-/// A tensor somewhere in a buffer: any order of dimensions, any of them backwards, gaps between
-/// elements and rows, at an odd address.
+/// A tensor somewhere in a buffer at an odd address: row-major where it is plain, and else in any
+/// order of dimensions, any of them backwards, with gaps between elements and rows.
 #[derive(Debug, Clone)]
 struct Tensor {
     bytes: Vec<u8>,
@@ -38,18 +37,19 @@ struct Tensor {
 }
 
 impl Tensor {
-    fn new(shape: &[i64], item: usize, random: &mut Random) -> Self {
-        let mut order: Vec<usize> = (0..shape.len()).collect();
-        for at in (1..order.len()).rev() {
-            order.swap(at, random.below(at + 1));
+    fn new(shape: &[i64], item: usize, plain: bool, random: &mut Random) -> Self {
+        let mut order: Vec<usize> = (0..shape.len()).rev().collect();
+        if !plain {
+            random.shuffle(&mut order);
         }
+        let chance = |random: &mut Random, tenths| !plain && random.below(10) < tenths;
         let mut strides = vec![0i64; shape.len()];
-        let mut step = if random.below(10) < 3 { 2 } else { 1 };
+        let mut step = if chance(random, 3) { 2 } else { 1 };
         let mut low = 0i64;
         for dim in order {
             strides[dim] = step;
-            step *= shape[dim].max(1) + i64::from(random.below(5) == 0);
-            if random.below(10) < 3 {
+            step *= shape[dim].max(1) + i64::from(chance(random, 2));
+            if chance(random, 3) {
                 strides[dim] = -strides[dim];
                 low += strides[dim] * (shape[dim] - 1).max(0);
             }
@@ -130,54 +130,110 @@ fn shape() -> impl Strategy<Value = Vec<i64>> {
     prop::collection::vec(0i64..6, 0..=6)
 }
 
+/// Scatters a tensor of any layout into shards of any layouts, gathers it into a third layout and
+/// extracts each shard, and looks at every byte.
+fn round_trips(
+    sizes: &[i64], cuts: usize, item: usize, options: &CopyOptions, random: &mut Random,
+) -> Result<(), TestCaseError> {
+    let shards = partition(sizes, cuts, random);
+    let metadata = ShardedTensorMetadata::new(shards, sizes, TensorProperties::default()).unwrap();
+    // Half of all tensors are plain, and often all that take part.
+    let all_plain = random.below(3) == 0;
+    let tensor = |sizes: &[i64], random: &mut Random| {
+        let plain = all_plain || random.below(4) == 0;
+        Tensor::new(sizes, item, plain, random)
+    };
+    let mut full = tensor(sizes, random);
+    full.fill(random);
+    let mut shards: Vec<Tensor> =
+        metadata.shards().iter().map(|shard| tensor(shard.sizes, random)).collect();
+
+    let views: Vec<HostView> = shards.iter_mut().map(Tensor::view).collect();
+    let source = full.view();
+    unsafe { copy::scatter::<Error>(&metadata, &source, |index| Ok(views[index]), options) }
+        .unwrap();
+    for (shard, tensor) in metadata.shards().iter().zip(&shards) {
+        for index in indices(shard.sizes) {
+            let global: Vec<i64> = index.iter().zip(shard.offsets).map(|(i, o)| i + o).collect();
+            let (got, wanted) = (tensor.place(&index), full.place(&global));
+            prop_assert_eq!(&tensor.bytes[got], &full.bytes[wanted], "{:?}", index);
+        }
+        prop_assert_eq!(tensor.disturbed(), 0);
+    }
+
+    let mut back = tensor(sizes, random);
+    let destination = back.view();
+    unsafe { copy::gather::<Error>(&metadata, |index| Ok(views[index]), &destination, options) }
+        .unwrap();
+    for index in indices(sizes) {
+        prop_assert_eq!(&back.bytes[back.place(&index)], &full.bytes[full.place(&index)]);
+    }
+    prop_assert_eq!(back.disturbed(), 0);
+
+    for (at, shard) in shards.iter().enumerate() {
+        let mut single = tensor(&shard.shape, random);
+        let view = single.view();
+        unsafe { copy::extract(&metadata, at, &source, &view, options) }.unwrap();
+        let part = copy::view_shard(&metadata, at, &source).unwrap();
+        prop_assert_eq!(part.shape(), &shard.shape[..]);
+        for index in indices(&shard.shape) {
+            let (got, wanted) = (single.place(&index), shard.place(&index));
+            prop_assert_eq!(&single.bytes[got], &shard.bytes[wanted]);
+        }
+        prop_assert_eq!(single.disturbed(), 0);
+    }
+    Ok(())
+}
+
+/// Every way to copy: nothing about them may change what is copied.
+fn options() -> impl Strategy<Value = CopyOptions> {
+    let stores = prop::sample::select(vec![Stores::Auto, Stores::Stream, Stores::Cached]);
+    (0usize..4, stores, any::<bool>()).prop_map(|(max_threads, stores, portable)| CopyOptions {
+        max_threads,
+        stores,
+        portable,
+    })
+}
+
+fn item() -> impl Strategy<Value = usize> {
+    prop::sample::select(vec![1usize, 2, 3, 4, 8, 12, 16, 24])
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None, ..ProptestConfig::with_cases(2000)
+    })]
 
     #[test]
     fn scatter_then_gather_is_the_identity_and_touches_nothing_else(
-        sizes in shape(), cuts in 0usize..9, item in prop::sample::select(vec![1usize, 2, 3, 4, 8, 12, 16, 24]),
+        sizes in shape(), cuts in 0usize..9, item in item(), options in options(),
         seed in any::<u64>(),
     ) {
-        let mut random = Random::new(seed);
-        let metadata = ShardedTensorMetadata::new(
-            partition(&sizes, cuts, &mut random), &sizes, TensorProperties::default(),
-        ).unwrap();
-        let mut full = Tensor::new(&sizes, item, &mut random);
-        full.fill(&mut random);
-        let mut shards: Vec<Tensor> =
-            metadata.shards().iter().map(|shard| Tensor::new(shard.sizes, item, &mut random)).collect();
-
-        let views: Vec<HostView> = shards.iter_mut().map(Tensor::view).collect();
-        let source = full.view();
-        unsafe { copy::scatter::<Error>(&metadata, &source, |index| Ok(views[index]), &OPTIONS) }.unwrap();
-        for (shard, tensor) in metadata.shards().iter().zip(&shards) {
-            for index in indices(shard.sizes) {
-                let global: Vec<i64> = index.iter().zip(shard.offsets).map(|(i, o)| i + o).collect();
-                prop_assert_eq!(&tensor.bytes[tensor.place(&index)], &full.bytes[full.place(&global)]);
-            }
-            prop_assert_eq!(tensor.disturbed(), 0);
-        }
-
-        let mut back = Tensor::new(&sizes, item, &mut random);
-        let destination = back.view();
-        unsafe { copy::gather::<Error>(&metadata, |index| Ok(views[index]), &destination, &OPTIONS) }.unwrap();
-        for index in indices(&sizes) {
-            prop_assert_eq!(&back.bytes[back.place(&index)], &full.bytes[full.place(&index)]);
-        }
-        prop_assert_eq!(back.disturbed(), 0);
-
-        for (at, tensor) in shards.iter().enumerate() {
-            let mut single = Tensor::new(&tensor.shape, item, &mut random);
-            let view = single.view();
-            unsafe { copy::extract(&metadata, at, &source, &view, &OPTIONS) }.unwrap();
-            let part = copy::view_shard(&metadata, at, &source).unwrap();
-            prop_assert_eq!(part.shape(), &tensor.shape[..]);
-            for index in indices(&tensor.shape) {
-                prop_assert_eq!(&single.bytes[single.place(&index)], &tensor.bytes[tensor.place(&index)]);
-            }
-            prop_assert_eq!(single.disturbed(), 0);
-        }
+        round_trips(&sizes, cuts, item, &options, &mut Random::new(seed))?;
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None, ..ProptestConfig::with_cases(150)
+    })]
+
+    /// Large enough for whole blocks of every kernel, and for more than one thread.
+    #[test]
+    fn large_tensors_round_trip_by_every_kernel(
+        sizes in prop::sample::select(vec![
+            vec![130, 257], vec![300, 96], vec![9, 64, 65], vec![2000, 17], vec![40, 30, 3, 8],
+        ]),
+        cuts in 0usize..40, item in item(), options in options(), seed in any::<u64>(),
+    ) {
+        round_trips(&sizes, cuts, item, &options, &mut Random::new(seed))?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None, ..ProptestConfig::with_cases(2000)
+    })]
 
     /// The check against shared memory says yes exactly when a byte is shared: two views of random
     /// strides in one buffer are compared byte by byte.

@@ -1,6 +1,6 @@
 //! Moving host memory between a tensor and its shards.
 //!
-//! First everything is checked and laid out as a [`plan`] of strided copies, then it is carried out:
+//! First everything is checked and laid out as a plan of strided copies, then it is carried out:
 //! a refusal leaves every destination as it was.
 
 mod alias;

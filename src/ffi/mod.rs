@@ -1,6 +1,6 @@
 //! The C border: converts, checks pointers, delegates. No meaning is decided here.
 //!
-//! One file of exports for each noun of the header; [`border`] is what they are made of. Each file
+//! One file of exports for each noun of the header; `border` is what they are made of. Each file
 //! becomes one section of `include/shardspec.h`, headed by the text at its top.
 
 #![allow(
@@ -8,8 +8,10 @@
     unsafe_op_in_unsafe_fn,
     clippy::missing_safety_doc,
     clippy::undocumented_unsafe_blocks,
-    reason = "names are those of C; what a caller promises about its pointers is the same for all \
-              exports and stated at the top of the header"
+    rustdoc::broken_intra_doc_links,
+    rustdoc::invalid_html_tags,
+    reason = "names and comments are those of C; what a caller promises about its pointers is the \
+              same for all exports and stated at the top of the header"
 )]
 
 pub(crate) mod border;
