@@ -1,4 +1,4 @@
-"""What the header declares is what the library exports, and what misuse.c misuses."""
+"""What the header declares is what the library exports, and what misuse/ misuses."""
 
 import argparse
 import re
@@ -21,5 +21,5 @@ assert len(declared) > 50, f"only {len(declared)} functions found in the header"
 assert exported == declared, f"exported or declared, not both: {sorted(exported ^ declared)}"
 # shardspec_abi_version takes nothing that could be wrong.
 missing = declared - misused - {"shardspec_abi_version"}
-assert not missing, f"misuse.c does not try {sorted(missing)}"
+assert not missing, f"misuse/ does not try {sorted(missing)}"
 print(f"{len(declared)} functions are declared, exported and misused")

@@ -6,6 +6,7 @@
 
 mod gap;
 mod overlap;
+mod separate;
 
 use super::error::{Error, Result};
 use super::region::{Region, checked_numel};

@@ -14,6 +14,8 @@
 //!
 //! In the last dimension boxes are sorted by where they start, and one pass answers.
 //!
+//! Before that, boxes are taken apart where planes run between them: see [`super::separate`].
+//!
 //! Coordinates are replaced by their ranks among the starts of that dimension, so segments are
 //! halved `log2(n)` times at most; dimensions in which all boxes meet are dropped.
 
@@ -25,6 +27,7 @@
 
 use std::ops::Range;
 
+use super::separate::{Separated, separate};
 use crate::core::shards::Shards;
 
 /// A pair of boxes, as positions in `Boxes`.
@@ -50,7 +53,7 @@ pub fn find(shards: &Shards) -> Option<(usize, usize)> {
     let (a, b) = if boxes.dims.is_empty() {
         (first, second)
     } else {
-        let (a, b) = Search::new(&boxes).run()?;
+        let (a, b) = Search::run(&boxes)?;
         (boxes.shard[a as usize], boxes.shard[b as usize])
     };
     Some((a.min(b) as usize, a.max(b) as usize))
@@ -59,9 +62,9 @@ pub fn find(shards: &Shards) -> Option<(usize, usize)> {
 /// Half-open range of start ranks that a box holds in one dimension. Two boxes meet in that
 /// dimension exactly when their ranges do.
 #[derive(Clone, Copy)]
-struct Span {
-    low: u32,
-    high: u32,
+pub(super) struct Span {
+    pub(super) low: u32,
+    pub(super) high: u32,
 }
 
 impl Span {
@@ -179,13 +182,10 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(boxes: &'a Boxes) -> Self {
-        Self { boxes, lists: (0..boxes.shard.len() as u32).collect() }
-    }
-
-    fn run(mut self) -> Option<Pair> {
-        let all = 0..self.lists.len();
-        self.within(all, 0)
+    fn run(boxes: &'a Boxes) -> Option<Pair> {
+        let Separated { order, sets } = separate(&boxes.dims);
+        let mut search = Self { boxes, lists: order };
+        sets.into_iter().find_map(|set| search.within(set, 0))
     }
 
     /// A pair within one set whose boxes all meet each other in the dimensions before `dim`.

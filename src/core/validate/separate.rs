@@ -1,0 +1,142 @@
+//! Taking sets of boxes apart where no box is cut.
+//!
+//! Most partitions are made by cutting, so that some plane runs between their boxes without hitting
+//! one, then others through what lies on each side of it. Boxes on different sides can't overlap,
+//! and each plane is found in one pass over the boxes in the order of their starts. What no plane
+//! takes apart, or only a sliver at a time, is left to whoever asked.
+//!
+//! The orders of all dimensions are sorted once and split along, as a k-d tree is built, so a level
+//! of cuts costs `d * n`.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "positions and ranges are made here; nothing that a caller gave is left"
+)]
+
+use std::ops::Range;
+
+use super::overlap::Span;
+
+/// A cut after which a part still holds more than 7/8 of the set is a poor one; after so many in a
+/// row the set is left as it is. So no box takes part in more than `9 * log(n) / log(8/7)` cuts.
+const POOR_CUTS: u32 = 8;
+
+/// Sets of this many boxes are small enough.
+const SMALL: usize = 22;
+
+/// Boxes in an order in which every set is a range; boxes of different sets do not meet.
+pub(super) struct Separated {
+    /// In every set, the boxes are in ascending order.
+    pub(super) order: Vec<u32>,
+    pub(super) sets: Vec<Range<usize>>,
+}
+
+/// Takes all boxes apart. `dims` holds a span for each box in each dimension; the boxes come in the
+/// order of their starts in the last one.
+pub(super) fn separate(dims: &[Vec<Span>]) -> Separated {
+    let mut knife = Knife::new(dims);
+    let mut sets = Vec::new();
+    let mut open = vec![Open { set: 0..knife.part_of.len(), dim: 0, poor_cuts: 0 }];
+    while let Some(Open { set, dim, poor_cuts }) = open.pop() {
+        let small = set.len() <= SMALL || poor_cuts > POOR_CUTS;
+        let Some(cut) = (!small).then(|| knife.cut_somewhere(&set, dim)).flatten() else {
+            sets.push(set);
+            continue;
+        };
+        let largest = knife.parts.iter().map(Range::len).max().unwrap_or(0);
+        let poor_cuts = if largest > set.len() / 8 * 7 { poor_cuts + 1 } else { 0 };
+        let dim = cut + 1;
+        open.extend(knife.parts.iter().cloned().map(|set| Open { set, dim, poor_cuts }));
+    }
+    Separated { order: knife.orders.pop().unwrap_or_default(), sets }
+}
+
+/// A set that is still to be looked at.
+struct Open {
+    set: Range<usize>,
+    /// The dimension to try first: the one after that of the last cut.
+    dim: usize,
+    poor_cuts: u32,
+}
+
+struct Knife<'a> {
+    dims: &'a [Vec<Span>],
+    /// For each dimension, the boxes by their starts. A set is the same range in all of them.
+    orders: Vec<Vec<u32>>,
+    /// The part that each box of the set at hand is in.
+    part_of: Vec<u32>,
+    /// The parts of the set at hand.
+    parts: Vec<Range<usize>>,
+    scratch: Vec<u32>,
+}
+
+impl<'a> Knife<'a> {
+    fn new(dims: &'a [Vec<Span>]) -> Self {
+        let count = dims.first().map_or(0, Vec::len);
+        let orders = dims.iter().map(|spans| by_start(spans)).collect();
+        Self { dims, orders, part_of: vec![0; count], parts: Vec::new(), scratch: vec![0; count] }
+    }
+
+    /// Cuts a set in the first dimension, from `first` on, in which that can be done; tells in
+    /// which.
+    fn cut_somewhere(&mut self, set: &Range<usize>, first: usize) -> Option<usize> {
+        let count = self.dims.len();
+        let dim = (first..first + count).map(|dim| dim % count).find(|&dim| {
+            self.find_parts(set, dim);
+            self.parts.len() > 1
+        })?;
+        for other in (0..count).filter(|other| *other != dim) {
+            self.split_order(set, other);
+        }
+        Some(dim)
+    }
+
+    /// The parts between which planes across `dim` run. They follow each other in that order.
+    fn find_parts(&mut self, set: &Range<usize>, dim: usize) {
+        self.parts.clear();
+        let (mut start, mut furthest) = (set.start, 0);
+        for at in set.clone() {
+            let position = self.orders[dim][at] as usize;
+            let span = self.dims[dim][position];
+            if at > start && span.low >= furthest {
+                self.parts.push(start..at);
+                start = at;
+            }
+            furthest = furthest.max(span.high);
+            self.part_of[position] = self.parts.len() as u32;
+        }
+        self.parts.push(start..set.end);
+    }
+
+    /// Brings the order of another dimension into the same parts, each in the order it had.
+    fn split_order(&mut self, set: &Range<usize>, dim: usize) {
+        let mut next: Vec<usize> = self.parts.iter().map(|part| part.start).collect();
+        let order = &mut self.orders[dim][set.clone()];
+        for &position in order.iter() {
+            let place = &mut next[self.part_of[position as usize] as usize];
+            self.scratch[*place] = position;
+            *place += 1;
+        }
+        order.copy_from_slice(&self.scratch[set.clone()]);
+    }
+}
+
+/// The boxes in the order of their starts, equal ones in their own order. Starts are ranks below the
+/// number of boxes, so counting sorts them.
+fn by_start(spans: &[Span]) -> Vec<u32> {
+    let mut next = vec![0u32; spans.len() + 1];
+    for span in spans {
+        next[span.low as usize + 1] += 1;
+    }
+    for rank in 1..next.len() {
+        next[rank] += next[rank - 1];
+    }
+    let mut order = vec![0; spans.len()];
+    for (position, span) in (0u32..).zip(spans) {
+        let place = &mut next[span.low as usize];
+        order[*place as usize] = position;
+        *place += 1;
+    }
+    order
+}
