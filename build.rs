@@ -11,8 +11,18 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// The sections, in reading order: files of `src/ffi`.
-const SECTIONS: [&str; 9] =
-    ["error", "version", "dtype", "properties", "placement", "spec", "chunk", "metadata", "tensor"];
+const SECTIONS: &[&str] = &[
+    "error",
+    "version",
+    "callback",
+    "dtype",
+    "properties",
+    "placement",
+    "spec",
+    "chunk",
+    "metadata",
+    "tensor",
+];
 
 const TOP: &str = r#"/* shardspec.h - how a tensor is cut across workers, who owns what, and moving the bytes.
  *
@@ -78,7 +88,7 @@ fn header(root: &Path) -> Result<String, Box<dyn Error>> {
     header.push_str("#ifndef SHARDSPEC_H\n#define SHARDSPEC_H\n\n");
     header.push_str("#include <stddef.h>\n#include <stdint.h>\n\n");
     header.push_str("#ifdef __cplusplus\nextern \"C\" {\n#endif\n");
-    for section in SECTIONS {
+    for &section in SECTIONS {
         let source = root.join(format!("src/ffi/{section}.rs"));
         let text = fs::read_to_string(&source)?;
         write!(header, "\n{}\n", heading(&text))?;
@@ -107,7 +117,7 @@ fn heading(text: &str) -> String {
     let lines = text.lines().map_while(|line| line.strip_prefix("//!"));
     let mut heading = format!("/* {}\n", "=".repeat(96));
     for line in lines {
-        heading.push_str(format!(" * {}", line.trim_start()).trim_end());
+        heading.push_str(format!(" *{line}").trim_end());
         heading.push('\n');
     }
     heading.push_str(" */\n");

@@ -177,6 +177,33 @@ shardspec_status shardspec_version_text(char *buffer,
                                         shardspec_error *err);
 
 /* ================================================================================================
+ * Callbacks.
+ *
+ * Functions of the user's that the library calls, registered as a function or a table of functions
+ * with a `ctx` that each call is given and a `destroy` that ends the life of `ctx`. What holds for
+ * all of them:
+ *
+ * - A callback returns a status. `SHARDSPEC_OK` means that it has done its part; any other reaches
+ *   whoever called the library as it is, with the message and the numbers that the callback wrote
+ *   into its `err`, which is never NULL here. Numbers from `SHARDSPEC_USER_STATUS` on are the
+ *   user's own.
+ * - The library holds no lock while a callback runs: it may call any function of this header.
+ * - It may run on any thread that calls the library, on several at once, and must not throw or jump
+ *   out.
+ * - `destroy(ctx)` runs exactly once, when no call of the callback is running or will come, on the
+ *   thread that let go of it last; also when the function that was given it fails. It may be NULL.
+ */
+
+/* Ends the life of a callback's `ctx`. */
+typedef void (*shardspec_destroy_fn)(void *ctx);
+
+/*
+ The first of the statuses that callbacks may give a meaning of their own. The library's own stay
+ below.
+ */
+#define SHARDSPEC_USER_STATUS 1000
+
+/* ================================================================================================
  * Element types.
  *
  * DLPack's `DLDataType`. Elements are moved as raw bytes and never computed with, so a type that

@@ -214,6 +214,22 @@ pub enum Error {
         /// How many bytes were asked for.
         bytes: usize,
     },
+    /// A function of the user's refused; what it said is passed on as it is.
+    #[error("{}", .0.message)]
+    Foreign(Box<Foreign>),
+}
+
+/// What a function of the user's answered in place of a result: the fields of its error, unchanged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are those of shardspec_error")]
+pub struct Foreign {
+    pub status: i32,
+    pub first_shard: i64,
+    pub second_shard: i64,
+    pub dim: i32,
+    pub got: i64,
+    pub limit: i64,
+    pub message: String,
 }
 
 impl Error {

@@ -16,6 +16,7 @@
 
 pub(crate) mod border;
 
+pub mod callback;
 pub mod chunk;
 pub mod dtype;
 pub mod error;

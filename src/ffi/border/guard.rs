@@ -3,7 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::core::Error;
-use crate::ffi::error::{self, shardspec_error, shardspec_status};
+use crate::ffi::border::report::Report;
+use crate::ffi::error::{SHARDSPEC_INVALID_ARGUMENT, shardspec_error, shardspec_status};
 
 /// Why a call was refused, as seen from C: the core's reasons and the border's own.
 #[derive(Debug)]
@@ -39,8 +40,8 @@ pub(crate) unsafe fn guard(
     err: *mut shardspec_error, body: impl FnOnce() -> Outcome,
 ) -> shardspec_status {
     // SAFETY: the caller's promise about `err` is passed on.
-    let Ok(report) = (unsafe { error::Report::open(err) }) else {
-        return error::SHARDSPEC_INVALID_ARGUMENT;
+    let Ok(report) = (unsafe { Report::open(err) }) else {
+        return SHARDSPEC_INVALID_ARGUMENT;
     };
     // Whatever a panic leaves half-done is owned by the body and dropped with it.
     match catch_unwind(AssertUnwindSafe(body)) {

@@ -1,6 +1,8 @@
 //! What every export is made of: the guard, the handle table, and checked pointers.
 
+pub(crate) mod callback;
 pub(crate) mod guard;
 pub(crate) mod handle;
 pub(crate) mod pointer;
+pub(crate) mod report;
 pub(crate) mod slots;

@@ -1,0 +1,80 @@
+//! The user's functions, called back: who owns their `ctx`, and what their answers become.
+
+#![allow(dead_code, reason = "the registries that take callbacks are made on top of this")]
+
+use std::ffi::{CStr, c_void};
+
+use crate::core::Error;
+use crate::core::error::Foreign;
+use crate::ffi::border::guard::Outcome;
+use crate::ffi::callback::shardspec_destroy_fn;
+use crate::ffi::error::{SHARDSPEC_OK, shardspec_error, shardspec_status};
+
+/// A callback's `ctx`, owned: `destroy` is called when this is dropped, and so exactly once.
+///
+/// Registered objects keep it behind an `Arc`, so that the last call that still runs ends its life.
+pub(crate) struct Context {
+    ctx: *mut c_void,
+    destroy: shardspec_destroy_fn,
+}
+
+// SAFETY: the library never follows `ctx`; the header asks of the user that callbacks and `destroy`
+// may run on any thread.
+unsafe impl Send for Context {}
+// SAFETY: as above.
+unsafe impl Sync for Context {}
+
+impl Context {
+    /// What callbacks are given.
+    pub(crate) fn ctx(&self) -> *mut c_void {
+        self.ctx
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        if let Some(destroy) = self.destroy {
+            // SAFETY: the user passed both for this call, which happens once.
+            unsafe { destroy(self.ctx) }
+        }
+    }
+}
+
+/// The body of an export that takes over a `ctx`: it is owned before `err` is looked at, so that
+/// `destroy` runs whatever is wrong with the other arguments.
+pub(crate) fn owning(
+    ctx: *mut c_void, destroy: shardspec_destroy_fn, body: impl FnOnce(Context) -> Outcome,
+) -> impl FnOnce() -> Outcome {
+    let context = Context { ctx, destroy };
+    move || body(context)
+}
+
+/// Runs a callback; its answer, if it is not `SHARDSPEC_OK`, becomes an error that passes through
+/// the library unchanged. `name` says which callback it was where it left no message.
+pub(crate) fn call(
+    name: &str, callback: impl FnOnce(*mut shardspec_error) -> shardspec_status,
+) -> Result<(), Error> {
+    let mut err = shardspec_error::empty();
+    match callback(&raw mut err) {
+        SHARDSPEC_OK => Ok(()),
+        status => Err(Error::Foreign(Box::new(foreign(name, status, &err)))),
+    }
+}
+
+fn foreign(name: &str, status: shardspec_status, err: &shardspec_error) -> Foreign {
+    let bytes = err.message.map(|char| char.cast_unsigned());
+    let text = CStr::from_bytes_until_nul(&bytes).unwrap_or_default().to_string_lossy();
+    let message = match &*text {
+        "" => format!("the callback {name} returned status {status} without a message"),
+        text => text.to_owned(),
+    };
+    Foreign {
+        status,
+        first_shard: err.first_shard,
+        second_shard: err.second_shard,
+        dim: err.dim,
+        got: err.got,
+        limit: err.limit,
+        message,
+    }
+}
