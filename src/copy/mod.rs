@@ -4,11 +4,13 @@
 //! a refusal leaves every destination as it was.
 
 mod alias;
+mod buffer;
 mod kernel;
 mod options;
 mod plan;
 mod view;
 
+pub use buffer::Buffer;
 pub use options::{CopyOptions, Stores};
 pub use view::{Element, HostView};
 
