@@ -6,7 +6,7 @@ import itertools
 import numpy
 import pytest
 
-from binding import (STRUCTS, Refused, TensorView, numbers, texts)
+from binding import Refused, TensorView, numbers, texts
 
 RANKS = texts("rank:0", "rank:1", "rank:2", "rank:3")
 
@@ -39,21 +39,15 @@ def boxes_of(lib, metadata, ndim):
 def test_every_function_of_the_header_can_be_called(lib):
     assert len(lib.names) > 50
     for name in lib.names:
-        function = getattr(lib.cdll, name)
-        assert function.argtypes is not None
+        lib.bind(name)
+        function = getattr(lib.cdll, f"shardspec_{name}")
         if function.argtypes:
             # All zeros: a status comes back, and nothing else happens.
             nothing = [kind() if kind.__name__.startswith("c_") else None
                        for kind in function.argtypes]
-            assert function(*nothing) in range(22), name
+            assert not lib.status_name(function(*nothing)).isdigit(), name
     assert lib.abi_version() == lib.ABI_VERSION
     assert lib.text(lib.version_text) == "0.1.0"
-
-
-def test_structs_have_the_sizes_that_the_header_promises():
-    sizes = {name: ctypes.sizeof(struct) for name, struct in STRUCTS.items()}
-    assert sizes == {"error": 1024, "dtype": 4, "device": 8, "tensor_view": 48,
-                     "tensor_properties": 32, "shard_metadata": 32, "copy_options": 16}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int8", "uint16", "complex64", "bool"])
@@ -111,7 +105,7 @@ def test_an_overlap_names_both_shards_and_a_gap_the_box(lib, make):
         lib.made(lib.spec_new_enumerable_flat, 2, numbers(offsets), numbers(sizes), 2, RANKS, 2,
                  None)
     assert refused.value.status == lib.OVERLAP
-    assert (refused.value.error.first_shard, refused.value.error.second_shard) == (0, 1)
+    assert (refused.value.first_shard, refused.value.second_shard) == (0, 1)
     offsets[1] = [3, 1]
     spec = make(lib.spec_new_enumerable_flat, 2, numbers(offsets), numbers(sizes), 2, RANKS, 2,
                 None)
@@ -129,7 +123,7 @@ def test_a_refused_scatter_writes_nothing(lib, make):
     with pytest.raises(Refused, match="shard 2") as refused:
         lib.metadata_scatter(metadata, ctypes.byref(lib.view(full)), lib.views(shards), 4, None)
     assert refused.value.status == lib.SHAPE_MISMATCH
-    assert (refused.value.error.got, refused.value.error.limit) == (3, 4)
+    assert (refused.value.got, refused.value.limit) == (3, 4)
     assert all((shard == 7).all() for shard in shards)
 
 

@@ -1,0 +1,114 @@
+"""The shared library: where it is, and its functions with their refusals as exceptions."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pathlib
+import sys
+from typing import Any
+
+from ._header import PREFIX, Header
+from .errors import FAMILIES, ShardspecError
+
+HERE = pathlib.Path(__file__).resolve().parent
+MACOS = sys.platform == "darwin"
+
+
+class Library:
+    """The library's functions and constants by the header's names, without their prefix.
+
+    A function takes its C arguments but the last, the error, and raises where that says no. Python's
+    lock is free while it runs.
+    """
+
+    def __init__(self, path: pathlib.Path, header: pathlib.Path) -> None:
+        self.path = path
+        self.header_path = header
+        self.header = Header(header.read_text(encoding="utf-8"))
+        self.cdll = ctypes.CDLL(str(path))
+        self._error = self.header.type("error")
+        constants = self.header.constants
+        self._families = {constants[status]: family for family in FAMILIES
+                          for status in family.statuses if status in constants}
+        if self.abi_version() != self.ABI_VERSION:
+            raise ImportError(f"{path} has ABI version {self.abi_version()}, but {header} describes "
+                              f"{self.ABI_VERSION}: install the two together")
+
+    def __getattr__(self, name: str) -> Any:
+        """Called once for each name: what it finds is kept."""
+        if name in self.header.constants:
+            found: Any = self.header.constants[name]
+        elif name in self.header.functions:
+            found = self.bind(name)
+        else:
+            raise AttributeError(f"the header declares no {PREFIX}{name}")
+        setattr(self, name, found)
+        return found
+
+    def bind(self, name: str) -> Any:
+        """The function of that name, with its types."""
+        function = getattr(self.cdll, PREFIX + name)
+        function.restype, function.argtypes = self.header.function(name)
+        if not function.argtypes or function.argtypes[-1] != ctypes.POINTER(self._error):
+            return function
+        size = ctypes.sizeof(self._error)
+
+        def call(*arguments: Any) -> None:
+            error = self._error(struct_size=size)
+            status = function(*arguments, ctypes.byref(error))
+            if status != 0:
+                raise self.refusal(status, error)
+
+        call.__name__ = name
+        return call
+
+    def refusal(self, status: int, error: Any) -> BaseException:
+        """The exception for a status other than OK."""
+        def index(value: int) -> int | None:
+            return None if value < 0 else value
+
+        family = self._families.get(status, ShardspecError)
+        return family(
+            error.message.decode("utf-8", "replace"), status, self.status_name(status),
+            first_shard=index(error.first_shard), second_shard=index(error.second_shard),
+            dim=index(error.dim), got=error.got, limit=error.limit)
+
+    def status_name(self, status: int) -> str:
+        """The name of a status; of a user's own, its number."""
+        function = self.status_text
+        try:
+            return self.text(function, status)
+        except ShardspecError:
+            return str(status)
+
+    def text(self, function: Any, *arguments: Any) -> str:
+        """A text answer, asked for its length first."""
+        needed = ctypes.c_size_t()
+        function(*arguments, None, 0, ctypes.byref(needed))
+        buffer = ctypes.create_string_buffer(needed.value)
+        function(*arguments, buffer, needed.value, None)
+        return buffer.value.decode()
+
+    def answer(self, kind: Any, function: Any, *arguments: Any) -> Any:
+        """The one value of type `kind` that a function writes last."""
+        out = kind()
+        function(*arguments, ctypes.byref(out))
+        return out.value
+
+
+def files() -> tuple[pathlib.Path, pathlib.Path]:
+    """The library and its header: those in this package, or in the checkout that it lies in.
+
+    SHARDSPEC_LIBRARY names another build of the library.
+    """
+    library = HERE / ("libshardspec.0.dylib" if MACOS else "libshardspec.so.0")
+    header = HERE / "include" / "shardspec.h"
+    if not header.exists():
+        root = HERE.parents[1]
+        library = root / "target" / "release" / ("libshardspec.dylib" if MACOS else "libshardspec.so")
+        header = root / "include" / "shardspec.h"
+    return pathlib.Path(os.environ.get("SHARDSPEC_LIBRARY") or library), header
+
+
+lib = Library(*files())

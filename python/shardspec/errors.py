@@ -1,0 +1,130 @@
+"""What a refused call raises: one base class, a class for each family of reasons.
+
+Every class is also the built-in exception that Python programs expect in its place, so
+`except ValueError` works as it does with torch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ShardspecError(Exception):
+    """A call that was refused. Nothing was changed or written by it."""
+
+    statuses: tuple[str, ...] = ()
+    """Names of the statuses that raise this class."""
+
+    message: str
+    """Which argument, which value, and what to do."""
+    status: int
+    """The number of the C library's status."""
+    name: str
+    """The name of that status, such as "OVERLAP"."""
+    first_shard: int | None
+    """Index of the shard it is about, the lower one where there are two."""
+    second_shard: int | None
+    """Index of the second shard it is about."""
+    dim: int | None
+    """The dimension it is about."""
+    got: int
+    """The value that was refused, or 0 where no single number was."""
+    limit: int
+    """The value it was measured against, or 0."""
+
+    def __init__(self, message: str, status: int, name: str, *, first_shard: int | None = None,
+                 second_shard: int | None = None, dim: int | None = None, got: int = 0,
+                 limit: int = 0) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.name = name
+        self.first_shard = first_shard
+        self.second_shard = second_shard
+        self.dim = dim
+        self.got = got
+        self.limit = limit
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default would forget all but the message on the way to another process.
+        return _again, (type(self), self.message, self.status, self.name, self.__dict__)
+
+
+def _again(kind: type[ShardspecError], message: str, status: int, name: str,
+           fields: dict[str, Any]) -> ShardspecError:
+    error = kind(message, status, name)
+    error.__dict__.update(fields)
+    return error
+
+
+class ArgumentError(ShardspecError, ValueError):
+    """A value that an argument may not have."""
+
+    statuses = ("NULL_ARGUMENT", "INVALID_ARGUMENT", "INVALID_PLACEMENT", "INVALID_DIM")
+
+
+class LayoutError(ShardspecError, ValueError):
+    """Shards that are none of a tensor's: they overlap, leave gaps or reach past its end."""
+
+    statuses = ("RANK_MISMATCH", "OVERLAP", "GAP", "OUT_OF_BOUNDS")
+
+
+class ViewError(ShardspecError, ValueError):
+    """A buffer that does not fit: its shape, its element type, where it is, what it shares."""
+
+    statuses = ("SHAPE_MISMATCH", "DTYPE_MISMATCH", "UNSUPPORTED_DEVICE", "ALIASED",
+                "BUFFER_TOO_SMALL")
+
+
+class HandleError(ShardspecError, ValueError):
+    """An object that was closed."""
+
+    statuses = ("INVALID_HANDLE",)
+
+
+class OutOfRangeError(ShardspecError, IndexError):
+    """An index past the end."""
+
+    statuses = ("INDEX_OUT_OF_RANGE",)
+
+
+class TooLargeError(ShardspecError, OverflowError):
+    """A value that does not fit into 64 bits."""
+
+    statuses = ("OVERFLOW",)
+
+
+class NotFoundError(ShardspecError, LookupError):
+    """What was asked for is not there."""
+
+    statuses = ("NOT_FOUND",)
+
+
+class SpecTypeError(ShardspecError, TypeError):
+    """A question that only another type of spec can answer."""
+
+    statuses = ("WRONG_SPEC_TYPE",)
+
+
+class UnsupportedError(ShardspecError, NotImplementedError):
+    """Known and valid, but not implemented."""
+
+    statuses = ("UNSUPPORTED",)
+
+
+class OutOfMemoryError(ShardspecError, MemoryError):
+    """The system has no memory left for the result."""
+
+    statuses = ("OUT_OF_MEMORY",)
+
+
+class InternalError(ShardspecError, RuntimeError):
+    """A bug in the library: please report the message."""
+
+    statuses = ("INTERNAL",)
+
+
+FAMILIES: tuple[type[ShardspecError], ...] = (
+    ArgumentError, LayoutError, ViewError, HandleError, OutOfRangeError, TooLargeError,
+    NotFoundError, SpecTypeError, UnsupportedError, OutOfMemoryError, InternalError,
+)
