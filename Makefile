@@ -9,7 +9,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 FILE ?= examples/data/iris.npy
 RANKS ?= 4
 
-.PHONY: help build demo test test-rust test-c test-python bench clean
+PREFIX ?= /usr/local
+INSTALL := target/install
+
+.PHONY: help build install uninstall demo test test-rust test-c test-python bench clean
 
 help:
 	@echo "make demo    shard a tensor, show who owns what, put it together again"
@@ -17,12 +20,28 @@ help:
 	@echo "make test    all tests: Rust, C and Python"
 	@echo "make bench   the measurements"
 	@echo "make build   target/release/libshardspec.{so,a} and include/shardspec.h"
+	@echo "make install PREFIX=/usr/local    into a prefix; DESTDIR= is put before it"
+	@echo "make uninstall PREFIX=/usr/local  what make install put there"
 	@echo "make clean   remove what was built and fetched"
 
 # Cargo knows what is out of date. Programs look for the library by the name inside it.
 build:
 	$(CARGO) build --release --locked
 	ln -sf libshardspec.so $(LIBRARY)
+
+# Packages and whoever needs other options run cmake themselves; see CMakeLists.txt.
+install: $(INSTALL)
+	cmake --build $(INSTALL)
+	cmake --install $(INSTALL) --prefix "$(PREFIX)"
+
+uninstall: $(INSTALL)
+	cmake --build $(INSTALL)
+	cmake -D BUILD=$(INSTALL) -D PREFIX="$(PREFIX)" -P cmake/uninstall.cmake
+
+.PHONY: $(INSTALL)
+$(INSTALL): .venv/.ready
+	cmake -S . -B $(INSTALL) -G Ninja -D CMAKE_INSTALL_PREFIX="$(PREFIX)" \
+	  -D SHARDSPEC_TARGET_DIR=$(CURDIR)/target
 
 demo: $(BUILD)/build.ninja
 	@$(MAKE) --no-print-directory build
