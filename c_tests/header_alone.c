@@ -1,5 +1,5 @@
-/* The header must stand alone in every standard of C and C++; compiled only, never run. */
-#include "shardspec.h"
-#include "shardspec.h"
+/* A header must stand alone in every standard of C and C++; compiled only, never run. */
+#include HEADER
+#include HEADER
 
 shardspec_error header_error = SHARDSPEC_ERROR_INIT;
