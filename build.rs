@@ -22,6 +22,8 @@ const SECTIONS: &[&str] = &[
     "chunk",
     "metadata",
     "tensor",
+    "builder",
+    "custom_spec",
 ];
 
 const TOP: &str = r#"/* shardspec.h - how a tensor is cut across workers, who owns what, and moving the bytes.
@@ -45,6 +47,8 @@ const TOP: &str = r#"/* shardspec.h - how a tensor is cut across workers, who ow
  * - It may be called from any thread, and in a child process after fork. No thread outlives a call.
  * - Other pointers are checked for NULL and alignment. That they point to as much memory as their
  *   lengths say is the caller's promise.
+ * - Structs that begin with struct_size may grow at the end. Set it to the struct's sizeof and what
+ *   you do not use to zero; programs and libraries of different versions then work together.
  * - Texts are UTF-8 and end in NUL. Sizes and offsets count elements and are signed 64-bit.
  *
  * This file is generated from src/ffi when the library is built: edit that instead. */

@@ -19,6 +19,8 @@
  * - It may be called from any thread, and in a child process after fork. No thread outlives a call.
  * - Other pointers are checked for NULL and alignment. That they point to as much memory as their
  *   lengths say is the caller's promise.
+ * - Structs that begin with struct_size may grow at the end. Set it to the struct's sizeof and what
+ *   you do not use to zero; programs and libraries of different versions then work together.
  * - Texts are UTF-8 and end in NUL. Sizes and offsets count elements and are signed 64-bit.
  *
  * This file is generated from src/ffi when the library is built: edit that instead. */
@@ -183,10 +185,12 @@ shardspec_status shardspec_version_text(char *buffer,
  * with a `ctx` that each call is given and a `destroy` that ends the life of `ctx`. What holds for
  * all of them:
  *
- * - A callback returns a status. `SHARDSPEC_OK` means that it has done its part; any other reaches
- *   whoever called the library as it is, with the message and the numbers that the callback wrote
- *   into its `err`, which is never NULL here. Numbers from `SHARDSPEC_USER_STATUS` on are the
- *   user's own.
+ * - A callback that does something returns a status. `SHARDSPEC_OK` means that it has done its part;
+ *   any other reaches whoever called the library as it is, with the message and the numbers that
+ *   the callback wrote into its `err`, which is never NULL here. Numbers from
+ *   `SHARDSPEC_USER_STATUS` on are the user's own.
+ * - A callback that answers a question about its `ctx`, `equal` and `hash`, returns the answer and
+ *   can't fail.
  * - The library holds no lock while a callback runs: it may call any function of this header.
  * - It may run on any thread that calls the library, on several at once, and must not throw or jump
  *   out.
@@ -196,6 +200,18 @@ shardspec_status shardspec_version_text(char *buffer,
 
 /* Ends the life of a callback's `ctx`. */
 typedef void (*shardspec_destroy_fn)(void *ctx);
+
+/*
+ Whether two objects of the same type, made with the same `equal`, are equal: 0 or not 0. Asked of
+ any two of them, in any order; it must be an equivalence.
+ */
+typedef int32_t (*shardspec_equal_fn)(void *ctx, void *other_ctx);
+
+/*
+ A hash: equal for objects that are equal, in every process if that is to hold for the hashes made
+ of it.
+ */
+typedef uint64_t (*shardspec_hash_fn)(void *ctx);
 
 /*
  The first of the statuses that callbacks may give a meaning of their own. The library's own stay
@@ -499,7 +515,8 @@ shardspec_status shardspec_placement_hash(const struct shardspec_placement *plac
  * Sharding specs: how a tensor is cut.
  *
  * A spec is made once and used for any number of tensors. Two types are built in: "chunk" cuts one
- * dimension into equal chunks, "enumerable" lists boxes.
+ * dimension into equal chunks, "enumerable" lists boxes. `shardspec_spec_new_custom` makes specs of
+ * your own types.
  *
  * Source: torch's `ChunkShardingSpec` and `EnumerableShardingSpec`.
  */
@@ -618,7 +635,8 @@ shardspec_status shardspec_spec_infer_flat(size_t ndim,
 shardspec_status shardspec_spec_free(struct shardspec_spec *spec, shardspec_error *err);
 
 /*
- Writes the name of the spec's type, "chunk" or "enumerable", into `buffer`.
+ Writes the name of the spec's type, "chunk", "enumerable" or that of a type of your own, into
+ `buffer`.
  A text answer as in `shardspec_status_text`.
 
  Errors: INVALID_HANDLE, BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
@@ -655,7 +673,8 @@ shardspec_status shardspec_spec_chunk_dim_name(const struct shardspec_spec *spec
 /*
  How many shards the spec makes.
 
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: WRONG_SPEC_TYPE for a type of your own, which decides when there is a tensor: ask the
+ metadata; INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_spec_shard_count(const struct shardspec_spec *spec,
                                             size_t *out,
@@ -664,8 +683,9 @@ shardspec_status shardspec_spec_shard_count(const struct shardspec_spec *spec,
 /*
  The placement of shard `index`.
 
- Ownership: the caller frees `*out`. Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT,
- OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ Ownership: the caller frees `*out`. Errors: INDEX_OUT_OF_RANGE, WRONG_SPEC_TYPE for a type of your
+ own (ask the metadata), INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any.
+ Since: ABI 0.
  */
 shardspec_status shardspec_spec_placement(const struct shardspec_spec *spec,
                                           size_t index,
@@ -674,7 +694,7 @@ shardspec_status shardspec_spec_placement(const struct shardspec_spec *spec,
 
 /*
  Whether two specs are of the same type and cut every tensor alike: 1 or 0. The dimensions of
- chunk specs are compared as given: -1 and 1 differ.
+ chunk specs are compared as given: -1 and 1 differ. Of a type of your own, its `equal` decides.
 
  Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */
@@ -684,7 +704,8 @@ shardspec_status shardspec_spec_equal(const struct shardspec_spec *a,
                                       shardspec_error *err);
 
 /*
- A hash: equal specs have equal hashes, in every process that runs this version.
+ A hash: equal specs have equal hashes, in every process that runs this version. What a type of
+ your own adds to it comes from its `hash`.
 
  Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */
@@ -757,7 +778,8 @@ typedef struct shardspec_metadata shardspec_metadata;
 
  Ownership: the caller frees `*out`; it does not need the spec. Errors: INVALID_DIM when a chunk
  spec's dimension is none of the tensor's (or was given by name), RANK_MISMATCH, OUT_OF_BOUNDS or
- GAP (the error names a box that nobody owns) when an enumerable spec does not fit the tensor,
+ GAP (the error names a box that nobody owns) when an enumerable spec does not fit the tensor, the
+ same and OVERLAP for what a type of your own builds, or the status that it returns,
  INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more elements than 64 bits
  count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
@@ -1043,6 +1065,25 @@ shardspec_status shardspec_metadata_extract_shard(const shardspec_metadata *meta
                                                   shardspec_error *err);
 
 /*
+ Fills shard `index` as `spec` does it: what a worker calls to get its shard of a tensor that it
+ has. `metadata` is what the spec built for that tensor, the other arguments are those of
+ `shardspec_metadata_extract_shard`, which does the same for all specs but those that fill shards
+ themselves.
+
+ Ownership: nothing moves. Errors: as `shardspec_metadata_extract_shard`, and what the `shard`
+ function of the spec's type returns; all checks come before it is called.
+ Threads: as `shardspec_metadata_extract_shard`. Source: torch's `ShardingSpec.shard`, for one
+ destination. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_shard(const shardspec_spec *spec,
+                                      const shardspec_metadata *metadata,
+                                      size_t index,
+                                      const struct shardspec_tensor_view *full,
+                                      const struct shardspec_tensor_view *shard,
+                                      const struct shardspec_copy_options *options,
+                                      shardspec_error *err);
+
+/*
  Describes shard `index` inside of `full`, without copying: `*out` becomes a view of the same
  memory with the shape and strides of the shard, which are written to `shape` and `strides`, each
  with room for `capacity` numbers, at least one for each dimension. An empty shard has NULL data.
@@ -1088,6 +1129,148 @@ shardspec_status shardspec_metadata_gather(const shardspec_metadata *metadata,
                                            size_t shard_count,
                                            const struct shardspec_tensor_view *full,
                                            const struct shardspec_copy_options *options,
+                                           shardspec_error *err);
+
+/* ================================================================================================
+ * Building metadata.
+ *
+ * A callback that decides who owns what is given a builder and adds the shards to it. They are
+ * numbered in the order in which they are added. Threads that the callback starts may add as well,
+ * until it returns; from then on the builder is refused with SHARDSPEC_INVALID_HANDLE.
+ */
+
+/* Where a callback puts shards, behind a handle. It is the library's: there is nothing to free. */
+typedef struct shardspec_metadata_builder shardspec_metadata_builder;
+
+/*
+ Adds a shard: the box of `sizes` elements at `offsets`, `ndim` numbers each, which lives at
+ `placement`, a text as `shardspec_placement_parse` reads it. That the shards cover the tensor
+ and overlap nowhere is checked when the callback has returned.
+
+ Errors: RANK_MISMATCH for another ndim than the tensor's, INVALID_PLACEMENT, INVALID_HANDLE when
+ the callback has returned, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_builder_add_shard(struct shardspec_metadata_builder *builder,
+                                                      const int64_t *offsets,
+                                                      const int64_t *sizes,
+                                                      size_t ndim,
+                                                      const char *placement,
+                                                      shardspec_error *err);
+
+/*
+ As `shardspec_metadata_builder_add_shard`, with a placement by its handle.
+
+ Ownership: the handle stays the caller's. Errors, threads: as
+ `shardspec_metadata_builder_add_shard`. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_builder_add_shard_placed(struct shardspec_metadata_builder *builder,
+                                                             const int64_t *offsets,
+                                                             const int64_t *sizes,
+                                                             size_t ndim,
+                                                             const shardspec_placement *placement,
+                                                             shardspec_error *err);
+
+/*
+ Adds `shard_count` shards from flat arrays, as `shardspec_spec_new_enumerable_flat` takes them.
+
+ Errors: as `shardspec_metadata_builder_add_shard`; INDEX_OUT_OF_RANGE for a placement index,
+ INVALID_ARGUMENT for another number of placements; then no shard was added. Threads: any.
+ Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_builder_add_shards(struct shardspec_metadata_builder *builder,
+                                                       size_t ndim,
+                                                       const int64_t *offsets,
+                                                       const int64_t *sizes,
+                                                       size_t shard_count,
+                                                       const char *const *placements,
+                                                       size_t placement_count,
+                                                       const uint32_t *placement_indices,
+                                                       shardspec_error *err);
+
+/* ================================================================================================
+ * Sharding specs of your own.
+ *
+ * A type of spec is a name and a table of functions; a spec of that type is made from both and a
+ * `ctx` that the functions are given, which holds whatever the spec knows. It works wherever a
+ * built-in spec does.
+ *
+ * Source: torch's abstract class `ShardingSpec` with its methods `build_metadata` and `shard`.
+ */
+
+/*
+ Says who owns what of a tensor of `ndim` sizes by adding its shards to `builder`. `dim_names` holds
+ `ndim` texts, or is NULL where the dimensions have no names; `properties` is never NULL. All of it
+ is the library's and ends with the call.
+ */
+typedef shardspec_status (*shardspec_build_metadata_fn)(void *ctx,
+                                                        const int64_t *sizes,
+                                                        const char *const *dim_names,
+                                                        size_t ndim,
+                                                        const shardspec_tensor_properties *properties,
+                                                        shardspec_metadata_builder *builder,
+                                                        shardspec_error *err);
+
+/*
+ Fills shard `index`: writes to `shard` what it is to hold of `full`. The views were checked:
+ shapes and element types are those of `metadata`, and no memory is shared. None of the pointers is
+ NULL; all of it is the library's and ends with the call, but for the memory that the views
+ describe.
+ */
+typedef shardspec_status (*shardspec_shard_fn)(void *ctx,
+                                               const shardspec_metadata *metadata,
+                                               size_t index,
+                                               const shardspec_tensor_view *full,
+                                               const shardspec_tensor_view *shard,
+                                               const shardspec_copy_options *options,
+                                               shardspec_error *err);
+
+/* What a type of spec does. */
+typedef struct shardspec_spec_vtable {
+  /* `sizeof(shardspec_spec_vtable)`. */
+  uint64_t struct_size;
+  /* Ends the life of `ctx`; NULL: nothing to end. */
+  shardspec_destroy_fn destroy;
+  /* Says who owns what. Not NULL. */
+  shardspec_build_metadata_fn build_metadata;
+  /* Fills a shard; NULL: a shard is a copy of its box, as with the built-in types. */
+  shardspec_shard_fn shard;
+  /* Whether two specs of this type cut every tensor alike; NULL: a spec equals only itself. */
+  shardspec_equal_fn equal;
+  /* A hash that is equal for specs that are; NULL: the type's name is hashed, no more. */
+  shardspec_hash_fn hash;
+} shardspec_spec_vtable;
+
+/*
+ A spec of a type of your own, called `type_name`. Names such as "acme.grid", with a dot, are never
+ those of types that later versions build in.
+
+ What `build_metadata` answers is checked like everything else: shards outside of the tensor,
+ overlaps, gaps and wrong numbers of dimensions are refused where the metadata is asked for, with
+ the type's name in the message. `shardspec_spec_shard_count` and `shardspec_spec_placement` can't
+ know the shards before there is a tensor: they answer WRONG_SPEC_TYPE, and the metadata tells.
+
+ Ownership: the name and the table are copied; `ctx` is the spec's from here on, whatever this
+ returns, until `destroy` ends it: when the spec was freed and no call uses it any more. The caller
+ frees `*out`. Errors: INVALID_ARGUMENT for the name of a built-in type or an empty one, a table
+ without `build_metadata` or of a wrong struct_size, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any; the functions may run on several at once. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_new_custom(const char *type_name,
+                                           const struct shardspec_spec_vtable *vtable,
+                                           void *ctx,
+                                           shardspec_spec **out,
+                                           shardspec_error *err);
+
+/*
+ The `ctx` of a spec of your own type: what a custom op asks a custom spec for. It lives as long as
+ the spec: keep the handle while you use it.
+
+ Ownership: it stays the spec's. Errors: WRONG_SPEC_TYPE for a spec of another type than
+ `type_name`, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_custom_ctx(const shardspec_spec *spec,
+                                           const char *type_name,
+                                           void **out,
                                            shardspec_error *err);
 
 #ifdef __cplusplus

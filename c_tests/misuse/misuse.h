@@ -20,6 +20,7 @@ typedef struct outputs {
   shardspec_metadata *metadata;
   shardspec_tensor_view view;
   float data[16];
+  void *pointer;
 } outputs;
 
 extern outputs out;
@@ -106,5 +107,6 @@ void misuse_constructors(void);
 void misuse_specs(void);
 void misuse_metadata(void);
 void misuse_copies(void);
+void misuse_custom_specs(void);
 
 #endif

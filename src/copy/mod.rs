@@ -5,12 +5,14 @@
 
 mod alias;
 mod buffer;
+mod cut;
 mod kernel;
 mod options;
 mod plan;
 mod view;
 
 pub use buffer::Buffer;
+pub use cut::{Cut, Extraction};
 pub use options::{CopyOptions, Stores};
 pub use view::{Element, HostView};
 
@@ -40,15 +42,9 @@ pub unsafe fn extract(
     metadata: &ShardedTensorMetadata, index: usize, full: &HostView, shard: &HostView,
     options: &CopyOptions,
 ) -> Result<()> {
-    check_full(metadata, full)?;
-    let mut plan = Plan::new(full.itemsize(), Side::Source);
-    let mut destinations = Destinations::new();
-    check_shard(metadata, index, full, shard)?;
-    destinations.add(index, shard)?;
-    destinations.check_source(shard, index, full, None)?;
-    plan.push(&full.part(metadata.shards().at("index", index)?), shard)?;
-    // SAFETY: the plan reads `full` and writes `shard` only, which do not overlap.
-    unsafe { kernel::run(&plan, options) };
+    let extraction = Extraction::new(metadata, index, full, shard, options)?;
+    // SAFETY: the caller's promise is passed on.
+    unsafe { extraction.run() };
     Ok(())
 }
 

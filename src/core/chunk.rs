@@ -4,7 +4,7 @@
 //! `torch.distributed._shard.sharding_spec._internals`.
 
 use super::error::{Error, Result};
-use super::spec::{ChunkShardingSpec, ShardingSpec};
+use super::spec::ChunkShardingSpec;
 
 /// Length of every chunk but the last non-empty one when `dim_size` elements are cut into `chunks`:
 /// `ceil(dim_size / chunks)`.

@@ -151,7 +151,7 @@ pub enum Error {
         /// The spec's own type name.
         got: String,
         /// What was needed.
-        expected: &'static str,
+        expected: String,
     },
     /// Something that is known, valid and not implemented.
     #[error("{what}")]
@@ -214,6 +214,14 @@ pub enum Error {
         /// How many bytes were asked for.
         bytes: usize,
     },
+    /// What a spec of the user's own type built was refused.
+    #[error("spec of type '{type_name}': {error}")]
+    InSpec {
+        /// The spec's type name.
+        type_name: String,
+        /// What is wrong with it.
+        error: Box<Error>,
+    },
     /// A function of the user's refused; what it said is passed on as it is.
     #[error("{}", .0.message)]
     Foreign(Box<Foreign>),
@@ -236,6 +244,11 @@ impl Error {
     /// An [`Error::InvalidArgument`].
     pub fn invalid(argument: &'static str, problem: impl Into<String>) -> Self {
         Self::InvalidArgument { argument, problem: problem.into() }
+    }
+
+    /// The same refusal, of something that a spec of type `type_name` built.
+    pub fn in_spec(self, type_name: &str) -> Self {
+        Self::InSpec { type_name: type_name.to_owned(), error: Box::new(self) }
     }
 
     /// An [`Error::Overflow`].

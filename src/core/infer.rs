@@ -1,6 +1,7 @@
 //! From shards to the spec that cuts them:
 //! `_infer_sharding_spec_from_shards_metadata` of torch.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::chunk::{chunk_offset, chunked_dim_size, split_size};
@@ -8,11 +9,31 @@ use super::error::{Error, Result};
 use super::shards::Shards;
 use super::spec::{ChunkShardingSpec, EnumerableShardingSpec, ShardingDim, ShardingSpec};
 
+/// The spec that was found.
+#[derive(Debug)]
+pub enum InferredSpec {
+    /// The shards are chunks of one dimension.
+    Chunk(ChunkShardingSpec),
+    /// They are anything else.
+    Enumerable(EnumerableShardingSpec),
+}
+
+impl Deref for InferredSpec {
+    type Target = dyn ShardingSpec;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Chunk(spec) => spec,
+            Self::Enumerable(spec) => spec,
+        }
+    }
+}
+
 /// A chunk spec when cutting with it gives exactly these shards (in whatever order they come), and
 /// else an enumerable spec of them.
 ///
 /// A single shard is enumerable: nothing tells which dimension was cut.
-pub fn infer_sharding_spec(shards: impl Into<Arc<Shards>>) -> Result<Arc<dyn ShardingSpec>> {
+pub fn infer_sharding_spec(shards: impl Into<Arc<Shards>>) -> Result<InferredSpec> {
     let shards = shards.into();
     if shards.is_empty() {
         return Err(Error::invalid("shards", "the list is empty; pass at least one shard"));
@@ -21,9 +42,10 @@ pub fn infer_sharding_spec(shards: impl Into<Arc<Shards>>) -> Result<Arc<dyn Sha
         let dim = ShardingDim::Index(i64::try_from(order.dim).unwrap_or(i64::MAX));
         let placements = order.shards.iter().filter_map(|&index| shards.placements().get(index));
         let placements: Vec<_> = placements.cloned().collect();
-        return Ok(Arc::new(ChunkShardingSpec::new(dim, placements.into_iter())?));
+        let spec = ChunkShardingSpec::new(dim, placements.into_iter())?;
+        return Ok(InferredSpec::Chunk(spec));
     }
-    Ok(Arc::new(EnumerableShardingSpec::new(shards)?))
+    Ok(InferredSpec::Enumerable(EnumerableShardingSpec::new(shards)?))
 }
 
 /// How chunks of one dimension are ordered along it.

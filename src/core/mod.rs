@@ -25,7 +25,7 @@ pub const MAX_NDIM: usize = 32;
 pub use device::{Device, DeviceType};
 pub use dtype::DataType;
 pub use error::{Error, Result};
-pub use infer::infer_sharding_spec;
+pub use infer::{InferredSpec, infer_sharding_spec};
 pub use metadata::ShardedTensorMetadata;
 pub use placement::Placement;
 pub use properties::{Layout, MemoryFormat, TensorProperties};

@@ -55,7 +55,7 @@ pub unsafe extern "C" fn shardspec_chunk_sharding_params(
     guard(err, || {
         let (start_place, size_place) = (out("start", start)?, out("size", size)?);
         let spec = handle::get("spec", spec)?;
-        let params = chunk_sharding_params(chunk_spec(&spec)?, dim_size, world_size, rank)?;
+        let params = chunk_sharding_params(chunk_spec(&**spec)?, dim_size, world_size, rank)?;
         start_place.set(params.0);
         size_place.set(params.1);
         Ok(())

@@ -116,7 +116,6 @@ const _: () = assert!(size_of::<shardspec_error>() == 1024);
 
 impl shardspec_error {
     /// `SHARDSPEC_ERROR_INIT`.
-    #[allow(dead_code, reason = "for callbacks")]
     pub(crate) fn empty() -> Self {
         Self {
             struct_size: size_of::<Self>() as u64,

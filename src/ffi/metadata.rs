@@ -13,10 +13,11 @@ use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{
     OutSlice, answer, answer_text, optional_out_slice, out, slice, text,
 };
+use crate::ffi::border::sized::sized_out;
 use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
-use crate::ffi::properties::{properties_argument, properties_out, shardspec_tensor_properties};
+use crate::ffi::properties::{properties_argument, shardspec_tensor_properties};
 use crate::ffi::spec::shardspec_spec;
 
 /// Who owns what, behind a handle. Immutable; free it with `shardspec_metadata_free`.
@@ -40,7 +41,8 @@ impl Handle for shardspec_metadata {
 ///
 /// Ownership: the caller frees `*out`; it does not need the spec. Errors: INVALID_DIM when a chunk
 /// spec's dimension is none of the tensor's (or was given by name), RANK_MISMATCH, OUT_OF_BOUNDS or
-/// GAP (the error names a box that nobody owns) when an enumerable spec does not fit the tensor,
+/// GAP (the error names a box that nobody owns) when an enumerable spec does not fit the tensor, the
+/// same and OVERLAP for what a type of your own builds, or the status that it returns,
 /// INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more elements than 64 bits
 /// count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -162,7 +164,7 @@ pub unsafe extern "C" fn shardspec_metadata_properties(
     err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
-        let place = properties_out(out)?;
+        let place = sized_out("out", out)?;
         let metadata = handle::get("metadata", metadata)?;
         place.set(shardspec_tensor_properties::from_core(metadata.properties()));
         Ok(())

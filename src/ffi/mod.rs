@@ -16,8 +16,10 @@
 
 pub(crate) mod border;
 
+pub mod builder;
 pub mod callback;
 pub mod chunk;
+pub mod custom_spec;
 pub mod dtype;
 pub mod error;
 pub mod metadata;

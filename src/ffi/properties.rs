@@ -5,7 +5,7 @@
 
 use crate::core::{DataType, Error, Layout, MemoryFormat, TensorProperties};
 use crate::ffi::border::guard::{Outcome, guard};
-use crate::ffi::border::pointer::{Out, input, out};
+use crate::ffi::border::sized::{Grows, sized, sized_out};
 use crate::ffi::dtype::shardspec_dtype;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 
@@ -55,7 +55,12 @@ pub struct shardspec_tensor_properties {
     pub reserved: i32,
 }
 
-const SIZE: u64 = size_of::<shardspec_tensor_properties>() as u64;
+// SAFETY: numbers.
+unsafe impl Grows for shardspec_tensor_properties {
+    const NAME: &'static str = "shardspec_tensor_properties";
+    const FIRST_SIZE: usize = 32;
+}
+
 const NOT_STATED: shardspec_dtype = shardspec_dtype { code: 0, bits: 0, lanes: 0 };
 
 impl shardspec_tensor_properties {
@@ -96,7 +101,7 @@ impl shardspec_tensor_properties {
 
     pub(crate) fn from_core(properties: &TensorProperties) -> Self {
         Self {
-            struct_size: SIZE,
+            struct_size: size_of::<Self>() as u64,
             dtype: properties.dtype.map_or(NOT_STATED, shardspec_dtype::from),
             layout: properties.layout as i32,
             memory_format: properties.memory_format as i32,
@@ -107,21 +112,6 @@ impl shardspec_tensor_properties {
     }
 }
 
-/// Refuses a struct of another size. Only the size is read before it is known that the rest is there.
-unsafe fn check_size(
-    argument: &'static str, properties: *const shardspec_tensor_properties,
-) -> Outcome {
-    let size = *input(argument, properties.cast::<u64>())?;
-    if size == SIZE {
-        return Ok(());
-    }
-    let problem = format!(
-        "its struct_size is {size}; set it to sizeof(shardspec_tensor_properties), {SIZE}, before \
-         the call"
-    );
-    Err(Error::invalid(argument, problem).into())
-}
-
 /// A properties argument; NULL: nothing is stated.
 pub(crate) unsafe fn properties_argument(
     properties: *const shardspec_tensor_properties,
@@ -129,16 +119,7 @@ pub(crate) unsafe fn properties_argument(
     if properties.is_null() {
         return Ok(TensorProperties::default());
     }
-    check_size("properties", properties)?;
-    input("properties", properties)?.to_core()
-}
-
-/// A place for properties, in which the caller has set the size.
-pub(crate) unsafe fn properties_out<'a>(
-    place: *mut shardspec_tensor_properties,
-) -> Outcome<Out<'a, shardspec_tensor_properties>> {
-    check_size("out", place)?;
-    out("out", place)
+    sized("properties", properties)?.to_core()
 }
 
 /// Writes torch's defaults: float32, strided, contiguous, no gradient, not pinned.
@@ -150,7 +131,7 @@ pub unsafe extern "C" fn shardspec_tensor_properties_init(
     out: *mut shardspec_tensor_properties, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
-        let place = properties_out(out)?;
+        let place = sized_out("out", out)?;
         place.set(shardspec_tensor_properties::from_core(&TensorProperties::TORCH_DEFAULT));
         Ok(())
     })

@@ -1,22 +1,23 @@
 //! Sharding specs: how a tensor is cut.
 //!
 //! A spec is made once and used for any number of tensors. Two types are built in: "chunk" cuts one
-//! dimension into equal chunks, "enumerable" lists boxes.
+//! dimension into equal chunks, "enumerable" lists boxes. `shardspec_spec_new_custom` makes specs of
+//! your own types.
 //!
 //! Source: torch's `ChunkShardingSpec` and `EnumerableShardingSpec`.
 
 use std::ffi::c_char;
 use std::sync::Arc;
 
-use crate::core::error::{try_to_vec, try_with_capacity};
-use crate::core::shards::check_shard_ndim;
+use crate::copy::Cut;
 use crate::core::{
-    ChunkShardingSpec, EnumerableShardingSpec, Error, Placement, Placements, ShardingDim,
+    ChunkShardingSpec, EnumerableShardingSpec, Error, InferredSpec, Placements, ShardingDim,
     ShardingSpec, Shards, infer_sharding_spec,
 };
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
-use crate::ffi::border::pointer::{Out, answer_text, out, slice, text};
+use crate::ffi::border::pointer::{Out, answer_text, out, text};
+use crate::ffi::border::shards::{Rows, placements_from_texts, shards_from_structs};
 use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
@@ -27,12 +28,12 @@ pub struct shardspec_spec {
 }
 
 impl Handle for shardspec_spec {
-    type Object = Arc<dyn ShardingSpec>;
+    type Object = Arc<dyn Cut>;
     const NAME: &'static str = "shardspec_spec";
     const KIND: u64 = 2;
 
     fn table() -> &'static Slots<Self::Object> {
-        static TABLE: Slots<Arc<dyn ShardingSpec>> = Slots::new();
+        static TABLE: Slots<Arc<dyn Cut>> = Slots::new();
         &TABLE
     }
 }
@@ -52,74 +53,33 @@ pub struct shardspec_shard_metadata {
 }
 
 /// The chunk spec behind a handle, if it is one.
-pub(crate) fn chunk_spec(spec: &Arc<dyn ShardingSpec>) -> Outcome<&ChunkShardingSpec> {
-    let wrong =
-        || Error::WrongSpecType { got: spec.type_name().to_owned(), expected: "a chunk spec" };
-    Ok(spec.downcast_ref().ok_or_else(wrong)?)
+pub(crate) fn chunk_spec(spec: &dyn ShardingSpec) -> Outcome<&ChunkShardingSpec> {
+    Ok(spec.downcast_ref().ok_or_else(|| wrong_type(spec, "a chunk spec"))?)
 }
 
-/// Placements from their texts.
-unsafe fn parse_placements(
-    placements: *const *const c_char, count: usize,
-) -> Outcome<Vec<Placement>> {
-    let texts = slice("placements", placements, count)?;
-    let mut parsed = try_with_capacity("placements", count)?;
-    for &placement in texts {
-        parsed.push(Placement::parse(text("placements", placement)?)?);
-    }
-    Ok(parsed)
+/// The placements of a spec that has the same for every tensor.
+fn placements_of(spec: &dyn ShardingSpec) -> Outcome<&Placements> {
+    let expected = "one whose shards are known before a tensor; ask the metadata that it builds";
+    Ok(spec.placements().ok_or_else(|| wrong_type(spec, expected))?)
 }
 
-/// Shards from an array of structs.
-unsafe fn shards_from_structs(
-    shards: *const shardspec_shard_metadata, count: usize,
-) -> Outcome<Shards> {
-    let structs = slice("shards", shards, count)?;
-    let ndim = structs.first().map_or(0, |shard| shard.ndim);
-    let mut offsets = try_with_capacity("offsets", count.saturating_mul(ndim.min(32)))?;
-    let mut sizes = try_with_capacity("sizes", count.saturating_mul(ndim.min(32)))?;
-    let mut placements = try_with_capacity("placements", count)?;
-    for (index, shard) in structs.iter().enumerate() {
-        check_shard_ndim(index, "offsets and sizes", shard.ndim, ndim)?;
-        offsets.extend_from_slice(slice("shards.offsets", shard.offsets, ndim)?);
-        sizes.extend_from_slice(slice("shards.sizes", shard.sizes, ndim)?);
-        placements.push(Placement::parse(text("shards.placement", shard.placement)?)?);
-    }
-    let placements = Placements::new(placements.into_iter())?;
-    Ok(Shards::new(ndim, offsets, sizes, placements)?)
-}
-
-/// Shards from flat arrays.
-unsafe fn shards_from_arrays(
-    ndim: usize, offsets: *const i64, sizes: *const i64, shard_count: usize,
-    placements: *const *const c_char, placement_count: usize, placement_indices: *const u32,
-) -> Outcome<Shards> {
-    let len = shard_count.checked_mul(ndim).ok_or_else(|| {
-        Error::invalid("shard_count", format!("{shard_count} shards are too many"))
-    })?;
-    let offsets = slice("offsets", offsets, len)?;
-    let sizes = slice("sizes", sizes, len)?;
-    let placements = if placement_indices.is_null() {
-        if placement_count != shard_count {
-            let problem = format!(
-                "{placement_count} placements for {shard_count} shards; pass one for each shard, or \
-                 placement_indices"
-            );
-            return Err(Error::invalid("placement_count", problem).into());
-        }
-        Placements::new(parse_placements(placements, placement_count)?.into_iter())?
-    } else {
-        let indices = slice("placement_indices", placement_indices, shard_count)?;
-        Placements::from_table(&parse_placements(placements, placement_count)?, indices)?
-    };
-    let offsets = try_to_vec("offsets", offsets)?;
-    Ok(Shards::new(ndim, offsets, try_to_vec("sizes", sizes)?, placements)?)
+/// The refusal of a question that only another type of spec can answer.
+pub(crate) fn wrong_type(spec: &dyn ShardingSpec, expected: &str) -> Error {
+    Error::WrongSpecType { got: spec.type_name().to_owned(), expected: expected.to_owned() }
 }
 
 /// Hands a new spec to the caller.
-fn give(place: Out<'_, *mut shardspec_spec>, spec: Arc<dyn ShardingSpec>) -> Outcome {
-    place.set(handle::insert(spec)?);
+pub(crate) fn give(place: Out<'_, *mut shardspec_spec>, spec: impl Cut) -> Outcome {
+    place.set(handle::insert::<shardspec_spec>(Arc::new(spec))?);
     Ok(())
+}
+
+/// Hands a spec that was inferred to the caller.
+pub(crate) fn give_inferred(place: Out<'_, *mut shardspec_spec>, shards: Shards) -> Outcome {
+    match infer_sharding_spec(shards)? {
+        InferredSpec::Chunk(spec) => give(place, spec),
+        InferredSpec::Enumerable(spec) => give(place, spec),
+    }
 }
 
 /// A spec that cuts dimension `dim` into `placement_count` chunks as `torch.chunk` does: chunk i
@@ -137,9 +97,9 @@ pub unsafe extern "C" fn shardspec_spec_new_chunk(
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        let placements = parse_placements(placements, placement_count)?;
+        let placements = placements_from_texts(placements, placement_count)?;
         let spec = ChunkShardingSpec::new(ShardingDim::Index(dim), placements.into_iter())?;
-        give(place, Arc::new(spec))
+        give(place, spec)
     })
 }
 
@@ -159,9 +119,9 @@ pub unsafe extern "C" fn shardspec_spec_new_chunk_named(
         if name.is_empty() {
             return Err(Error::invalid("dim_name", "it is empty; name a dimension").into());
         }
-        let placements = parse_placements(placements, placement_count)?;
+        let placements = placements_from_texts(placements, placement_count)?;
         let spec = ChunkShardingSpec::new(ShardingDim::Name(name.into()), placements.into_iter())?;
-        give(place, Arc::new(spec))
+        give(place, spec)
     })
 }
 
@@ -181,7 +141,7 @@ pub unsafe extern "C" fn shardspec_spec_new_enumerable(
     guard(err, || {
         let place = self::out("out", out)?;
         let shards = shards_from_structs(shards, shard_count)?;
-        give(place, Arc::new(EnumerableShardingSpec::new(shards)?))
+        give(place, EnumerableShardingSpec::new(shards)?)
     })
 }
 
@@ -199,16 +159,10 @@ pub unsafe extern "C" fn shardspec_spec_new_enumerable_flat(
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        let shards = shards_from_arrays(
-            ndim,
-            offsets,
-            sizes,
-            shard_count,
-            placements,
-            placement_count,
-            placement_indices,
-        )?;
-        give(place, Arc::new(EnumerableShardingSpec::new(shards)?))
+        let placements = placements_from_texts(placements, placement_count)?;
+        let rows =
+            Rows::from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
+        give(place, EnumerableShardingSpec::new(rows.into_shards(ndim)?)?)
     })
 }
 
@@ -225,7 +179,7 @@ pub unsafe extern "C" fn shardspec_spec_infer(
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        give(place, infer_sharding_spec(shards_from_structs(shards, shard_count)?)?)
+        give_inferred(place, shards_from_structs(shards, shard_count)?)
     })
 }
 
@@ -240,16 +194,10 @@ pub unsafe extern "C" fn shardspec_spec_infer_flat(
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        let shards = shards_from_arrays(
-            ndim,
-            offsets,
-            sizes,
-            shard_count,
-            placements,
-            placement_count,
-            placement_indices,
-        )?;
-        give(place, infer_sharding_spec(shards)?)
+        let placements = placements_from_texts(placements, placement_count)?;
+        let rows =
+            Rows::from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
+        give_inferred(place, rows.into_shards(ndim)?)
     })
 }
 
@@ -264,7 +212,8 @@ pub unsafe extern "C" fn shardspec_spec_free(
     guard(err, || handle::free("spec", spec))
 }
 
-/// Writes the name of the spec's type, "chunk" or "enumerable", into `buffer`.
+/// Writes the name of the spec's type, "chunk", "enumerable" or that of a type of your own, into
+/// `buffer`.
 /// A text answer as in `shardspec_status_text`.
 ///
 /// Errors: INVALID_HANDLE, BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
@@ -287,9 +236,8 @@ pub unsafe extern "C" fn shardspec_spec_chunk_dim(
     guard(err, || {
         let place = self::out("out", out)?;
         let spec = handle::get("spec", spec)?;
-        let ShardingDim::Index(dim) = chunk_spec(&spec)?.dim() else {
-            let (got, expected) = (spec.type_name().to_owned(), "a dimension given by number");
-            return Err(Error::WrongSpecType { got, expected }.into());
+        let ShardingDim::Index(dim) = chunk_spec(&**spec)?.dim() else {
+            return Err(wrong_type(&**spec, "a dimension given by number").into());
         };
         place.set(*dim);
         Ok(())
@@ -308,9 +256,8 @@ pub unsafe extern "C" fn shardspec_spec_chunk_dim_name(
 ) -> shardspec_status {
     guard(err, || {
         let spec = handle::get("spec", spec)?;
-        let ShardingDim::Name(name) = chunk_spec(&spec)?.dim() else {
-            let (got, expected) = (spec.type_name().to_owned(), "a dimension given by name");
-            return Err(Error::WrongSpecType { got, expected }.into());
+        let ShardingDim::Name(name) = chunk_spec(&**spec)?.dim() else {
+            return Err(wrong_type(&**spec, "a dimension given by name").into());
         };
         answer_text(buffer, capacity, needed, name)
     })
@@ -318,22 +265,24 @@ pub unsafe extern "C" fn shardspec_spec_chunk_dim_name(
 
 /// How many shards the spec makes.
 ///
-/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: WRONG_SPEC_TYPE for a type of your own, which decides when there is a tensor: ask the
+/// metadata; INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn shardspec_spec_shard_count(
     spec: *const shardspec_spec, out: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        place.set(handle::get("spec", spec)?.placements().len());
+        place.set(placements_of(&**handle::get("spec", spec)?)?.len());
         Ok(())
     })
 }
 
 /// The placement of shard `index`.
 ///
-/// Ownership: the caller frees `*out`. Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// Ownership: the caller frees `*out`. Errors: INDEX_OUT_OF_RANGE, WRONG_SPEC_TYPE for a type of your
+/// own (ask the metadata), INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn shardspec_spec_placement(
     spec: *const shardspec_spec, index: usize, out: *mut *mut shardspec_placement,
@@ -342,8 +291,9 @@ pub unsafe extern "C" fn shardspec_spec_placement(
     guard(err, || {
         let place = self::out("out", out)?;
         let spec = handle::get("spec", spec)?;
-        let count = spec.placements().len() as u64;
-        let placement = spec.placements().get(index).ok_or(Error::IndexOutOfRange {
+        let placements = placements_of(&**spec)?;
+        let count = placements.len() as u64;
+        let placement = placements.get(index).ok_or(Error::IndexOutOfRange {
             argument: "index",
             index: index as u64,
             count,
@@ -354,7 +304,7 @@ pub unsafe extern "C" fn shardspec_spec_placement(
 }
 
 /// Whether two specs are of the same type and cut every tensor alike: 1 or 0. The dimensions of
-/// chunk specs are compared as given: -1 and 1 differ.
+/// chunk specs are compared as given: -1 and 1 differ. Of a type of your own, its `equal` decides.
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -368,7 +318,8 @@ pub unsafe extern "C" fn shardspec_spec_equal(
     })
 }
 
-/// A hash: equal specs have equal hashes, in every process that runs this version.
+/// A hash: equal specs have equal hashes, in every process that runs this version. What a type of
+/// your own adds to it comes from its `hash`.
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]

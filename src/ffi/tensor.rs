@@ -10,14 +10,16 @@
 
 use std::ffi::c_void;
 
-use crate::copy::{self, CopyOptions, HostView, Stores};
+use crate::copy::{self, CopyOptions, Extraction, HostView, Stores};
 use crate::core::{DataType, Error, MAX_NDIM};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::{input, out, out_slice, slice};
+use crate::ffi::border::sized::{Grows, sized};
 use crate::ffi::dtype::shardspec_dtype;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
+use crate::ffi::spec::shardspec_spec;
 
 /// Most dimensions that a tensor may have.
 pub const SHARDSPEC_MAX_NDIM: usize = 32;
@@ -89,22 +91,18 @@ pub struct shardspec_copy_options {
     pub hints: u32,
 }
 
-const OPTIONS_SIZE: u64 = size_of::<shardspec_copy_options>() as u64;
+// SAFETY: numbers.
+unsafe impl Grows for shardspec_copy_options {
+    const NAME: &'static str = "shardspec_copy_options";
+    const FIRST_SIZE: usize = 16;
+}
 
 /// An options argument; NULL: the defaults.
 unsafe fn options_argument(options: *const shardspec_copy_options) -> Outcome<CopyOptions> {
     if options.is_null() {
         return Ok(CopyOptions::default());
     }
-    // Only the size is read before it is known that the rest is there.
-    let size = *input("options", options.cast::<u64>())?;
-    if size != OPTIONS_SIZE {
-        let problem = format!(
-            "its struct_size is {size}; set it to sizeof(shardspec_copy_options), {OPTIONS_SIZE}"
-        );
-        return Err(Error::invalid("options", problem).into());
-    }
-    let shardspec_copy_options { max_threads, hints, .. } = *input("options", options)?;
+    let shardspec_copy_options { max_threads, hints, .. } = sized("options", options)?;
     let known = SHARDSPEC_COPY_STREAM | SHARDSPEC_COPY_CACHED | SHARDSPEC_COPY_PORTABLE;
     let stores = match hints & (SHARDSPEC_COPY_STREAM | SHARDSPEC_COPY_CACHED) {
         0 => Some(Stores::Auto),
@@ -121,6 +119,57 @@ unsafe fn options_argument(options: *const shardspec_copy_options) -> Outcome<Co
     })?;
     let portable = hints & SHARDSPEC_COPY_PORTABLE != 0;
     Ok(CopyOptions { max_threads: max_threads as usize, stores, portable })
+}
+
+impl shardspec_copy_options {
+    /// What [`options_argument`] makes these options of.
+    pub(crate) fn from_copy(options: &CopyOptions) -> Self {
+        let stores = match options.stores {
+            Stores::Auto => 0,
+            Stores::Stream => SHARDSPEC_COPY_STREAM,
+            Stores::Cached => SHARDSPEC_COPY_CACHED,
+        };
+        Self {
+            struct_size: size_of::<Self>() as u64,
+            max_threads: u32::try_from(options.max_threads).unwrap_or(u32::MAX),
+            hints: stores | if options.portable { SHARDSPEC_COPY_PORTABLE } else { 0 },
+        }
+    }
+}
+
+/// A view that is lent to a callback.
+pub(crate) struct LentView {
+    host: HostView,
+    shape: Vec<i64>,
+    strides: Vec<i64>,
+}
+
+impl LentView {
+    pub(crate) fn new(host: &HostView) -> Self {
+        Self { host: *host, shape: host.shape().to_vec(), strides: element_strides(host) }
+    }
+
+    /// The view as C has it. Nobody writes to its shape and strides.
+    pub(crate) fn view(&self) -> shardspec_tensor_view {
+        let device = shardspec_device { device_type: SHARDSPEC_DL_CPU, device_id: 0 };
+        let (shape, strides) = (self.shape.as_ptr(), self.strides.as_ptr());
+        c_view(&self.host, device, shape.cast_mut(), strides.cast_mut())
+    }
+}
+
+/// A view's strides in elements.
+fn element_strides(host: &HostView) -> Vec<i64> {
+    let itemsize = host.itemsize() as i64;
+    host.strides().iter().map(|stride| stride.checked_div(itemsize).unwrap_or(0)).collect()
+}
+
+/// A view whose shape and strides are in two arrays. An empty one has NULL data.
+fn c_view(
+    host: &HostView, device: shardspec_device, shape: *mut i64, strides: *mut i64,
+) -> shardspec_tensor_view {
+    let data = if host.is_empty() { std::ptr::null_mut() } else { host.first().cast() };
+    let (ndim, dtype) = (host.shape().len() as i32, host.dtype().into());
+    shardspec_tensor_view { data, device, ndim, dtype, shape, strides, byte_offset: 0 }
 }
 
 /// A view argument as what the copies work with.
@@ -180,6 +229,31 @@ pub unsafe extern "C" fn shardspec_metadata_extract_shard(
     })
 }
 
+/// Fills shard `index` as `spec` does it: what a worker calls to get its shard of a tensor that it
+/// has. `metadata` is what the spec built for that tensor, the other arguments are those of
+/// `shardspec_metadata_extract_shard`, which does the same for all specs but those that fill shards
+/// themselves.
+///
+/// Ownership: nothing moves. Errors: as `shardspec_metadata_extract_shard`, and what the `shard`
+/// function of the spec's type returns; all checks come before it is called.
+/// Threads: as `shardspec_metadata_extract_shard`. Source: torch's `ShardingSpec.shard`, for one
+/// destination. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_spec_shard(
+    spec: *const shardspec_spec, metadata: *const shardspec_metadata, index: usize,
+    full: *const shardspec_tensor_view, shard: *const shardspec_tensor_view,
+    options: *const shardspec_copy_options, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let spec = handle::get("spec", spec)?;
+        let metadata = handle::get("metadata", metadata)?;
+        let full = view_argument("full", full)?;
+        let shard = view_argument("shard", shard)?;
+        let options = options_argument(options)?;
+        Ok(spec.shard(&Extraction::new(&metadata, index, &full, &shard, &options)?)?)
+    })
+}
+
 /// Describes shard `index` inside of `full`, without copying: `*out` becomes a view of the same
 /// memory with the shape and strides of the shard, which are written to `shape` and `strides`, each
 /// with room for `capacity` numbers, at least one for each dimension. An empty shard has NULL data.
@@ -201,22 +275,9 @@ pub unsafe extern "C" fn shardspec_metadata_view_shard(
         shape_place.check_capacity("shape", metadata.ndim())?;
         strides_place.check_capacity("strides", metadata.ndim())?;
         let part = copy::view_shard(&metadata, index, &whole)?;
-        let itemsize = part.itemsize() as i64;
-        let in_elements = |stride: &i64| stride.checked_div(itemsize).unwrap_or(0);
-        let part_strides: Vec<i64> = part.strides().iter().map(in_elements).collect();
-        let data = if part.is_empty() { std::ptr::null_mut() } else { part.first().cast() };
-        let view = shardspec_tensor_view {
-            data,
-            device: (*full).device,
-            ndim: part.shape().len() as i32,
-            dtype: part.dtype().into(),
-            shape,
-            strides,
-            byte_offset: 0,
-        };
         shape_place.fill(part.shape());
-        strides_place.fill(&part_strides);
-        place.set(view);
+        strides_place.fill(&element_strides(&part));
+        place.set(c_view(&part, (*full).device, shape, strides));
         Ok(())
     })
 }

@@ -48,6 +48,11 @@ impl ChunkShardingSpec {
         &self.dim
     }
 
+    /// Where the chunks live, in order.
+    pub fn placements(&self) -> &Placements {
+        &self.placements
+    }
+
     /// The dimension's position among those of a tensor of this shape.
     fn resolve_dim(&self, shape: TensorShape<'_>) -> Result<usize> {
         let ndim = shape.sizes.len();
@@ -115,8 +120,8 @@ impl ShardingSpec for ChunkShardingSpec {
         Ok(ShardedTensorMetadata::trusted(Arc::new(shards), shape.sizes, properties))
     }
 
-    fn placements(&self) -> &Placements {
-        &self.placements
+    fn placements(&self) -> Option<&Placements> {
+        Some(&self.placements)
     }
 
     fn equals(&self, other: &dyn ShardingSpec) -> bool {

@@ -50,8 +50,8 @@ impl ShardingSpec for EnumerableShardingSpec {
         Ok(ShardedTensorMetadata::trusted(Arc::clone(&self.shards), shape.sizes, properties))
     }
 
-    fn placements(&self) -> &Placements {
-        self.shards.placements()
+    fn placements(&self) -> Option<&Placements> {
+        Some(self.shards.placements())
     }
 
     fn equals(&self, other: &dyn ShardingSpec) -> bool {

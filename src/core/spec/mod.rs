@@ -1,5 +1,5 @@
-//! Sharding specs: how to cut a tensor. torch's abstract class `ShardingSpec` is the trait here,
-//! and its two subclasses are two implementations of it.
+//! Sharding specs: how to cut a tensor. torch's abstract class `ShardingSpec` is the trait here; its
+//! two subclasses and the user's own specs are implementations of it.
 
 mod chunk;
 mod enumerable;
@@ -10,7 +10,7 @@ use std::fmt;
 pub use chunk::{ChunkShardingSpec, ShardingDim};
 pub use enumerable::EnumerableShardingSpec;
 
-use super::error::Result;
+use super::error::{Error, Result};
 use super::metadata::ShardedTensorMetadata;
 use super::properties::TensorProperties;
 use super::shards::Placements;
@@ -31,6 +31,22 @@ impl<'a> TensorShape<'a> {
     }
 }
 
+/// The names of the types that are built in. A user's own type has another.
+pub const BUILT_IN_TYPE_NAMES: [&str; 2] =
+    [ChunkShardingSpec::TYPE_NAME, EnumerableShardingSpec::TYPE_NAME];
+
+/// Refuses a name that a user's own type of spec may not have.
+pub fn check_own_type_name(name: &str) -> Result<()> {
+    if name.is_empty() {
+        return Err(Error::invalid("type_name", "it is empty; name the type"));
+    }
+    if BUILT_IN_TYPE_NAMES.contains(&name) {
+        let problem = format!("{name:?} is the name of a built-in type; choose another");
+        return Err(Error::invalid("type_name", problem));
+    }
+    Ok(())
+}
+
 /// How a tensor is cut. Immutable; equal specs cut every tensor alike.
 pub trait ShardingSpec: Any + fmt::Debug + Send + Sync {
     /// The name of the spec's type: `chunk`, `enumerable`, or the name of a user's own type.
@@ -42,8 +58,11 @@ pub trait ShardingSpec: Any + fmt::Debug + Send + Sync {
         &self, shape: TensorShape<'_>, properties: TensorProperties,
     ) -> Result<ShardedTensorMetadata>;
 
-    /// The placements of the shards, in order.
-    fn placements(&self) -> &Placements;
+    /// The placements of the shards, in order, if they are the same for every tensor. A spec that
+    /// decides by the tensor's shape has none to tell before: the metadata it builds tells.
+    fn placements(&self) -> Option<&Placements> {
+        None
+    }
 
     /// Whether `other` is a spec of the same type that cuts every tensor alike.
     fn equals(&self, other: &dyn ShardingSpec) -> bool;

@@ -1,18 +1,19 @@
 //! The user's functions, called back: who owns their `ctx`, and what their answers become.
 
-#![allow(dead_code, reason = "the registries that take callbacks are made on top of this")]
-
 use std::ffi::{CStr, c_void};
+use std::fmt::Display;
 
 use crate::core::Error;
 use crate::core::error::Foreign;
 use crate::ffi::border::guard::Outcome;
+use crate::ffi::border::sized::Grows;
 use crate::ffi::callback::shardspec_destroy_fn;
 use crate::ffi::error::{SHARDSPEC_OK, shardspec_error, shardspec_status};
 
 /// A callback's `ctx`, owned: `destroy` is called when this is dropped, and so exactly once.
 ///
 /// Registered objects keep it behind an `Arc`, so that the last call that still runs ends its life.
+#[derive(Debug)]
 pub(crate) struct Context {
     ctx: *mut c_void,
     destroy: shardspec_destroy_fn,
@@ -49,19 +50,44 @@ pub(crate) fn owning(
     move || body(context)
 }
 
+/// A table of callbacks.
+///
+/// # Safety
+///
+/// Its second field, 8 bytes from the start, is `destroy`.
+pub(crate) unsafe trait Table: Grows {}
+
+/// [`owning`], where `destroy` is in a table of callbacks: it is found whatever else is wrong with
+/// the table, its `struct_size` included.
+///
+/// # Safety
+///
+/// If it is not null, `table` points to the first 16 bytes of a table at least.
+pub(crate) unsafe fn owning_table<T: Table>(
+    ctx: *mut c_void, table: *const T, body: impl FnOnce(Context) -> Outcome,
+) -> impl FnOnce() -> Outcome {
+    let destroy = if table.is_null() {
+        None
+    } else {
+        // SAFETY: the caller's promise, and that of `Table`. The table may not be aligned.
+        unsafe { table.byte_add(8).cast::<shardspec_destroy_fn>().read_unaligned() }
+    };
+    owning(ctx, destroy, body)
+}
+
 /// Runs a callback; its answer, if it is not `SHARDSPEC_OK`, becomes an error that passes through
 /// the library unchanged. `name` says which callback it was where it left no message.
 pub(crate) fn call(
-    name: &str, callback: impl FnOnce(*mut shardspec_error) -> shardspec_status,
+    name: impl Display, callback: impl FnOnce(*mut shardspec_error) -> shardspec_status,
 ) -> Result<(), Error> {
     let mut err = shardspec_error::empty();
     match callback(&raw mut err) {
         SHARDSPEC_OK => Ok(()),
-        status => Err(Error::Foreign(Box::new(foreign(name, status, &err)))),
+        status => Err(Error::Foreign(Box::new(foreign(&name, status, &err)))),
     }
 }
 
-fn foreign(name: &str, status: shardspec_status, err: &shardspec_error) -> Foreign {
+fn foreign(name: &dyn Display, status: shardspec_status, err: &shardspec_error) -> Foreign {
     let bytes = err.message.map(|char| char.cast_unsigned());
     let text = CStr::from_bytes_until_nul(&bytes).unwrap_or_default().to_string_lossy();
     let message = match &*text {

@@ -24,20 +24,43 @@ pub(crate) trait Handle: Sized + 'static {
 }
 
 /// A new handle for `object`.
-pub(crate) fn insert<H: Handle>(object: H::Object) -> Outcome<*mut H> {
+pub(crate) fn insert<H: Handle>(object: H::Object) -> Result<*mut H, Error> {
     let key = H::table()
         .insert(object)
         .ok_or(Error::OutOfMemory { what: "one more handle", bytes: 64 })?;
     Ok(std::ptr::without_provenance_mut((H::KIND << KIND_SHIFT | key) as usize))
 }
 
+/// A handle that is lent to a callback: it is freed when this is dropped.
+pub(crate) struct Lent<H: Handle> {
+    handle: *mut H,
+}
+
+/// A handle for `object` that lives as long as what is returned.
+pub(crate) fn lend<H: Handle>(object: H::Object) -> Result<Lent<H>, Error> {
+    insert(object).map(|handle| Lent { handle })
+}
+
+impl<H: Handle> Lent<H> {
+    /// What the callback is given.
+    pub(crate) fn handle(&self) -> *mut H {
+        self.handle
+    }
+}
+
+impl<H: Handle> Drop for Lent<H> {
+    fn drop(&mut self) {
+        // The callback may have freed it itself: then there is nothing left to do.
+        let _ = free("lent", self.handle);
+    }
+}
+
 /// The object behind a handle; it stays for as long as the pin does, whoever frees the handle.
 pub(crate) fn get<H: Handle>(argument: &'static str, handle: *const H) -> Outcome<Pin<H::Object>> {
-    let invalid = Refusal::InvalidHandle { argument, kind: H::NAME };
     if handle.is_null() {
         return Err(Refusal::NullArgument(argument));
     }
-    key_of(handle).and_then(|key| H::table().pin(key)).ok_or(invalid)
+    key_of(handle).and_then(|key| H::table().pin(key)).ok_or(invalid::<H>(argument))
 }
 
 /// Frees a handle; freeing null is fine.
@@ -47,8 +70,13 @@ pub(crate) fn free<H: Handle>(argument: &'static str, handle: *mut H) -> Outcome
     }
     match key_of(handle).map(|key| H::table().free(key)) {
         Some(true) => Ok(()),
-        _ => Err(Refusal::InvalidHandle { argument, kind: H::NAME }),
+        _ => Err(invalid::<H>(argument)),
     }
+}
+
+/// The refusal of a handle that names no live object of its kind.
+pub(crate) fn invalid<H: Handle>(argument: &'static str) -> Refusal {
+    Refusal::InvalidHandle { argument, kind: H::NAME }
 }
 
 /// The key, if the handle is of this kind.

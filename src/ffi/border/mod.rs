@@ -3,6 +3,9 @@
 pub(crate) mod callback;
 pub(crate) mod guard;
 pub(crate) mod handle;
+pub(crate) mod inbox;
 pub(crate) mod pointer;
 pub(crate) mod report;
+pub(crate) mod shards;
+pub(crate) mod sized;
 pub(crate) mod slots;

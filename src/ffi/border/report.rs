@@ -200,6 +200,7 @@ fn describe_core(error: &Error) -> (shardspec_status, Numbers) {
             (SHARDSPEC_ALIASED, Numbers { first, second, ..none })
         }
         Error::OutOfMemory { .. } => (SHARDSPEC_OUT_OF_MEMORY, none),
+        Error::InSpec { ref error, .. } => describe_core(error),
         Error::Foreign(ref said) => {
             let numbers = Numbers {
                 first: usize::try_from(said.first_shard).ok(),

@@ -1,0 +1,83 @@
+//! Shards and placements as C passes them: structs, flat arrays, texts, handles.
+
+use std::ffi::c_char;
+
+use crate::core::error::{try_to_vec, try_with_capacity};
+use crate::core::shards::check_shard_ndim;
+use crate::core::{Error, Placement, Placements, Shards};
+use crate::ffi::border::guard::Outcome;
+use crate::ffi::border::pointer::{slice, text};
+use crate::ffi::spec::shardspec_shard_metadata;
+
+/// Placements from their texts.
+pub(crate) unsafe fn placements_from_texts(
+    placements: *const *const c_char, count: usize,
+) -> Outcome<Vec<Placement>> {
+    let texts = slice("placements", placements, count)?;
+    let mut parsed = try_with_capacity("placements", count)?;
+    for &placement in texts {
+        parsed.push(Placement::parse(text("placements", placement)?)?);
+    }
+    Ok(parsed)
+}
+
+/// Flat arrays that describe shards: a row of offsets and one of sizes for each, and its placement.
+pub(crate) struct Rows {
+    pub(crate) offsets: Vec<i64>,
+    pub(crate) sizes: Vec<i64>,
+    pub(crate) placements: Placements,
+}
+
+impl Rows {
+    /// Shard i lives at `placements[placement_indices[i]]`, with null indices at `placements[i]`.
+    pub(crate) unsafe fn from_arrays(
+        ndim: usize, offsets: *const i64, sizes: *const i64, shard_count: usize,
+        placements: Vec<Placement>, placement_indices: *const u32,
+    ) -> Outcome<Self> {
+        let len = shard_count.checked_mul(ndim).ok_or_else(|| {
+            Error::invalid("shard_count", format!("{shard_count} shards are too many"))
+        })?;
+        let offsets = slice("offsets", offsets, len)?;
+        let sizes = slice("sizes", sizes, len)?;
+        let placements = if placement_indices.is_null() {
+            let count = placements.len();
+            if count != shard_count {
+                let problem = format!(
+                    "{count} placements for {shard_count} shards; pass one for each shard, or \
+                     placement_indices"
+                );
+                return Err(Error::invalid("placement_count", problem).into());
+            }
+            Placements::new(placements.into_iter())?
+        } else {
+            let indices = slice("placement_indices", placement_indices, shard_count)?;
+            Placements::from_table(&placements, indices)?
+        };
+        let offsets = try_to_vec("offsets", offsets)?;
+        Ok(Self { offsets, sizes: try_to_vec("sizes", sizes)?, placements })
+    }
+
+    /// The shards that they describe.
+    pub(crate) fn into_shards(self, ndim: usize) -> Outcome<Shards> {
+        Ok(Shards::new(ndim, self.offsets, self.sizes, self.placements)?)
+    }
+}
+
+/// Shards from an array of structs.
+pub(crate) unsafe fn shards_from_structs(
+    shards: *const shardspec_shard_metadata, count: usize,
+) -> Outcome<Shards> {
+    let structs = slice("shards", shards, count)?;
+    let ndim = structs.first().map_or(0, |shard| shard.ndim);
+    let mut offsets = try_with_capacity("offsets", count.saturating_mul(ndim.min(32)))?;
+    let mut sizes = try_with_capacity("sizes", count.saturating_mul(ndim.min(32)))?;
+    let mut placements = try_with_capacity("placements", count)?;
+    for (index, shard) in structs.iter().enumerate() {
+        check_shard_ndim(index, "offsets and sizes", shard.ndim, ndim)?;
+        offsets.extend_from_slice(slice("shards.offsets", shard.offsets, ndim)?);
+        sizes.extend_from_slice(slice("shards.sizes", shard.sizes, ndim)?);
+        placements.push(Placement::parse(text("shards.placement", shard.placement)?)?);
+    }
+    let placements = Placements::new(placements.into_iter())?;
+    Ok(Shards::new(ndim, offsets, sizes, placements)?)
+}

@@ -1,0 +1,178 @@
+//! Structs that can grow: their first field says how large the caller's is.
+//!
+//! Later versions add fields at the end, and zero in a new field means what its absence meant. So a
+//! program and a library of different versions agree like this: what the caller's struct lacks
+//! counts as zero, and what it has beyond ours must be zero, so that nothing that was asked for is
+//! left undone in silence.
+
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+
+use crate::core::Error;
+use crate::ffi::border::guard::Outcome;
+use crate::ffi::border::pointer::input;
+
+/// A struct that can grow.
+///
+/// # Safety
+///
+/// It is `repr(C)`, its first field is `struct_size: u64`, and zeros are a value of it, as is
+/// whatever else the caller's promise about the struct's pointers allows.
+pub(crate) unsafe trait Grows: Copy {
+    /// The type's name in C.
+    const NAME: &'static str;
+    /// `sizeof` in the first version: no caller's is smaller.
+    const FIRST_SIZE: usize;
+}
+
+/// No version will have a larger struct, so a larger size was never set.
+const LARGEST: usize = 4096;
+
+/// The size that the caller's struct says it has. Only that field is read.
+unsafe fn size_of_struct<T: Grows>(argument: &'static str, pointer: *const T) -> Outcome<usize> {
+    // SAFETY: the caller's promise is passed on.
+    let size = *unsafe { input(argument, pointer.cast::<u64>()) }?;
+    let possible = |size: &usize| (T::FIRST_SIZE..=LARGEST).contains(size);
+    let refused = || {
+        let (name, ours) = (T::NAME, size_of::<T>());
+        let problem = format!("its struct_size is {size}; set it to sizeof({name}), {ours}");
+        Error::invalid(argument, problem)
+    };
+    Ok(usize::try_from(size).ok().filter(possible).ok_or_else(refused)?)
+}
+
+/// A struct argument.
+///
+/// # Safety
+///
+/// If it is not null, `pointer` points to a `u64` and to as many bytes as that says, which nobody
+/// changes during the call.
+pub(crate) unsafe fn sized<T: Grows>(argument: &'static str, pointer: *const T) -> Outcome<T> {
+    // SAFETY: the caller's promise is passed on.
+    let size = unsafe { size_of_struct(argument, pointer) }?;
+    let known = size.min(size_of::<T>());
+    // SAFETY: the struct has `size` bytes, and `known <= size`.
+    let unknown = unsafe {
+        std::slice::from_raw_parts(pointer.cast::<u8>().add(known), size.saturating_sub(known))
+    };
+    if unknown.iter().any(|byte| *byte != 0) {
+        let problem = format!(
+            "it sets fields that this version does not have: of its {size} bytes, those from {known} \
+             on must be zero"
+        );
+        return Err(Error::invalid(argument, problem).into());
+    }
+    let mut value = MaybeUninit::<T>::zeroed();
+    // SAFETY: both have `known` bytes; `Grows` says that zeros and the caller's values are a `T`.
+    Ok(unsafe {
+        std::ptr::copy_nonoverlapping(pointer.cast::<u8>(), value.as_mut_ptr().cast(), known);
+        value.assume_init()
+    })
+}
+
+/// A place for a struct, in which the caller has set the size.
+pub(crate) struct SizedOut<'a, T> {
+    pointer: *mut T,
+    size: usize,
+    place: PhantomData<&'a mut T>,
+}
+
+/// Checks a place for a struct.
+///
+/// # Safety
+///
+/// If it is not null, `pointer` points to a `u64` and to as many bytes as that says, which the caller
+/// may write until the call ends.
+pub(crate) unsafe fn sized_out<'a, T: Grows>(
+    argument: &'static str, pointer: *mut T,
+) -> Outcome<SizedOut<'a, T>> {
+    // SAFETY: the caller's promise is passed on.
+    let size = unsafe { size_of_struct(argument, pointer.cast_const()) }?;
+    Ok(SizedOut { pointer, size, place: PhantomData })
+}
+
+impl<T: Grows> SizedOut<'_, T> {
+    /// Writes what the caller's struct has room for, and zeros beyond what there is; its size stays.
+    pub(crate) fn set(self, value: T) {
+        const SIZE_FIELD: usize = size_of::<u64>();
+        let known = self.size.min(size_of::<T>());
+        let (from, to) = ((&raw const value).cast::<u8>(), self.pointer.cast::<u8>());
+        // SAFETY: the caller's struct has `size` bytes, ours has `known` of them.
+        unsafe {
+            let fields = known.saturating_sub(SIZE_FIELD);
+            std::ptr::copy_nonoverlapping(from.add(SIZE_FIELD), to.add(SIZE_FIELD), fields);
+            to.add(known).write_bytes(0, self.size.saturating_sub(known));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    struct Old {
+        struct_size: u64,
+        a: u64,
+    }
+
+    /// `Old`, one version later.
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    struct New {
+        struct_size: u64,
+        a: u64,
+        b: u64,
+    }
+
+    // SAFETY: numbers.
+    unsafe impl Grows for Old {
+        const NAME: &'static str = "thing";
+        const FIRST_SIZE: usize = 16;
+    }
+
+    // SAFETY: numbers.
+    unsafe impl Grows for New {
+        const NAME: &'static str = "thing";
+        const FIRST_SIZE: usize = 16;
+    }
+
+    fn read<T: Grows, C>(callers: &C) -> Outcome<T> {
+        // SAFETY: the tests set sizes that the structs have.
+        unsafe { sized("thing", (&raw const *callers).cast::<T>()) }
+    }
+
+    #[test]
+    fn what_an_older_program_does_not_know_is_zero() {
+        let new: New = read(&Old { struct_size: 16, a: 7 }).unwrap();
+        assert_eq!((new.a, new.b), (7, 0));
+    }
+
+    #[test]
+    fn what_an_older_library_does_not_know_must_be_zero() {
+        assert_eq!(read::<Old, _>(&New { struct_size: 24, a: 7, b: 0 }).unwrap().a, 7);
+        assert!(read::<Old, _>(&New { struct_size: 24, a: 7, b: 1 }).is_err());
+    }
+
+    #[test]
+    fn sizes_that_no_version_had_are_refused() {
+        for struct_size in [0, 8, 15, 4097, u64::MAX] {
+            assert!(read::<Old, _>(&New { struct_size, a: 7, b: 0 }).is_err(), "{struct_size}");
+        }
+    }
+
+    #[test]
+    fn results_fill_the_callers_struct_and_no_more() {
+        let mut old = [Old { struct_size: 16, a: 1 }, Old { struct_size: 99, a: 99 }];
+        // SAFETY: the struct has the size that it says.
+        let place = unsafe { sized_out("thing", old.as_mut_ptr().cast::<New>()) }.unwrap();
+        place.set(New { struct_size: 24, a: 7, b: 8 });
+        assert_eq!((old[0].struct_size, old[0].a), (16, 7));
+        assert_eq!((old[1].struct_size, old[1].a), (99, 99));
+        let mut new = New { struct_size: 24, a: 1, b: 1 };
+        // SAFETY: as above.
+        unsafe { sized_out("thing", (&raw mut new).cast::<Old>()) }.unwrap().set(old[1]);
+        assert_eq!((new.struct_size, new.a, new.b), (24, 99, 0));
+    }
+}

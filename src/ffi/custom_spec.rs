@@ -1,0 +1,270 @@
+//! Sharding specs of your own.
+//!
+//! A type of spec is a name and a table of functions; a spec of that type is made from both and a
+//! `ctx` that the functions are given, which holds whatever the spec knows. It works wherever a
+//! built-in spec does.
+//!
+//! Source: torch's abstract class `ShardingSpec` with its methods `build_metadata` and `shard`.
+
+use std::ffi::{CString, c_char, c_void};
+use std::hash::Hasher;
+use std::sync::Arc;
+
+use crate::copy::{Cut, Extraction};
+use crate::core::metadata::{check_sizes, stable_hash};
+use crate::core::spec::check_own_type_name;
+use crate::core::{
+    Error, Result, ShardedTensorMetadata, ShardingSpec, TensorProperties, TensorShape,
+};
+use crate::ffi::border::callback::{Context, Table, call, owning_table};
+use crate::ffi::border::guard::guard;
+use crate::ffi::border::handle::{self, lend};
+use crate::ffi::border::pointer::{out, text};
+use crate::ffi::border::sized::{Grows, sized};
+use crate::ffi::builder::{Builder, shardspec_metadata_builder};
+use crate::ffi::callback::{shardspec_destroy_fn, shardspec_equal_fn, shardspec_hash_fn};
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::metadata::shardspec_metadata;
+use crate::ffi::properties::shardspec_tensor_properties;
+use crate::ffi::spec::{give, shardspec_spec, wrong_type};
+use crate::ffi::tensor::{LentView, shardspec_copy_options, shardspec_tensor_view};
+
+/// Says who owns what of a tensor of `ndim` sizes by adding its shards to `builder`. `dim_names` holds
+/// `ndim` texts, or is NULL where the dimensions have no names; `properties` is never NULL. All of it
+/// is the library's and ends with the call.
+pub type shardspec_build_metadata_fn = Option<
+    unsafe extern "C" fn(
+        ctx: *mut c_void,
+        sizes: *const i64,
+        dim_names: *const *const c_char,
+        ndim: usize,
+        properties: *const shardspec_tensor_properties,
+        builder: *mut shardspec_metadata_builder,
+        err: *mut shardspec_error,
+    ) -> shardspec_status,
+>;
+
+/// Fills shard `index`: writes to `shard` what it is to hold of `full`. The views were checked:
+/// shapes and element types are those of `metadata`, and no memory is shared. None of the pointers is
+/// NULL; all of it is the library's and ends with the call, but for the memory that the views
+/// describe.
+pub type shardspec_shard_fn = Option<
+    unsafe extern "C" fn(
+        ctx: *mut c_void,
+        metadata: *const shardspec_metadata,
+        index: usize,
+        full: *const shardspec_tensor_view,
+        shard: *const shardspec_tensor_view,
+        options: *const shardspec_copy_options,
+        err: *mut shardspec_error,
+    ) -> shardspec_status,
+>;
+
+/// What a type of spec does.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct shardspec_spec_vtable {
+    /// `sizeof(shardspec_spec_vtable)`.
+    pub struct_size: u64,
+    /// Ends the life of `ctx`; NULL: nothing to end.
+    pub destroy: shardspec_destroy_fn,
+    /// Says who owns what. Not NULL.
+    pub build_metadata: shardspec_build_metadata_fn,
+    /// Fills a shard; NULL: a shard is a copy of its box, as with the built-in types.
+    pub shard: shardspec_shard_fn,
+    /// Whether two specs of this type cut every tensor alike; NULL: a spec equals only itself.
+    pub equal: shardspec_equal_fn,
+    /// A hash that is equal for specs that are; NULL: the type's name is hashed, no more.
+    pub hash: shardspec_hash_fn,
+}
+
+// SAFETY: `struct_size` comes first, and zeros are NULL functions.
+unsafe impl Grows for shardspec_spec_vtable {
+    const NAME: &'static str = "shardspec_spec_vtable";
+    const FIRST_SIZE: usize = 48;
+}
+
+// SAFETY: `destroy` comes second.
+unsafe impl Table for shardspec_spec_vtable {}
+
+/// A spec of the user's.
+#[derive(Debug)]
+struct CustomSpec {
+    type_name: Box<str>,
+    table: shardspec_spec_vtable,
+    context: Context,
+}
+
+impl CustomSpec {
+    /// Lets the callback add shards to `builder`.
+    fn call_build(
+        &self, shape: TensorShape<'_>, properties: TensorProperties,
+        builder: *mut shardspec_metadata_builder,
+    ) -> Result<()> {
+        let Some(build) = self.table.build_metadata else {
+            return Err(Error::invalid("vtable", "its build_metadata is NULL"));
+        };
+        let names = shape.dim_names.map(c_texts).transpose()?;
+        let names: Option<Vec<_>> =
+            names.as_ref().map(|names| names.iter().map(|name| name.as_ptr()).collect());
+        let properties = shardspec_tensor_properties::from_core(&properties);
+        call(format_args!("build_metadata of spec type '{}'", self.type_name), |err| {
+            // SAFETY: the user passed the function to be called like this.
+            unsafe {
+                build(
+                    self.context.ctx(),
+                    shape.sizes.as_ptr(),
+                    names.as_ref().map_or(std::ptr::null(), |names| names.as_ptr()),
+                    shape.sizes.len(),
+                    &raw const properties,
+                    builder,
+                    err,
+                )
+            }
+        })
+    }
+}
+
+/// Texts as C reads them.
+fn c_texts(names: &[&str]) -> Result<Vec<CString>> {
+    let c_text = |name: &&str| {
+        CString::new(*name).map_err(|_| Error::invalid("dim_names", "a name holds a NUL character"))
+    };
+    names.iter().map(c_text).collect()
+}
+
+impl ShardingSpec for CustomSpec {
+    fn type_name(&self) -> &str {
+        &self.type_name
+    }
+
+    fn build_metadata(
+        &self, shape: TensorShape<'_>, properties: TensorProperties,
+    ) -> Result<ShardedTensorMetadata> {
+        check_sizes(shape.sizes)?;
+        let builder = Arc::new(Builder::new(&self.type_name, shape.sizes.len()));
+        let lent = lend(builder.clone())?;
+        self.call_build(shape, properties, lent.handle())?;
+        drop(lent);
+        let shards = builder.finish().and_then(|shards| {
+            if shards.is_empty() {
+                return Err(Error::invalid("shards", "build_metadata added none"));
+            }
+            ShardedTensorMetadata::new(shards, shape.sizes, properties)
+        });
+        shards.map_err(|error| error.in_spec(&self.type_name))
+    }
+
+    fn equals(&self, other: &dyn ShardingSpec) -> bool {
+        let Some(other) = other.downcast_ref::<Self>() else {
+            return false;
+        };
+        if std::ptr::eq(self, other) {
+            return true;
+        }
+        // Only what made a `ctx` knows what it is.
+        match (self.table.equal, other.table.equal) {
+            (Some(equal), Some(its)) => {
+                self.type_name == other.type_name
+                    && std::ptr::fn_addr_eq(equal, its)
+                    // SAFETY: the user passed the function to be called like this.
+                    && unsafe { equal(self.context.ctx(), other.context.ctx()) } != 0
+            }
+            _ => false,
+        }
+    }
+
+    fn hash_value(&self) -> u64 {
+        stable_hash(|hasher| {
+            hasher.write(self.type_name.as_bytes());
+            if let Some(hash) = self.table.hash {
+                // SAFETY: the user passed the function to be called like this.
+                hasher.write_u64(unsafe { hash(self.context.ctx()) });
+            }
+        })
+    }
+}
+
+impl Cut for CustomSpec {
+    unsafe fn shard(&self, extraction: &Extraction<'_>) -> Result<()> {
+        let Some(shard) = self.table.shard else {
+            // SAFETY: the caller's promise is passed on.
+            unsafe { extraction.run() };
+            return Ok(());
+        };
+        let metadata = lend::<shardspec_metadata>(extraction.metadata().clone())?;
+        let full = LentView::new(extraction.full());
+        let part = LentView::new(extraction.shard());
+        let options = shardspec_copy_options::from_copy(extraction.options());
+        call(format_args!("shard of spec type '{}'", self.type_name), |err| {
+            // SAFETY: the user passed the function to be called like this.
+            unsafe {
+                shard(
+                    self.context.ctx(),
+                    metadata.handle(),
+                    extraction.index(),
+                    &full.view(),
+                    &part.view(),
+                    &raw const options,
+                    err,
+                )
+            }
+        })
+    }
+}
+
+/// A spec of a type of your own, called `type_name`. Names such as "acme.grid", with a dot, are never
+/// those of types that later versions build in.
+///
+/// What `build_metadata` answers is checked like everything else: shards outside of the tensor,
+/// overlaps, gaps and wrong numbers of dimensions are refused where the metadata is asked for, with
+/// the type's name in the message. `shardspec_spec_shard_count` and `shardspec_spec_placement` can't
+/// know the shards before there is a tensor: they answer WRONG_SPEC_TYPE, and the metadata tells.
+///
+/// Ownership: the name and the table are copied; `ctx` is the spec's from here on, whatever this
+/// returns, until `destroy` ends it: when the spec was freed and no call uses it any more. The caller
+/// frees `*out`. Errors: INVALID_ARGUMENT for the name of a built-in type or an empty one, a table
+/// without `build_metadata` or of a wrong struct_size, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any; the functions may run on several at once. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_spec_new_custom(
+    type_name: *const c_char, vtable: *const shardspec_spec_vtable, ctx: *mut c_void,
+    out: *mut *mut shardspec_spec, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(
+        err,
+        owning_table(ctx, vtable, |context| {
+            let place = self::out("out", out)?;
+            let type_name = text("type_name", type_name)?;
+            check_own_type_name(type_name)?;
+            let table = sized("vtable", vtable)?;
+            if table.build_metadata.is_none() {
+                let problem = "its build_metadata is NULL; a spec must say who owns what";
+                return Err(Error::invalid("vtable", problem).into());
+            }
+            give(place, CustomSpec { type_name: type_name.into(), table, context })
+        }),
+    )
+}
+
+/// The `ctx` of a spec of your own type: what a custom op asks a custom spec for. It lives as long as
+/// the spec: keep the handle while you use it.
+///
+/// Ownership: it stays the spec's. Errors: WRONG_SPEC_TYPE for a spec of another type than
+/// `type_name`, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_spec_custom_ctx(
+    spec: *const shardspec_spec, type_name: *const c_char, out: *mut *mut c_void,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let spec = handle::get("spec", spec)?;
+        let spec: &dyn ShardingSpec = &**spec;
+        let type_name = text("type_name", type_name)?;
+        let custom = spec.downcast_ref::<CustomSpec>().filter(|own| *own.type_name == *type_name);
+        let custom = custom.ok_or_else(|| wrong_type(spec, &format!("your type '{type_name}'")))?;
+        place.set(custom.context.ctx());
+        Ok(())
+    })
+}
