@@ -24,10 +24,12 @@ help:
 	@echo "make uninstall PREFIX=/usr/local  what make install put there"
 	@echo "make clean   remove what was built and fetched"
 
-# Cargo knows what is out of date. Programs look for the library by the name inside it.
+# Cargo knows what is out of date. Programs look for the library by the name inside it. The reference
+# is made from the header that the build wrote.
 build:
 	$(CARGO) build --release --locked
 	ln -sf libshardspec.so $(LIBRARY)
+	$(PYTHON) tools/reference.py
 
 # Packages and whoever needs other options run cmake themselves; see CMakeLists.txt.
 install: $(INSTALL)

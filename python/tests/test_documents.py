@@ -1,14 +1,39 @@
-"""Every code block of the documents is run, and prints what the document says."""
+"""Every code block of the documents is run, and prints what the document says.
 
+A block of C with a `main` is a program: the blocks after it build it as example.c. The other blocks
+of C of a document are, in their order, the body of one program; "c file" marks those that stand
+before it. A block of text is what the block before it prints; "text picture" is what nothing prints.
+"""
+
+import os
 import pathlib
 import re
-import subprocess
 import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from commands import ROOT, output, run
+
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*DOCUMENTS, *sorted((ROOT / "docs/reference").glob("*.md"))]
+
+# A user runs make in this folder; the tests run everything else elsewhere. `make test` is running
+# already, and an array of the user's own is not there.
+SHELL = f"""
+make() {{
+  case "$*" in
+    test | *FILE=*) set -- -n "$@" ;;
+  esac
+  command make -C {ROOT} "$@" > make.log 2>&1 || {{ cat make.log >&2; exit 1; }}
+}}
+"""
+FILE_SCOPE = """
+#include <shardspec.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+"""
+NEXT_BLOCK = "\x1e\n"
 
 
 def blocks(document):
@@ -16,41 +41,61 @@ def blocks(document):
     return re.findall(r"^```([^\n]*)\n(.*?)^```$", document.read_text(), re.M | re.S)
 
 
-def printed(*command, **options):
-    done = subprocess.run(command, capture_output=True, text=True, **options)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def is_program(text):
+    return re.search(r"^int main\(", text, re.M) is not None
 
 
-def run_shell(line, program, folder):
-    """A line of a shell block: make's targets must exist, the rest is run as it stands."""
-    if line.startswith("make "):
-        printed("make", "-n", *line.split()[1:], cwd=ROOT)
-        return ""
-    (folder / "example.c").write_text(program)
+def outputs_of_snippets(document, folder):
+    """What each block of C that is not a program prints, when they are run as one."""
+    snippets = [(language, text) for language, text in blocks(document)
+                if language in ("c", "c file") and not is_program(text)]
+    body = f'fputs("{NEXT_BLOCK[0]}\\n", stdout);\n'.join(
+        text for language, text in snippets if language == "c")
+    if not body:
+        return iter(())
+    before = "".join(text for language, text in snippets if language == "c file")
+    source = folder / "snippets.c"
+    source.write_text(f"{FILE_SCOPE}{before}\nint main(void) {{\n{body}\nreturn 0;\n}}\n")
+    library = ROOT / "target/release"
+    output("cc", "-std=c11", "-Wall", "-Werror", "-I", ROOT / "include", source, "-o",
+           folder / "snippets", library / "libshardspec.so.0", f"-Wl,-rpath,{library}")
+    return iter(output(folder / "snippets").split(NEXT_BLOCK))
+
+
+def run_shell(text, folder):
+    """A shell block, run in a folder that has the program, and a home of its own."""
+    rust = {name: os.environ.get(name, str(pathlib.Path.home() / default))
+            for name, default in (("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup"))}
     for name in ("include", "target"):
         if not (folder / name).exists():
             (folder / name).symlink_to(ROOT / name)
-    return printed("sh", "-c", line, cwd=folder)
+    return output("sh", "-ec", SHELL + text, cwd=folder, environment={**rust, "HOME": str(folder)})
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_code_blocks_work_and_print_what_is_said(document, tmp_path):
-    program, output = "", ""
+    printed, snippets = "", outputs_of_snippets(document, tmp_path)
     for language, text in blocks(document):
-        if language == "c":
-            program = text
+        if language == "c" and not is_program(text):
+            assert not printed, f"the document does not say that this is printed: {printed}"
+            printed = next(snippets)
+        elif language == "c":
+            (tmp_path / "example.c").write_text(text)
+        elif language == "cmake":
+            (tmp_path / "CMakeLists.txt").write_text(text)
         elif language == "sh":
-            output = "".join(run_shell(line, program, tmp_path) for line in text.splitlines())
+            printed = run_shell(text, tmp_path)
         elif language == "python":
-            output = printed(sys.executable, "-c", text, cwd=ROOT)
+            printed = output(sys.executable, "-c", text, cwd=ROOT)
         elif language == "text demo":
-            demo = printed("target/c_tests/demo", "examples/data/iris.npy", "4", cwd=ROOT)
+            demo = output("target/c_tests/demo", "examples/data/iris.npy", "4", cwd=ROOT)
             assert demo.rstrip() == text.rstrip()
         elif language == "text":
-            assert output == text
-        else:
+            assert printed == text
+            printed = ""
+        elif language not in ("c file", "text picture"):
             pytest.fail(f"a block of language '{language}' is not run")
+    assert not printed, f"the document does not say that this is printed: {printed}"
 
 
 def test_the_readme_has_the_two_programs():
@@ -58,11 +103,38 @@ def test_the_readme_has_the_two_programs():
     assert {"c", "python", "sh", "text", "text demo"} <= set(languages)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def anchors(page):
+    """Where a link into a page may lead: its headings, and what names itself."""
+    text = page.read_text()
+    headings = re.findall(r"^#+ (.*)$", text, re.M)
+    slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return slugs | set(re.findall(r'<a id="(\w+)">', text))
+
+
+@pytest.mark.parametrize("document", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(document):
-    for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
-        if not target.startswith("https://"):
-            assert (document.parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", document.read_text()):
+        if target.startswith("https://"):
+            continue
+        page = document.parent / target if target else document
+        assert page.exists(), target
+        assert not anchor or anchor in anchors(page), f"{target}#{anchor}"
+
+
+def test_the_reference_is_what_the_header_says():
+    sys.path.insert(0, str(ROOT / "tools"))
+    import reference
+
+    header = reference.HEADER.read_text()
+    pages = reference.pages(header)
+    assert pages == {path.name: path.read_text() for path in reference.PAGES.iterdir()}
+    code = re.sub(r"/\*.*?\*/", "", header, flags=re.S)
+    declared = set(re.findall(r"\b(shardspec_\w+)\(|#define (SHARDSPEC_\w+) |\} (\w+);", code))
+    names = {name for names in declared for name in names if name}
+    assert len(names) > 100
+    for name in names:
+        assert sum(f"### `{name}`" in text or f'<a id="{name}">' in text
+                   for text in pages.values()) == 1, name
 
 
 @pytest.mark.parametrize("arguments, problem", [
@@ -73,8 +145,7 @@ def test_links_lead_somewhere(document):
     (["examples/data/iris.npy", "4", "x"], "DIM is 'x'"),
 ])
 def test_the_demo_says_what_is_wrong_with_its_arguments(arguments, problem):
-    done = subprocess.run(["target/c_tests/demo", *arguments], cwd=ROOT, capture_output=True,
-                          text=True)
+    done = run("target/c_tests/demo", *arguments, cwd=ROOT)
     assert done.returncode == 2 and problem in done.stderr
 
 
@@ -85,8 +156,8 @@ def test_the_demo_takes_arrays_of_the_users_own(shape, order, tmp_path):
 
     path = tmp_path / "x.npy"
     numpy.save(path, numpy.asarray(numpy.random.default_rng(5).random(shape), order=order))
-    output = printed("target/c_tests/demo", str(path), "3", cwd=ROOT)
-    assert output.count("bit for bit the same") == [0, 2, 3][min(len(shape), 2)]
+    printed = output("target/c_tests/demo", path, "3", cwd=ROOT)
+    assert printed.count("bit for bit the same") == [0, 2, 3][min(len(shape), 2)]
     if shape:
-        output = printed("target/c_tests/demo", str(path), "5", "-1", cwd=ROOT)
-        assert output.count("bit for bit the same") == 1
+        printed = output("target/c_tests/demo", path, "5", "-1", cwd=ROOT)
+        assert printed.count("bit for bit the same") == 1

@@ -4,39 +4,14 @@ import os
 import pathlib
 import re
 import shutil
-import subprocess
-import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from commands import ROOT, TOOLS, header_constant, make, output, run
+
 PROGRAMS = ROOT / "c_tests/install"
-TOOLS = pathlib.Path(sys.executable).parent
 COMPILERS = {"c": "cc", "cpp": "c++"}
-
-
-def output(*command, environment={}, **options):
-    """What a command prints; make's own variables are not for the makes and builds started here."""
-    inherited = {name: value for name, value in os.environ.items()
-                 if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR")}
-    path = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
-                          env={**inherited, "PATH": path, **environment}, **options)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def header_value(name):
-    (value,) = re.findall(rf"^#define {name} (.*)$", (ROOT / "include/shardspec.h").read_text(), re.M)
-    return value.strip('"')
-
-
-VERSION, ABI = header_value("SHARDSPEC_VERSION"), header_value("SHARDSPEC_ABI_VERSION")
-
-
-def make(target, prefix, **more):
-    variables = {"PREFIX": prefix, **more}
-    return output("make", target, *(f"{name}={value}" for name, value in variables.items()), cwd=ROOT)
+VERSION, ABI = header_constant("SHARDSPEC_VERSION"), header_constant("SHARDSPEC_ABI_VERSION")
 
 
 def files(folder):
@@ -47,7 +22,7 @@ def files(folder):
 @pytest.fixture(scope="module")
 def prefix(tmp_path_factory):
     prefix = tmp_path_factory.mktemp("installed") / "prefix"
-    make("install", prefix)
+    make("install", PREFIX=prefix)
     return prefix
 
 
@@ -127,9 +102,8 @@ def test_plain_flags_are_enough(prefix, language, tmp_path):
 def native_static_libraries(folder):
     """What rustc says that a static library needs."""
     (folder / "nothing.rs").write_text("")
-    done = subprocess.run(["rustc", "--crate-type", "staticlib", "--print", "native-static-libs",
-                           "--out-dir", folder, folder / "nothing.rs"],
-                          capture_output=True, text=True, cwd=ROOT)
+    done = run("rustc", "--crate-type", "staticlib", "--print", "native-static-libs", "--out-dir",
+               folder, folder / "nothing.rs", cwd=ROOT)
     (libraries,) = re.findall(r"native-static-libs: (.*)", done.stderr)
     return libraries.split()
 
@@ -205,16 +179,16 @@ def test_strip_leaves_a_small_library_that_works(prefix, tmp_path):
 
 
 def test_uninstall_leaves_what_was_there_before_and_nothing_else(tmp_path):
-    make("install", tmp_path)
+    make("install", PREFIX=tmp_path)
     (tmp_path / "include/other.h").write_text("")
-    make("uninstall", tmp_path)
+    make("uninstall", PREFIX=tmp_path)
     assert [path.name for path in tmp_path.rglob("*")] == ["include", "other.h"]
-    make("uninstall", tmp_path)
+    make("uninstall", PREFIX=tmp_path)
 
 
 def test_destdir_stages_what_the_prefix_will_have(prefix, tmp_path):
-    make("install", "/opt/shardspec", DESTDIR=tmp_path)
+    make("install", PREFIX="/opt/shardspec", DESTDIR=tmp_path)
     staged = tmp_path / "opt/shardspec"
     assert files(staged) == files(prefix)
-    make("uninstall", "/opt/shardspec", DESTDIR=tmp_path)
+    make("uninstall", PREFIX="/opt/shardspec", DESTDIR=tmp_path)
     assert list(staged.iterdir()) == []
