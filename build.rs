@@ -24,6 +24,7 @@ const SECTIONS: &[&str] = &[
     "tensor",
     "builder",
     "custom_spec",
+    "sharded_tensor",
 ];
 
 const TOP: &str = r#"/* shardspec.h - how a tensor is cut across workers, who owns what, and moving the bytes.
@@ -33,13 +34,16 @@ const TOP: &str = r#"/* shardspec.h - how a tensor is cut across workers, who ow
  *
  *   shardspec_spec_new_chunk -> shardspec_spec_build_metadata -> shardspec_metadata_scatter / _gather
  *
+ * A sharded tensor is metadata together with the shards that are in this process.
+ *
  * What holds for every function:
  *
  * - It returns a status, SHARDSPEC_OK or the reason of a refusal, and tells more in the
  *   shardspec_error that is its last argument, which may be NULL.
  * - When it fails, nothing was written but that error.
  * - Nothing that is passed changes hands: strings and arrays are read during the call and copied
- *   where they are kept. Results are written into memory of the caller's; handles among them are
+ *   where they are kept. Memory and contexts that come with a function to release them are used until
+ *   it is called. Results are written into memory of the caller's; handles among them are
  *   the caller's to free with the function named for it.
  * - A handle is a number in the shape of a pointer. A freed, forged or wrong one is refused with
  *   SHARDSPEC_INVALID_HANDLE, never followed. What it names does not change, so any thread may use

@@ -5,13 +5,16 @@
  *
  *   shardspec_spec_new_chunk -> shardspec_spec_build_metadata -> shardspec_metadata_scatter / _gather
  *
+ * A sharded tensor is metadata together with the shards that are in this process.
+ *
  * What holds for every function:
  *
  * - It returns a status, SHARDSPEC_OK or the reason of a refusal, and tells more in the
  *   shardspec_error that is its last argument, which may be NULL.
  * - When it fails, nothing was written but that error.
  * - Nothing that is passed changes hands: strings and arrays are read during the call and copied
- *   where they are kept. Results are written into memory of the caller's; handles among them are
+ *   where they are kept. Memory and contexts that come with a function to release them are used until
+ *   it is called. Results are written into memory of the caller's; handles among them are
  *   the caller's to free with the function named for it.
  * - A handle is a number in the shape of a pointer. A freed, forged or wrong one is refused with
  *   SHARDSPEC_INVALID_HANDLE, never followed. What it names does not change, so any thread may use
@@ -86,6 +89,8 @@ extern "C" {
 #define SHARDSPEC_WRONG_SPEC_TYPE 20
 /* A bug in this library: please report the message. */
 #define SHARDSPEC_INTERNAL 21
+/* A shard that is needed is in another process. */
+#define SHARDSPEC_NOT_LOCAL 30
 /* Bytes of `shardspec_error.message`, the NUL included. */
 #define SHARDSPEC_MESSAGE_CAPACITY 976
 
@@ -954,6 +959,21 @@ shardspec_status shardspec_metadata_shards_of_rank(const struct shardspec_metada
                                                    shardspec_error *err);
 
 /*
+ As `shardspec_metadata_shards_of_rank`, for an owner that is written as in a placement: "rank:1"
+ or "trainer0" for its shards on all devices, "rank:1/cuda:0" for those on one. A device alone,
+ "cuda:0", is that of shards whose placements name no owner.
+
+ Errors: as `shardspec_metadata_shards_of_rank`, and INVALID_PLACEMENT. Threads: any.
+ Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_shards_of_owner(const struct shardspec_metadata *metadata,
+                                                    const char *owner,
+                                                    size_t *indices,
+                                                    size_t capacity,
+                                                    size_t *needed,
+                                                    shardspec_error *err);
+
+/*
  Whether two metadata objects have the same sizes, properties and shards in the same order: 1 or
  0. Which specs made them does not matter.
 
@@ -1272,6 +1292,237 @@ shardspec_status shardspec_spec_custom_ctx(const shardspec_spec *spec,
                                            const char *type_name,
                                            void **out,
                                            shardspec_error *err);
+
+/* ================================================================================================
+ * Sharded tensors: metadata together with the shards that are in this process.
+ *
+ * The local shards are in memory that the library allocates, 64-byte aligned and row-major, or in
+ * memory that is lent to it until it calls `release`. They are numbered from 0 in the order of the
+ * metadata, whatever order they came in.
+ *
+ * Which shards are local is said by their owner or by their indices. An `owner` is written as in a
+ * placement: "rank:1" or "trainer0" for its shards on all devices, "rank:1/cuda:0" for those on one;
+ * NULL stands for all shards, for a process that has everything. An owner of nothing has no local
+ * shards, which is fine.
+ *
+ * The handle does not change, the elements may: the memory of local shards is the one thing that
+ * the library gives out a pointer to. It is there until the sharded tensor is freed, or longer for
+ * whoever has exported it. That nobody writes what another thread uses is up to the caller.
+ *
+ * Source: torch's `ShardedTensor`. As there, only strided, contiguous tensors can be sharded.
+ */
+
+/* Memory of new shards holds anything: torch's `empty`. */
+#define SHARDSPEC_FILL_UNINITIALIZED 0
+/* Memory of new shards holds zeros: torch's `zeros`. */
+#define SHARDSPEC_FILL_ZERO 1
+
+/* Metadata and local shards, behind a handle. Free it with `shardspec_sharded_tensor_free`. */
+typedef struct shardspec_sharded_tensor shardspec_sharded_tensor;
+
+/*
+ A sharded tensor with memory for the shards of `owner`. The metadata must state the element type.
+ `fill` is a `SHARDSPEC_FILL_...` constant.
+
+ Ownership: the caller frees `*out`; it does not need the metadata. Errors: INVALID_ARGUMENT for
+ another `fill` or where no element type is stated, INVALID_PLACEMENT for an owner that can't be
+ one, UNSUPPORTED for elements smaller than a byte and layouts or memory formats that can't be
+ sharded, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT. Threads: any.
+ Source: `torch.distributed._shard.sharded_tensor.empty` and `zeros`. Since: ABI 0.
+ */
+shardspec_status shardspec_sharded_tensor_new(const shardspec_metadata *metadata,
+                                              const char *owner,
+                                              int32_t fill,
+                                              struct shardspec_sharded_tensor **out,
+                                              shardspec_error *err);
+
+/*
+ As `shardspec_sharded_tensor_new`, where shards `indices` of the metadata are local, in any order.
+
+ Ownership, errors, threads: as `shardspec_sharded_tensor_new`; INDEX_OUT_OF_RANGE, and
+ INVALID_ARGUMENT for an index that is given twice. Since: ABI 0.
+ */
+shardspec_status shardspec_sharded_tensor_new_shards(const shardspec_metadata *metadata,
+                                                     const size_t *indices,
+                                                     size_t index_count,
+                                                     int32_t fill,
+                                                     struct shardspec_sharded_tensor **out,
+                                                     shardspec_error *err);
+
+/*
+ Shards a full tensor for `owner` as `spec` does it, with metadata that the spec builds for
+ `full`'s sizes: what a worker calls that has the tensor and wants its part. `properties` may be
+ NULL; where they state no element type, it is `full`'s. `options` may be NULL.
+
+ Ownership: the caller frees `*out`; it needs neither the spec nor `full`. Errors: those of
+ `shardspec_spec_build_metadata`, of `shardspec_spec_shard`, and of `shardspec_sharded_tensor_new`.
+ Threads: any; nobody may write `full` meanwhile. Source: torch's `ShardingSpec.shard`, for a tensor
+ that every worker has. Since: ABI 0.
+ */
+shardspec_status shardspec_sharded_tensor_new_from_spec(const shardspec_spec *spec,
+                                                        const shardspec_tensor_properties *properties,
+                                                        const char *owner,
+                                                        const shardspec_tensor_view *full,
+                                                        const shardspec_copy_options *options,
+                                                        struct shardspec_sharded_tensor **out,
+                                                        shardspec_error *err);
+
+/*
+ Shards a full tensor for `owner`: its shards are copied out of `full` as
+ `shardspec_metadata_extract_shard` does. Where the metadata states no element type, that of the
+ sharded tensor is `full`'s. `options` may be NULL.
+
+ Ownership: the caller frees `*out`; it needs neither the metadata nor `full`. Errors: those of
+ `shardspec_metadata_extract_shard` about `full` and `options`, and those of
+ `shardspec_sharded_tensor_new`. Threads: any; nobody may write `full` meanwhile. Since: ABI 0.
+ */
+shardspec_status shardspec_sharded_tensor_new_from_full(const shardspec_metadata *metadata,
+                                                        const char *owner,
+                                                        const shardspec_tensor_view *full,
+                                                        const shardspec_copy_options *options,
+                                                        struct shardspec_sharded_tensor **out,
+                                                        shardspec_error *err);
+
+/*
+ As `shardspec_sharded_tensor_new_from_full`, where shards `indices` of the metadata are local, in
+ any order.
+
+ Ownership, errors, threads: as `shardspec_sharded_tensor_new_from_full`; INDEX_OUT_OF_RANGE, and
+ INVALID_ARGUMENT for an index that is given twice. Since: ABI 0.
+ */
+shardspec_status shardspec_sharded_tensor_new_from_full_shards(const shardspec_metadata *metadata,
+                                                               const size_t *indices,
+                                                               size_t index_count,
+                                                               const shardspec_tensor_view *full,
+                                                               const shardspec_copy_options *options,
+                                                               struct shardspec_sharded_tensor **out,
+                                                               shardspec_error *err);
+
+/*
+ A sharded tensor from shards that are here already: `shards[i]` is shard `indices[i]` of the
+ metadata. Each has the sizes of that shard, in memory of any strides, and all have the metadata's
+ element type, or where it states none the same. With an `owner`, they must be exactly its shards;
+ NULL: any shards.
+
+ Ownership: the library uses the shards' memory until it calls `release(ctx)`, exactly once: when
+ the sharded tensor was freed and nobody has the memory exported any more, or before a call that
+ fails returns. `release` may be NULL. The views themselves are copied; the caller frees `*out`.
+ Errors: SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the
+ shard in the error's `first_shard`, INVALID_ARGUMENT for an index that is given twice or shards
+ that are not all of the owner's or not the owner's, INDEX_OUT_OF_RANGE, INVALID_PLACEMENT,
+ UNSUPPORTED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any.
+ Source: torch's `_init_from_local_shards_and_global_metadata`. Since: ABI 0.
+ */
+shardspec_status shardspec_sharded_tensor_new_from_local(const shardspec_metadata *metadata,
+                                                         const char *owner,
+                                                         const size_t *indices,
+                                                         const shardspec_tensor_view *shards,
+                                                         size_t shard_count,
+                                                         void *ctx,
+                                                         shardspec_destroy_fn release,
+                                                         struct shardspec_sharded_tensor **out,
+                                                         shardspec_error *err);
+
+/*
+ As `shardspec_sharded_tensor_new_from_local`, for shards that come with their own metadata:
+ `descriptions[i]` tells offsets, sizes and placement of `shards[i]`, which must be those of a
+ shard of the metadata.
+
+ Ownership, errors, threads: as `shardspec_sharded_tensor_new_from_local`; NOT_FOUND for a box that
+ is none of the metadata's, INVALID_ARGUMENT for one that is placed elsewhere there, and whatever
+ `shardspec_spec_new_enumerable` refuses but an overlap. Since: ABI 0.
+ */
+shardspec_status shardspec_sharded_tensor_new_from_local_described(const shardspec_metadata *metadata,
+                                                                   const char *owner,
+                                                                   const shardspec_shard_metadata *descriptions,
+                                                                   const shardspec_tensor_view *shards,
+                                                                   size_t shard_count,
+                                                                   void *ctx,
+                                                                   shardspec_destroy_fn release,
+                                                                   struct shardspec_sharded_tensor **out,
+                                                                   shardspec_error *err);
+
+/*
+ Frees a sharded tensor. NULL is fine. Its memory is freed, or given back with `release`, at once,
+ or when the last of those who have it exported is done with it.
+
+ Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
+ uses the handle: a call under way finishes. Since: ABI 0.
+ */
+shardspec_status shardspec_sharded_tensor_free(struct shardspec_sharded_tensor *tensor,
+                                               shardspec_error *err);
+
+/*
+ The metadata, as it was given but that it states the element type, where shards are there to tell
+ it.
+
+ Ownership: the caller frees `*out`; it does not need the sharded tensor. Errors: INVALID_HANDLE,
+ NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_sharded_tensor_metadata(const struct shardspec_sharded_tensor *tensor,
+                                                   shardspec_metadata **out,
+                                                   shardspec_error *err);
+
+/*
+ Writes the tensor's properties. The caller sets `out->struct_size` before, as for
+ `shardspec_metadata_properties`.
+
+ Errors: INVALID_ARGUMENT for another struct_size, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_sharded_tensor_properties(const struct shardspec_sharded_tensor *tensor,
+                                                     shardspec_tensor_properties *out,
+                                                     shardspec_error *err);
+
+/*
+ Number of local shards, empty ones included.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_sharded_tensor_local_count(const struct shardspec_sharded_tensor *tensor,
+                                                      size_t *out,
+                                                      shardspec_error *err);
+
+/*
+ Which shard of the metadata local shard `local` is.
+
+ Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_sharded_tensor_local_index(const struct shardspec_sharded_tensor *tensor,
+                                                      size_t local,
+                                                      size_t *out,
+                                                      shardspec_error *err);
+
+/*
+ Describes local shard `local`: `*out` becomes a view of its memory, whose shape and strides are
+ written to `shape` and `strides`, each with room for `capacity` numbers, at least one for each
+ dimension. An empty shard has NULL data.
+
+ Ownership: `out->shape` and `out->strides` are the caller's own two arrays. `out->data` is the
+ sharded tensor's memory, to be read and written until it is freed.
+ Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT. Threads: any.
+ Since: ABI 0.
+ */
+shardspec_status shardspec_sharded_tensor_local_view(const struct shardspec_sharded_tensor *tensor,
+                                                     size_t local,
+                                                     int64_t *shape,
+                                                     int64_t *strides,
+                                                     size_t capacity,
+                                                     shardspec_tensor_view *out,
+                                                     shardspec_error *err);
+
+/*
+ Copies all shards into `full`, every element of which is written. Every shard that owns something
+ must be local. `options` may be NULL.
+
+ Ownership: nothing moves. Errors: NOT_LOCAL (the error's `first_shard` is the first that is not),
+ and those of `shardspec_metadata_gather`. Threads: any; nobody else may use `full` or write the
+ shards meanwhile. Since: ABI 0.
+ */
+shardspec_status shardspec_sharded_tensor_gather(const struct shardspec_sharded_tensor *tensor,
+                                                 const shardspec_tensor_view *full,
+                                                 const shardspec_copy_options *options,
+                                                 shardspec_error *err);
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -71,6 +71,7 @@ int main(void) {
   misuse_metadata();
   misuse_copies();
   misuse_custom_specs();
+  misuse_sharded_tensors();
   /* What was used rightly survived all of it. */
   CHECK_OK(shardspec_placement_free(placement, &err));
   CHECK_OK(shardspec_spec_free(chunk, &err));

@@ -81,6 +81,13 @@ void misuse_metadata(void) {
   MISUSE(NULL_ARGUMENT, "NULL indices", shardspec_metadata_shards_of_rank, metadata, 0, NULL, 8, &out.needed);
   MISUSE(INVALID_ARGUMENT, "capacity SIZE_MAX", shardspec_metadata_shards_of_rank, metadata, 0, out.indices, SIZE_MAX, &out.needed);
   WRONG_ERROR(shardspec_metadata_shards_of_rank, metadata, 0, out.indices, 8, &out.needed);
+  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_shards_of_owner, H, "rank:0", out.indices, 8, &out.needed);
+  MISUSE(NULL_ARGUMENT, "NULL owner", shardspec_metadata_shards_of_owner, metadata, NULL, out.indices, 8, &out.needed);
+  MISUSE(INVALID_PLACEMENT, "empty owner", shardspec_metadata_shards_of_owner, metadata, "", out.indices, 8, &out.needed);
+  MISUSE(INVALID_ARGUMENT, "not UTF-8", shardspec_metadata_shards_of_owner, metadata, NOT_UTF8, out.indices, 8, &out.needed);
+  MISUSE(NULL_ARGUMENT, "NULL indices", shardspec_metadata_shards_of_owner, metadata, "rank:0", NULL, 8, &out.needed);
+  MISUSE(INVALID_ARGUMENT, "capacity SIZE_MAX", shardspec_metadata_shards_of_owner, metadata, "rank:0", out.indices, SIZE_MAX, &out.needed);
+  WRONG_ERROR(shardspec_metadata_shards_of_owner, metadata, "rank:0", out.indices, 8, &out.needed);
   WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_equal, H, metadata, &out.i32);
   WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_equal, metadata, H, &out.i32);
   WRONG_OUT(int32_t, shardspec_metadata_equal, metadata, metadata, P);

@@ -18,6 +18,7 @@ typedef struct outputs {
   shardspec_placement *placement;
   shardspec_spec *spec;
   shardspec_metadata *metadata;
+  shardspec_sharded_tensor *sharded_tensor;
   shardspec_tensor_view view;
   float data[16];
   void *pointer;
@@ -108,5 +109,6 @@ void misuse_specs(void);
 void misuse_metadata(void);
 void misuse_copies(void);
 void misuse_custom_specs(void);
+void misuse_sharded_tensors(void);
 
 #endif

@@ -100,6 +100,12 @@ class NotFoundError(ShardspecError, LookupError):
     statuses = ("NOT_FOUND",)
 
 
+class NotLocalError(ShardspecError, LookupError):
+    """A shard that is needed is in another process."""
+
+    statuses = ("NOT_LOCAL",)
+
+
 class SpecTypeError(ShardspecError, TypeError):
     """A question that only another type of spec can answer."""
 
@@ -126,5 +132,5 @@ class InternalError(ShardspecError, RuntimeError):
 
 FAMILIES: tuple[type[ShardspecError], ...] = (
     ArgumentError, LayoutError, ViewError, HandleError, OutOfRangeError, TooLargeError,
-    NotFoundError, SpecTypeError, UnsupportedError, OutOfMemoryError, InternalError,
+    NotFoundError, NotLocalError, SpecTypeError, UnsupportedError, OutOfMemoryError, InternalError,
 )

@@ -28,7 +28,7 @@ impl<'a> Extraction<'a> {
         options: &'a CopyOptions,
     ) -> Result<Self> {
         check_full(metadata, full)?;
-        check_shard(metadata, index, full, shard)?;
+        check_shard(metadata, index, full.dtype(), shard)?;
         let mut destinations = Destinations::new();
         destinations.add(index, shard)?;
         destinations.check_source(shard, index, full, None)?;

@@ -9,17 +9,19 @@ mod cut;
 mod kernel;
 mod options;
 mod plan;
+mod tensor;
 mod view;
 
 pub use buffer::Buffer;
 pub use cut::{Cut, Extraction};
 pub use options::{CopyOptions, Stores};
+pub use tensor::{Fill, Memory, ShardedTensor, check_owner, indices_of};
 pub use view::{Element, HostView};
 
 use crate::core::metadata::ShardedTensorMetadata;
 
 type Result<T, E = Error> = std::result::Result<T, E>;
-use crate::core::Error;
+use crate::core::{DataType, Error};
 
 use alias::Destinations;
 use plan::{Plan, Side};
@@ -63,7 +65,7 @@ pub unsafe fn scatter<E: From<Error>>(
     let mut destinations = Destinations::new();
     for (index, owned) in metadata.shards().iter().enumerate() {
         let view = shard(index)?;
-        check_shard(metadata, index, full, &view)?;
+        check_shard(metadata, index, full.dtype(), &view)?;
         destinations.add(index, &view)?;
         destinations.check_source(&view, index, full, None)?;
         plan.push(&full.part(owned), &view)?;
@@ -90,7 +92,7 @@ pub unsafe fn gather<E: From<Error>>(
     destinations.add_full(full)?;
     for (index, owned) in metadata.shards().iter().enumerate() {
         let view = shard(index)?;
-        check_shard(metadata, index, full, &view)?;
+        check_shard(metadata, index, full.dtype(), &view)?;
         destinations.check_source(full, index, &view, Some(index))?;
         plan.push(&view, &full.part(owned))?;
     }
@@ -110,11 +112,11 @@ fn check_full(metadata: &ShardedTensorMetadata, full: &HostView) -> Result<()> {
 
 /// Refuses a buffer that cannot hold shard `index`.
 fn check_shard(
-    metadata: &ShardedTensorMetadata, index: usize, full: &HostView, view: &HostView,
+    metadata: &ShardedTensorMetadata, index: usize, dtype: DataType, view: &HostView,
 ) -> Result<()> {
     let shard = metadata.shards().at("index", index)?;
     view.check_shape("shard", Some(index), shard.sizes)?;
-    view.check_dtype("shard", Some(index), full.dtype())
+    view.check_dtype("shard", Some(index), dtype)
 }
 
 /// Refuses a number of shards other than the metadata's.

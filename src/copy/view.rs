@@ -160,6 +160,11 @@ impl HostView {
         &self.strides[..self.ndim]
     }
 
+    /// Elements from one index to the next, for each dimension.
+    pub fn strides_in_elements(&self) -> Vec<i64> {
+        self.strides().iter().map(|stride| stride / self.itemsize as i64).collect()
+    }
+
     /// The part that a shard owns. The shard must lie inside of the view, or be empty.
     pub(super) fn part(&self, shard: Shard<'_>) -> Self {
         let mut part = *self;

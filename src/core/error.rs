@@ -206,6 +206,14 @@ pub enum Error {
         /// The second shard index concerned, if any.
         second: Option<usize>,
     },
+    /// A shard that is needed is in another process.
+    #[error("shard {shard}, at {placement}, is not local; the call needs all shards to be")]
+    NotLocal {
+        /// The shard's index.
+        shard: usize,
+        /// Where it is.
+        placement: super::placement::Placement,
+    },
     /// The system has no memory left for the result.
     #[error("out of memory: {bytes} bytes for {what} could not be allocated")]
     OutOfMemory {

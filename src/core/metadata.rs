@@ -3,7 +3,9 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use super::dtype::DataType;
 use super::error::{Error, Result};
+use super::placement::Placement;
 use super::properties::TensorProperties;
 use super::region::checked_numel;
 use super::shards::{Shards, check_ndim};
@@ -65,11 +67,36 @@ impl ShardedTensorMetadata {
         &self.properties
     }
 
+    /// The same metadata of a tensor whose element type is now known.
+    #[must_use]
+    pub fn with_dtype(&self, dtype: DataType) -> Self {
+        let properties = TensorProperties { dtype: Some(dtype), ..self.properties };
+        Self { properties, ..self.clone() }
+    }
+
     /// Indices of the shards whose placement is on `rank`, ascending.
     pub fn shards_of_rank(&self, rank: i64) -> impl Iterator<Item = usize> {
+        self.shards_placed(&|placement| placement.rank() == Some(rank))
+    }
+
+    /// Indices of the shards of an owner, ascending. An owner is written as in a placement: `rank:1`
+    /// or `trainer0` are the owner's shards on all devices, `rank:1/cuda:0` those on one. A device
+    /// alone, `cuda:0`, is that of shards whose placements name no owner.
+    pub fn shards_of_owner(&self, owner: &str) -> Result<impl Iterator<Item = usize> + use<'_>> {
+        let wanted = Placement::parse(owner)?;
+        let any_device =
+            !owner.contains('/') && (wanted.rank().is_some() || wanted.worker_name().is_some());
+        Ok(self.shards_placed(&|placement| {
+            placement.same_owner(&wanted) && (any_device || placement.device() == wanted.device())
+        }))
+    }
+
+    /// Indices of the shards whose placement is wanted, ascending.
+    fn shards_placed<'a>(
+        &'a self, wanted: &dyn Fn(&Placement) -> bool,
+    ) -> impl Iterator<Item = usize> + use<'a> {
         let placements = self.shards.placements();
-        let wanted: Vec<bool> =
-            placements.distinct().iter().map(|placement| placement.rank() == Some(rank)).collect();
+        let wanted: Vec<bool> = placements.distinct().iter().map(wanted).collect();
         let indices = placements.indices().iter().enumerate();
         indices.filter_map(move |(shard, &number)| {
             wanted.get(number as usize).copied().unwrap_or(false).then_some(shard)

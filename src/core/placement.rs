@@ -98,6 +98,11 @@ impl Placement {
     pub fn device(&self) -> Device {
         self.device
     }
+
+    /// Whether both have the same owner: the same rank, the same worker, or nobody in particular.
+    pub fn same_owner(&self, other: &Self) -> bool {
+        self.owner == other.owner
+    }
 }
 
 impl FromStr for Placement {

@@ -58,9 +58,11 @@ pub const SHARDSPEC_NOT_FOUND: i32 = 19;
 pub const SHARDSPEC_WRONG_SPEC_TYPE: i32 = 20;
 /// A bug in this library: please report the message.
 pub const SHARDSPEC_INTERNAL: i32 = 21;
+/// A shard that is needed is in another process.
+pub const SHARDSPEC_NOT_LOCAL: i32 = 30;
 
 /// Every status and its name.
-const NAMES: [(shardspec_status, &str); 22] = [
+const NAMES: &[(shardspec_status, &str)] = &[
     (SHARDSPEC_OK, "OK"),
     (SHARDSPEC_NULL_ARGUMENT, "NULL_ARGUMENT"),
     (SHARDSPEC_INVALID_ARGUMENT, "INVALID_ARGUMENT"),
@@ -83,6 +85,7 @@ const NAMES: [(shardspec_status, &str); 22] = [
     (SHARDSPEC_NOT_FOUND, "NOT_FOUND"),
     (SHARDSPEC_WRONG_SPEC_TYPE, "WRONG_SPEC_TYPE"),
     (SHARDSPEC_INTERNAL, "INTERNAL"),
+    (SHARDSPEC_NOT_LOCAL, "NOT_LOCAL"),
 ];
 
 /// Bytes of `shardspec_error.message`, the NUL included.

@@ -312,6 +312,24 @@ pub unsafe extern "C" fn shardspec_metadata_shards_of_rank(
     })
 }
 
+/// As `shardspec_metadata_shards_of_rank`, for an owner that is written as in a placement: "rank:1"
+/// or "trainer0" for its shards on all devices, "rank:1/cuda:0" for those on one. A device alone,
+/// "cuda:0", is that of shards whose placements name no owner.
+///
+/// Errors: as `shardspec_metadata_shards_of_rank`, and INVALID_PLACEMENT. Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_metadata_shards_of_owner(
+    metadata: *const shardspec_metadata, owner: *const c_char, indices: *mut usize,
+    capacity: usize, needed: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let metadata = handle::get("metadata", metadata)?;
+        let owned: Vec<usize> = metadata.shards_of_owner(text("owner", owner)?)?.collect();
+        answer("indices", indices, capacity, needed, &owned)
+    })
+}
+
 /// Whether two metadata objects have the same sizes, properties and shards in the same order: 1 or
 /// 0. Which specs made them does not matter.
 ///

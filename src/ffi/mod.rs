@@ -25,6 +25,7 @@ pub mod error;
 pub mod metadata;
 pub mod placement;
 pub mod properties;
+pub mod sharded_tensor;
 pub mod spec;
 pub mod tensor;
 pub mod version;

@@ -98,7 +98,9 @@ unsafe impl Grows for shardspec_copy_options {
 }
 
 /// An options argument; NULL: the defaults.
-unsafe fn options_argument(options: *const shardspec_copy_options) -> Outcome<CopyOptions> {
+pub(crate) unsafe fn options_argument(
+    options: *const shardspec_copy_options,
+) -> Outcome<CopyOptions> {
     if options.is_null() {
         return Ok(CopyOptions::default());
     }
@@ -146,25 +148,22 @@ pub(crate) struct LentView {
 
 impl LentView {
     pub(crate) fn new(host: &HostView) -> Self {
-        Self { host: *host, shape: host.shape().to_vec(), strides: element_strides(host) }
+        Self { host: *host, shape: host.shape().to_vec(), strides: host.strides_in_elements() }
     }
 
     /// The view as C has it. Nobody writes to its shape and strides.
     pub(crate) fn view(&self) -> shardspec_tensor_view {
-        let device = shardspec_device { device_type: SHARDSPEC_DL_CPU, device_id: 0 };
         let (shape, strides) = (self.shape.as_ptr(), self.strides.as_ptr());
-        c_view(&self.host, device, shape.cast_mut(), strides.cast_mut())
+        c_view(&self.host, CPU, shape.cast_mut(), strides.cast_mut())
     }
 }
 
-/// A view's strides in elements.
-fn element_strides(host: &HostView) -> Vec<i64> {
-    let itemsize = host.itemsize() as i64;
-    host.strides().iter().map(|stride| stride.checked_div(itemsize).unwrap_or(0)).collect()
-}
+/// Where ordinary memory is.
+pub(crate) const CPU: shardspec_device =
+    shardspec_device { device_type: SHARDSPEC_DL_CPU, device_id: 0 };
 
 /// A view whose shape and strides are in two arrays. An empty one has NULL data.
-fn c_view(
+pub(crate) fn c_view(
     host: &HostView, device: shardspec_device, shape: *mut i64, strides: *mut i64,
 ) -> shardspec_tensor_view {
     let data = if host.is_empty() { std::ptr::null_mut() } else { host.first().cast() };
@@ -276,7 +275,7 @@ pub unsafe extern "C" fn shardspec_metadata_view_shard(
         strides_place.check_capacity("strides", metadata.ndim())?;
         let part = copy::view_shard(&metadata, index, &whole)?;
         shape_place.fill(part.shape());
-        strides_place.fill(&element_strides(&part));
+        strides_place.fill(&part.strides_in_elements());
         place.set(c_view(&part, (*full).device, shape, strides));
         Ok(())
     })
@@ -328,7 +327,9 @@ pub unsafe extern "C" fn shardspec_metadata_gather(
 }
 
 /// The view of shard `index`, of an array with a view for each shard.
-unsafe fn shard_view(shards: &[shardspec_tensor_view], index: usize) -> Outcome<HostView> {
+pub(crate) unsafe fn shard_view(
+    shards: &[shardspec_tensor_view], index: usize,
+) -> Outcome<HostView> {
     let view = shards.get(index).ok_or(Refusal::NullArgument("shards"))?;
     let in_shard = |refusal| Refusal::InShard { index, refusal: Box::new(refusal) };
     host_view("its view", view).map_err(in_shard)

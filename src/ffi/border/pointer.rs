@@ -75,6 +75,21 @@ pub(crate) unsafe fn text<'a>(argument: &'static str, pointer: *const c_char) ->
     text.to_str().map_err(|_| Error::invalid(argument, "the text is not valid UTF-8").into())
 }
 
+/// As [`text`], where null means that there is none.
+///
+/// # Safety
+///
+/// As [`text`].
+pub(crate) unsafe fn optional_text<'a>(
+    argument: &'static str, pointer: *const c_char,
+) -> Outcome<Option<&'a str>> {
+    if pointer.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's promise is passed on.
+    unsafe { text(argument, pointer) }.map(Some)
+}
+
 /// A place for one result, checked before the work and written after it.
 pub(crate) struct Out<'a, T> {
     pointer: *mut T,

@@ -199,6 +199,9 @@ fn describe_core(error: &Error) -> (shardspec_status, Numbers) {
         Error::Aliased { first, second, .. } => {
             (SHARDSPEC_ALIASED, Numbers { first, second, ..none })
         }
+        Error::NotLocal { shard, .. } => {
+            (SHARDSPEC_NOT_LOCAL, Numbers { first: Some(shard), ..none })
+        }
         Error::OutOfMemory { .. } => (SHARDSPEC_OUT_OF_MEMORY, none),
         Error::InSpec { ref error, .. } => describe_core(error),
         Error::Foreign(ref said) => {

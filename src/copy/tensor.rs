@@ -1,0 +1,352 @@
+//! Sharded tensors: who owns what, and the memory of the shards that are here.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::alias::Destinations;
+use super::buffer::Buffer;
+use super::cut::{Cut, Extraction};
+use super::kernel;
+use super::options::CopyOptions;
+use super::plan::{Plan, Side};
+use super::view::HostView;
+use super::{check_full, check_shard};
+use crate::core::error::try_with_capacity;
+use crate::core::region::checked_numel;
+use crate::core::shards::Shards;
+use crate::core::{DataType, Error, Layout, MemoryFormat, Result, ShardedTensorMetadata};
+
+/// What keeps a shard's memory where it is: the last clone that is dropped frees it, or gives it
+/// back to whom it was borrowed from. Whoever holds one may use the memory for as long.
+pub type Memory = Arc<dyn Any + Send + Sync>;
+
+/// What is in memory that was just allocated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fill {
+    /// Anything.
+    Uninitialized,
+    /// Bytes of 0.
+    Zero,
+}
+
+/// A shard that is in this process.
+#[derive(Clone)]
+struct LocalShard {
+    /// Which shard of the metadata it is.
+    index: usize,
+    first: *mut u8,
+    memory: Memory,
+}
+
+/// A tensor that is cut into shards, some of which are in this process.
+///
+/// Its metadata states the element type as soon as a shard is there to tell it. Strides of the
+/// shards are stored flat, a number for each dimension.
+pub struct ShardedTensor {
+    metadata: ShardedTensorMetadata,
+    /// By index, ascending.
+    shards: Vec<LocalShard>,
+    /// In elements.
+    strides: Vec<i64>,
+    communicator: Option<u64>,
+}
+
+// SAFETY: a sharded tensor does not look at its shards' memory; whoever does promises what that
+// takes.
+unsafe impl Send for ShardedTensor {}
+// SAFETY: as above.
+unsafe impl Sync for ShardedTensor {}
+
+impl ShardedTensor {
+    /// A tensor of which shards `indices` are here, in memory of its own.
+    pub fn new(metadata: &ShardedTensorMetadata, indices: &[usize], fill: Fill) -> Result<Self> {
+        check_properties(metadata)?;
+        let dtype = metadata.properties().dtype.ok_or_else(|| {
+            let problem = "the metadata states no dtype; build it with properties that do";
+            Error::invalid("metadata", problem)
+        })?;
+        let mut tensor = Self::without_shards(metadata, Some(dtype), indices.len())?;
+        for index in sorted(metadata, indices)? {
+            let bytes = bytes_of(metadata.shards().at("indices", index)?.sizes, dtype)?;
+            let buffer = Buffer::new(bytes)?;
+            if fill == Fill::Zero {
+                // SAFETY: the buffer's own bytes, that nobody else knows of.
+                unsafe { buffer.as_ptr().write_bytes(0, buffer.len()) };
+            }
+            let (first, memory) = (buffer.as_ptr(), Arc::new(buffer));
+            tensor.push_row_major(LocalShard { index, first, memory })?;
+        }
+        Ok(tensor)
+    }
+
+    /// A tensor of which shards `indices` are here, copied out of the full one.
+    ///
+    /// # Safety
+    ///
+    /// Every element of `full` may be read, and nobody writes it meanwhile.
+    pub unsafe fn from_full(
+        metadata: &ShardedTensorMetadata, indices: &[usize], full: &HostView, options: &CopyOptions,
+    ) -> Result<Self> {
+        check_full(metadata, full)?;
+        let tensor = Self::new(&metadata.with_dtype(full.dtype()), indices, Fill::Uninitialized)?;
+        let mut plan = Plan::new(full.itemsize(), Side::Source);
+        for local in 0..tensor.shards.len() {
+            let owned = metadata.shards().at("indices", tensor.index(local)?)?;
+            plan.push(&full.part(owned), &tensor.view(local)?)?;
+        }
+        // SAFETY: the plan reads `full` and writes memory that was allocated here.
+        unsafe { kernel::run(&plan, options) };
+        Ok(tensor)
+    }
+
+    /// As [`Self::from_full`], where `spec`, which built the metadata, fills the shards.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::from_full`].
+    pub unsafe fn from_spec(
+        spec: &dyn Cut, metadata: &ShardedTensorMetadata, indices: &[usize], full: &HostView,
+        options: &CopyOptions,
+    ) -> Result<Self> {
+        check_full(metadata, full)?;
+        let tensor = Self::new(&metadata.with_dtype(full.dtype()), indices, Fill::Uninitialized)?;
+        for local in 0..tensor.shards.len() {
+            let (index, view) = (tensor.index(local)?, tensor.view(local)?);
+            let extraction = Extraction::new(metadata, index, full, &view, options)?;
+            // SAFETY: the caller's promise is passed on; the shard's memory was allocated here.
+            unsafe { spec.shard(&extraction)? };
+        }
+        Ok(tensor)
+    }
+
+    /// A tensor of shards that are here already: `views[i]` is shard `indices[i]`, kept by `memory`.
+    /// Refused are views of another shape or element type than the metadata's, or that share
+    /// memory.
+    pub fn from_local(
+        metadata: &ShardedTensorMetadata, indices: &[usize], views: &[HostView], memory: &Memory,
+    ) -> Result<Self> {
+        check_properties(metadata)?;
+        if views.len() != indices.len() {
+            let (got, expected) = (views.len(), indices.len());
+            let problem = format!("{got} views for {expected} shards; pass one for each shard");
+            return Err(Error::invalid("shard_count", problem));
+        }
+        let order = order_of(metadata, indices)?;
+        let view_at = |at: usize| {
+            let (index, count) = (at as u64, views.len() as u64);
+            views.get(at).ok_or(Error::IndexOutOfRange { argument: "shards", index, count })
+        };
+        let dtype = metadata.properties().dtype.or(views.first().map(HostView::dtype));
+        let mut tensor = Self::without_shards(metadata, dtype, views.len())?;
+        let mut destinations = Destinations::new();
+        for &(index, at) in &order {
+            let view = view_at(at)?;
+            check_shard(metadata, index, dtype.unwrap_or(view.dtype()), view)?;
+            destinations.add(index, view)?;
+            let (first, memory) = (view.first(), Arc::clone(memory));
+            tensor.strides.extend(view.strides_in_elements());
+            tensor.shards.push(LocalShard { index, first, memory });
+        }
+        let positions: HashMap<usize, usize> = order.into_iter().collect();
+        let position = |index| positions.get(&index).copied().unwrap_or(usize::MAX);
+        destinations.check_each_other(&|index| view_at(position(index)).copied())?;
+        Ok(tensor)
+    }
+
+    /// The tensor, with the communicator that its collectives use.
+    #[must_use]
+    pub fn with_communicator(self, communicator: u64) -> Self {
+        Self { communicator: Some(communicator), ..self }
+    }
+
+    /// The communicator that its collectives use, if it has one.
+    pub fn communicator(&self) -> Option<u64> {
+        self.communicator
+    }
+
+    fn without_shards(
+        metadata: &ShardedTensorMetadata, dtype: Option<DataType>, count: usize,
+    ) -> Result<Self> {
+        let numbers = count.saturating_mul(metadata.ndim());
+        Ok(Self {
+            metadata: dtype.map_or_else(|| metadata.clone(), |dtype| metadata.with_dtype(dtype)),
+            shards: try_with_capacity("local shards", count)?,
+            strides: try_with_capacity("strides", numbers)?,
+            communicator: None,
+        })
+    }
+
+    fn push_row_major(&mut self, shard: LocalShard) -> Result<()> {
+        let sizes = self.metadata.shards().at("indices", shard.index)?.sizes;
+        let start = self.strides.len();
+        let mut stride = 1i64;
+        for &size in sizes.iter().rev() {
+            self.strides.push(stride);
+            // Nothing overflows where there are elements; where there are none nothing matters.
+            stride = stride.saturating_mul(size);
+        }
+        self.strides.get_mut(start..).unwrap_or_default().reverse();
+        self.shards.push(shard);
+        Ok(())
+    }
+
+    /// Who owns what.
+    pub fn metadata(&self) -> &ShardedTensorMetadata {
+        &self.metadata
+    }
+
+    /// How many shards are here.
+    pub fn local_count(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// Which shard of the metadata local shard `local` is. They are numbered in the metadata's
+    /// order.
+    pub fn index(&self, local: usize) -> Result<usize> {
+        Ok(self.shard(local)?.index)
+    }
+
+    /// Local shard `local`.
+    pub fn view(&self, local: usize) -> Result<HostView> {
+        let shard = self.shard(local)?;
+        let sizes = self.metadata.shards().at("local", shard.index)?.sizes;
+        let start = local.saturating_mul(sizes.len());
+        let strides = self.strides.get(start..start.saturating_add(sizes.len()));
+        // There is a dtype where there is a shard.
+        let dtype = self.metadata.properties().dtype.unwrap_or(DataType::FLOAT32);
+        HostView::new("local", shard.first, dtype, sizes, strides)
+    }
+
+    /// What keeps the memory of local shard `local`: it outlives the tensor for whoever holds a
+    /// clone.
+    pub fn memory(&self, local: usize) -> Result<Memory> {
+        Ok(Arc::clone(&self.shard(local)?.memory))
+    }
+
+    fn shard(&self, local: usize) -> Result<&LocalShard> {
+        let (index, count) = (local as u64, self.shards.len() as u64);
+        self.shards.get(local).ok_or(Error::IndexOutOfRange { argument: "local", index, count })
+    }
+
+    /// Copies all shards into the full tensor. Each that owns something must be here.
+    ///
+    /// # Safety
+    ///
+    /// Every element of the shards may be read and every element of `full` written, and nobody else
+    /// uses any of them meanwhile.
+    pub unsafe fn gather(&self, full: &HostView, options: &CopyOptions) -> Result<()> {
+        let mut locals = vec![None; self.metadata.shards().len()];
+        for (local, shard) in self.shards.iter().enumerate() {
+            if let Some(place) = locals.get_mut(shard.index) {
+                *place = Some(local);
+            }
+        }
+        let view = |index: usize| {
+            if let Some(local) = locals.get(index).copied().flatten() {
+                return self.view(local);
+            }
+            let missing = self.metadata.shards().at("index", index)?;
+            if !missing.is_empty() {
+                let placement = missing.placement.clone();
+                return Err(Error::NotLocal { shard: index, placement });
+            }
+            HostView::new("shard", std::ptr::null_mut(), full.dtype(), missing.sizes, None)
+        };
+        // SAFETY: the caller's promises are passed on.
+        unsafe { super::gather(&self.metadata, view, full, options) }
+    }
+}
+
+/// Which shards of the metadata these are: each is there with the same box and the same placement,
+/// and none is given twice.
+pub fn indices_of(metadata: &ShardedTensorMetadata, described: &Shards) -> Result<Vec<usize>> {
+    let mut known: HashMap<_, Vec<usize>> = HashMap::new();
+    for (index, shard) in metadata.shards().iter().enumerate() {
+        known.entry((shard.offsets, shard.sizes)).or_default().push(index);
+    }
+    let mut indices = try_with_capacity("indices", described.len())?;
+    for (at, shard) in described.iter().enumerate() {
+        let Some(same_box) = known.get_mut(&(shard.offsets, shard.sizes)) else {
+            let region = shard.region();
+            let what = format!("descriptions: shard {at}, {region}, is none of the metadata's");
+            return Err(Error::NotFound { what });
+        };
+        let placed_so = |index: &usize| {
+            metadata.shards().get(*index).is_some_and(|known| known.placement == shard.placement)
+        };
+        // Empty shards may have the same box, and even the same placement.
+        let Some(position) = same_box.iter().position(placed_so) else {
+            let problem = format!(
+                "shard {at}, {}, is not placed at {} in the metadata, or was given before",
+                shard.region(),
+                shard.placement
+            );
+            return Err(Error::invalid("descriptions", problem));
+        };
+        indices.push(same_box.remove(position));
+    }
+    Ok(indices)
+}
+
+/// Refuses local shards that are not all the shards of their owner (torch's
+/// `_init_from_local_shards_and_global_metadata`).
+pub fn check_owner(metadata: &ShardedTensorMetadata, owner: &str, indices: &[usize]) -> Result<()> {
+    let owned: Vec<usize> = metadata.shards_of_owner(owner)?.collect();
+    if let Some(index) = indices.iter().find(|index| owned.binary_search(index).is_err()) {
+        let problem = format!("shard {index} is not one of {owner}'s");
+        return Err(Error::invalid("owner", problem));
+    }
+    if indices.len() != owned.len() {
+        let (got, count) = (indices.len(), owned.len());
+        let problem = format!("{got} shards were passed, and {owner} owns {count}; pass all");
+        return Err(Error::invalid("owner", problem));
+    }
+    Ok(())
+}
+
+/// Refuses tensors whose elements are not arranged as shards can be (torch's
+/// `_init_from_local_shards_and_global_metadata`).
+fn check_properties(metadata: &ShardedTensorMetadata) -> Result<()> {
+    let properties = metadata.properties();
+    if properties.layout != Layout::Strided {
+        let what = "metadata: only the layout torch.strided can be sharded".to_owned();
+        return Err(Error::Unsupported { what });
+    }
+    if properties.memory_format != MemoryFormat::Contiguous {
+        let what =
+            "metadata: only the memory format torch.contiguous_format can be sharded".to_owned();
+        return Err(Error::Unsupported { what });
+    }
+    Ok(())
+}
+
+/// Shard indices in ascending order, each with its position in `indices`.
+fn order_of(metadata: &ShardedTensorMetadata, indices: &[usize]) -> Result<Vec<(usize, usize)>> {
+    let mut order = try_with_capacity("indices", indices.len())?;
+    for (at, &index) in indices.iter().enumerate() {
+        metadata.shards().at("indices", index)?;
+        order.push((index, at));
+    }
+    order.sort_unstable();
+    let mut pairs = order.iter().zip(order.iter().skip(1));
+    if let Some(((index, _), _)) = pairs.find(|((a, _), (b, _))| a == b) {
+        let problem = format!("shard {index} is given twice; pass each local shard once");
+        return Err(Error::invalid("indices", problem));
+    }
+    Ok(order)
+}
+
+fn sorted(
+    metadata: &ShardedTensorMetadata, indices: &[usize],
+) -> Result<impl Iterator<Item = usize>> {
+    Ok(order_of(metadata, indices)?.into_iter().map(|(index, _)| index))
+}
+
+fn bytes_of(sizes: &[i64], dtype: DataType) -> Result<usize> {
+    let itemsize = dtype.itemsize()?;
+    let bytes = checked_numel(sizes).and_then(|numel| usize::try_from(numel).ok());
+    bytes
+        .and_then(|numel| numel.checked_mul(itemsize))
+        .ok_or_else(|| Error::overflow(format!("the bytes of a shard of {sizes:?} {dtype}")))
+}

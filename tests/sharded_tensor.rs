@@ -1,0 +1,132 @@
+//! Sharded tensors as a Rust program uses them: what each owner gets, and who keeps the memory.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::undocumented_unsafe_blocks,
+    clippy::unwrap_used,
+    reason = "tests: an overflow or a bad index is a failure, and buffers are made to fit"
+)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use proptest::prelude::*;
+use shardspec::copy::{CopyOptions, Fill, HostView, Memory, ShardedTensor};
+use shardspec::core::{
+    ChunkShardingSpec, DataType, Error, Placement, ShardedTensorMetadata, ShardingDim,
+    ShardingSpec, TensorProperties, TensorShape,
+};
+
+fn chunks(dim: i64, ranks: i64, sizes: &[i64]) -> ShardedTensorMetadata {
+    let placements = (0..ranks).map(|rank| Placement::on_rank(rank).unwrap());
+    let spec = ChunkShardingSpec::new(ShardingDim::Index(dim), placements).unwrap();
+    spec.build_metadata(TensorShape::new(sizes), TensorProperties::TORCH_DEFAULT).unwrap()
+}
+
+fn view(values: &mut [f32], sizes: &[i64]) -> HostView {
+    HostView::new("full", values.as_mut_ptr().cast(), DataType::FLOAT32, sizes, None).unwrap()
+}
+
+/// The elements of a local shard, which is row-major.
+fn elements(tensor: &ShardedTensor, local: usize) -> Vec<f32> {
+    let view = tensor.view(local).unwrap();
+    let count = view.shape().iter().product::<i64>() as usize;
+    if count == 0 {
+        return Vec::new();
+    }
+    assert_eq!(view.first().addr() % 64, 0);
+    unsafe { std::slice::from_raw_parts(view.first().cast_const().cast(), count) }.to_vec()
+}
+
+proptest! {
+    #[test]
+    fn every_rank_gets_its_chunk_and_all_of_them_are_the_tensor(
+        sizes in prop::collection::vec(0i64..7, 1..4), dim in 0usize..4, ranks in 1i64..6,
+    ) {
+        let dim = dim % sizes.len();
+        let metadata = chunks(dim as i64, ranks, &sizes);
+        let count = sizes.iter().product::<i64>() as usize;
+        let mut full: Vec<f32> = (0..count).map(|value| value as f32).collect();
+        let full_view = view(&mut full, &sizes);
+        for rank in 0..ranks {
+            let indices: Vec<usize> =
+                metadata.shards_of_owner(&format!("rank:{rank}")).unwrap().collect();
+            let options = CopyOptions::default();
+            let tensor =
+                unsafe { ShardedTensor::from_full(&metadata, &indices, &full_view, &options) };
+            let tensor = tensor.unwrap();
+            prop_assert_eq!((tensor.local_count(), tensor.index(0)), (1, Ok(rank as usize)));
+            let shard = metadata.shards().get(rank as usize).unwrap();
+            let inner: i64 = sizes[dim + 1..].iter().product();
+            let owned = (0..count as i64).filter(|place| {
+                let at = place / inner % sizes[dim];
+                at >= shard.offsets[dim] && at < shard.offsets[dim] + shard.sizes[dim]
+            });
+            let wanted: Vec<f32> = owned.map(|place| place as f32).collect();
+            prop_assert_eq!(elements(&tensor, 0), wanted);
+        }
+        let all: Vec<usize> = (0..ranks as usize).rev().collect();
+        let options = CopyOptions::default();
+        let tensor = unsafe { ShardedTensor::from_full(&metadata, &all, &full_view, &options) };
+        let mut back = vec![-1.0; count];
+        unsafe { tensor.unwrap().gather(&view(&mut back, &sizes), &options) }.unwrap();
+        prop_assert_eq!(back, full);
+    }
+}
+
+#[test]
+fn the_memory_of_a_shard_outlives_the_tensor_for_whoever_keeps_it() {
+    let metadata = chunks(0, 2, &[4, 3]);
+    let tensor = ShardedTensor::new(&metadata, &[1], Fill::Zero).unwrap();
+    let (memory, view) = (tensor.memory(0).unwrap(), tensor.view(0).unwrap());
+    drop(tensor);
+    unsafe { view.first().write(7) };
+    assert_eq!(unsafe { view.first().read() }, 7);
+    drop(memory);
+}
+
+/// Counts how often it is dropped.
+struct Lent(Arc<AtomicUsize>);
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn lent_memory_is_given_back_when_nobody_has_it_any_more() {
+    let metadata = chunks(0, 2, &[4, 3]);
+    let mut data = [[0f32; 6]; 2];
+    let views: Vec<HostView> = data.iter_mut().map(|shard| view(shard, &[2, 3])).collect();
+    let returned = Arc::new(AtomicUsize::new(0));
+    let memory: Memory = Arc::new(Lent(Arc::clone(&returned)));
+    let tensor = ShardedTensor::from_local(&metadata, &[1, 0], &views, &memory).unwrap();
+    drop(memory);
+    let exported = tensor.memory(1).unwrap();
+    assert_eq!(tensor.view(1).unwrap().first(), views[0].first());
+    drop(tensor);
+    assert_eq!(returned.load(Ordering::SeqCst), 0);
+    drop(exported);
+    assert_eq!(returned.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn local_shards_must_be_as_many_as_their_indices() {
+    let metadata = chunks(0, 2, &[4, 3]);
+    let mut data = [0f32; 6];
+    let memory: Memory = Arc::new(());
+    let views = [view(&mut data, &[2, 3])];
+    let refused = ShardedTensor::from_local(&metadata, &[0, 1], &views, &memory);
+    assert!(matches!(refused.err(), Some(Error::InvalidArgument { argument: "shard_count", .. })));
+    let refused = ShardedTensor::from_local(&metadata, &[], &views, &memory);
+    assert!(matches!(refused.err(), Some(Error::InvalidArgument { argument: "shard_count", .. })));
+}
+
+#[test]
+fn a_tensor_has_the_communicator_that_it_was_given() {
+    let tensor = ShardedTensor::new(&chunks(0, 2, &[4, 3]), &[0], Fill::Zero).unwrap();
+    assert_eq!(tensor.communicator(), None);
+    assert_eq!(tensor.with_communicator(5).communicator(), Some(5));
+}
