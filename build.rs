@@ -22,6 +22,7 @@ const SECTIONS: &[&str] = &[
     "chunk",
     "metadata",
     "tensor",
+    "dlpack",
     "builder",
     "custom_spec",
     "sharded_tensor",

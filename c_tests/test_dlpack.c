@@ -72,9 +72,88 @@ static void dlpack_tensors_on_a_device_are_refused(void) {
   CHECK_OK(shardspec_spec_free(spec, &err));
 }
 
+static int given_back;
+static void give_back(void *ctx) { given_back += *(int *)ctx; }
+
+static void memory_lent_to_dlpack_comes_back_once(void) {
+  float data[4][3];
+  int64_t shape[] = {4, 3};
+  int amount = 1;
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  shardspec_managed_tensor *managed;
+  shardspec_legacy_managed_tensor *legacy;
+  shardspec_tensor_view view = view_of(data, FLOAT32, shape, 2);
+  CHECK_OK(shardspec_managed_tensor_new(&view, SHARDSPEC_DLPACK_READ_ONLY, &amount, give_back,
+                                        &managed, &err));
+  shape[0] = 7; /* The view was copied. */
+  DLManagedTensorVersioned *theirs = shardspec_managed_tensor_to_dlpack(managed);
+  CHECK(theirs->version.major == 1 && theirs->version.minor == 0);
+  CHECK(theirs->flags == DLPACK_FLAG_BITMASK_READ_ONLY);
+  CHECK(theirs->dl_tensor.data == data && theirs->dl_tensor.ndim == 2);
+  CHECK(theirs->dl_tensor.shape[0] == 4 && theirs->dl_tensor.shape[1] == 3);
+  CHECK(theirs->dl_tensor.strides[0] == 3 && theirs->dl_tensor.strides[1] == 1);
+  CHECK_EQUAL(given_back, 0);
+  theirs->deleter(theirs);
+  CHECK_EQUAL(given_back, 1);
+
+  shape[0] = 4;
+  CHECK_OK(shardspec_managed_tensor_new_legacy(&view, &amount, give_back, &legacy, &err));
+  DLManagedTensor *older = shardspec_legacy_managed_tensor_to_dlpack(legacy);
+  CHECK(older->dl_tensor.data == data && older->dl_tensor.strides[0] == 3);
+  older->deleter(older);
+  CHECK_EQUAL(given_back, 2);
+
+  CHECK_OK(shardspec_managed_tensor_new(&view, 0, NULL, NULL, &managed, &err));
+  managed->deleter(managed);
+}
+
+static void what_was_handed_over_can_be_handed_on(void) {
+  float data[4][3];
+  int64_t shape[] = {4, 3};
+  int amount = 1;
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  shardspec_managed_tensor *first, *second;
+  shardspec_tensor_view view = view_of(data, FLOAT32, shape, 2);
+  given_back = 0;
+  CHECK_OK(shardspec_managed_tensor_new(&view, 0, &amount, give_back, &first, &err));
+  CHECK_OK(shardspec_managed_tensor_new(&first->tensor, 0, first, first->deleter, &second, &err));
+  CHECK(second->tensor.data == data && given_back == 0);
+  second->deleter(second);
+  CHECK_EQUAL(given_back, 1);
+}
+
+static int state_left;
+static char steps[8];
+static int32_t enter(void) { return strcat(steps, "<"), 7; }
+static void leave(int32_t state) { strcat(steps, ">"), state_left = state; }
+static void let_go(void *ctx) {
+  strcat(steps, "x");
+  memset(ctx, 0xff, sizeof(shardspec_entered)); /* It may be freed: nobody reads it any more. */
+}
+
+static void a_runtime_is_entered_and_left_around_what_is_let_go(void) {
+  float data[4][3];
+  int64_t shape[] = {4, 3};
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  shardspec_managed_tensor *managed;
+  shardspec_tensor_view view = view_of(data, FLOAT32, shape, 2);
+  shardspec_entered entered = {sizeof entered, enter, let_go, &entered, leave};
+  CHECK_OK(shardspec_managed_tensor_new(&view, 0, &entered, shardspec_destroy_entered, &managed, &err));
+  CHECK_TEXT(steps, "");
+  managed->deleter(managed);
+  CHECK_TEXT(steps, "<x>");
+  CHECK_EQUAL(state_left, 7);
+  memset(&entered, 0, sizeof entered);
+  shardspec_destroy_entered(&entered);
+  shardspec_destroy_entered(NULL);
+}
+
 int main(void) {
   dlpack_tensors_are_scattered_and_gathered();
   views_of_shards_are_dlpack_tensors();
   dlpack_tensors_on_a_device_are_refused();
+  memory_lent_to_dlpack_comes_back_once();
+  what_was_handed_over_can_be_handed_on();
+  a_runtime_is_entered_and_left_around_what_is_let_go();
   return 0;
 }

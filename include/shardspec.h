@@ -206,6 +206,26 @@ shardspec_status shardspec_version_text(char *buffer,
 /* Ends the life of a callback's `ctx`. */
 typedef void (*shardspec_destroy_fn)(void *ctx);
 
+/* Enters a runtime: what a thread has to do before it may run any of it. The answer is for `leave`. */
+typedef int32_t (*shardspec_enter_fn)(void);
+
+/* Leaves a runtime. */
+typedef void (*shardspec_leave_fn)(int32_t state);
+
+/* A `ctx` whose life ends inside of a runtime, for `shardspec_destroy_entered`. */
+typedef struct shardspec_entered {
+  /* `sizeof(shardspec_entered)`. */
+  uint64_t struct_size;
+  /* Called first. */
+  shardspec_enter_fn enter;
+  /* Called next. */
+  shardspec_destroy_fn destroy;
+  /* What `destroy` is given. */
+  void *ctx;
+  /* Called last, with what `enter` returned. */
+  shardspec_leave_fn leave;
+} shardspec_entered;
+
 /*
  Whether two objects of the same type, made with the same `equal`, are equal: 0 or not 0. Asked of
  any two of them, in any order; it must be an equivalence.
@@ -223,6 +243,19 @@ typedef uint64_t (*shardspec_hash_fn)(void *ctx);
  below.
  */
 #define SHARDSPEC_USER_STATUS 1000
+
+/*
+ A `destroy` or `release` for objects of a runtime that a thread has to enter before it touches
+ them: pass this function, and as its `ctx` the address of a `shardspec_entered`. That is read
+ before anything is called, so `destroy` may free it. Functions in it may be NULL.
+
+ Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`: an object is let go at
+ once, on whatever thread, and no line of Python has to run, which an exception under way would
+ not survive.
+
+ Can't fail. Threads: any. Since: ABI 0.
+ */
+void shardspec_destroy_entered(void *ctx);
 
 /* ================================================================================================
  * Element types.
@@ -1150,6 +1183,87 @@ shardspec_status shardspec_metadata_gather(const shardspec_metadata *metadata,
                                            const struct shardspec_tensor_view *full,
                                            const struct shardspec_copy_options *options,
                                            shardspec_error *err);
+
+/* ================================================================================================
+ * DLPack: tensors handed to other libraries, without a copy.
+ *
+ * A managed tensor is a view together with the function that gives its memory back. Whoever is handed
+ * one uses the memory for as long as it likes and then calls `tensor->deleter(tensor)`, once, on any
+ * thread.
+ *
+ * There are two forms, `shardspec_managed_tensor` and, for those who know only what was before DLPack
+ * 1.0, `shardspec_legacy_managed_tensor`. They have the layouts of DLPack's
+ * `DLManagedTensorVersioned` and `DLManagedTensor`, so they may be handed on by a cast.
+ *
+ * What other libraries hand over is lent to this one with its `deleter` as `release` and itself as
+ * `ctx`.
+ *
+ * Source: `dlpack.h` 1.0.
+ */
+
+/* The version of DLPack that managed tensors say they are of. */
+#define SHARDSPEC_DLPACK_MAJOR_VERSION 1
+/* The version of DLPack that managed tensors say they are of. */
+#define SHARDSPEC_DLPACK_MINOR_VERSION 0
+/* Flag: the memory must not be written. */
+#define SHARDSPEC_DLPACK_READ_ONLY 1
+/* Flag: the memory is a copy, which nobody else uses. */
+#define SHARDSPEC_DLPACK_IS_COPIED 2
+
+/* A tensor to hand over. The layout of DLPack's `DLManagedTensorVersioned`. */
+typedef struct shardspec_managed_tensor {
+  /* `SHARDSPEC_DLPACK_MAJOR_VERSION`. */
+  uint32_t major;
+  /* `SHARDSPEC_DLPACK_MINOR_VERSION`. */
+  uint32_t minor;
+  /* For `deleter`. */
+  void *manager_ctx;
+  /* Gives the memory back and frees this struct, which is its argument. */
+  shardspec_destroy_fn deleter;
+  /* `SHARDSPEC_DLPACK_...` flags, or'ed. */
+  uint64_t flags;
+  /* The tensor. Its strides are there, also where it is row-major. */
+  shardspec_tensor_view tensor;
+} shardspec_managed_tensor;
+
+/* A tensor to hand over. The layout of DLPack's `DLManagedTensor`. */
+typedef struct shardspec_legacy_managed_tensor {
+  /* The tensor. Its strides are there, also where it is row-major. */
+  shardspec_tensor_view tensor;
+  /* For `deleter`. */
+  void *manager_ctx;
+  /* Gives the memory back and frees this struct, which is its argument. */
+  shardspec_destroy_fn deleter;
+} shardspec_legacy_managed_tensor;
+
+/*
+ A managed tensor of the memory that `view` describes, to hand to another library. `flags` are
+ `SHARDSPEC_DLPACK_...` flags, or'ed, or 0.
+
+ Ownership: the memory is lent until `release(ctx)`, which may be NULL, is called, exactly once: by
+ the managed tensor's deleter, or before a call that fails returns. `view` itself is copied. The
+ caller hands `*out` on, or calls its deleter. Errors: INVALID_ARGUMENT for other flags,
+ UNSUPPORTED_DEVICE, UNSUPPORTED for elements smaller than a byte, OVERFLOW, NULL_ARGUMENT,
+ OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_managed_tensor_new(const shardspec_tensor_view *view,
+                                              uint64_t flags,
+                                              void *ctx,
+                                              shardspec_destroy_fn release,
+                                              struct shardspec_managed_tensor **out,
+                                              shardspec_error *err);
+
+/*
+ As `shardspec_managed_tensor_new`, in the older form, which has no flags: whoever is handed it may
+ write the memory.
+
+ Ownership, errors, threads: as `shardspec_managed_tensor_new`. Since: ABI 0.
+ */
+shardspec_status shardspec_managed_tensor_new_legacy(const shardspec_tensor_view *view,
+                                                     void *ctx,
+                                                     shardspec_destroy_fn release,
+                                                     struct shardspec_legacy_managed_tensor **out,
+                                                     shardspec_error *err);
 
 /* ================================================================================================
  * Building metadata.

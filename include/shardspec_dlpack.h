@@ -37,6 +37,20 @@ static inline DLTensor *shardspec_tensor_view_to_dlpack(shardspec_tensor_view *v
   return SHARDSPEC_DLPACK_CAST(DLTensor *, view);
 }
 
+/* Memory of this library's as others take it; they call its deleter. */
+#ifdef DLPACK_MAJOR_VERSION
+static inline DLManagedTensorVersioned *
+shardspec_managed_tensor_to_dlpack(shardspec_managed_tensor *tensor) {
+  return SHARDSPEC_DLPACK_CAST(DLManagedTensorVersioned *, tensor);
+}
+#endif
+
+/* The same for those who know only what was before DLPack 1.0. */
+static inline DLManagedTensor *
+shardspec_legacy_managed_tensor_to_dlpack(shardspec_legacy_managed_tensor *tensor) {
+  return SHARDSPEC_DLPACK_CAST(DLManagedTensor *, tensor);
+}
+
 #if defined(__cplusplus)
 #define SHARDSPEC_DLPACK_CHECK(condition) static_assert(condition, #condition)
 #elif __STDC_VERSION__ >= 201112L
@@ -67,6 +81,11 @@ SHARDSPEC_DLPACK_CHECK_FIELD(shardspec_tensor_view, shape, DLTensor, shape);
 SHARDSPEC_DLPACK_CHECK_FIELD(shardspec_tensor_view, strides, DLTensor, strides);
 SHARDSPEC_DLPACK_CHECK_FIELD(shardspec_tensor_view, byte_offset, DLTensor, byte_offset);
 
+SHARDSPEC_DLPACK_CHECK(sizeof(shardspec_legacy_managed_tensor) == sizeof(DLManagedTensor));
+SHARDSPEC_DLPACK_CHECK_FIELD(shardspec_legacy_managed_tensor, tensor, DLManagedTensor, dl_tensor);
+SHARDSPEC_DLPACK_CHECK_FIELD(shardspec_legacy_managed_tensor, manager_ctx, DLManagedTensor, manager_ctx);
+SHARDSPEC_DLPACK_CHECK_FIELD(shardspec_legacy_managed_tensor, deleter, DLManagedTensor, deleter);
+
 SHARDSPEC_DLPACK_CHECK_VALUE(SHARDSPEC_DL_CPU, kDLCPU);
 SHARDSPEC_DLPACK_CHECK_VALUE(SHARDSPEC_DL_CUDA_HOST, kDLCUDAHost);
 SHARDSPEC_DLPACK_CHECK_VALUE(SHARDSPEC_DL_ROCM_HOST, kDLROCMHost);
@@ -85,6 +104,16 @@ SHARDSPEC_DLPACK_CHECK_VALUE(SHARDSPEC_DTYPE_COMPLEX, kDLComplex);
 #error "shardspec knows DLPack up to version 1: a newer one has other structs"
 #endif
 SHARDSPEC_DLPACK_CHECK_VALUE(SHARDSPEC_DTYPE_BOOL, kDLBool);
+SHARDSPEC_DLPACK_CHECK_VALUE(SHARDSPEC_DLPACK_MAJOR_VERSION, DLPACK_MAJOR_VERSION);
+SHARDSPEC_DLPACK_CHECK_VALUE(SHARDSPEC_DLPACK_READ_ONLY, DLPACK_FLAG_BITMASK_READ_ONLY);
+SHARDSPEC_DLPACK_CHECK_VALUE(SHARDSPEC_DLPACK_IS_COPIED, DLPACK_FLAG_BITMASK_IS_COPIED);
+SHARDSPEC_DLPACK_CHECK(sizeof(shardspec_managed_tensor) == sizeof(DLManagedTensorVersioned));
+SHARDSPEC_DLPACK_CHECK_FIELD(shardspec_managed_tensor, major, DLManagedTensorVersioned, version.major);
+SHARDSPEC_DLPACK_CHECK_FIELD(shardspec_managed_tensor, minor, DLManagedTensorVersioned, version.minor);
+SHARDSPEC_DLPACK_CHECK_FIELD(shardspec_managed_tensor, manager_ctx, DLManagedTensorVersioned, manager_ctx);
+SHARDSPEC_DLPACK_CHECK_FIELD(shardspec_managed_tensor, deleter, DLManagedTensorVersioned, deleter);
+SHARDSPEC_DLPACK_CHECK_FIELD(shardspec_managed_tensor, flags, DLManagedTensorVersioned, flags);
+SHARDSPEC_DLPACK_CHECK_FIELD(shardspec_managed_tensor, tensor, DLManagedTensorVersioned, dl_tensor);
 #if DLPACK_MINOR_VERSION >= 1
 SHARDSPEC_DLPACK_CHECK_VALUE(SHARDSPEC_DTYPE_FLOAT8_E3M4, kDLFloat8_e3m4);
 SHARDSPEC_DLPACK_CHECK_VALUE(SHARDSPEC_DTYPE_FLOAT8_E4M3, kDLFloat8_e4m3);

@@ -70,6 +70,7 @@ int main(void) {
   misuse_specs();
   misuse_metadata();
   misuse_copies();
+  misuse_dlpack();
   misuse_custom_specs();
   misuse_sharded_tensors();
   /* What was used rightly survived all of it. */

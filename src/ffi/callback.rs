@@ -35,3 +35,49 @@ pub type shardspec_hash_fn = Option<unsafe extern "C" fn(ctx: *mut c_void) -> u6
 
 /// Ends the life of a callback's `ctx`.
 pub type shardspec_destroy_fn = Option<unsafe extern "C" fn(ctx: *mut c_void)>;
+
+/// Enters a runtime: what a thread has to do before it may run any of it. The answer is for `leave`.
+pub type shardspec_enter_fn = Option<unsafe extern "C" fn() -> i32>;
+
+/// Leaves a runtime.
+pub type shardspec_leave_fn = Option<unsafe extern "C" fn(state: i32)>;
+
+/// A `ctx` whose life ends inside of a runtime, for `shardspec_destroy_entered`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct shardspec_entered {
+    /// `sizeof(shardspec_entered)`.
+    pub struct_size: u64,
+    /// Called first.
+    pub enter: shardspec_enter_fn,
+    /// Called next.
+    pub destroy: shardspec_destroy_fn,
+    /// What `destroy` is given.
+    pub ctx: *mut c_void,
+    /// Called last, with what `enter` returned.
+    pub leave: shardspec_leave_fn,
+}
+
+/// A `destroy` or `release` for objects of a runtime that a thread has to enter before it touches
+/// them: pass this function, and as its `ctx` the address of a `shardspec_entered`. That is read
+/// before anything is called, so `destroy` may free it. Functions in it may be NULL.
+///
+/// Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`: an object is let go at
+/// once, on whatever thread, and no line of Python has to run, which an exception under way would
+/// not survive.
+///
+/// Can't fail. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_destroy_entered(ctx: *mut c_void) {
+    if ctx.is_null() {
+        return;
+    }
+    let shardspec_entered { enter, destroy, ctx, leave, .. } = *ctx.cast::<shardspec_entered>();
+    let state = enter.map_or(0, |enter| enter());
+    if let Some(destroy) = destroy {
+        destroy(ctx);
+    }
+    if let Some(leave) = leave {
+        leave(state);
+    }
+}

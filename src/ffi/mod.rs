@@ -20,6 +20,7 @@ pub mod builder;
 pub mod callback;
 pub mod chunk;
 pub mod custom_spec;
+pub mod dlpack;
 pub mod dtype;
 pub mod error;
 pub mod metadata;
