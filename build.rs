@@ -23,6 +23,7 @@ const SECTIONS: &[&str] = &[
     "metadata",
     "tensor",
     "dlpack",
+    "custom_placement",
     "builder",
     "custom_spec",
     "sharded_tensor",

@@ -408,7 +408,8 @@ shardspec_status shardspec_tensor_properties_init(struct shardspec_tensor_proper
  *
  * A placement is an owner and a device, written as torch writes it: "rank:1/cuda:0",
  * "trainer0/cpu", "cuda:1"; without a device, "cpu" is meant. Wherever shards or specs take
- * placements, they take these texts; the functions here take them apart.
+ * placements, they take these texts; functions whose names end in `_placed` take handles in their
+ * place, also those of placements of your own types. The functions here take placements apart.
  *
  * Source: `torch.distributed._remote_device` and `DevicePlacementSpec`.
  */
@@ -470,7 +471,7 @@ shardspec_status shardspec_placement_parse(const char *text,
                                            shardspec_error *err);
 
 /*
- Frees a placement. NULL is fine. Specs and metadata made with its text are not concerned.
+ Frees a placement. NULL is fine. Specs and metadata made with it are not concerned.
 
  Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
  uses the handle: a call under way finishes. Since: ABI 0.
@@ -479,8 +480,8 @@ shardspec_status shardspec_placement_free(struct shardspec_placement *placement,
                                           shardspec_error *err);
 
 /*
- Writes the canonical text, with the device, into `buffer`: "rank:1/cpu" for "rank:1".
- A text answer as in `shardspec_status_text`.
+ Writes the canonical text, with the device, into `buffer`: "rank:1/cpu" for "rank:1"; of a type of
+ your own, the text it was made with. A text answer as in `shardspec_status_text`.
 
  Errors: INVALID_HANDLE, BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */
@@ -489,6 +490,18 @@ shardspec_status shardspec_placement_text(const struct shardspec_placement *plac
                                           size_t capacity,
                                           size_t *needed,
                                           shardspec_error *err);
+
+/*
+ Writes the name of the placement's type into `buffer`: "device", or that of a type of your own.
+ A text answer as in `shardspec_status_text`.
+
+ Errors: INVALID_HANDLE, BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_placement_type_name(const struct shardspec_placement *placement,
+                                               char *buffer,
+                                               size_t capacity,
+                                               size_t *needed,
+                                               shardspec_error *err);
 
 /*
  The rank that owns the placement, or -1 where no rank does.
@@ -515,7 +528,8 @@ shardspec_status shardspec_placement_worker_name(const struct shardspec_placemen
 /*
  The device's type, a `SHARDSPEC_DEVICE_...` constant.
 
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: NOT_FOUND for a placement of a type of your own, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_placement_device_type(const struct shardspec_placement *placement,
                                                  int32_t *out,
@@ -524,14 +538,15 @@ shardspec_status shardspec_placement_device_type(const struct shardspec_placemen
 /*
  The device's index, or -1 where it has none.
 
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: as `shardspec_placement_device_type`. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_placement_device_index(const struct shardspec_placement *placement,
                                                   int32_t *out,
                                                   shardspec_error *err);
 
 /*
- Whether two placements have the same canonical text: 1 or 0.
+ Whether two placements have the same canonical text: 1 or 0. Of a type of your own, its `equal`
+ decides; placements of different types are never equal.
 
  Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */
@@ -604,6 +619,20 @@ shardspec_status shardspec_spec_new_chunk_named(const char *dim_name,
                                                 shardspec_error *err);
 
 /*
+ As `shardspec_spec_new_chunk`, with placements by their handles. The dimension is `dim`, or where
+ `dim_name` is not NULL the one of that name.
+
+ Ownership: the handles stay the caller's. Errors: as `shardspec_spec_new_chunk`; INVALID_HANDLE,
+ INVALID_ARGUMENT for an empty name. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_new_chunk_placed(int64_t dim,
+                                                 const char *dim_name,
+                                                 const shardspec_placement *const *placements,
+                                                 size_t placement_count,
+                                                 struct shardspec_spec **out,
+                                                 shardspec_error *err);
+
+/*
  A spec that lists its shards: boxes of any sizes, all with the same number of dimensions, that
  overlap nowhere. A shard with a size of 0 owns nothing and overlaps nothing.
 
@@ -637,6 +666,22 @@ shardspec_status shardspec_spec_new_enumerable_flat(size_t ndim,
                                                     shardspec_error *err);
 
 /*
+ As `shardspec_spec_new_enumerable_flat`, with placements by their handles.
+
+ Ownership: the handles stay the caller's. Errors, threads: as
+ `shardspec_spec_new_enumerable_flat`; INVALID_HANDLE. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_new_enumerable_placed(size_t ndim,
+                                                      const int64_t *offsets,
+                                                      const int64_t *sizes,
+                                                      size_t shard_count,
+                                                      const shardspec_placement *const *placements,
+                                                      size_t placement_count,
+                                                      const uint32_t *placement_indices,
+                                                      struct shardspec_spec **out,
+                                                      shardspec_error *err);
+
+/*
  The spec that cuts a tensor into these shards: a chunk spec when cutting so gives exactly these
  boxes, in whatever order they come, and else an enumerable spec of them. A single shard makes an
  enumerable spec: nothing tells which dimension was cut.
@@ -663,6 +708,22 @@ shardspec_status shardspec_spec_infer_flat(size_t ndim,
                                            const uint32_t *placement_indices,
                                            struct shardspec_spec **out,
                                            shardspec_error *err);
+
+/*
+ As `shardspec_spec_infer_flat`, with placements by their handles.
+
+ Ownership: the handles stay the caller's. Errors, threads: as `shardspec_spec_infer_flat`;
+ INVALID_HANDLE. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_infer_placed(size_t ndim,
+                                             const int64_t *offsets,
+                                             const int64_t *sizes,
+                                             size_t shard_count,
+                                             const shardspec_placement *const *placements,
+                                             size_t placement_count,
+                                             const uint32_t *placement_indices,
+                                             struct shardspec_spec **out,
+                                             shardspec_error *err);
 
 /*
  Frees a spec. NULL is fine. Metadata made by it is not concerned.
@@ -978,6 +1039,17 @@ shardspec_status shardspec_metadata_placement_text(const struct shardspec_metada
                                                    shardspec_error *err);
 
 /*
+ A placement, by the number that `shardspec_metadata_placement_text` knows it by.
+
+ Ownership: the caller frees `*out`. Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT,
+ OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_placement(const struct shardspec_metadata *metadata,
+                                              size_t placement_index,
+                                              shardspec_placement **out,
+                                              shardspec_error *err);
+
+/*
  Writes the indices of the shards that live on `rank` into `indices`, ascending; how many they are
  goes to `*needed` (may be NULL). With capacity 0, `indices` may be NULL and only that is told. A
  rank that owns no shard has 0.
@@ -1264,6 +1336,65 @@ shardspec_status shardspec_managed_tensor_new_legacy(const shardspec_tensor_view
                                                      shardspec_destroy_fn release,
                                                      struct shardspec_legacy_managed_tensor **out,
                                                      shardspec_error *err);
+
+/* ================================================================================================
+ * Placements of your own.
+ *
+ * A place that an owner and a device can't say: a rack, a storage tier, a node of your scheduler. It
+ * is a type's name, a text to show, the rank that reaches it if there is one, and a `ctx` that the
+ * library only keeps. It goes wherever a placement's handle goes and comes back from metadata as it
+ * was.
+ *
+ * Source: torch's abstract class `PlacementSpec`.
+ */
+
+/* What a type of placement does. */
+typedef struct shardspec_placement_vtable {
+  /* `sizeof(shardspec_placement_vtable)`. */
+  uint64_t struct_size;
+  /* Ends the life of `ctx`; NULL: nothing to end. */
+  shardspec_destroy_fn destroy;
+  /* Whether two placements of this type are the same place; NULL: they are when their texts are. */
+  shardspec_equal_fn equal;
+  /*
+   A hash that is equal for equal placements, asked only where there is an `equal`; NULL: only the
+   type's name is hashed, and a list of many different placements takes long to make.
+   */
+  shardspec_hash_fn hash;
+} shardspec_placement_vtable;
+
+/*
+ A placement of a type of your own, called `type_name`. Names with a dot, such as "acme.rack", are
+ never those of types that later versions build in. `text` is what is shown of it; `rank` is the
+ rank that owns it, or -1 where none does: it is what `shardspec_metadata_shards_of_rank` and
+ everything that sends goes by. `vtable` may be NULL: then nothing ends the life of `ctx`, and
+ placements are equal when their texts are.
+
+ Ownership: texts and table are copied; `ctx` is the placement's from here on, whatever this
+ returns, until `destroy` ends it: when the handle was freed and no spec or metadata holds the
+ placement any more. The caller frees `*out`. Errors: INVALID_ARGUMENT for the type name "device",
+ an empty name or text, a rank below -1 or a table of a wrong struct_size, NULL_ARGUMENT,
+ OUT_OF_MEMORY. Threads: any; the functions may run on several at once. Since: ABI 0.
+ */
+shardspec_status shardspec_placement_new_custom(const char *type_name,
+                                                const char *text,
+                                                int64_t rank,
+                                                const struct shardspec_placement_vtable *vtable,
+                                                void *ctx,
+                                                shardspec_placement **out,
+                                                shardspec_error *err);
+
+/*
+ The `ctx` of a placement of your own type. It lives as long as the placement: keep the handle while
+ you use it.
+
+ Ownership: it stays the placement's. Errors: NOT_FOUND for a placement of another type than
+ `type_name`, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_placement_custom_ctx(const shardspec_placement *placement,
+                                                const char *type_name,
+                                                void **out,
+                                                shardspec_error *err);
 
 /* ================================================================================================
  * Building metadata.

@@ -1,4 +1,4 @@
-//! Specs of a Rust user's own: the trait is all that the rest of the crate asks for.
+//! Specs and placements of a Rust user's own: the traits are all that the rest of the crate asks for.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,8 +11,8 @@ use ndarray::{RawArrayView, arr2};
 use shardspec::copy::{CopyOptions, Cut, Extraction, HostView};
 use shardspec::core::spec::{BUILT_IN_TYPE_NAMES, check_own_type_name};
 use shardspec::core::{
-    ChunkShardingSpec, Error, Placement, Placements, Result, ShardedTensorMetadata, ShardingDim,
-    ShardingSpec, Shards, TensorProperties, TensorShape,
+    ChunkShardingSpec, CustomPlacement, Error, Placement, Placements, Result,
+    ShardedTensorMetadata, ShardingDim, ShardingSpec, Shards, TensorProperties, TensorShape,
 };
 
 /// Splits the rows at one place, as a fraction of them.
@@ -53,6 +53,55 @@ impl Cut for SplitAt {
         // SAFETY: the shard is row-major and has at least one element.
         unsafe { first.write(index as f32) };
         Ok(())
+    }
+}
+
+/// A shelf in a rack, of which only the rack matters.
+#[derive(Debug)]
+struct Rack {
+    number: u64,
+    text: String,
+    rank: Option<i64>,
+}
+
+impl CustomPlacement for Rack {
+    fn type_name(&self) -> &str {
+        "test.rack"
+    }
+
+    fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn rank(&self) -> Option<i64> {
+        self.rank
+    }
+
+    fn equals(&self, other: &dyn CustomPlacement) -> bool {
+        other.downcast_ref().is_some_and(|other: &Self| other.number == self.number)
+    }
+
+    fn hash_value(&self) -> u64 {
+        self.number
+    }
+}
+
+fn rack(number: u64, shelf: u64) -> Placement {
+    let text = format!("rack {number}, shelf {shelf}");
+    Placement::custom(Rack { number, text, rank: Some(number.cast_signed()) }).unwrap()
+}
+
+/// A place that is what it is called.
+#[derive(Debug)]
+struct Called(&'static str, &'static str);
+
+impl CustomPlacement for Called {
+    fn type_name(&self) -> &str {
+        self.0
+    }
+
+    fn text(&self) -> &str {
+        self.1
     }
 }
 
@@ -103,4 +152,45 @@ fn a_type_of_ones_own_has_a_name_of_its_own() {
         let refused = check_own_type_name(name).unwrap_err();
         assert!(matches!(refused, Error::InvalidArgument { argument: "type_name", .. }), "{name}");
     }
+}
+
+#[test]
+fn equal_placements_are_stored_once_whatever_their_types() {
+    let of_shard = |shard: u64| match shard % 3 {
+        0 => rack(shard % 2, shard),
+        1 => Placement::custom(Called("test.called", "rank:0/cpu")).unwrap(),
+        _ => Placement::on_rank(0).unwrap(),
+    };
+    let placements = Placements::new((0..60).map(of_shard)).unwrap();
+    let texts: Vec<String> = placements.distinct().iter().map(ToString::to_string).collect();
+    assert_eq!(texts, ["rack 0, shelf 0", "rank:0/cpu", "rank:0/cpu", "rack 1, shelf 3"]);
+    let again = Placements::new((0..60).map(|shard| of_shard(shard + 60))).unwrap();
+    assert_eq!(placements, again);
+    let reordered = Placements::new((1..61).map(of_shard)).unwrap();
+    assert_ne!(placements, reordered);
+    let indices: Vec<u32> = (0..60).collect();
+    let table: Vec<Placement> = (0..60).map(of_shard).collect();
+    assert_eq!(placements, Placements::from_table(&table, &indices).unwrap());
+}
+
+#[test]
+fn a_placement_of_ones_own_tells_its_type_and_its_rank_and_no_device() {
+    let own = rack(7, 1);
+    assert_eq!((own.type_name(), own.rank(), own.worker_name()), ("test.rack", Some(7), None));
+    assert!(own.device().is_none());
+    assert_eq!(own.as_custom().unwrap().downcast_ref::<Rack>().unwrap().number, 7);
+    let device = Placement::on_rank(7).unwrap();
+    assert_eq!(device.type_name(), Placement::TYPE_NAME);
+    assert!(device.as_custom().is_none());
+    assert_ne!(own, device);
+}
+
+#[test]
+fn a_placement_needs_a_type_of_its_own_a_text_and_no_negative_rank() {
+    for (type_name, text) in [("", "here"), ("device", "here"), ("test.called", "")] {
+        assert!(Placement::custom(Called(type_name, text)).is_err(), "{type_name:?} {text:?}");
+    }
+    let rack = Rack { number: 1, text: "rack 1".into(), rank: Some(-1) };
+    let refused = Placement::custom(rack).unwrap_err();
+    assert!(matches!(refused, Error::TooSmall { argument: "rank", value: -1, .. }), "{refused}");
 }

@@ -108,8 +108,8 @@ fn placements_are_read_as_torch_reads_them() {
             let answer = json!({
                 "worker": ours.worker_name(),
                 "rank": ours.rank(),
-                "device": ours.device().device_type().name(),
-                "index": ours.device().index(),
+                "device": ours.device().unwrap().device_type().name(),
+                "index": ours.device().unwrap().index(),
                 "text": ours.to_string(),
             });
             assert_eq!(answer, *torch, "{text:?}");

@@ -156,7 +156,7 @@ fn d7_errors_name_the_shards_the_dimension_and_the_box() {
 /// torch keeps an index in 8 bits: `cuda:128` becomes `cuda:-128`, which it can't read back.
 #[test]
 fn d8_device_indices_above_127_are_refused() {
-    assert_eq!(Placement::parse("rank:0/cuda:127").unwrap().device().index(), Some(127));
+    assert_eq!(Placement::parse("rank:0/cuda:127").unwrap().device().unwrap().index(), Some(127));
     for text in ["cuda:128", "rank:0/cuda:128", "cuda:256", "worker/cuda:99999999999999999999"] {
         let refused = Placement::parse(text);
         // Without a worker, what is no device would be a worker's name, were it not for the ':'.

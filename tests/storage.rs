@@ -11,8 +11,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicIsize, Ordering};
 
 use shardspec::core::{
-    ChunkShardingSpec, EnumerableShardingSpec, Placement, Placements, ShardingDim, ShardingSpec,
-    Shards, TensorProperties, TensorShape,
+    ChunkShardingSpec, CustomPlacement, EnumerableShardingSpec, Placement, Placements, ShardingDim,
+    ShardingSpec, Shards, TensorProperties, TensorShape,
 };
 
 /// Bytes that are allocated and not freed.
@@ -53,6 +53,24 @@ fn bytes_a_shard<T>(make: impl FnOnce() -> T) -> (f64, T) {
     ((LIVE.load(Ordering::Relaxed) - before) as f64 / SHARDS as f64, made)
 }
 
+/// A placement of which all differ.
+#[derive(Debug)]
+struct Own;
+
+impl CustomPlacement for Own {
+    fn type_name(&self) -> &str {
+        "test.own"
+    }
+
+    fn text(&self) -> &str {
+        "somewhere"
+    }
+
+    fn equals(&self, _: &dyn CustomPlacement) -> bool {
+        false
+    }
+}
+
 fn row(index: usize, ndim: usize) -> impl Iterator<Item = i64> {
     (0..ndim).map(move |dim| if dim == 0 { index as i64 } else { 0 })
 }
@@ -84,6 +102,13 @@ fn a_million_shards_cost_their_numbers_and_32_bytes_each_and_are_stored_once() {
         });
         assert!(bytes < 0.01, "{ndim}-D, metadata: {bytes} bytes a shard more");
         drop((spec, metadata));
+
+        // Placements of the user's own cost no more, beyond what they are themselves.
+        let own: Vec<Placement> = (0..64).map(|_| Placement::custom(Own).unwrap()).collect();
+        let on_own = (0..SHARDS).map(|index| own[index % 64].clone());
+        let (bytes, spec) = bytes_a_shard(|| spec_of_rows(ndim, Placements::new(on_own).unwrap()));
+        assert!(bytes <= allowed, "{ndim}-D, placements of an own type: {bytes} bytes a shard");
+        drop((spec, own));
 
         let on_many = (0..SHARDS).map(|index| Placement::on_rank(index as i64).unwrap());
         let (bytes, spec) = bytes_a_shard(|| spec_of_rows(ndim, Placements::new(on_many).unwrap()));

@@ -71,6 +71,7 @@ int main(void) {
   misuse_metadata();
   misuse_copies();
   misuse_dlpack();
+  misuse_custom_placements();
   misuse_custom_specs();
   misuse_sharded_tensors();
   /* What was used rightly survived all of it. */

@@ -109,6 +109,7 @@ void misuse_specs(void);
 void misuse_metadata(void);
 void misuse_copies(void);
 void misuse_dlpack(void);
+void misuse_custom_placements(void);
 void misuse_custom_specs(void);
 void misuse_sharded_tensors(void);
 

@@ -27,7 +27,7 @@ pub use dtype::DataType;
 pub use error::{Error, Result};
 pub use infer::{InferredSpec, infer_sharding_spec};
 pub use metadata::ShardedTensorMetadata;
-pub use placement::Placement;
+pub use placement::{CustomPlacement, Placement};
 pub use properties::{Layout, MemoryFormat, TensorProperties};
 pub use region::Region;
 pub use shards::{Placements, Shard, ShardMetadata, Shards};

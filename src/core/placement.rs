@@ -1,14 +1,70 @@
-//! Where a shard lives: torch's `_remote_device` and `DevicePlacementSpec`.
+//! Where a shard lives: torch's `_remote_device` and `DevicePlacementSpec`, and types of the user's
+//! own.
 
+use std::any::Any;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use super::device::Device;
 use super::error::{Error, Result};
+use super::metadata::stable_hash;
+
+/// A placement of a type of the user's own: torch's abstract class `PlacementSpec`. Immutable.
+pub trait CustomPlacement: Any + fmt::Debug + Send + Sync {
+    /// The name of its type: not empty, and not [`Placement::TYPE_NAME`].
+    fn type_name(&self) -> &str;
+
+    /// The text to show: not empty.
+    fn text(&self) -> &str;
+
+    /// The rank that owns it, if one does; not negative.
+    fn rank(&self) -> Option<i64> {
+        None
+    }
+
+    /// Whether it is the same place as another of the same type name. An equivalence.
+    fn equals(&self, other: &dyn CustomPlacement) -> bool {
+        self.text() == other.text()
+    }
+
+    /// A hash that is equal for the same places, in every process.
+    fn hash_value(&self) -> u64 {
+        stable_hash(|hasher| self.text().hash(hasher))
+    }
+}
+
+impl dyn CustomPlacement {
+    /// The placement as what it really is, if it is a `T`.
+    pub fn downcast_ref<T: CustomPlacement>(&self) -> Option<&T> {
+        let any: &dyn Any = self;
+        any.downcast_ref()
+    }
+}
+
+/// A shared [`CustomPlacement`]. Behind a thin pointer, so that a placement has 24 bytes.
+#[derive(Clone)]
+struct Custom(Arc<Box<dyn CustomPlacement>>);
+
+impl PartialEq for Custom {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+            || (self.0.type_name() == other.0.type_name() && self.0.equals(&**other.0))
+    }
+}
+
+impl Eq for Custom {}
+
+impl Hash for Custom {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.type_name().hash(state);
+        self.0.hash_value().hash(state);
+    }
+}
 
 /// Which process owns a shard.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 enum Owner {
     /// The text names only a device.
     Local,
@@ -16,19 +72,47 @@ enum Owner {
     Rank(i64),
     /// A worker's name. Behind a thin pointer, so that a placement has 24 bytes.
     Worker(Arc<Box<str>>),
+    /// Whoever the user's own type says.
+    Custom(Custom),
 }
 
-/// Where a shard lives: an owner (a rank, a worker's name, or nobody in particular) and a device.
+/// Where a shard lives: an owner (a rank, a worker's name, or nobody in particular) and a device; or
+/// whatever a type of the user's own means by it.
 ///
 /// Its text form is torch's: `rank:1/cuda:0`, `trainer0/cpu`, `cuda:1`. Texts without a device
-/// mean `cpu`. Two placements are equal when their canonical texts are.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// mean `cpu`. Two placements are equal when their canonical texts are; those of the user's own types
+/// are when their types say so.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Placement {
     owner: Owner,
+    /// `cpu`, and without a meaning, where the user's own type says where it is.
     device: Device,
 }
 
 impl Placement {
+    /// The type of placements that are an owner and a device.
+    pub const TYPE_NAME: &str = "device";
+
+    /// A placement of the user's own type.
+    pub fn custom(placement: impl CustomPlacement) -> Result<Self> {
+        let type_name = placement.type_name();
+        if type_name.is_empty() {
+            return Err(Error::invalid("type_name", "it is empty; name the type"));
+        }
+        if type_name == Self::TYPE_NAME {
+            let problem = format!("{type_name:?} is the name of the built-in type; choose another");
+            return Err(Error::invalid("type_name", problem));
+        }
+        if placement.text().is_empty() {
+            return Err(Error::invalid("text", "it is empty; say where the placement is"));
+        }
+        if let Some(value) = placement.rank().filter(|rank| *rank < 0) {
+            return Err(Error::TooSmall { argument: "rank", value, least: 0 });
+        }
+        let owner = Owner::Custom(Custom(Arc::new(Box::new(placement))));
+        Ok(Self { owner, device: Device::CPU })
+    }
+
     /// The placement `rank:<rank>/cpu`. `rank` must not be negative.
     pub fn on_rank(rank: i64) -> Result<Self> {
         if rank < 0 {
@@ -80,8 +164,9 @@ impl Placement {
 
     /// The rank, if the owner is one.
     pub fn rank(&self) -> Option<i64> {
-        match self.owner {
-            Owner::Rank(rank) => Some(rank),
+        match &self.owner {
+            Owner::Rank(rank) => Some(*rank),
+            Owner::Custom(custom) => custom.0.rank(),
             _ => None,
         }
     }
@@ -94,9 +179,22 @@ impl Placement {
         }
     }
 
-    /// The device.
-    pub fn device(&self) -> Device {
-        self.device
+    /// The device; of the user's own types, none is known.
+    pub fn device(&self) -> Option<Device> {
+        self.as_custom().is_none().then_some(self.device)
+    }
+
+    /// The name of its type: [`Self::TYPE_NAME`], or that of the user's own.
+    pub fn type_name(&self) -> &str {
+        self.as_custom().map_or(Self::TYPE_NAME, CustomPlacement::type_name)
+    }
+
+    /// The placement of the user's own type, if it is one.
+    pub fn as_custom(&self) -> Option<&dyn CustomPlacement> {
+        match &self.owner {
+            Owner::Custom(custom) => Some(&**custom.0),
+            _ => None,
+        }
     }
 
     /// Whether both have the same owner: the same rank, the same worker, or nobody in particular.
@@ -120,6 +218,7 @@ impl fmt::Display for Placement {
             Owner::Local => write!(f, "{}", self.device),
             Owner::Rank(rank) => write!(f, "rank:{rank}/{}", self.device),
             Owner::Worker(name) => write!(f, "{name}/{}", self.device),
+            Owner::Custom(custom) => f.write_str(custom.0.text()),
         }
     }
 }

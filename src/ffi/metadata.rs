@@ -7,7 +7,7 @@
 
 use std::ffi::c_char;
 
-use crate::core::{Error, ShardedTensorMetadata, TensorShape};
+use crate::core::{Error, Placement, ShardedTensorMetadata, TensorShape};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{
@@ -285,13 +285,25 @@ pub unsafe extern "C" fn shardspec_metadata_placement_text(
 ) -> shardspec_status {
     guard(err, || {
         let metadata = handle::get("metadata", metadata)?;
-        let distinct = metadata.shards().placements().distinct();
-        let placement = distinct.get(placement_index).ok_or(Error::IndexOutOfRange {
-            argument: "placement_index",
-            index: placement_index as u64,
-            count: distinct.len() as u64,
-        })?;
+        let placement = distinct_placement(&metadata, placement_index)?;
         answer_text(buffer, capacity, needed, &placement.to_string())
+    })
+}
+
+/// A placement, by the number that `shardspec_metadata_placement_text` knows it by.
+///
+/// Ownership: the caller frees `*out`. Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_metadata_placement(
+    metadata: *const shardspec_metadata, placement_index: usize,
+    out: *mut *mut shardspec_placement, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let metadata = handle::get("metadata", metadata)?;
+        place.set(handle::insert(distinct_placement(&metadata, placement_index)?.clone())?);
+        Ok(())
     })
 }
 
@@ -358,6 +370,16 @@ pub unsafe extern "C" fn shardspec_metadata_hash(
         place.set(handle::get("metadata", metadata)?.hash_value());
         Ok(())
     })
+}
+
+/// One of the placements that differ.
+fn distinct_placement(metadata: &ShardedTensorMetadata, index: usize) -> Outcome<&Placement> {
+    let distinct = metadata.shards().placements().distinct();
+    Ok(distinct.get(index).ok_or(Error::IndexOutOfRange {
+        argument: "placement_index",
+        index: index as u64,
+        count: distinct.len() as u64,
+    })?)
 }
 
 /// Refuses a wanted place that is too small.

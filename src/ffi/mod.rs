@@ -19,6 +19,7 @@ pub(crate) mod border;
 pub mod builder;
 pub mod callback;
 pub mod chunk;
+pub mod custom_placement;
 pub mod custom_spec;
 pub mod dlpack;
 pub mod dtype;

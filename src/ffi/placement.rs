@@ -2,7 +2,8 @@
 //!
 //! A placement is an owner and a device, written as torch writes it: "rank:1/cuda:0",
 //! "trainer0/cpu", "cuda:1"; without a device, "cpu" is meant. Wherever shards or specs take
-//! placements, they take these texts; the functions here take them apart.
+//! placements, they take these texts; functions whose names end in `_placed` take handles in their
+//! place, also those of placements of your own types. The functions here take placements apart.
 //!
 //! Source: `torch.distributed._remote_device` and `DevicePlacementSpec`.
 
@@ -10,8 +11,8 @@ use std::ffi::c_char;
 use std::hash::Hash;
 
 use crate::core::metadata::stable_hash;
-use crate::core::{Error, Placement};
-use crate::ffi::border::guard::guard;
+use crate::core::{Device, Error, Placement};
+use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{answer_text, out, text};
 use crate::ffi::border::slots::Slots;
@@ -74,6 +75,17 @@ impl Handle for shardspec_placement {
     }
 }
 
+/// The device, where the placement has one that is known.
+fn device_of(placement: &Placement) -> Outcome<Device> {
+    let what = || {
+        format!(
+            "placement: '{placement}' is of type '{}'; its device is not known",
+            placement.type_name()
+        )
+    };
+    Ok(placement.device().ok_or_else(|| Error::NotFound { what: what() })?)
+}
+
 /// Reads a placement: "rank:<n>/<device>", "rank:<n>", "<worker>/<device>", "<worker>" or "<device>".
 /// A device is "<type>" or "<type>:<index>" with an index from 0 to 127; `n` fits a signed 64-bit
 /// integer. A text without '/' is a device where it can be one, and else a worker.
@@ -91,7 +103,7 @@ pub unsafe extern "C" fn shardspec_placement_parse(
     })
 }
 
-/// Frees a placement. NULL is fine. Specs and metadata made with its text are not concerned.
+/// Frees a placement. NULL is fine. Specs and metadata made with it are not concerned.
 ///
 /// Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
 /// uses the handle: a call under way finishes. Since: ABI 0.
@@ -102,8 +114,8 @@ pub unsafe extern "C" fn shardspec_placement_free(
     guard(err, || handle::free("placement", placement))
 }
 
-/// Writes the canonical text, with the device, into `buffer`: "rank:1/cpu" for "rank:1".
-/// A text answer as in `shardspec_status_text`.
+/// Writes the canonical text, with the device, into `buffer`: "rank:1/cpu" for "rank:1"; of a type of
+/// your own, the text it was made with. A text answer as in `shardspec_status_text`.
 ///
 /// Errors: INVALID_HANDLE, BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -114,6 +126,21 @@ pub unsafe extern "C" fn shardspec_placement_text(
     guard(err, || {
         let placement = handle::get("placement", placement)?;
         answer_text(buffer, capacity, needed, &placement.to_string())
+    })
+}
+
+/// Writes the name of the placement's type into `buffer`: "device", or that of a type of your own.
+/// A text answer as in `shardspec_status_text`.
+///
+/// Errors: INVALID_HANDLE, BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_placement_type_name(
+    placement: *const shardspec_placement, buffer: *mut c_char, capacity: usize,
+    needed: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let placement = handle::get("placement", placement)?;
+        answer_text(buffer, capacity, needed, placement.type_name())
     })
 }
 
@@ -151,33 +178,36 @@ pub unsafe extern "C" fn shardspec_placement_worker_name(
 
 /// The device's type, a `SHARDSPEC_DEVICE_...` constant.
 ///
-/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: NOT_FOUND for a placement of a type of your own, INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn shardspec_placement_device_type(
     placement: *const shardspec_placement, out: *mut i32, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        place.set(handle::get("placement", placement)?.device().device_type() as i32);
+        place.set(device_of(&*handle::get("placement", placement)?)?.device_type() as i32);
         Ok(())
     })
 }
 
 /// The device's index, or -1 where it has none.
 ///
-/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: as `shardspec_placement_device_type`. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn shardspec_placement_device_index(
     placement: *const shardspec_placement, out: *mut i32, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        place.set(handle::get("placement", placement)?.device().index().map_or(-1, i32::from));
+        let device = device_of(&*handle::get("placement", placement)?)?;
+        place.set(device.index().map_or(-1, i32::from));
         Ok(())
     })
 }
 
-/// Whether two placements have the same canonical text: 1 or 0.
+/// Whether two placements have the same canonical text: 1 or 0. Of a type of your own, its `equal`
+/// decides; placements of different types are never equal.
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -17,7 +17,9 @@ use crate::core::{
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{Out, answer_text, out, text};
-use crate::ffi::border::shards::{Rows, placements_from_texts, shards_from_structs};
+use crate::ffi::border::shards::{
+    Rows, placements_from_handles, placements_from_texts, shards_from_structs,
+};
 use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
@@ -68,6 +70,15 @@ pub(crate) fn wrong_type(spec: &dyn ShardingSpec, expected: &str) -> Error {
     Error::WrongSpecType { got: spec.type_name().to_owned(), expected: expected.to_owned() }
 }
 
+/// The dimension of a name.
+unsafe fn dim_of_name(dim_name: *const c_char) -> Outcome<ShardingDim> {
+    let name = text("dim_name", dim_name)?;
+    if name.is_empty() {
+        return Err(Error::invalid("dim_name", "it is empty; name a dimension").into());
+    }
+    Ok(ShardingDim::Name(name.into()))
+}
+
 /// Hands a new spec to the caller.
 pub(crate) fn give(place: Out<'_, *mut shardspec_spec>, spec: impl Cut) -> Outcome {
     place.set(handle::insert::<shardspec_spec>(Arc::new(spec))?);
@@ -115,13 +126,27 @@ pub unsafe extern "C" fn shardspec_spec_new_chunk_named(
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        let name = text("dim_name", dim_name)?;
-        if name.is_empty() {
-            return Err(Error::invalid("dim_name", "it is empty; name a dimension").into());
-        }
+        let dim = dim_of_name(dim_name)?;
         let placements = placements_from_texts(placements, placement_count)?;
-        let spec = ChunkShardingSpec::new(ShardingDim::Name(name.into()), placements.into_iter())?;
-        give(place, spec)
+        give(place, ChunkShardingSpec::new(dim, placements.into_iter())?)
+    })
+}
+
+/// As `shardspec_spec_new_chunk`, with placements by their handles. The dimension is `dim`, or where
+/// `dim_name` is not NULL the one of that name.
+///
+/// Ownership: the handles stay the caller's. Errors: as `shardspec_spec_new_chunk`; INVALID_HANDLE,
+/// INVALID_ARGUMENT for an empty name. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_spec_new_chunk_placed(
+    dim: i64, dim_name: *const c_char, placements: *const *const shardspec_placement,
+    placement_count: usize, out: *mut *mut shardspec_spec, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let dim = if dim_name.is_null() { ShardingDim::Index(dim) } else { dim_of_name(dim_name)? };
+        let placements = placements_from_handles(placements, placement_count)?;
+        give(place, ChunkShardingSpec::new(dim, placements.into_iter())?)
     })
 }
 
@@ -166,6 +191,25 @@ pub unsafe extern "C" fn shardspec_spec_new_enumerable_flat(
     })
 }
 
+/// As `shardspec_spec_new_enumerable_flat`, with placements by their handles.
+///
+/// Ownership: the handles stay the caller's. Errors, threads: as
+/// `shardspec_spec_new_enumerable_flat`; INVALID_HANDLE. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_spec_new_enumerable_placed(
+    ndim: usize, offsets: *const i64, sizes: *const i64, shard_count: usize,
+    placements: *const *const shardspec_placement, placement_count: usize,
+    placement_indices: *const u32, out: *mut *mut shardspec_spec, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let placements = placements_from_handles(placements, placement_count)?;
+        let rows =
+            Rows::from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
+        give(place, EnumerableShardingSpec::new(rows.into_shards(ndim)?)?)
+    })
+}
+
 /// The spec that cuts a tensor into these shards: a chunk spec when cutting so gives exactly these
 /// boxes, in whatever order they come, and else an enumerable spec of them. A single shard makes an
 /// enumerable spec: nothing tells which dimension was cut.
@@ -195,6 +239,25 @@ pub unsafe extern "C" fn shardspec_spec_infer_flat(
     guard(err, || {
         let place = self::out("out", out)?;
         let placements = placements_from_texts(placements, placement_count)?;
+        let rows =
+            Rows::from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
+        give_inferred(place, rows.into_shards(ndim)?)
+    })
+}
+
+/// As `shardspec_spec_infer_flat`, with placements by their handles.
+///
+/// Ownership: the handles stay the caller's. Errors, threads: as `shardspec_spec_infer_flat`;
+/// INVALID_HANDLE. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_spec_infer_placed(
+    ndim: usize, offsets: *const i64, sizes: *const i64, shard_count: usize,
+    placements: *const *const shardspec_placement, placement_count: usize,
+    placement_indices: *const u32, out: *mut *mut shardspec_spec, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let placements = placements_from_handles(placements, placement_count)?;
         let rows =
             Rows::from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
         give_inferred(place, rows.into_shards(ndim)?)

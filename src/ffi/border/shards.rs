@@ -6,7 +6,9 @@ use crate::core::error::{try_to_vec, try_with_capacity};
 use crate::core::shards::check_shard_ndim;
 use crate::core::{Error, Placement, Placements, Shards};
 use crate::ffi::border::guard::Outcome;
+use crate::ffi::border::handle;
 use crate::ffi::border::pointer::{slice, text};
+use crate::ffi::placement::shardspec_placement;
 use crate::ffi::spec::shardspec_shard_metadata;
 
 /// Placements from their texts.
@@ -19,6 +21,18 @@ pub(crate) unsafe fn placements_from_texts(
         parsed.push(Placement::parse(text("placements", placement)?)?);
     }
     Ok(parsed)
+}
+
+/// Placements from their handles.
+pub(crate) unsafe fn placements_from_handles(
+    placements: *const *const shardspec_placement, count: usize,
+) -> Outcome<Vec<Placement>> {
+    let handles = slice("placements", placements, count)?;
+    let mut placements = try_with_capacity("placements", count)?;
+    for &placement in handles {
+        placements.push((*handle::get("placements", placement)?).clone());
+    }
+    Ok(placements)
 }
 
 /// Flat arrays that describe shards: a row of offsets and one of sizes for each, and its placement.

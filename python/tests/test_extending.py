@@ -1,4 +1,4 @@
-"""A sharding spec whose functions are Python's, through raw ctypes."""
+"""Sharding specs and placements whose functions are Python's, through raw ctypes."""
 
 import ctypes
 import threading
@@ -124,3 +124,29 @@ def test_many_threads_build_with_one_spec(lib, dealt):
     for thread in threads:
         thread.join()
     assert counts == [50] * 8
+
+
+def test_a_placement_of_ones_own_comes_back_from_metadata(lib):
+    kind = STRUCTS["placement_vtable"]
+    functions = dict(kind._fields_)
+    racks, destroyed = {1: "left", 2: "left", 3: "right"}, []
+    table = kind(ctypes.sizeof(kind), functions["destroy"](destroyed.append),
+                 functions["equal"](lambda own, other: racks[own] == racks[other]),
+                 functions["hash"](lambda own: hash(racks[own]) & 0xffff))
+    placements = [lib.made(lib.placement_new_custom, b"test.rack", b"shelf %d" % key, key,
+                           ctypes.byref(table), key) for key in racks]
+    given = (ctypes.c_void_p * 3)(*(placement.value for placement in placements))
+    spec = lib.made(lib.spec_new_chunk_placed, 0, None, given, 3)
+    metadata = lib.made(lib.spec_build_metadata, spec, numbers([6]), 1, None)
+    assert lib.number(lib.metadata_placement_count, metadata, kind=ctypes.c_size_t) == 2
+    shown = [lib.text(lib.metadata_shard_placement_text, metadata, shard) for shard in range(3)]
+    assert shown == ["shelf 1", "shelf 1", "shelf 3"]
+    placement = lib.made(lib.metadata_placement, metadata, 1)
+    assert lib.number(lib.placement_custom_ctx, placement, b"test.rack", kind=ctypes.c_void_p) == 3
+    assert lib.number(lib.placement_rank, placement) == 3
+    for handle in [*placements, placement]:
+        lib.placement_free(handle)
+    assert destroyed == [2]
+    lib.spec_free(spec)
+    lib.metadata_free(metadata)
+    assert sorted(destroyed) == [1, 2, 3]
