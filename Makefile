@@ -53,7 +53,7 @@ demo: $(BUILD)/build.ninja
 test: test-rust test-c test-python
 
 test-rust:
-	$(CARGO) test --release --locked
+	$(CARGO) test --profile checked --locked
 
 test-c: build $(BUILD)/build.ninja
 	cmake --build $(BUILD)
