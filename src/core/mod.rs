@@ -6,13 +6,18 @@
 
 #![forbid(unsafe_code)]
 
+mod bounds;
+mod cells;
 pub mod chunk;
 pub mod device;
 pub mod dtype;
 pub mod error;
+pub mod index;
 pub mod infer;
+mod lazy;
 pub mod metadata;
 pub mod placement;
+pub mod plan;
 pub mod properties;
 pub mod region;
 pub mod shards;
@@ -28,6 +33,7 @@ pub use error::{Error, Result};
 pub use infer::{InferredSpec, infer_sharding_spec};
 pub use metadata::ShardedTensorMetadata;
 pub use placement::{CustomPlacement, Placement};
+pub use plan::{Piece, ReshardPlan, Route, Routes};
 pub use properties::{Layout, MemoryFormat, TensorProperties};
 pub use region::Region;
 pub use shards::{Placements, Shard, ShardMetadata, Shards};

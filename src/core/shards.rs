@@ -1,13 +1,17 @@
 //! Lists of shards, stored as flat arrays.
 //!
 //! A list of `n` shards with `d` dimensions takes `16 * d + 4` bytes a shard and 24 bytes for each
-//! placement that differs from all before it.
+//! placement that differs from all before it. Once it was asked where shards are, it keeps an
+//! [`Index`] as well.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::MAX_NDIM;
 use super::error::{Error, Result, try_with_capacity};
+use super::index::Index;
+use super::lazy::Lazy;
 use super::placement::Placement;
 use super::region::Region;
 
@@ -158,6 +162,7 @@ pub struct Shards {
     offsets: Vec<i64>,
     sizes: Vec<i64>,
     placements: Arc<Placements>,
+    index: Lazy<Index>,
 }
 
 impl Shards {
@@ -184,7 +189,7 @@ impl Shards {
                 ));
             }
         }
-        let shards = Self { ndim, offsets, sizes, placements };
+        let shards = Self { ndim, offsets, sizes, placements, index: Lazy::default() };
         shards.check_values()?;
         Ok(shards)
     }
@@ -258,6 +263,11 @@ impl Shards {
     /// Where they live.
     pub fn placements(&self) -> &Arc<Placements> {
         &self.placements
+    }
+
+    /// The index that tells where shards are, made when it is first asked for.
+    pub fn index(&self) -> Result<impl Deref<Target = Index>> {
+        self.index.get_or_make(|| Index::new(self))
     }
 
     /// Shard `index`.

@@ -11,6 +11,7 @@
 
 pub mod families;
 pub mod naive;
+pub mod plans;
 
 use shardspec::core::{Placement, Placements, Shards};
 

@@ -1,0 +1,222 @@
+//! Plans: which pieces move from one layout of a tensor to another.
+//!
+//! A plan holds a piece for each box of elements that one destination shard takes from one source
+//! shard. Pieces come by destination shard, then by source shard, then by where they lie. Making one
+//! takes `n * log(n)` for `n` source shards, and a question to their index for each destination
+//! shard: in all about `n * log(n)` and the number of pieces.
+//!
+//! Source: what torch's checkpoint planner (`create_read_items_for_chunk_list`) answers by comparing
+//! each pair of shards.
+
+mod owners;
+mod pieces;
+mod replicas;
+mod traffic;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use owners::Owners;
+
+use super::dtype::DataType;
+use super::error::{Error, Result};
+use super::lazy::Lazy;
+use super::metadata::ShardedTensorMetadata;
+use super::shards::{Shards, check_shard_ndim};
+use super::validate;
+use pieces::Pieces;
+pub use traffic::{Route, Routes};
+
+/// What moves from one layout of a tensor to another. Immutable.
+#[derive(Debug, Clone)]
+pub struct ReshardPlan {
+    source: Arc<Shards>,
+    destination: Arc<Shards>,
+    dtype: Option<DataType>,
+    /// The destination shards it serves, ascending; `None`: all.
+    wanted: Option<Box<[u32]>>,
+    pieces: Pieces,
+    routes: Lazy<Routes>,
+}
+
+/// One piece of a plan: `sizes` elements at `source_offsets` of a source shard, which go to
+/// `destination_offsets` of a destination shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece<'a> {
+    /// The source shard's index.
+    pub source: usize,
+    /// The destination shard's index.
+    pub destination: usize,
+    /// Where the piece starts in the source shard.
+    pub source_offsets: &'a [i64],
+    /// Where it starts in the destination shard.
+    pub destination_offsets: &'a [i64],
+    /// How long it is. Never 0.
+    pub sizes: &'a [i64],
+}
+
+impl ReshardPlan {
+    /// The plan from one layout of a tensor to another. Refused are layouts of tensors of other
+    /// sizes, or of another element type where both state one.
+    pub fn new(
+        source: &ShardedTensorMetadata, destination: &ShardedTensorMetadata,
+    ) -> Result<Self> {
+        Self::between(source, destination, None)
+    }
+
+    /// As [`Self::new`], for some destination shards only: what a worker does that loads its own.
+    pub fn for_destinations(
+        source: &ShardedTensorMetadata, destination: &ShardedTensorMetadata, wanted: &[usize],
+    ) -> Result<Self> {
+        let mut numbers = Vec::with_capacity(wanted.len());
+        for &index in wanted {
+            destination.shards().at("wanted", index)?;
+            // A list has no more shards than a u32 counts.
+            numbers.push(index as u32);
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        Self::between(source, destination, Some(numbers.into()))
+    }
+
+    /// The plan from any shards to any others. Destination shards may overlap and need not cover
+    /// anything. What no source holds is refused, [`Error::NoSource`].
+    ///
+    /// Source shards may overlap too: each element that is wanted comes from one of those that hold
+    /// it. That is one with the same owner as the destination, if there is one; else, the largest
+    /// parts first, the one whose owner reads least so far. Parts that are larger than a fair share
+    /// are divided, so that those who hold them share the work.
+    pub fn from_shards(
+        source: impl Into<Arc<Shards>>, destination: impl Into<Arc<Shards>>,
+    ) -> Result<Self> {
+        let (source, destination) = (source.into(), destination.into());
+        check_shard_ndim(0, "offsets and sizes", destination.ndim(), source.ndim())?;
+        let mut pieces = Pieces::new(source.ndim());
+        match validate::check_non_overlapping(&source) {
+            Ok(()) => pieces.join(&source, &destination, None)?,
+            Err(_) => replicas::join(&mut pieces, &source, &destination)?,
+        }
+        let (dtype, wanted, routes) = Default::default();
+        Ok(Self { source, destination, dtype, wanted, pieces, routes })
+    }
+
+    fn between(
+        source: &ShardedTensorMetadata, destination: &ShardedTensorMetadata,
+        wanted: Option<Box<[u32]>>,
+    ) -> Result<Self> {
+        check_same_tensor(source, destination)?;
+        let dtype = source.properties().dtype.or(destination.properties().dtype);
+        let mut pieces = Pieces::new(source.ndim());
+        pieces.join(source.shards(), destination.shards(), wanted.as_deref())?;
+        let (source, destination) = (source.shared_shards(), destination.shared_shards());
+        Ok(Self {
+            source: Arc::clone(source),
+            destination: Arc::clone(destination),
+            dtype,
+            wanted,
+            pieces,
+            routes: Lazy::default(),
+        })
+    }
+
+    /// The shards that are read.
+    pub fn source(&self) -> &Arc<Shards> {
+        &self.source
+    }
+
+    /// The shards that are written.
+    pub fn destination(&self) -> &Arc<Shards> {
+        &self.destination
+    }
+
+    /// The element type, where one of the layouts states it.
+    pub fn dtype(&self) -> Option<DataType> {
+        self.dtype
+    }
+
+    /// Whether the plan serves a destination shard.
+    pub fn serves(&self, destination: usize) -> bool {
+        match &self.wanted {
+            None => destination < self.destination.len(),
+            Some(wanted) => {
+                u32::try_from(destination).is_ok_and(|index| wanted.binary_search(&index).is_ok())
+            }
+        }
+    }
+
+    /// Number of pieces.
+    pub fn len(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// Whether nothing is needed at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Piece `index`.
+    pub fn piece(&self, index: usize) -> Option<Piece<'_>> {
+        self.pieces.get(index)
+    }
+
+    /// The pieces, by destination shard, then by source shard, then by where they lie.
+    pub fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+        self.pieces_in(0..self.len())
+    }
+
+    /// Some of the pieces.
+    pub fn pieces_in(&self, range: Range<usize>) -> impl Iterator<Item = Piece<'_>> {
+        range.filter_map(|index| self.piece(index))
+    }
+
+    /// The indices of the pieces that a destination shard takes.
+    pub fn pieces_into(&self, destination: usize) -> Range<usize> {
+        let destinations = &self.pieces.destinations;
+        let start = destinations.partition_point(|&index| (index as usize) < destination);
+        let end = destinations.partition_point(|&index| index as usize <= destination);
+        start..end
+    }
+
+    /// Whether every piece stays with its owner: nothing goes from one process to another.
+    pub fn is_local(&self) -> bool {
+        let owners = Owners::new(&self.source, &self.destination);
+        let mut pairs = self.pieces.sources.iter().zip(&self.pieces.destinations);
+        pairs.all(|(&source, &destination)| {
+            owners.of_source(source) == owners.of_destination(destination)
+        })
+    }
+
+    /// Whether every destination shard that is served is the source shard of the same index, with
+    /// the same box and the same placement: nothing needs to be done at all.
+    pub fn is_identity(&self) -> bool {
+        let same = |index: usize| match (self.source.get(index), self.destination.get(index)) {
+            (Some(source), Some(destination)) => source == destination,
+            _ => false,
+        };
+        match &self.wanted {
+            None => self.source.len() == self.destination.len() && (0..self.source.len()).all(same),
+            Some(wanted) => wanted.iter().all(|&index| same(index as usize)),
+        }
+    }
+}
+
+/// Refuses metadata of tensors of different sizes or element types.
+fn check_same_tensor(
+    source: &ShardedTensorMetadata, destination: &ShardedTensorMetadata,
+) -> Result<()> {
+    let what = || "destination".to_owned();
+    let (expected, got) = (source.ndim(), destination.ndim());
+    if got != expected {
+        return Err(Error::RankMismatch { what: what(), shard: None, got, expected });
+    }
+    let mut sizes = destination.sizes().iter().zip(source.sizes()).enumerate();
+    if let Some((dim, (&got, &expected))) = sizes.find(|(_, (got, expected))| got != expected) {
+        return Err(Error::ShapeMismatch { what: what(), shard: None, dim, got, expected });
+    }
+    match (source.properties().dtype, destination.properties().dtype) {
+        (Some(expected), Some(got)) if got != expected => {
+            Err(Error::DtypeMismatch { what: what(), shard: None, got, expected })
+        }
+        _ => Ok(()),
+    }
+}

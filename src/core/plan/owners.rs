@@ -1,0 +1,59 @@
+//! Who reads and who writes: the owners of source and destination shards, by numbers.
+
+use std::collections::HashMap;
+
+use crate::core::placement::{Owner, Placement};
+use crate::core::shards::{Placements, Shards};
+
+/// The owners of two lists of shards, numbered alike: equal numbers are equal owners. Devices make no
+/// difference: what moves between those of one owner stays in its process.
+#[derive(Debug)]
+pub(in crate::core) struct Owners<'a> {
+    source: Side<'a>,
+    destination: Side<'a>,
+    count: usize,
+}
+
+#[derive(Debug)]
+struct Side<'a> {
+    placements: &'a Placements,
+    /// For each distinct placement, its owner.
+    owners: Vec<u32>,
+}
+
+impl<'a> Owners<'a> {
+    pub(in crate::core) fn new(source: &'a Shards, destination: &'a Shards) -> Self {
+        let mut numbers: HashMap<&Owner, u32> = HashMap::new();
+        let mut number = |placement: &'a Placement| {
+            let next = numbers.len() as u32;
+            *numbers.entry(placement.owner()).or_insert(next)
+        };
+        let mut side = |shards: &'a Shards| Side {
+            placements: shards.placements(),
+            owners: shards.placements().distinct().iter().map(&mut number).collect(),
+        };
+        let (source, destination) = (side(source), side(destination));
+        Self { source, destination, count: numbers.len() }
+    }
+
+    /// How many there are.
+    pub(in crate::core) fn count(&self) -> usize {
+        self.count
+    }
+
+    pub(in crate::core) fn of_source(&self, shard: u32) -> u32 {
+        self.source.of(shard)
+    }
+
+    pub(in crate::core) fn of_destination(&self, shard: u32) -> u32 {
+        self.destination.of(shard)
+    }
+}
+
+impl Side<'_> {
+    fn of(&self, shard: u32) -> u32 {
+        let placement = self.placements.indices().get(shard as usize);
+        let owner = placement.and_then(|&placement| self.owners.get(placement as usize));
+        owner.copied().unwrap_or(u32::MAX)
+    }
+}

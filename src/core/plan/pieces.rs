@@ -1,0 +1,155 @@
+//! The pieces of a plan, and finding them where sources do not overlap.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "what lies inside of two shards has a start and an end between theirs, and no more \
+              elements than a destination shard, whose number was checked"
+)]
+
+use super::Piece;
+use crate::core::bounds::Bounds;
+use crate::core::cells;
+use crate::core::error::{Error, Result};
+use crate::core::region::checked_numel;
+use crate::core::shards::{Shard, Shards};
+
+/// Pieces as flat arrays: two numbers, and three rows of a number for each dimension.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pieces {
+    ndim: usize,
+    pub(super) sources: Vec<u32>,
+    pub(super) destinations: Vec<u32>,
+    source_offsets: Vec<i64>,
+    destination_offsets: Vec<i64>,
+    sizes: Vec<i64>,
+}
+
+impl Pieces {
+    pub(super) fn new(ndim: usize) -> Self {
+        Self { ndim, ..Self::default() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.sources.len()
+    }
+
+    pub(super) fn get(&self, index: usize) -> Option<Piece<'_>> {
+        let start = index.checked_mul(self.ndim)?;
+        let row = start..start.checked_add(self.ndim)?;
+        Some(Piece {
+            source: *self.sources.get(index)? as usize,
+            destination: *self.destinations.get(index)? as usize,
+            source_offsets: self.source_offsets.get(row.clone())?,
+            destination_offsets: self.destination_offsets.get(row.clone())?,
+            sizes: self.sizes.get(row)?,
+        })
+    }
+
+    /// Source and destination of a piece.
+    pub(super) fn shards_of(&self, index: usize) -> (u32, u32) {
+        let shard = |shards: &[u32]| shards.get(index).copied().unwrap_or(u32::MAX);
+        (shard(&self.sources), shard(&self.destinations))
+    }
+
+    /// Room for one more.
+    fn reserve_one(&mut self) -> Result<()> {
+        let Self { ndim, sources, destinations, source_offsets, destination_offsets, sizes } = self;
+        let all = sources
+            .try_reserve(1)
+            .and_then(|()| destinations.try_reserve(1))
+            .and_then(|()| source_offsets.try_reserve(*ndim))
+            .and_then(|()| destination_offsets.try_reserve(*ndim))
+            .and_then(|()| sizes.try_reserve(*ndim));
+        all.map_err(|_| Error::OutOfMemory { what: "the plan", bytes: 8 + 24 * *ndim })
+    }
+
+    /// Adds a piece by its box in the tensor, which lies in both shards.
+    pub(super) fn push(
+        &mut self, (source, source_shard): (u32, Shard<'_>),
+        (destination, destination_shard): (u32, Shard<'_>), bounds: &Bounds,
+    ) -> Result<()> {
+        self.reserve_one()?;
+        let offset = |(start, from): (&i64, &i64)| start - from;
+        self.source_offsets.extend(bounds.low.iter().zip(source_shard.offsets).map(offset));
+        let to = destination_shard.offsets;
+        self.destination_offsets.extend(bounds.low.iter().zip(to).map(offset));
+        self.sizes.extend(bounds.lengths());
+        self.sources.push(source);
+        self.destinations.push(destination);
+        Ok(())
+    }
+
+    /// Adds what a destination shard takes of a source shard that it meets; tells how many elements
+    /// that is.
+    fn push_common(
+        &mut self, (source, source_shard): (u32, Shard<'_>),
+        (destination, destination_shard): (u32, Shard<'_>),
+    ) -> Result<i64> {
+        self.reserve_one()?;
+        let from = source_shard.offsets.iter().zip(source_shard.sizes);
+        let to = destination_shard.offsets.iter().zip(destination_shard.sizes);
+        let mut elements = 1;
+        for ((from, from_size), (to, to_size)) in from.zip(to) {
+            let start = *from.max(to);
+            let size = (from + from_size).min(to + to_size) - start;
+            self.source_offsets.push(start - from);
+            self.destination_offsets.push(start - to);
+            self.sizes.push(size);
+            elements *= size;
+        }
+        self.sources.push(source);
+        self.destinations.push(destination);
+        Ok(elements)
+    }
+
+    /// Adds all pieces from source shards that overlap nowhere to those destination shards that are
+    /// wanted.
+    pub(super) fn join(
+        &mut self, source: &Shards, destination: &Shards, wanted: Option<&[u32]>,
+    ) -> Result<()> {
+        let index = source.index()?;
+        let mut found = Vec::new();
+        let mut join_one = |number: u32| {
+            let Some(shard) = destination.get(number as usize).filter(|shard| !shard.is_empty())
+            else {
+                return Ok(());
+            };
+            index.find_box(shard.offsets, shard.sizes, &mut found);
+            let needed = numel_of(number, shard)?;
+            let mut held = 0;
+            for &from in &found {
+                if let Some(source_shard) = source.get(from as usize) {
+                    held += self.push_common((from, source_shard), (number, shard))?;
+                }
+            }
+            if held == needed {
+                Ok(())
+            } else {
+                Err(no_source(source, &found, number, shard, true))
+            }
+        };
+        match wanted {
+            // A list has no more shards than a u32 counts.
+            None => (0..destination.len() as u32).try_for_each(join_one),
+            Some(wanted) => wanted.iter().try_for_each(|&number| join_one(number)),
+        }
+    }
+}
+
+/// The number of elements of a destination shard, which must be one that 64 bits count.
+pub(super) fn numel_of(number: u32, shard: Shard<'_>) -> Result<i64> {
+    checked_numel(shard.sizes).ok_or_else(|| {
+        Error::overflow(format!("the number of elements of destination shard {number}"))
+    })
+}
+
+/// The refusal of a destination shard that the sources found for it do not hold all of.
+pub(super) fn no_source(
+    source: &Shards, found: &[u32], number: u32, shard: Shard<'_>, disjoint: bool,
+) -> Error {
+    let wanted = Bounds::new(shard.offsets, shard.sizes);
+    let unheld = cells::unheld(source, found, wanted, disjoint);
+    let largest = unheld.iter().max_by_key(|cell| cell.bounds.volume());
+    let region = largest.map_or_else(|| shard.region(), |cell| cell.bounds.region());
+    Error::NoSource { destination: number as usize, region }
+}

@@ -1,0 +1,143 @@
+//! Questions to the index against comparing each shard, on random layouts and on those that are
+//! hard for one tree or another.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used,
+    reason = "tests fail by panicking"
+)]
+
+mod common;
+
+use common::families::{self, Cut};
+use common::plans::{metadata, random_layout};
+use common::{Boxes, Random, naive};
+use proptest::prelude::*;
+use shardspec::core::Shards;
+
+fn naive_find(shards: &Shards, offsets: &[i64], sizes: &[i64]) -> Vec<u32> {
+    let meets = |&index: &u32| {
+        let shard = shards.get(index as usize).unwrap();
+        naive::meet((shard.offsets, shard.sizes), (offsets, sizes))
+    };
+    (0..shards.len() as u32).filter(meets).collect()
+}
+
+/// A box around the place of a tensor or beyond it.
+fn random_box(sizes: &[i64], random: &mut Random) -> (Vec<i64>, Vec<i64>) {
+    let offsets: Vec<i64> = sizes.iter().map(|&size| random.range(0, size + 2)).collect();
+    let lengths = sizes.iter().map(|&size| random.range(0, size + 2)).collect();
+    (offsets, lengths)
+}
+
+fn assert_finds(shards: &Shards, sizes: &[i64], questions: usize, random: &mut Random) {
+    let index = shards.index().unwrap();
+    let mut found = vec![7];
+    for _ in 0..questions {
+        let (offsets, lengths) = random_box(sizes, random);
+        index.find_box(&offsets, &lengths, &mut found);
+        assert_eq!(found, naive_find(shards, &offsets, &lengths), "{offsets:?} {lengths:?}");
+        let owner = index.owner(&offsets);
+        let owners = naive_find(shards, &offsets, &vec![1; sizes.len()]);
+        assert_eq!(owner.is_some(), !owners.is_empty(), "{offsets:?}");
+        assert!(owner.is_none_or(|owner| owners.contains(&(owner as u32))), "{offsets:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn of_random_partitions_every_box_finds_those_it_meets(
+        sizes in prop::collection::vec(0i64..12, 0..=6), cuts in 0usize..200, seed: u64,
+    ) {
+        let mut random = Random::new(seed);
+        let shards = random_layout(&sizes, cuts, 3, &mut random);
+        assert_finds(&shards, &sizes, 20, &mut random);
+    }
+
+    #[test]
+    fn shards_may_overlap_in_any_way(
+        sizes in prop::collection::vec(1i64..12, 0..=3), count in 0usize..200, same in 0usize..100,
+        seed: u64,
+    ) {
+        let mut random = Random::new(seed);
+        let mut boxes: Vec<_> = (0..count).map(|_| random_box(&sizes, &mut random)).collect();
+        if let Some(first) = boxes.first().cloned() {
+            boxes.extend(std::iter::repeat_n(first, same));
+        }
+        let shards = common::plans::on_random_ranks(sizes.len(), boxes, 3, &mut random);
+        assert_finds(&shards, &sizes, 20, &mut random);
+    }
+}
+
+#[test]
+fn in_hard_families_every_box_finds_those_it_meets() {
+    let mut random = Random::new(5);
+    let cuts = [
+        families::grid(&[40, 50], &[3, 4]),
+        families::grid(&[3, 1, 700], &[2, 5, 1]),
+        families::slabs(1000),
+        families::packed_rods(9),
+        families::peeled(3, 900),
+        families::pinwheels(&[1 << 20; 2], 2000, &mut random),
+        families::pinwheels(&[1 << 20; 4], 2000, &mut random),
+        families::partition(&[1 << 15; 4], 2000, &mut random),
+        families::nested_grids(&[5, 5], 40, &mut random),
+    ];
+    for Cut { sizes, boxes } in cuts {
+        let shards = boxes.shuffled(&mut random).shards();
+        assert_finds(&shards, &sizes, 100, &mut random);
+        let index = shards.index().unwrap();
+        let mut found = Vec::new();
+        for number in 0..shards.len() {
+            let shard = shards.get(number).unwrap();
+            index.find_box(shard.offsets, shard.sizes, &mut found);
+            assert_eq!(found, [number as u32]);
+        }
+    }
+}
+
+#[test]
+fn the_largest_coordinates_are_found() {
+    let most = i64::MAX;
+    let boxes = Boxes::of(1, &[(&[0], &[1]), (&[most - 2], &[2]), (&[1], &[most - 3])]);
+    let shards = boxes.shards();
+    let index = shards.index().unwrap();
+    assert_eq!(
+        [0, 1, most - 3, most - 2, most - 1].map(|at| index.owner(&[at])),
+        [0, 2, 2, 1, 1].map(Some)
+    );
+    assert_eq!([most, -1, i64::MIN].map(|at| index.owner(&[at])), [None; 3]);
+    let mut found = Vec::new();
+    index.find_box(&[1], &[most], &mut found);
+    assert_eq!(found, [1, 2]);
+}
+
+/// What was asked of metadata before changes nothing about it.
+#[test]
+fn an_index_is_no_part_of_what_metadata_is() {
+    let sizes = [6, 7];
+    let asked = metadata(random_layout(&sizes, 20, 3, &mut Random::new(2)), &sizes);
+    let unasked = metadata(random_layout(&sizes, 20, 3, &mut Random::new(2)), &sizes);
+    assert!(asked.shards().index().unwrap().owner(&[3, 3]).is_some());
+    assert_eq!(asked, unasked);
+    assert_eq!(asked.hash_value(), unasked.hash_value());
+    let clone = asked.shards().clone();
+    assert_eq!(
+        clone.index().unwrap().owner(&[3, 3]),
+        asked.shards().index().unwrap().owner(&[3, 3])
+    );
+}
+
+#[test]
+fn threads_may_ask_first_at_once() {
+    let Cut { boxes, .. } = families::grid(&[100, 100], &[2, 2]);
+    let shards = boxes.shards();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| assert_eq!(shards.index().unwrap().owner(&[3, 5]), Some(102)));
+        }
+    });
+}

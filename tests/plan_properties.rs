@@ -1,0 +1,284 @@
+//! Plans against their definition, on random layouts: each pair of shards compared, each element
+//! looked for.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+mod common;
+
+use common::plans::{metadata, naive_rows, on_random_ranks, on_ranks, random_layout, rows};
+use common::{Boxes, Random};
+use proptest::prelude::*;
+use shardspec::core::{DataType, Error, Piece, ReshardPlan, Shards, TensorProperties};
+
+/// The elements of a piece, as indices into the tensor.
+fn elements(plan: &ReshardPlan, piece: &Piece<'_>) -> Vec<Vec<i64>> {
+    let shard = plan.destination().get(piece.destination).unwrap();
+    let mut all = vec![vec![]];
+    for (dim, &size) in piece.sizes.iter().enumerate() {
+        let start = shard.offsets[dim] + piece.destination_offsets[dim];
+        all = all
+            .into_iter()
+            .flat_map(|index: Vec<i64>| {
+                (start..start + size).map(move |at| [&index[..], &[at]].concat())
+            })
+            .collect();
+    }
+    all
+}
+
+fn holds(shards: &Shards, shard: usize, element: &[i64]) -> bool {
+    let shard = shards.get(shard).unwrap();
+    (0..element.len()).all(|dim| {
+        let start = shard.offsets[dim];
+        start <= element[dim] && element[dim] < start + shard.sizes[dim]
+    })
+}
+
+fn numel(sizes: &[i64]) -> i64 {
+    sizes.iter().product()
+}
+
+/// Asserts what every plan promises: pieces in order and inside of both shards, and each element
+/// that a destination shard wants in exactly one of them.
+fn assert_serves(plan: &ReshardPlan, wanted: impl Fn(usize) -> bool) {
+    let (source, destination) = (plan.source(), plan.destination());
+    let rows = rows(plan);
+    assert!(rows.is_sorted_by_key(|row| (row.1, row.0)), "{rows:?}");
+    for (number, shard) in destination.iter().enumerate() {
+        let mut written = std::collections::BTreeSet::new();
+        let pieces = plan.pieces_into(number);
+        assert!(plan.serves(number) == wanted(number));
+        for piece in plan.pieces_in(pieces.clone()) {
+            assert_eq!(piece.destination, number);
+            let from = source.get(piece.source).unwrap();
+            for dim in 0..shard.sizes.len() {
+                let place = from.offsets[dim] + piece.source_offsets[dim];
+                assert_eq!(place, shard.offsets[dim] + piece.destination_offsets[dim]);
+            }
+            for element in elements(plan, &piece) {
+                assert!(holds(source, piece.source, &element), "{piece:?}: {element:?}");
+                assert!(holds(destination, number, &element), "{piece:?}: {element:?}");
+                assert!(written.insert(element), "{piece:?} writes again");
+            }
+        }
+        let needed = if wanted(number) { numel(shard.sizes) } else { 0 };
+        assert_eq!(written.len() as i64, needed, "destination shard {number}");
+    }
+}
+
+fn sizes() -> impl Strategy<Value = Vec<i64>> {
+    prop::collection::vec(0i64..9, 0..=4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn pieces_are_those_of_comparing_each_pair(
+        sizes in sizes(), cuts in (0usize..30, 0usize..30), seed: u64,
+    ) {
+        let mut random = Random::new(seed);
+        let source = metadata(random_layout(&sizes, cuts.0, 3, &mut random), &sizes);
+        let destination = metadata(random_layout(&sizes, cuts.1, 3, &mut random), &sizes);
+        let plan = ReshardPlan::new(&source, &destination).unwrap();
+        let expected = naive_rows(source.shards(), destination.shards());
+        prop_assert_eq!(rows(&plan), expected.clone());
+        prop_assert_eq!(plan.len(), expected.len());
+        assert_serves(&plan, |_| true);
+
+        let rank = |shards: &Shards, shard: usize| shards.get(shard).unwrap().placement.rank();
+        let stays = |row: &common::plans::Row| {
+            rank(source.shards(), row.0) == rank(destination.shards(), row.1)
+        };
+        prop_assert_eq!(plan.is_local(), expected.iter().all(stays));
+        prop_assert_eq!(plan.is_identity(), source.shards() == destination.shards());
+
+        let wanted: Vec<usize> = (0..destination.shards().len()).filter(|_| random.below(3) == 0).collect();
+        let some = ReshardPlan::for_destinations(&source, &destination, &wanted).unwrap();
+        let expected: Vec<_> = expected.into_iter().filter(|row| wanted.contains(&row.1)).collect();
+        prop_assert_eq!(rows(&some), expected);
+        assert_serves(&some, |shard| wanted.contains(&shard));
+    }
+
+    #[test]
+    fn routes_and_traffic_add_up_the_pieces(
+        sizes in sizes(), cuts in (0usize..30, 0usize..30), seed: u64,
+    ) {
+        let mut random = Random::new(seed);
+        let source = random_layout(&sizes, cuts.0, 3, &mut random);
+        let destination = random_layout(&sizes, cuts.1, 4, &mut random);
+        let plan = ReshardPlan::from_shards(source.clone(), destination.clone()).unwrap();
+        let rank = |shards: &Shards, shard: usize| shards.get(shard).unwrap().placement.rank();
+        let routes = plan.routes().unwrap();
+        let mut seen = 0;
+        for route in routes.all() {
+            let pieces = routes.pieces(route);
+            prop_assert!(pieces.is_sorted() && !pieces.is_empty());
+            seen += pieces.len();
+            let pieces = pieces.iter().map(|&index| plan.piece(index as usize).unwrap());
+            let mut elements = 0;
+            for piece in pieces {
+                elements += numel(piece.sizes);
+                prop_assert_eq!(rank(&source, piece.source), route.source);
+                prop_assert_eq!(rank(&destination, piece.destination), route.destination);
+            }
+            prop_assert_eq!(elements, route.elements);
+            prop_assert_eq!(routes.between(route.source, route.destination), Some(route));
+            prop_assert!(routes.from(route.source).contains(route));
+        }
+        prop_assert_eq!(seen, plan.len());
+        prop_assert!(routes.all().is_sorted_by_key(|route| (route.source, route.destination)));
+        prop_assert!(routes.between(Some(77), None).is_none());
+        let traffic: Vec<_> = plan.shard_traffic().map(|pair| pair.unwrap()).collect();
+        let expected: Vec<_> = plan.pieces().enumerate().map(|(index, piece)| {
+            (piece.source, piece.destination, numel(piece.sizes), index..index + 1)
+        }).collect();
+        prop_assert_eq!(traffic, expected);
+    }
+
+    #[test]
+    fn equal_layouts_need_local_copies_only(sizes in sizes(), cuts in 0usize..30, seed: u64) {
+        let layout = random_layout(&sizes, cuts, 4, &mut Random::new(seed));
+        let metadata = metadata(layout, &sizes);
+        let plan = ReshardPlan::new(&metadata, &metadata.clone()).unwrap();
+        prop_assert!(plan.is_local() && plan.is_identity());
+        prop_assert!(plan.pieces().all(|piece| piece.source == piece.destination));
+    }
+
+    /// Sources of any boxes, some of them twice: what all hold is served, each element once and by
+    /// a source of the same rank where there is one, and else the refusal is true.
+    #[test]
+    fn of_sources_that_overlap_one_is_chosen_for_each_element(
+        sizes in prop::collection::vec(1i64..7, 0..=4), cuts in (0usize..6, 0usize..6),
+        copies in 1usize..4, drop_one: bool, seed: u64,
+    ) {
+        let mut random = Random::new(seed);
+        let ndim = sizes.len();
+        let mut boxes = Vec::new();
+        for copy in 0..copies {
+            // Sometimes copies of the same boxes, sometimes others that overlap in any way.
+            let mut seed = if random.below(2) == 0 { Random::new(seed ^ 1) } else { Random::new(seed ^ (copy as u64 + 7)) };
+            let layout = random_layout(&sizes, cuts.0, 3, &mut seed);
+            boxes.extend(layout.iter().map(|shard| (shard.offsets.to_vec(), shard.sizes.to_vec())));
+        }
+        if drop_one {
+            boxes.swap_remove(random.below(boxes.len()));
+        }
+        random.shuffle(&mut boxes);
+        let source = on_random_ranks(ndim, boxes, 4, &mut random);
+        let mut wanted = Vec::new();
+        for _ in 0..2 {
+            let layout = random_layout(&sizes, cuts.1, 4, &mut random);
+            wanted.extend(layout.iter().map(|shard| (shard.offsets.to_vec(), shard.sizes.to_vec())));
+        }
+        wanted.truncate(1 + random.below(wanted.len()));
+        let destination = on_random_ranks(ndim, wanted, 4, &mut random);
+        let held_by = |element: &[i64]| (0..source.len()).filter(|&shard| holds(&source, shard, element)).collect::<Vec<_>>();
+        match ReshardPlan::from_shards(source.clone(), destination.clone()) {
+            Ok(plan) => {
+                assert_serves(&plan, |_| true);
+                for piece in plan.pieces() {
+                    let rank = |shards: &Shards, shard: usize| shards.get(shard).unwrap().placement.rank();
+                    let own = rank(&destination, piece.destination);
+                    for element in elements(&plan, &piece) {
+                        let local = held_by(&element).iter().any(|&shard| rank(&source, shard) == own);
+                        prop_assert_eq!(local, rank(&source, piece.source) == own, "{:?}", piece);
+                    }
+                }
+            }
+            Err(Error::NoSource { destination: shard, region }) => {
+                let wanted = destination.get(shard).unwrap();
+                prop_assert!(!region.is_empty());
+                let mut all = vec![vec![]];
+                for dim in 0..ndim {
+                    let (start, size) = (region.offsets[dim], region.sizes[dim]);
+                    prop_assert!(wanted.offsets[dim] <= start);
+                    prop_assert!(start + size <= wanted.offsets[dim] + wanted.sizes[dim]);
+                    all = all.into_iter().flat_map(|index: Vec<i64>| (start..start + size).map(move |at| [&index[..], &[at]].concat())).collect();
+                }
+                for element in all {
+                    prop_assert!(held_by(&element).is_empty(), "{:?} is held", element);
+                }
+            }
+            Err(error) => return Err(TestCaseError::fail(error.to_string())),
+        }
+    }
+
+    /// Full copies on several ranks, none of which wants anything itself: nobody reads more than
+    /// one piece above another, and never more than if all were read from the first that has it.
+    #[test]
+    fn reads_are_balanced_between_copies(
+        sizes in prop::collection::vec(1i64..9, 1..=3), cuts in 0usize..12, copies in 2i64..6, seed: u64,
+    ) {
+        let mut random = Random::new(seed);
+        let mut boxes = Boxes::new(sizes.len());
+        for _ in 0..copies {
+            boxes.push(&vec![0; sizes.len()], &sizes);
+        }
+        let source = on_ranks(&boxes, &(0..copies).collect::<Vec<_>>());
+        let layout = random_layout(&sizes, cuts, 1, &mut random);
+        let mut wanted = Boxes::new(sizes.len());
+        layout.iter().for_each(|shard| wanted.push(shard.offsets, shard.sizes));
+        let destination = on_ranks(&wanted, &vec![99; wanted.len()]);
+        let plan = ReshardPlan::from_shards(source, destination).unwrap();
+        assert_serves(&plan, |_| true);
+        let mut load = vec![0; copies as usize];
+        plan.pieces().for_each(|piece| load[piece.source] += numel(piece.sizes));
+        let largest = plan.pieces().map(|piece| numel(piece.sizes)).max().unwrap();
+        let (least, most) = (*load.iter().min().unwrap(), *load.iter().max().unwrap());
+        prop_assert!(most - least <= largest, "{:?}", load);
+        prop_assert!(plan.len() == 1 || most < numel(&sizes), "{:?}", load);
+    }
+}
+
+#[test]
+fn one_large_read_is_shared_by_all_who_can_serve_it() {
+    let full: (&[i64], &[i64]) = (&[0, 0], &[8, 6]);
+    let source = on_ranks(&Boxes::of(2, &[full; 4]), &[0, 1, 2, 3]);
+    let destination = on_ranks(&Boxes::of(2, &[full]), &[7]);
+    let plan = ReshardPlan::from_shards(source, destination).unwrap();
+    let pieces: Vec<_> = plan.pieces().map(|p| (p.source, p.sizes.to_vec())).collect();
+    assert_eq!(pieces, (0..4).map(|shard| (shard, vec![2, 6])).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_a_rank_holds_itself_counts_as_read_from_it() {
+    // Ranks 0 and 1 both hold both halves; rank 0 wants the first one, rank 9 the second.
+    let (first, second): ((&[i64], &[i64]), _) = ((&[0], &[4]), (&[4][..], &[4][..]));
+    let source = on_ranks(&Boxes::of(1, &[first, second, first, second]), &[0, 0, 1, 1]);
+    let destination = on_ranks(&Boxes::of(1, &[first, second]), &[0, 9]);
+    let plan = ReshardPlan::from_shards(source, destination).unwrap();
+    let pairs: Vec<_> = plan.pieces().map(|piece| (piece.source, piece.destination)).collect();
+    assert_eq!(pairs, [(0, 0), (3, 1)]);
+}
+
+#[test]
+fn layouts_of_different_tensors_are_refused() {
+    let layout = |sizes: &[i64], dtype| {
+        let properties = TensorProperties { dtype, ..TensorProperties::default() };
+        let shards = random_layout(sizes, 3, 2, &mut Random::new(1));
+        shardspec::core::ShardedTensorMetadata::new(shards, sizes, properties).unwrap()
+    };
+    let float = Some(DataType::FLOAT32);
+    let int = Some(DataType { code: 0, bits: 32, lanes: 1 });
+    let refusal = |a, b| ReshardPlan::new(&a, &b).unwrap_err();
+    let error = refusal(layout(&[4, 6], None), layout(&[4, 5], None));
+    assert!(matches!(error, Error::ShapeMismatch { dim: 1, got: 5, expected: 6, .. }), "{error}");
+    let error = refusal(layout(&[4, 6], None), layout(&[24], None));
+    assert!(matches!(error, Error::RankMismatch { got: 1, expected: 2, .. }), "{error}");
+    let error = refusal(layout(&[4], float), layout(&[4], int));
+    assert!(matches!(error, Error::DtypeMismatch { .. }), "{error}");
+    for (a, b, dtype) in [(None, float, float), (int, None, int), (None, None, None)] {
+        let plan = ReshardPlan::new(&layout(&[4], a), &layout(&[4], b)).unwrap();
+        assert_eq!(plan.dtype(), dtype);
+    }
+    let (a, b) = (layout(&[4], None), layout(&[4], None));
+    let error = ReshardPlan::for_destinations(&a, &b, &[0, 4]).unwrap_err();
+    assert!(matches!(error, Error::IndexOutOfRange { index: 4, .. }), "{error}");
+}
