@@ -11,14 +11,16 @@
     reason = "a malformed data file should fail the test"
 )]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
 use shardspec::core::{
-    ChunkShardingSpec, EnumerableShardingSpec, Error, Placement, Result, ShardMetadata,
-    ShardedTensorMetadata, ShardingDim, ShardingSpec, Shards, TensorProperties, TensorShape,
-    infer_sharding_spec,
+    ChunkShardingSpec, EnumerableShardingSpec, Error, Placement, ReshardPlan, Result,
+    ShardMetadata, ShardedTensorMetadata, ShardingDim, ShardingSpec, Shards, TensorProperties,
+    TensorShape, infer_sharding_spec,
 };
 
 /// The cases of one data file.
@@ -299,4 +301,44 @@ fn specs_are_inferred_as_torch_infers_them() {
         tally.count(spec.type_name());
     }
     tally.assert_is(&[("chunk", 137), ("enumerable", 113)]);
+}
+
+/// Boxes of a data file as shards, all on rank 0.
+fn boxes(value: &Value) -> Shards {
+    let list = value.as_array().unwrap().iter().map(|shard| ShardMetadata {
+        offsets: integers(&shard["offsets"]),
+        sizes: integers(&shard["sizes"]),
+        placement: Placement::on_rank(0).unwrap(),
+    });
+    Shards::from_list(&list.collect::<Vec<_>>()).unwrap()
+}
+
+#[test]
+fn plans_read_what_torch_reads() {
+    let mut tally = Tally::default();
+    for case in cases("reshard.json") {
+        let sizes = integers(&case["sizes"]);
+        let [source, destination] = ["source", "destination"]
+            .map(|side| common::plans::metadata(boxes(&case[side]), &sizes));
+        let plan = ReshardPlan::new(&source, &destination).unwrap();
+        let mut torch: Vec<common::plans::Row> = case["answer"]["ok"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| {
+                let index = |side: &str| item[side].as_u64().unwrap() as usize;
+                let row = |name: &str| integers(&item[name]);
+                let offsets = (row("source_offsets"), row("destination_offsets"));
+                (index("source"), index("destination"), offsets.0, offsets.1, row("sizes"))
+            })
+            .collect();
+        torch.sort_by_key(|row| (row.1, row.0));
+        assert_eq!(common::plans::rows(&plan), torch, "{case}");
+        // Any shards will do where metadata does.
+        let (source, destination) = (source.shared_shards(), destination.shared_shards());
+        let again = ReshardPlan::from_shards(source.clone(), destination.clone()).unwrap();
+        assert_eq!(common::plans::rows(&again), torch, "{case}");
+        tally.count("same");
+    }
+    tally.assert_is(&[("same", 120)]);
 }

@@ -116,6 +116,17 @@ pub enum Error {
         /// A box that no shard owns, as large as it can be made in every dimension.
         region: Region,
     },
+    /// Elements that a destination shard needs and no source shard holds.
+    #[error(
+        "no source shard holds {region}, which destination shard {destination} needs; pass sources \
+         that hold all that is wanted"
+    )]
+    NoSource {
+        /// The destination shard's index.
+        destination: usize,
+        /// A box of the tensor that it needs and nobody has.
+        region: Region,
+    },
     /// A shard that reaches past the tensor.
     #[error(
         "shard {shard}: offset {offset} and size {size} in dimension {dim} exceed the tensor's \

@@ -46,6 +46,11 @@ impl ShardedTensorMetadata {
         &self.shards
     }
 
+    /// The shards, to be held beyond the metadata.
+    pub fn shared_shards(&self) -> &Arc<Shards> {
+        &self.shards
+    }
+
     /// The tensor's sizes.
     pub fn sizes(&self) -> &[i64] {
         &self.sizes

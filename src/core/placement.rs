@@ -45,7 +45,7 @@ impl dyn CustomPlacement {
 
 /// A shared [`CustomPlacement`]. Behind a thin pointer, so that a placement has 24 bytes.
 #[derive(Clone)]
-struct Custom(Arc<Box<dyn CustomPlacement>>);
+pub(super) struct Custom(Arc<Box<dyn CustomPlacement>>);
 
 impl PartialEq for Custom {
     fn eq(&self, other: &Self) -> bool {
@@ -65,7 +65,7 @@ impl Hash for Custom {
 
 /// Which process owns a shard.
 #[derive(Clone, PartialEq, Eq, Hash)]
-enum Owner {
+pub(super) enum Owner {
     /// The text names only a device.
     Local,
     /// `rank:<n>`: a rank of the communicator.
@@ -177,6 +177,11 @@ impl Placement {
             Owner::Worker(name) => Some(name),
             _ => None,
         }
+    }
+
+    /// Who owns it, whatever the device.
+    pub(super) fn owner(&self) -> &Owner {
+        &self.owner
     }
 
     /// The device; of the user's own types, none is known.

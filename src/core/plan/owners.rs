@@ -14,6 +14,13 @@ pub(in crate::core) struct Owners<'a> {
     count: usize,
 }
 
+/// What tells owners apart: the rank, whatever type of placement names it.
+#[derive(PartialEq, Eq, Hash)]
+enum Key<'a> {
+    Rank(i64),
+    Other(&'a Owner),
+}
+
 #[derive(Debug)]
 struct Side<'a> {
     placements: &'a Placements,
@@ -23,10 +30,11 @@ struct Side<'a> {
 
 impl<'a> Owners<'a> {
     pub(in crate::core) fn new(source: &'a Shards, destination: &'a Shards) -> Self {
-        let mut numbers: HashMap<&Owner, u32> = HashMap::new();
+        let mut numbers: HashMap<Key<'_>, u32> = HashMap::new();
         let mut number = |placement: &'a Placement| {
             let next = numbers.len() as u32;
-            *numbers.entry(placement.owner()).or_insert(next)
+            let key = placement.rank().map_or(Key::Other(placement.owner()), Key::Rank);
+            *numbers.entry(key).or_insert(next)
         };
         let mut side = |shards: &'a Shards| Side {
             placements: shards.placements(),

@@ -177,6 +177,9 @@ fn describe_core(error: &Error) -> (shardspec_status, Numbers) {
             (SHARDSPEC_OVERLAP, numbers)
         }
         Error::Gap { .. } => (SHARDSPEC_GAP, none),
+        Error::NoSource { destination, .. } => {
+            (SHARDSPEC_GAP, Numbers { first: Some(destination), ..none })
+        }
         Error::OutOfBounds { shard, dim, offset, size, limit } => {
             let (first, dim, got) = (Some(shard), Some(dim), offset.saturating_add(size));
             (SHARDSPEC_OUT_OF_BOUNDS, Numbers { first, dim, got, limit, ..none })
