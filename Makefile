@@ -8,17 +8,21 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 FILE ?= examples/data/iris.npy
 RANKS ?= 4
+PYTHON_BENCH ?= .venv/bin/python
+CASES ?=
 
 PREFIX ?= /usr/local
 INSTALL := target/install
 
-.PHONY: help build install uninstall demo test test-rust test-c test-python bench clean
+.PHONY: help build install uninstall demo test test-rust test-c test-python bench bench-geometry clean
 
 help:
 	@echo "make demo    shard a tensor, show who owns what, put it together again"
 	@echo "             FILE=x.npy DIM=1 RANKS=8 for an array of your own"
 	@echo "make test    all tests: Rust, C and Python"
-	@echo "make bench   the measurements"
+	@echo "make bench   how fast copies are; CASES='columns scatter' for some, PYTHON_BENCH=path for a"
+	@echo "             Python that has torch"
+	@echo "make bench-geometry  how long specs and metadata take"
 	@echo "make build   target/release/libshardspec.{so,a} and include/shardspec.h"
 	@echo "make install PREFIX=/usr/local    into a prefix; DESTDIR= is put before it"
 	@echo "make uninstall PREFIX=/usr/local  what make install put there"
@@ -63,7 +67,13 @@ test-python: build $(BUILD)/build.ninja
 	cmake --build $(BUILD) --target demo
 	.venv/bin/python -m pytest -q python/tests
 
-bench:
+bench: build .venv/.ready
+	@mkdir -p target/bench
+	$(CC) -std=gnu11 -O3 -Wall -Wextra -Werror -I include -shared -fPIC -pthread \
+	  -o target/bench/liblimit.so benches/copy/limit.c
+	$(PYTHON_BENCH) benches/copy/bench.py $(CASES)
+
+bench-geometry:
 	$(CARGO) bench --locked
 
 $(BUILD)/build.ninja: .venv/.ready c_tests/CMakeLists.txt

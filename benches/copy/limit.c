@@ -1,13 +1,30 @@
-/* The limit of a copy: the same bytes streamed once, by libc's memcpy and by stores that go around
- * the caches, on the same number of threads as what it is compared with. */
+/* What copies are measured against: the same bytes streamed once, by libc's memcpy and by stores that
+ * go around the caches, on the same number of threads; and, for small ones, nothing but the memcpy
+ * of each run. */
 #include <pthread.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <string.h>
+#include <time.h>
+
+#include "shardspec.h"
+
+typedef void copy_function(char *to, const char *from, size_t bytes);
+
+static void through_caches(char *to, const char *from, size_t bytes) { memcpy(to, from, bytes); }
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-__attribute__((target("avx"))) static void stream(char *to, const char *from, size_t bytes) {
+
+__attribute__((target("avx512f"))) static void stream_avx512(char *to, const char *from,
+                                                             size_t bytes) {
+  size_t at = 0;
+  for (; at + 64 <= bytes; at += 64)
+    _mm512_stream_si512((__m512i *)(to + at), _mm512_loadu_si512(from + at));
+  _mm_sfence();
+  memcpy(to + at, from + at, bytes - at);
+}
+
+__attribute__((target("avx"))) static void stream_avx(char *to, const char *from, size_t bytes) {
   size_t at = 0;
   for (; at + 64 <= bytes; at += 64) {
     __m256i a = _mm256_loadu_si256((const __m256i *)(from + at));
@@ -18,36 +35,90 @@ __attribute__((target("avx"))) static void stream(char *to, const char *from, si
   _mm_sfence();
   memcpy(to + at, from + at, bytes - at);
 }
+
+static copy_function *around_caches(void) {
+  if (__builtin_cpu_supports("avx512f")) return stream_avx512;
+  return __builtin_cpu_supports("avx") ? stream_avx : through_caches;
+}
 #else
-static void stream(char *to, const char *from, size_t bytes) { memcpy(to, from, bytes); }
+static copy_function *around_caches(void) { return through_caches; }
 #endif
 
 typedef struct part {
+  copy_function *copy;
   char *to;
   const char *from;
   size_t bytes;
-  int streaming;
 } part;
 
 static void *copy_part(void *argument) {
   const part *p = argument;
-  if (p->streaming) stream(p->to, p->from, p->bytes);
-  else memcpy(p->to, p->from, p->bytes);
+  p->copy(p->to, p->from, p->bytes);
   return NULL;
 }
 
-/* `to` is aligned to 64 bytes; at most 64 threads. */
-void limit_copy(void *to, const void *from, size_t bytes, int threads, int streaming) {
+/* `to` is aligned to 64 bytes; at most 64 threads, the caller's included. */
+void limit_copy(void *to, const void *from, size_t bytes, int threads, int around) {
   pthread_t ids[64];
   part parts[64];
+  copy_function *copy = around ? around_caches() : through_caches;
   size_t share = (bytes / (size_t)threads + 63) / 64 * 64;
   for (int t = 0; t < threads; t++) {
-    size_t start = share * (size_t)t;
-    if (start > bytes) start = bytes;
-    size_t end = start + share < bytes ? start + share : bytes;
-    parts[t] = (part){(char *)to + start, (const char *)from + start, end - start, streaming};
+    size_t start = share * (size_t)t < bytes ? share * (size_t)t : bytes;
+    size_t length = share < bytes - start ? share : bytes - start;
+    parts[t] = (part){copy, (char *)to + start, (const char *)from + start, length};
     if (t > 0) pthread_create(&ids[t], NULL, copy_part, &parts[t]);
   }
   copy_part(&parts[0]);
   for (int t = 1; t < threads; t++) pthread_join(ids[t], NULL);
+}
+
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+typedef struct run {
+  void *to;
+  const void *from;
+  size_t bytes;
+} run;
+
+/* Seconds that one memcpy for each run takes. */
+double limit_time_runs(const run *runs, size_t count, size_t repeats) {
+  double start = now();
+  for (size_t repeat = 0; repeat < repeats; repeat++)
+    for (size_t i = 0; i < count; i++) memcpy(runs[i].to, runs[i].from, runs[i].bytes);
+  return (now() - start) / (double)repeats;
+}
+
+typedef shardspec_status scatter_function(const shardspec_metadata *, const shardspec_tensor_view *,
+                                          const shardspec_tensor_view *, size_t,
+                                          const shardspec_copy_options *, shardspec_error *);
+
+/* Seconds that one call of `shardspec_metadata_scatter` takes; below 0 when it is refused. */
+double limit_time_scatter(scatter_function *scatter, const shardspec_metadata *metadata,
+                          const shardspec_tensor_view *full, const shardspec_tensor_view *shards,
+                          size_t count, size_t repeats) {
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  double start = now();
+  for (size_t repeat = 0; repeat < repeats; repeat++)
+    if (scatter(metadata, full, shards, count, NULL, &err)) return -1;
+  return (now() - start) / (double)repeats;
+}
+
+typedef shardspec_status gather_function(const shardspec_metadata *, const shardspec_tensor_view *,
+                                         size_t, const shardspec_tensor_view *,
+                                         const shardspec_copy_options *, shardspec_error *);
+
+/* The same for `shardspec_metadata_gather`. */
+double limit_time_gather(gather_function *gather, const shardspec_metadata *metadata,
+                         const shardspec_tensor_view *shards, size_t count,
+                         const shardspec_tensor_view *full, size_t repeats) {
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  double start = now();
+  for (size_t repeat = 0; repeat < repeats; repeat++)
+    if (gather(metadata, shards, count, full, NULL, &err)) return -1;
+  return (now() - start) / (double)repeats;
 }

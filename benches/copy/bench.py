@@ -1,0 +1,203 @@
+"""Measures copies: this library, the limit, numpy and torch, in turn and on the same buffers.
+
+    python benches/copy/bench.py [WORD ...]      only cases whose name or direction holds each word
+
+Prints a table of medians in GB/s and writes them to target/bench/copy.json. A ratio compares two
+numbers of one run; numbers of two runs say as much about the machine as about the code.
+"""
+
+import ctypes
+import json
+import pathlib
+import statistics
+import sys
+import time
+
+import numpy
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "python"), str(ROOT / "python/tests")]
+
+import binding  # noqa: E402
+from cases import LARGE, SMALL  # noqa: E402
+from shardspec._library import lib  # noqa: E402
+from contenders import Buffers, Ours, limits, with_numpy, with_torch  # noqa: E402
+
+try:
+    import torch
+except ImportError:
+    torch = None
+
+ROUNDS = 9
+PAUSE = 0.01
+# A small copy is done so many times before the clock is read again.
+REPEATS = 500
+RESULTS = ROOT / "target/bench/copy.json"
+# The least ratio to the limit, for runs of so many bytes and more, with two threads.
+BARS = [(32, 0.90), (4, 0.60), (2, 0.40), (1, 0.25)]
+# The least ratio to numpy and torch at runs of so many bytes, and to torch where shards are allocated.
+PEER_BARS = {32: 4.0, 4: 10.0}
+ALLOCATED_BAR = 2.5
+COLUMNS = (f"{'case':24} {'direction':9} {'run':>8} {'threads':>7} {'ours':>7} {'limit':>7} "
+           f"{'numpy':>7} {'torch':>7}   {'/limit':>6} {'/numpy':>6} {'/torch':>6}")
+
+
+class Run(ctypes.Structure):
+    _fields_ = [("to", ctypes.c_void_p), ("source", ctypes.c_void_p), ("bytes", ctypes.c_size_t)]
+
+
+def load_limit():
+    limit = ctypes.CDLL(str(ROOT / "target/bench/liblimit.so"))
+    pointer, size = ctypes.c_void_p, ctypes.c_size_t
+    limit.limit_copy.argtypes = [pointer, pointer, size, ctypes.c_int, ctypes.c_int]
+    limit.limit_copy.restype = None
+    for name, arguments in {"runs": [pointer, size, size],
+                            "scatter": [pointer, pointer, pointer, pointer, size, size],
+                            "gather": [pointer, pointer, pointer, size, pointer, size]}.items():
+        function = getattr(limit, f"limit_time_{name}")
+        function.argtypes, function.restype = arguments, ctypes.c_double
+    return limit
+
+
+def seconds(function):
+    # torch's threads go on spinning for a while after their work: let them stop.
+    time.sleep(PAUSE)
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def medians(timers):
+    """The median of what each timer says, asked in turn; the first round doesn't count."""
+    rounds = [{name: timer() for name, timer in timers.items()} for _ in range(ROUNDS + 1)]
+    return {name: statistics.median(times[name] for times in rounds[1:]) for name in timers}
+
+
+def best(times, who):
+    """The least time of a contender's ways; None where it was left out."""
+    return min((time for name, time in times.items() if name.split()[0] == who), default=None)
+
+
+def result(case, direction, threads, times):
+    rate = lambda time: None if time is None else case.bytes / time / 1e9
+    return {"case": case.name, "direction": direction, "element_bytes": case.element_bytes,
+            "run_bytes": case.run_bytes(), "threads": threads,
+            **{f"{who}_gbps": rate(best(times, who)) for who in ("ours", "limit", "numpy", "torch")}}
+
+
+def large(library, limit, case, direction, threads, buffers):
+    ours = Ours(library, buffers)
+    ways = {"ours": ours.call(direction, threads), **limits(limit, buffers, direction, threads),
+            **with_numpy(buffers, direction)}
+    if torch:
+        ways.update(with_torch(torch, buffers, direction, threads))
+    if direction != "allocate":
+        buffers.erase(direction)
+        ways["ours"]()
+        assert buffers.copied(), f"{case.name}, {direction}: the copy is wrong"
+    times = medians({name: lambda way=way: seconds(way) for name, way in ways.items()})
+    # The limit moved the bytes as if both sides were laid out alike: put right what is read next.
+    ours.call("scatter", threads)()
+    return result(case, direction, threads, times)
+
+
+def runs_of(case, buffers, direction):
+    """Each run of the case: what a loop over memcpy would do."""
+    runs = []
+    for part, shard in zip((buffers.full[place] for place in buffers.places), buffers.shards):
+        if part.flags.c_contiguous:
+            part, shard = part.reshape(1, -1), shard.reshape(1, -1)
+        for pair in zip(part, shard):
+            to, source = pair if direction == "gather" else pair[::-1]
+            runs.append(Run(to.ctypes.data, source.ctypes.data, to.nbytes))
+    return (Run * len(runs))(*runs)
+
+
+def small(library, limit, case, direction, threads, buffers):
+    """Called from C, so that nothing but the call is measured."""
+    ours, runs = Ours(library, buffers), runs_of(case, buffers, direction)
+    address = lambda name: ctypes.cast(getattr(lib.cdll, name), ctypes.c_void_p)
+    if direction == "scatter":
+        call = lambda: limit.limit_time_scatter(
+            address("shardspec_metadata_scatter"), ours.metadata, ctypes.addressof(ours.full),
+            ctypes.addressof(ours.shards), ours.count, REPEATS)
+    else:
+        call = lambda: limit.limit_time_gather(
+            address("shardspec_metadata_gather"), ours.metadata, ctypes.addressof(ours.shards),
+            ours.count, ctypes.addressof(ours.full), REPEATS)
+    repeated = lambda way: lambda: seconds(lambda: [way() for _ in range(REPEATS)]) / REPEATS
+    timers = {"ours": call, "limit": lambda: limit.limit_time_runs(runs, len(runs), REPEATS)}
+    peers = with_numpy(buffers, direction)
+    if torch:
+        peers.update(with_torch(torch, buffers, direction, threads))
+    timers.update({name: repeated(way) for name, way in peers.items()})
+    times = medians(timers)
+    assert times["ours"] > 0, f"{case.name}: refused"
+    return result(case, direction, threads, times)
+
+
+def ratio(row, who):
+    return row["ours_gbps"] / row[f"{who}_gbps"] if row[f"{who}_gbps"] else None
+
+
+def shown(value, digits):
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def table_line(row):
+    rates = " ".join(f"{shown(row[who + '_gbps'], 2):>7}" for who in ("ours", "limit", "numpy", "torch"))
+    ratios = " ".join(f"{shown(ratio(row, who), 2):>6}" for who in ("limit", "numpy", "torch"))
+    return (f"{row['case']:24} {row['direction']:9} {row['run_bytes']:>8} {row['threads']:>7} "
+            f"{rates}   {ratios}")
+
+
+def missed(row, case):
+    """What a result is below of, in words."""
+    time = lambda who: case.bytes / row[f"{who}_gbps"]
+    if case in SMALL:
+        allowed = 1.5 * time("limit") + 300
+        if time("ours") > allowed:
+            yield f"{time('ours'):.0f} ns, allowed are {allowed:.0f}"
+        return
+    if row["threads"] != 2:
+        return
+    least = next(least for run, least in BARS if row["run_bytes"] >= run)
+    if row["direction"] != "allocate" and ratio(row, "limit") < least:
+        yield f"{ratio(row, 'limit'):.2f} of the limit, the bar is {least:.2f}"
+    for who in ("numpy", "torch"):
+        least = PEER_BARS.get(row["run_bytes"], 1.0)
+        if row["direction"] == "allocate":
+            least = ALLOCATED_BAR if who == "torch" else 1.0
+        if (ratio(row, who) or least) < least:
+            yield f"{ratio(row, who):.2f} times {who}, the bar is {least:g}"
+
+
+def main(words):
+    library = binding.Raw()
+    limit = load_limit()
+    if torch is None:
+        print("torch can't be imported: it is left out")
+    print(f"numpy {numpy.__version__}" + (f", torch {torch.__version__}" if torch else ""))
+    print(COLUMNS)
+    rows, below = [], []
+    for case in LARGE + SMALL:
+        chosen = [direction for direction in case.directions
+                  if all(word in f"{case.name}, {direction}" for word in words)]
+        if not chosen:
+            continue
+        buffers = Buffers(case)
+        measure = small if case in SMALL else large
+        for direction in chosen:
+            for threads in case.threads:
+                row = measure(library, limit, case, direction, threads, buffers)
+                rows.append(row)
+                below += [f"{case.name}, {direction}: {what}" for what in missed(row, case)]
+                print(table_line(row), flush=True)
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
+    print(f"written to {RESULTS.relative_to(ROOT)}")
+    print("\n".join(below) if below else "every bar is reached")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,92 @@
+"""What is copied: tensors, and how they are cut."""
+
+import dataclasses
+import math
+import random
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A tensor of `sizes`, cut along `dim` into `parts`, or into `parts` random boxes where `dim` is
+    None. With `order` "F", the full tensor is column-major; shards are row-major always."""
+
+    name: str
+    sizes: tuple
+    dim: int | None
+    parts: int
+    dtype: str = "float32"
+    order: str = "C"
+    directions: tuple = ("scatter", "gather")
+    threads: tuple = (2,)
+
+    @property
+    def element_bytes(self):
+        return {"float32": 4, "uint16": 2, "uint8": 1}[self.dtype]
+
+    @property
+    def bytes(self):
+        return math.prod(self.sizes) * self.element_bytes
+
+    def boxes(self):
+        """Offsets and sizes of each shard."""
+        if self.dim is None:
+            return random_boxes(self.sizes, self.parts, random.Random(4))
+        step = self.sizes[self.dim] // self.parts
+        size = tuple(step if at == self.dim else n for at, n in enumerate(self.sizes))
+        offset = lambda part: tuple(part * step if at == self.dim else 0
+                                    for at in range(len(self.sizes)))
+        return [(offset(part), size) for part in range(self.parts)]
+
+    def run_bytes(self):
+        """Bytes that are contiguous both in the tensor and in a shard; of boxes, the median."""
+        if self.order == "F":
+            return self.element_bytes
+        runs = []
+        for _, size in self.boxes():
+            run = self.element_bytes
+            for got, whole in zip(reversed(size), reversed(self.sizes)):
+                run *= got
+                if got != whole:
+                    break
+            runs.append(run)
+        return sorted(runs)[len(runs) // 2]
+
+
+def random_boxes(sizes, count, rng):
+    """Cuts the largest box again and again, at a random place along a random dimension."""
+    boxes = [((0,) * len(sizes), tuple(sizes))]
+    while len(boxes) < count:
+        boxes.sort(key=lambda box: math.prod(box[1]))
+        offset, size = boxes.pop()
+        dim = rng.randrange(len(sizes))
+        cut = int(size[dim] * rng.uniform(0.2, 0.8))
+        if cut == 0:
+            boxes.append((offset, size))
+            continue
+        low, high, start = list(size), list(size), list(offset)
+        low[dim], high[dim], start[dim] = cut, size[dim] - cut, offset[dim] + cut
+        boxes += [(offset, tuple(low)), (tuple(start), tuple(high))]
+    return boxes
+
+
+ALL = ("scatter", "gather", "extract")
+# Into shards that whoever copies allocates, and frees again.
+OWN = ("scatter", "gather", "extract", "allocate")
+LARGE = [
+    Case("rows into 8", (8192, 8192), 0, 8, directions=OWN, threads=(2, 1)),
+    Case("columns into 8", (8192, 8192), 1, 8, directions=OWN, threads=(2, 1)),
+    Case("columns into 1024", (8192, 8192), 1, 1024),
+    Case("narrow into 8", (1 << 20, 64), 1, 8, threads=(2, 1)),
+    Case("narrow into 16", (1 << 20, 64), 1, 16),
+    Case("narrow into 64", (1 << 20, 64), 1, 64, threads=(2, 1)),
+    Case("narrow into 64, u16", (1 << 21, 64), 1, 64, "uint16"),
+    Case("narrow into 64, u8", (1 << 22, 64), 1, 64, "uint8"),
+    Case("3-D, dim 1 into 8", (64, 1024, 1024), 1, 8, directions=ALL),
+    Case("3-D, dim 2 into 16", (512, 512, 256), 2, 16),
+    Case("3-D, 100 boxes", (512, 512, 256), None, 100, directions=ALL),
+    Case("transposed into 8", (8192, 8192), 0, 8, order="F", directions=ALL),
+]
+SMALL = [
+    Case("64 KiB, rows into 4", (128, 128), 0, 4, threads=(1,)),
+    Case("64 KiB, columns into 4", (128, 128), 1, 4, threads=(1,)),
+]
