@@ -5,6 +5,7 @@ anything that is a buffer or speaks DLPack. A thin layer over the C library of t
 """
 
 from ._library import lib
+from .chunk import get_chunk_sharding_params, get_chunked_dim_size, get_split_size
 from .errors import (
     ArgumentError,
     HandleError,
@@ -19,11 +20,49 @@ from .errors import (
     UnsupportedError,
     ViewError,
 )
+from .metadata import ShardedTensorMetadata
+from .placement import Device, DevicePlacementSpec, Placement, PlacementSpec
+from .properties import MEM_FORMAT_ENCODING, TensorProperties
+from .shard import ShardMetadata
+from .spec import (
+    ChunkShardingSpec,
+    EnumerableShardingSpec,
+    ShardingSpec,
+    infer_sharding_spec_from_shards_metadata,
+)
+from .tensor import Tensor, as_tensor, empty
 
 __version__: str = lib.text(lib.version_text)
 
 __all__ = [
-    "ArgumentError", "HandleError", "InternalError", "LayoutError", "NotFoundError",
-    "OutOfMemoryError", "OutOfRangeError", "ShardspecError", "SpecTypeError", "TooLargeError",
-    "UnsupportedError", "ViewError",
+    "MEM_FORMAT_ENCODING",
+    "ArgumentError",
+    "ChunkShardingSpec",
+    "Device",
+    "DevicePlacementSpec",
+    "EnumerableShardingSpec",
+    "HandleError",
+    "InternalError",
+    "LayoutError",
+    "NotFoundError",
+    "OutOfMemoryError",
+    "OutOfRangeError",
+    "Placement",
+    "PlacementSpec",
+    "ShardMetadata",
+    "ShardedTensorMetadata",
+    "ShardingSpec",
+    "ShardspecError",
+    "SpecTypeError",
+    "Tensor",
+    "TensorProperties",
+    "TooLargeError",
+    "UnsupportedError",
+    "ViewError",
+    "as_tensor",
+    "empty",
+    "get_chunk_sharding_params",
+    "get_chunked_dim_size",
+    "get_split_size",
+    "infer_sharding_spec_from_shards_metadata",
 ]

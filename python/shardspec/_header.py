@@ -21,10 +21,11 @@ PREFIX = "shardspec_"
 
 
 class Function(NamedTuple):
-    """A function's ctypes signature."""
+    """A function's ctypes signature, and the names of its arguments."""
 
     restype: Any
     argtypes: list[Any]
+    names: list[str]
 
 
 class Header:
@@ -71,7 +72,8 @@ class Header:
 
     def function(self, name: str) -> Function:
         """The signature of a function."""
-        return Parser(self, self._functions[name]).declaration()[1]
+        function: Function = Parser(self, self._functions[name]).declaration()[1]
+        return function
 
     def type(self, name: str) -> Any:
         """What a name stands for: a struct's class, a callback's type, or a scalar.
@@ -134,7 +136,9 @@ class Parser:
             return self.callback(base)
         name = self.take() if re.match(r"[A-Za-z_]", self.peek()) else ""
         if self.peek() == "(":
-            return name, Function(base, self.parameters())
+            parameters = self.parameters()
+            return name, Function(base, [kind for _, kind in parameters],
+                                  [name for name, _ in parameters])
         return name, self.array(base)
 
     def named(self, name: str) -> Any:
@@ -145,25 +149,25 @@ class Parser:
         self.take("*")
         name = self.take()
         self.take(")")
-        return name, ctypes.CFUNCTYPE(restype, *self.parameters())
+        return name, ctypes.CFUNCTYPE(restype, *(kind for _, kind in self.parameters()))
 
-    def parameters(self) -> list[Any]:
+    def parameters(self) -> list[tuple[str, Any]]:
         self.take("(")
-        types = []
+        parameters = []
         while self.peek() != ")":
-            types.append(self.declaration()[1])
+            parameters.append(self.declaration())
             if self.peek() != ")":
                 self.take(",")
         self.take(")")
-        return [] if types == [None] else types
+        return [] if parameters == [("", None)] else parameters
 
     def array(self, base: Any) -> Any:
         lengths = []
         while self.peek() == "[":
             self.take("[")
-            length = self.take()
-            short = length.removeprefix("SHARDSPEC_")
-            lengths.append(self.header.constants[short] if short != length else int(length, 0))
+            written = self.take()
+            short = written.removeprefix("SHARDSPEC_")
+            lengths.append(self.header.constants[short] if short != written else int(written, 0))
             self.take("]")
         for length in reversed(lengths):
             base = base * length

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import operator
 import os
 import pathlib
 import sys
 from typing import Any
 
-from ._header import PREFIX, Header
+from ._header import PREFIX, SCALARS, Header
 from .errors import FAMILIES, ShardspecError
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -18,8 +19,8 @@ MACOS = sys.platform == "darwin"
 class Library:
     """The library's functions and constants by the header's names, without their prefix.
 
-    A function takes its C arguments but the last, the error, and raises where that says no. Python's
-    lock is free while it runs.
+    A function takes its C arguments but the last, the error, and raises what that says. Python's lock
+    is free while it runs.
     """
 
     def __init__(self, path: pathlib.Path, header: pathlib.Path) -> None:
@@ -32,7 +33,7 @@ class Library:
         self._families = {constants[status]: family for family in FAMILIES
                           for status in family.statuses if status in constants}
         if self.abi_version() != self.ABI_VERSION:
-            raise ImportError(f"{path} has ABI version {self.abi_version()}, but {header} describes "
+            raise ImportError(f"{path} has ABI version {self.abi_version()}, but {header} is of "
                               f"{self.ABI_VERSION}: install the two together")
 
     def __getattr__(self, name: str) -> Any:
@@ -49,19 +50,33 @@ class Library:
     def bind(self, name: str) -> Any:
         """The function of that name, with its types."""
         function = getattr(self.cdll, PREFIX + name)
-        function.restype, function.argtypes = self.header.function(name)
+        function.restype, function.argtypes, names = self.header.function(name)
         if not function.argtypes or function.argtypes[-1] != ctypes.POINTER(self._error):
             return function
         size = ctypes.sizeof(self._error)
+        integers = [(at, names[at], *bounds(kind)) for at, kind in enumerate(function.argtypes)
+                    if kind in INTEGERS]
 
         def call(*arguments: Any) -> None:
+            passed = list(arguments)
+            for at, argument, low, high in integers:
+                passed[at] = self._fitting(argument, passed[at], low, high)
             error = self._error(struct_size=size)
-            status = function(*arguments, ctypes.byref(error))
+            status = function(*passed, ctypes.byref(error))
             if status != 0:
                 raise self.refusal(status, error)
 
         call.__name__ = name
         return call
+
+    def _fitting(self, argument: str, value: Any, low: int, high: int) -> Any:
+        """An integer to pass, if it fits: ctypes would cut off its top."""
+        if isinstance(value, ctypes._SimpleCData):
+            return value
+        number = operator.index(value)
+        if not low <= number <= high:
+            raise self.refused("OVERFLOW", f"{argument}: {number} is not between {low} and {high}")
+        return number
 
     def refusal(self, status: int, error: Any) -> BaseException:
         """The exception for a status other than OK."""
@@ -73,6 +88,11 @@ class Library:
             error.message.decode("utf-8", "replace"), status, self.status_name(status),
             first_shard=index(error.first_shard), second_shard=index(error.second_shard),
             dim=index(error.dim), got=error.got, limit=error.limit)
+
+    def refused(self, name: str, message: str, **fields: int) -> ShardspecError:
+        """The same exception for what is refused before it reaches the library."""
+        status = self.header.constants[name]
+        return self._families[status](message, status, name, **fields)
 
     def status_name(self, status: int) -> str:
         """The name of a status; of a user's own, its number."""
@@ -97,6 +117,16 @@ class Library:
         return out.value
 
 
+INTEGERS = {kind for kind in SCALARS.values()
+            if kind is not None and kind._type_ in "bBhHiIlLqQ"}
+
+
+def bounds(kind: Any) -> tuple[int, int]:
+    """The least and the greatest value of an integer type."""
+    bits = 8 * ctypes.sizeof(kind)
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if kind(-1).value < 0 else (0, (1 << bits) - 1)
+
+
 def files() -> tuple[pathlib.Path, pathlib.Path]:
     """The library and its header: those in this package, or in the checkout that it lies in.
 
@@ -106,8 +136,8 @@ def files() -> tuple[pathlib.Path, pathlib.Path]:
     header = HERE / "include" / "shardspec.h"
     if not header.exists():
         root = HERE.parents[1]
-        library = root / "target" / "release" / ("libshardspec.dylib" if MACOS else "libshardspec.so")
-        header = root / "include" / "shardspec.h"
+        library = root / "target/release" / ("libshardspec.dylib" if MACOS else "libshardspec.so")
+        header = root / "include/shardspec.h"
     return pathlib.Path(os.environ.get("SHARDSPEC_LIBRARY") or library), header
 
 

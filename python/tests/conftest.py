@@ -1,12 +1,12 @@
-"""Where things are, and the library as ctypes sees it."""
+"""Where things are, the library as ctypes sees it, and the package as it is installed."""
 
 import importlib.util
-import pathlib
 import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from commands import ROOT, output
+
 if importlib.util.find_spec("shardspec") is None:
     sys.path.insert(0, str(ROOT / "python"))
 
@@ -21,3 +21,23 @@ def lib():
     import binding
 
     return binding.Raw()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """The package's wheel, built from this folder with the library that is built already."""
+    folder = tmp_path_factory.mktemp("wheel")
+    output(sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "-w", folder,
+           ROOT)
+    (built,) = folder.iterdir()
+    return built
+
+
+@pytest.fixture(scope="session")
+def installed(wheel, tmp_path_factory):
+    """A Python that has nothing but the wheel."""
+    folder = tmp_path_factory.mktemp("installed")
+    output(sys.executable, "-m", "venv", "--without-pip", folder)
+    python = folder / "bin/python"
+    output(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", wheel)
+    return python

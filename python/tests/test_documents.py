@@ -2,7 +2,9 @@
 
 A block of C with a `main` is a program: the blocks after it build it as example.c. The other blocks
 of C of a document are, in their order, the body of one program; "c file" marks those that stand
-before it. A block of text is what the block before it prints; "text picture" is what nothing prints.
+before it. The blocks of Python of a document are, in their order, one program too, run by a Python
+that has the package. A block of text is what the block before it prints; "text picture" is what
+nothing prints.
 """
 
 import os
@@ -10,6 +12,7 @@ import pathlib
 import re
 import sys
 
+import numpy
 import pytest
 
 from commands import ROOT, output, run
@@ -17,9 +20,13 @@ from commands import ROOT, output, run
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = [*DOCUMENTS, *sorted((ROOT / "docs/reference").glob("*.md"))]
 
-# A user runs make in this folder; the tests run everything else elsewhere. `make test` is running
-# already, and an array of the user's own is not there.
+# A user runs make and pip in this folder; the tests run everything else elsewhere. `make test` is
+# running already, and an array of the user's own is not there.
 SHELL = f"""
+pip() {{
+  test "$*" != "install ." || set -- install --quiet --disable-pip-version-check {ROOT}
+  command pip "$@"
+}}
 make() {{
   case "$*" in
     test | *FILE=*) set -- -n "$@" ;;
@@ -62,19 +69,35 @@ def outputs_of_snippets(document, folder):
     return iter(output(folder / "snippets").split(NEXT_BLOCK))
 
 
+def outputs_of_python(document, folder, python):
+    """What each block of Python prints, when they are run as one program.
+
+    By the Python that the document says how to make, or one that is there. numpy is the tests' own.
+    """
+    snippets = [text for language, text in blocks(document) if language == "python"]
+    if not snippets:
+        return iter(())
+    (folder / "snippets.py").write_text(f"print({NEXT_BLOCK[0]!r})\n".join(snippets))
+    tools = pathlib.Path(numpy.__file__).parents[1]
+    made = folder / "env/bin/python"
+    return iter(output(made if made.exists() else python, "snippets.py", cwd=folder, environment={
+        "PYTHONPATH": str(tools)}).split(NEXT_BLOCK))
+
+
 def run_shell(text, folder):
     """A shell block, run in a folder that has the program, and a home of its own."""
-    rust = {name: os.environ.get(name, str(pathlib.Path.home() / default))
-            for name, default in (("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup"))}
+    fetched = {name: os.environ.get(name, str(pathlib.Path.home() / default)) for name, default in (
+        ("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup"), ("PIP_CACHE_DIR", ".cache/pip"))}
     for name in ("include", "target"):
         if not (folder / name).exists():
             (folder / name).symlink_to(ROOT / name)
-    return output("sh", "-ec", SHELL + text, cwd=folder, environment={**rust, "HOME": str(folder)})
+    return output("sh", "-ec", SHELL + text, cwd=folder, environment={**fetched, "HOME": str(folder)})
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_code_blocks_work_and_print_what_is_said(document, tmp_path):
+def test_code_blocks_work_and_print_what_is_said(document, installed, tmp_path):
     printed, snippets = "", outputs_of_snippets(document, tmp_path)
+    python = None
     for language, text in blocks(document):
         if language == "c" and not is_program(text):
             assert not printed, f"the document does not say that this is printed: {printed}"
@@ -86,7 +109,9 @@ def test_code_blocks_work_and_print_what_is_said(document, tmp_path):
         elif language == "sh":
             printed = run_shell(text, tmp_path)
         elif language == "python":
-            printed = output(sys.executable, "-c", text, cwd=ROOT)
+            assert not printed, f"the document does not say that this is printed: {printed}"
+            python = python or outputs_of_python(document, tmp_path, installed)
+            printed = next(python)
         elif language == "text demo":
             demo = output("target/c_tests/demo", "examples/data/iris.npy", "4", cwd=ROOT)
             assert demo.rstrip() == text.rstrip()
@@ -152,8 +177,6 @@ def test_the_demo_says_what_is_wrong_with_its_arguments(arguments, problem):
 @pytest.mark.parametrize("shape", [(), (7,), (0, 3), (2, 3, 4, 5), (1, 1)])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_the_demo_takes_arrays_of_the_users_own(shape, order, tmp_path):
-    import numpy
-
     path = tmp_path / "x.npy"
     numpy.save(path, numpy.asarray(numpy.random.default_rng(5).random(shape), order=order))
     printed = output("target/c_tests/demo", path, "3", cwd=ROOT)

@@ -82,8 +82,9 @@ def test_declarations_become_the_types_that_calls_need():
     header = Header(HEADER)
     assert header.constants == {"ROWS": 2, "MASK": 16}
     assert header.functions == ["nothing", "node_visit"]
-    assert header.function("nothing") == (None, [])
-    restype, argtypes = header.function("node_visit")
+    assert header.function("nothing") == (None, [], [])
+    restype, argtypes, names = header.function("node_visit")
+    assert names == ["node", "names", "buffer", "out", "err"]
     assert restype is ctypes.c_int32
     assert argtypes == [
         ctypes.POINTER(header.type("node")), ctypes.POINTER(ctypes.c_char_p), ctypes.c_void_p,

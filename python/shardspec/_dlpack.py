@@ -1,0 +1,155 @@
+"""DLPack capsules: memory that goes from one library to another without a copy.
+
+Source: https://dmlc.github.io/dlpack/latest/python_spec.html and `dlpack.h` 1.0.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import sys
+import weakref
+from collections import deque
+from typing import Any
+
+from ._library import lib
+
+VERSION = (lib.DLPACK_MAJOR_VERSION, lib.DLPACK_MINOR_VERSION)
+SUBBYTE_PADDED = 4
+"""A flag of DLPack 1.2: elements smaller than a byte have one each."""
+LEGACY, VERSIONED = b"dltensor", b"dltensor_versioned"
+
+Managed = lib.header.type("managed_tensor")
+LegacyManaged = lib.header.type("legacy_managed_tensor")
+Entered = lib.header.type("entered")
+Destroy = lib.header.type("destroy_fn")
+
+
+def _python(name: str, restype: Any, *argtypes: Any) -> Any:
+    """A function of Python's own C interface."""
+    return ctypes.PYFUNCTYPE(restype, *argtypes)((name, ctypes.pythonapi))
+
+
+_new = _python("PyCapsule_New", ctypes.py_object, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+_is_valid = _python("PyCapsule_IsValid", ctypes.c_int, ctypes.py_object, ctypes.c_char_p)
+_pointer = _python("PyCapsule_GetPointer", ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
+_keep = _python("Py_IncRef", None, ctypes.py_object)
+
+
+def capsule_of(tensor: Any) -> Any:
+    """The capsule of a tensor that has `__dlpack__`; a copy is not wanted."""
+    for wanted in ({"max_version": VERSION, "copy": False}, {"max_version": VERSION}):
+        try:
+            return tensor.__dlpack__(**wanted)
+        except TypeError:
+            continue  # An older `__dlpack__`, which does not know these arguments.
+    return tensor.__dlpack__()
+
+
+def read(capsule: Any) -> tuple[Any, int | None]:
+    """The tensor in a capsule, and its flags, which only the versioned form has.
+
+    It is good for as long as the capsule is kept. Nobody takes the tensor out of it, so the capsule
+    gives it back when it goes.
+    """
+    if _is_valid(capsule, VERSIONED):
+        managed = Managed.from_address(_pointer(capsule, VERSIONED))
+        if managed.major != VERSION[0]:
+            raise BufferError(f"the capsule has DLPack version {managed.major}.{managed.minor}, "
+                              f"but only {VERSION[0]} is understood")
+        return managed.tensor, managed.flags
+    if _is_valid(capsule, LEGACY):
+        return LegacyManaged.from_address(_pointer(capsule, LEGACY)).tensor, None
+    raise BufferError(f"{capsule!r} is no DLPack capsule, or its tensor was taken before")
+
+
+class Lease:
+    """Memory that others have. It is kept until they give it back.
+
+    They may do that on any thread, and while an exception is under way, which a callback into Python
+    would lose. So the library is given C functions that do it.
+    """
+
+    __slots__ = ("__weakref__", "entered", "view")
+
+    def __init__(self, view: Any) -> None:
+        self.view = view
+        self.entered = Entered(ctypes.sizeof(Entered), *ENTER_AND_LET_GO, id(self), LEAVE)
+
+
+def _address(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+_fields = dict(Entered._fields_)
+ENTER_AND_LET_GO = (_fields["enter"](_address(ctypes.pythonapi.PyGILState_Ensure)),
+                    Destroy(_address(ctypes.pythonapi.Py_DecRef)))
+LEAVE = _fields["leave"](_address(ctypes.pythonapi.PyGILState_Release))
+RELEASE = Destroy(_address(lib.destroy_entered))
+
+_leases: weakref.WeakSet[Lease] = weakref.WeakSet()
+_offered: deque[tuple[Any, bytes, Any]] = deque()
+"""Capsules that nobody took yet, the names that they have until then, and their tensors.
+
+A capsule's own destructor can't be a function of Python for the same reason.
+"""
+# The names must be there for as long as any capsule.
+for name in (LEGACY, VERSIONED):
+    _keep(name)
+
+
+def lend(view: Any, *, readonly: bool, copied: bool, versioned: bool) -> Any:
+    """A capsule with the tensor of a view, which stays until whoever takes it gives it back."""
+    take_back_what_nobody_took()
+    lease = Lease(view)
+    _keep(lease)
+    entered = ctypes.byref(lease.entered)
+    if versioned:
+        managed = ctypes.POINTER(Managed)()
+        flags = lib.DLPACK_READ_ONLY * readonly | lib.DLPACK_IS_COPIED * copied
+        lib.managed_tensor_new(ctypes.byref(view.struct), flags, entered, RELEASE,
+                               ctypes.byref(managed))
+    else:
+        managed = ctypes.POINTER(LegacyManaged)()
+        lib.managed_tensor_new_legacy(ctypes.byref(view.struct), entered, RELEASE,
+                                      ctypes.byref(managed))
+    _leases.add(lease)
+    name = VERSIONED if versioned else LEGACY
+    capsule = _new(ctypes.addressof(managed.contents), name, None)
+    _offered.append((capsule, name, managed.contents))
+    return capsule
+
+
+def _references(offer: tuple[Any, bytes, Any]) -> int:
+    return sys.getrefcount(offer[0])
+
+
+ALONE = _references((object(), LEGACY, None))
+
+
+def take_back_what_nobody_took() -> None:
+    """Gives back the tensors of capsules that went without having been taken."""
+    waiting = len(_offered)
+    while waiting > 0:
+        waiting -= 1
+        try:
+            offer = _offered.popleft()
+        except IndexError:
+            return  # Another thread does the same.
+        capsule, name, managed = offer
+        taken = not _is_valid(capsule, name)
+        del capsule
+        if not taken and _references(offer) <= ALONE:
+            managed.deleter(ctypes.addressof(managed))
+            # Its tensor may have kept another capsule.
+            waiting = len(_offered)
+        elif not taken:
+            _offered.append(offer)
+
+
+@atexit.register
+def _leave() -> None:
+    """When Python ends, others may still have tensors, and give them back after it has ended. There
+    is nobody to give them to then: nothing is called, and the memory stays."""
+    for lease in list(_leases):
+        ctypes.memset(ctypes.byref(lease.entered), 0, ctypes.sizeof(Entered))

@@ -1,0 +1,49 @@
+"""Objects of the library, owned by objects of Python."""
+
+from __future__ import annotations
+
+import weakref
+from types import TracebackType
+from typing import Any, ClassVar, TypeVar
+
+from ._library import lib
+
+Self = TypeVar("Self", bound="Handle")
+
+
+class Handle:
+    """An object that is freed when it is closed or no longer used, whichever comes first.
+
+    It can't be freed twice: the finalizer runs once, and the library refuses what was freed.
+    """
+
+    _free: ClassVar[str]
+    """The library's function that frees it."""
+
+    def _own(self, handle: int) -> None:
+        """Takes a new handle over. ctypes passes it where this object is passed."""
+        self._as_parameter_ = handle
+        self._finalizer = weakref.finalize(self, getattr(lib, self._free), handle)
+
+    @classmethod
+    def _of(cls: type[Self], handle: int) -> Self:
+        """An object for a new handle."""
+        made = cls.__new__(cls)
+        made._own(handle)
+        return made
+
+    def close(self) -> None:
+        """Frees the object now. Closing again does nothing; every other use raises HandleError."""
+        self._finalizer()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the object was closed."""
+        return not self._finalizer.alive
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 traceback: TracebackType | None) -> Any:
+        self.close()

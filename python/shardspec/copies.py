@@ -1,0 +1,98 @@
+"""Moving data between a tensor and its shards."""
+
+from __future__ import annotations
+
+import ctypes
+import operator
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from . import _views
+from ._arrays import pointer, room
+from ._library import lib
+from .dtype import parse
+from .shard import ShardMetadata
+from .tensor import Tensor, new
+
+Hint = Literal["stream", "cached"]
+Options = lib.header.type("copy_options")
+HINTS = {None: 0, "stream": lib.COPY_STREAM, "cached": lib.COPY_CACHED}
+
+
+def options(max_threads: int, hint: Hint | None) -> Any:
+    """How to copy, for the library."""
+    threads = operator.index(max_threads)
+    if not 0 <= threads < 1 << 32:
+        raise lib.refused("INVALID_ARGUMENT", f"max_threads: {threads} is not between 0 and 2**32",
+                          got=threads if abs(threads) < 1 << 63 else 0)
+    if hint not in HINTS:
+        raise lib.refused("INVALID_ARGUMENT", f"hint: {hint!r} is neither 'stream' nor 'cached'")
+    return ctypes.byref(Options(ctypes.sizeof(Options), threads, HINTS[hint]))
+
+
+def scatter(metadata: Any, full: Any, shards: Sequence[Any] | None, how: Any) -> list[Any]:
+    """Copies every shard out of `full`. Gives the shards."""
+    source = _views.view("full", full)
+    if shards is None:
+        count, ndim = len(metadata.shards_metadata), len(metadata.size)
+        sizes = room(count * ndim)
+        lib.metadata_shards(metadata, 0, count, None, pointer(sizes), None)
+        places: list[Any] = [new(tuple(sizes[row * ndim:(row + 1) * ndim]), source.struct.dtype)
+                             for row in range(count)]
+    else:
+        places = list(shards)
+    lib.metadata_scatter(metadata, ctypes.byref(source.struct), *_many(places, write=True), how)
+    return places
+
+
+def gather(metadata: Any, shards: Sequence[Any], full: Any, how: Any) -> Any:
+    """Copies every shard into `full`. Gives that."""
+    views, count = _many(shards, write=False)
+    if full is None:
+        # Without shards there is nothing to take the type from; the call is refused then.
+        full = new(metadata.size, views[0].dtype if count else parse("int8"))
+    place = _views.view("full", full, write=True)
+    lib.metadata_gather(metadata, views, count, ctypes.byref(place.struct), how)
+    return full
+
+
+def extract_shard(metadata: Any, index: int, full: Any, shard: Any, how: Any) -> Any:
+    """Copies one shard out of `full`. Gives the shard."""
+    source = _views.view("full", full)
+    if shard is None:
+        sizes = metadata.shards_metadata[index].shard_sizes
+        shard = new(tuple(sizes), source.struct.dtype)
+    place = _views.view("shard", shard, write=True)
+    lib.metadata_extract_shard(metadata, index, ctypes.byref(source.struct),
+                               ctypes.byref(place.struct), how)
+    return shard
+
+
+def view_shard(metadata: Any, index: int, full: Any) -> Tensor:
+    """The part of `full` that is the shard."""
+    source = _views.view("full", full)
+    ndim = len(metadata.size)
+    shape, strides = (ctypes.c_int64 * ndim)(), (ctypes.c_int64 * ndim)()
+    part = _views.TensorView()
+    lib.metadata_view_shard(metadata, index, ctypes.byref(source.struct), shape, strides, ndim,
+                            ctypes.byref(part))
+    return Tensor(_views.View(part, source.readonly, source, (shape, strides)))
+
+
+def copied(tensor: Tensor) -> Tensor:
+    """A copy of a tensor, row-major, in memory of its own."""
+    from .metadata import ShardedTensorMetadata  # It copies, and so imports this module.
+
+    whole = ShardMetadata([0] * len(tensor.shape), tensor.shape, "cpu")
+    with ShardedTensorMetadata([whole], tensor.shape) as metadata:
+        copy: Tensor = extract_shard(metadata, 0, tensor, None, None)
+    return copy
+
+
+def _many(tensors: Sequence[Any], *, write: bool) -> tuple[Any, int]:
+    """Views of many tensors, one after the other. They keep what they point to."""
+    views = [_views.view(f"shards[{index}]", tensor, write=write)
+             for index, tensor in enumerate(tensors)]
+    array = (_views.TensorView * len(views))(*(view.struct for view in views))
+    array.views = views
+    return array, len(views)

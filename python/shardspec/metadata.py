@@ -1,0 +1,198 @@
+"""Who owns what of one tensor."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, overload
+
+from . import copies
+from ._arrays import integers, pack, pointer, room, texts
+from ._handle import Handle
+from ._library import lib
+from .placement import Placement
+from .properties import Struct, TensorProperties
+from .shard import ShardMetadata
+from .tensor import Tensor
+
+BLOCK = 4096
+"""Shards that are read from the library at once."""
+
+
+class ShardedTensorMetadata(Handle):
+    """All shards of a tensor, its sizes and its properties.
+
+    Made by a spec's `build_metadata`, or here from shards. The shards cover the tensor and overlap
+    nowhere, or it is refused. It does not change.
+
+    `scatter`, `gather`, `extract_shard` and `view_shard` move data between a tensor and its shards.
+    Any object that has the buffer protocol or `__dlpack__` is taken where data is, and used in
+    place.
+    """
+
+    _free = "metadata_free"
+
+    def __init__(self, shards_metadata: Sequence[Any], size: Iterable[int],
+                 tensor_properties: TensorProperties | None = None) -> None:
+        spec = lib.answer(ctypes.c_void_p, lib.spec_new_enumerable_flat,
+                          *pack(shards_metadata).arguments())
+        try:
+            self._own(build(spec, size, tensor_properties))
+        finally:
+            lib.spec_free(spec)
+
+    @property
+    def shards_metadata(self) -> Sequence[ShardMetadata]:
+        """The shards, in the order of the spec. They are read when they are asked for."""
+        return Shards(self)
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """The tensor's sizes."""
+        sizes = room(lib.answer(ctypes.c_size_t, lib.metadata_ndim, self))
+        lib.metadata_sizes(self, pointer(sizes), len(sizes), None)
+        return tuple(sizes)
+
+    @property
+    def tensor_properties(self) -> TensorProperties:
+        """The tensor's properties. Their dtype is None where nothing was stated."""
+        properties = Struct(ctypes.sizeof(Struct))
+        lib.metadata_properties(self, ctypes.byref(properties))
+        return TensorProperties._from_struct(properties)
+
+    @property
+    def placements(self) -> list[Placement]:
+        """The different placements, in the order of their first shards."""
+        count = lib.answer(ctypes.c_size_t, lib.metadata_placement_count, self)
+        return [Placement(lib.text(lib.metadata_placement_text, self, index))
+                for index in range(count)]
+
+    def numel(self) -> int:
+        """Number of elements of the tensor."""
+        return int(lib.answer(ctypes.c_int64, lib.metadata_numel, self))
+
+    def shards_of_rank(self, rank: int) -> list[int]:
+        """Indices of the shards that live on `rank`, ascending."""
+        needed = ctypes.c_size_t()
+        lib.metadata_shards_of_rank(self, rank, None, 0, ctypes.byref(needed))
+        indices = (ctypes.c_size_t * needed.value)()
+        lib.metadata_shards_of_rank(self, rank, indices, needed.value, None)
+        return list(indices)
+
+    def scatter(self, full: Any, shards: Sequence[Any] | None = None, *, max_threads: int = 0,
+                hint: copies.Hint | None = None) -> list[Any]:
+        """Copies every shard out of `full`, into `shards` or into new tensors.
+
+        `max_threads` bounds the threads that are used, 0 leaves it to the library; `hint` is
+        "stream" for data that is not used again soon and "cached" for data that is used next.
+        """
+        return copies.scatter(self, full, shards, copies.options(max_threads, hint))
+
+    def gather(self, shards: Sequence[Any], full: Any = None, *, max_threads: int = 0,
+               hint: copies.Hint | None = None) -> Any:
+        """Copies all shards into `full`, or into a new tensor: what `scatter` took apart."""
+        return copies.gather(self, shards, full, copies.options(max_threads, hint))
+
+    def extract_shard(self, index: int, full: Any, shard: Any = None, *, max_threads: int = 0,
+                      hint: copies.Hint | None = None) -> Any:
+        """Copies one shard out of `full`, into `shard` or into a new tensor."""
+        return copies.extract_shard(self, self._index(index), full, shard,
+                                    copies.options(max_threads, hint))
+
+    def view_shard(self, index: int, full: Any) -> Tensor:
+        """The part of `full` that is the shard: the same memory."""
+        return copies.view_shard(self, self._index(index), full)
+
+    def _index(self, index: int) -> int:
+        """Counts negative indices from the last shard, as Python does."""
+        count = int(lib.answer(ctypes.c_size_t, lib.metadata_shard_count, self))
+        if index + count < 0:
+            raise lib.refused("INDEX_OUT_OF_RANGE", f"index: {index} is out of range; there are "
+                              f"{count} shards", limit=count)
+        return index if index >= 0 else index + count
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ShardedTensorMetadata):
+            return NotImplemented
+        return bool(lib.answer(ctypes.c_int32, lib.metadata_equal, self, other))
+
+    def __hash__(self) -> int:
+        return int(lib.answer(ctypes.c_uint64, lib.metadata_hash, self))
+
+    def __repr__(self) -> str:
+        if self.closed:
+            return "<closed ShardedTensorMetadata>"
+        return (f"ShardedTensorMetadata(shards_metadata={self.shards_metadata!r}, "
+                f"size={self.size}, tensor_properties={self.tensor_properties})")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ShardedTensorMetadata, (list(self.shards_metadata), self.size,
+                                       self.tensor_properties)
+
+
+class Shards(Sequence[ShardMetadata]):
+    """The shards of metadata as a sequence that reads them when it is asked."""
+
+    def __init__(self, metadata: ShardedTensorMetadata) -> None:
+        self._metadata = metadata
+        self._ndim = lib.answer(ctypes.c_size_t, lib.metadata_ndim, metadata)
+        self._count = int(lib.answer(ctypes.c_size_t, lib.metadata_shard_count, metadata))
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> ShardMetadata: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[ShardMetadata]: ...
+
+    def __getitem__(self, index: int | slice) -> ShardMetadata | list[ShardMetadata]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(self._count))]
+        number = self._metadata._index(index)
+        offsets, sizes = room(self._ndim), room(self._ndim)
+        lib.metadata_shard(self._metadata, number, pointer(offsets), pointer(sizes), self._ndim)
+        placement = lib.text(lib.metadata_shard_placement_text, self._metadata, number)
+        return ShardMetadata(offsets, sizes, placement)
+
+    def __iter__(self) -> Iterator[ShardMetadata]:
+        for first in range(0, self._count, BLOCK):
+            yield from self._read(first, min(BLOCK, self._count - first))
+
+    def _read(self, first: int, count: int) -> Iterator[ShardMetadata]:
+        offsets, sizes = room(count * self._ndim), room(count * self._ndim)
+        indices = room(count, "I")
+        lib.metadata_shards(self._metadata, first, count, pointer(offsets), pointer(sizes),
+                            pointer(indices))
+        places = {index: Placement(lib.text(lib.metadata_placement_text, self._metadata, index))
+                  for index in set(indices)}
+        for number in range(count):
+            row = slice(number * self._ndim, (number + 1) * self._ndim)
+            yield ShardMetadata(offsets[row], sizes[row], places[indices[number]])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(self) == len(other) and all(map(ShardMetadata.__eq__, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        if len(self) <= 8:
+            return repr(list(self))
+        return f"[{self[0]!r}, ... {len(self) - 2} more ..., {self[-1]!r}]"
+
+
+def build(spec: Any, size: Iterable[int], properties: TensorProperties | None,
+          dim_names: Sequence[str] | None = None) -> int:
+    """The handle of the metadata that a spec makes."""
+    sizes = integers("size", size)
+    stated = None if properties is None else ctypes.byref(properties._struct())
+    if dim_names is None:
+        return int(lib.answer(ctypes.c_void_p, lib.spec_build_metadata, spec, pointer(sizes),
+                              len(sizes), stated))
+    if len(dim_names) != len(sizes):
+        raise lib.refused("RANK_MISMATCH", f"dim_names: {len(dim_names)} names for {len(sizes)} "
+                          "dimensions", got=len(dim_names), limit=len(sizes))
+    return int(lib.answer(ctypes.c_void_p, lib.spec_build_metadata_named, spec, pointer(sizes),
+                          texts("dim_names", dim_names), len(sizes), stated))

@@ -1,0 +1,90 @@
+"""What a tensor is besides its sizes."""
+
+from __future__ import annotations
+
+import ctypes
+import enum
+from dataclasses import dataclass
+from typing import Any
+
+from ._library import lib
+from .dtype import DType, dtype_name, parse, struct_name
+
+Struct = lib.header.type("tensor_properties")
+
+
+def _names(prefix: str) -> dict[str, int]:
+    return {name.removeprefix(prefix).lower(): value
+            for name, value in lib.header.constants.items() if name.startswith(prefix)}
+
+
+# torch spells two layouts and two memory formats otherwise than the constants do.
+LAYOUTS = {{"mkldnn": "_mkldnn"}.get(name, name): value
+           for name, value in _names("LAYOUT_").items()}
+MEMORY_FORMATS = {f"{name}_format" if name in ("contiguous", "preserve") else name: value
+                  for name, value in _names("MEMORY_FORMAT_").items()}
+
+
+class MEM_FORMAT_ENCODING(enum.Enum):
+    """Memory formats as torch pickles them. The numbers are torch's, not those of the C header."""
+
+    TORCH_CONTIGUOUS_FORMAT = 0
+    TORCH_CHANNELS_LAST = 1
+    TORCH_PRESERVE_FORMAT = 2
+
+
+@dataclass
+class TensorProperties:
+    """Properties of a tensor. The defaults are torch's.
+
+    Only the element type has an effect: data of another type is refused. None states no type, so
+    that data of any type may be moved. Where torch has objects of its own, there are their names
+    here ("float32", "strided", "contiguous_format"); torch's objects are taken as well.
+    """
+
+    dtype: str | None = "float32"
+    layout: str = "strided"
+    requires_grad: bool = False
+    memory_format: str = "contiguous_format"
+    pin_memory: bool = False
+
+    def __post_init__(self) -> None:
+        self.dtype = None if self.dtype is None else dtype_name(self.dtype)
+        if isinstance(self.memory_format, MEM_FORMAT_ENCODING):
+            self.memory_format = self.memory_format.name.removeprefix("TORCH_").lower()
+        self.layout = _known("layout", self.layout, LAYOUTS)
+        self.memory_format = _known("memory_format", self.memory_format, MEMORY_FORMATS)
+
+    @staticmethod
+    def create_from_tensor(tensor: Any) -> TensorProperties:
+        """The properties of a tensor or array: of torch, numpy or jax, or a Tensor."""
+        pinned = getattr(tensor, "is_pinned", None)
+        return TensorProperties(
+            dtype=tensor.dtype, layout=getattr(tensor, "layout", "strided"),
+            requires_grad=bool(getattr(tensor, "requires_grad", False)),
+            pin_memory=bool(pinned()) if callable(pinned) else False)
+
+    def _struct(self) -> Any:
+        """The library's form of it."""
+        dtype = DType() if self.dtype is None else parse(self.dtype)
+        return Struct(ctypes.sizeof(Struct), dtype, LAYOUTS[self.layout],
+                      MEMORY_FORMATS[self.memory_format], bool(self.requires_grad),
+                      bool(self.pin_memory), 0)
+
+    @staticmethod
+    def _from_struct(struct: Any) -> TensorProperties:
+        def name(names: dict[str, int], value: int) -> str:
+            return next(known for known, number in names.items() if number == value)
+
+        return TensorProperties(
+            struct_name(struct.dtype) if struct.dtype.bits else None,
+            name(LAYOUTS, struct.layout), bool(struct.requires_grad),
+            name(MEMORY_FORMATS, struct.memory_format), bool(struct.pin_memory))
+
+
+def _known(argument: str, value: Any, names: dict[str, int]) -> str:
+    name = str(value).removeprefix("torch.")
+    if name not in names:
+        raise lib.refused("INVALID_ARGUMENT",
+                          f"{argument}: {name!r} is none of {', '.join(map(repr, names))}")
+    return name

@@ -1,0 +1,184 @@
+"""Tensors in host memory: what shards come out as."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from . import _dlpack, _memory, _views
+from ._arrays import integers
+from ._library import lib
+from .dtype import dtype_name, parse, struct_name
+
+FORMATS = {
+    lib.DTYPE_INT: {8: "b", 16: "h", 32: "i", 64: "q"},
+    lib.DTYPE_UINT: {8: "B", 16: "H", 32: "I", 64: "Q"},
+    lib.DTYPE_FLOAT: {16: "e", 32: "f", 64: "d"},
+    lib.DTYPE_BOOL: {8: "?"},
+}
+"""The formats of memoryviews, by code and bits."""
+LETTERS = {lib.DTYPE_INT: "i", lib.DTYPE_UINT: "u", lib.DTYPE_FLOAT: "f", lib.DTYPE_COMPLEX: "c",
+           lib.DTYPE_BOOL: "b"}
+ORDER = "<" if sys.byteorder == "little" else ">"
+HOST = (lib.DL_CPU, lib.DL_CUDA_HOST, lib.DL_ROCM_HOST)
+
+
+class Tensor:
+    """A tensor in host memory: new memory, or a part of somebody's.
+
+    numpy, torch and jax take it without a copy: `numpy.asarray(tensor)`,
+    `torch.from_dlpack(tensor)`, `jax.numpy.from_dlpack(tensor)`. The memory stays for as long as any
+    of them uses it.
+    """
+
+    __slots__ = ("__weakref__", "_shardspec_view")
+
+    def __init__(self, view: _views.View) -> None:
+        self._shardspec_view = view
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes."""
+        struct = self._shardspec_view.struct
+        return tuple(struct.shape[:struct.ndim]) if struct.ndim else ()
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """The strides, in elements."""
+        struct = self._shardspec_view.struct
+        if struct.ndim and struct.strides:
+            return tuple(struct.strides[:struct.ndim])
+        shape = self.shape
+        return tuple(math.prod(shape[dim + 1:]) for dim in range(len(shape)))
+
+    @property
+    def dtype(self) -> str:
+        """The element type's name."""
+        return struct_name(self._shardspec_view.struct.dtype)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        dtype = self._shardspec_view.struct.dtype
+        return int(-(-math.prod(self.shape) * dtype.bits * dtype.lanes // 8))
+
+    @property
+    def readonly(self) -> bool:
+        """Whether the memory must not be written."""
+        return self._shardspec_view.readonly
+
+    @property
+    def contiguous(self) -> bool:
+        """Whether the elements follow each other in row-major order."""
+        expected = 1
+        for size, stride in zip(reversed(self.shape), reversed(self.strides)):
+            if size != 1:
+                if stride != expected and 0 not in self.shape:
+                    return False
+                expected *= size
+        return True
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return int(self._shardspec_view.address)
+
+    def memory(self) -> memoryview:
+        """The elements as Python sees them.
+
+        BufferError for elements that Python has no numbers for, such as bfloat16, and for a tensor
+        that is not contiguous.
+        """
+        dtype = self._shardspec_view.struct.dtype
+        form = FORMATS.get(dtype.code, {}).get(dtype.bits) if dtype.lanes == 1 else None
+        if form is None or not self.contiguous:
+            raise BufferError(f"a tensor of {self.dtype}{'' if self.contiguous else ', strided,'} "
+                              "has no memoryview: take it by DLPack")
+        memory: Any = (ctypes.c_char * self.nbytes)()
+        if self.nbytes:
+            memory = (ctypes.c_char * self.nbytes).from_address(self.data_ptr())
+            memory.owner = self._shardspec_view
+        elements: Any = memoryview(memory).cast("B")
+        if self.readonly:
+            elements = elements.toreadonly()
+        # Python has no shapes with zeros in them.
+        shape = () if 0 in self.shape else (self.shape,)
+        typed: memoryview = elements.cast(form, *shape)
+        return typed
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of numbers, as far as they have a memoryview."""
+        def empty(shape: tuple[int, ...]) -> list[Any]:
+            return [empty(shape[1:]) for _ in range(shape[0])] if shape else []
+
+        elements = self.memory()
+        return empty(self.shape) if 0 in self.shape else elements.tolist()
+
+    def __buffer__(self, flags: int) -> memoryview:
+        return self.memory()
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        """numpy's way in, strides and all."""
+        dtype = self._shardspec_view.struct.dtype
+        letter = LETTERS.get(dtype.code) if dtype.lanes == 1 and dtype.bits % 8 == 0 else None
+        if letter is None:
+            raise AttributeError(f"numpy has no {self.dtype}")
+        itemsize = dtype.bits // 8
+        # numpy takes no NULL, also where there is nothing to point to.
+        address = self.data_ptr() or _memory.ALIGNMENT
+        return {"version": 3, "shape": self.shape, "typestr": f"{ORDER}{letter}{itemsize}",
+                "data": (address, self.readonly),
+                "strides": tuple(stride * itemsize for stride in self.strides)}
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """Where it is, as DLPack says it: in host memory."""
+        device = self._shardspec_view.struct.device
+        return device.device_type, device.device_id
+
+    def __dlpack__(self, *, stream: Any = None, max_version: tuple[int, int] | None = None,
+                   dl_device: tuple[int, int] | None = None, copy: bool | None = None) -> Any:
+        """The tensor in a DLPack capsule: the versioned form where the taker knows it."""
+        if stream is not None:
+            raise BufferError(f"stream is {stream!r}, but host memory has none")
+        if dl_device is not None and tuple(dl_device) != self.__dlpack_device__():
+            raise BufferError(f"dl_device is {dl_device!r}, but the tensor is in host memory")
+        versioned = max_version is not None and max_version[0] >= _dlpack.VERSION[0]
+        view = self._shardspec_view
+        if copy:
+            from .copies import copied  # It makes tensors, and so imports this module.
+
+            view = copied(self)._shardspec_view
+        elif view.readonly and not versioned:
+            raise BufferError("the memory is read-only, which only DLPack 1.0 can say: "
+                              "pass max_version=(1, 0), or copy=True")
+        return _dlpack.lend(view, readonly=view.readonly, copied=bool(copy), versioned=versioned)
+
+    def __repr__(self) -> str:
+        return f"<Tensor {self.dtype} {list(self.shape)}>"
+
+
+def empty(shape: Iterable[int], dtype: Any) -> Tensor:
+    """A new tensor, row-major, all zero."""
+    return new(tuple(integers("shape", shape)), parse(dtype_name(dtype)))
+
+
+def new(shape: tuple[int, ...], dtype: Any) -> Tensor:
+    """The same for an element type of the library's."""
+    bits = math.prod(shape) * dtype.bits * dtype.lanes
+    _dlpack.take_back_what_nobody_took()
+    address, memory = _memory.allocate(-(-bits // 8))
+    return Tensor(_views.make(address, shape, None, dtype, False, memory))
+
+
+def as_tensor(tensor: Any) -> Tensor:
+    """The same memory as a Tensor."""
+    if isinstance(tensor, Tensor):
+        return tensor
+    view = _views.view("tensor", tensor)
+    if view.struct.device.device_type not in HOST:
+        raise lib.refused("UNSUPPORTED_DEVICE", "tensor: it is not in host memory; copy it there",
+                          got=view.struct.device.device_type)
+    return Tensor(view)

@@ -1,0 +1,65 @@
+"""The wheel: what is in it, where it can be installed, and that the package works there."""
+
+import pathlib
+import re
+import sys
+import zipfile
+
+import numpy
+
+from commands import ROOT, header_constant, output, run
+
+PACKAGE = ROOT / "python/tests/package"
+
+
+def test_the_wheel_carries_the_library_and_its_headers(wheel):
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if "dist-info" not in name}
+    package = ROOT / "python/shardspec"
+    sources = {path.relative_to(package.parent).as_posix() for path in package.iterdir()
+               if path.suffix in (".py", ".typed")}
+    assert names == sources | {"shardspec/libshardspec.so.0", "shardspec/include/shardspec.h",
+                               "shardspec/include/shardspec_dlpack.h"}
+    header = zipfile.ZipFile(wheel).read("shardspec/include/shardspec.h").decode()
+    assert header == (ROOT / "include/shardspec.h").read_text()
+
+
+def test_the_wheel_says_its_version_and_where_it_runs(wheel, tmp_path):
+    name, version, *tags = wheel.name.removesuffix(".whl").split("-")
+    assert (name, version) == ("shardspec", header_constant("SHARDSPEC_VERSION"))
+    python, abi, platform = tags
+    assert (python, abi) == ("py3", "none")
+    major, minor = map(int, re.fullmatch(r"manylinux_(\d+)_(\d+)_\w+", platform).groups())
+    library = zipfile.ZipFile(wheel).extract("shardspec/libshardspec.so.0", tmp_path)
+    needed = {tuple(map(int, version)) for version in re.findall(
+        r"GLIBC_(\d+)\.(\d+)", output("readelf", "--version-info", library))}
+    assert max(needed) == (major, minor)
+    assert pathlib.Path(library).stat().st_size < 1536 * 1024
+
+
+def test_the_package_needs_nothing_but_python(installed, tmp_path):
+    printed = output(installed, "-I", PACKAGE / "alone.py", cwd=tmp_path)
+    assert printed == "together again\n"
+
+
+def test_the_packages_tests_pass_where_the_wheel_is_installed(installed, tmp_path, capsys):
+    tools = pathlib.Path(numpy.__file__).parents[1]
+    done = run(installed, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", PACKAGE,
+               cwd=tmp_path, environment={"PYTHONPATH": str(tools)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    where = output(installed, "-c", "import shardspec; print(shardspec.__file__)", cwd=tmp_path)
+    assert pathlib.Path(where).is_relative_to(installed.parents[1])
+    left_out = set(re.findall(r"^SKIPPED .*\.py:\d+: (.*)", done.stdout, re.M))
+    with capsys.disabled():
+        print(f"\nwith the wheel: {done.stdout.splitlines()[-1]}", *sorted(left_out), sep="\n  ")
+
+
+def test_the_type_hints_hold():
+    output(sys.executable, "-m", "mypy", "--strict", "--python-version", "3.10", "--cache-dir",
+           ROOT / "target/mypy", ROOT / "python/shardspec")
+
+
+def test_without_cargo_the_build_says_what_is_missing(tmp_path):
+    done = run(sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", ROOT,
+               "-w", tmp_path, environment={"CARGO": "no-such-cargo"})
+    assert done.returncode != 0
+    assert "there is no 'no-such-cargo' here: install Rust" in done.stdout + done.stderr
