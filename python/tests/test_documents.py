@@ -1,10 +1,10 @@
 """Every code block of the documents is run, and prints what the document says.
 
-A block of C with a `main` is a program: the blocks after it build it as example.c. The other blocks
-of C of a document are, in their order, the body of one program; "c file" marks those that stand
-before it. The blocks of Python of a document are, in their order, one program too, run by a Python
-that has the package. A block of text is what the block before it prints; "text picture" is what
-nothing prints.
+A block of C or C++ with a `main` is a program: the blocks after it build it as example.c or
+example.cpp. The other blocks of that language in a document are, in their order, the body of one
+program; "c file" and "cpp file" mark those that stand before it. The blocks of Python of a document
+are, in their order, one program too, run by a Python that has the package. A block of text is what
+the block before it prints; "text picture" is what nothing prints.
 """
 
 import os
@@ -34,12 +34,26 @@ make() {{
   command make -C {ROOT} "$@" > make.log 2>&1 || {{ cat make.log >&2; exit 1; }}
 }}
 """
-FILE_SCOPE = """
+COMPILERS = {
+    "c": ("cc", "-std=c11", "-Wall", "-Werror"),
+    "cpp": ("c++", "-std=c++17", "-Wall", "-Wextra", "-Werror"),
+}
+FILE_SCOPE = {
+    "c": """
 #include <shardspec.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-"""
+""",
+    "cpp": """
+#include <shardspec.hpp>
+#include <cstdio>
+#include <iostream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+""",
+}
 NEXT_BLOCK = "\x1e\n"
 
 
@@ -52,20 +66,20 @@ def is_program(text):
     return re.search(r"^int main\(", text, re.M) is not None
 
 
-def outputs_of_snippets(document, folder):
-    """What each block of C that is not a program prints, when they are run as one."""
-    snippets = [(language, text) for language, text in blocks(document)
-                if language in ("c", "c file") and not is_program(text)]
+def outputs_of_snippets(language, document, folder):
+    """What each block of C or C++ that is not a program prints, when they are run as one."""
+    snippets = [(label, text) for label, text in blocks(document)
+                if label in (language, f"{language} file") and not is_program(text)]
     body = f'fputs("{NEXT_BLOCK[0]}\\n", stdout);\n'.join(
-        text for language, text in snippets if language == "c")
+        text for label, text in snippets if label == language)
     if not body:
         return iter(())
-    before = "".join(text for language, text in snippets if language == "c file")
-    source = folder / "snippets.c"
-    source.write_text(f"{FILE_SCOPE}{before}\nint main(void) {{\n{body}\nreturn 0;\n}}\n")
+    before = "".join(text for label, text in snippets if label != language)
+    source = folder / f"snippets.{language}"
+    source.write_text(f"{FILE_SCOPE[language]}{before}\nint main() {{\n{body}\nreturn 0;\n}}\n")
     library = ROOT / "target/release"
-    output("cc", "-std=c11", "-Wall", "-Werror", "-I", ROOT / "include", source, "-o",
-           folder / "snippets", library / "libshardspec.so.0", f"-Wl,-rpath,{library}")
+    output(*COMPILERS[language], "-I", ROOT / "include", source, "-o", folder / "snippets",
+           library / "libshardspec.so.0", f"-Wl,-rpath,{library}")
     return iter(output(folder / "snippets").split(NEXT_BLOCK))
 
 
@@ -96,14 +110,14 @@ def run_shell(text, folder):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_code_blocks_work_and_print_what_is_said(document, installed, tmp_path):
-    printed, snippets = "", outputs_of_snippets(document, tmp_path)
-    python = None
+    printed, python = "", None
+    snippets = {name: outputs_of_snippets(name, document, tmp_path) for name in COMPILERS}
     for language, text in blocks(document):
-        if language == "c" and not is_program(text):
+        if language in COMPILERS and not is_program(text):
             assert not printed, f"the document does not say that this is printed: {printed}"
-            printed = next(snippets)
-        elif language == "c":
-            (tmp_path / "example.c").write_text(text)
+            printed = next(snippets[language])
+        elif language in COMPILERS:
+            (tmp_path / f"example.{language}").write_text(text)
         elif language == "cmake":
             (tmp_path / "CMakeLists.txt").write_text(text)
         elif language == "sh":
@@ -118,14 +132,14 @@ def test_code_blocks_work_and_print_what_is_said(document, installed, tmp_path):
         elif language == "text":
             assert printed == text
             printed = ""
-        elif language not in ("c file", "text picture"):
+        elif language not in ("c file", "cpp file", "text picture"):
             pytest.fail(f"a block of language '{language}' is not run")
     assert not printed, f"the document does not say that this is printed: {printed}"
 
 
-def test_the_readme_has_the_two_programs():
+def test_the_readme_has_a_program_in_each_language():
     languages = [language for language, _ in blocks(ROOT / "README.md")]
-    assert {"c", "python", "sh", "text", "text demo"} <= set(languages)
+    assert {"c", "cpp", "python", "sh", "text", "text demo"} <= set(languages)
 
 
 def anchors(page):
@@ -138,7 +152,8 @@ def anchors(page):
 
 @pytest.mark.parametrize("document", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(document):
-    for target, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", document.read_text()):
+    prose = re.sub(r"^```.*?^```$", "", document.read_text(), flags=re.M | re.S)
+    for target, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", prose):
         if target.startswith("https://"):
             continue
         page = document.parent / target if target else document

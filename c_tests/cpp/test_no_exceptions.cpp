@@ -1,0 +1,28 @@
+/* Compiled without exceptions, every call returns a result. */
+#include "../check.h"
+#include "shardspec.hpp"
+
+static_assert(!SHARDSPEC_EXCEPTIONS);
+
+int main() {
+  const auto refused = shardspec::spec::chunk(0, shardspec::texts());
+  CHECK(!refused && refused.error().status == SHARDSPEC_INVALID_ARGUMENT);
+  const auto spec = shardspec::spec::chunk(0, {"rank:0", "rank:1"});
+  CHECK(spec && spec->type_name().value() == "chunk");
+  const auto metadata = spec->build_metadata({3});
+  CHECK(metadata && metadata->shards().value()[1].placement == "rank:1/cpu");
+  float full[] = {1, 2, 3}, first[2] = {}, second[1] = {};
+  CHECK(
+      metadata->scatter(shardspec::view(full), {shardspec::view(first), shardspec::view(second)}));
+  CHECK(first[1] == 2 && second[0] == 3);
+  const auto view = shardspec::view(std::vector<float>(3), {2, 2});
+  CHECK(!view && view.error().status == SHARDSPEC_SHAPE_MISMATCH);
+  CHECK(spec->equal(*spec).value());
+  const auto custom = shardspec::spec::custom(
+      "acme.whole",
+      [](const shardspec::tensor_description &tensor, shardspec::metadata_builder &shards) {
+        return shards.add({0}, tensor.sizes, "rank:0");
+      });
+  CHECK(custom->build_metadata({3}).value().shard_count().value() == 1);
+  CHECK(custom->build_metadata({3, 4}).error().status == SHARDSPEC_RANK_MISMATCH);
+}

@@ -1,0 +1,67 @@
+/* DLPack: tensors handed to other libraries, without a copy. */
+#ifndef SHARDSPEC_DLPACK_HPP
+#define SHARDSPEC_DLPACK_HPP
+
+#include "callback.hpp"
+#include "view.hpp"
+
+#include <memory>
+
+namespace shardspec {
+inline namespace SHARDSPEC_INNER_NAMESPACE {
+namespace detail {
+
+struct managed_deleter {
+  template <class Managed> void operator()(Managed *tensor) const noexcept {
+    if (tensor->deleter != nullptr) tensor->deleter(tensor);
+  }
+};
+
+template <class Managed, class P, class Keep, class Call>
+answer<std::unique_ptr<Managed, managed_deleter>, P> manage(Keep &&keep, const Call &call) {
+  using owner = std::unique_ptr<Managed, managed_deleter>;
+  return run<owner, P>([&](owner &out, shardspec_error *err) {
+    Managed *raw = nullptr;
+    const auto status = lend(
+        std::forward<Keep>(keep),
+        [&](void *ctx, shardspec_destroy_fn release) { return call(ctx, release, &raw, err); });
+    out.reset(raw);
+    return status;
+  });
+}
+
+}  // namespace detail
+
+/// A tensor to hand over: with `release()`, as DLPack's `DLManagedTensorVersioned`. One that is not
+/// handed over gives its memory back.
+using managed_tensor = std::unique_ptr<shardspec_managed_tensor, detail::managed_deleter>;
+/// The same before DLPack 1.0: a `DLManagedTensor`.
+using legacy_managed_tensor =
+    std::unique_ptr<shardspec_legacy_managed_tensor, detail::managed_deleter>;
+
+/// A managed tensor of the memory that a view describes, read-only where the view is. What owns
+/// that memory may be given as `keep`: it is moved, and ends when the memory is given back or this
+/// fails. `flags` are `SHARDSPEC_DLPACK_...` flags.
+template <class View, class Keep = std::nullptr_t, class P = default_policy>
+answer<managed_tensor, P> manage(const View &view, Keep keep = Keep(), std::uint64_t flags = 0,
+                                 P = P()) {
+  if (!std::is_convertible_v<View, tensor_view>) flags |= SHARDSPEC_DLPACK_READ_ONLY;
+  const shardspec_tensor_view raw = view.c();
+  return detail::manage<shardspec_managed_tensor, P>(std::move(keep), [&](auto... rest) {
+    return shardspec_managed_tensor_new(&raw, flags, rest...);
+  });
+}
+/// As `manage`, in the older form, which can't say that it is read-only.
+template <class Keep = std::nullptr_t, class P = default_policy>
+answer<legacy_managed_tensor, P> manage_legacy(const tensor_view &view, Keep keep = Keep(),
+                                               P = P()) {
+  const shardspec_tensor_view raw = view.c();
+  return detail::manage<shardspec_legacy_managed_tensor, P>(std::move(keep), [&](auto... rest) {
+    return shardspec_managed_tensor_new_legacy(&raw, rest...);
+  });
+}
+
+}  // namespace SHARDSPEC_INNER_NAMESPACE
+}  // namespace shardspec
+
+#endif

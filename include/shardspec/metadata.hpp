@@ -1,0 +1,162 @@
+/* Metadata: who owns what of one tensor, and moving the data accordingly. */
+#ifndef SHARDSPEC_METADATA_HPP
+#define SHARDSPEC_METADATA_HPP
+
+#include "placement.hpp"
+#include "view.hpp"
+
+namespace shardspec {
+inline namespace SHARDSPEC_INNER_NAMESPACE {
+
+/// How to copy; made without arguments, the library chooses.
+class copy_options : public shardspec_copy_options {
+ public:
+  explicit copy_options(std::uint32_t max_threads_ = SHARDSPEC_COPY_THREADS_AUTO,
+                        std::uint32_t hints_ = 0) noexcept
+      : shardspec_copy_options{sizeof(shardspec_copy_options), max_threads_, hints_} {}
+  explicit copy_options(const shardspec_copy_options &raw) noexcept : shardspec_copy_options(raw) {}
+};
+
+/// Who owns what of one tensor. Made by `spec::build_metadata`.
+class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_free> {
+ public:
+  using unique::unique;
+
+  template <class P = default_policy> answer<std::size_t, P> shard_count(P = P()) const {
+    return detail::value<std::size_t, P>(shardspec_metadata_shard_count, get());
+  }
+  template <class P = default_policy> answer<std::size_t, P> ndim(P = P()) const {
+    return detail::value<std::size_t, P>(shardspec_metadata_ndim, get());
+  }
+  template <class P = default_policy> answer<std::vector<std::int64_t>, P> sizes(P = P()) const {
+    return detail::array<std::int64_t, P>(shardspec_metadata_sizes, get());
+  }
+  template <class P = default_policy> answer<std::int64_t, P> numel(P = P()) const {
+    return detail::value<std::int64_t, P>(shardspec_metadata_numel, get());
+  }
+  template <class P = default_policy> answer<tensor_properties, P> properties(P = P()) const {
+    return detail::value<tensor_properties, P>(shardspec_metadata_properties, get());
+  }
+
+  /// Box and placement of one shard.
+  template <class P = default_policy>
+  answer<shardspec::shard, P> shard(std::size_t index, P = P()) const {
+    return detail::run<shardspec::shard, P>([&](shardspec::shard &out, shardspec_error *err) {
+      std::size_t dims = 0;
+      if (auto status = shardspec_metadata_ndim(get(), &dims, err)) return status;
+      out.offsets.resize(dims);
+      out.sizes.resize(dims);
+      if (auto status = shardspec_metadata_shard(get(), index, out.offsets.data(), out.sizes.data(),
+                                                 dims, err))
+        return status;
+      return detail::fill_text(out.placement, err, shardspec_metadata_shard_placement_text, get(),
+                               index);
+    });
+  }
+  /// All shards. Of very many, `table` is the smaller answer.
+  template <class P = default_policy>
+  answer<std::vector<shardspec::shard>, P> shards(P = P()) const {
+    return detail::run<std::vector<shardspec::shard>, P>(
+        [&](std::vector<shardspec::shard> &out, shardspec_error *err) {
+          shard_table table;
+          if (auto status = read(table, err)) return status;
+          for (std::size_t i = 0; i < table.placement_indices.size(); ++i) {
+            const auto first = static_cast<std::ptrdiff_t>(i * table.ndim);
+            const auto last = first + static_cast<std::ptrdiff_t>(table.ndim);
+            out.push_back({{table.offsets.begin() + first, table.offsets.begin() + last},
+                           {table.sizes.begin() + first, table.sizes.begin() + last},
+                           table.placements[table.placement_indices[i]]});
+          }
+          return SHARDSPEC_OK;
+        });
+  }
+  /// All shards, in flat arrays.
+  template <class P = default_policy> answer<shard_table, P> table(P = P()) const {
+    return detail::run<shard_table, P>(
+        [&](shard_table &out, shardspec_error *err) { return read(out, err); });
+  }
+
+  /// The placement of one shard, to take apart.
+  template <class P = default_policy>
+  answer<shardspec::placement, P> shard_placement(std::size_t index, P = P()) const {
+    return detail::handle<shardspec::placement, P>(shardspec_metadata_shard_placement, get(),
+                                                   index);
+  }
+  /// A placement by its place among the `placements` of `table`.
+  template <class P = default_policy>
+  answer<shardspec::placement, P> placement(std::size_t placement_index, P = P()) const {
+    return detail::handle<shardspec::placement, P>(shardspec_metadata_placement, get(),
+                                                   placement_index);
+  }
+  /// The shards that live on a rank, ascending.
+  template <class P = default_policy>
+  answer<std::vector<std::size_t>, P> shards_of_rank(std::int64_t rank, P = P()) const {
+    return detail::array<std::size_t, P>(shardspec_metadata_shards_of_rank, get(), rank);
+  }
+  /// The shards of an owner as in "rank:1", "trainer0" or "rank:1/cuda:0", ascending.
+  template <class P = default_policy>
+  answer<std::vector<std::size_t>, P> shards_of_owner(text owner, P = P()) const {
+    return detail::array<std::size_t, P>(shardspec_metadata_shards_of_owner, get(), owner.c());
+  }
+  template <class P = default_policy> answer<bool, P> equal(const metadata &other, P = P()) const {
+    return detail::flag<P>(shardspec_metadata_equal, get(), other.get());
+  }
+  template <class P = default_policy> answer<std::uint64_t, P> hash(P = P()) const {
+    return detail::value<std::uint64_t, P>(shardspec_metadata_hash, get());
+  }
+
+  /// Copies one shard out of the tensor.
+  template <class P = default_policy>
+  answer<void, P> extract_shard(std::size_t index, const const_tensor_view &full,
+                                const tensor_view &to, const copy_options &options = copy_options(),
+                                P = P()) const {
+    const shardspec_tensor_view from = full.c(), destination = to.c();
+    return detail::perform<P>(shardspec_metadata_extract_shard, get(), index, &from, &destination,
+                              &options);
+  }
+  /// One shard inside of `full`, without copying. It may be written where `full` may be.
+  template <class View, class P = default_policy>
+  answer<View, P> view_shard(std::size_t index, const View &full, P = P()) const {
+    const shardspec_tensor_view from = full.c();
+    return detail::view<View, P>(shardspec_metadata_view_shard, get(), index, &from);
+  }
+  /// Copies every shard out of the tensor: `shards[i]` is where shard i goes.
+  template <class P = default_policy>
+  answer<void, P> scatter(const const_tensor_view &full, const views &shards,
+                          const copy_options &options = copy_options(), P = P()) const {
+    const shardspec_tensor_view from = full.c();
+    return detail::perform<P>(shardspec_metadata_scatter, get(), &from, shards.data(),
+                              shards.size(), &options);
+  }
+  /// Copies every shard into the tensor: what `scatter` took apart.
+  template <class P = default_policy>
+  answer<void, P> gather(const const_views &shards, const tensor_view &full,
+                         const copy_options &options = copy_options(), P = P()) const {
+    const shardspec_tensor_view to = full.c();
+    return detail::perform<P>(shardspec_metadata_gather, get(), shards.data(), shards.size(), &to,
+                              &options);
+  }
+
+ private:
+  shardspec_status read(shard_table &out, shardspec_error *err) const {
+    std::size_t count = 0, placements = 0;
+    if (auto status = shardspec_metadata_ndim(get(), &out.ndim, err)) return status;
+    if (auto status = shardspec_metadata_shard_count(get(), &count, err)) return status;
+    if (auto status = shardspec_metadata_placement_count(get(), &placements, err)) return status;
+    out.offsets.resize(count * out.ndim);
+    out.sizes.resize(count * out.ndim);
+    out.placement_indices.resize(count);
+    out.placements.resize(placements);
+    for (std::size_t i = 0; i < placements; ++i)
+      if (auto status = detail::fill_text(out.placements[i], err, shardspec_metadata_placement_text,
+                                          get(), i))
+        return status;
+    return shardspec_metadata_shards(get(), 0, count, out.offsets.data(), out.sizes.data(),
+                                     out.placement_indices.data(), err);
+  }
+};
+
+}  // namespace SHARDSPEC_INNER_NAMESPACE
+}  // namespace shardspec
+
+#endif

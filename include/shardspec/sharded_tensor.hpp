@@ -1,0 +1,159 @@
+/* Sharded tensors: metadata together with the shards that are in this process. */
+#ifndef SHARDSPEC_SHARDED_TENSOR_HPP
+#define SHARDSPEC_SHARDED_TENSOR_HPP
+
+#include "spec.hpp"
+
+namespace shardspec {
+inline namespace SHARDSPEC_INNER_NAMESPACE {
+
+/// As an owner: whoever has everything.
+inline constexpr std::nullptr_t all_shards = nullptr;
+
+/// Which shards are local: an owner's, as in "rank:1" or "trainer0", all of them, or those with
+/// some indices, as in {0, 2}.
+class selection {
+ public:
+  selection(std::nullptr_t) noexcept {}
+  selection(const char *owner) noexcept : owner_(owner) {}
+  selection(const std::string &owner) noexcept : owner_(owner) {}
+  selection(std::initializer_list<std::size_t> indices) noexcept
+      : indices_(indices), by_index_(true) {}
+  template <class Range,
+            class = std::enable_if_t<std::is_constructible_v<slice<std::size_t>, const Range &>>>
+  selection(const Range &indices) noexcept : indices_(indices), by_index_(true) {}
+
+  bool by_index() const noexcept { return by_index_; }
+  const char *owner() const noexcept { return owner_.c(); }
+  slice<std::size_t> indices() const noexcept { return indices_; }
+
+ private:
+  text owner_ = nullptr;
+  slice<std::size_t> indices_;
+  bool by_index_ = false;
+};
+
+/// Metadata with local shards. The handle does not change, the elements may.
+class sharded_tensor
+    : public detail::unique<shardspec_sharded_tensor, shardspec_sharded_tensor_free> {
+ public:
+  using unique::unique;
+
+  /// With memory of the library's own, which holds anything.
+  template <class P = default_policy>
+  static answer<sharded_tensor, P> empty(const shardspec::metadata &whole, const selection &local,
+                                         P = P()) {
+    return allocate<P>(whole, local, SHARDSPEC_FILL_UNINITIALIZED);
+  }
+  /// With memory of the library's own, which holds zeros.
+  template <class P = default_policy>
+  static answer<sharded_tensor, P> zeros(const shardspec::metadata &whole, const selection &local,
+                                         P = P()) {
+    return allocate<P>(whole, local, SHARDSPEC_FILL_ZERO);
+  }
+  /// Cuts a full tensor as the spec does it. Properties without an element type get that of `full`.
+  template <class P = default_policy> static answer<sharded_tensor, P> from_spec(
+      const spec &how, text owner, const const_tensor_view &full,
+      const tensor_properties &properties = tensor_properties(),
+      const copy_options &options = copy_options(), P = P()) {
+    const shardspec_tensor_view from = full.c();
+    return detail::handle<sharded_tensor, P>(shardspec_sharded_tensor_new_from_spec, how.get(),
+                                             &properties, owner.c(), &from, &options);
+  }
+  /// Copies shards out of a full tensor.
+  template <class P = default_policy>
+  static answer<sharded_tensor, P> from_full(const shardspec::metadata &whole,
+                                             const selection &local, const const_tensor_view &full,
+                                             const copy_options &options = copy_options(),
+                                             P = P()) {
+    const shardspec_tensor_view from = full.c();
+    if (local.by_index())
+      return detail::handle<sharded_tensor, P>(shardspec_sharded_tensor_new_from_full_shards,
+                                               whole.get(), local.indices().data(),
+                                               local.indices().size(), &from, &options);
+    return detail::handle<sharded_tensor, P>(shardspec_sharded_tensor_new_from_full, whole.get(),
+                                             local.owner(), &from, &options);
+  }
+  /// From shards that are here already: `shards[i]` is shard `indices[i]` of the metadata, and with
+  /// an `owner` they are exactly its shards. What owns their memory may be given as `keep`: it is
+  /// moved and ends with the sharded tensor, or when this fails. Without it the caller keeps the
+  /// memory as long.
+  template <class Keep = std::nullptr_t, class P = default_policy>
+  static answer<sharded_tensor, P> from_local(const shardspec::metadata &whole,
+                                              slice<std::size_t> indices, const views &shards,
+                                              Keep keep = Keep(), text owner = all_shards,
+                                              P = P()) {
+    if (indices.size() != shards.size()) return unequal<P>(indices.size(), shards.size());
+    return lend<P>(std::move(keep), shardspec_sharded_tensor_new_from_local, whole.get(), owner.c(),
+                   indices.data(), shards.data(), shards.size());
+  }
+  /// As above, for shards that come with their own boxes and placements.
+  template <class Keep = std::nullptr_t, class P = default_policy>
+  static answer<sharded_tensor, P> from_local(const shardspec::metadata &whole,
+                                              const list<shard> &boxes, const views &shards,
+                                              Keep keep = Keep(), text owner = all_shards,
+                                              P = P()) {
+    if (boxes.size() != shards.size()) return unequal<P>(boxes.size(), shards.size());
+    for (std::size_t i = 0; i < boxes.size(); ++i)
+      if (boxes.data()[i].ndim == shard::ragged)
+        return detail::refuse<sharded_tensor, P>(shard::ragged_error(static_cast<std::int64_t>(i)));
+    return lend<P>(std::move(keep), shardspec_sharded_tensor_new_from_local_described, whole.get(),
+                   owner.c(), boxes.data(), shards.data(), shards.size());
+  }
+
+  template <class P = default_policy> answer<shardspec::metadata, P> metadata(P = P()) const {
+    return detail::handle<shardspec::metadata, P>(shardspec_sharded_tensor_metadata, get());
+  }
+  template <class P = default_policy> answer<tensor_properties, P> properties(P = P()) const {
+    return detail::value<tensor_properties, P>(shardspec_sharded_tensor_properties, get());
+  }
+  template <class P = default_policy> answer<std::size_t, P> local_count(P = P()) const {
+    return detail::value<std::size_t, P>(shardspec_sharded_tensor_local_count, get());
+  }
+  /// Which shard of the metadata a local shard is.
+  template <class P = default_policy>
+  answer<std::size_t, P> local_index(std::size_t local, P = P()) const {
+    return detail::value<std::size_t, P>(shardspec_sharded_tensor_local_index, get(), local);
+  }
+  /// The memory of a local shard. It is the sharded tensor's.
+  template <class P = default_policy>
+  answer<tensor_view, P> local_view(std::size_t local, P = P()) const {
+    return detail::view<tensor_view, P>(shardspec_sharded_tensor_local_view, get(), local);
+  }
+  /// Copies all shards into `full`; NOT_LOCAL where one is elsewhere.
+  template <class P = default_policy>
+  answer<void, P> gather(const tensor_view &full, const copy_options &options = copy_options(),
+                         P = P()) const {
+    const shardspec_tensor_view to = full.c();
+    return detail::perform<P>(shardspec_sharded_tensor_gather, get(), &to, &options);
+  }
+
+ private:
+  template <class P> static answer<sharded_tensor, P> allocate(const shardspec::metadata &whole,
+                                                               const selection &local,
+                                                               std::int32_t fill) {
+    if (local.by_index())
+      return detail::handle<sharded_tensor, P>(shardspec_sharded_tensor_new_shards, whole.get(),
+                                               local.indices().data(), local.indices().size(),
+                                               fill);
+    return detail::handle<sharded_tensor, P>(shardspec_sharded_tensor_new, whole.get(),
+                                             local.owner(), fill);
+  }
+  template <class P, class Keep, class Function, class... Arguments>
+  static answer<sharded_tensor, P> lend(Keep keep, Function function, Arguments... arguments) {
+    return detail::lend(std::move(keep), [&](void *ctx, shardspec_destroy_fn release) {
+      return detail::handle<sharded_tensor, P>(function, arguments..., ctx, release);
+    });
+  }
+  template <class P>
+  static answer<sharded_tensor, P> unequal(std::size_t named, std::size_t given) {
+    return detail::refuse<sharded_tensor, P>(
+        {SHARDSPEC_INVALID_ARGUMENT, "shards: " + std::to_string(given) + " views; pass " +
+                                         std::to_string(named) + ", one for each that is named"});
+  }
+};
+
+}  // namespace SHARDSPEC_INNER_NAMESPACE
+}  // namespace shardspec
+
+#endif

@@ -1,0 +1,190 @@
+/* Sharding specs: how a tensor is cut. And the arithmetic of chunks. */
+#ifndef SHARDSPEC_SPEC_HPP
+#define SHARDSPEC_SPEC_HPP
+
+#include "custom_spec.hpp"
+
+namespace shardspec {
+inline namespace SHARDSPEC_INNER_NAMESPACE {
+
+/// Where a chunk starts and how long it is.
+struct chunk_params {
+  std::int64_t start, size;
+};
+
+/// How a tensor is cut. Made once, used for any number of tensors.
+class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
+ public:
+  using unique::unique;
+
+  /// Cuts a dimension into as many chunks as there are placements; -1 is the last dimension.
+  template <class P = default_policy>
+  static answer<spec, P> chunk(std::int64_t dim, const texts &where, P = P()) {
+    return detail::handle<spec, P>(shardspec_spec_new_chunk, dim, where.data(), where.size());
+  }
+  /// As above, for a dimension that `build_metadata_named` finds by its name.
+  template <class P = default_policy>
+  static answer<spec, P> chunk(text dim_name, const texts &where, P = P()) {
+    return detail::handle<spec, P>(shardspec_spec_new_chunk_named, dim_name.c(), where.data(),
+                                   where.size());
+  }
+  /// As both above, with placements by their handles.
+  template <class P = default_policy>
+  static answer<spec, P> chunk(std::int64_t dim, const places &where, P = P()) {
+    return detail::handle<spec, P>(shardspec_spec_new_chunk_placed, dim, nullptr, where.data(),
+                                   where.size());
+  }
+  template <class P = default_policy>
+  static answer<spec, P> chunk(text dim_name, const places &where, P = P()) {
+    return detail::handle<spec, P>(shardspec_spec_new_chunk_placed, 0, dim_name.c(), where.data(),
+                                   where.size());
+  }
+  /// Lists boxes that overlap nowhere.
+  template <class P = default_policy>
+  static answer<spec, P> enumerable(const list<shardspec::shard> &shards, P = P()) {
+    return from_list<P>(shardspec_spec_new_enumerable, shards);
+  }
+  template <class P = default_policy>
+  static answer<spec, P> enumerable(const shard_table &shards, P = P()) {
+    return from_table<P>(shardspec_spec_new_enumerable_flat, shards, texts(shards.placements));
+  }
+  /// As above, with placements by their handles; the table's own are not looked at.
+  template <class P = default_policy>
+  static answer<spec, P> enumerable(const shard_table &shards, const places &where, P = P()) {
+    return from_table<P>(shardspec_spec_new_enumerable_placed, shards, where);
+  }
+  /// The spec that cuts a tensor into these shards: a chunk spec where that is one.
+  template <class P = default_policy>
+  static answer<spec, P> infer(const list<shardspec::shard> &shards, P = P()) {
+    return from_list<P>(shardspec_spec_infer, shards);
+  }
+  template <class P = default_policy>
+  static answer<spec, P> infer(const shard_table &shards, P = P()) {
+    return from_table<P>(shardspec_spec_infer_flat, shards, texts(shards.placements));
+  }
+  template <class P = default_policy>
+  static answer<spec, P> infer(const shard_table &shards, const places &where, P = P()) {
+    return from_table<P>(shardspec_spec_infer_placed, shards, where);
+  }
+  /// A spec of your own type, which any object can be that has
+  ///
+  ///   void build_metadata(const tensor_description &, metadata_builder &) const;
+  ///
+  /// or can be called so, as a lambda can. It may also have
+  ///
+  ///   void shard(const metadata &, std::size_t index, const const_tensor_view &full,
+  ///              const tensor_view &shard, const copy_options &) const;
+  ///
+  /// which fills a shard, and `operator==` and `std::uint64_t hash() const`, which may not throw.
+  /// They may run on several threads at once. The spec keeps the object.
+  template <class T, class P = default_policy>
+  static answer<spec, P> custom(text type_name, T object, P = P()) {
+    const shardspec_spec_vtable table = detail::custom_spec<T>::table();
+    return detail::handle<spec, P>(shardspec_spec_new_custom, type_name.c(), &table,
+                                   new T(std::move(object)));
+  }
+  /// The object of a spec of your own type. That it is a T is the caller's promise.
+  template <class T, class P = default_policy>
+  answer<const T *, P> custom_object(text type_name, P = P()) const {
+    return detail::object_of<T, P>(shardspec_spec_custom_ctx, get(), type_name.c());
+  }
+
+  /// "chunk", "enumerable" or the name of a type of your own.
+  template <class P = default_policy> answer<std::string, P> type_name(P = P()) const {
+    return detail::text<P>(shardspec_spec_type_name, get());
+  }
+  /// The dimension that a chunk spec cuts, as it was given; WRONG_SPEC_TYPE for other specs.
+  template <class P = default_policy> answer<std::int64_t, P> chunk_dim(P = P()) const {
+    return detail::value<std::int64_t, P>(shardspec_spec_chunk_dim, get());
+  }
+  template <class P = default_policy> answer<std::string, P> chunk_dim_name(P = P()) const {
+    return detail::text<P>(shardspec_spec_chunk_dim_name, get());
+  }
+  template <class P = default_policy> answer<std::size_t, P> shard_count(P = P()) const {
+    return detail::value<std::size_t, P>(shardspec_spec_shard_count, get());
+  }
+  /// Where shard `index` lives.
+  template <class P = default_policy>
+  answer<shardspec::placement, P> placement(std::size_t index, P = P()) const {
+    return detail::handle<shardspec::placement, P>(shardspec_spec_placement, get(), index);
+  }
+  template <class P = default_policy> answer<bool, P> equal(const spec &other, P = P()) const {
+    return detail::flag<P>(shardspec_spec_equal, get(), other.get());
+  }
+  template <class P = default_policy> answer<std::uint64_t, P> hash(P = P()) const {
+    return detail::value<std::uint64_t, P>(shardspec_spec_hash, get());
+  }
+  /// The chunk of a rank, when `dim_size` elements are cut for `world_size` workers in the order of
+  /// a chunk spec's placements.
+  template <class P = default_policy>
+  answer<chunk_params, P> chunk_sharding_params(std::int64_t dim_size, std::int64_t world_size,
+                                                std::int64_t rank, P = P()) const {
+    return detail::run<chunk_params, P>([&](chunk_params &out, shardspec_error *err) {
+      return shardspec_chunk_sharding_params(get(), dim_size, world_size, rank, &out.start,
+                                             &out.size, err);
+    });
+  }
+
+  /// Who owns what of a tensor of these sizes.
+  template <class P = default_policy>
+  answer<metadata, P> build_metadata(numbers sizes,
+                                     const tensor_properties &properties = tensor_properties(),
+                                     P = P()) const {
+    return detail::handle<metadata, P>(shardspec_spec_build_metadata, get(), sizes.data(),
+                                       sizes.size(), &properties);
+  }
+  /// As above, for a tensor whose dimensions have names: one for each size.
+  template <class P = default_policy> answer<metadata, P> build_metadata_named(
+      numbers sizes, const texts &dim_names,
+      const tensor_properties &properties = tensor_properties(), P = P()) const {
+    if (sizes.size() != dim_names.size())
+      return detail::refuse<metadata, P>(
+          {SHARDSPEC_RANK_MISMATCH, "dim_names: " + std::to_string(dim_names.size()) +
+                                        " names; pass as many as sizes, " +
+                                        std::to_string(sizes.size())});
+    return detail::handle<metadata, P>(shardspec_spec_build_metadata_named, get(), sizes.data(),
+                                       dim_names.data(), sizes.size(), &properties);
+  }
+  /// Fills one shard as this spec does it; `whole` is what it built for the tensor.
+  template <class P = default_policy>
+  answer<void, P> shard(const metadata &whole, std::size_t index, const const_tensor_view &full,
+                        const tensor_view &to, const copy_options &options = copy_options(),
+                        P = P()) const {
+    const shardspec_tensor_view from = full.c(), destination = to.c();
+    return detail::perform<P>(shardspec_spec_shard, get(), whole.get(), index, &from, &destination,
+                              &options);
+  }
+
+ private:
+  template <class P, class Function>
+  static answer<spec, P> from_list(Function function, const list<shardspec::shard> &shards) {
+    for (std::size_t i = 0; i < shards.size(); ++i)
+      if (shards.data()[i].ndim == shardspec::shard::ragged)
+        return detail::refuse<spec, P>(
+            shardspec::shard::ragged_error(static_cast<std::int64_t>(i)));
+    return detail::handle<spec, P>(function, shards.data(), shards.size());
+  }
+  template <class P, class Function, class Where>
+  static answer<spec, P> from_table(Function function, const shard_table &shards,
+                                    const Where &where) {
+    return shards.pass<spec, P>(
+        where, [&](auto... arguments) { return detail::handle<spec, P>(function, arguments...); });
+  }
+};
+
+/// Elements of every full chunk: ceil(dim_size / chunks).
+template <class P = default_policy>
+answer<std::int64_t, P> chunk_split_size(std::int64_t dim_size, std::int64_t chunks, P = P()) {
+  return detail::value<std::int64_t, P>(shardspec_chunk_split_size, dim_size, chunks);
+}
+/// Elements of chunk `index`: a full piece, the rest, or 0 past the end.
+template <class P = default_policy>
+answer<std::int64_t, P> chunk_dim_size(std::int64_t dim_size, std::int64_t split_size,
+                                       std::int64_t index, P = P()) {
+  return detail::value<std::int64_t, P>(shardspec_chunk_dim_size, dim_size, split_size, index);
+}
+
+}  // namespace SHARDSPEC_INNER_NAMESPACE
+}  // namespace shardspec
+
+#endif
