@@ -191,3 +191,35 @@ fn d10_chunk_sharding_params_refuses_a_rank_that_no_placement_names() {
         assert!(matches!(refused, Err(Error::NotFound { .. })), "{rank}: {refused:?}");
     }
 }
+
+/// Cuts every tensor into the same two boxes.
+#[derive(Debug)]
+struct Careless;
+
+impl ShardingSpec for Careless {
+    fn type_name(&self) -> &str {
+        "test.careless"
+    }
+
+    fn build_metadata(
+        &self, shape: TensorShape<'_>, properties: TensorProperties,
+    ) -> Result<ShardedTensorMetadata> {
+        let shards = Boxes::of(1, &[(&[0], &[3]), (&[2], &[3])]).shards();
+        ShardedTensorMetadata::new(shards, shape.sizes, properties)
+    }
+
+    fn equals(&self, other: &dyn ShardingSpec) -> bool {
+        other.downcast_ref::<Self>().is_some()
+    }
+
+    fn hash_value(&self) -> u64 {
+        0
+    }
+}
+
+/// torch's `ShardedTensor` keeps whatever metadata a user's spec builds.
+#[test]
+fn d11_what_a_users_spec_builds_is_checked() {
+    let refused = build(&Careless, &[5]).unwrap_err();
+    assert!(matches!(refused, Error::Overlap { first: 0, second: 1, .. }), "{refused}");
+}
