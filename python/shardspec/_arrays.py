@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from ._library import lib
 
@@ -44,38 +44,3 @@ def text(argument: str, value: str) -> bytes:
 def texts(argument: str, values: Sequence[str]) -> Any:
     """An array of texts."""
     return (ctypes.c_char_p * len(values))(*(text(argument, value) for value in values))
-
-
-class Shards(NamedTuple):
-    """Shards as flat arrays: the arguments of the library's `..._flat` functions."""
-
-    ndim: int
-    offsets: array[int]
-    sizes: array[int]
-    placements: list[str | None]
-    indices: array[int]
-
-    def arguments(self) -> tuple[Any, ...]:
-        placed = (ctypes.c_char_p * len(self.placements))(
-            *(None if one is None else text("placement", one) for one in self.placements))
-        return (self.ndim, pointer(self.offsets), pointer(self.sizes), len(self.indices), placed,
-                len(self.placements), pointer(self.indices))
-
-
-def pack(shards: Sequence[Any]) -> Shards:
-    """Takes apart what has `shard_offsets`, `shard_sizes` and `placement`: torch's are fine too."""
-    ndim = len(shards[0].shard_offsets) if shards else 0
-    offsets, sizes = integers("shard_offsets", ()), integers("shard_sizes", ())
-    table: dict[str | None, int] = {}
-    indices = array("I")
-    for number, shard in enumerate(shards):
-        for argument, place, values in (("shard_offsets", offsets, shard.shard_offsets),
-                                        ("shard_sizes", sizes, shard.shard_sizes)):
-            if len(values) != ndim:
-                raise lib.refused(
-                    "RANK_MISMATCH", f"{argument}: shard {number} has {len(values)} dimensions, "
-                    f"shard 0 has {ndim}", first_shard=number, got=len(values), limit=ndim)
-            place.extend(integers(argument, values))
-        placement = None if shard.placement is None else str(shard.placement)
-        indices.append(table.setdefault(placement, len(table)))
-    return Shards(ndim, offsets, sizes, list(table), indices)

@@ -66,8 +66,8 @@ def read(capsule: Any) -> tuple[Any, int | None]:
 class Lease:
     """Memory that others have. It is kept until they give it back.
 
-    They may do that on any thread, and while an exception is under way, which a callback into Python
-    would lose. So the library is given C functions that do it.
+    They may do that on any thread, and while an exception is under way, which a callback into
+    Python would lose. So the library is given C functions that do it.
     """
 
     __slots__ = ("__weakref__", "entered", "view")

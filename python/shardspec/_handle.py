@@ -11,6 +11,10 @@ from ._library import lib
 Self = TypeVar("Self", bound="Handle")
 
 
+def _leave(handle: int) -> None:
+    """Frees nothing."""
+
+
 class Handle:
     """An object that is freed when it is closed or no longer used, whichever comes first.
 
@@ -21,8 +25,8 @@ class Handle:
     """The library's function that frees it."""
 
     def _own(self, handle: int) -> None:
-        """Takes a new handle over. ctypes passes it where this object is passed."""
-        self._as_parameter_ = handle
+        """Takes a new handle over."""
+        self._handle = handle
         self._finalizer = weakref.finalize(self, getattr(lib, self._free), handle)
 
     @classmethod
@@ -31,6 +35,19 @@ class Handle:
         made = cls.__new__(cls)
         made._own(handle)
         return made
+
+    @classmethod
+    def _lent(cls: type[Self], handle: int) -> Self:
+        """An object for a handle of somebody else's, which is theirs to free."""
+        made = cls.__new__(cls)
+        made._handle = handle
+        made._finalizer = weakref.finalize(made, _leave, handle)
+        return made
+
+    @property
+    def _as_parameter_(self) -> int:
+        """What ctypes passes where this object is passed."""
+        return self._handle
 
     def close(self) -> None:
         """Frees the object now. Closing again does nothing; every other use raises HandleError."""

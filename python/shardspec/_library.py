@@ -19,8 +19,8 @@ MACOS = sys.platform == "darwin"
 class Library:
     """The library's functions and constants by the header's names, without their prefix.
 
-    A function takes its C arguments but the last, the error, and raises what that says. Python's lock
-    is free while it runs.
+    A function takes its C arguments but the last, the error, and raises what that says. Python's
+    lock is free while it runs.
     """
 
     def __init__(self, path: pathlib.Path, header: pathlib.Path) -> None:
@@ -29,6 +29,7 @@ class Library:
         self.header = Header(header.read_text(encoding="utf-8"))
         self.cdll = ctypes.CDLL(str(path))
         self._error = self.header.type("error")
+        self.raised: dict[int, BaseException] = {}
         constants = self.header.constants
         self._families = {constants[status]: family for family in FAMILIES
                           for status in family.statuses if status in constants}
@@ -64,7 +65,7 @@ class Library:
             error = self._error(struct_size=size)
             status = function(*passed, ctypes.byref(error))
             if status != 0:
-                raise self.refusal(status, error)
+                raise self.raised.pop(status, None) or self.refusal(status, error)
 
         call.__name__ = name
         return call

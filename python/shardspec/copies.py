@@ -56,15 +56,19 @@ def gather(metadata: Any, shards: Sequence[Any], full: Any, how: Any) -> Any:
     return full
 
 
-def extract_shard(metadata: Any, index: int, full: Any, shard: Any, how: Any) -> Any:
-    """Copies one shard out of `full`. Gives the shard."""
+def extract_shard(metadata: Any, index: int, full: Any, shard: Any, how: Any,
+                  spec: Any = None) -> Any:
+    """Copies one shard out of `full`, or lets a spec do it. Gives the shard."""
     source = _views.view("full", full)
     if shard is None:
         sizes = metadata.shards_metadata[index].shard_sizes
         shard = new(tuple(sizes), source.struct.dtype)
     place = _views.view("shard", shard, write=True)
-    lib.metadata_extract_shard(metadata, index, ctypes.byref(source.struct),
-                               ctypes.byref(place.struct), how)
+    arguments = metadata, index, ctypes.byref(source.struct), ctypes.byref(place.struct), how
+    if spec is None:
+        lib.metadata_extract_shard(*arguments)
+    else:
+        lib.spec_shard(spec, *arguments)
     return shard
 
 

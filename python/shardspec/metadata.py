@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
 from . import copies
-from ._arrays import integers, pack, pointer, room, texts
+from ._arrays import integers, pointer, room, texts
 from ._handle import Handle
 from ._library import lib
-from .placement import Placement
+from .placement import AnyPlacement, PlacementHandle
 from .properties import Struct, TensorProperties
-from .shard import ShardMetadata
+from .shard import ShardMetadata, pack
 from .tensor import Tensor
 
 BLOCK = 4096
@@ -34,8 +34,7 @@ class ShardedTensorMetadata(Handle):
 
     def __init__(self, shards_metadata: Sequence[Any], size: Iterable[int],
                  tensor_properties: TensorProperties | None = None) -> None:
-        spec = lib.answer(ctypes.c_void_p, lib.spec_new_enumerable_flat,
-                          *pack(shards_metadata).arguments())
+        spec = pack(shards_metadata).make("spec_new_enumerable")
         try:
             self._own(build(spec, size, tensor_properties))
         finally:
@@ -61,11 +60,15 @@ class ShardedTensorMetadata(Handle):
         return TensorProperties._from_struct(properties)
 
     @property
-    def placements(self) -> list[Placement]:
+    def placements(self) -> list[AnyPlacement]:
         """The different placements, in the order of their first shards."""
         count = lib.answer(ctypes.c_size_t, lib.metadata_placement_count, self)
-        return [Placement(lib.text(lib.metadata_placement_text, self, index))
-                for index in range(count)]
+        return [self._placement(index) for index in range(count)]
+
+    def _placement(self, placement_index: int) -> AnyPlacement:
+        handle = lib.answer(ctypes.c_void_p, lib.metadata_placement, self, placement_index)
+        with PlacementHandle._of(handle) as placement:
+            return placement.read()
 
     def numel(self) -> int:
         """Number of elements of the tensor."""
@@ -152,8 +155,9 @@ class Shards(Sequence[ShardMetadata]):
         number = self._metadata._index(index)
         offsets, sizes = room(self._ndim), room(self._ndim)
         lib.metadata_shard(self._metadata, number, pointer(offsets), pointer(sizes), self._ndim)
-        placement = lib.text(lib.metadata_shard_placement_text, self._metadata, number)
-        return ShardMetadata(offsets, sizes, placement)
+        handle = lib.answer(ctypes.c_void_p, lib.metadata_shard_placement, self._metadata, number)
+        with PlacementHandle._of(handle) as placement:
+            return ShardMetadata(offsets, sizes, placement.read())
 
     def __iter__(self) -> Iterator[ShardMetadata]:
         for first in range(0, self._count, BLOCK):
@@ -164,8 +168,7 @@ class Shards(Sequence[ShardMetadata]):
         indices = room(count, "I")
         lib.metadata_shards(self._metadata, first, count, pointer(offsets), pointer(sizes),
                             pointer(indices))
-        places = {index: Placement(lib.text(lib.metadata_placement_text, self._metadata, index))
-                  for index in set(indices)}
+        places = {index: self._metadata._placement(index) for index in set(indices)}
         for number in range(count):
             row = slice(number * self._ndim, (number + 1) * self._ndim)
             yield ShardMetadata(offsets[row], sizes[row], places[indices[number]])

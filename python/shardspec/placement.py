@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ._arrays import text
+from ._callbacks import DESTROY, hash_of, keep, kept, question
 from ._handle import Handle
 from ._library import lib
 
@@ -30,20 +32,16 @@ class Placement:
     """An owner and a device: torch's `_remote_device`.
 
     Written "rank:1/cuda:0", "rank:1", "trainer0/cpu", "trainer0" or "cuda:1"; without a device,
-    "cpu" is meant. Anything whose text is one of these is taken: a text, a `torch.device`, torch's
-    own `_remote_device`.
+    "cpu" is meant. A `torch.device` and torch's own `_remote_device` are taken as well.
     """
 
     __slots__ = ("_fields",)
 
     def __init__(self, remote_device: Any) -> None:
+        torchs = type(remote_device).__module__.partition(".")[0] == "torch"
+        if not torchs and not isinstance(remote_device, (str, Placement, Device)):
+            raise TypeError(f"a placement is a text, not {remote_device!r}")
         self._fields = _read(str(remote_device))
-
-    @staticmethod
-    def _from_handle(handle: int) -> Placement:
-        """The placement that a new handle names. The handle is freed."""
-        with _Handle._of(handle) as placement:
-            return Placement(lib.text(lib.placement_text, placement))
 
     def rank(self) -> int | None:
         """The rank that owns it, or None where no rank does."""
@@ -75,7 +73,16 @@ class Placement:
 
 
 class PlacementSpec:
-    """Base class of placements of an entity: torch's `PlacementSpec`."""
+    """Base class of placements that an owner and a device can't say: torch's `PlacementSpec`.
+
+    An object of a subclass may be passed wherever a placement is, and comes back out of specs and
+    metadata itself. Its `str()` is what is shown of it. Two are the same place when they are equal;
+    `rank` is the rank that owns it, by which everything that sends goes.
+    """
+
+    def rank(self) -> int | None:
+        """The rank that owns it, or None where no rank does."""
+        return None
 
 
 @dataclass
@@ -88,6 +95,97 @@ class DevicePlacementSpec(PlacementSpec):
         if not isinstance(self.device, Placement):
             self.device = Placement(self.device)
 
+    def rank(self) -> int | None:
+        """The rank that owns it, or None where no rank does."""
+        return self.device.rank()
+
+    def __str__(self) -> str:
+        return str(self.device)
+
+
+AnyPlacement = Placement | PlacementSpec
+
+
+def as_placement(placement: Any) -> AnyPlacement:
+    """What was meant by something that stands where a placement does."""
+    if isinstance(placement, DevicePlacementSpec):
+        return placement.device
+    return placement if isinstance(placement, AnyPlacement) else Placement(placement)
+
+
+class PlacementHandle(Handle):
+    """A placement of the library."""
+
+    _free = "placement_free"
+
+    def read(self) -> AnyPlacement:
+        """The placement that it names."""
+        type_name = lib.text(lib.placement_type_name, self)
+        if type_name == "device":
+            return Placement(lib.text(lib.placement_text, self))
+        ctx = lib.answer(ctypes.c_void_p, lib.placement_custom_ctx, self,
+                         text("type_name", type_name))
+        # One that was made in C is not Python's, whatever its type is called.
+        found = kept(ctx, PlacementSpec)
+        if found is None or type_name_of(found) != type_name:
+            raise lib.refused("UNSUPPORTED", f"a placement of type {type_name!r} was not made by "
+                              "this package")
+        return found
+
+
+def type_name_of(thing: Any) -> str:
+    """The name of a class as a type of the user's own: it has a dot in it."""
+    return f"{type(thing).__module__}.{type(thing).__qualname__}"
+
+
+Struct = lib.header.type("placement_vtable")
+_fields = dict(Struct._fields_)
+
+
+@question(_fields["equal"], otherwise=False)
+def _equal(ctx: int, other_ctx: int) -> bool:
+    return kept(ctx, PlacementSpec) == kept(other_ctx, PlacementSpec)
+
+
+@question(_fields["hash"], otherwise=0)
+def _hash(ctx: int) -> int:
+    return hash_of(kept(ctx, PlacementSpec))
+
+
+VTABLE = Struct(ctypes.sizeof(Struct), DESTROY, _equal, _hash)
+
+
+def placement_handle(placement: AnyPlacement) -> PlacementHandle:
+    """A placement of the library's, which keeps what was made in Python for as long as it needs."""
+    if isinstance(placement, Placement):
+        made = lib.answer(ctypes.c_void_p, lib.placement_parse, text("placement", str(placement)))
+    else:
+        rank = placement.rank()
+        made = lib.answer(
+            ctypes.c_void_p, lib.placement_new_custom, text("type_name", type_name_of(placement)),
+            text("placement", str(placement)), -1 if rank is None else rank,
+            ctypes.byref(VTABLE), keep(placement))
+    return PlacementHandle._of(made)
+
+
+class Placements:
+    """Placements as the library takes them: texts, or handles where some are of the user's own."""
+
+    def __init__(self, placements: Sequence[AnyPlacement | None]) -> None:
+        self.own = any(isinstance(placement, PlacementSpec) for placement in placements)
+        self._handles: list[PlacementHandle] = []
+        self.array: Any
+        if self.own:
+            self._handles = [placement_handle(as_placement(one)) for one in placements]
+            self.array = (ctypes.c_void_p * len(placements))(*(
+                handle._handle for handle in self._handles))
+        else:
+            self.array = (ctypes.c_char_p * len(placements))(*(
+                None if one is None else text("placement", str(one)) for one in placements))
+
+    def __len__(self) -> int:
+        return len(self.array)
+
 
 class _Fields(NamedTuple):
     text: str
@@ -96,17 +194,11 @@ class _Fields(NamedTuple):
     device: Device
 
 
-class _Handle(Handle):
-    """A placement of the library, as long as it takes to read it."""
-
-    _free = "placement_free"
-
-
 @functools.lru_cache(maxsize=1 << 16)
 def _read(written: str) -> _Fields:
     """What a placement's text says. Cached: many shards live in few places."""
     handle = lib.answer(ctypes.c_void_p, lib.placement_parse, text("placement", written))
-    with _Handle._of(handle) as placement:
+    with PlacementHandle._of(handle) as placement:
         canonical = lib.text(lib.placement_text, placement)
         rank = lib.answer(ctypes.c_int64, lib.placement_rank, placement)
         kind = lib.answer(ctypes.c_int32, lib.placement_device_type, placement)

@@ -4,21 +4,37 @@ from __future__ import annotations
 
 import abc
 import ctypes
-from collections.abc import Iterable, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ._arrays import pack, text, texts
+from . import copies
+from ._arrays import text
+from ._callbacks import DESTROY, callback, hash_of, keep, kept, question
 from ._handle import Handle
 from ._library import lib
+from ._views import View
 from .errors import SpecTypeError
 from .metadata import ShardedTensorMetadata, build
-from .placement import Placement
+from .placement import (
+    AnyPlacement,
+    PlacementHandle,
+    Placements,
+    as_placement,
+    placement_handle,
+    type_name_of,
+)
 from .properties import TensorProperties
-from .shard import ShardMetadata
+from .shard import ShardMetadata, pack
+from .tensor import Tensor
 
 
 class ShardingSpec(abc.ABC):
-    """Base class of everything that says how a tensor is cut."""
+    """Base class of everything that says how a tensor is cut.
+
+    A subclass with a `build_metadata` is a type of spec like those that are built in. What it
+    answers is checked as strictly.
+    """
 
     @abc.abstractmethod
     def build_metadata(self, tensor_sizes: Iterable[int],
@@ -29,11 +45,44 @@ class ShardingSpec(abc.ABC):
         Without properties nothing is stated about its elements, and data of any type may be moved.
         """
 
+    def fill_shard(self, metadata: ShardedTensorMetadata, index: int, full: Tensor,
+                   shard: Tensor) -> None:
+        """Writes to `shard` what shard `index` is to hold of `full`.
 
-class BuiltInSpec(Handle, ShardingSpec):
-    """A spec of the library's own."""
+        That is its box. A subclass may do otherwise; its arguments are there during the call only.
+        """
+        metadata.extract_shard(index, full, shard)
+
+    def extract_shard(self, metadata: ShardedTensorMetadata, index: int, full: Any,
+                      shard: Any = None, *, max_threads: int = 0,
+                      hint: copies.Hint | None = None) -> Any:
+        """Fills `shard`, or a new tensor, with shard `index` of `full` as this spec does it.
+
+        `metadata` is what the spec built for that tensor.
+        """
+        return copies.extract_shard(metadata, metadata._index(index), full, shard,
+                                    copies.options(max_threads, hint), spec=self)
+
+    @property
+    def _as_parameter_(self) -> int:
+        """What ctypes passes where this object is passed."""
+        return custom_handle(self)._handle
+
+
+class SpecHandle(Handle):
+    """A spec of the library."""
 
     _free = "spec_free"
+    owner: Callable[[], ShardingSpec | None]
+    """The object of Python's that it stands for."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # One that belongs to an object of Python's is made anew where that is copied to.
+        return type(None), ()
+
+
+class BuiltInSpec(SpecHandle, ShardingSpec):
+    """A spec of the library's own."""
 
     def build_metadata(self, tensor_sizes: Iterable[int],
                        tensor_properties: TensorProperties | None = None, *,
@@ -43,7 +92,7 @@ class BuiltInSpec(Handle, ShardingSpec):
             build(self, tensor_sizes, tensor_properties, dim_names))
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, BuiltInSpec):
+        if not isinstance(other, ShardingSpec):
             return NotImplemented
         return bool(lib.answer(ctypes.c_int32, lib.spec_equal, self, other))
 
@@ -59,10 +108,16 @@ class ChunkShardingSpec(BuiltInSpec):
     """
 
     def __init__(self, dim: int | str, placements: Iterable[Any]) -> None:
-        where = [str(placement) for placement in placements]
-        new = lib.spec_new_chunk_named if isinstance(dim, str) else lib.spec_new_chunk
-        cut = text("dim", dim) if isinstance(dim, str) else dim
-        self._own(lib.answer(ctypes.c_void_p, new, cut, texts("placements", where), len(where)))
+        where = Placements([as_placement(placement) for placement in placements])
+        name = text("dim", dim) if isinstance(dim, str) else None
+        cut: tuple[Any, ...]
+        if where.own:
+            new, cut = lib.spec_new_chunk_placed, (dim if name is None else 0, name)
+        elif name is not None:
+            new, cut = lib.spec_new_chunk_named, (name,)
+        else:
+            new, cut = lib.spec_new_chunk, (dim,)
+        self._own(lib.answer(ctypes.c_void_p, new, *cut, where.array, len(where)))
 
     @property
     def dim(self) -> int | str:
@@ -73,11 +128,15 @@ class ChunkShardingSpec(BuiltInSpec):
             return lib.text(lib.spec_chunk_dim_name, self)
 
     @property
-    def placements(self) -> list[Placement]:
+    def placements(self) -> list[AnyPlacement]:
         """Where the chunks live, in their order."""
         count = lib.answer(ctypes.c_size_t, lib.spec_shard_count, self)
-        return [Placement._from_handle(lib.answer(ctypes.c_void_p, lib.spec_placement, self, index))
-                for index in range(count)]
+        return [self._placement(index) for index in range(count)]
+
+    def _placement(self, index: int) -> AnyPlacement:
+        handle = lib.answer(ctypes.c_void_p, lib.spec_placement, self, index)
+        with PlacementHandle._of(handle) as placement:
+            return placement.read()
 
     def __repr__(self) -> str:
         return f"ChunkShardingSpec(dim={self.dim!r}, placements={self.placements})"
@@ -94,8 +153,7 @@ class EnumerableShardingSpec(BuiltInSpec):
 
     def __init__(self, shards: Iterable[Any]) -> None:
         listed = list(shards)
-        self._own(lib.answer(ctypes.c_void_p, lib.spec_new_enumerable_flat,
-                             *pack(listed).arguments()))
+        self._own(pack(listed).make("spec_new_enumerable"))
         self._shards = listed
 
     @property
@@ -117,9 +175,77 @@ def infer_sharding_spec_from_shards_metadata(shards_metadata: Iterable[Any]) -> 
     else an EnumerableShardingSpec of them.
     """
     shards = list(shards_metadata)
-    handle = lib.answer(ctypes.c_void_p, lib.spec_infer_flat, *pack(shards).arguments())
+    handle = pack(shards).make("spec_infer")
     if lib.text(lib.spec_type_name, handle) == "chunk":
         return ChunkShardingSpec._of(handle)
     spec = EnumerableShardingSpec._of(handle)
     spec._shards = shards
     return spec
+
+
+VTable = lib.header.type("spec_vtable")
+_fields = dict(VTable._fields_)
+
+
+def _spec(ctx: int) -> ShardingSpec:
+    """The spec that a callback is about. Whoever called the library holds it."""
+    spec = kept(ctx, weakref.ref)
+    found = None if spec is None else spec()
+    if not isinstance(found, ShardingSpec):
+        raise lib.refused("INVALID_HANDLE", "spec: it is gone")
+    return found
+
+
+@callback(_fields["build_metadata"])
+def _build_metadata(ctx: int, sizes: Any, dim_names: Any, ndim: int, properties: Any,
+                    builder: int) -> None:
+    spec = _spec(ctx)
+    stated = TensorProperties._from_struct(properties.contents)
+    names = {"dim_names": [dim_names[dim].decode() for dim in range(ndim)]} if dim_names else {}
+    made = spec.build_metadata(tuple(sizes[:ndim]), stated, **names)
+    shards = pack(list(made.shards_metadata))
+    if shards.placements.own:
+        _add_one_by_one(builder, ndim, made.shards_metadata)
+    else:
+        lib.metadata_builder_add_shards(builder, *shards.arguments())
+
+
+def _add_one_by_one(builder: int, ndim: int, shards: Sequence[ShardMetadata]) -> None:
+    for shard in shards:
+        one = pack([shard])
+        with placement_handle(as_placement(shard.placement)) as placement:
+            lib.metadata_builder_add_shard_placed(builder, *one.arguments()[1:3], ndim, placement)
+
+
+@callback(_fields["shard"])
+def _fill_shard(ctx: int, metadata: int, index: int, full: Any, shard: Any, options: Any) -> None:
+    lent = ShardedTensorMetadata._lent(metadata)
+    source, place = (Tensor(View(view.contents, readonly, None))
+                     for view, readonly in ((full, True), (shard, False)))
+    _spec(ctx).fill_shard(lent, index, source, place)
+
+
+@question(_fields["equal"], otherwise=False)
+def _equal(ctx: int, other_ctx: int) -> bool:
+    return _spec(ctx) == _spec(other_ctx)
+
+
+@question(_fields["hash"], otherwise=0)
+def _hash(ctx: int) -> int:
+    return hash_of(_spec(ctx))
+
+
+def custom_handle(spec: ShardingSpec) -> SpecHandle:
+    """The library's spec that stands for one of Python's. It is made once, and goes with it."""
+    found: SpecHandle | None = getattr(spec, "_shardspec_handle", None)
+    # A shallow copy has the handle of what it was copied from.
+    if found is None or found.owner() is not spec:
+        fills = type(spec).fill_shard is not ShardingSpec.fill_shard
+        table = VTable(ctypes.sizeof(VTable), DESTROY, _build_metadata,
+                       _fill_shard if fills else _fields["shard"](), _equal, _hash)
+        found = SpecHandle._of(lib.answer(
+            ctypes.c_void_p, lib.spec_new_custom, text("type_name", type_name_of(spec)),
+            ctypes.byref(table), keep(weakref.ref(spec))))
+        found.owner = weakref.ref(spec)
+        object.__setattr__(spec, "_shardspec_handle", found)
+    return found

@@ -30,8 +30,8 @@ class Tensor:
     """A tensor in host memory: new memory, or a part of somebody's.
 
     numpy, torch and jax take it without a copy: `numpy.asarray(tensor)`,
-    `torch.from_dlpack(tensor)`, `jax.numpy.from_dlpack(tensor)`. The memory stays for as long as any
-    of them uses it.
+    `torch.from_dlpack(tensor)`, `jax.numpy.from_dlpack(tensor)`. The memory stays for as long as
+    any of them uses it.
     """
 
     __slots__ = ("__weakref__", "_shardspec_view")

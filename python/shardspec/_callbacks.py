@@ -1,0 +1,104 @@
+"""Python functions that the library calls, and the exceptions that they raise.
+
+A C callback answers with a status. An exception becomes one that belongs to it alone; the library
+hands it back unchanged, and the call that it comes out of raises the exception again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import sys
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+from ._library import lib
+from .errors import ShardspecError
+
+Kept = TypeVar("Kept")
+
+FIRST, COUNT = 1 << 30, 1 << 29
+"""The statuses that exceptions get, far from those that C callbacks may choose."""
+MOST_HELD = 256
+"""Exceptions that wait to be raised. A status may get lost on its way through C."""
+
+_turns = itertools.count()
+_objects: dict[int, Any] = {}
+"""What callbacks are about, by the `ctx` that they are given."""
+
+
+def keep(thing: Any) -> int:
+    """A `ctx` for a thing, which stays until `DESTROY` is called with it."""
+    ctx = next(_turns) + 1
+    _objects[ctx] = thing
+    return ctx
+
+
+def kept(ctx: int | None, kind: type[Kept]) -> Kept | None:
+    """What that `ctx` is for, if it is of this kind."""
+    thing = _objects.get(ctx or 0)
+    return thing if isinstance(thing, kind) else None
+
+
+def hash_of(thing: Any) -> int:
+    """A hash as the library takes it. What has none may equal anything."""
+    return hash(thing) & (1 << 64) - 1 if isinstance(thing, Hashable) else 0
+
+
+def _forget(ctx: int, objects: dict[int, Any] = _objects) -> None:
+    objects.pop(ctx, None)
+
+
+DESTROY = lib.header.type("destroy_fn")(_forget)
+
+
+def callback(kind: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Makes a function a C callback of that type. It need not look at statuses or at `err`."""
+    def decorate(function: Callable[..., Any]) -> Any:
+        def run(*arguments: Any) -> int:
+            try:
+                function(*arguments[:-1])
+            except BaseException as error:  # It is raised again by the call that led here.
+                return _hold(error, arguments[-1].contents)
+            return 0
+
+        return kind(run)
+
+    return decorate
+
+
+def question(kind: Any, otherwise: int) -> Callable[[Callable[..., Any]], Any]:
+    """Makes a function a C callback that answers a question and can't fail.
+
+    What it raises nobody can catch: it is shown, and the answer is `otherwise`.
+    """
+    def decorate(function: Callable[..., Any]) -> Any:
+        def run(*arguments: Any) -> int:
+            try:
+                return int(function(*arguments))
+            except Exception:
+                sys.excepthook(*sys.exc_info())
+                return otherwise
+
+        return kind(run)
+
+    return decorate
+
+
+def _hold(error: BaseException, err: Any) -> int:
+    """The status of an exception. Those who only see that are told what it was."""
+    status = FIRST + next(_turns) % COUNT
+    lib.raised[status] = error
+    for oldest in list(lib.raised)[:-MOST_HELD]:
+        lib.raised.pop(oldest, None)
+    err.status = status
+    text = f"{type(error).__name__}: {error}".encode(errors="replace")
+    room = lib.MESSAGE_CAPACITY - 1
+    err.message = text if len(text) <= room else text[:room - 3].decode(
+        errors="ignore").encode() + b"..."
+    if isinstance(error, ShardspecError):
+        err.got, err.limit = error.got, error.limit
+        for field in ("first_shard", "second_shard", "dim"):
+            value = getattr(error, field)
+            setattr(err, field, -1 if value is None else value)
+    return status
