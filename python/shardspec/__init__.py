@@ -12,6 +12,7 @@ from .errors import (
     InternalError,
     LayoutError,
     NotFoundError,
+    NotLocalError,
     OutOfMemoryError,
     OutOfRangeError,
     ShardspecError,
@@ -24,6 +25,7 @@ from .metadata import ShardedTensorMetadata
 from .placement import Device, DevicePlacementSpec, Placement, PlacementSpec
 from .properties import MEM_FORMAT_ENCODING, TensorProperties
 from .shard import ShardMetadata
+from .sharded_tensor import Shard, ShardedTensor
 from .spec import (
     ChunkShardingSpec,
     EnumerableShardingSpec,
@@ -45,11 +47,14 @@ __all__ = [
     "InternalError",
     "LayoutError",
     "NotFoundError",
+    "NotLocalError",
     "OutOfMemoryError",
     "OutOfRangeError",
     "Placement",
     "PlacementSpec",
+    "Shard",
     "ShardMetadata",
+    "ShardedTensor",
     "ShardedTensorMetadata",
     "ShardingSpec",
     "ShardspecError",

@@ -5,13 +5,12 @@ Source: https://dmlc.github.io/dlpack/latest/python_spec.html and `dlpack.h` 1.0
 
 from __future__ import annotations
 
-import atexit
 import ctypes
 import sys
-import weakref
 from collections import deque
 from typing import Any
 
+from ._lease import Lease
 from ._library import lib
 
 VERSION = (lib.DLPACK_MAJOR_VERSION, lib.DLPACK_MINOR_VERSION)
@@ -21,8 +20,6 @@ LEGACY, VERSIONED = b"dltensor", b"dltensor_versioned"
 
 Managed = lib.header.type("managed_tensor")
 LegacyManaged = lib.header.type("legacy_managed_tensor")
-Entered = lib.header.type("entered")
-Destroy = lib.header.type("destroy_fn")
 
 
 def _python(name: str, restype: Any, *argtypes: Any) -> Any:
@@ -63,31 +60,6 @@ def read(capsule: Any) -> tuple[Any, int | None]:
     raise BufferError(f"{capsule!r} is no DLPack capsule, or its tensor was taken before")
 
 
-class Lease:
-    """Memory that others have. It is kept until they give it back.
-
-    They may do that on any thread, and while an exception is under way, which a callback into
-    Python would lose. So the library is given C functions that do it.
-    """
-
-    __slots__ = ("__weakref__", "entered", "view")
-
-    def __init__(self, view: Any) -> None:
-        self.view = view
-        self.entered = Entered(ctypes.sizeof(Entered), *ENTER_AND_LET_GO, id(self), LEAVE)
-
-
-def _address(function: Any) -> int:
-    return ctypes.cast(function, ctypes.c_void_p).value or 0
-
-
-_fields = dict(Entered._fields_)
-ENTER_AND_LET_GO = (_fields["enter"](_address(ctypes.pythonapi.PyGILState_Ensure)),
-                    Destroy(_address(ctypes.pythonapi.Py_DecRef)))
-LEAVE = _fields["leave"](_address(ctypes.pythonapi.PyGILState_Release))
-RELEASE = Destroy(_address(lib.destroy_entered))
-
-_leases: weakref.WeakSet[Lease] = weakref.WeakSet()
 _offered: deque[tuple[Any, bytes, Any]] = deque()
 """Capsules that nobody took yet, the names that they have until then, and their tensors.
 
@@ -101,19 +73,14 @@ for name in (LEGACY, VERSIONED):
 def lend(view: Any, *, readonly: bool, copied: bool, versioned: bool) -> Any:
     """A capsule with the tensor of a view, which stays until whoever takes it gives it back."""
     take_back_what_nobody_took()
-    lease = Lease(view)
-    _keep(lease)
-    entered = ctypes.byref(lease.entered)
+    lent = Lease(view).grant()
     if versioned:
         managed = ctypes.POINTER(Managed)()
         flags = lib.DLPACK_READ_ONLY * readonly | lib.DLPACK_IS_COPIED * copied
-        lib.managed_tensor_new(ctypes.byref(view.struct), flags, entered, RELEASE,
-                               ctypes.byref(managed))
+        lib.managed_tensor_new(ctypes.byref(view.struct), flags, *lent, ctypes.byref(managed))
     else:
         managed = ctypes.POINTER(LegacyManaged)()
-        lib.managed_tensor_new_legacy(ctypes.byref(view.struct), entered, RELEASE,
-                                      ctypes.byref(managed))
-    _leases.add(lease)
+        lib.managed_tensor_new_legacy(ctypes.byref(view.struct), *lent, ctypes.byref(managed))
     name = VERSIONED if versioned else LEGACY
     capsule = _new(ctypes.addressof(managed.contents), name, None)
     _offered.append((capsule, name, managed.contents))
@@ -145,11 +112,3 @@ def take_back_what_nobody_took() -> None:
             waiting = len(_offered)
         elif not taken:
             _offered.append(offer)
-
-
-@atexit.register
-def _leave() -> None:
-    """When Python ends, others may still have tensors, and give them back after it has ended. There
-    is nobody to give them to then: nothing is called, and the memory stays."""
-    for lease in list(_leases):
-        ctypes.memset(ctypes.byref(lease.entered), 0, ctypes.sizeof(Entered))
