@@ -120,18 +120,19 @@ static void placements_are_equal_when_their_type_says_so(void) {
   shardspec_placement_vtable other = RACK, unhashed = RACK;
   other.equal = never_asked;
   unhashed.hash = NULL;
-  shardspec_placement *p[9];
+  shardspec_placement *p[10];
   p[0] = placed(&a, -1);
   p[1] = placed(&b, -1);
   p[2] = placed(&c, -1);
   CHECK_OK(shardspec_placement_new_custom("acme.rack", "rack 7, shelf 1", -1, &other, &a, &p[3], &err));
   CHECK_OK(shardspec_placement_new_custom("acme.shelf", "rack 7, shelf 1", -1, &RACK, &a, &p[4], &err));
   CHECK_OK(shardspec_placement_new_custom("acme.rack", "rank:0/cpu", 0, NULL, &a, &p[5], &err));
-  CHECK_OK(shardspec_placement_new_custom("acme.rack", "rank:0/cpu", 1, NULL, NULL, &p[6], &err));
+  CHECK_OK(shardspec_placement_new_custom("acme.rack", "rank:0/cpu", 0, NULL, NULL, &p[6], &err));
   CHECK_OK(shardspec_placement_parse("rank:0", &p[7], &err));
   CHECK_OK(shardspec_placement_new_custom("acme.rack", "unhashed", -1, &unhashed, &a, &p[8], &err));
-  for (int i = 0; i < 9; i++)
-    for (int j = 0; j < 9; j++) {
+  CHECK_OK(shardspec_placement_new_custom("acme.rack", "rank:0/cpu", 1, NULL, NULL, &p[9], &err));
+  for (int i = 0; i < 10; i++)
+    for (int j = 0; j < 10; j++) {
       int racks = i < 3 || i == 8, other_racks = j < 3 || j == 8;
       int same = i == j || (racks && other_racks && (i == 2) == (j == 2)) || (i + j == 11 && i * j == 30);
       int32_t equal = 77;
@@ -143,7 +144,7 @@ static void placements_are_equal_when_their_type_says_so(void) {
       /* Two with the same `equal` need the same `hash`: that is the user's part. */
       CHECK(!equal || i == j || i == 8 || j == 8 || hashes[0] == hashes[1]);
     }
-  for (int i = 0; i < 9; i++) CHECK_OK(shardspec_placement_free(p[i], &err));
+  for (int i = 0; i < 10; i++) CHECK_OK(shardspec_placement_free(p[i], &err));
   CHECK_EQUAL(a.destroyed, 4);
 }
 

@@ -192,8 +192,9 @@ shardspec_status shardspec_version_text(char *buffer,
  *
  * - A callback that does something returns a status. `SHARDSPEC_OK` means that it has done its part;
  *   any other reaches whoever called the library as it is, with the message and the numbers that
- *   the callback wrote into its `err`, which is never NULL here. Numbers from
- *   `SHARDSPEC_USER_STATUS` on are the user's own.
+ *   the callback wrote into its `err`, which is never NULL here and may be passed on to what it
+ *   calls; the status in it need not be set. Numbers from `SHARDSPEC_USER_STATUS` on are the
+ *   user's own.
  * - A callback that answers a question about its `ctx`, `equal` and `hash`, returns the answer and
  *   can't fail.
  * - The library holds no lock while a callback runs: it may call any function of this header.
@@ -398,7 +399,7 @@ typedef struct shardspec_tensor_properties {
  Writes torch's defaults: float32, strided, contiguous, no gradient, not pinned.
  The caller sets `out->struct_size` before: `shardspec_tensor_properties p = { sizeof p };`.
 
- Errors: INVALID_ARGUMENT for another struct_size, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INVALID_ARGUMENT for a wrong struct_size, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_tensor_properties_init(struct shardspec_tensor_properties *out,
                                                   shardspec_error *err);
@@ -546,7 +547,7 @@ shardspec_status shardspec_placement_device_index(const struct shardspec_placeme
 
 /*
  Whether two placements have the same canonical text: 1 or 0. Of a type of your own, its `equal`
- decides; placements of different types are never equal.
+ decides; placements of different types or ranks are never equal.
 
  Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */
@@ -954,7 +955,7 @@ shardspec_status shardspec_metadata_numel(const struct shardspec_metadata *metad
  Writes the tensor's properties. The caller sets `out->struct_size` before:
  `shardspec_tensor_properties p = { sizeof p };`.
 
- Errors: INVALID_ARGUMENT for another struct_size, INVALID_HANDLE, NULL_ARGUMENT.
+ Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.
  Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_properties(const struct shardspec_metadata *metadata,
@@ -1354,11 +1355,15 @@ typedef struct shardspec_placement_vtable {
   uint64_t struct_size;
   /* Ends the life of `ctx`; NULL: nothing to end. */
   shardspec_destroy_fn destroy;
-  /* Whether two placements of this type are the same place; NULL: they are when their texts are. */
+  /*
+   Whether two placements of this type and of the same rank are the same place; NULL: they are
+   when their texts are. Metadata holds the first of those that are equal, and not the others.
+   */
   shardspec_equal_fn equal;
   /*
    A hash that is equal for equal placements, asked only where there is an `equal`; NULL: only the
-   type's name is hashed, and a list of many different placements takes long to make.
+   type's name and the rank are hashed, and a list of many different placements takes long to
+   make.
    */
   shardspec_hash_fn hash;
 } shardspec_placement_vtable;
@@ -1367,8 +1372,9 @@ typedef struct shardspec_placement_vtable {
  A placement of a type of your own, called `type_name`. Names with a dot, such as "acme.rack", are
  never those of types that later versions build in. `text` is what is shown of it; `rank` is the
  rank that owns it, or -1 where none does: it is what `shardspec_metadata_shards_of_rank` and
- everything that sends goes by. `vtable` may be NULL: then nothing ends the life of `ctx`, and
- placements are equal when their texts are.
+ everything that sends goes by. Placements of different type names or ranks are never equal.
+ `vtable` may be NULL: then nothing ends the life of `ctx`, and placements of the same type and rank
+ are equal when their texts are.
 
  Ownership: texts and table are copied; `ctx` is the placement's from here on, whatever this
  returns, until `destroy` ends it: when the handle was freed and no spec or metadata holds the
@@ -1410,7 +1416,8 @@ typedef struct shardspec_metadata_builder shardspec_metadata_builder;
 /*
  Adds a shard: the box of `sizes` elements at `offsets`, `ndim` numbers each, which lives at
  `placement`, a text as `shardspec_placement_parse` reads it. That the shards cover the tensor
- and overlap nowhere is checked when the callback has returned.
+ and overlap nowhere is checked when the callback has returned. A shard that is refused here was
+ not added.
 
  Errors: RANK_MISMATCH for another ndim than the tensor's, INVALID_PLACEMENT, INVALID_HANDLE when
  the callback has returned, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
@@ -1712,7 +1719,7 @@ shardspec_status shardspec_sharded_tensor_metadata(const struct shardspec_sharde
  Writes the tensor's properties. The caller sets `out->struct_size` before, as for
  `shardspec_metadata_properties`.
 
- Errors: INVALID_ARGUMENT for another struct_size, INVALID_HANDLE, NULL_ARGUMENT.
+ Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.
  Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_properties(const struct shardspec_sharded_tensor *tensor,

@@ -182,6 +182,9 @@ fn a_placement_of_ones_own_tells_its_type_and_its_rank_and_no_device() {
     let device = Placement::on_rank(7).unwrap();
     assert_eq!(device.type_name(), Placement::TYPE_NAME);
     assert!(device.as_custom().is_none());
+    assert!(own.same_owner(&device) && !own.same_owner(&Placement::on_rank(6).unwrap()));
+    let nowhere = Placement::custom(Called("test.called", "nowhere")).unwrap();
+    assert!(!nowhere.same_owner(&own) && nowhere.same_owner(&nowhere.clone()));
     assert_ne!(own, device);
 }
 

@@ -133,8 +133,8 @@ def test_a_placement_of_ones_own_comes_back_from_metadata(lib):
     table = kind(ctypes.sizeof(kind), functions["destroy"](destroyed.append),
                  functions["equal"](lambda own, other: racks[own] == racks[other]),
                  functions["hash"](lambda own: hash(racks[own]) & 0xffff))
-    placements = [lib.made(lib.placement_new_custom, b"test.rack", b"shelf %d" % key, key,
-                           ctypes.byref(table), key) for key in racks]
+    placements = [lib.made(lib.placement_new_custom, b"test.rack", b"shelf %d" % key, len(rack),
+                           ctypes.byref(table), key) for key, rack in racks.items()]
     given = (ctypes.c_void_p * 3)(*(placement.value for placement in placements))
     spec = lib.made(lib.spec_new_chunk_placed, 0, None, given, 3)
     metadata = lib.made(lib.spec_build_metadata, spec, numbers([6]), 1, None)
@@ -143,7 +143,7 @@ def test_a_placement_of_ones_own_comes_back_from_metadata(lib):
     assert shown == ["shelf 1", "shelf 1", "shelf 3"]
     placement = lib.made(lib.metadata_placement, metadata, 1)
     assert lib.number(lib.placement_custom_ctx, placement, b"test.rack", kind=ctypes.c_void_p) == 3
-    assert lib.number(lib.placement_rank, placement) == 3
+    assert lib.number(lib.placement_rank, placement) == len("right")
     for handle in [*placements, placement]:
         lib.placement_free(handle)
     assert destroyed == [2]

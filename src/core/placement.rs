@@ -24,7 +24,8 @@ pub trait CustomPlacement: Any + fmt::Debug + Send + Sync {
         None
     }
 
-    /// Whether it is the same place as another of the same type name. An equivalence.
+    /// Whether it is the same place as another of the same type name and the same rank. An
+    /// equivalence. Equal placements are stored once: what else they hold must not matter.
     fn equals(&self, other: &dyn CustomPlacement) -> bool {
         self.text() == other.text()
     }
@@ -50,7 +51,9 @@ pub(super) struct Custom(Arc<Box<dyn CustomPlacement>>);
 impl PartialEq for Custom {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
-            || (self.0.type_name() == other.0.type_name() && self.0.equals(&**other.0))
+            || (self.0.type_name() == other.0.type_name()
+                && self.0.rank() == other.0.rank()
+                && self.0.equals(&**other.0))
     }
 }
 
@@ -59,6 +62,7 @@ impl Eq for Custom {}
 impl Hash for Custom {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.type_name().hash(state);
+        self.0.rank().hash(state);
         self.0.hash_value().hash(state);
     }
 }
@@ -202,9 +206,13 @@ impl Placement {
         }
     }
 
-    /// Whether both have the same owner: the same rank, the same worker, or nobody in particular.
+    /// Whether both have the same owner: the same rank, the same worker, or nobody in particular. A
+    /// type of the user's own that tells a rank is owned by that rank.
     pub fn same_owner(&self, other: &Self) -> bool {
-        self.owner == other.owner
+        match (self.rank(), other.rank()) {
+            (None, None) => self.owner == other.owner,
+            (rank, other_rank) => rank == other_rank,
+        }
     }
 }
 

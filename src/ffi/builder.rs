@@ -98,7 +98,8 @@ unsafe fn row(
 
 /// Adds a shard: the box of `sizes` elements at `offsets`, `ndim` numbers each, which lives at
 /// `placement`, a text as `shardspec_placement_parse` reads it. That the shards cover the tensor
-/// and overlap nowhere is checked when the callback has returned.
+/// and overlap nowhere is checked when the callback has returned. A shard that is refused here was
+/// not added.
 ///
 /// Errors: RANK_MISMATCH for another ndim than the tensor's, INVALID_PLACEMENT, INVALID_HANDLE when
 /// the callback has returned, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.

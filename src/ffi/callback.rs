@@ -6,8 +6,9 @@
 //!
 //! - A callback that does something returns a status. `SHARDSPEC_OK` means that it has done its part;
 //!   any other reaches whoever called the library as it is, with the message and the numbers that
-//!   the callback wrote into its `err`, which is never NULL here. Numbers from
-//!   `SHARDSPEC_USER_STATUS` on are the user's own.
+//!   the callback wrote into its `err`, which is never NULL here and may be passed on to what it
+//!   calls; the status in it need not be set. Numbers from `SHARDSPEC_USER_STATUS` on are the
+//!   user's own.
 //! - A callback that answers a question about its `ctx`, `equal` and `hash`, returns the answer and
 //!   can't fail.
 //! - The library holds no lock while a callback runs: it may call any function of this header.

@@ -29,10 +29,12 @@ pub struct shardspec_placement_vtable {
     pub struct_size: u64,
     /// Ends the life of `ctx`; NULL: nothing to end.
     pub destroy: shardspec_destroy_fn,
-    /// Whether two placements of this type are the same place; NULL: they are when their texts are.
+    /// Whether two placements of this type and of the same rank are the same place; NULL: they are
+    /// when their texts are. Metadata holds the first of those that are equal, and not the others.
     pub equal: shardspec_equal_fn,
     /// A hash that is equal for equal placements, asked only where there is an `equal`; NULL: only the
-    /// type's name is hashed, and a list of many different placements takes long to make.
+    /// type's name and the rank are hashed, and a list of many different placements takes long to
+    /// make.
     pub hash: shardspec_hash_fn,
 }
 
@@ -98,8 +100,9 @@ impl CustomPlacement for ForeignPlacement {
 /// A placement of a type of your own, called `type_name`. Names with a dot, such as "acme.rack", are
 /// never those of types that later versions build in. `text` is what is shown of it; `rank` is the
 /// rank that owns it, or -1 where none does: it is what `shardspec_metadata_shards_of_rank` and
-/// everything that sends goes by. `vtable` may be NULL: then nothing ends the life of `ctx`, and
-/// placements are equal when their texts are.
+/// everything that sends goes by. Placements of different type names or ranks are never equal.
+/// `vtable` may be NULL: then nothing ends the life of `ctx`, and placements of the same type and rank
+/// are equal when their texts are.
 ///
 /// Ownership: texts and table are copied; `ctx` is the placement's from here on, whatever this
 /// returns, until `destroy` ends it: when the handle was freed and no spec or metadata holds the

@@ -207,7 +207,7 @@ pub unsafe extern "C" fn shardspec_placement_device_index(
 }
 
 /// Whether two placements have the same canonical text: 1 or 0. Of a type of your own, its `equal`
-/// decides; placements of different types are never equal.
+/// decides; placements of different types or ranks are never equal.
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -295,7 +295,7 @@ pub unsafe extern "C" fn shardspec_sharded_tensor_metadata(
 /// Writes the tensor's properties. The caller sets `out->struct_size` before, as for
 /// `shardspec_metadata_properties`.
 ///
-/// Errors: INVALID_ARGUMENT for another struct_size, INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn shardspec_sharded_tensor_properties(
