@@ -23,6 +23,8 @@ static void a_full_tensor_is_sharded_for_each_owner_that_can_be_named() {
   const auto view = tensor.local_view(0);
   CHECK(view.shape()[0] == 2 && view.as<float>()[0] == 7 && view.as<float>()[5] == 12);
   CHECK(reinterpret_cast<std::uintptr_t>(view.data()) % 64 == 0);
+  const auto views = tensor.local_views();
+  CHECK(views.size() == 2 && views[0].data() == view.data() && views[1].shape()[0] == 1);
   CHECK_REFUSED(DTYPE_MISMATCH, view.as<double>());
   CHECK(status_of(view.as<int>(std::nothrow)) == SHARDSPEC_DTYPE_MISMATCH);
   const ss::const_tensor_view &read = view;
@@ -125,6 +127,7 @@ static void every_call_on_an_empty_handle_is_refused() {
   CHECK(status_of(tensor.local_count(quiet)) == missing);
   CHECK(status_of(tensor.local_index(0, quiet)) == missing);
   CHECK(status_of(tensor.local_view(0, quiet)) == missing);
+  CHECK(status_of(tensor.local_views(quiet)) == missing);
   CHECK(status_of(tensor.gather(view, ss::copy_options(), quiet)) == missing);
   CHECK(status_of(made::empty(metadata, {0}, quiet)) == missing);
   CHECK(status_of(made::from_full(metadata, "rank:0", view, ss::copy_options(), quiet)) == missing);

@@ -108,7 +108,9 @@ template <class H> class borrowed {
   ~borrowed() { static_cast<void>(handle_.release()); }
   borrowed(const borrowed &) = delete;
   borrowed &operator=(const borrowed &) = delete;
+  borrowed(borrowed &&) noexcept = default;
   const H &operator*() const noexcept { return handle_; }
+  const H *operator->() const noexcept { return &handle_; }
 
  private:
   H handle_;

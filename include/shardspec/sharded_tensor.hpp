@@ -120,6 +120,19 @@ class sharded_tensor
   answer<tensor_view, P> local_view(std::size_t local, P = P()) const {
     return detail::view<tensor_view, P>(shardspec_sharded_tensor_local_view, get(), local);
   }
+  /// The memory of all local shards, in their order.
+  template <class P = default_policy>
+  answer<std::vector<tensor_view>, P> local_views(P = P()) const {
+    return detail::run<std::vector<tensor_view>, P>(
+        [&](std::vector<tensor_view> &out, shardspec_error *err) {
+          std::size_t count = 0;
+          auto status = shardspec_sharded_tensor_local_count(get(), &count, err);
+          for (std::size_t i = 0; status == SHARDSPEC_OK && i < count; ++i)
+            status = detail::describe(out.emplace_back(), err, shardspec_sharded_tensor_local_view,
+                                      get(), i);
+          return status;
+        });
+  }
   /// Copies all shards into `full`; NOT_LOCAL where one is elsewhere.
   template <class P = default_policy>
   answer<void, P> gather(const tensor_view &full, const copy_options &options = copy_options(),

@@ -28,6 +28,12 @@ class const_tensor_view {
   std::size_t ndim() const noexcept {
     return raw_.ndim > 0 ? static_cast<std::size_t>(raw_.ndim) : 0;
   }
+  /// Number of elements.
+  std::size_t numel() const noexcept {
+    std::size_t product = 1;
+    for (const std::int64_t size : shape()) product *= static_cast<std::size_t>(size);
+    return product;
+  }
   dtype type() const noexcept { return raw_.dtype; }
   shardspec_device device() const noexcept { return raw_.device; }
   numbers shape() const noexcept { return {numbers_.data(), ndim()}; }
@@ -89,17 +95,21 @@ using const_views = list<const_tensor_view>;
 
 namespace detail {
 
-/// Calls `function(arguments..., shape, strides, capacity, out, err)`, which describes a view.
+/// Calls `function(arguments..., shape, strides, capacity, raw, err)`, which describes a view.
+template <class View, class Function, class... Arguments>
+shardspec_status describe(View &view, shardspec_error *err, Function function,
+                          Arguments... arguments) {
+  std::int64_t shape[SHARDSPEC_MAX_NDIM], strides[SHARDSPEC_MAX_NDIM];
+  shardspec_tensor_view raw;
+  const shardspec_status status =
+      function(arguments..., shape, strides, SHARDSPEC_MAX_NDIM, &raw, err);
+  if (status == SHARDSPEC_OK) view = View(raw);
+  return status;
+}
 template <class View, class P, class Function, class... Arguments>
 answer<View, P> view(Function function, Arguments... arguments) {
-  return run<View, P>([&](View &out, shardspec_error *err) {
-    std::int64_t shape[SHARDSPEC_MAX_NDIM], strides[SHARDSPEC_MAX_NDIM];
-    shardspec_tensor_view raw;
-    const shardspec_status status =
-        function(arguments..., shape, strides, SHARDSPEC_MAX_NDIM, &raw, err);
-    if (status == SHARDSPEC_OK) out = View(raw);
-    return status;
-  });
+  return run<View, P>(
+      [&](View &out, shardspec_error *err) { return describe(out, err, function, arguments...); });
 }
 
 /// The view for elements of type E: one that is only read where they are const.
