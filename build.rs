@@ -27,6 +27,7 @@ const SECTIONS: &[&str] = &[
     "builder",
     "custom_spec",
     "sharded_tensor",
+    "dlpack_shards",
 ];
 
 const TOP: &str = r#"/* shardspec.h - how a tensor is cut across workers, who owns what, and moving the bytes.

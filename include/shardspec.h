@@ -91,6 +91,8 @@ extern "C" {
 #define SHARDSPEC_INTERNAL 21
 /* A shard that is needed is in another process. */
 #define SHARDSPEC_NOT_LOCAL 30
+/* Memory that would have to be written is read-only. */
+#define SHARDSPEC_READ_ONLY 39
 /* Bytes of `shardspec_error.message`, the NUL included. */
 #define SHARDSPEC_MESSAGE_CAPACITY 976
 
@@ -1269,7 +1271,7 @@ shardspec_status shardspec_metadata_gather(const shardspec_metadata *metadata,
  * `DLManagedTensorVersioned` and `DLManagedTensor`, so they may be handed on by a cast.
  *
  * What other libraries hand over is lent to this one with its `deleter` as `release` and itself as
- * `ctx`.
+ * `ctx`; `shardspec_sharded_tensor_new_from_managed` does so with many.
  *
  * Source: `dlpack.h` 1.0.
  */
@@ -1775,6 +1777,57 @@ shardspec_status shardspec_sharded_tensor_gather(const struct shardspec_sharded_
                                                  const shardspec_tensor_view *full,
                                                  const shardspec_copy_options *options,
                                                  shardspec_error *err);
+
+/* ================================================================================================
+ * Local shards to and from other libraries.
+ *
+ * A local shard is handed out as a managed tensor of DLPack, and managed tensors of other libraries
+ * become local shards, both without a copy. All who have one use the same memory, which stays for as
+ * long as anybody does.
+ */
+
+/*
+ Local shard `local` as a managed tensor, to hand to another library.
+
+ Ownership: the caller hands `*out` on, or calls its deleter. The shard's memory stays until the
+ deleter was called, also when the sharded tensor is freed before. Errors: INDEX_OUT_OF_RANGE,
+ INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_sharded_tensor_export_local(const shardspec_sharded_tensor *tensor,
+                                                       size_t local,
+                                                       shardspec_managed_tensor **out,
+                                                       shardspec_error *err);
+
+/*
+ As `shardspec_sharded_tensor_export_local`, in the older form.
+
+ Ownership, errors, threads: as `shardspec_sharded_tensor_export_local`. Since: ABI 0.
+ */
+shardspec_status shardspec_sharded_tensor_export_local_legacy(const shardspec_sharded_tensor *tensor,
+                                                              size_t local,
+                                                              shardspec_legacy_managed_tensor **out,
+                                                              shardspec_error *err);
+
+/*
+ As `shardspec_sharded_tensor_new_from_local`, for shards that other libraries hand over:
+ `shards[i]` is shard `indices[i]` of the metadata. A `DLManagedTensorVersioned *` of DLPack may be
+ passed by a cast.
+
+ Ownership: the managed tensors are the library's from here on, whatever this returns; the array
+ `shards` stays the caller's. Each one's deleter is called exactly once: when the sharded tensor
+ was freed and nobody has that shard exported any more, or before a call that fails returns. It
+ must work on any thread. Errors: as `shardspec_sharded_tensor_new_from_local`, with the position
+ in `shards` in the error's `first_shard` where a managed tensor itself is wrong: READ_ONLY where
+ its flags say so, UNSUPPORTED for another major version of DLPack than 1 and for flags that have
+ no meaning here, INVALID_ARGUMENT for one that is given twice. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_sharded_tensor_new_from_managed(const shardspec_metadata *metadata,
+                                                           const char *owner,
+                                                           const size_t *indices,
+                                                           shardspec_managed_tensor *const *shards,
+                                                           size_t shard_count,
+                                                           shardspec_sharded_tensor **out,
+                                                           shardspec_error *err);
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -43,6 +43,12 @@ static inline DLManagedTensorVersioned *
 shardspec_managed_tensor_to_dlpack(shardspec_managed_tensor *tensor) {
   return SHARDSPEC_DLPACK_CAST(DLManagedTensorVersioned *, tensor);
 }
+
+/* What another library hands over, as this one takes it. */
+static inline shardspec_managed_tensor *
+shardspec_managed_tensor_from_dlpack(DLManagedTensorVersioned *tensor) {
+  return SHARDSPEC_DLPACK_CAST(shardspec_managed_tensor *, tensor);
+}
 #endif
 
 /* The same for those who know only what was before DLPack 1.0. */

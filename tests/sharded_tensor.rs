@@ -102,7 +102,8 @@ fn lent_memory_is_given_back_when_nobody_has_it_any_more() {
     let views: Vec<HostView> = data.iter_mut().map(|shard| view(shard, &[2, 3])).collect();
     let returned = Arc::new(AtomicUsize::new(0));
     let memory: Memory = Arc::new(Lent(Arc::clone(&returned)));
-    let tensor = ShardedTensor::from_local(&metadata, &[1, 0], &views, &memory).unwrap();
+    let tensor =
+        ShardedTensor::from_local(&metadata, &[1, 0], &views, |_| Ok(memory.clone())).unwrap();
     drop(memory);
     let exported = tensor.memory(1).unwrap();
     assert_eq!(tensor.view(1).unwrap().first(), views[0].first());
@@ -118,9 +119,9 @@ fn local_shards_must_be_as_many_as_their_indices() {
     let mut data = [0f32; 6];
     let memory: Memory = Arc::new(());
     let views = [view(&mut data, &[2, 3])];
-    let refused = ShardedTensor::from_local(&metadata, &[0, 1], &views, &memory);
+    let refused = ShardedTensor::from_local(&metadata, &[0, 1], &views, |_| Ok(memory.clone()));
     assert!(matches!(refused.err(), Some(Error::InvalidArgument { argument: "shard_count", .. })));
-    let refused = ShardedTensor::from_local(&metadata, &[], &views, &memory);
+    let refused = ShardedTensor::from_local(&metadata, &[], &views, |_| Ok(memory.clone()));
     assert!(matches!(refused.err(), Some(Error::InvalidArgument { argument: "shard_count", .. })));
 }
 

@@ -19,6 +19,8 @@ typedef struct outputs {
   shardspec_spec *spec;
   shardspec_metadata *metadata;
   shardspec_sharded_tensor *sharded_tensor;
+  shardspec_managed_tensor *managed_tensor;
+  shardspec_legacy_managed_tensor *legacy_managed_tensor;
   shardspec_tensor_view view;
   float data[16];
   void *pointer;
@@ -112,5 +114,6 @@ void misuse_dlpack(void);
 void misuse_custom_placements(void);
 void misuse_custom_specs(void);
 void misuse_sharded_tensors(void);
+void misuse_dlpack_shards(void);
 
 #endif

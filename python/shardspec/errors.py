@@ -72,7 +72,7 @@ class LayoutError(ShardspecError, ValueError):
 class ViewError(ShardspecError, ValueError):
     """A buffer that does not fit: its shape, its element type, where it is, what it shares."""
 
-    statuses = ("SHAPE_MISMATCH", "DTYPE_MISMATCH", "UNSUPPORTED_DEVICE", "ALIASED",
+    statuses = ("SHAPE_MISMATCH", "DTYPE_MISMATCH", "UNSUPPORTED_DEVICE", "READ_ONLY", "ALIASED",
                 "BUFFER_TOO_SMALL")
 
 

@@ -7,6 +7,7 @@ are, in their order, one program too, run by a Python that has the package. A bl
 the block before it prints; "text picture" is what nothing prints.
 """
 
+import importlib.util
 import os
 import pathlib
 import re
@@ -78,7 +79,9 @@ def outputs_of_snippets(language, document, folder):
     source = folder / f"snippets.{language}"
     source.write_text(f"{FILE_SCOPE[language]}{before}\nint main() {{\n{body}\nreturn 0;\n}}\n")
     library = ROOT / "target/release"
-    output(*COMPILERS[language], "-I", ROOT / "include", source, "-o", folder / "snippets",
+    (with_dlpack,) = importlib.util.find_spec("tvm_ffi").submodule_search_locations
+    output(*COMPILERS[language], "-I", ROOT / "include", "-isystem", f"{with_dlpack}/include",
+           source, "-o", folder / "snippets",
            library / "libshardspec.so.0", f"-Wl,-rpath,{library}")
     return iter(output(folder / "snippets").split(NEXT_BLOCK))
 

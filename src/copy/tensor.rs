@@ -120,11 +120,12 @@ impl ShardedTensor {
         Ok(tensor)
     }
 
-    /// A tensor of shards that are here already: `views[i]` is shard `indices[i]`, kept by `memory`.
-    /// Refused are views of another shape or element type than the metadata's, or that share
-    /// memory.
+    /// A tensor of shards that are here already: `views[i]` is shard `indices[i]`, kept by
+    /// `memory(i)`. Refused are views of another shape or element type than the metadata's, or that
+    /// share memory.
     pub fn from_local(
-        metadata: &ShardedTensorMetadata, indices: &[usize], views: &[HostView], memory: &Memory,
+        metadata: &ShardedTensorMetadata, indices: &[usize], views: &[HostView],
+        memory: impl Fn(usize) -> Result<Memory>,
     ) -> Result<Self> {
         check_properties(metadata)?;
         if views.len() != indices.len() {
@@ -144,7 +145,7 @@ impl ShardedTensor {
             let view = view_at(at)?;
             check_shard(metadata, index, dtype.unwrap_or(view.dtype()), view)?;
             destinations.add(index, view)?;
-            let (first, memory) = (view.first(), Arc::clone(memory));
+            let (first, memory) = (view.first(), memory(at)?);
             tensor.strides.extend(view.strides_in_elements());
             tensor.shards.push(LocalShard { index, first, memory });
         }

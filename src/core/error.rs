@@ -207,6 +207,12 @@ pub enum Error {
         /// Its DLPack device type.
         device_type: i32,
     },
+    /// Memory that would have to be written, and must not be.
+    #[error("{what}: its memory is read-only; pass memory that may be written, or a copy")]
+    ReadOnly {
+        /// What has that memory.
+        what: String,
+    },
     /// A destination that shares memory with something it must not share it with.
     #[error("{what}; pass buffers that do not overlap")]
     Aliased {

@@ -9,12 +9,14 @@
 //! `DLManagedTensorVersioned` and `DLManagedTensor`, so they may be handed on by a cast.
 //!
 //! What other libraries hand over is lent to this one with its `deleter` as `release` and itself as
-//! `ctx`.
+//! `ctx`; `shardspec_sharded_tensor_new_from_managed` does so with many.
 //!
 //! Source: `dlpack.h` 1.0.
 
 use std::ffi::c_void;
+use std::sync::Arc;
 
+use crate::copy::{HostView, Memory};
 use crate::core::Error;
 use crate::core::error::try_to_vec;
 use crate::ffi::border::callback::{Context, owning};
@@ -22,7 +24,7 @@ use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::pointer::{input, out};
 use crate::ffi::callback::shardspec_destroy_fn;
 use crate::ffi::error::{shardspec_error, shardspec_status};
-use crate::ffi::tensor::{c_view, host_view, shardspec_tensor_view};
+use crate::ffi::tensor::{c_view, host_view, shardspec_device, shardspec_tensor_view};
 
 /// The version of DLPack that managed tensors say they are of.
 pub const SHARDSPEC_DLPACK_MAJOR_VERSION: u32 = 1;
@@ -79,23 +81,18 @@ struct Lease<T> {
     tensor: T,
     /// What the tensor's view points to.
     _numbers: [Vec<i64>; 2],
-    /// Ended when this is dropped, last.
-    _memory: Context,
+    /// Let go when this is dropped, last.
+    _memory: Memory,
 }
 
-/// Makes a managed tensor; `form` gives it for a view and the address of its lease.
-fn lend<T>(
-    argument: &'static str, view: *const shardspec_tensor_view, memory: Context,
+/// Makes a managed tensor of `host`; `form` gives it for a view and the address of its lease.
+pub(crate) fn lend<T>(
+    host: &HostView, device: shardspec_device, memory: Memory,
     form: impl FnOnce(shardspec_tensor_view, *mut c_void) -> T,
 ) -> Outcome<*mut T> {
-    // SAFETY: the caller of the export promises what the header asks of a view.
-    let (view, host) = unsafe {
-        let view = input(argument, view)?;
-        (view, host_view(argument, view)?)
-    };
-    let mut shape = try_to_vec(argument, host.shape())?;
+    let mut shape = try_to_vec("shape", host.shape())?;
     let mut strides = host.strides_in_elements();
-    let view = c_view(&host, view.device, shape.as_mut_ptr(), strides.as_mut_ptr());
+    let view = c_view(host, device, shape.as_mut_ptr(), strides.as_mut_ptr());
     let lease = Box::into_raw(Box::<Lease<T>>::new_uninit()).cast::<Lease<T>>();
     let tensor = form(view, lease.cast());
     // SAFETY: the lease was allocated above; it is written whole and then kept until its deleter.
@@ -121,6 +118,36 @@ unsafe extern "C" fn delete_legacy(tensor: *mut c_void) {
     end::<shardspec_legacy_managed_tensor>((*tensor).manager_ctx)
 }
 
+/// The form of DLPack 1, for [`lend`].
+pub(crate) fn versioned(
+    flags: u64,
+) -> impl FnOnce(shardspec_tensor_view, *mut c_void) -> shardspec_managed_tensor {
+    move |tensor, manager_ctx| shardspec_managed_tensor {
+        major: SHARDSPEC_DLPACK_MAJOR_VERSION,
+        minor: SHARDSPEC_DLPACK_MINOR_VERSION,
+        manager_ctx,
+        deleter: Some(delete),
+        flags,
+        tensor,
+    }
+}
+
+/// The older form, for [`lend`].
+pub(crate) fn legacy(
+    tensor: shardspec_tensor_view, manager_ctx: *mut c_void,
+) -> shardspec_legacy_managed_tensor {
+    shardspec_legacy_managed_tensor { tensor, manager_ctx, deleter: Some(delete_legacy) }
+}
+
+/// [`lend`] for a view that a caller passed, and what ends the life of its memory.
+unsafe fn lend_view<T>(
+    view: *const shardspec_tensor_view, memory: Context,
+    form: impl FnOnce(shardspec_tensor_view, *mut c_void) -> T,
+) -> Outcome<*mut T> {
+    let view = input("view", view)?;
+    lend(&host_view("view", view)?, view.device, Arc::new(memory), form)
+}
+
 /// A managed tensor of the memory that `view` describes, to hand to another library. `flags` are
 /// `SHARDSPEC_DLPACK_...` flags, or'ed, or 0.
 ///
@@ -140,15 +167,7 @@ pub unsafe extern "C" fn shardspec_managed_tensor_new(
         owning(ctx, release, |memory| {
             let place = self::out("out", out)?;
             check_flags(flags)?;
-            let form = |tensor, manager_ctx| shardspec_managed_tensor {
-                major: SHARDSPEC_DLPACK_MAJOR_VERSION,
-                minor: SHARDSPEC_DLPACK_MINOR_VERSION,
-                manager_ctx,
-                deleter: Some(delete),
-                flags,
-                tensor,
-            };
-            place.set(lend("view", view, memory, form)?);
+            place.set(lend_view(view, memory, versioned(flags))?);
             Ok(())
         }),
     )
@@ -167,12 +186,7 @@ pub unsafe extern "C" fn shardspec_managed_tensor_new_legacy(
         err,
         owning(ctx, release, |memory| {
             let place = self::out("out", out)?;
-            let form = |tensor, manager_ctx| shardspec_legacy_managed_tensor {
-                tensor,
-                manager_ctx,
-                deleter: Some(delete_legacy),
-            };
-            place.set(lend("view", view, memory, form)?);
+            place.set(lend_view(view, memory, legacy)?);
             Ok(())
         }),
     )

@@ -60,6 +60,8 @@ pub const SHARDSPEC_WRONG_SPEC_TYPE: i32 = 20;
 pub const SHARDSPEC_INTERNAL: i32 = 21;
 /// A shard that is needed is in another process.
 pub const SHARDSPEC_NOT_LOCAL: i32 = 30;
+/// Memory that would have to be written is read-only.
+pub const SHARDSPEC_READ_ONLY: i32 = 39;
 
 /// Every status and its name.
 const NAMES: &[(shardspec_status, &str)] = &[
@@ -86,6 +88,7 @@ const NAMES: &[(shardspec_status, &str)] = &[
     (SHARDSPEC_WRONG_SPEC_TYPE, "WRONG_SPEC_TYPE"),
     (SHARDSPEC_INTERNAL, "INTERNAL"),
     (SHARDSPEC_NOT_LOCAL, "NOT_LOCAL"),
+    (SHARDSPEC_READ_ONLY, "READ_ONLY"),
 ];
 
 /// Bytes of `shardspec_error.message`, the NUL included.

@@ -22,6 +22,7 @@ pub mod chunk;
 pub mod custom_placement;
 pub mod custom_spec;
 pub mod dlpack;
+pub mod dlpack_shards;
 pub mod dtype;
 pub mod error;
 pub mod metadata;

@@ -78,7 +78,9 @@ unsafe fn owned(metadata: &ShardedTensorMetadata, owner: *const c_char) -> Outco
 }
 
 /// Hands a new sharded tensor to the caller.
-fn give(place: Out<'_, *mut shardspec_sharded_tensor>, tensor: ShardedTensor) -> Outcome {
+pub(crate) fn give(
+    place: Out<'_, *mut shardspec_sharded_tensor>, tensor: ShardedTensor,
+) -> Outcome {
     place.set(handle::insert(tensor)?);
     Ok(())
 }
@@ -248,18 +250,26 @@ pub unsafe extern "C" fn shardspec_sharded_tensor_new_from_local_described(
     )
 }
 
+/// Refuses local shards that are not exactly those of an owner argument; NULL: any are right.
+pub(crate) unsafe fn check_owner(
+    metadata: &ShardedTensorMetadata, owner: *const c_char, indices: &[usize],
+) -> Outcome {
+    if let Some(owner) = optional_text("owner", owner)? {
+        copy::check_owner(metadata, owner, indices)?;
+    }
+    Ok(())
+}
+
 /// A sharded tensor of lent memory.
 unsafe fn from_local(
     metadata: &ShardedTensorMetadata, owner: *const c_char, indices: &[usize],
     shards: &[shardspec_tensor_view], memory: Context,
 ) -> Outcome<ShardedTensor> {
-    if let Some(owner) = optional_text("owner", owner)? {
-        copy::check_owner(metadata, owner, indices)?;
-    }
+    check_owner(metadata, owner, indices)?;
     let views = (0..shards.len()).map(|at| shard_view(shards, at));
     let views = views.collect::<Outcome<Vec<HostView>>>()?;
     let memory: Memory = Arc::new(memory);
-    Ok(ShardedTensor::from_local(metadata, indices, &views, &memory)?)
+    Ok(ShardedTensor::from_local(metadata, indices, &views, |_| Ok(Arc::clone(&memory)))?)
 }
 
 /// Frees a sharded tensor. NULL is fine. Its memory is freed, or given back with `release`, at once,

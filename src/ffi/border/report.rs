@@ -199,6 +199,7 @@ fn describe_core(error: &Error) -> (shardspec_status, Numbers) {
         Error::UnsupportedDevice { device_type, .. } => {
             (SHARDSPEC_UNSUPPORTED_DEVICE, Numbers { got: device_type.into(), ..none })
         }
+        Error::ReadOnly { .. } => (SHARDSPEC_READ_ONLY, none),
         Error::Aliased { first, second, .. } => {
             (SHARDSPEC_ALIASED, Numbers { first, second, ..none })
         }

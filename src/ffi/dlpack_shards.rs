@@ -1,0 +1,205 @@
+//! Local shards to and from other libraries.
+//!
+//! A local shard is handed out as a managed tensor of DLPack, and managed tensors of other libraries
+//! become local shards, both without a copy. All who have one use the same memory, which stays for as
+//! long as anybody does.
+
+use std::ffi::{c_char, c_void};
+use std::mem;
+use std::sync::Arc;
+
+use crate::copy::{HostView, Memory, ShardedTensor};
+use crate::core::Error;
+use crate::core::error::{try_to_vec, try_with_capacity};
+use crate::ffi::border::guard::{Outcome, Refusal, guard};
+use crate::ffi::border::handle;
+use crate::ffi::border::pointer::{input, out, slice};
+use crate::ffi::dlpack::{
+    SHARDSPEC_DLPACK_IS_COPIED, SHARDSPEC_DLPACK_MAJOR_VERSION, SHARDSPEC_DLPACK_READ_ONLY, legacy,
+    lend, shardspec_legacy_managed_tensor, shardspec_managed_tensor, versioned,
+};
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::metadata::shardspec_metadata;
+use crate::ffi::sharded_tensor::{check_owner, give, shardspec_sharded_tensor};
+use crate::ffi::tensor::{CPU, host_view, shardspec_tensor_view};
+
+/// Hands out a local shard; `form` is what [`lend`] takes.
+fn export<T>(
+    tensor: &ShardedTensor, local: usize,
+    form: impl FnOnce(shardspec_tensor_view, *mut c_void) -> T,
+) -> Outcome<*mut T> {
+    lend(&tensor.view(local)?, CPU, tensor.memory(local)?, form)
+}
+
+/// Local shard `local` as a managed tensor, to hand to another library.
+///
+/// Ownership: the caller hands `*out` on, or calls its deleter. The shard's memory stays until the
+/// deleter was called, also when the sharded tensor is freed before. Errors: INDEX_OUT_OF_RANGE,
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_sharded_tensor_export_local(
+    tensor: *const shardspec_sharded_tensor, local: usize, out: *mut *mut shardspec_managed_tensor,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let tensor = handle::get("tensor", tensor)?;
+        place.set(export(&tensor, local, versioned(0))?);
+        Ok(())
+    })
+}
+
+/// As `shardspec_sharded_tensor_export_local`, in the older form.
+///
+/// Ownership, errors, threads: as `shardspec_sharded_tensor_export_local`. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_sharded_tensor_export_local_legacy(
+    tensor: *const shardspec_sharded_tensor, local: usize,
+    out: *mut *mut shardspec_legacy_managed_tensor, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let tensor = handle::get("tensor", tensor)?;
+        place.set(export(&tensor, local, legacy)?);
+        Ok(())
+    })
+}
+
+/// A managed tensor that is ours: its deleter is called when this is dropped, and so exactly once.
+struct Taken(*mut shardspec_managed_tensor);
+
+// SAFETY: the library only passes it to its deleter, which the header asks to work on any thread.
+unsafe impl Send for Taken {}
+// SAFETY: as above.
+unsafe impl Sync for Taken {}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        // SAFETY: the caller passed a managed tensor for this. Where the deleter is does not depend on
+        // the version.
+        unsafe {
+            if let Some(deleter) = (*self.0).deleter {
+                deleter(self.0.cast());
+            }
+        }
+    }
+}
+
+/// The managed tensors that a call was given, before it knows whether it can use them: each is taken
+/// when this is dropped.
+struct Given<'a>(&'a [*mut shardspec_managed_tensor]);
+
+impl Given<'_> {
+    /// Refuses missing and misplaced ones, and those that are given twice.
+    fn check(&self) -> Outcome {
+        for (index, &tensor) in self.0.iter().enumerate() {
+            // Of which version it is, is not known yet: only that is there for sure.
+            let version = tensor.cast_const().cast::<u64>();
+            // SAFETY: the caller promises that what is not null is a managed tensor.
+            unsafe { input("its managed tensor", version) }.map_err(in_shard(index))?;
+        }
+        let mut sorted = try_to_vec("shards", self.0)?;
+        sorted.sort_unstable();
+        if let Some((tensor, _)) = sorted.iter().zip(sorted.iter().skip(1)).find(|(a, b)| a == b) {
+            let index = self.0.iter().position(|given| given == tensor).unwrap_or_default();
+            let problem = "its managed tensor is given twice; pass each once";
+            return Err(in_shard(index)(Error::invalid("shards", problem).into()));
+        }
+        Ok(())
+    }
+
+    /// Takes each of them by itself. They must have been checked.
+    fn take(self) -> Outcome<Vec<Memory>> {
+        let mut taken: Vec<Memory> = try_with_capacity("shards", self.0.len())?;
+        taken.extend(self.0.iter().map(|&tensor| -> Memory { Arc::new(Taken(tensor)) }));
+        mem::forget(self);
+        Ok(taken)
+    }
+}
+
+impl Drop for Given<'_> {
+    fn drop(&mut self) {
+        for (index, tensor) in self.0.iter().enumerate() {
+            // No memory is needed here, and only calls that fail come here.
+            let is_first = !self.0.iter().take(index).any(|earlier| earlier == tensor);
+            if is_first && tensor.is_aligned() && !tensor.is_null() {
+                drop(Taken(*tensor));
+            }
+        }
+    }
+}
+
+fn in_shard(index: usize) -> impl FnOnce(Refusal) -> Refusal {
+    move |refusal| Refusal::InShard { index, refusal: Box::new(refusal) }
+}
+
+/// The body of an export that takes over managed tensors: they are owned before `err` is looked at,
+/// so that their deleters are called whatever is wrong with the other arguments.
+unsafe fn taking<'a>(
+    shards: *const *mut shardspec_managed_tensor, shard_count: usize,
+    body: impl FnOnce(Given<'a>) -> Outcome,
+) -> impl FnOnce() -> Outcome {
+    let given = slice("shards", shards, shard_count).map(Given);
+    move || body(given?)
+}
+
+/// What a managed tensor describes, if its memory may be used as a local shard's.
+unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostView> {
+    let (major, minor) = ((*tensor).major, (*tensor).minor);
+    if major != SHARDSPEC_DLPACK_MAJOR_VERSION {
+        let what =
+            format!("its managed tensor is of DLPack {major}.{minor}; pass one of version 1");
+        return Err(Error::Unsupported { what }.into());
+    }
+    let tensor = &*tensor;
+    if tensor.flags & SHARDSPEC_DLPACK_READ_ONLY != 0 {
+        return Err(Error::ReadOnly { what: "its managed tensor".to_owned() }.into());
+    }
+    let unknown = tensor.flags & !SHARDSPEC_DLPACK_IS_COPIED;
+    if unknown != 0 {
+        let what =
+            format!("its managed tensor has the flags {unknown}, which have no meaning here");
+        return Err(Error::Unsupported { what }.into());
+    }
+    host_view("its managed tensor", &tensor.tensor)
+}
+
+/// As `shardspec_sharded_tensor_new_from_local`, for shards that other libraries hand over:
+/// `shards[i]` is shard `indices[i]` of the metadata. A `DLManagedTensorVersioned *` of DLPack may be
+/// passed by a cast.
+///
+/// Ownership: the managed tensors are the library's from here on, whatever this returns; the array
+/// `shards` stays the caller's. Each one's deleter is called exactly once: when the sharded tensor
+/// was freed and nobody has that shard exported any more, or before a call that fails returns. It
+/// must work on any thread. Errors: as `shardspec_sharded_tensor_new_from_local`, with the position
+/// in `shards` in the error's `first_shard` where a managed tensor itself is wrong: READ_ONLY where
+/// its flags say so, UNSUPPORTED for another major version of DLPack than 1 and for flags that have
+/// no meaning here, INVALID_ARGUMENT for one that is given twice. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_sharded_tensor_new_from_managed(
+    metadata: *const shardspec_metadata, owner: *const c_char, indices: *const usize,
+    shards: *const *mut shardspec_managed_tensor, shard_count: usize,
+    out: *mut *mut shardspec_sharded_tensor, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(
+        err,
+        taking(shards, shard_count, |given| {
+            given.check()?;
+            let place = self::out("out", out)?;
+            let metadata = handle::get("metadata", metadata)?;
+            let indices = slice("indices", indices, shard_count)?;
+            check_owner(&metadata, owner, indices)?;
+            let mut views = try_with_capacity("shards", shard_count)?;
+            for (index, &tensor) in given.0.iter().enumerate() {
+                views.push(managed_view(tensor).map_err(in_shard(index))?);
+            }
+            let memory = given.take()?;
+            let memory_of = |at: usize| {
+                let (index, count) = (at as u64, memory.len() as u64);
+                let out_of_range = Error::IndexOutOfRange { argument: "shards", index, count };
+                memory.get(at).cloned().ok_or(out_of_range)
+            };
+            give(place, ShardedTensor::from_local(&metadata, indices, &views, memory_of)?)
+        }),
+    )
+}
