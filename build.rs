@@ -28,6 +28,7 @@ const SECTIONS: &[&str] = &[
     "custom_spec",
     "sharded_tensor",
     "dlpack_shards",
+    "op",
 ];
 
 const TOP: &str = r#"/* shardspec.h - how a tensor is cut across workers, who owns what, and moving the bytes.

@@ -1,6 +1,7 @@
 //! Describes how a tensor is cut across workers, computes who owns what, and moves the bytes.
 //!
 //! [`core`] is the geometry: specs, metadata, validation. [`copy`] moves host memory along it.
+//! [`ops`] keeps the ops that users hang on types of specs.
 //! [`ffi`] is the C border over both; its header, `include/shardspec.h`, is the manual of the C
 //! library.
 
@@ -10,3 +11,5 @@ compile_error!("shardspec's handles need 64-bit pointers");
 pub mod copy;
 pub mod core;
 pub mod ffi;
+pub mod ops;
+mod sync;

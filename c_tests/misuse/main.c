@@ -75,6 +75,7 @@ int main(void) {
   misuse_custom_specs();
   misuse_sharded_tensors();
   misuse_dlpack_shards();
+  misuse_ops();
   /* What was used rightly survived all of it. */
   CHECK_OK(shardspec_placement_free(placement, &err));
   CHECK_OK(shardspec_spec_free(chunk, &err));

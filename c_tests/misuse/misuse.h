@@ -21,6 +21,8 @@ typedef struct outputs {
   shardspec_sharded_tensor *sharded_tensor;
   shardspec_managed_tensor *managed_tensor;
   shardspec_legacy_managed_tensor *legacy_managed_tensor;
+  shardspec_op *op;
+  shardspec_value values[2];
   shardspec_tensor_view view;
   float data[16];
   void *pointer;
@@ -115,5 +117,6 @@ void misuse_custom_placements(void);
 void misuse_custom_specs(void);
 void misuse_sharded_tensors(void);
 void misuse_dlpack_shards(void);
+void misuse_ops(void);
 
 #endif

@@ -112,6 +112,24 @@ class SpecTypeError(ShardspecError, TypeError):
     statuses = ("WRONG_SPEC_TYPE",)
 
 
+class OpArgumentsError(ShardspecError, TypeError):
+    """An op was called without arguments, or without a sharded tensor among them."""
+
+    statuses = ("NO_ARGUMENTS", "NO_SHARDED_TENSOR")
+
+
+class CommunicatorError(ShardspecError, RuntimeError):
+    """An op was called with sharded tensors of different communicators."""
+
+    statuses = ("COMMUNICATOR_MISMATCH",)
+
+
+class RegistrationError(ShardspecError, RuntimeError):
+    """A name that is taken, or an op that can't be ended while it runs."""
+
+    statuses = ("ALREADY_EXISTS", "BUSY")
+
+
 class UnsupportedError(ShardspecError, NotImplementedError):
     """Known and valid, but not implemented."""
 
@@ -132,5 +150,6 @@ class InternalError(ShardspecError, RuntimeError):
 
 FAMILIES: tuple[type[ShardspecError], ...] = (
     ArgumentError, LayoutError, ViewError, HandleError, OutOfRangeError, TooLargeError,
-    NotFoundError, NotLocalError, SpecTypeError, UnsupportedError, OutOfMemoryError, InternalError,
+    NotFoundError, NotLocalError, SpecTypeError, OpArgumentsError,
+    CommunicatorError, RegistrationError, UnsupportedError, OutOfMemoryError, InternalError,
 )

@@ -223,6 +223,42 @@ pub enum Error {
         /// The second shard index concerned, if any.
         second: Option<usize>,
     },
+    /// Something by that name is there already.
+    #[error("{what} is registered already; ask for it to be replaced, or unregister it first")]
+    AlreadyExists {
+        /// What is there.
+        what: String,
+    },
+    /// Something that can't end while it is in use.
+    #[error(
+        "{what} is running; it can't be ended from inside of itself, nor from inside of another op \
+         while calls of it run"
+    )]
+    Busy {
+        /// What is in use.
+        what: String,
+    },
+    /// An op was called without any argument.
+    #[error("op '{op}' was called without arguments; pass at least a sharded tensor")]
+    NoArguments {
+        /// The op's name.
+        op: String,
+    },
+    /// An op was called without a sharded tensor among its arguments.
+    #[error("op '{op}' was called without a sharded tensor; none of its arguments is one")]
+    NoShardedTensor {
+        /// The op's name.
+        op: String,
+    },
+    /// An op was called with sharded tensors of different communicators.
+    #[error(
+        "op '{op}' was called with sharded tensors of different communicators; all must have the \
+         same"
+    )]
+    CommunicatorMismatch {
+        /// The op's name.
+        op: String,
+    },
     /// A shard that is needed is in another process.
     #[error("shard {shard}, at {placement}, is not local; the call needs all shards to be")]
     NotLocal {

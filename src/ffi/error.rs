@@ -5,6 +5,7 @@
 //! hidden "last error", so calls may move between threads.
 
 use std::ffi::c_char;
+use std::mem::MaybeUninit;
 
 use crate::core::Error;
 use crate::ffi::border::guard::guard;
@@ -58,6 +59,16 @@ pub const SHARDSPEC_NOT_FOUND: i32 = 19;
 pub const SHARDSPEC_WRONG_SPEC_TYPE: i32 = 20;
 /// A bug in this library: please report the message.
 pub const SHARDSPEC_INTERNAL: i32 = 21;
+/// Something by that name is registered already.
+pub const SHARDSPEC_ALREADY_EXISTS: i32 = 22;
+/// An op can't be ended from inside of itself, nor from inside of another op while it runs.
+pub const SHARDSPEC_BUSY: i32 = 23;
+/// An op was called without arguments.
+pub const SHARDSPEC_NO_ARGUMENTS: i32 = 24;
+/// An op was called without a sharded tensor among its arguments.
+pub const SHARDSPEC_NO_SHARDED_TENSOR: i32 = 25;
+/// An op was called with sharded tensors of different communicators.
+pub const SHARDSPEC_COMMUNICATOR_MISMATCH: i32 = 26;
 /// A shard that is needed is in another process.
 pub const SHARDSPEC_NOT_LOCAL: i32 = 30;
 /// Memory that would have to be written is read-only.
@@ -87,6 +98,11 @@ const NAMES: &[(shardspec_status, &str)] = &[
     (SHARDSPEC_NOT_FOUND, "NOT_FOUND"),
     (SHARDSPEC_WRONG_SPEC_TYPE, "WRONG_SPEC_TYPE"),
     (SHARDSPEC_INTERNAL, "INTERNAL"),
+    (SHARDSPEC_ALREADY_EXISTS, "ALREADY_EXISTS"),
+    (SHARDSPEC_BUSY, "BUSY"),
+    (SHARDSPEC_NO_ARGUMENTS, "NO_ARGUMENTS"),
+    (SHARDSPEC_NO_SHARDED_TENSOR, "NO_SHARDED_TENSOR"),
+    (SHARDSPEC_COMMUNICATOR_MISMATCH, "COMMUNICATOR_MISMATCH"),
     (SHARDSPEC_NOT_LOCAL, "NOT_LOCAL"),
     (SHARDSPEC_READ_ONLY, "READ_ONLY"),
 ];
@@ -121,18 +137,22 @@ pub struct shardspec_error {
 const _: () = assert!(size_of::<shardspec_error>() == 1024);
 
 impl shardspec_error {
-    /// `SHARDSPEC_ERROR_INIT`.
-    pub(crate) fn empty() -> Self {
-        Self {
-            struct_size: size_of::<Self>() as u64,
-            status: SHARDSPEC_OK,
-            dim: -1,
-            first_shard: -1,
-            second_shard: -1,
-            got: 0,
-            limit: 0,
-            message: [0; SHARDSPEC_MESSAGE_CAPACITY],
+    /// Makes `place` what `SHARDSPEC_ERROR_INIT` makes, but for the bytes of the message after the
+    /// first: a thousand zeros would take longer than most callbacks.
+    pub(crate) fn init(place: &mut MaybeUninit<Self>) -> *mut Self {
+        let error = place.as_mut_ptr();
+        // SAFETY: the place is ours, and large enough.
+        unsafe {
+            (&raw mut (*error).struct_size).write(size_of::<Self>() as u64);
+            (&raw mut (*error).status).write(SHARDSPEC_OK);
+            (&raw mut (*error).dim).write(-1);
+            (&raw mut (*error).first_shard).write(-1);
+            (&raw mut (*error).second_shard).write(-1);
+            (&raw mut (*error).got).write(0);
+            (&raw mut (*error).limit).write(0);
+            (&raw mut (*error).message).cast::<c_char>().write(0);
         }
+        error
     }
 }
 

@@ -26,6 +26,7 @@ pub mod dlpack_shards;
 pub mod dtype;
 pub mod error;
 pub mod metadata;
+pub mod op;
 pub mod placement;
 pub mod properties;
 pub mod sharded_tensor;

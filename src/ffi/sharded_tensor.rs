@@ -51,6 +51,11 @@ impl Handle for shardspec_sharded_tensor {
         static TABLE: Slots<ShardedTensor> = Slots::new();
         &TABLE
     }
+
+    /// The communicator, so that ops compare them without using the tensors; 0 where there is none.
+    fn label_of(tensor: &ShardedTensor) -> u64 {
+        tensor.communicator().unwrap_or(0)
+    }
 }
 
 /// Memory of new shards holds anything: torch's `empty`.

@@ -1,14 +1,17 @@
 //! The user's functions, called back: who owns their `ctx`, and what their answers become.
 
-use std::ffi::{CStr, c_void};
+use std::ffi::{CStr, c_char, c_void};
 use std::fmt::Display;
+use std::mem::MaybeUninit;
 
 use crate::core::Error;
 use crate::core::error::Foreign;
 use crate::ffi::border::guard::Outcome;
 use crate::ffi::border::sized::Grows;
 use crate::ffi::callback::shardspec_destroy_fn;
-use crate::ffi::error::{SHARDSPEC_OK, shardspec_error, shardspec_status};
+use crate::ffi::error::{
+    SHARDSPEC_MESSAGE_CAPACITY, SHARDSPEC_OK, shardspec_error, shardspec_status,
+};
 
 /// A callback's `ctx`, owned: `destroy` is called when this is dropped, and so exactly once.
 ///
@@ -80,27 +83,45 @@ pub(crate) unsafe fn owning_table<T: Table>(
 pub(crate) fn call(
     name: impl Display, callback: impl FnOnce(*mut shardspec_error) -> shardspec_status,
 ) -> Result<(), Error> {
-    let mut err = shardspec_error::empty();
-    match callback(&raw mut err) {
+    let mut place = MaybeUninit::uninit();
+    let err = shardspec_error::init(&mut place);
+    match callback(err) {
         SHARDSPEC_OK => Ok(()),
-        status => Err(Error::Foreign(Box::new(foreign(&name, status, &err)))),
+        // SAFETY: what `init` left out is the message's, and a callback that writes that ends it.
+        status => Err(Error::Foreign(Box::new(unsafe { foreign(&name, status, err) }))),
     }
 }
 
-fn foreign(name: &dyn Display, status: shardspec_status, err: &shardspec_error) -> Foreign {
-    let bytes = err.message.map(|char| char.cast_unsigned());
-    let text = CStr::from_bytes_until_nul(&bytes).unwrap_or_default().to_string_lossy();
-    let message = match &*text {
+/// What a callback said.
+///
+/// # Safety
+///
+/// `err` points to an error, of the message of which the bytes up to a NUL are written, if there is
+/// one, and else all.
+#[cold]
+unsafe fn foreign(
+    name: &dyn Display, status: shardspec_status, err: *mut shardspec_error,
+) -> Foreign {
+    // SAFETY: the caller's promise; the NUL written here ends a message that has none.
+    let text = unsafe {
+        let message = (&raw mut (*err).message).cast::<c_char>();
+        message.add(SHARDSPEC_MESSAGE_CAPACITY - 1).write(0);
+        CStr::from_ptr(message)
+    };
+    let message = match &*text.to_string_lossy() {
         "" => format!("the callback {name} returned status {status} without a message"),
         text => text.to_owned(),
     };
-    Foreign {
-        status,
-        first_shard: err.first_shard,
-        second_shard: err.second_shard,
-        dim: err.dim,
-        got: err.got,
-        limit: err.limit,
-        message,
+    // SAFETY: the caller's promise.
+    unsafe {
+        Foreign {
+            status,
+            first_shard: (*err).first_shard,
+            second_shard: (*err).second_shard,
+            dim: (*err).dim,
+            got: (*err).got,
+            limit: (*err).limit,
+            message,
+        }
     }
 }

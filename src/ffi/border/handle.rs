@@ -5,7 +5,8 @@
 
 use crate::core::Error;
 use crate::ffi::border::guard::{Outcome, Refusal};
-use crate::ffi::border::slots::{Pin, Slots};
+use crate::sync::slots::{Pin, Slots, Unpinned};
+use crate::sync::users::Use;
 
 const KIND_SHIFT: u32 = 60;
 const KEY_MASK: u64 = (1 << KIND_SHIFT) - 1;
@@ -21,14 +22,23 @@ pub(crate) trait Handle: Sized + 'static {
 
     /// Where the objects are.
     fn table() -> &'static Slots<Self::Object>;
+
+    /// What [`label`] tells of an object.
+    fn label_of(_: &Self::Object) -> u64 {
+        0
+    }
 }
 
 /// A new handle for `object`.
 pub(crate) fn insert<H: Handle>(object: H::Object) -> Result<*mut H, Error> {
-    let key = H::table()
-        .insert(object)
-        .ok_or(Error::OutOfMemory { what: "one more handle", bytes: 64 })?;
-    Ok(std::ptr::without_provenance_mut((H::KIND << KIND_SHIFT | key) as usize))
+    let label = H::label_of(&object);
+    let key = H::table().insert(object, label).ok_or_else(out_of_memory)?;
+    Ok(of_key(key))
+}
+
+/// The handle that a key is to C.
+pub(crate) fn of_key<H: Handle>(key: u64) -> *mut H {
+    std::ptr::without_provenance_mut((H::KIND << KIND_SHIFT | key) as usize)
 }
 
 /// A handle that is lent to a callback: it is freed when this is dropped.
@@ -56,11 +66,26 @@ impl<H: Handle> Drop for Lent<H> {
 }
 
 /// The object behind a handle; it stays for as long as the pin does, whoever frees the handle.
+#[inline]
 pub(crate) fn get<H: Handle>(argument: &'static str, handle: *const H) -> Outcome<Pin<H::Object>> {
-    if handle.is_null() {
-        return Err(Refusal::NullArgument(argument));
+    let key = key(argument, handle)?;
+    H::table().pin(key, Use::Reads).map_err(|why| unpinned::<H>(argument, why))
+}
+
+/// The refusal of a handle whose object can't be used.
+#[cold]
+pub(crate) fn unpinned<H: Handle>(argument: &'static str, why: Unpinned) -> Refusal {
+    match why {
+        Unpinned::Gone => invalid::<H>(argument),
+        Unpinned::OutOfMemory => out_of_memory().into(),
     }
-    key_of(handle).and_then(|key| H::table().pin(key)).ok_or(invalid::<H>(argument))
+}
+
+/// What is known of the object behind a handle without using it: that it is there, and its label.
+#[inline]
+pub(crate) fn label<H: Handle>(argument: &'static str, handle: *const H) -> Outcome<u64> {
+    let key = key(argument, handle)?;
+    H::table().label(key).ok_or_else(|| invalid::<H>(argument))
 }
 
 /// Frees a handle; freeing null is fine.
@@ -68,19 +93,25 @@ pub(crate) fn free<H: Handle>(argument: &'static str, handle: *mut H) -> Outcome
     if handle.is_null() {
         return Ok(());
     }
-    match key_of(handle).map(|key| H::table().free(key)) {
-        Some(true) => Ok(()),
-        _ => Err(invalid::<H>(argument)),
-    }
+    if H::table().free(key(argument, handle)?) { Ok(()) } else { Err(invalid::<H>(argument)) }
 }
 
 /// The refusal of a handle that names no live object of its kind.
+#[cold]
 pub(crate) fn invalid<H: Handle>(argument: &'static str) -> Refusal {
     Refusal::InvalidHandle { argument, kind: H::NAME }
 }
 
-/// The key, if the handle is of this kind.
-fn key_of<H: Handle>(handle: *const H) -> Option<u64> {
+/// The key that a handle is, if it is one of this kind.
+#[inline]
+pub(crate) fn key<H: Handle>(argument: &'static str, handle: *const H) -> Outcome<u64> {
+    if handle.is_null() {
+        return Err(Refusal::NullArgument(argument));
+    }
     let bits = handle.addr() as u64;
-    (bits >> KIND_SHIFT == H::KIND).then_some(bits & KEY_MASK)
+    if bits >> KIND_SHIFT == H::KIND { Ok(bits & KEY_MASK) } else { Err(invalid::<H>(argument)) }
+}
+
+fn out_of_memory() -> Error {
+    Error::OutOfMemory { what: "one more handle", bytes: 64 }
 }

@@ -8,4 +8,5 @@ pub(crate) mod pointer;
 pub(crate) mod report;
 pub(crate) mod shards;
 pub(crate) mod sized;
-pub(crate) mod slots;
+
+pub(crate) use crate::sync::slots;

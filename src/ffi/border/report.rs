@@ -203,6 +203,11 @@ fn describe_core(error: &Error) -> (shardspec_status, Numbers) {
         Error::Aliased { first, second, .. } => {
             (SHARDSPEC_ALIASED, Numbers { first, second, ..none })
         }
+        Error::AlreadyExists { .. } => (SHARDSPEC_ALREADY_EXISTS, none),
+        Error::Busy { .. } => (SHARDSPEC_BUSY, none),
+        Error::NoArguments { .. } => (SHARDSPEC_NO_ARGUMENTS, none),
+        Error::NoShardedTensor { .. } => (SHARDSPEC_NO_SHARDED_TENSOR, none),
+        Error::CommunicatorMismatch { .. } => (SHARDSPEC_COMMUNICATOR_MISMATCH, none),
         Error::NotLocal { shard, .. } => {
             (SHARDSPEC_NOT_LOCAL, Numbers { first: Some(shard), ..none })
         }

@@ -1,0 +1,331 @@
+//! Which op is registered under which name.
+//!
+//! The names are a list that never changes: registering makes a new list and puts it in the place of
+//! the old one. So looking up a name takes no lock, and a fork finds a whole list. The ops
+//! themselves stand in slots, as does whatever handles name; a call notes that it runs the op for as
+//! long as it does.
+//!
+//! Ending an op waits for the calls that run. It can't wait for ever on itself: a thread that is
+//! inside of an op, any op, does not wait for calls that it finds running, but is told that the op is
+//! busy. Two threads that end each other's op are both inside of one, and whoever looks last finds
+//! the other's call: in a circle of waiting threads each would have entered its op after the one
+//! that waits for it looked, all around the circle, which can't be.
+
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::core::error::try_with_capacity;
+use crate::core::{Error, Result};
+use crate::sync::slots::{Pin, Slots, Unpinned};
+use crate::sync::users::{self, Use, Users};
+
+/// A registered op: for which type of spec, its name, and what it does.
+pub struct Op<F> {
+    spec_type: Box<str>,
+    name: Box<str>,
+    function: F,
+}
+
+impl<F> Op<F> {
+    /// The name of the type of spec that it is registered for.
+    pub fn spec_type(&self) -> &str {
+        &self.spec_type
+    }
+
+    /// The name of the op.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it does.
+    pub fn function(&self) -> &F {
+        &self.function
+    }
+
+    fn is(&self, spec_type: &str, name: &str) -> bool {
+        *self.name == *name && *self.spec_type == *spec_type
+    }
+}
+
+/// An op that this thread may run: it is not ended as long as this lives.
+pub struct Running<F: 'static> {
+    op: Pin<Op<F>>,
+}
+
+impl<F> Deref for Running<F> {
+    type Target = Op<F>;
+
+    fn deref(&self) -> &Op<F> {
+        &self.op
+    }
+}
+
+/// Where an op is found by the hash of its names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    hash: u64,
+    key: u64,
+}
+
+/// All ops that are registered at one time, by hash.
+struct Directory {
+    entries: Vec<Entry>,
+}
+
+impl Directory {
+    /// The keys of ops whose names have this hash: one, if any, but for an accident.
+    fn keys(&self, hash: u64) -> impl Iterator<Item = u64> {
+        let start = self.entries.partition_point(|entry| entry.hash < hash);
+        let entries = self.entries.get(start..).unwrap_or_default().iter();
+        entries.take_while(move |entry| entry.hash == hash).map(|entry| entry.key)
+    }
+
+    fn has(&self, key: u64) -> bool {
+        self.entries.iter().any(|entry| entry.key == key)
+    }
+
+    /// The same without an op, and with another one.
+    fn changed(&self, without: Option<u64>, with: Option<Entry>) -> Result<Self> {
+        let mut entries =
+            try_with_capacity("the list of ops", self.entries.len().saturating_add(1))?;
+        entries.extend(self.entries.iter().filter(|entry| Some(entry.key) != without));
+        if let Some(entry) = with {
+            entries.insert(entries.partition_point(|other| *other < entry), entry);
+        }
+        Ok(Self { entries })
+    }
+}
+
+/// The ops of a process. `F` is what an op does.
+///
+/// A registered op has a key, which is never another op's. The key ends with the registration.
+pub struct Registry<F: 'static> {
+    ops: Slots<Op<F>>,
+    directories: Slots<Directory>,
+    /// Key of the directory that holds now; 0 before the first.
+    current: AtomicU64,
+}
+
+impl<F: Send + Sync> Registry<F> {
+    /// A registry without ops.
+    #[allow(clippy::new_without_default, reason = "registries are statics")]
+    pub const fn new() -> Self {
+        Self { ops: Slots::new(), directories: Slots::new(), current: AtomicU64::new(0) }
+    }
+
+    /// The slots of the ops, in which handles name them.
+    pub(crate) fn ops(&'static self) -> &'static Slots<Op<F>> {
+        &self.ops
+    }
+
+    /// Registers an op; its key. One that was registered by that name is refused, or replaced if
+    /// `replace` says so: then no call of it runs any more, and its function is dropped, when this
+    /// returns. A function that is not registered is dropped before this returns.
+    pub fn register(
+        &'static self, spec_type: &str, name: &str, function: F, replace: bool,
+    ) -> Result<u64> {
+        check_name("spec_type", spec_type)?;
+        check_name("op_name", name)?;
+        let op = Op { spec_type: spec_type.into(), name: name.into(), function };
+        let key = self.ops.insert(op, 0).ok_or_else(out_of_memory)?;
+        let listed = self.list(spec_type, name, key, replace);
+        match listed {
+            Ok(Some(replaced)) => self.ops.retire(replaced),
+            Ok(None) => true,
+            Err(_) => self.ops.free(key),
+        };
+        listed.map(|_| key)
+    }
+
+    /// Puts an op into the directory; the key of the one that it replaces.
+    fn list(
+        &'static self, spec_type: &str, name: &str, key: u64, replace: bool,
+    ) -> Result<Option<u64>> {
+        let hash = hash(spec_type, name);
+        loop {
+            let (found, directory) = self.find(spec_type, name, Use::Reads)?;
+            // The op itself is left before its users are waited for.
+            let replaced = found.map(|(key, _)| key);
+            if let Some(replaced) = replaced {
+                if !replace {
+                    let what = described(spec_type, name);
+                    return Err(Error::AlreadyExists { what });
+                }
+                self.check_idle(replaced, spec_type, name)?;
+            }
+            if self.change(&directory, replaced, Some(Entry { hash, key }))? {
+                return Ok(replaced);
+            }
+        }
+    }
+
+    /// Ends the registration that `key` names: when this returns, no call of it runs, none will, and
+    /// its function is dropped.
+    ///
+    /// [`Error::Busy`], and the op is registered as before, when this thread runs it, or when others
+    /// do and this thread runs another op: waiting could be for ever.
+    pub fn unregister(&'static self, key: u64) -> Result<()> {
+        {
+            let op = self.ops.pin(key, Use::Reads).map_err(unpinned)?;
+            self.check_idle(key, op.spec_type(), op.name())?;
+        }
+        loop {
+            let directory = self.directory()?;
+            if !directory.as_ref().is_some_and(|directory| directory.has(key)) {
+                return Err(unpinned(Unpinned::Gone));
+            }
+            if self.change(&directory, Some(key), None)? {
+                break;
+            }
+        }
+        self.ops.retire(key);
+        Ok(())
+    }
+
+    /// Refuses to end an op that this thread would wait for in vain.
+    fn check_idle(&'static self, key: u64, spec_type: &str, name: &str) -> Result<()> {
+        match self.ops.running(key) {
+            Some(Users::Me) => {}
+            Some(Users::Others) if users::this_thread_runs_any() => {}
+            _ => return Ok(()),
+        }
+        Err(Error::Busy { what: described(spec_type, name) })
+    }
+
+    /// Whether an op is registered by that name.
+    pub fn has(&'static self, spec_type: &str, name: &str) -> Result<bool> {
+        Ok(self.find(spec_type, name, Use::Reads)?.0.is_some())
+    }
+
+    /// The key of the op of that name.
+    pub fn look_up(&'static self, spec_type: &str, name: &str) -> Result<u64> {
+        let (found, _) = self.find(spec_type, name, Use::Reads)?;
+        found.map(|(key, _)| key).ok_or_else(|| not_registered(spec_type, name))
+    }
+
+    /// The op that `key` names, to be run.
+    #[inline]
+    pub fn run(&'static self, key: u64) -> Result<Running<F>> {
+        Ok(Running { op: self.ops.pin(key, Use::Runs).map_err(unpinned)? })
+    }
+
+    /// The op of that name, to be run.
+    pub fn run_named(&'static self, spec_type: &str, name: &str) -> Result<Running<F>> {
+        let (found, _) = self.find(spec_type, name, Use::Runs)?;
+        found.map(|(_, op)| Running { op }).ok_or_else(|| not_registered(spec_type, name))
+    }
+
+    /// Type of spec and name of every op, in alphabetical order.
+    pub fn names(&'static self) -> Result<Vec<(String, String)>> {
+        let mut names = Vec::new();
+        if let Some(directory) = self.directory()? {
+            for entry in &directory.entries {
+                // One that is gone by now is not listed.
+                if let Ok(op) = self.ops.pin(entry.key, Use::Reads) {
+                    names.push((op.spec_type().to_owned(), op.name().to_owned()));
+                }
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Looks for an op in the directory that holds now, which is told as well.
+    fn find(&'static self, spec_type: &str, name: &str, how: Use) -> Result<Found<F>> {
+        loop {
+            let directory = self.directory()?;
+            match self.find_in(directory.as_deref(), spec_type, name, how) {
+                Ok(found) => return Ok((found, directory)),
+                // It left the directory before it went, so another directory holds by now.
+                Err(Unpinned::Gone) => {}
+                Err(Unpinned::OutOfMemory) => return Err(out_of_memory()),
+            }
+        }
+    }
+
+    fn find_in(
+        &'static self, directory: Option<&Directory>, spec_type: &str, name: &str, how: Use,
+    ) -> std::result::Result<Option<Keyed<F>>, Unpinned> {
+        let hash = hash(spec_type, name);
+        for key in directory.iter().flat_map(|directory| directory.keys(hash)) {
+            let op = self.ops.pin(key, how)?;
+            if op.is(spec_type, name) {
+                return Ok(Some((key, op)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The directory that holds now; `None` before the first.
+    fn directory(&'static self) -> Result<Option<Pin<Directory>>> {
+        loop {
+            match self.current.load(Ordering::Acquire) {
+                0 => return Ok(None),
+                key => match self.directories.pin(key, Use::Reads) {
+                    Ok(directory) => return Ok(Some(directory)),
+                    Err(Unpinned::Gone) => {}
+                    Err(Unpinned::OutOfMemory) => return Err(out_of_memory()),
+                },
+            }
+        }
+    }
+
+    /// Puts a changed directory in the place of another. `false` when that one does not hold any more.
+    fn change(
+        &'static self, old: &Option<Pin<Directory>>, without: Option<u64>, with: Option<Entry>,
+    ) -> Result<bool> {
+        let empty = Directory { entries: Vec::new() };
+        let changed = old.as_deref().unwrap_or(&empty).changed(without, with)?;
+        let old = old.as_ref().map_or(0, Pin::key);
+        let new = self.directories.insert(changed, 0).ok_or_else(out_of_memory)?;
+        let won = self.current.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed);
+        self.directories.free(if won.is_ok() { old } else { new });
+        Ok(won.is_ok())
+    }
+}
+
+/// An op with its key.
+type Keyed<F> = (u64, Pin<Op<F>>);
+
+/// An op, if there is one, and the directory in which it was looked for.
+type Found<F> = (Option<Keyed<F>>, Option<Pin<Directory>>);
+
+/// A hash of both names (FNV-1a, 64 bits).
+fn hash(spec_type: &str, name: &str) -> u64 {
+    // No text holds the byte between them.
+    let bytes = spec_type.bytes().chain([0xff]).chain(name.bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// Refuses names that could not be listed one to a line.
+fn check_name(argument: &'static str, name: &str) -> Result<()> {
+    if name.is_empty() {
+        return Err(Error::invalid(argument, "it is empty; pass a name"));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(Error::invalid(argument, format!("{name:?} holds a control character")));
+    }
+    Ok(())
+}
+
+fn described(spec_type: &str, name: &str) -> String {
+    format!("op '{name}' for specs of type '{spec_type}'")
+}
+
+fn not_registered(spec_type: &str, name: &str) -> Error {
+    Error::NotFound { what: format!("{} is not registered", described(spec_type, name)) }
+}
+
+#[cold]
+fn unpinned(why: Unpinned) -> Error {
+    match why {
+        Unpinned::Gone => Error::NotFound { what: "op: its registration has ended".to_owned() },
+        Unpinned::OutOfMemory => out_of_memory(),
+    }
+}
+
+fn out_of_memory() -> Error {
+    Error::OutOfMemory { what: "an op", bytes: 128 }
+}

@@ -1,0 +1,203 @@
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::slots::{Pin, Slots, Unpinned};
+use super::users::{Use, Users};
+
+/// A table of its own for a test: tables are never freed.
+fn table<T: Send + Sync>() -> &'static Slots<T> {
+    Box::leak(Box::new(Slots::new()))
+}
+
+/// Counts how often it is dropped, and holds two numbers that are always equal.
+struct Pair {
+    numbers: [usize; 2],
+    drops: Arc<AtomicUsize>,
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        self.numbers[0] = usize::MAX;
+        self.drops.fetch_add(1, Ordering::SeqCst);
+        self.numbers[1] = usize::MAX - 1;
+    }
+}
+
+fn pair(number: usize, drops: &Arc<AtomicUsize>) -> Pair {
+    Pair { numbers: [number; 2], drops: Arc::clone(drops) }
+}
+
+#[test]
+fn an_object_is_dropped_by_who_leaves_last() {
+    let (pairs, drops) = (table(), Arc::new(AtomicUsize::new(0)));
+    let key = pairs.insert(pair(1, &drops), 0).unwrap();
+    let first = pairs.pin(key, Use::Reads).unwrap();
+    let second = pairs.pin(key, Use::Runs).unwrap();
+    assert!(pairs.free(key) && !pairs.free(key));
+    assert!(matches!(pairs.pin(key, Use::Reads), Err(Unpinned::Gone)));
+    drop(first);
+    assert_eq!((second.numbers, drops.load(Ordering::SeqCst)), ([1; 2], 0));
+    drop(second);
+    assert_eq!(drops.load(Ordering::SeqCst), 1);
+    let unused = pairs.insert(pair(2, &drops), 0).unwrap();
+    assert!(pairs.free(unused));
+    assert_eq!(drops.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn a_key_is_never_valid_again() {
+    let numbers = table();
+    let mut seen = std::collections::HashSet::new();
+    for number in 0..1000 {
+        let key = numbers.insert(number, 0).unwrap();
+        assert!(seen.insert(key));
+        assert!(seen.iter().filter(|&&key| numbers.pin(key, Use::Reads).is_ok()).count() == 1);
+        assert!(numbers.free(key));
+    }
+}
+
+#[test]
+fn a_label_is_known_as_long_as_the_object_is_there() {
+    let numbers = table();
+    let key = numbers.insert(7, 70).unwrap();
+    let pin = numbers.pin(key, Use::Reads).unwrap();
+    assert_eq!(numbers.label(key), Some(70));
+    numbers.free(key);
+    assert_eq!((numbers.label(key), *pin), (None, 7));
+    drop(pin);
+    let next = numbers.insert(8, 80).unwrap();
+    assert_eq!((numbers.label(key), numbers.label(next)), (None, Some(80)));
+}
+
+/// More uses at once than a line has notes, given back in another order than they were taken.
+#[test]
+fn a_thread_may_use_any_number_of_objects_at_once() {
+    let (pairs, drops) = (table(), Arc::new(AtomicUsize::new(0)));
+    let keys: Vec<u64> = (0..50).map(|i| pairs.insert(pair(i, &drops), 0).unwrap()).collect();
+    let mut pins: Vec<Pin<Pair>> =
+        keys.iter().map(|&key| pairs.pin(key, Use::Reads).unwrap()).collect();
+    assert!(keys.iter().all(|&key| pairs.free(key)));
+    assert_eq!(drops.load(Ordering::SeqCst), 0);
+    for (dropped, at) in (0..50).rev().step_by(2).chain((0..50).step_by(2)).enumerate() {
+        assert_eq!(drops.load(Ordering::SeqCst), dropped);
+        let place = pins.iter().position(|pin| pin.numbers == [at; 2]).unwrap();
+        pins.remove(place);
+    }
+    assert_eq!(drops.load(Ordering::SeqCst), 50);
+}
+
+#[test]
+fn who_runs_is_known_and_readers_do_not_count() {
+    let numbers = table();
+    let key = numbers.insert(1, 0).unwrap();
+    let reads = numbers.pin(key, Use::Reads).unwrap();
+    assert_eq!(numbers.running(key), Some(Users::None));
+    let runs = numbers.pin(key, Use::Runs).unwrap();
+    assert_eq!(numbers.running(key), Some(Users::Me));
+    thread::scope(|scope| {
+        scope.spawn(|| assert_eq!(numbers.running(key), Some(Users::Others)));
+    });
+    drop((reads, runs));
+    assert_eq!(numbers.running(key), Some(Users::None));
+    numbers.free(key);
+    assert_eq!(numbers.running(key), None);
+}
+
+#[test]
+fn retiring_waits_for_all_others_and_drops_on_its_own_thread() {
+    let (pairs, drops) = (table(), Arc::new(AtomicUsize::new(0)));
+    let key = pairs.insert(pair(1, &drops), 0).unwrap();
+    let (inside, retired) = (AtomicUsize::new(0), AtomicBool::new(false));
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let pin = pairs.pin(key, Use::Runs).unwrap();
+                inside.fetch_add(1, Ordering::SeqCst);
+                while pairs.pin(key, Use::Reads).is_ok() {
+                    thread::yield_now();
+                }
+                thread::sleep(Duration::from_millis(20));
+                assert!(!retired.load(Ordering::SeqCst));
+                assert_eq!(pin.numbers, [1; 2]);
+            });
+        }
+        while inside.load(Ordering::SeqCst) < 3 {
+            thread::yield_now();
+        }
+        assert!(pairs.retire(key));
+        retired.store(true, Ordering::SeqCst);
+        assert_eq!(drops.load(Ordering::SeqCst), 1);
+    });
+    assert!(!pairs.retire(key) && !pairs.free(key));
+}
+
+/// Threads that make, use, share and free objects of one table at random.
+#[test]
+fn nothing_is_seen_after_it_was_dropped_and_everything_is_dropped_once() {
+    const THREADS: usize = 4;
+    const ROUNDS: usize = 20_000;
+    let (pairs, drops) = (table(), Arc::new(AtomicUsize::new(0)));
+    let shared: Vec<AtomicUsize> = (0..8).map(|_| AtomicUsize::new(0)).collect();
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (shared, drops) = (&shared, &drops);
+            scope.spawn(move || {
+                for round in 0..ROUNDS {
+                    let key = pairs.insert(pair(round, drops), round as u64).unwrap();
+                    let before =
+                        shared[(round * 7 + thread) % 8].swap(key as usize, Ordering::SeqCst);
+                    let other = shared[round % 8].load(Ordering::SeqCst) as u64;
+                    if let Ok(pin) = pairs.pin(other, Use::Reads) {
+                        let [first, second] = pin.numbers;
+                        assert_eq!(first, second);
+                        assert!(pairs.label(other).is_none_or(|label| label == first as u64));
+                    }
+                    let gone = if round % 3 == 0 {
+                        pairs.retire(before as u64)
+                    } else {
+                        pairs.free(before as u64)
+                    };
+                    assert!(gone || before == 0);
+                }
+            });
+        }
+    });
+    let left = shared.iter().filter(|key| pairs.free(key.load(Ordering::SeqCst) as u64)).count();
+    assert_eq!(left, 8);
+    assert_eq!(drops.load(Ordering::SeqCst), THREADS * ROUNDS);
+}
+
+/// A destructor of a thread's own variables, which may run when the thread's lines are given back.
+#[test]
+fn objects_can_be_used_while_a_thread_ends() {
+    struct AtEnd(u64);
+    static NUMBERS: Slots<u64> = Slots::new();
+    static SEEN: AtomicUsize = AtomicUsize::new(0);
+    impl Drop for AtEnd {
+        fn drop(&mut self) {
+            let pins: Vec<_> = (0..9).map(|_| NUMBERS.pin(self.0, Use::Runs).unwrap()).collect();
+            assert_eq!(NUMBERS.running(self.0), Some(Users::Me));
+            SEEN.fetch_add(pins.iter().map(|pin| **pin as usize).sum(), Ordering::SeqCst);
+        }
+    }
+    thread_local! {
+        static AT_END: RefCell<Option<AtEnd>> = const { RefCell::new(None) };
+    }
+    let key = NUMBERS.insert(5, 0).unwrap();
+    for uses_before in [false, true] {
+        let thread = thread::spawn(move || {
+            // Registered before the lines' own destructor, and so run after it.
+            AT_END.set(Some(AtEnd(key)));
+            if uses_before {
+                drop(NUMBERS.pin(key, Use::Reads));
+            }
+        });
+        thread.join().unwrap();
+    }
+    assert_eq!(SEEN.load(Ordering::SeqCst), 2 * 9 * 5);
+    assert_eq!(NUMBERS.running(key), Some(Users::None));
+    assert!(NUMBERS.retire(key));
+}
