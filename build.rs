@@ -29,12 +29,15 @@ const SECTIONS: &[&str] = &[
     "sharded_tensor",
     "dlpack_shards",
     "op",
+    "comm",
+    "collective",
 ];
 
 const TOP: &str = r#"/* shardspec.h - how a tensor is cut across workers, who owns what, and moving the bytes.
  *
  * A spec says how to cut. With the sizes of a tensor it gives metadata: who owns what. With metadata,
- * buffers are cut into shards and put together again.
+ * buffers are cut into shards and put together again, in one process or, by a communicator, across
+ * many.
  *
  *   shardspec_spec_new_chunk -> shardspec_spec_build_metadata -> shardspec_metadata_scatter / _gather
  *
@@ -44,7 +47,8 @@ const TOP: &str = r#"/* shardspec.h - how a tensor is cut across workers, who ow
  *
  * - It returns a status, SHARDSPEC_OK or the reason of a refusal, and tells more in the
  *   shardspec_error that is its last argument, which may be NULL.
- * - When it fails, nothing was written but that error.
+ * - When it fails, nothing was written but that error. The one exception is a transport that fails
+ *   while data moves between processes.
  * - Nothing that is passed changes hands: strings and arrays are read during the call and copied
  *   where they are kept. Memory and contexts that come with a function to release them are used until
  *   it is called. Results are written into memory of the caller's; handles among them are

@@ -1,7 +1,8 @@
 /* shardspec.h - how a tensor is cut across workers, who owns what, and moving the bytes.
  *
  * A spec says how to cut. With the sizes of a tensor it gives metadata: who owns what. With metadata,
- * buffers are cut into shards and put together again.
+ * buffers are cut into shards and put together again, in one process or, by a communicator, across
+ * many.
  *
  *   shardspec_spec_new_chunk -> shardspec_spec_build_metadata -> shardspec_metadata_scatter / _gather
  *
@@ -11,7 +12,8 @@
  *
  * - It returns a status, SHARDSPEC_OK or the reason of a refusal, and tells more in the
  *   shardspec_error that is its last argument, which may be NULL.
- * - When it fails, nothing was written but that error.
+ * - When it fails, nothing was written but that error. The one exception is a transport that fails
+ *   while data moves between processes.
  * - Nothing that is passed changes hands: strings and arrays are read during the call and copied
  *   where they are kept. Memory and contexts that come with a function to release them are used until
  *   it is called. Results are written into memory of the caller's; handles among them are
@@ -99,6 +101,14 @@ extern "C" {
 #define SHARDSPEC_NO_SHARDED_TENSOR 25
 /* An op was called with sharded tensors of different communicators. */
 #define SHARDSPEC_COMMUNICATOR_MISMATCH 26
+
+/*
+ A rank of a collective passed what can't be used, or something else than the others: `got` is the
+ rank, `limit` the status that it returned, or 0 if it did not refuse anything.
+ */
+#define SHARDSPEC_DISAGREEMENT 28
+/* The transport between ranks did not do what it was asked to. */
+#define SHARDSPEC_TRANSPORT_FAILED 29
 /* A shard that is needed is in another process. */
 #define SHARDSPEC_NOT_LOCAL 30
 /* Memory that would have to be written is read-only. */
@@ -2037,6 +2047,248 @@ shardspec_status shardspec_op_call(const struct shardspec_op *op,
                                    struct shardspec_value *results,
                                    size_t result_count,
                                    shardspec_error *err);
+
+/* ================================================================================================
+ * Communicators.
+ *
+ * Some ranks that can send bytes to each other, as one of them sees it. The library links no
+ * transport. It asks for one function, exchange: start all of these messages, return when all are
+ * complete. With MPI that is MPI_Irecv, MPI_Isend and MPI_Waitall (`shardspec_mpi.h` is that), with
+ * NCCL ncclGroupStart, ncclSend, ncclRecv and ncclGroupEnd, with torch batch_isend_irecv. A program
+ * that has no transport runs its ranks as threads: `shardspec_comm_new_local`.
+ *
+ * A rank is one thread at a time: two calls by one communicator at the same time are refused or mix
+ * up their messages.
+ */
+
+/* A communicator, behind a handle; free it with `shardspec_comm_free`. */
+typedef struct shardspec_comm shardspec_comm;
+
+/* One message of an exchange. */
+typedef struct shardspec_message {
+  /* The rank that it goes to, or comes from. */
+  int64_t peer;
+  /* Its first byte. Memory that is sent is read and not written. */
+  void *pointer;
+  /* How many bytes. */
+  size_t bytes;
+} shardspec_message;
+
+/*
+ Starts all of these messages and returns when all are complete, or when it is known that they
+ can't be.
+
+ What the library gives it: no message is to oneself or without bytes; both sides give a message
+ the same number of bytes. Of several messages from one rank to another, the first that is sent is
+ the first that is received, in one exchange and from one to the next. A rank that has no message
+ does not take part. Receives should be started before sends, and neither may wait for the other.
+ */
+typedef shardspec_status (*shardspec_exchange_fn)(void *ctx,
+                                                  const struct shardspec_message *sends,
+                                                  size_t n_sends,
+                                                  const struct shardspec_message *recvs,
+                                                  size_t n_recvs,
+                                                  shardspec_error *err);
+
+/* What a transport does. */
+typedef struct shardspec_comm_vtable {
+  /* `sizeof(shardspec_comm_vtable)`. */
+  uint64_t struct_size;
+  /* Ends the life of `ctx`; NULL: nothing to end. */
+  shardspec_destroy_fn destroy;
+  /* Moves messages. Not NULL. */
+  shardspec_exchange_fn exchange;
+} shardspec_comm_vtable;
+
+/*
+ A communicator over a transport of your own, for rank `rank` of `size`. Its `exchange` is called on
+ the thread that calls a collective.
+
+ Ownership: the table is copied; `ctx` is the communicator's from here on, whatever this returns,
+ until `destroy` ends it: when the communicator was freed and nothing uses it any more. The caller
+ frees `*out`. Errors: INVALID_ARGUMENT for a table without `exchange` or of a wrong struct_size, and
+ for a size below 1, INDEX_OUT_OF_RANGE for a rank that is not below the size, NULL_ARGUMENT,
+ OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_comm_new(const struct shardspec_comm_vtable *vtable,
+                                    void *ctx,
+                                    int64_t rank,
+                                    int64_t size,
+                                    struct shardspec_comm **out,
+                                    shardspec_error *err);
+
+/*
+ `size` communicators between the threads of this process: `out[r]` is for rank `r`, and for one
+ thread at a time. A message is one copy, made by its receiver.
+
+ When a rank that others wait for frees its communicator, or two ranks disagree about a message's
+ length, all exchanges of this group fail from then on with TRANSPORT_FAILED and the reason: nobody
+ waits for what will not come. In a child process after fork, exchanges are refused.
+
+ Ownership: the caller frees each of `out[0]` to `out[size - 1]`. Errors: INVALID_ARGUMENT for
+ size 0, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_comm_new_local(size_t size,
+                                          struct shardspec_comm **out,
+                                          shardspec_error *err);
+
+/*
+ Frees a communicator. NULL is fine. With MPI, every rank frees its own before MPI_Finalize.
+
+ Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread uses
+ the handle: a call under way finishes, and `destroy` runs after it. Since: ABI 0.
+ */
+shardspec_status shardspec_comm_free(struct shardspec_comm *comm, shardspec_error *err);
+
+/*
+ This rank: 0 to size - 1.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_comm_rank(const struct shardspec_comm *comm,
+                                     int64_t *out,
+                                     shardspec_error *err);
+
+/*
+ Number of ranks.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_comm_size(const struct shardspec_comm *comm,
+                                     int64_t *out,
+                                     shardspec_error *err);
+
+/*
+ Exchanges messages of your own: what the collectives are made of, and what a transport that wraps
+ another calls. Messages to oneself are copied, the i-th that is sent to the i-th that is received;
+ those without bytes are left out; the transport sees neither. Ranks need not call it that have
+ nothing to exchange.
+
+ Ownership: nothing moves. Errors: INDEX_OUT_OF_RANGE for a peer outside the communicator,
+ INVALID_ARGUMENT for messages to oneself that differ in number or bytes on both sides,
+ NULL_ARGUMENT, INVALID_HANDLE: then nothing was written. TRANSPORT_FAILED, and whatever status a
+ transport of your own returns: then some messages may have arrived. Threads: any, one at a time for
+ each communicator. Since: ABI 0.
+ */
+shardspec_status shardspec_comm_exchange(const struct shardspec_comm *comm,
+                                         const struct shardspec_message *sends,
+                                         size_t n_sends,
+                                         const struct shardspec_message *recvs,
+                                         size_t n_recvs,
+                                         shardspec_error *err);
+
+/* ================================================================================================
+ * Collectives.
+ *
+ * Every rank of a communicator calls the same function with the same metadata and the same
+ * `src_rank` or `dst_rank`; each passes the buffers that are its own. Ranks come from placements:
+ * shard i belongs to rank n when its placement is `rank:n` or `rank:n/<device>`. A rank passes its
+ * shards in the order of their indices, as `shardspec_metadata_shards_of_rank` tells them: there may
+ * be several, or none, and empty ones are among them.
+ *
+ * A collective begins by agreeing, in ceil(log2 size) rounds of one small message each. When any rank
+ * passed something that can't be used, or the ranks did not call the same, all of them return an
+ * error, no buffer was written, and nobody waits: a rank returns what it refused itself, and all
+ * others DISAGREEMENT with that rank, its status and its message. This holds for every argument but
+ * `comm` and `err`: a rank that has no communicator can't tell.
+ *
+ * What is contiguous, in the buffers or in a part of them, is sent and received where it is. The rest
+ * goes through memory of the library's own, of which a rank uses no more than its limit. A second
+ * thread copies while the first exchanges, if there is enough to copy; it is gone when the call
+ * returns.
+ *
+ * When the transport fails in the middle, the rank returns what the transport said; destinations may
+ * be written in part then, and what the other ranks learn is the transport's affair. Every handle
+ * stays as good as it was.
+ */
+
+/* In the place of a `dst_rank`: all ranks get the tensor. */
+#define SHARDSPEC_ALL_RANKS -1
+/* Bytes that a rank uses at most to put messages together, where nothing else is said: 64 MiB. */
+#define SHARDSPEC_DEFAULT_MEMORY_LIMIT 67108864
+
+/*
+ How a collective works. Where it is NULL, or its numbers are 0, the library chooses. Nothing here
+ changes what is moved, and ranks may pass different options.
+ */
+typedef struct shardspec_comm_options {
+  /* `sizeof(shardspec_comm_options)`. */
+  uint64_t struct_size;
+  /*
+   Most bytes that this rank uses to put messages together and to take them apart; 0 for
+   `SHARDSPEC_DEFAULT_MEMORY_LIMIT`. All ranks work with the least that one of them passes, and
+   with four elements if that is less.
+   */
+  uint64_t memory_limit;
+  /* How to copy, or NULL. With `max_threads` 1 there is no second thread. */
+  const shardspec_copy_options *copy;
+} shardspec_comm_options;
+
+/*
+ Cuts a tensor that rank `src_rank` has into the shards of all ranks: torch's
+ `ShardingSpec.shard(tensor, src_rank, process_group)`.
+
+ `full` is the tensor, on `src_rank`, and not looked at on other ranks. `shards` are where the
+ `shard_count` shards of this rank go, with their shapes and the tensor's element type. `options` may
+ be NULL.
+
+ Ownership: nothing moves. Errors: DISAGREEMENT; SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH,
+ UNSUPPORTED_DEVICE, UNSUPPORTED for elements smaller than a byte, ALIASED, OVERFLOW, of which the
+ error's `first_shard` tells the shard's index; INVALID_PLACEMENT for a shard on no rank of the
+ communicator; INDEX_OUT_OF_RANGE for `src_rank`, INVALID_ARGUMENT for another shard_count than the
+ rank has shards, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY: then nothing was written on any rank.
+ TRANSPORT_FAILED, and the transport's own statuses. Threads: any, one at a time for each
+ communicator; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
+ */
+shardspec_status shardspec_comm_shard(const shardspec_comm *comm,
+                                      const shardspec_metadata *metadata,
+                                      int64_t src_rank,
+                                      const shardspec_tensor_view *full,
+                                      const shardspec_tensor_view *shards,
+                                      size_t shard_count,
+                                      const struct shardspec_comm_options *options,
+                                      shardspec_error *err);
+
+/*
+ Puts a tensor together from the shards of all ranks, on rank `dst_rank` or, with
+ SHARDSPEC_ALL_RANKS, on each of them.
+
+ `shards` are the `shard_count` shards of this rank. `full` is where the tensor goes, on a rank that
+ gets it; every element is written; it is not looked at on other ranks. `options` may be NULL.
+
+ Ownership: nothing moves. Errors: as `shardspec_comm_shard`, with `dst_rank` for `src_rank`.
+ Threads: any, one at a time for each communicator; nobody else may use the buffers meanwhile, but
+ the shards may be read. Since: ABI 0.
+ */
+shardspec_status shardspec_comm_gather(const shardspec_comm *comm,
+                                       const shardspec_metadata *metadata,
+                                       int64_t dst_rank,
+                                       const shardspec_tensor_view *shards,
+                                       size_t shard_count,
+                                       const shardspec_tensor_view *full,
+                                       const struct shardspec_comm_options *options,
+                                       shardspec_error *err);
+
+/*
+ Moves a tensor from one layout to another: `from_shards` are the `from_count` shards that this rank
+ has of `from`, `to_shards` are where the `to_count` shards of `to` go that it gets. Each piece goes
+ straight from the rank that has it to the rank that wants it, so no rank ever has more of the tensor
+ than its own shards. Which specs made the metadata does not matter. `options` may be NULL.
+
+ Ownership: nothing moves. Errors: as `shardspec_comm_shard`; SHAPE_MISMATCH, RANK_MISMATCH and
+ DTYPE_MISMATCH also for metadata of tensors that differ; ALIASED for a shard that is moved into
+ memory that it is read from. Threads: any, one at a time for each communicator; nobody else may use
+ the buffers meanwhile, but `from_shards` may be read. Since: ABI 0.
+ */
+shardspec_status shardspec_comm_reshard(const shardspec_comm *comm,
+                                        const shardspec_metadata *from,
+                                        const shardspec_tensor_view *from_shards,
+                                        size_t from_count,
+                                        const shardspec_metadata *to,
+                                        const shardspec_tensor_view *to_shards,
+                                        size_t to_count,
+                                        const struct shardspec_comm_options *options,
+                                        shardspec_error *err);
 
 #ifdef __cplusplus
 } /* extern "C" */

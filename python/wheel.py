@@ -12,7 +12,7 @@ import sysconfig
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-HEADERS = ("shardspec.h", "shardspec_dlpack.h")
+HEADERS = ("shardspec.h", "shardspec_dlpack.h", "shardspec_mpi.h")
 
 
 class SharedLibrary(BuildHookInterface):

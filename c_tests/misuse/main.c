@@ -76,6 +76,7 @@ int main(void) {
   misuse_sharded_tensors();
   misuse_dlpack_shards();
   misuse_ops();
+  misuse_comm();
   /* What was used rightly survived all of it. */
   CHECK_OK(shardspec_placement_free(placement, &err));
   CHECK_OK(shardspec_spec_free(chunk, &err));

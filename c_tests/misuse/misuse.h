@@ -23,6 +23,7 @@ typedef struct outputs {
   shardspec_legacy_managed_tensor *legacy_managed_tensor;
   shardspec_op *op;
   shardspec_value values[2];
+  shardspec_comm *comm;
   shardspec_tensor_view view;
   float data[16];
   void *pointer;
@@ -118,5 +119,6 @@ void misuse_custom_specs(void);
 void misuse_sharded_tensors(void);
 void misuse_dlpack_shards(void);
 void misuse_ops(void);
+void misuse_comm(void);
 
 #endif

@@ -8,6 +8,7 @@ from ._library import lib
 from .chunk import get_chunk_sharding_params, get_chunked_dim_size, get_split_size
 from .errors import (
     ArgumentError,
+    CommunicationError,
     HandleError,
     InternalError,
     LayoutError,
@@ -40,6 +41,7 @@ __all__ = [
     "MEM_FORMAT_ENCODING",
     "ArgumentError",
     "ChunkShardingSpec",
+    "CommunicationError",
     "Device",
     "DevicePlacementSpec",
     "EnumerableShardingSpec",

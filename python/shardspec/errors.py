@@ -142,6 +142,12 @@ class OutOfMemoryError(ShardspecError, MemoryError):
     statuses = ("OUT_OF_MEMORY",)
 
 
+class CommunicationError(ShardspecError, RuntimeError):
+    """Ranks that did not call the same, or a transport that failed."""
+
+    statuses = ("DISAGREEMENT", "TRANSPORT_FAILED")
+
+
 class InternalError(ShardspecError, RuntimeError):
     """A bug in the library: please report the message."""
 
@@ -152,4 +158,6 @@ FAMILIES: tuple[type[ShardspecError], ...] = (
     ArgumentError, LayoutError, ViewError, HandleError, OutOfRangeError, TooLargeError,
     NotFoundError, NotLocalError, SpecTypeError, OpArgumentsError,
     CommunicatorError, RegistrationError, UnsupportedError, OutOfMemoryError, InternalError,
+    NotFoundError, NotLocalError, SpecTypeError, UnsupportedError, OutOfMemoryError,
+    CommunicationError, InternalError,
 )

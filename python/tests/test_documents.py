@@ -145,6 +145,11 @@ def test_the_readme_has_a_program_in_each_language():
     assert {"c", "cpp", "python", "sh", "text", "text demo"} <= set(languages)
 
 
+def test_the_readme_shows_the_example_for_mpi():
+    example = (ROOT / "examples/mpi_shard.c").read_text()
+    assert ("c", example) in blocks(ROOT / "README.md") and example.count("\n") <= 60
+
+
 def anchors(page):
     """Where a link into a page may lead: its headings, and what names itself."""
     text = page.read_text()

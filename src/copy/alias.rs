@@ -70,6 +70,19 @@ impl Destinations {
         Err(Error::Aliased { what, first: Some(shard), second: None })
     }
 
+    /// Refuses a destination shard that shares memory with a source shard.
+    pub(super) fn check_apart(
+        &mut self, (index, destination): (usize, &HostView),
+        (source_index, source): (usize, &HostView),
+    ) -> Result<()> {
+        if !views_share_memory(destination, source, &mut self.patience) {
+            return Ok(());
+        }
+        let what =
+            format!("destination shard {index} shares memory with source shard {source_index}");
+        Err(Error::Aliased { what, first: Some(index), second: Some(source_index) })
+    }
+
     /// Refuses destinations of which two share memory.
     pub(super) fn check_each_other<E: From<Error>>(
         mut self, view: &impl Fn(usize) -> std::result::Result<HostView, E>,

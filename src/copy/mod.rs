@@ -4,16 +4,20 @@
 //! a refusal leaves every destination as it was.
 
 mod alias;
+mod blocks;
 mod buffer;
 mod cut;
+mod held;
 mod kernel;
 mod options;
 mod plan;
 mod tensor;
 mod view;
 
+pub use blocks::Blocks;
 pub use buffer::Buffer;
 pub use cut::{Cut, Extraction};
+pub use held::HeldShards;
 pub use options::{CopyOptions, Stores};
 pub use tensor::{Fill, Memory, ShardedTensor, check_owner, indices_of};
 pub use view::{Element, HostView};
@@ -23,8 +27,10 @@ use crate::core::metadata::ShardedTensorMetadata;
 type Result<T, E = Error> = std::result::Result<T, E>;
 use crate::core::{DataType, Error};
 
+pub(crate) use kernel::run;
+pub(crate) use plan::{Plan, Side};
+
 use alias::Destinations;
-use plan::{Plan, Side};
 
 /// The part of `full` that shard `index` owns, without copying.
 pub fn view_shard(
@@ -102,7 +108,7 @@ pub unsafe fn gather<E: From<Error>>(
 }
 
 /// Refuses a full tensor that is not the one the metadata is about.
-fn check_full(metadata: &ShardedTensorMetadata, full: &HostView) -> Result<()> {
+pub(crate) fn check_full(metadata: &ShardedTensorMetadata, full: &HostView) -> Result<()> {
     full.check_shape("full", None, metadata.sizes())?;
     match metadata.properties().dtype {
         Some(expected) => full.check_dtype("full", None, expected),

@@ -33,7 +33,7 @@ pub(super) struct Piece {
 
 /// Which side of a plan's copies the full tensor is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub(crate) enum Side {
     /// It is taken apart.
     Source,
     /// It is put together.
@@ -42,7 +42,7 @@ pub(super) enum Side {
 
 /// Copies that may be carried out in any order.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     itemsize: usize,
     side: Side,
     pieces: Vec<Piece>,
@@ -50,10 +50,12 @@ pub(super) struct Plan {
 }
 
 // SAFETY: a plan does not follow its pointers; whoever does promises what that takes.
+unsafe impl Send for Plan {}
+// SAFETY: as above.
 unsafe impl Sync for Plan {}
 
 impl Plan {
-    pub(super) fn new(itemsize: usize, side: Side) -> Self {
+    pub(crate) fn new(itemsize: usize, side: Side) -> Self {
         Self { itemsize, side, pieces: Vec::new(), loops: Vec::new() }
     }
 
@@ -95,7 +97,7 @@ impl Plan {
     }
 
     /// Adds a copy of all elements. Both views have the same shape.
-    pub(super) fn push(&mut self, source: &HostView, destination: &HostView) -> Result<()> {
+    pub(crate) fn push(&mut self, source: &HostView, destination: &HostView) -> Result<()> {
         if source.is_empty() {
             return Ok(());
         }

@@ -47,6 +47,11 @@ pub struct HostView {
     strides: [i64; MAX_NDIM],
 }
 
+// SAFETY: a view does not follow its pointer; whoever does promises what that takes.
+unsafe impl Send for HostView {}
+// SAFETY: as above.
+unsafe impl Sync for HostView {}
+
 /// The addresses that a view's bytes lie between, half-open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Extent {
@@ -165,16 +170,58 @@ impl HostView {
         self.strides().iter().map(|stride| stride / self.itemsize as i64).collect()
     }
 
-    /// The part that a shard owns. The shard must lie inside of the view, or be empty.
-    pub(super) fn part(&self, shard: Shard<'_>) -> Self {
+    /// Bytes of all elements.
+    pub fn bytes(&self) -> usize {
+        self.shape().iter().fold(self.itemsize, |bytes, &size| bytes.saturating_mul(size as usize))
+    }
+
+    /// Whether the elements follow each other in row-major order, without a gap.
+    pub fn is_row_major(&self) -> bool {
+        let mut next = self.itemsize as i64;
+        let dims = self.shape().iter().zip(self.strides()).rev();
+        self.is_empty()
+            || dims.filter(|(size, _)| **size > 1).all(|(&size, &stride)| {
+                let follows = stride == next;
+                next = next.saturating_mul(size);
+                follows
+            })
+    }
+
+    /// A view of other memory with the same element type; strides are in bytes. What is described
+    /// was checked when a view of it was made.
+    pub(super) fn elsewhere(&self, first: *mut u8, shape: &[i64], strides: &[i64]) -> Self {
+        let mut view = Self { first, ..*self };
+        view.shape[..self.ndim].copy_from_slice(shape);
+        view.strides[..self.ndim].copy_from_slice(strides);
+        view
+    }
+
+    /// A row-major view of other memory with the same shape and element type.
+    pub(crate) fn packed_at(&self, first: *mut u8) -> Self {
+        let mut packed = Self { first, ..*self };
+        let mut next = self.itemsize as i64;
+        for dim in (0..self.ndim).rev() {
+            packed.strides[dim] = next;
+            next = next.saturating_mul(self.shape[dim].max(1));
+        }
+        packed
+    }
+
+    /// The box of `sizes` elements at `offsets`. It must lie inside of the view, or be empty.
+    pub(crate) fn sub_box(&self, offsets: &[i64], sizes: &[i64]) -> Self {
         let mut part = *self;
-        part.shape[..self.ndim].copy_from_slice(shard.sizes);
+        part.shape[..self.ndim].copy_from_slice(sizes);
         if !part.is_empty() {
-            let steps = shard.offsets.iter().zip(self.strides());
+            let steps = offsets.iter().zip(self.strides());
             let offset: i64 = steps.map(|(offset, stride)| offset * stride).sum();
             part.first = self.first.wrapping_offset(offset as isize);
         }
         part
+    }
+
+    /// The part that a shard owns. The shard must lie inside of the view, or be empty.
+    pub(crate) fn part(&self, shard: Shard<'_>) -> Self {
+        self.sub_box(shard.offsets, shard.sizes)
     }
 
     /// Refuses a view of another shape.

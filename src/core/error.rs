@@ -4,6 +4,7 @@
 //! The C border maps a variant to a status number and copies shard indices, dimension, value and
 //! limit into `shardspec_error`.
 
+use super::placement::Placement;
 use super::region::Region;
 
 /// The result of everything in the core that can be refused.
@@ -283,6 +284,48 @@ pub enum Error {
         /// What is wrong with it.
         error: Box<Error>,
     },
+    /// A shard that lives on no rank, where ranks are asked for.
+    #[error(
+        "shard {shard}: its placement '{placement}' names no rank; pass 'rank:<n>' or \
+         'rank:<n>/<device>'"
+    )]
+    NoRank {
+        /// The shard's index.
+        shard: usize,
+        /// Its placement.
+        placement: Placement,
+    },
+    /// A shard that lives on a rank which the communicator does not have.
+    #[error(
+        "shard {shard}: its placement '{placement}' is outside the communicator of {size} ranks, \
+         counted from 0"
+    )]
+    RankOutside {
+        /// The shard's index.
+        shard: usize,
+        /// Its placement.
+        placement: Placement,
+        /// The rank in it.
+        rank: i64,
+        /// How many ranks there are.
+        size: usize,
+    },
+    /// A rank of a collective passed what can't be used, or something else than the others.
+    #[error("rank {rank}: {message}; nothing was moved on any rank")]
+    Disagreement {
+        /// The rank.
+        rank: usize,
+        /// The status that it returned, or 0 if it did not refuse anything.
+        status: i32,
+        /// What it said, or what it did.
+        message: String,
+    },
+    /// The transport between ranks did not do what it was asked to.
+    #[error("{what}")]
+    TransportFailed {
+        /// What happened, and between which ranks.
+        what: String,
+    },
     /// A function of the user's refused; what it said is passed on as it is.
     #[error("{}", .0.message)]
     Foreign(Box<Foreign>),
@@ -331,4 +374,15 @@ pub(crate) fn try_to_vec<T: Copy>(what: &'static str, slice: &[T]) -> Result<Vec
     let mut vec = try_with_capacity(what, slice.len())?;
     vec.extend_from_slice(slice);
     Ok(vec)
+}
+
+/// As much of a text as `room` bytes hold, whole characters, and "..." behind it if that is not all.
+pub(crate) fn shortened(text: &str, room: usize) -> (&str, &'static str) {
+    const ELLIPSIS: &str = "...";
+    if text.len() <= room {
+        return (text, "");
+    }
+    let end = room.saturating_sub(ELLIPSIS.len());
+    let kept = (0..=end).rev().find_map(|end| text.get(..end)).unwrap_or("");
+    (kept, ELLIPSIS)
 }

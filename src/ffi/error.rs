@@ -69,6 +69,11 @@ pub const SHARDSPEC_NO_ARGUMENTS: i32 = 24;
 pub const SHARDSPEC_NO_SHARDED_TENSOR: i32 = 25;
 /// An op was called with sharded tensors of different communicators.
 pub const SHARDSPEC_COMMUNICATOR_MISMATCH: i32 = 26;
+/// A rank of a collective passed what can't be used, or something else than the others: `got` is the
+/// rank, `limit` the status that it returned, or 0 if it did not refuse anything.
+pub const SHARDSPEC_DISAGREEMENT: i32 = 28;
+/// The transport between ranks did not do what it was asked to.
+pub const SHARDSPEC_TRANSPORT_FAILED: i32 = 29;
 /// A shard that is needed is in another process.
 pub const SHARDSPEC_NOT_LOCAL: i32 = 30;
 /// Memory that would have to be written is read-only.
@@ -103,6 +108,8 @@ const NAMES: &[(shardspec_status, &str)] = &[
     (SHARDSPEC_NO_ARGUMENTS, "NO_ARGUMENTS"),
     (SHARDSPEC_NO_SHARDED_TENSOR, "NO_SHARDED_TENSOR"),
     (SHARDSPEC_COMMUNICATOR_MISMATCH, "COMMUNICATOR_MISMATCH"),
+    (SHARDSPEC_DISAGREEMENT, "DISAGREEMENT"),
+    (SHARDSPEC_TRANSPORT_FAILED, "TRANSPORT_FAILED"),
     (SHARDSPEC_NOT_LOCAL, "NOT_LOCAL"),
     (SHARDSPEC_READ_ONLY, "READ_ONLY"),
 ];

@@ -19,6 +19,8 @@ pub(crate) mod border;
 pub mod builder;
 pub mod callback;
 pub mod chunk;
+pub mod collective;
+pub mod comm;
 pub mod custom_placement;
 pub mod custom_spec;
 pub mod dlpack;

@@ -300,7 +300,7 @@ pub unsafe extern "C" fn shardspec_metadata_scatter(
         copy::check_shard_count(&metadata, shard_count)?;
         let shards = slice("shards", shards, shard_count)?;
         let options = options_argument(options)?;
-        copy::scatter(&metadata, &full, |index| shard_view(shards, index), &options)
+        copy::scatter(&metadata, &full, |index| shard_view(shards, index, index), &options)
     })
 }
 
@@ -322,15 +322,15 @@ pub unsafe extern "C" fn shardspec_metadata_gather(
         copy::check_shard_count(&metadata, shard_count)?;
         let shards = slice("shards", shards, shard_count)?;
         let options = options_argument(options)?;
-        copy::gather(&metadata, |index| shard_view(shards, index), &full, &options)
+        copy::gather(&metadata, |index| shard_view(shards, index, index), &full, &options)
     })
 }
 
-/// The view of shard `index`, of an array with a view for each shard.
+/// The view of shard `index` of the metadata, which is at `place` of an array.
 pub(crate) unsafe fn shard_view(
-    shards: &[shardspec_tensor_view], index: usize,
+    shards: &[shardspec_tensor_view], place: usize, index: usize,
 ) -> Outcome<HostView> {
-    let view = shards.get(index).ok_or(Refusal::NullArgument("shards"))?;
+    let view = shards.get(place).ok_or(Refusal::NullArgument("shards"))?;
     let in_shard = |refusal| Refusal::InShard { index, refusal: Box::new(refusal) };
     host_view("its view", view).map_err(in_shard)
 }

@@ -12,6 +12,8 @@
 pub mod families;
 pub mod naive;
 pub mod plans;
+pub mod ranks;
+pub mod tensor;
 
 use shardspec::core::{Placement, Placements, Shards};
 

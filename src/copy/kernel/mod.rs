@@ -29,7 +29,7 @@ const PARTS_PER_THREAD: usize = 8;
 ///
 /// Every source byte of the plan may be read and every destination byte written, no destination
 /// overlaps another or a source, and nobody else uses any of them meanwhile.
-pub(super) unsafe fn run(plan: &Plan, options: &CopyOptions) {
+pub(crate) unsafe fn run(plan: &Plan, options: &CopyOptions) {
     let machine = Machine::get();
     let tasks = Tasks::new(plan);
     let stream = match options.stores {

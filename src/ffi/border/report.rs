@@ -2,7 +2,9 @@
 
 use std::any::Any;
 
+use crate::comm::Reason;
 use crate::core::Error;
+use crate::core::error::{Foreign, shortened};
 use crate::ffi::border::guard::Refusal;
 use crate::ffi::error::*;
 
@@ -89,27 +91,33 @@ impl Report {
 
 /// Copies as much of a message as fits, ending on a whole character.
 fn write_message(buffer: &mut [u8], message: &str) {
-    const ELLIPSIS: &str = "...";
-    let room = buffer.len().saturating_sub(1);
-    let (kept, tail) = if message.len() <= room {
-        (message, "")
-    } else {
-        (message.floor_char_boundary_at(room.saturating_sub(ELLIPSIS.len())), ELLIPSIS)
-    };
+    let (kept, tail) = shortened(message, buffer.len().saturating_sub(1));
     let bytes = kept.bytes().chain(tail.bytes()).chain([0]);
     for (place, byte) in buffer.iter_mut().zip(bytes) {
         *place = byte;
     }
 }
 
-/// `str::floor_char_boundary` gives an index; this gives the text.
-trait FloorCharBoundary {
-    fn floor_char_boundary_at(&self, end: usize) -> &str;
+/// What other ranks are told is what the caller is told.
+impl Reason for Refusal {
+    fn told(&self) -> Foreign {
+        let (status, numbers, message) = describe(self);
+        let number = |value: Option<usize>| value.map_or(-1, |value| value as i64);
+        Foreign {
+            status,
+            first_shard: number(numbers.first),
+            second_shard: number(numbers.second),
+            dim: numbers.dim.map_or(-1, |dim| dim as i32),
+            got: numbers.got,
+            limit: numbers.limit,
+            message,
+        }
+    }
 }
 
-impl FloorCharBoundary for str {
-    fn floor_char_boundary_at(&self, end: usize) -> &str {
-        (0..=end).rev().find_map(|end| self.get(..end)).unwrap_or("")
+impl Reason for Error {
+    fn told(&self) -> Foreign {
+        Refusal::Core(self.clone()).told()
     }
 }
 
@@ -213,6 +221,18 @@ fn describe_core(error: &Error) -> (shardspec_status, Numbers) {
         }
         Error::OutOfMemory { .. } => (SHARDSPEC_OUT_OF_MEMORY, none),
         Error::InSpec { ref error, .. } => describe_core(error),
+        Error::NoRank { shard, .. } => {
+            (SHARDSPEC_INVALID_PLACEMENT, Numbers { first: Some(shard), ..none })
+        }
+        Error::RankOutside { shard, rank, size, .. } => {
+            let numbers = Numbers { first: Some(shard), got: rank, limit: size as i64, ..none };
+            (SHARDSPEC_INVALID_PLACEMENT, numbers)
+        }
+        Error::Disagreement { rank, status, .. } => {
+            let numbers = Numbers { got: rank as i64, limit: status.into(), ..none };
+            (SHARDSPEC_DISAGREEMENT, numbers)
+        }
+        Error::TransportFailed { .. } => (SHARDSPEC_TRANSPORT_FAILED, none),
         Error::Foreign(ref said) => {
             let numbers = Numbers {
                 first: usize::try_from(said.first_shard).ok(),

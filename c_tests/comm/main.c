@@ -1,0 +1,51 @@
+/* Communicators and collectives: every test on 1, 2, 3, 4 and 7 ranks that are threads; with
+ * SHARDSPEC_TESTS_MPI on as many ranks as there are processes. */
+#define _POSIX_C_SOURCE 200809L
+#include "ranks.h"
+
+#include <unistd.h>
+
+#ifdef SHARDSPEC_TESTS_MPI
+#include <mpi.h>
+#endif
+
+_Static_assert(sizeof(shardspec_message) == 24, "");
+_Static_assert(offsetof(shardspec_message, pointer) == 8, "");
+_Static_assert(offsetof(shardspec_message, bytes) == 16, "");
+_Static_assert(sizeof(shardspec_comm_vtable) == 24, "");
+_Static_assert(offsetof(shardspec_comm_vtable, destroy) == 8, "");
+_Static_assert(offsetof(shardspec_comm_vtable, exchange) == 16, "");
+_Static_assert(sizeof(shardspec_comm_options) == 24, "");
+
+static void run_all(int64_t size) {
+#define RUN(test) run_on_ranks(#test, size, test)
+  RUN(exchanges_move_what_was_asked);
+  RUN(ragged_and_empty_shards_arrive);
+  RUN(several_shards_of_a_rank_arrive);
+  RUN(custom_specs_are_cut_across_ranks);
+  RUN(any_layout_is_sent_and_received);
+  RUN(a_small_memory_limit_changes_nothing_but_the_rounds);
+  RUN(any_layout_becomes_any_other);
+  RUN(shards_that_only_change_places_arrive);
+  RUN(layouts_that_can_not_be_resharded_are_told_on_all);
+  RUN(wrong_arguments_of_one_rank_are_told_on_all);
+  RUN(other_calls_than_the_others_are_told_on_all);
+  RUN(placements_without_a_rank_are_refused_with_their_text);
+  RUN(a_failing_transport_is_a_status_and_no_more);
+}
+
+int main(int argc, char **argv) {
+  alarm(120); /* a rank that waits for ever fails instead of hanging */
+#ifdef SHARDSPEC_TESTS_MPI
+  int size;
+  MPI_Init(&argc, &argv);
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  run_all(size);
+  MPI_Finalize();
+#else
+  static const int64_t sizes[] = {1, 2, 3, 4, 7};
+  (void)argc, (void)argv;
+  for (size_t i = 0; i < COUNT(sizes); i++) run_all(sizes[i]);
+#endif
+  return 0;
+}

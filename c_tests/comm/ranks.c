@@ -1,0 +1,109 @@
+/* Ranks as threads or as processes, a transport that fails, and a clock. */
+#define _POSIX_C_SOURCE 200809L
+#ifdef SHARDSPEC_TESTS_MPI
+#include <shardspec_mpi.h>
+#endif
+
+#include "ranks.h"
+
+#include <pthread.h>
+#include <time.h>
+
+double seconds(void) {
+  struct timespec now;
+  CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+int64_t rank_of(const shardspec_comm *comm) {
+  int64_t rank = -1;
+  CHECK(shardspec_comm_rank(comm, &rank, NULL) == SHARDSPEC_OK);
+  return rank;
+}
+
+int64_t size_of(const shardspec_comm *comm) {
+  int64_t size = -1;
+  CHECK(shardspec_comm_size(comm, &size, NULL) == SHARDSPEC_OK);
+  return size;
+}
+
+void wait_for_all(shardspec_comm *comm) {
+  int64_t rank = rank_of(comm), size = size_of(comm);
+  for (int64_t step = 1; step < size; step *= 2) {
+    char sent = 1, got = 0;
+    shardspec_message send = {(rank + step) % size, &sent, 1};
+    shardspec_message receive = {(rank + size - step) % size, &got, 1};
+    CHECK(shardspec_comm_exchange(comm, &send, 1, &receive, 1, NULL) == SHARDSPEC_OK);
+    CHECK(got == 1);
+  }
+}
+
+typedef struct one_rank {
+  rank_test *test;
+  shardspec_comm *comm;
+} one_rank;
+
+static void *run_one(void *argument) {
+  const one_rank *one = argument;
+  shardspec_error error = SHARDSPEC_ERROR_INIT, *rank_err = &error;
+  one->test(one->comm, rank_err);
+  CHECK_OK(shardspec_comm_free(one->comm, &err));
+  return NULL;
+}
+
+#ifdef SHARDSPEC_TESTS_MPI
+void run_on_ranks(const char *name, int64_t size, rank_test *test) {
+  shardspec_error error = SHARDSPEC_ERROR_INIT, *rank_err = &error;
+  one_rank one = {test, NULL};
+  CHECK_OK(shardspec_mpi_comm_new(MPI_COMM_WORLD, &one.comm, &err));
+  CHECK_EQUAL(size_of(one.comm), size);
+  if (rank_of(one.comm) == 0) printf("%d processes: %s\n", (int)size, name), fflush(stdout);
+  run_one(&one);
+}
+#else
+void run_on_ranks(const char *name, int64_t size, rank_test *test) {
+  shardspec_error error = SHARDSPEC_ERROR_INIT, *rank_err = &error;
+  shardspec_comm *comms[64];
+  one_rank ones[64];
+  pthread_t threads[64];
+  CHECK(size <= 64);
+  printf("%d threads: %s\n", (int)size, name);
+  CHECK_OK(shardspec_comm_new_local((size_t)size, comms, &err));
+  for (int64_t rank = 0; rank < size; rank++) {
+    ones[rank].test = test;
+    ones[rank].comm = comms[rank];
+    CHECK(pthread_create(&threads[rank], NULL, run_one, &ones[rank]) == 0);
+  }
+  for (int64_t rank = 0; rank < size; rank++) CHECK(pthread_join(threads[rank], NULL) == 0);
+}
+#endif
+
+typedef struct wire {
+  shardspec_comm *inner;
+  int countdown;
+} wire;
+
+static shardspec_status exchange(void *ctx, const shardspec_message *sends, size_t n_sends,
+                                 const shardspec_message *recvs, size_t n_recvs,
+                                 shardspec_error *rank_err) {
+  wire *w = ctx;
+  if (w->countdown >= 0 && w->countdown-- == 0) {
+    err.got = 77;
+    strcpy(err.message, "the cable is cut");
+    return 1234;
+  }
+  return shardspec_comm_exchange(w->inner, sends, n_sends, recvs, n_recvs, rank_err);
+}
+
+shardspec_comm *failing(shardspec_comm *inner, int **countdown) {
+  shardspec_error error = SHARDSPEC_ERROR_INIT, *rank_err = &error;
+  shardspec_comm_vtable vtable = {sizeof vtable, free, exchange};
+  shardspec_comm *comm = NULL;
+  wire *w = malloc(sizeof *w);
+  CHECK(w != NULL);
+  w->inner = inner;
+  w->countdown = -1;
+  *countdown = &w->countdown;
+  CHECK_OK(shardspec_comm_new(&vtable, w, rank_of(inner), size_of(inner), &comm, &err));
+  return comm;
+}

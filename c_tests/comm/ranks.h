@@ -1,0 +1,78 @@
+/* What the tests across ranks share. They are one program, compiled twice: with its ranks as threads
+ * of one process, and with SHARDSPEC_TESTS_MPI with a process for each rank. */
+#ifndef SHARDSPEC_TESTS_RANKS_H
+#define SHARDSPEC_TESTS_RANKS_H
+
+#include "../check.h"
+
+/* What one rank does. `err` is its own. */
+typedef void rank_test(shardspec_comm *comm, shardspec_error *rank_err);
+
+/* Runs a test on each of `size` ranks, and returns when all have done. With MPI, `size` must be the
+ * number of processes. */
+void run_on_ranks(const char *name, int64_t size, rank_test *test);
+
+/* Which of how many ranks a communicator is for. */
+int64_t rank_of(const shardspec_comm *comm);
+int64_t size_of(const shardspec_comm *comm);
+/* Returns when all ranks have called it. */
+void wait_for_all(shardspec_comm *comm);
+/* Seconds of a clock that goes evenly. */
+double seconds(void);
+/* A communicator over `inner` that fails at its n-th exchange from now on, counted from 0, with
+ * status 1234 and the message "the cable is cut"; -1: never. Freed like any other, before `inner`. */
+shardspec_comm *failing(shardspec_comm *inner, int **countdown);
+
+/* A tensor of int32 that are numbered in row-major order, as one rank sees it. */
+typedef struct cut {
+  shardspec_metadata *metadata;
+  int64_t sizes[2];
+  /* The whole tensor, filled, in memory of this rank's. */
+  int32_t *full;
+  shardspec_tensor_view full_view;
+  /* The shards of this rank. */
+  size_t count;
+  size_t *indices;
+  int64_t *shapes;
+  shardspec_tensor_view *shards;
+} cut;
+
+/* Chunks of dimension `dim` for the ranks `owners`. */
+void cut_in_chunks(cut *c, const shardspec_comm *comm, int64_t rows, int64_t columns, int64_t dim,
+                   const int64_t *owners, size_t owner_count);
+/* Boxes as rows of first row, first column, rows, columns and owner. */
+void cut_in_boxes(cut *c, const shardspec_comm *comm, int64_t rows, int64_t columns,
+                  const int64_t (*boxes)[5], size_t box_count);
+/* By a spec, which is freed. */
+void cut_by(cut *c, const shardspec_comm *comm, shardspec_spec *spec, int64_t rows,
+            int64_t columns);
+/* Puts the pattern of untouched memory into all of this rank's shards. */
+void clear_shards(cut *c);
+/* Puts the numbers into them that belong there. */
+void fill_shards(cut *c);
+/* Every element of this rank's shards, or of a whole tensor, is its number; or nothing was written. */
+void check_shards(const cut *c);
+void check_shards_untouched(const cut *c);
+void check_full(const cut *c, const int32_t *full);
+void check_untouched(const int32_t *data, int64_t count);
+void free_cut(cut *c);
+
+/* CHECK_... of check.h use `err`: that of the rank. */
+#define err (*rank_err)
+
+/* The tests. */
+extern rank_test exchanges_move_what_was_asked;
+extern rank_test ragged_and_empty_shards_arrive;
+extern rank_test several_shards_of_a_rank_arrive;
+extern rank_test custom_specs_are_cut_across_ranks;
+extern rank_test any_layout_is_sent_and_received;
+extern rank_test a_small_memory_limit_changes_nothing_but_the_rounds;
+extern rank_test any_layout_becomes_any_other;
+extern rank_test shards_that_only_change_places_arrive;
+extern rank_test layouts_that_can_not_be_resharded_are_told_on_all;
+extern rank_test wrong_arguments_of_one_rank_are_told_on_all;
+extern rank_test other_calls_than_the_others_are_told_on_all;
+extern rank_test placements_without_a_rank_are_refused_with_their_text;
+extern rank_test a_failing_transport_is_a_status_and_no_more;
+
+#endif

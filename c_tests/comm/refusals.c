@@ -1,0 +1,196 @@
+/* Ranks that disagree all learn of it, at once and before anything was written, and go on. */
+#include "ranks.h"
+
+/* A rank's own wrong call, in the place of sharding `c` from rank 0. */
+typedef shardspec_status wrong_call(shardspec_comm *comm, cut *c, shardspec_error *rank_err);
+
+static shardspec_status right_call(shardspec_comm *comm, cut *c, shardspec_error *rank_err) {
+  return shardspec_comm_shard(comm, c->metadata, 0, &c->full_view, c->shards, c->count, NULL, &err);
+}
+
+static void cut_by_rows(cut *c, const shardspec_comm *comm, int64_t rows) {
+  int64_t owners[64], size = size_of(comm);
+  for (int64_t i = 0; i < size; i++) owners[i] = i;
+  cut_in_chunks(c, comm, rows, 3, 0, owners, (size_t)size);
+}
+
+/* Rank `culprit` calls wrongly: it returns `status`, the others `others_status` with `said`. */
+static void check_all_are_told(shardspec_comm *comm, int64_t culprit, wrong_call *wrong,
+                               shardspec_status status, shardspec_status others_status,
+                               const char *said, shardspec_error *rank_err) {
+  int64_t rank = rank_of(comm);
+  cut c;
+  cut_by_rows(&c, comm, 2 * size_of(comm));
+  wait_for_all(comm);
+  double start = seconds();
+  if (rank == culprit) {
+    CHECK_STATUS(wrong(comm, &c, &err), status);
+  } else {
+    CHECK_STATUS(right_call(comm, &c, &err), others_status);
+    CHECK_EQUAL(err.got, culprit);
+    CHECK_EQUAL(err.limit, status == SHARDSPEC_DISAGREEMENT ? 0 : status);
+  }
+  CHECK(seconds() - start < 1);
+  CHECK_MESSAGE(said);
+  check_shards_untouched(&c);
+  /* Every rank is as good as before. */
+  CHECK_OK(right_call(comm, &c, &err));
+  check_shards(&c);
+  free_cut(&c);
+}
+
+static shardspec_status with_a_wrong_shape(shardspec_comm *comm, cut *c, shardspec_error *rank_err) {
+  int64_t shape[] = {2, 4};
+  c->shards[0].shape = shape;
+  shardspec_status status = right_call(comm, c, rank_err);
+  c->shards[0].shape = c->shapes;
+  return status;
+}
+
+static shardspec_status with_a_wrong_type(shardspec_comm *comm, cut *c, shardspec_error *rank_err) {
+  static const shardspec_dtype float64 = {SHARDSPEC_DTYPE_FLOAT, 64, 1};
+  double data[6] = {0};
+  shardspec_tensor_view shard = view_of(data, float64, c->shapes, 2);
+  return shardspec_comm_shard(comm, c->metadata, 0, &c->full_view, &shard, 1, NULL, &err);
+}
+
+static shardspec_status without_metadata(shardspec_comm *comm, cut *c, shardspec_error *rank_err) {
+  return shardspec_comm_shard(comm, NULL, 0, &c->full_view, c->shards, c->count, NULL, &err);
+}
+
+static shardspec_status without_shards(shardspec_comm *comm, cut *c, shardspec_error *rank_err) {
+  return shardspec_comm_shard(comm, c->metadata, 0, &c->full_view, NULL, 0, NULL, &err);
+}
+
+static shardspec_status without_memory(shardspec_comm *comm, cut *c, shardspec_error *rank_err) {
+  shardspec_tensor_view shard = c->shards[0];
+  shard.data = NULL;
+  return shardspec_comm_shard(comm, c->metadata, 0, &c->full_view, &shard, 1, NULL, &err);
+}
+
+static shardspec_status with_unknown_options(shardspec_comm *comm, cut *c,
+                                             shardspec_error *rank_err) {
+  shardspec_comm_options options = {3, 0, NULL};
+  return shardspec_comm_shard(comm, c->metadata, 0, &c->full_view, c->shards, c->count, &options,
+                              &err);
+}
+
+void wrong_arguments_of_one_rank_are_told_on_all(shardspec_comm *comm, shardspec_error *rank_err) {
+#define TOLD(wrong, status, said)                                                                  \
+  check_all_are_told(comm, culprit, wrong, SHARDSPEC_##status, SHARDSPEC_DISAGREEMENT, said, rank_err)
+  for (int64_t culprit = 0; culprit < size_of(comm); culprit++) {
+    TOLD(with_a_wrong_shape, SHAPE_MISMATCH, "size 4 in dimension 1, expected 3");
+    TOLD(without_metadata, NULL_ARGUMENT, "metadata: is NULL");
+    TOLD(without_shards, INVALID_ARGUMENT, "0 views for the 1 shards of this rank");
+    TOLD(without_memory, NULL_ARGUMENT, "its data is NULL");
+    TOLD(with_unknown_options, INVALID_ARGUMENT, "options: its struct_size is 3");
+  }
+  /* The other ranks hold int32: on rank 0 the tensor already does. */
+  if (size_of(comm) > 1)
+    check_all_are_told(comm, 1, with_a_wrong_type, SHARDSPEC_DISAGREEMENT, SHARDSPEC_DISAGREEMENT,
+                       "float64", rank_err);
+}
+
+static shardspec_status from_the_last_rank(shardspec_comm *comm, cut *c, shardspec_error *rank_err) {
+  return shardspec_comm_shard(comm, c->metadata, size_of(comm) - 1, &c->full_view, c->shards, c->count,
+                              NULL, &err);
+}
+
+static shardspec_status gather(shardspec_comm *comm, cut *c, shardspec_error *rank_err) {
+  int32_t *back = malloc((size_t)(c->sizes[0] * c->sizes[1]) * sizeof *back);
+  shardspec_tensor_view view = c->full_view;
+  view.data = back;
+  shardspec_status status = shardspec_comm_gather(comm, c->metadata, SHARDSPEC_ALL_RANKS, c->shards,
+                                                  c->count, &view, NULL, &err);
+  free(back);
+  return status;
+}
+
+static shardspec_status another_tensor(shardspec_comm *comm, cut *c, shardspec_error *rank_err) {
+  cut other;
+  (void)c;
+  cut_by_rows(&other, comm, 3 * size_of(comm));
+  shardspec_status status = right_call(comm, &other, rank_err);
+  check_shards_untouched(&other);
+  free_cut(&other);
+  return status;
+}
+
+static shardspec_status another_cut(shardspec_comm *comm, cut *c, shardspec_error *rank_err) {
+  /* The same sizes, and the same shard on this rank, but all others trade places. */
+  int64_t owners[64], size = size_of(comm), own = rank_of(comm);
+  cut other;
+  for (int64_t i = 0; i < size; i++) owners[i] = (2 * own + size - i) % size;
+  cut_in_chunks(&other, comm, c->sizes[0], c->sizes[1], 0, owners, (size_t)size);
+  shardspec_status status = right_call(comm, &other, rank_err);
+  check_shards_untouched(&other);
+  free_cut(&other);
+  return status;
+}
+
+void other_calls_than_the_others_are_told_on_all(shardspec_comm *comm, shardspec_error *rank_err) {
+  int64_t last = size_of(comm) - 1;
+#define DISAGREES(culprit, wrong, said)                                                            \
+  check_all_are_told(comm, culprit, wrong, SHARDSPEC_DISAGREEMENT, SHARDSPEC_DISAGREEMENT, said,   \
+                     rank_err)
+  if (last == 0) return;
+  DISAGREES(last, from_the_last_rank, "src_rank 0");
+  DISAGREES(1, gather, "it called gather(");
+  DISAGREES(1, another_tensor, "3]");
+  if (last > 1) DISAGREES(2, another_cut, "of other shards or properties");
+}
+
+void placements_without_a_rank_are_refused_with_their_text(shardspec_comm *comm,
+                                                           shardspec_error *rank_err) {
+  static const char *const texts[] = {"trainer0/cuda:1", "cpu", "rank:64/cpu"};
+  float data[12] = {0};
+  int64_t sizes[] = {4, 3};
+  shardspec_tensor_view full = view_of(data, FLOAT32, sizes, 2);
+  for (size_t i = 0; i < COUNT(texts); i++) {
+    const char *placements[] = {"rank:0", texts[i]};
+    shardspec_spec *spec;
+    shardspec_metadata *metadata;
+    CHECK_OK(shardspec_spec_new_chunk(0, placements, 2, &spec, &err));
+    CHECK_OK(shardspec_spec_build_metadata(spec, sizes, 2, NULL, &metadata, &err));
+    for (int64_t root = 0; root < size_of(comm); root++) {
+      CHECK_STATUS(shardspec_comm_shard(comm, metadata, root, &full, NULL, 0, NULL, &err),
+                   SHARDSPEC_INVALID_PLACEMENT);
+      CHECK_MESSAGE(texts[i]);
+      CHECK_EQUAL(err.first_shard, 1);
+      CHECK_STATUS(shardspec_comm_gather(comm, metadata, root, NULL, 0, &full, NULL, &err),
+                   SHARDSPEC_INVALID_PLACEMENT);
+      CHECK_MESSAGE(texts[i]);
+    }
+    CHECK_STATUS(shardspec_comm_shard(comm, metadata, size_of(comm), &full, NULL, 0, NULL, &err),
+                 SHARDSPEC_INDEX_OUT_OF_RANGE);
+    CHECK_STATUS(shardspec_comm_gather(comm, metadata, -2, NULL, 0, &full, NULL, &err),
+                 SHARDSPEC_INVALID_ARGUMENT);
+    CHECK_OK(shardspec_metadata_free(metadata, &err));
+    CHECK_OK(shardspec_spec_free(spec, &err));
+  }
+}
+
+void a_failing_transport_is_a_status_and_no_more(shardspec_comm *comm, shardspec_error *rank_err) {
+  int *countdown, rounds = 0;
+  shardspec_comm *wire = failing(comm, &countdown);
+  cut c;
+  cut_by_rows(&c, comm, 2 * size_of(comm));
+  while (1 << rounds < size_of(comm)) rounds++;
+  /* At every exchange of the agreement, and at the first one that moves data. With one rank there is
+   * none. */
+  for (int fails = 0; fails <= rounds && rounds > 0; fails++) {
+    *countdown = fails;
+    CHECK_STATUS(right_call(wire, &c, &err), 1234);
+    CHECK_TEXT(err.message, "the cable is cut");
+    CHECK_EQUAL(err.got, 77);
+    if (rank_of(comm) > 0) check_shards_untouched(&c);
+    clear_shards(&c);
+    *countdown = -1;
+    CHECK_OK(right_call(wire, &c, &err));
+    check_shards(&c);
+    clear_shards(&c);
+  }
+  CHECK_OK(right_call(wire, &c, &err));
+  CHECK_OK(shardspec_comm_free(wire, &err));
+  free_cut(&c);
+}

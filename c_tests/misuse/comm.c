@@ -1,0 +1,130 @@
+/* Communicators, and collectives of a single rank. */
+#include "misuse.h"
+
+static int destroyed;
+static void destroy(void *ctx) { (void)ctx, destroyed++; }
+
+static shardspec_status exchange(void *ctx, const shardspec_message *sends, size_t n_sends,
+                                 const shardspec_message *recvs, size_t n_recvs,
+                                 shardspec_error *error) {
+  (void)ctx, (void)sends, (void)n_sends, (void)recvs, (void)n_recvs, (void)error;
+  return SHARDSPEC_USER_STATUS;
+}
+
+static void misuse_construction(shardspec_comm *right) {
+  shardspec_comm_vtable table = {sizeof table, destroy, exchange}, small = table, silent = table;
+  small.struct_size = 4;
+  silent.exchange = NULL;
+  MISUSE(NULL_ARGUMENT, "NULL vtable", shardspec_comm_new, NULL, NULL, 0, 1, &out.comm);
+  MISUSE(INVALID_ARGUMENT, "vtable of 4 bytes", shardspec_comm_new, &small, NULL, 0, 1, &out.comm);
+  MISUSE(INVALID_ARGUMENT, "NULL exchange", shardspec_comm_new, &silent, NULL, 0, 1, &out.comm);
+  MISUSE(INVALID_ARGUMENT, "size 0", shardspec_comm_new, &table, NULL, 0, 0, &out.comm);
+  MISUSE(INVALID_ARGUMENT, "size INT64_MIN", shardspec_comm_new, &table, NULL, 0, INT64_MIN, &out.comm);
+  MISUSE(INVALID_ARGUMENT, "rank -1", shardspec_comm_new, &table, NULL, -1, 4, &out.comm);
+  MISUSE(INDEX_OUT_OF_RANGE, "rank 4 of 4", shardspec_comm_new, &table, NULL, 4, 4, &out.comm);
+  destroyed = 0;
+  WRONG_OUT(shardspec_comm *, shardspec_comm_new, &table, NULL, 0, 1, P);
+  WRONG_ERROR(shardspec_comm_new, &table, NULL, 0, 1, &out.comm);
+  CHECK_EQUAL(destroyed, 4);
+
+  MISUSE(INVALID_ARGUMENT, "size 0", shardspec_comm_new_local, 0, &out.comm);
+  MISUSE(INVALID_ARGUMENT, "size SIZE_MAX", shardspec_comm_new_local, SIZE_MAX, &out.comm);
+  WRONG_OUT(shardspec_comm *, shardspec_comm_new_local, 1, P);
+  WRONG_ERROR(shardspec_comm_new_local, 1, &out.comm);
+
+  WRONG_HANDLE(shardspec_comm, OK, shardspec_comm_free, H);
+  WRONG_ERROR(shardspec_comm_free, right);
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_rank, H, &out.i64);
+  WRONG_OUT(int64_t, shardspec_comm_rank, right, P);
+  WRONG_ERROR(shardspec_comm_rank, right, &out.i64);
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_size, H, &out.i64);
+  WRONG_OUT(int64_t, shardspec_comm_size, right, P);
+  WRONG_ERROR(shardspec_comm_size, right, &out.i64);
+}
+
+static void misuse_exchange(shardspec_comm *right) {
+  shardspec_message null = {0, NULL, 1}, huge = {0, out.text, SIZE_MAX}, minus = {-1, out.text, 1},
+                    past = {1, out.text, 1}, own = {0, out.text, 1};
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_exchange, H, &own, 1, &own, 1);
+  MISUSE(NULL_ARGUMENT, "NULL sends", shardspec_comm_exchange, right, NULL, 1, NULL, 0);
+  MISUSE(NULL_ARGUMENT, "NULL recvs", shardspec_comm_exchange, right, NULL, 0, NULL, 1);
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX sends", shardspec_comm_exchange, right, &own, SIZE_MAX, NULL, 0);
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX recvs", shardspec_comm_exchange, right, NULL, 0, &own, SIZE_MAX);
+  MISUSE(NULL_ARGUMENT, "NULL message", shardspec_comm_exchange, right, &null, 1, &null, 1);
+  MISUSE(INVALID_ARGUMENT, "message of SIZE_MAX", shardspec_comm_exchange, right, &huge, 1, &huge, 1);
+  MISUSE(INVALID_ARGUMENT, "peer -1", shardspec_comm_exchange, right, &minus, 1, NULL, 0);
+  MISUSE(INDEX_OUT_OF_RANGE, "peer 1 of 1", shardspec_comm_exchange, right, NULL, 0, &past, 1);
+  MISUSE(INVALID_ARGUMENT, "sent and not received", shardspec_comm_exchange, right, &own, 1, NULL, 0);
+  WRONG_ERROR(shardspec_comm_exchange, right, &own, 1, &own, 1);
+}
+
+static void misuse_collectives(shardspec_comm *right, shardspec_metadata *single) {
+  shardspec_copy_options small_copy = {4, 0, 0};
+  shardspec_comm_options small = {8, 0, NULL}, with_small = {sizeof with_small, 0, &small_copy};
+  shardspec_tensor_view odd = full;
+  odd.shape = shards[0].shape;
+#define COMM_SHARD(source, view, buffers, count, options) right, single, source, view, buffers, count, options
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_shard, H, single, 0, &full, &out.view, 1, NULL);
+  MISUSE(INVALID_HANDLE, "spec as metadata", shardspec_comm_shard, right, (shardspec_metadata *)chunk, 0, &full, &full, 1, NULL);
+  MISUSE(NULL_ARGUMENT, "NULL metadata", shardspec_comm_shard, right, NULL, 0, &full, &full, 1, NULL);
+  MISUSE(INVALID_ARGUMENT, "src_rank -1", shardspec_comm_shard, COMM_SHARD(-1, &full, &full, 1, NULL));
+  MISUSE(INDEX_OUT_OF_RANGE, "src_rank 1 of 1", shardspec_comm_shard, COMM_SHARD(1, &full, &full, 1, NULL));
+  MISUSE(NULL_ARGUMENT, "NULL full", shardspec_comm_shard, COMM_SHARD(0, NULL, &full, 1, NULL));
+  MISUSE(NULL_ARGUMENT, "NULL shards", shardspec_comm_shard, COMM_SHARD(0, &full, NULL, 1, NULL));
+  MISUSE(INVALID_ARGUMENT, "no shards", shardspec_comm_shard, COMM_SHARD(0, &full, NULL, 0, NULL));
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX shards", shardspec_comm_shard, COMM_SHARD(0, &full, &full, SIZE_MAX, NULL));
+  MISUSE(SHAPE_MISMATCH, "another shape", shardspec_comm_shard, COMM_SHARD(0, &odd, &full, 1, NULL));
+  MISUSE(ALIASED, "onto itself", shardspec_comm_shard, COMM_SHARD(0, &full, &full, 1, NULL));
+  MISUSE(INVALID_ARGUMENT, "options of 8 bytes", shardspec_comm_shard, COMM_SHARD(0, &full, &full, 1, &small));
+  MISUSE(INVALID_ARGUMENT, "copy options of 4 bytes", shardspec_comm_shard, COMM_SHARD(0, &full, &full, 1, &with_small));
+  MISUSE(INVALID_PLACEMENT, "rank:1 of 1", shardspec_comm_shard, right, metadata, 0, &full, shards, 1, NULL);
+  WRONG_ERROR(shardspec_comm_shard, COMM_SHARD(0, &full, &full, 1, NULL));
+
+#define COMM_GATHER(target, buffers, count, view, options) right, single, target, buffers, count, view, options
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_gather, H, single, 0, &full, 1, &full, NULL);
+  MISUSE(NULL_ARGUMENT, "NULL metadata", shardspec_comm_gather, right, NULL, 0, &full, 1, &full, NULL);
+  MISUSE(INVALID_ARGUMENT, "dst_rank -2", shardspec_comm_gather, COMM_GATHER(-2, &full, 1, &full, NULL));
+  MISUSE(INDEX_OUT_OF_RANGE, "dst_rank 1 of 1", shardspec_comm_gather, COMM_GATHER(1, &full, 1, &full, NULL));
+  MISUSE(NULL_ARGUMENT, "NULL full", shardspec_comm_gather, COMM_GATHER(SHARDSPEC_ALL_RANKS, &full, 1, NULL, NULL));
+  MISUSE(NULL_ARGUMENT, "NULL shards", shardspec_comm_gather, COMM_GATHER(0, NULL, 1, &full, NULL));
+  MISUSE(INVALID_ARGUMENT, "two shards of one", shardspec_comm_gather, COMM_GATHER(0, shards, 2, &full, NULL));
+  MISUSE(ALIASED, "onto itself", shardspec_comm_gather, COMM_GATHER(0, &full, 1, &full, NULL));
+  MISUSE(INVALID_ARGUMENT, "options of 8 bytes", shardspec_comm_gather, COMM_GATHER(0, &full, 1, &full, &small));
+  WRONG_ERROR(shardspec_comm_gather, COMM_GATHER(0, &full, 1, &full, NULL));
+}
+
+static void misuse_reshard(shardspec_comm *right, shardspec_metadata *single) {
+  shardspec_comm_options small = {8, 0, NULL};
+#define RESHARD(from, to, options) right, single, from, 1, single, to, 1, options
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_reshard, H, single, &full, 1, single, &full, 1, NULL);
+  MISUSE(NULL_ARGUMENT, "NULL from", shardspec_comm_reshard, right, NULL, &full, 1, single, &full, 1, NULL);
+  MISUSE(NULL_ARGUMENT, "NULL to", shardspec_comm_reshard, right, single, &full, 1, NULL, &full, 1, NULL);
+  MISUSE(INVALID_HANDLE, "spec as to", shardspec_comm_reshard, right, single, &full, 1, (shardspec_metadata *)chunk, &full, 1, NULL);
+  MISUSE(NULL_ARGUMENT, "NULL from_shards", shardspec_comm_reshard, RESHARD(NULL, &full, NULL));
+  MISUSE(NULL_ARGUMENT, "NULL to_shards", shardspec_comm_reshard, RESHARD(&full, NULL, NULL));
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX from_shards", shardspec_comm_reshard, right, single, &full, SIZE_MAX, single, &full, 1, NULL);
+  MISUSE(INVALID_ARGUMENT, "no to_shards", shardspec_comm_reshard, right, single, &full, 1, single, NULL, 0, NULL);
+  MISUSE(ALIASED, "onto itself", shardspec_comm_reshard, RESHARD(&full, &full, NULL));
+  MISUSE(INVALID_ARGUMENT, "options of 8 bytes", shardspec_comm_reshard, RESHARD(&full, &full, &small));
+  MISUSE(INVALID_PLACEMENT, "rank:1 of 1", shardspec_comm_reshard, right, single, &full, 1, metadata, shards, 2, NULL);
+  WRONG_ERROR(shardspec_comm_reshard, RESHARD(&full, &full, NULL));
+}
+
+void misuse_comm(void) {
+  shardspec_comm *freed, *right;
+  shardspec_spec *spec;
+  shardspec_metadata *single;
+  CHECK_OK(shardspec_comm_new_local(1, &freed, &err));
+  CHECK_OK(shardspec_comm_new_local(1, &right, &err));
+  CHECK_OK(shardspec_comm_free(freed, &err));
+  CHECK_OK(shardspec_spec_new_chunk(0, RANKS, 1, &spec, &err));
+  CHECK_OK(shardspec_spec_build_metadata(spec, TENSOR, 2, NULL, &single, &err));
+  wrong_handles_for(freed, right, chunk, metadata);
+  misuse_construction(right);
+  misuse_exchange(right);
+  misuse_collectives(right, single);
+  misuse_reshard(right, single);
+  CHECK_OK(shardspec_metadata_free(single, &err));
+  CHECK_OK(shardspec_spec_free(spec, &err));
+  CHECK_OK(shardspec_comm_free(right, &err));
+}

@@ -1,0 +1,97 @@
+/* MPI as a transport, between two processes: messages in parts, lengths that differ, and what MPI
+ * refuses. A part has at most 1000 bytes here, so that long messages need no gigabytes. */
+#define SHARDSPEC_MPI_MOST_BYTES ((size_t)1000)
+#include <shardspec_mpi.h>
+
+#include "../check.h"
+
+static shardspec_error err = SHARDSPEC_ERROR_INIT;
+static shardspec_comm *comm;
+static int64_t rank;
+
+static void long_messages_arrive_in_parts(void) {
+  static const size_t lengths[] = {1, 999, 1000, 1001, 5000, 123456};
+  for (size_t i = 0; i < COUNT(lengths); i++) {
+    unsigned char *sent = malloc(lengths[i]), *got = calloc(lengths[i] + 1, 1);
+    CHECK(sent != NULL && got != NULL);
+    for (size_t at = 0; at < lengths[i]; at++) sent[at] = (unsigned char)(at * 7 + (size_t)rank);
+    shardspec_message send = {1 - rank, sent, lengths[i]}, receive = {1 - rank, got, lengths[i]};
+    CHECK_OK(shardspec_comm_exchange(comm, &send, 1, &receive, 1, &err));
+    for (size_t at = 0; at < lengths[i]; at++)
+      CHECK_EQUAL(got[at], (unsigned char)(at * 7 + 1 - (size_t)rank));
+    CHECK_EQUAL(got[lengths[i]], 0);
+    free(sent);
+    free(got);
+  }
+}
+
+static void messages_keep_their_order(void) {
+  char sent[3][1500], got[3][1500];
+  shardspec_message sends[3], receives[3];
+  for (int i = 0; i < 3; i++) {
+    memset(sent[i], 'a' + i, sizeof sent[i]);
+    sends[i] = (shardspec_message){1, sent[i], (size_t)(1500 - i)};
+    receives[i] = (shardspec_message){0, got[i], (size_t)(1500 - i)};
+  }
+  /* Two in one exchange, and one in the next. */
+  if (rank == 0) {
+    CHECK_OK(shardspec_comm_exchange(comm, sends, 2, NULL, 0, &err));
+    CHECK_OK(shardspec_comm_exchange(comm, sends + 2, 1, NULL, 0, &err));
+  } else {
+    CHECK_OK(shardspec_comm_exchange(comm, NULL, 0, receives, 2, &err));
+    CHECK_OK(shardspec_comm_exchange(comm, NULL, 0, receives + 2, 1, &err));
+    for (int i = 0; i < 3; i++) CHECK(memcmp(got[i], sent[i], (size_t)(1500 - i)) == 0);
+  }
+}
+
+static void lengths_that_differ_are_a_status(void) {
+  char data[100] = "";
+  shardspec_message message = {1 - rank, data, rank == 0 ? 80 : 40};
+  /* Longer than the place for it: MPI says so. */
+  if (rank == 0) {
+    CHECK_OK(shardspec_comm_exchange(comm, &message, 1, NULL, 0, &err));
+  } else {
+    CHECK_STATUS(shardspec_comm_exchange(comm, NULL, 0, &message, 1, &err),
+                 SHARDSPEC_TRANSPORT_FAILED);
+    CHECK_MESSAGE("failed: ");
+    CHECK(data[40] == 0);
+  }
+  /* Shorter. */
+  message.bytes = rank == 0 ? 30 : 40;
+  if (rank == 0) {
+    CHECK_OK(shardspec_comm_exchange(comm, &message, 1, NULL, 0, &err));
+  } else {
+    CHECK_STATUS(shardspec_comm_exchange(comm, NULL, 0, &message, 1, &err),
+                 SHARDSPEC_TRANSPORT_FAILED);
+    CHECK_MESSAGE("rank 0 sent 30 bytes where 40 were to be received");
+    CHECK_EQUAL(err.got, 30);
+    CHECK_EQUAL(err.limit, 40);
+  }
+  /* And it goes on. */
+  long_messages_arrive_in_parts();
+}
+
+static void what_is_no_communicator_is_refused(void) {
+  shardspec_comm *untouched = (shardspec_comm *)&err;
+  CHECK_STATUS(shardspec_mpi_comm_new(MPI_COMM_NULL, &untouched, &err), SHARDSPEC_INVALID_ARGUMENT);
+  CHECK(untouched == (shardspec_comm *)&err);
+  CHECK_STATUS(shardspec_mpi_comm_new(MPI_COMM_WORLD, NULL, &err), SHARDSPEC_NULL_ARGUMENT);
+}
+
+int main(int argc, char **argv) {
+  char byte = 0;
+  MPI_Init(&argc, &argv);
+  CHECK_OK(shardspec_mpi_comm_new(MPI_COMM_WORLD, &comm, &err));
+  CHECK_OK(shardspec_comm_rank(comm, &rank, &err));
+  long_messages_arrive_in_parts();
+  messages_keep_their_order();
+  lengths_that_differ_are_a_status();
+  what_is_no_communicator_is_refused();
+  /* The program's own messages on the same communicator are not taken for the library's. */
+  if (rank == 0) MPI_Send(&byte, 1, MPI_BYTE, 1, 0, MPI_COMM_WORLD);
+  long_messages_arrive_in_parts();
+  if (rank == 1) MPI_Recv(&byte, 1, MPI_BYTE, 0, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+  CHECK_OK(shardspec_comm_free(comm, &err));
+  MPI_Finalize();
+  return 0;
+}

@@ -1,0 +1,157 @@
+/* Communicators as objects: transports of the user's, and what becomes of them. */
+#define _POSIX_C_SOURCE 200809L
+#include "check.h"
+
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static shardspec_error err = SHARDSPEC_ERROR_INIT;
+
+/* What a transport was asked for, and what it answers. */
+typedef struct transport {
+  int calls, destroyed;
+  shardspec_status answer;
+  const char *message;
+  shardspec_message send, receive;
+} transport;
+
+static void destroy(void *ctx) { ((transport *)ctx)->destroyed++; }
+
+static shardspec_status exchange(void *ctx, const shardspec_message *sends, size_t n_sends,
+                                 const shardspec_message *recvs, size_t n_recvs,
+                                 shardspec_error *error) {
+  transport *t = ctx;
+  t->calls++;
+  CHECK(error != NULL && n_sends <= 1 && n_recvs <= 1);
+  if (n_sends == 1) t->send = sends[0];
+  if (n_recvs == 1) t->receive = recvs[0];
+  if (t->message != NULL) strcpy(error->message, t->message);
+  return t->answer;
+}
+
+static const shardspec_comm_vtable TRANSPORT = {sizeof(shardspec_comm_vtable), destroy, exchange};
+
+static void a_transport_is_asked_for_what_is_not_to_oneself_and_has_bytes(void) {
+  transport t = {0};
+  shardspec_comm *comm = NULL;
+  int64_t number = 0;
+  char sent[3] = "ab", got[3] = "";
+  CHECK_OK(shardspec_comm_new(&TRANSPORT, &t, 2, 5, &comm, &err));
+  CHECK_OK(shardspec_comm_rank(comm, &number, &err));
+  CHECK_EQUAL(number, 2);
+  CHECK_OK(shardspec_comm_size(comm, &number, &err));
+  CHECK_EQUAL(number, 5);
+  shardspec_message sends[] = {{2, sent, 3}, {4, sent, 2}, {1, NULL, 0}};
+  shardspec_message recvs[] = {{0, got, 1}, {2, got, 3}, {3, got, 0}};
+  CHECK_OK(shardspec_comm_exchange(comm, sends, 3, recvs, 3, &err));
+  CHECK_TEXT(got, "ab");
+  CHECK_EQUAL(t.calls, 1);
+  CHECK(t.send.peer == 4 && t.send.pointer == sent && t.send.bytes == 2);
+  CHECK(t.receive.peer == 0 && t.receive.pointer == got && t.receive.bytes == 1);
+  CHECK_OK(shardspec_comm_exchange(comm, sends, 1, recvs + 1, 1, &err));
+  CHECK_EQUAL(t.calls, 1);
+  CHECK_OK(shardspec_comm_free(comm, &err));
+  CHECK_EQUAL(t.destroyed, 1);
+  CHECK_STATUS(shardspec_comm_free(comm, &err), SHARDSPEC_INVALID_HANDLE);
+  CHECK_STATUS(shardspec_comm_exchange(comm, sends, 1, recvs, 1, &err), SHARDSPEC_INVALID_HANDLE);
+  CHECK_EQUAL(t.destroyed, 1);
+}
+
+static void what_a_transport_answers_reaches_the_caller_as_it_is(void) {
+  transport t = {0, 0, SHARDSPEC_USER_STATUS + 5, "no route to rank 1", {0}, {0}};
+  shardspec_comm *comm = NULL;
+  char byte = 0;
+  shardspec_message message = {1, &byte, 1};
+  CHECK_OK(shardspec_comm_new(&TRANSPORT, &t, 0, 2, &comm, &err));
+  CHECK_STATUS(shardspec_comm_exchange(comm, &message, 1, NULL, 0, &err), 1005);
+  CHECK_TEXT(err.message, "no route to rank 1");
+  t.message = NULL;
+  t.answer = SHARDSPEC_TRANSPORT_FAILED;
+  CHECK_STATUS(shardspec_comm_exchange(comm, NULL, 0, &message, 1, &err), SHARDSPEC_TRANSPORT_FAILED);
+  CHECK_MESSAGE("returned status 29");
+  CHECK_OK(shardspec_comm_free(comm, &err));
+  CHECK_EQUAL(t.destroyed, 1);
+}
+
+static void ctx_is_destroyed_once_also_when_nothing_is_made(void) {
+  transport t = {0};
+  shardspec_comm *comm = (shardspec_comm *)&t;
+  shardspec_comm_vtable small = TRANSPORT, silent = TRANSPORT;
+  small.struct_size = 8;
+  silent.exchange = NULL;
+  CHECK_STATUS(shardspec_comm_new(&small, &t, 0, 1, &comm, &err), SHARDSPEC_INVALID_ARGUMENT);
+  CHECK_STATUS(shardspec_comm_new(&silent, &t, 0, 1, &comm, &err), SHARDSPEC_INVALID_ARGUMENT);
+  CHECK_STATUS(shardspec_comm_new(&TRANSPORT, &t, 0, 0, &comm, &err), SHARDSPEC_INVALID_ARGUMENT);
+  CHECK_STATUS(shardspec_comm_new(&TRANSPORT, &t, -1, 1, &comm, &err), SHARDSPEC_INVALID_ARGUMENT);
+  CHECK_STATUS(shardspec_comm_new(&TRANSPORT, &t, 1, 1, &comm, &err), SHARDSPEC_INDEX_OUT_OF_RANGE);
+  CHECK_STATUS(shardspec_comm_new(&TRANSPORT, &t, 0, 1, NULL, &err), SHARDSPEC_NULL_ARGUMENT);
+  CHECK_EQUAL(t.destroyed, 6);
+  CHECK(comm == (shardspec_comm *)&t);
+  /* Without a table there is no `destroy` to call. */
+  CHECK_STATUS(shardspec_comm_new(NULL, &t, 0, 1, &comm, &err), SHARDSPEC_NULL_ARGUMENT);
+  CHECK_EQUAL(t.destroyed, 6);
+}
+
+static shardspec_comm *pair[2];
+
+static void *wait_for_the_other(void *unused) {
+  shardspec_error own = SHARDSPEC_ERROR_INIT;
+  char byte;
+  shardspec_message message = {1, &byte, 1};
+  shardspec_status status = shardspec_comm_exchange(pair[0], NULL, 0, &message, 1, &own);
+  CHECK_EQUAL(status, SHARDSPEC_TRANSPORT_FAILED);
+  CHECK(strstr(own.message, "rank 1 is gone") != NULL);
+  return unused;
+}
+
+static void a_thread_that_waits_for_a_rank_is_told_when_it_goes(void) {
+  pthread_t waiting;
+  CHECK_OK(shardspec_comm_new_local(2, pair, &err));
+  CHECK(pthread_create(&waiting, NULL, wait_for_the_other, NULL) == 0);
+  CHECK_OK(shardspec_comm_free(pair[1], &err));
+  CHECK(pthread_join(waiting, NULL) == 0);
+  CHECK_OK(shardspec_comm_free(pair[0], &err));
+}
+
+static void a_child_after_fork_is_refused_and_does_not_wait(void) {
+  CHECK_OK(shardspec_comm_new_local(2, pair, &err));
+  pid_t child = fork();
+  CHECK(child >= 0);
+  if (child == 0) {
+    char byte = 0;
+    shardspec_message message = {1, &byte, 1};
+    shardspec_comm *own;
+    CHECK_STATUS(shardspec_comm_exchange(pair[0], &message, 1, NULL, 0, &err),
+                 SHARDSPEC_TRANSPORT_FAILED);
+    CHECK_MESSAGE("forked");
+    CHECK_OK(shardspec_comm_free(pair[0], &err));
+    CHECK_OK(shardspec_comm_new_local(1, &own, &err));
+    CHECK_OK(shardspec_comm_free(own, &err));
+    _exit(0);
+  }
+  int status;
+  CHECK(waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  /* In the parent both are there. */
+  CHECK_OK(shardspec_comm_free(pair[0], &err));
+  CHECK_OK(shardspec_comm_free(pair[1], &err));
+}
+
+static void a_local_group_has_at_least_one_rank(void) {
+  shardspec_comm *untouched = (shardspec_comm *)&err;
+  CHECK_STATUS(shardspec_comm_new_local(0, &untouched, &err), SHARDSPEC_INVALID_ARGUMENT);
+  CHECK_STATUS(shardspec_comm_new_local(1, NULL, &err), SHARDSPEC_NULL_ARGUMENT);
+  CHECK(untouched == (shardspec_comm *)&err);
+}
+
+int main(void) {
+  alarm(60); /* a thread that waits for ever fails instead of hanging */
+  a_transport_is_asked_for_what_is_not_to_oneself_and_has_bytes();
+  what_a_transport_answers_reaches_the_caller_as_it_is();
+  ctx_is_destroyed_once_also_when_nothing_is_made();
+  a_thread_that_waits_for_a_rank_is_told_when_it_goes();
+  a_child_after_fork_is_refused_and_does_not_wait();
+  a_local_group_has_at_least_one_rank();
+  return 0;
+}

@@ -1,0 +1,252 @@
+/* shardspec_mpi.h - collectives of shardspec over any MPI communicator.
+ *
+ * Header-only C99 and C++11, compiled with your own mpi.h, so that one library serves MPICH and Open
+ * MPI alike. Include it after or instead of shardspec.h.
+ *
+ *   shardspec_comm *comm;
+ *   shardspec_mpi_comm_new(MPI_COMM_WORLD, &comm, &err);
+ *   shardspec_comm_shard(comm, metadata, 0, full, shards, shard_count, NULL, &err);
+ *   shardspec_comm_free(comm, &err);    on every rank, before MPI_Finalize
+ *
+ * The communicator is duplicated: your own messages and its messages never meet, and your error
+ * handler is not touched. MPI must be initialised; MPI_THREAD_FUNNELED is enough, since MPI is called
+ * on the thread that calls a collective and on no other. */
+#ifndef SHARDSPEC_MPI_H
+#define SHARDSPEC_MPI_H
+
+#include <mpi.h>
+#include <shardspec.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <sched.h>
+#define SHARDSPEC_MPI_YIELD() ((void)sched_yield())
+#else
+#define SHARDSPEC_MPI_YIELD() ((void)0)
+#endif
+
+/* Most bytes of one MPI message: counts are `int`. Longer messages are sent in parts of this size; all
+ * ranks must be compiled with the same. */
+#ifndef SHARDSPEC_MPI_MOST_BYTES
+#define SHARDSPEC_MPI_MOST_BYTES ((size_t)1 << 30)
+#endif
+
+/* Polls of one exchange before other processes are let onto the processor between them. Where there
+ * are more ranks than processors, those that have work get to it sooner. */
+#ifndef SHARDSPEC_MPI_POLLS
+#define SHARDSPEC_MPI_POLLS 100
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The `ctx` of such a communicator: the duplicate, and what the last exchange needed. */
+typedef struct shardspec_mpi_ctx {
+  MPI_Comm comm;
+  MPI_Request *requests;
+  MPI_Status *statuses;
+  size_t capacity;
+} shardspec_mpi_ctx;
+
+/* Fills an error, if there is one, and returns its status. */
+static inline shardspec_status shardspec_mpi_refuse(shardspec_status status, int64_t got,
+                                                    int64_t limit, const char *message,
+                                                    shardspec_error *err) {
+  if (err == NULL || (err->struct_size != 0 && err->struct_size < sizeof *err)) return status;
+  err->status = status;
+  err->dim = -1;
+  err->first_shard = err->second_shard = -1;
+  err->got = got;
+  err->limit = limit;
+  snprintf(err->message, sizeof err->message, "%s", message);
+  return status;
+}
+
+/* Says what MPI says; `what` is the function that failed. */
+static inline shardspec_status shardspec_mpi_failed(const char *what, int code,
+                                                    shardspec_error *err) {
+  char text[MPI_MAX_ERROR_STRING + 1] = "", message[MPI_MAX_ERROR_STRING + 64];
+  int length = 0;
+  if (MPI_Error_string(code, text, &length) != MPI_SUCCESS || length <= 0)
+    strcpy(text, "an error without a text");
+  snprintf(message, sizeof message, "%s failed: %s", what, text);
+  return shardspec_mpi_refuse(SHARDSPEC_TRANSPORT_FAILED, code, 0, message, err);
+}
+
+/* The same for memory that is not there. */
+static inline shardspec_status shardspec_mpi_no_memory(size_t bytes, shardspec_error *err) {
+  char message[96];
+  snprintf(message, sizeof message, "out of memory: %lu bytes for MPI requests could not be allocated",
+           (unsigned long)bytes);
+  return shardspec_mpi_refuse(SHARDSPEC_OUT_OF_MEMORY, 0, 0, message, err);
+}
+
+/* Number of MPI messages that some messages are sent in. */
+static inline size_t shardspec_mpi_parts(const shardspec_message *messages, size_t count) {
+  size_t parts = 0;
+  for (size_t i = 0; i < count; i++)
+    parts += messages[i].bytes / SHARDSPEC_MPI_MOST_BYTES +
+             (messages[i].bytes % SHARDSPEC_MPI_MOST_BYTES != 0);
+  return parts;
+}
+
+/* Starts messages, part after part; the requests follow each other from `*started` on. */
+static inline int shardspec_mpi_start(shardspec_mpi_ctx *ctx, const shardspec_message *messages,
+                                      size_t count, int receive, size_t *started) {
+  for (size_t i = 0; i < count; i++) {
+    char *at = (char *)messages[i].pointer;
+    size_t left = messages[i].bytes;
+    while (left > 0) {
+      size_t part = left < SHARDSPEC_MPI_MOST_BYTES ? left : SHARDSPEC_MPI_MOST_BYTES;
+      int peer = (int)messages[i].peer;
+      int code = receive ? MPI_Irecv(at, (int)part, MPI_BYTE, peer, 0, ctx->comm,
+                                     &ctx->requests[*started])
+                         : MPI_Isend(at, (int)part, MPI_BYTE, peer, 0, ctx->comm,
+                                     &ctx->requests[*started]);
+      if (code != MPI_SUCCESS) return code;
+      ++*started;
+      at += part;
+      left -= part;
+    }
+  }
+  return MPI_SUCCESS;
+}
+
+/* Whether a received part has the length that was asked for. */
+static inline shardspec_status shardspec_mpi_check(shardspec_mpi_ctx *ctx,
+                                                   const shardspec_message *recvs, size_t n_recvs,
+                                                   shardspec_error *err) {
+  size_t request = 0;
+  for (size_t i = 0; i < n_recvs; i++) {
+    size_t left = recvs[i].bytes;
+    while (left > 0) {
+      size_t part = left < SHARDSPEC_MPI_MOST_BYTES ? left : SHARDSPEC_MPI_MOST_BYTES;
+      int got = 0;
+      int code = MPI_Get_count(&ctx->statuses[request++], MPI_BYTE, &got);
+      if (code != MPI_SUCCESS) return shardspec_mpi_failed("MPI_Get_count", code, err);
+      if ((size_t)got != part) {
+        char message[96];
+        snprintf(message, sizeof message, "rank %d sent %d bytes where %lu were to be received",
+                 (int)recvs[i].peer, got, (unsigned long)part);
+        return shardspec_mpi_refuse(SHARDSPEC_TRANSPORT_FAILED, got, (int64_t)part, message, err);
+      }
+      left -= part;
+    }
+  }
+  return SHARDSPEC_OK;
+}
+
+/* Gives up what was started, so that no message is written into memory that is no longer there. */
+static inline void shardspec_mpi_give_up(shardspec_mpi_ctx *ctx, size_t n_recvs, size_t started) {
+  for (size_t i = 0; i < started; i++) {
+    if (ctx->requests[i] == MPI_REQUEST_NULL) continue;
+    if (i < n_recvs) {
+      MPI_Cancel(&ctx->requests[i]);
+      MPI_Wait(&ctx->requests[i], MPI_STATUS_IGNORE);
+    } else {
+      MPI_Request_free(&ctx->requests[i]);
+    }
+  }
+}
+
+/* Waits for all that was started, or until one fails. Each request is tested by itself, since only then
+ * MPI asks the error handler of the communicator, and not one that ends the program. */
+static inline int shardspec_mpi_wait(shardspec_mpi_ctx *ctx, size_t started) {
+  size_t left = started;
+  for (long polls = 0; left > 0; polls++) {
+    if (polls >= SHARDSPEC_MPI_POLLS) SHARDSPEC_MPI_YIELD();
+    left = 0;
+    for (size_t i = 0; i < started; i++) {
+      int done = 0, code;
+      if (ctx->requests[i] == MPI_REQUEST_NULL) continue;
+      code = MPI_Test(&ctx->requests[i], &done, &ctx->statuses[i]);
+      if (code != MPI_SUCCESS) return code;
+      left += !done;
+    }
+  }
+  return MPI_SUCCESS;
+}
+
+static inline shardspec_status shardspec_mpi_exchange(void *pointer, const shardspec_message *sends,
+                                                      size_t n_sends,
+                                                      const shardspec_message *recvs,
+                                                      size_t n_recvs, shardspec_error *err) {
+  shardspec_mpi_ctx *ctx = (shardspec_mpi_ctx *)pointer;
+  size_t recv_parts = shardspec_mpi_parts(recvs, n_recvs);
+  size_t parts = recv_parts + shardspec_mpi_parts(sends, n_sends), started = 0;
+  int code;
+  if (parts > ctx->capacity) {
+    MPI_Request *requests =
+        (MPI_Request *)realloc(ctx->requests, parts * sizeof *ctx->requests);
+    MPI_Status *statuses = (MPI_Status *)realloc(ctx->statuses, parts * sizeof *ctx->statuses);
+    if (requests != NULL) ctx->requests = requests;
+    if (statuses != NULL) ctx->statuses = statuses;
+    if (requests == NULL || statuses == NULL)
+      return shardspec_mpi_no_memory(parts * sizeof *ctx->statuses, err);
+    ctx->capacity = parts;
+  }
+  /* Receives first: what arrives finds its place. */
+  code = shardspec_mpi_start(ctx, recvs, n_recvs, 1, &started);
+  if (code == MPI_SUCCESS) code = shardspec_mpi_start(ctx, sends, n_sends, 0, &started);
+  if (code != MPI_SUCCESS) {
+    shardspec_mpi_give_up(ctx, recv_parts, started);
+    return shardspec_mpi_failed(started < recv_parts ? "MPI_Irecv" : "MPI_Isend", code, err);
+  }
+  code = shardspec_mpi_wait(ctx, started);
+  if (code != MPI_SUCCESS) {
+    shardspec_mpi_give_up(ctx, recv_parts, started);
+    return shardspec_mpi_failed("a message", code, err);
+  }
+  return shardspec_mpi_check(ctx, recvs, n_recvs, err);
+}
+
+static inline void shardspec_mpi_destroy(void *pointer) {
+  shardspec_mpi_ctx *ctx = (shardspec_mpi_ctx *)pointer;
+  int finalized = 0;
+  /* After MPI_Finalize the duplicate is gone. */
+  if (MPI_Finalized(&finalized) == MPI_SUCCESS && !finalized) MPI_Comm_free(&ctx->comm);
+  free(ctx->requests);
+  free(ctx->statuses);
+  free(ctx);
+}
+
+/* A communicator of shardspec over `comm`, which is duplicated: all ranks of `comm` call this.
+ *
+ * Ownership: `comm` stays yours; every rank frees `*out` with shardspec_comm_free before MPI_Finalize.
+ * Errors: TRANSPORT_FAILED with MPI's own text, unless the error handler of `comm` takes it,
+ * INVALID_ARGUMENT for MPI_COMM_NULL, OUT_OF_MEMORY, NULL_ARGUMENT; `*out` is untouched. */
+static inline shardspec_status shardspec_mpi_comm_new(MPI_Comm comm, shardspec_comm **out,
+                                                      shardspec_error *err) {
+  static const shardspec_comm_vtable vtable = {sizeof(shardspec_comm_vtable), shardspec_mpi_destroy,
+                                               shardspec_mpi_exchange};
+  int rank = 0, size = 0, code;
+  shardspec_mpi_ctx *ctx;
+  if (comm == MPI_COMM_NULL)
+    return shardspec_mpi_refuse(SHARDSPEC_INVALID_ARGUMENT, 0, 0,
+                                "comm: is MPI_COMM_NULL; pass a communicator", err);
+  ctx = (shardspec_mpi_ctx *)calloc(1, sizeof *ctx);
+  if (ctx == NULL) return shardspec_mpi_no_memory(sizeof *ctx, err);
+  code = MPI_Comm_dup(comm, &ctx->comm);
+  if (code != MPI_SUCCESS) {
+    free(ctx);
+    return shardspec_mpi_failed("MPI_Comm_dup", code, err);
+  }
+  code = MPI_Comm_set_errhandler(ctx->comm, MPI_ERRORS_RETURN);
+  if (code == MPI_SUCCESS) code = MPI_Comm_rank(ctx->comm, &rank);
+  if (code == MPI_SUCCESS) code = MPI_Comm_size(ctx->comm, &size);
+  if (code != MPI_SUCCESS) {
+    shardspec_mpi_destroy(ctx);
+    return shardspec_mpi_failed("MPI_Comm_dup", code, err);
+  }
+  return shardspec_comm_new(&vtable, ctx, rank, size, out, err);
+}
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* SHARDSPEC_MPI_H */

@@ -1,0 +1,260 @@
+//! How ranks agree before anything moves.
+//!
+//! In round `k` rank `r` sends all it knows to rank `r + 2^k` and learns what rank `r - 2^k` knows
+//! (the dissemination pattern of Hensgen, Finkel and Manber, "Two algorithms for barrier
+//! synchronization", 1988): after `ceil(log2 size)` rounds every rank knows of every other, whatever
+//! the size is. What is known is kept small: not what each rank says but the lowest rank that says
+//! something, and the lowest that says something else.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "ranks and steps are below the number of ranks, which there are"
+)]
+
+use super::wire::{Reader, Writer};
+use super::{Communicator, Message, Outgoing};
+use crate::core::error::Foreign;
+use crate::core::{DataType, Error, Result};
+
+/// A refusal that other ranks can be told of.
+pub trait Reason: From<Error> {
+    /// Its status, numbers and message.
+    fn told(&self) -> Foreign;
+}
+
+/// What a rank brings to a collective.
+#[derive(Debug, Clone)]
+pub(super) struct Proposal {
+    /// Must be the same on all ranks: a hash of what was called on what.
+    pub(super) digest: u64,
+    /// The same, for people.
+    pub(super) call: String,
+    /// The element type, if this rank has any buffers: must be the same on those that have.
+    pub(super) dtype: Option<DataType>,
+    /// All ranks work with the least.
+    pub(super) memory_limit: u64,
+    /// Whether any rank has to put messages together, or take them apart.
+    pub(super) staging: Staging,
+}
+
+/// What can't be sent or received where it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Staging {
+    pub(super) sends: bool,
+    pub(super) receives: bool,
+}
+
+/// What all ranks know of each other's proposals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Agreed {
+    pub(super) memory_limit: u64,
+    pub(super) staging: Staging,
+}
+
+/// Tells all other ranks what this one wants to do, or why it can't. All ranks that call this get
+/// their answers after `ceil(log2 size)` exchanges, and either all of them get an agreement or none
+/// does.
+pub(super) fn agree(
+    comm: &dyn Communicator, mine: std::result::Result<Proposal, Foreign>,
+) -> Result<Agreed> {
+    let (rank, size) = (comm.rank(), comm.size());
+    let mut known = Known::of(rank, mine);
+    let mut step = 1;
+    while step < size {
+        let (to, from) = ((rank + step) % size, (rank + size - step) % size);
+        let sent = known.encode();
+        let mut received = [0; WIRE];
+        let send = Outgoing { peer: to, pointer: sent.as_ptr(), bytes: WIRE };
+        let receive = Message { peer: from, pointer: received.as_mut_ptr(), bytes: WIRE };
+        // SAFETY: both arrays stay here until the exchange has returned.
+        unsafe { comm.exchange(&[send], &[receive])? };
+        known.learn(Known::decode(&received).unwrap_or_else(|| Known::unreadable(from)));
+        step *= 2;
+    }
+    known.agreed()
+}
+
+/// Bytes of a round's message.
+const WIRE: usize = 1024;
+/// How such a message begins. Another version of it begins otherwise.
+const MAGIC: u64 = u64::from_le_bytes(*b"shardsp1");
+/// Bytes of a call's text, and of a refusal's message; what is longer ends in "...".
+const CALL_BYTES: usize = 160;
+const MESSAGE_BYTES: usize = 480;
+
+/// The lowest rank that says something, and the lowest that says something else than that one.
+///
+/// Two of these can be merged into the one of all their ranks, in any order and also where they
+/// have ranks in common.
+#[derive(Debug, Clone)]
+struct Vote<T> {
+    first: Option<(usize, T)>,
+    other: Option<(usize, T)>,
+}
+
+impl<T: Clone + PartialEq> Vote<T> {
+    fn merge(&mut self, that: Self) {
+        let mut voices: Vec<(usize, T)> =
+            [self.first.take(), self.other.take(), that.first, that.other]
+                .into_iter()
+                .flatten()
+                .collect();
+        voices.sort_by_key(|(rank, _)| *rank);
+        self.first = voices.first().cloned();
+        self.other = voices
+            .iter()
+            .find(|(_, value)| voices.first().is_some_and(|first| first.1 != *value))
+            .cloned();
+    }
+}
+
+/// What was called: equal where the digests are.
+#[derive(Debug, Clone)]
+struct Call {
+    digest: u64,
+    text: String,
+}
+
+impl PartialEq for Call {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+/// What a rank knows of those that it has heard of, itself included.
+#[derive(Debug, Clone)]
+struct Known {
+    calls: Vote<Call>,
+    dtypes: Vote<DataType>,
+    /// The lowest rank that can't take part, and why.
+    refusal: Option<(usize, Foreign)>,
+    memory_limit: u64,
+    staging: Staging,
+}
+
+impl Known {
+    fn nothing() -> Self {
+        Self {
+            calls: Vote { first: None, other: None },
+            dtypes: Vote { first: None, other: None },
+            refusal: None,
+            memory_limit: u64::MAX,
+            staging: Staging::default(),
+        }
+    }
+
+    fn of(rank: usize, mine: std::result::Result<Proposal, Foreign>) -> Self {
+        let nothing = Self::nothing();
+        match mine {
+            Err(refusal) => Self { refusal: Some((rank, refusal)), ..nothing },
+            Ok(Proposal { digest, call: text, dtype, memory_limit, staging }) => Self {
+                calls: Vote { first: Some((rank, Call { digest, text })), other: None },
+                dtypes: Vote { first: dtype.map(|dtype| (rank, dtype)), other: None },
+                memory_limit,
+                staging,
+                ..nothing
+            },
+        }
+    }
+
+    /// A rank whose message is none.
+    fn unreadable(rank: usize) -> Self {
+        let message = "its message is none of this version of shardspec; link the same version on \
+                       all ranks, and use a communicator for nothing else";
+        let refusal = Foreign { message: message.to_owned(), ..nothing_said() };
+        Self { refusal: Some((rank, refusal)), ..Self::nothing() }
+    }
+
+    fn learn(&mut self, that: Self) {
+        self.calls.merge(that.calls);
+        self.dtypes.merge(that.dtypes);
+        let refusals = [self.refusal.take(), that.refusal].into_iter().flatten();
+        self.refusal = refusals.min_by_key(|(rank, _)| *rank);
+        self.memory_limit = self.memory_limit.min(that.memory_limit);
+        self.staging.sends |= that.staging.sends;
+        self.staging.receives |= that.staging.receives;
+    }
+
+    fn agreed(self) -> Result<Agreed> {
+        if let Some((rank, Foreign { status, message, .. })) = self.refusal {
+            return Err(Error::Disagreement { rank, status, message });
+        }
+        if let (Some((first, theirs)), Some((rank, own))) = (self.calls.first, self.calls.other) {
+            let other = if own.text == theirs.text { " of other shards or properties" } else { "" };
+            let (own, theirs) = (own.text, theirs.text);
+            let message = format!("it called {own}{other} where rank {first} called {theirs}");
+            return Err(Error::Disagreement { rank, status: 0, message });
+        }
+        if let (Some((first, theirs)), Some((rank, own))) = (self.dtypes.first, self.dtypes.other) {
+            let message = format!(
+                "its buffers hold elements of {own} where those of rank {first} hold {theirs}"
+            );
+            return Err(Error::Disagreement { rank, status: 0, message });
+        }
+        Ok(Agreed { memory_limit: self.memory_limit, staging: self.staging })
+    }
+
+    fn encode(&self) -> [u8; WIRE] {
+        let mut wire = Writer::<WIRE>::new();
+        wire.number(MAGIC);
+        wire.number(self.memory_limit);
+        wire.number(u64::from(self.staging.sends) | u64::from(self.staging.receives) << 1);
+        for call in [&self.calls.first, &self.calls.other] {
+            wire.rank(call.as_ref().map(|(rank, _)| *rank));
+            let (digest, text) =
+                call.as_ref().map_or((0, ""), |(_, call)| (call.digest, &call.text));
+            wire.number(digest);
+            wire.text(text, CALL_BYTES);
+        }
+        for dtype in [self.dtypes.first, self.dtypes.other] {
+            wire.rank(dtype.map(|(rank, _)| rank));
+            wire.number(dtype.map_or(0, |(_, dtype)| {
+                u64::from(dtype.code) | u64::from(dtype.bits) << 8 | u64::from(dtype.lanes) << 16
+            }));
+        }
+        wire.rank(self.refusal.as_ref().map(|(rank, _)| *rank));
+        let nothing = nothing_said();
+        let said = self.refusal.as_ref().map_or(&nothing, |(_, said)| said);
+        wire.number(said.status.cast_unsigned().into());
+        wire.text(&said.message, MESSAGE_BYTES);
+        wire.done()
+    }
+
+    fn decode(bytes: &[u8; WIRE]) -> Option<Self> {
+        let mut wire = Reader::new(bytes);
+        (wire.number()? == MAGIC).then_some(())?;
+        let memory_limit = wire.number()?;
+        let staging = wire.number()?;
+        let staging = Staging { sends: staging & 1 != 0, receives: staging & 2 != 0 };
+        let mut call = || {
+            let rank = wire.rank()?;
+            let call = Call { digest: wire.number()?, text: wire.text(CALL_BYTES)? };
+            Some(rank.map(|rank| (rank, call)))
+        };
+        let calls = Vote { first: call()?, other: call()? };
+        let mut dtype = || {
+            let rank = wire.rank()?;
+            let [code, bits, low, high, ..] = wire.number()?.to_le_bytes();
+            let dtype = DataType { code, bits, lanes: u16::from_le_bytes([low, high]) };
+            Some(rank.map(|rank| (rank, dtype)))
+        };
+        let dtypes = Vote { first: dtype()?, other: dtype()? };
+        let rank = wire.rank()?;
+        let status = u32::try_from(wire.number()?).ok()?.cast_signed();
+        let said = Foreign { status, message: wire.text(MESSAGE_BYTES)?, ..nothing_said() };
+        let refusal = rank.map(|rank| (rank, said));
+        Some(Self { calls, dtypes, refusal, memory_limit, staging })
+    }
+}
+
+fn nothing_said() -> Foreign {
+    Foreign {
+        status: 0,
+        first_shard: -1,
+        second_shard: -1,
+        dim: -1,
+        got: 0,
+        limit: 0,
+        message: String::new(),
+    }
+}

@@ -1,0 +1,51 @@
+//! Which rank has which shard.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "placements are numbered by the table that their ranks are looked up in"
+)]
+
+use crate::core::metadata::ShardedTensorMetadata;
+use crate::core::placement::Placement;
+use crate::core::{Error, Result};
+
+/// The ranks of a communicator that the shards of a tensor live on.
+#[derive(Debug, Clone)]
+pub struct Owners<'a> {
+    metadata: &'a ShardedTensorMetadata,
+    /// The rank of each distinct placement.
+    ranks: Vec<usize>,
+}
+
+impl<'a> Owners<'a> {
+    /// The owners among `size` ranks. Refused are placements that name no rank (`trainer0/cpu`,
+    /// `cuda:1`), and ranks from `size` on.
+    pub fn new(metadata: &'a ShardedTensorMetadata, size: usize) -> Result<Self> {
+        let placements = metadata.shards().placements();
+        let rank = |(number, placement): (usize, &Placement)| {
+            let rank = placement.rank().and_then(|rank| usize::try_from(rank).ok());
+            rank.filter(|&rank| rank < size).ok_or_else(|| {
+                let mut numbers = placements.indices().iter();
+                let shard = numbers.position(|&own| own as usize == number).unwrap_or(0);
+                match placement.rank() {
+                    None => Error::NoRank { shard, placement: placement.clone() },
+                    Some(rank) => {
+                        Error::RankOutside { shard, placement: placement.clone(), rank, size }
+                    }
+                }
+            })
+        };
+        let ranks = placements.distinct().iter().enumerate().map(rank).collect::<Result<_>>()?;
+        Ok(Self { metadata, ranks })
+    }
+
+    /// The rank that shard `index` of the metadata lives on.
+    pub fn rank_of(&self, index: usize) -> usize {
+        self.ranks[self.metadata.shards().placements().indices()[index] as usize]
+    }
+
+    /// The shards that live on `rank`, ascending.
+    pub fn shards_of(&self, rank: usize) -> Vec<usize> {
+        (0..self.metadata.shards().len()).filter(|&index| self.rank_of(index) == rank).collect()
+    }
+}

@@ -1,0 +1,342 @@
+//! Carrying out a transfer: putting messages together, exchanging them, taking them apart.
+//!
+//! The thread that called exchanges. Where there is enough to copy, a second one copies meanwhile: it
+//! takes the last round apart, puts the next one together, and in between copies what stays on this
+//! rank. It is gone when the call returns.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "rounds take turns in as many places as there are, and bytes fit an address space"
+)]
+
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+
+use super::schedule::{Content, Pieces, Queue, Terms, next_round};
+use super::{Communicator, Incoming, Message, Outgoing};
+use crate::copy::{self, Blocks, Buffer, CopyOptions, HostView, Plan, Side, Stores};
+use crate::core::{Error, Result};
+
+/// What one rank has to move.
+pub(super) struct Transfer<'a> {
+    pub(super) sends: Pieces<'a>,
+    pub(super) receives: Pieces<'a>,
+    pub(super) copies: Copies<'a>,
+    /// Bytes of one element.
+    pub(super) itemsize: usize,
+}
+
+/// What stays on the rank: pairs of equal boxes.
+pub(super) struct Copies<'a> {
+    pub(super) count: usize,
+    /// Where copy `n` comes from and where it goes.
+    pub(super) pair: Box<dyn Fn(usize) -> (HostView, HostView) + Sync + 'a>,
+}
+
+impl Copies<'_> {
+    /// Nothing.
+    pub(super) fn none() -> Self {
+        let pairs: Vec<(HostView, HostView)> = Vec::new();
+        Self { count: 0, pair: Box::new(move |copy| pairs[copy]) }
+    }
+}
+
+/// Rounds that are under way at a time: one is exchanged while another is copied.
+const ROUNDS: usize = 2;
+/// Bytes of copies from which on a second thread is worth its start.
+const WORTH_A_THREAD: usize = 1 << 20;
+/// Bytes that are copied within the rank before the rounds are looked after again.
+const COPIED_AT_ONCE: usize = 4 << 20;
+
+/// Memory for messages that can't be sent or received where they are, for each of the rounds that
+/// are under way at a time. The system finds pages for it when they are written.
+pub(super) struct Staging([Slot; ROUNDS]);
+
+struct Slot {
+    sends: Buffer,
+    receives: Buffer,
+}
+
+impl Staging {
+    /// Memory for rounds of so many bytes in each direction.
+    pub(super) fn new(sends: usize, receives: usize) -> Result<Self> {
+        let slot = || Ok(Slot { sends: Buffer::new(sends)?, receives: Buffer::new(receives)? });
+        Ok(Self([slot()?, slot()?]))
+    }
+}
+
+/// Moves everything.
+///
+/// # Safety
+///
+/// Every view of the transfer's sends, and the first of each of its copies, may be read; those of
+/// its receives, and the second of each of its copies, may be written; none that is written overlaps
+/// another; and nobody else uses any of them meanwhile.
+pub(super) unsafe fn run(
+    comm: &dyn Communicator, transfer: &Transfer<'_>, terms: Terms, staging: &Staging,
+    options: &CopyOptions,
+) -> Result<()> {
+    let mut packer = Packer {
+        sends: Queue::new(&transfer.sends, terms),
+        receives: Queue::new(&transfer.receives, terms),
+        copies: LocalCopies::new(&transfer.copies, transfer.itemsize),
+        staging,
+        itemsize: transfer.itemsize,
+        options: *options,
+        packed: 0,
+    };
+    let copied = packer.copies.bytes() + staging.0[0].sends.len() + staging.0[0].receives.len();
+    if options.max_threads == 1 || copied < WORTH_A_THREAD {
+        // SAFETY: the caller's promise is passed on.
+        return unsafe { take_turns(comm, &mut packer) };
+    }
+    let (ready, to_exchange) = sync_channel(ROUNDS);
+    let (exchanged, to_unpack) = sync_channel(ROUNDS);
+    std::thread::scope(|scope| {
+        // SAFETY: the caller's promise is passed on.
+        let copying = move || unsafe { packer.serve(&ready, &to_unpack) };
+        let copier = std::thread::Builder::new().spawn_scoped(scope, copying);
+        let copier = copier.map_err(|_| Error::OutOfMemory { what: "a thread", bytes: 2 << 20 })?;
+        let result = to_exchange.iter().try_for_each(|round: Round| {
+            // SAFETY: the round's memory is what the caller promised, or staging memory that the
+            // copier leaves alone until the round is given back.
+            unsafe { comm.exchange(&round.sends, &round.receives)? };
+            // The copier is gone only when it failed, which is told below.
+            let _ = exchanged.send(round);
+            Ok(())
+        });
+        // Whichever side failed, the other one finds its channel closed and stops.
+        drop((to_exchange, exchanged));
+        match copier.join() {
+            Ok(copied) => result.and(copied),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+/// [`run`] on one thread.
+///
+/// # Safety
+///
+/// As [`run`].
+unsafe fn take_turns(comm: &dyn Communicator, packer: &mut Packer<'_>) -> Result<()> {
+    // SAFETY: the caller's promise is passed on; one round is under way at a time.
+    unsafe {
+        while let Some(round) = packer.pack()? {
+            comm.exchange(&round.sends, &round.receives)?;
+            packer.unpack(&round);
+        }
+        while packer.copies.copy_some(&packer.options)? {}
+    }
+    Ok(())
+}
+
+/// One round's messages: what is to be sent is ready.
+struct Round {
+    sends: Vec<Outgoing>,
+    receives: Vec<Incoming>,
+    /// Takes what was received apart.
+    unpack: Plan,
+}
+
+// SAFETY: a round does not follow its pointers; whoever does promises what that takes.
+unsafe impl Send for Round {}
+
+/// The side of a transfer that copies.
+struct Packer<'a> {
+    sends: Queue<'a>,
+    receives: Queue<'a>,
+    copies: LocalCopies<'a>,
+    staging: &'a Staging,
+    itemsize: usize,
+    options: CopyOptions,
+    /// Rounds put together so far.
+    packed: usize,
+}
+
+impl Packer<'_> {
+    /// Puts rounds together ahead of the exchange and takes those apart that come back from it.
+    ///
+    /// # Safety
+    ///
+    /// As [`run`].
+    unsafe fn serve(
+        mut self, ready: &SyncSender<Round>, exchanged: &Receiver<Round>,
+    ) -> Result<()> {
+        let mut under_way = 0;
+        loop {
+            // SAFETY: the caller's promise is passed on; at most ROUNDS rounds are under way, so the
+            // one before in the same slot is done.
+            unsafe {
+                while under_way < ROUNDS
+                    && let Some(round) = self.pack()?
+                {
+                    under_way += 1;
+                    if ready.send(round).is_err() {
+                        return Ok(());
+                    }
+                }
+                if under_way == 0 {
+                    while self.copies.copy_some(&self.options)? {}
+                    return Ok(());
+                }
+                let round = match exchanged.try_recv() {
+                    Ok(round) => round,
+                    Err(TryRecvError::Disconnected) => return Ok(()),
+                    Err(TryRecvError::Empty) if self.copies.copy_some(&self.options)? => continue,
+                    Err(TryRecvError::Empty) => match exchanged.recv() {
+                        Ok(round) => round,
+                        Err(_) => return Ok(()),
+                    },
+                };
+                self.unpack(&round);
+                under_way -= 1;
+            }
+        }
+    }
+
+    /// Puts the next round together; `None` when there is none left.
+    ///
+    /// # Safety
+    ///
+    /// As [`run`]; the round that had the same slot has been taken apart.
+    unsafe fn pack(&mut self) -> Result<Option<Round>> {
+        let Some([outgoing, incoming]) = next_round(&mut self.sends, &mut self.receives) else {
+            return Ok(None);
+        };
+        let slot = &self.staging.0[self.packed % ROUNDS];
+        self.packed += 1;
+        let mut pack = Plan::new(self.itemsize, Side::Source);
+        let mut unpack = Plan::new(self.itemsize, Side::Destination);
+        let mut shelf = Shelf { buffer: &slot.sends, used: 0 };
+        let sends = outgoing.into_iter().map(|(peer, content)| {
+            let push = |view: &HostView, packed: &HostView| pack.push(view, packed);
+            let (pointer, bytes) = lay_out(&self.sends, content, &mut shelf, push)?;
+            Ok(Message { peer, pointer: pointer.cast_const(), bytes })
+        });
+        let sends = sends.collect::<Result<_>>()?;
+        let mut shelf = Shelf { buffer: &slot.receives, used: 0 };
+        let receives = incoming.into_iter().map(|(peer, content)| {
+            let push = |view: &HostView, packed: &HostView| unpack.push(packed, view);
+            let (pointer, bytes) = lay_out(&self.receives, content, &mut shelf, push)?;
+            Ok(Message { peer, pointer, bytes })
+        });
+        let receives = receives.collect::<Result<_>>()?;
+        // What is packed is read next, by the transport.
+        let stores = match self.options.stores {
+            Stores::Auto => Stores::Cached,
+            wanted => wanted,
+        };
+        // SAFETY: the plan reads what is sent and writes this round's own part of the staging memory.
+        unsafe { copy::run(&pack, &CopyOptions { stores, ..self.options }) };
+        Ok(Some(Round { sends, receives, unpack }))
+    }
+
+    /// Takes a round that was exchanged apart.
+    ///
+    /// # Safety
+    ///
+    /// As [`run`].
+    unsafe fn unpack(&self, round: &Round) {
+        // SAFETY: the plan reads this round's own part of the staging memory and writes what is
+        // received.
+        unsafe { copy::run(&round.unpack, &self.options) };
+    }
+}
+
+/// Hands out a buffer from front to back.
+struct Shelf<'a> {
+    buffer: &'a Buffer,
+    used: usize,
+}
+
+impl Shelf<'_> {
+    fn take(&mut self, bytes: usize) -> Result<*mut u8> {
+        let start = self.used;
+        let end = start.checked_add(bytes).filter(|&end| end <= self.buffer.len());
+        let short = || Error::OutOfMemory { what: "the messages of one round", bytes };
+        self.used = end.ok_or_else(short)?;
+        Ok(self.buffer.as_ptr().wrapping_add(start))
+    }
+}
+
+/// Where a message is: in the place of its box if that is contiguous, and else on the shelf, where
+/// `push` is told of each box and its packed place.
+fn lay_out(
+    queue: &Queue<'_>, content: Content, shelf: &mut Shelf<'_>,
+    mut push: impl FnMut(&HostView, &HostView) -> Result<()>,
+) -> Result<(*mut u8, usize)> {
+    let mut pack = |view: HostView| {
+        let place = shelf.take(view.bytes())?;
+        push(&view, &view.packed_at(place))?;
+        Ok((place, view.bytes()))
+    };
+    match content {
+        Content::One(view) if view.is_row_major() => Ok((view.first(), view.bytes())),
+        Content::One(view) => pack(*view),
+        Content::Several(pieces) => {
+            let (start, mut bytes) = pack(queue.view(pieces.start))?;
+            for piece in pieces.skip(1) {
+                bytes += pack(queue.view(piece))?.1;
+            }
+            Ok((start, bytes))
+        }
+    }
+}
+
+/// What stays on the rank, some of it at a time.
+struct LocalCopies<'a> {
+    copies: &'a Copies<'a>,
+    itemsize: usize,
+    /// The first pair that was not begun.
+    next: usize,
+    /// What is left of the one before.
+    blocks: Option<(Blocks, Blocks)>,
+}
+
+impl<'a> LocalCopies<'a> {
+    fn new(copies: &'a Copies<'a>, itemsize: usize) -> Self {
+        Self { copies, itemsize, next: 0, blocks: None }
+    }
+
+    /// Bytes of all copies.
+    fn bytes(&self) -> usize {
+        (0..self.copies.count).map(|pair| (self.copies.pair)(pair).0.bytes()).sum()
+    }
+
+    /// Copies some; `false` when nothing is left.
+    ///
+    /// # Safety
+    ///
+    /// As [`run`].
+    unsafe fn copy_some(&mut self, options: &CopyOptions) -> Result<bool> {
+        let mut plan = Plan::new(self.itemsize, Side::Source);
+        let mut bytes = 0;
+        while bytes < COPIED_AT_ONCE
+            && let Some((from, to)) = self.next_block()
+        {
+            bytes += from.bytes();
+            plan.push(&from, &to)?;
+        }
+        // SAFETY: the caller's promise is passed on.
+        unsafe { copy::run(&plan, options) };
+        Ok(bytes > 0)
+    }
+
+    fn next_block(&mut self) -> Option<(HostView, HostView)> {
+        loop {
+            if let Some((from, to)) = &mut self.blocks
+                && let Some(pair) = from.next().zip(to.next())
+            {
+                return Some(pair);
+            }
+            if self.next == self.copies.count {
+                return None;
+            }
+            let (from, to) = (self.copies.pair)(self.next);
+            self.blocks =
+                Some((Blocks::new(from, COPIED_AT_ONCE), Blocks::new(to, COPIED_AT_ONCE)));
+            self.next += 1;
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! From the shards of one layout to those of another, each piece straight from the rank that has it to
+//! the rank that wants it.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "pieces are asked for by numbers below their plan's length, and shards are those held"
+)]
+
+use std::sync::Arc;
+
+use super::agree::Reason;
+use super::owners::Owners;
+use super::pipeline::{Copies, Transfer};
+use super::schedule::{Direction, Piece, Pieces};
+use super::transfer::{Prepared, carry_out};
+use super::whole::words;
+use super::{Communicator, Options};
+use crate::copy::{HeldShards, HostView};
+use crate::core::ShardedTensorMetadata;
+use crate::core::plan::{self, ReshardPlan};
+
+/// What a rank brings to [`reshard()`].
+#[derive(Debug, Clone, Copy)]
+pub struct Reshard<'a, V, W> {
+    /// How the tensor is cut: the same on all ranks.
+    pub from: &'a ShardedTensorMetadata,
+    /// How many of those shards this rank has, as the caller counts them.
+    pub from_count: usize,
+    /// Each of them, by its number among those of this rank and its index in the metadata, or why
+    /// there is none.
+    pub from_shard: V,
+    /// How the tensor is to be cut: the same on all ranks.
+    pub to: &'a ShardedTensorMetadata,
+    /// How many of those shards this rank gets, as the caller counts them.
+    pub to_count: usize,
+    /// Where each of them goes, or why nowhere.
+    pub to_shard: W,
+    /// How to go about it.
+    pub options: Options,
+}
+
+/// Moves a tensor from one layout to another. No rank ever has more of it than its own shards.
+///
+/// Either all ranks get an error and nothing was written anywhere, or everything moves, unless the
+/// transport fails. A rank that can't bring anything takes part with [`decline`](super::decline).
+///
+/// # Safety
+///
+/// The shards that are there may be read, those that are wanted may be written, and nobody else uses
+/// either meanwhile.
+pub unsafe fn reshard<E: Reason, V, W>(
+    comm: &dyn Communicator, mine: Reshard<'_, V, W>,
+) -> Result<(), E>
+where
+    V: Fn(usize, usize) -> Result<HostView, E>,
+    W: Fn(usize, usize) -> Result<HostView, E>,
+{
+    // SAFETY: the caller's promise is passed on.
+    unsafe { carry_out(comm, prepare(comm, mine)) }
+}
+
+fn prepare<'a, E: Reason, V, W>(
+    comm: &dyn Communicator, mine: Reshard<'a, V, W>,
+) -> Result<Prepared<'a>, E>
+where
+    V: Fn(usize, usize) -> Result<HostView, E>,
+    W: Fn(usize, usize) -> Result<HostView, E>,
+{
+    let Reshard { from, from_count, from_shard, to, to_count, to_shard, options } = mine;
+    let (rank, size) = (comm.rank(), comm.size());
+    let (sources, destinations) = (Owners::new(from, size)?, Owners::new(to, size)?);
+    let held = |owners: &Owners<'a>| owners.shards_of(rank);
+    let have = HeldShards::new(from, held(&sources), ("from_count", from_count), from_shard, None)?;
+    let count = ("to_count", to_count);
+    let want = HeldShards::new(to, held(&destinations), count, to_shard, have.dtype())?;
+    want.check_as_destinations(None)?;
+    want.check_apart(&have)?;
+    // What comes to this rank, and the same question the other way round: what it has for others.
+    let incoming = ReshardPlan::for_destinations(from, to, want.indices())?;
+    let outgoing = ReshardPlan::for_destinations(to, from, have.indices())?;
+    let call = format!("reshard({} to {} shards)", words(from), to.shards().len());
+    let (digest, dtype) = ([from.hash_value(), to.hash_value()], want.dtype());
+    let moves = Moves {
+        rank,
+        size,
+        sources,
+        destinations,
+        have: Arc::new(have),
+        want: Arc::new(want),
+        incoming: Arc::new(incoming),
+        outgoing: Arc::new(outgoing),
+    };
+    Ok(Prepared::new(call, &digest, dtype, moves.transfer(), options)?)
+}
+
+/// One rank's part.
+struct Moves<'a> {
+    rank: usize,
+    size: usize,
+    sources: Owners<'a>,
+    destinations: Owners<'a>,
+    have: Arc<HeldShards<'a>>,
+    want: Arc<HeldShards<'a>>,
+    incoming: Arc<ReshardPlan>,
+    outgoing: Arc<ReshardPlan>,
+}
+
+impl<'a> Moves<'a> {
+    /// Both ends of a message have its pieces in the order of their source shards, and then of their
+    /// destination shards.
+    fn transfer(&self) -> Transfer<'a> {
+        let itemsize = self.want.dtype().and_then(|dtype| dtype.itemsize().ok()).unwrap_or(1);
+        // Here sources and destinations have changed places, so the order of the plan is that order.
+        let sends = self.outgoing.pieces().enumerate().filter_map(|(number, piece)| {
+            let peer = self.destinations.rank_of(piece.source);
+            (peer != self.rank).then_some(Piece { peer, number })
+        });
+        let (sends, plan, have) = (sends.collect(), self.outgoing.clone(), self.have.clone());
+        let view = move |number| into(&have, &plan.piece(number).unwrap());
+        let sends = Pieces::new(self.rank, self.size, Direction::Sends, sends, view);
+
+        let mut order: Vec<usize> = (0..self.incoming.len()).collect();
+        order.sort_by_key(|&number| {
+            let piece = self.incoming.piece(number).unwrap();
+            (piece.source, piece.destination)
+        });
+        let peer_of = |number| self.sources.rank_of(self.incoming.piece(number).unwrap().source);
+        let (own, others): (Vec<usize>, Vec<usize>) =
+            order.into_iter().partition(|&number| peer_of(number) == self.rank);
+        let receives = others.into_iter().map(|number| Piece { peer: peer_of(number), number });
+        let (receives, plan, want) = (receives.collect(), self.incoming.clone(), self.want.clone());
+        let view = move |number| into(&want, &plan.piece(number).unwrap());
+        let receives = Pieces::new(self.rank, self.size, Direction::Receives, receives, view);
+        Transfer { sends, receives, copies: self.copies(own), itemsize }
+    }
+
+    /// What stays on this rank.
+    fn copies(&self, own: Vec<usize>) -> Copies<'a> {
+        let (plan, have, want) = (self.incoming.clone(), self.have.clone(), self.want.clone());
+        let count = own.len();
+        let pair = move |copy: usize| {
+            let piece = plan.piece(*own.get(copy).unwrap()).unwrap();
+            let from = have.view(have.number_of(piece.source).unwrap());
+            (from.sub_box(piece.source_offsets, piece.sizes), into(&want, &piece))
+        };
+        Copies { count, pair: Box::new(pair) }
+    }
+}
+
+/// The part of a held shard that a piece of a plan is, where it is the plan's destination.
+fn into(held: &HeldShards<'_>, piece: &plan::Piece<'_>) -> HostView {
+    let shard = held.view(held.number_of(piece.destination).unwrap());
+    shard.sub_box(piece.destination_offsets, piece.sizes)
+}

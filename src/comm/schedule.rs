@@ -1,0 +1,250 @@
+//! What moves between ranks, cut into messages, and the messages' order.
+//!
+//! Both ends of a message work alike, without asking: a message is what the shapes and the order of
+//! the pieces between two ranks make it, and the numbers that all ranks agreed on. Every message has
+//! a round, and every rank goes through its rounds in the same order, so that none waits for a
+//! message that the other end would send only later.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "bytes of pieces fit an address space; ranges of pieces are those of their own list"
+)]
+
+use std::ops::Range;
+
+use super::agree::{Agreed, Staging};
+use crate::copy::{Blocks, HostView};
+
+/// Pieces of fewer bytes go together in one message, and are copied for it; larger ones go alone, so
+/// that those that are contiguous can be sent and received where they are.
+const SMALL: usize = 64 << 10;
+/// What a small piece costs of a message's room at least: bookkeeping takes memory too.
+const LEAST_COST: usize = 256;
+/// Messages are not made smaller than this, unless the limit demands it: fewer ranks are served at a
+/// time instead.
+const LEAST_MESSAGE: usize = 256 << 10;
+/// Bytes that are put together for one round: no more than what caches hold, whatever the limit is.
+const MOST_STAGED: u64 = 8 << 20;
+/// Most ranks that are served at a time where nothing is put together.
+const MOST_PEERS: usize = 256;
+
+/// One piece that moves between this rank and another.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Piece {
+    pub(super) peer: usize,
+    /// What its view is asked for by.
+    pub(super) number: usize,
+}
+
+/// What moves in one direction.
+pub(super) struct Pieces<'a> {
+    /// In the order in which they are served, and for each peer in the order that it has as well.
+    list: Vec<Piece>,
+    rank: usize,
+    size: usize,
+    direction: Direction,
+    view: Box<dyn Fn(usize) -> HostView + Sync + 'a>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    Sends,
+    Receives,
+}
+
+impl<'a> Pieces<'a> {
+    /// Pieces between rank `rank` of `size` and others, none of them empty. Those of each peer are in
+    /// the order in which they are at the other end.
+    pub(super) fn new(
+        rank: usize, size: usize, direction: Direction, mut list: Vec<Piece>,
+        view: impl Fn(usize) -> HostView + Sync + 'a,
+    ) -> Self {
+        let stage = |piece: &Piece| stage(rank, size, direction, piece.peer);
+        list.sort_by_key(stage);
+        Self { list, rank, size, direction, view: Box::new(view) }
+    }
+
+    /// Nothing.
+    pub(super) fn none() -> Self {
+        let views: Vec<HostView> = Vec::new();
+        Self::new(0, 1, Direction::Sends, Vec::new(), move |number| views[number])
+    }
+
+    fn view(&self, at: usize) -> HostView {
+        (self.view)(self.list[at].number)
+    }
+
+    fn stage(&self, at: usize) -> usize {
+        stage(self.rank, self.size, self.direction, self.list[at].peer)
+    }
+
+    /// Bytes of all pieces.
+    pub(super) fn bytes(&self) -> usize {
+        (0..self.list.len()).fold(0, |bytes, at| bytes.saturating_add(self.view(at).bytes()))
+    }
+
+    /// Whether any message must be put together here, or taken apart.
+    pub(super) fn need_staging(&self) -> bool {
+        (0..self.list.len()).any(|at| {
+            let view = self.view(at);
+            let next = self.list.get(at + 1).filter(|next| next.peer == self.list[at].peer);
+            let together =
+                view.bytes() < SMALL && next.is_some() && self.view(at + 1).bytes() < SMALL;
+            together || !view.is_row_major()
+        })
+    }
+}
+
+/// How far the receiver of a piece is from its sender, from 1 on: the order in which peers are
+/// served. In each stage every rank has one other to send to and one to receive from.
+fn stage(rank: usize, size: usize, direction: Direction, peer: usize) -> usize {
+    let (from, to) = match direction {
+        Direction::Sends => (rank, peer),
+        Direction::Receives => (peer, rank),
+    };
+    (to + size - from) % size
+}
+
+/// What the messages are made by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Terms {
+    /// Most bytes of a message.
+    pub(super) message: usize,
+    /// Most ranks that are served in one round.
+    pub(super) peers: usize,
+}
+
+impl Terms {
+    /// For what was agreed by `size` ranks on elements of `itemsize` bytes.
+    pub(super) fn new(agreed: &Agreed, size: usize, itemsize: usize) -> Self {
+        let Some(staged) = staged_bytes(agreed.memory_limit, agreed.staging) else {
+            return Self { message: usize::MAX, peers: MOST_PEERS };
+        };
+        let peers = (staged / LEAST_MESSAGE.max(itemsize)).clamp(1, size.max(2) - 1);
+        Self { message: (staged / peers).max(itemsize), peers }
+    }
+}
+
+/// Bytes for one direction of one round, of two rounds that are under way at a time; `None` where
+/// nothing needs memory.
+pub(super) fn staged_bytes(memory_limit: u64, staging: Staging) -> Option<usize> {
+    let directions = u64::from(staging.sends) + u64::from(staging.receives);
+    let staged = memory_limit.checked_div(2 * directions)?.min(MOST_STAGED);
+    Some(usize::try_from(staged).unwrap_or(usize::MAX))
+}
+
+/// What a message holds.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// One box: it may be sent or received where it is.
+    One(Box<HostView>),
+    /// These pieces, one behind the other.
+    Several(Range<usize>),
+}
+
+/// The messages to or from one peer, in order.
+struct Messages {
+    peer: usize,
+    pieces: Range<usize>,
+    /// What is left of a piece that takes several messages.
+    blocks: Option<Blocks>,
+}
+
+impl Messages {
+    fn next(&mut self, pieces: &Pieces<'_>, most: usize) -> Option<Content> {
+        if let Some(block) = self.blocks.as_mut().and_then(Iterator::next) {
+            return Some(Content::One(Box::new(block)));
+        }
+        self.blocks = None;
+        let first = self.pieces.next()?;
+        let view = pieces.view(first);
+        if view.bytes() >= SMALL.min(most) {
+            let mut blocks = Blocks::new(view, most);
+            let block = blocks.next();
+            self.blocks = Some(blocks);
+            return block.map(|block| Content::One(Box::new(block)));
+        }
+        let mut room = most.saturating_sub(view.bytes().max(LEAST_COST));
+        while let Some(next) = self.pieces.clone().next() {
+            let bytes = pieces.view(next).bytes();
+            if bytes >= SMALL || bytes.max(LEAST_COST) > room {
+                break;
+            }
+            room -= bytes.max(LEAST_COST);
+            self.pieces.start = next + 1;
+        }
+        if self.pieces.start == first + 1 {
+            return Some(Content::One(Box::new(view)));
+        }
+        Some(Content::Several(first..self.pieces.start))
+    }
+}
+
+/// One direction's messages, round after round.
+pub(super) struct Queue<'a> {
+    pieces: &'a Pieces<'a>,
+    terms: Terms,
+    /// The first piece of a peer whose turn has not come.
+    at: usize,
+    serving: Vec<Messages>,
+}
+
+impl<'a> Queue<'a> {
+    pub(super) fn new(pieces: &'a Pieces<'a>, terms: Terms) -> Self {
+        Self { pieces, terms, at: 0, serving: Vec::new() }
+    }
+
+    /// The group of peers that is served next: ranks go through the groups in this order.
+    fn group(&self) -> Option<usize> {
+        (self.at < self.pieces.list.len()).then(|| self.group_of(self.at))
+    }
+
+    fn group_of(&self, at: usize) -> usize {
+        (self.pieces.stage(at) - 1) / self.terms.peers
+    }
+
+    /// Begins to serve the peers of a group, if it is the next one here.
+    fn begin(&mut self, group: usize) {
+        while self.group() == Some(group) {
+            let (start, peer) = (self.at, self.pieces.list[self.at].peer);
+            let own = self.pieces.list[start..].iter().take_while(|piece| piece.peer == peer);
+            self.at += own.count();
+            self.serving.push(Messages { peer, pieces: start..self.at, blocks: None });
+        }
+    }
+
+    /// The next message of each peer that is being served and has one.
+    fn messages(&mut self) -> Vec<(usize, Content)> {
+        let (pieces, most) = (self.pieces, self.terms.message);
+        let mut messages = Vec::with_capacity(self.serving.len());
+        self.serving.retain_mut(|peer| match peer.next(pieces, most) {
+            Some(content) => {
+                messages.push((peer.peer, content));
+                true
+            }
+            None => false,
+        });
+        messages
+    }
+
+    /// The view of a piece of [`Content::Several`].
+    pub(super) fn view(&self, at: usize) -> HostView {
+        self.pieces.view(at)
+    }
+}
+
+/// The messages of the next round in both directions, by peer; `None` after the last round.
+pub(super) fn next_round(
+    sends: &mut Queue<'_>, receives: &mut Queue<'_>,
+) -> Option<[Vec<(usize, Content)>; 2]> {
+    loop {
+        let round = [sends.messages(), receives.messages()];
+        if round.iter().any(|messages| !messages.is_empty()) {
+            return Some(round);
+        }
+        let group = [sends.group(), receives.group()].into_iter().flatten().min()?;
+        sends.begin(group);
+        receives.begin(group);
+    }
+}

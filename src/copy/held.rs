@@ -1,0 +1,148 @@
+//! The shards that one rank holds: some of a tensor's, in the order of their indices.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "there are as many places and rows of strides as shards, checked when they are stored"
+)]
+
+use super::alias::Destinations;
+use super::view::HostView;
+use crate::core::error::try_with_capacity;
+use crate::core::metadata::ShardedTensorMetadata;
+use crate::core::{DataType, Error, Result};
+
+/// Views of the shards that a rank holds, checked against their metadata, and small: of each view
+/// only what the metadata does not tell is stored.
+#[derive(Debug)]
+pub struct HeldShards<'a> {
+    metadata: &'a ShardedTensorMetadata,
+    /// Which shards.
+    indices: Vec<usize>,
+    firsts: Vec<*mut u8>,
+    /// In bytes, `ndim` for each shard.
+    strides: Vec<i64>,
+    /// One of the views, if there is any: others differ from it in place, shape and strides only.
+    sample: Vec<HostView>,
+    dtype: Option<DataType>,
+}
+
+// SAFETY: no pointer is followed here; whoever does promises what that takes.
+unsafe impl Send for HeldShards<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for HeldShards<'_> {}
+
+impl<'a> HeldShards<'a> {
+    /// The shards `indices` of the metadata, where `view(n, indices[n])` is shard `indices[n]`, or
+    /// why not.
+    /// Refused are `count` views, an argument of that name, for another number of shards, and views of
+    /// other shapes or element
+    /// types than their shards'; `dtype` is the type that they should have, if it is known.
+    pub fn new<E: From<Error>>(
+        metadata: &'a ShardedTensorMetadata, indices: Vec<usize>,
+        (argument, count): (&'static str, usize),
+        view: impl Fn(usize, usize) -> std::result::Result<HostView, E>, dtype: Option<DataType>,
+    ) -> std::result::Result<Self, E> {
+        if count != indices.len() {
+            let problem = format!(
+                "{count} views for the {} shards of this rank; pass one for each, in the order of \
+                 their indices",
+                indices.len()
+            );
+            return Err(Error::invalid(argument, problem).into());
+        }
+        let firsts = try_with_capacity("views of shards", indices.len())?;
+        let strides =
+            try_with_capacity("views of shards", indices.len().saturating_mul(metadata.ndim()))?;
+        let dtype = dtype.or(metadata.properties().dtype);
+        let mut held = Self { metadata, indices, firsts, strides, sample: Vec::new(), dtype };
+        for number in 0..held.indices.len() {
+            let index = held.indices[number];
+            let view = view(number, index)?;
+            view.check_shape("shard", Some(index), metadata.shards().at("index", index)?.sizes)?;
+            let expected = *held.dtype.get_or_insert(view.dtype());
+            view.check_dtype("shard", Some(index), expected)?;
+            held.firsts.push(view.first());
+            held.strides.extend_from_slice(view.strides());
+            if held.sample.is_empty() {
+                held.sample.push(view);
+            }
+        }
+        Ok(held)
+    }
+
+    /// Refuses shards that share memory with each other, with themselves, or with the tensor that
+    /// they are to be copied from.
+    pub fn check_as_destinations(&self, full: Option<&HostView>) -> Result<()> {
+        let mut destinations = Destinations::new();
+        for (number, &index) in self.indices.iter().enumerate() {
+            let view = self.view(number);
+            destinations.add(index, &view)?;
+            if let Some(full) = full {
+                destinations.check_source(&view, index, full, None)?;
+            }
+        }
+        let number = |index| self.indices.binary_search(&index).unwrap_or(0);
+        destinations.check_each_other(&|index| Ok::<_, Error>(self.view(number(index))))
+    }
+
+    /// Refuses a tensor that shares memory with itself, or with the shards that are to be copied
+    /// into it.
+    pub fn check_as_sources(&self, full: &HostView) -> Result<()> {
+        let mut destinations = Destinations::new();
+        destinations.add_full(full)?;
+        for (number, &index) in self.indices.iter().enumerate() {
+            destinations.check_source(full, index, &self.view(number), Some(index))?;
+        }
+        Ok(())
+    }
+
+    /// Refuses shards that share memory with those that are to be copied into them.
+    pub fn check_apart(&self, sources: &HeldShards<'_>) -> Result<()> {
+        let mut destinations = Destinations::new();
+        for (number, &index) in self.indices.iter().enumerate() {
+            let view = self.view(number);
+            for (source_number, &source) in sources.indices.iter().enumerate() {
+                destinations.check_apart((index, &view), (source, &sources.view(source_number)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of shard `index` among those that are held, if it is one of them.
+    pub fn number_of(&self, index: usize) -> Option<usize> {
+        self.indices.binary_search(&index).ok()
+    }
+
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    /// Whether the rank holds none.
+    pub fn is_empty(&self) -> bool {
+        self.indices.is_empty()
+    }
+
+    /// Their indices in the metadata, ascending.
+    pub fn indices(&self) -> &[usize] {
+        &self.indices
+    }
+
+    /// The element type, if it was known before, there are any shards, or the metadata states it.
+    pub fn dtype(&self) -> Option<DataType> {
+        self.dtype
+    }
+
+    /// The view of shard `indices()[number]`.
+    pub fn view(&self, number: usize) -> HostView {
+        let ndim = self.metadata.ndim();
+        let shards = self.metadata.shards();
+        let rows = self.indices[number] * ndim;
+        self.sample[0].elsewhere(
+            self.firsts[number],
+            &shards.sizes()[rows..rows + ndim],
+            &self.strides[number * ndim..(number + 1) * ndim],
+        )
+    }
+}

@@ -1,0 +1,203 @@
+//! Collectives.
+//!
+//! Every rank of a communicator calls the same function with the same metadata and the same
+//! `src_rank` or `dst_rank`; each passes the buffers that are its own. Ranks come from placements:
+//! shard i belongs to rank n when its placement is `rank:n` or `rank:n/<device>`. A rank passes its
+//! shards in the order of their indices, as `shardspec_metadata_shards_of_rank` tells them: there may
+//! be several, or none, and empty ones are among them.
+//!
+//! A collective begins by agreeing, in ceil(log2 size) rounds of one small message each. When any rank
+//! passed something that can't be used, or the ranks did not call the same, all of them return an
+//! error, no buffer was written, and nobody waits: a rank returns what it refused itself, and all
+//! others DISAGREEMENT with that rank, its status and its message. This holds for every argument but
+//! `comm` and `err`: a rank that has no communicator can't tell.
+//!
+//! What is contiguous, in the buffers or in a part of them, is sent and received where it is. The rest
+//! goes through memory of the library's own, of which a rank uses no more than its limit. A second
+//! thread copies while the first exchanges, if there is enough to copy; it is gone when the call
+//! returns.
+//!
+//! When the transport fails in the middle, the rank returns what the transport said; destinations may
+//! be written in part then, and what the other ranks learn is the transport's affair. Every handle
+//! stays as good as it was.
+
+use crate::comm::{self, Communicator, Gather, Options, Reshard, Shard};
+use crate::copy::HostView;
+use crate::ffi::border::guard::{Outcome, guard};
+use crate::ffi::border::handle;
+use crate::ffi::border::pointer::slice;
+use crate::ffi::border::sized::{Grows, sized};
+use crate::ffi::comm::{rank_argument, shardspec_comm};
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::metadata::shardspec_metadata;
+use crate::ffi::tensor::{
+    options_argument, shard_view, shardspec_copy_options, shardspec_tensor_view, view_argument,
+};
+
+/// In the place of a `dst_rank`: all ranks get the tensor.
+pub const SHARDSPEC_ALL_RANKS: i64 = -1;
+
+/// Bytes that a rank uses at most to put messages together, where nothing else is said: 64 MiB.
+pub const SHARDSPEC_DEFAULT_MEMORY_LIMIT: u64 = 67108864;
+const _: () = assert!(SHARDSPEC_DEFAULT_MEMORY_LIMIT == Options::DEFAULT_MEMORY_LIMIT);
+
+/// How a collective works. Where it is NULL, or its numbers are 0, the library chooses. Nothing here
+/// changes what is moved, and ranks may pass different options.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct shardspec_comm_options {
+    /// `sizeof(shardspec_comm_options)`.
+    pub struct_size: u64,
+    /// Most bytes that this rank uses to put messages together and to take them apart; 0 for
+    /// `SHARDSPEC_DEFAULT_MEMORY_LIMIT`. All ranks work with the least that one of them passes, and
+    /// with four elements if that is less.
+    pub memory_limit: u64,
+    /// How to copy, or NULL. With `max_threads` 1 there is no second thread.
+    pub copy: *const shardspec_copy_options,
+}
+
+// SAFETY: `struct_size` comes first, and zeros are a number and NULL.
+unsafe impl Grows for shardspec_comm_options {
+    const NAME: &'static str = "shardspec_comm_options";
+    const FIRST_SIZE: usize = 24;
+}
+
+/// An options argument; NULL: the defaults.
+unsafe fn comm_options_argument(options: *const shardspec_comm_options) -> Outcome<Options> {
+    if options.is_null() {
+        return Ok(Options::default());
+    }
+    let shardspec_comm_options { memory_limit, copy, .. } = sized("options", options)?;
+    let memory_limit = match memory_limit {
+        0 => Options::DEFAULT_MEMORY_LIMIT,
+        limit => limit,
+    };
+    Ok(Options { memory_limit, copy: options_argument(copy)? })
+}
+
+/// What a rank found wrong before it could take part: the others are told.
+fn told<T>(comm: &dyn Communicator, outcome: Outcome<T>) -> Outcome<T> {
+    outcome.map_err(|refusal| comm::decline(comm, refusal))
+}
+
+/// The views of a rank's shards.
+unsafe fn views<'a>(
+    argument: &'static str, shards: *const shardspec_tensor_view, shard_count: usize,
+) -> Outcome<impl Fn(usize, usize) -> Outcome<HostView> + use<'a>> {
+    let shards: &'a [shardspec_tensor_view] = slice(argument, shards, shard_count)?;
+    Ok(move |number, index| shard_view(shards, number, index))
+}
+
+/// Cuts a tensor that rank `src_rank` has into the shards of all ranks: torch's
+/// `ShardingSpec.shard(tensor, src_rank, process_group)`.
+///
+/// `full` is the tensor, on `src_rank`, and not looked at on other ranks. `shards` are where the
+/// `shard_count` shards of this rank go, with their shapes and the tensor's element type. `options` may
+/// be NULL.
+///
+/// Ownership: nothing moves. Errors: DISAGREEMENT; SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH,
+/// UNSUPPORTED_DEVICE, UNSUPPORTED for elements smaller than a byte, ALIASED, OVERFLOW, of which the
+/// error's `first_shard` tells the shard's index; INVALID_PLACEMENT for a shard on no rank of the
+/// communicator; INDEX_OUT_OF_RANGE for `src_rank`, INVALID_ARGUMENT for another shard_count than the
+/// rank has shards, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY: then nothing was written on any rank.
+/// TRANSPORT_FAILED, and the transport's own statuses. Threads: any, one at a time for each
+/// communicator; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_comm_shard(
+    comm: *const shardspec_comm, metadata: *const shardspec_metadata, src_rank: i64,
+    full: *const shardspec_tensor_view, shards: *const shardspec_tensor_view, shard_count: usize,
+    options: *const shardspec_comm_options, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let comm = handle::get("comm", comm)?;
+        let comm: &dyn Communicator = &**comm;
+        let metadata = told(comm, handle::get("metadata", metadata))?;
+        let mine = || {
+            let source = rank_argument("src_rank", src_rank)?;
+            let has_full = comm.rank() == source;
+            Ok(Shard {
+                metadata: &metadata,
+                source,
+                full: if has_full { Some(view_argument("full", full)?) } else { None },
+                count: shard_count,
+                shard: views("shards", shards, shard_count)?,
+                options: comm_options_argument(options)?,
+            })
+        };
+        comm::shard(comm, told(comm, mine())?)
+    })
+}
+
+/// Puts a tensor together from the shards of all ranks, on rank `dst_rank` or, with
+/// SHARDSPEC_ALL_RANKS, on each of them.
+///
+/// `shards` are the `shard_count` shards of this rank. `full` is where the tensor goes, on a rank that
+/// gets it; every element is written; it is not looked at on other ranks. `options` may be NULL.
+///
+/// Ownership: nothing moves. Errors: as `shardspec_comm_shard`, with `dst_rank` for `src_rank`.
+/// Threads: any, one at a time for each communicator; nobody else may use the buffers meanwhile, but
+/// the shards may be read. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_comm_gather(
+    comm: *const shardspec_comm, metadata: *const shardspec_metadata, dst_rank: i64,
+    shards: *const shardspec_tensor_view, shard_count: usize, full: *const shardspec_tensor_view,
+    options: *const shardspec_comm_options, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let comm = handle::get("comm", comm)?;
+        let comm: &dyn Communicator = &**comm;
+        let metadata = told(comm, handle::get("metadata", metadata))?;
+        let mine = || {
+            let destination = match dst_rank {
+                SHARDSPEC_ALL_RANKS => None,
+                rank => Some(rank_argument("dst_rank", rank)?),
+            };
+            let gets_full = destination.is_none_or(|rank| rank == comm.rank());
+            Ok(Gather {
+                metadata: &metadata,
+                destination,
+                count: shard_count,
+                shard: views("shards", shards, shard_count)?,
+                full: if gets_full { Some(view_argument("full", full)?) } else { None },
+                options: comm_options_argument(options)?,
+            })
+        };
+        comm::gather(comm, told(comm, mine())?)
+    })
+}
+
+/// Moves a tensor from one layout to another: `from_shards` are the `from_count` shards that this rank
+/// has of `from`, `to_shards` are where the `to_count` shards of `to` go that it gets. Each piece goes
+/// straight from the rank that has it to the rank that wants it, so no rank ever has more of the tensor
+/// than its own shards. Which specs made the metadata does not matter. `options` may be NULL.
+///
+/// Ownership: nothing moves. Errors: as `shardspec_comm_shard`; SHAPE_MISMATCH, RANK_MISMATCH and
+/// DTYPE_MISMATCH also for metadata of tensors that differ; ALIASED for a shard that is moved into
+/// memory that it is read from. Threads: any, one at a time for each communicator; nobody else may use
+/// the buffers meanwhile, but `from_shards` may be read. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_comm_reshard(
+    comm: *const shardspec_comm, from: *const shardspec_metadata,
+    from_shards: *const shardspec_tensor_view, from_count: usize, to: *const shardspec_metadata,
+    to_shards: *const shardspec_tensor_view, to_count: usize,
+    options: *const shardspec_comm_options, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let comm = handle::get("comm", comm)?;
+        let comm: &dyn Communicator = &**comm;
+        let from = told(comm, handle::get("from", from))?;
+        let to = told(comm, handle::get("to", to))?;
+        let mine = || {
+            Ok(Reshard {
+                from: &from,
+                from_count,
+                from_shard: views("from_shards", from_shards, from_count)?,
+                to: &to,
+                to_count,
+                to_shard: views("to_shards", to_shards, to_count)?,
+                options: comm_options_argument(options)?,
+            })
+        };
+        comm::reshard(comm, told(comm, mine())?)
+    })
+}

@@ -1,0 +1,232 @@
+//! What collectives cost as ranks and shards grow: exchanges and messages, counted. The tables of
+//! `docs/scale.md` are these figures; run with `--nocapture` to see them.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::undocumented_unsafe_blocks,
+    clippy::unwrap_used,
+    reason = "tests: an overflow or a bad index is a failure, and buffers are made to fit"
+)]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use shardspec::comm::{
+    Communicator, Gather, Incoming, Options, Outgoing, Owners, Reshard, Shard, gather, reshard,
+    shard,
+};
+use shardspec::copy::HostView;
+use shardspec::core::{
+    ChunkShardingSpec, DataType, Error, Placement, Result, ShardedTensorMetadata, ShardingDim,
+    ShardingSpec, TensorProperties, TensorShape,
+};
+
+mod common;
+
+use common::ranks::{Counting, on_each};
+
+const DOCUMENT: &str = include_str!("../docs/scale.md");
+
+/// The document has exactly these rows, one after the other.
+fn assert_are_documented(rows: &[String]) {
+    let rows = rows.join("\n");
+    println!("{rows}");
+    assert!(DOCUMENT.contains(&format!("|\n{rows}\n\n")), "docs/scale.md lacks the rows\n{rows}");
+}
+
+/// Chunks of dimension `dim`, dealt out to the ranks.
+fn chunks(sizes: &[i64], dim: i64, count: usize, ranks: usize) -> ShardedTensorMetadata {
+    let owners = (0..count).map(|chunk| Placement::on_rank((chunk % ranks) as i64).unwrap());
+    let spec = ChunkShardingSpec::new(ShardingDim::Index(dim), owners).unwrap();
+    spec.build_metadata(TensorShape::new(sizes), TensorProperties::default()).unwrap()
+}
+
+/// Memory for the shards of one rank, all of one size.
+struct Held {
+    data: Vec<f32>,
+    sizes: Vec<i64>,
+    count: usize,
+}
+
+impl Held {
+    fn new(metadata: &ShardedTensorMetadata, ranks: usize, rank: usize) -> Self {
+        let owned = Owners::new(metadata, ranks).unwrap().shards_of(rank);
+        let sizes = metadata.shards().get(owned[0]).unwrap().sizes.to_vec();
+        let numel: i64 = sizes.iter().product();
+        Self { data: vec![0.0; numel as usize * owned.len()], sizes, count: owned.len() }
+    }
+
+    fn view(&self) -> impl Fn(usize, usize) -> Result<HostView> + '_ {
+        |number, _| Ok(view(&self.data[number * self.data.len() / self.count..], &self.sizes))
+    }
+}
+
+fn view(data: &[f32], sizes: &[i64]) -> HostView {
+    let first = data.as_ptr().cast_mut().cast();
+    HostView::new("tensor", first, DataType::FLOAT32, sizes, None).unwrap()
+}
+
+fn ceil_log2(size: usize) -> usize {
+    size.next_power_of_two().trailing_zeros() as usize
+}
+
+/// Exchanges, messages sent and messages received since the last time it was asked.
+fn traffic(comm: &Counting) -> [usize; 3] {
+    let traffic = &comm.traffic;
+    [&traffic.exchanges, &traffic.messages_sent, &traffic.messages_received]
+        .map(|counter| counter.swap(0, Ordering::Relaxed))
+}
+
+/// What each collective took on one rank, without its agreement.
+type Counts = [[usize; 3]; 4];
+
+/// Every collective on `size` ranks: a square of `size` rows and columns of which each owns one.
+fn run_all(size: usize) -> Vec<Counts> {
+    let side = size as i64;
+    let (rows, columns) =
+        (chunks(&[side, side], 0, size, size), chunks(&[side, side], 1, size, size));
+    let options = Options::default();
+    on_each(Counting::all(size), |comm| {
+        let rank = comm.rank();
+        let agreement = ceil_log2(size);
+        let counted = |name: &str| {
+            let [exchanges, sent, received] = traffic(&comm);
+            assert!(sent >= agreement && received >= agreement, "{name} on rank {rank} of {size}");
+            [exchanges - agreement, sent - agreement, received - agreement]
+        };
+        let (row, column) = (Held::new(&rows, size, rank), Held::new(&columns, size, rank));
+        let full: Vec<f32> = (0..size * size).map(|number| number as f32).collect();
+        let back = vec![0.0f32; size * size];
+        let metadata = &rows;
+        let mine = Shard {
+            metadata,
+            source: 0,
+            full: Some(view(&full, &[side, side])),
+            count: 1,
+            shard: row.view(),
+            options,
+        };
+        unsafe { shard::<Error, _>(&comm, mine) }.unwrap();
+        assert!(row.data.iter().zip(&full[rank * size..]).all(|(got, wanted)| got == wanted));
+        let sharded = counted("shard");
+        let gathered = [Some(0), None].map(|destination| {
+            let full = Some(view(&back, &[side, side]));
+            let mine = Gather { metadata, destination, count: 1, shard: row.view(), full, options };
+            unsafe { gather::<Error, _>(&comm, mine) }.unwrap();
+            assert!(back == full_of(size) || destination == Some(0) && rank > 0);
+            counted("gather")
+        });
+        let mine = Reshard {
+            from: &rows,
+            from_count: 1,
+            from_shard: row.view(),
+            to: &columns,
+            to_count: 1,
+            to_shard: column.view(),
+            options,
+        };
+        unsafe { reshard::<Error, _, _>(&comm, mine) }.unwrap();
+        assert!((0..size).all(|at| column.data[at] == (at * size + rank) as f32));
+        [sharded, gathered[0], gathered[1], counted("reshard")]
+    })
+}
+
+fn full_of(size: usize) -> Vec<f32> {
+    (0..size * size).map(|number| number as f32).collect()
+}
+
+#[test]
+fn messages_grow_as_the_logarithm_for_the_agreement_and_as_the_pieces_for_the_data() {
+    let mut rows = Vec::new();
+    for size in [2, 3, 4, 7, 16, 64, 512] {
+        let counts = run_all(size);
+        // The one who has the tensor, and everybody else.
+        let others = size - 1;
+        for (rank, [sharded, to_one, to_all, resharded]) in counts.iter().enumerate() {
+            let [sent, received] = if rank == 0 { [others, 0] } else { [0, 1] };
+            assert_eq!(sharded[1..], [sent, received], "shard on rank {rank}");
+            assert_eq!(to_one[1..], [received, sent], "gather on rank {rank}");
+            assert_eq!(to_all[1..], [others, others], "gather to all on rank {rank}");
+            assert_eq!(resharded[1..], [others, others], "reshard on rank {rank}");
+        }
+        let most = |collective: usize| counts.iter().map(|all| all[collective][0]).max().unwrap();
+        let rounds: Vec<String> = (0..4).map(|all| most(all).to_string()).collect();
+        let (agreement, rounds) = (ceil_log2(size), rounds.join(", "));
+        let both = 2 * others;
+        rows.push(format!(
+            "| {size} | {agreement} | {others} | {others} | {both} | {both} | {rounds} |"
+        ));
+    }
+    assert_are_documented(&rows);
+}
+
+/// One rank of many that are not there: what it sends is counted, and what it receives is what it
+/// sent last.
+struct Alone {
+    rank: usize,
+    size: usize,
+    exchanges: AtomicUsize,
+    messages: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl Communicator for Alone {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    unsafe fn exchange(&self, sends: &[Outgoing], receives: &[Incoming]) -> Result<()> {
+        self.exchanges.fetch_add(1, Ordering::Relaxed);
+        self.messages.fetch_add(sends.len() + receives.len(), Ordering::Relaxed);
+        let bytes = sends.iter().map(|sent| sent.bytes).chain(receives.iter().map(|all| all.bytes));
+        self.bytes.fetch_add(bytes.sum(), Ordering::Relaxed);
+        // In the agreement all others are of this rank's opinion.
+        if let ([sent], [received]) = (sends, receives) {
+            assert_eq!(sent.bytes, received.bytes);
+            unsafe { std::ptr::copy_nonoverlapping(sent.pointer, received.pointer, sent.bytes) };
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn ten_thousand_ranks_and_a_million_shards_cost_what_the_model_says() {
+    let (ranks, count) = (10_000, 1_000_000);
+    let sizes = [count as i64, 4];
+    let metadata = chunks(&sizes, 0, count, ranks);
+    let full = vec![1.0f32; count * 4];
+    let mut rows = Vec::new();
+    for (name, rank) in [("source", 0), ("another", 1)] {
+        let comm = Alone {
+            rank,
+            size: ranks,
+            exchanges: AtomicUsize::new(0),
+            messages: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+        };
+        let held = Held::new(&metadata, ranks, rank);
+        let mine = Shard {
+            metadata: &metadata,
+            source: 0,
+            full: (rank == 0).then(|| view(&full, &sizes)),
+            count: held.count,
+            shard: held.view(),
+            options: Options::default(),
+        };
+        unsafe { shard::<Error, _>(&comm, mine) }.unwrap();
+        let [exchanges, messages, bytes] =
+            [&comm.exchanges, &comm.messages, &comm.bytes].map(|all| all.load(Ordering::Relaxed));
+        let agreement = ceil_log2(ranks);
+        // The 100 rows of each rank go in one message.
+        assert_eq!(messages - 2 * agreement, if rank == 0 { ranks - 1 } else { 1 });
+        let data = bytes - 2 * agreement * 1024;
+        assert_eq!(data, 1600 * if rank == 0 { ranks - 1 } else { 1 });
+        let [messages, exchanges] = [messages - 2 * agreement, exchanges - agreement];
+        rows.push(format!("| {name} | {agreement} | {messages} | {exchanges} | {data} |"));
+    }
+    assert_are_documented(&rows);
+}
