@@ -32,6 +32,7 @@
 #include "shardspec/custom_spec.hpp"
 #include "shardspec/dlpack.hpp"
 #include "shardspec/metadata.hpp"
+#include "shardspec/op.hpp"
 #include "shardspec/placement.hpp"
 #include "shardspec/sharded_tensor.hpp"
 #include "shardspec/spec.hpp"

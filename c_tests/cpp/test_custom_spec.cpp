@@ -169,7 +169,7 @@ static void what_a_callback_throws_comes_out_of_the_call() {
 
 static void a_result_has_the_status_and_the_exception() {
   const auto quiet = [](const ss::spec &spec) {
-    const auto result = spec.build_metadata({3}, ss::tensor_properties(), std::nothrow);
+    const auto result = spec.build_metadata({3}, {}, std::nothrow);
     CHECK(!result);
     return result.error();
   };

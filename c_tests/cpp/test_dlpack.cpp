@@ -72,9 +72,40 @@ static void what_others_lend_is_kept_by_a_sharded_tensor() {
   CHECK(alive.use_count() == 1);
 }
 
+static void local_shards_go_to_others_and_come_from_them() {
+  const auto alive = std::make_shared<int>(0);
+  std::vector<float> data = {1, 2, 3};
+  const auto view = ss::view(data);
+  const auto metadata = ss::spec::chunk(0, {"rank:0"}).build_metadata({3});
+  std::vector<ss::managed_tensor> theirs;
+  theirs.push_back(ss::manage(view, owned{std::move(data), alive}));
+  ss::managed_tensor exported;
+  {
+    const auto tensor = ss::sharded_tensor::from_managed(metadata, {0}, std::move(theirs));
+    exported = tensor.export_local(0);
+    CHECK(tensor.export_local_legacy(0)->tensor.data == view.data());
+    CHECK_REFUSED(INDEX_OUT_OF_RANGE, tensor.export_local(1));
+    CHECK(status_of(tensor.export_local_legacy(1, std::nothrow)) == SHARDSPEC_INDEX_OUT_OF_RANGE);
+  }
+  CHECK(alive.use_count() == 2 && static_cast<float *>(exported->tensor.data)[2] == 3);
+  exported.reset();
+  CHECK(alive.use_count() == 1);
+
+  const auto read_only = [&alive] {
+    static const float constant[3] = {};
+    std::vector<ss::managed_tensor> shards;
+    shards.push_back(ss::manage(ss::view(constant), owned{{}, alive}));
+    return shards;
+  };
+  CHECK_REFUSED(READ_ONLY, ss::sharded_tensor::from_managed(metadata, {0}, read_only()));
+  CHECK_REFUSED(INVALID_ARGUMENT, ss::sharded_tensor::from_managed(metadata, {0, 1}, read_only()));
+  CHECK(alive.use_count() == 1);
+}
+
 int main() {
   a_dltensor_is_taken_as_it_is();
   lent_memory_comes_back_once();
   what_is_only_read_says_so();
   what_others_lend_is_kept_by_a_sharded_tensor();
+  local_shards_go_to_others_and_come_from_them();
 }

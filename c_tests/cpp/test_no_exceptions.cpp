@@ -25,4 +25,17 @@ int main() {
       });
   CHECK(custom->build_metadata({3}).value().shard_count().value() == 1);
   CHECK(custom->build_metadata({3, 4}).error().status == SHARDSPEC_RANK_MISMATCH);
+  const auto sharded = shardspec::sharded_tensor::from_spec(*spec, "rank:0", shardspec::view(full));
+  const auto op =
+      shardspec::register_op("chunk", "test.count",
+                             [](const shardspec::spec &, const shardspec::op_arguments &args,
+                                shardspec::op_output &out) -> shardspec::result<void> {
+                               const auto given = args.get<shardspec::sharded_tensor>(0);
+                               if (!given) return given.error();
+                               out.set(0, (*given)->local_count().value());
+                               return std::monostate();
+                             });
+  CHECK(shardspec::dispatch(*spec, "test.count", {*sharded}, 1)->get<int>(0).value() == 1);
+  CHECK(shardspec::dispatch(*spec, "test.count", {1, *sharded}).error().status ==
+        SHARDSPEC_INVALID_ARGUMENT);
 }

@@ -128,11 +128,10 @@ static void every_call_on_an_empty_handle_is_refused() {
   CHECK(status_of(tensor.local_index(0, quiet)) == missing);
   CHECK(status_of(tensor.local_view(0, quiet)) == missing);
   CHECK(status_of(tensor.local_views(quiet)) == missing);
-  CHECK(status_of(tensor.gather(view, ss::copy_options(), quiet)) == missing);
+  CHECK(status_of(tensor.gather(view, {}, quiet)) == missing);
   CHECK(status_of(made::empty(metadata, {0}, quiet)) == missing);
-  CHECK(status_of(made::from_full(metadata, "rank:0", view, ss::copy_options(), quiet)) == missing);
-  CHECK(status_of(made::from_spec(ss::spec(), "rank:0", view, ss::tensor_properties(),
-                                  ss::copy_options(), quiet)) == missing);
+  CHECK(status_of(made::from_full(metadata, "rank:0", view, {}, quiet)) == missing);
+  CHECK(status_of(made::from_spec(ss::spec(), "rank:0", view, {}, {}, quiet)) == missing);
   CHECK(status_of(made::from_local(metadata, {0}, {view}, nullptr, "rank:0", quiet)) == missing);
   CHECK(status_of(metadata.shards_of_owner("rank:0", quiet)) == missing);
 }

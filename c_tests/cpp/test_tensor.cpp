@@ -50,6 +50,9 @@ static void views_come_from_whatever_holds_the_elements() {
       std::is_same_v<decltype(ss::view(std::span<const double>(vector))), ss::const_tensor_view>);
 #endif
   CHECK(is(ss::view(strided.c()), {3, 5}, {1, 3}));
+  const shardspec_tensor_view nowhere{nullptr, {SHARDSPEC_DL_CPU, 0}, 2, FLOAT32, nullptr, nullptr,
+                                      0};
+  CHECK(ss::view(nowhere).shape().empty() && ss::view(nowhere).c().shape == nullptr);
   const float scalar = 7;
   CHECK(ss::view(&scalar, {}).ndim() == 0);
 }
@@ -94,7 +97,7 @@ static void scatter_then_gather_gives_the_tensor_back() {
   for (std::size_t i = 0; i < 4; ++i)
     sources.push_back(ss::view(constant[i], f.metadata.shard(i).sizes));
   f.back.assign(15, 0);
-  CHECK(f.metadata.gather(sources, ss::view(f.back, {5, 3}), ss::copy_options(), std::nothrow));
+  CHECK(f.metadata.gather(sources, ss::view(f.back, {5, 3}), {}, std::nothrow));
   CHECK(f.back == f.full);
 }
 

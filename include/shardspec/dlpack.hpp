@@ -17,14 +17,14 @@ struct managed_deleter {
   }
 };
 
-template <class Managed, class P, class Keep, class Call>
-answer<std::unique_ptr<Managed, managed_deleter>, P> manage(Keep &&keep, const Call &call) {
+/// Calls `function(arguments..., out, err)`, which makes a managed tensor.
+template <class Managed, class P, class Function, class... Arguments>
+answer<std::unique_ptr<Managed, managed_deleter>, P> managed(Function function,
+                                                             Arguments... arguments) {
   using owner = std::unique_ptr<Managed, managed_deleter>;
   return run<owner, P>([&](owner &out, shardspec_error *err) {
     Managed *raw = nullptr;
-    const auto status = lend(
-        std::forward<Keep>(keep),
-        [&](void *ctx, shardspec_destroy_fn release) { return call(ctx, release, &raw, err); });
+    const shardspec_status status = function(arguments..., &raw, err);
     out.reset(raw);
     return status;
   });
@@ -47,8 +47,9 @@ answer<managed_tensor, P> manage(const View &view, Keep keep = Keep(), std::uint
                                  P = P()) {
   if (!std::is_convertible_v<View, tensor_view>) flags |= SHARDSPEC_DLPACK_READ_ONLY;
   const shardspec_tensor_view raw = view.c();
-  return detail::manage<shardspec_managed_tensor, P>(std::move(keep), [&](auto... rest) {
-    return shardspec_managed_tensor_new(&raw, flags, rest...);
+  return detail::lend(std::move(keep), [&](void *ctx, shardspec_destroy_fn release) {
+    return detail::managed<shardspec_managed_tensor, P>(shardspec_managed_tensor_new, &raw, flags,
+                                                        ctx, release);
   });
 }
 /// As `manage`, in the older form, which can't say that it is read-only.
@@ -56,8 +57,9 @@ template <class Keep = std::nullptr_t, class P = default_policy>
 answer<legacy_managed_tensor, P> manage_legacy(const tensor_view &view, Keep keep = Keep(),
                                                P = P()) {
   const shardspec_tensor_view raw = view.c();
-  return detail::manage<shardspec_legacy_managed_tensor, P>(std::move(keep), [&](auto... rest) {
-    return shardspec_managed_tensor_new_legacy(&raw, rest...);
+  return detail::lend(std::move(keep), [&](void *ctx, shardspec_destroy_fn release) {
+    return detail::managed<shardspec_legacy_managed_tensor, P>(shardspec_managed_tensor_new_legacy,
+                                                               &raw, ctx, release);
   });
 }
 

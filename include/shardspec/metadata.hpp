@@ -11,8 +11,8 @@ inline namespace SHARDSPEC_INNER_NAMESPACE {
 /// How to copy; made without arguments, the library chooses.
 class copy_options : public shardspec_copy_options {
  public:
-  explicit copy_options(std::uint32_t max_threads_ = SHARDSPEC_COPY_THREADS_AUTO,
-                        std::uint32_t hints_ = 0) noexcept
+  copy_options() noexcept : copy_options(SHARDSPEC_COPY_THREADS_AUTO) {}
+  explicit copy_options(std::uint32_t max_threads_, std::uint32_t hints_ = 0) noexcept
       : shardspec_copy_options{sizeof(shardspec_copy_options), max_threads_, hints_} {}
   explicit copy_options(const shardspec_copy_options &raw) noexcept : shardspec_copy_options(raw) {}
 };
@@ -108,7 +108,7 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
   /// Copies one shard out of the tensor.
   template <class P = default_policy>
   answer<void, P> extract_shard(std::size_t index, const const_tensor_view &full,
-                                const tensor_view &to, const copy_options &options = copy_options(),
+                                const tensor_view &to, const copy_options &options = {},
                                 P = P()) const {
     const shardspec_tensor_view from = full.c(), destination = to.c();
     return detail::perform<P>(shardspec_metadata_extract_shard, get(), index, &from, &destination,
@@ -123,7 +123,7 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
   /// Copies every shard out of the tensor: `shards[i]` is where shard i goes.
   template <class P = default_policy>
   answer<void, P> scatter(const const_tensor_view &full, const views &shards,
-                          const copy_options &options = copy_options(), P = P()) const {
+                          const copy_options &options = {}, P = P()) const {
     const shardspec_tensor_view from = full.c();
     return detail::perform<P>(shardspec_metadata_scatter, get(), &from, shards.data(),
                               shards.size(), &options);
@@ -131,7 +131,7 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
   /// Copies every shard into the tensor: what `scatter` took apart.
   template <class P = default_policy>
   answer<void, P> gather(const const_views &shards, const tensor_view &full,
-                         const copy_options &options = copy_options(), P = P()) const {
+                         const copy_options &options = {}, P = P()) const {
     const shardspec_tensor_view to = full.c();
     return detail::perform<P>(shardspec_metadata_gather, get(), shards.data(), shards.size(), &to,
                               &options);

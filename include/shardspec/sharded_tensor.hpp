@@ -2,6 +2,7 @@
 #ifndef SHARDSPEC_SHARDED_TENSOR_HPP
 #define SHARDSPEC_SHARDED_TENSOR_HPP
 
+#include "dlpack.hpp"
 #include "spec.hpp"
 
 namespace shardspec {
@@ -52,10 +53,11 @@ class sharded_tensor
     return allocate<P>(whole, local, SHARDSPEC_FILL_ZERO);
   }
   /// Cuts a full tensor as the spec does it. Properties without an element type get that of `full`.
-  template <class P = default_policy> static answer<sharded_tensor, P> from_spec(
-      const spec &how, text owner, const const_tensor_view &full,
-      const tensor_properties &properties = tensor_properties(),
-      const copy_options &options = copy_options(), P = P()) {
+  template <class P = default_policy>
+  static answer<sharded_tensor, P> from_spec(const spec &how, text owner,
+                                             const const_tensor_view &full,
+                                             const tensor_properties &properties = {},
+                                             const copy_options &options = {}, P = P()) {
     const shardspec_tensor_view from = full.c();
     return detail::handle<sharded_tensor, P>(shardspec_sharded_tensor_new_from_spec, how.get(),
                                              &properties, owner.c(), &from, &options);
@@ -64,8 +66,7 @@ class sharded_tensor
   template <class P = default_policy>
   static answer<sharded_tensor, P> from_full(const shardspec::metadata &whole,
                                              const selection &local, const const_tensor_view &full,
-                                             const copy_options &options = copy_options(),
-                                             P = P()) {
+                                             const copy_options &options = {}, P = P()) {
     const shardspec_tensor_view from = full.c();
     if (local.by_index())
       return detail::handle<sharded_tensor, P>(shardspec_sharded_tensor_new_from_full_shards,
@@ -101,6 +102,21 @@ class sharded_tensor
                    owner.c(), boxes.data(), shards.data(), shards.size());
   }
 
+  /// From shards that other libraries hand over. Each is given back when it is not used any more, or
+  /// when this fails.
+  template <class P = default_policy>
+  static answer<sharded_tensor, P> from_managed(const shardspec::metadata &whole,
+                                                slice<std::size_t> indices,
+                                                std::vector<managed_tensor> shards,
+                                                text owner = all_shards, P = P()) {
+    if (indices.size() != shards.size()) return unequal<P>(indices.size(), shards.size());
+    std::vector<shardspec_managed_tensor *> raw;
+    raw.reserve(shards.size());
+    for (managed_tensor &shard : shards) raw.push_back(shard.release());
+    return detail::handle<sharded_tensor, P>(shardspec_sharded_tensor_new_from_managed, whole.get(),
+                                             owner.c(), indices.data(), raw.data(), raw.size());
+  }
+
   template <class P = default_policy> answer<shardspec::metadata, P> metadata(P = P()) const {
     return detail::handle<shardspec::metadata, P>(shardspec_sharded_tensor_metadata, get());
   }
@@ -133,10 +149,20 @@ class sharded_tensor
           return status;
         });
   }
+  /// A local shard to hand to another library. Its memory stays for as long as anybody has it.
+  template <class P = default_policy>
+  answer<managed_tensor, P> export_local(std::size_t local, P = P()) const {
+    return detail::managed<shardspec_managed_tensor, P>(shardspec_sharded_tensor_export_local,
+                                                        get(), local);
+  }
+  template <class P = default_policy>
+  answer<legacy_managed_tensor, P> export_local_legacy(std::size_t local, P = P()) const {
+    return detail::managed<shardspec_legacy_managed_tensor, P>(
+        shardspec_sharded_tensor_export_local_legacy, get(), local);
+  }
   /// Copies all shards into `full`; NOT_LOCAL where one is elsewhere.
   template <class P = default_policy>
-  answer<void, P> gather(const tensor_view &full, const copy_options &options = copy_options(),
-                         P = P()) const {
+  answer<void, P> gather(const tensor_view &full, const copy_options &options = {}, P = P()) const {
     const shardspec_tensor_view to = full.c();
     return detail::perform<P>(shardspec_sharded_tensor_gather, get(), &to, &options);
   }

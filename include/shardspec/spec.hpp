@@ -127,16 +127,16 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
 
   /// Who owns what of a tensor of these sizes.
   template <class P = default_policy>
-  answer<metadata, P> build_metadata(numbers sizes,
-                                     const tensor_properties &properties = tensor_properties(),
+  answer<metadata, P> build_metadata(numbers sizes, const tensor_properties &properties = {},
                                      P = P()) const {
     return detail::handle<metadata, P>(shardspec_spec_build_metadata, get(), sizes.data(),
                                        sizes.size(), &properties);
   }
   /// As above, for a tensor whose dimensions have names: one for each size.
-  template <class P = default_policy> answer<metadata, P> build_metadata_named(
-      numbers sizes, const texts &dim_names,
-      const tensor_properties &properties = tensor_properties(), P = P()) const {
+  template <class P = default_policy>
+  answer<metadata, P> build_metadata_named(numbers sizes, const texts &dim_names,
+                                           const tensor_properties &properties = {},
+                                           P = P()) const {
     if (sizes.size() != dim_names.size())
       return detail::refuse<metadata, P>(
           {SHARDSPEC_RANK_MISMATCH, "dim_names: " + std::to_string(dim_names.size()) +
@@ -148,8 +148,7 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
   /// Fills one shard as this spec does it; `whole` is what it built for the tensor.
   template <class P = default_policy>
   answer<void, P> shard(const metadata &whole, std::size_t index, const const_tensor_view &full,
-                        const tensor_view &to, const copy_options &options = copy_options(),
-                        P = P()) const {
+                        const tensor_view &to, const copy_options &options = {}, P = P()) const {
     const shardspec_tensor_view from = full.c(), destination = to.c();
     return detail::perform<P>(shardspec_spec_shard, get(), whole.get(), index, &from, &destination,
                               &options);

@@ -176,7 +176,8 @@ template <class T> constexpr dtype dtype::of() noexcept {
 /// any type may be moved.
 class tensor_properties : public shardspec_tensor_properties {
  public:
-  explicit tensor_properties(shardspec::dtype type = {}) noexcept
+  tensor_properties() noexcept : tensor_properties(shardspec::dtype()) {}
+  explicit tensor_properties(shardspec::dtype type) noexcept
       : shardspec_tensor_properties{sizeof(shardspec_tensor_properties),
                                     type,
                                     SHARDSPEC_LAYOUT_STRIDED,

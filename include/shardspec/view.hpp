@@ -20,9 +20,9 @@ class const_tensor_view {
             const_cast<std::int64_t *>(shape.data()),
             const_cast<std::int64_t *>(strides.empty() ? nullptr : strides.data()), byte_offset}) {}
   explicit const_tensor_view(const shardspec_tensor_view &raw) : raw_(raw) {
-    const std::size_t count = ndim();
-    numbers_.assign(raw.shape, raw.shape + count);
-    if (raw.strides != nullptr) numbers_.insert(numbers_.end(), raw.strides, raw.strides + count);
+    if (raw.shape == nullptr) return;
+    numbers_.assign(raw.shape, raw.shape + ndim());
+    if (raw.strides != nullptr) numbers_.insert(numbers_.end(), raw.strides, raw.strides + ndim());
   }
 
   std::size_t ndim() const noexcept {
@@ -36,9 +36,12 @@ class const_tensor_view {
   }
   dtype type() const noexcept { return raw_.dtype; }
   shardspec_device device() const noexcept { return raw_.device; }
-  numbers shape() const noexcept { return {numbers_.data(), ndim()}; }
+  numbers shape() const noexcept { return {numbers_.data(), numbers_.empty() ? 0 : ndim()}; }
   /// None for row-major.
-  numbers strides() const noexcept { return {numbers_.data() + ndim(), numbers_.size() - ndim()}; }
+  numbers strides() const noexcept {
+    const std::size_t count = shape().size();
+    return {numbers_.data() + count, numbers_.size() - count};
+  }
   /// The element at index 0; NULL where there are no elements.
   const void *data() const noexcept { return start(); }
   /// As `data`, for elements of type T; DTYPE_MISMATCH where they are of another.
@@ -49,9 +52,8 @@ class const_tensor_view {
   /// For calls of the C interface, while this lives.
   shardspec_tensor_view c() const noexcept {
     shardspec_tensor_view view = raw_;
-    auto *start = const_cast<std::int64_t *>(numbers_.data());
-    view.shape = start;
-    view.strides = strides().empty() ? nullptr : start + ndim();
+    view.shape = const_cast<std::int64_t *>(shape().empty() ? nullptr : shape().data());
+    view.strides = const_cast<std::int64_t *>(strides().empty() ? nullptr : strides().data());
     return view;
   }
 
