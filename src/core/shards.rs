@@ -84,6 +84,11 @@ impl Placements {
         Ok(Self { distinct, indices })
     }
 
+    /// The placement of a single shard.
+    pub fn of_one(placement: Placement) -> Self {
+        Self { distinct: vec![placement], indices: vec![0] }
+    }
+
     /// The placements `table[index]` for each of `indices`.
     pub fn from_table(table: &[Placement], indices: &[u32]) -> Result<Self> {
         for &index in indices {
