@@ -14,8 +14,10 @@ from .errors import (
     LayoutError,
     NotFoundError,
     NotLocalError,
+    OpArgumentsError,
     OutOfMemoryError,
     OutOfRangeError,
+    RegistrationError,
     ShardspecError,
     SpecTypeError,
     TooLargeError,
@@ -23,6 +25,13 @@ from .errors import (
     ViewError,
 )
 from .metadata import ShardedTensorMetadata
+from .ops import (
+    custom_ops,
+    custom_sharding_spec_op,
+    dispatch_custom_op,
+    has_custom_op,
+    remove_custom_op,
+)
 from .placement import Device, DevicePlacementSpec, Placement, PlacementSpec
 from .properties import MEM_FORMAT_ENCODING, TensorProperties
 from .shard import ShardMetadata
@@ -50,10 +59,12 @@ __all__ = [
     "LayoutError",
     "NotFoundError",
     "NotLocalError",
+    "OpArgumentsError",
     "OutOfMemoryError",
     "OutOfRangeError",
     "Placement",
     "PlacementSpec",
+    "RegistrationError",
     "Shard",
     "ShardMetadata",
     "ShardedTensor",
@@ -67,9 +78,14 @@ __all__ = [
     "UnsupportedError",
     "ViewError",
     "as_tensor",
+    "custom_ops",
+    "custom_sharding_spec_op",
+    "dispatch_custom_op",
     "empty",
     "get_chunk_sharding_params",
     "get_chunked_dim_size",
     "get_split_size",
+    "has_custom_op",
     "infer_sharding_spec_from_shards_metadata",
+    "remove_custom_op",
 ]

@@ -113,15 +113,9 @@ class SpecTypeError(ShardspecError, TypeError):
 
 
 class OpArgumentsError(ShardspecError, TypeError):
-    """An op was called without arguments, or without a sharded tensor among them."""
+    """An op was called without a sharded tensor, or with such of different communicators."""
 
-    statuses = ("NO_ARGUMENTS", "NO_SHARDED_TENSOR")
-
-
-class CommunicatorError(ShardspecError, RuntimeError):
-    """An op was called with sharded tensors of different communicators."""
-
-    statuses = ("COMMUNICATOR_MISMATCH",)
+    statuses = ("NO_ARGUMENTS", "NO_SHARDED_TENSOR", "COMMUNICATOR_MISMATCH")
 
 
 class RegistrationError(ShardspecError, RuntimeError):
@@ -156,8 +150,6 @@ class InternalError(ShardspecError, RuntimeError):
 
 FAMILIES: tuple[type[ShardspecError], ...] = (
     ArgumentError, LayoutError, ViewError, HandleError, OutOfRangeError, TooLargeError,
-    NotFoundError, NotLocalError, SpecTypeError, OpArgumentsError,
-    CommunicatorError, RegistrationError, UnsupportedError, OutOfMemoryError, InternalError,
-    NotFoundError, NotLocalError, SpecTypeError, UnsupportedError, OutOfMemoryError,
-    CommunicationError, InternalError,
+    NotFoundError, NotLocalError, SpecTypeError, OpArgumentsError, RegistrationError,
+    UnsupportedError, OutOfMemoryError, CommunicationError, InternalError,
 )

@@ -120,22 +120,21 @@ class PlacementHandle(Handle):
 
     def read(self) -> AnyPlacement:
         """The placement that it names."""
-        type_name = lib.text(lib.placement_type_name, self)
-        if type_name == "device":
+        name = lib.text(lib.placement_type_name, self)
+        if name == "device":
             return Placement(lib.text(lib.placement_text, self))
-        ctx = lib.answer(ctypes.c_void_p, lib.placement_custom_ctx, self,
-                         text("type_name", type_name))
+        ctx = lib.answer(ctypes.c_void_p, lib.placement_custom_ctx, self, text("type_name", name))
         # One that was made in C is not Python's, whatever its type is called.
         found = kept(ctx, PlacementSpec)
-        if found is None or type_name_of(found) != type_name:
-            raise lib.refused("UNSUPPORTED", f"a placement of type {type_name!r} was not made by "
-                              "this package")
+        if found is None or type_name(type(found)) != name:
+            raise lib.refused("UNSUPPORTED", f"a placement of type {name!r} was not made by this "
+                              "package")
         return found
 
 
-def type_name_of(thing: Any) -> str:
+def type_name(kind: type) -> str:
     """The name of a class as a type of the user's own: it has a dot in it."""
-    return f"{type(thing).__module__}.{type(thing).__qualname__}"
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 Struct = lib.header.type("placement_vtable")
@@ -160,11 +159,10 @@ def placement_handle(placement: AnyPlacement) -> PlacementHandle:
     if isinstance(placement, Placement):
         made = lib.answer(ctypes.c_void_p, lib.placement_parse, text("placement", str(placement)))
     else:
-        rank = placement.rank()
+        rank, name = placement.rank(), text("type_name", type_name(type(placement)))
         made = lib.answer(
-            ctypes.c_void_p, lib.placement_new_custom, text("type_name", type_name_of(placement)),
-            text("placement", str(placement)), -1 if rank is None else rank,
-            ctypes.byref(VTABLE), keep(placement))
+            ctypes.c_void_p, lib.placement_new_custom, name, text("placement", str(placement)),
+            -1 if rank is None else rank, ctypes.byref(VTABLE), keep(placement))
     return PlacementHandle._of(made)
 
 

@@ -49,6 +49,18 @@ class ShardedTensor:
         self._read_only = frozenset(read_only)
 
     @classmethod
+    def _lent(cls, handle: int) -> ShardedTensor:
+        """One that is somebody else's, there for as long as they say."""
+        made = cls.__new__(cls)
+        made._memory, made._read_only = Memory._lent(handle), frozenset()
+        return made
+
+    def _give_away(self) -> None:
+        """Leaves it to whoever has its handle to free it."""
+        if self._memory is not None:
+            self._memory._finalizer.detach()
+
+    @classmethod
     def empty(cls, metadata: ShardedTensorMetadata, owner: int | str | None = None, *,
               indices: Iterable[int] | None = None) -> ShardedTensor:
         """New shards that hold anything."""

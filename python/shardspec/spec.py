@@ -22,7 +22,7 @@ from .placement import (
     Placements,
     as_placement,
     placement_handle,
-    type_name_of,
+    type_name,
 )
 from .properties import TensorProperties
 from .shard import ShardMetadata, pack
@@ -244,7 +244,7 @@ def custom_handle(spec: ShardingSpec) -> SpecHandle:
         table = VTable(ctypes.sizeof(VTable), DESTROY, _build_metadata,
                        _fill_shard if fills else _fields["shard"](), _equal, _hash)
         found = SpecHandle._of(lib.answer(
-            ctypes.c_void_p, lib.spec_new_custom, text("type_name", type_name_of(spec)),
+            ctypes.c_void_p, lib.spec_new_custom, text("type_name", type_name(type(spec))),
             ctypes.byref(table), keep(weakref.ref(spec))))
         found.owner = weakref.ref(spec)
         object.__setattr__(spec, "_shardspec_handle", found)

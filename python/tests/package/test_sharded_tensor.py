@@ -6,7 +6,6 @@ import weakref
 import numpy
 import pytest
 
-from common import ranks
 from shardspec import (
     ArgumentError,
     ChunkShardingSpec,

@@ -1,0 +1,250 @@
+"""Functions that are hung on types of specs and called by the name of an op."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from ._arrays import text
+from ._callbacks import DESTROY, callback, keep, kept
+from ._library import lib
+from ._views import TensorView, View, view
+from .placement import type_name
+from .sharded_tensor import ShardedTensor
+from .spec import ChunkShardingSpec, EnumerableShardingSpec, ShardingSpec
+from .tensor import Tensor
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Value = lib.header.type("value")
+Arguments = lib.header.type("op_arguments")
+BUILT_IN = {ChunkShardingSpec: "chunk", EnumerableShardingSpec: "enumerable"}
+
+
+def custom_sharding_spec_op(sharding_spec_class: type[ShardingSpec], func: Any, *,
+                            replace: bool = False) -> Callable[[Function], Function]:
+    """Registers a function as the op `func` of a class of specs.
+
+    `func` is a name, or a function such as `torch.nn.functional.linear`, which stands for its name.
+    As in torch, the op is called with (types, args, kwargs, process_group). A second one of the same
+    name is refused, or replaces the first where that is asked for.
+    """
+    def decorate(function: Function) -> Function:
+        names = _type_name(sharding_spec_class), op_name(func)
+        lib.op_register(*names, _call, keep(_Op(names, function)), DESTROY,
+                        lib.OP_REPLACE if replace else 0, None)
+        return function
+
+    return decorate
+
+
+def has_custom_op(sharding_spec: ShardingSpec | type[ShardingSpec], op: Any) -> bool:
+    """Whether there is such an op for a spec, or a class of specs."""
+    return bool(lib.answer(ctypes.c_int32, lib.op_has, _type_name(sharding_spec), op_name(op)))
+
+
+def remove_custom_op(sharding_spec: ShardingSpec | type[ShardingSpec], op: Any) -> None:
+    """Ends an op: afterwards no call of it runs, and none will."""
+    lib.op_unregister(lib.answer(ctypes.c_void_p, lib.op_look_up, _type_name(sharding_spec),
+                                 op_name(op)))
+
+
+def custom_ops() -> list[tuple[str, str]]:
+    """All ops: the name of the type of spec and that of the op, in alphabetical order."""
+    listed = lib.text(lib.op_list)
+    return [(one[0], one[1]) for one in (line.split("\t") for line in listed.splitlines())]
+
+
+def dispatch_custom_op(sharding_spec: ShardingSpec, op: Any, args: Sequence[Any] = (),
+                       kwargs: Mapping[str, Any] | None = None, process_group: Any = None, *,
+                       results: int = 1) -> Any:
+    """Calls the op of a spec's type.
+
+    A function of Python's gets these very objects, and what it returns is returned. An op of
+    another language gets what C has for them: numbers, texts, lists of integers, tensors, sharded
+    tensors. It gives as many `results` as it is asked for, one by itself and others as a tuple.
+    """
+    names = _type_name(sharding_spec), op_name(op)
+    call = _Call(names, args, dict(kwargs or {}), process_group, results)
+    _calls.stack = [*_stack(), call]
+    try:
+        lib.op_dispatch(sharding_spec, names[1], ctypes.byref(call.arguments), call.results,
+                        results)
+    finally:
+        _calls.stack = _stack()[:-1]
+    if call.answered:
+        return call.answer
+    given = tuple(_result(value) for value in call.results)
+    return given[0] if results == 1 else given
+
+
+def op_name(op: Any) -> bytes:
+    """The name of an op: a text, or that of a function."""
+    if not isinstance(op, str):
+        name = getattr(op, "__qualname__", None) or getattr(op, "__name__", None)
+        if name is None:
+            raise TypeError(f"an op is a name or a function, not {op!r}")
+        op = f"{getattr(op, '__module__', None) or 'builtins'}.{name}"
+    return text("op", op)
+
+
+def _type_name(spec: ShardingSpec | type[ShardingSpec]) -> bytes:
+    kind = spec if isinstance(spec, type) else type(spec)
+    return text("sharding_spec_class", BUILT_IN.get(kind) or type_name(kind))
+
+
+class _Op:
+    """A function that was registered, and the names by which it is found."""
+
+    def __init__(self, names: tuple[bytes, bytes], function: Callable[..., Any]) -> None:
+        self.names, self.function = names, function
+
+
+class _Call:
+    """A call from Python: its arguments as the library takes them, and as they are."""
+
+    def __init__(self, names: tuple[bytes, bytes], args: Sequence[Any], kwargs: dict[str, Any],
+                 process_group: Any, results: int) -> None:
+        self.names = names
+        self.args, self.kwargs, self.process_group = tuple(args), kwargs, process_group
+        self.answered, self.answer = False, None
+        self._kept: list[Any] = []
+        values = (Value * len(args))(*map(self._value, args))
+        named = (Value * len(kwargs))(*map(self._value, kwargs.values()))
+        keys = (ctypes.c_char_p * len(kwargs))(*(text("kwargs", name) for name in kwargs))
+        self.arguments = Arguments(ctypes.sizeof(Arguments), values, len(args), keys, named,
+                                   len(kwargs), getattr(process_group, "_as_parameter_", None))
+        self.results = (Value * results)()
+        self.places = _places(self.arguments)
+
+    def _value(self, thing: Any) -> Any:
+        """What C has for it; of other things, where they are."""
+        if thing is None:
+            return Value(lib.VALUE_NONE)
+        if isinstance(thing, bool):
+            return Value(lib.VALUE_BOOL, integer=thing)
+        if isinstance(thing, int) and -1 << 63 <= thing < 1 << 63:
+            return Value(lib.VALUE_I64, integer=thing)
+        if isinstance(thing, float):
+            return Value(lib.VALUE_F64, real=thing)
+        if isinstance(thing, ShardedTensor):
+            return Value(lib.VALUE_SHARDED_TENSOR, pointer=thing._as_parameter_)
+        if isinstance(thing, str):
+            return self._pointing(lib.VALUE_TEXT, ctypes.create_string_buffer(text("args", thing)))
+        if isinstance(thing, (list, tuple)) and all(
+                isinstance(one, int) and -1 << 63 <= one < 1 << 63 for one in thing):
+            numbers = (ctypes.c_int64 * len(thing))(*thing)
+            return self._pointing(lib.VALUE_I64_LIST, numbers, len(thing))
+        try:
+            seen = view("args", thing)
+        except (TypeError, BufferError):
+            return Value(lib.VALUE_POINTER, pointer=id(thing))
+        self._kept.append(seen)
+        return self._pointing(lib.VALUE_TENSOR_VIEW, seen.struct)
+
+    def _pointing(self, kind: int, memory: Any, integer: int = 0) -> Any:
+        self._kept.append(memory)
+        return Value(kind, integer=integer, pointer=ctypes.addressof(memory))
+
+
+_calls = threading.local()
+
+
+def _stack() -> list[_Call]:
+    """The calls from Python that run on this thread. Ops run on the threads of their callers."""
+    found: list[_Call] = getattr(_calls, "stack", [])
+    return found
+
+
+def _places(arguments: Any) -> list[int | None]:
+    """Where a call's arguments are: no two calls have them in the same places, as one is there."""
+    arrays = (arguments.args, arguments.arg_count), (arguments.kwargs, arguments.kwarg_count)
+    return [ctypes.cast(array, ctypes.c_void_p).value if count else None
+            for array, count in arrays]
+
+
+@callback(lib.header.type("op_fn"))
+def _call(ctx: int, spec: int, arguments: Any, results: Any, result_count: int) -> None:
+    op, given = kept(ctx, _Op), arguments.contents
+    assert op is not None
+    for call in _stack()[-1:]:
+        # Another language's op that Python called may call this one, also with its own arguments.
+        if (call.names, call.places) == (op.names, _places(given)):
+            types = _types([*call.args, *call.kwargs.values()])
+            call.answer = op.function(types, call.args, call.kwargs, call.process_group)
+            call.answered = True
+            return
+    args = tuple(_argument(given.args[at]) for at in range(given.arg_count))
+    kwargs = {given.kwarg_names[at].decode(): _argument(given.kwargs[at])
+              for at in range(given.kwarg_count)}
+    answer = op.function(_types([*args, *kwargs.values()]), args, kwargs, given.communicator)
+    _give(answer, results, result_count)
+
+
+def _types(values: Iterable[Any]) -> tuple[type, ...]:
+    """The classes of sharded tensors among the arguments, each once, as torch has it."""
+    return tuple(dict.fromkeys(type(one) for one in values if isinstance(one, ShardedTensor)))
+
+
+def _argument(value: Any) -> Any:
+    """An argument that came from another language. It is there during the call."""
+    if value.kind == lib.VALUE_TEXT:
+        return ctypes.string_at(value.pointer).decode()
+    if value.kind == lib.VALUE_I64_LIST:
+        if value.integer == 0:
+            return []
+        return list((ctypes.c_int64 * value.integer).from_address(value.pointer))
+    if value.kind == lib.VALUE_TENSOR_VIEW:
+        return Tensor(View(TensorView.from_address(value.pointer), False, None))
+    if value.kind == lib.VALUE_SHARDED_TENSOR:
+        return ShardedTensor._lent(value.pointer)
+    return _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    if value.kind == lib.VALUE_NONE:
+        return None
+    if value.kind == lib.VALUE_BOOL:
+        return bool(value.integer)
+    if value.kind == lib.VALUE_I64:
+        return value.integer
+    if value.kind == lib.VALUE_F64:
+        return value.real
+    return value.pointer
+
+
+def _result(value: Any) -> Any:
+    """A result that another language gave. A sharded tensor among them is ours."""
+    if value.kind == lib.VALUE_SHARDED_TENSOR:
+        return ShardedTensor(value.pointer)
+    return _plain(value)
+
+
+def _give(answer: Any, results: Any, count: int) -> None:
+    """Writes what a function returned for a caller in another language."""
+    if count == 0:
+        return
+    given = answer if isinstance(answer, tuple) else (answer,)
+    if len(given) > count:
+        raise lib.refused("BUFFER_TOO_SMALL", f"results: the op gives {len(given)}, but there is "
+                          f"room for {count}", got=count, limit=len(given))
+    values = []
+    for one in given:
+        if one is None:
+            values.append(Value(lib.VALUE_NONE))
+        elif isinstance(one, bool):
+            values.append(Value(lib.VALUE_BOOL, integer=one))
+        elif isinstance(one, int):
+            values.append(Value(lib.VALUE_I64, integer=one))
+        elif isinstance(one, float):
+            values.append(Value(lib.VALUE_F64, real=one))
+        elif isinstance(one, ShardedTensor):
+            values.append(Value(lib.VALUE_SHARDED_TENSOR, pointer=one._as_parameter_))
+        else:
+            raise lib.refused("UNSUPPORTED", f"results: C has nothing for a {type(one).__name__}")
+    for at, value in enumerate(values):
+        results[at] = value
+    for one in given:
+        if isinstance(one, ShardedTensor):
+            one._give_away()
