@@ -6,6 +6,7 @@ anything that is a buffer or speaks DLPack. A thin layer over the C library of t
 
 from ._library import lib
 from .chunk import get_chunk_sharding_params, get_chunked_dim_size, get_split_size
+from .comm import ALL_RANKS, Communicator, Message
 from .errors import (
     ArgumentError,
     CommunicationError,
@@ -48,15 +49,18 @@ __version__: str = lib.text(lib.version_text)
 
 __all__ = [
     "MEM_FORMAT_ENCODING",
+    "ALL_RANKS",
     "ArgumentError",
     "ChunkShardingSpec",
     "CommunicationError",
+    "Communicator",
     "Device",
     "DevicePlacementSpec",
     "EnumerableShardingSpec",
     "HandleError",
     "InternalError",
     "LayoutError",
+    "Message",
     "NotFoundError",
     "NotLocalError",
     "OpArgumentsError",

@@ -21,13 +21,18 @@ HINTS = {None: 0, "stream": lib.COPY_STREAM, "cached": lib.COPY_CACHED}
 
 def options(max_threads: int, hint: Hint | None) -> Any:
     """How to copy, for the library."""
+    return ctypes.byref(option_struct(max_threads, hint))
+
+
+def option_struct(max_threads: int, hint: Hint | None) -> Any:
+    """The same where it is a part of other options."""
     threads = operator.index(max_threads)
     if not 0 <= threads < 1 << 32:
         raise lib.refused("INVALID_ARGUMENT", f"max_threads: {threads} is not between 0 and 2**32",
                           got=threads if abs(threads) < 1 << 63 else 0)
     if hint not in HINTS:
         raise lib.refused("INVALID_ARGUMENT", f"hint: {hint!r} is neither 'stream' nor 'cached'")
-    return ctypes.byref(Options(ctypes.sizeof(Options), threads, HINTS[hint]))
+    return Options(ctypes.sizeof(Options), threads, HINTS[hint])
 
 
 def scatter(metadata: Any, full: Any, shards: Sequence[Any] | None, how: Any) -> list[Any]:

@@ -27,8 +27,8 @@ def custom_sharding_spec_op(sharding_spec_class: type[ShardingSpec], func: Any, 
     """Registers a function as the op `func` of a class of specs.
 
     `func` is a name, or a function such as `torch.nn.functional.linear`, which stands for its name.
-    As in torch, the op is called with (types, args, kwargs, process_group). A second one of the same
-    name is refused, or replaces the first where that is asked for.
+    As in torch, the op is called with (types, args, kwargs, process_group). A second one of the
+    same name is refused, or replaces the first where that is asked for.
     """
     def decorate(function: Function) -> Function:
         names = _type_name(sharding_spec_class), op_name(func)

@@ -6,7 +6,7 @@ import abc
 import ctypes
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import copies
 from ._arrays import text
@@ -28,6 +28,9 @@ from .properties import TensorProperties
 from .shard import ShardMetadata, pack
 from .tensor import Tensor
 
+if TYPE_CHECKING:
+    from .sharded_tensor import ShardedTensor
+
 
 class ShardingSpec(abc.ABC):
     """Base class of everything that says how a tensor is cut.
@@ -44,6 +47,22 @@ class ShardingSpec(abc.ABC):
 
         Without properties nothing is stated about its elements, and data of any type may be moved.
         """
+
+    def shard(self, tensor: Any, src_rank: int = 0, process_group: Any = None) -> ShardedTensor:
+        """Cuts the tensor that rank `src_rank` has, into the local shards of every rank.
+
+        `process_group` is a Communicator, all ranks of which call this with tensors of the same
+        sizes and type; what the others hold does not matter. Without one, all shards are local.
+        """
+        from .sharded_tensor import ShardedTensor  # It knows specs, and so imports this module.
+
+        properties = TensorProperties.create_from_tensor(tensor)
+        if process_group is None:
+            return ShardedTensor.from_full(self, tensor, tensor_properties=properties)
+        metadata = self.build_metadata(tuple(tensor.shape), properties)
+        sharded = ShardedTensor.empty(metadata, process_group.rank)
+        process_group.shard(metadata, tensor, sharded, src_rank)
+        return sharded
 
     def fill_shard(self, metadata: ShardedTensorMetadata, index: int, full: Tensor,
                    shard: Tensor) -> None:

@@ -1,0 +1,201 @@
+"""Ranks as threads, and as processes over a transport that is a class of Python."""
+
+import gc
+import multiprocessing
+import threading
+import traceback
+import weakref
+
+import numpy
+import pytest
+
+from common import ranks
+from shardspec import (
+    ALL_RANKS,
+    ArgumentError,
+    ChunkShardingSpec,
+    CommunicationError,
+    Communicator,
+    HandleError,
+    Message,
+    ShardedTensor,
+    TensorProperties,
+)
+
+FULL = numpy.arange(70, dtype="float64").reshape(7, 10)
+ROWS = ChunkShardingSpec(0, ranks(3)).build_metadata(FULL.shape, TensorProperties("float64"))
+COLUMNS = ChunkShardingSpec(1, ["rank:2", "rank:0", "rank:2", "rank:1"]).build_metadata(FULL.shape)
+
+
+def slices(metadata, rank):
+    for index in metadata.shards_of_rank(rank):
+        shard = metadata.shards_metadata[index]
+        yield FULL[tuple(slice(start, start + size) for start, size in zip(
+            shard.shard_offsets, shard.shard_sizes))]
+
+
+def are_shards_of(shards, metadata, rank):
+    wanted = list(slices(metadata, rank))
+    return len(shards) == len(wanted) and all(
+        numpy.array_equal(numpy.asarray(shard), part) for shard, part in zip(shards, wanted))
+
+
+def on_threads(size, work):
+    """What `work(comm)` returned or raised on each of the ranks."""
+    def run(comm):
+        with comm:
+            try:
+                answers[comm.rank] = work(comm)
+            except BaseException as error:
+                answers[comm.rank] = error
+
+    answers = [None] * size
+    threads = [threading.Thread(target=run, args=(comm,)) for comm in Communicator.local(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    return answers
+
+
+def collectives(comm):
+    """Shards, reshards and gathers."""
+    full = FULL if comm.rank == 1 else None
+    shards = comm.shard(ROWS, full, src_rank=1)
+    assert are_shards_of(shards, ROWS, comm.rank)
+    columns = comm.reshard(ROWS, shards, COLUMNS, memory_limit=100, max_threads=1)
+    assert are_shards_of(columns, COLUMNS, comm.rank)
+    one = comm.gather(COLUMNS, columns, dst_rank=2)
+    assert (one is None) == (comm.rank != 2)
+    back = numpy.zeros_like(FULL.T).T
+    assert comm.gather(COLUMNS, columns, back, ALL_RANKS) is back
+    assert numpy.array_equal(back, FULL)
+    return comm.size
+
+
+def test_threads_shard_reshard_and_gather():
+    assert on_threads(3, collectives) == [3, 3, 3]
+
+
+def test_a_spec_shards_for_all_ranks():
+    def work(comm):
+        mine = FULL if comm.rank == 0 else numpy.zeros_like(FULL)
+        tensor = ChunkShardingSpec(0, ranks(3)).shard(mine, 0, comm)
+        assert tensor.dtype == "float64"
+        assert are_shards_of([one.tensor for one in tensor.local_shards()], ROWS, comm.rank)
+        return numpy.array_equal(numpy.asarray(comm.gather(ROWS, tensor, dst_rank=ALL_RANKS)), FULL)
+
+    assert on_threads(3, work) == [True] * 3
+    alone = ChunkShardingSpec(0, ranks(3)).shard(FULL)
+    assert alone.local_indices() == [0, 1, 2]
+    assert numpy.array_equal(numpy.asarray(alone.gather()), FULL)
+
+
+@pytest.mark.parametrize("wrong, kind", [
+    (numpy.zeros((7, 9)), ValueError), ([1, 2], TypeError), (None, ArgumentError)],
+    ids=["shape", "type", "missing"])
+def test_when_one_rank_is_wrong_all_are_told(wrong, kind):
+    shards = [[numpy.full_like(part, -1) for part in slices(ROWS, rank)] for rank in range(3)]
+
+    def work(comm):
+        comm.shard(ROWS, wrong if comm.rank == 0 else None, shards[comm.rank])
+
+    culprit, *others = on_threads(3, work)
+    assert isinstance(culprit, kind)
+    for error in others:
+        assert isinstance(error, CommunicationError) and error.name == "DISAGREEMENT"
+        assert "rank 0" in str(error)
+    assert all((shard == -1).all() for mine in shards for shard in mine)
+
+
+def test_new_shards_need_a_type():
+    def work(comm):
+        return comm.shard(COLUMNS, FULL if comm.rank == 0 else None)
+
+    assert any(isinstance(error, ArgumentError) and "dtype" in str(error)
+               for error in on_threads(3, work))
+
+
+def test_messages_of_ones_own():
+    def work(comm):
+        right, left = (comm.rank + 1) % comm.size, (comm.rank - 1) % comm.size
+        place = bytearray(3)
+        comm.exchange([Message(right, memoryview(bytes([comm.rank] * 3)))],
+                      [Message(left, memoryview(place))])
+        return list(place)
+
+    assert on_threads(3, work) == [[2] * 3, [0] * 3, [1] * 3]
+
+
+class Pipes(Communicator):
+    """A pipe from each process to each."""
+
+    def __init__(self, rank, size, writers, readers):
+        super().__init__(rank, size)
+        self.writers, self.readers, self.fails = writers, readers, None
+
+    def exchange(self, sends, recvs):
+        if self.fails is not None:
+            raise self.fails
+        writer = threading.Thread(target=lambda: [
+            self.writers[message.peer].send_bytes(message.memory) for message in sends])
+        writer.start()
+        for message in recvs:
+            assert self.readers[message.peer].recv_bytes_into(message.memory) == len(message.memory)
+        writer.join()
+
+
+def run_rank(work, rank, size, writers, readers, results):
+    try:
+        results.put((rank, work(Pipes(rank, size, writers, readers))))
+    except BaseException:
+        results.put((rank, traceback.format_exc()))
+
+
+def test_processes_do_so_over_a_transport_of_pythons():
+    context = multiprocessing.get_context("fork")
+    size, results = 3, context.Queue()
+    pipes = {(source, to): context.Pipe(duplex=False)
+             for source in range(size) for to in range(size) if source != to}
+    processes = [context.Process(target=run_rank, daemon=True, args=(
+        collectives, rank, size, {to: pipe[1] for (one, to), pipe in pipes.items() if one == rank},
+        {one: pipe[0] for (one, to), pipe in pipes.items() if to == rank}, results))
+        for rank in range(size)]
+    for process in processes:
+        process.start()
+    assert sorted(results.get(timeout=60) for _ in processes) == [(0, 3), (1, 3), (2, 3)]
+    for process in processes:
+        process.join(60)
+
+
+def test_what_a_transport_raises_comes_out_of_the_call():
+    comm = Pipes(0, 3, {}, {})
+    comm.fails = ConnectionError("the cable is cut")
+    with pytest.raises(ConnectionError) as caught:
+        comm.shard(ROWS, FULL)
+    assert caught.value is comm.fails
+    with pytest.raises(NotImplementedError, match="Communicator has no exchange"):
+        Communicator(0, 3).shard(ROWS, FULL)
+
+
+def test_a_communicator_goes_when_nobody_has_it():
+    comm = Pipes(0, 3, {}, {})
+    gone = weakref.ref(comm)
+    del comm
+    gc.collect()
+    assert gone() is None
+    with Communicator.local(1)[0] as alone:
+        assert numpy.array_equal(numpy.asarray(alone.gather(
+            ChunkShardingSpec(0, ranks(1)).build_metadata((3,)), [numpy.arange(3)])), [0, 1, 2])
+    with pytest.raises(HandleError):
+        alone.size
+
+
+def test_sharded_tensors_are_passed_as_they_are():
+    def work(comm):
+        mine = ShardedTensor.from_full(ROWS, FULL, comm.rank)
+        columns = comm.reshard(ROWS, mine, COLUMNS)
+        return are_shards_of(columns, COLUMNS, comm.rank)
+
+    assert on_threads(3, work) == [True] * 3
