@@ -117,6 +117,9 @@ class Tensor:
         return empty(self.shape) if 0 in self.shape else elements.tolist()
 
     def __buffer__(self, flags: int) -> memoryview:
+        """Python's way in, from 3.12 on."""
+        if 0 in self.shape and len(self.shape) > 1:
+            raise BufferError(f"a memoryview can't have the shape {self.shape}")
         return self.memory()
 
     @property

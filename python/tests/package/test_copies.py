@@ -2,6 +2,7 @@
 
 import array
 import mmap
+import sys
 
 import numpy
 import pytest
@@ -168,6 +169,15 @@ def test_tensors_are_buffers(shape, dtype):
     assert not memory.readonly and bytes(memory) == source.tobytes()
     assert tensor.tolist() == source.reshape(shape).tolist()
     assert tensor.data_ptr() % 64 == 0
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="classes have no buffers before Python 3.12")
+def test_tensors_have_the_buffer_protocol():
+    tensor = as_tensor(numpy.arange(6, dtype="int16").reshape(2, 3))
+    assert memoryview(tensor).tolist() == [[0, 1, 2], [3, 4, 5]] and bytes(tensor)[2:4] == b"\1\0"
+    for strange in (as_tensor(numpy.zeros((2, 3)).T), empty((2, 0), "int8")):
+        with pytest.raises(BufferError):
+            memoryview(strange)
 
 
 def test_large_tensors_are_zero_and_writable():
