@@ -6,6 +6,7 @@ import sys
 import zipfile
 
 import numpy
+import pytest
 
 from commands import ROOT, header_constant, output, run
 
@@ -52,6 +53,16 @@ def test_the_packages_tests_pass_where_the_wheel_is_installed(installed, tmp_pat
     left_out = set(re.findall(r"^SKIPPED .*\.py:\d+: (.*)", done.stdout, re.M))
     with capsys.disabled():
         print(f"\nwith the wheel: {done.stdout.splitlines()[-1]}", *sorted(left_out), sep="\n  ")
+
+
+@pytest.mark.parametrize("arguments, shards", [(["4"], 4), (["7", "1"], 7), (["3", "-2"], 3)])
+def test_the_example_cuts_a_mapped_file(installed, arguments, shards):
+    tools = pathlib.Path(numpy.__file__).parents[1]
+    printed = output(installed, ROOT / "examples/shard.py", ROOT / "examples/data/iris.npy",
+                     *arguments, environment={"PYTHONPATH": str(tools)})
+    *owned, last = printed.splitlines()
+    assert last == "together again" and len(owned) == shards
+    assert sum(int(line.split()[-2]) for line in owned) == 2400
 
 
 def test_the_type_hints_hold():
