@@ -177,6 +177,34 @@ static void equal_placements_are_stored_once(void) {
   }
 }
 
+static void a_collective_goes_by_the_rank_that_a_placement_tells(void) {
+  rack left = {1, 1, 0, 0}, right = {2, 1, 0, 0}, nowhere = {3, 1, 0, 0};
+  shardspec_placement *placements[] = {placed(&left, 0), placed(&right, 0), placed(&nowhere, -1)};
+  const shardspec_placement *given[] = {placements[0], placements[1], placements[2]};
+  static const int64_t size = 6;
+  int64_t shape = 6, half = 3, third = 2;
+  float full[6] = {1, 2, 3, 4, 5, 6}, parts[3][3] = {{0}};
+  shardspec_tensor_view whole = view_of(full, FLOAT32, &shape, 1), shards[3];
+  shardspec_comm *alone;
+  CHECK_OK(shardspec_comm_new_local(1, &alone, &err));
+  for (size_t count = 2; count <= 3; count++) {
+    shardspec_spec *spec;
+    shardspec_metadata *metadata;
+    CHECK_OK(shardspec_spec_new_chunk_placed(0, NULL, given, count, &spec, &err));
+    CHECK_OK(shardspec_spec_build_metadata(spec, &size, 1, NULL, &metadata, &err));
+    for (size_t i = 0; i < count; i++)
+      shards[i] = view_of(parts[i], FLOAT32, count == 2 ? &half : &third, 1);
+    CHECK_STATUS(shardspec_comm_shard(alone, metadata, 0, &whole, shards, count, NULL, &err),
+                 count == 2 ? SHARDSPEC_OK : SHARDSPEC_INVALID_PLACEMENT);
+    if (count == 3) CHECK_MESSAGE("rack 3, shelf 1");
+    CHECK_OK(shardspec_metadata_free(metadata, &err));
+    CHECK_OK(shardspec_spec_free(spec, &err));
+  }
+  CHECK(memcmp(parts[0], full, sizeof parts[0]) == 0 && memcmp(parts[1], full + 3, sizeof parts[1]) == 0);
+  for (int i = 0; i < 3; i++) CHECK_OK(shardspec_placement_free(placements[i], &err));
+  CHECK_OK(shardspec_comm_free(alone, &err));
+}
+
 static void what_only_a_device_placement_has_is_not_found(void) {
   rack ctx = {1, 1, 0, 0};
   shardspec_placement *own = placed(&ctx, -1), *device;
@@ -268,6 +296,7 @@ int main(void) {
   a_placement_of_ones_own_goes_everywhere_and_comes_back();
   placements_are_equal_when_their_type_says_so();
   equal_placements_are_stored_once();
+  a_collective_goes_by_the_rank_that_a_placement_tells();
   what_only_a_device_placement_has_is_not_found();
   destroy_runs_once_also_when_the_placement_is_refused();
   a_callback_may_use_the_library_and_free_its_own_placement();

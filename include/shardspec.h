@@ -2182,9 +2182,10 @@ shardspec_status shardspec_comm_exchange(const struct shardspec_comm *comm,
  *
  * Every rank of a communicator calls the same function with the same metadata and the same
  * `src_rank` or `dst_rank`; each passes the buffers that are its own. Ranks come from placements:
- * shard i belongs to rank n when its placement is `rank:n` or `rank:n/<device>`. A rank passes its
- * shards in the order of their indices, as `shardspec_metadata_shards_of_rank` tells them: there may
- * be several, or none, and empty ones are among them.
+ * shard i belongs to rank n when its placement is `rank:n` or `rank:n/<device>`, or is of a type of
+ * your own and tells that rank. A rank passes its shards in the order of their indices, as
+ * `shardspec_metadata_shards_of_rank` tells them: there may be several, or none, and empty ones are
+ * among them.
  *
  * A collective begins by agreeing, in ceil(log2 size) rounds of one small message each. When any rank
  * passed something that can't be used, or the ranks did not call the same, all of them return an
