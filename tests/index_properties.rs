@@ -5,6 +5,7 @@
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::unwrap_used,
+    clippy::panic,
     reason = "tests fail by panicking"
 )]
 
@@ -14,7 +15,7 @@ use common::families::{self, Cut};
 use common::plans::{metadata, random_layout};
 use common::{Boxes, Random, naive};
 use proptest::prelude::*;
-use shardspec::core::Shards;
+use shardspec::core::{Error, Shards};
 
 fn naive_find(shards: &Shards, offsets: &[i64], sizes: &[i64]) -> Vec<u32> {
     let meets = |&index: &u32| {
@@ -55,6 +56,32 @@ proptest! {
         let mut random = Random::new(seed);
         let shards = random_layout(&sizes, cuts, 3, &mut random);
         assert_finds(&shards, &sizes, 20, &mut random);
+    }
+
+    /// From an element to its shard and back, in bulk and one by one.
+    #[test]
+    fn elements_are_located_and_found_again(
+        sizes in prop::collection::vec(1i64..6, 0..=4), cuts in 0usize..30, seed: u64,
+    ) {
+        let mut random = Random::new(seed);
+        let metadata = metadata(random_layout(&sizes, cuts, 3, &mut random), &sizes);
+        let count = 20;
+        let elements: Vec<i64> =
+            (0..count).flat_map(|_| sizes.iter().map(|&size| random.range(0, size)).collect::<Vec<_>>()).collect();
+        let located = metadata.locate(&elements, count).unwrap();
+        let ndim = sizes.len();
+        for number in 0..count {
+            let element = &elements[number * ndim..(number + 1) * ndim];
+            let local = &located.indices[number * ndim..(number + 1) * ndim];
+            let shard = metadata.shards().get(located.shards[number]).unwrap();
+            prop_assert_eq!(metadata.owner(element).unwrap(), located.shards[number]);
+            prop_assert_eq!(naive_find(metadata.shards(), element, &vec![1; ndim]), vec![located.shards[number] as u32]);
+            for dim in 0..ndim {
+                prop_assert!((0..shard.sizes[dim]).contains(&local[dim]));
+                prop_assert_eq!(shard.offsets[dim] + local[dim], element[dim]);
+            }
+        }
+        prop_assert_eq!(metadata.globalize(&located.shards, &located.indices).unwrap(), elements);
     }
 
     #[test]
@@ -140,4 +167,24 @@ fn threads_may_ask_first_at_once() {
             scope.spawn(|| assert_eq!(shards.index().unwrap().owner(&[3, 5]), Some(102)));
         }
     });
+}
+
+#[test]
+fn places_outside_are_refused_with_the_number_of_the_element() {
+    let metadata =
+        metadata(Boxes::of(2, &[(&[0, 0], &[2, 5]), (&[2, 0], &[2, 5])]).shards(), &[4, 5]);
+    let outside = |result: Result<_, Error>| match result.map(|_| ()) {
+        Err(Error::OutsideTensor { number, dim, index, size }) => (number, dim, index, size),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(outside(metadata.owner(&[4, 0])), (0, 0, 4, 4));
+    assert_eq!(outside(metadata.owner(&[0, -1])), (0, 1, -1, 5));
+    let elements = [3, 4, 0, 0, 0, i64::MAX];
+    assert_eq!(outside(metadata.locate(&elements, 3).map(|_| 0)), (2, 1, i64::MAX, 5));
+    assert_eq!(outside(metadata.globalize(&[0, 1], &[1, 4, 2, 0]).map(|_| 0)), (1, 0, 2, 2));
+    assert!(matches!(metadata.globalize(&[2], &[0, 0]), Err(Error::IndexOutOfRange { .. })));
+    assert!(matches!(metadata.owner(&[1]), Err(Error::RankMismatch { .. })));
+    assert!(matches!(metadata.locate(&elements, 2), Err(Error::InvalidArgument { .. })));
+    assert!(matches!(metadata.shards_in_box(&[0, 0], &[1, -1]), Err(Error::TooSmall { .. })));
+    assert_eq!(metadata.shards_in_box(&[1, 4], &[90, 90]).unwrap(), [0, 1]);
 }

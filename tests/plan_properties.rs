@@ -14,7 +14,9 @@ mod common;
 use common::plans::{metadata, naive_rows, on_random_ranks, on_ranks, random_layout, rows};
 use common::{Boxes, Random};
 use proptest::prelude::*;
-use shardspec::core::{DataType, Error, Piece, ReshardPlan, Shards, TensorProperties};
+use shardspec::core::{
+    DataType, Error, Piece, ReshardPlan, ShardedTensorMetadata, Shards, TensorProperties,
+};
 
 /// The elements of a piece, as indices into the tensor.
 fn elements(plan: &ReshardPlan, piece: &Piece<'_>) -> Vec<Vec<i64>> {
@@ -142,6 +144,45 @@ proptest! {
         prop_assert_eq!(traffic, expected);
     }
 
+    /// Moving a byte for each element by nothing but the runs puts every element where it belongs.
+    #[test]
+    fn runs_move_each_byte_to_its_place(
+        sizes in sizes(), cuts in (0usize..12, 0usize..12), itemsize in 1i64..4, seed: u64,
+    ) {
+        let mut random = Random::new(seed);
+        let source = random_layout(&sizes, cuts.0, 3, &mut random);
+        let destination = random_layout(&sizes, cuts.1, 3, &mut random);
+        let plan = ReshardPlan::from_shards(source.clone(), destination.clone()).unwrap();
+        let runs = plan.runs(0..plan.len(), itemsize).unwrap();
+        // A byte says which one it is of which element.
+        let buffer = |shard: &shardspec::core::Shard<'_>| -> Vec<i64> {
+            let mut places = vec![0i64];
+            for (dim, &size) in shard.sizes.iter().enumerate() {
+                let next = |at: i64| (0..size).map(move |i| (at, shard.offsets[dim] + i));
+                let whole = sizes[dim];
+                places = places.into_iter().flat_map(next).map(|(at, i)| at * whole + i).collect();
+            }
+            places.into_iter().flat_map(|at| (0..itemsize).map(move |byte| at * itemsize + byte)).collect()
+        };
+        let from: Vec<Vec<i64>> = source.iter().map(|shard| buffer(&shard)).collect();
+        let mut to: Vec<Vec<i64>> = destination.iter().map(|s| vec![-1; buffer(&s).len()]).collect();
+        for run in &runs {
+            prop_assert!(run.length > 0 && run.count > 0);
+            prop_assert_eq!(run.count == 1, run.source_stride == 0 && run.destination_stride == 0);
+            for block in 0..run.count {
+                let source_start = run.source_offset + block * run.source_stride;
+                let start = run.destination_offset + block * run.destination_stride;
+                for byte in 0..run.length {
+                    let place = &mut to[run.destination][(start + byte) as usize];
+                    prop_assert_eq!(*place, -1, "written twice");
+                    *place = from[run.source][(source_start + byte) as usize];
+                }
+            }
+        }
+        let expected: Vec<Vec<i64>> = destination.iter().map(|shard| buffer(&shard)).collect();
+        prop_assert_eq!(to, expected);
+    }
+
     #[test]
     fn equal_layouts_need_local_copies_only(sizes in sizes(), cuts in 0usize..30, seed: u64) {
         let layout = random_layout(&sizes, cuts, 4, &mut Random::new(seed));
@@ -263,7 +304,7 @@ fn layouts_of_different_tensors_are_refused() {
     let layout = |sizes: &[i64], dtype| {
         let properties = TensorProperties { dtype, ..TensorProperties::default() };
         let shards = random_layout(sizes, 3, 2, &mut Random::new(1));
-        shardspec::core::ShardedTensorMetadata::new(shards, sizes, properties).unwrap()
+        ShardedTensorMetadata::new(shards, sizes, properties).unwrap()
     };
     let float = Some(DataType::FLOAT32);
     let int = Some(DataType { code: 0, bits: 32, lanes: 1 });
@@ -281,4 +322,41 @@ fn layouts_of_different_tensors_are_refused() {
     let (a, b) = (layout(&[4], None), layout(&[4], None));
     let error = ReshardPlan::for_destinations(&a, &b, &[0, 4]).unwrap_err();
     assert!(matches!(error, Error::IndexOutOfRange { index: 4, .. }), "{error}");
+}
+
+#[test]
+fn what_continues_is_one_run() {
+    let layout = |boxes: &[(&[i64], &[i64])]| {
+        metadata(on_ranks(&Boxes::of(3, boxes), &vec![0; boxes.len()]), &[4, 6, 5])
+    };
+    let whole = layout(&[(&[0, 0, 0], &[4, 6, 5])]);
+    let run = |halves: &ShardedTensorMetadata| {
+        let plan = ReshardPlan::new(&whole, halves).unwrap();
+        let runs = plan.runs(plan.pieces_into(1), 4).unwrap();
+        let numbers = |run: &shardspec::core::Run| {
+            let source = (run.source_offset, run.source_stride);
+            (source, (run.destination_offset, run.destination_stride), run.length, run.count)
+        };
+        runs.iter().map(numbers).collect::<Vec<_>>()
+    };
+    let rows = layout(&[(&[0, 0, 0], &[2, 6, 5]), (&[2, 0, 0], &[2, 6, 5])]);
+    assert_eq!(run(&rows), [((240, 0), (0, 0), 240, 1)]);
+    let middle = layout(&[(&[0, 0, 0], &[4, 3, 5]), (&[0, 3, 0], &[4, 3, 5])]);
+    assert_eq!(run(&middle), [((60, 120), (0, 60), 60, 4)]);
+    let last = layout(&[(&[0, 0, 0], &[4, 6, 4]), (&[0, 0, 4], &[4, 6, 1])]);
+    assert_eq!(run(&last), [((16, 20), (0, 4), 4, 24)]);
+    let inside =
+        layout(&[(&[0, 0, 0], &[4, 2, 5]), (&[0, 2, 1], &[4, 4, 4]), (&[0, 2, 0], &[4, 4, 1])]);
+    let outer = |i: i64| ((44 + 120 * i, 20), (64 * i, 16), 16, 4);
+    assert_eq!(run(&inside), [outer(0), outer(1), outer(2), outer(3)]);
+}
+
+#[test]
+fn runs_past_64_bits_are_refused() {
+    let huge = Boxes::of(1, &[(&[0], &[i64::MAX / 2])]);
+    let huge = metadata(on_ranks(&huge, &[0]), &[i64::MAX / 2]);
+    let plan = ReshardPlan::new(&huge, &huge).unwrap();
+    assert!(plan.runs(0..1, 2).is_ok());
+    assert!(matches!(plan.runs(0..1, 3), Err(Error::Overflow { .. })));
+    assert!(matches!(plan.runs(0..1, 0), Err(Error::TooSmall { .. })));
 }

@@ -27,6 +27,13 @@ pub(super) struct Destinations {
     patience: u32,
 }
 
+/// Shards by their indices, and where each of them is.
+#[derive(Clone, Copy)]
+pub(super) struct Views<'a> {
+    pub(super) indices: &'a [usize],
+    pub(super) view: &'a dyn Fn(usize) -> HostView,
+}
+
 impl Destinations {
     pub(super) fn new() -> Self {
         Self { places: Vec::new(), patience: PATIENCE }
@@ -72,15 +79,35 @@ impl Destinations {
 
     /// Refuses a destination shard that shares memory with a source shard.
     pub(super) fn check_apart(
-        &mut self, (index, destination): (usize, &HostView),
-        (source_index, source): (usize, &HostView),
+        &mut self, destinations: Views<'_>, sources: Views<'_>,
     ) -> Result<()> {
-        if !views_share_memory(destination, source, &mut self.patience) {
-            return Ok(());
+        let sides = [destinations, sources];
+        let mut places = Vec::new();
+        for (side, views) in sides.iter().enumerate() {
+            let extents = (0..views.indices.len()).map(|number| (views.view)(number).extent());
+            let extents =
+                extents.enumerate().filter_map(|(number, extent)| Some((number, extent?)));
+            places.extend(extents.map(|(number, extent)| (extent, side, number)));
         }
-        let what =
-            format!("destination shard {index} shares memory with source shard {source_index}");
-        Err(Error::Aliased { what, first: Some(index), second: Some(source_index) })
+        places.sort_unstable_by_key(|(extent, ..)| extent.low);
+        // Those of each side that may reach what comes next.
+        let mut open: [Vec<(Extent, usize)>; 2] = [Vec::new(), Vec::new()];
+        for (extent, side, number) in places {
+            let others = &mut open[1 - side];
+            others.retain(|(other, _)| other.meets(extent));
+            let view = (!others.is_empty()).then(|| (sides[side].view)(number));
+            for &(_, other) in others.iter() {
+                let shares = view.is_some_and(|view| {
+                    views_share_memory(&view, &(sides[1 - side].view)(other), &mut self.patience)
+                });
+                if shares {
+                    let (to, from) = if side == 0 { (number, other) } else { (other, number) };
+                    return Err(both_use(destinations.indices[to], sources.indices[from]));
+                }
+            }
+            open[side].push((extent, number));
+        }
+        Ok(())
     }
 
     /// Refuses destinations of which two share memory.
@@ -107,6 +134,11 @@ impl Destinations {
         }
         Ok(())
     }
+}
+
+fn both_use(destination: usize, source: usize) -> Error {
+    let what = format!("destination shard {destination} shares memory with source shard {source}");
+    Error::Aliased { what, first: Some(destination), second: Some(source) }
 }
 
 /// Refuses shards whose extents overlap when two of them share a byte.

@@ -6,7 +6,7 @@
     reason = "there are as many places and rows of strides as shards, checked when they are stored"
 )]
 
-use super::alias::Destinations;
+use super::alias::{Destinations, Views};
 use super::view::HostView;
 use crate::core::error::try_with_capacity;
 use crate::core::metadata::ShardedTensorMetadata;
@@ -99,14 +99,10 @@ impl<'a> HeldShards<'a> {
 
     /// Refuses shards that share memory with those that are to be copied into them.
     pub fn check_apart(&self, sources: &HeldShards<'_>) -> Result<()> {
-        let mut destinations = Destinations::new();
-        for (number, &index) in self.indices.iter().enumerate() {
-            let view = self.view(number);
-            for (source_number, &source) in sources.indices.iter().enumerate() {
-                destinations.check_apart((index, &view), (source, &sources.view(source_number)))?;
-            }
-        }
-        Ok(())
+        let (to, from) = (|number| self.view(number), |number| sources.view(number));
+        let destinations = Views { indices: &self.indices, view: &to };
+        let sources = Views { indices: &sources.indices, view: &from };
+        Destinations::new().check_apart(destinations, sources)
     }
 
     /// The number of shard `index` among those that are held, if it is one of them.

@@ -11,6 +11,7 @@ mod held;
 mod kernel;
 mod options;
 mod plan;
+mod reshard;
 mod tensor;
 mod view;
 
@@ -19,6 +20,7 @@ pub use buffer::Buffer;
 pub use cut::{Cut, Extraction};
 pub use held::HeldShards;
 pub use options::{CopyOptions, Stores};
+pub use reshard::{LocalShards, reshard};
 pub use tensor::{Fill, Memory, ShardedTensor, check_owner, indices_of};
 pub use view::{Element, HostView};
 

@@ -77,6 +77,21 @@ pub enum Error {
         /// How many there are.
         count: u64,
     },
+    /// An index of an element that is not there.
+    #[error(
+        "element {number}: index {index} in dimension {dim} is outside of the size {size}, counted \
+         from 0"
+    )]
+    OutsideTensor {
+        /// Which of the elements that were asked about.
+        number: usize,
+        /// The dimension.
+        dim: usize,
+        /// The index in that dimension.
+        index: i64,
+        /// The size of the tensor, or of the shard, in that dimension.
+        size: i64,
+    },
     /// Numbers of dimensions that should agree and do not.
     #[error("{what}: found {got} dimensions where {expected} are needed")]
     RankMismatch {

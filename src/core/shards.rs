@@ -9,7 +9,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::MAX_NDIM;
-use super::error::{Error, Result, try_with_capacity};
+use super::error::{Error, Result, try_to_vec, try_with_capacity};
 use super::index::Index;
 use super::lazy::Lazy;
 use super::placement::Placement;
@@ -238,6 +238,12 @@ impl Shards {
             }
         }
         Ok(())
+    }
+
+    /// The same boxes at other placements, one for each.
+    pub(super) fn placed(&self, placements: Arc<Placements>) -> Result<Self> {
+        let offsets = try_to_vec("offsets", &self.offsets)?;
+        Self::new(self.ndim, offsets, try_to_vec("sizes", &self.sizes)?, placements)
     }
 
     /// Number of shards.

@@ -11,12 +11,13 @@
 mod owners;
 mod pieces;
 mod replicas;
+mod runs;
 mod traffic;
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use owners::Owners;
+pub(super) use owners::Owners;
 
 use super::dtype::DataType;
 use super::error::{Error, Result};
@@ -25,6 +26,7 @@ use super::metadata::ShardedTensorMetadata;
 use super::shards::{Shards, check_shard_ndim};
 use super::validate;
 use pieces::Pieces;
+pub use runs::Run;
 pub use traffic::{Route, Routes};
 
 /// What moves from one layout of a tensor to another. Immutable.
@@ -52,6 +54,21 @@ pub struct Piece<'a> {
     /// Where it starts in the destination shard.
     pub destination_offsets: &'a [i64],
     /// How long it is. Never 0.
+    pub sizes: &'a [i64],
+}
+
+/// Pieces as flat arrays: numbers, and rows of a number for each dimension.
+#[derive(Debug, Clone, Copy)]
+pub struct PieceRows<'a> {
+    /// The source shards' indices.
+    pub sources: &'a [u32],
+    /// The destination shards' indices.
+    pub destinations: &'a [u32],
+    /// Where pieces start in the source shards.
+    pub source_offsets: &'a [i64],
+    /// Where they start in the destination shards.
+    pub destination_offsets: &'a [i64],
+    /// How long they are.
     pub sizes: &'a [i64],
 }
 
@@ -175,6 +192,24 @@ impl ReshardPlan {
         let start = destinations.partition_point(|&index| (index as usize) < destination);
         let end = destinations.partition_point(|&index| index as usize <= destination);
         start..end
+    }
+
+    /// The indices of the pieces that a destination shard takes from a source shard.
+    pub fn pieces_between(&self, source: usize, destination: usize) -> Range<usize> {
+        let pieces = self.pieces_into(destination);
+        let sources = self.pieces.sources.get(pieces.clone()).unwrap_or(&[]);
+        let start = sources.partition_point(|&index| (index as usize) < source);
+        let end = sources.partition_point(|&index| index as usize <= source);
+        pieces.start.saturating_add(start)..pieces.start.saturating_add(end)
+    }
+
+    /// Pieces `first` to `first + count - 1` as flat arrays.
+    pub fn rows(&self, first: usize, count: usize) -> Result<PieceRows<'_>> {
+        self.pieces.rows(first, count).ok_or(Error::IndexOutOfRange {
+            argument: "first + count",
+            index: first.saturating_add(count) as u64,
+            count: self.len() as u64,
+        })
     }
 
     /// Whether every piece stays with its owner: nothing goes from one process to another.

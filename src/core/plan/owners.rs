@@ -56,6 +56,11 @@ impl<'a> Owners<'a> {
     pub(in crate::core) fn of_destination(&self, shard: u32) -> u32 {
         self.destination.of(shard)
     }
+
+    /// For each distinct placement of the destination, its owner.
+    pub(in crate::core) fn of_destination_placements(&self) -> &[u32] {
+        &self.destination.owners
+    }
 }
 
 impl Side<'_> {

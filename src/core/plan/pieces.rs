@@ -6,7 +6,7 @@
               elements than a destination shard, whose number was checked"
 )]
 
-use super::Piece;
+use super::{Piece, PieceRows};
 use crate::core::bounds::Bounds;
 use crate::core::cells;
 use crate::core::error::{Error, Result};
@@ -42,6 +42,19 @@ impl Pieces {
             source_offsets: self.source_offsets.get(row.clone())?,
             destination_offsets: self.destination_offsets.get(row.clone())?,
             sizes: self.sizes.get(row)?,
+        })
+    }
+
+    /// Pieces `first` to `first + count - 1`.
+    pub(super) fn rows(&self, first: usize, count: usize) -> Option<PieceRows<'_>> {
+        let pieces = first..first.checked_add(count)?;
+        let rows = first.checked_mul(self.ndim)?..pieces.end.checked_mul(self.ndim)?;
+        Some(PieceRows {
+            sources: self.sources.get(pieces.clone())?,
+            destinations: self.destinations.get(pieces)?,
+            source_offsets: self.source_offsets.get(rows.clone())?,
+            destination_offsets: self.destination_offsets.get(rows.clone())?,
+            sizes: self.sizes.get(rows)?,
         })
     }
 

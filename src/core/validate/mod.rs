@@ -4,9 +4,12 @@
 //! `torch.distributed._shard.sharding_spec._internals`. An empty shard owns nothing: it overlaps
 //! nothing and exceeds no bound.
 
+mod all;
 mod gap;
 mod overlap;
 mod separate;
+
+pub use all::{Overlap, gaps, overlaps};
 
 use super::error::{Error, Result};
 use super::region::{Region, checked_numel};

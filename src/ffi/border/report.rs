@@ -172,6 +172,10 @@ fn describe_core(error: &Error) -> (shardspec_status, Numbers) {
             let numbers = Numbers { got: index as i64, limit: count as i64, ..none };
             (SHARDSPEC_INDEX_OUT_OF_RANGE, numbers)
         }
+        Error::OutsideTensor { dim, index, size, .. } => {
+            let numbers = Numbers { dim: Some(dim), got: index, limit: size, ..none };
+            (SHARDSPEC_INDEX_OUT_OF_RANGE, numbers)
+        }
         Error::RankMismatch { shard, got, expected, .. } => {
             let (got, limit) = (got as i64, expected as i64);
             (SHARDSPEC_RANK_MISMATCH, Numbers { first: shard, got, limit, ..none })
