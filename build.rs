@@ -21,6 +21,7 @@ const SECTIONS: &[&str] = &[
     "spec",
     "chunk",
     "metadata",
+    "locate",
     "tensor",
     "dlpack",
     "custom_placement",
@@ -31,6 +32,9 @@ const SECTIONS: &[&str] = &[
     "op",
     "comm",
     "collective",
+    "shards",
+    "plan",
+    "traffic",
 ];
 
 const TOP: &str = r#"/* shardspec.h - how a tensor is cut across workers, who owns what, and moving the bytes.

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { THREADS = 4, ROUNDS = 20000 };
@@ -92,6 +93,53 @@ static void a_child_after_fork_works(void) {
   CHECK(pthread_join(busy, NULL) == 0);
 }
 
+/* A tensor of a hundred thousand shards of three elements each. */
+static shardspec_metadata *many_shards(void) {
+  enum { SHARDS = 100000 };
+  static int64_t offsets[SHARDS], sizes[SHARDS];
+  static uint32_t placements[SHARDS];
+  static const int64_t tensor = 3 * SHARDS;
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  shardspec_spec *spec;
+  shardspec_metadata *metadata;
+  for (int64_t i = 0; i < SHARDS; i++) offsets[i] = 3 * i, sizes[i] = 3;
+  CHECK_OK(shardspec_spec_new_enumerable_flat(1, offsets, sizes, SHARDS, RANKS, 1, placements, &spec, &err));
+  CHECK_OK(shardspec_spec_build_metadata(spec, &tensor, 1, NULL, &metadata, &err));
+  CHECK_OK(shardspec_spec_free(spec, &err));
+  return metadata;
+}
+
+static void *ask(void *metadata) {
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  static const int64_t element = 200000;
+  size_t owner;
+  CHECK_OK(shardspec_metadata_owner(metadata, &element, 1, &owner, &err));
+  CHECK_EQUAL(owner, 66666);
+  return NULL;
+}
+
+/* The first questions, which make an index, come at once, and the process forks meanwhile. */
+static void threads_and_children_may_ask_first(void) {
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  for (int round = 0; round < 20; round++) {
+    shardspec_metadata *metadata = many_shards();
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++) CHECK(pthread_create(&threads[i], NULL, ask, metadata) == 0);
+    nanosleep(&(struct timespec){0, round * 500000}, NULL);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+      ask(metadata);
+      _exit(0);
+    }
+    int status;
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    for (int i = 0; i < THREADS; i++) CHECK(pthread_join(threads[i], NULL) == 0);
+    CHECK_OK(shardspec_metadata_free(metadata, &err));
+  }
+}
+
 int main(void) {
   shardspec_error err = SHARDSPEC_ERROR_INIT;
   alarm(120); /* a deadlock fails instead of hanging */
@@ -100,5 +148,6 @@ int main(void) {
   a_child_after_fork_works();
   CHECK_OK(shardspec_spec_free(shared_spec, &err));
   handles_may_be_freed_while_others_use_them_and_only_once();
+  threads_and_children_may_ask_first();
   return 0;
 }

@@ -1122,6 +1122,76 @@ shardspec_status shardspec_metadata_hash(const struct shardspec_metadata *metada
                                          shardspec_error *err);
 
 /* ================================================================================================
+ * Places: who owns an element, and which shards meet a box.
+ *
+ * An element is named by its index in the tensor, a number for each dimension, or by a shard and
+ * its index in that shard. The first question to a metadata object makes an index of its shards,
+ * which takes about n * log(n) for n of them; then each answer takes about log(n), and time for
+ * what is found. The index is kept with the metadata.
+ */
+
+/*
+ Writes the indices of the shards that share an element with a box into `indices`, ascending; how
+ many they are goes to `*needed` (may be NULL). With capacity 0, `indices` may be NULL and only that
+ is told. `offsets` and `sizes` hold `ndim` numbers >= 0; the box may reach past the tensor, and an
+ empty one meets nothing.
+
+ Errors: RANK_MISMATCH for another `ndim` than the tensor's, INVALID_ARGUMENT for negative numbers,
+ BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_shards_in_box(const shardspec_metadata *metadata,
+                                                  const int64_t *offsets,
+                                                  const int64_t *sizes,
+                                                  size_t ndim,
+                                                  size_t *indices,
+                                                  size_t capacity,
+                                                  size_t *needed,
+                                                  shardspec_error *err);
+
+/*
+ The shard that owns the element at index `element`, `ndim` numbers.
+
+ Errors: INDEX_OUT_OF_RANGE for an element that the tensor does not have (the error tells the
+ dimension, the index and the size), RANK_MISMATCH for another `ndim` than the tensor's,
+ INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_owner(const shardspec_metadata *metadata,
+                                          const int64_t *element,
+                                          size_t ndim,
+                                          size_t *out,
+                                          shardspec_error *err);
+
+/*
+ Where `count` elements are: `elements` holds a row of a number for each dimension for each of
+ them. Their shards go to `shards`, with room for `count` numbers, their indices in those shards to
+ `local_indices`, with room for as many rows. Either may be NULL.
+
+ Errors: as `shardspec_metadata_owner`; the message tells which element it was.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_locate(const shardspec_metadata *metadata,
+                                           const int64_t *elements,
+                                           size_t count,
+                                           size_t *shards,
+                                           int64_t *local_indices,
+                                           shardspec_error *err);
+
+/*
+ `shardspec_metadata_locate` the other way round: for each of `count` pairs of a shard and a row of
+ indices in it, writes the row of indices in the tensor to `elements`.
+
+ Errors: INDEX_OUT_OF_RANGE for a shard that is not there, or an element that the shard does not
+ have (the error tells the dimension, the index and the size, its message which element it was),
+ INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_globalize(const shardspec_metadata *metadata,
+                                              const size_t *shards,
+                                              const int64_t *local_indices,
+                                              size_t count,
+                                              int64_t *elements,
+                                              shardspec_error *err);
+
+/* ================================================================================================
  * Tensors in host memory.
  *
  * A view says where a tensor is and how it is laid out; it owns nothing. It has the layout of
@@ -2290,6 +2360,415 @@ shardspec_status shardspec_comm_reshard(const shardspec_comm *comm,
                                         size_t to_count,
                                         const struct shardspec_comm_options *options,
                                         shardspec_error *err);
+
+/* ================================================================================================
+ * Lists of shards that may be anything.
+ *
+ * A spec refuses shards that overlap, metadata also those that leave a gap. A list takes them as
+ * they are: the replicas of a checkpoint, what one worker wants, or shards that need looking at,
+ * since it tells all of its overlaps and gaps. Plans are made from lists as well as from metadata.
+ */
+
+/* A list of shards, behind a handle. Immutable; free it with `shardspec_shards_free`. */
+typedef struct shardspec_shards shardspec_shards;
+
+/*
+ A list of these shards, which may overlap and may be none. All have the same number of dimensions.
+
+ Ownership: everything is copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for negative
+ numbers or more than 32 dimensions, RANK_MISMATCH, OVERFLOW for an end beyond 64 bits,
+ INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_shards_new(const shardspec_shard_metadata *shards,
+                                      size_t shard_count,
+                                      struct shardspec_shards **out,
+                                      shardspec_error *err);
+
+/*
+ As `shardspec_shards_new`, from flat arrays as `shardspec_spec_new_enumerable_flat` takes them.
+
+ Ownership, errors, threads: as `shardspec_shards_new`; INDEX_OUT_OF_RANGE for a placement index.
+ Since: ABI 0.
+ */
+shardspec_status shardspec_shards_new_flat(size_t ndim,
+                                           const int64_t *offsets,
+                                           const int64_t *sizes,
+                                           size_t shard_count,
+                                           const char *const *placements,
+                                           size_t placement_count,
+                                           const uint32_t *placement_indices,
+                                           struct shardspec_shards **out,
+                                           shardspec_error *err);
+
+/*
+ The list of a metadata object's shards. Nothing is copied.
+
+ Ownership: the caller frees `*out`; it does not need the metadata. Errors: INVALID_HANDLE,
+ NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_shards_new_from_metadata(const shardspec_metadata *metadata,
+                                                    struct shardspec_shards **out,
+                                                    shardspec_error *err);
+
+/*
+ Frees a list. NULL is fine. Plans made from it are not concerned.
+
+ Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
+ uses the handle: a call under way finishes. Since: ABI 0.
+ */
+shardspec_status shardspec_shards_free(struct shardspec_shards *shards, shardspec_error *err);
+
+/*
+ Number of shards.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_shards_count(const struct shardspec_shards *shards,
+                                        size_t *out,
+                                        shardspec_error *err);
+
+/*
+ Writes the pairs of shards that own the same element, by their first index, then by their second:
+ both indices, and the box that they share. `first`, `second`, and `offsets` and `sizes`, with a
+ row of a number for each dimension, have room for `capacity` pairs; each may be NULL. `*count`
+ becomes the number of pairs that were written, at most `capacity`, and `*more` (may be NULL) 1 if
+ there are others, else 0.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_shards_overlaps(const struct shardspec_shards *shards,
+                                           size_t *first,
+                                           size_t *second,
+                                           int64_t *offsets,
+                                           int64_t *sizes,
+                                           size_t capacity,
+                                           size_t *count,
+                                           int32_t *more,
+                                           shardspec_error *err);
+
+/*
+ Writes what no shard owns of a tensor of `ndim` sizes, as boxes that share nothing, by where they
+ lie. `offsets` and `sizes`, with a row of `ndim` numbers for each box, have room for `capacity`
+ boxes; each may be NULL. `*count` becomes the number of boxes that were written, at most
+ `capacity`, and `*more` (may be NULL) 1 if there are others, else 0. Shards may reach past the
+ tensor.
+
+ Errors: RANK_MISMATCH for another `ndim` than the shards', INVALID_ARGUMENT for negative sizes or
+ more than 32, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT,
+ OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_shards_gaps(const struct shardspec_shards *shards,
+                                       const int64_t *tensor_sizes,
+                                       size_t ndim,
+                                       int64_t *offsets,
+                                       int64_t *sizes,
+                                       size_t capacity,
+                                       size_t *count,
+                                       int32_t *more,
+                                       shardspec_error *err);
+
+/* ================================================================================================
+ * Plans: what moves from one layout of a tensor to another.
+ *
+ * A plan is made from any source layout and any destination layout. It is a list of pieces: a box of
+ * elements that one destination shard takes from one source shard. They are numbered from 0, by
+ * destination shard, then by source shard, then by where they lie in the tensor. Every element that
+ * a destination shard wants is in exactly one piece.
+ *
+ * A plan can be carried out here, on the shards of this process, or by a transport of the user's, for
+ * which it tells runs of bytes. Making one takes about n * log(n) for n shards and the number of
+ * pieces.
+ *
+ * Source: the read items of torch's checkpoint planner, `create_read_items_for_chunk_list`.
+ */
+
+/* A plan, behind a handle. Immutable; free it with `shardspec_plan_free`. */
+typedef struct shardspec_plan shardspec_plan;
+
+/*
+ The plan from one layout of a tensor to another.
+
+ Ownership: the caller frees `*out`; it needs neither metadata. Errors: SHAPE_MISMATCH or
+ RANK_MISMATCH for metadata of tensors of different sizes, DTYPE_MISMATCH where both state an element
+ type and not the same one, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_plan_new(const shardspec_metadata *source,
+                                    const shardspec_metadata *destination,
+                                    struct shardspec_plan **out,
+                                    shardspec_error *err);
+
+/*
+ As `shardspec_plan_new`, for some destination shards only: what a worker makes that loads its own.
+ `wanted` holds their indices, in any order.
+
+ Ownership, errors, threads: as `shardspec_plan_new`; INDEX_OUT_OF_RANGE. Since: ABI 0.
+ */
+shardspec_status shardspec_plan_new_for_destinations(const shardspec_metadata *source,
+                                                     const shardspec_metadata *destination,
+                                                     const size_t *wanted,
+                                                     size_t wanted_count,
+                                                     struct shardspec_plan **out,
+                                                     shardspec_error *err);
+
+/*
+ The plan from any shards to any others. Source shards may overlap, as replicas do, and need not
+ cover more than is wanted; destination shards may overlap too.
+
+ An element that several sources hold comes from one with the same owner as the destination, if
+ there is one. The others are shared out so that the numbers of elements read from owners are
+ balanced: the largest parts first, each to the owner that reads least so far, and parts larger than
+ a fair share are divided. The same lists always make the same plan.
+
+ Ownership: the caller frees `*out`; it needs neither list. Errors: GAP for a destination shard that
+ wants what no source holds (the error's `first_shard` is that shard, the message names a box),
+ RANK_MISMATCH, OVERFLOW for a destination shard of more elements than 64 bits count,
+ INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_plan_new_from_shards(const shardspec_shards *source,
+                                                const shardspec_shards *destination,
+                                                struct shardspec_plan **out,
+                                                shardspec_error *err);
+
+/*
+ Frees a plan. NULL is fine.
+
+ Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
+ uses the handle: a call under way finishes. Since: ABI 0.
+ */
+shardspec_status shardspec_plan_free(struct shardspec_plan *plan, shardspec_error *err);
+
+/*
+ Number of pieces.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_plan_piece_count(const struct shardspec_plan *plan,
+                                            size_t *out,
+                                            shardspec_error *err);
+
+/*
+ Number of dimensions of the tensor.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_plan_ndim(const struct shardspec_plan *plan,
+                                     size_t *out,
+                                     shardspec_error *err);
+
+/*
+ Writes pieces `first` to `first + count - 1` into flat arrays: `sources` and `destinations`, the
+ shards' indices, have room for `count` numbers; `source_offsets`, `destination_offsets` and
+ `sizes`, which tell where the piece starts in either shard and how long it is, for `count` rows of
+ a number for each dimension. Each of the five may be NULL.
+
+ Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_plan_pieces(const struct shardspec_plan *plan,
+                                       size_t first,
+                                       size_t count,
+                                       uint32_t *sources,
+                                       uint32_t *destinations,
+                                       int64_t *source_offsets,
+                                       int64_t *destination_offsets,
+                                       int64_t *sizes,
+                                       shardspec_error *err);
+
+/*
+ Which pieces a destination shard takes: those from `*first` on, `*count` of them.
+
+ Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_plan_pieces_into(const struct shardspec_plan *plan,
+                                            size_t destination,
+                                            size_t *first,
+                                            size_t *count,
+                                            shardspec_error *err);
+
+/*
+ Whether every piece stays with its owner, so that nothing goes from one process to another: 1 or 0.
+ An owner is a rank or a worker; devices make no difference. Of equal layouts it is so.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_plan_is_local(const struct shardspec_plan *plan,
+                                         int32_t *out,
+                                         shardspec_error *err);
+
+/*
+ Whether every destination shard that the plan is for is the source shard of the same index, with
+ the same box and the same placement, so that nothing needs to be done at all: 1 or 0.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_plan_is_identity(const struct shardspec_plan *plan,
+                                            int32_t *out,
+                                            shardspec_error *err);
+
+/*
+ Copies what destination shards take from source shards, all in this process, without any memory
+ beyond theirs. `sources[i]` is source shard `source_indices[i]`; with `source_indices` NULL it is
+ shard i, and so on for destinations. Those destination shards are written that are passed, whole;
+ all sources that they take of must be passed, others may be. `options` may be NULL.
+
+ Ownership: nothing moves. Errors: NOT_FOUND for a source that is not passed but needed, or for a
+ destination that the plan is not for, SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH and
+ UNSUPPORTED_DEVICE with the shard in the error's `first_shard`, ALIASED where a destination shares
+ memory with a source or with another destination, UNSUPPORTED for elements smaller than a byte,
+ INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE,
+ NULL_ARGUMENT, OUT_OF_MEMORY; then nothing was written. Threads: any; nobody else may use the
+ destinations meanwhile, and nobody may write the sources. Since: ABI 0.
+ */
+shardspec_status shardspec_plan_execute(const struct shardspec_plan *plan,
+                                        const size_t *source_indices,
+                                        const shardspec_tensor_view *sources,
+                                        size_t source_count,
+                                        const size_t *destination_indices,
+                                        const shardspec_tensor_view *destinations,
+                                        size_t destination_count,
+                                        const shardspec_copy_options *options,
+                                        shardspec_error *err);
+
+/* ================================================================================================
+ * What a plan moves: how much, for cost reports, and which bytes, for a transport of the user's own.
+ *
+ * A shard's buffer is taken to be row-major and without gaps. For a pair of a source and a
+ * destination, runs name all bytes that go from one to the other, in the same order on both sides: a
+ * sender packs the blocks of its runs one after the other, and the receiver unpacks them into the
+ * blocks of the same runs. They suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA.
+ *
+ * Ranks are those of placements; -1 stands for all placements that name no rank.
+ */
+
+/*
+ Bytes that move alike: `count` blocks of `length` bytes, from `source_offset`, `source_offset +
+ source_stride` and so on of one buffer to `destination_offset`, `destination_offset +
+ destination_stride` and so on of the other. All in bytes; strides are 0 where there is one block.
+ */
+typedef struct shardspec_run {
+  /* The source shard's index. */
+  uint64_t source;
+  /* The destination shard's index. */
+  uint64_t destination;
+  /* Where the first block is in the source shard's buffer. */
+  int64_t source_offset;
+  /* From the start of a block to that of the next, in the source shard's buffer. */
+  int64_t source_stride;
+  /* Where the first block is in the destination shard's buffer. */
+  int64_t destination_offset;
+  /* From the start of a block to that of the next, in the destination shard's buffer. */
+  int64_t destination_stride;
+  /* Bytes of a block, at least 1. */
+  int64_t length;
+  /* Number of blocks, at least 1. */
+  int64_t count;
+} shardspec_run;
+
+/*
+ Writes how many bytes go from which source shard to which destination shard: a number in each of
+ three arrays for each pair between which something moves, by destination, then by source. How many
+ pairs they are goes to `*needed` (may be NULL); the arrays have room for `capacity` of them, and
+ each may be NULL. With capacity 0 only their number is told. `itemsize` is the number of bytes of
+ an element; 0: of the element type that the plan's layouts state.
+
+ Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative or not that of the
+ stated element type, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_plan_shard_traffic(const shardspec_plan *plan,
+                                              int64_t itemsize,
+                                              uint32_t *sources,
+                                              uint32_t *destinations,
+                                              int64_t *bytes,
+                                              size_t capacity,
+                                              size_t *needed,
+                                              shardspec_error *err);
+
+/*
+ As `shardspec_plan_shard_traffic`, from rank to rank: `source_ranks` and `destination_ranks` in
+ place of shards, by source, then by destination. What a rank keeps is among them.
+
+ Errors: as `shardspec_plan_shard_traffic`. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_plan_rank_traffic(const shardspec_plan *plan,
+                                             int64_t itemsize,
+                                             int64_t *source_ranks,
+                                             int64_t *destination_ranks,
+                                             int64_t *bytes,
+                                             size_t capacity,
+                                             size_t *needed,
+                                             shardspec_error *err);
+
+/*
+ Writes the runs of all bytes that go from one source shard to one destination shard into `runs`;
+ how many they are goes to `*needed` (may be NULL). With capacity 0, `runs` may be NULL and only that
+ is told. `itemsize` as in `shardspec_plan_shard_traffic`.
+
+ Errors: INDEX_OUT_OF_RANGE, and as `shardspec_plan_shard_traffic`. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_plan_shard_runs(const shardspec_plan *plan,
+                                           size_t source,
+                                           size_t destination,
+                                           int64_t itemsize,
+                                           struct shardspec_run *runs,
+                                           size_t capacity,
+                                           size_t *needed,
+                                           shardspec_error *err);
+
+/*
+ As `shardspec_plan_shard_runs`, for all bytes that go from one rank to another, or stay on it: in
+ the order of pieces. There are none between ranks that exchange nothing.
+
+ Errors: as `shardspec_plan_shard_traffic`. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_plan_rank_runs(const shardspec_plan *plan,
+                                          int64_t source_rank,
+                                          int64_t destination_rank,
+                                          int64_t itemsize,
+                                          struct shardspec_run *runs,
+                                          size_t capacity,
+                                          size_t *needed,
+                                          shardspec_error *err);
+
+/*
+ Suggests which worker should be which in the destination, so that the fewest elements move: a
+ permutation of the destination's different placements, of all that there are one that keeps the
+ most elements with their owners, and of those one that changes the fewest placements.
+
+ For each of the destination's placements, in the order of `shardspec_metadata_placement_text`,
+ `placement_indices` becomes the one at which its shards should live;
+ `shardspec_metadata_relabel` makes metadata of that. How many placements there are goes to
+ `*needed` (may be NULL); with capacity 0, `placement_indices` may be NULL. `*moved_before` and
+ `*moved_after` (either may be NULL) become the numbers of elements that go from one owner to another
+ as it is and as it would be.
+
+ Time: for p placements and e pairs of a placement and an owner that share elements, at worst
+ p * (e + p) * log(p). Errors: BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+ OUT_OF_MEMORY. Threads: any. Source: Jonker and Volgenant, "A Shortest Augmenting Path Algorithm
+ for Dense and Sparse Linear Assignment Problems", 1987. Since: ABI 0.
+ */
+shardspec_status shardspec_plan_suggest_placements(const shardspec_plan *plan,
+                                                   uint32_t *placement_indices,
+                                                   size_t capacity,
+                                                   size_t *needed,
+                                                   int64_t *moved_before,
+                                                   int64_t *moved_after,
+                                                   shardspec_error *err);
+
+/*
+ Metadata with the same boxes, where the shards that live at placement i of `metadata` live at its
+ placement `placement_indices[i]`. They are numbered as in `shardspec_metadata_placement_text`;
+ `placement_count` equals their number.
+
+ Ownership: the caller frees `*out`; it does not need the other. Errors: INVALID_ARGUMENT for
+ another `placement_count`, INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_relabel(const shardspec_metadata *metadata,
+                                            const uint32_t *placement_indices,
+                                            size_t placement_count,
+                                            shardspec_metadata **out,
+                                            shardspec_error *err);
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -69,6 +69,7 @@ int main(void) {
   misuse_constructors();
   misuse_specs();
   misuse_metadata();
+  misuse_locate();
   misuse_copies();
   misuse_dlpack();
   misuse_custom_placements();
@@ -77,6 +78,9 @@ int main(void) {
   misuse_dlpack_shards();
   misuse_ops();
   misuse_comm();
+  misuse_shards();
+  misuse_plans();
+  misuse_traffic();
   /* What was used rightly survived all of it. */
   CHECK_OK(shardspec_placement_free(placement, &err));
   CHECK_OK(shardspec_spec_free(chunk, &err));

@@ -24,6 +24,9 @@ typedef struct outputs {
   shardspec_op *op;
   shardspec_value values[2];
   shardspec_comm *comm;
+  shardspec_shards *shards;
+  shardspec_plan *plan;
+  shardspec_run runs[4];
   shardspec_tensor_view view;
   float data[16];
   void *pointer;
@@ -112,6 +115,7 @@ void misuse_placements(void);
 void misuse_constructors(void);
 void misuse_specs(void);
 void misuse_metadata(void);
+void misuse_locate(void);
 void misuse_copies(void);
 void misuse_dlpack(void);
 void misuse_custom_placements(void);
@@ -120,5 +124,8 @@ void misuse_sharded_tensors(void);
 void misuse_dlpack_shards(void);
 void misuse_ops(void);
 void misuse_comm(void);
+void misuse_shards(void);
+void misuse_plans(void);
+void misuse_traffic(void);
 
 #endif

@@ -11,7 +11,7 @@ use crate::core::{Error, Placement, ShardedTensorMetadata, TensorShape};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{
-    OutSlice, answer, answer_text, optional_out_slice, out, slice, text,
+    answer, answer_text, check_room, fill, optional_out_slice, out, slice, text,
 };
 use crate::ffi::border::sized::sized_out;
 use crate::ffi::border::slots::Slots;
@@ -380,18 +380,4 @@ fn distinct_placement(metadata: &ShardedTensorMetadata, index: usize) -> Outcome
         index: index as u64,
         count: distinct.len() as u64,
     })?)
-}
-
-/// Refuses a wanted place that is too small.
-fn check_room<T: Copy>(
-    place: &Option<OutSlice<'_, T>>, argument: &'static str, needed: usize,
-) -> Outcome {
-    place.as_ref().map_or(Ok(()), |place| place.check_capacity(argument, needed))
-}
-
-/// Fills a place, if it is wanted.
-fn fill<T: Copy>(place: Option<OutSlice<'_, T>>, values: &[T]) {
-    if let Some(place) = place {
-        place.fill(values);
-    }
 }

@@ -186,6 +186,20 @@ impl<T: Copy> OutSlice<'_, T> {
     }
 }
 
+/// Refuses a wanted place that is too small.
+pub(crate) fn check_room<T: Copy>(
+    place: &Option<OutSlice<'_, T>>, argument: &'static str, needed: usize,
+) -> Outcome {
+    place.as_ref().map_or(Ok(()), |place| place.check_capacity(argument, needed))
+}
+
+/// Fills a place, if it is wanted.
+pub(crate) fn fill<T: Copy>(place: Option<OutSlice<'_, T>>, values: &[T]) {
+    if let Some(place) = place {
+        place.fill(values);
+    }
+}
+
 /// Answers a question whose answer has a length: writes `values` where `capacity` suffices, only
 /// the length where it is 0, and refuses what lies between.
 ///

@@ -1,0 +1,132 @@
+/* Plans. */
+#include "misuse.h"
+
+static shardspec_metadata *other;
+static shardspec_plan *plan;
+
+static void misuse_new_plans(void) {
+  static const size_t both[] = {0, 1}, past_end[] = {0, 2};
+  static const int64_t narrow[] = {4, 2}, flat[] = {12}, half[] = {2, 3}, start[] = {0, 0};
+  shardspec_tensor_properties float32 = {sizeof float32, {0, 0, 0}, 0, 0, 0, 0, 0}, int32;
+  shardspec_metadata *freed, *narrower, *flatter, *floats, *ints;
+  CHECK_OK(shardspec_tensor_properties_init(&float32, &err));
+  int32 = float32;
+  int32.dtype.code = SHARDSPEC_DTYPE_INT;
+  CHECK_OK(shardspec_spec_build_metadata(chunk, TENSOR, 2, NULL, &freed, &err));
+  CHECK_OK(shardspec_metadata_free(freed, &err));
+  CHECK_OK(shardspec_spec_build_metadata(chunk, narrow, 2, NULL, &narrower, &err));
+  CHECK_OK(shardspec_spec_build_metadata(chunk, flat, 1, NULL, &flatter, &err));
+  CHECK_OK(shardspec_spec_build_metadata(chunk, TENSOR, 2, &float32, &floats, &err));
+  CHECK_OK(shardspec_spec_build_metadata(chunk, TENSOR, 2, &int32, &ints, &err));
+  wrong_handles_for(freed, metadata, placement, chunk);
+
+  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_plan_new, H, other, &out.plan);
+  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_plan_new, metadata, H, &out.plan);
+  MISUSE(SHAPE_MISMATCH, "another tensor", shardspec_plan_new, metadata, narrower, &out.plan);
+  MISUSE(RANK_MISMATCH, "fewer dimensions", shardspec_plan_new, metadata, flatter, &out.plan);
+  MISUSE(DTYPE_MISMATCH, "another type", shardspec_plan_new, floats, ints, &out.plan);
+  WRONG_OUT(shardspec_plan *, shardspec_plan_new, metadata, other, P);
+  WRONG_ERROR(shardspec_plan_new, metadata, other, &out.plan);
+
+  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_plan_new_for_destinations, H, other, both, 2, &out.plan);
+  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_plan_new_for_destinations, metadata, H, both, 2, &out.plan);
+  MISUSE(SHAPE_MISMATCH, "another tensor", shardspec_plan_new_for_destinations, metadata, narrower, both, 2, &out.plan);
+  MISUSE(INDEX_OUT_OF_RANGE, "shard 2 of 2", shardspec_plan_new_for_destinations, metadata, other, past_end, 2, &out.plan);
+  MISUSE(NULL_ARGUMENT, "NULL wanted", shardspec_plan_new_for_destinations, metadata, other, NULL, 2, &out.plan);
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX wanted", shardspec_plan_new_for_destinations, metadata, other, both, SIZE_MAX, &out.plan);
+  WRONG_OUT(shardspec_plan *, shardspec_plan_new_for_destinations, metadata, other, both, 2, P);
+  WRONG_ERROR(shardspec_plan_new_for_destinations, metadata, other, both, 2, &out.plan);
+
+  shardspec_shards *all, *some, *line, *freed_shards;
+  CHECK_OK(shardspec_shards_new_from_metadata(metadata, &all, &err));
+  CHECK_OK(shardspec_shards_new_from_metadata(metadata, &freed_shards, &err));
+  CHECK_OK(shardspec_shards_free(freed_shards, &err));
+  CHECK_OK(shardspec_shards_new_flat(2, start, half, 1, RANKS, 1, NULL, &some, &err));
+  CHECK_OK(shardspec_shards_new_flat(1, start, half, 1, RANKS, 1, NULL, &line, &err));
+  wrong_handles_for(freed_shards, all, metadata, chunk);
+  WRONG_HANDLE(shardspec_shards, NULL_ARGUMENT, shardspec_plan_new_from_shards, H, all, &out.plan);
+  WRONG_HANDLE(shardspec_shards, NULL_ARGUMENT, shardspec_plan_new_from_shards, all, H, &out.plan);
+  MISUSE(GAP, "wanted and nowhere", shardspec_plan_new_from_shards, some, all, &out.plan);
+  MISUSE(RANK_MISMATCH, "fewer dimensions", shardspec_plan_new_from_shards, all, line, &out.plan);
+  WRONG_OUT(shardspec_plan *, shardspec_plan_new_from_shards, all, some, P);
+  WRONG_ERROR(shardspec_plan_new_from_shards, all, some, &out.plan);
+  CHECK_OK(shardspec_shards_free(all, &err));
+  CHECK_OK(shardspec_shards_free(some, &err));
+  CHECK_OK(shardspec_shards_free(line, &err));
+  CHECK_OK(shardspec_metadata_free(narrower, &err));
+  CHECK_OK(shardspec_metadata_free(flatter, &err));
+  CHECK_OK(shardspec_metadata_free(floats, &err));
+  CHECK_OK(shardspec_metadata_free(ints, &err));
+}
+
+static void misuse_execute(void) {
+  static const size_t both[] = {0, 1}, twice[] = {0, 0}, past_end[] = {0, 2};
+  int64_t shape[] = {2, 3}, wrong_shape[] = {2, 2};
+  static float memory[2][6];
+  shardspec_copy_options small = {4, 0, 0};
+  shardspec_tensor_view to[2], wrong[2];
+  for (int i = 0; i < 2; i++) to[i] = view_of(memory[i], FLOAT32, shape, 2);
+#define EXECUTE(status, misuse, ...) MISUSE(status, misuse, shardspec_plan_execute, plan, __VA_ARGS__)
+  WRONG_HANDLE(shardspec_plan, NULL_ARGUMENT, shardspec_plan_execute, H, NULL, shards, 2, NULL, to, 2, NULL);
+  EXECUTE(NULL_ARGUMENT, "NULL sources", NULL, NULL, 2, NULL, to, 2, NULL);
+  EXECUTE(NULL_ARGUMENT, "NULL destinations", NULL, shards, 2, NULL, NULL, 2, NULL);
+  EXECUTE(INVALID_ARGUMENT, "SIZE_MAX sources", NULL, shards, SIZE_MAX, NULL, to, 2, NULL);
+  EXECUTE(INVALID_ARGUMENT, "a source twice", twice, shards, 2, both, to, 2, NULL);
+  EXECUTE(INVALID_ARGUMENT, "a destination twice", both, shards, 2, twice, to, 2, NULL);
+  EXECUTE(INDEX_OUT_OF_RANGE, "source 2 of 2", past_end, shards, 2, both, to, 2, NULL);
+  EXECUTE(INDEX_OUT_OF_RANGE, "destination 2 of 2", both, shards, 2, past_end, to, 2, NULL);
+  EXECUTE(NOT_FOUND, "a source is missing", NULL, shards, 1, NULL, to, 2, NULL);
+  EXECUTE(INVALID_ARGUMENT, "options of 4 bytes", NULL, shards, 2, NULL, to, 2, &small);
+  memcpy(wrong, to, sizeof to), wrong[1].shape = wrong_shape;
+  EXECUTE(SHAPE_MISMATCH, "another shape", NULL, shards, 2, NULL, wrong, 2, NULL);
+  memcpy(wrong, to, sizeof to), wrong[1].dtype.bits = 64;
+  EXECUTE(DTYPE_MISMATCH, "another type", NULL, shards, 2, NULL, wrong, 2, NULL);
+  memcpy(wrong, to, sizeof to), wrong[1].data = NULL;
+  EXECUTE(NULL_ARGUMENT, "NULL data", NULL, shards, 2, NULL, wrong, 2, NULL);
+  memcpy(wrong, to, sizeof to), wrong[1].device.device_type = 2;
+  EXECUTE(UNSUPPORTED_DEVICE, "another device", NULL, shards, 2, NULL, wrong, 2, NULL);
+  memcpy(wrong, to, sizeof to), wrong[1].data = memory[0] + 5;
+  EXECUTE(ALIASED, "onto each other", NULL, shards, 2, NULL, wrong, 2, NULL);
+  memcpy(wrong, to, sizeof to), wrong[1].data = shard_data[0];
+  EXECUTE(ALIASED, "onto a source", NULL, shards, 2, NULL, wrong, 2, NULL);
+  WRONG_ERROR(shardspec_plan_execute, plan, NULL, shards, 2, NULL, to, 2, NULL);
+  for (size_t i = 0; i < 6; i++) CHECK(memory[0][i] == 0 && memory[1][i] == 0);
+}
+
+void misuse_plans(void) {
+  shardspec_plan *freed;
+  shardspec_spec *turned;
+  CHECK_OK(shardspec_spec_infer_flat(2, OFFSETS, SIZES, 2, (const char *const[]){"rank:1", "rank:0"}, 2, NULL, &turned, &err));
+  CHECK_OK(shardspec_spec_build_metadata(turned, TENSOR, 2, NULL, &other, &err));
+  CHECK_OK(shardspec_plan_new(metadata, other, &plan, &err));
+  CHECK_OK(shardspec_plan_new(metadata, other, &freed, &err));
+  CHECK_OK(shardspec_plan_free(freed, &err));
+  misuse_new_plans();
+
+  wrong_handles_for(freed, plan, metadata, chunk);
+  WRONG_HANDLE(shardspec_plan, OK, shardspec_plan_free, H);
+  WRONG_ERROR(shardspec_plan_free, plan);
+#define PLAN_QUESTION(function, type, place)                                                       \
+  WRONG_HANDLE(shardspec_plan, NULL_ARGUMENT, function, H, place);                                 \
+  WRONG_OUT(type, function, plan, P);                                                              \
+  WRONG_ERROR(function, plan, place)
+  PLAN_QUESTION(shardspec_plan_piece_count, size_t, &out.size);
+  PLAN_QUESTION(shardspec_plan_ndim, size_t, &out.size);
+  PLAN_QUESTION(shardspec_plan_is_local, int32_t, &out.i32);
+  PLAN_QUESTION(shardspec_plan_is_identity, int32_t, &out.i32);
+#define PIECES out.u32s, out.u32s + 4, out.numbers, out.numbers + 8, out.more_numbers
+  WRONG_HANDLE(shardspec_plan, NULL_ARGUMENT, shardspec_plan_pieces, H, 0, 2, PIECES);
+  MISUSE(INDEX_OUT_OF_RANGE, "one too many", shardspec_plan_pieces, plan, 1, 2, PIECES);
+  MISUSE(INDEX_OUT_OF_RANGE, "from SIZE_MAX on", shardspec_plan_pieces, plan, SIZE_MAX, 2, PIECES);
+  MISUSE(INVALID_ARGUMENT, "output not aligned", shardspec_plan_pieces, plan, 0, 2, (uint32_t *)(void *)((char *)out.u32s + 1), NULL, NULL, NULL, NULL);
+  WRONG_ERROR(shardspec_plan_pieces, plan, 0, 2, PIECES);
+  WRONG_HANDLE(shardspec_plan, NULL_ARGUMENT, shardspec_plan_pieces_into, H, 0, &out.size, &out.needed);
+  MISUSE(INDEX_OUT_OF_RANGE, "destination 2 of 2", shardspec_plan_pieces_into, plan, 2, &out.size, &out.needed);
+  WRONG_OUT(size_t, shardspec_plan_pieces_into, plan, 0, P, &out.needed);
+  WRONG_OUT(size_t, shardspec_plan_pieces_into, plan, 0, &out.size, P);
+  WRONG_ERROR(shardspec_plan_pieces_into, plan, 0, &out.size, &out.needed);
+  misuse_execute();
+  CHECK_OK(shardspec_plan_free(plan, &err));
+  CHECK_OK(shardspec_metadata_free(other, &err));
+  CHECK_OK(shardspec_spec_free(turned, &err));
+}

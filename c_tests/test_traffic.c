@@ -1,0 +1,166 @@
+/* What a plan moves: how much, which bytes, and who should be who. */
+#include "check.h"
+
+enum { ROWS = 6, COLUMNS = 8, RANKS = 4 };
+static const char *const NAMES[] = {"rank:0", "rank:1", "rank:2", "rank:3"};
+
+static shardspec_metadata *layout(int64_t dim, const char *const *placements, const shardspec_tensor_properties *properties) {
+  static const int64_t tensor[] = {ROWS, COLUMNS};
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  shardspec_spec *spec;
+  shardspec_metadata *metadata;
+  CHECK_OK(shardspec_spec_new_chunk(dim, placements, RANKS, &spec, &err));
+  CHECK_OK(shardspec_spec_build_metadata(spec, tensor, 2, properties, &metadata, &err));
+  CHECK_OK(shardspec_spec_free(spec, &err));
+  return metadata;
+}
+
+static shardspec_plan *rows_to_columns(const shardspec_tensor_properties *properties) {
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  shardspec_metadata *rows = layout(0, NAMES, properties), *columns = layout(1, NAMES, NULL);
+  shardspec_plan *plan;
+  CHECK_OK(shardspec_plan_new(rows, columns, &plan, &err));
+  CHECK_OK(shardspec_metadata_free(rows, &err));
+  CHECK_OK(shardspec_metadata_free(columns, &err));
+  return plan;
+}
+
+static void traffic_adds_up_to_the_tensor(void) {
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  shardspec_plan *plan = rows_to_columns(NULL);
+  size_t needed;
+  uint32_t sources[16], destinations[16];
+  int64_t from[16], to[16], bytes[16], rank_bytes[16], total = 0;
+  CHECK_OK(shardspec_plan_shard_traffic(plan, 2, NULL, NULL, NULL, 0, &needed, &err));
+  CHECK_EQUAL(needed, 12); /* 6 rows over 4 ranks: the last has none */
+  CHECK_OK(shardspec_plan_shard_traffic(plan, 2, sources, destinations, bytes, 16, &needed, &err));
+  CHECK_OK(shardspec_plan_rank_traffic(plan, 2, from, to, rank_bytes, 16, &needed, &err));
+  CHECK_EQUAL(needed, 12);
+  for (size_t i = 0; i < needed; i++) {
+    CHECK(destinations[i] == i / 3 && sources[i] == i % 3 && bytes[i] == 8);
+    CHECK(from[i] == (int64_t)(i / 4) && to[i] == (int64_t)(i % 4));
+    total += rank_bytes[i];
+  }
+  CHECK_EQUAL(total, 2 * ROWS * COLUMNS);
+  bytes[0] = 77;
+  CHECK_STATUS(shardspec_plan_shard_traffic(plan, 2, NULL, NULL, bytes, 11, &needed, &err),
+               SHARDSPEC_BUFFER_TOO_SMALL);
+  CHECK(bytes[0] == 77 && err.limit == 12);
+  CHECK_OK(shardspec_plan_free(plan, &err));
+}
+
+/* Packs the runs of a route on one side and unpacks them on the other, as a transport would. */
+static void transport(shardspec_plan *plan, int64_t from_rank, int64_t to_rank, unsigned char *const *from,
+                      unsigned char *const *to) {
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  unsigned char wire[4 * ROWS * COLUMNS];
+  size_t needed, at = 0, sent;
+  CHECK_OK(shardspec_plan_rank_runs(plan, from_rank, to_rank, 4, NULL, 0, &needed, &err));
+  shardspec_run *runs = calloc(needed + 1, sizeof *runs);
+  CHECK(runs != NULL);
+  CHECK_OK(shardspec_plan_rank_runs(plan, from_rank, to_rank, 4, runs, needed, NULL, &err));
+  for (size_t i = 0; i < needed; i++)
+    for (int64_t b = 0; b < runs[i].count; b++, at += (size_t)runs[i].length)
+      memcpy(wire + at, from[runs[i].source] + runs[i].source_offset + b * runs[i].source_stride,
+             (size_t)runs[i].length);
+  sent = at, at = 0;
+  for (size_t i = 0; i < needed; i++)
+    for (int64_t b = 0; b < runs[i].count; b++, at += (size_t)runs[i].length)
+      memcpy(to[runs[i].destination] + runs[i].destination_offset + b * runs[i].destination_stride,
+             wire + at, (size_t)runs[i].length);
+  CHECK_EQUAL(at, sent);
+  free(runs);
+}
+
+static void a_transport_needs_nothing_but_the_runs(void) {
+  static float rows[RANKS][2 * COLUMNS], columns[RANKS][ROWS * 2];
+  unsigned char *from[RANKS], *to[RANKS];
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  shardspec_plan *plan = rows_to_columns(NULL);
+  for (int i = 0; i < ROWS * COLUMNS; i++) rows[i / (2 * COLUMNS)][i % (2 * COLUMNS)] = (float)(i + 1);
+  for (int i = 0; i < RANKS; i++) {
+    from[i] = (unsigned char *)rows[i];
+    to[i] = (unsigned char *)columns[i];
+  }
+  for (int64_t i = 0; i < RANKS; i++)
+    for (int64_t j = 0; j < RANKS; j++) transport(plan, i, j, from, to);
+  for (int i = 0; i < ROWS; i++)
+    for (int j = 0; j < COLUMNS; j++)
+      CHECK(columns[j / 2][i * 2 + j % 2] == (float)(i * COLUMNS + j + 1));
+  CHECK_OK(shardspec_plan_free(plan, &err));
+}
+
+static void runs_are_as_few_as_it_takes(void) {
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  shardspec_tensor_properties float32 = {sizeof float32, {0, 0, 0}, 0, 0, 0, 0, 0};
+  CHECK_OK(shardspec_tensor_properties_init(&float32, &err));
+  shardspec_plan *plan = rows_to_columns(&float32);
+  shardspec_run runs[2];
+  size_t needed;
+  /* Two rows, two columns of each; the element type is the layout's. */
+  CHECK_OK(shardspec_plan_shard_runs(plan, 1, 2, 0, runs, 2, &needed, &err));
+  CHECK_EQUAL(needed, 1);
+  CHECK(runs[0].source == 1 && runs[0].destination == 2);
+  CHECK(runs[0].source_offset == 16 && runs[0].source_stride == 32);
+  CHECK(runs[0].destination_offset == 16 && runs[0].destination_stride == 8);
+  CHECK(runs[0].length == 8 && runs[0].count == 2);
+  CHECK_OK(shardspec_plan_shard_runs(plan, 3, 2, 0, runs, 2, &needed, &err));
+  CHECK_EQUAL(needed, 0);
+  CHECK_OK(shardspec_plan_rank_runs(plan, 9, 2, 0, runs, 2, &needed, &err));
+  CHECK_EQUAL(needed, 0);
+  CHECK_STATUS(shardspec_plan_shard_runs(plan, 1, 2, 8, runs, 2, &needed, &err), SHARDSPEC_INVALID_ARGUMENT);
+  CHECK_OK(shardspec_plan_free(plan, &err));
+}
+
+static void a_layout_that_differs_by_its_labels_moves_nothing(void) {
+  static const char *const turned[] = {"rank:1", "rank:2", "rank:3", "rank:0"};
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  shardspec_metadata *source = layout(1, NAMES, NULL), *destination = layout(1, turned, NULL), *better;
+  shardspec_plan *plan;
+  uint32_t placements[RANKS];
+  size_t needed;
+  int64_t before = 77, after = 77;
+  int32_t local;
+  CHECK_OK(shardspec_plan_new(source, destination, &plan, &err));
+  CHECK_STATUS(shardspec_plan_suggest_placements(plan, placements, 3, &needed, &before, &after, &err),
+               SHARDSPEC_BUFFER_TOO_SMALL);
+  CHECK(before == 77 && after == 77);
+  CHECK_OK(shardspec_plan_suggest_placements(plan, placements, RANKS, &needed, &before, &after, &err));
+  CHECK(needed == RANKS && before == ROWS * COLUMNS && after == 0);
+  CHECK_OK(shardspec_metadata_relabel(destination, placements, RANKS, &better, &err));
+  CHECK_OK(shardspec_plan_free(plan, &err));
+  CHECK_OK(shardspec_plan_new(source, better, &plan, &err));
+  CHECK_OK(shardspec_plan_is_local(plan, &local, &err));
+  CHECK_EQUAL(local, 1);
+  CHECK_OK(shardspec_plan_free(plan, &err));
+  CHECK_OK(shardspec_metadata_free(source, &err));
+  CHECK_OK(shardspec_metadata_free(destination, &err));
+  CHECK_OK(shardspec_metadata_free(better, &err));
+}
+
+static void owners_that_are_no_ranks_are_minus_one(void) {
+  static const char *const workers[] = {"a", "b", "c", "d"};
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  shardspec_metadata *source = layout(1, workers, NULL), *destination = layout(0, NAMES, NULL);
+  shardspec_plan *plan;
+  int64_t from[4], to[4], bytes[4];
+  size_t needed;
+  CHECK_OK(shardspec_plan_new(source, destination, &plan, &err));
+  CHECK_OK(shardspec_plan_rank_traffic(plan, 1, from, to, bytes, 4, &needed, &err));
+  CHECK_EQUAL(needed, 3);
+  for (int i = 0; i < 3; i++) CHECK(from[i] == -1 && to[i] == i && bytes[i] == 2 * COLUMNS);
+  CHECK_OK(shardspec_plan_rank_runs(plan, -1, 2, 1, NULL, 0, &needed, &err));
+  CHECK_EQUAL(needed, 4);
+  CHECK_OK(shardspec_plan_free(plan, &err));
+  CHECK_OK(shardspec_metadata_free(source, &err));
+  CHECK_OK(shardspec_metadata_free(destination, &err));
+}
+
+int main(void) {
+  traffic_adds_up_to_the_tensor();
+  a_transport_needs_nothing_but_the_runs();
+  runs_are_as_few_as_it_takes();
+  a_layout_that_differs_by_its_labels_moves_nothing();
+  owners_that_are_no_ranks_are_minus_one();
+  return 0;
+}

@@ -1,0 +1,277 @@
+//! Plans: what moves from one layout of a tensor to another.
+//!
+//! A plan is made from any source layout and any destination layout. It is a list of pieces: a box of
+//! elements that one destination shard takes from one source shard. They are numbered from 0, by
+//! destination shard, then by source shard, then by where they lie in the tensor. Every element that
+//! a destination shard wants is in exactly one piece.
+//!
+//! A plan can be carried out here, on the shards of this process, or by a transport of the user's, for
+//! which it tells runs of bytes. Making one takes about n * log(n) for n shards and the number of
+//! pieces.
+//!
+//! Source: the read items of torch's checkpoint planner, `create_read_items_for_chunk_list`.
+
+use crate::copy::{self, HostView};
+use crate::core::{Error, ReshardPlan};
+use crate::ffi::border::guard::{Outcome, Refusal, guard};
+use crate::ffi::border::handle::{self, Handle};
+use crate::ffi::border::pointer::{Out, fill, optional_out_slice, out, slice};
+use crate::ffi::border::slots::Slots;
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::metadata::shardspec_metadata;
+use crate::ffi::shards::shardspec_shards;
+use crate::ffi::tensor::{
+    host_view, options_argument, shardspec_copy_options, shardspec_tensor_view,
+};
+
+/// A plan, behind a handle. Immutable; free it with `shardspec_plan_free`.
+pub struct shardspec_plan {
+    _opaque: [u8; 0],
+}
+
+impl Handle for shardspec_plan {
+    type Object = ReshardPlan;
+    const NAME: &'static str = "shardspec_plan";
+    const KIND: u64 = 4;
+
+    fn table() -> &'static Slots<Self::Object> {
+        static TABLE: Slots<ReshardPlan> = Slots::new();
+        &TABLE
+    }
+}
+
+fn give(place: Out<'_, *mut shardspec_plan>, plan: ReshardPlan) -> Outcome {
+    place.set(handle::insert(plan)?);
+    Ok(())
+}
+
+/// The plan from one layout of a tensor to another.
+///
+/// Ownership: the caller frees `*out`; it needs neither metadata. Errors: SHAPE_MISMATCH or
+/// RANK_MISMATCH for metadata of tensors of different sizes, DTYPE_MISMATCH where both state an element
+/// type and not the same one, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_plan_new(
+    source: *const shardspec_metadata, destination: *const shardspec_metadata,
+    out: *mut *mut shardspec_plan, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let source = handle::get("source", source)?;
+        let destination = handle::get("destination", destination)?;
+        give(place, ReshardPlan::new(&source, &destination)?)
+    })
+}
+
+/// As `shardspec_plan_new`, for some destination shards only: what a worker makes that loads its own.
+/// `wanted` holds their indices, in any order.
+///
+/// Ownership, errors, threads: as `shardspec_plan_new`; INDEX_OUT_OF_RANGE. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_plan_new_for_destinations(
+    source: *const shardspec_metadata, destination: *const shardspec_metadata,
+    wanted: *const usize, wanted_count: usize, out: *mut *mut shardspec_plan,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let source = handle::get("source", source)?;
+        let destination = handle::get("destination", destination)?;
+        let wanted = slice("wanted", wanted, wanted_count)?;
+        give(place, ReshardPlan::for_destinations(&source, &destination, wanted)?)
+    })
+}
+
+/// The plan from any shards to any others. Source shards may overlap, as replicas do, and need not
+/// cover more than is wanted; destination shards may overlap too.
+///
+/// An element that several sources hold comes from one with the same owner as the destination, if
+/// there is one. The others are shared out so that the numbers of elements read from owners are
+/// balanced: the largest parts first, each to the owner that reads least so far, and parts larger than
+/// a fair share are divided. The same lists always make the same plan.
+///
+/// Ownership: the caller frees `*out`; it needs neither list. Errors: GAP for a destination shard that
+/// wants what no source holds (the error's `first_shard` is that shard, the message names a box),
+/// RANK_MISMATCH, OVERFLOW for a destination shard of more elements than 64 bits count,
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_plan_new_from_shards(
+    source: *const shardspec_shards, destination: *const shardspec_shards,
+    out: *mut *mut shardspec_plan, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let source = (*handle::get("source", source)?).clone();
+        let destination = (*handle::get("destination", destination)?).clone();
+        give(place, ReshardPlan::from_shards(source, destination)?)
+    })
+}
+
+/// Frees a plan. NULL is fine.
+///
+/// Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
+/// uses the handle: a call under way finishes. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_plan_free(
+    plan: *mut shardspec_plan, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || handle::free("plan", plan))
+}
+
+/// Number of pieces.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_plan_piece_count(
+    plan: *const shardspec_plan, out: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("plan", plan)?.len());
+        Ok(())
+    })
+}
+
+/// Number of dimensions of the tensor.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_plan_ndim(
+    plan: *const shardspec_plan, out: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("plan", plan)?.destination().ndim());
+        Ok(())
+    })
+}
+
+/// Writes pieces `first` to `first + count - 1` into flat arrays: `sources` and `destinations`, the
+/// shards' indices, have room for `count` numbers; `source_offsets`, `destination_offsets` and
+/// `sizes`, which tell where the piece starts in either shard and how long it is, for `count` rows of
+/// a number for each dimension. Each of the five may be NULL.
+///
+/// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_plan_pieces(
+    plan: *const shardspec_plan, first: usize, count: usize, sources: *mut u32,
+    destinations: *mut u32, source_offsets: *mut i64, destination_offsets: *mut i64,
+    sizes: *mut i64, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let plan = handle::get("plan", plan)?;
+        let rows = plan.rows(first, count)?;
+        let len = rows.sizes.len();
+        let sources = optional_out_slice("sources", sources, count)?;
+        let destinations = optional_out_slice("destinations", destinations, count)?;
+        let source_offsets = optional_out_slice("source_offsets", source_offsets, len)?;
+        let destination_offsets =
+            optional_out_slice("destination_offsets", destination_offsets, len)?;
+        let sizes = optional_out_slice("sizes", sizes, len)?;
+        fill(sources, rows.sources);
+        fill(destinations, rows.destinations);
+        fill(source_offsets, rows.source_offsets);
+        fill(destination_offsets, rows.destination_offsets);
+        fill(sizes, rows.sizes);
+        Ok(())
+    })
+}
+
+/// Which pieces a destination shard takes: those from `*first` on, `*count` of them.
+///
+/// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_plan_pieces_into(
+    plan: *const shardspec_plan, destination: usize, first: *mut usize, count: *mut usize,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let (first, count) = (out("first", first)?, out("count", count)?);
+        let plan = handle::get("plan", plan)?;
+        plan.destination().at("destination", destination)?;
+        let pieces = plan.pieces_into(destination);
+        first.set(pieces.start);
+        count.set(pieces.len());
+        Ok(())
+    })
+}
+
+/// Whether every piece stays with its owner, so that nothing goes from one process to another: 1 or 0.
+/// An owner is a rank or a worker; devices make no difference. Of equal layouts it is so.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_plan_is_local(
+    plan: *const shardspec_plan, out: *mut i32, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("plan", plan)?.is_local().into());
+        Ok(())
+    })
+}
+
+/// Whether every destination shard that the plan is for is the source shard of the same index, with
+/// the same box and the same placement, so that nothing needs to be done at all: 1 or 0.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_plan_is_identity(
+    plan: *const shardspec_plan, out: *mut i32, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("plan", plan)?.is_identity().into());
+        Ok(())
+    })
+}
+
+/// Copies what destination shards take from source shards, all in this process, without any memory
+/// beyond theirs. `sources[i]` is source shard `source_indices[i]`; with `source_indices` NULL it is
+/// shard i, and so on for destinations. Those destination shards are written that are passed, whole;
+/// all sources that they take of must be passed, others may be. `options` may be NULL.
+///
+/// Ownership: nothing moves. Errors: NOT_FOUND for a source that is not passed but needed, or for a
+/// destination that the plan is not for, SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH and
+/// UNSUPPORTED_DEVICE with the shard in the error's `first_shard`, ALIASED where a destination shares
+/// memory with a source or with another destination, UNSUPPORTED for elements smaller than a byte,
+/// INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY; then nothing was written. Threads: any; nobody else may use the
+/// destinations meanwhile, and nobody may write the sources. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_plan_execute(
+    plan: *const shardspec_plan, source_indices: *const usize,
+    sources: *const shardspec_tensor_view, source_count: usize, destination_indices: *const usize,
+    destinations: *const shardspec_tensor_view, destination_count: usize,
+    options: *const shardspec_copy_options, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let plan = handle::get("plan", plan)?;
+        let options = options_argument(options)?;
+        let arguments = ("source_indices", "sources");
+        let sources = local_shards(arguments, source_indices, sources, source_count)?;
+        let arguments = ("destination_indices", "destinations");
+        let destinations =
+            local_shards(arguments, destination_indices, destinations, destination_count)?;
+        Ok(copy::reshard(&plan, &sources, &destinations, &options)?)
+    })
+}
+
+/// Shards that are here, with their indices.
+unsafe fn local_shards(
+    (indices_argument, argument): (&'static str, &'static str), indices: *const usize,
+    shards: *const shardspec_tensor_view, count: usize,
+) -> Outcome<Vec<(usize, HostView)>> {
+    let shards = slice(argument, shards, count)?;
+    let indices =
+        if indices.is_null() { None } else { Some(slice(indices_argument, indices, count)?) };
+    let mut local = crate::core::error::try_with_capacity("views", count)?;
+    for (at, view) in shards.iter().enumerate() {
+        let index = indices.map_or(Some(at), |indices| indices.get(at).copied());
+        let index = index.ok_or_else(|| Error::invalid(indices_argument, "it is too short"))?;
+        let in_shard = |refusal| Refusal::InShard { index, refusal: Box::new(refusal) };
+        local.push((index, host_view(argument, view).map_err(in_shard)?));
+    }
+    Ok(local)
+}

@@ -1,0 +1,201 @@
+//! Lists of shards that may be anything.
+//!
+//! A spec refuses shards that overlap, metadata also those that leave a gap. A list takes them as
+//! they are: the replicas of a checkpoint, what one worker wants, or shards that need looking at,
+//! since it tells all of its overlaps and gaps. Plans are made from lists as well as from metadata.
+
+use std::ffi::c_char;
+use std::sync::Arc;
+
+use crate::core::region::Region;
+use crate::core::{Shards, validate};
+use crate::ffi::border::guard::{Outcome, guard};
+use crate::ffi::border::handle::{self, Handle};
+use crate::ffi::border::pointer::{OutSlice, fill, optional_out, optional_out_slice, out, slice};
+use crate::ffi::border::shards::{Rows, placements_from_texts, shards_from_structs};
+use crate::ffi::border::slots::Slots;
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::metadata::shardspec_metadata;
+use crate::ffi::spec::shardspec_shard_metadata;
+
+/// A list of shards, behind a handle. Immutable; free it with `shardspec_shards_free`.
+pub struct shardspec_shards {
+    _opaque: [u8; 0],
+}
+
+impl Handle for shardspec_shards {
+    type Object = Arc<Shards>;
+    const NAME: &'static str = "shardspec_shards";
+    const KIND: u64 = 9;
+
+    fn table() -> &'static Slots<Self::Object> {
+        static TABLE: Slots<Arc<Shards>> = Slots::new();
+        &TABLE
+    }
+}
+
+/// A list of these shards, which may overlap and may be none. All have the same number of dimensions.
+///
+/// Ownership: everything is copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for negative
+/// numbers or more than 32 dimensions, RANK_MISMATCH, OVERFLOW for an end beyond 64 bits,
+/// INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_shards_new(
+    shards: *const shardspec_shard_metadata, shard_count: usize, out: *mut *mut shardspec_shards,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let shards = shards_from_structs(shards, shard_count)?;
+        place.set(handle::insert(Arc::new(shards))?);
+        Ok(())
+    })
+}
+
+/// As `shardspec_shards_new`, from flat arrays as `shardspec_spec_new_enumerable_flat` takes them.
+///
+/// Ownership, errors, threads: as `shardspec_shards_new`; INDEX_OUT_OF_RANGE for a placement index.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_shards_new_flat(
+    ndim: usize, offsets: *const i64, sizes: *const i64, shard_count: usize,
+    placements: *const *const c_char, placement_count: usize, placement_indices: *const u32,
+    out: *mut *mut shardspec_shards, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let placements = placements_from_texts(placements, placement_count)?;
+        let rows =
+            Rows::from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
+        place.set(handle::insert(Arc::new(rows.into_shards(ndim)?))?);
+        Ok(())
+    })
+}
+
+/// The list of a metadata object's shards. Nothing is copied.
+///
+/// Ownership: the caller frees `*out`; it does not need the metadata. Errors: INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_shards_new_from_metadata(
+    metadata: *const shardspec_metadata, out: *mut *mut shardspec_shards, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let metadata = handle::get("metadata", metadata)?;
+        place.set(handle::insert(Arc::clone(metadata.shared_shards()))?);
+        Ok(())
+    })
+}
+
+/// Frees a list. NULL is fine. Plans made from it are not concerned.
+///
+/// Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
+/// uses the handle: a call under way finishes. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_shards_free(
+    shards: *mut shardspec_shards, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || handle::free("shards", shards))
+}
+
+/// Number of shards.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_shards_count(
+    shards: *const shardspec_shards, out: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("shards", shards)?.len());
+        Ok(())
+    })
+}
+
+/// Writes the pairs of shards that own the same element, by their first index, then by their second:
+/// both indices, and the box that they share. `first`, `second`, and `offsets` and `sizes`, with a
+/// row of a number for each dimension, have room for `capacity` pairs; each may be NULL. `*count`
+/// becomes the number of pairs that were written, at most `capacity`, and `*more` (may be NULL) 1 if
+/// there are others, else 0.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_shards_overlaps(
+    shards: *const shardspec_shards, first: *mut usize, second: *mut usize, offsets: *mut i64,
+    sizes: *mut i64, capacity: usize, count: *mut usize, more: *mut i32, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let (count, more) = (out("count", count)?, optional_out("more", more)?);
+        let shards = handle::get("shards", shards)?;
+        let first = optional_out_slice("first", first, capacity)?;
+        let second = optional_out_slice("second", second, capacity)?;
+        let boxes = Boxes::places(offsets, sizes, capacity, shards.ndim())?;
+        let mut overlaps = validate::overlaps(&shards, capacity.saturating_add(1))?;
+        let others = overlaps.len() > capacity;
+        overlaps.truncate(capacity);
+        fill(first, &overlaps.iter().map(|overlap| overlap.first).collect::<Vec<_>>());
+        fill(second, &overlaps.iter().map(|overlap| overlap.second).collect::<Vec<_>>());
+        boxes.fill(overlaps.iter().map(|overlap| &overlap.region));
+        count.set(overlaps.len());
+        if let Some(more) = more {
+            more.set(others.into());
+        }
+        Ok(())
+    })
+}
+
+/// Writes what no shard owns of a tensor of `ndim` sizes, as boxes that share nothing, by where they
+/// lie. `offsets` and `sizes`, with a row of `ndim` numbers for each box, have room for `capacity`
+/// boxes; each may be NULL. `*count` becomes the number of boxes that were written, at most
+/// `capacity`, and `*more` (may be NULL) 1 if there are others, else 0. Shards may reach past the
+/// tensor.
+///
+/// Errors: RANK_MISMATCH for another `ndim` than the shards', INVALID_ARGUMENT for negative sizes or
+/// more than 32, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_shards_gaps(
+    shards: *const shardspec_shards, tensor_sizes: *const i64, ndim: usize, offsets: *mut i64,
+    sizes: *mut i64, capacity: usize, count: *mut usize, more: *mut i32, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let (count, more) = (out("count", count)?, optional_out("more", more)?);
+        let shards = handle::get("shards", shards)?;
+        let tensor_sizes = slice("tensor_sizes", tensor_sizes, ndim)?;
+        let boxes = Boxes::places(offsets, sizes, capacity, ndim)?;
+        let gaps = validate::gaps(&shards, tensor_sizes)?;
+        let written = gaps.len().min(capacity);
+        boxes.fill(gaps.iter().take(written));
+        count.set(written);
+        if let Some(more) = more {
+            more.set((gaps.len() > written).into());
+        }
+        Ok(())
+    })
+}
+
+/// Places for rows of offsets and of sizes.
+struct Boxes<'a> {
+    offsets: Option<OutSlice<'a, i64>>,
+    sizes: Option<OutSlice<'a, i64>>,
+}
+
+impl<'a> Boxes<'a> {
+    unsafe fn places(
+        offsets: *mut i64, sizes: *mut i64, capacity: usize, ndim: usize,
+    ) -> Outcome<Self> {
+        let len = capacity.saturating_mul(ndim);
+        let offsets = optional_out_slice("offsets", offsets, len)?;
+        Ok(Self { offsets, sizes: optional_out_slice("sizes", sizes, len)? })
+    }
+
+    fn fill<'b>(self, regions: impl Iterator<Item = &'b Region> + Clone) {
+        let offsets = regions.clone().flat_map(|region| region.offsets.iter().copied());
+        fill(self.offsets, &offsets.collect::<Vec<_>>());
+        fill(
+            self.sizes,
+            &regions.flat_map(|region| region.sizes.iter().copied()).collect::<Vec<_>>(),
+        );
+    }
+}

@@ -1,0 +1,291 @@
+//! What a plan moves: how much, for cost reports, and which bytes, for a transport of the user's own.
+//!
+//! A shard's buffer is taken to be row-major and without gaps. For a pair of a source and a
+//! destination, runs name all bytes that go from one to the other, in the same order on both sides: a
+//! sender packs the blocks of its runs one after the other, and the receiver unpacks them into the
+//! blocks of the same runs. They suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA.
+//!
+//! Ranks are those of placements; -1 stands for all placements that name no rank.
+
+use crate::core::plan::Run;
+use crate::core::{Error, Relabelling, ReshardPlan};
+use crate::ffi::border::guard::{Outcome, guard};
+use crate::ffi::border::handle;
+use crate::ffi::border::pointer::{
+    answer, check_room, fill, optional_out, optional_out_slice, out, slice,
+};
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::metadata::shardspec_metadata;
+use crate::ffi::plan::shardspec_plan;
+
+/// Bytes that move alike: `count` blocks of `length` bytes, from `source_offset`, `source_offset +
+/// source_stride` and so on of one buffer to `destination_offset`, `destination_offset +
+/// destination_stride` and so on of the other. All in bytes; strides are 0 where there is one block.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct shardspec_run {
+    /// The source shard's index.
+    pub source: u64,
+    /// The destination shard's index.
+    pub destination: u64,
+    /// Where the first block is in the source shard's buffer.
+    pub source_offset: i64,
+    /// From the start of a block to that of the next, in the source shard's buffer.
+    pub source_stride: i64,
+    /// Where the first block is in the destination shard's buffer.
+    pub destination_offset: i64,
+    /// From the start of a block to that of the next, in the destination shard's buffer.
+    pub destination_stride: i64,
+    /// Bytes of a block, at least 1.
+    pub length: i64,
+    /// Number of blocks, at least 1.
+    pub count: i64,
+}
+
+const _: () = assert!(size_of::<shardspec_run>() == 64);
+
+impl From<&Run> for shardspec_run {
+    fn from(run: &Run) -> Self {
+        Self {
+            source: run.source as u64,
+            destination: run.destination as u64,
+            source_offset: run.source_offset,
+            source_stride: run.source_stride,
+            destination_offset: run.destination_offset,
+            destination_stride: run.destination_stride,
+            length: run.length,
+            count: run.count,
+        }
+    }
+}
+
+/// The number of bytes of an element: the argument, or where that is 0 what the plan's layouts state.
+fn itemsize_argument(plan: &ReshardPlan, itemsize: i64) -> Outcome<i64> {
+    let stated = plan.dtype().map(|dtype| dtype.itemsize()).transpose()?;
+    match (itemsize, stated.and_then(|stated| i64::try_from(stated).ok())) {
+        (0, Some(stated)) => Ok(stated),
+        (0, None) => {
+            let problem =
+                "it is 0, and the plan's layouts state no element type; pass the bytes of one";
+            Err(Error::invalid("itemsize", problem).into())
+        }
+        (given, Some(stated)) if given != stated => {
+            let problem = format!("it is {given}, and the plan's elements have {stated} bytes");
+            Err(Error::invalid("itemsize", problem).into())
+        }
+        (given, _) if given < 0 => {
+            Err(Error::TooSmall { argument: "itemsize", value: given, least: 0 }.into())
+        }
+        (given, _) => Ok(given),
+    }
+}
+
+fn bytes_of(elements: i64, itemsize: i64) -> Outcome<i64> {
+    let bytes = elements.checked_mul(itemsize);
+    Ok(bytes.ok_or_else(|| Error::overflow("the number of bytes that the plan moves"))?)
+}
+
+/// The rank of an argument or an answer: -1 is none.
+fn rank_argument(argument: &'static str, rank: i64) -> Outcome<Option<i64>> {
+    match rank {
+        -1 => Ok(None),
+        rank if rank < 0 => Err(Error::TooSmall { argument, value: rank, least: -1 }.into()),
+        rank => Ok(Some(rank)),
+    }
+}
+
+/// Writes how many bytes go from which source shard to which destination shard: a number in each of
+/// three arrays for each pair between which something moves, by destination, then by source. How many
+/// pairs they are goes to `*needed` (may be NULL); the arrays have room for `capacity` of them, and
+/// each may be NULL. With capacity 0 only their number is told. `itemsize` is the number of bytes of
+/// an element; 0: of the element type that the plan's layouts state.
+///
+/// Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative or not that of the
+/// stated element type, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_plan_shard_traffic(
+    plan: *const shardspec_plan, itemsize: i64, sources: *mut u32, destinations: *mut u32,
+    bytes: *mut i64, capacity: usize, needed: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let plan = handle::get("plan", plan)?;
+        let itemsize = itemsize_argument(&plan, itemsize)?;
+        let mut pairs = Columns::default();
+        for pair in plan.shard_traffic() {
+            let (source, destination, elements, _) = pair?;
+            pairs.push(source as u32, destination as u32, bytes_of(elements, itemsize)?);
+        }
+        let names = ["sources", "destinations"];
+        pairs.answer(names, sources, destinations, bytes, capacity, needed)
+    })
+}
+
+/// As `shardspec_plan_shard_traffic`, from rank to rank: `source_ranks` and `destination_ranks` in
+/// place of shards, by source, then by destination. What a rank keeps is among them.
+///
+/// Errors: as `shardspec_plan_shard_traffic`. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_plan_rank_traffic(
+    plan: *const shardspec_plan, itemsize: i64, source_ranks: *mut i64,
+    destination_ranks: *mut i64, bytes: *mut i64, capacity: usize, needed: *mut usize,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let plan = handle::get("plan", plan)?;
+        let itemsize = itemsize_argument(&plan, itemsize)?;
+        let mut pairs = Columns::default();
+        for route in plan.routes()?.all() {
+            let rank = |rank: Option<i64>| rank.unwrap_or(-1);
+            let bytes = bytes_of(route.elements, itemsize)?;
+            pairs.push(rank(route.source), rank(route.destination), bytes);
+        }
+        let names = ["source_ranks", "destination_ranks"];
+        pairs.answer(names, source_ranks, destination_ranks, bytes, capacity, needed)
+    })
+}
+
+/// Three answers of the same length.
+struct Columns<T> {
+    sources: Vec<T>,
+    destinations: Vec<T>,
+    bytes: Vec<i64>,
+}
+
+impl<T> Default for Columns<T> {
+    fn default() -> Self {
+        Self { sources: Vec::new(), destinations: Vec::new(), bytes: Vec::new() }
+    }
+}
+
+impl<T: Copy> Columns<T> {
+    fn push(&mut self, source: T, destination: T, bytes: i64) {
+        self.sources.push(source);
+        self.destinations.push(destination);
+        self.bytes.push(bytes);
+    }
+
+    unsafe fn answer(
+        &self, names: [&'static str; 2], sources: *mut T, destinations: *mut T, bytes: *mut i64,
+        capacity: usize, needed: *mut usize,
+    ) -> Outcome {
+        let needed = optional_out("needed", needed)?;
+        let sources = optional_out_slice(names[0], sources, capacity)?;
+        let destinations = optional_out_slice(names[1], destinations, capacity)?;
+        let bytes = optional_out_slice("bytes", bytes, capacity)?;
+        if capacity > 0 {
+            check_room(&sources, names[0], self.bytes.len())?;
+            check_room(&destinations, names[1], self.bytes.len())?;
+            check_room(&bytes, "bytes", self.bytes.len())?;
+            fill(sources, &self.sources);
+            fill(destinations, &self.destinations);
+            fill(bytes, &self.bytes);
+        }
+        if let Some(needed) = needed {
+            needed.set(self.bytes.len());
+        }
+        Ok(())
+    }
+}
+
+/// Writes the runs of all bytes that go from one source shard to one destination shard into `runs`;
+/// how many they are goes to `*needed` (may be NULL). With capacity 0, `runs` may be NULL and only that
+/// is told. `itemsize` as in `shardspec_plan_shard_traffic`.
+///
+/// Errors: INDEX_OUT_OF_RANGE, and as `shardspec_plan_shard_traffic`. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_plan_shard_runs(
+    plan: *const shardspec_plan, source: usize, destination: usize, itemsize: i64,
+    runs: *mut shardspec_run, capacity: usize, needed: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let plan = handle::get("plan", plan)?;
+        plan.source().at("source", source)?;
+        plan.destination().at("destination", destination)?;
+        let pieces = plan.pieces_between(source, destination);
+        let found = plan.runs(pieces, itemsize_argument(&plan, itemsize)?)?;
+        answer_runs(&found, runs, capacity, needed)
+    })
+}
+
+/// As `shardspec_plan_shard_runs`, for all bytes that go from one rank to another, or stay on it: in
+/// the order of pieces. There are none between ranks that exchange nothing.
+///
+/// Errors: as `shardspec_plan_shard_traffic`. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_plan_rank_runs(
+    plan: *const shardspec_plan, source_rank: i64, destination_rank: i64, itemsize: i64,
+    runs: *mut shardspec_run, capacity: usize, needed: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let plan = handle::get("plan", plan)?;
+        let source = rank_argument("source_rank", source_rank)?;
+        let destination = rank_argument("destination_rank", destination_rank)?;
+        let routes = plan.routes()?;
+        let route = routes.between(source, destination);
+        let pieces = route.map_or(&[][..], |route| routes.pieces(route));
+        let pieces = pieces.iter().map(|&piece| piece as usize);
+        let found = plan.runs(pieces, itemsize_argument(&plan, itemsize)?)?;
+        answer_runs(&found, runs, capacity, needed)
+    })
+}
+
+unsafe fn answer_runs(
+    found: &[Run], runs: *mut shardspec_run, capacity: usize, needed: *mut usize,
+) -> Outcome {
+    let found: Vec<shardspec_run> = found.iter().map(shardspec_run::from).collect();
+    answer("runs", runs, capacity, needed, &found)
+}
+
+/// Suggests which worker should be which in the destination, so that the fewest elements move: a
+/// permutation of the destination's different placements, of all that there are one that keeps the
+/// most elements with their owners, and of those one that changes the fewest placements.
+///
+/// For each of the destination's placements, in the order of `shardspec_metadata_placement_text`,
+/// `placement_indices` becomes the one at which its shards should live;
+/// `shardspec_metadata_relabel` makes metadata of that. How many placements there are goes to
+/// `*needed` (may be NULL); with capacity 0, `placement_indices` may be NULL. `*moved_before` and
+/// `*moved_after` (either may be NULL) become the numbers of elements that go from one owner to another
+/// as it is and as it would be.
+///
+/// Time: for p placements and e pairs of a placement and an owner that share elements, at worst
+/// p * (e + p) * log(p). Errors: BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY. Threads: any. Source: Jonker and Volgenant, "A Shortest Augmenting Path Algorithm
+/// for Dense and Sparse Linear Assignment Problems", 1987. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_plan_suggest_placements(
+    plan: *const shardspec_plan, placement_indices: *mut u32, capacity: usize, needed: *mut usize,
+    moved_before: *mut i64, moved_after: *mut i64, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let before = optional_out("moved_before", moved_before)?;
+        let after = optional_out("moved_after", moved_after)?;
+        let relabelling = Relabelling::of(&*handle::get("plan", plan)?)?;
+        let placements = &relabelling.placements;
+        answer("placement_indices", placement_indices, capacity, needed, placements)?;
+        before.into_iter().for_each(|place| place.set(relabelling.moved_before));
+        after.into_iter().for_each(|place| place.set(relabelling.moved_after));
+        Ok(())
+    })
+}
+
+/// Metadata with the same boxes, where the shards that live at placement i of `metadata` live at its
+/// placement `placement_indices[i]`. They are numbered as in `shardspec_metadata_placement_text`;
+/// `placement_count` equals their number.
+///
+/// Ownership: the caller frees `*out`; it does not need the other. Errors: INVALID_ARGUMENT for
+/// another `placement_count`, INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_metadata_relabel(
+    metadata: *const shardspec_metadata, placement_indices: *const u32, placement_count: usize,
+    out: *mut *mut shardspec_metadata, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let metadata = handle::get("metadata", metadata)?;
+        let placements = slice("placement_indices", placement_indices, placement_count)?;
+        place.set(handle::insert(metadata.relabel(placements)?)?);
+        Ok(())
+    })
+}
