@@ -1,12 +1,9 @@
 //! Describes how a tensor is cut across workers, computes who owns what, and moves the bytes.
 //!
-//! [`core`] is the geometry: specs, metadata, validation. [`copy`] moves host memory along it.
-//! [`ops`] keeps the ops that users hang on types of specs.
-//! [`ffi`] is the C border over both; its header, `include/shardspec.h`, is the manual of the C
+//! [`core`] is the geometry: specs, metadata, validation, plans. [`copy`] moves host memory along it,
+//! and [`comm`] moves it between processes. [`ops`] keeps the ops that users hang on types of specs.
+//! [`ffi`] is the C border over them; its header, `include/shardspec.h`, is the manual of the C
 //! library.
-//! [`core`] is the geometry: specs, metadata, validation. [`copy`] moves host memory along it, and
-//! [`comm`] moves it between processes. [`ffi`] is the C border over them; its header,
-//! `include/shardspec.h`, is the manual of the C library.
 
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("shardspec's handles need 64-bit pointers");

@@ -28,6 +28,7 @@ static void run_all(int64_t size) {
   RUN(any_layout_becomes_any_other);
   RUN(shards_that_only_change_places_arrive);
   RUN(layouts_that_can_not_be_resharded_are_told_on_all);
+  RUN(a_sharded_tensor_is_made_from_one_rank);
   RUN(wrong_arguments_of_one_rank_are_told_on_all);
   RUN(other_calls_than_the_others_are_told_on_all);
   RUN(placements_without_a_rank_are_refused_with_their_text);

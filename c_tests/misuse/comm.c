@@ -110,6 +110,25 @@ static void misuse_reshard(shardspec_comm *right, shardspec_metadata *single) {
   WRONG_ERROR(shardspec_comm_reshard, RESHARD(&full, &full, NULL));
 }
 
+static void misuse_sharded(shardspec_comm *right, shardspec_metadata *single) {
+  /* The metadata states no element type: that is what is wrong with it. */
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_sharded_tensor_new_from_rank, H, single, 0, &full, NULL, &out.sharded_tensor);
+  MISUSE(NULL_ARGUMENT, "NULL metadata", shardspec_sharded_tensor_new_from_rank, right, NULL, 0, &full, NULL, &out.sharded_tensor);
+  MISUSE(INVALID_ARGUMENT, "no element type", shardspec_sharded_tensor_new_from_rank, right, single, 0, &full, NULL, &out.sharded_tensor);
+  WRONG_OUT(shardspec_sharded_tensor *, shardspec_sharded_tensor_new_from_rank, right, single, 0, &full, NULL, P);
+  WRONG_ERROR(shardspec_sharded_tensor_new_from_rank, right, single, 0, &full, NULL, &out.sharded_tensor);
+
+  shardspec_sharded_tensor *tensor, *gone;
+  CHECK_OK(shardspec_sharded_tensor_new_from_full(single, NULL, &full, NULL, &tensor, &err));
+  CHECK_OK(shardspec_sharded_tensor_new_from_full(single, NULL, &full, NULL, &gone, &err));
+  CHECK_OK(shardspec_sharded_tensor_free(gone, &err));
+  wrong_handles_for(gone, tensor, chunk, metadata);
+  WRONG_HANDLE(shardspec_sharded_tensor, NULL_ARGUMENT, shardspec_sharded_tensor_comm, H, &out.comm);
+  WRONG_OUT(shardspec_comm *, shardspec_sharded_tensor_comm, tensor, P);
+  WRONG_ERROR(shardspec_sharded_tensor_comm, tensor, &out.comm);
+  CHECK_OK(shardspec_sharded_tensor_free(tensor, &err));
+}
+
 void misuse_comm(void) {
   shardspec_comm *freed, *right;
   shardspec_spec *spec;
@@ -124,6 +143,7 @@ void misuse_comm(void) {
   misuse_exchange(right);
   misuse_collectives(right, single);
   misuse_reshard(right, single);
+  misuse_sharded(right, single);
   CHECK_OK(shardspec_metadata_free(single, &err));
   CHECK_OK(shardspec_spec_free(spec, &err));
   CHECK_OK(shardspec_comm_free(right, &err));

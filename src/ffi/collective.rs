@@ -23,14 +23,15 @@
 //! stays as good as it was.
 
 use crate::comm::{self, Communicator, Gather, Options, Reshard, Shard};
-use crate::copy::HostView;
-use crate::ffi::border::guard::{Outcome, guard};
+use crate::copy::{Fill, HostView, ShardedTensor};
+use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle;
-use crate::ffi::border::pointer::slice;
+use crate::ffi::border::pointer::{out, slice};
 use crate::ffi::border::sized::{Grows, sized};
 use crate::ffi::comm::{rank_argument, shardspec_comm};
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
+use crate::ffi::sharded_tensor::{give, shardspec_sharded_tensor};
 use crate::ffi::tensor::{
     options_argument, shard_view, shardspec_copy_options, shardspec_tensor_view, view_argument,
 };
@@ -200,5 +201,63 @@ pub unsafe extern "C" fn shardspec_comm_reshard(
             })
         };
         comm::reshard(comm, told(comm, mine())?)
+    })
+}
+
+/// As `shardspec_comm_shard`, into memory of the library's own: what torch's
+/// `ShardingSpec.shard(tensor, src_rank, process_group)` returns on each rank. The metadata must state
+/// the element type. The sharded tensor carries its communicator, so that ops refuse tensors of
+/// different ones.
+///
+/// Ownership: the caller frees `*out`; it needs neither the metadata nor `full`. The communicator
+/// stays the caller's. Errors: as `shardspec_comm_shard` and `shardspec_sharded_tensor_new`.
+/// Threads: any, one at a time for each communicator; nobody may write `full` meanwhile.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_sharded_tensor_new_from_rank(
+    comm: *const shardspec_comm, metadata: *const shardspec_metadata, src_rank: i64,
+    full: *const shardspec_tensor_view, options: *const shardspec_comm_options,
+    out: *mut *mut shardspec_sharded_tensor, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let key = comm.addr() as u64;
+        let comm = handle::get("comm", comm)?;
+        let comm: &dyn Communicator = &**comm;
+        let place = told(comm, self::out("out", out))?;
+        let metadata = told(comm, handle::get("metadata", metadata))?;
+        let own: Vec<usize> = metadata.shards_of_rank(comm.rank() as i64).collect();
+        let tensor = ShardedTensor::new(&metadata, &own, Fill::Uninitialized);
+        let tensor = told(comm, tensor.map_err(Refusal::from))?;
+        let mine = || {
+            let source = rank_argument("src_rank", src_rank)?;
+            let has_full = comm.rank() == source;
+            Ok(Shard {
+                metadata: &metadata,
+                source,
+                full: if has_full { Some(view_argument("full", full)?) } else { None },
+                count: own.len(),
+                shard: |number, _| tensor.view(number).map_err(Refusal::from),
+                options: comm_options_argument(options)?,
+            })
+        };
+        comm::shard(comm, told(comm, mine())?)?;
+        give(place, tensor.with_communicator(key))
+    })
+}
+
+/// The communicator that a sharded tensor carries; NULL where there is none.
+///
+/// Ownership: the handle is the one that the sharded tensor was made with, and not a new one: whoever
+/// made it frees it. Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_sharded_tensor_comm(
+    tensor: *const shardspec_sharded_tensor, out: *mut *mut shardspec_comm,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let key = handle::get("tensor", tensor)?.communicator().unwrap_or(0);
+        place.set(std::ptr::without_provenance_mut(key as usize));
+        Ok(())
     })
 }
