@@ -50,6 +50,10 @@ unsafe fn size_of_struct<T: Grows>(argument: &'static str, pointer: *const T) ->
 pub(crate) unsafe fn sized<T: Grows>(argument: &'static str, pointer: *const T) -> Outcome<T> {
     // SAFETY: the caller's promise is passed on.
     let size = unsafe { size_of_struct(argument, pointer) }?;
+    if size == size_of::<T>() {
+        // SAFETY: not null, aligned, and the caller promises the rest.
+        return Ok(unsafe { pointer.read() });
+    }
     let known = size.min(size_of::<T>());
     // SAFETY: the struct has `size` bytes, and `known <= size`.
     let unknown = unsafe {
