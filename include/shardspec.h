@@ -2361,6 +2361,35 @@ shardspec_status shardspec_comm_reshard(const shardspec_comm *comm,
                                         const struct shardspec_comm_options *options,
                                         shardspec_error *err);
 
+/*
+ As `shardspec_comm_shard`, into memory of the library's own: what torch's
+ `ShardingSpec.shard(tensor, src_rank, process_group)` returns on each rank. The metadata must state
+ the element type. The sharded tensor carries its communicator, so that ops refuse tensors of
+ different ones.
+
+ Ownership: the caller frees `*out`; it needs neither the metadata nor `full`. The communicator
+ stays the caller's. Errors: as `shardspec_comm_shard` and `shardspec_sharded_tensor_new`.
+ Threads: any, one at a time for each communicator; nobody may write `full` meanwhile.
+ Since: ABI 0.
+ */
+shardspec_status shardspec_sharded_tensor_new_from_rank(const shardspec_comm *comm,
+                                                        const shardspec_metadata *metadata,
+                                                        int64_t src_rank,
+                                                        const shardspec_tensor_view *full,
+                                                        const struct shardspec_comm_options *options,
+                                                        shardspec_sharded_tensor **out,
+                                                        shardspec_error *err);
+
+/*
+ The communicator that a sharded tensor carries; NULL where there is none.
+
+ Ownership: the handle is the one that the sharded tensor was made with, and not a new one: whoever
+ made it frees it. Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_sharded_tensor_comm(const shardspec_sharded_tensor *tensor,
+                                               shardspec_comm **out,
+                                               shardspec_error *err);
+
 /* ================================================================================================
  * Lists of shards that may be anything.
  *
