@@ -6,7 +6,6 @@ hands it back unchanged, and the call that it comes out of raises the exception 
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 import sys
 from collections.abc import Callable, Hashable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from . import _dlpack
@@ -67,6 +68,20 @@ def view(argument: str, tensor: Any, *, write: bool = False) -> View:
     if write and found.readonly:
         raise BufferError(f"{argument}: the memory of this {type(tensor).__name__} is read-only")
     return found
+
+
+def views(names: Iterable[str], tensors: Iterable[Any], *, write: bool) -> Any:
+    """Views of tensors, one after the other in an array. It keeps them, as its `kept`."""
+    kept = [view(name, tensor, write=write) for name, tensor in zip(names, tensors)]
+    array: Any = (TensorView * len(kept))(*(one.struct for one in kept))
+    array.kept = kept
+    return array
+
+
+def numbered(argument: str, tensors: Sequence[Any], *, write: bool) -> tuple[Any, int]:
+    """Views of tensors that are passed in their order, and how many they are."""
+    names = (f"{argument}[{number}]" for number in range(len(tensors)))
+    return views(names, tensors, write=write), len(tensors)
 
 
 def _of_buffer(tensor: Any) -> View | None:

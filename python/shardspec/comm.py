@@ -11,7 +11,7 @@ from . import copies
 from ._callbacks import DESTROY, callback, keep, kept
 from ._handle import Handle
 from ._library import lib
-from ._views import TensorView, view
+from ._views import numbered, view
 from .dtype import parse
 from .metadata import ShardedTensorMetadata
 from .sharded_tensor import ShardedTensor
@@ -93,7 +93,7 @@ class Communicator(Handle):
                 metadata, None if source is None else source.struct.dtype)
             given.extend(made)
             struct = None if source is None else ctypes.byref(source.struct)
-            return (metadata, src_rank, struct, *_views("shards", made, write=True), how)
+            return (metadata, src_rank, struct, *numbered("shards", made, write=True), how)
 
         given: list[Any] = []
         _together(lib.comm_shard, self, prepare)
@@ -108,7 +108,7 @@ class Communicator(Handle):
         """
         def prepare() -> tuple[Any, ...]:
             how = options(memory_limit, max_threads, hint)
-            views, count = _views("shards", _shards(shards), write=False)
+            views, count = numbered("shards", _shards(shards), write=False)
             if dst_rank not in (ALL_RANKS, self.rank):
                 return metadata, dst_rank, views, count, None, how
             whole = full
@@ -129,12 +129,12 @@ class Communicator(Handle):
         """Moves a tensor from one layout to another. Gives this rank's shards of the other."""
         def prepare() -> tuple[Any, ...]:
             how = options(memory_limit, max_threads, hint)
-            views, count = _views("shards", _shards(shards), write=False)
+            views, count = numbered("shards", _shards(shards), write=False)
             made = _shards(to_shards) if to_shards is not None else self._new_shards(
                 to_metadata, views[0].dtype if count else None)
             given.extend(made)
             return (metadata, views, count, to_metadata,
-                    *_views("to_shards", made, write=True), how)
+                    *numbered("to_shards", made, write=True), how)
 
         given: list[Any] = []
         _together(lib.comm_reshard, self, prepare)
@@ -184,14 +184,6 @@ def _shards(shards: Sequence[Any] | ShardedTensor) -> list[Any]:
     if isinstance(shards, ShardedTensor):
         return [shard.tensor for shard in shards.local_shards()]
     return list(shards)
-
-
-def _views(argument: str, tensors: Sequence[Any], *, write: bool) -> tuple[Any, int]:
-    views = [view(f"{argument}[{number}]", tensor, write=write)
-             for number, tensor in enumerate(tensors)]
-    array = (TensorView * len(views))(*(one.struct for one in views))
-    array.views = views
-    return array, len(views)
 
 
 def _together(function: Any, comm: Communicator, prepare: Callable[[], tuple[Any, ...]]) -> None:

@@ -46,13 +46,14 @@ def scatter(metadata: Any, full: Any, shards: Sequence[Any] | None, how: Any) ->
                              for row in range(count)]
     else:
         places = list(shards)
-    lib.metadata_scatter(metadata, ctypes.byref(source.struct), *_many(places, write=True), how)
+    views, count = _views.numbered("shards", places, write=True)
+    lib.metadata_scatter(metadata, ctypes.byref(source.struct), views, count, how)
     return places
 
 
 def gather(metadata: Any, shards: Sequence[Any], full: Any, how: Any) -> Any:
     """Copies every shard into `full`. Gives that."""
-    views, count = _many(shards, write=False)
+    views, count = _views.numbered("shards", shards, write=False)
     if full is None:
         # Without shards there is nothing to take the type from; the call is refused then.
         full = new(metadata.size, views[0].dtype if count else parse("int8"))
@@ -96,12 +97,3 @@ def copied(tensor: Tensor) -> Tensor:
     with ShardedTensorMetadata([whole], tensor.shape) as metadata:
         copy: Tensor = extract_shard(metadata, 0, tensor, None, None)
     return copy
-
-
-def _many(tensors: Sequence[Any], *, write: bool) -> tuple[Any, int]:
-    """Views of many tensors, one after the other. They keep what they point to."""
-    views = [_views.view(f"shards[{index}]", tensor, write=write)
-             for index, tensor in enumerate(tensors)]
-    array = (_views.TensorView * len(views))(*(view.struct for view in views))
-    array.views = views
-    return array, len(views)

@@ -13,7 +13,7 @@ from ._arrays import text
 from ._handle import Handle
 from ._lease import Lease
 from ._library import lib
-from ._views import TensorView, View, view
+from ._views import TensorView, View, numbered, view
 from .metadata import ShardedTensorMetadata
 from .properties import TensorProperties
 from .shard import ShardMetadata
@@ -118,15 +118,14 @@ class ShardedTensor:
         must be exactly its shards.
         """
         tensors = [one[1] if isinstance(one, tuple) else one.tensor for one in local_shards]
-        views = [view(f"local_shards[{number}]", tensor) for number, tensor in enumerate(tensors)]
+        structs, count = numbered("local_shards", tensors, write=False)
         local = _indices(metadata, None, (
             one[0] if isinstance(one, tuple) else _find(metadata, one.metadata, number)
             for number, one in enumerate(local_shards)))
-        structs = (TensorView * len(views))(*(one.struct for one in views))
-        arguments = metadata, _owner(owner), local, structs, len(views)
+        arguments = metadata, _owner(owner), local, structs, count
         handle = lib.answer(ctypes.c_void_p, lib.sharded_tensor_new_from_local, *arguments,
-                            *Lease(views).grant())
-        return cls(handle, [index for index, one in zip(local, views) if one.readonly])
+                            *Lease(structs.kept).grant())
+        return cls(handle, [index for index, one in zip(local, structs.kept) if one.readonly])
 
     def local_shards(self) -> list[Shard]:
         """The shards that are here, in the order of the metadata. Their memory is this tensor's."""
