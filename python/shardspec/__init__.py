@@ -34,6 +34,20 @@ from .ops import (
     remove_custom_op,
 )
 from .placement import Device, DevicePlacementSpec, Placement, PlacementSpec
+from .plan import (
+    Gap,
+    Overlap,
+    Piece,
+    Plan,
+    Run,
+    find_gaps,
+    find_overlaps,
+    globalize,
+    locate,
+    owner_of,
+    relabel,
+    shards_in_box,
+)
 from .properties import MEM_FORMAT_ENCODING, TensorProperties
 from .shard import ShardMetadata
 from .sharded_tensor import Shard, ShardedTensor
@@ -48,8 +62,8 @@ from .tensor import Tensor, as_tensor, empty
 __version__: str = lib.text(lib.version_text)
 
 __all__ = [
-    "MEM_FORMAT_ENCODING",
     "ALL_RANKS",
+    "MEM_FORMAT_ENCODING",
     "ArgumentError",
     "ChunkShardingSpec",
     "CommunicationError",
@@ -57,6 +71,7 @@ __all__ = [
     "Device",
     "DevicePlacementSpec",
     "EnumerableShardingSpec",
+    "Gap",
     "HandleError",
     "InternalError",
     "LayoutError",
@@ -66,9 +81,13 @@ __all__ = [
     "OpArgumentsError",
     "OutOfMemoryError",
     "OutOfRangeError",
+    "Overlap",
+    "Piece",
     "Placement",
     "PlacementSpec",
+    "Plan",
     "RegistrationError",
+    "Run",
     "Shard",
     "ShardMetadata",
     "ShardedTensor",
@@ -86,10 +105,17 @@ __all__ = [
     "custom_sharding_spec_op",
     "dispatch_custom_op",
     "empty",
+    "find_gaps",
+    "find_overlaps",
     "get_chunk_sharding_params",
     "get_chunked_dim_size",
     "get_split_size",
+    "globalize",
     "has_custom_op",
     "infer_sharding_spec_from_shards_metadata",
+    "locate",
+    "owner_of",
+    "relabel",
     "remove_custom_op",
+    "shards_in_box",
 ]

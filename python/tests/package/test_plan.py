@@ -1,0 +1,136 @@
+"""Plans between layouts, and where elements are."""
+
+import itertools
+
+import numpy
+import pytest
+
+from common import ranks
+from shardspec import (
+    ArgumentError,
+    ChunkShardingSpec,
+    LayoutError,
+    NotFoundError,
+    OutOfRangeError,
+    Plan,
+    ShardMetadata,
+    TensorProperties,
+    ViewError,
+    find_gaps,
+    find_overlaps,
+    globalize,
+    locate,
+    owner_of,
+    relabel,
+    shards_in_box,
+)
+
+FULL = numpy.arange(35, dtype="float32").reshape(5, 7)
+ROWS = ChunkShardingSpec(0, ranks(3)).build_metadata(FULL.shape, TensorProperties("float32"))
+COLUMNS = ChunkShardingSpec(1, ranks(2)).build_metadata(FULL.shape, TensorProperties("float32"))
+
+
+def test_a_plan_is_its_pieces():
+    plan = Plan(ROWS, COLUMNS)
+    assert len(plan) == 6 and list(plan)[-1] == plan[-1] and plan.pieces_into(1) == list(plan)[3:]
+    assert plan[3] == (0, 1, (0, 4), (0, 0), (2, 3))
+    seen = numpy.zeros(FULL.shape, int)
+    for piece in plan:
+        source, to = ROWS.shards_metadata[piece.source], COLUMNS.shards_metadata[piece.destination]
+        starts = [a + b for a, b in zip(source.shard_offsets, piece.source_offsets)]
+        assert starts == [a + b for a, b in zip(to.shard_offsets, piece.destination_offsets)]
+        seen[tuple(slice(start, start + size) for start, size in zip(starts, piece.sizes))] += 1
+    assert (seen == 1).all()
+    with pytest.raises(OutOfRangeError):
+        plan[6]
+    assert not plan.is_local and not plan.is_identity
+    assert Plan(ROWS, ROWS).is_identity and Plan(ROWS, ROWS).is_local
+
+
+def test_carrying_a_plan_out_reshards():
+    plan = Plan(ROWS, COLUMNS)
+    columns = plan.execute(ROWS.scatter(FULL))
+    assert numpy.array_equal(numpy.asarray(columns[1]), FULL[:, 4:])
+    place = numpy.zeros((3, 5), "float32").T
+    rows = dict(enumerate(ROWS.scatter(FULL)))
+    assert plan.execute(rows, {1: place}, max_threads=1)[1] is place
+    assert numpy.array_equal(place, FULL[:, 4:])
+    with pytest.raises(NotFoundError):
+        plan.execute({0: rows[0]}, {1: place})
+    with pytest.raises(ViewError):
+        plan.execute(rows, {1: numpy.zeros((5, 4), "float32")})
+    with pytest.raises(ArgumentError):
+        plan.execute([])
+
+
+def test_a_plan_may_be_for_some_shards():
+    plan = Plan(ROWS, COLUMNS, wanted=[-1])
+    assert len(plan) == 3 and {piece.destination for piece in plan} == {1}
+    with pytest.raises(ArgumentError, match="wanted"):
+        Plan(list(ROWS.shards_metadata), COLUMNS, wanted=[0])
+
+
+def test_replicas_are_read_where_they_are_nearest():
+    copies = [ShardMetadata([0, 0], [5, 7], "rank:0"), ShardMetadata([0, 0], [5, 7], "rank:1")]
+    plan = Plan(copies, COLUMNS)
+    assert [(piece.source, piece.destination) for piece in plan] == [(0, 0), (1, 1)]
+    assert plan.is_local
+    with pytest.raises(LayoutError) as refused:
+        Plan([ShardMetadata([0, 0], [4, 7], "rank:0")], COLUMNS)
+    assert refused.value.name == "GAP" and refused.value.first_shard == 0
+
+
+def test_a_plan_says_what_moves():
+    plan = Plan(ROWS, COLUMNS)
+    assert sum(number for *_, number in plan.shard_traffic()) == FULL.nbytes
+    assert plan.rank_traffic()[0] == (0, 0, 32)
+    runs = plan.shard_runs(0, 1)
+    sources = [shard.memory().cast("B") for shard in ROWS.scatter(FULL)]
+    place = bytearray(5 * 3 * 4)
+    for source in range(3):
+        for run in plan.shard_runs(source, 1):
+            for block in range(run.count):
+                start = run.source_offset + block * run.source_stride
+                to = run.destination_offset + block * run.destination_stride
+                place[to:to + run.length] = sources[source][start:start + run.length]
+    assert bytes(place) == FULL[:, 4:].tobytes() and runs == plan.rank_runs(0, 1)
+
+
+def test_workers_are_relabelled_so_that_less_moves():
+    turned = ChunkShardingSpec(0, ["rank:1", "rank:2", "rank:0"]).build_metadata(FULL.shape)
+    plan = Plan(ROWS, turned)
+    indices, before, after = plan.suggest_placements()
+    assert (before, after) == (35, 0)
+    assert Plan(ROWS, relabel(turned, indices)).is_local
+
+
+def test_elements_are_found_and_found_again():
+    elements = list(itertools.product(range(5), range(7)))
+    places = locate(ROWS, elements)
+    assert [shard for shard, _ in places] == [row // 2 for row, _ in elements]
+    assert globalize(ROWS, places) == elements
+    assert [owner_of(ROWS, element) for element in elements] == [shard for shard, _ in places]
+    assert shards_in_box(ROWS, [1, 0], [2, 1]) == [0, 1]
+    assert shards_in_box(ROWS, [1, 0], [0, 9]) == []
+    with pytest.raises(OutOfRangeError) as refused:
+        owner_of(ROWS, (5, 0))
+    assert refused.value.dim == 0
+    for call in (lambda: owner_of(ROWS, (1,)), lambda: locate(ROWS, [(1,)]),
+                 lambda: shards_in_box(ROWS, [1], [1, 2])):
+        with pytest.raises(LayoutError):
+            call()
+
+
+def test_all_overlaps_and_gaps_are_told():
+    shards = [ShardMetadata([0, 0], [3, 3], "rank:0"), ShardMetadata([2, 1], [3, 2], "rank:0"),
+              ShardMetadata([4, 2], [1, 5], "rank:0")]
+    assert find_overlaps(shards) == [(0, 1, (2, 1), (1, 2)), (1, 2, (4, 2), (1, 1))]
+    assert find_overlaps(shards, limit=1) == [(0, 1, (2, 1), (1, 2))] and find_overlaps(ROWS) == []
+    missing = numpy.ones((5, 7), int)
+    for shard in shards:
+        missing[tuple(slice(a, a + b) for a, b in zip(shard.shard_offsets, shard.shard_sizes))] = 0
+    for gap in find_gaps(shards, (5, 7)):
+        box = missing[tuple(slice(a, a + b) for a, b in zip(*gap))]
+        assert (box == 1).all() and box.size
+        box[:] = 0
+    assert not missing.any()
