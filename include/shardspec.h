@@ -2291,7 +2291,10 @@ typedef struct shardspec_comm_options {
    with four elements if that is less.
    */
   uint64_t memory_limit;
-  /* How to copy, or NULL. With `max_threads` 1 there is no second thread. */
+  /*
+   How to copy, or NULL. The thread that calls counts among `max_threads`, of which 0 means 2:
+   ranks share processors with each other. With 1 there is no second thread.
+   */
   const shardspec_copy_options *copy;
 } shardspec_comm_options;
 

@@ -23,9 +23,7 @@
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <sched.h>
-#define SHARDSPEC_MPI_YIELD() ((void)sched_yield())
-#else
-#define SHARDSPEC_MPI_YIELD() ((void)0)
+#include <sys/select.h>
 #endif
 
 /* Most bytes of one MPI message: counts are `int`. Longer messages are sent in parts of this size; all
@@ -34,8 +32,10 @@
 #define SHARDSPEC_MPI_MOST_BYTES ((size_t)1 << 30)
 #endif
 
-/* Polls of one exchange before other processes are let onto the processor between them. Where there
- * are more ranks than processors, those that have work get to it sooner. */
+/* Polls of one exchange before other processes are let onto the processor between them, and three
+ * times as many before it is left to them for 20 microseconds at a time. Where there are more ranks
+ * than processors, those that have work get to it sooner; where there are not, a message that takes
+ * long is noticed that much later. */
 #ifndef SHARDSPEC_MPI_POLLS
 #define SHARDSPEC_MPI_POLLS 100
 #endif
@@ -153,12 +153,26 @@ static inline void shardspec_mpi_give_up(shardspec_mpi_ctx *ctx, size_t n_recvs,
   }
 }
 
+/* What to do between two polls. */
+static inline void shardspec_mpi_relax(long polls) {
+#if defined(__unix__) || defined(__APPLE__)
+  if (polls >= 3L * SHARDSPEC_MPI_POLLS) {
+    struct timeval pause = {0, 20};
+    (void)select(0, NULL, NULL, NULL, &pause);
+  } else if (polls >= SHARDSPEC_MPI_POLLS) {
+    (void)sched_yield();
+  }
+#else
+  (void)polls;
+#endif
+}
+
 /* Waits for all that was started, or until one fails. Each request is tested by itself, since only then
  * MPI asks the error handler of the communicator, and not one that ends the program. */
 static inline int shardspec_mpi_wait(shardspec_mpi_ctx *ctx, size_t started) {
   size_t left = started;
   for (long polls = 0; left > 0; polls++) {
-    if (polls >= SHARDSPEC_MPI_POLLS) SHARDSPEC_MPI_YIELD();
+    shardspec_mpi_relax(polls);
     left = 0;
     for (size_t i = 0; i < started; i++) {
       int done = 0, code;

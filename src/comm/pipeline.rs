@@ -2,7 +2,8 @@
 //!
 //! The thread that called exchanges. Where there is enough to copy, a second one copies meanwhile: it
 //! takes the last round apart, puts the next one together, and in between copies what stays on this
-//! rank. It is gone when the call returns.
+//! rank. It is gone when the call returns. Ranks share processors with each other, so there are no more
+//! threads unless the options ask for them.
 
 #![allow(
     clippy::indexing_slicing,
@@ -82,7 +83,8 @@ pub(super) unsafe fn run(
         copies: LocalCopies::new(&transfer.copies, transfer.itemsize),
         staging,
         itemsize: transfer.itemsize,
-        options: *options,
+        // The thread that exchanges is one of them.
+        options: CopyOptions { max_threads: options.max_threads.max(2) - 1, ..*options },
         packed: 0,
     };
     let copied = packer.copies.bytes() + staging.0[0].sends.len() + staging.0[0].receives.len();

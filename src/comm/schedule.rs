@@ -24,8 +24,6 @@ const LEAST_COST: usize = 256;
 /// Messages are not made smaller than this, unless the limit demands it: fewer ranks are served at a
 /// time instead.
 const LEAST_MESSAGE: usize = 256 << 10;
-/// Bytes that are put together for one round: no more than what caches hold, whatever the limit is.
-const MOST_STAGED: u64 = 8 << 20;
 /// Most ranks that are served at a time where nothing is put together.
 const MOST_PEERS: usize = 256;
 
@@ -130,7 +128,7 @@ impl Terms {
 /// nothing needs memory.
 pub(super) fn staged_bytes(memory_limit: u64, staging: Staging) -> Option<usize> {
     let directions = u64::from(staging.sends) + u64::from(staging.receives);
-    let staged = memory_limit.checked_div(2 * directions)?.min(MOST_STAGED);
+    let staged = memory_limit.checked_div(2 * directions)?;
     Some(usize::try_from(staged).unwrap_or(usize::MAX))
 }
 

@@ -54,7 +54,8 @@ pub struct shardspec_comm_options {
     /// `SHARDSPEC_DEFAULT_MEMORY_LIMIT`. All ranks work with the least that one of them passes, and
     /// with four elements if that is less.
     pub memory_limit: u64,
-    /// How to copy, or NULL. With `max_threads` 1 there is no second thread.
+    /// How to copy, or NULL. The thread that calls counts among `max_threads`, of which 0 means 2:
+    /// ranks share processors with each other. With 1 there is no second thread.
     pub copy: *const shardspec_copy_options,
 }
 
