@@ -29,6 +29,7 @@
 
 #include "shardspec/answer.hpp"
 #include "shardspec/callback.hpp"
+#include "shardspec/comm.hpp"
 #include "shardspec/custom_spec.hpp"
 #include "shardspec/dlpack.hpp"
 #include "shardspec/metadata.hpp"

@@ -4,7 +4,8 @@
 template <class T> constexpr bool moves_only =
     !std::is_copy_constructible_v<T> && !std::is_copy_assignable_v<T> &&
     std::is_nothrow_move_constructible_v<T> && std::is_nothrow_move_assignable_v<T>;
-static_assert(moves_only<ss::placement> && moves_only<ss::spec> && moves_only<ss::metadata>);
+static_assert(moves_only<ss::placement> && moves_only<ss::spec> && moves_only<ss::metadata> &&
+              moves_only<ss::sharded_tensor> && moves_only<ss::op> && moves_only<ss::comm>);
 static_assert(sizeof(ss::spec) == sizeof(void *), "a handle costs what the C handle costs");
 static_assert(std::is_base_of_v<std::runtime_error, ss::error>);
 static_assert(std::is_nothrow_copy_constructible_v<ss::error>);

@@ -1,0 +1,147 @@
+/* Communicators and collectives. */
+#include "check.hpp"
+
+#include <functional>
+#include <memory>
+#include <numeric>
+#include <stdexcept>
+#include <thread>
+
+/* Runs `body` once for each rank, on a thread of its own. */
+static void on_ranks(std::size_t size, const std::function<void(ss::comm &)> &body) {
+  auto comms = ss::comm::local(size);
+  std::vector<std::thread> threads;
+  for (auto &comm : comms) threads.emplace_back([&body, &comm] { body(comm); });
+  for (auto &thread : threads) thread.join();
+}
+
+static std::vector<std::string> ranks(int count) {
+  std::vector<std::string> texts;
+  for (int rank = 0; rank < count; ++rank) texts.push_back("rank:" + std::to_string(rank));
+  return texts;
+}
+
+/* Memory for the shards of a rank. */
+struct buffers {
+  std::vector<std::vector<float>> data;
+  std::vector<ss::tensor_view> views;
+
+  buffers(const ss::metadata &metadata, std::int64_t rank) {
+    for (const std::size_t index : metadata.shards_of_rank(rank)) {
+      const auto shard = metadata.shard(index);
+      data.emplace_back(shard.numel());
+      views.push_back(ss::view(data.back(), shard.sizes));
+    }
+  }
+};
+
+static void a_tensor_is_sharded_resharded_and_gathered_across_ranks() {
+  const auto rows = ss::spec::chunk(0, ranks(3)).build_metadata({5, 4});
+  const auto columns = ss::spec::chunk(1, ranks(3)).build_metadata({5, 4});
+  on_ranks(3, [&](ss::comm &comm) {
+    const std::int64_t rank = comm.rank();
+    CHECK(comm.size() == 3);
+    std::vector<float> full(rank == 1 ? 20 : 0), back(20);
+    std::iota(full.begin(), full.end(), 1.0f);
+    const auto whole = rank == 1 ? ss::view(full, {5, 4}) : ss::tensor_view();
+    buffers mine(rows, rank), other(columns, rank);
+    comm.shard(rows, 1, whole, mine.views);
+    CHECK(mine.data[0].empty() || mine.data[0][0] == static_cast<float>(8 * rank + 1));
+    comm.reshard(rows, mine.views, columns, other.views, ss::comm_options(1024));
+    if (!other.data[0].empty()) CHECK(other.data[0][0] == static_cast<float>(2 * rank + 1));
+    comm.gather(columns, SHARDSPEC_ALL_RANKS, other.views, ss::view(back, {5, 4}));
+    for (std::size_t i = 0; i < 20; ++i) CHECK(back[i] == static_cast<float>(i + 1));
+  });
+}
+
+static void when_one_rank_disagrees_all_are_told() {
+  const auto rows = ss::spec::chunk(0, ranks(2)).build_metadata({4});
+  on_ranks(2, [&](ss::comm &comm) {
+    buffers mine(rows, comm.rank());
+    std::vector<float> short_one(3);
+    if (comm.rank() == 0) {
+      CHECK_REFUSED(SHAPE_MISMATCH, comm.shard(rows, 0, ss::view(short_one), mine.views));
+    } else {
+      const auto told = comm.shard(rows, 0, {}, mine.views, {}, std::nothrow);
+      CHECK(status_of(told) == SHARDSPEC_DISAGREEMENT && told.error().got == 0);
+    }
+  });
+}
+
+static void messages_of_ones_own_are_exchanged() {
+  on_ranks(2, [](ss::comm &comm) {
+    const std::int64_t rank = comm.rank();
+    std::int64_t sent = rank + 10, received = 0;
+    const shardspec_message send{1 - rank, &sent, sizeof sent};
+    const shardspec_message receive{1 - rank, &received, sizeof received};
+    comm.exchange({send}, {receive});
+    CHECK(received == 11 - rank);
+  });
+}
+
+/* Wraps another communicator, and counts. */
+struct counting {
+  const ss::comm *inner;
+  std::shared_ptr<std::size_t> sent;
+
+  void exchange(ss::messages sends, ss::messages receives) const {
+    *sent += sends.size();
+    inner->exchange(sends, receives);
+  }
+};
+
+static void a_transport_may_be_any_object() {
+  const auto rows = ss::spec::chunk(0, ranks(2)).build_metadata({4});
+  const auto sent = std::make_shared<std::size_t>(0);
+  on_ranks(2, [&](ss::comm &inner) {
+    const std::int64_t rank = inner.rank();
+    const auto mine = std::make_shared<std::size_t>(0);
+    {
+      const auto comm = ss::comm::custom(rank, 2, counting{&inner, mine});
+      std::vector<float> full = {1, 2, 3, 4};
+      buffers shards(rows, rank);
+      comm.shard(rows, 0, ss::view(full), shards.views);
+      CHECK(shards.data[0][0] == static_cast<float>(2 * rank + 1) && *mine > 0);
+      CHECK(mine.use_count() == 2);
+    }
+    CHECK(mine.use_count() == 1);
+  });
+  CHECK_REFUSED(INDEX_OUT_OF_RANGE, ss::comm::custom(2, 2, counting{nullptr, sent}));
+  CHECK(sent.use_count() == 1);
+}
+
+static void what_a_transport_throws_comes_out_of_the_collective() {
+  const auto comm = ss::comm::custom(
+      0, 2, [](ss::messages, ss::messages) { throw std::underflow_error("the cable is out"); });
+  std::vector<float> full(4), shard(2);
+  const auto rows = ss::spec::chunk(0, ranks(2)).build_metadata({4});
+  try {
+    comm.shard(rows, 0, ss::view(full), {ss::view(shard)});
+    FAIL("nothing was thrown");
+  } catch (const std::underflow_error &original) {
+    CHECK_TEXT(original.what(), "the cable is out");
+  }
+  const auto quiet = comm.shard(rows, 0, ss::view(full), {ss::view(shard)}, {}, std::nothrow);
+  CHECK(!quiet && quiet.error().cause);
+}
+
+static void every_call_on_an_empty_handle_is_refused() {
+  const ss::comm comm;
+  const ss::metadata metadata;
+  const shardspec_status missing = SHARDSPEC_NULL_ARGUMENT;
+  const auto &quiet = std::nothrow;
+  CHECK(status_of(comm.rank(quiet)) == missing && status_of(comm.size(quiet)) == missing);
+  CHECK(status_of(comm.exchange({}, {}, quiet)) == missing);
+  CHECK(status_of(comm.gather(metadata, 0, {}, {}, {}, quiet)) == missing);
+  CHECK(status_of(comm.reshard(metadata, {}, metadata, {}, {}, quiet)) == missing);
+  CHECK(status_of(ss::comm::local(0, quiet)) == SHARDSPEC_INVALID_ARGUMENT);
+}
+
+int main() {
+  a_tensor_is_sharded_resharded_and_gathered_across_ranks();
+  when_one_rank_disagrees_all_are_told();
+  messages_of_ones_own_are_exchanged();
+  a_transport_may_be_any_object();
+  what_a_transport_throws_comes_out_of_the_collective();
+  every_call_on_an_empty_handle_is_refused();
+}

@@ -1,0 +1,116 @@
+/* Communicators, over any transport that can be called, and the collectives on them. */
+#ifndef SHARDSPEC_COMM_HPP
+#define SHARDSPEC_COMM_HPP
+
+#include "callback.hpp"
+#include "metadata.hpp"
+
+namespace shardspec {
+inline namespace SHARDSPEC_INNER_NAMESPACE {
+
+/// The messages of one direction of an exchange.
+using messages = slice<shardspec_message>;
+
+/// How a collective works; made without arguments, the library chooses.
+class comm_options : public shardspec_comm_options {
+ public:
+  comm_options() noexcept : comm_options(0) {}
+  /// `how` is kept as a pointer.
+  explicit comm_options(std::uint64_t memory_limit_, const copy_options *how = nullptr) noexcept
+      : shardspec_comm_options{sizeof(shardspec_comm_options), memory_limit_, how} {}
+};
+
+namespace detail {
+
+template <class T> using exchange_of =
+    decltype(std::declval<const T &>().exchange(messages(), messages()));
+
+template <class T> shardspec_status exchange(void *ctx, const shardspec_message *sends,
+                                             std::size_t send_count, const shardspec_message *recvs,
+                                             std::size_t recv_count,
+                                             shardspec_error *err) noexcept {
+  return call_back(err, [&] {
+    const messages out(sends, send_count), in(recvs, recv_count);
+    if constexpr (has<exchange_of, T>)
+      return object<T>(ctx).exchange(out, in);
+    else
+      return object<T>(ctx)(out, in);
+  });
+}
+
+}  // namespace detail
+
+/// Ranks that can send bytes to each other, as one of them sees it. One thread at a time uses it.
+class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
+ public:
+  using unique::unique;
+
+  /// A communicator over a transport of your own: any object that has
+  ///
+  ///   void exchange(messages sends, messages receives) const;
+  ///
+  /// or can be called so. It starts all of them and returns when all are complete. The communicator
+  /// keeps the object.
+  template <class T, class P = default_policy>
+  static answer<comm, P> custom(std::int64_t rank, std::int64_t size, T transport, P = P()) {
+    const shardspec_comm_vtable table = {sizeof table, detail::destroy<T>, detail::exchange<T>};
+    return detail::handle<comm, P>(shardspec_comm_new, &table, new T(std::move(transport)), rank,
+                                   size);
+  }
+  /// Communicators between the threads of this process, one for each rank.
+  template <class P = default_policy>
+  static answer<std::vector<comm>, P> local(std::size_t size, P = P()) {
+    return detail::run<std::vector<comm>, P>([&](std::vector<comm> &out, shardspec_error *err) {
+      std::vector<shardspec_comm *> raw(size);
+      out.resize(size);
+      const auto status = shardspec_comm_new_local(size, raw.data(), err);
+      for (std::size_t i = 0; i < size; ++i) out[i].reset(raw[i]);
+      return status;
+    });
+  }
+
+  template <class P = default_policy> answer<std::int64_t, P> rank(P = P()) const {
+    return detail::value<std::int64_t, P>(shardspec_comm_rank, get());
+  }
+  template <class P = default_policy> answer<std::int64_t, P> size(P = P()) const {
+    return detail::value<std::int64_t, P>(shardspec_comm_size, get());
+  }
+  /// Exchanges messages of your own.
+  template <class P = default_policy>
+  answer<void, P> exchange(messages sends, messages receives, P = P()) const {
+    return detail::perform<P>(shardspec_comm_exchange, get(), sends.data(), sends.size(),
+                              receives.data(), receives.size());
+  }
+
+  /// Cuts a tensor that rank `src_rank` has: `shards` are where this rank's go, in the order of their
+  /// indices. Other ranks pass `{}` as the tensor.
+  template <class P = default_policy>
+  answer<void, P> shard(const metadata &whole, std::int64_t src_rank, const const_tensor_view &full,
+                        const views &shards, const comm_options &options = {}, P = P()) const {
+    const shardspec_tensor_view from = full.c();
+    return detail::perform<P>(shardspec_comm_shard, get(), whole.get(), src_rank, &from,
+                              shards.data(), shards.size(), &options);
+  }
+  /// Puts a tensor together on rank `dst_rank`, or on `SHARDSPEC_ALL_RANKS`. Ranks that don't get it
+  /// pass `{}` as the tensor.
+  template <class P = default_policy>
+  answer<void, P> gather(const metadata &whole, std::int64_t dst_rank, const const_views &shards,
+                         const tensor_view &full, const comm_options &options = {}, P = P()) const {
+    const shardspec_tensor_view to = full.c();
+    return detail::perform<P>(shardspec_comm_gather, get(), whole.get(), dst_rank, shards.data(),
+                              shards.size(), &to, &options);
+  }
+  /// Moves a tensor from one layout to another; each rank passes its shards of both.
+  template <class P = default_policy>
+  answer<void, P> reshard(const metadata &from, const const_views &from_shards, const metadata &to,
+                          const views &to_shards, const comm_options &options = {}, P = P()) const {
+    return detail::perform<P>(shardspec_comm_reshard, get(), from.get(), from_shards.data(),
+                              from_shards.size(), to.get(), to_shards.data(), to_shards.size(),
+                              &options);
+  }
+};
+
+}  // namespace SHARDSPEC_INNER_NAMESPACE
+}  // namespace shardspec
+
+#endif
