@@ -65,7 +65,7 @@ test-c: build $(BUILD)/build.ninja
 	ctest --test-dir $(BUILD) --output-on-failure -j 2
 
 test-python: build $(BUILD)/build.ninja
-	cmake --build $(BUILD) --target demo
+	cmake --build $(BUILD) --target demo read_shard
 	.venv/bin/python -m pytest -q python/tests
 
 bench: build .venv/.ready

@@ -62,29 +62,37 @@ static const char *read_shape(const char *text, int fortran_order, npy_array *ou
   return NULL;
 }
 
+const char *npy_parse_start(const unsigned char start[NPY_START], size_t *text, size_t *length) {
+  if (memcmp(start, "\x93NUMPY", 6) != 0) return "it is no .npy file";
+  *text = start[6] > 1 ? 12 : 10; /* from version 2 on, the length has 4 bytes */
+  *length = start[8] | (size_t)start[9] << 8;
+  if (start[6] > 1) *length |= (size_t)start[10] << 16 | (size_t)start[11] << 24;
+  return *length > 1 << 20 ? "its header is longer than a megabyte" : NULL;
+}
+
+const char *npy_parse_header(const char *header, npy_array *out) {
+  const char *order = value_of(header, "'fortran_order'");
+  size_t count = 0, itemsize = 0;
+  const char *problem = read_dtype(value_of(header, "'descr'"), &out->dtype, &itemsize);
+  if (problem == NULL)
+    problem = read_shape(value_of(header, "'shape'"), order && *order == 'T', out, &count);
+  out->size = count * itemsize;
+  return problem;
+}
+
 static const char *read_array(FILE *file, npy_array *out) {
-  unsigned char start[12];
-  if (fread(start, 1, 10, file) != 10 || memcmp(start, "\x93NUMPY", 6) != 0)
-    return "it is no .npy file";
-  size_t length = start[8] | (size_t)start[9] << 8;
-  if (start[6] > 1) { /* from version 2 on, the length has 4 bytes */
-    if (fread(start + 10, 1, 2, file) != 2) return "it ends in its header";
-    length |= (size_t)start[10] << 16 | (size_t)start[11] << 24;
-  }
-  if (length > 1 << 20) return "its header is longer than a megabyte";
+  unsigned char start[NPY_START];
+  size_t text, length;
+  if (fread(start, 1, sizeof start, file) != sizeof start) return "it is no .npy file";
+  const char *problem = npy_parse_start(start, &text, &length);
+  if (problem != NULL) return problem;
   char *header = calloc(length + 1, 1);
   if (header == NULL) return "there is no memory left for it";
-  const char *problem = "it ends in its header";
-  size_t count = 0, itemsize = 0;
-  if (fread(header, 1, length, file) == length) {
-    const char *order = value_of(header, "'fortran_order'");
-    problem = read_dtype(value_of(header, "'descr'"), &out->dtype, &itemsize);
-    if (problem == NULL)
-      problem = read_shape(value_of(header, "'shape'"), order && *order == 'T', out, &count);
-  }
+  problem = "it ends in its header";
+  if (fseek(file, (long)text, SEEK_SET) == 0 && fread(header, 1, length, file) == length)
+    problem = npy_parse_header(header, out);
   free(header);
   if (problem != NULL) return problem;
-  out->size = count * itemsize;
   out->bytes = malloc(out->size + 1);
   if (out->bytes == NULL) return "there is no memory left for it";
   out->data = out->bytes;

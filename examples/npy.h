@@ -1,4 +1,4 @@
-/* Reads arrays in NumPy's .npy format, versions 1 to 3: what the demo needs of it. */
+/* Reads arrays in NumPy's .npy format, versions 1 to 3: what the examples need of it. */
 #ifndef SHARDSPEC_EXAMPLES_NPY_H
 #define SHARDSPEC_EXAMPLES_NPY_H
 
@@ -18,5 +18,15 @@ typedef struct npy_array {
 /* Reads `path` into `*out`, which the caller frees with `free(out->bytes)`. Returns NULL, or what is
  * wrong with the file. Elements are kept as they are in the file, so big-endian ones too. */
 const char *npy_read(const char *path, npy_array *out);
+
+/* For those who read a file themselves. All of these return NULL, or what is wrong with the file. */
+enum { NPY_START = 12 };
+
+/* From the first bytes of a file: where the text of its header starts, and how long it is. The
+ * elements follow that text. */
+const char *npy_parse_start(const unsigned char start[NPY_START], size_t *text, size_t *length);
+
+/* From that text, with a NUL behind it: everything of `*out` but its memory. */
+const char *npy_parse_header(const char *header, npy_array *out);
 
 #endif
