@@ -14,7 +14,7 @@ CASES ?=
 PREFIX ?= /usr/local
 INSTALL := target/install
 
-.PHONY: help build install uninstall demo test test-rust test-c test-python bench bench-comm bench-geometry clean
+.PHONY: help build install uninstall demo test test-rust test-c test-python bench bench-plan bench-comm bench-geometry clean
 
 help:
 	@echo "make demo    shard a tensor, show who owns what, put it together again"
@@ -22,6 +22,7 @@ help:
 	@echo "make test    all tests: Rust, C and Python"
 	@echo "make bench   how fast copies are; CASES='columns scatter' for some, PYTHON_BENCH=path for a"
 	@echo "             Python that has torch"
+	@echo "make bench-plan  how long plans and questions about places take, beside torch's planner"
 	@echo "make bench-comm  collectives against the same by hand with MPI, 4 processes"
 	@echo "make bench-geometry  how long specs and metadata take"
 	@echo "make build   target/release/libshardspec.{so,a} and include/shardspec.h"
@@ -73,6 +74,12 @@ bench: build .venv/.ready
 	$(CC) -std=gnu11 -O3 -Wall -Wextra -Werror -I include -shared -fPIC -pthread \
 	  -o target/bench/liblimit.so benches/copy/limit.c
 	$(PYTHON_BENCH) benches/copy/bench.py $(CASES)
+
+bench-plan: build .venv/.ready
+	@mkdir -p target/bench
+	$(CC) -std=c11 -O2 -Wall -Wextra -Werror -I include -shared -fPIC -o target/bench/libowner.so \
+	  benches/plan/owner.c
+	$(PYTHON_BENCH) benches/plan/bench.py
 
 bench-comm: build $(BUILD)/build.ninja
 	@mkdir -p target/bench
