@@ -252,6 +252,49 @@ static void what_an_op_answers_reaches_its_caller_unchanged(void) {
   CHECK_OK(shardspec_op_unregister(op, &err));
 }
 
+/* Torch's rule: what one op works on goes by one communicator. */
+static void sharded_tensors_of_different_communicators_are_refused(void) {
+  static const char *const one_rank[] = {"rank:0"};
+  static float data[4][3];
+  int64_t sizes[] = {4, 3};
+  shardspec_comm *comms[2];
+  shardspec_sharded_tensor *tensors[2];
+  shardspec_spec *whole;
+  shardspec_metadata *of_one;
+  shardspec_tensor_view full = view_of(data, FLOAT32, sizes, 2);
+  shardspec_tensor_properties properties = {sizeof properties, {0, 0, 0}, 0, 0, 0, 0, 0};
+  shardspec_value values[3];
+  int count = 0;
+  CHECK_OK(shardspec_tensor_properties_init(&properties, &err));
+  CHECK_OK(shardspec_spec_new_chunk(0, one_rank, 1, &whole, &err));
+  CHECK_OK(shardspec_spec_build_metadata(whole, sizes, 2, &properties, &of_one, &err));
+  for (int i = 0; i < 2; i++) {
+    CHECK_OK(shardspec_comm_new_local(1, &comms[i], &err));
+    CHECK_OK(shardspec_sharded_tensor_new_from_rank(comms[i], of_one, 0, &full, NULL, &tensors[i], &err));
+    values[i] = sharded(tensors[i]);
+  }
+  values[2] = values[0];
+  shardspec_op *op = register_op("chunk", "acme.two", count_call, &count);
+  shardspec_op_arguments different = {sizeof different, values, 2, NULL, NULL, 0, NULL};
+  shardspec_op_arguments alike = {sizeof alike, values + 2, 1, NULL, NULL, 0, NULL};
+  CHECK_STATUS(shardspec_op_dispatch(spec, "acme.two", &different, NULL, 0, &err),
+               SHARDSPEC_COMMUNICATOR_MISMATCH);
+  CHECK_EQUAL(count, 0);
+  /* One that has a communicator and one that has none differ too. */
+  values[1] = sharded(tensor);
+  CHECK_STATUS(shardspec_op_dispatch(spec, "acme.two", &different, NULL, 0, &err),
+               SHARDSPEC_COMMUNICATOR_MISMATCH);
+  CHECK_OK(shardspec_op_dispatch(spec, "acme.two", &alike, NULL, 0, &err));
+  CHECK_EQUAL(count, 1);
+  CHECK_OK(shardspec_op_unregister(op, &err));
+  for (int i = 0; i < 2; i++) {
+    CHECK_OK(shardspec_sharded_tensor_free(tensors[i], &err));
+    CHECK_OK(shardspec_comm_free(comms[i], &err));
+  }
+  CHECK_OK(shardspec_metadata_free(of_one, &err));
+  CHECK_OK(shardspec_spec_free(whole, &err));
+}
+
 int main(void) {
   set_up();
   every_kind_of_value_passes_both_ways();
@@ -261,6 +304,7 @@ int main(void) {
   calls_are_validated_as_torch_does_it();
   values_that_are_not_what_their_kinds_say_are_refused();
   what_an_op_answers_reaches_its_caller_unchanged();
+  sharded_tensors_of_different_communicators_are_refused();
   tear_down();
   return 0;
 }
