@@ -109,7 +109,7 @@ impl<'a> Moves<'a> {
     /// Both ends of a message have its pieces in the order of their source shards, and then of their
     /// destination shards.
     fn transfer(&self) -> Transfer<'a> {
-        let itemsize = self.want.dtype().and_then(|dtype| dtype.storage_bytes(1)).unwrap_or(1);
+        let itemsize = self.want.dtype().and_then(|dtype| dtype.itemsize().ok()).unwrap_or(1);
         // Here sources and destinations have changed places, so the order of the plan is that order.
         let sends = self.outgoing.pieces().enumerate().filter_map(|(number, piece)| {
             let peer = self.destinations.rank_of(piece.source);

@@ -106,7 +106,7 @@ impl<'a> Whole<'a> {
 
     /// That of no buffers at all does not matter.
     fn itemsize(&self) -> usize {
-        self.dtype().and_then(|dtype| dtype.storage_bytes(1)).unwrap_or(1)
+        self.dtype().and_then(|dtype| dtype.itemsize().ok()).unwrap_or(1)
     }
 
     /// The parts of the tensor that are shards of other ranks, if this rank has the tensor.

@@ -3,16 +3,12 @@
 //! A plan becomes [`task`]s, each of a kind that one kernel does well. Threads take parts of equal
 //! bytes of them, whatever the shards' sizes are, and are gone when the copy is done.
 
-mod ahead;
-mod bits;
 mod cpu;
 mod lines;
 mod rows;
-mod runs;
 mod task;
 mod tiles;
 mod transpose;
-mod vector;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -20,7 +16,6 @@ use super::options::{CopyOptions, Stores};
 use super::plan::Plan;
 use cpu::{Level, Machine};
 use lines::Store;
-use rows::Work;
 use task::Tasks;
 
 /// Bytes from which on a thread more is worth its start.
@@ -37,18 +32,18 @@ const PARTS_PER_THREAD: usize = 8;
 pub(crate) unsafe fn run(plan: &Plan, options: &CopyOptions) {
     let machine = Machine::get();
     let tasks = Tasks::new(plan);
-    let around = match options.stores {
+    let stream = match options.stores {
         Stores::Auto => tasks.bytes() >= machine.stream_from,
         Stores::Stream => true,
         Stores::Cached => false,
     };
-    let level = machine.level.min(Level::most(options.instructions));
-    let store = Store { level, around };
+    let level = if options.portable { Level::Portable } else { machine.level };
+    let store = Store { stream, level };
     let threads = threads(options.max_threads, &machine, tasks.bytes());
     if threads == 1 {
         // SAFETY: the caller's promise is passed on.
-        unsafe { tasks.run(0..tasks.bytes(), store, &mut Work::new()) };
-        if around {
+        unsafe { tasks.run(0..tasks.bytes(), store) };
+        if stream {
             lines::fence();
         }
         return;
@@ -57,7 +52,6 @@ pub(crate) unsafe fn run(plan: &Plan, options: &CopyOptions) {
     let part_bytes = tasks.bytes().div_ceil(parts);
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut work = Work::new();
         loop {
             let start = next.fetch_add(1, Ordering::Relaxed).saturating_mul(part_bytes);
             if start >= tasks.bytes() {
@@ -65,9 +59,9 @@ pub(crate) unsafe fn run(plan: &Plan, options: &CopyOptions) {
             }
             let end = start.saturating_add(part_bytes).min(tasks.bytes());
             // SAFETY: the caller's promise is passed on; parts do not overlap.
-            unsafe { tasks.run(start..end, store, &mut work) };
+            unsafe { tasks.run(start..end, store) };
         }
-        if around {
+        if stream {
             lines::fence();
         }
     };

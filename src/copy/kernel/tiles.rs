@@ -1,4 +1,4 @@
-//! Rows of single elements: tiles of them are transposed in registers.
+//! Element-sized runs: tiles of the full tensor are transposed in registers.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -8,33 +8,39 @@
 
 use std::ops::Range;
 
-use super::lines::{LINE, Writer, copy_runs, stream};
-use super::rows::{Lane, SCRATCH_BYTES, STAGED_BYTES, Work};
+use super::lines::{LINE, Store};
+use super::rows::Lane;
+use super::task::offsets_of_turn;
 use super::transpose::transpose;
-use super::vector::{Vector, by_level, prefetch};
+use crate::copy::plan::{Loop, Piece};
 
-/// Lanes of a tile that is scattered.
-const SCATTERED_LANES: usize = 64;
-/// Bytes of each lane in a tile that is scattered.
-const LANE_BYTES: usize = 256;
-/// Bytes of a lane in scratch, with room for what its writer holds. No multiple of 4 KiB.
-const LANE_ROOM: usize = LANE_BYTES + 2 * LINE;
-/// Rows that are fetched ahead where they are apart: half of what a second-level cache holds of such
-/// rows.
-const FEW_ROWS: usize = 24;
+/// Elements up to this many bytes are transposed.
+pub(super) const LARGEST_ITEM: usize = 8;
+/// Bytes of a tile's row in scratch, where it is contiguous in its destination.
+pub(super) const ROW_BYTES: usize = 1 << 10;
+/// Rows of a tile.
+const TILE_ROWS: usize = 64;
+/// Bytes of a tile's row where many rows are written.
+const TILE_ROW_BYTES: usize = 256;
+const SCRATCH_BYTES: usize = TILE_ROWS * TILE_ROW_BYTES;
 
-/// Lanes of a tile that is gathered.
-const GATHERED_LANES: usize = 256;
-/// Lanes that are transposed at a time.
-const LANES_AT_A_TIME: usize = 64;
-/// Bytes of all lanes that are fetched ahead: half of a small second-level cache.
-const FETCHED_BYTES: usize = 256 << 10;
-/// Bytes of one lane that are fetched in a row: a page, where the processor begins to foresee them.
-const FETCHED_IN_A_ROW: usize = 4 << 10;
+/// Memory that stays in the first-level cache, aligned to lines.
+#[repr(C, align(64))]
+pub(super) struct Scratch {
+    bytes: [std::mem::MaybeUninit<u8>; SCRATCH_BYTES],
+}
 
-const _: () = assert!(SCATTERED_LANES * LANE_ROOM <= SCRATCH_BYTES);
-const _: () = assert!(SCATTERED_LANES * LANE_BYTES <= STAGED_BYTES);
-const _: () = assert!(GATHERED_LANES * LINE + 2 * LINE <= SCRATCH_BYTES);
+const _: () = assert!(ROW_BYTES <= SCRATCH_BYTES);
+
+impl Scratch {
+    pub(super) fn new() -> Self {
+        Self { bytes: [const { std::mem::MaybeUninit::uninit() }; SCRATCH_BYTES] }
+    }
+
+    pub(super) fn rows(&mut self) -> *mut u8 {
+        self.bytes.as_mut_ptr().cast()
+    }
+}
 
 /// Whether transposing is faster than copying runs of `run` bytes one by one.
 pub(super) fn worthwhile(run: usize, lanes: usize, rows: usize) -> bool {
@@ -42,161 +48,187 @@ pub(super) fn worthwhile(run: usize, lanes: usize, rows: usize) -> bool {
     matches!(run, 1 | 2 | 4 | 8) && lanes >= block && rows >= block
 }
 
-by_level! {
-    /// From rows of elements to a contiguous buffer for each column.
-    ///
-    /// # Safety
-    ///
-    /// The lanes' sources are neighbours, each lane's destination rows follow each other without a
-    /// gap, all runs have the length of an element, and nothing overlaps.
-    scatter = scatter_with(lanes: &[Lane], rows: Range<usize>, around: bool, work: &mut Work)
-}
-
-#[inline(always)]
-unsafe fn scatter_with<V: Vector>(
-    lanes: &[Lane], rows: Range<usize>, around: bool, work: &mut Work,
-) {
-    for group in lanes.chunks(SCATTERED_LANES) {
-        // SAFETY: some of the caller's lanes.
-        unsafe { scatter_group::<V>(group, rows.clone(), around, work) };
-    }
-}
-
+/// From rows of elements to a contiguous buffer for each column.
+///
 /// # Safety
 ///
-/// As [`scatter`].
-#[inline(always)]
-unsafe fn scatter_group<V: Vector>(
-    lanes: &[Lane], rows: Range<usize>, around: bool, work: &mut Work,
+/// The lanes' sources are neighbours, each lane's destination rows follow each other without a gap,
+/// all runs have the same length, and nothing overlaps.
+pub(super) unsafe fn scatter_elements(
+    lanes: &[Lane], rows: Range<usize>, store: Store, scratch: &mut Scratch,
 ) {
     let item = lanes[0].run;
-    let bytes = lanes.len() * item;
-    let height = LANE_BYTES / item;
-    // Rows that are a multiple of 4 KiB apart drive each other out of the caches: each is read once,
-    // and only a few are fetched ahead.
-    let apart = lanes[0].source_step.unsigned_abs() >= 4 << 10;
-    let lead = if apart { FEW_ROWS.min(height) } else { height };
-    let mut sources = [std::ptr::null(); LANE_BYTES];
-    let mut targets = [std::ptr::null_mut(); SCATTERED_LANES];
-    let (scratch, staged) = (work.scratch(), work.staged());
-    if around {
-        // SAFETY: held are bytes of the caller's rows.
-        unsafe { work.write_lanes(lanes, rows.start) };
-    }
-    for row in rows.clone().step_by(height) {
-        let count = height.min(rows.end - row);
-        let next = row + height..row + height + lead;
-        let to_come = work.rows_to_come(&lanes[0], next, rows.end);
-        work.ahead.aim(to_come.map(|source| (source, bytes)));
-        // SAFETY: a tile of the caller's rows and lanes, or as much scratch.
-        unsafe {
-            for (at, source) in sources[..count].iter_mut().enumerate() {
-                *source = lanes[0].source_at(row + at);
-                if apart {
-                    let line = staged.add(at * bytes);
-                    if at + lead < count {
-                        let soon = lanes[0].source_at(row + at + lead);
-                        for at in (0..bytes).step_by(LINE) {
-                            prefetch(soon.wrapping_add(at));
-                        }
-                    }
-                    copy_runs::<V>(*source, 0, line, 0, 1, bytes);
-                    *source = line.cast_const();
-                }
+    let mut sources = [std::ptr::null(); TILE_ROW_BYTES];
+    let mut targets = [std::ptr::null_mut(); TILE_ROWS];
+    let mut row = rows.start;
+    while row < rows.end {
+        let height = aligned_height(lanes[0].destination_at(row), item, rows.end - row, store);
+        for group in lanes.chunks(TILE_ROWS) {
+            for (at, source) in sources[..height].iter_mut().enumerate() {
+                *source = group[0].source_at(row + at);
             }
-            for (at, lane) in lanes.iter().enumerate() {
-                targets[at] = if around {
-                    work.writers[at].open(scratch.add(at * LANE_ROOM))
+            for (at, (target, lane)) in targets.iter_mut().zip(group).enumerate() {
+                *target = if store.stream {
+                    scratch.rows().wrapping_add(at * TILE_ROW_BYTES)
                 } else {
                     lane.destination_at(row)
                 };
             }
-            transpose::<V>(item, &sources[..count], &targets[..lanes.len()]);
-            if around {
-                for (at, writer) in work.writers.iter_mut().enumerate() {
-                    writer.close::<V>(scratch.add(at * LANE_ROOM), count * item, &mut work.ahead);
+            // SAFETY: a tile of the caller's rows and lanes, or as much scratch.
+            unsafe {
+                transpose(item, &sources[..height], &targets[..group.len()]);
+                if store.stream {
+                    for (target, lane) in targets.iter().zip(group) {
+                        store.copy(*target, lane.destination_at(row), height * item);
+                    }
                 }
             }
         }
+        row += height;
     }
 }
 
-by_level! {
-    /// From a contiguous buffer for each column to rows of elements.
-    ///
-    /// # Safety
-    ///
-    /// As [`scatter`], with sources and destinations exchanged.
-    gather = gather_with(lanes: &[Lane], rows: Range<usize>, around: bool, work: &mut Work)
-}
-
-#[inline(always)]
-unsafe fn gather_with<V: Vector>(
-    lanes: &[Lane], rows: Range<usize>, around: bool, work: &mut Work,
-) {
-    for group in lanes.chunks(GATHERED_LANES) {
-        // SAFETY: some of the caller's lanes.
-        unsafe { gather_group::<V>(group, rows.clone(), around, work) };
-    }
-}
-
+/// From a contiguous buffer for each column to rows of elements.
+///
 /// # Safety
 ///
-/// As [`gather`].
-#[inline(always)]
-unsafe fn gather_group<V: Vector>(
-    lanes: &[Lane], rows: Range<usize>, around: bool, work: &mut Work,
+/// As [`scatter_elements`], with sources and destinations exchanged.
+pub(super) unsafe fn gather_elements(
+    lanes: &[Lane], rows: Range<usize>, store: Store, scratch: &mut Scratch,
 ) {
     let item = lanes[0].run;
-    let bytes = lanes.len() * item;
-    // A line of each lane.
-    let height = LINE / item;
-    let in_a_row = (FETCHED_BYTES / lanes.len()).min(FETCHED_IN_A_ROW) / LINE * height;
-    // Rows that follow each other in the destination are one stretch of memory.
-    let gapless = lanes[0].destination_step == bytes as isize;
-    let mut writer = Writer::new(lanes[0].destination_at(rows.start));
-    let mut sources = [std::ptr::null(); LANES_AT_A_TIME];
-    let mut targets = [std::ptr::null_mut(); LINE];
-    let (scratch, staged) = (work.scratch(), work.staged());
-    for row in rows.clone().step_by(height) {
-        let count = height.min(rows.end - row);
-        if (row - rows.start).is_multiple_of(in_a_row) {
-            let next = (row + in_a_row).min(rows.end);
-            let next_bytes = in_a_row.min(rows.end - next) * item;
-            work.ahead.aim(lanes.iter().map(|lane| (lane.source_at(next), next_bytes)));
-        }
-        // SAFETY: a tile of the caller's rows and lanes, or as much scratch.
-        unsafe {
-            let to = if gapless { writer.open(scratch) } else { scratch };
-            for (at, target) in targets[..count].iter_mut().enumerate() {
-                *target =
-                    if around { to.add(at * bytes) } else { lanes[0].destination_at(row + at) };
+    let width = TILE_ROW_BYTES / item;
+    let mut sources = [std::ptr::null(); TILE_ROW_BYTES];
+    let mut targets = [std::ptr::null_mut(); TILE_ROWS];
+    for group in lanes.chunks(width) {
+        let row_bytes = group.len() * item;
+        let mut row = rows.start;
+        while row < rows.end {
+            let height = TILE_ROWS.min(rows.end - row);
+            for (source, lane) in sources.iter_mut().zip(group) {
+                *source = lane.source_at(row);
             }
-            for some in lanes.chunks(LANES_AT_A_TIME) {
-                // Lanes may be a multiple of 4 KiB apart, so that their lines drive each other out of
-                // the first-level cache: each is read once.
-                for (at, lane) in some.iter().enumerate() {
-                    let line = staged.add(at * LINE);
-                    copy_runs::<V>(lane.source_at(row), 0, line, 0, 1, count * item);
-                    sources[at] = line.cast_const();
-                }
-                transpose::<V>(item, &sources[..some.len()], &targets[..count]);
-                for target in &mut targets[..count] {
-                    *target = target.wrapping_add(some.len() * item);
+            // Rows that follow each other in the destination do so in scratch: one store for all.
+            let gapless = group[0].destination_step == row_bytes as isize;
+            for (at, target) in targets[..height].iter_mut().enumerate() {
+                *target = if store.stream {
+                    scratch.rows().wrapping_add(at * row_bytes)
+                } else {
+                    group[0].destination_at(row + at)
+                };
+            }
+            // SAFETY: a tile of the caller's rows and lanes, or as much scratch.
+            unsafe {
+                transpose(item, &sources[..group.len()], &targets[..height]);
+                if store.stream && gapless {
+                    let destination = group[0].destination_at(row);
+                    store.copy(scratch.rows(), destination, height * row_bytes);
+                } else if store.stream {
+                    for (at, target) in targets[..height].iter().enumerate() {
+                        store.copy(*target, group[0].destination_at(row + at), row_bytes);
+                    }
                 }
             }
-            if around && gapless {
-                writer.close::<V>(scratch, count * bytes, &mut work.ahead);
-            } else if around {
-                for at in 0..count {
-                    let (from, to) = (scratch.add(at * bytes), lanes[0].destination_at(row + at));
-                    stream::<V>(from, to, bytes, &mut work.ahead);
-                }
-            }
+            row += height;
         }
     }
-    if around && gapless {
-        // SAFETY: held are bytes of the caller's rows.
-        unsafe { writer.finish() };
+}
+
+/// A piece that is contiguous along one loop in the source and along another in the destination:
+/// turns `units` of the loops down to `level`, each with all turns of the loop below it.
+///
+/// # Safety
+///
+/// All of that may be read and written, and nothing overlaps.
+pub(super) unsafe fn copy_transposed(
+    piece: &Piece, loops: &[Loop], level: usize, units: Range<usize>, store: Store,
+) {
+    let item = piece.run;
+    let (outer, inner) = (loops[level], loops[level + 1]);
+    let mut scratch = Scratch::new();
+    let mut unit = units.start;
+    while unit < units.end {
+        let (turn, first) = (unit / outer.count, unit % outer.count);
+        let last = (first + units.end - unit).min(outer.count);
+        let (source, destination) = offsets_of_turn(&loops[..level], turn);
+        let plane = Plane {
+            source: piece.source.wrapping_offset(source),
+            destination: piece.destination.wrapping_offset(destination),
+            source_step: inner.source_step,
+            destination_step: outer.destination_step,
+            item,
+        };
+        // SAFETY: a part of the caller's.
+        unsafe { plane.copy(inner.count, first..last, store, &mut scratch) };
+        unit += last - first;
     }
+}
+
+/// Two dimensions of a transposed copy: `a` is contiguous in the destination, `b` in the source.
+struct Plane {
+    source: *const u8,
+    destination: *mut u8,
+    /// Along `a`.
+    source_step: isize,
+    /// Along `b`.
+    destination_step: isize,
+    item: usize,
+}
+
+impl Plane {
+    /// # Safety
+    ///
+    /// `count_a` by `range_b` elements may be read and written, and nothing overlaps.
+    unsafe fn copy(
+        &self, count_a: usize, range_b: Range<usize>, store: Store, scratch: &mut Scratch,
+    ) {
+        let item = self.item;
+        let mut sources = [std::ptr::null(); TILE_ROW_BYTES];
+        let mut targets = [std::ptr::null_mut(); TILE_ROWS];
+        let mut a = 0;
+        while a < count_a {
+            let start = self.destination.wrapping_add(a * item);
+            let height = aligned_height(start, item, count_a - a, store);
+            // Along the source's contiguous dimension innermost: whole lines of it, in order.
+            for b in range_b.clone().step_by(TILE_ROWS) {
+                let width = TILE_ROWS.min(range_b.end - b);
+                for (at, source) in sources[..height].iter_mut().enumerate() {
+                    let row = self.source.wrapping_offset((a + at) as isize * self.source_step);
+                    *source = row.wrapping_add(b * item);
+                }
+                let destination_at =
+                    |b: usize| start.wrapping_offset(b as isize * self.destination_step);
+                for (at, target) in targets[..width].iter_mut().enumerate() {
+                    *target = if store.stream {
+                        scratch.rows().wrapping_add(at * TILE_ROW_BYTES)
+                    } else {
+                        destination_at(b + at)
+                    };
+                }
+                // SAFETY: a tile of the caller's, or as much scratch.
+                unsafe {
+                    transpose(item, &sources[..height], &targets[..width]);
+                    if store.stream {
+                        for (at, target) in targets[..width].iter().enumerate() {
+                            store.copy(*target, destination_at(b + at), height * item);
+                        }
+                    }
+                }
+            }
+            a += height;
+        }
+    }
+}
+
+/// How many elements to write from `place` on: a tile's row, or fewer so that the next ones start
+/// with a line.
+fn aligned_height(place: *mut u8, item: usize, left: usize, store: Store) -> usize {
+    let whole = TILE_ROW_BYTES / item;
+    let to_line = place.align_offset(LINE);
+    let height = if store.stream && to_line > 0 && to_line.is_multiple_of(item) {
+        to_line / item
+    } else {
+        whole
+    };
+    height.min(left)
 }

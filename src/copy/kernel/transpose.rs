@@ -1,115 +1,62 @@
-//! Transposing tiles: `destinations[b][a] = sources[a][b]`.
+//! Transposing small tiles: `destination[b][a] = source[a][b]`.
 //!
 //! The rows of both sides are given by pointers, so that a side may be one tensor with a row stride
-//! as well as many buffers. Where a part of 16 bytes holds `n` elements, `n` rows are transposed by
-//! interleaving the first half of them with the second, log2(n) times. A vector of several parts
-//! does so with as many groups of rows at once, and what it stores is contiguous.
+//! as well as many buffers. Elements of 1, 2, 4 and 8 bytes go through registers: `n` rows of one
+//! 16-byte vector each, where a vector holds `n` elements, are transposed by interleaving the first
+//! half of the rows with the second, log2(n) times.
 
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
-    reason = "indices of a tile, below its few hundred rows"
+    reason = "indices of a tile, below its few dozen rows"
 )]
 
-use super::lines::copy_fixed;
-use super::vector::{Portable, Vector};
+use super::lines::copy_short;
 
-/// Bytes of a vector's part.
-const PART: usize = 16;
-
-/// Writes a tile of `sources.len()` by `destinations.len()` elements of 1, 2, 4 or 8 bytes,
-/// transposed.
+/// Writes a tile of `sources.len()` by `destinations.len()` elements of `item` bytes, transposed.
 ///
 /// # Safety
 ///
 /// Each source row has `destinations.len()` elements that may be read, each destination row
 /// `sources.len()` that may be written; they do not overlap.
-#[inline(always)]
-pub(super) unsafe fn transpose<V: Vector>(
-    item: usize, sources: &[*const u8], destinations: &[*mut u8],
-) {
+pub(super) unsafe fn transpose(item: usize, sources: &[*const u8], destinations: &[*mut u8]) {
     // SAFETY: the caller's promise is passed on.
     unsafe {
         match item {
-            1 => tile::<V, 1, 16>(sources, destinations),
-            2 => tile::<V, 2, 8>(sources, destinations),
-            4 => tile::<V, 4, 4>(sources, destinations),
-            _ => tile::<V, 8, 2>(sources, destinations),
+            1 => in_registers::<1, 16>(sources, destinations),
+            2 => in_registers::<2, 8>(sources, destinations),
+            4 => in_registers::<4, 4>(sources, destinations),
+            8 => in_registers::<8, 2>(sources, destinations),
+            _ => one_by_one(item, sources, destinations, 0, 0),
         }
     }
 }
 
 /// # Safety
 ///
-/// As [`transpose`], for elements of `ITEM` bytes, `N` of which fill a part.
+/// As [`transpose`], for elements of `ITEM` bytes, `N` of which fill a vector.
 #[inline(always)]
-unsafe fn tile<V: Vector, const ITEM: usize, const N: usize>(
+unsafe fn in_registers<const ITEM: usize, const N: usize>(
     sources: &[*const u8], destinations: &[*mut u8],
 ) {
-    let wide = N * (V::BYTES / PART);
-    let columns = destinations.len() / N * N;
-    let in_wide = sources.len() / wide * wide;
-    let in_parts = in_wide + (sources.len() - in_wide) / N * N;
-    // SAFETY: parts of the tile that are disjoint.
-    unsafe {
-        blocks::<V, ITEM, N>(sources, destinations, 0..in_wide, columns);
-        blocks::<Portable, ITEM, N>(sources, destinations, in_wide..in_parts, columns);
-        one_by_one::<ITEM>(&sources[..in_parts], destinations, 0, columns);
-        one_by_one::<ITEM>(sources, destinations, in_parts, 0);
-    }
-}
-
-/// The first `columns` of some rows, by whole blocks.
-///
-/// # Safety
-///
-/// As [`tile`]; `rows` and `columns` are multiples of a block's.
-#[inline(always)]
-unsafe fn blocks<V: Vector, const ITEM: usize, const N: usize>(
-    sources: &[*const u8], destinations: &[*mut u8], rows: std::ops::Range<usize>, columns: usize,
-) {
-    let height = N * (V::BYTES / PART);
-    // Along the source rows innermost: the lines of a few rows are used up one after the other.
-    for a in rows.step_by(height) {
-        for b in (0..columns).step_by(N) {
+    let (whole_a, whole_b) = if cfg!(target_arch = "x86_64") {
+        (sources.len() / N * N, destinations.len() / N * N)
+    } else {
+        (0, 0)
+    };
+    // Along the source rows innermost: lines of `N` rows are used up one after the other.
+    #[cfg(target_arch = "x86_64")]
+    for a in (0..whole_a).step_by(N) {
+        for b in (0..whole_b).step_by(N) {
             // SAFETY: a block inside of the tile.
-            unsafe {
-                block::<V, ITEM, N>(&sources[a..a + height], b, &destinations[b..b + N], a);
-            }
+            unsafe { x86::block::<ITEM, N>(&sources[a..a + N], b, &destinations[b..b + N], a) };
         }
     }
-}
-
-/// Columns from `b` on of the sources become columns from `a` on of the destinations.
-///
-/// # Safety
-///
-/// As [`tile`], for `N` of the destinations and as many sources as a vector has elements.
-#[inline(always)]
-unsafe fn block<V: Vector, const ITEM: usize, const N: usize>(
-    sources: &[*const u8], b: usize, destinations: &[*mut u8], a: usize,
-) {
-    // SAFETY: the caller's promise.
+    // What the blocks leave over: the last columns of whole rows, then the last rows.
+    // SAFETY: parts of the tile.
     unsafe {
-        let places = sources.as_ptr();
-        let mut rows = [V::load_parts(places, N, b * ITEM); N];
-        for (row, vector) in rows.iter_mut().enumerate().skip(1) {
-            *vector = V::load_parts(places.add(row), N, b * ITEM);
-        }
-        let mut round = 1;
-        while round < N {
-            let mut next = rows;
-            for half in 0..N / 2 {
-                let (low, high) = rows[half].interleave::<ITEM>(rows[half + N / 2]);
-                next[2 * half] = low;
-                next[2 * half + 1] = high;
-            }
-            rows = next;
-            round *= 2;
-        }
-        for (row, destination) in rows.iter().zip(destinations) {
-            row.store(destination.add(a * ITEM));
-        }
+        one_by_one(ITEM, &sources[..whole_a], destinations, 0, whole_b);
+        one_by_one(ITEM, sources, destinations, whole_a, 0);
     }
 }
 
@@ -119,64 +66,64 @@ unsafe fn block<V: Vector, const ITEM: usize, const N: usize>(
 ///
 /// As [`transpose`].
 #[inline(always)]
-unsafe fn one_by_one<const ITEM: usize>(
-    sources: &[*const u8], destinations: &[*mut u8], first_a: usize, first_b: usize,
+unsafe fn one_by_one(
+    item: usize, sources: &[*const u8], destinations: &[*mut u8], first_a: usize, first_b: usize,
 ) {
     for (a, source) in sources.iter().enumerate().skip(first_a) {
         for (b, destination) in destinations.iter().enumerate().skip(first_b) {
             // SAFETY: one element of the tile.
-            unsafe { copy_fixed::<ITEM>(source.add(b * ITEM), destination.add(a * ITEM)) };
+            unsafe { copy_short(source.add(b * item), destination.add(a * item), item) };
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::vector::{Plain, Portable};
-    use super::*;
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
 
-    /// A tile of `height` by `width` elements, somewhere in a buffer of its own, transposed.
-    fn transposed<V: Vector>(item: usize, height: usize, width: usize) {
-        let element = |a: usize, b: usize, byte: usize| (7 * a + 31 * b + 101 * byte) as u8;
-        let (row, gap) = (width * item, 5);
-        let mut source = vec![0u8; height * (row + gap)];
-        for (a, bytes) in source.chunks_mut(row + gap).enumerate() {
-            bytes[..row].iter_mut().enumerate().for_each(|(at, byte)| {
-                *byte = element(a, at / item, at % item);
-            });
-        }
-        let column = height * item;
-        let mut target = vec![0xA5u8; width * (column + gap)];
-        let sources: Vec<_> = source.chunks(row + gap).map(<[u8]>::as_ptr).collect();
-        let targets: Vec<_> = target.chunks_mut(column + gap).map(<[u8]>::as_mut_ptr).collect();
-        // SAFETY: rows and columns are as long as that.
-        unsafe { transpose::<V>(item, &sources, &targets) };
-        for (b, bytes) in target.chunks(column + gap).enumerate() {
-            for (at, byte) in bytes[..column].iter().enumerate() {
-                assert_eq!(*byte, element(at / item, b, at % item), "{item} {height}x{width}");
+    /// Transposes `N` by `N` elements of `ITEM` bytes: columns from `b` of the sources become
+    /// columns from `a` of the destinations.
+    ///
+    /// # Safety
+    ///
+    /// The sources have `b + N` elements and the destinations `a + N`.
+    #[inline(always)]
+    pub(super) unsafe fn block<const ITEM: usize, const N: usize>(
+        sources: &[*const u8], b: usize, destinations: &[*mut u8], a: usize,
+    ) {
+        // SAFETY: the caller's promise; SSE2 is part of x86-64.
+        unsafe {
+            let mut rows = [_mm_setzero_si128(); N];
+            for (row, source) in rows.iter_mut().zip(sources) {
+                *row = _mm_loadu_si128(source.add(b * ITEM).cast());
             }
-            assert!(bytes[column..].iter().all(|byte| *byte == 0xA5), "{item} {height}x{width}");
+            let mut round = 1;
+            while round < N {
+                let mut next = rows;
+                for half in 0..N / 2 {
+                    let (low, high) = interleave::<ITEM>(rows[half], rows[half + N / 2]);
+                    next[2 * half] = low;
+                    next[2 * half + 1] = high;
+                }
+                rows = next;
+                round *= 2;
+            }
+            for (row, destination) in rows.iter().zip(destinations) {
+                _mm_storeu_si128(destination.add(a * ITEM).cast(), *row);
+            }
         }
     }
 
-    #[test]
-    fn every_vector_transposes_tiles_of_every_size() {
-        for item in [1, 2, 4, 8] {
-            for height in [0, 1, 3, 15, 16, 17, 33, 64, 70] {
-                for width in [0, 1, 2, 7, 8, 16, 19, 64] {
-                    transposed::<Plain>(item, height, width);
-                    transposed::<Portable>(item, height, width);
-                    #[cfg(target_arch = "x86_64")]
-                    {
-                        use super::super::vector::x86::{Avx2, Avx512};
-                        if is_x86_feature_detected!("avx2") {
-                            transposed::<Avx2>(item, height, width);
-                        }
-                        if is_x86_feature_detected!("avx512bw") {
-                            transposed::<Avx512>(item, height, width);
-                        }
-                    }
-                }
+    /// The elements of two vectors in turn.
+    #[inline(always)]
+    unsafe fn interleave<const ITEM: usize>(a: __m128i, b: __m128i) -> (__m128i, __m128i) {
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe {
+            match ITEM {
+                1 => (_mm_unpacklo_epi8(a, b), _mm_unpackhi_epi8(a, b)),
+                2 => (_mm_unpacklo_epi16(a, b), _mm_unpackhi_epi16(a, b)),
+                4 => (_mm_unpacklo_epi32(a, b), _mm_unpackhi_epi32(a, b)),
+                _ => (_mm_unpacklo_epi64(a, b), _mm_unpackhi_epi64(a, b)),
             }
         }
     }
