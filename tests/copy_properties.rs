@@ -219,3 +219,36 @@ fn an_ndarray_goes_in_as_it_is() {
     let view = HostView::try_from(transposed.raw_view()).unwrap();
     assert_eq!((view.shape(), view.strides(), view.itemsize()), (&[6, 4][..], &[4, 24][..], 4));
 }
+
+/// A neighbour's runs may be longer than the memory that short runs are put together in.
+#[test]
+fn a_narrow_shard_beside_a_wide_one_is_copied_both_ways() {
+    let (rows, widths) = (40usize, [100usize, 5900]);
+    let total = [rows as i64, 6000];
+    let offsets = vec![0, 0, 0, widths[0] as i64];
+    let sizes = widths.iter().flat_map(|&width| [rows as i64, width as i64]).collect();
+    let placements = Placements::new((0..2).map(|rank| Placement::on_rank(rank).unwrap()));
+    let shards = Shards::new(2, offsets, sizes, placements.unwrap()).unwrap();
+    let metadata = ShardedTensorMetadata::new(shards, &total, TensorProperties::default()).unwrap();
+    for stores in [Stores::Stream, Stores::Cached] {
+        let options = CopyOptions { max_threads: 1, stores, portable: false };
+        let mut source: Vec<f32> = (0..rows * 6000).map(|at| at as f32).collect();
+        let mut parts = widths.map(|width| vec![0f32; rows * width]);
+        let mut back = vec![0f32; source.len()];
+        let view = |data: &mut [f32], width: usize| {
+            let shape = [rows as i64, width as i64];
+            HostView::new("view", data.as_mut_ptr().cast(), DataType::FLOAT32, &shape, None)
+                .unwrap()
+        };
+        let (full, again) = (view(&mut source, 6000), view(&mut back, 6000));
+        let views = [view(&mut parts[0], widths[0]), view(&mut parts[1], widths[1])];
+        let shard = |index: usize| Ok::<_, Error>(views[index]);
+        unsafe { copy::scatter(&metadata, &full, shard, &options) }.unwrap();
+        unsafe { copy::gather(&metadata, shard, &again, &options) }.unwrap();
+        for (row, line) in source.chunks(6000).enumerate() {
+            assert_eq!(parts[0][row * 100..][..100], line[..100]);
+            assert_eq!(parts[1][row * 5900..][..5900], line[100..]);
+        }
+        assert_eq!(back, source);
+    }
+}

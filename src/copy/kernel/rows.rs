@@ -86,6 +86,8 @@ unsafe fn copy_lanes(
 ) {
     let run = lanes[0].run;
     let same = lanes.iter().all(|lane| lane.run == run);
+    // Neighbours may be of any widths, and scratch holds short runs only.
+    let longest = lanes.iter().map(|lane| lane.run).max().unwrap_or(run);
     let packed = match side {
         Side::Source => lanes.iter().all(|lane| lane.destination_step == lane.run as isize),
         Side::Destination => lanes.iter().all(|lane| lane.source_step == lane.run as isize),
@@ -97,8 +99,8 @@ unsafe fn copy_lanes(
                 Side::Source => tiles::scatter_elements(lanes, rows, store, scratch),
                 Side::Destination => tiles::gather_elements(lanes, rows, store, scratch),
             },
-            Side::Source if packed && run < DIRECT => scatter_runs(lanes, rows, store, scratch),
-            Side::Destination if lanes.len() > 1 && run < DIRECT => {
+            Side::Source if packed && longest < DIRECT => scatter_runs(lanes, rows, store, scratch),
+            Side::Destination if lanes.len() > 1 && longest < DIRECT => {
                 gather_runs(lanes, rows, store, scratch);
             }
             _ => direct(lanes, rows, store),
