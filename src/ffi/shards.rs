@@ -12,7 +12,7 @@ use crate::core::{Shards, validate};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{OutSlice, fill, optional_out, optional_out_slice, out, slice};
-use crate::ffi::border::shards::{Rows, placements_from_texts, shards_from_structs};
+use crate::ffi::border::shards::{placements_from_texts, shards_from_arrays, shards_from_structs};
 use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
@@ -65,9 +65,9 @@ pub unsafe extern "C" fn shardspec_shards_new_flat(
     guard(err, || {
         let place = self::out("out", out)?;
         let placements = placements_from_texts(placements, placement_count)?;
-        let rows =
-            Rows::from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
-        place.set(handle::insert(Arc::new(rows.into_shards(ndim)?))?);
+        let shards =
+            shards_from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
+        place.set(handle::insert(Arc::new(shards))?);
         Ok(())
     })
 }

@@ -18,7 +18,7 @@ use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{Out, answer_text, out, text};
 use crate::ffi::border::shards::{
-    Rows, placements_from_handles, placements_from_texts, shards_from_structs,
+    placements_from_handles, placements_from_texts, shards_from_arrays, shards_from_structs,
 };
 use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
@@ -199,9 +199,9 @@ pub unsafe extern "C" fn shardspec_spec_new_enumerable_flat(
     guard(err, || {
         let place = self::out("out", out)?;
         let placements = placements_from_texts(placements, placement_count)?;
-        let rows =
-            Rows::from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
-        give(place, EnumerableShardingSpec::new(rows.into_shards(ndim)?)?)
+        let shards =
+            shards_from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
+        give(place, EnumerableShardingSpec::new(shards)?)
     })
 }
 
@@ -218,9 +218,9 @@ pub unsafe extern "C" fn shardspec_spec_new_enumerable_placed(
     guard(err, || {
         let place = self::out("out", out)?;
         let placements = placements_from_handles(placements, placement_count)?;
-        let rows =
-            Rows::from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
-        give(place, EnumerableShardingSpec::new(rows.into_shards(ndim)?)?)
+        let shards =
+            shards_from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
+        give(place, EnumerableShardingSpec::new(shards)?)
     })
 }
 
@@ -253,9 +253,9 @@ pub unsafe extern "C" fn shardspec_spec_infer_flat(
     guard(err, || {
         let place = self::out("out", out)?;
         let placements = placements_from_texts(placements, placement_count)?;
-        let rows =
-            Rows::from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
-        give_inferred(place, rows.into_shards(ndim)?)
+        let shards =
+            shards_from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
+        give_inferred(place, shards)
     })
 }
 
@@ -272,9 +272,9 @@ pub unsafe extern "C" fn shardspec_spec_infer_placed(
     guard(err, || {
         let place = self::out("out", out)?;
         let placements = placements_from_handles(placements, placement_count)?;
-        let rows =
-            Rows::from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
-        give_inferred(place, rows.into_shards(ndim)?)
+        let shards =
+            shards_from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
+        give_inferred(place, shards)
     })
 }
 

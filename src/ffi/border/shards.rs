@@ -70,11 +70,16 @@ impl Rows {
         let offsets = try_to_vec("offsets", offsets)?;
         Ok(Self { offsets, sizes: try_to_vec("sizes", sizes)?, placements })
     }
+}
 
-    /// The shards that they describe.
-    pub(crate) fn into_shards(self, ndim: usize) -> Outcome<Shards> {
-        Ok(Shards::new(ndim, self.offsets, self.sizes, self.placements)?)
-    }
+/// Shards from flat arrays, as [`Rows::from_arrays`] takes them.
+pub(crate) unsafe fn shards_from_arrays(
+    ndim: usize, offsets: *const i64, sizes: *const i64, shard_count: usize,
+    placements: Vec<Placement>, placement_indices: *const u32,
+) -> Outcome<Shards> {
+    let Rows { offsets, sizes, placements } =
+        Rows::from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
+    Ok(Shards::new(ndim, offsets, sizes, placements)?)
 }
 
 /// Shards from an array of structs.
