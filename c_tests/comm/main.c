@@ -25,6 +25,7 @@ static void run_all(int64_t size) {
   RUN(custom_specs_are_cut_across_ranks);
   RUN(any_layout_is_sent_and_received);
   RUN(a_small_memory_limit_changes_nothing_but_the_rounds);
+  RUN(a_large_tensor_arrives_with_or_without_a_second_thread);
   RUN(any_layout_becomes_any_other);
   RUN(shards_that_only_change_places_arrive);
   RUN(layouts_that_can_not_be_resharded_are_told_on_all);

@@ -173,3 +173,14 @@ void a_small_memory_limit_changes_nothing_but_the_rounds(shardspec_comm *comm,
   }
   free_cut(&c);
 }
+
+/* More than a rank copies on the thread that exchanges, if it can have another. */
+void a_large_tensor_arrives_with_or_without_a_second_thread(shardspec_comm *comm,
+                                                            shardspec_error *rank_err) {
+  int64_t size = size_of(comm), owners[64];
+  cut c;
+  for (int64_t i = 0; i < size; i++) owners[i] = i;
+  cut_in_chunks(&c, comm, 1200, 700, 1, owners, (size_t)size);
+  move_there_and_back(comm, &c, NULL, rank_err);
+  free_cut(&c);
+}

@@ -67,6 +67,7 @@ extern rank_test several_shards_of_a_rank_arrive;
 extern rank_test custom_specs_are_cut_across_ranks;
 extern rank_test any_layout_is_sent_and_received;
 extern rank_test a_small_memory_limit_changes_nothing_but_the_rounds;
+extern rank_test a_large_tensor_arrives_with_or_without_a_second_thread;
 extern rank_test any_layout_becomes_any_other;
 extern rank_test shards_that_only_change_places_arrive;
 extern rank_test layouts_that_can_not_be_resharded_are_told_on_all;

@@ -94,11 +94,11 @@ pub(super) unsafe fn run(
     }
     let (ready, to_exchange) = sync_channel(ROUNDS);
     let (exchanged, to_unpack) = sync_channel(ROUNDS);
-    std::thread::scope(|scope| {
+    let moved = std::thread::scope(|scope| {
+        let packer = &mut packer;
         // SAFETY: the caller's promise is passed on.
         let copying = move || unsafe { packer.serve(&ready, &to_unpack) };
-        let copier = std::thread::Builder::new().spawn_scoped(scope, copying);
-        let copier = copier.map_err(|_| Error::OutOfMemory { what: "a thread", bytes: 2 << 20 })?;
+        let copier = std::thread::Builder::new().spawn_scoped(scope, copying).ok()?;
         let result = to_exchange.iter().try_for_each(|round: Round| {
             // SAFETY: the round's memory is what the caller promised, or staging memory that the
             // copier leaves alone until the round is given back.
@@ -110,10 +110,13 @@ pub(super) unsafe fn run(
         // Whichever side failed, the other one finds its channel closed and stops.
         drop((to_exchange, exchanged));
         match copier.join() {
-            Ok(copied) => result.and(copied),
+            Ok(copied) => Some(result.and(copied)),
             Err(panic) => std::panic::resume_unwind(panic),
         }
-    })
+    });
+    // A thread that can't be started is done without: the other ranks are waiting.
+    // SAFETY: the caller's promise is passed on; nothing was begun where there is no result.
+    moved.unwrap_or_else(|| unsafe { take_turns(comm, &mut packer) })
 }
 
 /// [`run`] on one thread.
@@ -163,7 +166,7 @@ impl Packer<'_> {
     ///
     /// As [`run`].
     unsafe fn serve(
-        mut self, ready: &SyncSender<Round>, exchanged: &Receiver<Round>,
+        &mut self, ready: &SyncSender<Round>, exchanged: &Receiver<Round>,
     ) -> Result<()> {
         let mut under_way = 0;
         loop {
