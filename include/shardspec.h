@@ -2703,9 +2703,9 @@ typedef struct shardspec_run {
  each may be NULL. With capacity 0 only their number is told. `itemsize` is the number of bytes of
  an element; 0: of the element type that the plan's layouts state.
 
- Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative or not that of the
- stated element type, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+ Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative, not that of the
+ stated element type, or 0 where none is stated, UNSUPPORTED where the stated elements are smaller
+ than a byte, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_shard_traffic(const shardspec_plan *plan,
                                               int64_t itemsize,
@@ -2751,7 +2751,8 @@ shardspec_status shardspec_plan_shard_runs(const shardspec_plan *plan,
  As `shardspec_plan_shard_runs`, for all bytes that go from one rank to another, or stay on it: in
  the order of pieces. There are none between ranks that exchange nothing.
 
- Errors: as `shardspec_plan_shard_traffic`. Threads: any. Since: ABI 0.
+ Errors: as `shardspec_plan_shard_traffic`; INVALID_ARGUMENT for a rank below -1. Threads: any.
+ Since: ABI 0.
  */
 shardspec_status shardspec_plan_rank_runs(const shardspec_plan *plan,
                                           int64_t source_rank,
