@@ -109,7 +109,6 @@ impl<'a> Moves<'a> {
     /// Both ends of a message have its pieces in the order of their source shards, and then of their
     /// destination shards.
     fn transfer(&self) -> Transfer<'a> {
-        let itemsize = self.want.dtype().and_then(|dtype| dtype.itemsize().ok()).unwrap_or(1);
         // Here sources and destinations have changed places, so the order of the plan is that order.
         let sends = self.outgoing.pieces().enumerate().filter_map(|(number, piece)| {
             let peer = self.destinations.rank_of(piece.source);
@@ -131,7 +130,7 @@ impl<'a> Moves<'a> {
         let (receives, plan, want) = (receives.collect(), self.incoming.clone(), self.want.clone());
         let view = move |number| into(&want, &plan.piece(number).unwrap());
         let receives = Pieces::new(self.rank, self.size, Direction::Receives, receives, view);
-        Transfer { sends, receives, copies: self.copies(own), itemsize }
+        Transfer { sends, receives, copies: self.copies(own), itemsize: self.want.itemsize() }
     }
 
     /// What stays on this rank.

@@ -87,7 +87,7 @@ impl<'a> Whole<'a> {
             sends: self.others_parts(Direction::Sends),
             receives: self.own_shards(root, Direction::Receives),
             copies: self.own_parts(|part, shard| (part, shard)),
-            itemsize: self.itemsize(),
+            itemsize: self.held.itemsize(),
         })
     }
 
@@ -100,13 +100,8 @@ impl<'a> Whole<'a> {
             sends: self.own_shards(root, Direction::Sends),
             receives: self.others_parts(Direction::Receives),
             copies: self.own_parts(|part, shard| (shard, part)),
-            itemsize: self.itemsize(),
+            itemsize: self.held.itemsize(),
         })
-    }
-
-    /// That of no buffers at all does not matter.
-    fn itemsize(&self) -> usize {
-        self.dtype().and_then(|dtype| dtype.itemsize().ok()).unwrap_or(1)
     }
 
     /// The parts of the tensor that are shards of other ranks, if this rank has the tensor.

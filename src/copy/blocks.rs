@@ -32,15 +32,13 @@ impl Blocks {
         // The least that the dimensions from `dim + 1` on hold.
         let (mut dim, mut row) = (shape.len().saturating_sub(1), view.itemsize() as i64);
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let mut height = 1;
-        if let Some(&last) = shape.last() {
-            while dim > 0 && row.saturating_mul(shape[dim]) <= most {
-                row = row.saturating_mul(shape[dim]);
-                dim -= 1;
-            }
-            height = (most / row.max(1)).clamp(1, shape[dim].max(1));
-            debug_assert!(last >= 0, "checked when the view was made");
+        while dim > 0 && row.saturating_mul(shape[dim]) <= most {
+            row = row.saturating_mul(shape[dim]);
+            dim -= 1;
         }
+        // A view without dimensions is one element, and one block.
+        let longest = shape.get(dim).map_or(1, |size| (*size).max(1));
+        let height = (most / row.max(1)).clamp(1, longest);
         let next = (!view.is_empty()).then_some([0; MAX_NDIM]);
         Self { view, dim, height, next }
     }

@@ -130,6 +130,11 @@ impl<'a> HeldShards<'a> {
         self.dtype
     }
 
+    /// Bytes of an element. Where there is no element type there are no elements either, and 1 will do.
+    pub fn itemsize(&self) -> usize {
+        self.dtype.and_then(|dtype| dtype.itemsize().ok()).unwrap_or(1)
+    }
+
     /// The view of shard `indices()[number]`.
     pub fn view(&self, number: usize) -> HostView {
         let ndim = self.metadata.ndim();

@@ -83,6 +83,14 @@ fn told<T>(comm: &dyn Communicator, outcome: Outcome<T>) -> Outcome<T> {
     outcome.map_err(|refusal| comm::decline(comm, refusal))
 }
 
+/// The tensor, on the rank that has it or, with `None`, on all; not looked at on others.
+unsafe fn full_argument(
+    comm: &dyn Communicator, rank: Option<usize>, full: *const shardspec_tensor_view,
+) -> Outcome<Option<HostView>> {
+    let has_full = rank.is_none_or(|rank| rank == comm.rank());
+    if has_full { view_argument("full", full).map(Some) } else { Ok(None) }
+}
+
 /// The views of a rank's shards.
 unsafe fn views<'a>(
     argument: &'static str, shards: *const shardspec_tensor_view, shard_count: usize,
@@ -117,11 +125,10 @@ pub unsafe extern "C" fn shardspec_comm_shard(
         let metadata = told(comm, handle::get("metadata", metadata))?;
         let mine = || {
             let source = rank_argument("src_rank", src_rank)?;
-            let has_full = comm.rank() == source;
             Ok(Shard {
                 metadata: &metadata,
                 source,
-                full: if has_full { Some(view_argument("full", full)?) } else { None },
+                full: full_argument(comm, Some(source), full)?,
                 count: shard_count,
                 shard: views("shards", shards, shard_count)?,
                 options: comm_options_argument(options)?,
@@ -155,13 +162,12 @@ pub unsafe extern "C" fn shardspec_comm_gather(
                 SHARDSPEC_ALL_RANKS => None,
                 rank => Some(rank_argument("dst_rank", rank)?),
             };
-            let gets_full = destination.is_none_or(|rank| rank == comm.rank());
             Ok(Gather {
                 metadata: &metadata,
                 destination,
                 count: shard_count,
                 shard: views("shards", shards, shard_count)?,
-                full: if gets_full { Some(view_argument("full", full)?) } else { None },
+                full: full_argument(comm, destination, full)?,
                 options: comm_options_argument(options)?,
             })
         };
@@ -231,11 +237,10 @@ pub unsafe extern "C" fn shardspec_sharded_tensor_new_from_rank(
         let tensor = told(comm, tensor.map_err(Refusal::from))?;
         let mine = || {
             let source = rank_argument("src_rank", src_rank)?;
-            let has_full = comm.rank() == source;
             Ok(Shard {
                 metadata: &metadata,
                 source,
-                full: if has_full { Some(view_argument("full", full)?) } else { None },
+                full: full_argument(comm, Some(source), full)?,
                 count: own.len(),
                 shard: |number, _| tensor.view(number).map_err(Refusal::from),
                 options: comm_options_argument(options)?,

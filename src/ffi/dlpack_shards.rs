@@ -96,14 +96,14 @@ impl Given<'_> {
             // Of which version it is, is not known yet: only that is there for sure.
             let version = tensor.cast_const().cast::<u64>();
             // SAFETY: the caller promises that what is not null is a managed tensor.
-            unsafe { input("its managed tensor", version) }.map_err(in_shard(index))?;
+            unsafe { input("its managed tensor", version) }.map_err(Refusal::in_shard(index))?;
         }
         let mut sorted = try_to_vec("shards", self.0)?;
         sorted.sort_unstable();
         if let Some((tensor, _)) = sorted.iter().zip(sorted.iter().skip(1)).find(|(a, b)| a == b) {
             let index = self.0.iter().position(|given| given == tensor).unwrap_or_default();
             let problem = "its managed tensor is given twice; pass each once";
-            return Err(in_shard(index)(Error::invalid("shards", problem).into()));
+            return Err(Refusal::in_shard(index)(Error::invalid("shards", problem).into()));
         }
         Ok(())
     }
@@ -127,10 +127,6 @@ impl Drop for Given<'_> {
             }
         }
     }
-}
-
-fn in_shard(index: usize) -> impl FnOnce(Refusal) -> Refusal {
-    move |refusal| Refusal::InShard { index, refusal: Box::new(refusal) }
 }
 
 /// The body of an export that takes over managed tensors: they are owned before `err` is looked at,
@@ -191,7 +187,7 @@ pub unsafe extern "C" fn shardspec_sharded_tensor_new_from_managed(
             check_owner(&metadata, owner, indices)?;
             let mut views = try_with_capacity("shards", shard_count)?;
             for (index, &tensor) in given.0.iter().enumerate() {
-                views.push(managed_view(tensor).map_err(in_shard(index))?);
+                views.push(managed_view(tensor).map_err(Refusal::in_shard(index))?);
             }
             let memory = given.take()?;
             let memory_of = |at: usize| {

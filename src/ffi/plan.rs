@@ -12,6 +12,7 @@
 //! Source: the read items of torch's checkpoint planner, `create_read_items_for_chunk_list`.
 
 use crate::copy::{self, HostView};
+use crate::core::error::try_with_capacity;
 use crate::core::{Error, ReshardPlan};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
@@ -266,12 +267,11 @@ unsafe fn local_shards(
     let shards = slice(argument, shards, count)?;
     let indices =
         if indices.is_null() { None } else { Some(slice(indices_argument, indices, count)?) };
-    let mut local = crate::core::error::try_with_capacity("views", count)?;
+    let mut local = try_with_capacity("views", count)?;
     for (at, view) in shards.iter().enumerate() {
         let index = indices.map_or(Some(at), |indices| indices.get(at).copied());
         let index = index.ok_or_else(|| Error::invalid(indices_argument, "it is too short"))?;
-        let in_shard = |refusal| Refusal::InShard { index, refusal: Box::new(refusal) };
-        local.push((index, host_view(argument, view).map_err(in_shard)?));
+        local.push((index, host_view(argument, view).map_err(Refusal::in_shard(index))?));
     }
     Ok(local)
 }

@@ -331,6 +331,5 @@ pub(crate) unsafe fn shard_view(
     shards: &[shardspec_tensor_view], place: usize, index: usize,
 ) -> Outcome<HostView> {
     let view = shards.get(place).ok_or(Refusal::NullArgument("shards"))?;
-    let in_shard = |refusal| Refusal::InShard { index, refusal: Box::new(refusal) };
-    host_view("its view", view).map_err(in_shard)
+    host_view("its view", view).map_err(Refusal::in_shard(index))
 }

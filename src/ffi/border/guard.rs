@@ -21,6 +21,13 @@ pub(crate) enum Refusal {
     InShard { index: usize, refusal: Box<Refusal> },
 }
 
+impl Refusal {
+    /// What makes a refusal one of view `index` of many.
+    pub(crate) fn in_shard(index: usize) -> impl FnOnce(Self) -> Self {
+        move |refusal| Self::InShard { index, refusal: Box::new(refusal) }
+    }
+}
+
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self::Core(error)
