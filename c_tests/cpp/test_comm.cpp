@@ -54,6 +54,44 @@ static void a_tensor_is_sharded_resharded_and_gathered_across_ranks() {
   });
 }
 
+static void a_sharded_tensor_carries_the_communicator_that_made_it() {
+  const auto rows = ss::spec::chunk(0, ranks(3)).build_metadata(
+      {5, 4}, ss::tensor_properties(ss::dtype::of<float>()));
+  on_ranks(3, [&](ss::comm &comm) {
+    std::vector<float> full(comm.rank() == 2 ? 20 : 0);
+    std::iota(full.begin(), full.end(), 1.0f);
+    const auto whole = comm.rank() == 2 ? ss::view(full, {5, 4}) : ss::tensor_view();
+    const auto mine = ss::sharded_tensor::from_rank(comm, rows, 2, whole, ss::comm_options(64));
+    CHECK(mine.local_count() == 1 && mine.metadata() == rows);
+    CHECK(*mine.local_view(0).as<float>() == static_cast<float>(8 * comm.rank() + 1));
+    {
+      const auto lent = mine.comm();
+      CHECK(lent && lent->get() == comm.get() && lent->size() == 3);
+    }
+    CHECK(*mine.comm(std::nothrow) && comm.rank() >= 0); /* still the caller's */
+  });
+  const auto alone = ss::sharded_tensor::zeros(rows, "rank:0");
+  CHECK(!alone.comm() && alone.comm()->get() == nullptr);
+}
+
+static void a_tensor_that_one_rank_can_not_shard_is_made_on_none() {
+  const auto rows = ss::spec::chunk(0, ranks(2)).build_metadata(
+      {4}, ss::tensor_properties(ss::dtype::of<float>()));
+  on_ranks(2, [&](ss::comm &comm) {
+    std::vector<float> short_one(3);
+    const auto made = ss::sharded_tensor::from_rank(comm, rows, 0, ss::view(short_one), {},
+                                                    std::nothrow);
+    CHECK(status_of(made) ==
+          (comm.rank() == 0 ? SHARDSPEC_SHAPE_MISMATCH : SHARDSPEC_DISAGREEMENT));
+    CHECK(made.error().got == (comm.rank() == 0 ? 3 : 0));
+  });
+  const auto untyped = ss::spec::chunk(0, ranks(1)).build_metadata({4});
+  const auto group = ss::comm::local(1);
+  std::vector<float> full(4);
+  CHECK_REFUSED(INVALID_ARGUMENT,
+                ss::sharded_tensor::from_rank(group[0], untyped, 0, ss::view(full)));
+}
+
 static void when_one_rank_disagrees_all_are_told() {
   const auto rows = ss::spec::chunk(0, ranks(2)).build_metadata({4});
   on_ranks(2, [&](ss::comm &comm) {
@@ -134,11 +172,15 @@ static void every_call_on_an_empty_handle_is_refused() {
   CHECK(status_of(comm.exchange({}, {}, quiet)) == missing);
   CHECK(status_of(comm.gather(metadata, 0, {}, {}, {}, quiet)) == missing);
   CHECK(status_of(comm.reshard(metadata, {}, metadata, {}, {}, quiet)) == missing);
+  CHECK(status_of(ss::sharded_tensor::from_rank(comm, metadata, 0, {}, {}, quiet)) == missing);
+  CHECK(status_of(ss::sharded_tensor().comm(quiet)) == missing);
   CHECK(status_of(ss::comm::local(0, quiet)) == SHARDSPEC_INVALID_ARGUMENT);
 }
 
 int main() {
   a_tensor_is_sharded_resharded_and_gathered_across_ranks();
+  a_sharded_tensor_carries_the_communicator_that_made_it();
+  a_tensor_that_one_rank_can_not_shard_is_made_on_none();
   when_one_rank_disagrees_all_are_told();
   messages_of_ones_own_are_exchanged();
   a_transport_may_be_any_object();

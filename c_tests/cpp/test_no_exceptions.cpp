@@ -18,6 +18,13 @@ int main() {
   const auto view = shardspec::view(std::vector<float>(3), {2, 2});
   CHECK(!view && view.error().status == SHARDSPEC_SHAPE_MISMATCH);
   CHECK(spec->equal(*spec).value());
+  const auto where = metadata->locate({2, 0});
+  CHECK(where && where->shards[0] == 1 && metadata->locate({3}).error().got == 3);
+  const auto gaps = shardspec::shard_list::of(*metadata)->gaps({4});
+  CHECK(gaps && gaps->found[0].offsets[0] == 3);
+  const auto plan = shardspec::plan::between(*metadata, *metadata);
+  CHECK(plan->is_identity().value() && plan->pieces().value().size() == 2);
+  CHECK(plan->pieces({1, 2}).error().status == SHARDSPEC_INDEX_OUT_OF_RANGE);
   const auto custom = shardspec::spec::custom(
       "acme.whole",
       [](const shardspec::tensor_description &tensor, shardspec::metadata_builder &shards) {

@@ -100,15 +100,23 @@ template <class Keep, class Call> auto lend(Keep &&keep, const Call &call) {
     return call(new owner(std::forward<Keep>(keep)), shardspec_destroy_fn(destroy<owner>));
 }
 
-/// A handle that a callback may use and does not own.
+/// A handle that somebody else owns: of a callback's arguments, or the communicator of a sharded
+/// tensor. Empty where there is none.
 template <class H> class borrowed {
  public:
+  borrowed() noexcept = default;
   template <class Raw> explicit borrowed(const Raw *raw) noexcept
       : handle_(const_cast<Raw *>(raw)) {}
   ~borrowed() { static_cast<void>(handle_.release()); }
   borrowed(const borrowed &) = delete;
   borrowed &operator=(const borrowed &) = delete;
   borrowed(borrowed &&) noexcept = default;
+  borrowed &operator=(borrowed &&other) noexcept {
+    static_cast<void>(handle_.release());
+    handle_ = std::move(other.handle_);
+    return *this;
+  }
+  explicit operator bool() const noexcept { return static_cast<bool>(handle_); }
   const H &operator*() const noexcept { return handle_; }
   const H *operator->() const noexcept { return &handle_; }
 

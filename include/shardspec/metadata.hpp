@@ -8,6 +8,19 @@
 namespace shardspec {
 inline namespace SHARDSPEC_INNER_NAMESPACE {
 
+namespace detail {
+
+/// Why numbers are refused that should be as many as others.
+inline error uneven(const char *what, std::size_t got, std::size_t limit, const char *advice) {
+  error refusal(SHARDSPEC_RANK_MISMATCH, std::string(what) + ": " + std::to_string(got) +
+                                             " numbers; pass " + advice);
+  refusal.got = static_cast<std::int64_t>(got);
+  refusal.limit = static_cast<std::int64_t>(limit);
+  return refusal;
+}
+
+}  // namespace detail
+
 /// How to copy; made without arguments, the library chooses.
 class copy_options : public shardspec_copy_options {
  public:
@@ -15,6 +28,13 @@ class copy_options : public shardspec_copy_options {
   explicit copy_options(std::uint32_t max_threads_, std::uint32_t hints_ = 0) noexcept
       : shardspec_copy_options{sizeof(shardspec_copy_options), max_threads_, hints_} {}
   explicit copy_options(const shardspec_copy_options &raw) noexcept : shardspec_copy_options(raw) {}
+};
+
+/// Where elements are: for each of them a shard, and its index in that shard, a row of a number for
+/// each dimension.
+struct located {
+  std::vector<std::size_t> shards;
+  std::vector<std::int64_t> local_indices;
 };
 
 /// Who owns what of one tensor. Made by `spec::build_metadata`.
@@ -97,6 +117,62 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
   template <class P = default_policy>
   answer<std::vector<std::size_t>, P> shards_of_owner(text owner, P = P()) const {
     return detail::array<std::size_t, P>(shardspec_metadata_shards_of_owner, get(), owner.c());
+  }
+  /// The shards that share an element with a box, ascending. The box may reach past the tensor.
+  template <class P = default_policy>
+  answer<std::vector<std::size_t>, P> shards_in_box(numbers offsets, numbers sizes,
+                                                    P = P()) const {
+    if (offsets.size() != sizes.size())
+      return detail::refuse<std::vector<std::size_t>, P>(
+          detail::uneven("sizes", sizes.size(), offsets.size(), "one for each offset"));
+    return detail::array<std::size_t, P>(shardspec_metadata_shards_in_box, get(), offsets.data(),
+                                         sizes.data(), sizes.size());
+  }
+  /// The shard that owns the element with this index in the tensor, a number for each dimension.
+  template <class P = default_policy>
+  answer<std::size_t, P> owner(numbers element, P = P()) const {
+    return detail::value<std::size_t, P>(shardspec_metadata_owner, get(), element.data(),
+                                         element.size());
+  }
+  /// Where elements are: `elements` has the index of each in the tensor, a row of a number for each
+  /// dimension. Without dimensions there are no rows.
+  template <class P = default_policy> answer<located, P> locate(numbers elements, P = P()) const {
+    const auto dims = ndim(std::nothrow);
+    if (!dims) return detail::refuse<located, P>(dims.error());
+    const std::size_t count = *dims == 0 ? 0 : elements.size() / *dims;
+    if (elements.size() != count * *dims)
+      return detail::refuse<located, P>(detail::uneven("elements", elements.size(), *dims,
+                                                       "as many for each element as dimensions"));
+    return detail::run<located, P>([&](located &out, shardspec_error *err) {
+      out.shards.resize(count);
+      out.local_indices.resize(elements.size());
+      return shardspec_metadata_locate(get(), elements.data(), count, out.shards.data(),
+                                       out.local_indices.data(), err);
+    });
+  }
+  /// `locate` the other way round: the rows of indices in the tensor.
+  template <class P = default_policy>
+  answer<std::vector<std::int64_t>, P> globalize(slice<std::size_t> shards, numbers local_indices,
+                                                 P = P()) const {
+    using rows = std::vector<std::int64_t>;
+    const auto dims = ndim(std::nothrow);
+    if (!dims) return detail::refuse<rows, P>(dims.error());
+    if (local_indices.size() != shards.size() * *dims)
+      return detail::refuse<rows, P>(
+          detail::uneven("local_indices", local_indices.size(), shards.size() * *dims,
+                         "as many for each shard as dimensions"));
+    return detail::run<rows, P>([&](rows &out, shardspec_error *err) {
+      out.resize(local_indices.size());
+      return shardspec_metadata_globalize(get(), shards.data(), local_indices.data(),
+                                          shards.size(), out.data(), err);
+    });
+  }
+  /// The same boxes, where what lives at placement i of `table` lives at its placement
+  /// `placement_indices[i]`. `plan::suggest_placements` finds the best.
+  template <class P = default_policy>
+  answer<metadata, P> relabel(slice<std::uint32_t> placement_indices, P = P()) const {
+    return detail::handle<metadata, P>(shardspec_metadata_relabel, get(), placement_indices.data(),
+                                       placement_indices.size());
   }
   template <class P = default_policy> answer<bool, P> equal(const metadata &other, P = P()) const {
     return detail::flag<P>(shardspec_metadata_equal, get(), other.get());

@@ -2,6 +2,7 @@
 #ifndef SHARDSPEC_SHARDED_TENSOR_HPP
 #define SHARDSPEC_SHARDED_TENSOR_HPP
 
+#include "comm.hpp"
 #include "dlpack.hpp"
 #include "spec.hpp"
 
@@ -75,6 +76,18 @@ class sharded_tensor
     return detail::handle<sharded_tensor, P>(shardspec_sharded_tensor_new_from_full, whole.get(),
                                              local.owner(), &from, &options);
   }
+  /// Cuts a tensor that rank `src_rank` has: each rank of `group` calls this and gets its own
+  /// shards. Other ranks pass `{}` as the tensor. The metadata must state the element type. The
+  /// sharded tensor carries `group`, which stays the caller's.
+  template <class P = default_policy>
+  static answer<sharded_tensor, P> from_rank(const shardspec::comm &group,
+                                             const shardspec::metadata &whole,
+                                             std::int64_t src_rank, const const_tensor_view &full,
+                                             const comm_options &options = {}, P = P()) {
+    const shardspec_tensor_view from = full.c();
+    return detail::handle<sharded_tensor, P>(shardspec_sharded_tensor_new_from_rank, group.get(),
+                                             whole.get(), src_rank, &from, &options);
+  }
   /// From shards that are here already: `shards[i]` is shard `indices[i]` of the metadata, and with
   /// an `owner` they are exactly its shards. What owns their memory may be given as `keep`: it is
   /// moved and ends with the sharded tensor, or when this fails. Without it the caller keeps the
@@ -95,11 +108,10 @@ class sharded_tensor
                                               Keep keep = Keep(), text owner = all_shards,
                                               P = P()) {
     if (boxes.size() != shards.size()) return unequal<P>(boxes.size(), shards.size());
-    for (std::size_t i = 0; i < boxes.size(); ++i)
-      if (boxes.data()[i].ndim == shard::ragged)
-        return detail::refuse<sharded_tensor, P>(shard::ragged_error(static_cast<std::int64_t>(i)));
-    return lend<P>(std::move(keep), shardspec_sharded_tensor_new_from_local_described, whole.get(),
-                   owner.c(), boxes.data(), shards.data(), shards.size());
+    return detail::unless_ragged<sharded_tensor, P>(boxes, [&] {
+      return lend<P>(std::move(keep), shardspec_sharded_tensor_new_from_local_described,
+                     whole.get(), owner.c(), boxes.data(), shards.data(), shards.size());
+    });
   }
 
   /// From shards that other libraries hand over. Each is given back when it is not used any more, or
@@ -125,6 +137,17 @@ class sharded_tensor
   }
   template <class P = default_policy> answer<std::size_t, P> local_count(P = P()) const {
     return detail::value<std::size_t, P>(shardspec_sharded_tensor_local_count, get());
+  }
+  /// The communicator that it was made with, as a pointer-like loan; empty where there is none.
+  template <class P = default_policy>
+  answer<detail::borrowed<shardspec::comm>, P> comm(P = P()) const {
+    return detail::run<detail::borrowed<shardspec::comm>, P>(
+        [&](detail::borrowed<shardspec::comm> &out, shardspec_error *err) {
+          shardspec_comm *raw = nullptr;
+          const auto status = shardspec_sharded_tensor_comm(get(), &raw, err);
+          out = detail::borrowed<shardspec::comm>(raw);
+          return status;
+        });
   }
   /// Which shard of the metadata a local shard is.
   template <class P = default_policy>

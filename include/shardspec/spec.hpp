@@ -157,11 +157,9 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
  private:
   template <class P, class Function>
   static answer<spec, P> from_list(Function function, const list<shardspec::shard> &shards) {
-    for (std::size_t i = 0; i < shards.size(); ++i)
-      if (shards.data()[i].ndim == shardspec::shard::ragged)
-        return detail::refuse<spec, P>(
-            shardspec::shard::ragged_error(static_cast<std::int64_t>(i)));
-    return detail::handle<spec, P>(function, shards.data(), shards.size());
+    return detail::unless_ragged<spec, P>(shards, [&] {
+      return detail::handle<spec, P>(function, shards.data(), shards.size());
+    });
   }
   template <class P, class Function, class Where>
   static answer<spec, P> from_table(Function function, const shard_table &shards,

@@ -225,6 +225,19 @@ struct shard {
   friend bool operator!=(const shard &a, const shard &b) { return !(a == b); }
 };
 
+namespace detail {
+
+/// `call()`, which is passed these shards, or a refusal where one of them is ragged.
+template <class T, class P, class Call>
+answer<T, P> unless_ragged(const list<shard> &shards, const Call &call) {
+  for (std::size_t i = 0; i < shards.size(); ++i)
+    if (shards.data()[i].ndim == shard::ragged)
+      return refuse<T, P>(shard::ragged_error(static_cast<std::int64_t>(i)));
+  return call();
+}
+
+}  // namespace detail
+
 /// Very many shards, in flat arrays: rows of `ndim` numbers, and for each shard the index of its
 /// placement. Without `placement_indices`, shard i lives at placement i.
 struct shard_table {

@@ -1,0 +1,246 @@
+/* Plans: what moves from one layout of a tensor to another, and moving it. */
+#ifndef SHARDSPEC_PLAN_HPP
+#define SHARDSPEC_PLAN_HPP
+
+#include "shards.hpp"
+
+namespace shardspec {
+inline namespace SHARDSPEC_INNER_NAMESPACE {
+
+/// A box of elements that one destination shard takes from one source shard: the shards' indices,
+/// where the box starts in either of them, and how long it is, a number for each dimension.
+struct piece {
+  std::size_t source, destination;
+  std::vector<std::int64_t> source_offsets, destination_offsets, sizes;
+};
+
+/// Pieces that follow each other in a plan.
+struct piece_range {
+  std::size_t first, count;
+};
+
+/// Very many pieces, in flat arrays: a number for each piece, or a row of `ndim` numbers.
+struct piece_table {
+  std::size_t ndim = 0;
+  std::vector<std::uint32_t> sources, destinations;
+  std::vector<std::int64_t> source_offsets, destination_offsets, sizes;
+};
+
+/// How many bytes go from one shard to another.
+struct shard_traffic {
+  std::size_t source, destination;
+  std::int64_t bytes;
+};
+
+/// How many bytes go from one rank to another. What a rank keeps goes to itself; -1 stands for all
+/// owners that are no ranks.
+struct rank_traffic {
+  std::int64_t source, destination, bytes;
+};
+
+/// Which worker should be which: where the shards of each placement of the destination should live,
+/// and how many elements move between owners as it is and as it would be.
+struct placement_suggestion {
+  std::vector<std::uint32_t> placement_indices;
+  std::int64_t moved_before, moved_after;
+};
+
+/// The pieces that move from a source layout to a destination layout, by destination shard, then by
+/// source shard, then by where they lie. It needs nothing of what it was made from.
+///
+/// Where calls ask for an `itemsize`, it is the number of bytes of an element; 0: of the element
+/// type that the layouts state.
+class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
+ public:
+  using unique::unique;
+
+  /// From one layout of a tensor to another.
+  template <class P = default_policy>
+  static answer<plan, P> between(const metadata &source, const metadata &destination, P = P()) {
+    return detail::handle<plan, P>(shardspec_plan_new, source.get(), destination.get());
+  }
+  /// From any shards to any others. What several sources hold is read from the same owner, or
+  /// shared out among them.
+  template <class P = default_policy>
+  static answer<plan, P> between(const shard_list &source, const shard_list &destination,
+                                 P = P()) {
+    return detail::handle<plan, P>(shardspec_plan_new_from_shards, source.get(),
+                                   destination.get());
+  }
+  /// For some destination shards only, by their indices.
+  template <class P = default_policy>
+  static answer<plan, P> for_destinations(const metadata &source, const metadata &destination,
+                                          slice<std::size_t> wanted, P = P()) {
+    return detail::handle<plan, P>(shardspec_plan_new_for_destinations, source.get(),
+                                   destination.get(), wanted.data(), wanted.size());
+  }
+
+  template <class P = default_policy> answer<std::size_t, P> piece_count(P = P()) const {
+    return detail::value<std::size_t, P>(shardspec_plan_piece_count, get());
+  }
+  /// Dimensions of the tensor.
+  template <class P = default_policy> answer<std::size_t, P> ndim(P = P()) const {
+    return detail::value<std::size_t, P>(shardspec_plan_ndim, get());
+  }
+  /// All pieces. Of very many, `table` is the smaller answer.
+  template <class P = default_policy>
+  answer<std::vector<shardspec::piece>, P> pieces(P = P()) const {
+    const auto count = piece_count(std::nothrow);
+    if (!count) return detail::refuse<std::vector<shardspec::piece>, P>(count.error());
+    return pieces({0, *count}, P());
+  }
+  /// Some pieces, such as those that `pieces_into` tells.
+  template <class P = default_policy>
+  answer<std::vector<shardspec::piece>, P> pieces(piece_range part, P = P()) const {
+    using rows = std::vector<shardspec::piece>;
+    const auto flat = table(part, std::nothrow);
+    if (!flat) return detail::refuse<rows, P>(flat.error());
+    rows all;
+    all.reserve(part.count);
+    for (std::size_t i = 0; i < part.count; ++i)
+      all.push_back({flat->sources[i], flat->destinations[i],
+                     detail::row(flat->source_offsets, i, flat->ndim),
+                     detail::row(flat->destination_offsets, i, flat->ndim),
+                     detail::row(flat->sizes, i, flat->ndim)});
+    return all;
+  }
+  /// As `pieces`, in flat arrays.
+  template <class P = default_policy> answer<piece_table, P> table(P = P()) const {
+    const auto count = piece_count(std::nothrow);
+    if (!count) return detail::refuse<piece_table, P>(count.error());
+    return table({0, *count}, P());
+  }
+  template <class P = default_policy>
+  answer<piece_table, P> table(piece_range part, P = P()) const {
+    return detail::run<piece_table, P>([&](piece_table &out, shardspec_error *err) {
+      std::size_t count = 0;
+      if (auto status = shardspec_plan_piece_count(get(), &count, err)) return status;
+      if (auto status = shardspec_plan_ndim(get(), &out.ndim, err)) return status;
+      // A part that is refused needs no room.
+      if (part.count <= count) make_room(out, part.count);
+      return shardspec_plan_pieces(get(), part.first, part.count, out.sources.data(),
+                                   out.destinations.data(), out.source_offsets.data(),
+                                   out.destination_offsets.data(), out.sizes.data(), err);
+    });
+  }
+  /// The pieces that a destination shard takes.
+  template <class P = default_policy>
+  answer<piece_range, P> pieces_into(std::size_t destination, P = P()) const {
+    return detail::run<piece_range, P>([&](piece_range &out, shardspec_error *err) {
+      return shardspec_plan_pieces_into(get(), destination, &out.first, &out.count, err);
+    });
+  }
+  /// Whether every piece stays with its owner.
+  template <class P = default_policy> answer<bool, P> is_local(P = P()) const {
+    return detail::flag<P>(shardspec_plan_is_local, get());
+  }
+  /// Whether every shard that is wanted is there already, and nothing needs to be done.
+  template <class P = default_policy> answer<bool, P> is_identity(P = P()) const {
+    return detail::flag<P>(shardspec_plan_is_identity, get());
+  }
+
+  /// Copies what destination shards take from source shards, all in this process: `sources[i]` is
+  /// source shard i, and so on for destinations. Nobody else may use the destinations meanwhile.
+  template <class P = default_policy>
+  answer<void, P> execute(const const_views &sources, const views &destinations,
+                          const copy_options &options = {}, P = P()) const {
+    return execute({}, sources, {}, destinations, options, P());
+  }
+  /// As above, with the shards by their indices: `sources[i]` is source shard `source_indices[i]`.
+  /// Without indices they are in their order.
+  template <class P = default_policy>
+  answer<void, P> execute(slice<std::size_t> source_indices, const const_views &sources,
+                          slice<std::size_t> destination_indices, const views &destinations,
+                          const copy_options &options = {}, P = P()) const {
+    if (!source_indices.empty() && source_indices.size() != sources.size())
+      return unequal<P>("sources", source_indices.size(), sources.size());
+    if (!destination_indices.empty() && destination_indices.size() != destinations.size())
+      return unequal<P>("destinations", destination_indices.size(), destinations.size());
+    return detail::perform<P>(shardspec_plan_execute, get(), source_indices.data(), sources.data(),
+                              sources.size(), destination_indices.data(), destinations.data(),
+                              destinations.size(), &options);
+  }
+
+  /// How much goes from which source shard to which destination shard, by destination.
+  template <class P = default_policy>
+  answer<std::vector<shardspec::shard_traffic>, P> shard_traffic(std::int64_t itemsize = 0,
+                                                                 P = P()) const {
+    return traffic<shardspec::shard_traffic, std::uint32_t, P>(shardspec_plan_shard_traffic,
+                                                               itemsize);
+  }
+  /// How much goes from which rank to which rank, by source.
+  template <class P = default_policy>
+  answer<std::vector<shardspec::rank_traffic>, P> rank_traffic(std::int64_t itemsize = 0,
+                                                               P = P()) const {
+    return traffic<shardspec::rank_traffic, std::int64_t, P>(shardspec_plan_rank_traffic,
+                                                             itemsize);
+  }
+  /// The bytes that go from one source shard to one destination shard, as both row-major buffers
+  /// have them: for `preadv`, or a transport of your own.
+  template <class P = default_policy>
+  answer<std::vector<shardspec_run>, P> shard_runs(std::size_t source, std::size_t destination,
+                                                   std::int64_t itemsize = 0, P = P()) const {
+    return detail::array<shardspec_run, P>(shardspec_plan_shard_runs, get(), source, destination,
+                                           itemsize);
+  }
+  /// The bytes that go from one rank to another, or stay on it.
+  template <class P = default_policy>
+  answer<std::vector<shardspec_run>, P> rank_runs(std::int64_t source_rank,
+                                                  std::int64_t destination_rank,
+                                                  std::int64_t itemsize = 0, P = P()) const {
+    return detail::array<shardspec_run, P>(shardspec_plan_rank_runs, get(), source_rank,
+                                           destination_rank, itemsize);
+  }
+  /// Which worker should be which in the destination, so that the fewest elements move;
+  /// `metadata::relabel` of the destination takes the answer.
+  template <class P = default_policy>
+  answer<placement_suggestion, P> suggest_placements(P = P()) const {
+    return detail::run<placement_suggestion, P>(
+        [&](placement_suggestion &out, shardspec_error *err) {
+          return detail::fill(out.placement_indices, err, [&](auto... arguments) {
+            return suggest(out, arguments...);
+          });
+        });
+  }
+
+ private:
+  static void make_room(piece_table &out, std::size_t count) {
+    out.sources.resize(count);
+    out.destinations.resize(count);
+    for (auto *rows : {&out.source_offsets, &out.destination_offsets, &out.sizes})
+      rows->resize(count * out.ndim);
+  }
+  template <class P>
+  static answer<void, P> unequal(const char *what, std::size_t named, std::size_t given) {
+    return detail::refuse<void, P>({SHARDSPEC_INVALID_ARGUMENT,
+                                    std::string(what) + ": " + std::to_string(given) +
+                                        " views; pass " + std::to_string(named) +
+                                        ", one for each index"});
+  }
+  shardspec_status suggest(placement_suggestion &out, std::uint32_t *indices, std::size_t capacity,
+                           std::size_t *needed, shardspec_error *err) const {
+    return shardspec_plan_suggest_placements(get(), indices, capacity, needed, &out.moved_before,
+                                             &out.moved_after, err);
+  }
+  template <class Item, class End, class P, class Function>
+  answer<std::vector<Item>, P> traffic(Function function, std::int64_t itemsize) const {
+    return detail::run<std::vector<Item>, P>([&](std::vector<Item> &out, shardspec_error *err) {
+      std::size_t needed = 0;
+      if (auto status = function(get(), itemsize, nullptr, nullptr, nullptr, 0, &needed, err))
+        return status;
+      std::vector<End> sources(needed), destinations(needed);
+      std::vector<std::int64_t> bytes(needed);
+      const auto status = function(get(), itemsize, sources.data(), destinations.data(),
+                                   bytes.data(), needed, nullptr, err);
+      out.reserve(needed);
+      for (std::size_t i = 0; i < needed; ++i)
+        out.push_back({sources[i], destinations[i], bytes[i]});
+      return status;
+    });
+  }
+};
+
+}  // namespace SHARDSPEC_INNER_NAMESPACE
+}  // namespace shardspec
+
+#endif
