@@ -55,7 +55,7 @@ class Communicator(Handle):
         """Communicators between the threads of this process, one for each rank."""
         handles = (ctypes.c_void_p * size)()
         lib.comm_new_local(size, handles)
-        return [LocalCommunicator._of(handle) for handle in handles if handle is not None]
+        return [NativeCommunicator._of(handle) for handle in handles if handle is not None]
 
     def exchange(self, sends: Sequence[Message], recvs: Sequence[Message]) -> None:
         """Starts all of these messages, and returns when all are complete.
@@ -96,7 +96,7 @@ class Communicator(Handle):
             return (metadata, src_rank, struct, *numbered("shards", made, write=True), how)
 
         given: list[Any] = []
-        _together(lib.comm_shard, self, prepare)
+        together(lib.comm_shard, self, prepare)
         return given
 
     def gather(self, metadata: ShardedTensorMetadata, shards: Sequence[Any] | ShardedTensor,
@@ -119,7 +119,7 @@ class Communicator(Handle):
             return metadata, dst_rank, views, count, ctypes.byref(place.struct), how
 
         given: list[Any] = []
-        _together(lib.comm_gather, self, prepare)
+        together(lib.comm_gather, self, prepare)
         return given[0] if given else None
 
     def reshard(self, metadata: ShardedTensorMetadata, shards: Sequence[Any] | ShardedTensor,
@@ -137,7 +137,7 @@ class Communicator(Handle):
                     *numbered("to_shards", made, write=True), how)
 
         given: list[Any] = []
-        _together(lib.comm_reshard, self, prepare)
+        together(lib.comm_reshard, self, prepare)
         return given
 
     def _new_shards(self, metadata: ShardedTensorMetadata, dtype: Any) -> list[Any]:
@@ -147,11 +147,11 @@ class Communicator(Handle):
         return [new(tuple(shard.shard_sizes), kind) for shard in owned]
 
 
-class LocalCommunicator(Communicator):
-    """A rank that is a thread of this process."""
+class NativeCommunicator(Communicator):
+    """A rank whose messages don't go by Python: a thread of this process, or whatever C made."""
 
     def exchange(self, sends: Sequence[Message], recvs: Sequence[Message]) -> None:
-        """Exchanges messages with other threads."""
+        """Exchanges messages with other ranks."""
         lists = [(MessageStruct * len(messages))(*(
             MessageStruct(message.peer, _bytes(message, write), message.memory.nbytes)
             for message in messages)) for messages, write in ((sends, False), (recvs, True))]
@@ -186,7 +186,7 @@ def _shards(shards: Sequence[Any] | ShardedTensor) -> list[Any]:
     return list(shards)
 
 
-def _together(function: Any, comm: Communicator, prepare: Callable[[], tuple[Any, ...]]) -> None:
+def together(function: Any, comm: Communicator, prepare: Callable[[], tuple[Any, ...]]) -> None:
     """Calls a collective. Where this rank has nothing to call it with, the others are told."""
     try:
         arguments = prepare()

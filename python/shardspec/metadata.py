@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
 from . import copies
-from ._arrays import integers, pointer, room, texts
+from ._arrays import integers, pointer, room, text, texts
 from ._handle import Handle
 from ._library import lib
 from .placement import AnyPlacement, PlacementHandle
@@ -76,10 +76,17 @@ class ShardedTensorMetadata(Handle):
 
     def shards_of_rank(self, rank: int) -> list[int]:
         """Indices of the shards that live on `rank`, ascending."""
+        return self._shards_of(lib.metadata_shards_of_rank, rank)
+
+    def shards_of_owner(self, owner: str) -> list[int]:
+        """Indices of the shards of an owner as in "rank:1", "trainer0" or "rank:1/cuda:0"."""
+        return self._shards_of(lib.metadata_shards_of_owner, text("owner", owner))
+
+    def _shards_of(self, function: Any, owner: Any) -> list[int]:
         needed = ctypes.c_size_t()
-        lib.metadata_shards_of_rank(self, rank, None, 0, ctypes.byref(needed))
+        function(self, owner, None, 0, ctypes.byref(needed))
         indices = (ctypes.c_size_t * needed.value)()
-        lib.metadata_shards_of_rank(self, rank, indices, needed.value, None)
+        function(self, owner, indices, needed.value, None)
         return list(indices)
 
     def scatter(self, full: Any, shards: Sequence[Any] | None = None, *, max_threads: int = 0,

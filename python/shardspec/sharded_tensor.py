@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import copies, metadata, spec
 from ._arrays import text
@@ -18,6 +18,9 @@ from .metadata import ShardedTensorMetadata
 from .properties import TensorProperties
 from .shard import ShardMetadata
 from .tensor import Tensor, new
+
+if TYPE_CHECKING:
+    from .comm import Communicator
 
 
 @dataclass
@@ -37,8 +40,9 @@ class Memory(Handle):
 class ShardedTensor:
     """Metadata together with the shards that are in this process: torch's `ShardedTensor`.
 
-    `empty` and `zeros` allocate the shards, `from_full` copies them out of a tensor, and
-    `from_local_shards` uses those that are there already, in place.
+    `empty` and `zeros` allocate the shards, `from_full` copies them out of a tensor, `from_rank` out
+    of one that another rank may have, and `from_local_shards` uses those that are there already, in
+    place.
 
     Which shards are local is said by an `owner`, a rank or a text such as "trainer0" or
     "rank:1/cuda:0", or by their indices; without either, all are.
@@ -47,12 +51,14 @@ class ShardedTensor:
     def __init__(self, handle: int, read_only: Iterable[int] = ()) -> None:
         self._memory: Memory | None = Memory._of(handle)
         self._read_only = frozenset(read_only)
+        self._process_group: Communicator | None = None
 
     @classmethod
     def _lent(cls, handle: int) -> ShardedTensor:
         """One that is somebody else's, there for as long as they say."""
         made = cls.__new__(cls)
         made._memory, made._read_only = Memory._lent(handle), frozenset()
+        made._process_group = None
         return made
 
     def _give_away(self) -> None:
@@ -107,6 +113,37 @@ class ShardedTensor:
         local = _indices(layout, owner, indices)
         return cls(lib.answer(ctypes.c_void_p, lib.sharded_tensor_new_from_full_shards, layout,
                               local, len(local), ctypes.byref(source.struct), how))
+
+    @classmethod
+    def from_rank(cls, layout: spec.ShardingSpec | ShardedTensorMetadata, full: Any,
+                  process_group: Communicator, src_rank: int = 0, *, memory_limit: int = 0,
+                  max_threads: int = 0, hint: copies.Hint | None = None) -> ShardedTensor:
+        """Cuts the tensor that rank `src_rank` has, into the local shards of every rank.
+
+        All ranks call this. With a spec, all pass tensors of the same sizes and type, of which that
+        of `src_rank` is cut; with metadata, which must state the element type, others may pass None.
+        """
+        from . import comm  # It knows sharded tensors, and so imports this module.
+
+        def prepare() -> tuple[Any, ...]:
+            how = comm.options(memory_limit, max_threads, hint)
+            whole = layout
+            if isinstance(whole, spec.ShardingSpec):
+                whole = whole.build_metadata(tuple(full.shape),
+                                             TensorProperties.create_from_tensor(full))
+            struct = None
+            if process_group.rank == src_rank and full is not None:
+                kept.append(view("full", full))
+                struct = ctypes.byref(kept[0].struct)
+            return whole, src_rank, struct, how, ctypes.byref(handle)
+
+        kept: list[Any] = []
+        handle = ctypes.c_void_p()
+        comm.together(lib.sharded_tensor_new_from_rank, process_group, prepare)
+        assert handle.value is not None
+        made = cls(handle.value)
+        made._process_group = process_group
+        return made
 
     @classmethod
     def from_local_shards(cls, local_shards: Sequence[Shard | tuple[int, Any]],
@@ -164,6 +201,16 @@ class ShardedTensor:
     def sharding_spec(self) -> spec.BuiltInSpec:
         """The spec that cuts a tensor into these shards."""
         return spec.infer_sharding_spec_from_shards_metadata(self.metadata().shards_metadata)
+
+    @property
+    def process_group(self) -> Communicator | None:
+        """The communicator that it carries: whose ranks made it together."""
+        from .comm import NativeCommunicator
+
+        handle = lib.answer(ctypes.c_void_p, lib.sharded_tensor_comm, self)
+        if self._process_group is not None or handle is None:
+            return self._process_group
+        return NativeCommunicator._lent(handle)
 
     def size(self, dim: int | None = None) -> Any:
         """The sizes of the whole tensor, or of one dimension."""

@@ -52,17 +52,15 @@ class ShardingSpec(abc.ABC):
         """Cuts the tensor that rank `src_rank` has, into the local shards of every rank.
 
         `process_group` is a Communicator, all ranks of which call this with tensors of the same
-        sizes and type; what the others hold does not matter. Without one, all shards are local.
+        sizes and type; what the others hold does not matter. The sharded tensor carries it. Without
+        one, all shards are local.
         """
         from .sharded_tensor import ShardedTensor  # It knows specs, and so imports this module.
 
-        properties = TensorProperties.create_from_tensor(tensor)
         if process_group is None:
+            properties = TensorProperties.create_from_tensor(tensor)
             return ShardedTensor.from_full(self, tensor, tensor_properties=properties)
-        metadata = self.build_metadata(tuple(tensor.shape), properties)
-        sharded = ShardedTensor.empty(metadata, process_group.rank)
-        process_group.shard(metadata, tensor, sharded, src_rank)
-        return sharded
+        return ShardedTensor.from_rank(self, tensor, process_group, src_rank)
 
     def fill_shard(self, metadata: ShardedTensorMetadata, index: int, full: Tensor,
                    shard: Tensor) -> None:

@@ -18,8 +18,12 @@ from shardspec import (
     Communicator,
     HandleError,
     Message,
+    OpArgumentsError,
     ShardedTensor,
     TensorProperties,
+    custom_sharding_spec_op,
+    dispatch_custom_op,
+    remove_custom_op,
 )
 
 FULL = numpy.arange(70, dtype="float64").reshape(7, 10)
@@ -82,14 +86,71 @@ def test_a_spec_shards_for_all_ranks():
     def work(comm):
         mine = FULL if comm.rank == 0 else numpy.zeros_like(FULL)
         tensor = ChunkShardingSpec(0, ranks(3)).shard(mine, 0, comm)
-        assert tensor.dtype == "float64"
+        assert tensor.dtype == "float64" and tensor.process_group is comm
         assert are_shards_of([one.tensor for one in tensor.local_shards()], ROWS, comm.rank)
         return numpy.array_equal(numpy.asarray(comm.gather(ROWS, tensor, dst_rank=ALL_RANKS)), FULL)
 
     assert on_threads(3, work) == [True] * 3
     alone = ChunkShardingSpec(0, ranks(3)).shard(FULL)
-    assert alone.local_indices() == [0, 1, 2]
+    assert alone.local_indices() == [0, 1, 2] and alone.process_group is None
     assert numpy.array_equal(numpy.asarray(alone.gather()), FULL)
+
+
+def test_metadata_shard_for_all_ranks_of_which_one_has_the_tensor():
+    def work(comm):
+        full = FULL if comm.rank == 1 else None
+        tensor = ShardedTensor.from_rank(ROWS, full, comm, src_rank=1, memory_limit=64)
+        assert tensor.process_group is comm and tensor.metadata() == ROWS
+        return are_shards_of([one.tensor for one in tensor.local_shards()], ROWS, comm.rank)
+
+    assert on_threads(3, work) == [True] * 3
+    untyped = ChunkShardingSpec(0, ranks(3)).build_metadata(FULL.shape)
+    refused = on_threads(3, lambda comm: ShardedTensor.from_rank(untyped, FULL, comm))
+    assert any(isinstance(error, ArgumentError) and "dtype" in str(error) for error in refused)
+
+
+def test_a_sharded_tensor_keeps_its_communicator():
+    comm = Pipes(0, 1, {}, {})
+    tensor = ChunkShardingSpec(0, ranks(1)).shard(FULL, 0, comm)
+    gone, lent = weakref.ref(comm), ShardedTensor._lent(tensor._as_parameter_)
+    del comm
+    gc.collect()
+    assert tensor.process_group is gone()
+    # What another language is given has the handle only.
+    assert (lent.process_group.rank, lent.process_group.size) == (0, 1)
+    tensor.close()
+    with pytest.raises(HandleError):
+        tensor.process_group
+    del tensor
+    gc.collect()
+    assert gone() is None
+
+
+def test_an_op_takes_sharded_tensors_of_one_communicator():
+    spec = ChunkShardingSpec(0, ranks(1))
+    with Communicator.local(1)[0] as one, Communicator.local(1)[0] as other:
+        here, there = spec.shard(FULL, 0, one), spec.shard(FULL, 0, other)
+        custom_sharding_spec_op(ChunkShardingSpec, "test.both")(lambda *_: "called")
+        assert dispatch_custom_op(spec, "test.both", [here, spec.shard(FULL, 0, one)]) == "called"
+        for second in (there, spec.shard(FULL)):
+            with pytest.raises(OpArgumentsError) as refused:
+                dispatch_custom_op(spec, "test.both", [here, second])
+            assert refused.value.name == "COMMUNICATOR_MISMATCH"
+        remove_custom_op(spec, "test.both")
+
+
+@pytest.mark.parametrize("wrong, kind", [
+    ([1, 2], AttributeError), (FULL[:6], CommunicationError),
+    (FULL.astype("float32"), CommunicationError)],
+    ids=["no tensor", "shape", "type"])
+def test_when_one_rank_can_not_shard_by_a_spec_all_are_told(wrong, kind):
+    def work(comm):
+        return ChunkShardingSpec(0, ranks(3)).shard(wrong if comm.rank == 0 else FULL, 0, comm)
+
+    culprit, *others = on_threads(3, work)
+    assert isinstance(culprit, kind)
+    for error in others:
+        assert isinstance(error, CommunicationError) and error.name == "DISAGREEMENT"
 
 
 @pytest.mark.parametrize("wrong, kind", [

@@ -84,6 +84,17 @@ def test_ranks_find_their_shards():
     assert metadata.placements == [Placement("rank:0"), Placement("rank:2")]
 
 
+def test_owners_find_their_shards():
+    where = ["rank:1/cuda:0", "trainer0", "rank:1/cuda:1", "rank:0"]
+    metadata = ChunkShardingSpec(0, where).build_metadata((4,))
+    assert metadata.shards_of_owner("rank:1") == [0, 2]
+    assert metadata.shards_of_owner("rank:1/cuda:1") == [2]
+    assert metadata.shards_of_owner("trainer0") == [1] and metadata.shards_of_owner("nobody") == []
+    with pytest.raises(ValueError) as refused:
+        metadata.shards_of_owner("rank:x")
+    assert refused.value.name == "INVALID_PLACEMENT"
+
+
 def test_specs_and_metadata_are_compared_by_what_they_say():
     assert ChunkShardingSpec(0, ranks(2)) == ChunkShardingSpec(0, ["rank:0/cpu", "rank:1/cpu"])
     assert ChunkShardingSpec(0, ranks(2)) != ChunkShardingSpec(-2, ranks(2))
