@@ -252,6 +252,30 @@ static void what_an_op_answers_reaches_its_caller_unchanged(void) {
   CHECK_OK(shardspec_op_unregister(op, &err));
 }
 
+/* Looks for the communicator that is its context. */
+static shardspec_status expect_communicator(void *ctx, const shardspec_spec *given,
+                                            const shardspec_op_arguments *arguments,
+                                            shardspec_value *results, size_t result_count,
+                                            shardspec_error *error) {
+  int64_t size = 0;
+  (void)given, (void)results, (void)result_count;
+  CHECK(arguments->communicator == ctx);
+  CHECK_OK(shardspec_comm_size(arguments->communicator, &size, error));
+  CHECK_EQUAL(size, 1);
+  return SHARDSPEC_OK;
+}
+
+static void an_op_gets_the_communicator_of_its_collectives(void) {
+  shardspec_op_arguments arguments = one_tensor;
+  shardspec_comm *comm;
+  CHECK_OK(shardspec_comm_new_local(1, &comm, &err));
+  shardspec_op *op = register_op("chunk", "acme.talks", expect_communicator, comm);
+  arguments.communicator = comm;
+  CHECK_OK(shardspec_op_dispatch(spec, "acme.talks", &arguments, NULL, 0, &err));
+  CHECK_OK(shardspec_op_unregister(op, &err));
+  CHECK_OK(shardspec_comm_free(comm, &err));
+}
+
 /* Torch's rule: what one op works on goes by one communicator. */
 static void sharded_tensors_of_different_communicators_are_refused(void) {
   static const char *const one_rank[] = {"rank:0"};
@@ -304,6 +328,7 @@ int main(void) {
   calls_are_validated_as_torch_does_it();
   values_that_are_not_what_their_kinds_say_are_refused();
   what_an_op_answers_reaches_its_caller_unchanged();
+  an_op_gets_the_communicator_of_its_collectives();
   sharded_tensors_of_different_communicators_are_refused();
   tear_down();
   return 0;

@@ -1920,205 +1920,6 @@ shardspec_status shardspec_sharded_tensor_new_from_managed(const shardspec_metad
                                                            shardspec_error *err);
 
 /* ================================================================================================
- * Ops of your own.
- *
- * An op is a function that is registered for a type of spec and called with specs of that type:
- * what torch's `custom_sharding_spec_op` hangs on a class of specs. Its key is two names, that of
- * the spec's type ("chunk", "enumerable", or one of your own) and that of the op, "acme.embedding"
- * for instance. Any text without control characters is a name; there need not be specs of the type.
- *
- *   shardspec_op_register -> shardspec_op_dispatch, or shardspec_op_look_up once and shardspec_op_call
- *                         -> shardspec_op_unregister
- *
- * A `shardspec_op *` stands for a registration. There is nothing to free: it ends with the
- * registration, and is refused with SHARDSPEC_INVALID_HANDLE ever after.
- *
- * What holds for callbacks holds for ops. In particular:
- *
- * - An op may call anything, itself included: register, unregister and dispatch other ops, free
- *   handles that it was given.
- * - When `shardspec_op_unregister` returns SHARDSPEC_OK, no call of the op runs, none will, and its
- *   `destroy` has returned. It waits for calls that run on other threads.
- * - It never waits for a thread that might wait for this one. From inside of the op itself it is
- *   refused with SHARDSPEC_BUSY, and nothing changes. So it is from inside of any other op while
- *   calls of this one run: two threads may end each other's op, and do not hang. Try again later, or
- *   outside. What an op waits for by means of its own, another thread say, must not end it.
- * - Replacing an op is unregistering it, but that its name has an op all the time: calls that begin
- *   now find the new one, while the last calls of the old one end.
- * - In the child of a fork, only the calls of the thread that forked are still running.
- */
-
-/* No value. */
-#define SHARDSPEC_VALUE_NONE 0
-/* A truth value: `integer` is 0 or 1. */
-#define SHARDSPEC_VALUE_BOOL 1
-/* A whole number: `integer`. */
-#define SHARDSPEC_VALUE_I64 2
-/* A number: `real`. */
-#define SHARDSPEC_VALUE_F64 3
-/* A text: `pointer` is a `const char *`. */
-#define SHARDSPEC_VALUE_TEXT 4
-/* A tensor in somebody's memory: `pointer` is a `const shardspec_tensor_view *`. */
-#define SHARDSPEC_VALUE_TENSOR_VIEW 5
-/* A sharded tensor: `pointer` is its handle. */
-#define SHARDSPEC_VALUE_SHARDED_TENSOR 6
-/* Whole numbers: `pointer` is a `const int64_t *` to `integer` of them. */
-#define SHARDSPEC_VALUE_I64_LIST 7
-/* Anything: `pointer`, which only the op and its callers understand. */
-#define SHARDSPEC_VALUE_POINTER 8
-/* Flag: an op that is registered by the same names is replaced. */
-#define SHARDSPEC_OP_REPLACE 1
-
-/* A registered op. It ends with its registration; there is nothing to free. */
-typedef struct shardspec_op shardspec_op;
-
-/* An argument or a result of an op. Fields that the type does not name are not looked at. */
-typedef struct shardspec_value {
-  /* A `SHARDSPEC_VALUE_...` constant. */
-  int32_t kind;
-  /* 0. */
-  int32_t reserved;
-  /* A truth value, a whole number, or how many `pointer` points to. */
-  int64_t integer;
-  /* A number. */
-  double real;
-  /* Whatever else it is. */
-  void *pointer;
-} shardspec_value;
-
-/*
- What an op is called with. At least one argument, positional or not, is a sharded tensor, and all
- of them have the same communicator, or none.
- */
-typedef struct shardspec_op_arguments {
-  /* `sizeof(shardspec_op_arguments)`. */
-  uint64_t struct_size;
-  /* Positional arguments. */
-  const struct shardspec_value *args;
-  /* How many; with 0, `args` may be NULL. */
-  size_t arg_count;
-  /* Names of the other arguments, all different. */
-  const char *const *kwarg_names;
-  /* Their values, one for each name. */
-  const struct shardspec_value *kwargs;
-  /* How many; with 0, both may be NULL. */
-  size_t kwarg_count;
-  /* What the op's collectives use; NULL where there are none. Not looked at. */
-  void *communicator;
-} shardspec_op_arguments;
-
-/*
- What an op does. `spec` is the one that it was dispatched for and `arguments`, never NULL, was
- checked: values are what their types say, sharded tensors were live when the call began. Results
- are written to `results`, `result_count` values that are none before; a caller that wants none
- passes 0.
-
- Arguments end with the call. Among the results, a sharded tensor is the caller's to free; what
- else a pointer points to is between the op and its callers. Where the op fails its caller sees no
- results, so it leaves nothing to free.
- */
-typedef shardspec_status (*shardspec_op_fn)(void *ctx,
-                                            const shardspec_spec *spec,
-                                            const struct shardspec_op_arguments *arguments,
-                                            struct shardspec_value *results,
-                                            size_t result_count,
-                                            shardspec_error *err);
-
-/*
- Registers `function` as the op `op_name` for specs of type `spec_type`. `flags` is 0, which
- refuses a second op by the same names, or `SHARDSPEC_OP_REPLACE`, which ends the first as
- `shardspec_op_unregister` does. `*out` becomes the op; `out` may be NULL.
-
- Ownership: names are copied; `ctx` is the op's from here on, whatever this returns, until `destroy`
- ends it: when the registration ends, or before a call that fails returns. Errors: ALREADY_EXISTS,
- BUSY (the old op is as it was), INVALID_ARGUMENT for names that can't be one and other flags,
- NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Source: `custom_sharding_spec_op` of torch.
- Since: ABI 0.
- */
-shardspec_status shardspec_op_register(const char *spec_type,
-                                       const char *op_name,
-                                       shardspec_op_fn function,
-                                       void *ctx,
-                                       shardspec_destroy_fn destroy,
-                                       uint32_t flags,
-                                       struct shardspec_op **out,
-                                       shardspec_error *err);
-
-/*
- Ends an op: when this returns OK, no call of it runs, none will, and `destroy` has returned.
-
- Ownership: `op` is refused from here on. Errors: BUSY from inside of an op, as told above; then the
- op is registered as before. INVALID_HANDLE where the registration has ended already (a call of it
- may still run, if that was just now and on another thread), NULL_ARGUMENT. Threads: any.
- Since: ABI 0.
- */
-shardspec_status shardspec_op_unregister(struct shardspec_op *op, shardspec_error *err);
-
-/*
- Whether an op is registered by these names: 1 or 0.
-
- Errors: NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY. Threads: any. Source: `_has_custom_op` of
- torch. Since: ABI 0.
- */
-shardspec_status shardspec_op_has(const char *spec_type,
-                                  const char *op_name,
-                                  int32_t *out,
-                                  shardspec_error *err);
-
-/*
- The op that is registered by these names, to be called many times: that is faster than by name.
-
- Ownership: nothing moves. Errors: NOT_FOUND, NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_op_look_up(const char *spec_type,
-                                      const char *op_name,
-                                      struct shardspec_op **out,
-                                      shardspec_error *err);
-
-/*
- Writes all ops into `buffer`, one on each line: the name of the spec's type, a tab, the name of
- the op; in alphabetical order. A text answer as in `shardspec_status_text`. Other threads may
- register ops between a call that asks for the length and the next.
-
- Errors: BUFFER_TOO_SMALL, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_op_list(char *buffer,
-                                   size_t capacity,
-                                   size_t *needed,
-                                   shardspec_error *err);
-
-/*
- Calls the op `op_name` of the spec's type. With `result_count` 0, `results` may be NULL.
-
- Ownership: nothing moves; what results are is told at `shardspec_op_fn`. Errors: NOT_FOUND where
- no op is registered by these names, NO_ARGUMENTS, NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH,
- INVALID_HANDLE, also of a sharded tensor among the arguments, INVALID_ARGUMENT for values that are
- not what their kind says and for names that are given twice, NULL_ARGUMENT, OUT_OF_MEMORY; and
- whatever the op returns, with its message. In each case no result was written.
- Threads: any. Source: `_dispatch_custom_op` of torch. Since: ABI 0.
- */
-shardspec_status shardspec_op_dispatch(const shardspec_spec *spec,
-                                       const char *op_name,
-                                       const struct shardspec_op_arguments *arguments,
-                                       struct shardspec_value *results,
-                                       size_t result_count,
-                                       shardspec_error *err);
-
-/*
- As `shardspec_op_dispatch`, for an op that was looked up.
-
- Ownership, errors, threads: as `shardspec_op_dispatch`; INVALID_HANDLE for an op whose
- registration has ended, WRONG_SPEC_TYPE for a spec of another type than the op's. Since: ABI 0.
- */
-shardspec_status shardspec_op_call(const struct shardspec_op *op,
-                                   const shardspec_spec *spec,
-                                   const struct shardspec_op_arguments *arguments,
-                                   struct shardspec_value *results,
-                                   size_t result_count,
-                                   shardspec_error *err);
-
-/* ================================================================================================
  * Communicators.
  *
  * Some ranks that can send bytes to each other, as one of them sees it. The library links no
@@ -2392,6 +2193,205 @@ shardspec_status shardspec_sharded_tensor_new_from_rank(const shardspec_comm *co
 shardspec_status shardspec_sharded_tensor_comm(const shardspec_sharded_tensor *tensor,
                                                shardspec_comm **out,
                                                shardspec_error *err);
+
+/* ================================================================================================
+ * Ops of your own.
+ *
+ * An op is a function that is registered for a type of spec and called with specs of that type:
+ * what torch's `custom_sharding_spec_op` hangs on a class of specs. Its key is two names, that of
+ * the spec's type ("chunk", "enumerable", or one of your own) and that of the op, "acme.embedding"
+ * for instance. Any text without control characters is a name; there need not be specs of the type.
+ *
+ *   shardspec_op_register -> shardspec_op_dispatch, or shardspec_op_look_up once and shardspec_op_call
+ *                         -> shardspec_op_unregister
+ *
+ * A `shardspec_op *` stands for a registration. There is nothing to free: it ends with the
+ * registration, and is refused with SHARDSPEC_INVALID_HANDLE ever after.
+ *
+ * What holds for callbacks holds for ops. In particular:
+ *
+ * - An op may call anything, itself included: register, unregister and dispatch other ops, free
+ *   handles that it was given.
+ * - When `shardspec_op_unregister` returns SHARDSPEC_OK, no call of the op runs, none will, and its
+ *   `destroy` has returned. It waits for calls that run on other threads.
+ * - It never waits for a thread that might wait for this one. From inside of the op itself it is
+ *   refused with SHARDSPEC_BUSY, and nothing changes. So it is from inside of any other op while
+ *   calls of this one run: two threads may end each other's op, and do not hang. Try again later, or
+ *   outside. What an op waits for by means of its own, another thread say, must not end it.
+ * - Replacing an op is unregistering it, but that its name has an op all the time: calls that begin
+ *   now find the new one, while the last calls of the old one end.
+ * - In the child of a fork, only the calls of the thread that forked are still running.
+ */
+
+/* No value. */
+#define SHARDSPEC_VALUE_NONE 0
+/* A truth value: `integer` is 0 or 1. */
+#define SHARDSPEC_VALUE_BOOL 1
+/* A whole number: `integer`. */
+#define SHARDSPEC_VALUE_I64 2
+/* A number: `real`. */
+#define SHARDSPEC_VALUE_F64 3
+/* A text: `pointer` is a `const char *`. */
+#define SHARDSPEC_VALUE_TEXT 4
+/* A tensor in somebody's memory: `pointer` is a `const shardspec_tensor_view *`. */
+#define SHARDSPEC_VALUE_TENSOR_VIEW 5
+/* A sharded tensor: `pointer` is its handle. */
+#define SHARDSPEC_VALUE_SHARDED_TENSOR 6
+/* Whole numbers: `pointer` is a `const int64_t *` to `integer` of them. */
+#define SHARDSPEC_VALUE_I64_LIST 7
+/* Anything: `pointer`, which only the op and its callers understand. */
+#define SHARDSPEC_VALUE_POINTER 8
+/* Flag: an op that is registered by the same names is replaced. */
+#define SHARDSPEC_OP_REPLACE 1
+
+/* A registered op. It ends with its registration; there is nothing to free. */
+typedef struct shardspec_op shardspec_op;
+
+/* An argument or a result of an op. Fields that the type does not name are not looked at. */
+typedef struct shardspec_value {
+  /* A `SHARDSPEC_VALUE_...` constant. */
+  int32_t kind;
+  /* 0. */
+  int32_t reserved;
+  /* A truth value, a whole number, or how many `pointer` points to. */
+  int64_t integer;
+  /* A number. */
+  double real;
+  /* Whatever else it is. */
+  void *pointer;
+} shardspec_value;
+
+/*
+ What an op is called with. At least one argument, positional or not, is a sharded tensor, and all
+ of them have the same communicator, or none.
+ */
+typedef struct shardspec_op_arguments {
+  /* `sizeof(shardspec_op_arguments)`. */
+  uint64_t struct_size;
+  /* Positional arguments. */
+  const struct shardspec_value *args;
+  /* How many; with 0, `args` may be NULL. */
+  size_t arg_count;
+  /* Names of the other arguments, all different. */
+  const char *const *kwarg_names;
+  /* Their values, one for each name. */
+  const struct shardspec_value *kwargs;
+  /* How many; with 0, both may be NULL. */
+  size_t kwarg_count;
+  /* What the op's collectives use; NULL where there are none. Not looked at. */
+  shardspec_comm *communicator;
+} shardspec_op_arguments;
+
+/*
+ What an op does. `spec` is the one that it was dispatched for and `arguments`, never NULL, was
+ checked: values are what their types say, sharded tensors were live when the call began. Results
+ are written to `results`, `result_count` values that are none before; a caller that wants none
+ passes 0.
+
+ Arguments end with the call. Among the results, a sharded tensor is the caller's to free; what
+ else a pointer points to is between the op and its callers. Where the op fails its caller sees no
+ results, so it leaves nothing to free.
+ */
+typedef shardspec_status (*shardspec_op_fn)(void *ctx,
+                                            const shardspec_spec *spec,
+                                            const struct shardspec_op_arguments *arguments,
+                                            struct shardspec_value *results,
+                                            size_t result_count,
+                                            shardspec_error *err);
+
+/*
+ Registers `function` as the op `op_name` for specs of type `spec_type`. `flags` is 0, which
+ refuses a second op by the same names, or `SHARDSPEC_OP_REPLACE`, which ends the first as
+ `shardspec_op_unregister` does. `*out` becomes the op; `out` may be NULL.
+
+ Ownership: names are copied; `ctx` is the op's from here on, whatever this returns, until `destroy`
+ ends it: when the registration ends, or before a call that fails returns. Errors: ALREADY_EXISTS,
+ BUSY (the old op is as it was), INVALID_ARGUMENT for names that can't be one and other flags,
+ NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Source: `custom_sharding_spec_op` of torch.
+ Since: ABI 0.
+ */
+shardspec_status shardspec_op_register(const char *spec_type,
+                                       const char *op_name,
+                                       shardspec_op_fn function,
+                                       void *ctx,
+                                       shardspec_destroy_fn destroy,
+                                       uint32_t flags,
+                                       struct shardspec_op **out,
+                                       shardspec_error *err);
+
+/*
+ Ends an op: when this returns OK, no call of it runs, none will, and `destroy` has returned.
+
+ Ownership: `op` is refused from here on. Errors: BUSY from inside of an op, as told above; then the
+ op is registered as before. INVALID_HANDLE where the registration has ended already (a call of it
+ may still run, if that was just now and on another thread), NULL_ARGUMENT. Threads: any.
+ Since: ABI 0.
+ */
+shardspec_status shardspec_op_unregister(struct shardspec_op *op, shardspec_error *err);
+
+/*
+ Whether an op is registered by these names: 1 or 0.
+
+ Errors: NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY. Threads: any. Source: `_has_custom_op` of
+ torch. Since: ABI 0.
+ */
+shardspec_status shardspec_op_has(const char *spec_type,
+                                  const char *op_name,
+                                  int32_t *out,
+                                  shardspec_error *err);
+
+/*
+ The op that is registered by these names, to be called many times: that is faster than by name.
+
+ Ownership: nothing moves. Errors: NOT_FOUND, NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_op_look_up(const char *spec_type,
+                                      const char *op_name,
+                                      struct shardspec_op **out,
+                                      shardspec_error *err);
+
+/*
+ Writes all ops into `buffer`, one on each line: the name of the spec's type, a tab, the name of
+ the op; in alphabetical order. A text answer as in `shardspec_status_text`. Other threads may
+ register ops between a call that asks for the length and the next.
+
+ Errors: BUFFER_TOO_SMALL, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_op_list(char *buffer,
+                                   size_t capacity,
+                                   size_t *needed,
+                                   shardspec_error *err);
+
+/*
+ Calls the op `op_name` of the spec's type. With `result_count` 0, `results` may be NULL.
+
+ Ownership: nothing moves; what results are is told at `shardspec_op_fn`. Errors: NOT_FOUND where
+ no op is registered by these names, NO_ARGUMENTS, NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH,
+ INVALID_HANDLE, also of a sharded tensor among the arguments, INVALID_ARGUMENT for values that are
+ not what their kind says and for names that are given twice, NULL_ARGUMENT, OUT_OF_MEMORY; and
+ whatever the op returns, with its message. In each case no result was written.
+ Threads: any. Source: `_dispatch_custom_op` of torch. Since: ABI 0.
+ */
+shardspec_status shardspec_op_dispatch(const shardspec_spec *spec,
+                                       const char *op_name,
+                                       const struct shardspec_op_arguments *arguments,
+                                       struct shardspec_value *results,
+                                       size_t result_count,
+                                       shardspec_error *err);
+
+/*
+ As `shardspec_op_dispatch`, for an op that was looked up.
+
+ Ownership, errors, threads: as `shardspec_op_dispatch`; INVALID_HANDLE for an op whose
+ registration has ended, WRONG_SPEC_TYPE for a spec of another type than the op's. Since: ABI 0.
+ */
+shardspec_status shardspec_op_call(const struct shardspec_op *op,
+                                   const shardspec_spec *spec,
+                                   const struct shardspec_op_arguments *arguments,
+                                   struct shardspec_value *results,
+                                   size_t result_count,
+                                   shardspec_error *err);
 
 /* ================================================================================================
  * Lists of shards that may be anything.

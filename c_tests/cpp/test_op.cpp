@@ -58,7 +58,7 @@ static void every_kind_of_value_passes_both_ways() {
         CHECK(std::vector<std::int64_t>(numbers.begin(), numbers.end()) == list);
         CHECK(args.get<void *>(6) == &anything && args.c().args[7].kind == SHARDSPEC_VALUE_NONE);
         CHECK(args.get<ss::sharded_tensor>("given")->local_count() == 2 && args.has("scale"));
-        CHECK(args.get<int>("scale") == 7 && !args.has("absent"));
+        CHECK(args.get<int>("scale") == 7 && !args.has("absent") && !args.communicator());
         CHECK_REFUSED(INVALID_ARGUMENT, args.get<int>(0));
         CHECK_REFUSED(INVALID_ARGUMENT, args.get<int>(8));
         CHECK(status_of(args.get<bool>("absent", std::nothrow)) == SHARDSPEC_INVALID_ARGUMENT);
@@ -83,6 +83,28 @@ static void every_kind_of_value_passes_both_ways() {
   CHECK_REFUSED(INVALID_ARGUMENT, results.get<int>(9));
 }
 
+static void an_op_gets_the_communicator_of_its_collectives() {
+  const auto group = ss::comm::local(1), other = ss::comm::local(1);
+  const auto whole = ss::spec::chunk(0, {"rank:0"});
+  const auto metadata =
+      whole.build_metadata({4}, ss::tensor_properties(ss::dtype::of<float>()));
+  const auto op = ss::register_op(
+      "chunk", "test.gather",
+      [](const ss::spec &, const ss::op_arguments &args, ss::op_output &out) {
+        const auto given = args.get<ss::sharded_tensor>(0);
+        std::vector<float> back(4);
+        args.communicator()->gather(given->metadata(), 0, given->local_views(), ss::view(back));
+        out.set(0, back[3]);
+      });
+  const auto here = ss::sharded_tensor::from_rank(group[0], metadata, 0, ss::view(full));
+  const auto there = ss::sharded_tensor::from_rank(other[0], metadata, 0, ss::view(full));
+  CHECK(ss::dispatch(whole, "test.gather", {here}, 1, {}, group[0]).get<double>(0) == 4);
+  CHECK(op.ref().call(whole, {here}, 1, {}, group[0]).get<double>(0) == 4);
+  CHECK(ss::dispatch(whole, "test.gather", {here}, 1, {}, *here.comm()).get<double>(0) == 4);
+  CHECK_REFUSED(NULL_ARGUMENT, ss::dispatch(whole, "test.gather", {here}, 1));
+  CHECK_REFUSED(COMMUNICATOR_MISMATCH, ss::dispatch(whole, "test.gather", {here, there}, 1));
+}
+
 static void what_an_op_throws_comes_out_of_the_dispatch() {
   const auto op = ss::register_op(
       "chunk", "test.throws", [](const ss::spec &, const ss::op_arguments &, ss::op_output &out) {
@@ -96,7 +118,7 @@ static void what_an_op_throws_comes_out_of_the_dispatch() {
   } catch (const std::domain_error &original) {
     CHECK_TEXT(original.what(), "no such row");
   }
-  const auto quiet = op.ref().call(chunk(), {sharded}, 1, {}, nullptr, std::nothrow);
+  const auto quiet = op.ref().call(chunk(), {sharded}, 1, {}, {}, std::nothrow);
   CHECK(status_of(quiet) == SHARDSPEC_USER_STATUS && quiet.error().cause);
 }
 
@@ -138,6 +160,7 @@ static void an_op_can_not_end_itself() {
 int main() {
   a_lambda_is_an_op_as_long_as_its_registration();
   every_kind_of_value_passes_both_ways();
+  an_op_gets_the_communicator_of_its_collectives();
   what_an_op_throws_comes_out_of_the_dispatch();
   what_is_no_call_of_an_op_is_refused();
   ops_are_listed_replaced_and_ended();

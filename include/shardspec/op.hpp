@@ -137,6 +137,10 @@ class op_arguments {
     return detail::read<T, P>(find(name), "argument " + std::string(name.c()));
   }
   bool has(text name) const noexcept { return find(name) != nullptr; }
+  /// What the op's collectives use, as a pointer-like loan; empty where there are none.
+  detail::borrowed<comm> communicator() const noexcept {
+    return detail::borrowed<comm>(raw_.communicator);
+  }
 
  private:
   const shardspec_value *find(text name) const noexcept {
@@ -230,7 +234,7 @@ template <class F> shardspec_status run_op(void *ctx, const shardspec_spec *raw,
 template <class P, class Call>
 answer<op_results, P> call_op(const Call &call, slice<shardspec::value> args,
                               std::size_t result_count, slice<named_value> kwargs,
-                              void *communicator) {
+                              const comm &communicator) {
   std::vector<shardspec_value> positional, named;
   std::vector<const char *> names;
   for (const shardspec::value &each : args) positional.push_back(each.c());
@@ -244,7 +248,7 @@ answer<op_results, P> call_op(const Call &call, slice<shardspec::value> args,
                                             names.data(),
                                             named.data(),
                                             named.size(),
-                                            communicator};
+                                            communicator.get()};
   return run<op_results, P>([&](op_results &out, shardspec_error *err) {
     out = op_results(result_count);
     return call(&arguments, out.data(), out.size(), err);
@@ -263,7 +267,7 @@ class op_ref {
 
   template <class P = default_policy>
   answer<op_results, P> call(const spec &how, slice<value> args, std::size_t result_count = 0,
-                             slice<named_value> kwargs = {}, void *communicator = nullptr,
+                             slice<named_value> kwargs = {}, const comm &communicator = {},
                              P = P()) const {
     return detail::call_op<P>(
         [&](auto... rest) { return shardspec_op_call(raw_, how.get(), rest...); }, args,
@@ -312,11 +316,11 @@ answer<op_ref, P> look_up_op(text spec_type, text op_name, P = P()) {
     return status;
   });
 }
-/// Calls an op by the type of the spec and its name.
+/// Calls an op by the type of the spec and its name. Its collectives use `communicator`.
 template <class P = default_policy>
 answer<op_results, P> dispatch(const spec &how, text op_name, slice<value> args,
                                std::size_t result_count = 0, slice<named_value> kwargs = {},
-                               void *communicator = nullptr, P = P()) {
+                               const comm &communicator = {}, P = P()) {
   return detail::call_op<P>(
       [&](auto... rest) { return shardspec_op_dispatch(how.get(), op_name.c(), rest...); }, args,
       result_count, kwargs, communicator);

@@ -11,6 +11,7 @@ from ._arrays import text
 from ._callbacks import DESTROY, callback, keep, kept
 from ._library import lib
 from ._views import TensorView, View, view
+from .comm import NativeCommunicator
 from .placement import type_name
 from .sharded_tensor import ShardedTensor
 from .spec import ChunkShardingSpec, EnumerableShardingSpec, ShardingSpec
@@ -178,7 +179,8 @@ def _call(ctx: int, spec: int, arguments: Any, results: Any, result_count: int) 
     args = tuple(_argument(given.args[at]) for at in range(given.arg_count))
     kwargs = {given.kwarg_names[at].decode(): _argument(given.kwargs[at])
               for at in range(given.kwarg_count)}
-    answer = op.function(_types([*args, *kwargs.values()]), args, kwargs, given.communicator)
+    group = NativeCommunicator._lent(given.communicator) if given.communicator else None
+    answer = op.function(_types([*args, *kwargs.values()]), args, kwargs, group)
     _give(answer, results, result_count)
 
 

@@ -36,6 +36,7 @@ use crate::ffi::border::pointer::{answer_text, input, optional_out, out, out_sli
 use crate::ffi::border::sized::{Grows, sized};
 use crate::ffi::border::slots::Slots;
 use crate::ffi::callback::shardspec_destroy_fn;
+use crate::ffi::comm::shardspec_comm;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::sharded_tensor::shardspec_sharded_tensor;
 use crate::ffi::spec::{shardspec_spec, type_label, wrong_type};
@@ -122,7 +123,7 @@ pub struct shardspec_op_arguments {
     /// How many; with 0, both may be NULL.
     pub kwarg_count: usize,
     /// What the op's collectives use; NULL where there are none. Not looked at.
-    pub communicator: *mut c_void,
+    pub communicator: *mut shardspec_comm,
 }
 
 // SAFETY: `struct_size` comes first, and zeros are numbers and NULL pointers.

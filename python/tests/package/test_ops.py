@@ -11,6 +11,7 @@ import pytest
 from common import ranks
 from shardspec import (
     ChunkShardingSpec,
+    Communicator,
     EnumerableShardingSpec,
     NotFoundError,
     OpArgumentsError,
@@ -186,14 +187,14 @@ def test_threads_dispatch_at_once(sharded):
     assert sorted(seen) == [(number, number) for number in range(4)]
 
 
-def dispatch_from_c(name, values, results, names=()):
+def dispatch_from_c(name, values, results, names=(), comm=None):
     """A dispatch that does not come from this package."""
     array = (ops.Value * len(values))(*values)
     kwargs = array[len(values) - len(names):]
     named = (ops.Value * len(names))(*kwargs)
     keys = (ctypes.c_char_p * len(names))(*names)
     arguments = ops.Arguments(ctypes.sizeof(ops.Arguments), array, len(values) - len(names), keys,
-                              named, len(names), None)
+                              named, len(names), comm)
     places = (ops.Value * results)()
     lib.op_dispatch(CHUNK, name.encode(), ctypes.byref(arguments), places, results)
     return places
@@ -224,6 +225,20 @@ def test_arguments_of_other_languages_arrive_as_pythons(sharded):
     given = ShardedTensor(results[4].pointer)
     gc.collect()
     assert given.size() == (2,)
+
+
+def test_the_communicator_of_other_languages_arrives_as_pythons(sharded):
+    @custom_sharding_spec_op(ChunkShardingSpec, "acme.op")
+    def op(types, args, kwargs, process_group):
+        assert isinstance(process_group, Communicator)
+        assert process_group._as_parameter_ == alone._as_parameter_
+        return process_group.size
+
+    value = ops.Value(lib.VALUE_SHARDED_TENSOR, pointer=sharded._as_parameter_)
+    with Communicator.local(1)[0] as alone:
+        (size,) = dispatch_from_c("acme.op", [value], 1, comm=alone._as_parameter_)
+        gc.collect()
+        assert size.integer == alone.size == 1
 
 
 def test_results_that_c_has_nothing_for_are_refused(sharded):
