@@ -22,8 +22,7 @@ std::vector<float> work(const shardspec::comm &comm, const shardspec::const_tens
 
   const auto by_rows = shardspec::spec::chunk(0, ranks);
   const auto rows = by_rows.build_metadata(SHAPE, floats);
-  const auto my_rows = shardspec::sharded_tensor::empty(rows, me);
-  comm.shard(rows, 0, matrix, my_rows.local_views());
+  const auto my_rows = shardspec::sharded_tensor::from_rank(comm, rows, 0, matrix);
 
   shardspec::dispatch(by_rows, "example.scale", {my_rows, 0.5});
 
