@@ -21,6 +21,8 @@ static void names_and_sizes_are_those_of_the_field(void) {
       {"float8_e5m2", {SHARDSPEC_DTYPE_FLOAT8_E5M2, 8, 1}, 1},
       {"float32x4", {SHARDSPEC_DTYPE_FLOAT, 32, 4}, 16},
       {"uint8x3", {SHARDSPEC_DTYPE_UINT, 8, 3}, 3},
+      {"float4_e2m1fnx2", {SHARDSPEC_DTYPE_FLOAT4_E2M1FN, 4, 2}, 1},
+      {"uint1x8", {SHARDSPEC_DTYPE_UINT, 1, 8}, 1},
   };
   shardspec_error err = SHARDSPEC_ERROR_INIT;
   for (size_t i = 0; i < COUNT(cases); i++) {
@@ -47,17 +49,23 @@ static void every_code_has_a_name_that_is_read_back(void) {
   }
 }
 
-static void packed_elements_are_refused_and_never_misread(void) {
+static void packed_elements_have_no_size_in_bytes_but_many_of_them_do(void) {
   shardspec_error err = SHARDSPEC_ERROR_INIT;
   static const shardspec_dtype packed[] = {
       {SHARDSPEC_DTYPE_INT, 4, 1},           {SHARDSPEC_DTYPE_FLOAT4_E2M1FN, 4, 1},
       {SHARDSPEC_DTYPE_FLOAT6_E2M3FN, 6, 1}, {SHARDSPEC_DTYPE_FLOAT6_E3M2FN, 6, 1},
-      {SHARDSPEC_DTYPE_FLOAT4_E2M1FN, 4, 2}, {SHARDSPEC_DTYPE_UINT, 1, 8},
+      {SHARDSPEC_DTYPE_FLOAT4_E2M1FN, 4, 3}, {SHARDSPEC_DTYPE_UINT, 1, 9},
   };
+  static const size_t bytes_of_five[] = {3, 3, 4, 4, 8, 6};
   for (size_t i = 0; i < COUNT(packed); i++) {
     size_t itemsize = 99;
     CHECK_STATUS(shardspec_dtype_itemsize(&packed[i], &itemsize, &err), SHARDSPEC_UNSUPPORTED);
     CHECK_EQUAL(itemsize, 99);
+    size_t bytes = 99;
+    CHECK_OK(shardspec_dtype_bytes(&packed[i], 5, &bytes, &err));
+    CHECK_EQUAL(bytes, bytes_of_five[i]);
+    CHECK_OK(shardspec_dtype_bytes(&packed[i], 0, &bytes, &err));
+    CHECK_EQUAL(bytes, 0);
   }
   shardspec_dtype no_bits = {SHARDSPEC_DTYPE_INT, 0, 1}, no_lanes = {SHARDSPEC_DTYPE_INT, 8, 0};
   size_t itemsize = 99;
@@ -79,7 +87,7 @@ static void texts_that_name_no_type_are_refused(void) {
 int main(void) {
   names_and_sizes_are_those_of_the_field();
   every_code_has_a_name_that_is_read_back();
-  packed_elements_are_refused_and_never_misread();
+  packed_elements_have_no_size_in_bytes_but_many_of_them_do();
   texts_that_name_no_type_are_refused();
   return 0;
 }

@@ -263,11 +263,6 @@ static void what_can_not_be_sharded_is_refused(void) {
   CHECK_STATUS(shardspec_sharded_tensor_new_from_full(metadata, NULL, &full_view, NULL, &untouched, &err),
                SHARDSPEC_UNSUPPORTED);
   CHECK_OK(shardspec_metadata_free(metadata, &err));
-  properties = torch_properties();
-  properties.dtype.bits = 4;
-  metadata = rows_with(&properties);
-  CHECK_STATUS(shardspec_sharded_tensor_new(metadata, NULL, 0, &untouched, &err), SHARDSPEC_UNSUPPORTED);
-  CHECK_OK(shardspec_metadata_free(metadata, &err));
   CHECK(untouched == NULL);
 }
 

@@ -140,7 +140,7 @@ static void what_does_not_fit_is_refused_before_the_first_byte(void) {
   f = good, f.shards[2].byte_offset = UINT64_MAX, refused(&f, SHARDS, SHARDSPEC_OVERFLOW, 2);
   f = good, f.full_view.data = NULL, refused(&f, SHARDS, SHARDSPEC_NULL_ARGUMENT, -1);
   f = good, f.full_view.dtype = float64, refused(&f, SHARDS, SHARDSPEC_DTYPE_MISMATCH, -1);
-  f = good, f.full_view.dtype = int4, refused(&f, SHARDS, SHARDSPEC_UNSUPPORTED, -1);
+  f = good, f.full_view.dtype = int4, refused(&f, SHARDS, SHARDSPEC_DTYPE_MISMATCH, -1);
   f = good, f.full_view.shape = wrong_shape, refused(&f, SHARDS, SHARDSPEC_SHAPE_MISMATCH, -1);
   f = good, f.full_view.device.device_type = 7, refused(&f, SHARDS, SHARDSPEC_UNSUPPORTED_DEVICE, -1);
   tear_down(&good);
@@ -214,6 +214,48 @@ static void options_change_nothing_but_the_time(void) {
   CHECK_OK(shardspec_spec_free(spec, &err));
 }
 
+static unsigned nibble(const uint8_t *bytes, size_t at) {
+  return bytes[at / 2] >> at % 2 * 4 & 15;
+}
+
+/* 3 rows of 5 elements of 4 bits, cut by columns: the second shard starts inside of a byte. */
+static void packed_elements_are_moved_and_their_neighbours_stay(void) {
+  static const char *const placements[] = {"rank:0", "rank:1"};
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  shardspec_dtype int4 = {SHARDSPEC_DTYPE_INT, 4, 1};
+  uint8_t full[8] = {0x10, 0x32, 0x54, 0x76, 0x98, 0xBA, 0xDC, 0xFE}, back[8] = {0};
+  uint8_t data[2][5] = {{0}, {0, 0, 0, 0xA5, 0xA5}};
+  int64_t sizes[] = {3, 5}, shapes[2][2] = {{3, 3}, {3, 2}}, shape[2], strides[2];
+  shardspec_tensor_view whole = view_of(full, int4, sizes, 2), again = view_of(back, int4, sizes, 2);
+  shardspec_tensor_view shards[2], view;
+  shardspec_spec *spec;
+  shardspec_metadata *metadata;
+  for (int i = 0; i < 2; i++) shards[i] = view_of(data[i], int4, shapes[i], 2);
+  data[0][4] = 0x70; /* the 9 elements of the shard leave these bits over */
+  back[7] = 0xE0;    /* the 15 of the tensor leave these over */
+  CHECK_OK(shardspec_spec_new_chunk(1, placements, 2, &spec, &err));
+  CHECK_OK(shardspec_spec_build_metadata(spec, sizes, 2, NULL, &metadata, &err));
+  CHECK_OK(shardspec_metadata_scatter(metadata, &whole, shards, 2, NULL, &err));
+  for (size_t row = 0; row < 3; row++)
+    for (size_t column = 0; column < 5; column++)
+      CHECK_EQUAL(column < 3 ? nibble(data[0], 3 * row + column) : nibble(data[1], 2 * row + column - 3),
+                  nibble(full, 5 * row + column));
+  CHECK_EQUAL(nibble(data[0], 9), 7);
+  CHECK(data[1][3] == 0xA5 && data[1][4] == 0xA5);
+  CHECK_OK(shardspec_metadata_gather(metadata, shards, 2, &again, NULL, &err));
+  for (size_t at = 0; at < 15; at++) CHECK_EQUAL(nibble(back, at), nibble(full, at));
+  CHECK_EQUAL(nibble(back, 15), 0xE);
+  CHECK_OK(shardspec_metadata_view_shard(metadata, 0, &whole, shape, strides, 2, &view, &err));
+  CHECK(view.data == full && strides[0] == 5 && strides[1] == 1);
+  CHECK_STATUS(shardspec_metadata_view_shard(metadata, 1, &whole, shape, strides, 2, &view, &err),
+               SHARDSPEC_UNSUPPORTED);
+  CHECK_MESSAGE("bit 4");
+  shards[1].data = data[0] + 4; /* with the last element of shard 0 */
+  CHECK_STATUS(shardspec_metadata_scatter(metadata, &whole, shards, 2, NULL, &err), SHARDSPEC_ALIASED);
+  CHECK_OK(shardspec_metadata_free(metadata, &err));
+  CHECK_OK(shardspec_spec_free(spec, &err));
+}
+
 static void a_tensor_without_dimensions_is_one_element(void) {
   shardspec_error err = SHARDSPEC_ERROR_INIT;
   static const shardspec_shard_metadata shard = {0, NULL, NULL, "rank:0"};
@@ -236,6 +278,7 @@ int main(void) {
   what_does_not_fit_is_refused_before_the_first_byte();
   shared_memory_is_refused_and_interleaved_memory_is_not();
   options_change_nothing_but_the_time();
+  packed_elements_are_moved_and_their_neighbours_stay();
   a_tensor_without_dimensions_is_one_element();
   return 0;
 }

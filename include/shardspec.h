@@ -283,8 +283,10 @@ void shardspec_destroy_entered(void *ctx);
 /* ================================================================================================
  * Element types.
  *
- * DLPack's `DLDataType`. Elements are moved as raw bytes and never computed with, so a type that
- * is not listed here works as well, as long as its lanes are whole bytes.
+ * DLPack's `DLDataType`. Elements are moved as they are and never computed with, so a type that is
+ * not listed here works as well. Elements that are no whole bytes are packed: the element after
+ * another starts with the next bit, counted from a byte's least significant one. float4 and int4 are
+ * packed, and so are three lanes of int4; two lanes of it are one byte.
  */
 
 /* Signed integer. */
@@ -358,14 +360,26 @@ shardspec_status shardspec_dtype_text(const struct shardspec_dtype *dtype,
                                       shardspec_error *err);
 
 /*
- Bytes of one element: bits / 8 * lanes.
+ Bytes of one element: bits * lanes / 8.
 
- Errors: UNSUPPORTED where a lane is not whole bytes (such elements are packed),
+ Errors: UNSUPPORTED where these are no whole bytes: ask `shardspec_dtype_bytes` for those of many;
  INVALID_ARGUMENT for 0 bits or lanes, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_dtype_itemsize(const struct shardspec_dtype *dtype,
                                           size_t *out,
                                           shardspec_error *err);
+
+/*
+ Bytes of `count` elements that follow each other without a gap: what a buffer for a tensor of so
+ many elements must have. bits * lanes * count / 8, rounded up.
+
+ Errors: INVALID_ARGUMENT for a negative count and for 0 bits or lanes, OVERFLOW where memory can't
+ have so many, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_dtype_bytes(const struct shardspec_dtype *dtype,
+                                       int64_t count,
+                                       size_t *out,
+                                       shardspec_error *err);
 
 /* ================================================================================================
  * Tensor properties.
@@ -1200,7 +1214,8 @@ shardspec_status shardspec_metadata_globalize(const shardspec_metadata *metadata
  * The functions move data between a tensor and its shards. All buffers are the caller's. Everything
  * is checked before the first byte is written: a call that fails has written nothing. Elements are
  * copied bit for bit. A buffer that is written must not share memory with one that is read, with
- * another that is written, or with itself; buffers that interleave without sharing a byte are fine.
+ * another that is written, or with itself; buffers that interleave without sharing a byte, or of
+ * packed elements a bit, are fine. Bits of such a byte that no element has stay what they are.
  */
 
 /* Most dimensions that a tensor may have. */
@@ -1232,6 +1247,8 @@ typedef struct shardspec_device {
  A tensor in somebody's memory. The layout of DLPack's `DLTensor`.
 
  The element at index (i0, i1, ...) is at data + byte_offset + (i0 * strides[0] + ...) * itemsize.
+ Elements that are no whole bytes are packed: it is the bits from number (i0 * strides[0] + ...) *
+ bits * lanes on, counted from the least significant bit of the byte at data + byte_offset.
  Strides may be negative, and 0 in tensors that are only read. Any alignment will do. A tensor
  without elements may have NULL data.
  */
@@ -1271,7 +1288,7 @@ typedef struct shardspec_copy_options {
  if that is stated. `options` may be NULL.
 
  Ownership: nothing moves. Errors: SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH,
- UNSUPPORTED_DEVICE, UNSUPPORTED for elements smaller than a byte, ALIASED, OVERFLOW,
+ UNSUPPORTED_DEVICE, ALIASED, OVERFLOW,
  INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, INVALID_HANDLE, NULL_ARGUMENT; then nothing was written.
  Threads: any; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
  */
@@ -1408,7 +1425,7 @@ typedef struct shardspec_legacy_managed_tensor {
  Ownership: the memory is lent until `release(ctx)`, which may be NULL, is called, exactly once: by
  the managed tensor's deleter, or before a call that fails returns. `view` itself is copied. The
  caller hands `*out` on, or calls its deleter. Errors: INVALID_ARGUMENT for other flags,
- UNSUPPORTED_DEVICE, UNSUPPORTED for elements smaller than a byte, OVERFLOW, NULL_ARGUMENT,
+ UNSUPPORTED_DEVICE, OVERFLOW, NULL_ARGUMENT,
  OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_managed_tensor_new(const shardspec_tensor_view *view,
@@ -1670,7 +1687,7 @@ typedef struct shardspec_sharded_tensor shardspec_sharded_tensor;
 
  Ownership: the caller frees `*out`; it does not need the metadata. Errors: INVALID_ARGUMENT for
  another `fill` or where no element type is stated, INVALID_PLACEMENT for an owner that can't be
- one, UNSUPPORTED for elements smaller than a byte and layouts or memory formats that can't be
+ one, UNSUPPORTED for layouts or memory formats that can't be
  sharded, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT. Threads: any.
  Source: `torch.distributed._shard.sharded_tensor.empty` and `zeros`. Since: ABI 0.
  */
@@ -2108,7 +2125,7 @@ typedef struct shardspec_comm_options {
  be NULL.
 
  Ownership: nothing moves. Errors: DISAGREEMENT; SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH,
- UNSUPPORTED_DEVICE, UNSUPPORTED for elements smaller than a byte, ALIASED, OVERFLOW, of which the
+ UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, of which the
  error's `first_shard` tells the shard's index; INVALID_PLACEMENT for a shard on no rank of the
  communicator; INDEX_OUT_OF_RANGE for `src_rank`, INVALID_ARGUMENT for another shard_count than the
  rank has shards, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY: then nothing was written on any rank.
@@ -2646,7 +2663,7 @@ shardspec_status shardspec_plan_is_identity(const struct shardspec_plan *plan,
  Ownership: nothing moves. Errors: NOT_FOUND for a source that is not passed but needed, or for a
  destination that the plan is not for, SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH and
  UNSUPPORTED_DEVICE with the shard in the error's `first_shard`, ALIASED where a destination shares
- memory with a source or with another destination, UNSUPPORTED for elements smaller than a byte,
+ memory with a source or with another destination,
  INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE,
  NULL_ARGUMENT, OUT_OF_MEMORY; then nothing was written. Threads: any; nobody else may use the
  destinations meanwhile, and nobody may write the sources. Since: ABI 0.

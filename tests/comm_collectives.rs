@@ -16,39 +16,39 @@ use proptest::prelude::*;
 use shardspec::comm::{Communicator, Gather, Options, Owners, Shard, decline, gather, shard};
 use shardspec::copy::HostView;
 use shardspec::core::{
-    ChunkShardingSpec, Error, Placement, Result, ShardedTensorMetadata, ShardingDim, ShardingSpec,
-    TensorProperties, TensorShape,
+    ChunkShardingSpec, DataType, Error, Placement, Result, ShardedTensorMetadata, ShardingDim,
+    ShardingSpec, TensorProperties, TensorShape,
 };
 
 mod common;
 
 use common::Random;
 use common::ranks::{on_all, within_a_second};
-use common::tensor::{Tensor, indices, partition_among};
+use common::tensor::{Tensor, element_types, indices, of_bytes, packed, partition_among};
 
 /// Some tensor, cut at random over some of the ranks, as a test works with it.
 struct Case {
     metadata: ShardedTensorMetadata,
     size: usize,
-    item: usize,
+    dtype: DataType,
     seed: u64,
     /// Whether every tensor is row-major without a gap.
     plain: bool,
 }
 
 impl Case {
-    fn new(sizes: &[i64], cuts: usize, size: usize, item: usize, seed: u64) -> Self {
+    fn new(sizes: &[i64], cuts: usize, size: usize, dtype: DataType, seed: u64) -> Self {
         let mut random = Random::new(seed);
         let owners: Vec<i64> = (0..=cuts).map(|_| random.below(size) as i64).collect();
         let owner = |shard: usize| Placement::on_rank(owners[shard % owners.len()]).unwrap();
         let shards = partition_among(sizes, cuts, owner, &mut random);
         let metadata = ShardedTensorMetadata::new(shards, sizes, TensorProperties::default());
-        Self { metadata: metadata.unwrap(), size, item, seed, plain: random.below(3) == 0 }
+        Self { metadata: metadata.unwrap(), size, dtype, seed, plain: random.below(3) == 0 }
     }
 
     fn tensor(&self, sizes: &[i64], random: &mut Random) -> Tensor {
         let plain = self.plain || random.below(3) == 0;
-        Tensor::new(sizes, self.item, plain, random)
+        Tensor::new(sizes, self.dtype, plain, random)
     }
 
     /// Places for the shards of a rank.
@@ -72,8 +72,7 @@ impl Case {
         let shard = self.metadata.shards().get(index).unwrap();
         for at in indices(shard.sizes) {
             let global: Vec<i64> = at.iter().zip(shard.offsets).map(|(i, o)| i + o).collect();
-            let (got, wanted) = (held.place(&at), full.place(&global));
-            assert_eq!(held.bytes[got], full.bytes[wanted], "shard {index} at {at:?}");
+            assert_eq!(held.element(&at), full.element(&global), "shard {index} at {at:?}");
         }
         assert_eq!(held.disturbed(), 0);
     }
@@ -111,7 +110,7 @@ fn round_trips(case: &Case, source: usize, destination: usize) {
     let full_view = full.view();
     let compare = |got: &Tensor| {
         for at in indices(case.metadata.sizes()) {
-            assert_eq!(got.bytes[got.place(&at)], full.bytes[full.place(&at)], "at {at:?}");
+            assert_eq!(got.element(&at), full.element(&at), "at {at:?}");
         }
         assert_eq!(got.disturbed(), 0);
     };
@@ -149,9 +148,9 @@ proptest! {
     #[test]
     fn shards_are_what_indexing_gives_and_gathering_gives_the_tensor_back(
         sizes in prop::collection::vec(0i64..6, 0..=5), cuts in 0usize..12, size in 1usize..8,
-        item in prop::sample::select(vec![1usize, 2, 3, 4, 8, 12]), seed: u64,
+        dtype in prop::sample::select(element_types()), seed: u64,
     ) {
-        let case = Case::new(&sizes, cuts, size, item, seed);
+        let case = Case::new(&sizes, cuts, size, dtype, seed);
         round_trips(&case, seed as usize % size, seed as usize / 7 % size);
     }
 
@@ -162,9 +161,10 @@ proptest! {
 
     #[test]
     fn larger_tensors_take_many_rounds_and_arrive_all_the_same(
-        rows in 30i64..60, columns in 30i64..60, cuts in 0usize..40, size in 1usize..5, seed: u64,
+        rows in 30i64..60, columns in 30i64..60, cuts in 0usize..40, size in 1usize..5,
+        dtype in prop::sample::select(vec![of_bytes(8), packed(4, 1)]), seed: u64,
     ) {
-        let case = Case::new(&[rows, columns], cuts, size, 8, seed);
+        let case = Case::new(&[rows, columns], cuts, size, dtype, seed);
         round_trips(&case, seed as usize % size, seed as usize / 7 % size);
     }
 }
@@ -180,7 +180,7 @@ fn two_threads_share_the_work_and_the_answer_is_the_same() {
     // Enough for a thread that copies: 3 MiB, in pieces that are packed and in pieces that are not.
     for (dim, owners) in [(0, [2, 0, 1]), (1, [0, 1, 2]), (1, [1, 1, 0])] {
         let metadata = chunks(&[1024, 768], dim, &owners);
-        let case = Case { metadata, size: 3, item: 4, seed: 4, plain: true };
+        let case = Case { metadata, size: 3, dtype: of_bytes(4), seed: 4, plain: true };
         let source: Vec<u32> = (0..1024 * 768).collect();
         let view_of = |data: &[u32]| {
             let first = data.as_ptr().cast_mut().cast();
@@ -217,8 +217,8 @@ fn disagreeing(
     let results = within_a_second(|| {
         on_all(3, |rank, comm| {
             let mut random = Random::new(0);
-            let mut full = Tensor::new(&[6, 2], 4, true, &mut random);
-            let mut held = [Tensor::new(&[2, 2], 4, true, &mut random)];
+            let mut full = Tensor::new(&[6, 2], of_bytes(4), true, &mut random);
+            let mut held = [Tensor::new(&[2, 2], of_bytes(4), true, &mut random)];
             let (view, views) = (Some(full.view()), views(&mut held));
             let result = if rank == wrong {
                 call(comm)
@@ -255,8 +255,8 @@ fn a_wrong_buffer_on_one_rank_is_told_on_all() {
     for wrong in 0..3 {
         let results = disagreeing(wrong, |comm| {
             let mut random = Random::new(0);
-            let mut full = Tensor::new(&[6, 2], 4, true, &mut random);
-            let mut held = Tensor::new(&[2, 3], 4, true, &mut random);
+            let mut full = Tensor::new(&[6, 2], of_bytes(4), true, &mut random);
+            let mut held = Tensor::new(&[2, 3], of_bytes(4), true, &mut random);
             let (full, held) = (full.view(), held.view());
             shard_it(comm, &metadata, 0, Some(full), &[held], Options::default())
         });
@@ -315,8 +315,8 @@ fn other_calls_and_other_arguments_are_told_on_all() {
     for (call, said) in calls {
         let results = disagreeing(1, |comm| {
             let mut random = Random::new(0);
-            let mut full = Tensor::new(&[6, 2], 4, true, &mut random);
-            let mut held = Tensor::new(&[2, 2], 4, true, &mut random);
+            let mut full = Tensor::new(&[6, 2], of_bytes(4), true, &mut random);
+            let mut held = Tensor::new(&[2, 2], of_bytes(4), true, &mut random);
             let (full, held) = (full.view(), held.view());
             call(comm, Some(full), &[held])
         });
@@ -325,7 +325,7 @@ fn other_calls_and_other_arguments_are_told_on_all() {
         }
     }
     let results = disagreeing(2, |comm| {
-        let mut held = Tensor::new(&[1, 2], 4, true, &mut Random::new(0));
+        let mut held = Tensor::new(&[1, 2], of_bytes(4), true, &mut Random::new(0));
         shard_it(comm, &more_rows, 0, None, &[held.view()], Options::default())
     });
     for result in &results {
@@ -337,7 +337,7 @@ fn other_calls_and_other_arguments_are_told_on_all() {
 fn element_types_that_differ_are_told_on_all() {
     let metadata = chunks(&[6, 2], 0, &[0, 1, 2]);
     let results = disagreeing(1, |comm| {
-        let mut held = Tensor::new(&[2, 2], 8, true, &mut Random::new(0));
+        let mut held = Tensor::new(&[2, 2], of_bytes(8), true, &mut Random::new(0));
         shard_it(comm, &metadata, 0, None, &[held.view()], Options::default())
     });
     for result in &results {
@@ -381,8 +381,8 @@ fn buffers_that_share_memory_are_refused_before_anything_moves() {
     let metadata = chunks(&[6, 2], 0, &[0, 1, 1]);
     let results = on_all(2, |rank, comm| {
         let mut random = Random::new(0);
-        let mut full = Tensor::new(&[6, 2], 4, true, &mut random);
-        let mut held = Tensor::new(&[2, 2], 4, true, &mut random);
+        let mut full = Tensor::new(&[6, 2], of_bytes(4), true, &mut random);
+        let mut held = Tensor::new(&[2, 2], of_bytes(4), true, &mut random);
         // Rank 1 passes one buffer for both of its shards.
         let held = vec![held.view(); rank + 1];
         shard_it(comm, &metadata, 0, Some(full.view()), &held, Options::default())

@@ -12,7 +12,7 @@
 mod common;
 
 use common::plans::{metadata, on_random_ranks, random_layout};
-use common::tensor::{Tensor, indices};
+use common::tensor::{Tensor, element_types, indices, of_bytes};
 use common::{Boxes, Random};
 use proptest::prelude::*;
 use shardspec::copy::{self, CopyOptions, HostView, reshard};
@@ -20,9 +20,9 @@ use shardspec::core::{DataType, Error, ReshardPlan, ShardedTensorMetadata, Shard
 
 type Here = Vec<(usize, HostView)>;
 
-fn tensors(shards: &Shards, item: usize, random: &mut Random) -> Vec<Tensor> {
+fn tensors(shards: &Shards, dtype: DataType, random: &mut Random) -> Vec<Tensor> {
     let plain = random.below(2) == 0;
-    shards.iter().map(|shard| Tensor::new(shard.sizes, item, plain, random)).collect()
+    shards.iter().map(|shard| Tensor::new(shard.sizes, dtype, plain, random)).collect()
 }
 
 fn views(tensors: &mut [Tensor]) -> Here {
@@ -38,8 +38,7 @@ fn assert_hold(layout: &Shards, shards: &[Tensor], full: &Tensor) -> Result<(), 
     for (shard, tensor) in layout.iter().zip(shards) {
         for index in indices(shard.sizes) {
             let global: Vec<i64> = index.iter().zip(shard.offsets).map(|(i, o)| i + o).collect();
-            let (got, wanted) = (tensor.place(&index), full.place(&global));
-            prop_assert_eq!(&tensor.bytes[got], &full.bytes[wanted], "{:?}", index);
+            prop_assert_eq!(tensor.element(&index), full.element(&global), "{:?}", index);
         }
         prop_assert_eq!(tensor.disturbed(), 0);
     }
@@ -54,26 +53,26 @@ proptest! {
     #[test]
     fn a_plan_does_what_gather_and_scatter_do(
         sizes in prop::collection::vec(0i64..8, 0..=4), cuts in (0usize..12, 0usize..12),
-        item in prop::sample::select(vec![1usize, 2, 3, 4, 8, 16]), seed: u64,
+        dtype in prop::sample::select(element_types()), seed: u64,
     ) {
         let mut random = Random::new(seed);
         let source = metadata(random_layout(&sizes, cuts.0, 3, &mut random), &sizes);
         let destination = metadata(random_layout(&sizes, cuts.1, 3, &mut random), &sizes);
-        let mut full = Tensor::new(&sizes, item, true, &mut random);
+        let mut full = Tensor::new(&sizes, dtype, true, &mut random);
         full.fill(&mut random);
-        let mut from = tensors(source.shards(), item, &mut random);
-        let mut to = tensors(destination.shards(), item, &mut random);
+        let mut from = tensors(source.shards(), dtype, &mut random);
+        let mut to = tensors(destination.shards(), dtype, &mut random);
         let (sources, destinations) = (views(&mut from), views(&mut to));
         let options = options(&mut random);
         unsafe { copy::scatter::<Error>(&source, &full.view(), |at| Ok(sources[at].1), &options) }.unwrap();
         let plan = ReshardPlan::new(&source, &destination).unwrap();
         unsafe { reshard(&plan, &sources, &destinations, &options) }.unwrap();
         assert_hold(destination.shards(), &to, &full)?;
-        let mut back = Tensor::new(&sizes, item, true, &mut random);
+        let mut back = Tensor::new(&sizes, dtype, true, &mut random);
         let view = back.view();
         unsafe { copy::gather::<Error>(&destination, |at| Ok(destinations[at].1), &view, &options) }.unwrap();
         for index in indices(&sizes) {
-            prop_assert_eq!(&back.bytes[back.place(&index)], &full.bytes[full.place(&index)]);
+            prop_assert_eq!(back.element(&index), full.element(&index));
         }
     }
 
@@ -85,10 +84,10 @@ proptest! {
         let mut random = Random::new(seed);
         let source = metadata(random_layout(&sizes, cuts.0, 3, &mut random), &sizes);
         let destination = metadata(random_layout(&sizes, cuts.1, 3, &mut random), &sizes);
-        let mut full = Tensor::new(&sizes, 2, true, &mut random);
+        let mut full = Tensor::new(&sizes, of_bytes(2), true, &mut random);
         full.fill(&mut random);
-        let mut from = tensors(source.shards(), 2, &mut random);
-        let mut to = tensors(destination.shards(), 2, &mut random);
+        let mut from = tensors(source.shards(), of_bytes(2), &mut random);
+        let mut to = tensors(destination.shards(), of_bytes(2), &mut random);
         let (mut sources, mut destinations) = (views(&mut from), views(&mut to));
         let options = options(&mut random);
         unsafe { copy::scatter::<Error>(&source, &full.view(), |at| Ok(sources[at].1), &options) }.unwrap();
@@ -134,17 +133,17 @@ proptest! {
         }
         let source = on_random_ranks(sizes.len(), boxes, 3, &mut random);
         let destination = random_layout(&sizes, cuts.2, 3, &mut random);
-        let mut full = Tensor::new(&sizes, 4, true, &mut random);
+        let mut full = Tensor::new(&sizes, of_bytes(4), true, &mut random);
         full.fill(&mut random);
-        let mut from = tensors(&source, 4, &mut random);
+        let mut from = tensors(&source, of_bytes(4), &mut random);
         for (shard, tensor) in source.iter().zip(&mut from) {
             for index in indices(shard.sizes) {
                 let global: Vec<i64> = index.iter().zip(shard.offsets).map(|(i, o)| i + o).collect();
-                let place = tensor.place(&index);
-                tensor.bytes[place].copy_from_slice(&full.bytes[full.place(&global)]);
+                let (at, wanted) = (tensor.place(&index).start / 8, full.element(&global));
+                tensor.bytes[at..at + wanted.len()].copy_from_slice(&wanted);
             }
         }
-        let mut to = tensors(&destination, 4, &mut random);
+        let mut to = tensors(&destination, of_bytes(4), &mut random);
         let plan = ReshardPlan::from_shards(source, destination.clone()).unwrap();
         unsafe { reshard(&plan, &views(&mut from), &views(&mut to), &options(&mut random)) }.unwrap();
         assert_hold(&destination, &to, &full)?;

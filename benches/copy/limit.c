@@ -1,7 +1,9 @@
 /* What copies are measured against: the same bytes streamed once, by libc's memcpy and by stores that
  * go around the caches, on the same number of threads; and, for small ones, nothing but the memcpy
  * of each run. */
+#define _GNU_SOURCE
 #include <pthread.h>
+#include <sched.h>
 #include <stddef.h>
 #include <string.h>
 #include <time.h>
@@ -57,6 +59,18 @@ static void *copy_part(void *argument) {
   return NULL;
 }
 
+/* Puts a new thread on another processor than this one's, where Linux may leave it waiting for
+ * milliseconds: then two threads would be no faster than one. */
+static void elsewhere(pthread_t thread) {
+  cpu_set_t all, others;
+  if (sched_getaffinity(0, sizeof all, &all)) return;
+  others = all;
+  CPU_CLR(sched_getcpu(), &others);
+  if (CPU_COUNT(&others) == 0) return;
+  pthread_setaffinity_np(thread, sizeof others, &others);
+  pthread_setaffinity_np(thread, sizeof all, &all);
+}
+
 /* `to` is aligned to 64 bytes; at most 64 threads, the caller's included. */
 void limit_copy(void *to, const void *from, size_t bytes, int threads, int around) {
   pthread_t ids[64];
@@ -67,7 +81,9 @@ void limit_copy(void *to, const void *from, size_t bytes, int threads, int aroun
     size_t start = share * (size_t)t < bytes ? share * (size_t)t : bytes;
     size_t length = share < bytes - start ? share : bytes - start;
     parts[t] = (part){copy, (char *)to + start, (const char *)from + start, length};
-    if (t > 0) pthread_create(&ids[t], NULL, copy_part, &parts[t]);
+    if (t == 0) continue;
+    pthread_create(&ids[t], NULL, copy_part, &parts[t]);
+    elsewhere(ids[t]);
   }
   copy_part(&parts[0]);
   for (int t = 1; t < threads; t++) pthread_join(ids[t], NULL);

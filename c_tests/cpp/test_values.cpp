@@ -53,6 +53,7 @@ static void the_types_of_cpp_have_the_names_of_the_field() {
 
 static void packed_and_unknown_types_are_refused() {
   CHECK_REFUSED(UNSUPPORTED, ss::dtype(SHARDSPEC_DTYPE_FLOAT4_E2M1FN, 4).itemsize());
+  CHECK_EQUAL(ss::dtype(SHARDSPEC_DTYPE_FLOAT4_E2M1FN, 4).bytes(5), std::size_t{3});
   CHECK_REFUSED(INVALID_ARGUMENT, ss::dtype().itemsize());
   CHECK_REFUSED(INVALID_ARGUMENT, ss::dtype().name());
   CHECK_REFUSED(INVALID_ARGUMENT, ss::dtype::parse("Float32"));

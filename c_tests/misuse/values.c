@@ -22,6 +22,13 @@ void misuse_values(void) {
   MISUSE(INVALID_ARGUMENT, "0 bits", shardspec_dtype_itemsize, &no_bits, &out.size);
   WRONG_OUT(size_t, shardspec_dtype_itemsize, &FLOAT32, P);
   WRONG_ERROR(shardspec_dtype_itemsize, &FLOAT32, &out.size);
+  MISUSE(NULL_ARGUMENT, "NULL dtype", shardspec_dtype_bytes, NULL, 1, &out.size);
+  MISUSE(INVALID_ARGUMENT, "0 bits", shardspec_dtype_bytes, &no_bits, 1, &out.size);
+  MISUSE(INVALID_ARGUMENT, "count -1", shardspec_dtype_bytes, &FLOAT32, -1, &out.size);
+  MISUSE(INVALID_ARGUMENT, "count INT64_MIN", shardspec_dtype_bytes, &FLOAT32, INT64_MIN, &out.size);
+  MISUSE(OVERFLOW, "count INT64_MAX", shardspec_dtype_bytes, &FLOAT32, INT64_MAX, &out.size);
+  WRONG_OUT(size_t, shardspec_dtype_bytes, &FLOAT32, 1, P);
+  WRONG_ERROR(shardspec_dtype_bytes, &FLOAT32, 1, &out.size);
   MISUSE(INVALID_ARGUMENT, "wrong struct_size", shardspec_tensor_properties_init,
          &out.sized_wrongly);
   WRONG_OUT(shardspec_tensor_properties, shardspec_tensor_properties_init, P);

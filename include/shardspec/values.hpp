@@ -116,6 +116,10 @@ class dtype : public shardspec_dtype {
   template <class P = default_policy> answer<std::size_t, P> itemsize(P = P()) const {
     return detail::value<std::size_t, P>(shardspec_dtype_itemsize, this);
   }
+  /// Bytes of `count` elements that follow each other.
+  template <class P = default_policy> answer<std::size_t, P> bytes(std::int64_t count, P = P()) const {
+    return detail::value<std::size_t, P>(shardspec_dtype_bytes, this, count);
+  }
 
   friend constexpr bool operator==(dtype a, dtype b) noexcept {
     return a.code == b.code && a.bits == b.bits && a.lanes == b.lanes;

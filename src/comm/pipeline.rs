@@ -80,9 +80,8 @@ pub(super) unsafe fn run(
     let mut packer = Packer {
         sends: Queue::new(&transfer.sends, terms),
         receives: Queue::new(&transfer.receives, terms),
-        copies: LocalCopies::new(&transfer.copies, transfer.itemsize),
+        copies: LocalCopies::new(&transfer.copies),
         staging,
-        itemsize: transfer.itemsize,
         // The thread that exchanges is one of them.
         options: CopyOptions { max_threads: options.max_threads.max(2) - 1, ..*options },
         packed: 0,
@@ -153,7 +152,6 @@ struct Packer<'a> {
     receives: Queue<'a>,
     copies: LocalCopies<'a>,
     staging: &'a Staging,
-    itemsize: usize,
     options: CopyOptions,
     /// Rounds put together so far.
     packed: usize,
@@ -211,8 +209,8 @@ impl Packer<'_> {
         };
         let slot = &self.staging.0[self.packed % ROUNDS];
         self.packed += 1;
-        let mut pack = Plan::new(self.itemsize, Side::Source);
-        let mut unpack = Plan::new(self.itemsize, Side::Destination);
+        let mut pack = Plan::new(Side::Source);
+        let mut unpack = Plan::new(Side::Destination);
         let mut shelf = Shelf { buffer: &slot.sends, used: 0 };
         let sends = outgoing.into_iter().map(|(peer, content)| {
             let push = |view: &HostView, packed: &HostView| pack.push(view, packed);
@@ -273,7 +271,7 @@ fn lay_out(
 ) -> Result<(*mut u8, usize)> {
     let mut pack = |view: HostView| {
         let place = shelf.take(view.bytes())?;
-        push(&view, &view.packed_at(place))?;
+        push(&view, &view.row_major_at(place))?;
         Ok((place, view.bytes()))
     };
     match content {
@@ -292,7 +290,6 @@ fn lay_out(
 /// What stays on the rank, some of it at a time.
 struct LocalCopies<'a> {
     copies: &'a Copies<'a>,
-    itemsize: usize,
     /// The first pair that was not begun.
     next: usize,
     /// What is left of the one before.
@@ -300,8 +297,8 @@ struct LocalCopies<'a> {
 }
 
 impl<'a> LocalCopies<'a> {
-    fn new(copies: &'a Copies<'a>, itemsize: usize) -> Self {
-        Self { copies, itemsize, next: 0, blocks: None }
+    fn new(copies: &'a Copies<'a>) -> Self {
+        Self { copies, next: 0, blocks: None }
     }
 
     /// Bytes of all copies.
@@ -315,7 +312,7 @@ impl<'a> LocalCopies<'a> {
     ///
     /// As [`run`].
     unsafe fn copy_some(&mut self, options: &CopyOptions) -> Result<bool> {
-        let mut plan = Plan::new(self.itemsize, Side::Source);
+        let mut plan = Plan::new(Side::Source);
         let mut bytes = 0;
         while bytes < COPIED_AT_ONCE
             && let Some((from, to)) = self.next_block()

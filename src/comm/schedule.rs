@@ -89,7 +89,7 @@ impl<'a> Pieces<'a> {
             let next = self.list.get(at + 1).filter(|next| next.peer == self.list[at].peer);
             let together =
                 view.bytes() < SMALL && next.is_some() && self.view(at + 1).bytes() < SMALL;
-            together || !view.is_row_major()
+            together || !view.is_row_major() || view.dtype().is_packed()
         })
     }
 }

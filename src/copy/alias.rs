@@ -1,7 +1,8 @@
 //! Do destinations share memory with anything that they must not share it with?
 //!
 //! Exact, not by address ranges alone: columns of one buffer lie between each other's ends and
-//! still share no byte.
+//! still share no byte. Packed elements may share bytes, if they share no bit. All views of a call
+//! have one element type.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -171,10 +172,10 @@ fn boxes_of_one_array(views: &[HostView]) -> Result<Option<Shards>> {
     let Some(first) = terms.iter().map(|terms| terms.low).min() else {
         return Ok(None);
     };
-    let item = views[0].itemsize() as i128;
+    let width = views[0].width() as i128;
     let mut strides: Vec<i128> =
         terms.iter().flat_map(|terms| terms.steps.iter().map(|step| step.stride)).collect();
-    strides.push(item);
+    strides.push(width);
     strides.sort_unstable_by(|a, b| b.cmp(a));
     strides.dedup();
     let ndim = strides.len();
@@ -201,7 +202,7 @@ fn boxes_of_one_array(views: &[HostView]) -> Result<Option<Shards>> {
         }
     }
     // Different indices must be different places: each stride reaches over all smaller ones.
-    let mut reach = item;
+    let mut reach = width;
     for (&stride, &end) in strides.iter().zip(&ends).rev() {
         if stride < reach {
             return Ok(None);
@@ -213,7 +214,7 @@ fn boxes_of_one_array(views: &[HostView]) -> Result<Option<Shards>> {
     Shards::new(ndim, offsets, sizes, Arc::new(placements)).map(Some)
 }
 
-/// Whether two views have a byte in common. "Don't know" counts as yes.
+/// Whether two views have a byte in common; packed ones, a bit. "Don't know" counts as yes.
 fn views_share_memory(a: &HostView, b: &HostView, patience: &mut u32) -> bool {
     let (Some(extent_a), Some(extent_b)) = (a.extent(), b.extent()) else {
         return false;
@@ -228,26 +229,26 @@ fn views_share_memory(a: &HostView, b: &HostView, patience: &mut u32) -> bool {
         b.low + b.steps.iter().map(|step| step.stride * step.count).sum::<i128>() - a.low;
     let mut steps = a.steps;
     steps.extend(b.steps);
-    sum_in_range(&mut steps, distance - (a.item - 1), distance + (b.item - 1), patience)
+    sum_in_range(&mut steps, distance - (a.width - 1), distance + (b.width - 1), patience)
 }
 
-/// One dimension of a view: `count` steps forward of `stride` bytes.
+/// One dimension of a view: `count` steps forward of `stride` units.
 #[derive(Clone, Copy)]
 struct Step {
     stride: i128,
     count: i128,
 }
 
-/// A view as its lowest element and steps forward from there.
+/// A view as its lowest element and steps forward from there, in its units.
 struct Terms {
     low: i128,
-    item: i128,
+    width: i128,
     steps: Vec<Step>,
 }
 
 impl Terms {
     fn of(view: &HostView) -> Self {
-        let mut low = view.first().addr() as i128;
+        let mut low = view.place();
         let mut steps = Vec::with_capacity(view.shape().len());
         for (&size, &stride) in view.shape().iter().zip(view.strides()) {
             let (stride, count) = (i128::from(stride), i128::from(size) - 1);
@@ -256,13 +257,13 @@ impl Terms {
                 steps.push(Step { stride: stride.abs(), count });
             }
         }
-        Self { low, item: view.itemsize() as i128, steps }
+        Self { low, width: view.width() as i128, steps }
     }
 
-    /// Whether two elements share a byte. "Don't know" counts as yes.
+    /// Whether two elements share a byte; packed ones, a bit. "Don't know" counts as yes.
     fn overlap_themselves(mut self, patience: &mut u32) -> bool {
         self.steps.sort_unstable_by_key(|step| step.stride);
-        let mut reach = self.item;
+        let mut reach = self.width;
         let nested = self.steps.iter().all(|step| {
             let clear = step.stride >= reach;
             reach += step.stride * step.count;
@@ -281,7 +282,7 @@ impl Terms {
                 target += step.stride * step.count;
                 steps.push(Step { count: 2 * step.count, ..*step });
             }
-            sum_in_range(&mut steps, target - (self.item - 1), target + (self.item - 1), patience)
+            sum_in_range(&mut steps, target - (self.width - 1), target + (self.width - 1), patience)
         })
     }
 }

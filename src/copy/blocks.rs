@@ -30,7 +30,8 @@ impl Blocks {
     pub fn new(view: HostView, most: usize) -> Self {
         let shape = view.shape();
         // The least that the dimensions from `dim + 1` on hold.
-        let (mut dim, mut row) = (shape.len().saturating_sub(1), view.itemsize() as i64);
+        let (mut dim, mut row) = (shape.len().saturating_sub(1), view.width() as i64);
+        let most = most.saturating_mul(view.units_of_a_byte());
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         while dim > 0 && row.saturating_mul(shape[dim]) <= most {
             row = row.saturating_mul(shape[dim]);

@@ -32,7 +32,7 @@ impl<'a> Extraction<'a> {
         let mut destinations = Destinations::new();
         destinations.add(index, shard)?;
         destinations.check_source(shard, index, full, None)?;
-        let mut plan = Plan::new(full.itemsize(), Side::Source);
+        let mut plan = Plan::new(Side::Source);
         plan.push(&full.part(metadata.shards().at("index", index)?), shard)?;
         Ok(Self { metadata, index, full, shard, options, plan })
     }

@@ -132,7 +132,7 @@ impl<'a> HeldShards<'a> {
 
     /// Bytes of an element. Where there is no element type there are no elements either, and 1 will do.
     pub fn itemsize(&self) -> usize {
-        self.dtype.and_then(|dtype| dtype.itemsize().ok()).unwrap_or(1)
+        self.dtype.and_then(|dtype| dtype.storage_bytes(1)).unwrap_or(1)
     }
 
     /// The view of shard `indices()[number]`.

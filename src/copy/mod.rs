@@ -19,7 +19,7 @@ pub use blocks::Blocks;
 pub use buffer::Buffer;
 pub use cut::{Cut, Extraction};
 pub use held::HeldShards;
-pub use options::{CopyOptions, Stores};
+pub use options::{CopyOptions, Instructions, Stores};
 pub use reshard::{LocalShards, reshard};
 pub use tensor::{Fill, Memory, ShardedTensor, check_owner, indices_of};
 pub use view::{Element, HostView};
@@ -34,12 +34,22 @@ pub(crate) use plan::{Plan, Side};
 
 use alias::Destinations;
 
-/// The part of `full` that shard `index` owns, without copying.
+/// The part of `full` that shard `index` owns, without copying. Refused where that starts inside of a
+/// byte.
 pub fn view_shard(
     metadata: &ShardedTensorMetadata, index: usize, full: &HostView,
 ) -> Result<HostView> {
     check_full(metadata, full)?;
-    Ok(full.part(metadata.shards().at("index", index)?))
+    let part = full.part(metadata.shards().at("index", index)?);
+    if part.bit() != 0 {
+        let what = format!(
+            "shard {index}: its elements are packed, and it starts with bit {} of a byte, which a \
+             view can't say; extract it, or cut at a multiple of 8 bits",
+            part.bit()
+        );
+        return Err(Error::Unsupported { what });
+    }
+    Ok(part)
 }
 
 /// Copies shard `index` out of the full tensor.
@@ -69,7 +79,7 @@ pub unsafe fn scatter<E: From<Error>>(
     shard: impl Fn(usize) -> Result<HostView, E>, options: &CopyOptions,
 ) -> Result<(), E> {
     check_full(metadata, full)?;
-    let mut plan = Plan::new(full.itemsize(), Side::Source);
+    let mut plan = Plan::new(Side::Source);
     let mut destinations = Destinations::new();
     for (index, owned) in metadata.shards().iter().enumerate() {
         let view = shard(index)?;
@@ -95,7 +105,7 @@ pub unsafe fn gather<E: From<Error>>(
     full: &HostView, options: &CopyOptions,
 ) -> Result<(), E> {
     check_full(metadata, full)?;
-    let mut plan = Plan::new(full.itemsize(), Side::Destination);
+    let mut plan = Plan::new(Side::Destination);
     let mut destinations = Destinations::new();
     destinations.add_full(full)?;
     for (index, owned) in metadata.shards().iter().enumerate() {

@@ -12,6 +12,18 @@ pub enum Stores {
     Cached,
 }
 
+/// The most instructions that may be used; the processor may have fewer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Instructions {
+    /// All that the processor has.
+    #[default]
+    Best,
+    /// Up to AVX2 on x86-64.
+    Avx2,
+    /// Those that every processor of this kind has.
+    Portable,
+}
+
 /// How to copy. Nothing here changes what is copied.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CopyOptions {
@@ -20,6 +32,6 @@ pub struct CopyOptions {
     pub max_threads: usize,
     /// Whether to write through the caches.
     pub stores: Stores,
-    /// Whether to use no instructions beyond those that every processor of this kind has.
-    pub portable: bool,
+    /// The most instructions to use.
+    pub instructions: Instructions,
 }

@@ -12,7 +12,7 @@ use super::view::HostView;
 use crate::core::error::Error;
 use crate::core::{MAX_NDIM, Result};
 
-/// One level of a nest of loops: how often, and how many bytes each side steps.
+/// One level of a nest of loops: how often, and how far each side steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Loop {
     pub(super) count: usize,
@@ -20,13 +20,16 @@ pub(super) struct Loop {
     pub(super) destination_step: isize,
 }
 
-/// One copy: `run` bytes from `source` to `destination` for each turn of a nest of loops.
+/// One copy: `run` bytes from `source` to `destination` for each turn of a nest of loops. Or `run`
+/// bits, where that can't be said in bytes; then steps are in bits too.
 #[derive(Debug, Clone)]
 pub(super) struct Piece {
     pub(super) source: *const u8,
     pub(super) destination: *mut u8,
-    /// Bytes that are contiguous on both sides.
+    /// What is contiguous on both sides.
     pub(super) run: usize,
+    /// The bits of their bytes with which source and destination start, if bits are copied.
+    pub(super) bits: Option<[usize; 2]>,
     /// Outermost first: destination steps fall, so that writing goes forward.
     loops: Range<usize>,
 }
@@ -43,7 +46,6 @@ pub(crate) enum Side {
 /// Copies that may be carried out in any order.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    itemsize: usize,
     side: Side,
     pieces: Vec<Piece>,
     loops: Vec<Loop>,
@@ -55,12 +57,8 @@ unsafe impl Send for Plan {}
 unsafe impl Sync for Plan {}
 
 impl Plan {
-    pub(crate) fn new(itemsize: usize, side: Side) -> Self {
-        Self { itemsize, side, pieces: Vec::new(), loops: Vec::new() }
-    }
-
-    pub(super) fn itemsize(&self) -> usize {
-        self.itemsize
+    pub(crate) fn new(side: Side) -> Self {
+        Self { side, pieces: Vec::new(), loops: Vec::new() }
     }
 
     /// Which side the full tensor is.
@@ -96,7 +94,7 @@ impl Plan {
         }
     }
 
-    /// Adds a copy of all elements. Both views have the same shape.
+    /// Adds a copy of all elements. Both views have the same shape and element type.
     pub(crate) fn push(&mut self, source: &HostView, destination: &HostView) -> Result<()> {
         if source.is_empty() {
             return Ok(());
@@ -104,26 +102,50 @@ impl Plan {
         let mut nest = Nest::new(source, destination);
         nest.order();
         nest.merge();
-        let run = nest.take_run(self.itemsize);
+        let run = nest.take_run(source.width());
+        let (run, bits) =
+            if source.units_of_a_byte() == 1 { (run, None) } else { nest.count_in_bytes(run) };
         let memory = |_| Error::OutOfMemory { what: "the plan", bytes: size_of::<Piece>() };
         self.loops.try_reserve(nest.depth).map_err(memory)?;
         self.pieces.try_reserve(1).map_err(memory)?;
         let start = self.loops.len();
         self.loops.extend_from_slice(&nest.loops[..nest.depth]);
         self.pieces.push(Piece {
-            source: nest.source,
-            destination: nest.destination,
+            source: nest.source.pointer.cast_const(),
+            destination: nest.destination.pointer,
             run,
+            bits,
             loops: start..self.loops.len(),
         });
         Ok(())
     }
 }
 
+/// Where a side starts.
+#[derive(Clone, Copy)]
+struct Start {
+    pointer: *mut u8,
+    /// Where in that byte.
+    bit: usize,
+    units_of_a_byte: usize,
+}
+
+impl Start {
+    fn of(view: &HostView) -> Self {
+        Self { pointer: view.first(), bit: view.bit(), units_of_a_byte: view.units_of_a_byte() }
+    }
+
+    fn advance(&mut self, units: isize) {
+        let (units, byte) = (units + self.bit as isize, self.units_of_a_byte as isize);
+        self.pointer = self.pointer.wrapping_offset(units.div_euclid(byte));
+        self.bit = units.rem_euclid(byte) as usize;
+    }
+}
+
 /// A nest of loops while it is made simpler.
 struct Nest {
-    source: *const u8,
-    destination: *mut u8,
+    source: Start,
+    destination: Start,
     loops: [Loop; MAX_NDIM],
     depth: usize,
 }
@@ -133,8 +155,8 @@ impl Nest {
     fn new(source: &HostView, destination: &HostView) -> Self {
         let idle = Loop { count: 1, source_step: 0, destination_step: 0 };
         let mut nest = Self {
-            source: source.first().cast_const(),
-            destination: destination.first(),
+            source: Start::of(source),
+            destination: Start::of(destination),
             loops: [idle; MAX_NDIM],
             depth: 0,
         };
@@ -150,8 +172,8 @@ impl Nest {
             };
             if level.destination_step < 0 {
                 let last = level.count as isize - 1;
-                nest.source = nest.source.wrapping_offset(last * level.source_step);
-                nest.destination = nest.destination.wrapping_offset(last * level.destination_step);
+                nest.source.advance(last * level.source_step);
+                nest.destination.advance(last * level.destination_step);
                 level.source_step = -level.source_step;
                 level.destination_step = -level.destination_step;
             }
@@ -184,17 +206,34 @@ impl Nest {
         self.depth = self.depth.min(kept + 1);
     }
 
-    /// Takes the innermost loop away if it is contiguous on both sides; the bytes of a run.
-    fn take_run(&mut self, itemsize: usize) -> usize {
-        let item = itemsize as isize;
+    /// Takes the innermost loop away if it is contiguous on both sides; the units of a run.
+    fn take_run(&mut self, width: usize) -> usize {
+        let step = width as isize;
         let Some(innermost) = self.depth.checked_sub(1).map(|last| self.loops[last]) else {
-            return itemsize;
+            return width;
         };
-        if innermost.source_step != item || innermost.destination_step != item {
-            return itemsize;
+        if innermost.source_step != step || innermost.destination_step != step {
+            return width;
         }
         self.depth -= 1;
-        itemsize * innermost.count
+        width * innermost.count
+    }
+
+    /// Counts in bytes what is counted in bits, if all of it is whole bytes; else the bits with which
+    /// the sides start.
+    fn count_in_bytes(&mut self, run: usize) -> (usize, Option<[usize; 2]>) {
+        let loops = &mut self.loops[..self.depth];
+        let steps = loops.iter().map(|level| level.source_step | level.destination_step);
+        let bits = steps.fold(run as isize, |bits, steps| bits | steps);
+        let starts = [self.source.bit, self.destination.bit];
+        if bits % 8 != 0 || starts != [0, 0] {
+            return (run, Some(starts));
+        }
+        for level in loops {
+            level.source_step /= 8;
+            level.destination_step /= 8;
+        }
+        (run / 8, None)
     }
 }
 
@@ -209,7 +248,7 @@ mod tests {
     }
 
     fn piece(source: &HostView, destination: &HostView) -> (usize, Vec<(usize, isize, isize)>) {
-        let mut plan = Plan::new(4, Side::Source);
+        let mut plan = Plan::new(Side::Source);
         plan.push(source, destination).unwrap();
         let (piece, loops) = plan.piece(0);
         let loops = loops.iter().map(|l| (l.count, l.source_step, l.destination_step)).collect();
@@ -248,5 +287,26 @@ mod tests {
     fn a_single_element_is_one_run() {
         assert_eq!(piece(&view(&[], &[]), &view(&[], &[])), (4, vec![]));
         assert_eq!(piece(&view(&[1, 1], &[77, -3]), &view(&[1, 1], &[0, 9])), (4, vec![]));
+    }
+
+    #[test]
+    fn packed_elements_are_counted_in_bytes_where_all_is_whole_bytes() {
+        let int4 = DataType { code: 0, bits: 4, lanes: 1 };
+        let first = std::ptr::without_provenance_mut(1 << 20);
+        let part = |columns: i64, offset: i64, size: i64| {
+            let full = HostView::new("full", first, int4, &[6, columns], None).unwrap();
+            let shard = HostView::new("shard", first, int4, &[6, size], None).unwrap();
+            let mut plan = Plan::new(Side::Source);
+            plan.push(&full.sub_box(&[0, offset], &[6, size]), &shard).unwrap();
+            let (piece, loops) = plan.piece(0);
+            (piece.run, piece.bits, loops.first().copied())
+        };
+        let rows =
+            |source_step, destination_step| Some(Loop { count: 6, source_step, destination_step });
+        assert_eq!(part(8, 2, 4), (2, None, rows(4, 2)));
+        assert_eq!(part(8, 1, 4), (16, Some([4, 0]), rows(32, 16)));
+        assert_eq!(part(8, 2, 3), (12, Some([0, 0]), rows(32, 12)));
+        assert_eq!(part(7, 0, 4), (16, Some([0, 0]), rows(28, 16)));
+        assert_eq!(part(8, 0, 8), (24, None, None));
     }
 }

@@ -33,13 +33,13 @@ pub unsafe fn reshard(
     check_shards(("source", "source_indices"), plan.source(), sources, &mut dtype)?;
     let side = ("destination", "destination_indices");
     check_shards(side, plan.destination(), destinations, &mut dtype)?;
-    let Some(dtype) = dtype else {
+    if dtype.is_none() {
         // Nobody is here to be copied to.
         return Ok(());
-    };
+    }
     let here: HashMap<usize, &HostView> =
         sources.iter().map(|(index, view)| (*index, view)).collect();
-    let mut copies = Plan::new(dtype.itemsize()?, Side::Destination);
+    let mut copies = Plan::new(Side::Destination);
     let mut written = Destinations::new();
     for (index, destination) in destinations {
         if !plan.serves(*index) {

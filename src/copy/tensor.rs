@@ -90,7 +90,7 @@ impl ShardedTensor {
     ) -> Result<Self> {
         check_full(metadata, full)?;
         let tensor = Self::new(&metadata.with_dtype(full.dtype()), indices, Fill::Uninitialized)?;
-        let mut plan = Plan::new(full.itemsize(), Side::Source);
+        let mut plan = Plan::new(Side::Source);
         for local in 0..tensor.shards.len() {
             let owned = metadata.shards().at("indices", tensor.index(local)?)?;
             plan.push(&full.part(owned), &tensor.view(local)?)?;
@@ -345,9 +345,8 @@ fn sorted(
 }
 
 fn bytes_of(sizes: &[i64], dtype: DataType) -> Result<usize> {
-    let itemsize = dtype.itemsize()?;
-    let bytes = checked_numel(sizes).and_then(|numel| usize::try_from(numel).ok());
-    bytes
-        .and_then(|numel| numel.checked_mul(itemsize))
+    let numel = checked_numel(sizes).and_then(|numel| u64::try_from(numel).ok());
+    numel
+        .and_then(|numel| dtype.storage_bytes(numel))
         .ok_or_else(|| Error::overflow(format!("the bytes of a shard of {sizes:?} {dtype}")))
 }

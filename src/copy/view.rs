@@ -34,16 +34,19 @@ elements!(f32: 2 32, f64: 2 64, bool: 6 8);
 /// A tensor somewhere in host memory: where its first element is, its shape, and how far apart
 /// neighbours are. Nothing is read or written through it here.
 ///
-/// Shape and strides fit an address space: every element's place, relative to the first, fits an
-/// `isize`.
+/// Places are counted in the view's unit: bytes, or bits where elements are packed. Shape and strides
+/// fit an address space: every element's place, relative to the first, fits an `isize`.
 #[derive(Clone, Copy)]
 pub struct HostView {
     first: *mut u8,
+    /// Where in the byte at `first` the first element starts: 0 where the unit is a byte.
+    bit: u8,
     dtype: DataType,
-    itemsize: usize,
+    /// Units of one element.
+    width: usize,
     ndim: usize,
     shape: [i64; MAX_NDIM],
-    /// In bytes.
+    /// In units.
     strides: [i64; MAX_NDIM],
 }
 
@@ -69,15 +72,17 @@ impl HostView {
     /// A view of the memory at `first`, where the element at index 0 of each dimension is.
     ///
     /// `strides` are in elements; `None` means row-major. `argument` names the view in refusals:
-    /// too many dimensions, negative sizes, a type smaller than a byte, a reach beyond the address
-    /// space, and a null `first` where there are elements.
+    /// too many dimensions, negative sizes, a reach beyond the address space, and a null `first`
+    /// where there are elements.
     pub fn new(
         argument: &'static str, first: *mut u8, dtype: DataType, shape: &[i64],
         strides: Option<&[i64]>,
     ) -> Result<Self> {
         let ndim = shape.len();
         crate::core::shards::check_ndim(argument, ndim)?;
-        let itemsize = dtype.itemsize()?;
+        dtype.validate("dtype")?;
+        let bits = dtype.element_bits();
+        let width = if dtype.is_packed() { bits } else { bits / 8 };
         if let Some(size) = shape.iter().find(|size| **size < 0) {
             let problem = format!("its shape holds the negative size {size}");
             return Err(Error::invalid(argument, problem));
@@ -86,8 +91,15 @@ impl HostView {
             let problem = format!("it has {ndim} dimensions and another number of strides");
             return Err(Error::invalid(argument, problem));
         }
-        let mut view =
-            Self { first, dtype, itemsize, ndim, shape: [0; MAX_NDIM], strides: [0; MAX_NDIM] };
+        let mut view = Self {
+            first,
+            bit: 0,
+            dtype,
+            width,
+            ndim,
+            shape: [0; MAX_NDIM],
+            strides: [0; MAX_NDIM],
+        };
         view.shape[..ndim].copy_from_slice(shape);
         if shape.contains(&0) {
             return Ok(view);
@@ -101,15 +113,15 @@ impl HostView {
     }
 
     fn set_strides(&mut self, strides: Option<&[i64]>) -> Option<()> {
-        let item = i64::try_from(self.itemsize).ok()?;
-        checked_numel(self.shape())?.checked_mul(item)?;
-        let mut row_major = item;
+        let width = i64::try_from(self.width).ok()?;
+        checked_numel(self.shape())?.checked_mul(width)?;
+        let mut row_major = width;
         for dim in (0..self.ndim).rev() {
             self.strides[dim] = match strides.map(|strides| strides[dim]) {
                 None => row_major,
                 // A single index never takes a step: torch and numpy leave arbitrary strides there.
-                Some(stride) if self.shape[dim] == 1 => stride.checked_mul(item).unwrap_or(0),
-                Some(stride) => stride.checked_mul(item)?,
+                Some(stride) if self.shape[dim] == 1 => stride.checked_mul(width).unwrap_or(0),
+                Some(stride) => stride.checked_mul(width)?,
             };
             row_major = row_major.checked_mul(self.shape[dim])?;
         }
@@ -117,17 +129,38 @@ impl HostView {
     }
 
     fn checked_extent(&self) -> Option<Extent> {
-        let first = i128::try_from(self.first.addr()).ok()?;
-        let (mut low, mut high) = (first, first + i128::try_from(self.itemsize).ok()?);
+        let (mut low, mut high) = (self.place(), self.place() + self.width as i128);
         for (size, stride) in self.shape().iter().zip(self.strides()) {
             // Both factors fit 64 bits, and at most 32 such products are added.
             let reach = i128::from(size - 1).checked_mul(i128::from(*stride))?;
             low = low.checked_add(reach.min(0))?;
             high = high.checked_add(reach.max(0))?;
         }
-        let (low, high) = (usize::try_from(low).ok()?, usize::try_from(high).ok()?);
         isize::try_from(high.checked_sub(low)?).ok()?;
+        let unit = self.units_of_a_byte() as i128;
+        let low = usize::try_from(low.div_euclid(unit)).ok()?;
+        let high = usize::try_from(high.checked_add(unit - 1)?.div_euclid(unit)).ok()?;
         (low > 0).then_some(Extent { low, high })
+    }
+
+    /// How many of the view's units a byte has.
+    pub(super) fn units_of_a_byte(&self) -> usize {
+        if self.dtype.is_packed() { 8 } else { 1 }
+    }
+
+    /// Where the first element starts, counted in units from address 0.
+    pub(super) fn place(&self) -> i128 {
+        self.first.addr() as i128 * self.units_of_a_byte() as i128 + i128::from(self.bit)
+    }
+
+    /// Units of one element.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Where in its first byte the first element starts; not 0 only where elements are packed.
+    pub(super) fn bit(&self) -> usize {
+        usize::from(self.bit)
     }
 
     /// The addresses that the bytes lie between; `None` where there are no elements.
@@ -150,9 +183,9 @@ impl HostView {
         self.dtype
     }
 
-    /// Bytes of one element.
-    pub fn itemsize(&self) -> usize {
-        self.itemsize
+    /// Bytes of one element; refused where elements are packed.
+    pub fn itemsize(&self) -> Result<usize> {
+        self.dtype.itemsize()
     }
 
     /// Sizes.
@@ -160,34 +193,46 @@ impl HostView {
         &self.shape[..self.ndim]
     }
 
-    /// Bytes from one index to the next, for each dimension.
+    /// From one index to the next, for each dimension: bytes, or bits where elements are packed.
     pub fn strides(&self) -> &[i64] {
         &self.strides[..self.ndim]
     }
 
     /// Elements from one index to the next, for each dimension.
     pub fn strides_in_elements(&self) -> Vec<i64> {
-        self.strides().iter().map(|stride| stride / self.itemsize as i64).collect()
+        self.strides().iter().map(|stride| stride / self.width as i64).collect()
     }
 
     /// Bytes of all elements.
     pub fn bytes(&self) -> usize {
-        self.shape().iter().fold(self.itemsize, |bytes, &size| bytes.saturating_mul(size as usize))
+        let units = self
+            .shape()
+            .iter()
+            .fold(self.width, |units, &size| units.saturating_mul(size as usize));
+        units.div_ceil(self.units_of_a_byte())
     }
 
-    /// Whether the elements follow each other in row-major order, without a gap.
+    /// Whether the elements, if they follow each other, share no byte with anything else.
+    fn is_whole_bytes(&self) -> bool {
+        let bits = self.shape().iter().fold(self.width, |bits, &n| bits.wrapping_mul(n as usize));
+        !self.dtype.is_packed() || self.bit == 0 && bits.is_multiple_of(8)
+    }
+
+    /// Whether the elements follow each other in row-major order, without a gap, in bytes of their
+    /// own.
     pub fn is_row_major(&self) -> bool {
-        let mut next = self.itemsize as i64;
+        let mut next = self.width as i64;
         let dims = self.shape().iter().zip(self.strides()).rev();
         self.is_empty()
-            || dims.filter(|(size, _)| **size > 1).all(|(&size, &stride)| {
-                let follows = stride == next;
-                next = next.saturating_mul(size);
-                follows
-            })
+            || self.is_whole_bytes()
+                && dims.filter(|(size, _)| **size > 1).all(|(&size, &stride)| {
+                    let follows = stride == next;
+                    next = next.saturating_mul(size);
+                    follows
+                })
     }
 
-    /// A view of other memory with the same element type; strides are in bytes. What is described
+    /// A view of other memory with the same element type; strides are in units. What is described
     /// was checked when a view of it was made.
     pub(super) fn elsewhere(&self, first: *mut u8, shape: &[i64], strides: &[i64]) -> Self {
         let mut view = Self { first, ..*self };
@@ -197,14 +242,14 @@ impl HostView {
     }
 
     /// A row-major view of other memory with the same shape and element type.
-    pub(crate) fn packed_at(&self, first: *mut u8) -> Self {
-        let mut packed = Self { first, ..*self };
-        let mut next = self.itemsize as i64;
+    pub(crate) fn row_major_at(&self, first: *mut u8) -> Self {
+        let mut dense = Self { first, bit: 0, ..*self };
+        let mut next = self.width as i64;
         for dim in (0..self.ndim).rev() {
-            packed.strides[dim] = next;
+            dense.strides[dim] = next;
             next = next.saturating_mul(self.shape[dim].max(1));
         }
-        packed
+        dense
     }
 
     /// The box of `sizes` elements at `offsets`. It must lie inside of the view, or be empty.
@@ -214,7 +259,9 @@ impl HostView {
         if !part.is_empty() {
             let steps = offsets.iter().zip(self.strides());
             let offset: i64 = steps.map(|(offset, stride)| offset * stride).sum();
-            part.first = self.first.wrapping_offset(offset as isize);
+            let (offset, unit) = (offset + i64::from(self.bit), self.units_of_a_byte() as i64);
+            part.first = self.first.wrapping_offset(offset.div_euclid(unit) as isize);
+            part.bit = offset.rem_euclid(unit) as u8;
         }
         part
     }
@@ -269,6 +316,7 @@ impl<T: Element, D: Dimension> TryFrom<RawArrayView<T, D>> for HostView {
 
 impl fmt::Debug for HostView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {:?} by {:?} bytes", self.dtype, self.shape(), self.strides())
+        let unit = if self.dtype.is_packed() { "bits" } else { "bytes" };
+        write!(f, "{} {:?} by {:?} {unit}", self.dtype, self.shape(), self.strides())
     }
 }

@@ -1,7 +1,7 @@
 //! Element types, as DLPack names them.
 //!
 //! Source: `DLDataType` of DLPack 1.1. Elements are only ever moved, never computed with, so a
-//! code that is not known here is still a valid type as long as its size is whole bytes.
+//! code that is not known here is still a valid type.
 
 use std::fmt;
 
@@ -67,20 +67,38 @@ impl DataType {
         Ok(self)
     }
 
-    /// Bytes of one element. Types whose lanes are not whole bytes are [`Error::Unsupported`]:
-    /// they are packed, so an element has no address.
+    /// Bits of one element, all lanes together.
+    pub fn element_bits(self) -> usize {
+        // At most 255 * 65535.
+        usize::from(self.bits).saturating_mul(usize::from(self.lanes))
+    }
+
+    /// Whether elements are no whole bytes. They are packed then: the element after another starts
+    /// with the next bit, counted from a byte's least significant one.
+    pub fn is_packed(self) -> bool {
+        !self.element_bits().is_multiple_of(8)
+    }
+
+    /// Bytes of one element. Packed ones have no size in bytes: [`Error::Unsupported`].
     pub fn itemsize(self) -> Result<usize> {
         self.validate("dtype")?;
-        if !self.bits.is_multiple_of(8) {
-            return Err(Error::Unsupported {
-                what: format!(
-                    "dtype {self}: elements smaller than a byte are not supported; view the packed \
-                     bytes as uint8 and cut at byte boundaries"
-                ),
-            });
+        if self.is_packed() {
+            let bits = self.element_bits();
+            let what = format!(
+                "dtype {self}: an element has {bits} bits, which are no whole bytes; ask for the \
+                 bytes of many elements"
+            );
+            return Err(Error::Unsupported { what });
         }
-        // At most 31 * 65535 bytes.
-        Ok(usize::from(self.bits / 8).saturating_mul(usize::from(self.lanes)))
+        Ok(self.element_bits() / 8)
+    }
+
+    /// Bytes of `count` elements, one behind the other; packed ones may leave some bits of the last
+    /// byte over. `None` where that is more than memory can have.
+    pub fn storage_bytes(self, count: u64) -> Option<usize> {
+        let bits = u128::from(count).checked_mul(self.element_bits() as u128)?;
+        let bytes = usize::try_from(bits.div_ceil(8)).ok()?;
+        isize::try_from(bytes).is_ok().then_some(bytes)
     }
 
     /// Reads `float32`, `bfloat16`, `uint8`, `bool`, `float8_e4m3fn`, and with lanes `float32x4`.
@@ -192,14 +210,43 @@ mod tests {
     }
 
     #[test]
-    fn a_sub_byte_type_has_no_itemsize() {
-        for (text, expected) in [("float4_e2m1fn", None), ("float6_e2m3fn", None), ("int4x2", None)]
-        {
-            assert_eq!(DataType::parse(text).unwrap().itemsize().ok(), expected, "{text}");
+    fn elements_that_are_no_whole_bytes_have_no_itemsize() {
+        for text in ["float4_e2m1fn", "float6_e2m3fn", "int4x3", "uint1", "uint12"] {
+            let dtype = DataType::parse(text).unwrap();
+            assert!(matches!(dtype.itemsize(), Err(Error::Unsupported { .. })), "{text}");
         }
-        for (text, expected) in [("float32x3", 12), ("bool", 1), ("complex128", 16), ("uint8x3", 3)]
-        {
+        for (text, expected) in [
+            ("float32x3", 12),
+            ("bool", 1),
+            ("complex128", 16),
+            ("uint8x3", 3),
+            ("int4x2", 1),
+            ("float6_e2m3fnx4", 3),
+            ("uint1x8", 1),
+            ("uint12x2", 3),
+        ] {
             assert_eq!(DataType::parse(text).unwrap().itemsize(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn many_packed_elements_have_bytes() {
+        for (text, count, expected) in [
+            ("int4", 0, Some(0)),
+            ("int4", 1, Some(1)),
+            ("int4", 2, Some(1)),
+            ("int4", 3, Some(2)),
+            ("uint1", 8, Some(1)),
+            ("uint1", 9, Some(2)),
+            ("float6_e2m3fn", 3, Some(3)),
+            ("uint12", 3, Some(5)),
+            ("int4x3", 3, Some(5)),
+            ("float32", 5, Some(20)),
+            ("int4", u64::MAX, None),
+            ("uint1", u64::MAX, Some(1 << 61)),
+            ("float32", u64::MAX, None),
+        ] {
+            assert_eq!(DataType::parse(text).unwrap().storage_bytes(count), expected, "{text}");
         }
     }
 }

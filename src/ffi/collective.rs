@@ -107,7 +107,7 @@ unsafe fn views<'a>(
 /// be NULL.
 ///
 /// Ownership: nothing moves. Errors: DISAGREEMENT; SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH,
-/// UNSUPPORTED_DEVICE, UNSUPPORTED for elements smaller than a byte, ALIASED, OVERFLOW, of which the
+/// UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, of which the
 /// error's `first_shard` tells the shard's index; INVALID_PLACEMENT for a shard on no rank of the
 /// communicator; INDEX_OUT_OF_RANGE for `src_rank`, INVALID_ARGUMENT for another shard_count than the
 /// rank has shards, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY: then nothing was written on any rank.

@@ -154,7 +154,7 @@ unsafe fn lend_view<T>(
 /// Ownership: the memory is lent until `release(ctx)`, which may be NULL, is called, exactly once: by
 /// the managed tensor's deleter, or before a call that fails returns. `view` itself is copied. The
 /// caller hands `*out` on, or calls its deleter. Errors: INVALID_ARGUMENT for other flags,
-/// UNSUPPORTED_DEVICE, UNSUPPORTED for elements smaller than a byte, OVERFLOW, NULL_ARGUMENT,
+/// UNSUPPORTED_DEVICE, OVERFLOW, NULL_ARGUMENT,
 /// OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn shardspec_managed_tensor_new(

@@ -1,11 +1,13 @@
 //! Element types.
 //!
-//! DLPack's `DLDataType`. Elements are moved as raw bytes and never computed with, so a type that
-//! is not listed here works as well, as long as its lanes are whole bytes.
+//! DLPack's `DLDataType`. Elements are moved as they are and never computed with, so a type that is
+//! not listed here works as well. Elements that are no whole bytes are packed: the element after
+//! another starts with the next bit, counted from a byte's least significant one. float4 and int4 are
+//! packed, and so are three lanes of int4; two lanes of it are one byte.
 
 use std::ffi::c_char;
 
-use crate::core::DataType;
+use crate::core::{DataType, Error};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::pointer::{answer_text, input, out, text};
 use crate::ffi::error::{shardspec_error, shardspec_status};
@@ -105,9 +107,9 @@ pub unsafe extern "C" fn shardspec_dtype_text(
     guard(err, || answer_text(buffer, capacity, needed, &dtype_argument(dtype)?.to_string()))
 }
 
-/// Bytes of one element: bits / 8 * lanes.
+/// Bytes of one element: bits * lanes / 8.
 ///
-/// Errors: UNSUPPORTED where a lane is not whole bytes (such elements are packed),
+/// Errors: UNSUPPORTED where these are no whole bytes: ask `shardspec_dtype_bytes` for those of many;
 /// INVALID_ARGUMENT for 0 bits or lanes, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn shardspec_dtype_itemsize(
@@ -116,6 +118,29 @@ pub unsafe extern "C" fn shardspec_dtype_itemsize(
     guard(err, || {
         let place = self::out("out", out)?;
         place.set(dtype_argument(dtype)?.itemsize()?);
+        Ok(())
+    })
+}
+
+/// Bytes of `count` elements that follow each other without a gap: what a buffer for a tensor of so
+/// many elements must have. bits * lanes * count / 8, rounded up.
+///
+/// Errors: INVALID_ARGUMENT for a negative count and for 0 bits or lanes, OVERFLOW where memory can't
+/// have so many, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn shardspec_dtype_bytes(
+    dtype: *const shardspec_dtype, count: i64, out: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let dtype = dtype_argument(dtype)?;
+        let elements = u64::try_from(count).map_err(|_| Error::TooSmall {
+            argument: "count",
+            value: count,
+            least: 0,
+        })?;
+        let bytes = dtype.storage_bytes(elements);
+        place.set(bytes.ok_or_else(|| Error::overflow(format!("the bytes of {count} {dtype}")))?);
         Ok(())
     })
 }

@@ -95,7 +95,7 @@ pub(crate) fn give(
 ///
 /// Ownership: the caller frees `*out`; it does not need the metadata. Errors: INVALID_ARGUMENT for
 /// another `fill` or where no element type is stated, INVALID_PLACEMENT for an owner that can't be
-/// one, UNSUPPORTED for elements smaller than a byte and layouts or memory formats that can't be
+/// one, UNSUPPORTED for layouts or memory formats that can't be
 /// sharded, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT. Threads: any.
 /// Source: `torch.distributed._shard.sharded_tensor.empty` and `zeros`. Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -6,11 +6,12 @@
 //! The functions move data between a tensor and its shards. All buffers are the caller's. Everything
 //! is checked before the first byte is written: a call that fails has written nothing. Elements are
 //! copied bit for bit. A buffer that is written must not share memory with one that is read, with
-//! another that is written, or with itself; buffers that interleave without sharing a byte are fine.
+//! another that is written, or with itself; buffers that interleave without sharing a byte, or of
+//! packed elements a bit, are fine. Bits of such a byte that no element has stay what they are.
 
 use std::ffi::c_void;
 
-use crate::copy::{self, CopyOptions, Extraction, HostView, Stores};
+use crate::copy::{self, CopyOptions, Extraction, HostView, Instructions, Stores};
 use crate::core::{DataType, Error, MAX_NDIM};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle;
@@ -45,6 +46,8 @@ pub struct shardspec_device {
 /// A tensor in somebody's memory. The layout of DLPack's `DLTensor`.
 ///
 /// The element at index (i0, i1, ...) is at data + byte_offset + (i0 * strides[0] + ...) * itemsize.
+/// Elements that are no whole bytes are packed: it is the bits from number (i0 * strides[0] + ...) *
+/// bits * lanes on, counted from the least significant bit of the byte at data + byte_offset.
 /// Strides may be negative, and 0 in tensors that are only read. Any alignment will do. A tensor
 /// without elements may have NULL data.
 #[repr(C)]
@@ -119,8 +122,11 @@ pub(crate) unsafe fn options_argument(
         );
         Error::invalid("options", problem)
     })?;
-    let portable = hints & SHARDSPEC_COPY_PORTABLE != 0;
-    Ok(CopyOptions { max_threads: max_threads as usize, stores, portable })
+    let instructions = match hints & SHARDSPEC_COPY_PORTABLE {
+        0 => Instructions::Best,
+        _ => Instructions::Portable,
+    };
+    Ok(CopyOptions { max_threads: max_threads as usize, stores, instructions })
 }
 
 impl shardspec_copy_options {
@@ -134,7 +140,11 @@ impl shardspec_copy_options {
         Self {
             struct_size: size_of::<Self>() as u64,
             max_threads: u32::try_from(options.max_threads).unwrap_or(u32::MAX),
-            hints: stores | if options.portable { SHARDSPEC_COPY_PORTABLE } else { 0 },
+            hints: stores
+                | match options.instructions {
+                    Instructions::Portable => SHARDSPEC_COPY_PORTABLE,
+                    Instructions::Avx2 | Instructions::Best => 0,
+                },
         }
     }
 }
@@ -211,7 +221,7 @@ pub(crate) unsafe fn host_view(
 /// if that is stated. `options` may be NULL.
 ///
 /// Ownership: nothing moves. Errors: SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH,
-/// UNSUPPORTED_DEVICE, UNSUPPORTED for elements smaller than a byte, ALIASED, OVERFLOW,
+/// UNSUPPORTED_DEVICE, ALIASED, OVERFLOW,
 /// INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, INVALID_HANDLE, NULL_ARGUMENT; then nothing was written.
 /// Threads: any; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -2,6 +2,9 @@
 
 #![allow(clippy::undocumented_unsafe_blocks, reason = "buffers are made to fit")]
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use shardspec::copy::HostView;
 use shardspec::core::{DataType, Placement, Placements, Shards};
 
@@ -18,13 +21,31 @@ pub struct Tensor {
     pub shape: Vec<i64>,
     /// In elements.
     pub strides: Vec<i64>,
-    /// Where the element at index 0 is.
+    /// Where the byte is that the element at index 0 starts with.
     pub first: usize,
-    pub item: usize,
+    pub dtype: DataType,
+}
+
+/// A type whose elements have `item` bytes.
+pub fn of_bytes(item: usize) -> DataType {
+    let bits = if item.is_multiple_of(2) { 16 } else { 8 };
+    DataType { code: 1, bits, lanes: (item * 8 / usize::from(bits)) as u16 }
+}
+
+/// A type whose elements are packed.
+pub fn packed(bits: u8, lanes: u16) -> DataType {
+    DataType { code: 1, bits, lanes }
+}
+
+/// Types of all kinds: of usual sizes, of odd ones, and packed ones.
+pub fn element_types() -> Vec<DataType> {
+    let bytes = [1, 2, 3, 4, 8, 12, 16, 24].map(of_bytes);
+    let bits = [(4, 1), (4, 1), (2, 1), (1, 1), (6, 1), (3, 1), (12, 1), (4, 3), (1, 9), (5, 7)];
+    bytes.into_iter().chain(bits.map(|(bits, lanes)| packed(bits, lanes))).collect()
 }
 
 impl Tensor {
-    pub fn new(shape: &[i64], item: usize, plain: bool, random: &mut Random) -> Self {
+    pub fn new(shape: &[i64], dtype: DataType, plain: bool, random: &mut Random) -> Self {
         let mut order: Vec<usize> = (0..shape.len()).rev().collect();
         if !plain {
             random.shuffle(&mut order);
@@ -42,40 +63,64 @@ impl Tensor {
             }
         }
         let odd = random.below(8);
-        let first = 16 + odd + (-low) as usize * item;
-        let bytes = vec![GUARD; first + 16 + (step as usize + 1) * item];
-        Self { bytes, shape: shape.to_vec(), strides, first, item }
+        let bytes_of = |elements: i64| (elements as usize * dtype.element_bits()).div_ceil(8);
+        let first = 16 + odd + bytes_of(-low);
+        let bytes = vec![GUARD; first + 16 + bytes_of(step + 1)];
+        Self { bytes, shape: shape.to_vec(), strides, first, dtype }
     }
 
     pub fn view(&mut self) -> HostView {
-        let bits = if self.item.is_multiple_of(2) { 16 } else { 8 };
-        let lanes = (self.item * 8 / bits as usize) as u16;
-        let dtype = DataType { code: 1, bits, lanes };
         let first = unsafe { self.bytes.as_mut_ptr().add(self.first) };
-        HostView::new("tensor", first, dtype, &self.shape, Some(&self.strides)).unwrap()
+        HostView::new("tensor", first, self.dtype, &self.shape, Some(&self.strides)).unwrap()
     }
 
-    pub fn place(&self, index: &[i64]) -> std::ops::Range<usize> {
+    /// The bits of an element, counted from the least significant one of the first byte.
+    pub fn place(&self, index: &[i64]) -> Range<usize> {
         let steps: i64 = index.iter().zip(&self.strides).map(|(i, s)| i * s).sum();
-        let start = (self.first as i64 + steps * self.item as i64) as usize;
-        start..start + self.item
+        let bits = self.dtype.element_bits();
+        let start = (8 * self.first as i64 + steps * bits as i64) as usize;
+        start..start + bits
+    }
+
+    pub fn bit(&self, at: usize) -> bool {
+        self.bytes[at / 8] >> (at % 8) & 1 == 1
+    }
+
+    /// The bits of an element, one after the other.
+    pub fn element(&self, index: &[i64]) -> Cow<'_, [u8]> {
+        let place = self.place(index);
+        if (place.start | place.end).is_multiple_of(8) {
+            return Cow::Borrowed(&self.bytes[place.start / 8..place.end / 8]);
+        }
+        let mut bytes = vec![0; place.len().div_ceil(8)];
+        for (to, at) in place.enumerate() {
+            bytes[to / 8] |= u8::from(self.bit(at)) << (to % 8);
+        }
+        Cow::Owned(bytes)
     }
 
     pub fn fill(&mut self, random: &mut Random) {
         for index in indices(&self.shape) {
-            for at in self.place(&index) {
-                self.bytes[at] = random.next() as u8;
+            let mut place = self.place(&index);
+            while !place.is_empty() {
+                // A byte, or as many of its bits as are the element's.
+                let len = (8 - place.start % 8).min(place.len());
+                let mask = (0xFF >> (8 - len)) << (place.start % 8);
+                let byte = &mut self.bytes[place.start / 8];
+                *byte = *byte & !(mask as u8) | random.next() as u8 & mask as u8;
+                place.start += len;
             }
         }
     }
 
-    /// How many bytes outside of the elements are not what they were.
+    /// How many bits outside of the elements are not what they were.
     pub fn disturbed(&self) -> usize {
-        let mut own = vec![false; self.bytes.len()];
+        let mut own = vec![0u8; self.bytes.len()];
         for index in indices(&self.shape) {
-            self.place(&index).for_each(|at| own[at] = true);
+            self.place(&index).for_each(|at| own[at / 8] |= 1 << (at % 8));
         }
-        self.bytes.iter().zip(own).filter(|&(byte, own)| !own && *byte != GUARD).count()
+        let others = self.bytes.iter().zip(own).map(|(byte, own)| (byte ^ GUARD) & !own);
+        others.map(|changed| changed.count_ones() as usize).sum()
     }
 }
 

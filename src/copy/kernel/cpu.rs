@@ -2,14 +2,30 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::copy::options::Instructions;
+
 /// Instructions to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "levels of x86-64"))]
 pub(super) enum Level {
-    /// What every processor of the architecture has: SSE2 on x86-64.
+    /// What every processor of the architecture has: SSE2 on x86-64, NEON on aarch64.
     Portable,
+    #[cfg(target_arch = "x86_64")]
     Avx2,
+    #[cfg(target_arch = "x86_64")]
     Avx512,
+}
+
+impl Level {
+    /// The level of the most instructions to use.
+    pub(super) fn most(instructions: Instructions) -> Self {
+        match instructions {
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Best => Self::Avx512,
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2 => Self::Avx2,
+            _ => Self::Portable,
+        }
+    }
 }
 
 /// The machine, as far as copying is concerned.
@@ -37,6 +53,21 @@ impl Machine {
                 last_cache().map_or(DEFAULT_STREAM_FROM, |bytes| bytes / 4)
             }),
         }
+    }
+}
+
+#[cfg(test)]
+impl Machine {
+    /// All levels that this processor has.
+    pub(super) fn levels(&self) -> Vec<Level> {
+        let levels = [
+            Level::Portable,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512,
+        ];
+        levels.into_iter().filter(|&level| level <= self.level).collect()
     }
 }
 
@@ -69,17 +100,19 @@ fn level() -> Level {
     Level::Portable
 }
 
-/// Bytes of the last-level cache, where the system tells.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+/// Bytes of the last-level cache of one processor, where the system tells. (`sysconf` tells those of
+/// all caches of a package together.)
+#[cfg(target_os = "linux")]
 fn last_cache() -> Option<usize> {
-    [libc::_SC_LEVEL3_CACHE_SIZE, libc::_SC_LEVEL2_CACHE_SIZE].into_iter().find_map(|name| {
-        // SAFETY: sysconf only reads its argument.
-        let bytes = unsafe { libc::sysconf(name) };
-        usize::try_from(bytes).ok().filter(|&bytes| bytes > 0)
+    ["index3", "index2"].into_iter().find_map(|index| {
+        let path = format!("/sys/devices/system/cpu/cpu0/cache/{index}/size");
+        let text = std::fs::read_to_string(path).ok()?;
+        let kib: usize = text.trim().strip_suffix('K')?.parse().ok()?;
+        kib.checked_mul(1 << 10).filter(|&bytes| bytes > 0)
     })
 }
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+#[cfg(not(target_os = "linux"))]
 fn last_cache() -> Option<usize> {
     None
 }

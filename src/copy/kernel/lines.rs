@@ -1,10 +1,15 @@
 //! Moving bytes: through the caches or around them, and short runs without a call.
 //!
 //! Stores that go around the caches (non-temporal ones) save the read of each line that is about to
-//! be overwritten, a third of a copy's memory traffic; but only whole lines gain, so the ends of a
-//! range, where a line is shared with something else, are stored as usual.
+//! be overwritten, a third of a copy's memory traffic. But only whole lines gain, and only lines that
+//! are written at once: half a line costs more than a whole one.
+
+#![allow(clippy::arithmetic_side_effects, reason = "bytes of a range that the caller promises")]
+
+use std::mem::MaybeUninit;
 
 use super::cpu::Level;
+use super::vector::{Vector, by_level, prefetch};
 
 /// Bytes of a cache line.
 pub(super) const LINE: usize = 64;
@@ -12,34 +17,144 @@ pub(super) const LINE: usize = 64;
 /// How destination bytes are stored.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Store {
-    /// Around the caches.
-    pub(super) stream: bool,
+    /// With which instructions.
     pub(super) level: Level,
+    /// Around the caches.
+    pub(super) around: bool,
+}
+
+/// Memory that is read some time after what is being copied, and fetched meanwhile, line for line:
+/// what lies here and there is no pattern that a processor recognises.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Soon {
+    pub(super) place: *const u8,
+    pub(super) bytes: usize,
+}
+
+impl Soon {
+    pub(super) const NOTHING: Self = Self { place: std::ptr::null(), bytes: 0 };
+
+    /// Fetches the line that has `at` bytes before it.
+    #[inline(always)]
+    fn fetch(self, at: usize) {
+        if at < self.bytes {
+            prefetch(self.place.wrapping_add(at));
+        }
+    }
 }
 
 impl Store {
-    /// Copies `len` bytes.
+    /// Copies a long run.
     ///
     /// # Safety
     ///
-    /// The bytes may be read and written and do not overlap. Whoever lets another thread see the
-    /// destination calls [`fence`] before.
-    pub(super) unsafe fn copy(self, source: *const u8, destination: *mut u8, len: usize) {
-        if !self.stream || len < 2 * LINE {
-            // SAFETY: the caller's promise.
-            unsafe { std::ptr::copy_nonoverlapping(source, destination, len) };
-            return;
-        }
-        let head = destination.align_offset(LINE);
-        let lines = len.saturating_sub(head) / LINE;
-        let body = lines.saturating_mul(LINE);
-        let tail = len.saturating_sub(head).saturating_sub(body);
-        // SAFETY: head, body and tail are the range's parts, and `head` is below a line.
+    /// As [`stream`].
+    pub(super) unsafe fn copy(self, from: *const u8, to: *mut u8, len: usize) {
+        // SAFETY: the caller's promise.
         unsafe {
-            copy_short(source, destination, head);
-            stream_lines(self.level, source.add(head), destination.add(head), lines);
-            let end = head.saturating_add(body);
-            copy_short(source.add(end), destination.add(end), tail);
+            if self.around {
+                stream(self.level, from, to, len, Soon::NOTHING);
+            } else {
+                std::ptr::copy_nonoverlapping(from, to, len);
+            }
+        }
+    }
+}
+
+by_level! {
+    /// Copies bytes around the caches, but for the lines at their ends that are not whole.
+    ///
+    /// # Safety
+    ///
+    /// The bytes may be read and written and do not overlap. Whoever lets another thread see what was
+    /// written calls [`fence`] before.
+    stream = stream_with(from: *const u8, to: *mut u8, len: usize, soon: Soon)
+}
+
+#[inline(always)]
+unsafe fn stream_with<V: Vector>(from: *const u8, to: *mut u8, len: usize, soon: Soon) {
+    let head = to.align_offset(LINE).min(len);
+    let lines = (len - head) / LINE;
+    let end = head + lines * LINE;
+    // SAFETY: the range's three parts.
+    unsafe {
+        copy_short(from, to, head);
+        stream_lines::<V>(from.add(head), to.add(head), lines, soon);
+        copy_short(from.add(end), to.add(end), len - end);
+    }
+}
+
+/// Copies whole lines around the caches.
+///
+/// # Safety
+///
+/// As [`stream`], and `to` is a multiple of a line.
+#[inline(always)]
+unsafe fn stream_lines<V: Vector>(from: *const u8, to: *mut u8, lines: usize, soon: Soon) {
+    for line in 0..lines {
+        soon.fetch(line * LINE);
+        for part in (0..LINE).step_by(V::BYTES) {
+            let at = line * LINE + part;
+            // SAFETY: a part of a line of the caller's.
+            unsafe { V::load(from.add(at)).stream(to.add(at)) };
+        }
+    }
+}
+
+/// Whether runs of `run` bytes may be joined without putting them together in memory.
+pub(super) fn joinable(run: usize) -> bool {
+    run == 16 || run == 32 || run.is_multiple_of(LINE)
+}
+
+by_level! {
+    /// Copies runs, one from `at` bytes behind each source, around the caches to one place, one
+    /// behind the other.
+    ///
+    /// # Safety
+    ///
+    /// The runs may be read, their bytes written, and they do not overlap. They are [`joinable`],
+    /// whole lines together, and `to` is a multiple of a line.
+    join_runs = join_runs_with(sources: &[*const u8], at: usize, run: usize, to: *mut u8)
+}
+
+#[inline(always)]
+unsafe fn join_runs_with<V: Vector>(sources: &[*const u8], at: usize, run: usize, to: *mut u8) {
+    // SAFETY: each a line of the caller's.
+    unsafe {
+        match run {
+            16 => join_short::<V, 16>(sources, at, to),
+            32 => join_short::<V, 32>(sources, at, to),
+            _ => {
+                for (number, source) in sources.iter().enumerate() {
+                    let to = to.add(number * run);
+                    stream_lines::<V>(source.add(at), to, run / LINE, Soon::NOTHING);
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+///
+/// As [`join_runs`].
+#[inline(always)]
+unsafe fn join_short<V: Vector, const RUN: usize>(sources: &[*const u8], at: usize, to: *mut u8) {
+    for (number, line) in sources.chunks_exact(LINE / RUN).enumerate() {
+        let to = to.wrapping_add(number * LINE);
+        for part in (0..LINE).step_by(V::BYTES) {
+            let (run, inside) = (part / RUN, part % RUN);
+            // SAFETY: a part of a line of the caller's.
+            unsafe {
+                let from = line.as_ptr().add(run);
+                let vector = if RUN >= V::BYTES {
+                    V::load((*from).add(at + inside))
+                } else if RUN == 16 {
+                    V::load_parts(from, 1, at)
+                } else {
+                    V::load_halves(from, at)
+                };
+                vector.stream(to.add(part));
+            }
         }
     }
 }
@@ -53,96 +168,215 @@ pub(super) fn fence() {
     }
 }
 
-/// Copies a few bytes without a call: by parts that overlap in the middle.
+/// A line, of which some bytes may be there.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct Held([MaybeUninit<u8>; LINE]);
+
+/// A destination that is written from front to back around the caches, by whole lines: what does not
+/// fill a line is held back until more comes. It is held apart, for there are many of these.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Writer {
+    /// Where the next byte goes. What is before it in its line is held.
+    next: *mut u8,
+    /// But for these bytes, which are not to be written.
+    skipped: usize,
+}
+
+impl Writer {
+    /// Writes to `destination` and on.
+    pub(super) fn new(destination: *mut u8) -> Self {
+        Self { next: destination, skipped: destination.addr() % LINE }
+    }
+
+    /// Where the next byte goes.
+    pub(super) fn next(&self) -> *mut u8 {
+        self.next
+    }
+
+    /// Whether that is a line of which nothing is held.
+    pub(super) fn is_at_line(&self) -> bool {
+        self.fill() == 0
+    }
+
+    fn fill(&self) -> usize {
+        self.next.addr() % LINE
+    }
+
+    /// Writes to `destination` next.
+    ///
+    /// # Safety
+    ///
+    /// What is held may be written.
+    #[inline(always)]
+    pub(super) unsafe fn go_to(&mut self, destination: *mut u8, held: &Held) {
+        if self.next != destination {
+            // SAFETY: the caller's promise.
+            unsafe { self.finish(held) };
+            *self = Self::new(destination);
+        }
+    }
+
+    /// Says that the next `len` bytes, whole lines, were written.
+    pub(super) fn skip_lines(&mut self, len: usize) {
+        self.next = self.next.wrapping_add(len);
+    }
+
+    /// Where to put what comes next: into `scratch`, behind what is held.
+    ///
+    /// # Safety
+    ///
+    /// A line may be written to `scratch`.
+    #[inline(always)]
+    pub(super) unsafe fn open(&self, scratch: *mut u8, held: &Held) -> *mut u8 {
+        let fill = self.fill();
+        if fill > self.skipped {
+            // SAFETY: the caller's promise.
+            unsafe { scratch.cast::<Held>().write(*held) };
+        }
+        scratch.wrapping_add(fill)
+    }
+
+    /// Writes the `len` bytes that were put into `scratch`, where [`Self::open`] said, as far as
+    /// they fill lines.
+    ///
+    /// # Safety
+    ///
+    /// The destination's next `len` bytes may be written. There is room for a line more in
+    /// `scratch`, and it does not overlap the destination.
+    pub(super) unsafe fn close(
+        &mut self, level: Level, scratch: *mut u8, len: usize, held: &mut Held,
+    ) {
+        let fill = self.fill();
+        let line = self.next.wrapping_sub(fill);
+        let whole = (fill + len) / LINE * LINE;
+        // SAFETY: parts of scratch and the lines of the destination that they belong to.
+        unsafe {
+            if whole > 0 {
+                let (from, skipped) = (scratch.add(self.skipped), self.skipped);
+                let to = line.wrapping_add(skipped);
+                stream(level, from, to, whole - skipped, Soon::NOTHING);
+                self.skipped = 0;
+            }
+            self.next = self.next.wrapping_add(len);
+            if self.fill() > self.skipped {
+                *held = scratch.add(whole).cast::<Held>().read();
+            }
+        }
+    }
+
+    /// Writes what is still held.
+    ///
+    /// # Safety
+    ///
+    /// That part of the destination may be written.
+    pub(super) unsafe fn finish(&self, held: &Held) {
+        let (fill, skipped) = (self.fill(), self.skipped);
+        // SAFETY: the caller's promise.
+        unsafe {
+            let from = held.0.as_ptr().cast::<u8>().add(skipped);
+            copy_short(from, self.next.wrapping_sub(fill - skipped), fill - skipped);
+        }
+    }
+}
+
+/// Copies `N` bytes.
 ///
 /// # Safety
 ///
 /// The bytes may be read and written and do not overlap.
 #[inline(always)]
-pub(super) unsafe fn copy_short(source: *const u8, destination: *mut u8, len: usize) {
-    // SAFETY: every part lies inside of the `len` bytes.
-    unsafe {
-        match len {
-            0 => {}
-            1 => destination.write(source.read()),
-            2..4 => copy_ends::<2>(source, destination, len),
-            4..8 => copy_ends::<4>(source, destination, len),
-            8..16 => copy_ends::<8>(source, destination, len),
-            16..=32 => copy_ends::<16>(source, destination, len),
-            33..=64 => copy_ends::<32>(source, destination, len),
-            _ => std::ptr::copy_nonoverlapping(source, destination, len),
-        }
-    }
+pub(super) unsafe fn copy_fixed<const N: usize>(from: *const u8, to: *mut u8) {
+    // SAFETY: the caller's promise; bytes need no alignment.
+    unsafe { to.cast::<[u8; N]>().write(from.cast::<[u8; N]>().read()) }
 }
 
 /// Copies the first and the last `N` bytes, which together are all.
 ///
 /// # Safety
 ///
-/// As [`copy_short`], with `N <= len <= 2 * N`.
+/// As [`copy_fixed`], for `len` bytes, and `N <= len <= 2 * N`.
 #[inline(always)]
-unsafe fn copy_ends<const N: usize>(source: *const u8, destination: *mut u8, len: usize) {
-    let last = len.wrapping_sub(N);
-    // SAFETY: both parts lie inside of the `len` bytes. Both are read before one is written, which
-    // the compiler may then do with two loads and two stores.
+unsafe fn copy_ends<const N: usize>(from: *const u8, to: *mut u8, len: usize) {
+    let last = len - N;
+    // SAFETY: both parts lie inside of the `len` bytes.
     unsafe {
-        let (head, tail) =
-            (source.cast::<[u8; N]>().read(), source.add(last).cast::<[u8; N]>().read());
-        destination.cast::<[u8; N]>().write(head);
-        destination.add(last).cast::<[u8; N]>().write(tail);
+        let tail = from.add(last).cast::<[u8; N]>().read();
+        copy_fixed::<N>(from, to);
+        to.add(last).cast::<[u8; N]>().write(tail);
     }
 }
 
-/// Copies whole lines around the caches.
+/// Copies a run by whole lines, of which the last two may overlap.
 ///
 /// # Safety
 ///
-/// The lines may be read and written, do not overlap, and the destination is aligned to a line.
-#[cfg(target_arch = "x86_64")]
-unsafe fn stream_lines(level: Level, source: *const u8, destination: *mut u8, lines: usize) {
-    // SAFETY: the caller's promise; a level is only made where the processor has it.
+/// As [`copy_fixed`], for `len` bytes, and `len` is at least a line's.
+#[inline(always)]
+unsafe fn copy_lines(from: *const u8, to: *mut u8, len: usize) {
+    let last = len - LINE;
+    // SAFETY: lines inside of the `len` bytes.
     unsafe {
-        match level {
-            Level::Avx512 => x86::stream_avx512(source, destination, lines),
-            Level::Avx2 => x86::stream_avx2(source, destination, lines),
-            Level::Portable => x86::stream_sse2(source, destination, lines),
+        for at in (0..last).step_by(LINE) {
+            copy_fixed::<LINE>(from.add(at), to.add(at));
+        }
+        copy_fixed::<LINE>(from.add(last), to.add(last));
+    }
+}
+
+/// Copies at most a line without a loop.
+///
+/// # Safety
+///
+/// As [`copy_fixed`], for `len` bytes.
+#[inline(always)]
+pub(super) unsafe fn copy_short(from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match len {
+            0 => {}
+            1 => copy_fixed::<1>(from, to),
+            2..4 => copy_ends::<2>(from, to, len),
+            4..8 => copy_ends::<4>(from, to, len),
+            8..16 => copy_ends::<8>(from, to, len),
+            16..32 => copy_ends::<16>(from, to, len),
+            _ => copy_ends::<32>(from, to, len),
         }
     }
 }
 
-#[cfg(not(target_arch = "x86_64"))]
-unsafe fn stream_lines(_: Level, source: *const u8, destination: *mut u8, lines: usize) {
-    // SAFETY: the caller's promise.
-    unsafe { std::ptr::copy_nonoverlapping(source, destination, lines.saturating_mul(LINE)) };
-}
-
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use std::arch::x86_64::*;
-
-    use super::LINE;
-
-    macro_rules! stream {
-        ($name:ident, $vector:ty, $load:ident, $store:ident $(, $feature:literal)?) => {
-            /// # Safety
-            ///
-            /// As `stream_lines`, on a processor that has the feature.
-            $(#[target_feature(enable = $feature)])?
-            pub(super) unsafe fn $name(source: *const u8, destination: *mut u8, lines: usize) {
-                const PARTS: usize = LINE / size_of::<$vector>();
-                for line in 0..lines {
-                    let from = source.wrapping_add(line.wrapping_mul(LINE)).cast::<$vector>();
-                    let to = destination.wrapping_add(line.wrapping_mul(LINE)).cast::<$vector>();
-                    for part in 0..PARTS {
-                        // SAFETY: a part of a line of the caller's.
-                        unsafe { $store(to.add(part), $load(from.add(part))) };
-                    }
-                }
+/// Copies `count` runs of `run` bytes through the caches; each side steps from one to the next.
+///
+/// # Safety
+///
+/// The runs may be read and written and do not overlap.
+pub(super) unsafe fn copy_runs(
+    from: *const u8, from_step: isize, to: *mut u8, to_step: isize, count: usize, run: usize,
+) {
+    // Each run by the same few instructions.
+    macro_rules! each {
+        ($copy:path $(, $run:ident)?) => {
+            for at in 0..count as isize {
+                let from = from.wrapping_offset(at * from_step);
+                let to = to.wrapping_offset(at * to_step);
+                // SAFETY: one run of the caller's.
+                unsafe { $copy(from, to $(, $run)?) }
             }
         };
     }
-
-    stream!(stream_sse2, __m128i, _mm_loadu_si128, _mm_stream_si128);
-    stream!(stream_avx2, __m256i, _mm256_loadu_si256, _mm256_stream_si256, "avx");
-    stream!(stream_avx512, __m512i, _mm512_loadu_si512, _mm512_stream_si512, "avx512f");
+    match run {
+        0 => {}
+        1 => each!(copy_fixed::<1>),
+        2 => each!(copy_fixed::<2>),
+        4 => each!(copy_fixed::<4>),
+        8 => each!(copy_fixed::<8>),
+        16 => each!(copy_fixed::<16>),
+        32 => each!(copy_fixed::<32>),
+        3 => each!(copy_ends::<2>, run),
+        5..8 => each!(copy_ends::<4>, run),
+        9..16 => each!(copy_ends::<8>, run),
+        17..32 => each!(copy_ends::<16>, run),
+        33..64 => each!(copy_ends::<32>, run),
+        _ => each!(copy_lines, run),
+    }
 }

@@ -3,12 +3,15 @@
 //! A plan becomes [`task`]s, each of a kind that one kernel does well. Threads take parts of equal
 //! bytes of them, whatever the shards' sizes are, and are gone when the copy is done.
 
+mod bits;
 mod cpu;
 mod lines;
 mod rows;
 mod task;
+mod threads;
 mod tiles;
 mod transpose;
+mod vector;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -17,6 +20,7 @@ use super::plan::Plan;
 use cpu::{Level, Machine};
 use lines::Store;
 use task::Tasks;
+use tiles::Work;
 
 /// Bytes from which on a thread more is worth its start.
 const BYTES_PER_THREAD: usize = 2 << 20;
@@ -32,18 +36,18 @@ const PARTS_PER_THREAD: usize = 8;
 pub(crate) unsafe fn run(plan: &Plan, options: &CopyOptions) {
     let machine = Machine::get();
     let tasks = Tasks::new(plan);
-    let stream = match options.stores {
+    let around = match options.stores {
         Stores::Auto => tasks.bytes() >= machine.stream_from,
         Stores::Stream => true,
         Stores::Cached => false,
     };
-    let level = if options.portable { Level::Portable } else { machine.level };
-    let store = Store { stream, level };
-    let threads = threads(options.max_threads, &machine, tasks.bytes());
+    let level = machine.level.min(Level::most(options.instructions));
+    let store = Store { level, around };
+    let threads = thread_count(options.max_threads, &machine, tasks.bytes());
     if threads == 1 {
         // SAFETY: the caller's promise is passed on.
-        unsafe { tasks.run(0..tasks.bytes(), store) };
-        if stream {
+        unsafe { tasks.run(0..tasks.bytes(), store, &mut Work::default()) };
+        if around {
             lines::fence();
         }
         return;
@@ -52,6 +56,7 @@ pub(crate) unsafe fn run(plan: &Plan, options: &CopyOptions) {
     let part_bytes = tasks.bytes().div_ceil(parts);
     let next = AtomicUsize::new(0);
     let work = || {
+        let mut work = Work::default();
         loop {
             let start = next.fetch_add(1, Ordering::Relaxed).saturating_mul(part_bytes);
             if start >= tasks.bytes() {
@@ -59,24 +64,16 @@ pub(crate) unsafe fn run(plan: &Plan, options: &CopyOptions) {
             }
             let end = start.saturating_add(part_bytes).min(tasks.bytes());
             // SAFETY: the caller's promise is passed on; parts do not overlap.
-            unsafe { tasks.run(start..end, store) };
+            unsafe { tasks.run(start..end, store, &mut work) };
         }
-        if stream {
+        if around {
             lines::fence();
         }
     };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            // A thread that can't be started is one fewer to share with.
-            if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
-                break;
-            }
-        }
-        work();
-    });
+    threads::share(threads, work);
 }
 
-fn threads(most: usize, machine: &Machine, bytes: usize) -> usize {
+fn thread_count(most: usize, machine: &Machine, bytes: usize) -> usize {
     let most = if most == 0 { machine.processors } else { most };
     most.min(bytes / BYTES_PER_THREAD).max(1)
 }

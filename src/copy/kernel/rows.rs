@@ -1,28 +1,31 @@
-//! Short runs: many of them at a time.
-//!
-//! Pieces that lie side by side in the full tensor are copied together, so that its lines are read
-//! or written once and not once for each shard. Stores that go around the caches need whole lines,
-//! so short runs are put together in a scratch buffer that stays in the first-level cache.
+//! Pieces that lie side by side in the full tensor are copied together, row after row, so that its
+//! lines are read or written once and not once for each shard.
 
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
-    reason = "rows and bytes of a plan fit an address space, and scratch is as large as a block"
+    reason = "rows and bytes of a plan fit an address space"
 )]
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::lines::{Store, copy_short};
+use super::lines::{LINE, Soon, Store, copy_runs, stream};
 use super::task::offsets_of_turn;
-use super::tiles::{self, Scratch};
-use crate::copy::plan::{Loop, Plan, Side};
+use super::tiles::{self, Work};
+use super::transpose::transpose;
+use crate::copy::plan::{Loop, Piece, Plan, Side};
 
 /// Runs from this length on go to their place directly: the lines at their ends do not matter.
 const DIRECT: usize = 1 << 10;
-/// Bytes that are put together for one buffer before the next one's turn.
-const BLOCK: usize = 512;
-/// Rows that are copied before the next shards' turn, at most: more would no longer be in the
-/// first-level cache when rows are a multiple of 4 KiB apart.
+/// How many bytes before it is read memory is fetched, at least.
+pub(super) const LEAD: usize = 8 << 10;
+/// Elements up to this many bytes are read by lines and not one by one where they are neighbours in
+/// the source only.
+pub(super) const LARGEST_ITEM: usize = LINE / 2;
+/// Lanes that are copied together.
+pub(super) const MOST_LANES: usize = 256;
+/// Rows that are copied together through the caches.
 const MOST_ROWS: usize = 64;
 
 /// One shard's runs in the rows of one innermost loop.
@@ -36,170 +39,287 @@ pub(super) struct Lane {
 }
 
 impl Lane {
+    #[inline(always)]
     pub(super) fn source_at(&self, row: usize) -> *const u8 {
         self.source.wrapping_offset(row as isize * self.source_step)
     }
 
+    #[inline(always)]
     pub(super) fn destination_at(&self, row: usize) -> *mut u8 {
         self.destination.wrapping_offset(row as isize * self.destination_step)
     }
 }
 
-/// Copies rows `units` of pieces that run side by side; rows are counted through all loops.
+/// Room for the lanes that are copied together.
+pub(super) type Lanes = [MaybeUninit<Lane>; MOST_LANES];
+
+/// Runs side by side, row after row.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Rows<'a> {
+    /// Some pieces, which are neighbours in the full tensor; rows are counted through all loops.
+    Neighbours { plan: &'a Plan, first: usize, count: usize },
+    /// A piece that is contiguous along one loop in the source and along another in the destination:
+    /// turn `turn` of the loops above `level`, some turns of that loop, side by side in the source,
+    /// and as rows the turns of the loop below it.
+    Transposed {
+        piece: &'a Piece,
+        loops: &'a [Loop],
+        level: usize,
+        turn: usize,
+        first: usize,
+        count: usize,
+    },
+}
+
+impl Rows<'_> {
+    /// The side on which the lanes are neighbours.
+    pub(super) fn side(&self) -> Side {
+        match self {
+            Self::Neighbours { plan, .. } => plan.side(),
+            Self::Transposed { .. } => Side::Source,
+        }
+    }
+
+    fn lane_count(&self) -> usize {
+        match *self {
+            Self::Neighbours { count, .. } | Self::Transposed { count, .. } => count,
+        }
+    }
+
+    /// Some of the lanes.
+    fn part(&self, lanes: Range<usize>) -> Self {
+        let mut part = *self;
+        match &mut part {
+            Self::Neighbours { first, count, .. } | Self::Transposed { first, count, .. } => {
+                *first += lanes.start;
+                *count = lanes.len();
+            }
+        }
+        part
+    }
+
+    /// Rows of one turn of the loops around them.
+    pub(super) fn in_a_turn(&self) -> usize {
+        let innermost = |loops: &[Loop]| loops.last().map_or(1, |level| level.count);
+        match *self {
+            Self::Neighbours { plan, first, .. } => innermost(plan.piece(first).1),
+            Self::Transposed { loops, level, .. } => loops[level + 1].count,
+        }
+    }
+
+    /// The lanes in turn `turn`, as many as there is room for.
+    pub(super) fn lanes<'l>(&self, turn: usize, room: &'l mut Lanes) -> &'l [Lane] {
+        let count = self.lane_count().min(MOST_LANES);
+        for (at, lane) in room[..count].iter_mut().enumerate() {
+            lane.write(self.lane(turn, at));
+        }
+        // SAFETY: these were just written.
+        unsafe { room[..count].assume_init_ref() }
+    }
+
+    fn lane(&self, turn: usize, at: usize) -> Lane {
+        let (piece, start, row) = match *self {
+            Self::Neighbours { plan, first, .. } => {
+                let (piece, loops) = plan.piece(first + at);
+                let (innermost, outer) = loops.split_last().unzip();
+                (piece, outer.map_or((0, 0), |outer| offsets_of_turn(outer, turn)), innermost)
+            }
+            Self::Transposed { piece, loops, level, turn, first, .. } => {
+                let (source, destination) = offsets_of_turn(&loops[..level], turn);
+                let at = (first + at) as isize;
+                let Loop { source_step, destination_step, .. } = loops[level];
+                let start = (source + at * source_step, destination + at * destination_step);
+                (piece, start, loops.get(level + 1))
+            }
+        };
+        Lane {
+            source: piece.source.wrapping_offset(start.0),
+            destination: piece.destination.wrapping_offset(start.1),
+            source_step: row.map_or(0, |row| row.source_step),
+            destination_step: row.map_or(0, |row| row.destination_step),
+            run: piece.run,
+        }
+    }
+}
+
+/// Copies rows `units` of all lanes.
 ///
 /// # Safety
 ///
 /// Every run in these rows may be read and written, and nothing overlaps.
-pub(super) unsafe fn copy(plan: &Plan, pieces: Range<usize>, units: Range<usize>, store: Store) {
-    let depth = plan.piece(pieces.start).1.len();
-    let inner_count = plan.piece(pieces.start).1[depth - 1].count;
-    let mut lanes = Vec::with_capacity(pieces.len());
-    let mut scratch = Scratch::new();
-    let mut row = units.start;
-    while row < units.end {
-        let (turn, first) = (row / inner_count, row % inner_count);
-        let last = (first + units.end - row).min(inner_count);
-        lanes.clear();
-        lanes.extend(pieces.clone().map(|at| {
-            let (piece, loops) = plan.piece(at);
-            let (source, destination) = offsets_of_turn(&loops[..depth - 1], turn);
-            let Loop { source_step, destination_step, .. } = loops[depth - 1];
-            Lane {
-                source: piece.source.wrapping_offset(source),
-                destination: piece.destination.wrapping_offset(destination),
-                source_step,
-                destination_step,
-                run: piece.run,
+pub(super) unsafe fn copy(rows: &Rows, units: Range<usize>, store: Store, work: &mut Work) {
+    if units.is_empty() {
+        return;
+    }
+    let mut room = [MaybeUninit::uninit(); MOST_LANES];
+    let mut first = 0;
+    while first < rows.lane_count() {
+        let rest = rows.part(first..rows.lane_count());
+        let lanes = rest.lanes(units.start / rest.in_a_turn(), &mut room);
+        let kernel = Kernel::of(lanes, rows.side(), store, work);
+        let count = match kernel {
+            Kernel::Tiles => tiles::end_of_group(lanes, rows.side()),
+            _ => lanes.len(),
+        };
+        let part = rest.part(0..count);
+        // SAFETY: some of the caller's lanes.
+        unsafe {
+            match kernel {
+                Kernel::Tiles => tiles::copy(&part, units.clone(), store.level, work),
+                Kernel::Direct => each_turn(&part, units.clone(), |lanes, rows| {
+                    direct(lanes, rows, store);
+                }),
+                Kernel::Cached => each_turn(&part, units.clone(), |lanes, rows| {
+                    through_caches(lanes, rows, part.side(), store);
+                }),
             }
-        }));
-        // SAFETY: rows of the caller's.
-        unsafe { copy_lanes(&lanes, first..last, plan.side(), store, &mut scratch) };
-        row += last - first;
+        }
+        first += count;
     }
 }
 
-/// # Safety
-///
-/// As [`copy`], for the rows of one innermost loop.
-unsafe fn copy_lanes(
-    lanes: &[Lane], rows: Range<usize>, side: Side, store: Store, scratch: &mut Scratch,
-) {
-    let run = lanes[0].run;
-    let same = lanes.iter().all(|lane| lane.run == run);
-    // Neighbours may be of any widths, and scratch holds short runs only.
-    let longest = lanes.iter().map(|lane| lane.run).max().unwrap_or(run);
-    let packed = match side {
-        Side::Source => lanes.iter().all(|lane| lane.destination_step == lane.run as isize),
-        Side::Destination => lanes.iter().all(|lane| lane.source_step == lane.run as isize),
-    };
-    // SAFETY: the caller's promise is passed on; each kernel's condition is checked here.
-    unsafe {
-        match side {
-            _ if packed && same && tiles::worthwhile(run, lanes.len(), rows.len()) => match side {
-                Side::Source => tiles::scatter_elements(lanes, rows, store, scratch),
-                Side::Destination => tiles::gather_elements(lanes, rows, store, scratch),
-            },
-            Side::Source if packed && longest < DIRECT => scatter_runs(lanes, rows, store, scratch),
-            Side::Destination if lanes.len() > 1 && longest < DIRECT => {
-                gather_runs(lanes, rows, store, scratch);
-            }
-            _ => direct(lanes, rows, store),
+/// How rows are copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kernel {
+    /// Through the caches.
+    Cached,
+    /// Around the caches, each run for itself.
+    Direct,
+    /// Around the caches, many runs put together.
+    Tiles,
+}
+
+impl Kernel {
+    fn of(lanes: &[Lane], side: Side, store: Store, work: &mut Work) -> Self {
+        let longest = lanes.iter().map(|lane| lane.run).max().unwrap_or(0);
+        match () {
+            () if !store.around => Self::Cached,
+            () if longest >= DIRECT => Self::Direct,
+            () if packed(lanes, side) && work.is_ready() => Self::Tiles,
+            () => Self::Direct,
         }
     }
 }
 
-/// Each run to its place.
+/// Whether each shard's rows follow each other without a gap.
+fn packed(lanes: &[Lane], side: Side) -> bool {
+    lanes.iter().all(|lane| match side {
+        Side::Source => lane.destination_step == lane.run as isize,
+        Side::Destination => lane.source_step == lane.run as isize,
+    })
+}
+
+/// Calls `copy` for the rows of each turn.
+fn each_turn(rows: &Rows, units: Range<usize>, mut copy: impl FnMut(&[Lane], Range<usize>)) {
+    let mut room = [MaybeUninit::uninit(); MOST_LANES];
+    let in_a_turn = rows.in_a_turn();
+    let mut unit = units.start;
+    while unit < units.end {
+        let first = unit % in_a_turn;
+        let last = (first + units.end - unit).min(in_a_turn);
+        copy(rows.lanes(unit / in_a_turn, &mut room), first..last);
+        unit += last - first;
+    }
+}
+
+/// Each run to its place, around the caches.
 ///
 /// # Safety
 ///
-/// As [`copy_lanes`].
+/// As [`copy`]; so for all kernels.
 unsafe fn direct(lanes: &[Lane], rows: Range<usize>, store: Store) {
+    let bytes: usize = lanes.iter().map(|lane| lane.run).sum();
+    // Runs that go on from each other are foreseen by the processor.
+    let goes_on = |pair: &[Lane]| pair[0].source.wrapping_add(pair[0].run) == pair[1].source;
+    let foreseen = if lanes.len() > 1 {
+        lanes.windows(2).all(goes_on)
+    } else {
+        lanes[0].source_step == lanes[0].run as isize
+    };
+    let lead = (LEAD / bytes).max(1);
     for row in rows {
         for lane in lanes {
+            let soon = if foreseen {
+                Soon::NOTHING
+            } else {
+                Soon { place: lane.source_at(row + lead), bytes: lane.run }
+            };
+            let (from, to) = (lane.source_at(row), lane.destination_at(row));
             // SAFETY: one run of the caller's.
+            unsafe { stream(store.level, from, to, lane.run, soon) };
+        }
+    }
+}
+
+/// Through the caches.
+///
+/// # Safety
+///
+/// As [`copy`].
+unsafe fn through_caches(lanes: &[Lane], rows: Range<usize>, side: Side, store: Store) {
+    let item = lanes[0].run;
+    let same = lanes.iter().all(|lane| lane.run == item);
+    let height = if same && packed(lanes, side) && transposable(item, lanes.len(), rows.len()) {
+        Some(TILE / item)
+    } else {
+        None
+    };
+    for row in rows.clone().step_by(height.unwrap_or(MOST_ROWS)) {
+        let count = height.unwrap_or(MOST_ROWS).min(rows.end - row);
+        for some in lanes.chunks(TILE_LANES) {
+            // SAFETY: some runs of the caller's.
             unsafe {
-                if lane.run < 4 * super::lines::LINE {
-                    copy_short(lane.source_at(row), lane.destination_at(row), lane.run);
-                } else {
-                    store.copy(lane.source_at(row), lane.destination_at(row), lane.run);
+                if height.is_some() {
+                    transpose_tile(some, row..row + count, side, store);
+                    continue;
+                }
+                for lane in some {
+                    let Lane { source_step, destination_step, run, .. } = *lane;
+                    let (from, to) = (lane.source_at(row), lane.destination_at(row));
+                    copy_runs(from, source_step, to, destination_step, count, run);
                 }
             }
         }
     }
 }
 
-/// From rows to contiguous buffers: a few rows for one buffer, then for the next, so that each is
-/// given whole lines.
-///
-/// # Safety
-///
-/// As [`copy_lanes`]; each lane's destination rows follow each other without a gap.
-unsafe fn scatter_runs(lanes: &[Lane], rows: Range<usize>, store: Store, scratch: &mut Scratch) {
-    let longest = lanes.iter().map(|lane| lane.run).max().unwrap_or(1);
-    let height = (BLOCK / longest).clamp(1, MOST_ROWS);
-    let mut row = rows.start;
-    while row < rows.end {
-        let end = (row + height).min(rows.end);
-        for lane in lanes {
-            let destination = lane.destination_at(row);
-            // SAFETY: rows of the caller's; a block of scratch holds them.
-            unsafe {
-                if store.stream {
-                    let block = scratch.rows();
-                    pack(lane, row..end, block);
-                    store.copy(block, destination, (end - row) * lane.run);
-                } else {
-                    pack(lane, row..end, destination);
-                }
-            }
-        }
-        row = end;
-    }
+/// Bytes of a lane, and lanes, of a tile that is transposed through the caches.
+const TILE: usize = 64;
+const TILE_LANES: usize = 64;
+
+/// Whether transposing is faster than copying runs of `run` bytes one by one.
+pub(super) fn transposable(run: usize, lanes: usize, rows: usize) -> bool {
+    let block = 16 / run.clamp(1, 16);
+    matches!(run, 1 | 2 | 4 | 8) && lanes >= block && rows >= block
 }
 
-/// Puts the runs of some rows one behind the other.
-///
 /// # Safety
 ///
-/// The runs may be read, and as many bytes written.
-unsafe fn pack(lane: &Lane, rows: Range<usize>, packed: *mut u8) {
-    for (place, row) in rows.enumerate() {
-        let destination = packed.wrapping_add(place * lane.run);
-        // SAFETY: one run.
-        unsafe { copy_short(lane.source_at(row), destination, lane.run) };
-    }
-}
-
-/// From buffers to rows: a stretch of some neighbours in one row, then in the next, so that lines of
-/// the full tensor are written whole and those of the shards are read once.
-///
-/// # Safety
-///
-/// As [`copy_lanes`]; the lanes' destinations are neighbours.
-unsafe fn gather_runs(lanes: &[Lane], rows: Range<usize>, store: Store, scratch: &mut Scratch) {
-    let mut first = 0;
-    while first < lanes.len() {
-        let mut bytes = 0;
-        let mut end = first;
-        while end < lanes.len() && (bytes == 0 || bytes + lanes[end].run <= tiles::ROW_BYTES) {
-            bytes += lanes[end].run;
-            end += 1;
-        }
-        let stretch = &lanes[first..end];
-        for row in rows.clone() {
-            let destination = stretch[0].destination_at(row);
-            let block = if store.stream { scratch.rows() } else { destination };
-            let mut place = 0;
-            for lane in stretch {
-                // SAFETY: one run of the caller's; a block of scratch holds a stretch.
-                unsafe { copy_short(lane.source_at(row), block.wrapping_add(place), lane.run) };
-                place += lane.run;
+/// As [`copy`], for packed lanes of the same elements, at most a tile's of them.
+unsafe fn transpose_tile(lanes: &[Lane], rows: Range<usize>, side: Side, store: Store) {
+    let mut sources = [std::ptr::null(); TILE];
+    let mut destinations = [std::ptr::null_mut(); TILE];
+    let (item, first, count) = (lanes[0].run, rows.start, rows.len());
+    let (many, few) = match side {
+        Side::Source => {
+            for (at, source) in sources[..count].iter_mut().enumerate() {
+                *source = lanes[0].source_at(first + at);
             }
-            if store.stream {
-                // SAFETY: the runs just put together, at their common place.
-                unsafe { store.copy(block, destination, bytes) };
+            for (destination, lane) in destinations.iter_mut().zip(lanes) {
+                *destination = lane.destination_at(first);
             }
+            (count, lanes.len())
         }
-        first = end;
-    }
+        Side::Destination => {
+            for (source, lane) in sources.iter_mut().zip(lanes) {
+                *source = lane.source_at(first);
+            }
+            for (at, destination) in destinations[..count].iter_mut().enumerate() {
+                *destination = lanes[0].destination_at(first + at);
+            }
+            (lanes.len(), count)
+        }
+    };
+    // SAFETY: a tile of the caller's.
+    unsafe { transpose(store.level, item, &sources[..many], 0, &destinations[..few], None) };
 }

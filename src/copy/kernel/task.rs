@@ -8,8 +8,10 @@
 
 use std::ops::Range;
 
+use super::bits;
 use super::lines::Store;
-use super::{rows, tiles};
+use super::rows::{self, Rows};
+use super::tiles::Work;
 use crate::copy::plan::{Loop, Piece, Plan};
 
 /// Runs from this length on are copied one by one: many at once would gain nothing.
@@ -25,6 +27,8 @@ enum Kind {
     /// One piece whose contiguous dimension is `level`'s on the source side and the innermost on the
     /// destination side; divided between turns of `level`.
     Transposed { level: usize },
+    /// One piece of bits; divided by 8 of them.
+    Bits,
 }
 
 /// Pieces that one kernel copies together.
@@ -67,7 +71,7 @@ impl<'a> Tasks<'a> {
     fn end_of_neighbours(&self, first: usize) -> usize {
         let (piece, loops) = self.plan.piece(first);
         let mut end = first + 1;
-        if loops.is_empty() || piece.run >= LONG {
+        if loops.is_empty() || piece.run >= LONG || piece.bits.is_some() {
             return end;
         }
         let mut place = self.plan.full_place(first).wrapping_add(piece.run);
@@ -77,7 +81,11 @@ impl<'a> Tasks<'a> {
                 && loops.iter().zip(next_loops).all(|(a, b)| {
                     a.count == b.count && self.plan.full_step(a) == self.plan.full_step(b)
                 });
-            if !alike || next.run >= LONG || self.plan.full_place(end) != place {
+            if !alike
+                || next.run >= LONG
+                || next.bits.is_some()
+                || self.plan.full_place(end) != place
+            {
                 break;
             }
             place = place.wrapping_add(next.run);
@@ -89,7 +97,9 @@ impl<'a> Tasks<'a> {
     fn push(&mut self, pieces: Range<usize>) {
         let (piece, loops) = self.plan.piece(pieces.start);
         let turns: usize = loops.iter().map(|level| level.count).product();
-        let (kind, units, unit_bytes) = if pieces.len() > 1 {
+        let (kind, units, unit_bytes) = if piece.bits.is_some() {
+            (Kind::Bits, (turns * piece.run).div_ceil(8), 1)
+        } else if pieces.len() > 1 {
             let row = pieces.clone().map(|at| self.plan.piece(at).0.run).sum();
             (Kind::Rows, turns, row)
         } else if let Some(level) = self.transposed_level(piece, loops) {
@@ -107,11 +117,10 @@ impl<'a> Tasks<'a> {
     /// The second loop from within, if the source is contiguous there and the destination in the
     /// innermost one.
     fn transposed_level(&self, piece: &Piece, loops: &[Loop]) -> Option<usize> {
-        let item = self.plan.itemsize();
+        let item = piece.run;
         let level = loops.len().checked_sub(2)?;
         let (outer, inner) = (loops[level], loops[level + 1]);
-        let transposed = piece.run == item
-            && item <= tiles::LARGEST_ITEM
+        let transposed = item <= rows::LARGEST_ITEM
             && inner.destination_step == item as isize
             && outer.source_step == item as isize;
         transposed.then_some(level)
@@ -123,7 +132,7 @@ impl<'a> Tasks<'a> {
     /// # Safety
     ///
     /// As `kernel::run`, for that part.
-    pub(super) unsafe fn run(&self, range: Range<usize>, store: Store) {
+    pub(super) unsafe fn run(&self, range: Range<usize>, store: Store, work: &mut Work) {
         let first = self.tasks.partition_point(|task| task.start <= range.start).saturating_sub(1);
         for task in self.tasks.iter().skip(first).take_while(|task| task.start < range.end) {
             let unit_at = |byte: usize| {
@@ -135,22 +144,27 @@ impl<'a> Tasks<'a> {
                 continue;
             }
             // SAFETY: units of the caller's part.
-            unsafe { self.run_units(task, units, store) };
+            unsafe { self.run_units(task, units, store, work) };
         }
     }
 
     /// # Safety
     ///
     /// As [`Self::run`], for these units.
-    unsafe fn run_units(&self, task: &Task, units: Range<usize>, store: Store) {
+    unsafe fn run_units(&self, task: &Task, units: Range<usize>, store: Store, work: &mut Work) {
         let (piece, loops) = self.plan.piece(task.pieces.start);
         // SAFETY: the caller's promise is passed on.
         unsafe {
             match task.kind {
                 Kind::Long => copy_long(piece, loops, units, store),
-                Kind::Rows => rows::copy(self.plan, task.pieces.clone(), units, store),
+                Kind::Bits => bits::copy(piece, loops, units),
+                Kind::Rows => {
+                    let Range { start: first, end } = task.pieces;
+                    let rows = Rows::Neighbours { plan: self.plan, first, count: end - first };
+                    rows::copy(&rows, units, store, work);
+                }
                 Kind::Transposed { level } => {
-                    tiles::copy_transposed(piece, loops, level, units, store);
+                    copy_transposed(piece, loops, level, units, store, work)
                 }
             }
         }
@@ -167,6 +181,26 @@ pub(super) fn offsets_of_turn(loops: &[Loop], mut turn: usize) -> (isize, isize)
         destination += at * level.destination_step;
     }
     (source, destination)
+}
+
+/// Copies turns `units` of the loops down to `level`, each with all turns of the loop below it.
+///
+/// # Safety
+///
+/// As [`Tasks::run`].
+unsafe fn copy_transposed(
+    piece: &Piece, loops: &[Loop], level: usize, units: Range<usize>, store: Store, work: &mut Work,
+) {
+    let in_a_turn = loops[level].count;
+    let mut unit = units.start;
+    while unit < units.end {
+        let (turn, first) = (unit / in_a_turn, unit % in_a_turn);
+        let count = (units.end - unit).min(in_a_turn - first);
+        let rows = Rows::Transposed { piece, loops, level, turn, first, count };
+        // SAFETY: a part of the caller's; such loops are those of neighbours.
+        unsafe { rows::copy(&rows, 0..rows.in_a_turn(), store, work) };
+        unit += count;
+    }
 }
 
 /// Copies the bytes `bytes` of a piece, counted run after run.

@@ -1,234 +1,518 @@
-//! Element-sized runs: tiles of the full tensor are transposed in registers.
+//! Short runs around the caches, tile by tile.
+//!
+//! A tile is some strips of memory on the source side (a strip is what one shard has of some rows
+//! where shards are put together, and a row where they are taken apart) and what becomes of them: an
+//! output for each row or for each shard, to which every strip gives a run. Where outputs are whole
+//! lines they are put together in registers, else in scratch.
+//!
+//! Strips lie here and there, which is no pattern that a processor foresees. Left alone, each read
+//! would wait for the memory, and the memory for each write. So the strips of the next tile are
+//! fetched while a tile is copied, in the order in which they lie in memory.
 
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
-    reason = "tiles are cut to fit the scratch and the caller's rows"
+    reason = "tiles are cut to fit their room, and rows and bytes of a plan fit an address space"
 )]
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::lines::{LINE, Store};
-use super::rows::Lane;
-use super::task::offsets_of_turn;
+use super::cpu::Level;
+use super::lines::{Held, LINE, Soon, Writer, copy_runs, join_runs, joinable, stream};
+use super::rows::{Lane, Lanes, MOST_LANES, Rows, transposable};
 use super::transpose::transpose;
-use crate::copy::plan::{Loop, Piece};
+use super::vector::prefetch;
+use crate::copy::Buffer;
+use crate::copy::plan::Side;
 
-/// Elements up to this many bytes are transposed.
-pub(super) const LARGEST_ITEM: usize = 8;
-/// Bytes of a tile's row in scratch, where it is contiguous in its destination.
-pub(super) const ROW_BYTES: usize = 1 << 10;
-/// Rows of a tile.
-const TILE_ROWS: usize = 64;
-/// Bytes of a tile's row where many rows are written.
-const TILE_ROW_BYTES: usize = 256;
-const SCRATCH_BYTES: usize = TILE_ROWS * TILE_ROW_BYTES;
+/// Rows of a tile, at most.
+const MOST_ROWS: usize = 512;
+/// Bytes of a tile of rows that are taken apart.
+const TILE: usize = 8 << 10;
+/// Bytes that each shard is given of a tile, at least: some lines at a time.
+const GIVEN: usize = 256;
+/// Bytes that each shard gives to a tile: as far as it takes a processor to foresee the rest.
+const TAKEN: usize = 512;
+/// The same of single elements, of which fewer shards are in a tile.
+const ELEMENTS_TAKEN: usize = 1 << 10;
+/// Bytes of a row that are taken apart, or put together, at a time.
+const ROW_TAKEN_APART: usize = 4 << 10;
+const ELEMENTS_TAKEN_APART: usize = 1 << 10;
+const ROW_PUT_TOGETHER: usize = 2 << 10;
+/// Bytes of a row that are put together in registers at a time, and shards.
+const LINES_PUT_TOGETHER: usize = 512;
+const LANES_PUT_TOGETHER: usize = 16;
+/// What is put together in scratch at a time, if it can be as little.
+const CHUNK: usize = 1 << 10;
+/// What is put together before it is written, lines that are held back included.
+const SCRATCH: usize = 24 << 10;
 
-/// Memory that stays in the first-level cache, aligned to lines.
+/// What a thread's kernels work with, made when it is first needed.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    memory: Option<Buffer>,
+    refused: bool,
+}
+
+impl Work {
+    /// Whether there is memory to work with.
+    pub(super) fn is_ready(&mut self) -> bool {
+        if self.memory.is_none() && !self.refused {
+            self.memory = Buffer::new(size_of::<Room>()).ok();
+            self.refused = self.memory.is_none();
+        }
+        self.memory.is_some()
+    }
+}
+
+/// What is in that memory.
 #[repr(C, align(64))]
-pub(super) struct Scratch {
-    bytes: [std::mem::MaybeUninit<u8>; SCRATCH_BYTES],
+struct Room {
+    scratch: [MaybeUninit<u8>; SCRATCH],
+    /// One for each output of shards; the first one for rows.
+    writers: [MaybeUninit<Writer>; MOST_LANES],
+    held: [MaybeUninit<Held>; MOST_LANES],
+    sources: [MaybeUninit<*const u8>; MOST_ROWS],
+    destinations: [MaybeUninit<*mut u8>; MOST_ROWS],
 }
 
-const _: () = assert!(ROW_BYTES <= SCRATCH_BYTES);
-
-impl Scratch {
-    pub(super) fn new() -> Self {
-        Self { bytes: [const { std::mem::MaybeUninit::uninit() }; SCRATCH_BYTES] }
-    }
-
-    pub(super) fn rows(&mut self) -> *mut u8 {
-        self.bytes.as_mut_ptr().cast()
-    }
-}
-
-/// Whether transposing is faster than copying runs of `run` bytes one by one.
-pub(super) fn worthwhile(run: usize, lanes: usize, rows: usize) -> bool {
-    let block = 16 / run.clamp(1, 16);
-    matches!(run, 1 | 2 | 4 | 8) && lanes >= block && rows >= block
-}
-
-/// From rows of elements to a contiguous buffer for each column.
+/// Copies rows `units` of packed lanes around the caches.
 ///
 /// # Safety
 ///
-/// The lanes' sources are neighbours, each lane's destination rows follow each other without a gap,
-/// all runs have the same length, and nothing overlaps.
-pub(super) unsafe fn scatter_elements(
-    lanes: &[Lane], rows: Range<usize>, store: Store, scratch: &mut Scratch,
-) {
-    let item = lanes[0].run;
-    let mut sources = [std::ptr::null(); TILE_ROW_BYTES];
-    let mut targets = [std::ptr::null_mut(); TILE_ROWS];
-    let mut row = rows.start;
-    while row < rows.end {
-        let height = aligned_height(lanes[0].destination_at(row), item, rows.end - row, store);
-        for group in lanes.chunks(TILE_ROWS) {
-            for (at, source) in sources[..height].iter_mut().enumerate() {
-                *source = group[0].source_at(row + at);
-            }
-            for (at, (target, lane)) in targets.iter_mut().zip(group).enumerate() {
-                *target = if store.stream {
-                    scratch.rows().wrapping_add(at * TILE_ROW_BYTES)
-                } else {
-                    lane.destination_at(row)
-                };
-            }
-            // SAFETY: a tile of the caller's rows and lanes, or as much scratch.
-            unsafe {
-                transpose(item, &sources[..height], &targets[..group.len()]);
-                if store.stream {
-                    for (target, lane) in targets.iter().zip(group) {
-                        store.copy(*target, lane.destination_at(row), height * item);
-                    }
-                }
-            }
+/// As `rows::copy`; `work` is ready.
+pub(super) unsafe fn copy(rows: &Rows, units: Range<usize>, level: Level, work: &mut Work) {
+    let Some(memory) = &work.memory else {
+        return;
+    };
+    // SAFETY: a buffer is aligned to lines and large enough; nothing in it need be initialised, and
+    // nobody else uses it meanwhile.
+    let room = unsafe { &mut *memory.as_ptr().cast::<Room>() };
+    let mut lanes = [MaybeUninit::uninit(); MOST_LANES];
+    let first = rows.lanes(units.start / rows.in_a_turn(), &mut lanes);
+    let group = Group::new(first, rows.side(), level);
+    let writers = match group.side {
+        Side::Source => first.len(),
+        Side::Destination => 1,
+    };
+    for (writer, lane) in room.writers.iter_mut().zip(&first[..writers]) {
+        writer.write(Writer::new(lane.destination_at(units.start % rows.in_a_turn())));
+    }
+    let (mut one, mut other) = (Tile::new(), Tile::new());
+    let (mut here, mut next) = (&mut one, &mut other);
+    let mut walk = Walk { rows, units, height: group.height };
+    let mut goes_on = next.go_on(&mut walk);
+    // SAFETY: rows of the caller's, each once; tiles are cut to fit the room.
+    unsafe {
+        while goes_on {
+            std::mem::swap(&mut here, &mut next);
+            goes_on = next.go_on(&mut walk);
+            group.copy(here, goes_on.then_some(&*next), room);
         }
-        row += height;
-    }
-}
-
-/// From a contiguous buffer for each column to rows of elements.
-///
-/// # Safety
-///
-/// As [`scatter_elements`], with sources and destinations exchanged.
-pub(super) unsafe fn gather_elements(
-    lanes: &[Lane], rows: Range<usize>, store: Store, scratch: &mut Scratch,
-) {
-    let item = lanes[0].run;
-    let width = TILE_ROW_BYTES / item;
-    let mut sources = [std::ptr::null(); TILE_ROW_BYTES];
-    let mut targets = [std::ptr::null_mut(); TILE_ROWS];
-    for group in lanes.chunks(width) {
-        let row_bytes = group.len() * item;
-        let mut row = rows.start;
-        while row < rows.end {
-            let height = TILE_ROWS.min(rows.end - row);
-            for (source, lane) in sources.iter_mut().zip(group) {
-                *source = lane.source_at(row);
-            }
-            // Rows that follow each other in the destination do so in scratch: one store for all.
-            let gapless = group[0].destination_step == row_bytes as isize;
-            for (at, target) in targets[..height].iter_mut().enumerate() {
-                *target = if store.stream {
-                    scratch.rows().wrapping_add(at * row_bytes)
-                } else {
-                    group[0].destination_at(row + at)
-                };
-            }
-            // SAFETY: a tile of the caller's rows and lanes, or as much scratch.
-            unsafe {
-                transpose(item, &sources[..group.len()], &targets[..height]);
-                if store.stream && gapless {
-                    let destination = group[0].destination_at(row);
-                    store.copy(scratch.rows(), destination, height * row_bytes);
-                } else if store.stream {
-                    for (at, target) in targets[..height].iter().enumerate() {
-                        store.copy(*target, group[0].destination_at(row + at), row_bytes);
-                    }
-                }
-            }
-            row += height;
+        for (writer, held) in room.writers[..writers].iter().zip(&room.held) {
+            writer.assume_init_ref().finish(held.assume_init_ref());
         }
     }
 }
 
-/// A piece that is contiguous along one loop in the source and along another in the destination:
-/// turns `units` of the loops down to `level`, each with all turns of the loop below it.
-///
-/// # Safety
-///
-/// All of that may be read and written, and nothing overlaps.
-pub(super) unsafe fn copy_transposed(
-    piece: &Piece, loops: &[Loop], level: usize, units: Range<usize>, store: Store,
-) {
-    let item = piece.run;
-    let (outer, inner) = (loops[level], loops[level + 1]);
-    let mut scratch = Scratch::new();
-    let mut unit = units.start;
-    while unit < units.end {
-        let (turn, first) = (unit / outer.count, unit % outer.count);
-        let last = (first + units.end - unit).min(outer.count);
-        let (source, destination) = offsets_of_turn(&loops[..level], turn);
-        let plane = Plane {
-            source: piece.source.wrapping_offset(source),
-            destination: piece.destination.wrapping_offset(destination),
-            source_step: inner.source_step,
-            destination_step: outer.destination_step,
-            item,
+/// The rows that are left.
+struct Walk<'a> {
+    rows: &'a Rows<'a>,
+    units: Range<usize>,
+    /// Rows of a tile.
+    height: usize,
+}
+
+/// Some rows of one turn.
+struct Tile {
+    lanes: Lanes,
+    count: usize,
+    /// The turn that the lanes are those of.
+    turn: Option<usize>,
+    rows: Range<usize>,
+}
+
+impl Tile {
+    fn new() -> Self {
+        Self { lanes: [MaybeUninit::uninit(); MOST_LANES], count: 0, turn: None, rows: 0..0 }
+    }
+
+    /// The next rows, if there are any.
+    fn go_on(&mut self, walk: &mut Walk) -> bool {
+        let Range { start, end } = walk.units;
+        if start == end {
+            return false;
+        }
+        let in_a_turn = walk.rows.in_a_turn();
+        let (turn, first) = (start / in_a_turn, start % in_a_turn);
+        let last = in_a_turn.min(first + walk.height.min(end - start));
+        if self.turn != Some(turn) {
+            self.count = walk.rows.lanes(turn, &mut self.lanes).len();
+            self.turn = Some(turn);
+        }
+        self.rows = first..last;
+        walk.units.start += last - first;
+        true
+    }
+
+    fn lanes(&self) -> &[Lane] {
+        // SAFETY: as many were written.
+        unsafe { self.lanes[..self.count].assume_init_ref() }
+    }
+}
+
+/// Where a group of lanes ends that are copied together.
+pub(super) fn end_of_group(lanes: &[Lane], side: Side) -> usize {
+    let Lane { run, destination, destination_step, .. } = lanes[0];
+    let same = lanes.iter().take_while(|lane| lane.run == run).count();
+    let element = matches!(run, 1 | 2 | 4 | 8);
+    let aligned = (destination.addr() | destination_step as usize).is_multiple_of(LINE);
+    let most = match side {
+        Side::Destination if aligned && element && same * run >= LINE => return LINE / run,
+        Side::Destination if aligned && joinable(run) && same * run >= LINE => {
+            let most = (LINES_PUT_TOGETHER / run).clamp(1, LANES_PUT_TOGETHER);
+            let in_a_line = (LINE / run).max(1);
+            return same.min(most) / in_a_line * in_a_line;
+        }
+        Side::Destination => ROW_PUT_TOGETHER,
+        Side::Source if element => ELEMENTS_TAKEN_APART,
+        Side::Source => ROW_TAKEN_APART,
+    };
+    let (mut end, mut bytes) = (0, 0);
+    while end < lanes.len() && (end == 0 || bytes + lanes[end].run <= most) {
+        bytes += lanes[end].run;
+        end += 1;
+    }
+    end
+}
+
+/// The lines of the next tile that were not fetched yet.
+pub(super) struct Ahead<'a> {
+    group: &'a Group,
+    tile: Option<&'a Tile>,
+    strip: usize,
+    /// What is left of the strip before that.
+    next: *const u8,
+    end: *const u8,
+}
+
+impl<'a> Ahead<'a> {
+    fn new(group: &'a Group, tile: Option<&'a Tile>) -> Self {
+        Self { group, tile, strip: 0, next: std::ptr::null(), end: std::ptr::null() }
+    }
+
+    /// Fetches as many, or all that are left.
+    #[inline]
+    pub(super) fn fetch(&mut self, lines: usize) {
+        let Some(tile) = self.tile else {
+            return;
         };
-        // SAFETY: a part of the caller's.
-        unsafe { plane.copy(inner.count, first..last, store, &mut scratch) };
-        unit += last - first;
+        for _ in 0..lines {
+            if self.next >= self.end {
+                if self.strip == self.group.strips(tile) {
+                    self.tile = None;
+                    return;
+                }
+                let Soon { place, bytes } = self.group.strip(tile, self.strip);
+                self.next = place.wrapping_sub(place.addr() % LINE);
+                self.end = place.wrapping_add(bytes);
+                self.strip += 1;
+            }
+            prefetch(self.next);
+            self.next = self.next.wrapping_add(LINE);
+        }
     }
 }
 
-/// Two dimensions of a transposed copy: `a` is contiguous in the destination, `b` in the source.
-struct Plane {
-    source: *const u8,
-    destination: *mut u8,
-    /// Along `a`.
-    source_step: isize,
-    /// Along `b`.
-    destination_step: isize,
-    item: usize,
+/// How a group of lanes is copied.
+struct Group {
+    side: Side,
+    level: Level,
+    /// The run that all lanes have, if they have one.
+    run: Option<usize>,
+    /// Whether these are elements to transpose.
+    elements: bool,
+    /// Bytes of a row.
+    bytes: usize,
+    /// Rows of a tile.
+    height: usize,
+    /// Whether rows follow each other in the full tensor without a gap.
+    gapless: bool,
 }
 
-impl Plane {
+impl Group {
+    fn new(lanes: &[Lane], side: Side, level: Level) -> Self {
+        let bytes: usize = lanes.iter().map(|lane| lane.run).sum();
+        let longest = lanes.iter().map(|lane| lane.run).max().unwrap_or(1);
+        let run = lanes.iter().all(|lane| lane.run == longest).then_some(longest);
+        let elements = run.is_some_and(|run| transposable(run, lanes.len(), MOST_ROWS));
+        let step = match side {
+            Side::Source => lanes[0].source_step,
+            Side::Destination => lanes[0].destination_step,
+        };
+        let height = match side {
+            Side::Source if elements && step.unsigned_abs() < 4 << 10 => TILE / bytes,
+            Side::Source => (TILE / bytes).max(GIVEN / longest),
+            Side::Destination if elements => ELEMENTS_TAKEN / longest,
+            Side::Destination => TAKEN / longest,
+        };
+        // As many rows as make whole lines of each shard's, if all can be had.
+        let lines = lanes.iter().map(|lane| LINE >> lane.run.trailing_zeros().min(6)).max();
+        let height = height.next_multiple_of(lines.unwrap_or(1)).clamp(1, MOST_ROWS);
+        Self { side, level, run, elements, bytes, height, gapless: step == bytes as isize }
+    }
+
+    /// Copies a tile, and fetches the next one meanwhile.
+    ///
     /// # Safety
     ///
-    /// `count_a` by `range_b` elements may be read and written, and nothing overlaps.
-    unsafe fn copy(
-        &self, count_a: usize, range_b: Range<usize>, store: Store, scratch: &mut Scratch,
-    ) {
-        let item = self.item;
-        let mut sources = [std::ptr::null(); TILE_ROW_BYTES];
-        let mut targets = [std::ptr::null_mut(); TILE_ROWS];
-        let mut a = 0;
-        while a < count_a {
-            let start = self.destination.wrapping_add(a * item);
-            let height = aligned_height(start, item, count_a - a, store);
-            // Along the source's contiguous dimension innermost: whole lines of it, in order.
-            for b in range_b.clone().step_by(TILE_ROWS) {
-                let width = TILE_ROWS.min(range_b.end - b);
-                for (at, source) in sources[..height].iter_mut().enumerate() {
-                    let row = self.source.wrapping_offset((a + at) as isize * self.source_step);
-                    *source = row.wrapping_add(b * item);
-                }
-                let destination_at =
-                    |b: usize| start.wrapping_offset(b as isize * self.destination_step);
-                for (at, target) in targets[..width].iter_mut().enumerate() {
-                    *target = if store.stream {
-                        scratch.rows().wrapping_add(at * TILE_ROW_BYTES)
-                    } else {
-                        destination_at(b + at)
-                    };
-                }
-                // SAFETY: a tile of the caller's, or as much scratch.
-                unsafe {
-                    transpose(item, &sources[..height], &targets[..width]);
-                    if store.stream {
-                        for (at, target) in targets[..width].iter().enumerate() {
-                            store.copy(*target, destination_at(b + at), height * item);
-                        }
-                    }
+    /// It may be read and written.
+    unsafe fn copy(&self, tile: &Tile, next: Option<&Tile>, room: &mut Room) {
+        for (at, source) in room.sources[..self.strips(tile)].iter_mut().enumerate() {
+            source.write(self.strip(tile, at).place);
+        }
+        let (all, of_a_chunk) = match self.side {
+            Side::Source => (tile.count, self.lanes_of_a_chunk()),
+            Side::Destination => (tile.rows.len(), self.rows_of_a_chunk()),
+        };
+        let mut ahead = Ahead::new(self, next);
+        for first in (0..all).step_by(of_a_chunk) {
+            let chunk = first..all.min(first + of_a_chunk);
+            // SAFETY: a part of the caller's tile.
+            unsafe {
+                match self.side {
+                    Side::Source if self.elements => self.columns(tile, chunk, room, &mut ahead),
+                    Side::Source => self.shards(tile, chunk, room, &mut ahead),
+                    Side::Destination => self.rows(tile, chunk, room, &mut ahead),
                 }
             }
-            a += height;
+        }
+        ahead.fetch(usize::MAX);
+    }
+
+    /// Strips of a tile.
+    fn strips(&self, tile: &Tile) -> usize {
+        match self.side {
+            Side::Source => tile.rows.len(),
+            Side::Destination => tile.count,
         }
     }
-}
 
-/// How many elements to write from `place` on: a tile's row, or fewer so that the next ones start
-/// with a line.
-fn aligned_height(place: *mut u8, item: usize, left: usize, store: Store) -> usize {
-    let whole = TILE_ROW_BYTES / item;
-    let to_line = place.align_offset(LINE);
-    let height = if store.stream && to_line > 0 && to_line.is_multiple_of(item) {
-        to_line / item
-    } else {
-        whole
-    };
-    height.min(left)
+    /// Strip `at` of a tile.
+    fn strip(&self, tile: &Tile, at: usize) -> Soon {
+        let lane = |at: usize| &tile.lanes()[at];
+        match self.side {
+            Side::Source => {
+                Soon { place: lane(0).source_at(tile.rows.start + at), bytes: self.bytes }
+            }
+            Side::Destination => {
+                let place = lane(at).source_at(tile.rows.start);
+                Soon { place, bytes: tile.rows.len() * lane(at).run }
+            }
+        }
+    }
+
+    /// Of elements, as many as one line of each source.
+    fn rows_of_a_chunk(&self) -> usize {
+        let most = (SCRATCH - 2 * LINE) / self.bytes;
+        match self.run {
+            Some(item) if self.elements => (LINE / item).min(most),
+            _ => (CHUNK / self.bytes).min(most),
+        }
+        .max(1)
+    }
+
+    /// Of elements, as many as one line of each source.
+    fn lanes_of_a_chunk(&self) -> usize {
+        match self.run {
+            Some(item) if self.elements => {
+                (SCRATCH / self.room_of_lane(item)).clamp(1, LINE / item)
+            }
+            Some(run) => (CHUNK / (self.height * run)).max(1),
+            None => 1,
+        }
+    }
+
+    /// Bytes of scratch that a lane of elements is given.
+    fn room_of_lane(&self, item: usize) -> usize {
+        self.height * item + 2 * LINE
+    }
+
+    /// What a tile has of some lanes: elements.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::copy`]; so for all of these. The tile's sources are set.
+    unsafe fn columns(&self, tile: &Tile, lanes: Range<usize>, room: &mut Room, ahead: &mut Ahead) {
+        let (item, height) = (self.bytes / tile.count, tile.rows.len());
+        let (len, of_lane) = (height * item, self.room_of_lane(item));
+        let scratch: *mut u8 = room.scratch.as_mut_ptr().cast();
+        // SAFETY: each lane has a writer; scratch has room for as many lanes as a chunk has.
+        unsafe {
+            let writers = room.writers[lanes.clone()].assume_init_mut();
+            let held = room.held[lanes.clone()].assume_init_mut();
+            let mut lines = len.is_multiple_of(LINE);
+            for (at, writer) in writers.iter_mut().enumerate() {
+                let lane = &tile.lanes()[lanes.start + at];
+                writer.go_to(lane.destination_at(tile.rows.start), &held[at]);
+                lines &= writer.is_at_line();
+            }
+            if !lines {
+                ahead.fetch(len * lanes.len() / LINE);
+            }
+            for (at, writer) in writers.iter_mut().enumerate() {
+                let to = if lines {
+                    writer.next()
+                } else {
+                    writer.open(scratch.add(at * of_lane), &held[at])
+                };
+                room.destinations[at].write(to);
+            }
+            let sources = room.sources[..height].assume_init_ref();
+            let destinations = room.destinations[..lanes.len()].assume_init_ref();
+            let ahead = lines.then_some(ahead);
+            transpose(self.level, item, sources, lanes.start * item, destinations, ahead);
+            for (at, writer) in writers.iter_mut().enumerate() {
+                if lines {
+                    writer.skip_lines(len);
+                } else {
+                    writer.close(self.level, scratch.add(at * of_lane), len, &mut held[at]);
+                }
+            }
+        }
+    }
+
+    /// What a tile has of some lanes: runs.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::columns`].
+    unsafe fn shards(&self, tile: &Tile, lanes: Range<usize>, room: &mut Room, ahead: &mut Ahead) {
+        let scratch: *mut u8 = room.scratch.as_mut_ptr().cast();
+        let (height, first) = (tile.rows.len(), &tile.lanes()[0]);
+        for at in lanes {
+            let lane = &tile.lanes()[at];
+            let (run, len) = (lane.run, height * lane.run);
+            let offset = lane.source.addr().wrapping_sub(first.source.addr());
+            // SAFETY: scratch has room for a lane.
+            unsafe {
+                let writer = room.writers[at].assume_init_mut();
+                let held = room.held[at].assume_init_mut();
+                writer.go_to(lane.destination_at(tile.rows.start), held);
+                ahead.fetch(len / LINE);
+                if writer.is_at_line() && joinable(run) && len.is_multiple_of(LINE) {
+                    let sources = room.sources[..height].assume_init_ref();
+                    join_runs(self.level, sources, offset, run, writer.next());
+                    writer.skip_lines(len);
+                } else {
+                    let from = lane.source_at(tile.rows.start);
+                    let to = writer.open(scratch, held);
+                    copy_runs(from, lane.source_step, to, run as isize, height, run);
+                    writer.close(self.level, scratch, len, held);
+                }
+            }
+        }
+    }
+
+    /// Some rows of a tile.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::columns`].
+    unsafe fn rows(&self, tile: &Tile, rows: Range<usize>, room: &mut Room, ahead: &mut Ahead) {
+        let first = &tile.lanes()[0];
+        let destination_at = |row: usize| first.destination_at(tile.rows.start + row);
+        let place = destination_at(rows.start).addr() | first.destination_step as usize;
+        let lines = (place | self.bytes).is_multiple_of(LINE);
+        // SAFETY: rows of the caller's.
+        unsafe {
+            let sources = room.sources[..tile.count].assume_init_ref();
+            match self.run.filter(|_| lines) {
+                Some(item) if self.elements => {
+                    for (row, destination) in rows.clone().zip(&mut room.destinations) {
+                        destination.write(destination_at(row));
+                    }
+                    let destinations = room.destinations[..rows.len()].assume_init_ref();
+                    transpose(
+                        self.level,
+                        item,
+                        sources,
+                        rows.start * item,
+                        destinations,
+                        Some(ahead),
+                    );
+                }
+                Some(run) if joinable(run) => {
+                    for row in rows {
+                        ahead.fetch(self.bytes / LINE);
+                        join_runs(self.level, sources, row * run, run, destination_at(row));
+                    }
+                }
+                _ => self.rows_by_scratch(tile, rows, room, ahead),
+            }
+        }
+    }
+
+    /// As [`Self::rows`], where rows are not whole lines.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::columns`].
+    unsafe fn rows_by_scratch(
+        &self, tile: &Tile, rows: Range<usize>, room: &mut Room, ahead: &mut Ahead,
+    ) {
+        let first = &tile.lanes()[0];
+        let destination_at = |row: usize| first.destination_at(tile.rows.start + row);
+        let scratch: *mut u8 = room.scratch.as_mut_ptr().cast();
+        ahead.fetch(rows.len() * self.bytes / LINE);
+        // SAFETY: scratch has room for a chunk, and there is a writer.
+        unsafe {
+            let writer = room.writers[0].assume_init_mut();
+            let held = room.held[0].assume_init_mut();
+            if self.gapless {
+                writer.go_to(destination_at(rows.start), held);
+                let to = writer.open(scratch, held);
+                self.put_together(tile, rows.clone(), to, &room.sources, &mut room.destinations);
+                writer.close(self.level, scratch, rows.len() * self.bytes, held);
+                return;
+            }
+            self.put_together(tile, rows.clone(), scratch, &room.sources, &mut room.destinations);
+            for (at, row) in rows.enumerate() {
+                let from = scratch.add(at * self.bytes);
+                stream(self.level, from, destination_at(row), self.bytes, Soon::NOTHING);
+            }
+        }
+    }
+
+    /// Puts some rows together, one behind the other.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::columns`]; there is room for them.
+    unsafe fn put_together(
+        &self, tile: &Tile, rows: Range<usize>, to: *mut u8, sources: &[MaybeUninit<*const u8>],
+        destinations: &mut [MaybeUninit<*mut u8>],
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if self.elements {
+                let item = self.bytes / tile.count;
+                for (at, destination) in destinations[..rows.len()].iter_mut().enumerate() {
+                    destination.write(to.wrapping_add(at * self.bytes));
+                }
+                let sources = sources[..tile.count].assume_init_ref();
+                let destinations = destinations[..rows.len()].assume_init_ref();
+                transpose(self.level, item, sources, rows.start * item, destinations, None);
+                return;
+            }
+            let mut place = to;
+            for lane in tile.lanes() {
+                let from = lane.source_at(tile.rows.start + rows.start);
+                let step = self.bytes as isize;
+                copy_runs(from, lane.source_step, place, step, rows.len(), lane.run);
+                place = place.wrapping_add(lane.run);
+            }
+        }
+    }
 }

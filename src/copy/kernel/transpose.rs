@@ -1,130 +1,288 @@
-//! Transposing small tiles: `destination[b][a] = source[a][b]`.
+//! Transposing tiles: `destinations[b][a] = sources[a][b]`.
 //!
 //! The rows of both sides are given by pointers, so that a side may be one tensor with a row stride
-//! as well as many buffers. Elements of 1, 2, 4 and 8 bytes go through registers: `n` rows of one
-//! 16-byte vector each, where a vector holds `n` elements, are transposed by interleaving the first
-//! half of the rows with the second, log2(n) times.
+//! as well as many buffers. Where a part of 16 bytes holds `n` elements, `n` rows are transposed by
+//! interleaving the first half of them with the second, log2(n) times. A vector of several parts
+//! does so with as many groups of rows at once, and what it stores is contiguous.
 
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
-    reason = "indices of a tile, below its few dozen rows"
+    reason = "indices of a tile, below its few hundred rows"
 )]
 
-use super::lines::copy_short;
+use std::mem::MaybeUninit;
+use std::ops::Range;
 
-/// Writes a tile of `sources.len()` by `destinations.len()` elements of `item` bytes, transposed.
+use super::cpu::Level;
+use super::lines::{LINE, copy_short};
+use super::tiles::Ahead;
+use super::vector::{Vector, by_level};
+
+/// Bytes of a vector's part.
+const PART: usize = 16;
+
+/// Writes a tile of `sources.len()` by `destinations.len()` elements of 1, 2, 4 or 8 bytes,
+/// transposed: source rows start `offset` bytes behind `sources`. Around the caches, lines of `ahead`
+/// are fetched meanwhile.
 ///
 /// # Safety
 ///
 /// Each source row has `destinations.len()` elements that may be read, each destination row
-/// `sources.len()` that may be written; they do not overlap.
-pub(super) unsafe fn transpose(item: usize, sources: &[*const u8], destinations: &[*mut u8]) {
+/// `sources.len()` that may be written; they do not overlap. To go around the caches, destination
+/// rows are whole lines; see `stream` for what else that takes.
+pub(super) unsafe fn transpose(
+    level: Level, item: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8],
+    ahead: Option<&mut Ahead>,
+) {
+    let columns = destinations.len() / (PART / item) * (PART / item);
+    // SAFETY: parts of the tile that are disjoint.
+    unsafe {
+        let mut rows = 0;
+        if let Some(ahead) = ahead {
+            let staged = is_staged(item, sources, destinations);
+            while rows < sources.len() {
+                ahead.fetch(destinations.len());
+                let end = rows + LINE / item;
+                if staged {
+                    staged_blocks(level, item, &sources[rows..end], offset, destinations, rows);
+                } else {
+                    let some = &sources[..end];
+                    blocks(level, item, some, offset, destinations, rows, columns, true);
+                }
+                rows = end;
+            }
+        }
+        rows = blocks(level, item, sources, offset, destinations, rows, columns, false);
+        rows = blocks(Level::Portable, item, sources, offset, destinations, rows, columns, false);
+        one_by_one(item, sources, offset, destinations, rows..sources.len(), 0..columns);
+        let rest = columns..destinations.len();
+        one_by_one(item, sources, offset, destinations, 0..sources.len(), rest);
+    }
+}
+
+/// Whether source lines are copied before they are transposed: each is read several times, and if many
+/// are a multiple of a kilobyte apart, they drive each other out of the first-level cache meanwhile.
+fn is_staged(item: usize, sources: &[*const u8], destinations: &[*mut u8]) -> bool {
+    let [first, second, ..] = sources else {
+        return false;
+    };
+    item <= 2
+        && destinations.len() * item == LINE
+        && second.addr().abs_diff(first.addr()).is_multiple_of(1 << 10)
+}
+
+/// Lines in a part of the cache where they don't.
+#[repr(C, align(64))]
+struct Lines([[MaybeUninit<u8>; LINE]; LINE]);
+
+/// Transposes a line of each source, around the caches; rows count from `first` on.
+///
+/// # Safety
+///
+/// As [`transpose`], for as many sources as elements are in a line, and as many destinations.
+unsafe fn staged_blocks(
+    level: Level, item: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8],
+    first: usize,
+) {
+    let mut lines = Lines([[MaybeUninit::uninit(); LINE]; LINE]);
+    let mut staged = [std::ptr::null(); LINE];
+    let mut targets = [std::ptr::null_mut(); LINE];
+    for (line, place) in lines.0.iter().zip(&mut staged) {
+        *place = line.as_ptr().cast();
+    }
+    for (destination, target) in destinations.iter().zip(&mut targets) {
+        *target = destination.wrapping_add(first * item);
+    }
+    let count = sources.len();
+    // SAFETY: lines of the caller's, and room for them.
+    unsafe {
+        load_lines(level, sources, offset, lines.0.as_mut_ptr().cast());
+        blocks(level, item, &staged[..count], 0, &targets[..count], 0, count, true);
+    }
+}
+
+by_level! {
+    /// Copies a line from `offset` bytes behind each source.
+    ///
+    /// # Safety
+    ///
+    /// They may be read and written.
+    load_lines = load_lines_with(sources: &[*const u8], offset: usize, to: *mut u8)
+}
+
+#[inline(always)]
+unsafe fn load_lines_with<V: Vector>(sources: &[*const u8], offset: usize, to: *mut u8) {
+    for (at, source) in sources.iter().enumerate() {
+        for part in (0..LINE).step_by(V::BYTES) {
+            // SAFETY: a line of the caller's.
+            unsafe { V::load(source.add(offset + part)).store(to.add(at * LINE + part)) };
+        }
+    }
+}
+
+by_level! {
+    /// The first `columns` of the rows from `first` on, by whole blocks; where the rows end that
+    /// are in such blocks.
+    ///
+    /// # Safety
+    ///
+    /// As [`transpose`]; `columns` is a multiple of a block's.
+    blocks = blocks_with(
+        item: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8], first: usize,
+        columns: usize, around: bool,
+    ) -> usize
+}
+
+#[inline(always)]
+unsafe fn blocks_with<V: Vector>(
+    item: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8], first: usize,
+    columns: usize, around: bool,
+) -> usize {
     // SAFETY: the caller's promise is passed on.
     unsafe {
         match item {
-            1 => in_registers::<1, 16>(sources, destinations),
-            2 => in_registers::<2, 8>(sources, destinations),
-            4 => in_registers::<4, 4>(sources, destinations),
-            8 => in_registers::<8, 2>(sources, destinations),
-            _ => one_by_one(item, sources, destinations, 0, 0),
+            1 => blocks_of::<V, 1, 16>(sources, offset, destinations, first, columns, around),
+            2 => blocks_of::<V, 2, 8>(sources, offset, destinations, first, columns, around),
+            4 => blocks_of::<V, 4, 4>(sources, offset, destinations, first, columns, around),
+            _ => blocks_of::<V, 8, 2>(sources, offset, destinations, first, columns, around),
         }
     }
 }
 
 /// # Safety
 ///
-/// As [`transpose`], for elements of `ITEM` bytes, `N` of which fill a vector.
+/// As [`blocks`], for elements of `ITEM` bytes, `N` of which fill a part.
 #[inline(always)]
-unsafe fn in_registers<const ITEM: usize, const N: usize>(
-    sources: &[*const u8], destinations: &[*mut u8],
-) {
-    let (whole_a, whole_b) = if cfg!(target_arch = "x86_64") {
-        (sources.len() / N * N, destinations.len() / N * N)
-    } else {
-        (0, 0)
-    };
-    // Along the source rows innermost: lines of `N` rows are used up one after the other.
-    #[cfg(target_arch = "x86_64")]
-    for a in (0..whole_a).step_by(N) {
-        for b in (0..whole_b).step_by(N) {
-            // SAFETY: a block inside of the tile.
-            unsafe { x86::block::<ITEM, N>(&sources[a..a + N], b, &destinations[b..b + N], a) };
+unsafe fn blocks_of<V: Vector, const ITEM: usize, const N: usize>(
+    sources: &[*const u8], offset: usize, destinations: &[*mut u8], first: usize, columns: usize,
+    around: bool,
+) -> usize {
+    let height = N * (V::BYTES / PART);
+    // Lines that go around the caches are written at once, also those of several vectors.
+    let at_once = if around { LINE / ITEM } else { height };
+    let end = first + (sources.len() - first) / at_once * at_once;
+    for start in (first..end).step_by(at_once) {
+        for b in (0..columns).step_by(N) {
+            for a in (start..start + at_once).step_by(height) {
+                // SAFETY: a block inside of the tile.
+                unsafe {
+                    let rows = block::<V, ITEM, N>(&sources[a..a + height], offset + b * ITEM);
+                    for (row, destination) in rows.iter().zip(&destinations[b..b + N]) {
+                        let to = destination.add(a * ITEM);
+                        if around { row.stream(to) } else { row.store(to) }
+                    }
+                }
+            }
         }
     }
-    // What the blocks leave over: the last columns of whole rows, then the last rows.
-    // SAFETY: parts of the tile.
+    end
+}
+
+/// The `N` columns of some rows from `offset` on, as rows.
+///
+/// # Safety
+///
+/// As [`blocks`], for `N` of the destinations and as many sources as a vector has elements.
+#[inline(always)]
+unsafe fn block<V: Vector, const ITEM: usize, const N: usize>(
+    sources: &[*const u8], offset: usize,
+) -> [V; N] {
+    // SAFETY: the caller's promise.
     unsafe {
-        one_by_one(ITEM, &sources[..whole_a], destinations, 0, whole_b);
-        one_by_one(ITEM, sources, destinations, whole_a, 0);
+        let places = sources.as_ptr();
+        let mut rows = [V::load_parts(places, N, offset); N];
+        for (row, vector) in rows.iter_mut().enumerate().skip(1) {
+            *vector = V::load_parts(places.add(row), N, offset);
+        }
+        let mut round = 1;
+        while round < N {
+            let mut next = rows;
+            for half in 0..N / 2 {
+                let (low, high) = rows[half].interleave::<ITEM>(rows[half + N / 2]);
+                next[2 * half] = low;
+                next[2 * half + 1] = high;
+            }
+            rows = next;
+            round *= 2;
+        }
+        rows
     }
 }
 
-/// Element by element, from source row `first_a` and destination row `first_b` on.
+/// Element by element: these source and destination rows.
 ///
 /// # Safety
 ///
 /// As [`transpose`].
-#[inline(always)]
 unsafe fn one_by_one(
-    item: usize, sources: &[*const u8], destinations: &[*mut u8], first_a: usize, first_b: usize,
+    item: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8],
+    from: Range<usize>, to: Range<usize>,
 ) {
-    for (a, source) in sources.iter().enumerate().skip(first_a) {
-        for (b, destination) in destinations.iter().enumerate().skip(first_b) {
+    for a in from {
+        for b in to.clone() {
+            let (from, to) = (sources[a], destinations[b]);
             // SAFETY: one element of the tile.
-            unsafe { copy_short(source.add(b * item), destination.add(a * item), item) };
+            unsafe { copy_short(from.add(offset + b * item), to.add(a * item), item) };
         }
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use std::arch::x86_64::*;
+#[cfg(test)]
+mod tests {
+    use super::super::cpu::Machine;
+    use super::super::vector::Plain;
+    use super::*;
 
-    /// Transposes `N` by `N` elements of `ITEM` bytes: columns from `b` of the sources become
-    /// columns from `a` of the destinations.
-    ///
-    /// # Safety
-    ///
-    /// The sources have `b + N` elements and the destinations `a + N`.
-    #[inline(always)]
-    pub(super) unsafe fn block<const ITEM: usize, const N: usize>(
-        sources: &[*const u8], b: usize, destinations: &[*mut u8], a: usize,
+    /// A tile of `height` by `width` elements, somewhere in a buffer of its own, transposed.
+    fn transposed(
+        item: usize, height: usize, width: usize, transpose: impl Fn(&[*const u8], &[*mut u8]),
     ) {
-        // SAFETY: the caller's promise; SSE2 is part of x86-64.
-        unsafe {
-            let mut rows = [_mm_setzero_si128(); N];
-            for (row, source) in rows.iter_mut().zip(sources) {
-                *row = _mm_loadu_si128(source.add(b * ITEM).cast());
+        let element = |a: usize, b: usize, byte: usize| (7 * a + 31 * b + 101 * byte) as u8;
+        let (row, gap) = (width * item, 5);
+        let mut source = vec![0u8; height * (row + gap)];
+        for (a, bytes) in source.chunks_mut(row + gap).enumerate() {
+            bytes[..row].iter_mut().enumerate().for_each(|(at, byte)| {
+                *byte = element(a, at / item, at % item);
+            });
+        }
+        let column = height * item;
+        let mut target = vec![0xA5u8; width * (column + gap)];
+        let sources: Vec<_> = source.chunks(row + gap).map(<[u8]>::as_ptr).collect();
+        let targets: Vec<_> = target.chunks_mut(column + gap).map(<[u8]>::as_mut_ptr).collect();
+        transpose(&sources, &targets);
+        for (b, bytes) in target.chunks(column + gap).enumerate() {
+            for (at, byte) in bytes[..column].iter().enumerate() {
+                assert_eq!(*byte, element(at / item, b, at % item), "{item} {height}x{width}");
             }
-            let mut round = 1;
-            while round < N {
-                let mut next = rows;
-                for half in 0..N / 2 {
-                    let (low, high) = interleave::<ITEM>(rows[half], rows[half + N / 2]);
-                    next[2 * half] = low;
-                    next[2 * half + 1] = high;
+            assert!(bytes[column..].iter().all(|byte| *byte == 0xA5), "{item} {height}x{width}");
+        }
+    }
+
+    #[test]
+    fn every_level_transposes_tiles_of_every_size() {
+        for level in Machine::get().levels() {
+            for item in [1, 2, 4, 8] {
+                for height in [0, 1, 3, 15, 16, 17, 33, 64, 70] {
+                    for width in [0, 1, 2, 7, 8, 16, 19, 64] {
+                        transposed(item, height, width, |sources, targets| {
+                            // SAFETY: rows and columns are as long as that.
+                            unsafe { transpose(level, item, sources, 0, targets, None) };
+                        });
+                    }
                 }
-                rows = next;
-                round *= 2;
-            }
-            for (row, destination) in rows.iter().zip(destinations) {
-                _mm_storeu_si128(destination.add(a * ITEM).cast(), *row);
             }
         }
     }
 
-    /// The elements of two vectors in turn.
-    #[inline(always)]
-    unsafe fn interleave<const ITEM: usize>(a: __m128i, b: __m128i) -> (__m128i, __m128i) {
-        // SAFETY: SSE2 is part of x86-64.
-        unsafe {
-            match ITEM {
-                1 => (_mm_unpacklo_epi8(a, b), _mm_unpackhi_epi8(a, b)),
-                2 => (_mm_unpacklo_epi16(a, b), _mm_unpackhi_epi16(a, b)),
-                4 => (_mm_unpacklo_epi32(a, b), _mm_unpackhi_epi32(a, b)),
-                _ => (_mm_unpacklo_epi64(a, b), _mm_unpackhi_epi64(a, b)),
-            }
+    #[test]
+    fn what_needs_no_instructions_in_particular_transposes_blocks() {
+        for item in [1, 2, 4, 8] {
+            transposed(item, 32, 16, |sources, targets| {
+                // SAFETY: as above.
+                let end = unsafe { blocks_with::<Plain>(item, sources, 0, targets, 0, 16, false) };
+                assert_eq!(end, 32);
+            });
         }
     }
 }

@@ -1,0 +1,90 @@
+//! Threads that share the work of one copy and are gone when it is done.
+
+use std::thread::{Builder, JoinHandle};
+
+/// Joins its threads, whatever happens.
+struct Started(Vec<JoinHandle<()>>);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        for thread in self.0.drain(..) {
+            // A worker has nothing to say, and does not panic.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Does `work` on `threads` threads at once, this one among them: on fewer, where not as many can be
+/// started.
+pub(super) fn share(threads: usize, work: impl Fn() + Sync) {
+    let mut started = Started(Vec::new());
+    let elsewhere = Elsewhere::new();
+    if started.0.try_reserve(threads).is_ok() {
+        for _ in 1..threads {
+            // SAFETY: the threads are joined before `work` goes.
+            let Ok(thread) = (unsafe { Builder::new().spawn_unchecked(&work) }) else {
+                break;
+            };
+            elsewhere.put(&thread);
+            started.0.push(thread);
+        }
+    }
+    work();
+}
+
+#[cfg(target_os = "linux")]
+use linux::Elsewhere;
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::os::unix::thread::JoinHandleExt;
+    use std::thread::JoinHandle;
+
+    /// The processors that this process may use, but for the one that this thread is on.
+    ///
+    /// Linux may put a new thread behind the one that started it and leave it there until the next
+    /// tick of its clock, up to 4 ms, while another processor is idle: half of a copy's time.
+    pub(super) struct Elsewhere(Option<[libc::cpu_set_t; 2]>);
+
+    impl Elsewhere {
+        pub(super) fn new() -> Self {
+            // SAFETY: a set of bits that says so when it is too small.
+            let sets = unsafe {
+                let mut all: libc::cpu_set_t = std::mem::zeroed();
+                let asked = libc::sched_getaffinity(0, size_of_val(&all), &raw mut all);
+                let here = usize::try_from(libc::sched_getcpu()).ok();
+                here.filter(|&here| {
+                    asked == 0 && here < libc::CPU_SETSIZE as usize && libc::CPU_COUNT(&all) > 1
+                })
+                .map(|here| {
+                    let mut others = all;
+                    libc::CPU_CLR(here, &mut others);
+                    [others, all]
+                })
+            };
+            Self(sets)
+        }
+
+        /// Puts a thread there, and lets it go where it likes from there on.
+        pub(super) fn put(&self, thread: &JoinHandle<()>) {
+            for set in self.0.iter().flatten() {
+                // SAFETY: the thread was not joined. If this fails, it stays where it is.
+                unsafe {
+                    libc::pthread_setaffinity_np(thread.as_pthread_t(), size_of_val(set), set);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+struct Elsewhere;
+
+#[cfg(not(target_os = "linux"))]
+impl Elsewhere {
+    fn new() -> Self {
+        Self
+    }
+
+    fn put(&self, _: &JoinHandle<()>) {}
+}

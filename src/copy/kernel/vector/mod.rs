@@ -1,0 +1,129 @@
+//! Vectors: what the kernels are written in, whatever instructions the processor has.
+//!
+//! A kernel is generic over [`Vector`] and always inlined; [`by_level`] makes a function of it in
+//! which it is compiled with the instructions of each level.
+
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+#[cfg(any(test, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
+mod plain;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod x86;
+
+/// What every processor of the architecture has.
+#[cfg(target_arch = "aarch64")]
+pub(super) use aarch64::Neon as Portable;
+#[cfg(test)]
+pub(super) use plain::Plain;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(super) use plain::Plain as Portable;
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86::Sse2 as Portable;
+
+/// Some bytes in a register: one or more parts of 16 bytes.
+pub(super) trait Vector: Copy {
+    /// Bytes of one.
+    const BYTES: usize;
+
+    /// # Safety
+    ///
+    /// [`Self::BYTES`] may be read.
+    unsafe fn load(from: *const u8) -> Self;
+
+    /// A part of 16 bytes from each of the places `from[0]`, `from[every]`, `from[2 * every]` and so
+    /// on, `at` bytes behind it.
+    ///
+    /// # Safety
+    ///
+    /// There is such a place for each part, and 16 bytes may be read there.
+    unsafe fn load_parts(from: *const *const u8, every: usize, at: usize) -> Self;
+
+    /// The 32 bytes `at` bytes behind each of two places; of a vector of 64 bytes.
+    ///
+    /// # Safety
+    ///
+    /// They may be read.
+    unsafe fn load_halves(from: *const *const u8, at: usize) -> Self;
+
+    /// # Safety
+    ///
+    /// [`Self::BYTES`] may be written.
+    unsafe fn store(self, to: *mut u8);
+
+    /// Stores around the caches.
+    ///
+    /// # Safety
+    ///
+    /// [`Self::BYTES`] may be written, and `to` is a multiple of them.
+    unsafe fn stream(self, to: *mut u8);
+
+    /// The elements of two vectors in turn, each part of 16 bytes for itself: those of the parts'
+    /// first halves, and those of their second halves. Elements have 1, 2, 4 or 8 bytes.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions; so for all of these.
+    unsafe fn interleave<const ITEM: usize>(self, other: Self) -> (Self, Self);
+}
+
+/// Fetches the line at `place` ahead of its use. No memory need be there.
+#[inline(always)]
+pub(super) fn prefetch(place: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: SSE is part of x86-64, and a prefetch never faults.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(place.cast());
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a prefetch never faults and changes nothing that a program can see.
+    unsafe {
+        std::arch::asm!("prfm pldl1keep, [{place}]", place = in(reg) place,
+            options(nostack, readonly, preserves_flags));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let _ = place;
+}
+
+/// Makes a function `$name(level, ...)` of the kernel `$kernel<V>(...)`, compiled for each level.
+macro_rules! by_level {
+    (
+        $(#[$meta:meta])* $name:ident = $kernel:ident($($argument:ident: $type:ty),* $(,)?)
+        $(-> $result:ty)?
+    ) => {
+        $(#[$meta])*
+        pub(super) unsafe fn $name(
+            level: $crate::copy::kernel::cpu::Level, $($argument: $type),*
+        ) $(-> $result)? {
+            use $crate::copy::kernel::cpu::Level;
+            use $crate::copy::kernel::vector;
+
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2")]
+            unsafe fn avx2($($argument: $type),*) $(-> $result)? {
+                // SAFETY: the caller's promise is passed on.
+                unsafe { $kernel::<vector::x86::Avx2>($($argument),*) }
+            }
+
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512bw")]
+            unsafe fn avx512($($argument: $type),*) $(-> $result)? {
+                // SAFETY: the caller's promise is passed on.
+                unsafe { $kernel::<vector::x86::Avx512>($($argument),*) }
+            }
+
+            // SAFETY: the caller's promise is passed on; a level is only chosen where the processor
+            // has it.
+            unsafe {
+                match level {
+                    Level::Portable => $kernel::<vector::Portable>($($argument),*),
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx2 => avx2($($argument),*),
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx512 => avx512($($argument),*),
+                }
+            }
+        }
+    };
+}
+pub(super) use by_level;

@@ -1,0 +1,186 @@
+//! SSE2, AVX2 and AVX-512.
+
+use std::arch::x86_64::*;
+
+use super::Vector;
+
+/// 16 bytes; part of x86-64.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Sse2(__m128i);
+
+/// 32 bytes.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Avx2(__m256i);
+
+/// 64 bytes.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Avx512(__m512i);
+
+/// # Safety
+///
+/// As `Vector::load_parts`, for part `part` of `from`.
+#[inline(always)]
+unsafe fn part(from: *const *const u8, part: usize, at: usize) -> __m128i {
+    // SAFETY: the caller's promise.
+    unsafe { _mm_loadu_si128((*from.add(part)).add(at).cast()) }
+}
+
+/// # Safety
+///
+/// As [`part`], for `first` and `second`, on a processor with AVX.
+#[inline(always)]
+unsafe fn two_parts(from: *const *const u8, first: usize, second: usize, at: usize) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let low = _mm256_castsi128_si256(part(from, first, at));
+        _mm256_inserti128_si256::<1>(low, part(from, second, at))
+    }
+}
+
+macro_rules! interleave {
+    ($a:ident, $b:ident, $($item:pat => $low:ident $high:ident),*) => {
+        // SAFETY: the caller's promise about the processor.
+        unsafe {
+            match ITEM {
+                $($item => (Self($low($a.0, $b.0)), Self($high($a.0, $b.0))),)*
+            }
+        }
+    };
+}
+
+impl Vector for Sse2 {
+    const BYTES: usize = 16;
+
+    #[inline(always)]
+    unsafe fn load(from: *const u8) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { _mm_loadu_si128(from.cast()) })
+    }
+
+    #[inline(always)]
+    unsafe fn load_parts(from: *const *const u8, _: usize, at: usize) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { part(from, 0, at) })
+    }
+
+    /// It has no halves of 32 bytes.
+    #[inline(always)]
+    unsafe fn load_halves(from: *const *const u8, at: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self::load((*from).add(at)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut u8) {
+        // SAFETY: the caller's promise.
+        unsafe { _mm_storeu_si128(to.cast(), self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn stream(self, to: *mut u8) {
+        // SAFETY: the caller's promise.
+        unsafe { _mm_stream_si128(to.cast(), self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn interleave<const ITEM: usize>(self, other: Self) -> (Self, Self) {
+        interleave!(self, other,
+            1 => _mm_unpacklo_epi8 _mm_unpackhi_epi8, 2 => _mm_unpacklo_epi16 _mm_unpackhi_epi16,
+            4 => _mm_unpacklo_epi32 _mm_unpackhi_epi32, _ => _mm_unpacklo_epi64 _mm_unpackhi_epi64)
+    }
+}
+
+impl Vector for Avx2 {
+    const BYTES: usize = 32;
+
+    #[inline(always)]
+    unsafe fn load(from: *const u8) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { _mm256_loadu_si256(from.cast()) })
+    }
+
+    #[inline(always)]
+    unsafe fn load_parts(from: *const *const u8, every: usize, at: usize) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { two_parts(from, 0, every, at) })
+    }
+
+    /// It has no halves of 32 bytes.
+    #[inline(always)]
+    unsafe fn load_halves(from: *const *const u8, at: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self::load((*from).add(at)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut u8) {
+        // SAFETY: the caller's promise.
+        unsafe { _mm256_storeu_si256(to.cast(), self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn stream(self, to: *mut u8) {
+        // SAFETY: the caller's promise.
+        unsafe { _mm256_stream_si256(to.cast(), self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn interleave<const ITEM: usize>(self, other: Self) -> (Self, Self) {
+        interleave!(self, other,
+            1 => _mm256_unpacklo_epi8 _mm256_unpackhi_epi8,
+            2 => _mm256_unpacklo_epi16 _mm256_unpackhi_epi16,
+            4 => _mm256_unpacklo_epi32 _mm256_unpackhi_epi32,
+            _ => _mm256_unpacklo_epi64 _mm256_unpackhi_epi64)
+    }
+}
+
+impl Vector for Avx512 {
+    const BYTES: usize = 64;
+
+    #[inline(always)]
+    unsafe fn load(from: *const u8) -> Self {
+        // SAFETY: the caller's promise.
+        Self(unsafe { _mm512_loadu_si512(from.cast()) })
+    }
+
+    #[inline(always)]
+    unsafe fn load_parts(from: *const *const u8, every: usize, at: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let low = two_parts(from, 0, every, at);
+            let high = two_parts(from, every.wrapping_mul(2), every.wrapping_mul(3), at);
+            Self(_mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_halves(from: *const *const u8, at: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let low = _mm256_loadu_si256((*from).add(at).cast());
+            let high = _mm256_loadu_si256((*from.add(1)).add(at).cast());
+            Self(_mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut u8) {
+        // SAFETY: the caller's promise.
+        unsafe { _mm512_storeu_si512(to.cast(), self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn stream(self, to: *mut u8) {
+        // SAFETY: the caller's promise.
+        unsafe { _mm512_stream_si512(to.cast(), self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn interleave<const ITEM: usize>(self, other: Self) -> (Self, Self) {
+        interleave!(self, other,
+            1 => _mm512_unpacklo_epi8 _mm512_unpackhi_epi8,
+            2 => _mm512_unpacklo_epi16 _mm512_unpackhi_epi16,
+            4 => _mm512_unpacklo_epi32 _mm512_unpackhi_epi32,
+            _ => _mm512_unpacklo_epi64 _mm512_unpackhi_epi64)
+    }
+}
