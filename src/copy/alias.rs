@@ -46,7 +46,7 @@ impl Destinations {
             return Ok(());
         };
         self.places.push((index, extent));
-        if Terms::of(view).overlap_themselves(&mut self.patience) {
+        if overlaps_itself(view, &mut self.patience) {
             let what = format!("shard {index}: its strides put two elements at the same place");
             return Err(Error::Aliased { what, first: Some(index), second: None });
         }
@@ -55,7 +55,7 @@ impl Destinations {
 
     /// Adds the full tensor; refuses one that overlaps itself.
     pub(super) fn add_full(&mut self, view: &HostView) -> Result<()> {
-        if view.extent().is_some() && Terms::of(view).overlap_themselves(&mut self.patience) {
+        if !view.is_empty() && overlaps_itself(view, &mut self.patience) {
             let what = "full: its strides put two elements at the same place".to_owned();
             return Err(Error::Aliased { what, first: None, second: None });
         }
@@ -117,21 +117,21 @@ impl Destinations {
     ) -> std::result::Result<(), E> {
         self.places.sort_unstable_by_key(|(_, extent)| extent.low);
         // Destinations between whose ends no other begins need no second look.
-        let mut tangled = Vec::new();
-        let mut group = Vec::new();
+        let mut first = 0;
         let mut end = 0;
-        for &(index, extent) in &self.places {
-            if extent.low >= end {
-                tangled.push(std::mem::take(&mut group));
+        for at in 0..=self.places.len() {
+            let next = self.places.get(at).map(|(_, extent)| *extent);
+            if next.is_none_or(|extent| extent.low >= end) {
+                let tangled = &self.places[first..at];
+                if tangled.len() > 1 {
+                    let group: Vec<usize> = tangled.iter().map(|(index, _)| *index).collect();
+                    let views = group.iter().map(|&index| view(index));
+                    let views = views.collect::<std::result::Result<_, E>>()?;
+                    check_group(&group, views, &mut self.patience)?;
+                }
+                first = at;
             }
-            end = end.max(extent.high);
-            group.push(index);
-        }
-        tangled.push(group);
-        for group in tangled.iter().filter(|group| group.len() > 1) {
-            let views =
-                group.iter().map(|&index| view(index)).collect::<std::result::Result<_, E>>()?;
-            check_group(group, views, &mut self.patience)?;
+            end = end.max(next.map_or(0, |extent| extent.high));
         }
         Ok(())
     }
@@ -214,6 +214,11 @@ fn boxes_of_one_array(views: &[HostView]) -> Result<Option<Shards>> {
     Shards::new(ndim, offsets, sizes, Arc::new(placements)).map(Some)
 }
 
+/// Whether two elements of a view share a byte; packed ones, a bit. "Don't know" counts as yes.
+fn overlaps_itself(view: &HostView, patience: &mut u32) -> bool {
+    !view.is_row_major() && Terms::of(view).overlap_themselves(patience)
+}
+
 /// Whether two views have a byte in common; packed ones, a bit. "Don't know" counts as yes.
 fn views_share_memory(a: &HostView, b: &HostView, patience: &mut u32) -> bool {
     let (Some(extent_a), Some(extent_b)) = (a.extent(), b.extent()) else {
@@ -260,7 +265,7 @@ impl Terms {
         Self { low, width: view.width() as i128, steps }
     }
 
-    /// Whether two elements share a byte; packed ones, a bit. "Don't know" counts as yes.
+    /// As [`overlaps_itself`].
     fn overlap_themselves(mut self, patience: &mut u32) -> bool {
         self.steps.sort_unstable_by_key(|step| step.stride);
         let mut reach = self.width;

@@ -6,6 +6,7 @@
     reason = "both views' reach fits an address space, so products of their sizes and strides do"
 )]
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::view::HostView;
@@ -49,6 +50,7 @@ pub(crate) struct Plan {
     side: Side,
     pieces: Vec<Piece>,
     loops: Vec<Loop>,
+    bytes: usize,
 }
 
 // SAFETY: a plan does not follow its pointers; whoever does promises what that takes.
@@ -58,12 +60,17 @@ unsafe impl Sync for Plan {}
 
 impl Plan {
     pub(crate) fn new(side: Side) -> Self {
-        Self { side, pieces: Vec::new(), loops: Vec::new() }
+        Self { side, pieces: Vec::new(), loops: Vec::new(), bytes: 0 }
     }
 
     /// Which side the full tensor is.
     pub(super) fn side(&self) -> Side {
         self.side
+    }
+
+    /// Bytes to copy.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Number of pieces.
@@ -108,8 +115,9 @@ impl Plan {
         let memory = |_| Error::OutOfMemory { what: "the plan", bytes: size_of::<Piece>() };
         self.loops.try_reserve(nest.depth).map_err(memory)?;
         self.pieces.try_reserve(1).map_err(memory)?;
+        self.bytes = self.bytes.saturating_add(source.bytes());
         let start = self.loops.len();
-        self.loops.extend_from_slice(&nest.loops[..nest.depth]);
+        self.loops.extend_from_slice(nest.loops());
         self.pieces.push(Piece {
             source: nest.source.pointer.cast_const(),
             destination: nest.destination.pointer,
@@ -146,18 +154,18 @@ impl Start {
 struct Nest {
     source: Start,
     destination: Start,
-    loops: [Loop; MAX_NDIM],
+    /// As many as `depth` are there: to write them all would take longer than to copy a small shard.
+    room: [MaybeUninit<Loop>; MAX_NDIM],
     depth: usize,
 }
 
 impl Nest {
     /// A loop for each dimension that has one to make, all going forward in the destination.
     fn new(source: &HostView, destination: &HostView) -> Self {
-        let idle = Loop { count: 1, source_step: 0, destination_step: 0 };
         let mut nest = Self {
             source: Start::of(source),
             destination: Start::of(destination),
-            loops: [idle; MAX_NDIM],
+            room: [const { MaybeUninit::uninit() }; MAX_NDIM],
             depth: 0,
         };
         let steps = source.strides().iter().zip(destination.strides());
@@ -177,30 +185,41 @@ impl Nest {
                 level.source_step = -level.source_step;
                 level.destination_step = -level.destination_step;
             }
-            nest.loops[nest.depth] = level;
+            nest.room[nest.depth].write(level);
             nest.depth += 1;
         }
         nest
     }
 
+    fn loops(&self) -> &[Loop] {
+        // SAFETY: as many were written.
+        unsafe { self.room[..self.depth].assume_init_ref() }
+    }
+
+    fn loops_mut(&mut self) -> &mut [Loop] {
+        // SAFETY: as above.
+        unsafe { self.room[..self.depth].assume_init_mut() }
+    }
+
     /// Largest destination steps outermost.
     fn order(&mut self) {
-        self.loops[..self.depth].sort_by_key(|level| std::cmp::Reverse(level.destination_step));
+        self.loops_mut().sort_by_key(|level| std::cmp::Reverse(level.destination_step));
     }
 
     /// Makes one loop of two where the inner one's end is the outer one's next turn on both sides.
     fn merge(&mut self) {
         let mut kept = 0;
-        for at in 1..self.depth {
-            let (outer, inner) = (self.loops[kept], self.loops[at]);
+        let loops = self.loops_mut();
+        for at in 1..loops.len() {
+            let (outer, inner) = (loops[kept], loops[at]);
             let turns = inner.count as isize;
             if outer.source_step == inner.source_step * turns
                 && outer.destination_step == inner.destination_step * turns
             {
-                self.loops[kept] = Loop { count: outer.count * inner.count, ..inner };
+                loops[kept] = Loop { count: outer.count * inner.count, ..inner };
             } else {
                 kept += 1;
-                self.loops[kept] = inner;
+                loops[kept] = inner;
             }
         }
         self.depth = self.depth.min(kept + 1);
@@ -209,7 +228,7 @@ impl Nest {
     /// Takes the innermost loop away if it is contiguous on both sides; the units of a run.
     fn take_run(&mut self, width: usize) -> usize {
         let step = width as isize;
-        let Some(innermost) = self.depth.checked_sub(1).map(|last| self.loops[last]) else {
+        let Some(&innermost) = self.loops().last() else {
             return width;
         };
         if innermost.source_step != step || innermost.destination_step != step {
@@ -222,10 +241,10 @@ impl Nest {
     /// Counts in bytes what is counted in bits, if all of it is whole bytes; else the bits with which
     /// the sides start.
     fn count_in_bytes(&mut self, run: usize) -> (usize, Option<[usize; 2]>) {
-        let loops = &mut self.loops[..self.depth];
+        let starts = [self.source.bit, self.destination.bit];
+        let loops = self.loops_mut();
         let steps = loops.iter().map(|level| level.source_step | level.destination_step);
         let bits = steps.fold(run as isize, |bits, steps| bits | steps);
-        let starts = [self.source.bit, self.destination.bit];
         if bits % 8 != 0 || starts != [0, 0] {
             return (run, Some(starts));
         }

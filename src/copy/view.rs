@@ -132,14 +132,16 @@ impl HostView {
         let (mut low, mut high) = (self.place(), self.place() + self.width as i128);
         for (size, stride) in self.shape().iter().zip(self.strides()) {
             // Both factors fit 64 bits, and at most 32 such products are added.
-            let reach = i128::from(size - 1).checked_mul(i128::from(*stride))?;
-            low = low.checked_add(reach.min(0))?;
-            high = high.checked_add(reach.max(0))?;
+            let reach = i128::from(size - 1) * i128::from(*stride);
+            low += reach.min(0);
+            high += reach.max(0);
         }
-        isize::try_from(high.checked_sub(low)?).ok()?;
-        let unit = self.units_of_a_byte() as i128;
-        let low = usize::try_from(low.div_euclid(unit)).ok()?;
-        let high = usize::try_from(high.checked_add(unit - 1)?.div_euclid(unit)).ok()?;
+        isize::try_from(high - low).ok()?;
+        // A shift, which rounds down: division of such numbers takes longer than all else here.
+        let log_unit = self.units_of_a_byte().trailing_zeros();
+        let up = self.units_of_a_byte() as i128 - 1;
+        let low = usize::try_from(low >> log_unit).ok()?;
+        let high = usize::try_from((high + up) >> log_unit).ok()?;
         (low > 0).then_some(Extent { low, high })
     }
 
@@ -165,7 +167,21 @@ impl HostView {
 
     /// The addresses that the bytes lie between; `None` where there are no elements.
     pub(super) fn extent(&self) -> Option<Extent> {
-        if self.is_empty() { None } else { self.checked_extent() }
+        if self.is_empty() {
+            return None;
+        }
+        if self.units_of_a_byte() > 1 {
+            return self.checked_extent();
+        }
+        // It was checked once; now 64 bits will do.
+        let (mut before, mut behind) = (0, self.width as i64);
+        for (size, stride) in self.shape().iter().zip(self.strides()) {
+            let reach = (size - 1) * stride;
+            before += reach.min(0);
+            behind += reach.max(0);
+        }
+        let at = |offset: i64| self.first.addr().wrapping_add_signed(offset as isize);
+        Some(Extent { low: at(before), high: at(behind) })
     }
 
     /// Whether there are no elements.

@@ -307,20 +307,32 @@ unsafe fn copy_ends<const N: usize>(from: *const u8, to: *mut u8, len: usize) {
     }
 }
 
-/// Copies a run by whole lines, of which the last two may overlap.
-///
-/// # Safety
-///
-/// As [`copy_fixed`], for `len` bytes, and `len` is at least a line's.
+by_level! {
+    /// Copies runs of a line or more, by vectors of which the last two may overlap.
+    ///
+    /// # Safety
+    ///
+    /// As [`copy_runs`].
+    copy_long_runs = copy_long_runs_with(
+        from: *const u8, from_step: isize, to: *mut u8, to_step: isize, count: usize, run: usize,
+    )
+}
+
 #[inline(always)]
-unsafe fn copy_lines(from: *const u8, to: *mut u8, len: usize) {
-    let last = len - LINE;
-    // SAFETY: lines inside of the `len` bytes.
-    unsafe {
-        for at in (0..last).step_by(LINE) {
-            copy_fixed::<LINE>(from.add(at), to.add(at));
+unsafe fn copy_long_runs_with<V: Vector>(
+    from: *const u8, from_step: isize, to: *mut u8, to_step: isize, count: usize, run: usize,
+) {
+    let last = run - V::BYTES;
+    for at in 0..count as isize {
+        let from = from.wrapping_offset(at * from_step);
+        let to = to.wrapping_offset(at * to_step);
+        // SAFETY: vectors inside of one run.
+        unsafe {
+            for at in (0..last).step_by(V::BYTES) {
+                V::load(from.add(at)).store(to.add(at));
+            }
+            V::load(from.add(last)).store(to.add(last));
         }
-        copy_fixed::<LINE>(from.add(last), to.add(last));
     }
 }
 
@@ -351,7 +363,8 @@ pub(super) unsafe fn copy_short(from: *const u8, to: *mut u8, len: usize) {
 ///
 /// The runs may be read and written and do not overlap.
 pub(super) unsafe fn copy_runs(
-    from: *const u8, from_step: isize, to: *mut u8, to_step: isize, count: usize, run: usize,
+    level: Level, from: *const u8, from_step: isize, to: *mut u8, to_step: isize, count: usize,
+    run: usize,
 ) {
     // Each run by the same few instructions.
     macro_rules! each {
@@ -377,6 +390,7 @@ pub(super) unsafe fn copy_runs(
         9..16 => each!(copy_ends::<8>, run),
         17..32 => each!(copy_ends::<16>, run),
         33..64 => each!(copy_ends::<32>, run),
-        _ => each!(copy_lines, run),
+        // SAFETY: the caller's promise.
+        _ => unsafe { copy_long_runs(level, from, from_step, to, to_step, count, run) },
     }
 }

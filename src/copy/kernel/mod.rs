@@ -35,24 +35,24 @@ const PARTS_PER_THREAD: usize = 8;
 /// overlaps another or a source, and nobody else uses any of them meanwhile.
 pub(crate) unsafe fn run(plan: &Plan, options: &CopyOptions) {
     let machine = Machine::get();
-    let tasks = Tasks::new(plan);
     let around = match options.stores {
-        Stores::Auto => tasks.bytes() >= machine.stream_from,
+        Stores::Auto => plan.bytes() >= machine.stream_from,
         Stores::Stream => true,
         Stores::Cached => false,
     };
-    let level = machine.level.min(Level::most(options.instructions));
-    let store = Store { level, around };
-    let threads = thread_count(options.max_threads, &machine, tasks.bytes());
-    if threads == 1 {
+    let store = Store { level: machine.level.min(Level::most(options.instructions)), around };
+    let threads = thread_count(options.max_threads, &machine, plan.bytes());
+    // In a small copy, to note what there is to do would take longer than to do it.
+    let tasks = if threads == 1 && !around { None } else { Tasks::new(plan) };
+    let Some(tasks) = tasks else {
         // SAFETY: the caller's promise is passed on.
-        unsafe { tasks.run(0..tasks.bytes(), store, &mut Work::default()) };
+        unsafe { Tasks::run_unnoted(plan, store, &mut Work::default()) };
         if around {
             lines::fence();
         }
         return;
-    }
-    let parts = threads.saturating_mul(PARTS_PER_THREAD);
+    };
+    let parts = if threads == 1 { 1 } else { threads.saturating_mul(PARTS_PER_THREAD) };
     let part_bytes = tasks.bytes().div_ceil(parts);
     let next = AtomicUsize::new(0);
     let work = || {

@@ -18,8 +18,9 @@ use crate::copy::plan::{Loop, Piece, Plan, Side};
 
 /// Runs from this length on go to their place directly: the lines at their ends do not matter.
 const DIRECT: usize = 1 << 10;
-/// How many bytes before it is read memory is fetched, at least.
-pub(super) const LEAD: usize = 8 << 10;
+/// How many bytes before it is read memory is fetched, at least: two pages on, and what was fetched
+/// may be gone again.
+const LEAD: usize = 4 << 10;
 /// Elements up to this many bytes are read by lines and not one by one where they are neighbours in
 /// the source only.
 pub(super) const LARGEST_ITEM: usize = LINE / 2;
@@ -195,6 +196,8 @@ impl Kernel {
         match () {
             () if !store.around => Self::Cached,
             () if longest >= DIRECT => Self::Direct,
+            // A single run of each row needs nothing put together.
+            () if lanes.len() == 1 && side == Side::Destination && longest >= LINE => Self::Direct,
             () if packed(lanes, side) && work.is_ready() => Self::Tiles,
             () => Self::Direct,
         }
@@ -276,7 +279,7 @@ unsafe fn through_caches(lanes: &[Lane], rows: Range<usize>, side: Side, store: 
                 for lane in some {
                     let Lane { source_step, destination_step, run, .. } = *lane;
                     let (from, to) = (lane.source_at(row), lane.destination_at(row));
-                    copy_runs(from, source_step, to, destination_step, count, run);
+                    copy_runs(store.level, from, source_step, to, destination_step, count, run);
                 }
             }
         }

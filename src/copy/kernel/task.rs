@@ -12,10 +12,16 @@ use super::bits;
 use super::lines::Store;
 use super::rows::{self, Rows};
 use super::tiles::Work;
-use crate::copy::plan::{Loop, Piece, Plan};
+use crate::copy::plan::{Loop, Piece, Plan, Side};
 
 /// Runs from this length on are copied one by one: many at once would gain nothing.
 const LONG: usize = 32 << 10;
+
+/// Bytes of the full tensor that are done with before the next ones' turn.
+const SLAB: usize = 1 << 20;
+
+/// Bytes that a piece has of a slab, at least, if it has as many.
+const LEAST_OF_A_SLAB: usize = 32 << 10;
 
 /// How a task is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,16 +37,24 @@ enum Kind {
     Bits,
 }
 
-/// Pieces that one kernel copies together.
+/// Some turns of pieces that one kernel copies together.
 #[derive(Debug, Clone)]
 struct Task {
     kind: Kind,
     pieces: Range<usize>,
+    /// What it may be divided into, and the bytes of one.
+    units: Range<usize>,
+    unit_bytes: usize,
     /// Where its bytes start among those of all tasks.
     start: usize,
-    /// What it may be divided into, and the bytes of one.
-    units: usize,
-    unit_bytes: usize,
+    /// Where it starts in the full tensor.
+    place: usize,
+}
+
+impl Task {
+    fn bytes(&self) -> usize {
+        self.units.len() * self.unit_bytes
+    }
 }
 
 /// All of a plan's pieces as tasks.
@@ -51,15 +65,38 @@ pub(super) struct Tasks<'a> {
 }
 
 impl<'a> Tasks<'a> {
-    pub(super) fn new(plan: &'a Plan) -> Self {
+    /// None where there is no memory to note them all.
+    pub(super) fn new(plan: &'a Plan) -> Option<Self> {
         let mut all = Self { plan, tasks: Vec::new(), bytes: 0 };
         let mut first = 0;
         while first < plan.len() {
-            let end = all.end_of_neighbours(first);
-            all.push(first..end);
-            first = end;
+            let task = all.task(first);
+            first = task.pieces.end;
+            all.push(task)?;
         }
-        all
+        // Lines and pages that several pieces have a part of are read, or written, at about one time.
+        all.tasks.sort_unstable_by_key(|task| task.place);
+        for task in &mut all.tasks {
+            task.start = all.bytes;
+            all.bytes += task.bytes();
+        }
+        Some(all)
+    }
+
+    /// Copies everything, task by task, without having noted them.
+    ///
+    /// # Safety
+    ///
+    /// As `kernel::run`.
+    pub(super) unsafe fn run_unnoted(plan: &'a Plan, store: Store, work: &mut Work) {
+        let none = Self { plan, tasks: Vec::new(), bytes: 0 };
+        let mut first = 0;
+        while first < plan.len() {
+            let task = none.task(first);
+            // SAFETY: the caller's promise is passed on.
+            unsafe { none.run_units(&task, task.units.clone(), store, work) };
+            first = task.pieces.end;
+        }
     }
 
     /// Bytes to copy.
@@ -94,8 +131,10 @@ impl<'a> Tasks<'a> {
         end
     }
 
-    fn push(&mut self, pieces: Range<usize>) {
-        let (piece, loops) = self.plan.piece(pieces.start);
+    /// Piece `first` and those that run side by side with it.
+    fn task(&self, first: usize) -> Task {
+        let pieces = first..self.end_of_neighbours(first);
+        let (piece, loops) = self.plan.piece(first);
         let turns: usize = loops.iter().map(|level| level.count).product();
         let (kind, units, unit_bytes) = if piece.bits.is_some() {
             (Kind::Bits, (turns * piece.run).div_ceil(8), 1)
@@ -110,8 +149,43 @@ impl<'a> Tasks<'a> {
         } else {
             (Kind::Rows, turns, piece.run)
         };
-        self.tasks.push(Task { kind, pieces, start: self.bytes, units, unit_bytes });
-        self.bytes += units * unit_bytes;
+        let place = self.plan.full_place(first);
+        Task { kind, pieces, units: 0..units, unit_bytes, start: 0, place }
+    }
+
+    /// Notes a task, rows that are far apart by slabs.
+    fn push(&mut self, task: Task) -> Option<()> {
+        let in_a_slab = self.units_of_a_slab(&task);
+        self.tasks.try_reserve(task.units.len().div_ceil(in_a_slab)).ok()?;
+        for first in task.units.clone().step_by(in_a_slab) {
+            let units = first..task.units.end.min(first.saturating_add(in_a_slab));
+            let place = if first == 0 { task.place } else { self.place_of(&task, first) };
+            self.tasks.push(Task { units, place, ..task.clone() });
+        }
+        Some(())
+    }
+
+    /// Where row `row` of a task starts in the full tensor.
+    fn place_of(&self, task: &Task, row: usize) -> usize {
+        let (source, destination) = offsets_of_turn(self.plan.piece(task.pieces.start).1, row);
+        task.place.wrapping_add_signed(match self.plan.side() {
+            Side::Source => source,
+            Side::Destination => destination,
+        })
+    }
+
+    /// Rows in a slab of the full tensor: in some turns of the loop around the innermost one.
+    fn units_of_a_slab(&self, task: &Task) -> usize {
+        let all = task.units.len().max(1);
+        let (_, [.., outer, inner]) = self.plan.piece(task.pieces.start) else {
+            return all;
+        };
+        if task.kind != Kind::Rows {
+            return all;
+        }
+        let turn_bytes = inner.count.saturating_mul(task.unit_bytes).max(1);
+        let turns = SLAB / self.plan.full_step(outer).unsigned_abs().max(1);
+        turns.max(LEAST_OF_A_SLAB / turn_bytes).max(1).saturating_mul(inner.count)
     }
 
     /// The second loop from within, if the source is contiguous there and the destination in the
@@ -137,7 +211,8 @@ impl<'a> Tasks<'a> {
         for task in self.tasks.iter().skip(first).take_while(|task| task.start < range.end) {
             let unit_at = |byte: usize| {
                 let inside = byte.saturating_sub(task.start);
-                inside.div_ceil(task.unit_bytes.max(1)).min(task.units)
+                let unit = inside.div_ceil(task.unit_bytes.max(1)).min(task.units.len());
+                task.units.start + unit
             };
             let units = unit_at(range.start)..unit_at(range.end);
             if units.is_empty() {

@@ -391,6 +391,7 @@ impl Group {
     unsafe fn shards(&self, tile: &Tile, lanes: Range<usize>, room: &mut Room, ahead: &mut Ahead) {
         let scratch: *mut u8 = room.scratch.as_mut_ptr().cast();
         let (height, first) = (tile.rows.len(), &tile.lanes()[0]);
+        let of_a_chunk = |run: usize| (CHUNK / run).max(1);
         for at in lanes {
             let lane = &tile.lanes()[at];
             let (run, len) = (lane.run, height * lane.run);
@@ -400,16 +401,21 @@ impl Group {
                 let writer = room.writers[at].assume_init_mut();
                 let held = room.held[at].assume_init_mut();
                 writer.go_to(lane.destination_at(tile.rows.start), held);
-                ahead.fetch(len / LINE);
                 if writer.is_at_line() && joinable(run) && len.is_multiple_of(LINE) {
+                    ahead.fetch(len / LINE);
                     let sources = room.sources[..height].assume_init_ref();
                     join_runs(self.level, sources, offset, run, writer.next());
                     writer.skip_lines(len);
-                } else {
-                    let from = lane.source_at(tile.rows.start);
+                    continue;
+                }
+                for row in (0..height).step_by(of_a_chunk(run)) {
+                    let count = of_a_chunk(run).min(height - row);
+                    // Runs begin and end inside of lines.
+                    ahead.fetch(count * run / LINE + count);
+                    let from = lane.source_at(tile.rows.start + row);
                     let to = writer.open(scratch, held);
-                    copy_runs(from, lane.source_step, to, run as isize, height, run);
-                    writer.close(self.level, scratch, len, held);
+                    copy_runs(self.level, from, lane.source_step, to, run as isize, count, run);
+                    writer.close(self.level, scratch, count * run, held);
                 }
             }
         }
@@ -510,7 +516,7 @@ impl Group {
             for lane in tile.lanes() {
                 let from = lane.source_at(tile.rows.start + rows.start);
                 let step = self.bytes as isize;
-                copy_runs(from, lane.source_step, place, step, rows.len(), lane.run);
+                copy_runs(self.level, from, lane.source_step, place, step, rows.len(), lane.run);
                 place = place.wrapping_add(lane.run);
             }
         }
