@@ -12,6 +12,7 @@ mod kernel;
 mod options;
 mod plan;
 mod reshard;
+mod room;
 mod tensor;
 mod view;
 

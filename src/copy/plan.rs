@@ -9,6 +9,7 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
+use super::room::{written, written_mut};
 use super::view::HostView;
 use crate::core::error::Error;
 use crate::core::{MAX_NDIM, Result};
@@ -193,12 +194,12 @@ impl Nest {
 
     fn loops(&self) -> &[Loop] {
         // SAFETY: as many were written.
-        unsafe { self.room[..self.depth].assume_init_ref() }
+        unsafe { written(&self.room[..self.depth]) }
     }
 
     fn loops_mut(&mut self) -> &mut [Loop] {
         // SAFETY: as above.
-        unsafe { self.room[..self.depth].assume_init_mut() }
+        unsafe { written_mut(&mut self.room[..self.depth]) }
     }
 
     /// Largest destination steps outermost.

@@ -15,6 +15,7 @@ use super::task::offsets_of_turn;
 use super::tiles::{self, Work};
 use super::transpose::transpose;
 use crate::copy::plan::{Loop, Piece, Plan, Side};
+use crate::copy::room::written;
 
 /// Runs from this length on go to their place directly: the lines at their ends do not matter.
 const DIRECT: usize = 1 << 10;
@@ -115,7 +116,7 @@ impl Rows<'_> {
             lane.write(self.lane(turn, at));
         }
         // SAFETY: these were just written.
-        unsafe { room[..count].assume_init_ref() }
+        unsafe { written(&room[..count]) }
     }
 
     fn lane(&self, turn: usize, at: usize) -> Lane {

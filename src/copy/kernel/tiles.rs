@@ -25,6 +25,7 @@ use super::transpose::transpose;
 use super::vector::prefetch;
 use crate::copy::Buffer;
 use crate::copy::plan::Side;
+use crate::copy::room::{written, written_mut};
 
 /// Rows of a tile, at most.
 const MOST_ROWS: usize = 512;
@@ -158,7 +159,7 @@ impl Tile {
 
     fn lanes(&self) -> &[Lane] {
         // SAFETY: as many were written.
-        unsafe { self.lanes[..self.count].assume_init_ref() }
+        unsafe { written(&self.lanes[..self.count]) }
     }
 }
 
@@ -350,8 +351,8 @@ impl Group {
         let scratch: *mut u8 = room.scratch.as_mut_ptr().cast();
         // SAFETY: each lane has a writer; scratch has room for as many lanes as a chunk has.
         unsafe {
-            let writers = room.writers[lanes.clone()].assume_init_mut();
-            let held = room.held[lanes.clone()].assume_init_mut();
+            let writers = written_mut(&mut room.writers[lanes.clone()]);
+            let held = written_mut(&mut room.held[lanes.clone()]);
             let mut lines = len.is_multiple_of(LINE);
             for (at, writer) in writers.iter_mut().enumerate() {
                 let lane = &tile.lanes()[lanes.start + at];
@@ -369,8 +370,8 @@ impl Group {
                 };
                 room.destinations[at].write(to);
             }
-            let sources = room.sources[..height].assume_init_ref();
-            let destinations = room.destinations[..lanes.len()].assume_init_ref();
+            let sources = written(&room.sources[..height]);
+            let destinations = written(&room.destinations[..lanes.len()]);
             let ahead = lines.then_some(ahead);
             transpose(self.level, item, sources, lanes.start * item, destinations, ahead);
             for (at, writer) in writers.iter_mut().enumerate() {
@@ -403,7 +404,7 @@ impl Group {
                 writer.go_to(lane.destination_at(tile.rows.start), held);
                 if writer.is_at_line() && joinable(run) && len.is_multiple_of(LINE) {
                     ahead.fetch(len / LINE);
-                    let sources = room.sources[..height].assume_init_ref();
+                    let sources = written(&room.sources[..height]);
                     join_runs(self.level, sources, offset, run, writer.next());
                     writer.skip_lines(len);
                     continue;
@@ -433,13 +434,13 @@ impl Group {
         let lines = (place | self.bytes).is_multiple_of(LINE);
         // SAFETY: rows of the caller's.
         unsafe {
-            let sources = room.sources[..tile.count].assume_init_ref();
+            let sources = written(&room.sources[..tile.count]);
             match self.run.filter(|_| lines) {
                 Some(item) if self.elements => {
                     for (row, destination) in rows.clone().zip(&mut room.destinations) {
                         destination.write(destination_at(row));
                     }
-                    let destinations = room.destinations[..rows.len()].assume_init_ref();
+                    let destinations = written(&room.destinations[..rows.len()]);
                     transpose(
                         self.level,
                         item,
@@ -507,8 +508,8 @@ impl Group {
                 for (at, destination) in destinations[..rows.len()].iter_mut().enumerate() {
                     destination.write(to.wrapping_add(at * self.bytes));
                 }
-                let sources = sources[..tile.count].assume_init_ref();
-                let destinations = destinations[..rows.len()].assume_init_ref();
+                let sources = written(&sources[..tile.count]);
+                let destinations = written(&destinations[..rows.len()]);
                 transpose(self.level, item, sources, rows.start * item, destinations, None);
                 return;
             }

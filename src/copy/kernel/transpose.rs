@@ -36,6 +36,7 @@ pub(super) unsafe fn transpose(
     ahead: Option<&mut Ahead>,
 ) {
     let columns = destinations.len() / (PART / item) * (PART / item);
+    let whole = &destinations[..columns];
     // SAFETY: parts of the tile that are disjoint.
     unsafe {
         let mut rows = 0;
@@ -48,13 +49,13 @@ pub(super) unsafe fn transpose(
                     staged_blocks(level, item, &sources[rows..end], offset, destinations, rows);
                 } else {
                     let some = &sources[..end];
-                    blocks(level, item, some, offset, destinations, rows, columns, true);
+                    blocks(level, item, some, offset, whole, rows, true);
                 }
                 rows = end;
             }
         }
-        rows = blocks(level, item, sources, offset, destinations, rows, columns, false);
-        rows = blocks(Level::Portable, item, sources, offset, destinations, rows, columns, false);
+        rows = blocks(level, item, sources, offset, whole, rows, false);
+        rows = blocks(Level::Portable, item, sources, offset, whole, rows, false);
         one_by_one(item, sources, offset, destinations, rows..sources.len(), 0..columns);
         let rest = columns..destinations.len();
         one_by_one(item, sources, offset, destinations, 0..sources.len(), rest);
@@ -98,7 +99,7 @@ unsafe fn staged_blocks(
     // SAFETY: lines of the caller's, and room for them.
     unsafe {
         load_lines(level, sources, offset, lines.0.as_mut_ptr().cast());
-        blocks(level, item, &staged[..count], 0, &targets[..count], 0, count, true);
+        blocks(level, item, &staged[..count], 0, &targets[..count], 0, true);
     }
 }
 
@@ -122,30 +123,29 @@ unsafe fn load_lines_with<V: Vector>(sources: &[*const u8], offset: usize, to: *
 }
 
 by_level! {
-    /// The first `columns` of the rows from `first` on, by whole blocks; where the rows end that
-    /// are in such blocks.
+    /// The rows from `first` on, by whole blocks; where the rows end that are in such blocks.
     ///
     /// # Safety
     ///
-    /// As [`transpose`]; `columns` is a multiple of a block's.
+    /// As [`transpose`]; there are as many destinations as columns of whole blocks.
     blocks = blocks_with(
         item: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8], first: usize,
-        columns: usize, around: bool,
+        around: bool,
     ) -> usize
 }
 
 #[inline(always)]
 unsafe fn blocks_with<V: Vector>(
     item: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8], first: usize,
-    columns: usize, around: bool,
+    around: bool,
 ) -> usize {
     // SAFETY: the caller's promise is passed on.
     unsafe {
         match item {
-            1 => blocks_of::<V, 1, 16>(sources, offset, destinations, first, columns, around),
-            2 => blocks_of::<V, 2, 8>(sources, offset, destinations, first, columns, around),
-            4 => blocks_of::<V, 4, 4>(sources, offset, destinations, first, columns, around),
-            _ => blocks_of::<V, 8, 2>(sources, offset, destinations, first, columns, around),
+            1 => blocks_of::<V, 1, 16>(sources, offset, destinations, first, around),
+            2 => blocks_of::<V, 2, 8>(sources, offset, destinations, first, around),
+            4 => blocks_of::<V, 4, 4>(sources, offset, destinations, first, around),
+            _ => blocks_of::<V, 8, 2>(sources, offset, destinations, first, around),
         }
     }
 }
@@ -155,15 +155,14 @@ unsafe fn blocks_with<V: Vector>(
 /// As [`blocks`], for elements of `ITEM` bytes, `N` of which fill a part.
 #[inline(always)]
 unsafe fn blocks_of<V: Vector, const ITEM: usize, const N: usize>(
-    sources: &[*const u8], offset: usize, destinations: &[*mut u8], first: usize, columns: usize,
-    around: bool,
+    sources: &[*const u8], offset: usize, destinations: &[*mut u8], first: usize, around: bool,
 ) -> usize {
     let height = N * (V::BYTES / PART);
     // Lines that go around the caches are written at once, also those of several vectors.
     let at_once = if around { LINE / ITEM } else { height };
     let end = first + (sources.len() - first) / at_once * at_once;
     for start in (first..end).step_by(at_once) {
-        for b in (0..columns).step_by(N) {
+        for b in (0..destinations.len()).step_by(N) {
             for a in (start..start + at_once).step_by(height) {
                 // SAFETY: a block inside of the tile.
                 unsafe {
@@ -280,7 +279,7 @@ mod tests {
         for item in [1, 2, 4, 8] {
             transposed(item, 32, 16, |sources, targets| {
                 // SAFETY: as above.
-                let end = unsafe { blocks_with::<Plain>(item, sources, 0, targets, 0, 16, false) };
+                let end = unsafe { blocks_with::<Plain>(item, sources, 0, targets, 0, false) };
                 assert_eq!(end, 32);
             });
         }
