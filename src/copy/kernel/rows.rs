@@ -82,14 +82,14 @@ impl Rows<'_> {
         }
     }
 
-    fn lane_count(&self) -> usize {
+    pub(super) fn lane_count(&self) -> usize {
         match *self {
             Self::Neighbours { count, .. } | Self::Transposed { count, .. } => count,
         }
     }
 
     /// Some of the lanes.
-    fn part(&self, lanes: Range<usize>) -> Self {
+    pub(super) fn part(&self, lanes: Range<usize>) -> Self {
         let mut part = *self;
         match &mut part {
             Self::Neighbours { first, count, .. } | Self::Transposed { first, count, .. } => {
@@ -158,25 +158,18 @@ pub(super) unsafe fn copy(rows: &Rows, units: Range<usize>, store: Store, work: 
     while first < rows.lane_count() {
         let rest = rows.part(first..rows.lane_count());
         let lanes = rest.lanes(units.start / rest.in_a_turn(), &mut room);
-        let kernel = Kernel::of(lanes, rows.side(), store, work);
-        let count = match kernel {
-            Kernel::Tiles => tiles::end_of_group(lanes, rows.side()),
-            _ => lanes.len(),
-        };
-        let part = rest.part(0..count);
+        let part = rest.part(0..lanes.len());
+        let rows = units.clone();
         // SAFETY: some of the caller's lanes.
         unsafe {
-            match kernel {
-                Kernel::Tiles => tiles::copy(&part, units.clone(), store.level, work),
-                Kernel::Direct => each_turn(&part, units.clone(), |lanes, rows| {
-                    direct(lanes, rows, store);
-                }),
-                Kernel::Cached => each_turn(&part, units.clone(), |lanes, rows| {
+            first += match Kernel::of(lanes, part.side(), store, work) {
+                Kernel::Tiles => tiles::copy(&rest, rows, store.level, work),
+                Kernel::Direct => each_turn(&part, rows, |lanes, rows| direct(lanes, rows, store)),
+                Kernel::Cached => each_turn(&part, rows, |lanes, rows| {
                     through_caches(lanes, rows, part.side(), store);
                 }),
-            }
+            };
         }
-        first += count;
     }
 }
 
@@ -193,16 +186,20 @@ enum Kernel {
 
 impl Kernel {
     fn of(lanes: &[Lane], side: Side, store: Store, work: &mut Work) -> Self {
-        let longest = lanes.iter().map(|lane| lane.run).max().unwrap_or(0);
         match () {
             () if !store.around => Self::Cached,
-            () if longest >= DIRECT => Self::Direct,
-            // A single run of each row needs nothing put together.
-            () if lanes.len() == 1 && side == Side::Destination && longest >= LINE => Self::Direct,
-            () if packed(lanes, side) && work.is_ready() => Self::Tiles,
+            () if are_for_tiles(lanes, side) && work.is_ready() => Self::Tiles,
             () => Self::Direct,
         }
     }
+}
+
+/// Whether lanes are copied by tiles, if they are copied around the caches.
+pub(super) fn are_for_tiles(lanes: &[Lane], side: Side) -> bool {
+    let longest = lanes.iter().map(|lane| lane.run).max().unwrap_or(0);
+    // A single run of each row needs nothing put together.
+    let single = lanes.len() == 1 && side == Side::Destination && longest >= LINE;
+    longest < DIRECT && !single && packed(lanes, side)
 }
 
 /// Whether each shard's rows follow each other without a gap.
@@ -213,8 +210,10 @@ fn packed(lanes: &[Lane], side: Side) -> bool {
     })
 }
 
-/// Calls `copy` for the rows of each turn.
-fn each_turn(rows: &Rows, units: Range<usize>, mut copy: impl FnMut(&[Lane], Range<usize>)) {
+/// Calls `copy` for the rows of each turn; the number of lanes.
+fn each_turn(
+    rows: &Rows, units: Range<usize>, mut copy: impl FnMut(&[Lane], Range<usize>),
+) -> usize {
     let mut room = [MaybeUninit::uninit(); MOST_LANES];
     let in_a_turn = rows.in_a_turn();
     let mut unit = units.start;
@@ -224,6 +223,7 @@ fn each_turn(rows: &Rows, units: Range<usize>, mut copy: impl FnMut(&[Lane], Ran
         copy(rows.lanes(unit / in_a_turn, &mut room), first..last);
         unit += last - first;
     }
+    rows.lane_count()
 }
 
 /// Each run to its place, around the caches.

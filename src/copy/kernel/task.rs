@@ -9,8 +9,8 @@
 use std::ops::Range;
 
 use super::bits;
-use super::lines::Store;
-use super::rows::{self, Rows};
+use super::lines::{LINE, Store};
+use super::rows::{self, MOST_LANES, Rows};
 use super::tiles::Work;
 use crate::copy::plan::{Loop, Piece, Plan, Side};
 
@@ -54,6 +54,15 @@ struct Task {
 impl Task {
     fn bytes(&self) -> usize {
         self.units.len() * self.unit_bytes
+    }
+
+    /// It is divided at multiples of so many units: where it began with whole lines it goes on with
+    /// such, and what is transposed is wide enough to read.
+    fn grain(&self) -> usize {
+        match self.kind {
+            Kind::Transposed { .. } => MOST_LANES,
+            _ => LINE,
+        }
     }
 }
 
@@ -201,7 +210,7 @@ impl<'a> Tasks<'a> {
     }
 
     /// Copies the part of the bytes that lies in `range`. Ranges that touch divide the work without
-    /// overlap: a unit belongs to the range that its first byte is in.
+    /// overlap.
     ///
     /// # Safety
     ///
@@ -210,9 +219,12 @@ impl<'a> Tasks<'a> {
         let first = self.tasks.partition_point(|task| task.start <= range.start).saturating_sub(1);
         for task in self.tasks.iter().skip(first).take_while(|task| task.start < range.end) {
             let unit_at = |byte: usize| {
-                let inside = byte.saturating_sub(task.start);
-                let unit = inside.div_ceil(task.unit_bytes.max(1)).min(task.units.len());
-                task.units.start + unit
+                if byte <= task.start {
+                    return task.units.start;
+                }
+                let inside = (byte - task.start).div_ceil(task.unit_bytes.max(1));
+                let unit = (task.units.start + inside).next_multiple_of(task.grain());
+                unit.min(task.units.end)
             };
             let units = unit_at(range.start)..unit_at(range.end);
             if units.is_empty() {
