@@ -56,6 +56,15 @@ impl Task {
         self.units.len() * self.unit_bytes
     }
 
+    /// The unit with which a range of bytes begins that starts at `byte`.
+    fn unit_at(&self, byte: usize) -> usize {
+        if byte <= self.start {
+            return self.units.start;
+        }
+        let inside = (byte - self.start).div_ceil(self.unit_bytes.max(1));
+        (self.units.start + inside).next_multiple_of(self.grain()).min(self.units.end)
+    }
+
     /// It is divided at multiples of so many units: where it began with whole lines it goes on with
     /// such, and what is transposed is wide enough to read.
     fn grain(&self) -> usize {
@@ -216,23 +225,19 @@ impl<'a> Tasks<'a> {
     ///
     /// As `kernel::run`, for that part.
     pub(super) unsafe fn run(&self, range: Range<usize>, store: Store, work: &mut Work) {
-        let first = self.tasks.partition_point(|task| task.start <= range.start).saturating_sub(1);
-        for task in self.tasks.iter().skip(first).take_while(|task| task.start < range.end) {
-            let unit_at = |byte: usize| {
-                if byte <= task.start {
-                    return task.units.start;
-                }
-                let inside = (byte - task.start).div_ceil(task.unit_bytes.max(1));
-                let unit = (task.units.start + inside).next_multiple_of(task.grain());
-                unit.min(task.units.end)
-            };
-            let units = unit_at(range.start)..unit_at(range.end);
-            if units.is_empty() {
-                continue;
-            }
+        for (task, units) in self.part(range) {
             // SAFETY: units of the caller's part.
             unsafe { self.run_units(task, units, store, work) };
         }
+    }
+
+    /// The tasks that have a part of the bytes in `range`, and which of their units these are.
+    fn part(&self, range: Range<usize>) -> impl Iterator<Item = (&Task, Range<usize>)> {
+        let first = self.tasks.partition_point(|task| task.start <= range.start).saturating_sub(1);
+        let tasks = self.tasks[first..].iter().take_while(move |task| task.start < range.end);
+        tasks
+            .map(move |task| (task, task.unit_at(range.start)..task.unit_at(range.end)))
+            .filter(|(_, units)| !units.is_empty())
     }
 
     /// # Safety
@@ -306,5 +311,65 @@ unsafe fn copy_long(piece: &Piece, loops: &[Loop], bytes: Range<usize>, store: S
         // SAFETY: a part of one run.
         unsafe { store.copy(source, destination, len) };
         at += len;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::copy::HostView;
+    use crate::core::DataType;
+
+    /// Boxes of a 3-D tensor, each of a shard of its own: cut along two dimensions, so that pieces
+    /// have two loops and more.
+    fn plan(sizes: [i64; 3], cuts: [i64; 2], column_major: bool) -> Plan {
+        let strides = if column_major {
+            [1, sizes[0], sizes[0] * sizes[1]]
+        } else {
+            [sizes[1] * sizes[2], sizes[2], 1]
+        };
+        let view = |place: i64, sizes: &[i64; 3], strides: Option<&[i64]>| {
+            let first = std::ptr::without_provenance_mut(place as usize);
+            HostView::new("view", first, DataType::FLOAT32, sizes, strides).unwrap()
+        };
+        let mut plan = Plan::new(Side::Source);
+        let mut shards = 1 << 40;
+        for (first, second) in (0..cuts[0]).flat_map(|a| (0..cuts[1]).map(move |b| (a, b))) {
+            let start = |at: i64, dim: usize| at * sizes[dim + 1] / cuts[dim];
+            let offsets = [0, start(first, 0), start(second, 1)];
+            let part =
+                [sizes[0], start(first + 1, 0) - offsets[1], start(second + 1, 1) - offsets[2]];
+            let offset: i64 = offsets.iter().zip(&strides).map(|(at, step)| at * step).sum();
+            let source = view((1 << 30) + 4 * offset, &part, Some(&strides));
+            plan.push(&source, &view(shards, &part, None)).unwrap();
+            shards += 4 * part.iter().product::<i64>() + 64;
+        }
+        plan
+    }
+
+    proptest! {
+        #[test]
+        fn parts_of_a_plan_are_all_of_it_and_nothing_twice(
+            sizes in prop::array::uniform3(1i64..200), cuts in prop::array::uniform2(1i64..6),
+            column_major in any::<bool>(), parts in 1usize..40,
+        ) {
+            let plan = plan(sizes, cuts, column_major);
+            let tasks = Tasks::new(&plan).unwrap();
+            let elements: i64 = sizes.iter().product();
+            prop_assert_eq!(tasks.bytes(), 4 * elements as usize);
+            let part_bytes = tasks.bytes().div_ceil(parts);
+            let mut done: Vec<_> = tasks.tasks.iter().map(|task| task.units.start).collect();
+            for start in (0..tasks.bytes()).step_by(part_bytes) {
+                for (task, units) in tasks.part(start..tasks.bytes().min(start + part_bytes)) {
+                    let at = tasks.tasks.iter().position(|other| std::ptr::eq(other, task)).unwrap();
+                    prop_assert_eq!(units.start, done[at], "a unit is left out or done twice");
+                    done[at] = units.end;
+                }
+            }
+            let ends: Vec<_> = tasks.tasks.iter().map(|task| task.units.end).collect();
+            prop_assert_eq!(done, ends);
+        }
     }
 }
