@@ -9,6 +9,7 @@
 use std::mem::MaybeUninit;
 
 use super::cpu::Level;
+use super::tiles::Ahead;
 use super::vector::{Vector, by_level, prefetch};
 
 /// Bytes of a cache line.
@@ -107,27 +108,37 @@ pub(super) fn joinable(run: usize) -> bool {
 }
 
 by_level! {
-    /// Copies runs, one from `at` bytes behind each source, around the caches to one place, one
-    /// behind the other.
+    /// Copies runs around the caches: to each destination one of each source, one behind the other;
+    /// those of the first destination are `offset` bytes behind the sources, and the next one's follow
+    /// them. Lines of `ahead` are fetched meanwhile.
     ///
     /// # Safety
     ///
-    /// The runs may be read, their bytes written, and they do not overlap. They are [`joinable`],
-    /// whole lines together, and `to` is a multiple of a line.
-    join_runs = join_runs_with(sources: &[*const u8], at: usize, run: usize, to: *mut u8)
+    /// The runs may be read, their bytes written, and they do not overlap. They are [`joinable`], those
+    /// of a destination are whole lines together, and destinations are multiples of a line.
+    join_runs = join_runs_with(
+        run: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8],
+        ahead: &mut Ahead,
+    )
 }
 
 #[inline(always)]
-unsafe fn join_runs_with<V: Vector>(sources: &[*const u8], at: usize, run: usize, to: *mut u8) {
-    // SAFETY: each a line of the caller's.
-    unsafe {
-        match run {
-            16 => join_short::<V, 16>(sources, at, to),
-            32 => join_short::<V, 32>(sources, at, to),
-            _ => {
-                for (number, source) in sources.iter().enumerate() {
-                    let to = to.add(number * run);
-                    stream_lines::<V>(source.add(at), to, run / LINE, Soon::NOTHING);
+unsafe fn join_runs_with<V: Vector>(
+    run: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8], ahead: &mut Ahead,
+) {
+    for (number, &to) in destinations.iter().enumerate() {
+        ahead.fetch(sources.len() * run / LINE);
+        let at = offset + number * run;
+        // SAFETY: runs of the caller's.
+        unsafe {
+            match run {
+                16 => join_short::<V, 16>(sources, at, to),
+                32 => join_short::<V, 32>(sources, at, to),
+                _ => {
+                    for (number, source) in sources.iter().enumerate() {
+                        let to = to.add(number * run);
+                        stream_lines::<V>(source.add(at), to, run / LINE, Soon::NOTHING);
+                    }
                 }
             }
         }

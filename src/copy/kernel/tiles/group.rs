@@ -17,7 +17,7 @@ const TILE: usize = 8 << 10;
 /// Bytes that each shard is given of a tile, at least: some lines at a time.
 const GIVEN: usize = 256;
 /// Bytes that each shard gives to a tile: as far as it takes a processor to foresee the rest.
-const TAKEN: usize = 512;
+const TAKEN: usize = 256;
 /// The same of single elements, of which fewer shards are in a tile.
 const ELEMENTS_TAKEN: usize = 1 << 10;
 /// Bytes of a row that are taken apart, or put together, at a time.
@@ -92,7 +92,8 @@ impl Group {
             Side::Source if elements && step.unsigned_abs() < 4 << 10 => TILE / bytes,
             Side::Source => (TILE / bytes).max(GIVEN / longest),
             Side::Destination if elements => ELEMENTS_TAKEN / longest,
-            Side::Destination => TAKEN / longest,
+            Side::Destination if step == bytes as isize || longest >= LINE => TAKEN / longest,
+            Side::Destination => 2 * TAKEN / longest,
         };
         // As many rows as make whole lines of each shard's, if all can be had.
         let lines = lanes.iter().map(|lane| LINE >> lane.run.trailing_zeros().min(6)).max();
@@ -122,17 +123,18 @@ impl Group {
         }
     }
 
-    /// Of elements, as many as one line of each source.
+    /// Of elements, as many as one line of each source; of runs that need no scratch, all.
     pub(super) fn rows_of_a_chunk(&self) -> usize {
         let most = (SCRATCH - 2 * LINE) / self.bytes;
         match self.run {
             Some(item) if self.elements => (LINE / item).min(most),
+            Some(run) if joinable(run) && self.bytes <= CHUNK => most,
             _ => (CHUNK / self.bytes).min(most),
         }
         .max(1)
     }
 
-    /// Of elements, as many as one line of each source.
+    /// As [`Self::rows_of_a_chunk`].
     pub(super) fn lanes_of_a_chunk(&self) -> usize {
         match self.run {
             Some(item) if self.elements => {

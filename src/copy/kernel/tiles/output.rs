@@ -36,7 +36,6 @@ impl Group {
             // SAFETY: a part of the caller's tile.
             unsafe {
                 match self.side {
-                    Side::Source if self.elements => self.columns(tile, chunk, room, &mut ahead),
                     Side::Source => self.shards(tile, chunk, room, &mut ahead),
                     Side::Destination => self.rows(tile, chunk, room, &mut ahead),
                 }
@@ -45,84 +44,36 @@ impl Group {
         ahead.fetch(usize::MAX);
     }
 
-    /// What a tile has of some lanes: elements.
+    /// What a tile has of some lanes.
     ///
     /// # Safety
     ///
     /// As [`Self::copy`]; so for all of these. The tile's sources are set.
-    unsafe fn columns(&self, tile: &Tile, lanes: Range<usize>, room: &mut Room, ahead: &mut Ahead) {
-        let (item, height) = (self.bytes / tile.count, tile.rows.len());
-        let (len, of_lane) = (height * item, self.room_of_lane(item));
-        let scratch: *mut u8 = room.scratch.as_mut_ptr().cast();
-        // SAFETY: each lane has a writer; scratch has room for as many lanes as a chunk has.
+    unsafe fn shards(&self, tile: &Tile, lanes: Range<usize>, room: &mut Room, ahead: &mut Ahead) {
+        let height = tile.rows.len();
+        let lines = |run| (self.elements || joinable(run)) && (height * run).is_multiple_of(LINE);
+        let mut lines = self.run.filter(|&run| lines(run));
+        // SAFETY: each lane has a writer.
         unsafe {
             let writers = written_mut(&mut room.writers[lanes.clone()]);
-            let held = written_mut(&mut room.held[lanes.clone()]);
-            let mut lines = len.is_multiple_of(LINE);
-            for (at, writer) in writers.iter_mut().enumerate() {
-                let lane = &tile.lanes()[lanes.start + at];
-                writer.go_to(lane.destination_at(tile.rows.start), &held[at]);
-                lines &= writer.is_at_line();
+            for (at, writer) in lanes.clone().zip(writers) {
+                let held = room.held[at].assume_init_ref();
+                writer.go_to(tile.lanes()[at].destination_at(tile.rows.start), held);
+                lines = lines.filter(|_| writer.is_at_line());
             }
-            if !lines {
-                ahead.fetch(len * lanes.len() / LINE);
-            }
-            for (at, writer) in writers.iter_mut().enumerate() {
-                let to = if lines {
-                    writer.next()
-                } else {
-                    writer.open(scratch.add(at * of_lane), &held[at])
-                };
-                room.destinations[at].write(to);
-            }
-            let sources = written(&room.sources[..height]);
-            let destinations = written(&room.destinations[..lanes.len()]);
-            let ahead = lines.then_some(ahead);
-            transpose(self.level, item, sources, lanes.start * item, destinations, ahead);
-            for (at, writer) in writers.iter_mut().enumerate() {
-                if lines {
-                    writer.skip_lines(len);
-                } else {
-                    writer.close(self.level, scratch.add(at * of_lane), len, &mut held[at]);
-                }
-            }
-        }
-    }
-
-    /// What a tile has of some lanes: runs.
-    ///
-    /// # Safety
-    ///
-    /// As [`Self::columns`].
-    unsafe fn shards(&self, tile: &Tile, lanes: Range<usize>, room: &mut Room, ahead: &mut Ahead) {
-        let scratch: *mut u8 = room.scratch.as_mut_ptr().cast();
-        let (height, first) = (tile.rows.len(), &tile.lanes()[0]);
-        let of_a_chunk = |run: usize| (CHUNK / run).max(1);
-        for at in lanes {
-            let lane = &tile.lanes()[at];
-            let (run, len) = (lane.run, height * lane.run);
-            let offset = lane.source.addr().wrapping_sub(first.source.addr());
-            // SAFETY: scratch has room for a lane.
-            unsafe {
-                let writer = room.writers[at].assume_init_mut();
-                let held = room.held[at].assume_init_mut();
-                writer.go_to(lane.destination_at(tile.rows.start), held);
-                if writer.is_at_line() && joinable(run) && len.is_multiple_of(LINE) {
-                    ahead.fetch(len / LINE);
+            match lines {
+                Some(run) => {
+                    let writers = written_mut(&mut room.writers[lanes.clone()]);
+                    for (writer, destination) in writers.iter_mut().zip(&mut room.destinations) {
+                        destination.write(writer.next());
+                        writer.skip_lines(height * run);
+                    }
                     let sources = written(&room.sources[..height]);
-                    join_runs(self.level, sources, offset, run, writer.next());
-                    writer.skip_lines(len);
-                    continue;
+                    let destinations = written(&room.destinations[..lanes.len()]);
+                    self.lines(sources, lanes.start * run, run, destinations, ahead);
                 }
-                for row in (0..height).step_by(of_a_chunk(run)) {
-                    let count = of_a_chunk(run).min(height - row);
-                    // Runs begin and end inside of lines.
-                    ahead.fetch(count * run / LINE + count);
-                    let from = lane.source_at(tile.rows.start + row);
-                    let to = writer.open(scratch, held);
-                    copy_runs(self.level, from, lane.source_step, to, run as isize, count, run);
-                    writer.close(self.level, scratch, count * run, held);
-                }
+                None if self.elements => self.elements_by_scratch(tile, lanes, room, ahead),
+                None => self.runs_by_scratch(tile, lanes, room, ahead),
             }
         }
     }
@@ -131,7 +82,7 @@ impl Group {
     ///
     /// # Safety
     ///
-    /// As [`Self::columns`].
+    /// As [`Self::shards`].
     unsafe fn rows(&self, tile: &Tile, rows: Range<usize>, room: &mut Room, ahead: &mut Ahead) {
         let first = &tile.lanes()[0];
         let destination_at = |row: usize| first.destination_at(tile.rows.start + row);
@@ -139,29 +90,95 @@ impl Group {
         let lines = (place | self.bytes).is_multiple_of(LINE);
         // SAFETY: rows of the caller's.
         unsafe {
+            let Some(run) = self.run.filter(|&run| lines && (self.elements || joinable(run)))
+            else {
+                return self.rows_by_scratch(tile, rows, room, ahead);
+            };
+            for (row, destination) in rows.clone().zip(&mut room.destinations) {
+                destination.write(destination_at(row));
+            }
             let sources = written(&room.sources[..tile.count]);
-            match self.run.filter(|_| lines) {
-                Some(item) if self.elements => {
-                    for (row, destination) in rows.clone().zip(&mut room.destinations) {
-                        destination.write(destination_at(row));
-                    }
-                    let destinations = written(&room.destinations[..rows.len()]);
-                    transpose(
-                        self.level,
-                        item,
-                        sources,
-                        rows.start * item,
-                        destinations,
-                        Some(ahead),
-                    );
+            let destinations = written(&room.destinations[..rows.len()]);
+            self.lines(sources, rows.start * run, run, destinations, ahead);
+        }
+    }
+
+    /// Outputs of whole lines: to each destination a run of each source, the first one's `offset`
+    /// bytes behind the sources.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::shards`].
+    unsafe fn lines(
+        &self, sources: &[*const u8], offset: usize, run: usize, destinations: &[*mut u8],
+        ahead: &mut Ahead,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if self.elements {
+                transpose(self.level, run, sources, offset, destinations, Some(ahead));
+            } else {
+                join_runs(self.level, run, sources, offset, destinations, ahead);
+            }
+        }
+    }
+
+    /// As [`Self::shards`]: elements.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::shards`]; the lanes' writers are where they write next.
+    unsafe fn elements_by_scratch(
+        &self, tile: &Tile, lanes: Range<usize>, room: &mut Room, ahead: &mut Ahead,
+    ) {
+        let (item, height) = (self.bytes / tile.count, tile.rows.len());
+        let (len, of_lane) = (height * item, self.room_of_lane(item));
+        let scratch: *mut u8 = room.scratch.as_mut_ptr().cast();
+        ahead.fetch(len * lanes.len() / LINE);
+        // SAFETY: scratch has room for as many lanes as a chunk has.
+        unsafe {
+            let writers = written_mut(&mut room.writers[lanes.clone()]);
+            let held = written_mut(&mut room.held[lanes.clone()]);
+            for (at, writer) in writers.iter().enumerate() {
+                let to = writer.open(scratch.add(at * of_lane), &held[at]);
+                room.destinations[at].write(to);
+            }
+            let sources = written(&room.sources[..height]);
+            let destinations = written(&room.destinations[..lanes.len()]);
+            transpose(self.level, item, sources, lanes.start * item, destinations, None);
+            for (at, writer) in writers.iter_mut().enumerate() {
+                writer.close(self.level, scratch.add(at * of_lane), len, &mut held[at]);
+            }
+        }
+    }
+
+    /// As [`Self::shards`]: runs.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::elements_by_scratch`].
+    unsafe fn runs_by_scratch(
+        &self, tile: &Tile, lanes: Range<usize>, room: &mut Room, ahead: &mut Ahead,
+    ) {
+        let scratch: *mut u8 = room.scratch.as_mut_ptr().cast();
+        let height = tile.rows.len();
+        for at in lanes {
+            let lane = &tile.lanes()[at];
+            let run = lane.run;
+            let of_a_chunk = (CHUNK / run).max(1);
+            for row in (0..height).step_by(of_a_chunk) {
+                let count = of_a_chunk.min(height - row);
+                // Runs begin and end inside of lines.
+                ahead.fetch(count * run / LINE + count);
+                let from = lane.source_at(tile.rows.start + row);
+                // SAFETY: scratch has room for a chunk.
+                unsafe {
+                    let writer = room.writers[at].assume_init_mut();
+                    let held = room.held[at].assume_init_mut();
+                    let to = writer.open(scratch, held);
+                    copy_runs(self.level, from, lane.source_step, to, run as isize, count, run);
+                    writer.close(self.level, scratch, count * run, held);
                 }
-                Some(run) if joinable(run) => {
-                    for row in rows {
-                        ahead.fetch(self.bytes / LINE);
-                        join_runs(self.level, sources, row * run, run, destination_at(row));
-                    }
-                }
-                _ => self.rows_by_scratch(tile, rows, room, ahead),
             }
         }
     }
@@ -170,7 +187,7 @@ impl Group {
     ///
     /// # Safety
     ///
-    /// As [`Self::columns`].
+    /// As [`Self::shards`].
     unsafe fn rows_by_scratch(
         &self, tile: &Tile, rows: Range<usize>, room: &mut Room, ahead: &mut Ahead,
     ) {
@@ -201,7 +218,7 @@ impl Group {
     ///
     /// # Safety
     ///
-    /// As [`Self::columns`]; there is room for them.
+    /// As [`Self::shards`]; there is room for them.
     unsafe fn put_together(
         &self, tile: &Tile, rows: Range<usize>, to: *mut u8, sources: &[MaybeUninit<*const u8>],
         destinations: &mut [MaybeUninit<*mut u8>],
