@@ -13,6 +13,7 @@ pub mod families;
 pub mod naive;
 pub mod plans;
 pub mod ranks;
+pub mod strided;
 pub mod tensor;
 
 use shardspec::core::{Placement, Placements, Shards};
