@@ -133,22 +133,21 @@ fn side_by_side(widths: impl IntoIterator<Item = i64>) -> Vec<i64> {
     borders
 }
 
-/// A full tensor's form: without a gap, with rows that end with lines, or with any gap.
+/// A full tensor's form: without a gap, with rows that end with lines or with more, or with any gap.
 fn rows_of_some_kind(row_bytes: usize, item: usize, random: &mut Random) -> Form {
-    match random.below(4) {
+    let up_to = |unit: usize| {
+        let whole = |gap: &usize| (row_bytes + gap * item).is_multiple_of(unit);
+        (1..=unit).find(whole).unwrap_or(unit) as i64
+    };
+    match random.below(5) {
         0 | 1 => Form::dense(random),
-        2 => {
-            let lines = (1..=64).find(|gap| (row_bytes + gap * item).is_multiple_of(64));
-            Form::padded(lines.unwrap_or(64) as i64, 0, random)
-        }
-        _ => {
-            let (row, plane) = (random.range(1, 70), random.range(0, 70));
-            Form::padded(row, plane, random)
-        }
+        2 => Form::padded(up_to(64), 0, random),
+        3 => Form::padded(up_to(1024), 0, random),
+        _ => Form::padded(random.range(1, 70), random.range(0, 70), random),
     }
 }
 
-/// The largest of these element sizes that such runs are made of, or a smaller one.
+/// One of the element sizes that such runs are made of.
 fn item_of(run: usize, random: &mut Random) -> usize {
     let items: Vec<usize> = ITEMS.into_iter().filter(|&item| run.is_multiple_of(item)).collect();
     items[random.below(items.len())]

@@ -13,6 +13,8 @@ use super::tensor::GUARD;
 
 /// A line, the most that a kernel writes at once: a guard must not be smaller.
 const LINE: usize = 64;
+/// Places that are multiples of this apart drive each other out of a cache; kernels look for them.
+const ALIGNMENT: usize = 1 << 10;
 
 /// How a tensor lies in memory.
 #[derive(Clone, Debug)]
@@ -91,7 +93,7 @@ impl Strided {
         }
         let lowest = form.guard + form.place;
         let len = lowest + (reach + 1) as usize * item + form.guard;
-        let layout = Layout::from_size_align(len, LINE).unwrap();
+        let layout = Layout::from_size_align(len, ALIGNMENT).unwrap();
         let start = unsafe { alloc(layout) };
         assert!(!start.is_null());
         unsafe { start.write_bytes(GUARD, len) };
