@@ -1,6 +1,7 @@
 //! Threads that share the work of one copy and are gone when it is done.
 
-use std::thread::{Builder, JoinHandle};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{Builder, JoinHandle, yield_now};
 
 /// Joins its threads, whatever happens.
 struct Started(Vec<JoinHandle<()>>);
@@ -17,15 +18,27 @@ impl Drop for Started {
 /// Does `work` on `threads` threads at once, this one among them: on fewer, where not as many can be
 /// started.
 pub(super) fn share(threads: usize, work: impl Fn() + Sync) {
+    // How many of the threads were put where they go: the first ones.
+    let put = AtomicUsize::new(0);
     let mut started = Started(Vec::new());
     let elsewhere = Elsewhere::new();
     if started.0.try_reserve(threads).is_ok() {
-        for _ in 1..threads {
-            // SAFETY: the threads are joined before `work` goes.
-            let Ok(thread) = (unsafe { Builder::new().spawn_unchecked(&work) }) else {
+        for number in 1..threads {
+            let (work, put) = (&work, &put);
+            let task = move || {
+                work();
+                // Not before, for to the system a thread that is gone has no number, and no number is
+                // whoever asks: the caller would be put there instead.
+                while put.load(Ordering::Acquire) < number {
+                    yield_now();
+                }
+            };
+            // SAFETY: the threads are joined before `work` and `put` go.
+            let Ok(thread) = (unsafe { Builder::new().spawn_unchecked(task) }) else {
                 break;
             };
             elsewhere.put(&thread);
+            put.store(number, Ordering::Release);
             started.0.push(thread);
         }
     }
@@ -87,4 +100,41 @@ impl Elsewhere {
     }
 
     fn put(&self, _: &JoinHandle<()>) {}
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    /// The processors that a thread of this process may use.
+    fn allowed(thread: libc::pid_t) -> Vec<usize> {
+        // SAFETY: a set of bits to be filled.
+        unsafe {
+            let mut set: libc::cpu_set_t = std::mem::zeroed();
+            assert_eq!(libc::sched_getaffinity(thread, size_of_val(&set), &raw mut set), 0);
+            (0..libc::CPU_SETSIZE as usize).filter(|&at| libc::CPU_ISSET(at, &set)).collect()
+        }
+    }
+
+    #[test]
+    fn the_caller_may_use_its_processors_all_the_while() {
+        // SAFETY: it only asks.
+        let caller = unsafe { libc::gettid() };
+        let (before, done) = (allowed(caller), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            let watch = scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    assert!(allowed(caller) == before, "the caller was moved");
+                }
+            });
+            // The work is done at once, and often before the thread was put anywhere.
+            for _ in 0..4000 {
+                share(3, || {});
+            }
+            done.store(true, Ordering::Relaxed);
+            watch.join().unwrap();
+        });
+    }
 }
