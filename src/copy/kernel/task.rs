@@ -23,6 +23,12 @@ const SLAB: usize = 1 << 20;
 /// Bytes that a piece has of a slab, at least, if it has as many.
 const LEAST_OF_A_SLAB: usize = 32 << 10;
 
+/// Bytes that are not worth dividing: half of the least that a part has of a copy that threads share.
+const UNDIVIDED: usize = 128 << 10;
+
+/// Parts of what is transposed that threads may need.
+const PARTS_OF_TRANSPOSED: usize = 32;
+
 /// How a task is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -45,6 +51,8 @@ struct Task {
     /// What it may be divided into, and the bytes of one.
     units: Range<usize>,
     unit_bytes: usize,
+    /// It is divided at multiples of so many.
+    grain: usize,
     /// Where its bytes start among those of all tasks.
     start: usize,
     /// Where it starts in the full tensor.
@@ -62,17 +70,21 @@ impl Task {
             return self.units.start;
         }
         let inside = (byte - self.start).div_ceil(self.unit_bytes.max(1));
-        (self.units.start + inside).next_multiple_of(self.grain()).min(self.units.end)
+        (self.units.start + inside).next_multiple_of(self.grain).min(self.units.end)
     }
+}
 
-    /// It is divided at multiples of so many units: where it began with whole lines it goes on with
-    /// such, and what is transposed is wide enough to read.
-    fn grain(&self) -> usize {
-        match self.kind {
-            Kind::Transposed { .. } => MOST_LANES,
-            _ => LINE,
+/// A divisor of places at which to divide units: where these began with whole lines they go on with
+/// such, and what is transposed is wide enough to read. But a few large units are divided all the same.
+fn grain(kind: Kind, units: usize, unit_bytes: usize, run: usize) -> usize {
+    let (wanted, least, most) = match kind {
+        Kind::Transposed { .. } => {
+            (units / PARTS_OF_TRANSPOSED, LINE / run.next_power_of_two(), MOST_LANES)
         }
-    }
+        _ => (UNDIVIDED / unit_bytes.max(1), 1, LINE),
+    };
+    let power = wanted.checked_ilog2().map_or(1, |log| 1 << log);
+    power.clamp(least, most)
 }
 
 /// All of a plan's pieces as tasks.
@@ -168,7 +180,8 @@ impl<'a> Tasks<'a> {
             (Kind::Rows, turns, piece.run)
         };
         let place = self.plan.full_place(first);
-        Task { kind, pieces, units: 0..units, unit_bytes, start: 0, place }
+        let grain = grain(kind, units, unit_bytes, piece.run);
+        Task { kind, pieces, units: 0..units, unit_bytes, grain, start: 0, place }
     }
 
     /// Notes a task, rows that are far apart by slabs.
@@ -347,6 +360,32 @@ mod tests {
             shards += 4 * part.iter().product::<i64>() + 64;
         }
         plan
+    }
+
+    /// Bytes of the largest of 16 parts of a 2-D tensor, beside those that it would have of alike ones.
+    fn largest_part(rows: i64, columns: i64, cuts: i64, column_major: bool) -> (usize, usize) {
+        let plan = plan([1, rows, columns], [1, cuts], column_major);
+        let tasks = Tasks::new(&plan).unwrap();
+        let part_bytes = tasks.bytes().div_ceil(16);
+        let bytes = (0..tasks.bytes()).step_by(part_bytes).map(|start| {
+            let part = tasks.part(start..tasks.bytes().min(start + part_bytes));
+            part.map(|(task, units)| units.len() * task.unit_bytes).sum()
+        });
+        (bytes.max().unwrap(), part_bytes)
+    }
+
+    #[test]
+    fn parts_of_a_few_long_rows_are_alike() {
+        for (rows, columns, cuts, column_major) in [
+            (32, 1 << 20, 256, false),
+            (100, 1 << 18, 1000, false),
+            (1 << 16, 64, 8, false),
+            (300, 1 << 16, 1, true),
+            (1 << 12, 1 << 12, 1, true),
+        ] {
+            let (largest, alike) = largest_part(rows, columns, cuts, column_major);
+            assert!(largest <= 2 * alike, "{rows} by {columns}: {largest} bytes, not {alike}");
+        }
     }
 
     proptest! {
