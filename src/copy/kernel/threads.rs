@@ -1,5 +1,6 @@
 //! Threads that share the work of one copy and are gone when it is done.
 
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, JoinHandle, yield_now};
 
@@ -9,14 +10,14 @@ struct Started(Vec<JoinHandle<()>>);
 impl Drop for Started {
     fn drop(&mut self) {
         for thread in self.0.drain(..) {
-            // A worker has nothing to say, and does not panic.
+            // Whoever is panicking already has said enough.
             let _ = thread.join();
         }
     }
 }
 
 /// Does `work` on `threads` threads at once, this one among them: on fewer, where not as many can be
-/// started.
+/// started. Panics where any of them does.
 pub(super) fn share(threads: usize, work: impl Fn() + Sync) {
     // How many of the threads were put where they go: the first ones.
     let put = AtomicUsize::new(0);
@@ -43,6 +44,12 @@ pub(super) fn share(threads: usize, work: impl Fn() + Sync) {
         }
     }
     work();
+    while let Some(thread) = started.0.pop() {
+        // What it did not copy must not pass for copied.
+        if let Err(panic) = thread.join() {
+            resume_unwind(panic);
+        }
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -102,13 +109,34 @@ impl Elsewhere {
     fn put(&self, _: &JoinHandle<()>) {}
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Barrier;
+    #[cfg(target_os = "linux")]
+    use std::sync::atomic::AtomicBool;
 
     use super::*;
 
+    #[test]
+    fn a_panic_on_any_thread_reaches_the_caller_when_all_are_done() {
+        let (all, caller) = (Barrier::new(3), std::thread::current().id());
+        for panics_at_caller in [false, true] {
+            let done = AtomicUsize::new(0);
+            let work = || {
+                all.wait();
+                let here = std::thread::current().id() == caller;
+                assert!(here != panics_at_caller, "on purpose");
+                done.fetch_add(1, Ordering::Relaxed);
+            };
+            assert!(catch_unwind(AssertUnwindSafe(|| share(3, work))).is_err());
+            let others = if panics_at_caller { 2 } else { 1 };
+            assert_eq!(done.load(Ordering::Relaxed), others);
+        }
+    }
+
     /// The processors that a thread of this process may use.
+    #[cfg(target_os = "linux")]
     fn allowed(thread: libc::pid_t) -> Vec<usize> {
         // SAFETY: a set of bits to be filled.
         unsafe {
@@ -118,6 +146,7 @@ mod tests {
         }
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn the_caller_may_use_its_processors_all_the_while() {
         // SAFETY: it only asks.
