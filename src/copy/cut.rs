@@ -33,7 +33,7 @@ impl<'a> Extraction<'a> {
         destinations.add(index, shard)?;
         destinations.check_source(shard, index, full, None)?;
         let mut plan = Plan::new(Side::Source);
-        plan.push(&full.part(metadata.shards().at("index", index)?), shard)?;
+        plan.push_shard(full, metadata.shards().at("index", index)?, shard)?;
         Ok(Self { metadata, index, full, shard, options, plan })
     }
 

@@ -87,7 +87,7 @@ pub unsafe fn scatter<E: From<Error>>(
         check_shard(metadata, index, full.dtype(), &view)?;
         destinations.add(index, &view)?;
         destinations.check_source(&view, index, full, None)?;
-        plan.push(&full.part(owned), &view)?;
+        plan.push_shard(full, owned, &view)?;
     }
     destinations.check_each_other(&shard)?;
     // SAFETY: the plan reads `full` and writes the shards only, none of which overlap.
@@ -113,7 +113,7 @@ pub unsafe fn gather<E: From<Error>>(
         let view = shard(index)?;
         check_shard(metadata, index, full.dtype(), &view)?;
         destinations.check_source(full, index, &view, Some(index))?;
-        plan.push(&view, &full.part(owned))?;
+        plan.push_shard(full, owned, &view)?;
     }
     // SAFETY: the plan reads the shards and writes `full` only, which do not overlap.
     unsafe { kernel::run(&plan, options) };

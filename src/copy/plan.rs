@@ -12,6 +12,7 @@ use std::ops::Range;
 use super::room::{written, written_mut};
 use super::view::HostView;
 use crate::core::error::Error;
+use crate::core::shards::Shard;
 use crate::core::{MAX_NDIM, Result};
 
 /// One level of a nest of loops: how often, and how far each side steps.
@@ -104,19 +105,43 @@ impl Plan {
 
     /// Adds a copy of all elements. Both views have the same shape and element type.
     pub(crate) fn push(&mut self, source: &HostView, destination: &HostView) -> Result<()> {
-        if source.is_empty() {
+        let starts = [Start::of(source), Start::of(destination)];
+        self.push_like(destination, starts, [source.strides(), destination.strides()])
+    }
+
+    /// Adds a copy between a shard and what it owns of the full tensor.
+    pub(crate) fn push_shard(
+        &mut self, full: &HostView, owned: Shard<'_>, shard: &HostView,
+    ) -> Result<()> {
+        if shard.is_empty() {
             return Ok(());
         }
-        let mut nest = Nest::new(source, destination);
+        let (part, own) = (Start::at(full, owned.offsets), Start::of(shard));
+        match self.side {
+            Side::Source => self.push_like(shard, [part, own], [full.strides(), shard.strides()]),
+            Side::Destination => {
+                self.push_like(shard, [own, part], [shard.strides(), full.strides()])
+            }
+        }
+    }
+
+    /// Adds a copy of as many elements as `view` has, from the first side to the second.
+    fn push_like(
+        &mut self, view: &HostView, starts: [Start; 2], strides: [&[i64]; 2],
+    ) -> Result<()> {
+        if view.is_empty() {
+            return Ok(());
+        }
+        let mut nest = Nest::new(view.shape(), starts, strides);
         nest.order();
         nest.merge();
-        let run = nest.take_run(source.width());
+        let run = nest.take_run(view.width());
         let (run, bits) =
-            if source.units_of_a_byte() == 1 { (run, None) } else { nest.count_in_bytes(run) };
+            if view.units_of_a_byte() == 1 { (run, None) } else { nest.count_in_bytes(run) };
         let memory = |_| Error::OutOfMemory { what: "the plan", bytes: size_of::<Piece>() };
         self.loops.try_reserve(nest.depth).map_err(memory)?;
         self.pieces.try_reserve(1).map_err(memory)?;
-        self.bytes = self.bytes.saturating_add(source.bytes());
+        self.bytes = self.bytes.saturating_add(view.bytes());
         let start = self.loops.len();
         self.loops.extend_from_slice(nest.loops());
         self.pieces.push(Piece {
@@ -144,6 +169,14 @@ impl Start {
         Self { pointer: view.first(), bit: view.bit(), units_of_a_byte: view.units_of_a_byte() }
     }
 
+    /// The element at `offsets` of a view.
+    fn at(view: &HostView, offsets: &[i64]) -> Self {
+        let steps = offsets.iter().zip(view.strides());
+        let mut start = Self::of(view);
+        start.advance(steps.map(|(offset, stride)| offset * stride).sum::<i64>() as isize);
+        start
+    }
+
     fn advance(&mut self, units: isize) {
         let (units, byte) = (units + self.bit as isize, self.units_of_a_byte as isize);
         self.pointer = self.pointer.wrapping_offset(units.div_euclid(byte));
@@ -162,15 +195,11 @@ struct Nest {
 
 impl Nest {
     /// A loop for each dimension that has one to make, all going forward in the destination.
-    fn new(source: &HostView, destination: &HostView) -> Self {
-        let mut nest = Self {
-            source: Start::of(source),
-            destination: Start::of(destination),
-            room: [const { MaybeUninit::uninit() }; MAX_NDIM],
-            depth: 0,
-        };
-        let steps = source.strides().iter().zip(destination.strides());
-        for (&size, (&source_step, &destination_step)) in source.shape().iter().zip(steps) {
+    fn new(shape: &[i64], [source, destination]: [Start; 2], strides: [&[i64]; 2]) -> Self {
+        let room = [const { MaybeUninit::uninit() }; MAX_NDIM];
+        let mut nest = Self { source, destination, room, depth: 0 };
+        let steps = strides[0].iter().zip(strides[1]);
+        for (&size, (&source_step, &destination_step)) in shape.iter().zip(steps) {
             if size == 1 {
                 continue;
             }

@@ -93,7 +93,7 @@ impl ShardedTensor {
         let mut plan = Plan::new(Side::Source);
         for local in 0..tensor.shards.len() {
             let owned = metadata.shards().at("indices", tensor.index(local)?)?;
-            plan.push(&full.part(owned), &tensor.view(local)?)?;
+            plan.push_shard(full, owned, &tensor.view(local)?)?;
         }
         // SAFETY: the plan reads `full` and writes memory that was allocated here.
         unsafe { kernel::run(&plan, options) };
