@@ -26,8 +26,8 @@ const LEAST_OF_A_SLAB: usize = 32 << 10;
 /// Bytes that are not worth dividing: half of the least that a part has of a copy that threads share.
 const UNDIVIDED: usize = 128 << 10;
 
-/// Parts of what is transposed that threads may need.
-const PARTS_OF_TRANSPOSED: usize = 32;
+/// Parts of what is transposed that threads may need: more would be too narrow to read fast.
+const PARTS_OF_TRANSPOSED: usize = 8;
 
 /// How a task is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

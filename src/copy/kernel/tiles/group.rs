@@ -27,6 +27,9 @@ const ROW_PUT_TOGETHER: usize = 2 << 10;
 /// Bytes of a row that are put together in registers at a time, and shards.
 const LINES_PUT_TOGETHER: usize = 512;
 const LANES_PUT_TOGETHER: usize = 16;
+/// Lines of a row that are put together of elements at a time: with one the memory is given single
+/// lines here and there, and with more there are more shards than the processor foresees.
+const ELEMENT_LINES: usize = 2;
 /// What is put together in scratch at a time, if it can be as little.
 pub(super) const CHUNK: usize = 1 << 10;
 
@@ -37,7 +40,9 @@ pub(super) fn end(lanes: &[Lane], side: Side) -> usize {
     let element = matches!(run, 1 | 2 | 4 | 8);
     let aligned = (destination.addr() | destination_step as usize).is_multiple_of(LINE);
     let most = match side {
-        Side::Destination if aligned && element && same * run >= LINE => return LINE / run,
+        Side::Destination if aligned && element && same * run >= LINE => {
+            return (same * run / LINE).min(ELEMENT_LINES) * (LINE / run);
+        }
         Side::Destination if aligned && joinable(run) && same * run >= LINE => {
             let most = (LINES_PUT_TOGETHER / run).clamp(1, LANES_PUT_TOGETHER);
             let in_a_line = (LINE / run).max(1);
