@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::room::{written, written_mut};
-use super::view::HostView;
+use super::view::{HostView, Start};
 use crate::core::error::Error;
 use crate::core::shards::Shard;
 use crate::core::{MAX_NDIM, Result};
@@ -152,35 +152,6 @@ impl Plan {
             loops: start..self.loops.len(),
         });
         Ok(())
-    }
-}
-
-/// Where a side starts.
-#[derive(Clone, Copy)]
-struct Start {
-    pointer: *mut u8,
-    /// Where in that byte.
-    bit: usize,
-    units_of_a_byte: usize,
-}
-
-impl Start {
-    fn of(view: &HostView) -> Self {
-        Self { pointer: view.first(), bit: view.bit(), units_of_a_byte: view.units_of_a_byte() }
-    }
-
-    /// The element at `offsets` of a view.
-    fn at(view: &HostView, offsets: &[i64]) -> Self {
-        let steps = offsets.iter().zip(view.strides());
-        let mut start = Self::of(view);
-        start.advance(steps.map(|(offset, stride)| offset * stride).sum::<i64>() as isize);
-        start
-    }
-
-    fn advance(&mut self, units: isize) {
-        let (units, byte) = (units + self.bit as isize, self.units_of_a_byte as isize);
-        self.pointer = self.pointer.wrapping_offset(units.div_euclid(byte));
-        self.bit = units.rem_euclid(byte) as usize;
     }
 }
 

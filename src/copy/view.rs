@@ -68,6 +68,36 @@ impl Extent {
     }
 }
 
+/// Where an element of a view is.
+#[derive(Clone, Copy)]
+pub(super) struct Start {
+    pub(super) pointer: *mut u8,
+    /// Where in that byte.
+    pub(super) bit: usize,
+    units_of_a_byte: usize,
+}
+
+impl Start {
+    /// The first element of a view.
+    pub(super) fn of(view: &HostView) -> Self {
+        Self { pointer: view.first, bit: view.bit(), units_of_a_byte: view.units_of_a_byte() }
+    }
+
+    /// The element at `offsets` of a view.
+    pub(super) fn at(view: &HostView, offsets: &[i64]) -> Self {
+        let steps = offsets.iter().zip(view.strides());
+        let mut start = Self::of(view);
+        start.advance(steps.map(|(offset, stride)| offset * stride).sum::<i64>() as isize);
+        start
+    }
+
+    pub(super) fn advance(&mut self, units: isize) {
+        let (units, byte) = (units + self.bit as isize, self.units_of_a_byte as isize);
+        self.pointer = self.pointer.wrapping_offset(units.div_euclid(byte));
+        self.bit = units.rem_euclid(byte) as usize;
+    }
+}
+
 impl HostView {
     /// A view of the memory at `first`, where the element at index 0 of each dimension is.
     ///
@@ -273,11 +303,8 @@ impl HostView {
         let mut part = *self;
         part.shape[..self.ndim].copy_from_slice(sizes);
         if !part.is_empty() {
-            let steps = offsets.iter().zip(self.strides());
-            let offset: i64 = steps.map(|(offset, stride)| offset * stride).sum();
-            let (offset, unit) = (offset + i64::from(self.bit), self.units_of_a_byte() as i64);
-            part.first = self.first.wrapping_offset(offset.div_euclid(unit) as isize);
-            part.bit = offset.rem_euclid(unit) as u8;
+            let start = Start::at(self, offsets);
+            (part.first, part.bit) = (start.pointer, start.bit as u8);
         }
         part
     }

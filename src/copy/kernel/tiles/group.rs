@@ -106,6 +106,11 @@ impl Group {
         Self { side, level, run, elements, bytes, height, gapless: step == bytes as isize }
     }
 
+    /// The run that all lanes have, if outputs that are whole lines need no scratch.
+    pub(super) fn run_of_lines(&self) -> Option<usize> {
+        self.run.filter(|&run| self.elements || joinable(run))
+    }
+
     /// Strips of a tile.
     pub(super) fn strips(&self, tile: &Tile) -> usize {
         match self.side {

@@ -9,7 +9,7 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::super::lines::{LINE, Soon, copy_runs, join_runs, joinable, stream};
+use super::super::lines::{LINE, Soon, copy_runs, join_runs, stream};
 use super::super::transpose::transpose;
 use super::group::{CHUNK, Group};
 use super::{Ahead, Room, Tile};
@@ -51,8 +51,7 @@ impl Group {
     /// As [`Self::copy`]; so for all of these. The tile's sources are set.
     unsafe fn shards(&self, tile: &Tile, lanes: Range<usize>, room: &mut Room, ahead: &mut Ahead) {
         let height = tile.rows.len();
-        let lines = |run| (self.elements || joinable(run)) && (height * run).is_multiple_of(LINE);
-        let mut lines = self.run.filter(|&run| lines(run));
+        let mut lines = self.run_of_lines().filter(|&run| (height * run).is_multiple_of(LINE));
         // SAFETY: each lane has a writer.
         unsafe {
             let writers = written_mut(&mut room.writers[lanes.clone()]);
@@ -90,8 +89,7 @@ impl Group {
         let lines = (place | self.bytes).is_multiple_of(LINE);
         // SAFETY: rows of the caller's.
         unsafe {
-            let Some(run) = self.run.filter(|&run| lines && (self.elements || joinable(run)))
-            else {
+            let Some(run) = self.run_of_lines().filter(|_| lines) else {
                 return self.rows_by_scratch(tile, rows, room, ahead);
             };
             for (row, destination) in rows.clone().zip(&mut room.destinations) {
