@@ -1288,8 +1288,8 @@ typedef struct shardspec_copy_options {
  if that is stated. `options` may be NULL.
 
  Ownership: nothing moves. Errors: SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH,
- UNSUPPORTED_DEVICE, ALIASED, OVERFLOW,
- INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, INVALID_HANDLE, NULL_ARGUMENT; then nothing was written.
+ UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, INVALID_HANDLE,
+ NULL_ARGUMENT, OUT_OF_MEMORY; then nothing was written.
  Threads: any; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_extract_shard(const shardspec_metadata *metadata,
@@ -1324,7 +1324,8 @@ shardspec_status shardspec_spec_shard(const shardspec_spec *spec,
  with room for `capacity` numbers, at least one for each dimension. An empty shard has NULL data.
 
  Ownership: `out->shape` and `out->strides` are the caller's own two arrays; the data is `full`'s.
- Errors: as `shardspec_metadata_extract_shard`, and BUFFER_TOO_SMALL. Threads: any. Since: ABI 0.
+ Errors: as `shardspec_metadata_extract_shard`, BUFFER_TOO_SMALL, and UNSUPPORTED where the elements
+ are packed and the shard starts inside of a byte. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_view_shard(const shardspec_metadata *metadata,
                                                size_t index,

@@ -221,8 +221,8 @@ pub(crate) unsafe fn host_view(
 /// if that is stated. `options` may be NULL.
 ///
 /// Ownership: nothing moves. Errors: SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH,
-/// UNSUPPORTED_DEVICE, ALIASED, OVERFLOW,
-/// INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, INVALID_HANDLE, NULL_ARGUMENT; then nothing was written.
+/// UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY; then nothing was written.
 /// Threads: any; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn shardspec_metadata_extract_shard(
@@ -268,7 +268,8 @@ pub unsafe extern "C" fn shardspec_spec_shard(
 /// with room for `capacity` numbers, at least one for each dimension. An empty shard has NULL data.
 ///
 /// Ownership: `out->shape` and `out->strides` are the caller's own two arrays; the data is `full`'s.
-/// Errors: as `shardspec_metadata_extract_shard`, and BUFFER_TOO_SMALL. Threads: any. Since: ABI 0.
+/// Errors: as `shardspec_metadata_extract_shard`, BUFFER_TOO_SMALL, and UNSUPPORTED where the elements
+/// are packed and the shard starts inside of a byte. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn shardspec_metadata_view_shard(
     metadata: *const shardspec_metadata, index: usize, full: *const shardspec_tensor_view,
