@@ -11,14 +11,14 @@
 
 use proptest::prelude::*;
 use shardspec::copy::{self, CopyOptions, HostView, Instructions, Stores};
-use shardspec::core::{DataType, Error, ShardedTensorMetadata, TensorProperties};
+use shardspec::core::{DataType, ShardedTensorMetadata, TensorProperties};
 
 mod common;
 
 use common::Random;
 use common::families::{Cut, grid_of};
 use common::strided::{Form, Strided};
-use common::tensor::of_bytes;
+use common::tensor::{of_bytes, shards_by};
 
 /// Bytes of one shard's part of a row.
 const RUNS: [usize; 18] =
@@ -70,7 +70,7 @@ fn round_trip(
     let (source, destination) = (full.view(), back.view());
     for options in ways {
         shards.iter_mut().for_each(|(tensor, _)| tensor.wipe());
-        unsafe { copy::scatter::<Error>(&metadata, &source, |index| Ok(views[index]), options) }
+        unsafe { copy::scatter(&metadata, &source, shards_by(|index| views[index]), options) }
             .unwrap();
         for (index, ((tensor, to), expected)) in shards.iter().zip(&scattered).enumerate() {
             let wrong = first_difference(tensor.bytes(), expected);
@@ -85,10 +85,8 @@ fn round_trip(
             );
         }
         back.wipe();
-        unsafe {
-            copy::gather::<Error>(&metadata, |index| Ok(views[index]), &destination, options)
-        }
-        .unwrap();
+        unsafe { copy::gather(&metadata, shards_by(|index| views[index]), &destination, options) }
+            .unwrap();
         let wrong = first_difference(back.bytes(), &gathered);
         prop_assert!(wrong.is_none(), "gathered {:?}: {:?}; {:?}", options, wrong, form_back);
 

@@ -11,13 +11,13 @@
 use std::sync::Barrier;
 
 use shardspec::copy::{self, CopyOptions, HostView, Instructions, Stores};
-use shardspec::core::{DataType, Error, ShardedTensorMetadata, TensorProperties};
+use shardspec::core::{DataType, ShardedTensorMetadata, TensorProperties};
 
 mod common;
 
 use common::Random;
 use common::families::{Cut, grid_of};
-use common::tensor::packed;
+use common::tensor::{packed, shards_by};
 
 /// Enough bytes for the library to divide a copy among two threads, and a few more.
 const BYTES: usize = 4_300_000;
@@ -81,11 +81,11 @@ fn threads_that_scatter_into_neighbouring_bits_disturb_none() {
         for _ in 0..4 {
             let mut wide = all_wrong(&full, total);
             let start = wide.as_mut_ptr();
-            let shard = |index: usize| {
+            let shard = shards_by(|index| {
                 let first = start.wrapping_add(index * bits);
                 let shape = metadata.shards().get(index).unwrap().sizes;
-                Ok::<_, Error>(view(first, dtype, shape, Some(&strides)))
-            };
+                view(first, dtype, shape, Some(&strides))
+            });
             unsafe { copy::scatter(&metadata, &source, shard, &options(4)) }.unwrap();
             assert!(wide == full, "{bits} bits");
         }
@@ -114,8 +114,8 @@ fn threads_that_gather_into_neighbouring_bits_disturb_none() {
             .zip(&mut parts)
             .map(|(shard, part)| view(part.as_mut_ptr(), dtype, shard.sizes, None))
             .collect();
-        let shard = |index: usize| Ok::<_, Error>(views[index]);
-        unsafe { copy::scatter(&metadata, &source, shard, &options(4)) }.unwrap();
+        let shard = shards_by(|index| views[index]);
+        unsafe { copy::scatter(&metadata, &source, &shard, &options(4)) }.unwrap();
         for ((shard, part), behind) in metadata.shards().iter().zip(&parts).zip(behind) {
             let (row, offset) = (shard.sizes[1] as usize * bits, shard.offsets[1] as usize * bits);
             let all = bits_of(shard.sizes, bits);
@@ -135,7 +135,7 @@ fn threads_that_gather_into_neighbouring_bits_disturb_none() {
         for _ in 0..4 {
             let mut back = all_wrong(&full, total);
             let destination = view(back.as_mut_ptr(), dtype, &cut.sizes, None);
-            unsafe { copy::gather(&metadata, shard, &destination, &options(4)) }.unwrap();
+            unsafe { copy::gather(&metadata, &shard, &destination, &options(4)) }.unwrap();
             assert!(back == full, "{bits} bits");
         }
     }

@@ -20,7 +20,7 @@ const OPTIONS: CopyOptions =
 mod common;
 
 use common::Random;
-use common::tensor::{Tensor, element_types, indices, partition};
+use common::tensor::{Tensor, element_types, indices, partition, shards_by};
 
 fn shape() -> impl Strategy<Value = Vec<i64>> {
     prop::collection::vec(0i64..6, 0..=6)
@@ -46,8 +46,7 @@ fn round_trips(
 
     let views: Vec<HostView> = shards.iter_mut().map(Tensor::view).collect();
     let source = full.view();
-    unsafe { copy::scatter::<Error>(&metadata, &source, |index| Ok(views[index]), options) }
-        .unwrap();
+    unsafe { copy::scatter(&metadata, &source, shards_by(|index| views[index]), options) }.unwrap();
     for (shard, tensor) in metadata.shards().iter().zip(&shards) {
         for index in indices(shard.sizes) {
             let global: Vec<i64> = index.iter().zip(shard.offsets).map(|(i, o)| i + o).collect();
@@ -58,7 +57,7 @@ fn round_trips(
 
     let mut back = tensor(sizes, random);
     let destination = back.view();
-    unsafe { copy::gather::<Error>(&metadata, |index| Ok(views[index]), &destination, options) }
+    unsafe { copy::gather(&metadata, shards_by(|index| views[index]), &destination, options) }
         .unwrap();
     for index in indices(sizes) {
         prop_assert_eq!(back.element(&index), full.element(&index));
@@ -184,7 +183,7 @@ proptest! {
         ).unwrap();
         let mut source = vec![7u8; (total[0] * total[1]) as usize * item];
         let source = HostView::new("full", source.as_mut_ptr(), dtype, &total, None).unwrap();
-        let result = unsafe { copy::scatter::<Error>(&metadata, &source, |index| Ok(views[index]), &OPTIONS) };
+        let result = unsafe { copy::scatter(&metadata, &source, shards_by(|index| views[index]), &OPTIONS) };
         let refused = matches!(result, Err(Error::Aliased { .. }));
         prop_assert_eq!(refused, shared || twice[0] || twice[1], "{:?}", result);
         if refused {
@@ -210,13 +209,13 @@ fn a_thousand_interleaved_columns_are_no_conflict() {
     let strides = [columns * width, 1];
     let column = |index: usize| {
         let first = start.wrapping_add(index * width as usize).cast();
-        HostView::new("shard", first, dtype, &[rows, width], Some(&strides))
+        HostView::new("shard", first, dtype, &[rows, width], Some(&strides)).unwrap()
     };
-    unsafe { copy::scatter::<Error>(&metadata, &full, column, &OPTIONS) }.unwrap();
+    unsafe { copy::scatter(&metadata, &full, shards_by(column), &OPTIONS) }.unwrap();
     assert_eq!(wide, source);
 
     let shifted = |index: usize| column(if index == 700 { 699 } else { index });
-    let result = unsafe { copy::scatter::<Error>(&metadata, &full, shifted, &OPTIONS) };
+    let result = unsafe { copy::scatter(&metadata, &full, shards_by(shifted), &OPTIONS) };
     assert!(
         matches!(result, Err(Error::Aliased { first: Some(699), second: Some(700), .. })),
         "{result:?}"
@@ -254,9 +253,9 @@ fn a_narrow_shard_beside_a_wide_one_is_copied_both_ways() {
         };
         let (full, again) = (view(&mut source, 6000), view(&mut back, 6000));
         let views = [view(&mut parts[0], widths[0]), view(&mut parts[1], widths[1])];
-        let shard = |index: usize| Ok::<_, Error>(views[index]);
-        unsafe { copy::scatter(&metadata, &full, shard, &options) }.unwrap();
-        unsafe { copy::gather(&metadata, shard, &again, &options) }.unwrap();
+        let shard = shards_by(|index| views[index]);
+        unsafe { copy::scatter(&metadata, &full, &shard, &options) }.unwrap();
+        unsafe { copy::gather(&metadata, &shard, &again, &options) }.unwrap();
         for (row, line) in source.chunks(6000).enumerate() {
             assert_eq!(parts[0][row * 100..][..100], line[..100]);
             assert_eq!(parts[1][row * 5900..][..5900], line[100..]);

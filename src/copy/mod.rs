@@ -69,7 +69,8 @@ pub unsafe fn extract(
     Ok(())
 }
 
-/// Copies all shards out of the full tensor; `shard(i)` is where shard `i` goes, or why not.
+/// Copies all shards out of the full tensor; `shard(i, view)` makes `view` that of where shard `i`
+/// goes, or says why not.
 ///
 /// # Safety
 ///
@@ -77,40 +78,43 @@ pub unsafe fn extract(
 /// any of them meanwhile. `shard` answers alike each time it is asked.
 pub unsafe fn scatter<E: From<Error>>(
     metadata: &ShardedTensorMetadata, full: &HostView,
-    shard: impl Fn(usize) -> Result<HostView, E>, options: &CopyOptions,
+    shard: impl Fn(usize, &mut HostView) -> Result<(), E>, options: &CopyOptions,
 ) -> Result<(), E> {
     check_full(metadata, full)?;
     let mut plan = Plan::new(Side::Source);
     let mut destinations = Destinations::new();
+    let mut view = HostView::EMPTY;
     for (index, owned) in metadata.shards().iter().enumerate() {
-        let view = shard(index)?;
+        shard(index, &mut view)?;
         check_shard(metadata, index, full.dtype(), &view)?;
         destinations.add(index, &view)?;
         destinations.check_source(&view, index, full, None)?;
         plan.push_shard(full, owned, &view)?;
     }
-    destinations.check_each_other(&shard)?;
+    destinations.check_each_other(&|index| HostView::made(|view| shard(index, view)))?;
     // SAFETY: the plan reads `full` and writes the shards only, none of which overlap.
     unsafe { kernel::run(&plan, options) };
     Ok(())
 }
 
-/// Copies all shards into the full tensor; `shard(i)` is shard `i`, or why not.
+/// Copies all shards into the full tensor; `shard(i, view)` makes `view` that of shard `i`, or says why
+/// not.
 ///
 /// # Safety
 ///
 /// Every element of each shard may be read and every element of `full` written, and nobody else uses
 /// any of them meanwhile. `shard` answers alike each time it is asked.
 pub unsafe fn gather<E: From<Error>>(
-    metadata: &ShardedTensorMetadata, shard: impl Fn(usize) -> Result<HostView, E>,
+    metadata: &ShardedTensorMetadata, shard: impl Fn(usize, &mut HostView) -> Result<(), E>,
     full: &HostView, options: &CopyOptions,
 ) -> Result<(), E> {
     check_full(metadata, full)?;
     let mut plan = Plan::new(Side::Destination);
     let mut destinations = Destinations::new();
     destinations.add_full(full)?;
+    let mut view = HostView::EMPTY;
     for (index, owned) in metadata.shards().iter().enumerate() {
-        let view = shard(index)?;
+        shard(index, &mut view)?;
         check_shard(metadata, index, full.dtype(), &view)?;
         destinations.check_source(full, index, &view, Some(index))?;
         plan.push_shard(full, owned, &view)?;

@@ -243,19 +243,20 @@ impl ShardedTensor {
                 *place = Some(local);
             }
         }
-        let view = |index: usize| {
+        let describe = |index: usize, view: &mut HostView| {
             if let Some(local) = locals.get(index).copied().flatten() {
-                return self.view(local);
+                *view = self.view(local)?;
+                return Ok(());
             }
             let missing = self.metadata.shards().at("index", index)?;
             if !missing.is_empty() {
                 let placement = missing.placement.clone();
                 return Err(Error::NotLocal { shard: index, placement });
             }
-            HostView::new("shard", std::ptr::null_mut(), full.dtype(), missing.sizes, None)
+            view.set("shard", std::ptr::null_mut(), full.dtype(), missing.sizes, None)
         };
         // SAFETY: the caller's promises are passed on.
-        unsafe { super::gather(&self.metadata, view, full, options) }
+        unsafe { super::gather(&self.metadata, describe, full, options) }
     }
 }
 

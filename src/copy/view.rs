@@ -99,6 +99,17 @@ impl Start {
 }
 
 impl HostView {
+    /// A view of no elements.
+    pub(crate) const EMPTY: Self = Self {
+        first: std::ptr::null_mut(),
+        bit: 0,
+        dtype: DataType::FLOAT32,
+        width: 4,
+        ndim: 1,
+        shape: [0; MAX_NDIM],
+        strides: [0; MAX_NDIM],
+    };
+
     /// A view of the memory at `first`, where the element at index 0 of each dimension is.
     ///
     /// `strides` are in elements; `None` means row-major. `argument` names the view in refusals:
@@ -108,11 +119,27 @@ impl HostView {
         argument: &'static str, first: *mut u8, dtype: DataType, shape: &[i64],
         strides: Option<&[i64]>,
     ) -> Result<Self> {
+        Self::made(|view| view.set(argument, first, dtype, shape, strides))
+    }
+
+    /// The view that `make` makes of an empty one.
+    pub(crate) fn made<E>(
+        make: impl FnOnce(&mut Self) -> std::result::Result<(), E>,
+    ) -> std::result::Result<Self, E> {
+        let mut view = Self::EMPTY;
+        make(&mut view)?;
+        Ok(view)
+    }
+
+    /// Makes this the view that [`Self::new`] returns. A view is large: to hand one on takes longer
+    /// than to make it. What a refusal leaves is of no use.
+    pub(crate) fn set(
+        &mut self, argument: &'static str, first: *mut u8, dtype: DataType, shape: &[i64],
+        strides: Option<&[i64]>,
+    ) -> Result<()> {
         let ndim = shape.len();
         crate::core::shards::check_ndim(argument, ndim)?;
         dtype.validate("dtype")?;
-        let bits = dtype.element_bits();
-        let width = if dtype.is_packed() { bits } else { bits / 8 };
         if let Some(size) = shape.iter().find(|size| **size < 0) {
             let problem = format!("its shape holds the negative size {size}");
             return Err(Error::invalid(argument, problem));
@@ -121,25 +148,20 @@ impl HostView {
             let problem = format!("it has {ndim} dimensions and another number of strides");
             return Err(Error::invalid(argument, problem));
         }
-        let mut view = Self {
-            first,
-            bit: 0,
-            dtype,
-            width,
-            ndim,
-            shape: [0; MAX_NDIM],
-            strides: [0; MAX_NDIM],
-        };
-        view.shape[..ndim].copy_from_slice(shape);
+        let bits = dtype.element_bits();
+        self.width = if dtype.is_packed() { bits } else { bits / 8 };
+        (self.first, self.bit, self.dtype, self.ndim) = (first, 0, dtype, ndim);
+        self.shape[..ndim].copy_from_slice(shape);
         if shape.contains(&0) {
-            return Ok(view);
+            self.strides[..ndim].fill(0);
+            return Ok(());
         }
         let too_far = || Error::overflow(format!("{argument}: the reach of its shape and strides"));
-        view.set_strides(strides).ok_or_else(too_far)?;
+        self.set_strides(strides).ok_or_else(too_far)?;
         if first.is_null() {
             return Err(Error::NullData { argument });
         }
-        view.checked_extent().map(|_| view).ok_or_else(too_far)
+        self.checked_extent().map(|_| ()).ok_or_else(too_far)
     }
 
     fn set_strides(&mut self, strides: Option<&[i64]>) -> Option<()> {
@@ -361,5 +383,43 @@ impl fmt::Debug for HostView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unit = if self.dtype.is_packed() { "bits" } else { "bytes" };
         write!(f, "{} {:?} by {:?} {unit}", self.dtype, self.shape(), self.strides())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All that there is of a view.
+    fn all(view: &HostView) -> (*mut u8, usize, DataType, usize, Vec<i64>, Vec<i64>) {
+        let (shape, strides) = (view.shape().to_vec(), view.strides().to_vec());
+        (view.first, view.bit(), view.dtype, view.width, shape, strides)
+    }
+
+    type Form<'a> = (DataType, &'a [i64], Option<&'a [i64]>);
+
+    #[test]
+    fn a_view_that_is_set_again_keeps_nothing_of_what_it_was() {
+        let int4 = DataType { code: 0, bits: 4, lanes: 1 };
+        let first = std::ptr::without_provenance_mut(1 << 20);
+        let forms: [Form<'_>; 6] = [
+            (DataType::FLOAT32, &[2; MAX_NDIM / 2], None),
+            (int4, &[3, 5], Some(&[-5, 1])),
+            (DataType::FLOAT32, &[3, 0], Some(&[7, 7])),
+            (DataType::FLOAT32, &[], None),
+            (int4, &[4], None),
+            (DataType::FLOAT32, &[1, 6], Some(&[9, 2])),
+        ];
+        let new = |(dtype, shape, strides): Form<'_>| {
+            HostView::new("view", first, dtype, shape, strides).unwrap()
+        };
+        for (before, after) in forms.iter().flat_map(|a| forms.iter().map(|b| (*a, *b))) {
+            let mut view = new(before);
+            if let [_, columns] = *before.1 {
+                view = view.sub_box(&[0, 1], &[1, (columns - 1).max(0)]);
+            }
+            view.set("view", first, after.0, after.1, after.2).unwrap();
+            assert_eq!(all(&view), all(&new(after)), "{after:?} after {before:?}");
+        }
     }
 }

@@ -192,9 +192,16 @@ pub(crate) unsafe fn view_argument(
 pub(crate) unsafe fn host_view(
     argument: &'static str, view: &shardspec_tensor_view,
 ) -> Outcome<HostView> {
+    HostView::made(|host| describe(host, argument, view))
+}
+
+/// Makes `host` what [`host_view`] returns.
+unsafe fn describe(
+    host: &mut HostView, argument: &'static str, view: &shardspec_tensor_view,
+) -> Outcome {
     let device_type = view.device.device_type;
-    let host = [SHARDSPEC_DL_CPU, SHARDSPEC_DL_CUDA_HOST, SHARDSPEC_DL_ROCM_HOST];
-    if !host.contains(&device_type) {
+    let known = [SHARDSPEC_DL_CPU, SHARDSPEC_DL_CUDA_HOST, SHARDSPEC_DL_ROCM_HOST];
+    if !known.contains(&device_type) {
         let what = argument.to_owned();
         return Err(Error::UnsupportedDevice { what, device_type }.into());
     }
@@ -213,7 +220,7 @@ pub(crate) unsafe fn host_view(
         .map_err(|_| Error::overflow(format!("{argument}: byte_offset {}", view.byte_offset)))?;
     let data = view.data.cast::<u8>();
     let first = if data.is_null() { data } else { data.wrapping_offset(offset) };
-    Ok(HostView::new(argument, first, DataType::from(view.dtype), shape, strides)?)
+    Ok(host.set(argument, first, DataType::from(view.dtype), shape, strides)?)
 }
 
 /// Copies shard `index` out of the tensor: what a rank does with a mapped file that holds all of it.
@@ -311,7 +318,8 @@ pub unsafe extern "C" fn shardspec_metadata_scatter(
         copy::check_shard_count(&metadata, shard_count)?;
         let shards = slice("shards", shards, shard_count)?;
         let options = options_argument(options)?;
-        copy::scatter(&metadata, &full, |index| shard_view(shards, index, index), &options)
+        let shard = |index, host: &mut _| describe_shard(host, shards, index, index);
+        copy::scatter(&metadata, &full, shard, &options)
     })
 }
 
@@ -333,7 +341,8 @@ pub unsafe extern "C" fn shardspec_metadata_gather(
         copy::check_shard_count(&metadata, shard_count)?;
         let shards = slice("shards", shards, shard_count)?;
         let options = options_argument(options)?;
-        copy::gather(&metadata, |index| shard_view(shards, index, index), &full, &options)
+        let shard = |index, host: &mut _| describe_shard(host, shards, index, index);
+        copy::gather(&metadata, shard, &full, &options)
     })
 }
 
@@ -341,6 +350,13 @@ pub unsafe extern "C" fn shardspec_metadata_gather(
 pub(crate) unsafe fn shard_view(
     shards: &[shardspec_tensor_view], place: usize, index: usize,
 ) -> Outcome<HostView> {
-    let view = shards.get(place).ok_or(Refusal::NullArgument("shards"))?;
-    host_view("its view", view).map_err(Refusal::in_shard(index))
+    HostView::made(|host| describe_shard(host, shards, place, index))
+}
+
+/// Makes `host` what [`shard_view`] returns.
+unsafe fn describe_shard(
+    host: &mut HostView, shards: &[shardspec_tensor_view], place: usize, index: usize,
+) -> Outcome {
+    let view = shards.get(place).ok_or_else(|| Refusal::NullArgument("shards"))?;
+    describe(host, "its view", view).map_err(Refusal::in_shard(index))
 }

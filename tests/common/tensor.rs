@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use shardspec::copy::HostView;
-use shardspec::core::{DataType, Placement, Placements, Shards};
+use shardspec::core::{DataType, Error, Placement, Placements, Shards};
 
 use super::Random;
 
@@ -133,6 +133,16 @@ pub fn indices(shape: &[i64]) -> Vec<Vec<i64>> {
             .collect();
     }
     all
+}
+
+/// Shards that are where `view` says, as copies of all shards ask for them.
+pub fn shards_by(
+    view: impl Fn(usize) -> HostView,
+) -> impl Fn(usize, &mut HostView) -> Result<(), Error> {
+    move |index, shard| {
+        *shard = view(index);
+        Ok(())
+    }
 }
 
 /// Cuts a box again and again at random, and strews in empty shards; shard `i` is on rank `i`.
