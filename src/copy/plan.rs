@@ -132,7 +132,8 @@ impl Plan {
         if view.is_empty() {
             return Ok(());
         }
-        let mut nest = Nest::new(view.shape(), starts, strides);
+        let mut nest = Nest::new(starts);
+        nest.fill(view.shape(), strides);
         nest.order();
         nest.merge();
         let run = nest.take_run(view.width());
@@ -165,10 +166,14 @@ struct Nest {
 }
 
 impl Nest {
-    /// A loop for each dimension that has one to make, all going forward in the destination.
-    fn new(shape: &[i64], [source, destination]: [Start; 2], strides: [&[i64]; 2]) -> Self {
+    /// No loops yet: a nest that has some is too large to hand on.
+    fn new([source, destination]: [Start; 2]) -> Self {
         let room = [const { MaybeUninit::uninit() }; MAX_NDIM];
-        let mut nest = Self { source, destination, room, depth: 0 };
+        Self { source, destination, room, depth: 0 }
+    }
+
+    /// Adds a loop for each dimension that has one to make, all going forward in the destination.
+    fn fill(&mut self, shape: &[i64], strides: [&[i64]; 2]) {
         let steps = strides[0].iter().zip(strides[1]);
         for (&size, (&source_step, &destination_step)) in shape.iter().zip(steps) {
             if size == 1 {
@@ -181,15 +186,14 @@ impl Nest {
             };
             if level.destination_step < 0 {
                 let last = level.count as isize - 1;
-                nest.source.advance(last * level.source_step);
-                nest.destination.advance(last * level.destination_step);
+                self.source.advance(last * level.source_step);
+                self.destination.advance(last * level.destination_step);
                 level.source_step = -level.source_step;
                 level.destination_step = -level.destination_step;
             }
-            nest.room[nest.depth].write(level);
-            nest.depth += 1;
+            self.room[self.depth].write(level);
+            self.depth += 1;
         }
-        nest
     }
 
     fn loops(&self) -> &[Loop] {
