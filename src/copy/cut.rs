@@ -28,12 +28,13 @@ impl<'a> Extraction<'a> {
         options: &'a CopyOptions,
     ) -> Result<Self> {
         check_full(metadata, full)?;
-        check_shard(metadata, index, full.dtype(), shard)?;
+        let owned = metadata.shards().at("index", index)?;
+        check_shard(owned, index, full.dtype(), shard)?;
         let mut destinations = Destinations::new();
         destinations.add(index, shard)?;
         destinations.check_source(shard, index, full, None)?;
         let mut plan = Plan::new(Side::Source);
-        plan.push_shard(full, metadata.shards().at("index", index)?, shard)?;
+        plan.push_shard(full, owned, shard)?;
         Ok(Self { metadata, index, full, shard, options, plan })
     }
 

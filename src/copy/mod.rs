@@ -26,6 +26,7 @@ pub use tensor::{Fill, Memory, ShardedTensor, check_owner, indices_of};
 pub use view::{Element, HostView};
 
 use crate::core::metadata::ShardedTensorMetadata;
+use crate::core::shards::Shard;
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 use crate::core::{DataType, Error};
@@ -86,7 +87,7 @@ pub unsafe fn scatter<E: From<Error>>(
     let mut view = HostView::EMPTY;
     for (index, owned) in metadata.shards().iter().enumerate() {
         shard(index, &mut view)?;
-        check_shard(metadata, index, full.dtype(), &view)?;
+        check_shard(owned, index, full.dtype(), &view)?;
         destinations.add(index, &view)?;
         destinations.check_source(&view, index, full, None)?;
         plan.push_shard(full, owned, &view)?;
@@ -115,7 +116,7 @@ pub unsafe fn gather<E: From<Error>>(
     let mut view = HostView::EMPTY;
     for (index, owned) in metadata.shards().iter().enumerate() {
         shard(index, &mut view)?;
-        check_shard(metadata, index, full.dtype(), &view)?;
+        check_shard(owned, index, full.dtype(), &view)?;
         destinations.check_source(full, index, &view, Some(index))?;
         plan.push_shard(full, owned, &view)?;
     }
@@ -134,10 +135,7 @@ pub(crate) fn check_full(metadata: &ShardedTensorMetadata, full: &HostView) -> R
 }
 
 /// Refuses a buffer that cannot hold shard `index`.
-fn check_shard(
-    metadata: &ShardedTensorMetadata, index: usize, dtype: DataType, view: &HostView,
-) -> Result<()> {
-    let shard = metadata.shards().at("index", index)?;
+fn check_shard(shard: Shard<'_>, index: usize, dtype: DataType, view: &HostView) -> Result<()> {
     view.check_shape("shard", Some(index), shard.sizes)?;
     view.check_dtype("shard", Some(index), dtype)
 }

@@ -143,7 +143,8 @@ impl ShardedTensor {
         let mut destinations = Destinations::new();
         for &(index, at) in &order {
             let view = view_at(at)?;
-            check_shard(metadata, index, dtype.unwrap_or(view.dtype()), view)?;
+            let owned = metadata.shards().at("index", index)?;
+            check_shard(owned, index, dtype.unwrap_or(view.dtype()), view)?;
             destinations.add(index, view)?;
             let (first, memory) = (view.first(), memory(at)?);
             tensor.strides.extend(view.strides_in_elements());

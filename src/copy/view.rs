@@ -282,8 +282,11 @@ impl HostView {
 
     /// Whether the elements, if they follow each other, share no byte with anything else.
     fn is_whole_bytes(&self) -> bool {
+        if !self.dtype.is_packed() {
+            return true;
+        }
         let bits = self.shape().iter().fold(self.width, |bits, &n| bits.wrapping_mul(n as usize));
-        !self.dtype.is_packed() || self.bit == 0 && bits.is_multiple_of(8)
+        self.bit == 0 && bits.is_multiple_of(8)
     }
 
     /// Whether the elements follow each other in row-major order, without a gap, in bytes of their

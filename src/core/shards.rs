@@ -294,7 +294,7 @@ impl Shards {
 
     /// Shard `index`, or a refusal that names the argument it came from.
     pub fn at(&self, argument: &'static str, index: usize) -> Result<Shard<'_>> {
-        self.get(index).ok_or(Error::IndexOutOfRange {
+        self.get(index).ok_or_else(|| Error::IndexOutOfRange {
             argument,
             index: index as u64,
             count: self.len() as u64,
