@@ -4,6 +4,7 @@
 //! a refusal leaves every destination as it was.
 
 mod alias;
+mod array;
 mod blocks;
 mod buffer;
 mod cut;
@@ -16,6 +17,7 @@ mod room;
 mod tensor;
 mod view;
 
+pub use array::Element;
 pub use blocks::Blocks;
 pub use buffer::Buffer;
 pub use cut::{Cut, Extraction};
@@ -23,7 +25,7 @@ pub use held::HeldShards;
 pub use options::{CopyOptions, Instructions, Stores};
 pub use reshard::{LocalShards, reshard};
 pub use tensor::{Fill, Memory, ShardedTensor, check_owner, indices_of};
-pub use view::{Element, HostView};
+pub use view::HostView;
 
 use crate::core::metadata::ShardedTensorMetadata;
 use crate::core::shards::Shard;
