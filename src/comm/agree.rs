@@ -94,17 +94,14 @@ struct Vote<T> {
 
 impl<T: Clone + PartialEq> Vote<T> {
     fn merge(&mut self, that: Self) {
-        let mut voices: Vec<(usize, T)> =
-            [self.first.take(), self.other.take(), that.first, that.other]
-                .into_iter()
-                .flatten()
-                .collect();
-        voices.sort_by_key(|(rank, _)| *rank);
-        self.first = voices.first().cloned();
-        self.other = voices
-            .iter()
-            .find(|(_, value)| voices.first().is_some_and(|first| first.1 != *value))
-            .cloned();
+        let voices = [self.first.take(), self.other.take(), that.first, that.other];
+        let lowest = |differs: &dyn Fn(&T) -> bool| {
+            let others = voices.iter().flatten().filter(|(_, value)| differs(value));
+            others.min_by_key(|(rank, _)| *rank).cloned()
+        };
+        let first = lowest(&|_| true);
+        let other = lowest(&|value| first.as_ref().is_some_and(|(_, said)| said != value));
+        (self.first, self.other) = (first, other);
     }
 }
 

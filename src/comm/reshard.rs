@@ -119,9 +119,9 @@ impl<'a> Moves<'a> {
         let sends = Pieces::new(self.rank, self.size, Direction::Sends, sends, view);
 
         let mut order: Vec<usize> = (0..self.incoming.len()).collect();
-        order.sort_by_key(|&number| {
+        order.sort_unstable_by_key(|&number| {
             let piece = self.incoming.piece(number).unwrap();
-            (piece.source, piece.destination)
+            (piece.source, piece.destination, number)
         });
         let peer_of = |number| self.sources.rank_of(self.incoming.piece(number).unwrap().source);
         let (own, others): (Vec<usize>, Vec<usize>) =

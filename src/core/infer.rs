@@ -64,7 +64,7 @@ fn chunk_order(shards: &Shards) -> Option<ChunkOrder> {
         Some((*shard.offsets.get(dim)?, *shard.sizes.get(dim)?))
     };
     let mut order: Vec<usize> = (0..shards.len()).collect();
-    order.sort_by_key(|&index| at(index));
+    order.sort_unstable_by_key(|&index| (at(index), index));
 
     let mut total = 0i64;
     for index in 0..shards.len() {

@@ -247,7 +247,7 @@ impl Copies {
             let row = number as usize * source.ndim()..(number as usize + 1) * source.ndim();
             (&source.offsets()[row.clone()], &source.sizes()[row])
         };
-        members.sort_by_key(box_of);
+        members.sort_unstable_by_key(|number| (box_of(number), *number));
         let (mut offsets, mut sizes, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         let mut placements = Vec::new();
         for group in members.chunk_by(|a, b| box_of(a) == box_of(b)) {
