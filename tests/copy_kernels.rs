@@ -16,7 +16,7 @@ use shardspec::core::{DataType, ShardedTensorMetadata, TensorProperties};
 mod common;
 
 use common::Random;
-use common::families::{Cut, grid_of};
+use common::families::{Cut, grid_of, partition, pinwheels};
 use common::strided::{Form, Strided};
 use common::tensor::{of_bytes, shards_by};
 
@@ -232,6 +232,32 @@ proptest! {
         round_trip(&cut, of_bytes(item), &every_way(), form, random)?;
     }
 
+    /// Borders that don't meet: some boxes lie side by side for a part of their rows only.
+    #[test]
+    fn boxes_of_any_cut_round_trip_by_every_kernel(
+        outer in prop::collection::vec(up_to(40), 1..4), row in up_to(600), count in 2usize..30,
+        by_planes in any::<bool>(), seed in any::<u64>(),
+    ) {
+        let random = &mut Random::new(seed);
+        let item = ITEMS[random.below(ITEMS.len())];
+        let row = row.max(2).min((16 << 10) / item);
+        let mut room = (192 << 10) / (row * item);
+        let mut sizes: Vec<i64> = Vec::new();
+        for size in outer {
+            sizes.push(size.min(room) as i64);
+            room /= size.min(room);
+        }
+        sizes.push(row as i64);
+        let cut = if by_planes { partition } else { pinwheels }(&sizes, count, random);
+        let form = |random: &mut Random, is_full: bool| match (is_full, random.below(8)) {
+            (true, 7) => Form::of_any_kind(sizes.len(), random),
+            (true, _) => rows_of_some_kind(row * item, item, random),
+            (false, 7) => Form::padded(random.range(0, 20), random.range(0, 20), random),
+            (false, _) => Form::dense(random),
+        };
+        round_trip(&cut, of_bytes(item), &every_way(), form, random)?;
+    }
+
     #[test]
     fn transposed_reversed_and_spread_tensors_round_trip_by_every_kernel(
         item in prop::sample::select(vec![1usize, 2, 3, 4, 8, 12, 16, 24, 32, 48]),
@@ -283,6 +309,26 @@ proptest! {
         };
         let ways = [way(Stores::Stream, 4), way(Stores::Cached, 2), way(Stores::Stream, 3)];
         round_trip(&cut, of_bytes(item), &ways, form, random)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(8))]
+
+    #[test]
+    fn large_boxes_round_trip_by_several_threads(
+        row in 20i64..400, height in 1i64..200, count in 2usize..60, by_planes in any::<bool>(),
+        seed in any::<u64>(),
+    ) {
+        let random = &mut Random::new(seed);
+        let planes = rows_within(9 << 20, (4 * row * height) as usize, usize::MAX);
+        let sizes = [planes, height, row];
+        let cut = if by_planes { partition } else { pinwheels }(&sizes, count, random);
+        let way = |stores, max_threads| CopyOptions {
+            max_threads, stores, instructions: LEVELS[seed as usize % 3],
+        };
+        let ways = [way(Stores::Auto, 4), way(Stores::Stream, 3), way(Stores::Stream, 1)];
+        round_trip(&cut, of_bytes(4), &ways, |random, _| Form::dense(random), random)?;
     }
 }
 

@@ -173,10 +173,10 @@ fn boxes_of_one_array(views: &[HostView]) -> Result<Option<Shards>> {
         return Ok(None);
     };
     let width = views[0].width() as i128;
-    let mut strides: Vec<i128> =
-        terms.iter().flat_map(|terms| terms.steps.iter().map(|step| step.stride)).collect();
-    strides.push(width);
-    strides.sort_unstable_by(|a, b| b.cmp(a));
+    let mut steps: Vec<Step> = terms.iter().flat_map(|terms| terms.steps.clone()).collect();
+    steps.push(Step { stride: width, count: 0 });
+    sort_steps(&mut steps);
+    let mut strides: Vec<i128> = steps.iter().map(|step| step.stride).collect();
     strides.dedup();
     let ndim = strides.len();
     if ndim > crate::core::MAX_NDIM {
@@ -244,6 +244,11 @@ struct Step {
     count: i128,
 }
 
+/// Longest first.
+fn sort_steps(steps: &mut [Step]) {
+    steps.sort_unstable_by_key(|step| std::cmp::Reverse(step.stride));
+}
+
 /// A view as its lowest element and steps forward from there, in its units.
 struct Terms {
     low: i128,
@@ -267,7 +272,8 @@ impl Terms {
 
     /// As [`overlaps_itself`].
     fn overlap_themselves(mut self, patience: &mut u32) -> bool {
-        self.steps.sort_unstable_by_key(|step| step.stride);
+        sort_steps(&mut self.steps);
+        self.steps.reverse();
         let mut reach = self.width;
         let nested = self.steps.iter().all(|step| {
             let clear = step.stride >= reach;
@@ -295,7 +301,7 @@ impl Terms {
 /// Whether some number of steps, up to `count` of each, adds up to something from `low` to `high`.
 /// Also true when that could not be found out within [`PATIENCE`].
 fn sum_in_range(steps: &mut Vec<Step>, low: i128, high: i128, patience: &mut u32) -> bool {
-    steps.sort_unstable_by_key(|step| std::cmp::Reverse(step.stride));
+    sort_steps(steps);
     steps.dedup_by(|next, kept| {
         let same = next.stride == kept.stride;
         if same {

@@ -5,8 +5,10 @@
 
 mod alias;
 mod array;
+mod bands;
 mod blocks;
 mod buffer;
+mod copies;
 mod cut;
 mod held;
 mod kernel;
@@ -37,6 +39,7 @@ pub(crate) use kernel::run;
 pub(crate) use plan::{Plan, Side};
 
 use alias::Destinations;
+use copies::Copies;
 
 /// The part of `full` that shard `index` owns, without copying. Refused where that starts inside of a
 /// byte.
@@ -94,9 +97,12 @@ pub unsafe fn scatter<E: From<Error>>(
         destinations.check_source(&view, index, full, None)?;
         plan.push_shard(full, owned, &view)?;
     }
-    destinations.check_each_other(&|index| HostView::made(|view| shard(index, view)))?;
-    // SAFETY: the plan reads `full` and writes the shards only, none of which overlap.
-    unsafe { kernel::run(&plan, options) };
+    let view = |index| HostView::made(|view| shard(index, view));
+    destinations.check_each_other(&view)?;
+    let (mut all, view) = (0..metadata.shards().len(), |index| view(index).ok());
+    let copies = Copies::new(plan, metadata, full, &mut all, &view, options);
+    // SAFETY: it reads `full` and writes the shards only, none of which overlap.
+    unsafe { copies.run(options) };
     Ok(())
 }
 
@@ -122,8 +128,11 @@ pub unsafe fn gather<E: From<Error>>(
         destinations.check_source(full, index, &view, Some(index))?;
         plan.push_shard(full, owned, &view)?;
     }
-    // SAFETY: the plan reads the shards and writes `full` only, which do not overlap.
-    unsafe { kernel::run(&plan, options) };
+    let mut all = 0..metadata.shards().len();
+    let view = |index| HostView::made(|view| shard(index, view)).ok();
+    let copies = Copies::new(plan, metadata, full, &mut all, &view, options);
+    // SAFETY: it reads the shards and writes `full` only, which do not overlap.
+    unsafe { copies.run(options) };
     Ok(())
 }
 

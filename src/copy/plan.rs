@@ -15,6 +15,9 @@ use crate::core::error::Error;
 use crate::core::shards::Shard;
 use crate::core::{MAX_NDIM, Result};
 
+/// Runs from this length on are copied one by one: many at once would gain nothing.
+pub(super) const LONG: usize = 32 << 10;
+
 /// One level of a nest of loops: how often, and how far each side steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Loop {
@@ -103,38 +106,75 @@ impl Plan {
         }
     }
 
+    /// Where the pieces end that run side by side with piece `first`.
+    pub(super) fn end_of_neighbours(&self, first: usize) -> usize {
+        let (piece, loops) = self.piece(first);
+        let mut end = first + 1;
+        if loops.is_empty() || piece.run >= LONG || piece.bits.is_some() {
+            return end;
+        }
+        let mut place = self.full_place(first).wrapping_add(piece.run);
+        while end < self.len() {
+            let (next, next_loops) = self.piece(end);
+            let alike = next_loops.len() == loops.len()
+                && loops
+                    .iter()
+                    .zip(next_loops)
+                    .all(|(a, b)| a.count == b.count && self.full_step(a) == self.full_step(b));
+            if !alike || next.run >= LONG || next.bits.is_some() || self.full_place(end) != place {
+                break;
+            }
+            place = place.wrapping_add(next.run);
+            end += 1;
+        }
+        end
+    }
+
+    /// A loop's step in the shard.
+    pub(super) fn shard_step(&self, level: &Loop) -> isize {
+        match self.side {
+            Side::Source => level.destination_step,
+            Side::Destination => level.source_step,
+        }
+    }
+
     /// Adds a copy of all elements. Both views have the same shape and element type.
     pub(crate) fn push(&mut self, source: &HostView, destination: &HostView) -> Result<()> {
         let starts = [Start::of(source), Start::of(destination)];
-        self.push_like(destination, starts, [source.strides(), destination.strides()])
+        let strides = [source.strides(), destination.strides()];
+        self.push_like(destination, destination.shape(), starts, strides)
     }
 
     /// Adds a copy between a shard and what it owns of the full tensor.
     pub(crate) fn push_shard(
         &mut self, full: &HostView, owned: Shard<'_>, shard: &HostView,
     ) -> Result<()> {
-        if shard.is_empty() {
-            return Ok(());
-        }
         let (part, own) = (Start::at(full, owned.offsets), Start::of(shard));
+        self.push_box(full, owned.sizes, part, (own, shard.strides()))
+    }
+
+    /// Adds a copy between a box of the full tensor, which starts at `part`, and one of a shard, of which
+    /// start and strides are given.
+    pub(super) fn push_box(
+        &mut self, full: &HostView, sizes: &[i64], part: Start, (own, strides): (Start, &[i64]),
+    ) -> Result<()> {
         match self.side {
-            Side::Source => self.push_like(shard, [part, own], [full.strides(), shard.strides()]),
+            Side::Source => self.push_like(full, sizes, [part, own], [full.strides(), strides]),
             Side::Destination => {
-                self.push_like(shard, [own, part], [shard.strides(), full.strides()])
+                self.push_like(full, sizes, [own, part], [strides, full.strides()])
             }
         }
     }
 
-    /// Adds a copy of as many elements as `view` has, from the first side to the second.
+    /// Adds a copy of a box of such elements as `view` has, from the first side to the second.
     fn push_like(
-        &mut self, view: &HostView, starts: [Start; 2], strides: [&[i64]; 2],
+        &mut self, view: &HostView, sizes: &[i64], starts: [Start; 2], strides: [&[i64]; 2],
     ) -> Result<()> {
-        if view.is_empty() {
+        if sizes.contains(&0) {
             return Ok(());
         }
         let mut nest = Nest::new(starts);
-        nest.fill(view.shape(), strides);
-        nest.order();
+        nest.fill(sizes, strides);
         nest.merge();
         let run = nest.take_run(view.width());
         let (run, bits) =
@@ -142,7 +182,7 @@ impl Plan {
         let memory = |_| Error::OutOfMemory { what: "the plan", bytes: size_of::<Piece>() };
         self.loops.try_reserve(nest.depth).map_err(memory)?;
         self.pieces.try_reserve(1).map_err(memory)?;
-        self.bytes = self.bytes.saturating_add(view.bytes());
+        self.bytes = self.bytes.saturating_add(view.bytes_of(sizes));
         let start = self.loops.len();
         self.loops.extend_from_slice(nest.loops());
         self.pieces.push(Piece {
@@ -172,7 +212,8 @@ impl Nest {
         Self { source, destination, room, depth: 0 }
     }
 
-    /// Adds a loop for each dimension that has one to make, all going forward in the destination.
+    /// Adds a loop for each dimension that has one to make, all going forward in the destination, the
+    /// largest steps outermost.
     fn fill(&mut self, shape: &[i64], strides: [&[i64]; 2]) {
         let steps = strides[0].iter().zip(strides[1]);
         for (&size, (&source_step, &destination_step)) in shape.iter().zip(steps) {
@@ -191,9 +232,18 @@ impl Nest {
                 level.source_step = -level.source_step;
                 level.destination_step = -level.destination_step;
             }
-            self.room[self.depth].write(level);
-            self.depth += 1;
+            self.insert(level);
         }
+    }
+
+    /// Adds a loop where its step belongs. (They are few, and many copies small: to sort them would take
+    /// longer.)
+    fn insert(&mut self, level: Loop) {
+        let inner = |other: &Loop| other.destination_step < level.destination_step;
+        let place = self.loops().iter().position(inner).unwrap_or(self.depth);
+        self.room.copy_within(place..self.depth, place + 1);
+        self.room[place].write(level);
+        self.depth += 1;
     }
 
     fn loops(&self) -> &[Loop] {
@@ -204,11 +254,6 @@ impl Nest {
     fn loops_mut(&mut self) -> &mut [Loop] {
         // SAFETY: as above.
         unsafe { written_mut(&mut self.room[..self.depth]) }
-    }
-
-    /// Largest destination steps outermost.
-    fn order(&mut self) {
-        self.loops_mut().sort_by_key(|level| std::cmp::Reverse(level.destination_step));
     }
 
     /// Makes one loop of two where the inner one's end is the outer one's next turn on both sides.

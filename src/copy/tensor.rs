@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::alias::Destinations;
 use super::buffer::Buffer;
+use super::copies::Copies;
 use super::cut::{Cut, Extraction};
-use super::kernel;
 use super::options::CopyOptions;
 use super::plan::{Plan, Side};
 use super::view::HostView;
@@ -95,8 +95,14 @@ impl ShardedTensor {
             let owned = metadata.shards().at("indices", tensor.index(local)?)?;
             plan.push_shard(full, owned, &tensor.view(local)?)?;
         }
-        // SAFETY: the plan reads `full` and writes memory that was allocated here.
-        unsafe { kernel::run(&plan, options) };
+        let mut own = tensor.shards.iter().map(|shard| shard.index);
+        let view = |index: usize| {
+            let local = tensor.shards.binary_search_by_key(&index, |shard| shard.index);
+            tensor.view(local.ok()?).ok()
+        };
+        let copies = Copies::new(plan, metadata, full, &mut own, &view, options);
+        // SAFETY: it reads `full` and writes memory that was allocated here.
+        unsafe { copies.run(options) };
         Ok(tensor)
     }
 

@@ -67,10 +67,14 @@ impl Start {
 
     /// The element at `offsets` of a view.
     pub(super) fn at(view: &HostView, offsets: &[i64]) -> Self {
-        let steps = offsets.iter().zip(view.strides());
-        let mut start = Self::of(view);
-        start.advance(steps.map(|(offset, stride)| offset * stride).sum::<i64>() as isize);
-        start
+        Self::of(view).behind(offsets, view.strides())
+    }
+
+    /// The element `offsets` behind this one.
+    pub(super) fn behind(mut self, offsets: &[i64], strides: &[i64]) -> Self {
+        let steps = offsets.iter().zip(strides).map(|(offset, stride)| offset * stride);
+        self.advance(steps.sum::<i64>() as isize);
+        self
     }
 
     pub(super) fn advance(&mut self, units: isize) {
@@ -255,10 +259,13 @@ impl HostView {
 
     /// Bytes of all elements.
     pub fn bytes(&self) -> usize {
-        let units = self
-            .shape()
-            .iter()
-            .fold(self.width, |units, &size| units.saturating_mul(size as usize));
+        self.bytes_of(self.shape())
+    }
+
+    /// Bytes of the elements of a box.
+    pub(super) fn bytes_of(&self, sizes: &[i64]) -> usize {
+        let units =
+            sizes.iter().fold(self.width, |units, &size| units.saturating_mul(size as usize));
         units.div_ceil(self.units_of_a_byte())
     }
 

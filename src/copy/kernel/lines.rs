@@ -6,8 +6,6 @@
 
 #![allow(clippy::arithmetic_side_effects, reason = "bytes of a range that the caller promises")]
 
-use std::mem::MaybeUninit;
-
 use super::cpu::Level;
 use super::tiles::Ahead;
 use super::vector::{Vector, by_level, prefetch};
@@ -91,7 +89,9 @@ unsafe fn stream_with<V: Vector>(from: *const u8, to: *mut u8, len: usize, soon:
 ///
 /// As [`stream`], and `to` is a multiple of a line.
 #[inline(always)]
-unsafe fn stream_lines<V: Vector>(from: *const u8, to: *mut u8, lines: usize, soon: Soon) {
+pub(super) unsafe fn stream_lines<V: Vector>(
+    from: *const u8, to: *mut u8, lines: usize, soon: Soon,
+) {
     for line in 0..lines {
         soon.fetch(line * LINE);
         for part in (0..LINE).step_by(V::BYTES) {
@@ -176,118 +176,6 @@ pub(super) fn fence() {
     // SAFETY: every x86-64 has it.
     unsafe {
         std::arch::x86_64::_mm_sfence();
-    }
-}
-
-/// A line, of which some bytes may be there.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-pub(super) struct Held([MaybeUninit<u8>; LINE]);
-
-/// A destination that is written from front to back around the caches, by whole lines: what does not
-/// fill a line is held back until more comes. It is held apart, for there are many of these.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Writer {
-    /// Where the next byte goes. What is before it in its line is held.
-    next: *mut u8,
-    /// But for these bytes, which are not to be written.
-    skipped: usize,
-}
-
-impl Writer {
-    /// Writes to `destination` and on.
-    pub(super) fn new(destination: *mut u8) -> Self {
-        Self { next: destination, skipped: destination.addr() % LINE }
-    }
-
-    /// Where the next byte goes.
-    pub(super) fn next(&self) -> *mut u8 {
-        self.next
-    }
-
-    /// Whether that is a line of which nothing is held.
-    pub(super) fn is_at_line(&self) -> bool {
-        self.fill() == 0
-    }
-
-    fn fill(&self) -> usize {
-        self.next.addr() % LINE
-    }
-
-    /// Writes to `destination` next.
-    ///
-    /// # Safety
-    ///
-    /// What is held may be written.
-    #[inline(always)]
-    pub(super) unsafe fn go_to(&mut self, destination: *mut u8, held: &Held) {
-        if self.next != destination {
-            // SAFETY: the caller's promise.
-            unsafe { self.finish(held) };
-            *self = Self::new(destination);
-        }
-    }
-
-    /// Says that the next `len` bytes, whole lines, were written.
-    pub(super) fn skip_lines(&mut self, len: usize) {
-        self.next = self.next.wrapping_add(len);
-    }
-
-    /// Where to put what comes next: into `scratch`, behind what is held.
-    ///
-    /// # Safety
-    ///
-    /// A line may be written to `scratch`.
-    #[inline(always)]
-    pub(super) unsafe fn open(&self, scratch: *mut u8, held: &Held) -> *mut u8 {
-        let fill = self.fill();
-        if fill > self.skipped {
-            // SAFETY: the caller's promise.
-            unsafe { scratch.cast::<Held>().write(*held) };
-        }
-        scratch.wrapping_add(fill)
-    }
-
-    /// Writes the `len` bytes that were put into `scratch`, where [`Self::open`] said, as far as
-    /// they fill lines.
-    ///
-    /// # Safety
-    ///
-    /// The destination's next `len` bytes may be written. There is room for a line more in
-    /// `scratch`, and it does not overlap the destination.
-    pub(super) unsafe fn close(
-        &mut self, level: Level, scratch: *mut u8, len: usize, held: &mut Held,
-    ) {
-        let fill = self.fill();
-        let line = self.next.wrapping_sub(fill);
-        let whole = (fill + len) / LINE * LINE;
-        // SAFETY: parts of scratch and the lines of the destination that they belong to.
-        unsafe {
-            if whole > 0 {
-                let (from, skipped) = (scratch.add(self.skipped), self.skipped);
-                let to = line.wrapping_add(skipped);
-                stream(level, from, to, whole - skipped, Soon::NOTHING);
-                self.skipped = 0;
-            }
-            self.next = self.next.wrapping_add(len);
-            if self.fill() > self.skipped {
-                *held = scratch.add(whole).cast::<Held>().read();
-            }
-        }
-    }
-
-    /// Writes what is still held.
-    ///
-    /// # Safety
-    ///
-    /// That part of the destination may be written.
-    pub(super) unsafe fn finish(&self, held: &Held) {
-        let (fill, skipped) = (self.fill(), self.skipped);
-        // SAFETY: the caller's promise.
-        unsafe {
-            let from = held.0.as_ptr().cast::<u8>().add(skipped);
-            copy_short(from, self.next.wrapping_sub(fill - skipped), fill - skipped);
-        }
     }
 }
 

@@ -7,18 +7,23 @@ mod bits;
 mod cpu;
 mod lines;
 mod rows;
+mod sweep;
 mod task;
 mod threads;
 mod tiles;
 mod transpose;
 mod vector;
+mod writer;
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::options::{CopyOptions, Stores};
 use super::plan::Plan;
 use cpu::{Level, Machine};
 use lines::Store;
+use sweep::Walk;
+pub(super) use sweep::{Sweep, pays as pays_by_rows};
 use task::Tasks;
 use tiles::Work;
 
@@ -26,6 +31,15 @@ use tiles::Work;
 const BYTES_PER_THREAD: usize = 2 << 20;
 /// Parts that each thread takes on average: enough that one that is held up does not hold up all.
 const PARTS_PER_THREAD: usize = 8;
+
+/// Whether a copy of so many bytes is stored around the caches.
+pub(super) fn goes_around(bytes: usize, options: &CopyOptions) -> bool {
+    match options.stores {
+        Stores::Auto => bytes >= Machine::get().stream_from,
+        Stores::Stream => true,
+        Stores::Cached => false,
+    }
+}
 
 /// Copies everything.
 ///
@@ -35,11 +49,7 @@ const PARTS_PER_THREAD: usize = 8;
 /// overlaps another or a source, and nobody else uses any of them meanwhile.
 pub(crate) unsafe fn run(plan: &Plan, options: &CopyOptions) {
     let machine = Machine::get();
-    let around = match options.stores {
-        Stores::Auto => plan.bytes() >= machine.stream_from,
-        Stores::Stream => true,
-        Stores::Cached => false,
-    };
+    let around = goes_around(plan.bytes(), options);
     let store = Store { level: machine.level.min(Level::most(options.instructions)), around };
     let threads = thread_count(options.max_threads, &machine, plan.bytes());
     // In a small copy, to note what there is to do would take longer than to do it.
@@ -52,25 +62,49 @@ pub(crate) unsafe fn run(plan: &Plan, options: &CopyOptions) {
         }
         return;
     };
+    let run = |range, work: &mut Work| {
+        // SAFETY: the caller's promise is passed on; parts do not overlap.
+        unsafe { tasks.run(range, store, work) };
+    };
+    share_out(tasks.bytes(), threads, store, run);
+}
+
+/// Copies everything, by the rows of the full tensor.
+///
+/// # Safety
+///
+/// As [`run`].
+pub(super) unsafe fn run_sweep(sweep: &Sweep, options: &CopyOptions) {
+    let machine = Machine::get();
+    let store = Store { level: machine.level.min(Level::most(options.instructions)), around: true };
+    let threads = thread_count(options.max_threads, &machine, sweep.bytes());
+    let run = |range, walk: &mut Walk| {
+        // SAFETY: the caller's promise is passed on; parts do not overlap.
+        unsafe { sweep.run(range, store.level, walk) };
+    };
+    share_out(sweep.span(), threads, store, run);
+}
+
+/// Has parts of `all` done by as many threads at once, each with something of its own to work with.
+fn share_out<W: Default>(
+    all: usize, threads: usize, store: Store, run: impl Fn(Range<usize>, &mut W) + Sync,
+) {
     let parts = if threads == 1 { 1 } else { threads.saturating_mul(PARTS_PER_THREAD) };
-    let part_bytes = tasks.bytes().div_ceil(parts);
+    let part = all.div_ceil(parts);
     let next = AtomicUsize::new(0);
-    let work = || {
-        let mut work = Work::default();
+    threads::share(threads, || {
+        let mut own = W::default();
         loop {
-            let start = next.fetch_add(1, Ordering::Relaxed).saturating_mul(part_bytes);
-            if start >= tasks.bytes() {
+            let start = next.fetch_add(1, Ordering::Relaxed).saturating_mul(part);
+            if start >= all {
                 break;
             }
-            let end = start.saturating_add(part_bytes).min(tasks.bytes());
-            // SAFETY: the caller's promise is passed on; parts do not overlap.
-            unsafe { tasks.run(start..end, store, &mut work) };
+            run(start..start.saturating_add(part).min(all), &mut own);
         }
-        if around {
+        if store.around {
             lines::fence();
         }
-    };
-    threads::share(threads, work);
+    });
 }
 
 fn thread_count(most: usize, machine: &Machine, bytes: usize) -> usize {

@@ -18,7 +18,7 @@ use crate::copy::plan::{Loop, Piece, Plan, Side};
 use crate::copy::room::written;
 
 /// Runs from this length on go to their place directly: the lines at their ends do not matter.
-const DIRECT: usize = 1 << 10;
+pub(super) const DIRECT: usize = 1 << 10;
 /// How many bytes before it is read memory is fetched, at least: two pages on, and what was fetched
 /// may be gone again.
 const LEAD: usize = 4 << 10;

@@ -12,16 +12,7 @@ use super::bits;
 use super::lines::{LINE, Store};
 use super::rows::{self, MOST_LANES, Rows};
 use super::tiles::Work;
-use crate::copy::plan::{Loop, Piece, Plan, Side};
-
-/// Runs from this length on are copied one by one: many at once would gain nothing.
-const LONG: usize = 32 << 10;
-
-/// Bytes of the full tensor that are done with before the next ones' turn.
-const SLAB: usize = 1 << 20;
-
-/// Bytes that a piece has of a slab, at least, if it has as many.
-const LEAST_OF_A_SLAB: usize = 32 << 10;
+use crate::copy::plan::{LONG, Loop, Piece, Plan};
 
 /// Bytes that are not worth dividing: half of the least that a part has of a copy that threads share.
 const UNDIVIDED: usize = 128 << 10;
@@ -102,7 +93,8 @@ impl<'a> Tasks<'a> {
         while first < plan.len() {
             let task = all.task(first);
             first = task.pieces.end;
-            all.push(task)?;
+            all.tasks.try_reserve(1).ok()?;
+            all.tasks.push(task);
         }
         // Lines and pages that several pieces have a part of are read, or written, at about one time.
         all.tasks.sort_unstable_by_key(|task| task.place);
@@ -134,36 +126,9 @@ impl<'a> Tasks<'a> {
         self.bytes
     }
 
-    /// Where the pieces end that run side by side with piece `first`.
-    fn end_of_neighbours(&self, first: usize) -> usize {
-        let (piece, loops) = self.plan.piece(first);
-        let mut end = first + 1;
-        if loops.is_empty() || piece.run >= LONG || piece.bits.is_some() {
-            return end;
-        }
-        let mut place = self.plan.full_place(first).wrapping_add(piece.run);
-        while end < self.plan.len() {
-            let (next, next_loops) = self.plan.piece(end);
-            let alike = next_loops.len() == loops.len()
-                && loops.iter().zip(next_loops).all(|(a, b)| {
-                    a.count == b.count && self.plan.full_step(a) == self.plan.full_step(b)
-                });
-            if !alike
-                || next.run >= LONG
-                || next.bits.is_some()
-                || self.plan.full_place(end) != place
-            {
-                break;
-            }
-            place = place.wrapping_add(next.run);
-            end += 1;
-        }
-        end
-    }
-
     /// Piece `first` and those that run side by side with it.
     fn task(&self, first: usize) -> Task {
-        let pieces = first..self.end_of_neighbours(first);
+        let pieces = first..self.plan.end_of_neighbours(first);
         let (piece, loops) = self.plan.piece(first);
         let turns: usize = loops.iter().map(|level| level.count).product();
         let (kind, units, unit_bytes) = if piece.bits.is_some() {
@@ -182,41 +147,6 @@ impl<'a> Tasks<'a> {
         let place = self.plan.full_place(first);
         let grain = grain(kind, units, unit_bytes, piece.run);
         Task { kind, pieces, units: 0..units, unit_bytes, grain, start: 0, place }
-    }
-
-    /// Notes a task, rows that are far apart by slabs.
-    fn push(&mut self, task: Task) -> Option<()> {
-        let in_a_slab = self.units_of_a_slab(&task);
-        self.tasks.try_reserve(task.units.len().div_ceil(in_a_slab)).ok()?;
-        for first in task.units.clone().step_by(in_a_slab) {
-            let units = first..task.units.end.min(first.saturating_add(in_a_slab));
-            let place = if first == 0 { task.place } else { self.place_of(&task, first) };
-            self.tasks.push(Task { units, place, ..task.clone() });
-        }
-        Some(())
-    }
-
-    /// Where row `row` of a task starts in the full tensor.
-    fn place_of(&self, task: &Task, row: usize) -> usize {
-        let (source, destination) = offsets_of_turn(self.plan.piece(task.pieces.start).1, row);
-        task.place.wrapping_add_signed(match self.plan.side() {
-            Side::Source => source,
-            Side::Destination => destination,
-        })
-    }
-
-    /// Rows in a slab of the full tensor: in some turns of the loop around the innermost one.
-    fn units_of_a_slab(&self, task: &Task) -> usize {
-        let all = task.units.len().max(1);
-        let (_, [.., outer, inner]) = self.plan.piece(task.pieces.start) else {
-            return all;
-        };
-        if task.kind != Kind::Rows {
-            return all;
-        }
-        let turn_bytes = inner.count.saturating_mul(task.unit_bytes).max(1);
-        let turns = SLAB / self.plan.full_step(outer).unsigned_abs().max(1);
-        turns.max(LEAST_OF_A_SLAB / turn_bytes).max(1).saturating_mul(inner.count)
     }
 
     /// The second loop from within, if the source is contiguous there and the destination in the
@@ -279,11 +209,16 @@ impl<'a> Tasks<'a> {
 /// Source and destination offset of turn `turn` of a nest of loops.
 pub(super) fn offsets_of_turn(loops: &[Loop], mut turn: usize) -> (isize, isize) {
     let (mut source, mut destination) = (0, 0);
-    for level in loops.iter().rev() {
-        let at = (turn % level.count) as isize;
-        turn /= level.count;
-        source += at * level.source_step;
-        destination += at * level.destination_step;
+    let mut go = |level: &Loop, at: usize| {
+        source += at as isize * level.source_step;
+        destination += at as isize * level.destination_step;
+    };
+    if let Some((outermost, inner)) = loops.split_first() {
+        for level in inner.iter().rev() {
+            go(level, turn % level.count);
+            turn /= level.count;
+        }
+        go(outermost, turn);
     }
     (source, destination)
 }
@@ -333,6 +268,7 @@ mod tests {
 
     use super::*;
     use crate::copy::HostView;
+    use crate::copy::plan::Side;
     use crate::core::DataType;
 
     /// Boxes of a 3-D tensor, each of a shard of its own: cut along two dimensions, so that pieces

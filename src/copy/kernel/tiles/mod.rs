@@ -23,8 +23,8 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::cpu::Level;
-use super::lines::{Held, Writer};
 use super::rows::{self, Lane, Lanes, MOST_LANES, Rows};
+use super::writer::{Held, Writer};
 use crate::copy::Buffer;
 use crate::copy::plan::Side;
 use crate::copy::room::written;
@@ -80,8 +80,10 @@ impl Room {
             Side::Source => tile.count,
             Side::Destination => 1,
         };
-        for (writer, lane) in self.writers.iter_mut().zip(&tile.lanes()[..self.written]) {
+        let outputs = self.writers.iter_mut().zip(&mut self.held);
+        for ((writer, held), lane) in outputs.zip(&tile.lanes()[..self.written]) {
             writer.write(Writer::new(lane.destination_at(tile.rows.start)));
+            held.write(Held::NOTHING);
         }
     }
 

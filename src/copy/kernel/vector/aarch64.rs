@@ -3,6 +3,7 @@
 use std::arch::aarch64::*;
 
 use super::Vector;
+use super::memory::InMemory;
 
 /// 16 bytes.
 #[derive(Clone, Copy)]
@@ -16,6 +17,8 @@ macro_rules! zip {
 }
 
 impl Vector for Neon {
+    type Line = InMemory<Self>;
+
     const BYTES: usize = 16;
 
     #[inline(always)]

@@ -5,10 +5,13 @@
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+mod memory;
 #[cfg(any(test, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
 mod plain;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod x86;
+
+use super::writer::Held;
 
 /// What every processor of the architecture has.
 #[cfg(target_arch = "aarch64")]
@@ -20,8 +23,48 @@ pub(super) use plain::Plain as Portable;
 #[cfg(target_arch = "x86_64")]
 pub(super) use x86::Sse2 as Portable;
 
+/// A line that is filled from front to back, and then written around the caches.
+pub(super) trait Line {
+    /// # Safety
+    ///
+    /// The processor has the vector's instructions; so for all of these.
+    unsafe fn of(held: &Held) -> Self;
+
+    /// What is in it; what was not put there is anything.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::of`].
+    unsafe fn hold(&self) -> Held;
+
+    /// Puts the first `len` bytes of a run of `run` bytes to place `at` and on.
+    ///
+    /// # Safety
+    ///
+    /// The run may be read. It has as many bytes, and the line as much room.
+    unsafe fn put_first(&mut self, at: usize, from: *const u8, len: usize, run: usize);
+
+    /// Begins a new line with the last `len` bytes, less than a line, of a run of `run` bytes; these
+    /// are at `from`.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::put_first`].
+    unsafe fn put_last(&mut self, from: *const u8, len: usize, run: usize);
+
+    /// Stores it around the caches.
+    ///
+    /// # Safety
+    ///
+    /// A line may be written, and `to` is a multiple of one.
+    unsafe fn stream(&self, to: *mut u8);
+}
+
 /// Some bytes in a register: one or more parts of 16 bytes.
 pub(super) trait Vector: Copy {
+    /// What lines are put together in.
+    type Line: Line;
+
     /// Bytes of one.
     const BYTES: usize;
 
@@ -85,45 +128,49 @@ pub(super) fn prefetch(place: *const u8) {
     let _ = place;
 }
 
-/// Makes a function `$name(level, ...)` of the kernel `$kernel<V>(...)`, compiled for each level.
+/// Makes a function `$name(level, ...)` of the kernel `$kernel<V>(...)`, compiled for each level. Of
+/// kernels that put lines together, as `[masks]` says, the masks of AVX-512 make the difference, and
+/// what comes before them none: they are compiled twice.
 macro_rules! by_level {
     (
         $(#[$meta:meta])* $name:ident = $kernel:ident($($argument:ident: $type:ty),* $(,)?)
-        $(-> $result:ty)?
+        $(-> $result:ty)? $([$masks:ident])?
     ) => {
         $(#[$meta])*
+        #[inline(never)]
         pub(super) unsafe fn $name(
             level: $crate::copy::kernel::cpu::Level, $($argument: $type),*
         ) $(-> $result)? {
-            use $crate::copy::kernel::cpu::Level;
             use $crate::copy::kernel::vector;
-
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2")]
-            unsafe fn avx2($($argument: $type),*) $(-> $result)? {
-                // SAFETY: the caller's promise is passed on.
-                unsafe { $kernel::<vector::x86::Avx2>($($argument),*) }
-            }
-
-            #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx512f,avx512bw")]
-            unsafe fn avx512($($argument: $type),*) $(-> $result)? {
-                // SAFETY: the caller's promise is passed on.
-                unsafe { $kernel::<vector::x86::Avx512>($($argument),*) }
-            }
 
             // SAFETY: the caller's promise is passed on; a level is only chosen where the processor
             // has it.
             unsafe {
-                match level {
-                    Level::Portable => $kernel::<vector::Portable>($($argument),*),
-                    #[cfg(target_arch = "x86_64")]
-                    Level::Avx2 => avx2($($argument),*),
-                    #[cfg(target_arch = "x86_64")]
-                    Level::Avx512 => avx512($($argument),*),
-                }
+                #[cfg(target_arch = "x86_64")]
+                vector::by_level!(
+                    @level, level, Avx512, "avx512f,avx512bw", $kernel($($argument: $type),*) $(-> $result)?
+                );
+                #[cfg(target_arch = "x86_64")]
+                vector::by_level!(
+                    @level $($masks)?, level, Avx2, "avx2", $kernel($($argument: $type),*) $(-> $result)?
+                );
+                $kernel::<vector::Portable>($($argument),*)
             }
         }
     };
+    (
+        @level, $chosen:ident, $level:ident, $features:literal, $kernel:ident($($argument:ident: $type:ty),*)
+        $(-> $result:ty)?
+    ) => {
+        if $chosen == $crate::copy::kernel::cpu::Level::$level {
+            #[target_feature(enable = $features)]
+            unsafe fn compiled($($argument: $type),*) $(-> $result)? {
+                // SAFETY: the caller's promise is passed on.
+                unsafe { $kernel::<vector::x86::$level>($($argument),*) }
+            }
+            return compiled($($argument),*);
+        }
+    };
+    (@level masks, $($rest:tt)*) => {};
 }
 pub(super) use by_level;

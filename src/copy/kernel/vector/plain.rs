@@ -7,12 +7,15 @@
 )]
 
 use super::Vector;
+use super::memory::InMemory;
 
 /// 16 bytes.
 #[derive(Clone, Copy)]
 pub(in super::super) struct Plain([u8; 16]);
 
 impl Vector for Plain {
+    type Line = InMemory<Self>;
+
     const BYTES: usize = 16;
 
     #[inline(always)]

@@ -2,7 +2,10 @@
 
 use std::arch::x86_64::*;
 
-use super::Vector;
+use super::super::lines::LINE;
+use super::super::writer::Held;
+use super::memory::InMemory;
+use super::{Line, Vector};
 
 /// 16 bytes; part of x86-64.
 #[derive(Clone, Copy)]
@@ -49,6 +52,8 @@ macro_rules! interleave {
 }
 
 impl Vector for Sse2 {
+    type Line = InMemory<Self>;
+
     const BYTES: usize = 16;
 
     #[inline(always)]
@@ -91,6 +96,8 @@ impl Vector for Sse2 {
 }
 
 impl Vector for Avx2 {
+    type Line = InMemory<Self>;
+
     const BYTES: usize = 32;
 
     #[inline(always)]
@@ -135,6 +142,8 @@ impl Vector for Avx2 {
 }
 
 impl Vector for Avx512 {
+    type Line = Masked;
+
     const BYTES: usize = 64;
 
     #[inline(always)]
@@ -182,5 +191,46 @@ impl Vector for Avx512 {
             2 => _mm512_unpacklo_epi16 _mm512_unpackhi_epi16,
             4 => _mm512_unpacklo_epi32 _mm512_unpackhi_epi32,
             _ => _mm512_unpacklo_epi64 _mm512_unpackhi_epi64)
+    }
+}
+
+/// A line in a register.
+pub(in super::super) struct Masked(__m512i);
+
+impl Line for Masked {
+    #[inline(always)]
+    unsafe fn of(held: &Held) -> Self {
+        // SAFETY: a line.
+        Self(unsafe { _mm512_load_si512(held.0.as_ptr().cast()) })
+    }
+
+    #[inline(always)]
+    unsafe fn hold(&self) -> Held {
+        let mut held = Held::NOTHING;
+        // SAFETY: a line.
+        unsafe { _mm512_store_si512(held.0.as_mut_ptr().cast(), self.0) };
+        held
+    }
+
+    #[inline(always)]
+    unsafe fn put_first(&mut self, at: usize, from: *const u8, len: usize, _: usize) {
+        if len > 0 {
+            let mask = (u64::MAX >> LINE.wrapping_sub(len)) << at;
+            let from = from.wrapping_sub(at);
+            // SAFETY: only the run's bytes are read.
+            self.0 = unsafe { _mm512_mask_loadu_epi8(self.0, mask, from.cast()) };
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn put_last(&mut self, from: *const u8, len: usize, _: usize) {
+        // SAFETY: only the run's bytes are read.
+        self.0 = unsafe { _mm512_maskz_loadu_epi8(!(u64::MAX << len), from.cast()) };
+    }
+
+    #[inline(always)]
+    unsafe fn stream(&self, to: *mut u8) {
+        // SAFETY: the caller's promise.
+        unsafe { _mm512_stream_si512(to.cast(), self.0) };
     }
 }
