@@ -26,7 +26,7 @@ const ELEMENTS_TAKEN_APART: usize = 1 << 10;
 const ROW_PUT_TOGETHER: usize = 2 << 10;
 /// Bytes of a row that are put together in registers at a time, and shards.
 const LINES_PUT_TOGETHER: usize = 512;
-const LANES_PUT_TOGETHER: usize = 16;
+const LANES_PUT_TOGETHER: usize = 8;
 /// Lines of a row that are put together of elements at a time: with one the memory is given single
 /// lines here and there, and with more there are more shards than the processor foresees.
 const ELEMENT_LINES: usize = 2;
@@ -98,7 +98,7 @@ impl Group {
             Side::Source => (TILE / bytes).max(GIVEN / longest),
             Side::Destination if elements => ELEMENTS_TAKEN / longest,
             Side::Destination if step == bytes as isize || longest >= LINE => TAKEN / longest,
-            Side::Destination => 2 * TAKEN / longest,
+            Side::Destination => 4 * TAKEN / longest,
         };
         // As many rows as make whole lines of each shard's, if all can be had.
         let lines = lanes.iter().map(|lane| LINE >> lane.run.trailing_zeros().min(6)).max();
