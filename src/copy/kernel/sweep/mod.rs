@@ -24,6 +24,14 @@ use crate::copy::plan::{LONG, Loop, Plan, Side};
 use path::{Path, Tile};
 pub(super) use scout::Scout;
 
+/// Bytes of some rows that are taken apart together, lane by lane, and how far ahead they are fetched: no
+/// less, for the first lane already goes through all of them.
+const TAKEN_APART: usize = 16 << 10;
+/// Bytes of rows that are put together, of which each lane's bytes are fetched together, and how far
+/// ahead.
+const PUT_TOGETHER: usize = 4 << 10;
+const LEAD: usize = 8 << 10;
+
 /// Bytes of a run, on average, that are worth being put together one by one.
 const SHORTEST: usize = 16;
 
@@ -101,7 +109,11 @@ impl Sweep {
                 return self.run_without_room(&places, level);
             }
             let Walk { path, ahead, outputs } = walk;
-            let (mut scout, mut tile) = (Scout::new(self, ahead), Tile::new());
+            let lead = match self.plan.side() {
+                Side::Source => TAKEN_APART,
+                Side::Destination => LEAD,
+            };
+            let (mut scout, mut tile) = (Scout::new(self, ahead, lead), Tile::new());
             while path.next(self, &mut tile, MOST_LANES) {
                 let (lanes, rows) = (tile.lanes(), tile.rows());
                 scout.begin(tile.bytes());
@@ -163,8 +175,12 @@ impl Walk {
         self.outputs.clear();
         self.outputs.try_reserve(outputs).ok()?;
         self.outputs.resize_with(outputs, Output::new);
-        self.path.begin(sweep, places)?;
-        self.ahead.begin(sweep, places)
+        let (tile, tile_ahead) = match sweep.plan.side() {
+            Side::Source => (TAKEN_APART, usize::MAX),
+            Side::Destination => (PUT_TOGETHER, PUT_TOGETHER),
+        };
+        self.path.begin(sweep, places, tile)?;
+        self.ahead.begin(sweep, places, tile_ahead)
     }
 }
 

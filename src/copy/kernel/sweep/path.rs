@@ -18,9 +18,6 @@ use super::{Band, Sweep};
 use crate::copy::plan::Side;
 use crate::copy::room::written;
 
-/// Bytes of some rows that are copied together, lane by lane.
-const TILE: usize = 4 << 10;
-
 /// A way through those rows that begin in a part of the full tensor.
 #[derive(Default)]
 pub(super) struct Path {
@@ -28,6 +25,8 @@ pub(super) struct Path {
     rows: BinaryHeap<Reverse<(usize, usize, usize)>>,
     /// Where the part ends.
     end: usize,
+    /// Bytes of a tile, at most, if rows are not longer.
+    tile: usize,
     /// What is left of some rows of one turn of a band, and how many of them are a tile.
     band: usize,
     turn: usize,
@@ -38,11 +37,14 @@ pub(super) struct Path {
 }
 
 impl Path {
-    /// Goes to where a part begins. None where there is no memory for it.
-    pub(super) fn begin(&mut self, sweep: &Sweep, places: &Range<usize>) -> Option<()> {
+    /// Goes to where a part begins; from there on by tiles of so many bytes. None where there is no memory
+    /// for it.
+    pub(super) fn begin(
+        &mut self, sweep: &Sweep, places: &Range<usize>, tile: usize,
+    ) -> Option<()> {
         self.rows.clear();
         self.rows.try_reserve(sweep.bands.len()).ok()?;
-        (self.end, self.left, self.inside) = (places.end, 0..0, 0);
+        (self.end, self.tile, self.left, self.inside) = (places.end, tile, 0..0, 0);
         for (number, band) in sweep.bands.iter().enumerate() {
             if band.place < places.end && band.last_place >= places.start {
                 self.push(sweep, number, band.first_row_from(&sweep.plan, places.start));
@@ -70,8 +72,8 @@ impl Path {
         tile.go_to(sweep, self.band, self.turn, most);
         let band = &sweep.bands[self.band];
         let first = self.left.start;
-        if band.pieces.len() == 1 && band.row_bytes > TILE {
-            let end = band.row_bytes.min(self.inside + TILE);
+        if band.pieces.len() == 1 && band.row_bytes > self.tile {
+            let end = band.row_bytes.min(self.inside + self.tile);
             tile.take_part(first, self.inside..end);
             let done = end == band.row_bytes;
             (self.inside, self.left.start) = if done { (0, first + 1) } else { (end, first) };
@@ -96,7 +98,7 @@ impl Path {
             count = count.min((self.end - place).div_ceil(step));
         }
         // Tiles of a turn are about as high as each other.
-        let tiles = (count * band.row_bytes).div_ceil(TILE);
+        let tiles = (count * band.row_bytes).div_ceil(self.tile);
         self.height = count.div_ceil(tiles.max(1));
         (self.band, self.turn, self.left) = (number, turn, first..first + count);
         self.push(sweep, number, row + count);
@@ -181,6 +183,7 @@ impl Tile {
     /// How many stretches of memory are read for it.
     pub(super) fn strips(&self, side: Side) -> usize {
         match side {
+            Side::Source if self.is_one_strip() => 1,
             Side::Source => self.rows.len(),
             Side::Destination => self.count,
         }
@@ -188,16 +191,24 @@ impl Tile {
 
     /// One of them.
     pub(super) fn strip(&self, side: Side, at: usize) -> Soon {
+        let lanes = self.lanes();
         match side {
             Side::Source => {
-                let place = self.lanes()[0].source_at(self.rows.start + at);
-                Soon { place, bytes: self.row_bytes }
+                let place = lanes[0].source_at(self.rows.start + at);
+                Soon {
+                    place,
+                    bytes: if self.is_one_strip() { self.bytes() } else { self.row_bytes },
+                }
             }
             Side::Destination => {
-                let lane = &self.lanes()[at];
-                let place = lane.source_at(self.rows.start);
-                Soon { place, bytes: self.rows.len() * lane.run }
+                let place = lanes[at].source_at(self.rows.start);
+                Soon { place, bytes: self.rows.len() * lanes[at].run }
             }
         }
+    }
+
+    /// Whether rows that are taken apart follow each other without a gap.
+    fn is_one_strip(&self) -> bool {
+        self.lanes()[0].source_step == self.row_bytes as isize
     }
 }

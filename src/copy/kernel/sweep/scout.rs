@@ -8,9 +8,6 @@ use super::super::vector::prefetch;
 use super::{Path, Sweep, Tile};
 use crate::copy::plan::Side;
 
-/// How many bytes before it is read memory is fetched.
-const LEAD: usize = 8 << 10;
-
 /// Goes the same way as who copies, some bytes ahead, and fetches what lies there.
 ///
 /// What lies here and there is no pattern that a processor foresees: left alone, each read would wait
@@ -31,13 +28,13 @@ pub(in super::super) struct Scout<'a> {
 }
 
 impl<'a> Scout<'a> {
-    /// Begins where `path` does, and goes ahead.
-    pub(super) fn new(sweep: &'a Sweep, path: &'a mut Path) -> Self {
+    /// Begins where `path` does, and goes ahead by `lead` bytes.
+    pub(super) fn new(sweep: &'a Sweep, path: &'a mut Path, lead: usize) -> Self {
         let (next, end) = (std::ptr::null(), std::ptr::null());
         let tile = Tile::new();
         let mut scout =
-            Self { sweep, path, tile, strip: 0, strips: 0, next, end, untold: LEAD, owed: 0 };
-        scout.follow(LEAD);
+            Self { sweep, path, tile, strip: 0, strips: 0, next, end, untold: lead, owed: 0 };
+        scout.follow(lead);
         scout
     }
 
