@@ -235,19 +235,15 @@ proptest! {
     /// Borders that don't meet: some boxes lie side by side for a part of their rows only.
     #[test]
     fn boxes_of_any_cut_round_trip_by_every_kernel(
-        outer in prop::collection::vec(up_to(40), 1..4), row in up_to(600), count in 2usize..30,
-        by_planes in any::<bool>(), seed in any::<u64>(),
+        planes in prop::collection::vec(1usize..5, 0..3), rows in up_to(90), row in 16usize..3000,
+        count in 2usize..16, by_planes in any::<bool>(), seed in any::<u64>(),
     ) {
         let random = &mut Random::new(seed);
         let item = ITEMS[random.below(ITEMS.len())];
-        let row = row.max(2).min((16 << 10) / item);
-        let mut room = (192 << 10) / (row * item);
-        let mut sizes: Vec<i64> = Vec::new();
-        for size in outer {
-            sizes.push(size.min(room) as i64);
-            room /= size.min(room);
-        }
-        sizes.push(row as i64);
+        let row = (row / item).max(2);
+        let rows = rows_within((192 << 10) / planes.iter().product::<usize>(), row * item, rows);
+        let planes = planes.iter().map(|&size| size as i64);
+        let sizes: Vec<i64> = planes.chain([rows, row as i64]).collect();
         let cut = if by_planes { partition } else { pinwheels }(&sizes, count, random);
         let form = |random: &mut Random, is_full: bool| match (is_full, random.below(8)) {
             (true, 7) => Form::of_any_kind(sizes.len(), random),

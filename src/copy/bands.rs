@@ -136,7 +136,8 @@ impl<'a> Bands<'a> {
         &mut self, count: usize, depth: usize,
         band: &mut dyn FnMut(&[usize], &Bounds) -> Option<()>,
     ) -> Option<()> {
-        self.visits = self.visits.checked_sub(count)?;
+        // In three lists a box is looked at for what one visit is worth.
+        self.visits = self.visits.checked_sub(count * self.lists().div_ceil(3))?;
         let all = self.members.len() - self.lists() * count..self.members.len();
         let Some((dim, border)) = self.best_border(&all, count) else {
             return band(&self.members[all.end - count..], &self.bounds);

@@ -39,8 +39,10 @@ impl Copies {
         if !kernel::goes_around(plan.bytes(), options) {
             return Self::Pieces(plan);
         }
-        let dims = Dims::of(full).filter(|dims| kernel::pays_by_rows(&plan, dims.row_bytes(full)));
-        let rows = dims.and_then(|dims| by_rows(&plan, metadata, full, &dims, indices, view));
+        let dims = Dims::of(full)
+            .filter(|dims| kernel::pays_by_rows(&plan, dims.row_bytes(full), options));
+        let rows =
+            dims.and_then(|dims| by_rows(&plan, metadata, full, &dims, indices, view, options));
         rows.map_or(Self::Pieces(plan), Self::Rows)
     }
 
@@ -65,6 +67,7 @@ impl Copies {
 fn by_rows(
     plan: &Plan, metadata: &ShardedTensorMetadata, full: &HostView, dims: &Dims,
     indices: &mut dyn ExactSizeIterator<Item = usize>, view: &dyn Fn(usize) -> Option<HostView>,
+    options: &CopyOptions,
 ) -> Option<Sweep> {
     let (shards, visits) = (metadata.shards(), VISITS.max(plan.bytes() / BYTES_PER_VISIT));
     if indices.len() > visits {
@@ -75,7 +78,7 @@ fn by_rows(
         own.push(index, &view(index)?);
     }
     let bands = Bands::new(shards, &own.indices, dims, visits).ok()?;
-    let (mut parts, mut outputs) = (Plan::new(plan.side()), Vec::new());
+    let (mut parts, mut ends, mut outputs) = (Plan::new(plan.side()), Vec::new(), Vec::new());
     bands.each(&mut |members, bounds| {
         outputs.try_reserve(members.len()).ok()?;
         for &index in members {
@@ -83,9 +86,11 @@ fn by_rows(
             own.push_part(&mut parts, full, shards.get(index)?, number, bounds)?;
             outputs.push(number);
         }
+        ends.try_reserve(1).ok()?;
+        ends.push(outputs.len());
         Some(())
     })?;
-    Sweep::new(parts, outputs, own.indices.len())
+    Sweep::new(parts, &ends, outputs, own.indices.len(), options)
 }
 
 /// Where the shards are, by ascending index. Of their views only what their metadata doesn't tell.

@@ -149,6 +149,10 @@ impl Plan {
     pub(crate) fn push_shard(
         &mut self, full: &HostView, owned: Shard<'_>, shard: &HostView,
     ) -> Result<()> {
+        if owned.is_empty() {
+            // It may be where there is no element.
+            return Ok(());
+        }
         let (part, own) = (Start::at(full, owned.offsets), Start::of(shard));
         self.push_box(full, owned.sizes, part, (own, shard.strides()))
     }

@@ -16,6 +16,14 @@ pub(super) enum Level {
 }
 
 impl Level {
+    /// Whether lines are put together in registers, whatever the lengths of their parts.
+    pub(super) fn has_masks(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return self == Self::Avx512;
+        #[cfg(not(target_arch = "x86_64"))]
+        return false;
+    }
+
     /// The level of the most instructions to use.
     pub(super) fn most(instructions: Instructions) -> Self {
         match instructions {

@@ -41,6 +41,11 @@ pub(super) fn goes_around(bytes: usize, options: &CopyOptions) -> bool {
     }
 }
 
+/// The instructions to use.
+fn level(options: &CopyOptions) -> Level {
+    Machine::get().level.min(Level::most(options.instructions))
+}
+
 /// Copies everything.
 ///
 /// # Safety
@@ -50,7 +55,7 @@ pub(super) fn goes_around(bytes: usize, options: &CopyOptions) -> bool {
 pub(crate) unsafe fn run(plan: &Plan, options: &CopyOptions) {
     let machine = Machine::get();
     let around = goes_around(plan.bytes(), options);
-    let store = Store { level: machine.level.min(Level::most(options.instructions)), around };
+    let store = Store { level: level(options), around };
     let threads = thread_count(options.max_threads, &machine, plan.bytes());
     // In a small copy, to note what there is to do would take longer than to do it.
     let tasks = if threads == 1 && !around { None } else { Tasks::new(plan) };
@@ -76,7 +81,7 @@ pub(crate) unsafe fn run(plan: &Plan, options: &CopyOptions) {
 /// As [`run`].
 pub(super) unsafe fn run_sweep(sweep: &Sweep, options: &CopyOptions) {
     let machine = Machine::get();
-    let store = Store { level: machine.level.min(Level::most(options.instructions)), around: true };
+    let store = Store { level: level(options), around: true };
     let threads = thread_count(options.max_threads, &machine, sweep.bytes());
     let run = |range, walk: &mut Walk| {
         // SAFETY: the caller's promise is passed on; parts do not overlap.

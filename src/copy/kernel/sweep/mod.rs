@@ -16,10 +16,12 @@ mod scout;
 use std::ops::Range;
 
 use super::cpu::Level;
+use super::level;
 use super::lines::{LINE, Soon, joinable, stream};
 use super::rows::{DIRECT, MOST_LANES};
 use super::task::offsets_of_turn;
 use super::writer::{Output, append_lanes, append_rows};
+use crate::copy::options::CopyOptions;
 use crate::copy::plan::{LONG, Loop, Plan, Side};
 use path::{Path, Tile};
 pub(super) use scout::Scout;
@@ -32,26 +34,34 @@ const TAKEN_APART: usize = 16 << 10;
 const PUT_TOGETHER: usize = 4 << 10;
 const LEAD: usize = 8 << 10;
 
-/// Bytes of a run, on average, that are worth being put together one by one.
-const SHORTEST: usize = 16;
+/// Bytes of rows that follow each other, on average, that are worth going there.
+const LEAST_OF_A_TURN: usize = 2 << 10;
 
-/// Whether a plan is carried out faster by the rows of the full tensor, of `row` bytes: where pieces
-/// that are neighbours don't make up whole rows, or where they are so uneven that lines must be put
+/// Bytes of a run, on average, that are worth being put together one by one: in registers, and in memory.
+const SHORTEST: usize = LINE / 2;
+const SHORTEST_IN_MEMORY: usize = 3 * LINE;
+
+/// Whether a plan is carried out faster by the rows of the full tensor, of `row` bytes: where, of a
+/// good part of it, pieces that are neighbours leave out much of each row, or where lines must be put
 /// together for each run.
-pub(in super::super) fn pays(plan: &Plan, row: usize) -> bool {
-    let mut first = 0;
+pub(in super::super) fn pays(plan: &Plan, row: usize, options: &CopyOptions) -> bool {
+    let in_registers = level(options).has_masks();
+    let (mut first, mut bytes) = (0, 0);
     while first < plan.len() {
         let end = plan.end_of_neighbours(first);
         let runs = || (first..end).map(|at| plan.piece(at).0.run);
-        let (run, bytes) = (plan.piece(first).0.run, runs().sum::<usize>());
-        let uneven = end - first > 1 && !(joinable(run) && runs().all(|other| other == run));
-        let short = (LINE..DIRECT).contains(&(bytes / (end - first)));
-        if run < LONG && (bytes % row != 0 || uneven && short) {
-            return true;
+        let (piece, loops) = plan.piece(first);
+        let (run, width) = (piece.run, runs().sum::<usize>());
+        let same = joinable(run) && runs().all(|other| other == run);
+        let short = (LINE..DIRECT).contains(&(width / (end - first)));
+        let left_out = (row - width % row) % row;
+        let uneven = in_registers && end - first > 1 && !same && short;
+        if run < LONG && (8 * left_out > row || left_out == 0 && uneven) {
+            bytes += width * loops.iter().map(|level| level.count).product::<usize>();
         }
         first = end;
     }
-    false
+    4 * bytes >= plan.bytes().max(1)
 }
 
 /// Copies between a full tensor and its shards, cut into bands.
@@ -66,24 +76,30 @@ pub(in super::super) struct Sweep {
 }
 
 impl Sweep {
-    /// The copies of `plan`, where piece `i` is of shard `shards[i]`, one of `shard_count`. None where
-    /// a row could not be found by its place, or where runs are too short to be gone through one by one.
+    /// The copies of `plan`, where piece `i` is of shard `shards[i]`, one of `shard_count`, and the bands'
+    /// pieces end at `ends`. None where a row could not be found by its place, or where what is copied
+    /// at a time is too short.
     pub(in super::super) fn new(
-        plan: Plan, shards: Vec<usize>, shard_count: usize,
+        plan: Plan, ends: &[usize], shards: Vec<usize>, shard_count: usize, options: &CopyOptions,
     ) -> Option<Self> {
-        let (mut bands, mut runs) = (Vec::new(), 0);
+        let (mut bands, mut first) = (Vec::new(), 0);
         bands.try_reserve(plan.len()).ok()?;
-        let mut first = 0;
-        while first < plan.len() {
-            let band = Band::new(&plan, first..plan.end_of_neighbours(first))?;
-            first = band.pieces.end;
-            runs += band.rows * band.pieces.len();
-            bands.push(band);
+        for &end in ends {
+            while first < end {
+                let band = Band::new(&plan, first..plan.end_of_neighbours(first).min(end))?;
+                first = band.pieces.end;
+                bands.push(band);
+            }
+        }
+        let shortest = if level(options).has_masks() { SHORTEST } else { SHORTEST_IN_MEMORY };
+        let runs: usize = bands.iter().map(|band| band.rows * band.pieces.len()).sum();
+        let turns: usize = bands.iter().map(|band| band.rows / band.in_a_turn).sum();
+        if plan.bytes() < (shortest * runs).max(LEAST_OF_A_TURN * turns) {
+            return None;
         }
         let begin = bands.iter().map(|band| band.place).min()?;
         let places = begin..bands.iter().map(|band| band.last_place).max()? + 1;
-        let long = plan.bytes() / runs.max(1) >= SHORTEST;
-        long.then_some(Self { plan, shards, shard_count, bands, places })
+        Some(Self { plan, shards, shard_count, bands, places })
     }
 
     /// Bytes to copy.
@@ -347,7 +363,8 @@ mod tests {
             let Case { full, shards, plan, outputs } = case(planes, rows, &widths, side);
             let (tensor, count) = (full.clone(), shards.len());
             let expected: Vec<Vec<u8>> = shards.iter().map(Vec::clone).collect();
-            let Some(sweep) = Sweep::new(plan, outputs, count) else {
+            let (ends, options) = ([widths.len(), count], CopyOptions::default());
+            let Some(sweep) = Sweep::new(plan, &ends, outputs, count, &options) else {
                 return Ok(());
             };
             if !to_shards {
