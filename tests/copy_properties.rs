@@ -19,8 +19,8 @@ const OPTIONS: CopyOptions =
 
 mod common;
 
-use common::Random;
-use common::tensor::{Tensor, element_types, indices, partition, shards_by};
+use common::tensor::{Tensor, element_types, indices, of_bytes, partition, shards_by};
+use common::{Boxes, Random};
 
 fn shape() -> impl Strategy<Value = Vec<i64>> {
     prop::collection::vec(0i64..6, 0..=6)
@@ -262,4 +262,27 @@ fn a_narrow_shard_beside_a_wide_one_is_copied_both_ways() {
         }
         assert_eq!(back, source);
     }
+}
+
+/// Nothing is copied to or from it, wherever that would be.
+#[test]
+fn an_empty_shard_may_begin_where_no_element_is() {
+    let mut boxes = Boxes::new(2);
+    boxes.push(&[0, 0], &[1, 4]);
+    boxes.push(&[1, 4], &[0, 0]);
+    let metadata =
+        ShardedTensorMetadata::new(boxes.shards(), &[1, 4], TensorProperties::default()).unwrap();
+    let (mut full, mut shard) = ([1u8, 2, 3, 4], [0u8; 4]);
+    let view = |first: *mut u8, sizes: &[i64; 2], strides: &[i64; 2]| {
+        HostView::new("view", first, of_bytes(1), sizes, Some(strides)).unwrap()
+    };
+    let whole = view(full.as_mut_ptr(), &[1, 4], &[i64::MAX, 1]);
+    let views =
+        [view(shard.as_mut_ptr(), &[1, 4], &[4, 1]), view(full.as_mut_ptr(), &[0, 0], &[1, 1])];
+    let options = CopyOptions::default();
+    unsafe { copy::scatter(&metadata, &whole, shards_by(|index| views[index]), &options) }.unwrap();
+    assert_eq!(shard, full);
+    shard = [5, 6, 7, 8];
+    unsafe { copy::gather(&metadata, shards_by(|index| views[index]), &whole, &options) }.unwrap();
+    assert_eq!(full, shard);
 }

@@ -74,12 +74,13 @@ impl Tensor {
         HostView::new("tensor", first, self.dtype, &self.shape, Some(&self.strides)).unwrap()
     }
 
-    /// The bits of an element, counted from the least significant one of the first byte.
+    /// The bits of an element, counted from the least significant one of the first byte. Where an empty
+    /// shard begins there may be none.
     pub fn place(&self, index: &[i64]) -> Range<usize> {
         let steps: i64 = index.iter().zip(&self.strides).map(|(i, s)| i * s).sum();
         let bits = self.dtype.element_bits();
         let start = (8 * self.first as i64 + steps * bits as i64) as usize;
-        start..start + bits
+        start..start.wrapping_add(bits)
     }
 
     pub fn bit(&self, at: usize) -> bool {
