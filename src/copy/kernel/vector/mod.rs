@@ -131,6 +131,7 @@ pub(super) fn prefetch(place: *const u8) {
 /// Makes a function `$name(level, ...)` of the kernel `$kernel<V>(...)`, compiled for each level. Of
 /// kernels that put lines together, as `[masks]` says, the masks of AVX-512 make the difference, and
 /// what comes before them none: they are compiled twice.
+#[cfg_attr(not(target_arch = "x86_64"), allow(unused_macro_rules, reason = "one level only"))]
 macro_rules! by_level {
     (
         $(#[$meta:meta])* $name:ident = $kernel:ident($($argument:ident: $type:ty),* $(,)?)
@@ -143,6 +144,9 @@ macro_rules! by_level {
         ) $(-> $result)? {
             use $crate::copy::kernel::vector;
 
+            // Elsewhere there is one level only.
+            #[cfg(not(target_arch = "x86_64"))]
+            let _ = level;
             // SAFETY: the caller's promise is passed on; a level is only chosen where the processor
             // has it.
             unsafe {
