@@ -1,6 +1,7 @@
 //! Carrying out a plan, at the speed of the memory.
 //!
-//! A plan becomes [`task`]s, each of a kind that one kernel does well. Threads take parts of equal
+//! A plan becomes [`task`]s, each of a kind that one kernel does well; or one [`sweep`] over the full
+//! tensor, where boxes lie side by side for a part of their rows only. Threads take parts of equal
 //! bytes of them, whatever the shards' sizes are, and are gone when the copy is done.
 
 mod bits;

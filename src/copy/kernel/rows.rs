@@ -41,6 +41,17 @@ pub(super) struct Lane {
 }
 
 impl Lane {
+    /// Of a piece, from `start` on (bytes on either side), what lies in the turns of `row`.
+    pub(super) fn new(piece: &Piece, start: (isize, isize), row: Option<&Loop>) -> Self {
+        Self {
+            source: piece.source.wrapping_offset(start.0),
+            destination: piece.destination.wrapping_offset(start.1),
+            source_step: row.map_or(0, |row| row.source_step),
+            destination_step: row.map_or(0, |row| row.destination_step),
+            run: piece.run,
+        }
+    }
+
     #[inline(always)]
     pub(super) fn source_at(&self, row: usize) -> *const u8 {
         self.source.wrapping_offset(row as isize * self.source_step)
@@ -134,13 +145,7 @@ impl Rows<'_> {
                 (piece, start, loops.get(level + 1))
             }
         };
-        Lane {
-            source: piece.source.wrapping_offset(start.0),
-            destination: piece.destination.wrapping_offset(start.1),
-            source_step: row.map_or(0, |row| row.source_step),
-            destination_step: row.map_or(0, |row| row.destination_step),
-            run: piece.run,
-        }
+        Lane::new(piece, start, row)
     }
 }
 

@@ -184,17 +184,13 @@ pub(super) struct Walk {
 impl Walk {
     /// Goes to where the part begins. None where there is no memory for it.
     fn begin(&mut self, sweep: &Sweep, places: &Range<usize>) -> Option<()> {
-        let outputs = match sweep.plan.side() {
-            Side::Source => sweep.shard_count,
-            Side::Destination => 1,
+        let (outputs, tile, tile_ahead) = match sweep.plan.side() {
+            Side::Source => (sweep.shard_count, TAKEN_APART, usize::MAX),
+            Side::Destination => (1, PUT_TOGETHER, PUT_TOGETHER),
         };
         self.outputs.clear();
         self.outputs.try_reserve(outputs).ok()?;
         self.outputs.resize_with(outputs, Output::new);
-        let (tile, tile_ahead) = match sweep.plan.side() {
-            Side::Source => (TAKEN_APART, usize::MAX),
-            Side::Destination => (PUT_TOGETHER, PUT_TOGETHER),
-        };
         self.path.begin(sweep, places, tile)?;
         self.ahead.begin(sweep, places, tile_ahead)
     }

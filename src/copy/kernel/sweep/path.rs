@@ -136,14 +136,7 @@ impl Tile {
                 Some((inner, outer)) if in_a_turn > 1 => (Some(inner), outer),
                 _ => (None, loops),
             };
-            let (source, destination) = offsets_of_turn(outer, turn);
-            lane.write(Lane {
-                source: piece.source.wrapping_offset(source),
-                destination: piece.destination.wrapping_offset(destination),
-                source_step: inner.map_or(0, |inner| inner.source_step),
-                destination_step: inner.map_or(0, |inner| inner.destination_step),
-                run: piece.run,
-            });
+            lane.write(Lane::new(piece, offsets_of_turn(outer, turn), inner));
         }
         self.turn = Some((number, turn));
         (self.first_piece, self.row_bytes) = (pieces.start, row_bytes);
