@@ -2,6 +2,7 @@
 //!
 //! [`core`] is the geometry: specs, metadata, validation, plans. [`copy`] moves host memory along it,
 //! and [`comm`] moves it between processes. [`ops`] keeps the ops that users hang on types of specs.
+//! [`memory`] is where they get theirs from, without ending the process where there is none left.
 //! [`ffi`] is the C border over them; its header, `include/shardspec.h`, is the manual of the C
 //! library.
 
@@ -12,5 +13,6 @@ pub mod comm;
 pub mod copy;
 pub mod core;
 pub mod ffi;
+pub mod memory;
 pub mod ops;
 mod sync;

@@ -280,7 +280,10 @@ fn the_lowest_of_several_culprits_is_told_and_each_gets_its_own_refusal() {
     let results = within_a_second(|| {
         on_all(3, |rank, comm| match rank {
             0 => shard_it(comm, &metadata, 0, None, &[], Options::default()),
-            _ => Err(decline(comm, Error::TransportFailed { what: format!("of rank {rank}") })),
+            _ => Err(decline(
+                comm,
+                Error::TransportFailed { what: format!("of rank {rank}").into() },
+            )),
         })
     });
     assert_eq!(results[0], Err(Error::NullData { argument: "full" }));

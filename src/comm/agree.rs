@@ -15,6 +15,7 @@ use super::wire::{Reader, Writer};
 use super::{Communicator, Message, Outgoing};
 use crate::core::error::Foreign;
 use crate::core::{DataType, Error, Result};
+use crate::memory::{Text, text};
 
 /// A refusal that other ranks can be told of.
 pub trait Reason: From<Error> {
@@ -28,7 +29,7 @@ pub(super) struct Proposal {
     /// Must be the same on all ranks: a hash of what was called on what.
     pub(super) digest: u64,
     /// The same, for people.
-    pub(super) call: String,
+    pub(super) call: Text,
     /// The element type, if this rank has any buffers: must be the same on those that have.
     pub(super) dtype: Option<DataType>,
     /// All ranks work with the least.
@@ -109,7 +110,7 @@ impl<T: Clone + PartialEq> Vote<T> {
 #[derive(Debug, Clone)]
 struct Call {
     digest: u64,
-    text: String,
+    text: Text,
 }
 
 impl PartialEq for Call {
@@ -158,7 +159,7 @@ impl Known {
     fn unreadable(rank: usize) -> Self {
         let message = "its message is none of this version of shardspec; link the same version on \
                        all ranks, and use a communicator for nothing else";
-        let refusal = Foreign { message: message.to_owned(), ..nothing_said() };
+        let refusal = Foreign { message: Text::copy(message), ..nothing_said() };
         Self { refusal: Some((rank, refusal)), ..Self::nothing() }
     }
 
@@ -179,11 +180,11 @@ impl Known {
         if let (Some((first, theirs)), Some((rank, own))) = (self.calls.first, self.calls.other) {
             let other = if own.text == theirs.text { " of other shards or properties" } else { "" };
             let (own, theirs) = (own.text, theirs.text);
-            let message = format!("it called {own}{other} where rank {first} called {theirs}");
+            let message = text!("it called {own}{other} where rank {first} called {theirs}");
             return Err(Error::Disagreement { rank, status: 0, message });
         }
         if let (Some((first, theirs)), Some((rank, own))) = (self.dtypes.first, self.dtypes.other) {
-            let message = format!(
+            let message = text!(
                 "its buffers hold elements of {own} where those of rank {first} hold {theirs}"
             );
             return Err(Error::Disagreement { rank, status: 0, message });
@@ -252,6 +253,6 @@ fn nothing_said() -> Foreign {
         dim: -1,
         got: 0,
         limit: 0,
-        message: String::new(),
+        message: Text::default(),
     }
 }

@@ -6,6 +6,7 @@ use super::whole::{Root, Whole, words};
 use super::{Communicator, Options};
 use crate::copy::HostView;
 use crate::core::metadata::ShardedTensorMetadata;
+use crate::memory::{Text, text};
 
 /// What a rank brings to [`gather()`].
 #[derive(Debug, Clone, Copy)]
@@ -46,8 +47,8 @@ fn prepare<'a, E: Reason, V: Fn(usize, usize) -> Result<HostView, E>>(
     let Gather { metadata, destination, count, shard, full, options } = mine;
     let root = destination.map_or(Root::All, |rank| Root::One("dst_rank", rank));
     let whole = Whole::new(comm, metadata, root, full, count, shard)?;
-    let to = destination.map_or("all ranks".to_owned(), |rank| format!("dst_rank {rank}"));
-    let call = format!("gather({}, {to})", words(metadata));
+    let to = destination.map_or(Text::from("all ranks"), |rank| text!("dst_rank {rank}"));
+    let call = text!("gather({}, {to})", words(metadata));
     let transfer = whole.to_full(root)?;
     Ok(Prepared::new(call, &[metadata.hash_value()], whole.dtype(), transfer, options)?)
 }

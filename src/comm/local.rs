@@ -20,6 +20,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::{Communicator, Incoming, Outgoing};
 use crate::core::error::try_with_capacity;
 use crate::core::{Error, Result};
+use crate::memory::{Text, text};
 
 /// `size` communicators that know each other: element `r` is for rank `r`, and for one thread at a
 /// time.
@@ -35,7 +36,7 @@ pub fn local(size: usize) -> Result<Vec<LocalCommunicator>> {
         mailboxes,
         left: AtomicUsize::new(0),
         broken: AtomicBool::new(false),
-        reason: Mutex::new(String::new()),
+        reason: Mutex::new(Text::default()),
     });
     communicators.extend((0..size).map(|rank| LocalCommunicator {
         rank,
@@ -66,7 +67,7 @@ struct Hub {
     left: AtomicUsize,
     /// Whether all exchanges fail, and why.
     broken: AtomicBool,
-    reason: Mutex<String>,
+    reason: Mutex<Text>,
 }
 
 #[derive(Debug, Default)]
@@ -117,7 +118,7 @@ impl Hub {
     }
 
     /// Makes every exchange fail from now on. The first reason is the one that is told.
-    fn break_down(&self, reason: String) {
+    fn break_down(&self, reason: Text) {
         let mut told = lock(&self.reason);
         if self.broken.swap(true, Ordering::AcqRel) {
             return;
@@ -180,9 +181,7 @@ impl LocalCommunicator {
                 // The message stays where it is, so that its sender does not take it for received.
                 drop(inside);
                 return Err(self.fail(|rank| {
-                    format!(
-                        "rank {peer} sent {sent} bytes where rank {rank} was to receive {bytes}"
-                    )
+                    text!("rank {peer} sent {sent} bytes where rank {rank} was to receive {bytes}")
                 }));
             }
             if self.hub.is_broken() || self.hub.is_gone(peer) {
@@ -246,7 +245,7 @@ impl LocalCommunicator {
     }
 
     /// The refusal of this exchange, by the reason that made the first one fail.
-    fn fail(&self, reason: impl FnOnce(usize) -> String) -> Error {
+    fn fail(&self, reason: impl FnOnce(usize) -> Text) -> Error {
         self.hub.break_down(reason(self.rank));
         Error::TransportFailed { what: lock(&self.hub.reason).clone() }
     }
@@ -256,7 +255,7 @@ impl LocalCommunicator {
             let what =
                 "the communicator was made in the process that this one was forked from: its \
                         other ranks are not here"
-                    .to_owned();
+                    .into();
             return Err(Error::TransportFailed { what });
         }
         let sent = sends.iter().map(|message| ("sends", message.peer));
@@ -271,8 +270,8 @@ impl LocalCommunicator {
     }
 }
 
-fn gone(peer: usize, rank: usize) -> String {
-    format!("rank {peer} is gone: its communicator was freed while rank {rank} exchanged with it")
+fn gone(peer: usize, rank: usize) -> Text {
+    text!("rank {peer} is gone: its communicator was freed while rank {rank} exchanged with it")
 }
 
 /// Marks a communicator as busy until it is dropped.
@@ -281,9 +280,9 @@ struct Busy<'a>(&'a AtomicBool);
 impl<'a> Busy<'a> {
     fn new(busy: &'a AtomicBool) -> Result<Self> {
         if busy.swap(true, Ordering::Acquire) {
-            let what =
-                "another thread exchanges by this communicator; a rank is one thread at a time"
-                    .to_owned();
+            let what = Text::from(
+                "another thread exchanges by this communicator; a rank is one thread at a time",
+            );
             return Err(Error::TransportFailed { what });
         }
         Ok(Self(busy))

@@ -2,6 +2,7 @@
 
 use super::{Communicator, Incoming, Message, Outgoing};
 use crate::core::{Error, Result};
+use crate::memory::text;
 
 /// [`Communicator::exchange`] for any messages: those to oneself are copied, and those without bytes
 /// are left out, so that the transport sees neither.
@@ -22,7 +23,7 @@ pub unsafe fn exchange(
     let sent: Vec<usize> = own_sends.iter().map(|sent| sent.bytes).collect();
     let received: Vec<usize> = own_receives.iter().map(|received| received.bytes).collect();
     if sent != received {
-        let problem = format!(
+        let problem = text!(
             "rank {} sends itself messages of {sent:?} bytes and receives {received:?}; pass both \
              alike",
             comm.rank()

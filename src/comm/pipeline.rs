@@ -61,7 +61,9 @@ struct Slot {
 impl Staging {
     /// Memory for rounds of so many bytes in each direction.
     pub(super) fn new(sends: usize, receives: usize) -> Result<Self> {
-        let slot = || Ok(Slot { sends: Buffer::new(sends)?, receives: Buffer::new(receives)? });
+        let slot = || -> Result<Slot> {
+            Ok(Slot { sends: Buffer::new(sends)?, receives: Buffer::new(receives)? })
+        };
         Ok(Self([slot()?, slot()?]))
     }
 }

@@ -18,6 +18,7 @@ use super::{Communicator, Options};
 use crate::copy::{HeldShards, HostView};
 use crate::core::ShardedTensorMetadata;
 use crate::core::plan::{self, ReshardPlan};
+use crate::memory::text;
 
 /// What a rank brings to [`reshard()`].
 #[derive(Debug, Clone, Copy)]
@@ -78,7 +79,7 @@ where
     // What comes to this rank, and the same question the other way round: what it has for others.
     let incoming = ReshardPlan::for_destinations(from, to, want.indices())?;
     let outgoing = ReshardPlan::for_destinations(to, from, have.indices())?;
-    let call = format!("reshard({} to {} shards)", words(from), to.shards().len());
+    let call = text!("reshard({} to {} shards)", words(from), to.shards().len());
     let (digest, dtype) = ([from.hash_value(), to.hash_value()], want.dtype());
     let moves = Moves {
         rank,

@@ -7,6 +7,7 @@ use super::whole::{Root, Whole, words};
 use super::{Communicator, Options};
 use crate::copy::HostView;
 use crate::core::metadata::ShardedTensorMetadata;
+use crate::memory::text;
 
 /// What a rank brings to [`shard()`].
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +48,7 @@ fn prepare<'a, E: Reason, V: Fn(usize, usize) -> Result<HostView, E>>(
     let Shard { metadata, source, full, count, shard, options } = mine;
     let root = Root::One("src_rank", source);
     let whole = Whole::new(comm, metadata, root, full, count, shard)?;
-    let call = format!("shard({}, src_rank {source})", words(metadata));
+    let call = text!("shard({}, src_rank {source})", words(metadata));
     let transfer = whole.to_shards(root)?;
     Ok(Prepared::new(call, &[metadata.hash_value()], whole.dtype(), transfer, options)?)
 }

@@ -6,11 +6,12 @@ use super::schedule::{Terms, staged_bytes};
 use super::{Communicator, Options};
 use crate::core::metadata::stable_hash;
 use crate::core::{DataType, Result};
+use crate::memory::Text;
 
 /// A collective on one rank, when everything on this rank was found right.
 pub(super) struct Prepared<'a> {
     /// What was called, in words that tell it from other calls.
-    call: String,
+    call: Text,
     /// What must be the same on all ranks.
     digest: u64,
     dtype: Option<DataType>,
@@ -23,7 +24,7 @@ pub(super) struct Prepared<'a> {
 impl<'a> Prepared<'a> {
     /// `parts` are the hashes of what was called on what, besides the words for it.
     pub(super) fn new(
-        call: String, parts: &[u64], dtype: Option<DataType>, transfer: Transfer<'a>,
+        call: Text, parts: &[u64], dtype: Option<DataType>, transfer: Transfer<'a>,
         options: Options,
     ) -> Result<Self> {
         let digest = stable_hash(|hasher| {

@@ -17,6 +17,7 @@ use super::{Communicator, check_rank};
 use crate::copy::{HeldShards, HostView, check_full};
 use crate::core::metadata::ShardedTensorMetadata;
 use crate::core::{DataType, Error, Result};
+use crate::memory::{Text, text};
 
 /// A tensor and its shards as one rank sees them: it may have the tensor, and has its own shards.
 pub(super) struct Whole<'a> {
@@ -167,6 +168,6 @@ fn checked_full(metadata: &ShardedTensorMetadata, full: Option<HostView>) -> Res
 }
 
 /// How metadata are told from others in words.
-pub(super) fn words(metadata: &ShardedTensorMetadata) -> String {
-    format!("{} shards of {:?}", metadata.shards().len(), metadata.sizes())
+pub(super) fn words(metadata: &ShardedTensorMetadata) -> Text {
+    text!("{} shards of {:?}", metadata.shards().len(), metadata.sizes())
 }

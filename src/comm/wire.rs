@@ -8,6 +8,7 @@
 )]
 
 use crate::core::error::shortened;
+use crate::memory::Text;
 
 /// Writes a message from front to back; what is left is zero.
 pub(super) struct Writer<const N: usize> {
@@ -71,10 +72,10 @@ impl<'a> Reader<'a> {
         if rank == u64::MAX { Some(None) } else { usize::try_from(rank).ok().map(Some) }
     }
 
-    pub(super) fn text(&mut self, room: usize) -> Option<String> {
+    pub(super) fn text(&mut self, room: usize) -> Option<Text> {
         let len = usize::try_from(self.number()?).ok()?;
         let (text, rest) = self.bytes.split_at_checked(room)?;
         self.bytes = rest;
-        String::from_utf8(text.get(..len)?.to_vec()).ok()
+        std::str::from_utf8(text.get(..len)?).ok().map(Text::copy)
     }
 }

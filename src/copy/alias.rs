@@ -16,6 +16,7 @@ use super::view::{Extent, HostView};
 use crate::core::shards::{Placements, Shards};
 use crate::core::validate::check_non_overlapping;
 use crate::core::{Error, Placement, Result};
+use crate::memory::{Text, text};
 
 /// How many steps all searches of one call for a shared byte may take before they give up and
 /// refuse. Two views of nested strides, that is of any arrays that a runtime makes, need a few dozen.
@@ -47,7 +48,7 @@ impl Destinations {
         };
         self.places.push((index, extent));
         if overlaps_itself(view, &mut self.patience) {
-            let what = format!("shard {index}: its strides put two elements at the same place");
+            let what = text!("shard {index}: its strides put two elements at the same place");
             return Err(Error::Aliased { what, first: Some(index), second: None });
         }
         Ok(())
@@ -56,7 +57,7 @@ impl Destinations {
     /// Adds the full tensor; refuses one that overlaps itself.
     pub(super) fn add_full(&mut self, view: &HostView) -> Result<()> {
         if !view.is_empty() && overlaps_itself(view, &mut self.patience) {
-            let what = "full: its strides put two elements at the same place".to_owned();
+            let what = Text::from("full: its strides put two elements at the same place");
             return Err(Error::Aliased { what, first: None, second: None });
         }
         Ok(())
@@ -72,8 +73,8 @@ impl Destinations {
             return Ok(());
         }
         let what = match source_shard {
-            None => format!("shard {shard} shares memory with the full tensor it is copied from"),
-            Some(_) => format!("full shares memory with shard {shard}, which is copied into it"),
+            None => text!("shard {shard} shares memory with the full tensor it is copied from"),
+            Some(_) => text!("full shares memory with shard {shard}, which is copied into it"),
         };
         Err(Error::Aliased { what, first: Some(shard), second: None })
     }
@@ -138,7 +139,7 @@ impl Destinations {
 }
 
 fn both_use(destination: usize, source: usize) -> Error {
-    let what = format!("destination shard {destination} shares memory with source shard {source}");
+    let what = text!("destination shard {destination} shares memory with source shard {source}");
     Error::Aliased { what, first: Some(destination), second: Some(source) }
 }
 
@@ -146,7 +147,7 @@ fn both_use(destination: usize, source: usize) -> Error {
 fn check_group(group: &[usize], views: Vec<HostView>, patience: &mut u32) -> Result<()> {
     let aliased = |first: usize, second: usize| {
         let (first, second) = (first.min(second), first.max(second));
-        let what = format!("shards {first} and {second} share memory");
+        let what = text!("shards {first} and {second} share memory");
         Err(Error::Aliased { what, first: Some(first), second: Some(second) })
     };
     if let Some(boxes) = boxes_of_one_array(&views)? {

@@ -11,6 +11,7 @@ use super::view::HostView;
 use crate::core::error::try_with_capacity;
 use crate::core::metadata::ShardedTensorMetadata;
 use crate::core::{DataType, Error, Result};
+use crate::memory::text;
 
 /// Views of the shards that a rank holds, checked against their metadata, and small: of each view
 /// only what the metadata does not tell is stored.
@@ -44,7 +45,7 @@ impl<'a> HeldShards<'a> {
         view: impl Fn(usize, usize) -> std::result::Result<HostView, E>, dtype: Option<DataType>,
     ) -> std::result::Result<Self, E> {
         if count != indices.len() {
-            let problem = format!(
+            let problem = text!(
                 "{count} views for the {} shards of this rank; pass one for each, in the order of \
                  their indices",
                 indices.len()

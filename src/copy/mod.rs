@@ -38,6 +38,7 @@ use crate::core::{DataType, Error};
 pub(crate) use kernel::run;
 pub(crate) use plan::{Plan, Side};
 
+use crate::memory::text;
 use alias::Destinations;
 use copies::Copies;
 
@@ -49,7 +50,7 @@ pub fn view_shard(
     check_full(metadata, full)?;
     let part = full.part(metadata.shards().at("index", index)?);
     if part.bit() != 0 {
-        let what = format!(
+        let what = text!(
             "shard {index}: its elements are packed, and it starts with bit {} of a byte, which a \
              view can't say; extract it, or cut at a multiple of 8 bits",
             part.bit()
@@ -155,7 +156,7 @@ fn check_shard(shard: Shard<'_>, index: usize, dtype: DataType, view: &HostView)
 pub fn check_shard_count(metadata: &ShardedTensorMetadata, got: usize) -> Result<()> {
     let expected = metadata.shards().len();
     if got != expected {
-        let problem = format!("{got} views for {expected} shards; pass one for each shard");
+        let problem = text!("{got} views for {expected} shards; pass one for each shard");
         return Err(Error::invalid("shard_count", problem));
     }
     Ok(())

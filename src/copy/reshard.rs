@@ -14,6 +14,7 @@ use super::view::HostView;
 use super::{Result, kernel};
 use crate::core::shards::Shards;
 use crate::core::{DataType, Error, ReshardPlan};
+use crate::memory::text;
 
 /// Shards that are here: the index of each, and where it is.
 pub type LocalShards<'a> = &'a [(usize, HostView)];
@@ -43,13 +44,13 @@ pub unsafe fn reshard(
     let mut written = Destinations::new();
     for (index, destination) in destinations {
         if !plan.serves(*index) {
-            let what = format!("destination {index}: the plan was made without this shard");
+            let what = text!("destination {index}: the plan was made without this shard");
             return Err(Error::NotFound { what });
         }
         written.add(*index, destination)?;
         for piece in plan.pieces_in(plan.pieces_into(*index)) {
             let source = here.get(&piece.source).ok_or_else(|| Error::NotFound {
-                what: format!(
+                what: text!(
                     "source {}: it is not among the sources, and destination {index} takes of it",
                     piece.source
                 ),
@@ -85,7 +86,7 @@ fn check_shards(
         view.check_shape(side, Some(*index), shards.at(argument, *index)?.sizes)?;
         view.check_dtype(side, Some(*index), *dtype.get_or_insert(view.dtype()))?;
         if !seen.insert(index) {
-            return Err(Error::invalid(argument, format!("shard {index} is given twice")));
+            return Err(Error::invalid(argument, text!("shard {index} is given twice")));
         }
     }
     Ok(())

@@ -16,6 +16,7 @@ use crate::core::error::try_with_capacity;
 use crate::core::region::checked_numel;
 use crate::core::shards::Shards;
 use crate::core::{DataType, Error, Layout, MemoryFormat, Result, ShardedTensorMetadata};
+use crate::memory::{Text, text};
 
 /// What keeps a shard's memory where it is: the last clone that is dropped frees it, or gives it
 /// back to whom it was borrowed from. Whoever holds one may use the memory for as long.
@@ -136,7 +137,7 @@ impl ShardedTensor {
         check_properties(metadata)?;
         if views.len() != indices.len() {
             let (got, expected) = (views.len(), indices.len());
-            let problem = format!("{got} views for {expected} shards; pass one for each shard");
+            let problem = text!("{got} views for {expected} shards; pass one for each shard");
             return Err(Error::invalid("shard_count", problem));
         }
         let order = order_of(metadata, indices)?;
@@ -278,7 +279,7 @@ pub fn indices_of(metadata: &ShardedTensorMetadata, described: &Shards) -> Resul
     for (at, shard) in described.iter().enumerate() {
         let Some(same_box) = known.get_mut(&(shard.offsets, shard.sizes)) else {
             let region = shard.region();
-            let what = format!("descriptions: shard {at}, {region}, is none of the metadata's");
+            let what = text!("descriptions: shard {at}, {region}, is none of the metadata's");
             return Err(Error::NotFound { what });
         };
         let placed_so = |index: &usize| {
@@ -286,7 +287,7 @@ pub fn indices_of(metadata: &ShardedTensorMetadata, described: &Shards) -> Resul
         };
         // Empty shards may have the same box, and even the same placement.
         let Some(position) = same_box.iter().position(placed_so) else {
-            let problem = format!(
+            let problem = text!(
                 "shard {at}, {}, is not placed at {} in the metadata, or was given before",
                 shard.region(),
                 shard.placement
@@ -303,12 +304,12 @@ pub fn indices_of(metadata: &ShardedTensorMetadata, described: &Shards) -> Resul
 pub fn check_owner(metadata: &ShardedTensorMetadata, owner: &str, indices: &[usize]) -> Result<()> {
     let owned: Vec<usize> = metadata.shards_of_owner(owner)?.collect();
     if let Some(index) = indices.iter().find(|index| owned.binary_search(index).is_err()) {
-        let problem = format!("shard {index} is not one of {owner}'s");
+        let problem = text!("shard {index} is not one of {owner}'s");
         return Err(Error::invalid("owner", problem));
     }
     if indices.len() != owned.len() {
         let (got, count) = (indices.len(), owned.len());
-        let problem = format!("{got} shards were passed, and {owner} owns {count}; pass all");
+        let problem = text!("{got} shards were passed, and {owner} owns {count}; pass all");
         return Err(Error::invalid("owner", problem));
     }
     Ok(())
@@ -319,12 +320,12 @@ pub fn check_owner(metadata: &ShardedTensorMetadata, owner: &str, indices: &[usi
 fn check_properties(metadata: &ShardedTensorMetadata) -> Result<()> {
     let properties = metadata.properties();
     if properties.layout != Layout::Strided {
-        let what = "metadata: only the layout torch.strided can be sharded".to_owned();
+        let what = Text::from("metadata: only the layout torch.strided can be sharded");
         return Err(Error::Unsupported { what });
     }
     if properties.memory_format != MemoryFormat::Contiguous {
         let what =
-            "metadata: only the memory format torch.contiguous_format can be sharded".to_owned();
+            Text::from("metadata: only the memory format torch.contiguous_format can be sharded");
         return Err(Error::Unsupported { what });
     }
     Ok(())
@@ -340,7 +341,7 @@ fn order_of(metadata: &ShardedTensorMetadata, indices: &[usize]) -> Result<Vec<(
     order.sort_unstable();
     let mut pairs = order.iter().zip(order.iter().skip(1));
     if let Some(((index, _), _)) = pairs.find(|((a, _), (b, _))| a == b) {
-        let problem = format!("shard {index} is given twice; pass each local shard once");
+        let problem = text!("shard {index} is given twice; pass each local shard once");
         return Err(Error::invalid("indices", problem));
     }
     Ok(order)
@@ -356,5 +357,5 @@ fn bytes_of(sizes: &[i64], dtype: DataType) -> Result<usize> {
     let numel = checked_numel(sizes).and_then(|numel| u64::try_from(numel).ok());
     numel
         .and_then(|numel| dtype.storage_bytes(numel))
-        .ok_or_else(|| Error::overflow(format!("the bytes of a shard of {sizes:?} {dtype}")))
+        .ok_or_else(|| Error::overflow(text!("the bytes of a shard of {sizes:?} {dtype}")))
 }

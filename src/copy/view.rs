@@ -12,6 +12,7 @@ use crate::core::dtype::DataType;
 use crate::core::region::checked_numel;
 use crate::core::shards::Shard;
 use crate::core::{Error, MAX_NDIM, Result};
+use crate::memory::{Text, text};
 
 /// A tensor somewhere in host memory: where its first element is, its shape, and how far apart
 /// neighbours are. Nothing is read or written through it here.
@@ -127,11 +128,11 @@ impl HostView {
         crate::core::shards::check_ndim(argument, ndim)?;
         dtype.validate("dtype")?;
         if let Some(size) = shape.iter().find(|size| **size < 0) {
-            let problem = format!("its shape holds the negative size {size}");
+            let problem = text!("its shape holds the negative size {size}");
             return Err(Error::invalid(argument, problem));
         }
         if strides.is_some_and(|strides| strides.len() != ndim) {
-            let problem = format!("it has {ndim} dimensions and another number of strides");
+            let problem = text!("it has {ndim} dimensions and another number of strides");
             return Err(Error::invalid(argument, problem));
         }
         let bits = dtype.element_bits();
@@ -142,7 +143,7 @@ impl HostView {
             self.strides[..ndim].fill(0);
             return Ok(());
         }
-        let too_far = || Error::overflow(format!("{argument}: the reach of its shape and strides"));
+        let too_far = || Error::overflow(text!("{argument}: the reach of its shape and strides"));
         self.set_strides(strides).ok_or_else(too_far)?;
         if first.is_null() {
             return Err(Error::NullData { argument });
@@ -332,7 +333,7 @@ impl HostView {
     pub(super) fn check_shape(
         &self, what: &str, shard: Option<usize>, expected: &[i64],
     ) -> Result<()> {
-        let what = || shard.map_or_else(|| what.to_owned(), |index| format!("{what} {index}"));
+        let what = || shard.map_or_else(|| Text::copy(what), |index| text!("{what} {index}"));
         if self.ndim != expected.len() {
             let (got, expected) = (self.ndim, expected.len());
             return Err(Error::RankMismatch { what: what(), shard, got, expected });
@@ -353,7 +354,7 @@ impl HostView {
         if self.dtype == expected {
             return Ok(());
         }
-        let what = shard.map_or_else(|| what.to_owned(), |index| format!("{what} {index}"));
+        let what = shard.map_or_else(|| Text::copy(what), |index| text!("{what} {index}"));
         Err(Error::DtypeMismatch { what, shard, got: self.dtype, expected })
     }
 }

@@ -5,6 +5,7 @@
 
 use super::error::{Error, Result};
 use super::spec::ChunkShardingSpec;
+use crate::memory::text;
 
 /// Length of every chunk but the last non-empty one when `dim_size` elements are cut into `chunks`:
 /// `ceil(dim_size / chunks)`.
@@ -32,7 +33,7 @@ pub fn chunked_dim_size(dim_size: i64, split_size: i64, index: i64) -> Result<i6
 pub(crate) fn chunk_offset(split_size: i64, index: i64) -> Result<i64> {
     split_size
         .checked_mul(index)
-        .ok_or_else(|| Error::overflow(format!("offset {split_size} * {index} of chunk {index}")))
+        .ok_or_else(|| Error::overflow(text!("offset {split_size} * {index} of chunk {index}")))
 }
 
 /// Start and length of the chunk that `rank` owns when a dimension of `dim_size` elements is cut
@@ -49,7 +50,7 @@ pub fn chunk_sharding_params(
     let split = split_size(dim_size, world_size)?;
     let position = spec.placements().iter().position(|placement| placement.rank() == Some(rank));
     let index = position.and_then(|position| i64::try_from(position).ok()).ok_or_else(|| {
-        Error::NotFound { what: format!("rank: no placement of the spec is on rank {rank}") }
+        Error::NotFound { what: text!("rank: no placement of the spec is on rank {rank}") }
     })?;
     let start = split.saturating_mul(index).min(dim_size);
     Ok((start, chunked_dim_size(dim_size, split, index)?))

@@ -2,6 +2,7 @@
 //!
 //! Source: `c10::Device` (text form and its grammar) and `c10::DeviceType` (names and numbers).
 
+use crate::memory::{Text, text};
 use std::fmt;
 
 /// A kind of device. The numbers are those of `c10::DeviceType`.
@@ -88,7 +89,7 @@ impl Device {
     ///
     /// The index is decimal, has no leading zero and is at most 127. torch wraps larger ones into
     /// negative numbers that it then cannot read back.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Text> {
         let (name, index) = match text.split_once(':') {
             Some((name, index)) => (name, Some(index)),
             None => (text, None),
@@ -98,7 +99,7 @@ impl Device {
         }
         let known = DeviceType::ALL.iter().find(|(_, known)| *known == name);
         let Some((device_type, _)) = known else {
-            return Err(format!("{name:?} is no device type"));
+            return Err(text!("{name:?} is no device type"));
         };
         let index = match index {
             None => -1,
@@ -107,12 +108,12 @@ impl Device {
         Ok(Self { device_type: *device_type, index })
     }
 
-    fn parse_index(digits: &str) -> Result<i8, String> {
+    fn parse_index(digits: &str) -> Result<i8, Text> {
         let canonical = digits == "0" || !digits.starts_with('0');
         if digits.is_empty() || !canonical || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(format!("device index {digits:?} is no number without leading zeros"));
+            return Err(text!("device index {digits:?} is no number without leading zeros"));
         }
-        digits.parse().map_err(|_| format!("device index {digits} is above 127"))
+        digits.parse().map_err(|_| text!("device index {digits} is above 127"))
     }
 }
 

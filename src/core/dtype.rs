@@ -6,6 +6,7 @@
 use std::fmt;
 
 use super::error::{Error, Result};
+use crate::memory::text;
 
 /// What the bits of one lane mean: DLPack's `DLDataTypeCode`, its text name, and the widths in
 /// which the name carries no width suffix (`0`: the width is always written).
@@ -58,9 +59,11 @@ impl DataType {
         if self.bits == 0 || self.lanes == 0 {
             return Err(Error::invalid(
                 argument,
-                format!(
+                text!(
                     "code {}, bits {}, lanes {} is no element type; bits and lanes must be > 0",
-                    self.code, self.bits, self.lanes
+                    self.code,
+                    self.bits,
+                    self.lanes
                 ),
             ));
         }
@@ -84,7 +87,7 @@ impl DataType {
         self.validate("dtype")?;
         if self.is_packed() {
             let bits = self.element_bits();
-            let what = format!(
+            let what = text!(
                 "dtype {self}: an element has {bits} bits, which are no whole bytes; ask for the \
                  bytes of many elements"
             );
@@ -106,7 +109,7 @@ impl DataType {
         Self::parse_parts(text).ok_or_else(|| {
             Error::invalid(
                 "text",
-                format!(
+                text!(
                     "{text:?} is no dtype; write a name such as 'float32', 'bfloat16', 'int64', \
                      'bool' or 'float8_e4m3fn', with lanes as in 'float32x4'"
                 ),

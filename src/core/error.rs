@@ -4,8 +4,11 @@
 //! The C border maps a variant to a status number and copies shard indices, dimension, value and
 //! limit into `shardspec_error`.
 
+use std::collections::TryReserveError;
+
 use super::placement::Placement;
 use super::region::Region;
+use crate::memory::{OutOfMemory, Text};
 
 /// The result of everything in the core that can be refused.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -20,7 +23,7 @@ pub enum Error {
         /// The argument's name, as in the header.
         argument: &'static str,
         /// What is wrong with it and what to pass instead.
-        problem: String,
+        problem: Text,
     },
     /// A number below the least that this argument may be.
     #[error("{argument}: {value} is too small; pass at least {least}")]
@@ -45,9 +48,9 @@ pub enum Error {
     )]
     InvalidPlacement {
         /// The text as it was given.
-        text: String,
+        text: Text,
         /// Which part of it broke which rule.
-        reason: String,
+        reason: Text,
     },
     /// A sharding dimension that the tensor does not have.
     #[error(
@@ -60,12 +63,12 @@ pub enum Error {
         ndim: usize,
     },
     /// A sharding dimension given by a name that the tensor does not have.
-    #[error("dim_name: the tensor has no dimension named {name:?}; its names are {names:?}")]
+    #[error("dim_name: the tensor has no dimension named {name:?}; its names are {names}")]
     UnknownDimName {
         /// The name asked for.
-        name: String,
+        name: Text,
         /// The names of the tensor's dimensions.
-        names: Vec<String>,
+        names: Text,
     },
     /// An index past the end of what it indexes.
     #[error("{argument}: {index} is out of range; there are {count}, counted from 0")]
@@ -96,7 +99,7 @@ pub enum Error {
     #[error("{what}: found {got} dimensions where {expected} are needed")]
     RankMismatch {
         /// What has the wrong number of dimensions.
-        what: String,
+        what: Text,
         /// The shard it is about, if it is about one.
         shard: Option<usize>,
         /// The number found.
@@ -164,33 +167,33 @@ pub enum Error {
     #[error("{what} does not fit into a signed 64-bit integer")]
     Overflow {
         /// What would overflow.
-        what: String,
+        what: Text,
     },
     /// Something asked for that is not there.
     #[error("{what}")]
     NotFound {
         /// What is not there, and where it was looked for.
-        what: String,
+        what: Text,
     },
     /// A question that only another type of spec can answer.
     #[error("spec: it is a spec of type '{got}'; this call needs {expected}")]
     WrongSpecType {
         /// The spec's own type name.
-        got: String,
+        got: Text,
         /// What was needed.
-        expected: String,
+        expected: Text,
     },
     /// Something that is known, valid and not implemented.
     #[error("{what}")]
     Unsupported {
         /// What it is and what to do instead.
-        what: String,
+        what: Text,
     },
     /// Two tensors that should have the same shape.
     #[error("{what}: size {got} in dimension {dim}, expected {expected}")]
     ShapeMismatch {
         /// The view that is wrong.
-        what: String,
+        what: Text,
         /// The shard it is about, if it is about one.
         shard: Option<usize>,
         /// The dimension that differs.
@@ -204,7 +207,7 @@ pub enum Error {
     #[error("{what}: dtype {got}, expected {expected}")]
     DtypeMismatch {
         /// The view that is wrong.
-        what: String,
+        what: Text,
         /// The shard it is about, if it is about one.
         shard: Option<usize>,
         /// Its dtype.
@@ -219,7 +222,7 @@ pub enum Error {
     )]
     UnsupportedDevice {
         /// The view that is wrong.
-        what: String,
+        what: Text,
         /// Its DLPack device type.
         device_type: i32,
     },
@@ -227,13 +230,13 @@ pub enum Error {
     #[error("{what}: its memory is read-only; pass memory that may be written, or a copy")]
     ReadOnly {
         /// What has that memory.
-        what: String,
+        what: Text,
     },
     /// A destination that shares memory with something it must not share it with.
     #[error("{what}; pass buffers that do not overlap")]
     Aliased {
         /// Which buffers overlap.
-        what: String,
+        what: Text,
         /// The first shard index concerned, if any.
         first: Option<usize>,
         /// The second shard index concerned, if any.
@@ -243,7 +246,7 @@ pub enum Error {
     #[error("{what} is registered already; ask for it to be replaced, or unregister it first")]
     AlreadyExists {
         /// What is there.
-        what: String,
+        what: Text,
     },
     /// Something that can't end while it is in use.
     #[error(
@@ -252,19 +255,19 @@ pub enum Error {
     )]
     Busy {
         /// What is in use.
-        what: String,
+        what: Text,
     },
     /// An op was called without any argument.
     #[error("op '{op}' was called without arguments; pass at least a sharded tensor")]
     NoArguments {
         /// The op's name.
-        op: String,
+        op: Text,
     },
     /// An op was called without a sharded tensor among its arguments.
     #[error("op '{op}' was called without a sharded tensor; none of its arguments is one")]
     NoShardedTensor {
         /// The op's name.
-        op: String,
+        op: Text,
     },
     /// An op was called with sharded tensors of different communicators.
     #[error(
@@ -273,7 +276,7 @@ pub enum Error {
     )]
     CommunicatorMismatch {
         /// The op's name.
-        op: String,
+        op: Text,
     },
     /// A shard that is needed is in another process.
     #[error("shard {shard}, at {placement}, is not local; the call needs all shards to be")]
@@ -295,7 +298,7 @@ pub enum Error {
     #[error("spec of type '{type_name}': {error}")]
     InSpec {
         /// The spec's type name.
-        type_name: String,
+        type_name: Text,
         /// What is wrong with it.
         error: Box<Error>,
     },
@@ -333,13 +336,13 @@ pub enum Error {
         /// The status that it returned, or 0 if it did not refuse anything.
         status: i32,
         /// What it said, or what it did.
-        message: String,
+        message: Text,
     },
     /// The transport between ranks did not do what it was asked to.
     #[error("{what}")]
     TransportFailed {
         /// What happened, and between which ranks.
-        what: String,
+        what: Text,
     },
     /// A function of the user's refused; what it said is passed on as it is.
     #[error("{}", .0.message)]
@@ -356,23 +359,35 @@ pub struct Foreign {
     pub dim: i32,
     pub got: i64,
     pub limit: i64,
-    pub message: String,
+    pub message: Text,
 }
 
 impl Error {
     /// An [`Error::InvalidArgument`].
-    pub fn invalid(argument: &'static str, problem: impl Into<String>) -> Self {
+    pub fn invalid(argument: &'static str, problem: impl Into<Text>) -> Self {
         Self::InvalidArgument { argument, problem: problem.into() }
     }
 
     /// The same refusal, of something that a spec of type `type_name` built.
     pub fn in_spec(self, type_name: &str) -> Self {
-        Self::InSpec { type_name: type_name.to_owned(), error: Box::new(self) }
+        Self::InSpec { type_name: Text::copy(type_name), error: Box::new(self) }
     }
 
     /// An [`Error::Overflow`].
-    pub fn overflow(what: impl Into<String>) -> Self {
+    pub fn overflow(what: impl Into<Text>) -> Self {
         Self::Overflow { what: what.into() }
+    }
+}
+
+impl From<OutOfMemory> for Error {
+    fn from(OutOfMemory { bytes }: OutOfMemory) -> Self {
+        Self::OutOfMemory { what: "the result", bytes }
+    }
+}
+
+impl From<TryReserveError> for Error {
+    fn from(error: TryReserveError) -> Self {
+        OutOfMemory::from(error).into()
     }
 }
 

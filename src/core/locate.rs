@@ -10,6 +10,7 @@
 use super::error::{Error, Result, try_with_capacity};
 use super::index::Index;
 use super::metadata::ShardedTensorMetadata;
+use crate::memory::{Text, text};
 
 /// Where elements are: for each its shard, and its index in that shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +79,7 @@ impl ShardedTensorMetadata {
     fn owner_in(&self, index: &Index, number: usize, element: &[i64]) -> Result<usize> {
         check_inside(number, element, self.sizes())?;
         // The shards cover the tensor, so this is no more than a way to say so.
-        let nobody = || Error::NotFound { what: format!("no shard owns element {element:?}") };
+        let nobody = || Error::NotFound { what: text!("no shard owns element {element:?}") };
         index.owner(element).ok_or_else(nobody)
     }
 
@@ -87,7 +88,7 @@ impl ShardedTensorMetadata {
         if got == expected {
             return Ok(());
         }
-        Err(Error::RankMismatch { what: what.to_owned(), shard: None, got, expected })
+        Err(Error::RankMismatch { what: Text::copy(what), shard: None, got, expected })
     }
 
     fn check_rows(&self, argument: &'static str, got: usize, count: usize) -> Result<()> {
@@ -95,7 +96,7 @@ impl ShardedTensorMetadata {
         if Some(got) == count.checked_mul(ndim) {
             return Ok(());
         }
-        let problem = format!("{got} numbers are not {count} rows of {ndim}; pass a row for each");
+        let problem = text!("{got} numbers are not {count} rows of {ndim}; pass a row for each");
         Err(Error::invalid(argument, problem))
     }
 }

@@ -10,6 +10,7 @@ use super::properties::TensorProperties;
 use super::region::checked_numel;
 use super::shards::{Shards, check_ndim};
 use super::validate;
+use crate::memory::text;
 
 /// All shards of a tensor, its sizes and its properties.
 ///
@@ -125,11 +126,11 @@ pub(crate) fn stable_hash(feed: impl FnOnce(&mut DefaultHasher)) -> u64 {
 pub(crate) fn check_sizes(sizes: &[i64]) -> Result<()> {
     check_ndim("sizes", sizes.len())?;
     if let Some((dim, size)) = sizes.iter().enumerate().find(|(_, size)| **size < 0) {
-        let problem = format!("size {size} in dimension {dim} is negative; it must be >= 0");
+        let problem = text!("size {size} in dimension {dim} is negative; it must be >= 0");
         return Err(Error::invalid("sizes", problem));
     }
     match checked_numel(sizes) {
         Some(_) => Ok(()),
-        None => Err(Error::overflow(format!("sizes: the number of elements of {sizes:?}"))),
+        None => Err(Error::overflow(text!("sizes: the number of elements of {sizes:?}"))),
     }
 }

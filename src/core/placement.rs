@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::device::Device;
 use super::error::{Error, Result};
 use super::metadata::stable_hash;
+use crate::memory::{Text, text};
 
 /// A placement of a type of the user's own: torch's abstract class `PlacementSpec`. Immutable.
 pub trait CustomPlacement: Any + fmt::Debug + Send + Sync {
@@ -104,7 +105,7 @@ impl Placement {
             return Err(Error::invalid("type_name", "it is empty; name the type"));
         }
         if type_name == Self::TYPE_NAME {
-            let problem = format!("{type_name:?} is the name of the built-in type; choose another");
+            let problem = text!("{type_name:?} is the name of the built-in type; choose another");
             return Err(Error::invalid("type_name", problem));
         }
         if placement.text().is_empty() {
@@ -120,7 +121,7 @@ impl Placement {
     /// The placement `rank:<rank>/cpu`. `rank` must not be negative.
     pub fn on_rank(rank: i64) -> Result<Self> {
         if rank < 0 {
-            return Err(Error::invalid("rank", format!("{rank} is negative; ranks start at 0")));
+            return Err(Error::invalid("rank", text!("{rank} is negative; ranks start at 0")));
         }
         Ok(Self { owner: Owner::Rank(rank), device: Device::CPU })
     }
@@ -128,10 +129,10 @@ impl Placement {
     /// Reads a placement, by the rules of torch's `_remote_device`.
     pub fn parse(text: &str) -> Result<Self> {
         Self::parse_parts(text)
-            .map_err(|reason| Error::InvalidPlacement { text: text.to_owned(), reason })
+            .map_err(|reason| Error::InvalidPlacement { text: Text::copy(text), reason })
     }
 
-    fn parse_parts(text: &str) -> std::result::Result<Self, String> {
+    fn parse_parts(text: &str) -> std::result::Result<Self, Text> {
         if text.contains('\0') {
             return Err("it holds a NUL character".into());
         }
@@ -149,7 +150,7 @@ impl Placement {
         Ok(Self { owner, device: device? })
     }
 
-    fn parse_owner(worker: &str) -> std::result::Result<Owner, String> {
+    fn parse_owner(worker: &str) -> std::result::Result<Owner, Text> {
         if worker.is_empty() {
             return Err("the worker's name is empty".into());
         }
@@ -158,11 +159,11 @@ impl Placement {
         };
         let digits = !rank.is_empty() && rank.bytes().all(|byte| byte.is_ascii_digit());
         if prefix != "rank" || !digits {
-            return Err(format!(
+            return Err(text!(
                 "{worker:?} is neither 'rank:' with ASCII digits nor a worker's name without ':'"
             ));
         }
-        let rank = rank.parse().map_err(|_| format!("rank {rank} exceeds {}", i64::MAX))?;
+        let rank = rank.parse().map_err(|_| text!("rank {rank} exceeds {}", i64::MAX))?;
         Ok(Owner::Rank(rank))
     }
 

@@ -24,6 +24,7 @@ use super::metadata::ShardedTensorMetadata;
 use super::plan::{Owners, ReshardPlan};
 use super::region::checked_numel;
 use super::shards::Placements;
+use crate::memory::text;
 
 /// A way to deal out the placements of a layout anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +85,7 @@ impl ShardedTensorMetadata {
         let old = self.shards().placements();
         let (got, expected) = (placements.len(), old.distinct().len());
         if got != expected {
-            let problem = format!("{got} for {expected} placements; pass one for each");
+            let problem = text!("{got} for {expected} placements; pass one for each");
             return Err(Error::invalid("placement_indices", problem));
         }
         let new = |index: &u32| placements.get(*index as usize).copied().unwrap_or(u32::MAX);

@@ -14,6 +14,7 @@ use super::index::Index;
 use super::lazy::Lazy;
 use super::placement::Placement;
 use super::region::Region;
+use crate::memory::text;
 
 /// One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets` of the
 /// tensor, and lives at `placement`.
@@ -187,7 +188,7 @@ impl Shards {
             if got != expected {
                 return Err(Error::invalid(
                     argument,
-                    format!(
+                    text!(
                         "{got} values for {} shards with {ndim} dimensions; pass {expected}",
                         placements.len()
                     ),
@@ -231,7 +232,7 @@ impl Shards {
                     }
                 }
                 if offset.checked_add(size).is_none() {
-                    return Err(Error::overflow(format!(
+                    return Err(Error::overflow(text!(
                         "shard {index}: offset {offset} + size {size} in dimension {dim}"
                     )));
                 }
@@ -312,7 +313,7 @@ pub(crate) fn check_ndim(argument: &'static str, ndim: usize) -> Result<()> {
     if ndim > MAX_NDIM {
         return Err(Error::invalid(
             argument,
-            format!("{ndim} dimensions are more than the {MAX_NDIM} that are supported"),
+            text!("{ndim} dimensions are more than the {MAX_NDIM} that are supported"),
         ));
     }
     Ok(())
@@ -325,6 +326,6 @@ pub(crate) fn check_shard_ndim(
     if got == expected {
         return Ok(());
     }
-    let what = format!("shard {shard}: {field}");
+    let what = text!("shard {shard}: {field}");
     Err(Error::RankMismatch { what, shard: Some(shard), got, expected })
 }

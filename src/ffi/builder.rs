@@ -17,6 +17,7 @@ use crate::ffi::border::shards::{Rows, placements_from_texts};
 use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
+use crate::memory::Text;
 
 /// Where a callback puts shards, behind a handle. It is the library's: there is nothing to free.
 pub struct shardspec_metadata_builder {
@@ -67,7 +68,7 @@ impl Builder {
         if got == self.ndim {
             return Ok(());
         }
-        let what = "ndim: a shard".to_owned();
+        let what = Text::from("ndim: a shard");
         Err(Error::RankMismatch { what, shard: None, got, expected: self.ndim }.into())
     }
 

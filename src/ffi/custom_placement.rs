@@ -20,6 +20,7 @@ use crate::ffi::border::sized::{Grows, sized};
 use crate::ffi::callback::{shardspec_destroy_fn, shardspec_equal_fn, shardspec_hash_fn};
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
+use crate::memory::text;
 
 /// What a type of placement does.
 #[repr(C)]
@@ -153,7 +154,7 @@ pub unsafe extern "C" fn shardspec_placement_custom_ctx(
         let foreign = custom.and_then(|custom| custom.downcast_ref::<ForeignPlacement>());
         let what = || {
             let actual = placement.type_name();
-            format!("placement: '{}' is of type '{actual}', not '{type_name}'", *placement)
+            text!("placement: '{}' is of type '{actual}', not '{type_name}'", *placement)
         };
         let foreign = foreign.ok_or_else(|| Error::NotFound { what: what() })?;
         place.set(foreign.context.ctx());

@@ -28,6 +28,7 @@ use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::properties::shardspec_tensor_properties;
 use crate::ffi::spec::{give, shardspec_spec, wrong_type};
 use crate::ffi::tensor::{LentView, shardspec_copy_options, shardspec_tensor_view};
+use crate::memory::text;
 
 /// Says who owns what of a tensor of `ndim` sizes by adding its shards to `builder`. `dim_names` holds
 /// `ndim` texts, or is NULL where the dimensions have no names; `properties` is never NULL. All of it
@@ -263,7 +264,7 @@ pub unsafe extern "C" fn shardspec_spec_custom_ctx(
         let spec: &dyn ShardingSpec = &**spec;
         let type_name = text("type_name", type_name)?;
         let custom = spec.downcast_ref::<CustomSpec>().filter(|own| *own.type_name == *type_name);
-        let custom = custom.ok_or_else(|| wrong_type(spec, &format!("your type '{type_name}'")))?;
+        let custom = custom.ok_or_else(|| wrong_type(spec, &text!("your type '{type_name}'")))?;
         place.set(custom.context.ctx());
         Ok(())
     })

@@ -25,6 +25,7 @@ use crate::ffi::border::pointer::{input, out};
 use crate::ffi::callback::shardspec_destroy_fn;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::tensor::{c_view, host_view, shardspec_device, shardspec_tensor_view};
+use crate::memory::text;
 
 /// The version of DLPack that managed tensors say they are of.
 pub const SHARDSPEC_DLPACK_MAJOR_VERSION: u32 = 1;
@@ -72,7 +73,7 @@ fn check_flags(flags: u64) -> Outcome {
     if flags & !(SHARDSPEC_DLPACK_READ_ONLY | SHARDSPEC_DLPACK_IS_COPIED) == 0 {
         return Ok(());
     }
-    let problem = format!("they are {flags}; pass 0 or SHARDSPEC_DLPACK_... flags");
+    let problem = text!("they are {flags}; pass 0 or SHARDSPEC_DLPACK_... flags");
     Err(Error::invalid("flags", problem).into())
 }
 

@@ -22,6 +22,7 @@ use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::sharded_tensor::{check_owner, give, shardspec_sharded_tensor};
 use crate::ffi::tensor::{CPU, host_view, shardspec_tensor_view};
+use crate::memory::{Text, text};
 
 /// Hands out a local shard; `form` is what [`lend`] takes.
 fn export<T>(
@@ -143,18 +144,16 @@ unsafe fn taking<'a>(
 unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostView> {
     let (major, minor) = ((*tensor).major, (*tensor).minor);
     if major != SHARDSPEC_DLPACK_MAJOR_VERSION {
-        let what =
-            format!("its managed tensor is of DLPack {major}.{minor}; pass one of version 1");
+        let what = text!("its managed tensor is of DLPack {major}.{minor}; pass one of version 1");
         return Err(Error::Unsupported { what }.into());
     }
     let tensor = &*tensor;
     if tensor.flags & SHARDSPEC_DLPACK_READ_ONLY != 0 {
-        return Err(Error::ReadOnly { what: "its managed tensor".to_owned() }.into());
+        return Err(Error::ReadOnly { what: Text::from("its managed tensor") }.into());
     }
     let unknown = tensor.flags & !SHARDSPEC_DLPACK_IS_COPIED;
     if unknown != 0 {
-        let what =
-            format!("its managed tensor has the flags {unknown}, which have no meaning here");
+        let what = text!("its managed tensor has the flags {unknown}, which have no meaning here");
         return Err(Error::Unsupported { what }.into());
     }
     host_view("its managed tensor", &tensor.tensor)

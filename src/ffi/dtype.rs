@@ -11,6 +11,7 @@ use crate::core::{DataType, Error};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::pointer::{answer_text, input, out, text};
 use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::memory::text;
 
 /// Signed integer.
 pub const SHARDSPEC_DTYPE_INT: u8 = 0;
@@ -140,7 +141,7 @@ pub unsafe extern "C" fn shardspec_dtype_bytes(
             least: 0,
         })?;
         let bytes = dtype.storage_bytes(elements);
-        place.set(bytes.ok_or_else(|| Error::overflow(format!("the bytes of {count} {dtype}")))?);
+        place.set(bytes.ok_or_else(|| Error::overflow(text!("the bytes of {count} {dtype}")))?);
         Ok(())
     })
 }

@@ -10,6 +10,7 @@ use std::mem::MaybeUninit;
 use crate::core::Error;
 use crate::ffi::border::guard::guard;
 use crate::ffi::border::pointer::answer_text;
+use crate::memory::text;
 
 /// 0 (`SHARDSPEC_OK`) or the reason why a call was refused: one of the constants above. Never
 /// negative. A number keeps its meaning for ever; later versions may add numbers.
@@ -179,7 +180,7 @@ pub unsafe extern "C" fn shardspec_status_text(
 ) -> shardspec_status {
     guard(err, || {
         let name = NAMES.iter().find(|(known, _)| *known == status).map(|(_, name)| *name);
-        let what = || format!("status: {status} is no status of this version");
+        let what = || text!("status: {status} is no status of this version");
         let name = name.ok_or_else(|| Error::NotFound { what: what() })?;
         answer_text(buffer, capacity, needed, name)
     })

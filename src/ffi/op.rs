@@ -41,6 +41,7 @@ use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::sharded_tensor::shardspec_sharded_tensor;
 use crate::ffi::spec::{shardspec_spec, type_label, wrong_type};
 use crate::ffi::tensor::shardspec_tensor_view;
+use crate::memory::text;
 use crate::ops::{BasicValidation, Op, Registry, Running};
 
 /// A registered op. It ends with its registration; there is nothing to free.
@@ -192,7 +193,7 @@ pub unsafe extern "C" fn shardspec_op_register(
             let (spec_type, name) = (text("spec_type", spec_type)?, text("op_name", op_name)?);
             let function = function.ok_or(Refusal::NullArgument("function"))?;
             if flags & !SHARDSPEC_OP_REPLACE != 0 {
-                let problem = format!("{flags} is neither 0 nor SHARDSPEC_OP_REPLACE");
+                let problem = text!("{flags} is neither 0 nor SHARDSPEC_OP_REPLACE");
                 return Err(Error::invalid("flags", problem).into());
             }
             let function = Function { function, context, spec_label: type_label(spec_type) };
@@ -323,7 +324,7 @@ fn check_type(op: &Op<Function>, spec: *const shardspec_spec) -> Outcome {
     if spec.type_name() == op.spec_type() {
         return Ok(());
     }
-    Err(wrong_type(&**spec, &format!("a spec of type '{}'", op.spec_type())).into())
+    Err(wrong_type(&**spec, &text!("a spec of type '{}'", op.spec_type())).into())
 }
 
 /// Results that need no memory of their own.
@@ -404,7 +405,7 @@ unsafe fn check_value(argument: &'static str, value: &shardspec_value) -> Outcom
         _ => {}
     }
     let shardspec_value { kind, reserved, integer, .. } = value;
-    let problem = format!(
+    let problem = text!(
         "a value of kind {kind} with integer {integer} and reserved {reserved} is none; pass a \
          SHARDSPEC_VALUE_... constant, 0 or 1 with BOOL, a length with I64_LIST, and reserved 0"
     );
@@ -417,7 +418,7 @@ unsafe fn check_names(names: &[*const c_char]) -> Outcome {
     for &name in names {
         let name = text("kwarg_names", name)?;
         if known.contains(&name) {
-            let problem = format!("{name:?} is given twice; pass each argument once");
+            let problem = text!("{name:?} is given twice; pass each argument once");
             return Err(Error::invalid("kwarg_names", problem).into());
         }
         known.push(name);

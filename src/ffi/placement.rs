@@ -17,6 +17,7 @@ use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{answer_text, out, text};
 use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::memory::text;
 
 /// "cpu". The numbers of device types are those of torch's `c10::DeviceType`.
 pub const SHARDSPEC_DEVICE_CPU: i32 = 0;
@@ -78,7 +79,7 @@ impl Handle for shardspec_placement {
 /// The device, where the placement has one that is known.
 fn device_of(placement: &Placement) -> Outcome<Device> {
     let what = || {
-        format!(
+        text!(
             "placement: '{placement}' is of type '{}'; its device is not known",
             placement.type_name()
         )
@@ -170,7 +171,7 @@ pub unsafe extern "C" fn shardspec_placement_worker_name(
 ) -> shardspec_status {
     guard(err, || {
         let placement = handle::get("placement", placement)?;
-        let what = || format!("placement: '{}' names no worker", *placement);
+        let what = || text!("placement: '{}' names no worker", *placement);
         let name = placement.worker_name().ok_or_else(|| Error::NotFound { what: what() })?;
         answer_text(buffer, capacity, needed, name)
     })

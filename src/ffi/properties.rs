@@ -8,6 +8,7 @@ use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::sized::{Grows, sized, sized_out};
 use crate::ffi::dtype::shardspec_dtype;
 use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::memory::text;
 
 /// `torch.strided`. The numbers of layouts are those of `c10::Layout`.
 pub const SHARDSPEC_LAYOUT_STRIDED: i32 = 0;
@@ -67,7 +68,7 @@ impl shardspec_tensor_properties {
     /// The core's properties, if every field has a value that it may have.
     fn to_core(self) -> Outcome<TensorProperties> {
         let field = |name: &'static str, value: i32, what: &str| {
-            Error::invalid(name, format!("{value} is {what}"))
+            Error::invalid(name, text!("{value} is {what}"))
         };
         if self.reserved != 0 {
             return Err(field("properties.reserved", self.reserved, "not 0").into());

@@ -36,6 +36,7 @@ use crate::ffi::tensor::{
     CPU, c_view, options_argument, shard_view, shardspec_copy_options, shardspec_tensor_view,
     view_argument,
 };
+use crate::memory::text;
 
 /// Metadata and local shards, behind a handle. Free it with `shardspec_sharded_tensor_free`.
 pub struct shardspec_sharded_tensor {
@@ -68,7 +69,7 @@ fn fill_argument(fill: i32) -> Outcome<Fill> {
         SHARDSPEC_FILL_UNINITIALIZED => Ok(Fill::Uninitialized),
         SHARDSPEC_FILL_ZERO => Ok(Fill::Zero),
         _ => {
-            let problem = format!("{fill} is no fill; pass a SHARDSPEC_FILL_... constant");
+            let problem = text!("{fill} is no fill; pass a SHARDSPEC_FILL_... constant");
             Err(Error::invalid("fill", problem).into())
         }
     }

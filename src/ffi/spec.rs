@@ -23,6 +23,7 @@ use crate::ffi::border::shards::{
 use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
+use crate::memory::Text;
 
 /// A sharding spec, behind a handle. Immutable; free it with `shardspec_spec_free`.
 pub struct shardspec_spec {
@@ -81,7 +82,7 @@ fn placements_of(spec: &dyn ShardingSpec) -> Outcome<&Placements> {
 
 /// The refusal of a question that only another type of spec can answer.
 pub(crate) fn wrong_type(spec: &dyn ShardingSpec, expected: &str) -> Error {
-    Error::WrongSpecType { got: spec.type_name().to_owned(), expected: expected.to_owned() }
+    Error::WrongSpecType { got: Text::copy(spec.type_name()), expected: Text::copy(expected) }
 }
 
 /// The dimension of a name.

@@ -21,6 +21,7 @@ use crate::ffi::dtype::shardspec_dtype;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::spec::shardspec_spec;
+use crate::memory::text;
 
 /// Most dimensions that a tensor may have.
 pub const SHARDSPEC_MAX_NDIM: usize = 32;
@@ -116,7 +117,7 @@ pub(crate) unsafe fn options_argument(
         _ => None,
     };
     let stores = stores.filter(|_| hints & !known == 0).ok_or_else(|| {
-        let problem = format!(
+        let problem = text!(
             "its hints are {hints}; pass 0 or SHARDSPEC_COPY_... constants, STREAM and CACHED not \
              both"
         );
@@ -202,12 +203,12 @@ unsafe fn describe(
     let device_type = view.device.device_type;
     let known = [SHARDSPEC_DL_CPU, SHARDSPEC_DL_CUDA_HOST, SHARDSPEC_DL_ROCM_HOST];
     if !known.contains(&device_type) {
-        let what = argument.to_owned();
+        let what = argument.into();
         return Err(Error::UnsupportedDevice { what, device_type }.into());
     }
     let ndim = usize::try_from(view.ndim).ok().filter(|&ndim| ndim <= MAX_NDIM);
     let ndim = ndim.ok_or_else(|| {
-        let problem = format!("its ndim is {}; it must be 0 to {MAX_NDIM}", view.ndim);
+        let problem = text!("its ndim is {}; it must be 0 to {MAX_NDIM}", view.ndim);
         Error::invalid(argument, problem)
     })?;
     let shape = slice(argument, view.shape.cast_const(), ndim)?;
@@ -217,7 +218,7 @@ unsafe fn describe(
         Some(slice(argument, view.strides.cast_const(), ndim)?)
     };
     let offset = isize::try_from(view.byte_offset)
-        .map_err(|_| Error::overflow(format!("{argument}: byte_offset {}", view.byte_offset)))?;
+        .map_err(|_| Error::overflow(text!("{argument}: byte_offset {}", view.byte_offset)))?;
     let data = view.data.cast::<u8>();
     let first = if data.is_null() { data } else { data.wrapping_offset(offset) };
     Ok(host.set(argument, first, DataType::from(view.dtype), shape, strides)?)

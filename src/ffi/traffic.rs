@@ -17,6 +17,7 @@ use crate::ffi::border::pointer::{
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::plan::shardspec_plan;
+use crate::memory::text;
 
 /// Bytes that move alike: `count` blocks of `length` bytes, from `source_offset`, `source_offset +
 /// source_stride` and so on of one buffer to `destination_offset`, `destination_offset +
@@ -70,7 +71,7 @@ fn itemsize_argument(plan: &ReshardPlan, itemsize: i64) -> Outcome<i64> {
             Err(Error::invalid("itemsize", problem).into())
         }
         (given, Some(stated)) if given != stated => {
-            let problem = format!("it is {given}, and the plan's elements have {stated} bytes");
+            let problem = text!("it is {given}, and the plan's elements have {stated} bytes");
             Err(Error::invalid("itemsize", problem).into())
         }
         (given, _) if given < 0 => {

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::core::error::try_with_capacity;
 use crate::core::{Error, Result};
+use crate::memory::{Text, text};
 use crate::sync::slots::{Pin, Slots, Unpinned};
 use crate::sync::users::{self, Use, Users};
 
@@ -313,23 +314,23 @@ fn check_name(argument: &'static str, name: &str) -> Result<()> {
         return Err(Error::invalid(argument, "it is empty; pass a name"));
     }
     if name.chars().any(char::is_control) {
-        return Err(Error::invalid(argument, format!("{name:?} holds a control character")));
+        return Err(Error::invalid(argument, text!("{name:?} holds a control character")));
     }
     Ok(())
 }
 
-fn described(spec_type: &str, name: &str) -> String {
-    format!("op '{name}' for specs of type '{spec_type}'")
+fn described(spec_type: &str, name: &str) -> Text {
+    text!("op '{name}' for specs of type '{spec_type}'")
 }
 
 fn not_registered(spec_type: &str, name: &str) -> Error {
-    Error::NotFound { what: format!("{} is not registered", described(spec_type, name)) }
+    Error::NotFound { what: text!("{} is not registered", described(spec_type, name)) }
 }
 
 #[cold]
 fn unpinned(why: Unpinned) -> Error {
     match why {
-        Unpinned::Gone => Error::NotFound { what: "op: its registration has ended".to_owned() },
+        Unpinned::Gone => Error::NotFound { what: "op: its registration has ended".into() },
         Unpinned::OutOfMemory => out_of_memory(),
     }
 }

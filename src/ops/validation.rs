@@ -1,6 +1,7 @@
 //! What holds for the arguments of every op.
 
 use crate::core::{Error, Result};
+use crate::memory::Text;
 
 /// What matters of an op's arguments, which are met one by one: `_basic_validation` of torch.
 #[derive(Debug, Default)]
@@ -24,9 +25,9 @@ impl BasicValidation {
     /// tensors of different communicators.
     pub fn validate(&self, op: &str) -> Result<()> {
         match *self {
-            Self { count: 0, .. } => Err(Error::NoArguments { op: op.to_owned() }),
-            Self { communicator: None, .. } => Err(Error::NoShardedTensor { op: op.to_owned() }),
-            Self { differ: true, .. } => Err(Error::CommunicatorMismatch { op: op.to_owned() }),
+            Self { count: 0, .. } => Err(Error::NoArguments { op: Text::copy(op) }),
+            Self { communicator: None, .. } => Err(Error::NoShardedTensor { op: Text::copy(op) }),
+            Self { differ: true, .. } => Err(Error::CommunicatorMismatch { op: Text::copy(op) }),
             _ => Ok(()),
         }
     }

@@ -25,6 +25,7 @@ use super::lazy::Lazy;
 use super::metadata::ShardedTensorMetadata;
 use super::shards::{Shards, check_shard_ndim};
 use super::validate;
+use crate::memory::Text;
 use pieces::Pieces;
 pub use runs::Run;
 pub use traffic::{Route, Routes};
@@ -239,7 +240,7 @@ impl ReshardPlan {
 fn check_same_tensor(
     source: &ShardedTensorMetadata, destination: &ShardedTensorMetadata,
 ) -> Result<()> {
-    let what = || "destination".to_owned();
+    let what = || Text::from("destination");
     let (expected, got) = (source.ndim(), destination.ndim());
     if got != expected {
         return Err(Error::RankMismatch { what: what(), shard: None, got, expected });

@@ -12,6 +12,7 @@ use crate::core::cells;
 use crate::core::error::{Error, Result};
 use crate::core::region::checked_numel;
 use crate::core::shards::{Shard, Shards};
+use crate::memory::text;
 
 /// Pieces as flat arrays: two numbers, and three rows of a number for each dimension.
 #[derive(Debug, Clone, Default)]
@@ -152,7 +153,7 @@ impl Pieces {
 /// The number of elements of a destination shard, which must be one that 64 bits count.
 pub(super) fn numel_of(number: u32, shard: Shard<'_>) -> Result<i64> {
     checked_numel(shard.sizes).ok_or_else(|| {
-        Error::overflow(format!("the number of elements of destination shard {number}"))
+        Error::overflow(text!("the number of elements of destination shard {number}"))
     })
 }
 

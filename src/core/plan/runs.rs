@@ -10,6 +10,7 @@ use super::{Piece, ReshardPlan};
 use crate::core::error::{Error, Result};
 use crate::core::region::checked_numel;
 use crate::core::{MAX_NDIM, Shards};
+use crate::memory::text;
 
 /// Bytes that move alike: `count` blocks of `length` bytes, the first at `source_offset` of the
 /// source shard's row-major buffer and at `destination_offset` of the destination shard's, each next
@@ -59,7 +60,7 @@ fn sizes_of(shards: &Shards, index: usize, itemsize: i64) -> Result<Vec<i64>> {
     let bytes = checked_numel(shard.sizes).and_then(|numel| numel.checked_mul(itemsize));
     match bytes {
         Some(_) => Ok(shard.sizes.to_vec()),
-        None => Err(Error::overflow(format!("the number of bytes of shard {index}"))),
+        None => Err(Error::overflow(text!("the number of bytes of shard {index}"))),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::core::metadata::{ShardedTensorMetadata, check_sizes, stable_hash};
 use crate::core::placement::Placement;
 use crate::core::properties::TensorProperties;
 use crate::core::shards::{Placements, Shards};
+use crate::memory::{Text, text};
 
 /// The dimension that is cut.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -70,12 +71,12 @@ impl ChunkShardingSpec {
                 let mut positions = (0..ndim).filter(|dim| names.get(*dim) == Some(&&**name));
                 let first = positions.next();
                 if positions.next().is_some() {
-                    let problem = format!("{name:?} names two dimensions; give each its own name");
+                    let problem = text!("{name:?} names two dimensions; give each its own name");
                     return Err(Error::invalid("dim_names", problem));
                 }
-                first.ok_or_else(|| {
-                    let names = names.iter().map(|known| (*known).to_owned()).collect();
-                    Error::UnknownDimName { name: name.to_string(), names }
+                first.ok_or_else(|| Error::UnknownDimName {
+                    name: Text::copy(name),
+                    names: text!("{names:?}"),
                 })
             }
         }

@@ -14,6 +14,7 @@ use super::error::{Error, Result};
 use super::metadata::ShardedTensorMetadata;
 use super::properties::TensorProperties;
 use super::shards::Placements;
+use crate::memory::text;
 
 /// What a spec is asked to cut: the tensor's sizes and, if it has them, its dimensions' names.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +42,7 @@ pub fn check_own_type_name(name: &str) -> Result<()> {
         return Err(Error::invalid("type_name", "it is empty; name the type"));
     }
     if BUILT_IN_TYPE_NAMES.contains(&name) {
-        let problem = format!("{name:?} is the name of a built-in type; choose another");
+        let problem = text!("{name:?} is the name of a built-in type; choose another");
         return Err(Error::invalid("type_name", problem));
     }
     Ok(())

@@ -12,6 +12,7 @@ use crate::ffi::callback::shardspec_destroy_fn;
 use crate::ffi::error::{
     SHARDSPEC_MESSAGE_CAPACITY, SHARDSPEC_OK, shardspec_error, shardspec_status,
 };
+use crate::memory::{Text, text};
 
 /// A callback's `ctx`, owned: `destroy` is called when this is dropped, and so exactly once.
 ///
@@ -109,8 +110,8 @@ unsafe fn foreign(
         CStr::from_ptr(message)
     };
     let message = match &*text.to_string_lossy() {
-        "" => format!("the callback {name} returned status {status} without a message"),
-        text => text.to_owned(),
+        "" => text!("the callback {name} returned status {status} without a message"),
+        text => Text::copy(text),
     };
     // SAFETY: the caller's promise.
     unsafe {

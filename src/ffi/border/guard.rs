@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::core::Error;
 use crate::ffi::border::report::Report;
 use crate::ffi::error::{SHARDSPEC_INVALID_ARGUMENT, shardspec_error, shardspec_status};
+use crate::memory::OutOfMemory;
 
 /// Why a call was refused, as seen from C: the core's reasons and the border's own.
 #[derive(Debug)]
@@ -31,6 +32,12 @@ impl Refusal {
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self::Core(error)
+    }
+}
+
+impl From<OutOfMemory> for Refusal {
+    fn from(error: OutOfMemory) -> Self {
+        Self::Core(error.into())
     }
 }
 

@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 
 use crate::core::Error;
 use crate::ffi::border::guard::{Outcome, Refusal};
+use crate::memory::text;
 
 /// Refuses a pointer that is null or not aligned for `T`.
 fn check<T>(argument: &'static str, pointer: *const T) -> Outcome {
@@ -16,7 +17,7 @@ fn check<T>(argument: &'static str, pointer: *const T) -> Outcome {
         return Err(Refusal::NullArgument(argument));
     }
     if !pointer.is_aligned() {
-        let problem = format!("the pointer is not aligned to {} bytes", align_of::<T>());
+        let problem = text!("the pointer is not aligned to {} bytes", align_of::<T>());
         return Err(Error::invalid(argument, problem).into());
     }
     Ok(())
@@ -27,7 +28,7 @@ fn check_len<T>(argument: &'static str, len: usize) -> Outcome {
     match len.checked_mul(size_of::<T>()) {
         Some(bytes) if isize::try_from(bytes).is_ok() => Ok(()),
         _ => {
-            let problem = format!("{len} elements are more than memory can hold");
+            let problem = text!("{len} elements are more than memory can hold");
             Err(Error::invalid(argument, problem).into())
         }
     }

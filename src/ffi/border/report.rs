@@ -110,7 +110,7 @@ impl Reason for Refusal {
             dim: numbers.dim.map_or(-1, |dim| dim as i32),
             got: numbers.got,
             limit: numbers.limit,
-            message,
+            message: message.into(),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::ffi::border::handle;
 use crate::ffi::border::pointer::{slice, text};
 use crate::ffi::placement::shardspec_placement;
 use crate::ffi::spec::shardspec_shard_metadata;
+use crate::memory::text;
 
 /// Placements from their texts.
 pub(crate) unsafe fn placements_from_texts(
@@ -49,14 +50,14 @@ impl Rows {
         placements: Vec<Placement>, placement_indices: *const u32,
     ) -> Outcome<Self> {
         let len = shard_count.checked_mul(ndim).ok_or_else(|| {
-            Error::invalid("shard_count", format!("{shard_count} shards are too many"))
+            Error::invalid("shard_count", text!("{shard_count} shards are too many"))
         })?;
         let offsets = slice("offsets", offsets, len)?;
         let sizes = slice("sizes", sizes, len)?;
         let placements = if placement_indices.is_null() {
             let count = placements.len();
             if count != shard_count {
-                let problem = format!(
+                let problem = text!(
                     "{count} placements for {shard_count} shards; pass one for each shard, or \
                      placement_indices"
                 );

@@ -11,6 +11,7 @@ use std::mem::MaybeUninit;
 use crate::core::Error;
 use crate::ffi::border::guard::Outcome;
 use crate::ffi::border::pointer::input;
+use crate::memory::text;
 
 /// A struct that can grow.
 ///
@@ -35,7 +36,7 @@ unsafe fn size_of_struct<T: Grows>(argument: &'static str, pointer: *const T) ->
     let possible = |size: &usize| (T::FIRST_SIZE..=LARGEST).contains(size);
     let refused = || {
         let (name, ours) = (T::NAME, size_of::<T>());
-        let problem = format!("its struct_size is {size}; set it to sizeof({name}), {ours}");
+        let problem = text!("its struct_size is {size}; set it to sizeof({name}), {ours}");
         Error::invalid(argument, problem)
     };
     Ok(usize::try_from(size).ok().filter(possible).ok_or_else(refused)?)
@@ -60,7 +61,7 @@ pub(crate) unsafe fn sized<T: Grows>(argument: &'static str, pointer: *const T) 
         std::slice::from_raw_parts(pointer.cast::<u8>().add(known), size.saturating_sub(known))
     };
     if unknown.iter().any(|byte| *byte != 0) {
-        let problem = format!(
+        let problem = text!(
             "it sets fields that this version does not have: of its {size} bytes, those from {known} \
              on must be zero"
         );
