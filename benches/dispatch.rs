@@ -34,7 +34,7 @@ use shardspec::ffi::spec::{shardspec_spec, shardspec_spec_new_chunk};
 const OTHERS: usize = 1000;
 
 /// An op that does nothing, as any C function might.
-unsafe extern "C" fn nothing(
+unsafe extern "C-unwind" fn nothing(
     _: *mut c_void, _: *const shardspec_spec, arguments: *const shardspec_op_arguments,
     _: *mut shardspec_value, _: usize, _: *mut shardspec_error,
 ) -> shardspec_status {

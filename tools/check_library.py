@@ -41,12 +41,13 @@ def check_guards():
     exports = 0
     for source in sorted((ROOT / "src/ffi").rglob("*.rs")):
         text = source.read_text()
-        pattern = r'pub (?:unsafe )?extern "C" fn (\w+)\([^{]*\{\s*([^;}]*)'
+        pattern = r'pub (?:unsafe )?extern "C-unwind" fn (\w+)\([^{]*\{\s*([^;}]*)'
         for name, body in re.findall(pattern, text):
             exports += 1
             assert body.startswith("guard(") or name in CANT_FAIL, (
                 f"{source.name}: {name} does not start with guard(")
-        assert text.count('extern "C" fn shardspec_') == len(re.findall(pattern, text)), source
+        assert 'extern "C" fn' not in text, f"{source.name}: unwinding would abort; use C-unwind"
+        assert text.count('extern "C-unwind" fn shardspec_') == len(re.findall(pattern, text)), source
     assert exports > 50, f"only {exports} exports found"
     return f"{exports} exports guarded"
 

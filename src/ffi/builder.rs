@@ -105,7 +105,7 @@ unsafe fn row(
 /// Errors: RANK_MISMATCH for another ndim than the tensor's, INVALID_PLACEMENT, INVALID_HANDLE when
 /// the callback has returned, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_builder_add_shard(
+pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard(
     builder: *mut shardspec_metadata_builder, offsets: *const i64, sizes: *const i64, ndim: usize,
     placement: *const c_char, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -122,7 +122,7 @@ pub unsafe extern "C" fn shardspec_metadata_builder_add_shard(
 /// Ownership: the handle stays the caller's. Errors, threads: as
 /// `shardspec_metadata_builder_add_shard`. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_builder_add_shard_placed(
+pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard_placed(
     builder: *mut shardspec_metadata_builder, offsets: *const i64, sizes: *const i64, ndim: usize,
     placement: *const shardspec_placement, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -139,7 +139,7 @@ pub unsafe extern "C" fn shardspec_metadata_builder_add_shard_placed(
 /// INVALID_ARGUMENT for another number of placements; then no shard was added. Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_builder_add_shards(
+pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shards(
     builder: *mut shardspec_metadata_builder, ndim: usize, offsets: *const i64, sizes: *const i64,
     shard_count: usize, placements: *const *const c_char, placement_count: usize,
     placement_indices: *const u32, err: *mut shardspec_error,

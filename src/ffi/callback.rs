@@ -28,20 +28,20 @@ pub const SHARDSPEC_USER_STATUS: shardspec_status = 1000;
 /// Whether two objects of the same type, made with the same `equal`, are equal: 0 or not 0. Asked of
 /// any two of them, in any order; it must be an equivalence.
 pub type shardspec_equal_fn =
-    Option<unsafe extern "C" fn(ctx: *mut c_void, other_ctx: *mut c_void) -> i32>;
+    Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, other_ctx: *mut c_void) -> i32>;
 
 /// A hash: equal for objects that are equal, in every process if that is to hold for the hashes made
 /// of it.
-pub type shardspec_hash_fn = Option<unsafe extern "C" fn(ctx: *mut c_void) -> u64>;
+pub type shardspec_hash_fn = Option<unsafe extern "C-unwind" fn(ctx: *mut c_void) -> u64>;
 
 /// Ends the life of a callback's `ctx`.
-pub type shardspec_destroy_fn = Option<unsafe extern "C" fn(ctx: *mut c_void)>;
+pub type shardspec_destroy_fn = Option<unsafe extern "C-unwind" fn(ctx: *mut c_void)>;
 
 /// Enters a runtime: what a thread has to do before it may run any of it. The answer is for `leave`.
-pub type shardspec_enter_fn = Option<unsafe extern "C" fn() -> i32>;
+pub type shardspec_enter_fn = Option<unsafe extern "C-unwind" fn() -> i32>;
 
 /// Leaves a runtime.
-pub type shardspec_leave_fn = Option<unsafe extern "C" fn(state: i32)>;
+pub type shardspec_leave_fn = Option<unsafe extern "C-unwind" fn(state: i32)>;
 
 /// A `ctx` whose life ends inside of a runtime, for `shardspec_destroy_entered`.
 #[repr(C)]
@@ -69,7 +69,7 @@ pub struct shardspec_entered {
 ///
 /// Can't fail. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_destroy_entered(ctx: *mut c_void) {
+pub unsafe extern "C-unwind" fn shardspec_destroy_entered(ctx: *mut c_void) {
     if ctx.is_null() {
         return;
     }

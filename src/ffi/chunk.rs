@@ -16,7 +16,7 @@ use crate::ffi::spec::{chunk_spec, shardspec_spec};
 /// Errors: INVALID_ARGUMENT for a negative size or chunks < 1, NULL_ARGUMENT.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_chunk_split_size(
+pub unsafe extern "C-unwind" fn shardspec_chunk_split_size(
     dim_size: i64, chunks: i64, out: *mut i64, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -31,7 +31,7 @@ pub unsafe extern "C" fn shardspec_chunk_split_size(
 ///
 /// Errors: INVALID_ARGUMENT for negative values, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_chunk_dim_size(
+pub unsafe extern "C-unwind" fn shardspec_chunk_dim_size(
     dim_size: i64, split_size: i64, index: i64, out: *mut i64, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -48,7 +48,7 @@ pub unsafe extern "C" fn shardspec_chunk_dim_size(
 /// Errors: NOT_FOUND when no placement is on `rank`, WRONG_SPEC_TYPE, INVALID_ARGUMENT for a
 /// negative size or world_size < 1, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_chunk_sharding_params(
+pub unsafe extern "C-unwind" fn shardspec_chunk_sharding_params(
     spec: *const shardspec_spec, dim_size: i64, world_size: i64, rank: i64, start: *mut i64,
     size: *mut i64, err: *mut shardspec_error,
 ) -> shardspec_status {

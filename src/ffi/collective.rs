@@ -114,7 +114,7 @@ unsafe fn views<'a>(
 /// TRANSPORT_FAILED, and the transport's own statuses. Threads: any, one at a time for each
 /// communicator; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_comm_shard(
+pub unsafe extern "C-unwind" fn shardspec_comm_shard(
     comm: *const shardspec_comm, metadata: *const shardspec_metadata, src_rank: i64,
     full: *const shardspec_tensor_view, shards: *const shardspec_tensor_view, shard_count: usize,
     options: *const shardspec_comm_options, err: *mut shardspec_error,
@@ -148,7 +148,7 @@ pub unsafe extern "C" fn shardspec_comm_shard(
 /// Threads: any, one at a time for each communicator; nobody else may use the buffers meanwhile, but
 /// the shards may be read. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_comm_gather(
+pub unsafe extern "C-unwind" fn shardspec_comm_gather(
     comm: *const shardspec_comm, metadata: *const shardspec_metadata, dst_rank: i64,
     shards: *const shardspec_tensor_view, shard_count: usize, full: *const shardspec_tensor_view,
     options: *const shardspec_comm_options, err: *mut shardspec_error,
@@ -185,7 +185,7 @@ pub unsafe extern "C" fn shardspec_comm_gather(
 /// memory that it is read from. Threads: any, one at a time for each communicator; nobody else may use
 /// the buffers meanwhile, but `from_shards` may be read. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_comm_reshard(
+pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
     comm: *const shardspec_comm, from: *const shardspec_metadata,
     from_shards: *const shardspec_tensor_view, from_count: usize, to: *const shardspec_metadata,
     to_shards: *const shardspec_tensor_view, to_count: usize,
@@ -221,7 +221,7 @@ pub unsafe extern "C" fn shardspec_comm_reshard(
 /// Threads: any, one at a time for each communicator; nobody may write `full` meanwhile.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_sharded_tensor_new_from_rank(
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_rank(
     comm: *const shardspec_comm, metadata: *const shardspec_metadata, src_rank: i64,
     full: *const shardspec_tensor_view, options: *const shardspec_comm_options,
     out: *mut *mut shardspec_sharded_tensor, err: *mut shardspec_error,
@@ -256,7 +256,7 @@ pub unsafe extern "C" fn shardspec_sharded_tensor_new_from_rank(
 /// Ownership: the handle is the one that the sharded tensor was made with, and not a new one: whoever
 /// made it frees it. Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_sharded_tensor_comm(
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_comm(
     tensor: *const shardspec_sharded_tensor, out: *mut *mut shardspec_comm,
     err: *mut shardspec_error,
 ) -> shardspec_status {

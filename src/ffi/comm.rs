@@ -59,7 +59,7 @@ pub struct shardspec_message {
 /// the first that is received, in one exchange and from one to the next. A rank that has no message
 /// does not take part. Receives should be started before sends, and neither may wait for the other.
 pub type shardspec_exchange_fn = Option<
-    unsafe extern "C" fn(
+    unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
         sends: *const shardspec_message,
         n_sends: usize,
@@ -158,7 +158,7 @@ pub(crate) fn rank_argument(argument: &'static str, rank: i64) -> Outcome<usize>
 /// for a size below 1, INDEX_OUT_OF_RANGE for a rank that is not below the size, NULL_ARGUMENT,
 /// OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_comm_new(
+pub unsafe extern "C-unwind" fn shardspec_comm_new(
     vtable: *const shardspec_comm_vtable, ctx: *mut c_void, rank: i64, size: i64,
     out: *mut *mut shardspec_comm, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -192,7 +192,7 @@ pub unsafe extern "C" fn shardspec_comm_new(
 /// Ownership: the caller frees each of `out[0]` to `out[size - 1]`. Errors: INVALID_ARGUMENT for
 /// size 0, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_comm_new_local(
+pub unsafe extern "C-unwind" fn shardspec_comm_new_local(
     size: usize, out: *mut *mut shardspec_comm, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -217,7 +217,7 @@ pub unsafe extern "C" fn shardspec_comm_new_local(
 /// Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread uses
 /// the handle: a call under way finishes, and `destroy` runs after it. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_comm_free(
+pub unsafe extern "C-unwind" fn shardspec_comm_free(
     comm: *mut shardspec_comm, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || handle::free("comm", comm))
@@ -227,7 +227,7 @@ pub unsafe extern "C" fn shardspec_comm_free(
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_comm_rank(
+pub unsafe extern "C-unwind" fn shardspec_comm_rank(
     comm: *const shardspec_comm, out: *mut i64, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -241,7 +241,7 @@ pub unsafe extern "C" fn shardspec_comm_rank(
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_comm_size(
+pub unsafe extern "C-unwind" fn shardspec_comm_size(
     comm: *const shardspec_comm, out: *mut i64, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -262,7 +262,7 @@ pub unsafe extern "C" fn shardspec_comm_size(
 /// transport of your own returns: then some messages may have arrived. Threads: any, one at a time for
 /// each communicator. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_comm_exchange(
+pub unsafe extern "C-unwind" fn shardspec_comm_exchange(
     comm: *const shardspec_comm, sends: *const shardspec_message, n_sends: usize,
     recvs: *const shardspec_message, n_recvs: usize, err: *mut shardspec_error,
 ) -> shardspec_status {

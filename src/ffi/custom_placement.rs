@@ -111,7 +111,7 @@ impl CustomPlacement for ForeignPlacement {
 /// an empty name or text, a rank below -1 or a table of a wrong struct_size, NULL_ARGUMENT,
 /// OUT_OF_MEMORY. Threads: any; the functions may run on several at once. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_placement_new_custom(
+pub unsafe extern "C-unwind" fn shardspec_placement_new_custom(
     type_name: *const c_char, text: *const c_char, rank: i64,
     vtable: *const shardspec_placement_vtable, ctx: *mut c_void,
     out: *mut *mut shardspec_placement, err: *mut shardspec_error,
@@ -142,7 +142,7 @@ pub unsafe extern "C" fn shardspec_placement_new_custom(
 /// Ownership: it stays the placement's. Errors: NOT_FOUND for a placement of another type than
 /// `type_name`, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_placement_custom_ctx(
+pub unsafe extern "C-unwind" fn shardspec_placement_custom_ctx(
     placement: *const shardspec_placement, type_name: *const c_char, out: *mut *mut c_void,
     err: *mut shardspec_error,
 ) -> shardspec_status {

@@ -34,7 +34,7 @@ use crate::memory::text;
 /// `ndim` texts, or is NULL where the dimensions have no names; `properties` is never NULL. All of it
 /// is the library's and ends with the call.
 pub type shardspec_build_metadata_fn = Option<
-    unsafe extern "C" fn(
+    unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
         sizes: *const i64,
         dim_names: *const *const c_char,
@@ -50,7 +50,7 @@ pub type shardspec_build_metadata_fn = Option<
 /// NULL; all of it is the library's and ends with the call, but for the memory that the views
 /// describe.
 pub type shardspec_shard_fn = Option<
-    unsafe extern "C" fn(
+    unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
         metadata: *const shardspec_metadata,
         index: usize,
@@ -228,7 +228,7 @@ impl Cut for CustomSpec {
 /// without `build_metadata` or of a wrong struct_size, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any; the functions may run on several at once. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_spec_new_custom(
+pub unsafe extern "C-unwind" fn shardspec_spec_new_custom(
     type_name: *const c_char, vtable: *const shardspec_spec_vtable, ctx: *mut c_void,
     out: *mut *mut shardspec_spec, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -254,7 +254,7 @@ pub unsafe extern "C" fn shardspec_spec_new_custom(
 /// Ownership: it stays the spec's. Errors: WRONG_SPEC_TYPE for a spec of another type than
 /// `type_name`, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_spec_custom_ctx(
+pub unsafe extern "C-unwind" fn shardspec_spec_custom_ctx(
     spec: *const shardspec_spec, type_name: *const c_char, out: *mut *mut c_void,
     err: *mut shardspec_error,
 ) -> shardspec_status {

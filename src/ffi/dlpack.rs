@@ -110,11 +110,11 @@ unsafe fn end<T>(manager_ctx: *mut c_void) {
     drop(unsafe { Box::from_raw(manager_ctx.cast::<Lease<T>>()) });
 }
 
-unsafe extern "C" fn delete(tensor: *mut c_void) {
+unsafe extern "C-unwind" fn delete(tensor: *mut c_void) {
     end::<shardspec_managed_tensor>((*tensor.cast::<shardspec_managed_tensor>()).manager_ctx)
 }
 
-unsafe extern "C" fn delete_legacy(tensor: *mut c_void) {
+unsafe extern "C-unwind" fn delete_legacy(tensor: *mut c_void) {
     let tensor = tensor.cast::<shardspec_legacy_managed_tensor>();
     end::<shardspec_legacy_managed_tensor>((*tensor).manager_ctx)
 }
@@ -158,7 +158,7 @@ unsafe fn lend_view<T>(
 /// UNSUPPORTED_DEVICE, OVERFLOW, NULL_ARGUMENT,
 /// OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_managed_tensor_new(
+pub unsafe extern "C-unwind" fn shardspec_managed_tensor_new(
     view: *const shardspec_tensor_view, flags: u64, ctx: *mut c_void,
     release: shardspec_destroy_fn, out: *mut *mut shardspec_managed_tensor,
     err: *mut shardspec_error,
@@ -179,7 +179,7 @@ pub unsafe extern "C" fn shardspec_managed_tensor_new(
 ///
 /// Ownership, errors, threads: as `shardspec_managed_tensor_new`. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_managed_tensor_new_legacy(
+pub unsafe extern "C-unwind" fn shardspec_managed_tensor_new_legacy(
     view: *const shardspec_tensor_view, ctx: *mut c_void, release: shardspec_destroy_fn,
     out: *mut *mut shardspec_legacy_managed_tensor, err: *mut shardspec_error,
 ) -> shardspec_status {

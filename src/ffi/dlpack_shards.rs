@@ -38,7 +38,7 @@ fn export<T>(
 /// deleter was called, also when the sharded tensor is freed before. Errors: INDEX_OUT_OF_RANGE,
 /// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_sharded_tensor_export_local(
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_export_local(
     tensor: *const shardspec_sharded_tensor, local: usize, out: *mut *mut shardspec_managed_tensor,
     err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -54,7 +54,7 @@ pub unsafe extern "C" fn shardspec_sharded_tensor_export_local(
 ///
 /// Ownership, errors, threads: as `shardspec_sharded_tensor_export_local`. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_sharded_tensor_export_local_legacy(
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_export_local_legacy(
     tensor: *const shardspec_sharded_tensor, local: usize,
     out: *mut *mut shardspec_legacy_managed_tensor, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -171,7 +171,7 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
 /// its flags say so, UNSUPPORTED for another major version of DLPack than 1 and for flags that have
 /// no meaning here, INVALID_ARGUMENT for one that is given twice. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_sharded_tensor_new_from_managed(
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_managed(
     metadata: *const shardspec_metadata, owner: *const c_char, indices: *const usize,
     shards: *const *mut shardspec_managed_tensor, shard_count: usize,
     out: *mut *mut shardspec_sharded_tensor, err: *mut shardspec_error,

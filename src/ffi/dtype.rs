@@ -85,7 +85,7 @@ unsafe fn dtype_argument(dtype: *const shardspec_dtype) -> Outcome<DataType> {
 ///
 /// Errors: INVALID_ARGUMENT for a text that is none, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_dtype_parse(
+pub unsafe extern "C-unwind" fn shardspec_dtype_parse(
     text: *const c_char, out: *mut shardspec_dtype, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -101,7 +101,7 @@ pub unsafe extern "C" fn shardspec_dtype_parse(
 /// Errors: INVALID_ARGUMENT for 0 bits or lanes, BUFFER_TOO_SMALL, NULL_ARGUMENT.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_dtype_text(
+pub unsafe extern "C-unwind" fn shardspec_dtype_text(
     dtype: *const shardspec_dtype, buffer: *mut c_char, capacity: usize, needed: *mut usize,
     err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -113,7 +113,7 @@ pub unsafe extern "C" fn shardspec_dtype_text(
 /// Errors: UNSUPPORTED where these are no whole bytes: ask `shardspec_dtype_bytes` for those of many;
 /// INVALID_ARGUMENT for 0 bits or lanes, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_dtype_itemsize(
+pub unsafe extern "C-unwind" fn shardspec_dtype_itemsize(
     dtype: *const shardspec_dtype, out: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -129,7 +129,7 @@ pub unsafe extern "C" fn shardspec_dtype_itemsize(
 /// Errors: INVALID_ARGUMENT for a negative count and for 0 bits or lanes, OVERFLOW where memory can't
 /// have so many, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_dtype_bytes(
+pub unsafe extern "C-unwind" fn shardspec_dtype_bytes(
     dtype: *const shardspec_dtype, count: i64, out: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {

@@ -174,7 +174,7 @@ impl shardspec_error {
 /// Errors: NOT_FOUND for a number that is no status, BUFFER_TOO_SMALL, NULL_ARGUMENT.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_status_text(
+pub unsafe extern "C-unwind" fn shardspec_status_text(
     status: shardspec_status, buffer: *mut c_char, capacity: usize, needed: *mut usize,
     err: *mut shardspec_error,
 ) -> shardspec_status {

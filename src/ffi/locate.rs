@@ -19,7 +19,7 @@ use crate::ffi::metadata::shardspec_metadata;
 /// Errors: RANK_MISMATCH for another `ndim` than the tensor's, INVALID_ARGUMENT for negative numbers,
 /// BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_shards_in_box(
+pub unsafe extern "C-unwind" fn shardspec_metadata_shards_in_box(
     metadata: *const shardspec_metadata, offsets: *const i64, sizes: *const i64, ndim: usize,
     indices: *mut usize, capacity: usize, needed: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -36,7 +36,7 @@ pub unsafe extern "C" fn shardspec_metadata_shards_in_box(
 /// dimension, the index and the size), RANK_MISMATCH for another `ndim` than the tensor's,
 /// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_owner(
+pub unsafe extern "C-unwind" fn shardspec_metadata_owner(
     metadata: *const shardspec_metadata, element: *const i64, ndim: usize, out: *mut usize,
     err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -55,7 +55,7 @@ pub unsafe extern "C" fn shardspec_metadata_owner(
 /// Errors: as `shardspec_metadata_owner`; the message tells which element it was.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_locate(
+pub unsafe extern "C-unwind" fn shardspec_metadata_locate(
     metadata: *const shardspec_metadata, elements: *const i64, count: usize, shards: *mut usize,
     local_indices: *mut i64, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -79,7 +79,7 @@ pub unsafe extern "C" fn shardspec_metadata_locate(
 /// have (the error tells the dimension, the index and the size, its message which element it was),
 /// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_globalize(
+pub unsafe extern "C-unwind" fn shardspec_metadata_globalize(
     metadata: *const shardspec_metadata, shards: *const usize, local_indices: *const i64,
     count: usize, elements: *mut i64, err: *mut shardspec_error,
 ) -> shardspec_status {

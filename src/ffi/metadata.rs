@@ -46,7 +46,7 @@ impl Handle for shardspec_metadata {
 /// INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more elements than 64 bits
 /// count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_spec_build_metadata(
+pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata(
     spec: *const shardspec_spec, sizes: *const i64, ndim: usize,
     properties: *const shardspec_tensor_properties, out: *mut *mut shardspec_metadata,
     err: *mut shardspec_error,
@@ -66,7 +66,7 @@ pub unsafe extern "C" fn shardspec_spec_build_metadata(
 ///
 /// Ownership, errors, threads: as `shardspec_spec_build_metadata`. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_spec_build_metadata_named(
+pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_named(
     spec: *const shardspec_spec, sizes: *const i64, dim_names: *const *const c_char, ndim: usize,
     properties: *const shardspec_tensor_properties, out: *mut *mut shardspec_metadata,
     err: *mut shardspec_error,
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn shardspec_spec_build_metadata_named(
 /// Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
 /// uses the handle: a call under way finishes. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_free(
+pub unsafe extern "C-unwind" fn shardspec_metadata_free(
     metadata: *mut shardspec_metadata, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || handle::free("metadata", metadata))
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn shardspec_metadata_free(
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_shard_count(
+pub unsafe extern "C-unwind" fn shardspec_metadata_shard_count(
     metadata: *const shardspec_metadata, out: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -114,7 +114,7 @@ pub unsafe extern "C" fn shardspec_metadata_shard_count(
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_ndim(
+pub unsafe extern "C-unwind" fn shardspec_metadata_ndim(
     metadata: *const shardspec_metadata, out: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -129,7 +129,7 @@ pub unsafe extern "C" fn shardspec_metadata_ndim(
 ///
 /// Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_sizes(
+pub unsafe extern "C-unwind" fn shardspec_metadata_sizes(
     metadata: *const shardspec_metadata, sizes: *mut i64, capacity: usize, needed: *mut usize,
     err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -143,7 +143,7 @@ pub unsafe extern "C" fn shardspec_metadata_sizes(
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_numel(
+pub unsafe extern "C-unwind" fn shardspec_metadata_numel(
     metadata: *const shardspec_metadata, out: *mut i64, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -159,7 +159,7 @@ pub unsafe extern "C" fn shardspec_metadata_numel(
 /// Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_properties(
+pub unsafe extern "C-unwind" fn shardspec_metadata_properties(
     metadata: *const shardspec_metadata, out: *mut shardspec_tensor_properties,
     err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -177,7 +177,7 @@ pub unsafe extern "C" fn shardspec_metadata_properties(
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_shard(
+pub unsafe extern "C-unwind" fn shardspec_metadata_shard(
     metadata: *const shardspec_metadata, index: usize, offsets: *mut i64, sizes: *mut i64,
     capacity: usize, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -199,7 +199,7 @@ pub unsafe extern "C" fn shardspec_metadata_shard(
 /// Ownership: the caller frees `*out`. Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT,
 /// OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_shard_placement(
+pub unsafe extern "C-unwind" fn shardspec_metadata_shard_placement(
     metadata: *const shardspec_metadata, index: usize, out: *mut *mut shardspec_placement,
     err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -218,7 +218,7 @@ pub unsafe extern "C" fn shardspec_metadata_shard_placement(
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_shard_placement_text(
+pub unsafe extern "C-unwind" fn shardspec_metadata_shard_placement_text(
     metadata: *const shardspec_metadata, index: usize, buffer: *mut c_char, capacity: usize,
     needed: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -235,7 +235,7 @@ pub unsafe extern "C" fn shardspec_metadata_shard_placement_text(
 ///
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_shards(
+pub unsafe extern "C-unwind" fn shardspec_metadata_shards(
     metadata: *const shardspec_metadata, first: usize, count: usize, offsets: *mut i64,
     sizes: *mut i64, placement_indices: *mut u32, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -263,7 +263,7 @@ pub unsafe extern "C" fn shardspec_metadata_shards(
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_placement_count(
+pub unsafe extern "C-unwind" fn shardspec_metadata_placement_count(
     metadata: *const shardspec_metadata, out: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -279,7 +279,7 @@ pub unsafe extern "C" fn shardspec_metadata_placement_count(
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_placement_text(
+pub unsafe extern "C-unwind" fn shardspec_metadata_placement_text(
     metadata: *const shardspec_metadata, placement_index: usize, buffer: *mut c_char,
     capacity: usize, needed: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -295,7 +295,7 @@ pub unsafe extern "C" fn shardspec_metadata_placement_text(
 /// Ownership: the caller frees `*out`. Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT,
 /// OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_placement(
+pub unsafe extern "C-unwind" fn shardspec_metadata_placement(
     metadata: *const shardspec_metadata, placement_index: usize,
     out: *mut *mut shardspec_placement, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -313,7 +313,7 @@ pub unsafe extern "C" fn shardspec_metadata_placement(
 ///
 /// Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_shards_of_rank(
+pub unsafe extern "C-unwind" fn shardspec_metadata_shards_of_rank(
     metadata: *const shardspec_metadata, rank: i64, indices: *mut usize, capacity: usize,
     needed: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -331,7 +331,7 @@ pub unsafe extern "C" fn shardspec_metadata_shards_of_rank(
 /// Errors: as `shardspec_metadata_shards_of_rank`, and INVALID_PLACEMENT. Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_shards_of_owner(
+pub unsafe extern "C-unwind" fn shardspec_metadata_shards_of_owner(
     metadata: *const shardspec_metadata, owner: *const c_char, indices: *mut usize,
     capacity: usize, needed: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -347,7 +347,7 @@ pub unsafe extern "C" fn shardspec_metadata_shards_of_owner(
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_equal(
+pub unsafe extern "C-unwind" fn shardspec_metadata_equal(
     a: *const shardspec_metadata, b: *const shardspec_metadata, out: *mut i32,
     err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -362,7 +362,7 @@ pub unsafe extern "C" fn shardspec_metadata_equal(
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_hash(
+pub unsafe extern "C-unwind" fn shardspec_metadata_hash(
     metadata: *const shardspec_metadata, out: *mut u64, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {

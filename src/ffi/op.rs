@@ -142,7 +142,7 @@ unsafe impl Grows for shardspec_op_arguments {
 /// else a pointer points to is between the op and its callers. Where the op fails its caller sees no
 /// results, so it leaves nothing to free.
 pub type shardspec_op_fn = Option<
-    unsafe extern "C" fn(
+    unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
         spec: *const shardspec_spec,
         arguments: *const shardspec_op_arguments,
@@ -155,7 +155,7 @@ pub type shardspec_op_fn = Option<
 /// What an op does: the user's function and what it is given.
 #[derive(Debug)]
 pub(crate) struct Function {
-    function: unsafe extern "C" fn(
+    function: unsafe extern "C-unwind" fn(
         *mut c_void,
         *const shardspec_spec,
         *const shardspec_op_arguments,
@@ -181,7 +181,7 @@ pub const SHARDSPEC_OP_REPLACE: u32 = 1;
 /// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Source: `custom_sharding_spec_op` of torch.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_op_register(
+pub unsafe extern "C-unwind" fn shardspec_op_register(
     spec_type: *const c_char, op_name: *const c_char, function: shardspec_op_fn, ctx: *mut c_void,
     destroy: shardspec_destroy_fn, flags: u32, out: *mut *mut shardspec_op,
     err: *mut shardspec_error,
@@ -214,7 +214,7 @@ pub unsafe extern "C" fn shardspec_op_register(
 /// may still run, if that was just now and on another thread), NULL_ARGUMENT. Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_op_unregister(
+pub unsafe extern "C-unwind" fn shardspec_op_unregister(
     op: *mut shardspec_op, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || OPS.unregister(handle::key("op", op)?).map_err(ended))
@@ -225,7 +225,7 @@ pub unsafe extern "C" fn shardspec_op_unregister(
 /// Errors: NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY. Threads: any. Source: `_has_custom_op` of
 /// torch. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_op_has(
+pub unsafe extern "C-unwind" fn shardspec_op_has(
     spec_type: *const c_char, op_name: *const c_char, out: *mut i32, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -241,7 +241,7 @@ pub unsafe extern "C" fn shardspec_op_has(
 /// Ownership: nothing moves. Errors: NOT_FOUND, NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_op_look_up(
+pub unsafe extern "C-unwind" fn shardspec_op_look_up(
     spec_type: *const c_char, op_name: *const c_char, out: *mut *mut shardspec_op,
     err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -259,7 +259,7 @@ pub unsafe extern "C" fn shardspec_op_look_up(
 ///
 /// Errors: BUFFER_TOO_SMALL, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_op_list(
+pub unsafe extern "C-unwind" fn shardspec_op_list(
     buffer: *mut c_char, capacity: usize, needed: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -279,7 +279,7 @@ pub unsafe extern "C" fn shardspec_op_list(
 /// whatever the op returns, with its message. In each case no result was written.
 /// Threads: any. Source: `_dispatch_custom_op` of torch. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_op_dispatch(
+pub unsafe extern "C-unwind" fn shardspec_op_dispatch(
     spec: *const shardspec_spec, op_name: *const c_char, arguments: *const shardspec_op_arguments,
     results: *mut shardspec_value, result_count: usize, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -295,7 +295,7 @@ pub unsafe extern "C" fn shardspec_op_dispatch(
 /// Ownership, errors, threads: as `shardspec_op_dispatch`; INVALID_HANDLE for an op whose
 /// registration has ended, WRONG_SPEC_TYPE for a spec of another type than the op's. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_op_call(
+pub unsafe extern "C-unwind" fn shardspec_op_call(
     op: *const shardspec_op, spec: *const shardspec_spec, arguments: *const shardspec_op_arguments,
     results: *mut shardspec_value, result_count: usize, err: *mut shardspec_error,
 ) -> shardspec_status {

@@ -94,7 +94,7 @@ fn device_of(placement: &Placement) -> Outcome<Device> {
 /// Ownership: the caller frees `*out`. Errors: INVALID_PLACEMENT, INVALID_ARGUMENT for a text that is
 /// not UTF-8, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_placement_parse(
+pub unsafe extern "C-unwind" fn shardspec_placement_parse(
     text: *const c_char, out: *mut *mut shardspec_placement, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -109,7 +109,7 @@ pub unsafe extern "C" fn shardspec_placement_parse(
 /// Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
 /// uses the handle: a call under way finishes. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_placement_free(
+pub unsafe extern "C-unwind" fn shardspec_placement_free(
     placement: *mut shardspec_placement, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || handle::free("placement", placement))
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn shardspec_placement_free(
 ///
 /// Errors: INVALID_HANDLE, BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_placement_text(
+pub unsafe extern "C-unwind" fn shardspec_placement_text(
     placement: *const shardspec_placement, buffer: *mut c_char, capacity: usize,
     needed: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -135,7 +135,7 @@ pub unsafe extern "C" fn shardspec_placement_text(
 ///
 /// Errors: INVALID_HANDLE, BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_placement_type_name(
+pub unsafe extern "C-unwind" fn shardspec_placement_type_name(
     placement: *const shardspec_placement, buffer: *mut c_char, capacity: usize,
     needed: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -149,7 +149,7 @@ pub unsafe extern "C" fn shardspec_placement_type_name(
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_placement_rank(
+pub unsafe extern "C-unwind" fn shardspec_placement_rank(
     placement: *const shardspec_placement, out: *mut i64, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -165,7 +165,7 @@ pub unsafe extern "C" fn shardspec_placement_rank(
 /// Errors: NOT_FOUND where no worker is named, INVALID_HANDLE, BUFFER_TOO_SMALL, NULL_ARGUMENT.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_placement_worker_name(
+pub unsafe extern "C-unwind" fn shardspec_placement_worker_name(
     placement: *const shardspec_placement, buffer: *mut c_char, capacity: usize,
     needed: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -182,7 +182,7 @@ pub unsafe extern "C" fn shardspec_placement_worker_name(
 /// Errors: NOT_FOUND for a placement of a type of your own, INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_placement_device_type(
+pub unsafe extern "C-unwind" fn shardspec_placement_device_type(
     placement: *const shardspec_placement, out: *mut i32, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -196,7 +196,7 @@ pub unsafe extern "C" fn shardspec_placement_device_type(
 ///
 /// Errors: as `shardspec_placement_device_type`. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_placement_device_index(
+pub unsafe extern "C-unwind" fn shardspec_placement_device_index(
     placement: *const shardspec_placement, out: *mut i32, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -212,7 +212,7 @@ pub unsafe extern "C" fn shardspec_placement_device_index(
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_placement_equal(
+pub unsafe extern "C-unwind" fn shardspec_placement_equal(
     a: *const shardspec_placement, b: *const shardspec_placement, out: *mut i32,
     err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -227,7 +227,7 @@ pub unsafe extern "C" fn shardspec_placement_equal(
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_placement_hash(
+pub unsafe extern "C-unwind" fn shardspec_placement_hash(
     placement: *const shardspec_placement, out: *mut u64, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {

@@ -53,7 +53,7 @@ fn give(place: Out<'_, *mut shardspec_plan>, plan: ReshardPlan) -> Outcome {
 /// type and not the same one, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_plan_new(
+pub unsafe extern "C-unwind" fn shardspec_plan_new(
     source: *const shardspec_metadata, destination: *const shardspec_metadata,
     out: *mut *mut shardspec_plan, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn shardspec_plan_new(
 ///
 /// Ownership, errors, threads: as `shardspec_plan_new`; INDEX_OUT_OF_RANGE. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_plan_new_for_destinations(
+pub unsafe extern "C-unwind" fn shardspec_plan_new_for_destinations(
     source: *const shardspec_metadata, destination: *const shardspec_metadata,
     wanted: *const usize, wanted_count: usize, out: *mut *mut shardspec_plan,
     err: *mut shardspec_error,
@@ -97,7 +97,7 @@ pub unsafe extern "C" fn shardspec_plan_new_for_destinations(
 /// RANK_MISMATCH, OVERFLOW for a destination shard of more elements than 64 bits count,
 /// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_plan_new_from_shards(
+pub unsafe extern "C-unwind" fn shardspec_plan_new_from_shards(
     source: *const shardspec_shards, destination: *const shardspec_shards,
     out: *mut *mut shardspec_plan, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -114,7 +114,7 @@ pub unsafe extern "C" fn shardspec_plan_new_from_shards(
 /// Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
 /// uses the handle: a call under way finishes. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_plan_free(
+pub unsafe extern "C-unwind" fn shardspec_plan_free(
     plan: *mut shardspec_plan, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || handle::free("plan", plan))
@@ -124,7 +124,7 @@ pub unsafe extern "C" fn shardspec_plan_free(
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_plan_piece_count(
+pub unsafe extern "C-unwind" fn shardspec_plan_piece_count(
     plan: *const shardspec_plan, out: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -138,7 +138,7 @@ pub unsafe extern "C" fn shardspec_plan_piece_count(
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_plan_ndim(
+pub unsafe extern "C-unwind" fn shardspec_plan_ndim(
     plan: *const shardspec_plan, out: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -155,7 +155,7 @@ pub unsafe extern "C" fn shardspec_plan_ndim(
 ///
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_plan_pieces(
+pub unsafe extern "C-unwind" fn shardspec_plan_pieces(
     plan: *const shardspec_plan, first: usize, count: usize, sources: *mut u32,
     destinations: *mut u32, source_offsets: *mut i64, destination_offsets: *mut i64,
     sizes: *mut i64, err: *mut shardspec_error,
@@ -183,7 +183,7 @@ pub unsafe extern "C" fn shardspec_plan_pieces(
 ///
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_plan_pieces_into(
+pub unsafe extern "C-unwind" fn shardspec_plan_pieces_into(
     plan: *const shardspec_plan, destination: usize, first: *mut usize, count: *mut usize,
     err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -203,7 +203,7 @@ pub unsafe extern "C" fn shardspec_plan_pieces_into(
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_plan_is_local(
+pub unsafe extern "C-unwind" fn shardspec_plan_is_local(
     plan: *const shardspec_plan, out: *mut i32, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -218,7 +218,7 @@ pub unsafe extern "C" fn shardspec_plan_is_local(
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_plan_is_identity(
+pub unsafe extern "C-unwind" fn shardspec_plan_is_identity(
     plan: *const shardspec_plan, out: *mut i32, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -241,7 +241,7 @@ pub unsafe extern "C" fn shardspec_plan_is_identity(
 /// NULL_ARGUMENT, OUT_OF_MEMORY; then nothing was written. Threads: any; nobody else may use the
 /// destinations meanwhile, and nobody may write the sources. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_plan_execute(
+pub unsafe extern "C-unwind" fn shardspec_plan_execute(
     plan: *const shardspec_plan, source_indices: *const usize,
     sources: *const shardspec_tensor_view, source_count: usize, destination_indices: *const usize,
     destinations: *const shardspec_tensor_view, destination_count: usize,

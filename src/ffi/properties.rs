@@ -128,7 +128,7 @@ pub(crate) unsafe fn properties_argument(
 ///
 /// Errors: INVALID_ARGUMENT for a wrong struct_size, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_tensor_properties_init(
+pub unsafe extern "C-unwind" fn shardspec_tensor_properties_init(
     out: *mut shardspec_tensor_properties, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {

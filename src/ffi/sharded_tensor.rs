@@ -100,7 +100,7 @@ pub(crate) fn give(
 /// sharded, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT. Threads: any.
 /// Source: `torch.distributed._shard.sharded_tensor.empty` and `zeros`. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_sharded_tensor_new(
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new(
     metadata: *const shardspec_metadata, owner: *const c_char, fill: i32,
     out: *mut *mut shardspec_sharded_tensor, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -117,7 +117,7 @@ pub unsafe extern "C" fn shardspec_sharded_tensor_new(
 /// Ownership, errors, threads: as `shardspec_sharded_tensor_new`; INDEX_OUT_OF_RANGE, and
 /// INVALID_ARGUMENT for an index that is given twice. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_sharded_tensor_new_shards(
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_shards(
     metadata: *const shardspec_metadata, indices: *const usize, index_count: usize, fill: i32,
     out: *mut *mut shardspec_sharded_tensor, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -138,7 +138,7 @@ pub unsafe extern "C" fn shardspec_sharded_tensor_new_shards(
 /// Threads: any; nobody may write `full` meanwhile. Source: torch's `ShardingSpec.shard`, for a tensor
 /// that every worker has. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_sharded_tensor_new_from_spec(
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_spec(
     spec: *const shardspec_spec, properties: *const shardspec_tensor_properties,
     owner: *const c_char, full: *const shardspec_tensor_view,
     options: *const shardspec_copy_options, out: *mut *mut shardspec_sharded_tensor,
@@ -163,7 +163,7 @@ pub unsafe extern "C" fn shardspec_sharded_tensor_new_from_spec(
 /// `shardspec_metadata_extract_shard` about `full` and `options`, and those of
 /// `shardspec_sharded_tensor_new`. Threads: any; nobody may write `full` meanwhile. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_sharded_tensor_new_from_full(
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full(
     metadata: *const shardspec_metadata, owner: *const c_char, full: *const shardspec_tensor_view,
     options: *const shardspec_copy_options, out: *mut *mut shardspec_sharded_tensor,
     err: *mut shardspec_error,
@@ -183,7 +183,7 @@ pub unsafe extern "C" fn shardspec_sharded_tensor_new_from_full(
 /// Ownership, errors, threads: as `shardspec_sharded_tensor_new_from_full`; INDEX_OUT_OF_RANGE, and
 /// INVALID_ARGUMENT for an index that is given twice. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_sharded_tensor_new_from_full_shards(
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full_shards(
     metadata: *const shardspec_metadata, indices: *const usize, index_count: usize,
     full: *const shardspec_tensor_view, options: *const shardspec_copy_options,
     out: *mut *mut shardspec_sharded_tensor, err: *mut shardspec_error,
@@ -211,7 +211,7 @@ pub unsafe extern "C" fn shardspec_sharded_tensor_new_from_full_shards(
 /// UNSUPPORTED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any.
 /// Source: torch's `_init_from_local_shards_and_global_metadata`. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_sharded_tensor_new_from_local(
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local(
     metadata: *const shardspec_metadata, owner: *const c_char, indices: *const usize,
     shards: *const shardspec_tensor_view, shard_count: usize, ctx: *mut c_void,
     release: shardspec_destroy_fn, out: *mut *mut shardspec_sharded_tensor,
@@ -237,7 +237,7 @@ pub unsafe extern "C" fn shardspec_sharded_tensor_new_from_local(
 /// is none of the metadata's, INVALID_ARGUMENT for one that is placed elsewhere there, and whatever
 /// `shardspec_spec_new_enumerable` refuses but an overlap. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_sharded_tensor_new_from_local_described(
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local_described(
     metadata: *const shardspec_metadata, owner: *const c_char,
     descriptions: *const shardspec_shard_metadata, shards: *const shardspec_tensor_view,
     shard_count: usize, ctx: *mut c_void, release: shardspec_destroy_fn,
@@ -284,7 +284,7 @@ unsafe fn from_local(
 /// Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
 /// uses the handle: a call under way finishes. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_sharded_tensor_free(
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_free(
     tensor: *mut shardspec_sharded_tensor, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || handle::free("tensor", tensor))
@@ -296,7 +296,7 @@ pub unsafe extern "C" fn shardspec_sharded_tensor_free(
 /// Ownership: the caller frees `*out`; it does not need the sharded tensor. Errors: INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_sharded_tensor_metadata(
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_metadata(
     tensor: *const shardspec_sharded_tensor, out: *mut *mut shardspec_metadata,
     err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -314,7 +314,7 @@ pub unsafe extern "C" fn shardspec_sharded_tensor_metadata(
 /// Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_sharded_tensor_properties(
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_properties(
     tensor: *const shardspec_sharded_tensor, out: *mut shardspec_tensor_properties,
     err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -330,7 +330,7 @@ pub unsafe extern "C" fn shardspec_sharded_tensor_properties(
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_sharded_tensor_local_count(
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_count(
     tensor: *const shardspec_sharded_tensor, out: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -344,7 +344,7 @@ pub unsafe extern "C" fn shardspec_sharded_tensor_local_count(
 ///
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_sharded_tensor_local_index(
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_index(
     tensor: *const shardspec_sharded_tensor, local: usize, out: *mut usize,
     err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -364,7 +364,7 @@ pub unsafe extern "C" fn shardspec_sharded_tensor_local_index(
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT. Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_sharded_tensor_local_view(
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_view(
     tensor: *const shardspec_sharded_tensor, local: usize, shape: *mut i64, strides: *mut i64,
     capacity: usize, out: *mut shardspec_tensor_view, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -390,7 +390,7 @@ pub unsafe extern "C" fn shardspec_sharded_tensor_local_view(
 /// and those of `shardspec_metadata_gather`. Threads: any; nobody else may use `full` or write the
 /// shards meanwhile. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_sharded_tensor_gather(
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_gather(
     tensor: *const shardspec_sharded_tensor, full: *const shardspec_tensor_view,
     options: *const shardspec_copy_options, err: *mut shardspec_error,
 ) -> shardspec_status {

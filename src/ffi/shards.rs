@@ -40,7 +40,7 @@ impl Handle for shardspec_shards {
 /// numbers or more than 32 dimensions, RANK_MISMATCH, OVERFLOW for an end beyond 64 bits,
 /// INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_shards_new(
+pub unsafe extern "C-unwind" fn shardspec_shards_new(
     shards: *const shardspec_shard_metadata, shard_count: usize, out: *mut *mut shardspec_shards,
     err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -57,7 +57,7 @@ pub unsafe extern "C" fn shardspec_shards_new(
 /// Ownership, errors, threads: as `shardspec_shards_new`; INDEX_OUT_OF_RANGE for a placement index.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_shards_new_flat(
+pub unsafe extern "C-unwind" fn shardspec_shards_new_flat(
     ndim: usize, offsets: *const i64, sizes: *const i64, shard_count: usize,
     placements: *const *const c_char, placement_count: usize, placement_indices: *const u32,
     out: *mut *mut shardspec_shards, err: *mut shardspec_error,
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn shardspec_shards_new_flat(
 /// Ownership: the caller frees `*out`; it does not need the metadata. Errors: INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_shards_new_from_metadata(
+pub unsafe extern "C-unwind" fn shardspec_shards_new_from_metadata(
     metadata: *const shardspec_metadata, out: *mut *mut shardspec_shards, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -93,7 +93,7 @@ pub unsafe extern "C" fn shardspec_shards_new_from_metadata(
 /// Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
 /// uses the handle: a call under way finishes. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_shards_free(
+pub unsafe extern "C-unwind" fn shardspec_shards_free(
     shards: *mut shardspec_shards, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || handle::free("shards", shards))
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn shardspec_shards_free(
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_shards_count(
+pub unsafe extern "C-unwind" fn shardspec_shards_count(
     shards: *const shardspec_shards, out: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -121,7 +121,7 @@ pub unsafe extern "C" fn shardspec_shards_count(
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_shards_overlaps(
+pub unsafe extern "C-unwind" fn shardspec_shards_overlaps(
     shards: *const shardspec_shards, first: *mut usize, second: *mut usize, offsets: *mut i64,
     sizes: *mut i64, capacity: usize, count: *mut usize, more: *mut i32, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -155,7 +155,7 @@ pub unsafe extern "C" fn shardspec_shards_overlaps(
 /// more than 32, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT,
 /// OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_shards_gaps(
+pub unsafe extern "C-unwind" fn shardspec_shards_gaps(
     shards: *const shardspec_shards, tensor_sizes: *const i64, ndim: usize, offsets: *mut i64,
     sizes: *mut i64, capacity: usize, count: *mut usize, more: *mut i32, err: *mut shardspec_error,
 ) -> shardspec_status {

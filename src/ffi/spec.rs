@@ -117,7 +117,7 @@ pub(crate) fn give_inferred(place: Out<'_, *mut shardspec_spec>, shards: Shards)
 /// Ownership: texts are copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for no placements,
 /// INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_spec_new_chunk(
+pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk(
     dim: i64, placements: *const *const c_char, placement_count: usize,
     out: *mut *mut shardspec_spec, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -135,7 +135,7 @@ pub unsafe extern "C" fn shardspec_spec_new_chunk(
 /// Ownership, errors, threads: as `shardspec_spec_new_chunk`; INVALID_ARGUMENT for an empty name.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_spec_new_chunk_named(
+pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_named(
     dim_name: *const c_char, placements: *const *const c_char, placement_count: usize,
     out: *mut *mut shardspec_spec, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -153,7 +153,7 @@ pub unsafe extern "C" fn shardspec_spec_new_chunk_named(
 /// Ownership: the handles stay the caller's. Errors: as `shardspec_spec_new_chunk`; INVALID_HANDLE,
 /// INVALID_ARGUMENT for an empty name. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_spec_new_chunk_placed(
+pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_placed(
     dim: i64, dim_name: *const c_char, placements: *const *const shardspec_placement,
     placement_count: usize, out: *mut *mut shardspec_spec, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -174,7 +174,7 @@ pub unsafe extern "C" fn shardspec_spec_new_chunk_placed(
 /// and the box that they share), OVERFLOW for an end beyond 64 bits, INVALID_PLACEMENT,
 /// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_spec_new_enumerable(
+pub unsafe extern "C-unwind" fn shardspec_spec_new_enumerable(
     shards: *const shardspec_shard_metadata, shard_count: usize, out: *mut *mut shardspec_spec,
     err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -192,7 +192,7 @@ pub unsafe extern "C" fn shardspec_spec_new_enumerable(
 /// Ownership, errors, threads: as `shardspec_spec_new_enumerable`; INDEX_OUT_OF_RANGE for a placement
 /// index. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_spec_new_enumerable_flat(
+pub unsafe extern "C-unwind" fn shardspec_spec_new_enumerable_flat(
     ndim: usize, offsets: *const i64, sizes: *const i64, shard_count: usize,
     placements: *const *const c_char, placement_count: usize, placement_indices: *const u32,
     out: *mut *mut shardspec_spec, err: *mut shardspec_error,
@@ -211,7 +211,7 @@ pub unsafe extern "C" fn shardspec_spec_new_enumerable_flat(
 /// Ownership: the handles stay the caller's. Errors, threads: as
 /// `shardspec_spec_new_enumerable_flat`; INVALID_HANDLE. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_spec_new_enumerable_placed(
+pub unsafe extern "C-unwind" fn shardspec_spec_new_enumerable_placed(
     ndim: usize, offsets: *const i64, sizes: *const i64, shard_count: usize,
     placements: *const *const shardspec_placement, placement_count: usize,
     placement_indices: *const u32, out: *mut *mut shardspec_spec, err: *mut shardspec_error,
@@ -232,7 +232,7 @@ pub unsafe extern "C" fn shardspec_spec_new_enumerable_placed(
 /// Ownership, errors, threads: as `shardspec_spec_new_enumerable`.
 /// Source: `_infer_sharding_spec_from_shards_metadata` of torch. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_spec_infer(
+pub unsafe extern "C-unwind" fn shardspec_spec_infer(
     shards: *const shardspec_shard_metadata, shard_count: usize, out: *mut *mut shardspec_spec,
     err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -246,7 +246,7 @@ pub unsafe extern "C" fn shardspec_spec_infer(
 ///
 /// Ownership, errors, threads: as `shardspec_spec_new_enumerable_flat`. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_spec_infer_flat(
+pub unsafe extern "C-unwind" fn shardspec_spec_infer_flat(
     ndim: usize, offsets: *const i64, sizes: *const i64, shard_count: usize,
     placements: *const *const c_char, placement_count: usize, placement_indices: *const u32,
     out: *mut *mut shardspec_spec, err: *mut shardspec_error,
@@ -265,7 +265,7 @@ pub unsafe extern "C" fn shardspec_spec_infer_flat(
 /// Ownership: the handles stay the caller's. Errors, threads: as `shardspec_spec_infer_flat`;
 /// INVALID_HANDLE. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_spec_infer_placed(
+pub unsafe extern "C-unwind" fn shardspec_spec_infer_placed(
     ndim: usize, offsets: *const i64, sizes: *const i64, shard_count: usize,
     placements: *const *const shardspec_placement, placement_count: usize,
     placement_indices: *const u32, out: *mut *mut shardspec_spec, err: *mut shardspec_error,
@@ -284,7 +284,7 @@ pub unsafe extern "C" fn shardspec_spec_infer_placed(
 /// Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
 /// uses the handle: a call under way finishes. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_spec_free(
+pub unsafe extern "C-unwind" fn shardspec_spec_free(
     spec: *mut shardspec_spec, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || handle::free("spec", spec))
@@ -296,7 +296,7 @@ pub unsafe extern "C" fn shardspec_spec_free(
 ///
 /// Errors: INVALID_HANDLE, BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_spec_type_name(
+pub unsafe extern "C-unwind" fn shardspec_spec_type_name(
     spec: *const shardspec_spec, buffer: *mut c_char, capacity: usize, needed: *mut usize,
     err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -308,7 +308,7 @@ pub unsafe extern "C" fn shardspec_spec_type_name(
 /// Errors: WRONG_SPEC_TYPE for another type of spec or a dimension given by name, INVALID_HANDLE,
 /// NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_spec_chunk_dim(
+pub unsafe extern "C-unwind" fn shardspec_spec_chunk_dim(
     spec: *const shardspec_spec, out: *mut i64, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -328,7 +328,7 @@ pub unsafe extern "C" fn shardspec_spec_chunk_dim(
 /// Errors: WRONG_SPEC_TYPE for another type of spec or a dimension given by number, INVALID_HANDLE,
 /// BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_spec_chunk_dim_name(
+pub unsafe extern "C-unwind" fn shardspec_spec_chunk_dim_name(
     spec: *const shardspec_spec, buffer: *mut c_char, capacity: usize, needed: *mut usize,
     err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -346,7 +346,7 @@ pub unsafe extern "C" fn shardspec_spec_chunk_dim_name(
 /// Errors: WRONG_SPEC_TYPE for a type of your own, which decides when there is a tensor: ask the
 /// metadata; INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_spec_shard_count(
+pub unsafe extern "C-unwind" fn shardspec_spec_shard_count(
     spec: *const shardspec_spec, out: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -362,7 +362,7 @@ pub unsafe extern "C" fn shardspec_spec_shard_count(
 /// own (ask the metadata), INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_spec_placement(
+pub unsafe extern "C-unwind" fn shardspec_spec_placement(
     spec: *const shardspec_spec, index: usize, out: *mut *mut shardspec_placement,
     err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -386,7 +386,7 @@ pub unsafe extern "C" fn shardspec_spec_placement(
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_spec_equal(
+pub unsafe extern "C-unwind" fn shardspec_spec_equal(
     a: *const shardspec_spec, b: *const shardspec_spec, out: *mut i32, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -401,7 +401,7 @@ pub unsafe extern "C" fn shardspec_spec_equal(
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_spec_hash(
+pub unsafe extern "C-unwind" fn shardspec_spec_hash(
     spec: *const shardspec_spec, out: *mut u64, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {

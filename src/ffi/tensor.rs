@@ -233,7 +233,7 @@ unsafe fn describe(
 /// NULL_ARGUMENT, OUT_OF_MEMORY; then nothing was written.
 /// Threads: any; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_extract_shard(
+pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard(
     metadata: *const shardspec_metadata, index: usize, full: *const shardspec_tensor_view,
     shard: *const shardspec_tensor_view, options: *const shardspec_copy_options,
     err: *mut shardspec_error,
@@ -256,7 +256,7 @@ pub unsafe extern "C" fn shardspec_metadata_extract_shard(
 /// Threads: as `shardspec_metadata_extract_shard`. Source: torch's `ShardingSpec.shard`, for one
 /// destination. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_spec_shard(
+pub unsafe extern "C-unwind" fn shardspec_spec_shard(
     spec: *const shardspec_spec, metadata: *const shardspec_metadata, index: usize,
     full: *const shardspec_tensor_view, shard: *const shardspec_tensor_view,
     options: *const shardspec_copy_options, err: *mut shardspec_error,
@@ -279,7 +279,7 @@ pub unsafe extern "C" fn shardspec_spec_shard(
 /// Errors: as `shardspec_metadata_extract_shard`, BUFFER_TOO_SMALL, and UNSUPPORTED where the elements
 /// are packed and the shard starts inside of a byte. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_view_shard(
+pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard(
     metadata: *const shardspec_metadata, index: usize, full: *const shardspec_tensor_view,
     shape: *mut i64, strides: *mut i64, capacity: usize, out: *mut shardspec_tensor_view,
     err: *mut shardspec_error,
@@ -308,7 +308,7 @@ pub unsafe extern "C" fn shardspec_metadata_view_shard(
 /// `first_shard` tells which view was refused; INVALID_ARGUMENT for another shard_count.
 /// Threads: any; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_scatter(
+pub unsafe extern "C-unwind" fn shardspec_metadata_scatter(
     metadata: *const shardspec_metadata, full: *const shardspec_tensor_view,
     shards: *const shardspec_tensor_view, shard_count: usize,
     options: *const shardspec_copy_options, err: *mut shardspec_error,
@@ -331,7 +331,7 @@ pub unsafe extern "C" fn shardspec_metadata_scatter(
 /// Threads: any; nobody else may use the buffers meanwhile, but the shards may be read.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_gather(
+pub unsafe extern "C-unwind" fn shardspec_metadata_gather(
     metadata: *const shardspec_metadata, shards: *const shardspec_tensor_view, shard_count: usize,
     full: *const shardspec_tensor_view, options: *const shardspec_copy_options,
     err: *mut shardspec_error,

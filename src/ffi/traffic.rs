@@ -105,7 +105,7 @@ fn rank_argument(argument: &'static str, rank: i64) -> Outcome<Option<i64>> {
 /// stated element type, or 0 where none is stated, UNSUPPORTED where the stated elements are smaller
 /// than a byte, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_plan_shard_traffic(
+pub unsafe extern "C-unwind" fn shardspec_plan_shard_traffic(
     plan: *const shardspec_plan, itemsize: i64, sources: *mut u32, destinations: *mut u32,
     bytes: *mut i64, capacity: usize, needed: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -127,7 +127,7 @@ pub unsafe extern "C" fn shardspec_plan_shard_traffic(
 ///
 /// Errors: as `shardspec_plan_shard_traffic`. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_plan_rank_traffic(
+pub unsafe extern "C-unwind" fn shardspec_plan_rank_traffic(
     plan: *const shardspec_plan, itemsize: i64, source_ranks: *mut i64,
     destination_ranks: *mut i64, bytes: *mut i64, capacity: usize, needed: *mut usize,
     err: *mut shardspec_error,
@@ -195,7 +195,7 @@ impl<T: Copy> Columns<T> {
 ///
 /// Errors: INDEX_OUT_OF_RANGE, and as `shardspec_plan_shard_traffic`. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_plan_shard_runs(
+pub unsafe extern "C-unwind" fn shardspec_plan_shard_runs(
     plan: *const shardspec_plan, source: usize, destination: usize, itemsize: i64,
     runs: *mut shardspec_run, capacity: usize, needed: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -215,7 +215,7 @@ pub unsafe extern "C" fn shardspec_plan_shard_runs(
 /// Errors: as `shardspec_plan_shard_traffic`; INVALID_ARGUMENT for a rank below -1. Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_plan_rank_runs(
+pub unsafe extern "C-unwind" fn shardspec_plan_rank_runs(
     plan: *const shardspec_plan, source_rank: i64, destination_rank: i64, itemsize: i64,
     runs: *mut shardspec_run, capacity: usize, needed: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -255,7 +255,7 @@ unsafe fn answer_runs(
 /// OUT_OF_MEMORY. Threads: any. Source: Jonker and Volgenant, "A Shortest Augmenting Path Algorithm
 /// for Dense and Sparse Linear Assignment Problems", 1987. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_plan_suggest_placements(
+pub unsafe extern "C-unwind" fn shardspec_plan_suggest_placements(
     plan: *const shardspec_plan, placement_indices: *mut u32, capacity: usize, needed: *mut usize,
     moved_before: *mut i64, moved_after: *mut i64, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -279,7 +279,7 @@ pub unsafe extern "C" fn shardspec_plan_suggest_placements(
 /// another `placement_count`, INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_metadata_relabel(
+pub unsafe extern "C-unwind" fn shardspec_metadata_relabel(
     metadata: *const shardspec_metadata, placement_indices: *const u32, placement_count: usize,
     out: *mut *mut shardspec_metadata, err: *mut shardspec_error,
 ) -> shardspec_status {

@@ -16,7 +16,7 @@ pub const SHARDSPEC_ABI_VERSION: u32 = 0;
 /// The library's ABI version: compare it with `SHARDSPEC_ABI_VERSION`. Can't fail.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub extern "C" fn shardspec_abi_version() -> u32 {
+pub extern "C-unwind" fn shardspec_abi_version() -> u32 {
     SHARDSPEC_ABI_VERSION
 }
 
@@ -25,7 +25,7 @@ pub extern "C" fn shardspec_abi_version() -> u32 {
 ///
 /// Errors: BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn shardspec_version_text(
+pub unsafe extern "C-unwind" fn shardspec_version_text(
     buffer: *mut c_char, capacity: usize, needed: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || answer_text(buffer, capacity, needed, env!("CARGO_PKG_VERSION")))
