@@ -10,7 +10,6 @@ static shardspec_metadata *metadata;
 static shardspec_sharded_tensor *tensor;
 static shardspec_value one_value;
 static shardspec_op_arguments one_tensor;
-static int calls;
 
 static inline shardspec_value sharded(shardspec_sharded_tensor *handle) {
   shardspec_value value = {SHARDSPEC_VALUE_SHARDED_TENSOR, 0, 0, 0, handle};
@@ -49,7 +48,7 @@ static inline shardspec_status count_call(void *ctx, const shardspec_spec *given
 static inline shardspec_op *register_op(const char *spec_type, const char *name, shardspec_op_fn function,
                                         void *ctx) {
   shardspec_op *op;
-  CHECK_OK(shardspec_op_register(spec_type, name, function, ctx, NULL, 0, &op, &err));
+  CHECK_OK(shardspec_op_register(spec_type, name, function, ctx, NULL, NULL, &op, &err));
   return op;
 }
 

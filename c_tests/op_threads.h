@@ -9,6 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
+static int calls;
+static const shardspec_op_options REPLACE = {sizeof(shardspec_op_options), SHARDSPEC_OP_REPLACE, 0};
+
 static inline void sleep_ms(long ms) {
   struct timespec time = {0, ms * 1000000};
   nanosleep(&time, NULL);
@@ -29,7 +32,7 @@ static inline shardspec_status end_self(void *ctx, const shardspec_spec *given,
   int32_t has;
   (void)given, (void)arguments, (void)results, (void)result_count;
   CHECK(shardspec_op_look_up("chunk", "self", &self, error) == SHARDSPEC_OK);
-  CHECK(shardspec_op_register("chunk", "self", count_call, ctx, count, SHARDSPEC_OP_REPLACE, NULL,
+  CHECK(shardspec_op_register("chunk", "self", count_call, ctx, count, &REPLACE, NULL,
                               error) == SHARDSPEC_BUSY);
   CHECK(shardspec_op_has("chunk", "self", &has, error) == SHARDSPEC_OK && has == 1);
   return shardspec_op_unregister(self, error);

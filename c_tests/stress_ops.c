@@ -120,8 +120,9 @@ static void register_one(uint32_t flags) {
   context *c = begin();
   int ends = LOAD(c->ends);
   shardspec_op *own;
+  shardspec_op_options options = {sizeof options, flags, 0};
   shardspec_status status =
-      shardspec_op_register(TYPES[draw(COUNT(TYPES))], some_name(), op, c, end, flags, &own, NULL);
+      shardspec_op_register(TYPES[draw(COUNT(TYPES))], some_name(), op, c, end, &options, &own, NULL);
   count_answer(status);
   if (status != SHARDSPEC_OK) return;
   if (draw(2) == 0) {

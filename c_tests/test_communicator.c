@@ -30,7 +30,7 @@ static shardspec_status exchange(void *ctx, const shardspec_message *sends, size
   return t->answer;
 }
 
-static const shardspec_comm_vtable TRANSPORT = {sizeof(shardspec_comm_vtable), destroy, exchange};
+static const shardspec_comm_vtable TRANSPORT = {sizeof(shardspec_comm_vtable), destroy, exchange, 0, 0};
 
 static void a_transport_is_asked_for_what_is_not_to_oneself_and_has_bytes(void) {
   transport t = {0};
@@ -78,7 +78,7 @@ static void ctx_is_destroyed_once_also_when_nothing_is_made(void) {
   transport t = {0};
   shardspec_comm *comm = (shardspec_comm *)&t;
   shardspec_comm_vtable small = TRANSPORT, silent = TRANSPORT;
-  small.struct_size = 8;
+  small.struct_size = 16;
   silent.exchange = NULL;
   CHECK_STATUS(shardspec_comm_new(&small, &t, 0, 1, &comm, &err), SHARDSPEC_INVALID_ARGUMENT);
   CHECK_STATUS(shardspec_comm_new(&silent, &t, 0, 1, &comm, &err), SHARDSPEC_INVALID_ARGUMENT);

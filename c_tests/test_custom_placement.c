@@ -70,7 +70,7 @@ static void a_placement_of_ones_own_goes_everywhere_and_comes_back(void) {
   rack ctx[] = {{7, 1, 0, 0}, {8, 2, 0, 0}};
   shardspec_placement *placements[] = {placed(&ctx[0], 5), placed(&ctx[1], -1)};
   const shardspec_placement *given[] = {placements[0], placements[1]};
-  shardspec_spec_vtable vtable = {sizeof vtable, NULL, build, NULL, NULL, NULL};
+  shardspec_spec_vtable vtable = {sizeof vtable, NULL, build, NULL, NULL, NULL, 0, 0};
   shardspec_spec *specs[6];
   shardspec_metadata *metadata[6];
   CHECK_OK(shardspec_spec_new_chunk_placed(0, NULL, given, 2, &specs[0], &err));

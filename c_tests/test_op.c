@@ -2,11 +2,14 @@
  * end is in test_op_life.c. */
 #include "op.h"
 
+static int calls;
+
 _Static_assert(sizeof(shardspec_value) == 32, "");
 _Static_assert(offsetof(shardspec_value, integer) == 8, "");
 _Static_assert(offsetof(shardspec_value, real) == 16, "");
 _Static_assert(offsetof(shardspec_value, pointer) == 24, "");
 _Static_assert(sizeof(shardspec_op_arguments) == 56, "");
+_Static_assert(sizeof(shardspec_op_options) == 16, "");
 
 /* Answers with what it was given: the arguments, the other arguments, and its ctx. */
 static shardspec_status echo(void *ctx, const shardspec_spec *given,
@@ -124,7 +127,7 @@ static void many_ops_are_all_found(void) {
 }
 
 static void an_op_works_with_specs_of_its_type_only(void) {
-  shardspec_spec_vtable vtable = {sizeof vtable, NULL, no_metadata, NULL, NULL, NULL};
+  shardspec_spec_vtable vtable = {sizeof vtable, NULL, no_metadata, NULL, NULL, NULL, 0, 0};
   shardspec_spec *grid, *boxes;
   shardspec_shard_metadata shard = {1, (int64_t[]){0}, (int64_t[]){4}, "rank:0"};
   CHECK_OK(shardspec_spec_new_custom("acme.grid", &vtable, NULL, &grid, &err));
@@ -226,7 +229,7 @@ static shardspec_status fail(void *ctx, const shardspec_spec *given,
 
 static void what_an_op_answers_reaches_its_caller_unchanged(void) {
   static const shardspec_status statuses[] = {SHARDSPEC_USER_STATUS, INT32_MAX, SHARDSPEC_GAP,
-                                              SHARDSPEC_BUSY, SHARDSPEC_NOT_FOUND, 999, -1};
+                                              SHARDSPEC_BUSY, SHARDSPEC_NOT_FOUND, 999, 998};
   shardspec_error wanted = SHARDSPEC_ERROR_INIT;
   shardspec_op *op = register_op("chunk", "fail", fail, &wanted);
   shardspec_value results[6], before[6];
@@ -244,10 +247,10 @@ static void what_an_op_answers_reaches_its_caller_unchanged(void) {
   }
   /* As long a message as there can be, one without its NUL, and none. */
   memset(wanted.message, 'x', sizeof wanted.message);
-  CHECK_STATUS(shardspec_op_call(op, spec, &one_tensor, NULL, 0, &err), -1);
+  CHECK_STATUS(shardspec_op_call(op, spec, &one_tensor, NULL, 0, &err), 998);
   CHECK_EQUAL(strlen(err.message), SHARDSPEC_MESSAGE_CAPACITY - 1);
   wanted.message[0] = '\0';
-  CHECK_STATUS(shardspec_op_call(op, spec, &one_tensor, NULL, 0, &err), -1);
+  CHECK_STATUS(shardspec_op_call(op, spec, &one_tensor, NULL, 0, &err), 998);
   CHECK_MESSAGE("'fail'");
   CHECK_OK(shardspec_op_unregister(op, &err));
 }

@@ -8,7 +8,7 @@ static void a_child_after_fork_waits_for_no_call_of_its_parents(void) {
   slow s = {0, 0, 0, 0};
   pthread_t thread;
   shardspec_op *op;
-  CHECK_OK(shardspec_op_register("chunk", "slow", slow_call, &s, slow_destroy, 0, &op, &err));
+  CHECK_OK(shardspec_op_register("chunk", "slow", slow_call, &s, slow_destroy, NULL, &op, &err));
   CHECK(pthread_create(&thread, NULL, call_slow, (void *)(uintptr_t)"slow") == 0);
   while (!load(&s.running)) sleep_ms(1);
   for (int i = 0; i < 20; i++) {
@@ -50,7 +50,7 @@ static void a_fork_from_inside_of_an_op_is_inside_of_it_in_both(void) {
   pid_t child = -1;
   int ended = 0, status;
   shardspec_op *op = register_op("chunk", "fork", fork_inside, &child), *self;
-  CHECK_OK(shardspec_op_register("chunk", "self", end_self, &ended, count, 0, &self, &err));
+  CHECK_OK(shardspec_op_register("chunk", "self", end_self, &ended, count, NULL, &self, &err));
   shardspec_status answer = shardspec_op_call(op, spec, &one_tensor, NULL, 0, &err);
   if (child == 0) {
     CHECK_EQUAL(answer, SHARDSPEC_BUSY);

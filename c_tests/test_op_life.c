@@ -13,36 +13,40 @@ static void meet(void) {
 static void destroy_runs_once_whatever_becomes_of_the_registration(void) {
   int first = 0, others = 0;
   shardspec_op *op, *untouched = NULL;
-  CHECK_OK(shardspec_op_register("chunk", "once", count_call, &first, count, 0, &op, &err));
-#define FAILS(status, type, name, function, flags)                                                 \
-  CHECK_STATUS(shardspec_op_register(type, name, function, &others, count, flags, &untouched, &err), \
+  CHECK_OK(shardspec_op_register("chunk", "once", count_call, &first, count, NULL, &op, &err));
+  const shardspec_op_options unknown = {sizeof unknown, 2, 0}, success = {sizeof success, 0, 998};
+#define FAILS(status, type, name, function, options)                                               \
+  CHECK_STATUS(shardspec_op_register(type, name, function, &others, count, options, &untouched,    \
+                                     &err),                                                        \
                SHARDSPEC_##status)
-  FAILS(ALREADY_EXISTS, "chunk", "once", count_call, 0);
+  FAILS(ALREADY_EXISTS, "chunk", "once", count_call, NULL);
   CHECK_MESSAGE("'once'");
   CHECK_MESSAGE("'chunk'");
-  FAILS(INVALID_ARGUMENT, "", "once", count_call, 0);
-  FAILS(INVALID_ARGUMENT, "chunk", "a\tb", count_call, 0);
-  FAILS(INVALID_ARGUMENT, "chunk", "\xff", count_call, 0);
-  FAILS(INVALID_ARGUMENT, "chunk", "new", count_call, 2);
-  FAILS(NULL_ARGUMENT, NULL, "new", count_call, 0);
-  FAILS(NULL_ARGUMENT, "chunk", NULL, count_call, 0);
-  FAILS(NULL_ARGUMENT, "chunk", "new", NULL, 0);
-  CHECK_EQUAL(others, 8);
+  FAILS(INVALID_ARGUMENT, "", "once", count_call, NULL);
+  FAILS(INVALID_ARGUMENT, "chunk", "a\tb", count_call, NULL);
+  FAILS(INVALID_ARGUMENT, "chunk", "\xff", count_call, NULL);
+  FAILS(INVALID_ARGUMENT, "chunk", "new", count_call, &unknown);
+  FAILS(INVALID_ARGUMENT, "chunk", "new", count_call, &success);
+  CHECK_MESSAGE("success_status");
+  FAILS(NULL_ARGUMENT, NULL, "new", count_call, NULL);
+  FAILS(NULL_ARGUMENT, "chunk", NULL, count_call, NULL);
+  FAILS(NULL_ARGUMENT, "chunk", "new", NULL, NULL);
+  CHECK_EQUAL(others, 9);
   shardspec_error small = SHARDSPEC_ERROR_INIT;
   small.struct_size = 8;
-  CHECK(shardspec_op_register("chunk", "new", count_call, &others, count, 0, NULL, &small) ==
+  CHECK(shardspec_op_register("chunk", "new", count_call, &others, count, NULL, NULL, &small) ==
         SHARDSPEC_INVALID_ARGUMENT);
-  CHECK(shardspec_op_register("chunk", "new", count_call, &others, count, 0,
+  CHECK(shardspec_op_register("chunk", "new", count_call, &others, count, NULL,
                               (shardspec_op **)(void *)((char *)&untouched + 1), NULL) ==
         SHARDSPEC_INVALID_ARGUMENT);
-  CHECK_EQUAL(others, 10);
+  CHECK_EQUAL(others, 11);
   CHECK(untouched == NULL && first == 0 && dispatch("new") == SHARDSPEC_NOT_FOUND);
   CHECK_OK(shardspec_op_unregister(op, &err));
   CHECK_EQUAL(first, 1);
   CHECK_STATUS(shardspec_op_unregister(op, &err), SHARDSPEC_INVALID_HANDLE);
   CHECK_EQUAL(first, 1);
   /* And without a `destroy`, and without a place for the op. */
-  CHECK_OK(shardspec_op_register("chunk", "once", count_call, &first, NULL, 0, NULL, &err));
+  CHECK_OK(shardspec_op_register("chunk", "once", count_call, &first, NULL, NULL, NULL, &err));
   CHECK_OK(shardspec_op_look_up("chunk", "once", &op, &err));
   CHECK_OK(shardspec_op_unregister(op, &err));
 }
@@ -66,10 +70,10 @@ static void replacing_ends_the_old_op_and_leaves_no_gap(void) {
   int old_calls = 0, new_calls = 0;
   shardspec_op *old, *new;
   calls = 0;
-  CHECK_OK(shardspec_op_register("chunk", "swap", count_call, &old_calls, count, SHARDSPEC_OP_REPLACE,
+  CHECK_OK(shardspec_op_register("chunk", "swap", count_call, &old_calls, count, &REPLACE,
                                  &old, &err));
   CHECK(dispatch("swap") == SHARDSPEC_OK && old_calls == 1);
-  CHECK_OK(shardspec_op_register("chunk", "swap", count_call, &new_calls, count, SHARDSPEC_OP_REPLACE,
+  CHECK_OK(shardspec_op_register("chunk", "swap", count_call, &new_calls, count, &REPLACE,
                                  &new, &err));
   CHECK_EQUAL(old_calls, 2); /* one call, and its end */
   CHECK(dispatch("swap") == SHARDSPEC_OK && new_calls == 1 && old_calls == 2);
@@ -91,10 +95,10 @@ static shardspec_status busy_inside(void *ctx, const shardspec_spec *given,
   CHECK(shardspec_op_look_up("chunk", "inside", &self, error) == SHARDSPEC_OK);
   if (++*depth < 20) CHECK(shardspec_op_call(self, given, &one_tensor, NULL, 0, error) == SHARDSPEC_OK);
   --*depth;
-  CHECK(shardspec_op_register("chunk", "from inside", count_call, &ended, count, 0, &other, error) ==
+  CHECK(shardspec_op_register("chunk", "from inside", count_call, &ended, count, NULL, &other, error) ==
         SHARDSPEC_OK);
   CHECK(shardspec_op_dispatch(given, "from inside", &one_tensor, NULL, 0, error) == SHARDSPEC_OK);
-  CHECK(shardspec_op_register("chunk", "from inside", count_call, &ended, NULL, SHARDSPEC_OP_REPLACE,
+  CHECK(shardspec_op_register("chunk", "from inside", count_call, &ended, NULL, &REPLACE,
                               &other, error) == SHARDSPEC_OK);
   CHECK_EQUAL(ended, 2);
   CHECK(shardspec_op_list(NULL, 0, &needed, error) == SHARDSPEC_OK);
@@ -147,7 +151,7 @@ static void handles_may_be_freed_from_inside(void) {
 static void an_op_can_not_end_itself_and_is_told_so(void) {
   int ended = 0;
   shardspec_op *op;
-  CHECK_OK(shardspec_op_register("chunk", "self", end_self, &ended, count, 0, &op, &err));
+  CHECK_OK(shardspec_op_register("chunk", "self", end_self, &ended, count, NULL, &op, &err));
   CHECK_STATUS(shardspec_op_call(op, spec, &one_tensor, NULL, 0, &err), SHARDSPEC_BUSY);
   CHECK_MESSAGE("'self'");
   CHECK_EQUAL(ended, 1); /* that of the op which did not replace it */
@@ -168,13 +172,13 @@ static void ending_an_op_waits_for_the_calls_of_others(void) {
     slow s = {0, 0, 0, 0};
     pthread_t threads[THREADS], helper;
     shardspec_op *op;
-    CHECK_OK(shardspec_op_register("chunk", "slow", slow_call, &s, slow_destroy, 0, &op, &err));
+    CHECK_OK(shardspec_op_register("chunk", "slow", slow_call, &s, slow_destroy, NULL, &op, &err));
     for (int i = 0; i < THREADS; i++)
       CHECK(pthread_create(&threads[i], NULL, call_slow, (void *)(uintptr_t)"slow") == 0);
     while (load(&s.running) < THREADS) sleep_ms(1);
     CHECK(pthread_create(&helper, NULL, let_go, &s) == 0);
     if (replace)
-      CHECK_OK(shardspec_op_register("chunk", "slow", count_call, &calls, NULL, SHARDSPEC_OP_REPLACE,
+      CHECK_OK(shardspec_op_register("chunk", "slow", count_call, &calls, NULL, &REPLACE,
                                      &op, &err));
     else
       CHECK_OK(shardspec_op_unregister(op, &err));
@@ -246,7 +250,7 @@ static void threads_that_race_to_end_each_others_op_do_not_hang(void) {
     int ended = 0;
     calls = 0;
     for (int i = 0; i < 2; i++)
-      CHECK_OK(shardspec_op_register("chunk", i ? "two" : "one", race_other, &pair[i], NULL, 0, &pair[i], &err));
+      CHECK_OK(shardspec_op_register("chunk", i ? "two" : "one", race_other, &pair[i], NULL, NULL, &pair[i], &err));
     CHECK(pthread_create(&thread, NULL, race_first, NULL) == 0);
     meet();
     shardspec_status status = shardspec_op_call(pair[1], spec, &one_tensor, NULL, 0, NULL);
@@ -271,7 +275,7 @@ static void a_thread_inside_of_an_op_waits_for_no_other(void) {
   slow s = {0, 0, 0, 0};
   pthread_t thread;
   shardspec_op *end = register_op("chunk", "end", end_named, (void *)(uintptr_t)"other");
-  CHECK_OK(shardspec_op_register("chunk", "other", slow_call, &s, slow_destroy, 0, NULL, &err));
+  CHECK_OK(shardspec_op_register("chunk", "other", slow_call, &s, slow_destroy, NULL, NULL, &err));
   CHECK(pthread_create(&thread, NULL, call_slow, (void *)(uintptr_t)"other") == 0);
   while (!load(&s.running)) sleep_ms(1);
   CHECK_STATUS(shardspec_op_call(end, spec, &one_tensor, NULL, 0, &err), SHARDSPEC_BUSY);
@@ -289,14 +293,14 @@ static void destroy_uses_the_library(void *ctx) {
   count(ctx);
   CHECK(shardspec_op_look_up("chunk", "last", &other, NULL) == SHARDSPEC_OK);
   CHECK(shardspec_op_unregister(other, NULL) == SHARDSPEC_OK);
-  CHECK(shardspec_op_register("chunk", "first", count_call, &calls, NULL, 0, NULL, NULL) == SHARDSPEC_OK);
+  CHECK(shardspec_op_register("chunk", "first", count_call, &calls, NULL, NULL, NULL, NULL) == SHARDSPEC_OK);
 }
 
 static void destroy_may_call_the_library(void) {
   int first = 0, last = 0;
   shardspec_op *op;
-  CHECK_OK(shardspec_op_register("chunk", "first", count_call, &first, destroy_uses_the_library, 0, &op, &err));
-  CHECK_OK(shardspec_op_register("chunk", "last", count_call, &last, count, 0, NULL, &err));
+  CHECK_OK(shardspec_op_register("chunk", "first", count_call, &first, destroy_uses_the_library, NULL, &op, &err));
+  CHECK_OK(shardspec_op_register("chunk", "last", count_call, &last, count, NULL, NULL, &err));
   CHECK_OK(shardspec_op_unregister(op, &err));
   CHECK(first == 1 && last == 1 && dispatch("last") == SHARDSPEC_NOT_FOUND);
   CHECK_OK(shardspec_op_look_up("chunk", "first", &op, &err));

@@ -122,7 +122,7 @@ static shardspec_status fill(void *ctx, const shardspec_metadata *metadata, size
 }
 
 static void a_spec_cuts_a_tensor_in_its_own_way(void) {
-  shardspec_spec_vtable vtable = {sizeof vtable, NULL, build, fill, NULL, NULL};
+  shardspec_spec_vtable vtable = {sizeof vtable, NULL, build, fill, NULL, NULL, 0, 0};
   size_t refused_shard = 0;
   shardspec_spec *spec, *rows;
   shardspec_sharded_tensor *tensor, *untouched = NULL;

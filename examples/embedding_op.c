@@ -64,7 +64,7 @@ int main(void) {
   for (int at = 0; at < IDS; at++) memcpy(wanted[at], table[ids[at]], sizeof wanted[at]);
   memset(got, 0, sizeof got);
 
-  must(shardspec_op_register("chunk", "example.embedding", embedding, NULL, NULL, 0, &op, &err), &err);
+  must(shardspec_op_register("chunk", "example.embedding", embedding, NULL, NULL, NULL, &op, &err), &err);
   must(shardspec_spec_new_chunk(0, placements, RANKS, &spec, &err), &err);
   for (int rank = 0; rank < RANKS; rank++) {
     shardspec_sharded_tensor *mine;

@@ -104,7 +104,7 @@ int main(void) {
       for (int k = 0; k < IN; k++) wanted[row][column] += x[row][k] * w[k][column];
     }
 
-  must(shardspec_op_register("chunk", "example.linear", linear, NULL, NULL, 0, &op, &err), &err);
+  must(shardspec_op_register("chunk", "example.linear", linear, NULL, NULL, NULL, &op, &err), &err);
   must(shardspec_spec_new_chunk(1, placements, RANKS, &spec, &err), &err);
   /* All shards are in this process, so y can be gathered here. */
   must(shardspec_sharded_tensor_new_from_spec(spec, NULL, NULL, &w_view, NULL, &weight, &err), &err);

@@ -113,6 +113,12 @@ extern "C" {
 #define SHARDSPEC_NOT_LOCAL 30
 /* Memory that would have to be written is read-only. */
 #define SHARDSPEC_READ_ONLY 39
+
+/*
+ A callback returned a number that is no status, or 0 where it had asked for another status of
+ success: it probably threw an exception. `got` is the number.
+ */
+#define SHARDSPEC_CALLBACK_FAILED 40
 /* Bytes of `shardspec_error.message`, the NUL included. */
 #define SHARDSPEC_MESSAGE_CAPACITY 976
 
@@ -212,18 +218,26 @@ shardspec_status shardspec_version_text(char *buffer,
  * with a `ctx` that each call is given and a `destroy` that ends the life of `ctx`. What holds for
  * all of them:
  *
- * - A callback that does something returns a status. `SHARDSPEC_OK` means that it has done its part;
- *   any other reaches whoever called the library as it is, with the message and the numbers that
- *   the callback wrote into its `err`, which is never NULL here and may be passed on to what it
- *   calls; the status in it need not be set. Numbers from `SHARDSPEC_USER_STATUS` on are the
- *   user's own.
+ * - A callback that does something returns a status: the status of success, or the reason of a
+ *   failure. A failure reaches the caller of the library unchanged, with the message and the numbers
+ *   that the callback wrote into its `err`. `err` is never NULL here; its `status` need not be set.
+ *   The callback may pass `err` to the functions that it calls. A message ends at its first NUL, and
+ *   bytes that are not UTF-8 are replaced. Numbers from `SHARDSPEC_USER_STATUS` on are free for
+ *   failures of the callback's own.
+ * - The status of success is SHARDSPEC_OK, 0, unless `success_status` in the table, or in the
+ *   options of an op, says otherwise. Set it to `SHARDSPEC_CALLBACK_OK` when the callback is written
+ *   in a language with exceptions: JNA, cffi, ctypes and koffi return 0 when a callback throws, which
+ *   must not read as success. With `success_status` set, 0 fails with SHARDSPEC_CALLBACK_FAILED.
+ * - A negative number is no status. It fails with SHARDSPEC_CALLBACK_FAILED too, and `got` is the
+ *   number.
  * - A callback that answers a question about its `ctx`, `equal` and `hash`, returns the answer and
- *   can't fail.
+ *   can't fail. Where `equal` throws and the binding returns 0, the two objects count as different.
  * - The library holds no lock while a callback runs: it may call any function of this header.
  * - It may run on any thread that calls the library, on several at once, and must not throw or jump
  *   out.
  * - `destroy(ctx)` runs exactly once, when no call of the callback is running or will come, on the
  *   thread that let go of it last; also when the function that was given it fails. It may be NULL.
+ *   In a table, it is called when `struct_size` says that the table has it: 16 or more.
  */
 
 /* Ends the life of a callback's `ctx`. */
@@ -266,6 +280,8 @@ typedef uint64_t (*shardspec_hash_fn)(void *ctx);
  below.
  */
 #define SHARDSPEC_USER_STATUS 1000
+/* A status of success that no runtime returns by accident, for `success_status`. */
+#define SHARDSPEC_CALLBACK_OK 999
 
 /*
  A `destroy` or `release` for objects of a runtime that a thread has to enter before it touches
@@ -1620,6 +1636,10 @@ typedef struct shardspec_spec_vtable {
   shardspec_equal_fn equal;
   /* A hash that is equal for specs that are; NULL: the type's name is hashed, no more. */
   shardspec_hash_fn hash;
+  /* What `build_metadata` and `shard` return for success: 0 or `SHARDSPEC_CALLBACK_OK`. */
+  shardspec_status success_status;
+  /* 0. */
+  int32_t reserved;
 } shardspec_spec_vtable;
 
 /*
@@ -1634,7 +1654,8 @@ typedef struct shardspec_spec_vtable {
  Ownership: the name and the table are copied; `ctx` is the spec's from here on, whatever this
  returns, until `destroy` ends it: when the spec was freed and no call uses it any more. The caller
  frees `*out`. Errors: INVALID_ARGUMENT for the name of a built-in type or an empty one, a table
- without `build_metadata` or of a wrong struct_size, NULL_ARGUMENT, OUT_OF_MEMORY.
+ without `build_metadata`, of a wrong struct_size or with a `success_status` that may be a failure,
+ NULL_ARGUMENT, OUT_OF_MEMORY.
  Threads: any; the functions may run on several at once. Since: ABI 0.
  */
 shardspec_status shardspec_spec_new_custom(const char *type_name,
@@ -1987,6 +2008,10 @@ typedef struct shardspec_comm_vtable {
   shardspec_destroy_fn destroy;
   /* Moves messages. Not NULL. */
   shardspec_exchange_fn exchange;
+  /* What `exchange` returns for success: 0 or `SHARDSPEC_CALLBACK_OK`. */
+  shardspec_status success_status;
+  /* 0. */
+  int32_t reserved;
 } shardspec_comm_vtable;
 
 /*
@@ -2317,23 +2342,36 @@ typedef shardspec_status (*shardspec_op_fn)(void *ctx,
                                             size_t result_count,
                                             shardspec_error *err);
 
+/* How an op is registered. Zeros are the defaults. */
+typedef struct shardspec_op_options {
+  /* `sizeof(shardspec_op_options)`. */
+  uint64_t struct_size;
+  /*
+   0, which refuses a second op by the same names, or `SHARDSPEC_OP_REPLACE`, which ends the first
+   as `shardspec_op_unregister` does.
+   */
+  uint32_t flags;
+  /* What the function returns for success: 0 or `SHARDSPEC_CALLBACK_OK`. */
+  shardspec_status success_status;
+} shardspec_op_options;
+
 /*
- Registers `function` as the op `op_name` for specs of type `spec_type`. `flags` is 0, which
- refuses a second op by the same names, or `SHARDSPEC_OP_REPLACE`, which ends the first as
- `shardspec_op_unregister` does. `*out` becomes the op; `out` may be NULL.
+ Registers `function` as the op `op_name` for specs of type `spec_type`. `options` may be NULL: then
+ a second op by the same names is refused, and 0 is success. `*out` becomes the op; `out` may be
+ NULL.
 
  Ownership: names are copied; `ctx` is the op's from here on, whatever this returns, until `destroy`
  ends it: when the registration ends, or before a call that fails returns. Errors: ALREADY_EXISTS,
- BUSY (the old op is as it was), INVALID_ARGUMENT for names that can't be one and other flags,
- NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Source: `custom_sharding_spec_op` of torch.
- Since: ABI 0.
+ BUSY (the old op is as it was), INVALID_ARGUMENT for names that can't be one, other flags and a
+ `success_status` that may be a failure, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any.
+ Source: `custom_sharding_spec_op` of torch. Since: ABI 0.
  */
 shardspec_status shardspec_op_register(const char *spec_type,
                                        const char *op_name,
                                        shardspec_op_fn function,
                                        void *ctx,
                                        shardspec_destroy_fn destroy,
-                                       uint32_t flags,
+                                       const struct shardspec_op_options *options,
                                        struct shardspec_op **out,
                                        shardspec_error *err);
 

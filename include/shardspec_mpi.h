@@ -236,7 +236,7 @@ static inline void shardspec_mpi_destroy(void *pointer) {
 static inline shardspec_status shardspec_mpi_comm_new(MPI_Comm comm, shardspec_comm **out,
                                                       shardspec_error *err) {
   static const shardspec_comm_vtable vtable = {sizeof(shardspec_comm_vtable), shardspec_mpi_destroy,
-                                               shardspec_mpi_exchange};
+                                               shardspec_mpi_exchange, SHARDSPEC_OK, 0};
   int rank = 0, size = 0, code;
   shardspec_mpi_ctx *ctx;
   if (comm == MPI_COMM_NULL)

@@ -12,9 +12,9 @@
 _Static_assert(sizeof(shardspec_message) == 24, "");
 _Static_assert(offsetof(shardspec_message, pointer) == 8, "");
 _Static_assert(offsetof(shardspec_message, bytes) == 16, "");
-_Static_assert(sizeof(shardspec_comm_vtable) == 24, "");
+_Static_assert(sizeof(shardspec_comm_vtable) == 32, "");
 _Static_assert(offsetof(shardspec_comm_vtable, destroy) == 8, "");
-_Static_assert(offsetof(shardspec_comm_vtable, exchange) == 16, "");
+_Static_assert(offsetof(shardspec_comm_vtable, success_status) == 24, "");
 _Static_assert(sizeof(shardspec_comm_options) == 24, "");
 
 static void run_all(int64_t size) {

@@ -112,7 +112,7 @@ static shardspec_status deal_rows(void *ctx, const int64_t *sizes, const char *c
 }
 
 void custom_specs_are_cut_across_ranks(shardspec_comm *comm, shardspec_error *rank_err) {
-  shardspec_spec_vtable vtable = {sizeof vtable, NULL, deal_rows, NULL, NULL, NULL};
+  shardspec_spec_vtable vtable = {sizeof vtable, NULL, deal_rows, NULL, NULL, NULL, 0, 0};
   shardspec_spec *spec;
   int64_t size = size_of(comm);
   cut c;

@@ -97,7 +97,7 @@ static shardspec_status exchange(void *ctx, const shardspec_message *sends, size
 
 shardspec_comm *failing(shardspec_comm *inner, int **countdown) {
   shardspec_error error = SHARDSPEC_ERROR_INIT, *rank_err = &error;
-  shardspec_comm_vtable vtable = {sizeof vtable, free, exchange};
+  shardspec_comm_vtable vtable = {sizeof vtable, free, exchange, 0, 0};
   shardspec_comm *comm = NULL;
   wire *w = malloc(sizeof *w);
   CHECK(w != NULL);

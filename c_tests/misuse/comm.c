@@ -12,7 +12,7 @@ static shardspec_status exchange(void *ctx, const shardspec_message *sends, size
 }
 
 static void misuse_construction(shardspec_comm *right) {
-  shardspec_comm_vtable table = {sizeof table, destroy, exchange}, small = table, silent = table;
+  shardspec_comm_vtable table = {sizeof table, destroy, exchange, 0, 0}, small = table, silent = table;
   small.struct_size = 4;
   silent.exchange = NULL;
   MISUSE(NULL_ARGUMENT, "NULL vtable", shardspec_comm_new, NULL, NULL, 0, 1, &out.comm);

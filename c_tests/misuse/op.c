@@ -8,20 +8,29 @@ static shardspec_status nothing(void *ctx, const shardspec_spec *spec, const sha
 }
 
 static void misuse_registration(shardspec_op *op) {
-#define REGISTER(status, misuse, type, name, function, flags)                                      \
-  MISUSE(status, misuse, shardspec_op_register, type, name, function, NULL, NULL, flags, &out.op)
-  REGISTER(NULL_ARGUMENT, "NULL spec_type", NULL, "op", nothing, 0);
-  REGISTER(NULL_ARGUMENT, "NULL op_name", "chunk", NULL, nothing, 0);
-  REGISTER(NULL_ARGUMENT, "NULL function", "chunk", "op", NULL, 0);
-  REGISTER(INVALID_ARGUMENT, "empty spec_type", "", "op", nothing, 0);
-  REGISTER(INVALID_ARGUMENT, "empty op_name", "chunk", "", nothing, 0);
-  REGISTER(INVALID_ARGUMENT, "not UTF-8", "chunk", NOT_UTF8, nothing, 0);
-  REGISTER(INVALID_ARGUMENT, "a name of two lines", "chunk", "a\nb", nothing, 0);
-  REGISTER(INVALID_ARGUMENT, "unknown flag", "chunk", "op", nothing, 0x80000001);
-  REGISTER(ALREADY_EXISTS, "registered already", "chunk", "misused", nothing, 0);
-  MISUSE(INVALID_ARGUMENT, "output not aligned", shardspec_op_register, "chunk", "op", nothing, NULL, NULL, 0,
+#define REGISTER(status, misuse, type, name, function, options)                                    \
+  MISUSE(status, misuse, shardspec_op_register, type, name, function, NULL, NULL, options, &out.op)
+  REGISTER(NULL_ARGUMENT, "NULL spec_type", NULL, "op", nothing, NULL);
+  REGISTER(NULL_ARGUMENT, "NULL op_name", "chunk", NULL, nothing, NULL);
+  REGISTER(NULL_ARGUMENT, "NULL function", "chunk", "op", NULL, NULL);
+  REGISTER(INVALID_ARGUMENT, "empty spec_type", "", "op", nothing, NULL);
+  REGISTER(INVALID_ARGUMENT, "empty op_name", "chunk", "", nothing, NULL);
+  REGISTER(INVALID_ARGUMENT, "not UTF-8", "chunk", NOT_UTF8, nothing, NULL);
+  REGISTER(INVALID_ARGUMENT, "a name of two lines", "chunk", "a\nb", nothing, NULL);
+  shardspec_op_options right = {sizeof right, 0, SHARDSPEC_CALLBACK_OK}, small = right, flag = right,
+                       failure = right, negative = right;
+  const shardspec_op_options *odd = (const shardspec_op_options *)(const void *)((const char *)&right + 1);
+  small.struct_size = 12, flag.flags = 0x80000001;
+  failure.success_status = SHARDSPEC_NOT_FOUND, negative.success_status = -1;
+  REGISTER(INVALID_ARGUMENT, "small options", "chunk", "op", nothing, &small);
+  REGISTER(INVALID_ARGUMENT, "options not aligned", "chunk", "op", nothing, odd);
+  REGISTER(INVALID_ARGUMENT, "unknown flag", "chunk", "op", nothing, &flag);
+  REGISTER(INVALID_ARGUMENT, "success that is a failure", "chunk", "op", nothing, &failure);
+  REGISTER(INVALID_ARGUMENT, "negative success", "chunk", "op", nothing, &negative);
+  REGISTER(ALREADY_EXISTS, "registered already", "chunk", "misused", nothing, NULL);
+  MISUSE(INVALID_ARGUMENT, "output not aligned", shardspec_op_register, "chunk", "op", nothing, NULL, NULL, NULL,
          (shardspec_op **)(void *)((char *)out.numbers + 1));
-  WRONG_ERROR(shardspec_op_register, "chunk", "op", nothing, NULL, NULL, 0, &out.op);
+  WRONG_ERROR(shardspec_op_register, "chunk", "op", nothing, NULL, NULL, NULL, &out.op);
   WRONG_HANDLE(shardspec_op, NULL_ARGUMENT, shardspec_op_unregister, H);
   WRONG_ERROR(shardspec_op_unregister, op);
   MISUSE(NULL_ARGUMENT, "NULL spec_type", shardspec_op_has, NULL, "misused", &out.i32);
@@ -74,9 +83,9 @@ void misuse_ops(void) {
   CHECK_OK(shardspec_sharded_tensor_new_from_full(metadata, NULL, &full, NULL, &tensor, &err));
   shardspec_value value = {SHARDSPEC_VALUE_SHARDED_TENSOR, 0, 0, 0, tensor};
   shardspec_op_arguments right = {sizeof right, &value, 1, NULL, NULL, 0, NULL};
-  CHECK_OK(shardspec_op_register("chunk", "misused", nothing, NULL, NULL, 0, &ended, &err));
+  CHECK_OK(shardspec_op_register("chunk", "misused", nothing, NULL, NULL, NULL, &ended, &err));
   CHECK_OK(shardspec_op_unregister(ended, &err));
-  CHECK_OK(shardspec_op_register("chunk", "misused", nothing, NULL, NULL, 0, &op, &err));
+  CHECK_OK(shardspec_op_register("chunk", "misused", nothing, NULL, NULL, NULL, &op, &err));
   wrong_handles_for(ended, op, chunk, tensor);
   misuse_registration(op);
   misuse_calls(op, &right);

@@ -53,7 +53,8 @@ class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
   /// keeps the object.
   template <class T, class P = default_policy>
   static answer<comm, P> custom(std::int64_t rank, std::int64_t size, T transport, P = P()) {
-    const shardspec_comm_vtable table = {sizeof table, detail::destroy<T>, detail::exchange<T>};
+    const shardspec_comm_vtable table = {sizeof table, detail::destroy<T>, detail::exchange<T>,
+                                         SHARDSPEC_OK, 0};
     return detail::handle<comm, P>(shardspec_comm_new, &table, new T(std::move(transport)), rank,
                                    size);
   }

@@ -299,9 +299,10 @@ class op : public detail::unique<shardspec_op, shardspec_op_unregister> {
 template <class F, class P = default_policy>
 answer<op, P> register_op(text spec_type, text op_name, F function, std::uint32_t flags = 0,
                           P = P()) {
+  const shardspec_op_options options = {sizeof options, flags, SHARDSPEC_OK};
   return detail::handle<op, P>([&](shardspec_op **out, shardspec_error *err) {
     return shardspec_op_register(spec_type.c(), op_name.c(), detail::run_op<F>,
-                                 new F(std::move(function)), detail::destroy<F>, flags, out, err);
+                                 new F(std::move(function)), detail::destroy<F>, &options, out, err);
   });
 }
 template <class P = default_policy> answer<bool, P> has_op(text spec_type, text op_name, P = P()) {

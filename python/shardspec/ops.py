@@ -20,6 +20,7 @@ from .tensor import Tensor
 Function = TypeVar("Function", bound=Callable[..., Any])
 Value = lib.header.type("value")
 Arguments = lib.header.type("op_arguments")
+Options = lib.header.type("op_options")
 BUILT_IN = {ChunkShardingSpec: "chunk", EnumerableShardingSpec: "enumerable"}
 
 
@@ -33,8 +34,9 @@ def custom_sharding_spec_op(sharding_spec_class: type[ShardingSpec], func: Any, 
     """
     def decorate(function: Function) -> Function:
         names = _type_name(sharding_spec_class), op_name(func)
-        lib.op_register(*names, _call, keep(_Op(names, function)), DESTROY,
-                        lib.OP_REPLACE if replace else 0, None)
+        options = Options(ctypes.sizeof(Options), lib.OP_REPLACE if replace else 0)
+        lib.op_register(*names, _call, keep(_Op(names, function)), DESTROY, ctypes.byref(options),
+                        None)
         return function
 
     return decorate

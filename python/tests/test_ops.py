@@ -9,7 +9,7 @@ import pytest
 from binding import STRUCTS, Refused, texts
 from shardspec._library import lib as library
 
-Arguments, Value = STRUCTS["op_arguments"], STRUCTS["value"]
+Arguments, Value, Options = STRUCTS["op_arguments"], STRUCTS["value"], STRUCTS["op_options"]
 OP, DESTROY = library.header.type("op_fn"), library.header.type("destroy_fn")
 
 
@@ -21,7 +21,9 @@ class Op:
         self.lib, self.function, self.name = lib, function, name
         self.raised, self.ended = None, []
         self.callback, self.destroy = OP(self.run), DESTROY(self.ended.append)
-        self.handle = lib.made(lib.op_register, spec_type, name, self.callback, 7, self.destroy, flags)
+        options = Options(ctypes.sizeof(Options), flags)
+        self.handle = lib.made(lib.op_register, spec_type, name, self.callback, 7, self.destroy,
+                               ctypes.byref(options))
 
     def run(self, ctx, spec, arguments, results, result_count, err):
         try:

@@ -4,18 +4,26 @@
 //! with a `ctx` that each call is given and a `destroy` that ends the life of `ctx`. What holds for
 //! all of them:
 //!
-//! - A callback that does something returns a status. `SHARDSPEC_OK` means that it has done its part;
-//!   any other reaches whoever called the library as it is, with the message and the numbers that
-//!   the callback wrote into its `err`, which is never NULL here and may be passed on to what it
-//!   calls; the status in it need not be set. Numbers from `SHARDSPEC_USER_STATUS` on are the
-//!   user's own.
+//! - A callback that does something returns a status: the status of success, or the reason of a
+//!   failure. A failure reaches the caller of the library unchanged, with the message and the numbers
+//!   that the callback wrote into its `err`. `err` is never NULL here; its `status` need not be set.
+//!   The callback may pass `err` to the functions that it calls. A message ends at its first NUL, and
+//!   bytes that are not UTF-8 are replaced. Numbers from `SHARDSPEC_USER_STATUS` on are free for
+//!   failures of the callback's own.
+//! - The status of success is SHARDSPEC_OK, 0, unless `success_status` in the table, or in the
+//!   options of an op, says otherwise. Set it to `SHARDSPEC_CALLBACK_OK` when the callback is written
+//!   in a language with exceptions: JNA, cffi, ctypes and koffi return 0 when a callback throws, which
+//!   must not read as success. With `success_status` set, 0 fails with SHARDSPEC_CALLBACK_FAILED.
+//! - A negative number is no status. It fails with SHARDSPEC_CALLBACK_FAILED too, and `got` is the
+//!   number.
 //! - A callback that answers a question about its `ctx`, `equal` and `hash`, returns the answer and
-//!   can't fail.
+//!   can't fail. Where `equal` throws and the binding returns 0, the two objects count as different.
 //! - The library holds no lock while a callback runs: it may call any function of this header.
 //! - It may run on any thread that calls the library, on several at once, and must not throw or jump
 //!   out.
 //! - `destroy(ctx)` runs exactly once, when no call of the callback is running or will come, on the
 //!   thread that let go of it last; also when the function that was given it fails. It may be NULL.
+//!   In a table, it is called when `struct_size` says that the table has it: 16 or more.
 
 use std::ffi::c_void;
 
@@ -24,6 +32,9 @@ use crate::ffi::error::shardspec_status;
 /// The first of the statuses that callbacks may give a meaning of their own. The library's own stay
 /// below.
 pub const SHARDSPEC_USER_STATUS: shardspec_status = 1000;
+
+/// A status of success that no runtime returns by accident, for `success_status`.
+pub const SHARDSPEC_CALLBACK_OK: shardspec_status = 999;
 
 /// Whether two objects of the same type, made with the same `equal`, are equal: 0 or not 0. Asked of
 /// any two of them, in any order; it must be an equivalence.

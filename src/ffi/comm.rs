@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::comm::{self, Communicator, Incoming, Message, Outgoing};
 use crate::core::{Error, Result};
-use crate::ffi::border::callback::{Context, Table, call, owning_table};
+use crate::ffi::border::callback::{Context, Success, Table, call, owning_table};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{out, out_slice, slice};
@@ -79,6 +79,10 @@ pub struct shardspec_comm_vtable {
     pub destroy: shardspec_destroy_fn,
     /// Moves messages. Not NULL.
     pub exchange: shardspec_exchange_fn,
+    /// What `exchange` returns for success: 0 or `SHARDSPEC_CALLBACK_OK`.
+    pub success_status: shardspec_status,
+    /// 0.
+    pub reserved: i32,
 }
 
 // SAFETY: `struct_size` comes first, and zeros are NULL functions.
@@ -93,6 +97,7 @@ unsafe impl Table for shardspec_comm_vtable {}
 /// A transport of the user's.
 struct Transport {
     table: shardspec_comm_vtable,
+    success: Success,
     context: Context,
     rank: usize,
     size: usize,
@@ -119,7 +124,7 @@ impl Communicator for Transport {
             .iter()
             .map(|received| c_message(received.peer, received.pointer, received.bytes))
             .collect();
-        call("exchange of the communicator", |err| {
+        call("exchange of the communicator", self.success, |err| {
             // SAFETY: the user passed the function to be called like this.
             unsafe {
                 exchange(
@@ -176,7 +181,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new(
             }
             let (rank, size) = (rank_argument("rank", rank)?, rank_argument("size", size)?);
             comm::check_rank("rank", rank, size)?;
-            place.set(new_handle(Transport { table, context, rank, size })?);
+            let success = Success::of(table.success_status, table.reserved)?;
+            place.set(new_handle(Transport { table, success, context, rank, size })?);
             Ok(())
         }),
     )

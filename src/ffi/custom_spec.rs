@@ -16,7 +16,7 @@ use crate::core::spec::check_own_type_name;
 use crate::core::{
     Error, Result, ShardedTensorMetadata, ShardingSpec, TensorProperties, TensorShape,
 };
-use crate::ffi::border::callback::{Context, Table, call, owning_table};
+use crate::ffi::border::callback::{Context, Success, Table, call, owning_table};
 use crate::ffi::border::guard::guard;
 use crate::ffi::border::handle::{self, lend};
 use crate::ffi::border::pointer::{out, text};
@@ -77,6 +77,10 @@ pub struct shardspec_spec_vtable {
     pub equal: shardspec_equal_fn,
     /// A hash that is equal for specs that are; NULL: the type's name is hashed, no more.
     pub hash: shardspec_hash_fn,
+    /// What `build_metadata` and `shard` return for success: 0 or `SHARDSPEC_CALLBACK_OK`.
+    pub success_status: shardspec_status,
+    /// 0.
+    pub reserved: i32,
 }
 
 // SAFETY: `struct_size` comes first, and zeros are NULL functions.
@@ -93,6 +97,7 @@ unsafe impl Table for shardspec_spec_vtable {}
 struct CustomSpec {
     type_name: Box<str>,
     table: shardspec_spec_vtable,
+    success: Success,
     context: Context,
 }
 
@@ -109,20 +114,24 @@ impl CustomSpec {
         let names: Option<Vec<_>> =
             names.as_ref().map(|names| names.iter().map(|name| name.as_ptr()).collect());
         let properties = shardspec_tensor_properties::from_core(&properties);
-        call(format_args!("build_metadata of spec type '{}'", self.type_name), |err| {
-            // SAFETY: the user passed the function to be called like this.
-            unsafe {
-                build(
-                    self.context.ctx(),
-                    shape.sizes.as_ptr(),
-                    names.as_ref().map_or(std::ptr::null(), |names| names.as_ptr()),
-                    shape.sizes.len(),
-                    &raw const properties,
-                    builder,
-                    err,
-                )
-            }
-        })
+        call(
+            format_args!("build_metadata of spec type '{}'", self.type_name),
+            self.success,
+            |err| {
+                // SAFETY: the user passed the function to be called like this.
+                unsafe {
+                    build(
+                        self.context.ctx(),
+                        shape.sizes.as_ptr(),
+                        names.as_ref().map_or(std::ptr::null(), |names| names.as_ptr()),
+                        shape.sizes.len(),
+                        &raw const properties,
+                        builder,
+                        err,
+                    )
+                }
+            },
+        )
     }
 }
 
@@ -197,7 +206,7 @@ impl Cut for CustomSpec {
         let full = LentView::new(extraction.full());
         let part = LentView::new(extraction.shard());
         let options = shardspec_copy_options::from_copy(extraction.options());
-        call(format_args!("shard of spec type '{}'", self.type_name), |err| {
+        call(format_args!("shard of spec type '{}'", self.type_name), self.success, |err| {
             // SAFETY: the user passed the function to be called like this.
             unsafe {
                 shard(
@@ -225,7 +234,8 @@ impl Cut for CustomSpec {
 /// Ownership: the name and the table are copied; `ctx` is the spec's from here on, whatever this
 /// returns, until `destroy` ends it: when the spec was freed and no call uses it any more. The caller
 /// frees `*out`. Errors: INVALID_ARGUMENT for the name of a built-in type or an empty one, a table
-/// without `build_metadata` or of a wrong struct_size, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// without `build_metadata`, of a wrong struct_size or with a `success_status` that may be a failure,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any; the functions may run on several at once. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_new_custom(
@@ -243,7 +253,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_custom(
                 let problem = "its build_metadata is NULL; a spec must say who owns what";
                 return Err(Error::invalid("vtable", problem).into());
             }
-            give(place, CustomSpec { type_name: type_name.into(), table, context })
+            let success = Success::of(table.success_status, table.reserved)?;
+            give(place, CustomSpec { type_name: type_name.into(), table, success, context })
         }),
     )
 }

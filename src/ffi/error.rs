@@ -5,7 +5,6 @@
 //! hidden "last error", so calls may move between threads.
 
 use std::ffi::c_char;
-use std::mem::MaybeUninit;
 
 use crate::core::Error;
 use crate::ffi::border::guard::guard;
@@ -79,6 +78,9 @@ pub const SHARDSPEC_TRANSPORT_FAILED: i32 = 29;
 pub const SHARDSPEC_NOT_LOCAL: i32 = 30;
 /// Memory that would have to be written is read-only.
 pub const SHARDSPEC_READ_ONLY: i32 = 39;
+/// A callback returned a number that is no status, or 0 where it had asked for another status of
+/// success: it probably threw an exception. `got` is the number.
+pub const SHARDSPEC_CALLBACK_FAILED: i32 = 40;
 
 /// Every status and its name.
 const NAMES: &[(shardspec_status, &str)] = &[
@@ -113,6 +115,7 @@ const NAMES: &[(shardspec_status, &str)] = &[
     (SHARDSPEC_TRANSPORT_FAILED, "TRANSPORT_FAILED"),
     (SHARDSPEC_NOT_LOCAL, "NOT_LOCAL"),
     (SHARDSPEC_READ_ONLY, "READ_ONLY"),
+    (SHARDSPEC_CALLBACK_FAILED, "CALLBACK_FAILED"),
 ];
 
 /// Bytes of `shardspec_error.message`, the NUL included.
@@ -143,26 +146,6 @@ pub struct shardspec_error {
 }
 
 const _: () = assert!(size_of::<shardspec_error>() == 1024);
-
-impl shardspec_error {
-    /// Makes `place` what `SHARDSPEC_ERROR_INIT` makes, but for the bytes of the message after the
-    /// first: a thousand zeros would take longer than most callbacks.
-    pub(crate) fn init(place: &mut MaybeUninit<Self>) -> *mut Self {
-        let error = place.as_mut_ptr();
-        // SAFETY: the place is ours, and large enough.
-        unsafe {
-            (&raw mut (*error).struct_size).write(size_of::<Self>() as u64);
-            (&raw mut (*error).status).write(SHARDSPEC_OK);
-            (&raw mut (*error).dim).write(-1);
-            (&raw mut (*error).first_shard).write(-1);
-            (&raw mut (*error).second_shard).write(-1);
-            (&raw mut (*error).got).write(0);
-            (&raw mut (*error).limit).write(0);
-            (&raw mut (*error).message).cast::<c_char>().write(0);
-        }
-        error
-    }
-}
 
 /// Writes the name of a status, such as "OVERLAP", into `buffer`.
 ///

@@ -29,7 +29,7 @@ use std::ffi::{c_char, c_void};
 
 use crate::core::Error;
 use crate::core::error::try_with_capacity;
-use crate::ffi::border::callback::{Context, call, owning};
+use crate::ffi::border::callback::{Context, Success, call, owning};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{answer_text, input, optional_out, out, out_slice, slice, text};
@@ -163,6 +163,7 @@ pub(crate) struct Function {
         usize,
         *mut shardspec_error,
     ) -> shardspec_status,
+    success: Success,
     context: Context,
     /// The label of specs of its type, if that is built in.
     spec_label: u64,
@@ -171,20 +172,52 @@ pub(crate) struct Function {
 /// Flag: an op that is registered by the same names is replaced.
 pub const SHARDSPEC_OP_REPLACE: u32 = 1;
 
-/// Registers `function` as the op `op_name` for specs of type `spec_type`. `flags` is 0, which
-/// refuses a second op by the same names, or `SHARDSPEC_OP_REPLACE`, which ends the first as
-/// `shardspec_op_unregister` does. `*out` becomes the op; `out` may be NULL.
+/// How an op is registered. Zeros are the defaults.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct shardspec_op_options {
+    /// `sizeof(shardspec_op_options)`.
+    pub struct_size: u64,
+    /// 0, which refuses a second op by the same names, or `SHARDSPEC_OP_REPLACE`, which ends the first
+    /// as `shardspec_op_unregister` does.
+    pub flags: u32,
+    /// What the function returns for success: 0 or `SHARDSPEC_CALLBACK_OK`.
+    pub success_status: shardspec_status,
+}
+
+// SAFETY: numbers.
+unsafe impl Grows for shardspec_op_options {
+    const NAME: &'static str = "shardspec_op_options";
+    const FIRST_SIZE: usize = 16;
+}
+
+/// The options of an op; NULL: the defaults.
+unsafe fn options_argument(options: *const shardspec_op_options) -> Outcome<(bool, Success)> {
+    if options.is_null() {
+        return Ok((false, Success::OK));
+    }
+    let options = sized("options", options)?;
+    if options.flags & !SHARDSPEC_OP_REPLACE != 0 {
+        let problem = text!("{} is neither 0 nor SHARDSPEC_OP_REPLACE", options.flags);
+        return Err(Error::invalid("options.flags", problem).into());
+    }
+    Ok((options.flags & SHARDSPEC_OP_REPLACE != 0, Success::of(options.success_status, 0)?))
+}
+
+/// Registers `function` as the op `op_name` for specs of type `spec_type`. `options` may be NULL: then
+/// a second op by the same names is refused, and 0 is success. `*out` becomes the op; `out` may be
+/// NULL.
 ///
 /// Ownership: names are copied; `ctx` is the op's from here on, whatever this returns, until `destroy`
 /// ends it: when the registration ends, or before a call that fails returns. Errors: ALREADY_EXISTS,
-/// BUSY (the old op is as it was), INVALID_ARGUMENT for names that can't be one and other flags,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Source: `custom_sharding_spec_op` of torch.
-/// Since: ABI 0.
+/// BUSY (the old op is as it was), INVALID_ARGUMENT for names that can't be one, other flags and a
+/// `success_status` that may be a failure, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any.
+/// Source: `custom_sharding_spec_op` of torch. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_op_register(
     spec_type: *const c_char, op_name: *const c_char, function: shardspec_op_fn, ctx: *mut c_void,
-    destroy: shardspec_destroy_fn, flags: u32, out: *mut *mut shardspec_op,
-    err: *mut shardspec_error,
+    destroy: shardspec_destroy_fn, options: *const shardspec_op_options,
+    out: *mut *mut shardspec_op, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(
         err,
@@ -192,12 +225,9 @@ pub unsafe extern "C-unwind" fn shardspec_op_register(
             let place = optional_out("out", out)?;
             let (spec_type, name) = (text("spec_type", spec_type)?, text("op_name", op_name)?);
             let function = function.ok_or(Refusal::NullArgument("function"))?;
-            if flags & !SHARDSPEC_OP_REPLACE != 0 {
-                let problem = text!("{flags} is neither 0 nor SHARDSPEC_OP_REPLACE");
-                return Err(Error::invalid("flags", problem).into());
-            }
-            let function = Function { function, context, spec_label: type_label(spec_type) };
-            let replace = flags & SHARDSPEC_OP_REPLACE != 0;
+            let (replace, success) = options_argument(options)?;
+            let function =
+                Function { function, success, context, spec_label: type_label(spec_type) };
             let key = OPS.register(spec_type, name, function, replace)?;
             if let Some(place) = place {
                 place.set(handle::of_key(key));
@@ -348,8 +378,9 @@ unsafe fn run(
             &mut many[..]
         }
     };
-    let Function { function, context, .. } = op.function();
-    call(format_args!("of op '{}' for specs of type '{}'", op.name(), op.spec_type()), |err| {
+    let Function { function, success, context, .. } = op.function();
+    let name = format_args!("of op '{}' for specs of type '{}'", op.name(), op.spec_type());
+    call(name, *success, |err| {
         let results = written.as_mut_ptr();
         // SAFETY: the user passed the function to be called like this.
         unsafe { function(context.ctx(), spec, &raw const arguments, results, result_count, err) }

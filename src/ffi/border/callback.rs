@@ -1,18 +1,20 @@
 //! The user's functions, called back: who owns their `ctx`, and what their answers become.
 
-use std::ffi::{CStr, c_char, c_void};
-use std::fmt::Display;
-use std::mem::MaybeUninit;
+use std::ffi::c_void;
+use std::fmt::{self, Display, Write};
+use std::str::Utf8Error;
 
 use crate::core::Error;
 use crate::core::error::Foreign;
+use crate::ffi::border::blank::with_blank;
 use crate::ffi::border::guard::Outcome;
 use crate::ffi::border::sized::Grows;
-use crate::ffi::callback::shardspec_destroy_fn;
+use crate::ffi::callback::{SHARDSPEC_CALLBACK_OK, shardspec_destroy_fn};
 use crate::ffi::error::{
-    SHARDSPEC_MESSAGE_CAPACITY, SHARDSPEC_OK, shardspec_error, shardspec_status,
+    SHARDSPEC_CALLBACK_FAILED, SHARDSPEC_MESSAGE_CAPACITY, SHARDSPEC_OK, shardspec_error,
+    shardspec_status,
 };
-use crate::memory::{Text, text};
+use crate::memory::{text, try_box};
 
 /// A callback's `ctx`, owned: `destroy` is called when this is dropped, and so exactly once.
 ///
@@ -61,68 +63,129 @@ pub(crate) fn owning(
 /// Its second field, 8 bytes from the start, is `destroy`.
 pub(crate) unsafe trait Table: Grows {}
 
-/// [`owning`], where `destroy` is in a table of callbacks: it is found whatever else is wrong with
-/// the table, its `struct_size` included.
+/// [`owning`], where `destroy` is in a table of callbacks. It is found if the table's `struct_size`
+/// says that it is there, whatever else is wrong with the table.
 ///
 /// # Safety
 ///
-/// If it is not null, `table` points to the first 16 bytes of a table at least.
+/// If it is not null, `table` points to a `u64` and to as many bytes as that says.
 pub(crate) unsafe fn owning_table<T: Table>(
     ctx: *mut c_void, table: *const T, body: impl FnOnce(Context) -> Outcome,
 ) -> impl FnOnce() -> Outcome {
-    let destroy = if table.is_null() {
-        None
-    } else {
-        // SAFETY: the caller's promise, and that of `Table`. The table may not be aligned.
-        unsafe { table.byte_add(8).cast::<shardspec_destroy_fn>().read_unaligned() }
-    };
+    const AT: usize = size_of::<u64>();
+    const END: u64 = (AT + size_of::<shardspec_destroy_fn>()) as u64;
+    let mut destroy = None;
+    // SAFETY: the caller's promise, and that of `Table`. The table may not be aligned.
+    if !table.is_null() && unsafe { table.cast::<u64>().read_unaligned() } >= END {
+        // SAFETY: as above.
+        destroy = unsafe { table.byte_add(AT).cast::<shardspec_destroy_fn>().read_unaligned() };
+    }
     owning(ctx, destroy, body)
 }
 
-/// Runs a callback; its answer, if it is not `SHARDSPEC_OK`, becomes an error that passes through
-/// the library unchanged. `name` says which callback it was where it left no message.
-pub(crate) fn call(
-    name: impl Display, callback: impl FnOnce(*mut shardspec_error) -> shardspec_status,
-) -> Result<(), Error> {
-    let mut place = MaybeUninit::uninit();
-    let err = shardspec_error::init(&mut place);
-    match callback(err) {
-        SHARDSPEC_OK => Ok(()),
-        // SAFETY: what `init` left out is the message's, and a callback that writes that ends it.
-        status => Err(Error::Foreign(Box::new(unsafe { foreign(&name, status, err) }))),
+/// What callbacks of a table return when they have done their part.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Success(shardspec_status);
+
+impl Success {
+    /// Where nothing else is asked for.
+    pub(crate) const OK: Self = Self(SHARDSPEC_OK);
+
+    /// Reads the fields `success_status`, which is 0 or a number that is no failure, and `reserved`.
+    pub(crate) fn of(status: shardspec_status, reserved: i32) -> Result<Self, Error> {
+        if reserved != 0 {
+            return Err(Error::invalid("reserved", text!("{reserved} is not 0")));
+        }
+        if status == SHARDSPEC_OK || status >= SHARDSPEC_CALLBACK_OK {
+            return Ok(Self(status));
+        }
+        let problem = text!(
+            "{status} may be the status of a failure; pass 0, SHARDSPEC_CALLBACK_OK or a number from \
+             SHARDSPEC_USER_STATUS on"
+        );
+        Err(Error::invalid("success_status", problem))
     }
 }
 
-/// What a callback said.
-///
-/// # Safety
-///
-/// `err` points to an error, of the message of which the bytes up to a NUL are written, if there is
-/// one, and else all.
-#[cold]
-unsafe fn foreign(
-    name: &dyn Display, status: shardspec_status, err: *mut shardspec_error,
-) -> Foreign {
-    // SAFETY: the caller's promise; the NUL written here ends a message that has none.
-    let text = unsafe {
-        let message = (&raw mut (*err).message).cast::<c_char>();
-        message.add(SHARDSPEC_MESSAGE_CAPACITY - 1).write(0);
-        CStr::from_ptr(message)
-    };
-    let message = match &*text.to_string_lossy() {
-        "" => text!("the callback {name} returned status {status} without a message"),
-        text => Text::copy(text),
-    };
-    // SAFETY: the caller's promise.
-    unsafe {
-        Foreign {
-            status,
-            first_shard: (*err).first_shard,
-            second_shard: (*err).second_shard,
-            dim: (*err).dim,
-            got: (*err).got,
-            limit: (*err).limit,
-            message,
+/// Runs a callback. A status that is not that of success becomes an error that passes through the
+/// library unchanged. `name` says which callback it was where it left no message.
+pub(crate) fn call(
+    name: impl Display, success: Success,
+    callback: impl FnOnce(*mut shardspec_error) -> shardspec_status,
+) -> Result<(), Error> {
+    with_blank(|err| {
+        let status = callback(err);
+        if status == success.0 {
+            return Ok(());
         }
+        // SAFETY: `with_blank` wrote all of the error, and the callback may have written over it.
+        let said = failure(&name, success, status, unsafe { &*err });
+        Err(try_box(said).map_or_else(Error::from, Error::Foreign))
+    })
+}
+
+/// What a callback said that failed.
+#[cold]
+fn failure(
+    name: &dyn Display, Success(success): Success, status: shardspec_status, err: &shardspec_error,
+) -> Foreign {
+    let broken = |message| Foreign {
+        status: SHARDSPEC_CALLBACK_FAILED,
+        first_shard: -1,
+        second_shard: -1,
+        dim: -1,
+        got: status.into(),
+        limit: 0,
+        message,
+    };
+    if status == SHARDSPEC_OK {
+        return broken(text!(
+            "the callback {name} returned 0 where {success} means success: it probably threw"
+        ));
+    }
+    if status < 0 {
+        return broken(text!("the callback {name} returned {status}, which is no status"));
+    }
+    let message = match Message::of(err) {
+        Message([]) => text!("the callback {name} returned status {status} without a message"),
+        message => text!("{message}"),
+    };
+    Foreign {
+        status,
+        first_shard: err.first_shard,
+        second_shard: err.second_shard,
+        dim: err.dim,
+        got: err.got,
+        limit: err.limit,
+        message,
+    }
+}
+
+/// The message of an error, up to its first NUL. It is shown without a character that is cut off at
+/// its end; other bytes that are no UTF-8 are replaced.
+struct Message<'a>(&'a [u8]);
+
+impl<'a> Message<'a> {
+    fn of(err: &'a shardspec_error) -> Self {
+        // SAFETY: `c_char` is `u8` or `i8`.
+        let bytes =
+            unsafe { &*(&raw const err.message).cast::<[u8; SHARDSPEC_MESSAGE_CAPACITY]>() };
+        Self(bytes.split(|byte| *byte == 0).next().unwrap_or_default())
+    }
+}
+
+impl Display for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut chunks = self.0.utf8_chunks().peekable();
+        while let Some(chunk) = chunks.next() {
+            f.write_str(chunk.valid())?;
+            let begun = |error: Utf8Error| error.error_len().is_none();
+            let is_last = chunks.peek().is_none();
+            let is_cut_off = is_last && str::from_utf8(chunk.invalid()).is_err_and(begun);
+            if !chunk.invalid().is_empty() && !is_cut_off {
+                f.write_char(char::REPLACEMENT_CHARACTER)?;
+            }
+        }
+        Ok(())
     }
 }

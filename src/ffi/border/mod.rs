@@ -1,5 +1,6 @@
 //! What every export is made of: the guard, the handle table, and checked pointers.
 
+pub(crate) mod blank;
 pub(crate) mod callback;
 pub(crate) mod guard;
 pub(crate) mod handle;
