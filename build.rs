@@ -129,7 +129,7 @@ fn header(root: &Path) -> Result<String, Box<dyn Error>> {
 
 const ERROR_INIT: &str = r#"
 /* An error before its first call: `shardspec_error err = SHARDSPEC_ERROR_INIT;` */
-#define SHARDSPEC_ERROR_INIT { sizeof(shardspec_error), SHARDSPEC_OK, -1, -1, -1, 0, 0, { 0 } }
+#define SHARDSPEC_ERROR_INIT { sizeof(shardspec_error), SHARDSPEC_OK, -1, -1, -1, 0, 0, -1, { 0 } }
 "#;
 
 /// The comment over a section: the `//!` lines at the top of its file.

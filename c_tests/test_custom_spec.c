@@ -210,7 +210,7 @@ static shardspec_status refuse(void *ctx, const int64_t *sizes, const char *cons
 
 static void what_a_callback_says_reaches_the_caller_unchanged(void) {
   shardspec_spec_vtable vtable = {sizeof vtable, NULL, refuse, NULL, NULL, NULL, 0, 0};
-  shardspec_error said = {sizeof said, SHARDSPEC_USER_STATUS + 5, 3, 17, 18, -19, INT64_MAX, "no racks"};
+  shardspec_error said = {sizeof said, SHARDSPEC_USER_STATUS + 5, 3, 17, 18, -19, INT64_MAX, 9, "no racks"};
   static const int64_t size = 10;
   shardspec_spec *spec = spec_of(&vtable, &said);
   shardspec_metadata *metadata = NULL;

@@ -220,14 +220,14 @@ static void whatever_else_is_wrong_all_are_let_go_once(void) {
   CHECK_STATUS(shardspec_sharded_tensor_new_from_managed(metadata, NULL, four, twice, 4, &tensor, &err),
                SHARDSPEC_INVALID_ARGUMENT);
   CHECK_MESSAGE("given twice");
-  CHECK_EQUAL(err.first_shard, 1);
+  CHECK_EQUAL(err.index, 3);
   check_let_go(others, 1);
 
   hand_over_all(others, twice);
   twice[3] = NULL;
   CHECK_STATUS(shardspec_sharded_tensor_new_from_managed(metadata, NULL, four, twice, 4, &tensor, &err),
                SHARDSPEC_NULL_ARGUMENT);
-  CHECK_EQUAL(err.first_shard, 3);
+  CHECK_EQUAL(err.index, 3);
   check_let_go(others, 1);
   CHECK(tensor == NULL);
 }

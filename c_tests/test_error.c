@@ -8,7 +8,8 @@ _Static_assert(offsetof(shardspec_error, first_shard) == 16, "");
 _Static_assert(offsetof(shardspec_error, second_shard) == 24, "");
 _Static_assert(offsetof(shardspec_error, got) == 32, "");
 _Static_assert(offsetof(shardspec_error, limit) == 40, "");
-_Static_assert(offsetof(shardspec_error, message) == 48, "");
+_Static_assert(offsetof(shardspec_error, index) == 48, "");
+_Static_assert(offsetof(shardspec_error, message) == 56, "");
 _Static_assert(sizeof(shardspec_status) == 4, "");
 
 static void every_status_has_a_name(void) {
@@ -73,6 +74,168 @@ static void success_clears_what_an_earlier_refusal_wrote(void) {
   CHECK_EQUAL(err.dim, -1);
   CHECK_EQUAL(err.first_shard, -1);
   CHECK_EQUAL(err.second_shard, -1);
+  CHECK_EQUAL(err.index, -1);
+}
+
+static const char *const RANKS[] = {"rank:0", "rank:1", "rank:2", "rank:3"};
+
+/* A refusal that is about one element of an array: its position is a number, and in the message. */
+#define CHECK_POSITION(call, wanted, position, shard, text)                                        \
+  do {                                                                                             \
+    CHECK_STATUS(call, wanted);                                                                    \
+    CHECK_EQUAL(err.index, position);                                                              \
+    CHECK_EQUAL(err.first_shard, shard);                                                           \
+    CHECK_MESSAGE(text);                                                                           \
+  } while (0)
+
+static void the_position_of_a_placement_is_told(void) {
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  shardspec_spec *spec = NULL;
+  const char *texts[4] = {"rank:0", "rank:1", "rank:-2", "rank:3"};
+  CHECK_POSITION(shardspec_spec_new_chunk(0, texts, 4, &spec, &err), SHARDSPEC_INVALID_PLACEMENT, 2,
+                 -1, "placements[2]");
+  texts[2] = NULL;
+  CHECK_POSITION(shardspec_spec_new_chunk(0, texts, 4, &spec, &err), SHARDSPEC_NULL_ARGUMENT, 2, -1,
+                 "placements[2]: is NULL");
+  texts[2] = "\xff";
+  CHECK_POSITION(shardspec_spec_new_chunk(0, texts, 4, &spec, &err), SHARDSPEC_INVALID_ARGUMENT, 2, -1,
+                 "placements[2]: ");
+  shardspec_placement *handles[3] = {NULL, NULL, NULL};
+  for (int i = 0; i < 3; i++) CHECK_OK(shardspec_placement_parse(RANKS[i], &handles[i], &err));
+  CHECK_OK(shardspec_placement_free(handles[1], &err));
+  CHECK_POSITION(shardspec_spec_new_chunk_placed(0, NULL, (const shardspec_placement *const *)handles,
+                                                 3, &spec, &err),
+                 SHARDSPEC_INVALID_HANDLE, 1, -1, "placements[1]: ");
+  CHECK_OK(shardspec_placement_free(handles[0], &err));
+  CHECK_OK(shardspec_placement_free(handles[2], &err));
+  static const int64_t offsets[] = {0, 1, 2}, sizes[] = {1, 1, 1};
+  static const uint32_t indices[] = {0, 1, 4};
+  CHECK_POSITION(shardspec_spec_new_enumerable_flat(1, offsets, sizes, 3, RANKS, 4, indices, &spec, &err),
+                 SHARDSPEC_INDEX_OUT_OF_RANGE, 2, -1, "placement_indices[2]: 4");
+  CHECK(spec == NULL);
+}
+
+static void the_position_of_a_struct_and_its_field_are_told(void) {
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  static const int64_t numbers[] = {0, 1};
+  shardspec_shard_metadata shards[4];
+  shardspec_spec *spec = NULL;
+  for (size_t i = 0; i < COUNT(shards); i++)
+    shards[i] = (shardspec_shard_metadata){1, &numbers[0], &numbers[1], RANKS[i]};
+  shards[3].offsets = NULL;
+  CHECK_POSITION(shardspec_spec_new_enumerable(shards, 4, &spec, &err), SHARDSPEC_NULL_ARGUMENT, 3, 3,
+                 "shards[3].offsets: is NULL");
+  shards[2].placement = "rank:";
+  CHECK_POSITION(shardspec_spec_new_enumerable(shards, 4, &spec, &err), SHARDSPEC_INVALID_PLACEMENT, 2,
+                 2, "shards[2]");
+  shards[1].ndim = 2;
+  CHECK_POSITION(shardspec_spec_new_enumerable(shards, 4, &spec, &err), SHARDSPEC_RANK_MISMATCH, 1, 1,
+                 "shards[1]");
+  CHECK(err.got == 2 && err.limit == 1 && spec == NULL);
+}
+
+static void the_position_of_a_view_is_told_and_the_shard_that_it_is(void) {
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  static const shardspec_dtype f32 = {SHARDSPEC_DTYPE_FLOAT, 32, 1};
+  static const int64_t size = 8;
+  int64_t two = 2, three = 3, eight = 8;
+  float full[8] = {0}, parts[4][2] = {{0}};
+  shardspec_tensor_view whole = view_of(full, f32, &eight, 1), views[4], places[2];
+  for (int i = 0; i < 4; i++) views[i] = view_of(parts[i], f32, &two, 1);
+  shardspec_spec *spec;
+  shardspec_metadata *metadata;
+  shardspec_plan *plan;
+  CHECK_OK(shardspec_spec_new_chunk(0, RANKS, 4, &spec, &err));
+  CHECK_OK(shardspec_spec_build_metadata(spec, &size, 1, NULL, &metadata, &err));
+  CHECK_OK(shardspec_plan_new(metadata, metadata, &plan, &err));
+
+  views[2].shape = &three;
+  CHECK_POSITION(shardspec_metadata_scatter(metadata, &whole, views, 4, NULL, &err),
+                 SHARDSPEC_SHAPE_MISMATCH, 2, 2, "shards[2]");
+  CHECK_POSITION(shardspec_metadata_gather(metadata, views, 4, &whole, NULL, &err),
+                 SHARDSPEC_SHAPE_MISMATCH, 2, 2, "shards[2]");
+  views[2].device.device_type = 2;
+  CHECK_POSITION(shardspec_metadata_gather(metadata, views, 4, &whole, NULL, &err),
+                 SHARDSPEC_UNSUPPORTED_DEVICE, 2, 2, "shards[2]");
+  /* Shards in an order of their own: the position is not the shard's number. */
+  static const size_t order[] = {3, 1}, wrong[] = {3, 4}, twice[] = {3, 3};
+  float moved[2][2];
+  for (int i = 0; i < 2; i++) places[i] = view_of(moved[i], f32, &two, 1);
+  views[2] = view_of(parts[2], f32, &two, 1);
+  places[1].shape = &three;
+  CHECK_POSITION(shardspec_plan_execute(plan, NULL, views, 4, order, places, 2, NULL, &err),
+                 SHARDSPEC_SHAPE_MISMATCH, 1, 1, "destinations[1]");
+  CHECK_POSITION(shardspec_plan_execute(plan, order, places, 2, NULL, views, 4, NULL, &err),
+                 SHARDSPEC_SHAPE_MISMATCH, 1, 1, "sources[1]");
+  places[0].data = NULL;
+  CHECK_POSITION(shardspec_plan_execute(plan, NULL, views, 4, order, places, 2, NULL, &err),
+                 SHARDSPEC_NULL_ARGUMENT, 0, 3, "destinations[0] (shard 3): ");
+  places[0].data = moved[0], places[1].shape = &two;
+  CHECK_POSITION(shardspec_plan_execute(plan, NULL, views, 4, wrong, places, 2, NULL, &err),
+                 SHARDSPEC_INDEX_OUT_OF_RANGE, 1, -1, "destination_indices[1]: 4");
+  CHECK_POSITION(shardspec_plan_execute(plan, NULL, views, 4, twice, places, 2, NULL, &err),
+                 SHARDSPEC_INVALID_ARGUMENT, 1, -1, "destination_indices[1]: ");
+  shardspec_plan *other = NULL;
+  CHECK_POSITION(shardspec_plan_new_for_destinations(metadata, metadata, wrong, 2, &other, &err),
+                 SHARDSPEC_INDEX_OUT_OF_RANGE, 1, -1, "wanted[1]: 4");
+  shardspec_sharded_tensor *tensor = NULL;
+  CHECK_POSITION(shardspec_sharded_tensor_new_from_local(metadata, NULL, wrong, places, 2, NULL, NULL,
+                                                         &tensor, &err),
+                 SHARDSPEC_INDEX_OUT_OF_RANGE, 1, -1, "indices[1]: 4");
+  places[1].shape = &three;
+  CHECK_POSITION(shardspec_sharded_tensor_new_from_local(metadata, NULL, order, places, 2, NULL, NULL,
+                                                         &tensor, &err),
+                 SHARDSPEC_SHAPE_MISMATCH, 1, 1, "shards[1]");
+  CHECK(other == NULL && tensor == NULL);
+  CHECK_OK(shardspec_plan_free(plan, &err));
+  CHECK_OK(shardspec_metadata_free(metadata, &err));
+  CHECK_OK(shardspec_spec_free(spec, &err));
+}
+
+static void the_position_of_an_element_is_told(void) {
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  static const int64_t size = 8, elements[] = {7, 0, 8}, local[] = {1, 0, 2};
+  static const size_t shards[] = {0, 4, 1}, known[] = {0, 3, 1};
+  shardspec_spec *spec;
+  shardspec_metadata *metadata;
+  size_t owner = 77;
+  int64_t global[3];
+  CHECK_OK(shardspec_spec_new_chunk(0, RANKS, 4, &spec, &err));
+  CHECK_OK(shardspec_spec_build_metadata(spec, &size, 1, NULL, &metadata, &err));
+  CHECK_POSITION(shardspec_metadata_locate(metadata, elements, 3, NULL, NULL, &err),
+                 SHARDSPEC_INDEX_OUT_OF_RANGE, 2, -1, "elements[2]: index 8 in dimension 0");
+  CHECK_POSITION(shardspec_metadata_globalize(metadata, shards, local, 3, global, &err),
+                 SHARDSPEC_INDEX_OUT_OF_RANGE, 1, -1, "shards[1]: 4");
+  CHECK_POSITION(shardspec_metadata_globalize(metadata, known, local, 3, global, &err),
+                 SHARDSPEC_INDEX_OUT_OF_RANGE, 2, -1, "local_indices[2]: index 2 in dimension 0");
+  /* The one element of this call is no element of an array of them. */
+  CHECK_POSITION(shardspec_metadata_owner(metadata, &elements[2], 1, &owner, &err),
+                 SHARDSPEC_INDEX_OUT_OF_RANGE, -1, -1, "element: index 8");
+  CHECK(owner == 77);
+  CHECK_OK(shardspec_metadata_free(metadata, &err));
+  CHECK_OK(shardspec_spec_free(spec, &err));
+}
+
+static void a_dimension_that_is_refused_is_told(void) {
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  static const int64_t sizes[] = {4, 4};
+  static const int64_t dims[] = {2, 31, -3, INT32_MIN, INT64_MAX};
+  for (size_t i = 0; i < COUNT(dims); i++) {
+    shardspec_spec *spec;
+    shardspec_metadata *metadata = NULL;
+    CHECK_OK(shardspec_spec_new_chunk(dims[i], RANKS, 2, &spec, &err));
+    CHECK_STATUS(shardspec_spec_build_metadata(spec, sizes, 2, NULL, &metadata, &err),
+                 SHARDSPEC_INVALID_DIM);
+    CHECK_EQUAL(err.dim, dims[i] == INT64_MAX ? -1 : dims[i]);
+    CHECK_EQUAL(err.got, dims[i]);
+    CHECK_EQUAL(err.limit, 2);
+    CHECK_MESSAGE("pass -2 <= dim < 2");
+    CHECK_STATUS(shardspec_spec_build_metadata(spec, NULL, 0, NULL, &metadata, &err),
+                 SHARDSPEC_INVALID_DIM);
+    CHECK_MESSAGE("a tensor without dimensions can't be cut");
+    CHECK(strstr(err.message, "pass -0") == NULL && metadata == NULL);
+    CHECK_OK(shardspec_spec_free(spec, &err));
+  }
 }
 
 static void a_message_that_is_too_long_is_cut_and_stays_text(void) {
@@ -92,5 +255,10 @@ int main(void) {
   an_error_is_optional_and_its_size_is_checked();
   success_clears_what_an_earlier_refusal_wrote();
   a_message_that_is_too_long_is_cut_and_stays_text();
+  the_position_of_a_placement_is_told();
+  the_position_of_a_struct_and_its_field_are_told();
+  the_position_of_a_view_is_told_and_the_shard_that_it_is();
+  the_position_of_an_element_is_told();
+  a_dimension_that_is_refused_is_told();
   return 0;
 }

@@ -80,9 +80,11 @@ static void what_lies_outside_is_refused_and_nothing_written(void) {
   size_t shards[2] = {77, 77}, first = 0;
   CHECK_STATUS(shardspec_metadata_locate(metadata, elements, 2, shards, out, &err), SHARDSPEC_INDEX_OUT_OF_RANGE);
   CHECK(err.dim == 0 && err.got == SIDE * CELL && err.limit == SIDE * CELL);
-  CHECK_MESSAGE("element 1");
+  CHECK_EQUAL(err.index, 1);
+  CHECK_MESSAGE("elements[1]");
   CHECK_STATUS(shardspec_metadata_globalize(metadata, &first, local, 1, out, &err), SHARDSPEC_INDEX_OUT_OF_RANGE);
-  CHECK(err.dim == 1 && err.got == CELL && err.limit == CELL);
+  CHECK(err.dim == 1 && err.got == CELL && err.limit == CELL && err.index == 0);
+  CHECK_MESSAGE("local_indices[0]");
   CHECK(shards[0] == 77 && out[0] == 77);
   CHECK_OK(shardspec_metadata_free(metadata, &err));
 }

@@ -236,10 +236,10 @@ static void what_an_op_answers_reaches_its_caller_unchanged(void) {
   memset(results, 0x5a, sizeof results);
   memcpy(before, results, sizeof results);
   for (size_t i = 0; i < COUNT(statuses); i++) {
-    wanted = (shardspec_error){sizeof wanted, statuses[i], 3, 5, 7, 11, INT64_MIN, "m\xc3\xbcsli is out"};
+    wanted = (shardspec_error){sizeof wanted, statuses[i], 3, 5, 7, 11, INT64_MIN, 13, "m\xc3\xbcsli is out"};
     CHECK_STATUS(shardspec_op_call(op, spec, &one_tensor, results, 6, &err), statuses[i]);
     CHECK(err.dim == 3 && err.first_shard == 5 && err.second_shard == 7);
-    CHECK(err.got == 11 && err.limit == INT64_MIN);
+    CHECK(err.got == 11 && err.limit == INT64_MIN && err.index == 13);
     CHECK_TEXT(err.message, "m\xc3\xbcsli is out");
     CHECK(memcmp(results, before, sizeof results) == 0);
     CHECK(shardspec_op_dispatch(spec, "fail", &one_tensor, results, 2, NULL) == statuses[i]);

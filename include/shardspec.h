@@ -120,7 +120,7 @@ extern "C" {
  */
 #define SHARDSPEC_CALLBACK_FAILED 40
 /* Bytes of `shardspec_error.message`, the NUL included. */
-#define SHARDSPEC_MESSAGE_CAPACITY 976
+#define SHARDSPEC_MESSAGE_CAPACITY 968
 
 /*
  0 (`SHARDSPEC_OK`) or the reason why a call was refused: one of the constants above. Never
@@ -141,7 +141,7 @@ typedef struct shardspec_error {
   uint64_t struct_size;
   /* The status that the call returned. */
   shardspec_status status;
-  /* The dimension it is about, or -1. */
+  /* The dimension it is about, or -1. With `SHARDSPEC_INVALID_DIM`, the one that was refused. */
   int32_t dim;
   /* Index of the shard it is about, the lower one where there are two, or -1. */
   int64_t first_shard;
@@ -151,6 +151,11 @@ typedef struct shardspec_error {
   int64_t got;
   /* The value it was measured against, or 0. */
   int64_t limit;
+  /*
+   Position of the element that it is about in an array argument, which the message names:
+   3 for `placements[3]`. -1 where it is about no element of an array.
+   */
+  int64_t index;
   /* Which argument, which value and what to do; UTF-8, NUL-terminated. */
   char message[SHARDSPEC_MESSAGE_CAPACITY];
 } shardspec_error;
@@ -173,7 +178,7 @@ shardspec_status shardspec_status_text(shardspec_status status,
                                        struct shardspec_error *err);
 
 /* An error before its first call: `shardspec_error err = SHARDSPEC_ERROR_INIT;` */
-#define SHARDSPEC_ERROR_INIT { sizeof(shardspec_error), SHARDSPEC_OK, -1, -1, -1, 0, 0, { 0 } }
+#define SHARDSPEC_ERROR_INIT { sizeof(shardspec_error), SHARDSPEC_OK, -1, -1, -1, 0, 0, -1, { 0 } }
 
 /* ================================================================================================
  * Version.
@@ -1945,9 +1950,9 @@ shardspec_status shardspec_sharded_tensor_export_local_legacy(const shardspec_sh
  Ownership: the managed tensors are the library's from here on, whatever this returns; the array
  `shards` stays the caller's. Each one's deleter is called exactly once: when the sharded tensor
  was freed and nobody has that shard exported any more, or before a call that fails returns. It
- must work on any thread. Errors: as `shardspec_sharded_tensor_new_from_local`, with the position
- in `shards` in the error's `first_shard` where a managed tensor itself is wrong: READ_ONLY where
- its flags say so, UNSUPPORTED for another major version of DLPack than 1 and for flags that have
+ must work on any thread. Errors: as `shardspec_sharded_tensor_new_from_local`, and
+ where a managed tensor itself is wrong, with its position in the error's `index`: READ_ONLY where its
+ flags say so, UNSUPPORTED for another major version of DLPack than 1 and for flags that have
  no meaning here, INVALID_ARGUMENT for one that is given twice. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_new_from_managed(const shardspec_metadata *metadata,

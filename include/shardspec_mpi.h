@@ -62,6 +62,7 @@ static inline shardspec_status shardspec_mpi_refuse(shardspec_status status, int
   err->first_shard = err->second_shard = -1;
   err->got = got;
   err->limit = limit;
+  err->index = -1;
   snprintf(err->message, sizeof err->message, "%s", message);
   return status;
 }

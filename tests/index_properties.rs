@@ -173,16 +173,25 @@ fn threads_may_ask_first_at_once() {
 fn places_outside_are_refused_with_the_number_of_the_element() {
     let metadata =
         metadata(Boxes::of(2, &[(&[0, 0], &[2, 5]), (&[2, 0], &[2, 5])]).shards(), &[4, 5]);
-    let outside = |result: Result<_, Error>| match result.map(|_| ()) {
-        Err(Error::OutsideTensor { number, dim, index, size }) => (number, dim, index, size),
-        other => panic!("{other:?}"),
+    let outside = |result: Result<_, Error>| {
+        let (at, error) = match result.map(|_| ()).unwrap_err() {
+            Error::At { argument, index, error, .. } => (Some((argument, index)), *error),
+            error => (None, error),
+        };
+        match error {
+            Error::OutsideTensor { dim, index, size, .. } => (at, dim, index, size),
+            other => panic!("{other:?}"),
+        }
     };
-    assert_eq!(outside(metadata.owner(&[4, 0])), (0, 0, 4, 4));
-    assert_eq!(outside(metadata.owner(&[0, -1])), (0, 1, -1, 5));
+    assert_eq!(outside(metadata.owner(&[4, 0])), (None, 0, 4, 4));
+    assert_eq!(outside(metadata.owner(&[0, -1])), (None, 1, -1, 5));
     let elements = [3, 4, 0, 0, 0, i64::MAX];
-    assert_eq!(outside(metadata.locate(&elements, 3).map(|_| 0)), (2, 1, i64::MAX, 5));
-    assert_eq!(outside(metadata.globalize(&[0, 1], &[1, 4, 2, 0]).map(|_| 0)), (1, 0, 2, 2));
-    assert!(matches!(metadata.globalize(&[2], &[0, 0]), Err(Error::IndexOutOfRange { .. })));
+    let third = Some(("elements", 2));
+    assert_eq!(outside(metadata.locate(&elements, 3).map(|_| 0)), (third, 1, i64::MAX, 5));
+    let second = Some(("local_indices", 1));
+    assert_eq!(outside(metadata.globalize(&[0, 1], &[1, 4, 2, 0]).map(|_| 0)), (second, 0, 2, 2));
+    let no_shard = metadata.globalize(&[2], &[0, 0]).unwrap_err();
+    assert!(matches!(no_shard, Error::At { argument: "shards", index: 0, .. }), "{no_shard:?}");
     assert!(matches!(metadata.owner(&[1]), Err(Error::RankMismatch { .. })));
     assert!(matches!(metadata.locate(&elements, 2), Err(Error::InvalidArgument { .. })));
     assert!(matches!(metadata.shards_in_box(&[0, 0], &[1, -1]), Err(Error::TooSmall { .. })));

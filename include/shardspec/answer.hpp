@@ -42,11 +42,12 @@ class error : public std::runtime_error {
         first_shard(said.first_shard),
         second_shard(said.second_shard),
         got(said.got),
-        limit(said.limit) {}
+        limit(said.limit),
+        index(said.index) {}
 
   shardspec_status status;
   std::int32_t dim = -1;
-  std::int64_t first_shard = -1, second_shard = -1, got = 0, limit = 0;
+  std::int64_t first_shard = -1, second_shard = -1, got = 0, limit = 0, index = -1;
   /// The exception that a function of the user's threw during the call, if one did.
   std::exception_ptr cause;
 };

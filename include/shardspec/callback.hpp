@@ -20,6 +20,7 @@ inline shardspec_status say(shardspec_error *err, const error &refusal) noexcept
   err->second_shard = refusal.second_shard;
   err->got = refusal.got;
   err->limit = refusal.limit;
+  err->index = refusal.index;
   return refusal.status == SHARDSPEC_OK ? SHARDSPEC_USER_STATUS : refusal.status;
 }
 inline shardspec_status say(shardspec_error *, shardspec_status status) noexcept { return status; }

@@ -97,7 +97,7 @@ def _hold(error: BaseException, err: Any) -> int:
         errors="ignore").encode() + b"..."
     if isinstance(error, ShardspecError):
         err.got, err.limit = error.got, error.limit
-        for field in ("first_shard", "second_shard", "dim"):
+        for field in ("first_shard", "second_shard", "dim", "index"):
             value = getattr(error, field)
             setattr(err, field, -1 if value is None else value)
     return status

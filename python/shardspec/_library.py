@@ -88,7 +88,8 @@ class Library:
         return family(
             error.message.decode("utf-8", "replace"), status, self.status_name(status),
             first_shard=index(error.first_shard), second_shard=index(error.second_shard),
-            dim=index(error.dim), got=error.got, limit=error.limit)
+            dim=index(error.dim), got=error.got, limit=error.limit,
+            index=index(error.index))
 
     def refused(self, name: str, message: str, **fields: int) -> ShardspecError:
         """The same exception for what is refused before it reaches the library."""

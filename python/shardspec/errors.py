@@ -31,10 +31,12 @@ class ShardspecError(Exception):
     """The value that was refused, or 0 where no single number was."""
     limit: int
     """The value it was measured against, or 0."""
+    index: int | None
+    """Position of the element that it is about in a list argument, which the message names."""
 
     def __init__(self, message: str, status: int, name: str, *, first_shard: int | None = None,
                  second_shard: int | None = None, dim: int | None = None, got: int = 0,
-                 limit: int = 0) -> None:
+                 limit: int = 0, index: int | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.status = status
@@ -44,6 +46,7 @@ class ShardspecError(Exception):
         self.dim = dim
         self.got = got
         self.limit = limit
+        self.index = index
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default would forget all but the message on the way to another process.

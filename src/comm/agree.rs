@@ -253,6 +253,7 @@ fn nothing_said() -> Foreign {
         dim: -1,
         got: 0,
         limit: 0,
+        index: -1,
         message: Text::default(),
     }
 }

@@ -60,9 +60,11 @@ impl<'a> HeldShards<'a> {
         for number in 0..held.indices.len() {
             let index = held.indices[number];
             let view = view(number, index)?;
-            view.check_shape("shard", Some(index), metadata.shards().at("index", index)?.sizes)?;
+            let sizes = metadata.shards().at("index", index)?.sizes;
             let expected = *held.dtype.get_or_insert(view.dtype());
-            view.check_dtype("shard", Some(index), expected)?;
+            view.check_shape("shard", Some(index), sizes)
+                .and_then(|()| view.check_dtype("shard", Some(index), expected))
+                .map_err(|error| error.at(argument, number))?;
             held.firsts.push(view.first());
             held.strides.extend_from_slice(view.strides());
             if held.sample.is_empty() {

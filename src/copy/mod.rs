@@ -93,7 +93,8 @@ pub unsafe fn scatter<E: From<Error>>(
     let mut view = HostView::EMPTY;
     for (index, owned) in metadata.shards().iter().enumerate() {
         shard(index, &mut view)?;
-        check_shard(owned, index, full.dtype(), &view)?;
+        let check = check_shard(owned, index, full.dtype(), &view);
+        check.map_err(|error| error.at("shards", index))?;
         destinations.add(index, &view)?;
         destinations.check_source(&view, index, full, None)?;
         plan.push_shard(full, owned, &view)?;
@@ -125,7 +126,8 @@ pub unsafe fn gather<E: From<Error>>(
     let mut view = HostView::EMPTY;
     for (index, owned) in metadata.shards().iter().enumerate() {
         shard(index, &mut view)?;
-        check_shard(owned, index, full.dtype(), &view)?;
+        let check = check_shard(owned, index, full.dtype(), &view);
+        check.map_err(|error| error.at("shards", index))?;
         destinations.check_source(full, index, &view, Some(index))?;
         plan.push_shard(full, owned, &view)?;
     }

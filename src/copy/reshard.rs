@@ -31,8 +31,9 @@ pub unsafe fn reshard(
     options: &CopyOptions,
 ) -> Result<()> {
     let mut dtype = plan.dtype();
-    check_shards(("source", "source_indices"), plan.source(), sources, &mut dtype)?;
-    let side = ("destination", "destination_indices");
+    let side = ("source", "source_indices", "sources");
+    check_shards(side, plan.source(), sources, &mut dtype)?;
+    let side = ("destination", "destination_indices", "destinations");
     check_shards(side, plan.destination(), destinations, &mut dtype)?;
     if dtype.is_none() {
         // Nobody is here to be copied to.
@@ -78,15 +79,19 @@ pub unsafe fn reshard(
 /// Refuses what can't be the shards it is said to be. All have one element type, the plan's where it
 /// has one.
 fn check_shards(
-    (side, argument): (&str, &'static str), shards: &Shards, here: LocalShards<'_>,
-    dtype: &mut Option<DataType>,
+    (side, indices, views): (&str, &'static str, &'static str), shards: &Shards,
+    here: LocalShards<'_>, dtype: &mut Option<DataType>,
 ) -> Result<()> {
     let mut seen = HashSet::with_capacity(here.len());
-    for (index, view) in here {
-        view.check_shape(side, Some(*index), shards.at(argument, *index)?.sizes)?;
-        view.check_dtype(side, Some(*index), *dtype.get_or_insert(view.dtype()))?;
+    for (at, (index, view)) in here.iter().enumerate() {
+        let shard = shards.at(indices, *index).map_err(|error| error.at(indices, at))?;
+        let expected = *dtype.get_or_insert(view.dtype());
+        view.check_shape(side, Some(*index), shard.sizes)
+            .and_then(|()| view.check_dtype(side, Some(*index), expected))
+            .map_err(|error| error.at(views, at))?;
         if !seen.insert(index) {
-            return Err(Error::invalid(argument, text!("shard {index} is given twice")));
+            let twice = Error::invalid(indices, text!("shard {index} is given twice"));
+            return Err(twice.at(indices, at));
         }
     }
     Ok(())

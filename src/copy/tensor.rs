@@ -151,7 +151,8 @@ impl ShardedTensor {
         for &(index, at) in &order {
             let view = view_at(at)?;
             let owned = metadata.shards().at("index", index)?;
-            check_shard(owned, index, dtype.unwrap_or(view.dtype()), view)?;
+            check_shard(owned, index, dtype.unwrap_or(view.dtype()), view)
+                .map_err(|error| error.at("shards", at))?;
             destinations.add(index, view)?;
             let (first, memory) = (view.first(), memory(at)?);
             tensor.strides.extend(view.strides_in_elements());
@@ -335,14 +336,14 @@ fn check_properties(metadata: &ShardedTensorMetadata) -> Result<()> {
 fn order_of(metadata: &ShardedTensorMetadata, indices: &[usize]) -> Result<Vec<(usize, usize)>> {
     let mut order = try_with_capacity("indices", indices.len())?;
     for (at, &index) in indices.iter().enumerate() {
-        metadata.shards().at("indices", index)?;
+        metadata.shards().at("indices", index).map_err(|error| error.at("indices", at))?;
         order.push((index, at));
     }
     order.sort_unstable();
     let mut pairs = order.iter().zip(order.iter().skip(1));
-    if let Some(((index, _), _)) = pairs.find(|((a, _), (b, _))| a == b) {
+    if let Some((_, &(index, at))) = pairs.find(|((a, _), (b, _))| a == b) {
         let problem = text!("shard {index} is given twice; pass each local shard once");
-        return Err(Error::invalid("indices", problem));
+        return Err(Error::invalid("indices", problem).at("indices", at));
     }
     Ok(order)
 }

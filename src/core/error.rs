@@ -5,10 +5,11 @@
 //! limit into `shardspec_error`.
 
 use std::collections::TryReserveError;
+use std::fmt::{self, Write};
 
 use super::placement::Placement;
 use super::region::Region;
-use crate::memory::{OutOfMemory, Text};
+use crate::memory::{OutOfMemory, Text, try_uninit};
 
 /// The result of everything in the core that can be refused.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -53,9 +54,7 @@ pub enum Error {
         reason: Text,
     },
     /// A sharding dimension that the tensor does not have.
-    #[error(
-        "dim: {dim} is no dimension of a {ndim}-dimensional tensor; pass -{ndim} <= dim < {ndim}"
-    )]
+    #[error("{}", NoDim { dim: *dim, ndim: *ndim })]
     InvalidDim {
         /// The dimension asked for.
         dim: i64,
@@ -82,12 +81,11 @@ pub enum Error {
     },
     /// An index of an element that is not there.
     #[error(
-        "element {number}: index {index} in dimension {dim} is outside of the size {size}, counted \
-         from 0"
+        "{argument}: index {index} in dimension {dim} is outside of the size {size}, counted from 0"
     )]
     OutsideTensor {
-        /// Which of the elements that were asked about.
-        number: usize,
+        /// The argument's name, as in the header.
+        argument: &'static str,
         /// The dimension.
         dim: usize,
         /// The index in that dimension.
@@ -302,6 +300,18 @@ pub enum Error {
         /// What is wrong with it.
         error: Box<Error>,
     },
+    /// One element of an array argument was refused.
+    #[error("{}", Indexed { argument, index: *.index, shard: *.shard, problem: error })]
+    At {
+        /// The argument's name, as in the header.
+        argument: &'static str,
+        /// The element's position in it.
+        index: usize,
+        /// The shard that the element stands for, where the refusal itself doesn't say so.
+        shard: Option<usize>,
+        /// What is wrong with it.
+        error: Box<Error>,
+    },
     /// A shard that lives on no rank, where ranks are asked for.
     #[error(
         "shard {shard}: its placement '{placement}' names no rank; pass 'rank:<n>' or \
@@ -359,6 +369,7 @@ pub struct Foreign {
     pub dim: i32,
     pub got: i64,
     pub limit: i64,
+    pub index: i64,
     pub message: Text,
 }
 
@@ -370,7 +381,26 @@ impl Error {
 
     /// The same refusal, of something that a spec of type `type_name` built.
     pub fn in_spec(self, type_name: &str) -> Self {
-        Self::InSpec { type_name: Text::copy(type_name), error: Box::new(self) }
+        let type_name = Text::copy(type_name);
+        self.wrapped(|error| Self::InSpec { type_name, error })
+    }
+
+    /// The same refusal, of element `index` of an array argument.
+    pub fn at(self, argument: &'static str, index: usize) -> Self {
+        self.wrapped(|error| Self::At { argument, index, shard: None, error })
+    }
+
+    /// The same refusal, of element `index` of an array argument, which stands for shard `shard`.
+    pub(crate) fn at_shard(self, argument: &'static str, index: usize, shard: usize) -> Self {
+        self.wrapped(|error| Self::At { argument, index, shard: Some(shard), error })
+    }
+
+    /// What `outer` makes of this error. Where there is no memory for that, the error itself.
+    fn wrapped(self, outer: impl FnOnce(Box<Self>) -> Self) -> Self {
+        match try_uninit() {
+            Ok(place) => outer(Box::write(place, self)),
+            Err(_) => self,
+        }
     }
 
     /// An [`Error::Overflow`].
@@ -388,6 +418,98 @@ impl From<OutOfMemory> for Error {
 impl From<TryReserveError> for Error {
     fn from(error: TryReserveError) -> Self {
         OutOfMemory::from(error).into()
+    }
+}
+
+/// Why a dimension can't be cut.
+struct NoDim {
+    dim: i64,
+    ndim: usize,
+}
+
+impl fmt::Display for NoDim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { dim, ndim } = self;
+        if *ndim == 0 {
+            return f.write_str(
+                "dim: a tensor without dimensions can't be cut; list its one shard instead",
+            );
+        }
+        write!(
+            f,
+            "dim: {dim} is no dimension of a {ndim}-dimensional tensor; pass -{ndim} <= dim < {ndim}"
+        )
+    }
+}
+
+/// What is wrong with one element of an array argument, shown as `placements[1]: is NULL`.
+///
+/// A problem that starts with the argument's name, as `placements: is NULL` and
+/// `shards.offsets: is NULL` do, gets the position into that name. Others follow the name.
+pub(crate) struct Indexed<'a, P> {
+    /// The argument's name, as in the header.
+    pub(crate) argument: &'a str,
+    /// The element's position in it.
+    pub(crate) index: usize,
+    /// Which shard the element stands for, where that is another number than its position.
+    pub(crate) shard: Option<usize>,
+    /// What is wrong with it.
+    pub(crate) problem: P,
+}
+
+impl<P: fmt::Display> fmt::Display for Indexed<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.argument)?;
+        write!(f, "[{}]", self.index)?;
+        if let Some(shard) = self.shard.filter(|&shard| shard != self.index) {
+            write!(f, " (shard {shard})")?;
+        }
+        let mut rest = AfterName { out: f, name: self.argument, seen: 0, at_name: true };
+        write!(rest, "{}", self.problem)?;
+        rest.end()
+    }
+}
+
+/// Passes a text on, without the name that it may start with.
+struct AfterName<'a, 'f> {
+    out: &'a mut fmt::Formatter<'f>,
+    name: &'a str,
+    /// How many bytes of the name the text started with so far.
+    seen: usize,
+    /// Whether the text may still turn out to start with the name.
+    at_name: bool,
+}
+
+impl AfterName<'_, '_> {
+    /// The text does not start with the name: passes on what was held back of it.
+    fn flush(&mut self) -> fmt::Result {
+        self.at_name = false;
+        self.out.write_str(": ")?;
+        self.out.write_str(self.name.get(..self.seen).unwrap_or(self.name))
+    }
+
+    /// Call it after the whole text.
+    fn end(mut self) -> fmt::Result {
+        if self.at_name { self.flush() } else { Ok(()) }
+    }
+}
+
+impl Write for AfterName<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut text = text;
+        while self.at_name && !text.is_empty() {
+            let name = self.name.get(self.seen..).unwrap_or("");
+            let common = name.bytes().zip(text.bytes()).take_while(|(a, b)| a == b).count();
+            self.seen = self.seen.saturating_add(common);
+            text = text.get(common..).unwrap_or("");
+            match text.bytes().next() {
+                None => return Ok(()),
+                // The name is over, and not the start of a longer word.
+                Some(b':' | b'.') if self.seen == self.name.len() => self.at_name = false,
+                Some(_) => self.flush()?,
+            }
+        }
+        self.out.write_str(text)
     }
 }
 
@@ -415,4 +537,34 @@ pub(crate) fn shortened(text: &str, room: usize) -> (&str, &'static str) {
     let end = room.saturating_sub(ELLIPSIS.len());
     let kept = (0..=end).rev().find_map(|end| text.get(..end)).unwrap_or("");
     (kept, ELLIPSIS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_position_goes_into_the_name_that_a_problem_starts_with() {
+        let shown = |argument, index, problem: fmt::Arguments<'_>| {
+            Indexed { argument, index, shard: None, problem }.to_string()
+        };
+        let name = "placements";
+        assert_eq!(shown(name, 1, format_args!("placements: is NULL")), "placements[1]: is NULL");
+        assert_eq!(shown(name, 1, format_args!("{name}: is NULL")), "placements[1]: is NULL");
+        let parts = shown(name, 1, format_args!("{}{}{}", "place", "ments", ": is NULL"));
+        assert_eq!(parts, "placements[1]: is NULL");
+        assert_eq!(shown("shards", 3, format_args!("shards.sizes: no")), "shards[3].sizes: no");
+        let others = ["placement 'x' is none", "placementss: no", "place", "placements", "", "x"];
+        for problem in others {
+            let expected = format!("placements[0]: {problem}");
+            assert_eq!(shown(name, 0, format_args!("{problem}")), expected);
+        }
+    }
+
+    #[test]
+    fn a_shard_is_named_where_it_is_not_at_its_position() {
+        let shown = |shard| Indexed { argument: "to", index: 1, shard, problem: "no" }.to_string();
+        assert_eq!(shown(Some(5)), "to[1] (shard 5): no");
+        assert_eq!(shown(Some(1)), "to[1]: no");
+    }
 }

@@ -39,7 +39,7 @@ impl ShardedTensorMetadata {
     /// The shard that owns an element.
     pub fn owner(&self, element: &[i64]) -> Result<usize> {
         self.check_ndim("element", element.len())?;
-        self.owner_in(&*self.shards().index()?, 0, element)
+        self.owner_in(&*self.shards().index()?, "element", element)
     }
 
     /// Where elements are, given as rows of an index for each dimension. `count` says how many they
@@ -52,7 +52,8 @@ impl ShardedTensorMetadata {
         let mut indices = try_with_capacity("indices", elements.len())?;
         for number in 0..count {
             let element = &elements[number * ndim..(number + 1) * ndim];
-            let owner = self.owner_in(&index, number, element)?;
+            let owner = self.owner_in(&index, "elements", element);
+            let owner = owner.map_err(|error| error.at("elements", number))?;
             let offsets = &self.shards().offsets()[owner * ndim..(owner + 1) * ndim];
             indices.extend(element.iter().zip(offsets).map(|(at, offset)| at - offset));
             shards.push(owner);
@@ -67,17 +68,19 @@ impl ShardedTensorMetadata {
         self.check_rows("indices", indices.len(), shards.len())?;
         let mut elements = try_with_capacity("elements", indices.len())?;
         for (number, &index) in shards.iter().enumerate() {
-            let shard = self.shards().at("shards", index)?;
+            let shard = self.shards().at("shards", index);
+            let shard = shard.map_err(|error| error.at("shards", number))?;
             let row = &indices[number * ndim..(number + 1) * ndim];
-            check_inside(number, row, shard.sizes)?;
+            check_inside("local_indices", row, shard.sizes)
+                .map_err(|error| error.at("local_indices", number))?;
             // No sum is past the tensor.
             elements.extend(row.iter().zip(shard.offsets).map(|(at, offset)| at + offset));
         }
         Ok(elements)
     }
 
-    fn owner_in(&self, index: &Index, number: usize, element: &[i64]) -> Result<usize> {
-        check_inside(number, element, self.sizes())?;
+    fn owner_in(&self, index: &Index, argument: &'static str, element: &[i64]) -> Result<usize> {
+        check_inside(argument, element, self.sizes())?;
         // The shards cover the tensor, so this is no more than a way to say so.
         let nobody = || Error::NotFound { what: text!("no shard owns element {element:?}") };
         index.owner(element).ok_or_else(nobody)
@@ -102,10 +105,10 @@ impl ShardedTensorMetadata {
 }
 
 /// Refuses an index that is outside of sizes.
-fn check_inside(number: usize, element: &[i64], sizes: &[i64]) -> Result<()> {
+fn check_inside(argument: &'static str, element: &[i64], sizes: &[i64]) -> Result<()> {
     let mut pairs = element.iter().zip(sizes).enumerate();
     match pairs.find(|(_, (at, size))| **at < 0 || at >= size) {
         None => Ok(()),
-        Some((dim, (&index, &size))) => Err(Error::OutsideTensor { number, dim, index, size }),
+        Some((dim, (&index, &size))) => Err(Error::OutsideTensor { argument, dim, index, size }),
     }
 }

@@ -92,15 +92,11 @@ impl Placements {
 
     /// The placements `table[index]` for each of `indices`.
     pub fn from_table(table: &[Placement], indices: &[u32]) -> Result<Self> {
-        for &index in indices {
-            if index as usize >= table.len() {
-                let count = table.len() as u64;
-                return Err(Error::IndexOutOfRange {
-                    argument: "placement_indices",
-                    index: index.into(),
-                    count,
-                });
-            }
+        let past_end = |index: &u32| *index as usize >= table.len();
+        if let Some(at) = indices.iter().position(past_end) {
+            let (argument, count) = ("placement_indices", table.len() as u64);
+            let index = indices.get(at).copied().unwrap_or_default().into();
+            return Err(Error::IndexOutOfRange { argument, index, count }.at(argument, at));
         }
         // The table may hold a placement twice, or unused ones, so number by first appearance.
         let mut number_of = vec![None; table.len()];

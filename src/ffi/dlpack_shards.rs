@@ -97,14 +97,14 @@ impl Given<'_> {
             // Of which version it is, is not known yet: only that is there for sure.
             let version = tensor.cast_const().cast::<u64>();
             // SAFETY: the caller promises that what is not null is a managed tensor.
-            unsafe { input("its managed tensor", version) }.map_err(Refusal::in_shard(index))?;
+            unsafe { input("shards", version) }.map_err(Refusal::at("shards", index))?;
         }
         let mut sorted = try_to_vec("shards", self.0)?;
         sorted.sort_unstable();
         if let Some((tensor, _)) = sorted.iter().zip(sorted.iter().skip(1)).find(|(a, b)| a == b) {
-            let index = self.0.iter().position(|given| given == tensor).unwrap_or_default();
-            let problem = "its managed tensor is given twice; pass each once";
-            return Err(Refusal::in_shard(index)(Error::invalid("shards", problem).into()));
+            let index = self.0.iter().rposition(|given| given == tensor).unwrap_or_default();
+            let problem = "this managed tensor is given twice; pass each once";
+            return Err(Refusal::at("shards", index)(Error::invalid("shards", problem).into()));
         }
         Ok(())
     }
@@ -144,19 +144,19 @@ unsafe fn taking<'a>(
 unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostView> {
     let (major, minor) = ((*tensor).major, (*tensor).minor);
     if major != SHARDSPEC_DLPACK_MAJOR_VERSION {
-        let what = text!("its managed tensor is of DLPack {major}.{minor}; pass one of version 1");
+        let what = text!("the managed tensor is of DLPack {major}.{minor}; pass one of version 1");
         return Err(Error::Unsupported { what }.into());
     }
     let tensor = &*tensor;
     if tensor.flags & SHARDSPEC_DLPACK_READ_ONLY != 0 {
-        return Err(Error::ReadOnly { what: Text::from("its managed tensor") }.into());
+        return Err(Error::ReadOnly { what: Text::from("shards") }.into());
     }
     let unknown = tensor.flags & !SHARDSPEC_DLPACK_IS_COPIED;
     if unknown != 0 {
-        let what = text!("its managed tensor has the flags {unknown}, which have no meaning here");
+        let what = text!("the managed tensor has the flags {unknown}, which have no meaning here");
         return Err(Error::Unsupported { what }.into());
     }
-    host_view("its managed tensor", &tensor.tensor)
+    host_view("shards", &tensor.tensor)
 }
 
 /// As `shardspec_sharded_tensor_new_from_local`, for shards that other libraries hand over:
@@ -166,9 +166,9 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
 /// Ownership: the managed tensors are the library's from here on, whatever this returns; the array
 /// `shards` stays the caller's. Each one's deleter is called exactly once: when the sharded tensor
 /// was freed and nobody has that shard exported any more, or before a call that fails returns. It
-/// must work on any thread. Errors: as `shardspec_sharded_tensor_new_from_local`, with the position
-/// in `shards` in the error's `first_shard` where a managed tensor itself is wrong: READ_ONLY where
-/// its flags say so, UNSUPPORTED for another major version of DLPack than 1 and for flags that have
+/// must work on any thread. Errors: as `shardspec_sharded_tensor_new_from_local`, and
+/// where a managed tensor itself is wrong, with its position in the error's `index`: READ_ONLY where its
+/// flags say so, UNSUPPORTED for another major version of DLPack than 1 and for flags that have
 /// no meaning here, INVALID_ARGUMENT for one that is given twice. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_managed(
@@ -185,8 +185,9 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_managed(
             let indices = slice("indices", indices, shard_count)?;
             check_owner(&metadata, owner, indices)?;
             let mut views = try_with_capacity("shards", shard_count)?;
-            for (index, &tensor) in given.0.iter().enumerate() {
-                views.push(managed_view(tensor).map_err(Refusal::in_shard(index))?);
+            for (at, (&tensor, &index)) in given.0.iter().zip(indices).enumerate() {
+                let view = managed_view(tensor).map_err(Refusal::at_shard("shards", at, index))?;
+                views.push(view);
             }
             let memory = given.take()?;
             let memory_of = |at: usize| {

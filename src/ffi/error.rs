@@ -119,7 +119,7 @@ const NAMES: &[(shardspec_status, &str)] = &[
 ];
 
 /// Bytes of `shardspec_error.message`, the NUL included.
-pub const SHARDSPEC_MESSAGE_CAPACITY: usize = 976;
+pub const SHARDSPEC_MESSAGE_CAPACITY: usize = 968;
 
 /// What a call has to say beyond its status. Start with `SHARDSPEC_ERROR_INIT`; every call that is
 /// given one writes it, on success too (then the status is `SHARDSPEC_OK`, the message empty).
@@ -131,7 +131,7 @@ pub struct shardspec_error {
     pub struct_size: u64,
     /// The status that the call returned.
     pub status: shardspec_status,
-    /// The dimension it is about, or -1.
+    /// The dimension it is about, or -1. With `SHARDSPEC_INVALID_DIM`, the one that was refused.
     pub dim: i32,
     /// Index of the shard it is about, the lower one where there are two, or -1.
     pub first_shard: i64,
@@ -141,6 +141,9 @@ pub struct shardspec_error {
     pub got: i64,
     /// The value it was measured against, or 0.
     pub limit: i64,
+    /// Position of the element that it is about in an array argument, which the message names:
+    /// 3 for `placements[3]`. -1 where it is about no element of an array.
+    pub index: i64,
     /// Which argument, which value and what to do; UTF-8, NUL-terminated.
     pub message: [c_char; SHARDSPEC_MESSAGE_CAPACITY],
 }

@@ -8,7 +8,7 @@
 use std::ffi::c_char;
 
 use crate::core::{Error, Placement, ShardedTensorMetadata, TensorShape};
-use crate::ffi::border::guard::{Outcome, guard};
+use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{
     answer, answer_text, check_room, fill, optional_out_slice, out, slice, text,
@@ -75,8 +75,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_named(
         let place = self::out("out", out)?;
         let spec = handle::get("spec", spec)?;
         let sizes = slice("sizes", sizes, ndim)?;
-        let names =
-            slice("dim_names", dim_names, ndim)?.iter().map(|&name| text("dim_names", name));
+        let names = slice("dim_names", dim_names, ndim)?.iter().enumerate();
+        let names = names
+            .map(|(dim, &name)| text("dim_names", name).map_err(Refusal::at("dim_names", dim)));
         let names = names.collect::<Outcome<Vec<_>>>()?;
         let shape = TensorShape { sizes, dim_names: Some(&names) };
         let metadata = spec.build_metadata(shape, properties_argument(properties)?)?;

@@ -271,7 +271,8 @@ unsafe fn local_shards(
     for (at, view) in shards.iter().enumerate() {
         let index = indices.map_or(Some(at), |indices| indices.get(at).copied());
         let index = index.ok_or_else(|| Error::invalid(indices_argument, "it is too short"))?;
-        local.push((index, host_view(argument, view).map_err(Refusal::in_shard(index))?));
+        let view = host_view(argument, view).map_err(Refusal::at_shard(argument, at, index))?;
+        local.push((index, view));
     }
     Ok(local)
 }

@@ -359,5 +359,5 @@ unsafe fn describe_shard(
     host: &mut HostView, shards: &[shardspec_tensor_view], place: usize, index: usize,
 ) -> Outcome {
     let view = shards.get(place).ok_or_else(|| Refusal::NullArgument("shards"))?;
-    describe(host, "its view", view).map_err(Refusal::in_shard(index))
+    describe(host, "shards", view).map_err(Refusal::at_shard("shards", place, index))
 }

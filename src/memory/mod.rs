@@ -14,6 +14,7 @@ mod text;
 
 use std::alloc::Layout;
 use std::collections::TryReserveError;
+use std::mem::MaybeUninit;
 
 pub use shared::{IntoShared, Shared};
 pub use text::Text;
@@ -198,20 +199,22 @@ pub(crate) fn try_boxed_str(text: &str) -> Memory<Box<str>> {
 
 /// A value in memory of its own.
 pub(crate) fn try_box<T>(value: T) -> Memory<Box<T>> {
+    Ok(Box::write(try_uninit()?, value))
+}
+
+/// Memory for a value: for those who keep the value where there is none.
+pub(crate) fn try_uninit<T>() -> Memory<Box<MaybeUninit<T>>> {
     let layout = Layout::new::<T>();
     if layout.size() == 0 {
         // No memory is needed.
-        return Ok(Box::new(value));
+        return Ok(Box::new(MaybeUninit::uninit()));
     }
     // SAFETY: the layout's size is not 0.
-    let place = unsafe { std::alloc::alloc(layout) }.cast::<T>();
+    let place = unsafe { std::alloc::alloc(layout) }.cast::<MaybeUninit<T>>();
     if place.is_null() {
         return Err(OutOfMemory { bytes: layout.size() });
     }
     // SAFETY: the place was allocated by the global allocator with the layout of a `T`, as a box's
-    // is, and holds one after the write.
-    unsafe {
-        place.write(value);
-        Ok(Box::from_raw(place))
-    }
+    // is, and any bytes are a `MaybeUninit`.
+    Ok(unsafe { Box::from_raw(place) })
 }

@@ -87,8 +87,8 @@ impl ReshardPlan {
         source: &ShardedTensorMetadata, destination: &ShardedTensorMetadata, wanted: &[usize],
     ) -> Result<Self> {
         let mut numbers = Vec::with_capacity(wanted.len());
-        for &index in wanted {
-            destination.shards().at("wanted", index)?;
+        for (at, &index) in wanted.iter().enumerate() {
+            destination.shards().at("wanted", index).map_err(|error| error.at("wanted", at))?;
             // A list has no more shards than a u32 counts.
             numbers.push(index as u32);
         }

@@ -55,6 +55,7 @@ fn start(error: *mut shardspec_error) {
         (*error).second_shard = -1;
         (*error).got = 0;
         (*error).limit = 0;
+        (*error).index = -1;
     }
 }
 

@@ -136,6 +136,7 @@ fn failure(
         dim: -1,
         got: status.into(),
         limit: 0,
+        index: -1,
         message,
     };
     if status == SHARDSPEC_OK {
@@ -157,6 +158,7 @@ fn failure(
         dim: err.dim,
         got: err.got,
         limit: err.limit,
+        index: err.index,
         message,
     }
 }

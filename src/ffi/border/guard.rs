@@ -1,11 +1,13 @@
 //! The one way out of every export: no panic leaves, every refusal becomes a status.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::core::Error;
+use crate::core::error::Indexed;
 use crate::ffi::border::report::Report;
 use crate::ffi::error::{SHARDSPEC_INVALID_ARGUMENT, shardspec_error, shardspec_status};
-use crate::memory::OutOfMemory;
+use crate::memory::{OutOfMemory, try_uninit};
 
 /// Why a call was refused, as seen from C: the core's reasons and the border's own.
 #[derive(Debug)]
@@ -18,14 +20,57 @@ pub(crate) enum Refusal {
     InvalidHandle { argument: &'static str, kind: &'static str },
     /// The caller's buffer is too small for what would be written.
     BufferTooSmall { argument: &'static str, got: usize, needed: usize },
-    /// One of many views was refused.
-    InShard { index: usize, refusal: Box<Refusal> },
+    /// One element of an array argument was refused by the border; `shard` is the one that it stands for.
+    At { argument: &'static str, index: usize, shard: Option<usize>, refusal: Box<Refusal> },
 }
 
 impl Refusal {
-    /// What makes a refusal one of view `index` of many.
-    pub(crate) fn in_shard(index: usize) -> impl FnOnce(Self) -> Self {
-        move |refusal| Self::InShard { index, refusal: Box::new(refusal) }
+    /// What makes a refusal one of element `index` of an array argument.
+    pub(crate) fn at(argument: &'static str, index: usize) -> impl FnOnce(Self) -> Self {
+        move |refusal| match refusal {
+            Self::Core(error) => Self::Core(error.at(argument, index)),
+            refusal => refusal.placed(argument, index, None),
+        }
+    }
+
+    /// What makes a refusal one of element `index` of an array argument, which is shard `shard`.
+    pub(crate) fn at_shard(
+        argument: &'static str, index: usize, shard: usize,
+    ) -> impl FnOnce(Self) -> Self {
+        move |refusal| match refusal {
+            Self::Core(error) => Self::Core(error.at_shard(argument, index, shard)),
+            refusal => refusal.placed(argument, index, Some(shard)),
+        }
+    }
+
+    /// The refusal with a position; where there is no memory for that, the refusal itself.
+    #[cold]
+    fn placed(self, argument: &'static str, index: usize, shard: Option<usize>) -> Self {
+        match try_uninit() {
+            Ok(place) => Self::At { argument, index, shard, refusal: Box::write(place, self) },
+            Err(_) => self,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Core(error) => error.fmt(f),
+            Self::NullArgument(argument) => write!(f, "{argument}: is NULL; pass a pointer"),
+            Self::InvalidHandle { argument, kind } => write!(
+                f,
+                "{argument}: is no live {kind}: it was freed, is of another kind, or was never made \
+                 by this library"
+            ),
+            Self::BufferTooSmall { argument, got, needed } => {
+                write!(f, "{argument}: capacity {got} is too small; {needed} are needed")
+            }
+            Self::At { argument, index, shard, refusal } => {
+                let (index, shard) = (*index, *shard);
+                Indexed { argument, index, shard, problem: refusal }.fmt(f)
+            }
+        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! What a call has to report: its outcome as a status, and in the caller's `shardspec_error`.
 
 use std::any::Any;
+use std::fmt::{self, Display, Write};
 
 use crate::comm::Reason;
 use crate::core::Error;
-use crate::core::error::{Foreign, shortened};
+use crate::core::error::Foreign;
 use crate::ffi::border::guard::Refusal;
 use crate::ffi::error::*;
+use crate::memory::text;
 
 /// Where a call's outcome goes: the caller's error, if there is one.
 pub(crate) struct Report {
@@ -14,16 +16,28 @@ pub(crate) struct Report {
 }
 
 /// The numbers of an error; `NONE` where a field has nothing to say.
+#[derive(Clone, Copy)]
 struct Numbers {
     first: Option<usize>,
     second: Option<usize>,
-    dim: Option<usize>,
+    dim: Option<i64>,
+    index: Option<usize>,
     got: i64,
     limit: i64,
 }
 
 impl Numbers {
-    const NONE: Self = Self { first: None, second: None, dim: None, got: 0, limit: 0 };
+    const NONE: Self = Self { first: None, second: None, dim: None, index: None, got: 0, limit: 0 };
+
+    /// A dimension as an error has it.
+    fn dim(&self) -> i32 {
+        self.dim.and_then(|dim| i32::try_from(dim).ok()).unwrap_or(-1)
+    }
+}
+
+/// A shard or a position as an error has it.
+fn number(value: Option<usize>) -> i64 {
+    value.and_then(|value| i64::try_from(value).ok()).unwrap_or(-1)
 }
 
 /// The caller's error has a `struct_size` that no version had.
@@ -49,36 +63,38 @@ impl Report {
     }
 
     pub(crate) fn success(self) -> shardspec_status {
-        self.write(SHARDSPEC_OK, &Numbers::NONE, "")
+        self.write(SHARDSPEC_OK, Numbers::NONE, &"")
     }
 
     pub(crate) fn refusal(self, refusal: &Refusal) -> shardspec_status {
-        let (status, numbers, message) = describe(refusal);
-        self.write(status, &numbers, &message)
+        let (status, numbers) = describe(refusal);
+        self.write(status, numbers, refusal)
     }
 
     pub(crate) fn panic(self, payload: &(dyn Any + Send)) -> shardspec_status {
         let text = payload.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message");
-        let message = format!("a bug in shardspec, please report it: {text}");
-        self.write(SHARDSPEC_INTERNAL, &Numbers::NONE, &message)
+        let message = format_args!("a bug in shardspec, please report it: {text}");
+        self.write(SHARDSPEC_INTERNAL, Numbers::NONE, &message)
     }
 
-    fn write(self, status: shardspec_status, numbers: &Numbers, message: &str) -> shardspec_status {
+    fn write(
+        self, status: shardspec_status, numbers: Numbers, message: &dyn Display,
+    ) -> shardspec_status {
         if self.place.is_null() {
             return status;
         }
-        let number = |value: Option<usize>| value.map_or(-1, |value| value as i64);
         // SAFETY: `open` checked the place. Fields are written one by one, so that a long message
         // buffer costs nothing on success.
         unsafe {
             let err = self.place;
             (*err).status = status;
-            (*err).dim = numbers.dim.map_or(-1, |dim| dim as i32);
+            (*err).dim = numbers.dim();
             (*err).first_shard = number(numbers.first);
             (*err).second_shard = number(numbers.second);
             (*err).got = numbers.got;
             (*err).limit = numbers.limit;
+            (*err).index = number(numbers.index);
             let buffer = (&raw mut (*err).message).cast::<u8>();
             write_message(
                 std::slice::from_raw_parts_mut(buffer, SHARDSPEC_MESSAGE_CAPACITY),
@@ -89,72 +105,107 @@ impl Report {
     }
 }
 
-/// Copies as much of a message as fits, ending on a whole character.
-fn write_message(buffer: &mut [u8], message: &str) {
-    let (kept, tail) = shortened(message, buffer.len().saturating_sub(1));
-    let bytes = kept.bytes().chain(tail.bytes()).chain([0]);
-    for (place, byte) in buffer.iter_mut().zip(bytes) {
-        *place = byte;
+/// Writes as much of a message as fits and its NUL, without any other memory. A message that does not
+/// fit ends on a whole character and in "...".
+fn write_message(buffer: &mut [u8], message: &dyn Display) {
+    let mut text = Cut { buffer, len: 0, is_cut: false };
+    // Nothing here fails. What a value's own text leaves out is not worth a second error.
+    let _ = write!(text, "{message}");
+    text.end();
+}
+
+/// A text in a buffer that has room for a NUL behind it; what does not fit is left out.
+struct Cut<'a> {
+    buffer: &'a mut [u8],
+    len: usize,
+    is_cut: bool,
+}
+
+impl fmt::Write for Cut<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.buffer.len().saturating_sub(1);
+        let room = self.buffer.get_mut(self.len..end).unwrap_or_default();
+        for (place, byte) in room.iter_mut().zip(text.bytes()) {
+            *place = byte;
+        }
+        self.is_cut |= text.len() > room.len();
+        self.len = self.len.saturating_add(text.len().min(room.len()));
+        Ok(())
+    }
+}
+
+impl Cut<'_> {
+    fn end(self) {
+        const ELLIPSIS: &[u8] = b"...";
+        let mut end = self.len;
+        let mut tail: &[u8] = &[];
+        if self.is_cut {
+            end = end.saturating_sub(ELLIPSIS.len());
+            let inside = |end: usize| self.buffer.get(end).is_some_and(|byte| byte & 0xc0 == 0x80);
+            while inside(end) {
+                end = end.saturating_sub(1);
+            }
+            tail = ELLIPSIS;
+        }
+        let rest = self.buffer.get_mut(end..).unwrap_or_default();
+        for (place, byte) in rest.iter_mut().zip(tail.iter().chain(&[0])) {
+            *place = *byte;
+        }
     }
 }
 
 /// What other ranks are told is what the caller is told.
 impl Reason for Refusal {
     fn told(&self) -> Foreign {
-        let (status, numbers, message) = describe(self);
-        let number = |value: Option<usize>| value.map_or(-1, |value| value as i64);
-        Foreign {
-            status,
-            first_shard: number(numbers.first),
-            second_shard: number(numbers.second),
-            dim: numbers.dim.map_or(-1, |dim| dim as i32),
-            got: numbers.got,
-            limit: numbers.limit,
-            message: message.into(),
-        }
+        let (status, numbers) = describe(self);
+        told(status, numbers, self)
     }
 }
 
 impl Reason for Error {
     fn told(&self) -> Foreign {
-        Refusal::Core(self.clone()).told()
+        let (status, numbers) = describe_core(self);
+        told(status, numbers, self)
     }
 }
 
-/// Status, numbers and text of a refusal.
-fn describe(refusal: &Refusal) -> (shardspec_status, Numbers, String) {
-    match refusal {
-        Refusal::Core(error) => {
-            let (status, numbers) = describe_core(error);
-            (status, numbers, error.to_string())
+fn told(status: shardspec_status, numbers: Numbers, message: &dyn Display) -> Foreign {
+    Foreign {
+        status,
+        first_shard: number(numbers.first),
+        second_shard: number(numbers.second),
+        dim: numbers.dim(),
+        got: numbers.got,
+        limit: numbers.limit,
+        index: number(numbers.index),
+        message: text!("{message}"),
+    }
+}
+
+/// Status and numbers of a refusal.
+fn describe(refusal: &Refusal) -> (shardspec_status, Numbers) {
+    let none = Numbers::NONE;
+    match *refusal {
+        Refusal::Core(ref error) => describe_core(error),
+        Refusal::NullArgument(_) => (SHARDSPEC_NULL_ARGUMENT, none),
+        Refusal::InvalidHandle { .. } => (SHARDSPEC_INVALID_HANDLE, none),
+        Refusal::BufferTooSmall { got, needed, .. } => {
+            let numbers = Numbers { got: got as i64, limit: needed as i64, ..none };
+            (SHARDSPEC_BUFFER_TOO_SMALL, numbers)
         }
-        Refusal::NullArgument(argument) => {
-            let message = format!("{argument}: is NULL; pass a pointer");
-            (SHARDSPEC_NULL_ARGUMENT, Numbers::NONE, message)
-        }
-        Refusal::InvalidHandle { argument, kind } => {
-            let message = format!(
-                "{argument}: is no live {kind}: it was freed, is of another kind, or was never made \
-                 by this library"
-            );
-            (SHARDSPEC_INVALID_HANDLE, Numbers::NONE, message)
-        }
-        Refusal::BufferTooSmall { argument, got, needed } => {
-            let message = format!("{argument}: capacity {got} is too small; {needed} are needed");
-            let numbers = Numbers { got: *got as i64, limit: *needed as i64, ..Numbers::NONE };
-            (SHARDSPEC_BUFFER_TOO_SMALL, numbers, message)
-        }
-        Refusal::InShard { index, refusal } => {
-            let (status, numbers, message) = describe(refusal);
-            (
-                status,
-                Numbers { first: Some(*index), ..numbers },
-                format!("shard {index}: {message}"),
-            )
+        Refusal::At { index, shard, ref refusal, .. } => {
+            let (status, numbers) = describe(refusal);
+            (status, Numbers { index: Some(index), first: shard.or(numbers.first), ..numbers })
         }
     }
 }
 
+/// A dimension as [`Numbers`] have it.
+fn dim_of(dim: usize) -> Option<i64> {
+    i64::try_from(dim).ok()
+}
+
+/// Status and numbers of a refusal of the core's.
 fn describe_core(error: &Error) -> (shardspec_status, Numbers) {
     let none = Numbers::NONE;
     match *error {
@@ -165,7 +216,8 @@ fn describe_core(error: &Error) -> (shardspec_status, Numbers) {
         Error::NullData { .. } => (SHARDSPEC_NULL_ARGUMENT, none),
         Error::InvalidPlacement { .. } => (SHARDSPEC_INVALID_PLACEMENT, none),
         Error::InvalidDim { dim, ndim } => {
-            (SHARDSPEC_INVALID_DIM, Numbers { got: dim, limit: ndim as i64, ..none })
+            let numbers = Numbers { dim: Some(dim), got: dim, limit: ndim as i64, ..none };
+            (SHARDSPEC_INVALID_DIM, numbers)
         }
         Error::UnknownDimName { .. } => (SHARDSPEC_INVALID_DIM, none),
         Error::IndexOutOfRange { index, count, .. } => {
@@ -173,7 +225,7 @@ fn describe_core(error: &Error) -> (shardspec_status, Numbers) {
             (SHARDSPEC_INDEX_OUT_OF_RANGE, numbers)
         }
         Error::OutsideTensor { dim, index, size, .. } => {
-            let numbers = Numbers { dim: Some(dim), got: index, limit: size, ..none };
+            let numbers = Numbers { dim: dim_of(dim), got: index, limit: size, ..none };
             (SHARDSPEC_INDEX_OUT_OF_RANGE, numbers)
         }
         Error::RankMismatch { shard, got, expected, .. } => {
@@ -181,7 +233,7 @@ fn describe_core(error: &Error) -> (shardspec_status, Numbers) {
             (SHARDSPEC_RANK_MISMATCH, Numbers { first: shard, got, limit, ..none })
         }
         Error::Negative { shard, dim, value, .. } => {
-            let numbers = Numbers { first: Some(shard), dim: Some(dim), got: value, ..none };
+            let numbers = Numbers { first: Some(shard), dim: dim_of(dim), got: value, ..none };
             (SHARDSPEC_INVALID_ARGUMENT, numbers)
         }
         Error::Overlap { first, second, .. } => {
@@ -193,7 +245,7 @@ fn describe_core(error: &Error) -> (shardspec_status, Numbers) {
             (SHARDSPEC_GAP, Numbers { first: Some(destination), ..none })
         }
         Error::OutOfBounds { shard, dim, offset, size, limit } => {
-            let (first, dim, got) = (Some(shard), Some(dim), offset.saturating_add(size));
+            let (first, dim, got) = (Some(shard), dim_of(dim), offset.saturating_add(size));
             (SHARDSPEC_OUT_OF_BOUNDS, Numbers { first, dim, got, limit, ..none })
         }
         Error::Overflow { .. } => (SHARDSPEC_OVERFLOW, none),
@@ -201,7 +253,7 @@ fn describe_core(error: &Error) -> (shardspec_status, Numbers) {
         Error::WrongSpecType { .. } => (SHARDSPEC_WRONG_SPEC_TYPE, none),
         Error::Unsupported { .. } => (SHARDSPEC_UNSUPPORTED, none),
         Error::ShapeMismatch { shard, dim, got, expected, .. } => {
-            let dim = Some(dim);
+            let dim = dim_of(dim);
             let numbers = Numbers { first: shard, dim, got, limit: expected, ..none };
             (SHARDSPEC_SHAPE_MISMATCH, numbers)
         }
@@ -225,6 +277,10 @@ fn describe_core(error: &Error) -> (shardspec_status, Numbers) {
         }
         Error::OutOfMemory { .. } => (SHARDSPEC_OUT_OF_MEMORY, none),
         Error::InSpec { ref error, .. } => describe_core(error),
+        Error::At { index, shard, ref error, .. } => {
+            let (status, numbers) = describe_core(error);
+            (status, Numbers { index: Some(index), first: shard.or(numbers.first), ..numbers })
+        }
         Error::NoRank { shard, .. } => {
             (SHARDSPEC_INVALID_PLACEMENT, Numbers { first: Some(shard), ..none })
         }
@@ -241,7 +297,8 @@ fn describe_core(error: &Error) -> (shardspec_status, Numbers) {
             let numbers = Numbers {
                 first: usize::try_from(said.first_shard).ok(),
                 second: usize::try_from(said.second_shard).ok(),
-                dim: usize::try_from(said.dim).ok(),
+                dim: Some(said.dim.into()),
+                index: usize::try_from(said.index).ok(),
                 got: said.got,
                 limit: said.limit,
             };

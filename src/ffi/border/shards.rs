@@ -5,12 +5,19 @@ use std::ffi::c_char;
 use crate::core::error::{try_to_vec, try_with_capacity};
 use crate::core::shards::check_shard_ndim;
 use crate::core::{Error, Placement, Placements, Shards};
-use crate::ffi::border::guard::Outcome;
+use crate::ffi::border::guard::{Outcome, Refusal};
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::{slice, text};
 use crate::ffi::placement::shardspec_placement;
 use crate::ffi::spec::shardspec_shard_metadata;
 use crate::memory::text;
+
+/// A placement from its text.
+unsafe fn placement_argument(
+    argument: &'static str, placement: *const c_char,
+) -> Outcome<Placement> {
+    Ok(Placement::parse(text(argument, placement)?)?)
+}
 
 /// Placements from their texts.
 pub(crate) unsafe fn placements_from_texts(
@@ -18,8 +25,9 @@ pub(crate) unsafe fn placements_from_texts(
 ) -> Outcome<Vec<Placement>> {
     let texts = slice("placements", placements, count)?;
     let mut parsed = try_with_capacity("placements", count)?;
-    for &placement in texts {
-        parsed.push(Placement::parse(text("placements", placement)?)?);
+    for (index, &placement) in texts.iter().enumerate() {
+        let placement = placement_argument("placements", placement);
+        parsed.push(placement.map_err(Refusal::at("placements", index))?);
     }
     Ok(parsed)
 }
@@ -30,8 +38,9 @@ pub(crate) unsafe fn placements_from_handles(
 ) -> Outcome<Vec<Placement>> {
     let handles = slice("placements", placements, count)?;
     let mut placements = try_with_capacity("placements", count)?;
-    for &placement in handles {
-        placements.push((*handle::get("placements", placement)?).clone());
+    for (index, &placement) in handles.iter().enumerate() {
+        let placement = handle::get("placements", placement);
+        placements.push((*placement.map_err(Refusal::at("placements", index))?).clone());
     }
     Ok(placements)
 }
@@ -83,6 +92,16 @@ pub(crate) unsafe fn shards_from_arrays(
     Ok(Shards::new(ndim, offsets, sizes, placements)?)
 }
 
+/// What a struct says: the offsets, the sizes and the placement of shard `index`.
+unsafe fn parts(
+    index: usize, shard: &shardspec_shard_metadata, ndim: usize,
+) -> Outcome<(&[i64], &[i64], Placement)> {
+    check_shard_ndim(index, "offsets and sizes", shard.ndim, ndim)?;
+    let offsets = slice("shards.offsets", shard.offsets, ndim)?;
+    let sizes = slice("shards.sizes", shard.sizes, ndim)?;
+    Ok((offsets, sizes, placement_argument("shards.placement", shard.placement)?))
+}
+
 /// Shards from an array of structs.
 pub(crate) unsafe fn shards_from_structs(
     shards: *const shardspec_shard_metadata, count: usize,
@@ -93,10 +112,11 @@ pub(crate) unsafe fn shards_from_structs(
     let mut sizes = try_with_capacity("sizes", count.saturating_mul(ndim.min(32)))?;
     let mut placements = try_with_capacity("placements", count)?;
     for (index, shard) in structs.iter().enumerate() {
-        check_shard_ndim(index, "offsets and sizes", shard.ndim, ndim)?;
-        offsets.extend_from_slice(slice("shards.offsets", shard.offsets, ndim)?);
-        sizes.extend_from_slice(slice("shards.sizes", shard.sizes, ndim)?);
-        placements.push(Placement::parse(text("shards.placement", shard.placement)?)?);
+        let (own_offsets, own_sizes, placement) =
+            parts(index, shard, ndim).map_err(Refusal::at_shard("shards", index, index))?;
+        offsets.extend_from_slice(own_offsets);
+        sizes.extend_from_slice(own_sizes);
+        placements.push(placement);
     }
     let placements = Placements::new(placements.into_iter())?;
     Ok(Shards::new(ndim, offsets, sizes, placements)?)
