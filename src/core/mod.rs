@@ -24,6 +24,7 @@ pub mod region;
 pub mod relabel;
 pub mod shards;
 pub mod spec;
+mod steps;
 pub mod validate;
 
 /// The most dimensions that a tensor may have.

@@ -7,14 +7,25 @@
 //! whatever the shape of the partition. Most partitions were made by cutting; there hardly any shard
 //! is gone through, sets do not overlap, and what is visited is about what is found.
 //!
-//! Where to cut is decided by a sample of the set, and exactly where samples were misleading. Sets
-//! of shards that overlap so that no plane takes them apart are halved as they come.
+//! Where to cut is decided by a sample of the set, and exactly where samples were misleading. Some
+//! partitions leave no cheap plane that takes off more than a sliver: those that were peeled. They
+//! are cut in the middle all the same, whatever the plane goes through. Where no plane halves a set
+//! at all, the shards overlap, mostly, and their corners are halved instead: the set is a set of
+//! points, of `2 * d` coordinates each, and becomes a k-d tree. In up to three dimensions each of its
+//! nodes first takes out the shards that reach furthest in every direction (Arge, de Berg, Haverkort
+//! and Yi, "The Priority R-tree", 2004), so that a question visits `n^(1 - 1/d)` nodes in vain at
+//! worst.
+//!
+//! Building takes `n * log(n)` for every dimension, whatever the shards are: each cut but a few
+//! leaves no part with more than 7/8 of the set, or the corners are halved from there on.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::{Index, Node, Span};
 use crate::core::error::{Result, try_with_capacity};
 use crate::core::shards::Shards;
+use crate::core::steps;
 
 /// Most children of a node.
 const FAN_OUT: usize = 8;
@@ -25,6 +36,13 @@ const GONE_THROUGH: usize = 8;
 /// A cut after which one part holds more than 7/8 of the set is a poor one; after so many in a row
 /// the next is chosen by looking at all shards.
 const POOR_CUTS: u8 = 3;
+/// How often all shards of a set are looked at for one cut, of this set and those it was cut from.
+const EXACT_CUTS: u8 = 4;
+/// Nodes above a set that is cut by planes. What is below them is halved, so that a tree of 2^32
+/// shards has no more than 56 levels.
+const PLANE_DEPTH: u8 = 24;
+/// Dimensions up to which what reaches furthest is taken out of a set first.
+const PRIORITY_DIMS: usize = 3;
 
 /// The index of the shards that own something.
 pub(super) fn index(shards: &Shards) -> Result<Index> {
@@ -71,15 +89,32 @@ pub(super) fn index(shards: &Shards) -> Result<Index> {
     Ok(index)
 }
 
+/// How a set and its parts are divided. Each way is taken where the one before it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// By planes that go through few shards.
+    Cheap,
+    /// By planes that leave no large part.
+    Balanced,
+    /// At the median of a coordinate of the shards' corners.
+    Corners,
+}
+
 /// Shards that are next to each other in the tree's order.
 #[derive(Debug, Clone)]
 struct Set {
     places: Range<usize>,
     /// The dimensions to cut in, a bit for each.
     dims: u32,
-    /// The one to try first: that after the last cut's.
+    /// The one to try first: that after the last cut's. Of corners, the coordinate: first their lows,
+    /// then their highs.
     next: u8,
+    way: Way,
     poor_cuts: u8,
+    /// How often all shards may be looked at yet.
+    exact_cuts: u8,
+    /// Nodes above the set.
+    depth: u8,
 }
 
 /// Where a set is cut.
@@ -102,7 +137,15 @@ impl Builder<'_> {
     /// Makes all nodes, level by level.
     fn grow(&mut self) -> Result<()> {
         let count = self.index.shards.len();
-        let all = Set { places: 0..count, dims: u32::MAX, next: 0, poor_cuts: 0 };
+        let all = Set {
+            places: 0..count,
+            dims: u32::MAX,
+            next: 0,
+            way: Way::Cheap,
+            poor_cuts: 0,
+            exact_cuts: EXACT_CUTS,
+            depth: 0,
+        };
         self.index.nodes = try_with_capacity("the index", count / 4 + 1)?;
         self.index.hulls = try_with_capacity("the index", (count / 4 + 1) * self.ndim)?;
         let mut sets = vec![all.clone()];
@@ -111,12 +154,14 @@ impl Builder<'_> {
         let mut parts = Vec::with_capacity(FAN_OUT + 2);
         while let Some(set) = sets.get(node).cloned() {
             if set.places.len() > FAN_OUT {
+                let depth = set.depth + 1;
                 self.divide(set, &mut parts);
                 let first = self.index.nodes.len() as u32;
                 self.index.nodes[node] = Node { first, count: parts.len() as u16, is_leaf: false };
                 for part in parts.drain(..) {
+                    let way = if depth < PLANE_DEPTH { part.way } else { Way::Corners };
                     self.push_node(&part);
-                    sets.push(part);
+                    sets.push(Set { depth, way, ..part });
                 }
             }
             node += 1;
@@ -128,6 +173,7 @@ impl Builder<'_> {
     fn push_node(&mut self, set: &Set) {
         let first = set.places.start as u32;
         self.index.nodes.push(Node { first, count: set.places.len() as u16, is_leaf: true });
+        steps::count(set.places.len());
         let boxes = &self.index.boxes[set.places.start * self.ndim..set.places.end * self.ndim];
         for dim in 0..self.ndim {
             let spans = boxes.iter().skip(dim).step_by(self.ndim);
@@ -142,6 +188,11 @@ impl Builder<'_> {
     /// Cuts a set, and always the largest of what it was cut into, until there are enough parts for
     /// a node.
     fn divide(&mut self, set: Set, parts: &mut Vec<Set>) {
+        let extremes = 2 * self.ndim * FAN_OUT;
+        let priority = set.way == Way::Corners && self.ndim <= PRIORITY_DIMS;
+        if priority && set.places.len() > 4 * extremes {
+            return self.divide_by_priority(set, parts);
+        }
         parts.push(set);
         while parts.len() + 2 <= FAN_OUT {
             let largest = (0..parts.len()).max_by_key(|&part| parts[part].places.len());
@@ -153,39 +204,95 @@ impl Builder<'_> {
         }
     }
 
+    /// Takes a leaf of those that reach furthest in each direction out of a set and halves the rest.
+    fn divide_by_priority(&mut self, set: Set, parts: &mut Vec<Set>) {
+        let Range { mut start, end } = set.places;
+        for coordinate in 0..2 * self.ndim {
+            // The lows that are lowest, and the highs that are highest.
+            let (least, rest) = (coordinate < self.ndim, end - start);
+            let at = if least { FAN_OUT - 1 } else { rest - FAN_OUT };
+            let key = self.nth_coordinate(&(start..end), coordinate, at);
+            self.part_by(&(start..end), coordinate, |value| {
+                if least { value.cmp(&key) } else { key.cmp(&value) }
+            });
+            parts.push(Set { places: start..start + FAN_OUT, ..set.clone() });
+            start += FAN_OUT;
+        }
+        self.halve_corners(Set { places: start..end, ..set }, parts);
+    }
+
     /// Cuts a set in two or three.
     fn cut_in_parts(&mut self, set: Set, parts: &mut Vec<Set>) {
-        let Range { start, end } = set.places;
-        let Some(cut) = self.choose_cut(&set) else {
-            let middle = start + (end - start) / 2;
-            parts.push(Set { places: start..middle, ..set.clone() });
-            parts.push(Set { places: middle..end, ..set });
+        let cut = if set.way == Way::Corners { None } else { self.choose_cut(&set) };
+        let Some((cut, exactly)) = cut else {
+            self.halve_corners(set, parts);
             return;
         };
+        let Range { start, end } = set.places;
         let (middle, right) = self.part(&set.places, cut);
         let places = [start..middle, middle..right, right..end];
         let poor = places.iter().any(|part| part.len() > (end - start) / 8 * 7);
         let poor_cuts = if poor { set.poor_cuts.saturating_add(1) } else { 0 };
+        let way = match set.way {
+            Way::Balanced if poor => Way::Corners,
+            Way::Cheap if poor_cuts > POOR_CUTS => Way::Balanced,
+            way => way,
+        };
+        let exact_cuts = set.exact_cuts - u8::from(exactly);
         for (part, places) in places.into_iter().enumerate().filter(|(_, part)| !part.is_empty()) {
             let is_gone_through = part == 1;
             let dims = if is_gone_through { set.dims & !(1 << cut.dim) } else { set.dims };
-            parts.push(Set { places, dims, next: cut.dim as u8 + 1, poor_cuts });
+            let next = cut.dim as u8 + 1;
+            parts.push(Set { places, dims, next, way, poor_cuts, exact_cuts, ..set });
         }
     }
 
-    /// Where to cut: in the dimension where the largest part and what the plane goes through are
-    /// fewest, at the median start. `None` where all shards start alike in every dimension.
-    fn choose_cut(&mut self, set: &Set) -> Option<Cut> {
-        let exactly = set.poor_cuts >= POOR_CUTS;
-        let step = if exactly { 1 } else { set.places.len().div_ceil(SAMPLE) };
+    /// Halves a set at the median of the next coordinate that is not the same for all corners.
+    fn halve_corners(&mut self, set: Set, parts: &mut Vec<Set>) {
+        let Range { start, end } = set.places;
+        let middle = start + (end - start) / 2;
+        let mut next = set.next;
+        for turn in 0..2 * self.ndim {
+            let coordinate = (usize::from(set.next) + turn) % (2 * self.ndim);
+            let median = self.nth_coordinate(&set.places, coordinate, middle - start);
+            let (less, greater) = self.part_by(&set.places, coordinate, |value| value.cmp(&median));
+            if less > start || greater < end {
+                next = coordinate as u8 + 1;
+                break;
+            }
+        }
+        for places in [start..middle, middle..end] {
+            parts.push(Set { places, next, way: Way::Corners, ..set });
+        }
+    }
+
+    /// The coordinate of corners that is number `nth` of a set, by size.
+    fn nth_coordinate(&mut self, set: &Range<usize>, coordinate: usize, nth: usize) -> i64 {
+        steps::count(set.len());
+        self.starts.clear();
+        self.starts.extend(set.clone().map(|place| self.index.coordinate(place, coordinate)));
+        *self.starts.select_nth_unstable(nth).1
+    }
+
+    /// Where to cut, and whether all shards were looked at for that. `None` where no plane was found
+    /// that could do.
+    fn choose_cut(&mut self, set: &Set) -> Option<(Cut, bool)> {
+        let step = set.places.len().div_ceil(SAMPLE);
+        let misled = set.way == Way::Cheap && set.poor_cuts >= POOR_CUTS && set.exact_cuts > 0;
+        let sampled = if misled && step > 1 { None } else { self.best_cut(set, step) };
+        match sampled {
+            Some(cut) => Some((cut, false)),
+            None if step == 1 || set.exact_cuts == 0 => None,
+            None => self.best_cut(set, 1).map(|cut| (cut, true)),
+        }
+    }
+
+    /// The best cut by what every `step`th shard of a set is like: in the dimension where the largest
+    /// part and what the plane goes through are fewest. `None` where all start alike in every
+    /// dimension.
+    fn best_cut(&mut self, set: &Set, step: usize) -> Option<Cut> {
         self.sample.clear();
         self.sample.extend(set.places.clone().step_by(step));
-        let best = self.best_cut_of_sample(set);
-        if best.is_some() || step == 1 {
-            return best;
-        }
-        self.sample.clear();
-        self.sample.extend(set.places.clone());
         self.best_cut_of_sample(set)
     }
 
@@ -197,7 +304,7 @@ impl Builder<'_> {
             if set.dims & 1 << dim == 0 {
                 continue;
             }
-            let Some((cost, at)) = self.best_plane(dim) else {
+            let Some((cost, at)) = self.best_plane(dim, set.way) else {
                 continue;
             };
             if best.is_none_or(|(least, _)| cost < least) {
@@ -212,8 +319,9 @@ impl Builder<'_> {
     }
 
     /// The best plane across a dimension, and its cost: the larger side's number of shards, and
-    /// more for those that it goes through.
-    fn best_plane(&mut self, dim: usize) -> Option<(usize, i64)> {
+    /// more for those that it goes through; or that of the largest part.
+    fn best_plane(&mut self, dim: usize, way: Way) -> Option<(usize, i64)> {
+        steps::count(self.sample.len());
         let spans = self.sample.iter().map(|place| self.index.boxes[place * self.ndim + dim]);
         self.starts.clear();
         self.ends.clear();
@@ -233,7 +341,10 @@ impl Builder<'_> {
             }
             left += self.ends[left..].iter().take_while(|end| **end <= at).count();
             let right = count - before;
-            let cost = left.max(right) + GONE_THROUGH * (before - left);
+            let cost = match way {
+                Way::Cheap => left.max(right) + GONE_THROUGH * (before - left),
+                Way::Balanced | Way::Corners => left.max(right).max(before - left),
+            };
             if best.is_none_or(|(least, _)| cost < least) {
                 best = Some((cost, at));
             }
@@ -244,19 +355,43 @@ impl Builder<'_> {
     /// Puts what is left of a cut to the front of a set and what is right of it to the back; tells
     /// where the shards that it goes through start and end.
     fn part(&mut self, set: &Range<usize>, cut: Cut) -> (usize, usize) {
+        let (low, high) = (cut.dim, self.ndim + cut.dim);
+        self.part_in_three(set, |index, place| {
+            if index.coordinate(place, high) <= cut.at {
+                Ordering::Less
+            } else if index.coordinate(place, low) >= cut.at {
+                Ordering::Greater
+            } else {
+                Ordering::Equal
+            }
+        })
+    }
+
+    /// As [`Self::part`], by a coordinate of the shards' corners.
+    fn part_by(
+        &mut self, set: &Range<usize>, coordinate: usize, side: impl Fn(i64) -> Ordering,
+    ) -> (usize, usize) {
+        self.part_in_three(set, |index, place| side(index.coordinate(place, coordinate)))
+    }
+
+    fn part_in_three(
+        &mut self, set: &Range<usize>, side: impl Fn(&Index, usize) -> Ordering,
+    ) -> (usize, usize) {
+        steps::count(set.len());
         let Range { start: mut left, end: mut right } = *set;
         let mut at = left;
         while at < right {
-            let span = self.index.boxes[at * self.ndim + cut.dim];
-            if span.high <= cut.at {
-                self.swap(at, left);
-                left += 1;
-                at += 1;
-            } else if span.low >= cut.at {
-                right -= 1;
-                self.swap(at, right);
-            } else {
-                at += 1;
+            match side(self.index, at) {
+                Ordering::Less => {
+                    self.swap(at, left);
+                    left += 1;
+                    at += 1;
+                }
+                Ordering::Greater => {
+                    right -= 1;
+                    self.swap(at, right);
+                }
+                Ordering::Equal => at += 1,
             }
         }
         (left, right)

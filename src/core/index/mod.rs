@@ -23,6 +23,7 @@ use std::ops::ControlFlow;
 use super::MAX_NDIM;
 use super::error::Result;
 use super::shards::Shards;
+use super::steps;
 
 /// What a box holds of one dimension: `low..high`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +121,17 @@ impl Index {
         owner
     }
 
-    /// Visits what meets `asked` below a node. `D` is the number of dimensions, or [`ANY`].
+    /// A coordinate of the corners of the shard at a place: its lows, then its highs.
+    fn coordinate(&self, place: usize, coordinate: usize) -> i64 {
+        let ndim = self.dims.len();
+        if coordinate < ndim {
+            self.boxes[place * ndim + coordinate].low
+        } else {
+            self.boxes[place * ndim + coordinate - ndim].high
+        }
+    }
+
+    /// Visits what meets `asked` below a node, which has at most 56 levels below it. `D` is the number of dimensions, or [`ANY`].
     fn visit<const D: usize>(
         &self, node: usize, asked: &[Span; MAX_NDIM],
         found: &mut impl FnMut(usize) -> ControlFlow<()>,
@@ -129,6 +140,7 @@ impl Index {
         let asked_spans = &asked[..ndim];
         let Node { first, count, is_leaf } = self.nodes[node];
         let all = if is_leaf { &self.boxes } else { &self.hulls };
+        steps::count(usize::from(count));
         for child in first as usize..first as usize + usize::from(count) {
             let spans = all[child * ndim..(child + 1) * ndim].iter();
             let meets = spans.zip(asked_spans).fold(true, |all, (a, b)| all & a.meets(*b));
@@ -139,6 +151,10 @@ impl Index {
         ControlFlow::Continue(())
     }
 }
+
+/// The most levels that a tree has: 24 that are cut by planes, and then 32 that are halved.
+#[cfg(test)]
+const MAX_DEPTH: usize = 56;
 
 /// A number of dimensions that is not known when compiling.
 const ANY: usize = usize::MAX;
