@@ -1,0 +1,125 @@
+/* Communicators and collectives. Ranks are threads. */
+#include "scenarios.h"
+
+typedef struct wrapped {
+  shardspec_comm *inner;
+} wrapped;
+
+static shardspec_status exchange(void *ctx, const shardspec_message *sends, size_t n_sends,
+                                 const shardspec_message *recvs, size_t n_recvs, shardspec_error *error) {
+  (void)ctx, (void)sends, (void)recvs;
+  if (n_sends + n_recvs > 0) {
+    strcpy(error->message, "there is nobody else");
+    return SHARDSPEC_USER_STATUS;
+  }
+  return SHARDSPEC_OK;
+}
+
+void communicators(void) {
+  shardspec_comm_vtable vtable = {.struct_size = sizeof vtable, .destroy = end_context,
+                                  .exchange = exchange};
+  char sent[] = "to oneself", got[sizeof sent];
+  shardspec_message send = {0, sent, sizeof sent}, receive = {0, got, sizeof got};
+  shardspec_message far = {5, sent, sizeof sent}, next = {1, sent, sizeof sent};
+  shardspec_comm *comm;
+  CALL(OK, shardspec_comm_new, &vtable, context(), 0, 2, &out.comm);
+  comm = out.comm;
+  CALL(INDEX_OUT_OF_RANGE, shardspec_comm_new, &vtable, context(), 2, 2, &out.comm);
+  CALL(OK, shardspec_comm_rank, comm, &out.i64);
+  CALL(OK, shardspec_comm_size, comm, &out.i64);
+  CHECK_EQUAL(out.i64, 2);
+  written_next(got, sizeof got);
+  CALL(OK, shardspec_comm_exchange, comm, &send, 1, &receive, 1);
+  CHECK_TEXT(got, "to oneself");
+  CALL(INDEX_OUT_OF_RANGE, shardspec_comm_exchange, comm, &far, 1, NULL, 0);
+  do {
+    call_begins("shardspec_comm_exchange", __FILE__, __LINE__);
+  } while (call_ends(shardspec_comm_exchange(comm, &next, 1, NULL, 0, &err), SHARDSPEC_USER_STATUS));
+  FREE(shardspec_comm_free, comm);
+  CALL(INVALID_ARGUMENT, shardspec_comm_new_local, 0, out.comms);
+  CALL(OK, shardspec_comm_new_local, 4, out.comms);
+  shardspec_comm *comms[4];
+  memcpy(comms, out.comms, sizeof comms);
+  for (int i = 0; i < 4; i++) FREE(shardspec_comm_free, comms[i]);
+  CALL(INVALID_HANDLE, shardspec_comm_rank, comms[0], &out.i64);
+  contexts_are_ended();
+}
+
+enum { RANK_COUNT = 2 };
+
+/* What a rank's thread is started with. */
+typedef struct rank {
+  ranks *group;
+  shardspec_comm *comm;
+  int64_t number, size;
+  shardspec_metadata *by_rows, *by_columns;
+  float *data;
+  uint32_t max_threads;
+} rank;
+
+static void *zeros(int64_t count) {
+  void *memory = calloc((size_t)count, sizeof(float));
+  CHECK(memory != NULL);
+  return memory;
+}
+
+static void *run_rank(void *argument) {
+  const rank *self = argument;
+  int64_t shape[] = {self->size, 6}, row_shape[2], column_shape[2];
+  shardspec_copy_options copy = {.struct_size = sizeof copy, .max_threads = self->max_threads};
+  shardspec_comm_options options = {.struct_size = sizeof options, .memory_limit = 1 << 22, .copy = &copy};
+  size_t own = (size_t)self->number;
+  CHECK_OK(shardspec_metadata_shard(self->by_rows, own, NULL, row_shape, 2, &err));
+  CHECK_OK(shardspec_metadata_shard(self->by_columns, own, NULL, column_shape, 2, &err));
+  size_t row_bytes = (size_t)(row_shape[0] * row_shape[1]) * sizeof(float);
+  size_t column_bytes = (size_t)(column_shape[0] * column_shape[1]) * sizeof(float);
+  size_t bytes = (size_t)(self->size * 6) * sizeof(float);
+  float *row = zeros(self->size * 6), *column = zeros(self->size * 6), *back = zeros(self->size * 6);
+  shardspec_tensor_view full = view_of(self->data, FLOAT32, shape, 2), to = view_of(back, FLOAT32, shape, 2);
+  shardspec_tensor_view rows_of_mine = view_of(row, FLOAT32, row_shape, 2);
+  shardspec_tensor_view columns_of_mine = view_of(column, FLOAT32, column_shape, 2);
+  written_next(row, row_bytes);
+  COLLECTIVE(self->group, shardspec_comm_shard, self->comm, self->by_rows, 1, &full, &rows_of_mine, 1,
+             &options);
+  written_next(column, column_bytes);
+  COLLECTIVE(self->group, shardspec_comm_reshard, self->comm, self->by_rows, &rows_of_mine, 1,
+             self->by_columns, &columns_of_mine, 1, &options);
+  written_next(back, bytes);
+  COLLECTIVE(self->group, shardspec_comm_gather, self->comm, self->by_columns, SHARDSPEC_ALL_RANKS,
+             &columns_of_mine, 1, &to, &options);
+  CHECK(memcmp(back, self->data, bytes) == 0);
+  COLLECTIVE(self->group, shardspec_sharded_tensor_new_from_rank, self->comm, self->by_columns, 0, &full,
+             &options, &out.tensor);
+  shardspec_sharded_tensor *tensor = out.tensor;
+  CALL(OK, shardspec_sharded_tensor_comm, tensor, &out.comm);
+  CHECK(out.comm == self->comm);
+  FREE(shardspec_sharded_tensor_free, tensor);
+  free(row), free(column), free(back);
+  return NULL;
+}
+
+static void run_ranks(int64_t size, uint32_t max_threads) {
+  ranks group = {.count = RANK_COUNT};
+  rank all[RANK_COUNT];
+  pthread_t threads[RANK_COUNT];
+  shardspec_comm *comms[RANK_COUNT];
+  float *data = zeros(size * 6);
+  shardspec_metadata *by_rows = rows(RANK_COUNT, size), *by_columns = columns(RANK_COUNT, size);
+  for (int64_t i = 0; i < size * 6; i++) data[i] = (float)(i % 1000003);
+  CHECK_OK(shardspec_comm_new_local(RANK_COUNT, comms, &err));
+  CHECK(pthread_barrier_init(&group.all, NULL, RANK_COUNT) == 0);
+  for (int i = 0; i < RANK_COUNT; i++) {
+    all[i] = (rank){&group, comms[i], i, size, by_rows, by_columns, data, max_threads};
+    threads[i] = start_thread(run_rank, &all[i]);
+  }
+  for (int i = 0; i < RANK_COUNT; i++) CHECK(pthread_join(threads[i], NULL) == 0);
+  for (int i = 0; i < RANK_COUNT; i++) CHECK_OK(shardspec_comm_free(comms[i], &err));
+  CHECK(pthread_barrier_destroy(&group.all) == 0);
+  drop_metadata(by_rows), drop_metadata(by_columns);
+  free(data);
+}
+
+void collectives_of_two(void) { run_ranks(7, 1); }
+
+/* Enough bytes that a second thread copies. */
+void collectives_with_threads(void) { run_ranks(120000, 2); }

@@ -1,0 +1,193 @@
+/* Specs of every type, and metadata made by them. */
+#include "scenarios.h"
+
+static const int64_t OFFSETS[] = {0, 0, 2, 0, 2, 3}, SIZES[] = {2, 6, 2, 3, 2, 3};
+
+void chunk_specs(void) {
+  shardspec_placement *placement;
+  shardspec_spec *spec, *named, *placed;
+  const char *const names[] = {"rows", "columns"};
+  const int64_t sizes[] = {4, 6};
+  CALL(OK, shardspec_placement_parse, "rank:1/cuda:2", &out.placement);
+  placement = out.placement;
+  const shardspec_placement *const placements[] = {placement, placement};
+  CALL(OK, shardspec_spec_new_chunk, -1, RANKS, 4, &out.spec);
+  spec = out.spec;
+  CALL(OK, shardspec_spec_new_chunk_named, "columns", RANKS, 4, &out.spec);
+  named = out.spec;
+  CALL(OK, shardspec_spec_new_chunk_placed, 0, "rows", placements, 2, &out.spec);
+  placed = out.spec;
+  CALL(OK, shardspec_spec_type_name, spec, out.text, sizeof out.text, &out.size);
+  CHECK_TEXT(out.text, "chunk");
+  CALL(OK, shardspec_spec_chunk_dim, spec, &out.i64);
+  CALL(WRONG_SPEC_TYPE, shardspec_spec_chunk_dim, named, &out.i64);
+  CALL(OK, shardspec_spec_chunk_dim_name, named, out.text, sizeof out.text, &out.size);
+  CHECK_TEXT(out.text, "columns");
+  CALL(WRONG_SPEC_TYPE, shardspec_spec_chunk_dim_name, spec, out.text, sizeof out.text, &out.size);
+  CALL(OK, shardspec_spec_shard_count, spec, &out.size);
+  CALL(OK, shardspec_spec_placement, spec, 1, &out.placement);
+  FREE(shardspec_placement_free, out.placement);
+  CALL(INDEX_OUT_OF_RANGE, shardspec_spec_placement, spec, 4, &out.placement);
+  CALL(OK, shardspec_spec_equal, spec, named, &out.i32);
+  CALL(OK, shardspec_spec_hash, spec, &out.u64);
+  CALL(OK, shardspec_chunk_sharding_params, spec, 10, 4, 3, &out.i64, &out.other_i64);
+  CHECK_EQUAL(out.i64, 9);
+  CALL(NOT_FOUND, shardspec_chunk_sharding_params, spec, 10, 4, 7, &out.i64, &out.other_i64);
+  CALL(OK, shardspec_spec_build_metadata_named, named, sizes, names, 2, NULL, &out.metadata);
+  FREE(shardspec_metadata_free, out.metadata);
+  CALL(INVALID_DIM, shardspec_spec_build_metadata, named, sizes, 2, NULL, &out.metadata);
+  CALL(INVALID_DIM, shardspec_spec_build_metadata_named, placed, sizes, names + 1, 1, NULL,
+       &out.metadata);
+  FREE(shardspec_spec_free, spec);
+  FREE(shardspec_spec_free, named);
+  FREE(shardspec_spec_free, placed);
+  FREE(shardspec_placement_free, placement);
+}
+
+void enumerable_specs(void) {
+  const shardspec_shard_metadata listed[] = {
+      {2, OFFSETS, SIZES, "rank:0"}, {2, OFFSETS + 2, SIZES + 2, "rank:1/cuda:1"},
+      {2, OFFSETS + 4, SIZES + 4, "trainer1"}};
+  const uint32_t indices[] = {1, 0, 1};
+  const int64_t sizes[] = {4, 6};
+  shardspec_placement *placement;
+  shardspec_spec *spec, *flat;
+  CALL(OK, shardspec_placement_parse, "rank:1/cuda:2", &out.placement);
+  placement = out.placement;
+  const shardspec_placement *const placements[] = {placement, placement, placement};
+  CALL(OK, shardspec_spec_new_enumerable, listed, 3, &out.spec);
+  spec = out.spec;
+  CALL(OK, shardspec_spec_new_enumerable_flat, 2, OFFSETS, SIZES, 3, RANKS, 2, indices, &out.spec);
+  flat = out.spec;
+  CALL(OK, shardspec_spec_new_enumerable_placed, 2, OFFSETS, SIZES, 3, placements, 3, NULL, &out.spec);
+  FREE(shardspec_spec_free, out.spec);
+  CALL(OK, shardspec_spec_type_name, spec, out.text, sizeof out.text, &out.size);
+  CALL(OK, shardspec_spec_equal, spec, flat, &out.i32);
+  CALL(OK, shardspec_spec_hash, spec, &out.u64);
+  CALL(OK, shardspec_spec_placement, flat, 2, &out.placement);
+  FREE(shardspec_placement_free, out.placement);
+  CALL(OK, shardspec_spec_build_metadata, spec, sizes, 2, NULL, &out.metadata);
+  FREE(shardspec_metadata_free, out.metadata);
+  CALL(OK, shardspec_spec_build_metadata, flat, sizes, 2, NULL, &out.metadata);
+  FREE(shardspec_metadata_free, out.metadata);
+  FREE(shardspec_spec_free, spec);
+  FREE(shardspec_spec_free, flat);
+  FREE(shardspec_placement_free, placement);
+}
+
+void inferred_specs(void) {
+  const int64_t offsets[] = {2, 0, 0, 0}, sizes[] = {2, 6, 2, 6};
+  const shardspec_shard_metadata listed[] = {{2, offsets, sizes, "rank:0"},
+                                             {2, offsets + 2, sizes + 2, "rank:1"}};
+  shardspec_placement *placement;
+  CALL(OK, shardspec_placement_parse, "trainer0", &out.placement);
+  placement = out.placement;
+  const shardspec_placement *const placements[] = {placement, placement, placement};
+  CALL(OK, shardspec_spec_infer, listed, 2, &out.spec);
+  FREE(shardspec_spec_free, out.spec);
+  CALL(OK, shardspec_spec_infer_flat, 2, offsets, sizes, 2, RANKS, 2, NULL, &out.spec);
+  FREE(shardspec_spec_free, out.spec);
+  CALL(OK, shardspec_spec_infer_placed, 2, OFFSETS, SIZES, 3, placements, 3, NULL, &out.spec);
+  FREE(shardspec_spec_free, out.spec);
+  FREE(shardspec_placement_free, placement);
+}
+
+void refused_specs(void) {
+  const int64_t overlapping[] = {0, 0, 1, 1, 1, 3}, past[] = {0, 0, 4, 0, 2, 3}, sizes[] = {4, 6},
+                negative[] = {-3, 4}, gap[] = {0, 0, 2, 0};
+  const uint32_t indices[] = {1, 0, 7};
+  const char *const wrong[] = {"rank:0", "rank:1/a device that there is not"};
+  const shardspec_shard_metadata listed[] = {{2, OFFSETS, SIZES, "rank:0"},
+                                             {1, OFFSETS, SIZES, "rank:1"}};
+  const shardspec_placement *const none[] = {NULL};
+  CALL(INVALID_ARGUMENT, shardspec_spec_new_chunk, 0, RANKS, 0, &out.spec);
+  CALL(INVALID_PLACEMENT, shardspec_spec_new_chunk, 0, wrong, 2, &out.spec);
+  CALL(INVALID_ARGUMENT, shardspec_spec_new_chunk_named, "", RANKS, 2, &out.spec);
+  CALL(NULL_ARGUMENT, shardspec_spec_new_chunk_placed, 0, NULL, none, 1, &out.spec);
+  CALL(OVERLAP, shardspec_spec_new_enumerable_flat, 2, overlapping, SIZES, 3, RANKS, 3, NULL, &out.spec);
+  CALL(RANK_MISMATCH, shardspec_spec_new_enumerable, listed, 2, &out.spec);
+  CALL(INDEX_OUT_OF_RANGE, shardspec_spec_new_enumerable_flat, 2, OFFSETS, SIZES, 3, RANKS, 2, indices,
+       &out.spec);
+  CALL(INVALID_ARGUMENT, shardspec_spec_new_enumerable_flat, 1, negative, SIZES, 2, RANKS, 2, NULL,
+       &out.spec);
+  CALL(OVERLAP, shardspec_spec_infer_flat, 2, overlapping, SIZES, 3, RANKS, 3, NULL, &out.spec);
+  CALL(OK, shardspec_spec_new_enumerable_flat, 2, past, SIZES, 3, RANKS, 3, NULL, &out.spec);
+  shardspec_spec *spec = out.spec;
+  CALL(OUT_OF_BOUNDS, shardspec_spec_build_metadata, spec, sizes, 2, NULL, &out.metadata);
+  CALL(RANK_MISMATCH, shardspec_spec_build_metadata, spec, sizes, 1, NULL, &out.metadata);
+  FREE(shardspec_spec_free, spec);
+  CALL(OK, shardspec_spec_new_enumerable_flat, 2, gap, SIZES, 2, RANKS, 2, NULL, &out.spec);
+  spec = out.spec;
+  CALL(GAP, shardspec_spec_build_metadata, spec, sizes, 2, NULL, &out.metadata);
+  FREE(shardspec_spec_free, spec);
+  CALL(INVALID_HANDLE, shardspec_spec_build_metadata, spec, sizes, 2, NULL, &out.metadata);
+}
+
+/* By rows, with each of the builder's functions, and an error of its own where there are 5 rows. */
+static shardspec_status build(void *ctx, const int64_t *sizes, const char *const *dim_names, size_t ndim,
+                              const shardspec_tensor_properties *properties,
+                              shardspec_metadata_builder *builder, shardspec_error *error) {
+  const int64_t offsets[] = {0, 0, 1, 0, 2, 0, 3, 0}, lengths[] = {1, 6, 1, 6, 1, 6, 1, 6};
+  shardspec_placement *placement = NULL;
+  (void)ctx, (void)dim_names, (void)properties, (void)ndim;
+  if (sizes[0] == 5) {
+    strcpy(error->message, "five rows are not for me");
+    return SHARDSPEC_USER_STATUS + 5;
+  }
+  shardspec_status status =
+      NESTED(shardspec_metadata_builder_add_shard, builder, offsets, lengths, 2, "rank:0", error);
+  if (status != SHARDSPEC_OK) return status;
+  status = NESTED(shardspec_placement_parse, "rank:1", &placement, error);
+  if (status != SHARDSPEC_OK) return status;
+  status = NESTED(shardspec_metadata_builder_add_shard_placed, builder, offsets + 2, lengths + 2, 2,
+                  placement, error);
+  CHECK(NESTED(shardspec_placement_free, placement, NULL) == SHARDSPEC_OK);
+  if (status != SHARDSPEC_OK) return status;
+  return NESTED(shardspec_metadata_builder_add_shards, builder, 2, offsets + 4, lengths + 4, 2, RANKS + 2,
+                2, NULL, error);
+}
+
+static shardspec_status fill(void *ctx, const shardspec_metadata *metadata, size_t index,
+                             const shardspec_tensor_view *full, const shardspec_tensor_view *shard,
+                             const shardspec_copy_options *options, shardspec_error *error) {
+  (void)ctx;
+  return NESTED(shardspec_metadata_extract_shard, metadata, index, full, shard, options, error);
+}
+
+static int32_t equal(void *ctx, void *other_ctx) { return ctx == other_ctx; }
+static uint64_t hash(void *ctx) { return (uint64_t)(uintptr_t)ctx; }
+
+void specs_of_my_own(void) {
+  shardspec_spec_vtable vtable = {.struct_size = sizeof vtable, .destroy = end_context,
+                                  .build_metadata = build, .shard = fill, .equal = equal, .hash = hash};
+  int64_t sizes[] = {4, 6}, five[] = {5, 6}, three[] = {3, 6}, shape[] = {1, 6};
+  float data[24], row[6];
+  shardspec_tensor_view full = view_of(data, FLOAT32, sizes, 2), shard = view_of(row, FLOAT32, shape, 2);
+  const char *const names[] = {"rows", "columns"};
+  shardspec_metadata *metadata;
+  shardspec_spec *spec;
+  for (int i = 0; i < 24; i++) data[i] = (float)i;
+  CALL(OK, shardspec_spec_new_custom, "acme.rows", &vtable, context(), &out.spec);
+  spec = out.spec;
+  CALL(INVALID_ARGUMENT, shardspec_spec_new_custom, "chunk", &vtable, context(), &out.spec);
+  CALL(OK, shardspec_spec_custom_ctx, spec, "acme.rows", &out.pointer);
+  CALL(WRONG_SPEC_TYPE, shardspec_spec_custom_ctx, spec, "acme.columns", &out.pointer);
+  CALL(OK, shardspec_spec_type_name, spec, out.text, sizeof out.text, &out.size);
+  CALL(WRONG_SPEC_TYPE, shardspec_spec_shard_count, spec, &out.size);
+  CALL(WRONG_SPEC_TYPE, shardspec_spec_placement, spec, 0, &out.placement);
+  CALL(OK, shardspec_spec_equal, spec, spec, &out.i32);
+  CALL(OK, shardspec_spec_hash, spec, &out.u64);
+  CALL(OK, shardspec_spec_build_metadata_named, spec, sizes, names, 2, NULL, &out.metadata);
+  metadata = out.metadata;
+  written_next(row, sizeof row);
+  CALL(OK, shardspec_spec_shard, spec, metadata, 2, &full, &shard, NULL);
+  CHECK_EQUAL(row[1], 13);
+  do {
+    call_begins("shardspec_spec_build_metadata", __FILE__, __LINE__);
+  } while (call_ends(shardspec_spec_build_metadata(spec, five, 2, NULL, &out.metadata, &err),
+                     SHARDSPEC_USER_STATUS + 5));
+  CALL(OUT_OF_BOUNDS, shardspec_spec_build_metadata, spec, three, 2, NULL, &out.metadata);
+  FREE(shardspec_metadata_free, metadata);
+  FREE(shardspec_spec_free, spec);
+  contexts_are_ended();
+}
