@@ -1,24 +1,49 @@
-"""Numbers and texts as the arrays that the library takes."""
+"""Numbers and texts as the arrays that the library takes.
+
+Everything that is passed on is made once and counted from what was made: a `len()` may say anything.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import operator
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ._library import lib
 
 INT64 = ctypes.POINTER(ctypes.c_int64)
 INDICES = ctypes.POINTER(ctypes.c_uint32)
+TEXTS = (str, bytes, bytearray)
+
+
+def iterator(argument: str, values: Any, of: str) -> Iterator[Any]:
+    """An iterator of what should be a list of that. A text is none, though Python iterates it."""
+    if isinstance(values, TEXTS):
+        raise TypeError(f"{argument}: a list of {of}, not a text")
+    try:
+        return iter(values)
+    except TypeError:
+        raise TypeError(f"{argument}: a list of {of}, not {described(values)}") from None
+
+
+def listed(argument: str, values: Any, of: str) -> list[Any]:
+    """Everything that an iterable yields."""
+    # `list` would ask for a length, and reserve that much.
+    return [one for one in iterator(argument, values, of)]  # noqa: C416
 
 
 def integers(argument: str, values: Iterable[int]) -> array[int]:
     """64-bit integers; what does not fit is refused."""
+    yielded = iterator(argument, values, "integers")
     try:
-        return array("q", values)
+        # Of these, `array` takes what is in them; others may say a wrong length.
+        return array("q", values if isinstance(values, (list, tuple, array)) else yielded)
     except OverflowError:
         raise lib.refused("OVERFLOW", f"{argument}: a number does not fit into 64 bits") from None
+    except TypeError as error:
+        raise TypeError(f"{argument}: a list of integers: {error}") from error
 
 
 def room(length: int, typecode: str = "q") -> array[int]:
@@ -34,13 +59,41 @@ def pointer(numbers: array[int]) -> Any:
     return made
 
 
-def text(argument: str, value: str) -> bytes:
+def indices(argument: str, values: Iterable[int], kind: Any = ctypes.c_size_t) -> Any:
+    """Indices as an array of that unsigned type, which would wrap what it has no room for."""
+    made = [index(argument, value) for value in iterator(argument, values, "indices")]
+    for position, number in enumerate(made):
+        if not 0 <= number < 1 << 8 * ctypes.sizeof(kind):
+            raise lib.refused("INDEX_OUT_OF_RANGE", f"{argument}[{position}]: {number} is no index")
+    return (kind * len(made))(*made)
+
+
+def index(argument: str, value: Any) -> int:
+    """An integer of any library."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{argument}: an integer, not {described(value)}") from None
+
+
+def text(argument: str, value: Any) -> bytes:
     """A text as the library takes it: NUL would end it early."""
+    if not isinstance(value, str):
+        raise TypeError(f"{argument}: a text, not {described(value)}")
     if "\0" in value:
         raise lib.refused("INVALID_ARGUMENT", f"{argument}: {value!r} contains a NUL character")
     return value.encode("utf-8", "surrogatepass")
 
 
-def texts(argument: str, values: Sequence[str]) -> Any:
+def texts(argument: str, values: Iterable[str]) -> Any:
     """An array of texts."""
-    return (ctypes.c_char_p * len(values))(*(text(argument, value) for value in values))
+    made = [text(argument, value) for value in values]
+    return (ctypes.c_char_p * len(made))(*made)
+
+
+def described(value: Any) -> str:
+    """What somebody passed, for a message: as it is written, where that is short."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return repr(value)
+    name = type(value).__name__
+    return f"{'an' if name[:1] in 'aeiouAEIOU' else 'a'} {name}"

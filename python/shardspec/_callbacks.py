@@ -16,6 +16,9 @@ from .errors import ShardspecError
 
 Kept = TypeVar("Kept")
 
+SUCCESS: int = lib.header.constants.get("CALLBACK_OK", 0)
+"""What a callback answers that has done its part. Not 0: that is what ctypes answers in its place
+when an exception comes between."""
 FIRST, COUNT = 1 << 30, 1 << 29
 """The statuses that exceptions get, far from those that C callbacks may choose."""
 MOST_HELD = 256
@@ -59,7 +62,7 @@ def callback(kind: Any) -> Callable[[Callable[..., Any]], Any]:
                 function(*arguments[:-1])
             except BaseException as error:  # It is raised again by the call that led here.
                 return _hold(error, arguments[-1].contents)
-            return 0
+            return SUCCESS
 
         return kind(run)
 
@@ -75,13 +78,22 @@ def question(kind: Any, otherwise: int) -> Callable[[Callable[..., Any]], Any]:
         def run(*arguments: Any) -> int:
             try:
                 return int(function(*arguments))
-            except Exception:
+            except BaseException:
                 sys.excepthook(*sys.exc_info())
                 return otherwise
 
         return kind(run)
 
     return decorate
+
+
+def _told(error: BaseException) -> str:
+    """What an exception says, if it can say it."""
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"
+    except BaseException:
+        return name
 
 
 def _hold(error: BaseException, err: Any) -> int:
@@ -91,7 +103,7 @@ def _hold(error: BaseException, err: Any) -> int:
     for oldest in list(lib.raised)[:-MOST_HELD]:
         lib.raised.pop(oldest, None)
     err.status = status
-    text = f"{type(error).__name__}: {error}".encode(errors="replace")
+    text = _told(error).encode(errors="replace")
     room = lib.MESSAGE_CAPACITY - 1
     err.message = text if len(text) <= room else text[:room - 3].decode(
         errors="ignore").encode() + b"..."

@@ -103,12 +103,15 @@ def take_back_what_nobody_took() -> None:
             offer = _offered.popleft()
         except IndexError:
             return  # Another thread does the same.
+        # In this order. A capsule that nobody else has can't be taken any more; asked before,
+        # it may be taken, and let go of, between the two questions.
+        alone = _references(offer) <= ALONE
         capsule, name, managed = offer
-        taken = not _is_valid(capsule, name)
-        del capsule
-        if not taken and _references(offer) <= ALONE:
+        if not _is_valid(capsule, name):
+            continue  # Who took the tensor gives it back.
+        if alone:
             managed.deleter(ctypes.addressof(managed))
             # Its tensor may have kept another capsule.
             waiting = len(_offered)
-        elif not taken:
+        else:
             _offered.append(offer)

@@ -58,6 +58,12 @@ class Handle:
         """Whether the object was closed."""
         return not self._finalizer.alive
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The handle is a number that names something else in another process, and would be freed
+        # twice in this one.
+        raise TypeError(f"a {type(self).__name__} can't be pickled or copied: it belongs to this "
+                        "object of this process")
+
     def __enter__(self: Self) -> Self:
         return self
 

@@ -6,6 +6,7 @@ import ctypes
 import operator
 import os
 import pathlib
+import re
 import sys
 from typing import Any
 
@@ -63,7 +64,10 @@ class Library:
             for at, argument, low, high in integers:
                 passed[at] = self._fitting(argument, passed[at], low, high)
             error = self._error(struct_size=size)
-            status = function(*passed, ctypes.byref(error))
+            try:
+                status = function(*passed, ctypes.byref(error))
+            except ctypes.ArgumentError as mistake:
+                raise mistaken(names, arguments, mistake) from None
             if status != 0:
                 raise self.raised.pop(status, None) or self.refusal(status, error)
 
@@ -74,7 +78,10 @@ class Library:
         """An integer to pass, if it fits: ctypes would cut off its top."""
         if isinstance(value, ctypes._SimpleCData):
             return value
-        number = operator.index(value)
+        try:
+            number = operator.index(value)
+        except TypeError:
+            raise TypeError(f"{argument}: an integer, not {value!r}") from None
         if not low <= number <= high:
             raise self.refused("OVERFLOW", f"{argument}: {number} is not between {low} and {high}")
         return number
@@ -85,8 +92,11 @@ class Library:
             return None if value < 0 else value
 
         family = self._families.get(status, ShardspecError)
+        # What C calls NULL was None here.
+        message = error.message.decode("utf-8", "replace").replace(
+            "is NULL; pass a pointer", "is None; pass an object")
         return family(
-            error.message.decode("utf-8", "replace"), status, self.status_name(status),
+            message, status, self.status_name(status),
             first_shard=index(error.first_shard), second_shard=index(error.second_shard),
             dim=index(error.dim), got=error.got, limit=error.limit,
             index=index(error.index))
@@ -117,6 +127,22 @@ class Library:
         out = kind()
         function(*arguments, ctypes.byref(out))
         return out.value
+
+
+def mistaken(names: list[str], arguments: tuple[Any, ...], mistake: BaseException) -> TypeError:
+    """What to raise where an argument is of a type that ctypes does not pass.
+
+    Its own message has the number of the argument, not its name.
+    """
+    number = re.search(r"argument (\d+)", str(mistake))
+    if number is None or int(number[1]) > len(arguments):
+        return TypeError(str(mistake))
+    name, value = names[int(number[1]) - 1], arguments[int(number[1]) - 1]
+    kind = type(value)
+    if hasattr(kind, "_as_parameter_"):
+        return TypeError(f"{name}: this {kind.__name__} was not set up: its __init__ has to call "
+                         "super().__init__")
+    return TypeError(f"{name}: {value!r} is of no type that fits")
 
 
 INTEGERS = {kind for kind in SCALARS.values()

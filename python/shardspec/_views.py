@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from . import _dlpack
+from ._arrays import described, listed
 from ._library import lib
-from .dtype import DType, parse
+from .dtype import DType, is_numpy, of_numpy, opaque, parse, struct_name, too_wide
 from .errors import ArgumentError
 
 TensorView = lib.header.type("tensor_view")
@@ -20,20 +22,25 @@ KINDS = {"?": lib.DTYPE_BOOL, **dict.fromkeys("bhilqn", lib.DTYPE_INT),
          **dict.fromkeys(("Zf", "Zd", "Zg"), lib.DTYPE_COMPLEX)}
 """The formats of the `struct` module that are element types, and what they are."""
 NATIVE = "@=" + ("<" if sys.byteorder == "little" else ">")
+PLAIN = re.compile(r"(Z[fdg]|[T{}()\[\],\s\d@=<>!^?cbBhHiIlLqQnNefdgsxw])+")
+"""Formats, the names in them left out, of bytes that mean the same wherever they are moved."""
 
 
 class View:
     """A view of somebody's memory, which stays while this does."""
 
-    __slots__ = ("_numbers", "owner", "readonly", "struct")
+    __slots__ = ("_numbers", "kind", "owner", "readonly", "struct")
 
-    def __init__(self, struct: Any, readonly: bool, owner: Any, numbers: Any = None) -> None:
+    def __init__(self, struct: Any, readonly: bool, owner: Any, numbers: Any = None,
+                 kind: Any = None) -> None:
         self.struct = struct
         """The library's form of it."""
         self.readonly = readonly
         self.owner = owner
         """Keeps the memory."""
         self._numbers = numbers
+        self.kind = kind
+        """numpy's dtype of elements of which the library only knows how many bytes they have."""
 
     @property
     def address(self) -> int:
@@ -41,33 +48,53 @@ class View:
         return (self.struct.data or 0) + int(self.struct.byte_offset)
 
 
+class Ended:
+    """In the place of a view whose memory was there during a call only."""
+
+    @property
+    def struct(self) -> Any:
+        raise lib.refused("INVALID_HANDLE", "tensor: it was there during the call only that it was "
+                          "an argument of")
+
+    readonly = kind = owner = address = struct
+
+
 def make(address: int, shape: tuple[int, ...], strides: tuple[int, ...] | None, dtype: Any,
-         readonly: bool, owner: Any) -> View:
+         readonly: bool, owner: Any, kind: Any = None) -> View:
     """A view of host memory; strides in elements, None for row-major."""
     integers = ctypes.c_int64 * len(shape)
     sizes = integers(*shape)
     steps = None if strides is None else integers(*strides)
     struct = TensorView(address if all(shape) else None, Device(lib.DL_CPU, 0), len(shape), dtype,
                         sizes, steps, 0)
-    return View(struct, readonly, owner, (sizes, steps))
+    return View(struct, readonly, owner, (sizes, steps), kind)
 
 
 def view(argument: str, tensor: Any, *, write: bool = False) -> View:
     """A view of a tensor: of anything with the buffer protocol, `__dlpack__` or, where an element
     type has no name in either, `__array_interface__`.
     """
-    # torch gives no capsule of a tensor that wants gradients; this is the same memory.
-    if getattr(tensor, "requires_grad", False) is True and hasattr(tensor, "detach"):
-        tensor = tensor.detach()
     own = getattr(tensor, "_shardspec_view", None)
-    found = own if isinstance(own, View) else (
-        _of_buffer(tensor) or _of_dlpack(tensor) or _of_interface(tensor))
+    if isinstance(own, (View, Ended)):
+        found: Any = own
+    else:
+        # torch gives no capsule of a tensor that wants gradients; this is the same memory.
+        if getattr(tensor, "requires_grad", False) is True and hasattr(tensor, "detach"):
+            tensor = tensor.detach()
+        _refuse_more_than_memory(argument, tensor)
+        numpy = sys.modules.get("numpy")
+        if numpy is not None and isinstance(tensor, numpy.generic):
+            # A scalar of its own memory: what it lends is gone at once, or has another shape.
+            tensor = numpy.array(tensor)
+            tensor.flags.writeable = False
+        found = (_of_buffer(argument, tensor) or _of_numpy(argument, tensor)
+                 or _of_dlpack(argument, tensor) or _of_interface(argument, tensor))
     if found is None:
-        raise TypeError(f"{argument}: {type(tensor).__name__} has neither a buffer of numbers in "
-                        "this machine's byte order nor __dlpack__")
+        raise TypeError(f"{argument}: {described(tensor)} has neither a buffer of numbers, nor "
+                        "__dlpack__")
     if write and found.readonly:
         raise BufferError(f"{argument}: the memory of this {type(tensor).__name__} is read-only")
-    return found
+    return found  # type: ignore[no-any-return]
 
 
 def views(names: Iterable[str], tensors: Iterable[Any], *, write: bool) -> Any:
@@ -78,28 +105,87 @@ def views(names: Iterable[str], tensors: Iterable[Any], *, write: bool) -> Any:
     return array
 
 
-def numbered(argument: str, tensors: Sequence[Any], *, write: bool) -> tuple[Any, int]:
+def numbered(argument: str, tensors: Iterable[Any], *, write: bool) -> tuple[Any, int]:
     """Views of tensors that are passed in their order, and how many they are."""
-    names = (f"{argument}[{number}]" for number in range(len(tensors)))
-    return views(names, tensors, write=write), len(tensors)
+    given = listed(argument, tensors, "tensors")
+    array = views((f"{argument}[{number}]" for number in range(len(given))), given, write=write)
+    return array, len(array)
 
 
-def _of_buffer(tensor: Any) -> View | None:
+def type_of(array: Any) -> tuple[Any, Any]:
+    """The type of the first of some views, for new tensors of the same."""
+    return array.kept[0].struct.dtype, array.kept[0].kind
+
+
+def alike(*groups: tuple[str, Iterable[View]]) -> None:
+    """Refuses to move elements into others of which only the number of bytes is the same."""
+    first, of = None, ""
+    for argument, members in groups:
+        for kind in (one.kind for one in members):
+            if kind is None or kind == first:
+                continue
+            if first is not None:
+                raise lib.refused("DTYPE_MISMATCH", f"{argument}: elements of {kind}, but those of "
+                                  f"{of} are {first}")
+            first, of = kind, argument
+
+
+def _refuse_more_than_memory(argument: str, tensor: Any) -> None:
+    """Refuses what has memory that does not say all about its elements."""
+    masked = sys.modules.get("numpy.ma")
+    if masked is not None and isinstance(tensor, masked.MaskedArray):
+        raise TypeError(f"{argument}: a masked array, whose mask would be lost; pass its filled(), "
+                        "or its data and its mask")
+    if hasattr(tensor, "to_local") and hasattr(tensor, "device_mesh"):
+        raise TypeError(f"{argument}: a {type(tensor).__name__}; pass its to_local()")
+    for bit, name in (("is_conj", "conj"), ("is_neg", "neg")):
+        ask = getattr(tensor, bit, None)
+        if callable(ask) and ask() is True:
+            raise BufferError(f"{argument}: the {name} bit of this {type(tensor).__name__} is set, "
+                              "so that its memory holds other numbers than it shows; pass its "
+                              f"resolve_{name}()")
+
+
+def _of_buffer(argument: str, tensor: Any) -> View | None:
     """A view of what has the buffer protocol; None where that does not tell the element type."""
     try:
         memory = memoryview(tensor)
     except (TypeError, ValueError, BufferError):
         return None  # No buffer, or one of elements that it can't describe.
-    kind = KINDS.get(memory.format.lstrip(NATIVE)) if memory.itemsize > 1 else KINDS.get(
-        memory.format.lstrip("@=<>!"))
-    if kind is None or memory.suboffsets or memory.ndim > lib.MAX_NDIM:
+    if memory.suboffsets or memory.ndim > lib.MAX_NDIM:
         return None
-    shape, steps = memory.shape or (), memory.strides or ()
-    if any(step % memory.itemsize for step in steps):
-        return None
+    itemsize, kind = memory.itemsize, None
+    code = KINDS.get(memory.format.lstrip(NATIVE if itemsize > 1 else "@=<>!"))
+    if code is None:
+        if _of_numpy_dtype(tensor) or not PLAIN.fullmatch(re.sub(r":[^:]*:", "", memory.format)):
+            return None
+        dtype = opaque(argument, repr(memory.format), itemsize)
+        numpy = sys.modules.get("numpy")
+        kind = None if numpy is None else numpy.asarray(memory).dtype
+    elif 8 * itemsize > 255:
+        raise TypeError(too_wide(argument, f"complex{8 * itemsize}", itemsize))
+    else:
+        dtype = DType(code, 8 * itemsize, 1)
+    shape = memory.shape or ()
+    steps = _in_elements(argument, tensor, shape, memory.strides or (), itemsize)
     address = _address(memory) if memory.nbytes else 0
-    return make(address, shape, tuple(step // memory.itemsize for step in steps),
-                DType(kind, 8 * memory.itemsize, 1), memory.readonly, memory)
+    return make(address, shape, steps, dtype, memory.readonly, memory, kind)
+
+
+def _in_elements(argument: str, tensor: Any, shape: tuple[int, ...], strides: tuple[int, ...],
+                 itemsize: int) -> tuple[int, ...]:
+    """Strides in elements. Where bytes lie between elements that make up no whole ones, there are
+    none: so it is with a field of packed records."""
+    steps = []
+    for dim, (size, stride) in enumerate(zip(shape, strides)):
+        used = size > 1 and 0 not in shape
+        if used and stride % itemsize:
+            raise BufferError(
+                f"{argument}: {stride} bytes from one element to the next in dimension {dim} are "
+                f"no multiple of {itemsize}, an element's, so this {type(tensor).__name__} can't be "
+                "used in place; pass the whole records, or a contiguous array")
+        steps.append(stride // itemsize if used or stride % itemsize == 0 else 0)
+    return tuple(steps)
 
 
 class _Buffer(ctypes.Structure):
@@ -128,16 +214,55 @@ def _address(memory: memoryview) -> int:
         _release(ctypes.byref(buffer))
 
 
-def _of_dlpack(tensor: Any) -> View | None:
+def _of_numpy_dtype(tensor: Any) -> bool:
+    return is_numpy(getattr(tensor, "dtype", None)) and hasattr(tensor, "__array_interface__")
+
+
+def _of_numpy(argument: str, tensor: Any) -> View | None:
+    """A view of a numpy array whose element type a buffer does not tell: that of another package,
+    such as ml_dtypes' bfloat16, or one of which the library knows only how many bytes it has.
+    """
+    if not _of_numpy_dtype(tensor):
+        return None
+    dtype, bare = of_numpy(argument, tensor.dtype)
+    return _from_interface(argument, tensor, tensor.__array_interface__, dtype,
+                           tensor.dtype.itemsize, tensor.dtype if bare else None)
+
+
+def _from_interface(argument: str, tensor: Any, interface: Any, dtype: Any, itemsize: int,
+                    kind: Any) -> View | None:
+    """A view of what has `__array_interface__`, with its elements known."""
+    data, shape, strides = interface.get("data"), interface["shape"], interface.get("strides")
+    if interface.get("mask") is not None:
+        raise TypeError(f"{argument}: {described(tensor)} with a mask, which would be lost; pass "
+                        "its data and its mask")
+    if not isinstance(data, tuple) or len(shape) > lib.MAX_NDIM:
+        return None
+    steps = None if strides is None else _in_elements(argument, tensor, shape, strides, itemsize)
+    return make(data[0], shape, steps, dtype, bool(data[1]), tensor, kind)
+
+
+def _of_interface(argument: str, tensor: Any) -> View | None:
+    """A view of what has no more than `__array_interface__`."""
+    interface = getattr(tensor, "__array_interface__", None)
+    written = re.fullmatch(rf"[|{NATIVE[-1]}]([iufcb])(\d+)",
+                           str(interface.get("typestr")) if isinstance(interface, dict) else "")
+    if written is None:
+        return None
+    names = {"i": "int", "u": "uint", "f": "float", "c": "complex", "b": "bool"}
+    itemsize = int(written[2])
+    try:
+        dtype = parse(names[written[1]] + (str(8 * itemsize) if written[1] != "b" else ""))
+    except ArgumentError:
+        return None
+    return _from_interface(argument, tensor, interface, dtype, itemsize, None)
+
+
+def _of_dlpack(argument: str, tensor: Any) -> View | None:
     """A view of what has `__dlpack__`."""
     if not hasattr(tensor, "__dlpack__"):
         return None
-    try:
-        capsule = _dlpack.capsule_of(tensor)
-    except BufferError:
-        if hasattr(tensor, "__array_interface__"):
-            return None  # numpy, for an element type that DLPack has but numpy does not know.
-        raise
+    capsule = _dlpack.capsule_of(tensor)
     struct, flags = _dlpack.read(capsule)
     if flags is None:
         # The older form can't say that memory must not be written. jax has only that, and its
@@ -146,23 +271,8 @@ def _of_dlpack(tensor: Any) -> View | None:
     else:
         readonly = bool(flags & (lib.DLPACK_READ_ONLY | lib.DLPACK_IS_COPIED))
         if flags & _dlpack.SUBBYTE_PADDED and struct.dtype.bits < 8:
-            return None
+            raise TypeError(f"{argument}: elements of {struct_name(struct.dtype)} that have a byte "
+                            "each; pack them, or pass the bytes as uint8")
+    if not struct.data and all(struct.shape[:struct.ndim] if struct.ndim else ()):
+        raise BufferError(f"{argument}: a {type(tensor).__name__} without memory: its data is NULL")
     return View(struct, readonly, capsule)
-
-
-def _of_interface(tensor: Any) -> View | None:
-    """A view of a numpy array whose element type is from elsewhere, such as ml_dtypes' bfloat16."""
-    interface = getattr(tensor, "__array_interface__", None)
-    if interface is None or interface.get("mask") is not None:
-        return None
-    try:
-        dtype = parse(str(tensor.dtype))
-    except ArgumentError:
-        return None
-    itemsize = tensor.dtype.itemsize
-    if dtype.bits * dtype.lanes != 8 * itemsize:
-        return None
-    address, readonly = interface["data"]
-    strides = interface.get("strides")
-    steps = None if strides is None else tuple(step // itemsize for step in strides)
-    return make(address, interface["shape"], steps, dtype, readonly, tensor)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ctypes
+import warnings
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from . import copies
+from ._arrays import index as integer
+from ._arrays import listed
 from ._callbacks import DESTROY, callback, keep, kept
 from ._handle import Handle
 from ._library import lib
-from ._views import numbered, view
+from ._views import View, alike, numbered, type_of, view
 from .dtype import parse
-from .metadata import ShardedTensorMetadata
+from .metadata import Boxes, ShardedTensorMetadata
 from .sharded_tensor import ShardedTensor
 from .tensor import new
 
@@ -53,8 +56,11 @@ class Communicator(Handle):
     @staticmethod
     def local(size: int) -> list[Communicator]:
         """Communicators between the threads of this process, one for each rank."""
-        handles = (ctypes.c_void_p * size)()
-        lib.comm_new_local(size, handles)
+        count = integer("size", size)
+        if count < 0:
+            raise lib.refused("INVALID_ARGUMENT", f"size: {count} is negative", got=count)
+        handles = (ctypes.c_void_p * count)()
+        lib.comm_new_local(count, handles)
         return [NativeCommunicator._of(handle) for handle in handles if handle is not None]
 
     def exchange(self, sends: Sequence[Message], recvs: Sequence[Message]) -> None:
@@ -77,7 +83,7 @@ class Communicator(Handle):
         return int(lib.answer(ctypes.c_int64, lib.comm_size, self))
 
     def shard(self, metadata: ShardedTensorMetadata, full: Any = None,
-              shards: Sequence[Any] | ShardedTensor | None = None, src_rank: int = 0, *,
+              shards: Iterable[Any] | ShardedTensor | None = None, src_rank: int = 0, *,
               memory_limit: int = 0, max_threads: int = 0,
               hint: copies.Hint | None = None) -> list[Any]:
         """Cuts a tensor that rank `src_rank` has into the shards of all ranks.
@@ -88,18 +94,20 @@ class Communicator(Handle):
         """
         def prepare() -> tuple[Any, ...]:
             how = options(memory_limit, max_threads, hint)
-            source = view("full", full) if self.rank == src_rank and full is not None else None
-            made = _shards(shards) if shards is not None else self._new_shards(
-                metadata, None if source is None else source.struct.dtype)
+            source = full_of("full", full, src_rank) if self.rank == src_rank else None
+            made = self._shards("shards", metadata, shards) if shards is not None else (
+                self._new_shards(metadata, source))
             given.extend(made)
             struct = None if source is None else ctypes.byref(source.struct)
-            return (metadata, src_rank, struct, *numbered("shards", made, write=True), how)
+            views, count = numbered("shards", made, write=True)
+            alike(("full", [] if source is None else [source]), ("shards", views.kept))
+            return metadata, src_rank, struct, views, count, how
 
         given: list[Any] = []
         together(lib.comm_shard, self, prepare)
         return given
 
-    def gather(self, metadata: ShardedTensorMetadata, shards: Sequence[Any] | ShardedTensor,
+    def gather(self, metadata: ShardedTensorMetadata, shards: Iterable[Any] | ShardedTensor,
                full: Any = None, dst_rank: int = 0, *, memory_limit: int = 0, max_threads: int = 0,
                hint: copies.Hint | None = None) -> Any:
         """Puts a tensor together from the shards of all ranks, on `dst_rank` or on ALL_RANKS.
@@ -108,43 +116,65 @@ class Communicator(Handle):
         """
         def prepare() -> tuple[Any, ...]:
             how = options(memory_limit, max_threads, hint)
-            views, count = numbered("shards", _shards(shards), write=False)
+            views, count = numbered("shards", self._shards("shards", metadata, shards),
+                                    write=False)
             if dst_rank not in (ALL_RANKS, self.rank):
                 return metadata, dst_rank, views, count, None, how
             whole = full
             if whole is None:
-                whole = new(metadata.size, views[0].dtype if count else _stated(metadata))
+                whole = new(metadata.size, *(type_of(views) if count else (_stated(metadata),)))
             given.append(whole)
             place = view("full", whole, write=True)
+            alike(("shards", views.kept), ("full", [place]))
             return metadata, dst_rank, views, count, ctypes.byref(place.struct), how
 
         given: list[Any] = []
         together(lib.comm_gather, self, prepare)
         return given[0] if given else None
 
-    def reshard(self, metadata: ShardedTensorMetadata, shards: Sequence[Any] | ShardedTensor,
+    def reshard(self, metadata: ShardedTensorMetadata, shards: Iterable[Any] | ShardedTensor,
                 to_metadata: ShardedTensorMetadata,
-                to_shards: Sequence[Any] | ShardedTensor | None = None, *, memory_limit: int = 0,
+                to_shards: Iterable[Any] | ShardedTensor | None = None, *, memory_limit: int = 0,
                 max_threads: int = 0, hint: copies.Hint | None = None) -> list[Any]:
         """Moves a tensor from one layout to another. Gives this rank's shards of the other."""
         def prepare() -> tuple[Any, ...]:
             how = options(memory_limit, max_threads, hint)
-            views, count = numbered("shards", _shards(shards), write=False)
-            made = _shards(to_shards) if to_shards is not None else self._new_shards(
-                to_metadata, views[0].dtype if count else None)
+            views, count = numbered("shards", self._shards("shards", metadata, shards),
+                                    write=False)
+            made = self._shards("to_shards", to_metadata, to_shards) if to_shards is not None else (
+                self._new_shards(to_metadata, views.kept[0] if count else None))
             given.extend(made)
-            return (metadata, views, count, to_metadata,
-                    *numbered("to_shards", made, write=True), how)
+            places, to_count = numbered("to_shards", made, write=True)
+            alike(("shards", views.kept), ("to_shards", places.kept))
+            return metadata, views, count, to_metadata, places, to_count, how
 
         given: list[Any] = []
         together(lib.comm_reshard, self, prepare)
         return given
 
-    def _new_shards(self, metadata: ShardedTensorMetadata, dtype: Any) -> list[Any]:
-        """New tensors for the shards of this rank."""
+    def _new_shards(self, metadata: ShardedTensorMetadata, like: View | None) -> list[Any]:
+        """New tensors for the shards of this rank, of the type of a view or else of what is
+        stated."""
         owned = [metadata.shards_metadata[index] for index in metadata.shards_of_rank(self.rank)]
-        kind = dtype if dtype is not None or not owned else _stated(metadata)
-        return [new(tuple(shard.shard_sizes), kind) for shard in owned]
+        if not owned:
+            return []
+        kind = (_stated(metadata), None) if like is None else (like.struct.dtype, like.kind)
+        return [new(tuple(shard.shard_sizes), *kind) for shard in owned]
+
+    def _shards(self, argument: str, metadata: ShardedTensorMetadata,
+                shards: Iterable[Any] | ShardedTensor) -> list[Any]:
+        """The tensors of some shards. Those of a sharded tensor have to be what is meant."""
+        if not isinstance(shards, ShardedTensor):
+            return listed(argument, shards, "tensors")
+        difference = Boxes.of(metadata).difference(Boxes.of(shards.metadata()))
+        if difference is not None:
+            raise lib.refused("INVALID_ARGUMENT", f"{argument}: its layout is not that of the "
+                              f"metadata: {difference}")
+        mine, here = metadata.shards_of_rank(self.rank), shards.local_indices()
+        if mine != here:
+            raise lib.refused("INVALID_ARGUMENT", f"{argument}: it has shards {here}, but those of "
+                              f"rank {self.rank} are {mine}")
+        return [shard.tensor for shard in shards.local_shards()]
 
 
 class NativeCommunicator(Communicator):
@@ -152,14 +182,32 @@ class NativeCommunicator(Communicator):
 
     def exchange(self, sends: Sequence[Message], recvs: Sequence[Message]) -> None:
         """Exchanges messages with other ranks."""
-        lists = [(MessageStruct * len(messages))(*(
-            MessageStruct(message.peer, _bytes(message, write), message.memory.nbytes)
-            for message in messages)) for messages, write in ((sends, False), (recvs, True))]
-        lib.comm_exchange(self, lists[0], len(sends), lists[1], len(recvs))
+        kept: list[Any] = []
+        lists = [_messages(argument, messages, kept, write=write) for argument, messages, write in (
+            ("sends", sends, False), ("recvs", recvs, True))]
+        lib.comm_exchange(self, lists[0], len(lists[0]), lists[1], len(lists[1]))
 
 
-def _bytes(message: Message, write: bool) -> int:
-    return view("messages", message.memory, write=write).address
+def _messages(argument: str, messages: Iterable[Message], kept: list[Any], *, write: bool) -> Any:
+    """Messages as the library takes them. Their memory has to be one piece."""
+    structs = []
+    for number, message in enumerate(listed(argument, messages, "messages")):
+        memory = memoryview(message.memory)
+        if not memory.c_contiguous:
+            raise BufferError(f"{argument}[{number}]: the memory of a message has to be contiguous")
+        seen = view(f"{argument}[{number}]", memory.cast("B") if memory.nbytes else b"",
+                    write=write and memory.nbytes > 0)
+        kept.append(seen)
+        structs.append(MessageStruct(integer(f"{argument}[{number}].peer", message.peer),
+                                     seen.address, memory.nbytes))
+    return (MessageStruct * len(structs))(*structs)
+
+
+def full_of(argument: str, full: Any, src_rank: int) -> View:
+    """A view of the tensor that the source rank has to have."""
+    if full is None:
+        raise lib.refused("NULL_ARGUMENT", f"{argument}: pass the tensor on src_rank {src_rank}")
+    return view(argument, full)
 
 
 def options(memory_limit: int, max_threads: int, hint: copies.Hint | None) -> Any:
@@ -178,12 +226,6 @@ def _stated(metadata: ShardedTensorMetadata) -> Any:
         raise lib.refused("INVALID_ARGUMENT", "metadata: it states no dtype; pass tensors, or "
                           "build it with properties that do")
     return parse(dtype)
-
-
-def _shards(shards: Sequence[Any] | ShardedTensor) -> list[Any]:
-    if isinstance(shards, ShardedTensor):
-        return [shard.tensor for shard in shards.local_shards()]
-    return list(shards)
 
 
 def together(function: Any, comm: Communicator, prepare: Callable[[], tuple[Any, ...]]) -> None:
@@ -207,8 +249,25 @@ def _exchange(ctx: int, sends: Any, n_sends: int, recvs: Any, n_recvs: int) -> N
     comm = None if reference is None else reference()
     if not isinstance(comm, Communicator):
         raise lib.refused("INVALID_HANDLE", "comm: it is gone")
-    comm.exchange([_message(sends[at], False) for at in range(n_sends)],
-                  [_message(recvs[at], True) for at in range(n_recvs)])
+    messages = ([_message(sends[at], False) for at in range(n_sends)],
+                [_message(recvs[at], True) for at in range(n_recvs)])
+    try:
+        comm.exchange(*([*one] for one in messages))
+    finally:
+        _release([message.memory for one in messages for message in one])
+
+
+def _release(memories: list[memoryview]) -> None:
+    """Ends memory that was there during a call: who asks for it later is refused."""
+    kept = 0
+    for memory in memories:
+        try:
+            memory.release()
+        except BufferError:
+            kept += 1
+    if kept:
+        warnings.warn(f"exchange: arrays of the memory of {kept} messages are still there after it "
+                      "returned, and that memory is not", RuntimeWarning, stacklevel=1)
 
 
 def _message(struct: Any, write: bool) -> Message:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from . import _views
-from ._arrays import pointer, room
+from ._arrays import listed, pointer, room
 from ._library import lib
 from .dtype import parse
 from .shard import ShardMetadata
@@ -42,11 +42,13 @@ def scatter(metadata: Any, full: Any, shards: Sequence[Any] | None, how: Any) ->
         count, ndim = len(metadata.shards_metadata), len(metadata.size)
         sizes = room(count * ndim)
         lib.metadata_shards(metadata, 0, count, None, pointer(sizes), None)
-        places: list[Any] = [new(tuple(sizes[row * ndim:(row + 1) * ndim]), source.struct.dtype)
-                             for row in range(count)]
+        places: list[Any] = [
+            new(tuple(sizes[row * ndim:(row + 1) * ndim]), source.struct.dtype, source.kind)
+            for row in range(count)]
     else:
-        places = list(shards)
+        places = listed("shards", shards, "tensors")
     views, count = _views.numbered("shards", places, write=True)
+    _views.alike(("full", [source]), ("shards", views.kept))
     lib.metadata_scatter(metadata, ctypes.byref(source.struct), views, count, how)
     return places
 
@@ -56,8 +58,9 @@ def gather(metadata: Any, shards: Sequence[Any], full: Any, how: Any) -> Any:
     views, count = _views.numbered("shards", shards, write=False)
     if full is None:
         # Without shards there is nothing to take the type from; the call is refused then.
-        full = new(metadata.size, views[0].dtype if count else parse("int8"))
+        full = new(metadata.size, *(_views.type_of(views) if count else (parse("int8"),)))
     place = _views.view("full", full, write=True)
+    _views.alike(("shards", views.kept), ("full", [place]))
     lib.metadata_gather(metadata, views, count, ctypes.byref(place.struct), how)
     return full
 
@@ -68,8 +71,9 @@ def extract_shard(metadata: Any, index: int, full: Any, shard: Any, how: Any,
     source = _views.view("full", full)
     if shard is None:
         sizes = metadata.shards_metadata[index].shard_sizes
-        shard = new(tuple(sizes), source.struct.dtype)
+        shard = new(tuple(sizes), source.struct.dtype, source.kind)
     place = _views.view("shard", shard, write=True)
+    _views.alike(("full", [source]), ("shard", [place]))
     arguments = metadata, index, ctypes.byref(source.struct), ctypes.byref(place.struct), how
     if spec is None:
         lib.metadata_extract_shard(*arguments)
@@ -86,7 +90,8 @@ def view_shard(metadata: Any, index: int, full: Any) -> Tensor:
     part = _views.TensorView()
     lib.metadata_view_shard(metadata, index, ctypes.byref(source.struct), shape, strides, ndim,
                             ctypes.byref(part))
-    return Tensor(_views.View(part, source.readonly, source, (shape, strides)))
+    return Tensor(_views.View(part, source.readonly, source, (shape, strides),
+                              source.kind))
 
 
 def copied(tensor: Tensor) -> Tensor:

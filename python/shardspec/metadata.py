@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
+import operator
+import sys
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 from . import copies
-from ._arrays import integers, pointer, room, text, texts
+from ._arrays import index as integer
+from ._arrays import integers, listed, pointer, room, text, texts
 from ._handle import Handle
 from ._library import lib
 from .placement import AnyPlacement, PlacementHandle
 from .properties import Struct, TensorProperties
-from .shard import ShardMetadata, pack
+from .shard import Packed, ShardMetadata, pack
 from .tensor import Tensor
 
 BLOCK = 4096
@@ -32,11 +37,11 @@ class ShardedTensorMetadata(Handle):
 
     _free = "metadata_free"
 
-    def __init__(self, shards_metadata: Sequence[Any], size: Iterable[int],
+    def __init__(self, shards_metadata: Iterable[Any], size: Iterable[int],
                  tensor_properties: TensorProperties | None = None) -> None:
-        spec = pack(shards_metadata).make("spec_new_enumerable")
+        spec = pack("shards_metadata", shards_metadata).make("spec_new_enumerable")
         try:
-            self._own(build(spec, size, tensor_properties))
+            self._own(build(spec, size, tensor_properties, argument="size"))
         finally:
             lib.spec_free(spec)
 
@@ -78,9 +83,10 @@ class ShardedTensorMetadata(Handle):
         """Indices of the shards that live on `rank`, ascending."""
         return self._shards_of(lib.metadata_shards_of_rank, rank)
 
-    def shards_of_owner(self, owner: str) -> list[int]:
-        """Indices of the shards of an owner as in "rank:1", "trainer0" or "rank:1/cuda:0"."""
-        return self._shards_of(lib.metadata_shards_of_owner, text("owner", owner))
+    def shards_of_owner(self, owner: int | str) -> list[int]:
+        """Indices of the shards of an owner as in "rank:1", "trainer0" or "rank:1/cuda:0"; a number
+        is a rank."""
+        return self._shards_of(lib.metadata_shards_of_owner, owner_text(owner))
 
     def _shards_of(self, function: Any, owner: Any) -> list[int]:
         needed = ctypes.c_size_t()
@@ -116,10 +122,17 @@ class ShardedTensorMetadata(Handle):
     def _index(self, index: int) -> int:
         """Counts negative indices from the last shard, as Python does."""
         count = int(lib.answer(ctypes.c_size_t, lib.metadata_shard_count, self))
-        if index + count < 0:
-            raise lib.refused("INDEX_OUT_OF_RANGE", f"index: {index} is out of range; there are "
+        number = integer("index", index)
+        if number + count < 0:
+            raise lib.refused("INDEX_OUT_OF_RANGE", f"index: {number} is out of range; there are "
                               f"{count} shards", limit=count)
-        return index if index >= 0 else index + count
+        return number if number >= 0 else number + count
+
+    @property
+    def layout_hash(self) -> int:
+        """A hash of the shards and where they live, and of nothing else: the same in every process,
+        and the same as `source_hash` or `destination_hash` of a plan for this layout."""
+        return Boxes.of(self).digest()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ShardedTensorMetadata):
@@ -138,6 +151,62 @@ class ShardedTensorMetadata(Handle):
     def __reduce__(self) -> tuple[Any, ...]:
         return ShardedTensorMetadata, (list(self.shards_metadata), self.size,
                                        self.tensor_properties)
+
+
+class Boxes(NamedTuple):
+    """The shards of a layout as flat arrays: equal when they are the same shards."""
+
+    ndim: int
+    offsets: array[int]
+    sizes: array[int]
+    indices: array[int]
+    placements: list[AnyPlacement]
+
+    @staticmethod
+    def of(layout: ShardedTensorMetadata | Packed) -> Boxes:
+        """Those of metadata, or of a list of shards."""
+        if isinstance(layout, Packed):
+            return Boxes(layout.ndim, layout.offsets, layout.sizes, layout.indices,
+                         layout.placements.listed)
+        ndim = int(lib.answer(ctypes.c_size_t, lib.metadata_ndim, layout))
+        count = int(lib.answer(ctypes.c_size_t, lib.metadata_shard_count, layout))
+        offsets, sizes, indices = room(count * ndim), room(count * ndim), room(count, "I")
+        lib.metadata_shards(layout, 0, count, pointer(offsets), pointer(sizes), pointer(indices))
+        return Boxes(ndim, offsets, sizes, indices, layout.placements)
+
+    def digest(self) -> int:
+        """64 bits of what the shards are, the same in every process."""
+        hashed = hashlib.blake2b(digest_size=8)
+        for numbers in (array("q", [self.ndim]), self.offsets, self.sizes, self.indices):
+            little = array(numbers.typecode, numbers)
+            if sys.byteorder == "big":
+                little.byteswap()
+            hashed.update(little)
+        hashed.update("\0".join(map(str, self.placements)).encode("utf-8", "surrogatepass"))
+        return int.from_bytes(hashed.digest(), "little")
+
+    def shard(self, number: int) -> tuple[array[int], array[int], AnyPlacement]:
+        """One of them."""
+        row = slice(number * self.ndim, (number + 1) * self.ndim)
+        return self.offsets[row], self.sizes[row], self.placements[self.indices[number]]
+
+    def difference(self, other: Boxes) -> str | None:
+        """What is different between this layout, which is meant, and another that was passed."""
+        if self == other:
+            return None
+        if self.ndim != other.ndim:
+            return f"it has {self.ndim} dimensions there, {other.ndim} here"
+        if len(self.indices) != len(other.indices):
+            return f"it has {len(self.indices)} shards there, {len(other.indices)} here"
+        number = next(number for number in range(len(self.indices))
+                      if self.shard(number) != other.shard(number))
+        there, here = (" on ".join((_box(*shard[:2]), str(shard[2])))
+                       for shard in (self.shard(number), other.shard(number)))
+        return f"shard {number} is {there} there, {here} here"
+
+
+def _box(offsets: array[int], sizes: array[int]) -> str:
+    return f"[{', '.join(f'{start}:{start + size}' for start, size in zip(offsets, sizes))}]"
 
 
 class Shards(Sequence[ShardMetadata]):
@@ -193,16 +262,22 @@ class Shards(Sequence[ShardMetadata]):
         return f"[{self[0]!r}, ... {len(self) - 2} more ..., {self[-1]!r}]"
 
 
+def owner_text(owner: Any) -> bytes:
+    """An owner as the library takes it: a rank may be an integer, of any library."""
+    return text("owner", f"rank:{operator.index(owner)}" if hasattr(owner, "__index__") else owner)
+
+
 def build(spec: Any, size: Iterable[int], properties: TensorProperties | None,
-          dim_names: Sequence[str] | None = None) -> int:
-    """The handle of the metadata that a spec makes."""
-    sizes = integers("size", size)
+          dim_names: Iterable[str] | None = None, *, argument: str = "tensor_sizes") -> int:
+    """The handle of the metadata that a spec makes; `argument` is what the sizes are called."""
+    sizes = integers(argument, size)
     stated = None if properties is None else ctypes.byref(properties._struct())
     if dim_names is None:
         return int(lib.answer(ctypes.c_void_p, lib.spec_build_metadata, spec, pointer(sizes),
                               len(sizes), stated))
-    if len(dim_names) != len(sizes):
-        raise lib.refused("RANK_MISMATCH", f"dim_names: {len(dim_names)} names for {len(sizes)} "
-                          "dimensions", got=len(dim_names), limit=len(sizes))
+    names = texts("dim_names", listed("dim_names", dim_names, "names"))
+    if len(names) != len(sizes):
+        raise lib.refused("RANK_MISMATCH", f"dim_names: {len(names)} names for {len(sizes)} "
+                          "dimensions", got=len(names), limit=len(sizes))
     return int(lib.answer(ctypes.c_void_p, lib.spec_build_metadata_named, spec, pointer(sizes),
-                          texts("dim_names", dim_names), len(sizes), stated))
+                          names, len(sizes), stated))

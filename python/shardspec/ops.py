@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import numbers
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ._arrays import text
+from ._arrays import described, listed, text, texts
 from ._callbacks import DESTROY, callback, keep, kept
 from ._library import lib
 from ._views import TensorView, View, view
@@ -87,7 +88,7 @@ def op_name(op: Any) -> bytes:
     if not isinstance(op, str):
         name = getattr(op, "__qualname__", None) or getattr(op, "__name__", None)
         if name is None:
-            raise TypeError(f"an op is a name or a function, not {op!r}")
+            raise TypeError(f"op: a name or a function, not {described(op)}")
         op = f"{getattr(op, '__module__', None) or 'builtins'}.{name}"
     return text("op", op)
 
@@ -110,14 +111,15 @@ class _Call:
     def __init__(self, names: tuple[bytes, bytes], args: Sequence[Any], kwargs: dict[str, Any],
                  process_group: Any, results: int) -> None:
         self.names = names
-        self.args, self.kwargs, self.process_group = tuple(args), kwargs, process_group
+        self.args = tuple(listed("args", args, "arguments"))
+        self.kwargs, self.process_group = kwargs, process_group
         self.answered, self.answer = False, None
         self._kept: list[Any] = []
-        values = (Value * len(args))(*map(self._value, args))
+        values = (Value * len(self.args))(*map(self._value, self.args))
         named = (Value * len(kwargs))(*map(self._value, kwargs.values()))
-        keys = (ctypes.c_char_p * len(kwargs))(*(text("kwargs", name) for name in kwargs))
-        self.arguments = Arguments(ctypes.sizeof(Arguments), values, len(args), keys, named,
-                                   len(kwargs), getattr(process_group, "_as_parameter_", None))
+        keys = texts("kwargs", kwargs)
+        self.arguments = Arguments(ctypes.sizeof(Arguments), values, len(values), keys, named,
+                                   len(named), getattr(process_group, "_as_parameter_", None))
         self.results = (Value * results)()
         self.places = _places(self.arguments)
 
@@ -127,18 +129,19 @@ class _Call:
             return Value(lib.VALUE_NONE)
         if isinstance(thing, bool):
             return Value(lib.VALUE_BOOL, integer=thing)
-        if isinstance(thing, int) and -1 << 63 <= thing < 1 << 63:
-            return Value(lib.VALUE_I64, integer=thing)
+        if _is_integer(thing):
+            return Value(lib.VALUE_I64, integer=int(thing))
         if isinstance(thing, float):
             return Value(lib.VALUE_F64, real=thing)
         if isinstance(thing, ShardedTensor):
             return Value(lib.VALUE_SHARDED_TENSOR, pointer=thing._as_parameter_)
         if isinstance(thing, str):
             return self._pointing(lib.VALUE_TEXT, ctypes.create_string_buffer(text("args", thing)))
-        if isinstance(thing, (list, tuple)) and all(
-                isinstance(one, int) and -1 << 63 <= one < 1 << 63 for one in thing):
-            numbers = (ctypes.c_int64 * len(thing))(*thing)
-            return self._pointing(lib.VALUE_I64_LIST, numbers, len(thing))
+        if isinstance(thing, (list, tuple)):
+            elements = [one for one in thing]  # noqa: C416
+            if all(map(_is_integer, elements)):
+                array = (ctypes.c_int64 * len(elements))(*map(int, elements))
+                return self._pointing(lib.VALUE_I64_LIST, array, len(array))
         try:
             seen = view("args", thing)
         except (TypeError, BufferError):
@@ -149,6 +152,11 @@ class _Call:
     def _pointing(self, kind: int, memory: Any, integer: int = 0) -> Any:
         self._kept.append(memory)
         return Value(kind, integer=integer, pointer=ctypes.addressof(memory))
+
+
+def _is_integer(thing: Any) -> bool:
+    """Whether it is an integer, of any library, that C has room for."""
+    return isinstance(thing, numbers.Integral) and -1 << 63 <= int(thing) < 1 << 63
 
 
 _calls = threading.local()
@@ -182,8 +190,14 @@ def _call(ctx: int, spec: int, arguments: Any, results: Any, result_count: int) 
     kwargs = {given.kwarg_names[at].decode(): _argument(given.kwargs[at])
               for at in range(given.kwarg_count)}
     group = NativeCommunicator._lent(given.communicator) if given.communicator else None
-    answer = op.function(_types([*args, *kwargs.values()]), args, kwargs, group)
-    _give(answer, results, result_count)
+    passed = [*args, *kwargs.values()]
+    try:
+        answer = op.function(_types(passed), args, kwargs, group)
+        _give(answer, results, result_count)
+    finally:
+        for one in passed:
+            if isinstance(one, Tensor):
+                one._end()
 
 
 def _types(values: Iterable[Any]) -> tuple[type, ...]:
@@ -239,8 +253,8 @@ def _give(answer: Any, results: Any, count: int) -> None:
             values.append(Value(lib.VALUE_NONE))
         elif isinstance(one, bool):
             values.append(Value(lib.VALUE_BOOL, integer=one))
-        elif isinstance(one, int):
-            values.append(Value(lib.VALUE_I64, integer=one))
+        elif _is_integer(one):
+            values.append(Value(lib.VALUE_I64, integer=int(one)))
         elif isinstance(one, float):
             values.append(Value(lib.VALUE_F64, real=one))
         elif isinstance(one, ShardedTensor):

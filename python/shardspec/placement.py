@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ._arrays import text
+from ._arrays import described, listed, text
 from ._callbacks import DESTROY, hash_of, keep, kept, question
 from ._handle import Handle
 from ._library import lib
+from .errors import ArgumentError
 
 DEVICE_TYPES = {value: name.removeprefix("DEVICE_").lower()
                 for name, value in lib.header.constants.items() if name.startswith("DEVICE_")}
@@ -38,10 +38,7 @@ class Placement:
     __slots__ = ("_fields",)
 
     def __init__(self, remote_device: Any) -> None:
-        torchs = type(remote_device).__module__.partition(".")[0] == "torch"
-        if not torchs and not isinstance(remote_device, (str, Placement, Device)):
-            raise TypeError(f"a placement is a text, not {remote_device!r}")
-        self._fields = _read(str(remote_device))
+        self._fields = _read(_written("placement", remote_device))
 
     def rank(self) -> int | None:
         """The rank that owns it, or None where no rank does."""
@@ -106,11 +103,32 @@ class DevicePlacementSpec(PlacementSpec):
 AnyPlacement = Placement | PlacementSpec
 
 
-def as_placement(placement: Any) -> AnyPlacement:
+def as_placement(placement: Any, argument: str = "placement") -> AnyPlacement:
     """What was meant by something that stands where a placement does."""
     if isinstance(placement, DevicePlacementSpec):
         return placement.device
-    return placement if isinstance(placement, AnyPlacement) else Placement(placement)
+    if isinstance(placement, AnyPlacement):
+        return placement
+    written = _written(argument, placement)
+    try:
+        return Placement(written)
+    except ArgumentError as error:
+        problem = error.message.removeprefix("placement ").removeprefix("text: ")
+        raise lib.refused(error.name, f"{argument}: {problem}") from None
+
+
+def as_placements(argument: str, placements: Any) -> list[AnyPlacement]:
+    """The placements in a list."""
+    return [as_placement(one, f"{argument}[{number}]")
+            for number, one in enumerate(listed(argument, placements, "placements"))]
+
+
+def _written(argument: str, placement: Any) -> str:
+    """A placement's text: of torch's and our own objects, what they show."""
+    torchs = type(placement).__module__.partition(".")[0] == "torch"
+    if not torchs and not isinstance(placement, (str, Placement, Device)):
+        raise TypeError(f"{argument}: a text such as 'rank:0/cuda:0', not {described(placement)}")
+    return str(placement)
 
 
 class PlacementHandle(Handle):
@@ -169,17 +187,18 @@ def placement_handle(placement: AnyPlacement) -> PlacementHandle:
 class Placements:
     """Placements as the library takes them: texts, or handles where some are of the user's own."""
 
-    def __init__(self, placements: Sequence[AnyPlacement | None]) -> None:
+    def __init__(self, placements: list[AnyPlacement]) -> None:
+        self.listed = placements
         self.own = any(isinstance(placement, PlacementSpec) for placement in placements)
         self._handles: list[PlacementHandle] = []
         self.array: Any
         if self.own:
-            self._handles = [placement_handle(as_placement(one)) for one in placements]
+            self._handles = [placement_handle(one) for one in placements]
             self.array = (ctypes.c_void_p * len(placements))(*(
                 handle._handle for handle in self._handles))
         else:
             self.array = (ctypes.c_char_p * len(placements))(*(
-                None if one is None else text("placement", str(one)) for one in placements))
+                text("placement", str(one)) for one in placements))
 
     def __len__(self) -> int:
         return len(self.array)

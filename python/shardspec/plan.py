@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import ctypes
-import operator
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 from . import copies
-from ._arrays import integers, pointer, room
+from ._arrays import index as integer
+from ._arrays import indices, integers, listed, pointer, room
 from ._handle import Handle
 from ._library import lib
-from ._views import views
-from .metadata import ShardedTensorMetadata
-from .shard import ShardMetadata, pack
+from ._views import alike, type_of, views
+from .metadata import Boxes, ShardedTensorMetadata
+from .shard import Packed, ShardMetadata, pack
+from .sharded_tensor import ShardedTensor
 from .tensor import new
 
 RunStruct = lib.header.type("run")
 BLOCK = 4096
 """Pieces that are read from the library at once."""
+FIRST_ROOM = 1024
+"""Answers that there is room for at first where nobody knows how many there are."""
 
-Layout = ShardedTensorMetadata | Sequence[Any]
-Tensors = Mapping[int, Any] | Sequence[Any]
+Layout = ShardedTensorMetadata | Iterable[Any]
+Tensors = Mapping[int, Any] | Iterable[Any] | ShardedTensor
 
 
 class Piece(NamedTuple):
@@ -66,15 +70,28 @@ class Gap(NamedTuple):
 
 
 class ShardList(Handle):
-    """Shards as they are: they may overlap, and leave gaps."""
+    """Shards as they are: they may overlap, leave gaps, and be nobody's in particular."""
 
     _free = "shards_free"
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: ShardedTensorMetadata | Packed) -> None:
         if isinstance(layout, ShardedTensorMetadata):
+            self.ndim = len(layout.size)
             self._own(lib.answer(ctypes.c_void_p, lib.shards_new_from_metadata, layout))
         else:
-            self._own(lib.answer(ctypes.c_void_p, lib.shards_new_flat, *pack(layout).arguments()))
+            self.ndim = layout.ndim
+            self._own(lib.answer(ctypes.c_void_p, lib.shards_new_flat, *layout.arguments()))
+
+
+def _layout(argument: str, layout: Layout, ndim: int = 0) -> ShardedTensorMetadata | Packed:
+    """A layout, of which a list is read once. Of an empty list, `ndim` is what it would have."""
+    if isinstance(layout, ShardedTensorMetadata):
+        return layout
+    return pack(argument, layout, ndim=ndim, unplaced=True)
+
+
+def _ndim(layout: ShardedTensorMetadata | Packed) -> int:
+    return len(layout.size) if isinstance(layout, ShardedTensorMetadata) else layout.ndim
 
 
 class Plan(Handle):
@@ -83,33 +100,54 @@ class Plan(Handle):
     A layout is metadata, or a list of shards, which may overlap as replicas do. `wanted` are the
     destination shards that the plan is for; without it, all. A plan is a sequence of its pieces, by
     destination, then by source, then by where they lie.
+
+    A plan that is pickled or copied is made anew there, from the same layouts.
     """
 
     _free = "plan_free"
 
     def __init__(self, source: Layout, destination: Layout, *,
                  wanted: Iterable[int] | None = None) -> None:
-        self._destination = destination
-        if isinstance(source, ShardedTensorMetadata) and isinstance(
-                destination, ShardedTensorMetadata):
+        first, second = _layout("source", source), _layout("destination", destination)
+        # Of nothing, the other list says what kind of a tensor it is nothing of.
+        if isinstance(first, Packed) and not first.indices:
+            first = first._replace(ndim=_ndim(second))
+        if isinstance(second, Packed) and not second.indices:
+            second = second._replace(ndim=_ndim(first))
+        self._source, self._destination = first, second
+        self._wanted: list[int] | None = None
+        self._boxes: dict[str, Boxes] = {}
+        if isinstance(first, ShardedTensorMetadata) and isinstance(second, ShardedTensorMetadata):
             if wanted is None:
-                self._own(lib.answer(ctypes.c_void_p, lib.plan_new, source, destination))
+                self._own(lib.answer(ctypes.c_void_p, lib.plan_new, first, second))
                 return
-            local = [destination._index(index) for index in wanted]
-            indices = (ctypes.c_size_t * len(local))(*local)
-            self._own(lib.answer(ctypes.c_void_p, lib.plan_new_for_destinations, source,
-                                 destination, indices, len(indices)))
+            self._wanted = [second._index(index) for index in listed("wanted", wanted, "indices")]
+            numbers = (ctypes.c_size_t * len(self._wanted))(*self._wanted)
+            self._own(lib.answer(ctypes.c_void_p, lib.plan_new_for_destinations, first, second,
+                                 numbers, len(numbers)))
             return
         if wanted is not None:
             raise lib.refused("INVALID_ARGUMENT", "wanted: of a list, pass only what is wanted")
-        with ShardList(source) as first, ShardList(destination) as second:
-            self._own(lib.answer(ctypes.c_void_p, lib.plan_new_from_shards, first, second))
+        with ShardList(first) as sources, ShardList(second) as destinations:
+            self._own(lib.answer(ctypes.c_void_p, lib.plan_new_from_shards, sources,
+                                 destinations))
 
     def __len__(self) -> int:
         return int(lib.answer(ctypes.c_size_t, lib.plan_piece_count, self))
 
-    def __getitem__(self, index: int) -> Piece:
-        number, count = operator.index(index), len(self)
+    @overload
+    def __getitem__(self, index: int) -> Piece: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Piece]: ...
+
+    def __getitem__(self, index: int | slice) -> Piece | list[Piece]:
+        count = len(self)
+        if isinstance(index, slice):
+            numbers = range(*index.indices(count))
+            if numbers.step == 1:
+                return self._pieces(numbers.start, len(numbers))
+            return [self._pieces(number, 1)[0] for number in numbers]
+        number = integer("index", index)
         if not -count <= number < count:
             raise lib.refused("INDEX_OUT_OF_RANGE", f"index: {number} is out of range; there are "
                               f"{count} pieces", limit=count)
@@ -145,27 +183,72 @@ class Plan(Handle):
         """Whether every shard that is wanted is there already, and nothing needs to be done."""
         return bool(lib.answer(ctypes.c_int32, lib.plan_is_identity, self))
 
+    @property
+    def source_hash(self) -> int:
+        """The `layout_hash` of what the plan was made from, by which a stale plan is known."""
+        return self._layout("source").digest()
+
+    @property
+    def destination_hash(self) -> int:
+        """The `layout_hash` of what the plan was made for."""
+        return self._layout("destination").digest()
+
+    def _layout(self, side: str) -> Boxes:
+        if side not in self._boxes:
+            self._boxes[side] = Boxes.of(self._source if side == "source" else self._destination)
+        return self._boxes[side]
+
     def execute(self, sources: Tensors, destinations: Tensors | None = None, *,
                 max_threads: int = 0, hint: copies.Hint | None = None) -> Any:
         """Copies what destination shards take from source shards, all in this process.
 
-        Shards are passed in their order, or by their indices. Gives `destinations`, or without them
-        new tensors for all shards that the plan is to.
+        Shards are passed in their order, by their indices, or as a ShardedTensor, of which the
+        local ones are meant. That has to have the layout that the plan was made with, or it is
+        refused; of tensors alone, only the sizes are compared.
+
+        Gives `destinations`, or without them new tensors: a list of all, or where the plan is for
+        the shards that are `wanted`, those by their indices.
         """
         how = copies.options(max_threads, hint)
-        source_arguments = _indexed("sources", sources, write=False)
+        numbers, tensors, count = self._indexed("source", sources, write=False)
         if destinations is None:
-            if not source_arguments[2]:
+            if not count:
                 raise lib.refused("INVALID_ARGUMENT", "sources: pass one at least, or destinations")
-            dtype = source_arguments[1][0].dtype
-            destinations = [new(tuple(shard.shard_sizes), dtype) for shard in self._shards()]
-        lib.plan_execute(self, *source_arguments,
-                         *_indexed("destinations", destinations, write=True), how)
+            boxes, (dtype, kind) = self._layout("destination"), type_of(tensors)
+            made = {number: new(tuple(boxes.shard(number)[1]), dtype, kind) for number in (
+                range(len(boxes.indices)) if self._wanted is None else self._wanted)}
+            destinations = list(made.values()) if self._wanted is None else made
+        elif not isinstance(destinations, (Mapping, ShardedTensor, list, tuple)):
+            destinations = listed("destinations", destinations, "tensors")
+        to_numbers, places, to_count = self._indexed("destination", destinations, write=True)
+        alike(("sources", tensors.kept), ("destinations", places.kept))
+        lib.plan_execute(self, numbers, tensors, count, to_numbers, places, to_count, how)
         return destinations
 
-    def _shards(self) -> Sequence[ShardMetadata]:
-        layout = self._destination
-        return layout.shards_metadata if isinstance(layout, ShardedTensorMetadata) else layout
+    def _indexed(self, side: str, tensors: Tensors, *, write: bool) -> tuple[Any, Any, int]:
+        """Indices, views and their number: arguments of `plan_execute`."""
+        argument = f"{side}s"
+        if isinstance(tensors, ShardedTensor):
+            self._same(side, tensors)
+            pairs = [(index, shard.tensor) for index, shard in zip(
+                tensors.local_indices(), tensors.local_shards())]
+        elif isinstance(tensors, Mapping):
+            pairs = [(integer(argument, index), tensor) for index, tensor in tensors.items()]
+        else:
+            pairs = list(enumerate(listed(argument, tensors, "tensors")))
+        numbers = indices(argument, [index for index, _ in pairs])
+        names = (f"{argument}[{index}]" for index, _ in pairs)
+        return numbers, views(names, (tensor for _, tensor in pairs), write=write), len(pairs)
+
+    def _same(self, side: str, tensor: ShardedTensor) -> None:
+        """Refuses a sharded tensor of another layout than the plan's, whatever its sizes."""
+        there, here = self._layout(side), Boxes.of(tensor.metadata())
+        difference = there.difference(here)
+        if difference is not None:
+            raise lib.refused(
+                "INVALID_ARGUMENT", f"{side}s: its layout is not the plan's {side}: {difference}; "
+                f"make the plan anew (plan.{side}_hash is {there.digest():#x}, layout_hash here is "
+                f"{here.digest():#x})")
 
     def shard_traffic(self, itemsize: int = 0) -> list[tuple[int, int, int]]:
         """Source shard, destination shard and bytes, for each pair that moves something."""
@@ -210,61 +293,85 @@ class Plan(Handle):
                                     ctypes.byref(before), ctypes.byref(after))
         return list(indices), before.value, after.value
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        layouts = (layout if isinstance(layout, ShardedTensorMetadata) else [
+            ShardMetadata(*shard) for shard in map(Boxes.of(layout).shard, range(len(layout.indices)))]
+            for layout in (self._source, self._destination))
+        return _again, (type(self), *layouts, self._wanted)
+
     def __repr__(self) -> str:
         return "<closed Plan>" if self.closed else f"<Plan of {len(self)} pieces>"
 
 
-def _indexed(argument: str, tensors: Tensors, *, write: bool) -> tuple[Any, Any, int]:
-    """Indices, views and their number: arguments of `plan_execute`."""
-    pairs = list(tensors.items() if isinstance(tensors, Mapping) else enumerate(tensors))
-    indices = (ctypes.c_size_t * len(pairs))(*(operator.index(index) for index, _ in pairs))
-    names = (f"{argument}[{index}]" for index, _ in pairs)
-    return indices, views(names, (tensor for _, tensor in pairs), write=write), len(pairs)
+def _again(kind: type[Plan], source: Layout, destination: Layout,
+           wanted: list[int] | None) -> Plan:
+    """A plan that was pickled."""
+    return kind(source, destination, wanted=wanted)
 
 
 def relabel(metadata: ShardedTensorMetadata,
-            placement_indices: Sequence[int]) -> ShardedTensorMetadata:
+            placement_indices: Iterable[int]) -> ShardedTensorMetadata:
     """Metadata with the same boxes, whose placements are exchanged as `suggest_placements` says."""
-    indices = (ctypes.c_uint32 * len(placement_indices))(*placement_indices)
+    numbers = indices("placement_indices", placement_indices, ctypes.c_uint32)
     return ShardedTensorMetadata._of(
-        lib.answer(ctypes.c_void_p, lib.metadata_relabel, metadata, indices, len(indices)))
+        lib.answer(ctypes.c_void_p, lib.metadata_relabel, metadata, numbers, len(numbers)))
 
 
-def find_overlaps(shards: Layout, limit: int = 1000) -> list[Overlap]:
-    """Pairs of shards that own the same elements, at most `limit`."""
-    with ShardList(shards) as listed:
-        ndim = _ndim(shards)
-        first, second = (ctypes.c_size_t * limit)(), (ctypes.c_size_t * limit)()
-        offsets, sizes = room(limit * ndim), room(limit * ndim)
-        count = ctypes.c_size_t()
-        lib.shards_overlaps(listed, first, second, pointer(offsets), pointer(sizes), limit,
-                            ctypes.byref(count), None)
-    rows = [slice(number * ndim, (number + 1) * ndim) for number in range(count.value)]
-    return [Overlap(first[number], second[number], tuple(offsets[row]), tuple(sizes[row]))
-            for number, row in enumerate(rows)]
+def find_overlaps(shards: Layout, limit: int | None = None) -> list[Overlap]:
+    """Pairs of shards that own the same elements: all, or the first `limit`."""
+    with ShardList(_layout("shards", shards)) as some:
+        ndim = some.ndim
+
+        def ask(capacity: int, count: Any, more: Any) -> tuple[Any, ...]:
+            first, second = (ctypes.c_size_t * capacity)(), (ctypes.c_size_t * capacity)()
+            offsets, sizes = room(capacity * ndim), room(capacity * ndim)
+            lib.shards_overlaps(some, first, second, pointer(offsets), pointer(sizes), capacity,
+                                count, more)
+            return first, second, offsets, sizes
+
+        count, (first, second, offsets, sizes) = _up_to(limit, ask)
+    return [Overlap(first[number], second[number], *boxes)
+            for number, boxes in enumerate(zip(*(_tuples(numbers, ndim, count)
+                                                 for numbers in (offsets, sizes))))]
 
 
-def find_gaps(shards: Layout, tensor_sizes: Sequence[int], limit: int = 1000) -> list[Gap]:
-    """Boxes of a tensor that no shard owns, at most `limit`."""
+def find_gaps(shards: Layout, tensor_sizes: Iterable[int], limit: int | None = None) -> list[Gap]:
+    """Boxes of a tensor that no shard owns: all, or the first `limit`."""
     whole = integers("tensor_sizes", tensor_sizes)
     ndim = len(whole)
-    with ShardList(shards) as listed:
-        offsets, sizes = room(limit * ndim), room(limit * ndim)
-        count = ctypes.c_size_t()
-        lib.shards_gaps(listed, pointer(whole), ndim, pointer(offsets), pointer(sizes), limit,
-                        ctypes.byref(count), None)
-    rows = [slice(number * ndim, (number + 1) * ndim) for number in range(count.value)]
-    return [Gap(tuple(offsets[row]), tuple(sizes[row])) for row in rows]
+    with ShardList(_layout("shards", shards, ndim)) as some:
+
+        def ask(capacity: int, count: Any, more: Any) -> tuple[Any, ...]:
+            offsets, sizes = room(capacity * ndim), room(capacity * ndim)
+            lib.shards_gaps(some, pointer(whole), ndim, pointer(offsets), pointer(sizes), capacity,
+                            count, more)
+            return offsets, sizes
+
+        count, boxes = _up_to(limit, ask)
+    return [Gap(*box) for box in zip(*(_tuples(numbers, ndim, count) for numbers in boxes))]
 
 
-def _ndim(shards: Layout) -> int:
-    if isinstance(shards, ShardedTensorMetadata):
-        return len(shards.size)
-    return len(shards[0].shard_offsets) if shards else 0
+def _up_to(limit: int | None,
+           ask: Callable[[int, Any, Any], tuple[Any, ...]]) -> tuple[int, tuple[Any, ...]]:
+    """How many answers there are, up to a limit, and the arrays that hold them.
+
+    `ask` has room for some and says whether there are more; then there is room for four times as
+    many, so that all together cost little more than the last.
+    """
+    most = None if limit is None else integer("limit", limit)
+    if most is not None and most < 0:
+        raise lib.refused("INVALID_ARGUMENT", f"limit: {most} is negative", got=most)
+    capacity = FIRST_ROOM if most is None else min(most, FIRST_ROOM)
+    while True:
+        count, more = ctypes.c_size_t(), ctypes.c_int32()
+        answers = ask(capacity, ctypes.byref(count), ctypes.byref(more))
+        if not more or capacity == most:
+            return count.value, answers
+        capacity = 4 * capacity if most is None else min(most, 4 * capacity)
 
 
-def shards_in_box(metadata: ShardedTensorMetadata, offsets: Sequence[int],
-                  sizes: Sequence[int]) -> list[int]:
+def shards_in_box(metadata: ShardedTensorMetadata, offsets: Iterable[int],
+                  sizes: Iterable[int]) -> list[int]:
     """Indices of the shards that share an element with a box, ascending."""
     start, length = integers("offsets", offsets), integers("sizes", sizes)
     if len(start) != len(length):
@@ -272,12 +379,12 @@ def shards_in_box(metadata: ShardedTensorMetadata, offsets: Sequence[int],
                           f"{len(length)}", got=len(start), limit=len(length))
     box, needed = (pointer(start), pointer(length), len(start)), ctypes.c_size_t()
     lib.metadata_shards_in_box(metadata, *box, None, 0, ctypes.byref(needed))
-    indices = (ctypes.c_size_t * needed.value)()
-    lib.metadata_shards_in_box(metadata, *box, indices, needed.value, None)
-    return list(indices)
+    found = (ctypes.c_size_t * needed.value)()
+    lib.metadata_shards_in_box(metadata, *box, found, needed.value, None)
+    return list(found)
 
 
-def owner_of(metadata: ShardedTensorMetadata, element: Sequence[int]) -> int:
+def owner_of(metadata: ShardedTensorMetadata, element: Iterable[int]) -> int:
     """The shard that owns the element at that index."""
     index = integers("element", element)
     return int(lib.answer(ctypes.c_size_t, lib.metadata_owner, metadata, pointer(index),
@@ -285,31 +392,41 @@ def owner_of(metadata: ShardedTensorMetadata, element: Sequence[int]) -> int:
 
 
 def locate(metadata: ShardedTensorMetadata,
-           elements: Sequence[Sequence[int]]) -> list[tuple[int, tuple[int, ...]]]:
+           elements: Iterable[Iterable[int]]) -> list[tuple[int, tuple[int, ...]]]:
     """For each index in the tensor, the shard that owns the element, and its index in there."""
-    rows = _rows("elements", elements, len(metadata.size))
-    shards, local = (ctypes.c_size_t * len(elements))(), room(len(rows))
-    lib.metadata_locate(metadata, pointer(rows), len(elements), shards, pointer(local))
-    return list(zip(shards, _tuples(local, len(metadata.size), len(elements))))
+    ndim = len(metadata.size)
+    rows, count = _rows("elements", elements, ndim)
+    shards, local = (ctypes.c_size_t * count)(), room(len(rows))
+    lib.metadata_locate(metadata, pointer(rows), count, shards, pointer(local))
+    return list(zip(shards, _tuples(local, ndim, count)))
 
 
 def globalize(metadata: ShardedTensorMetadata,
-              places: Sequence[tuple[int, Sequence[int]]]) -> list[tuple[int, ...]]:
+              places: Iterable[tuple[int, Iterable[int]]]) -> list[tuple[int, ...]]:
     """`locate` the other way round: for each shard and index in it, the index in the tensor."""
     ndim = len(metadata.size)
-    local = _rows("places", [index for _, index in places], ndim)
-    shards, elements = (ctypes.c_size_t * len(places))(*(
-        metadata._index(shard) for shard, _ in places)), room(len(local))
-    lib.metadata_globalize(metadata, shards, pointer(local), len(places), pointer(elements))
-    return _tuples(elements, ndim, len(places))
+    pairs = [listed(f"places[{number}]", place, "a shard and an index in it")
+             for number, place in enumerate(listed("places", places, "shards and indices"))]
+    for number, pair in enumerate(pairs):
+        if len(pair) != 2:
+            raise TypeError(f"places[{number}]: a shard and an index in it, not {pair!r}")
+    local, count = _rows("places", [place for _, place in pairs], ndim)
+    shards = (ctypes.c_size_t * count)(*(metadata._index(shard) for shard, _ in pairs))
+    elements = room(len(local))
+    lib.metadata_globalize(metadata, shards, pointer(local), count, pointer(elements))
+    return _tuples(elements, ndim, count)
 
 
-def _rows(argument: str, rows: Sequence[Sequence[int]], ndim: int) -> Any:
-    for number, row in enumerate(rows):
-        if len(row) != ndim:
-            raise lib.refused("RANK_MISMATCH", f"{argument}[{number}]: {len(row)} numbers for "
-                              f"{ndim} dimensions", got=len(row), limit=ndim)
-    return integers(argument, (number for row in rows for number in row))
+def _rows(argument: str, rows: Iterable[Iterable[int]], ndim: int) -> tuple[Any, int]:
+    """Numbers of rows of that many, and how many rows there are."""
+    numbers, count = array("q"), 0
+    for count, row in enumerate(listed(argument, rows, "indices in the tensor"), start=1):
+        one = integers(f"{argument}[{count - 1}]", row)
+        if len(one) != ndim:
+            raise lib.refused("RANK_MISMATCH", f"{argument}[{count - 1}]: {len(one)} numbers for "
+                              f"{ndim} dimensions", got=len(one), limit=ndim)
+        numbers.extend(one)
+    return numbers, count
 
 
 def _tuples(numbers: Any, ndim: int, count: int) -> list[tuple[int, ...]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ._library import lib
-from .dtype import DType, dtype_name, parse, struct_name
+from .dtype import DType, dtype_name, is_numpy, of_numpy, parse, struct_name
 
 Struct = lib.header.type("tensor_properties")
 
@@ -59,8 +59,11 @@ class TensorProperties:
     def create_from_tensor(tensor: Any) -> TensorProperties:
         """The properties of a tensor or array: of torch, numpy or jax, or a Tensor."""
         pinned = getattr(tensor, "is_pinned", None)
+        dtype = tensor.dtype
+        if is_numpy(dtype) and hasattr(tensor, "__array_interface__"):
+            dtype = struct_name(of_numpy("tensor", dtype)[0])  # What its elements are moved as.
         return TensorProperties(
-            dtype=tensor.dtype, layout=getattr(tensor, "layout", "strided"),
+            dtype=dtype, layout=getattr(tensor, "layout", "strided"),
             requires_grad=bool(getattr(tensor, "requires_grad", False)),
             pin_memory=bool(pinned()) if callable(pinned) else False)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ctypes
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ._arrays import integers, pointer
+from ._arrays import described, integers, listed, pointer
 from ._library import lib
-from .placement import AnyPlacement, Placements, PlacementSpec, as_placement
+from .placement import AnyPlacement, Placement, Placements, PlacementSpec, as_placement
 
 
 @dataclass
@@ -25,8 +25,8 @@ class ShardMetadata:
 
     def __init__(self, shard_offsets: Iterable[int], shard_sizes: Iterable[int],
                  placement: Any = None) -> None:
-        self.shard_offsets = list(shard_offsets)
-        self.shard_sizes = list(shard_sizes)
+        self.shard_offsets = list(integers("shard_offsets", shard_offsets))
+        self.shard_sizes = list(integers("shard_sizes", shard_sizes))
         self.placement = None if placement is None else as_placement(placement)
         if len(self.shard_offsets) != len(self.shard_sizes):
             raise lib.refused(
@@ -62,23 +62,50 @@ class Packed(NamedTuple):
         return int(lib.answer(ctypes.c_void_p, form, *self.arguments()))
 
 
-def pack(shards: Sequence[Any]) -> Packed:
-    """Takes apart what has `shard_offsets`, `shard_sizes` and `placement`: torch's are fine too."""
-    ndim = len(shards[0].shard_offsets) if shards else 0
-    offsets, sizes = integers("shard_offsets", ()), integers("shard_sizes", ())
+NOBODY = Placement("cpu")
+"""Where a shard without a placement is, in a list: with nobody in particular."""
+
+
+def pack(argument: str, shards: Iterable[Any], *, ndim: int | None = None,
+         unplaced: bool = False) -> Packed:
+    """Takes shards apart: anything that has `shard_offsets`, `shard_sizes` and `placement`, as
+    torch's do, or the `offsets` and `sizes` of the chunks of its checkpoints.
+
+    Of no shards, `ndim` says what the number of dimensions would be. `unplaced` takes shards that
+    nobody in particular has.
+    """
+    offsets, sizes = array("q"), array("q")
     # Placements of the user's own are told apart by the library, and need not be hashable.
-    table: dict[str | int | None, tuple[int, AnyPlacement | None]] = {}
+    table: dict[str | int, tuple[int, AnyPlacement]] = {}
     indices = array("I")
-    for number, shard in enumerate(shards):
-        for argument, place, values in (("shard_offsets", offsets, shard.shard_offsets),
-                                        ("shard_sizes", sizes, shard.shard_sizes)):
-            if len(values) != ndim:
+    dims: int | None = None
+    for number, shard in enumerate(listed(argument, shards, "shards")):
+        start, length, placement = parts(f"{argument}[{number}]", shard)
+        if dims is None:
+            dims = len(start)
+        for name, place, values in (("shard_offsets", offsets, start),
+                                    ("shard_sizes", sizes, length)):
+            if len(values) != dims:
                 raise lib.refused(
-                    "RANK_MISMATCH", f"{argument}: shard {number} has {len(values)} dimensions, "
-                    f"shard 0 has {ndim}", first_shard=number, got=len(values), limit=ndim)
-            place.extend(integers(argument, values))
-        placement = None if shard.placement is None else as_placement(shard.placement)
-        own = isinstance(placement, PlacementSpec)
-        key = id(placement) if own else None if placement is None else str(placement)
-        indices.append(table.setdefault(key, (len(table), placement))[0])
-    return Packed(ndim, offsets, sizes, Placements([one for _, one in table.values()]), indices)
+                    "RANK_MISMATCH", f"{name}: shard {number} has {len(values)} dimensions, "
+                    f"shard 0 has {dims}", first_shard=number, got=len(values), limit=dims)
+            place.extend(values)
+        if placement is None and not unplaced:
+            raise lib.refused(
+                "NULL_ARGUMENT", f"{argument}[{number}]: the shard has no placement; say where it "
+                "lives, such as 'rank:0', or 'cpu' for nobody in particular", first_shard=number)
+        where = NOBODY if placement is None else as_placement(placement)
+        key = id(where) if isinstance(where, PlacementSpec) else str(where)
+        indices.append(table.setdefault(key, (len(table), where))[0])
+    return Packed((ndim or 0) if dims is None else dims, offsets, sizes,
+                  Placements([one for _, one in table.values()]), indices)
+
+
+def parts(argument: str, shard: Any) -> tuple[array[int], array[int], Any]:
+    """Offsets, sizes and placement of a shard of any library, or a piece of a checkpoint."""
+    for names in (("shard_offsets", "shard_sizes"), ("offsets", "sizes")):
+        if all(hasattr(shard, name) for name in names):
+            start, length = (integers(name, getattr(shard, name)) for name in names)
+            return start, length, getattr(shard, "placement", None)
+    raise TypeError(f"{argument}: a shard, which has shard_offsets, shard_sizes and placement, not "
+                    f"{described(shard)}")

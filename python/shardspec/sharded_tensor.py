@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable, Sequence
+import operator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from . import copies, metadata, spec
-from ._arrays import text
+from ._arrays import described, listed, pointer, room
 from ._handle import Handle
 from ._lease import Lease
 from ._library import lib
-from ._views import TensorView, View, numbered, view
+from ._views import TensorView, View, alike, numbered, view
 from .metadata import ShardedTensorMetadata
+from .placement import AnyPlacement, as_placement
 from .properties import TensorProperties
-from .shard import ShardMetadata
+from .shard import ShardMetadata, parts
 from .tensor import Tensor, new
 
 if TYPE_CHECKING:
@@ -48,9 +50,10 @@ class ShardedTensor:
     "rank:1/cuda:0", or by their indices; without either, all are.
     """
 
-    def __init__(self, handle: int, read_only: Iterable[int] = ()) -> None:
+    def __init__(self, handle: int, read_only: Iterable[int] = (), kind: Any = None) -> None:
         self._memory: Memory | None = Memory._of(handle)
         self._read_only = frozenset(read_only)
+        self._kind = kind
         self._process_group: Communicator | None = None
 
     @classmethod
@@ -58,7 +61,7 @@ class ShardedTensor:
         """One that is somebody else's, there for as long as they say."""
         made = cls.__new__(cls)
         made._memory, made._read_only = Memory._lent(handle), frozenset()
-        made._process_group = None
+        made._kind = made._process_group = None
         return made
 
     def _give_away(self) -> None:
@@ -103,16 +106,19 @@ class ShardedTensor:
             stated = None if tensor_properties is None else ctypes.byref(
                 tensor_properties._struct())
             return cls(lib.answer(ctypes.c_void_p, lib.sharded_tensor_new_from_spec, layout, stated,
-                                  _owner(owner), ctypes.byref(source.struct), how))
+                                  _owner(owner), ctypes.byref(source.struct), how),
+                       kind=source.kind)
         if isinstance(layout, spec.ShardingSpec):
             shape = source.struct.shape[:source.struct.ndim] if source.struct.ndim else ()
             layout = ShardedTensorMetadata._of(metadata.build(layout, shape, tensor_properties))
         if indices is None:
             return cls(lib.answer(ctypes.c_void_p, lib.sharded_tensor_new_from_full, layout,
-                                  _owner(owner), ctypes.byref(source.struct), how))
+                                  _owner(owner), ctypes.byref(source.struct), how),
+                       kind=source.kind)
         local = _indices(layout, owner, indices)
         return cls(lib.answer(ctypes.c_void_p, lib.sharded_tensor_new_from_full_shards, layout,
-                              local, len(local), ctypes.byref(source.struct), how))
+                              local, len(local), ctypes.byref(source.struct), how),
+                   kind=source.kind)
 
     @classmethod
     def from_rank(cls, layout: spec.ShardingSpec | ShardedTensorMetadata, full: Any,
@@ -129,11 +135,11 @@ class ShardedTensor:
             how = comm.options(memory_limit, max_threads, hint)
             whole = layout
             if isinstance(whole, spec.ShardingSpec):
-                whole = whole.build_metadata(tuple(full.shape),
-                                             TensorProperties.create_from_tensor(full))
+                whole = spec.answered(whole, whole.build_metadata(
+                    tuple(full.shape), TensorProperties.create_from_tensor(full)))
             struct = None
-            if process_group.rank == src_rank and full is not None:
-                kept.append(view("full", full))
+            if process_group.rank == src_rank:
+                kept.append(comm.full_of("full", full, src_rank))
                 struct = ctypes.byref(kept[0].struct)
             return whole, src_rank, struct, how, ctypes.byref(handle)
 
@@ -141,12 +147,12 @@ class ShardedTensor:
         handle = ctypes.c_void_p()
         comm.together(lib.sharded_tensor_new_from_rank, process_group, prepare)
         assert handle.value is not None
-        made = cls(handle.value)
+        made = cls(handle.value, kind=kept[0].kind if kept else None)
         made._process_group = process_group
         return made
 
     @classmethod
-    def from_local_shards(cls, local_shards: Sequence[Shard | tuple[int, Any]],
+    def from_local_shards(cls, local_shards: Iterable[Shard | tuple[int, Any]],
                           metadata: ShardedTensorMetadata, owner: int | str | None = None,
                           ) -> ShardedTensor:
         """Uses shards that are here already, in place.
@@ -154,15 +160,17 @@ class ShardedTensor:
         Each is a Shard, or the index of a shard of the metadata and its tensor. With an owner, they
         must be exactly its shards.
         """
-        tensors = [one[1] if isinstance(one, tuple) else one.tensor for one in local_shards]
-        structs, count = numbered("local_shards", tensors, write=False)
-        local = _indices(metadata, None, (
-            one[0] if isinstance(one, tuple) else _find(metadata, one.metadata, number)
-            for number, one in enumerate(local_shards)))
+        given = listed("local_shards", local_shards, "shards")
+        found = Found(metadata)
+        pairs = [_pair(found, number, one) for number, one in enumerate(given)]
+        structs, count = numbered("local_shards", [tensor for _, tensor in pairs], write=False)
+        alike(("local_shards", structs.kept))
+        local = _indices(metadata, None, [index for index, _ in pairs])
         arguments = metadata, _owner(owner), local, structs, count
         handle = lib.answer(ctypes.c_void_p, lib.sharded_tensor_new_from_local, *arguments,
                             *Lease(structs.kept).grant())
-        return cls(handle, [index for index, one in zip(local, structs.kept) if one.readonly])
+        return cls(handle, [index for index, one in zip(local, structs.kept) if one.readonly],
+                   next((one.kind for one in structs.kept), None))
 
     def local_shards(self) -> list[Shard]:
         """The shards that are here, in the order of the metadata. Their memory is this tensor's."""
@@ -175,7 +183,7 @@ class ShardedTensor:
         ndim = len(owned.shard_sizes)
         shape, strides, struct = (ctypes.c_int64 * ndim)(), (ctypes.c_int64 * ndim)(), TensorView()
         lib.sharded_tensor_local_view(self, number, shape, strides, ndim, ctypes.byref(struct))
-        place = View(struct, index in self._read_only, self._memory, (shape, strides))
+        place = View(struct, index in self._read_only, self._memory, (shape, strides), self._kind)
         return Shard(Tensor(place), owned)
 
     def local_tensor(self) -> Tensor:
@@ -238,8 +246,11 @@ class ShardedTensor:
         how = copies.options(max_threads, hint)
         if full is None:
             struct = self.tensor_properties._struct()
-            full = new(self.size(), struct.dtype)
+            full = new(self.size(), struct.dtype, self._kind)
         place = view("full", full, write=True)
+        if self._kind is not None and place.kind not in (None, self._kind):
+            raise lib.refused("DTYPE_MISMATCH", f"full: elements of {place.kind}, but those of the "
+                              f"shards are {self._kind}")
         lib.sharded_tensor_gather(self, ctypes.byref(place.struct), how)
         return full
 
@@ -264,31 +275,91 @@ class ShardedTensor:
         """What ctypes passes where this object is passed: after it was closed, no handle at all."""
         return 1 if self._memory is None else self._memory._handle
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A real copy: its shards travel, each with its bytes.
+        if self.process_group is not None:
+            raise TypeError("a ShardedTensor that carries a communicator can't be pickled or "
+                            "copied; make one from its local_shards and its metadata")
+        shards = [shard.tensor for shard in self.local_shards()]
+        return _again, (type(self), self.metadata(), self.local_indices(), shards)
+
     def __repr__(self) -> str:
         if self.closed:
             return "<closed ShardedTensor>"
         return f"<ShardedTensor {list(self.size())} of {self.dtype}, shards {self.local_indices()}>"
 
 
+def _again(kind: type[ShardedTensor], metadata: ShardedTensorMetadata, indices: list[int],
+           shards: list[Tensor]) -> ShardedTensor:
+    """A sharded tensor that was pickled."""
+    return kind.from_local_shards(list(zip(indices, shards)), metadata)
+
+
 def _owner(owner: int | str | None) -> bytes | None:
-    """An owner as the library takes it: a rank may be a number."""
-    if owner is None:
-        return None
-    return text("owner", f"rank:{owner}" if isinstance(owner, int) else owner)
+    """An owner as the library takes it; none, where none is meant."""
+    return None if owner is None else metadata.owner_text(owner)
 
 
 def _indices(metadata: ShardedTensorMetadata, owner: int | str | None,
              indices: Iterable[int]) -> Any:
     if owner is not None:
         raise lib.refused("INVALID_ARGUMENT", "indices: pass either an owner or indices, not both")
-    local = [metadata._index(index) for index in indices]
+    local = [metadata._index(index) for index in listed("indices", indices, "indices")]
     return (ctypes.c_size_t * len(local))(*local)
 
 
-def _find(metadata: ShardedTensorMetadata, shard: ShardMetadata, number: int) -> int:
-    """Which shard of the metadata it is."""
-    try:
-        return metadata.shards_metadata.index(shard)
-    except ValueError:
-        raise lib.refused("NOT_FOUND", f"local_shards[{number}]: {shard} is no shard of the "
-                          "metadata", first_shard=number) from None
+def _pair(found: Found, number: int, one: Any) -> tuple[int, Any]:
+    """The index of a local shard, and its tensor."""
+    if isinstance(one, tuple) and len(one) == 2:
+        return one
+    if not hasattr(one, "tensor") or not hasattr(one, "metadata"):
+        raise TypeError(f"local_shards[{number}]: a Shard, or an index and a tensor, not "
+                        f"{described(one)}")
+    index = found.index(f"local_shards[{number}]", one.metadata)
+    if index is None:
+        raise lib.refused("NOT_FOUND", f"local_shards[{number}]: {one.metadata} is no shard of the "
+                          "metadata", first_shard=number)
+    return index, one.tensor
+
+
+class Found:
+    """Which shards of metadata some shards are, of whatever library they are."""
+
+    def __init__(self, metadata: ShardedTensorMetadata) -> None:
+        self._metadata = metadata
+        self._size = metadata.size
+        self._places: dict[int, AnyPlacement] = {}
+        self._empty: list[tuple[int, Any]] | None = None
+
+    def index(self, argument: str, shard: Any) -> int | None:
+        """The shard with the same offsets, sizes and placement."""
+        offsets, sizes, placement = parts(argument, shard)
+        wanted = offsets, sizes, None if placement is None else as_placement(placement)
+        if 0 in sizes:
+            return self._next_empty(wanted)
+        if len(offsets) != len(self._size) or any(map(operator.ge, offsets, self._size)):
+            return None
+        owner = int(lib.answer(ctypes.c_size_t, lib.metadata_owner, self._metadata,
+                               pointer(offsets), len(offsets)))
+        return owner if self._shard(owner) == wanted else None
+
+    def _shard(self, number: int) -> Any:
+        ndim = len(self._size)
+        offsets, sizes, index = room(ndim), room(ndim), room(1, "I")
+        lib.metadata_shards(self._metadata, number, 1, pointer(offsets), pointer(sizes),
+                            pointer(index))
+        if index[0] not in self._places:
+            self._places[index[0]] = self._metadata._placement(index[0])
+        return offsets, sizes, self._places[index[0]]
+
+    def _next_empty(self, wanted: Any) -> int | None:
+        """No element tells an empty shard; of several that are the same, each is found once."""
+        if self._empty is None:
+            self._empty = [(number, parts("metadata", shard))
+                           for number, shard in enumerate(self._metadata.shards_metadata)
+                           if 0 in shard.shard_sizes]
+        for at, (number, shard) in enumerate(self._empty):
+            if shard == wanted:
+                del self._empty[at]
+                return number
+        return None

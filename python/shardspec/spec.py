@@ -5,11 +5,11 @@ from __future__ import annotations
 import abc
 import ctypes
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from . import copies
-from ._arrays import text
+from ._arrays import described, listed, pointer, text
 from ._callbacks import DESTROY, callback, hash_of, keep, kept, question
 from ._handle import Handle
 from ._library import lib
@@ -20,12 +20,12 @@ from .placement import (
     AnyPlacement,
     PlacementHandle,
     Placements,
-    as_placement,
+    as_placements,
     placement_handle,
     type_name,
 )
 from .properties import TensorProperties
-from .shard import ShardMetadata, pack
+from .shard import Packed, ShardMetadata, pack
 from .tensor import Tensor
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class BuiltInSpec(SpecHandle, ShardingSpec):
 
     def build_metadata(self, tensor_sizes: Iterable[int],
                        tensor_properties: TensorProperties | None = None, *,
-                       dim_names: Sequence[str] | None = None) -> ShardedTensorMetadata:
+                       dim_names: Iterable[str] | None = None) -> ShardedTensorMetadata:
         """Who owns what of a tensor of these sizes; `dim_names` are names of its dimensions."""
         return ShardedTensorMetadata._of(
             build(self, tensor_sizes, tensor_properties, dim_names))
@@ -125,7 +125,7 @@ class ChunkShardingSpec(BuiltInSpec):
     """
 
     def __init__(self, dim: int | str, placements: Iterable[Any]) -> None:
-        where = Placements([as_placement(placement) for placement in placements])
+        where = Placements(as_placements("placements", placements))
         name = text("dim", dim) if isinstance(dim, str) else None
         cut: tuple[Any, ...]
         if where.own:
@@ -169,9 +169,9 @@ class EnumerableShardingSpec(BuiltInSpec):
     """
 
     def __init__(self, shards: Iterable[Any]) -> None:
-        listed = list(shards)
-        self._own(pack(listed).make("spec_new_enumerable"))
-        self._shards = listed
+        given = listed("shards", shards, "shards")
+        self._own(pack("shards", given).make("spec_new_enumerable"))
+        self._shards = given
 
     @property
     def shards(self) -> list[ShardMetadata]:
@@ -191,8 +191,8 @@ def infer_sharding_spec_from_shards_metadata(shards_metadata: Iterable[Any]) -> 
     A ChunkShardingSpec when cutting so gives exactly these boxes, in whatever order they come, and
     else an EnumerableShardingSpec of them.
     """
-    shards = list(shards_metadata)
-    handle = pack(shards).make("spec_infer")
+    shards = listed("shards_metadata", shards_metadata, "shards")
+    handle = pack("shards_metadata", shards).make("spec_infer")
     if lib.text(lib.spec_type_name, handle) == "chunk":
         return ChunkShardingSpec._of(handle)
     spec = EnumerableShardingSpec._of(handle)
@@ -220,18 +220,29 @@ def _build_metadata(ctx: int, sizes: Any, dim_names: Any, ndim: int, properties:
     stated = TensorProperties._from_struct(properties.contents)
     names = {"dim_names": [dim_names[dim].decode() for dim in range(ndim)]} if dim_names else {}
     made = spec.build_metadata(tuple(sizes[:ndim]), stated, **names)
-    shards = pack(list(made.shards_metadata))
-    if shards.placements.own:
-        _add_one_by_one(builder, ndim, made.shards_metadata)
+    shards = listed("shards_metadata", answered(spec, made).shards_metadata, "shards")
+    packed = pack("shards_metadata", shards)
+    if packed.placements.own:
+        _add_one_by_one(builder, packed)
     else:
-        lib.metadata_builder_add_shards(builder, *shards.arguments())
+        lib.metadata_builder_add_shards(builder, *packed.arguments())
 
 
-def _add_one_by_one(builder: int, ndim: int, shards: Sequence[ShardMetadata]) -> None:
-    for shard in shards:
-        one = pack([shard])
-        with placement_handle(as_placement(shard.placement)) as placement:
-            lib.metadata_builder_add_shard_placed(builder, *one.arguments()[1:3], ndim, placement)
+def answered(spec: ShardingSpec, made: Any) -> Any:
+    """What a spec's `build_metadata` returned, if that is metadata: torch's is fine too."""
+    if not hasattr(made, "shards_metadata"):
+        raise TypeError(f"{type(spec).__name__}.build_metadata returned {described(made)}; it has to "
+                        "return a ShardedTensorMetadata")
+    return made
+
+
+def _add_one_by_one(builder: int, shards: Packed) -> None:
+    for number, index in enumerate(shards.indices):
+        row = slice(number * shards.ndim, (number + 1) * shards.ndim)
+        with placement_handle(shards.placements.listed[index]) as placement:
+            lib.metadata_builder_add_shard_placed(
+                builder, pointer(shards.offsets[row]), pointer(shards.sizes[row]), shards.ndim,
+                placement)
 
 
 @callback(_fields["shard"])
@@ -239,7 +250,11 @@ def _fill_shard(ctx: int, metadata: int, index: int, full: Any, shard: Any, opti
     lent = ShardedTensorMetadata._lent(metadata)
     source, place = (Tensor(View(view.contents, readonly, None))
                      for view, readonly in ((full, True), (shard, False)))
-    _spec(ctx).fill_shard(lent, index, source, place)
+    try:
+        _spec(ctx).fill_shard(lent, index, source, place)
+    finally:
+        source._end()
+        place._end()
 
 
 @question(_fields["equal"], otherwise=False)

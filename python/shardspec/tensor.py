@@ -36,6 +36,9 @@ class Tensor:
 
     __slots__ = ("__weakref__", "_shardspec_view")
 
+    _shardspec_view: Any
+    """A View, until the call is over that it is an argument of."""
+
     def __init__(self, view: _views.View) -> None:
         self._shardspec_view = view
 
@@ -68,7 +71,7 @@ class Tensor:
     @property
     def readonly(self) -> bool:
         """Whether the memory must not be written."""
-        return self._shardspec_view.readonly
+        return bool(self._shardspec_view.readonly)
 
     @property
     def contiguous(self) -> bool:
@@ -118,6 +121,8 @@ class Tensor:
 
     def __buffer__(self, flags: int) -> memoryview:
         """Python's way in, from 3.12 on."""
+        if self._shardspec_view.kind is not None:
+            raise BufferError(f"a buffer can't say what {self._shardspec_view.kind} is")
         if 0 in self.shape and len(self.shape) > 1:
             raise BufferError(f"a memoryview can't have the shape {self.shape}")
         return self.memory()
@@ -125,16 +130,57 @@ class Tensor:
     @property
     def __array_interface__(self) -> dict[str, Any]:
         """numpy's way in, strides and all."""
-        dtype = self._shardspec_view.struct.dtype
+        view = self._shardspec_view
+        dtype = view.struct.dtype
         letter = LETTERS.get(dtype.code) if dtype.lanes == 1 and dtype.bits % 8 == 0 else None
-        if letter is None:
-            raise AttributeError(f"numpy has no {self.dtype}")
-        itemsize = dtype.bits // 8
+        if letter is None or view.kind is not None:
+            raise AttributeError(f"numpy's name of {self.dtype} is not enough: see __array__")
+        return self._interface(f"{ORDER}{letter}{dtype.bits // 8}", dtype.bits // 8)
+
+    def _interface(self, typestr: str, itemsize: int) -> dict[str, Any]:
         # numpy takes no NULL, also where there is nothing to point to.
         address = self.data_ptr() or _memory.ALIGNMENT
-        return {"version": 3, "shape": self.shape, "typestr": f"{ORDER}{letter}{itemsize}",
+        return {"version": 3, "shape": self.shape, "typestr": typestr,
                 "data": (address, self.readonly),
                 "strides": tuple(stride * itemsize for stride in self.strides)}
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        """numpy's way in for elements whose type numpy has from elsewhere, or of which the library
+        knows no more than how many bytes they have. TypeError where numpy has no such type."""
+        import numpy
+
+        kind = self._numpy_dtype(numpy)
+        # numpy knows the bytes by this name whatever they mean, and views them as what they are.
+        array = numpy.asarray(_Bytes(self, self._interface(f"|V{kind.itemsize}", kind.itemsize)))
+        array = array.view(kind)
+        if dtype is not None and numpy.dtype(dtype) != kind:
+            if copy is False:
+                raise ValueError(f"a tensor of {kind} can't be taken as {dtype} without a copy")
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def _numpy_dtype(self, numpy: Any) -> Any:
+        """The dtype that numpy has for the elements."""
+        view = self._shardspec_view
+        dtype = view.struct.dtype
+        if view.kind is not None:
+            return view.kind
+        if dtype.lanes == 1 and dtype.bits % 8 == 0 and dtype.code in LETTERS:
+            return numpy.dtype(f"{ORDER}{LETTERS[dtype.code]}{dtype.bits // 8}")
+        if (dtype.code, dtype.bits) == (lib.DTYPE_UINT, 8):
+            return numpy.dtype(f"V{dtype.lanes}")
+        try:
+            import ml_dtypes
+
+            kind = numpy.dtype(getattr(ml_dtypes, self.dtype))
+        except (ImportError, AttributeError):
+            pass
+        else:
+            if 8 * kind.itemsize == dtype.bits * dtype.lanes:
+                return kind
+        raise TypeError(f"numpy has no {self.dtype}: take the tensor with torch.from_dlpack or "
+                        "jax.numpy.from_dlpack, install ml_dtypes where that has it, or pass a "
+                        "place of your own")
 
     def __dlpack_device__(self) -> tuple[int, int]:
         """Where it is, as DLPack says it: in host memory."""
@@ -159,8 +205,42 @@ class Tensor:
                               "pass max_version=(1, 0), or copy=True")
         return _dlpack.lend(view, readonly=view.readonly, copied=bool(copy), versioned=versioned)
 
+    def __copy__(self) -> Tensor:
+        return Tensor(self._shardspec_view)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Its bytes: what it is in another process, and in a deep copy, is memory of its own.
+        from .copies import copied  # It makes tensors, and so imports this module.
+
+        whole = self if self.contiguous else copied(self)
+        elements = ctypes.string_at(whole.data_ptr(), whole.nbytes) if whole.nbytes else b""
+        return _again, (self.shape, self.dtype, elements, self._shardspec_view.kind)
+
     def __repr__(self) -> str:
+        if isinstance(self._shardspec_view, _views.Ended):
+            return "<Tensor of a call that has ended>"
         return f"<Tensor {self.dtype} {list(self.shape)}>"
+
+    def _end(self) -> None:
+        """After the call that it was an argument of. What was made of it before, nobody knows."""
+        self._shardspec_view = _views.Ended()
+
+
+class _Bytes:
+    """A tensor for numpy, under another name of its elements. It keeps the memory."""
+
+    def __init__(self, tensor: Tensor, interface: dict[str, Any]) -> None:
+        self.tensor, self.__array_interface__ = tensor, interface
+
+
+def _again(shape: tuple[int, ...], dtype: str, elements: bytes, kind: Any) -> Tensor:
+    """A tensor with elements that were pickled."""
+    made = new(shape, parse(dtype), kind)
+    if len(elements) != made.nbytes:
+        raise ValueError(f"{len(elements)} bytes for a tensor of {made.nbytes}")
+    if elements:
+        ctypes.memmove(made.data_ptr(), elements, len(elements))
+    return made
 
 
 def empty(shape: Iterable[int], dtype: Any) -> Tensor:
@@ -168,12 +248,12 @@ def empty(shape: Iterable[int], dtype: Any) -> Tensor:
     return new(tuple(integers("shape", shape)), parse(dtype_name(dtype)))
 
 
-def new(shape: tuple[int, ...], dtype: Any) -> Tensor:
-    """The same for an element type of the library's."""
+def new(shape: tuple[int, ...], dtype: Any, kind: Any = None) -> Tensor:
+    """The same for an element type of the library's, and what numpy calls it where that is more."""
     bits = math.prod(shape) * dtype.bits * dtype.lanes
     _dlpack.take_back_what_nobody_took()
     address, memory = _memory.allocate(-(-bits // 8))
-    return Tensor(_views.make(address, shape, None, dtype, False, memory))
+    return Tensor(_views.make(address, shape, None, dtype, False, memory, kind))
 
 
 def as_tensor(tensor: Any) -> Tensor:

@@ -114,9 +114,7 @@ def test_what_is_read_only_is_not_written(rows):
             call()
 
 
-@pytest.mark.parametrize("tensor", [
-    [1, 2], "text", None, numpy.zeros(2, ">f4"), numpy.zeros(2, "M8[s]"), numpy.zeros(2, "S3"),
-    numpy.zeros(2, [("a", "i4")]), numpy.zeros(2, object)], ids=repr)
+@pytest.mark.parametrize("tensor", [[1, 2], "text", None, 3, {}], ids=repr)
 def test_what_is_no_tensor_is_a_type_error(tensor):
     metadata = ChunkShardingSpec(0, ranks(2)).build_metadata((2,))
     with pytest.raises(TypeError, match="full: .* has neither a buffer"):

@@ -281,8 +281,8 @@ def test_a_device_placement_spec_is_its_device():
 
 def test_what_is_no_placement_is_a_type_error():
     for wrong in (None, 3, b"rank:0"):
-        with pytest.raises(TypeError, match="a placement is a text"):
-            ChunkShardingSpec(0, [wrong])
+        with pytest.raises(TypeError, match=r"placements\[1\]: a text such as"):
+            ChunkShardingSpec(0, ["rank:0", wrong])
 
 
 def test_named_dimensions_may_live_on_placements_of_a_class():

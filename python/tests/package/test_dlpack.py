@@ -85,6 +85,51 @@ def test_capsules_that_nobody_took_give_the_memory_back():
     assert gone() is None
 
 
+@pytest.mark.parametrize("version", [None, (1, 0)])
+def test_a_capsule_that_is_taken_meanwhile_is_not_given_back_twice(version, monkeypatch):
+    array = numpy.arange(6.0)
+    gone = weakref.ref(array)
+    elsewhere = [as_tensor(array).__dlpack__(max_version=version)]
+    del array
+    taken = []
+    is_valid = _dlpack._is_valid
+
+    def and_then_another_thread_takes_it(capsule, name):
+        valid = is_valid(capsule, name)
+        if elsewhere:
+            taken.append(Taker(elsewhere.pop()))  # It lets go of the capsule, and uses the tensor.
+        return valid
+
+    monkeypatch.setattr(_dlpack, "_is_valid", and_then_another_thread_takes_it)
+    _dlpack.take_back_what_nobody_took()
+    assert taken and gone() is not None, "who took the tensor still uses it"
+    _dlpack.take_back_what_nobody_took()
+    assert gone() is not None
+    taken.pop().give_back()
+    gc.collect()
+    assert gone() is None
+
+
+def test_threads_take_capsules_while_others_give_theirs_back():
+    ends_well("""
+import sys, threading, numpy, shardspec
+
+def work():
+    for turn in range(3000):
+        array = numpy.from_dlpack(shardspec.empty((turn % 50 + 1,), "float64"))
+        array[:] = turn
+        shardspec.empty((1,), "int8").__dlpack__()
+        assert (array == turn).all()
+
+sys.setswitchinterval(1e-6)
+threads = [threading.Thread(target=work) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+""")
+
+
 class kept_holder:
     """Something whose `__dlpack__` gives a capsule that is there already."""
 

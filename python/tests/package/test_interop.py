@@ -160,8 +160,6 @@ def test_types_that_numpy_has_from_elsewhere_are_used_in_place():
     back = numpy.zeros_like(full)
     metadata.gather(metadata.scatter(full), back)
     assert (back == full).all()
-    with pytest.raises(TypeError, match="neither a buffer"):
-        metadata.scatter(numpy.zeros((5, 4), ml_dtypes.int4))
 
 
 @pytest.mark.parametrize("modules, call", [("torch", "torch.from_dlpack"),

@@ -153,8 +153,13 @@ def test_dtypes_of_other_libraries_are_taken():
     numpy = pytest.importorskip("numpy")
     for dtype in (numpy.float16, numpy.dtype("float16"), "float16"):
         assert TensorProperties(dtype).dtype == "float16"
+    # What the library can't name is moved as so many bytes.
+    for dtype in (">f2", "S2", "V2"):
+        assert TensorProperties(numpy.dtype(dtype)).dtype == "uint8x2"
     with pytest.raises(ArgumentError, match=">f2"):
-        TensorProperties(numpy.dtype(">f2"))
+        TensorProperties(">f2")
+    with pytest.raises(TypeError, match="dtype: .* object"):
+        TensorProperties(numpy.dtype(("O", (2,))))
 
 
 def test_shards_of_other_libraries_are_taken():
