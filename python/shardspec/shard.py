@@ -39,6 +39,9 @@ class ShardMetadata:
                     raise lib.refused("INVALID_ARGUMENT", f"{argument}: {value} in dimension {dim} "
                                       "is negative", dim=dim, got=value)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ShardMetadata, (self.shard_offsets, self.shard_sizes, self.placement)
+
     def __hash__(self) -> int:
         return hash((tuple(self.shard_offsets), tuple(self.shard_sizes), self.placement))
 

@@ -9,10 +9,13 @@ from common import ranks
 from shardspec import (
     ArgumentError,
     ChunkShardingSpec,
+    EnumerableShardingSpec,
+    Gap,
     LayoutError,
     NotFoundError,
     OutOfRangeError,
     Plan,
+    ShardedTensor,
     ShardMetadata,
     TensorProperties,
     ViewError,
@@ -43,6 +46,7 @@ def test_a_plan_is_its_pieces():
     assert (seen == 1).all()
     with pytest.raises(OutOfRangeError):
         plan[6]
+    assert plan[1:3] == list(plan)[1:3] and plan[::-2] == list(plan)[::-2] and plan[9:] == []
     assert not plan.is_local and not plan.is_identity
     assert Plan(ROWS, ROWS).is_identity and Plan(ROWS, ROWS).is_local
 
@@ -66,6 +70,9 @@ def test_carrying_a_plan_out_reshards():
 def test_a_plan_may_be_for_some_shards():
     plan = Plan(ROWS, COLUMNS, wanted=[-1])
     assert len(plan) == 3 and {piece.destination for piece in plan} == {1}
+    made = plan.execute(ROWS.scatter(FULL))
+    assert list(made) == [1] and numpy.array_equal(numpy.asarray(made[1]), FULL[:, 4:])
+    assert Plan(ROWS, COLUMNS, wanted=[]).execute(ROWS.scatter(FULL)) == {}
     with pytest.raises(ArgumentError, match="wanted"):
         Plan(list(ROWS.shards_metadata), COLUMNS, wanted=[0])
 
@@ -126,6 +133,11 @@ def test_all_overlaps_and_gaps_are_told():
               ShardMetadata([4, 2], [1, 5], "rank:0")]
     assert find_overlaps(shards) == [(0, 1, (2, 1), (1, 2)), (1, 2, (4, 2), (1, 1))]
     assert find_overlaps(shards, limit=1) == [(0, 1, (2, 1), (1, 2))] and find_overlaps(ROWS) == []
+    assert find_overlaps(shards, limit=0) == [] == find_gaps(shards, (5, 7), limit=0)
+    assert find_gaps(iter(shards), (5, 7), limit=1) == find_gaps(shards, (5, 7))[:1]
+    for call in (lambda: find_overlaps(shards, -1), lambda: find_gaps(shards, (5, 7), -1)):
+        with pytest.raises(ArgumentError, match="limit: -1"):
+            call()
     missing = numpy.ones((5, 7), int)
     for shard in shards:
         missing[tuple(slice(a, a + b) for a, b in zip(shard.shard_offsets, shard.shard_sizes))] = 0
@@ -134,3 +146,88 @@ def test_all_overlaps_and_gaps_are_told():
         assert (box == 1).all() and box.size
         box[:] = 0
     assert not missing.any()
+
+
+def test_many_overlaps_and_gaps_are_all_told():
+    apart = [ShardMetadata([2 * number], [1], "rank:0") for number in range(2048)]
+    assert find_gaps(apart, (4096,)) == [((2 * number + 1,), (1,)) for number in range(2048)]
+    equal = [ShardMetadata([0], [4], "rank:0")] * 64
+    assert find_overlaps(equal) == [(first, second, (0,), (4,)) for first, second
+                                    in itertools.combinations(range(64), 2)]
+    assert len(find_overlaps(equal, limit=1500)) == 1500
+
+
+def test_lists_may_be_empty():
+    some = [ShardMetadata([0], [4], "rank:0")]
+    assert find_gaps([], (8, 3)) == [Gap((0, 0), (8, 3))] and find_overlaps([]) == []
+    assert find_gaps([], (8, 0)) == []
+    assert list(Plan(some, [])) == [] == list(Plan([], [])) and Plan(ROWS, []).execute(
+        ROWS.scatter(FULL)) == []
+    with pytest.raises(LayoutError, match=r"\[0:4\]") as refused:
+        Plan([], some)
+    assert refused.value.name == "GAP" and refused.value.first_shard == 0
+    with pytest.raises(LayoutError) as refused:
+        Plan([], ROWS)
+    assert refused.value.name == "GAP"
+
+
+def test_shards_that_are_nobodys_are_fine_in_lists_but_not_in_metadata():
+    parts = [ShardMetadata([0, 0], [2, 7]), ShardMetadata([2, 0], [3, 7])]
+    assert find_overlaps(parts) == [] == find_gaps(parts, (5, 7))
+    columns = Plan(parts, COLUMNS).execute([FULL[:2], FULL[2:]])
+    assert numpy.array_equal(numpy.asarray(columns[1]), FULL[:, 4:])
+    assert Plan(parts, parts).is_identity and Plan(parts, parts).rank_traffic(4) == [(-1, -1, 140)]
+    for call in (lambda: EnumerableShardingSpec(parts),
+                 lambda: EnumerableShardingSpec([COLUMNS.shards_metadata[0], parts[0]])):
+        with pytest.raises(ArgumentError, match=r"shards\[\d\]: the shard has no placement"):
+            call()
+
+
+def test_chunks_of_torchs_checkpoints_are_shards():
+    class ChunkStorageMetadata:
+        def __init__(self, offsets, sizes):
+            self.offsets, self.sizes = offsets, sizes
+
+    saved = [ChunkStorageMetadata((0, 0), (2, 7)), ChunkStorageMetadata((2, 0), (3, 7))]
+    assert find_gaps(saved, (6, 7)) == [((5, 0), (1, 7))]
+    columns = Plan(saved, COLUMNS).execute([FULL[:2], FULL[2:]])
+    assert numpy.array_equal(numpy.asarray(columns[0]), FULL[:, :4])
+    with pytest.raises(TypeError, match=r"source\[1\]: a shard, which has .*, not a str"):
+        Plan([saved[0], "rank:0"], COLUMNS)
+
+
+def test_whatever_yields_shards_is_a_list_of_them():
+    plan = Plan((shard for shard in ROWS.shards_metadata), iter(list(COLUMNS.shards_metadata)))
+    assert list(plan) == list(Plan(ROWS, COLUMNS))
+    assert plan.source_hash == ROWS.layout_hash and plan.destination_hash == COLUMNS.layout_hash
+    assert numpy.array_equal(numpy.asarray(plan.execute(iter(ROWS.scatter(FULL)))[1]), FULL[:, 4:])
+    places = [numpy.zeros_like(FULL[:, :4]), numpy.zeros_like(FULL[:, 4:])]
+    assert plan.execute(ROWS.scatter(FULL), iter(places))[1] is places[1]
+
+
+def test_a_stale_plan_is_refused():
+    old = EnumerableShardingSpec([ShardMetadata([0], [4], "rank:0"),
+                                  ShardMetadata([4], [4], "rank:1")]).build_metadata((8,))
+    new = EnumerableShardingSpec([ShardMetadata([4], [4], "rank:0"),
+                                  ShardMetadata([0], [4], "rank:1")]).build_metadata((8,))
+    whole = ChunkShardingSpec(0, ranks(1)).build_metadata((8,))
+    full = numpy.arange(8)
+    plan, place = Plan(old, whole), numpy.full(8, -1)
+    tensor = ShardedTensor.from_full(old, full)
+    assert plan.execute(tensor)[0].tolist() == list(range(8))
+    with pytest.raises(ArgumentError, match=r"sources: .* shard 0 is \[0:4\] on rank:0/cpu there, "
+                       r"\[4:8\] on rank:0/cpu here") as refused:
+        plan.execute(ShardedTensor.from_full(new, full), [place])
+    for layout in (old, new):
+        assert f"{layout.layout_hash:#x}" in str(refused.value)
+    assert plan.source_hash == old.layout_hash != new.layout_hash and (place == -1).all()
+    # Where it goes is looked at alike, also who has it and how many there are.
+    for other in (ChunkShardingSpec(0, ["rank:1"]), ChunkShardingSpec(0, ranks(2))):
+        with pytest.raises(ArgumentError, match="destinations: its layout is not the plan's"):
+            plan.execute(tensor, ShardedTensor.zeros(other.build_metadata(
+                (8,), TensorProperties("int64"))))
+    into = ShardedTensor.zeros(ChunkShardingSpec(0, ranks(1)).build_metadata(
+        (8,), TensorProperties("int64")))
+    assert plan.execute(tensor, into) is into and into.local_tensor().tolist() == list(range(8))
+    with pytest.raises(NotFoundError):
+        plan.execute(ShardedTensor.from_full(old, full, owner=1))

@@ -35,7 +35,7 @@ def metadata():
 
 
 @pytest.mark.parametrize("owner, local", [
-    (0, [0]), ("rank:1", [1, 2]), ("rank:1/cuda:0", [2]), ("trainer0", [3]), (9, []),
+    (0, [0]), (numpy.int64(0), [0]), (numpy.uint8(1), [1, 2]), ("rank:1", [1, 2]), ("rank:1/cuda:0", [2]), ("trainer0", [3]), (9, []),
     (None, [0, 1, 2, 3])])
 def test_each_owner_gets_its_shards(full, metadata, owner, local):
     for layout in (metadata, SPEC):
@@ -90,6 +90,45 @@ def test_shards_that_are_here_are_used_in_place(full, metadata):
     assert full[2, 0] == -1
     again = ShardedTensor.from_local_shards(tensor.local_shards(), metadata)
     assert again.local_indices() == [1, 2]
+
+
+def test_shards_of_other_libraries_are_found_by_what_they_say(full, metadata):
+    class Theirs:
+        """As torch has it: the placement is an object that shows itself as a text."""
+
+        def __init__(self, offsets, sizes, placement):
+            self.shard_offsets, self.shard_sizes = tuple(offsets), tuple(sizes)
+            self.placement = type("_remote_device", (), {
+                "__module__": "torch.distributed", "__str__": lambda self: placement})()
+
+    given = [Shard(full[2:4], Theirs([2, 0], [2, 3], "rank:1/cpu")),
+             Shard(full[:2], Theirs([0, 0], [2, 3], "rank:0/cpu"))]
+    tensor = ShardedTensor.from_local_shards(iter(given), metadata)
+    assert tensor.local_indices() == [0, 1]
+    assert tensor.local_shards()[1].tensor.data_ptr() == full[2:].ctypes.data
+    for wrong in (Theirs([2, 0], [2, 3], "rank:0/cpu"), Theirs([2, 0], [1, 3], "rank:1/cpu"),
+                  Theirs([9, 0], [2, 3], "rank:1/cpu"), Theirs([2], [2], "rank:1/cpu"),
+                  ShardMetadata([2, 0], [2, 3])):
+        with pytest.raises(NotFoundError, match=r"local_shards\[1\]") as refused:
+            ShardedTensor.from_local_shards([given[1], Shard(full[2:4], wrong)], metadata)
+        assert refused.value.first_shard == 1
+    with pytest.raises(TypeError, match=r"local_shards\[0\]: a Shard"):
+        ShardedTensor.from_local_shards([full[:2]], metadata)
+
+
+def test_empty_shards_are_found_one_after_the_other():
+    rows = ChunkShardingSpec(0, ["rank:0"] * 4).build_metadata((2, 3))
+    shards = ShardedTensor.from_full(rows, numpy.zeros((2, 3))).local_shards()
+    assert ShardedTensor.from_local_shards(shards, rows).local_indices() == [0, 1, 2, 3]
+
+
+def test_shards_of_an_owner_are_asked_for_by_any_integer(metadata):
+    assert metadata.shards_of_owner(1) == metadata.shards_of_owner(numpy.int8(1)) == [1, 2]
+    assert metadata.shards_of_rank(numpy.int64(1)) == [1, 2]
+    assert metadata.shards_of_owner("rank:1/cuda:0") == [2]
+    for wrong in (1.5, None, b"rank:1"):
+        with pytest.raises(TypeError, match="owner: a text"):
+            metadata.shards_of_owner(wrong)
 
 
 def test_read_only_shards_stay_read_only(full, metadata):
