@@ -141,19 +141,6 @@ static inline shardspec_status shardspec_mpi_check(shardspec_mpi_ctx *ctx,
   return SHARDSPEC_OK;
 }
 
-/* Gives up what was started, so that no message is written into memory that is no longer there. */
-static inline void shardspec_mpi_give_up(shardspec_mpi_ctx *ctx, size_t n_recvs, size_t started) {
-  for (size_t i = 0; i < started; i++) {
-    if (ctx->requests[i] == MPI_REQUEST_NULL) continue;
-    if (i < n_recvs) {
-      MPI_Cancel(&ctx->requests[i]);
-      MPI_Wait(&ctx->requests[i], MPI_STATUS_IGNORE);
-    } else {
-      MPI_Request_free(&ctx->requests[i]);
-    }
-  }
-}
-
 /* What to do between two polls. */
 static inline void shardspec_mpi_relax(long polls) {
 #if defined(__unix__) || defined(__APPLE__)
@@ -168,10 +155,18 @@ static inline void shardspec_mpi_relax(long polls) {
 #endif
 }
 
-/* Waits for all that was started, or until one fails. Each request is tested by itself, since only then
- * MPI asks the error handler of the communicator, and not one that ends the program. */
+/* Waits until all that was started has ended, and returns the first failure, if there was one.
+ *
+ * A failure does not end the wait for the other messages: MPI reads and writes their memory until they
+ * have ended, and the caller may free it after this. A send can't be taken back (MPI_Cancel of a send
+ * is deprecated, and MPICH ignores it), and a receive that is cancelled would keep its sender waiting.
+ * The other ends have started the same messages, or will, unless they have failed themselves.
+ *
+ * Each request is tested by itself, since only then MPI asks the error handler of the communicator, and
+ * not one that ends the program. */
 static inline int shardspec_mpi_wait(shardspec_mpi_ctx *ctx, size_t started) {
   size_t left = started;
+  int failure = MPI_SUCCESS;
   for (long polls = 0; left > 0; polls++) {
     shardspec_mpi_relax(polls);
     left = 0;
@@ -179,11 +174,16 @@ static inline int shardspec_mpi_wait(shardspec_mpi_ctx *ctx, size_t started) {
       int done = 0, code;
       if (ctx->requests[i] == MPI_REQUEST_NULL) continue;
       code = MPI_Test(&ctx->requests[i], &done, &ctx->statuses[i]);
-      if (code != MPI_SUCCESS) return code;
-      left += !done;
+      if (code == MPI_SUCCESS) {
+        left += !done;
+        continue;
+      }
+      if (failure == MPI_SUCCESS) failure = code;
+      /* One that MPI can't even test any more will never end. */
+      if (ctx->requests[i] != MPI_REQUEST_NULL) MPI_Request_free(&ctx->requests[i]);
     }
   }
-  return MPI_SUCCESS;
+  return failure;
 }
 
 static inline shardspec_status shardspec_mpi_exchange(void *pointer, const shardspec_message *sends,
@@ -193,7 +193,7 @@ static inline shardspec_status shardspec_mpi_exchange(void *pointer, const shard
   shardspec_mpi_ctx *ctx = (shardspec_mpi_ctx *)pointer;
   size_t recv_parts = shardspec_mpi_parts(recvs, n_recvs);
   size_t parts = recv_parts + shardspec_mpi_parts(sends, n_sends), started = 0;
-  int code;
+  int code, ended;
   if (parts > ctx->capacity) {
     MPI_Request *requests =
         (MPI_Request *)realloc(ctx->requests, parts * sizeof *ctx->requests);
@@ -207,15 +207,11 @@ static inline shardspec_status shardspec_mpi_exchange(void *pointer, const shard
   /* Receives first: what arrives finds its place. */
   code = shardspec_mpi_start(ctx, recvs, n_recvs, 1, &started);
   if (code == MPI_SUCCESS) code = shardspec_mpi_start(ctx, sends, n_sends, 0, &started);
-  if (code != MPI_SUCCESS) {
-    shardspec_mpi_give_up(ctx, recv_parts, started);
+  /* Also when MPI refused to start one: those before it are under way. */
+  ended = shardspec_mpi_wait(ctx, started);
+  if (code != MPI_SUCCESS)
     return shardspec_mpi_failed(started < recv_parts ? "MPI_Irecv" : "MPI_Isend", code, err);
-  }
-  code = shardspec_mpi_wait(ctx, started);
-  if (code != MPI_SUCCESS) {
-    shardspec_mpi_give_up(ctx, recv_parts, started);
-    return shardspec_mpi_failed("a message", code, err);
-  }
+  if (ended != MPI_SUCCESS) return shardspec_mpi_failed("a message", ended, err);
   return shardspec_mpi_check(ctx, recvs, n_recvs, err);
 }
 

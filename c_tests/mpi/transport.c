@@ -71,6 +71,33 @@ static void lengths_that_differ_are_a_status(void) {
   long_messages_arrive_in_parts();
 }
 
+/* Rank 1 fails to receive while what it sends is under way: rank 0 takes it only later. Once the call
+ * has returned, the memory is rank 1's again, and what is written there does not arrive. */
+static void what_is_sent_in_an_exchange_that_fails_is_no_longer_read_when_it_returns(void) {
+  enum { BYTES = 1 << 20 };
+  unsigned char *data = malloc(BYTES), small_data[100] = "";
+  CHECK(data != NULL);
+  for (int before = 0; before < 2; before++) {
+    shardspec_message large = {1 - rank, data, BYTES}, small = {1 - rank, small_data, 80};
+    if (rank == 0) {
+      struct timeval pause = {0, 200000};
+      memset(data, 0, BYTES);
+      CHECK_OK(shardspec_comm_exchange(comm, &small, 1, NULL, 0, &err));
+      (void)select(0, NULL, NULL, NULL, &pause);
+      CHECK_OK(shardspec_comm_exchange(comm, NULL, 0, &large, 1, &err));
+      for (size_t at = 0; at < BYTES; at++) CHECK_EQUAL(data[at], 0xab);
+    } else {
+      /* Longer than its place, or shorter. */
+      small.bytes = before ? 40 : 100;
+      memset(data, 0xab, BYTES);
+      CHECK_STATUS(shardspec_comm_exchange(comm, &large, 1, &small, 1, &err),
+                   SHARDSPEC_TRANSPORT_FAILED);
+      memset(data, 0xee, BYTES);
+    }
+  }
+  free(data);
+}
+
 static void what_is_no_communicator_is_refused(void) {
   shardspec_comm *untouched = (shardspec_comm *)&err;
   CHECK_STATUS(shardspec_mpi_comm_new(MPI_COMM_NULL, &untouched, &err), SHARDSPEC_INVALID_ARGUMENT);
@@ -86,6 +113,7 @@ int main(int argc, char **argv) {
   long_messages_arrive_in_parts();
   messages_keep_their_order();
   lengths_that_differ_are_a_status();
+  what_is_sent_in_an_exchange_that_fails_is_no_longer_read_when_it_returns();
   what_is_no_communicator_is_refused();
   /* The program's own messages on the same communicator are not taken for the library's. */
   if (rank == 0) MPI_Send(&byte, 1, MPI_BYTE, 1, 0, MPI_COMM_WORLD);
