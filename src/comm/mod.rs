@@ -17,6 +17,7 @@ mod pipeline;
 mod reshard;
 mod schedule;
 mod shard;
+mod short;
 mod transfer;
 mod whole;
 mod wire;
@@ -29,6 +30,8 @@ pub use owners::Owners;
 pub use reshard::{Reshard, reshard};
 pub use shard::{Shard, shard};
 pub use transfer::decline;
+
+use std::fmt::Display;
 
 use crate::copy::CopyOptions;
 use crate::core::{Error, Result};
@@ -71,6 +74,15 @@ pub trait Communicator: Send + Sync {
     /// The memory of every outgoing message may be read, that of every incoming one written, and
     /// nobody else uses either meanwhile.
     unsafe fn exchange(&self, sends: &[Outgoing], receives: &[Incoming]) -> Result<()>;
+
+    /// Makes exchanges fail from now on, with this reason, on every rank that the transport can reach,
+    /// those that wait in one included. May be called by any thread, also while another one exchanges.
+    ///
+    /// A collective that fails on this rank once other ranks may rely on it calls this, so that they
+    /// do not wait for its messages. Where a transport can't do that, nothing is done.
+    fn abort(&self, reason: &dyn Display) {
+        let _ = reason;
+    }
 }
 
 /// How a collective works. Nothing here changes what is moved.
