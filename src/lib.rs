@@ -13,6 +13,7 @@ pub mod comm;
 pub mod copy;
 pub mod core;
 pub mod ffi;
+pub mod geometry;
 pub mod memory;
 pub mod ops;
 mod sync;

@@ -9,6 +9,7 @@
               overflow here should fail the test"
 )]
 
+pub mod cuts;
 pub mod families;
 pub mod naive;
 pub mod plans;

@@ -1,0 +1,186 @@
+//! Stretches: blocks of neighbouring indices at equal steps, in the tensor and in the shard.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "both ends of a stretch fit an i64, as `Stretch::new` checks"
+)]
+
+use super::blocks::{Blocks, Common};
+
+/// `count` blocks of `length` neighbouring indices. The first starts at `global_start` in the tensor
+/// and at `local_start` in the shard; each next one `global_step` and `local_step` further.
+///
+/// An interval is a stretch of one block. A stretch has one form only: steps of a single block are
+/// its length, and blocks without anything between them on either side are one block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    global_start: i64,
+    local_start: i64,
+    length: i64,
+    count: i64,
+    global_step: i64,
+    local_step: i64,
+}
+
+/// Where an index is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// In the tensor.
+    Global,
+    /// In the shard's buffer.
+    Local,
+}
+
+impl Side {
+    fn other(self) -> Self {
+        match self {
+            Self::Global => Self::Local,
+            Self::Local => Self::Global,
+        }
+    }
+}
+
+impl Stretch {
+    /// One block.
+    pub fn interval(global_start: i64, local_start: i64, length: i64) -> Option<Self> {
+        Self::new([global_start, local_start], length, 1, [length, length])
+    }
+
+    /// Blocks at equal steps; `starts` and `steps` are those in the tensor and those in the shard.
+    /// `None` where a start is negative, there is no block, blocks meet on one side, or an end is past
+    /// the largest index.
+    pub fn new(starts: [i64; 2], length: i64, count: i64, steps: [i64; 2]) -> Option<Self> {
+        let [global_start, local_start] = starts;
+        if global_start < 0 || local_start < 0 || length < 1 || count < 1 {
+            return None;
+        }
+        if count == 1 || steps == [length, length] {
+            let length = length.checked_mul(count)?;
+            global_start.checked_add(length)?;
+            local_start.checked_add(length)?;
+            let (global_step, local_step, count) = (length, length, 1);
+            return Some(Self {
+                global_start,
+                local_start,
+                length,
+                count,
+                global_step,
+                local_step,
+            });
+        }
+        for (start, step) in starts.into_iter().zip(steps) {
+            if step < length {
+                return None;
+            }
+            (count - 1).checked_mul(step)?.checked_add(length)?.checked_add(start)?;
+        }
+        let [global_step, local_step] = steps;
+        Some(Self { global_start, local_start, length, count, global_step, local_step })
+    }
+
+    /// Where the first block starts in the tensor.
+    pub fn global_start(&self) -> i64 {
+        self.global_start
+    }
+
+    /// Where the first block starts in the shard.
+    pub fn local_start(&self) -> i64 {
+        self.local_start
+    }
+
+    /// How many neighbouring indices a block has.
+    pub fn length(&self) -> i64 {
+        self.length
+    }
+
+    /// How many blocks there are.
+    pub fn count(&self) -> i64 {
+        self.count
+    }
+
+    /// From the start of a block to that of the next in the tensor.
+    pub fn global_step(&self) -> i64 {
+        self.global_step
+    }
+
+    /// From the start of a block to that of the next in the shard.
+    pub fn local_step(&self) -> i64 {
+        self.local_step
+    }
+
+    /// How many indices it has.
+    pub fn elements(&self) -> i64 {
+        self.length * self.count
+    }
+
+    pub(super) fn blocks(&self, side: Side) -> Blocks {
+        let (start, step) = match side {
+            Side::Global => (self.global_start, self.global_step),
+            Side::Local => (self.local_start, self.local_step),
+        };
+        Blocks { start, length: self.length, count: self.count, step }
+    }
+
+    /// From one side to the other: where an index, counted on `side`, is on the other one.
+    pub(super) fn across(&self, side: Side, index: i64) -> Option<i64> {
+        let (block, place) = self.blocks(side).find(index)?;
+        let other = self.blocks(side.other());
+        Some(other.start + block * other.step + place)
+    }
+
+    /// Blocks of this stretch that were found on `side` are on the other side: the start of the first
+    /// one, and the step. `which` says which of the two that met this stretch is.
+    pub(super) fn across_common(&self, side: Side, which: usize, common: &Common) -> (i64, i64) {
+        let (here, there) = (self.blocks(side), self.blocks(side.other()));
+        let (first, advance) = if which == 0 {
+            (common.first[0], common.advance[0])
+        } else {
+            (common.first[1], common.advance[1])
+        };
+        let place = common.blocks.start - (here.start + first * here.step);
+        let start = there.start + first * there.step + place;
+        // A single block has no next one, whatever the numbers say.
+        if common.blocks.count == 1 {
+            return (start, common.blocks.length);
+        }
+        (start, advance * there.step + (common.blocks.step - advance * here.step))
+    }
+
+    /// The same stretch, further on in its shard.
+    pub(super) fn shifted(&self, by: i64) -> Option<Self> {
+        let starts = [self.global_start, self.local_start.checked_add(by)?];
+        Self::new(starts, self.length, self.count, [self.global_step, self.local_step])
+    }
+
+    /// This stretch and the next as one, where they are one.
+    pub(super) fn join(&self, next: &Self) -> Option<Self> {
+        let starts = [self.global_start, self.local_start];
+        let apart = [next.global_start - self.global_start, next.local_start - self.local_start];
+        let steps = [self.global_step, self.local_step];
+        let next_steps = [next.global_step, next.local_step];
+        // Each block of the next one follows on one of this.
+        if apart == [self.length, self.length]
+            && self.count == next.count
+            && (self.count == 1 || steps == next_steps)
+        {
+            let length = self.length + next.length;
+            let steps = if self.count == 1 { [length, length] } else { steps };
+            return Self::new(starts, length, self.count, steps);
+        }
+        if self.length != next.length {
+            return None;
+        }
+        // The next one's blocks are this one's further ones; a single block takes any step.
+        let steps = match (self.count, next.count) {
+            (1, 1) => apart,
+            (1, _) => next_steps,
+            _ => steps,
+        };
+        let goes_on = apart == [self.count * steps[0], self.count * steps[1]];
+        let alike = next.count == 1 || steps == next_steps;
+        if !goes_on || !alike {
+            return None;
+        }
+        Self::new(starts, self.length, self.count + next.count, steps)
+    }
+}

@@ -1,0 +1,229 @@
+//! Dim maps: equal to the layout algebra's own answers, to brute force on random ones, and as small
+//! as their stretches whatever the size of the dimension.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a wrong index or a malformed data file should fail the test"
+)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use common::Random;
+use common::cuts::{block_cyclic, extents};
+use serde_json::{Value, json};
+use shardspec::geometry::{DimMap, Error, Stretch};
+
+/// The index at each place of the buffer, -1 for a hole.
+fn listed(map: &DimMap) -> Vec<i64> {
+    (0..map.length()).map(|local| map.global(local).unwrap_or(-1)).collect()
+}
+
+/// As the data file writes a list of indices: first index, or -1 for a hole, and how many.
+fn runs(indices: &[i64]) -> Value {
+    let mut runs: Vec<[i64; 2]> = Vec::new();
+    for &index in indices {
+        match runs.last_mut() {
+            Some([-1, count]) if index == -1 => *count += 1,
+            Some([first, count]) if *first >= 0 && index == *first + *count => *count += 1,
+            _ => runs.push([index, 1]),
+        }
+    }
+    json!(runs)
+}
+
+#[test]
+fn every_layout_of_the_algebra_is_answered_index_by_index() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/layouts.json");
+    let file: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let cases = file["cases"].as_array().unwrap();
+    let mut outcomes = BTreeMap::new();
+    for case in cases {
+        let answer = match extents(case) {
+            Ok(devices) => {
+                let device = |maps: &Vec<DimMap>| -> Value {
+                    maps.iter().map(|map| runs(&listed(map))).collect()
+                };
+                json!({ "ok": devices.iter().map(device).collect::<Vec<_>>() })
+            }
+            Err(reason) => json!({ "refused": reason }),
+        };
+        assert_eq!(answer, case["answer"], "{case}");
+        *outcomes.entry(answer.as_object().unwrap().keys().next().unwrap().clone()).or_insert(0) +=
+            1;
+    }
+    assert_eq!(cases.len(), 400);
+    assert!(outcomes["ok"] > 300 && outcomes["refused"] > 20, "{outcomes:?}");
+}
+
+/// Indices below `size` in some order, each at most once, and holes; with the dim map of them.
+fn random_map(random: &mut Random, size: i64) -> (Vec<i64>, DimMap) {
+    let whole = DimMap::padded(0, size, size + random.range(0, 4)).unwrap();
+    let mut map = whole;
+    for _ in 0..random.range(0, 4) {
+        let length = map.length();
+        let positions = match random.below(3) {
+            0 => {
+                let start = random.range(0, length + 1);
+                DimMap::interval(start, random.range(0, length - start + 1)).unwrap()
+            }
+            1 => {
+                let (count, block) = (random.range(1, 5), random.range(1, 6));
+                block_cyclic(length, count, block, random.range(0, count) * block).unwrap()
+            }
+            // Segments, the last first.
+            _ => {
+                let at = random.range(0, length + 1);
+                let parts =
+                    [DimMap::interval(at, length - at).unwrap(), DimMap::interval(0, at).unwrap()];
+                DimMap::joined(&parts).unwrap()
+            }
+        };
+        let chosen = listed(&positions);
+        let before = listed(&map);
+        map = map.select(&positions).unwrap();
+        let expected: Vec<i64> = chosen.iter().map(|&place| before[place as usize]).collect();
+        assert_eq!(listed(&map), expected);
+    }
+    (listed(&map), map)
+}
+
+#[test]
+fn selecting_places_of_a_dim_map_is_indexing_its_list() {
+    let mut random = Random::new(1);
+    for _ in 0..2000 {
+        let size = random.range(0, 41);
+        let (indices, map) = random_map(&mut random, size);
+        assert_eq!(map.length(), indices.len() as i64);
+        assert_eq!(map.elements(), indices.iter().filter(|&&index| index >= 0).count() as i64);
+        assert_eq!(map.holes(), map.length() - map.elements());
+        for (place, &index) in indices.iter().enumerate().filter(|(_, index)| **index >= 0) {
+            assert_eq!(map.local(index), Some(place as i64));
+        }
+        for index in (-1..size + 5).filter(|index| !indices.contains(index)) {
+            assert_eq!(map.local(index), None);
+        }
+        for outside in [-1, map.length(), i64::MAX] {
+            assert_eq!(map.global(outside), None);
+        }
+        // What it is made of says all of it.
+        assert_eq!(listed(&DimMap::new(map.length(), map.stretches().to_vec()).unwrap()), indices);
+    }
+}
+
+#[test]
+fn what_two_dim_maps_have_in_common_is_each_shared_index_once() {
+    let mut random = Random::new(2);
+    for _ in 0..3000 {
+        let size = random.range(0, 41);
+        let (first, a) = random_map(&mut random, size);
+        let (second, b) = random_map(&mut random, size);
+        let mut found = BTreeMap::new();
+        for part in a.common(&b).unwrap() {
+            assert!(part.length > 0 && part.count > 0);
+            for run in 0..part.count {
+                for at in 0..part.length {
+                    let places = [0, 1].map(|side| part.starts[side] + run * part.steps[side] + at);
+                    let index = first[places[0] as usize];
+                    assert_eq!(index, second[places[1] as usize]);
+                    assert!(index >= 0);
+                    assert_eq!(found.insert(index, places), None, "{index} is found twice");
+                }
+            }
+        }
+        let expected = first.iter().filter(|index| **index >= 0 && second.contains(index));
+        let mut expected: Vec<i64> = expected.copied().collect();
+        expected.sort_unstable();
+        assert_eq!(found.into_keys().collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn a_block_cyclic_dimension_of_any_size_is_one_stretch_and_a_tail() {
+    let length = 1_000_000_000_000;
+    let map = block_cyclic(length, 4, 3, 6).unwrap();
+    assert_eq!(map.stretches().len(), 1);
+    let map = block_cyclic(length, 7, 64, 128).unwrap();
+    assert!(map.stretches().len() <= 2);
+    assert_eq!(map.local(map.global(map.length() - 1).unwrap()), Some(map.length() - 1));
+    // Cyclic of cyclic stays periodic.
+    let nested = map.select(&block_cyclic(map.length(), 3, 48, 48).unwrap()).unwrap();
+    assert!(nested.stretches().len() <= 8, "{}", nested.stretches().len());
+    assert_eq!(nested.elements(), nested.length());
+}
+
+#[test]
+fn two_block_cyclic_dimensions_meet_in_a_few_stretches_that_hold_everything() {
+    let length = 1_000_000_000;
+    let mut moved = 0;
+    for source in 0..4 {
+        let own = block_cyclic(length, 4, 3, source * 3).unwrap();
+        for destination in 0..6 {
+            let theirs = block_cyclic(length, 6, 5, destination * 5).unwrap();
+            let parts = own.common(&theirs).unwrap();
+            // Periods 12 and 30 have the divisor 6: two whole ones and tails.
+            assert!(parts.len() <= 6, "{parts:?}");
+            moved += parts.iter().map(|part| part.length * part.count).sum::<i64>();
+        }
+    }
+    assert_eq!(moved, length);
+}
+
+#[test]
+fn few_long_blocks_at_steps_without_a_common_divisor_are_met_one_by_one() {
+    let block = 1_000_000_000;
+    let [p, q] = [2 * block + 1, 2 * block + 3];
+    let of = |step| Stretch::new([0, 0], block, 3, [step, block]).unwrap();
+    let [a, b] = [p, q].map(|step| DimMap::new(3 * block, vec![of(step)]).unwrap());
+    let parts = a.common(&b).unwrap();
+    assert_eq!(parts.len(), 3);
+    let shared: i64 = parts.iter().map(|part| part.length * part.count).sum();
+    assert_eq!(shared, 3 * block - 2 - 4);
+}
+
+#[test]
+fn numbers_that_are_no_stretch_are_refused() {
+    let max = i64::MAX;
+    for (starts, length, count, steps) in [
+        ([-1, 0], 1, 1, [1, 1]),
+        ([0, -1], 1, 1, [1, 1]),
+        ([0, 0], 0, 1, [1, 1]),
+        ([0, 0], 1, 0, [1, 1]),
+        ([0, 0], 2, 2, [1, 2]),
+        ([0, 0], 2, 2, [2, 1]),
+        ([max, 0], 1, 1, [1, 1]),
+        ([0, 0], 1, 2, [max, 1]),
+        ([0, 0], 2, max, [2, 2]),
+        ([0, 0], 1, max, [max, max]),
+    ] {
+        assert_eq!(Stretch::new(starts, length, count, steps), None, "{starts:?} {length} {count}");
+    }
+}
+
+#[test]
+fn stretches_that_share_an_index_or_a_place_are_refused() {
+    let interval = |global, local, length| Stretch::interval(global, local, length).unwrap();
+    let map = |length, stretches: &[Stretch]| DimMap::new(length, stretches.to_vec());
+    assert_eq!(map(4, &[interval(0, 0, 2), interval(5, 1, 2)]), Err(Error::Twice));
+    assert_eq!(map(4, &[interval(0, 0, 2), interval(1, 2, 2)]), Err(Error::Twice));
+    assert_eq!(map(3, &[interval(0, 0, 2), interval(5, 2, 2)]), Err(Error::PastTheEnd));
+    let every_third = Stretch::new([0, 0], 1, 5, [3, 3]).unwrap();
+    let between = Stretch::new([1, 1], 1, 5, [3, 3]).unwrap();
+    assert_eq!(map(14, &[every_third, between]).map(|map| map.elements()), Ok(10));
+    let across = Stretch::new([20, 2], 1, 3, [5, 5]).unwrap();
+    assert_eq!(map(14, &[every_third, between, across]), Err(Error::Twice));
+}
+
+#[test]
+fn an_interval_says_that_it_is_one() {
+    assert_eq!(DimMap::interval(3, 4).unwrap().as_interval(), Some(3..7));
+    assert_eq!(DimMap::interval(3, 0).unwrap().as_interval(), Some(0..0));
+    assert_eq!(DimMap::padded(3, 4, 5).unwrap().as_interval(), None);
+    assert_eq!(block_cyclic(8, 2, 2, 0).unwrap().as_interval(), None);
+    assert_eq!(block_cyclic(8, 1, 2, 0).unwrap().as_interval(), Some(0..8));
+}
