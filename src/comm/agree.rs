@@ -11,11 +11,13 @@
     reason = "ranks and steps are below the number of ranks, which there are"
 )]
 
+use super::short::Short;
+use super::underway::Underway;
 use super::wire::{Reader, Writer};
 use super::{Communicator, Message, Outgoing};
 use crate::core::error::Foreign;
 use crate::core::{DataType, Error, Result};
-use crate::memory::{Text, text};
+use crate::memory::text;
 
 /// A refusal that other ranks can be told of.
 pub trait Reason: From<Error> {
@@ -24,12 +26,12 @@ pub trait Reason: From<Error> {
 }
 
 /// What a rank brings to a collective.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Proposal {
     /// Must be the same on all ranks: a hash of what was called on what.
     pub(super) digest: u64,
     /// The same, for people.
-    pub(super) call: Text,
+    pub(super) call: CallText,
     /// The element type, if this rank has any buffers: must be the same on those that have.
     pub(super) dtype: Option<DataType>,
     /// All ranks work with the least.
@@ -58,8 +60,15 @@ pub(super) struct Agreed {
 pub(super) fn agree(
     comm: &dyn Communicator, mine: std::result::Result<Proposal, Foreign>,
 ) -> Result<Agreed> {
+    let underway = Underway::new(comm);
+    let known = exchange_all(comm, Known::of(comm.rank(), mine));
+    underway.end(known)?.agreed()
+}
+
+/// What a rank knows when all have told each other what they know.
+fn exchange_all(comm: &dyn Communicator, mut known: Known) -> Result<Known> {
     let (rank, size) = (comm.rank(), comm.size());
-    let mut known = Known::of(rank, mine);
+    let mut unreadable = None;
     let mut step = 1;
     while step < size {
         let (to, from) = ((rank + step) % size, (rank + size - step) % size);
@@ -69,36 +78,48 @@ pub(super) fn agree(
         let receive = Message { peer: from, pointer: received.as_mut_ptr(), bytes: WIRE };
         // SAFETY: both arrays stay here until the exchange has returned.
         unsafe { comm.exchange(&[send], &[receive])? };
-        known.learn(Known::decode(&received).unwrap_or_else(|| Known::unreadable(from)));
+        known.learn(Known::decode(&received).unwrap_or_else(|| {
+            unreadable = Some(from);
+            Known::unreadable(from)
+        }));
         step *= 2;
     }
-    known.agreed()
+    if let Some(from) = unreadable {
+        // In the rounds that were left not all ranks were told. Those that were not may have agreed,
+        // and would wait for this one.
+        comm.abort(&format_args!("rank {from}: {UNREADABLE}"));
+    }
+    Ok(known)
 }
 
+/// What a message is said to be that is none.
+const UNREADABLE: &str = "its message is none of this version of shardspec, or was changed on its \
+                          way; link the same version on all ranks, use a communicator for nothing \
+                          else, and a transport that is reliable";
 /// Bytes of a round's message.
 const WIRE: usize = 1024;
 /// How such a message begins. Another version of it begins otherwise.
-const MAGIC: u64 = u64::from_le_bytes(*b"shardsp1");
-/// Bytes of a call's text, and of a refusal's message; what is longer ends in "...".
-const CALL_BYTES: usize = 160;
-const MESSAGE_BYTES: usize = 480;
+const MAGIC: u64 = u64::from_le_bytes(*b"shardsp2");
+/// A call's text, and a refusal's message. Nothing here takes memory that there might not be.
+pub(super) type CallText = Short<160>;
+type Words = Short<480>;
 
 /// The lowest rank that says something, and the lowest that says something else than that one.
 ///
 /// Two of these can be merged into the one of all their ranks, in any order and also where they
 /// have ranks in common.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 struct Vote<T> {
     first: Option<(usize, T)>,
     other: Option<(usize, T)>,
 }
 
-impl<T: Clone + PartialEq> Vote<T> {
+impl<T: Copy + PartialEq> Vote<T> {
     fn merge(&mut self, that: Self) {
         let voices = [self.first.take(), self.other.take(), that.first, that.other];
         let lowest = |differs: &dyn Fn(&T) -> bool| {
             let others = voices.iter().flatten().filter(|(_, value)| differs(value));
-            others.min_by_key(|(rank, _)| *rank).cloned()
+            others.min_by_key(|(rank, _)| *rank).copied()
         };
         let first = lowest(&|_| true);
         let other = lowest(&|value| first.as_ref().is_some_and(|(_, said)| said != value));
@@ -107,10 +128,10 @@ impl<T: Clone + PartialEq> Vote<T> {
 }
 
 /// What was called: equal where the digests are.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 struct Call {
     digest: u64,
-    text: Text,
+    text: CallText,
 }
 
 impl PartialEq for Call {
@@ -119,13 +140,20 @@ impl PartialEq for Call {
     }
 }
 
+/// What a rank said that can't take part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Said {
+    status: i32,
+    message: Words,
+}
+
 /// What a rank knows of those that it has heard of, itself included.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 struct Known {
     calls: Vote<Call>,
     dtypes: Vote<DataType>,
     /// The lowest rank that can't take part, and why.
-    refusal: Option<(usize, Foreign)>,
+    refusal: Option<(usize, Said)>,
     memory_limit: u64,
     staging: Staging,
 }
@@ -144,7 +172,10 @@ impl Known {
     fn of(rank: usize, mine: std::result::Result<Proposal, Foreign>) -> Self {
         let nothing = Self::nothing();
         match mine {
-            Err(refusal) => Self { refusal: Some((rank, refusal)), ..nothing },
+            Err(Foreign { status, message, .. }) => {
+                let said = Said { status, message: Short::new(&message) };
+                Self { refusal: Some((rank, said)), ..nothing }
+            }
             Ok(Proposal { digest, call: text, dtype, memory_limit, staging }) => Self {
                 calls: Vote { first: Some((rank, Call { digest, text })), other: None },
                 dtypes: Vote { first: dtype.map(|dtype| (rank, dtype)), other: None },
@@ -157,10 +188,8 @@ impl Known {
 
     /// A rank whose message is none.
     fn unreadable(rank: usize) -> Self {
-        let message = "its message is none of this version of shardspec; link the same version on \
-                       all ranks, and use a communicator for nothing else";
-        let refusal = Foreign { message: Text::copy(message), ..nothing_said() };
-        Self { refusal: Some((rank, refusal)), ..Self::nothing() }
+        let said = Said { status: 0, message: Short::new(&UNREADABLE) };
+        Self { refusal: Some((rank, said)), ..Self::nothing() }
     }
 
     fn learn(&mut self, that: Self) {
@@ -174,8 +203,8 @@ impl Known {
     }
 
     fn agreed(self) -> Result<Agreed> {
-        if let Some((rank, Foreign { status, message, .. })) = self.refusal {
-            return Err(Error::Disagreement { rank, status, message });
+        if let Some((rank, Said { status, message })) = self.refusal {
+            return Err(Error::Disagreement { rank, status, message: text!("{message}") });
         }
         if let (Some((first, theirs)), Some((rank, own))) = (self.calls.first, self.calls.other) {
             let other = if own.text == theirs.text { " of other shards or properties" } else { "" };
@@ -197,12 +226,10 @@ impl Known {
         wire.number(MAGIC);
         wire.number(self.memory_limit);
         wire.number(u64::from(self.staging.sends) | u64::from(self.staging.receives) << 1);
-        for call in [&self.calls.first, &self.calls.other] {
-            wire.rank(call.as_ref().map(|(rank, _)| *rank));
-            let (digest, text) =
-                call.as_ref().map_or((0, ""), |(_, call)| (call.digest, &call.text));
-            wire.number(digest);
-            wire.text(text, CALL_BYTES);
+        for call in [self.calls.first, self.calls.other] {
+            wire.rank(call.map(|(rank, _)| rank));
+            wire.number(call.map_or(0, |(_, call)| call.digest));
+            wire.text(&call.map_or(Short::new(&""), |(_, call)| call.text));
         }
         for dtype in [self.dtypes.first, self.dtypes.other] {
             wire.rank(dtype.map(|(rank, _)| rank));
@@ -210,23 +237,21 @@ impl Known {
                 u64::from(dtype.code) | u64::from(dtype.bits) << 8 | u64::from(dtype.lanes) << 16
             }));
         }
-        wire.rank(self.refusal.as_ref().map(|(rank, _)| *rank));
-        let nothing = nothing_said();
-        let said = self.refusal.as_ref().map_or(&nothing, |(_, said)| said);
-        wire.number(said.status.cast_unsigned().into());
-        wire.text(&said.message, MESSAGE_BYTES);
+        wire.rank(self.refusal.map(|(rank, _)| rank));
+        wire.number(self.refusal.map_or(0, |(_, said)| said.status.cast_unsigned().into()));
+        wire.text(&self.refusal.map_or(Short::new(&""), |(_, said)| said.message));
         wire.done()
     }
 
     fn decode(bytes: &[u8; WIRE]) -> Option<Self> {
-        let mut wire = Reader::new(bytes);
+        let mut wire = Reader::new(bytes)?;
         (wire.number()? == MAGIC).then_some(())?;
         let memory_limit = wire.number()?;
         let staging = wire.number()?;
         let staging = Staging { sends: staging & 1 != 0, receives: staging & 2 != 0 };
         let mut call = || {
             let rank = wire.rank()?;
-            let call = Call { digest: wire.number()?, text: wire.text(CALL_BYTES)? };
+            let call = Call { digest: wire.number()?, text: wire.text()? };
             Some(rank.map(|rank| (rank, call)))
         };
         let calls = Vote { first: call()?, other: call()? };
@@ -239,21 +264,54 @@ impl Known {
         let dtypes = Vote { first: dtype()?, other: dtype()? };
         let rank = wire.rank()?;
         let status = u32::try_from(wire.number()?).ok()?.cast_signed();
-        let said = Foreign { status, message: wire.text(MESSAGE_BYTES)?, ..nothing_said() };
+        let said = Said { status, message: wire.text()? };
         let refusal = rank.map(|rank| (rank, said));
         Some(Self { calls, dtypes, refusal, memory_limit, staging })
     }
 }
 
-fn nothing_said() -> Foreign {
-    Foreign {
-        status: 0,
-        first_shard: -1,
-        second_shard: -1,
-        dim: -1,
-        got: 0,
-        limit: 0,
-        index: -1,
-        message: Text::default(),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As much as a rank can know.
+    fn known() -> Known {
+        let call = |rank: usize| {
+            Some((rank, Call { digest: rank as u64, text: Short::new(&"c".repeat(500)) }))
+        };
+        let said = Said { status: 18, message: Short::new(&"é".repeat(500)) };
+        let dtypes = Vote { first: Some((0, DataType::FLOAT32)), other: None };
+        Known {
+            calls: Vote { first: call(3), other: call(usize::MAX - 1) },
+            dtypes,
+            refusal: Some((7, said)),
+            memory_limit: u64::MAX,
+            staging: Staging { sends: true, receives: false },
+        }
+    }
+
+    #[test]
+    fn what_is_known_arrives_and_what_is_too_long_ends_in_dots() {
+        let (sent, got) = (known(), Known::decode(&known().encode()).unwrap());
+        assert_eq!((got.memory_limit, got.staging), (sent.memory_limit, sent.staging));
+        assert_eq!(got.calls.first, sent.calls.first);
+        assert_eq!(got.calls.other, sent.calls.other);
+        let texts = |known: &Known| [known.calls.first, known.calls.other].map(|it| it.unwrap().1.text);
+        assert_eq!(texts(&got), texts(&sent));
+        assert!(texts(&got)[0].as_str().ends_with("c..."));
+        assert_eq!(got.dtypes.first, sent.dtypes.first);
+        assert_eq!(got.refusal, sent.refusal);
+        assert!(got.refusal.unwrap().1.message.as_str().ends_with("é..."));
+    }
+
+    #[test]
+    fn a_message_of_which_any_bit_was_changed_is_noticed() {
+        let sent = known().encode();
+        for bit in 0..8 * WIRE {
+            let mut got = sent;
+            got[bit / 8] ^= 1 << (bit % 8);
+            assert!(Known::decode(&got).is_none(), "bit {bit}");
+        }
+        assert!(Known::decode(&[0; WIRE]).is_none());
     }
 }

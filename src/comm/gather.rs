@@ -2,11 +2,10 @@
 
 use super::agree::Reason;
 use super::transfer::{Prepared, carry_out};
-use super::whole::{Root, Whole, words};
+use super::whole::{Root, Whole, Words};
 use super::{Communicator, Options};
 use crate::copy::HostView;
 use crate::core::metadata::ShardedTensorMetadata;
-use crate::memory::{Text, text};
 
 /// What a rank brings to [`gather()`].
 #[derive(Debug, Clone, Copy)]
@@ -47,8 +46,17 @@ fn prepare<'a, E: Reason, V: Fn(usize, usize) -> Result<HostView, E>>(
     let Gather { metadata, destination, count, shard, full, options } = mine;
     let root = destination.map_or(Root::All, |rank| Root::One("dst_rank", rank));
     let whole = Whole::new(comm, metadata, root, full, count, shard)?;
-    let to = destination.map_or(Text::from("all ranks"), |rank| text!("dst_rank {rank}"));
-    let call = text!("gather({}, {to})", words(metadata));
     let transfer = whole.to_full(root)?;
-    Ok(Prepared::new(call, &[metadata.hash_value()], whole.dtype(), transfer, options)?)
+    let (words, parts, dtype) = (Words(metadata), [metadata.hash_value()], whole.dtype());
+    let prepared = match destination {
+        None => {
+            let call = format_args!("gather({words}, all ranks)");
+            Prepared::new(call, &parts, dtype, transfer, options)
+        }
+        Some(rank) => {
+            let call = format_args!("gather({words}, dst_rank {rank})");
+            Prepared::new(call, &parts, dtype, transfer, options)
+        }
+    };
+    Ok(prepared?)
 }

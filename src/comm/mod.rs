@@ -9,7 +9,9 @@
 //! After it only the transport can fail.
 
 mod agree;
+mod companion;
 mod gather;
+mod handover;
 mod local;
 mod message;
 mod owners;
@@ -19,6 +21,7 @@ mod schedule;
 mod shard;
 mod short;
 mod transfer;
+mod underway;
 mod whole;
 mod wire;
 

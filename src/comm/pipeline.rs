@@ -11,8 +11,8 @@
     reason = "rounds take turns in as many places as there are, and bytes fit an address space"
 )]
 
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-
+use super::companion::Errand;
+use super::handover::{Handover, Taken};
 use super::schedule::{Content, Pieces, Queue, Terms, next_round};
 use super::{Communicator, Incoming, Message, Outgoing};
 use crate::copy::{self, Blocks, Buffer, CopyOptions, HostView, Plan, Side, Stores};
@@ -93,31 +93,49 @@ pub(super) unsafe fn run(
         // SAFETY: the caller's promise is passed on.
         return unsafe { take_turns(comm, &mut packer) };
     }
-    let (ready, to_exchange) = sync_channel(ROUNDS);
-    let (exchanged, to_unpack) = sync_channel(ROUNDS);
-    let moved = std::thread::scope(|scope| {
-        let packer = &mut packer;
+    let ready = Handover::new();
+    let exchanged = Handover::new();
+    let mut copied = Ok(());
+    let mut copying = || {
+        let _end = Ends([&ready, &exchanged]);
         // SAFETY: the caller's promise is passed on.
-        let copying = move || unsafe { packer.serve(&ready, &to_unpack) };
-        let copier = std::thread::Builder::new().spawn_scoped(scope, copying).ok()?;
-        let result = to_exchange.iter().try_for_each(|round: Round| {
-            // SAFETY: the round's memory is what the caller promised, or staging memory that the
-            // copier leaves alone until the round is given back.
-            unsafe { comm.exchange(&round.sends, &round.receives)? };
-            // The copier is gone only when it failed, which is told below.
-            let _ = exchanged.send(round);
-            Ok(())
-        });
-        // Whichever side failed, the other one finds its channel closed and stops.
-        drop((to_exchange, exchanged));
-        match copier.join() {
-            Ok(copied) => Some(result.and(copied)),
-            Err(panic) => std::panic::resume_unwind(panic),
+        copied = unsafe { packer.serve(&ready, &exchanged) };
+    };
+    let mut errand = Errand::new(&mut copying);
+    // SAFETY: the companion is dropped when this frame is left, by whatever way, and what it uses is
+    // declared before it.
+    let Some(copier) = (unsafe { errand.start() }) else {
+        // A thread that can't be started is done without: the other ranks are waiting.
+        // SAFETY: the caller's promise is passed on; nothing was begun.
+        return unsafe { take_turns(comm, &mut packer) };
+    };
+    let end = Ends([&ready, &exchanged]);
+    let mut moved = Ok(());
+    while let Some(round) = ready.take() {
+        // SAFETY: the round's memory is what the caller promised, or staging memory that the copier
+        // leaves alone until the round is given back.
+        moved = unsafe { comm.exchange(&round.sends, &round.receives) };
+        // The copier is gone only when it failed, which is told below.
+        if moved.is_err() || exchanged.give(round).is_err() {
+            break;
         }
-    });
-    // A thread that can't be started is done without: the other ranks are waiting.
-    // SAFETY: the caller's promise is passed on; nothing was begun where there is no result.
-    moved.unwrap_or_else(|| unsafe { take_turns(comm, &mut packer) })
+    }
+    // Whichever side failed, the other one finds this closed and stops.
+    drop(end);
+    copier.join();
+    moved.and(copied)
+}
+
+/// Rounds on their way from one thread to the other.
+type Rounds = Handover<Round, ROUNDS>;
+
+/// Ends both ways when its side stops, however it does.
+struct Ends<'a>([&'a Rounds; 2]);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|way| way.close());
+    }
 }
 
 /// [`run`] on one thread.
@@ -165,9 +183,7 @@ impl Packer<'_> {
     /// # Safety
     ///
     /// As [`run`].
-    unsafe fn serve(
-        &mut self, ready: &SyncSender<Round>, exchanged: &Receiver<Round>,
-    ) -> Result<()> {
+    unsafe fn serve(&mut self, ready: &Rounds, exchanged: &Rounds) -> Result<()> {
         let mut under_way = 0;
         loop {
             // SAFETY: the caller's promise is passed on; at most ROUNDS rounds are under way, so the
@@ -177,7 +193,7 @@ impl Packer<'_> {
                     && let Some(round) = self.pack()?
                 {
                     under_way += 1;
-                    if ready.send(round).is_err() {
+                    if ready.give(round).is_err() {
                         return Ok(());
                     }
                 }
@@ -185,13 +201,13 @@ impl Packer<'_> {
                     while self.copies.copy_some(&self.options)? {}
                     return Ok(());
                 }
-                let round = match exchanged.try_recv() {
-                    Ok(round) => round,
-                    Err(TryRecvError::Disconnected) => return Ok(()),
-                    Err(TryRecvError::Empty) if self.copies.copy_some(&self.options)? => continue,
-                    Err(TryRecvError::Empty) => match exchanged.recv() {
-                        Ok(round) => round,
-                        Err(_) => return Ok(()),
+                let round = match exchanged.try_take() {
+                    Taken::Thing(round) => round,
+                    Taken::Closed => return Ok(()),
+                    Taken::Nothing if self.copies.copy_some(&self.options)? => continue,
+                    Taken::Nothing => match exchanged.take() {
+                        Some(round) => round,
+                        None => return Ok(()),
                     },
                 };
                 self.unpack(&round);

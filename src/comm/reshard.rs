@@ -13,12 +13,11 @@ use super::owners::Owners;
 use super::pipeline::{Copies, Transfer};
 use super::schedule::{Direction, Piece, Pieces};
 use super::transfer::{Prepared, carry_out};
-use super::whole::words;
+use super::whole::Words;
 use super::{Communicator, Options};
 use crate::copy::{HeldShards, HostView};
 use crate::core::ShardedTensorMetadata;
 use crate::core::plan::{self, ReshardPlan};
-use crate::memory::text;
 
 /// What a rank brings to [`reshard()`].
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +78,6 @@ where
     // What comes to this rank, and the same question the other way round: what it has for others.
     let incoming = ReshardPlan::for_destinations(from, to, want.indices())?;
     let outgoing = ReshardPlan::for_destinations(to, from, have.indices())?;
-    let call = text!("reshard({} to {} shards)", words(from), to.shards().len());
     let (digest, dtype) = ([from.hash_value(), to.hash_value()], want.dtype());
     let moves = Moves {
         rank,
@@ -91,6 +89,7 @@ where
         incoming: Arc::new(incoming),
         outgoing: Arc::new(outgoing),
     };
+    let call = format_args!("reshard({} to {} shards)", Words(from), to.shards().len());
     Ok(Prepared::new(call, &digest, dtype, moves.transfer(), options)?)
 }
 

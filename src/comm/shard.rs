@@ -3,11 +3,10 @@
 
 use super::agree::Reason;
 use super::transfer::{Prepared, carry_out};
-use super::whole::{Root, Whole, words};
+use super::whole::{Root, Whole, Words};
 use super::{Communicator, Options};
 use crate::copy::HostView;
 use crate::core::metadata::ShardedTensorMetadata;
-use crate::memory::text;
 
 /// What a rank brings to [`shard()`].
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +47,8 @@ fn prepare<'a, E: Reason, V: Fn(usize, usize) -> Result<HostView, E>>(
     let Shard { metadata, source, full, count, shard, options } = mine;
     let root = Root::One("src_rank", source);
     let whole = Whole::new(comm, metadata, root, full, count, shard)?;
-    let call = text!("shard({}, src_rank {source})", words(metadata));
     let transfer = whole.to_shards(root)?;
-    Ok(Prepared::new(call, &[metadata.hash_value()], whole.dtype(), transfer, options)?)
+    let (parts, dtype) = ([metadata.hash_value()], whole.dtype());
+    let call = format_args!("shard({}, src_rank {source})", Words(metadata));
+    Ok(Prepared::new(call, &parts, dtype, transfer, options)?)
 }

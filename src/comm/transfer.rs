@@ -1,17 +1,21 @@
 //! What every collective does with what it has to move: agree first, then move it.
 
-use super::agree::{Proposal, Reason, Staging as Staged, agree};
+use std::fmt::{self, Write};
+use std::hash::{Hash, Hasher};
+
+use super::agree::{CallText, Proposal, Reason, Staging as Staged, agree};
 use super::pipeline::{self, Staging, Transfer};
 use super::schedule::{Terms, staged_bytes};
+use super::short::Short;
+use super::underway::Underway;
 use super::{Communicator, Options};
 use crate::core::metadata::stable_hash;
 use crate::core::{DataType, Result};
-use crate::memory::Text;
 
 /// A collective on one rank, when everything on this rank was found right.
 pub(super) struct Prepared<'a> {
     /// What was called, in words that tell it from other calls.
-    call: Text,
+    call: CallText,
     /// What must be the same on all ranks.
     digest: u64,
     dtype: Option<DataType>,
@@ -24,12 +28,13 @@ pub(super) struct Prepared<'a> {
 impl<'a> Prepared<'a> {
     /// `parts` are the hashes of what was called on what, besides the words for it.
     pub(super) fn new(
-        call: Text, parts: &[u64], dtype: Option<DataType>, transfer: Transfer<'a>,
+        call: fmt::Arguments<'_>, parts: &[u64], dtype: Option<DataType>, transfer: Transfer<'a>,
         options: Options,
     ) -> Result<Self> {
         let digest = stable_hash(|hasher| {
-            std::hash::Hash::hash(&call, hasher);
-            std::hash::Hash::hash(parts, hasher);
+            // All of the text, whatever of it is kept.
+            let _ = Hashed(hasher).write_fmt(call);
+            parts.hash(hasher);
         });
         let staged = Staged {
             sends: transfer.sends.need_staging(),
@@ -42,17 +47,28 @@ impl<'a> Prepared<'a> {
             wanted(staged.sends, transfer.sends.bytes()),
             wanted(staged.receives, transfer.receives.bytes()),
         )?;
+        let call = Short::new(&call);
         Ok(Self { call, digest, dtype, transfer, staged, staging, options })
     }
 
     fn proposal(&self) -> Proposal {
         Proposal {
             digest: self.digest,
-            call: self.call.clone(),
+            call: self.call,
             dtype: self.dtype,
             memory_limit: self.options.memory_limit,
             staging: self.staged,
         }
+    }
+}
+
+/// Feeds a text to a hasher as it is written.
+struct Hashed<'a, H>(&'a mut H);
+
+impl<H: Hasher> fmt::Write for Hashed<'_, H> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.write(text.as_bytes());
+        Ok(())
     }
 }
 
@@ -77,7 +93,9 @@ pub(super) unsafe fn carry_out<E: Reason>(
     let agreed = agree(comm, Ok(prepared.proposal()))?;
     let Prepared { transfer, staging, options, .. } = prepared;
     let terms = Terms::new(&agreed, comm.size(), transfer.itemsize);
+    // All other ranks are moving too.
+    let underway = Underway::new(comm);
     // SAFETY: the caller's promise is passed on.
-    unsafe { pipeline::run(comm, &transfer, terms, &staging, &options.copy) }?;
-    Ok(())
+    let moved = unsafe { pipeline::run(comm, &transfer, terms, &staging, &options.copy) };
+    Ok(underway.end(moved)?)
 }

@@ -7,6 +7,7 @@
     reason = "shards are those of the metadata and of this rank, and rows of their own flat arrays"
 )]
 
+use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -17,7 +18,6 @@ use super::{Communicator, check_rank};
 use crate::copy::{HeldShards, HostView, check_full};
 use crate::core::metadata::ShardedTensorMetadata;
 use crate::core::{DataType, Error, Result};
-use crate::memory::{Text, text};
 
 /// A tensor and its shards as one rank sees them: it may have the tensor, and has its own shards.
 pub(super) struct Whole<'a> {
@@ -168,6 +168,10 @@ fn checked_full(metadata: &ShardedTensorMetadata, full: Option<HostView>) -> Res
 }
 
 /// How metadata are told from others in words.
-pub(super) fn words(metadata: &ShardedTensorMetadata) -> Text {
-    text!("{} shards of {:?}", metadata.shards().len(), metadata.sizes())
+pub(super) struct Words<'a>(pub(super) &'a ShardedTensorMetadata);
+
+impl Display for Words<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} shards of {:?}", self.0.shards().len(), self.0.sizes())
+    }
 }

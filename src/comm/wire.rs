@@ -1,4 +1,4 @@
-//! Numbers and texts in a message of fixed length.
+//! Numbers and texts in a message of fixed length, which ends in a checksum of the rest.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -7,8 +7,18 @@
               tests of the agreement check"
 )]
 
-use crate::core::error::shortened;
-use crate::memory::Text;
+use std::hash::Hasher;
+
+use super::short::Short;
+use crate::core::metadata::stable_hash;
+
+/// Bytes of the checksum.
+const CHECKSUM: usize = size_of::<u64>();
+
+/// A hash: a message that was changed on its way has another one, but for one case in 2^64.
+fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
+    stable_hash(|hasher| hasher.write(bytes)).to_le_bytes()
+}
 
 /// Writes a message from front to back; what is left is zero.
 pub(super) struct Writer<const N: usize> {
@@ -35,17 +45,19 @@ impl<const N: usize> Writer<N> {
         self.number(rank.map_or(u64::MAX, |rank| rank as u64));
     }
 
-    /// A text that takes `room` bytes; a longer one ends in "...".
-    pub(super) fn text(&mut self, text: &str, room: usize) {
-        let (kept, tail) = shortened(text, room);
-        self.number((kept.len() + tail.len()) as u64);
-        let end = self.at + room;
-        self.put(kept.as_bytes());
-        self.put(tail.as_bytes());
+    /// A text, in as many bytes as there is room in it.
+    pub(super) fn text<const ROOM: usize>(&mut self, text: &Short<ROOM>) {
+        let text = text.as_str().as_bytes();
+        self.number(text.len() as u64);
+        let end = self.at + ROOM;
+        self.put(text);
         self.at = end;
     }
 
-    pub(super) fn done(self) -> [u8; N] {
+    /// The message, with its checksum.
+    pub(super) fn done(mut self) -> [u8; N] {
+        let (text, place) = self.bytes.split_at_mut(N - CHECKSUM);
+        place.copy_from_slice(&checksum(text));
         self.bytes
     }
 }
@@ -56,8 +68,10 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes }
+    /// `None` where the message is not what was written.
+    pub(super) fn new(bytes: &'a [u8]) -> Option<Self> {
+        let (bytes, written) = bytes.split_last_chunk::<CHECKSUM>()?;
+        (checksum(bytes) == *written).then_some(Self { bytes })
     }
 
     pub(super) fn number(&mut self) -> Option<u64> {
@@ -72,10 +86,10 @@ impl<'a> Reader<'a> {
         if rank == u64::MAX { Some(None) } else { usize::try_from(rank).ok().map(Some) }
     }
 
-    pub(super) fn text(&mut self, room: usize) -> Option<Text> {
+    pub(super) fn text<const ROOM: usize>(&mut self) -> Option<Short<ROOM>> {
         let len = usize::try_from(self.number()?).ok()?;
-        let (text, rest) = self.bytes.split_at_checked(room)?;
+        let (text, rest) = self.bytes.split_first_chunk::<ROOM>()?;
         self.bytes = rest;
-        std::str::from_utf8(text.get(..len)?).ok().map(Text::copy)
+        std::str::from_utf8(text.get(..len)?).ok().map(|text| Short::new(&text))
     }
 }
