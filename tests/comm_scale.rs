@@ -50,7 +50,7 @@ struct Held {
 
 impl Held {
     fn new(metadata: &ShardedTensorMetadata, ranks: usize, rank: usize) -> Self {
-        let owned = Owners::new(metadata, ranks).unwrap().shards_of(rank);
+        let owned = Owners::new(metadata, ranks).unwrap().shards_of(rank).unwrap();
         let sizes = metadata.shards().get(owned[0]).unwrap().sizes.to_vec();
         let numel: i64 = sizes.iter().product();
         Self { data: vec![0.0; numel as usize * owned.len()], sizes, count: owned.len() }

@@ -2,7 +2,7 @@
 
 use super::{Communicator, Incoming, Message, Outgoing};
 use crate::core::{Error, Result};
-use crate::memory::text;
+use crate::memory::{text, try_collect};
 
 /// [`Communicator::exchange`] for any messages: those to oneself are copied, and those without bytes
 /// are left out, so that the transport sees neither.
@@ -18,19 +18,13 @@ pub unsafe fn exchange(
 ) -> Result<()> {
     check_peers(comm, "sends", sends)?;
     check_peers(comm, "recvs", receives)?;
-    let (own_sends, sends) = split(comm.rank(), sends);
-    let (own_receives, receives) = split(comm.rank(), receives);
-    let sent: Vec<usize> = own_sends.iter().map(|sent| sent.bytes).collect();
-    let received: Vec<usize> = own_receives.iter().map(|received| received.bytes).collect();
-    if sent != received {
-        let problem = text!(
-            "rank {} sends itself messages of {sent:?} bytes and receives {received:?}; pass both \
-             alike",
-            comm.rank()
-        );
-        return Err(Error::invalid("sends", problem));
-    }
-    for (from, to) in own_sends.iter().zip(&own_receives) {
+    let rank = comm.rank();
+    let own = |message_peer: usize, bytes: usize| message_peer == rank && bytes > 0;
+    let own_sends = || sends.iter().filter(|sent| own(sent.peer, sent.bytes));
+    let own_receives = || receives.iter().filter(|received| own(received.peer, received.bytes));
+    check_alike(rank, own_sends().map(|sent| sent.bytes), own_receives().map(|into| into.bytes))?;
+    let (sends, receives) = (others(rank, sends)?, others(rank, receives)?);
+    for (from, to) in own_sends().zip(own_receives()) {
         // SAFETY: the caller's promise, and both have as many bytes.
         unsafe { std::ptr::copy(from.pointer, to.pointer, from.bytes) };
     }
@@ -39,6 +33,32 @@ pub unsafe fn exchange(
     }
     // SAFETY: the caller's promise is passed on.
     unsafe { comm.exchange(&sends, &receives) }
+}
+
+/// Refuses messages to oneself that are not those from oneself.
+fn check_alike(
+    rank: usize, mut sends: impl Iterator<Item = usize>, mut receives: impl Iterator<Item = usize>,
+) -> Result<()> {
+    for number in 0usize.. {
+        let problem = match (sends.next(), receives.next()) {
+            (None, None) => return Ok(()),
+            (Some(sent), Some(received)) if sent == received => continue,
+            (Some(sent), Some(received)) => text!(
+                "message {number} of rank {rank} to itself has {sent} bytes, and {received} are to \
+                 be received; pass both alike"
+            ),
+            (Some(_), None) => text!(
+                "rank {rank} sends itself more than the {number} messages that it receives from \
+                 itself; pass both alike"
+            ),
+            (None, Some(_)) => text!(
+                "rank {rank} sends itself {number} messages and receives more from itself; pass both \
+                 alike"
+            ),
+        };
+        return Err(Error::invalid("sends", problem));
+    }
+    Ok(())
 }
 
 fn check_peers<P>(
@@ -55,8 +75,8 @@ fn check_peers<P>(
     }
 }
 
-/// The messages that have bytes: those to or from oneself, and those to or from others.
-fn split<P: Copy>(rank: usize, messages: &[Message<P>]) -> (Vec<Message<P>>, Vec<Message<P>>) {
-    let messages = messages.iter().filter(|message| message.bytes > 0).copied();
-    messages.partition(|message| message.peer == rank)
+/// The messages that have bytes and are not to or from oneself.
+fn others<P: Copy>(rank: usize, messages: &[Message<P>]) -> Result<Vec<Message<P>>> {
+    let others = |message: &&Message<P>| message.peer != rank && message.bytes > 0;
+    Ok(try_collect(messages.iter().filter(others).copied())?)
 }

@@ -8,6 +8,7 @@
 use crate::core::metadata::ShardedTensorMetadata;
 use crate::core::placement::Placement;
 use crate::core::{Error, Result};
+use crate::memory::{try_collect, try_collect_results};
 
 /// The ranks of a communicator that the shards of a tensor live on.
 #[derive(Debug, Clone)]
@@ -35,7 +36,7 @@ impl<'a> Owners<'a> {
                 }
             })
         };
-        let ranks = placements.distinct().iter().enumerate().map(rank).collect::<Result<_>>()?;
+        let ranks = try_collect_results(placements.distinct().iter().enumerate().map(rank))?;
         Ok(Self { metadata, ranks })
     }
 
@@ -45,7 +46,8 @@ impl<'a> Owners<'a> {
     }
 
     /// The shards that live on `rank`, ascending.
-    pub fn shards_of(&self, rank: usize) -> Vec<usize> {
-        (0..self.metadata.shards().len()).filter(|&index| self.rank_of(index) == rank).collect()
+    pub fn shards_of(&self, rank: usize) -> Result<Vec<usize>> {
+        let all = 0..self.metadata.shards().len();
+        Ok(try_collect(all.filter(|&index| self.rank_of(index) == rank))?)
     }
 }

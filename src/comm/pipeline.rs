@@ -17,6 +17,7 @@ use super::schedule::{Content, Pieces, Queue, Terms, next_round};
 use super::{Communicator, Incoming, Message, Outgoing};
 use crate::copy::{self, Blocks, Buffer, CopyOptions, HostView, Plan, Side, Stores};
 use crate::core::{Error, Result};
+use crate::memory::try_collect_results;
 
 /// What one rank has to move.
 pub(super) struct Transfer<'a> {
@@ -37,8 +38,8 @@ pub(super) struct Copies<'a> {
 impl Copies<'_> {
     /// Nothing.
     pub(super) fn none() -> Self {
-        let pairs: Vec<(HostView, HostView)> = Vec::new();
-        Self { count: 0, pair: Box::new(move |copy| pairs[copy]) }
+        // Nobody asks for one of none. A function that holds nothing takes no memory.
+        Self { count: 0, pair: Box::new(|_| (HostView::EMPTY, HostView::EMPTY)) }
     }
 }
 
@@ -222,7 +223,7 @@ impl Packer<'_> {
     ///
     /// As [`run`]; the round that had the same slot has been taken apart.
     unsafe fn pack(&mut self) -> Result<Option<Round>> {
-        let Some([outgoing, incoming]) = next_round(&mut self.sends, &mut self.receives) else {
+        let Some([outgoing, incoming]) = next_round(&mut self.sends, &mut self.receives)? else {
             return Ok(None);
         };
         let slot = &self.staging.0[self.packed % ROUNDS];
@@ -233,16 +234,16 @@ impl Packer<'_> {
         let sends = outgoing.into_iter().map(|(peer, content)| {
             let push = |view: &HostView, packed: &HostView| pack.push(view, packed);
             let (pointer, bytes) = lay_out(&self.sends, content, &mut shelf, push)?;
-            Ok(Message { peer, pointer: pointer.cast_const(), bytes })
+            Ok::<_, Error>(Message { peer, pointer: pointer.cast_const(), bytes })
         });
-        let sends = sends.collect::<Result<_>>()?;
+        let sends = try_collect_results(sends)?;
         let mut shelf = Shelf { buffer: &slot.receives, used: 0 };
         let receives = incoming.into_iter().map(|(peer, content)| {
             let push = |view: &HostView, packed: &HostView| unpack.push(packed, view);
             let (pointer, bytes) = lay_out(&self.receives, content, &mut shelf, push)?;
-            Ok(Message { peer, pointer, bytes })
+            Ok::<_, Error>(Message { peer, pointer, bytes })
         });
-        let receives = receives.collect::<Result<_>>()?;
+        let receives = try_collect_results(receives)?;
         // What is packed is read next, by the transport.
         let stores = match self.options.stores {
             Stores::Auto => Stores::Cached,

@@ -6,8 +6,6 @@
     reason = "pieces are asked for by numbers below their plan's length, and shards are those held"
 )]
 
-use std::sync::Arc;
-
 use super::agree::Reason;
 use super::owners::Owners;
 use super::pipeline::{Copies, Transfer};
@@ -16,8 +14,9 @@ use super::transfer::{Prepared, carry_out};
 use super::whole::Words;
 use super::{Communicator, Options};
 use crate::copy::{HeldShards, HostView};
-use crate::core::ShardedTensorMetadata;
+use crate::core::{Error, Result, ShardedTensorMetadata};
 use crate::core::plan::{self, ReshardPlan};
+use crate::memory::{Shared, try_box, try_collect};
 
 /// What a rank brings to [`reshard()`].
 #[derive(Debug, Clone, Copy)]
@@ -50,10 +49,10 @@ pub struct Reshard<'a, V, W> {
 /// either meanwhile.
 pub unsafe fn reshard<E: Reason, V, W>(
     comm: &dyn Communicator, mine: Reshard<'_, V, W>,
-) -> Result<(), E>
+) -> std::result::Result<(), E>
 where
-    V: Fn(usize, usize) -> Result<HostView, E>,
-    W: Fn(usize, usize) -> Result<HostView, E>,
+    V: Fn(usize, usize) -> std::result::Result<HostView, E>,
+    W: Fn(usize, usize) -> std::result::Result<HostView, E>,
 {
     // SAFETY: the caller's promise is passed on.
     unsafe { carry_out(comm, prepare(comm, mine)) }
@@ -61,18 +60,17 @@ where
 
 fn prepare<'a, E: Reason, V, W>(
     comm: &dyn Communicator, mine: Reshard<'a, V, W>,
-) -> Result<Prepared<'a>, E>
+) -> std::result::Result<Prepared<'a>, E>
 where
-    V: Fn(usize, usize) -> Result<HostView, E>,
-    W: Fn(usize, usize) -> Result<HostView, E>,
+    V: Fn(usize, usize) -> std::result::Result<HostView, E>,
+    W: Fn(usize, usize) -> std::result::Result<HostView, E>,
 {
     let Reshard { from, from_count, from_shard, to, to_count, to_shard, options } = mine;
     let (rank, size) = (comm.rank(), comm.size());
     let (sources, destinations) = (Owners::new(from, size)?, Owners::new(to, size)?);
-    let held = |owners: &Owners<'a>| owners.shards_of(rank);
-    let have = HeldShards::new(from, held(&sources), ("from_count", from_count), from_shard, None)?;
-    let count = ("to_count", to_count);
-    let want = HeldShards::new(to, held(&destinations), count, to_shard, have.dtype())?;
+    let (from_own, to_own) = (sources.shards_of(rank)?, destinations.shards_of(rank)?);
+    let have = HeldShards::new(from, from_own, ("from_count", from_count), from_shard, None)?;
+    let want = HeldShards::new(to, to_own, ("to_count", to_count), to_shard, have.dtype())?;
     want.check_as_destinations(None)?;
     want.check_apart(&have)?;
     // What comes to this rank, and the same question the other way round: what it has for others.
@@ -84,13 +82,13 @@ where
         size,
         sources,
         destinations,
-        have: Arc::new(have),
-        want: Arc::new(want),
-        incoming: Arc::new(incoming),
-        outgoing: Arc::new(outgoing),
+        have: Shared::try_new(have).map_err(Error::from)?,
+        want: Shared::try_new(want).map_err(Error::from)?,
+        incoming: Shared::try_new(incoming).map_err(Error::from)?,
+        outgoing: Shared::try_new(outgoing).map_err(Error::from)?,
     };
     let call = format_args!("reshard({} to {} shards)", Words(from), to.shards().len());
-    Ok(Prepared::new(call, &digest, dtype, moves.transfer(), options)?)
+    Ok(Prepared::new(call, &digest, dtype, moves.transfer()?, options)?)
 }
 
 /// One rank's part.
@@ -99,42 +97,44 @@ struct Moves<'a> {
     size: usize,
     sources: Owners<'a>,
     destinations: Owners<'a>,
-    have: Arc<HeldShards<'a>>,
-    want: Arc<HeldShards<'a>>,
-    incoming: Arc<ReshardPlan>,
-    outgoing: Arc<ReshardPlan>,
+    have: Shared<HeldShards<'a>>,
+    want: Shared<HeldShards<'a>>,
+    incoming: Shared<ReshardPlan>,
+    outgoing: Shared<ReshardPlan>,
 }
 
 impl<'a> Moves<'a> {
     /// Both ends of a message have its pieces in the order of their source shards, and then of their
     /// destination shards.
-    fn transfer(&self) -> Transfer<'a> {
+    fn transfer(&self) -> Result<Transfer<'a>> {
+        let (rank, size, itemsize) = (self.rank, self.size, self.want.itemsize());
         // Here sources and destinations have changed places, so the order of the plan is that order.
         let sends = self.outgoing.pieces().enumerate().filter_map(|(number, piece)| {
             let peer = self.destinations.rank_of(piece.source);
-            (peer != self.rank).then_some(Piece { peer, number })
+            (peer != rank).then_some(Piece { peer, number })
         });
-        let (sends, plan, have) = (sends.collect(), self.outgoing.clone(), self.have.clone());
+        let (sends, plan, have) = (try_collect(sends)?, self.outgoing.clone(), self.have.clone());
+        let order = |piece: &Piece| piece.number;
         let view = move |number| into(&have, &plan.piece(number).unwrap());
-        let sends = Pieces::new(self.rank, self.size, Direction::Sends, sends, view);
+        let sends = Pieces::new(rank, size, Direction::Sends, sends, order, view)?;
 
-        let mut order: Vec<usize> = (0..self.incoming.len()).collect();
-        order.sort_unstable_by_key(|&number| {
-            let piece = self.incoming.piece(number).unwrap();
-            (piece.source, piece.destination, number)
-        });
         let peer_of = |number| self.sources.rank_of(self.incoming.piece(number).unwrap().source);
-        let (own, others): (Vec<usize>, Vec<usize>) =
-            order.into_iter().partition(|&number| peer_of(number) == self.rank);
-        let receives = others.into_iter().map(|number| Piece { peer: peer_of(number), number });
-        let (receives, plan, want) = (receives.collect(), self.incoming.clone(), self.want.clone());
+        let pieces = (0..self.incoming.len()).map(|number| Piece { peer: peer_of(number), number });
+        let receives = try_collect(pieces.clone().filter(|piece| piece.peer != rank))?;
+        let own = pieces.filter(|piece| piece.peer == rank).map(|piece| piece.number);
+        let copies = self.copies(try_collect(own)?)?;
+        let order = |piece: &Piece| {
+            let (number, piece) = (piece.number, self.incoming.piece(piece.number).unwrap());
+            (piece.source, piece.destination, number)
+        };
+        let (plan, want) = (self.incoming.clone(), self.want.clone());
         let view = move |number| into(&want, &plan.piece(number).unwrap());
-        let receives = Pieces::new(self.rank, self.size, Direction::Receives, receives, view);
-        Transfer { sends, receives, copies: self.copies(own), itemsize: self.want.itemsize() }
+        let receives = Pieces::new(rank, size, Direction::Receives, receives, order, view)?;
+        Ok(Transfer { sends, receives, copies, itemsize })
     }
 
     /// What stays on this rank.
-    fn copies(&self, own: Vec<usize>) -> Copies<'a> {
+    fn copies(&self, own: Vec<usize>) -> Result<Copies<'a>> {
         let (plan, have, want) = (self.incoming.clone(), self.have.clone(), self.want.clone());
         let count = own.len();
         let pair = move |copy: usize| {
@@ -142,7 +142,7 @@ impl<'a> Moves<'a> {
             let from = have.view(have.number_of(piece.source).unwrap());
             (from.sub_box(piece.source_offsets, piece.sizes), into(&want, &piece))
         };
-        Copies { count, pair: Box::new(pair) }
+        Ok(Copies { count, pair: try_box(pair)? })
     }
 }
 

@@ -15,6 +15,8 @@ use std::ops::Range;
 
 use super::agree::{Agreed, Staging};
 use crate::copy::{Blocks, HostView};
+use crate::core::Result;
+use crate::memory::{Memory, TryVec, try_box, try_with_capacity};
 
 /// Pieces of fewer bytes go together in one message, and are copied for it; larger ones go alone, so
 /// that those that are contiguous can be sent and received where they are.
@@ -52,21 +54,22 @@ pub(super) enum Direction {
 }
 
 impl<'a> Pieces<'a> {
-    /// Pieces between rank `rank` of `size` and others, none of them empty. Those of each peer are in
-    /// the order in which they are at the other end.
-    pub(super) fn new(
+    /// Pieces between rank `rank` of `size` and others, none of them empty. Those of each peer go by
+    /// `order`, which is the same at the other end and tells all of them apart.
+    pub(super) fn new<O: Ord>(
         rank: usize, size: usize, direction: Direction, mut list: Vec<Piece>,
-        view: impl Fn(usize) -> HostView + Sync + 'a,
-    ) -> Self {
+        order: impl Fn(&Piece) -> O, view: impl Fn(usize) -> HostView + Sync + 'a,
+    ) -> Result<Self> {
         let stage = |piece: &Piece| stage(rank, size, direction, piece.peer);
-        list.sort_by_key(stage);
-        Self { list, rank, size, direction, view: Box::new(view) }
+        list.sort_unstable_by_key(|piece| (stage(piece), order(piece)));
+        Ok(Self { list, rank, size, direction, view: try_box(view)? })
     }
 
     /// Nothing.
     pub(super) fn none() -> Self {
-        let views: Vec<HostView> = Vec::new();
-        Self::new(0, 1, Direction::Sends, Vec::new(), move |number| views[number])
+        // Nobody asks for a piece of none. A function that holds nothing takes no memory.
+        let view = Box::new(|_| HostView::EMPTY);
+        Self { list: Vec::new(), rank: 0, size: 1, direction: Direction::Sends, view }
     }
 
     fn view(&self, at: usize) -> HostView {
@@ -150,18 +153,21 @@ struct Messages {
 }
 
 impl Messages {
-    fn next(&mut self, pieces: &Pieces<'_>, most: usize) -> Option<Content> {
+    fn next(&mut self, pieces: &Pieces<'_>, most: usize) -> Memory<Option<Content>> {
+        let one = |view: HostView| Ok(Some(Content::One(try_box(view)?)));
         if let Some(block) = self.blocks.as_mut().and_then(Iterator::next) {
-            return Some(Content::One(Box::new(block)));
+            return one(block);
         }
         self.blocks = None;
-        let first = self.pieces.next()?;
+        let Some(first) = self.pieces.next() else {
+            return Ok(None);
+        };
         let view = pieces.view(first);
         if view.bytes() >= SMALL.min(most) {
             let mut blocks = Blocks::new(view, most);
             let block = blocks.next();
             self.blocks = Some(blocks);
-            return block.map(|block| Content::One(Box::new(block)));
+            return block.map_or(Ok(None), one);
         }
         let mut room = most.saturating_sub(view.bytes().max(LEAST_COST));
         while let Some(next) = self.pieces.clone().next() {
@@ -173,9 +179,9 @@ impl Messages {
             self.pieces.start = next + 1;
         }
         if self.pieces.start == first + 1 {
-            return Some(Content::One(Box::new(view)));
+            return one(view);
         }
-        Some(Content::Several(first..self.pieces.start))
+        Ok(Some(Content::Several(first..self.pieces.start)))
     }
 }
 
@@ -203,27 +209,34 @@ impl<'a> Queue<'a> {
     }
 
     /// Begins to serve the peers of a group, if it is the next one here.
-    fn begin(&mut self, group: usize) {
+    fn begin(&mut self, group: usize) -> Memory<()> {
         while self.group() == Some(group) {
             let (start, peer) = (self.at, self.pieces.list[self.at].peer);
             let own = self.pieces.list[start..].iter().take_while(|piece| piece.peer == peer);
             self.at += own.count();
-            self.serving.push(Messages { peer, pieces: start..self.at, blocks: None });
+            self.serving.try_push(Messages { peer, pieces: start..self.at, blocks: None })?;
         }
+        Ok(())
     }
 
     /// The next message of each peer that is being served and has one.
-    fn messages(&mut self) -> Vec<(usize, Content)> {
+    fn messages(&mut self) -> Memory<Vec<(usize, Content)>> {
         let (pieces, most) = (self.pieces, self.terms.message);
-        let mut messages = Vec::with_capacity(self.serving.len());
+        let mut messages = try_with_capacity(self.serving.len())?;
+        let mut failure = Ok(());
         self.serving.retain_mut(|peer| match peer.next(pieces, most) {
-            Some(content) => {
+            Ok(Some(content)) => {
+                // There is room for all.
                 messages.push((peer.peer, content));
                 true
             }
-            None => false,
+            Ok(None) => false,
+            Err(refused) => {
+                failure = Err(refused);
+                false
+            }
         });
-        messages
+        failure.map(|()| messages)
     }
 
     /// The view of a piece of [`Content::Several`].
@@ -235,14 +248,16 @@ impl<'a> Queue<'a> {
 /// The messages of the next round in both directions, by peer; `None` after the last round.
 pub(super) fn next_round(
     sends: &mut Queue<'_>, receives: &mut Queue<'_>,
-) -> Option<[Vec<(usize, Content)>; 2]> {
+) -> Memory<Option<[Vec<(usize, Content)>; 2]>> {
     loop {
-        let round = [sends.messages(), receives.messages()];
+        let round = [sends.messages()?, receives.messages()?];
         if round.iter().any(|messages| !messages.is_empty()) {
-            return Some(round);
+            return Ok(Some(round));
         }
-        let group = [sends.group(), receives.group()].into_iter().flatten().min()?;
-        sends.begin(group);
-        receives.begin(group);
+        let Some(group) = [sends.group(), receives.group()].into_iter().flatten().min() else {
+            return Ok(None);
+        };
+        sends.begin(group)?;
+        receives.begin(group)?;
     }
 }

@@ -9,7 +9,6 @@
 
 use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::owners::Owners;
 use super::pipeline::{Copies, Transfer};
@@ -18,6 +17,7 @@ use super::{Communicator, check_rank};
 use crate::copy::{HeldShards, HostView, check_full};
 use crate::core::metadata::ShardedTensorMetadata;
 use crate::core::{DataType, Error, Result};
+use crate::memory::{Shared, try_box, try_collect};
 
 /// A tensor and its shards as one rank sees them: it may have the tensor, and has its own shards.
 pub(super) struct Whole<'a> {
@@ -27,7 +27,7 @@ pub(super) struct Whole<'a> {
     size: usize,
     /// On the ranks that have the tensor.
     full: Option<HostView>,
-    held: Arc<HeldShards<'a>>,
+    held: Shared<HeldShards<'a>>,
 }
 
 /// Which ranks have the tensor.
@@ -68,12 +68,13 @@ impl<'a> Whole<'a> {
         let dtype = full.map(|full| full.dtype());
         let held = HeldShards::new(
             metadata,
-            owners.shards_of(rank),
+            owners.shards_of(rank)?,
             ("shard_count", count),
             shard,
             dtype,
         )?;
-        Ok(Self { metadata, owners, rank, size, full, held: Arc::new(held) })
+        let held = Shared::try_new(held).map_err(Error::from)?;
+        Ok(Self { metadata, owners, rank, size, full, held })
     }
 
     /// The element type, if this rank has buffers or the metadata states it.
@@ -85,9 +86,9 @@ impl<'a> Whole<'a> {
     pub(super) fn to_shards(&self, root: Root) -> Result<Transfer<'a>> {
         self.held.check_as_destinations(self.full.as_ref())?;
         Ok(Transfer {
-            sends: self.others_parts(Direction::Sends),
-            receives: self.own_shards(root, Direction::Receives),
-            copies: self.own_parts(|part, shard| (part, shard)),
+            sends: self.others_parts(Direction::Sends)?,
+            receives: self.own_shards(root, Direction::Receives)?,
+            copies: self.own_parts(|part, shard| (part, shard))?,
             itemsize: self.held.itemsize(),
         })
     }
@@ -98,54 +99,56 @@ impl<'a> Whole<'a> {
             self.held.check_as_sources(full)?;
         }
         Ok(Transfer {
-            sends: self.own_shards(root, Direction::Sends),
-            receives: self.others_parts(Direction::Receives),
-            copies: self.own_parts(|part, shard| (shard, part)),
+            sends: self.own_shards(root, Direction::Sends)?,
+            receives: self.others_parts(Direction::Receives)?,
+            copies: self.own_parts(|part, shard| (shard, part))?,
             itemsize: self.held.itemsize(),
         })
     }
 
     /// The parts of the tensor that are shards of other ranks, if this rank has the tensor.
-    fn others_parts(&self, direction: Direction) -> Pieces<'a> {
+    fn others_parts(&self, direction: Direction) -> Result<Pieces<'a>> {
         let Some(full) = self.full else {
-            return Pieces::none();
+            return Ok(Pieces::none());
         };
         let shards =
             self.metadata.shards().iter().enumerate().filter(|(_, shard)| !shard.is_empty());
         let owned = shards.map(|(number, _)| Piece { peer: self.owners.rank_of(number), number });
-        let others = owned.filter(|piece| piece.peer != self.rank).collect();
-        Pieces::new(self.rank, self.size, direction, others, part_of(full, self.metadata))
+        let others = try_collect(owned.filter(|piece| piece.peer != self.rank))?;
+        let (order, part) = (|piece: &Piece| piece.number, part_of(full, self.metadata));
+        Pieces::new(self.rank, self.size, direction, others, order, part)
     }
 
     /// This rank's shards, to or from each of the other ranks that have the tensor.
-    fn own_shards(&self, root: Root, direction: Direction) -> Pieces<'a> {
-        let held = Arc::clone(&self.held);
+    fn own_shards(&self, root: Root, direction: Direction) -> Result<Pieces<'a>> {
+        let held = self.held.clone();
         let peers = root.ranks(self.size).filter(|&peer| peer != self.rank);
-        let own = self.own();
+        let own = self.own()?;
         let pieces = peers.flat_map(|peer| own.iter().map(move |&number| Piece { peer, number }));
-        let view = move |number| held.view(number);
-        Pieces::new(self.rank, self.size, direction, pieces.collect(), view)
+        let (order, view) = (|piece: &Piece| piece.number, move |number| held.view(number));
+        Pieces::new(self.rank, self.size, direction, try_collect(pieces)?, order, view)
     }
 
     /// This rank's shards and the parts of the tensor that they are, if this rank has the tensor.
     fn own_parts(
         &self, pair: impl Fn(HostView, HostView) -> (HostView, HostView) + Sync + 'a,
-    ) -> Copies<'a> {
+    ) -> Result<Copies<'a>> {
         let Some(full) = self.full else {
-            return Copies::none();
+            return Ok(Copies::none());
         };
-        let (own, held, part) = (self.own(), Arc::clone(&self.held), part_of(full, self.metadata));
+        let (own, held, part) = (self.own()?, self.held.clone(), part_of(full, self.metadata));
         let count = own.len();
         let copy = move |copy: usize| {
             let number = own[copy];
             pair(part(held.indices()[number]), held.view(number))
         };
-        Copies { count, pair: Box::new(copy) }
+        Ok(Copies { count, pair: try_box(copy)? })
     }
 
     /// This rank's shards that have elements, by their numbers among its own.
-    fn own(&self) -> Vec<usize> {
-        (0..self.held.len()).filter(|&number| !self.held.view(number).is_empty()).collect()
+    fn own(&self) -> Result<Vec<usize>> {
+        let all = 0..self.held.len();
+        Ok(try_collect(all.filter(|&number| !self.held.view(number).is_empty()))?)
     }
 }
 
