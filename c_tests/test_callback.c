@@ -78,7 +78,7 @@ static shardspec_status by_fill(answer *a, shardspec_status success) {
 }
 
 static shardspec_status by_exchange(answer *a, shardspec_status success) {
-  shardspec_comm_vtable vtable = {sizeof vtable, destroy, exchange, success, 0};
+  shardspec_comm_vtable vtable = {sizeof vtable, destroy, exchange, success, 0, NULL};
   char byte = 0;
   shardspec_message message = {1, &byte, 1};
   shardspec_comm *comm;
@@ -139,7 +139,7 @@ static void a_failure_passes_whatever_success_is(void) {
 static void success_is_0_or_no_failure(void) {
   static const shardspec_status refused[] = {SHARDSPEC_NULL_ARGUMENT, SHARDSPEC_CALLBACK_OK - 1, -1, INT32_MIN};
   shardspec_spec_vtable vtable = {sizeof vtable, destroy, build, NULL, NULL, NULL, 0, 0};
-  shardspec_comm_vtable transport = {sizeof transport, destroy, exchange, 0, 0};
+  shardspec_comm_vtable transport = {sizeof transport, destroy, exchange, 0, 0, NULL};
   answer a = {0, NULL, 0};
   shardspec_spec *own;
   shardspec_comm *comm;
@@ -159,7 +159,7 @@ static void success_is_0_or_no_failure(void) {
 /* What a program of an earlier version passes. */
 static void a_table_that_ends_earlier_has_0_as_success(void) {
   shardspec_spec_vtable vtable = {48, destroy, build, NULL, NULL, NULL, -5, -5};
-  shardspec_comm_vtable transport = {24, destroy, exchange, -5, -5};
+  shardspec_comm_vtable transport = {24, destroy, exchange, -5, -5, NULL};
   answer a = {0, NULL, 0};
   shardspec_spec *own;
   shardspec_comm *comm;

@@ -30,7 +30,17 @@ static shardspec_status exchange(void *ctx, const shardspec_message *sends, size
   return t->answer;
 }
 
-static const shardspec_comm_vtable TRANSPORT = {sizeof(shardspec_comm_vtable), destroy, exchange, 0, 0};
+/* Why a transport was ended. */
+static char aborted[600];
+static int aborts;
+
+static void abort_all(void *ctx, const char *reason) {
+  CHECK(ctx != NULL);
+  snprintf(aborted, sizeof aborted, "%s", reason);
+  aborts++;
+}
+
+static const shardspec_comm_vtable TRANSPORT = {sizeof(shardspec_comm_vtable), destroy, exchange, 0, 0, NULL};
 
 static void a_transport_is_asked_for_what_is_not_to_oneself_and_has_bytes(void) {
   transport t = {0};
@@ -74,6 +84,63 @@ static void what_a_transport_answers_reaches_the_caller_as_it_is(void) {
   CHECK_EQUAL(t.destroyed, 1);
 }
 
+/* Calls a collective of which the first exchange fails. */
+static shardspec_status fail_a_collective(shardspec_comm *comm) {
+  static const char *const owners[] = {"rank:0", "rank:1"};
+  const int64_t sizes[] = {4, 3}, shape[] = {2, 3};
+  float data[12] = {0};
+  shardspec_tensor_view shard = view_of(data, FLOAT32, shape, 2);
+  shardspec_spec *spec;
+  shardspec_metadata *metadata;
+  CHECK_OK(shardspec_spec_new_chunk(0, owners, 2, &spec, &err));
+  CHECK_OK(shardspec_spec_build_metadata(spec, sizes, 2, NULL, &metadata, &err));
+  shardspec_status status = shardspec_comm_gather(comm, metadata, 1, &shard, 1, NULL, NULL, &err);
+  CHECK(shardspec_metadata_free(metadata, NULL) == SHARDSPEC_OK);
+  CHECK(shardspec_spec_free(spec, NULL) == SHARDSPEC_OK);
+  return status;
+}
+
+static void a_transport_is_ended_with_the_reason_when_a_collective_fails_on_it(void) {
+  transport t = {0, 0, 1234, "the cable is cut", {0}, {0}};
+  shardspec_comm_vtable ends = TRANSPORT, earlier;
+  shardspec_comm *comm = NULL;
+  char byte = 0, longest[900];
+  shardspec_message message = {1, &byte, 1};
+  ends.abort = abort_all;
+  CHECK_OK(shardspec_comm_new(&ends, &t, 0, 2, &comm, &err));
+  CHECK_EQUAL(fail_a_collective(comm), 1234);
+  CHECK_TEXT(err.message, "the cable is cut");
+  CHECK_EQUAL(aborts, 1);
+  CHECK_TEXT(aborted, "the cable is cut");
+  /* Exchanges of the caller's own are the caller's affair. */
+  CHECK_STATUS(shardspec_comm_exchange(comm, &message, 1, NULL, 0, &err), 1234);
+  CHECK_EQUAL(aborts, 1);
+  CHECK_OK(shardspec_comm_abort(comm, "so be it", &err));
+  CHECK_TEXT(aborted, "so be it");
+  CHECK_OK(shardspec_comm_abort(comm, NULL, &err));
+  CHECK_TEXT(aborted, "no reason was given");
+  CHECK_EQUAL(aborts, 3);
+  /* What does not fit ends in dots. */
+  memset(longest, 'x', sizeof longest - 1);
+  longest[sizeof longest - 1] = 0;
+  CHECK_OK(shardspec_comm_abort(comm, longest, &err));
+  CHECK_EQUAL(strlen(aborted), 511);
+  CHECK_TEXT(aborted + 508, "...");
+  CHECK_OK(shardspec_comm_free(comm, &err));
+  /* A table of a program that was made before there was an `abort`, and one without. */
+  earlier = ends;
+  earlier.struct_size = 24;
+  CHECK_OK(shardspec_comm_new(&earlier, &t, 0, 2, &comm, &err));
+  CHECK_EQUAL(fail_a_collective(comm), 1234);
+  CHECK_OK(shardspec_comm_abort(comm, "unheard", &err));
+  CHECK_OK(shardspec_comm_free(comm, &err));
+  CHECK_OK(shardspec_comm_new(&TRANSPORT, &t, 0, 2, &comm, &err));
+  CHECK_EQUAL(fail_a_collective(comm), 1234);
+  CHECK_OK(shardspec_comm_free(comm, &err));
+  CHECK_EQUAL(aborts, 4);
+  CHECK_EQUAL(t.destroyed, 3);
+}
+
 static void ctx_is_destroyed_once_also_when_nothing_is_made(void) {
   transport t = {0};
   shardspec_comm *comm = (shardspec_comm *)&t;
@@ -114,6 +181,32 @@ static void a_thread_that_waits_for_a_rank_is_told_when_it_goes(void) {
   CHECK_OK(shardspec_comm_free(pair[0], &err));
 }
 
+static void *wait_to_be_told(void *unused) {
+  shardspec_error own = SHARDSPEC_ERROR_INIT;
+  char byte;
+  shardspec_message message = {1, &byte, 1};
+  shardspec_status status = shardspec_comm_exchange(pair[0], NULL, 0, &message, 1, &own);
+  CHECK_EQUAL(status, SHARDSPEC_TRANSPORT_FAILED);
+  CHECK_TEXT(own.message, "rank 1 gave up: the disk is full");
+  return unused;
+}
+
+static void a_thread_that_waits_for_a_rank_is_told_when_that_gives_up(void) {
+  pthread_t waiting;
+  CHECK_OK(shardspec_comm_new_local(2, pair, &err));
+  CHECK(pthread_create(&waiting, NULL, wait_to_be_told, NULL) == 0);
+  CHECK_OK(shardspec_comm_abort(pair[1], "the disk is full", &err));
+  CHECK(pthread_join(waiting, NULL) == 0);
+  /* The first reason is the one that is told, also to the rank itself. */
+  CHECK_OK(shardspec_comm_abort(pair[0], "and more", &err));
+  char byte = 0;
+  shardspec_message message = {0, &byte, 1};
+  CHECK_STATUS(shardspec_comm_exchange(pair[1], &message, 1, NULL, 0, &err), SHARDSPEC_TRANSPORT_FAILED);
+  CHECK_TEXT(err.message, "rank 1 gave up: the disk is full");
+  CHECK_OK(shardspec_comm_free(pair[0], &err));
+  CHECK_OK(shardspec_comm_free(pair[1], &err));
+}
+
 static void a_child_after_fork_is_refused_and_does_not_wait(void) {
   CHECK_OK(shardspec_comm_new_local(2, pair, &err));
   pid_t child = fork();
@@ -125,6 +218,7 @@ static void a_child_after_fork_is_refused_and_does_not_wait(void) {
     CHECK_STATUS(shardspec_comm_exchange(pair[0], &message, 1, NULL, 0, &err),
                  SHARDSPEC_TRANSPORT_FAILED);
     CHECK_MESSAGE("forked");
+    CHECK_OK(shardspec_comm_abort(pair[0], "not for the parent", &err));
     CHECK_OK(shardspec_comm_free(pair[0], &err));
     CHECK_OK(shardspec_comm_new_local(1, &own, &err));
     CHECK_OK(shardspec_comm_free(own, &err));
@@ -149,8 +243,10 @@ int main(void) {
   alarm(60); /* a thread that waits for ever fails instead of hanging */
   a_transport_is_asked_for_what_is_not_to_oneself_and_has_bytes();
   what_a_transport_answers_reaches_the_caller_as_it_is();
+  a_transport_is_ended_with_the_reason_when_a_collective_fails_on_it();
   ctx_is_destroyed_once_also_when_nothing_is_made();
   a_thread_that_waits_for_a_rank_is_told_when_it_goes();
+  a_thread_that_waits_for_a_rank_is_told_when_that_gives_up();
   a_child_after_fork_is_refused_and_does_not_wait();
   a_local_group_has_at_least_one_rank();
   return 0;

@@ -2005,6 +2005,17 @@ typedef shardspec_status (*shardspec_exchange_fn)(void *ctx,
                                                   size_t n_recvs,
                                                   shardspec_error *err);
 
+/*
+ Makes exchanges fail from now on, on every rank that the transport can reach, those that wait in one
+ included: ncclCommAbort, or closing the connections. `reason` is a text for people, and the
+ library's.
+
+ A collective that fails on this rank after other ranks began to rely on it calls this, so that they
+ return too and do not wait for its messages. It may run while an exception unwinds the stack, and
+ must not throw. From `shardspec_comm_abort` it may run on any thread, also while `exchange` runs.
+ */
+typedef void (*shardspec_abort_fn)(void *ctx, const char *reason);
+
 /* What a transport does. */
 typedef struct shardspec_comm_vtable {
   /* `sizeof(shardspec_comm_vtable)`. */
@@ -2017,6 +2028,8 @@ typedef struct shardspec_comm_vtable {
   shardspec_status success_status;
   /* 0. */
   int32_t reserved;
+  /* Ends it for all ranks. NULL: the others learn of a failure only what the transport tells them. */
+  shardspec_abort_fn abort;
 } shardspec_comm_vtable;
 
 /*
@@ -2096,6 +2109,22 @@ shardspec_status shardspec_comm_exchange(const struct shardspec_comm *comm,
                                          size_t n_recvs,
                                          shardspec_error *err);
 
+/*
+ Makes exchanges by this communicator fail from now on, on every rank that its transport can reach:
+ a rank that waits in one returns TRANSPORT_FAILED. For local communicators these are all ranks of
+ the group, and `reason`, which may be NULL, is in their messages. For a transport of your own,
+ `abort` of its table is called; where that is NULL, nothing happens.
+
+ A collective that fails on one rank in the middle calls this itself.
+
+ Ownership: `reason` is copied; every rank still frees its communicator. Errors: INVALID_ARGUMENT for
+ a reason that is not UTF-8, INVALID_HANDLE, NULL_ARGUMENT. Threads: any, also while another thread
+ exchanges. Since: ABI 0.
+ */
+shardspec_status shardspec_comm_abort(const struct shardspec_comm *comm,
+                                      const char *reason,
+                                      shardspec_error *err);
+
 /* ================================================================================================
  * Collectives.
  *
@@ -2117,9 +2146,15 @@ shardspec_status shardspec_comm_exchange(const struct shardspec_comm *comm,
  * thread copies while the first exchanges, if there is enough to copy; it is gone when the call
  * returns.
  *
- * When the transport fails in the middle, the rank returns what the transport said; destinations may
- * be written in part then, and what the other ranks learn is the transport's affair. Every handle
- * stays as good as it was.
+ * After the agreement a rank can still fail: when the transport fails, or memory runs out. It returns
+ * that error, its destinations may be written in part, and every handle stays valid. The library then
+ * calls `abort` of the transport, so that the other ranks return too: local communicators do that. A
+ * transport without `abort` leaves them waiting if they need what this rank had to send; MPI programs
+ * call MPI_Abort. A rank that returns OK has everything that it was to receive.
+ *
+ * What the agreement expects of a transport: messages arrive unchanged, once, and in order. Each of its
+ * messages carries a checksum. A rank that finds one damaged returns DISAGREEMENT and calls `abort`,
+ * since others may have agreed before; without `abort` those wait. Messages with data carry none.
  */
 
 /* In the place of a `dst_rank`: all ranks get the tensor. */

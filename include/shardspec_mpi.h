@@ -10,7 +10,12 @@
  *
  * The communicator is duplicated: your own messages and its messages never meet, and your error
  * handler is not touched. MPI must be initialised; MPI_THREAD_FUNNELED is enough, since MPI is called
- * on the thread that calls a collective and on no other. */
+ * on the thread that calls a collective and on no other.
+ *
+ * When MPI reports an error, the rank returns TRANSPORT_FAILED once all messages that it had started
+ * have ended. MPI has no portable way to wake the other ranks, which may be waiting for this one: call
+ * MPI_Abort, unless you know better. The same holds for a rank that returns OUT_OF_MEMORY after the
+ * ranks had agreed. */
 #ifndef SHARDSPEC_MPI_H
 #define SHARDSPEC_MPI_H
 
@@ -138,7 +143,7 @@ static inline shardspec_status shardspec_mpi_check(shardspec_mpi_ctx *ctx,
       left -= part;
     }
   }
-  return SHARDSPEC_OK;
+  return SHARDSPEC_CALLBACK_OK;
 }
 
 /* What to do between two polls. */
@@ -233,7 +238,8 @@ static inline void shardspec_mpi_destroy(void *pointer) {
 static inline shardspec_status shardspec_mpi_comm_new(MPI_Comm comm, shardspec_comm **out,
                                                       shardspec_error *err) {
   static const shardspec_comm_vtable vtable = {sizeof(shardspec_comm_vtable), shardspec_mpi_destroy,
-                                               shardspec_mpi_exchange, SHARDSPEC_OK, 0};
+                                               shardspec_mpi_exchange, SHARDSPEC_CALLBACK_OK, 0,
+                                               NULL};
   int rank = 0, size = 0, code;
   shardspec_mpi_ctx *ctx;
   if (comm == MPI_COMM_NULL)

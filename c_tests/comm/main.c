@@ -12,9 +12,10 @@
 _Static_assert(sizeof(shardspec_message) == 24, "");
 _Static_assert(offsetof(shardspec_message, pointer) == 8, "");
 _Static_assert(offsetof(shardspec_message, bytes) == 16, "");
-_Static_assert(sizeof(shardspec_comm_vtable) == 32, "");
+_Static_assert(sizeof(shardspec_comm_vtable) == 40, "");
 _Static_assert(offsetof(shardspec_comm_vtable, destroy) == 8, "");
 _Static_assert(offsetof(shardspec_comm_vtable, success_status) == 24, "");
+_Static_assert(offsetof(shardspec_comm_vtable, abort) == 32, "");
 _Static_assert(sizeof(shardspec_comm_options) == 24, "");
 
 static void run_all(int64_t size) {
@@ -34,6 +35,10 @@ static void run_all(int64_t size) {
   RUN(other_calls_than_the_others_are_told_on_all);
   RUN(placements_without_a_rank_are_refused_with_their_text);
   RUN(a_failing_transport_is_a_status_and_no_more);
+  RUN(an_exchange_that_throws_never_reads_as_success);
+#ifndef SHARDSPEC_TESTS_MPI
+  RUN(a_rank_that_fails_leaves_no_other_waiting_and_no_holes);
+#endif
 }
 
 int main(int argc, char **argv) {

@@ -78,32 +78,35 @@ void run_on_ranks(const char *name, int64_t size, rank_test *test) {
 }
 #endif
 
-typedef struct wire {
-  shardspec_comm *inner;
-  int countdown;
-} wire;
-
 static shardspec_status exchange(void *ctx, const shardspec_message *sends, size_t n_sends,
                                  const shardspec_message *recvs, size_t n_recvs,
                                  shardspec_error *rank_err) {
   wire *w = ctx;
+  w->exchanges++;
   if (w->countdown >= 0 && w->countdown-- == 0) {
     err.got = 77;
-    strcpy(err.message, "the cable is cut");
-    return 1234;
+    if (w->failure != 0) strcpy(err.message, "the cable is cut");
+    return w->failure;
   }
-  return shardspec_comm_exchange(w->inner, sends, n_sends, recvs, n_recvs, rank_err);
+  shardspec_status status =
+      shardspec_comm_exchange(w->inner, sends, n_sends, recvs, n_recvs, rank_err);
+  return status == SHARDSPEC_OK ? SHARDSPEC_CALLBACK_OK : status;
 }
 
-shardspec_comm *failing(shardspec_comm *inner, int **countdown) {
+static void abort_all(void *ctx, const char *reason) {
+  CHECK(shardspec_comm_abort(((wire *)ctx)->inner, reason, NULL) == SHARDSPEC_OK);
+}
+
+shardspec_comm *failing(shardspec_comm *inner, wire **w) {
   shardspec_error error = SHARDSPEC_ERROR_INIT, *rank_err = &error;
-  shardspec_comm_vtable vtable = {sizeof vtable, free, exchange, 0, 0};
+  shardspec_comm_vtable vtable = {sizeof vtable, free, exchange, SHARDSPEC_CALLBACK_OK, 0, abort_all};
   shardspec_comm *comm = NULL;
-  wire *w = malloc(sizeof *w);
-  CHECK(w != NULL);
-  w->inner = inner;
-  w->countdown = -1;
-  *countdown = &w->countdown;
-  CHECK_OK(shardspec_comm_new(&vtable, w, rank_of(inner), size_of(inner), &comm, &err));
+  wire *made = calloc(1, sizeof *made);
+  CHECK(made != NULL);
+  made->inner = inner;
+  made->countdown = -1;
+  made->failure = 1234;
+  *w = made;
+  CHECK_OK(shardspec_comm_new(&vtable, made, rank_of(inner), size_of(inner), &comm, &err));
   return comm;
 }

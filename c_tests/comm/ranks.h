@@ -19,9 +19,18 @@ int64_t size_of(const shardspec_comm *comm);
 void wait_for_all(shardspec_comm *comm);
 /* Seconds of a clock that goes evenly. */
 double seconds(void);
-/* A communicator over `inner` that fails at its n-th exchange from now on, counted from 0, with
- * status 1234 and the message "the cable is cut"; -1: never. Freed like any other, before `inner`. */
-shardspec_comm *failing(shardspec_comm *inner, int **countdown);
+/* A communicator over `inner` that fails at its n-th exchange from now on, counted from 0; -1: never.
+ * Freed like any other, before `inner`. */
+typedef struct wire {
+  shardspec_comm *inner;
+  int countdown;
+  /* What it returns then. 0: as where a callback throws that is written in another language. Else the
+   * message is "the cable is cut". */
+  shardspec_status failure;
+  /* Exchanges so far. */
+  int exchanges;
+} wire;
+shardspec_comm *failing(shardspec_comm *inner, wire **w);
 
 /* A tensor of int32 that are numbered in row-major order, as one rank sees it. */
 typedef struct cut {
@@ -76,5 +85,7 @@ extern rank_test wrong_arguments_of_one_rank_are_told_on_all;
 extern rank_test other_calls_than_the_others_are_told_on_all;
 extern rank_test placements_without_a_rank_are_refused_with_their_text;
 extern rank_test a_failing_transport_is_a_status_and_no_more;
+extern rank_test an_exchange_that_throws_never_reads_as_success;
+extern rank_test a_rank_that_fails_leaves_no_other_waiting_and_no_holes;
 
 #endif

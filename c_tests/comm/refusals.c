@@ -169,28 +169,3 @@ void placements_without_a_rank_are_refused_with_their_text(shardspec_comm *comm,
     CHECK_OK(shardspec_spec_free(spec, &err));
   }
 }
-
-void a_failing_transport_is_a_status_and_no_more(shardspec_comm *comm, shardspec_error *rank_err) {
-  int *countdown, rounds = 0;
-  shardspec_comm *wire = failing(comm, &countdown);
-  cut c;
-  cut_by_rows(&c, comm, 2 * size_of(comm));
-  while (1 << rounds < size_of(comm)) rounds++;
-  /* At every exchange of the agreement, and at the first one that moves data. With one rank there is
-   * none. */
-  for (int fails = 0; fails <= rounds && rounds > 0; fails++) {
-    *countdown = fails;
-    CHECK_STATUS(right_call(wire, &c, &err), 1234);
-    CHECK_TEXT(err.message, "the cable is cut");
-    CHECK_EQUAL(err.got, 77);
-    if (rank_of(comm) > 0) check_shards_untouched(&c);
-    clear_shards(&c);
-    *countdown = -1;
-    CHECK_OK(right_call(wire, &c, &err));
-    check_shards(&c);
-    clear_shards(&c);
-  }
-  CHECK_OK(right_call(wire, &c, &err));
-  CHECK_OK(shardspec_comm_free(wire, &err));
-  free_cut(&c);
-}

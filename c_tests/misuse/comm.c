@@ -12,7 +12,8 @@ static shardspec_status exchange(void *ctx, const shardspec_message *sends, size
 }
 
 static void misuse_construction(shardspec_comm *right) {
-  shardspec_comm_vtable table = {sizeof table, destroy, exchange, 0, 0}, small = table, silent = table;
+  shardspec_comm_vtable table = {sizeof table, destroy, exchange, 0, 0, NULL}, small = table,
+                        silent = table;
   small.struct_size = 4;
   silent.exchange = NULL;
   MISUSE(NULL_ARGUMENT, "NULL vtable", shardspec_comm_new, NULL, NULL, 0, 1, &out.comm);
@@ -56,6 +57,10 @@ static void misuse_exchange(shardspec_comm *right) {
   MISUSE(INDEX_OUT_OF_RANGE, "peer 1 of 1", shardspec_comm_exchange, right, NULL, 0, &past, 1);
   MISUSE(INVALID_ARGUMENT, "sent and not received", shardspec_comm_exchange, right, &own, 1, NULL, 0);
   WRONG_ERROR(shardspec_comm_exchange, right, &own, 1, &own, 1);
+
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_abort, H, "why");
+  MISUSE(INVALID_ARGUMENT, "a reason that is no UTF-8", shardspec_comm_abort, right, "\xff");
+  WRONG_ERROR(shardspec_comm_abort, right, "why");
 }
 
 static void misuse_collectives(shardspec_comm *right, shardspec_metadata *single) {

@@ -32,6 +32,7 @@ pub use message::exchange;
 pub use owners::Owners;
 pub use reshard::{Reshard, reshard};
 pub use shard::{Shard, shard};
+pub(crate) use short::Short;
 pub use transfer::decline;
 
 use std::fmt::Display;

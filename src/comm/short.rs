@@ -4,13 +4,13 @@ use std::fmt::{Debug, Display, Formatter, Write};
 
 /// A text of at most `ROOM` bytes; what is longer ends in "...".
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Short<const ROOM: usize> {
+pub(crate) struct Short<const ROOM: usize> {
     bytes: [u8; ROOM],
     len: usize,
 }
 
 impl<const ROOM: usize> Short<ROOM> {
-    pub(super) fn new(text: &dyn Display) -> Self {
+    pub(crate) fn new(text: &dyn Display) -> Self {
         const DOTS: &str = "...";
         let mut short = Self { bytes: [0; ROOM], len: 0 };
         if write!(short, "{text}").is_err() {
@@ -21,7 +21,7 @@ impl<const ROOM: usize> Short<ROOM> {
         short
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         self.bytes.get(..self.len).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or("")
     }
 }

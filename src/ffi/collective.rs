@@ -18,9 +18,15 @@
 //! thread copies while the first exchanges, if there is enough to copy; it is gone when the call
 //! returns.
 //!
-//! When the transport fails in the middle, the rank returns what the transport said; destinations may
-//! be written in part then, and what the other ranks learn is the transport's affair. Every handle
-//! stays as good as it was.
+//! After the agreement a rank can still fail: when the transport fails, or memory runs out. It returns
+//! that error, its destinations may be written in part, and every handle stays valid. The library then
+//! calls `abort` of the transport, so that the other ranks return too: local communicators do that. A
+//! transport without `abort` leaves them waiting if they need what this rank had to send; MPI programs
+//! call MPI_Abort. A rank that returns OK has everything that it was to receive.
+//!
+//! What the agreement expects of a transport: messages arrive unchanged, once, and in order. Each of its
+//! messages carries a checksum. A rank that finds one damaged returns DISAGREEMENT and calls `abort`,
+//! since others may have agreed before; without `abort` those wait. Messages with data carry none.
 
 use crate::comm::{self, Communicator, Gather, Options, Reshard, Shard};
 use crate::copy::{Fill, HostView, ShardedTensor};
@@ -32,6 +38,7 @@ use crate::ffi::comm::{rank_argument, shardspec_comm};
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::sharded_tensor::{give, shardspec_sharded_tensor};
+use crate::memory::try_collect;
 use crate::ffi::tensor::{
     options_argument, shard_view, shardspec_copy_options, shardspec_tensor_view, view_argument,
 };
@@ -232,7 +239,8 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_rank(
         let comm: &dyn Communicator = &**comm;
         let place = told(comm, self::out("out", out))?;
         let metadata = told(comm, handle::get("metadata", metadata))?;
-        let own: Vec<usize> = metadata.shards_of_rank(comm.rank() as i64).collect();
+        let own = try_collect(metadata.shards_of_rank(comm.rank() as i64)).map_err(Refusal::from);
+        let own = told(comm, own)?;
         let tensor = ShardedTensor::new(&metadata, &own, Fill::Uninitialized);
         let tensor = told(comm, tensor.map_err(Refusal::from))?;
         let mine = || {

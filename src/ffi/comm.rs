@@ -9,19 +9,20 @@
 //! A rank is one thread at a time: two calls by one communicator at the same time are refused or mix
 //! up their messages.
 
-use std::ffi::c_void;
-use std::sync::Arc;
+use std::ffi::{c_char, c_void};
+use std::fmt::Display;
 
-use crate::comm::{self, Communicator, Incoming, Message, Outgoing};
+use crate::comm::{self, Communicator, Incoming, Message, Outgoing, Short};
 use crate::core::{Error, Result};
 use crate::ffi::border::callback::{Context, Success, Table, call, owning_table};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
-use crate::ffi::border::pointer::{out, out_slice, slice};
+use crate::ffi::border::pointer::{optional_text, out, out_slice, slice};
 use crate::ffi::border::sized::{Grows, sized};
 use crate::ffi::border::slots::Slots;
 use crate::ffi::callback::shardspec_destroy_fn;
 use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::memory::{try_box, try_collect, try_collect_results, try_with_capacity};
 
 /// A communicator, behind a handle; free it with `shardspec_comm_free`.
 pub struct shardspec_comm {
@@ -29,12 +30,12 @@ pub struct shardspec_comm {
 }
 
 impl Handle for shardspec_comm {
-    type Object = Arc<dyn Communicator>;
+    type Object = Box<dyn Communicator>;
     const NAME: &'static str = "shardspec_comm";
     const KIND: u64 = 8;
 
     fn table() -> &'static Slots<Self::Object> {
-        static TABLE: Slots<Arc<dyn Communicator>> = Slots::new();
+        static TABLE: Slots<Box<dyn Communicator>> = Slots::new();
         &TABLE
     }
 }
@@ -69,6 +70,16 @@ pub type shardspec_exchange_fn = Option<
     ) -> shardspec_status,
 >;
 
+/// Makes exchanges fail from now on, on every rank that the transport can reach, those that wait in one
+/// included: ncclCommAbort, or closing the connections. `reason` is a text for people, and the
+/// library's.
+///
+/// A collective that fails on this rank after other ranks began to rely on it calls this, so that they
+/// return too and do not wait for its messages. It may run while an exception unwinds the stack, and
+/// must not throw. From `shardspec_comm_abort` it may run on any thread, also while `exchange` runs.
+pub type shardspec_abort_fn =
+    Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, reason: *const c_char)>;
+
 /// What a transport does.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +94,8 @@ pub struct shardspec_comm_vtable {
     pub success_status: shardspec_status,
     /// 0.
     pub reserved: i32,
+    /// Ends it for all ranks. NULL: the others learn of a failure only what the transport tells them.
+    pub abort: shardspec_abort_fn,
 }
 
 // SAFETY: `struct_size` comes first, and zeros are NULL functions.
@@ -116,14 +129,13 @@ impl Communicator for Transport {
         let Some(exchange) = self.table.exchange else {
             return Err(Error::invalid("vtable", "its exchange is NULL"));
         };
-        let sends: Vec<_> = sends
-            .iter()
-            .map(|sent| c_message(sent.peer, sent.pointer.cast_mut(), sent.bytes))
-            .collect();
-        let receives: Vec<_> = receives
-            .iter()
-            .map(|received| c_message(received.peer, received.pointer, received.bytes))
-            .collect();
+        let sends = sends.iter().map(|sent| {
+            let pointer = sent.pointer.cast_mut();
+            c_message(sent.peer, pointer, sent.bytes)
+        });
+        let receives =
+            receives.iter().map(|into| c_message(into.peer, into.pointer, into.bytes));
+        let (sends, receives) = (try_collect(sends)?, try_collect(receives)?);
         call("exchange of the communicator", self.success, |err| {
             // SAFETY: the user passed the function to be called like this.
             unsafe {
@@ -138,14 +150,30 @@ impl Communicator for Transport {
             }
         })
     }
+
+    fn abort(&self, reason: &dyn Display) {
+        let Some(abort) = self.table.abort else {
+            return;
+        };
+        let reason = Short::<{ REASON - 1 }>::new(reason);
+        let mut text = [0; REASON];
+        for (place, byte) in text.iter_mut().zip(reason.as_str().bytes()) {
+            *place = byte as c_char;
+        }
+        // SAFETY: the user passed the function to be called like this.
+        unsafe { abort(self.context.ctx(), text.as_ptr()) }
+    }
 }
+
+/// Bytes of the reason that `abort` is told, the NUL included.
+const REASON: usize = 512;
 
 fn c_message(peer: usize, pointer: *mut u8, bytes: usize) -> shardspec_message {
     shardspec_message { peer: peer as i64, pointer: pointer.cast(), bytes }
 }
 
 fn new_handle(communicator: impl Communicator + 'static) -> Result<*mut shardspec_comm> {
-    let communicator: Arc<dyn Communicator> = Arc::new(communicator);
+    let communicator: Box<dyn Communicator> = try_box(communicator)?;
     handle::insert(communicator)
 }
 
@@ -203,9 +231,10 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new_local(
 ) -> shardspec_status {
     guard(err, || {
         let place = out_slice("out", out, size)?;
-        let mut handles = Vec::new();
+        let mut handles = try_with_capacity(size)?;
         for communicator in comm::local(size)? {
             match new_handle(communicator) {
+                // There is room for all.
                 Ok(handle) => handles.push(handle),
                 Err(error) => {
                     handles.into_iter().try_for_each(|handle| handle::free("out", handle))?;
@@ -277,10 +306,31 @@ pub unsafe extern "C-unwind" fn shardspec_comm_exchange(
         let sends = slice("sends", sends, n_sends)?;
         let recvs = slice("recvs", recvs, n_recvs)?;
         let sends = sends.iter().map(|sent| message("sends", sent, <*mut u8>::cast_const));
-        let sends = sends.collect::<Outcome<Vec<Outgoing>>>()?;
+        let sends: Vec<Outgoing> = try_collect_results(sends)?;
         let recvs = recvs.iter().map(|received| message("recvs", received, |pointer| pointer));
-        let recvs = recvs.collect::<Outcome<Vec<Incoming>>>()?;
+        let recvs: Vec<Incoming> = try_collect_results(recvs)?;
         Ok(comm::exchange(&**comm, &sends, &recvs)?)
+    })
+}
+
+/// Makes exchanges by this communicator fail from now on, on every rank that its transport can reach:
+/// a rank that waits in one returns TRANSPORT_FAILED. For local communicators these are all ranks of
+/// the group, and `reason`, which may be NULL, is in their messages. For a transport of your own,
+/// `abort` of its table is called; where that is NULL, nothing happens.
+///
+/// A collective that fails on one rank in the middle calls this itself.
+///
+/// Ownership: `reason` is copied; every rank still frees its communicator. Errors: INVALID_ARGUMENT for
+/// a reason that is not UTF-8, INVALID_HANDLE, NULL_ARGUMENT. Threads: any, also while another thread
+/// exchanges. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_comm_abort(
+    comm: *const shardspec_comm, reason: *const c_char, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let comm = handle::get("comm", comm)?;
+        comm.abort(&optional_text("reason", reason)?.unwrap_or("no reason was given"));
+        Ok(())
     })
 }
 
