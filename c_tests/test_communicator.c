@@ -87,7 +87,8 @@ static void what_a_transport_answers_reaches_the_caller_as_it_is(void) {
 /* Calls a collective of which the first exchange fails. */
 static shardspec_status fail_a_collective(shardspec_comm *comm) {
   static const char *const owners[] = {"rank:0", "rank:1"};
-  const int64_t sizes[] = {4, 3}, shape[] = {2, 3};
+  const int64_t sizes[] = {4, 3};
+  int64_t shape[] = {2, 3};
   float data[12] = {0};
   shardspec_tensor_view shard = view_of(data, FLOAT32, shape, 2);
   shardspec_spec *spec;

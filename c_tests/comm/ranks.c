@@ -66,15 +66,20 @@ void run_on_ranks(const char *name, int64_t size, rank_test *test) {
   shardspec_comm *comms[64];
   one_rank ones[64];
   pthread_t threads[64];
+  pthread_attr_t attributes;
   CHECK(size <= 64);
+  /* No call needs more stack than this, and the tests have part of it. */
+  CHECK(pthread_attr_init(&attributes) == 0);
+  CHECK(pthread_attr_setstacksize(&attributes, 64 << 10) == 0);
   printf("%d threads: %s\n", (int)size, name);
   CHECK_OK(shardspec_comm_new_local((size_t)size, comms, &err));
   for (int64_t rank = 0; rank < size; rank++) {
     ones[rank].test = test;
     ones[rank].comm = comms[rank];
-    CHECK(pthread_create(&threads[rank], NULL, run_one, &ones[rank]) == 0);
+    CHECK(pthread_create(&threads[rank], &attributes, run_one, &ones[rank]) == 0);
   }
   for (int64_t rank = 0; rank < size; rank++) CHECK(pthread_join(threads[rank], NULL) == 0);
+  CHECK(pthread_attr_destroy(&attributes) == 0);
 }
 #endif
 

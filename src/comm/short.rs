@@ -3,7 +3,7 @@
 use std::fmt::{Debug, Display, Formatter, Write};
 
 /// A text of at most `ROOM` bytes; what is longer ends in "...".
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) struct Short<const ROOM: usize> {
     bytes: [u8; ROOM],
     len: usize,
@@ -15,7 +15,7 @@ impl<const ROOM: usize> Short<ROOM> {
         let mut short = Self { bytes: [0; ROOM], len: 0 };
         if write!(short, "{text}").is_err() {
             short.len = front(short.as_str(), ROOM.saturating_sub(DOTS.len())).len();
-            // They fit but for a text that is shorter than they are.
+            // They fit, or as many of them as there is room for.
             let _ = short.write_str(DOTS);
         }
         short
@@ -49,6 +49,14 @@ impl<const ROOM: usize> Display for Short<ROOM> {
     }
 }
 
+impl<const ROOM: usize> PartialEq for Short<ROOM> {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl<const ROOM: usize> Eq for Short<ROOM> {}
+
 impl<const ROOM: usize> Debug for Short<ROOM> {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         Debug::fmt(self.as_str(), f)
@@ -66,6 +74,7 @@ mod tests {
         assert_eq!(Short::<19>::new(&whole).as_str(), format!("{}...", "é".repeat(8)));
         assert_eq!(Short::<20>::new(&format_args!("{}{}", 1, whole)).as_str(), "1éééééééé...");
         assert_eq!(Short::<8>::new(&format_args!("{} {}", 1, "b")).as_str(), "1 b");
-        assert_eq!(Short::<1>::new(&"ab").as_str(), "");
+        assert_eq!(Short::<2>::new(&"abc").as_str(), "..");
+        assert_eq!(Short::<3>::new(&"abcd"), Short::new(&"..."));
     }
 }
