@@ -114,6 +114,9 @@ def numbered(argument: str, tensors: Iterable[Any], *, write: bool) -> tuple[Any
 
 def type_of(array: Any) -> tuple[Any, Any]:
     """The type of the first of some views, for new tensors of the same."""
+    if not array.kept:
+        raise lib.refused("INVALID_ARGUMENT", "shards: there are none that tell the element type; "
+                          "pass the place")
     return array.kept[0].struct.dtype, array.kept[0].kind
 
 

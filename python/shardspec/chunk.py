@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 
+from ._arrays import described
 from ._library import lib
 from .spec import ChunkShardingSpec
 
@@ -22,6 +23,8 @@ def get_chunk_sharding_params(sharding_dim_size: int, world_size: int, spec: Chu
                               rank: int) -> tuple[int, int]:
     """Start and length of the chunk of `rank`, when a dimension of that size is cut for
     `world_size` workers in the order of the spec's placements."""
+    if not isinstance(spec, ChunkShardingSpec):
+        raise TypeError(f"spec: a ChunkShardingSpec, not {described(spec)}")
     start, size = ctypes.c_int64(), ctypes.c_int64()
     lib.chunk_sharding_params(spec, sharding_dim_size, world_size, rank, ctypes.byref(start),
                               ctypes.byref(size))

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from . import copies
+from ._arrays import described, listed
 from ._arrays import index as integer
-from ._arrays import listed
 from ._callbacks import DESTROY, callback, keep, kept
 from ._handle import Handle
 from ._library import lib
 from ._views import View, alike, numbered, type_of, view
 from .dtype import parse
-from .metadata import Boxes, ShardedTensorMetadata
+from .metadata import Boxes, ShardedTensorMetadata, metadata_of
 from .sharded_tensor import ShardedTensor
 from .tensor import new
 
@@ -94,7 +94,9 @@ class Communicator(Handle):
         """
         def prepare() -> tuple[Any, ...]:
             how = options(memory_limit, max_threads, hint)
-            source = full_of("full", full, src_rank) if self.rank == src_rank else None
+            metadata_of("metadata", metadata)
+            source = full_of("full", full, src_rank) if self.rank == integer(
+                "src_rank", src_rank) else None
             made = self._shards("shards", metadata, shards) if shards is not None else (
                 self._new_shards(metadata, source))
             given.extend(made)
@@ -118,7 +120,7 @@ class Communicator(Handle):
             how = options(memory_limit, max_threads, hint)
             views, count = numbered("shards", self._shards("shards", metadata, shards),
                                     write=False)
-            if dst_rank not in (ALL_RANKS, self.rank):
+            if integer("dst_rank", dst_rank) not in (ALL_RANKS, self.rank):
                 return metadata, dst_rank, views, count, None, how
             whole = full
             if whole is None:
@@ -155,6 +157,7 @@ class Communicator(Handle):
     def _new_shards(self, metadata: ShardedTensorMetadata, like: View | None) -> list[Any]:
         """New tensors for the shards of this rank, of the type of a view or else of what is
         stated."""
+        metadata_of("to_metadata", metadata)
         owned = [metadata.shards_metadata[index] for index in metadata.shards_of_rank(self.rank)]
         if not owned:
             return []
@@ -164,6 +167,7 @@ class Communicator(Handle):
     def _shards(self, argument: str, metadata: ShardedTensorMetadata,
                 shards: Iterable[Any] | ShardedTensor) -> list[Any]:
         """The tensors of some shards. Those of a sharded tensor have to be what is meant."""
+        metadata_of("to_metadata" if argument == "to_shards" else "metadata", metadata)
         if not isinstance(shards, ShardedTensor):
             return listed(argument, shards, "tensors")
         difference = Boxes.of(metadata).difference(Boxes.of(shards.metadata()))
@@ -192,6 +196,8 @@ def _messages(argument: str, messages: Iterable[Message], kept: list[Any], *, wr
     """Messages as the library takes them. Their memory has to be one piece."""
     structs = []
     for number, message in enumerate(listed(argument, messages, "messages")):
+        if not hasattr(message, "peer") or not hasattr(message, "memory"):
+            raise TypeError(f"{argument}[{number}]: a Message, not {described(message)}")
         memory = memoryview(message.memory)
         if not memory.c_contiguous:
             raise BufferError(f"{argument}[{number}]: the memory of a message has to be contiguous")
@@ -212,11 +218,12 @@ def full_of(argument: str, full: Any, src_rank: int) -> View:
 
 def options(memory_limit: int, max_threads: int, hint: copies.Hint | None) -> Any:
     """How a collective works, for the library."""
-    if not 0 <= memory_limit < 1 << 64:
+    limit = integer("memory_limit", memory_limit)
+    if not 0 <= limit < 1 << 64:
         raise lib.refused("INVALID_ARGUMENT", f"memory_limit: {memory_limit} is not between 0 and "
                           "2**64")
     copy = ctypes.pointer(copies.option_struct(max_threads, hint))
-    return ctypes.byref(Options(ctypes.sizeof(Options), memory_limit, copy))
+    return ctypes.byref(Options(ctypes.sizeof(Options), limit, copy))
 
 
 def _stated(metadata: ShardedTensorMetadata) -> Any:
@@ -249,27 +256,38 @@ def _exchange(ctx: int, sends: Any, n_sends: int, recvs: Any, n_recvs: int) -> N
     comm = None if reference is None else reference()
     if not isinstance(comm, Communicator):
         raise lib.refused("INVALID_HANDLE", "comm: it is gone")
-    messages = ([_message(sends[at], False) for at in range(n_sends)],
-                [_message(recvs[at], True) for at in range(n_recvs)])
+    lent: list[tuple[Message, weakref.ref[Any]]] = [
+        _message(messages[at], write) for messages, count, write in (
+            (sends, n_sends, False), (recvs, n_recvs, True)) for at in range(count)]
     try:
-        comm.exchange(*([*one] for one in messages))
-    finally:
-        _release([message.memory for one in messages for message in one])
+        given = [message for message, _ in lent]
+        comm.exchange(given[:n_sends], given[n_sends:])
+    except BaseException:
+        _release(lent)
+        raise
+    given = []
+    used = _release(lent)
+    if used:
+        warnings.warn(f"{type(comm).__name__}.exchange: parts or arrays of the memory of {used} "
+                      "messages are still there after it returned, and that memory is not",
+                      RuntimeWarning, stacklevel=1)
 
 
-def _release(memories: list[memoryview]) -> None:
-    """Ends memory that was there during a call: who asks for it later is refused."""
-    kept = 0
-    for memory in memories:
+def _message(struct: Any, write: bool) -> tuple[Message, weakref.ref[Any]]:
+    """A message, and the object whose memory it is, for as long as anybody has a part of it."""
+    array: Any = (ctypes.c_char * struct.bytes).from_address(struct.pointer)
+    memory = memoryview(array).cast("B")
+    return Message(struct.peer, memory if write else memory.toreadonly()), weakref.ref(array)
+
+
+def _release(lent: list[tuple[Message, weakref.ref[Any]]]) -> int:
+    """Ends memory that was there during a call, so that who asks for it later is refused. Of how
+    many messages there are other objects that use it, which nobody can end."""
+    references = [reference for _, reference in lent]
+    for message, _ in lent:
         try:
-            memory.release()
+            message.memory.release()
         except BufferError:
-            kept += 1
-    if kept:
-        warnings.warn(f"exchange: arrays of the memory of {kept} messages are still there after it "
-                      "returned, and that memory is not", RuntimeWarning, stacklevel=1)
-
-
-def _message(struct: Any, write: bool) -> Message:
-    memory = memoryview((ctypes.c_char * struct.bytes).from_address(struct.pointer)).cast("B")
-    return Message(struct.peer, memory if write else memory.toreadonly())
+            pass  # Somebody has the memory itself.
+    lent.clear()
+    return sum(reference() is not None for reference in references)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from . import _views
+from ._arrays import index as integer
 from ._arrays import listed, pointer, room
 from ._library import lib
-from .dtype import parse
 from .shard import ShardMetadata
 from .tensor import Tensor, new
 
@@ -26,7 +25,7 @@ def options(max_threads: int, hint: Hint | None) -> Any:
 
 def option_struct(max_threads: int, hint: Hint | None) -> Any:
     """The same where it is a part of other options."""
-    threads = operator.index(max_threads)
+    threads = integer("max_threads", max_threads)
     if not 0 <= threads < 1 << 32:
         raise lib.refused("INVALID_ARGUMENT", f"max_threads: {threads} is not between 0 and 2**32",
                           got=threads if abs(threads) < 1 << 63 else 0)
@@ -47,7 +46,7 @@ def scatter(metadata: Any, full: Any, shards: Sequence[Any] | None, how: Any) ->
             for row in range(count)]
     else:
         places = listed("shards", shards, "tensors")
-    views, count = _views.numbered("shards", places, write=True)
+    views, count = _all("shards", metadata, places, write=True)
     _views.alike(("full", [source]), ("shards", views.kept))
     lib.metadata_scatter(metadata, ctypes.byref(source.struct), views, count, how)
     return places
@@ -55,14 +54,23 @@ def scatter(metadata: Any, full: Any, shards: Sequence[Any] | None, how: Any) ->
 
 def gather(metadata: Any, shards: Sequence[Any], full: Any, how: Any) -> Any:
     """Copies every shard into `full`. Gives that."""
-    views, count = _views.numbered("shards", shards, write=False)
+    views, count = _all("shards", metadata, shards, write=False)
     if full is None:
-        # Without shards there is nothing to take the type from; the call is refused then.
-        full = new(metadata.size, *(_views.type_of(views) if count else (parse("int8"),)))
+        full = new(metadata.size, *_views.type_of(views))
     place = _views.view("full", full, write=True)
     _views.alike(("shards", views.kept), ("full", [place]))
     lib.metadata_gather(metadata, views, count, ctypes.byref(place.struct), how)
     return full
+
+
+def _all(argument: str, metadata: Any, tensors: Iterable[Any], *, write: bool) -> tuple[Any, int]:
+    """Views of tensors for all shards."""
+    views, count = _views.numbered(argument, tensors, write=write)
+    shards = len(metadata.shards_metadata)
+    if count != shards:
+        raise lib.refused("INVALID_ARGUMENT", f"{argument}: {count} tensors for {shards} shards; "
+                          "pass one for each", got=count, limit=shards)
+    return views, count
 
 
 def extract_shard(metadata: Any, index: int, full: Any, shard: Any, how: Any,

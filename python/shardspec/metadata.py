@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, overload
 
 from . import copies
+from ._arrays import described, integers, listed, pointer, room, text, texts
 from ._arrays import index as integer
-from ._arrays import integers, listed, pointer, room, text, texts
 from ._handle import Handle
 from ._library import lib
 from .placement import AnyPlacement, PlacementHandle
-from .properties import Struct, TensorProperties
+from .properties import Struct, TensorProperties, stated_struct
 from .shard import Packed, ShardMetadata, pack
 from .tensor import Tensor
 
@@ -119,12 +119,12 @@ class ShardedTensorMetadata(Handle):
         """The part of `full` that is the shard: the same memory."""
         return copies.view_shard(self, self._index(index), full)
 
-    def _index(self, index: int) -> int:
+    def _index(self, index: int, argument: str = "index") -> int:
         """Counts negative indices from the last shard, as Python does."""
         count = int(lib.answer(ctypes.c_size_t, lib.metadata_shard_count, self))
-        number = integer("index", index)
+        number = integer(argument, index)
         if number + count < 0:
-            raise lib.refused("INDEX_OUT_OF_RANGE", f"index: {number} is out of range; there are "
+            raise lib.refused("INDEX_OUT_OF_RANGE", f"{argument}: {number} is out of range; there are "
                               f"{count} shards", limit=count)
         return number if number >= 0 else number + count
 
@@ -262,6 +262,13 @@ class Shards(Sequence[ShardMetadata]):
         return f"[{self[0]!r}, ... {len(self) - 2} more ..., {self[-1]!r}]"
 
 
+def metadata_of(argument: str, value: Any) -> ShardedTensorMetadata:
+    """Metadata that somebody passed: any number would be taken for a handle."""
+    if not isinstance(value, ShardedTensorMetadata):
+        raise TypeError(f"{argument}: a ShardedTensorMetadata, not {described(value)}")
+    return value
+
+
 def owner_text(owner: Any) -> bytes:
     """An owner as the library takes it: a rank may be an integer, of any library."""
     return text("owner", f"rank:{operator.index(owner)}" if hasattr(owner, "__index__") else owner)
@@ -271,7 +278,7 @@ def build(spec: Any, size: Iterable[int], properties: TensorProperties | None,
           dim_names: Iterable[str] | None = None, *, argument: str = "tensor_sizes") -> int:
     """The handle of the metadata that a spec makes; `argument` is what the sizes are called."""
     sizes = integers(argument, size)
-    stated = None if properties is None else ctypes.byref(properties._struct())
+    stated = stated_struct("tensor_properties", properties)
     if dim_names is None:
         return int(lib.answer(ctypes.c_void_p, lib.spec_build_metadata, spec, pointer(sizes),
                               len(sizes), stated))

@@ -95,6 +95,8 @@ def op_name(op: Any) -> bytes:
 
 def _type_name(spec: ShardingSpec | type[ShardingSpec]) -> bytes:
     kind = spec if isinstance(spec, type) else type(spec)
+    if not issubclass(kind, ShardingSpec):
+        raise TypeError(f"sharding_spec: a ShardingSpec or a class of them, not {described(spec)}")
     return text("sharding_spec_class", BUILT_IN.get(kind) or type_name(kind))
 
 

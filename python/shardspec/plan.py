@@ -14,7 +14,7 @@ from ._arrays import indices, integers, listed, pointer, room
 from ._handle import Handle
 from ._library import lib
 from ._views import alike, type_of, views
-from .metadata import Boxes, ShardedTensorMetadata
+from .metadata import Boxes, ShardedTensorMetadata, metadata_of
 from .shard import Packed, ShardMetadata, pack
 from .sharded_tensor import ShardedTensor
 from .tensor import new
@@ -121,7 +121,8 @@ class Plan(Handle):
             if wanted is None:
                 self._own(lib.answer(ctypes.c_void_p, lib.plan_new, first, second))
                 return
-            self._wanted = [second._index(index) for index in listed("wanted", wanted, "indices")]
+            self._wanted = [second._index(index, "wanted")
+                            for index in listed("wanted", wanted, "indices")]
             numbers = (ctypes.c_size_t * len(self._wanted))(*self._wanted)
             self._own(lib.answer(ctypes.c_void_p, lib.plan_new_for_destinations, first, second,
                                  numbers, len(numbers)))
@@ -314,7 +315,8 @@ def relabel(metadata: ShardedTensorMetadata,
     """Metadata with the same boxes, whose placements are exchanged as `suggest_placements` says."""
     numbers = indices("placement_indices", placement_indices, ctypes.c_uint32)
     return ShardedTensorMetadata._of(
-        lib.answer(ctypes.c_void_p, lib.metadata_relabel, metadata, numbers, len(numbers)))
+        lib.answer(ctypes.c_void_p, lib.metadata_relabel, metadata_of("metadata", metadata),
+                   numbers, len(numbers)))
 
 
 def find_overlaps(shards: Layout, limit: int | None = None) -> list[Overlap]:
@@ -373,6 +375,7 @@ def _up_to(limit: int | None,
 def shards_in_box(metadata: ShardedTensorMetadata, offsets: Iterable[int],
                   sizes: Iterable[int]) -> list[int]:
     """Indices of the shards that share an element with a box, ascending."""
+    metadata_of("metadata", metadata)
     start, length = integers("offsets", offsets), integers("sizes", sizes)
     if len(start) != len(length):
         raise lib.refused("RANK_MISMATCH", f"offsets: {len(start)} dimensions, but sizes has "
@@ -386,6 +389,7 @@ def shards_in_box(metadata: ShardedTensorMetadata, offsets: Iterable[int],
 
 def owner_of(metadata: ShardedTensorMetadata, element: Iterable[int]) -> int:
     """The shard that owns the element at that index."""
+    metadata_of("metadata", metadata)
     index = integers("element", element)
     return int(lib.answer(ctypes.c_size_t, lib.metadata_owner, metadata, pointer(index),
                           len(index)))
@@ -394,7 +398,7 @@ def owner_of(metadata: ShardedTensorMetadata, element: Iterable[int]) -> int:
 def locate(metadata: ShardedTensorMetadata,
            elements: Iterable[Iterable[int]]) -> list[tuple[int, tuple[int, ...]]]:
     """For each index in the tensor, the shard that owns the element, and its index in there."""
-    ndim = len(metadata.size)
+    ndim = len(metadata_of("metadata", metadata).size)
     rows, count = _rows("elements", elements, ndim)
     shards, local = (ctypes.c_size_t * count)(), room(len(rows))
     lib.metadata_locate(metadata, pointer(rows), count, shards, pointer(local))
@@ -404,14 +408,14 @@ def locate(metadata: ShardedTensorMetadata,
 def globalize(metadata: ShardedTensorMetadata,
               places: Iterable[tuple[int, Iterable[int]]]) -> list[tuple[int, ...]]:
     """`locate` the other way round: for each shard and index in it, the index in the tensor."""
-    ndim = len(metadata.size)
+    ndim = len(metadata_of("metadata", metadata).size)
     pairs = [listed(f"places[{number}]", place, "a shard and an index in it")
              for number, place in enumerate(listed("places", places, "shards and indices"))]
     for number, pair in enumerate(pairs):
         if len(pair) != 2:
             raise TypeError(f"places[{number}]: a shard and an index in it, not {pair!r}")
     local, count = _rows("places", [place for _, place in pairs], ndim)
-    shards = (ctypes.c_size_t * count)(*(metadata._index(shard) for shard, _ in pairs))
+    shards = (ctypes.c_size_t * count)(*(metadata._index(shard, "places") for shard, _ in pairs))
     elements = room(len(local))
     lib.metadata_globalize(metadata, shards, pointer(local), count, pointer(elements))
     return _tuples(elements, ndim, count)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
+from ._arrays import described
 from ._library import lib
 from .dtype import DType, dtype_name, is_numpy, of_numpy, parse, struct_name
 
@@ -59,6 +60,8 @@ class TensorProperties:
     def create_from_tensor(tensor: Any) -> TensorProperties:
         """The properties of a tensor or array: of torch, numpy or jax, or a Tensor."""
         pinned = getattr(tensor, "is_pinned", None)
+        if not hasattr(tensor, "dtype"):
+            raise TypeError(f"tensor: a tensor or array, which has a dtype, not {described(tensor)}")
         dtype = tensor.dtype
         if is_numpy(dtype) and hasattr(tensor, "__array_interface__"):
             dtype = struct_name(of_numpy("tensor", dtype)[0])  # What its elements are moved as.
@@ -83,6 +86,18 @@ class TensorProperties:
             struct_name(struct.dtype) if struct.dtype.bits else None,
             name(LAYOUTS, struct.layout), bool(struct.requires_grad),
             name(MEMORY_FORMATS, struct.memory_format), bool(struct.pin_memory))
+
+
+def stated_struct(argument: str, properties: Any) -> Any:
+    """Properties as the library takes them, torch's own too; none, where nothing is stated."""
+    if properties is None:
+        return None
+    if not isinstance(properties, TensorProperties):
+        names = [field.name for field in fields(TensorProperties)]
+        if not all(hasattr(properties, name) for name in names):
+            raise TypeError(f"{argument}: TensorProperties, not {described(properties)}")
+        properties = TensorProperties(**{name: getattr(properties, name) for name in names})
+    return ctypes.byref(properties._struct())
 
 
 def _known(argument: str, value: Any, names: dict[str, int]) -> str:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from . import copies, metadata, spec
 from ._arrays import described, listed, pointer, room
+from ._arrays import index as integer
 from ._handle import Handle
 from ._lease import Lease
 from ._library import lib
 from ._views import TensorView, View, alike, numbered, view
-from .metadata import ShardedTensorMetadata
+from .metadata import ShardedTensorMetadata, metadata_of
 from .placement import AnyPlacement, as_placement
-from .properties import TensorProperties
+from .properties import TensorProperties, stated_struct
 from .shard import ShardMetadata, parts
 from .tensor import Tensor, new
 
@@ -84,6 +85,7 @@ class ShardedTensor:
     @classmethod
     def _allocated(cls, metadata: ShardedTensorMetadata, owner: int | str | None,
                    indices: Iterable[int] | None, fill: int) -> ShardedTensor:
+        metadata_of("metadata", metadata)
         if indices is None:
             return cls(lib.answer(ctypes.c_void_p, lib.sharded_tensor_new, metadata, _owner(owner),
                                   fill))
@@ -103,14 +105,14 @@ class ShardedTensor:
         """
         source, how = view("full", full), copies.options(max_threads, hint)
         if isinstance(layout, spec.ShardingSpec) and indices is None:
-            stated = None if tensor_properties is None else ctypes.byref(
-                tensor_properties._struct())
+            stated = stated_struct("tensor_properties", tensor_properties)
             return cls(lib.answer(ctypes.c_void_p, lib.sharded_tensor_new_from_spec, layout, stated,
                                   _owner(owner), ctypes.byref(source.struct), how),
                        kind=source.kind)
         if isinstance(layout, spec.ShardingSpec):
             shape = source.struct.shape[:source.struct.ndim] if source.struct.ndim else ()
             layout = ShardedTensorMetadata._of(metadata.build(layout, shape, tensor_properties))
+        layout = metadata_of("layout", layout)
         if indices is None:
             return cls(lib.answer(ctypes.c_void_p, lib.sharded_tensor_new_from_full, layout,
                                   _owner(owner), ctypes.byref(source.struct), how),
@@ -137,8 +139,10 @@ class ShardedTensor:
             if isinstance(whole, spec.ShardingSpec):
                 whole = spec.answered(whole, whole.build_metadata(
                     tuple(full.shape), TensorProperties.create_from_tensor(full)))
+            else:
+                metadata_of("layout", whole)
             struct = None
-            if process_group.rank == src_rank:
+            if process_group.rank == integer("src_rank", src_rank):
                 kept.append(comm.full_of("full", full, src_rank))
                 struct = ctypes.byref(kept[0].struct)
             return whole, src_rank, struct, how, ctypes.byref(handle)
@@ -161,11 +165,11 @@ class ShardedTensor:
         must be exactly its shards.
         """
         given = listed("local_shards", local_shards, "shards")
-        found = Found(metadata)
+        found = Found(metadata_of("metadata", metadata))
         pairs = [_pair(found, number, one) for number, one in enumerate(given)]
         structs, count = numbered("local_shards", [tensor for _, tensor in pairs], write=False)
         alike(("local_shards", structs.kept))
-        local = _indices(metadata, None, [index for index, _ in pairs])
+        local = _indices(metadata, None, [index for index, _ in pairs], "local_shards")
         arguments = metadata, _owner(owner), local, structs, count
         handle = lib.answer(ctypes.c_void_p, lib.sharded_tensor_new_from_local, *arguments,
                             *Lease(structs.kept).grant())
@@ -301,10 +305,10 @@ def _owner(owner: int | str | None) -> bytes | None:
 
 
 def _indices(metadata: ShardedTensorMetadata, owner: int | str | None,
-             indices: Iterable[int]) -> Any:
+             indices: Iterable[int], argument: str = "indices") -> Any:
     if owner is not None:
         raise lib.refused("INVALID_ARGUMENT", "indices: pass either an owner or indices, not both")
-    local = [metadata._index(index) for index in listed("indices", indices, "indices")]
+    local = [metadata._index(index, argument) for index in listed("indices", indices, "indices")]
     return (ctypes.c_size_t * len(local))(*local)
 
 

@@ -245,7 +245,12 @@ def _again(shape: tuple[int, ...], dtype: str, elements: bytes, kind: Any) -> Te
 
 def empty(shape: Iterable[int], dtype: Any) -> Tensor:
     """A new tensor, row-major, all zero."""
-    return new(tuple(integers("shape", shape)), parse(dtype_name(dtype)))
+    sizes = tuple(integers("shape", shape))
+    for dim, size in enumerate(sizes):
+        if size < 0:
+            raise lib.refused("INVALID_ARGUMENT", f"shape: {size} in dimension {dim} is negative",
+                              dim=dim, got=size)
+    return new(sizes, parse(dtype_name(dtype)))
 
 
 def new(shape: tuple[int, ...], dtype: Any, kind: Any = None) -> Tensor:

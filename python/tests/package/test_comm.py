@@ -4,6 +4,7 @@ import gc
 import multiprocessing
 import threading
 import traceback
+import warnings
 import weakref
 
 import numpy
@@ -228,6 +229,96 @@ def test_processes_do_so_over_a_transport_of_pythons():
     assert sorted(results.get(timeout=60) for _ in processes) == [(0, 3), (1, 3), (2, 3)]
     for process in processes:
         process.join(60)
+
+
+class Keeping(Communicator):
+    """Keeps what it was given, as a transport must not."""
+
+    def __init__(self, inner, keep):
+        super().__init__(inner.rank, inner.size)
+        self.inner, self.keep, self.kept, self.fails = inner, keep, [], None
+
+    def exchange(self, sends, recvs):
+        self.kept.extend(self.keep(message.memory) for message in [*sends, *recvs])
+        if self.fails is not None:
+            raise self.fails
+        self.inner.exchange(sends, recvs)
+
+
+@pytest.mark.parametrize("fails", [None, ConnectionError("that is all")])
+def test_the_memory_of_a_message_ends_with_the_exchange(fails):
+    def work(comm):
+        keeping = Keeping(comm, lambda memory: memory)
+        keeping.fails = fails
+        try:
+            keeping.shard(ROWS, FULL)
+        except ConnectionError as error:
+            assert error is fails
+        return keeping.kept
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kept = [memory for memories in on_threads(3, work) for memory in memories]
+    assert len(kept) >= 3
+    for memory in kept:
+        for use in (lambda: memory[0], lambda: bytes(memory), lambda: numpy.frombuffer(memory)):
+            with pytest.raises(ValueError, match="released"):
+                use()
+
+
+@pytest.mark.parametrize("keep", [lambda memory: numpy.frombuffer(memory, "uint8"),
+                                  lambda memory: memory[:], lambda memory: memory.cast("b")])
+def test_a_transport_that_keeps_parts_of_it_is_told(keep):
+    def work(comm):
+        keeping = Keeping(comm, keep)
+        keeping.shard(ROWS, FULL)
+        return len(keeping.kept)
+
+    with pytest.warns(RuntimeWarning, match="Keeping.exchange: .* are still there after it"):
+        assert all(isinstance(count, int) and count for count in on_threads(3, work))
+
+
+def test_a_sharded_tensor_of_another_layout_or_rank_is_no_shards_of_these():
+    turned = ChunkShardingSpec(0, ["rank:2", "rank:1", "rank:0"]).build_metadata(FULL.shape)
+
+    def work(comm):
+        rank = comm.rank
+        for made in (ShardedTensor.from_full(turned, FULL, rank),
+                     ShardedTensor.from_full(ROWS, FULL, (rank + 1) % 3)):
+            for call in (lambda: comm.gather(ROWS, made, dst_rank=ALL_RANKS),
+                         lambda: comm.reshard(ROWS, made, COLUMNS),
+                         lambda: comm.shard(ROWS, FULL, made)):
+                with pytest.raises(ArgumentError, match="shards: "):
+                    call()
+            with pytest.raises(ArgumentError, match="to_shards: "):
+                comm.reshard(COLUMNS, list(slices(COLUMNS, rank)), ROWS, made)
+        return "refused"
+
+    assert on_threads(3, work) == ["refused"] * 3
+
+
+def test_nobody_waits_for_a_rank_that_passes_something_wrong():
+    mine = [list(slices(ROWS, rank)) for rank in range(3)]
+    readonly = [part.copy() for part in slices(COLUMNS, 1)]
+    for part in readonly:
+        part.flags.writeable = False
+    wrongs = [
+        (BufferError, lambda comm: comm.reshard(ROWS, mine[1], COLUMNS, readonly)),
+        (TypeError, lambda comm: comm.reshard(ROWS, [[1, 2]], COLUMNS)),
+        (TypeError, lambda comm: comm.reshard(ROWS, "ab", COLUMNS)),
+        (TypeError, lambda comm: comm.reshard(ROWS, None, COLUMNS)),
+        (TypeError, lambda comm: comm.reshard(ROWS, mine[1], COLUMNS, max_threads="a")),
+        (TypeError, lambda comm: comm.reshard(None, mine[1], COLUMNS)),
+        (ValueError, lambda comm: comm.reshard(ROWS, mine[1], COLUMNS, memory_limit=-1)),
+        (ValueError, lambda comm: comm.reshard(ROWS, [part.astype(">f8") for part in mine[1]],
+                                               COLUMNS, [part for part in slices(COLUMNS, 1)]))]
+    for kind, wrong in wrongs:
+        culprit, *others = [answer for rank, answer in sorted(enumerate(on_threads(
+            3, lambda comm, wrong=wrong: wrong(comm) if comm.rank == 1 else comm.reshard(
+                ROWS, mine[comm.rank], COLUMNS))), key=lambda pair: pair[0] != 1)]
+        assert isinstance(culprit, kind) and not isinstance(culprit, CommunicationError)
+        for error in others:
+            assert isinstance(error, CommunicationError) and "rank 1" in str(error)
 
 
 def test_what_a_transport_raises_comes_out_of_the_call():

@@ -168,3 +168,52 @@ def test_python_may_end_while_they_have_tensors(modules, call):
     pytest.importorskip(modules)
     ends_well(f"import shardspec, {modules}\n"
               f"kept = {call}(shardspec.empty((9,), 'float32'))\n")
+
+
+def test_torch_tensors_whose_memory_holds_other_numbers_are_refused(torch):
+    metadata = ChunkShardingSpec(0, ranks(2)).build_metadata((2,))
+    full = torch.tensor([1 + 2j, 3 + 4j]).conj()
+    with pytest.raises(BufferError, match=r"neg bit .* resolve_neg\(\)"):
+        metadata.scatter(full.imag)
+    with pytest.raises(BufferError, match=r"neg bit"):
+        metadata.gather([torch.tensor([5.0]), torch.tensor([6.0])], full.imag)
+    with pytest.raises(BufferError, match=r"conj bit"):
+        metadata.scatter(full)
+    assert [one.tolist() for one in metadata.scatter(full.imag.resolve_neg())] == [[-2], [-4]]
+
+
+def test_torch_tensors_without_memory_say_what_they_are(torch):
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    metadata = ChunkShardingSpec(0, ranks(2)).build_metadata((2,))
+    with FakeTensorMode():
+        fake = torch.zeros(2)
+    with pytest.raises(BufferError, match="full: a FakeTensor without memory"):
+        metadata.scatter(fake)
+    with pytest.raises(BufferError):
+        metadata.scatter(torch.zeros(2, device="meta"))
+
+
+def test_torchs_shards_and_chunks_are_shards(torch):
+    from torch.distributed._shard.metadata import ShardMetadata
+    from torch.distributed._shard.sharded_tensor import Shard
+    from torch.distributed.checkpoint.metadata import ChunkStorageMetadata
+
+    metadata = ChunkShardingSpec(0, ["rank:0/cpu", "rank:1/cpu"]).build_metadata((4, 3))
+    there = Shard(torch.ones(2, 3), ShardMetadata([2, 0], [2, 3], "rank:1/cpu"))
+    tensor = shardspec.ShardedTensor.from_local_shards([there], metadata)
+    assert tensor.local_indices() == [1]
+    saved = [ChunkStorageMetadata(torch.Size([0, 0]), torch.Size([3, 3]))]
+    assert shardspec.find_gaps(saved, (4, 3)) == [((3, 0), (1, 3))]
+    (rows,) = shardspec.Plan(saved, [ShardMetadata([1, 0], [2, 3], "rank:0/cpu")]).execute(
+        [torch.arange(9.0).reshape(3, 3)])
+    assert rows.tolist() == [[3, 4, 5], [6, 7, 8]]
+
+
+def test_numpy_gets_torchs_types(torch):
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    numpy = pytest.importorskip("numpy")
+    shards = ChunkShardingSpec(0, ranks(2)).build_metadata((4,)).scatter(
+        torch.arange(4).to(torch.bfloat16))
+    assert numpy.asarray(shards[1]).dtype == ml_dtypes.bfloat16
+    assert numpy.asarray(shards[1]).tolist() == [2, 3]
