@@ -61,6 +61,7 @@ const TOP: &str = r#"/* shardspec.h - how a tensor is cut across workers, who ow
  *   SHARDSPEC_INVALID_HANDLE, never followed. What it names does not change, so any thread may use
  *   it, and may free it while others do.
  * - It may be called from any thread, and in a child process after fork. No thread outlives a call.
+ * - It needs at most 64 KiB of stack, what callbacks use not counted.
  * - Other pointers are checked for NULL and alignment. That they point to as much memory as their
  *   lengths say is the caller's promise.
  * - Structs that begin with struct_size may grow at the end. Set it to the struct's sizeof and what

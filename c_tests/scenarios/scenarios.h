@@ -109,6 +109,9 @@ typedef struct scenario {
 } scenario;
 extern const scenario scenarios[];
 extern const size_t scenario_count;
+/* Those with large inputs. */
+extern const scenario hostile_scenarios[];
+extern const size_t hostile_scenario_count;
 
 /* Objects that many scenarios begin with, made and freed without the condition. */
 extern const char *const RANKS[4];

@@ -164,13 +164,15 @@ pub(super) unsafe fn copy(rows: &Rows, units: Range<usize>, store: Store, work: 
         let rest = rows.part(first..rows.lane_count());
         let lanes = rest.lanes(units.start / rest.in_a_turn(), &mut room);
         let part = rest.part(0..lanes.len());
-        let rows = units.clone();
+        let (kernel, rows) = (Kernel::of(lanes, part.side(), store, work), units.clone());
         // SAFETY: some of the caller's lanes.
         unsafe {
-            first += match Kernel::of(lanes, part.side(), store, work) {
+            first += match kernel {
                 Kernel::Tiles => tiles::copy(&rest, rows, store.level, work),
-                Kernel::Direct => each_turn(&part, rows, |lanes, rows| direct(lanes, rows, store)),
-                Kernel::Cached => each_turn(&part, rows, |lanes, rows| {
+                Kernel::Direct => {
+                    each_turn(&part, rows, &mut room, |lanes, rows| direct(lanes, rows, store))
+                }
+                Kernel::Cached => each_turn(&part, rows, &mut room, |lanes, rows| {
                     through_caches(lanes, rows, part.side(), store);
                 }),
             };
@@ -215,17 +217,17 @@ fn packed(lanes: &[Lane], side: Side) -> bool {
     })
 }
 
-/// Calls `copy` for the rows of each turn; the number of lanes.
+/// Calls `copy` for the rows of each turn; the number of lanes. Their room is the caller's: this is
+/// made anew for each way to copy, and stack that each had of its own would add up.
 fn each_turn(
-    rows: &Rows, units: Range<usize>, mut copy: impl FnMut(&[Lane], Range<usize>),
+    rows: &Rows, units: Range<usize>, room: &mut Lanes, mut copy: impl FnMut(&[Lane], Range<usize>),
 ) -> usize {
-    let mut room = [MaybeUninit::uninit(); MOST_LANES];
     let in_a_turn = rows.in_a_turn();
     let mut unit = units.start;
     while unit < units.end {
         let first = unit % in_a_turn;
         let last = (first + units.end - unit).min(in_a_turn);
-        copy(rows.lanes(unit / in_a_turn, &mut room), first..last);
+        copy(rows.lanes(unit / in_a_turn, room), first..last);
         unit += last - first;
     }
     rows.lane_count()

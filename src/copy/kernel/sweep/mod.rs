@@ -13,6 +13,7 @@
 mod path;
 mod scout;
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::cpu::Level;
@@ -129,7 +130,9 @@ impl Sweep {
                 Side::Source => TAKEN_APART,
                 Side::Destination => LEAD,
             };
-            let (mut scout, mut tile) = (Scout::new(self, ahead, lead), Tile::new());
+            let mut lanes = [[MaybeUninit::uninit(); MOST_LANES]; 2];
+            let [here, there] = &mut lanes;
+            let (mut scout, mut tile) = (Scout::new(self, ahead, there, lead), Tile::new(here));
             while path.next(self, &mut tile, MOST_LANES) {
                 let (lanes, rows) = (tile.lanes(), tile.rows());
                 scout.begin(tile.bytes());

@@ -8,11 +8,10 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::super::lines::Soon;
-use super::super::rows::{Lane, Lanes, MOST_LANES};
+use super::super::rows::{Lane, Lanes};
 use super::super::task::offsets_of_turn;
 use super::{Band, Sweep};
 use crate::copy::plan::Side;
@@ -107,19 +106,19 @@ impl Path {
 }
 
 /// Some rows of one turn, or a part of a single long one.
-pub(super) struct Tile {
+pub(super) struct Tile<'a> {
     /// The band and the turn that the lanes are those of.
     turn: Option<(usize, usize)>,
     first_piece: usize,
-    lanes: Lanes,
+    /// Apart: moving them about would take as much stack again.
+    lanes: &'a mut Lanes,
     count: usize,
     rows: Range<usize>,
     row_bytes: usize,
 }
 
-impl Tile {
-    pub(super) fn new() -> Self {
-        let lanes = [MaybeUninit::uninit(); MOST_LANES];
+impl<'a> Tile<'a> {
+    pub(super) fn new(lanes: &'a mut Lanes) -> Self {
         Self { turn: None, first_piece: 0, lanes, count: 0, rows: 0..0, row_bytes: 0 }
     }
 

@@ -3,7 +3,7 @@
 #![allow(clippy::arithmetic_side_effects, reason = "places are counted and fetched, never read")]
 
 use super::super::lines::{LINE, Soon};
-use super::super::rows::MOST_LANES;
+use super::super::rows::{Lanes, MOST_LANES};
 use super::super::vector::prefetch;
 use super::{Path, Sweep, Tile};
 use crate::copy::plan::Side;
@@ -15,7 +15,7 @@ use crate::copy::plan::Side;
 pub(in super::super) struct Scout<'a> {
     sweep: &'a Sweep,
     path: &'a mut Path,
-    tile: Tile,
+    tile: Tile<'a>,
     strip: usize,
     strips: usize,
     /// What is left of the strip before that.
@@ -28,10 +28,12 @@ pub(in super::super) struct Scout<'a> {
 }
 
 impl<'a> Scout<'a> {
-    /// Begins where `path` does, and goes ahead by `lead` bytes.
-    pub(super) fn new(sweep: &'a Sweep, path: &'a mut Path, lead: usize) -> Self {
+    /// Begins where `path` does, and goes ahead by `lead` bytes, with room for the lanes there.
+    pub(super) fn new(
+        sweep: &'a Sweep, path: &'a mut Path, lanes: &'a mut Lanes, lead: usize,
+    ) -> Self {
         let (next, end) = (std::ptr::null(), std::ptr::null());
-        let tile = Tile::new();
+        let tile = Tile::new(lanes);
         let mut scout =
             Self { sweep, path, tile, strip: 0, strips: 0, next, end, untold: lead, owed: 0 };
         scout.follow(lead);

@@ -8,7 +8,7 @@ use super::Tile;
 
 /// The lines of the next tile that were not fetched yet.
 pub(in super::super) struct Ahead<'a> {
-    tile: Option<&'a Tile>,
+    tile: Option<&'a Tile<'a>>,
     strip: usize,
     /// What is left of the strip before that.
     next: *const u8,
@@ -16,7 +16,7 @@ pub(in super::super) struct Ahead<'a> {
 }
 
 impl<'a> Ahead<'a> {
-    pub(super) fn new(tile: Option<&'a Tile>) -> Self {
+    pub(super) fn new(tile: Option<&'a Tile<'a>>) -> Self {
         Self { tile, strip: 0, next: std::ptr::null(), end: std::ptr::null() }
     }
 

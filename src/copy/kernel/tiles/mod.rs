@@ -119,7 +119,9 @@ pub(super) unsafe fn copy(
         (&raw mut (*room).written).write(0);
         &mut *room
     };
-    let (mut one, mut other) = (Tile::new(level), Tile::new(level));
+    let mut lanes = [[MaybeUninit::uninit(); MOST_LANES]; 2];
+    let [one, other] = &mut lanes;
+    let (mut one, mut other) = (Tile::new(level, one), Tile::new(level, other));
     let (mut here, mut next) = (&mut one, &mut other);
     let mut walk = Walk { rows, row: units.end, units, first: 0, count: 0, group: here.group };
     let mut goes_on = next.go_on(&mut walk);
@@ -151,28 +153,22 @@ struct Walk<'a> {
 }
 
 /// Some rows of one turn.
-struct Tile {
+struct Tile<'a> {
     group: Group,
     /// Which lane is the group's first.
     first: usize,
-    lanes: Lanes,
+    /// Apart: moving them about would take as much stack again.
+    lanes: &'a mut Lanes,
     count: usize,
     /// The turn that the lanes are those of.
     turn: Option<usize>,
     rows: Range<usize>,
 }
 
-impl Tile {
-    fn new(level: Level) -> Self {
-        let lanes = [MaybeUninit::uninit(); MOST_LANES];
-        Self {
-            group: Group::none(level),
-            first: usize::MAX,
-            lanes,
-            count: 0,
-            turn: None,
-            rows: 0..0,
-        }
+impl<'a> Tile<'a> {
+    fn new(level: Level, lanes: &'a mut Lanes) -> Self {
+        let group = Group::none(level);
+        Self { group, first: usize::MAX, lanes, count: 0, turn: None, rows: 0..0 }
     }
 
     /// The next rows, if there are any.
@@ -185,7 +181,7 @@ impl Tile {
         let last = in_a_turn.min(first + walk.group.height.min(walk.units.end - walk.row));
         if self.first != walk.first || self.turn != Some(turn) {
             let group = walk.rows.part(walk.first..walk.first + walk.count);
-            self.count = group.lanes(turn, &mut self.lanes).len();
+            self.count = group.lanes(turn, self.lanes).len();
             (self.first, self.turn, self.group) = (walk.first, Some(turn), walk.group);
         }
         self.rows = first..last;
@@ -203,7 +199,7 @@ impl Tile {
         }
         self.turn = None;
         let rest = walk.rows.part(walk.first..all);
-        let lanes = rest.lanes(walk.units.start / rest.in_a_turn(), &mut self.lanes);
+        let lanes = rest.lanes(walk.units.start / rest.in_a_turn(), self.lanes);
         let side = rest.side();
         if !rows::are_for_tiles(lanes, side) {
             return false;
