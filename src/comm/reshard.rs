@@ -71,8 +71,7 @@ where
     let (from_own, to_own) = (sources.shards_of(rank)?, destinations.shards_of(rank)?);
     let have = HeldShards::new(from, from_own, ("from_count", from_count), from_shard, None)?;
     let want = HeldShards::new(to, to_own, ("to_count", to_count), to_shard, have.dtype())?;
-    want.check_as_destinations(None)?;
-    want.check_apart(&have)?;
+    want.check_with_sources(&have)?;
     // What comes to this rank, and the same question the other way round: what it has for others.
     let incoming = ReshardPlan::for_destinations(from, to, want.indices())?;
     let outgoing = ReshardPlan::for_destinations(to, from, have.indices())?;

@@ -1,14 +1,14 @@
 //! Cutting one shard out of a tensor: what any metadata does, and what a spec may do in its place.
 
-use super::alias::Destinations;
+use super::alias::{AliasCheck, Party};
 use super::kernel;
 use super::options::CopyOptions;
 use super::plan::{Plan, Side};
 use super::view::HostView;
 use super::{check_full, check_shard};
-use crate::core::Result;
 use crate::core::metadata::ShardedTensorMetadata;
 use crate::core::spec::{ChunkShardingSpec, EnumerableShardingSpec, ShardingSpec};
+use crate::core::{Error, Result};
 
 /// One shard to be copied out of the full tensor: all is checked, and nothing moved yet.
 #[derive(Debug)]
@@ -30,9 +30,12 @@ impl<'a> Extraction<'a> {
         check_full(metadata, full)?;
         let owned = metadata.shards().at("index", index)?;
         check_shard(owned, index, full.dtype(), shard)?;
-        let mut destinations = Destinations::new();
-        destinations.add(index, shard)?;
-        destinations.check_source(shard, index, full, None)?;
+        let mut aliases = AliasCheck::new();
+        aliases.add_destination(Party::Shard(index), shard)?;
+        aliases.add_source(Party::Full, full)?;
+        aliases.finish(&|_, party| {
+            Ok::<_, Error>(if party == Party::Full { *full } else { *shard })
+        })?;
         let mut plan = Plan::new(Side::Source);
         plan.push_shard(full, owned, shard)?;
         Ok(Self { metadata, index, full, shard, options, plan })

@@ -6,7 +6,7 @@
     reason = "there are as many places and rows of strides as shards, checked when they are stored"
 )]
 
-use super::alias::{Destinations, Views};
+use super::alias::{AliasCheck, Party, Role};
 use super::view::HostView;
 use crate::core::error::try_with_capacity;
 use crate::core::metadata::ShardedTensorMetadata;
@@ -77,35 +77,58 @@ impl<'a> HeldShards<'a> {
     /// Refuses shards that share memory with each other, with themselves, or with the tensor that
     /// they are to be copied from.
     pub fn check_as_destinations(&self, full: Option<&HostView>) -> Result<()> {
-        let mut destinations = Destinations::new();
-        for (number, &index) in self.indices.iter().enumerate() {
-            let view = self.view(number);
-            destinations.add(index, &view)?;
-            if let Some(full) = full {
-                destinations.check_source(&view, index, full, None)?;
-            }
+        let mut aliases = self.as_destinations()?;
+        if let Some(full) = full {
+            aliases.add_source(Party::Full, full)?;
         }
-        let number = |index| self.indices.binary_search(&index).unwrap_or(0);
-        destinations.check_each_other(&|index| Ok::<_, Error>(self.view(number(index))))
+        self.check(aliases, self, full)
     }
 
     /// Refuses a tensor that shares memory with itself, or with the shards that are to be copied
     /// into it.
     pub fn check_as_sources(&self, full: &HostView) -> Result<()> {
-        let mut destinations = Destinations::new();
-        destinations.add_full(full)?;
-        for (number, &index) in self.indices.iter().enumerate() {
-            destinations.check_source(full, index, &self.view(number), Some(index))?;
-        }
-        Ok(())
+        let mut aliases = AliasCheck::new();
+        aliases.add_destination(Party::Full, full)?;
+        self.add_as_sources(&mut aliases)?;
+        self.check(aliases, self, Some(full))
     }
 
-    /// Refuses shards that share memory with those that are to be copied into them.
-    pub fn check_apart(&self, sources: &HeldShards<'_>) -> Result<()> {
-        let (to, from) = (|number| self.view(number), |number| sources.view(number));
-        let destinations = Views { indices: &self.indices, view: &to };
-        let sources = Views { indices: &sources.indices, view: &from };
-        Destinations::new().check_apart(destinations, sources)
+    /// Refuses shards that share memory with each other, with themselves, or with those that are to
+    /// be copied into them.
+    pub fn check_with_sources(&self, sources: &HeldShards<'_>) -> Result<()> {
+        let mut aliases = self.as_destinations()?;
+        sources.add_as_sources(&mut aliases)?;
+        self.check(aliases, sources, None)
+    }
+
+    fn as_destinations(&self) -> Result<AliasCheck> {
+        let mut aliases = AliasCheck::new();
+        for (number, &index) in self.indices.iter().enumerate() {
+            aliases.add_destination(Party::Shard(index), &self.view(number))?;
+        }
+        Ok(aliases)
+    }
+
+    fn add_as_sources(&self, aliases: &mut AliasCheck) -> Result<()> {
+        let mut all = self.indices.iter().enumerate();
+        all.try_for_each(|(number, &index)| {
+            aliases.add_source(Party::Shard(index), &self.view(number))
+        })
+    }
+
+    /// Checks these shards, or `full`, against `sources`, or `full`.
+    fn check(
+        &self, aliases: AliasCheck, sources: &HeldShards<'_>, full: Option<&HostView>,
+    ) -> Result<()> {
+        aliases.finish(&|role, party| {
+            let held = if role == Role::Destination { self } else { sources };
+            let found = match party {
+                Party::Full => full.copied(),
+                Party::Shard(index) => held.number_of(index).map(|number| held.view(number)),
+            };
+            // Only those are asked for that were added.
+            Ok::<_, Error>(found.unwrap_or(HostView::EMPTY))
+        })
     }
 
     /// The number of shard `index` among those that are held, if it is one of them.

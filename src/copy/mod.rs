@@ -39,7 +39,7 @@ pub(crate) use kernel::run;
 pub(crate) use plan::{Plan, Side};
 
 use crate::memory::text;
-use alias::Destinations;
+use alias::{AliasCheck, Party};
 use copies::Copies;
 
 /// The part of `full` that shard `index` owns, without copying. Refused where that starts inside of a
@@ -89,18 +89,21 @@ pub unsafe fn scatter<E: From<Error>>(
 ) -> Result<(), E> {
     check_full(metadata, full)?;
     let mut plan = Plan::new(Side::Source);
-    let mut destinations = Destinations::new();
+    let mut aliases = AliasCheck::new();
     let mut view = HostView::EMPTY;
     for (index, owned) in metadata.shards().iter().enumerate() {
         shard(index, &mut view)?;
         let check = check_shard(owned, index, full.dtype(), &view);
         check.map_err(|error| error.at("shards", index))?;
-        destinations.add(index, &view)?;
-        destinations.check_source(&view, index, full, None)?;
+        aliases.add_destination(Party::Shard(index), &view)?;
         plan.push_shard(full, owned, &view)?;
     }
+    aliases.add_source(Party::Full, full)?;
     let view = |index| HostView::made(|view| shard(index, view));
-    destinations.check_each_other(&view)?;
+    aliases.finish(&|_, party| match party {
+        Party::Full => Ok(*full),
+        Party::Shard(index) => view(index),
+    })?;
     let (mut all, view) = (0..metadata.shards().len(), |index| view(index).ok());
     let copies = Copies::new(plan, metadata, full, &mut all, &view, options);
     // SAFETY: it reads `full` and writes the shards only, none of which overlap.
@@ -121,18 +124,22 @@ pub unsafe fn gather<E: From<Error>>(
 ) -> Result<(), E> {
     check_full(metadata, full)?;
     let mut plan = Plan::new(Side::Destination);
-    let mut destinations = Destinations::new();
-    destinations.add_full(full)?;
+    let mut aliases = AliasCheck::new();
+    aliases.add_destination(Party::Full, full)?;
     let mut view = HostView::EMPTY;
     for (index, owned) in metadata.shards().iter().enumerate() {
         shard(index, &mut view)?;
         let check = check_shard(owned, index, full.dtype(), &view);
         check.map_err(|error| error.at("shards", index))?;
-        destinations.check_source(full, index, &view, Some(index))?;
+        aliases.add_source(Party::Shard(index), &view)?;
         plan.push_shard(full, owned, &view)?;
     }
-    let mut all = 0..metadata.shards().len();
-    let view = |index| HostView::made(|view| shard(index, view)).ok();
+    let view = |index| HostView::made(|view| shard(index, view));
+    aliases.finish(&|_, party| match party {
+        Party::Full => Ok(*full),
+        Party::Shard(index) => view(index),
+    })?;
+    let (mut all, view) = (0..metadata.shards().len(), |index| view(index).ok());
     let copies = Copies::new(plan, metadata, full, &mut all, &view, options);
     // SAFETY: it reads the shards and writes `full` only, which do not overlap.
     unsafe { copies.run(options) };

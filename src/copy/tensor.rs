@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::alias::Destinations;
+use super::alias::{AliasCheck, Party};
 use super::buffer::Buffer;
 use super::copies::Copies;
 use super::cut::{Cut, Extraction};
@@ -147,20 +147,25 @@ impl ShardedTensor {
         };
         let dtype = metadata.properties().dtype.or(views.first().map(HostView::dtype));
         let mut tensor = Self::without_shards(metadata, dtype, views.len())?;
-        let mut destinations = Destinations::new();
+        let mut aliases = AliasCheck::new();
         for &(index, at) in &order {
             let view = view_at(at)?;
             let owned = metadata.shards().at("index", index)?;
             check_shard(owned, index, dtype.unwrap_or(view.dtype()), view)
                 .map_err(|error| error.at("shards", at))?;
-            destinations.add(index, view)?;
+            aliases.add_destination(Party::Shard(index), view)?;
             let (first, memory) = (view.first(), memory(at)?);
             tensor.strides.extend(view.strides_in_elements());
             tensor.shards.push(LocalShard { index, first, memory });
         }
-        let positions: HashMap<usize, usize> = order.into_iter().collect();
-        let position = |index| positions.get(&index).copied().unwrap_or(usize::MAX);
-        destinations.check_each_other(&|index| view_at(position(index)).copied())?;
+        aliases.finish(&|_, party| {
+            let position = match party {
+                Party::Full => None,
+                Party::Shard(index) => order.binary_search_by_key(&index, |(index, _)| *index).ok(),
+            };
+            let position = position.and_then(|position| order.get(position));
+            view_at(position.map_or(usize::MAX, |(_, at)| *at)).copied()
+        })?;
         Ok(tensor)
     }
 
