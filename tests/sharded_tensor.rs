@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
-use shardspec::copy::{CopyOptions, Fill, HostView, Memory, ShardedTensor};
+use shardspec::copy::{CopyOptions, Fill, HostView, Keeper, ShardedTensor, indices_of};
 use shardspec::core::{
-    ChunkShardingSpec, DataType, Error, Placement, ShardedTensorMetadata, ShardingDim,
-    ShardingSpec, TensorProperties, TensorShape,
+    ChunkShardingSpec, CustomPlacement, DataType, Error, Placement, Placements,
+    ShardedTensorMetadata, ShardingDim, ShardingSpec, Shards, TensorProperties, TensorShape,
 };
 
 fn chunks(dim: i64, ranks: i64, sizes: &[i64]) -> ShardedTensorMetadata {
@@ -79,11 +79,11 @@ proptest! {
 fn the_memory_of_a_shard_outlives_the_tensor_for_whoever_keeps_it() {
     let metadata = chunks(0, 2, &[4, 3]);
     let tensor = ShardedTensor::new(&metadata, &[1], Fill::Zero).unwrap();
-    let (memory, view) = (tensor.memory(0).unwrap(), tensor.view(0).unwrap());
+    let (keeper, view) = (tensor.keeper(0).unwrap(), tensor.view(0).unwrap());
     drop(tensor);
     unsafe { view.first().write(7) };
     assert_eq!(unsafe { view.first().read() }, 7);
-    drop(memory);
+    drop(keeper);
 }
 
 /// Counts how often it is dropped.
@@ -101,11 +101,11 @@ fn lent_memory_is_given_back_when_nobody_has_it_any_more() {
     let mut data = [[0f32; 6]; 2];
     let views: Vec<HostView> = data.iter_mut().map(|shard| view(shard, &[2, 3])).collect();
     let returned = Arc::new(AtomicUsize::new(0));
-    let memory: Memory = Arc::new(Lent(Arc::clone(&returned)));
+    let keeper = Keeper::of_lease(Lent(Arc::clone(&returned))).unwrap();
     let tensor =
-        ShardedTensor::from_local(&metadata, &[1, 0], &views, |_| Ok(memory.clone())).unwrap();
-    drop(memory);
-    let exported = tensor.memory(1).unwrap();
+        ShardedTensor::from_local(&metadata, &[1, 0], &views, |_| Ok(keeper.clone())).unwrap();
+    drop(keeper);
+    let exported = tensor.keeper(1).unwrap();
     assert_eq!(tensor.view(1).unwrap().first(), views[0].first());
     drop(tensor);
     assert_eq!(returned.load(Ordering::SeqCst), 0);
@@ -113,15 +113,86 @@ fn lent_memory_is_given_back_when_nobody_has_it_any_more() {
     assert_eq!(returned.load(Ordering::SeqCst), 1);
 }
 
+/// A place whose comparisons are counted.
+#[derive(Debug)]
+struct Counted {
+    text: String,
+}
+
+static COMPARISONS: AtomicUsize = AtomicUsize::new(0);
+
+impl CustomPlacement for Counted {
+    fn type_name(&self) -> &str {
+        "test.counted"
+    }
+
+    fn text(&self) -> &str {
+        &self.text
+    }
+
+    fn equals(&self, other: &dyn CustomPlacement) -> bool {
+        COMPARISONS.fetch_add(1, Ordering::Relaxed);
+        self.text == other.text()
+    }
+}
+
+/// Empty shards all have the same box: only their placements tell them apart.
+#[test]
+fn described_empty_shards_are_found_in_steps_in_proportion_to_their_number() {
+    let shards = |places: &mut dyn Iterator<Item = usize>, count: usize| {
+        let placements =
+            places.map(|at| Placement::custom(Counted { text: format!("place {at}") }));
+        let placements = Placements::new(placements.map(Result::unwrap)).unwrap();
+        let sizes = (0..count).map(|at| if at == 0 { 3 } else { 0 }).collect();
+        Shards::new(1, vec![0; count], sizes, placements).unwrap()
+    };
+    let comparisons = [500, 2000].map(|count| {
+        let all = shards(&mut (0..count), count);
+        let metadata =
+            ShardedTensorMetadata::new(all, &[3], TensorProperties::TORCH_DEFAULT).unwrap();
+        let described = shards(&mut std::iter::once(0).chain((1..count).rev()), count);
+        COMPARISONS.store(0, Ordering::Relaxed);
+        let found = indices_of(&metadata, &described).unwrap();
+        let expected: Vec<usize> = std::iter::once(0).chain((1..count).rev()).collect();
+        assert_eq!(found, expected);
+        COMPARISONS.load(Ordering::Relaxed)
+    });
+    assert!(comparisons[1] <= 8 * comparisons[0] && comparisons[1] < 2000 * 20, "{comparisons:?}");
+}
+
+#[test]
+fn described_shards_are_each_another_one_of_the_metadatas() {
+    let boxes = |ranks: &[i64], sizes: &[i64]| {
+        let placements = ranks.iter().map(|&rank| Placement::on_rank(rank).unwrap());
+        let placements = Placements::new(placements).unwrap();
+        Shards::new(1, vec![0; sizes.len()], sizes.to_vec(), placements).unwrap()
+    };
+    // Shards 1 and 3 are alike.
+    let all = boxes(&[0, 1, 2, 1], &[3, 0, 0, 0]);
+    let metadata = ShardedTensorMetadata::new(all, &[3], TensorProperties::TORCH_DEFAULT).unwrap();
+    let found = |ranks: &[i64], sizes: &[i64]| indices_of(&metadata, &boxes(ranks, sizes));
+    assert_eq!(found(&[1, 0, 1, 2], &[0, 3, 0, 0]), Ok(vec![1, 0, 3, 2]));
+    assert_eq!(found(&[], &[]), Ok(vec![]));
+    let refused = |ranks: &[i64], sizes: &[i64]| found(ranks, sizes).unwrap_err();
+    assert!(matches!(refused(&[0], &[2]), Error::NotFound { .. }));
+    for (ranks, sizes) in [(&[1, 1, 1][..], &[0, 0, 0][..]), (&[3], &[0]), (&[1], &[3])] {
+        let error = refused(ranks, sizes);
+        assert!(
+            matches!(error, Error::InvalidArgument { argument: "descriptions", .. }),
+            "{error}"
+        );
+    }
+}
+
 #[test]
 fn local_shards_must_be_as_many_as_their_indices() {
     let metadata = chunks(0, 2, &[4, 3]);
     let mut data = [0f32; 6];
-    let memory: Memory = Arc::new(());
+    let keeper = Keeper::of_lease(()).unwrap();
     let views = [view(&mut data, &[2, 3])];
-    let refused = ShardedTensor::from_local(&metadata, &[0, 1], &views, |_| Ok(memory.clone()));
+    let refused = ShardedTensor::from_local(&metadata, &[0, 1], &views, |_| Ok(keeper.clone()));
     assert!(matches!(refused.err(), Some(Error::InvalidArgument { argument: "shard_count", .. })));
-    let refused = ShardedTensor::from_local(&metadata, &[], &views, |_| Ok(memory.clone()));
+    let refused = ShardedTensor::from_local(&metadata, &[], &views, |_| Ok(keeper.clone()));
     assert!(matches!(refused.err(), Some(Error::InvalidArgument { argument: "shard_count", .. })));
 }
 

@@ -1,26 +1,21 @@
 //! Sharded tensors: who owns what, and the memory of the shards that are here.
 
-use std::any::Any;
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::alias::{AliasCheck, Party};
 use super::buffer::Buffer;
 use super::copies::Copies;
 use super::cut::{Cut, Extraction};
+use super::keeper::Keeper;
 use super::options::CopyOptions;
 use super::plan::{Plan, Side};
 use super::view::HostView;
 use super::{check_full, check_shard};
 use crate::core::error::try_with_capacity;
 use crate::core::region::checked_numel;
-use crate::core::shards::Shards;
+use crate::core::shards::{Placements, Shard, Shards};
 use crate::core::{DataType, Error, Layout, MemoryFormat, Result, ShardedTensorMetadata};
-use crate::memory::{Text, text};
-
-/// What keeps a shard's memory where it is: the last clone that is dropped frees it, or gives it
-/// back to whom it was borrowed from. Whoever holds one may use the memory for as long.
-pub type Memory = Arc<dyn Any + Send + Sync>;
+use crate::memory::{OutOfMemory, Text, text, try_collect, try_filled};
 
 /// What is in memory that was just allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +32,7 @@ struct LocalShard {
     /// Which shard of the metadata it is.
     index: usize,
     first: *mut u8,
-    memory: Memory,
+    keeper: Keeper,
 }
 
 /// A tensor that is cut into shards, some of which are in this process.
@@ -75,8 +70,8 @@ impl ShardedTensor {
                 // SAFETY: the buffer's own bytes, that nobody else knows of.
                 unsafe { buffer.as_ptr().write_bytes(0, buffer.len()) };
             }
-            let (first, memory) = (buffer.as_ptr(), Arc::new(buffer));
-            tensor.push_row_major(LocalShard { index, first, memory })?;
+            let (first, keeper) = (buffer.as_ptr(), Keeper::of_buffer(buffer)?);
+            tensor.push_row_major(LocalShard { index, first, keeper })?;
         }
         Ok(tensor)
     }
@@ -128,11 +123,11 @@ impl ShardedTensor {
     }
 
     /// A tensor of shards that are here already: `views[i]` is shard `indices[i]`, kept by
-    /// `memory(i)`. Refused are views of another shape or element type than the metadata's, or that
+    /// `keeper(i)`. Refused are views of another shape or element type than the metadata's, or that
     /// share memory.
     pub fn from_local(
         metadata: &ShardedTensorMetadata, indices: &[usize], views: &[HostView],
-        memory: impl Fn(usize) -> Result<Memory>,
+        keeper: impl Fn(usize) -> Result<Keeper>,
     ) -> Result<Self> {
         check_properties(metadata)?;
         if views.len() != indices.len() {
@@ -154,9 +149,9 @@ impl ShardedTensor {
             check_shard(owned, index, dtype.unwrap_or(view.dtype()), view)
                 .map_err(|error| error.at("shards", at))?;
             aliases.add_destination(Party::Shard(index), view)?;
-            let (first, memory) = (view.first(), memory(at)?);
+            let (first, keeper) = (view.first(), keeper(at)?);
             tensor.strides.extend(view.strides_in_elements());
-            tensor.shards.push(LocalShard { index, first, memory });
+            tensor.shards.push(LocalShard { index, first, keeper });
         }
         aliases.finish(&|_, party| {
             let position = match party {
@@ -235,8 +230,8 @@ impl ShardedTensor {
 
     /// What keeps the memory of local shard `local`: it outlives the tensor for whoever holds a
     /// clone.
-    pub fn memory(&self, local: usize) -> Result<Memory> {
-        Ok(Arc::clone(&self.shard(local)?.memory))
+    pub fn keeper(&self, local: usize) -> Result<Keeper> {
+        Ok(self.shard(local)?.keeper.clone())
     }
 
     fn shard(&self, local: usize) -> Result<&LocalShard> {
@@ -277,32 +272,88 @@ impl ShardedTensor {
 /// Which shards of the metadata these are: each is there with the same box and the same placement,
 /// and none is given twice.
 pub fn indices_of(metadata: &ShardedTensorMetadata, described: &Shards) -> Result<Vec<usize>> {
-    let mut known: HashMap<_, Vec<usize>> = HashMap::new();
-    for (index, shard) in metadata.shards().iter().enumerate() {
-        known.entry((shard.offsets, shard.sizes)).or_default().push(index);
-    }
+    let known = Described::new(metadata.shards())?;
+    let numbers = known.numbers_of(described.placements())?;
+    // How many of those that are alike were found, at the place of the first. Empty shards may have
+    // the same box, and even the same placement.
+    let mut found = try_filled(0u32, known.order.len())?;
     let mut indices = try_with_capacity("indices", described.len())?;
-    for (at, shard) in described.iter().enumerate() {
-        let Some(same_box) = known.get_mut(&(shard.offsets, shard.sizes)) else {
-            let region = shard.region();
-            let what = text!("descriptions: shard {at}, {region}, is none of the metadata's");
-            return Err(Error::NotFound { what });
-        };
-        let placed_so = |index: &usize| {
-            metadata.shards().get(*index).is_some_and(|known| known.placement == shard.placement)
-        };
-        // Empty shards may have the same box, and even the same placement.
-        let Some(position) = same_box.iter().position(placed_so) else {
-            let problem = text!(
-                "shard {at}, {}, is not placed at {} in the metadata, or was given before",
-                shard.region(),
-                shard.placement
-            );
-            return Err(Error::invalid("descriptions", problem));
-        };
-        indices.push(same_box.remove(position));
+    for (at, (shard, number)) in described.iter().zip(numbers).enumerate() {
+        let place = number.and_then(|number| {
+            let first = known.first_of(&shard, number);
+            let count = found.get_mut(first)?;
+            let place = first.saturating_add(*count as usize);
+            *count = count.saturating_add(1);
+            known.is_at(place, &shard, number).then_some(place)
+        });
+        match place.and_then(|place| known.order.get(place)) {
+            Some(&index) => indices.push(index as usize),
+            None => return Err(known.refusal(at, &shard)),
+        }
     }
     Ok(indices)
+}
+
+/// Shards in the order of their boxes, then of their placements, to be found by both.
+struct Described<'a> {
+    shards: &'a Shards,
+    order: Vec<u32>,
+}
+
+impl<'a> Described<'a> {
+    fn new(shards: &'a Shards) -> Result<Self> {
+        // Shards are counted by 32 bits.
+        let mut order = try_collect(0..shards.len() as u32)?;
+        let key = |index: &u32| Self::key(shards, *index);
+        order.sort_unstable_by(|a, b| key(a).cmp(&key(b)).then(a.cmp(b)));
+        Ok(Self { shards, order })
+    }
+
+    /// Box, and number of the placement.
+    fn key(shards: &Shards, index: u32) -> Option<((&[i64], &[i64]), u32)> {
+        let shard = shards.get(index as usize)?;
+        let number = shards.placements().indices().get(index as usize)?;
+        Some(((shard.offsets, shard.sizes), *number))
+    }
+
+    /// The numbers that the placements of other shards have here.
+    fn numbers_of(&self, others: &Placements) -> Result<Vec<Option<u32>>> {
+        let distinct = self.shards.placements().distinct();
+        let mut known = HashMap::new();
+        known.try_reserve(distinct.len()).map_err(OutOfMemory::from)?;
+        known.extend((0u32..).zip(distinct).map(|(number, placement)| (placement, number)));
+        let same = try_collect(others.distinct().iter().map(|other| known.get(other).copied()))?;
+        let each = others.indices().iter().map(|&number| same.get(number as usize).copied()?);
+        Ok(try_collect(each)?)
+    }
+
+    /// Where the first shard with this box and placement is, or where it would be.
+    fn first_of(&self, shard: &Shard<'_>, number: u32) -> usize {
+        let wanted = Some(((shard.offsets, shard.sizes), number));
+        self.order.partition_point(|&index| Self::key(self.shards, index) < wanted)
+    }
+
+    fn is_at(&self, place: usize, shard: &Shard<'_>, number: u32) -> bool {
+        let wanted = Some(((shard.offsets, shard.sizes), number));
+        self.order.get(place).is_some_and(|&index| Self::key(self.shards, index) == wanted)
+    }
+
+    /// Why described shard `at` is none of these.
+    fn refusal(&self, at: usize, shard: &Shard<'_>) -> Error {
+        let region = shard.region();
+        let key = |index: u32| Self::key(self.shards, index).map(|(bounds, _)| bounds);
+        let wanted = Some((shard.offsets, shard.sizes));
+        let place = self.order.partition_point(|&index| key(index) < wanted);
+        if self.order.get(place).is_none_or(|&index| key(index) != wanted) {
+            let what = text!("descriptions: shard {at}, {region}, is none of the metadata's");
+            return Error::NotFound { what };
+        }
+        let problem = text!(
+            "shard {at}, {region}, is not placed at {} in the metadata, or was given before",
+            shard.placement
+        );
+        Error::invalid("descriptions", problem)
+    }
 }
 
 /// Refuses local shards that are not all the shards of their owner (torch's

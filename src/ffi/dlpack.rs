@@ -14,9 +14,8 @@
 //! Source: `dlpack.h` 1.0.
 
 use std::ffi::c_void;
-use std::sync::Arc;
 
-use crate::copy::{HostView, Memory};
+use crate::copy::{HostView, Keeper};
 use crate::core::Error;
 use crate::core::error::try_to_vec;
 use crate::ffi::border::callback::{Context, owning};
@@ -83,12 +82,12 @@ struct Lease<T> {
     /// What the tensor's view points to.
     _numbers: [Vec<i64>; 2],
     /// Let go when this is dropped, last.
-    _memory: Memory,
+    _keeper: Keeper,
 }
 
 /// Makes a managed tensor of `host`; `form` gives it for a view and the address of its lease.
 pub(crate) fn lend<T>(
-    host: &HostView, device: shardspec_device, memory: Memory,
+    host: &HostView, device: shardspec_device, keeper: Keeper,
     form: impl FnOnce(shardspec_tensor_view, *mut c_void) -> T,
 ) -> Outcome<*mut T> {
     let mut shape = try_to_vec("shape", host.shape())?;
@@ -98,7 +97,7 @@ pub(crate) fn lend<T>(
     let tensor = form(view, lease.cast());
     // SAFETY: the lease was allocated above; it is written whole and then kept until its deleter.
     unsafe {
-        lease.write(Lease { tensor, _numbers: [shape, strides], _memory: memory });
+        lease.write(Lease { tensor, _numbers: [shape, strides], _keeper: keeper });
         Ok(&raw mut (*lease).tensor)
     }
 }
@@ -146,7 +145,7 @@ unsafe fn lend_view<T>(
     form: impl FnOnce(shardspec_tensor_view, *mut c_void) -> T,
 ) -> Outcome<*mut T> {
     let view = input("view", view)?;
-    lend(&host_view("view", view)?, view.device, Arc::new(memory), form)
+    lend(&host_view("view", view)?, view.device, Keeper::of_lease(memory)?, form)
 }
 
 /// A managed tensor of the memory that `view` describes, to hand to another library. `flags` are

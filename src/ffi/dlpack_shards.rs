@@ -6,9 +6,8 @@
 
 use std::ffi::{c_char, c_void};
 use std::mem;
-use std::sync::Arc;
 
-use crate::copy::{HostView, Memory, ShardedTensor};
+use crate::copy::{HostView, Keeper, ShardedTensor};
 use crate::core::Error;
 use crate::core::error::{try_to_vec, try_with_capacity};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
@@ -29,7 +28,7 @@ fn export<T>(
     tensor: &ShardedTensor, local: usize,
     form: impl FnOnce(shardspec_tensor_view, *mut c_void) -> T,
 ) -> Outcome<*mut T> {
-    lend(&tensor.view(local)?, CPU, tensor.memory(local)?, form)
+    lend(&tensor.view(local)?, CPU, tensor.keeper(local)?, form)
 }
 
 /// Local shard `local` as a managed tensor, to hand to another library.
@@ -110,21 +109,41 @@ impl Given<'_> {
     }
 
     /// Takes each of them by itself. They must have been checked.
-    fn take(self) -> Outcome<Vec<Memory>> {
-        let mut taken: Vec<Memory> = try_with_capacity("shards", self.0.len())?;
-        taken.extend(self.0.iter().map(|&tensor| -> Memory { Arc::new(Taken(tensor)) }));
+    fn take(self) -> Outcome<Vec<Keeper>> {
+        let mut taken = try_with_capacity("shards", self.0.len())?;
+        let mut all = self.0.iter();
+        // From here on each is taken by itself, also those that nobody can keep.
         mem::forget(self);
+        while let Some(&tensor) = all.next() {
+            match Keeper::of_lease(Taken(tensor)) {
+                Ok(keeper) => taken.push(keeper),
+                Err(refused) => {
+                    all.for_each(|&tensor| drop(Taken(tensor)));
+                    return Err(refused.into());
+                }
+            }
+        }
         Ok(taken)
     }
 }
 
 impl Drop for Given<'_> {
     fn drop(&mut self) {
-        for (index, tensor) in self.0.iter().enumerate() {
-            // No memory is needed here, and only calls that fail come here.
-            let is_first = !self.0.iter().take(index).any(|earlier| earlier == tensor);
-            if is_first && tensor.is_aligned() && !tensor.is_null() {
-                drop(Taken(*tensor));
+        let take = |tensor: *mut shardspec_managed_tensor| {
+            if tensor.is_aligned() && !tensor.is_null() {
+                drop(Taken(tensor));
+            }
+        };
+        if let Ok(mut sorted) = try_to_vec("shards", self.0) {
+            sorted.sort_unstable();
+            sorted.dedup();
+            return sorted.into_iter().for_each(take);
+        }
+        // Without memory it takes longer.
+        for (index, &tensor) in self.0.iter().enumerate() {
+            let is_first = !self.0.iter().take(index).any(|&earlier| earlier == tensor);
+            if is_first {
+                take(tensor);
             }
         }
     }
@@ -189,13 +208,13 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_managed(
                 let view = managed_view(tensor).map_err(Refusal::at_shard("shards", at, index))?;
                 views.push(view);
             }
-            let memory = given.take()?;
-            let memory_of = |at: usize| {
-                let (index, count) = (at as u64, memory.len() as u64);
+            let keepers = given.take()?;
+            let keeper_of = |at: usize| {
+                let (index, count) = (at as u64, keepers.len() as u64);
                 let out_of_range = Error::IndexOutOfRange { argument: "shards", index, count };
-                memory.get(at).cloned().ok_or(out_of_range)
+                keepers.get(at).cloned().ok_or(out_of_range)
             };
-            give(place, ShardedTensor::from_local(&metadata, indices, &views, memory_of)?)
+            give(place, ShardedTensor::from_local(&metadata, indices, &views, keeper_of)?)
         }),
     )
 }

@@ -16,9 +16,8 @@
 //! Source: torch's `ShardedTensor`. As there, only strided, contiguous tensors can be sharded.
 
 use std::ffi::{c_char, c_void};
-use std::sync::Arc;
 
-use crate::copy::{self, Fill, HostView, Memory, ShardedTensor};
+use crate::copy::{self, Fill, HostView, Keeper, ShardedTensor};
 use crate::core::{Error, ShardedTensorMetadata, TensorShape};
 use crate::ffi::border::callback::{Context, owning};
 use crate::ffi::border::guard::{Outcome, guard};
@@ -274,8 +273,8 @@ unsafe fn from_local(
     check_owner(metadata, owner, indices)?;
     let views = (0..shards.len()).map(|at| shard_view(shards, at, at));
     let views = views.collect::<Outcome<Vec<HostView>>>()?;
-    let memory: Memory = Arc::new(memory);
-    Ok(ShardedTensor::from_local(metadata, indices, &views, |_| Ok(Arc::clone(&memory)))?)
+    let keeper = Keeper::of_lease(memory)?;
+    Ok(ShardedTensor::from_local(metadata, indices, &views, |_| Ok(keeper.clone()))?)
 }
 
 /// Frees a sharded tensor. NULL is fine. Its memory is freed, or given back with `release`, at once,
