@@ -528,17 +528,6 @@ pub(crate) fn try_to_vec<T: Copy>(what: &'static str, slice: &[T]) -> Result<Vec
     Ok(vec)
 }
 
-/// As much of a text as `room` bytes hold, whole characters, and "..." behind it if that is not all.
-pub(crate) fn shortened(text: &str, room: usize) -> (&str, &'static str) {
-    const ELLIPSIS: &str = "...";
-    if text.len() <= room {
-        return (text, "");
-    }
-    let end = room.saturating_sub(ELLIPSIS.len());
-    let kept = (0..=end).rev().find_map(|end| text.get(..end)).unwrap_or("");
-    (kept, ELLIPSIS)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
