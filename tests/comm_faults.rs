@@ -122,9 +122,8 @@ fn gather_with(
             let shard = metadata.shards().get(rank).unwrap();
             let (first, width) = (shard.offsets[1] as usize, shard.sizes[1] as usize);
             let number = |row: usize, column: usize| (row * COLUMNS + column) as f32;
-            let own: Vec<f32> = (0..ROWS * width)
-                .map(|at| number(at / width, first + at % width))
-                .collect();
+            let own: Vec<f32> =
+                (0..ROWS * width).map(|at| number(at / width, first + at % width)).collect();
             let full = vec![-1.0f32; ROWS * COLUMNS];
             let view = |data: &[f32], sizes: &[i64]| {
                 let first = data.as_ptr().cast_mut().cast();

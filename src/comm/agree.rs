@@ -296,7 +296,8 @@ mod tests {
         assert_eq!((got.memory_limit, got.staging), (sent.memory_limit, sent.staging));
         assert_eq!(got.calls.first, sent.calls.first);
         assert_eq!(got.calls.other, sent.calls.other);
-        let texts = |known: &Known| [known.calls.first, known.calls.other].map(|it| it.unwrap().1.text);
+        let texts =
+            |known: &Known| [known.calls.first, known.calls.other].map(|it| it.unwrap().1.text);
         assert_eq!(texts(&got), texts(&sent));
         assert!(texts(&got)[0].as_str().ends_with("c..."));
         assert_eq!(got.dtypes.first, sent.dtypes.first);

@@ -88,8 +88,12 @@ mod system {
             }
             let sized = libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), STACK);
             let started = sized == 0
-                && libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), run, errand.cast())
-                    == 0;
+                && libc::pthread_create(
+                    thread.as_mut_ptr(),
+                    attributes.as_ptr(),
+                    run,
+                    errand.cast(),
+                ) == 0;
             libc::pthread_attr_destroy(attributes.as_mut_ptr());
             started.then(|| thread.assume_init())
         }

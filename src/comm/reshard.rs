@@ -14,8 +14,8 @@ use super::transfer::{Prepared, carry_out};
 use super::whole::Words;
 use super::{Communicator, Options};
 use crate::copy::{HeldShards, HostView};
-use crate::core::{Error, Result, ShardedTensorMetadata};
 use crate::core::plan::{self, ReshardPlan};
+use crate::core::{Error, Result, ShardedTensorMetadata};
 use crate::memory::{Shared, try_box, try_collect};
 
 /// What a rank brings to [`reshard()`].

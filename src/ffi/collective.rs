@@ -38,10 +38,10 @@ use crate::ffi::comm::{rank_argument, shardspec_comm};
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::sharded_tensor::{give, shardspec_sharded_tensor};
-use crate::memory::try_collect;
 use crate::ffi::tensor::{
     options_argument, shard_view, shardspec_copy_options, shardspec_tensor_view, view_argument,
 };
+use crate::memory::try_collect;
 
 /// In the place of a `dst_rank`: all ranks get the tensor.
 pub const SHARDSPEC_ALL_RANKS: i64 = -1;

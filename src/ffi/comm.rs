@@ -133,8 +133,7 @@ impl Communicator for Transport {
             let pointer = sent.pointer.cast_mut();
             c_message(sent.peer, pointer, sent.bytes)
         });
-        let receives =
-            receives.iter().map(|into| c_message(into.peer, into.pointer, into.bytes));
+        let receives = receives.iter().map(|into| c_message(into.peer, into.pointer, into.bytes));
         let (sends, receives) = (try_collect(sends)?, try_collect(receives)?);
         call("exchange of the communicator", self.success, |err| {
             // SAFETY: the user passed the function to be called like this.

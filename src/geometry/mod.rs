@@ -9,9 +9,11 @@
 
 mod blocks;
 mod dim_map;
+mod loop_nest;
 mod stretch;
 
 pub use dim_map::{DimMap, DimPart};
+pub use loop_nest::{Loop, LoopNest, MAX_LOOPS};
 pub use stretch::Stretch;
 
 use crate::memory::OutOfMemory;
