@@ -9,7 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static int calls;
 static const shardspec_op_options REPLACE = {sizeof(shardspec_op_options), SHARDSPEC_OP_REPLACE, 0};
 
 static inline void sleep_ms(long ms) {

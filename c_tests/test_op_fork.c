@@ -2,6 +2,8 @@
  * of the others. */
 #include "op_threads.h"
 
+static int calls;
+
 #include <sys/wait.h>
 
 static void a_child_after_fork_waits_for_no_call_of_its_parents(void) {

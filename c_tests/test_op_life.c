@@ -2,6 +2,8 @@
  * Each sentence of the header about it has a test here. */
 #include "op_threads.h"
 
+static int calls;
+
 /* Two threads in step: each waits for the other. */
 static pthread_barrier_t both;
 

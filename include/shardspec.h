@@ -239,8 +239,16 @@ shardspec_status shardspec_version_text(char *buffer,
  * - A callback that answers a question about its `ctx`, `equal` and `hash`, returns the answer and
  *   can't fail. Where `equal` throws and the binding returns 0, the two objects count as different.
  * - The library holds no lock while a callback runs: it may call any function of this header.
- * - It may run on any thread that calls the library, on several at once, and must not throw or jump
- *   out.
+ * - It may run on any thread that calls the library, and on several at once.
+ * - It may be left by unwinding: by an exception of C++, by pthread_exit, or because its thread is
+ *   cancelled. The library then releases what its calls own, and the unwinding continues in the
+ *   caller of the library, which gets no status. Outputs are as after a failure. This holds on Linux,
+ *   Android and FreeBSD on x86-64 and AArch64; elsewhere, unwinding into the library ends the process.
+ * - It must not be left by longjmp, or by any other jump that does not unwind. The library can't
+ *   notice that: objects that the call used are never released, an op stays BUSY,
+ *   `shardspec_op_unregister` on another thread never returns, and threads that copy for the call go
+ *   on to use the caller's memory. Asynchronous cancellation of a thread inside the library is
+ *   undefined as well.
  * - `destroy(ctx)` runs exactly once, when no call of the callback is running or will come, on the
  *   thread that let go of it last; also when the function that was given it fails. It may be NULL.
  *   In a table, it is called when `struct_size` says that the table has it: 16 or more.

@@ -17,3 +17,4 @@ pub mod geometry;
 pub mod memory;
 pub mod ops;
 mod sync;
+mod unwind;

@@ -5,6 +5,9 @@
 #include "answer.hpp"
 
 #include <cstring>
+#if SHARDSPEC_EXCEPTIONS && defined(__GLIBCXX__)
+#include <cxxabi.h>
+#endif
 
 namespace shardspec {
 inline namespace SHARDSPEC_INNER_NAMESPACE {
@@ -49,8 +52,8 @@ inline shardspec_status say_exception(shardspec_error *err) noexcept {
 #endif
 
 /// The body of every callback. The user's function returns nothing, a status or a result, or
-/// throws.
-template <class Body> shardspec_status call_back(shardspec_error *err, const Body &body) noexcept {
+/// throws. A thread that ends inside of it unwinds its stack through here.
+template <class Body> shardspec_status call_back(shardspec_error *err, const Body &body) {
 #if SHARDSPEC_EXCEPTIONS
   try {
 #endif
@@ -59,6 +62,10 @@ template <class Body> shardspec_status call_back(shardspec_error *err, const Bod
     else
       return say(err, body());
 #if SHARDSPEC_EXCEPTIONS
+#if defined(__GLIBCXX__)
+  } catch (abi::__forced_unwind &) {
+    throw;
+#endif
   } catch (...) {
     return say_exception(err);
   }

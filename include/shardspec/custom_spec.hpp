@@ -66,7 +66,7 @@ template <class T> struct custom_spec {
                                          const char *const *dim_names, std::size_t ndim,
                                          const shardspec_tensor_properties *properties,
                                          shardspec_metadata_builder *raw,
-                                         shardspec_error *err) noexcept {
+                                         shardspec_error *err) {
     return call_back(err, [&] {
       const tensor_description tensor{
           {sizes, ndim}, {dim_names, dim_names == nullptr ? 0 : ndim}, *properties};
@@ -80,7 +80,7 @@ template <class T> struct custom_spec {
   static shardspec_status shard(void *ctx, const shardspec_metadata *raw, std::size_t index,
                                 const shardspec_tensor_view *full, const shardspec_tensor_view *to,
                                 const shardspec_copy_options *options,
-                                shardspec_error *err) noexcept {
+                                shardspec_error *err) {
     return call_back(err, [&] {
       const borrowed<metadata> whole(raw);
       return object<T>(ctx).shard(*whole, index, const_tensor_view(*full), tensor_view(*to),

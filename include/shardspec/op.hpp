@@ -220,7 +220,7 @@ namespace detail {
 template <class F> shardspec_status run_op(void *ctx, const shardspec_spec *raw,
                                            const shardspec_op_arguments *given,
                                            shardspec_value *results, std::size_t count,
-                                           shardspec_error *err) noexcept {
+                                           shardspec_error *err) {
   op_output output(results, count);
   const shardspec_status status = call_back(err, [&] {
     const borrowed<spec> how(raw);

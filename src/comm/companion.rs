@@ -65,6 +65,7 @@ mod system {
     use std::mem::MaybeUninit;
 
     use super::Errand;
+    use crate::unwind::uncancelled;
 
     pub(super) type Thread = libc::pthread_t;
 
@@ -106,8 +107,9 @@ mod system {
     }
 
     pub(super) fn join(thread: &mut Thread) {
+        // To be cancelled while it waits would leave this frame to a thread that still runs.
         // SAFETY: the thread was started as one that is joined, and is joined once.
-        unsafe { libc::pthread_join(*thread, std::ptr::null_mut()) };
+        uncancelled(|| unsafe { libc::pthread_join(*thread, std::ptr::null_mut()) });
     }
 }
 

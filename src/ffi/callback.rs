@@ -19,8 +19,16 @@
 //! - A callback that answers a question about its `ctx`, `equal` and `hash`, returns the answer and
 //!   can't fail. Where `equal` throws and the binding returns 0, the two objects count as different.
 //! - The library holds no lock while a callback runs: it may call any function of this header.
-//! - It may run on any thread that calls the library, on several at once, and must not throw or jump
-//!   out.
+//! - It may run on any thread that calls the library, and on several at once.
+//! - It may be left by unwinding: by an exception of C++, by pthread_exit, or because its thread is
+//!   cancelled. The library then releases what its calls own, and the unwinding continues in the
+//!   caller of the library, which gets no status. Outputs are as after a failure. This holds on Linux,
+//!   Android and FreeBSD on x86-64 and AArch64; elsewhere, unwinding into the library ends the process.
+//! - It must not be left by longjmp, or by any other jump that does not unwind. The library can't
+//!   notice that: objects that the call used are never released, an op stays BUSY,
+//!   `shardspec_op_unregister` on another thread never returns, and threads that copy for the call go
+//!   on to use the caller's memory. Asynchronous cancellation of a thread inside the library is
+//!   undefined as well.
 //! - `destroy(ctx)` runs exactly once, when no call of the callback is running or will come, on the
 //!   thread that let go of it last; also when the function that was given it fails. It may be NULL.
 //!   In a table, it is called when `struct_size` says that the table has it: 16 or more.
@@ -28,6 +36,7 @@
 use std::ffi::c_void;
 
 use crate::ffi::error::shardspec_status;
+use crate::unwind::{self, passing};
 
 /// The first of the statuses that callbacks may give a meaning of their own. The library's own stay
 /// below.
@@ -85,11 +94,15 @@ pub unsafe extern "C-unwind" fn shardspec_destroy_entered(ctx: *mut c_void) {
         return;
     }
     let shardspec_entered { enter, destroy, ctx, leave, .. } = *ctx.cast::<shardspec_entered>();
-    let state = enter.map_or(0, |enter| enter());
-    if let Some(destroy) = destroy {
-        destroy(ctx);
-    }
-    if let Some(leave) = leave {
-        leave(state);
-    }
+    passing(|| {
+        let state = enter.map_or(Some(0), |enter| unwind::call(|| enter()));
+        // Not inside, there is nothing to do and nothing to leave.
+        let Some(state) = state else { return };
+        if let Some(destroy) = destroy {
+            unwind::call(|| destroy(ctx));
+        }
+        if let Some(leave) = leave {
+            unwind::call(|| leave(state));
+        }
+    });
 }

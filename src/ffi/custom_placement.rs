@@ -12,7 +12,7 @@ use std::hash::Hash;
 
 use crate::core::metadata::stable_hash;
 use crate::core::{CustomPlacement, Error, Placement};
-use crate::ffi::border::callback::{Context, Table, owning_table};
+use crate::ffi::border::callback::{Context, Table, ask, owning_table};
 use crate::ffi::border::guard::guard;
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::{out, text};
@@ -82,7 +82,7 @@ impl CustomPlacement for ForeignPlacement {
             (Some(equal), Some(its)) => {
                 std::ptr::fn_addr_eq(equal, its)
                     // SAFETY: the user passed the function to be called like this.
-                    && unsafe { equal(self.context.ctx(), other.context.ctx()) } != 0
+                    && ask(|| unsafe { equal(self.context.ctx(), other.context.ctx()) }) != 0
             }
             _ => false,
         }
@@ -91,7 +91,7 @@ impl CustomPlacement for ForeignPlacement {
     fn hash_value(&self) -> u64 {
         match (self.equal, self.hash) {
             // SAFETY: the user passed the function to be called like this.
-            (Some(_), Some(hash)) => unsafe { hash(self.context.ctx()) },
+            (Some(_), Some(hash)) => ask(|| unsafe { hash(self.context.ctx()) }),
             (Some(_), None) => 0,
             (None, _) => stable_hash(|hasher| self.text.hash(hasher)),
         }

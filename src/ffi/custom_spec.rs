@@ -16,7 +16,7 @@ use crate::core::spec::check_own_type_name;
 use crate::core::{
     Error, Result, ShardedTensorMetadata, ShardingSpec, TensorProperties, TensorShape,
 };
-use crate::ffi::border::callback::{Context, Success, Table, call, owning_table};
+use crate::ffi::border::callback::{Context, Success, Table, ask, call, owning_table};
 use crate::ffi::border::guard::guard;
 use crate::ffi::border::handle::{self, lend};
 use crate::ffi::border::pointer::{out, text};
@@ -178,7 +178,7 @@ impl ShardingSpec for CustomSpec {
                 self.type_name == other.type_name
                     && std::ptr::fn_addr_eq(equal, its)
                     // SAFETY: the user passed the function to be called like this.
-                    && unsafe { equal(self.context.ctx(), other.context.ctx()) } != 0
+                    && ask(|| unsafe { equal(self.context.ctx(), other.context.ctx()) }) != 0
             }
             _ => false,
         }
@@ -189,7 +189,7 @@ impl ShardingSpec for CustomSpec {
             hasher.write(self.type_name.as_bytes());
             if let Some(hash) = self.table.hash {
                 // SAFETY: the user passed the function to be called like this.
-                hasher.write_u64(unsafe { hash(self.context.ctx()) });
+                hasher.write_u64(ask(|| unsafe { hash(self.context.ctx()) }));
             }
         })
     }

@@ -25,6 +25,7 @@ use crate::ffi::callback::shardspec_destroy_fn;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::tensor::{c_view, host_view, shardspec_device, shardspec_tensor_view};
 use crate::memory::text;
+use crate::unwind::passing;
 
 /// The version of DLPack that managed tensors say they are of.
 pub const SHARDSPEC_DLPACK_MAJOR_VERSION: u32 = 1;
@@ -110,12 +111,13 @@ unsafe fn end<T>(manager_ctx: *mut c_void) {
 }
 
 unsafe extern "C-unwind" fn delete(tensor: *mut c_void) {
-    end::<shardspec_managed_tensor>((*tensor.cast::<shardspec_managed_tensor>()).manager_ctx)
+    let tensor = tensor.cast::<shardspec_managed_tensor>();
+    passing(|| end::<shardspec_managed_tensor>((*tensor).manager_ctx));
 }
 
 unsafe extern "C-unwind" fn delete_legacy(tensor: *mut c_void) {
     let tensor = tensor.cast::<shardspec_legacy_managed_tensor>();
-    end::<shardspec_legacy_managed_tensor>((*tensor).manager_ctx)
+    passing(|| end::<shardspec_legacy_managed_tensor>((*tensor).manager_ctx));
 }
 
 /// The form of DLPack 1, for [`lend`].

@@ -22,6 +22,7 @@ use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::sharded_tensor::{check_owner, give, shardspec_sharded_tensor};
 use crate::ffi::tensor::{CPU, host_view, shardspec_tensor_view};
 use crate::memory::{Text, text};
+use crate::unwind;
 
 /// Hands out a local shard; `form` is what [`lend`] takes.
 fn export<T>(
@@ -79,7 +80,7 @@ impl Drop for Taken {
         // the version.
         unsafe {
             if let Some(deleter) = (*self.0).deleter {
-                deleter(self.0.cast());
+                unwind::call(|| deleter(self.0.cast()));
             }
         }
     }

@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::users::{self, Note, Use, Users};
+use crate::unwind::uncancelled;
 
 /// Slots in the first segment; each further segment doubles the table.
 const FIRST_SEGMENT: u32 = 64;
@@ -364,7 +365,7 @@ impl Wait {
             SPINS..YIELDS => std::thread::yield_now(),
             turns => {
                 let patience = Duration::from_micros(u64::from(turns - YIELDS + 1) * 10);
-                std::thread::sleep(patience.min(LONGEST));
+                uncancelled(|| std::thread::sleep(patience.min(LONGEST)));
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::unwind::uncancelled;
+
 use crate::copy::options::Instructions;
 
 /// Instructions to use.
@@ -82,7 +84,7 @@ impl Machine {
 fn known_or(known: &AtomicUsize, ask: impl FnOnce() -> usize) -> usize {
     match known.load(Ordering::Relaxed) {
         0 => {
-            let answer = ask();
+            let answer = uncancelled(ask);
             known.store(answer, Ordering::Relaxed);
             answer
         }

@@ -4,6 +4,8 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, JoinHandle, yield_now};
 
+use crate::unwind::uncancelled;
+
 /// Joins its threads, whatever happens.
 struct Started(Vec<JoinHandle<()>>);
 
@@ -11,7 +13,7 @@ impl Drop for Started {
     fn drop(&mut self) {
         for thread in self.0.drain(..) {
             // Whoever is panicking already has said enough.
-            let _ = thread.join();
+            let _ = uncancelled(|| thread.join());
         }
     }
 }
@@ -46,7 +48,7 @@ pub(super) fn share(threads: usize, work: impl Fn() + Sync) {
     work();
     while let Some(thread) = started.0.pop() {
         // What it did not copy must not pass for copied.
-        if let Err(panic) = thread.join() {
+        if let Err(panic) = uncancelled(|| thread.join()) {
             resume_unwind(panic);
         }
     }

@@ -14,7 +14,8 @@ use crate::ffi::error::{
     SHARDSPEC_CALLBACK_FAILED, SHARDSPEC_MESSAGE_CAPACITY, SHARDSPEC_OK, shardspec_error,
     shardspec_status,
 };
-use crate::memory::{text, try_box};
+use crate::memory::{Text, text, try_box};
+use crate::unwind;
 
 /// A callback's `ctx`, owned: `destroy` is called when this is dropped, and so exactly once.
 ///
@@ -42,7 +43,7 @@ impl Drop for Context {
     fn drop(&mut self) {
         if let Some(destroy) = self.destroy {
             // SAFETY: the user passed both for this call, which happens once.
-            unsafe { destroy(self.ctx) }
+            unwind::call(|| unsafe { destroy(self.ctx) });
         }
     }
 }
@@ -113,52 +114,71 @@ pub(crate) fn call(
     name: impl Display, success: Success,
     callback: impl FnOnce(*mut shardspec_error) -> shardspec_status,
 ) -> Result<(), Error> {
+    if unwind::is_held() {
+        return Err(failure(&name, success, None, None));
+    }
     with_blank(|err| {
-        let status = callback(err);
-        if status == success.0 {
+        let status = unwind::call(|| callback(err));
+        if status == Some(success.0) {
             return Ok(());
         }
         // SAFETY: `with_blank` wrote all of the error, and the callback may have written over it.
-        let said = failure(&name, success, status, unsafe { &*err });
-        Err(try_box(said).map_or_else(Error::from, Error::Foreign))
+        Err(failure(&name, success, status, Some(unsafe { &*err })))
     })
 }
 
-/// What a callback said that failed.
+/// Asks a callback that can't fail. Left by unwinding, it answers 0: not equal, and no hash.
+pub(crate) fn ask<T: Default>(callback: impl FnOnce() -> T) -> T {
+    unwind::call(callback).unwrap_or_default()
+}
+
+/// What a callback said that failed, or that was left by unwinding, and then has no status.
 #[cold]
 fn failure(
-    name: &dyn Display, Success(success): Success, status: shardspec_status, err: &shardspec_error,
-) -> Foreign {
-    let broken = |message| Foreign {
-        status: SHARDSPEC_CALLBACK_FAILED,
+    name: &dyn Display, Success(success): Success, status: Option<shardspec_status>,
+    err: Option<&shardspec_error>,
+) -> Error {
+    let said = match (status, err) {
+        (Some(SHARDSPEC_OK), _) => broken(
+            SHARDSPEC_OK,
+            text!(
+                "the callback {name} returned 0 where {success} means success: it probably threw"
+            ),
+        ),
+        (Some(status @ ..0), _) => {
+            broken(status, text!("the callback {name} returned {status}, which is no status"))
+        }
+        (Some(status), Some(err)) => Foreign {
+            status,
+            first_shard: err.first_shard,
+            second_shard: err.second_shard,
+            dim: err.dim,
+            got: err.got,
+            limit: err.limit,
+            index: err.index,
+            message: match Message::of(err) {
+                Message([]) => {
+                    text!("the callback {name} returned status {status} without a message")
+                }
+                message => text!("{message}"),
+            },
+        },
+        _ => broken(0, text!("the callback {name} was left by unwinding")),
+    };
+    try_box(said).map_or_else(Error::from, Error::Foreign)
+}
+
+/// The failure of a callback that returned `got`, which says nothing.
+fn broken(got: shardspec_status, message: Text) -> Foreign {
+    let status = SHARDSPEC_CALLBACK_FAILED;
+    Foreign {
+        status,
         first_shard: -1,
         second_shard: -1,
         dim: -1,
-        got: status.into(),
+        got: got.into(),
         limit: 0,
         index: -1,
-        message,
-    };
-    if status == SHARDSPEC_OK {
-        return broken(text!(
-            "the callback {name} returned 0 where {success} means success: it probably threw"
-        ));
-    }
-    if status < 0 {
-        return broken(text!("the callback {name} returned {status}, which is no status"));
-    }
-    let message = match Message::of(err) {
-        Message([]) => text!("the callback {name} returned status {status} without a message"),
-        message => text!("{message}"),
-    };
-    Foreign {
-        status,
-        first_shard: err.first_shard,
-        second_shard: err.second_shard,
-        dim: err.dim,
-        got: err.got,
-        limit: err.limit,
-        index: err.index,
         message,
     }
 }

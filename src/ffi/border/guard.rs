@@ -8,6 +8,7 @@ use crate::core::error::Indexed;
 use crate::ffi::border::report::Report;
 use crate::ffi::error::{SHARDSPEC_INVALID_ARGUMENT, shardspec_error, shardspec_status};
 use crate::memory::{OutOfMemory, try_uninit};
+use crate::unwind::passing;
 
 /// Why a call was refused, as seen from C: the core's reasons and the border's own.
 #[derive(Debug)]
@@ -90,7 +91,7 @@ impl From<OutOfMemory> for Refusal {
 pub(crate) type Outcome<T = ()> = std::result::Result<T, Refusal>;
 
 /// Runs the body of an export: its outcome becomes a status and fills `err`, and a panic becomes
-/// `SHARDSPEC_INTERNAL`.
+/// `SHARDSPEC_INTERNAL`. Unwinding out of a callback goes on from here.
 ///
 /// # Safety
 ///
@@ -103,7 +104,7 @@ pub(crate) unsafe fn guard(
         return SHARDSPEC_INVALID_ARGUMENT;
     };
     // Whatever a panic leaves half-done is owned by the body and dropped with it.
-    match catch_unwind(AssertUnwindSafe(body)) {
+    match passing(|| catch_unwind(AssertUnwindSafe(body))) {
         Ok(Ok(())) => report.success(),
         Ok(Err(refusal)) => report.refusal(&refusal),
         Err(payload) => report.panic(payload.as_ref()),
