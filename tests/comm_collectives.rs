@@ -286,7 +286,9 @@ fn the_lowest_of_several_culprits_is_told_and_each_gets_its_own_refusal() {
             )),
         })
     });
-    assert_eq!(results[0], Err(Error::NullData { argument: "full" }));
+    assert_eq!(results[0], Err(Error::NoFull { role: Some("src_rank"), rank: 0 }));
+    let said = results[0].as_ref().unwrap_err().to_string();
+    assert_eq!(said, "full: is NULL on src_rank 0; pass the tensor there");
     assert_eq!(results[2], Err(Error::TransportFailed { what: "of rank 2".into() }));
 }
 

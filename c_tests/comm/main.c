@@ -32,6 +32,7 @@ static void run_all(int64_t size) {
   RUN(layouts_that_can_not_be_resharded_are_told_on_all);
   RUN(a_sharded_tensor_is_made_from_one_rank);
   RUN(wrong_arguments_of_one_rank_are_told_on_all);
+  RUN(the_place_of_a_wrong_view_is_told_on_all);
   RUN(other_calls_than_the_others_are_told_on_all);
   RUN(placements_without_a_rank_are_refused_with_their_text);
   RUN(a_failing_transport_is_a_status_and_no_more);

@@ -32,6 +32,12 @@ static void check_all_are_told(shardspec_comm *comm, int64_t culprit, wrong_call
   }
   CHECK(seconds() - start < 1);
   CHECK_MESSAGE(said);
+  /* The rank itself is told its number too: its message may be read beside those of others. */
+  if (status != SHARDSPEC_DISAGREEMENT) {
+    char begin[32];
+    snprintf(begin, sizeof begin, "rank %d: ", (int)culprit);
+    CHECK(strncmp(err.message, begin, strlen(begin)) == 0);
+  }
   check_shards_untouched(&c);
   /* Every rank is as good as before. */
   CHECK_OK(right_call(comm, &c, &err));
@@ -68,6 +74,10 @@ static shardspec_status without_memory(shardspec_comm *comm, cut *c, shardspec_e
   return shardspec_comm_shard(comm, c->metadata, 0, &c->full_view, &shard, 1, NULL, &err);
 }
 
+static shardspec_status without_a_tensor(shardspec_comm *comm, cut *c, shardspec_error *rank_err) {
+  return shardspec_comm_shard(comm, c->metadata, 0, NULL, c->shards, c->count, NULL, &err);
+}
+
 static shardspec_status with_unknown_options(shardspec_comm *comm, cut *c,
                                              shardspec_error *rank_err) {
   shardspec_comm_options options = {3, 0, NULL};
@@ -76,15 +86,19 @@ static shardspec_status with_unknown_options(shardspec_comm *comm, cut *c,
 }
 
 void wrong_arguments_of_one_rank_are_told_on_all(shardspec_comm *comm, shardspec_error *rank_err) {
-#define TOLD(wrong, status, said)                                                                  \
+#define TOLD_OF(culprit, wrong, status, said)                                                      \
   check_all_are_told(comm, culprit, wrong, SHARDSPEC_##status, SHARDSPEC_DISAGREEMENT, said, rank_err)
+#define TOLD(wrong, status, said) TOLD_OF(culprit, wrong, status, said)
   for (int64_t culprit = 0; culprit < size_of(comm); culprit++) {
+    TOLD(with_a_wrong_shape, SHAPE_MISMATCH, "shards[0]: shard ");
     TOLD(with_a_wrong_shape, SHAPE_MISMATCH, "size 4 in dimension 1, expected 3");
     TOLD(without_metadata, NULL_ARGUMENT, "metadata: is NULL");
     TOLD(without_shards, INVALID_ARGUMENT, "0 views for the 1 shards of this rank");
+    TOLD(without_memory, NULL_ARGUMENT, "shards[0]");
     TOLD(without_memory, NULL_ARGUMENT, "its data is NULL");
     TOLD(with_unknown_options, INVALID_ARGUMENT, "options: its struct_size is 3");
   }
+  TOLD_OF(0, without_a_tensor, NULL_ARGUMENT, "full: is NULL on src_rank 0; pass the tensor there");
   /* The other ranks hold int32: on rank 0 the tensor already does. */
   if (size_of(comm) > 1)
     check_all_are_told(comm, 1, with_a_wrong_type, SHARDSPEC_DISAGREEMENT, SHARDSPEC_DISAGREEMENT,
@@ -138,6 +152,28 @@ void other_calls_than_the_others_are_told_on_all(shardspec_comm *comm, shardspec
   DISAGREES(1, gather, "it called gather(");
   DISAGREES(1, another_tensor, "3]");
   if (last > 1) DISAGREES(2, another_cut, "of other shards or properties");
+}
+
+/* Which shard, which dimension and which element of which array, on all ranks. */
+void the_place_of_a_wrong_view_is_told_on_all(shardspec_comm *comm, shardspec_error *rank_err) {
+  int64_t size = size_of(comm), rank = rank_of(comm), owners[64], wrong_shape[] = {2, 4};
+  for (int64_t i = 0; i < 2 * size; i++) owners[i] = i % size;
+  for (int64_t culprit = 0; culprit < size; culprit++)
+    for (int side = 0; side < 2; side++) {
+      cut from, to;
+      cut_in_chunks(&from, comm, 4 * size, 3, 0, owners, (size_t)(2 * size));
+      cut_in_chunks(&to, comm, 4 * size, 3, 0, owners, (size_t)(2 * size));
+      if (rank == culprit) (side == 0 ? &from : &to)->shards[1].shape = wrong_shape;
+      CHECK_STATUS(shardspec_comm_reshard(comm, from.metadata, from.shards, from.count, to.metadata,
+                                          to.shards, to.count, NULL, &err),
+                   rank == culprit ? SHARDSPEC_SHAPE_MISMATCH : SHARDSPEC_DISAGREEMENT);
+      CHECK_EQUAL(err.first_shard, size + culprit);
+      CHECK_EQUAL(err.dim, 1);
+      CHECK_EQUAL(err.index, 1);
+      CHECK_MESSAGE(side == 0 ? "from_shards[1]" : "to_shards[1]");
+      free_cut(&from);
+      free_cut(&to);
+    }
 }
 
 void placements_without_a_rank_are_refused_with_their_text(shardspec_comm *comm,

@@ -17,12 +17,19 @@ use super::wire::{Reader, Writer};
 use super::{Communicator, Message, Outgoing};
 use crate::core::error::Foreign;
 use crate::core::{DataType, Error, Result};
-use crate::memory::text;
+use crate::memory::{Text, text};
 
 /// A refusal that other ranks can be told of.
 pub trait Reason: From<Error> {
     /// Its status, numbers and message.
     fn told(&self) -> Foreign;
+
+    /// The same refusal for the caller of this rank, who may read it beside those of others.
+    #[must_use]
+    fn on_rank(self, rank: usize) -> Self {
+        let _ = rank;
+        self
+    }
 }
 
 /// What a rank brings to a collective.
@@ -144,6 +151,8 @@ impl PartialEq for Call {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Said {
     status: i32,
+    /// The shard, the dimension and the position that it is about.
+    place: [Option<usize>; 3],
     message: Words,
 }
 
@@ -172,8 +181,9 @@ impl Known {
     fn of(rank: usize, mine: std::result::Result<Proposal, Foreign>) -> Self {
         let nothing = Self::nothing();
         match mine {
-            Err(Foreign { status, message, .. }) => {
-                let said = Said { status, message: Short::new(&message) };
+            Err(Foreign { status, first_shard, dim, index, message, .. }) => {
+                let place = [first_shard, dim.into(), index].map(|at| usize::try_from(at).ok());
+                let said = Said { status, place, message: Short::new(&message) };
                 Self { refusal: Some((rank, said)), ..nothing }
             }
             Ok(Proposal { digest, call: text, dtype, memory_limit, staging }) => Self {
@@ -188,7 +198,7 @@ impl Known {
 
     /// A rank whose message is none.
     fn unreadable(rank: usize) -> Self {
-        let said = Said { status: 0, message: Short::new(&UNREADABLE) };
+        let said = Said { status: 0, place: [None; 3], message: Short::new(&UNREADABLE) };
         Self { refusal: Some((rank, said)), ..Self::nothing() }
     }
 
@@ -203,20 +213,21 @@ impl Known {
     }
 
     fn agreed(self) -> Result<Agreed> {
-        if let Some((rank, Said { status, message })) = self.refusal {
-            return Err(Error::Disagreement { rank, status, message: text!("{message}") });
+        if let Some((rank, Said { status, place: [shard, dim, index], message })) = self.refusal {
+            let message = text!("{message}");
+            return Err(Error::Disagreement { rank, status, shard, dim, index, message });
         }
         if let (Some((first, theirs)), Some((rank, own))) = (self.calls.first, self.calls.other) {
             let other = if own.text == theirs.text { " of other shards or properties" } else { "" };
             let (own, theirs) = (own.text, theirs.text);
             let message = text!("it called {own}{other} where rank {first} called {theirs}");
-            return Err(Error::Disagreement { rank, status: 0, message });
+            return Err(differs(rank, message));
         }
         if let (Some((first, theirs)), Some((rank, own))) = (self.dtypes.first, self.dtypes.other) {
             let message = text!(
                 "its buffers hold elements of {own} where those of rank {first} hold {theirs}"
             );
-            return Err(Error::Disagreement { rank, status: 0, message });
+            return Err(differs(rank, message));
         }
         Ok(Agreed { memory_limit: self.memory_limit, staging: self.staging })
     }
@@ -227,18 +238,20 @@ impl Known {
         wire.number(self.memory_limit);
         wire.number(u64::from(self.staging.sends) | u64::from(self.staging.receives) << 1);
         for call in [self.calls.first, self.calls.other] {
-            wire.rank(call.map(|(rank, _)| rank));
+            wire.index(call.map(|(rank, _)| rank));
             wire.number(call.map_or(0, |(_, call)| call.digest));
             wire.text(&call.map_or(Short::new(&""), |(_, call)| call.text));
         }
         for dtype in [self.dtypes.first, self.dtypes.other] {
-            wire.rank(dtype.map(|(rank, _)| rank));
+            wire.index(dtype.map(|(rank, _)| rank));
             wire.number(dtype.map_or(0, |(_, dtype)| {
                 u64::from(dtype.code) | u64::from(dtype.bits) << 8 | u64::from(dtype.lanes) << 16
             }));
         }
-        wire.rank(self.refusal.map(|(rank, _)| rank));
+        wire.index(self.refusal.map(|(rank, _)| rank));
         wire.number(self.refusal.map_or(0, |(_, said)| said.status.cast_unsigned().into()));
+        let place = self.refusal.map_or([None; 3], |(_, said)| said.place);
+        place.into_iter().for_each(|at| wire.index(at));
         wire.text(&self.refusal.map_or(Short::new(&""), |(_, said)| said.message));
         wire.done()
     }
@@ -250,24 +263,30 @@ impl Known {
         let staging = wire.number()?;
         let staging = Staging { sends: staging & 1 != 0, receives: staging & 2 != 0 };
         let mut call = || {
-            let rank = wire.rank()?;
+            let rank = wire.index()?;
             let call = Call { digest: wire.number()?, text: wire.text()? };
             Some(rank.map(|rank| (rank, call)))
         };
         let calls = Vote { first: call()?, other: call()? };
         let mut dtype = || {
-            let rank = wire.rank()?;
+            let rank = wire.index()?;
             let [code, bits, low, high, ..] = wire.number()?.to_le_bytes();
             let dtype = DataType { code, bits, lanes: u16::from_le_bytes([low, high]) };
             Some(rank.map(|rank| (rank, dtype)))
         };
         let dtypes = Vote { first: dtype()?, other: dtype()? };
-        let rank = wire.rank()?;
+        let rank = wire.index()?;
         let status = u32::try_from(wire.number()?).ok()?.cast_signed();
-        let said = Said { status, message: wire.text()? };
+        let place = [wire.index()?, wire.index()?, wire.index()?];
+        let said = Said { status, place, message: wire.text()? };
         let refusal = rank.map(|rank| (rank, said));
         Some(Self { calls, dtypes, refusal, memory_limit, staging })
     }
+}
+
+/// Rank `rank` did something else than others.
+fn differs(rank: usize, message: Text) -> Error {
+    Error::Disagreement { rank, status: 0, shard: None, dim: None, index: None, message }
 }
 
 #[cfg(test)]
@@ -279,7 +298,8 @@ mod tests {
         let call = |rank: usize| {
             Some((rank, Call { digest: rank as u64, text: Short::new(&"c".repeat(500)) }))
         };
-        let said = Said { status: 18, message: Short::new(&"é".repeat(500)) };
+        let place = [Some(3), None, Some(usize::MAX - 1)];
+        let said = Said { status: 18, place, message: Short::new(&"é".repeat(500)) };
         let dtypes = Vote { first: Some((0, DataType::FLOAT32)), other: None };
         Known {
             calls: Vote { first: call(3), other: call(usize::MAX - 1) },

@@ -65,14 +65,11 @@ fn check_peers<P>(
     comm: &dyn Communicator, argument: &'static str, messages: &[Message<P>],
 ) -> Result<()> {
     let count = comm.size();
-    match messages.iter().find(|message| message.peer >= count) {
-        None => Ok(()),
-        Some(message) => Err(Error::IndexOutOfRange {
-            argument,
-            index: message.peer as u64,
-            count: count as u64,
-        }),
-    }
+    let Some(at) = messages.iter().position(|message| message.peer >= count) else {
+        return Ok(());
+    };
+    let index = messages.get(at).map_or(0, |message| message.peer as u64);
+    Err(Error::IndexOutOfRange { argument, index, count: count as u64 }.at(argument, at))
 }
 
 /// The messages that have bytes and are not to or from oneself.

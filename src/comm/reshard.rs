@@ -13,7 +13,7 @@ use super::schedule::{Direction, Piece, Pieces};
 use super::transfer::{Prepared, carry_out};
 use super::whole::Words;
 use super::{Communicator, Options};
-use crate::copy::{HeldShards, HostView};
+use crate::copy::{HeldShards, HostView, Passed};
 use crate::core::plan::{self, ReshardPlan};
 use crate::core::{Error, Result, ShardedTensorMetadata};
 use crate::memory::{Shared, try_box, try_collect};
@@ -69,8 +69,10 @@ where
     let (rank, size) = (comm.rank(), comm.size());
     let (sources, destinations) = (Owners::new(from, size)?, Owners::new(to, size)?);
     let (from_own, to_own) = (sources.shards_of(rank)?, destinations.shards_of(rank)?);
-    let have = HeldShards::new(from, from_own, ("from_count", from_count), from_shard, None)?;
-    let want = HeldShards::new(to, to_own, ("to_count", to_count), to_shard, have.dtype())?;
+    let passed = Passed { views: "from_shards", count: ("from_count", from_count) };
+    let have = HeldShards::new(from, from_own, passed, from_shard, None)?;
+    let passed = Passed { views: "to_shards", count: ("to_count", to_count) };
+    let want = HeldShards::new(to, to_own, passed, to_shard, have.dtype())?;
     want.check_with_sources(&have)?;
     // What comes to this rank, and the same question the other way round: what it has for others.
     let incoming = ReshardPlan::for_destinations(from, to, want.indices())?;

@@ -77,7 +77,7 @@ impl<H: Hasher> fmt::Write for Hashed<'_, H> {
 pub fn decline<E: Reason>(comm: &dyn Communicator, reason: E) -> E {
     // What others said does not matter: this rank says what it refused itself.
     let _ = agree(comm, Err(reason.told()));
-    reason
+    reason.on_rank(comm.rank())
 }
 
 /// Agrees with all other ranks, and moves what was prepared; or tells them why this rank can't.

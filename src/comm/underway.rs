@@ -37,5 +37,9 @@ impl Drop for Underway<'_> {
 /// Whether the exchange was turned away for its arguments: then another one may be under way, which
 /// is not to be disturbed.
 fn refused_before(error: &Error) -> bool {
-    matches!(error, Error::InvalidArgument { .. } | Error::IndexOutOfRange { .. })
+    match error {
+        Error::At { error, .. } => refused_before(error),
+        Error::InvalidArgument { .. } | Error::IndexOutOfRange { .. } => true,
+        _ => false,
+    }
 }

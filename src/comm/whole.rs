@@ -14,7 +14,7 @@ use super::owners::Owners;
 use super::pipeline::{Copies, Transfer};
 use super::schedule::{Direction, Piece, Pieces};
 use super::{Communicator, check_rank};
-use crate::copy::{HeldShards, HostView, check_full};
+use crate::copy::{HeldShards, HostView, Passed, check_full};
 use crate::core::metadata::ShardedTensorMetadata;
 use crate::core::{DataType, Error, Result};
 use crate::memory::{Shared, try_box, try_collect};
@@ -61,7 +61,7 @@ impl<'a> Whole<'a> {
         }
         let owners = Owners::new(metadata, size)?;
         let full = if root.ranks(size).contains(&rank) {
-            Some(checked_full(metadata, full)?)
+            Some(checked_full(metadata, root, rank, full)?)
         } else {
             None
         };
@@ -69,7 +69,7 @@ impl<'a> Whole<'a> {
         let held = HeldShards::new(
             metadata,
             owners.shards_of(rank)?,
-            ("shard_count", count),
+            Passed { views: "shards", count: ("shard_count", count) },
             shard,
             dtype,
         )?;
@@ -164,8 +164,14 @@ fn part_of(
 }
 
 /// The tensor on a rank that must have it.
-fn checked_full(metadata: &ShardedTensorMetadata, full: Option<HostView>) -> Result<HostView> {
-    let full = full.ok_or(Error::NullData { argument: "full" })?;
+fn checked_full(
+    metadata: &ShardedTensorMetadata, root: Root, rank: usize, full: Option<HostView>,
+) -> Result<HostView> {
+    let role = match root {
+        Root::One(argument, _) => Some(argument),
+        Root::All => None,
+    };
+    let full = full.ok_or(Error::NoFull { role, rank })?;
     check_full(metadata, &full)?;
     Ok(full)
 }

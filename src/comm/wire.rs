@@ -40,9 +40,9 @@ impl<const N: usize> Writer<N> {
         self.put(&number.to_le_bytes());
     }
 
-    /// A rank, or nobody.
-    pub(super) fn rank(&mut self, rank: Option<usize>) {
-        self.number(rank.map_or(u64::MAX, |rank| rank as u64));
+    /// A rank or an index, or none.
+    pub(super) fn index(&mut self, index: Option<usize>) {
+        self.number(index.map_or(u64::MAX, |index| index as u64));
     }
 
     /// A text, in as many bytes as there is room in it.
@@ -80,10 +80,10 @@ impl<'a> Reader<'a> {
         Some(u64::from_le_bytes(*number))
     }
 
-    /// The outer `None` is a message that was none, the inner one is nobody.
-    pub(super) fn rank(&mut self) -> Option<Option<usize>> {
-        let rank = self.number()?;
-        if rank == u64::MAX { Some(None) } else { usize::try_from(rank).ok().map(Some) }
+    /// The outer `None` is a message that was none, the inner one is no index.
+    pub(super) fn index(&mut self) -> Option<Option<usize>> {
+        let index = self.number()?;
+        if index == u64::MAX { Some(None) } else { usize::try_from(index).ok().map(Some) }
     }
 
     pub(super) fn text<const ROOM: usize>(&mut self) -> Option<Short<ROOM>> {

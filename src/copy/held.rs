@@ -28,6 +28,15 @@ pub struct HeldShards<'a> {
     dtype: Option<DataType>,
 }
 
+/// How a caller passes the views of the shards that a rank holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Passed {
+    /// The argument's name.
+    pub views: &'static str,
+    /// The name of the argument that says how many they are, and how many that is.
+    pub count: (&'static str, usize),
+}
+
 // SAFETY: no pointer is followed here; whoever does promises what that takes.
 unsafe impl Send for HeldShards<'_> {}
 // SAFETY: as above.
@@ -36,12 +45,11 @@ unsafe impl Sync for HeldShards<'_> {}
 impl<'a> HeldShards<'a> {
     /// The shards `indices` of the metadata, where `view(n, indices[n])` is shard `indices[n]`, or
     /// why not.
-    /// Refused are `count` views, an argument of that name, for another number of shards, and views of
-    /// other shapes or element
-    /// types than their shards'; `dtype` is the type that they should have, if it is known.
+    /// Refused are another number of views than of shards, and views of other shapes or element types
+    /// than their shards'; `dtype` is the type that they should have, if it is known.
     pub fn new<E: From<Error>>(
         metadata: &'a ShardedTensorMetadata, indices: Vec<usize>,
-        (argument, count): (&'static str, usize),
+        Passed { views, count: (argument, count) }: Passed,
         view: impl Fn(usize, usize) -> std::result::Result<HostView, E>, dtype: Option<DataType>,
     ) -> std::result::Result<Self, E> {
         if count != indices.len() {
@@ -64,7 +72,7 @@ impl<'a> HeldShards<'a> {
             let expected = *held.dtype.get_or_insert(view.dtype());
             view.check_shape("shard", Some(index), sizes)
                 .and_then(|()| view.check_dtype("shard", Some(index), expected))
-                .map_err(|error| error.at(argument, number))?;
+                .map_err(|error| error.at(views, number))?;
             held.firsts.push(view.first());
             held.strides.extend_from_slice(view.strides());
             if held.sample.is_empty() {

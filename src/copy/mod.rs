@@ -24,7 +24,7 @@ pub use array::Element;
 pub use blocks::Blocks;
 pub use buffer::Buffer;
 pub use cut::{Cut, Extraction};
-pub use held::HeldShards;
+pub use held::{HeldShards, Passed};
 pub use keeper::Keeper;
 pub use options::{CopyOptions, Instructions, Stores};
 pub use reshard::{LocalShards, reshard};

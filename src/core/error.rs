@@ -338,6 +338,18 @@ pub enum Error {
         /// How many ranks there are.
         size: usize,
     },
+    /// A rank of a collective that must pass the whole tensor, or memory for it, passed none.
+    #[error("full: is NULL on {} {rank}; {}", .role.unwrap_or("rank"), match .role {
+        Some("src_rank") => "pass the tensor there",
+        Some(_) => "pass memory for the tensor there",
+        None => "pass memory for the tensor on every rank",
+    })]
+    NoFull {
+        /// The argument that names the rank, if one does.
+        role: Option<&'static str>,
+        /// The rank.
+        rank: usize,
+    },
     /// A rank of a collective passed what can't be used, or something else than the others.
     #[error("rank {rank}: {message}; nothing was moved on any rank")]
     Disagreement {
@@ -345,6 +357,12 @@ pub enum Error {
         rank: usize,
         /// The status that it returned, or 0 if it did not refuse anything.
         status: i32,
+        /// The shard that its refusal is about, if it is about one.
+        shard: Option<usize>,
+        /// The dimension that its refusal is about, if it is about one.
+        dim: Option<usize>,
+        /// The position in an array argument that its refusal is about, if it is about one.
+        index: Option<usize>,
         /// What it said, or what it did.
         message: Text,
     },

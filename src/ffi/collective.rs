@@ -95,7 +95,8 @@ unsafe fn full_argument(
     comm: &dyn Communicator, rank: Option<usize>, full: *const shardspec_tensor_view,
 ) -> Outcome<Option<HostView>> {
     let has_full = rank.is_none_or(|rank| rank == comm.rank());
-    if has_full { view_argument("full", full).map(Some) } else { Ok(None) }
+    // Where it is missing, that is told with the rank that must pass it.
+    if has_full && !full.is_null() { view_argument("full", full).map(Some) } else { Ok(None) }
 }
 
 /// The views of a rank's shards.
@@ -103,7 +104,7 @@ unsafe fn views<'a>(
     argument: &'static str, shards: *const shardspec_tensor_view, shard_count: usize,
 ) -> Outcome<impl Fn(usize, usize) -> Outcome<HostView> + use<'a>> {
     let shards: &'a [shardspec_tensor_view] = slice(argument, shards, shard_count)?;
-    Ok(move |number, index| shard_view(shards, number, index))
+    Ok(move |number, index| shard_view(argument, shards, number, index))
 }
 
 /// Cuts a tensor that rank `src_rank` has into the shards of all ranks: torch's

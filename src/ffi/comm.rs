@@ -15,7 +15,7 @@ use std::fmt::Display;
 use crate::comm::{self, Communicator, Incoming, Message, Outgoing, Short};
 use crate::core::{Error, Result};
 use crate::ffi::border::callback::{Context, Success, Table, call, owning_table};
-use crate::ffi::border::guard::{Outcome, guard};
+use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{optional_text, out, out_slice, slice};
 use crate::ffi::border::sized::{Grows, sized};
@@ -304,9 +304,11 @@ pub unsafe extern "C-unwind" fn shardspec_comm_exchange(
         let comm = handle::get("comm", comm)?;
         let sends = slice("sends", sends, n_sends)?;
         let recvs = slice("recvs", recvs, n_recvs)?;
-        let sends = sends.iter().map(|sent| message("sends", sent, <*mut u8>::cast_const));
+        let sends = sends.iter().enumerate();
+        let sends = sends.map(|(at, sent)| message("sends", at, sent, <*mut u8>::cast_const));
         let sends: Vec<Outgoing> = try_collect_results(sends)?;
-        let recvs = recvs.iter().map(|received| message("recvs", received, |pointer| pointer));
+        let recvs = recvs.iter().enumerate();
+        let recvs = recvs.map(|(at, received)| message("recvs", at, received, |pointer| pointer));
         let recvs: Vec<Incoming> = try_collect_results(recvs)?;
         Ok(comm::exchange(&**comm, &sends, &recvs)?)
     })
@@ -335,10 +337,12 @@ pub unsafe extern "C-unwind" fn shardspec_comm_abort(
 
 /// A message argument, whose memory is there if it has bytes.
 fn message<P>(
-    argument: &'static str, message: &shardspec_message, pointer: impl Fn(*mut u8) -> P,
+    argument: &'static str, at: usize, message: &shardspec_message,
+    pointer: impl Fn(*mut u8) -> P,
 ) -> Outcome<Message<P>> {
-    let peer = rank_argument(argument, message.peer)?;
+    let peer = rank_argument(argument, message.peer).map_err(Refusal::at(argument, at))?;
     // SAFETY: bytes have no alignment, and nothing is read here.
-    unsafe { out_slice(argument, message.pointer.cast::<u8>(), message.bytes)? };
+    unsafe { out_slice(argument, message.pointer.cast::<u8>(), message.bytes) }
+        .map_err(Refusal::at(argument, at))?;
     Ok(Message { peer, pointer: pointer(message.pointer.cast()), bytes: message.bytes })
 }

@@ -271,7 +271,7 @@ unsafe fn from_local(
     shards: &[shardspec_tensor_view], memory: Context,
 ) -> Outcome<ShardedTensor> {
     check_owner(metadata, owner, indices)?;
-    let views = (0..shards.len()).map(|at| shard_view(shards, at, at));
+    let views = (0..shards.len()).map(|at| shard_view("shards", shards, at, at));
     let views = views.collect::<Outcome<Vec<HostView>>>()?;
     let keeper = Keeper::of_lease(memory)?;
     Ok(ShardedTensor::from_local(metadata, indices, &views, |_| Ok(keeper.clone()))?)

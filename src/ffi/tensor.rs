@@ -319,7 +319,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter(
         copy::check_shard_count(&metadata, shard_count)?;
         let shards = slice("shards", shards, shard_count)?;
         let options = options_argument(options)?;
-        let shard = |index, host: &mut _| describe_shard(host, shards, index, index);
+        let shard = |index, host: &mut _| describe_shard(host, "shards", shards, index, index);
         copy::scatter(&metadata, &full, shard, &options)
     })
 }
@@ -342,22 +342,23 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_gather(
         copy::check_shard_count(&metadata, shard_count)?;
         let shards = slice("shards", shards, shard_count)?;
         let options = options_argument(options)?;
-        let shard = |index, host: &mut _| describe_shard(host, shards, index, index);
+        let shard = |index, host: &mut _| describe_shard(host, "shards", shards, index, index);
         copy::gather(&metadata, shard, &full, &options)
     })
 }
 
-/// The view of shard `index` of the metadata, which is at `place` of an array.
+/// The view of shard `index` of the metadata, which is at `place` of an array argument.
 pub(crate) unsafe fn shard_view(
-    shards: &[shardspec_tensor_view], place: usize, index: usize,
+    argument: &'static str, shards: &[shardspec_tensor_view], place: usize, index: usize,
 ) -> Outcome<HostView> {
-    HostView::made(|host| describe_shard(host, shards, place, index))
+    HostView::made(|host| describe_shard(host, argument, shards, place, index))
 }
 
 /// Makes `host` what [`shard_view`] returns.
 unsafe fn describe_shard(
-    host: &mut HostView, shards: &[shardspec_tensor_view], place: usize, index: usize,
+    host: &mut HostView, argument: &'static str, shards: &[shardspec_tensor_view], place: usize,
+    index: usize,
 ) -> Outcome {
-    let view = shards.get(place).ok_or_else(|| Refusal::NullArgument("shards"))?;
-    describe(host, "shards", view).map_err(Refusal::at_shard("shards", place, index))
+    let view = shards.get(place).ok_or_else(|| Refusal::NullArgument(argument))?;
+    describe(host, argument, view).map_err(Refusal::at_shard(argument, place, index))
 }

@@ -23,6 +23,8 @@ pub(crate) enum Refusal {
     BufferTooSmall { argument: &'static str, got: usize, needed: usize },
     /// One element of an array argument was refused by the border; `shard` is the one that it stands for.
     At { argument: &'static str, index: usize, shard: Option<usize>, refusal: Box<Refusal> },
+    /// This rank of a collective refused what it was passed.
+    OnRank { rank: usize, refusal: Box<Refusal> },
 }
 
 impl Refusal {
@@ -44,11 +46,20 @@ impl Refusal {
         }
     }
 
-    /// The refusal with a position; where there is no memory for that, the refusal itself.
+    /// The same refusal, by rank `rank` of a collective.
+    pub(crate) fn on_rank(self, rank: usize) -> Self {
+        self.wrapped(|refusal| Self::OnRank { rank, refusal })
+    }
+
     #[cold]
     fn placed(self, argument: &'static str, index: usize, shard: Option<usize>) -> Self {
+        self.wrapped(|refusal| Self::At { argument, index, shard, refusal })
+    }
+
+    /// What `outer` makes of this refusal. Where there is no memory for that, the refusal itself.
+    fn wrapped(self, outer: impl FnOnce(Box<Self>) -> Self) -> Self {
         match try_uninit() {
-            Ok(place) => Self::At { argument, index, shard, refusal: Box::write(place, self) },
+            Ok(place) => outer(Box::write(place, self)),
             Err(_) => self,
         }
     }
@@ -67,6 +78,7 @@ impl fmt::Display for Refusal {
             Self::BufferTooSmall { argument, got, needed } => {
                 write!(f, "{argument}: capacity {got} is too small; {needed} are needed")
             }
+            Self::OnRank { rank, refusal } => write!(f, "rank {rank}: {refusal}"),
             Self::At { argument, index, shard, refusal } => {
                 let (index, shard) = (*index, *shard);
                 Indexed { argument, index, shard, problem: refusal }.fmt(f)

@@ -160,6 +160,10 @@ impl Reason for Refusal {
         let (status, numbers) = describe(self);
         told(status, numbers, self)
     }
+
+    fn on_rank(self, rank: usize) -> Self {
+        Self::on_rank(self, rank)
+    }
 }
 
 impl Reason for Error {
@@ -193,6 +197,7 @@ fn describe(refusal: &Refusal) -> (shardspec_status, Numbers) {
             let numbers = Numbers { got: got as i64, limit: needed as i64, ..none };
             (SHARDSPEC_BUFFER_TOO_SMALL, numbers)
         }
+        Refusal::OnRank { ref refusal, .. } => describe(refusal),
         Refusal::At { index, shard, ref refusal, .. } => {
             let (status, numbers) = describe(refusal);
             (status, Numbers { index: Some(index), first: shard.or(numbers.first), ..numbers })
@@ -288,8 +293,12 @@ fn describe_core(error: &Error) -> (shardspec_status, Numbers) {
             let numbers = Numbers { first: Some(shard), got: rank, limit: size as i64, ..none };
             (SHARDSPEC_INVALID_PLACEMENT, numbers)
         }
-        Error::Disagreement { rank, status, .. } => {
-            let numbers = Numbers { got: rank as i64, limit: status.into(), ..none };
+        Error::NoFull { rank, .. } => {
+            (SHARDSPEC_NULL_ARGUMENT, Numbers { got: rank as i64, ..none })
+        }
+        Error::Disagreement { rank, status, shard, dim, index, .. } => {
+            let (got, limit, dim) = (rank as i64, status.into(), dim.and_then(dim_of));
+            let numbers = Numbers { first: shard, dim, index, got, limit, ..none };
             (SHARDSPEC_DISAGREEMENT, numbers)
         }
         Error::TransportFailed { .. } => (SHARDSPEC_TRANSPORT_FAILED, none),
