@@ -12,6 +12,7 @@ mod agree;
 mod companion;
 mod gather;
 mod handover;
+mod hub;
 mod local;
 mod message;
 mod owners;

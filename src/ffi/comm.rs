@@ -337,8 +337,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_abort(
 
 /// A message argument, whose memory is there if it has bytes.
 fn message<P>(
-    argument: &'static str, at: usize, message: &shardspec_message,
-    pointer: impl Fn(*mut u8) -> P,
+    argument: &'static str, at: usize, message: &shardspec_message, pointer: impl Fn(*mut u8) -> P,
 ) -> Outcome<Message<P>> {
     let peer = rank_argument(argument, message.peer).map_err(Refusal::at(argument, at))?;
     // SAFETY: bytes have no alignment, and nothing is read here.

@@ -1,0 +1,279 @@
+//! What the ranks of a local group share: a mailbox for each, and whether the group is broken.
+
+#![allow(clippy::indexing_slicing, reason = "ranks are checked before mailboxes are looked up")]
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt::{Display, Formatter};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::short::Short;
+use crate::core::error::try_with_capacity;
+use crate::core::{Error, Result};
+use crate::memory::text;
+
+/// What the ranks share.
+///
+/// Its locks do no harm to a child process after fork: in a process that did not make it, no lock is
+/// taken, and an exchange is refused, since the threads it would wait for are not there.
+#[derive(Debug)]
+pub(super) struct Hub {
+    process: u32,
+    mailboxes: Vec<Mailbox>,
+    /// Whether all exchanges fail, and why.
+    broken: AtomicBool,
+    breakdown: Mutex<Option<Breakdown>>,
+    /// How often any mailbox was looked up.
+    #[cfg(test)]
+    pub(super) visits: AtomicUsize,
+}
+
+/// Why a group exchanges no more: the first reason that there was.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Breakdown {
+    /// Rank `peer` went while `rank` exchanged with it.
+    Gone { peer: usize, rank: usize },
+    /// The two ends of a message gave it different lengths.
+    Lengths { from: usize, sent: usize, to: usize, expected: usize },
+    /// A rank had no memory left to tell others of its messages.
+    OutOfMemory { rank: usize },
+    /// A rank gave up, and said why.
+    Aborted { rank: usize, reason: Short<REASON> },
+}
+
+impl Display for Breakdown {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match *self {
+            Self::Gone { peer, rank } => write!(
+                f,
+                "rank {peer} is gone: its communicator was freed while rank {rank} exchanged with it"
+            ),
+            Self::Lengths { from, sent, to, expected } => {
+                write!(f, "rank {from} sent {sent} bytes where rank {to} was to receive {expected}")
+            }
+            Self::OutOfMemory { rank } => {
+                write!(f, "rank {rank} ran out of memory during an exchange")
+            }
+            Self::Aborted { rank, ref reason } => write!(f, "rank {rank} gave up: {reason}"),
+        }
+    }
+}
+
+/// Bytes of the reason for which a rank gave up.
+pub(super) const REASON: usize = 200;
+/// Nobody, where a rank is expected.
+pub(super) const NOBODY: usize = usize::MAX;
+
+#[derive(Debug, Default)]
+pub(super) struct Mailbox {
+    /// The rank's communicator was dropped.
+    pub(super) gone: AtomicBool,
+    /// The rank's neighbours in a list of ranks that wait for another one. Read and written under the
+    /// lock of that other one's mailbox.
+    before: AtomicUsize,
+    after: AtomicUsize,
+    pub(super) inside: Mutex<Inside>,
+    pub(super) changed: Condvar,
+}
+
+#[derive(Debug)]
+pub(super) struct Inside {
+    /// Messages to this rank that it has not copied yet, by sender, oldest first.
+    pub(super) arrived: HashMap<usize, VecDeque<Posted>>,
+    /// Messages from this rank that their receivers have not copied yet.
+    pub(super) unfinished: usize,
+    /// A rank that went without having copied its messages from this one, or `NOBODY`.
+    pub(super) lost: usize,
+    /// The first in the list of the ranks that wait for a message from this one, or `NOBODY`.
+    waiting: usize,
+}
+
+impl Default for Inside {
+    fn default() -> Self {
+        Self { arrived: HashMap::new(), unfinished: 0, lost: NOBODY, waiting: NOBODY }
+    }
+}
+
+/// A message in the sender's memory, which stays as it is until the receiver has copied it.
+#[derive(Debug)]
+pub(super) struct Posted {
+    pub(super) pointer: *const u8,
+    pub(super) bytes: usize,
+}
+
+// SAFETY: the sender waits until the receiver, on another thread, is done with the memory.
+unsafe impl Send for Posted {}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that could panic is done under these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Mailbox {
+    pub(super) fn wait<'a>(&self, inside: MutexGuard<'a, Inside>) -> MutexGuard<'a, Inside> {
+        self.changed.wait(inside).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the rank, to look again at what has changed.
+    pub(super) fn wake(&self) {
+        // Whoever looked before the change is waiting once the lock is free.
+        drop(lock(&self.inside));
+        self.changed.notify_all();
+    }
+}
+
+impl Inside {
+    /// Leaves a message from `sender`; `false` when there is no memory for it.
+    pub(super) fn leave(&mut self, sender: usize, posted: Posted) -> bool {
+        if self.arrived.try_reserve(1).is_err() {
+            return false;
+        }
+        let queue = self.arrived.entry(sender).or_default();
+        if queue.try_reserve(1).is_err() {
+            return false;
+        }
+        queue.push_back(posted);
+        true
+    }
+
+    /// Takes the oldest message from `peer` if it has `bytes` bytes. One of another length stays where
+    /// it is, so that its sender does not take it for received.
+    pub(super) fn take(&mut self, peer: usize, bytes: usize) -> Arrival {
+        let Some(queue) = self.arrived.get_mut(&peer) else {
+            return Arrival::Nothing;
+        };
+        match queue.front().map(|posted| posted.bytes) {
+            None => Arrival::Nothing,
+            Some(sent) if sent != bytes => Arrival::OtherLength(sent),
+            Some(_) => queue.pop_front().map_or(Arrival::Nothing, Arrival::Message),
+        }
+    }
+}
+
+pub(super) enum Arrival {
+    Message(Posted),
+    OtherLength(usize),
+    Nothing,
+}
+
+impl Hub {
+    pub(super) fn new(size: usize) -> Result<Self> {
+        let mut mailboxes = try_with_capacity("mailboxes", size)?;
+        mailboxes.resize_with(size, Mailbox::default);
+        Ok(Self {
+            process: std::process::id(),
+            mailboxes,
+            broken: AtomicBool::new(false),
+            breakdown: Mutex::new(None),
+            #[cfg(test)]
+            visits: AtomicUsize::new(0),
+        })
+    }
+
+    /// How many ranks there are.
+    pub(super) fn size(&self) -> usize {
+        self.mailboxes.len()
+    }
+
+    pub(super) fn is_of_this_process(&self) -> bool {
+        self.process == std::process::id()
+    }
+
+    /// Tells the ranks that wait for `rank` that it has gone.
+    pub(super) fn leave(&self, rank: usize) {
+        let mailbox = self.mailbox(rank);
+        // Nobody joins the list or leaves a message while the lock is held; whoever comes later finds
+        // that this rank is gone. Those that are waiting hold no lock but their own, and that briefly.
+        let inside = lock(&mailbox.inside);
+        mailbox.gone.store(true, Ordering::Release);
+        for (&sender, messages) in &inside.arrived {
+            if !messages.is_empty() {
+                let mailbox = self.mailbox(sender);
+                lock(&mailbox.inside).lost = rank;
+                mailbox.changed.notify_all();
+            }
+        }
+        let mut waiting = inside.waiting;
+        while waiting != NOBODY {
+            let mailbox = self.mailbox(waiting);
+            mailbox.wake();
+            waiting = mailbox.after.load(Ordering::Relaxed);
+        }
+    }
+
+    /// Makes every exchange fail from now on, and gives the refusal of this one: by the first reason
+    /// that there was.
+    pub(super) fn fail(&self, breakdown: Breakdown) -> Error {
+        self.break_down(breakdown);
+        let first = lock(&self.breakdown).unwrap_or(breakdown);
+        Error::TransportFailed { what: text!("{first}") }
+    }
+
+    pub(super) fn mailbox(&self, rank: usize) -> &Mailbox {
+        #[cfg(test)]
+        self.visits.fetch_add(1, Ordering::Relaxed);
+        &self.mailboxes[rank]
+    }
+
+    /// Makes every exchange fail from now on. The first reason is the one that is told.
+    pub(super) fn break_down(&self, breakdown: Breakdown) {
+        lock(&self.breakdown).get_or_insert(breakdown);
+        if self.broken.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        (0..self.mailboxes.len()).for_each(|rank| self.mailbox(rank).wake());
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        match &*lock(&self.breakdown) {
+            Some(breakdown) if self.is_broken() => {
+                Err(Error::TransportFailed { what: text!("{breakdown}") })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn is_gone(&self, rank: usize) -> bool {
+        self.mailbox(rank).gone.load(Ordering::Acquire)
+    }
+}
+
+/// A rank's place in the list of those that wait for a message from another, until it is dropped.
+pub(super) struct Waiting<'a> {
+    hub: &'a Hub,
+    rank: usize,
+    peer: usize,
+}
+
+impl<'a> Waiting<'a> {
+    pub(super) fn new(hub: &'a Hub, rank: usize, peer: usize) -> Self {
+        let mut inside = lock(&hub.mailbox(peer).inside);
+        let own = hub.mailbox(rank);
+        let after = std::mem::replace(&mut inside.waiting, rank);
+        own.before.store(NOBODY, Ordering::Relaxed);
+        own.after.store(after, Ordering::Relaxed);
+        if after != NOBODY {
+            hub.mailbox(after).before.store(rank, Ordering::Relaxed);
+        }
+        Self { hub, rank, peer }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut inside = lock(&self.hub.mailbox(self.peer).inside);
+        let own = self.hub.mailbox(self.rank);
+        let [before, after] = [&own.before, &own.after].map(|next| next.load(Ordering::Relaxed));
+        match before {
+            NOBODY => inside.waiting = after,
+            before => self.hub.mailbox(before).after.store(after, Ordering::Relaxed),
+        }
+        if after != NOBODY {
+            self.hub.mailbox(after).before.store(before, Ordering::Relaxed);
+        }
+    }
+}
