@@ -232,6 +232,55 @@ static void whatever_else_is_wrong_all_are_let_go_once(void) {
   CHECK(tensor == NULL);
 }
 
+/* What can't be an array of managed tensors is not followed anywhere, and no deleter is called. */
+static void an_array_that_is_none_is_refused_and_nothing_of_it_let_go(void) {
+  other others[SHARDS];
+  shardspec_managed_tensor *shards[SHARDS];
+  shardspec_sharded_tensor *tensor = NULL;
+#define REFUSED_UNTOUCHED(array, count, wanted)                                                    \
+  do {                                                                                             \
+    CHECK_STATUS(shardspec_sharded_tensor_new_from_managed(metadata, NULL, ALL, array, count,      \
+                                                           &tensor, &err), wanted);                \
+    check_let_go(others, 0);                                                                       \
+  } while (0)
+  hand_over_all(others, shards);
+  for (int bad = 0; bad < SHARDS; bad++) {
+    shardspec_managed_tensor *right = shards[bad];
+    shards[bad] = (shardspec_managed_tensor *)(void *)((char *)right + 4);
+    REFUSED_UNTOUCHED(shards, SHARDS, SHARDSPEC_INVALID_ARGUMENT);
+    CHECK_EQUAL(err.index, bad);
+    CHECK_MESSAGE("not aligned");
+    shards[bad] = right;
+  }
+  REFUSED_UNTOUCHED(shards, SIZE_MAX / 8 + 1, SHARDSPEC_INVALID_ARGUMENT);
+  REFUSED_UNTOUCHED((shardspec_managed_tensor *const *)NULL, SHARDS, SHARDSPEC_NULL_ARGUMENT);
+  REFUSED_UNTOUCHED((shardspec_managed_tensor *const *)(const void *)((const char *)shards + 4),
+                    SHARDS - 1, SHARDSPEC_INVALID_ARGUMENT);
+  /* A NULL among others is not followed either, but the others are let go. */
+  shards[1] = NULL;
+  CHECK_STATUS(shardspec_sharded_tensor_new_from_managed(metadata, NULL, ALL, shards, SHARDS, &tensor, &err),
+               SHARDSPEC_NULL_ARGUMENT);
+  CHECK_EQUAL(err.index, 1);
+  CHECK(others[0].let_go == 1 && others[1].let_go == 0 && others[2].let_go == 1);
+  CHECK(tensor == NULL);
+}
+
+/* Each is let go once, however many they are and however often each is given. */
+static void many_that_are_refused_are_let_go_once(void) {
+  enum { MANY = 100000 };
+  other *others = malloc(MANY * sizeof *others);
+  shardspec_managed_tensor **shards = malloc(2 * MANY * sizeof *shards);
+  shardspec_sharded_tensor *tensor = NULL;
+  CHECK(others != NULL && shards != NULL);
+  for (size_t i = 0; i < MANY; i++) shards[i] = shards[2 * MANY - 1 - i] = hand_over(&others[i], 0, 0);
+  CHECK_STATUS(shardspec_sharded_tensor_new_from_managed(metadata, NULL, NULL, shards, 2 * MANY, &tensor, &err),
+               SHARDSPEC_INVALID_ARGUMENT);
+  CHECK_MESSAGE("given twice");
+  for (size_t i = 0; i < MANY; i++) CHECK_EQUAL(others[i].let_go, 1);
+  free(others);
+  free(shards);
+}
+
 int main(void) {
   make_metadata();
   an_exported_shard_outlives_its_tensor();
@@ -240,6 +289,8 @@ int main(void) {
   exported_shards_can_be_taken_back();
   what_can_not_be_a_local_shard_is_refused_and_let_go();
   whatever_else_is_wrong_all_are_let_go_once();
+  an_array_that_is_none_is_refused_and_nothing_of_it_let_go();
+  many_that_are_refused_are_let_go_once();
   CHECK_OK(shardspec_metadata_free(metadata, &err));
   return 0;
 }

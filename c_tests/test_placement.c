@@ -78,9 +78,32 @@ static void texts_that_are_no_placement_are_refused(void) {
   }
 }
 
+/* Names are shown in messages of one line. */
+static void control_characters_are_refused_and_not_repeated(void) {
+  static const char *const texts[] = {"worker\n", "\x1b[31mred", "a\tb/cpu", "del\x7f", "\xc2\x85next", "\r"};
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  shardspec_placement_vtable vtable;
+  memset(&vtable, 0, sizeof vtable);
+  vtable.struct_size = sizeof vtable;
+  for (size_t i = 0; i < COUNT(texts); i++) {
+    shardspec_placement *placement = NULL;
+    shardspec_spec *spec = NULL;
+    CHECK_STATUS(shardspec_placement_parse(texts[i], &placement, &err), SHARDSPEC_INVALID_PLACEMENT);
+    CHECK_MESSAGE("control character");
+    for (const char *c = err.message; *c; c++) CHECK((unsigned char)*c >= ' ' && *c != 0x7f);
+    CHECK(strstr(err.message, "\xc2\x85") == NULL);
+    CHECK_STATUS(shardspec_spec_new_chunk(0, &texts[i], 1, &spec, &err), SHARDSPEC_INVALID_PLACEMENT);
+    CHECK_STATUS(shardspec_placement_new_custom("acme.rack", texts[i], -1, &vtable, NULL, &placement, &err),
+                 SHARDSPEC_INVALID_ARGUMENT);
+    CHECK_MESSAGE("control character");
+    CHECK(placement == NULL && spec == NULL);
+  }
+}
+
 int main(void) {
   texts_are_taken_apart_as_torch_does();
   placements_of_the_same_text_are_equal();
   texts_that_are_no_placement_are_refused();
+  control_characters_are_refused_and_not_repeated();
   return 0;
 }

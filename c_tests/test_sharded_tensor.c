@@ -371,8 +371,8 @@ static void local_shards_that_are_not_the_metadatas_are_refused_and_given_back(v
   REFUSED("rank:1", l.views[1].ndim = 1, RANK_MISMATCH, RANK_MISMATCH, 1);
   REFUSED("rank:1", l.views[0].dtype = float64, DTYPE_MISMATCH, DTYPE_MISMATCH, 2);
   REFUSED("rank:1", l.views[1].data = l.data[0], ALIASED, ALIASED, 1);
-  REFUSED("rank:1", l.views[0].data = NULL, NULL_ARGUMENT, NULL_ARGUMENT, 0);
-  REFUSED("rank:1", l.views[0].device.device_type = 2, UNSUPPORTED_DEVICE, UNSUPPORTED_DEVICE, 0);
+  REFUSED("rank:1", l.views[0].data = NULL, NULL_ARGUMENT, NULL_ARGUMENT, 2);
+  REFUSED("rank:1", l.views[0].device.device_type = 2, UNSUPPORTED_DEVICE, UNSUPPORTED_DEVICE, 2);
   REFUSED("rank:0", (void)0, INVALID_ARGUMENT, INVALID_ARGUMENT, -1);
   REFUSED("rank:x", (void)0, INVALID_PLACEMENT, INVALID_PLACEMENT, -1);
   /* One shard of two, with one of another owner; twice the same; past the end. */

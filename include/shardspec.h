@@ -528,7 +528,8 @@ typedef struct shardspec_placement shardspec_placement;
 /*
  Reads a placement: "rank:<n>/<device>", "rank:<n>", "<worker>/<device>", "<worker>" or "<device>".
  A device is "<type>" or "<type>:<index>" with an index from 0 to 127; `n` fits a signed 64-bit
- integer. A text without '/' is a device where it can be one, and else a worker.
+ integer. A text without '/' is a device where it can be one, and else a worker. A worker's name
+ holds neither ':' nor control characters.
 
  Ownership: the caller frees `*out`. Errors: INVALID_PLACEMENT, INVALID_ARGUMENT for a text that is
  not UTF-8, NULL_ARGUMENT. Threads: any. Since: ABI 0.
@@ -1959,7 +1960,10 @@ shardspec_status shardspec_sharded_tensor_export_local_legacy(const shardspec_sh
  Ownership: the managed tensors are the library's from here on, whatever this returns; the array
  `shards` stays the caller's. Each one's deleter is called exactly once: when the sharded tensor
  was freed and nobody has that shard exported any more, or before a call that fails returns. It
- must work on any thread. Errors: as `shardspec_sharded_tensor_new_from_local`, and
+ must work on any thread. A NULL among them is skipped, and one that is given twice is let go once.
+ All or none are taken: an array that can't be one of managed tensors (`shards` is NULL or not
+ aligned, has more elements than memory can hold, or an element that is not aligned) is refused, and
+ no deleter is called. Errors: as `shardspec_sharded_tensor_new_from_local`, and
  where a managed tensor itself is wrong, with its position in the error's `index`: READ_ONLY where its
  flags say so, UNSUPPORTED for another major version of DLPack than 1 and for flags that have
  no meaning here, INVALID_ARGUMENT for one that is given twice. Threads: any. Since: ABI 0.

@@ -223,3 +223,14 @@ fn d11_what_a_users_spec_builds_is_checked() {
     let refused = build(&Careless, &[5]).unwrap_err();
     assert!(matches!(refused, Error::Overlap { first: 0, second: 1, .. }), "{refused}");
 }
+
+/// torch takes any name of a worker that holds no `:`.
+#[test]
+fn d12_control_characters_are_in_no_placement() {
+    for text in ["worker\n", "a\u{1b}[2Jb/cpu", "\u{85}", "a\0b", "\u{7f}"] {
+        let refused = Placement::parse(text).unwrap_err();
+        assert!(matches!(refused, Error::InvalidPlacement { .. }), "{refused}");
+        assert!(!refused.to_string().chars().any(char::is_control), "{refused}");
+    }
+    assert!(Placement::parse("müsli 1/cuda:0").is_ok());
+}

@@ -34,7 +34,7 @@ static void misuse_imports(void) {
   NEW(INVALID_ARGUMENT, "shards not aligned", 0, NULL, both, odd_array, 2);
   NEW(INVALID_ARGUMENT, "SIZE_MAX shards", 0, NULL, both, given, SIZE_MAX);
   NEW(NULL_ARGUMENT, "a NULL shard", 1, NULL, both, one_null, 2);
-  NEW(INVALID_ARGUMENT, "a shard not aligned", 1, NULL, both, odd, 2);
+  NEW(INVALID_ARGUMENT, "a shard not aligned", 0, NULL, both, odd, 2);
   NEW(INVALID_ARGUMENT, "a managed tensor twice", 1, NULL, both, twice, 2);
   NEW(NULL_ARGUMENT, "NULL indices", 2, NULL, NULL, given, 2);
   NEW(INDEX_OUT_OF_RANGE, "shard 2 of 2", 2, NULL, past_end, given, 2);

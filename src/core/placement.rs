@@ -104,6 +104,12 @@ impl Placement {
         if type_name.is_empty() {
             return Err(Error::invalid("type_name", "it is empty; name the type"));
         }
+        for (argument, text) in [("type_name", type_name), ("text", placement.text())] {
+            if let Some(control) = control_character(text) {
+                let problem = text!("{text:?} holds the control character {control:?}");
+                return Err(Error::invalid(argument, problem));
+            }
+        }
         if type_name == Self::TYPE_NAME {
             let problem = text!("{type_name:?} is the name of the built-in type; choose another");
             return Err(Error::invalid("type_name", problem));
@@ -133,8 +139,8 @@ impl Placement {
     }
 
     fn parse_parts(text: &str) -> std::result::Result<Self, Text> {
-        if text.contains('\0') {
-            return Err("it holds a NUL character".into());
+        if let Some(control) = control_character(text) {
+            return Err(text!("it holds the control character {control:?}"));
         }
         let mut fields = text.split('/');
         let (worker, device) = match (fields.next(), fields.next(), fields.next()) {
@@ -215,6 +221,11 @@ impl Placement {
             (rank, other_rank) => rank == other_rank,
         }
     }
+}
+
+/// What no placement's text holds: it is shown to people, in messages of one line.
+fn control_character(text: &str) -> Option<char> {
+    text.chars().find(|character| character.is_control())
 }
 
 impl FromStr for Placement {

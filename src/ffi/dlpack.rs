@@ -17,14 +17,13 @@ use std::ffi::c_void;
 
 use crate::copy::{HostView, Keeper};
 use crate::core::Error;
-use crate::core::error::try_to_vec;
 use crate::ffi::border::callback::{Context, owning};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::pointer::{input, out};
 use crate::ffi::callback::shardspec_destroy_fn;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::tensor::{c_view, host_view, shardspec_device, shardspec_tensor_view};
-use crate::memory::text;
+use crate::memory::{text, try_collect, try_to_vec, try_uninit};
 use crate::unwind::passing;
 
 /// The version of DLPack that managed tensors say they are of.
@@ -91,10 +90,10 @@ pub(crate) fn lend<T>(
     host: &HostView, device: shardspec_device, keeper: Keeper,
     form: impl FnOnce(shardspec_tensor_view, *mut c_void) -> T,
 ) -> Outcome<*mut T> {
-    let mut shape = try_to_vec("shape", host.shape())?;
-    let mut strides = host.strides_in_elements();
+    let mut shape = try_to_vec(host.shape())?;
+    let mut strides = try_collect(host.element_strides())?;
     let view = c_view(host, device, shape.as_mut_ptr(), strides.as_mut_ptr());
-    let lease = Box::into_raw(Box::<Lease<T>>::new_uninit()).cast::<Lease<T>>();
+    let lease = Box::into_raw(try_uninit::<Lease<T>>()?).cast::<Lease<T>>();
     let tensor = form(view, lease.cast());
     // SAFETY: the lease was allocated above; it is written whole and then kept until its deleter.
     unsafe {

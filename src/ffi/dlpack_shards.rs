@@ -9,10 +9,9 @@ use std::mem;
 
 use crate::copy::{HostView, Keeper, ShardedTensor};
 use crate::core::Error;
-use crate::core::error::{try_to_vec, try_with_capacity};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle;
-use crate::ffi::border::pointer::{input, out, slice};
+use crate::ffi::border::pointer::{out, slice};
 use crate::ffi::dlpack::{
     SHARDSPEC_DLPACK_IS_COPIED, SHARDSPEC_DLPACK_MAJOR_VERSION, SHARDSPEC_DLPACK_READ_ONLY, legacy,
     lend, shardspec_legacy_managed_tensor, shardspec_managed_tensor, versioned,
@@ -21,7 +20,7 @@ use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::sharded_tensor::{check_owner, give, shardspec_sharded_tensor};
 use crate::ffi::tensor::{CPU, host_view, shardspec_tensor_view};
-use crate::memory::{Text, text};
+use crate::memory::{OutOfMemory, Text, text, try_to_vec, try_with_capacity};
 use crate::unwind;
 
 /// Hands out a local shard; `form` is what [`lend`] takes.
@@ -76,10 +75,12 @@ unsafe impl Sync for Taken {}
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        // SAFETY: the caller passed a managed tensor for this. Where the deleter is does not depend on
-        // the version.
+        // SAFETY: if it is not null, the caller passed a managed tensor for this. Where the deleter is
+        // does not depend on the version.
         unsafe {
-            if let Some(deleter) = (*self.0).deleter {
+            if !self.0.is_null()
+                && let Some(deleter) = (*self.0).deleter
+            {
                 unwind::call(|| deleter(self.0.cast()));
             }
         }
@@ -88,33 +89,47 @@ impl Drop for Taken {
 
 /// The managed tensors that a call was given, before it knows whether it can use them: each is taken
 /// when this is dropped.
-struct Given<'a>(&'a [*mut shardspec_managed_tensor]);
+struct Given<'a> {
+    tensors: &'a [*mut shardspec_managed_tensor],
+    /// The same, ascending; none where there is no memory for that.
+    sorted: Option<Vec<*mut shardspec_managed_tensor>>,
+}
 
-impl Given<'_> {
-    /// Refuses missing and misplaced ones, and those that are given twice.
-    fn check(&self) -> Outcome {
-        for (index, &tensor) in self.0.iter().enumerate() {
-            // Of which version it is, is not known yet: only that is there for sure.
-            let version = tensor.cast_const().cast::<u64>();
-            // SAFETY: the caller promises that what is not null is a managed tensor.
-            unsafe { input("shards", version) }.map_err(Refusal::at("shards", index))?;
+impl<'a> Given<'a> {
+    /// Refuses an array that can't be one of managed tensors: then nothing in it is followed.
+    fn new(tensors: &'a [*mut shardspec_managed_tensor]) -> Outcome<Self> {
+        if let Some(index) = tensors.iter().position(|tensor| !tensor.is_aligned()) {
+            let problem = "the pointer is not one to a managed tensor: it is not aligned";
+            return Err(Error::invalid("shards", problem).at("shards", index).into());
         }
-        let mut sorted = try_to_vec("shards", self.0)?;
-        sorted.sort_unstable();
+        let sorted = try_to_vec(tensors).ok().map(|mut sorted| {
+            sorted.sort_unstable();
+            sorted
+        });
+        Ok(Self { tensors, sorted })
+    }
+
+    /// Refuses missing ones, and those that are given twice.
+    fn check(&self) -> Outcome {
+        if let Some(index) = self.tensors.iter().position(|tensor| tensor.is_null()) {
+            return Err(Refusal::at("shards", index)(Refusal::NullArgument("shards")));
+        }
+        let bytes = size_of_val(self.tensors);
+        let sorted = self.sorted.as_deref().ok_or(OutOfMemory { bytes })?;
         if let Some((tensor, _)) = sorted.iter().zip(sorted.iter().skip(1)).find(|(a, b)| a == b) {
-            let index = self.0.iter().rposition(|given| given == tensor).unwrap_or_default();
+            let index = self.tensors.iter().rposition(|given| given == tensor).unwrap_or_default();
             let problem = "this managed tensor is given twice; pass each once";
-            return Err(Refusal::at("shards", index)(Error::invalid("shards", problem).into()));
+            return Err(Error::invalid("shards", problem).at("shards", index).into());
         }
         Ok(())
     }
 
     /// Takes each of them by itself. They must have been checked.
-    fn take(self) -> Outcome<Vec<Keeper>> {
-        let mut taken = try_with_capacity("shards", self.0.len())?;
-        let mut all = self.0.iter();
+    fn take(mut self) -> Outcome<Vec<Keeper>> {
+        let mut taken = try_with_capacity(self.tensors.len())?;
+        let mut all = mem::take(&mut self.tensors).iter();
         // From here on each is taken by itself, also those that nobody can keep.
-        mem::forget(self);
+        self.sorted = None;
         while let Some(&tensor) = all.next() {
             match Keeper::of_lease(Taken(tensor)) {
                 Ok(keeper) => taken.push(keeper),
@@ -130,21 +145,15 @@ impl Given<'_> {
 
 impl Drop for Given<'_> {
     fn drop(&mut self) {
-        let take = |tensor: *mut shardspec_managed_tensor| {
-            if tensor.is_aligned() && !tensor.is_null() {
-                drop(Taken(tensor));
-            }
-        };
-        if let Ok(mut sorted) = try_to_vec("shards", self.0) {
-            sorted.sort_unstable();
+        if let Some(sorted) = &mut self.sorted {
             sorted.dedup();
-            return sorted.into_iter().for_each(take);
+            sorted.iter().for_each(|&tensor| drop(Taken(tensor)));
+            return;
         }
-        // Without memory it takes longer.
-        for (index, &tensor) in self.0.iter().enumerate() {
-            let is_first = !self.0.iter().take(index).any(|&earlier| earlier == tensor);
-            if is_first {
-                take(tensor);
+        // No memory is needed here, which there is none of.
+        for (index, tensor) in self.tensors.iter().enumerate() {
+            if !self.tensors.iter().take(index).any(|earlier| earlier == tensor) {
+                drop(Taken(*tensor));
             }
         }
     }
@@ -156,7 +165,7 @@ unsafe fn taking<'a>(
     shards: *const *mut shardspec_managed_tensor, shard_count: usize,
     body: impl FnOnce(Given<'a>) -> Outcome,
 ) -> impl FnOnce() -> Outcome {
-    let given = slice("shards", shards, shard_count).map(Given);
+    let given = slice("shards", shards, shard_count).and_then(Given::new);
     move || body(given?)
 }
 
@@ -186,7 +195,10 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
 /// Ownership: the managed tensors are the library's from here on, whatever this returns; the array
 /// `shards` stays the caller's. Each one's deleter is called exactly once: when the sharded tensor
 /// was freed and nobody has that shard exported any more, or before a call that fails returns. It
-/// must work on any thread. Errors: as `shardspec_sharded_tensor_new_from_local`, and
+/// must work on any thread. A NULL among them is skipped, and one that is given twice is let go once.
+/// All or none are taken: an array that can't be one of managed tensors (`shards` is NULL or not
+/// aligned, has more elements than memory can hold, or an element that is not aligned) is refused, and
+/// no deleter is called. Errors: as `shardspec_sharded_tensor_new_from_local`, and
 /// where a managed tensor itself is wrong, with its position in the error's `index`: READ_ONLY where its
 /// flags say so, UNSUPPORTED for another major version of DLPack than 1 and for flags that have
 /// no meaning here, INVALID_ARGUMENT for one that is given twice. Threads: any. Since: ABI 0.
@@ -204,8 +216,8 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_managed(
             let metadata = handle::get("metadata", metadata)?;
             let indices = slice("indices", indices, shard_count)?;
             check_owner(&metadata, owner, indices)?;
-            let mut views = try_with_capacity("shards", shard_count)?;
-            for (at, (&tensor, &index)) in given.0.iter().zip(indices).enumerate() {
+            let mut views = try_with_capacity(shard_count)?;
+            for (at, (&tensor, &index)) in given.tensors.iter().zip(indices).enumerate() {
                 let view = managed_view(tensor).map_err(Refusal::at_shard("shards", at, index))?;
                 views.push(view);
             }

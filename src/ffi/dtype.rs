@@ -105,7 +105,7 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_text(
     dtype: *const shardspec_dtype, buffer: *mut c_char, capacity: usize, needed: *mut usize,
     err: *mut shardspec_error,
 ) -> shardspec_status {
-    guard(err, || answer_text(buffer, capacity, needed, &dtype_argument(dtype)?.to_string()))
+    guard(err, || answer_text(buffer, capacity, needed, dtype_argument(dtype)?))
 }
 
 /// Bytes of one element: bits * lanes / 8.

@@ -19,6 +19,7 @@ use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
 use crate::ffi::properties::{properties_argument, shardspec_tensor_properties};
 use crate::ffi::spec::shardspec_spec;
+use crate::memory::{try_collect, try_collect_results};
 
 /// Who owns what, behind a handle. Immutable; free it with `shardspec_metadata_free`.
 pub struct shardspec_metadata {
@@ -78,7 +79,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_named(
         let names = slice("dim_names", dim_names, ndim)?.iter().enumerate();
         let names = names
             .map(|(dim, &name)| text("dim_names", name).map_err(Refusal::at("dim_names", dim)));
-        let names = names.collect::<Outcome<Vec<_>>>()?;
+        let names = try_collect_results(names)?;
         let shape = TensorShape { sizes, dim_names: Some(&names) };
         let metadata = spec.build_metadata(shape, properties_argument(properties)?)?;
         place.set(handle::insert(metadata)?);
@@ -226,7 +227,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_placement_text(
     guard(err, || {
         let metadata = handle::get("metadata", metadata)?;
         let placement = metadata.shards().at("index", index)?.placement;
-        answer_text(buffer, capacity, needed, &placement.to_string())
+        answer_text(buffer, capacity, needed, placement)
     })
 }
 
@@ -287,7 +288,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_placement_text(
     guard(err, || {
         let metadata = handle::get("metadata", metadata)?;
         let placement = distinct_placement(&metadata, placement_index)?;
-        answer_text(buffer, capacity, needed, &placement.to_string())
+        answer_text(buffer, capacity, needed, placement)
     })
 }
 
@@ -320,7 +321,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shards_of_rank(
 ) -> shardspec_status {
     guard(err, || {
         let metadata = handle::get("metadata", metadata)?;
-        let owned: Vec<usize> = metadata.shards_of_rank(rank).collect();
+        let owned = try_collect(metadata.shards_of_rank(rank))?;
         answer("indices", indices, capacity, needed, &owned)
     })
 }
@@ -338,8 +339,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shards_of_owner(
 ) -> shardspec_status {
     guard(err, || {
         let metadata = handle::get("metadata", metadata)?;
-        let owned: Vec<usize> = metadata.shards_of_owner(text("owner", owner)?)?.collect();
-        answer("indices", indices, capacity, needed, &owned)
+        let owned = metadata.shards_of_owner(text("owner", owner)?)?;
+        answer("indices", indices, capacity, needed, &try_collect(owned)?)
     })
 }
 

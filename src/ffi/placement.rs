@@ -89,7 +89,8 @@ fn device_of(placement: &Placement) -> Outcome<Device> {
 
 /// Reads a placement: "rank:<n>/<device>", "rank:<n>", "<worker>/<device>", "<worker>" or "<device>".
 /// A device is "<type>" or "<type>:<index>" with an index from 0 to 127; `n` fits a signed 64-bit
-/// integer. A text without '/' is a device where it can be one, and else a worker.
+/// integer. A text without '/' is a device where it can be one, and else a worker. A worker's name
+/// holds neither ':' nor control characters.
 ///
 /// Ownership: the caller frees `*out`. Errors: INVALID_PLACEMENT, INVALID_ARGUMENT for a text that is
 /// not UTF-8, NULL_ARGUMENT. Threads: any. Since: ABI 0.
@@ -126,7 +127,7 @@ pub unsafe extern "C-unwind" fn shardspec_placement_text(
 ) -> shardspec_status {
     guard(err, || {
         let placement = handle::get("placement", placement)?;
-        answer_text(buffer, capacity, needed, &placement.to_string())
+        answer_text(buffer, capacity, needed, &*placement)
     })
 }
 

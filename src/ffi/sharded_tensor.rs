@@ -35,7 +35,7 @@ use crate::ffi::tensor::{
     CPU, c_view, options_argument, shard_view, shardspec_copy_options, shardspec_tensor_view,
     view_argument,
 };
-use crate::memory::text;
+use crate::memory::{text, try_collect, try_collect_results};
 
 /// Metadata and local shards, behind a handle. Free it with `shardspec_sharded_tensor_free`.
 pub struct shardspec_sharded_tensor {
@@ -77,8 +77,8 @@ fn fill_argument(fill: i32) -> Outcome<Fill> {
 /// The shards of an owner argument; NULL: all.
 unsafe fn owned(metadata: &ShardedTensorMetadata, owner: *const c_char) -> Outcome<Vec<usize>> {
     Ok(match optional_text("owner", owner)? {
-        Some(owner) => metadata.shards_of_owner(owner)?.collect(),
-        None => (0..metadata.shards().len()).collect(),
+        Some(owner) => try_collect(metadata.shards_of_owner(owner)?)?,
+        None => try_collect(0..metadata.shards().len())?,
     })
 }
 
@@ -271,8 +271,9 @@ unsafe fn from_local(
     shards: &[shardspec_tensor_view], memory: Context,
 ) -> Outcome<ShardedTensor> {
     check_owner(metadata, owner, indices)?;
-    let views = (0..shards.len()).map(|at| shard_view("shards", shards, at, at));
-    let views = views.collect::<Outcome<Vec<HostView>>>()?;
+    let index = |at| indices.get(at).copied().unwrap_or(at);
+    let views = (0..shards.len()).map(|at| shard_view("shards", shards, at, index(at)));
+    let views: Vec<HostView> = try_collect_results(views)?;
     let keeper = Keeper::of_lease(memory)?;
     Ok(ShardedTensor::from_local(metadata, indices, &views, |_| Ok(keeper.clone()))?)
 }
@@ -376,7 +377,7 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_view(
         shape_place.check_capacity("shape", view.shape().len())?;
         strides_place.check_capacity("strides", view.shape().len())?;
         shape_place.fill(view.shape());
-        strides_place.fill(&view.strides_in_elements());
+        strides_place.fill_with(view.element_strides());
         place.set(c_view(&view, CPU, shape, strides));
         Ok(())
     })

@@ -11,7 +11,9 @@ use crate::core::region::Region;
 use crate::core::{Shards, validate};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
-use crate::ffi::border::pointer::{OutSlice, fill, optional_out, optional_out_slice, out, slice};
+use crate::ffi::border::pointer::{
+    OutSlice, fill_with, optional_out, optional_out_slice, out, slice,
+};
 use crate::ffi::border::shards::{placements_from_texts, shards_from_arrays, shards_from_structs};
 use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
@@ -134,8 +136,8 @@ pub unsafe extern "C-unwind" fn shardspec_shards_overlaps(
         let mut overlaps = validate::overlaps(&shards, capacity.saturating_add(1))?;
         let others = overlaps.len() > capacity;
         overlaps.truncate(capacity);
-        fill(first, &overlaps.iter().map(|overlap| overlap.first).collect::<Vec<_>>());
-        fill(second, &overlaps.iter().map(|overlap| overlap.second).collect::<Vec<_>>());
+        fill_with(first, overlaps.iter().map(|overlap| overlap.first));
+        fill_with(second, overlaps.iter().map(|overlap| overlap.second));
         boxes.fill(overlaps.iter().map(|overlap| &overlap.region));
         count.set(overlaps.len());
         if let Some(more) = more {
@@ -192,10 +194,7 @@ impl<'a> Boxes<'a> {
 
     fn fill<'b>(self, regions: impl Iterator<Item = &'b Region> + Clone) {
         let offsets = regions.clone().flat_map(|region| region.offsets.iter().copied());
-        fill(self.offsets, &offsets.collect::<Vec<_>>());
-        fill(
-            self.sizes,
-            &regions.flat_map(|region| region.sizes.iter().copied()).collect::<Vec<_>>(),
-        );
+        fill_with(self.offsets, offsets);
+        fill_with(self.sizes, regions.flat_map(|region| region.sizes.iter().copied()));
     }
 }

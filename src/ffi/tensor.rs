@@ -153,18 +153,19 @@ impl shardspec_copy_options {
 /// A view that is lent to a callback.
 pub(crate) struct LentView {
     host: HostView,
-    shape: Vec<i64>,
-    strides: Vec<i64>,
+    strides: [i64; MAX_NDIM],
 }
 
 impl LentView {
     pub(crate) fn new(host: &HostView) -> Self {
-        Self { host: *host, shape: host.shape().to_vec(), strides: host.strides_in_elements() }
+        let mut strides = [0; MAX_NDIM];
+        strides.iter_mut().zip(host.element_strides()).for_each(|(place, stride)| *place = stride);
+        Self { host: *host, strides }
     }
 
-    /// The view as C has it. Nobody writes to its shape and strides.
+    /// The view as C has it, for as long as this is borrowed. Nobody writes to its shape and strides.
     pub(crate) fn view(&self) -> shardspec_tensor_view {
-        let (shape, strides) = (self.shape.as_ptr(), self.strides.as_ptr());
+        let (shape, strides) = (self.host.shape().as_ptr(), self.strides.as_ptr());
         c_view(&self.host, CPU, shape.cast_mut(), strides.cast_mut())
     }
 }
@@ -211,11 +212,15 @@ unsafe fn describe(
         let problem = text!("its ndim is {}; it must be 0 to {MAX_NDIM}", view.ndim);
         Error::invalid(argument, problem)
     })?;
-    let shape = slice(argument, view.shape.cast_const(), ndim)?;
+    let shape =
+        slice(argument, view.shape.cast_const(), ndim).map_err(Refusal::in_field("shape"))?;
     let strides = if view.strides.is_null() || shape.contains(&0) {
         None
     } else {
-        Some(slice(argument, view.strides.cast_const(), ndim)?)
+        Some(
+            slice(argument, view.strides.cast_const(), ndim)
+                .map_err(Refusal::in_field("strides"))?,
+        )
     };
     let offset = isize::try_from(view.byte_offset)
         .map_err(|_| Error::overflow(text!("{argument}: byte_offset {}", view.byte_offset)))?;
@@ -294,7 +299,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard(
         strides_place.check_capacity("strides", metadata.ndim())?;
         let part = copy::view_shard(&metadata, index, &whole)?;
         shape_place.fill(part.shape());
-        strides_place.fill(&part.strides_in_elements());
+        strides_place.fill_with(part.element_strides());
         place.set(c_view(&part, (*full).device, shape, strides));
         Ok(())
     })

@@ -12,12 +12,12 @@ use crate::core::{Error, Relabelling, ReshardPlan};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::{
-    answer, check_room, fill, optional_out, optional_out_slice, out, slice,
+    answer, answer_each, check_room, fill, optional_out, optional_out_slice, out, slice,
 };
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::plan::shardspec_plan;
-use crate::memory::text;
+use crate::memory::{TryVec, text};
 
 /// Bytes that move alike: `count` blocks of `length` bytes, from `source_offset`, `source_offset +
 /// source_stride` and so on of one buffer to `destination_offset`, `destination_offset +
@@ -115,7 +115,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_traffic(
         let mut pairs = Columns::default();
         for pair in plan.shard_traffic() {
             let (source, destination, elements, _) = pair?;
-            pairs.push(source as u32, destination as u32, bytes_of(elements, itemsize)?);
+            let bytes = bytes_of(elements, itemsize)?;
+            pairs.try_push(source as u32, destination as u32, bytes)?;
         }
         let names = ["sources", "destinations"];
         pairs.answer(names, sources, destinations, bytes, capacity, needed)
@@ -139,7 +140,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_rank_traffic(
         for route in plan.routes()?.all() {
             let rank = |rank: Option<i64>| rank.unwrap_or(-1);
             let bytes = bytes_of(route.elements, itemsize)?;
-            pairs.push(rank(route.source), rank(route.destination), bytes);
+            pairs.try_push(rank(route.source), rank(route.destination), bytes)?;
         }
         let names = ["source_ranks", "destination_ranks"];
         pairs.answer(names, source_ranks, destination_ranks, bytes, capacity, needed)
@@ -160,10 +161,10 @@ impl<T> Default for Columns<T> {
 }
 
 impl<T: Copy> Columns<T> {
-    fn push(&mut self, source: T, destination: T, bytes: i64) {
-        self.sources.push(source);
-        self.destinations.push(destination);
-        self.bytes.push(bytes);
+    fn try_push(&mut self, source: T, destination: T, bytes: i64) -> Outcome {
+        self.sources.try_push(source)?;
+        self.destinations.try_push(destination)?;
+        Ok(self.bytes.try_push(bytes)?)
     }
 
     unsafe fn answer(
@@ -235,8 +236,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_rank_runs(
 unsafe fn answer_runs(
     found: &[Run], runs: *mut shardspec_run, capacity: usize, needed: *mut usize,
 ) -> Outcome {
-    let found: Vec<shardspec_run> = found.iter().map(shardspec_run::from).collect();
-    answer("runs", runs, capacity, needed, &found)
+    answer_each("runs", runs, capacity, needed, found.iter().map(shardspec_run::from))
 }
 
 /// Suggests which worker should be which in the destination, so that the fewest elements move: a

@@ -7,7 +7,7 @@ use crate::core::Error;
 use crate::core::error::Indexed;
 use crate::ffi::border::report::Report;
 use crate::ffi::error::{SHARDSPEC_INVALID_ARGUMENT, shardspec_error, shardspec_status};
-use crate::memory::{OutOfMemory, try_uninit};
+use crate::memory::{OutOfMemory, text, try_uninit};
 use crate::unwind::passing;
 
 /// Why a call was refused, as seen from C: the core's reasons and the border's own.
@@ -17,6 +17,8 @@ pub(crate) enum Refusal {
     Core(Error),
     /// A pointer that must not be null was.
     NullArgument(&'static str),
+    /// A pointer inside of a struct that must not be null was.
+    NullField { argument: &'static str, field: &'static str },
     /// A handle that names no live object of its kind.
     InvalidHandle { argument: &'static str, kind: &'static str },
     /// The caller's buffer is too small for what would be written.
@@ -51,6 +53,18 @@ impl Refusal {
         self.wrapped(|refusal| Self::OnRank { rank, refusal })
     }
 
+    /// What makes the refusal of a pointer one of a pointer inside of a struct.
+    pub(crate) fn in_field(field: &'static str) -> impl FnOnce(Self) -> Self {
+        move |refusal| match refusal {
+            Self::NullArgument(argument) => Self::NullField { argument, field },
+            Self::Core(Error::InvalidArgument { argument, problem }) => {
+                Error::invalid(argument, text!("its {field}: {problem}")).into()
+            }
+            refusal => refusal,
+        }
+    }
+
+    /// The same refusal, with a position.
     #[cold]
     fn placed(self, argument: &'static str, index: usize, shard: Option<usize>) -> Self {
         self.wrapped(|refusal| Self::At { argument, index, shard, refusal })
@@ -70,6 +84,9 @@ impl fmt::Display for Refusal {
         match self {
             Self::Core(error) => error.fmt(f),
             Self::NullArgument(argument) => write!(f, "{argument}: is NULL; pass a pointer"),
+            Self::NullField { argument, field } => {
+                write!(f, "{argument}.{field}: is NULL; pass a pointer")
+            }
             Self::InvalidHandle { argument, kind } => write!(
                 f,
                 "{argument}: is no live {kind}: it was freed, is of another kind, or was never made \

@@ -5,6 +5,7 @@
 //! of that type.
 
 use std::ffi::{CStr, c_char};
+use std::fmt::{self, Display, Write};
 use std::marker::PhantomData;
 
 use crate::core::Error;
@@ -185,6 +186,15 @@ impl<T: Copy> OutSlice<'_, T> {
         // rest, and `values` is ours, so it can't overlap what the caller lends for writing.
         unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), self.pointer, len) }
     }
+
+    /// [`Self::fill`] with results that are made on the way.
+    pub(crate) fn fill_with(self, values: impl IntoIterator<Item = T>) {
+        for (at, value) in (0..self.capacity).zip(values) {
+            // SAFETY: `out_slice` checked the place for `capacity` elements, its caller promised the
+            // rest. What was there may be uninitialised, so it is not dropped.
+            unsafe { self.pointer.add(at).write(value) }
+        }
+    }
 }
 
 /// Refuses a wanted place that is too small.
@@ -201,38 +211,112 @@ pub(crate) fn fill<T: Copy>(place: Option<OutSlice<'_, T>>, values: &[T]) {
     }
 }
 
-/// Answers a question whose answer has a length: writes `values` where `capacity` suffices, only
-/// the length where it is 0, and refuses what lies between.
+/// Fills a place with results that are made on the way, if it is wanted.
+pub(crate) fn fill_with<T: Copy>(
+    place: Option<OutSlice<'_, T>>, values: impl IntoIterator<Item = T>,
+) {
+    if let Some(place) = place {
+        place.fill_with(values);
+    }
+}
+
+/// Answers a question whose answer has a length: `write` writes it where `capacity` suffices, only
+/// the length is told where that is 0, and what lies between is refused.
 ///
 /// # Safety
 ///
 /// As [`out_slice`] for `buffer` and `capacity`, as [`optional_out`] for `needed`.
-pub(crate) unsafe fn answer<T: Copy>(
-    argument: &'static str, buffer: *mut T, capacity: usize, needed: *mut usize, values: &[T],
+pub(crate) unsafe fn answer_by<T: Copy>(
+    argument: &'static str, buffer: *mut T, capacity: usize, needed: *mut usize, len: usize,
+    write: impl FnOnce(OutSlice<'_, T>),
 ) -> Outcome {
     // SAFETY: the caller's promises are passed on.
     let (buffer, needed) =
         unsafe { (out_slice(argument, buffer, capacity)?, optional_out("needed", needed)?) };
     if capacity > 0 {
-        buffer.check_capacity(argument, values.len())?;
-        buffer.fill(values);
+        buffer.check_capacity(argument, len)?;
+        write(buffer);
     }
     if let Some(needed) = needed {
-        needed.set(values.len());
+        needed.set(len);
     }
     Ok(())
 }
 
-/// [`answer`] for a text: it is NUL-terminated, and the NUL counts.
+/// [`answer_by`] for values that are there.
 ///
 /// # Safety
 ///
-/// As [`answer`].
-pub(crate) unsafe fn answer_text(
-    buffer: *mut c_char, capacity: usize, needed: *mut usize, text: &str,
+/// As [`answer_by`].
+pub(crate) unsafe fn answer<T: Copy>(
+    argument: &'static str, buffer: *mut T, capacity: usize, needed: *mut usize, values: &[T],
 ) -> Outcome {
-    let mut bytes: Vec<u8> = text.bytes().collect();
-    bytes.push(0);
+    // SAFETY: the caller's promises are passed on.
+    unsafe {
+        answer_by(argument, buffer, capacity, needed, values.len(), |place| place.fill(values))
+    }
+}
+
+/// [`answer_by`] for values that an iterator makes, twice: they are counted first.
+///
+/// # Safety
+///
+/// As [`answer_by`].
+pub(crate) unsafe fn answer_each<T: Copy>(
+    argument: &'static str, buffer: *mut T, capacity: usize, needed: *mut usize,
+    values: impl Iterator<Item = T> + Clone,
+) -> Outcome {
+    let len = values.clone().count();
+    // SAFETY: the caller's promises are passed on.
+    unsafe { answer_by(argument, buffer, capacity, needed, len, |place| place.fill_with(values)) }
+}
+
+/// [`answer_by`] for a text: it is NUL-terminated, and the NUL counts.
+///
+/// # Safety
+///
+/// As [`answer_by`].
+pub(crate) unsafe fn answer_text(
+    buffer: *mut c_char, capacity: usize, needed: *mut usize, text: impl Display,
+) -> Outcome {
+    let mut length = Length(0);
+    // Counting does not fail, nor does writing; what else would is the text's own and is left out.
+    let _ = write!(length, "{text}");
+    let len = length.0.saturating_add(1);
+    let write = |place: OutSlice<'_, u8>| {
+        let mut writing = Writing { place, at: 0 };
+        let _ = write!(writing, "{text}\0");
+    };
     // SAFETY: the caller's promises are passed on; c_char and u8 differ in sign only.
-    unsafe { answer("buffer", buffer.cast::<u8>(), capacity, needed, &bytes) }
+    unsafe { answer_by("buffer", buffer.cast::<u8>(), capacity, needed, len, write) }
+}
+
+/// Counts the bytes of a text.
+struct Length(usize);
+
+impl fmt::Write for Length {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        self.0 = self.0.saturating_add(part.len());
+        Ok(())
+    }
+}
+
+/// Writes a text part by part.
+struct Writing<'a> {
+    place: OutSlice<'a, u8>,
+    at: usize,
+}
+
+impl fmt::Write for Writing<'_> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        let room = self.place.capacity.saturating_sub(self.at).min(part.len());
+        // SAFETY: `at + room` is at most the capacity, for which `out_slice` checked the place; its
+        // caller promised the rest, and the part is ours.
+        unsafe {
+            let end = self.place.pointer.add(self.at);
+            std::ptr::copy_nonoverlapping(part.as_ptr(), end, room);
+        }
+        self.at = self.at.saturating_add(room);
+        Ok(())
+    }
 }

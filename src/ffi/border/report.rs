@@ -191,7 +191,7 @@ fn describe(refusal: &Refusal) -> (shardspec_status, Numbers) {
     let none = Numbers::NONE;
     match *refusal {
         Refusal::Core(ref error) => describe_core(error),
-        Refusal::NullArgument(_) => (SHARDSPEC_NULL_ARGUMENT, none),
+        Refusal::NullArgument(_) | Refusal::NullField { .. } => (SHARDSPEC_NULL_ARGUMENT, none),
         Refusal::InvalidHandle { .. } => (SHARDSPEC_INVALID_HANDLE, none),
         Refusal::BufferTooSmall { got, needed, .. } => {
             let numbers = Numbers { got: got as i64, limit: needed as i64, ..none };
