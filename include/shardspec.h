@@ -1282,6 +1282,13 @@ typedef struct shardspec_device {
  bits * lanes on, counted from the least significant bit of the byte at data + byte_offset.
  Strides may be negative, and 0 in tensors that are only read. Any alignment will do. A tensor
  without elements may have NULL data.
+
+ What a view can't say: strides count elements, so neighbours are a whole number of elements apart.
+ A field of packed records (4 bytes each, 5 bytes apart) has no such stride, and one that is rounded
+ describes other memory. Pass its bytes: elements of 8 bits, with the strides in bytes, and as last
+ dimension the bytes of an element, with stride 1; the metadata has that dimension too. Whole records
+ can be elements: `lanes` of 8 bits. A view does not know the byte order either, nor that elements
+ are to be read conjugated or negated: bits are moved as they are.
  */
 typedef struct shardspec_tensor_view {
   /* The memory. */
@@ -1294,7 +1301,7 @@ typedef struct shardspec_tensor_view {
   shardspec_dtype dtype;
   /* `ndim` sizes. */
   int64_t *shape;
-  /* `ndim` strides, in elements; NULL for row-major. */
+  /* `ndim` strides, in elements, not bytes; NULL for row-major. */
   int64_t *strides;
   /* Bytes from `data` to the element at index 0. */
   uint64_t byte_offset;
@@ -1373,7 +1380,7 @@ shardspec_status shardspec_metadata_view_shard(const shardspec_metadata *metadat
  `shardspec_metadata_extract_shard`.
 
  Ownership: nothing moves. Errors: as `shardspec_metadata_extract_shard`; the error's
- `first_shard` tells which view was refused; INVALID_ARGUMENT for another shard_count.
+ `first_shard` and `index` tell which view was refused; INVALID_ARGUMENT for another shard_count.
  Threads: any; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_scatter(const shardspec_metadata *metadata,

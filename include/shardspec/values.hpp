@@ -220,7 +220,7 @@ struct shard {
                                                (index < 0 ? "" : " " + std::to_string(index)) +
                                                ": its offsets and sizes are not equally many; "
                                                "pass both for each dimension");
-    refusal.first_shard = index;
+    refusal.first_shard = refusal.index = index;
     return refusal;
   }
   friend bool operator==(const shard &a, const shard &b) {

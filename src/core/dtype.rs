@@ -60,7 +60,8 @@ impl DataType {
             return Err(Error::invalid(
                 argument,
                 text!(
-                    "code {}, bits {}, lanes {} is no element type; bits and lanes must be > 0",
+                    "code {}, bits {}, lanes {} is no element type; bits and lanes must be > 0, and \
+                     bits at most 255: wider numbers go as several lanes, or with one more dimension",
                     self.code,
                     self.bits,
                     self.lanes
@@ -107,6 +108,13 @@ impl DataType {
     /// Reads `float32`, `bfloat16`, `uint8`, `bool`, `float8_e4m3fn`, and with lanes `float32x4`.
     pub fn parse(text: &str) -> Result<Self> {
         Self::parse_parts(text).ok_or_else(|| {
+            if let Some(bits) = bits_too_many(text) {
+                let problem = text!(
+                    "{text:?} has {bits} bits, and a lane of an element type at most 255; write \
+                     several lanes, as in 'float128x2', or add a dimension"
+                );
+                return Error::invalid("text", problem);
+            }
             Error::invalid(
                 "text",
                 text!(
@@ -155,6 +163,13 @@ impl DataType {
         let fits = code.fixed_bits.is_none_or(|bits| bits == self.bits);
         fits.then_some((code.name, code.fixed_bits.is_some()))
     }
+}
+
+/// The bits of what would be an element type if a lane could have so many.
+fn bits_too_many(text: &str) -> Option<u16> {
+    let code = CODES.iter().filter(|code| code.fixed_bits.is_none());
+    let mut rests = code.filter_map(|code| text.strip_prefix(code.name));
+    rests.find_map(decimal).filter(|&bits| bits > 255)
 }
 
 /// A positive number in its one canonical spelling: no sign, no leading zero.
@@ -210,6 +225,18 @@ mod tests {
         for text in ["bool1", "float8_e5m2x", "Float32", " float32", "float256", "int8x65536"] {
             assert!(DataType::parse(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn numbers_that_are_too_wide_are_told_how_to_be_written() {
+        for text in ["complex256", "int256", "float512", "uint65535"] {
+            let refused = DataType::parse(text).unwrap_err().to_string();
+            assert!(refused.contains("at most 255; write several lanes"), "{refused}");
+        }
+        // 256 bits, in the 8 that there are for them.
+        let wrapped = DataType { code: 5, bits: 0, lanes: 1 }.validate("dtype").unwrap_err();
+        assert!(wrapped.to_string().contains("bits at most 255: wider numbers"), "{wrapped}");
+        assert!(DataType::parse("float128x2").is_ok() && DataType::parse("uint255").is_ok());
     }
 
     #[test]

@@ -7,7 +7,6 @@
 //! Source: torch's `ChunkShardingSpec` and `EnumerableShardingSpec`.
 
 use std::ffi::c_char;
-use std::sync::Arc;
 
 use crate::copy::Cut;
 use crate::core::{
@@ -23,7 +22,7 @@ use crate::ffi::border::shards::{
 use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
-use crate::memory::Text;
+use crate::memory::{Text, try_box, try_boxed_str};
 
 /// A sharding spec, behind a handle. Immutable; free it with `shardspec_spec_free`.
 pub struct shardspec_spec {
@@ -31,16 +30,16 @@ pub struct shardspec_spec {
 }
 
 impl Handle for shardspec_spec {
-    type Object = Arc<dyn Cut>;
+    type Object = Box<dyn Cut>;
     const NAME: &'static str = "shardspec_spec";
     const KIND: u64 = 2;
 
     fn table() -> &'static Slots<Self::Object> {
-        static TABLE: Slots<Arc<dyn Cut>> = Slots::new();
+        static TABLE: Slots<Box<dyn Cut>> = Slots::new();
         &TABLE
     }
 
-    fn label_of(spec: &Arc<dyn Cut>) -> u64 {
+    fn label_of(spec: &Box<dyn Cut>) -> u64 {
         type_label(spec.type_name())
     }
 }
@@ -81,8 +80,8 @@ fn placements_of(spec: &dyn ShardingSpec) -> Outcome<&Placements> {
 }
 
 /// The refusal of a question that only another type of spec can answer.
-pub(crate) fn wrong_type(spec: &dyn ShardingSpec, expected: &str) -> Error {
-    Error::WrongSpecType { got: Text::copy(spec.type_name()), expected: Text::copy(expected) }
+pub(crate) fn wrong_type(spec: &dyn ShardingSpec, expected: &'static str) -> Error {
+    Error::WrongSpecType { got: Text::copy(spec.type_name()), expected: Text::from(expected) }
 }
 
 /// The dimension of a name.
@@ -91,12 +90,13 @@ unsafe fn dim_of_name(dim_name: *const c_char) -> Outcome<ShardingDim> {
     if name.is_empty() {
         return Err(Error::invalid("dim_name", "it is empty; name a dimension").into());
     }
-    Ok(ShardingDim::Name(name.into()))
+    Ok(ShardingDim::Name(try_boxed_str(name)?))
 }
 
 /// Hands a new spec to the caller.
 pub(crate) fn give(place: Out<'_, *mut shardspec_spec>, spec: impl Cut) -> Outcome {
-    place.set(handle::insert::<shardspec_spec>(Arc::new(spec))?);
+    let spec: Box<dyn Cut> = try_box(spec)?;
+    place.set(handle::insert::<shardspec_spec>(spec)?);
     Ok(())
 }
 
