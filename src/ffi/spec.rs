@@ -80,8 +80,8 @@ fn placements_of(spec: &dyn ShardingSpec) -> Outcome<&Placements> {
 }
 
 /// The refusal of a question that only another type of spec can answer.
-pub(crate) fn wrong_type(spec: &dyn ShardingSpec, expected: &'static str) -> Error {
-    Error::WrongSpecType { got: Text::copy(spec.type_name()), expected: Text::from(expected) }
+pub(crate) fn wrong_type(spec: &dyn ShardingSpec, expected: &str) -> Error {
+    Error::WrongSpecType { got: Text::copy(spec.type_name()), expected: Text::copy(expected) }
 }
 
 /// The dimension of a name.
