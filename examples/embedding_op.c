@@ -15,10 +15,10 @@ static shardspec_status embedding(void *ctx, const shardspec_spec *spec,
                                   const shardspec_op_arguments *arguments, shardspec_value *results,
                                   size_t result_count, shardspec_error *err) {
   (void)ctx, (void)spec;
-  if (arguments->arg_count != 3 || arguments->args[0].kind != SHARDSPEC_VALUE_SHARDED_TENSOR ||
-      arguments->args[1].kind != SHARDSPEC_VALUE_I64_LIST ||
-      arguments->args[2].kind != SHARDSPEC_VALUE_TENSOR_VIEW) {
-    strcpy(err->message, "embedding: pass a sharded table, a list of ids and a view for the rows");
+  float *rows = arguments->arg_count == 3 ? floats_of(&arguments->args[2], 2) : NULL;
+  if (rows == NULL || arguments->args[0].kind != SHARDSPEC_VALUE_SHARDED_TENSOR ||
+      arguments->args[1].kind != SHARDSPEC_VALUE_I64_LIST) {
+    strcpy(err->message, "embedding: pass a sharded table, a list of ids and a row-major view for the rows");
     return SHARDSPEC_USER_STATUS;
   }
   const shardspec_sharded_tensor *table = (const shardspec_sharded_tensor *)arguments->args[0].pointer;
@@ -33,11 +33,15 @@ static shardspec_status embedding(void *ctx, const shardspec_spec *spec,
   for (size_t local = 0; local < locals && status == SHARDSPEC_OK; local++) {
     local_shard shard;
     status = get_local_shard(table, metadata, local, &shard, err);
+    if (status == SHARDSPEC_OK && (out->shape[0] != count || out->shape[1] != shard.shape[1])) {
+      strcpy(err->message, "embedding: the view has a row for each id, as wide as the table");
+      status = SHARDSPEC_USER_STATUS;
+    }
     for (int64_t at = 0; at < count && status == SHARDSPEC_OK; at++) {
-      int64_t row = ids[at] - shard.offsets[0];
-      if (row < 0 || row >= shard.shape[0]) continue;
+      /* An id may be any number: it is compared before anything is computed with it. */
+      if (ids[at] < shard.offsets[0] || ids[at] - shard.offsets[0] >= shard.shape[0]) continue;
       for (int64_t column = 0; column < shard.shape[1]; column++)
-        ((float *)out->data)[at * shard.shape[1] + column] += *element(&shard.view, row, column);
+        rows[at * shard.shape[1] + column] += *element(&shard.view, ids[at] - shard.offsets[0], column);
       found++;
     }
   }

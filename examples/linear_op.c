@@ -15,13 +15,12 @@ static shardspec_status refuse(shardspec_error *err, const char *why) {
 }
 
 /* The columns of y that a shard of the weight gives. */
-static void multiply(const shardspec_tensor_view *x, const local_shard *weight, const float *bias,
-                     const local_shard *y) {
-  for (int64_t row = 0; row < x->shape[0]; row++)
+static void multiply(const float *x, const local_shard *weight, const float *bias, const local_shard *y) {
+  for (int64_t row = 0; row < y->shape[0]; row++)
     for (int64_t column = 0; column < weight->shape[1]; column++) {
       float sum = bias ? bias[weight->offsets[1] + column] : 0;
-      for (int64_t k = 0; k < x->shape[1]; k++)
-        sum += ((const float *)x->data)[row * x->shape[1] + k] * *element(&weight->view, k, column);
+      for (int64_t k = 0; k < weight->shape[0]; k++)
+        sum += x[row * weight->shape[0] + k] * *element(&weight->view, k, column);
       *element(&y->view, row, column) = sum;
     }
 }
@@ -33,28 +32,32 @@ static shardspec_status linear(void *ctx, const shardspec_spec *spec,
                                size_t result_count, shardspec_error *err) {
   (void)ctx;
   if (result_count != 1) return refuse(err, "it has one result");
-  if (arguments->arg_count != 2 || arguments->args[0].kind != SHARDSPEC_VALUE_SHARDED_TENSOR ||
-      arguments->args[1].kind != SHARDSPEC_VALUE_TENSOR_VIEW)
-    return refuse(err, "pass a sharded weight and a view of x");
+  const float *elements = arguments->arg_count == 2 ? floats_of(&arguments->args[1], 2) : NULL;
+  if (elements == NULL || arguments->args[0].kind != SHARDSPEC_VALUE_SHARDED_TENSOR)
+    return refuse(err, "pass a sharded weight and a row-major view of x");
   const shardspec_sharded_tensor *weight = (const shardspec_sharded_tensor *)arguments->args[0].pointer;
   const shardspec_tensor_view *x = (const shardspec_tensor_view *)arguments->args[1].pointer;
-  const float *bias = NULL;
+  const shardspec_value *bias = NULL;
   for (size_t i = 0; i < arguments->kwarg_count; i++) {
     if (strcmp(arguments->kwarg_names[i], "bias") != 0) return refuse(err, "its only option is bias");
-    if (arguments->kwargs[i].kind == SHARDSPEC_VALUE_TENSOR_VIEW)
-      bias = (const float *)((const shardspec_tensor_view *)arguments->kwargs[i].pointer)->data;
+    bias = &arguments->kwargs[i];
+    if (bias->kind == SHARDSPEC_VALUE_NONE) bias = NULL;
+    if (bias != NULL && floats_of(bias, 1) == NULL) return refuse(err, "bias is a row-major view");
   }
 
   /* y is cut by the same spec, with as many rows as x, and the same shards are local. */
   shardspec_tensor_properties properties = {sizeof properties, {0, 0, 0}, 0, 0, 0, 0, 0};
   shardspec_metadata *weights = NULL, *outputs = NULL;
   shardspec_sharded_tensor *y = NULL;
-  int64_t sizes[2];
+  int64_t sizes[2] = {0, 0};
   size_t locals, *indices = NULL;
   TRY(shardspec_sharded_tensor_local_count(weight, &locals, err));
   TRY(shardspec_sharded_tensor_metadata(weight, &weights, err));
   shardspec_status status = shardspec_metadata_sizes(weights, sizes, 2, NULL, err);
   if (status == SHARDSPEC_OK && x->shape[1] != sizes[0]) status = refuse(err, "x and the weight don't fit");
+  if (status == SHARDSPEC_OK && bias != NULL &&
+      ((const shardspec_tensor_view *)bias->pointer)->shape[0] != sizes[1])
+    status = refuse(err, "bias and the weight don't fit");
   sizes[0] = x->shape[0];
   if (status == SHARDSPEC_OK) status = shardspec_metadata_properties(weights, &properties, err);
   if (status == SHARDSPEC_OK)
@@ -69,7 +72,7 @@ static shardspec_status linear(void *ctx, const shardspec_spec *spec,
     local_shard from, to;
     status = get_local_shard(weight, weights, local, &from, err);
     if (status == SHARDSPEC_OK) status = get_local_shard(y, outputs, local, &to, err);
-    if (status == SHARDSPEC_OK) multiply(x, &from, bias, &to);
+    if (status == SHARDSPEC_OK) multiply(elements, &from, bias ? floats_of(bias, 1) : NULL, &to);
   }
   free(indices);
   shardspec_metadata_free(weights, NULL);

@@ -16,7 +16,7 @@ typedef struct npy_array {
 } npy_array;
 
 /* Reads `path` into `*out`, which the caller frees with `free(out->bytes)`. Returns NULL, or what is
- * wrong with the file. Elements are kept as they are in the file, so big-endian ones too. */
+ * wrong with the file. Elements in the byte order of other machines are refused. */
 const char *npy_read(const char *path, npy_array *out);
 
 /* For those who read a file themselves. All of these return NULL, or what is wrong with the file. */

@@ -29,7 +29,18 @@ static inline shardspec_tensor_view view_of(void *data, uint8_t code, uint8_t bi
   return view;
 }
 
-/* A local shard with two dimensions, and where it starts in the tensor. */
+/* The elements of an argument that is a row-major tensor of 32-bit floats with `ndim` dimensions, for an op
+ * that reads or writes nothing else; NULL for any other argument. */
+static inline float *floats_of(const shardspec_value *argument, int32_t ndim) {
+  if (argument->kind != SHARDSPEC_VALUE_TENSOR_VIEW) return NULL;
+  const shardspec_tensor_view *view = (const shardspec_tensor_view *)argument->pointer;
+  if (view->ndim != ndim || view->strides != NULL || view->device.device_type != SHARDSPEC_DL_CPU ||
+      view->dtype.code != SHARDSPEC_DTYPE_FLOAT || view->dtype.bits != 32 || view->dtype.lanes != 1)
+    return NULL;
+  return (float *)(void *)((char *)view->data + view->byte_offset);
+}
+
+/* A local shard of floats with two dimensions, and where it starts in the tensor. */
 typedef struct local_shard {
   shardspec_tensor_view view;
   int64_t shape[2], strides[2], offsets[2];
@@ -40,6 +51,10 @@ static inline shardspec_status get_local_shard(const shardspec_sharded_tensor *t
                                                local_shard *shard, shardspec_error *err) {
   size_t index;
   TRY(shardspec_sharded_tensor_local_view(tensor, local, shard->shape, shard->strides, 2, &shard->view, err));
+  if (shard->view.ndim != 2 || shard->view.dtype.code != SHARDSPEC_DTYPE_FLOAT || shard->view.dtype.bits != 32) {
+    snprintf(err->message, sizeof err->message, "this op is for float32 tensors of two dimensions");
+    return SHARDSPEC_USER_STATUS;
+  }
   TRY(shardspec_sharded_tensor_local_index(tensor, local, &index, err));
   return shardspec_metadata_shard(metadata, index, shard->offsets, NULL, 2, err);
 }
