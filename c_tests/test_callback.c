@@ -136,8 +136,34 @@ static void a_failure_passes_whatever_success_is(void) {
     }
 }
 
+static void say_success(shardspec_error *error) { error->status = SHARDSPEC_CALLBACK_OK_IN_ERR; }
+
+static void say_ok(shardspec_error *error) { error->status = SHARDSPEC_OK; }
+
+static void say_gap(shardspec_error *error) {
+  error->status = SHARDSPEC_GAP;
+  error->first_shard = 3;
+}
+
+/* As of a closure of ctypes that throws: what is returned is what was returned before. */
+static void what_is_returned_may_be_anything_where_the_error_says_success(void) {
+  static const shardspec_status returned[] = {0, SHARDSPEC_CALLBACK_OK, SHARDSPEC_CALLBACK_OK_IN_ERR, -1, 8};
+  for (size_t i = 0; i < COUNT(CALLBACKS); i++)
+    for (size_t j = 0; j < COUNT(returned); j++) {
+      answer right = {returned[j], say_success, 0}, thrown = {returned[j], NULL, 0};
+      answer late = {returned[j], say_ok, 0}, wrong = {returned[j], say_gap, 0};
+      CHECK_STATUS(CALLBACKS[i].run(&right, SHARDSPEC_CALLBACK_OK_IN_ERR), SHARDSPEC_OK);
+      CHECK_STATUS(CALLBACKS[i].run(&thrown, SHARDSPEC_CALLBACK_OK_IN_ERR), SHARDSPEC_CALLBACK_FAILED);
+      CHECK_MESSAGE(CALLBACKS[i].name);
+      CHECK_MESSAGE("probably threw");
+      CHECK_STATUS(CALLBACKS[i].run(&late, SHARDSPEC_CALLBACK_OK_IN_ERR), SHARDSPEC_CALLBACK_FAILED);
+      CHECK_STATUS(CALLBACKS[i].run(&wrong, SHARDSPEC_CALLBACK_OK_IN_ERR), SHARDSPEC_GAP);
+      CHECK_EQUAL(err.first_shard, 3);
+    }
+}
+
 static void success_is_0_or_no_failure(void) {
-  static const shardspec_status refused[] = {SHARDSPEC_NULL_ARGUMENT, SHARDSPEC_CALLBACK_OK - 1, -1, INT32_MIN};
+  static const shardspec_status refused[] = {SHARDSPEC_NULL_ARGUMENT, SHARDSPEC_CALLBACK_OK_IN_ERR - 1, -1, INT32_MIN};
   shardspec_spec_vtable vtable = {sizeof vtable, destroy, build, NULL, NULL, NULL, 0, 0};
   shardspec_comm_vtable transport = {sizeof transport, destroy, exchange, 0, 0, NULL};
   answer a = {0, NULL, 0};
@@ -264,6 +290,7 @@ int main(void) {
   a_callback_that_returns_0_by_accident_has_failed();
   a_number_that_is_no_status_is_a_failure();
   a_failure_passes_whatever_success_is();
+  what_is_returned_may_be_anything_where_the_error_says_success();
   success_is_0_or_no_failure();
   a_table_that_ends_earlier_has_0_as_success();
   a_table_is_read_as_far_as_it_says();

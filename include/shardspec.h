@@ -234,6 +234,11 @@ shardspec_status shardspec_version_text(char *buffer,
  *   options of an op, says otherwise. Set it to `SHARDSPEC_CALLBACK_OK` when the callback is written
  *   in a language with exceptions: JNA, cffi, ctypes and koffi return 0 when a callback throws, which
  *   must not read as success. With `success_status` set, 0 fails with SHARDSPEC_CALLBACK_FAILED.
+ * - CPython's ctypes does not even return 0 when a callback throws, but what the stack held before:
+ *   often the status of the call before, which succeeded. Set `success_status` to
+ *   `SHARDSPEC_CALLBACK_OK_IN_ERR` there, and let the callback write its status into `err->status`:
+ *   that number for success. The library ignores what such a callback returns. Before the call,
+ *   `err->status` is SHARDSPEC_CALLBACK_FAILED, which a callback that throws leaves there.
  * - A negative number is no status. It fails with SHARDSPEC_CALLBACK_FAILED too, and `got` is the
  *   number.
  * - A callback that answers a question about its `ctx`, `equal` and `hash`, returns the answer and
@@ -296,6 +301,8 @@ typedef uint64_t (*shardspec_hash_fn)(void *ctx);
 #define SHARDSPEC_USER_STATUS 1000
 /* A status of success that no runtime returns by accident, for `success_status`. */
 #define SHARDSPEC_CALLBACK_OK 999
+/* A status of success that is not returned but written into `err->status`, for `success_status`. */
+#define SHARDSPEC_CALLBACK_OK_IN_ERR 998
 
 /*
  A `destroy` or `release` for objects of a runtime that a thread has to enter before it touches
@@ -1658,7 +1665,7 @@ typedef struct shardspec_spec_vtable {
   shardspec_equal_fn equal;
   /* A hash that is equal for specs that are; NULL: the type's name is hashed, no more. */
   shardspec_hash_fn hash;
-  /* What `build_metadata` and `shard` return for success: 0 or `SHARDSPEC_CALLBACK_OK`. */
+  /* What `build_metadata` and `shard` return for success: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`. */
   shardspec_status success_status;
   /* 0. */
   int32_t reserved;
@@ -2044,7 +2051,7 @@ typedef struct shardspec_comm_vtable {
   shardspec_destroy_fn destroy;
   /* Moves messages. Not NULL. */
   shardspec_exchange_fn exchange;
-  /* What `exchange` returns for success: 0 or `SHARDSPEC_CALLBACK_OK`. */
+  /* What `exchange` returns for success: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`. */
   shardspec_status success_status;
   /* 0. */
   int32_t reserved;
@@ -2411,7 +2418,7 @@ typedef struct shardspec_op_options {
    as `shardspec_op_unregister` does.
    */
   uint32_t flags;
-  /* What the function returns for success: 0 or `SHARDSPEC_CALLBACK_OK`. */
+  /* What the function returns for success: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`. */
   shardspec_status success_status;
 } shardspec_op_options;
 

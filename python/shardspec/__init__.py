@@ -9,6 +9,7 @@ from .chunk import get_chunk_sharding_params, get_chunked_dim_size, get_split_si
 from .comm import ALL_RANKS, Communicator, Message
 from .errors import (
     ArgumentError,
+    CallbackError,
     CommunicationError,
     HandleError,
     InternalError,
@@ -65,6 +66,7 @@ __all__ = [
     "ALL_RANKS",
     "MEM_FORMAT_ENCODING",
     "ArgumentError",
+    "CallbackError",
     "ChunkShardingSpec",
     "CommunicationError",
     "Communicator",

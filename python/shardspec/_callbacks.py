@@ -1,11 +1,13 @@
 """Python functions that the library calls, and the exceptions that they raise.
 
-A C callback answers with a status. An exception becomes one that belongs to it alone; the library
+A C callback answers with a status, here in its error. An exception becomes one that belongs to it
+alone; the library
 hands it back unchanged, and the call that it comes out of raises the exception again.
 """
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import sys
 from collections.abc import Callable, Hashable
@@ -16,9 +18,10 @@ from .errors import ShardspecError
 
 Kept = TypeVar("Kept")
 
-SUCCESS: int = lib.header.constants.get("CALLBACK_OK", 0)
-"""What a callback answers that has done its part. Not 0: that is what ctypes answers in its place
-when an exception comes between."""
+SUCCESS: int = lib.CALLBACK_OK_IN_ERR
+"""The status of a callback that has done its part. It is written into the error: where an exception
+comes between, as Ctrl-C may before the first line of a function, ctypes returns what was returned
+before."""
 FIRST, COUNT = 1 << 30, 1 << 29
 """The statuses that exceptions get, far from those that C callbacks may choose."""
 MOST_HELD = 256
@@ -54,15 +57,23 @@ def _forget(ctx: int, objects: dict[int, Any] = _objects) -> None:
 DESTROY = lib.header.type("destroy_fn")(_forget)
 
 
+def table(kind: Any, **functions: Any) -> Any:
+    """A table of such callbacks."""
+    return kind(struct_size=ctypes.sizeof(kind), destroy=DESTROY, success_status=SUCCESS,
+                **functions)
+
+
 def callback(kind: Any) -> Callable[[Callable[..., Any]], Any]:
     """Makes a function a C callback of that type. It need not look at statuses or at `err`."""
     def decorate(function: Callable[..., Any]) -> Any:
         def run(*arguments: Any) -> int:
+            err = arguments[-1].contents
             try:
                 function(*arguments[:-1])
+                err.status = SUCCESS
             except BaseException as error:  # It is raised again by the call that led here.
-                return _hold(error, arguments[-1].contents)
-            return SUCCESS
+                _hold(error, err)
+            return 0  # The library does not look at it.
 
         return kind(run)
 
@@ -87,7 +98,7 @@ def question(kind: Any, otherwise: int) -> Callable[[Callable[..., Any]], Any]:
     return decorate
 
 
-def _told(error: BaseException) -> str:
+def told(error: BaseException) -> str:
     """What an exception says, if it can say it."""
     name = type(error).__name__
     try:
@@ -96,14 +107,14 @@ def _told(error: BaseException) -> str:
         return name
 
 
-def _hold(error: BaseException, err: Any) -> int:
+def _hold(error: BaseException, err: Any) -> None:
     """The status of an exception. Those who only see that are told what it was."""
     status = FIRST + next(_turns) % COUNT
     lib.raised[status] = error
     for oldest in list(lib.raised)[:-MOST_HELD]:
         lib.raised.pop(oldest, None)
     err.status = status
-    text = _told(error).encode(errors="replace")
+    text = told(error).encode(errors="replace")
     room = lib.MESSAGE_CAPACITY - 1
     err.message = text if len(text) <= room else text[:room - 3].decode(
         errors="ignore").encode() + b"..."
@@ -112,4 +123,3 @@ def _hold(error: BaseException, err: Any) -> int:
         for field in ("first_shard", "second_shard", "dim", "index"):
             value = getattr(error, field)
             setattr(err, field, -1 if value is None else value)
-    return status

@@ -145,6 +145,12 @@ class CommunicationError(ShardspecError, RuntimeError):
     statuses = ("DISAGREEMENT", "TRANSPORT_FAILED")
 
 
+class CallbackError(ShardspecError, RuntimeError):
+    """A function of the user's in another language that threw, or returned what is no status."""
+
+    statuses = ("CALLBACK_FAILED",)
+
+
 class InternalError(ShardspecError, RuntimeError):
     """A bug in the library: please report the message."""
 
@@ -154,5 +160,5 @@ class InternalError(ShardspecError, RuntimeError):
 FAMILIES: tuple[type[ShardspecError], ...] = (
     ArgumentError, LayoutError, ViewError, HandleError, OutOfRangeError, TooLargeError,
     NotFoundError, NotLocalError, SpecTypeError, OpArgumentsError, RegistrationError,
-    UnsupportedError, OutOfMemoryError, CommunicationError, InternalError,
+    UnsupportedError, OutOfMemoryError, CommunicationError, CallbackError, InternalError,
 )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from ._arrays import described, listed, text, texts
-from ._callbacks import DESTROY, callback, keep, kept
+from ._callbacks import DESTROY, SUCCESS, callback, keep, kept
 from ._library import lib
 from ._views import TensorView, View, view
 from .comm import NativeCommunicator
@@ -35,7 +35,7 @@ def custom_sharding_spec_op(sharding_spec_class: type[ShardingSpec], func: Any, 
     """
     def decorate(function: Function) -> Function:
         names = _type_name(sharding_spec_class), op_name(func)
-        options = Options(ctypes.sizeof(Options), lib.OP_REPLACE if replace else 0)
+        options = Options(ctypes.sizeof(Options), lib.OP_REPLACE if replace else 0, SUCCESS)
         lib.op_register(*names, _call, keep(_Op(names, function)), DESTROY, ctypes.byref(options),
                         None)
         return function

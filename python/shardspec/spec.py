@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import copies
 from ._arrays import described, listed, pointer, text
-from ._callbacks import DESTROY, callback, hash_of, keep, kept, question
+from ._callbacks import callback, hash_of, keep, kept, question, table
 from ._handle import Handle
 from ._library import lib
 from ._views import View
@@ -273,11 +273,11 @@ def custom_handle(spec: ShardingSpec) -> SpecHandle:
     # A shallow copy has the handle of what it was copied from.
     if found is None or found.owner() is not spec:
         fills = type(spec).fill_shard is not ShardingSpec.fill_shard
-        table = VTable(ctypes.sizeof(VTable), DESTROY, _build_metadata,
-                       _fill_shard if fills else _fields["shard"](), _equal, _hash)
+        functions = table(VTable, build_metadata=_build_metadata, equal=_equal, hash=_hash,
+                          shard=_fill_shard if fills else _fields["shard"]())
         found = SpecHandle._of(lib.answer(
             ctypes.c_void_p, lib.spec_new_custom, text("type_name", type_name(type(spec))),
-            ctypes.byref(table), keep(weakref.ref(spec))))
+            ctypes.byref(functions), keep(weakref.ref(spec))))
         found.owner = weakref.ref(spec)
         object.__setattr__(spec, "_shardspec_handle", found)
     return found

@@ -34,7 +34,7 @@ class Transport:
         self.lib, self.pipes = lib, pipes
         self.exchanges, self.bytes_sent, self.destroyed, self.fails = 0, 0, 0, None
         self.table = VTable(ctypes.sizeof(VTable), FIELDS["destroy"](self.destroy),
-                            FIELDS["exchange"](self.exchange))
+                            FIELDS["exchange"](self.exchange), lib.CALLBACK_OK_IN_ERR)
         self.handle = lib.made(lib.comm_new, ctypes.byref(self.table), None, pipes.rank,
                                pipes.size)
 
@@ -44,10 +44,11 @@ class Transport:
     def exchange(self, _, sends, n_sends, recvs, n_recvs, err):
         try:
             self.move(sends[:n_sends], recvs[:n_recvs])
-            return self.lib.OK
+            err[0].status = self.lib.CALLBACK_OK_IN_ERR
         except Exception as raised:
             err[0].message = repr(raised).encode()
-            return self.lib.USER_STATUS
+            err[0].status = self.lib.USER_STATUS
+        return 0
 
     def move(self, sends, recvs):
         if self.fails is not None:

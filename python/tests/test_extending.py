@@ -21,7 +21,8 @@ class Spec:
         self.lib, self.rows, self.hands = lib, rows, hands
         self.raised, self.builder, self.destroyed, self.overlap = None, None, 0, 0
         self.table = VTable(ctypes.sizeof(VTable), FIELDS["destroy"](self.destroy),
-                            FIELDS["build_metadata"](self.guarded(self.build_metadata)))
+                            FIELDS["build_metadata"](self.guarded(self.build_metadata)),
+                            success_status=lib.CALLBACK_OK_IN_ERR)
         self.handle = lib.made(lib.spec_new_custom, self.TYPE, ctypes.byref(self.table), None)
 
     def destroy(self, _):
@@ -30,12 +31,14 @@ class Spec:
     def guarded(self, function):
         """An exception becomes a status, and waits for whoever called the library."""
         def call(_, *arguments):
+            err = arguments[-1].contents
             try:
                 function(*arguments[:-1])
-                return self.lib.OK
+                err.status = self.lib.CALLBACK_OK_IN_ERR
             except Exception as raised:
                 self.raised = raised
-                return self.lib.USER_STATUS
+                err.status = self.lib.USER_STATUS
+            return 0
         return call
 
     def build_metadata(self, sizes, dim_names, ndim, properties, builder):

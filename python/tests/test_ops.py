@@ -21,7 +21,7 @@ class Op:
         self.lib, self.function, self.name = lib, function, name
         self.raised, self.ended = None, []
         self.callback, self.destroy = OP(self.run), DESTROY(self.ended.append)
-        options = Options(ctypes.sizeof(Options), flags)
+        options = Options(ctypes.sizeof(Options), flags, lib.CALLBACK_OK_IN_ERR)
         self.handle = lib.made(lib.op_register, spec_type, name, self.callback, 7, self.destroy,
                                ctypes.byref(options))
 
@@ -31,11 +31,12 @@ class Op:
             values = self.function(*(given.args[at] for at in range(given.arg_count)))
             for at, value in enumerate(values[:result_count]):
                 results[at] = value
-            return self.lib.OK
+            err.contents.status = self.lib.CALLBACK_OK_IN_ERR
         except BaseException as raised:
             self.raised = raised
             err.contents.message = f"{type(raised).__name__}: {raised}".encode()
-            return self.lib.USER_STATUS + 5
+            err.contents.status = self.lib.USER_STATUS + 5
+        return 0
 
     def dispatch(self, spec, *values, results=0):
         given = (Value * len(values))(*values)
@@ -97,6 +98,30 @@ def test_an_exception_in_an_op_is_the_callers(lib, spec, tensor, raised):
     assert caught.value is raised
     assert caught.value.__cause__.status == lib.USER_STATUS + 5
     assert type(raised).__name__ in str(caught.value.__cause__)
+    lib.op_unregister(op.handle)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_is_raised_out_of_a_callback_is_no_success(lib, spec, tensor):
+    class Careless(Op):
+        """Lets everything out that is raised: ctypes returns what the call before returned."""
+
+        careless = False
+
+        def run(self, *arguments):
+            if self.careless:
+                raise KeyError(3)
+            super().run(*arguments)
+            return self.lib.CALLBACK_OK_IN_ERR
+
+    op = Careless(lib, lambda *_: [], b"test.careless")
+    for _ in range(3):
+        op.dispatch(spec, sharded(lib, tensor))
+    op.careless = True
+    for _ in range(3):
+        with pytest.raises(Refused, match="'test.careless' .* probably threw") as refused:
+            op.dispatch(spec, sharded(lib, tensor))
+        assert refused.value.status == lib.CALLBACK_FAILED
     lib.op_unregister(op.handle)
 
 

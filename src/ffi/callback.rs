@@ -14,6 +14,11 @@
 //!   options of an op, says otherwise. Set it to `SHARDSPEC_CALLBACK_OK` when the callback is written
 //!   in a language with exceptions: JNA, cffi, ctypes and koffi return 0 when a callback throws, which
 //!   must not read as success. With `success_status` set, 0 fails with SHARDSPEC_CALLBACK_FAILED.
+//! - CPython's ctypes does not even return 0 when a callback throws, but what the stack held before:
+//!   often the status of the call before, which succeeded. Set `success_status` to
+//!   `SHARDSPEC_CALLBACK_OK_IN_ERR` there, and let the callback write its status into `err->status`:
+//!   that number for success. The library ignores what such a callback returns. Before the call,
+//!   `err->status` is SHARDSPEC_CALLBACK_FAILED, which a callback that throws leaves there.
 //! - A negative number is no status. It fails with SHARDSPEC_CALLBACK_FAILED too, and `got` is the
 //!   number.
 //! - A callback that answers a question about its `ctx`, `equal` and `hash`, returns the answer and
@@ -44,6 +49,9 @@ pub const SHARDSPEC_USER_STATUS: shardspec_status = 1000;
 
 /// A status of success that no runtime returns by accident, for `success_status`.
 pub const SHARDSPEC_CALLBACK_OK: shardspec_status = 999;
+
+/// A status of success that is not returned but written into `err->status`, for `success_status`.
+pub const SHARDSPEC_CALLBACK_OK_IN_ERR: shardspec_status = 998;
 
 /// Whether two objects of the same type, made with the same `equal`, are equal: 0 or not 0. Asked of
 /// any two of them, in any order; it must be an equivalence.

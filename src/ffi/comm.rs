@@ -90,7 +90,7 @@ pub struct shardspec_comm_vtable {
     pub destroy: shardspec_destroy_fn,
     /// Moves messages. Not NULL.
     pub exchange: shardspec_exchange_fn,
-    /// What `exchange` returns for success: 0 or `SHARDSPEC_CALLBACK_OK`.
+    /// What `exchange` returns for success: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`.
     pub success_status: shardspec_status,
     /// 0.
     pub reserved: i32,

@@ -77,7 +77,7 @@ pub struct shardspec_spec_vtable {
     pub equal: shardspec_equal_fn,
     /// A hash that is equal for specs that are; NULL: the type's name is hashed, no more.
     pub hash: shardspec_hash_fn,
-    /// What `build_metadata` and `shard` return for success: 0 or `SHARDSPEC_CALLBACK_OK`.
+    /// What `build_metadata` and `shard` return for success: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`.
     pub success_status: shardspec_status,
     /// 0.
     pub reserved: i32,

@@ -181,7 +181,7 @@ pub struct shardspec_op_options {
     /// 0, which refuses a second op by the same names, or `SHARDSPEC_OP_REPLACE`, which ends the first
     /// as `shardspec_op_unregister` does.
     pub flags: u32,
-    /// What the function returns for success: 0 or `SHARDSPEC_CALLBACK_OK`.
+    /// What the function returns for success: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`.
     pub success_status: shardspec_status,
 }
 

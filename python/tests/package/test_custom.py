@@ -14,6 +14,7 @@ import pytest
 import shardspec
 from common import ranks
 from shardspec import (
+    CallbackError,
     ChunkShardingSpec,
     DevicePlacementSpec,
     EnumerableShardingSpec,
@@ -26,6 +27,7 @@ from shardspec import (
     ShardMetadata,
     ShardspecError,
     TensorProperties,
+    _callbacks,
 )
 from shardspec._callbacks import _objects
 from shardspec._library import lib
@@ -105,6 +107,46 @@ def test_what_a_spec_raises_comes_out_of_the_call(error):
             through_the_library(Raises(), (3,))
         assert caught.value is error
     assert not lib.raised
+
+
+class Unspeakable(Exception):
+    def __str__(self):
+        raise LookupError("not even this can be said")
+
+
+def test_an_exception_that_can_not_be_told_is_no_success():
+    class Raises(Dealt):
+        def build_metadata(self, tensor_sizes, tensor_properties=None):
+            if self.wrong:
+                raise Unspeakable
+            return super().build_metadata(tensor_sizes, tensor_properties)
+
+        def fill_shard(self, metadata, index, full, shard):
+            raise Unspeakable
+
+    with pytest.raises(Unspeakable):
+        through_the_library(Raises(2, 2, wrong=1), (3,))
+    spec = Raises(2, 2)
+    with pytest.raises(Unspeakable):
+        spec.extract_shard(spec.build_metadata((3,)), 0, numpy.arange(3))
+    assert not lib.raised
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_fails_around_a_callback_is_no_success(monkeypatch):
+    def fails(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_callbacks, "_hold", fails)
+    spec, full = Backwards(2, 2), numpy.arange(3)
+    metadata = spec.build_metadata((3,))
+    monkeypatch.setattr(Backwards, "fill_shard", lambda *_: 1 / 0)
+    with pytest.raises(CallbackError) as refused:
+        spec.extract_shard(metadata, 0, full)
+    assert refused.value.name == "CALLBACK_FAILED" and "probably threw" in str(refused.value)
+    monkeypatch.setattr(Backwards, "build_metadata", lambda *_: 1 / 0)
+    with pytest.raises(CallbackError):
+        through_the_library(spec, (3,))
 
 
 def test_exceptions_pass_through_calls_inside_of_calls():

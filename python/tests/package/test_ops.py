@@ -10,6 +10,7 @@ import pytest
 
 from common import ranks
 from shardspec import (
+    CallbackError,
     ChunkShardingSpec,
     Communicator,
     EnumerableShardingSpec,
@@ -21,6 +22,7 @@ from shardspec import (
     ShardingSpec,
     ShardMetadata,
     UnsupportedError,
+    _callbacks,
     custom_ops,
     custom_sharding_spec_op,
     dispatch_custom_op,
@@ -44,6 +46,38 @@ def no_ops_are_left():
     for spec_type, name in custom_ops():
         lib.op_unregister(lib.answer(ctypes.c_void_p, lib.op_look_up, spec_type.encode(),
                                      name.encode()))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_op_that_fails_in_whatever_way_is_no_success(sharded, monkeypatch):
+    class Unspeakable(Exception):
+        def __str__(self):
+            raise LookupError("not even this can be said")
+
+    @custom_sharding_spec_op(ChunkShardingSpec, "acme.fails")
+    def fails(types, args, kwargs, process_group):
+        raise Unspeakable
+
+    with pytest.raises(Unspeakable):
+        dispatch_custom_op(CHUNK, "acme.fails", (sharded,))
+    monkeypatch.setattr(_callbacks, "_hold", lambda *_: 1 / 0)
+    with pytest.raises(CallbackError):
+        dispatch_custom_op(CHUNK, "acme.fails", (sharded,))
+
+
+def test_integers_of_other_libraries_are_integers_for_c(sharded):
+    seen = []
+
+    @lib.header.type("op_fn")
+    def in_c(ctx, spec, arguments, results, count, err):
+        given = arguments.contents
+        seen.extend((given.args[at].kind, given.args[at].integer)
+                    for at in range(1, given.arg_count))
+        return lib.OK
+
+    lib.op_register(b"chunk", b"acme.in_c", in_c, None, lib.header.type("destroy_fn")(), None, None)
+    dispatch_custom_op(CHUNK, "acme.in_c", (sharded, numpy.int8(-3), [numpy.int64(1), 2], True))
+    assert seen == [(lib.VALUE_I64, -3), (lib.VALUE_I64_LIST, 2), (lib.VALUE_BOOL, 1)]
 
 
 def test_an_op_gets_what_it_was_called_with_and_its_answer_is_returned(sharded):
@@ -262,7 +296,7 @@ def test_ops_of_other_languages_are_called_with_what_c_has(sharded):
         results[1] = ops.Value(lib.VALUE_F64, real=0.25)
         return 0
 
-    lib.op_register(b"chunk", b"acme.c", op, None, lib.header.type("destroy_fn")(), 0, None)
+    lib.op_register(b"chunk", b"acme.c", op, None, lib.header.type("destroy_fn")(), None, None)
     args = [sharded, None, False, 3, 1.5, "text", [1, 2], numpy.zeros(3), 2**64]
     assert dispatch_custom_op(CHUNK, "acme.c", args, results=3) == (42, 0.25, None)
     assert seen == [(lib.VALUE_SHARDED_TENSOR, 0), (lib.VALUE_NONE, 0), (lib.VALUE_BOOL, 0),

@@ -9,7 +9,7 @@ use crate::core::error::Foreign;
 use crate::ffi::border::blank::with_blank;
 use crate::ffi::border::guard::Outcome;
 use crate::ffi::border::sized::Grows;
-use crate::ffi::callback::{SHARDSPEC_CALLBACK_OK, shardspec_destroy_fn};
+use crate::ffi::callback::{SHARDSPEC_CALLBACK_OK_IN_ERR, shardspec_destroy_fn};
 use crate::ffi::error::{
     SHARDSPEC_CALLBACK_FAILED, SHARDSPEC_MESSAGE_CAPACITY, SHARDSPEC_OK, shardspec_error,
     shardspec_status,
@@ -97,7 +97,7 @@ impl Success {
         if reserved != 0 {
             return Err(Error::invalid("reserved", text!("{reserved} is not 0")));
         }
-        if status == SHARDSPEC_OK || status >= SHARDSPEC_CALLBACK_OK {
+        if status == SHARDSPEC_OK || status >= SHARDSPEC_CALLBACK_OK_IN_ERR {
             return Ok(Self(status));
         }
         let problem = text!(
@@ -105,6 +105,22 @@ impl Success {
              SHARDSPEC_USER_STATUS on"
         );
         Err(Error::invalid("success_status", problem))
+    }
+
+    /// Runs a callback and returns its answer, from where this says that it is: what it returned, or
+    /// the status in `err`, which a callback that threw has left as it was.
+    fn answer(
+        self, err: *mut shardspec_error,
+        callback: impl FnOnce(*mut shardspec_error) -> shardspec_status,
+    ) -> shardspec_status {
+        if self.0 != SHARDSPEC_CALLBACK_OK_IN_ERR {
+            return callback(err);
+        }
+        // SAFETY: `with_blank` wrote all of the error, which is this call's.
+        unsafe { (*err).status = SHARDSPEC_CALLBACK_FAILED };
+        callback(err);
+        // SAFETY: as above.
+        unsafe { (*err).status }
     }
 }
 
@@ -118,7 +134,7 @@ pub(crate) fn call(
         return Err(failure(&name, success, None, None));
     }
     with_blank(|err| {
-        let status = unwind::call(|| callback(err));
+        let status = unwind::call(|| success.answer(err, callback));
         if status == Some(success.0) {
             return Ok(());
         }
@@ -157,6 +173,9 @@ fn failure(
             limit: err.limit,
             index: err.index,
             message: match Message::of(err) {
+                Message([]) if status == SHARDSPEC_CALLBACK_FAILED => text!(
+                    "the callback {name} ended without a status in its err: it probably threw"
+                ),
                 Message([]) => {
                     text!("the callback {name} returned status {status} without a message")
                 }
