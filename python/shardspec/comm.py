@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from . import copies
-from ._arrays import described, listed
+from ._arrays import described, listed, text
 from ._arrays import index as integer
-from ._callbacks import DESTROY, callback, keep, kept
+from ._callbacks import callback, keep, kept, table, told
 from ._handle import Handle
 from ._library import lib
 from ._views import View, alike, numbered, type_of, view
 from .dtype import parse
+from .errors import OutOfMemoryError
 from .metadata import Boxes, ShardedTensorMetadata, metadata_of
 from .sharded_tensor import ShardedTensor
 from .tensor import new
@@ -49,8 +51,8 @@ class Communicator(Handle):
     _free = "comm_free"
 
     def __init__(self, rank: int, size: int) -> None:
-        table = VTable(ctypes.sizeof(VTable), DESTROY, _exchange)
-        self._own(lib.answer(ctypes.c_void_p, lib.comm_new, ctypes.byref(table),
+        functions = table(VTable, exchange=_exchange)
+        self._own(lib.answer(ctypes.c_void_p, lib.comm_new, ctypes.byref(functions),
                              keep(weakref.ref(self)), rank, size))
 
     @staticmethod
@@ -71,6 +73,15 @@ class Communicator(Handle):
         received. The memory is there during the call.
         """
         raise NotImplementedError(f"{type(self).__name__} has no exchange")
+
+    def abort(self, reason: str = "") -> None:
+        """Makes exchanges fail from now on, for all ranks that can be reached, also those that wait
+        in one. Of local communicators, and of those that C made, these are all.
+
+        A subclass may say how, by closing its connections: it is called when `exchange` raised, so
+        that others do not wait for what does not come.
+        """
+        lib.comm_abort(self, text("reason", reason))
 
     @property
     def rank(self) -> int:
@@ -247,7 +258,11 @@ def together(function: Any, comm: Communicator, prepare: Callable[[], tuple[Any,
         except Exception:
             pass  # What was wrong here comes first.
         raise
-    function(comm, *arguments)
+    try:
+        function(comm, *arguments)
+    except OutOfMemoryError as error:
+        _abort(comm, error)  # Others may have begun to rely on this rank.
+        raise
 
 
 @callback(dict(VTable._fields_)["exchange"])
@@ -262,8 +277,9 @@ def _exchange(ctx: int, sends: Any, n_sends: int, recvs: Any, n_recvs: int) -> N
     try:
         given = [message for message, _ in lent]
         comm.exchange(given[:n_sends], given[n_sends:])
-    except BaseException:
+    except BaseException as error:
         _release(lent)
+        _abort(comm, error)
         raise
     given = []
     used = _release(lent)
@@ -271,6 +287,15 @@ def _exchange(ctx: int, sends: Any, n_sends: int, recvs: Any, n_recvs: int) -> N
         warnings.warn(f"{type(comm).__name__}.exchange: parts or arrays of the memory of {used} "
                       "messages are still there after it returned, and that memory is not",
                       RuntimeWarning, stacklevel=1)
+
+
+def _abort(comm: Communicator, error: BaseException) -> None:
+    """Ends a transport of Python's, where it says how, for the other ranks."""
+    if type(comm).abort is not Communicator.abort:
+        try:
+            comm.abort(told(error))
+        except Exception:
+            sys.excepthook(*sys.exc_info())  # What went wrong first is raised.
 
 
 def _message(struct: Any, write: bool) -> tuple[Message, weakref.ref[Any]]:

@@ -14,6 +14,7 @@ from common import ranks
 from shardspec import (
     ALL_RANKS,
     ArgumentError,
+    CallbackError,
     ChunkShardingSpec,
     CommunicationError,
     Communicator,
@@ -22,6 +23,7 @@ from shardspec import (
     OpArgumentsError,
     ShardedTensor,
     TensorProperties,
+    _callbacks,
     custom_sharding_spec_op,
     dispatch_custom_op,
     remove_custom_op,
@@ -276,6 +278,56 @@ def test_a_transport_that_keeps_parts_of_it_is_told(keep):
 
     with pytest.warns(RuntimeWarning, match="Keeping.exchange: .* are still there after it"):
         assert all(isinstance(count, int) and count for count in on_threads(3, work))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_transport_that_fails_in_whatever_way_is_no_success(monkeypatch):
+    class Unspeakable(Exception):
+        def __str__(self):
+            raise LookupError("not even this can be said")
+
+    class Failing(Keeping):
+        """Fails on one rank after the ranks have agreed, and ends it for the others."""
+
+        def exchange(self, sends, recvs):
+            if any(len(message.memory) > 150 for message in [*sends, *recvs]):
+                raise Unspeakable
+            super().exchange(sends, recvs)
+
+        def abort(self, reason=""):
+            self.inner.abort(reason)
+
+    def work(comm):
+        over = (Failing if comm.rank == 1 else Keeping)(comm, len)
+        back = numpy.full_like(FULL, -1)
+        try:
+            over.gather(ROWS, list(slices(ROWS, comm.rank)), back, ALL_RANKS)
+        finally:
+            over.inner.abort()
+
+    def outcomes():
+        return [type(answer) for answer in on_threads(3, work)]
+
+    first, failing, last = outcomes()
+    assert failing is Unspeakable and first is last is CommunicationError
+    hold = _callbacks._hold
+    monkeypatch.setattr(_callbacks, "_hold", lambda error, err: 1 / 0 if isinstance(
+        error, Unspeakable) else hold(error, err))
+    first, failing, last = outcomes()
+    assert failing is CallbackError and first is last is CommunicationError
+
+
+def test_who_waits_for_a_rank_is_woken_by_abort():
+    def work(comm):
+        if comm.rank == 1:
+            return comm.abort("the cook is ill")
+        return comm.gather(ROWS, list(slices(ROWS, comm.rank)))
+
+    first, culprit, last = on_threads(3, work)
+    assert culprit is None
+    for error in (first, last):
+        assert isinstance(error, CommunicationError) and error.name == "TRANSPORT_FAILED"
+        assert "the cook is ill" in str(error)
 
 
 def test_a_sharded_tensor_of_another_layout_or_rank_is_no_shards_of_these():
