@@ -9,6 +9,13 @@
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("shardspec's handles need 64-bit pointers");
 
+#[cfg(test)]
+extern crate self as shardspec;
+
+#[cfg(test)]
+#[path = "../tests/common/mod.rs"]
+mod common;
+
 pub mod comm;
 pub mod copy;
 pub mod core;

@@ -135,12 +135,16 @@ fn d6_named_dimensions_and_empty_last_chunks_work() {
 fn d7_errors_name_the_shards_the_dimension_and_the_box() {
     let overlap = enumerable(&[(&[0, 0], &[4, 3]), (&[4, 0], &[4, 6]), (&[2, 2], &[2, 4])]);
     let region = Region::new(&[2, 2], &[2, 1]);
-    assert_eq!(overlap.unwrap_err(), Error::Overlap { first: 0, second: 2, region });
+    let overlap = overlap.unwrap_err();
+    assert!(
+        matches!(&overlap, Error::Overlap { first: 0, second: 2, region: both, .. } if *both == region),
+        "{overlap}"
+    );
 
     let spec = enumerable(&[(&[0, 0], &[4, 3]), (&[4, 0], &[4, 6])]).unwrap();
     let region = Region::new(&[0, 3], &[4, 3]);
     let gap = build(&spec, &[8, 6]).unwrap_err();
-    assert_eq!(gap, Error::Gap { region });
+    assert!(matches!(&gap, Error::Gap { region: hole, .. } if *hole == region), "{gap}");
     assert!(gap.to_string().contains("[0:4, 3:6]"), "{gap}");
 
     let out = build(&spec, &[8, 5]).unwrap_err();

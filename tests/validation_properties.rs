@@ -110,7 +110,7 @@ fn large_cut() -> impl Strategy<Value = Cut> {
 
 /// The overlap that is reported is one: the two named boxes share exactly that region.
 fn assert_is_witness(boxes: &Boxes, error: &Error) {
-    let Error::Overlap { first, second, region } = error else { panic!("{error}") };
+    let Error::Overlap { first, second, region, .. } = error else { panic!("{error}") };
     assert!(first < second, "{first}, {second}");
     let shared = naive::intersection(boxes, *first, *second);
     assert_eq!(Some(region), shared.as_ref(), "shards {first} and {second}");
@@ -124,7 +124,7 @@ fn assert_out_of_bounds(boxes: &Boxes, expected: (usize, usize), error: &Error) 
 }
 
 fn gap(error: &Error) -> &Region {
-    let Error::Gap { region } = error else { panic!("{error}") };
+    let Error::Gap { region, .. } = error else { panic!("{error}") };
     region
 }
 

@@ -3,24 +3,47 @@
 #![allow(
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
-    reason = "boxes of the same shards have the same number of dimensions, and their ends fit an \
-              i64: Shards::new checked them"
+    reason = "boxes of the same shards have the same number of dimensions, at most MAX_NDIM, and \
+              their ends fit an i64: Shards::new checked them"
 )]
 
+use super::MAX_NDIM;
 use super::region::Region;
 use super::shards::Shards;
+use crate::memory::Memory;
 
-/// A box by its first and its past-the-end corner.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A box by its first and its past-the-end corner. It needs no memory of its own.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
-    pub(super) low: Vec<i64>,
-    pub(super) high: Vec<i64>,
+    ndim: usize,
+    low: [i64; MAX_NDIM],
+    high: [i64; MAX_NDIM],
+}
+
+/// How a shard lies to a box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// They share nothing.
+    Apart,
+    /// It holds all of it.
+    Around,
+    /// They share as many elements.
+    Across(i64),
 }
 
 impl Bounds {
     pub(super) fn new(offsets: &[i64], sizes: &[i64]) -> Self {
-        let high = offsets.iter().zip(sizes).map(|(offset, size)| offset + size).collect();
-        Self { low: offsets.to_vec(), high }
+        let mut bounds = Self { ndim: offsets.len(), low: [0; MAX_NDIM], high: [0; MAX_NDIM] };
+        bounds.low[..offsets.len()].copy_from_slice(offsets);
+        for (dim, size) in sizes.iter().enumerate() {
+            bounds.high[dim] = offsets[dim] + size;
+        }
+        bounds
+    }
+
+    /// The whole tensor.
+    pub(super) fn of_sizes(sizes: &[i64]) -> Self {
+        Self::new(&[0; MAX_NDIM][..sizes.len()], sizes)
     }
 
     pub(super) fn of(shards: &Shards, index: usize) -> Self {
@@ -28,13 +51,57 @@ impl Bounds {
         Self::new(&shards.offsets()[at.clone()], &shards.sizes()[at])
     }
 
+    /// From a row of `ndim` lows and `ndim` highs.
+    pub(super) fn from_row(row: &[i64]) -> Self {
+        let ndim = row.len() / 2;
+        let mut bounds = Self { ndim, low: [0; MAX_NDIM], high: [0; MAX_NDIM] };
+        bounds.low[..ndim].copy_from_slice(&row[..ndim]);
+        bounds.high[..ndim].copy_from_slice(&row[ndim..]);
+        bounds
+    }
+
+    pub(super) fn low(&self) -> &[i64] {
+        &self.low[..self.ndim]
+    }
+
+    pub(super) fn high(&self) -> &[i64] {
+        &self.high[..self.ndim]
+    }
+
+    pub(super) fn low_mut(&mut self) -> &mut [i64] {
+        &mut self.low[..self.ndim]
+    }
+
+    pub(super) fn high_mut(&mut self) -> &mut [i64] {
+        &mut self.high[..self.ndim]
+    }
+
     /// What both hold; corners are crossed where that is nothing.
     pub(super) fn common(mut self, other: &Self) -> Self {
-        for dim in 0..self.low.len() {
+        for dim in 0..self.ndim {
             self.low[dim] = self.low[dim].max(other.low[dim]);
             self.high[dim] = self.high[dim].min(other.high[dim]);
         }
         self
+    }
+
+    /// How a shard lies to this box, whose number of elements must fit an i64.
+    pub(super) fn place_of(&self, shards: &Shards, index: usize) -> Place {
+        let at = index * shards.ndim();
+        let offsets = &shards.offsets()[at..at + self.ndim];
+        let sizes = &shards.sizes()[at..at + self.ndim];
+        let (mut around, mut elements) = (true, 1);
+        for dim in 0..self.ndim {
+            let (low, high) = (self.low[dim], self.high[dim]);
+            let end = offsets[dim] + sizes[dim];
+            let (start, stop) = (low.max(offsets[dim]), high.min(end));
+            if start >= stop {
+                return Place::Apart;
+            }
+            around &= start == low && stop == high;
+            elements *= stop - start;
+        }
+        if around { Place::Around } else { Place::Across(elements) }
     }
 
     /// Number of elements; 0 where the corners are crossed. The box must be part of one whose
@@ -49,10 +116,12 @@ impl Bounds {
     }
 
     pub(super) fn lengths(&self) -> impl Iterator<Item = i64> {
-        self.high.iter().zip(&self.low).map(|(high, low)| high - low)
+        self.high().iter().zip(self.low()).map(|(high, low)| high - low)
     }
 
-    pub(super) fn region(&self) -> Region {
-        Region { offsets: self.low.as_slice().into(), sizes: self.lengths().collect() }
+    pub(super) fn region(&self) -> Memory<Region> {
+        let mut sizes = [0; MAX_NDIM];
+        sizes.iter_mut().zip(self.lengths()).for_each(|(size, length)| *size = length);
+        Region::try_new(self.low(), &sizes[..self.ndim])
     }
 }

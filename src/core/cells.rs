@@ -1,8 +1,9 @@
-//! Cutting a box along the borders of shards, until no border runs through any part.
+//! Cutting a box along the borders of shards, until no border runs through any part: its cells.
 //!
 //! The cut is at the median border of the dimension with the most borders, so for `n` shards with
-//! `d` dimensions there are at most `d * log2(2n)` cuts above a part. Parts that needn't have been
-//! cut from each other are put together again.
+//! `d` dimensions there are at most `d * log2(2n)` cuts above a part. Cells come one by one, so that
+//! whoever needs few pays for few: `n` shards that overlap may have `(2n)^d` of them. Those that
+//! needn't have been cut from each other can be put together again.
 
 #![allow(
     clippy::indexing_slicing,
@@ -12,141 +13,283 @@
 )]
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
-use super::bounds::Bounds;
+use super::bounds::{Bounds, Place};
 use super::shards::Shards;
+use super::steps;
+use crate::memory::{self, Memory, TryVec};
 
-/// A box that no border runs through, and the shards that hold it, ascending.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Cell {
-    pub(super) holders: Vec<u32>,
-    pub(super) bounds: Bounds,
-}
-
-/// All cells of `whole`, disjoint, by their holders, then by where they lie. `candidates` are the shards,
-/// ascending, that may hold something of it.
-pub(super) fn all(shards: &Shards, candidates: &[u32], whole: Bounds) -> Vec<Cell> {
-    Cutter { shards, only: Only::All, cells: Vec::new() }.run(candidates, whole)
-}
-
-/// Those cells of `whole` that no shard holds. Where `disjoint` says that the shards overlap
-/// nowhere, parts that are held whole are known by their number of elements.
-pub(super) fn unheld(
-    shards: &Shards, candidates: &[u32], whole: Bounds, disjoint: bool,
-) -> Vec<Cell> {
-    Cutter { shards, only: Only::Unheld { disjoint }, cells: Vec::new() }.run(candidates, whole)
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Only {
+/// Which cells are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Only {
+    /// All, each with all shards that hold it.
     All,
+    /// Those that no shard holds. Where `disjoint` says that the shards overlap nowhere, parts that are
+    /// held whole are known by their number of elements.
     Unheld { disjoint: bool },
 }
 
-struct Cutter<'a> {
-    shards: &'a Shards,
-    only: Only,
-    cells: Vec<Cell>,
+/// What comes next of a box that is cut.
+pub(super) enum Next<'a> {
+    /// A box that no border runs through, and the shards that hold it, in no particular order.
+    Cell(Bounds, &'a [u32]),
+    /// There are no more.
+    Done,
+    /// There may be more, but finding the next takes more steps than are left.
+    TooMany,
 }
 
-impl Cutter<'_> {
-    fn run(mut self, candidates: &[u32], whole: Bounds) -> Vec<Cell> {
-        self.cut(whole, candidates, &mut Vec::new());
-        for cell in &mut self.cells {
-            cell.holders.sort_unstable();
+/// A box that is cut into cells. What is still to be cut lies on a stack of its own.
+pub(super) struct Cutter<'a> {
+    shards: &'a Shards,
+    only: Only,
+    parts: Vec<Part>,
+    /// The shards that may hold something of parts. Later lists belong to parts that come earlier.
+    candidates: Vec<u32>,
+    /// The shards that hold all of the part at hand.
+    holders: Vec<u32>,
+    borders: Vec<i64>,
+    /// Shards that may yet be looked at.
+    steps: u64,
+}
+
+/// A part that is still to be cut.
+#[derive(Clone)]
+struct Part {
+    bounds: Bounds,
+    /// Its candidates.
+    candidates: Range<usize>,
+    /// How many of the holders hold what it was cut from.
+    holders: usize,
+}
+
+impl<'a> Cutter<'a> {
+    /// A box and the shards that may hold something of it. `steps` is the number of times that a
+    /// shard and a part may be compared.
+    pub(super) fn new(
+        shards: &'a Shards, candidates: Vec<u32>, whole: Bounds, only: Only, steps: u64,
+    ) -> Memory<Self> {
+        let mut parts = Vec::new();
+        if !whole.is_empty() {
+            parts.try_push(Part { bounds: whole, candidates: 0..candidates.len(), holders: 0 })?;
         }
-        merge(&mut self.cells);
-        self.cells
+        let (holders, borders) = Default::default();
+        Ok(Self { shards, only, parts, candidates, holders, borders, steps })
     }
 
-    /// Cuts a part that `holders` hold and `candidates` may.
-    fn cut(&mut self, part: Bounds, candidates: &[u32], holders: &mut Vec<u32>) {
-        let already = holders.len();
-        let mut cutting = Vec::new();
-        let mut held = 0;
-        for &candidate in candidates {
-            let common = Bounds::of(self.shards, candidate as usize).common(&part);
-            if common == part {
-                holders.push(candidate);
-            } else if !common.is_empty() {
-                held += i128::from(common.volume());
-                cutting.push(candidate);
+    /// Steps that are left.
+    pub(super) fn steps_left(&self) -> u64 {
+        self.steps
+    }
+
+    /// The next cell.
+    pub(super) fn next(&mut self) -> Memory<Next<'_>> {
+        while let Some(part) = self.parts.pop() {
+            let looked_at = part.candidates.len() as u64 + 1;
+            steps::count(part.candidates.len() + 1);
+            let Some(left) = self.steps.checked_sub(looked_at) else {
+                return Ok(Next::TooMany);
+            };
+            self.steps = left;
+            self.candidates.truncate(part.candidates.end);
+            self.holders.truncate(part.holders);
+            let (cutting, held) = self.sort_out(&part)?;
+            let is_held = !self.holders.is_empty() || held == i128::from(part.bounds.volume());
+            let skipped = match self.only {
+                Only::All => false,
+                Only::Unheld { disjoint: true } => is_held,
+                Only::Unheld { disjoint: false } => !self.holders.is_empty(),
+            };
+            if skipped {
+                continue;
+            }
+            let candidates = &self.candidates[cutting.clone()];
+            let border = median_border(self.shards, candidates, &part.bounds, &mut self.borders)?;
+            let Some((dim, at)) = border else {
+                return Ok(Next::Cell(part.bounds, &self.holders));
+            };
+            let (mut lower, mut upper) = (part.bounds, part.bounds);
+            lower.high_mut()[dim] = at;
+            upper.low_mut()[dim] = at;
+            for bounds in [upper, lower] {
+                let holders = self.holders.len();
+                self.parts.try_push(Part { bounds, candidates: cutting.clone(), holders })?;
             }
         }
-        let is_held = !holders.is_empty() || held == i128::from(part.volume());
-        let skipped = match self.only {
-            Only::All => false,
-            Only::Unheld { disjoint: true } => is_held,
-            Only::Unheld { disjoint: false } => !holders.is_empty(),
-        };
-        if !skipped {
-            match median_border(self.shards, &cutting, &part) {
-                None => self.cells.push(Cell { bounds: part, holders: holders.clone() }),
-                Some((dim, at)) => {
-                    let (mut lower, mut upper) = (part.clone(), part);
-                    (lower.high[dim], upper.low[dim]) = (at, at);
-                    self.cut(lower, &cutting, holders);
-                    self.cut(upper, &cutting, holders);
+        Ok(Next::Done)
+    }
+
+    /// Adds those candidates that hold all of a part to the holders, and those that hold some of it
+    /// to the candidates; tells which these are, and how many elements they hold.
+    fn sort_out(&mut self, part: &Part) -> Memory<(Range<usize>, i128)> {
+        let start = self.candidates.len();
+        let mut held = 0;
+        for at in part.candidates.clone() {
+            let candidate = self.candidates[at];
+            match part.bounds.place_of(self.shards, candidate as usize) {
+                Place::Apart => {}
+                Place::Around => self.holders.try_push(candidate)?,
+                Place::Across(elements) => {
+                    held += i128::from(elements);
+                    self.candidates.try_push(candidate)?;
                 }
             }
         }
-        holders.truncate(already);
+        Ok((start..self.candidates.len(), held))
     }
 }
 
 /// The median of the shards' borders that run through `part` in the dimension where most do.
+/// `borders` is room for them.
 pub(super) fn median_border(
-    shards: &Shards, owners: &[u32], part: &Bounds,
-) -> Option<(usize, i64)> {
-    let borders_of = |dim: usize| -> Vec<i64> {
-        let ends = owners.iter().flat_map(|&owner| {
-            let at = owner as usize * shards.ndim() + dim;
-            let low = shards.offsets()[at];
-            [low, low + shards.sizes()[at]]
+    shards: &Shards, owners: &[u32], part: &Bounds, borders: &mut Vec<i64>,
+) -> Memory<Option<(usize, i64)>> {
+    let ndim = shards.ndim();
+    let borders_of = |dim: usize| {
+        let (low, high) = (part.low()[dim], part.high()[dim]);
+        let ends = owners.iter().flat_map(move |&owner| {
+            let at = owner as usize * ndim + dim;
+            let start = shards.offsets()[at];
+            [start, start + shards.sizes()[at]]
         });
-        ends.filter(|&end| part.low[dim] < end && end < part.high[dim]).collect()
+        ends.filter(move |&end| low < end && end < high)
     };
-    let all = (0..shards.ndim()).map(|dim| (dim, borders_of(dim)));
-    let (dim, mut borders) = all.max_by_key(|(_, borders)| borders.len())?;
-    if borders.is_empty() {
-        return None;
-    }
-    let middle = borders.len() / 2;
-    let (_, median, _) = borders.select_nth_unstable(middle);
-    Some((dim, *median))
+    let counts = (0..ndim).map(|dim| (dim, borders_of(dim).count()));
+    let Some((dim, count)) = counts.max_by_key(|(_, count)| *count).filter(|(_, n)| *n > 0) else {
+        return Ok(None);
+    };
+    borders.clear();
+    borders.try_extend(borders_of(dim))?;
+    let (_, median, _) = borders.select_nth_unstable(count / 2);
+    Ok(Some((dim, *median)))
 }
 
-/// Makes one of cells that are neighbours, have the same holders and together are a box, last
-/// dimension first, and sorts them.
-pub(super) fn merge(cells: &mut Vec<Cell>) {
-    let ndim = cells.first().map_or(0, |cell| cell.bounds.low.len());
-    let mut before = usize::MAX;
-    while cells.len() < before {
-        before = cells.len();
-        for dim in (0..ndim).rev() {
-            merge_along(cells, dim);
-        }
-    }
-    cells.sort_unstable();
+/// Cells that were found, each with a number: only cells of the same number are put together.
+#[derive(Debug, Default)]
+pub(super) struct Cells {
+    ndim: usize,
+    numbers: Vec<u64>,
+    /// For each, `ndim` lows and `ndim` highs.
+    rows: Vec<i64>,
 }
 
-fn merge_along(cells: &mut Vec<Cell>, dim: usize) {
-    let by_line = |a: &Cell, b: &Cell| {
-        let others = (0..a.bounds.low.len()).filter(|&other| other != dim);
-        let by_span = |other: usize| {
-            let span = |cell: &Cell| (cell.bounds.low[other], cell.bounds.high[other]);
-            span(a).cmp(&span(b))
-        };
-        a.holders
-            .cmp(&b.holders)
-            .then_with(|| others.map(by_span).find(|o| o.is_ne()).unwrap_or(Ordering::Equal))
-    };
-    cells.sort_by(|a, b| by_line(a, b).then_with(|| a.bounds.low[dim].cmp(&b.bounds.low[dim])));
-    cells.dedup_by(|next, kept| {
-        let joins = kept.bounds.high[dim] == next.bounds.low[dim] && by_line(kept, next).is_eq();
-        if joins {
-            kept.bounds.high[dim] = next.bounds.high[dim];
+/// Passes over all dimensions, at most, to put cells together.
+const MERGE_ROUNDS: usize = 32;
+
+impl Cells {
+    pub(super) fn new(ndim: usize) -> Self {
+        Self { ndim, ..Self::default() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
+    pub(super) fn push(&mut self, number: u64, bounds: &Bounds) -> Memory<()> {
+        self.rows.try_reserve(2 * self.ndim)?;
+        self.numbers.try_push(number)?;
+        self.rows.extend_from_slice(bounds.low());
+        self.rows.extend_from_slice(bounds.high());
+        Ok(())
+    }
+
+    pub(super) fn number(&self, cell: usize) -> u64 {
+        self.numbers[cell]
+    }
+
+    pub(super) fn bounds(&self, cell: usize) -> Bounds {
+        Bounds::from_row(self.row(cell))
+    }
+
+    fn row(&self, cell: usize) -> &[i64] {
+        &self.rows[cell * 2 * self.ndim..(cell + 1) * 2 * self.ndim]
+    }
+
+    /// Makes one of cells that are neighbours, have the same number and together are a box, last
+    /// dimension first, and sorts them by their numbers, then by where they lie.
+    ///
+    /// That may make others fit together, so it starts again; 32 times at most, so that a spiral does
+    /// not take as many passes as it has cells.
+    pub(super) fn merge(&mut self) -> Memory<()> {
+        let mut order = self.sorted_by(|cells, a, b| cells.by_place(a, b))?;
+        let alone = |pair: &[u32]| self.numbers[pair[0] as usize] != self.numbers[pair[1] as usize];
+        if !order.windows(2).all(alone) {
+            let mut before = usize::MAX;
+            for _ in 0..MERGE_ROUNDS {
+                if self.len() == before {
+                    break;
+                }
+                before = self.len();
+                for dim in (0..self.ndim).rev() {
+                    self.merge_along(dim)?;
+                }
+            }
+            order = self.sorted_by(|cells, a, b| cells.by_place(a, b))?;
         }
-        joins
-    });
+        self.reorder(&order, |_, _| false)
+    }
+
+    fn merge_along(&mut self, dim: usize) -> Memory<()> {
+        let ndim = self.ndim;
+        let low = |cells: &Self, cell: usize| cells.row(cell)[dim];
+        let order = self.sorted_by(|cells, a, b| {
+            cells.by_line(a, b, dim).then_with(|| low(cells, a).cmp(&low(cells, b)))
+        })?;
+        self.reorder(&order, |kept: (u64, &mut [i64]), next: (u64, &[i64])| {
+            let same = |at: usize| kept.1[at] == next.1[at];
+            let others = (0..ndim).filter(|&other| other != dim);
+            let joins = kept.0 == next.0
+                && kept.1[ndim + dim] == next.1[dim]
+                && others.clone().all(|other| same(other) && same(ndim + other));
+            if joins {
+                kept.1[ndim + dim] = next.1[ndim + dim];
+            }
+            joins
+        })
+    }
+
+    fn sorted_by(&self, compare: impl Fn(&Self, usize, usize) -> Ordering) -> Memory<Vec<u32>> {
+        steps::count(self.len());
+        let mut order = memory::try_collect(0..self.len() as u32)?;
+        order.sort_unstable_by(|&a, &b| compare(self, a as usize, b as usize).then(a.cmp(&b)));
+        Ok(order)
+    }
+
+    /// Brings the cells into an order. `joins` tells whether the next one became part of the one
+    /// before, which it changes.
+    fn reorder(
+        &mut self, order: &[u32], joins: impl Fn((u64, &mut [i64]), (u64, &[i64])) -> bool,
+    ) -> Memory<()> {
+        let width = 2 * self.ndim;
+        let mut numbers: Vec<u64> = memory::try_with_capacity(order.len())?;
+        let mut rows: Vec<i64> = memory::try_with_capacity(self.rows.len())?;
+        for &cell in order {
+            let next = (self.numbers[cell as usize], self.row(cell as usize));
+            if let Some(&last) = numbers.last() {
+                let start = rows.len() - width;
+                if joins((last, &mut rows[start..]), next) {
+                    continue;
+                }
+            }
+            numbers.push(next.0);
+            rows.extend_from_slice(next.1);
+        }
+        (self.numbers, self.rows) = (numbers, rows);
+        Ok(())
+    }
+
+    fn by_place(&self, a: usize, b: usize) -> Ordering {
+        self.numbers[a].cmp(&self.numbers[b]).then_with(|| self.row(a).cmp(self.row(b)))
+    }
+
+    /// By number, then by all dimensions but one.
+    fn by_line(&self, a: usize, b: usize, dim: usize) -> Ordering {
+        let (row_a, row_b) = (self.row(a), self.row(b));
+        let span = |row: &[i64], other: usize| (row[other], row[self.ndim + other]);
+        let others = (0..self.ndim).filter(|&other| other != dim);
+        let by_span = |other: usize| span(row_a, other).cmp(&span(row_b, other));
+        let numbers = self.numbers[a].cmp(&self.numbers[b]);
+        numbers.then_with(|| others.map(by_span).find(|o| o.is_ne()).unwrap_or(Ordering::Equal))
+    }
 }

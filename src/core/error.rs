@@ -118,31 +118,57 @@ pub enum Error {
         value: i64,
     },
     /// Two shards own the same elements.
-    #[error("shards {first} and {second} both own {region}; shards must not overlap")]
+    #[error(
+        "shards {} and {} both own {region}{}; shards must not overlap",
+        Named(*.first, &.placements[0]),
+        Named(*.second, &.placements[1]),
+        Others(*.more, ["other pair overlaps", "other pairs overlap"])
+    )]
     Overlap {
         /// The lower of the two shard indices.
         first: usize,
         /// The higher of the two shard indices.
         second: usize,
+        /// Where the two live.
+        placements: [Placement; 2],
         /// The box that both own.
         region: Region,
+        /// How many other pairs overlap.
+        more: More,
     },
     /// Elements that no shard owns.
-    #[error("no shard owns {region}; the shards must cover the whole tensor")]
+    #[error(
+        "no shard owns {region}{}{}; the shards must cover the whole tensor",
+        NextTo(.neighbour.as_ref()),
+        Others(*.more, ["other box has no owner", "other boxes have no owner"])
+    )]
     Gap {
         /// A box that no shard owns, as large as it can be made in every dimension.
         region: Region,
+        /// A shard next to it, and where it lives, if there is one.
+        neighbour: Option<(usize, Placement)>,
+        /// How many other boxes, that share nothing with it or each other, no shard owns.
+        more: More,
     },
     /// Elements that a destination shard needs and no source shard holds.
     #[error(
-        "no source shard holds {region}, which destination shard {destination} needs; pass sources \
-         that hold all that is wanted"
+        "no source shard holds {region}, which destination shard {} needs; pass sources that hold \
+         all that is wanted",
+        Named(*.destination, .placement)
     )]
     NoSource {
         /// The destination shard's index.
         destination: usize,
+        /// Where it lives.
+        placement: Placement,
         /// A box of the tensor that it needs and nobody has.
         region: Region,
+    },
+    /// A shard without a placement, where owners are asked for.
+    #[error("shard {shard} has no placement; pass one for each shard")]
+    NoPlacement {
+        /// The shard's index.
+        shard: usize,
     },
     /// A shard that reaches past the tensor.
     #[error(
@@ -389,6 +415,57 @@ pub struct Foreign {
     pub limit: i64,
     pub index: i64,
     pub message: Text,
+}
+
+/// How many more there are of what an error names one of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct More {
+    /// So many were counted.
+    pub count: usize,
+    /// Whether these are all. If not, there may be others: counting ends somewhere.
+    pub all: bool,
+}
+
+impl More {
+    /// There are no more.
+    pub const NONE: Self = Self { count: 0, all: true };
+}
+
+/// A shard by its number and its placement, if it has one.
+struct Named<'a>(usize, &'a Placement);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(shard, placement) = self;
+        if placement.is_none() { write!(f, "{shard}") } else { write!(f, "{shard} ({placement})") }
+    }
+}
+
+/// The shard that a gap is next to.
+struct NextTo<'a>(Option<&'a (usize, Placement)>);
+
+impl fmt::Display for NextTo<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some((shard, placement)) => write!(f, ", next to shard {}", Named(*shard, placement)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// How many others there are, with the words for one and for several.
+struct Others(More, [&'static str; 2]);
+
+impl fmt::Display for Others {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(More { count, all }, [one, several]) = *self;
+        match (count, all) {
+            (0, _) => Ok(()),
+            (1, true) => write!(f, ", and 1 {one}"),
+            (_, true) => write!(f, ", and {count} {several}"),
+            (_, false) => write!(f, ", and at least {count} {several}"),
+        }
+    }
 }
 
 impl Error {

@@ -2,12 +2,12 @@
 //! `_infer_sharding_spec_from_shards_metadata` of torch.
 
 use std::ops::Deref;
-use std::sync::Arc;
 
 use super::chunk::{chunk_offset, chunked_dim_size, split_size};
 use super::error::{Error, Result};
 use super::shards::Shards;
 use super::spec::{ChunkShardingSpec, EnumerableShardingSpec, ShardingDim, ShardingSpec};
+use crate::memory::{self, IntoShared, Memory};
 
 /// The spec that was found.
 #[derive(Debug)]
@@ -33,16 +33,16 @@ impl Deref for InferredSpec {
 /// else an enumerable spec of them.
 ///
 /// A single shard is enumerable: nothing tells which dimension was cut.
-pub fn infer_sharding_spec(shards: impl Into<Arc<Shards>>) -> Result<InferredSpec> {
-    let shards = shards.into();
+pub fn infer_sharding_spec(shards: impl IntoShared<Shards>) -> Result<InferredSpec> {
+    let shards = shards.into_shared()?;
     if shards.is_empty() {
         return Err(Error::invalid("shards", "the list is empty; pass at least one shard"));
     }
-    if let Some(order) = chunk_order(&shards) {
+    shards.check_placed()?;
+    if let Some(order) = chunk_order(&shards)? {
         let dim = ShardingDim::Index(i64::try_from(order.dim).unwrap_or(i64::MAX));
         let placements = order.shards.iter().filter_map(|&index| shards.placements().get(index));
-        let placements: Vec<_> = placements.cloned().collect();
-        let spec = ChunkShardingSpec::new(dim, placements.into_iter())?;
+        let spec = ChunkShardingSpec::new(dim, placements.cloned())?;
         return Ok(InferredSpec::Chunk(spec));
     }
     Ok(InferredSpec::Enumerable(EnumerableShardingSpec::new(shards)?))
@@ -57,13 +57,21 @@ struct ChunkOrder {
 
 /// The one dimension that was cut and the order of the shards along it, if chunks are what they
 /// are.
-fn chunk_order(shards: &Shards) -> Option<ChunkOrder> {
-    let dim = only_cut_dim(shards)?;
+fn chunk_order(shards: &Shards) -> Memory<Option<ChunkOrder>> {
+    let Some(dim) = only_cut_dim(shards) else {
+        return Ok(None);
+    };
+    let mut order = memory::try_collect(0..shards.len())?;
+    let are_chunks = sort_chunks(shards, dim, &mut order).is_some();
+    Ok(are_chunks.then_some(ChunkOrder { dim, shards: order }))
+}
+
+/// Sorts shards along a dimension; `None` if they are not the chunks of it.
+fn sort_chunks(shards: &Shards, dim: usize, order: &mut [usize]) -> Option<()> {
     let at = |index: usize| {
         let shard = shards.get(index)?;
         Some((*shard.offsets.get(dim)?, *shard.sizes.get(dim)?))
     };
-    let mut order: Vec<usize> = (0..shards.len()).collect();
     order.sort_unstable_by_key(|&index| (at(index), index));
 
     let mut total = 0i64;
@@ -79,7 +87,7 @@ fn chunk_order(shards: &Shards) -> Option<ChunkOrder> {
             return None;
         }
     }
-    Some(ChunkOrder { dim, shards: order })
+    Some(())
 }
 
 /// The dimension in which shards start elsewhere than at 0, if it is exactly one and all shards

@@ -23,7 +23,7 @@ pub(crate) struct Lazy<T> {
 /// A lazy value: the stored one, or one of the asker's own.
 pub(crate) enum Made<'a, T> {
     Stored(&'a T),
-    Own(Box<T>),
+    Own(T),
 }
 
 impl<T> Lazy<T> {
@@ -36,7 +36,7 @@ impl<T> Lazy<T> {
         }
         let value = make()?;
         if self.claimed.swap(true, Ordering::Relaxed) {
-            return Ok(Made::Own(Box::new(value)));
+            return Ok(Made::Own(value));
         }
         Ok(Made::Stored(self.value.get_or_init(|| value)))
     }

@@ -10,7 +10,7 @@
 use super::error::{Error, Result, try_with_capacity};
 use super::index::Index;
 use super::metadata::ShardedTensorMetadata;
-use crate::memory::{Text, text};
+use crate::memory::{self, Text, text};
 
 /// Where elements are: for each its shard, and its index in that shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +32,8 @@ impl ShardedTensorMetadata {
             }
         }
         let mut found = Vec::new();
-        self.shards().index()?.find_box(offsets, sizes, &mut found);
-        Ok(found.into_iter().map(|shard| shard as usize).collect())
+        self.shards().index()?.find_box(offsets, sizes, &mut found)?;
+        Ok(memory::try_collect(found.into_iter().map(|shard| shard as usize))?)
     }
 
     /// The shard that owns an element.

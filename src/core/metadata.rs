@@ -1,7 +1,6 @@
 //! Who owns what of one tensor: torch's `ShardedTensorMetadata`.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 
 use super::dtype::DataType;
 use super::error::{Error, Result};
@@ -11,35 +10,38 @@ use super::region::checked_numel;
 use super::shards::{Shards, check_ndim};
 use super::validate;
 use crate::memory::text;
+use crate::memory::{self, IntoShared, Shared};
 
 /// All shards of a tensor, its sizes and its properties.
 ///
 /// The shards cover the tensor and do not overlap: whoever holds a value of this type need not ask.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ShardedTensorMetadata {
-    shards: Arc<Shards>,
-    sizes: Box<[i64]>,
+    shards: Shared<Shards>,
+    sizes: Shared<Box<[i64]>>,
     properties: TensorProperties,
 }
 
 impl ShardedTensorMetadata {
     /// Metadata of a tensor of these sizes from shards that may be anything: checked for bounds,
-    /// overlaps and gaps.
+    /// overlaps and gaps. Each needs a placement.
     pub fn new(
-        shards: impl Into<Arc<Shards>>, sizes: &[i64], properties: TensorProperties,
+        shards: impl IntoShared<Shards>, sizes: &[i64], properties: TensorProperties,
     ) -> Result<Self> {
-        let shards = shards.into();
         check_sizes(sizes)?;
+        let shards = Shards::with_ndim_if_empty(shards.into_shared()?, sizes.len())?;
+        shards.check_placed()?;
         validate::check_non_overlapping(&shards)?;
         validate::check_tensor(&shards, sizes)?;
-        Ok(Self::trusted(shards, sizes, properties))
+        Self::trusted(shards, sizes, properties)
     }
 
     /// Metadata from shards that are known to partition the tensor.
     pub(crate) fn trusted(
-        shards: Arc<Shards>, sizes: &[i64], properties: TensorProperties,
-    ) -> Self {
-        Self { shards, sizes: sizes.into(), properties }
+        shards: Shared<Shards>, sizes: &[i64], properties: TensorProperties,
+    ) -> Result<Self> {
+        let sizes = Shared::try_new(memory::try_boxed_slice(sizes)?)?;
+        Ok(Self { shards, sizes, properties })
     }
 
     /// The shards, in order.
@@ -48,7 +50,7 @@ impl ShardedTensorMetadata {
     }
 
     /// The shards, to be held beyond the metadata.
-    pub fn shared_shards(&self) -> &Arc<Shards> {
+    pub fn shared_shards(&self) -> &Shared<Shards> {
         &self.shards
     }
 

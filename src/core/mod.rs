@@ -12,6 +12,8 @@ pub mod chunk;
 pub mod device;
 pub mod dtype;
 pub mod error;
+#[cfg(test)]
+mod growth;
 pub mod index;
 pub mod infer;
 mod lazy;

@@ -5,12 +5,11 @@ use std::any::Any;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
-use std::sync::Arc;
 
 use super::device::Device;
 use super::error::{Error, Result};
 use super::metadata::stable_hash;
-use crate::memory::{Text, text};
+use crate::memory::{self, Shared, Text, text};
 
 /// A placement of a type of the user's own: torch's abstract class `PlacementSpec`. Immutable.
 pub trait CustomPlacement: Any + fmt::Debug + Send + Sync {
@@ -47,11 +46,11 @@ impl dyn CustomPlacement {
 
 /// A shared [`CustomPlacement`]. Behind a thin pointer, so that a placement has 24 bytes.
 #[derive(Clone)]
-pub(super) struct Custom(Arc<Box<dyn CustomPlacement>>);
+pub(super) struct Custom(Shared<Box<dyn CustomPlacement>>);
 
 impl PartialEq for Custom {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Shared::ptr_eq(&self.0, &other.0)
             || (self.0.type_name() == other.0.type_name()
                 && self.0.rank() == other.0.rank()
                 && self.0.equals(&**other.0))
@@ -71,18 +70,22 @@ impl Hash for Custom {
 /// Which process owns a shard.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) enum Owner {
+    /// There is no placement.
+    None,
     /// The text names only a device.
     Local,
     /// `rank:<n>`: a rank of the communicator.
     Rank(i64),
     /// A worker's name. Behind a thin pointer, so that a placement has 24 bytes.
-    Worker(Arc<Box<str>>),
+    Worker(Shared<Box<str>>),
     /// Whoever the user's own type says.
     Custom(Custom),
 }
 
 /// Where a shard lives: an owner (a rank, a worker's name, or nobody in particular) and a device; or
 /// whatever a type of the user's own means by it.
+///
+/// A shard of a list may have none: [`Placement::NONE`], whose text is empty.
 ///
 /// Its text form is torch's: `rank:1/cuda:0`, `trainer0/cpu`, `cuda:1`. Texts without a device
 /// mean `cpu`. Two placements are equal when their canonical texts are; those of the user's own types
@@ -97,6 +100,15 @@ pub struct Placement {
 impl Placement {
     /// The type of placements that are an owner and a device.
     pub const TYPE_NAME: &str = "device";
+
+    /// No placement: that of a shard which belongs to nobody in particular. Nothing that tells owners
+    /// apart takes it; no text means it.
+    pub const NONE: Self = Self { owner: Owner::None, device: Device::CPU };
+
+    /// Whether this is no placement.
+    pub fn is_none(&self) -> bool {
+        self.owner == Owner::None
+    }
 
     /// A placement of the user's own type.
     pub fn custom(placement: impl CustomPlacement) -> Result<Self> {
@@ -120,7 +132,8 @@ impl Placement {
         if let Some(value) = placement.rank().filter(|rank| *rank < 0) {
             return Err(Error::TooSmall { argument: "rank", value, least: 0 });
         }
-        let owner = Owner::Custom(Custom(Arc::new(Box::new(placement))));
+        let placement: Box<dyn CustomPlacement> = memory::try_box(placement)?;
+        let owner = Owner::Custom(Custom(Shared::try_new(placement)?));
         Ok(Self { owner, device: Device::CPU })
     }
 
@@ -134,11 +147,17 @@ impl Placement {
 
     /// Reads a placement, by the rules of torch's `_remote_device`.
     pub fn parse(text: &str) -> Result<Self> {
-        Self::parse_parts(text)
-            .map_err(|reason| Error::InvalidPlacement { text: Text::copy(text), reason })
+        let refusal = |reason| Error::InvalidPlacement { text: Text::copy(text), reason };
+        match Self::parse_parts(text).map_err(refusal)? {
+            (Written::Owner(owner), device) => Ok(Self { owner, device }),
+            (Written::Worker(name), device) => {
+                let name = Shared::try_new(memory::try_boxed_str(name)?)?;
+                Ok(Self { owner: Owner::Worker(name), device })
+            }
+        }
     }
 
-    fn parse_parts(text: &str) -> std::result::Result<Self, Text> {
+    fn parse_parts(text: &str) -> std::result::Result<(Written<'_>, Device), Text> {
         if let Some(control) = control_character(text) {
             return Err(text!("it holds the control character {control:?}"));
         }
@@ -152,16 +171,16 @@ impl Placement {
             },
             _ => return Err("it has more than one '/'".into()),
         };
-        let owner = worker.map_or(Ok(Owner::Local), Self::parse_owner)?;
-        Ok(Self { owner, device: device? })
+        let owner = worker.map_or(Ok(Written::Owner(Owner::Local)), Self::parse_owner)?;
+        Ok((owner, device?))
     }
 
-    fn parse_owner(worker: &str) -> std::result::Result<Owner, Text> {
+    fn parse_owner(worker: &str) -> std::result::Result<Written<'_>, Text> {
         if worker.is_empty() {
             return Err("the worker's name is empty".into());
         }
         let Some((prefix, rank)) = worker.split_once(':') else {
-            return Ok(Owner::Worker(Arc::new(worker.into())));
+            return Ok(Written::Worker(worker));
         };
         let digits = !rank.is_empty() && rank.bytes().all(|byte| byte.is_ascii_digit());
         if prefix != "rank" || !digits {
@@ -170,7 +189,7 @@ impl Placement {
             ));
         }
         let rank = rank.parse().map_err(|_| text!("rank {rank} exceeds {}", i64::MAX))?;
-        Ok(Owner::Rank(rank))
+        Ok(Written::Owner(Owner::Rank(rank)))
     }
 
     /// The rank, if the owner is one.
@@ -197,7 +216,7 @@ impl Placement {
 
     /// The device; of the user's own types, none is known.
     pub fn device(&self) -> Option<Device> {
-        self.as_custom().is_none().then_some(self.device)
+        (self.as_custom().is_none() && !self.is_none()).then_some(self.device)
     }
 
     /// The name of its type: [`Self::TYPE_NAME`], or that of the user's own.
@@ -228,6 +247,12 @@ fn control_character(text: &str) -> Option<char> {
     text.chars().find(|character| character.is_control())
 }
 
+/// An owner as a text says it.
+enum Written<'a> {
+    Owner(Owner),
+    Worker(&'a str),
+}
+
 impl FromStr for Placement {
     type Err = Error;
 
@@ -240,6 +265,7 @@ impl FromStr for Placement {
 impl fmt::Display for Placement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.owner {
+            Owner::None => Ok(()),
             Owner::Local => write!(f, "{}", self.device),
             Owner::Rank(rank) => write!(f, "rank:{rank}/{}", self.device),
             Owner::Worker(name) => write!(f, "{name}/{}", self.device),

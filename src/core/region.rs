@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::memory::{self, Memory};
+
 /// A half-open box of a tensor's index space: in dimension `d` it holds the indices
 /// `offsets[d] .. offsets[d] + sizes[d]`.
 ///
@@ -18,6 +20,12 @@ impl Region {
     /// The box with these offsets and sizes.
     pub fn new(offsets: &[i64], sizes: &[i64]) -> Self {
         Self { offsets: offsets.into(), sizes: sizes.into() }
+    }
+
+    /// The box with these offsets and sizes, if there is memory for it.
+    pub(crate) fn try_new(offsets: &[i64], sizes: &[i64]) -> Memory<Self> {
+        let offsets = memory::try_boxed_slice(offsets)?;
+        Ok(Self { offsets, sizes: memory::try_boxed_slice(sizes)? })
     }
 
     /// Whether the box holds no element. A box of no dimensions holds one.

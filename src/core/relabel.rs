@@ -17,14 +17,13 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::sync::Arc;
 
 use super::error::{Error, Result};
 use super::metadata::ShardedTensorMetadata;
 use super::plan::{Owners, ReshardPlan};
 use super::region::checked_numel;
 use super::shards::Placements;
-use crate::memory::text;
+use crate::memory::{self, Memory, Shared, TryVec, text};
 
 /// A way to deal out the placements of a layout anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +44,7 @@ impl Relabelling {
     /// Time: for `p` placements and `e` pairs of a placement and an owner that share elements, at
     /// worst `p * (e + p) * log(p)`; mostly far less, as searches end where a place is free.
     pub fn of(plan: &ReshardPlan) -> Result<Self> {
-        let owners = Owners::new(plan.source(), plan.destination());
+        let owners = Owners::new(plan.source(), plan.destination())?;
         let indices = plan.destination().placements().indices();
         let placement_owners = owners.of_destination_placements();
         let mut shared: HashMap<(u32, u32), i64> = HashMap::new();
@@ -54,6 +53,7 @@ impl Relabelling {
             let owner = owners.of_source(piece.source as u32);
             let elements = checked_numel(piece.sizes).ok_or_else(too_many)?;
             total = total.checked_add(elements).ok_or_else(too_many)?;
+            shared.try_reserve(1)?;
             // No more than the total, so it can't overflow.
             *shared.entry((indices[piece.destination], owner)).or_default() += elements;
         }
@@ -61,16 +61,19 @@ impl Relabelling {
             shared.get(&(placement, placement_owners[at as usize])).copied().unwrap_or(0)
         };
         let count = placement_owners.len() as u32;
-        let mut at_owner: HashMap<u32, Vec<u32>> = HashMap::new();
-        for (placement, &owner) in (0u32..).zip(placement_owners) {
-            at_owner.entry(owner).or_default().push(placement);
-        }
-        let mut edges = vec![Vec::new(); placement_owners.len()];
+        // The placements of each owner: by owner, then by number.
+        let placed = (0u32..).zip(placement_owners).map(|(placement, &owner)| (owner, placement));
+        let mut at_owner: Vec<(u32, u32)> = memory::try_collect(placed)?;
+        at_owner.sort_unstable();
+        let mut edges: Vec<Vec<(u32, i128)>> = memory::try_with_capacity(placement_owners.len())?;
+        edges.resize_with(placement_owners.len(), Vec::new);
         for (&(placement, owner), &elements) in &shared {
-            let places = at_owner.get(&owner).map_or(&[][..], Vec::as_slice);
-            edges[placement as usize].extend(places.iter().map(|&at| (at, i128::from(elements))));
+            let start = at_owner.partition_point(|&(other, _)| other < owner);
+            let places = at_owner[start..].iter().take_while(|(other, _)| *other == owner);
+            let places = places.map(|&(_, at)| (at, i128::from(elements)));
+            edges[placement as usize].try_extend(places)?;
         }
-        let placements = assign(edges);
+        let placements = assign(edges)?;
         let kept = |at: &dyn Fn(u32) -> u32| -> i64 { (0..count).map(|p| stay(p, at(p))).sum() };
         let moved_before = total - kept(&|placement| placement);
         let moved_after = total - kept(&|placement| placements[placement as usize]);
@@ -89,10 +92,10 @@ impl ShardedTensorMetadata {
             return Err(Error::invalid("placement_indices", problem));
         }
         let new = |index: &u32| placements.get(*index as usize).copied().unwrap_or(u32::MAX);
-        let indices: Vec<u32> = old.indices().iter().map(new).collect();
-        let placements = Arc::new(Placements::from_table(old.distinct(), &indices)?);
-        let shards = Arc::new(self.shards().placed(placements)?);
-        Ok(Self::trusted(shards, self.sizes(), *self.properties()))
+        let indices: Vec<u32> = memory::try_collect(old.indices().iter().map(new))?;
+        let placements = Shared::try_new(Placements::from_table(old.distinct(), &indices)?)?;
+        let shards = Shared::try_new(self.shards().placed(placements)?)?;
+        Self::trusted(shards, self.sizes(), *self.properties())
     }
 }
 
@@ -103,24 +106,27 @@ fn too_many() -> Error {
 /// A permutation of the rows of `edges` with the largest sum of weights; pairs without an edge weigh
 /// nothing. Of several, one that moves as few as possible: each row also has a small weight for
 /// staying where it is, less than the smallest difference of sums.
-fn assign(mut edges: Vec<Vec<(u32, i128)>>) -> Vec<u32> {
+fn assign(mut edges: Vec<Vec<(u32, i128)>>) -> Memory<Vec<u32>> {
     let scale = edges.len() as i128 + 1;
     for (row, edges) in (0u32..).zip(&mut edges) {
         edges.sort_unstable();
         edges.iter_mut().for_each(|(_, weight)| *weight *= scale);
         match edges.binary_search_by_key(&row, |(column, _)| *column) {
             Ok(place) => edges[place].1 += 1,
-            Err(place) => edges.insert(place, (row, 1)),
+            Err(place) => {
+                edges.try_push((row, 1))?;
+                edges[place..].rotate_right(1);
+            }
         }
     }
-    let mut matching = Matching::new(&edges);
+    let mut matching = Matching::new(&edges)?;
     for row in 0..edges.len() as u32 {
-        matching.add(row);
+        matching.add(row)?;
     }
     // What nobody gains by goes where there is room.
     let mut free = (0u32..).zip(&matching.row_of).filter(|(_, row)| row.is_none());
     let columns = matching.column_of.iter();
-    columns.map(|column| column.or_else(|| Some(free.next()?.0)).unwrap_or(0)).collect()
+    memory::try_collect(columns.map(|column| column.or_else(|| Some(free.next()?.0)).unwrap_or(0)))
 }
 
 /// A matching of the rows added so far with the largest weight, not all rows need be in it, and
@@ -146,30 +152,30 @@ enum End {
 }
 
 impl<'a> Matching<'a> {
-    fn new(edges: &'a [Vec<(u32, i128)>]) -> Self {
+    fn new(edges: &'a [Vec<(u32, i128)>]) -> Memory<Self> {
         let count = edges.len();
-        Self {
+        Ok(Self {
             edges,
-            row_price: vec![0; count],
-            column_price: vec![0; count],
-            column_of: vec![None; count],
-            row_of: vec![None; count],
-            reached: vec![None; count],
-        }
+            row_price: memory::try_filled(0, count)?,
+            column_price: memory::try_filled(0, count)?,
+            column_of: memory::try_filled(None, count)?,
+            row_of: memory::try_filled(None, count)?,
+            reached: memory::try_filled(None, count)?,
+        })
     }
 
     /// Adds a row: finds the cheapest way to change who has which column.
-    fn add(&mut self, new: u32) {
+    fn add(&mut self, new: u32) -> Memory<()> {
         let edges = &self.edges[new as usize];
         let gain = |&(column, weight): &(u32, i128)| weight - self.column_price[column as usize];
         self.row_price[new as usize] = edges.iter().map(gain).max().unwrap_or(0).max(0);
-        let mut rows = vec![(new, 0)];
-        let mut columns = Vec::new();
+        let (mut rows, mut columns) = (Vec::new(), Vec::new());
+        rows.try_push((new, 0))?;
         let (mut end, mut cost) = (End::Without(new), self.row_price[new as usize]);
         // Columns by their distance, each with the row it was reached from.
         let mut open = BinaryHeap::new();
         let mut touched = Vec::new();
-        self.reach_from(new, 0, cost, &mut open, &mut touched);
+        self.reach_from(new, 0, cost, &mut open, &mut touched)?;
         while let Some(Reverse((distance, column))) = open.pop() {
             if distance >= cost {
                 break;
@@ -181,13 +187,13 @@ impl<'a> Matching<'a> {
                 (end, cost) = (End::Free(column), distance);
                 break;
             };
-            columns.push((column, distance));
-            rows.push((row, distance));
+            columns.try_push((column, distance))?;
+            rows.try_push((row, distance))?;
             let price = self.row_price[row as usize];
             if distance + price < cost {
                 (end, cost) = (End::Without(row), distance + price);
             }
-            self.reach_from(row, distance, cost, &mut open, &mut touched);
+            self.reach_from(row, distance, cost, &mut open, &mut touched)?;
         }
         for (row, distance) in rows.into_iter().filter(|(_, distance)| *distance < cost) {
             self.row_price[row as usize] -= cost - distance;
@@ -199,25 +205,28 @@ impl<'a> Matching<'a> {
         for column in touched {
             self.reached[column as usize] = None;
         }
+        Ok(())
     }
 
     /// Looks at the columns that a row at some distance could take.
     fn reach_from(
         &mut self, row: u32, distance: i128, cost: i128,
         open: &mut BinaryHeap<Reverse<(i128, u32)>>, touched: &mut Vec<u32>,
-    ) {
+    ) -> Memory<()> {
         for &(column, weight) in &self.edges[row as usize] {
             let prices = self.row_price[row as usize] + self.column_price[column as usize];
             let distance = distance + prices - weight;
             let known = &mut self.reached[column as usize];
             if distance < cost && known.is_none_or(|(best, _)| distance < best) {
                 if known.is_none() {
-                    touched.push(column);
+                    touched.try_push(column)?;
                 }
                 *known = Some((distance, row));
+                open.try_reserve(1)?;
                 open.push(Reverse((distance, column)));
             }
         }
+        Ok(())
     }
 
     /// Changes who has which column, back from the end to the new row.
@@ -282,7 +291,7 @@ mod tests {
             };
             let edges: Vec<Vec<_>> =
                 (0..count).map(|row| (0..count).filter_map(|column| edge(row, column)).collect()).collect();
-            let columns = assign(edges.clone());
+            let columns = assign(edges.clone()).unwrap();
             let mut sorted = columns.clone();
             sorted.sort_unstable();
             prop_assert_eq!(sorted, (0..count as u32).collect::<Vec<_>>());
@@ -297,7 +306,7 @@ mod tests {
         let edges: Vec<Vec<(u32, i128)>> = (0..1000)
             .map(|row| vec![((row + 8) % 1000, 100), ((row + 5) % 1000, 99), (row, 1)])
             .collect();
-        let columns = assign(edges);
+        let columns = assign(edges).unwrap();
         assert!((0u32..).zip(&columns).all(|(row, column)| *column == (row + 8) % 1000));
     }
 }

@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::Arc;
 
 use super::MAX_NDIM;
 use super::error::{Error, Result, try_to_vec, try_with_capacity};
@@ -14,7 +13,7 @@ use super::index::Index;
 use super::lazy::Lazy;
 use super::placement::Placement;
 use super::region::Region;
-use crate::memory::text;
+use crate::memory::{self, IntoShared, Shared, TryVec, text};
 
 /// One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets` of the
 /// tensor, and lives at `placement`.
@@ -71,23 +70,23 @@ impl Placements {
             if let Some(&last) = indices.last()
                 && distinct.get(last as usize) == Some(&placement)
             {
-                indices.push(last);
+                indices.try_push(last)?;
                 continue;
             }
             let next = u32::try_from(distinct.len()).map_err(|_| too_many())?;
+            numbers.try_reserve(1)?;
             let number = *numbers.entry(placement.clone()).or_insert(next);
             if number == next {
-                distinct.push(placement);
+                distinct.try_push(placement)?;
             }
-            indices.push(number);
+            indices.try_push(number)?;
         }
-        distinct.shrink_to_fit();
-        Ok(Self { distinct, indices })
+        Ok(Self { distinct: tight(distinct)?, indices })
     }
 
     /// The placement of a single shard.
-    pub fn of_one(placement: Placement) -> Self {
-        Self { distinct: vec![placement], indices: vec![0] }
+    pub fn of_one(placement: Placement) -> Result<Self> {
+        Self::new(std::iter::once(placement))
     }
 
     /// The placements `table[index]` for each of `indices`.
@@ -99,7 +98,7 @@ impl Placements {
             return Err(Error::IndexOutOfRange { argument, index, count }.at(argument, at));
         }
         // The table may hold a placement twice, or unused ones, so number by first appearance.
-        let mut number_of = vec![None; table.len()];
+        let mut number_of = memory::try_filled(None, table.len())?;
         let mut distinct: Vec<Placement> = Vec::new();
         let mut numbers: HashMap<&Placement, u32> = HashMap::new();
         let mut own = try_with_capacity("placement indices", indices.len())?;
@@ -109,17 +108,21 @@ impl Placements {
             else {
                 continue;
             };
-            let number = *number.get_or_insert_with(|| {
-                *numbers.entry(placement).or_insert_with(|| {
-                    distinct.push(placement.clone());
-                    // The table has at most as many entries as a u32 can name.
-                    distinct.len().saturating_sub(1) as u32
-                })
-            });
-            own.push(number);
+            if let Some(number) = *number {
+                own.push(number);
+                continue;
+            }
+            // The table has at most as many entries as a u32 can name.
+            let next = distinct.len() as u32;
+            numbers.try_reserve(1)?;
+            let new = *numbers.entry(placement).or_insert(next);
+            if new == next {
+                distinct.try_push(placement.clone())?;
+            }
+            *number = Some(new);
+            own.push(new);
         }
-        distinct.shrink_to_fit();
-        Ok(Self { distinct, indices: own })
+        Ok(Self { distinct: tight(distinct)?, indices: own })
     }
 
     /// Number of shards.
@@ -153,6 +156,11 @@ impl Placements {
     }
 }
 
+/// The same in no more memory than it needs.
+fn tight(distinct: Vec<Placement>) -> Result<Vec<Placement>> {
+    Ok(distinct.try_into_boxed()?.into_vec())
+}
+
 fn too_many() -> Error {
     Error::overflow("the number of shards or placements (at most 4294967295)")
 }
@@ -163,7 +171,7 @@ pub struct Shards {
     ndim: usize,
     offsets: Vec<i64>,
     sizes: Vec<i64>,
-    placements: Arc<Placements>,
+    placements: Shared<Placements>,
     index: Lazy<Index>,
 }
 
@@ -174,9 +182,9 @@ impl Shards {
     /// Refused are more than 32 dimensions, negative offsets and sizes (torch's
     /// `ShardMetadata.__post_init__`), and ends (`offset + size`) beyond 64 bits.
     pub fn new(
-        ndim: usize, offsets: Vec<i64>, sizes: Vec<i64>, placements: impl Into<Arc<Placements>>,
+        ndim: usize, offsets: Vec<i64>, sizes: Vec<i64>, placements: impl IntoShared<Placements>,
     ) -> Result<Self> {
-        let placements = placements.into();
+        let placements = placements.into_shared()?;
         check_ndim("ndim", ndim)?;
         u32::try_from(placements.len()).map_err(|_| too_many())?;
         let expected = placements.len().saturating_mul(ndim);
@@ -205,11 +213,33 @@ impl Shards {
         for (index, shard) in list.iter().enumerate() {
             check_shard_ndim(index, "sizes", shard.sizes.len(), shard.offsets.len())?;
             check_shard_ndim(index, "offsets", shard.offsets.len(), ndim)?;
-            offsets.extend_from_slice(&shard.offsets);
-            sizes.extend_from_slice(&shard.sizes);
+            offsets.try_extend_from_slice(&shard.offsets)?;
+            sizes.try_extend_from_slice(&shard.sizes)?;
         }
         let placements = Placements::new(list.iter().map(|shard| shard.placement.clone()))?;
         Self::new(ndim, offsets, sizes, placements)
+    }
+
+    /// A list of no shards, of any number of dimensions.
+    pub(crate) fn none(ndim: usize) -> Result<Self> {
+        Self::new(ndim, Vec::new(), Vec::new(), Placements::new(std::iter::empty())?)
+    }
+
+    /// This list; of no shards, one of as many dimensions as asked for: nobody could say how many a
+    /// list of none has.
+    pub(crate) fn with_ndim_if_empty(this: Shared<Self>, ndim: usize) -> Result<Shared<Self>> {
+        if this.is_empty() && this.ndim != ndim {
+            return Ok(Shared::try_new(Self::none(ndim)?)?);
+        }
+        Ok(this)
+    }
+
+    /// Refuses shards without a placement.
+    pub(super) fn check_placed(&self) -> Result<()> {
+        match self.placements.iter().position(Placement::is_none) {
+            None => Ok(()),
+            Some(shard) => Err(Error::NoPlacement { shard }),
+        }
     }
 
     /// The values in one pass for the usual case; the culprit is looked for only when there is one.
@@ -238,7 +268,7 @@ impl Shards {
     }
 
     /// The same boxes at other placements, one for each.
-    pub(super) fn placed(&self, placements: Arc<Placements>) -> Result<Self> {
+    pub(super) fn placed(&self, placements: Shared<Placements>) -> Result<Self> {
         let offsets = try_to_vec("offsets", &self.offsets)?;
         Self::new(self.ndim, offsets, try_to_vec("sizes", &self.sizes)?, placements)
     }
@@ -269,7 +299,7 @@ impl Shards {
     }
 
     /// Where they live.
-    pub fn placements(&self) -> &Arc<Placements> {
+    pub fn placements(&self) -> &Shared<Placements> {
         &self.placements
     }
 

@@ -94,7 +94,7 @@ unsafe fn row(
 ) -> Outcome<Rows> {
     let offsets = try_to_vec("offsets", slice("offsets", offsets, ndim)?)?;
     let sizes = try_to_vec("sizes", slice("sizes", sizes, ndim)?)?;
-    Ok(Rows { offsets, sizes, placements: Placements::of_one(placement) })
+    Ok(Rows { offsets, sizes, placements: Placements::of_one(placement)? })
 }
 
 /// Adds a shard: the box of `sizes` elements at `offsets`, `ndim` numbers each, which lives at

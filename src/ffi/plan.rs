@@ -208,7 +208,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_is_local(
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        place.set(handle::get("plan", plan)?.is_local().into());
+        place.set(handle::get("plan", plan)?.is_local()?.into());
         Ok(())
     })
 }

@@ -5,7 +5,6 @@
 //! since it tells all of its overlaps and gaps. Plans are made from lists as well as from metadata.
 
 use std::ffi::c_char;
-use std::sync::Arc;
 
 use crate::core::region::Region;
 use crate::core::{Shards, validate};
@@ -19,6 +18,7 @@ use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::spec::shardspec_shard_metadata;
+use crate::memory::Shared;
 
 /// A list of shards, behind a handle. Immutable; free it with `shardspec_shards_free`.
 pub struct shardspec_shards {
@@ -26,12 +26,12 @@ pub struct shardspec_shards {
 }
 
 impl Handle for shardspec_shards {
-    type Object = Arc<Shards>;
+    type Object = Shared<Shards>;
     const NAME: &'static str = "shardspec_shards";
     const KIND: u64 = 9;
 
     fn table() -> &'static Slots<Self::Object> {
-        static TABLE: Slots<Arc<Shards>> = Slots::new();
+        static TABLE: Slots<Shared<Shards>> = Slots::new();
         &TABLE
     }
 }
@@ -49,7 +49,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new(
     guard(err, || {
         let place = self::out("out", out)?;
         let shards = shards_from_structs(shards, shard_count)?;
-        place.set(handle::insert(Arc::new(shards))?);
+        place.set(handle::insert(Shared::try_new(shards)?)?);
         Ok(())
     })
 }
@@ -69,7 +69,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_flat(
         let placements = placements_from_texts(placements, placement_count)?;
         let shards =
             shards_from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
-        place.set(handle::insert(Arc::new(shards))?);
+        place.set(handle::insert(Shared::try_new(shards)?)?);
         Ok(())
     })
 }
@@ -85,7 +85,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_from_metadata(
     guard(err, || {
         let place = self::out("out", out)?;
         let metadata = handle::get("metadata", metadata)?;
-        place.set(handle::insert(Arc::clone(metadata.shared_shards()))?);
+        place.set(handle::insert(metadata.shared_shards().clone())?);
         Ok(())
     })
 }
@@ -166,12 +166,11 @@ pub unsafe extern "C-unwind" fn shardspec_shards_gaps(
         let shards = handle::get("shards", shards)?;
         let tensor_sizes = slice("tensor_sizes", tensor_sizes, ndim)?;
         let boxes = Boxes::places(offsets, sizes, capacity, ndim)?;
-        let gaps = validate::gaps(&shards, tensor_sizes)?;
-        let written = gaps.len().min(capacity);
-        boxes.fill(gaps.iter().take(written));
-        count.set(written);
+        let gaps = validate::gaps(&shards, tensor_sizes, capacity)?;
+        boxes.fill(gaps.boxes.iter());
+        count.set(gaps.boxes.len());
         if let Some(more) = more {
-            more.set((gaps.len() > written).into());
+            more.set(gaps.more.into());
         }
         Ok(())
     })

@@ -201,3 +201,99 @@ pub fn peeled(ndim: usize, count: i64) -> Cut {
     boxes.push(&low, &sizes);
     Cut { sizes: vec![side; ndim], boxes }
 }
+
+/// A square from which the first column is peeled, then the first row of what is left, and so on: all
+/// columns come first, and then all rows.
+pub fn columns_then_rows(count: i64) -> Cut {
+    let (turns, side) = (count / 2, count / 2 + 1);
+    let mut boxes = Boxes::new(2);
+    for turn in 0..turns {
+        boxes.push(&[turn, turn], &[1, side - turn]);
+    }
+    for turn in 0..turns {
+        boxes.push(&[turn + 1, turn], &[side - turn - 1, 1]);
+    }
+    boxes.push(&[turns, turns], &[1, 1]);
+    Cut { sizes: vec![side; 2], boxes }
+}
+
+/// Intervals, each inside of the one before it.
+pub fn nested(count: i64) -> Cut {
+    let mut boxes = Boxes::new(1);
+    for turn in 0..count {
+        boxes.push(&[turn], &[2 * count - 2 * turn]);
+    }
+    Cut { sizes: vec![2 * count], boxes }
+}
+
+/// Cubes, each inside of the one before it.
+pub fn nested_cubes(count: i64) -> Cut {
+    let mut boxes = Boxes::new(3);
+    for turn in 0..count {
+        boxes.push(&[turn; 3], &[2 * count - 2 * turn; 3]);
+    }
+    Cut { sizes: vec![2 * count; 3], boxes }
+}
+
+/// About `count` sticks along all axes, from end to end, that pass each other in a lattice: those
+/// along an axis have coordinates of its own in all other dimensions.
+pub fn sticks(ndim: usize, count: i64) -> Cut {
+    let others = ndim as u32 - 1;
+    let axes = ndim as i64;
+    let side = ((count as f64 / ndim as f64).powf(1.0 / f64::from(others))).round() as i64;
+    let mut boxes = Boxes::new(ndim);
+    for axis in 0..ndim {
+        for number in 0..side.pow(others) {
+            let (mut offsets, mut sizes) = (vec![0; ndim], vec![1; ndim]);
+            sizes[axis] = axes * side;
+            let mut rest = number;
+            for dim in (0..ndim).filter(|dim| *dim != axis) {
+                offsets[dim] = axes * (rest % side) + axis as i64;
+                rest /= side;
+            }
+            boxes.push(&offsets, &sizes);
+        }
+    }
+    Cut { sizes: vec![axes * side; ndim], boxes }
+}
+
+/// [`sticks`] in four dimensions, at random places of a wider lattice.
+pub fn random_sticks(count: i64, random: &mut Random) -> Cut {
+    let side = 4000;
+    let mut boxes = Boxes::new(4);
+    for number in 0..count {
+        let axis = (number % 4) as usize;
+        let (mut offsets, mut sizes) = ([0; 4], [1; 4]);
+        sizes[axis] = side;
+        for dim in (0..4).filter(|dim| *dim != axis) {
+            offsets[dim] = 4 * random.range(0, side / 4) + axis as i64;
+        }
+        boxes.push(&offsets, &sizes);
+    }
+    Cut { sizes: vec![side; 4], boxes }
+}
+
+/// `count` boxes of 30 dimensions, of which each two are apart in one or more of them, and no plane
+/// takes many of them apart: words of six letters out of five, each letter five dimensions.
+pub fn gadgets(count: i64, random: &mut Random) -> Cut {
+    let mut words: Vec<usize> = (0..5usize.pow(6)).collect();
+    random.shuffle(&mut words);
+    let mut boxes = Boxes::new(30);
+    for &word in &words[..count.min(words.len() as i64) as usize] {
+        let (mut offsets, mut sizes) = ([0; 30], [2; 30]);
+        let mut rest = word;
+        for dim in 0..30 {
+            // In the dimension of a letter, it is apart from the next two, and all others reach across.
+            match (rest % 5 + 5 - dim % 5) % 5 {
+                0 => sizes[dim] = 1,
+                1 | 2 => (offsets[dim], sizes[dim]) = (1, 1),
+                _ => {}
+            }
+            if dim % 5 == 4 {
+                rest /= 5;
+            }
+        }
+        boxes.push(&offsets, &sizes);
+    }
+    Cut { sizes: vec![2; 30], boxes }
+}

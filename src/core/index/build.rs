@@ -26,6 +26,7 @@ use super::{Index, Node, Span};
 use crate::core::error::{Result, try_with_capacity};
 use crate::core::shards::Shards;
 use crate::core::steps;
+use crate::memory::{Memory, TryVec};
 
 /// Most children of a node.
 const FAN_OUT: usize = 8;
@@ -69,14 +70,14 @@ pub(super) fn index(shards: &Shards) -> Result<Index> {
     for dim in 0..ndim {
         let span = span_of(first, dim);
         if owners.iter().all(|&owner| span_of(owner, dim) == span) {
-            index.common.push((dim, span));
+            index.common.try_push((dim, span))?;
         } else {
-            index.dims.push(dim);
+            index.dims.try_push(dim)?;
         }
     }
     if index.dims.is_empty() {
         // All own the same box; any dimension will do, if there is one.
-        index.dims.extend(index.common.pop().map(|(dim, _)| dim));
+        index.dims.try_extend(index.common.pop().map(|(dim, _)| dim))?;
     }
     index.boxes = try_with_capacity("the index", owners.len() * index.dims.len())?;
     for &owner in &owners {
@@ -148,20 +149,21 @@ impl Builder<'_> {
         };
         self.index.nodes = try_with_capacity("the index", count / 4 + 1)?;
         self.index.hulls = try_with_capacity("the index", (count / 4 + 1) * self.ndim)?;
-        let mut sets = vec![all.clone()];
-        self.push_node(&all);
+        let mut sets = Vec::new();
+        sets.try_push(all.clone())?;
+        self.push_node(&all)?;
         let mut node = 0;
-        let mut parts = Vec::with_capacity(FAN_OUT + 2);
+        let mut parts = try_with_capacity("the index", FAN_OUT + 2)?;
         while let Some(set) = sets.get(node).cloned() {
             if set.places.len() > FAN_OUT {
                 let depth = set.depth + 1;
-                self.divide(set, &mut parts);
+                self.divide(set, &mut parts)?;
                 let first = self.index.nodes.len() as u32;
                 self.index.nodes[node] = Node { first, count: parts.len() as u16, is_leaf: false };
                 for part in parts.drain(..) {
                     let way = if depth < PLANE_DEPTH { part.way } else { Way::Corners };
-                    self.push_node(&part);
-                    sets.push(Set { depth, way, ..part });
+                    self.push_node(&part)?;
+                    sets.try_push(Set { depth, way, ..part })?;
                 }
             }
             node += 1;
@@ -170,9 +172,10 @@ impl Builder<'_> {
     }
 
     /// Adds a leaf; it becomes more if it holds too much for one.
-    fn push_node(&mut self, set: &Set) {
+    fn push_node(&mut self, set: &Set) -> Memory<()> {
         let first = set.places.start as u32;
-        self.index.nodes.push(Node { first, count: set.places.len() as u16, is_leaf: true });
+        let count = set.places.len() as u16;
+        self.index.nodes.try_push(Node { first, count, is_leaf: true })?;
         steps::count(set.places.len());
         let boxes = &self.index.boxes[set.places.start * self.ndim..set.places.end * self.ndim];
         for dim in 0..self.ndim {
@@ -181,52 +184,53 @@ impl Builder<'_> {
                 low: hull.low.min(span.low),
                 high: hull.high.max(span.high),
             });
-            self.index.hulls.push(hull);
+            self.index.hulls.try_push(hull)?;
         }
+        Ok(())
     }
 
     /// Cuts a set, and always the largest of what it was cut into, until there are enough parts for
     /// a node.
-    fn divide(&mut self, set: Set, parts: &mut Vec<Set>) {
+    fn divide(&mut self, set: Set, parts: &mut Vec<Set>) -> Memory<()> {
         let extremes = 2 * self.ndim * FAN_OUT;
         let priority = set.way == Way::Corners && self.ndim <= PRIORITY_DIMS;
         if priority && set.places.len() > 4 * extremes {
             return self.divide_by_priority(set, parts);
         }
-        parts.push(set);
+        parts.try_push(set)?;
         while parts.len() + 2 <= FAN_OUT {
             let largest = (0..parts.len()).max_by_key(|&part| parts[part].places.len());
             let Some(part) = largest.filter(|&part| parts[part].places.len() > FAN_OUT) else {
                 break;
             };
             let set = parts.swap_remove(part);
-            self.cut_in_parts(set, parts);
+            self.cut_in_parts(set, parts)?;
         }
+        Ok(())
     }
 
     /// Takes a leaf of those that reach furthest in each direction out of a set and halves the rest.
-    fn divide_by_priority(&mut self, set: Set, parts: &mut Vec<Set>) {
+    fn divide_by_priority(&mut self, set: Set, parts: &mut Vec<Set>) -> Memory<()> {
         let Range { mut start, end } = set.places;
         for coordinate in 0..2 * self.ndim {
             // The lows that are lowest, and the highs that are highest.
             let (least, rest) = (coordinate < self.ndim, end - start);
             let at = if least { FAN_OUT - 1 } else { rest - FAN_OUT };
-            let key = self.nth_coordinate(&(start..end), coordinate, at);
+            let key = self.nth_coordinate(&(start..end), coordinate, at)?;
             self.part_by(&(start..end), coordinate, |value| {
                 if least { value.cmp(&key) } else { key.cmp(&value) }
             });
-            parts.push(Set { places: start..start + FAN_OUT, ..set.clone() });
+            parts.try_push(Set { places: start..start + FAN_OUT, ..set.clone() })?;
             start += FAN_OUT;
         }
-        self.halve_corners(Set { places: start..end, ..set }, parts);
+        self.halve_corners(Set { places: start..end, ..set }, parts)
     }
 
     /// Cuts a set in two or three.
-    fn cut_in_parts(&mut self, set: Set, parts: &mut Vec<Set>) {
-        let cut = if set.way == Way::Corners { None } else { self.choose_cut(&set) };
+    fn cut_in_parts(&mut self, set: Set, parts: &mut Vec<Set>) -> Memory<()> {
+        let cut = if set.way == Way::Corners { None } else { self.choose_cut(&set)? };
         let Some((cut, exactly)) = cut else {
-            self.halve_corners(set, parts);
-            return;
+            return self.halve_corners(set, parts);
         };
         let Range { start, end } = set.places;
         let (middle, right) = self.part(&set.places, cut);
@@ -243,18 +247,19 @@ impl Builder<'_> {
             let is_gone_through = part == 1;
             let dims = if is_gone_through { set.dims & !(1 << cut.dim) } else { set.dims };
             let next = cut.dim as u8 + 1;
-            parts.push(Set { places, dims, next, way, poor_cuts, exact_cuts, ..set });
+            parts.try_push(Set { places, dims, next, way, poor_cuts, exact_cuts, ..set })?;
         }
+        Ok(())
     }
 
     /// Halves a set at the median of the next coordinate that is not the same for all corners.
-    fn halve_corners(&mut self, set: Set, parts: &mut Vec<Set>) {
+    fn halve_corners(&mut self, set: Set, parts: &mut Vec<Set>) -> Memory<()> {
         let Range { start, end } = set.places;
         let middle = start + (end - start) / 2;
         let mut next = set.next;
         for turn in 0..2 * self.ndim {
             let coordinate = (usize::from(set.next) + turn) % (2 * self.ndim);
-            let median = self.nth_coordinate(&set.places, coordinate, middle - start);
+            let median = self.nth_coordinate(&set.places, coordinate, middle - start)?;
             let (less, greater) = self.part_by(&set.places, coordinate, |value| value.cmp(&median));
             if less > start || greater < end {
                 next = coordinate as u8 + 1;
@@ -262,41 +267,43 @@ impl Builder<'_> {
             }
         }
         for places in [start..middle, middle..end] {
-            parts.push(Set { places, next, way: Way::Corners, ..set });
+            parts.try_push(Set { places, next, way: Way::Corners, ..set })?;
         }
+        Ok(())
     }
 
     /// The coordinate of corners that is number `nth` of a set, by size.
-    fn nth_coordinate(&mut self, set: &Range<usize>, coordinate: usize, nth: usize) -> i64 {
+    fn nth_coordinate(&mut self, set: &Range<usize>, coordinate: usize, nth: usize) -> Memory<i64> {
         steps::count(set.len());
         self.starts.clear();
-        self.starts.extend(set.clone().map(|place| self.index.coordinate(place, coordinate)));
-        *self.starts.select_nth_unstable(nth).1
+        self.starts
+            .try_extend(set.clone().map(|place| self.index.coordinate(place, coordinate)))?;
+        Ok(*self.starts.select_nth_unstable(nth).1)
     }
 
     /// Where to cut, and whether all shards were looked at for that. `None` where no plane was found
     /// that could do.
-    fn choose_cut(&mut self, set: &Set) -> Option<(Cut, bool)> {
+    fn choose_cut(&mut self, set: &Set) -> Memory<Option<(Cut, bool)>> {
         let step = set.places.len().div_ceil(SAMPLE);
         let misled = set.way == Way::Cheap && set.poor_cuts >= POOR_CUTS && set.exact_cuts > 0;
-        let sampled = if misled && step > 1 { None } else { self.best_cut(set, step) };
-        match sampled {
+        let sampled = if misled && step > 1 { None } else { self.best_cut(set, step)? };
+        Ok(match sampled {
             Some(cut) => Some((cut, false)),
             None if step == 1 || set.exact_cuts == 0 => None,
-            None => self.best_cut(set, 1).map(|cut| (cut, true)),
-        }
+            None => self.best_cut(set, 1)?.map(|cut| (cut, true)),
+        })
     }
 
     /// The best cut by what every `step`th shard of a set is like: in the dimension where the largest
     /// part and what the plane goes through are fewest. `None` where all start alike in every
     /// dimension.
-    fn best_cut(&mut self, set: &Set, step: usize) -> Option<Cut> {
+    fn best_cut(&mut self, set: &Set, step: usize) -> Memory<Option<Cut>> {
         self.sample.clear();
-        self.sample.extend(set.places.clone().step_by(step));
+        self.sample.try_extend(set.places.clone().step_by(step))?;
         self.best_cut_of_sample(set)
     }
 
-    fn best_cut_of_sample(&mut self, set: &Set) -> Option<Cut> {
+    fn best_cut_of_sample(&mut self, set: &Set) -> Memory<Option<Cut>> {
         let mut best: Option<(usize, Cut)> = None;
         let enough = self.sample.len().div_ceil(2);
         for turn in 0..self.ndim {
@@ -304,7 +311,7 @@ impl Builder<'_> {
             if set.dims & 1 << dim == 0 {
                 continue;
             }
-            let Some((cost, at)) = self.best_plane(dim, set.way) else {
+            let Some((cost, at)) = self.best_plane(dim, set.way)? else {
                 continue;
             };
             if best.is_none_or(|(least, _)| cost < least) {
@@ -315,16 +322,18 @@ impl Builder<'_> {
                 break;
             }
         }
-        best.map(|(_, cut)| cut)
+        Ok(best.map(|(_, cut)| cut))
     }
 
     /// The best plane across a dimension, and its cost: the larger side's number of shards, and
     /// more for those that it goes through; or that of the largest part.
-    fn best_plane(&mut self, dim: usize, way: Way) -> Option<(usize, i64)> {
+    fn best_plane(&mut self, dim: usize, way: Way) -> Memory<Option<(usize, i64)>> {
         steps::count(self.sample.len());
         let spans = self.sample.iter().map(|place| self.index.boxes[place * self.ndim + dim]);
         self.starts.clear();
         self.ends.clear();
+        self.starts.try_reserve(self.sample.len())?;
+        self.ends.try_reserve(self.sample.len())?;
         for span in spans {
             self.starts.push(span.low);
             self.ends.push(span.high);
@@ -349,7 +358,7 @@ impl Builder<'_> {
                 best = Some((cost, at));
             }
         }
-        best
+        Ok(best)
     }
 
     /// Puts what is left of a cut to the front of a set and what is right of it to the back; tells

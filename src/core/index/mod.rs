@@ -24,6 +24,7 @@ use super::MAX_NDIM;
 use super::error::Result;
 use super::shards::Shards;
 use super::steps;
+use crate::memory::{OutOfMemory, TryVec};
 
 /// What a box holds of one dimension: `low..high`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,14 +102,22 @@ impl Index {
     }
 
     /// The shards that share an element with a box, ascending, in place of what `found` held.
-    pub fn find_box(&self, offsets: &[i64], sizes: &[i64], found: &mut Vec<u32>) {
+    pub fn find_box(&self, offsets: &[i64], sizes: &[i64], found: &mut Vec<u32>) -> Result<()> {
         found.clear();
+        let mut missing: Option<OutOfMemory> = None;
         self.visit_box(offsets, sizes, |shard| {
             // Shards::new refuses more shards than a u32 counts.
-            found.push(shard as u32);
+            if let Err(memory) = found.try_push(shard as u32) {
+                missing = Some(memory);
+                return ControlFlow::Break(());
+            }
             ControlFlow::Continue(())
         });
+        if let Some(memory) = missing {
+            return Err(memory.into());
+        }
         found.sort_unstable();
+        Ok(())
     }
 
     /// A shard that owns an element; `None` where nobody does.
@@ -129,6 +138,18 @@ impl Index {
         } else {
             self.boxes[place * ndim + coordinate - ndim].high
         }
+    }
+
+    /// How many levels there are.
+    #[cfg(test)]
+    pub(super) fn depth(&self) -> usize {
+        let mut depths = vec![0; self.nodes.len()];
+        for (number, node) in self.nodes.iter().enumerate().filter(|(_, node)| !node.is_leaf) {
+            let children = node.first as usize..node.first as usize + usize::from(node.count);
+            let depth = depths[number] + 1;
+            depths[children].fill(depth);
+        }
+        depths.into_iter().max().unwrap_or(0)
     }
 
     /// Visits what meets `asked` below a node, which has at most 56 levels below it. `D` is the number of dimensions, or [`ANY`].
@@ -154,7 +175,7 @@ impl Index {
 
 /// The most levels that a tree has: 24 that are cut by planes, and then 32 that are halved.
 #[cfg(test)]
-const MAX_DEPTH: usize = 56;
+pub(super) const MAX_DEPTH: usize = 56;
 
 /// A number of dimensions that is not known when compiling.
 const ANY: usize = usize::MAX;

@@ -8,14 +8,15 @@
 //! Source: what torch's checkpoint planner (`create_read_items_for_chunk_list`) answers by comparing
 //! each pair of shards.
 
+mod holders;
 mod owners;
+mod parts;
 mod pieces;
 mod replicas;
 mod runs;
 mod traffic;
 
 use std::ops::Range;
-use std::sync::Arc;
 
 pub(super) use owners::Owners;
 
@@ -25,7 +26,8 @@ use super::lazy::Lazy;
 use super::metadata::ShardedTensorMetadata;
 use super::shards::{Shards, check_shard_ndim};
 use super::validate;
-use crate::memory::Text;
+use crate::memory::{self, IntoShared, Shared, Text};
+use parts::Effort;
 use pieces::Pieces;
 pub use runs::Run;
 pub use traffic::{Route, Routes};
@@ -33,11 +35,11 @@ pub use traffic::{Route, Routes};
 /// What moves from one layout of a tensor to another. Immutable.
 #[derive(Debug, Clone)]
 pub struct ReshardPlan {
-    source: Arc<Shards>,
-    destination: Arc<Shards>,
+    source: Shared<Shards>,
+    destination: Shared<Shards>,
     dtype: Option<DataType>,
     /// The destination shards it serves, ascending; `None`: all.
-    wanted: Option<Box<[u32]>>,
+    wanted: Option<Vec<u32>>,
     pieces: Pieces,
     routes: Lazy<Routes>,
 }
@@ -86,7 +88,7 @@ impl ReshardPlan {
     pub fn for_destinations(
         source: &ShardedTensorMetadata, destination: &ShardedTensorMetadata, wanted: &[usize],
     ) -> Result<Self> {
-        let mut numbers = Vec::with_capacity(wanted.len());
+        let mut numbers = memory::try_with_capacity(wanted.len())?;
         for (at, &index) in wanted.iter().enumerate() {
             destination.shards().at("wanted", index).map_err(|error| error.at("wanted", at))?;
             // A list has no more shards than a u32 counts.
@@ -94,25 +96,36 @@ impl ReshardPlan {
         }
         numbers.sort_unstable();
         numbers.dedup();
-        Self::between(source, destination, Some(numbers.into()))
+        Self::between(source, destination, Some(numbers))
     }
 
     /// The plan from any shards to any others. Destination shards may overlap and need not cover
-    /// anything. What no source holds is refused, [`Error::NoSource`].
+    /// anything. What no source holds is refused, [`Error::NoSource`]. A list of no shards may be one
+    /// of any number of dimensions. Shards without placements belong to nobody in particular: one owner
+    /// like others.
     ///
     /// Source shards may overlap too: each element that is wanted comes from one of those that hold
     /// it. That is one with the same owner as the destination, if there is one; else, the largest
     /// parts first, the one whose owner reads least so far. Parts that are larger than a fair share
-    /// are divided, so that those who hold them share the work.
+    /// are divided, so that those who hold them share the work. Sources that overlap in very many ways
+    /// are read in fewer and larger parts, and too many ways are refused, [`Error::Unsupported`].
     pub fn from_shards(
-        source: impl Into<Arc<Shards>>, destination: impl Into<Arc<Shards>>,
+        source: impl IntoShared<Shards>, destination: impl IntoShared<Shards>,
     ) -> Result<Self> {
-        let (source, destination) = (source.into(), destination.into());
+        Self::with_effort(source.into_shared()?, destination.into_shared()?, Effort::USUAL)
+    }
+
+    fn with_effort(
+        source: Shared<Shards>, destination: Shared<Shards>, effort: Effort,
+    ) -> Result<Self> {
+        let source = Shards::with_ndim_if_empty(source, destination.ndim())?;
+        let destination = Shards::with_ndim_if_empty(destination, source.ndim())?;
         check_shard_ndim(0, "offsets and sizes", destination.ndim(), source.ndim())?;
         let mut pieces = Pieces::new(source.ndim());
-        match validate::check_non_overlapping(&source) {
-            Ok(()) => pieces.join(&source, &destination, None)?,
-            Err(_) => replicas::join(&mut pieces, &source, &destination)?,
+        if validate::has_overlap(&source)? {
+            replicas::join(&mut pieces, &source, &destination, effort)?;
+        } else {
+            pieces.join(&source, &destination, None)?;
         }
         let (dtype, wanted, routes) = Default::default();
         Ok(Self { source, destination, dtype, wanted, pieces, routes })
@@ -120,7 +133,7 @@ impl ReshardPlan {
 
     fn between(
         source: &ShardedTensorMetadata, destination: &ShardedTensorMetadata,
-        wanted: Option<Box<[u32]>>,
+        wanted: Option<Vec<u32>>,
     ) -> Result<Self> {
         check_same_tensor(source, destination)?;
         let dtype = source.properties().dtype.or(destination.properties().dtype);
@@ -128,8 +141,8 @@ impl ReshardPlan {
         pieces.join(source.shards(), destination.shards(), wanted.as_deref())?;
         let (source, destination) = (source.shared_shards(), destination.shared_shards());
         Ok(Self {
-            source: Arc::clone(source),
-            destination: Arc::clone(destination),
+            source: source.clone(),
+            destination: destination.clone(),
             dtype,
             wanted,
             pieces,
@@ -138,12 +151,12 @@ impl ReshardPlan {
     }
 
     /// The shards that are read.
-    pub fn source(&self) -> &Arc<Shards> {
+    pub fn source(&self) -> &Shared<Shards> {
         &self.source
     }
 
     /// The shards that are written.
-    pub fn destination(&self) -> &Arc<Shards> {
+    pub fn destination(&self) -> &Shared<Shards> {
         &self.destination
     }
 
@@ -214,12 +227,12 @@ impl ReshardPlan {
     }
 
     /// Whether every piece stays with its owner: nothing goes from one process to another.
-    pub fn is_local(&self) -> bool {
-        let owners = Owners::new(&self.source, &self.destination);
+    pub fn is_local(&self) -> Result<bool> {
+        let owners = Owners::new(&self.source, &self.destination)?;
         let mut pairs = self.pieces.sources.iter().zip(&self.pieces.destinations);
-        pairs.all(|(&source, &destination)| {
+        Ok(pairs.all(|(&source, &destination)| {
             owners.of_source(source) == owners.of_destination(destination)
-        })
+        }))
     }
 
     /// Whether every destination shard that is served is the source shard of the same index, with
@@ -233,6 +246,15 @@ impl ReshardPlan {
             None => self.source.len() == self.destination.len() && (0..self.source.len()).all(same),
             Some(wanted) => wanted.iter().all(|&index| same(index as usize)),
         }
+    }
+}
+
+#[cfg(test)]
+impl ReshardPlan {
+    /// [`Self::from_shards`], that does not look for all parts of sources that overlap.
+    pub(super) fn from_shards_without_cuts(source: Shards, destination: Shards) -> Result<Self> {
+        let (source, destination) = (Shared::try_new(source)?, Shared::try_new(destination)?);
+        Self::with_effort(source, destination, Effort::NO_CUTS)
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::core::placement::{Owner, Placement};
+use crate::core::placement::Owner;
 use crate::core::shards::{Placements, Shards};
+use crate::memory::{Memory, TryVec};
 
 /// The owners of two lists of shards, numbered alike: equal numbers are equal owners. Devices make no
 /// difference: what moves between those of one owner stays in its process.
@@ -29,19 +30,20 @@ struct Side<'a> {
 }
 
 impl<'a> Owners<'a> {
-    pub(in crate::core) fn new(source: &'a Shards, destination: &'a Shards) -> Self {
+    pub(in crate::core) fn new(source: &'a Shards, destination: &'a Shards) -> Memory<Self> {
         let mut numbers: HashMap<Key<'_>, u32> = HashMap::new();
-        let mut number = |placement: &'a Placement| {
-            let next = numbers.len() as u32;
-            let key = placement.rank().map_or(Key::Other(placement.owner()), Key::Rank);
-            *numbers.entry(key).or_insert(next)
+        let mut side = |shards: &'a Shards| -> Memory<Side<'a>> {
+            let mut owners = Vec::new();
+            for placement in shards.placements().distinct() {
+                let next = numbers.len() as u32;
+                let key = placement.rank().map_or(Key::Other(placement.owner()), Key::Rank);
+                numbers.try_reserve(1)?;
+                owners.try_push(*numbers.entry(key).or_insert(next))?;
+            }
+            Ok(Side { placements: shards.placements(), owners })
         };
-        let mut side = |shards: &'a Shards| Side {
-            placements: shards.placements(),
-            owners: shards.placements().distinct().iter().map(&mut number).collect(),
-        };
-        let (source, destination) = (side(source), side(destination));
-        Self { source, destination, count: numbers.len() }
+        let (source, destination) = (side(source)?, side(destination)?);
+        Ok(Self { source, destination, count: numbers.len() })
     }
 
     /// How many there are.

@@ -8,10 +8,11 @@
 
 use super::{Piece, PieceRows};
 use crate::core::bounds::Bounds;
-use crate::core::cells;
 use crate::core::error::{Error, Result};
+use crate::core::placement::Placement;
 use crate::core::region::checked_numel;
 use crate::core::shards::{Shard, Shards};
+use crate::core::validate;
 use crate::memory::text;
 
 /// Pieces as flat arrays: two numbers, and three rows of a number for each dimension.
@@ -84,9 +85,9 @@ impl Pieces {
     ) -> Result<()> {
         self.reserve_one()?;
         let offset = |(start, from): (&i64, &i64)| start - from;
-        self.source_offsets.extend(bounds.low.iter().zip(source_shard.offsets).map(offset));
+        self.source_offsets.extend(bounds.low().iter().zip(source_shard.offsets).map(offset));
         let to = destination_shard.offsets;
-        self.destination_offsets.extend(bounds.low.iter().zip(to).map(offset));
+        self.destination_offsets.extend(bounds.low().iter().zip(to).map(offset));
         self.sizes.extend(bounds.lengths());
         self.sources.push(source);
         self.destinations.push(destination);
@@ -128,7 +129,7 @@ impl Pieces {
             else {
                 return Ok(());
             };
-            index.find_box(shard.offsets, shard.sizes, &mut found);
+            index.find_box(shard.offsets, shard.sizes, &mut found)?;
             let needed = numel_of(number, shard)?;
             let mut held = 0;
             for &from in &found {
@@ -139,7 +140,7 @@ impl Pieces {
             if held == needed {
                 Ok(())
             } else {
-                Err(no_source(source, &found, number, shard, true))
+                Err(no_source(source, std::mem::take(&mut found), (number, shard), true, None))
             }
         };
         match wanted {
@@ -157,13 +158,28 @@ pub(super) fn numel_of(number: u32, shard: Shard<'_>) -> Result<i64> {
     })
 }
 
-/// The refusal of a destination shard that the sources found for it do not hold all of.
+/// The refusal of a destination shard that the sources found for it do not hold all of, `missing` for
+/// example.
 pub(super) fn no_source(
-    source: &Shards, found: &[u32], number: u32, shard: Shard<'_>, disjoint: bool,
+    source: &Shards, found: Vec<u32>, (number, shard): (u32, Shard<'_>), disjoint: bool,
+    missing: Option<Bounds>,
 ) -> Error {
+    // The largest of some: all may be more than there is memory for.
+    const ROOM: usize = 1 << 12;
+    const STEPS: u64 = 1 << 22;
     let wanted = Bounds::new(shard.offsets, shard.sizes);
-    let unheld = cells::unheld(source, found, wanted, disjoint);
-    let largest = unheld.iter().max_by_key(|cell| cell.bounds.volume());
-    let region = largest.map_or_else(|| shard.region(), |cell| cell.bounds.region());
-    Error::NoSource { destination: number as usize, region }
+    let steps = validate::n_log_n(found.len()).saturating_mul(16).saturating_add(STEPS);
+    let unheld = match validate::unheld(source, found, wanted, disjoint, ROOM, steps) {
+        Ok((unheld, _)) => unheld,
+        Err(memory) => return memory.into(),
+    };
+    let unheld = (0..unheld.len()).map(|cell| unheld.bounds(cell));
+    let largest = unheld.chain(missing).max_by_key(Bounds::volume);
+    match largest.unwrap_or(wanted).region() {
+        Ok(region) => {
+            let placement: Placement = shard.placement.clone();
+            Error::NoSource { destination: number as usize, placement, region }
+        }
+        Err(memory) => memory.into(),
+    }
 }

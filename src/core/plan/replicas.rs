@@ -11,6 +11,8 @@
 //! most one part more than any other owner that could have read that part. Parts that are larger
 //! than a fair share of what is left to choose, all of it divided by the number of owners that can
 //! serve, are divided before, into as many parts as there are owners that hold them at most.
+//!
+//! Where parts come from: see [`super::parts`].
 
 #![allow(
     clippy::indexing_slicing,
@@ -20,251 +22,142 @@
 )]
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
-use std::ops::Range;
-use std::sync::Arc;
 
 use super::owners::Owners;
-use super::pieces::{Pieces, no_source, numel_of};
+use super::parts::{Effort, Part, Parts};
+use super::pieces::Pieces;
 use crate::core::bounds::Bounds;
-use crate::core::cells::{self, Cell};
+use crate::core::cells::Cells;
 use crate::core::error::Result;
-use crate::core::shards::{Placements, Shard, Shards};
-use crate::core::validate;
+use crate::core::shards::Shards;
+use crate::core::steps;
+use crate::memory::{self, Memory, TryVec};
 
 /// Adds all pieces from source shards that may overlap.
-pub(super) fn join(pieces: &mut Pieces, source: &Shards, destination: &Shards) -> Result<()> {
-    let mut parts = Parts::new(source, destination)?;
-    let chosen = parts.choose(&Owners::new(source, destination)).into_iter();
-    let mut cells: Vec<Cell> = chosen
-        .map(|(from, part)| Cell { holders: vec![part.destination, from], bounds: part.bounds })
-        .collect();
+pub(super) fn join(
+    pieces: &mut Pieces, source: &Shards, destination: &Shards, effort: Effort,
+) -> Result<()> {
+    let owners = Owners::new(source, destination)?;
+    let parts = Parts::new(source, destination, &owners, effort)?;
+    let mut chosen = Chooser::new(&owners, parts)?.choose()?;
     // What one source was given in parts may be one piece, and the order is the plan's.
-    cells::merge(&mut cells);
-    for Cell { holders, bounds } in cells {
-        let (to, from) = (holders[0], holders[1]);
+    chosen.merge()?;
+    for cell in 0..chosen.len() {
+        let (to, from) = unpack(chosen.number(cell));
         if let (Some(from_shard), Some(to_shard)) =
             (source.get(from as usize), destination.get(to as usize))
         {
-            pieces.push((from, from_shard), (to, to_shard), &bounds)?;
+            pieces.push((from, from_shard), (to, to_shard), &chosen.bounds(cell))?;
         }
     }
     Ok(())
 }
 
-/// A box that a destination shard wants, and the sources that hold it whole.
-#[derive(Debug, Clone)]
-struct Part {
-    destination: u32,
-    /// Which of [`Parts::holders`].
-    holders: Range<usize>,
-    bounds: Bounds,
+/// Destination and source as one number, in the order of pieces.
+fn pack(destination: u32, source: u32) -> u64 {
+    u64::from(destination) << 32 | u64::from(source)
 }
 
-impl Part {
-    fn elements(&self) -> u128 {
-        // Never negative.
-        self.bounds.volume() as u128
-    }
+fn unpack(number: u64) -> (u32, u32) {
+    ((number >> 32) as u32, number as u32)
 }
 
-/// All that is wanted, in parts.
-struct Parts {
-    parts: Vec<Part>,
-    holders: Vec<u32>,
+/// Gives each part to a source.
+struct Chooser<'a> {
+    owners: &'a Owners<'a>,
+    parts: Parts,
+    /// How much is read from each owner so far.
+    load: Vec<u128>,
+    chosen: Cells,
 }
 
-impl Parts {
-    fn new(source: &Shards, destination: &Shards) -> Result<Self> {
-        let mut all = Self { parts: Vec::new(), holders: Vec::new() };
-        let copies = Copies::new(source)?;
-        for (number, shard) in (0u32..).zip(destination.iter()) {
-            if shard.is_empty() {
-                continue;
-            }
-            let needed = numel_of(number, shard)?;
-            let first = all.parts.len();
-            let found = match &copies {
-                Some(copies) => all.take_copies(copies, number, shard)?,
-                None => all.take_cells(source, number, shard)?,
-            };
-            let held: i64 = all.parts[first..].iter().map(|part| part.bounds.volume()).sum();
-            if held < needed {
-                return Err(no_source(source, &found, number, shard, false));
-            }
-        }
-        if let Some(copies) = copies {
-            all.holders = copies.members;
-        }
-        Ok(all)
-    }
-
-    /// The parts of a destination shard where sources are copies of each other or apart; answers the
-    /// sources that it meets.
-    fn take_copies(&mut self, copies: &Copies, number: u32, shard: Shard<'_>) -> Result<Vec<u32>> {
-        let (mut found, mut sources) = (Vec::new(), Vec::new());
-        copies.boxes.index()?.find_box(shard.offsets, shard.sizes, &mut found);
-        let wanted = Bounds::new(shard.offsets, shard.sizes);
-        for group in found {
-            let holders = copies.members_of(group);
-            sources.extend_from_slice(&copies.members[holders.clone()]);
-            let bounds = Bounds::of(&copies.boxes, group as usize).common(&wanted);
-            self.parts.push(Part { destination: number, holders, bounds });
-        }
-        Ok(sources)
-    }
-
-    /// The parts of a destination shard where sources overlap in any way.
-    fn take_cells(&mut self, source: &Shards, number: u32, shard: Shard<'_>) -> Result<Vec<u32>> {
-        let mut found = Vec::new();
-        source.index()?.find_box(shard.offsets, shard.sizes, &mut found);
-        let wanted = Bounds::new(shard.offsets, shard.sizes);
-        for cell in cells::all(source, &found, wanted) {
-            let start = self.holders.len();
-            if cell.holders.is_empty() {
-                continue;
-            }
-            self.holders.extend(cell.holders);
-            let holders = start..self.holders.len();
-            self.parts.push(Part { destination: number, holders, bounds: cell.bounds });
-        }
-        Ok(found)
+impl<'a> Chooser<'a> {
+    fn new(owners: &'a Owners<'a>, parts: Parts) -> Memory<Self> {
+        let (load, ndim) = (memory::try_filled(0, owners.count())?, parts.ndim());
+        Ok(Self { owners, parts, load, chosen: Cells::new(ndim) })
     }
 
     /// Each part with its source.
-    fn choose(&mut self, owners: &Owners<'_>) -> Vec<(u32, Part)> {
-        let mut chosen = Vec::with_capacity(self.parts.len());
-        let mut load = Load::new(owners);
+    fn choose(mut self) -> Memory<Cells> {
         let mut open = Vec::new();
-        for part in std::mem::take(&mut self.parts) {
-            let holders = &self.holders[part.holders.clone()];
-            let owner = owners.of_destination(part.destination);
-            let local = holders.iter().copied().filter(|&shard| owners.of_source(shard) == owner);
-            match load.least(local) {
-                Some(source) => load.give(source, part, &mut chosen),
-                None if holders.len() == 1 => load.give(holders[0], part, &mut chosen),
-                None => open.push(part),
+        for part in self.parts.take() {
+            let owner = self.owners.of_destination(part.destination);
+            let local = self.parts.holders.least_of_owner(part.holders, owner);
+            match local.or_else(|| self.parts.holders.only(part.holders)) {
+                Some(source) => self.give(source, &part)?,
+                None => open.try_push(part)?,
             }
         }
-        let mut open = self.divide(open, owners);
-        open.sort_by_key(|part| Reverse(part.elements()));
-        for part in open {
-            if let Some(source) = load.least(self.holders[part.holders.clone()].iter().copied()) {
-                load.give(source, part, &mut chosen);
+        let mut open = self.divide(open)?;
+        let mut order: Vec<u32> = memory::try_collect(0..open.len() as u32)?;
+        order.sort_unstable_by_key(|&at| (Reverse(open[at as usize].elements()), at));
+        for at in order {
+            let part = &mut open[at as usize];
+            if let Some(source) = self.parts.holders.least(part.holders, &self.load, self.owners)? {
+                let part = part.clone();
+                self.give(source, &part)?;
             }
         }
-        chosen
+        Ok(self.chosen)
+    }
+
+    fn give(&mut self, source: u32, part: &Part) -> Memory<()> {
+        let elements = part.elements();
+        let owner = self.owners.of_source(source);
+        self.load[owner as usize] += elements;
+        self.parts.holders.read(part.holders, owner, source, elements);
+        self.chosen.push(pack(part.destination, source), &self.parts.bounds(part))
     }
 
     /// Divides what is larger than a fair share.
-    fn divide(&self, open: Vec<Part>, owners: &Owners<'_>) -> Vec<Part> {
-        let owners_of = |part: &Part| -> HashSet<u32> {
-            let holders = self.holders[part.holders.clone()].iter();
-            holders.map(|&shard| owners.of_source(shard)).collect()
-        };
-        let readers: HashSet<u32> = open.iter().flat_map(owners_of).collect();
-        let all: u128 = open.iter().map(Part::elements).sum();
-        let share = (all / readers.len().max(1) as u128).max(1);
-        let mut divided = Vec::with_capacity(open.len());
+    fn divide(&mut self, open: Vec<Part>) -> Memory<Vec<Part>> {
+        let mut readers = memory::try_filled(false, self.owners.count())?;
+        let mut reader_count = 0u128;
+        let mut all = 0u128;
+        for part in &open {
+            all += part.elements();
+            self.parts.holders.visit_owners(part.holders, &mut |owner| {
+                let reads = &mut readers[owner as usize];
+                reader_count += u128::from(!*reads);
+                *reads = true;
+            });
+        }
+        let share = (all / reader_count.max(1)).max(1);
+        let mut divided = memory::try_with_capacity(open.len())?;
         for part in open {
             let shares = part.elements().div_ceil(share);
             if shares < 2 {
-                divided.push(part);
+                divided.try_push(part)?;
                 continue;
             }
-            let count = shares.min(owners_of(&part).len() as u128) as i64;
-            divide_in(part, count, &mut divided);
+            let count = shares.min(self.parts.holders.owner_count(part.holders)? as u128) as i64;
+            self.divide_in(part, count, &mut divided)?;
         }
-        divided
-    }
-}
-
-/// Divides a part in `count` of nearly the same size, along the first dimension that is long enough,
-/// so that they stay as contiguous as they were, or else along the longest.
-fn divide_in(part: Part, count: i64, divided: &mut Vec<Part>) {
-    let lengths: Vec<i64> = part.bounds.lengths().collect();
-    let long_enough = lengths.iter().position(|&length| length >= count);
-    let longest = (0..lengths.len()).max_by_key(|&dim| lengths[dim]);
-    let Some(dim) = long_enough.or(longest) else {
-        divided.push(part);
-        return;
-    };
-    let count = count.min(lengths[dim]);
-    let (start, length) = (part.bounds.low[dim], i128::from(lengths[dim]));
-    // At most the length, so it fits again.
-    let border = |at: i64| start + (length * i128::from(at) / i128::from(count)) as i64;
-    for at in 0..count {
-        let mut bounds = part.bounds.clone();
-        (bounds.low[dim], bounds.high[dim]) = (border(at), border(at + 1));
-        divided.push(Part { bounds, ..part.clone() });
-    }
-}
-
-/// How much is read from whom so far.
-struct Load<'a> {
-    owners: &'a Owners<'a>,
-    of_owner: Vec<u128>,
-    of_shard: HashMap<u32, u128>,
-}
-
-impl<'a> Load<'a> {
-    fn new(owners: &'a Owners<'a>) -> Self {
-        Self { owners, of_owner: vec![0; owners.count()], of_shard: HashMap::new() }
+        Ok(divided)
     }
 
-    /// The source to read from next.
-    fn least(&self, sources: impl Iterator<Item = u32>) -> Option<u32> {
-        sources.min_by_key(|&source| {
-            let shard = self.of_shard.get(&source).copied().unwrap_or(0);
-            (self.of_owner[self.owners.of_source(source) as usize], shard, source)
-        })
-    }
-
-    fn give(&mut self, source: u32, part: Part, chosen: &mut Vec<(u32, Part)>) {
-        let elements = part.elements();
-        self.of_owner[self.owners.of_source(source) as usize] += elements;
-        *self.of_shard.entry(source).or_default() += elements;
-        chosen.push((source, part));
-    }
-}
-
-/// Sources of which each two have the same box or share nothing: the usual kind of replicas.
-struct Copies {
-    /// The different boxes.
-    boxes: Shards,
-    /// Where the members of each box end.
-    ends: Vec<usize>,
-    /// The shards with the first box, ascending, then those with the second, and so on.
-    members: Vec<u32>,
-}
-
-impl Copies {
-    /// `None` where sources overlap in other ways.
-    fn new(source: &Shards) -> Result<Option<Self>> {
-        let owning = (0u32..).zip(source.iter()).filter(|(_, shard)| !shard.is_empty());
-        let mut members: Vec<u32> = owning.map(|(number, _)| number).collect();
-        let box_of = |&number: &u32| {
-            let row = number as usize * source.ndim()..(number as usize + 1) * source.ndim();
-            (&source.offsets()[row.clone()], &source.sizes()[row])
+    /// Divides a part in `count` of nearly the same size, along the first dimension that is long
+    /// enough, so that they stay as contiguous as they were, or else along the longest.
+    fn divide_in(&mut self, part: Part, count: i64, divided: &mut Vec<Part>) -> Memory<()> {
+        let whole = self.parts.bounds(&part);
+        let long_enough = whole.lengths().position(|length| length >= count);
+        let longest = whole.lengths().enumerate().max_by_key(|(_, length)| *length);
+        let Some(dim) = long_enough.or(longest.map(|(dim, _)| dim)) else {
+            return divided.try_push(part);
         };
-        members.sort_unstable_by_key(|number| (box_of(number), *number));
-        let (mut offsets, mut sizes, mut ends) = (Vec::new(), Vec::new(), Vec::new());
-        let mut placements = Vec::new();
-        for group in members.chunk_by(|a, b| box_of(a) == box_of(b)) {
-            offsets.extend_from_slice(box_of(&group[0]).0);
-            sizes.extend_from_slice(box_of(&group[0]).1);
-            ends.push(ends.last().copied().unwrap_or(0) + group.len());
-            placements.extend(source.placements().get(group[0] as usize).cloned());
+        let (start, length) = (whole.low()[dim], whole.high()[dim] - whole.low()[dim]);
+        let count = count.min(length);
+        // At most the length, so it fits again.
+        let border =
+            |at: i64| start + (i128::from(length) * i128::from(at) / i128::from(count)) as i64;
+        steps::count(count as usize);
+        for at in 0..count {
+            let mut bounds: Bounds = whole;
+            bounds.low_mut()[dim] = border(at);
+            bounds.high_mut()[dim] = border(at + 1);
+            let part = self.parts.place(part.destination, part.holders, &bounds)?;
+            divided.try_push(part)?;
         }
-        let placements = Arc::new(Placements::new(placements.into_iter())?);
-        let boxes = Shards::new(source.ndim(), offsets, sizes, placements)?;
-        let apart = validate::check_non_overlapping(&boxes).is_ok();
-        Ok(apart.then_some(Self { boxes, ends, members }))
-    }
-
-    fn members_of(&self, group: u32) -> Range<usize> {
-        let group = group as usize;
-        let start = if group == 0 { 0 } else { self.ends[group - 1] };
-        start..self.ends[group]
+        Ok(())
     }
 }

@@ -12,6 +12,7 @@ use super::ReshardPlan;
 use crate::core::error::{Error, Result, try_with_capacity};
 use crate::core::region::checked_numel;
 use crate::core::shards::Placements;
+use crate::memory::{self, Memory, TryVec};
 
 /// What goes from one rank to another, or stays on one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +51,9 @@ impl Routes {
 
     /// The route from one rank to another, if there is anything on it.
     pub fn between(&self, source: Option<i64>, destination: Option<i64>) -> Option<&Route> {
-        self.from(source).iter().find(|route| route.destination == destination)
+        let routes = self.from(source);
+        let place = routes.binary_search_by_key(&destination, |route| route.destination);
+        routes.get(place.ok()?)
     }
 
     /// The indices of a route's pieces in the plan, ascending.
@@ -61,22 +64,22 @@ impl Routes {
     fn new(plan: &ReshardPlan) -> Result<Self> {
         let count = plan.len();
         u32::try_from(count).map_err(|_| Error::overflow("the number of pieces of the plan"))?;
-        let source_ranks = Ranks::new(plan.source().placements());
-        let destination_ranks = Ranks::new(plan.destination().placements());
+        let source_ranks = Ranks::new(plan.source().placements())?;
+        let destination_ranks = Ranks::new(plan.destination().placements())?;
         let ranks_of = |piece: u32| {
             let (source, destination) = plan.pieces.shards_of(piece as usize);
             (source_ranks.of(source), destination_ranks.of(destination))
         };
         let mut order: Vec<u32> = try_with_capacity("routes", count)?;
         order.extend(0..count as u32);
-        order.sort_by_cached_key(|&piece| ranks_of(piece));
+        order.sort_unstable_by_key(|&piece| (ranks_of(piece), piece));
         let mut routes = Vec::new();
         let mut first = 0;
         for pieces in order.chunk_by(|&a, &b| ranks_of(a) == ranks_of(b)) {
             let (source, destination) = ranks_of(pieces[0]);
             let elements = plan.elements_of(pieces.iter().map(|&piece| piece as usize))?;
             let end = first + pieces.len();
-            routes.push(Route { source, destination, elements, first, end });
+            routes.try_push(Route { source, destination, elements, first, end })?;
             first = end;
         }
         Ok(Self { routes, order })
@@ -91,9 +94,9 @@ struct Ranks<'a> {
 }
 
 impl<'a> Ranks<'a> {
-    fn new(placements: &'a Placements) -> Self {
-        let ranks = placements.distinct().iter().map(|placement| placement.rank()).collect();
-        Self { placements, ranks }
+    fn new(placements: &'a Placements) -> Memory<Self> {
+        let ranks = placements.distinct().iter().map(|placement| placement.rank());
+        Ok(Self { placements, ranks: memory::try_collect(ranks)? })
     }
 
     fn of(&self, shard: u32) -> Option<i64> {

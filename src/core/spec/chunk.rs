@@ -1,7 +1,6 @@
 //! Cutting one dimension into equal chunks: torch's `ChunkShardingSpec`.
 
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
 use super::{ShardingSpec, TensorShape};
 use crate::core::chunk::{chunk_offset, chunked_dim_size, split_size};
@@ -10,7 +9,7 @@ use crate::core::metadata::{ShardedTensorMetadata, check_sizes, stable_hash};
 use crate::core::placement::Placement;
 use crate::core::properties::TensorProperties;
 use crate::core::shards::{Placements, Shards};
-use crate::memory::{Text, text};
+use crate::memory::{Shared, Text, text};
 
 /// The dimension that is cut.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -28,7 +27,7 @@ pub enum ShardingDim {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ChunkShardingSpec {
     dim: ShardingDim,
-    placements: Arc<Placements>,
+    placements: Shared<Placements>,
 }
 
 impl ChunkShardingSpec {
@@ -37,9 +36,12 @@ impl ChunkShardingSpec {
 
     /// A spec that cuts `dim` into a chunk for each of `placements`. At least one is needed.
     pub fn new(dim: ShardingDim, placements: impl Iterator<Item = Placement>) -> Result<Self> {
-        let placements = Arc::new(Placements::new(placements)?);
+        let placements = Shared::try_new(Placements::new(placements)?)?;
         if placements.is_empty() {
             return Err(Error::invalid("placements", "there are none; pass at least one"));
+        }
+        if let Some(shard) = placements.iter().position(Placement::is_none) {
+            return Err(Error::NoPlacement { shard });
         }
         Ok(Self { dim, placements })
     }
@@ -116,9 +118,9 @@ impl ShardingSpec for ChunkShardingSpec {
         check_sizes(shape.sizes)?;
         let dim = self.resolve_dim(shape)?;
         let (offsets, sizes) = self.cut(shape.sizes, dim)?;
-        let shards = Shards::new(shape.sizes.len(), offsets, sizes, Arc::clone(&self.placements))?;
+        let shards = Shards::new(shape.sizes.len(), offsets, sizes, self.placements.clone())?;
         // Chunks are a partition by construction: no need to look.
-        Ok(ShardedTensorMetadata::trusted(Arc::new(shards), shape.sizes, properties))
+        ShardedTensorMetadata::trusted(Shared::try_new(shards)?, shape.sizes, properties)
     }
 
     fn placements(&self) -> Option<&Placements> {

@@ -1,7 +1,6 @@
 //! Shards given one by one: torch's `EnumerableShardingSpec`.
 
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
 use super::{ShardingSpec, TensorShape};
 use crate::core::error::{Error, Result};
@@ -9,24 +8,27 @@ use crate::core::metadata::{ShardedTensorMetadata, check_sizes, stable_hash};
 use crate::core::properties::TensorProperties;
 use crate::core::shards::{Placements, Shards};
 use crate::core::validate;
+use crate::memory::{IntoShared, Shared};
 
 /// Any boxes that do not overlap, each with its placement. The tensor they cut is the one that they
 /// cover exactly.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EnumerableShardingSpec {
-    shards: Arc<Shards>,
+    shards: Shared<Shards>,
 }
 
 impl EnumerableShardingSpec {
     /// The name of this type of spec.
     pub const TYPE_NAME: &str = "enumerable";
 
-    /// A spec of these shards. At least one is needed, and no two may own the same element.
-    pub fn new(shards: impl Into<Arc<Shards>>) -> Result<Self> {
-        let shards = shards.into();
+    /// A spec of these shards. At least one is needed, each needs a placement, and no two may own the
+    /// same element.
+    pub fn new(shards: impl IntoShared<Shards>) -> Result<Self> {
+        let shards = shards.into_shared()?;
         if shards.is_empty() {
             return Err(Error::invalid("shards", "the list is empty; pass at least one shard"));
         }
+        shards.check_placed()?;
         validate::check_non_overlapping(&shards)?;
         Ok(Self { shards })
     }
@@ -47,7 +49,7 @@ impl ShardingSpec for EnumerableShardingSpec {
     ) -> Result<ShardedTensorMetadata> {
         check_sizes(shape.sizes)?;
         validate::check_tensor(&self.shards, shape.sizes)?;
-        Ok(ShardedTensorMetadata::trusted(Arc::clone(&self.shards), shape.sizes, properties))
+        ShardedTensorMetadata::trusted(self.shards.clone(), shape.sizes, properties)
     }
 
     fn placements(&self) -> Option<&Placements> {

@@ -4,13 +4,14 @@
 
 use std::ops::ControlFlow;
 
-use super::{check_non_overlapping, shared_region};
+use super::{has_overlap, owning, shared_region};
 use crate::core::bounds::Bounds;
-use crate::core::cells;
+use crate::core::cells::{Cells, Cutter, Next, Only};
 use crate::core::error::{Error, Result};
 use crate::core::metadata::check_sizes;
 use crate::core::region::Region;
 use crate::core::shards::{Shards, check_shard_ndim};
+use crate::memory::{self, Memory, OutOfMemory, TryVec, text};
 
 /// Two shards that own the same elements.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,47 +29,130 @@ pub struct Overlap {
 ///
 /// Time: about `n * log(n)` for `n` shards, and what the shards that are looked at have overlaps.
 pub fn overlaps(shards: &Shards, limit: usize) -> Result<Vec<Overlap>> {
-    let index = shards.index()?;
     let mut overlaps = Vec::new();
-    let mut seconds = Vec::new();
-    for (first, shard) in shards.iter().enumerate() {
-        if overlaps.len() >= limit {
-            break;
-        }
-        seconds.clear();
-        index.visit_box(shard.offsets, shard.sizes, |second| {
-            seconds.extend((second > first).then_some(second));
-            ControlFlow::Continue(())
-        });
-        seconds.sort_unstable();
-        let room = limit.saturating_sub(overlaps.len());
-        overlaps.extend(seconds.iter().take(room).map(|&second| {
-            let region = shared_region(shards, first, second);
-            Overlap { first, second, region }
-        }));
-    }
+    visit_overlaps(shards, limit, |first, second| {
+        let region = shared_region(shards, first, second)?;
+        Ok(overlaps.try_push(Overlap { first, second, region })?)
+    })?;
     Ok(overlaps)
 }
 
-/// What no shard owns of a tensor of `sizes`, as boxes that share nothing, by where they lie. The
-/// shards may overlap, and what they own past the tensor does not matter.
-///
-/// There may be several ways to divide what is left into boxes; two that together are a box are
-/// one here.
-pub fn gaps(shards: &Shards, sizes: &[i64]) -> Result<Vec<Region>> {
-    check_sizes(sizes)?;
-    check_shard_ndim(0, "offsets and sizes", shards.ndim(), sizes.len())?;
-    if sizes.contains(&0) {
-        return Ok(Vec::new());
+/// How many pairs of shards own the same element, or `limit` if that is less.
+pub(super) fn count_overlaps(shards: &Shards, limit: usize) -> Result<usize> {
+    let mut count = 0usize;
+    visit_overlaps(shards, limit, |_, _| {
+        count += 1;
+        Ok(())
+    })?;
+    Ok(count)
+}
+
+fn visit_overlaps(
+    shards: &Shards, limit: usize, mut visit: impl FnMut(usize, usize) -> Result<()>,
+) -> Result<()> {
+    let mut left = limit;
+    if left == 0 {
+        return Ok(());
     }
-    let disjoint = match check_non_overlapping(shards) {
-        Ok(()) => true,
-        Err(Error::Overlap { .. }) => false,
-        Err(error) => return Err(error),
+    let index = shards.index()?;
+    let mut seconds: Vec<usize> = Vec::new();
+    for (first, shard) in shards.iter().enumerate() {
+        seconds.clear();
+        let mut missing: Option<OutOfMemory> = None;
+        index.visit_box(shard.offsets, shard.sizes, |second| {
+            if second > first
+                && let Err(memory) = seconds.try_push(second)
+            {
+                missing = Some(memory);
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        });
+        if let Some(memory) = missing {
+            return Err(memory.into());
+        }
+        seconds.sort_unstable();
+        for &second in &seconds {
+            visit(first, second)?;
+            left -= 1;
+            if left == 0 {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What no shard owns of a tensor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gaps {
+    /// Boxes that share nothing, by where they lie.
+    pub boxes: Vec<Region>,
+    /// Whether there are others.
+    pub more: bool,
+}
+
+/// Parts that no shard owns, looked for beyond those that are asked for, so that what was cut can be
+/// put together and told by where it lies.
+const SPARE_PARTS: usize = 1 << 14;
+/// Shards and parts that may be compared before it is said that there are too many.
+const SPARE_STEPS: u64 = 1 << 27;
+
+/// What no shard owns of a tensor of `sizes`; no more than `limit` boxes of it. The shards may
+/// overlap, and what they own past the tensor does not matter. A list of no shards may be one of any
+/// number of dimensions.
+///
+/// There may be several ways to divide what is left into boxes; two that together are a box are mostly
+/// one here. If there are few more than `limit`, those that are told are the first by where they lie.
+///
+/// Time: of shards that overlap nowhere, about `n * log(n)` and what the boxes need. Shards that
+/// overlap may leave more boxes than there is memory for, so this takes as long as those that are
+/// asked for need. Where even finding one would take too long, [`Error::Unsupported`].
+pub fn gaps(shards: &Shards, sizes: &[i64], limit: usize) -> Result<Gaps> {
+    check_sizes(sizes)?;
+    if !shards.is_empty() {
+        check_shard_ndim(0, "offsets and sizes", shards.ndim(), sizes.len())?;
+    }
+    let disjoint = !has_overlap(shards)?;
+    let (whole, owning) = (Bounds::of_sizes(sizes), owning(shards)?);
+    let room = limit.saturating_add(SPARE_PARTS);
+    let steps = n_log_n(owning.len()).saturating_mul(64).saturating_add(SPARE_STEPS);
+    let (cells, complete) = unheld(shards, owning, whole, disjoint, room, steps)?;
+    let boxes = (0..cells.len().min(limit)).map(|cell| cells.bounds(cell).region());
+    let boxes = memory::try_collect_results(boxes)?;
+    let more = !complete || cells.len() > boxes.len();
+    if more && boxes.len() < limit && cells.len() < room {
+        let what = text!(
+            "what {} shards leave to nobody is in too many parts to be found, as they overlap in too \
+             many ways; ask for fewer parts, or of shards that overlap less",
+            shards.len()
+        );
+        return Err(Error::Unsupported { what });
+    }
+    Ok(Gaps { boxes, more })
+}
+
+/// What no shard holds of a box, in parts by where they lie, and whether that is all. It ends after
+/// `room` parts, and after comparing a shard and a part `steps` times.
+pub(in crate::core) fn unheld(
+    shards: &Shards, candidates: Vec<u32>, whole: Bounds, disjoint: bool, room: usize, steps: u64,
+) -> Memory<(Cells, bool)> {
+    let mut cells = Cells::new(whole.low().len());
+    let mut cutter = Cutter::new(shards, candidates, whole, Only::Unheld { disjoint }, steps)?;
+    let complete = loop {
+        match cutter.next()? {
+            Next::Done => break true,
+            Next::TooMany => break false,
+            Next::Cell(..) if cells.len() >= room => break false,
+            Next::Cell(bounds, _) => cells.push(0, &bounds)?,
+        }
     };
-    let owning = (0u32..).zip(shards.iter()).filter(|(_, shard)| !shard.is_empty());
-    let owning: Vec<u32> = owning.map(|(index, _)| index).collect();
-    let whole = Bounds::new(&vec![0; sizes.len()], sizes);
-    let unheld = cells::unheld(shards, &owning, whole, disjoint);
-    Ok(unheld.iter().map(|cell| cell.bounds.region()).collect())
+    cells.merge()?;
+    Ok((cells, complete))
+}
+
+/// About `n * log(n)`.
+pub(in crate::core) fn n_log_n(count: usize) -> u64 {
+    let log = usize::BITS - count.leading_zeros();
+    (count as u64).saturating_mul(u64::from(log))
 }

@@ -12,63 +12,83 @@
     reason = "shards are inside the tensor, whose element count fits an i64: both were checked"
 )]
 
-use crate::core::bounds::Bounds;
+use crate::core::bounds::{Bounds, Place};
 use crate::core::cells::median_border;
-use crate::core::region::Region;
 use crate::core::shards::Shards;
+use crate::core::steps;
+use crate::memory::Memory;
 
 /// A box that no shard owns and that can't be made longer in any dimension; `None` if there is
 /// none.
 ///
-/// The shards must lie inside a tensor of `sizes` and overlap nowhere.
-pub fn find(shards: &Shards, sizes: &[i64]) -> Option<Region> {
-    let owners = (0u32..).zip(shards.iter()).filter(|(_, shard)| !shard.is_empty());
-    let mut owners: Vec<u32> = owners.map(|(index, _)| index).collect();
-    let mut hole = Bounds { low: vec![0; sizes.len()], high: sizes.to_vec() };
+/// The shards must lie inside a tensor of `sizes` and overlap nowhere; `owners` are those that own
+/// something.
+pub fn find(shards: &Shards, mut owners: Vec<u32>, sizes: &[i64]) -> Memory<Option<Bounds>> {
+    let mut hole = Bounds::of_sizes(sizes);
     if owned(shards, &owners, &hole) >= hole.volume() {
-        return None;
+        return Ok(None);
     }
-    while let Some((dim, at)) = median_border(shards, &owners, &hole) {
-        let mut lower = hole.clone();
-        lower.high[dim] = at;
+    let mut borders = Vec::new();
+    while let Some((dim, at)) = median_border(shards, &owners, &hole, &mut borders)? {
+        let mut lower = hole;
+        lower.high_mut()[dim] = at;
         if owned(shards, &owners, &lower) < lower.volume() {
             hole = lower;
         } else {
-            hole.low[dim] = at;
+            hole.low_mut()[dim] = at;
         }
-        owners.retain(|&owner| Bounds::of(shards, owner as usize).common(&hole).volume() > 0);
+        owners.retain(|&owner| hole.place_of(shards, owner as usize) != Place::Apart);
     }
-    Some(grow(shards, sizes, hole))
+    Ok(Some(grow(shards, sizes, hole)))
+}
+
+/// The first shard with an element next to one of a box that it shares nothing with.
+pub fn neighbour(shards: &Shards, part: &Bounds) -> Option<usize> {
+    let touches = |owner: &Bounds, dim: usize| {
+        owner.high()[dim] == part.low()[dim] || part.high()[dim] == owner.low()[dim]
+    };
+    (0..shards.len()).find(|&index| {
+        let owner = Bounds::of(shards, index);
+        let beside = |dim| touches(&owner, dim) && meets_but_for(&owner, part, dim);
+        !owner.is_empty() && (0..shards.ndim()).any(beside)
+    })
 }
 
 fn meets_but_for(a: &Bounds, b: &Bounds, skipped: usize) -> bool {
-    (0..a.low.len())
-        .all(|dim| dim == skipped || (a.low[dim] < b.high[dim] && b.low[dim] < a.high[dim]))
+    (0..a.low().len())
+        .all(|dim| dim == skipped || (a.low()[dim] < b.high()[dim] && b.low()[dim] < a.high()[dim]))
 }
 
 /// How many elements of `part` the shards own.
 fn owned(shards: &Shards, owners: &[u32], part: &Bounds) -> i64 {
-    owners.iter().map(|&owner| Bounds::of(shards, owner as usize).common(part).volume()).sum()
+    steps::count(owners.len());
+    let elements = |&owner: &u32| match part.place_of(shards, owner as usize) {
+        Place::Apart => 0,
+        Place::Around => part.volume(),
+        Place::Across(elements) => elements,
+    };
+    owners.iter().map(elements).sum()
 }
 
 /// Makes an unowned box as long as it can be, one dimension after the other: a gap is easier to
 /// understand whole.
-fn grow(shards: &Shards, sizes: &[i64], mut hole: Bounds) -> Region {
+fn grow(shards: &Shards, sizes: &[i64], mut hole: Bounds) -> Bounds {
     for (dim, &size) in sizes.iter().enumerate() {
+        steps::count(shards.len());
         let (mut low, mut high) = (0, size);
         for index in 0..shards.len() {
             let owner = Bounds::of(shards, index);
-            if owner.volume() == 0 || !meets_but_for(&owner, &hole, dim) {
+            if owner.is_empty() || !meets_but_for(&owner, &hole, dim) {
                 continue;
             }
-            if owner.high[dim] <= hole.low[dim] {
-                low = low.max(owner.high[dim]);
+            if owner.high()[dim] <= hole.low()[dim] {
+                low = low.max(owner.high()[dim]);
             } else {
-                high = high.min(owner.low[dim]);
+                high = high.min(owner.low()[dim]);
             }
         }
-        hole.low[dim] = low;
-        hole.high[dim] = high;
+        hole.low_mut()[dim] = low;
+        hole.high_mut()[dim] = high;
     }
-    hole.region()
+    hole
 }

@@ -9,40 +9,86 @@ mod gap;
 mod overlap;
 mod separate;
 
-pub use all::{Overlap, gaps, overlaps};
+pub use all::{Gaps, Overlap, gaps, overlaps};
 
-use super::error::{Error, Result};
+pub(in crate::core) use all::{n_log_n, unheld};
+
+use super::bounds::Bounds;
+use super::error::{Error, More, Result};
+use super::placement::Placement;
 use super::region::{Region, checked_numel};
 use super::shards::{Shards, check_shard_ndim};
+use crate::memory::{self, Memory};
 
-/// Refuses shards of which two own the same element; the error names both and the box they share.
+/// Overlaps and gaps, beside the one that is named, that are counted for a refusal.
+const COUNTED: usize = 100;
+
+/// Refuses shards of which two own the same element; the error names both, their placements and the
+/// box they share, and how many others there are.
 ///
-/// Time for `n` shards with `d` dimensions: at worst `n * log(n)^(d-1)`, and only dimensions in
-/// which shards differ count.
+/// Time for `n` shards with `d` dimensions: about `n * log(n)`, wherever planes take the shards apart;
+/// at worst `n * log(n)^(d-1)`, and never more than comparing each with each. Only dimensions in which
+/// shards differ count.
 pub fn check_non_overlapping(shards: &Shards) -> Result<()> {
-    match overlap::find(shards) {
-        None => Ok(()),
-        Some((first, second)) => {
-            let region = shared_region(shards, first, second);
-            Err(Error::Overlap { first, second, region })
-        }
-    }
+    let Some((first, second)) = overlap::find(shards)? else {
+        return Ok(());
+    };
+    let region = shared_region(shards, first, second)?;
+    let placement = |shard| shards.placements().get(shard).cloned().unwrap_or(Placement::NONE);
+    let placements = [placement(first), placement(second)];
+    let counted = all::count_overlaps(shards, COUNTED.saturating_add(2))?.saturating_sub(1);
+    let more = More { count: counted.min(COUNTED), all: counted <= COUNTED };
+    Err(Error::Overlap { first, second, placements, region, more })
+}
+
+/// Whether two shards own the same element.
+pub(in crate::core) fn has_overlap(shards: &Shards) -> Result<bool> {
+    Ok(overlap::find(shards)?.is_some())
 }
 
 /// Refuses shards that do not overlap when they reach past a tensor of `sizes` or leave a part of
-/// it to nobody; the error names the shard, or a box that nobody owns.
+/// it to nobody; the error names the shard, or a box that nobody owns, a shard next to it and how many
+/// others there are. A list of no shards may be one of any number of dimensions.
 pub fn check_tensor(shards: &Shards, sizes: &[i64]) -> Result<()> {
-    check_shard_ndim(0, "offsets and sizes", shards.ndim(), sizes.len())?;
+    if !shards.is_empty() {
+        check_shard_ndim(0, "offsets and sizes", shards.ndim(), sizes.len())?;
+    }
     check_bounds(shards, sizes)?;
     let owned: i128 =
         shards.iter().filter_map(|shard| checked_numel(shard.sizes)).map(i128::from).sum();
     if Some(owned) == checked_numel(sizes).map(i128::from) {
         return Ok(());
     }
-    match gap::find(shards, sizes) {
-        None => Ok(()),
-        Some(region) => Err(Error::Gap { region }),
-    }
+    let Some(hole) = gap::find(shards, owning(shards)?, sizes)? else {
+        return Ok(());
+    };
+    let neighbour = gap::neighbour(shards, &hole);
+    let placement = |shard| shards.placements().get(shard).cloned().unwrap_or(Placement::NONE);
+    let neighbour = neighbour.map(|shard| (shard, placement(shard)));
+    let more = count_other_gaps(shards, sizes, &hole);
+    Err(Error::Gap { region: hole.region()?, neighbour, more })
+}
+
+/// How many boxes nobody owns that share nothing with one.
+fn count_other_gaps(shards: &Shards, sizes: &[i64], hole: &Bounds) -> More {
+    let whole = Bounds::of_sizes(sizes);
+    let steps = n_log_n(shards.len()).saturating_mul(16).saturating_add(1 << 20);
+    let room = COUNTED.saturating_mul(8);
+    let found = owning(shards).and_then(|owning| unheld(shards, owning, whole, true, room, steps));
+    let Ok((cells, complete)) = found else {
+        // What can't be counted is no reason for another refusal.
+        return More { count: 0, all: false };
+    };
+    let apart = |cell: &usize| cells.bounds(*cell).common(hole).is_empty();
+    let counted = (0..cells.len()).filter(apart).take(COUNTED.saturating_add(1)).count();
+    More { count: counted.min(COUNTED), all: complete && counted <= COUNTED }
+}
+
+/// The shards that own something.
+fn owning(shards: &Shards) -> Memory<Vec<u32>> {
+    // Shards::new refuses more shards than a u32 counts.
+    let owning = (0u32..).zip(shards.iter()).filter(|(_, shard)| !shard.is_empty());
+    memory::try_collect(owning.map(|(index, _)| index))
 }
 
 fn check_bounds(shards: &Shards, sizes: &[i64]) -> Result<()> {
@@ -62,15 +108,6 @@ fn check_bounds(shards: &Shards, sizes: &[i64]) -> Result<()> {
 }
 
 /// The box that two overlapping shards share.
-fn shared_region(shards: &Shards, first: usize, second: usize) -> Region {
-    let (Some(a), Some(b)) = (shards.get(first), shards.get(second)) else {
-        return Region::new(&[], &[]);
-    };
-    let ends = |shard: super::shards::Shard<'_>| -> Vec<i64> {
-        shard.offsets.iter().zip(shard.sizes).map(|(o, s)| o.saturating_add(*s)).collect()
-    };
-    let offsets: Vec<i64> = a.offsets.iter().zip(b.offsets).map(|(a, b)| *a.max(b)).collect();
-    let ends: Vec<i64> = ends(a).into_iter().zip(ends(b)).map(|(a, b)| a.min(b)).collect();
-    let sizes: Vec<i64> = ends.iter().zip(&offsets).map(|(e, o)| e.saturating_sub(*o)).collect();
-    Region::new(&offsets, &sizes)
+fn shared_region(shards: &Shards, first: usize, second: usize) -> Memory<Region> {
+    Bounds::of(shards, first).common(&Bounds::of(shards, second)).region()
 }

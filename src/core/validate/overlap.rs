@@ -14,7 +14,11 @@
 //!
 //! In the last dimension boxes are sorted by where they start, and one pass answers.
 //!
-//! Before that, boxes are taken apart where planes run between them: see [`super::separate`].
+//! Before that, boxes are taken apart where planes run between them: see [`super::separate`]. And a
+//! set for which all that takes more steps than comparing each with each is compared so after all: with
+//! about as many dimensions as `log(n)`, no way is known that is better by more than a factor.
+//!
+//! What is still to be asked lies on a stack of its own.
 //!
 //! Coordinates are replaced by their ranks among the starts of that dimension, so segments are
 //! halved `log2(n)` times at most; dimensions in which all boxes meet are dropped.
@@ -27,36 +31,37 @@
 
 use std::ops::Range;
 
+use super::owning;
 use super::separate::{Separated, separate};
 use crate::core::shards::Shards;
+use crate::core::steps;
+use crate::memory::{self, Memory, TryVec};
 
 /// A pair of boxes, as positions in `Boxes`.
 type Pair = (u32, u32);
 
-/// Below this many pairs, comparing them all is faster than sorting them out.
-const FEW_PAIRS: usize = 256;
+/// Below so many pairs, comparing them all is faster than sorting them out, in two dimensions and in
+/// more: each takes part in sorting once more for each dimension and level.
+const FEW_PAIRS: [usize; 2] = [256, 1 << 14];
 
 /// Two shards that own the same element, the lower index first; `None` if there are none.
 ///
 /// The answer is the same in every run, but which pair it is, of several, is not specified.
-pub fn find(shards: &Shards) -> Option<(usize, usize)> {
-    // Shards::new refuses more shards than a u32 counts.
-    let owners: Vec<u32> = (0u32..)
-        .zip(shards.iter())
-        .filter(|(_, shard)| !shard.is_empty())
-        .map(|(index, _)| index)
-        .collect();
+pub fn find(shards: &Shards) -> Memory<Option<(usize, usize)>> {
+    let owners = owning(shards)?;
     let (Some(&first), Some(&second)) = (owners.first(), owners.get(1)) else {
-        return None;
+        return Ok(None);
     };
-    let boxes = Boxes::new(shards, owners);
+    let boxes = Boxes::new(shards, owners)?;
     let (a, b) = if boxes.dims.is_empty() {
         (first, second)
     } else {
-        let (a, b) = Search::run(&boxes)?;
+        let Some((a, b)) = Search::run(&boxes)? else {
+            return Ok(None);
+        };
         (boxes.shard[a as usize], boxes.shard[b as usize])
     };
-    Some((a.min(b) as usize, a.max(b) as usize))
+    Ok(Some((a.min(b) as usize, a.max(b) as usize)))
 }
 
 /// Half-open range of start ranks that a box holds in one dimension. Two boxes meet in that
@@ -98,26 +103,34 @@ struct Boxes {
 }
 
 impl Boxes {
-    fn new(shards: &Shards, owners: Vec<u32>) -> Self {
-        let mut ranked: Vec<(usize, Vec<Span>)> = (0..shards.ndim())
-            .filter_map(|dim| Self::rank_dimension(shards, &owners, dim))
-            .collect();
-        ranked.sort_by_key(|(starts, _)| *starts);
-        let mut order: Vec<u32> = (0..owners.len() as u32).collect();
-        if let Some((_, last)) = ranked.last() {
-            // Already in order is the usual case, and a stable sort passes over it once.
-            order.sort_by_key(|&at| last[at as usize].low);
+    fn new(shards: &Shards, owners: Vec<u32>) -> Memory<Self> {
+        let mut ranked: Vec<(usize, usize, Vec<Span>)> = Vec::new();
+        let mut starts = Vec::new();
+        for dim in 0..shards.ndim() {
+            if let Some(spans) = Self::rank_dimension(shards, &owners, dim, &mut starts)? {
+                ranked.try_push((starts.len(), dim, spans))?;
+            }
+        }
+        ranked.sort_unstable_by_key(|(starts, dim, _)| (*starts, *dim));
+        let mut order: Vec<u32> = memory::try_collect(0..owners.len() as u32)?;
+        if let Some((_, _, last)) = ranked.last() {
+            // Already in order is the usual case, and then this is one pass.
+            order.sort_unstable_by_key(|&at| (last[at as usize].low, at));
         }
         let dims = ranked
             .into_iter()
-            .map(|(_, spans)| order.iter().map(|&at| spans[at as usize]).collect())
-            .collect();
-        Self { shard: order.iter().map(|&at| owners[at as usize]).collect(), dims }
+            .map(|(_, _, spans)| memory::try_collect(order.iter().map(|&at| spans[at as usize])));
+        let dims = memory::try_collect_results(dims)?;
+        let shard = memory::try_collect(order.iter().map(|&at| owners[at as usize]))?;
+        Ok(Self { shard, dims })
     }
 
-    /// Number of different starts and the boxes' spans in one dimension; `None` when all boxes meet
-    /// in it.
-    fn rank_dimension(shards: &Shards, owners: &[u32], dim: usize) -> Option<(usize, Vec<Span>)> {
+    /// The boxes' spans in one dimension; `None` when all boxes meet in it. `starts` becomes the
+    /// different starts.
+    fn rank_dimension(
+        shards: &Shards, owners: &[u32], dim: usize, starts: &mut Vec<i64>,
+    ) -> Memory<Option<Vec<Span>>> {
+        steps::count(owners.len());
         let ndim = shards.ndim();
         let bounds = |owner: u32| {
             let at = owner as usize * ndim + dim;
@@ -131,23 +144,23 @@ impl Boxes {
                 (late.max(start), early.min(end))
             });
         if latest_start < earliest_end {
-            return None;
+            return Ok(None);
         }
-        let mut starts: Vec<i64> = owners.iter().map(|&owner| bounds(owner).0).collect();
+        starts.clear();
+        starts.try_extend(owners.iter().map(|&owner| bounds(owner).0))?;
         starts.dedup();
         starts.sort_unstable();
         starts.dedup();
         let mut near = 0;
         let mut rank = |coordinate: i64| {
-            near = rank_near(&starts, coordinate, near);
+            near = rank_near(starts, coordinate, near);
             near as u32
         };
         let spans = owners.iter().map(|&owner| {
             let (start, end) = bounds(owner);
             Span { low: rank(start), high: rank(end) }
         });
-        let spans = spans.collect();
-        Some((starts.len(), spans))
+        memory::try_collect(spans).map(Some)
     }
 
     fn meet_from(&self, dim: usize, a: u32, b: u32) -> bool {
@@ -174,127 +187,183 @@ fn rank_near(starts: &[i64], coordinate: i64, near: usize) -> usize {
     }
 }
 
-/// The recursion. Sets of boxes are ranges of `lists`, which is used as a stack; every list is
+/// A question that is still to be asked. Sets of boxes are ranges of the search's lists.
+enum Task {
+    /// A pair within one set whose boxes all meet each other in the dimensions before `dim`, and need
+    /// only be looked at inside of `segment` in it.
+    Within { set: Range<usize>, dim: usize, segment: Span },
+    /// The same of those of a set that meet a segment.
+    WithinHalf { set: Range<usize>, dim: usize, segment: Span },
+    /// A pair with one box of each set, where every such pair meets in the dimensions before `dim`.
+    Between { sets: [Range<usize>; 2], dim: usize, segment: Span },
+    /// The same of those of both sets that meet a segment.
+    BetweenHalf { sets: [Range<usize>; 2], dim: usize, segment: Span },
+    /// Lists from here on are not needed any more.
+    Forget(usize),
+}
+
+/// The search. Sets of boxes are ranges of `lists`, which is used as a stack; every list is
 /// ascending, and so in the order of the starts in the last dimension.
 struct Search<'a> {
     boxes: &'a Boxes,
     lists: Vec<u32>,
+    tasks: Vec<Task>,
+    /// Boxes that may yet be looked at before the set at hand is compared pair by pair.
+    steps: u64,
 }
 
 impl<'a> Search<'a> {
-    fn run(boxes: &'a Boxes) -> Option<Pair> {
-        let Separated { order, sets } = separate(&boxes.dims);
-        let mut search = Self { boxes, lists: order };
-        sets.into_iter().find_map(|set| search.within(set, 0))
+    fn run(boxes: &'a Boxes) -> Memory<Option<Pair>> {
+        let Separated { order, sets } = separate(&boxes.dims)?;
+        let mut search = Self { boxes, lists: order, tasks: Vec::new(), steps: 0 };
+        for set in sets {
+            let found = search.ask(set)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
-    /// A pair within one set whose boxes all meet each other in the dimensions before `dim`.
-    fn within(&mut self, set: Range<usize>, dim: usize) -> Option<Pair> {
-        self.within_segment(set, dim, Span::EVERYTHING)
+    /// A pair within one set.
+    fn ask(&mut self, set: Range<usize>) -> Memory<Option<Pair>> {
+        let top = self.lists.len();
+        self.steps = (set.len() as u64).saturating_mul(set.len() as u64);
+        self.within(set.clone(), 0)?;
+        while let Some(task) = self.tasks.pop() {
+            if self.steps == 0 {
+                self.tasks.clear();
+                self.lists.truncate(top);
+                return Ok(self.compare_within(set, 0));
+            }
+            let found = match task {
+                Task::Within { set, dim, segment } => self.within_segment(set, dim, segment)?,
+                Task::WithinHalf { set, dim, segment } => {
+                    self.forget_later()?;
+                    let set = self.push(set, dim, |span| span.meets(segment))?;
+                    self.within_segment(set, dim, segment)?
+                }
+                Task::Between { sets: [a, b], dim, segment } => {
+                    self.between_segment(a, b, dim, segment)?
+                }
+                Task::BetweenHalf { sets: [a, b], dim, segment } => {
+                    self.forget_later()?;
+                    let a = self.push(a, dim, |span| span.meets(segment))?;
+                    let b = self.push(b, dim, |span| span.meets(segment))?;
+                    self.between_segment(a, b, dim, segment)?
+                }
+                Task::Forget(top) => {
+                    self.lists.truncate(top);
+                    None
+                }
+            };
+            if found.is_some() {
+                self.tasks.clear();
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
-    /// As `within`, for boxes that need only be looked at inside of `segment` in dimension `dim`.
-    fn within_segment(&mut self, set: Range<usize>, dim: usize, segment: Span) -> Option<Pair> {
+    /// Lists that are made from now on are forgotten when what is asked from now on was answered.
+    fn forget_later(&mut self) -> Memory<()> {
+        self.tasks.try_push(Task::Forget(self.lists.len()))
+    }
+
+    /// Asks for a pair within one set whose boxes all meet each other in the dimensions before `dim`.
+    fn within(&mut self, set: Range<usize>, dim: usize) -> Memory<()> {
         if set.len() < 2 {
-            return None;
+            return Ok(());
+        }
+        self.tasks.try_push(Task::Within { set, dim, segment: Span::EVERYTHING })
+    }
+
+    /// Whether so many pairs are compared, whose boxes may still be apart in `dim` and later ones.
+    fn are_few(&self, pairs: usize, dim: usize) -> bool {
+        pairs <= FEW_PAIRS[usize::from(self.boxes.dims.len() - dim > 2)]
+    }
+
+    fn within_segment(
+        &mut self, set: Range<usize>, dim: usize, segment: Span,
+    ) -> Memory<Option<Pair>> {
+        if set.len() < 2 {
+            return Ok(None);
         }
         if dim + 1 == self.boxes.dims.len() {
-            return self.within_last(set, dim);
+            return Ok(self.within_last(set, dim));
         }
-        if set.len() * set.len() / 2 <= FEW_PAIRS {
-            return self.compare_within(set, dim);
+        if self.are_few(set.len() * set.len() / 2, dim) {
+            return Ok(self.compare_within(set, dim));
         }
-        let top = self.lists.len();
+        self.forget_later()?;
         let segment = self.hull(set.clone(), dim).common(segment);
-        let spanning = self.push(set.clone(), dim, |span| span.holds(segment));
-        let reaching = self.push(set, dim, |span| !span.holds(segment));
-        let found = self
-            .within(spanning.clone(), dim + 1)
-            .or_else(|| self.between(spanning, reaching.clone(), dim + 1))
-            .or_else(|| {
-                self.halves(segment, |search, half| {
-                    let part = search.push(reaching.clone(), dim, |span| span.meets(half));
-                    search.within_segment(part, dim, half)
-                })
-            });
-        self.lists.truncate(top);
-        found
+        let spanning = self.push(set.clone(), dim, |span| span.holds(segment))?;
+        let reaching = self.push(set, dim, |span| !span.holds(segment))?;
+        // What is asked last comes first.
+        for segment in halves(segment).into_iter().rev().flatten() {
+            let set = reaching.clone();
+            self.tasks.try_push(Task::WithinHalf { set, dim, segment })?;
+        }
+        self.between(spanning.clone(), reaching, dim + 1)?;
+        self.within(spanning, dim + 1)?;
+        Ok(None)
     }
 
-    /// A pair with one box of each set, where every such pair meets in the dimensions before `dim`.
-    fn between(&mut self, a: Range<usize>, b: Range<usize>, dim: usize) -> Option<Pair> {
-        self.between_segment(a, b, dim, Span::EVERYTHING)
+    /// Asks for a pair with one box of each set, where every such pair meets in the dimensions before
+    /// `dim`.
+    fn between(&mut self, a: Range<usize>, b: Range<usize>, dim: usize) -> Memory<()> {
+        if a.is_empty() || b.is_empty() {
+            return Ok(());
+        }
+        self.tasks.try_push(Task::Between { sets: [a, b], dim, segment: Span::EVERYTHING })
     }
 
-    /// As `between`, for boxes that need only be looked at inside of `segment` in dimension `dim`.
     fn between_segment(
         &mut self, a: Range<usize>, b: Range<usize>, dim: usize, segment: Span,
-    ) -> Option<Pair> {
+    ) -> Memory<Option<Pair>> {
         if a.is_empty() || b.is_empty() {
-            return None;
+            return Ok(None);
         }
-        if a.len() * b.len() <= FEW_PAIRS {
-            return self.compare_between(a, b, dim);
+        if self.are_few(a.len().saturating_mul(b.len()), dim) {
+            return Ok(self.compare_between(a, b, dim));
         }
-        let top = self.lists.len();
+        self.forget_later()?;
         // Only where both sets are can a pair meet.
         let hull = self.hull(a.clone(), dim).common(segment);
-        let b = self.push(b, dim, |span| span.meets(hull));
+        let b = self.push(b, dim, |span| span.meets(hull))?;
         let segment = self.hull(b.clone(), dim).common(hull);
-        let a = self.push(a, dim, |span| span.meets(segment));
-        let found = if a.is_empty() || b.is_empty() {
-            None
-        } else if dim + 1 == self.boxes.dims.len() {
-            self.between_last(a, b, dim)
-        } else {
-            self.split_between(a, b, dim, segment)
-        };
-        self.lists.truncate(top);
-        found
-    }
-
-    fn split_between(
-        &mut self, a: Range<usize>, b: Range<usize>, dim: usize, segment: Span,
-    ) -> Option<Pair> {
-        let a_spanning = self.push(a.clone(), dim, |span| span.holds(segment));
-        let a_reaching = self.push(a, dim, |span| !span.holds(segment));
-        let b_spanning = self.push(b.clone(), dim, |span| span.holds(segment));
-        let b_reaching = self.push(b.clone(), dim, |span| !span.holds(segment));
-        self.between(a_spanning, b, dim + 1)
-            .or_else(|| self.between(a_reaching.clone(), b_spanning, dim + 1))
-            .or_else(|| {
-                if a_reaching.is_empty() || b_reaching.is_empty() {
-                    return None;
-                }
-                self.halves(segment, |search, half| {
-                    let a = search.push(a_reaching.clone(), dim, |span| span.meets(half));
-                    let b = search.push(b_reaching.clone(), dim, |span| span.meets(half));
-                    search.between_segment(a, b, dim, half)
-                })
-            })
-    }
-
-    /// Asks both halves of a segment. Whoever only reaches into a segment leaves it two ranks wide
-    /// at least, so both halves are something.
-    fn halves(
-        &mut self, segment: Span, mut ask: impl FnMut(&mut Self, Span) -> Option<Pair>,
-    ) -> Option<Pair> {
-        if segment.low >= segment.high {
-            return None;
+        let a = self.push(a, dim, |span| span.meets(segment))?;
+        if a.is_empty() || b.is_empty() {
+            return Ok(None);
         }
-        let middle = segment.low + (segment.high - segment.low) / 2;
-        let halves = [(segment.low, middle), (middle, segment.high)];
-        halves.into_iter().filter(|(low, high)| low < high).find_map(|(low, high)| {
-            let top = self.lists.len();
-            let found = ask(self, Span { low, high });
-            self.lists.truncate(top);
-            found
-        })
+        if dim + 1 == self.boxes.dims.len() {
+            return Ok(self.between_last(a, b, dim));
+        }
+        let a_spanning = self.push(a.clone(), dim, |span| span.holds(segment))?;
+        let a_reaching = self.push(a, dim, |span| !span.holds(segment))?;
+        let b_spanning = self.push(b.clone(), dim, |span| span.holds(segment))?;
+        let b_reaching = self.push(b.clone(), dim, |span| !span.holds(segment))?;
+        if !a_reaching.is_empty() && !b_reaching.is_empty() {
+            for segment in halves(segment).into_iter().rev().flatten() {
+                let sets = [a_reaching.clone(), b_reaching.clone()];
+                self.tasks.try_push(Task::BetweenHalf { sets, dim, segment })?;
+            }
+        }
+        self.between(a_reaching, b_spanning, dim + 1)?;
+        self.between(a_spanning, b, dim + 1)?;
+        Ok(None)
+    }
+
+    /// Says that so many boxes were looked at.
+    fn spend(&mut self, boxes: usize) {
+        steps::count(boxes);
+        self.steps = self.steps.saturating_sub(boxes as u64);
     }
 
     /// One set, last dimension: in the order of their starts, a box may not start before the end of
     /// any that started earlier.
-    fn within_last(&self, set: Range<usize>, dim: usize) -> Option<Pair> {
+    fn within_last(&mut self, set: Range<usize>, dim: usize) -> Option<Pair> {
+        self.spend(set.len());
         let spans = &self.boxes.dims[dim];
         let mut furthest = (0u32, u32::MAX);
         for &at in &self.lists[set] {
@@ -310,7 +379,8 @@ impl<'a> Search<'a> {
     }
 
     /// Two sets, last dimension: the same in one pass over both, each asking the other's end.
-    fn between_last(&self, a: Range<usize>, b: Range<usize>, dim: usize) -> Option<Pair> {
+    fn between_last(&mut self, a: Range<usize>, b: Range<usize>, dim: usize) -> Option<Pair> {
+        self.spend(a.len() + b.len());
         let spans = &self.boxes.dims[dim];
         let (a, b) = (&self.lists[a], &self.lists[b]);
         let (mut next_a, mut next_b) = (0, 0);
@@ -335,15 +405,30 @@ impl<'a> Search<'a> {
         None
     }
 
-    fn compare_within(&self, set: Range<usize>, dim: usize) -> Option<Pair> {
-        let set = &self.lists[set];
-        set.iter().enumerate().find_map(|(place, &a)| {
-            let others = set[place + 1..].iter();
-            others.copied().find(|&b| self.boxes.meet_from(dim, a, b)).map(|b| (a, b))
-        })
+    /// Compares each with each of those later ones that start before its end in the last dimension.
+    fn compare_within(&mut self, set: Range<usize>, dim: usize) -> Option<Pair> {
+        let boxes = self.boxes;
+        let last = boxes.dims.last()?;
+        for place in set.clone() {
+            let a = self.lists[place];
+            let others = &self.lists[place + 1..set.end];
+            let end = last[a as usize].high;
+            let near = others.iter().take_while(|&&b| last[b as usize].low < end);
+            let mut looked_at = 0;
+            let met = near.copied().find(|&b| {
+                looked_at += 1;
+                boxes.meet_from(dim, a, b)
+            });
+            self.spend(looked_at + 1);
+            if let Some(b) = met {
+                return Some((a, b));
+            }
+        }
+        None
     }
 
-    fn compare_between(&self, a: Range<usize>, b: Range<usize>, dim: usize) -> Option<Pair> {
+    fn compare_between(&mut self, a: Range<usize>, b: Range<usize>, dim: usize) -> Option<Pair> {
+        self.spend(a.len() * b.len());
         self.lists[a].iter().find_map(|&a| {
             let others = self.lists[b.clone()].iter();
             others.copied().find(|&b| self.boxes.meet_from(dim, a, b)).map(|b| (a, b))
@@ -359,10 +444,11 @@ impl<'a> Search<'a> {
     /// Puts those of a set that pass on top of the stack of lists.
     fn push(
         &mut self, set: Range<usize>, dim: usize, passes: impl Fn(Span) -> bool,
-    ) -> Range<usize> {
+    ) -> Memory<Range<usize>> {
+        self.spend(set.len());
         let spans = &self.boxes.dims[dim];
         let start = self.lists.len();
-        self.lists.resize(start + set.len(), 0);
+        self.lists.try_resize(start + set.len(), 0)?;
         let mut end = start;
         let (sources, target) = self.lists.split_at_mut(start);
         for &at in &sources[set] {
@@ -370,6 +456,17 @@ impl<'a> Search<'a> {
             end += usize::from(passes(spans[at as usize]));
         }
         self.lists.truncate(end);
-        start..end
+        Ok(start..end)
     }
+}
+
+/// Both halves of a segment. Whoever only reaches into a segment leaves it two ranks wide at least, so
+/// both halves are something.
+fn halves(segment: Span) -> [Option<Span>; 2] {
+    if segment.low >= segment.high {
+        return [None; 2];
+    }
+    let middle = segment.low + (segment.high - segment.low) / 2;
+    let half = |low: u32, high: u32| (low < high).then_some(Span { low, high });
+    [half(segment.low, middle), half(middle, segment.high)]
 }

@@ -246,6 +246,9 @@ fn describe_core(error: &Error) -> (shardspec_status, Numbers) {
             (SHARDSPEC_OVERLAP, numbers)
         }
         Error::Gap { .. } => (SHARDSPEC_GAP, none),
+        Error::NoPlacement { shard } => {
+            (SHARDSPEC_INVALID_ARGUMENT, Numbers { first: Some(shard), ..none })
+        }
         Error::NoSource { destination, .. } => {
             (SHARDSPEC_GAP, Numbers { first: Some(destination), ..none })
         }
