@@ -6,8 +6,6 @@
 //! whose strides are among them is a box of such digits, or a few, where it goes on past the end of a
 //! row. Other views are left to whoever asked.
 
-use std::sync::Arc;
-
 use super::Effort;
 use super::form::{Form, Forms, Step, reach_of};
 use crate::core::error::try_with_capacity;
@@ -166,7 +164,7 @@ impl Boxes {
             (ndim + 1, offsets, sizes)
         };
         let nowhere = std::iter::repeat_n(Placement::on_rank(0)?, count);
-        let shards = Shards::new(ndim, offsets, sizes, Arc::new(Placements::new(nowhere)?))?;
+        let shards = Shards::new(ndim, offsets, sizes, Placements::new(nowhere)?)?;
         match check_non_overlapping(&shards) {
             Ok(()) => Ok(None),
             Err(Error::Overlap { first, second, .. }) => {
