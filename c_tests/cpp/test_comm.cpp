@@ -148,6 +148,34 @@ static void a_transport_may_be_any_object() {
   CHECK(sent.use_count() == 1);
 }
 
+/* Can be ended by any rank, and says who ended it. */
+struct ending : counting {
+  std::shared_ptr<std::string> why;
+
+  void abort(const char *reason) const noexcept {
+    *why = reason;
+    inner->abort(reason, std::nothrow);
+  }
+};
+
+static void a_rank_that_gives_up_ends_it_for_all() {
+  on_ranks(2, [](ss::comm &inner) {
+    const auto why = std::make_shared<std::string>();
+    const auto sent = std::make_shared<std::size_t>(0);
+    const auto comm = ss::comm::custom(inner.rank(), 2, ending{{&inner, sent}, why});
+    std::int64_t number = 0;
+    const shardspec_message receive{1 - inner.rank(), &number, sizeof number};
+    if (inner.rank() == 0) {
+      comm.abort("out of paper");
+      CHECK_TEXT(why->c_str(), "out of paper");
+    } else {
+      const auto waited = comm.exchange({}, {receive}, std::nothrow);
+      CHECK(status_of(waited) == SHARDSPEC_TRANSPORT_FAILED);
+      CHECK(holds(waited.error().what(), "out of paper"));
+    }
+  });
+}
+
 static void what_a_transport_throws_comes_out_of_the_collective() {
   const auto comm = ss::comm::custom(
       0, 2, [](ss::messages, ss::messages) { throw std::underflow_error("the cable is out"); });
@@ -170,6 +198,7 @@ static void every_call_on_an_empty_handle_is_refused() {
   const auto &quiet = std::nothrow;
   CHECK(status_of(comm.rank(quiet)) == missing && status_of(comm.size(quiet)) == missing);
   CHECK(status_of(comm.exchange({}, {}, quiet)) == missing);
+  CHECK(status_of(comm.abort("", quiet)) == missing);
   CHECK(status_of(comm.gather(metadata, 0, {}, {}, {}, quiet)) == missing);
   CHECK(status_of(comm.reshard(metadata, {}, metadata, {}, {}, quiet)) == missing);
   CHECK(status_of(ss::sharded_tensor::from_rank(comm, metadata, 0, {}, {}, quiet)) == missing);
@@ -184,6 +213,7 @@ int main() {
   when_one_rank_disagrees_all_are_told();
   messages_of_ones_own_are_exchanged();
   a_transport_may_be_any_object();
+  a_rank_that_gives_up_ends_it_for_all();
   what_a_transport_throws_comes_out_of_the_collective();
   every_call_on_an_empty_handle_is_refused();
 }

@@ -38,6 +38,12 @@ template <class T> shardspec_status exchange(void *ctx, const shardspec_message 
   });
 }
 
+template <class T> using abort_of = decltype(std::declval<const T &>().abort(""));
+
+template <class T> void abort(void *ctx, const char *reason) noexcept {
+  object<T>(ctx).abort(reason);
+}
+
 }  // namespace detail
 
 /// Ranks that can send bytes to each other, as one of them sees it. One thread at a time uses it.
@@ -49,12 +55,16 @@ class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
   ///
   ///   void exchange(messages sends, messages receives) const;
   ///
-  /// or can be called so. It starts all of them and returns when all are complete. The communicator
-  /// keeps the object.
+  /// or can be called so. It starts all of them and returns when all are complete. It may also have
+  ///
+  ///   void abort(const char *reason) const noexcept;
+  ///
+  /// which makes exchanges fail on every rank that it can reach. The communicator keeps the object.
   template <class T, class P = default_policy>
   static answer<comm, P> custom(std::int64_t rank, std::int64_t size, T transport, P = P()) {
-    const shardspec_comm_vtable table = {sizeof table, detail::destroy<T>, detail::exchange<T>,
-                                         SHARDSPEC_OK, 0};
+    shardspec_comm_vtable table = {sizeof table, detail::destroy<T>, detail::exchange<T>,
+                                   SHARDSPEC_OK, 0, nullptr};
+    if constexpr (detail::has<detail::abort_of, T>) table.abort = detail::abort<T>;
     return detail::handle<comm, P>(shardspec_comm_new, &table, new T(std::move(transport)), rank,
                                    size);
   }
@@ -81,6 +91,11 @@ class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
   answer<void, P> exchange(messages sends, messages receives, P = P()) const {
     return detail::perform<P>(shardspec_comm_exchange, get(), sends.data(), sends.size(),
                               receives.data(), receives.size());
+  }
+
+  /// Makes exchanges fail from now on, on every rank that the transport can reach.
+  template <class P = default_policy> answer<void, P> abort(text reason, P = P()) const {
+    return detail::perform<P>(shardspec_comm_abort, get(), reason.c());
   }
 
   /// Cuts a tensor that rank `src_rank` has: `shards` are where this rank's go, in the order of their
