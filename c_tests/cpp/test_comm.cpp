@@ -154,7 +154,7 @@ struct ending : counting {
 
   void abort(const char *reason) const noexcept {
     *why = reason;
-    inner->abort(reason, std::nothrow);
+    CHECK(inner->abort(reason, std::nothrow));
   }
 };
 
