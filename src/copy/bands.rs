@@ -14,7 +14,7 @@ use crate::core::shards::Shards;
 use crate::core::{MAX_NDIM, Result};
 
 /// Cuts inside of each other, at most.
-const MOST_CUTS: usize = 128;
+const MAX_CUTS: usize = 128;
 
 /// The dimensions of a tensor in which there are steps to take.
 pub(super) struct Dims {
@@ -74,6 +74,17 @@ impl Bounds {
     }
 }
 
+/// A cut of a band.
+struct Cut {
+    dim: usize,
+    /// Where the band begins, where it is cut, and where it ends.
+    ends: [i64; 3],
+    /// The lists of the band's boxes.
+    all: Range<usize>,
+    /// How many of its sides were gone to.
+    done: usize,
+}
+
 /// The boxes of some shards while they are cut.
 pub(super) struct Bands<'a> {
     shards: &'a Shards,
@@ -127,26 +138,43 @@ impl<'a> Bands<'a> {
     pub(super) fn each(
         mut self, band: &mut dyn FnMut(&[usize], &Bounds) -> Option<()>,
     ) -> Option<()> {
-        let count = self.members.len() / self.lists();
-        self.cut(count, 0, band)
+        let mut count = self.members.len() / self.lists();
+        // The cuts that the present band is inside of.
+        let mut cuts: Vec<Cut> = Vec::new();
+        loop {
+            // In three lists a box is looked at for what one visit is worth.
+            self.visits = self.visits.checked_sub(count * self.lists().div_ceil(3))?;
+            let all = self.members.len() - self.lists() * count..self.members.len();
+            match self.best_border(&all, count) {
+                None => band(&self.members[all.end - count..], &self.bounds)?,
+                Some(_) if cuts.len() == MAX_CUTS => return None,
+                Some((dim, border)) => {
+                    let (low, high) = (self.bounds.low[dim], self.bounds.high[dim]);
+                    cuts.try_reserve(1).ok()?;
+                    cuts.push(Cut { dim, ends: [low, border, high], all, done: 0 });
+                }
+            }
+            match self.go_on(&mut cuts)? {
+                Some(next) => count = next,
+                None => return Some(()),
+            }
+        }
     }
 
-    /// Cuts the last band, which has parts of `count` boxes.
-    fn cut(
-        &mut self, count: usize, depth: usize,
-        band: &mut dyn FnMut(&[usize], &Bounds) -> Option<()>,
-    ) -> Option<()> {
-        // In three lists a box is looked at for what one visit is worth.
-        self.visits = self.visits.checked_sub(count * self.lists().div_ceil(3))?;
-        let all = self.members.len() - self.lists() * count..self.members.len();
-        let Some((dim, border)) = self.best_border(&all, count) else {
-            return band(&self.members[all.end - count..], &self.bounds);
-        };
-        if depth == MOST_CUTS {
-            return None;
-        }
-        let (low, high) = (self.bounds.low[dim], self.bounds.high[dim]);
-        for (from, to) in [(low, border), (border, high)] {
+    /// Goes to the next side of the innermost cut that has one left; the number of boxes that have a
+    /// part of it.
+    fn go_on(&mut self, cuts: &mut Vec<Cut>) -> Option<Option<usize>> {
+        while let Some(cut) = cuts.last_mut() {
+            let Cut { dim, ends, .. } = *cut;
+            self.members.truncate(cut.all.end);
+            (self.bounds.low[dim], self.bounds.high[dim]) = (ends[0], ends[2]);
+            if cut.done == 2 {
+                cuts.pop();
+                continue;
+            }
+            let (from, to) = (ends[cut.done], ends[cut.done + 1]);
+            cut.done += 1;
+            let all = cut.all.clone();
             self.members.try_reserve(all.len()).ok()?;
             for at in all.clone() {
                 let index = self.members[at];
@@ -156,11 +184,9 @@ impl<'a> Bands<'a> {
                 }
             }
             (self.bounds.low[dim], self.bounds.high[dim]) = (from, to);
-            self.cut((self.members.len() - all.end) / self.lists(), depth + 1, band)?;
-            (self.bounds.low[dim], self.bounds.high[dim]) = (low, high);
-            self.members.truncate(all.end);
+            return Some(Some((self.members.len() - all.end) / self.lists()));
         }
-        Some(())
+        Some(None)
     }
 
     /// The border of a box in an outer dimension that lies inside of the fewest others; of such, the

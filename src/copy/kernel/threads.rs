@@ -1,56 +1,72 @@
 //! Threads that share the work of one copy and are gone when it is done.
 
-use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::{Builder, JoinHandle, yield_now};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::yield_now;
 
-use crate::unwind::uncancelled;
+use crate::memory;
+use crate::sync::thread::{Task, Thread};
 
-/// Joins its threads, whatever happens.
-struct Started(Vec<JoinHandle<()>>);
+/// The work of each thread.
+struct Share<'a, W> {
+    work: &'a W,
+    /// Whether all threads were put where they go.
+    all_put: &'a AtomicBool,
+    /// What one of the threads panicked with.
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
 
-impl Drop for Started {
-    fn drop(&mut self) {
-        for thread in self.0.drain(..) {
-            // Whoever is panicking already has said enough.
-            let _ = uncancelled(|| thread.join());
+impl<W: Fn() + Sync> Task for Share<'_, W> {
+    fn run(&self) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(self.work)) {
+            *self.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
+        }
+        // Not before, for to the system a thread that is gone has no number, and no number is
+        // whoever asks: the caller would be put there instead.
+        while !self.all_put.load(Ordering::Acquire) {
+            yield_now();
         }
     }
 }
 
+/// Says that all threads were put where they go, whatever happens.
+struct AllPut<'a>(&'a AtomicBool);
+
+impl Drop for AllPut<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 /// Does `work` on `threads` threads at once, this one among them: on fewer, where not as many can be
-/// started. Panics where any of them does.
+/// started. Panics where any of them does, when all are done.
 pub(super) fn share(threads: usize, work: impl Fn() + Sync) {
-    // How many of the threads were put where they go: the first ones.
-    let put = AtomicUsize::new(0);
-    let mut started = Started(Vec::new());
-    let elsewhere = Elsewhere::new();
-    if started.0.try_reserve(threads).is_ok() {
-        for number in 1..threads {
-            let (work, put) = (&work, &put);
-            let task = move || {
-                work();
-                // Not before, for to the system a thread that is gone has no number, and no number is
-                // whoever asks: the caller would be put there instead.
-                while put.load(Ordering::Acquire) < number {
-                    yield_now();
-                }
-            };
-            // SAFETY: the threads are joined before `work` and `put` go.
-            let Ok(thread) = (unsafe { Builder::new().spawn_unchecked(task) }) else {
+    if threads <= 1 {
+        return work();
+    }
+    let all_put = AtomicBool::new(false);
+    let share = Share { work: &work, all_put: &all_put, panic: Mutex::new(None) };
+    // Joined when they are dropped, also where `work` panics here.
+    let mut started = memory::try_with_capacity(threads).unwrap_or_default();
+    {
+        let _all_put = AllPut(&all_put);
+        let elsewhere = Elsewhere::new();
+        for _ in 1..threads.min(started.capacity()) {
+            // SAFETY: all that are started are dropped before `share` is.
+            let Some(thread) = (unsafe { Thread::start(&share) }) else {
                 break;
             };
             elsewhere.put(&thread);
-            put.store(number, Ordering::Release);
-            started.0.push(thread);
+            started.push(thread);
         }
     }
     work();
-    while let Some(thread) = started.0.pop() {
-        // What it did not copy must not pass for copied.
-        if let Err(panic) = uncancelled(|| thread.join()) {
-            resume_unwind(panic);
-        }
+    drop(started);
+    // What it did not copy must not pass for copied.
+    if let Some(panic) = share.panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        resume_unwind(panic);
     }
 }
 
@@ -59,8 +75,7 @@ use linux::Elsewhere;
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::os::unix::thread::JoinHandleExt;
-    use std::thread::JoinHandle;
+    use crate::sync::thread::Thread;
 
     /// The processors that this process may use, but for the one that this thread is on.
     ///
@@ -88,11 +103,11 @@ mod linux {
         }
 
         /// Puts a thread there, and lets it go where it likes from there on.
-        pub(super) fn put(&self, thread: &JoinHandle<()>) {
+        pub(super) fn put(&self, thread: &Thread<'_>) {
             for set in self.0.iter().flatten() {
                 // SAFETY: the thread was not joined. If this fails, it stays where it is.
                 unsafe {
-                    libc::pthread_setaffinity_np(thread.as_pthread_t(), size_of_val(set), set);
+                    libc::pthread_setaffinity_np(thread.name(), size_of_val(set), set);
                 }
             }
         }
@@ -108,15 +123,15 @@ impl Elsewhere {
         Self
     }
 
-    fn put(&self, _: &JoinHandle<()>) {}
+    fn put(&self, _: &Thread<'_>) {}
 }
 
 #[cfg(test)]
 mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Barrier;
-    #[cfg(target_os = "linux")]
-    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::AtomicUsize;
+
+    use crate::sync::thread::tests::with_threads;
 
     use super::*;
 
@@ -135,6 +150,57 @@ mod tests {
             let others = if panics_at_caller { 2 } else { 1 };
             assert_eq!(done.load(Ordering::Relaxed), others);
         }
+    }
+
+    #[test]
+    fn where_the_system_has_fewer_threads_they_do_all_the_work() {
+        for (asked, there) in [(1, 9), (4, 9), (4, 0), (4, 2)] {
+            let (workers, left) = (AtomicUsize::new(0), AtomicUsize::new(100));
+            let work = || {
+                workers.fetch_add(1, Ordering::Relaxed);
+                let take = |left: usize| left.checked_sub(1);
+                while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {}
+            };
+            with_threads(there, || share(asked, work));
+            assert_eq!(left.load(Ordering::Relaxed), 0);
+            assert_eq!(workers.load(Ordering::Relaxed), asked.min(there + 1));
+        }
+    }
+
+    /// Waiting for a thread is where one that is cancelled ends, and it would leave that thread behind.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_thread_that_is_cancelled_ends_its_copy_first() {
+        static ENTERED: AtomicUsize = AtomicUsize::new(0);
+        static MAY_END: AtomicBool = AtomicBool::new(false);
+        static ENDED: AtomicUsize = AtomicUsize::new(0);
+        extern "C" fn caller(_: *mut std::ffi::c_void) -> *mut std::ffi::c_void {
+            let caller = std::thread::current().id();
+            share(2, || {
+                ENTERED.fetch_add(1, Ordering::AcqRel);
+                // The caller waits for the other one in `share`.
+                while std::thread::current().id() != caller && !MAY_END.load(Ordering::Acquire) {
+                    yield_now();
+                }
+            });
+            ENDED.store(1, Ordering::Release);
+            std::ptr::null_mut()
+        }
+        // SAFETY: the thread is joined here.
+        unsafe {
+            let mut thread = std::mem::zeroed();
+            let (attributes, argument) = (std::ptr::null(), std::ptr::null_mut());
+            assert_eq!(libc::pthread_create(&raw mut thread, attributes, caller, argument), 0);
+            while ENTERED.load(Ordering::Acquire) < 2 {
+                yield_now();
+            }
+            assert_eq!(libc::pthread_cancel(thread), 0);
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            assert_eq!(ENDED.load(Ordering::Acquire), 0);
+            MAY_END.store(true, Ordering::Release);
+            assert_eq!(libc::pthread_join(thread, std::ptr::null_mut()), 0);
+        }
+        assert_eq!(ENDED.load(Ordering::Acquire), 1);
     }
 
     /// The processors that a thread of this process may use.
