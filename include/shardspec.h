@@ -1333,8 +1333,10 @@ typedef struct shardspec_copy_options {
  if that is stated. `options` may be NULL.
 
  Ownership: nothing moves. Errors: SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH,
- UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, INVALID_HANDLE,
- NULL_ARGUMENT, OUT_OF_MEMORY; then nothing was written.
+ UNSUPPORTED_DEVICE, ALIASED, UNSUPPORTED for a source that has far more elements than memory where
+ it would take longer than the copy to find out whether a destination shares it, OVERFLOW,
+ INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY; then nothing
+ was written.
  Threads: any; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_extract_shard(const shardspec_metadata *metadata,
@@ -2769,7 +2771,7 @@ shardspec_status shardspec_plan_is_identity(const struct shardspec_plan *plan,
  Ownership: nothing moves. Errors: NOT_FOUND for a source that is not passed but needed, or for a
  destination that the plan is not for, SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH and
  UNSUPPORTED_DEVICE with the shard in the error's `first_shard`, ALIASED where a destination shares
- memory with a source or with another destination,
+ memory with a source or with another destination, UNSUPPORTED as for `shardspec_metadata_extract_shard`,
  INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE,
  NULL_ARGUMENT, OUT_OF_MEMORY; then nothing was written. Threads: any; nobody else may use the
  destinations meanwhile, and nobody may write the sources. Since: ABI 0.

@@ -187,13 +187,23 @@ fn what_does_not_fit_is_refused_before_the_first_byte() {
         run(&from, &here([(0, all[2]), (1, all[1])])),
         run(&from[..1], &to),
     ];
-    assert!(matches!(&errors[0], Some(Error::ShapeMismatch { shard: Some(1), got: 3, .. })));
-    assert!(matches!(&errors[1], Some(Error::DtypeMismatch { shard: Some(1), .. })));
-    assert!(matches!(
-        &errors[2],
-        Some(Error::InvalidArgument { argument: "destination_indices", .. })
-    ));
-    assert!(matches!(&errors[3], Some(Error::IndexOutOfRange { index: 2, .. })));
+    // What is wrong, and with which element of which argument.
+    let part = |at: usize| match &errors[at] {
+        Some(Error::At { argument, index, error, .. }) => (*argument, *index, &**error),
+        other => panic!("{other:?}"),
+    };
+    let wrong_shape = part(0);
+    assert_eq!((wrong_shape.0, wrong_shape.1), ("destinations", 1));
+    assert!(matches!(wrong_shape.2, Error::ShapeMismatch { shard: Some(1), got: 3, .. }));
+    let wrong_type = part(1);
+    assert_eq!((wrong_type.0, wrong_type.1), ("destinations", 1));
+    assert!(matches!(wrong_type.2, Error::DtypeMismatch { shard: Some(1), .. }));
+    let twice = part(2);
+    assert_eq!((twice.0, twice.1), ("destination_indices", 1));
+    assert!(matches!(twice.2, Error::InvalidArgument { argument: "destination_indices", .. }));
+    let out_of_range = part(3);
+    assert_eq!((out_of_range.0, out_of_range.1), ("destination_indices", 1));
+    assert!(matches!(out_of_range.2, Error::IndexOutOfRange { index: 2, .. }));
     assert!(matches!(&errors[4], Some(Error::Aliased { first: Some(0), second: Some(1), .. })));
     assert!(matches!(&errors[5], Some(Error::Aliased { first: Some(1), second: Some(1), .. })));
     assert!(matches!(&errors[6], Some(Error::NotFound { .. })));

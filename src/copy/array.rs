@@ -5,6 +5,7 @@ use ndarray::{Dimension, RawArrayView};
 use super::view::HostView;
 use crate::core::dtype::DataType;
 use crate::core::{Error, Result};
+use crate::memory::try_collect;
 
 /// Types that a [`HostView`] of an `ndarray` array can hold.
 pub trait Element {
@@ -28,8 +29,8 @@ impl<T: Element, D: Dimension> TryFrom<RawArrayView<T, D>> for HostView {
 
     fn try_from(array: RawArrayView<T, D>) -> Result<Self> {
         let to_i64 = |size: &usize| i64::try_from(*size).unwrap_or(i64::MAX);
-        let shape: Vec<i64> = array.shape().iter().map(to_i64).collect();
-        let strides: Vec<i64> = array.strides().iter().map(|stride| *stride as i64).collect();
+        let shape = try_collect(array.shape().iter().map(to_i64))?;
+        let strides = try_collect(array.strides().iter().map(|stride| *stride as i64))?;
         let first = array.as_ptr().cast_mut().cast();
         Self::new("array", first, T::DTYPE, &shape, Some(&strides))
     }

@@ -11,7 +11,7 @@ use super::view::HostView;
 use crate::core::error::try_with_capacity;
 use crate::core::metadata::ShardedTensorMetadata;
 use crate::core::{DataType, Error, Result};
-use crate::memory::text;
+use crate::memory::{TryVec, text};
 
 /// Views of the shards that a rank holds, checked against their metadata, and small: of each view
 /// only what the metadata does not tell is stored.
@@ -76,7 +76,7 @@ impl<'a> HeldShards<'a> {
             held.firsts.push(view.first());
             held.strides.extend_from_slice(view.strides());
             if held.sample.is_empty() {
-                held.sample.push(view);
+                held.sample.try_push(view).map_err(Error::from)?;
             }
         }
         Ok(held)

@@ -150,7 +150,7 @@ impl ShardedTensor {
                 .map_err(|error| error.at("shards", at))?;
             aliases.add_destination(Party::Shard(index), view)?;
             let (first, keeper) = (view.first(), keeper(at)?);
-            tensor.strides.extend(view.strides_in_elements());
+            tensor.strides.extend(view.element_strides());
             tensor.shards.push(LocalShard { index, first, keeper });
         }
         aliases.finish(&|_, party| {
@@ -246,7 +246,7 @@ impl ShardedTensor {
     /// Every element of the shards may be read and every element of `full` written, and nobody else
     /// uses any of them meanwhile.
     pub unsafe fn gather(&self, full: &HostView, options: &CopyOptions) -> Result<()> {
-        let mut locals = vec![None; self.metadata.shards().len()];
+        let mut locals = try_filled(None, self.metadata.shards().len())?;
         for (local, shard) in self.shards.iter().enumerate() {
             if let Some(place) = locals.get_mut(shard.index) {
                 *place = Some(local);
@@ -359,7 +359,7 @@ impl<'a> Described<'a> {
 /// Refuses local shards that are not all the shards of their owner (torch's
 /// `_init_from_local_shards_and_global_metadata`).
 pub fn check_owner(metadata: &ShardedTensorMetadata, owner: &str, indices: &[usize]) -> Result<()> {
-    let owned: Vec<usize> = metadata.shards_of_owner(owner)?.collect();
+    let owned = try_collect(metadata.shards_of_owner(owner)?)?;
     if let Some(index) = indices.iter().find(|index| owned.binary_search(index).is_err()) {
         let problem = text!("shard {index} is not one of {owner}'s");
         return Err(Error::invalid("owner", problem));

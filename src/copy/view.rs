@@ -254,11 +254,6 @@ impl HostView {
     }
 
     /// Elements from one index to the next, for each dimension.
-    pub fn strides_in_elements(&self) -> Vec<i64> {
-        self.element_strides().collect()
-    }
-
-    /// [`Self::strides_in_elements`] without memory of their own.
     pub fn element_strides(&self) -> impl ExactSizeIterator<Item = i64> + Clone {
         let width = self.width as i64;
         self.strides().iter().map(move |stride| stride / width)

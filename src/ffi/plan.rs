@@ -236,7 +236,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_is_identity(
 /// Ownership: nothing moves. Errors: NOT_FOUND for a source that is not passed but needed, or for a
 /// destination that the plan is not for, SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH and
 /// UNSUPPORTED_DEVICE with the shard in the error's `first_shard`, ALIASED where a destination shares
-/// memory with a source or with another destination,
+/// memory with a source or with another destination, UNSUPPORTED as for `shardspec_metadata_extract_shard`,
 /// INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY; then nothing was written. Threads: any; nobody else may use the
 /// destinations meanwhile, and nobody may write the sources. Since: ABI 0.

@@ -241,8 +241,10 @@ unsafe fn describe(
 /// if that is stated. `options` may be NULL.
 ///
 /// Ownership: nothing moves. Errors: SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH,
-/// UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY; then nothing was written.
+/// UNSUPPORTED_DEVICE, ALIASED, UNSUPPORTED for a source that has far more elements than memory where
+/// it would take longer than the copy to find out whether a destination shares it, OVERFLOW,
+/// INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY; then nothing
+/// was written.
 /// Threads: any; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard(

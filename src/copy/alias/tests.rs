@@ -183,7 +183,7 @@ proptest! {
         a in any_view(), b in any_view(), place in 0i64..60,
     ) {
         let b = view(
-            place, a.dtype(), b.shape(), &b.strides_in_elements(),
+            place, a.dtype(), b.shape(), &b.element_strides().collect::<Vec<_>>(),
         );
         assert_right(&[a, b], &[]);
         assert_right(&[a], &[b]);

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::unwind::uncancelled;
-
+use super::processors;
 use crate::copy::options::Instructions;
+use crate::unwind::uncancelled;
 
 /// Instructions to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,9 +55,7 @@ impl Machine {
         static STREAM_FROM: AtomicUsize = AtomicUsize::new(0);
         Self {
             level: level(),
-            processors: known_or(&PROCESSORS, || {
-                std::thread::available_parallelism().map_or(1, usize::from)
-            }),
+            processors: known_or(&PROCESSORS, processors::count),
             // Source and destination share the cache, and others use it too.
             stream_from: known_or(&STREAM_FROM, || {
                 last_cache().map_or(DEFAULT_STREAM_FROM, |bytes| bytes / 4)
@@ -114,9 +112,13 @@ fn level() -> Level {
 /// all caches of a package together.)
 #[cfg(target_os = "linux")]
 fn last_cache() -> Option<usize> {
-    ["index3", "index2"].into_iter().find_map(|index| {
-        let path = format!("/sys/devices/system/cpu/cpu0/cache/{index}/size");
-        let text = std::fs::read_to_string(path).ok()?;
+    let sizes = [
+        "/sys/devices/system/cpu/cpu0/cache/index3/size",
+        "/sys/devices/system/cpu/cpu0/cache/index2/size",
+    ];
+    sizes.into_iter().find_map(|path| {
+        let mut room = [0; 64];
+        let text = processors::read(path, &mut room)?;
         let kib: usize = text.trim().strip_suffix('K')?.parse().ok()?;
         kib.checked_mul(1 << 10).filter(|&bytes| bytes > 0)
     })

@@ -7,6 +7,7 @@
 mod bits;
 mod cpu;
 mod lines;
+mod processors;
 mod rows;
 mod sweep;
 mod task;
