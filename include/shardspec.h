@@ -2040,8 +2040,8 @@ typedef shardspec_status (*shardspec_exchange_fn)(void *ctx,
  library's.
 
  A collective that fails on this rank after other ranks began to rely on it calls this, so that they
- return too and do not wait for its messages. It may run while an exception unwinds the stack, and
- must not throw. From `shardspec_comm_abort` it may run on any thread, also while `exchange` runs.
+ return too and do not wait for its messages. Also where an exception left `exchange`, before that
+ goes on. From `shardspec_comm_abort` it may run on any thread, also while `exchange` runs.
  */
 typedef void (*shardspec_abort_fn)(void *ctx, const char *reason);
 

@@ -191,6 +191,35 @@ static void what_a_transport_throws_comes_out_of_the_collective() {
   CHECK(!quiet && quiet.error().cause);
 }
 
+/* Throws in one of its exchanges, and tells the others. */
+struct breaking {
+  const ss::comm *inner;
+  std::shared_ptr<int> countdown;
+
+  void exchange(ss::messages sends, ss::messages receives) const {
+    if ((*countdown)-- == 0) throw std::underflow_error("the cable is out");
+    inner->exchange(sends, receives);
+  }
+  void abort(const char *reason) const { inner->abort(reason); }
+};
+
+static void a_rank_that_throws_leaves_no_other_waiting() {
+  const auto rows = ss::spec::chunk(0, ranks(2)).build_metadata({4});
+  for (int fails = 0; fails < 2; ++fails) on_ranks(2, [&](ss::comm &inner) {
+    const std::int64_t rank = inner.rank();
+    const auto comm = ss::comm::custom(
+        rank, 2, breaking{&inner, std::make_shared<int>(rank == 0 ? fails : -1)});
+    std::vector<float> full(4);
+    buffers shards(rows, rank);
+    const auto done = comm.gather(rows, SHARDSPEC_ALL_RANKS, shards.views, ss::view(full), {}, std::nothrow);
+    CHECK(!done);
+    if (rank == 1) {
+      CHECK(status_of(done) == SHARDSPEC_TRANSPORT_FAILED);
+      CHECK_TEXT(done.error().what(), "rank 0 gave up: the cable is out");
+    }
+  });
+}
+
 static void every_call_on_an_empty_handle_is_refused() {
   const ss::comm comm;
   const ss::metadata metadata;
@@ -215,5 +244,6 @@ int main() {
   a_transport_may_be_any_object();
   a_rank_that_gives_up_ends_it_for_all();
   what_a_transport_throws_comes_out_of_the_collective();
+  a_rank_that_throws_leaves_no_other_waiting();
   every_call_on_an_empty_handle_is_refused();
 }

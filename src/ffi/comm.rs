@@ -23,6 +23,7 @@ use crate::ffi::border::slots::Slots;
 use crate::ffi::callback::shardspec_destroy_fn;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::memory::{try_box, try_collect, try_collect_results, try_with_capacity};
+use crate::unwind;
 
 /// A communicator, behind a handle; free it with `shardspec_comm_free`.
 pub struct shardspec_comm {
@@ -75,8 +76,8 @@ pub type shardspec_exchange_fn = Option<
 /// library's.
 ///
 /// A collective that fails on this rank after other ranks began to rely on it calls this, so that they
-/// return too and do not wait for its messages. It may run while an exception unwinds the stack, and
-/// must not throw. From `shardspec_comm_abort` it may run on any thread, also while `exchange` runs.
+/// return too and do not wait for its messages. Also where an exception left `exchange`, before that
+/// goes on. From `shardspec_comm_abort` it may run on any thread, also while `exchange` runs.
 pub type shardspec_abort_fn =
     Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, reason: *const c_char)>;
 
@@ -160,7 +161,7 @@ impl Communicator for Transport {
             *place = byte as c_char;
         }
         // SAFETY: the user passed the function to be called like this.
-        unsafe { abort(self.context.ctx(), text.as_ptr()) }
+        unwind::call(|| unsafe { abort(self.context.ctx(), text.as_ptr()) });
     }
 }
 
