@@ -88,9 +88,129 @@ static void the_shards_of_metadata_have_neither(void) {
   CHECK_OK(shardspec_spec_free(spec, &err));
 }
 
+static const int64_t EIGHT_BY_THREE[] = {8, 3};
+
+/* A list of no shards is one of any number of dimensions. */
+static void no_shards_leave_the_whole_tensor_to_nobody(void) {
+  static const int64_t offset[] = {0}, size[] = {4};
+  static const shardspec_shard_metadata one = {1, offset, size, "rank:0"};
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  shardspec_shards *none, *some;
+  shardspec_plan *plan = NULL;
+  size_t count = 77;
+  int32_t more = 77;
+  int64_t offsets[2] = {77, 77}, sizes[2] = {77, 77};
+  CHECK_OK(shardspec_shards_new(NULL, 0, &none, &err));
+  CHECK_OK(shardspec_shards_gaps(none, EIGHT_BY_THREE, 2, offsets, sizes, 1, &count, &more, &err));
+  CHECK(count == 1 && more == 0);
+  CHECK(offsets[0] == 0 && offsets[1] == 0 && sizes[0] == 8 && sizes[1] == 3);
+  CHECK_OK(shardspec_shards_overlaps(none, NULL, NULL, NULL, NULL, 0, &count, &more, &err));
+  CHECK(count == 0 && more == 0);
+
+  CHECK_OK(shardspec_shards_new(&one, 1, &some, &err));
+  CHECK_STATUS(shardspec_plan_new_from_shards(none, some, &plan, &err), SHARDSPEC_GAP);
+  CHECK_EQUAL(err.first_shard, 0);
+  CHECK_MESSAGE("no source shard holds [0:4]");
+  CHECK_MESSAGE("rank:0");
+  CHECK(plan == NULL);
+  CHECK_OK(shardspec_plan_new_from_shards(some, none, &plan, &err));
+  CHECK_OK(shardspec_plan_piece_count(plan, &count, &err));
+  CHECK_EQUAL(count, 0);
+  CHECK_OK(shardspec_plan_free(plan, &err));
+  CHECK_OK(shardspec_shards_free(none, &err));
+  CHECK_OK(shardspec_shards_free(some, &err));
+}
+
+/* Where nobody asks for owners, shards need none. */
+static void shards_without_placements_are_taken_where_no_owner_is_needed(void) {
+  static const int64_t offsets[] = {0, 4}, sizes[] = {4, 4}, tensor[] = {8};
+  static const char *const half[] = {NULL, "rank:1"};
+  shardspec_shard_metadata two[] = {{1, &offsets[0], &sizes[0], NULL}, {1, &offsets[1], &sizes[1], NULL}};
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  shardspec_shards *from, *to;
+  shardspec_plan *plan;
+  shardspec_spec *spec = NULL;
+  size_t count = 77;
+  int32_t local = 77;
+  int64_t source = 77, destination = 77, bytes = 77;
+  CHECK_OK(shardspec_shards_new(two, 2, &from, &err));
+  CHECK_OK(shardspec_shards_gaps(from, tensor, 1, NULL, NULL, 0, &count, &local, &err));
+  CHECK(count == 0 && local == 0);
+  CHECK_OK(shardspec_plan_new_from_shards(from, from, &plan, &err));
+  CHECK_OK(shardspec_plan_is_local(plan, &local, &err));
+  CHECK_EQUAL(local, 1);
+  CHECK_OK(shardspec_plan_rank_traffic(plan, 1, &source, &destination, &bytes, 1, &count, &err));
+  CHECK(count == 1 && source == -1 && destination == -1 && bytes == 8);
+  CHECK_OK(shardspec_plan_free(plan, &err));
+  CHECK_OK(shardspec_shards_new_flat(1, offsets, sizes, 2, half, 2, NULL, &to, &err));
+  CHECK_OK(shardspec_plan_new_from_shards(from, to, &plan, &err));
+  CHECK_OK(shardspec_plan_is_local(plan, &local, &err));
+  CHECK_EQUAL(local, 0);
+  CHECK_OK(shardspec_plan_free(plan, &err));
+  CHECK_OK(shardspec_shards_free(from, &err));
+  CHECK_OK(shardspec_shards_free(to, &err));
+
+  /* A spec says who owns what. */
+  two[0].placement = "rank:0";
+  CHECK_STATUS(shardspec_spec_new_enumerable(two, 2, &spec, &err), SHARDSPEC_NULL_ARGUMENT);
+  CHECK_EQUAL(err.first_shard, 1);
+  CHECK_MESSAGE("shard 1 has no placement");
+  CHECK_STATUS(shardspec_spec_new_enumerable_flat(1, offsets, sizes, 2, half, 2, NULL, &spec, &err),
+               SHARDSPEC_NULL_ARGUMENT);
+  CHECK_MESSAGE("shard 0 has no placement");
+  CHECK_STATUS(shardspec_spec_infer(two, 2, &spec, &err), SHARDSPEC_NULL_ARGUMENT);
+  CHECK_STATUS(shardspec_spec_new_chunk(0, half, 2, &spec, &err), SHARDSPEC_NULL_ARGUMENT);
+  CHECK_MESSAGE("placements[0]: is NULL");
+  CHECK(spec == NULL);
+}
+
+/* Among ranks, the placement is what one looks for. */
+static void overlaps_and_gaps_name_owners(void) {
+  static const int64_t offsets[] = {0, 2, 6}, sizes[] = {3, 2, 2}, apart[] = {0, 3, 6}, tensor[] = {9};
+  static const char *const owners[] = {"rank:7/cuda:1", "trainer0", "rank:5"};
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  shardspec_spec *spec = NULL;
+  shardspec_metadata *metadata = NULL;
+  CHECK_STATUS(shardspec_spec_new_enumerable_flat(1, offsets, sizes, 3, owners, 3, NULL, &spec, &err),
+               SHARDSPEC_OVERLAP);
+  CHECK(err.first_shard == 0 && err.second_shard == 1 && spec == NULL);
+  CHECK_MESSAGE("shards 0 (rank:7/cuda:1) and 1 (trainer0/cpu) both own [2:3]");
+  CHECK_OK(shardspec_spec_new_enumerable_flat(1, apart, sizes, 3, owners, 3, NULL, &spec, &err));
+  CHECK_STATUS(shardspec_spec_build_metadata(spec, tensor, 1, NULL, &metadata, &err), SHARDSPEC_GAP);
+  CHECK_MESSAGE("next to shard");
+  CHECK_MESSAGE("and 1 other box has no owner");
+  CHECK(metadata == NULL);
+  CHECK_OK(shardspec_spec_free(spec, &err));
+}
+
+/* What is asked for bounds the work: 16 slabs of 16 dimensions leave more boxes than memory has. */
+static void a_few_gaps_are_told_however_many_there_are(void) {
+  enum { DIMS = 20 };
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  int64_t offsets[DIMS][DIMS] = {{0}}, sizes[DIMS][DIMS], tensor[DIMS], offset[DIMS], size[DIMS];
+  const char *names[DIMS];
+  shardspec_shards *slabs;
+  size_t count = 77;
+  int32_t more = 77;
+  for (int slab = 0; slab < DIMS; slab++) {
+    tensor[slab] = 3, names[slab] = "rank:0";
+    for (int dim = 0; dim < DIMS; dim++) sizes[slab][dim] = dim == slab ? 1 : 3;
+    offsets[slab][slab] = 1;
+  }
+  CHECK_OK(shardspec_shards_new_flat(DIMS, offsets[0], sizes[0], DIMS, names, DIMS, NULL, &slabs, &err));
+  CHECK_OK(shardspec_shards_gaps(slabs, tensor, DIMS, offset, size, 1, &count, &more, &err));
+  CHECK(count == 1 && more == 1);
+  for (int dim = 0; dim < DIMS; dim++) CHECK(offset[dim] != 1 && size[dim] == 1);
+  CHECK_OK(shardspec_shards_free(slabs, &err));
+}
+
 int main(void) {
   all_overlaps_are_told_up_to_a_limit();
   all_gaps_are_told_up_to_a_limit();
   the_shards_of_metadata_have_neither();
+  no_shards_leave_the_whole_tensor_to_nobody();
+  shards_without_placements_are_taken_where_no_owner_is_needed();
+  overlaps_and_gaps_name_owners();
+  a_few_gaps_are_told_however_many_there_are();
   return 0;
 }

@@ -112,6 +112,78 @@ static void runs_are_as_few_as_it_takes(void) {
   CHECK_OK(shardspec_plan_free(plan, &err));
 }
 
+/* Packed elements have runs where these start and end with whole bytes. */
+static void packed_elements_have_runs_of_whole_bytes(void) {
+  static const int64_t sizes[] = {64, 256}, odd[] = {64, 250};
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  shardspec_tensor_properties uint4 = {sizeof uint4, {SHARDSPEC_DTYPE_UINT, 4, 1}, 0, 0, 0, 0, 0};
+  shardspec_spec *whole, *halves;
+  shardspec_metadata *source, *destination;
+  shardspec_plan *plan;
+  shardspec_run run;
+  uint32_t from[2], to[2];
+  int64_t bytes[2];
+  size_t needed = 77;
+  CHECK_OK(shardspec_spec_new_chunk(0, NAMES, 1, &whole, &err));
+  CHECK_OK(shardspec_spec_new_chunk(1, NAMES, 2, &halves, &err));
+  CHECK_OK(shardspec_spec_build_metadata(whole, sizes, 2, &uint4, &source, &err));
+  CHECK_OK(shardspec_spec_build_metadata(halves, sizes, 2, &uint4, &destination, &err));
+  CHECK_OK(shardspec_plan_new(source, destination, &plan, &err));
+  CHECK_OK(shardspec_plan_shard_runs(plan, 0, 1, 0, &run, 1, &needed, &err));
+  CHECK_EQUAL(needed, 1);
+  CHECK(run.source_offset == 64 && run.source_stride == 128 && run.length == 64 && run.count == 64);
+  CHECK(run.destination_offset == 0 && run.destination_stride == 64);
+  CHECK_OK(shardspec_plan_shard_traffic(plan, 0, from, to, bytes, 2, &needed, &err));
+  CHECK(needed == 2 && bytes[0] == 64 * 64 && bytes[1] == 64 * 64);
+  CHECK_STATUS(shardspec_plan_shard_runs(plan, 0, 1, 1, &run, 1, &needed, &err), SHARDSPEC_INVALID_ARGUMENT);
+  CHECK_OK(shardspec_plan_free(plan, &err));
+  CHECK_OK(shardspec_metadata_free(source, &err));
+  CHECK_OK(shardspec_metadata_free(destination, &err));
+
+  /* 125 elements of a row end in the middle of a byte. */
+  CHECK_OK(shardspec_spec_build_metadata(whole, odd, 2, &uint4, &source, &err));
+  CHECK_OK(shardspec_spec_build_metadata(halves, odd, 2, &uint4, &destination, &err));
+  CHECK_OK(shardspec_plan_new(source, destination, &plan, &err));
+  needed = 77;
+  CHECK_STATUS(shardspec_plan_shard_runs(plan, 0, 1, 0, &run, 1, &needed, &err), SHARDSPEC_UNSUPPORTED);
+  CHECK_STATUS(shardspec_plan_shard_runs(plan, 0, 1, 0, NULL, 0, &needed, &err), SHARDSPEC_UNSUPPORTED);
+  CHECK_EQUAL(needed, 77);
+  CHECK_OK(shardspec_plan_free(plan, &err));
+  CHECK_OK(shardspec_metadata_free(source, &err));
+  CHECK_OK(shardspec_metadata_free(destination, &err));
+  CHECK_OK(shardspec_spec_free(whole, &err));
+  CHECK_OK(shardspec_spec_free(halves, &err));
+}
+
+/* Their number is told at once, where making them takes memory: 2^28 of 64 bytes are 16 GiB. */
+static void runs_are_counted_without_being_made(void) {
+  enum { DIMS = 30 };
+  int64_t offsets[2][DIMS], sizes[2][DIMS];
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  shardspec_shards *source, *destination;
+  shardspec_plan *plan;
+  shardspec_run run = {77, 77, 77, 77, 77, 77, 77, 77};
+  size_t needed = 77;
+  /* Every other index of each dimension is wanted: none continues another. */
+  for (int dim = 0; dim < DIMS; dim++) {
+    offsets[0][dim] = 0, sizes[0][dim] = 4;
+    offsets[1][dim] = 1, sizes[1][dim] = 2;
+  }
+  CHECK_OK(shardspec_shards_new_flat(DIMS, offsets[0], sizes[0], 1, NAMES, 1, NULL, &source, &err));
+  CHECK_OK(shardspec_shards_new_flat(DIMS, offsets[1], sizes[1], 1, NAMES, 1, NULL, &destination, &err));
+  CHECK_OK(shardspec_plan_new_from_shards(source, destination, &plan, &err));
+  CHECK_OK(shardspec_plan_shard_runs(plan, 0, 0, 1, NULL, 0, &needed, &err));
+  CHECK_EQUAL(needed, 1 << (DIMS - 2));
+  CHECK_STATUS(shardspec_plan_shard_runs(plan, 0, 0, 1, &run, 1, &needed, &err), SHARDSPEC_BUFFER_TOO_SMALL);
+  CHECK_EQUAL(err.limit, 1 << (DIMS - 2));
+  CHECK_OK(shardspec_plan_rank_runs(plan, 0, 0, 1, NULL, 0, &needed, &err));
+  CHECK_EQUAL(needed, 1 << (DIMS - 2));
+  CHECK(run.count == 77);
+  CHECK_OK(shardspec_plan_free(plan, &err));
+  CHECK_OK(shardspec_shards_free(source, &err));
+  CHECK_OK(shardspec_shards_free(destination, &err));
+}
+
 static void a_layout_that_differs_by_its_labels_moves_nothing(void) {
   static const char *const turned[] = {"rank:1", "rank:2", "rank:3", "rank:0"};
   shardspec_error err = SHARDSPEC_ERROR_INIT;
@@ -160,6 +232,8 @@ int main(void) {
   traffic_adds_up_to_the_tensor();
   a_transport_needs_nothing_but_the_runs();
   runs_are_as_few_as_it_takes();
+  packed_elements_have_runs_of_whole_bytes();
+  runs_are_counted_without_being_made();
   a_layout_that_differs_by_its_labels_moves_nothing();
   owners_that_are_no_ranks_are_minus_one();
   return 0;

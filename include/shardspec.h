@@ -660,7 +660,10 @@ typedef struct shardspec_shard_metadata {
   const int64_t *offsets;
   /* `ndim` numbers >= 0: how long it is. */
   const int64_t *sizes;
-  /* Where it lives, as `shardspec_placement_parse` reads it. */
+  /*
+   Where it lives, as `shardspec_placement_parse` reads it. NULL, in lists of shards: nowhere in
+   particular.
+   */
   const char *placement;
 } shardspec_shard_metadata;
 
@@ -2530,7 +2533,9 @@ shardspec_status shardspec_op_call(const struct shardspec_op *op,
 typedef struct shardspec_shards shardspec_shards;
 
 /*
- A list of these shards, which may overlap and may be none. All have the same number of dimensions.
+ A list of these shards, which may overlap and may be none. All have the same number of dimensions; a
+ list of no shards is one of any number of them. A shard whose `placement` is NULL belongs to nobody in
+ particular: plans count all of these as the shards of one owner, on no rank.
 
  Ownership: everything is copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for negative
  numbers or more than 32 dimensions, RANK_MISMATCH, OVERFLOW for an end beyond 64 bits,
@@ -2542,7 +2547,8 @@ shardspec_status shardspec_shards_new(const shardspec_shard_metadata *shards,
                                       shardspec_error *err);
 
 /*
- As `shardspec_shards_new`, from flat arrays as `shardspec_spec_new_enumerable_flat` takes them.
+ As `shardspec_shards_new`, from flat arrays as `shardspec_spec_new_enumerable_flat` takes them. A
+ text in `placements` may be NULL.
 
  Ownership, errors, threads: as `shardspec_shards_new`; INDEX_OUT_OF_RANGE for a placement index.
  Since: ABI 0.
@@ -2826,11 +2832,12 @@ typedef struct shardspec_run {
  three arrays for each pair between which something moves, by destination, then by source. How many
  pairs they are goes to `*needed` (may be NULL); the arrays have room for `capacity` of them, and
  each may be NULL. With capacity 0 only their number is told. `itemsize` is the number of bytes of
- an element; 0: of the element type that the plan's layouts state.
+ an element; 0: of the element type that the plan's layouts state. Of packed elements, the bytes of
+ a pair are rounded up.
 
  Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative, not that of the
- stated element type, or 0 where none is stated, UNSUPPORTED where the stated elements are smaller
- than a byte, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ stated element type, or 0 where none is stated, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+ OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_shard_traffic(const shardspec_plan *plan,
                                               int64_t itemsize,
@@ -2861,7 +2868,9 @@ shardspec_status shardspec_plan_rank_traffic(const shardspec_plan *plan,
  how many they are goes to `*needed` (may be NULL). With capacity 0, `runs` may be NULL and only that
  is told. `itemsize` as in `shardspec_plan_shard_traffic`.
 
- Errors: INDEX_OUT_OF_RANGE, and as `shardspec_plan_shard_traffic`. Threads: any. Since: ABI 0.
+ Time: with capacity 0, for each piece; no memory is used. Errors: INDEX_OUT_OF_RANGE, as
+ `shardspec_plan_shard_traffic`, and UNSUPPORTED where elements are packed and a run would start or
+ end inside of a byte. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_shard_runs(const shardspec_plan *plan,
                                            size_t source,
@@ -2876,7 +2885,7 @@ shardspec_status shardspec_plan_shard_runs(const shardspec_plan *plan,
  As `shardspec_plan_shard_runs`, for all bytes that go from one rank to another, or stay on it: in
  the order of pieces. There are none between ranks that exchange nothing.
 
- Errors: as `shardspec_plan_shard_traffic`; INVALID_ARGUMENT for a rank below -1. Threads: any.
+ Time, errors: as `shardspec_plan_shard_runs`; INVALID_ARGUMENT for a rank below -1. Threads: any.
  Since: ABI 0.
  */
 shardspec_status shardspec_plan_rank_runs(const shardspec_plan *plan,

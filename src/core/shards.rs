@@ -235,7 +235,7 @@ impl Shards {
     }
 
     /// Refuses shards without a placement.
-    pub(super) fn check_placed(&self) -> Result<()> {
+    pub(crate) fn check_placed(&self) -> Result<()> {
         match self.placements.iter().position(Placement::is_none) {
             None => Ok(()),
             Some(shard) => Err(Error::NoPlacement { shard }),

@@ -247,7 +247,8 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local_describe
         owning(ctx, release, |memory| {
             let place = self::out("out", out)?;
             let metadata = handle::get("metadata", metadata)?;
-            let described = shards_from_structs(descriptions, shard_count)?;
+            let described = shards_from_structs("descriptions", descriptions, shard_count)?;
+            described.check_placed()?;
             let shards = slice("shards", shards, shard_count)?;
             let indices = copy::indices_of(&metadata, &described)?;
             give(place, from_local(&metadata, owner, &indices, shards, memory)?)

@@ -13,7 +13,9 @@ use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{
     OutSlice, fill_with, optional_out, optional_out_slice, out, slice,
 };
-use crate::ffi::border::shards::{placements_from_texts, shards_from_arrays, shards_from_structs};
+use crate::ffi::border::shards::{
+    optional_placements_from_texts, shards_from_arrays, shards_from_structs,
+};
 use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
@@ -36,7 +38,9 @@ impl Handle for shardspec_shards {
     }
 }
 
-/// A list of these shards, which may overlap and may be none. All have the same number of dimensions.
+/// A list of these shards, which may overlap and may be none. All have the same number of dimensions; a
+/// list of no shards is one of any number of them. A shard whose `placement` is NULL belongs to nobody in
+/// particular: plans count all of these as the shards of one owner, on no rank.
 ///
 /// Ownership: everything is copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for negative
 /// numbers or more than 32 dimensions, RANK_MISMATCH, OVERFLOW for an end beyond 64 bits,
@@ -48,13 +52,14 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new(
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        let shards = shards_from_structs(shards, shard_count)?;
+        let shards = shards_from_structs("shards", shards, shard_count)?;
         place.set(handle::insert(Shared::try_new(shards)?)?);
         Ok(())
     })
 }
 
-/// As `shardspec_shards_new`, from flat arrays as `shardspec_spec_new_enumerable_flat` takes them.
+/// As `shardspec_shards_new`, from flat arrays as `shardspec_spec_new_enumerable_flat` takes them. A
+/// text in `placements` may be NULL.
 ///
 /// Ownership, errors, threads: as `shardspec_shards_new`; INDEX_OUT_OF_RANGE for a placement index.
 /// Since: ABI 0.
@@ -66,7 +71,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_flat(
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        let placements = placements_from_texts(placements, placement_count)?;
+        let placements = optional_placements_from_texts(placements, placement_count)?;
         let shards =
             shards_from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
         place.set(handle::insert(Shared::try_new(shards)?)?);

@@ -17,7 +17,8 @@ use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{Out, answer_text, out, text};
 use crate::ffi::border::shards::{
-    placements_from_handles, placements_from_texts, shards_from_arrays, shards_from_structs,
+    optional_placements_from_texts, placements_from_handles, placements_from_texts,
+    shards_from_arrays, shards_from_structs,
 };
 use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
@@ -64,7 +65,8 @@ pub struct shardspec_shard_metadata {
     pub offsets: *const i64,
     /// `ndim` numbers >= 0: how long it is.
     pub sizes: *const i64,
-    /// Where it lives, as `shardspec_placement_parse` reads it.
+    /// Where it lives, as `shardspec_placement_parse` reads it. NULL, in lists of shards: nowhere in
+    /// particular.
     pub placement: *const c_char,
 }
 
@@ -180,7 +182,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_enumerable(
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        let shards = shards_from_structs(shards, shard_count)?;
+        let shards = shards_from_structs("shards", shards, shard_count)?;
         give(place, EnumerableShardingSpec::new(shards)?)
     })
 }
@@ -199,7 +201,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_enumerable_flat(
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        let placements = placements_from_texts(placements, placement_count)?;
+        let placements = optional_placements_from_texts(placements, placement_count)?;
         let shards =
             shards_from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
         give(place, EnumerableShardingSpec::new(shards)?)
@@ -238,7 +240,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_infer(
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        give_inferred(place, shards_from_structs(shards, shard_count)?)
+        give_inferred(place, shards_from_structs("shards", shards, shard_count)?)
     })
 }
 
@@ -253,7 +255,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_infer_flat(
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        let placements = placements_from_texts(placements, placement_count)?;
+        let placements = optional_placements_from_texts(placements, placement_count)?;
         let shards =
             shards_from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
         give_inferred(place, shards)

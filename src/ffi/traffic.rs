@@ -12,7 +12,7 @@ use crate::core::{Error, Relabelling, ReshardPlan};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::{
-    answer, answer_each, check_room, fill, optional_out, optional_out_slice, out, slice,
+    answer, answer_by, check_room, fill, optional_out, optional_out_slice, out, slice,
 };
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
@@ -60,30 +60,40 @@ impl From<&Run> for shardspec_run {
     }
 }
 
-/// The number of bytes of an element: the argument, or where that is 0 what the plan's layouts state.
-fn itemsize_argument(plan: &ReshardPlan, itemsize: i64) -> Outcome<i64> {
-    let stated = plan.dtype().map(|dtype| dtype.itemsize()).transpose()?;
-    match (itemsize, stated.and_then(|stated| i64::try_from(stated).ok())) {
-        (0, Some(stated)) => Ok(stated),
-        (0, None) => {
+/// The bits of an element: those of so many bytes, or where that is 0 what the plan's layouts state.
+fn bits_argument(plan: &ReshardPlan, itemsize: i64) -> Outcome<i64> {
+    // At most 255 bits and 65535 lanes.
+    let stated = plan.dtype().map(|dtype| (dtype, dtype.element_bits() as i64));
+    if itemsize < 0 {
+        return Err(Error::TooSmall { argument: "itemsize", value: itemsize, least: 0 }.into());
+    }
+    match stated {
+        Some((_, bits)) if itemsize == 0 || itemsize.checked_mul(8) == Some(bits) => Ok(bits),
+        Some((dtype, bits)) => {
+            let problem = text!(
+                "it is {itemsize}, and an element of the plan's type, {dtype}, has {bits} bits; pass \
+                 0, or its bytes"
+            );
+            Err(Error::invalid("itemsize", problem).into())
+        }
+        None if itemsize == 0 => {
             let problem =
                 "it is 0, and the plan's layouts state no element type; pass the bytes of one";
             Err(Error::invalid("itemsize", problem).into())
         }
-        (given, Some(stated)) if given != stated => {
-            let problem = text!("it is {given}, and the plan's elements have {stated} bytes");
-            Err(Error::invalid("itemsize", problem).into())
-        }
-        (given, _) if given < 0 => {
-            Err(Error::TooSmall { argument: "itemsize", value: given, least: 0 }.into())
-        }
-        (given, _) => Ok(given),
+        None => Ok(itemsize.checked_mul(8).ok_or_else(too_many_bytes)?),
     }
 }
 
-fn bytes_of(elements: i64, itemsize: i64) -> Outcome<i64> {
-    let bytes = elements.checked_mul(itemsize);
-    Ok(bytes.ok_or_else(|| Error::overflow("the number of bytes that the plan moves"))?)
+/// Bytes of so many elements, the last of which may be a part of one.
+fn bytes_of(elements: i64, bits: i64) -> Outcome<i64> {
+    let bits = i128::from(elements).saturating_mul(bits.into());
+    let bytes = bits.saturating_add(7).checked_div(8).and_then(|bytes| i64::try_from(bytes).ok());
+    Ok(bytes.ok_or_else(too_many_bytes)?)
+}
+
+fn too_many_bytes() -> Error {
+    Error::overflow("the number of bytes that the plan moves")
 }
 
 /// The rank of an argument or an answer: -1 is none.
@@ -99,11 +109,12 @@ fn rank_argument(argument: &'static str, rank: i64) -> Outcome<Option<i64>> {
 /// three arrays for each pair between which something moves, by destination, then by source. How many
 /// pairs they are goes to `*needed` (may be NULL); the arrays have room for `capacity` of them, and
 /// each may be NULL. With capacity 0 only their number is told. `itemsize` is the number of bytes of
-/// an element; 0: of the element type that the plan's layouts state.
+/// an element; 0: of the element type that the plan's layouts state. Of packed elements, the bytes of
+/// a pair are rounded up.
 ///
 /// Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative, not that of the
-/// stated element type, or 0 where none is stated, UNSUPPORTED where the stated elements are smaller
-/// than a byte, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// stated element type, or 0 where none is stated, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_shard_traffic(
     plan: *const shardspec_plan, itemsize: i64, sources: *mut u32, destinations: *mut u32,
@@ -111,11 +122,11 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_traffic(
 ) -> shardspec_status {
     guard(err, || {
         let plan = handle::get("plan", plan)?;
-        let itemsize = itemsize_argument(&plan, itemsize)?;
+        let bits = bits_argument(&plan, itemsize)?;
         let mut pairs = Columns::default();
         for pair in plan.shard_traffic() {
             let (source, destination, elements, _) = pair?;
-            let bytes = bytes_of(elements, itemsize)?;
+            let bytes = bytes_of(elements, bits)?;
             pairs.try_push(source as u32, destination as u32, bytes)?;
         }
         let names = ["sources", "destinations"];
@@ -135,11 +146,11 @@ pub unsafe extern "C-unwind" fn shardspec_plan_rank_traffic(
 ) -> shardspec_status {
     guard(err, || {
         let plan = handle::get("plan", plan)?;
-        let itemsize = itemsize_argument(&plan, itemsize)?;
+        let bits = bits_argument(&plan, itemsize)?;
         let mut pairs = Columns::default();
         for route in plan.routes()?.all() {
             let rank = |rank: Option<i64>| rank.unwrap_or(-1);
-            let bytes = bytes_of(route.elements, itemsize)?;
+            let bytes = bytes_of(route.elements, bits)?;
             pairs.try_push(rank(route.source), rank(route.destination), bytes)?;
         }
         let names = ["source_ranks", "destination_ranks"];
@@ -194,7 +205,9 @@ impl<T: Copy> Columns<T> {
 /// how many they are goes to `*needed` (may be NULL). With capacity 0, `runs` may be NULL and only that
 /// is told. `itemsize` as in `shardspec_plan_shard_traffic`.
 ///
-/// Errors: INDEX_OUT_OF_RANGE, and as `shardspec_plan_shard_traffic`. Threads: any. Since: ABI 0.
+/// Time: with capacity 0, for each piece; no memory is used. Errors: INDEX_OUT_OF_RANGE, as
+/// `shardspec_plan_shard_traffic`, and UNSUPPORTED where elements are packed and a run would start or
+/// end inside of a byte. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_shard_runs(
     plan: *const shardspec_plan, source: usize, destination: usize, itemsize: i64,
@@ -205,15 +218,14 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_runs(
         plan.source().at("source", source)?;
         plan.destination().at("destination", destination)?;
         let pieces = plan.pieces_between(source, destination);
-        let found = plan.runs(pieces, itemsize_argument(&plan, itemsize)?)?;
-        answer_runs(&found, runs, capacity, needed)
+        answer_runs(&plan, pieces, bits_argument(&plan, itemsize)?, runs, capacity, needed)
     })
 }
 
 /// As `shardspec_plan_shard_runs`, for all bytes that go from one rank to another, or stay on it: in
 /// the order of pieces. There are none between ranks that exchange nothing.
 ///
-/// Errors: as `shardspec_plan_shard_traffic`; INVALID_ARGUMENT for a rank below -1. Threads: any.
+/// Time, errors: as `shardspec_plan_shard_runs`; INVALID_ARGUMENT for a rank below -1. Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_rank_runs(
@@ -228,15 +240,21 @@ pub unsafe extern "C-unwind" fn shardspec_plan_rank_runs(
         let route = routes.between(source, destination);
         let pieces = route.map_or(&[][..], |route| routes.pieces(route));
         let pieces = pieces.iter().map(|&piece| piece as usize);
-        let found = plan.runs(pieces, itemsize_argument(&plan, itemsize)?)?;
-        answer_runs(&found, runs, capacity, needed)
+        answer_runs(&plan, pieces, bits_argument(&plan, itemsize)?, runs, capacity, needed)
     })
 }
 
+/// Answers with the runs of some pieces. They are counted first, so that memory is used only for what
+/// the caller has room for.
 unsafe fn answer_runs(
-    found: &[Run], runs: *mut shardspec_run, capacity: usize, needed: *mut usize,
+    plan: &ReshardPlan, pieces: impl Iterator<Item = usize> + Clone, bits: i64,
+    runs: *mut shardspec_run, capacity: usize, needed: *mut usize,
 ) -> Outcome {
-    answer_each("runs", runs, capacity, needed, found.iter().map(shardspec_run::from))
+    let count = plan.count_runs_of_bits(pieces.clone(), bits)?;
+    let found = if capacity < count { Vec::new() } else { plan.runs_of_bits(pieces, bits)? };
+    answer_by("runs", runs, capacity, needed, count, |place| {
+        place.fill_with(found.iter().map(shardspec_run::from));
+    })
 }
 
 /// Suggests which worker should be which in the destination, so that the fewest elements move: a

@@ -257,20 +257,6 @@ pub(crate) unsafe fn answer<T: Copy>(
     }
 }
 
-/// [`answer_by`] for values that an iterator makes, twice: they are counted first.
-///
-/// # Safety
-///
-/// As [`answer_by`].
-pub(crate) unsafe fn answer_each<T: Copy>(
-    argument: &'static str, buffer: *mut T, capacity: usize, needed: *mut usize,
-    values: impl Iterator<Item = T> + Clone,
-) -> Outcome {
-    let len = values.clone().count();
-    // SAFETY: the caller's promises are passed on.
-    unsafe { answer_by(argument, buffer, capacity, needed, len, |place| place.fill_with(values)) }
-}
-
 /// [`answer_by`] for a text: it is NUL-terminated, and the NUL counts.
 ///
 /// # Safety

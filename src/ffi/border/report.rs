@@ -247,7 +247,7 @@ fn describe_core(error: &Error) -> (shardspec_status, Numbers) {
         }
         Error::Gap { .. } => (SHARDSPEC_GAP, none),
         Error::NoPlacement { shard } => {
-            (SHARDSPEC_INVALID_ARGUMENT, Numbers { first: Some(shard), ..none })
+            (SHARDSPEC_NULL_ARGUMENT, Numbers { first: Some(shard), ..none })
         }
         Error::NoSource { destination, .. } => {
             (SHARDSPEC_GAP, Numbers { first: Some(destination), ..none })

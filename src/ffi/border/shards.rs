@@ -19,14 +19,38 @@ unsafe fn placement_argument(
     Ok(Placement::parse(text(argument, placement)?)?)
 }
 
+/// A placement from its text; null: none. Whoever needs to know the owner refuses that.
+unsafe fn optional_placement(
+    argument: &'static str, placement: *const c_char,
+) -> Outcome<Placement> {
+    if placement.is_null() {
+        return Ok(Placement::NONE);
+    }
+    placement_argument(argument, placement)
+}
+
 /// Placements from their texts.
 pub(crate) unsafe fn placements_from_texts(
+    placements: *const *const c_char, count: usize,
+) -> Outcome<Vec<Placement>> {
+    placements_by(placement_argument, placements, count)
+}
+
+/// [`placements_from_texts`] for shards, which may have none.
+pub(crate) unsafe fn optional_placements_from_texts(
+    placements: *const *const c_char, count: usize,
+) -> Outcome<Vec<Placement>> {
+    placements_by(optional_placement, placements, count)
+}
+
+unsafe fn placements_by(
+    read: unsafe fn(&'static str, *const c_char) -> Outcome<Placement>,
     placements: *const *const c_char, count: usize,
 ) -> Outcome<Vec<Placement>> {
     let texts = slice("placements", placements, count)?;
     let mut parsed = try_with_capacity("placements", count)?;
     for (index, &placement) in texts.iter().enumerate() {
-        let placement = placement_argument("placements", placement);
+        let placement = read("placements", placement);
         parsed.push(placement.map_err(Refusal::at("placements", index))?);
     }
     Ok(parsed)
@@ -92,28 +116,29 @@ pub(crate) unsafe fn shards_from_arrays(
     Ok(Shards::new(ndim, offsets, sizes, placements)?)
 }
 
-/// What a struct says: the offsets, the sizes and the placement of shard `index`.
-unsafe fn parts(
-    index: usize, shard: &shardspec_shard_metadata, ndim: usize,
-) -> Outcome<(&[i64], &[i64], Placement)> {
+/// What a struct says: the offsets, the sizes and the placement, if it has one, of shard `index`.
+unsafe fn parts<'a>(
+    argument: &'static str, index: usize, shard: &'a shardspec_shard_metadata, ndim: usize,
+) -> Outcome<(&'a [i64], &'a [i64], Placement)> {
     check_shard_ndim(index, "offsets and sizes", shard.ndim, ndim)?;
-    let offsets = slice("shards.offsets", shard.offsets, ndim)?;
-    let sizes = slice("shards.sizes", shard.sizes, ndim)?;
-    Ok((offsets, sizes, placement_argument("shards.placement", shard.placement)?))
+    let offsets = slice(argument, shard.offsets, ndim).map_err(Refusal::in_field("offsets"))?;
+    let sizes = slice(argument, shard.sizes, ndim).map_err(Refusal::in_field("sizes"))?;
+    let placement = optional_placement(argument, shard.placement);
+    Ok((offsets, sizes, placement.map_err(Refusal::in_field("placement"))?))
 }
 
 /// Shards from an array of structs.
 pub(crate) unsafe fn shards_from_structs(
-    shards: *const shardspec_shard_metadata, count: usize,
+    argument: &'static str, shards: *const shardspec_shard_metadata, count: usize,
 ) -> Outcome<Shards> {
-    let structs = slice("shards", shards, count)?;
+    let structs = slice(argument, shards, count)?;
     let ndim = structs.first().map_or(0, |shard| shard.ndim);
     let mut offsets = try_with_capacity("offsets", count.saturating_mul(ndim.min(32)))?;
     let mut sizes = try_with_capacity("sizes", count.saturating_mul(ndim.min(32)))?;
     let mut placements = try_with_capacity("placements", count)?;
     for (index, shard) in structs.iter().enumerate() {
-        let (own_offsets, own_sizes, placement) =
-            parts(index, shard, ndim).map_err(Refusal::at_shard("shards", index, index))?;
+        let (own_offsets, own_sizes, placement) = parts(argument, index, shard, ndim)
+            .map_err(Refusal::at_shard(argument, index, index))?;
         offsets.extend_from_slice(own_offsets);
         sizes.extend_from_slice(own_sizes);
         placements.push(placement);
