@@ -222,24 +222,25 @@ fn a_thousand_interleaved_columns_are_no_conflict() {
     );
 }
 
-/// Fields of packed records, as a table has them: their strides are no multiples of their sizes.
+/// Fields of packed records, as a table has them: they are no multiple of their size apart.
 #[test]
 fn thousands_of_fields_of_records_are_filled_at_once() {
     let (fields, rows) = (7000usize, 9usize);
     let mut boxes = Boxes::new(3);
-    (0..fields as i64).for_each(|field| boxes.push(&[0, 0, 4 * field], &[3, 3, 4]));
-    let total = [3, 3, 4 * fields as i64];
+    (0..fields as i64).for_each(|field| boxes.push(&[0, 0, field], &[3, 3, 1]));
+    let total = [3, 3, fields as i64];
     let metadata =
         ShardedTensorMetadata::new(boxes.shards(), &total, TensorProperties::default()).unwrap();
     let mut source: Vec<u8> = (0..rows * fields * 4).map(|at| (at % 251) as u8).collect();
-    let full = HostView::new("full", source.as_mut_ptr(), of_bytes(1), &total, None).unwrap();
-    // A tag of one byte before each field.
+    let full = HostView::new("full", source.as_mut_ptr(), of_bytes(4), &total, None).unwrap();
+    // A tag of one byte before each field; records are a multiple of 4 bytes apart.
     let mut table = vec![255u8; rows * fields * 5];
     let start = table.as_mut_ptr();
-    let strides = [3 * 5 * fields as i64, 5 * fields as i64, 1];
+    let record = 5 * fields as i64 / 4;
     let field = |index: usize| {
         let first = start.wrapping_add(5 * index + 1);
-        HostView::new("shard", first, of_bytes(1), &[3, 3, 4], Some(&strides)).unwrap()
+        let strides = [3 * record, record, 1];
+        HostView::new("shard", first, of_bytes(4), &[3, 3, 1], Some(&strides)).unwrap()
     };
     unsafe { copy::scatter(&metadata, &full, shards_by(field), &OPTIONS) }.unwrap();
     for (record, values) in table.chunks(5).zip(source.chunks(4)) {

@@ -294,6 +294,9 @@ pub fn indices_of(metadata: &ShardedTensorMetadata, described: &Shards) -> Resul
     Ok(indices)
 }
 
+/// Offsets and sizes of a shard, and the number of its placement.
+type Key<'a> = ((&'a [i64], &'a [i64]), u32);
+
 /// Shards in the order of their boxes, then of their placements, to be found by both.
 struct Described<'a> {
     shards: &'a Shards,
@@ -309,8 +312,7 @@ impl<'a> Described<'a> {
         Ok(Self { shards, order })
     }
 
-    /// Box, and number of the placement.
-    fn key(shards: &Shards, index: u32) -> Option<((&[i64], &[i64]), u32)> {
+    fn key(shards: &Shards, index: u32) -> Option<Key<'_>> {
         let shard = shards.get(index as usize)?;
         let number = shards.placements().indices().get(index as usize)?;
         Some(((shard.offsets, shard.sizes), *number))

@@ -226,6 +226,10 @@ impl<'a> Parts<'a> {
     fn write(
         &mut self, form: &Form<'_>, origin: i128, owner: usize, boxes: &mut Boxes,
     ) -> Result<bool> {
+        let mut spans = [(0, 0); MAX_DIGITS];
+        if let Some(spans) = self.write_whole(form, origin, &mut spans) {
+            return boxes.push(owner, spans);
+        }
         let before = boxes.len();
         let none = Step { stride: 0, count: 0 };
         let empty = Part {
@@ -249,6 +253,30 @@ impl<'a> Parts<'a> {
             }
         }
         Ok(regular)
+    }
+
+    /// The digits of a view that is one box, which most are.
+    fn write_whole<'s>(
+        &self, form: &Form<'_>, origin: i128, spans: &'s mut [(i128, i128); MAX_DIGITS],
+    ) -> Option<&'s [(i128, i128)]> {
+        let (mut low, mut steps) = (form.low - origin, form.steps);
+        let mut reach = reach_of(steps) + form.run;
+        for (&stride, span) in self.strides.iter().zip(spans.iter_mut()) {
+            let mut count = 1;
+            if let Some((own, rest)) = steps.split_first()
+                && own.stride == stride
+            {
+                (count, reach, steps) = (own.count + 1, reach - own.reach(), rest);
+            }
+            *span = (low / stride, count);
+            low %= stride;
+            if low + reach > stride {
+                return None;
+            }
+        }
+        let units = self.strides.len();
+        spans[units] = (low, form.run);
+        steps.is_empty().then(|| &spans[..=units])
     }
 
     /// Notes a part that is still to be looked at. False where there is none.

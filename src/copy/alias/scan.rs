@@ -147,13 +147,16 @@ impl Scan {
     }
 }
 
+/// Where the run ends that ends last, and its number.
+type Last = Option<(i128, usize)>;
+
 /// Of runs in the order of their starts, each with its end and whether it is a destination's, two
 /// that share a unit and of which one is a destination's.
 pub(super) fn first_shared(
     runs: impl Iterator<Item = (i128, i128, bool)>,
 ) -> Option<(usize, usize)> {
     // Of all runs so far, and of destinations alone, the one that ends last.
-    let (mut any, mut written): (Option<(i128, usize)>, Option<(i128, usize)>) = (None, None);
+    let (mut any, mut written): (Last, Last) = (None, None);
     for (number, (start, end, is_destination)) in runs.enumerate() {
         let before = if is_destination { any } else { written };
         if let Some((furthest, other)) = before
@@ -161,7 +164,7 @@ pub(super) fn first_shared(
         {
             return Some((other, number));
         }
-        let further = |before: Option<(i128, usize)>| before.is_none_or(|(last, _)| last < end);
+        let further = |before: Last| before.is_none_or(|(last, _)| last < end);
         if further(any) {
             any = Some((end, number));
         }
