@@ -360,3 +360,31 @@ fn runs_past_64_bits_are_refused() {
     assert!(matches!(plan.runs(0..1, 3), Err(Error::Overflow { .. })));
     assert!(matches!(plan.runs(0..1, 0), Err(Error::TooSmall { .. })));
 }
+
+/// Elements of 4 bits, two in each byte: half of the columns, and columns that end inside of a byte.
+#[test]
+fn runs_of_packed_elements_are_named_where_bytes_end() {
+    let layout = |boxes: &[(&[i64], &[i64])]| {
+        metadata(on_ranks(&Boxes::of(2, boxes), &vec![0; boxes.len()]), &[64, 256])
+    };
+    let whole = layout(&[(&[0, 0], &[64, 256])]);
+    let halves = layout(&[(&[0, 0], &[64, 128]), (&[0, 128], &[64, 128])]);
+    let plan = ReshardPlan::new(&whole, &halves).unwrap();
+    let runs = plan.runs_of_bits(plan.pieces_into(1), 4).unwrap();
+    let [run] = &runs[..] else { panic!("{runs:?}") };
+    assert_eq!((run.source_offset, run.source_stride), (64, 128));
+    assert_eq!((run.destination_offset, run.destination_stride), (0, 64));
+    assert_eq!((run.length, run.count), (64, 64));
+    assert_eq!(plan.count_runs_of_bits(plan.pieces_into(1), 4).unwrap(), 1);
+    assert_eq!(plan.runs_of_bits(0..2, 32).unwrap(), plan.runs(0..2, 4).unwrap());
+
+    let odd = layout(&[(&[0, 0], &[64, 127]), (&[0, 127], &[64, 129])]);
+    let plan = ReshardPlan::new(&whole, &odd).unwrap();
+    assert!(matches!(plan.runs_of_bits(0..1, 4), Err(Error::Unsupported { .. })));
+    assert!(matches!(plan.count_runs_of_bits(0..1, 4), Err(Error::Unsupported { .. })));
+    // Seven elements of 4 bits end inside of a byte, but nothing comes after them.
+    let seven = on_ranks(&Boxes::of(1, &[(&[0], &[7])]), &[0]);
+    let plan = ReshardPlan::from_shards(seven.clone(), seven).unwrap();
+    assert_eq!(plan.runs_of_bits(0..1, 4).unwrap()[0].length, 4);
+    assert!(matches!(plan.runs_of_bits(0..1, 0), Err(Error::TooSmall { .. })));
+}

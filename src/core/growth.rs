@@ -101,20 +101,21 @@ fn an_index_is_built_in_n_log_n_and_an_owner_is_found_in_a_polylog() {
 #[test]
 fn overlaps_and_gaps_are_looked_for_in_n_log_n() {
     // What no plane takes apart is searched dimension by dimension.
-    let power =
-        |name: &str| if ["peeled", "sticks", "random sticks"].contains(&name) { 2 } else { 1 };
+    let power = |name: &str| {
+        if ["peeled", "sticks", "random sticks", "gadgets"].contains(&name) { 2 } else { 1 }
+    };
     for name in FAMILIES {
         let overlap = |n| {
             let shards = family(name, n).boxes.shards();
             (shards.len(), counted(|| validate::has_overlap(&shards).unwrap()).1)
         };
         assert_grows_as(&format!("overlap {name}"), overlap, 4000, power(name));
+        if ["nested", "nested in 3-D", "equal"].contains(&name) {
+            continue;
+        }
         let gap = |n| {
             let Cut { sizes, boxes } = family(name, n);
             let shards = boxes.shards();
-            if validate::has_overlap(&shards).unwrap() {
-                return (2 * n as usize, 2 * n as u64);
-            }
             (shards.len(), counted(|| validate::check_tensor(&shards, &sizes)).1.max(1))
         };
         assert_grows_as_n_log_n(&format!("gap {name}"), gap, 4000);

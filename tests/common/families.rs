@@ -259,7 +259,7 @@ pub fn sticks(ndim: usize, count: i64) -> Cut {
 
 /// [`sticks`] in four dimensions, at random places of a wider lattice.
 pub fn random_sticks(count: i64, random: &mut Random) -> Cut {
-    let side = 4000;
+    let side = 1 << 15;
     let mut boxes = Boxes::new(4);
     for number in 0..count {
         let axis = (number % 4) as usize;
