@@ -342,7 +342,10 @@ impl<'a> Described<'a> {
 
     /// Why described shard `at` is none of these.
     fn refusal(&self, at: usize, shard: &Shard<'_>) -> Error {
-        let region = shard.region();
+        let region = match shard.region() {
+            Ok(region) => region,
+            Err(memory) => return memory.into(),
+        };
         let key = |index: u32| Self::key(self.shards, index).map(|(bounds, _)| bounds);
         let wanted = Some((shard.offsets, shard.sizes));
         let place = self.order.partition_point(|&index| key(index) < wanted);

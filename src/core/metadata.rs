@@ -84,7 +84,7 @@ impl ShardedTensorMetadata {
 
     /// Indices of the shards whose placement is on `rank`, ascending.
     pub fn shards_of_rank(&self, rank: i64) -> impl Iterator<Item = usize> {
-        self.shards_placed(&|placement| placement.rank() == Some(rank))
+        self.shards_placed(move |placement| placement.rank() == Some(rank))
     }
 
     /// Indices of the shards of an owner, ascending. An owner is written as in a placement: `rank:1`
@@ -94,20 +94,26 @@ impl ShardedTensorMetadata {
         let wanted = Placement::parse(owner)?;
         let any_device =
             !owner.contains('/') && (wanted.rank().is_some() || wanted.worker_name().is_some());
-        Ok(self.shards_placed(&|placement| {
+        Ok(self.shards_placed(move |placement| {
             placement.same_owner(&wanted) && (any_device || placement.device() == wanted.device())
         }))
     }
 
     /// Indices of the shards whose placement is wanted, ascending.
-    fn shards_placed<'a>(
-        &'a self, wanted: &dyn Fn(&Placement) -> bool,
-    ) -> impl Iterator<Item = usize> + use<'a> {
+    fn shards_placed(&self, wanted: impl Fn(&Placement) -> bool) -> impl Iterator<Item = usize> {
         let placements = self.shards.placements();
-        let wanted: Vec<bool> = placements.distinct().iter().map(wanted).collect();
-        let indices = placements.indices().iter().enumerate();
-        indices.filter_map(move |(shard, &number)| {
-            wanted.get(number as usize).copied().unwrap_or(false).then_some(shard)
+        let mut indices = placements.indices().iter().enumerate();
+        // Runs of equal placements are asked about once.
+        let mut last = None;
+        std::iter::from_fn(move || {
+            indices.by_ref().find_map(|(shard, &number)| {
+                let is_wanted = match last {
+                    Some((known, is_wanted)) if known == number => is_wanted,
+                    _ => placements.distinct().get(number as usize).is_some_and(&wanted),
+                };
+                last = Some((number, is_wanted));
+                is_wanted.then_some(shard)
+            })
         })
     }
 

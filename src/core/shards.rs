@@ -13,7 +13,7 @@ use super::index::Index;
 use super::lazy::Lazy;
 use super::placement::Placement;
 use super::region::Region;
-use crate::memory::{self, IntoShared, Shared, TryVec, text};
+use crate::memory::{self, IntoShared, Memory, Shared, TryVec, text};
 
 /// One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets` of the
 /// tensor, and lives at `placement`.
@@ -45,8 +45,8 @@ impl Shard<'_> {
     }
 
     /// The box it owns.
-    pub fn region(&self) -> Region {
-        Region::new(self.offsets, self.sizes)
+    pub fn region(&self) -> Memory<Region> {
+        Region::try_new(self.offsets, self.sizes)
     }
 }
 
