@@ -53,7 +53,7 @@ static int all_after;
 /* What one run tells the process that started it. */
 typedef struct report {
   long allocations, live;
-  int failed, frame_count;
+  int broke, frame_count;
   void *frames[FRAMES];
   char function[64];
 } report;
@@ -114,11 +114,10 @@ static int refused(void) {
   if (call == NULL) return 0;
   long number = atomic_fetch_add(&made, 1) + 1;
   if (number != atomic_load(&fail_at)) {
-    if (atomic_load(&starving) == NULL) return 0;
+    if (atomic_load(&starving) != call) return 0;
   } else {
     if (all_after) atomic_store(&starving, call);
     current = NULL;
-    told->failed = 1;
     snprintf(told->function, sizeof told->function, "%s", call->function);
     told->frame_count = backtrace(told->frames, FRAMES);
     current = call;
@@ -227,6 +226,8 @@ int condition_ends(void) {
   atomic_compare_exchange_strong(&starving, &call, NULL);
   return starved;
 }
+
+void collective_broke(void) { told->broke = 1; }
 
 pthread_t start_thread(void *(*run)(void *), void *argument) {
   pthread_t thread;
@@ -362,7 +363,7 @@ static void print_places(void) {
   }
 }
 
-static long seen_runs, aborts, failures;
+static long seen_runs, aborts, failures, broken;
 
 static void run_all_of(const scenario *s, const int *modes, int mode_count) {
   char message[400];
@@ -379,6 +380,7 @@ static void run_all_of(const scenario *s, const int *modes, int mode_count) {
     for (long number = 1; number <= allocations; number++) {
       status = run_apart(s, number, modes[mode], message, sizeof message);
       seen_runs++;
+      broken += told->broke;
       if (WIFEXITED(status) && WEXITSTATUS(status) == ABORTED) {
         remember_place(s, number, modes[mode]);
         scenario_aborts++;
@@ -423,6 +425,7 @@ int main(int argc, char **argv) {
   }
   if (seen == 0) FAIL("there is no scenario %s", argv[1]);
   print_places();
-  printf("%ld runs, %ld aborted, %ld failed otherwise\n", seen_runs, aborts, failures);
+  printf("%ld runs, %ld aborted, %ld failed otherwise; %ld collectives failed after the agreement\n",
+         seen_runs, aborts, failures, broken);
   return aborts + failures > 0;
 }

@@ -71,6 +71,8 @@ __attribute__((noinline)) int condition_ends(void) {
   return 0;
 }
 
+void collective_broke(void) {}
+
 static void say_who_needs_more(int signal_number) {
   char line[200];
   int length = snprintf(line, sizeof line, "%s needs more than %zu bytes of stack, or has crashed\n",

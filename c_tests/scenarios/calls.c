@@ -6,7 +6,7 @@
 _Thread_local outputs out;
 _Thread_local shardspec_error err = SHARDSPEC_ERROR_INIT;
 
-enum { PATTERN = 0x5a, NESTED = 8, WRITTEN = 8, FUNCTIONS = 512 };
+enum { PATTERN = 0x5a, NESTED = 8, WRITTEN = 8 };
 
 /* A callback may call the library as well: the calls of a thread that have not ended. */
 typedef struct open_call {
@@ -21,21 +21,6 @@ static _Thread_local struct {
   size_t bytes;
 } written[WRITTEN];
 static _Thread_local int written_count;
-
-static const char *_Atomic called[FUNCTIONS];
-
-static void remember(const char *function) {
-  for (int i = 0; i < FUNCTIONS; i++) {
-    const char *known = NULL;
-    if (atomic_compare_exchange_strong(&called[i], &known, function) || strcmp(known, function) == 0)
-      return;
-  }
-  FAIL("there are more than %d functions", FUNCTIONS);
-}
-
-void list_called(FILE *to) {
-  for (int i = 0; i < FUNCTIONS && called[i] != NULL; i++) fprintf(to, "%s\n", called[i]);
-}
 
 void written_next(void *memory, size_t bytes) {
   CHECK(written_count < WRITTEN);
@@ -63,7 +48,6 @@ static void check_error(const open_call *call, shardspec_status status) {
 void call_begins(const char *function, const char *file, int line) {
   CHECK(depth < NESTED);
   open_calls[depth++] = (open_call){function, file, line};
-  remember(function);
   /* Inside of a callback, outputs are those of the outer call. */
   if (depth == 1) {
     memset(&out, PATTERN, sizeof out);
@@ -74,14 +58,16 @@ void call_begins(const char *function, const char *file, int line) {
   if (!again) condition_begins(function);
 }
 
-static void check_call(shardspec_status status) {
+/* Whether the program made memory run out. */
+static int check_call(shardspec_status status, int alone) {
   int starved = !again && condition_ends();
   const open_call *call = &open_calls[--depth];
   check_error(call, status);
-  if (status != SHARDSPEC_OK && depth == 0) check_untouched(call);
+  if (status != SHARDSPEC_OK && depth == 0 && alone) check_untouched(call);
   if (status == SHARDSPEC_OUT_OF_MEMORY && !starved)
     FAIL("%s, called at %s:%d, ran out of memory, which there was: %s", call->function, call->file,
          call->line, err.message);
+  return starved;
 }
 
 static void call_is_over(void) {
@@ -90,7 +76,7 @@ static void call_is_over(void) {
 }
 
 int call_ends(shardspec_status status, shardspec_status wanted) {
-  check_call(status);
+  check_call(status, 1);
   const open_call *call = &open_calls[depth];
   again = status == SHARDSPEC_OUT_OF_MEMORY && wanted != SHARDSPEC_OUT_OF_MEMORY;
   if (again) return 1;
@@ -113,22 +99,36 @@ shardspec_status nested_ends(shardspec_status status) {
   return status;
 }
 
-int collective_ends(ranks *group, shardspec_status status) {
-  check_call(status);
+int collective_ends(ranks *group, size_t rank, shardspec_status status) {
+  group->starved[rank] = check_call(status, 0);
+  group->statuses[rank] = status;
   const open_call *call = &open_calls[depth];
-  if (status != SHARDSPEC_OK && status != SHARDSPEC_OUT_OF_MEMORY && status != SHARDSPEC_DISAGREEMENT)
-    FAIL("%s, called at %s:%d, returned %d: %s", call->function, call->file, call->line, (int)status,
-         err.message);
+  int starved = 0, failed = 0, broken = 0;
   pthread_barrier_wait(&group->all);
-  if (status == SHARDSPEC_OUT_OF_MEMORY) group->failed = 1;
-  pthread_barrier_wait(&group->all);
-  int failed = group->failed;
-  pthread_barrier_wait(&group->all);
-  group->failed = 0;
-  if (failed != (status != SHARDSPEC_OK))
-    FAIL("%s, called at %s:%d, returned %d, though %s rank ran out of memory: %s", call->function,
-         call->file, call->line, (int)status, failed ? "a" : "no", err.message);
+  for (int i = 0; i < group->count; i++) {
+    shardspec_status other = group->statuses[i];
+    if (other != SHARDSPEC_OK && other != SHARDSPEC_OUT_OF_MEMORY && other != SHARDSPEC_DISAGREEMENT &&
+        other != SHARDSPEC_TRANSPORT_FAILED)
+      FAIL("%s, called at %s:%d, returned %d on rank %d: %s", call->function, call->file, call->line,
+           (int)other, i, err.message);
+    starved |= group->starved[i];
+    failed |= other != SHARDSPEC_OK;
+    broken |= other == SHARDSPEC_OK || other == SHARDSPEC_TRANSPORT_FAILED;
+  }
   again = failed;
+  if (again && !starved)
+    FAIL("%s, called at %s:%d, returned %d, though no rank ran out of memory: %s", call->function,
+         call->file, call->line, (int)status, err.message);
+  if (again && !broken) check_untouched(call);
+  if (again && status == SHARDSPEC_OK && out.tensor != before.tensor)
+    shardspec_sharded_tensor_free(out.tensor, NULL);
+  pthread_barrier_wait(&group->all);
+  if (again && broken && rank == 0) {
+    collective_broke();
+    for (int i = 0; i < group->count; i++) shardspec_comm_free(group->comms[i], NULL);
+    CHECK(shardspec_comm_new_local((size_t)group->count, group->comms, NULL) == SHARDSPEC_OK);
+  }
+  pthread_barrier_wait(&group->all);
   if (!again) call_is_over();
   return again;
 }

@@ -1,10 +1,6 @@
 /* Communicators and collectives. Ranks are threads. */
 #include "scenarios.h"
 
-typedef struct wrapped {
-  shardspec_comm *inner;
-} wrapped;
-
 static shardspec_status exchange(void *ctx, const shardspec_message *sends, size_t n_sends,
                                  const shardspec_message *recvs, size_t n_recvs, shardspec_error *error) {
   (void)ctx, (void)sends, (void)recvs;
@@ -35,11 +31,15 @@ void communicators(void) {
   do {
     call_begins("shardspec_comm_exchange", __FILE__, __LINE__);
   } while (call_ends(shardspec_comm_exchange(comm, &next, 1, NULL, 0, &err), SHARDSPEC_USER_STATUS));
+  CALL(OK, shardspec_comm_abort, comm, "nobody listens");
   FREE(shardspec_comm_free, comm);
   CALL(INVALID_ARGUMENT, shardspec_comm_new_local, 0, out.comms);
   CALL(OK, shardspec_comm_new_local, 4, out.comms);
   shardspec_comm *comms[4];
   memcpy(comms, out.comms, sizeof comms);
+  CALL(OK, shardspec_comm_abort, comms[0], "we stop here");
+  next.peer = 0;
+  CALL(TRANSPORT_FAILED, shardspec_comm_exchange, comms[3], &next, 1, NULL, 0);
   for (int i = 0; i < 4; i++) FREE(shardspec_comm_free, comms[i]);
   CALL(INVALID_HANDLE, shardspec_comm_rank, comms[0], &out.i64);
   contexts_are_ended();
@@ -50,7 +50,6 @@ enum { RANK_COUNT = 2 };
 /* What a rank's thread is started with. */
 typedef struct rank {
   ranks *group;
-  shardspec_comm *comm;
   int64_t number, size;
   shardspec_metadata *by_rows, *by_columns;
   float *data;
@@ -79,20 +78,20 @@ static void *run_rank(void *argument) {
   shardspec_tensor_view rows_of_mine = view_of(row, FLOAT32, row_shape, 2);
   shardspec_tensor_view columns_of_mine = view_of(column, FLOAT32, column_shape, 2);
   written_next(row, row_bytes);
-  COLLECTIVE(self->group, shardspec_comm_shard, self->comm, self->by_rows, 1, &full, &rows_of_mine, 1,
+  COLLECTIVE(self->group, own, shardspec_comm_shard, self->group->comms[own], self->by_rows, 1, &full, &rows_of_mine, 1,
              &options);
   written_next(column, column_bytes);
-  COLLECTIVE(self->group, shardspec_comm_reshard, self->comm, self->by_rows, &rows_of_mine, 1,
+  COLLECTIVE(self->group, own, shardspec_comm_reshard, self->group->comms[own], self->by_rows, &rows_of_mine, 1,
              self->by_columns, &columns_of_mine, 1, &options);
   written_next(back, bytes);
-  COLLECTIVE(self->group, shardspec_comm_gather, self->comm, self->by_columns, SHARDSPEC_ALL_RANKS,
+  COLLECTIVE(self->group, own, shardspec_comm_gather, self->group->comms[own], self->by_columns, SHARDSPEC_ALL_RANKS,
              &columns_of_mine, 1, &to, &options);
   CHECK(memcmp(back, self->data, bytes) == 0);
-  COLLECTIVE(self->group, shardspec_sharded_tensor_new_from_rank, self->comm, self->by_columns, 0, &full,
+  COLLECTIVE(self->group, own, shardspec_sharded_tensor_new_from_rank, self->group->comms[own], self->by_columns, 0, &full,
              &options, &out.tensor);
   shardspec_sharded_tensor *tensor = out.tensor;
   CALL(OK, shardspec_sharded_tensor_comm, tensor, &out.comm);
-  CHECK(out.comm == self->comm);
+  CHECK(out.comm == self->group->comms[own]);
   FREE(shardspec_sharded_tensor_free, tensor);
   free(row), free(column), free(back);
   return NULL;
@@ -102,18 +101,17 @@ static void run_ranks(int64_t size, uint32_t max_threads) {
   ranks group = {.count = RANK_COUNT};
   rank all[RANK_COUNT];
   pthread_t threads[RANK_COUNT];
-  shardspec_comm *comms[RANK_COUNT];
   float *data = zeros(size * 6);
   shardspec_metadata *by_rows = rows(RANK_COUNT, size), *by_columns = columns(RANK_COUNT, size);
   for (int64_t i = 0; i < size * 6; i++) data[i] = (float)(i % 1000003);
-  CHECK_OK(shardspec_comm_new_local(RANK_COUNT, comms, &err));
+  CHECK_OK(shardspec_comm_new_local(RANK_COUNT, group.comms, &err));
   CHECK(pthread_barrier_init(&group.all, NULL, RANK_COUNT) == 0);
   for (int i = 0; i < RANK_COUNT; i++) {
-    all[i] = (rank){&group, comms[i], i, size, by_rows, by_columns, data, max_threads};
+    all[i] = (rank){&group, i, size, by_rows, by_columns, data, max_threads};
     threads[i] = start_thread(run_rank, &all[i]);
   }
   for (int i = 0; i < RANK_COUNT; i++) CHECK(pthread_join(threads[i], NULL) == 0);
-  for (int i = 0; i < RANK_COUNT; i++) CHECK_OK(shardspec_comm_free(comms[i], &err));
+  for (int i = 0; i < RANK_COUNT; i++) CHECK_OK(shardspec_comm_free(group.comms[i], &err));
   CHECK(pthread_barrier_destroy(&group.all) == 0);
   drop_metadata(by_rows), drop_metadata(by_columns);
   free(data);
@@ -122,4 +120,4 @@ static void run_ranks(int64_t size, uint32_t max_threads) {
 void collectives_of_two(void) { run_ranks(7, 1); }
 
 /* Enough bytes that a second thread copies. */
-void collectives_with_threads(void) { run_ranks(120000, 2); }
+void collectives_with_threads(void) { run_ranks(60000, 2); }

@@ -220,7 +220,7 @@ static void long_names_and_many(void) {
   CALL(NOT_FOUND, shardspec_op_look_up, name, name, &out.op);
   for (int i = 0; i < MANY; i++) {
     snprintf(names[i], sizeof names[i], "op %d", i);
-    CALL(OK, shardspec_op_register, "chunk", names[i], no_op, NULL, NULL, 0, &out.op);
+    CALL(OK, shardspec_op_register, "chunk", names[i], no_op, NULL, NULL, NULL, &out.op);
     ops[i] = out.op;
   }
   CALL(OK, shardspec_op_list, text, 2 * LONG, &out.size);

@@ -86,22 +86,27 @@ int condition_ends(void);
 /* Starts a thread that runs scenarios. */
 pthread_t start_thread(void *(*run)(void *), void *argument);
 
-/* Several ranks of a communicator whose collectives may run out of memory on any of them: all make
- * the call again then. */
+/* Ranks that are threads. */
+enum { MOST_RANKS = 4 };
 typedef struct ranks {
   pthread_barrier_t all;
-  int count, failed;
+  int count;
+  shardspec_comm *comms[MOST_RANKS];
+  shardspec_status statuses[MOST_RANKS];
+  int starved[MOST_RANKS];
 } ranks;
 
-/* A collective: what the others return where one rank ran out of memory is DISAGREEMENT. */
-#define COLLECTIVE(group, function, ...)                                                           \
+/* A collective. Where a rank runs out of memory before all have agreed, the others return DISAGREEMENT,
+ * and nothing was written anywhere. After that, others may succeed or return TRANSPORT_FAILED, and
+ * destinations may be written in part. In either case all make the call once more, in the latter by new
+ * communicators. */
+#define COLLECTIVE(group, rank, function, ...)                                                     \
   do {                                                                                             \
     call_begins(#function, __FILE__, __LINE__);                                                    \
-  } while (collective_ends(group, function(__VA_ARGS__, &err)))
-int collective_ends(ranks *group, shardspec_status status);
-
-/* The functions that were called, for the check that none is left out. */
-void list_called(FILE *to);
+  } while (collective_ends(group, rank, function(__VA_ARGS__, &err)))
+int collective_ends(ranks *group, size_t rank, shardspec_status status);
+/* Told of each collective that failed after the agreement, once for all of its ranks. */
+void collective_broke(void);
 
 typedef struct scenario {
   const char *name;

@@ -143,15 +143,18 @@ static shardspec_status build(void *ctx, const int64_t *sizes, const char *const
                   placement, error);
   CHECK(NESTED(shardspec_placement_free, placement, NULL) == SHARDSPEC_OK);
   if (status != SHARDSPEC_OK) return status;
-  return NESTED(shardspec_metadata_builder_add_shards, builder, 2, offsets + 4, lengths + 4, 2, RANKS + 2,
-                2, NULL, error);
+  status = NESTED(shardspec_metadata_builder_add_shards, builder, 2, offsets + 4, lengths + 4, 2, RANKS + 2,
+                  2, NULL, error);
+  return status == SHARDSPEC_OK ? SHARDSPEC_CALLBACK_OK : status;
 }
 
 static shardspec_status fill(void *ctx, const shardspec_metadata *metadata, size_t index,
                              const shardspec_tensor_view *full, const shardspec_tensor_view *shard,
                              const shardspec_copy_options *options, shardspec_error *error) {
   (void)ctx;
-  return NESTED(shardspec_metadata_extract_shard, metadata, index, full, shard, options, error);
+  shardspec_status status =
+      NESTED(shardspec_metadata_extract_shard, metadata, index, full, shard, options, error);
+  return status == SHARDSPEC_OK ? SHARDSPEC_CALLBACK_OK : status;
 }
 
 static int32_t equal(void *ctx, void *other_ctx) { return ctx == other_ctx; }
@@ -159,7 +162,8 @@ static uint64_t hash(void *ctx) { return (uint64_t)(uintptr_t)ctx; }
 
 void specs_of_my_own(void) {
   shardspec_spec_vtable vtable = {.struct_size = sizeof vtable, .destroy = end_context,
-                                  .build_metadata = build, .shard = fill, .equal = equal, .hash = hash};
+                                  .build_metadata = build, .shard = fill, .equal = equal, .hash = hash,
+                                  .success_status = SHARDSPEC_CALLBACK_OK};
   int64_t sizes[] = {4, 6}, five[] = {5, 6}, three[] = {3, 6}, shape[] = {1, 6};
   float data[24], row[6];
   shardspec_tensor_view full = view_of(data, FLOAT32, sizes, 2), shard = view_of(row, FLOAT32, shape, 2);
