@@ -10,7 +10,7 @@ import weakref
 import numpy
 import pytest
 
-from common import ranks
+from common import ends_well, ranks
 from shardspec import (
     ALL_RANKS,
     ArgumentError,
@@ -315,6 +315,38 @@ def test_a_transport_that_fails_in_whatever_way_is_no_success(monkeypatch):
         error, Unspeakable) else hold(error, err))
     first, failing, last = outcomes()
     assert failing is CallbackError and first is last is CommunicationError
+
+
+@pytest.mark.parametrize("inside", ["pass", "while True: time.sleep(0)"], ids=["comes", "stays"])
+def test_python_may_end_while_a_daemon_thread_exchanges(inside):
+    """A thread that comes back to Python when it has ended is unwound, through the library."""
+    for _ in range(3):
+        ends_well(f"""
+import array, sys, threading, time, types, shardspec
+
+class Polling(shardspec.Communicator):
+    def exchange(self, sends, recvs):
+        begun.set()
+        {inside}
+
+class Last:
+    def __del__(self, sleep=time.sleep):
+        sleep(0.2)  # Python has ended for other threads, and the process has not.
+
+def work(errors=shardspec.ShardspecError):
+    while True:
+        try:
+            comm.shard(rows, full)
+        except errors:
+            pass
+
+begun, comm, full = threading.Event(), Polling(0, 2), array.array("d", range(4))
+rows = shardspec.ChunkShardingSpec(0, ["rank:0", "rank:1"]).build_metadata((4,))
+threading.Thread(target=work, daemon=True).start()
+begun.wait()
+sys.modules["last"] = types.ModuleType("last")
+sys.modules["last"].last = Last()
+""")
 
 
 def test_who_waits_for_a_rank_is_woken_by_abort():
