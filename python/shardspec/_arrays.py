@@ -64,7 +64,8 @@ def indices(argument: str, values: Iterable[int], kind: Any = ctypes.c_size_t) -
     made = [index(argument, value) for value in iterator(argument, values, "indices")]
     for position, number in enumerate(made):
         if not 0 <= number < 1 << 8 * ctypes.sizeof(kind):
-            raise lib.refused("INDEX_OUT_OF_RANGE", f"{argument}[{position}]: {number} is no index")
+            raise lib.refused("INDEX_OUT_OF_RANGE", f"{argument}[{position}]: {number} is no index",
+                              index=position)
     return (kind * len(made))(*made)
 
 

@@ -103,7 +103,8 @@ class DevicePlacementSpec(PlacementSpec):
 AnyPlacement = Placement | PlacementSpec
 
 
-def as_placement(placement: Any, argument: str = "placement") -> AnyPlacement:
+def as_placement(placement: Any, argument: str = "placement",
+                 index: int = -1) -> AnyPlacement:
     """What was meant by something that stands where a placement does."""
     if isinstance(placement, DevicePlacementSpec):
         return placement.device
@@ -114,12 +115,13 @@ def as_placement(placement: Any, argument: str = "placement") -> AnyPlacement:
         return Placement(written)
     except ArgumentError as error:
         problem = error.message.removeprefix("placement ").removeprefix("text: ")
-        raise lib.refused(error.name, f"{argument}: {problem}") from None
+        position = {} if index < 0 else {"index": index}
+        raise lib.refused(error.name, f"{argument}: {problem}", **position) from None
 
 
 def as_placements(argument: str, placements: Any) -> list[AnyPlacement]:
-    """The placements in a list."""
-    return [as_placement(one, f"{argument}[{number}]")
+    """The placements in a list. What is wrong with one is told with its position."""
+    return [as_placement(one, f"{argument}[{number}]", number)
             for number, one in enumerate(listed(argument, placements, "placements"))]
 
 

@@ -428,7 +428,7 @@ def _rows(argument: str, rows: Iterable[Iterable[int]], ndim: int) -> tuple[Any,
         one = integers(f"{argument}[{count - 1}]", row)
         if len(one) != ndim:
             raise lib.refused("RANK_MISMATCH", f"{argument}[{count - 1}]: {len(one)} numbers for "
-                              f"{ndim} dimensions", got=len(one), limit=ndim)
+                              f"{ndim} dimensions", index=count - 1, got=len(one), limit=ndim)
         numbers.extend(one)
     return numbers, count
 

@@ -91,12 +91,14 @@ def pack(argument: str, shards: Iterable[Any], *, ndim: int | None = None,
             if len(values) != dims:
                 raise lib.refused(
                     "RANK_MISMATCH", f"{name}: shard {number} has {len(values)} dimensions, "
-                    f"shard 0 has {dims}", first_shard=number, got=len(values), limit=dims)
+                    f"shard 0 has {dims}", first_shard=number, index=number, got=len(values),
+                    limit=dims)
             place.extend(values)
         if placement is None and not unplaced:
             raise lib.refused(
                 "NULL_ARGUMENT", f"{argument}[{number}]: the shard has no placement; say where it "
-                "lives, such as 'rank:0', or 'cpu' for nobody in particular", first_shard=number)
+                "lives, such as 'rank:0', or 'cpu' for nobody in particular", first_shard=number,
+                index=number)
         where = NOBODY if placement is None else as_placement(placement)
         key = id(where) if isinstance(where, PlacementSpec) else str(where)
         indices.append(table.setdefault(key, (len(table), where))[0])

@@ -174,7 +174,7 @@ class ShardedTensor:
         handle = lib.answer(ctypes.c_void_p, lib.sharded_tensor_new_from_local, *arguments,
                             *Lease(structs.kept).grant())
         return cls(handle, [index for index, one in zip(local, structs.kept) if one.readonly],
-                   next((one.kind for one in structs.kept), None))
+                   next((one.kind for one in structs.kept if one.kind is not None), None))
 
     def local_shards(self) -> list[Shard]:
         """The shards that are here, in the order of the metadata. Their memory is this tensor's."""
@@ -322,7 +322,7 @@ def _pair(found: Found, number: int, one: Any) -> tuple[int, Any]:
     index = found.index(f"local_shards[{number}]", one.metadata)
     if index is None:
         raise lib.refused("NOT_FOUND", f"local_shards[{number}]: {one.metadata} is no shard of the "
-                          "metadata", first_shard=number)
+                          "metadata", first_shard=number, index=number)
     return index, one.tensor
 
 

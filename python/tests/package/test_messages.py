@@ -146,6 +146,32 @@ def test_a_wrong_type_is_told_with_the_arguments_name(call, words):
     assert not isinstance(refused.value, ShardspecError)
 
 
+def test_the_position_in_a_list_is_a_number():
+    for call, index in (
+            (lambda: ChunkShardingSpec(0, ["rank:0", "a/b/c"]), 1),
+            (lambda: EnumerableShardingSpec([ROWS.shards_metadata[0], ShardMetadata([2, 0], [2, 3])]),
+             1),
+            (lambda: EnumerableShardingSpec([ROWS.shards_metadata[0], ShardMetadata([2], [2], "cpu")]),
+             1),
+            (lambda: locate(ROWS, [(0, 0), (1, 1), (2,)]), 2), (lambda: relabel(ROWS, [0, -1]), 1),
+            (lambda: locate(ROWS, [(0, 0), (9, 9)]), 1)):
+        with pytest.raises(ShardspecError) as refused:
+            call()
+        assert refused.value.index == index
+
+
+def test_errors_name_owners_and_how_many_more():
+    with pytest.raises(ShardspecError, match=r"shards 0 \(rank:1/cpu\) and 1 \(rank:2/cpu\) both own"):
+        EnumerableShardingSpec([ShardMetadata([0], [2], "rank:1"),
+                                ShardMetadata([1], [2], "rank:2")])
+    with pytest.raises(ShardspecError, match=r"next to shard 0 \(rank:1/cpu\), and 1 other box"):
+        ShardedTensorMetadata([ShardMetadata([2], [2], "rank:1"), ShardMetadata([6], [2], "rank:1")],
+                              (8,))
+    with pytest.raises(ArgumentError, match="a tensor without dimensions can't be cut") as refused:
+        SPEC.build_metadata(())
+    assert refused.value.name == "INVALID_DIM" and refused.value.dim == 0
+
+
 @pytest.mark.parametrize("call, words", REFUSALS)
 def test_a_wrong_value_is_told_with_the_arguments_name(call, words):
     with pytest.raises(ArgumentError, match=words):
