@@ -83,6 +83,17 @@ static void a_list_may_be_empty_or_of_scalars() {
   const auto overlaps = ss::shard_list::of(twice).overlaps();
   CHECK(overlaps.found.size() == 1 && overlaps.found[0].shared.offsets.empty());
   CHECK(ss::shard_list::of({{{0}, {4}, "rank:0"}}).gaps({5}).found[0].offsets[0] == 4);
+  const auto all = none.gaps({8, 3});
+  CHECK(all.found.size() == 1 && all.found[0].sizes == std::vector<std::int64_t>({8, 3}));
+}
+
+static void a_shard_of_a_list_may_belong_to_nobody() {
+  const std::vector<ss::shard> two = {{{0}, {4}, ""}, {{4}, {4}, ""}};
+  const auto list = ss::shard_list::of(two);
+  CHECK(list.gaps({8}).found.empty());
+  CHECK(ss::plan::between(list, list).is_local());
+  const auto refused = CHECK_REFUSED(NULL_ARGUMENT, ss::spec::enumerable(two));
+  CHECK(refused.first_shard == 0 && holds(refused.what(), "shard 0 has no placement"));
 }
 
 static void what_is_no_list_of_shards_is_refused() {
@@ -91,7 +102,7 @@ static void what_is_no_list_of_shards_is_refused() {
   CHECK(ragged.first_shard == 1);
   const auto mixed = CHECK_REFUSED(
       RANK_MISMATCH, ss::shard_list::of({{{0}, {1}, "rank:0"}, {{0, 0}, {1, 2}, "rank:0"}}));
-  CHECK(mixed.first_shard == 1 && mixed.got == 2 && mixed.limit == 1);
+  CHECK(mixed.first_shard == 1 && mixed.got == 2 && mixed.limit == 1 && mixed.index == 1);
   CHECK_REFUSED(INVALID_PLACEMENT, ss::shard_list::of({{{0}, {1}, "rank:x"}}));
   auto table = replicas(2);
   table.placement_indices[1] = 1;
@@ -116,6 +127,7 @@ int main() {
   gaps_are_told_as_boxes_that_share_nothing();
   a_list_outlives_its_metadata_whose_shards_have_neither();
   a_list_may_be_empty_or_of_scalars();
+  a_shard_of_a_list_may_belong_to_nobody();
   what_is_no_list_of_shards_is_refused();
   every_call_on_an_empty_handle_is_refused();
 }

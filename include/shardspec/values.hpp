@@ -195,7 +195,8 @@ class tensor_properties : public shardspec_tensor_properties {
   }
 };
 
-/// One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets`.
+/// One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets`. In lists, an
+/// empty placement is that of a shard which belongs to nobody in particular.
 struct shard {
   std::vector<std::int64_t> offsets, sizes;
   std::string placement;
@@ -212,7 +213,7 @@ struct shard {
   /// For calls of the C interface, while this lives and is not changed.
   shardspec_shard_metadata c() const noexcept {
     return {offsets.size() == sizes.size() ? sizes.size() : ragged, offsets.data(), sizes.data(),
-            placement.c_str()};
+            placement.empty() ? nullptr : placement.c_str()};
   }
   /// Why one is refused; `index` is -1 where it is not one of many.
   static error ragged_error(std::int64_t index = -1) {

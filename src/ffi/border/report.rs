@@ -318,3 +318,46 @@ fn describe_core(error: &Error) -> (shardspec_status, Numbers) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a buffer of `capacity` bytes holds of a message; the bytes behind its NUL stay as they are.
+    fn written(capacity: usize, message: &dyn Display) -> String {
+        let mut buffer = vec![0xa5; capacity];
+        write_message(&mut buffer, message);
+        let end = buffer.iter().position(|&byte| byte == 0).unwrap();
+        let (text, rest) = buffer.split_at(end);
+        assert!(rest[1..].iter().all(|&byte| byte == 0xa5));
+        String::from_utf8(text.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn messages_that_fit_are_whole() {
+        for capacity in [11, 12, 100] {
+            assert_eq!(written(capacity, &"0123456789"), "0123456789");
+        }
+        assert_eq!(written(11, &format_args!("{}{}", "01234", "56789")), "0123456789");
+        assert_eq!(written(1, &""), "");
+    }
+
+    #[test]
+    fn messages_that_do_not_fit_end_in_dots_behind_a_whole_character() {
+        assert_eq!(written(10, &"0123456789"), "012345...");
+        assert_eq!(written(10, &format_args!("{}{}", "01234", "56789")), "012345...");
+        // Of two, three and four bytes, cut at each of them.
+        for character in ["é", "€", "𝄞"] {
+            for before in 0..4 {
+                let message = format!("{}{}", "x".repeat(before), character.repeat(9));
+                let shown = written(13, &message);
+                let kept = shown.strip_suffix("...").unwrap();
+                assert!(
+                    shown.len() <= 12 && kept.len().saturating_add(character.len()) > 9,
+                    "{shown}"
+                );
+                assert!(message.starts_with(kept));
+            }
+        }
+    }
+}
