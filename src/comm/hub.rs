@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::{Display, Formatter};
+use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -76,10 +77,14 @@ pub(super) struct Mailbox {
     pub(super) changed: Condvar,
 }
 
+/// A map from ranks. They are hashed alike in every process: the standard library asks the system for
+/// its keys, where a thread may be cancelled.
+type ByRank<T> = HashMap<usize, T, BuildHasherDefault<DefaultHasher>>;
+
 #[derive(Debug)]
 pub(super) struct Inside {
     /// Messages to this rank that it has not copied yet, by sender, oldest first.
-    pub(super) arrived: HashMap<usize, VecDeque<Posted>>,
+    pub(super) arrived: ByRank<VecDeque<Posted>>,
     /// Messages from this rank that their receivers have not copied yet.
     pub(super) unfinished: usize,
     /// A rank that went without having copied its messages from this one, or `NOBODY`.
@@ -90,7 +95,7 @@ pub(super) struct Inside {
 
 impl Default for Inside {
     fn default() -> Self {
-        Self { arrived: HashMap::new(), unfinished: 0, lost: NOBODY, waiting: NOBODY }
+        Self { arrived: ByRank::default(), unfinished: 0, lost: NOBODY, waiting: NOBODY }
     }
 }
 

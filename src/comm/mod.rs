@@ -43,6 +43,7 @@ use crate::core::{Error, Result};
 
 /// One message of an exchange: where it goes or comes from, and the memory it is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
 pub struct Message<P> {
     /// The other rank.
     pub peer: usize,

@@ -11,6 +11,7 @@
 
 use std::ffi::{c_char, c_void};
 use std::fmt::Display;
+use std::mem::offset_of;
 
 use crate::comm::{self, Communicator, Incoming, Message, Outgoing, Short};
 use crate::core::{Error, Result};
@@ -22,7 +23,7 @@ use crate::ffi::border::sized::{Grows, sized};
 use crate::ffi::border::slots::Slots;
 use crate::ffi::callback::shardspec_destroy_fn;
 use crate::ffi::error::{shardspec_error, shardspec_status};
-use crate::memory::{try_box, try_collect, try_collect_results, try_with_capacity};
+use crate::memory::{try_box, try_collect_results, try_with_capacity};
 use crate::unwind;
 
 /// A communicator, behind a handle; free it with `shardspec_comm_free`.
@@ -52,6 +53,14 @@ pub struct shardspec_message {
     /// How many bytes.
     pub bytes: usize,
 }
+
+// A message is laid out as in the library, so that an exchange needs no memory for those of C.
+const _: () = {
+    assert!(size_of::<shardspec_message>() == size_of::<Outgoing>());
+    assert!(offset_of!(shardspec_message, peer) == offset_of!(Outgoing, peer));
+    assert!(offset_of!(shardspec_message, pointer) == offset_of!(Outgoing, pointer));
+    assert!(offset_of!(shardspec_message, bytes) == offset_of!(Outgoing, bytes));
+};
 
 /// Starts all of these messages and returns when all are complete, or when it is known that they
 /// can't be.
@@ -130,20 +139,14 @@ impl Communicator for Transport {
         let Some(exchange) = self.table.exchange else {
             return Err(Error::invalid("vtable", "its exchange is NULL"));
         };
-        let sends = sends.iter().map(|sent| {
-            let pointer = sent.pointer.cast_mut();
-            c_message(sent.peer, pointer, sent.bytes)
-        });
-        let receives = receives.iter().map(|into| c_message(into.peer, into.pointer, into.bytes));
-        let (sends, receives) = (try_collect(sends)?, try_collect(receives)?);
         call("exchange of the communicator", self.success, |err| {
             // SAFETY: the user passed the function to be called like this.
             unsafe {
                 exchange(
                     self.context.ctx(),
-                    sends.as_ptr(),
+                    sends.as_ptr().cast(),
                     sends.len(),
-                    receives.as_ptr(),
+                    receives.as_ptr().cast(),
                     receives.len(),
                     err,
                 )
@@ -167,10 +170,6 @@ impl Communicator for Transport {
 
 /// Bytes of the reason that `abort` is told, the NUL included.
 const REASON: usize = 512;
-
-fn c_message(peer: usize, pointer: *mut u8, bytes: usize) -> shardspec_message {
-    shardspec_message { peer: peer as i64, pointer: pointer.cast(), bytes }
-}
 
 fn new_handle(communicator: impl Communicator + 'static) -> Result<*mut shardspec_comm> {
     let communicator: Box<dyn Communicator> = try_box(communicator)?;
