@@ -263,13 +263,20 @@ fn a_wrong_buffer_on_one_rank_is_told_on_all() {
         for (rank, result) in results.iter().enumerate() {
             if rank == wrong {
                 // The culprit gets its own refusal.
-                let expected = matches!(result, Err(Error::ShapeMismatch { shard, got: 3, .. })
+                let Err(Error::At { argument: "shards", index: 0, error, .. }) = result else {
+                    panic!("{result:?} does not say which argument");
+                };
+                let expected = matches!(&**error, Error::ShapeMismatch { shard, got: 3, .. }
                     if *shard == Some(wrong));
-                assert!(expected, "{result:?}");
+                assert!(expected, "{error:?}");
                 continue;
             }
             assert_disagreement(result, wrong, &["size 3 in dimension 1, expected 2"]);
-            assert!(matches!(result, Err(Error::Disagreement { status: 13, .. })), "{result:?}");
+            assert_disagreement(result, wrong, &["shards[0]"]);
+            let Err(Error::Disagreement { status, shard, dim, index, .. }) = result else {
+                panic!("{result:?} is no disagreement");
+            };
+            assert_eq!((*status, *shard, *dim, *index), (13, Some(wrong), Some(1), Some(0)));
         }
     }
 }
