@@ -16,6 +16,7 @@ from ._library import lib
 INT64 = ctypes.POINTER(ctypes.c_int64)
 INDICES = ctypes.POINTER(ctypes.c_uint32)
 TEXTS = (str, bytes, bytearray)
+PLAIN = frozenset((list, tuple, array))
 
 
 def iterator(argument: str, values: Any, of: str) -> Iterator[Any]:
@@ -36,6 +37,11 @@ def listed(argument: str, values: Any, of: str) -> list[Any]:
 
 def integers(argument: str, values: Iterable[int]) -> array[int]:
     """64-bit integers; what does not fit is refused."""
+    if type(values) in PLAIN:
+        try:
+            return array("q", values)
+        except (OverflowError, TypeError):
+            pass  # It is told below.
     yielded = iterator(argument, values, "integers")
     try:
         # Of these, `array` takes what is in them; others may say a wrong length.
@@ -44,6 +50,16 @@ def integers(argument: str, values: Iterable[int]) -> array[int]:
         raise lib.refused("OVERFLOW", f"{argument}: a number does not fit into 64 bits") from None
     except TypeError as error:
         raise TypeError(f"{argument}: a list of integers: {error}") from error
+
+
+def numbers(argument: str, values: Iterable[int]) -> list[int]:
+    """Integers as a list of Python's own."""
+    if type(values) in PLAIN:
+        try:
+            return [*map(operator.index, values)]
+        except TypeError:
+            pass  # It is told below.
+    return [*integers(argument, values)]
 
 
 def room(length: int, typecode: str = "q") -> array[int]:

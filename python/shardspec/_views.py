@@ -78,15 +78,9 @@ def view(argument: str, tensor: Any, *, write: bool = False) -> View:
     if isinstance(own, (View, Ended)):
         found: Any = own
     else:
-        # torch gives no capsule of a tensor that wants gradients; this is the same memory.
-        if getattr(tensor, "requires_grad", False) is True and hasattr(tensor, "detach"):
-            tensor = tensor.detach()
-        _refuse_more_than_memory(argument, tensor)
         numpy = sys.modules.get("numpy")
-        if numpy is not None and isinstance(tensor, numpy.generic):
-            # A scalar of its own memory: what it lends is gone at once, or has another shape.
-            tensor = numpy.array(tensor)
-            tensor.flags.writeable = False
+        if numpy is None or type(tensor) is not numpy.ndarray:
+            tensor = _all_that_it_is(argument, tensor, numpy)
         found = (_of_buffer(argument, tensor) or _of_numpy(argument, tensor)
                  or _of_dlpack(argument, tensor) or _of_interface(argument, tensor))
     if found is None:
@@ -133,8 +127,11 @@ def alike(*groups: tuple[str, Iterable[View]]) -> None:
             first, of = kind, argument
 
 
-def _refuse_more_than_memory(argument: str, tensor: Any) -> None:
-    """Refuses what has memory that does not say all about its elements."""
+def _all_that_it_is(argument: str, tensor: Any, numpy: Any) -> Any:
+    """What has the memory of a tensor, if that says all about its elements."""
+    # torch gives no capsule of a tensor that wants gradients; this is the same memory.
+    if getattr(tensor, "requires_grad", False) is True and hasattr(tensor, "detach"):
+        tensor = tensor.detach()
     masked = sys.modules.get("numpy.ma")
     if masked is not None and isinstance(tensor, masked.MaskedArray):
         raise TypeError(f"{argument}: a masked array, whose mask would be lost; pass its filled(), "
@@ -147,6 +144,11 @@ def _refuse_more_than_memory(argument: str, tensor: Any) -> None:
             raise BufferError(f"{argument}: the {name} bit of this {type(tensor).__name__} is set, "
                               "so that its memory holds other numbers than it shows; pass its "
                               f"resolve_{name}()")
+    if numpy is not None and isinstance(tensor, numpy.generic):
+        # A scalar has memory of its own: what it lends is gone at once, or has another shape.
+        tensor = numpy.array(tensor)
+        tensor.flags.writeable = False
+    return tensor
 
 
 def _of_buffer(argument: str, tensor: Any) -> View | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ._arrays import described, integers, listed, pointer
+from ._arrays import described, integers, listed, numbers, pointer
 from ._library import lib
 from .placement import AnyPlacement, Placement, Placements, PlacementSpec, as_placement
 
@@ -25,19 +25,20 @@ class ShardMetadata:
 
     def __init__(self, shard_offsets: Iterable[int], shard_sizes: Iterable[int],
                  placement: Any = None) -> None:
-        self.shard_offsets = list(integers("shard_offsets", shard_offsets))
-        self.shard_sizes = list(integers("shard_sizes", shard_sizes))
+        self.shard_offsets = numbers("shard_offsets", shard_offsets)
+        self.shard_sizes = numbers("shard_sizes", shard_sizes)
         self.placement = None if placement is None else as_placement(placement)
         if len(self.shard_offsets) != len(self.shard_sizes):
             raise lib.refused(
                 "RANK_MISMATCH", f"shard_offsets: {len(self.shard_offsets)} dimensions, but "
                 f"shard_sizes has {len(self.shard_sizes)}", got=len(self.shard_offsets),
                 limit=len(self.shard_sizes))
-        for argument in ("shard_offsets", "shard_sizes"):
-            for dim, value in enumerate(getattr(self, argument)):
-                if value < 0:
-                    raise lib.refused("INVALID_ARGUMENT", f"{argument}: {value} in dimension {dim} "
-                                      "is negative", dim=dim, got=value)
+        for argument, values in (("shard_offsets", self.shard_offsets),
+                                 ("shard_sizes", self.shard_sizes)):
+            if values and min(values) < 0:
+                dim, value = next((dim, value) for dim, value in enumerate(values) if value < 0)
+                raise lib.refused("INVALID_ARGUMENT", f"{argument}: {value} in dimension {dim} "
+                                  "is negative", dim=dim, got=value)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ShardMetadata, (self.shard_offsets, self.shard_sizes, self.placement)
@@ -83,7 +84,12 @@ def pack(argument: str, shards: Iterable[Any], *, ndim: int | None = None,
     indices = array("I")
     dims: int | None = None
     for number, shard in enumerate(listed(argument, shards, "shards")):
-        start, length, placement = parts(f"{argument}[{number}]", shard)
+        if type(shard) is ShardMetadata:
+            start = integers("shard_offsets", shard.shard_offsets)
+            length = integers("shard_sizes", shard.shard_sizes)
+            placement: Any = shard.placement
+        else:
+            start, length, placement = parts(f"{argument}[{number}]", shard)
         if dims is None:
             dims = len(start)
         for name, place, values in (("shard_offsets", offsets, start),
