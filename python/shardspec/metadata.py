@@ -160,7 +160,7 @@ class Boxes(NamedTuple):
     offsets: array[int]
     sizes: array[int]
     indices: array[int]
-    placements: list[AnyPlacement]
+    placements: Sequence[AnyPlacement | None]
 
     @staticmethod
     def of(layout: ShardedTensorMetadata | Packed) -> Boxes:
@@ -182,10 +182,11 @@ class Boxes(NamedTuple):
             if sys.byteorder == "big":
                 little.byteswap()
             hashed.update(little)
-        hashed.update("\0".join(map(str, self.placements)).encode("utf-8", "surrogatepass"))
+        written = ("" if one is None else str(one) for one in self.placements)
+        hashed.update("\0".join(written).encode("utf-8", "surrogatepass"))
         return int.from_bytes(hashed.digest(), "little")
 
-    def shard(self, number: int) -> tuple[array[int], array[int], AnyPlacement]:
+    def shard(self, number: int) -> tuple[array[int], array[int], AnyPlacement | None]:
         """One of them."""
         row = slice(number * self.ndim, (number + 1) * self.ndim)
         return self.offsets[row], self.sizes[row], self.placements[self.indices[number]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -189,18 +190,18 @@ def placement_handle(placement: AnyPlacement) -> PlacementHandle:
 class Placements:
     """Placements as the library takes them: texts, or handles where some are of the user's own."""
 
-    def __init__(self, placements: list[AnyPlacement]) -> None:
+    def __init__(self, placements: Sequence[AnyPlacement | None]) -> None:
         self.listed = placements
         self.own = any(isinstance(placement, PlacementSpec) for placement in placements)
         self._handles: list[PlacementHandle] = []
         self.array: Any
         if self.own:
-            self._handles = [placement_handle(one) for one in placements]
-            self.array = (ctypes.c_void_p * len(placements))(*(
+            self._handles = [placement_handle(one) for one in placements if one is not None]
+            self.array = (ctypes.c_void_p * len(self._handles))(*(
                 handle._handle for handle in self._handles))
         else:
             self.array = (ctypes.c_char_p * len(placements))(*(
-                text("placement", str(one)) for one in placements))
+                None if one is None else text("placement", str(one)) for one in placements))
 
     def __len__(self) -> int:
         return len(self.array)

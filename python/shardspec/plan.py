@@ -80,6 +80,9 @@ class ShardList(Handle):
             self._own(lib.answer(ctypes.c_void_p, lib.shards_new_from_metadata, layout))
         else:
             self.ndim = layout.ndim
+            if layout.placements.own:
+                raise lib.refused("UNSUPPORTED", "shards: in lists, a placement is a text, not of a "
+                                  "class of your own; pass metadata")
             self._own(lib.answer(ctypes.c_void_p, lib.shards_new_flat, *layout.arguments()))
 
 

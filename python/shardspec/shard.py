@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ._arrays import described, integers, listed, numbers, pointer
 from ._library import lib
-from .placement import AnyPlacement, Placement, Placements, PlacementSpec, as_placement
+from .placement import AnyPlacement, Placements, PlacementSpec, as_placement
 
 
 @dataclass
@@ -66,10 +66,6 @@ class Packed(NamedTuple):
         return int(lib.answer(ctypes.c_void_p, form, *self.arguments()))
 
 
-NOBODY = Placement("cpu")
-"""Where a shard without a placement is, in a list: with nobody in particular."""
-
-
 def pack(argument: str, shards: Iterable[Any], *, ndim: int | None = None,
          unplaced: bool = False) -> Packed:
     """Takes shards apart: anything that has `shard_offsets`, `shard_sizes` and `placement`, as
@@ -80,7 +76,7 @@ def pack(argument: str, shards: Iterable[Any], *, ndim: int | None = None,
     """
     offsets, sizes = array("q"), array("q")
     # Placements of the user's own are told apart by the library, and need not be hashable.
-    table: dict[str | int, tuple[int, AnyPlacement]] = {}
+    table: dict[str | int, tuple[int, AnyPlacement | None]] = {}
     indices = array("I")
     dims: int | None = None
     for number, shard in enumerate(listed(argument, shards, "shards")):
@@ -105,8 +101,8 @@ def pack(argument: str, shards: Iterable[Any], *, ndim: int | None = None,
                 "NULL_ARGUMENT", f"{argument}[{number}]: the shard has no placement; say where it "
                 "lives, such as 'rank:0', or 'cpu' for nobody in particular", first_shard=number,
                 index=number)
-        where = NOBODY if placement is None else as_placement(placement)
-        key = id(where) if isinstance(where, PlacementSpec) else str(where)
+        where = None if placement is None else as_placement(placement)
+        key = id(where) if where is None or isinstance(where, PlacementSpec) else str(where)
         indices.append(table.setdefault(key, (len(table), where))[0])
     return Packed((ndim or 0) if dims is None else dims, offsets, sizes,
                   Placements([one for _, one in table.values()]), indices)

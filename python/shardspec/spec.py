@@ -239,7 +239,9 @@ def answered(spec: ShardingSpec, made: Any) -> Any:
 def _add_one_by_one(builder: int, shards: Packed) -> None:
     for number, index in enumerate(shards.indices):
         row = slice(number * shards.ndim, (number + 1) * shards.ndim)
-        with placement_handle(shards.placements.listed[index]) as placement:
+        where = shards.placements.listed[index]
+        assert where is not None
+        with placement_handle(where) as placement:
             lib.metadata_builder_add_shard_placed(
                 builder, pointer(shards.offsets[row]), pointer(shards.sizes[row]), shards.ndim,
                 placement)

@@ -14,10 +14,12 @@ from shardspec import (
     LayoutError,
     NotFoundError,
     OutOfRangeError,
+    PlacementSpec,
     Plan,
     ShardedTensor,
     ShardMetadata,
     TensorProperties,
+    UnsupportedError,
     ViewError,
     find_gaps,
     find_overlaps,
@@ -177,6 +179,13 @@ def test_shards_that_are_nobodys_are_fine_in_lists_but_not_in_metadata():
     columns = Plan(parts, COLUMNS).execute([FULL[:2], FULL[2:]])
     assert numpy.array_equal(numpy.asarray(columns[1]), FULL[:, 4:])
     assert Plan(parts, parts).is_identity and Plan(parts, parts).rank_traffic(4) == [(-1, -1, 140)]
+    class Rack(PlacementSpec):
+        pass
+
+    for listed in ([ShardMetadata([0, 0], [5, 7], Rack())],
+                   [*parts, ShardMetadata([0, 0], [5, 7], Rack())]):
+        with pytest.raises(UnsupportedError, match="shards: in lists, a placement is a text"):
+            find_overlaps(listed)
     for call in (lambda: EnumerableShardingSpec(parts),
                  lambda: EnumerableShardingSpec([COLUMNS.shards_metadata[0], parts[0]])):
         with pytest.raises(ArgumentError, match=r"shards\[\d\]: the shard has no placement"):
@@ -231,3 +240,16 @@ def test_a_stale_plan_is_refused():
     assert plan.execute(tensor, into) is into and into.local_tensor().tolist() == list(range(8))
     with pytest.raises(NotFoundError):
         plan.execute(ShardedTensor.from_full(old, full, owner=1))
+
+
+def test_numbers_of_less_than_a_byte_move_in_runs_that_are_whole_bytes():
+    stated = TensorProperties("uint4")
+    rows = ChunkShardingSpec(0, ["rank:0"]).build_metadata((64, 256), stated)
+    halves = ChunkShardingSpec(1, ranks(2)).build_metadata((64, 256), stated)
+    (run,) = Plan(rows, halves).shard_runs(0, 1)
+    assert (run.source_offset, run.source_stride, run.length, run.count) == (64, 128, 64, 64)
+    assert (run.destination_offset, run.destination_stride) == (0, 64)
+    odd = ChunkShardingSpec(1, ranks(2)).build_metadata((64, 6), stated)
+    whole = ChunkShardingSpec(0, ["rank:0"]).build_metadata((64, 6), stated)
+    with pytest.raises(UnsupportedError, match="byte"):
+        Plan(whole, odd).shard_runs(0, 1)
