@@ -175,6 +175,13 @@ fn many_replicas_for_many_destinations_are_planned_in_n_log_n() {
         plan_steps(on(&copies, &|at| at / (n / 16)), on(&rows, &|_| 99))
     };
     assert_grows_as_n_log_n("replicas of rows", run, 1000);
+    // One more source makes it replicas that overlap in another way.
+    let run = |n: i64| {
+        let mut boxes = equal(n);
+        boxes.push(&[3, 3], &[20, 20]);
+        plan_steps(on(&boxes, &|at| at), on(&equal(n), &|at| 2 * n + at))
+    };
+    assert_grows_as_n_log_n("replicas and another box", run, 1000);
 }
 
 /// Slab k is one index thick in dimension k, in the middle.

@@ -236,6 +236,9 @@ impl Shards {
 
     /// Refuses shards without a placement.
     pub(crate) fn check_placed(&self) -> Result<()> {
+        if !self.placements.distinct().iter().any(Placement::is_none) {
+            return Ok(());
+        }
         match self.placements.iter().position(Placement::is_none) {
             None => Ok(()),
             Some(shard) => Err(Error::NoPlacement { shard }),

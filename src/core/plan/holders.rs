@@ -1,10 +1,11 @@
 //! The sources that hold a part, and which of them is read least.
 //!
-//! The usual replicas are copies: of each two, either both have the same box or they share nothing.
-//! Thousands of parts may have the same thousands of holders then, so these are kept in heaps: for each
-//! box and owner its shards, by how much they are read, and for each list of owners that share boxes,
-//! the owners. What lies in the second kind of heap may be outdated, as an owner may be in several; it
-//! is put right when it comes to the top. Reading more from an owner only ever moves it down.
+//! Replicas mostly are copies of each other: they have the same box. Thousands of parts may have the
+//! same thousands of holders then, so a part's holders are told by their different boxes, of which
+//! there are few, and who has them is kept in heaps: for each box and owner its shards, by how much they
+//! are read, and for each list of owners that share boxes, the owners. What lies in the second kind of
+//! heap may be outdated, as an owner may be in several; it is put right when it comes to the top.
+//! Reading more from an owner only ever moves it down.
 
 #![allow(
     clippy::indexing_slicing,
@@ -26,117 +27,131 @@ use crate::core::validate;
 use crate::memory::{self, Memory, TryVec};
 
 /// Holders of parts, by a number that parts have.
-pub(super) enum Holders {
-    Listed(Listed),
-    Copies(Copies),
+pub(super) struct Holders {
+    copies: Copies,
+    /// Where boxes overlap, a list of boxes for each number: where they end, and all of them. Else a
+    /// number is that of a box.
+    ends: Vec<usize>,
+    lists: Vec<u32>,
+}
+
+/// A source that was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Choice {
+    /// How much its owner is read, where that matters, and how much it is read itself.
+    load: (u128, u128),
+    pub(super) source: u32,
+    bucket: usize,
 }
 
 impl Holders {
+    pub(super) fn new(source: &Shards, owners: &Owners<'_>) -> Result<Self> {
+        let (ends, lists) = Default::default();
+        Ok(Self { copies: Copies::new(source, owners)?, ends, lists })
+    }
+
+    /// The different boxes.
+    pub(super) fn boxes(&self) -> &Shards {
+        &self.copies.boxes
+    }
+
+    /// Whether boxes share nothing, so that a part's number is that of its one box.
+    pub(super) fn are_apart(&self) -> bool {
+        self.copies.apart
+    }
+
+    /// Whether an owner has a box.
+    pub(super) fn has(&self, owner: u32, number: u32) -> bool {
+        self.copies.bucket(number, owner).is_some()
+    }
+
+    /// A list of boxes; tells its number.
+    pub(super) fn push(&mut self, boxes: &[u32]) -> Memory<u32> {
+        let number = self.ends.len() as u32;
+        self.lists.try_extend_from_slice(boxes)?;
+        self.ends.try_push(self.lists.len())?;
+        Ok(number)
+    }
+
+    /// The places of a part's boxes in the lists; `None` where the number is that of a box.
+    fn boxes_of(&self, number: u32) -> Option<Range<usize>> {
+        (!self.copies.apart).then(|| range_of(&self.ends, number))
+    }
+
+    /// The boxes of a part, by their places among its boxes.
+    fn count_of(&self, number: u32) -> usize {
+        self.boxes_of(number).map_or(1, |range| range.len())
+    }
+
+    fn box_of(&self, number: u32, place: usize) -> u32 {
+        self.boxes_of(number).map_or(number, |range| self.lists[range.start + place])
+    }
+
     /// Of those holders that an owner has, the one that is read least.
-    pub(super) fn least_of_owner(&self, number: u32, owner: u32) -> Option<u32> {
-        match self {
-            Self::Listed(listed) => {
-                let own = listed.of(number).iter().filter(|(_, other)| *other == owner);
-                own.map(|&(shard, _)| shard).min_by_key(|&shard| listed.key(shard))
-            }
-            Self::Copies(copies) => copies.least_of_owner(number, owner),
-        }
+    pub(super) fn least_of_owner(&self, number: u32, owner: u32) -> Option<Choice> {
+        let places = 0..self.count_of(number);
+        let least = |place| self.copies.least_of_owner(self.box_of(number, place), owner, 0);
+        places.filter_map(least).min()
     }
 
     /// The holder, if there is only one.
-    pub(super) fn only(&self, number: u32) -> Option<u32> {
-        match self {
-            Self::Listed(listed) => match listed.of(number) {
-                [(shard, _)] => Some(*shard),
-                _ => None,
-            },
-            Self::Copies(copies) => match copies.members_of(number) {
-                [shard] => Some(*shard),
-                _ => None,
-            },
+    pub(super) fn only(&self, number: u32) -> Option<Choice> {
+        let mut members = 0;
+        let mut owner = 0;
+        for place in 0..self.count_of(number) {
+            let buckets = self.copies.buckets_of(self.box_of(number, place));
+            members += buckets.iter().map(|bucket| bucket.shards.len()).take(2).sum::<usize>();
+            if members > 1 {
+                return None;
+            }
+            owner = buckets.first()?.owner;
         }
+        self.least_of_owner(number, owner)
     }
 
     /// The holder to read from next, where so much is read from each owner.
-    pub(super) fn least(
-        &mut self, number: u32, load: &[u128], owners: &Owners<'_>,
-    ) -> Memory<Option<u32>> {
-        match self {
-            Self::Listed(listed) => {
-                let holders = listed.of(number).iter();
-                let least = holders
-                    .min_by_key(|(shard, owner)| (load[*owner as usize], listed.key(*shard)));
-                Ok(least.map(|&(shard, _)| shard))
-            }
-            Self::Copies(copies) => copies.least(number, load, owners),
+    pub(super) fn least(&mut self, number: u32, load: &[u128]) -> Option<Choice> {
+        let mut least: Option<Choice> = None;
+        for place in 0..self.count_of(number) {
+            let of = self.box_of(number, place);
+            let choice = self.copies.least(of, load);
+            least = [least, choice].into_iter().flatten().min();
         }
+        least
     }
 
-    /// Says that so much more is read from a holder.
-    pub(super) fn read(&mut self, number: u32, owner: u32, shard: u32, elements: u128) {
-        match self {
-            Self::Listed(listed) => listed.load[shard as usize] += elements,
-            Self::Copies(copies) => copies.read(number, owner, elements),
+    /// Says that so much more is read from a source that was chosen.
+    pub(super) fn read(&mut self, choice: Choice, elements: u128) {
+        // It is the first of its bucket.
+        if let Some(mut top) = self.copies.buckets[choice.bucket].shards.peek_mut() {
+            let Reverse((load, _)) = &mut *top;
+            *load += elements;
         }
     }
 
     /// Visits the owners of holders; some perhaps more than once, and those that were visited as
     /// holders of another part perhaps not at all.
     pub(super) fn visit_owners(&mut self, number: u32, visit: &mut dyn FnMut(u32)) {
-        match self {
-            Self::Listed(listed) => {
-                listed.of(number).iter().for_each(|&(_, owner)| visit(owner));
-            }
-            Self::Copies(copies) => copies.visit_owners(number, visit),
+        for place in 0..self.count_of(number) {
+            let of = self.box_of(number, place);
+            self.copies.visit_owners(of, visit);
         }
     }
 
-    /// How many owners hold a part.
-    pub(super) fn owner_count(&self, number: u32) -> Memory<usize> {
-        match self {
-            Self::Listed(listed) => {
-                let owners = listed.of(number).iter().map(|&(_, owner)| owner);
-                let mut owners: Vec<u32> = memory::try_collect(owners)?;
-                owners.sort_unstable();
-                owners.dedup();
-                Ok(owners.len())
-            }
-            Self::Copies(copies) => Ok(copies.buckets_of(number).len()),
+    /// How many owners hold a part, or `limit`, if that is less.
+    pub(super) fn owner_count(&self, number: u32, limit: usize) -> Memory<usize> {
+        let count = self.count_of(number);
+        let buckets = |place| self.copies.buckets_of(self.box_of(number, place));
+        let least = (0..count).map(|place| buckets(place).len()).max().unwrap_or(0);
+        if count == 1 || least >= limit {
+            return Ok(least.min(limit));
         }
-    }
-}
-
-/// A list for each part: of holders, and their owners.
-#[derive(Default)]
-pub(super) struct Listed {
-    ends: Vec<usize>,
-    holders: Vec<(u32, u32)>,
-    /// How much is read from each source shard.
-    load: Vec<u128>,
-}
-
-impl Listed {
-    pub(super) fn new(sources: usize) -> Memory<Self> {
-        Ok(Self { load: memory::try_filled(0, sources)?, ..Self::default() })
-    }
-
-    /// A list; tells its number.
-    pub(super) fn push(&mut self, holders: &[u32], owners: &Owners<'_>) -> Memory<u32> {
-        let number = self.ends.len() as u32;
-        let owned = |&shard: &u32| (shard, owners.of_source(shard));
-        self.holders.try_extend(holders.iter().map(owned))?;
-        self.ends.try_push(self.holders.len())?;
-        Ok(number)
-    }
-
-    fn of(&self, number: u32) -> &[(u32, u32)] {
-        let holders = &self.holders[range_of(&self.ends, number)];
-        steps::count(holders.len());
-        holders
-    }
-
-    fn key(&self, shard: u32) -> (u128, u32) {
-        (self.load[shard as usize], shard)
+        let owners = (0..count).flat_map(|place| buckets(place).iter().map(|bucket| bucket.owner));
+        let mut owners: Vec<u32> = memory::try_collect(owners)?;
+        steps::count(owners.len());
+        owners.sort_unstable();
+        owners.dedup();
+        Ok(owners.len().min(limit))
     }
 }
 
@@ -162,14 +177,12 @@ struct Sharers {
     visited: bool,
 }
 
-/// Sources of which each two have the same box or share nothing. A part's number is that of its box.
-pub(super) struct Copies {
+/// Sources by their boxes.
+struct Copies {
     /// The different boxes.
     boxes: Shards,
-    /// Where the members of each box end.
-    ends: Vec<usize>,
-    /// The shards with the first box, ascending, then those with the second, and so on.
-    members: Vec<u32>,
+    /// Whether they share nothing.
+    apart: bool,
     /// Where the buckets of each box end.
     bucket_ends: Vec<usize>,
     /// The buckets of the first box, by owner, then those of the second, and so on.
@@ -180,8 +193,7 @@ pub(super) struct Copies {
 }
 
 impl Copies {
-    /// `None` where sources overlap in other ways.
-    pub(super) fn new(source: &Shards, owners: &Owners<'_>) -> Result<Option<Self>> {
+    fn new(source: &Shards, owners: &Owners<'_>) -> Result<Self> {
         let owning = (0u32..).zip(source.iter()).filter(|(_, shard)| !shard.is_empty());
         let mut members: Vec<u32> = memory::try_collect(owning.map(|(number, _)| number))?;
         let box_of = |&number: &u32| {
@@ -198,27 +210,20 @@ impl Copies {
         }
         let placements = Placements::new(std::iter::repeat_n(Placement::NONE, ends.len()))?;
         let boxes = Shards::new(source.ndim(), offsets, sizes, placements)?;
-        if validate::has_overlap(&boxes)? {
-            return Ok(None);
-        }
+        let apart = !validate::has_overlap(&boxes)?;
         let (bucket_ends, buckets, sharers_of, sharers) = Default::default();
-        let mut copies = Self { boxes, ends, members, bucket_ends, buckets, sharers_of, sharers };
-        copies.fill_buckets(owners)?;
-        Ok(Some(copies))
+        let mut copies = Self { boxes, apart, bucket_ends, buckets, sharers_of, sharers };
+        copies.fill_buckets(owners, &members, &ends)?;
+        Ok(copies)
     }
 
-    /// The different boxes, which share nothing.
-    pub(super) fn boxes(&self) -> &Shards {
-        &self.boxes
-    }
-
-    fn fill_buckets(&mut self, owners: &Owners<'_>) -> Memory<()> {
+    fn fill_buckets(&mut self, owners: &Owners<'_>, members: &[u32], ends: &[usize]) -> Memory<()> {
         // For each box its owners in the order of their first shards, one box after the other.
         let (mut lists, mut list_ends) = (Vec::new(), Vec::new());
         let mut sorted: Vec<(u32, u32)> = Vec::new();
-        for number in 0..self.ends.len() as u32 {
+        for number in 0..ends.len() as u32 {
             sorted.clear();
-            let members = self.members_of(number).iter();
+            let members = members[range_of(ends, number)].iter();
             sorted.try_extend(members.map(|&shard| (owners.of_source(shard), shard)))?;
             sorted.sort_unstable();
             let start = lists.len();
@@ -253,10 +258,6 @@ impl Copies {
         Ok(())
     }
 
-    fn members_of(&self, number: u32) -> &[u32] {
-        &self.members[range_of(&self.ends, number)]
-    }
-
     fn buckets_of(&self, number: u32) -> &[Bucket] {
         &self.buckets[range_of(&self.bucket_ends, number)]
     }
@@ -267,19 +268,20 @@ impl Copies {
         found.ok().map(|place| range.start + place)
     }
 
-    fn least_of_owner(&self, number: u32, owner: u32) -> Option<u32> {
+    /// The shard with a box that is read least of those of an owner, of which so much is read.
+    fn least_of_owner(&self, number: u32, owner: u32, owner_load: u128) -> Option<Choice> {
         steps::count(1);
-        let bucket = &self.buckets[self.bucket(number, owner)?];
-        bucket.shards.peek().map(|Reverse((_, shard))| *shard)
+        let bucket = self.bucket(number, owner)?;
+        let Reverse((load, source)) = *self.buckets[bucket].shards.peek()?;
+        Some(Choice { load: (owner_load, load), source, bucket })
     }
 
-    fn least(&mut self, number: u32, load: &[u128], owners: &Owners<'_>) -> Memory<Option<u32>> {
+    /// The same of the owner that is read least.
+    fn least(&mut self, number: u32, load: &[u128]) -> Option<Choice> {
         let sharers = &mut self.sharers[self.sharers_of[number as usize] as usize];
         let owner = loop {
             steps::count(1);
-            let Some(mut top) = sharers.heap.peek_mut() else {
-                return Ok(None);
-            };
+            let mut top = sharers.heap.peek_mut()?;
             let Reverse((known, place)) = *top;
             let owner = sharers.owners[place as usize];
             if load[owner as usize] == known {
@@ -288,18 +290,7 @@ impl Copies {
             // It sinks to where it belongs when the borrow ends.
             *top = Reverse((load[owner as usize], place));
         };
-        debug_assert!((owner as usize) < owners.count());
-        Ok(self.least_of_owner(number, owner))
-    }
-
-    /// The shard that is read is the one that [`Self::least_of_owner`] told.
-    fn read(&mut self, number: u32, owner: u32, elements: u128) {
-        if let Some(bucket) = self.bucket(number, owner)
-            && let Some(mut top) = self.buckets[bucket].shards.peek_mut()
-        {
-            let Reverse((load, _)) = &mut *top;
-            *load += elements;
-        }
+        self.least_of_owner(number, owner, load[owner as usize])
     }
 
     fn visit_owners(&mut self, number: u32, visit: &mut dyn FnMut(u32)) {

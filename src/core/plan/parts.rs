@@ -15,35 +15,43 @@
 
 use std::ops::Range;
 
-use super::holders::{Copies, Holders, Listed};
+use super::holders::Holders;
 use super::owners::Owners;
 use super::pieces::{no_source, numel_of};
 use crate::core::bounds::{Bounds, Place};
-use crate::core::cells::{Cutter, Next, Only};
+use crate::core::cells::{Cells, Cutter, Next, Only};
 use crate::core::error::{Error, Result};
 use crate::core::shards::{Shard, Shards};
 use crate::core::steps;
 use crate::core::validate::n_log_n;
 use crate::memory::{self, Memory, TryVec, text};
 
-/// How often sources and parts may be compared.
+/// How often boxes of sources and parts may be compared.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Effort {
-    /// To cut along all borders, for the whole plan.
+    /// To cut along all borders: more than what `n * log(n)` allows for all shards.
     cut: u64,
-    /// The same for each destination shard: so often `n * log(n)` for the `n` sources that hold something
-    /// of it.
-    cut_each: u64,
-    /// To take parts off what is wanted, before the plan is refused.
+    /// The same to take parts off what is wanted, before the plan is refused.
     take: u64,
+    /// What `n * log(n)` is taken times.
+    each: u64,
 }
 
 impl Effort {
-    pub(super) const USUAL: Self = Self { cut: 1 << 20, cut_each: 256, take: 1 << 28 };
+    pub(super) const USUAL: Self = Self { cut: 1 << 20, take: 1 << 25, each: 256 };
     /// Nothing is cut along all borders.
     #[cfg(test)]
-    pub(super) const NO_CUTS: Self = Self { cut: 0, cut_each: 0, ..Self::USUAL };
+    pub(super) const NO_CUTS: Self = Self { cut: 0, each: 0, ..Self::USUAL };
+
+    fn for_shards(self, count: usize) -> Self {
+        let more = n_log_n(count).saturating_mul(self.each);
+        let (cut, take) = (self.cut.saturating_add(more), self.take.saturating_add(more));
+        Self { cut, take, ..self }
+    }
 }
+
+/// What a part takes besides comparing it.
+const STEPS_OF_PART: u64 = 64;
 
 /// A box that a destination shard wants, and the sources that hold it whole.
 #[derive(Debug, Clone)]
@@ -76,33 +84,27 @@ impl Parts {
     pub(super) fn new(
         source: &Shards, destination: &Shards, owners: &Owners<'_>, effort: Effort,
     ) -> Result<Self> {
-        let holders = match Copies::new(source, owners)? {
-            Some(copies) => Holders::Copies(copies),
-            None => Holders::Listed(Listed::new(source.len())?),
-        };
+        let holders = Holders::new(source, owners)?;
         let (parts, rows) = Default::default();
         let mut all = Self { ndim: source.ndim(), parts, rows, holders };
-        let mut left = effort;
+        let mut left = effort.for_shards(source.len().saturating_add(destination.len()));
         let mut found = Vec::new();
         for (number, shard) in (0u32..).zip(destination.iter()) {
             if shard.is_empty() {
                 continue;
             }
             let needed = numel_of(number, shard)?;
-            if let Holders::Copies(copies) = &all.holders {
-                let boxes = copies.boxes();
-                boxes.index()?.find_box(shard.offsets, shard.sizes, &mut found)?;
-                if all.take_copies(number, shard, &found)? < needed {
-                    source.index()?.find_box(shard.offsets, shard.sizes, &mut found)?;
-                    return Err(no_source(source, found, (number, shard), false, None));
-                }
+            all.holders.boxes().index()?.find_box(shard.offsets, shard.sizes, &mut found)?;
+            let apart = all.holders.are_apart();
+            let (lacks, missing) = if apart {
+                (all.take_whole(number, shard, &found)? < needed, None)
             } else {
-                source.index()?.find_box(shard.offsets, shard.sizes, &mut found)?;
-                if let Some(missing) =
-                    all.take_any(source, (number, shard), &found, &mut left, owners)?
-                {
-                    return Err(no_source(source, found, (number, shard), false, Some(missing)));
-                }
+                let missing = all.take_any((number, shard), &found, &mut left, owners)?;
+                (missing.is_some(), missing)
+            };
+            if lacks {
+                let boxes = all.holders.boxes();
+                return Err(no_source(boxes, found, (number, shard), apart, missing));
             }
         }
         Ok(all)
@@ -139,16 +141,13 @@ impl Parts {
 
     /// The parts of a destination shard where sources are copies of each other or apart; tells how many
     /// elements they have. `found` are the boxes that it meets.
-    fn take_copies(&mut self, number: u32, shard: Shard<'_>, found: &[u32]) -> Memory<i64> {
+    fn take_whole(&mut self, number: u32, shard: Shard<'_>, found: &[u32]) -> Memory<i64> {
         let wanted = Bounds::new(shard.offsets, shard.sizes);
         let mut held = 0;
-        for &group in found {
-            let Holders::Copies(copies) = &self.holders else {
-                break;
-            };
-            let bounds = Bounds::of(copies.boxes(), group as usize).common(&wanted);
+        for &of in found {
+            let bounds = Bounds::of(self.holders.boxes(), of as usize).common(&wanted);
             held += bounds.volume();
-            self.push(number, group, &bounds)?;
+            self.push(number, of, &bounds)?;
         }
         Ok(held)
     }
@@ -156,26 +155,21 @@ impl Parts {
     /// The parts of a destination shard where sources overlap in any way, or a box that it wants and none
     /// of them holds.
     fn take_any(
-        &mut self, source: &Shards, wanted: (u32, Shard<'_>), found: &[u32], left: &mut Effort,
-        owners: &Owners<'_>,
+        &mut self, wanted: (u32, Shard<'_>), found: &[u32], left: &mut Effort, owners: &Owners<'_>,
     ) -> Result<Option<Bounds>> {
-        let (parts, rows) = (self.parts.len(), self.rows.len());
         let bounds = Bounds::new(wanted.1.offsets, wanted.1.sizes);
-        match self.take_cells(source, (wanted.0, bounds), found, left, owners)? {
+        match self.take_cells((wanted.0, bounds), found, left)? {
             Taken::All => return Ok(None),
             Taken::Missing(missing) => return Ok(Some(missing)),
             Taken::TooMany => {}
         }
-        // The lists of holders are few, and stay.
-        self.parts.truncate(parts);
-        self.rows.truncate(rows);
-        match self.take_off(source, (wanted.0, bounds), found, left, owners)? {
+        match self.take_off((wanted.0, bounds), found, left, owners)? {
             Taken::All => Ok(None),
             Taken::Missing(missing) => Ok(Some(missing)),
             Taken::TooMany => {
                 let what = text!(
-                    "destination shard {}: {} source shards hold something of it and overlap in too \
-                     many ways for a plan; pass fewer of them, or such that overlap less",
+                    "destination shard {}: {} different boxes of source shards hold something of it \
+                     and overlap in too many ways for a plan; pass fewer, or such that overlap less",
                     wanted.0,
                     found.len()
                 );
@@ -186,67 +180,76 @@ impl Parts {
 
     /// Cuts along all borders.
     fn take_cells(
-        &mut self, source: &Shards, (number, wanted): (u32, Bounds), found: &[u32],
-        left: &mut Effort, owners: &Owners<'_>,
+        &mut self, (number, wanted): (u32, Bounds), found: &[u32], left: &mut Effort,
     ) -> Memory<Taken> {
-        let own = n_log_n(found.len()).saturating_mul(left.cut_each);
-        let mut listed = 0;
-        let steps = left.cut.saturating_add(own);
         let candidates = memory::try_to_vec(found)?;
-        let mut cutter = Cutter::new(source, candidates, wanted, Only::All, steps)?;
+        // Put aside while boxes are looked at: the cells, where their lists of holders end, and these.
+        let mut cells = Cells::new(self.ndim);
+        let (mut ends, mut boxes): (Vec<usize>, Vec<u32>) = Default::default();
+        let steps = left.cut;
+        let mut cutter = Cutter::new(self.holders.boxes(), candidates, wanted, Only::All, steps)?;
         let taken = loop {
             match cutter.next()? {
                 Next::Done => break Taken::All,
                 Next::TooMany => break Taken::TooMany,
                 Next::Cell(bounds, []) => break Taken::Missing(bounds),
                 Next::Cell(bounds, holders) => {
-                    // Lists of holders are work as well.
-                    listed += holders.len() as u64;
-                    if listed > steps {
+                    boxes.try_extend_from_slice(holders)?;
+                    ends.try_push(boxes.len())?;
+                    cells.push(0, &bounds)?;
+                    // Lists are work as well.
+                    if boxes.len() as u64 > steps {
                         break Taken::TooMany;
                     }
-                    let Holders::Listed(lists) = &mut self.holders else {
-                        break Taken::All;
-                    };
-                    let holders = lists.push(holders, owners)?;
-                    self.push(number, holders, &bounds)?;
                 }
             }
         };
-        let used = steps.saturating_sub(cutter.steps_left()).max(listed);
-        left.cut = left.cut.saturating_sub(used.saturating_sub(own));
+        left.cut = cutter.steps_left().min(steps.saturating_sub(boxes.len() as u64));
+        if matches!(taken, Taken::All) {
+            let mut start = 0;
+            for (cell, end) in ends.into_iter().enumerate() {
+                let list = self.holders.push(&boxes[start..end])?;
+                self.push(number, list, &cells.bounds(cell))?;
+                start = end;
+            }
+        }
         Ok(taken)
     }
 
     /// Takes off what one source holds, again and again.
     fn take_off(
-        &mut self, source: &Shards, (number, wanted): (u32, Bounds), found: &[u32],
-        left: &mut Effort, owners: &Owners<'_>,
+        &mut self, (number, wanted): (u32, Bounds), found: &[u32], left: &mut Effort,
+        owners: &Owners<'_>,
     ) -> Memory<Taken> {
         let owner = owners.of_destination(number);
         let mut candidates = memory::try_to_vec(found)?;
         let mut open: Vec<(Bounds, Range<usize>)> = Vec::new();
         open.try_push((wanted, 0..found.len()))?;
         let mut holders = Vec::new();
+        let mut is_first = true;
         while let Some((part, range)) = open.pop() {
             steps::count(range.len() + 1);
-            // Each is compared with the part, and then with what is taken off.
-            let Some(take) = left.take.checked_sub(2 * range.len() as u64 + 1) else {
-                return Ok(Taken::TooMany);
-            };
-            left.take = take;
+            // Each is compared with the part, and then with what is taken off. Once is as much as it
+            // took to find them.
+            if !std::mem::take(&mut is_first) {
+                let take = left.take.checked_sub(2 * range.len() as u64 + STEPS_OF_PART);
+                let Some(take) = take else {
+                    return Ok(Taken::TooMany);
+                };
+                left.take = take;
+            }
             candidates.truncate(range.end);
             let start = candidates.len();
             let mut best: Option<((bool, i64), u32)> = None;
             for at in range {
                 let candidate = candidates[at];
-                let elements = match part.place_of(source, candidate as usize) {
+                let elements = match part.place_of(self.holders.boxes(), candidate as usize) {
                     Place::Apart => continue,
                     Place::Around => part.volume(),
                     Place::Across(elements) => elements,
                 };
                 candidates.try_push(candidate)?;
-                let rank = (owners.of_source(candidate) == owner, elements);
+                let rank = (self.holders.has(owner, candidate), elements);
                 if best.is_none_or(|(least, _)| rank > least) {
                     best = Some((rank, candidate));
                 }
@@ -254,15 +257,13 @@ impl Parts {
             let Some((_, best)) = best else {
                 return Ok(Taken::Missing(part));
             };
-            let taken = Bounds::of(source, best as usize).common(&part);
+            let taken = Bounds::of(self.holders.boxes(), best as usize).common(&part);
             holders.clear();
+            let boxes = self.holders.boxes();
             let around =
-                |&candidate: &u32| taken.place_of(source, candidate as usize) == Place::Around;
-            holders.try_extend(candidates[start..].iter().copied().filter(|at| around(at)))?;
-            let Holders::Listed(lists) = &mut self.holders else {
-                return Ok(Taken::All);
-            };
-            let list = lists.push(&holders, owners)?;
+                |candidate: &u32| taken.place_of(boxes, *candidate as usize) == Place::Around;
+            holders.try_extend(candidates[start..].iter().copied().filter(around))?;
+            let list = self.holders.push(&holders)?;
             self.push(number, list, &taken)?;
             let rest = start..candidates.len();
             let mut part = part;

@@ -23,6 +23,7 @@
 
 use std::cmp::Reverse;
 
+use super::holders::Choice;
 use super::owners::Owners;
 use super::parts::{Effort, Part, Parts};
 use super::pieces::Pieces;
@@ -84,29 +85,27 @@ impl<'a> Chooser<'a> {
             let owner = self.owners.of_destination(part.destination);
             let local = self.parts.holders.least_of_owner(part.holders, owner);
             match local.or_else(|| self.parts.holders.only(part.holders)) {
-                Some(source) => self.give(source, &part)?,
+                Some(choice) => self.give(choice, &part)?,
                 None => open.try_push(part)?,
             }
         }
-        let mut open = self.divide(open)?;
+        let open = self.divide(open)?;
         let mut order: Vec<u32> = memory::try_collect(0..open.len() as u32)?;
         order.sort_unstable_by_key(|&at| (Reverse(open[at as usize].elements()), at));
         for at in order {
-            let part = &mut open[at as usize];
-            if let Some(source) = self.parts.holders.least(part.holders, &self.load, self.owners)? {
-                let part = part.clone();
-                self.give(source, &part)?;
+            let part = &open[at as usize];
+            if let Some(choice) = self.parts.holders.least(part.holders, &self.load) {
+                self.give(choice, part)?;
             }
         }
         Ok(self.chosen)
     }
 
-    fn give(&mut self, source: u32, part: &Part) -> Memory<()> {
+    fn give(&mut self, choice: Choice, part: &Part) -> Memory<()> {
         let elements = part.elements();
-        let owner = self.owners.of_source(source);
-        self.load[owner as usize] += elements;
-        self.parts.holders.read(part.holders, owner, source, elements);
-        self.chosen.push(pack(part.destination, source), &self.parts.bounds(part))
+        self.load[self.owners.of_source(choice.source) as usize] += elements;
+        self.parts.holders.read(choice, elements);
+        self.chosen.push(pack(part.destination, choice.source), &self.parts.bounds(part))
     }
 
     /// Divides what is larger than a fair share.
@@ -130,8 +129,9 @@ impl<'a> Chooser<'a> {
                 divided.try_push(part)?;
                 continue;
             }
-            let count = shares.min(self.parts.holders.owner_count(part.holders)? as u128) as i64;
-            self.divide_in(part, count, &mut divided)?;
+            let limit = usize::try_from(shares).unwrap_or(usize::MAX);
+            let count = self.parts.holders.owner_count(part.holders, limit)?;
+            self.divide_in(part, count as i64, &mut divided)?;
         }
         Ok(divided)
     }
