@@ -144,6 +144,9 @@ pub(super) enum Content {
     Several(Range<usize>),
 }
 
+/// Messages, each with the peer that it goes to or comes from.
+pub(super) type ByPeer = Vec<(usize, Content)>;
+
 /// The messages to or from one peer, in order.
 struct Messages {
     peer: usize,
@@ -220,7 +223,7 @@ impl<'a> Queue<'a> {
     }
 
     /// The next message of each peer that is being served and has one.
-    fn messages(&mut self) -> Memory<Vec<(usize, Content)>> {
+    fn messages(&mut self) -> Memory<ByPeer> {
         let (pieces, most) = (self.pieces, self.terms.message);
         let mut messages = try_with_capacity(self.serving.len())?;
         let mut failure = Ok(());
@@ -248,7 +251,7 @@ impl<'a> Queue<'a> {
 /// The messages of the next round in both directions, by peer; `None` after the last round.
 pub(super) fn next_round(
     sends: &mut Queue<'_>, receives: &mut Queue<'_>,
-) -> Memory<Option<[Vec<(usize, Content)>; 2]>> {
+) -> Memory<Option<[ByPeer; 2]>> {
     loop {
         let round = [sends.messages()?, receives.messages()?];
         if round.iter().any(|messages| !messages.is_empty()) {
