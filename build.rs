@@ -61,6 +61,7 @@ const TOP: &str = r#"/* shardspec.h - how a tensor is cut across workers, who ow
  *   SHARDSPEC_INVALID_HANDLE, never followed. What it names does not change, so any thread may use
  *   it, and may free it while others do.
  * - It may be called from any thread, and in a child process after fork. No thread outlives a call.
+ * - On Linux, dlclose does not unload the shared library: handles stay valid, and freed ones invalid.
  * - It needs at most 64 KiB of stack, what callbacks use not counted.
  * - Other pointers are checked for NULL and alignment. That they point to as much memory as their
  *   lengths say is the caller's promise.
@@ -93,14 +94,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// cargo gives a shared library no name of its own; programs should record the ABI version.
+/// cargo gives a shared library no name of its own; programs should record the ABI version. And it
+/// stays in the process that it was loaded into.
 fn name_shared_library() -> Result<(), Box<dyn Error>> {
-    let argument = match env::var("CARGO_CFG_TARGET_OS")?.as_str() {
-        "linux" | "android" | "freebsd" | "netbsd" | "openbsd" => "-Wl,-soname,libshardspec.so.0",
-        "macos" | "ios" => "-Wl,-install_name,@rpath/libshardspec.0.dylib",
-        _ => return Ok(()),
+    let arguments: &[&str] = match env::var("CARGO_CFG_TARGET_OS")?.as_str() {
+        // What handles name, and what threads do when they end, must outlast dlclose.
+        "linux" | "android" | "freebsd" | "netbsd" | "openbsd" => {
+            &["-Wl,-soname,libshardspec.so.0", "-Wl,-z,nodelete"]
+        }
+        "macos" | "ios" => &["-Wl,-install_name,@rpath/libshardspec.0.dylib"],
+        _ => &[],
     };
-    println!("cargo:rustc-cdylib-link-arg={argument}");
+    for argument in arguments {
+        println!("cargo:rustc-cdylib-link-arg={argument}");
+    }
     Ok(())
 }
 

@@ -16,7 +16,7 @@ static void destroy_runs_once_whatever_becomes_of_the_registration(void) {
   int first = 0, others = 0;
   shardspec_op *op, *untouched = NULL;
   CHECK_OK(shardspec_op_register("chunk", "once", count_call, &first, count, NULL, &op, &err));
-  const shardspec_op_options unknown = {sizeof unknown, 2, 0}, success = {sizeof success, 0, 998};
+  const shardspec_op_options unknown = {sizeof unknown, 2, 0}, success = {sizeof success, 0, 997};
 #define FAILS(status, type, name, function, options)                                               \
   CHECK_STATUS(shardspec_op_register(type, name, function, &others, count, options, &untouched,    \
                                      &err),                                                        \
@@ -51,6 +51,55 @@ static void destroy_runs_once_whatever_becomes_of_the_registration(void) {
   CHECK_OK(shardspec_op_register("chunk", "once", count_call, &first, NULL, NULL, NULL, &err));
   CHECK_OK(shardspec_op_look_up("chunk", "once", &op, &err));
   CHECK_OK(shardspec_op_unregister(op, &err));
+}
+
+/* Threads that use a handle whose slot is used again have no say in when that ends, and where. */
+static struct {
+  shardspec_op *op;
+  shardspec_spec *spec;
+  int done;
+} stale;
+static pthread_t registering;
+
+static void *use_stale_handles(void *unused) {
+  size_t count;
+  while (!load(&stale.done)) {
+    CHECK(shardspec_op_call(stale.op, spec, &one_tensor, NULL, 0, NULL) == SHARDSPEC_INVALID_HANDLE);
+    CHECK(shardspec_spec_shard_count(stale.spec, &count, NULL) == SHARDSPEC_INVALID_HANDLE);
+  }
+  return unused;
+}
+
+static void count_here(void *ctx) {
+  CHECK(pthread_equal(pthread_self(), registering));
+  ++*(int *)ctx;
+}
+
+static void destroy_is_over_before_a_failing_registration_returns(void) {
+  enum { TURNS = 20000 };
+  shardspec_spec_vtable vtable = {sizeof vtable, count_here, no_metadata, NULL, NULL, NULL, 0, 0};
+  shardspec_op *there = register_op("chunk", "there", count_call, &calls);
+  pthread_t threads[2];
+  int ended = 0;
+  registering = pthread_self();
+  stale.op = register_op("chunk", "stale", count_call, &calls);
+  CHECK_OK(shardspec_op_unregister(stale.op, &err));
+  CHECK_OK(shardspec_spec_new_custom("test.stale", &vtable, &ended, &stale.spec, &err));
+  CHECK_OK(shardspec_spec_free(stale.spec, &err));
+  for (size_t i = 0; i < COUNT(threads); i++)
+    CHECK(pthread_create(&threads[i], NULL, use_stale_handles, NULL) == 0);
+  for (int turn = 1; turn <= TURNS; turn++) {
+    shardspec_spec *own;
+    CHECK(shardspec_op_register("chunk", "there", count_call, &ended, count_here, NULL, NULL, NULL) ==
+          SHARDSPEC_ALREADY_EXISTS);
+    CHECK_EQUAL(ended, 2 * turn);
+    CHECK(shardspec_spec_new_custom("test.stale", &vtable, &ended, &own, NULL) == SHARDSPEC_OK);
+    CHECK(shardspec_spec_free(own, NULL) == SHARDSPEC_OK);
+    CHECK_EQUAL(ended, 2 * turn + 1);
+  }
+  count(&stale.done);
+  for (size_t i = 0; i < COUNT(threads); i++) CHECK(pthread_join(threads[i], NULL) == 0);
+  CHECK_OK(shardspec_op_unregister(there, &err));
 }
 
 static void an_op_that_ended_is_refused_for_ever(void) {
@@ -314,6 +363,7 @@ int main(void) {
   CHECK(pthread_barrier_init(&both, NULL, 2) == 0);
   set_up();
   destroy_runs_once_whatever_becomes_of_the_registration();
+  destroy_is_over_before_a_failing_registration_returns();
   an_op_that_ended_is_refused_for_ever();
   replacing_ends_the_old_op_and_leaves_no_gap();
   an_op_may_call_anything_itself_included();

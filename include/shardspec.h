@@ -22,6 +22,7 @@
  *   SHARDSPEC_INVALID_HANDLE, never followed. What it names does not change, so any thread may use
  *   it, and may free it while others do.
  * - It may be called from any thread, and in a child process after fork. No thread outlives a call.
+ * - On Linux, dlclose does not unload the shared library: handles stay valid, and freed ones invalid.
  * - It needs at most 64 KiB of stack, what callbacks use not counted.
  * - Other pointers are checked for NULL and alignment. That they point to as much memory as their
  *   lengths say is the caller's promise.

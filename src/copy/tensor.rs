@@ -1,7 +1,5 @@
 //! Sharded tensors: who owns what, and the memory of the shards that are here.
 
-use std::collections::HashMap;
-
 use super::alias::{AliasCheck, Party};
 use super::buffer::Buffer;
 use super::copies::Copies;
@@ -16,6 +14,7 @@ use crate::core::region::checked_numel;
 use crate::core::shards::{Placements, Shard, Shards};
 use crate::core::{DataType, Error, Layout, MemoryFormat, Result, ShardedTensorMetadata};
 use crate::memory::{OutOfMemory, Text, text, try_collect, try_filled};
+use crate::sync::seed::Map;
 
 /// What is in memory that was just allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -321,7 +320,7 @@ impl<'a> Described<'a> {
     /// The numbers that the placements of other shards have here.
     fn numbers_of(&self, others: &Placements) -> Result<Vec<Option<u32>>> {
         let distinct = self.shards.placements().distinct();
-        let mut known = HashMap::new();
+        let mut known = Map::default();
         known.try_reserve(distinct.len()).map_err(OutOfMemory::from)?;
         known.extend((0u32..).zip(distinct).map(|(number, placement)| (placement, number)));
         let same = try_collect(others.distinct().iter().map(|other| known.get(other).copied()))?;

@@ -16,7 +16,7 @@
 )]
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 
 use super::error::{Error, Result};
 use super::metadata::ShardedTensorMetadata;
@@ -24,6 +24,7 @@ use super::plan::{Owners, ReshardPlan};
 use super::region::checked_numel;
 use super::shards::Placements;
 use crate::memory::{self, Memory, Shared, TryVec, text};
+use crate::sync::seed::Map;
 
 /// A way to deal out the placements of a layout anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +48,7 @@ impl Relabelling {
         let owners = Owners::new(plan.source(), plan.destination())?;
         let indices = plan.destination().placements().indices();
         let placement_owners = owners.of_destination_placements();
-        let mut shared: HashMap<(u32, u32), i64> = HashMap::new();
+        let mut shared: Map<(u32, u32), i64> = Map::default();
         let mut total = 0i64;
         for piece in plan.pieces() {
             let owner = owners.of_source(piece.source as u32);

@@ -4,7 +4,6 @@
 //! placement that differs from all before it. Once it was asked where shards are, it keeps an
 //! [`Index`] as well.
 
-use std::collections::HashMap;
 use std::ops::Deref;
 
 use super::MAX_NDIM;
@@ -14,6 +13,7 @@ use super::lazy::Lazy;
 use super::placement::Placement;
 use super::region::Region;
 use crate::memory::{self, IntoShared, Memory, Shared, TryVec, text};
+use crate::sync::seed::Map;
 
 /// One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets` of the
 /// tensor, and lives at `placement`.
@@ -64,7 +64,7 @@ impl Placements {
     pub fn new(placements: impl Iterator<Item = Placement>) -> Result<Self> {
         let mut indices = try_with_capacity("placement indices", placements.size_hint().0)?;
         let mut distinct = Vec::new();
-        let mut numbers = HashMap::new();
+        let mut numbers = Map::default();
         for placement in placements {
             // Runs of equal placements are the rule in lists that many shards share.
             if let Some(&last) = indices.last()
@@ -100,7 +100,7 @@ impl Placements {
         // The table may hold a placement twice, or unused ones, so number by first appearance.
         let mut number_of = memory::try_filled(None, table.len())?;
         let mut distinct: Vec<Placement> = Vec::new();
-        let mut numbers: HashMap<&Placement, u32> = HashMap::new();
+        let mut numbers: Map<&Placement, u32> = Map::default();
         let mut own = try_with_capacity("placement indices", indices.len())?;
         for &index in indices {
             let (Some(number), Some(placement)) =

@@ -5,6 +5,8 @@
 //! in [`slots`], and each thread says in a line of memory of its own which slots it uses: [`users`].
 //! Threads of the library's own are in [`thread`].
 
+mod lines;
+pub(crate) mod seed;
 pub(crate) mod slots;
 pub(crate) mod thread;
 pub(crate) mod users;

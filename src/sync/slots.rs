@@ -9,7 +9,8 @@
 //! call does not see finds the object gone, and of two that leave together one sees both gone.
 //!
 //! A generation is used once. When a slot has used them all, it is never used again, so a freed key
-//! stays invalid for as long as the process lives.
+//! stays invalid for as long as the process lives. A slot's first generation is random, so that keys
+//! of another copy of the library in the same process name nothing here.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -17,12 +18,14 @@
 )]
 
 use std::cell::UnsafeCell;
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::users::{self, Note, Use, Users};
+use super::seed::random_of;
+use super::users::{self, Name, Note, Use, Users};
+use crate::memory::{TryVec, try_collect};
 use crate::unwind::uncancelled;
 
 /// Slots in the first segment; each further segment doubles the table.
@@ -48,7 +51,10 @@ const DROPPING: u64 = 4;
 /// End of the list of free slots.
 const NOBODY: u32 = u32::MAX;
 
-/// One object's place. Slots of different threads' objects must not share a cache line.
+/// Slots of different threads' objects must not share a cache line.
+pub(super) const SLOT_ALIGN: usize = 64;
+
+/// One object's place.
 #[repr(align(64))]
 struct Slot<T: 'static> {
     state: AtomicU64,
@@ -78,8 +84,8 @@ unsafe impl<T: Send + Sync> Sync for Slots<T> {}
 /// to the thread that pinned it.
 pub(crate) struct Pin<T: 'static> {
     slot: &'static Slot<T>,
-    /// Taken back first when the pin is dropped.
-    note: ManuallyDrop<Note>,
+    /// Taken back when the pin is dropped.
+    note: Note,
 }
 
 /// Why an object can't be pinned.
@@ -119,10 +125,10 @@ impl<T: Send + Sync> Slots<T> {
     #[inline]
     pub(crate) fn pin(&'static self, key: u64, how: Use) -> Result<Pin<T>, Unpinned> {
         let slot = self.find(key).ok_or(Unpinned::Gone)?;
-        let note = Note::new(slot.address(), how).ok_or(Unpinned::OutOfMemory)?;
+        let note = Note::new(slot.name(key as u32), how).ok_or(Unpinned::OutOfMemory)?;
         // Also where the key turns out to name nothing: who frees the slot's object now may have seen
         // the note, and then leaves the rest to us.
-        let pin = Pin { slot, note: ManuallyDrop::new(note) };
+        let pin = Pin { slot, note };
         // The object's bytes were written before it became live.
         if slot.state.load(Ordering::SeqCst) == holding(key, LIVE) {
             Ok(pin)
@@ -148,7 +154,7 @@ impl<T: Send + Sync> Slots<T> {
         };
         let freed = slot.become_from(holding(key, LIVE), FREED);
         if freed {
-            slot.drop_if_unused();
+            slot.drop_if_unused(holding(key, FREED));
         }
         freed
     }
@@ -156,7 +162,7 @@ impl<T: Send + Sync> Slots<T> {
     /// Which threads run what `key` names; `None` when it names nothing, or nothing any more.
     pub(crate) fn running(&'static self, key: u64) -> Option<Users> {
         let slot = self.find(key)?;
-        let users = users::running(slot.address());
+        let users = users::running(slot.name(key as u32));
         let state = slot.state.load(Ordering::SeqCst);
         (state == holding(key, LIVE) || state == holding(key, RETIRING)).then_some(users)
     }
@@ -171,7 +177,7 @@ impl<T: Send + Sync> Slots<T> {
             return false;
         }
         let mut wait = Wait::new();
-        while users::any(slot.address()) {
+        while users::any(slot.name(key as u32)) {
             wait.turn();
         }
         slot.drop_object();
@@ -223,17 +229,16 @@ impl<T: Send + Sync> Slots<T> {
             return Some(());
         }
         let len = FIRST_SEGMENT << segment;
-        let mut slots: Vec<Slot<T>> = Vec::new();
-        slots.try_reserve_exact(len as usize).ok()?;
-        slots.extend((len - FIRST_SEGMENT..).take(len as usize).map(|number| Slot {
-            state: AtomicU64::new(1 << 32 | EMPTY),
+        let address = std::ptr::from_ref(self).addr() as u64;
+        let slots = (len - FIRST_SEGMENT..).take(len as usize).map(|number| Slot {
+            state: AtomicU64::new(first_generation(address, number) << 32 | EMPTY),
             label: AtomicU64::new(0),
             next_free: AtomicU32::new(NOBODY),
             number,
             table: self,
             object: UnsafeCell::new(MaybeUninit::uninit()),
-        }));
-        let start = Box::into_raw(slots.into_boxed_slice());
+        });
+        let start = Box::into_raw(try_collect(slots).and_then(TryVec::try_into_boxed).ok()?);
         let null = std::ptr::null_mut();
         if place.compare_exchange(null, start.cast(), Ordering::AcqRel, Ordering::Acquire).is_err()
         {
@@ -283,18 +288,19 @@ impl<T> Deref for Pin<T> {
 impl<T: 'static> Drop for Pin<T> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: this happens once.
-        unsafe { ManuallyDrop::drop(&mut self.note) };
-        if self.slot.state.load(Ordering::SeqCst) & u64::from(u32::MAX) == FREED {
-            self.slot.drop_if_unused();
+        let name = self.note.take_back();
+        let state = self.slot.state.load(Ordering::SeqCst);
+        if state & u64::from(u32::MAX) == FREED {
+            self.slot.drop_if_last(name, state);
         }
     }
 }
 
 impl<T> Slot<T> {
-    /// Names the slot among all of all tables. Slots are never freed.
-    fn address(&self) -> usize {
-        std::ptr::from_ref(self).addr()
+    /// Names the slot's object of a generation among all of all tables. Slots are never freed.
+    #[inline]
+    fn name(&self, generation: u32) -> Name {
+        Name::new(std::ptr::from_ref(self).addr(), generation)
     }
 
     /// Changes what the slot holds, within a generation.
@@ -303,12 +309,19 @@ impl<T> Slot<T> {
         self.state.compare_exchange(state, next, Ordering::SeqCst, Ordering::Relaxed).is_ok()
     }
 
+    /// Drops the object that was freed, if it is the one that was used and not one that came after it.
+    #[cold]
+    fn drop_if_last(&self, used: Name, state: u64) {
+        if used == self.name((state >> 32) as u32) {
+            self.drop_if_unused(state);
+        }
+    }
+
     /// Drops an object that was freed, unless somebody uses it, who then does this after leaving.
     #[cold]
-    fn drop_if_unused(&self) {
-        let state = self.state.load(Ordering::SeqCst);
-        let unused = state & u64::from(u32::MAX) == FREED && !users::any(self.address());
-        if unused && self.become_from(state, DROPPING) {
+    fn drop_if_unused(&self, freed: u64) {
+        let name = self.name((freed >> 32) as u32);
+        if !users::any(name) && self.become_from(freed, DROPPING) {
             self.drop_object();
         }
     }
@@ -369,6 +382,11 @@ impl Wait {
             }
         }
     }
+}
+
+/// Where a slot's generations begin: not at 0, and in the lower half of what there is.
+fn first_generation(table: u64, number: u32) -> u64 {
+    random_of(table ^ u64::from(number)) >> 33 | 1
 }
 
 /// The counter of a list head, one further, with no slot.

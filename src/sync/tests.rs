@@ -1,9 +1,11 @@
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
+use super::lines::LOOKED_AT;
 use super::slots::{Pin, Slots, Unpinned};
 use super::users::{Use, Users};
 
@@ -200,4 +202,142 @@ fn objects_can_be_used_while_a_thread_ends() {
     assert_eq!(SEEN.load(Ordering::SeqCst), 2 * 9 * 5);
     assert_eq!(NUMBERS.running(key), Some(Users::None));
     assert!(NUMBERS.retire(key));
+}
+
+/// A destructor of a key of the user's, which runs once more after the lines were given back.
+#[cfg(unix)]
+#[test]
+fn objects_can_be_used_after_a_thread_gave_its_lines_back() {
+    static NUMBERS: Slots<u64> = Slots::new();
+    static SEEN: AtomicUsize = AtomicUsize::new(0);
+    static AT_END: AtomicUsize = AtomicUsize::new(0);
+    extern "C" fn at_end(turn: *mut c_void) {
+        let (key, turn) = (AT_END.load(Ordering::SeqCst), turn.addr());
+        let number = NUMBERS.insert(5, 0).unwrap();
+        let pins: Vec<_> = (0..9).map(|_| NUMBERS.pin(number, Use::Runs).unwrap()).collect();
+        assert_eq!(NUMBERS.running(number), Some(Users::Me));
+        SEEN.fetch_add(pins.iter().map(|pin| **pin as usize).sum(), Ordering::SeqCst);
+        drop(pins);
+        assert_eq!(NUMBERS.running(number), Some(Users::None));
+        assert!(NUMBERS.retire(number));
+        if turn < 3 {
+            let next = std::ptr::without_provenance::<c_void>(turn + 1);
+            // SAFETY: the key was made below.
+            assert_eq!(unsafe { libc::pthread_setspecific(key as libc::pthread_key_t, next) }, 0);
+        }
+    }
+    let mut key = 0;
+    // SAFETY: there is place for a key.
+    assert_eq!(unsafe { libc::pthread_key_create(&raw mut key, Some(at_end)) }, 0);
+    AT_END.store(key as usize, Ordering::SeqCst);
+    for uses_before in [false, true] {
+        let thread = thread::spawn(move || {
+            let first = std::ptr::without_provenance::<c_void>(1);
+            // SAFETY: the key was made above.
+            assert_eq!(unsafe { libc::pthread_setspecific(key, first) }, 0);
+            if uses_before {
+                let number = NUMBERS.insert(5, 0).unwrap();
+                drop(NUMBERS.pin(number, Use::Reads).unwrap());
+                NUMBERS.free(number);
+            }
+        });
+        thread.join().unwrap();
+    }
+    assert_eq!(SEEN.load(Ordering::SeqCst), 2 * 3 * 9 * 5);
+}
+
+#[test]
+fn threads_that_are_gone_are_not_looked_for() {
+    const THREADS: usize = 400;
+    let numbers = table();
+    let key = numbers.insert(1, 0).unwrap();
+    let looked_at = || {
+        let before = LOOKED_AT.get();
+        assert_eq!(numbers.running(key), Some(Users::None));
+        LOOKED_AT.get() - before
+    };
+    let all_there = Barrier::new(THREADS + 1);
+    let mut while_there = 0;
+    thread::scope(|scope| {
+        let use_and_wait = || {
+            let pin = numbers.pin(key, Use::Reads).unwrap();
+            all_there.wait();
+            all_there.wait();
+            assert_eq!(*pin, 1);
+        };
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(use_and_wait)).collect();
+        all_there.wait();
+        while_there = looked_at();
+        all_there.wait();
+        // A scope does not wait until its threads are gone.
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+    // Other tests have threads as well, but not as many.
+    let afterwards = looked_at();
+    assert!(while_there >= THREADS && afterwards < THREADS / 2, "{while_there}, {afterwards}");
+    assert!(numbers.free(key));
+}
+
+/// More lines than a leaf and a branch have, of one thread.
+#[test]
+fn a_thread_that_needs_many_lines_gives_them_all_back() {
+    let numbers = table();
+    let key = numbers.insert(1, 0).unwrap();
+    thread::spawn(move || {
+        let pins: Vec<_> = (0..5000).map(|_| numbers.pin(key, Use::Runs).unwrap()).collect();
+        assert_eq!(numbers.running(key), Some(Users::Me));
+        assert_eq!(pins.len(), 5000);
+    })
+    .join()
+    .unwrap();
+    let before = LOOKED_AT.get();
+    assert_eq!(numbers.running(key), Some(Users::None));
+    assert!(LOOKED_AT.get() - before < 500);
+    assert!(numbers.retire(key));
+}
+
+/// A thread that tries a key of an object that is gone does not keep its successor in the same slot.
+#[test]
+fn a_stale_key_does_not_delay_the_end_of_what_came_after() {
+    struct DropsHere(thread::ThreadId, Arc<AtomicUsize>);
+    impl Drop for DropsHere {
+        fn drop(&mut self) {
+            assert_eq!(self.0, thread::current().id());
+            self.1.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let (objects, drops) = (table(), Arc::new(AtomicUsize::new(0)));
+    let here = || DropsHere(thread::current().id(), Arc::clone(&drops));
+    let stale = objects.insert(here(), 0).unwrap();
+    assert!(objects.free(stale));
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    assert!(objects.pin(stale, Use::Reads).is_err());
+                }
+            });
+        }
+        for round in 2..200_000 {
+            let key = objects.insert(here(), 0).unwrap();
+            assert_eq!(key >> 32, stale >> 32);
+            assert!(objects.free(key));
+            if drops.load(Ordering::SeqCst) != round {
+                done.store(true, Ordering::Relaxed);
+                panic!("not dropped when it was freed");
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn generations_begin_somewhere_else_in_each_slot() {
+    let (one, other) = (table(), table());
+    let keys: Vec<u64> =
+        (0..100).map(|number| [one, other][number % 2].insert(number, 0).unwrap()).collect();
+    let generations: std::collections::HashSet<u32> = keys.iter().map(|key| *key as u32).collect();
+    assert!(generations.len() > 95);
+    assert!(generations.iter().all(|&generation| generation != 0 && generation < 1 << 31));
 }

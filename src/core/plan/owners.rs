@@ -1,10 +1,9 @@
 //! Who reads and who writes: the owners of source and destination shards, by numbers.
 
-use std::collections::HashMap;
-
 use crate::core::placement::Owner;
 use crate::core::shards::{Placements, Shards};
 use crate::memory::{Memory, TryVec};
+use crate::sync::seed::Map;
 
 /// The owners of two lists of shards, numbered alike: equal numbers are equal owners. Devices make no
 /// difference: what moves between those of one owner stays in its process.
@@ -31,7 +30,7 @@ struct Side<'a> {
 
 impl<'a> Owners<'a> {
     pub(in crate::core) fn new(source: &'a Shards, destination: &'a Shards) -> Memory<Self> {
-        let mut numbers: HashMap<Key<'_>, u32> = HashMap::new();
+        let mut numbers: Map<Key<'_>, u32> = Map::default();
         let mut side = |shards: &'a Shards| -> Memory<Side<'a>> {
             let mut owners = Vec::new();
             for placement in shards.placements().distinct() {
