@@ -28,7 +28,6 @@
 use std::ffi::{c_char, c_void};
 
 use crate::core::Error;
-use crate::core::error::try_with_capacity;
 use crate::ffi::border::callback::{Context, Success, call, owning};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
@@ -41,8 +40,8 @@ use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::sharded_tensor::shardspec_sharded_tensor;
 use crate::ffi::spec::{shardspec_spec, type_label, wrong_type};
 use crate::ffi::tensor::shardspec_tensor_view;
-use crate::memory::text;
-use crate::ops::{BasicValidation, Op, Registry, Running};
+use crate::memory::{OutOfMemory, text, try_filled};
+use crate::ops::{BasicValidation, Op, Registry, Running, second_of_equals};
 
 /// A registered op. It ends with its registration; there is nothing to free.
 pub struct shardspec_op {
@@ -294,8 +293,13 @@ pub unsafe extern "C-unwind" fn shardspec_op_list(
 ) -> shardspec_status {
     guard(err, || {
         let names = OPS.names()?;
-        let lines: String =
-            names.iter().map(|(spec_type, name)| format!("{spec_type}\t{name}\n")).collect();
+        let mut lines = String::new();
+        for (spec_type, name) in &names {
+            for part in [spec_type, "\t", name, "\n"] {
+                lines.try_reserve(part.len()).map_err(OutOfMemory::from)?;
+                lines.push_str(part);
+            }
+        }
         answer_text(buffer, capacity, needed, &lines)
     })
 }
@@ -373,8 +377,7 @@ unsafe fn run(
     let written = match few.get_mut(..result_count) {
         Some(few) => few,
         None => {
-            many = try_with_capacity("results", result_count)?;
-            many.resize(result_count, NONE);
+            many = try_filled(NONE, result_count)?;
             &mut many[..]
         }
     };
@@ -445,14 +448,22 @@ unsafe fn check_value(argument: &'static str, value: &shardspec_value) -> Outcom
 
 /// Refuses names that are given twice.
 unsafe fn check_names(names: &[*const c_char]) -> Outcome {
-    let mut known = try_with_capacity("names", names.len())?;
-    for &name in names {
-        let name = text("kwarg_names", name)?;
-        if known.contains(&name) {
-            let problem = text!("{name:?} is given twice; pass each argument once");
-            return Err(Error::invalid("kwarg_names", problem).into());
+    let mut few = [""; FEW];
+    let mut many;
+    let texts = match few.get_mut(..names.len()) {
+        Some(few) => few,
+        None => {
+            many = try_filled("", names.len())?;
+            &mut many[..]
         }
-        known.push(name);
+    };
+    for (index, (place, &name)) in texts.iter_mut().zip(names).enumerate() {
+        *place = text("kwarg_names", name).map_err(Refusal::at("kwarg_names", index))?;
     }
-    Ok(())
+    let Some(index) = second_of_equals(texts)? else {
+        return Ok(());
+    };
+    let name = texts.get(index).copied().unwrap_or_default();
+    let problem = text!("{name:?} is given twice; pass each argument once");
+    Err(Refusal::at("kwarg_names", index)(Error::invalid("kwarg_names", problem).into()))
 }

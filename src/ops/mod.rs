@@ -3,8 +3,9 @@
 //! An op is registered for the name of a spec's type and the name of the op. What it does is the
 //! user's; here is who may call it when, and what holds for every call.
 
+mod directory;
 mod registry;
 mod validation;
 
 pub use registry::{Op, Registry, Running};
-pub use validation::BasicValidation;
+pub use validation::{BasicValidation, second_of_equals};

@@ -14,9 +14,9 @@
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::core::error::try_with_capacity;
+use super::directory::{Directory, Entry};
 use crate::core::{Error, Result};
-use crate::memory::{Text, text};
+use crate::memory::{Text, TryVec, text, try_boxed_str, try_string};
 use crate::sync::slots::{Pin, Slots, Unpinned};
 use crate::sync::users::{self, Use, Users};
 
@@ -61,42 +61,6 @@ impl<F> Deref for Running<F> {
     }
 }
 
-/// Where an op is found by the hash of its names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
-    hash: u64,
-    key: u64,
-}
-
-/// All ops that are registered at one time, by hash.
-struct Directory {
-    entries: Vec<Entry>,
-}
-
-impl Directory {
-    /// The keys of ops whose names have this hash: one, if any, but for an accident.
-    fn keys(&self, hash: u64) -> impl Iterator<Item = u64> {
-        let start = self.entries.partition_point(|entry| entry.hash < hash);
-        let entries = self.entries.get(start..).unwrap_or_default().iter();
-        entries.take_while(move |entry| entry.hash == hash).map(|entry| entry.key)
-    }
-
-    fn has(&self, key: u64) -> bool {
-        self.entries.iter().any(|entry| entry.key == key)
-    }
-
-    /// The same without an op, and with another one.
-    fn changed(&self, without: Option<u64>, with: Option<Entry>) -> Result<Self> {
-        let mut entries =
-            try_with_capacity("the list of ops", self.entries.len().saturating_add(1))?;
-        entries.extend(self.entries.iter().filter(|entry| Some(entry.key) != without));
-        if let Some(entry) = with {
-            entries.insert(entries.partition_point(|other| *other < entry), entry);
-        }
-        Ok(Self { entries })
-    }
-}
-
 /// The ops of a process. `F` is what an op does.
 ///
 /// A registered op has a key, which is never another op's. The key ends with the registration.
@@ -127,13 +91,15 @@ impl<F: Send + Sync> Registry<F> {
     ) -> Result<u64> {
         check_name("spec_type", spec_type)?;
         check_name("op_name", name)?;
-        let op = Op { spec_type: spec_type.into(), name: name.into(), function };
+        let (spec_type_text, name_text) = (try_boxed_str(spec_type)?, try_boxed_str(name)?);
+        let op = Op { spec_type: spec_type_text, name: name_text, function };
         let key = self.ops.insert(op, 0).ok_or_else(out_of_memory)?;
         let listed = self.list(spec_type, name, key, replace);
         match listed {
             Ok(Some(replaced)) => self.ops.retire(replaced),
             Ok(None) => true,
-            Err(_) => self.ops.free(key),
+            // Nobody has the key. One who tries a forged one is waited for, and does not drop it.
+            Err(_) => self.ops.retire(key),
         };
         listed.map(|_| key)
     }
@@ -154,7 +120,8 @@ impl<F: Send + Sync> Registry<F> {
                 }
                 self.check_idle(replaced, spec_type, name)?;
             }
-            if self.change(&directory, replaced, Some(Entry { hash, key }))? {
+            let without = replaced.map(|key| Entry { hash, key });
+            if self.change(&directory, without, Some(Entry { hash, key }))? {
                 return Ok(replaced);
             }
         }
@@ -166,16 +133,19 @@ impl<F: Send + Sync> Registry<F> {
     /// [`Error::Busy`], and the op is registered as before, when this thread runs it, or when others
     /// do and this thread runs another op: waiting could be for ever.
     pub fn unregister(&'static self, key: u64) -> Result<()> {
-        {
+        let entry = {
             let op = self.ops.pin(key, Use::Reads).map_err(unpinned)?;
             self.check_idle(key, op.spec_type(), op.name())?;
-        }
+            Entry { hash: hash(op.spec_type(), op.name()), key }
+        };
         loop {
             let directory = self.directory()?;
-            if !directory.as_ref().is_some_and(|directory| directory.has(key)) {
+            let mut listed = directory.iter().flat_map(|directory| directory.keys(entry.hash));
+            if !listed.any(|listed| listed == key) {
                 return Err(unpinned(Unpinned::Gone));
             }
-            if self.change(&directory, Some(key), None)? {
+            drop(listed);
+            if self.change(&directory, Some(entry), None)? {
                 break;
             }
         }
@@ -220,12 +190,17 @@ impl<F: Send + Sync> Registry<F> {
     pub fn names(&'static self) -> Result<Vec<(String, String)>> {
         let mut names = Vec::new();
         if let Some(directory) = self.directory()? {
-            for entry in &directory.entries {
-                // One that is gone by now is not listed.
-                if let Ok(op) = self.ops.pin(entry.key, Use::Reads) {
-                    names.push((op.spec_type().to_owned(), op.name().to_owned()));
+            directory.try_each(|entry| {
+                match self.ops.pin(entry.key, Use::Reads) {
+                    Ok(op) => {
+                        names.try_push((try_string(op.spec_type())?, try_string(op.name())?))?;
+                    }
+                    // One that is gone by now is not listed.
+                    Err(Unpinned::Gone) => {}
+                    Err(Unpinned::OutOfMemory) => return Err(out_of_memory()),
                 }
-            }
+                Ok(())
+            })?;
         }
         names.sort_unstable();
         Ok(names)
@@ -273,9 +248,9 @@ impl<F: Send + Sync> Registry<F> {
 
     /// Puts a changed directory in the place of another. `false` when that one does not hold any more.
     fn change(
-        &'static self, old: &Option<Pin<Directory>>, without: Option<u64>, with: Option<Entry>,
+        &'static self, old: &Option<Pin<Directory>>, without: Option<Entry>, with: Option<Entry>,
     ) -> Result<bool> {
-        let empty = Directory { entries: Vec::new() };
+        let empty = Directory::default();
         let changed = old.as_deref().unwrap_or(&empty).changed(without, with)?;
         let old = old.as_ref().map_or(0, Pin::key);
         let new = self.directories.insert(changed, 0).ok_or_else(out_of_memory)?;
