@@ -5,7 +5,6 @@
 //! until it returns; from then on the builder is refused with SHARDSPEC_INVALID_HANDLE.
 
 use std::ffi::c_char;
-use std::sync::Arc;
 
 use crate::core::error::{try_to_vec, try_with_capacity};
 use crate::core::{Error, Placement, Placements, Result, Shards};
@@ -17,7 +16,7 @@ use crate::ffi::border::shards::{Rows, placements_from_texts};
 use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
-use crate::memory::Text;
+use crate::memory::{Memory, Shared, Text, try_boxed_str};
 
 /// Where a callback puts shards, behind a handle. It is the library's: there is nothing to free.
 pub struct shardspec_metadata_builder {
@@ -25,12 +24,12 @@ pub struct shardspec_metadata_builder {
 }
 
 impl Handle for shardspec_metadata_builder {
-    type Object = Arc<Builder>;
+    type Object = Shared<Builder>;
     const NAME: &'static str = "shardspec_metadata_builder";
     const KIND: u64 = 7;
 
     fn table() -> &'static Slots<Self::Object> {
-        static TABLE: Slots<Arc<Builder>> = Slots::new();
+        static TABLE: Slots<Shared<Builder>> = Slots::new();
         &TABLE
     }
 }
@@ -45,8 +44,8 @@ pub struct Builder {
 
 impl Builder {
     /// For shards of `ndim` dimensions, built by a spec of this type.
-    pub(crate) fn new(type_name: &str, ndim: usize) -> Self {
-        Self { type_name: type_name.into(), ndim, added: Inbox::new() }
+    pub(crate) fn new(type_name: &str, ndim: usize) -> Memory<Self> {
+        Ok(Self { type_name: try_boxed_str(type_name)?, ndim, added: Inbox::new() })
     }
 
     /// Adds what `rows` makes of the shards' number of dimensions, if it is the tensor's. A refusal
@@ -57,7 +56,7 @@ impl Builder {
             Refusal::Core(error) => error.in_spec(&self.type_name).into(),
             other => other,
         })?;
-        if self.added.leave(rows) {
+        if self.added.leave(rows)? {
             Ok(())
         } else {
             Err(handle::invalid::<shardspec_metadata_builder>("builder"))
@@ -75,11 +74,12 @@ impl Builder {
     /// Ends the building: all shards in order, checked one by one.
     pub(crate) fn finish(&self) -> Result<Shards> {
         let all = self.added.close();
-        let count: usize = all.iter().map(|rows| rows.placements.len()).sum();
+        let count = all.iter().map(|rows| rows.placements.len());
+        let count = count.fold(0, usize::saturating_add);
         let mut offsets = try_with_capacity("offsets", count.saturating_mul(self.ndim))?;
         let mut sizes = try_with_capacity("sizes", count.saturating_mul(self.ndim))?;
         let mut placements = try_with_capacity("placements", count)?;
-        for rows in &all {
+        for rows in all.iter() {
             offsets.extend_from_slice(&rows.offsets);
             sizes.extend_from_slice(&rows.sizes);
             placements.extend(rows.placements.iter().cloned());

@@ -20,7 +20,7 @@ use crate::ffi::border::sized::{Grows, sized};
 use crate::ffi::callback::{shardspec_destroy_fn, shardspec_equal_fn, shardspec_hash_fn};
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
-use crate::memory::text;
+use crate::memory::{text, try_boxed_str};
 
 /// What a type of placement does.
 #[repr(C)]
@@ -120,8 +120,8 @@ pub unsafe extern "C-unwind" fn shardspec_placement_new_custom(
         err,
         owning_table(ctx, vtable, |context| {
             let place = self::out("out", out)?;
-            let type_name = self::text("type_name", type_name)?.into();
-            let text = self::text("text", text)?.into();
+            let type_name = try_boxed_str(self::text("type_name", type_name)?)?;
+            let text = try_boxed_str(self::text("text", text)?)?;
             let (equal, hash) = if vtable.is_null() {
                 (None, None)
             } else {

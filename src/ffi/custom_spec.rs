@@ -6,9 +6,8 @@
 //!
 //! Source: torch's abstract class `ShardingSpec` with its methods `build_metadata` and `shard`.
 
-use std::ffi::{CString, c_char, c_void};
+use std::ffi::{c_char, c_void};
 use std::hash::Hasher;
-use std::sync::Arc;
 
 use crate::copy::{Cut, Extraction};
 use crate::core::metadata::{check_sizes, stable_hash};
@@ -28,7 +27,7 @@ use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::properties::shardspec_tensor_properties;
 use crate::ffi::spec::{give, shardspec_spec, wrong_type};
 use crate::ffi::tensor::{LentView, shardspec_copy_options, shardspec_tensor_view};
-use crate::memory::text;
+use crate::memory::{Shared, TryVec, text, try_boxed_str, try_collect, try_with_capacity};
 
 /// Says who owns what of a tensor of `ndim` sizes by adding its shards to `builder`. `dim_names` holds
 /// `ndim` texts, or is NULL where the dimensions have no names; `properties` is never NULL. All of it
@@ -111,8 +110,12 @@ impl CustomSpec {
             return Err(Error::invalid("vtable", "its build_metadata is NULL"));
         };
         let names = shape.dim_names.map(c_texts).transpose()?;
-        let names: Option<Vec<_>> =
-            names.as_ref().map(|names| names.iter().map(|name| name.as_ptr()).collect());
+        let starts = |names: &CTexts| {
+            try_collect(
+                names.starts.iter().filter_map(|&at| names.bytes.get(at..)).map(<[u8]>::as_ptr),
+            )
+        };
+        let pointers = names.as_ref().map(starts).transpose()?;
         let properties = shardspec_tensor_properties::from_core(&properties);
         call(
             format_args!("build_metadata of spec type '{}'", self.type_name),
@@ -123,7 +126,7 @@ impl CustomSpec {
                     build(
                         self.context.ctx(),
                         shape.sizes.as_ptr(),
-                        names.as_ref().map_or(std::ptr::null(), |names| names.as_ptr()),
+                        pointers.as_ref().map_or(std::ptr::null(), |names| names.as_ptr().cast()),
                         shape.sizes.len(),
                         &raw const properties,
                         builder,
@@ -136,11 +139,23 @@ impl CustomSpec {
 }
 
 /// Texts as C reads them.
-fn c_texts(names: &[&str]) -> Result<Vec<CString>> {
-    let c_text = |name: &&str| {
-        CString::new(*name).map_err(|_| Error::invalid("dim_names", "a name holds a NUL character"))
-    };
-    names.iter().map(c_text).collect()
+struct CTexts {
+    /// One after the other, each with its NUL.
+    bytes: Vec<u8>,
+    starts: Vec<usize>,
+}
+
+fn c_texts(names: &[&str]) -> Result<CTexts> {
+    let (mut bytes, mut starts) = (Vec::new(), try_with_capacity(names.len())?);
+    for name in names {
+        if name.contains('\0') {
+            return Err(Error::invalid("dim_names", "a name holds a NUL character"));
+        }
+        starts.try_push(bytes.len())?;
+        bytes.try_extend_from_slice(name.as_bytes())?;
+        bytes.try_push(0)?;
+    }
+    Ok(CTexts { bytes, starts })
 }
 
 impl ShardingSpec for CustomSpec {
@@ -152,7 +167,7 @@ impl ShardingSpec for CustomSpec {
         &self, shape: TensorShape<'_>, properties: TensorProperties,
     ) -> Result<ShardedTensorMetadata> {
         check_sizes(shape.sizes)?;
-        let builder = Arc::new(Builder::new(&self.type_name, shape.sizes.len()));
+        let builder = Shared::try_new(Builder::new(&self.type_name, shape.sizes.len())?)?;
         let lent = lend(builder.clone())?;
         self.call_build(shape, properties, lent.handle())?;
         drop(lent);
@@ -254,7 +269,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_custom(
                 return Err(Error::invalid("vtable", problem).into());
             }
             let success = Success::of(table.success_status, table.reserved)?;
-            give(place, CustomSpec { type_name: type_name.into(), table, success, context })
+            let type_name = try_boxed_str(type_name)?;
+            give(place, CustomSpec { type_name, table, success, context })
         }),
     )
 }

@@ -1,7 +1,10 @@
 //! A place where any threads leave things until one takes them all. Without a lock, so that neither
 //! a fork nor a thread that is stopped can close it for the others.
 
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicPtr, Ordering};
+
+use crate::memory::{Memory, try_box};
 
 struct Node<T> {
     thing: T,
@@ -30,8 +33,8 @@ impl<T> Inbox<T> {
     }
 
     /// Leaves a thing; `false` when they were taken already.
-    pub(crate) fn leave(&self, thing: T) -> bool {
-        let node = Box::into_raw(Box::new(Node { thing, before: std::ptr::null_mut() }));
+    pub(crate) fn leave(&self, thing: T) -> Memory<bool> {
+        let node = Box::into_raw(try_box(Node { thing, before: std::ptr::null_mut() })?);
         let mut latest = self.latest.load(Ordering::Relaxed);
         while latest != closed() {
             // SAFETY: the node is this thread's alone until it becomes the latest.
@@ -43,27 +46,53 @@ impl<T> Inbox<T> {
                 Ordering::Release,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return true,
+                Ok(_) => return Ok(true),
                 Err(now) => latest = now,
             }
         }
         // SAFETY: it was made above and never shared.
         drop(unsafe { Box::from_raw(node) });
-        false
+        Ok(false)
     }
 
     /// Takes everything, in the order in which it came. Whatever comes later is turned away.
-    pub(crate) fn close(&self) -> Vec<T> {
+    pub(crate) fn close(&self) -> Taken<T> {
         let mut latest = self.latest.swap(closed(), Ordering::Acquire);
-        let mut things = Vec::new();
+        let mut first = std::ptr::null_mut();
         while latest != closed() && !latest.is_null() {
             // SAFETY: `leave` made the node, and nobody else reaches it after the swap.
-            let node = unsafe { Box::from_raw(latest) };
-            latest = node.before;
-            things.push(node.thing);
+            let node = unsafe { &mut *latest };
+            let before = std::mem::replace(&mut node.before, first);
+            (first, latest) = (latest, before);
         }
-        things.reverse();
-        things
+        Taken { first, owns: PhantomData }
+    }
+}
+
+/// Things that were taken, in the order in which they came.
+pub(crate) struct Taken<T> {
+    /// The first; each that follows is in the place of the one before.
+    first: *mut Node<T>,
+    owns: PhantomData<Node<T>>,
+}
+
+impl<T> Taken<T> {
+    /// Looks at the things.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        // SAFETY: the nodes are this list's, until it is dropped.
+        let node = |node: *mut Node<T>| unsafe { node.as_ref() };
+        std::iter::successors(node(self.first), move |this| node(this.before))
+            .map(|node| &node.thing)
+    }
+}
+
+impl<T> Drop for Taken<T> {
+    fn drop(&mut self) {
+        while !self.first.is_null() {
+            // SAFETY: as above.
+            let node = unsafe { Box::from_raw(self.first) };
+            self.first = node.before;
+        }
     }
 }
 
@@ -80,11 +109,11 @@ mod tests {
     #[test]
     fn things_come_out_in_order_and_nothing_comes_in_after() {
         let inbox = Inbox::new();
-        assert!((0..5).all(|thing| inbox.leave(Box::new(thing))));
-        let taken: Vec<i32> = inbox.close().into_iter().map(|thing| *thing).collect();
+        assert!((0..5).all(|thing| inbox.leave(Box::new(thing)).unwrap()));
+        let taken: Vec<i32> = inbox.close().iter().map(|thing| **thing).collect();
         assert_eq!(taken, [0, 1, 2, 3, 4]);
-        assert!(!inbox.leave(Box::new(5)));
-        assert!(inbox.close().is_empty());
+        assert!(!inbox.leave(Box::new(5)).unwrap());
+        assert_eq!(inbox.close().iter().count(), 0);
     }
 
     #[test]
@@ -93,12 +122,12 @@ mod tests {
         let inbox = Inbox::new();
         let mut left = 0;
         let taken = std::thread::scope(|scope| {
-            let leave = || (0..EACH).filter(|&thing| inbox.leave(Box::new(thing))).count();
+            let leave = || (0..EACH).filter(|&thing| inbox.leave(Box::new(thing)).unwrap()).count();
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(leave)).collect();
             let taken = inbox.close();
             left = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
             taken
         });
-        assert_eq!(taken.len(), left);
+        assert_eq!(taken.iter().count(), left);
     }
 }
