@@ -1222,7 +1222,7 @@ shardspec_status shardspec_metadata_owner(const shardspec_metadata *metadata,
  them. Their shards go to `shards`, with room for `count` numbers, their indices in those shards to
  `local_indices`, with room for as many rows. Either may be NULL.
 
- Errors: as `shardspec_metadata_owner`; the message tells which element it was.
+ Errors: as `shardspec_metadata_owner`; the error's `index` tells which element it was.
  Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_locate(const shardspec_metadata *metadata,
@@ -1237,7 +1237,7 @@ shardspec_status shardspec_metadata_locate(const shardspec_metadata *metadata,
  indices in it, writes the row of indices in the tensor to `elements`.
 
  Errors: INDEX_OUT_OF_RANGE for a shard that is not there, or an element that the shard does not
- have (the error tells the dimension, the index and the size, its message which element it was),
+ have (the error tells the dimension, the index and the size, and in `index` which element it was),
  INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_globalize(const shardspec_metadata *metadata,
@@ -1826,7 +1826,7 @@ shardspec_status shardspec_sharded_tensor_new_from_full_shards(const shardspec_m
  the sharded tensor was freed and nobody has the memory exported any more, or before a call that
  fails returns. `release` may be NULL. The views themselves are copied; the caller frees `*out`.
  Errors: SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the
- shard in the error's `first_shard`, INVALID_ARGUMENT for an index that is given twice or shards
+ shard in the error's `first_shard` and its position in `shards` in `index`, INVALID_ARGUMENT for an index that is given twice or shards
  that are not all of the owner's or not the owner's, INDEX_OUT_OF_RANGE, INVALID_PLACEMENT,
  UNSUPPORTED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any.
  Source: torch's `_init_from_local_shards_and_global_metadata`. Since: ABI 0.
@@ -2598,6 +2598,7 @@ shardspec_status shardspec_shards_count(const struct shardspec_shards *shards,
  becomes the number of pairs that were written, at most `capacity`, and `*more` (may be NULL) 1 if
  there are others, else 0.
 
+ Time: about n * log(n), and what is found.
  Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_shards_overlaps(const struct shardspec_shards *shards,
@@ -2617,7 +2618,9 @@ shardspec_status shardspec_shards_overlaps(const struct shardspec_shards *shards
  `capacity`, and `*more` (may be NULL) 1 if there are others, else 0. Shards may reach past the
  tensor.
 
- Errors: RANK_MISMATCH for another `ndim` than the shards', INVALID_ARGUMENT for negative sizes or
+ Time: of shards that overlap nowhere, about n * log(n) and what the boxes need; of others, what the
+ boxes that are asked for need. Errors: UNSUPPORTED where the shards overlap in so many ways that even
+ these can't be found, RANK_MISMATCH for another `ndim` than the shards', INVALID_ARGUMENT for negative sizes or
  more than 32, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT,
  OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
@@ -2677,16 +2680,18 @@ shardspec_status shardspec_plan_new_for_destinations(const shardspec_metadata *s
 
 /*
  The plan from any shards to any others. Source shards may overlap, as replicas do, and need not
- cover more than is wanted; destination shards may overlap too.
+ cover more than is wanted; destination shards may overlap too. Either list may be empty.
 
  An element that several sources hold comes from one with the same owner as the destination, if
  there is one. The others are shared out so that the numbers of elements read from owners are
  balanced: the largest parts first, each to the owner that reads least so far, and parts larger than
- a fair share are divided. The same lists always make the same plan.
+ a fair share are divided. Sources that overlap in very many ways are read in fewer and larger parts.
+ The same lists always make the same plan.
 
  Ownership: the caller frees `*out`; it needs neither list. Errors: GAP for a destination shard that
  wants what no source holds (the error's `first_shard` is that shard, the message names a box),
- RANK_MISMATCH, OVERFLOW for a destination shard of more elements than 64 bits count,
+ UNSUPPORTED for sources that overlap in too many ways to be told apart, RANK_MISMATCH, OVERFLOW for a
+ destination shard of more elements than 64 bits count,
  INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_new_from_shards(const shardspec_shards *source,
@@ -2777,7 +2782,8 @@ shardspec_status shardspec_plan_is_identity(const struct shardspec_plan *plan,
 
  Ownership: nothing moves. Errors: NOT_FOUND for a source that is not passed but needed, or for a
  destination that the plan is not for, SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH and
- UNSUPPORTED_DEVICE with the shard in the error's `first_shard`, ALIASED where a destination shares
+ UNSUPPORTED_DEVICE with the shard in the error's `first_shard` and its position in the array in
+ `index`, ALIASED where a destination shares
  memory with a source or with another destination, UNSUPPORTED as for `shardspec_metadata_extract_shard`,
  INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE,
  NULL_ARGUMENT, OUT_OF_MEMORY; then nothing was written. Threads: any; nobody else may use the

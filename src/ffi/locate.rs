@@ -52,7 +52,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_owner(
 /// them. Their shards go to `shards`, with room for `count` numbers, their indices in those shards to
 /// `local_indices`, with room for as many rows. Either may be NULL.
 ///
-/// Errors: as `shardspec_metadata_owner`; the message tells which element it was.
+/// Errors: as `shardspec_metadata_owner`; the error's `index` tells which element it was.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_locate(
@@ -76,7 +76,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_locate(
 /// indices in it, writes the row of indices in the tensor to `elements`.
 ///
 /// Errors: INDEX_OUT_OF_RANGE for a shard that is not there, or an element that the shard does not
-/// have (the error tells the dimension, the index and the size, its message which element it was),
+/// have (the error tells the dimension, the index and the size, and in `index` which element it was),
 /// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_globalize(

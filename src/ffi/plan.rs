@@ -85,16 +85,18 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new_for_destinations(
 }
 
 /// The plan from any shards to any others. Source shards may overlap, as replicas do, and need not
-/// cover more than is wanted; destination shards may overlap too.
+/// cover more than is wanted; destination shards may overlap too. Either list may be empty.
 ///
 /// An element that several sources hold comes from one with the same owner as the destination, if
 /// there is one. The others are shared out so that the numbers of elements read from owners are
 /// balanced: the largest parts first, each to the owner that reads least so far, and parts larger than
-/// a fair share are divided. The same lists always make the same plan.
+/// a fair share are divided. Sources that overlap in very many ways are read in fewer and larger parts.
+/// The same lists always make the same plan.
 ///
 /// Ownership: the caller frees `*out`; it needs neither list. Errors: GAP for a destination shard that
 /// wants what no source holds (the error's `first_shard` is that shard, the message names a box),
-/// RANK_MISMATCH, OVERFLOW for a destination shard of more elements than 64 bits count,
+/// UNSUPPORTED for sources that overlap in too many ways to be told apart, RANK_MISMATCH, OVERFLOW for a
+/// destination shard of more elements than 64 bits count,
 /// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_new_from_shards(
@@ -235,7 +237,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_is_identity(
 ///
 /// Ownership: nothing moves. Errors: NOT_FOUND for a source that is not passed but needed, or for a
 /// destination that the plan is not for, SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH and
-/// UNSUPPORTED_DEVICE with the shard in the error's `first_shard`, ALIASED where a destination shares
+/// UNSUPPORTED_DEVICE with the shard in the error's `first_shard` and its position in the array in
+/// `index`, ALIASED where a destination shares
 /// memory with a source or with another destination, UNSUPPORTED as for `shardspec_metadata_extract_shard`,
 /// INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY; then nothing was written. Threads: any; nobody else may use the

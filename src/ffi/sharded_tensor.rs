@@ -205,7 +205,7 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full_shards(
 /// the sharded tensor was freed and nobody has the memory exported any more, or before a call that
 /// fails returns. `release` may be NULL. The views themselves are copied; the caller frees `*out`.
 /// Errors: SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the
-/// shard in the error's `first_shard`, INVALID_ARGUMENT for an index that is given twice or shards
+/// shard in the error's `first_shard` and its position in `shards` in `index`, INVALID_ARGUMENT for an index that is given twice or shards
 /// that are not all of the owner's or not the owner's, INDEX_OUT_OF_RANGE, INVALID_PLACEMENT,
 /// UNSUPPORTED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any.
 /// Source: torch's `_init_from_local_shards_and_global_metadata`. Since: ABI 0.

@@ -126,6 +126,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_count(
 /// becomes the number of pairs that were written, at most `capacity`, and `*more` (may be NULL) 1 if
 /// there are others, else 0.
 ///
+/// Time: about n * log(n), and what is found.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_overlaps(
@@ -158,7 +159,9 @@ pub unsafe extern "C-unwind" fn shardspec_shards_overlaps(
 /// `capacity`, and `*more` (may be NULL) 1 if there are others, else 0. Shards may reach past the
 /// tensor.
 ///
-/// Errors: RANK_MISMATCH for another `ndim` than the shards', INVALID_ARGUMENT for negative sizes or
+/// Time: of shards that overlap nowhere, about n * log(n) and what the boxes need; of others, what the
+/// boxes that are asked for need. Errors: UNSUPPORTED where the shards overlap in so many ways that even
+/// these can't be found, RANK_MISMATCH for another `ndim` than the shards', INVALID_ARGUMENT for negative sizes or
 /// more than 32, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT,
 /// OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
