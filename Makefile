@@ -56,7 +56,11 @@ demo: $(BUILD)/build.ninja
 	@cmake --build $(BUILD) --target demo > $(BUILD)/demo.log || { cat $(BUILD)/demo.log; exit 1; }
 	@$(BUILD)/demo $(FILE) $(RANKS) $(DIM)
 
-test: test-rust test-c test-python
+# The library is linked on one processor for a minute or more; meanwhile Rust's tests use the others.
+test:
+	@$(MAKE) --no-print-directory -j 2 test-rust build
+	@$(MAKE) --no-print-directory test-c
+	@$(MAKE) --no-print-directory test-python
 
 test-rust:
 	$(CARGO) test --profile checked --locked
