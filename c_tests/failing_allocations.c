@@ -339,8 +339,8 @@ static void find_sources(void) {
       continue;
     }
     const char *source = strstr(line, "/src/");
-    if (source != NULL && !strstr(line, "/rustc/") && !strstr(line, "/.cargo/") &&
-        !strstr(line, "src/memory.rs") && !strstr(line, ":?"))
+    if (source != NULL && !strstr(line, "/rustc/") && !strstr(line, "/rust/deps/") &&
+        !strstr(line, "/.cargo/") && !strstr(line, "/src/memory") && !strstr(line, ":?"))
       add_source(p, source + 1);
   }
   pclose(lines);
