@@ -222,7 +222,11 @@ mod tests {
 
     fn all(directory: &Directory) -> Vec<Entry> {
         let mut entries = Vec::new();
-        directory.try_each(|entry| Ok::<_, ()>(entries.push(entry))).unwrap();
+        let pushed = directory.try_each(|entry| {
+            entries.push(entry);
+            Ok::<_, ()>(())
+        });
+        assert_eq!(pushed, Ok(()));
         entries.sort_unstable_by_key(|entry| (entry.hash, entry.key));
         entries
     }
