@@ -92,8 +92,8 @@ static void a_shard_of_a_list_may_belong_to_nobody() {
   const auto list = ss::shard_list::of(two);
   CHECK(list.gaps({8}).found.empty());
   CHECK(ss::plan::between(list, list).is_local());
-  const auto refused = CHECK_REFUSED(NULL_ARGUMENT, ss::spec::enumerable(two));
-  CHECK(refused.first_shard == 0 && holds(refused.what(), "shard 0 has no placement"));
+  const auto unplaced = CHECK_REFUSED(NULL_ARGUMENT, ss::spec::enumerable(two));
+  CHECK(unplaced.first_shard == 0 && holds(unplaced.what(), "shard 0 has no placement"));
 }
 
 static void what_is_no_list_of_shards_is_refused() {
