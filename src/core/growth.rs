@@ -99,10 +99,12 @@ fn an_index_is_built_in_n_log_n_and_an_owner_is_found_in_a_polylog() {
 }
 
 #[test]
-fn overlaps_and_gaps_are_looked_for_in_n_log_n() {
+fn overlaps_and_gaps_are_looked_for_in_n_log_n_and_a_polylog_in_many_dimensions() {
     // What no plane takes apart is searched dimension by dimension.
-    let power = |name: &str| {
-        if ["peeled", "sticks", "random sticks", "gadgets"].contains(&name) { 2 } else { 1 }
+    let power = |name: &str| match name {
+        "gadgets" => 3,
+        "sticks" | "random sticks" | "pinwheels" => 2,
+        _ => 1,
     };
     for name in FAMILIES {
         let overlap = |n| {

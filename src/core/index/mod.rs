@@ -79,13 +79,21 @@ impl Index {
     /// Tells `found` of each shard that shares an element with a box, in no particular order, until
     /// it breaks. An empty box meets nothing.
     pub fn visit_box(
-        &self, offsets: &[i64], sizes: &[i64], mut found: impl FnMut(usize) -> ControlFlow<()>,
+        &self, offsets: &[i64], sizes: &[i64], found: impl FnMut(usize) -> ControlFlow<()>,
     ) {
+        steps::count(self.visit_box_counted(offsets, sizes, found));
+    }
+
+    /// [`Self::visit_box`], which tells how many boxes of shards and nodes were looked at.
+    pub(super) fn visit_box_counted(
+        &self, offsets: &[i64], sizes: &[i64], mut found: impl FnMut(usize) -> ControlFlow<()>,
+    ) -> usize {
         let span = |dim: usize| Span::new(offsets[dim], sizes[dim]);
         let apart = self.common.iter().any(|&(dim, common)| !common.meets(span(dim)));
         if apart || sizes.contains(&0) || self.nodes.is_empty() {
-            return;
+            return 0;
         }
+        let mut looked_at = 0;
         let mut asked = [Span { low: 0, high: 0 }; MAX_NDIM];
         for (place, &dim) in asked.iter_mut().zip(&self.dims) {
             *place = span(dim);
@@ -93,12 +101,13 @@ impl Index {
         let mut found = |place: usize| found(self.shards[place] as usize);
         // Loops over a number of dimensions that the compiler knows are several times faster.
         let _ = match self.dims.len() {
-            1 => self.visit::<1>(0, &asked, &mut found),
-            2 => self.visit::<2>(0, &asked, &mut found),
-            3 => self.visit::<3>(0, &asked, &mut found),
-            4 => self.visit::<4>(0, &asked, &mut found),
-            _ => self.visit::<ANY>(0, &asked, &mut found),
+            1 => self.visit::<1>(0, &asked, &mut looked_at, &mut found),
+            2 => self.visit::<2>(0, &asked, &mut looked_at, &mut found),
+            3 => self.visit::<3>(0, &asked, &mut looked_at, &mut found),
+            4 => self.visit::<4>(0, &asked, &mut looked_at, &mut found),
+            _ => self.visit::<ANY>(0, &asked, &mut looked_at, &mut found),
         };
+        looked_at
     }
 
     /// The shards that share an element with a box, ascending, in place of what `found` held.
@@ -154,19 +163,23 @@ impl Index {
 
     /// Visits what meets `asked` below a node, which has at most 56 levels below it. `D` is the number of dimensions, or [`ANY`].
     fn visit<const D: usize>(
-        &self, node: usize, asked: &[Span; MAX_NDIM],
+        &self, node: usize, asked: &[Span; MAX_NDIM], looked_at: &mut usize,
         found: &mut impl FnMut(usize) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let ndim = if D == ANY { self.dims.len() } else { D };
         let asked_spans = &asked[..ndim];
         let Node { first, count, is_leaf } = self.nodes[node];
         let all = if is_leaf { &self.boxes } else { &self.hulls };
-        steps::count(usize::from(count));
+        *looked_at += usize::from(count);
         for child in first as usize..first as usize + usize::from(count) {
             let spans = all[child * ndim..(child + 1) * ndim].iter();
             let meets = spans.zip(asked_spans).fold(true, |all, (a, b)| all & a.meets(*b));
             if meets {
-                if is_leaf { found(child)? } else { self.visit::<D>(child, asked, found)? }
+                if is_leaf {
+                    found(child)?
+                } else {
+                    self.visit::<D>(child, asked, looked_at, found)?
+                }
             }
         }
         ControlFlow::Continue(())

@@ -14,9 +14,12 @@
 //!
 //! In the last dimension boxes are sorted by where they start, and one pass answers.
 //!
-//! Before that, boxes are taken apart where planes run between them: see [`super::separate`]. And a
-//! set for which all that takes more steps than comparing each with each is compared so after all: with
-//! about as many dimensions as `log(n)`, no way is known that is better by more than a factor.
+//! Before that, boxes are taken apart where planes run between them: see [`super::separate`]. What is
+//! left is searched for as long as that takes about `n` steps; then every box asks the index for those
+//! that it meets, which is faster where the boxes of three and more dimensions are compact, as long as
+//! that takes about `n` steps; and then it is searched to the end. A set for which that takes more steps
+//! than comparing each with each is compared so after all: with about as many dimensions as `log(n)`, no
+//! way is known that is better by more than a factor.
 //!
 //! What is still to be asked lies on a stack of its own.
 //!
@@ -29,10 +32,11 @@
     reason = "ranks, positions and ranges are made here; nothing that a caller gave is left"
 )]
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use super::owning;
 use super::separate::{Separated, separate};
+use crate::core::error::Result;
 use crate::core::shards::Shards;
 use crate::core::steps;
 use crate::memory::{self, Memory, TryVec};
@@ -47,22 +51,21 @@ const FEW_PAIRS: [usize; 2] = [256, 1 << 14];
 /// Two shards that own the same element, the lower index first; `None` if there are none.
 ///
 /// The answer is the same in every run, but which pair it is, of several, is not specified.
-pub fn find(shards: &Shards) -> Memory<Option<(usize, usize)>> {
+pub fn find(shards: &Shards) -> Result<Option<(usize, usize)>> {
     let owners = owning(shards)?;
     let (Some(&first), Some(&second)) = (owners.first(), owners.get(1)) else {
         return Ok(None);
     };
     let boxes = Boxes::new(shards, owners)?;
-    let (a, b) = if boxes.dims.is_empty() {
-        (first, second)
-    } else {
-        let Some((a, b)) = Search::run(&boxes)? else {
-            return Ok(None);
-        };
-        (boxes.shard[a as usize], boxes.shard[b as usize])
-    };
-    Ok(Some((a.min(b) as usize, a.max(b) as usize)))
+    let found =
+        if boxes.dims.is_empty() { Some((first, second)) } else { Search::run(shards, &boxes)? };
+    Ok(found.map(|(a, b)| (a.min(b) as usize, a.max(b) as usize)))
 }
+
+/// Boxes that are looked at for each box of a set before the index is asked, and then there before all
+/// is searched.
+const SEARCH_STEPS: u64 = 128;
+const INDEX_STEPS: u64 = 192;
 
 /// Half-open range of start ranks that a box holds in one dimension. Two boxes meet in that
 /// dimension exactly when their ranges do.
@@ -205,6 +208,7 @@ enum Task {
 /// The search. Sets of boxes are ranges of `lists`, which is used as a stack; every list is
 /// ascending, and so in the order of the starts in the last dimension.
 struct Search<'a> {
+    shards: &'a Shards,
     boxes: &'a Boxes,
     lists: Vec<u32>,
     tasks: Vec<Task>,
@@ -213,9 +217,10 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn run(boxes: &'a Boxes) -> Memory<Option<Pair>> {
+    /// A pair of shards.
+    fn run(shards: &'a Shards, boxes: &'a Boxes) -> Result<Option<Pair>> {
         let Separated { order, sets } = separate(&boxes.dims)?;
-        let mut search = Self { boxes, lists: order, tasks: Vec::new(), steps: 0 };
+        let mut search = Self { shards, boxes, lists: order, tasks: Vec::new(), steps: 0 };
         for set in sets {
             let found = search.ask(set)?;
             if found.is_some() {
@@ -225,16 +230,63 @@ impl<'a> Search<'a> {
         Ok(None)
     }
 
-    /// A pair within one set.
-    fn ask(&mut self, set: Range<usize>) -> Memory<Option<Pair>> {
+    /// A pair of shards within one set: by the ways that there are, each as long as it is sure to be
+    /// the faster one.
+    fn ask(&mut self, set: Range<usize>) -> Result<Option<Pair>> {
+        let count = set.len() as u64;
+        let shards_of =
+            |boxes: &Boxes, (a, b): Pair| (boxes.shard[a as usize], boxes.shard[b as usize]);
+        if let Some(found) = self.search(set.clone(), SEARCH_STEPS.saturating_mul(count))? {
+            return Ok(found.map(|pair| shards_of(self.boxes, pair)));
+        }
+        if let Some(found) = self.ask_index(set.clone(), INDEX_STEPS.saturating_mul(count))? {
+            return Ok(found);
+        }
+        let found = match self.search(set.clone(), count.saturating_mul(count))? {
+            Some(found) => found,
+            None => self.compare_within(set, 0),
+        };
+        Ok(found.map(|pair| shards_of(self.boxes, pair)))
+    }
+
+    /// A pair of shards, of which one is in a set, by asking for all that meet each; `None` if that
+    /// takes too many steps.
+    fn ask_index(&mut self, set: Range<usize>, mut steps: u64) -> Result<Option<Option<Pair>>> {
+        let index = self.shards.index()?;
+        for &at in &self.lists[set] {
+            let number = self.boxes.shard[at as usize];
+            let mut met = None;
+            if let Some(shard) = self.shards.get(number as usize) {
+                let looked_at = index.visit_box_counted(shard.offsets, shard.sizes, |other| {
+                    if other == number as usize {
+                        return ControlFlow::Continue(());
+                    }
+                    met = Some((number, other as u32));
+                    ControlFlow::Break(())
+                });
+                steps::count(looked_at);
+                steps = steps.saturating_sub(looked_at as u64);
+            }
+            if met.is_some() {
+                return Ok(Some(met));
+            }
+            if steps == 0 {
+                return Ok(None);
+            }
+        }
+        Ok(Some(None))
+    }
+
+    /// A pair within one set; `None` if that takes too many steps.
+    fn search(&mut self, set: Range<usize>, steps: u64) -> Memory<Option<Option<Pair>>> {
         let top = self.lists.len();
-        self.steps = (set.len() as u64).saturating_mul(set.len() as u64);
-        self.within(set.clone(), 0)?;
+        self.steps = steps;
+        self.within(set, 0)?;
         while let Some(task) = self.tasks.pop() {
             if self.steps == 0 {
                 self.tasks.clear();
                 self.lists.truncate(top);
-                return Ok(self.compare_within(set, 0));
+                return Ok(None);
             }
             let found = match task {
                 Task::Within { set, dim, segment } => self.within_segment(set, dim, segment)?,
@@ -259,10 +311,10 @@ impl<'a> Search<'a> {
             };
             if found.is_some() {
                 self.tasks.clear();
-                return Ok(found);
+                return Ok(Some(found));
             }
         }
-        Ok(None)
+        Ok(Some(None))
     }
 
     /// Lists that are made from now on are forgotten when what is asked from now on was answered.
