@@ -31,6 +31,10 @@ pub(super) enum Only {
 }
 
 /// What comes next of a box that is cut.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a cell is used where it is told, and needs no memory"
+)]
 pub(super) enum Next<'a> {
     /// A box that no border runs through, and the shards that hold it, in no particular order.
     Cell(Bounds, &'a [u32]),

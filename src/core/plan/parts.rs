@@ -288,6 +288,7 @@ impl Parts {
 }
 
 /// How a destination shard was served.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it needs no memory")]
 enum Taken {
     All,
     /// No source holds this.
