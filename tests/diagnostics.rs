@@ -193,7 +193,7 @@ fn overlaps_and_gaps_are_refused_with_their_owners_and_with_how_many_more_there_
         validate::check_tensor(&list(shards), sizes).unwrap_err()
     };
     assert_eq!(
-        tensor(&[first.clone()], &[4, 4]).to_string(),
+        tensor(std::slice::from_ref(&first), &[4, 4]).to_string(),
         "no shard owns [2:4, 0:4], next to shard 0 (rank:1/cpu); the shards must cover the whole tensor"
     );
     let every_other: Vec<_> = (0..6).map(|at| shard(&[2 * at], &[1], "rank:0")).collect();

@@ -5,6 +5,7 @@
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::unwrap_used,
+    clippy::panic,
     reason = "shared by several test crates, none of which uses all of it; a wrong index or an \
               overflow here should fail the test"
 )]
