@@ -197,6 +197,7 @@ fn what_chunk_specs_make_is_valid_when_given_shard_by_shard() {
 }
 
 /// Where torch checks what: a shard by itself, the spec, the spec against the tensor.
+#[allow(clippy::result_large_err, reason = "a test refuses once")]
 fn enumerable_metadata(
     list: &[ShardMetadata], sizes: &[i64],
 ) -> std::result::Result<ShardedTensorMetadata, (&'static str, Error)> {
