@@ -48,7 +48,7 @@ fn register(name: &str) -> *mut shardspec_op {
         let function: shardspec_op_fn = Some(nothing);
         let (spec_type, name) = (spec_type.as_ptr(), name.as_ptr());
         let out = &raw mut op;
-        shardspec_op_register(spec_type, name, function, null_mut(), None, 0, out, null_mut())
+        shardspec_op_register(spec_type, name, function, null_mut(), None, null(), out, null_mut())
     };
     assert_eq!(status, SHARDSPEC_OK);
     op

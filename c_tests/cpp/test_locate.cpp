@@ -60,7 +60,7 @@ static void what_the_tensor_does_not_have_is_told_with_its_number() {
   const auto metadata = blocks();
   const auto outside = CHECK_REFUSED(INDEX_OUT_OF_RANGE, metadata.locate({3, 8, 3, 9}));
   CHECK(outside.dim == 1 && outside.got == 9 && outside.limit == 9);
-  CHECK(holds(outside.what(), "element 1"));
+  CHECK(outside.index == 1 && holds(outside.what(), "elements[1]"));
   const auto other = CHECK_REFUSED(INDEX_OUT_OF_RANGE, metadata.globalize({0, 4}, {0, 0, 2, 0}));
   CHECK(other.dim == 0 && other.got == 2 && other.limit == 2);
   CHECK_REFUSED(INDEX_OUT_OF_RANGE, metadata.globalize({6}, {0, 0}));

@@ -110,9 +110,9 @@ impl<F: Send + Sync> Registry<F> {
     ) -> Result<Option<u64>> {
         let hash = hash(spec_type, name);
         loop {
-            let (found, directory) = self.find(spec_type, name, Use::Reads)?;
+            let Found { op, ended, directory } = self.find(spec_type, name, Use::Reads)?;
             // The op itself is left before its users are waited for.
-            let replaced = found.map(|(key, _)| key);
+            let replaced = op.map(|(key, _)| key);
             if let Some(replaced) = replaced {
                 if !replace {
                     let what = described(spec_type, name);
@@ -120,7 +120,7 @@ impl<F: Send + Sync> Registry<F> {
                 }
                 self.check_idle(replaced, spec_type, name)?;
             }
-            let without = replaced.map(|key| Entry { hash, key });
+            let without = replaced.or(ended).map(|key| Entry { hash, key });
             if self.change(&directory, without, Some(Entry { hash, key }))? {
                 return Ok(replaced);
             }
@@ -131,7 +131,8 @@ impl<F: Send + Sync> Registry<F> {
     /// its function is dropped.
     ///
     /// [`Error::Busy`], and the op is registered as before, when this thread runs it, or when others
-    /// do and this thread runs another op: waiting could be for ever.
+    /// do and this thread runs another op: waiting could be for ever. Where there is no memory for a
+    /// directory without the op, the old one goes on to hold its key, which names nothing then.
     pub fn unregister(&'static self, key: u64) -> Result<()> {
         let entry = {
             let op = self.ops.pin(key, Use::Reads).map_err(unpinned)?;
@@ -145,12 +146,13 @@ impl<F: Send + Sync> Registry<F> {
                 return Err(unpinned(Unpinned::Gone));
             }
             drop(listed);
-            if self.change(&directory, Some(entry), None)? {
-                break;
+            match self.change(&directory, Some(entry), None) {
+                Ok(false) => {}
+                Ok(true) | Err(Error::OutOfMemory { .. }) => break,
+                Err(error) => return Err(error),
             }
         }
-        self.ops.retire(key);
-        Ok(())
+        if self.ops.retire(key) { Ok(()) } else { Err(unpinned(Unpinned::Gone)) }
     }
 
     /// Refuses to end an op that this thread would wait for in vain.
@@ -165,12 +167,12 @@ impl<F: Send + Sync> Registry<F> {
 
     /// Whether an op is registered by that name.
     pub fn has(&'static self, spec_type: &str, name: &str) -> Result<bool> {
-        Ok(self.find(spec_type, name, Use::Reads)?.0.is_some())
+        Ok(self.find(spec_type, name, Use::Reads)?.op.is_some())
     }
 
     /// The key of the op of that name.
     pub fn look_up(&'static self, spec_type: &str, name: &str) -> Result<u64> {
-        let (found, _) = self.find(spec_type, name, Use::Reads)?;
+        let found = self.find(spec_type, name, Use::Reads)?.op;
         found.map(|(key, _)| key).ok_or_else(|| not_registered(spec_type, name))
     }
 
@@ -182,7 +184,7 @@ impl<F: Send + Sync> Registry<F> {
 
     /// The op of that name, to be run.
     pub fn run_named(&'static self, spec_type: &str, name: &str) -> Result<Running<F>> {
-        let (found, _) = self.find(spec_type, name, Use::Runs)?;
+        let found = self.find(spec_type, name, Use::Runs)?.op;
         found.map(|(_, op)| Running { op }).ok_or_else(|| not_registered(spec_type, name))
     }
 
@@ -206,30 +208,33 @@ impl<F: Send + Sync> Registry<F> {
         Ok(names)
     }
 
-    /// Looks for an op in the directory that holds now, which is told as well.
+    /// Looks for an op in the directory that holds now, which is returned as well.
     fn find(&'static self, spec_type: &str, name: &str, how: Use) -> Result<Found<F>> {
-        loop {
+        let hash = hash(spec_type, name);
+        'directories: loop {
             let directory = self.directory()?;
-            match self.find_in(directory.as_deref(), spec_type, name, how) {
-                Ok(found) => return Ok((found, directory)),
-                // It left the directory before it went, so another directory holds by now.
-                Err(Unpinned::Gone) => {}
-                Err(Unpinned::OutOfMemory) => return Err(out_of_memory()),
+            let (mut op, mut ended) = (None, None);
+            for key in directory.iter().flat_map(|directory| directory.keys(hash)) {
+                match self.ops.pin(key, how) {
+                    Ok(found) if found.is(spec_type, name) => {
+                        op = Some((key, found));
+                        break;
+                    }
+                    Ok(_) => {}
+                    // It left the directory before it went, so another directory holds by now.
+                    Err(Unpinned::Gone) if !self.holds(directory.as_ref()) => continue 'directories,
+                    // Or there was no memory for another.
+                    Err(Unpinned::Gone) => ended = Some(key),
+                    Err(Unpinned::OutOfMemory) => return Err(out_of_memory()),
+                }
             }
+            return Ok(Found { op, ended, directory });
         }
     }
 
-    fn find_in(
-        &'static self, directory: Option<&Directory>, spec_type: &str, name: &str, how: Use,
-    ) -> std::result::Result<Option<Keyed<F>>, Unpinned> {
-        let hash = hash(spec_type, name);
-        for key in directory.iter().flat_map(|directory| directory.keys(hash)) {
-            let op = self.ops.pin(key, how)?;
-            if op.is(spec_type, name) {
-                return Ok(Some((key, op)));
-            }
-        }
-        Ok(None)
+    /// Whether a directory is the one that holds now.
+    fn holds(&'static self, directory: Option<&Pin<Directory>>) -> bool {
+        self.current.load(Ordering::Acquire) == directory.map_or(0, Pin::key)
     }
 
     /// The directory that holds now; `None` before the first.
@@ -263,8 +268,15 @@ impl<F: Send + Sync> Registry<F> {
 /// An op with its key.
 type Keyed<F> = (u64, Pin<Op<F>>);
 
-/// An op, if there is one, and the directory in which it was looked for.
-type Found<F> = (Option<Keyed<F>>, Option<Pin<Directory>>);
+/// What was found by a name.
+struct Found<F: 'static> {
+    /// The op of that name, if there is one.
+    op: Option<Keyed<F>>,
+    /// A key of the same hash that is still listed, and names nothing any more.
+    ended: Option<u64>,
+    /// The directory in which they were looked for.
+    directory: Option<Pin<Directory>>,
+}
 
 /// A hash of both names. Eight bytes at a time: names are short, and a call waits for this.
 fn hash(spec_type: &str, name: &str) -> u64 {
