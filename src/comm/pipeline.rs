@@ -102,7 +102,7 @@ pub(super) unsafe fn run(
         // SAFETY: the caller's promise is passed on.
         copied = unsafe { packer.serve(&ready, &exchanged) };
     };
-    let mut errand = Errand::new(&mut copying);
+    let errand = Errand::new(&mut copying);
     // SAFETY: the companion is dropped when this frame is left, by whatever way, and what it uses is
     // declared before it.
     let Some(copier) = (unsafe { errand.start() }) else {

@@ -5,8 +5,6 @@
 //! first; here it is, once, and the answer is an [`OutOfMemory`] that `?` turns into the caller's
 //! error. The rest of the crate makes its vectors, boxes and texts by these functions only.
 
-#![allow(dead_code, reason = "the folders come over one by one")]
-
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -62,11 +60,6 @@ pub(crate) trait TryVec<T> {
     where
         T: Copy;
 
-    /// A copy of the vector.
-    fn try_clone(&self) -> Memory<Vec<T>>
-    where
-        T: Copy;
-
     /// The vector as a boxed slice, in the memory that it has where that is no larger than needed.
     fn try_into_boxed(self) -> Memory<Box<[T]>>;
 }
@@ -110,13 +103,6 @@ impl<T> TryVec<T> for Vec<T> {
         self.try_reserve(more).map_err(|_| OutOfMemory::of::<T>(more))?;
         self.resize(len, value);
         Ok(())
-    }
-
-    fn try_clone(&self) -> Memory<Vec<T>>
-    where
-        T: Copy,
-    {
-        try_to_vec(self)
     }
 
     fn try_into_boxed(self) -> Memory<Box<[T]>> {
