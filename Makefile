@@ -33,7 +33,7 @@ help:
 # Cargo knows what is out of date. Programs look for the library by the name inside it. The reference
 # is made from the header that the build wrote.
 build:
-	$(CARGO) build --release --locked
+	MAKEFLAGS= $(CARGO) build --release --locked
 	ln -sf libshardspec.so $(LIBRARY)
 	$(PYTHON) tools/reference.py
 
@@ -57,13 +57,14 @@ demo: $(BUILD)/build.ninja
 	@$(BUILD)/demo $(FILE) $(RANKS) $(DIM)
 
 # The library is linked on one processor for a minute or more; meanwhile Rust's tests use the others.
+# Cargo counts its jobs itself.
 test:
 	@$(MAKE) --no-print-directory -j 2 test-rust build
 	@$(MAKE) --no-print-directory test-c
 	@$(MAKE) --no-print-directory test-python
 
 test-rust:
-	$(CARGO) test --profile checked --locked
+	MAKEFLAGS= $(CARGO) test --profile checked --locked
 
 test-c: build $(BUILD)/build.ninja
 	cmake --build $(BUILD)
