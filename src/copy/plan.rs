@@ -6,25 +6,16 @@
     reason = "both views' reach fits an address space, so products of their sizes and strides do"
 )]
 
-use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::room::{written, written_mut};
 use super::view::{HostView, Start};
-use crate::core::error::Error;
+use crate::core::Result;
 use crate::core::shards::Shard;
-use crate::core::{MAX_NDIM, Result};
+use crate::geometry::{Loop, LoopNest};
+use crate::memory::TryVec;
 
 /// Runs from this length on are copied one by one: many at once would gain nothing.
 pub(super) const LONG: usize = 32 << 10;
-
-/// One level of a nest of loops: how often, and how far each side steps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Loop {
-    pub(super) count: usize,
-    pub(super) source_step: isize,
-    pub(super) destination_step: isize,
-}
 
 /// One copy: `run` bytes from `source` to `destination` for each turn of a nest of loops. Or `run`
 /// bits, where that can't be said in bytes; then steps are in bits too.
@@ -177,136 +168,32 @@ impl Plan {
         if sizes.contains(&0) {
             return Ok(());
         }
-        let mut nest = Nest::new(starts);
-        nest.fill(sizes, strides);
-        nest.merge();
-        let run = nest.take_run(view.width());
-        let (run, bits) =
-            if view.units_of_a_byte() == 1 { (run, None) } else { nest.count_in_bytes(run) };
-        let memory = |_| Error::OutOfMemory { what: "the plan", bytes: size_of::<Piece>() };
-        self.loops.try_reserve(nest.depth).map_err(memory)?;
-        self.pieces.try_reserve(1).map_err(memory)?;
-        self.bytes = self.bytes.saturating_add(view.bytes_of(sizes));
-        let start = self.loops.len();
-        self.loops.extend_from_slice(nest.loops());
-        self.pieces.push(Piece {
-            source: nest.source.pointer.cast_const(),
-            destination: nest.destination.pointer,
-            run,
-            bits,
-            loops: start..self.loops.len(),
-        });
-        Ok(())
-    }
-}
-
-/// A nest of loops while it is made simpler.
-struct Nest {
-    source: Start,
-    destination: Start,
-    /// As many as `depth` are there: to write them all would take longer than to copy a small shard.
-    room: [MaybeUninit<Loop>; MAX_NDIM],
-    depth: usize,
-}
-
-impl Nest {
-    /// No loops yet: a nest that has some is too large to hand on.
-    fn new([source, destination]: [Start; 2]) -> Self {
-        let room = [const { MaybeUninit::uninit() }; MAX_NDIM];
-        Self { source, destination, room, depth: 0 }
-    }
-
-    /// Adds a loop for each dimension that has one to make, all going forward in the destination, the
-    /// largest steps outermost.
-    fn fill(&mut self, shape: &[i64], strides: [&[i64]; 2]) {
         let steps = strides[0].iter().zip(strides[1]);
-        for (&size, (&source_step, &destination_step)) in shape.iter().zip(steps) {
-            if size == 1 {
-                continue;
-            }
-            let mut level = Loop {
-                count: size as usize,
-                source_step: source_step as isize,
-                destination_step: destination_step as isize,
-            };
-            if level.destination_step < 0 {
-                let last = level.count as isize - 1;
-                self.source.advance(last * level.source_step);
-                self.destination.advance(last * level.destination_step);
-                level.source_step = -level.source_step;
-                level.destination_step = -level.destination_step;
-            }
-            self.insert(level);
+        let first = self.loops.len();
+        let bits = starts.map(|start| start.bit as isize);
+        let mut nest = LoopNest::new(&mut self.loops, bits, view.width());
+        for (&size, (&source_step, &destination_step)) in sizes.iter().zip(steps) {
+            nest.repeat(size as usize, source_step as isize, destination_step as isize)?;
         }
-    }
-
-    /// Adds a loop where its step belongs. (They are few, and many copies small: to sort them would take
-    /// longer.)
-    fn insert(&mut self, level: Loop) {
-        let inner = |other: &Loop| other.destination_step < level.destination_step;
-        let place = self.loops().iter().position(inner).unwrap_or(self.depth);
-        self.room.copy_within(place..self.depth, place + 1);
-        self.room[place].write(level);
-        self.depth += 1;
-    }
-
-    fn loops(&self) -> &[Loop] {
-        // SAFETY: as many were written.
-        unsafe { written(&self.room[..self.depth]) }
-    }
-
-    fn loops_mut(&mut self) -> &mut [Loop] {
-        // SAFETY: as above.
-        unsafe { written_mut(&mut self.room[..self.depth]) }
-    }
-
-    /// Makes one loop of two where the inner one's end is the outer one's next turn on both sides.
-    fn merge(&mut self) {
-        let mut kept = 0;
-        let loops = self.loops_mut();
-        for at in 1..loops.len() {
-            let (outer, inner) = (loops[kept], loops[at]);
-            let turns = inner.count as isize;
-            if outer.source_step == inner.source_step * turns
-                && outer.destination_step == inner.destination_step * turns
-            {
-                loops[kept] = Loop { count: outer.count * inner.count, ..inner };
-            } else {
-                kept += 1;
-                loops[kept] = inner;
-            }
-        }
-        self.depth = self.depth.min(kept + 1);
-    }
-
-    /// Takes the innermost loop away if it is contiguous on both sides; the units of a run.
-    fn take_run(&mut self, width: usize) -> usize {
-        let step = width as isize;
-        let Some(&innermost) = self.loops().last() else {
-            return width;
+        nest.simplify();
+        let units = view.units_of_a_byte();
+        let whole = units == 1 || nest.coarsen(units);
+        let (run, [source, destination]) = (nest.run(), nest.starts());
+        let [source, destination] = if whole {
+            [(source, 0), (destination, 0)]
+        } else {
+            let byte = units as isize;
+            [source, destination].map(|at| (at.div_euclid(byte), at.rem_euclid(byte) as usize))
         };
-        if innermost.source_step != step || innermost.destination_step != step {
-            return width;
-        }
-        self.depth -= 1;
-        width * innermost.count
-    }
-
-    /// Counts in bytes what is counted in bits, if all of it is whole bytes; else the bits with which
-    /// the sides start.
-    fn count_in_bytes(&mut self, run: usize) -> (usize, Option<[usize; 2]>) {
-        let starts = [self.source.bit, self.destination.bit];
-        let loops = self.loops_mut();
-        let steps = loops.iter().map(|level| level.source_step | level.destination_step);
-        let bits = steps.fold(run as isize, |bits, steps| bits | steps);
-        if bits % 8 != 0 || starts != [0, 0] {
-            return (run, Some(starts));
-        }
-        for level in loops {
-            level.source_step /= 8;
-            level.destination_step /= 8;
-        }
-        (run / 8, None)
+        self.bytes = self.bytes.saturating_add(view.bytes_of(sizes));
+        self.pieces.try_push(Piece {
+            source: starts[0].pointer.cast_const().wrapping_offset(source.0),
+            destination: starts[1].pointer.wrapping_offset(destination.0),
+            run,
+            bits: (!whole).then_some([source.1, destination.1]),
+            loops: first..self.loops.len(),
+        })?;
+        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ mod loop_nest;
 mod stretch;
 
 pub use dim_map::{DimMap, DimPart};
-pub use loop_nest::{Loop, LoopNest, MAX_LOOPS};
+pub use loop_nest::{Loop, LoopNest, offsets_of_turn, turns};
 pub use stretch::Stretch;
 
 use crate::memory::OutOfMemory;

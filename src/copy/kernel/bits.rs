@@ -13,8 +13,8 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::task::offsets_of_turn;
-use crate::copy::plan::{Loop, Piece};
+use crate::copy::plan::Piece;
+use crate::geometry::{Loop, offsets_of_turn, turns};
 
 /// A bit in memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Place {
 /// The bits may be read and written and do not overlap. Others touch other bits of the bytes that
 /// they share only as is done here.
 pub(super) unsafe fn copy(piece: &Piece, loops: &[Loop], units: Range<usize>) {
-    let turns: usize = loops.iter().map(|level| level.count).product();
+    let turns = turns(loops);
     let (mut at, end) = (8 * units.start, (8 * units.end).min(turns * piece.run));
     let [from_bit, to_bit] = piece.bits.unwrap_or([0, 0]);
     let innermost = loops.last().copied();

@@ -11,11 +11,11 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::lines::{LINE, Soon, Store, copy_runs, stream};
-use super::task::offsets_of_turn;
 use super::tiles::{self, Work};
 use super::transpose::transpose;
-use crate::copy::plan::{Loop, Piece, Plan, Side};
+use crate::copy::plan::{Piece, Plan, Side};
 use crate::copy::room::written;
+use crate::geometry::{Loop, offsets_of_turn};
 
 /// Runs from this length on go to their place directly: the lines at their ends do not matter.
 pub(super) const DIRECT: usize = 1 << 10;

@@ -12,7 +12,8 @@ use super::bits;
 use super::lines::{LINE, Store};
 use super::rows::{self, MOST_LANES, Rows};
 use super::tiles::Work;
-use crate::copy::plan::{LONG, Loop, Piece, Plan};
+use crate::copy::plan::{LONG, Piece, Plan};
+use crate::geometry::{Loop, offsets_of_turn, turns};
 
 /// Bytes that are not worth dividing: half of the least that a part has of a copy that threads share.
 const UNDIVIDED: usize = 128 << 10;
@@ -130,7 +131,7 @@ impl<'a> Tasks<'a> {
     fn task(&self, first: usize) -> Task {
         let pieces = first..self.plan.end_of_neighbours(first);
         let (piece, loops) = self.plan.piece(first);
-        let turns: usize = loops.iter().map(|level| level.count).product();
+        let turns = turns(loops);
         let (kind, units, unit_bytes) = if piece.bits.is_some() {
             (Kind::Bits, (turns * piece.run).div_ceil(8), 1)
         } else if pieces.len() > 1 {
@@ -204,23 +205,6 @@ impl<'a> Tasks<'a> {
             }
         }
     }
-}
-
-/// Source and destination offset of turn `turn` of a nest of loops.
-pub(super) fn offsets_of_turn(loops: &[Loop], mut turn: usize) -> (isize, isize) {
-    let (mut source, mut destination) = (0, 0);
-    let mut go = |level: &Loop, at: usize| {
-        source += at as isize * level.source_step;
-        destination += at as isize * level.destination_step;
-    };
-    if let Some((outermost, inner)) = loops.split_first() {
-        for level in inner.iter().rev() {
-            go(level, turn % level.count);
-            turn /= level.count;
-        }
-        go(outermost, turn);
-    }
-    (source, destination)
 }
 
 /// Copies turns `units` of the loops down to `level`, each with all turns of the loop below it.

@@ -7,10 +7,11 @@
 )]
 
 use super::{Piece, ReshardPlan};
+use crate::core::Shards;
 use crate::core::error::{Error, Result};
 use crate::core::region::checked_numel;
 use crate::core::steps;
-use crate::core::{MAX_NDIM, Shards};
+use crate::geometry::{Loop, LoopNest, offsets_of_turn, turns};
 use crate::memory::text;
 
 /// Bytes that move alike: `count` blocks of `length` bytes, the first at `source_offset` of the
@@ -80,30 +81,49 @@ impl ReshardPlan {
     pub fn count_runs_of_bits(
         &self, pieces: impl Iterator<Item = usize>, bits: i64,
     ) -> Result<usize> {
-        let width = Width::of_bits(bits)?;
+        let (width, mut list) = (Width::of_bits(bits)?, Vec::new());
         let mut all = 0usize;
         for piece in pieces.filter_map(|index| self.piece(index)) {
             steps::count(1);
-            let count = usize::try_from(self.nest(&piece, width)?.count()).ok();
-            let sum = count.and_then(|count| all.checked_add(count));
+            list.clear();
+            let nest = self.nest(&piece, width, &mut list)?;
+            let sum = all.checked_add(turns(split_blocks(nest.loops()).0));
             all = sum.ok_or_else(|| Error::overflow("the number of runs"))?;
         }
         Ok(all)
     }
 
     fn runs_of(&self, pieces: impl Iterator<Item = usize>, width: Width) -> Result<Vec<Run>> {
-        let mut runs = Vec::new();
+        let (mut runs, mut list) = (Vec::new(), Vec::new());
         for piece in pieces.filter_map(|index| self.piece(index)) {
-            self.nest(&piece, width)?.push_runs(&piece, &mut runs)?;
+            list.clear();
+            push_runs(&self.nest(&piece, width, &mut list)?, &piece, &mut runs)?;
         }
         Ok(runs)
     }
 
-    fn nest(&self, piece: &Piece<'_>, width: Width) -> Result<Nest> {
-        let sizes = |shards, index| sizes_of(shards, index, width);
-        let source_sizes = sizes(self.source(), piece.source)?;
-        let destination_sizes = sizes(self.destination(), piece.destination)?;
-        Nest::new(piece, source_sizes, destination_sizes, width).in_bytes(piece)
+    /// The loops over a piece's blocks, in bytes. They go through its elements in row-major order.
+    fn nest<'a>(
+        &self, piece: &Piece<'_>, width: Width, list: &'a mut Vec<Loop>,
+    ) -> Result<LoopNest<'a>> {
+        let source_sizes = sizes_of(self.source(), piece.source, width)?;
+        let destination_sizes = sizes_of(self.destination(), piece.destination, width)?;
+        let (mut starts, mut steps) = ([0; 2], [width.item; 2]);
+        for dim in (0..piece.sizes.len()).rev() {
+            starts[0] += piece.source_offsets[dim] * steps[0];
+            starts[1] += piece.destination_offsets[dim] * steps[1];
+            steps = [steps[0] * source_sizes[dim], steps[1] * destination_sizes[dim]];
+        }
+        let units = steps;
+        // Bytes of buffers: the library asks for 64-bit addresses.
+        let mut nest = LoopNest::new(list, starts.map(|start| start as isize), width.item as usize);
+        // Outermost first, which is where they belong.
+        for (dim, &count) in piece.sizes.iter().enumerate() {
+            steps = [steps[0] / source_sizes[dim], steps[1] / destination_sizes[dim]];
+            nest.repeat(count as usize, steps[0] as isize, steps[1] as isize)?;
+        }
+        nest.simplify();
+        in_bytes(nest, width.per_byte, units, piece)
     }
 }
 
@@ -117,154 +137,55 @@ fn sizes_of(shards: &Shards, index: usize, width: Width) -> Result<&[i64]> {
     }
 }
 
-/// One level of a nest of loops: how often, and how much each side steps.
-#[derive(Debug, Clone, Copy)]
-struct Loop {
-    count: i64,
-    source_step: i64,
-    destination_step: i64,
+/// The same nest in bytes, of which each has `per_byte` units, where every block is whole ones. `units`
+/// are those of both shards.
+fn in_bytes<'a>(
+    mut nest: LoopNest<'a>, per_byte: i64, units: [i64; 2], piece: &Piece<'_>,
+) -> Result<LoopNest<'a>> {
+    if per_byte == 1 {
+        return Ok(nest);
+    }
+    // Bits behind the last element of a shard belong to nobody else.
+    if nest.loops().is_empty()
+        && nest.starts().map(|start| start as i64 + nest.run() as i64) == units
+    {
+        nest.lengthen_run(per_byte as usize);
+    }
+    if nest.coarsen(per_byte as usize) {
+        return Ok(nest);
+    }
+    let what = text!(
+        "what goes from source shard {} to destination shard {} starts or ends inside of a byte, as \
+         elements are no whole bytes; cut where bytes end",
+        piece.source,
+        piece.destination
+    );
+    Err(Error::Unsupported { what })
 }
 
-const IDLE: Loop = Loop { count: 1, source_step: 0, destination_step: 0 };
-
-/// The loops over a piece's blocks, outermost first, those that continue each other as one. All in
-/// units of a width, and in bytes in the end.
-struct Nest {
-    source_offset: i64,
-    destination_offset: i64,
-    /// The units of both shards.
-    units: [i64; 2],
-    loops: [Loop; MAX_NDIM],
-    depth: usize,
-    /// The innermost loop over blocks.
-    blocks: Loop,
-    /// The units of a block.
-    length: i64,
-    per_byte: i64,
+/// The loops over runs, and the innermost one, over a run's blocks.
+fn split_blocks(loops: &[Loop]) -> (&[Loop], Loop) {
+    loops.split_last().map_or((loops, Loop::ONCE), |(blocks, outer)| (outer, *blocks))
 }
 
-impl Nest {
-    fn new(
-        piece: &Piece<'_>, source_sizes: &[i64], destination_sizes: &[i64], width: Width,
-    ) -> Self {
-        let mut nest = Self {
-            source_offset: 0,
-            destination_offset: 0,
-            units: [0; 2],
-            loops: [IDLE; MAX_NDIM],
-            depth: 0,
-            blocks: IDLE,
-            length: 0,
-            per_byte: width.per_byte,
-        };
-        let (mut source_step, mut destination_step) = (width.item, width.item);
-        // Innermost first, and turned round when all are there.
-        for dim in (0..piece.sizes.len()).rev() {
-            nest.source_offset += piece.source_offsets[dim] * source_step;
-            nest.destination_offset += piece.destination_offsets[dim] * destination_step;
-            if piece.sizes[dim] > 1 {
-                nest.push_outer(Loop { count: piece.sizes[dim], source_step, destination_step });
-            }
-            source_step *= source_sizes[dim];
-            destination_step *= destination_sizes[dim];
-        }
-        nest.units = [source_step, destination_step];
-        nest.loops[..nest.depth].reverse();
-        nest.length = nest.take_block(width.item);
-        if let Some(last) = nest.depth.checked_sub(1) {
-            nest.depth = last;
-            nest.blocks = nest.loops[last];
-        }
-        nest
+fn push_runs(nest: &LoopNest<'_>, piece: &Piece<'_>, runs: &mut Vec<Run>) -> Result<()> {
+    let (outer, blocks) = split_blocks(nest.loops());
+    let turns = turns(outer);
+    let memory = |_| Error::OutOfMemory { what: "the runs", bytes: size_of::<Run>() };
+    runs.try_reserve(turns).map_err(memory)?;
+    let starts = nest.starts();
+    for turn in 0..turns {
+        let (source, destination) = offsets_of_turn(outer, turn);
+        runs.push(Run {
+            source: piece.source,
+            destination: piece.destination,
+            source_offset: (starts[0] + source) as i64,
+            source_stride: blocks.source_step as i64,
+            destination_offset: (starts[1] + destination) as i64,
+            destination_stride: blocks.destination_step as i64,
+            length: nest.run() as i64,
+            count: blocks.count as i64,
+        });
     }
-
-    /// Adds a loop around those that are there, or makes the outermost longer.
-    fn push_outer(&mut self, outer: Loop) {
-        if let Some(inner) = self.loops[..self.depth].last_mut() {
-            let continues = outer.source_step == inner.source_step * inner.count
-                && outer.destination_step == inner.destination_step * inner.count;
-            if continues {
-                inner.count *= outer.count;
-                return;
-            }
-        }
-        self.loops[self.depth] = outer;
-        self.depth += 1;
-    }
-
-    /// Takes the innermost loop away if it goes from each element to the next on both sides; the
-    /// length of a block.
-    fn take_block(&mut self, item: i64) -> i64 {
-        match self.loops[..self.depth].last() {
-            Some(inner) if inner.source_step == item && inner.destination_step == item => {
-                self.depth -= 1;
-                item * inner.count
-            }
-            _ => item,
-        }
-    }
-
-    /// How many runs it is.
-    fn count(&self) -> i64 {
-        self.loops[..self.depth].iter().map(|level| level.count).product()
-    }
-
-    /// The same in bytes, where every block is whole ones.
-    fn in_bytes(mut self, piece: &Piece<'_>) -> Result<Self> {
-        let per_byte = self.per_byte;
-        if per_byte == 1 {
-            return Ok(self);
-        }
-        // Bits behind the last element of a shard belong to nobody else.
-        let ends = [self.source_offset + self.length, self.destination_offset + self.length];
-        if self.depth == 0 && self.blocks.count == 1 && ends == self.units {
-            self.length = self.length.div_euclid(per_byte) * per_byte
-                + if self.length % per_byte == 0 { 0 } else { per_byte };
-        }
-        let levels = self.loops[..self.depth].iter_mut().chain([&mut self.blocks]);
-        let steps = levels.flat_map(|level| [&mut level.source_step, &mut level.destination_step]);
-        let rest = [&mut self.source_offset, &mut self.destination_offset, &mut self.length];
-        for number in steps.chain(rest) {
-            if *number % per_byte != 0 {
-                let what = text!(
-                    "what goes from source shard {} to destination shard {} starts or ends inside of \
-                     a byte, as elements are no whole bytes; cut where bytes end",
-                    piece.source,
-                    piece.destination
-                );
-                return Err(Error::Unsupported { what });
-            }
-            *number /= per_byte;
-        }
-        self.per_byte = 1;
-        Ok(self)
-    }
-
-    fn push_runs(self, piece: &Piece<'_>, runs: &mut Vec<Run>) -> Result<()> {
-        let outer = &self.loops[..self.depth];
-        let turns = self.count();
-        let memory = |_| Error::OutOfMemory { what: "the runs", bytes: size_of::<Run>() };
-        runs.try_reserve(usize::try_from(turns).unwrap_or(usize::MAX)).map_err(memory)?;
-        for turn in 0..turns {
-            let (mut source_offset, mut destination_offset) =
-                (self.source_offset, self.destination_offset);
-            let mut rest = turn;
-            for level in outer.iter().rev() {
-                source_offset += rest % level.count * level.source_step;
-                destination_offset += rest % level.count * level.destination_step;
-                rest /= level.count;
-            }
-            runs.push(Run {
-                source: piece.source,
-                destination: piece.destination,
-                source_offset,
-                source_stride: self.blocks.source_step,
-                destination_offset,
-                destination_stride: self.blocks.destination_step,
-                length: self.length,
-                count: self.blocks.count,
-            });
-        }
-        Ok(())
-    }
+    Ok(())
 }

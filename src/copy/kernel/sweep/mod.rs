@@ -20,10 +20,10 @@ use super::cpu::Level;
 use super::level;
 use super::lines::{LINE, Soon, joinable, stream};
 use super::rows::{DIRECT, MOST_LANES};
-use super::task::offsets_of_turn;
 use super::writer::{Output, append_lanes, append_rows};
 use crate::copy::options::CopyOptions;
-use crate::copy::plan::{LONG, Loop, Plan, Side};
+use crate::copy::plan::{LONG, Plan, Side};
+use crate::geometry::{Loop, offsets_of_turn, turns};
 use path::{Path, Tile};
 pub(super) use scout::Scout;
 
@@ -58,7 +58,7 @@ pub(in super::super) fn pays(plan: &Plan, row: usize, options: &CopyOptions) -> 
         let left_out = (row - width % row) % row;
         let uneven = in_registers && end - first > 1 && !same && short;
         if run < LONG && (8 * left_out > row || left_out == 0 && uneven) {
-            bytes += width * loops.iter().map(|level| level.count).product::<usize>();
+            bytes += width * turns(loops);
         }
         first = end;
     }
@@ -230,7 +230,7 @@ impl Band {
         let mut band = Self {
             place: plan.full_place(pieces.start),
             last_place: 0,
-            rows: loops.iter().map(|level| level.count).product(),
+            rows: turns(loops),
             in_a_turn: loops.last().filter(follow_closely).map_or(1, |level| level.count),
             row_bytes,
             pieces,

@@ -12,10 +12,10 @@ use std::ops::Range;
 
 use super::super::lines::Soon;
 use super::super::rows::{Lane, Lanes};
-use super::super::task::offsets_of_turn;
 use super::{Band, Sweep};
 use crate::copy::plan::Side;
 use crate::copy::room::written;
+use crate::geometry::offsets_of_turn;
 
 /// A way through those rows that begin in a part of the full tensor.
 #[derive(Default)]
