@@ -37,9 +37,9 @@ static shardspec_status fill(void *ctx, const shardspec_metadata *of, size_t ind
   return give(ctx, error);
 }
 
-static shardspec_status exchange(void *ctx, const shardspec_message *sends, size_t n_sends,
-                                 const shardspec_message *recvs, size_t n_recvs, shardspec_error *error) {
-  (void)sends, (void)n_sends, (void)recvs, (void)n_recvs;
+static shardspec_status exchange(void *ctx, const shardspec_message *sends, size_t send_count,
+                                 const shardspec_message *receives, size_t receive_count, shardspec_error *error) {
+  (void)sends, (void)send_count, (void)receives, (void)receive_count;
   return give(ctx, error);
 }
 

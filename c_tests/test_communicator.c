@@ -18,14 +18,14 @@ typedef struct transport {
 
 static void destroy(void *ctx) { ((transport *)ctx)->destroyed++; }
 
-static shardspec_status exchange(void *ctx, const shardspec_message *sends, size_t n_sends,
-                                 const shardspec_message *recvs, size_t n_recvs,
+static shardspec_status exchange(void *ctx, const shardspec_message *sends, size_t send_count,
+                                 const shardspec_message *receives, size_t receive_count,
                                  shardspec_error *error) {
   transport *t = ctx;
   t->calls++;
-  CHECK(error != NULL && n_sends <= 1 && n_recvs <= 1);
-  if (n_sends == 1) t->send = sends[0];
-  if (n_recvs == 1) t->receive = recvs[0];
+  CHECK(error != NULL && send_count <= 1 && receive_count <= 1);
+  if (send_count == 1) t->send = sends[0];
+  if (receive_count == 1) t->receive = receives[0];
   if (t->message != NULL) strcpy(error->message, t->message);
   return t->answer;
 }
@@ -53,18 +53,18 @@ static void a_transport_is_asked_for_what_is_not_to_oneself_and_has_bytes(void) 
   CHECK_OK(shardspec_comm_size(comm, &number, &err));
   CHECK_EQUAL(number, 5);
   shardspec_message sends[] = {{2, sent, 3}, {4, sent, 2}, {1, NULL, 0}};
-  shardspec_message recvs[] = {{0, got, 1}, {2, got, 3}, {3, got, 0}};
-  CHECK_OK(shardspec_comm_exchange(comm, sends, 3, recvs, 3, &err));
+  shardspec_message receives[] = {{0, got, 1}, {2, got, 3}, {3, got, 0}};
+  CHECK_OK(shardspec_comm_exchange(comm, sends, 3, receives, 3, &err));
   CHECK_TEXT(got, "ab");
   CHECK_EQUAL(t.calls, 1);
   CHECK(t.send.peer == 4 && t.send.pointer == sent && t.send.bytes == 2);
   CHECK(t.receive.peer == 0 && t.receive.pointer == got && t.receive.bytes == 1);
-  CHECK_OK(shardspec_comm_exchange(comm, sends, 1, recvs + 1, 1, &err));
+  CHECK_OK(shardspec_comm_exchange(comm, sends, 1, receives + 1, 1, &err));
   CHECK_EQUAL(t.calls, 1);
   CHECK_OK(shardspec_comm_free(comm, &err));
   CHECK_EQUAL(t.destroyed, 1);
   CHECK_STATUS(shardspec_comm_free(comm, &err), SHARDSPEC_INVALID_HANDLE);
-  CHECK_STATUS(shardspec_comm_exchange(comm, sends, 1, recvs, 1, &err), SHARDSPEC_INVALID_HANDLE);
+  CHECK_STATUS(shardspec_comm_exchange(comm, sends, 1, receives, 1, &err), SHARDSPEC_INVALID_HANDLE);
   CHECK_EQUAL(t.destroyed, 1);
 }
 

@@ -209,7 +209,7 @@ static void the_position_of_an_element_is_told(void) {
   CHECK_POSITION(shardspec_metadata_globalize(metadata, known, local, 3, global, &err),
                  SHARDSPEC_INDEX_OUT_OF_RANGE, 2, -1, "local_indices[2]: index 2 in dimension 0");
   /* The one element of this call is no element of an array of them. */
-  CHECK_POSITION(shardspec_metadata_owner(metadata, &elements[2], 1, &owner, &err),
+  CHECK_POSITION(shardspec_metadata_shard_at(metadata, &elements[2], 1, &owner, &err),
                  SHARDSPEC_INDEX_OUT_OF_RANGE, -1, -1, "element: index 8");
   CHECK(owner == 77);
   CHECK_OK(shardspec_metadata_free(metadata, &err));

@@ -62,7 +62,7 @@ static void elements_are_located_and_found_again(void) {
     size_t owner;
     CHECK_EQUAL(shards[i], row / CELL * SIDE + column / CELL);
     CHECK(local[2 * i] == row % CELL && local[2 * i + 1] == column % CELL);
-    CHECK_OK(shardspec_metadata_owner(metadata, &elements[2 * i], 2, &owner, &err));
+    CHECK_OK(shardspec_metadata_shard_at(metadata, &elements[2 * i], 2, &owner, &err));
     CHECK_EQUAL(owner, shards[i]);
   }
   CHECK_OK(shardspec_metadata_globalize(metadata, shards, local, COUNT, back, &err));

@@ -113,7 +113,7 @@ static void *ask(void *metadata) {
   shardspec_error err = SHARDSPEC_ERROR_INIT;
   static const int64_t element = 200000;
   size_t owner;
-  CHECK_OK(shardspec_metadata_owner(metadata, &element, 1, &owner, &err));
+  CHECK_OK(shardspec_metadata_shard_at(metadata, &element, 1, &owner, &err));
   CHECK_EQUAL(owner, 66666);
   return NULL;
 }

@@ -53,9 +53,9 @@ static shardspec_status fill(void *ctx, const shardspec_metadata *of, size_t ind
   return SHARDSPEC_OK;
 }
 
-static shardspec_status exchange(void *ctx, const shardspec_message *sends, size_t n_sends,
-                                 const shardspec_message *recvs, size_t n_recvs, shardspec_error *error) {
-  (void)ctx, (void)sends, (void)n_sends, (void)recvs, (void)n_recvs, (void)error;
+static shardspec_status exchange(void *ctx, const shardspec_message *sends, size_t send_count,
+                                 const shardspec_message *receives, size_t receive_count, shardspec_error *error) {
+  (void)ctx, (void)sends, (void)send_count, (void)receives, (void)receive_count, (void)error;
   leave(IN_EXCHANGE);
   return SHARDSPEC_OK;
 }
@@ -212,10 +212,10 @@ static shardspec_comm *inner[2];
 static int countdown;
 static shardspec_metadata *halves;
 
-static shardspec_status count_down(void *ctx, const shardspec_message *sends, size_t n_sends,
-                                   const shardspec_message *recvs, size_t n_recvs, shardspec_error *error) {
+static shardspec_status count_down(void *ctx, const shardspec_message *sends, size_t send_count,
+                                   const shardspec_message *receives, size_t receive_count, shardspec_error *error) {
   if (ctx == &inner[0] && countdown-- == 0) pthread_exit(ended);
-  return shardspec_comm_exchange(*(shardspec_comm **)ctx, sends, n_sends, recvs, n_recvs, error);
+  return shardspec_comm_exchange(*(shardspec_comm **)ctx, sends, send_count, receives, receive_count, error);
 }
 
 static void end_both(void *ctx, const char *reason) {

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_ROWS = 16 };
+enum { MAX_ROWS = 16 };
 
 /* Every call's status is looked at here. */
 static shardspec_error err = SHARDSPEC_ERROR_INIT;
@@ -52,7 +52,7 @@ static void print_shards(const shardspec_metadata *metadata, const npy_array *ar
   must(shardspec_metadata_shard_count(metadata, &count, &err));
   must(shardspec_metadata_numel(metadata, &numel, &err));
   printf("  shard  owner         elements  box (start:end)           share\n");
-  for (size_t i = 0; i < count && i < MOST_ROWS; i++) {
+  for (size_t i = 0; i < count && i < MAX_ROWS; i++) {
     char owner[256];
     int64_t elements = 1;
     must(shardspec_metadata_shard(metadata, i, offsets, sizes, SHARDSPEC_MAX_NDIM, &err));
@@ -64,7 +64,7 @@ static void print_shards(const shardspec_metadata *metadata, const npy_array *ar
     for (int bar = 0; bar < (int)(share * 20 + 0.5); bar++) putchar('#');
     printf(" %.1f%%\n", 100 * share);
   }
-  if (count > MOST_ROWS) printf("  ... and %zu more\n", count - MOST_ROWS);
+  if (count > MAX_ROWS) printf("  ... and %zu more\n", count - MAX_ROWS);
 }
 
 /* Scatters the array into one buffer for each shard, gathers them into a second array, compares. */

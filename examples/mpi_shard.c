@@ -1,7 +1,7 @@
 /* An array on rank 0 becomes local shards on all ranks, by rows:  mpiexec -n 3 ./mpi_shard */
 #include <shardspec_mpi.h>
 
-enum { ROWS = 5, COLUMNS = 4, MOST_RANKS = 64 };
+enum { ROWS = 5, COLUMNS = 4, MAX_RANKS = 64 };
 
 /* Every call's status is looked at here. */
 static shardspec_error err = SHARDSPEC_ERROR_INIT;
@@ -17,8 +17,8 @@ int main(int argc, char **argv) {
   float array[ROWS][COLUMNS], mine[ROWS][COLUMNS] = {{0}};
   int64_t sizes[] = {ROWS, COLUMNS}, shape[2], rank, size;
   size_t index;
-  char texts[MOST_RANKS][32];
-  const char *placements[MOST_RANKS];
+  char texts[MAX_RANKS][32];
+  const char *placements[MAX_RANKS];
   shardspec_comm *comm;
   shardspec_spec *spec;
   shardspec_metadata *metadata;
@@ -27,8 +27,8 @@ int main(int argc, char **argv) {
   must(shardspec_mpi_comm_new(MPI_COMM_WORLD, &comm, &err));
   must(shardspec_comm_rank(comm, &rank, &err));
   must(shardspec_comm_size(comm, &size, &err));
-  if (size > MOST_RANKS) {
-    fprintf(stderr, "mpi_shard: there are %d ranks; run it with %d at most\n", (int)size, MOST_RANKS);
+  if (size > MAX_RANKS) {
+    fprintf(stderr, "mpi_shard: there are %d ranks; run it with %d at most\n", (int)size, MAX_RANKS);
     MPI_Abort(MPI_COMM_WORLD, 1);
   }
 
@@ -49,7 +49,7 @@ int main(int argc, char **argv) {
   must(shardspec_comm_shard(comm, metadata, 0, &full, &shard, 1, NULL, &err));
 
   /* Rank 0 says what each has got: how many rows, and the first element of them. */
-  float got[2] = {(float)shape[0], mine[0][0]}, all[MOST_RANKS][2];
+  float got[2] = {(float)shape[0], mine[0][0]}, all[MAX_RANKS][2];
   MPI_Gather(got, 2, MPI_FLOAT, all, 2, MPI_FLOAT, 0, MPI_COMM_WORLD);
   for (int i = 0; rank == 0 && i < size; i++)
     printf("rank %d has %g rows, from element %g on\n", i, all[i][0], all[i][1]);

@@ -1211,18 +1211,18 @@ shardspec_status shardspec_metadata_shards_in_box(const shardspec_metadata *meta
  dimension, the index and the size), RANK_MISMATCH for another `ndim` than the tensor's,
  INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
-shardspec_status shardspec_metadata_owner(const shardspec_metadata *metadata,
-                                          const int64_t *element,
-                                          size_t ndim,
-                                          size_t *out,
-                                          shardspec_error *err);
+shardspec_status shardspec_metadata_shard_at(const shardspec_metadata *metadata,
+                                             const int64_t *element,
+                                             size_t ndim,
+                                             size_t *out,
+                                             shardspec_error *err);
 
 /*
  Where `count` elements are: `elements` holds a row of a number for each dimension for each of
  them. Their shards go to `shards`, with room for `count` numbers, their indices in those shards to
  `local_indices`, with room for as many rows. Either may be NULL.
 
- Errors: as `shardspec_metadata_owner`; the error's `index` tells which element it was.
+ Errors: as `shardspec_metadata_shard_at`; the error's `index` tells which element it was.
  Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_locate(const shardspec_metadata *metadata,
@@ -2033,9 +2033,9 @@ typedef struct shardspec_message {
  */
 typedef shardspec_status (*shardspec_exchange_fn)(void *ctx,
                                                   const struct shardspec_message *sends,
-                                                  size_t n_sends,
-                                                  const struct shardspec_message *recvs,
-                                                  size_t n_recvs,
+                                                  size_t send_count,
+                                                  const struct shardspec_message *receives,
+                                                  size_t receive_count,
                                                   shardspec_error *err);
 
 /*
@@ -2137,9 +2137,9 @@ shardspec_status shardspec_comm_size(const struct shardspec_comm *comm,
  */
 shardspec_status shardspec_comm_exchange(const struct shardspec_comm *comm,
                                          const struct shardspec_message *sends,
-                                         size_t n_sends,
-                                         const struct shardspec_message *recvs,
-                                         size_t n_recvs,
+                                         size_t send_count,
+                                         const struct shardspec_message *receives,
+                                         size_t receive_count,
                                          shardspec_error *err);
 
 /*

@@ -124,11 +124,11 @@ static inline int shardspec_mpi_start(shardspec_mpi_ctx *ctx, const shardspec_me
 
 /* Whether a received part has the length that was asked for. */
 static inline shardspec_status shardspec_mpi_check(shardspec_mpi_ctx *ctx,
-                                                   const shardspec_message *recvs, size_t n_recvs,
+                                                   const shardspec_message *receives, size_t receive_count,
                                                    shardspec_error *err) {
   size_t request = 0;
-  for (size_t i = 0; i < n_recvs; i++) {
-    size_t left = recvs[i].bytes;
+  for (size_t i = 0; i < receive_count; i++) {
+    size_t left = receives[i].bytes;
     while (left > 0) {
       size_t part = left < SHARDSPEC_MPI_MOST_BYTES ? left : SHARDSPEC_MPI_MOST_BYTES;
       int got = 0;
@@ -137,7 +137,7 @@ static inline shardspec_status shardspec_mpi_check(shardspec_mpi_ctx *ctx,
       if ((size_t)got != part) {
         char message[96];
         snprintf(message, sizeof message, "rank %d sent %d bytes where %lu were to be received",
-                 (int)recvs[i].peer, got, (unsigned long)part);
+                 (int)receives[i].peer, got, (unsigned long)part);
         return shardspec_mpi_refuse(SHARDSPEC_TRANSPORT_FAILED, got, (int64_t)part, message, err);
       }
       left -= part;
@@ -192,12 +192,12 @@ static inline int shardspec_mpi_wait(shardspec_mpi_ctx *ctx, size_t started) {
 }
 
 static inline shardspec_status shardspec_mpi_exchange(void *pointer, const shardspec_message *sends,
-                                                      size_t n_sends,
-                                                      const shardspec_message *recvs,
-                                                      size_t n_recvs, shardspec_error *err) {
+                                                      size_t send_count,
+                                                      const shardspec_message *receives,
+                                                      size_t receive_count, shardspec_error *err) {
   shardspec_mpi_ctx *ctx = (shardspec_mpi_ctx *)pointer;
-  size_t recv_parts = shardspec_mpi_parts(recvs, n_recvs);
-  size_t parts = recv_parts + shardspec_mpi_parts(sends, n_sends), started = 0;
+  size_t recv_parts = shardspec_mpi_parts(receives, receive_count);
+  size_t parts = recv_parts + shardspec_mpi_parts(sends, send_count), started = 0;
   int code, ended;
   if (parts > ctx->capacity) {
     MPI_Request *requests =
@@ -210,14 +210,14 @@ static inline shardspec_status shardspec_mpi_exchange(void *pointer, const shard
     ctx->capacity = parts;
   }
   /* Receives first: what arrives finds its place. */
-  code = shardspec_mpi_start(ctx, recvs, n_recvs, 1, &started);
-  if (code == MPI_SUCCESS) code = shardspec_mpi_start(ctx, sends, n_sends, 0, &started);
+  code = shardspec_mpi_start(ctx, receives, receive_count, 1, &started);
+  if (code == MPI_SUCCESS) code = shardspec_mpi_start(ctx, sends, send_count, 0, &started);
   /* Also when MPI refused to start one: those before it are under way. */
   ended = shardspec_mpi_wait(ctx, started);
   if (code != MPI_SUCCESS)
     return shardspec_mpi_failed(started < recv_parts ? "MPI_Irecv" : "MPI_Isend", code, err);
   if (ended != MPI_SUCCESS) return shardspec_mpi_failed("a message", ended, err);
-  return shardspec_mpi_check(ctx, recvs, n_recvs, err);
+  return shardspec_mpi_check(ctx, receives, receive_count, err);
 }
 
 static inline void shardspec_mpi_destroy(void *pointer) {

@@ -74,7 +74,7 @@ proptest! {
             let element = &elements[number * ndim..(number + 1) * ndim];
             let local = &located.indices[number * ndim..(number + 1) * ndim];
             let shard = metadata.shards().get(located.shards[number]).unwrap();
-            prop_assert_eq!(metadata.owner(element).unwrap(), located.shards[number]);
+            prop_assert_eq!(metadata.shard_at(element).unwrap(), located.shards[number]);
             prop_assert_eq!(naive_find(metadata.shards(), element, &vec![1; ndim]), vec![located.shards[number] as u32]);
             for dim in 0..ndim {
                 prop_assert!((0..shard.sizes[dim]).contains(&local[dim]));
@@ -183,8 +183,8 @@ fn places_outside_are_refused_with_the_number_of_the_element() {
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(outside(metadata.owner(&[4, 0])), (None, 0, 4, 4));
-    assert_eq!(outside(metadata.owner(&[0, -1])), (None, 1, -1, 5));
+    assert_eq!(outside(metadata.shard_at(&[4, 0])), (None, 0, 4, 4));
+    assert_eq!(outside(metadata.shard_at(&[0, -1])), (None, 1, -1, 5));
     let elements = [3, 4, 0, 0, 0, i64::MAX];
     let third = Some(("elements", 2));
     assert_eq!(outside(metadata.locate(&elements, 3).map(|_| 0)), (third, 1, i64::MAX, 5));
@@ -192,7 +192,7 @@ fn places_outside_are_refused_with_the_number_of_the_element() {
     assert_eq!(outside(metadata.globalize(&[0, 1], &[1, 4, 2, 0]).map(|_| 0)), (second, 0, 2, 2));
     let no_shard = metadata.globalize(&[2], &[0, 0]).unwrap_err();
     assert!(matches!(no_shard, Error::At { argument: "shards", index: 0, .. }), "{no_shard:?}");
-    assert!(matches!(metadata.owner(&[1]), Err(Error::RankMismatch { .. })));
+    assert!(matches!(metadata.shard_at(&[1]), Err(Error::RankMismatch { .. })));
     assert!(matches!(metadata.locate(&elements, 2), Err(Error::InvalidArgument { .. })));
     assert!(matches!(metadata.shards_in_box(&[0, 0], &[1, -1]), Err(Error::TooSmall { .. })));
     assert_eq!(metadata.shards_in_box(&[1, 4], &[90, 90]).unwrap(), [0, 1]);

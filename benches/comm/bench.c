@@ -9,11 +9,11 @@
 
 #include <stdlib.h>
 
-enum { ROWS = 8192, COLUMNS = 8192, TURNS = 9, MOST_RANKS = 64 };
+enum { ROWS = 8192, COLUMNS = 8192, TURNS = 9, MAX_RANKS = 64 };
 
 static int rank, size;
 static float *full, *packed, *rows, *columns;
-static int counts[MOST_RANKS], starts[MOST_RANKS];
+static int counts[MAX_RANKS], starts[MAX_RANKS];
 static int64_t full_shape[] = {ROWS, COLUMNS}, rows_shape[2], columns_shape[2];
 static shardspec_metadata *by_rows, *by_columns;
 static shardspec_comm *comm;
@@ -46,8 +46,8 @@ static shardspec_tensor_view view_of(float *data, int64_t *shape) {
 }
 
 static shardspec_metadata *chunks(int64_t dim) {
-  char texts[MOST_RANKS][32];
-  const char *placements[MOST_RANKS];
+  char texts[MAX_RANKS][32];
+  const char *placements[MAX_RANKS];
   shardspec_spec *spec;
   shardspec_metadata *metadata;
   for (int i = 0; i < size; i++) {
@@ -93,7 +93,7 @@ static void columns_by_hand(void) {
 }
 
 static void reshard_by_hand(void) {
-  int each[MOST_RANKS], at[MOST_RANKS];
+  int each[MAX_RANKS], at[MAX_RANKS];
   for (int peer = 0; peer < size; peer++) {
     each[peer] = counts[rank] / size;
     at[peer] = peer * each[peer];
@@ -185,7 +185,7 @@ int main(int argc, char **argv) {
   MPI_Init(&argc, &argv);
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &size);
-  if (argc != 2 || size > MOST_RANKS || ROWS % size || COLUMNS % size) {
+  if (argc != 2 || size > MAX_RANKS || ROWS % size || COLUMNS % size) {
     if (rank == 0) fprintf(stderr, "usage: mpiexec -n 1, 2, 4 ... 64 bench FILE.json\n");
     MPI_Abort(MPI_COMM_WORLD, 2);
   }

@@ -112,7 +112,7 @@ def owner_cases(name, layout, limit):
     pointer = lambda array: array.ctypes.data_as(ctypes.POINTER(ctypes.c_size_t))
     ask = ctypes.CDLL(str(ROOT / "target/bench/libowner.so")).owner_seconds
     ask.restype = ctypes.c_double
-    owner = ctypes.cast(LIB.cdll.shardspec_metadata_owner, ctypes.c_void_p)
+    owner = ctypes.cast(LIB.cdll.shardspec_metadata_shard_at, ctypes.c_void_p)
     singly = lambda: ask(owner, metadata, numbers(elements), ctypes.c_size_t(len(layout.sizes)),
                          ctypes.c_size_t(ELEMENTS), pointer(owners))
     in_bulk = lambda: LIB.metadata_locate(metadata, numbers(elements), ELEMENTS, pointer(again), None)

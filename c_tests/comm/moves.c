@@ -3,7 +3,7 @@
 
 void exchanges_move_what_was_asked(shardspec_comm *comm, shardspec_error *rank_err) {
   int64_t rank = rank_of(comm), size = size_of(comm), sent[64][2], got[64][2];
-  shardspec_message sends[128], recvs[128];
+  shardspec_message sends[128], receives[128];
   CHECK(size <= 64);
   for (int64_t peer = 0; peer < size; peer++) {
     sent[peer][0] = rank * size + peer;
@@ -11,11 +11,11 @@ void exchanges_move_what_was_asked(shardspec_comm *comm, shardspec_error *rank_e
     /* Two messages for each rank, oneself among them, and one without bytes. */
     for (int i = 0; i < 2; i++) {
       sends[2 * peer + i] = (shardspec_message){peer, &sent[peer][i], sizeof(int64_t)};
-      recvs[2 * peer + i] = (shardspec_message){peer, &got[peer][i], sizeof(int64_t)};
+      receives[2 * peer + i] = (shardspec_message){peer, &got[peer][i], sizeof(int64_t)};
     }
   }
   memset(got, 0, sizeof got);
-  CHECK_OK(shardspec_comm_exchange(comm, sends, (size_t)(2 * size), recvs, (size_t)(2 * size), &err));
+  CHECK_OK(shardspec_comm_exchange(comm, sends, (size_t)(2 * size), receives, (size_t)(2 * size), &err));
   for (int64_t peer = 0; peer < size; peer++) {
     CHECK_EQUAL(got[peer][0], peer * size + rank);
     CHECK_EQUAL(got[peer][1], -(peer * size + rank));

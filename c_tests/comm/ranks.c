@@ -83,8 +83,8 @@ void run_on_ranks(const char *name, int64_t size, rank_test *test) {
 }
 #endif
 
-static shardspec_status exchange(void *ctx, const shardspec_message *sends, size_t n_sends,
-                                 const shardspec_message *recvs, size_t n_recvs,
+static shardspec_status exchange(void *ctx, const shardspec_message *sends, size_t send_count,
+                                 const shardspec_message *receives, size_t receive_count,
                                  shardspec_error *rank_err) {
   wire *w = ctx;
   w->exchanges++;
@@ -94,7 +94,7 @@ static shardspec_status exchange(void *ctx, const shardspec_message *sends, size
     return w->failure;
   }
   shardspec_status status =
-      shardspec_comm_exchange(w->inner, sends, n_sends, recvs, n_recvs, rank_err);
+      shardspec_comm_exchange(w->inner, sends, send_count, receives, receive_count, rank_err);
   return status == SHARDSPEC_OK ? SHARDSPEC_CALLBACK_OK : status;
 }
 

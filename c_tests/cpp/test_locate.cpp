@@ -49,7 +49,7 @@ static void elements_are_located_and_found_again() {
     const std::int64_t row = elements[2 * i], column = elements[2 * i + 1];
     CHECK(where.shards[i] == static_cast<std::size_t>(row / 2 * 3 + column / 3));
     CHECK(where.local_indices[2 * i] == row % 2 && where.local_indices[2 * i + 1] == column % 3);
-    CHECK(metadata.owner({row, column}) == where.shards[i]);
+    CHECK(metadata.shard_at({row, column}) == where.shards[i]);
   }
   CHECK(metadata.globalize(where.shards, where.local_indices) == elements);
   CHECK(metadata.globalize({5, 0}, {1, 2, 0, 0}) == (std::vector<std::int64_t>{3, 8, 0, 0}));
@@ -64,8 +64,8 @@ static void what_the_tensor_does_not_have_is_told_with_its_number() {
   const auto other = CHECK_REFUSED(INDEX_OUT_OF_RANGE, metadata.globalize({0, 4}, {0, 0, 2, 0}));
   CHECK(other.dim == 0 && other.got == 2 && other.limit == 2);
   CHECK_REFUSED(INDEX_OUT_OF_RANGE, metadata.globalize({6}, {0, 0}));
-  CHECK_REFUSED(INDEX_OUT_OF_RANGE, metadata.owner({-1, 0}));
-  CHECK_REFUSED(RANK_MISMATCH, metadata.owner({1}));
+  CHECK_REFUSED(INDEX_OUT_OF_RANGE, metadata.shard_at({-1, 0}));
+  CHECK_REFUSED(RANK_MISMATCH, metadata.shard_at({1}));
   CHECK(metadata.locate({3, 9}, std::nothrow).error().limit == 9);
 }
 
@@ -78,7 +78,7 @@ static void rows_that_are_not_whole_are_refused() {
 
 static void the_element_of_a_scalar_is_found_without_numbers() {
   const auto metadata = scalar();
-  CHECK(metadata.owner({}) == 0 && metadata.locate({}).shards.empty());
+  CHECK(metadata.shard_at({}) == 0 && metadata.locate({}).shards.empty());
   CHECK(metadata.globalize({0, 0}, {}).empty());
   CHECK_REFUSED(RANK_MISMATCH, metadata.locate({1}));
   CHECK_REFUSED(INDEX_OUT_OF_RANGE, metadata.globalize({1}, {}));
@@ -100,7 +100,7 @@ static void every_call_on_an_empty_handle_is_refused() {
   const shardspec_status missing = SHARDSPEC_NULL_ARGUMENT;
   const auto &quiet = std::nothrow;
   CHECK(status_of(metadata.shards_in_box({0}, {1}, quiet)) == missing);
-  CHECK(status_of(metadata.owner({0}, quiet)) == missing);
+  CHECK(status_of(metadata.shard_at({0}, quiet)) == missing);
   CHECK(status_of(metadata.locate({0}, quiet)) == missing);
   CHECK(status_of(metadata.globalize({0}, {0}, quiet)) == missing);
   CHECK(status_of(metadata.relabel({0}, quiet)) == missing);

@@ -4,10 +4,10 @@
 static int destroyed;
 static void destroy(void *ctx) { (void)ctx, destroyed++; }
 
-static shardspec_status exchange(void *ctx, const shardspec_message *sends, size_t n_sends,
-                                 const shardspec_message *recvs, size_t n_recvs,
+static shardspec_status exchange(void *ctx, const shardspec_message *sends, size_t send_count,
+                                 const shardspec_message *receives, size_t receive_count,
                                  shardspec_error *error) {
-  (void)ctx, (void)sends, (void)n_sends, (void)recvs, (void)n_recvs, (void)error;
+  (void)ctx, (void)sends, (void)send_count, (void)receives, (void)receive_count, (void)error;
   return SHARDSPEC_USER_STATUS;
 }
 
@@ -48,9 +48,9 @@ static void misuse_exchange(shardspec_comm *right) {
                     past = {1, out.text, 1}, own = {0, out.text, 1};
   WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_exchange, H, &own, 1, &own, 1);
   MISUSE(NULL_ARGUMENT, "NULL sends", shardspec_comm_exchange, right, NULL, 1, NULL, 0);
-  MISUSE(NULL_ARGUMENT, "NULL recvs", shardspec_comm_exchange, right, NULL, 0, NULL, 1);
+  MISUSE(NULL_ARGUMENT, "NULL receives", shardspec_comm_exchange, right, NULL, 0, NULL, 1);
   MISUSE(INVALID_ARGUMENT, "SIZE_MAX sends", shardspec_comm_exchange, right, &own, SIZE_MAX, NULL, 0);
-  MISUSE(INVALID_ARGUMENT, "SIZE_MAX recvs", shardspec_comm_exchange, right, NULL, 0, &own, SIZE_MAX);
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX receives", shardspec_comm_exchange, right, NULL, 0, &own, SIZE_MAX);
   MISUSE(NULL_ARGUMENT, "NULL message", shardspec_comm_exchange, right, &null, 1, &null, 1);
   MISUSE(INVALID_ARGUMENT, "message of SIZE_MAX", shardspec_comm_exchange, right, &huge, 1, &huge, 1);
   MISUSE(INVALID_ARGUMENT, "peer -1", shardspec_comm_exchange, right, &minus, 1, NULL, 0);

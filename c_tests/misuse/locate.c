@@ -22,13 +22,13 @@ void misuse_locate(void) {
   MISUSE(NULL_ARGUMENT, "NULL indices", shardspec_metadata_shards_in_box, metadata, OFFSETS, TENSOR, 2, NULL, 2, &out.needed);
   WRONG_ERROR(shardspec_metadata_shards_in_box, IN_BOX(OFFSETS, SIZES, 2));
 
-  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_owner, H, inside, 2, &out.size);
-  MISUSE(INDEX_OUT_OF_RANGE, "past the end", shardspec_metadata_owner, metadata, past, 2, &out.size);
-  MISUSE(INDEX_OUT_OF_RANGE, "index INT64_MIN", shardspec_metadata_owner, metadata, before, 2, &out.size);
-  MISUSE(RANK_MISMATCH, "no dimensions", shardspec_metadata_owner, metadata, NULL, 0, &out.size);
-  MISUSE(NULL_ARGUMENT, "NULL element", shardspec_metadata_owner, metadata, NULL, 2, &out.size);
-  WRONG_OUT(size_t, shardspec_metadata_owner, metadata, inside, 2, P);
-  WRONG_ERROR(shardspec_metadata_owner, metadata, inside, 2, &out.size);
+  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_shard_at, H, inside, 2, &out.size);
+  MISUSE(INDEX_OUT_OF_RANGE, "past the end", shardspec_metadata_shard_at, metadata, past, 2, &out.size);
+  MISUSE(INDEX_OUT_OF_RANGE, "index INT64_MIN", shardspec_metadata_shard_at, metadata, before, 2, &out.size);
+  MISUSE(RANK_MISMATCH, "no dimensions", shardspec_metadata_shard_at, metadata, NULL, 0, &out.size);
+  MISUSE(NULL_ARGUMENT, "NULL element", shardspec_metadata_shard_at, metadata, NULL, 2, &out.size);
+  WRONG_OUT(size_t, shardspec_metadata_shard_at, metadata, inside, 2, P);
+  WRONG_ERROR(shardspec_metadata_shard_at, metadata, inside, 2, &out.size);
 
   WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_locate, H, inside, 2, out.indices, out.numbers);
   MISUSE(INDEX_OUT_OF_RANGE, "the second past the end", shardspec_metadata_locate, metadata, second_past, 2, out.indices, out.numbers);

@@ -1,10 +1,10 @@
 /* Communicators and collectives. Ranks are threads. */
 #include "scenarios.h"
 
-static shardspec_status exchange(void *ctx, const shardspec_message *sends, size_t n_sends,
-                                 const shardspec_message *recvs, size_t n_recvs, shardspec_error *error) {
-  (void)ctx, (void)sends, (void)recvs;
-  if (n_sends + n_recvs > 0) {
+static shardspec_status exchange(void *ctx, const shardspec_message *sends, size_t send_count,
+                                 const shardspec_message *receives, size_t receive_count, shardspec_error *error) {
+  (void)ctx, (void)sends, (void)receives;
+  if (send_count + receive_count > 0) {
     strcpy(error->message, "there is nobody else");
     return SHARDSPEC_USER_STATUS;
   }

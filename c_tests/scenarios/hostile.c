@@ -27,7 +27,7 @@ static void ask_everything(size_t ndim, const int64_t *offsets, const int64_t *s
   CALL(OK, shardspec_spec_build_metadata, spec, tensor, ndim, NULL, &out.metadata);
   metadata = out.metadata;
   FREE(shardspec_spec_free, spec);
-  CALL(OK, shardspec_metadata_owner, metadata, elements, ndim, &out.size);
+  CALL(OK, shardspec_metadata_shard_at, metadata, elements, ndim, &out.size);
   CALL(OK, shardspec_metadata_locate, metadata, elements, ELEMENTS, shards_of, local);
   CALL(OK, shardspec_metadata_globalize, metadata, shards_of, local, ELEMENTS, again);
   CHECK(memcmp(elements, again, ELEMENTS * ndim * sizeof *again) == 0);

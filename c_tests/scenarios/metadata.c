@@ -41,8 +41,8 @@ void metadata_is_refused(void) {
   CALL(INDEX_OUT_OF_RANGE, shardspec_metadata_shard_placement, metadata, 9, &out.placement);
   CALL(INVALID_PLACEMENT, shardspec_metadata_shards_of_owner, metadata, "rank:x/cpu", out.sizes, 3,
        &out.size);
-  CALL(INDEX_OUT_OF_RANGE, shardspec_metadata_owner, metadata, elements + 2, 2, &out.size);
-  CALL(RANK_MISMATCH, shardspec_metadata_owner, metadata, elements, 1, &out.size);
+  CALL(INDEX_OUT_OF_RANGE, shardspec_metadata_shard_at, metadata, elements + 2, 2, &out.size);
+  CALL(RANK_MISMATCH, shardspec_metadata_shard_at, metadata, elements, 1, &out.size);
   CALL(INDEX_OUT_OF_RANGE, shardspec_metadata_locate, metadata, elements, 2, out.sizes, out.numbers);
   CALL(INDEX_OUT_OF_RANGE, shardspec_metadata_globalize, metadata, shards, elements, 2, out.numbers);
   CALL(INVALID_ARGUMENT, shardspec_metadata_shards_in_box, metadata, negative, sizes, 2, out.sizes, 3,
@@ -72,7 +72,7 @@ void places_are_asked(void) {
   for (int first = 0; first < 3; first++) {
     shardspec_metadata *metadata = first == 2 ? rows(3, 7) : pinwheel();
     if (first == 0) {
-      CALL(OK, shardspec_metadata_owner, metadata, elements, 2, &out.size);
+      CALL(OK, shardspec_metadata_shard_at, metadata, elements, 2, &out.size);
       CHECK_EQUAL(out.size, 4);
     }
     CALL(OK, shardspec_metadata_shards_in_box, metadata, corner, box, 2, out.sizes, 16, &out.size);

@@ -87,13 +87,13 @@ int condition_ends(void);
 pthread_t start_thread(void *(*run)(void *), void *argument);
 
 /* Ranks that are threads. */
-enum { MOST_RANKS = 4 };
+enum { MAX_RANKS = 4 };
 typedef struct ranks {
   pthread_barrier_t all;
   int count;
-  shardspec_comm *comms[MOST_RANKS];
-  shardspec_status statuses[MOST_RANKS];
-  int starved[MOST_RANKS];
+  shardspec_comm *comms[MAX_RANKS];
+  shardspec_status statuses[MAX_RANKS];
+  int starved[MAX_RANKS];
 } ranks;
 
 /* A collective. Where a rank runs out of memory before all have agreed, the others return DISAGREEMENT,

@@ -26,11 +26,11 @@ template <class T> using exchange_of =
     decltype(std::declval<const T &>().exchange(messages(), messages()));
 
 template <class T> shardspec_status exchange(void *ctx, const shardspec_message *sends,
-                                             std::size_t send_count, const shardspec_message *recvs,
+                                             std::size_t send_count, const shardspec_message *receives,
                                              std::size_t recv_count,
                                              shardspec_error *err) {
   return call_back(err, [&] {
-    const messages out(sends, send_count), in(recvs, recv_count);
+    const messages out(sends, send_count), in(receives, recv_count);
     if constexpr (has<exchange_of, T>)
       return object<T>(ctx).exchange(out, in);
     else

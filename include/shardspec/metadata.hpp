@@ -130,8 +130,8 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
   }
   /// The shard that owns the element with this index in the tensor, a number for each dimension.
   template <class P = default_policy>
-  answer<std::size_t, P> owner(numbers element, P = P()) const {
-    return detail::value<std::size_t, P>(shardspec_metadata_owner, get(), element.data(),
+  answer<std::size_t, P> shard_at(numbers element, P = P()) const {
+    return detail::value<std::size_t, P>(shardspec_metadata_shard_at, get(), element.data(),
                                          element.size());
   }
   /// Where elements are: `elements` has the index of each in the tensor, a row of a number for each

@@ -24,7 +24,7 @@ comes between, as Ctrl-C may before the first line of a function, ctypes returns
 before."""
 FIRST, COUNT = 1 << 30, 1 << 29
 """The statuses that exceptions get, far from those that C callbacks may choose."""
-MOST_HELD = 256
+MAX_HELD = 256
 """Exceptions that wait to be raised. A status may get lost on its way through C."""
 
 _turns = itertools.count()
@@ -111,7 +111,7 @@ def _hold(error: BaseException, err: Any) -> None:
     """The status of an exception. Those who only see that are told what it was."""
     status = FIRST + next(_turns) % COUNT
     lib.raised[status] = error
-    for oldest in list(lib.raised)[:-MOST_HELD]:
+    for oldest in list(lib.raised)[:-MAX_HELD]:
         lib.raised.pop(oldest, None)
     err.status = status
     text = told(error).encode(errors="replace")

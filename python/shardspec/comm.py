@@ -65,7 +65,7 @@ class Communicator(Handle):
         lib.comm_new_local(count, handles)
         return [NativeCommunicator._of(handle) for handle in handles if handle is not None]
 
-    def exchange(self, sends: Sequence[Message], recvs: Sequence[Message]) -> None:
+    def exchange(self, sends: Sequence[Message], receives: Sequence[Message]) -> None:
         """Starts all of these messages, and returns when all are complete.
 
         No message is to oneself or without bytes, and both sides give it the same number of bytes.
@@ -195,11 +195,11 @@ class Communicator(Handle):
 class NativeCommunicator(Communicator):
     """A rank whose messages don't go by Python: a thread of this process, or whatever C made."""
 
-    def exchange(self, sends: Sequence[Message], recvs: Sequence[Message]) -> None:
+    def exchange(self, sends: Sequence[Message], receives: Sequence[Message]) -> None:
         """Exchanges messages with other ranks."""
         kept: list[Any] = []
         lists = [_messages(argument, messages, kept, write=write) for argument, messages, write in (
-            ("sends", sends, False), ("recvs", recvs, True))]
+            ("sends", sends, False), ("receives", receives, True))]
         lib.comm_exchange(self, lists[0], len(lists[0]), lists[1], len(lists[1]))
 
 
@@ -266,17 +266,17 @@ def together(function: Any, comm: Communicator, prepare: Callable[[], tuple[Any,
 
 
 @callback(dict(VTable._fields_)["exchange"])
-def _exchange(ctx: int, sends: Any, n_sends: int, recvs: Any, n_recvs: int) -> None:
+def _exchange(ctx: int, sends: Any, send_count: int, receives: Any, receive_count: int) -> None:
     reference = kept(ctx, weakref.ref)
     comm = None if reference is None else reference()
     if not isinstance(comm, Communicator):
         raise lib.refused("INVALID_HANDLE", "comm: it is gone")
     lent: list[tuple[Message, weakref.ref[Any]]] = [
         _message(messages[at], write) for messages, count, write in (
-            (sends, n_sends, False), (recvs, n_recvs, True)) for at in range(count)]
+            (sends, send_count, False), (receives, receive_count, True)) for at in range(count)]
     try:
         given = [message for message, _ in lent]
-        comm.exchange(given[:n_sends], given[n_sends:])
+        comm.exchange(given[:send_count], given[send_count:])
     except BaseException as error:
         _release(lent)
         _abort(comm, error)

@@ -394,7 +394,7 @@ def owner_of(metadata: ShardedTensorMetadata, element: Iterable[int]) -> int:
     """The shard that owns the element at that index."""
     metadata_of("metadata", metadata)
     index = integers("element", element)
-    return int(lib.answer(ctypes.c_size_t, lib.metadata_owner, metadata, pointer(index),
+    return int(lib.answer(ctypes.c_size_t, lib.metadata_shard_at, metadata, pointer(index),
                           len(index)))
 
 

@@ -343,7 +343,7 @@ class Found:
             return self._next_empty(wanted)
         if len(offsets) != len(self._size) or any(map(operator.ge, offsets, self._size)):
             return None
-        owner = int(lib.answer(ctypes.c_size_t, lib.metadata_owner, self._metadata,
+        owner = int(lib.answer(ctypes.c_size_t, lib.metadata_shard_at, self._metadata,
                                pointer(offsets), len(offsets)))
         return owner if self._shard(owner) == wanted else None
 

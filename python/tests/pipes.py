@@ -41,23 +41,23 @@ class Transport:
     def destroy(self, _):
         self.destroyed += 1
 
-    def exchange(self, _, sends, n_sends, recvs, n_recvs, err):
+    def exchange(self, _, sends, send_count, receives, receive_count, err):
         try:
-            self.move(sends[:n_sends], recvs[:n_recvs])
+            self.move(sends[:send_count], receives[:receive_count])
             err[0].status = self.lib.CALLBACK_OK_IN_ERR
         except Exception as raised:
             err[0].message = repr(raised).encode()
             err[0].status = self.lib.USER_STATUS
         return 0
 
-    def move(self, sends, recvs):
+    def move(self, sends, receives):
         if self.fails is not None:
             raise self.fails
         self.exchanges += 1
         # A pipe holds little: writing has to go on while this thread reads.
         writer = threading.Thread(target=self.write, args=(sends,))
         writer.start()
-        for message in recvs:
+        for message in receives:
             data = self.pipes.readers[message.peer].recv_bytes()
             if len(data) != message.bytes:
                 raise ValueError(f"rank {message.peer} sent {len(data)} bytes")

@@ -157,7 +157,7 @@ impl LocalCommunicator {
             return Err(Error::TransportFailed { what: what.into() });
         }
         let sent = sends.iter().map(|message| ("sends", message.peer));
-        let received = receives.iter().map(|message| ("recvs", message.peer));
+        let received = receives.iter().map(|message| ("receives", message.peer));
         let count = self.size() as u64;
         match sent.chain(received).find(|(_, peer)| *peer as u64 >= count) {
             None => self.hub.check(),

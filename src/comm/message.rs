@@ -17,7 +17,7 @@ pub unsafe fn exchange(
     comm: &dyn Communicator, sends: &[Outgoing], receives: &[Incoming],
 ) -> Result<()> {
     check_peers(comm, "sends", sends)?;
-    check_peers(comm, "recvs", receives)?;
+    check_peers(comm, "receives", receives)?;
     let rank = comm.rank();
     let own = |message_peer: usize, bytes: usize| message_peer == rank && bytes > 0;
     let own_sends = || sends.iter().filter(|sent| own(sent.peer, sent.bytes));

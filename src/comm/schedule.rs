@@ -22,12 +22,12 @@ use crate::memory::{Memory, TryVec, try_box, try_with_capacity};
 /// that those that are contiguous can be sent and received where they are.
 const SMALL: usize = 64 << 10;
 /// What a small piece costs of a message's room at least: bookkeeping takes memory too.
-const LEAST_COST: usize = 256;
+const MIN_COST: usize = 256;
 /// Messages are not made smaller than this, unless the limit demands it: fewer ranks are served at a
 /// time instead.
-const LEAST_MESSAGE: usize = 256 << 10;
+const MIN_MESSAGE: usize = 256 << 10;
 /// Most ranks that are served at a time where nothing is put together.
-const MOST_PEERS: usize = 256;
+const MAX_PEERS: usize = 256;
 
 /// One piece that moves between this rank and another.
 #[derive(Debug, Clone, Copy)]
@@ -120,9 +120,9 @@ impl Terms {
     /// For what was agreed by `size` ranks on elements of `itemsize` bytes.
     pub(super) fn new(agreed: &Agreed, size: usize, itemsize: usize) -> Self {
         let Some(staged) = staged_bytes(agreed.memory_limit, agreed.staging) else {
-            return Self { message: usize::MAX, peers: MOST_PEERS };
+            return Self { message: usize::MAX, peers: MAX_PEERS };
         };
-        let peers = (staged / LEAST_MESSAGE.max(itemsize)).clamp(1, size.max(2) - 1);
+        let peers = (staged / MIN_MESSAGE.max(itemsize)).clamp(1, size.max(2) - 1);
         Self { message: (staged / peers).max(itemsize), peers }
     }
 }
@@ -172,13 +172,13 @@ impl Messages {
             self.blocks = Some(blocks);
             return block.map_or(Ok(None), one);
         }
-        let mut room = most.saturating_sub(view.bytes().max(LEAST_COST));
+        let mut room = most.saturating_sub(view.bytes().max(MIN_COST));
         while let Some(next) = self.pieces.clone().next() {
             let bytes = pieces.view(next).bytes();
-            if bytes >= SMALL || bytes.max(LEAST_COST) > room {
+            if bytes >= SMALL || bytes.max(MIN_COST) > room {
                 break;
             }
-            room -= bytes.max(LEAST_COST);
+            room -= bytes.max(MIN_COST);
             self.pieces.start = next + 1;
         }
         if self.pieces.start == first + 1 {

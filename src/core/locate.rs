@@ -37,7 +37,7 @@ impl ShardedTensorMetadata {
     }
 
     /// The shard that owns an element.
-    pub fn owner(&self, element: &[i64]) -> Result<usize> {
+    pub fn shard_at(&self, element: &[i64]) -> Result<usize> {
         self.check_ndim("element", element.len())?;
         self.owner_in(&*self.shards().index()?, "element", element)
     }

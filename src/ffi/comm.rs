@@ -73,9 +73,9 @@ pub type shardspec_exchange_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
         sends: *const shardspec_message,
-        n_sends: usize,
-        recvs: *const shardspec_message,
-        n_recvs: usize,
+        send_count: usize,
+        receives: *const shardspec_message,
+        receive_count: usize,
         err: *mut shardspec_error,
     ) -> shardspec_status,
 >;
@@ -297,20 +297,21 @@ pub unsafe extern "C-unwind" fn shardspec_comm_size(
 /// each communicator. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_exchange(
-    comm: *const shardspec_comm, sends: *const shardspec_message, n_sends: usize,
-    recvs: *const shardspec_message, n_recvs: usize, err: *mut shardspec_error,
+    comm: *const shardspec_comm, sends: *const shardspec_message, send_count: usize,
+    receives: *const shardspec_message, receive_count: usize, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
         let comm = handle::get("comm", comm)?;
-        let sends = slice("sends", sends, n_sends)?;
-        let recvs = slice("recvs", recvs, n_recvs)?;
+        let sends = slice("sends", sends, send_count)?;
+        let receives = slice("receives", receives, receive_count)?;
         let sends = sends.iter().enumerate();
         let sends = sends.map(|(at, sent)| message("sends", at, sent, <*mut u8>::cast_const));
         let sends: Vec<Outgoing> = try_collect_results(sends)?;
-        let recvs = recvs.iter().enumerate();
-        let recvs = recvs.map(|(at, received)| message("recvs", at, received, |pointer| pointer));
-        let recvs: Vec<Incoming> = try_collect_results(recvs)?;
-        Ok(comm::exchange(&**comm, &sends, &recvs)?)
+        let receives = receives.iter().enumerate();
+        let receives =
+            receives.map(|(at, received)| message("receives", at, received, |pointer| pointer));
+        let receives: Vec<Incoming> = try_collect_results(receives)?;
+        Ok(comm::exchange(&**comm, &sends, &receives)?)
     })
 }
 

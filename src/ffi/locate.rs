@@ -36,14 +36,14 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shards_in_box(
 /// dimension, the index and the size), RANK_MISMATCH for another `ndim` than the tensor's,
 /// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_metadata_owner(
+pub unsafe extern "C-unwind" fn shardspec_metadata_shard_at(
     metadata: *const shardspec_metadata, element: *const i64, ndim: usize, out: *mut usize,
     err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
         let metadata = handle::get("metadata", metadata)?;
-        place.set(metadata.owner(slice("element", element, ndim)?)?);
+        place.set(metadata.shard_at(slice("element", element, ndim)?)?);
         Ok(())
     })
 }
@@ -52,7 +52,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_owner(
 /// them. Their shards go to `shards`, with room for `count` numbers, their indices in those shards to
 /// `local_indices`, with room for as many rows. Either may be NULL.
 ///
-/// Errors: as `shardspec_metadata_owner`; the error's `index` tells which element it was.
+/// Errors: as `shardspec_metadata_shard_at`; the error's `index` tells which element it was.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_locate(

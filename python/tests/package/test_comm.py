@@ -199,13 +199,13 @@ class Pipes(Communicator):
         super().__init__(rank, size)
         self.writers, self.readers, self.fails = writers, readers, None
 
-    def exchange(self, sends, recvs):
+    def exchange(self, sends, receives):
         if self.fails is not None:
             raise self.fails
         writer = threading.Thread(target=lambda: [
             self.writers[message.peer].send_bytes(message.memory) for message in sends])
         writer.start()
-        for message in recvs:
+        for message in receives:
             assert self.readers[message.peer].recv_bytes_into(message.memory) == len(message.memory)
         writer.join()
 
@@ -240,11 +240,11 @@ class Keeping(Communicator):
         super().__init__(inner.rank, inner.size)
         self.inner, self.keep, self.kept, self.fails = inner, keep, [], None
 
-    def exchange(self, sends, recvs):
-        self.kept.extend(self.keep(message.memory) for message in [*sends, *recvs])
+    def exchange(self, sends, receives):
+        self.kept.extend(self.keep(message.memory) for message in [*sends, *receives])
         if self.fails is not None:
             raise self.fails
-        self.inner.exchange(sends, recvs)
+        self.inner.exchange(sends, receives)
 
 
 @pytest.mark.parametrize("fails", [None, ConnectionError("that is all")])
@@ -289,10 +289,10 @@ def test_a_transport_that_fails_in_whatever_way_is_no_success(monkeypatch):
     class Failing(Keeping):
         """Fails on one rank after the ranks have agreed, and ends it for the others."""
 
-        def exchange(self, sends, recvs):
-            if any(len(message.memory) > 150 for message in [*sends, *recvs]):
+        def exchange(self, sends, receives):
+            if any(len(message.memory) > 150 for message in [*sends, *receives]):
                 raise Unspeakable
-            super().exchange(sends, recvs)
+            super().exchange(sends, receives)
 
         def abort(self, reason=""):
             self.inner.abort(reason)
@@ -325,7 +325,7 @@ def test_python_may_end_while_a_daemon_thread_exchanges(inside):
 import array, sys, threading, time, types, shardspec
 
 class Polling(shardspec.Communicator):
-    def exchange(self, sends, recvs):
+    def exchange(self, sends, receives):
         begun.set()
         {inside}
 

@@ -32,7 +32,7 @@ WAYS = [copy.copy, copy.deepcopy, *(
 
 
 class Transport(Communicator):
-    def exchange(self, sends, recvs):
+    def exchange(self, sends, receives):
         raise NotImplementedError
 
 

@@ -24,11 +24,11 @@ pub(super) const DIRECT: usize = 1 << 10;
 const LEAD: usize = 4 << 10;
 /// Elements up to this many bytes are read by lines and not one by one where they are neighbours in
 /// the source only.
-pub(super) const LARGEST_ITEM: usize = LINE / 2;
+pub(super) const MAX_ITEM: usize = LINE / 2;
 /// Lanes that are copied together.
-pub(super) const MOST_LANES: usize = 256;
+pub(super) const MAX_LANES: usize = 256;
 /// Rows that are copied together through the caches.
-const MOST_ROWS: usize = 64;
+const MAX_ROWS: usize = 64;
 
 /// One shard's runs in the rows of one innermost loop.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +64,7 @@ impl Lane {
 }
 
 /// Room for the lanes that are copied together.
-pub(super) type Lanes = [MaybeUninit<Lane>; MOST_LANES];
+pub(super) type Lanes = [MaybeUninit<Lane>; MAX_LANES];
 
 /// Runs side by side, row after row.
 #[derive(Debug, Clone, Copy)]
@@ -122,7 +122,7 @@ impl Rows<'_> {
 
     /// The lanes in turn `turn`, as many as there is room for.
     pub(super) fn lanes<'l>(&self, turn: usize, room: &'l mut Lanes) -> &'l [Lane] {
-        let count = self.lane_count().min(MOST_LANES);
+        let count = self.lane_count().min(MAX_LANES);
         for (at, lane) in room[..count].iter_mut().enumerate() {
             lane.write(self.lane(turn, at));
         }
@@ -158,7 +158,7 @@ pub(super) unsafe fn copy(rows: &Rows, units: Range<usize>, store: Store, work: 
     if units.is_empty() {
         return;
     }
-    let mut room = [MaybeUninit::uninit(); MOST_LANES];
+    let mut room = [MaybeUninit::uninit(); MAX_LANES];
     let mut first = 0;
     while first < rows.lane_count() {
         let rest = rows.part(first..rows.lane_count());
@@ -275,8 +275,8 @@ unsafe fn through_caches(lanes: &[Lane], rows: Range<usize>, side: Side, store: 
     } else {
         None
     };
-    for row in rows.clone().step_by(height.unwrap_or(MOST_ROWS)) {
-        let count = height.unwrap_or(MOST_ROWS).min(rows.end - row);
+    for row in rows.clone().step_by(height.unwrap_or(MAX_ROWS)) {
+        let count = height.unwrap_or(MAX_ROWS).min(rows.end - row);
         for some in lanes.chunks(TILE_LANES) {
             // SAFETY: some runs of the caller's.
             unsafe {

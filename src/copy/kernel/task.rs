@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::bits;
 use super::lines::{LINE, Store};
-use super::rows::{self, MOST_LANES, Rows};
+use super::rows::{self, MAX_LANES, Rows};
 use super::tiles::Work;
 use crate::copy::plan::{LONG, Piece, Plan};
 use crate::geometry::{Loop, offsets_of_turn, turns};
@@ -71,7 +71,7 @@ impl Task {
 fn grain(kind: Kind, units: usize, unit_bytes: usize, run: usize) -> usize {
     let (wanted, least, most) = match kind {
         Kind::Transposed { .. } => {
-            (units / PARTS_OF_TRANSPOSED, LINE / run.next_power_of_two(), MOST_LANES)
+            (units / PARTS_OF_TRANSPOSED, LINE / run.next_power_of_two(), MAX_LANES)
         }
         _ => (UNDIVIDED / unit_bytes.max(1), 1, LINE),
     };
@@ -156,7 +156,7 @@ impl<'a> Tasks<'a> {
         let item = piece.run;
         let level = loops.len().checked_sub(2)?;
         let (outer, inner) = (loops[level], loops[level + 1]);
-        let transposed = item <= rows::LARGEST_ITEM
+        let transposed = item <= rows::MAX_ITEM
             && inner.destination_step == item as isize
             && outer.source_step == item as isize;
         transposed.then_some(level)

@@ -19,7 +19,7 @@ use std::ops::Range;
 use super::cpu::Level;
 use super::level;
 use super::lines::{LINE, Soon, joinable, stream};
-use super::rows::{DIRECT, MOST_LANES};
+use super::rows::{DIRECT, MAX_LANES};
 use super::writer::{Output, append_lanes, append_rows};
 use crate::copy::options::CopyOptions;
 use crate::copy::plan::{LONG, Plan, Side};
@@ -36,7 +36,7 @@ const PUT_TOGETHER: usize = 4 << 10;
 const LEAD: usize = 8 << 10;
 
 /// Bytes of rows that follow each other, on average, that are worth going there.
-const LEAST_OF_A_TURN: usize = 2 << 10;
+const MIN_OF_A_TURN: usize = 2 << 10;
 
 /// Bytes of a run, on average, that are worth being put together one by one: in registers, and in memory.
 const SHORTEST: usize = LINE / 2;
@@ -95,7 +95,7 @@ impl Sweep {
         let shortest = if level(options).has_masks() { SHORTEST } else { SHORTEST_IN_MEMORY };
         let runs: usize = bands.iter().map(|band| band.rows * band.pieces.len()).sum();
         let turns: usize = bands.iter().map(|band| band.rows / band.in_a_turn).sum();
-        if plan.bytes() < (shortest * runs).max(LEAST_OF_A_TURN * turns) {
+        if plan.bytes() < (shortest * runs).max(MIN_OF_A_TURN * turns) {
             return None;
         }
         let begin = bands.iter().map(|band| band.place).min()?;
@@ -130,10 +130,10 @@ impl Sweep {
                 Side::Source => TAKEN_APART,
                 Side::Destination => LEAD,
             };
-            let mut lanes = [[MaybeUninit::uninit(); MOST_LANES]; 2];
+            let mut lanes = [[MaybeUninit::uninit(); MAX_LANES]; 2];
             let [here, there] = &mut lanes;
             let (mut scout, mut tile) = (Scout::new(self, ahead, there, lead), Tile::new(here));
-            while path.next(self, &mut tile, MOST_LANES) {
+            while path.next(self, &mut tile, MAX_LANES) {
                 let (lanes, rows) = (tile.lanes(), tile.rows());
                 scout.begin(tile.bytes());
                 match self.plan.side() {
@@ -241,7 +241,7 @@ impl Band {
             loops.last().is_none_or(|level| plan.shard_step(level) == piece.run as isize)
         };
         let packed = band.in_a_turn == 1 || band.pieces.clone().all(packed);
-        (packed && band.pieces.len() <= MOST_LANES).then_some(band)
+        (packed && band.pieces.len() <= MAX_LANES).then_some(band)
     }
 
     /// Where a row begins.

@@ -3,7 +3,7 @@
 #![allow(clippy::arithmetic_side_effects, reason = "places are counted and fetched, never read")]
 
 use super::super::lines::{LINE, Soon};
-use super::super::rows::{Lanes, MOST_LANES};
+use super::super::rows::{Lanes, MAX_LANES};
 use super::super::vector::prefetch;
 use super::{Path, Sweep, Tile};
 use crate::copy::plan::Side;
@@ -78,7 +78,7 @@ impl<'a> Scout<'a> {
         let behind = self.next.addr() - self.end.addr();
         if self.strip == self.strips {
             // Of rows that are taken apart, one lane tells where they begin.
-            let lanes = if side == Side::Source { 1 } else { MOST_LANES };
+            let lanes = if side == Side::Source { 1 } else { MAX_LANES };
             if !self.path.next(self.sweep, &mut self.tile, lanes) {
                 return None;
             }

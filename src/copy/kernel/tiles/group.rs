@@ -9,7 +9,7 @@
 use super::super::cpu::Level;
 use super::super::lines::{LINE, Soon, joinable};
 use super::super::rows::{Lane, transposable};
-use super::{MOST_ROWS, SCRATCH, Tile};
+use super::{MAX_ROWS, SCRATCH, Tile};
 use crate::copy::plan::Side;
 
 /// Bytes of a tile of rows that are taken apart.
@@ -88,7 +88,7 @@ impl Group {
         let bytes: usize = lanes.iter().map(|lane| lane.run).sum();
         let longest = lanes.iter().map(|lane| lane.run).max().unwrap_or(1);
         let run = lanes.iter().all(|lane| lane.run == longest).then_some(longest);
-        let elements = run.is_some_and(|run| transposable(run, lanes.len(), MOST_ROWS));
+        let elements = run.is_some_and(|run| transposable(run, lanes.len(), MAX_ROWS));
         let step = match side {
             Side::Source => lanes[0].source_step,
             Side::Destination => lanes[0].destination_step,
@@ -102,7 +102,7 @@ impl Group {
         };
         // As many rows as make whole lines of each shard's, if all can be had.
         let lines = lanes.iter().map(|lane| LINE >> lane.run.trailing_zeros().min(6)).max();
-        let height = height.next_multiple_of(lines.unwrap_or(1)).clamp(1, MOST_ROWS);
+        let height = height.next_multiple_of(lines.unwrap_or(1)).clamp(1, MAX_ROWS);
         Self { side, level, run, elements, bytes, height, gapless: step == bytes as isize }
     }
 

@@ -23,7 +23,7 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::cpu::Level;
-use super::rows::{self, Lane, Lanes, MOST_LANES, Rows};
+use super::rows::{self, Lane, Lanes, MAX_LANES, Rows};
 use super::writer::{Held, Writer};
 use crate::copy::Buffer;
 use crate::copy::plan::Side;
@@ -32,7 +32,7 @@ pub(super) use ahead::Ahead;
 use group::Group;
 
 /// Rows of a tile, at most.
-const MOST_ROWS: usize = 512;
+const MAX_ROWS: usize = 512;
 /// What is put together before it is written, lines that are held back included.
 const SCRATCH: usize = 24 << 10;
 
@@ -59,12 +59,12 @@ impl Work {
 struct Room {
     scratch: [MaybeUninit<u8>; SCRATCH],
     /// One for each output of shards; the first one for rows.
-    writers: [MaybeUninit<Writer>; MOST_LANES],
-    held: [MaybeUninit<Held>; MOST_LANES],
+    writers: [MaybeUninit<Writer>; MAX_LANES],
+    held: [MaybeUninit<Held>; MAX_LANES],
     /// How many of them the present group has.
     written: usize,
-    sources: [MaybeUninit<*const u8>; MOST_ROWS],
-    destinations: [MaybeUninit<*mut u8>; MOST_ROWS],
+    sources: [MaybeUninit<*const u8>; MAX_ROWS],
+    destinations: [MaybeUninit<*mut u8>; MAX_ROWS],
 }
 
 impl Room {
@@ -119,7 +119,7 @@ pub(super) unsafe fn copy(
         (&raw mut (*room).written).write(0);
         &mut *room
     };
-    let mut lanes = [[MaybeUninit::uninit(); MOST_LANES]; 2];
+    let mut lanes = [[MaybeUninit::uninit(); MAX_LANES]; 2];
     let [one, other] = &mut lanes;
     let (mut one, mut other) = (Tile::new(level, one), Tile::new(level, other));
     let (mut here, mut next) = (&mut one, &mut other);
