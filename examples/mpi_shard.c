@@ -27,10 +27,8 @@ int main(int argc, char **argv) {
   must(shardspec_mpi_comm_new(MPI_COMM_WORLD, &comm, &err));
   must(shardspec_comm_rank(comm, &rank, &err));
   must(shardspec_comm_size(comm, &size, &err));
-  if (size > MAX_RANKS) {
-    fprintf(stderr, "mpi_shard: there are %d ranks; run it with %d at most\n", (int)size, MAX_RANKS);
-    MPI_Abort(MPI_COMM_WORLD, 1);
-  }
+  if (size > MAX_RANKS)
+    return fprintf(stderr, "mpi_shard: too many ranks\n"), MPI_Abort(MPI_COMM_WORLD, 1);
 
   /* The same on all ranks: how the tensor is cut, a chunk of rows for each rank. */
   for (int i = 0; i < size; i++) {

@@ -11,7 +11,8 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "target/release/libshardspec.so"
-LARGEST = 1536 * 1024
+# Where somebody should ask why.
+MAX_SIZE = 4 << 20
 C_RUNTIME = {"libc.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
 
 
@@ -23,7 +24,7 @@ def check_binary():
     with tempfile.NamedTemporaryFile() as stripped:
         subprocess.run(["strip", "-o", stripped.name, LIBRARY], check=True)
         size = pathlib.Path(stripped.name).stat().st_size
-    assert size < LARGEST, f"the stripped library has {size} bytes, more than {LARGEST}"
+    assert size < MAX_SIZE, f"the stripped library has {size} bytes, more than {MAX_SIZE}"
     dynamic = output("readelf", "-d", str(LIBRARY))
     needed = set(re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic))
     assert needed and needed <= C_RUNTIME, f"the library needs {sorted(needed - C_RUNTIME)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import math
 import sys
 from collections.abc import Iterable
@@ -170,9 +171,8 @@ class Tensor:
         if (dtype.code, dtype.bits) == (lib.DTYPE_UINT, 8):
             return numpy.dtype(f"V{dtype.lanes}")
         try:
-            import ml_dtypes
-
-            kind = numpy.dtype(getattr(ml_dtypes, self.dtype))
+            # By its name, for it is no package that this one asks for, nor its hints are.
+            kind = numpy.dtype(getattr(importlib.import_module("ml_dtypes"), self.dtype))
         except (ImportError, AttributeError):
             pass
         else:

@@ -35,7 +35,8 @@ def test_the_wheel_says_its_version_and_where_it_runs(wheel, tmp_path):
     needed = {tuple(map(int, version)) for version in re.findall(
         r"GLIBC_(\d+)\.(\d+)", output("readelf", "--version-info", library))}
     assert max(needed) == (major, minor)
-    assert pathlib.Path(library).stat().st_size < 1536 * 1024
+    # Where somebody should ask why.
+    assert pathlib.Path(library).stat().st_size < 4 << 20
 
 
 def test_the_package_needs_nothing_but_python(installed, tmp_path):
