@@ -15,7 +15,7 @@ pub(super) struct Errand<'a> {
 impl Task for Errand<'_> {
     fn run(&self) {
         let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
-        let panic = catch_unwind(AssertUnwindSafe(|| (work)())).err();
+        let panic = catch_unwind(AssertUnwindSafe(&mut **work)).err();
         *self.panic.lock().unwrap_or_else(PoisonError::into_inner) = panic;
     }
 }

@@ -172,7 +172,7 @@ impl Plan {
         let first = self.loops.len();
         let bits = starts.map(|start| start.bit as isize);
         let mut nest = LoopNest::new(&mut self.loops, bits, view.width());
-        for (&size, (&source_step, &destination_step)) in sizes.iter().zip(steps) {
+        for (&size, (&source_step, &destination_step)) in sizes.iter().zip(steps).rev() {
             nest.repeat(size as usize, source_step as isize, destination_step as isize)?;
         }
         nest.simplify();

@@ -64,6 +64,11 @@ impl<'a> LoopNest<'a> {
         if count == 1 {
             return Ok(());
         }
+        // Mostly the innermost dimension comes first, and then there may be no loop at all.
+        if self.loops().is_empty() && [source_step, destination_step] == [self.run as isize; 2] {
+            self.run *= count;
+            return Ok(());
+        }
         let mut level = Loop { count, source_step, destination_step };
         if destination_step < 0 {
             let last = count as isize - 1;
@@ -81,6 +86,11 @@ impl<'a> LoopNest<'a> {
         }
         loops[place] = level;
         Ok(())
+    }
+
+    /// Moves the whole copy on by so much in source and destination.
+    pub fn advance(&mut self, [source, destination]: [isize; 2]) {
+        self.starts = [self.starts[0] + source, self.starts[1] + destination];
     }
 
     /// Makes as few loops of them as the same copy needs.

@@ -108,22 +108,18 @@ impl ReshardPlan {
     ) -> Result<LoopNest<'a>> {
         let source_sizes = sizes_of(self.source(), piece.source, width)?;
         let destination_sizes = sizes_of(self.destination(), piece.destination, width)?;
+        let mut nest = LoopNest::new(list, [0; 2], width.item as usize);
         let (mut starts, mut steps) = ([0; 2], [width.item; 2]);
         for dim in (0..piece.sizes.len()).rev() {
             starts[0] += piece.source_offsets[dim] * steps[0];
             starts[1] += piece.destination_offsets[dim] * steps[1];
+            // Bytes of buffers: the library asks for 64-bit addresses.
+            nest.repeat(piece.sizes[dim] as usize, steps[0] as isize, steps[1] as isize)?;
             steps = [steps[0] * source_sizes[dim], steps[1] * destination_sizes[dim]];
         }
-        let units = steps;
-        // Bytes of buffers: the library asks for 64-bit addresses.
-        let mut nest = LoopNest::new(list, starts.map(|start| start as isize), width.item as usize);
-        // Outermost first, which is where they belong.
-        for (dim, &count) in piece.sizes.iter().enumerate() {
-            steps = [steps[0] / source_sizes[dim], steps[1] / destination_sizes[dim]];
-            nest.repeat(count as usize, steps[0] as isize, steps[1] as isize)?;
-        }
+        nest.advance(starts.map(|start| start as isize));
         nest.simplify();
-        in_bytes(nest, width.per_byte, units, piece)
+        in_bytes(nest, width.per_byte, steps, piece)
     }
 }
 
