@@ -662,8 +662,8 @@ typedef struct shardspec_shard_metadata {
   /* `ndim` numbers >= 0: how long it is. */
   const int64_t *sizes;
   /*
-   Where it lives, as `shardspec_placement_parse` reads it. NULL, in lists of shards: nowhere in
-   particular.
+   Where it lives, as `shardspec_placement_parse` reads it. In lists of shards it may be NULL: then
+   the shard belongs to nobody in particular.
    */
   const char *placement;
 } shardspec_shard_metadata;
@@ -1337,8 +1337,8 @@ typedef struct shardspec_copy_options {
  if that is stated. `options` may be NULL.
 
  Ownership: nothing moves. Errors: SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH,
- UNSUPPORTED_DEVICE, ALIASED, UNSUPPORTED for a source that has far more elements than memory where
- it would take longer than the copy to find out whether a destination shares it, OVERFLOW,
+ UNSUPPORTED_DEVICE, ALIASED, UNSUPPORTED for a source with far more elements than memory, if the
+ search for memory that it shares with a destination would take longer than the copy, OVERFLOW,
  INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY; then nothing
  was written.
  Threads: any; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
@@ -2040,12 +2040,12 @@ typedef shardspec_status (*shardspec_exchange_fn)(void *ctx,
 
 /*
  Makes exchanges fail from now on, on every rank that the transport can reach, those that wait in one
- included: ncclCommAbort, or closing the connections. `reason` is a text for people, and the
- library's.
+ included: ncclCommAbort, or closing the connections. `reason` is a text for people. It is
+ the library's, and ends with the call.
 
  A collective that fails on this rank after other ranks began to rely on it calls this, so that they
- return too and do not wait for its messages. Also where an exception left `exchange`, before that
- goes on. From `shardspec_comm_abort` it may run on any thread, also while `exchange` runs.
+ return too and do not wait for its messages. It is called too when an exception leaves `exchange`,
+ before the exception continues. From `shardspec_comm_abort` it may run on any thread, also while `exchange` runs.
  */
 typedef void (*shardspec_abort_fn)(void *ctx, const char *reason);
 
@@ -2061,7 +2061,10 @@ typedef struct shardspec_comm_vtable {
   shardspec_status success_status;
   /* 0. */
   int32_t reserved;
-  /* Ends it for all ranks. NULL: the others learn of a failure only what the transport tells them. */
+  /*
+   Makes exchanges fail on all ranks. With NULL, other ranks learn of a failure only through the
+   transport.
+   */
   shardspec_abort_fn abort;
 } shardspec_comm_vtable;
 
@@ -2148,7 +2151,7 @@ shardspec_status shardspec_comm_exchange(const struct shardspec_comm *comm,
  the group, and `reason`, which may be NULL, is in their messages. For a transport of your own,
  `abort` of its table is called; where that is NULL, nothing happens.
 
- A collective that fails on one rank in the middle calls this itself.
+ A collective that fails on one rank after the agreement calls this function itself.
 
  Ownership: `reason` is copied; every rank still frees its communicator. Errors: INVALID_ARGUMENT for
  a reason that is not UTF-8, INVALID_HANDLE, NULL_ARGUMENT. Threads: any, also while another thread
@@ -2451,8 +2454,9 @@ shardspec_status shardspec_op_register(const char *spec_type,
 /*
  Ends an op: when this returns OK, no call of it runs, none will, and `destroy` has returned.
 
- Ownership: `op` is refused from here on. Errors: BUSY from inside of an op, as told above; then the
- op is registered as before. INVALID_HANDLE where the registration has ended already (a call of it
+ Ownership: `op` is refused from here on. Errors: BUSY from inside of an op, as told above, and
+ OUT_OF_MEMORY where a thread that calls the library for the first time finds no memory; then the op
+ is registered as before. INVALID_HANDLE where the registration has ended already (a call of it
  may still run, if that was just now and on another thread), NULL_ARGUMENT. Threads: any.
  Since: ABI 0.
  */

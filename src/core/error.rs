@@ -9,7 +9,7 @@ use std::fmt::{self, Write};
 
 use super::placement::Placement;
 use super::region::Region;
-use crate::memory::{OutOfMemory, Text, try_uninit};
+use crate::memory::{self, OutOfMemory, Text, try_uninit};
 
 /// The result of everything in the core that can be refused.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -504,9 +504,16 @@ impl Error {
     }
 }
 
+impl OutOfMemory {
+    /// The refusal, with a word for what the memory was for.
+    fn of_what(self, what: &'static str) -> Error {
+        Error::OutOfMemory { what, bytes: self.bytes }
+    }
+}
+
 impl From<OutOfMemory> for Error {
-    fn from(OutOfMemory { bytes }: OutOfMemory) -> Self {
-        Self::OutOfMemory { what: "the result", bytes }
+    fn from(refused: OutOfMemory) -> Self {
+        refused.of_what("the result")
     }
 }
 
@@ -610,17 +617,12 @@ impl Write for AfterName<'_, '_> {
 
 /// An empty vector with room for `len` elements, or a refusal instead of an abort.
 pub(crate) fn try_with_capacity<T>(what: &'static str, len: usize) -> Result<Vec<T>> {
-    let mut vec = Vec::new();
-    vec.try_reserve_exact(len)
-        .map_err(|_| Error::OutOfMemory { what, bytes: len.saturating_mul(size_of::<T>()) })?;
-    Ok(vec)
+    memory::try_with_capacity(len).map_err(|refused| refused.of_what(what))
 }
 
 /// A copy of `slice`, or a refusal instead of an abort.
 pub(crate) fn try_to_vec<T: Copy>(what: &'static str, slice: &[T]) -> Result<Vec<T>> {
-    let mut vec = try_with_capacity(what, slice.len())?;
-    vec.extend_from_slice(slice);
-    Ok(vec)
+    memory::try_to_vec(slice).map_err(|refused| refused.of_what(what))
 }
 
 #[cfg(test)]

@@ -81,12 +81,12 @@ pub type shardspec_exchange_fn = Option<
 >;
 
 /// Makes exchanges fail from now on, on every rank that the transport can reach, those that wait in one
-/// included: ncclCommAbort, or closing the connections. `reason` is a text for people, and the
-/// library's.
+/// included: ncclCommAbort, or closing the connections. `reason` is a text for people. It is
+/// the library's, and ends with the call.
 ///
 /// A collective that fails on this rank after other ranks began to rely on it calls this, so that they
-/// return too and do not wait for its messages. Also where an exception left `exchange`, before that
-/// goes on. From `shardspec_comm_abort` it may run on any thread, also while `exchange` runs.
+/// return too and do not wait for its messages. It is called too when an exception leaves `exchange`,
+/// before the exception continues. From `shardspec_comm_abort` it may run on any thread, also while `exchange` runs.
 pub type shardspec_abort_fn =
     Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, reason: *const c_char)>;
 
@@ -104,7 +104,8 @@ pub struct shardspec_comm_vtable {
     pub success_status: shardspec_status,
     /// 0.
     pub reserved: i32,
-    /// Ends it for all ranks. NULL: the others learn of a failure only what the transport tells them.
+    /// Makes exchanges fail on all ranks. With NULL, other ranks learn of a failure only through the
+    /// transport.
     pub abort: shardspec_abort_fn,
 }
 
@@ -320,7 +321,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_exchange(
 /// the group, and `reason`, which may be NULL, is in their messages. For a transport of your own,
 /// `abort` of its table is called; where that is NULL, nothing happens.
 ///
-/// A collective that fails on one rank in the middle calls this itself.
+/// A collective that fails on one rank after the agreement calls this function itself.
 ///
 /// Ownership: `reason` is copied; every rank still frees its communicator. Errors: INVALID_ARGUMENT for
 /// a reason that is not UTF-8, INVALID_HANDLE, NULL_ARGUMENT. Threads: any, also while another thread

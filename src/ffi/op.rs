@@ -238,8 +238,9 @@ pub unsafe extern "C-unwind" fn shardspec_op_register(
 
 /// Ends an op: when this returns OK, no call of it runs, none will, and `destroy` has returned.
 ///
-/// Ownership: `op` is refused from here on. Errors: BUSY from inside of an op, as told above; then the
-/// op is registered as before. INVALID_HANDLE where the registration has ended already (a call of it
+/// Ownership: `op` is refused from here on. Errors: BUSY from inside of an op, as told above, and
+/// OUT_OF_MEMORY where a thread that calls the library for the first time finds no memory; then the op
+/// is registered as before. INVALID_HANDLE where the registration has ended already (a call of it
 /// may still run, if that was just now and on another thread), NULL_ARGUMENT. Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -65,8 +65,8 @@ pub struct shardspec_shard_metadata {
     pub offsets: *const i64,
     /// `ndim` numbers >= 0: how long it is.
     pub sizes: *const i64,
-    /// Where it lives, as `shardspec_placement_parse` reads it. NULL, in lists of shards: nowhere in
-    /// particular.
+    /// Where it lives, as `shardspec_placement_parse` reads it. In lists of shards it may be NULL: then
+    /// the shard belongs to nobody in particular.
     pub placement: *const c_char,
 }
 

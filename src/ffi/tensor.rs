@@ -241,8 +241,8 @@ unsafe fn describe(
 /// if that is stated. `options` may be NULL.
 ///
 /// Ownership: nothing moves. Errors: SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH,
-/// UNSUPPORTED_DEVICE, ALIASED, UNSUPPORTED for a source that has far more elements than memory where
-/// it would take longer than the copy to find out whether a destination shares it, OVERFLOW,
+/// UNSUPPORTED_DEVICE, ALIASED, UNSUPPORTED for a source with far more elements than memory, if the
+/// search for memory that it shares with a destination would take longer than the copy, OVERFLOW,
 /// INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY; then nothing
 /// was written.
 /// Threads: any; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.

@@ -177,7 +177,7 @@ pub(crate) fn try_boxed_str(text: &str) -> Memory<Box<str>> {
     if string.len() == string.capacity() {
         return Ok(string.into_boxed_str());
     }
-    // More than was asked for was given; the excess stays with the box's twin, so ask again.
+    // The allocation is larger than the text: the bytes move to one of their own size.
     let bytes = string.into_bytes().try_into_boxed()?;
     // SAFETY: the bytes are those of a `String`.
     Ok(unsafe { std::str::from_boxed_utf8_unchecked(bytes) })
