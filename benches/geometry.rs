@@ -21,13 +21,13 @@ use std::time::Duration;
 use common::Random;
 use common::families::{self, Cut};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use shardspec::core::{
+use shardspec::model::{
     ChunkShardingSpec, Placement, ShardingDim, ShardingSpec, TensorProperties, TensorShape,
     validate,
 };
 
 /// What is asked when an enumerable spec is made and fitted to a tensor.
-fn validated(shards: &shardspec::core::Shards, sizes: &[i64]) {
+fn validated(shards: &shardspec::model::Shards, sizes: &[i64]) {
     validate::check_non_overlapping(black_box(shards)).unwrap();
     validate::check_tensor(black_box(shards), sizes).unwrap();
 }

@@ -1,8 +1,9 @@
 //! Describes how a tensor is cut across workers, computes who owns what, and moves the bytes.
 //!
-//! [`core`] is the geometry: specs, metadata, validation, plans. [`copy`] moves host memory along it,
-//! and [`comm`] moves it between processes. [`ops`] keeps the ops that users hang on types of specs.
-//! [`memory`] is where they get theirs from, without ending the process where there is none left.
+//! From the bottom up: [`memory`] is where everything gets its memory from, without ending the process
+//! where there is none left. [`geometry`] is index space; [`model`] says who owns what; [`plan`] says
+//! what moves from one layout to another; [`transfer`] joins buffers in, and moves host memory;
+//! [`comm`] moves it between processes. [`ops`] keeps the ops that users hang on types of specs.
 //! [`ffi`] is the C border over them; its header, `include/shardspec.h`, is the manual of the C
 //! library.
 
@@ -17,11 +18,13 @@ extern crate self as shardspec;
 mod common;
 
 pub mod comm;
-pub mod copy;
-pub mod core;
 pub mod ffi;
 pub mod geometry;
+mod host;
 pub mod memory;
+pub mod model;
 pub mod ops;
+pub mod plan;
 mod sync;
+pub mod transfer;
 mod unwind;

@@ -14,11 +14,11 @@ use std::sync::Mutex;
 
 use proptest::prelude::*;
 use shardspec::comm::{Communicator, Gather, Options, Owners, Shard, decline, gather, shard};
-use shardspec::copy::HostView;
-use shardspec::core::{
+use shardspec::model::{
     ChunkShardingSpec, DataType, Error, Placement, Result, ShardedTensorMetadata, ShardingDim,
     ShardingSpec, TensorProperties, TensorShape,
 };
+use shardspec::transfer::HostView;
 
 mod common;
 
@@ -184,7 +184,7 @@ fn two_threads_share_the_work_and_the_answer_is_the_same() {
         let source: Vec<u32> = (0..1024 * 768).collect();
         let view_of = |data: &[u32]| {
             let first = data.as_ptr().cast_mut().cast();
-            let dtype = shardspec::core::DataType { code: 1, bits: 32, lanes: 1 };
+            let dtype = shardspec::model::DataType { code: 1, bits: 32, lanes: 1 };
             HostView::new("full", first, dtype, &[1024, 768], None).unwrap()
         };
         for memory_limit in [1 << 14, 1 << 20, 64 << 20] {

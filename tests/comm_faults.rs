@@ -16,11 +16,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use shardspec::comm::{
     Communicator, Gather, Incoming, LocalCommunicator, Options, Outgoing, gather, local,
 };
-use shardspec::copy::{CopyOptions, HostView};
-use shardspec::core::{
+use shardspec::model::{
     ChunkShardingSpec, DataType, Error, Placement, Result, ShardedTensorMetadata, ShardingDim,
     ShardingSpec, TensorProperties, TensorShape,
 };
+use shardspec::transfer::{CopyOptions, HostView};
 
 mod common;
 

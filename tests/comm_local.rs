@@ -12,7 +12,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use shardspec::comm::{Communicator, Incoming, LocalCommunicator, Outgoing, exchange, local};
-use shardspec::core::{Error, Result};
+use shardspec::model::{Error, Result};
 
 mod common;
 

@@ -15,11 +15,11 @@ use shardspec::comm::{
     Communicator, Gather, Incoming, Options, Outgoing, Owners, Reshard, Shard, gather, reshard,
     shard,
 };
-use shardspec::copy::HostView;
-use shardspec::core::{
+use shardspec::model::{
     ChunkShardingSpec, DataType, Error, Placement, Result, ShardedTensorMetadata, ShardingDim,
     ShardingSpec, TensorProperties, TensorShape,
 };
+use shardspec::transfer::HostView;
 
 mod common;
 

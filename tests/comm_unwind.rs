@@ -14,11 +14,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use shardspec::comm::{Communicator, Gather, Incoming, Options, Outgoing, gather};
-use shardspec::copy::HostView;
-use shardspec::core::{
+use shardspec::model::{
     ChunkShardingSpec, DataType, Error, Placement, Result, ShardingDim, ShardingSpec,
     TensorProperties, TensorShape,
 };
+use shardspec::transfer::HostView;
 
 /// Threads of this process.
 fn threads() -> usize {

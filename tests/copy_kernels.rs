@@ -10,8 +10,8 @@
 )]
 
 use proptest::prelude::*;
-use shardspec::copy::{self, CopyOptions, HostView, Instructions, Stores};
-use shardspec::core::{DataType, ShardedTensorMetadata, TensorProperties};
+use shardspec::model::{DataType, ShardedTensorMetadata, TensorProperties};
+use shardspec::transfer::{self, CopyOptions, HostView, Instructions, Stores};
 
 mod common;
 
@@ -70,7 +70,7 @@ fn round_trip(
     let (source, destination) = (full.view(), back.view());
     for options in ways {
         shards.iter_mut().for_each(|(tensor, _)| tensor.wipe());
-        unsafe { copy::scatter(&metadata, &source, shards_by(|index| views[index]), options) }
+        unsafe { transfer::scatter(&metadata, &source, shards_by(|index| views[index]), options) }
             .unwrap();
         for (index, ((tensor, to), expected)) in shards.iter().zip(&scattered).enumerate() {
             let wrong = first_difference(tensor.bytes(), expected);
@@ -85,15 +85,17 @@ fn round_trip(
             );
         }
         back.wipe();
-        unsafe { copy::gather(&metadata, shards_by(|index| views[index]), &destination, options) }
-            .unwrap();
+        unsafe {
+            transfer::gather(&metadata, shards_by(|index| views[index]), &destination, options)
+        }
+        .unwrap();
         let wrong = first_difference(back.bytes(), &gathered);
         prop_assert!(wrong.is_none(), "gathered {:?}: {:?}; {:?}", options, wrong, form_back);
 
         let index = random.below(shards.len());
         let (tensor, to) = &mut shards[index];
         tensor.wipe();
-        unsafe { copy::extract(&metadata, index, &source, &views[index], options) }.unwrap();
+        unsafe { transfer::extract(&metadata, index, &source, &views[index], options) }.unwrap();
         let wrong = first_difference(tensor.bytes(), &scattered[index]);
         prop_assert!(
             wrong.is_none(),

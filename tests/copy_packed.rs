@@ -10,8 +10,8 @@
 
 use std::sync::Barrier;
 
-use shardspec::copy::{self, CopyOptions, HostView, Instructions, Stores};
-use shardspec::core::{DataType, ShardedTensorMetadata, TensorProperties};
+use shardspec::model::{DataType, ShardedTensorMetadata, TensorProperties};
+use shardspec::transfer::{self, CopyOptions, HostView, Instructions, Stores};
 
 mod common;
 
@@ -86,7 +86,7 @@ fn threads_that_scatter_into_neighbouring_bits_disturb_none() {
                 let shape = metadata.shards().get(index).unwrap().sizes;
                 view(first, dtype, shape, Some(&strides))
             });
-            unsafe { copy::scatter(&metadata, &source, shard, &options(4)) }.unwrap();
+            unsafe { transfer::scatter(&metadata, &source, shard, &options(4)) }.unwrap();
             assert!(wide == full, "{bits} bits");
         }
     }
@@ -115,7 +115,7 @@ fn threads_that_gather_into_neighbouring_bits_disturb_none() {
             .map(|(shard, part)| view(part.as_mut_ptr(), dtype, shard.sizes, None))
             .collect();
         let shard = shards_by(|index| views[index]);
-        unsafe { copy::scatter(&metadata, &source, &shard, &options(4)) }.unwrap();
+        unsafe { transfer::scatter(&metadata, &source, &shard, &options(4)) }.unwrap();
         for ((shard, part), behind) in metadata.shards().iter().zip(&parts).zip(behind) {
             let (row, offset) = (shard.sizes[1] as usize * bits, shard.offsets[1] as usize * bits);
             let all = bits_of(shard.sizes, bits);
@@ -135,7 +135,7 @@ fn threads_that_gather_into_neighbouring_bits_disturb_none() {
         for _ in 0..4 {
             let mut back = all_wrong(&full, total);
             let destination = view(back.as_mut_ptr(), dtype, &cut.sizes, None);
-            unsafe { copy::gather(&metadata, &shard, &destination, &options(4)) }.unwrap();
+            unsafe { transfer::gather(&metadata, &shard, &destination, &options(4)) }.unwrap();
             assert!(back == full, "{bits} bits");
         }
     }
@@ -177,7 +177,8 @@ fn callers_on_several_threads_may_write_different_bits_of_the_same_bytes() {
                         let first = std::ptr::with_exposed_provenance_mut(start + caller);
                         let shard = view(first, dtype, &shape, Some(&[step as i64]));
                         at_once.wait();
-                        unsafe { copy::extract(metadata, 0, &full, &shard, &options(1)) }.unwrap();
+                        unsafe { transfer::extract(metadata, 0, &full, &shard, &options(1)) }
+                            .unwrap();
                     });
                 }
             });

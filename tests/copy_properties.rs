@@ -9,10 +9,10 @@
 )]
 
 use proptest::prelude::*;
-use shardspec::copy::{self, CopyOptions, HostView, Instructions, Stores};
-use shardspec::core::{
+use shardspec::model::{
     DataType, Error, Placement, Placements, ShardedTensorMetadata, Shards, TensorProperties,
 };
+use shardspec::transfer::{self, CopyOptions, HostView, Instructions, Stores};
 
 const OPTIONS: CopyOptions =
     CopyOptions { max_threads: 0, stores: Stores::Auto, instructions: Instructions::Best };
@@ -46,7 +46,8 @@ fn round_trips(
 
     let views: Vec<HostView> = shards.iter_mut().map(Tensor::view).collect();
     let source = full.view();
-    unsafe { copy::scatter(&metadata, &source, shards_by(|index| views[index]), options) }.unwrap();
+    unsafe { transfer::scatter(&metadata, &source, shards_by(|index| views[index]), options) }
+        .unwrap();
     for (shard, tensor) in metadata.shards().iter().zip(&shards) {
         for index in indices(shard.sizes) {
             let global: Vec<i64> = index.iter().zip(shard.offsets).map(|(i, o)| i + o).collect();
@@ -57,7 +58,7 @@ fn round_trips(
 
     let mut back = tensor(sizes, random);
     let destination = back.view();
-    unsafe { copy::gather(&metadata, shards_by(|index| views[index]), &destination, options) }
+    unsafe { transfer::gather(&metadata, shards_by(|index| views[index]), &destination, options) }
         .unwrap();
     for index in indices(sizes) {
         prop_assert_eq!(back.element(&index), full.element(&index));
@@ -67,7 +68,7 @@ fn round_trips(
     for (at, shard) in shards.iter().enumerate() {
         let mut single = tensor(&shard.shape, random);
         let view = single.view();
-        unsafe { copy::extract(&metadata, at, &source, &view, options) }.unwrap();
+        unsafe { transfer::extract(&metadata, at, &source, &view, options) }.unwrap();
         for index in indices(&shard.shape) {
             prop_assert_eq!(single.element(&index), shard.element(&index));
         }
@@ -75,7 +76,7 @@ fn round_trips(
 
         let shard = metadata.shards().get(at).unwrap();
         let starts_with_a_byte = full.place(shard.offsets).start.is_multiple_of(8);
-        match copy::view_shard(&metadata, at, &source) {
+        match transfer::view_shard(&metadata, at, &source) {
             Ok(part) => {
                 prop_assert_eq!(part.shape(), shard.sizes);
                 prop_assert!(starts_with_a_byte || part.is_empty());
@@ -183,7 +184,7 @@ proptest! {
         ).unwrap();
         let mut source = vec![7u8; (total[0] * total[1]) as usize * item];
         let source = HostView::new("full", source.as_mut_ptr(), dtype, &total, None).unwrap();
-        let result = unsafe { copy::scatter(&metadata, &source, shards_by(|index| views[index]), &OPTIONS) };
+        let result = unsafe { transfer::scatter(&metadata, &source, shards_by(|index| views[index]), &OPTIONS) };
         let refused = matches!(result, Err(Error::Aliased { .. }));
         prop_assert_eq!(refused, shared || twice[0] || twice[1], "{:?}", result);
         if refused {
@@ -211,11 +212,11 @@ fn a_thousand_interleaved_columns_are_no_conflict() {
         let first = start.wrapping_add(index * width as usize).cast();
         HostView::new("shard", first, dtype, &[rows, width], Some(&strides)).unwrap()
     };
-    unsafe { copy::scatter(&metadata, &full, shards_by(column), &OPTIONS) }.unwrap();
+    unsafe { transfer::scatter(&metadata, &full, shards_by(column), &OPTIONS) }.unwrap();
     assert_eq!(wide, source);
 
     let shifted = |index: usize| column(if index == 700 { 699 } else { index });
-    let result = unsafe { copy::scatter(&metadata, &full, shards_by(shifted), &OPTIONS) };
+    let result = unsafe { transfer::scatter(&metadata, &full, shards_by(shifted), &OPTIONS) };
     assert!(
         matches!(result, Err(Error::Aliased { first: Some(699), second: Some(700), .. })),
         "{result:?}"
@@ -242,12 +243,12 @@ fn thousands_of_fields_of_records_are_filled_at_once() {
         let strides = [3 * record, record, 1];
         HostView::new("shard", first, of_bytes(4), &[3, 3, 1], Some(&strides)).unwrap()
     };
-    unsafe { copy::scatter(&metadata, &full, shards_by(field), &OPTIONS) }.unwrap();
+    unsafe { transfer::scatter(&metadata, &full, shards_by(field), &OPTIONS) }.unwrap();
     for (record, values) in table.chunks(5).zip(source.chunks(4)) {
         assert_eq!((record[0], &record[1..]), (255, values));
     }
     let shifted = |index: usize| field(if index == 6000 { 4000 } else { index });
-    let result = unsafe { copy::scatter(&metadata, &full, shards_by(shifted), &OPTIONS) };
+    let result = unsafe { transfer::scatter(&metadata, &full, shards_by(shifted), &OPTIONS) };
     assert!(
         matches!(result, Err(Error::Aliased { first: Some(4000), second: Some(6000), .. })),
         "{result:?}"
@@ -286,8 +287,8 @@ fn a_narrow_shard_beside_a_wide_one_is_copied_both_ways() {
         let (full, again) = (view(&mut source, 6000), view(&mut back, 6000));
         let views = [view(&mut parts[0], widths[0]), view(&mut parts[1], widths[1])];
         let shard = shards_by(|index| views[index]);
-        unsafe { copy::scatter(&metadata, &full, &shard, &options) }.unwrap();
-        unsafe { copy::gather(&metadata, &shard, &again, &options) }.unwrap();
+        unsafe { transfer::scatter(&metadata, &full, &shard, &options) }.unwrap();
+        unsafe { transfer::gather(&metadata, &shard, &again, &options) }.unwrap();
         for (row, line) in source.chunks(6000).enumerate() {
             assert_eq!(parts[0][row * 100..][..100], line[..100]);
             assert_eq!(parts[1][row * 5900..][..5900], line[100..]);
@@ -312,9 +313,11 @@ fn an_empty_shard_may_begin_where_no_element_is() {
     let views =
         [view(shard.as_mut_ptr(), &[1, 4], &[4, 1]), view(full.as_mut_ptr(), &[0, 0], &[1, 1])];
     let options = CopyOptions::default();
-    unsafe { copy::scatter(&metadata, &whole, shards_by(|index| views[index]), &options) }.unwrap();
+    unsafe { transfer::scatter(&metadata, &whole, shards_by(|index| views[index]), &options) }
+        .unwrap();
     assert_eq!(shard, full);
     shard = [5, 6, 7, 8];
-    unsafe { copy::gather(&metadata, shards_by(|index| views[index]), &whole, &options) }.unwrap();
+    unsafe { transfer::gather(&metadata, shards_by(|index| views[index]), &whole, &options) }
+        .unwrap();
     assert_eq!(full, shard);
 }

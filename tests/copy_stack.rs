@@ -11,8 +11,9 @@
 
 use std::ffi::c_void;
 
-use shardspec::copy::{self, CopyOptions, HostView, Instructions, Stores};
-use shardspec::core::{DataType, ReshardPlan, ShardedTensorMetadata, TensorProperties};
+use shardspec::model::{DataType, ShardedTensorMetadata, TensorProperties};
+use shardspec::plan::ReshardPlan;
+use shardspec::transfer::{self, CopyOptions, HostView, Instructions, Stores};
 
 mod common;
 
@@ -90,9 +91,9 @@ fn copies(metadata: &ShardedTensorMetadata, dtype: DataType, options: &CopyOptio
             .collect();
         let each = shards_by(|index| views[index]);
         unsafe {
-            copy::scatter(metadata, &whole, &each, options).unwrap();
-            copy::gather(metadata, &each, &whole, options).unwrap();
-            copy::extract(metadata, 0, &whole, &views[0], options).unwrap();
+            transfer::scatter(metadata, &whole, &each, options).unwrap();
+            transfer::gather(metadata, &each, &whole, options).unwrap();
+            transfer::extract(metadata, 0, &whole, &views[0], options).unwrap();
         }
     }
 }
@@ -148,7 +149,7 @@ fn a_check_of_tangled_views_needs_little_stack() {
     let used = stack_of(&mut || {
         let options = CopyOptions::default();
         // Whether it is refused does not matter here.
-        let _ = unsafe { copy::reshard(&plan, &sources, &written, &options) };
+        let _ = unsafe { transfer::reshard(&plan, &sources, &written, &options) };
     });
     println!("{used} bytes");
     assert!(used <= MAX_USED, "{used} bytes");

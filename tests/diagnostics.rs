@@ -12,13 +12,15 @@ mod common;
 use common::naive::{self, Marks};
 use common::{Boxes, Random, families};
 use proptest::prelude::*;
-use shardspec::core::error::More;
-use shardspec::core::validate::{Overlap, gaps, overlaps};
-use shardspec::core::{
-    ChunkShardingSpec, EnumerableShardingSpec, Error, Placement, Placements, Region, ReshardPlan,
-    ShardMetadata, ShardedTensorMetadata, ShardingDim, ShardingSpec, Shards, TensorProperties,
-    TensorShape, infer_sharding_spec, validate,
+use shardspec::geometry::Region;
+use shardspec::model::error::More;
+use shardspec::model::validate::{Overlap, gaps, overlaps};
+use shardspec::model::{
+    ChunkShardingSpec, EnumerableShardingSpec, Error, Placement, Placements, ShardMetadata,
+    ShardedTensorMetadata, ShardingDim, ShardingSpec, Shards, TensorProperties, TensorShape,
+    infer_sharding_spec, validate,
 };
+use shardspec::plan::ReshardPlan;
 
 fn random_boxes(sizes: &[i64], count: usize, random: &mut Random) -> Boxes {
     let mut boxes = Boxes::new(sizes.len());

@@ -8,12 +8,12 @@
 )]
 
 use ndarray::{RawArrayView, arr2};
-use shardspec::copy::{CopyOptions, Cut, Extraction, HostView};
-use shardspec::core::spec::{BUILT_IN_TYPE_NAMES, check_own_type_name};
-use shardspec::core::{
+use shardspec::model::spec::{BUILT_IN_TYPE_NAMES, check_own_type_name};
+use shardspec::model::{
     ChunkShardingSpec, CustomPlacement, Error, Placement, Placements, Result,
     ShardedTensorMetadata, ShardingDim, ShardingSpec, Shards, TensorProperties, TensorShape,
 };
+use shardspec::transfer::{CopyOptions, Cut, Extraction, HostView};
 
 /// Splits the rows at one place, as a fraction of them.
 #[derive(Debug, PartialEq)]

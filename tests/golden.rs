@@ -17,11 +17,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use shardspec::core::{
-    ChunkShardingSpec, EnumerableShardingSpec, Error, Placement, ReshardPlan, Result,
-    ShardMetadata, ShardedTensorMetadata, ShardingDim, ShardingSpec, Shards, TensorProperties,
-    TensorShape, infer_sharding_spec,
+use shardspec::model::{
+    ChunkShardingSpec, EnumerableShardingSpec, Error, Placement, Result, ShardMetadata,
+    ShardedTensorMetadata, ShardingDim, ShardingSpec, Shards, TensorProperties, TensorShape,
+    infer_sharding_spec,
 };
+use shardspec::plan::ReshardPlan;
 
 /// The cases of one data file.
 fn cases(file: &str) -> Vec<Value> {

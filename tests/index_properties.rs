@@ -15,7 +15,7 @@ use common::families::{self, Cut};
 use common::plans::{metadata, random_layout};
 use common::{Boxes, Random, naive};
 use proptest::prelude::*;
-use shardspec::core::{Error, Shards};
+use shardspec::model::{Error, Shards};
 
 fn naive_find(shards: &Shards, offsets: &[i64], sizes: &[i64]) -> Vec<u32> {
     let meets = |&index: &u32| {

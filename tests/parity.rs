@@ -12,9 +12,10 @@
 mod common;
 
 use common::Boxes;
-use shardspec::core::chunk::chunk_sharding_params;
-use shardspec::core::{
-    ChunkShardingSpec, EnumerableShardingSpec, Error, Placement, Region, Result, ShardMetadata,
+use shardspec::geometry::Region;
+use shardspec::model::chunk::chunk_sharding_params;
+use shardspec::model::{
+    ChunkShardingSpec, EnumerableShardingSpec, Error, Placement, Result, ShardMetadata,
     ShardedTensorMetadata, ShardingDim, ShardingSpec, Shards, TensorProperties, TensorShape,
     infer_sharding_spec,
 };

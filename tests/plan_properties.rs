@@ -14,9 +14,8 @@ mod common;
 use common::plans::{metadata, naive_rows, on_random_ranks, on_ranks, random_layout, rows};
 use common::{Boxes, Random};
 use proptest::prelude::*;
-use shardspec::core::{
-    DataType, Error, Piece, ReshardPlan, ShardedTensorMetadata, Shards, TensorProperties,
-};
+use shardspec::model::{DataType, Error, ShardedTensorMetadata, Shards, TensorProperties};
+use shardspec::plan::{Piece, ReshardPlan};
 
 /// The elements of a piece, as indices into the tensor.
 fn elements(plan: &ReshardPlan, piece: &Piece<'_>) -> Vec<Vec<i64>> {
@@ -155,7 +154,7 @@ proptest! {
         let plan = ReshardPlan::from_shards(source.clone(), destination.clone()).unwrap();
         let runs = plan.runs(0..plan.len(), itemsize).unwrap();
         // A byte says which one it is of which element.
-        let buffer = |shard: &shardspec::core::Shard<'_>| -> Vec<i64> {
+        let buffer = |shard: &shardspec::model::Shard<'_>| -> Vec<i64> {
             let mut places = vec![0i64];
             for (dim, &size) in shard.sizes.iter().enumerate() {
                 let next = |at: i64| (0..size).map(move |i| (at, shard.offsets[dim] + i));
@@ -333,7 +332,7 @@ fn what_continues_is_one_run() {
     let run = |halves: &ShardedTensorMetadata| {
         let plan = ReshardPlan::new(&whole, halves).unwrap();
         let runs = plan.runs(plan.pieces_into(1), 4).unwrap();
-        let numbers = |run: &shardspec::core::Run| {
+        let numbers = |run: &shardspec::plan::Run| {
             let source = (run.source_offset, run.source_stride);
             (source, (run.destination_offset, run.destination_stride), run.length, run.count)
         };

@@ -13,7 +13,8 @@ use common::families;
 use common::plans::{metadata, on_ranks, random_layout};
 use common::{Boxes, Random};
 use proptest::prelude::*;
-use shardspec::core::{Relabelling, ReshardPlan, ShardedTensorMetadata};
+use shardspec::model::ShardedTensorMetadata;
+use shardspec::plan::{Relabelling, ReshardPlan};
 
 /// `count` rows on the ranks that `rank` says.
 fn rows_on(count: i64, rank: impl Fn(i64) -> i64) -> ShardedTensorMetadata {
@@ -70,13 +71,13 @@ fn devices_of_one_owner_are_equally_near() {
         let list: Vec<_> = texts
             .iter()
             .zip([0, 2])
-            .map(|(text, offset)| shardspec::core::ShardMetadata {
+            .map(|(text, offset)| shardspec::model::ShardMetadata {
                 offsets: vec![offset],
                 sizes: vec![2],
                 placement: text.parse().unwrap(),
             })
             .collect();
-        metadata(shardspec::core::Shards::from_list(&list).unwrap(), &[4])
+        metadata(shardspec::model::Shards::from_list(&list).unwrap(), &[4])
     };
     let source = place(["rank:0/cuda:0", "rank:0/cuda:1"]);
     assert_eq!(relabelled(&source, &place(["rank:0/cuda:1", "rank:0/cpu"])), (0, 0));

@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
-use shardspec::copy::{CopyOptions, Fill, HostView, Keeper, ShardedTensor, indices_of};
-use shardspec::core::{
+use shardspec::model::{
     ChunkShardingSpec, CustomPlacement, DataType, Error, Placement, Placements,
     ShardedTensorMetadata, ShardingDim, ShardingSpec, Shards, TensorProperties, TensorShape,
 };
+use shardspec::transfer::{CopyOptions, Fill, HostView, Keeper, ShardedTensor, indices_of};
 
 fn chunks(dim: i64, ranks: i64, sizes: &[i64]) -> ShardedTensorMetadata {
     let placements = (0..ranks).map(|rank| Placement::on_rank(rank).unwrap());

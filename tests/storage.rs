@@ -10,7 +10,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicIsize, Ordering};
 
-use shardspec::core::{
+use shardspec::model::{
     ChunkShardingSpec, CustomPlacement, EnumerableShardingSpec, Placement, Placements, ShardingDim,
     ShardingSpec, Shards, TensorProperties, TensorShape,
 };

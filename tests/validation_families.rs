@@ -13,8 +13,9 @@ mod common;
 
 use common::families::{self, Cut};
 use common::{Boxes, Random, naive};
-use shardspec::core::error::More;
-use shardspec::core::{Error, Region, validate};
+use shardspec::geometry::Region;
+use shardspec::model::error::More;
+use shardspec::model::{Error, validate};
 
 #[track_caller]
 fn assert_partitions(cut: &Cut) {
@@ -49,7 +50,7 @@ fn assert_told_apart_from_its_neighbours(cut: &Cut) {
 
 /// Asserts that one box is left to nobody, and that it is this one.
 #[track_caller]
-fn assert_only_gap(result: shardspec::core::Result<()>, expected: &Region) {
+fn assert_only_gap(result: shardspec::model::Result<()>, expected: &Region) {
     match result {
         Err(Error::Gap { region, more: More::NONE, .. }) => assert_eq!(&region, expected),
         other => panic!("{other:?}"),
@@ -214,10 +215,10 @@ fn tensors_of_no_elements_and_of_no_dimensions_are_handled() {
     assert_partitions(&Cut { sizes: vec![0, 0], boxes: empty });
 
     let scalars = |count: usize| {
-        let placement = shardspec::core::Placement::on_rank(0).unwrap();
+        let placement = shardspec::model::Placement::on_rank(0).unwrap();
         let placements = std::iter::repeat_n(placement, count);
-        let placements = shardspec::core::Placements::new(placements).unwrap();
-        shardspec::core::Shards::new(0, vec![], vec![], placements).unwrap()
+        let placements = shardspec::model::Placements::new(placements).unwrap();
+        shardspec::model::Shards::new(0, vec![], vec![], placements).unwrap()
     };
     assert_eq!(validate::check_non_overlapping(&scalars(1)), Ok(()));
     assert_eq!(validate::check_tensor(&scalars(1), &[]), Ok(()));

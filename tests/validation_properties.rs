@@ -14,7 +14,8 @@ mod common;
 use common::families::{Cut, partition};
 use common::{Boxes, Random, naive};
 use proptest::prelude::*;
-use shardspec::core::{Error, Region, validate};
+use shardspec::geometry::Region;
+use shardspec::model::{Error, validate};
 
 /// What is done to a partition.
 #[derive(Clone, Copy, Debug)]

@@ -15,9 +15,9 @@ use super::short::Short;
 use super::underway::Underway;
 use super::wire::{Reader, Writer};
 use super::{Communicator, Message, Outgoing};
-use crate::core::error::Foreign;
-use crate::core::{DataType, Error, Result};
 use crate::memory::{Text, text};
+use crate::model::error::Foreign;
+use crate::model::{DataType, Error, Result};
 
 /// A refusal that other ranks can be told of.
 pub trait Reason: From<Error> {

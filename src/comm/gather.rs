@@ -4,8 +4,8 @@ use super::agree::Reason;
 use super::transfer::{Prepared, carry_out};
 use super::whole::{Root, Whole, Words};
 use super::{Communicator, Options};
-use crate::copy::HostView;
-use crate::core::metadata::ShardedTensorMetadata;
+use crate::model::metadata::ShardedTensorMetadata;
+use crate::transfer::HostView;
 
 /// What a rank brings to [`gather()`].
 #[derive(Debug, Clone, Copy)]

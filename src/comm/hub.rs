@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::short::Short;
-use crate::core::error::try_with_capacity;
-use crate::core::{Error, Result};
 use crate::memory::text;
+use crate::model::error::try_with_capacity;
+use crate::model::{Error, Result};
 
 /// What the ranks share.
 ///

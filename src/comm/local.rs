@@ -23,9 +23,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::hub::{Arrival, Breakdown, Hub, Mailbox, NOBODY, Posted, Waiting, lock};
 use super::short::Short;
 use super::{Communicator, Incoming, Outgoing};
-use crate::core::error::try_with_capacity;
-use crate::core::{Error, Result};
 use crate::memory::Shared;
+use crate::model::error::try_with_capacity;
+use crate::model::{Error, Result};
 
 /// `size` communicators that know each other: element `r` is for rank `r`, and for one thread at a
 /// time.

@@ -1,8 +1,8 @@
 //! Exchanging any messages, to oneself too.
 
 use super::{Communicator, Incoming, Message, Outgoing};
-use crate::core::{Error, Result};
 use crate::memory::{text, try_collect};
+use crate::model::{Error, Result};
 
 /// [`Communicator::exchange`] for any messages: those to oneself are copied, and those without bytes
 /// are left out, so that the transport sees neither.

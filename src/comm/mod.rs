@@ -38,8 +38,8 @@ pub use transfer::decline;
 
 use std::fmt::Display;
 
-use crate::copy::CopyOptions;
-use crate::core::{Error, Result};
+use crate::model::{Error, Result};
+use crate::transfer::CopyOptions;
 
 /// One message of an exchange: where it goes or comes from, and the memory it is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

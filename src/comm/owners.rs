@@ -5,10 +5,10 @@
     reason = "placements are numbered by the table that their ranks are looked up in"
 )]
 
-use crate::core::metadata::ShardedTensorMetadata;
-use crate::core::placement::Placement;
-use crate::core::{Error, Result};
 use crate::memory::{try_collect, try_collect_results};
+use crate::model::metadata::ShardedTensorMetadata;
+use crate::model::placement::Placement;
+use crate::model::{Error, Result};
 
 /// The ranks of a communicator that the shards of a tensor live on.
 #[derive(Debug, Clone)]

@@ -15,9 +15,10 @@ use super::companion::Errand;
 use super::handover::{Handover, Taken};
 use super::schedule::{Content, Pieces, Queue, Terms, next_round};
 use super::{Communicator, Incoming, Message, Outgoing};
-use crate::copy::{self, Blocks, Buffer, CopyOptions, HostView, Plan, Side, Stores};
-use crate::core::{Error, Result};
+use crate::host;
 use crate::memory::try_collect_results;
+use crate::model::{Error, Result};
+use crate::transfer::{Blocks, Buffer, CopyList, CopyOptions, HostView, Side, Stores};
 
 /// What one rank has to move.
 pub(super) struct Transfer<'a> {
@@ -161,7 +162,7 @@ struct Round {
     sends: Vec<Outgoing>,
     receives: Vec<Incoming>,
     /// Takes what was received apart.
-    unpack: Plan,
+    unpack: CopyList,
 }
 
 // SAFETY: a round does not follow its pointers; whoever does promises what that takes.
@@ -228,18 +229,18 @@ impl Packer<'_> {
         };
         let slot = &self.staging.0[self.packed % ROUNDS];
         self.packed += 1;
-        let mut pack = Plan::new(Side::Source);
-        let mut unpack = Plan::new(Side::Destination);
+        let mut pack = CopyList::new(Side::Source);
+        let mut unpack = CopyList::new(Side::Destination);
         let mut shelf = Shelf { buffer: &slot.sends, used: 0 };
         let sends = outgoing.into_iter().map(|(peer, content)| {
-            let push = |view: &HostView, packed: &HostView| pack.push(view, packed);
+            let push = |view: &HostView, packed: &HostView| Ok(pack.push(view, packed)?);
             let (pointer, bytes) = lay_out(&self.sends, content, &mut shelf, push)?;
             Ok::<_, Error>(Message { peer, pointer: pointer.cast_const(), bytes })
         });
         let sends = try_collect_results(sends)?;
         let mut shelf = Shelf { buffer: &slot.receives, used: 0 };
         let receives = incoming.into_iter().map(|(peer, content)| {
-            let push = |view: &HostView, packed: &HostView| unpack.push(packed, view);
+            let push = |view: &HostView, packed: &HostView| Ok(unpack.push(packed, view)?);
             let (pointer, bytes) = lay_out(&self.receives, content, &mut shelf, push)?;
             Ok::<_, Error>(Message { peer, pointer, bytes })
         });
@@ -250,7 +251,7 @@ impl Packer<'_> {
             wanted => wanted,
         };
         // SAFETY: the plan reads what is sent and writes this round's own part of the staging memory.
-        unsafe { copy::run(&pack, &CopyOptions { stores, ..self.options }) };
+        unsafe { host::run(&pack, &CopyOptions { stores, ..self.options }) };
         Ok(Some(Round { sends, receives, unpack }))
     }
 
@@ -262,7 +263,7 @@ impl Packer<'_> {
     unsafe fn unpack(&self, round: &Round) {
         // SAFETY: the plan reads this round's own part of the staging memory and writes what is
         // received.
-        unsafe { copy::run(&round.unpack, &self.options) };
+        unsafe { host::run(&round.unpack, &self.options) };
     }
 }
 
@@ -331,7 +332,7 @@ impl<'a> LocalCopies<'a> {
     ///
     /// As [`run`].
     unsafe fn copy_some(&mut self, options: &CopyOptions) -> Result<bool> {
-        let mut plan = Plan::new(Side::Source);
+        let mut plan = CopyList::new(Side::Source);
         let mut bytes = 0;
         while bytes < COPIED_AT_ONCE
             && let Some((from, to)) = self.next_block()
@@ -340,7 +341,7 @@ impl<'a> LocalCopies<'a> {
             plan.push(&from, &to)?;
         }
         // SAFETY: the caller's promise is passed on.
-        unsafe { copy::run(&plan, options) };
+        unsafe { host::run(&plan, options) };
         Ok(bytes > 0)
     }
 

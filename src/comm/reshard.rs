@@ -13,10 +13,10 @@ use super::schedule::{Direction, Piece, Pieces};
 use super::transfer::{Prepared, carry_out};
 use super::whole::Words;
 use super::{Communicator, Options};
-use crate::copy::{HeldShards, HostView, Passed};
-use crate::core::plan::{self, ReshardPlan};
-use crate::core::{Error, Result, ShardedTensorMetadata};
 use crate::memory::{Shared, try_box, try_collect};
+use crate::model::{Error, Result, ShardedTensorMetadata};
+use crate::plan::{self, ReshardPlan};
+use crate::transfer::{HeldShards, HostView, Passed};
 
 /// What a rank brings to [`reshard()`].
 #[derive(Debug, Clone, Copy)]

@@ -14,9 +14,9 @@
 use std::ops::Range;
 
 use super::agree::{Agreed, Staging};
-use crate::copy::{Blocks, HostView};
-use crate::core::Result;
 use crate::memory::{Memory, TryVec, try_box, try_with_capacity};
+use crate::model::Result;
+use crate::transfer::{Blocks, HostView};
 
 /// Pieces of fewer bytes go together in one message, and are copied for it; larger ones go alone, so
 /// that those that are contiguous can be sent and received where they are.

@@ -9,8 +9,8 @@ use super::schedule::{Terms, staged_bytes};
 use super::short::Short;
 use super::underway::Underway;
 use super::{Communicator, Options};
-use crate::core::metadata::stable_hash;
-use crate::core::{DataType, Result};
+use crate::model::metadata::stable_hash;
+use crate::model::{DataType, Result};
 
 /// A collective on one rank, when everything on this rank was found right.
 pub(super) struct Prepared<'a> {

@@ -1,7 +1,7 @@
 //! Collectives that other ranks rely on.
 
 use super::Communicator;
-use crate::core::{Error, Result};
+use crate::model::{Error, Result};
 
 /// A part of a collective during which other ranks wait for this one. When it fails, or when its frame
 /// is left by a panic, an exception or the end of the thread, the communicator is told, so that the

@@ -14,10 +14,10 @@ use super::owners::Owners;
 use super::pipeline::{Copies, Transfer};
 use super::schedule::{Direction, Piece, Pieces};
 use super::{Communicator, check_rank};
-use crate::copy::{HeldShards, HostView, Passed, check_full};
-use crate::core::metadata::ShardedTensorMetadata;
-use crate::core::{DataType, Error, Result};
 use crate::memory::{Shared, try_box, try_collect};
+use crate::model::metadata::ShardedTensorMetadata;
+use crate::model::{DataType, Error, Result};
+use crate::transfer::{HeldShards, HostView, Passed, check_full};
 
 /// A tensor and its shards as one rank sees them: it may have the tensor, and has its own shards.
 pub(super) struct Whole<'a> {

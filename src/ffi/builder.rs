@@ -6,8 +6,6 @@
 
 use std::ffi::c_char;
 
-use crate::core::error::{try_to_vec, try_with_capacity};
-use crate::core::{Error, Placement, Placements, Result, Shards};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::inbox::Inbox;
@@ -17,6 +15,8 @@ use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
 use crate::memory::{Memory, Shared, Text, try_boxed_str};
+use crate::model::error::{try_to_vec, try_with_capacity};
+use crate::model::{Error, Placement, Placements, Result, Shards};
 
 /// Where a callback puts shards, behind a handle. It is the library's: there is nothing to free.
 pub struct shardspec_metadata_builder {

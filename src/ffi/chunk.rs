@@ -3,12 +3,12 @@
 //! Source: `get_split_size`, `get_chunked_dim_size` and `get_chunk_sharding_params` of
 //! `torch.distributed._shard.sharding_spec._internals`.
 
-use crate::core::chunk::{chunk_sharding_params, chunked_dim_size, split_size};
 use crate::ffi::border::guard::guard;
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::out;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::spec::{chunk_spec, shardspec_spec};
+use crate::model::chunk::{chunk_sharding_params, chunked_dim_size, split_size};
 
 /// Elements of every full chunk when `dim_size` elements are cut into `chunks`:
 /// ceil(dim_size / chunks).

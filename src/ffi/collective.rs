@@ -29,7 +29,6 @@
 //! since others may have agreed before; without `abort` those wait. Messages with data carry none.
 
 use crate::comm::{self, Communicator, Gather, Options, Reshard, Shard};
-use crate::copy::{Fill, HostView, ShardedTensor};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::{out, slice};
@@ -42,6 +41,7 @@ use crate::ffi::tensor::{
     options_argument, shard_view, shardspec_copy_options, shardspec_tensor_view, view_argument,
 };
 use crate::memory::try_collect;
+use crate::transfer::{Fill, HostView, ShardedTensor};
 
 /// In the place of a `dst_rank`: all ranks get the tensor.
 pub const SHARDSPEC_ALL_RANKS: i64 = -1;

@@ -14,7 +14,6 @@ use std::fmt::Display;
 use std::mem::offset_of;
 
 use crate::comm::{self, Communicator, Incoming, Message, Outgoing, Short};
-use crate::core::{Error, Result};
 use crate::ffi::border::callback::{Context, Success, Table, call, owning_table};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
@@ -24,6 +23,7 @@ use crate::ffi::border::slots::Slots;
 use crate::ffi::callback::shardspec_destroy_fn;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::memory::{try_box, try_collect_results, try_with_capacity};
+use crate::model::{Error, Result};
 use crate::unwind;
 
 /// A communicator, behind a handle; free it with `shardspec_comm_free`.

@@ -10,8 +10,6 @@
 use std::ffi::{c_char, c_void};
 use std::hash::Hash;
 
-use crate::core::metadata::stable_hash;
-use crate::core::{CustomPlacement, Error, Placement};
 use crate::ffi::border::callback::{Context, Table, ask, owning_table};
 use crate::ffi::border::guard::guard;
 use crate::ffi::border::handle;
@@ -21,6 +19,8 @@ use crate::ffi::callback::{shardspec_destroy_fn, shardspec_equal_fn, shardspec_h
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
 use crate::memory::{text, try_boxed_str};
+use crate::model::metadata::stable_hash;
+use crate::model::{CustomPlacement, Error, Placement};
 
 /// What a type of placement does.
 #[repr(C)]

@@ -9,12 +9,6 @@
 use std::ffi::{c_char, c_void};
 use std::hash::Hasher;
 
-use crate::copy::{Cut, Extraction};
-use crate::core::metadata::{check_sizes, stable_hash};
-use crate::core::spec::check_own_type_name;
-use crate::core::{
-    Error, Result, ShardedTensorMetadata, ShardingSpec, TensorProperties, TensorShape,
-};
 use crate::ffi::border::callback::{Context, Success, Table, ask, call, owning_table};
 use crate::ffi::border::guard::guard;
 use crate::ffi::border::handle::{self, lend};
@@ -28,6 +22,12 @@ use crate::ffi::properties::shardspec_tensor_properties;
 use crate::ffi::spec::{give, shardspec_spec, wrong_type};
 use crate::ffi::tensor::{LentView, shardspec_copy_options, shardspec_tensor_view};
 use crate::memory::{Shared, TryVec, text, try_boxed_str, try_collect, try_with_capacity};
+use crate::model::metadata::{check_sizes, stable_hash};
+use crate::model::spec::check_own_type_name;
+use crate::model::{
+    Error, Result, ShardedTensorMetadata, ShardingSpec, TensorProperties, TensorShape,
+};
+use crate::transfer::{Cut, Extraction};
 
 /// Says who owns what of a tensor of `ndim` sizes by adding its shards to `builder`. `dim_names` holds
 /// `ndim` texts, or is NULL where the dimensions have no names; `properties` is never NULL. All of it

@@ -15,8 +15,6 @@
 
 use std::ffi::c_void;
 
-use crate::copy::{HostView, Keeper};
-use crate::core::Error;
 use crate::ffi::border::callback::{Context, owning};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::pointer::{input, out};
@@ -24,6 +22,8 @@ use crate::ffi::callback::shardspec_destroy_fn;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::tensor::{c_view, host_view, shardspec_device, shardspec_tensor_view};
 use crate::memory::{text, try_collect, try_to_vec, try_uninit};
+use crate::model::Error;
+use crate::transfer::{HostView, Keeper};
 use crate::unwind::passing;
 
 /// The version of DLPack that managed tensors say they are of.

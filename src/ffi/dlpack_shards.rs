@@ -7,8 +7,6 @@
 use std::ffi::{c_char, c_void};
 use std::mem;
 
-use crate::copy::{HostView, Keeper, ShardedTensor};
-use crate::core::Error;
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::{out, slice};
@@ -21,6 +19,8 @@ use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::sharded_tensor::{check_owner, give, shardspec_sharded_tensor};
 use crate::ffi::tensor::{CPU, host_view, shardspec_tensor_view};
 use crate::memory::{OutOfMemory, Text, text, try_to_vec, try_with_capacity};
+use crate::model::Error;
+use crate::transfer::{HostView, Keeper, ShardedTensor};
 use crate::unwind;
 
 /// Hands out a local shard; `form` is what [`lend`] takes.

@@ -7,11 +7,11 @@
 
 use std::ffi::c_char;
 
-use crate::core::{DataType, Error};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::pointer::{answer_text, input, out, text};
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::memory::text;
+use crate::model::{DataType, Error};
 
 /// Signed integer.
 pub const SHARDSPEC_DTYPE_INT: u8 = 0;

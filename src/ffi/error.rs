@@ -6,10 +6,10 @@
 
 use std::ffi::c_char;
 
-use crate::core::Error;
 use crate::ffi::border::guard::guard;
 use crate::ffi::border::pointer::answer_text;
 use crate::memory::text;
+use crate::model::Error;
 
 /// 0 (`SHARDSPEC_OK`) or the reason why a call was refused: one of the constants above. Never
 /// negative. A number keeps its meaning for ever; later versions may add numbers.

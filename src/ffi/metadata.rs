@@ -7,7 +7,6 @@
 
 use std::ffi::c_char;
 
-use crate::core::{Error, Placement, ShardedTensorMetadata, TensorShape};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{
@@ -20,6 +19,7 @@ use crate::ffi::placement::shardspec_placement;
 use crate::ffi::properties::{properties_argument, shardspec_tensor_properties};
 use crate::ffi::spec::shardspec_spec;
 use crate::memory::{try_collect, try_collect_results};
+use crate::model::{Error, Placement, ShardedTensorMetadata, TensorShape};
 
 /// Who owns what, behind a handle. Immutable; free it with `shardspec_metadata_free`.
 pub struct shardspec_metadata {

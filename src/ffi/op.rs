@@ -27,7 +27,6 @@
 
 use std::ffi::{c_char, c_void};
 
-use crate::core::Error;
 use crate::ffi::border::callback::{Context, Success, call, owning};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
@@ -41,6 +40,7 @@ use crate::ffi::sharded_tensor::shardspec_sharded_tensor;
 use crate::ffi::spec::{shardspec_spec, type_label, wrong_type};
 use crate::ffi::tensor::shardspec_tensor_view;
 use crate::memory::{OutOfMemory, text, try_filled};
+use crate::model::Error;
 use crate::ops::{BasicValidation, Op, Registry, Running, second_of_equals};
 
 /// A registered op. It ends with its registration; there is nothing to free.

@@ -10,14 +10,14 @@
 use std::ffi::c_char;
 use std::hash::Hash;
 
-use crate::core::metadata::stable_hash;
-use crate::core::{Device, Error, Placement};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{answer_text, out, text};
 use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::memory::text;
+use crate::model::metadata::stable_hash;
+use crate::model::{Device, Error, Placement};
 
 /// "cpu". The numbers of device types are those of torch's `c10::DeviceType`.
 pub const SHARDSPEC_DEVICE_CPU: i32 = 0;

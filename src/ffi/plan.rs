@@ -11,9 +11,6 @@
 //!
 //! Source: the read items of torch's checkpoint planner, `create_read_items_for_chunk_list`.
 
-use crate::copy::{self, HostView};
-use crate::core::error::try_with_capacity;
-use crate::core::{Error, ReshardPlan};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{Out, fill, optional_out_slice, out, slice};
@@ -24,6 +21,10 @@ use crate::ffi::shards::shardspec_shards;
 use crate::ffi::tensor::{
     host_view, options_argument, shardspec_copy_options, shardspec_tensor_view,
 };
+use crate::model::Error;
+use crate::model::error::try_with_capacity;
+use crate::plan::ReshardPlan;
+use crate::transfer::{self, HostView};
 
 /// A plan, behind a handle. Immutable; free it with `shardspec_plan_free`.
 pub struct shardspec_plan {
@@ -258,7 +259,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute(
         let arguments = ("destination_indices", "destinations");
         let destinations =
             local_shards(arguments, destination_indices, destinations, destination_count)?;
-        Ok(copy::reshard(&plan, &sources, &destinations, &options)?)
+        Ok(transfer::reshard(&plan, &sources, &destinations, &options)?)
     })
 }
 

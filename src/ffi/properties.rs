@@ -3,12 +3,12 @@
 //! What a tensor is besides its sizes: torch's `TensorProperties`. They are carried with the
 //! metadata; only the element type has an effect here.
 
-use crate::core::{DataType, Error, Layout, MemoryFormat, TensorProperties};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::sized::{Grows, sized, sized_out};
 use crate::ffi::dtype::shardspec_dtype;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::memory::text;
+use crate::model::{DataType, Error, Layout, MemoryFormat, TensorProperties};
 
 /// `torch.strided`. The numbers of layouts are those of `c10::Layout`.
 pub const SHARDSPEC_LAYOUT_STRIDED: i32 = 0;

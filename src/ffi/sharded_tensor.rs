@@ -17,8 +17,6 @@
 
 use std::ffi::{c_char, c_void};
 
-use crate::copy::{self, Fill, HostView, Keeper, ShardedTensor};
-use crate::core::{Error, ShardedTensorMetadata, TensorShape};
 use crate::ffi::border::callback::{Context, owning};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
@@ -36,6 +34,8 @@ use crate::ffi::tensor::{
     view_argument,
 };
 use crate::memory::{text, try_collect, try_collect_results};
+use crate::model::{Error, ShardedTensorMetadata, TensorShape};
+use crate::transfer::{self, Fill, HostView, Keeper, ShardedTensor};
 
 /// Metadata and local shards, behind a handle. Free it with `shardspec_sharded_tensor_free`.
 pub struct shardspec_sharded_tensor {
@@ -250,7 +250,7 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local_describe
             let described = shards_from_structs("descriptions", descriptions, shard_count)?;
             described.check_placed()?;
             let shards = slice("shards", shards, shard_count)?;
-            let indices = copy::indices_of(&metadata, &described)?;
+            let indices = transfer::indices_of(&metadata, &described)?;
             give(place, from_local(&metadata, owner, &indices, shards, memory)?)
         }),
     )
@@ -261,7 +261,7 @@ pub(crate) unsafe fn check_owner(
     metadata: &ShardedTensorMetadata, owner: *const c_char, indices: &[usize],
 ) -> Outcome {
     if let Some(owner) = optional_text("owner", owner)? {
-        copy::check_owner(metadata, owner, indices)?;
+        transfer::check_owner(metadata, owner, indices)?;
     }
     Ok(())
 }

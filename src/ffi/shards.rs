@@ -6,8 +6,6 @@
 
 use std::ffi::c_char;
 
-use crate::core::region::Region;
-use crate::core::{Shards, validate};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{
@@ -20,7 +18,9 @@ use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::spec::shardspec_shard_metadata;
+use crate::geometry::region::Region;
 use crate::memory::Shared;
+use crate::model::{Shards, validate};
 
 /// A list of shards, behind a handle. Immutable; free it with `shardspec_shards_free`.
 pub struct shardspec_shards {

@@ -8,11 +8,6 @@
 
 use std::ffi::c_char;
 
-use crate::copy::Cut;
-use crate::core::{
-    ChunkShardingSpec, EnumerableShardingSpec, Error, InferredSpec, Placements, ShardingDim,
-    ShardingSpec, Shards, infer_sharding_spec,
-};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{Out, answer_text, out, text};
@@ -24,6 +19,11 @@ use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
 use crate::memory::{Text, try_box, try_boxed_str};
+use crate::model::{
+    ChunkShardingSpec, EnumerableShardingSpec, Error, InferredSpec, Placements, ShardingDim,
+    ShardingSpec, Shards, infer_sharding_spec,
+};
+use crate::transfer::Cut;
 
 /// A sharding spec, behind a handle. Immutable; free it with `shardspec_spec_free`.
 pub struct shardspec_spec {

@@ -11,8 +11,6 @@
 
 use std::ffi::c_void;
 
-use crate::copy::{self, CopyOptions, Extraction, HostView, Instructions, Stores};
-use crate::core::{DataType, Error, MAX_NDIM};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::{input, out, out_slice, slice};
@@ -21,7 +19,10 @@ use crate::ffi::dtype::shardspec_dtype;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::spec::shardspec_spec;
+use crate::geometry::MAX_NDIM;
 use crate::memory::text;
+use crate::model::{DataType, Error};
+use crate::transfer::{self, CopyOptions, Extraction, HostView, Instructions, Stores};
 
 /// Most dimensions that a tensor may have.
 pub const SHARDSPEC_MAX_NDIM: usize = 32;
@@ -256,7 +257,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard(
         let metadata = handle::get("metadata", metadata)?;
         let full = view_argument("full", full)?;
         let shard = view_argument("shard", shard)?;
-        Ok(copy::extract(&metadata, index, &full, &shard, &options_argument(options)?)?)
+        Ok(transfer::extract(&metadata, index, &full, &shard, &options_argument(options)?)?)
     })
 }
 
@@ -306,7 +307,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard(
         let strides_place = out_slice("strides", strides, capacity)?;
         shape_place.check_capacity("shape", metadata.ndim())?;
         strides_place.check_capacity("strides", metadata.ndim())?;
-        let part = copy::view_shard(&metadata, index, &whole)?;
+        let part = transfer::view_shard(&metadata, index, &whole)?;
         shape_place.fill(part.shape());
         strides_place.fill_with(part.element_strides());
         place.set(c_view(&part, (*full).device, shape, strides));
@@ -330,11 +331,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter(
     guard(err, || {
         let metadata = handle::get("metadata", metadata)?;
         let full = view_argument("full", full)?;
-        copy::check_shard_count(&metadata, shard_count)?;
+        transfer::check_shard_count(&metadata, shard_count)?;
         let shards = slice("shards", shards, shard_count)?;
         let options = options_argument(options)?;
         let shard = |index, host: &mut _| describe_shard(host, "shards", shards, index, index);
-        copy::scatter(&metadata, &full, shard, &options)
+        transfer::scatter(&metadata, &full, shard, &options)
     })
 }
 
@@ -353,11 +354,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_gather(
     guard(err, || {
         let metadata = handle::get("metadata", metadata)?;
         let full = view_argument("full", full)?;
-        copy::check_shard_count(&metadata, shard_count)?;
+        transfer::check_shard_count(&metadata, shard_count)?;
         let shards = slice("shards", shards, shard_count)?;
         let options = options_argument(options)?;
         let shard = |index, host: &mut _| describe_shard(host, "shards", shards, index, index);
-        copy::gather(&metadata, shard, &full, &options)
+        transfer::gather(&metadata, shard, &full, &options)
     })
 }
 

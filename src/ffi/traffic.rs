@@ -7,8 +7,6 @@
 //!
 //! Ranks are those of placements; -1 stands for all placements that name no rank.
 
-use crate::core::plan::Run;
-use crate::core::{Error, Relabelling, ReshardPlan};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::{
@@ -18,6 +16,9 @@ use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::plan::shardspec_plan;
 use crate::memory::{TryVec, text};
+use crate::model::Error;
+use crate::plan::Run;
+use crate::plan::{Relabelling, ReshardPlan};
 
 /// Bytes that move alike: `count` blocks of `length` bytes, from `source_offset`, `source_offset +
 /// source_stride` and so on of one buffer to `destination_offset`, `destination_offset +

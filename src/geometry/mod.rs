@@ -8,15 +8,36 @@
 #![forbid(unsafe_code)]
 
 mod blocks;
+pub(crate) mod bounds;
+pub mod box_list;
+pub(crate) mod cells;
 mod dim_map;
+pub(crate) mod gap;
 mod loop_nest;
+pub(crate) mod overlap;
+pub mod region;
+pub mod rtree;
+mod separate;
+pub(crate) mod steps;
 mod stretch;
 
+pub use box_list::{BoxList, BoxRow};
 pub use dim_map::{DimMap, DimPart};
 pub use loop_nest::{Loop, LoopNest, offsets_of_turn, turns};
+pub use region::{Region, checked_numel};
+pub use rtree::Index;
 pub use stretch::Stretch;
 
 use crate::memory::OutOfMemory;
+
+/// The most dimensions that a tensor may have.
+pub const MAX_NDIM: usize = 32;
+
+/// About `n * log(n)`.
+pub(crate) fn n_log_n(count: usize) -> u64 {
+    let log = usize::BITS.saturating_sub(count.leading_zeros());
+    (count as u64).saturating_mul(u64::from(log))
+}
 
 /// What geometry can refuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! first; here it is, once, and the answer is an [`OutOfMemory`] that `?` turns into the caller's
 //! error. The rest of the crate makes its vectors, boxes and texts by these functions only.
 
+mod buffer;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use std::alloc::Layout;
 use std::collections::TryReserveError;
 use std::mem::MaybeUninit;
 
+pub use buffer::Buffer;
 pub use shared::{IntoShared, Shared};
 pub use text::Text;
 pub(crate) use text::text;

@@ -15,8 +15,8 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::directory::{Directory, Entry};
-use crate::core::{Error, Result};
 use crate::memory::{Text, TryVec, text, try_boxed_str, try_string};
+use crate::model::{Error, Result};
 use crate::sync::slots::{Pin, Slots, Unpinned};
 use crate::sync::users::{self, Use, Users};
 

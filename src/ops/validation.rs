@@ -1,7 +1,7 @@
 //! What holds for the arguments of every op.
 
-use crate::core::{Error, Result};
 use crate::memory::{Memory, Text, try_collect};
+use crate::model::{Error, Result};
 
 /// What matters of an op's arguments, which are met one by one: `_basic_validation` of torch.
 #[derive(Debug, Default)]

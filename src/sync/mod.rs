@@ -5,6 +5,7 @@
 //! in [`slots`], and each thread says in a line of memory of its own which slots it uses: [`users`].
 //! Threads of the library's own are in [`thread`].
 
+pub(crate) mod lazy;
 mod lines;
 pub(crate) mod seed;
 pub(crate) mod slots;

@@ -18,7 +18,7 @@ pub mod ranks;
 pub mod strided;
 pub mod tensor;
 
-use shardspec::core::{Placement, Placements, Shards};
+use shardspec::model::{Placement, Placements, Shards};
 
 /// A small generator of random numbers (SplitMix64), so that a seed means the same everywhere.
 pub struct Random(u64);

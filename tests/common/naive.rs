@@ -1,6 +1,6 @@
 //! What the definitions say, computed without any cleverness.
 
-use shardspec::core::Region;
+use shardspec::geometry::Region;
 
 use super::Boxes;
 

@@ -1,8 +1,7 @@
 //! Layouts for tests of plans, and what the definitions say of them.
 
-use shardspec::core::{
-    Placement, Placements, ReshardPlan, ShardedTensorMetadata, Shards, TensorProperties,
-};
+use shardspec::model::{Placement, Placements, ShardedTensorMetadata, Shards, TensorProperties};
+use shardspec::plan::ReshardPlan;
 
 use super::{Boxes, Random};
 
@@ -10,7 +9,7 @@ use super::{Boxes, Random};
 pub type Row = (usize, usize, Vec<i64>, Vec<i64>, Vec<i64>);
 
 pub fn rows(plan: &ReshardPlan) -> Vec<Row> {
-    let row = |piece: shardspec::core::Piece<'_>| {
+    let row = |piece: shardspec::plan::Piece<'_>| {
         let offsets = (piece.source_offsets.to_vec(), piece.destination_offsets.to_vec());
         (piece.source, piece.destination, offsets.0, offsets.1, piece.sizes.to_vec())
     };

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use shardspec::comm::{Communicator, Incoming, LocalCommunicator, Outgoing, local};
-use shardspec::core::Result;
+use shardspec::model::Result;
 
 /// Runs one thread for each of `size` ranks; the answers by rank.
 pub fn on_all<T: Send>(size: usize, run: impl Fn(usize, &dyn Communicator) -> T + Sync) -> Vec<T> {

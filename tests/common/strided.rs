@@ -5,8 +5,8 @@
 
 use std::alloc::{Layout, alloc, dealloc};
 
-use shardspec::copy::HostView;
-use shardspec::core::DataType;
+use shardspec::model::DataType;
+use shardspec::transfer::HostView;
 
 use super::Random;
 use super::tensor::GUARD;

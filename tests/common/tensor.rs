@@ -5,8 +5,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use shardspec::copy::HostView;
-use shardspec::core::{DataType, Error, Placement, Placements, Shards};
+use shardspec::model::{DataType, Error, Placement, Placements, Shards};
+use shardspec::transfer::HostView;
 
 use super::Random;
 

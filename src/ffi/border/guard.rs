@@ -3,11 +3,11 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::core::Error;
-use crate::core::error::Indexed;
 use crate::ffi::border::report::Report;
 use crate::ffi::error::{SHARDSPEC_INVALID_ARGUMENT, shardspec_error, shardspec_status};
 use crate::memory::{OutOfMemory, text, try_uninit};
+use crate::model::Error;
+use crate::model::error::Indexed;
 use crate::unwind::passing;
 
 /// Why a call was refused, as seen from C: the core's reasons and the border's own.

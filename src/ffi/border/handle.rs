@@ -3,8 +3,8 @@
 //! A handle is a key in the shape of a pointer and is never dereferenced. From the top: 4 bits for
 //! the kind (so no address of a user's own memory is one), 28 for the slot, 32 for the generation.
 
-use crate::core::Error;
 use crate::ffi::border::guard::{Outcome, Refusal};
+use crate::model::Error;
 use crate::sync::slots::{Pin, Slots, Unpinned};
 use crate::sync::users::Use;
 

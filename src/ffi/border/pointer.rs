@@ -8,9 +8,9 @@ use std::ffi::{CStr, c_char};
 use std::fmt::{self, Display, Write};
 use std::marker::PhantomData;
 
-use crate::core::Error;
 use crate::ffi::border::guard::{Outcome, Refusal};
 use crate::memory::text;
+use crate::model::Error;
 
 /// Refuses a pointer that is null or not aligned for `T`.
 fn check<T>(argument: &'static str, pointer: *const T) -> Outcome {

@@ -4,11 +4,11 @@ use std::any::Any;
 use std::fmt::{self, Display, Write};
 
 use crate::comm::Reason;
-use crate::core::Error;
-use crate::core::error::Foreign;
 use crate::ffi::border::guard::Refusal;
 use crate::ffi::error::*;
 use crate::memory::text;
+use crate::model::Error;
+use crate::model::error::Foreign;
 
 /// Where a call's outcome goes: the caller's error, if there is one.
 pub(crate) struct Report {

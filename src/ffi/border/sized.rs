@@ -8,10 +8,10 @@
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-use crate::core::Error;
 use crate::ffi::border::guard::Outcome;
 use crate::ffi::border::pointer::input;
 use crate::memory::text;
+use crate::model::Error;
 
 /// A struct that can grow.
 ///

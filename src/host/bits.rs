@@ -1,0 +1,214 @@
+//! Elements that are no whole bytes.
+//!
+//! Bits are counted from a byte's least significant one, so that an element is a stretch of bits
+//! whatever bytes it lies in. A byte at the end of a stretch may hold somebody else's bits too, which
+//! another thread may be writing: such a byte is read and changed in one step.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "bits of a plan fit an address space"
+)]
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::geometry::{Loop, offsets_of_turn, turns};
+use crate::host::copy_list::StridedCopy;
+
+/// A bit in memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    byte: *mut u8,
+    /// Below 8.
+    bit: usize,
+}
+
+impl Place {
+    fn new(byte: *mut u8, bits: isize) -> Self {
+        Self { byte: byte.wrapping_offset(bits.div_euclid(8)), bit: bits.rem_euclid(8) as usize }
+    }
+
+    fn behind(self, bits: usize) -> Self {
+        Self::new(self.byte, (self.bit + bits) as isize)
+    }
+}
+
+/// Copies bits `8 * units.start .. 8 * units.end` of a piece, counted run after run.
+///
+/// # Safety
+///
+/// The bits may be read and written and do not overlap. Others touch other bits of the bytes that
+/// they share only as is done here.
+pub(super) unsafe fn copy(piece: &StridedCopy, loops: &[Loop], units: Range<usize>) {
+    let turns = turns(loops);
+    let (mut at, end) = (8 * units.start, (8 * units.end).min(turns * piece.run));
+    let [from_bit, to_bit] = piece.bits.unwrap_or([0, 0]);
+    let innermost = loops.last().copied();
+    let mut writer = None;
+    while at < end {
+        // As many runs as the innermost loop has left.
+        let (turn, mut inside) = (at / piece.run, at % piece.run);
+        let (from, to) = offsets_of_turn(loops, turn);
+        let mut from = from + from_bit as isize;
+        let mut to = to + to_bit as isize;
+        let left = innermost.map_or(1, |level| level.count - turn % level.count);
+        for _ in 0..left {
+            if at >= end {
+                break;
+            }
+            let len = (piece.run - inside).min(end - at);
+            let place = Place::new(piece.source.cast_mut(), from).behind(inside);
+            let target = Place::new(piece.destination, to).behind(inside);
+            // SAFETY: a part of one run of the caller's.
+            unsafe {
+                let writer = writer.get_or_insert_with(|| Writer::new(target));
+                writer.go_to(target);
+                writer.write(place, len);
+            }
+            at += len;
+            inside = 0;
+            from += innermost.map_or(0, |level| level.source_step);
+            to += innermost.map_or(0, |level| level.destination_step);
+        }
+    }
+    if let Some(writer) = &mut writer {
+        // SAFETY: what it holds are bits of the caller's.
+        unsafe { writer.finish() };
+    }
+}
+
+/// Writes bits from front to back, by whole bytes where it can.
+struct Writer {
+    byte: *mut u8,
+    /// Bits of that byte: those that are held, behind those that are not to be written.
+    held: u8,
+    start: usize,
+    end: usize,
+}
+
+impl Writer {
+    fn new(place: Place) -> Self {
+        Self { byte: place.byte, held: 0, start: place.bit, end: place.bit }
+    }
+
+    /// Writes at `place` next.
+    ///
+    /// # Safety
+    ///
+    /// What is held may be written; so for all of these.
+    unsafe fn go_to(&mut self, place: Place) {
+        if (Place { byte: self.byte, bit: self.end }) != place {
+            // SAFETY: the caller's promise.
+            unsafe { self.finish() };
+            *self = Self::new(place);
+        }
+    }
+
+    /// Writes the next `len` bits.
+    ///
+    /// # Safety
+    ///
+    /// They may be read at `from` and written here.
+    #[inline(always)]
+    unsafe fn write(&mut self, mut from: Place, mut len: usize) {
+        // SAFETY: bits of the caller's.
+        unsafe {
+            if self.end > 0 {
+                let first = len.min(8 - self.end);
+                self.hold(from, first);
+                (from, len) = (from.behind(first), len - first);
+            }
+            let bytes = len / 8;
+            copy_bytes(from, self.byte, bytes);
+            self.byte = self.byte.wrapping_add(bytes);
+            if !len.is_multiple_of(8) {
+                self.hold(from.behind(8 * bytes), len % 8);
+            }
+        }
+    }
+
+    /// Adds bits to the byte; they fit.
+    unsafe fn hold(&mut self, from: Place, len: usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.held |= read(from, len) << self.end;
+            self.end += len;
+            if self.end == 8 {
+                self.finish();
+                *self = Self::new(Place { byte: self.byte.wrapping_add(1), bit: 0 });
+            }
+        }
+    }
+
+    /// Writes what is held.
+    unsafe fn finish(&mut self) {
+        let mask = (0xFFu32 << self.start & !(0xFFFF_FFFF << self.end)) as u8;
+        if mask == 0 {
+            return;
+        }
+        // SAFETY: the caller's promise; others may write other bits of the byte.
+        unsafe {
+            let byte = AtomicU8::from_ptr(self.byte);
+            if mask == 0xFF {
+                byte.store(self.held, Ordering::Relaxed);
+            } else {
+                byte.fetch_and(!mask, Ordering::Relaxed);
+                byte.fetch_or(self.held, Ordering::Relaxed);
+            }
+        }
+        (self.held, self.start) = (0, self.end);
+    }
+}
+
+/// A byte of which others may be writing bits.
+unsafe fn load(byte: *const u8) -> u8 {
+    // SAFETY: the caller's promise; nothing is written.
+    unsafe { AtomicU8::from_ptr(byte.cast_mut()) }.load(Ordering::Relaxed)
+}
+
+/// The next `len` bits, 1 to 8 of them.
+unsafe fn read(from: Place, len: usize) -> u8 {
+    // SAFETY: the caller's promise; the second byte is read only where bits are in it.
+    let bits = unsafe {
+        let low = load(from.byte) >> from.bit;
+        if from.bit + len <= 8 { low } else { low | load(from.byte.add(1)) << (8 - from.bit) }
+    };
+    bits & (0xFF >> (8 - len))
+}
+
+/// Copies bits to whole bytes.
+///
+/// # Safety
+///
+/// `8 * bytes` bits may be read at `from` and as many bytes written at `to`, which hold nothing else.
+unsafe fn copy_bytes(from: Place, to: *mut u8, bytes: usize) {
+    const WORD: usize = size_of::<u64>();
+    let Place { byte, bit } = from;
+    // SAFETY: bits of the caller's. The first and the last byte that they lie in may hold others'
+    // bits; those between do not.
+    unsafe {
+        if bit == 0 {
+            std::ptr::copy_nonoverlapping(byte, to, bytes);
+            return;
+        }
+        let whole = |at: usize| read(Place { byte: byte.add(at), bit }, 8);
+        let mut at = 0;
+        if bytes > 0 {
+            to.write(whole(0));
+            at = 1;
+        }
+        // A word and the byte behind it, both before the last byte.
+        while at + WORD < bytes {
+            let word = u64::from_le_bytes(byte.add(at).cast::<[u8; WORD]>().read());
+            let behind = u64::from(byte.add(at + WORD).read());
+            let shifted = word >> bit | behind << (64 - bit);
+            to.add(at).cast::<[u8; WORD]>().write(shifted.to_le_bytes());
+            at += WORD;
+        }
+        while at < bytes {
+            to.add(at).write(whole(at));
+            at += 1;
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! What moves: strided copies in their simplest form.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "both views' reach fits an address space, so products of their sizes and strides do"
+)]
+
+use std::ops::Range;
+
+use crate::geometry::{Loop, LoopNest};
+use crate::memory::{Memory, TryVec};
+
+/// Runs from this length on are copied one by one: many at once would gain nothing.
+pub(crate) const LONG: usize = 32 << 10;
+
+/// One copy: `run` bytes from `source` to `destination` for each turn of a nest of loops. Or `run`
+/// bits, where that can't be said in bytes; then steps are in bits too.
+#[derive(Debug, Clone)]
+pub(crate) struct StridedCopy {
+    pub(crate) source: *const u8,
+    pub(crate) destination: *mut u8,
+    /// What is contiguous on both sides.
+    pub(crate) run: usize,
+    /// The bits of their bytes with which source and destination start, if bits are copied.
+    pub(crate) bits: Option<[usize; 2]>,
+    /// Outermost first: destination steps fall, so that writing goes forward.
+    loops: Range<usize>,
+}
+
+/// The bytes of an element, or its bits where elements are no whole bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Units {
+    /// Units of an element.
+    pub(crate) width: usize,
+    /// Units of a byte: 1 or 8.
+    pub(crate) per_byte: usize,
+}
+
+/// Where an element is: its first byte, and the bit of that with which it starts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) pointer: *mut u8,
+    pub(crate) bit: usize,
+}
+
+/// Which side of a plan's copies the full tensor is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// It is taken apart.
+    Source,
+    /// It is put together.
+    Destination,
+}
+
+/// Copies that may be carried out in any order.
+#[derive(Debug)]
+pub(crate) struct CopyList {
+    side: Side,
+    copies: Vec<StridedCopy>,
+    loops: Vec<Loop>,
+    bytes: usize,
+}
+
+// SAFETY: a plan does not follow its pointers; whoever does promises what that takes.
+unsafe impl Send for CopyList {}
+// SAFETY: as above.
+unsafe impl Sync for CopyList {}
+
+impl CopyList {
+    pub(crate) fn new(side: Side) -> Self {
+        Self { side, copies: Vec::new(), loops: Vec::new(), bytes: 0 }
+    }
+
+    /// Which side the full tensor is.
+    pub(crate) fn side(&self) -> Side {
+        self.side
+    }
+
+    /// Bytes to copy.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Number of pieces.
+    pub(crate) fn len(&self) -> usize {
+        self.copies.len()
+    }
+
+    /// A piece and its loops.
+    pub(crate) fn piece(&self, index: usize) -> (&StridedCopy, &[Loop]) {
+        let piece = &self.copies[index];
+        (piece, &self.loops[piece.loops.clone()])
+    }
+
+    /// Where a piece starts in the full tensor.
+    pub(crate) fn full_place(&self, index: usize) -> usize {
+        let piece = &self.copies[index];
+        match self.side {
+            Side::Source => piece.source.addr(),
+            Side::Destination => piece.destination.addr(),
+        }
+    }
+
+    /// A loop's step in the full tensor.
+    pub(crate) fn full_step(&self, level: &Loop) -> isize {
+        match self.side {
+            Side::Source => level.source_step,
+            Side::Destination => level.destination_step,
+        }
+    }
+
+    /// Where the pieces end that run side by side with piece `first`.
+    pub(crate) fn end_of_neighbours(&self, first: usize) -> usize {
+        let (piece, loops) = self.piece(first);
+        let mut end = first + 1;
+        if loops.is_empty() || piece.run >= LONG || piece.bits.is_some() {
+            return end;
+        }
+        let mut place = self.full_place(first).wrapping_add(piece.run);
+        while end < self.len() {
+            let (next, next_loops) = self.piece(end);
+            let alike = next_loops.len() == loops.len()
+                && loops
+                    .iter()
+                    .zip(next_loops)
+                    .all(|(a, b)| a.count == b.count && self.full_step(a) == self.full_step(b));
+            if !alike || next.run >= LONG || next.bits.is_some() || self.full_place(end) != place {
+                break;
+            }
+            place = place.wrapping_add(next.run);
+            end += 1;
+        }
+        end
+    }
+
+    /// A loop's step in the shard.
+    pub(crate) fn shard_step(&self, level: &Loop) -> isize {
+        match self.side {
+            Side::Source => level.destination_step,
+            Side::Destination => level.source_step,
+        }
+    }
+
+    /// Adds a copy of a box: `dims` has how often, and how many units further on either side, the last
+    /// dimension of the box first. A byte has `units.per_byte` units, an element `units.width`.
+    pub(crate) fn push_box(
+        &mut self, units: Units, [source, destination]: [Place; 2],
+        dims: impl Iterator<Item = (usize, [isize; 2])>,
+    ) -> Memory<()> {
+        let first = self.loops.len();
+        let bits = [source.bit as isize, destination.bit as isize];
+        let mut nest = LoopNest::new(&mut self.loops, bits, units.width);
+        let mut elements = 1usize;
+        for (count, [source_step, destination_step]) in dims {
+            elements = elements.saturating_mul(count);
+            nest.repeat(count, source_step, destination_step)?;
+        }
+        nest.simplify();
+        let whole = units.per_byte == 1 || nest.coarsen(units.per_byte);
+        let (run, starts) = (nest.run(), nest.starts());
+        let [from, to] = if whole {
+            starts.map(|start| (start, 0))
+        } else {
+            let byte = units.per_byte as isize;
+            starts.map(|at| (at.div_euclid(byte), at.rem_euclid(byte) as usize))
+        };
+        let moved = elements.saturating_mul(units.width).div_ceil(units.per_byte);
+        self.bytes = self.bytes.saturating_add(moved);
+        self.copies.try_push(StridedCopy {
+            source: source.pointer.cast_const().wrapping_offset(from.0),
+            destination: destination.pointer.wrapping_offset(to.0),
+            run,
+            bits: (!whole).then_some([from.1, to.1]),
+            loops: first..self.loops.len(),
+        })
+    }
+}

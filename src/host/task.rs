@@ -1,0 +1,337 @@
+//! The pieces of a plan, sorted out for the kernels.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "bytes of a plan fit an address space, and indices are those of its own arrays"
+)]
+
+use std::ops::Range;
+
+use super::bits;
+use super::lines::{LINE, Store};
+use super::rows::{self, MAX_LANES, Rows};
+use super::tiles::Work;
+use crate::geometry::{Loop, offsets_of_turn, turns};
+use crate::host::copy_list::{CopyList, LONG, StridedCopy};
+
+/// Bytes that are not worth dividing: half of the least that a part has of a copy that threads share.
+const UNDIVIDED: usize = 128 << 10;
+
+/// Parts of what is transposed that threads may need: more would be too narrow to read fast.
+const PARTS_OF_TRANSPOSED: usize = 8;
+
+/// How a task is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// One piece of long runs; may be divided anywhere.
+    Long,
+    /// Pieces whose runs are neighbours in the full tensor, row after row; divided between rows.
+    Rows,
+    /// One piece whose contiguous dimension is `level`'s on the source side and the innermost on the
+    /// destination side; divided between turns of `level`.
+    Transposed { level: usize },
+    /// One piece of bits; divided by 8 of them.
+    Bits,
+}
+
+/// Some turns of pieces that one kernel copies together.
+#[derive(Debug, Clone)]
+struct Task {
+    kind: Kind,
+    pieces: Range<usize>,
+    /// What it may be divided into, and the bytes of one.
+    units: Range<usize>,
+    unit_bytes: usize,
+    /// It is divided at multiples of so many.
+    grain: usize,
+    /// Where its bytes start among those of all tasks.
+    start: usize,
+    /// Where it starts in the full tensor.
+    place: usize,
+}
+
+impl Task {
+    fn bytes(&self) -> usize {
+        self.units.len() * self.unit_bytes
+    }
+
+    /// The unit with which a range of bytes begins that starts at `byte`.
+    fn unit_at(&self, byte: usize) -> usize {
+        if byte <= self.start {
+            return self.units.start;
+        }
+        let inside = (byte - self.start).div_ceil(self.unit_bytes.max(1));
+        (self.units.start + inside).next_multiple_of(self.grain).min(self.units.end)
+    }
+}
+
+/// A divisor of places at which to divide units: where these began with whole lines they go on with
+/// such, and what is transposed is wide enough to read. But a few large units are divided all the same.
+fn grain(kind: Kind, units: usize, unit_bytes: usize, run: usize) -> usize {
+    let (wanted, least, most) = match kind {
+        Kind::Transposed { .. } => {
+            (units / PARTS_OF_TRANSPOSED, LINE / run.next_power_of_two(), MAX_LANES)
+        }
+        _ => (UNDIVIDED / unit_bytes.max(1), 1, LINE),
+    };
+    let power = wanted.checked_ilog2().map_or(1, |log| 1 << log);
+    power.clamp(least, most)
+}
+
+/// All of a plan's pieces as tasks.
+pub(super) struct Tasks<'a> {
+    plan: &'a CopyList,
+    tasks: Vec<Task>,
+    bytes: usize,
+}
+
+impl<'a> Tasks<'a> {
+    /// None where there is no memory to note them all.
+    pub(super) fn new(plan: &'a CopyList) -> Option<Self> {
+        let mut all = Self { plan, tasks: Vec::new(), bytes: 0 };
+        let mut first = 0;
+        while first < plan.len() {
+            let task = all.task(first);
+            first = task.pieces.end;
+            all.tasks.try_reserve(1).ok()?;
+            all.tasks.push(task);
+        }
+        // Lines and pages that several pieces have a part of are read, or written, at about one time.
+        all.tasks.sort_unstable_by_key(|task| task.place);
+        for task in &mut all.tasks {
+            task.start = all.bytes;
+            all.bytes += task.bytes();
+        }
+        Some(all)
+    }
+
+    /// Copies everything, task by task, without having noted them.
+    ///
+    /// # Safety
+    ///
+    /// As `kernel::run`.
+    pub(super) unsafe fn run_unnoted(plan: &'a CopyList, store: Store, work: &mut Work) {
+        let none = Self { plan, tasks: Vec::new(), bytes: 0 };
+        let mut first = 0;
+        while first < plan.len() {
+            let task = none.task(first);
+            // SAFETY: the caller's promise is passed on.
+            unsafe { none.run_units(&task, task.units.clone(), store, work) };
+            first = task.pieces.end;
+        }
+    }
+
+    /// Bytes to copy.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// StridedCopy `first` and those that run side by side with it.
+    fn task(&self, first: usize) -> Task {
+        let pieces = first..self.plan.end_of_neighbours(first);
+        let (piece, loops) = self.plan.piece(first);
+        let turns = turns(loops);
+        let (kind, units, unit_bytes) = if piece.bits.is_some() {
+            (Kind::Bits, (turns * piece.run).div_ceil(8), 1)
+        } else if pieces.len() > 1 {
+            let row = pieces.clone().map(|at| self.plan.piece(at).0.run).sum();
+            (Kind::Rows, turns, row)
+        } else if let Some(level) = self.transposed_level(piece, loops) {
+            let inner: usize = loops[level + 1..].iter().map(|level| level.count).product();
+            (Kind::Transposed { level }, turns / inner, inner * piece.run)
+        } else if piece.run >= LONG || loops.is_empty() {
+            (Kind::Long, turns * piece.run, 1)
+        } else {
+            (Kind::Rows, turns, piece.run)
+        };
+        let place = self.plan.full_place(first);
+        let grain = grain(kind, units, unit_bytes, piece.run);
+        Task { kind, pieces, units: 0..units, unit_bytes, grain, start: 0, place }
+    }
+
+    /// The second loop from within, if the source is contiguous there and the destination in the
+    /// innermost one.
+    fn transposed_level(&self, piece: &StridedCopy, loops: &[Loop]) -> Option<usize> {
+        let item = piece.run;
+        let level = loops.len().checked_sub(2)?;
+        let (outer, inner) = (loops[level], loops[level + 1]);
+        let transposed = item <= rows::MAX_ITEM
+            && inner.destination_step == item as isize
+            && outer.source_step == item as isize;
+        transposed.then_some(level)
+    }
+
+    /// Copies the part of the bytes that lies in `range`. Ranges that touch divide the work without
+    /// overlap.
+    ///
+    /// # Safety
+    ///
+    /// As `kernel::run`, for that part.
+    pub(super) unsafe fn run(&self, range: Range<usize>, store: Store, work: &mut Work) {
+        for (task, units) in self.part(range) {
+            // SAFETY: units of the caller's part.
+            unsafe { self.run_units(task, units, store, work) };
+        }
+    }
+
+    /// The tasks that have a part of the bytes in `range`, and which of their units these are.
+    fn part(&self, range: Range<usize>) -> impl Iterator<Item = (&Task, Range<usize>)> {
+        let first = self.tasks.partition_point(|task| task.start <= range.start).saturating_sub(1);
+        let tasks = self.tasks[first..].iter().take_while(move |task| task.start < range.end);
+        tasks
+            .map(move |task| (task, task.unit_at(range.start)..task.unit_at(range.end)))
+            .filter(|(_, units)| !units.is_empty())
+    }
+
+    /// # Safety
+    ///
+    /// As [`Self::run`], for these units.
+    unsafe fn run_units(&self, task: &Task, units: Range<usize>, store: Store, work: &mut Work) {
+        let (piece, loops) = self.plan.piece(task.pieces.start);
+        // SAFETY: the caller's promise is passed on.
+        unsafe {
+            match task.kind {
+                Kind::Long => copy_long(piece, loops, units, store),
+                Kind::Bits => bits::copy(piece, loops, units),
+                Kind::Rows => {
+                    let Range { start: first, end } = task.pieces;
+                    let rows = Rows::Neighbours { plan: self.plan, first, count: end - first };
+                    rows::copy(&rows, units, store, work);
+                }
+                Kind::Transposed { level } => {
+                    copy_transposed(piece, loops, level, units, store, work)
+                }
+            }
+        }
+    }
+}
+
+/// Copies turns `units` of the loops down to `level`, each with all turns of the loop below it.
+///
+/// # Safety
+///
+/// As [`Tasks::run`].
+unsafe fn copy_transposed(
+    piece: &StridedCopy, loops: &[Loop], level: usize, units: Range<usize>, store: Store,
+    work: &mut Work,
+) {
+    let in_a_turn = loops[level].count;
+    let mut unit = units.start;
+    while unit < units.end {
+        let (turn, first) = (unit / in_a_turn, unit % in_a_turn);
+        let count = (units.end - unit).min(in_a_turn - first);
+        let rows = Rows::Transposed { piece, loops, level, turn, first, count };
+        // SAFETY: a part of the caller's; such loops are those of neighbours.
+        unsafe { rows::copy(&rows, 0..rows.in_a_turn(), store, work) };
+        unit += count;
+    }
+}
+
+/// Copies the bytes `bytes` of a piece, counted run after run.
+///
+/// # Safety
+///
+/// As [`Tasks::run`].
+unsafe fn copy_long(piece: &StridedCopy, loops: &[Loop], bytes: Range<usize>, store: Store) {
+    let mut at = bytes.start;
+    while at < bytes.end {
+        let (turn, inside) = (at / piece.run, at % piece.run);
+        let len = (piece.run - inside).min(bytes.end - at);
+        let (source, destination) = offsets_of_turn(loops, turn);
+        let source = piece.source.wrapping_offset(source).wrapping_add(inside);
+        let destination = piece.destination.wrapping_offset(destination).wrapping_add(inside);
+        // SAFETY: a part of one run.
+        unsafe { store.copy(source, destination, len) };
+        at += len;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::host::copy_list::Side;
+    use crate::model::DataType;
+    use crate::transfer::HostView;
+
+    /// Boxes of a 3-D tensor, each of a shard of its own: cut along two dimensions, so that pieces
+    /// have two loops and more.
+    fn plan(sizes: [i64; 3], cuts: [i64; 2], column_major: bool) -> CopyList {
+        let strides = if column_major {
+            [1, sizes[0], sizes[0] * sizes[1]]
+        } else {
+            [sizes[1] * sizes[2], sizes[2], 1]
+        };
+        let view = |place: i64, sizes: &[i64; 3], strides: Option<&[i64]>| {
+            let first = std::ptr::without_provenance_mut(place as usize);
+            HostView::new("view", first, DataType::FLOAT32, sizes, strides).unwrap()
+        };
+        let mut plan = CopyList::new(Side::Source);
+        let mut shards = 1 << 40;
+        for (first, second) in (0..cuts[0]).flat_map(|a| (0..cuts[1]).map(move |b| (a, b))) {
+            let start = |at: i64, dim: usize| at * sizes[dim + 1] / cuts[dim];
+            let offsets = [0, start(first, 0), start(second, 1)];
+            let part =
+                [sizes[0], start(first + 1, 0) - offsets[1], start(second + 1, 1) - offsets[2]];
+            let offset: i64 = offsets.iter().zip(&strides).map(|(at, step)| at * step).sum();
+            let source = view((1 << 30) + 4 * offset, &part, Some(&strides));
+            plan.push(&source, &view(shards, &part, None)).unwrap();
+            shards += 4 * part.iter().product::<i64>() + 64;
+        }
+        plan
+    }
+
+    /// Bytes of the largest of 16 parts of a 2-D tensor, beside those that it would have of alike ones.
+    fn largest_part(rows: i64, columns: i64, cuts: i64, column_major: bool) -> (usize, usize) {
+        let plan = plan([1, rows, columns], [1, cuts], column_major);
+        let tasks = Tasks::new(&plan).unwrap();
+        let part_bytes = tasks.bytes().div_ceil(16);
+        let bytes = (0..tasks.bytes()).step_by(part_bytes).map(|start| {
+            let part = tasks.part(start..tasks.bytes().min(start + part_bytes));
+            part.map(|(task, units)| units.len() * task.unit_bytes).sum()
+        });
+        (bytes.max().unwrap(), part_bytes)
+    }
+
+    #[test]
+    fn parts_of_a_few_long_rows_are_alike() {
+        for (rows, columns, cuts, column_major) in [
+            (32, 1 << 20, 256, false),
+            (100, 1 << 18, 1000, false),
+            (1 << 16, 64, 8, false),
+            (300, 1 << 16, 1, true),
+            (1 << 12, 1 << 12, 1, true),
+        ] {
+            let (largest, alike) = largest_part(rows, columns, cuts, column_major);
+            assert!(largest <= 2 * alike, "{rows} by {columns}: {largest} bytes, not {alike}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn parts_of_a_plan_are_all_of_it_and_nothing_twice(
+            sizes in prop::array::uniform3(1i64..200), cuts in prop::array::uniform2(1i64..6),
+            column_major in any::<bool>(), parts in 1usize..40,
+        ) {
+            let plan = plan(sizes, cuts, column_major);
+            let tasks = Tasks::new(&plan).unwrap();
+            let elements: i64 = sizes.iter().product();
+            prop_assert_eq!(tasks.bytes(), 4 * elements as usize);
+            let part_bytes = tasks.bytes().div_ceil(parts);
+            let mut done: Vec<_> = tasks.tasks.iter().map(|task| task.units.start).collect();
+            for start in (0..tasks.bytes()).step_by(part_bytes) {
+                for (task, units) in tasks.part(start..tasks.bytes().min(start + part_bytes)) {
+                    let at = tasks.tasks.iter().position(|other| std::ptr::eq(other, task)).unwrap();
+                    prop_assert_eq!(units.start, done[at], "a unit is left out or done twice");
+                    done[at] = units.end;
+                }
+            }
+            let ends: Vec<_> = tasks.tasks.iter().map(|task| task.units.end).collect();
+            prop_assert_eq!(done, ends);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Memory that the library allocates for shards.
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::ptr::NonNull;
+
+use super::{Memory, OutOfMemory};
+
+/// Every buffer starts at a multiple of this: with a cache line, and where any vector may start.
+const ALIGNMENT: usize = 64;
+/// The huge page of x86-64 and of most aarch64 systems. A buffer of one or more starts with one: a
+/// page fault for each 4 KiB would take longer than the copy into them.
+const HUGE_PAGE: usize = 2 << 20;
+
+/// Uninitialised memory, freed when it is dropped.
+///
+/// The system finds a page for it when it is first written, on the thread that writes. Nothing is
+/// touched here, so the threads of the copy that fills it share that work as well.
+#[derive(Debug)]
+pub struct Buffer {
+    start: NonNull<u8>,
+    layout: Layout,
+    len: usize,
+}
+
+// SAFETY: a buffer does not look at its memory; whoever follows its pointer promises what that
+// takes.
+unsafe impl Send for Buffer {}
+// SAFETY: as above.
+unsafe impl Sync for Buffer {}
+
+impl Buffer {
+    /// A buffer of `len` bytes.
+    pub fn new(len: usize) -> Memory<Self> {
+        let refused = || OutOfMemory { bytes: len };
+        let alignment = if len < HUGE_PAGE { ALIGNMENT } else { HUGE_PAGE };
+        // An empty buffer has a place too.
+        let layout = Layout::from_size_align(len.max(1), alignment).map_err(|_| refused())?;
+        // SAFETY: the layout has at least one byte.
+        let start = NonNull::new(unsafe { alloc(layout) }).ok_or_else(refused)?;
+        if len >= HUGE_PAGE {
+            advise_huge_pages(start, len);
+        }
+        Ok(Self { start, layout, len })
+    }
+
+    /// Where it starts; what is written there is the caller's affair.
+    pub fn as_ptr(&self) -> *mut u8 {
+        self.start.as_ptr()
+    }
+
+    /// Its bytes.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it has no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout, and not used after its owner is gone.
+        unsafe { dealloc(self.start.as_ptr(), self.layout) }
+    }
+}
+
+/// Asks the system for huge pages. It may not have any: the memory is as good without.
+#[cfg(target_os = "linux")]
+fn advise_huge_pages(start: NonNull<u8>, len: usize) {
+    // SAFETY: this range was just allocated, and its contents stay what they are.
+    unsafe { libc::madvise(start.as_ptr().cast(), len, libc::MADV_HUGEPAGE) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn advise_huge_pages(_: NonNull<u8>, _: usize) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_start_with_a_line_and_large_ones_with_a_huge_page() {
+        for len in [0, 1, 63, 4096, HUGE_PAGE - 1, HUGE_PAGE, HUGE_PAGE + 1, 9 * HUGE_PAGE + 5] {
+            let buffer = Buffer::new(len).unwrap();
+            let alignment = if len < HUGE_PAGE { 64 } else { HUGE_PAGE };
+            assert_eq!(buffer.as_ptr().addr() % alignment, 0, "{len}");
+            assert_eq!((buffer.len(), buffer.is_empty()), (len, len == 0));
+        }
+    }
+
+    #[test]
+    fn every_byte_is_the_owners_and_buffers_do_not_overlap() {
+        let lens = [1, 64, 1000, HUGE_PAGE + 4097];
+        let buffers = lens.map(|len| Buffer::new(len).unwrap());
+        for (value, buffer) in (1..).zip(&buffers) {
+            // SAFETY: the buffer's own bytes.
+            unsafe { buffer.as_ptr().write_bytes(value, buffer.len()) };
+        }
+        for (value, buffer) in (1..).zip(&buffers) {
+            // SAFETY: just written.
+            let bytes = unsafe { std::slice::from_raw_parts(buffer.as_ptr(), buffer.len()) };
+            assert!(bytes.iter().all(|&byte| byte == value));
+        }
+    }
+
+    #[test]
+    fn a_buffer_may_be_filled_and_freed_by_another_thread() {
+        let buffer = Buffer::new(3 * HUGE_PAGE).unwrap();
+        let filled = std::thread::spawn(move || {
+            // SAFETY: the buffer's own bytes.
+            unsafe { buffer.as_ptr().write_bytes(7, buffer.len()) };
+            buffer
+        });
+        let buffer = filled.join().unwrap();
+        // SAFETY: just written.
+        assert_eq!(unsafe { buffer.as_ptr().add(buffer.len() - 1).read() }, 7);
+        std::thread::spawn(move || drop(buffer)).join().unwrap();
+    }
+
+    #[test]
+    fn more_than_memory_can_have_is_refused() {
+        for len in [usize::MAX, isize::MAX as usize, isize::MAX as usize - HUGE_PAGE] {
+            let refused = Buffer::new(len).unwrap_err();
+            assert_eq!(refused, OutOfMemory { bytes: len });
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Questions to metadata about places: which shards meet a box, who owns an element, and an
+//! element's index in the tensor and in its shard.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "indices are checked against the tensor or the shard that they are in first"
+)]
+
+use super::error::{Error, Result, try_with_capacity};
+use super::metadata::ShardedTensorMetadata;
+use crate::geometry::Index;
+use crate::memory::{self, Text, text};
+
+/// Where elements are: for each its shard, and its index in that shard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    /// A shard for each element.
+    pub shards: Vec<usize>,
+    /// A row of an index for each dimension, for each element.
+    pub indices: Vec<i64>,
+}
+
+impl ShardedTensorMetadata {
+    /// Indices of the shards that share an element with a box, ascending. The box may reach past
+    /// the tensor.
+    pub fn shards_in_box(&self, offsets: &[i64], sizes: &[i64]) -> Result<Vec<usize>> {
+        for (argument, numbers) in [("offsets", offsets), ("sizes", sizes)] {
+            self.check_ndim(argument, numbers.len())?;
+            if let Some(&value) = numbers.iter().find(|value| **value < 0) {
+                return Err(Error::TooSmall { argument, value, least: 0 });
+            }
+        }
+        let mut found = Vec::new();
+        self.shards().index()?.find_box(offsets, sizes, &mut found)?;
+        Ok(memory::try_collect(found.into_iter().map(|shard| shard as usize))?)
+    }
+
+    /// The shard that owns an element.
+    pub fn shard_at(&self, element: &[i64]) -> Result<usize> {
+        self.check_ndim("element", element.len())?;
+        self.owner_in(&*self.shards().index()?, "element", element)
+    }
+
+    /// Where elements are, given as rows of an index for each dimension. `count` says how many they
+    /// are, as a tensor may have no dimensions.
+    pub fn locate(&self, elements: &[i64], count: usize) -> Result<Located> {
+        let ndim = self.ndim();
+        self.check_rows("elements", elements.len(), count)?;
+        let index = self.shards().index()?;
+        let mut shards = try_with_capacity("shards", count)?;
+        let mut indices = try_with_capacity("indices", elements.len())?;
+        for number in 0..count {
+            let element = &elements[number * ndim..(number + 1) * ndim];
+            let owner = self.owner_in(&index, "elements", element);
+            let owner = owner.map_err(|error| error.at("elements", number))?;
+            let offsets = &self.shards().offsets()[owner * ndim..(owner + 1) * ndim];
+            indices.extend(element.iter().zip(offsets).map(|(at, offset)| at - offset));
+            shards.push(owner);
+        }
+        Ok(Located { shards, indices })
+    }
+
+    /// The elements at places in shards, as rows of an index for each dimension of the tensor:
+    /// [`Self::locate`] the other way round. `indices` holds a row for each of `shards`.
+    pub fn globalize(&self, shards: &[usize], indices: &[i64]) -> Result<Vec<i64>> {
+        let ndim = self.ndim();
+        self.check_rows("indices", indices.len(), shards.len())?;
+        let mut elements = try_with_capacity("elements", indices.len())?;
+        for (number, &index) in shards.iter().enumerate() {
+            let shard = self.shards().at("shards", index);
+            let shard = shard.map_err(|error| error.at("shards", number))?;
+            let row = &indices[number * ndim..(number + 1) * ndim];
+            check_inside("local_indices", row, shard.sizes)
+                .map_err(|error| error.at("local_indices", number))?;
+            // No sum is past the tensor.
+            elements.extend(row.iter().zip(shard.offsets).map(|(at, offset)| at + offset));
+        }
+        Ok(elements)
+    }
+
+    fn owner_in(&self, index: &Index, argument: &'static str, element: &[i64]) -> Result<usize> {
+        check_inside(argument, element, self.sizes())?;
+        // The shards cover the tensor, so this is no more than a way to say so.
+        let nobody = || Error::NotFound { what: text!("no shard owns element {element:?}") };
+        index.owner(element).ok_or_else(nobody)
+    }
+
+    fn check_ndim(&self, what: &str, got: usize) -> Result<()> {
+        let expected = self.ndim();
+        if got == expected {
+            return Ok(());
+        }
+        Err(Error::RankMismatch { what: Text::copy(what), shard: None, got, expected })
+    }
+
+    fn check_rows(&self, argument: &'static str, got: usize, count: usize) -> Result<()> {
+        let ndim = self.ndim();
+        if Some(got) == count.checked_mul(ndim) {
+            return Ok(());
+        }
+        let problem = text!("{got} numbers are not {count} rows of {ndim}; pass a row for each");
+        Err(Error::invalid(argument, problem))
+    }
+}
+
+/// Refuses an index that is outside of sizes.
+fn check_inside(argument: &'static str, element: &[i64], sizes: &[i64]) -> Result<()> {
+    let mut pairs = element.iter().zip(sizes).enumerate();
+    match pairs.find(|(_, (at, size))| **at < 0 || at >= size) {
+        None => Ok(()),
+        Some((dim, (&index, &size))) => Err(Error::OutsideTensor { argument, dim, index, size }),
+    }
+}

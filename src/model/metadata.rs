@@ -1,0 +1,144 @@
+//! Who owns what of one tensor: torch's `ShardedTensorMetadata`.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::dtype::DataType;
+use super::error::{Error, Result};
+use super::placement::Placement;
+use super::properties::TensorProperties;
+use super::shards::{Shards, check_ndim};
+use super::validate;
+use crate::geometry::checked_numel;
+use crate::memory::text;
+use crate::memory::{self, IntoShared, Shared};
+
+/// All shards of a tensor, its sizes and its properties.
+///
+/// The shards cover the tensor and do not overlap: whoever holds a value of this type need not ask.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ShardedTensorMetadata {
+    shards: Shared<Shards>,
+    sizes: Shared<Box<[i64]>>,
+    properties: TensorProperties,
+}
+
+impl ShardedTensorMetadata {
+    /// Metadata of a tensor of these sizes from shards that may be anything: checked for bounds,
+    /// overlaps and gaps. Each needs a placement.
+    pub fn new(
+        shards: impl IntoShared<Shards>, sizes: &[i64], properties: TensorProperties,
+    ) -> Result<Self> {
+        check_sizes(sizes)?;
+        let shards = Shards::with_ndim_if_empty(shards.into_shared()?, sizes.len())?;
+        shards.check_placed()?;
+        validate::check_non_overlapping(&shards)?;
+        validate::check_tensor(&shards, sizes)?;
+        Self::trusted(shards, sizes, properties)
+    }
+
+    /// Metadata from shards that are known to partition the tensor.
+    pub(crate) fn trusted(
+        shards: Shared<Shards>, sizes: &[i64], properties: TensorProperties,
+    ) -> Result<Self> {
+        let sizes = Shared::try_new(memory::try_boxed_slice(sizes)?)?;
+        Ok(Self { shards, sizes, properties })
+    }
+
+    /// The shards, in order.
+    pub fn shards(&self) -> &Shards {
+        &self.shards
+    }
+
+    /// The shards, to be held beyond the metadata.
+    pub fn shared_shards(&self) -> &Shared<Shards> {
+        &self.shards
+    }
+
+    /// The tensor's sizes.
+    pub fn sizes(&self) -> &[i64] {
+        &self.sizes
+    }
+
+    /// Number of dimensions.
+    pub fn ndim(&self) -> usize {
+        self.sizes.len()
+    }
+
+    /// Number of elements of the tensor.
+    pub fn numel(&self) -> i64 {
+        // It was checked when the metadata was made.
+        checked_numel(&self.sizes).unwrap_or(i64::MAX)
+    }
+
+    /// What the tensor is besides its sizes.
+    pub fn properties(&self) -> &TensorProperties {
+        &self.properties
+    }
+
+    /// The same metadata of a tensor whose element type is now known.
+    #[must_use]
+    pub fn with_dtype(&self, dtype: DataType) -> Self {
+        let properties = TensorProperties { dtype: Some(dtype), ..self.properties };
+        Self { properties, ..self.clone() }
+    }
+
+    /// Indices of the shards whose placement is on `rank`, ascending.
+    pub fn shards_of_rank(&self, rank: i64) -> impl Iterator<Item = usize> {
+        self.shards_placed(move |placement| placement.rank() == Some(rank))
+    }
+
+    /// Indices of the shards of an owner, ascending. An owner is written as in a placement: `rank:1`
+    /// or `trainer0` are the owner's shards on all devices, `rank:1/cuda:0` those on one. A device
+    /// alone, `cuda:0`, is that of shards whose placements name no owner.
+    pub fn shards_of_owner(&self, owner: &str) -> Result<impl Iterator<Item = usize> + use<'_>> {
+        let wanted = Placement::parse(owner)?;
+        let any_device =
+            !owner.contains('/') && (wanted.rank().is_some() || wanted.worker_name().is_some());
+        Ok(self.shards_placed(move |placement| {
+            placement.same_owner(&wanted) && (any_device || placement.device() == wanted.device())
+        }))
+    }
+
+    /// Indices of the shards whose placement is wanted, ascending.
+    fn shards_placed(&self, wanted: impl Fn(&Placement) -> bool) -> impl Iterator<Item = usize> {
+        let placements = self.shards.placements();
+        let mut indices = placements.indices().iter().enumerate();
+        // Runs of equal placements are asked about once.
+        let mut last = None;
+        std::iter::from_fn(move || {
+            indices.by_ref().find_map(|(shard, &number)| {
+                let is_wanted = match last {
+                    Some((known, is_wanted)) if known == number => is_wanted,
+                    _ => placements.distinct().get(number as usize).is_some_and(&wanted),
+                };
+                last = Some((number, is_wanted));
+                is_wanted.then_some(shard)
+            })
+        })
+    }
+
+    /// A hash: equal metadata have equal hashes, in every process.
+    pub fn hash_value(&self) -> u64 {
+        stable_hash(|hasher| self.hash(hasher))
+    }
+}
+
+/// A hash that does not depend on the process: the keys are fixed.
+pub(crate) fn stable_hash(feed: impl FnOnce(&mut DefaultHasher)) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    feed(&mut hasher);
+    hasher.finish()
+}
+
+/// Refuses sizes that no tensor can have: too many, negative, or more elements than 64 bits count.
+pub(crate) fn check_sizes(sizes: &[i64]) -> Result<()> {
+    check_ndim("sizes", sizes.len())?;
+    if let Some((dim, size)) = sizes.iter().enumerate().find(|(_, size)| **size < 0) {
+        let problem = text!("size {size} in dimension {dim} is negative; it must be >= 0");
+        return Err(Error::invalid("sizes", problem));
+    }
+    match checked_numel(sizes) {
+        Some(_) => Ok(()),
+        None => Err(Error::overflow(text!("sizes: the number of elements of {sizes:?}"))),
+    }
+}

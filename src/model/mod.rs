@@ -1,0 +1,31 @@
+//! Geometry, validation and plans: what a sharding means. No pointers, no C types.
+//!
+//! Data flows one way: a [`ShardingSpec`] says how to cut, [`ShardingSpec::build_metadata`] turns
+//! it into a [`ShardedTensorMetadata`] that says who owns what. Nothing after that asks which spec
+//! it came from.
+
+#![forbid(unsafe_code)]
+
+pub mod chunk;
+pub mod device;
+pub mod dtype;
+pub mod error;
+pub mod infer;
+pub mod locate;
+pub mod metadata;
+pub mod placement;
+pub mod properties;
+pub mod shards;
+pub mod spec;
+pub mod validate;
+
+pub use device::{Device, DeviceType};
+pub use dtype::DataType;
+pub use error::{Error, Result};
+pub use infer::{InferredSpec, infer_sharding_spec};
+pub use locate::Located;
+pub use metadata::ShardedTensorMetadata;
+pub use placement::{CustomPlacement, Placement};
+pub use properties::{Layout, MemoryFormat, TensorProperties};
+pub use shards::{Placements, Shard, ShardMetadata, Shards};
+pub use spec::{ChunkShardingSpec, EnumerableShardingSpec, ShardingDim, ShardingSpec, TensorShape};

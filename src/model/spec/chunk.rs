@@ -1,0 +1,140 @@
+//! Cutting one dimension into equal chunks: torch's `ChunkShardingSpec`.
+
+use std::hash::{Hash, Hasher};
+
+use super::{ShardingSpec, TensorShape};
+use crate::memory::{Shared, Text, text};
+use crate::model::chunk::{chunk_offset, chunked_dim_size, split_size};
+use crate::model::error::{Error, Result, try_with_capacity};
+use crate::model::metadata::{ShardedTensorMetadata, check_sizes, stable_hash};
+use crate::model::placement::Placement;
+use crate::model::properties::TensorProperties;
+use crate::model::shards::{Placements, Shards};
+
+/// The dimension that is cut.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ShardingDim {
+    /// By position; negative ones count from the end.
+    Index(i64),
+    /// By name, looked up among the names of the tensor's dimensions.
+    Name(Box<str>),
+}
+
+/// Cuts dimension `dim` as `torch.chunk` does, a chunk for each placement, in order.
+///
+/// Chunk `i` of `k` starts at `ceil(n / k) * i`, also where that is past the end; such chunks are
+/// empty and own nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ChunkShardingSpec {
+    dim: ShardingDim,
+    placements: Shared<Placements>,
+}
+
+impl ChunkShardingSpec {
+    /// The name of this type of spec.
+    pub const TYPE_NAME: &str = "chunk";
+
+    /// A spec that cuts `dim` into a chunk for each of `placements`. At least one is needed.
+    pub fn new(dim: ShardingDim, placements: impl Iterator<Item = Placement>) -> Result<Self> {
+        let placements = Shared::try_new(Placements::new(placements)?)?;
+        if placements.is_empty() {
+            return Err(Error::invalid("placements", "there are none; pass at least one"));
+        }
+        if let Some(shard) = placements.iter().position(Placement::is_none) {
+            return Err(Error::NoPlacement { shard });
+        }
+        Ok(Self { dim, placements })
+    }
+
+    /// The dimension as it was given.
+    pub fn dim(&self) -> &ShardingDim {
+        &self.dim
+    }
+
+    /// Where the chunks live, in order.
+    pub fn placements(&self) -> &Placements {
+        &self.placements
+    }
+
+    /// The dimension's position among those of a tensor of this shape.
+    fn resolve_dim(&self, shape: TensorShape<'_>) -> Result<usize> {
+        let ndim = shape.sizes.len();
+        match &self.dim {
+            ShardingDim::Index(dim) => {
+                let from_front =
+                    if *dim < 0 { dim.checked_add_unsigned(ndim as u64) } else { Some(*dim) };
+                from_front
+                    .and_then(|dim| usize::try_from(dim).ok())
+                    .filter(|&dim| dim < ndim)
+                    .ok_or(Error::InvalidDim { dim: *dim, ndim })
+            }
+            ShardingDim::Name(name) => {
+                let names = shape.dim_names.unwrap_or(&[]);
+                let mut positions = (0..ndim).filter(|dim| names.get(*dim) == Some(&&**name));
+                let first = positions.next();
+                if positions.next().is_some() {
+                    let problem = text!("{name:?} names two dimensions; give each its own name");
+                    return Err(Error::invalid("dim_names", problem));
+                }
+                first.ok_or_else(|| Error::UnknownDimName {
+                    name: Text::copy(name),
+                    names: text!("{names:?}"),
+                })
+            }
+        }
+    }
+
+    /// Offsets and sizes of all chunks, flat.
+    fn cut(&self, sizes: &[i64], dim: usize) -> Result<(Vec<i64>, Vec<i64>)> {
+        let count = self.placements.len();
+        let len = count.saturating_mul(sizes.len());
+        let mut all_offsets = try_with_capacity("offsets", len)?;
+        let mut all_sizes = try_with_capacity("sizes", len)?;
+        let dim_size = sizes.get(dim).copied().unwrap_or(0);
+        let split = split_size(dim_size, i64::try_from(count).unwrap_or(i64::MAX))?;
+        for index in 0..self.placements.len() as i64 {
+            let start = all_offsets.len().saturating_add(dim);
+            all_offsets.resize(all_offsets.len().saturating_add(sizes.len()), 0);
+            all_sizes.extend_from_slice(sizes);
+            if let Some(offset) = all_offsets.get_mut(start) {
+                *offset = chunk_offset(split, index)?;
+            }
+            if let Some(size) = all_sizes.get_mut(start) {
+                *size = chunked_dim_size(dim_size, split, index)?;
+            }
+        }
+        Ok((all_offsets, all_sizes))
+    }
+}
+
+impl ShardingSpec for ChunkShardingSpec {
+    fn type_name(&self) -> &str {
+        Self::TYPE_NAME
+    }
+
+    fn build_metadata(
+        &self, shape: TensorShape<'_>, properties: TensorProperties,
+    ) -> Result<ShardedTensorMetadata> {
+        check_sizes(shape.sizes)?;
+        let dim = self.resolve_dim(shape)?;
+        let (offsets, sizes) = self.cut(shape.sizes, dim)?;
+        let shards = Shards::new(shape.sizes.len(), offsets, sizes, self.placements.clone())?;
+        // Chunks are a partition by construction: no need to look.
+        ShardedTensorMetadata::trusted(Shared::try_new(shards)?, shape.sizes, properties)
+    }
+
+    fn placements(&self) -> Option<&Placements> {
+        Some(&self.placements)
+    }
+
+    fn equals(&self, other: &dyn ShardingSpec) -> bool {
+        other.downcast_ref() == Some(self)
+    }
+
+    fn hash_value(&self) -> u64 {
+        stable_hash(|hasher| {
+            hasher.write(Self::TYPE_NAME.as_bytes());
+            self.hash(hasher);
+        })
+    }
+}

@@ -1,0 +1,359 @@
+//! How the geometry grows: families that are hard for one algorithm or another, at `n` and at `4 * n`,
+//! with steps counted; and all of it on a small stack.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+use proptest::prelude::*;
+
+use super::ReshardPlan;
+use crate::common::families::{self, Cut};
+use crate::common::plans::{on_random_ranks, on_ranks};
+use crate::common::{Boxes, Random, naive};
+use crate::geometry::steps::counted;
+use crate::model::{Error, ShardedTensorMetadata, Shards, TensorProperties, validate};
+
+/// Asserts that four times as much takes at most as many steps as `n * log(n)` says, with a little
+/// more for what does not fit in exactly. `run` tells how many there are and how many steps they took.
+#[track_caller]
+fn assert_grows_as_n_log_n(name: &str, run: impl FnMut(i64) -> (usize, u64), n: i64) {
+    assert_grows_as(name, run, n, 1);
+}
+
+/// The same for `n * log(n)^power`.
+#[track_caller]
+fn assert_grows_as(name: &str, mut run: impl FnMut(i64) -> (usize, u64), n: i64, power: i32) {
+    let ((few, few_steps), (many, many_steps)) = (run(n), run(4 * n));
+    let cost = |count: usize| count as f64 * (count as f64).log2().powi(power);
+    let allowed = 1.25 * cost(many) / cost(few);
+    let grown = many_steps as f64 / few_steps as f64;
+    println!("{name}: {few}: {few_steps}, {many}: {many_steps}; {grown:.2} of {allowed:.2}");
+    assert!(grown <= allowed, "{name}: {grown:.2} times as many steps, not {allowed:.2}");
+    // What is slow from the start grows slowly.
+    let each = many_steps as f64 / cost(many);
+    assert!(each < 600.0, "{name}: {each:.0} * n * log(n) steps");
+}
+
+fn family(name: &str, n: i64) -> Cut {
+    let mut random = Random::new(4);
+    match name {
+        "peeled, columns first" => families::columns_then_rows(n),
+        "peeled" => families::peeled(3, n),
+        "nested" => families::nested(n),
+        "nested in 3-D" => families::nested_cubes(n),
+        "sticks" => families::sticks(4, n),
+        "random sticks" => families::random_sticks(n, &mut random),
+        "rods" => families::rods(((n / 3) as f64).sqrt() as i64),
+        "gadgets" => families::gadgets(n, &mut random),
+        "pinwheels" => families::pinwheels(&[1 << 15; 4], n as usize, &mut random),
+        "halved" => families::halved(16, n.ilog2()),
+        "partition" => families::partition(&[1 << 15; 4], n as usize, &mut random),
+        "equal" => {
+            let mut boxes = Boxes::new(3);
+            (0..n).for_each(|_| boxes.push(&[4, 5, 6], &[1, 2, 3]));
+            Cut { sizes: vec![9; 3], boxes }
+        }
+        _ => panic!("{name}"),
+    }
+}
+
+const FAMILIES: [&str; 12] = [
+    "peeled, columns first",
+    "peeled",
+    "nested",
+    "nested in 3-D",
+    "sticks",
+    "random sticks",
+    "rods",
+    "gadgets",
+    "pinwheels",
+    "halved",
+    "partition",
+    "equal",
+];
+
+#[test]
+fn an_index_is_built_in_n_log_n_and_an_owner_is_found_in_a_polylog() {
+    for name in FAMILIES {
+        let build = |n| {
+            let shards = family(name, n).boxes.shards();
+            let steps = counted(|| drop(shards.index().unwrap())).1;
+            assert!(shards.index().unwrap().depth() <= crate::geometry::rtree::MAX_DEPTH, "{name}");
+            (shards.len(), steps)
+        };
+        assert_grows_as_n_log_n(&format!("build {name}"), build, 4000);
+        let owners = |n| {
+            let shards = family(name, n).boxes.shards();
+            let index = shards.index().unwrap();
+            let find = || shards.iter().for_each(|s| assert!(index.owner(s.offsets).is_some()));
+            (shards.len(), counted(find).1)
+        };
+        assert_grows_as_n_log_n(&format!("owners {name}"), owners, 4000);
+    }
+}
+
+#[test]
+fn overlaps_and_gaps_are_looked_for_in_n_log_n_and_a_polylog_in_many_dimensions() {
+    // What no plane takes apart is searched dimension by dimension.
+    let power = |name: &str| match name {
+        "gadgets" => 3,
+        "sticks" | "random sticks" | "pinwheels" => 2,
+        _ => 1,
+    };
+    for name in FAMILIES {
+        let overlap = |n| {
+            let shards = family(name, n).boxes.shards();
+            (shards.len(), counted(|| validate::has_overlap(&shards).unwrap()).1)
+        };
+        assert_grows_as(&format!("overlap {name}"), overlap, 4000, power(name));
+        if ["nested", "nested in 3-D", "equal"].contains(&name) {
+            continue;
+        }
+        let gap = |n| {
+            let Cut { sizes, boxes } = family(name, n);
+            let shards = boxes.shards();
+            (shards.len(), counted(|| validate::check_tensor(&shards, &sizes)).1.max(1))
+        };
+        assert_grows_as_n_log_n(&format!("gap {name}"), gap, 4000);
+    }
+}
+
+/// Every shard asks for those it meets. (Sticks that cross pass through the hulls of many others; there
+/// `n^(1 - 1/d)` are looked at.)
+#[test]
+fn boxes_that_meet_few_shards_look_at_few() {
+    for name in ["peeled, columns first", "peeled", "pinwheels", "halved", "partition"] {
+        let ask = |n| {
+            let shards = family(name, n).boxes.shards();
+            let index = shards.index().unwrap();
+            let mut found = Vec::new();
+            let ask = || {
+                for shard in shards.iter() {
+                    index.find_box(shard.offsets, shard.sizes, &mut found).unwrap();
+                }
+            };
+            (shards.len(), counted(ask).1)
+        };
+        assert_grows_as_n_log_n(&format!("boxes {name}"), ask, 4000);
+    }
+}
+
+fn plan_steps(source: Shards, destination: Shards) -> (usize, u64) {
+    let count = source.len() + destination.len();
+    let (plan, steps) = counted(|| ReshardPlan::from_shards(source, destination).unwrap());
+    (count + plan.len(), steps)
+}
+
+#[test]
+fn many_replicas_for_many_destinations_are_planned_in_n_log_n() {
+    let on = |boxes: &Boxes, ranks: &dyn Fn(i64) -> i64| {
+        on_ranks(boxes, &(0..boxes.len() as i64).map(ranks).collect::<Vec<_>>())
+    };
+    let equal = |n: i64| {
+        let mut boxes = Boxes::new(2);
+        (0..n).for_each(|_| boxes.push(&[0, 0], &[7, 9]));
+        boxes
+    };
+    // All ranks hold the same box, and all others want it.
+    let run = |n: i64| plan_steps(on(&equal(n), &|at| at), on(&equal(n), &|at| n + at));
+    assert_grows_as_n_log_n("replicas of one box", run, 1000);
+    // One rank holds them all.
+    let run = |n: i64| plan_steps(on(&equal(n), &|_| 3), on(&equal(n), &|at| n + at));
+    assert_grows_as_n_log_n("replicas on one rank", run, 1000);
+    // Each holds what it wants itself.
+    let run = |n: i64| plan_steps(on(&equal(n), &|at| at), on(&equal(n), &|at| at));
+    assert_grows_as_n_log_n("replicas that stay", run, 1000);
+    // All hold all rows, and one wants them.
+    let run = |n: i64| {
+        let rows = families::grid(&[n / 16, 1], &[1, 5]).boxes;
+        let mut copies = Boxes::new(2);
+        (0..16).for_each(|_| copies.extend(&rows));
+        plan_steps(on(&copies, &|at| at / (n / 16)), on(&rows, &|_| 99))
+    };
+    assert_grows_as_n_log_n("replicas of rows", run, 1000);
+    // One more source makes it replicas that overlap in another way.
+    let run = |n: i64| {
+        let mut boxes = equal(n);
+        boxes.push(&[3, 3], &[20, 20]);
+        plan_steps(on(&boxes, &|at| at), on(&equal(n), &|at| 2 * n + at))
+    };
+    assert_grows_as_n_log_n("replicas and another box", run, 1000);
+}
+
+/// Slab k is one index thick in dimension k, in the middle.
+fn slabs(ndim: usize) -> Cut {
+    let mut boxes = Boxes::new(ndim);
+    for slab in 0..ndim {
+        let (mut offsets, mut sizes) = (vec![0; ndim], vec![3; ndim]);
+        (offsets[slab], sizes[slab]) = (1, 1);
+        boxes.push(&offsets, &sizes);
+    }
+    Cut { sizes: vec![3; ndim], boxes }
+}
+
+#[test]
+fn crossing_slabs_are_planned_without_all_cells_of_their_arrangement() {
+    for ndim in [8, 16, 20, 32] {
+        let Cut { boxes, .. } = slabs(ndim);
+        let ranks: Vec<i64> = (0..ndim as i64).collect();
+        let source = on_ranks(&boxes, &ranks);
+        // What each slab holds is wanted once more elsewhere.
+        let destination = on_ranks(&boxes, &vec![99; ndim]);
+        let (plan, steps) = counted(|| ReshardPlan::from_shards(source, destination).unwrap());
+        assert!(steps < 4_000_000, "{ndim}: {steps}");
+        assert!(plan.len() <= 100_000, "{ndim}: {}", plan.len());
+        for (number, wanted) in plan.destination().iter().enumerate() {
+            let pieces = plan.pieces_in(plan.pieces_into(number));
+            let elements: i64 = pieces.map(|piece| piece.sizes.iter().product::<i64>()).sum();
+            assert_eq!(elements, wanted.sizes.iter().product::<i64>());
+        }
+    }
+}
+
+#[test]
+fn a_few_gaps_between_crossing_slabs_are_told_without_all_others() {
+    for (ndim, limit) in [(20, 1), (20, 0), (32, 10), (4, 100)] {
+        let Cut { sizes, boxes } = slabs(ndim);
+        let shards = boxes.shards();
+        let (gaps, steps) = counted(|| validate::gaps(&shards, &sizes, limit).unwrap());
+        assert!(steps < 40_000_000, "{ndim}: {steps}");
+        assert_eq!(gaps.boxes.len(), limit.min(1 << ndim));
+        assert_eq!(gaps.more, limit < 1 << ndim);
+        for gap in &gaps.boxes {
+            assert!(!naive::any_meets(&boxes, &gap.offsets, &gap.sizes));
+        }
+    }
+}
+
+#[test]
+fn sources_that_overlap_at_random_are_planned_in_few_steps() {
+    for (ndim, count, side) in [(3, 241, 1000), (8, 40, 50), (2, 2000, 100_000)] {
+        let mut random = Random::new(6);
+        let sizes = vec![side; ndim];
+        let mut boxes = vec![(vec![0; ndim], sizes.clone())];
+        for _ in 1..count {
+            let offsets: Vec<i64> = sizes.iter().map(|&size| random.range(0, size)).collect();
+            let lengths =
+                sizes.iter().zip(&offsets).map(|(size, at)| random.range(0, size - at) + 1);
+            boxes.push((offsets.clone(), lengths.collect()));
+        }
+        let source = on_random_ranks(ndim, boxes, 8, &mut random);
+        let destination = on_ranks(&Boxes::of(ndim, &[(&vec![0; ndim], &sizes)]), &[99]);
+        let (plan, steps) = counted(|| ReshardPlan::from_shards(source, destination).unwrap());
+        assert!(steps < 20_000_000, "{ndim}-D: {steps}");
+        let elements: i64 = plan.pieces().map(|piece| piece.sizes.iter().product::<i64>()).sum();
+        assert_eq!(elements, sizes.iter().product::<i64>());
+    }
+}
+
+#[test]
+fn counting_runs_makes_none_of_them() {
+    let side = 1 << 14;
+    let whole = Boxes::of(3, &[(&[0; 3], &[side; 3])]);
+    let column = Boxes::of(3, &[(&[0, 0, 0], &[side, side, 1]), (&[0, 1, 1], &[side, 9, 7])]);
+    let plan =
+        ReshardPlan::from_shards(on_ranks(&whole, &[0]), on_ranks(&column, &[0, 0])).unwrap();
+    let (count, steps) = counted(|| plan.count_runs_of_bits(0..2, 32).unwrap());
+    assert_eq!((count, steps), (1 + side as usize, 2));
+    assert_eq!(plan.runs(1..2, 4).unwrap().len(), side as usize);
+}
+
+#[test]
+fn a_stack_of_64_kib_is_enough() {
+    let ask = || {
+        for name in FAMILIES {
+            let Cut { sizes, boxes } = family(name, 6000);
+            let shards = boxes.shards();
+            let index = shards.index().unwrap();
+            let mut found = Vec::new();
+            for shard in shards.iter().step_by(101) {
+                assert!(index.owner(shard.offsets).is_some());
+                index.find_box(shard.offsets, shard.sizes, &mut found).unwrap();
+            }
+            let _ = validate::check_non_overlapping(&shards);
+            validate::overlaps(&shards, 10).unwrap();
+            validate::gaps(&shards, &sizes, 10).unwrap();
+            let _ = ShardedTensorMetadata::new(shards.clone(), &sizes, TensorProperties::default());
+            let first = shards.get(0).unwrap();
+            let wanted = Boxes::of(sizes.len(), &[(first.offsets, first.sizes)]).shards();
+            ReshardPlan::from_shards(shards.clone(), wanted).unwrap();
+        }
+        let crossing = slabs(16).boxes.shards();
+        let plan = ReshardPlan::from_shards(crossing.clone(), crossing).unwrap();
+        plan.runs(0..plan.len(), 4).unwrap();
+        drop(plan.routes().unwrap());
+        super::Relabelling::of(&plan).unwrap();
+    };
+    let thread = std::thread::Builder::new().stack_size(64 << 10).spawn(ask).unwrap();
+    thread.join().unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// What is taken off one source after the other serves each element once, from the same owner
+    /// where it can, as what is cut along all borders does.
+    #[test]
+    fn parts_that_are_taken_off_serve_every_element_once(
+        sizes in prop::collection::vec(1i64..7, 1..=4), count in 1usize..12, wanted in 1usize..6,
+        seed: u64,
+    ) {
+        let mut random = Random::new(seed);
+        let ndim = sizes.len();
+        let mut some = |count: usize| -> Vec<(Vec<i64>, Vec<i64>)> {
+            let mut one = || {
+                let offsets: Vec<i64> = sizes.iter().map(|&size| random.range(0, size)).collect();
+                let lengths = sizes.iter().zip(&offsets).map(|(s, at)| random.range(0, s - at) + 1);
+                (offsets.clone(), lengths.collect())
+            };
+            (0..count).map(|_| one()).collect()
+        };
+        let (sources, wanted) = (some(count), some(wanted));
+        let source = on_random_ranks(ndim, sources, 3, &mut random);
+        let destination = on_random_ranks(ndim, wanted, 3, &mut random);
+        let held = |shards: &Shards, at: &[i64]| -> Vec<usize> {
+            let holds = |shard: &usize| {
+                let shard = shards.get(*shard).unwrap();
+                (0..ndim).all(|d| (shard.offsets[d]..shard.offsets[d] + shard.sizes[d]).contains(&at[d]))
+            };
+            (0..shards.len()).filter(holds).collect()
+        };
+        let rank = |shards: &Shards, shard: usize| shards.get(shard).unwrap().placement.rank();
+        let all: Vec<Vec<i64>> = (0..sizes.iter().product::<i64>()).map(|number| {
+            let mut rest = number;
+            sizes.iter().map(|&size| { let at = rest % size; rest /= size; at }).collect()
+        }).collect();
+        let lacks = all.iter().any(|at| !held(&destination, at).is_empty() && held(&source, at).is_empty());
+        let plan = match ReshardPlan::from_shards_without_cuts(source.clone(), destination.clone()) {
+            Ok(plan) => plan,
+            Err(Error::NoSource { region, .. }) => {
+                prop_assert!(lacks);
+                prop_assert!(held(&source, &region.offsets).is_empty());
+                return Ok(());
+            }
+            Err(error) => return Err(TestCaseError::fail(error.to_string())),
+        };
+        prop_assert!(!lacks);
+        for at in &all {
+            for to in held(&destination, at) {
+                let wanted = destination.get(to).unwrap();
+                let serves = |piece: &super::Piece<'_>| (0..ndim).all(|d| {
+                    let start = wanted.offsets[d] + piece.destination_offsets[d];
+                    (start..start + piece.sizes[d]).contains(&at[d])
+                });
+                let pieces: Vec<_> = plan.pieces_in(plan.pieces_into(to)).filter(serves).collect();
+                prop_assert_eq!(pieces.len(), 1);
+                let holders = held(&source, at);
+                prop_assert!(holders.contains(&pieces[0].source));
+                let own = rank(&destination, to);
+                let local = holders.iter().any(|&shard| rank(&source, shard) == own);
+                prop_assert_eq!(local, rank(&source, pieces[0].source) == own);
+            }
+        }
+    }
+}

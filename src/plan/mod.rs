@@ -1,0 +1,284 @@
+//! Plans: which pieces move from one layout of a tensor to another.
+//!
+//! A plan holds a piece for each box of elements that one destination shard takes from one source
+//! shard. Pieces come by destination shard, then by source shard, then by where they lie. Making one
+//! takes `n * log(n)` for `n` source shards, and a question to their index for each destination
+//! shard: in all about `n * log(n)` and the number of pieces.
+//!
+//! Source: what torch's checkpoint planner (`create_read_items_for_chunk_list`) answers by comparing
+//! each pair of shards.
+
+#[cfg(test)]
+mod growth;
+mod holders;
+mod owners;
+mod parts;
+mod pieces;
+mod relabel;
+mod replicas;
+mod runs;
+mod traffic;
+
+use std::ops::Range;
+
+use owners::Owners;
+
+use crate::memory::{self, IntoShared, Shared, Text};
+use crate::model::dtype::DataType;
+use crate::model::error::{Error, Result};
+use crate::model::metadata::ShardedTensorMetadata;
+use crate::model::shards::{Shards, check_shard_ndim};
+use crate::model::validate;
+use crate::sync::lazy::Lazy;
+use parts::Effort;
+use pieces::Pieces;
+pub use relabel::Relabelling;
+pub use runs::Run;
+pub use traffic::{Route, Routes};
+
+/// What moves from one layout of a tensor to another. Immutable.
+#[derive(Debug, Clone)]
+pub struct ReshardPlan {
+    source: Shared<Shards>,
+    destination: Shared<Shards>,
+    dtype: Option<DataType>,
+    /// The destination shards it serves, ascending; `None`: all.
+    wanted: Option<Vec<u32>>,
+    pieces: Pieces,
+    routes: Lazy<Routes>,
+}
+
+/// One piece of a plan: `sizes` elements at `source_offsets` of a source shard, which go to
+/// `destination_offsets` of a destination shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece<'a> {
+    /// The source shard's index.
+    pub source: usize,
+    /// The destination shard's index.
+    pub destination: usize,
+    /// Where the piece starts in the source shard.
+    pub source_offsets: &'a [i64],
+    /// Where it starts in the destination shard.
+    pub destination_offsets: &'a [i64],
+    /// How long it is. Never 0.
+    pub sizes: &'a [i64],
+}
+
+/// Pieces as flat arrays: numbers, and rows of a number for each dimension.
+#[derive(Debug, Clone, Copy)]
+pub struct PieceRows<'a> {
+    /// The source shards' indices.
+    pub sources: &'a [u32],
+    /// The destination shards' indices.
+    pub destinations: &'a [u32],
+    /// Where pieces start in the source shards.
+    pub source_offsets: &'a [i64],
+    /// Where they start in the destination shards.
+    pub destination_offsets: &'a [i64],
+    /// How long they are.
+    pub sizes: &'a [i64],
+}
+
+impl ReshardPlan {
+    /// The plan from one layout of a tensor to another. Refused are layouts of tensors of other
+    /// sizes, or of another element type where both state one.
+    pub fn new(
+        source: &ShardedTensorMetadata, destination: &ShardedTensorMetadata,
+    ) -> Result<Self> {
+        Self::between(source, destination, None)
+    }
+
+    /// As [`Self::new`], for some destination shards only: what a worker does that loads its own.
+    pub fn for_destinations(
+        source: &ShardedTensorMetadata, destination: &ShardedTensorMetadata, wanted: &[usize],
+    ) -> Result<Self> {
+        let mut numbers = memory::try_with_capacity(wanted.len())?;
+        for (at, &index) in wanted.iter().enumerate() {
+            destination.shards().at("wanted", index).map_err(|error| error.at("wanted", at))?;
+            // A list has no more shards than a u32 counts.
+            numbers.push(index as u32);
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        Self::between(source, destination, Some(numbers))
+    }
+
+    /// The plan from any shards to any others. Destination shards may overlap and need not cover
+    /// anything. What no source holds is refused, [`Error::NoSource`]. A list of no shards may be one
+    /// of any number of dimensions. Shards without placements belong to nobody in particular: one owner
+    /// like others.
+    ///
+    /// Source shards may overlap too: each element that is wanted comes from one of those that hold
+    /// it. That is one with the same owner as the destination, if there is one; else, the largest
+    /// parts first, the one whose owner reads least so far. Parts that are larger than a fair share
+    /// are divided, so that those who hold them share the work. Sources that overlap in very many ways
+    /// are read in fewer and larger parts, and too many ways are refused, [`Error::Unsupported`].
+    pub fn from_shards(
+        source: impl IntoShared<Shards>, destination: impl IntoShared<Shards>,
+    ) -> Result<Self> {
+        Self::with_effort(source.into_shared()?, destination.into_shared()?, Effort::USUAL)
+    }
+
+    fn with_effort(
+        source: Shared<Shards>, destination: Shared<Shards>, effort: Effort,
+    ) -> Result<Self> {
+        let source = Shards::with_ndim_if_empty(source, destination.ndim())?;
+        let destination = Shards::with_ndim_if_empty(destination, source.ndim())?;
+        check_shard_ndim(0, "offsets and sizes", destination.ndim(), source.ndim())?;
+        let mut pieces = Pieces::new(source.ndim());
+        if validate::has_overlap(&source)? {
+            replicas::join(&mut pieces, &source, &destination, effort)?;
+        } else {
+            pieces.join(&source, &destination, None)?;
+        }
+        let (dtype, wanted, routes) = Default::default();
+        Ok(Self { source, destination, dtype, wanted, pieces, routes })
+    }
+
+    fn between(
+        source: &ShardedTensorMetadata, destination: &ShardedTensorMetadata,
+        wanted: Option<Vec<u32>>,
+    ) -> Result<Self> {
+        check_same_tensor(source, destination)?;
+        let dtype = source.properties().dtype.or(destination.properties().dtype);
+        let mut pieces = Pieces::new(source.ndim());
+        pieces.join(source.shards(), destination.shards(), wanted.as_deref())?;
+        let (source, destination) = (source.shared_shards(), destination.shared_shards());
+        Ok(Self {
+            source: source.clone(),
+            destination: destination.clone(),
+            dtype,
+            wanted,
+            pieces,
+            routes: Lazy::default(),
+        })
+    }
+
+    /// The shards that are read.
+    pub fn source(&self) -> &Shared<Shards> {
+        &self.source
+    }
+
+    /// The shards that are written.
+    pub fn destination(&self) -> &Shared<Shards> {
+        &self.destination
+    }
+
+    /// The element type, where one of the layouts states it.
+    pub fn dtype(&self) -> Option<DataType> {
+        self.dtype
+    }
+
+    /// Whether the plan serves a destination shard.
+    pub fn serves(&self, destination: usize) -> bool {
+        match &self.wanted {
+            None => destination < self.destination.len(),
+            Some(wanted) => {
+                u32::try_from(destination).is_ok_and(|index| wanted.binary_search(&index).is_ok())
+            }
+        }
+    }
+
+    /// Number of pieces.
+    pub fn len(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// Whether nothing is needed at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Piece `index`.
+    pub fn piece(&self, index: usize) -> Option<Piece<'_>> {
+        self.pieces.get(index)
+    }
+
+    /// The pieces, by destination shard, then by source shard, then by where they lie.
+    pub fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+        self.pieces_in(0..self.len())
+    }
+
+    /// Some of the pieces.
+    pub fn pieces_in(&self, range: Range<usize>) -> impl Iterator<Item = Piece<'_>> {
+        range.filter_map(|index| self.piece(index))
+    }
+
+    /// The indices of the pieces that a destination shard takes.
+    pub fn pieces_into(&self, destination: usize) -> Range<usize> {
+        let destinations = &self.pieces.destinations;
+        let start = destinations.partition_point(|&index| (index as usize) < destination);
+        let end = destinations.partition_point(|&index| index as usize <= destination);
+        start..end
+    }
+
+    /// The indices of the pieces that a destination shard takes from a source shard.
+    pub fn pieces_between(&self, source: usize, destination: usize) -> Range<usize> {
+        let pieces = self.pieces_into(destination);
+        let sources = self.pieces.sources.get(pieces.clone()).unwrap_or(&[]);
+        let start = sources.partition_point(|&index| (index as usize) < source);
+        let end = sources.partition_point(|&index| index as usize <= source);
+        pieces.start.saturating_add(start)..pieces.start.saturating_add(end)
+    }
+
+    /// Pieces `first` to `first + count - 1` as flat arrays.
+    pub fn rows(&self, first: usize, count: usize) -> Result<PieceRows<'_>> {
+        self.pieces.rows(first, count).ok_or(Error::IndexOutOfRange {
+            argument: "first + count",
+            index: first.saturating_add(count) as u64,
+            count: self.len() as u64,
+        })
+    }
+
+    /// Whether every piece stays with its owner: nothing goes from one process to another.
+    pub fn is_local(&self) -> Result<bool> {
+        let owners = Owners::new(&self.source, &self.destination)?;
+        let mut pairs = self.pieces.sources.iter().zip(&self.pieces.destinations);
+        Ok(pairs.all(|(&source, &destination)| {
+            owners.of_source(source) == owners.of_destination(destination)
+        }))
+    }
+
+    /// Whether every destination shard that is served is the source shard of the same index, with
+    /// the same box and the same placement: nothing needs to be done at all.
+    pub fn is_identity(&self) -> bool {
+        let same = |index: usize| match (self.source.get(index), self.destination.get(index)) {
+            (Some(source), Some(destination)) => source == destination,
+            _ => false,
+        };
+        match &self.wanted {
+            None => self.source.len() == self.destination.len() && (0..self.source.len()).all(same),
+            Some(wanted) => wanted.iter().all(|&index| same(index as usize)),
+        }
+    }
+}
+
+#[cfg(test)]
+impl ReshardPlan {
+    /// [`Self::from_shards`], that does not look for all parts of sources that overlap.
+    fn from_shards_without_cuts(source: Shards, destination: Shards) -> Result<Self> {
+        let (source, destination) = (Shared::try_new(source)?, Shared::try_new(destination)?);
+        Self::with_effort(source, destination, Effort::NO_CUTS)
+    }
+}
+
+/// Refuses metadata of tensors of different sizes or element types.
+fn check_same_tensor(
+    source: &ShardedTensorMetadata, destination: &ShardedTensorMetadata,
+) -> Result<()> {
+    let what = || Text::from("destination");
+    let (expected, got) = (source.ndim(), destination.ndim());
+    if got != expected {
+        return Err(Error::RankMismatch { what: what(), shard: None, got, expected });
+    }
+    let mut sizes = destination.sizes().iter().zip(source.sizes()).enumerate();
+    if let Some((dim, (&got, &expected))) = sizes.find(|(_, (got, expected))| got != expected) {
+        return Err(Error::ShapeMismatch { what: what(), shard: None, dim, got, expected });
+    }
+    match (source.properties().dtype, destination.properties().dtype) {
+        (Some(expected), Some(got)) if got != expected => {
+            Err(Error::DtypeMismatch { what: what(), shard: None, got, expected })
+        }
+        _ => Ok(()),
+    }
+}

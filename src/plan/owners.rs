@@ -1,0 +1,73 @@
+//! Who reads and who writes: the owners of source and destination shards, by numbers.
+
+use crate::memory::{Memory, TryVec};
+use crate::model::placement::Owner;
+use crate::model::shards::{Placements, Shards};
+use crate::sync::seed::Map;
+
+/// The owners of two lists of shards, numbered alike: equal numbers are equal owners. Devices make no
+/// difference: what moves between those of one owner stays in its process.
+#[derive(Debug)]
+pub(crate) struct Owners<'a> {
+    source: Side<'a>,
+    destination: Side<'a>,
+    count: usize,
+}
+
+/// What tells owners apart: the rank, whatever type of placement names it.
+#[derive(PartialEq, Eq, Hash)]
+enum Key<'a> {
+    Rank(i64),
+    Other(&'a Owner),
+}
+
+#[derive(Debug)]
+struct Side<'a> {
+    placements: &'a Placements,
+    /// For each distinct placement, its owner.
+    owners: Vec<u32>,
+}
+
+impl<'a> Owners<'a> {
+    pub(crate) fn new(source: &'a Shards, destination: &'a Shards) -> Memory<Self> {
+        let mut numbers: Map<Key<'_>, u32> = Map::default();
+        let mut side = |shards: &'a Shards| -> Memory<Side<'a>> {
+            let mut owners = Vec::new();
+            for placement in shards.placements().distinct() {
+                let next = numbers.len() as u32;
+                let key = placement.rank().map_or(Key::Other(placement.owner()), Key::Rank);
+                numbers.try_reserve(1)?;
+                owners.try_push(*numbers.entry(key).or_insert(next))?;
+            }
+            Ok(Side { placements: shards.placements(), owners })
+        };
+        let (source, destination) = (side(source)?, side(destination)?);
+        Ok(Self { source, destination, count: numbers.len() })
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    pub(crate) fn of_source(&self, shard: u32) -> u32 {
+        self.source.of(shard)
+    }
+
+    pub(crate) fn of_destination(&self, shard: u32) -> u32 {
+        self.destination.of(shard)
+    }
+
+    /// For each distinct placement of the destination, its owner.
+    pub(crate) fn of_destination_placements(&self) -> &[u32] {
+        &self.destination.owners
+    }
+}
+
+impl Side<'_> {
+    fn of(&self, shard: u32) -> u32 {
+        let placement = self.placements.indices().get(shard as usize);
+        let owner = placement.and_then(|&placement| self.owners.get(placement as usize));
+        owner.copied().unwrap_or(u32::MAX)
+    }
+}

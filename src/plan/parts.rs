@@ -1,0 +1,298 @@
+//! What destination shards want, in parts that sources hold whole.
+//!
+//! Where sources are copies of each other, a part is what a destination shard has in common with one of
+//! their boxes. Where they overlap in other ways, it is cut along their borders, so that a part has
+//! all its holders. Of sources that overlap in very many ways that would be too many parts, up to
+//! `(2n)^d` of them; then whole parts are taken off what is wanted, one at a time: what a source with the
+//! same owner holds of it, or else the source that holds most. Such a part has those holders that have
+//! all of it.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "parts lie in a destination shard, whose number of elements fits an i64"
+)]
+
+use std::ops::Range;
+
+use super::holders::Holders;
+use super::owners::Owners;
+use super::pieces::{no_source, numel_of};
+use crate::geometry::bounds::{Bounds, Place};
+use crate::geometry::cells::{Cells, Cutter, Next, Only};
+use crate::geometry::n_log_n;
+use crate::geometry::steps;
+use crate::memory::{self, Memory, TryVec, text};
+use crate::model::error::{Error, Result};
+use crate::model::shards::{Shard, Shards};
+
+/// How often boxes of sources and parts may be compared.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Effort {
+    /// To cut along all borders: more than what `n * log(n)` allows for all shards.
+    cut: u64,
+    /// The same to take parts off what is wanted, before the plan is refused.
+    take: u64,
+    /// What `n * log(n)` is taken times.
+    each: u64,
+}
+
+impl Effort {
+    pub(super) const USUAL: Self = Self { cut: 1 << 20, take: 1 << 25, each: 256 };
+    /// Nothing is cut along all borders.
+    #[cfg(test)]
+    pub(super) const NO_CUTS: Self = Self { cut: 0, each: 0, ..Self::USUAL };
+
+    fn for_shards(self, count: usize) -> Self {
+        let more = n_log_n(count).saturating_mul(self.each);
+        let (cut, take) = (self.cut.saturating_add(more), self.take.saturating_add(more));
+        Self { cut, take, ..self }
+    }
+}
+
+/// What a part takes besides comparing it.
+const STEPS_OF_PART: u64 = 64;
+
+/// A box that a destination shard wants, and the sources that hold it whole.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    pub(super) destination: u32,
+    /// Their number among [`Parts::holders`].
+    pub(super) holders: u32,
+    /// Where its row starts.
+    row: usize,
+    elements: i64,
+}
+
+impl Part {
+    pub(super) fn elements(&self) -> u128 {
+        // Never negative.
+        self.elements as u128
+    }
+}
+
+/// All that is wanted, in parts.
+pub(super) struct Parts {
+    ndim: usize,
+    parts: Vec<Part>,
+    /// For each part, `ndim` lows and `ndim` highs.
+    rows: Vec<i64>,
+    pub(super) holders: Holders,
+}
+
+impl Parts {
+    pub(super) fn new(
+        source: &Shards, destination: &Shards, owners: &Owners<'_>, effort: Effort,
+    ) -> Result<Self> {
+        let holders = Holders::new(source, owners)?;
+        let (parts, rows) = Default::default();
+        let mut all = Self { ndim: source.ndim(), parts, rows, holders };
+        let mut left = effort.for_shards(source.len().saturating_add(destination.len()));
+        let mut found = Vec::new();
+        for (number, shard) in (0u32..).zip(destination.iter()) {
+            if shard.is_empty() {
+                continue;
+            }
+            let needed = numel_of(number, shard)?;
+            all.holders.boxes().index()?.find_box(shard.offsets, shard.sizes, &mut found)?;
+            let apart = all.holders.are_apart();
+            let (lacks, missing) = if apart {
+                (all.take_whole(number, shard, &found)? < needed, None)
+            } else {
+                let missing = all.take_any((number, shard), &found, &mut left, owners)?;
+                (missing.is_some(), missing)
+            };
+            if lacks {
+                let boxes = all.holders.boxes();
+                return Err(no_source(boxes, found, (number, shard), apart, missing));
+            }
+        }
+        Ok(all)
+    }
+
+    pub(super) fn ndim(&self) -> usize {
+        self.ndim
+    }
+
+    /// All parts; none are left.
+    pub(super) fn take(&mut self) -> Vec<Part> {
+        std::mem::take(&mut self.parts)
+    }
+
+    pub(super) fn bounds(&self, part: &Part) -> Bounds {
+        Bounds::from_row(&self.rows[part.row..part.row + 2 * self.ndim])
+    }
+
+    /// A part, with a place for its box.
+    pub(super) fn place(
+        &mut self, destination: u32, holders: u32, bounds: &Bounds,
+    ) -> Memory<Part> {
+        let row = self.rows.len();
+        self.rows.try_reserve(2 * self.ndim)?;
+        self.rows.extend_from_slice(bounds.low());
+        self.rows.extend_from_slice(bounds.high());
+        Ok(Part { destination, holders, row, elements: bounds.volume() })
+    }
+
+    fn push(&mut self, destination: u32, holders: u32, bounds: &Bounds) -> Memory<()> {
+        let part = self.place(destination, holders, bounds)?;
+        self.parts.try_push(part)
+    }
+
+    /// The parts of a destination shard where sources are copies of each other or apart; tells how many
+    /// elements they have. `found` are the boxes that it meets.
+    fn take_whole(&mut self, number: u32, shard: Shard<'_>, found: &[u32]) -> Memory<i64> {
+        let wanted = Bounds::new(shard.offsets, shard.sizes);
+        let mut held = 0;
+        for &of in found {
+            let bounds = Bounds::of(self.holders.boxes(), of as usize).common(&wanted);
+            held += bounds.volume();
+            self.push(number, of, &bounds)?;
+        }
+        Ok(held)
+    }
+
+    /// The parts of a destination shard where sources overlap in any way, or a box that it wants and none
+    /// of them holds.
+    fn take_any(
+        &mut self, wanted: (u32, Shard<'_>), found: &[u32], left: &mut Effort, owners: &Owners<'_>,
+    ) -> Result<Option<Bounds>> {
+        let bounds = Bounds::new(wanted.1.offsets, wanted.1.sizes);
+        match self.take_cells((wanted.0, bounds), found, left)? {
+            Taken::All => return Ok(None),
+            Taken::Missing(missing) => return Ok(Some(missing)),
+            Taken::TooMany => {}
+        }
+        match self.take_off((wanted.0, bounds), found, left, owners)? {
+            Taken::All => Ok(None),
+            Taken::Missing(missing) => Ok(Some(missing)),
+            Taken::TooMany => {
+                let what = text!(
+                    "destination shard {}: {} different boxes of source shards hold something of it \
+                     and overlap in too many ways for a plan; pass fewer, or such that overlap less",
+                    wanted.0,
+                    found.len()
+                );
+                Err(Error::Unsupported { what })
+            }
+        }
+    }
+
+    /// Cuts along all borders.
+    fn take_cells(
+        &mut self, (number, wanted): (u32, Bounds), found: &[u32], left: &mut Effort,
+    ) -> Memory<Taken> {
+        let candidates = memory::try_to_vec(found)?;
+        // Put aside while boxes are looked at: the cells, where their lists of holders end, and these.
+        let mut cells = Cells::new(self.ndim);
+        let (mut ends, mut boxes): (Vec<usize>, Vec<u32>) = Default::default();
+        let steps = left.cut;
+        let mut cutter = Cutter::new(self.holders.boxes(), candidates, wanted, Only::All, steps)?;
+        let taken = loop {
+            match cutter.next()? {
+                Next::Done => break Taken::All,
+                Next::TooMany => break Taken::TooMany,
+                Next::Cell(bounds, []) => break Taken::Missing(bounds),
+                Next::Cell(bounds, holders) => {
+                    boxes.try_extend_from_slice(holders)?;
+                    ends.try_push(boxes.len())?;
+                    cells.push(0, &bounds)?;
+                    // Lists are work as well.
+                    if boxes.len() as u64 > steps {
+                        break Taken::TooMany;
+                    }
+                }
+            }
+        };
+        left.cut = cutter.steps_left().min(steps.saturating_sub(boxes.len() as u64));
+        if matches!(taken, Taken::All) {
+            let mut start = 0;
+            for (cell, end) in ends.into_iter().enumerate() {
+                let list = self.holders.push(&boxes[start..end])?;
+                self.push(number, list, &cells.bounds(cell))?;
+                start = end;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Takes off what one source holds, again and again.
+    fn take_off(
+        &mut self, (number, wanted): (u32, Bounds), found: &[u32], left: &mut Effort,
+        owners: &Owners<'_>,
+    ) -> Memory<Taken> {
+        let owner = owners.of_destination(number);
+        let mut candidates = memory::try_to_vec(found)?;
+        let mut open: Vec<(Bounds, Range<usize>)> = Vec::new();
+        open.try_push((wanted, 0..found.len()))?;
+        let mut holders = Vec::new();
+        let mut is_first = true;
+        while let Some((part, range)) = open.pop() {
+            steps::count(range.len() + 1);
+            // Each is compared with the part, and then with what is taken off. Once is as much as it
+            // took to find them.
+            if !std::mem::take(&mut is_first) {
+                let take = left.take.checked_sub(2 * range.len() as u64 + STEPS_OF_PART);
+                let Some(take) = take else {
+                    return Ok(Taken::TooMany);
+                };
+                left.take = take;
+            }
+            candidates.truncate(range.end);
+            let start = candidates.len();
+            let mut best: Option<((bool, i64), u32)> = None;
+            for at in range {
+                let candidate = candidates[at];
+                let elements = match part.place_of(self.holders.boxes(), candidate as usize) {
+                    Place::Apart => continue,
+                    Place::Around => part.volume(),
+                    Place::Across(elements) => elements,
+                };
+                candidates.try_push(candidate)?;
+                let rank = (self.holders.has(owner, candidate), elements);
+                if best.is_none_or(|(least, _)| rank > least) {
+                    best = Some((rank, candidate));
+                }
+            }
+            let Some((_, best)) = best else {
+                return Ok(Taken::Missing(part));
+            };
+            let taken = Bounds::of(self.holders.boxes(), best as usize).common(&part);
+            holders.clear();
+            let boxes = self.holders.boxes();
+            let around =
+                |candidate: &u32| taken.place_of(boxes, *candidate as usize) == Place::Around;
+            holders.try_extend(candidates[start..].iter().copied().filter(around))?;
+            let list = self.holders.push(&holders)?;
+            self.push(number, list, &taken)?;
+            let rest = start..candidates.len();
+            let mut part = part;
+            // What is left before and behind it, in one dimension after the other.
+            for dim in 0..self.ndim {
+                let (low, high) = (taken.low()[dim], taken.high()[dim]);
+                let mut before = part;
+                before.high_mut()[dim] = low;
+                let mut behind = part;
+                behind.low_mut()[dim] = high;
+                for beside in [before, behind] {
+                    if !beside.is_empty() {
+                        open.try_push((beside, rest.clone()))?;
+                    }
+                }
+                part.low_mut()[dim] = low;
+                part.high_mut()[dim] = high;
+            }
+        }
+        Ok(Taken::All)
+    }
+}
+
+/// How a destination shard was served.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it needs no memory")]
+enum Taken {
+    All,
+    /// No source holds this.
+    Missing(Bounds),
+    /// It would take too many steps.
+    TooMany,
+}

@@ -1,0 +1,317 @@
+//! Do destinations share memory with anything that they must not share it with?
+//!
+//! Exact, not by address ranges alone: columns of one buffer lie between each other's ends and still
+//! share no byte. Packed elements may share bytes, if they share no bit. All views of a call have one
+//! element type.
+//!
+//! Views between whose ends no other begins need no second look. Others are written as boxes of the
+//! one array that they are parts of ([`boxes`]), in about `n * log(n)` for `n` views. What is no part
+//! of such an array is compared two by two ([`pair`]), as long as that is fast, and looked at run by
+//! run in the end ([`scan`]), which takes about as long as the copy. So every legal set of destinations
+//! is known as such; nothing is refused because it could not be found out, but for sources with more
+//! elements than memory.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "extents of views fit an address space; sums of them are taken in 128 bits"
+)]
+
+mod boxes;
+mod form;
+mod pair;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+use super::view::{Extent, HostView};
+use crate::memory::{Text, text};
+use crate::model::error::try_with_capacity;
+use crate::model::{Error, Result};
+use boxes::Outcome;
+use form::{Forms, Keep, Raw};
+use pair::Patience;
+use scan::Found;
+
+/// Steps of searches for a shared unit of two views that are always allowed in a group of views.
+const MIN_STEPS: u64 = 1 << 20;
+/// Steps that are allowed for each view of the group.
+const STEPS_OF_VIEW: u64 = 256;
+/// Pairs of views that are compared for each view of the group.
+const PAIRS_OF_VIEW: usize = 64;
+/// Steps of a search for a unit that a view has twice.
+const STEPS_OF_ITSELF: u64 = 1 << 14;
+
+/// A view that takes part in a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Party {
+    /// The full tensor.
+    Full,
+    /// The shard of this index.
+    Shard(usize),
+}
+
+/// Which way elements go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// They are written.
+    Destination,
+    /// They are read.
+    Source,
+}
+
+/// The views of one call, gathered while they are checked one by one: destinations, then sources.
+#[derive(Debug)]
+pub(super) struct AliasCheck {
+    destinations: Vec<Place>,
+    sources: Vec<Place>,
+    /// Between these addresses are all destinations.
+    written: Extent,
+}
+
+/// Where a view is that has elements.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    extent: Extent,
+    /// A shard's index, or [`FULL`].
+    number: usize,
+}
+
+/// The number of the full tensor.
+const FULL: usize = usize::MAX;
+
+impl Place {
+    fn of(party: Party, extent: Extent) -> Self {
+        Self { extent, number: if let Party::Shard(index) = party { index } else { FULL } }
+    }
+
+    fn party(&self) -> Party {
+        if self.number == FULL { Party::Full } else { Party::Shard(self.number) }
+    }
+}
+
+impl AliasCheck {
+    pub(super) fn new() -> Self {
+        let written = Extent { low: usize::MAX, high: 0 };
+        Self { destinations: Vec::new(), sources: Vec::new(), written }
+    }
+
+    /// Adds a destination; refuses one that overlaps itself.
+    pub(super) fn add_destination(&mut self, party: Party, view: &HostView) -> Result<()> {
+        let Some(extent) = view.extent() else {
+            return Ok(());
+        };
+        push(&mut self.destinations, Place::of(party, extent))?;
+        self.written.low = self.written.low.min(extent.low);
+        self.written.high = self.written.high.max(extent.high);
+        if view.is_row_major() { Ok(()) } else { check_itself(party, view) }
+    }
+
+    /// Adds a source. All destinations were added before.
+    pub(super) fn add_source(&mut self, party: Party, view: &HostView) -> Result<()> {
+        match view.extent() {
+            Some(extent) if extent.meets(self.written) => {
+                push(&mut self.sources, Place::of(party, extent))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses destinations that share memory with each other or with a source. `view` is asked once
+    /// more for some of the views.
+    pub(super) fn finish<E: From<Error>>(
+        mut self, view: &impl Fn(Role, Party) -> std::result::Result<HostView, E>,
+    ) -> std::result::Result<(), E> {
+        self.destinations.sort_unstable_by_key(|place| place.extent.low);
+        self.sources.sort_unstable_by_key(|place| place.extent.low);
+        let (mut destinations, mut sources) = (&self.destinations[..], &self.sources[..]);
+        while !destinations.is_empty() {
+            let (written, read) = tangled(destinations, sources);
+            let (group, others) = (&destinations[..written], &sources[..read]);
+            if written > 0 && written + read > 1 {
+                let mut forms = Forms::with_capacity(written + read)?;
+                for (role, places) in [(Role::Destination, group), (Role::Source, others)] {
+                    for place in places {
+                        forms.push(Raw::of(&view(role, place.party())?), Keep::Once)?;
+                    }
+                }
+                match compare(&forms, written, &mut Effort::default())? {
+                    Found::Nothing => {}
+                    Found::Shared(a, b) => {
+                        let (first, second) = (a.min(b), a.max(b));
+                        let role = if second < written { Role::Destination } else { Role::Source };
+                        let both = group.iter().chain(others);
+                        let mut parties = both.map(Place::party);
+                        let destination = parties.nth(first).unwrap_or(Party::Full);
+                        let other = parties.nth(second - first - 1).unwrap_or(Party::Full);
+                        Err(shared(destination, other, role))?;
+                    }
+                    Found::TooMuch => Err(undecided())?,
+                }
+            }
+            (destinations, sources) = (&destinations[written..], &sources[read..]);
+        }
+        Ok(())
+    }
+}
+
+fn push(places: &mut Vec<Place>, place: Place) -> Result<()> {
+    let bytes = size_of::<Place>();
+    places.try_reserve(1).map_err(|_| Error::OutOfMemory { what: "places of views", bytes })?;
+    places.push(place);
+    Ok(())
+}
+
+/// How many of the first destinations and sources, each in the order of their places, are tangled:
+/// there is no place that none of them reaches beyond.
+fn tangled(destinations: &[Place], sources: &[Place]) -> (usize, usize) {
+    let (mut written, mut read, mut end) = (0, 0, 0);
+    loop {
+        let next_written = destinations.get(written).map(|place| place.extent);
+        let next_read = sources.get(read).map(|place| place.extent);
+        let low = |extent: Option<Extent>| extent.map_or(usize::MAX, |extent| extent.low);
+        let is_destination = low(next_written) <= low(next_read);
+        let Some(next) = (if is_destination { next_written } else { next_read }) else {
+            return (written, read);
+        };
+        if written + read > 0 && next.low >= end {
+            return (written, read);
+        }
+        end = end.max(next.high);
+        if is_destination { written += 1 } else { read += 1 }
+    }
+}
+
+/// What it took to compare views.
+#[derive(Debug, Default)]
+struct Effort {
+    /// Boxes that the views became.
+    boxes: usize,
+    /// Pairs of views that were compared.
+    pairs: u64,
+    /// Steps of that.
+    steps: u64,
+    /// Views that were looked at run by run.
+    scanned: usize,
+}
+
+/// Looks for a unit that two of the views have in common, of which one is a destination. These are
+/// the first ones; none overlaps itself.
+fn compare(forms: &Forms, destinations: usize, effort: &mut Effort) -> Result<Found> {
+    if forms.steps().is_empty() {
+        return compare_runs(forms, destinations);
+    }
+    let irregular = match boxes::find_shared(forms, destinations, effort)? {
+        Outcome::Shared(first, second) => return Ok(Found::Shared(first, second)),
+        Outcome::Irregular(irregular) => irregular,
+    };
+    let all = STEPS_OF_VIEW.saturating_mul(forms.len() as u64).saturating_add(MIN_STEPS);
+    let mut patience = Patience::new(all);
+    let mut unknown: Vec<bool> = try_with_capacity("views", forms.len())?;
+    unknown.resize(forms.len(), false);
+    let mut pairs = PAIRS_OF_VIEW * forms.len();
+    'all: for &first in &irregular {
+        for second in 0..forms.len() {
+            // Two irregular ones meet here twice.
+            let is_again = second >= first && irregular.binary_search(&second).is_ok();
+            if is_again || first.min(second) >= destinations {
+                continue;
+            }
+            if pairs == 0 || patience.left() == 0 {
+                unknown.fill(true);
+                break 'all;
+            }
+            pairs -= 1;
+            let (a, b) = (forms.get(first), forms.get(second));
+            match pair::share_units(&a, &b, &mut patience) {
+                Some(true) => return Ok(Found::Shared(first, second)),
+                Some(false) => {}
+                None => (unknown[first], unknown[second]) = (true, true),
+            }
+        }
+    }
+    effort.pairs += (PAIRS_OF_VIEW * forms.len() - pairs) as u64;
+    effort.steps += all - patience.left();
+    if !unknown.contains(&true) {
+        return Ok(Found::Nothing);
+    }
+    let mut rest = Forms::with_capacity(forms.len())?;
+    let mut numbers = try_with_capacity("views", forms.len())?;
+    let mut written = 0;
+    for number in (0..forms.len()).filter(|&number| unknown[number]) {
+        rest.push_form(&forms.get(number))?;
+        numbers.push(number);
+        written += usize::from(number < destinations);
+    }
+    effort.scanned += rest.len();
+    Ok(match scan::find_shared(&rest, written)? {
+        Found::Shared(first, second) => Found::Shared(numbers[first], numbers[second]),
+        other => other,
+    })
+}
+
+/// Runs that overlap are all that there is.
+fn compare_runs(forms: &Forms, destinations: usize) -> Result<Found> {
+    let mut runs = try_with_capacity("places of views", forms.len())?;
+    runs.extend(forms.iter().enumerate().map(|(at, form)| (form.low, form.end(), at)));
+    runs.sort_unstable();
+    let each = runs.iter().map(|&(start, end, at)| (start, end, at < destinations));
+    let pair = scan::first_shared(each);
+    Ok(pair.map_or(Found::Nothing, |(first, second)| Found::Shared(runs[first].2, runs[second].2)))
+}
+
+/// Refuses a destination that has a unit twice.
+fn check_itself(party: Party, view: &HostView) -> Result<()> {
+    let mut raw = Raw::of(view);
+    let mut forms = Forms::with_capacity(1)?;
+    forms.push(raw.clone(), Keep::Twice)?;
+    // To look at a few runs is faster than to search.
+    let steps = forms.get(0).runs().saturating_mul(4).min(STEPS_OF_ITSELF);
+    let found = match pair::overlaps_itself(&mut raw, &mut Patience::new(steps)) {
+        Some(false) => Found::Nothing,
+        Some(true) => Found::Shared(0, 0),
+        None => scan::find_shared(&forms, 1)?,
+    };
+    let (name, first) = match party {
+        Party::Full => (Text::from("full"), None),
+        Party::Shard(index) => (text!("shard {index}"), Some(index)),
+    };
+    match found {
+        Found::Nothing => Ok(()),
+        Found::Shared(..) => {
+            let what = text!("{name}: its strides put two elements at the same place");
+            Err(Error::Aliased { what, first, second: None })
+        }
+        Found::TooMuch => Err(undecided()),
+    }
+}
+
+fn undecided() -> Error {
+    let what = "sources: the strides of one reach the same places again and again, and whether it \
+                shares memory with a destination would take longer to find out than to copy; pass \
+                a source whose elements are apart";
+    Error::Unsupported { what: Text::from(what) }
+}
+
+fn shared(destination: Party, other: Party, role: Role) -> Error {
+    let (what, first, second) = match (destination, other) {
+        (Party::Shard(a), Party::Shard(b)) if role == Role::Destination => {
+            let (first, second) = (a.min(b), a.max(b));
+            (text!("shards {first} and {second} share memory"), Some(first), Some(second))
+        }
+        (Party::Shard(to), Party::Shard(from)) => {
+            let what = text!("destination shard {to} shares memory with source shard {from}");
+            (what, Some(to), Some(from))
+        }
+        (Party::Shard(to), Party::Full) => {
+            let what = text!("shard {to} shares memory with the full tensor it is copied from");
+            (what, Some(to), None)
+        }
+        (Party::Full, Party::Shard(from)) => {
+            let what = text!("full shares memory with shard {from}, which is copied into it");
+            (what, Some(from), None)
+        }
+        (Party::Full, Party::Full) => (Text::from("full shares memory with full"), None, None),
+    };
+    Error::Aliased { what, first, second }
+}

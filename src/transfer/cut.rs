@@ -1,0 +1,100 @@
+//! Cutting one shard out of a tensor: what any metadata does, and what a spec may do in its place.
+
+use super::alias::{AliasCheck, Party};
+use super::view::HostView;
+use super::{check_full, check_shard};
+use crate::host;
+use crate::host::copy_list::{CopyList, Side};
+use crate::host::options::CopyOptions;
+use crate::model::metadata::ShardedTensorMetadata;
+use crate::model::spec::{ChunkShardingSpec, EnumerableShardingSpec, ShardingSpec};
+use crate::model::{Error, Result};
+
+/// One shard to be copied out of the full tensor: all is checked, and nothing moved yet.
+#[derive(Debug)]
+pub struct Extraction<'a> {
+    metadata: &'a ShardedTensorMetadata,
+    index: usize,
+    full: &'a HostView,
+    shard: &'a HostView,
+    options: &'a CopyOptions,
+    plan: CopyList,
+}
+
+impl<'a> Extraction<'a> {
+    /// Shard `index` of `full` is to be written to `shard`.
+    pub fn new(
+        metadata: &'a ShardedTensorMetadata, index: usize, full: &'a HostView, shard: &'a HostView,
+        options: &'a CopyOptions,
+    ) -> Result<Self> {
+        check_full(metadata, full)?;
+        let owned = metadata.shards().at("index", index)?;
+        check_shard(owned, index, full.dtype(), shard)?;
+        let mut aliases = AliasCheck::new();
+        aliases.add_destination(Party::Shard(index), shard)?;
+        aliases.add_source(Party::Full, full)?;
+        aliases.finish(&|_, party| {
+            Ok::<_, Error>(if party == Party::Full { *full } else { *shard })
+        })?;
+        let mut plan = CopyList::new(Side::Source);
+        plan.push_shard(full, owned, shard)?;
+        Ok(Self { metadata, index, full, shard, options, plan })
+    }
+
+    /// Who owns what.
+    pub fn metadata(&self) -> &ShardedTensorMetadata {
+        self.metadata
+    }
+
+    /// Which shard.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The whole tensor.
+    pub fn full(&self) -> &HostView {
+        self.full
+    }
+
+    /// Where the shard goes.
+    pub fn shard(&self) -> &HostView {
+        self.shard
+    }
+
+    /// How to copy.
+    pub fn options(&self) -> &CopyOptions {
+        self.options
+    }
+
+    /// Copies the elements of the shard's box.
+    ///
+    /// # Safety
+    ///
+    /// Every element of the full tensor may be read and every element of the shard written, and
+    /// nobody else uses either meanwhile.
+    pub unsafe fn run(&self) {
+        // SAFETY: the plan reads the full tensor and writes the shard only, which do not overlap.
+        unsafe { host::run(&self.plan, self.options) }
+    }
+}
+
+/// A spec that fills its shards itself: torch's `ShardingSpec.shard`, for one of the shards.
+///
+/// Most specs only say who owns what, and the shards are copies of their boxes: so it is when the
+/// one method is left as it is. Whatever cuts a tensor *by a spec* asks here; what cuts it by
+/// metadata does not know of specs.
+pub trait Cut: ShardingSpec {
+    /// Fills the shard.
+    ///
+    /// # Safety
+    ///
+    /// As [`Extraction::run`].
+    unsafe fn shard(&self, extraction: &Extraction<'_>) -> Result<()> {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { extraction.run() };
+        Ok(())
+    }
+}
+
+impl Cut for ChunkShardingSpec {}
+impl Cut for EnumerableShardingSpec {}
