@@ -33,7 +33,7 @@ fn random_box(sizes: &[i64], random: &mut Random) -> (Vec<i64>, Vec<i64>) {
 }
 
 fn assert_finds(shards: &Shards, sizes: &[i64], questions: usize, random: &mut Random) {
-    let index = shards.index().unwrap();
+    let index = shards.boxes().index().unwrap();
     let mut found = vec![7];
     for _ in 0..questions {
         let (offsets, lengths) = random_box(sizes, random);
@@ -116,7 +116,7 @@ fn in_hard_families_every_box_finds_those_it_meets() {
     for Cut { sizes, boxes } in cuts {
         let shards = boxes.shuffled(&mut random).shards();
         assert_finds(&shards, &sizes, 100, &mut random);
-        let index = shards.index().unwrap();
+        let index = shards.boxes().index().unwrap();
         let mut found = Vec::new();
         for number in 0..shards.len() {
             let shard = shards.get(number).unwrap();
@@ -131,7 +131,7 @@ fn the_largest_coordinates_are_found() {
     let most = i64::MAX;
     let boxes = Boxes::of(1, &[(&[0], &[1]), (&[most - 2], &[2]), (&[1], &[most - 3])]);
     let shards = boxes.shards();
-    let index = shards.index().unwrap();
+    let index = shards.boxes().index().unwrap();
     assert_eq!(
         [0, 1, most - 3, most - 2, most - 1].map(|at| index.owner(&[at])),
         [0, 2, 2, 1, 1].map(Some)
@@ -148,13 +148,13 @@ fn an_index_is_no_part_of_what_metadata_is() {
     let sizes = [6, 7];
     let asked = metadata(random_layout(&sizes, 20, 3, &mut Random::new(2)), &sizes);
     let unasked = metadata(random_layout(&sizes, 20, 3, &mut Random::new(2)), &sizes);
-    assert!(asked.shards().index().unwrap().owner(&[3, 3]).is_some());
+    assert!(asked.shards().boxes().index().unwrap().owner(&[3, 3]).is_some());
     assert_eq!(asked, unasked);
     assert_eq!(asked.hash_value(), unasked.hash_value());
     let clone = asked.shards().clone();
     assert_eq!(
-        clone.index().unwrap().owner(&[3, 3]),
-        asked.shards().index().unwrap().owner(&[3, 3])
+        clone.boxes().index().unwrap().owner(&[3, 3]),
+        asked.shards().boxes().index().unwrap().owner(&[3, 3])
     );
 }
 
@@ -164,7 +164,7 @@ fn threads_may_ask_first_at_once() {
     let shards = boxes.shards();
     std::thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| assert_eq!(shards.index().unwrap().owner(&[3, 5]), Some(102)));
+            scope.spawn(|| assert_eq!(shards.boxes().index().unwrap().owner(&[3, 5]), Some(102)));
         }
     });
 }

@@ -22,7 +22,7 @@ fn elements(plan: &ReshardPlan, piece: &Piece<'_>) -> Vec<Vec<i64>> {
     let shard = plan.destination().get(piece.destination).unwrap();
     let mut all = vec![vec![]];
     for (dim, &size) in piece.sizes.iter().enumerate() {
-        let start = shard.offsets[dim] + piece.destination_offsets[dim];
+        let start = shard.offsets[dim] + piece.destination_window.offsets[dim];
         all = all
             .into_iter()
             .flat_map(|index: Vec<i64>| {
@@ -59,8 +59,8 @@ fn assert_serves(plan: &ReshardPlan, wanted: impl Fn(usize) -> bool) {
             assert_eq!(piece.destination, number);
             let from = source.get(piece.source).unwrap();
             for dim in 0..shard.sizes.len() {
-                let place = from.offsets[dim] + piece.source_offsets[dim];
-                assert_eq!(place, shard.offsets[dim] + piece.destination_offsets[dim]);
+                let place = from.offsets[dim] + piece.source_window.offsets[dim];
+                assert_eq!(place, shard.offsets[dim] + piece.destination_window.offsets[dim]);
             }
             for element in elements(plan, &piece) {
                 assert!(holds(source, piece.source, &element), "{piece:?}: {element:?}");

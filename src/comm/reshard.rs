@@ -141,7 +141,7 @@ impl<'a> Moves<'a> {
         let pair = move |copy: usize| {
             let piece = plan.piece(*own.get(copy).unwrap()).unwrap();
             let from = have.view(have.number_of(piece.source).unwrap());
-            (from.sub_box(piece.source_offsets, piece.sizes), into(&want, &piece))
+            (from.window(&piece.source_window), into(&want, &piece))
         };
         Ok(Copies { count, pair: try_box(pair)? })
     }
@@ -150,5 +150,5 @@ impl<'a> Moves<'a> {
 /// The part of a held shard that a piece of a plan is, where it is the plan's destination.
 fn into(held: &HeldShards<'_>, piece: &plan::Piece<'_>) -> HostView {
     let shard = held.view(held.number_of(piece.destination).unwrap());
-    shard.sub_box(piece.destination_offsets, piece.sizes)
+    shard.window(&piece.destination_window)
 }

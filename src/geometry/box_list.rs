@@ -2,9 +2,10 @@
 
 use std::ops::Deref;
 
+use super::MAX_NDIM;
 use super::region::Region;
 use super::rtree::Index;
-use crate::memory::{self, Memory};
+use crate::memory::{self, Memory, TryVec};
 use crate::sync::lazy::Lazy;
 
 /// Boxes of the same number of dimensions, in order. No end of one is past the largest index.
@@ -46,6 +47,40 @@ impl BoxList {
     pub(crate) fn new(ndim: usize, len: usize, offsets: Vec<i64>, sizes: Vec<i64>) -> Self {
         debug_assert!(offsets.len() == sizes.len() && Some(sizes.len()) == len.checked_mul(ndim));
         Self { ndim, len, offsets, sizes, index: Lazy::default() }
+    }
+
+    /// A list of `len` boxes: `offsets` and `sizes` have `len * ndim` numbers, box after box. `None` where
+    /// they have not, a number is negative, or an end does not fit an `i64`.
+    pub fn new_checked(
+        ndim: usize, len: usize, offsets: Vec<i64>, sizes: Vec<i64>,
+    ) -> Option<Self> {
+        let lengths = [offsets.len(), sizes.len()];
+        let fits = ndim <= MAX_NDIM && lengths == [len.checked_mul(ndim)?; 2];
+        let fine = |(&offset, &size): (&i64, &i64)| {
+            offset >= 0 && size >= 0 && offset.checked_add(size).is_some()
+        };
+        let fine = fits && u32::try_from(len).is_ok() && offsets.iter().zip(&sizes).all(fine);
+        fine.then(|| Self::new(ndim, len, offsets, sizes))
+    }
+
+    /// The boxes of these numbers, in this order. `None` where there is no such box.
+    pub(crate) fn select(&self, numbers: &[usize]) -> Memory<Option<Self>> {
+        let mut rows = [Vec::new(), Vec::new()];
+        for &number in numbers {
+            let Some(one) = self.get(number) else {
+                return Ok(None);
+            };
+            rows[0].try_extend_from_slice(one.offsets)?;
+            rows[1].try_extend_from_slice(one.sizes)?;
+        }
+        let [offsets, sizes] = rows;
+        Ok(Some(Self::new(self.ndim, numbers.len(), offsets, sizes)))
+    }
+
+    /// The same list in memory of its own.
+    pub(crate) fn try_clone(&self) -> Memory<Self> {
+        let offsets = memory::try_to_vec(&self.offsets)?;
+        Ok(Self::new(self.ndim, self.len, offsets, memory::try_to_vec(&self.sizes)?))
     }
 
     /// Number of boxes.
@@ -98,11 +133,5 @@ impl BoxList {
     pub(crate) fn not_empty(&self) -> Memory<Vec<u32>> {
         let not_empty = (0u32..).zip(self.iter()).filter(|(_, one)| !one.is_empty());
         memory::try_collect(not_empty.map(|(number, _)| number))
-    }
-
-    /// The box that two boxes share.
-    pub(crate) fn shared_region(&self, first: usize, second: usize) -> Memory<Region> {
-        let [first, second] = [first, second].map(|number| super::bounds::Bounds::of(self, number));
-        first.common(&second).region()
     }
 }

@@ -145,12 +145,14 @@ impl<'a> Cutter<'a> {
 }
 
 /// What no shard holds of a box, in parts by where they lie, and whether that is all. It ends after
-/// `room` parts, and after comparing a shard and a part `steps` times.
+/// `room` parts, and after comparing a shard and a part `steps` times; those that are left stay
+/// in `steps`.
 pub(crate) fn unheld(
-    shards: &BoxList, candidates: Vec<u32>, whole: Bounds, disjoint: bool, room: usize, steps: u64,
+    shards: &BoxList, candidates: Vec<u32>, whole: Bounds, disjoint: bool, room: usize,
+    steps: &mut u64,
 ) -> Memory<(Cells, bool)> {
     let mut cells = Cells::new(whole.low().len());
-    let mut cutter = Cutter::new(shards, candidates, whole, Only::Unheld { disjoint }, steps)?;
+    let mut cutter = Cutter::new(shards, candidates, whole, Only::Unheld { disjoint }, *steps)?;
     let complete = loop {
         match cutter.next()? {
             Next::Done => break true,
@@ -159,6 +161,7 @@ pub(crate) fn unheld(
             Next::Cell(bounds, _) => cells.push(0, &bounds)?,
         }
     };
+    *steps = cutter.steps_left();
     cells.merge()?;
     Ok((cells, complete))
 }

@@ -15,7 +15,7 @@ use crate::memory::{TryVec, try_collect, try_with_capacity};
 
 /// What a shard has of one dimension: its indices, in the order in which they stand in the shard's
 /// buffer, as stretches. Places of the buffer that no stretch covers are holes: they hold no element.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DimMap {
     length: i64,
     elements: i64,
@@ -41,7 +41,7 @@ pub struct DimPart {
 
 /// Stretches in the order of their starts on one side, and how far they reach: what starts before a
 /// place and reaches past it is found by halving.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 struct Order {
     /// Numbers of stretches.
     order: Vec<u32>,
@@ -146,6 +146,11 @@ impl DimMap {
             }
             _ => None,
         }
+    }
+
+    /// Past the last of its indices; 0 where it has none.
+    pub fn end(&self) -> i64 {
+        self.global.reach.last().copied().unwrap_or(0)
     }
 
     /// The index at a place of the buffer; `None` for a hole and past the end.

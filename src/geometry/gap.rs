@@ -18,13 +18,13 @@ use crate::geometry::cells::median_border;
 use crate::geometry::steps;
 use crate::memory::Memory;
 
-/// A box that no shard owns and that can't be made longer in any dimension; `None` if there is
+/// A box of `whole` that no shard owns and that can't be made longer in any dimension; `None` if there is
 /// none.
 ///
 /// The shards must lie inside a tensor of `sizes` and overlap nowhere; `owners` are those that own
 /// something.
-pub fn find(shards: &BoxList, mut owners: Vec<u32>, sizes: &[i64]) -> Memory<Option<Bounds>> {
-    let mut hole = Bounds::of_sizes(sizes);
+pub fn find(shards: &BoxList, mut owners: Vec<u32>, whole: &Bounds) -> Memory<Option<Bounds>> {
+    let mut hole = *whole;
     if owned(shards, &owners, &hole) >= hole.volume() {
         return Ok(None);
     }
@@ -39,7 +39,7 @@ pub fn find(shards: &BoxList, mut owners: Vec<u32>, sizes: &[i64]) -> Memory<Opt
         }
         owners.retain(|&owner| hole.place_of(shards, owner as usize) != Place::Apart);
     }
-    Ok(Some(grow(shards, sizes, hole)))
+    Ok(Some(grow(shards, whole, hole)))
 }
 
 /// The first shard with an element next to one of a box that it shares nothing with.
@@ -72,10 +72,10 @@ fn owned(shards: &BoxList, owners: &[u32], part: &Bounds) -> i64 {
 
 /// Makes an unowned box as long as it can be, one dimension after the other: a gap is easier to
 /// understand whole.
-fn grow(shards: &BoxList, sizes: &[i64], mut hole: Bounds) -> Bounds {
-    for (dim, &size) in sizes.iter().enumerate() {
+fn grow(shards: &BoxList, whole: &Bounds, mut hole: Bounds) -> Bounds {
+    for dim in 0..whole.low().len() {
         steps::count(shards.len());
-        let (mut low, mut high) = (0, size);
+        let (mut low, mut high) = (whole.low()[dim], whole.high()[dim]);
         for index in 0..shards.len() {
             let owner = Bounds::of(shards, index);
             if owner.is_empty() || !meets_but_for(&owner, &hole, dim) {

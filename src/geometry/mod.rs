@@ -12,6 +12,8 @@ pub(crate) mod bounds;
 pub mod box_list;
 pub(crate) mod cells;
 mod dim_map;
+pub mod extent;
+pub(crate) mod fold;
 pub(crate) mod gap;
 mod loop_nest;
 pub(crate) mod overlap;
@@ -20,9 +22,11 @@ pub mod rtree;
 mod separate;
 pub(crate) mod steps;
 mod stretch;
+pub(crate) mod unfold;
 
 pub use box_list::{BoxList, BoxRow};
 pub use dim_map::{DimMap, DimPart};
+pub use extent::{DimExtent, Extent, ExtentList, Flattening};
 pub use loop_nest::{Loop, LoopNest, offsets_of_turn, turns};
 pub use region::{Region, checked_numel};
 pub use rtree::Index;
@@ -51,6 +55,8 @@ pub enum Error {
     Twice,
     /// A buffer longer than the largest index.
     Overflow,
+    /// Dimensions that would have to be taken apart into more than [`MAX_NDIM`].
+    TooManyDims,
     /// No memory for the answer.
     OutOfMemory(OutOfMemory),
 }

@@ -12,7 +12,7 @@ use super::blocks::{Blocks, Common};
 ///
 /// An interval is a stretch of one block. A stretch has one form only: steps of a single block are
 /// its length, and blocks without anything between them on either side are one block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stretch {
     global_start: i64,
     local_start: i64,

@@ -8,7 +8,7 @@ use std::collections::TryReserveError;
 use std::fmt::{self, Write};
 
 use super::placement::Placement;
-use crate::geometry::Region;
+use crate::geometry::{self, Region};
 use crate::memory::{self, OutOfMemory, Text, try_uninit};
 
 /// The result of everything in the core that can be refused.
@@ -520,6 +520,29 @@ impl From<OutOfMemory> for Error {
 impl From<TryReserveError> for Error {
     fn from(error: TryReserveError) -> Self {
         OutOfMemory::from(error).into()
+    }
+}
+
+impl From<geometry::Error> for Error {
+    fn from(error: geometry::Error) -> Self {
+        use geometry::Error as Wrong;
+        let problem = match error {
+            Wrong::OutOfMemory(refused) => return refused.into(),
+            Wrong::Overflow => return Self::overflow("the number of boxes or places of a layout"),
+            Wrong::TooManyDims => {
+                let what = "dimensions that are periodic or flattened count twice or more, and are \
+                            more than the 32 that are supported";
+                return Self::Unsupported { what: what.into() };
+            }
+            Wrong::NotAStretch => {
+                "starts must be >= 0, blocks must not meet, and ends must fit 64 bits"
+            }
+            Wrong::PastTheEnd => {
+                "a stretch ends behind its buffer, or a dim map has another length"
+            }
+            Wrong::Twice => "two stretches have an index or a place of the buffer in common",
+        };
+        Self::invalid("stretches", problem)
     }
 }
 

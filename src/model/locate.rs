@@ -9,7 +9,8 @@
 
 use super::error::{Error, Result, try_with_capacity};
 use super::metadata::ShardedTensorMetadata;
-use crate::geometry::Index;
+use crate::geometry::unfold::Space;
+use crate::geometry::{Extent, Index, MAX_NDIM};
 use crate::memory::{self, Text, text};
 
 /// Where elements are: for each its shard, and its index in that shard.
@@ -31,31 +32,37 @@ impl ShardedTensorMetadata {
                 return Err(Error::TooSmall { argument, value, least: 0 });
             }
         }
-        let mut found = Vec::new();
-        self.shards().index()?.find_box(offsets, sizes, &mut found)?;
+        let (mut inside, mut found) = ([0; MAX_NDIM], Vec::new());
+        for (dim, &limit) in self.sizes().iter().enumerate() {
+            let end = offsets[dim].saturating_add(sizes[dim]).min(limit);
+            inside[dim] = end.saturating_sub(offsets[dim]).max(0);
+        }
+        self.shards().space()?.find_box(offsets, &inside[..sizes.len()], &mut found)?;
         Ok(memory::try_collect(found.into_iter().map(|shard| shard as usize))?)
     }
 
     /// The shard that owns an element.
     pub fn shard_at(&self, element: &[i64]) -> Result<usize> {
         self.check_ndim("element", element.len())?;
-        self.owner_in(&*self.shards().index()?, "element", element)
+        let space = self.shards().space()?;
+        self.owner_in(&space, &*space.rows().boxes.index()?, "element", element)
     }
 
     /// Where elements are, given as rows of an index for each dimension. `count` says how many they
     /// are, as a tensor may have no dimensions.
     pub fn locate(&self, elements: &[i64], count: usize) -> Result<Located> {
         let ndim = self.ndim();
-        self.check_rows("elements", elements.len(), count)?;
-        let index = self.shards().index()?;
+        check_rows("elements", elements.len(), (count, ndim))?;
+        let space = self.shards().space()?;
+        let index = space.rows().boxes.index()?;
         let mut shards = try_with_capacity("shards", count)?;
-        let mut indices = try_with_capacity("indices", elements.len())?;
+        let own = count.saturating_mul(self.shards().ndim());
+        let mut indices = try_with_capacity("indices", own)?;
         for number in 0..count {
             let element = &elements[number * ndim..(number + 1) * ndim];
-            let owner = self.owner_in(&index, "elements", element);
+            let owner = self.owner_in(&space, &index, "elements", element);
             let owner = owner.map_err(|error| error.at("elements", number))?;
-            let offsets = &self.shards().offsets()[owner * ndim..(owner + 1) * ndim];
-            indices.extend(element.iter().zip(offsets).map(|(at, offset)| at - offset));
+            self.push_local(owner, element, &mut indices);
             shards.push(owner);
         }
         Ok(Located { shards, indices })
@@ -64,26 +71,67 @@ impl ShardedTensorMetadata {
     /// The elements at places in shards, as rows of an index for each dimension of the tensor:
     /// [`Self::locate`] the other way round. `indices` holds a row for each of `shards`.
     pub fn globalize(&self, shards: &[usize], indices: &[i64]) -> Result<Vec<i64>> {
-        let ndim = self.ndim();
-        self.check_rows("indices", indices.len(), shards.len())?;
-        let mut elements = try_with_capacity("elements", indices.len())?;
+        let ndim = self.shards().ndim();
+        check_rows("indices", indices.len(), (shards.len(), ndim))?;
+        let own = shards.len().saturating_mul(self.ndim());
+        let mut elements = try_with_capacity("elements", own)?;
         for (number, &index) in shards.iter().enumerate() {
             let shard = self.shards().at("shards", index);
             let shard = shard.map_err(|error| error.at("shards", number))?;
             let row = &indices[number * ndim..(number + 1) * ndim];
             check_inside("local_indices", row, shard.sizes)
                 .map_err(|error| error.at("local_indices", number))?;
-            // No sum is past the tensor.
-            elements.extend(row.iter().zip(shard.offsets).map(|(at, offset)| at + offset));
+            self.push_global(shard.extent, row, &mut elements)
+                .map_err(|error| error.at("local_indices", number))?;
         }
         Ok(elements)
     }
 
-    fn owner_in(&self, index: &Index, argument: &'static str, element: &[i64]) -> Result<usize> {
+    /// Adds the place of an element in the buffer of a shard that has it.
+    fn push_local(&self, shard: usize, element: &[i64], indices: &mut Vec<i64>) {
+        let Some(shard) = self.shards().get(shard) else {
+            return;
+        };
+        if self.shards().extents().are_boxes() {
+            indices.extend(element.iter().zip(shard.offsets).map(|(at, offset)| at - offset));
+            return;
+        }
+        let flat = self.shards().extents().flattening();
+        for (dim, own) in shard.dims().enumerate() {
+            let index = match flat {
+                None => element[dim],
+                Some(flat) => flat.flat_index(dim, element),
+            };
+            // The shard has it, so it has a place.
+            indices.push(own.local(index).unwrap_or(0));
+        }
+    }
+
+    /// Adds the element at a place of the buffer of a shard.
+    fn push_global(
+        &self, extent: Extent<'_>, place: &[i64], elements: &mut Vec<i64>,
+    ) -> Result<()> {
+        for (dim, (own, &at)) in extent.dims().zip(place).enumerate() {
+            let Some(index) = own.global(at) else {
+                let what =
+                    text!("local index {at} in dimension {dim} is a hole: no element is there");
+                return Err(Error::NotFound { what });
+            };
+            match self.shards().extents().flattening() {
+                None => elements.push(index),
+                Some(flat) => flat.push_unflattened(dim, index, elements),
+            }
+        }
+        Ok(())
+    }
+
+    fn owner_in(
+        &self, space: &Space<'_>, index: &Index, argument: &'static str, element: &[i64],
+    ) -> Result<usize> {
         check_inside(argument, element, self.sizes())?;
         // The shards cover the tensor, so this is no more than a way to say so.
         let nobody = || Error::NotFound { what: text!("no shard owns element {element:?}") };
-        index.owner(element).ok_or_else(nobody)
+        space.owner(index, element, !self.has_replicas())?.ok_or_else(nobody)
     }
 
     fn check_ndim(&self, what: &str, got: usize) -> Result<()> {
@@ -93,15 +141,15 @@ impl ShardedTensorMetadata {
         }
         Err(Error::RankMismatch { what: Text::copy(what), shard: None, got, expected })
     }
+}
 
-    fn check_rows(&self, argument: &'static str, got: usize, count: usize) -> Result<()> {
-        let ndim = self.ndim();
-        if Some(got) == count.checked_mul(ndim) {
-            return Ok(());
-        }
-        let problem = text!("{got} numbers are not {count} rows of {ndim}; pass a row for each");
-        Err(Error::invalid(argument, problem))
+/// Refuses another number of numbers than rows of so many take.
+fn check_rows(argument: &'static str, got: usize, (count, ndim): (usize, usize)) -> Result<()> {
+    if Some(got) == count.checked_mul(ndim) {
+        return Ok(());
     }
+    let problem = text!("{got} numbers are not {count} rows of {ndim}; pass a row for each");
+    Err(Error::invalid(argument, problem))
 }
 
 /// Refuses an index that is outside of sizes.

@@ -14,12 +14,15 @@ use crate::memory::{self, IntoShared, Shared};
 
 /// All shards of a tensor, its sizes and its properties.
 ///
-/// The shards cover the tensor and do not overlap: whoever holds a value of this type need not ask.
+/// The shards cover the tensor, and do not overlap unless they are said to be replicas: whoever holds a
+/// value of this type need not ask.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ShardedTensorMetadata {
     shards: Shared<Shards>,
     sizes: Shared<Box<[i64]>>,
     properties: TensorProperties,
+    /// Whether shards may have elements in common.
+    replicas: bool,
 }
 
 impl ShardedTensorMetadata {
@@ -36,12 +39,24 @@ impl ShardedTensorMetadata {
         Self::trusted(shards, sizes, properties)
     }
 
+    /// The same of shards that may have elements in common: an element's owner is the first shard that has
+    /// it, the others have replicas.
+    pub fn with_replicas(
+        shards: impl IntoShared<Shards>, sizes: &[i64], properties: TensorProperties,
+    ) -> Result<Self> {
+        check_sizes(sizes)?;
+        let shards = Shards::with_ndim_if_empty(shards.into_shared()?, sizes.len())?;
+        shards.check_placed()?;
+        validate::check_coverage(&shards, sizes)?;
+        Ok(Self { replicas: true, ..Self::trusted(shards, sizes, properties)? })
+    }
+
     /// Metadata from shards that are known to partition the tensor.
     pub(crate) fn trusted(
         shards: Shared<Shards>, sizes: &[i64], properties: TensorProperties,
     ) -> Result<Self> {
         let sizes = Shared::try_new(memory::try_boxed_slice(sizes)?)?;
-        Ok(Self { shards, sizes, properties })
+        Ok(Self { shards, sizes, properties, replicas: false })
     }
 
     /// The shards, in order.
@@ -52,6 +67,11 @@ impl ShardedTensorMetadata {
     /// The shards, to be held beyond the metadata.
     pub fn shared_shards(&self) -> &Shared<Shards> {
         &self.shards
+    }
+
+    /// Whether shards may have elements in common: so their maker said.
+    pub fn has_replicas(&self) -> bool {
+        self.replicas
     }
 
     /// The tensor's sizes.

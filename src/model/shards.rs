@@ -6,10 +6,11 @@
 
 use std::ops::Deref;
 
-use super::error::{Error, Result, try_to_vec, try_with_capacity};
+use super::error::{Error, Result, try_with_capacity};
 use super::placement::Placement;
-use crate::geometry::{BoxList, BoxRow, Index, MAX_NDIM, Region};
-use crate::memory::{self, IntoShared, Memory, Shared, TryVec, text};
+use crate::geometry::unfold::Space;
+use crate::geometry::{BoxList, Extent, ExtentList, MAX_NDIM};
+use crate::memory::{self, IntoShared, Shared, TryVec, text};
 use crate::sync::seed::Map;
 
 /// One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets` of the
@@ -24,26 +25,20 @@ pub struct ShardMetadata {
     pub placement: Placement,
 }
 
-/// A borrowed [`ShardMetadata`] of a list.
+/// A borrowed shard of a list: what it owns, and where it lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard<'a> {
-    /// Where the shard starts in each dimension.
-    pub offsets: &'a [i64],
-    /// How many elements it has in each dimension.
-    pub sizes: &'a [i64],
+    /// What it owns.
+    pub extent: Extent<'a>,
     /// Where it lives.
     pub placement: &'a Placement,
 }
 
-impl Shard<'_> {
-    /// Whether it owns nothing.
-    pub fn is_empty(&self) -> bool {
-        self.sizes.contains(&0)
-    }
+impl<'a> Deref for Shard<'a> {
+    type Target = Extent<'a>;
 
-    /// The box it owns.
-    pub fn region(&self) -> Memory<Region> {
-        Region::try_new(self.offsets, self.sizes)
+    fn deref(&self) -> &Extent<'a> {
+        &self.extent
     }
 }
 
@@ -165,7 +160,7 @@ fn too_many() -> Error {
 /// Shards of the same number of dimensions, in order. Cheap to clone where the parts are shared.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Shards {
-    boxes: BoxList,
+    extents: ExtentList,
     placements: Shared<Placements>,
 }
 
@@ -194,7 +189,23 @@ impl Shards {
             }
         }
         check_values(ndim, &offsets, &sizes)?;
-        Ok(Self { boxes: BoxList::new(ndim, placements.len(), offsets, sizes), placements })
+        let boxes = BoxList::new(ndim, placements.len(), offsets, sizes);
+        Ok(Self { extents: ExtentList::of_boxes(boxes), placements })
+    }
+
+    /// Shards that own extents, each at its placement.
+    pub fn from_extents(
+        extents: ExtentList, placements: impl IntoShared<Placements>,
+    ) -> Result<Self> {
+        let placements = placements.into_shared()?;
+        if placements.len() != extents.len() {
+            let (got, expected) = (placements.len(), extents.len());
+            let problem = text!("{got} placements for {expected} shards; pass one for each shard");
+            return Err(Error::invalid("placements", problem));
+        }
+        check_ndim("ndim", extents.ndim())?;
+        check_values(extents.ndim(), extents.boxes().offsets(), extents.boxes().sizes())?;
+        Ok(Self { extents, placements })
     }
 
     /// Stores shards given one by one. Refused are, besides what [`Self::new`] refuses, offsets and
@@ -238,10 +249,20 @@ impl Shards {
         }
     }
 
+    /// The shards of these indices, in this order.
+    pub fn select(&self, indices: &[usize]) -> Result<Self> {
+        let mut placements = try_with_capacity("placements", indices.len())?;
+        for &index in indices {
+            placements.push(self.at("indices", index)?.placement.clone());
+        }
+        // All of them are there.
+        let extents = self.extents.select(indices)?.ok_or_else(too_many)?;
+        Ok(Self { extents, placements: Placements::new(placements.into_iter())?.into_shared()? })
+    }
+
     /// The same boxes at other placements, one for each.
     pub(crate) fn placed(&self, placements: Shared<Placements>) -> Result<Self> {
-        let offsets = try_to_vec("offsets", self.offsets())?;
-        Self::new(self.ndim(), offsets, try_to_vec("sizes", self.sizes())?, placements)
+        Self::from_extents(self.extents.try_clone()?, placements)
     }
 
     /// Number of shards.
@@ -256,22 +277,27 @@ impl Shards {
 
     /// Number of dimensions of every shard.
     pub fn ndim(&self) -> usize {
-        self.boxes.ndim()
+        self.extents.ndim()
     }
 
-    /// The boxes that they own.
+    /// What they own.
+    pub fn extents(&self) -> &ExtentList {
+        &self.extents
+    }
+
+    /// Where they start and how long their buffers are: of boxes, what they own.
     pub fn boxes(&self) -> &BoxList {
-        &self.boxes
+        self.extents.boxes()
     }
 
     /// Where the shards start: `len * ndim` values, shard after shard.
     pub fn offsets(&self) -> &[i64] {
-        self.boxes.offsets()
+        self.boxes().offsets()
     }
 
     /// How many elements they have in each dimension: `len * ndim` values, shard after shard.
     pub fn sizes(&self) -> &[i64] {
-        self.boxes.sizes()
+        self.boxes().sizes()
     }
 
     /// Where they live.
@@ -279,15 +305,14 @@ impl Shards {
         &self.placements
     }
 
-    /// The index that tells where shards are, made when it is first asked for.
-    pub fn index(&self) -> Result<impl Deref<Target = Index>> {
-        Ok(self.boxes.index()?)
+    /// The space in which they own boxes.
+    pub(crate) fn space(&self) -> Result<Space<'_>> {
+        Ok(self.extents.space()?)
     }
 
     /// Shard `index`.
     pub fn get(&self, index: usize) -> Option<Shard<'_>> {
-        let BoxRow { offsets, sizes } = self.boxes.get(index)?;
-        Some(Shard { offsets, sizes, placement: self.placements.get(index)? })
+        Some(Shard { extent: self.extents.get(index)?, placement: self.placements.get(index)? })
     }
 
     /// Shard `index`, or a refusal that names the argument it came from.

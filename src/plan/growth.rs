@@ -82,14 +82,17 @@ fn an_index_is_built_in_n_log_n_and_an_owner_is_found_in_a_polylog() {
     for name in FAMILIES {
         let build = |n| {
             let shards = family(name, n).boxes.shards();
-            let steps = counted(|| drop(shards.index().unwrap())).1;
-            assert!(shards.index().unwrap().depth() <= crate::geometry::rtree::MAX_DEPTH, "{name}");
+            let steps = counted(|| drop(shards.boxes().index().unwrap())).1;
+            assert!(
+                shards.boxes().index().unwrap().depth() <= crate::geometry::rtree::MAX_DEPTH,
+                "{name}"
+            );
             (shards.len(), steps)
         };
         assert_grows_as_n_log_n(&format!("build {name}"), build, 4000);
         let owners = |n| {
             let shards = family(name, n).boxes.shards();
-            let index = shards.index().unwrap();
+            let index = shards.boxes().index().unwrap();
             let find = || shards.iter().for_each(|s| assert!(index.owner(s.offsets).is_some()));
             (shards.len(), counted(find).1)
         };
@@ -130,7 +133,7 @@ fn boxes_that_meet_few_shards_look_at_few() {
     for name in ["peeled, columns first", "peeled", "pinwheels", "halved", "partition"] {
         let ask = |n| {
             let shards = family(name, n).boxes.shards();
-            let index = shards.index().unwrap();
+            let index = shards.boxes().index().unwrap();
             let mut found = Vec::new();
             let ask = || {
                 for shard in shards.iter() {
@@ -269,7 +272,7 @@ fn a_stack_of_64_kib_is_enough() {
         for name in FAMILIES {
             let Cut { sizes, boxes } = family(name, 6000);
             let shards = boxes.shards();
-            let index = shards.index().unwrap();
+            let index = shards.boxes().index().unwrap();
             let mut found = Vec::new();
             for shard in shards.iter().step_by(101) {
                 assert!(index.owner(shard.offsets).is_some());
@@ -343,7 +346,7 @@ proptest! {
             for to in held(&destination, at) {
                 let wanted = destination.get(to).unwrap();
                 let serves = |piece: &super::Piece<'_>| (0..ndim).all(|d| {
-                    let start = wanted.offsets[d] + piece.destination_offsets[d];
+                    let start = wanted.offsets[d] + piece.destination_window.offsets[d];
                     (start..start + piece.sizes[d]).contains(&at[d])
                 });
                 let pieces: Vec<_> = plan.pieces_in(plan.pieces_into(to)).filter(serves).collect();

@@ -22,7 +22,6 @@ use super::owners::Owners;
 use crate::geometry::{BoxList, overlap, steps};
 use crate::memory::{self, Memory, TryVec};
 use crate::model::error::Result;
-use crate::model::shards::Shards;
 
 /// Holders of parts, by a number that parts have.
 pub(super) struct Holders {
@@ -43,7 +42,7 @@ pub(super) struct Choice {
 }
 
 impl Holders {
-    pub(super) fn new(source: &Shards, owners: &Owners<'_>) -> Result<Self> {
+    pub(super) fn new(source: &BoxList, owners: &Owners<'_>) -> Result<Self> {
         let (ends, lists) = Default::default();
         Ok(Self { copies: Copies::new(source, owners)?, ends, lists })
     }
@@ -191,9 +190,8 @@ struct Copies {
 }
 
 impl Copies {
-    fn new(source: &Shards, owners: &Owners<'_>) -> Result<Self> {
-        let owning = (0u32..).zip(source.iter()).filter(|(_, shard)| !shard.is_empty());
-        let mut members: Vec<u32> = memory::try_collect(owning.map(|(number, _)| number))?;
+    fn new(source: &BoxList, owners: &Owners<'_>) -> Result<Self> {
+        let mut members = source.not_empty()?;
         let box_of = |&number: &u32| {
             let row = number as usize * source.ndim()..(number as usize + 1) * source.ndim();
             (&source.offsets()[row.clone()], &source.sizes()[row])

@@ -17,6 +17,7 @@ mod pieces;
 mod relabel;
 mod replicas;
 mod runs;
+mod space;
 mod traffic;
 
 use std::ops::Range;
@@ -34,6 +35,7 @@ use parts::Effort;
 use pieces::Pieces;
 pub use relabel::Relabelling;
 pub use runs::Run;
+use space::CommonSpace;
 pub use traffic::{Route, Routes};
 
 /// What moves from one layout of a tensor to another. Immutable.
@@ -48,20 +50,32 @@ pub struct ReshardPlan {
     routes: Lazy<Routes>,
 }
 
-/// One piece of a plan: `sizes` elements at `source_offsets` of a source shard, which go to
-/// `destination_offsets` of a destination shard.
+/// One piece of a plan: elements of a source shard, which go to a destination shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece<'a> {
     /// The source shard's index.
     pub source: usize,
     /// The destination shard's index.
     pub destination: usize,
-    /// Where the piece starts in the source shard.
-    pub source_offsets: &'a [i64],
-    /// Where it starts in the destination shard.
-    pub destination_offsets: &'a [i64],
-    /// How long it is. Never 0.
+    /// Where it is in the source shard.
+    pub source_window: Window<'a>,
+    /// Where it is in the destination shard.
+    pub destination_window: Window<'a>,
+    /// How long it is in each of its dimensions. Never 0.
     pub sizes: &'a [i64],
+}
+
+/// A box of elements of a shard's buffer: `sizes` of them, from `offsets` on, at steps. Where shards
+/// are no boxes, it may have more dimensions than the buffer, and several go in one of the buffer's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window<'a> {
+    /// Where it starts: a number for each dimension of the buffer.
+    pub offsets: &'a [i64],
+    /// How long it is: a number for each of its own dimensions.
+    pub sizes: &'a [i64],
+    /// For each of its own dimensions, the buffer's that it goes in, and how far a step is there.
+    /// `None`: they are the buffer's, and a step is 1.
+    pub strides: Option<(&'a [usize], &'a [i64])>,
 }
 
 /// Pieces as flat arrays: numbers, and rows of a number for each dimension.
@@ -77,6 +91,21 @@ pub struct PieceRows<'a> {
     pub destination_offsets: &'a [i64],
     /// How long they are.
     pub sizes: &'a [i64],
+    /// Where pieces are no boxes of the buffers.
+    pub steps: Option<StepRows<'a>>,
+}
+
+/// How pieces go through buffers, where they are no boxes of them.
+#[derive(Debug, Clone, Copy)]
+pub struct StepRows<'a> {
+    /// For each dimension of pieces, the one of source shards' buffers that it goes in.
+    pub source_dims: &'a [usize],
+    /// The same of destination shards' buffers.
+    pub destination_dims: &'a [usize],
+    /// For each piece and each of its dimensions, how far a step is in that dimension.
+    pub source_steps: &'a [i64],
+    /// The same of destination shards' buffers.
+    pub destination_steps: &'a [i64],
 }
 
 impl ReshardPlan {
@@ -124,13 +153,18 @@ impl ReshardPlan {
     ) -> Result<Self> {
         let source = Shards::with_ndim_if_empty(source, destination.ndim())?;
         let destination = Shards::with_ndim_if_empty(destination, source.ndim())?;
-        check_shard_ndim(0, "offsets and sizes", destination.ndim(), source.ndim())?;
-        let mut pieces = Pieces::new(source.ndim());
+        let ndim = |shards: &Shards| {
+            shards.extents().flattening().map_or(shards.ndim(), |flat| flat.sizes().len())
+        };
+        check_shard_ndim(0, "offsets and sizes", ndim(&destination), ndim(&source))?;
+        let space = CommonSpace::new(&source, &destination)?;
+        let mut pieces = Pieces::new(&space)?;
         if validate::has_overlap(&source)? {
-            replicas::join(&mut pieces, &source, &destination, effort)?;
+            replicas::join(&mut pieces, &space, &source, &destination, None, effort)?;
         } else {
-            pieces.join(&source, &destination, None)?;
+            pieces.join(&space, &destination, None)?;
         }
+        drop(space);
         let (dtype, wanted, routes) = Default::default();
         Ok(Self { source, destination, dtype, wanted, pieces, routes })
     }
@@ -141,8 +175,14 @@ impl ReshardPlan {
     ) -> Result<Self> {
         check_same_tensor(source, destination)?;
         let dtype = source.properties().dtype.or(destination.properties().dtype);
-        let mut pieces = Pieces::new(source.ndim());
-        pieces.join(source.shards(), destination.shards(), wanted.as_deref())?;
+        let space = CommonSpace::new(source.shards(), destination.shards())?;
+        let mut pieces = Pieces::new(&space)?;
+        if source.has_replicas() {
+            let (from, to) = (source.shards(), destination.shards());
+            replicas::join(&mut pieces, &space, from, to, wanted.as_deref(), Effort::USUAL)?;
+        } else {
+            pieces.join(&space, destination.shards(), wanted.as_deref())?;
+        }
         let (source, destination) = (source.shared_shards(), destination.shared_shards());
         Ok(Self {
             source: source.clone(),
@@ -177,6 +217,11 @@ impl ReshardPlan {
                 u32::try_from(destination).is_ok_and(|index| wanted.binary_search(&index).is_ok())
             }
         }
+    }
+
+    /// Number of dimensions of every piece: that of the shards, where they are boxes.
+    pub fn piece_ndim(&self) -> usize {
+        self.pieces.ndim()
     }
 
     /// Number of pieces.

@@ -1,5 +1,6 @@
 //! Who reads and who writes: the owners of source and destination shards, by numbers.
 
+use crate::geometry::unfold::Rows;
 use crate::memory::{Memory, TryVec};
 use crate::model::placement::Owner;
 use crate::model::shards::{Placements, Shards};
@@ -9,8 +10,8 @@ use crate::sync::seed::Map;
 /// difference: what moves between those of one owner stays in its process.
 #[derive(Debug)]
 pub(crate) struct Owners<'a> {
-    source: Side<'a>,
-    destination: Side<'a>,
+    source: OwnerSide<'a>,
+    destination: OwnerSide<'a>,
     count: usize,
 }
 
@@ -22,16 +23,18 @@ enum Key<'a> {
 }
 
 #[derive(Debug)]
-struct Side<'a> {
+struct OwnerSide<'a> {
     placements: &'a Placements,
     /// For each distinct placement, its owner.
     owners: Vec<u32>,
+    /// What numbers are those of, if they are not those of shards.
+    rows: Option<Rows<'a>>,
 }
 
 impl<'a> Owners<'a> {
     pub(crate) fn new(source: &'a Shards, destination: &'a Shards) -> Memory<Self> {
         let mut numbers: Map<Key<'_>, u32> = Map::default();
-        let mut side = |shards: &'a Shards| -> Memory<Side<'a>> {
+        let mut side = |shards: &'a Shards| -> Memory<OwnerSide<'a>> {
             let mut owners = Vec::new();
             for placement in shards.placements().distinct() {
                 let next = numbers.len() as u32;
@@ -39,10 +42,20 @@ impl<'a> Owners<'a> {
                 numbers.try_reserve(1)?;
                 owners.try_push(*numbers.entry(key).or_insert(next))?;
             }
-            Ok(Side { placements: shards.placements(), owners })
+            Ok(OwnerSide { placements: shards.placements(), owners, rows: None })
         };
         let (source, destination) = (side(source)?, side(destination)?);
         Ok(Self { source, destination, count: numbers.len() })
+    }
+
+    /// The same of the boxes of shards.
+    pub(super) fn of_rows(self, [source, destination]: [Rows<'a>; 2]) -> Self {
+        let (from, to) = (self.source, self.destination);
+        Self {
+            source: OwnerSide { rows: Some(source), ..from },
+            destination: OwnerSide { rows: Some(destination), ..to },
+            count: self.count,
+        }
     }
 
     /// How many there are.
@@ -64,8 +77,9 @@ impl<'a> Owners<'a> {
     }
 }
 
-impl Side<'_> {
-    fn of(&self, shard: u32) -> u32 {
+impl OwnerSide<'_> {
+    fn of(&self, number: u32) -> u32 {
+        let shard = self.rows.map_or(number, |rows| rows.extent_of(number));
         let placement = self.placements.indices().get(shard as usize);
         let owner = placement.and_then(|&placement| self.owners.get(placement as usize));
         owner.copied().unwrap_or(u32::MAX)

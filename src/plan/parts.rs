@@ -18,13 +18,14 @@ use std::ops::Range;
 use super::holders::Holders;
 use super::owners::Owners;
 use super::pieces::{no_source, numel_of};
+use super::space::CommonSpace;
 use crate::geometry::bounds::{Bounds, Place};
 use crate::geometry::cells::{Cells, Cutter, Next, Only};
-use crate::geometry::n_log_n;
 use crate::geometry::steps;
+use crate::geometry::{BoxRow, n_log_n};
 use crate::memory::{self, Memory, TryVec, text};
 use crate::model::error::{Error, Result};
-use crate::model::shards::{Shard, Shards};
+use crate::model::shards::Shards;
 
 /// How often boxes of sources and parts may be compared.
 #[derive(Debug, Clone, Copy)]
@@ -82,29 +83,36 @@ pub(super) struct Parts {
 
 impl Parts {
     pub(super) fn new(
-        source: &Shards, destination: &Shards, owners: &Owners<'_>, effort: Effort,
+        space: &CommonSpace<'_>, (destination, asked): (&Shards, Option<&[u32]>),
+        owners: &Owners<'_>, effort: Effort,
     ) -> Result<Self> {
+        let [source, wanted] = space.rows().map(|rows| rows.boxes);
         let holders = Holders::new(source, owners)?;
         let (parts, rows) = Default::default();
         let mut all = Self { ndim: source.ndim(), parts, rows, holders };
-        let mut left = effort.for_shards(source.len().saturating_add(destination.len()));
+        let mut left = effort.for_shards(source.len().saturating_add(wanted.len()));
         let mut found = Vec::new();
-        for (number, shard) in (0u32..).zip(destination.iter()) {
-            if shard.is_empty() {
+        for (number, one) in (0u32..).zip(wanted.iter()) {
+            if one.is_empty() {
                 continue;
             }
-            let needed = numel_of(number, shard)?;
-            all.holders.boxes().index()?.find_box(shard.offsets, shard.sizes, &mut found)?;
+            let shard = space.rows()[1].extent_of(number);
+            if asked.is_some_and(|asked| asked.binary_search(&shard).is_err()) {
+                continue;
+            }
+            let needed = numel_of(shard, one.sizes)?;
+            all.holders.boxes().index()?.find_box(one.offsets, one.sizes, &mut found)?;
             let apart = all.holders.are_apart();
             let (lacks, missing) = if apart {
-                (all.take_whole(number, shard, &found)? < needed, None)
+                (all.take_whole(number, one, &found)? < needed, None)
             } else {
-                let missing = all.take_any((number, shard), &found, &mut left, owners)?;
+                let missing = all.take_any((number, shard), one, &found, &mut left, owners)?;
                 (missing.is_some(), missing)
             };
             if lacks {
                 let boxes = all.holders.boxes();
-                return Err(no_source(boxes, found, (number, shard), apart, missing));
+                let wanted = (shard, destination);
+                return Err(no_source(space, boxes, found, (wanted, one), apart, missing));
             }
         }
         Ok(all)
@@ -141,7 +149,7 @@ impl Parts {
 
     /// The parts of a destination shard where sources are copies of each other or apart; tells how many
     /// elements they have. `found` are the boxes that it meets.
-    fn take_whole(&mut self, number: u32, shard: Shard<'_>, found: &[u32]) -> Memory<i64> {
+    fn take_whole(&mut self, number: u32, shard: BoxRow<'_>, found: &[u32]) -> Memory<i64> {
         let wanted = Bounds::new(shard.offsets, shard.sizes);
         let mut held = 0;
         for &of in found {
@@ -155,22 +163,23 @@ impl Parts {
     /// The parts of a destination shard where sources overlap in any way, or a box that it wants and none
     /// of them holds.
     fn take_any(
-        &mut self, wanted: (u32, Shard<'_>), found: &[u32], left: &mut Effort, owners: &Owners<'_>,
+        &mut self, (number, shard): (u32, u32), wanted: BoxRow<'_>, found: &[u32],
+        left: &mut Effort, owners: &Owners<'_>,
     ) -> Result<Option<Bounds>> {
-        let bounds = Bounds::new(wanted.1.offsets, wanted.1.sizes);
-        match self.take_cells((wanted.0, bounds), found, left)? {
+        let bounds = Bounds::new(wanted.offsets, wanted.sizes);
+        match self.take_cells((number, bounds), found, left)? {
             Taken::All => return Ok(None),
             Taken::Missing(missing) => return Ok(Some(missing)),
             Taken::TooMany => {}
         }
-        match self.take_off((wanted.0, bounds), found, left, owners)? {
+        match self.take_off((number, bounds), found, left, owners)? {
             Taken::All => Ok(None),
             Taken::Missing(missing) => Ok(Some(missing)),
             Taken::TooMany => {
                 let what = text!(
                     "destination shard {}: {} different boxes of source shards hold something of it \
                      and overlap in too many ways for a plan; pass fewer, or such that overlap less",
-                    wanted.0,
+                    shard,
                     found.len()
                 );
                 Err(Error::Unsupported { what })

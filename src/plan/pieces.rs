@@ -2,62 +2,117 @@
 
 #![allow(
     clippy::arithmetic_side_effects,
-    reason = "what lies inside of two shards has a start and an end between theirs, and no more \
+    clippy::indexing_slicing,
+    reason = "rows are as long as their boxes have dimensions; what lies inside of two shards has a start and an end between theirs, and no more \
               elements than a destination shard, whose number was checked"
 )]
 
-use super::{Piece, PieceRows};
+use super::space::CommonSpace;
+use super::{Piece, PieceRows, StepRows, Window};
 use crate::geometry::bounds::Bounds;
 use crate::geometry::cells::unheld;
+use crate::geometry::fold::Digit;
 use crate::geometry::region::checked_numel;
-use crate::geometry::{BoxList, n_log_n};
-use crate::memory::text;
+use crate::geometry::unfold::Rows;
+use crate::geometry::{BoxList, BoxRow, n_log_n};
+use crate::memory::{self, Memory, text};
 use crate::model::error::{Error, Result};
 use crate::model::placement::Placement;
-use crate::model::shards::{Shard, Shards};
+use crate::model::shards::Shards;
 
-/// Pieces as flat arrays: two numbers, and three rows of a number for each dimension.
+/// Pieces as flat arrays: two numbers, and rows of a number for each dimension.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pieces {
     ndim: usize,
+    /// Numbers of dimensions of the shards' buffers.
+    of_sides: [usize; 2],
     pub(super) sources: Vec<u32>,
     pub(super) destinations: Vec<u32>,
-    source_offsets: Vec<i64>,
-    destination_offsets: Vec<i64>,
+    /// Where pieces start in the buffers of either side.
+    offsets: [Vec<i64>; 2],
     sizes: Vec<i64>,
+    /// Where pieces are no boxes of the buffers.
+    strides: Option<Strides>,
+}
+
+/// In which dimensions of the buffers the dimensions of pieces go, and how far.
+#[derive(Debug, Clone)]
+struct Strides {
+    dims: [Vec<usize>; 2],
+    steps: [Vec<i64>; 2],
 }
 
 impl Pieces {
-    pub(super) fn new(ndim: usize) -> Self {
-        Self { ndim, ..Self::default() }
+    pub(super) fn new(space: &CommonSpace<'_>) -> Result<Self> {
+        let rows = space.rows();
+        let mut pieces = Self { ndim: rows[0].boxes.ndim(), ..Self::default() };
+        pieces.of_sides = rows.map(|rows| rows.ndim());
+        if let Some([source, destination]) = space.digits() {
+            let dims = |digits: &[Digit]| memory::try_collect(digits.iter().map(|digit| digit.dim));
+            let (dims, steps) = ([dims(source)?, dims(destination)?], Default::default());
+            pieces.strides = Some(Strides { dims, steps });
+        }
+        Ok(pieces)
     }
 
     pub(super) fn len(&self) -> usize {
         self.sources.len()
     }
 
+    pub(super) fn ndim(&self) -> usize {
+        self.ndim
+    }
+
     pub(super) fn get(&self, index: usize) -> Option<Piece<'_>> {
-        let start = index.checked_mul(self.ndim)?;
-        let row = start..start.checked_add(self.ndim)?;
+        let (source, destination) = (*self.sources.get(index)?, *self.destinations.get(index)?);
+        let windows = (self.window(0, index)?, self.window(1, index)?);
         Some(Piece {
-            source: *self.sources.get(index)? as usize,
-            destination: *self.destinations.get(index)? as usize,
-            source_offsets: self.source_offsets.get(row.clone())?,
-            destination_offsets: self.destination_offsets.get(row.clone())?,
-            sizes: self.sizes.get(row)?,
+            source: source as usize,
+            destination: destination as usize,
+            source_window: windows.0,
+            destination_window: windows.1,
+            sizes: windows.0.sizes,
         })
+    }
+
+    fn window(&self, side: usize, index: usize) -> Option<Window<'_>> {
+        let ([offsets, other], [ndim, other_ndim]) = (&self.offsets, self.of_sides);
+        let (offsets, ndim) = if side == 0 { (offsets, ndim) } else { (other, other_ndim) };
+        let strides = match &self.strides {
+            None => None,
+            Some(Strides { dims: [dims, other_dims], steps: [steps, other_steps] }) => {
+                let (dims, steps) =
+                    if side == 0 { (dims, steps) } else { (other_dims, other_steps) };
+                Some((dims.as_slice(), row_of(steps, self.ndim, index)?))
+            }
+        };
+        let (offsets, sizes) =
+            (row_of(offsets, ndim, index)?, row_of(&self.sizes, self.ndim, index)?);
+        Some(Window { offsets, sizes, strides })
     }
 
     /// Pieces `first` to `first + count - 1`.
     pub(super) fn rows(&self, first: usize, count: usize) -> Option<PieceRows<'_>> {
         let pieces = first..first.checked_add(count)?;
-        let rows = first.checked_mul(self.ndim)?..pieces.end.checked_mul(self.ndim)?;
+        let rows_of = |numbers, ndim: usize| {
+            <[i64]>::get(numbers, first.checked_mul(ndim)?..pieces.end.checked_mul(ndim)?)
+        };
+        let steps = match &self.strides {
+            None => None,
+            Some(Strides { dims: [from, to], steps: [source, destination] }) => Some(StepRows {
+                source_dims: from,
+                destination_dims: to,
+                source_steps: rows_of(source, self.ndim)?,
+                destination_steps: rows_of(destination, self.ndim)?,
+            }),
+        };
         Some(PieceRows {
             sources: self.sources.get(pieces.clone())?,
-            destinations: self.destinations.get(pieces)?,
-            source_offsets: self.source_offsets.get(rows.clone())?,
-            destination_offsets: self.destination_offsets.get(rows.clone())?,
-            sizes: self.sizes.get(rows)?,
+            destinations: self.destinations.get(pieces.clone())?,
+            source_offsets: rows_of(&self.offsets[0], self.of_sides[0])?,
+            destination_offsets: rows_of(&self.offsets[1], self.of_sides[1])?,
+            sizes: rows_of(&self.sizes, self.ndim)?,
+            steps,
         })
     }
 
@@ -69,47 +124,60 @@ impl Pieces {
 
     /// Room for one more.
     fn reserve_one(&mut self) -> Result<()> {
-        let Self { ndim, sources, destinations, source_offsets, destination_offsets, sizes } = self;
-        let all = sources
+        let Self { ndim, of_sides, sources, destinations, offsets, sizes, strides } = self;
+        let [source_offsets, destination_offsets] = offsets;
+        let mut all = sources
             .try_reserve(1)
             .and_then(|()| destinations.try_reserve(1))
-            .and_then(|()| source_offsets.try_reserve(*ndim))
-            .and_then(|()| destination_offsets.try_reserve(*ndim))
+            .and_then(|()| source_offsets.try_reserve(of_sides[0]))
+            .and_then(|()| destination_offsets.try_reserve(of_sides[1]))
             .and_then(|()| sizes.try_reserve(*ndim));
+        if let Some(Strides { steps: [source, destination], .. }) = strides {
+            all = all.and_then(|()| source.try_reserve(*ndim));
+            all = all.and_then(|()| destination.try_reserve(*ndim));
+        }
         all.map_err(|_| Error::OutOfMemory { what: "the plan", bytes: 8 + 24 * *ndim })
     }
 
-    /// Adds a piece by its box in the tensor, which lies in both shards.
+    /// Adds what a source box and a destination box have in common, or a part of it, by its box in the
+    /// space that both are in.
     pub(super) fn push(
-        &mut self, (source, source_shard): (u32, Shard<'_>),
-        (destination, destination_shard): (u32, Shard<'_>), bounds: &Bounds,
+        &mut self, rows: [Rows<'_>; 2], numbers: [u32; 2], bounds: &Bounds,
     ) -> Result<()> {
         self.reserve_one()?;
-        let offset = |(start, from): (&i64, &i64)| start - from;
-        self.source_offsets.extend(bounds.low().iter().zip(source_shard.offsets).map(offset));
-        let to = destination_shard.offsets;
-        self.destination_offsets.extend(bounds.low().iter().zip(to).map(offset));
+        for side in [0, 1] {
+            let offsets = &mut self.offsets[side];
+            let first = offsets.len();
+            offsets.resize(first + self.of_sides[side], 0);
+            rows[side].local(numbers[side], bounds.low(), &mut offsets[first..]);
+            if let (Some(strides), Some(steps)) =
+                (&mut self.strides, rows[side].steps(numbers[side]))
+            {
+                strides.steps[side].extend_from_slice(steps);
+            }
+        }
         self.sizes.extend(bounds.lengths());
-        self.sources.push(source);
-        self.destinations.push(destination);
+        self.sources.push(rows[0].extent_of(numbers[0]));
+        self.destinations.push(rows[1].extent_of(numbers[1]));
         Ok(())
     }
 
-    /// Adds what a destination shard takes of a source shard that it meets; tells how many elements
-    /// that is.
+    /// Adds what a destination box takes of a source box that it meets, where they are boxes of the
+    /// tensor; tells how many elements that is.
     fn push_common(
-        &mut self, (source, source_shard): (u32, Shard<'_>),
-        (destination, destination_shard): (u32, Shard<'_>),
+        &mut self, (source, source_box): (u32, BoxRow<'_>),
+        (destination, destination_box): (u32, BoxRow<'_>),
     ) -> Result<i64> {
         self.reserve_one()?;
-        let from = source_shard.offsets.iter().zip(source_shard.sizes);
-        let to = destination_shard.offsets.iter().zip(destination_shard.sizes);
+        let from = source_box.offsets.iter().zip(source_box.sizes);
+        let to = destination_box.offsets.iter().zip(destination_box.sizes);
         let mut elements = 1;
+        let [source_offsets, destination_offsets] = &mut self.offsets;
         for ((from, from_size), (to, to_size)) in from.zip(to) {
             let start = *from.max(to);
             let size = (from + from_size).min(to + to_size) - start;
-            self.source_offsets.push(start - from);
-            self.destination_offsets.push(start - to);
+            source_offsets.push(start - from);
+            destination_offsets.push(start - to);
             self.sizes.push(size);
             elements *= size;
         }
@@ -121,72 +189,114 @@ impl Pieces {
     /// Adds all pieces from source shards that overlap nowhere to those destination shards that are
     /// wanted.
     pub(super) fn join(
-        &mut self, source: &Shards, destination: &Shards, wanted: Option<&[u32]>,
+        &mut self, space: &CommonSpace<'_>, destination: &Shards, wanted: Option<&[u32]>,
     ) -> Result<()> {
-        let index = source.index()?;
+        let [source, to] = space.rows();
+        let index = source.boxes.index()?;
         let mut found = Vec::new();
         let mut join_one = |number: u32| {
-            let Some(shard) = destination.get(number as usize).filter(|shard| !shard.is_empty())
-            else {
+            let Some(one) = to.boxes.get(number as usize).filter(|one| !one.is_empty()) else {
                 return Ok(());
             };
-            index.find_box(shard.offsets, shard.sizes, &mut found)?;
-            let needed = numel_of(number, shard)?;
+            index.find_box(one.offsets, one.sizes, &mut found)?;
+            let shard = to.extent_of(number);
+            let needed = numel_of(shard, one.sizes)?;
             let mut held = 0;
             for &from in &found {
-                if let Some(source_shard) = source.get(from as usize) {
-                    held += self.push_common((from, source_shard), (number, shard))?;
+                let Some(from_box) = source.boxes.get(from as usize) else {
+                    continue;
+                };
+                if self.strides.is_none() {
+                    held += self.push_common((from, from_box), (number, one))?;
+                    continue;
                 }
+                let common = Bounds::of(source.boxes, from as usize);
+                let common = common.common(&Bounds::new(one.offsets, one.sizes));
+                held += common.volume();
+                self.push([source, to], [from, number], &common)?;
             }
             if held == needed {
-                Ok(())
-            } else {
-                Err(no_source(
-                    source.boxes(),
-                    std::mem::take(&mut found),
-                    (number, shard),
-                    true,
-                    None,
-                ))
+                return Ok(());
             }
+            let (found, wanted) = (std::mem::take(&mut found), ((shard, destination), one));
+            Err(no_source(space, source.boxes, found, wanted, true, None))
         };
         match wanted {
-            // A list has no more shards than a u32 counts.
-            None => (0..destination.len() as u32).try_for_each(join_one),
-            Some(wanted) => wanted.iter().try_for_each(|&number| join_one(number)),
+            // A list has no more boxes than a u32 counts.
+            None => (0..to.boxes.len() as u32).try_for_each(join_one),
+            Some(wanted) => {
+                wanted.iter().flat_map(|&shard| to.of_extent(shard)).try_for_each(&mut join_one)
+            }
+        }?;
+        self.sort()
+    }
+
+    /// Puts pieces in their order: boxes of one shard come one after the other, and what they take of
+    /// one source is not together.
+    pub(super) fn sort(&mut self) -> Result<()> {
+        let Some(strides) = &self.strides else {
+            return Ok(());
+        };
+        let key = |&at: &u32| (self.destinations[at as usize], self.sources[at as usize], at);
+        let count =
+            u32::try_from(self.len()).map_err(|_| Error::overflow("the number of pieces"))?;
+        let mut order: Vec<u32> = memory::try_collect(0..count)?;
+        order.sort_unstable_by_key(key);
+        let numbers =
+            |numbers: &[u32]| memory::try_collect(order.iter().map(|&at| numbers[at as usize]));
+        let rows = |rows: &[i64], ndim: usize| -> Memory<Vec<i64>> {
+            let mut sorted = memory::try_with_capacity(rows.len())?;
+            order.iter().for_each(|&at| sorted.extend(&rows[at as usize * ndim..][..ndim]));
+            Ok(sorted)
+        };
+        let steps = [rows(&strides.steps[0], self.ndim)?, rows(&strides.steps[1], self.ndim)?];
+        let offsets =
+            [rows(&self.offsets[0], self.of_sides[0])?, rows(&self.offsets[1], self.of_sides[1])?];
+        let (sources, destinations) = (numbers(&self.sources)?, numbers(&self.destinations)?);
+        self.sizes = rows(&self.sizes, self.ndim)?;
+        (self.sources, self.destinations, self.offsets) = (sources, destinations, offsets);
+        if let Some(strides) = &mut self.strides {
+            strides.steps = steps;
         }
+        Ok(())
     }
 }
 
+/// Row `index` of rows of `ndim` numbers.
+fn row_of(numbers: &[i64], ndim: usize, index: usize) -> Option<&[i64]> {
+    let start = index.checked_mul(ndim)?;
+    numbers.get(start..start.checked_add(ndim)?)
+}
+
 /// The number of elements of a destination shard, which must be one that 64 bits count.
-pub(super) fn numel_of(number: u32, shard: Shard<'_>) -> Result<i64> {
-    checked_numel(shard.sizes).ok_or_else(|| {
-        Error::overflow(text!("the number of elements of destination shard {number}"))
+pub(super) fn numel_of(shard: u32, sizes: &[i64]) -> Result<i64> {
+    checked_numel(sizes).ok_or_else(|| {
+        Error::overflow(text!("the number of elements of destination shard {shard}"))
     })
 }
 
-/// The refusal of a destination shard that the sources found for it do not hold all of, `missing` for
-/// example.
+/// The refusal of a box of a destination shard that the sources found for it do not hold all of,
+/// `missing` for example.
 pub(super) fn no_source(
-    source: &BoxList, found: Vec<u32>, (number, shard): (u32, Shard<'_>), disjoint: bool,
+    space: &CommonSpace<'_>, source: &BoxList, found: Vec<u32>,
+    ((shard, destination), wanted): ((u32, &Shards), BoxRow<'_>), disjoint: bool,
     missing: Option<Bounds>,
 ) -> Error {
     // The largest of some: all may be more than there is memory for.
     const ROOM: usize = 1 << 12;
     const STEPS: u64 = 1 << 22;
-    let wanted = Bounds::new(shard.offsets, shard.sizes);
-    let steps = n_log_n(found.len()).saturating_mul(16).saturating_add(STEPS);
-    let unheld = match unheld(source, found, wanted, disjoint, ROOM, steps) {
+    let wanted = Bounds::new(wanted.offsets, wanted.sizes);
+    let mut steps = n_log_n(found.len()).saturating_mul(16).saturating_add(STEPS);
+    let unheld = match unheld(source, found, wanted, disjoint, ROOM, &mut steps) {
         Ok((unheld, _)) => unheld,
         Err(memory) => return memory.into(),
     };
     let unheld = (0..unheld.len()).map(|cell| unheld.bounds(cell));
     let largest = unheld.chain(missing).max_by_key(Bounds::volume);
-    match largest.unwrap_or(wanted).region() {
-        Ok(region) => {
-            let placement: Placement = shard.placement.clone();
-            Error::NoSource { destination: number as usize, placement, region }
-        }
+    let destination_shard = destination.get(shard as usize);
+    let placement = destination_shard.map_or(Placement::NONE, |shard| shard.placement.clone());
+    match space.region(&largest.unwrap_or(wanted)) {
+        Ok(region) => Error::NoSource { destination: shard as usize, placement, region },
         Err(memory) => memory.into(),
     }
 }

@@ -27,6 +27,7 @@ use super::holders::Choice;
 use super::owners::Owners;
 use super::parts::{Effort, Part, Parts};
 use super::pieces::Pieces;
+use super::space::CommonSpace;
 use crate::geometry::bounds::Bounds;
 use crate::geometry::cells::Cells;
 use crate::geometry::steps;
@@ -36,22 +37,19 @@ use crate::model::shards::Shards;
 
 /// Adds all pieces from source shards that may overlap.
 pub(super) fn join(
-    pieces: &mut Pieces, source: &Shards, destination: &Shards, effort: Effort,
+    pieces: &mut Pieces, space: &CommonSpace<'_>, source: &Shards, destination: &Shards,
+    wanted: Option<&[u32]>, effort: Effort,
 ) -> Result<()> {
-    let owners = Owners::new(source, destination)?;
-    let parts = Parts::new(source, destination, &owners, effort)?;
+    let owners = Owners::new(source, destination)?.of_rows(space.rows());
+    let parts = Parts::new(space, (destination, wanted), &owners, effort)?;
     let mut chosen = Chooser::new(&owners, parts)?.choose()?;
     // What one source was given in parts may be one piece, and the order is the plan's.
     chosen.merge()?;
     for cell in 0..chosen.len() {
         let (to, from) = unpack(chosen.number(cell));
-        if let (Some(from_shard), Some(to_shard)) =
-            (source.get(from as usize), destination.get(to as usize))
-        {
-            pieces.push((from, from_shard), (to, to_shard), &chosen.bounds(cell))?;
-        }
+        pieces.push(space.rows(), [from, to], &chosen.bounds(cell))?;
     }
-    Ok(())
+    pieces.sort()
 }
 
 /// Destination and source as one number, in the order of pieces.

@@ -6,10 +6,10 @@
     reason = "offsets and strides lie in buffers whose number of bytes was checked to fit an i64"
 )]
 
-use super::{Piece, ReshardPlan};
+use super::{Piece, ReshardPlan, Window};
 use crate::geometry::region::checked_numel;
 use crate::geometry::steps;
-use crate::geometry::{Loop, LoopNest, offsets_of_turn, turns};
+use crate::geometry::{Loop, LoopNest, MAX_NDIM, offsets_of_turn, turns};
 use crate::memory::text;
 use crate::model::Shards;
 use crate::model::error::{Error, Result};
@@ -109,17 +109,43 @@ impl ReshardPlan {
         let source_sizes = sizes_of(self.source(), piece.source, width)?;
         let destination_sizes = sizes_of(self.destination(), piece.destination, width)?;
         let mut nest = LoopNest::new(list, [0; 2], width.item as usize);
-        let (mut starts, mut steps) = ([0; 2], [width.item; 2]);
+        let source = RowMajor::new(source_sizes, width.item, &piece.source_window);
+        let destination = RowMajor::new(destination_sizes, width.item, &piece.destination_window);
         for dim in (0..piece.sizes.len()).rev() {
-            starts[0] += piece.source_offsets[dim] * steps[0];
-            starts[1] += piece.destination_offsets[dim] * steps[1];
             // Bytes of buffers: the library asks for 64-bit addresses.
-            nest.repeat(piece.sizes[dim] as usize, steps[0] as isize, steps[1] as isize)?;
-            steps = [steps[0] * source_sizes[dim], steps[1] * destination_sizes[dim]];
+            let steps = [source.steps[dim] as isize, destination.steps[dim] as isize];
+            nest.repeat(piece.sizes[dim] as usize, steps[0], steps[1])?;
         }
-        nest.advance(starts.map(|start| start as isize));
+        nest.advance([source.start as isize, destination.start as isize]);
         nest.simplify();
-        in_bytes(nest, width.per_byte, steps, piece)
+        in_bytes(nest, width.per_byte, [source.units, destination.units], piece)
+    }
+}
+
+/// A window of a row-major buffer, in units.
+struct RowMajor {
+    start: i64,
+    /// How far a step in each dimension of the window is.
+    steps: [i64; MAX_NDIM],
+    /// All of the buffer.
+    units: i64,
+}
+
+impl RowMajor {
+    fn new(sizes: &[i64], item: i64, window: &Window<'_>) -> Self {
+        let (mut strides, mut units, mut start) = ([0; MAX_NDIM], item, 0);
+        for dim in (0..sizes.len()).rev() {
+            strides[dim] = units;
+            start += window.offsets[dim] * units;
+            units *= sizes[dim];
+        }
+        let mut steps = strides;
+        if let Some((dims, own)) = window.strides {
+            for (step, (&dim, &own)) in steps.iter_mut().zip(dims.iter().zip(own)) {
+                *step = strides[dim] * own;
+            }
+        }
+        Self { start, steps, units }
     }
 }
 

@@ -50,8 +50,8 @@ pub unsafe fn reshard(
                     piece.source
                 ),
             })?;
-            let part = source.sub_box(piece.source_offsets, piece.sizes);
-            copies.push(&part, &destination.sub_box(piece.destination_offsets, piece.sizes))?;
+            let part = source.window(&piece.source_window);
+            copies.push(&part, &destination.window(&piece.destination_window))?;
         }
     }
     for (index, source) in sources {

@@ -6,7 +6,7 @@ use super::cut::{Cut, Extraction};
 use super::keeper::Keeper;
 use super::view::HostView;
 use super::{check_full, check_shard};
-use crate::geometry::region::checked_numel;
+use crate::geometry::region::{Region, checked_numel};
 use crate::host::copy_list::{CopyList, Side};
 use crate::host::options::CopyOptions;
 use crate::memory::Buffer;
@@ -341,7 +341,7 @@ impl<'a> Described<'a> {
 
     /// Why described shard `at` is none of these.
     fn refusal(&self, at: usize, shard: &Shard<'_>) -> Error {
-        let region = match shard.region() {
+        let region = match Region::try_new(shard.offsets, shard.sizes) {
             Ok(region) => region,
             Err(memory) => return memory.into(),
         };

@@ -15,6 +15,7 @@ use crate::memory::{Text, text};
 use crate::model::dtype::DataType;
 use crate::model::shards::Shard;
 use crate::model::{Error, Result};
+use crate::plan::Window;
 
 /// A tensor somewhere in host memory: where its first element is, its shape, and how far apart
 /// neighbours are. Nothing is read or written through it here.
@@ -329,6 +330,22 @@ impl HostView {
             let start = Start::at(self, offsets);
             (part.first, part.bit) = (start.pointer, start.bit as u8);
         }
+        part
+    }
+
+    /// A window of the buffer that this is a view of.
+    pub(crate) fn window(&self, window: &Window<'_>) -> Self {
+        let Some((dims, steps)) = window.strides else {
+            return self.sub_box(window.offsets, window.sizes);
+        };
+        let (mut part, ndim) = (*self, window.sizes.len());
+        part.ndim = ndim;
+        part.shape[..ndim].copy_from_slice(window.sizes);
+        for (stride, (&dim, step)) in part.strides.iter_mut().zip(dims.iter().zip(steps)) {
+            *stride = self.strides[dim] * step;
+        }
+        let start = Start::at(self, window.offsets);
+        (part.first, part.bit) = (start.pointer, start.bit as u8);
         part
     }
 

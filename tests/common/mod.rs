@@ -12,6 +12,7 @@
 
 pub mod cuts;
 pub mod families;
+pub mod layouts;
 pub mod naive;
 pub mod plans;
 pub mod ranks;

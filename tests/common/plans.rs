@@ -10,7 +10,8 @@ pub type Row = (usize, usize, Vec<i64>, Vec<i64>, Vec<i64>);
 
 pub fn rows(plan: &ReshardPlan) -> Vec<Row> {
     let row = |piece: shardspec::plan::Piece<'_>| {
-        let offsets = (piece.source_offsets.to_vec(), piece.destination_offsets.to_vec());
+        let offsets =
+            (piece.source_window.offsets.to_vec(), piece.destination_window.offsets.to_vec());
         (piece.source, piece.destination, offsets.0, offsets.1, piece.sizes.to_vec())
     };
     plan.pieces().map(row).collect()

@@ -128,6 +128,16 @@ impl Index {
         Ok(())
     }
 
+    /// The first of those that own an element; `None` where nobody does.
+    pub fn first_at(&self, element: &[i64]) -> Option<usize> {
+        let mut first = None;
+        self.visit_box(element, &[1; MAX_NDIM][..element.len()], |shard| {
+            first = Some(first.map_or(shard, |first: usize| first.min(shard)));
+            ControlFlow::Continue(())
+        });
+        first
+    }
+
     /// A shard that owns an element; `None` where nobody does.
     pub fn owner(&self, element: &[i64]) -> Option<usize> {
         let mut owner = None;

@@ -4,12 +4,13 @@
 
 use std::ops::ControlFlow;
 
-use super::has_overlap;
-use crate::geometry::bounds::Bounds;
+use super::{has_overlap, shared};
+use crate::geometry::Index;
 use crate::geometry::cells::unheld;
 use crate::geometry::n_log_n;
 use crate::geometry::region::Region;
-use crate::memory::{self, OutOfMemory, TryVec, text};
+use crate::geometry::unfold::Rows;
+use crate::memory::{OutOfMemory, TryVec, text};
 use crate::model::error::{Error, Result};
 use crate::model::metadata::check_sizes;
 use crate::model::shards::{Shards, check_shard_ndim};
@@ -30,9 +31,11 @@ pub struct Overlap {
 ///
 /// Time: about `n * log(n)` for `n` shards, and what the shards that are looked at have overlaps.
 pub fn overlaps(shards: &Shards, limit: usize) -> Result<Vec<Overlap>> {
-    let mut overlaps = Vec::new();
-    visit_overlaps(shards, limit, |first, second| {
-        let region = shards.boxes().shared_region(first, second)?;
+    let (space, mut overlaps) = (shards.space()?, Vec::new());
+    visit_overlaps(space.rows(), limit, |pair| {
+        let Pair { extents: [first, second], boxes: [a, b] } = pair;
+        let region = space.region(&shared(space.rows().boxes, a as usize, b as usize))?;
+        let (first, second) = (first as usize, second as usize);
         Ok(overlaps.try_push(Overlap { first, second, region })?)
     })?;
     Ok(overlaps)
@@ -41,40 +44,43 @@ pub fn overlaps(shards: &Shards, limit: usize) -> Result<Vec<Overlap>> {
 /// How many pairs of shards own the same element, or `limit` if that is less.
 pub(super) fn count_overlaps(shards: &Shards, limit: usize) -> Result<usize> {
     let mut count = 0usize;
-    visit_overlaps(shards, limit, |_, _| {
+    visit_overlaps(shards.space()?.rows(), limit, |_| {
         count += 1;
         Ok(())
     })?;
     Ok(count)
 }
 
+/// Two shards that overlap, and two of their boxes that do.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Pair {
+    extents: [u32; 2],
+    boxes: [u32; 2],
+}
+
 fn visit_overlaps(
-    shards: &Shards, limit: usize, mut visit: impl FnMut(usize, usize) -> Result<()>,
+    rows: Rows<'_>, limit: usize, mut visit: impl FnMut(Pair) -> Result<()>,
 ) -> Result<()> {
     let mut left = limit;
     if left == 0 {
         return Ok(());
     }
-    let index = shards.index()?;
-    let mut seconds: Vec<usize> = Vec::new();
-    for (first, shard) in shards.iter().enumerate() {
-        seconds.clear();
-        let mut missing: Option<OutOfMemory> = None;
-        index.visit_box(shard.offsets, shard.sizes, |second| {
-            if second > first
-                && let Err(memory) = seconds.try_push(second)
-            {
-                missing = Some(memory);
-                return ControlFlow::Break(());
-            }
-            ControlFlow::Continue(())
-        });
-        if let Some(memory) = missing {
-            return Err(memory.into());
+    let index = rows.boxes.index()?;
+    let mut pairs: Vec<Pair> = Vec::new();
+    let mut next = 0;
+    // A list has no more boxes than a u32 counts.
+    while next < rows.boxes.len() as u32 {
+        let first = rows.extent_of(next);
+        pairs.clear();
+        // All boxes of one shard, one after the other.
+        while next < rows.boxes.len() as u32 && rows.extent_of(next) == first {
+            push_overlaps(rows, &index, next, &mut pairs)?;
+            next += 1;
         }
-        seconds.sort_unstable();
-        for &second in &seconds {
-            visit(first, second)?;
+        pairs.sort_unstable();
+        pairs.dedup_by_key(|pair| pair.extents);
+        for &pair in &pairs {
+            visit(pair)?;
             left -= 1;
             if left == 0 {
                 return Ok(());
@@ -82,6 +88,26 @@ fn visit_overlaps(
         }
     }
     Ok(())
+}
+
+/// Adds the pairs of a box with those of later shards.
+fn push_overlaps(rows: Rows<'_>, index: &Index, number: u32, pairs: &mut Vec<Pair>) -> Result<()> {
+    let (Some(asked), first) = (rows.boxes.get(number as usize), rows.extent_of(number)) else {
+        return Ok(());
+    };
+    let mut missing: Option<OutOfMemory> = None;
+    index.visit_box(asked.offsets, asked.sizes, |other| {
+        let second = rows.extent_of(other as u32);
+        let pair = Pair { extents: [first, second], boxes: [number, other as u32] };
+        if second > first
+            && let Err(memory) = pairs.try_push(pair)
+        {
+            missing = Some(memory);
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    });
+    missing.map_or(Ok(()), |memory| Err(memory.into()))
 }
 
 /// What no shard owns of a tensor.
@@ -115,20 +141,35 @@ pub fn gaps(shards: &Shards, sizes: &[i64], limit: usize) -> Result<Gaps> {
         check_shard_ndim(0, "offsets and sizes", shards.ndim(), sizes.len())?;
     }
     let disjoint = !has_overlap(shards)?;
-    let (whole, owning) = (Bounds::of_sizes(sizes), shards.boxes().not_empty()?);
-    let room = limit.saturating_add(SPARE_PARTS);
-    let steps = n_log_n(owning.len()).saturating_mul(64).saturating_add(SPARE_STEPS);
-    let (cells, complete) = unheld(shards.boxes(), owning, whole, disjoint, room, steps)?;
-    let boxes = (0..cells.len().min(limit)).map(|cell| cells.bounds(cell).region());
-    let boxes = memory::try_collect_results(boxes)?;
-    let more = !complete || cells.len() > boxes.len();
-    if more && boxes.len() < limit && cells.len() < room {
-        let what = text!(
-            "what {} shards leave to nobody is in too many parts to be found, as they overlap in too \
-             many ways; ask for fewer parts, or of shards that overlap less",
-            shards.len()
-        );
-        return Err(Error::Unsupported { what });
+    let (space, room) = (shards.space()?, limit.saturating_add(SPARE_PARTS));
+    let boxes = space.rows().boxes;
+    let (mut steps, mut found, mut more) = (steps_of(boxes.len()), Vec::new(), false);
+    for whole in space.whole(sizes)? {
+        let all = boxes.not_empty()?;
+        let (cells, complete) = unheld(boxes, all, whole, disjoint, room, &mut steps)?;
+        let wanted = limit.saturating_sub(found.len());
+        for cell in 0..cells.len().min(wanted) {
+            found.try_push(space.region(&cells.bounds(cell))?)?;
+        }
+        more |= !complete || cells.len() > wanted;
+        if more && found.len() < limit && cells.len() < room {
+            return Err(too_many_ways(shards));
+        }
     }
-    Ok(Gaps { boxes, more })
+    Ok(Gaps { boxes: found, more })
+}
+
+/// How often boxes of so many shards and parts may be compared.
+pub(super) fn steps_of(count: usize) -> u64 {
+    n_log_n(count).saturating_mul(64).saturating_add(SPARE_STEPS)
+}
+
+/// The refusal of shards that overlap in too many ways.
+pub(super) fn too_many_ways(shards: &Shards) -> Error {
+    let what = text!(
+        "what {} shards leave to nobody is in too many parts to be found, as they overlap in too many \
+         ways; ask for fewer parts, or of shards that overlap less",
+        shards.len()
+    );
+    Error::Unsupported { what }
 }

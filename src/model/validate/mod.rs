@@ -10,11 +10,11 @@ pub use all::{Gaps, Overlap, gaps, overlaps};
 
 use super::error::{Error, More, Result};
 use super::placement::Placement;
-use super::shards::{Shards, check_shard_ndim};
+use super::shards::{Shard, Shards, check_shard_ndim};
 use crate::geometry::bounds::Bounds;
 use crate::geometry::cells::unheld;
 use crate::geometry::checked_numel;
-use crate::geometry::{gap, n_log_n, overlap};
+use crate::geometry::{BoxList, gap, n_log_n, overlap};
 
 /// Overlaps and gaps, beside the one that is named, that are counted for a refusal.
 const COUNTED: usize = 100;
@@ -26,10 +26,17 @@ const COUNTED: usize = 100;
 /// at worst `n * log(n)^(d-1)`, and never more than comparing each with each. Only dimensions in which
 /// shards differ count.
 pub fn check_non_overlapping(shards: &Shards) -> Result<()> {
-    let Some((first, second)) = overlap::find(shards.boxes())? else {
+    let space = shards.space()?;
+    let rows = space.rows();
+    let Some((first, second)) = overlap::find(rows.boxes)? else {
         return Ok(());
     };
-    let region = shards.boxes().shared_region(first, second)?;
+    let region = space.region(&shared(rows.boxes, first, second))?;
+    let (mut first, mut second) = (rows.extent_of(first as u32), rows.extent_of(second as u32));
+    if first > second {
+        (first, second) = (second, first);
+    }
+    let (first, second) = (first as usize, second as usize);
     let placement = |shard| shards.placements().get(shard).cloned().unwrap_or(Placement::NONE);
     let placements = [placement(first), placement(second)];
     let counted = all::count_overlaps(shards, COUNTED.saturating_add(2))?.saturating_sub(1);
@@ -39,57 +46,133 @@ pub fn check_non_overlapping(shards: &Shards) -> Result<()> {
 
 /// Whether two shards own the same element.
 pub(crate) fn has_overlap(shards: &Shards) -> Result<bool> {
-    Ok(overlap::find(shards.boxes())?.is_some())
+    Ok(overlap::find(shards.space()?.rows().boxes)?.is_some())
+}
+
+/// The box that two overlapping boxes share.
+fn shared(boxes: &BoxList, first: usize, second: usize) -> Bounds {
+    Bounds::of(boxes, first).common(&Bounds::of(boxes, second))
 }
 
 /// Refuses shards that do not overlap when they reach past a tensor of `sizes` or leave a part of
 /// it to nobody; the error names the shard, or a box that nobody owns, a shard next to it and how many
 /// others there are. A list of no shards may be one of any number of dimensions.
 pub fn check_tensor(shards: &Shards, sizes: &[i64]) -> Result<()> {
-    if !shards.is_empty() {
-        check_shard_ndim(0, "offsets and sizes", shards.ndim(), sizes.len())?;
-    }
     check_bounds(shards, sizes)?;
-    let owned: i128 =
-        shards.iter().filter_map(|shard| checked_numel(shard.sizes)).map(i128::from).sum();
+    let owned: i128 = shards.iter().filter_map(|shard| shard.elements()).map(i128::from).sum();
     if Some(owned) == checked_numel(sizes).map(i128::from) {
         return Ok(());
     }
-    let Some(hole) = gap::find(shards.boxes(), shards.boxes().not_empty()?, sizes)? else {
-        return Ok(());
+    let space = shards.space()?;
+    let boxes = space.rows().boxes;
+    for whole in space.whole(sizes)? {
+        if let Some(hole) = gap::find(boxes, boxes.not_empty()?, &whole)? {
+            return Err(gap_at(shards, sizes, &hole, true));
+        }
+    }
+    Ok(())
+}
+
+/// The same of shards that may overlap. Where they overlap in too many ways, [`Error::Unsupported`].
+pub fn check_coverage(shards: &Shards, sizes: &[i64]) -> Result<()> {
+    if !has_overlap(shards)? {
+        return check_tensor(shards, sizes);
+    }
+    check_bounds(shards, sizes)?;
+    let space = shards.space()?;
+    let boxes = space.rows().boxes;
+    let mut steps = all::steps_of(boxes.len());
+    for whole in space.whole(sizes)? {
+        let (hole, complete) = unheld(boxes, boxes.not_empty()?, whole, false, 1, &mut steps)?;
+        if hole.len() > 0 {
+            return Err(gap_at(shards, sizes, &hole.bounds(0), false));
+        }
+        if !complete {
+            return Err(all::too_many_ways(shards));
+        }
+    }
+    Ok(())
+}
+
+/// The refusal of shards that leave a box of their space to nobody.
+fn gap_at(shards: &Shards, sizes: &[i64], hole: &Bounds, disjoint: bool) -> Error {
+    let describe = || {
+        let space = shards.space()?;
+        let neighbour = gap::neighbour(space.rows().boxes, hole);
+        let neighbour = neighbour.map(|number| space.rows().extent_of(number as u32) as usize);
+        let placement = |shard| shards.placements().get(shard).cloned().unwrap_or(Placement::NONE);
+        let neighbour = neighbour.map(|shard| (shard, placement(shard)));
+        let more = count_other_gaps(shards, sizes, hole, disjoint);
+        Ok(Error::Gap { region: space.region(hole)?, neighbour, more })
     };
-    let neighbour = gap::neighbour(shards.boxes(), &hole);
-    let placement = |shard| shards.placements().get(shard).cloned().unwrap_or(Placement::NONE);
-    let neighbour = neighbour.map(|shard| (shard, placement(shard)));
-    let more = count_other_gaps(shards, sizes, &hole);
-    Err(Error::Gap { region: hole.region()?, neighbour, more })
+    describe().unwrap_or_else(|error| error)
 }
 
 /// How many boxes nobody owns that share nothing with one.
-fn count_other_gaps(shards: &Shards, sizes: &[i64], hole: &Bounds) -> More {
-    let whole = Bounds::of_sizes(sizes);
-    let steps = n_log_n(shards.len()).saturating_mul(16).saturating_add(1 << 20);
+fn count_other_gaps(shards: &Shards, sizes: &[i64], hole: &Bounds, disjoint: bool) -> More {
+    let mut steps = n_log_n(shards.len()).saturating_mul(16).saturating_add(1 << 20);
     let room = COUNTED.saturating_mul(8);
-    let found = shards.boxes();
-    let found = found.not_empty().and_then(|all| unheld(found, all, whole, true, room, steps));
-    let Ok((cells, complete)) = found else {
-        // What can't be counted is no reason for another refusal.
-        return More { count: 0, all: false };
+    let mut count = || {
+        let space = shards.space()?;
+        let boxes = space.rows().boxes;
+        let mut more = More::NONE;
+        for whole in space.whole(sizes)? {
+            let all = boxes.not_empty()?;
+            let (cells, complete) = unheld(boxes, all, whole, disjoint, room, &mut steps)?;
+            let apart = |cell: &usize| cells.bounds(*cell).common(hole).is_empty();
+            let limit = COUNTED.saturating_add(1);
+            more.count =
+                more.count.saturating_add((0..cells.len()).filter(apart).take(limit).count());
+            more.all &= complete;
+        }
+        Ok::<_, Error>(More {
+            count: more.count.min(COUNTED),
+            all: more.all && more.count <= COUNTED,
+        })
     };
-    let apart = |cell: &usize| cells.bounds(*cell).common(hole).is_empty();
-    let counted = (0..cells.len()).filter(apart).take(COUNTED.saturating_add(1)).count();
-    More { count: counted.min(COUNTED), all: complete && counted <= COUNTED }
+    // What can't be counted is no reason for another refusal.
+    count().unwrap_or(More { count: 0, all: false })
 }
 
+/// Refuses shards that reach past a tensor, and shards of another number of dimensions.
 fn check_bounds(shards: &Shards, sizes: &[i64]) -> Result<()> {
+    if shards.is_empty() {
+        return Ok(());
+    }
+    let flat = shards.extents().flattening();
+    let flat_sizes = match flat {
+        None => None,
+        Some(flat) => {
+            check_shard_ndim(0, "offsets and sizes", flat.sizes().len(), sizes.len())?;
+            if let Some(dim) = (0..sizes.len()).find(|&dim| flat.sizes().get(dim) != sizes.get(dim))
+            {
+                let size = |sizes: &[i64]| sizes.get(dim).copied().unwrap_or(0);
+                let (got, expected) = (size(flat.sizes()), size(sizes));
+                let what = "shards: the flattened tensor".into();
+                return Err(Error::ShapeMismatch { what, shard: None, dim, got, expected });
+            }
+            Some(flat.flat_sizes()?)
+        }
+    };
+    let sizes = flat_sizes.as_deref().unwrap_or(sizes);
+    check_shard_ndim(0, "offsets and sizes", shards.ndim(), sizes.len())?;
+    // Boxes in one pass, for the usual case; the culprit is looked for only when there is one.
+    let inside = |shard: Shard<'_>| {
+        let mut dims = shard.offsets.iter().zip(shard.sizes).zip(sizes);
+        shard.sizes.contains(&0)
+            || dims.all(|((&at, &size), &limit)| at.saturating_add(size) <= limit)
+    };
+    if shards.extents().are_boxes() && shards.iter().all(inside) {
+        return Ok(());
+    }
     for (index, shard) in shards.iter().enumerate() {
         if shard.is_empty() {
             continue;
         }
-        for (dim, ((&offset, &size), &limit)) in
-            shard.offsets.iter().zip(shard.sizes).zip(sizes).enumerate()
-        {
-            if offset.saturating_add(size) > limit {
+        for (dim, (own, &limit)) in shard.dims().zip(sizes).enumerate() {
+            if own.end() > limit {
+                let offset = shard.offsets.get(dim).copied().unwrap_or(0);
+                let size = own.end().saturating_sub(offset);
                 return Err(Error::OutOfBounds { shard: index, dim, offset, size, limit });
             }
         }

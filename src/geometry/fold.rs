@@ -1,0 +1,268 @@
+//! Folding index space: digits in which periodic and flattened dimensions are boxes.
+//!
+//! Written in two digits, `index = q * period + r`, the blocks of a stretch of that period are one box:
+//! a range of `q` by a range of `r`. In the sizes of a tensor's dimensions as digits, an interval of
+//! the flattened dimensions is at most `2 * c - 1` boxes. So what is known about boxes (whether they
+//! overlap, what they leave, which meet) is known about extents: they are unfolded into boxes first,
+//! by digits that suit all lists that are compared.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "dimensions are those of the lists; starts and ends of stretches fit an i64"
+)]
+
+use super::extent::{DimExtent, ExtentList, Flattening};
+use super::{Error, MAX_NDIM, Result};
+use crate::memory::{TryVec, try_with_capacity};
+
+/// A digit of an index, as a list of extents has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Digit {
+    /// The dimension of the extents that it is a digit of.
+    pub(crate) dim: usize,
+    /// What it counts in.
+    pub(crate) weight: i64,
+}
+
+/// Different periods of a dimension whose least common multiples are tried in pairs.
+const FEW_PERIODS: usize = 8;
+
+/// The digits of several lists of one tensor, by dimension and falling weight: for each list its own,
+/// equally many. `by_tensor` asks for digits of the tensor's dimensions even where the lists have the same
+/// ones flattened.
+pub(crate) fn digits_of(
+    lists: &[(&ExtentList, Option<&Flattening>)], by_tensor: bool,
+) -> Result<Vec<Vec<Digit>>> {
+    let flattened = lists.iter().find_map(|(_, flat)| *flat);
+    let by_tensor = by_tensor || lists.windows(2).any(|pair| pair[0].1 != pair[1].1);
+    let sizes = flattened.filter(|_| by_tensor).map(Flattening::sizes);
+    let ndim = sizes.map_or_else(|| lists.first().map_or(0, |(list, _)| list.ndim()), <[_]>::len);
+    let mut weights: Vec<[i64; 2]> = try_with_capacity(ndim)?;
+    for dim in 0..ndim {
+        // A list that has flattened a dimension has no period of it.
+        let whole = lists.iter().filter_map(|(list, flat)| match flat.filter(|_| by_tensor) {
+            None => Some((*list, dim)),
+            Some(flat) => {
+                let own = (0..flat.ndim()).find(|&own| flat.dims_of(own) == (dim..dim + 1))?;
+                Some((*list, own))
+            }
+        });
+        weights.push([period_of(whole)?, 1]);
+    }
+    let count: usize = weights.iter().map(|[period, _]| 1 + usize::from(*period > 0)).sum();
+    if count > MAX_NDIM {
+        return Err(Error::TooManyDims);
+    }
+    let mut all = try_with_capacity(lists.len())?;
+    for (list, flat) in lists {
+        let mut digits = try_with_capacity(count)?;
+        for dim in 0..list.ndim() {
+            let dims = match flat.filter(|_| by_tensor) {
+                None => dim..dim + 1,
+                Some(flat) => flat.dims_of(dim),
+            };
+            for inner in dims.clone() {
+                let behind =
+                    sizes.map_or(&[][..], |sizes| &sizes[inner + 1..dims.end.max(inner + 1)]);
+                let factor: i64 = behind.iter().map(|size| (*size).max(1)).product();
+                let own = weights[inner].iter().filter(|weight| **weight > 0);
+                digits
+                    .extend(own.map(|weight| Digit { dim, weight: weight.saturating_mul(factor) }));
+            }
+        }
+        all.push(digits);
+    }
+    Ok(all)
+}
+
+/// The period by which a dimension of lists is unfolded into the fewest boxes; 0 for none.
+fn period_of<'a>(lists: impl Iterator<Item = (&'a ExtentList, usize)>) -> Result<i64> {
+    // Period and number of blocks of each stretch; and how many intervals a period takes apart.
+    let (mut stretches, mut intervals): (Vec<(i64, i64)>, i128) = (Vec::new(), 0);
+    for (list, dim) in lists {
+        if list.table().is_empty() {
+            intervals += list.len() as i128;
+            continue;
+        }
+        let mut seen = crate::memory::try_filled(false, list.table().len())?;
+        for extent in list.iter() {
+            let (number, DimExtent::Map(map)) = (extent.map_number(dim), extent.dim(dim)) else {
+                intervals += 1;
+                continue;
+            };
+            let seen = &mut seen[number.unwrap_or(0) as usize];
+            if !std::mem::replace(seen, true) {
+                let own = map.stretches().iter().filter(|stretch| stretch.count() > 1);
+                stretches.try_extend(own.map(|one| (one.global_step(), one.count())))?;
+            }
+        }
+    }
+    if stretches.is_empty() {
+        return Ok(0);
+    }
+    stretches.sort_unstable();
+    let mut periods: Vec<i64> = try_with_capacity(stretches.len())?;
+    periods.extend(stretches.iter().map(|(period, _)| *period));
+    periods.dedup();
+    let single = periods.len();
+    let all =
+        periods.iter().try_fold(1, |multiple, period| least_common_multiple(multiple, *period));
+    periods.try_extend(all)?;
+    for at in 0..if single <= FEW_PERIODS { single } else { 0 } {
+        for other in 0..at {
+            periods.try_extend(least_common_multiple(periods[at], periods[other]))?;
+        }
+    }
+    let boxes = |period: i64| {
+        let of_stretch = |&(step, count): &(i64, i64)| match period.checked_rem(step) {
+            Some(0) if period > 0 => count.min(period / step).into(),
+            _ => i128::from(count),
+        };
+        let cut = if period > 0 { 2 * intervals } else { 0 };
+        stretches.iter().map(of_stretch).sum::<i128>() + cut
+    };
+    // Many periods are many stretches, each looked at for each: the first ones, then.
+    periods.truncate(FEW_PERIODS * FEW_PERIODS);
+    periods.try_push(0)?;
+    Ok(periods.into_iter().min_by_key(|&period| (boxes(period), period)).unwrap_or(0))
+}
+
+fn least_common_multiple(a: i64, b: i64) -> Option<i64> {
+    a.checked_mul(b / super::blocks::gcd(a, b))
+}
+
+/// What a dimension of an extent is in digits: boxes, one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Slices {
+    /// For each box, its lows, its highs, and how far a step in each digit is in the buffer.
+    pub(super) lows: Vec<i64>,
+    pub(super) highs: Vec<i64>,
+    pub(super) steps: Vec<i64>,
+    /// Where each box starts in the buffer.
+    pub(super) starts: Vec<i64>,
+}
+
+impl Slices {
+    pub(super) fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.lows.clear();
+        self.highs.clear();
+        self.steps.clear();
+        self.starts.clear();
+    }
+
+    /// Adds what an extent has of a dimension of these digits.
+    pub(super) fn push(&mut self, digits: &[Digit], dim: DimExtent<'_>) -> Result<()> {
+        match dim {
+            DimExtent::Interval(start, size) => self.push_interval(digits, [start, 0], size),
+            DimExtent::Map(map) => {
+                for stretch in map.stretches() {
+                    let starts = [stretch.global_start(), stretch.local_start()];
+                    let steps = [stretch.global_step(), stretch.local_step()];
+                    self.push_stretch(digits, starts, stretch.length(), stretch.count(), steps)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Adds `count` blocks, from places `starts` in the tensor and in the buffer on.
+    fn push_stretch(
+        &mut self, digits: &[Digit], starts: [i64; 2], length: i64, count: i64, steps: [i64; 2],
+    ) -> Result<()> {
+        let [Digit { weight: period, .. }, _] = *digits else {
+            return self.push_blocks(digits, starts, length, count, steps);
+        };
+        if count == 1 || period % steps[0] != 0 {
+            return self.push_blocks(digits, starts, length, count, steps);
+        }
+        // Every `period / step`-th block is at the same place of its period.
+        let apart = period / steps[0];
+        for first in 0..apart.min(count) {
+            let number = (count - 1 - first) / apart + 1;
+            let [global, local] = [0, 1].map(|side| starts[side] + first * steps[side]);
+            let (row, place) = (global / period, global % period);
+            let fitting = length.min(period - place);
+            // Of a single row, any step will do.
+            let step = if number == 1 { length } else { apart * steps[1] };
+            self.push_box(&[row, place], &[row + number, place + fitting], &[step, 1], local)?;
+            if fitting < length {
+                let (lows, highs) = ([row + 1, 0], [row + 1 + number, length - fitting]);
+                self.push_box(&lows, &highs, &[step, 1], local + fitting)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn push_blocks(
+        &mut self, digits: &[Digit], starts: [i64; 2], length: i64, count: i64, steps: [i64; 2],
+    ) -> Result<()> {
+        for block in 0..count {
+            let starts = [0, 1].map(|side| starts[side] + block * steps[side]);
+            self.push_interval(digits, starts, length)?;
+        }
+        Ok(())
+    }
+
+    /// Adds `size` neighbouring indices, from places `starts` in the tensor and in the buffer on.
+    fn push_interval(&mut self, digits: &[Digit], starts: [i64; 2], size: i64) -> Result<()> {
+        if size <= 0 {
+            return Ok(());
+        }
+        let mut steps = [0; MAX_NDIM];
+        steps.iter_mut().zip(digits).for_each(|(step, digit)| *step = digit.weight);
+        let (mut lows, mut highs) = ([0; MAX_NDIM], [0; MAX_NDIM]);
+        let [global, local] = starts;
+        let range = (global, global + size);
+        split(digits, 0, range, &mut lows, &mut highs, &mut |lows, highs| {
+            let index: i64 = lows.iter().zip(digits).map(|(low, digit)| low * digit.weight).sum();
+            self.push_box(lows, highs, &steps[..digits.len()], local + (index - global))
+        })
+    }
+
+    fn push_box(&mut self, lows: &[i64], highs: &[i64], steps: &[i64], start: i64) -> Result<()> {
+        self.lows.try_extend_from_slice(lows)?;
+        self.highs.try_extend_from_slice(highs)?;
+        self.steps.try_extend_from_slice(steps)?;
+        Ok(self.starts.try_push(start)?)
+    }
+}
+
+/// Takes a range of indices apart into boxes of digits: its first row, the whole ones, and its last. At
+/// most as many levels deep as there are digits, which are no more than a tensor has dimensions.
+fn split(
+    digits: &[Digit], at: usize, (low, high): (i64, i64), lows: &mut [i64; MAX_NDIM],
+    highs: &mut [i64; MAX_NDIM], found: &mut dyn FnMut(&[i64], &[i64]) -> Result<()>,
+) -> Result<()> {
+    if low >= high {
+        return Ok(());
+    }
+    let weight = digits[at].weight;
+    if at + 1 == digits.len() {
+        // The last digit counts the indices themselves.
+        (lows[at], highs[at]) = (low, high);
+        return found(&lows[..=at], &highs[..=at]);
+    }
+    let (mut row, place) = (low / weight, low % weight);
+    let (end, rest) = (high / weight, high % weight);
+    let mut rows = |rows: (i64, i64), inner: (i64, i64)| {
+        if rows.0 < rows.1 {
+            (lows[at], highs[at]) = rows;
+            split(digits, at + 1, inner, lows, highs, found)?;
+        }
+        Ok::<(), Error>(())
+    };
+    if row == end {
+        return rows((row, row + 1), (place, rest));
+    }
+    if place > 0 {
+        rows((row, row + 1), (place, weight))?;
+        row += 1;
+    }
+    rows((row, end), (0, weight))?;
+    rows((end, end + 1), (0, rest))
+}

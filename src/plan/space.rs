@@ -1,0 +1,65 @@
+//! The space in which the shards of two lists are boxes.
+
+use crate::geometry::bounds::Bounds;
+use crate::geometry::fold::{Digit, digits_of};
+use crate::geometry::unfold::{Rows, Unfolded, region_of};
+use crate::geometry::{BoxList, ExtentList, Region};
+use crate::memory::Memory;
+use crate::model::error::Result;
+use crate::model::shards::Shards;
+
+/// Two lists of shards of one tensor as boxes of the same digits.
+pub(super) struct CommonSpace<'a> {
+    source: &'a Shards,
+    destination: &'a Shards,
+    /// Where not all of them are boxes already.
+    unfolded: Option<[Unfolded; 2]>,
+    /// The tensor's digits; of tensors that both sides have flattened alike, the flattened one's.
+    tensor: Vec<Digit>,
+}
+
+impl<'a> CommonSpace<'a> {
+    pub(super) fn new(source: &'a Shards, destination: &'a Shards) -> Result<Self> {
+        let lists = [source.extents(), destination.extents()];
+        if lists.iter().all(|list| list.are_boxes()) {
+            return Ok(Self { source, destination, unfolded: None, tensor: Vec::new() });
+        }
+        let with_flattening = lists.map(|list| (list, list.flattening()));
+        let mut digits = if lists[0].flattening() == lists[1].flattening() {
+            let mut digits = digits_of(&with_flattening, false)?;
+            let tensor = digits.first().map_or(&[][..], Vec::as_slice);
+            let tensor = crate::memory::try_to_vec(tensor)?;
+            digits.push(tensor);
+            digits
+        } else {
+            let flattening = lists.iter().find_map(|list| list.flattening());
+            let ndim = flattening.map_or(source.ndim(), |flat| flat.sizes().len());
+            let whole = ExtentList::of_boxes(BoxList::new(ndim, 0, Vec::new(), Vec::new()));
+            let [source, destination] = with_flattening;
+            digits_of(&[source, destination, (&whole, None)], true)?
+        };
+        let mut last = || digits.pop().unwrap_or_default();
+        let (tensor, of_destination, of_source) = (last(), last(), last());
+        let unfolded =
+            [Unfolded::new(lists[0], of_source)?, Unfolded::new(lists[1], of_destination)?];
+        Ok(Self { source, destination, unfolded: Some(unfolded), tensor })
+    }
+
+    /// The boxes of the source and of the destination.
+    pub(super) fn rows(&self) -> [Rows<'_>; 2] {
+        match &self.unfolded {
+            None => [self.source, self.destination].map(|shards| Rows::of_boxes(shards.boxes())),
+            Some(unfolded) => [unfolded[0].rows(), unfolded[1].rows()],
+        }
+    }
+
+    /// The digits that a step in a piece is in, for each side. `None`: its own dimensions.
+    pub(super) fn digits(&self) -> Option<[&[Digit]; 2]> {
+        self.unfolded.as_ref().map(|[source, destination]| [source.digits(), destination.digits()])
+    }
+
+    /// A box of the tensor that lies in a box of this space.
+    pub(super) fn region(&self, bounds: &Bounds) -> Memory<Region> {
+        if self.unfolded.is_some() { region_of(&self.tensor, bounds) } else { bounds.region() }
+    }
+}

@@ -1,0 +1,223 @@
+//! Shards that are no boxes: what they own is checked, found and planned as brute force says.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a wrong index should fail the test"
+)]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::Random;
+use common::layouts::{Kinds, Layout};
+use shardspec::geometry::Region;
+use shardspec::model::{Error, ShardedTensorMetadata, Shards, TensorProperties, validate};
+use shardspec::plan::{ReshardPlan, Window};
+
+const ALL: Kinds = Kinds { replicas: true, flattened: true };
+const NO_REPLICAS: Kinds = Kinds { replicas: false, flattened: true };
+
+fn random_sizes(random: &mut Random) -> Vec<i64> {
+    let ndim = 1 + random.below(3);
+    let limit = [40, 14, 8][ndim - 1];
+    (0..ndim).map(|_| random.range(1, limit)).collect()
+}
+
+fn metadata(layout: &Layout) -> ShardedTensorMetadata {
+    let properties = TensorProperties::default();
+    if layout.replicated {
+        ShardedTensorMetadata::with_replicas(layout.shards.clone(), &layout.sizes, properties)
+    } else {
+        ShardedTensorMetadata::new(layout.shards.clone(), &layout.sizes, properties)
+    }
+    .unwrap()
+}
+
+fn numel(sizes: &[i64]) -> i64 {
+    sizes.iter().product()
+}
+
+/// The index in each dimension of an element by its place.
+fn element(mut place: i64, sizes: &[i64]) -> Vec<i64> {
+    let mut index = vec![0; sizes.len()];
+    for (at, size) in index.iter_mut().zip(sizes).rev() {
+        *at = place % size;
+        place /= size;
+    }
+    index
+}
+
+fn places_in(region: &Region, sizes: &[i64]) -> BTreeSet<i64> {
+    let inside = |place: &i64| {
+        let index = element(*place, sizes);
+        let bounds = region.offsets.iter().zip(&region.sizes);
+        index.iter().zip(bounds).all(|(at, (low, size))| (*low..low + size).contains(at))
+    };
+    (0..numel(sizes)).filter(inside).collect()
+}
+
+/// All shards but one.
+fn without(shards: &Shards, skipped: usize) -> Shards {
+    let mut kept: Vec<usize> = (0..shards.len()).collect();
+    kept.remove(skipped);
+    shards.select(&kept).unwrap()
+}
+
+#[test]
+fn layouts_that_partition_a_tensor_are_taken_and_others_refused_with_the_place() {
+    let mut random = Random::new(1);
+    let (mut gaps, mut overlaps) = (0, 0);
+    for _ in 0..800 {
+        let sizes = random_sizes(&mut random);
+        let layout = Layout::random(&mut random, &sizes, NO_REPLICAS);
+        metadata(&layout);
+        let skipped = random.below(layout.elements.len());
+        let lost: BTreeSet<i64> =
+            layout.elements[skipped].iter().copied().filter(|&place| place >= 0).collect();
+        let rest = without(&layout.shards, skipped);
+        let result = validate::check_tensor(&rest, &sizes);
+        if lost.is_empty() {
+            result.unwrap();
+            continue;
+        }
+        gaps += 1;
+        let Err(Error::Gap { region, .. }) = result else { panic!("{result:?}") };
+        let found = places_in(&region, &sizes);
+        assert!(!found.is_empty() && found.is_subset(&lost), "{region} of {lost:?}");
+        let all = validate::gaps(&rest, &sizes, 1000).unwrap();
+        let told: Vec<i64> = all.boxes.iter().flat_map(|part| places_in(part, &sizes)).collect();
+        assert!(told.iter().copied().collect::<BTreeSet<_>>().is_subset(&lost));
+        // A shard twice.
+        let mut twice: Vec<usize> = (0..layout.shards.len()).collect();
+        twice.push(skipped);
+        let twice = layout.shards.select(&twice).unwrap();
+        let result = validate::check_non_overlapping(&twice);
+        let Err(Error::Overlap { first, second, region, .. }) = result else {
+            panic!("{result:?}")
+        };
+        overlaps += 1;
+        assert_eq!((first, second), (skipped, layout.shards.len()));
+        let found = places_in(&region, &sizes);
+        assert!(!found.is_empty() && found.is_subset(&lost), "{region} of {lost:?}");
+        let pairs = validate::overlaps(&twice, 10).unwrap();
+        assert_eq!(pairs.len(), 1);
+    }
+    assert!(gaps > 400 && overlaps > 400, "{gaps} {overlaps}");
+}
+
+#[test]
+fn every_element_is_found_in_its_shard_and_back() {
+    let mut random = Random::new(2);
+    for _ in 0..600 {
+        let sizes = random_sizes(&mut random);
+        let layout = Layout::random(&mut random, &sizes, ALL);
+        let metadata = metadata(&layout);
+        for (shard, places) in layout.elements.iter().enumerate() {
+            let buffer = layout.shards.get(shard).unwrap().sizes.to_vec();
+            for (at, &place) in places.iter().enumerate() {
+                let local = element(at as i64, &buffer);
+                let back = metadata.globalize(&[shard], &local);
+                if place < 0 {
+                    assert!(matches!(back.unwrap_err(), Error::At { .. }));
+                    continue;
+                }
+                let index = element(place, &sizes);
+                assert_eq!(back.unwrap(), index);
+                let located = metadata.locate(&index, 1).unwrap();
+                let holders = layout.elements.iter().position(|other| other.contains(&place));
+                assert_eq!(Some(located.shards[0]), holders, "the first that has it owns it");
+                if located.shards[0] == shard {
+                    assert_eq!(located.indices, local);
+                }
+            }
+        }
+        let low: Vec<i64> = sizes.iter().map(|&size| random.range(0, size + 1)).collect();
+        let lengths: Vec<i64> = sizes.iter().map(|&size| random.range(0, size + 2)).collect();
+        let inside = places_in(&Region::new(&low, &lengths), &sizes);
+        let expected: Vec<usize> = (0..layout.elements.len())
+            .filter(|&shard| layout.elements[shard].iter().any(|place| inside.contains(place)))
+            .collect();
+        assert_eq!(metadata.shards_in_box(&low, &lengths).unwrap(), expected);
+    }
+}
+
+/// The places of a row-major buffer that a window has, in its order.
+fn places_of(window: &Window<'_>, buffer: &[i64]) -> Vec<usize> {
+    let mut strides = vec![1; buffer.len()];
+    for dim in (1..buffer.len()).rev() {
+        strides[dim - 1] = strides[dim] * buffer[dim];
+    }
+    let start: i64 = window.offsets.iter().zip(&strides).map(|(at, stride)| at * stride).sum();
+    let step = |dim: usize| match window.strides {
+        None => strides[dim],
+        Some((dims, steps)) => strides[dims[dim]] * steps[dim],
+    };
+    (0..window.sizes.len())
+        .fold(vec![start], |places, dim| {
+            let further = |place: i64| (0..window.sizes[dim]).map(move |at| place + at * step(dim));
+            places.into_iter().flat_map(further).collect()
+        })
+        .into_iter()
+        .map(|place| usize::try_from(place).unwrap())
+        .collect()
+}
+
+#[test]
+fn plans_between_any_two_layouts_move_each_element_once() {
+    let mut random = Random::new(3);
+    for round in 0..1500 {
+        let sizes = random_sizes(&mut random);
+        let source = Layout::random(&mut random, &sizes, ALL);
+        let destination = Layout::random(&mut random, &sizes, ALL);
+        let (from, to) = (metadata(&source), metadata(&destination));
+        let plan = if round % 3 == 0 {
+            ReshardPlan::from_shards(source.shards.clone(), destination.shards.clone()).unwrap()
+        } else {
+            ReshardPlan::new(&from, &to).unwrap()
+        };
+        check_plan(&plan, &source, &destination);
+        let wanted = random.below(destination.elements.len());
+        let part = ReshardPlan::for_destinations(&from, &to, &[wanted]).unwrap();
+        assert!(part.pieces().all(|piece| piece.destination == wanted));
+        let elements = |plan: &ReshardPlan| -> i64 {
+            let own = plan.pieces().filter(|piece| piece.destination == wanted);
+            own.map(|piece| piece.sizes.iter().product::<i64>()).sum()
+        };
+        assert_eq!(elements(&part), elements(&plan));
+    }
+}
+
+fn check_plan(plan: &ReshardPlan, source: &Layout, destination: &Layout) {
+    let empty = |layout: &Layout| -> Vec<Vec<i64>> {
+        layout.elements.iter().map(|places| vec![-1; places.len()]).collect()
+    };
+    let (mut by_pieces, mut by_runs) = (empty(destination), empty(destination));
+    let sizes = |layout: &Layout, shard: usize| layout.shards.get(shard).unwrap().sizes.to_vec();
+    let mut last = (0, 0);
+    for piece in plan.pieces() {
+        assert!(last <= (piece.destination, piece.source), "pieces are in order");
+        last = (piece.destination, piece.source);
+        let from = places_of(&piece.source_window, &sizes(source, piece.source));
+        let to = places_of(&piece.destination_window, &sizes(destination, piece.destination));
+        for (from, to) in from.into_iter().zip(to) {
+            let place = &mut by_pieces[piece.destination][to];
+            assert_eq!(*place, -1, "an element is written once");
+            *place = source.elements[piece.source][from];
+        }
+    }
+    assert_eq!(by_pieces, destination.elements);
+    for run in plan.runs(0..plan.len(), 1).unwrap() {
+        for block in 0..run.count {
+            let from = (run.source_offset + block * run.source_stride) as usize;
+            let to = (run.destination_offset + block * run.destination_stride) as usize;
+            let length = run.length as usize;
+            let bytes = source.elements[run.source][from..from + length].to_vec();
+            by_runs[run.destination][to..to + length].copy_from_slice(&bytes);
+        }
+    }
+    assert_eq!(by_runs, destination.elements);
+}
