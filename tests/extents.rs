@@ -221,3 +221,38 @@ fn check_plan(plan: &ReshardPlan, source: &Layout, destination: &Layout) {
     }
     assert_eq!(by_runs, destination.elements);
 }
+
+/// Metadata of one dimension, dealt in blocks to `count` ranks.
+fn block_cyclic_metadata(length: i64, count: i64, block: i64) -> ShardedTensorMetadata {
+    let mut random = Random::new(4);
+    let map = |at: i64| vec![common::cuts::block_cyclic(length, count, block, at * block).unwrap()];
+    let maps: Vec<_> = (0..count).map(map).collect();
+    let shards = common::layouts::shards(&mut random, 1, &maps, None);
+    ShardedTensorMetadata::new(shards, &[length], TensorProperties::default()).unwrap()
+}
+
+#[test]
+fn plans_between_block_cyclic_layouts_are_as_large_as_their_period_and_not_as_the_tensor() {
+    let billion = 1_000_000_000;
+    let (four, six) = (block_cyclic_metadata(billion, 4, 3), block_cyclic_metadata(billion, 6, 5));
+    let plan = ReshardPlan::new(&four, &six).unwrap();
+    let elements = |plan: &ReshardPlan| -> i64 {
+        plan.pieces().map(|piece| piece.sizes.iter().product::<i64>()).sum()
+    };
+    assert_eq!(elements(&plan), billion);
+    assert!(plan.len() <= 64, "{} pieces", plan.len());
+    // The period of the smaller blocks: all blocks of both periods' multiple would be millions.
+    let seven = block_cyclic_metadata(billion, 7, 1_000_003);
+    let plan = ReshardPlan::new(&four, &seven).unwrap();
+    assert_eq!(elements(&plan), billion);
+    assert!(plan.len() <= 16_000, "{} pieces", plan.len());
+}
+
+#[test]
+fn a_cyclic_dimension_of_a_trillion_indices_is_as_small_as_its_stretches() {
+    let trillion = 1_000_000_000_000;
+    let metadata = block_cyclic_metadata(trillion, 8, 128);
+    let stretches = metadata.shards().extents().table().iter().map(|map| map.stretches().len());
+    assert!(stretches.sum::<usize>() <= 16);
+    assert_eq!(metadata.shard_at(&[trillion - 1]).unwrap(), ((trillion - 1) / 128 % 8) as usize);
+}

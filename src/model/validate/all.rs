@@ -4,7 +4,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{has_overlap, shared};
+use super::{check_dims, has_overlap, shared};
 use crate::geometry::Index;
 use crate::geometry::cells::unheld;
 use crate::geometry::n_log_n;
@@ -13,7 +13,7 @@ use crate::geometry::unfold::Rows;
 use crate::memory::{OutOfMemory, TryVec, text};
 use crate::model::error::{Error, Result};
 use crate::model::metadata::check_sizes;
-use crate::model::shards::{Shards, check_shard_ndim};
+use crate::model::shards::Shards;
 
 /// Two shards that own the same elements.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,9 +137,7 @@ const SPARE_STEPS: u64 = 1 << 27;
 /// asked for need. Where even finding one would take too long, [`Error::Unsupported`].
 pub fn gaps(shards: &Shards, sizes: &[i64], limit: usize) -> Result<Gaps> {
     check_sizes(sizes)?;
-    if !shards.is_empty() {
-        check_shard_ndim(0, "offsets and sizes", shards.ndim(), sizes.len())?;
-    }
+    check_dims(shards, sizes)?;
     let disjoint = !has_overlap(shards)?;
     let (space, room) = (shards.space()?, limit.saturating_add(SPARE_PARTS));
     let boxes = space.rows().boxes;

@@ -134,28 +134,28 @@ fn count_other_gaps(shards: &Shards, sizes: &[i64], hole: &Bounds, disjoint: boo
     count().unwrap_or(More { count: 0, all: false })
 }
 
+/// Refuses shards of a tensor of other dimensions. Returns its sizes where shards have some flattened.
+pub(super) fn check_dims(shards: &Shards, sizes: &[i64]) -> Result<Option<Vec<i64>>> {
+    if shards.is_empty() {
+        return Ok(None);
+    }
+    let Some(flat) = shards.extents().flattening() else {
+        check_shard_ndim(0, "offsets and sizes", shards.ndim(), sizes.len())?;
+        return Ok(None);
+    };
+    check_shard_ndim(0, "offsets and sizes", flat.sizes().len(), sizes.len())?;
+    let mut pairs = flat.sizes().iter().zip(sizes).enumerate();
+    if let Some((dim, (&got, &expected))) = pairs.find(|(_, (got, expected))| got != expected) {
+        let what = "shards: the tensor that they are flattened of".into();
+        return Err(Error::ShapeMismatch { what, shard: None, dim, got, expected });
+    }
+    Ok(Some(flat.flat_sizes()?))
+}
+
 /// Refuses shards that reach past a tensor, and shards of another number of dimensions.
 fn check_bounds(shards: &Shards, sizes: &[i64]) -> Result<()> {
-    if shards.is_empty() {
-        return Ok(());
-    }
-    let flat = shards.extents().flattening();
-    let flat_sizes = match flat {
-        None => None,
-        Some(flat) => {
-            check_shard_ndim(0, "offsets and sizes", flat.sizes().len(), sizes.len())?;
-            if let Some(dim) = (0..sizes.len()).find(|&dim| flat.sizes().get(dim) != sizes.get(dim))
-            {
-                let size = |sizes: &[i64]| sizes.get(dim).copied().unwrap_or(0);
-                let (got, expected) = (size(flat.sizes()), size(sizes));
-                let what = "shards: the flattened tensor".into();
-                return Err(Error::ShapeMismatch { what, shard: None, dim, got, expected });
-            }
-            Some(flat.flat_sizes()?)
-        }
-    };
+    let flat_sizes = check_dims(shards, sizes)?;
     let sizes = flat_sizes.as_deref().unwrap_or(sizes);
-    check_shard_ndim(0, "offsets and sizes", shards.ndim(), sizes.len())?;
     // Boxes in one pass, for the usual case; the culprit is looked for only when there is one.
     let inside = |shard: Shard<'_>| {
         let mut dims = shard.offsets.iter().zip(shard.sizes).zip(sizes);
