@@ -1,0 +1,270 @@
+//! The house's rules: which folder may use which, no circles of files, one name for one type, short
+//! files. Each failure says what to do.
+//!
+//! The lists of known exceptions may only get shorter: an entry that is no longer needed is a failure.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used,
+    reason = "tests fail by panicking"
+)]
+
+mod graph;
+mod source;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use graph::{Crate, top};
+
+/// Who may use whom, from the bottom up. `ffi` may use all.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("memory", &[]),
+    ("unwind", &["memory"]),
+    ("sync", &["memory", "unwind"]),
+    ("geometry", &["memory", "sync"]),
+    ("model", &["geometry", "memory", "sync", "unwind"]),
+    ("plan", &["model", "geometry", "memory", "sync", "unwind"]),
+    ("host", &["geometry", "memory", "sync", "unwind"]),
+    ("transfer", &["host", "plan", "model", "geometry", "memory", "sync", "unwind"]),
+    ("comm", &["transfer", "host", "plan", "model", "geometry", "memory", "sync", "unwind"]),
+    ("ops", &["transfer", "model", "geometry", "memory", "sync", "unwind"]),
+];
+
+/// What of `sync` `geometry` may use.
+const SYNC_IN_GEOMETRY: &[&str] = &["sync/lazy.rs", "sync/seed.rs"];
+
+/// The most lines of a file.
+const MAX_LINES: usize = 400;
+
+/// Imports that go upward, as `(file, what it uses)`.
+const KNOWN_UPWARD: &[(&str, &str)] = &[];
+
+/// Files in circles.
+const KNOWN_IN_CIRCLES: &[&str] = &[
+    "comm/message.rs",
+    "comm/mod.rs",
+    "ffi/border/guard.rs",
+    "ffi/border/pointer.rs",
+    "ffi/border/report.rs",
+    "ffi/border/shards.rs",
+    "ffi/error.rs",
+    "ffi/spec.rs",
+    "geometry/bounds.rs",
+    "geometry/box_list.rs",
+    "geometry/overlap.rs",
+    "geometry/rtree/build.rs",
+    "geometry/rtree/mod.rs",
+    "geometry/separate.rs",
+    "host/lines.rs",
+    "host/mod.rs",
+    "host/rows.rs",
+    "host/sweep/mod.rs",
+    "host/sweep/path.rs",
+    "host/sweep/scout.rs",
+    "host/task.rs",
+    "host/tiles/ahead.rs",
+    "host/tiles/group.rs",
+    "host/tiles/mod.rs",
+    "host/transpose.rs",
+    "host/vector/aarch64.rs",
+    "host/vector/memory.rs",
+    "host/vector/mod.rs",
+    "host/vector/plain.rs",
+    "host/vector/x86.rs",
+    "host/writer.rs",
+    "memory/mod.rs",
+    "memory/text.rs",
+    "model/chunk.rs",
+    "model/dtype.rs",
+    "model/error.rs",
+    "model/metadata.rs",
+    "model/placement.rs",
+    "model/properties.rs",
+    "model/shards.rs",
+    "model/spec/chunk.rs",
+    "model/spec/enumerable.rs",
+    "model/spec/mod.rs",
+    "model/validate/all.rs",
+    "model/validate/mod.rs",
+    "plan/mod.rs",
+    "plan/parts.rs",
+    "plan/pieces.rs",
+    "plan/replicas.rs",
+    "plan/traffic.rs",
+    "sync/slots.rs",
+    "sync/users.rs",
+    "transfer/alias/boxes.rs",
+    "transfer/alias/mod.rs",
+    "transfer/cut.rs",
+    "transfer/mod.rs",
+];
+
+/// Names of types that there are twice.
+const KNOWN_TWICE: &[&str] = &[
+    "Blocks", "Bounds", "Boxes", "Builder", "Call", "Copies", "Cut", "Effort", "Error", "Found",
+    "Key", "Line", "Message", "Node", "Outcome", "Owners", "Part", "Parts", "Path", "Piece",
+    "Pieces", "Place", "Result", "Rows", "Run", "Shard", "Side", "Slot", "Span", "Staging",
+    "Taken", "Task", "Tile", "Walk", "Words", "Writer",
+];
+
+/// Files that are too long.
+const KNOWN_LONG: &[&str] = &[
+    "ffi/op.rs",
+    "ffi/sharded_tensor.rs",
+    "ffi/spec.rs",
+    "geometry/overlap.rs",
+    "geometry/rtree/build.rs",
+    "model/error.rs",
+    "sync/slots.rs",
+    "transfer/tensor.rs",
+    "transfer/view.rs",
+];
+
+/// The crate, read once.
+static CRATE: LazyLock<Crate> =
+    LazyLock::new(|| Crate::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")));
+
+/// Compares what was found with what is known, and fails with what to do about the difference.
+fn check<T: Ord + Copy + std::fmt::Debug>(
+    rule: &str, found: BTreeMap<T, String>, known: &[T], remedy: &str,
+) {
+    let new: Vec<_> = found.iter().filter(|(key, _)| !known.contains(key)).collect();
+    let gone: Vec<_> = known.iter().filter(|key| !found.contains_key(key)).collect();
+    let mut report = String::new();
+    for (_, what) in &new {
+        writeln!(report, "  {what}").unwrap();
+    }
+    if !new.is_empty() {
+        writeln!(report, "{remedy}").unwrap();
+    }
+    for key in &gone {
+        writeln!(report, "  {key:?} is right now: take it off the list in tests/house/main.rs")
+            .unwrap();
+    }
+    println!("{rule}: {} known exceptions", known.len());
+    assert!(report.is_empty(), "{rule}:\n{report}");
+}
+
+#[test]
+fn folders_use_only_what_is_below_them() {
+    let all = &*CRATE;
+    let may_use: BTreeMap<_, _> = MAY_USE.iter().copied().collect();
+    let mut found = BTreeMap::new();
+    for (file, uses) in &all.uses {
+        for (used, line) in uses {
+            let (from, to) = (top(file), top(used));
+            let allowed = from == to
+                || matches!(from, "ffi" | "lib")
+                || may_use.get(from).is_some_and(|below| below.contains(&to));
+            let allowed = allowed
+                && (from != "geometry" || to != "sync" || SYNC_IN_GEOMETRY.contains(&&**used));
+            if !allowed {
+                let what = format!("src/{file}:{line} uses src/{used}");
+                found.insert((file.as_str(), used.as_str()), what);
+            }
+        }
+    }
+    let remedy = "Move what is used into a folder below both, or hand it down as an argument; \
+                  MAY_USE in tests/house/main.rs says who may use whom.";
+    check("imports go downward only", found, KNOWN_UPWARD, remedy);
+}
+
+#[test]
+fn every_top_folder_has_its_place() {
+    let all = &*CRATE;
+    let placed: BTreeSet<_> = MAY_USE.iter().map(|(name, _)| *name).chain(["ffi", "lib"]).collect();
+    let tops: BTreeSet<_> = all.files.keys().map(|file| top(file)).collect();
+    assert_eq!(tops, placed, "say in MAY_USE in tests/house/main.rs what a new folder may use");
+}
+
+#[test]
+fn no_files_of_a_folder_use_each_other_in_a_circle() {
+    let all = &*CRATE;
+    let circles = all.circles();
+    let mut found = BTreeMap::new();
+    for circle in &circles {
+        for file in circle {
+            let mut what = format!("src/{file} is in a circle:");
+            for (used, line) in all.uses[file].iter().filter(|(used, _)| circle.contains(*used)) {
+                write!(what, " line {line} uses src/{used};").unwrap();
+            }
+            found.insert(file.as_str(), what);
+        }
+    }
+    let remedy = "Put what both need into a file of its own that neither is used by, or let the \
+                  upper one call the lower one only. A `mod.rs` that its children import from holds \
+                  that in a child, and only hands names on.";
+    check("no circles of files", found, KNOWN_IN_CIRCLES, remedy);
+}
+
+#[test]
+fn no_two_types_have_the_same_name() {
+    let all = &*CRATE;
+    let mut places: BTreeMap<&str, BTreeSet<(&str, usize)>> = BTreeMap::new();
+    for (file, source) in &all.files {
+        for (name, line) in &source.types {
+            // Of one file, only one is compiled: they are for different targets.
+            let places = places.entry(name).or_default();
+            if !places.iter().any(|(other, _)| other == file) {
+                places.insert((file, *line));
+            }
+        }
+    }
+    places.retain(|_, places| places.len() > 1);
+    let found = places
+        .iter()
+        .map(|(name, places)| {
+            let places: Vec<_> =
+                places.iter().map(|(file, line)| format!("src/{file}:{line}")).collect();
+            (*name, format!("{name} is defined at {}", places.join(" and ")))
+        })
+        .collect();
+    let remedy = "Give one of them a name that says how it differs.";
+    check("no two types have the same name", found, KNOWN_TWICE, remedy);
+}
+
+#[test]
+fn no_file_is_too_long() {
+    let all = &*CRATE;
+    let found = all
+        .files
+        .iter()
+        .filter(|(_, source)| source.lines > MAX_LINES)
+        .map(|(file, source)| {
+            (file.as_str(), format!("src/{file} has {} lines, more than {MAX_LINES}", source.lines))
+        })
+        .collect();
+    let remedy = "Find the second thing that the file is about, and give it a file.";
+    check("files are short", found, KNOWN_LONG, remedy);
+}
+
+/// The rules hold for what the reader sees: this is what it sees.
+#[test]
+fn the_reader_sees_paths_and_types_and_no_strings_or_comments() {
+    let text = r##"
+        use a::{self, b::C, d as e}; // use x;
+        /* struct Not; /* nested */ */
+        pub use crate::f::G;
+        #[cfg(test)] mod tests { use super::*; struct InTests; }
+        const TEXT: &str = r#"use y; struct No;"#;
+        const SIGN: char = '\'';
+        struct Here<'a>(&'a u8);
+        mod inner { pub enum There { A } }
+        impl T for Here<'_> { type Item = u8; }
+        fn run() { crate::h::go(' '); }
+    "##;
+    let file = std::env::temp_dir().join(format!("house-{}.rs", std::process::id()));
+    std::fs::write(&file, text).unwrap();
+    let source = source::Source::read(&file);
+    std::fs::remove_file(&file).unwrap();
+    let paths: Vec<_> = source.mentions.iter().map(|mention| mention.segments.join("::")).collect();
+    assert_eq!(paths, ["a", "a::b::C", "a::d", "crate::f::G", "crate::h::go"]);
+    assert_eq!(source.mentions[2].name.as_deref(), Some("e"));
+    assert!(source.mentions[3].is_public && !source.mentions[0].is_public);
+    let types: Vec<_> = source.types.iter().map(|(name, line)| (name.as_str(), *line)).collect();
+    assert_eq!(types, [("Here", 8), ("There", 9)]);
+}
