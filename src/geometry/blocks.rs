@@ -1,4 +1,4 @@
-//! Blocks at equal steps on one axis, and what two sets of them have in common, in closed form.
+//! BlockTrain at equal steps on one axis, and what two sets of them have in common, in closed form.
 //!
 //! Of blocks `a` at steps `p` and blocks `b` at steps `q`, block `i` and block `j` meet where the
 //! distance `d` of their starts is between minus the one length and the other. With `g = gcd(p, q)`,
@@ -16,7 +16,7 @@ use crate::memory::Memory;
 /// `count` blocks of `length` neighbouring numbers, the first at `start`, each `step` after the one
 /// before it. At least one block of at least one number; they do not meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Blocks {
+pub(super) struct BlockTrain {
     pub(super) start: i64,
     pub(super) length: i64,
     pub(super) count: i64,
@@ -27,12 +27,12 @@ pub(super) struct Blocks {
 /// first lies in and how many blocks further each next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Common {
-    pub(super) blocks: Blocks,
+    pub(super) blocks: BlockTrain,
     pub(super) first: [i64; 2],
     pub(super) advance: [i64; 2],
 }
 
-impl Blocks {
+impl BlockTrain {
     /// Past the end of the last block.
     pub(super) fn end(&self) -> i64 {
         self.start + (self.count - 1) * self.step + self.length

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use super::MAX_NDIM;
 use super::region::Region;
-use super::rtree::Index;
+use super::rtree::{Index, build};
 use crate::memory::{self, Memory, TryVec};
 use crate::sync::lazy::Lazy;
 
@@ -110,7 +110,7 @@ impl BoxList {
 
     /// The index that tells where boxes are, made when it is first asked for.
     pub fn index(&self) -> Memory<impl Deref<Target = Index>> {
-        self.index.get_or_make(|| Index::new(self))
+        self.index.get_or_make(|| build(self.ndim, self.not_empty()?, &self.offsets, &self.sizes))
     }
 
     /// Box `number`.

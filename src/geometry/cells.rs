@@ -48,7 +48,7 @@ pub(crate) enum Next<'a> {
 pub(crate) struct Cutter<'a> {
     shards: &'a BoxList,
     only: Only,
-    parts: Vec<Part>,
+    parts: Vec<OpenPart>,
     /// The shards that may hold something of parts. Later lists belong to parts that come earlier.
     candidates: Vec<u32>,
     /// The shards that hold all of the part at hand.
@@ -60,7 +60,7 @@ pub(crate) struct Cutter<'a> {
 
 /// A part that is still to be cut.
 #[derive(Clone)]
-struct Part {
+struct OpenPart {
     bounds: Bounds,
     /// Its candidates.
     candidates: Range<usize>,
@@ -76,7 +76,11 @@ impl<'a> Cutter<'a> {
     ) -> Memory<Self> {
         let mut parts = Vec::new();
         if !whole.is_empty() {
-            parts.try_push(Part { bounds: whole, candidates: 0..candidates.len(), holders: 0 })?;
+            parts.try_push(OpenPart {
+                bounds: whole,
+                candidates: 0..candidates.len(),
+                holders: 0,
+            })?;
         }
         let (holders, borders) = Default::default();
         Ok(Self { shards, only, parts, candidates, holders, borders, steps })
@@ -118,7 +122,7 @@ impl<'a> Cutter<'a> {
             upper.low_mut()[dim] = at;
             for bounds in [upper, lower] {
                 let holders = self.holders.len();
-                self.parts.try_push(Part { bounds, candidates: cutting.clone(), holders })?;
+                self.parts.try_push(OpenPart { bounds, candidates: cutting.clone(), holders })?;
             }
         }
         Ok(Next::Done)
@@ -126,7 +130,7 @@ impl<'a> Cutter<'a> {
 
     /// Adds those candidates that hold all of a part to the holders, and those that hold some of it
     /// to the candidates; tells which these are, and how many elements they hold.
-    fn sort_out(&mut self, part: &Part) -> Memory<(Range<usize>, i128)> {
+    fn sort_out(&mut self, part: &OpenPart) -> Memory<(Range<usize>, i128)> {
         let start = self.candidates.len();
         let mut held = 0;
         for at in part.candidates.clone() {

@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use super::stretch::Side;
+use super::stretch::MapSide;
 use super::{Error, Result, Stretch};
 use crate::memory::{TryVec, try_collect, try_with_capacity};
 
@@ -73,11 +73,11 @@ impl DimMap {
     /// Takes `n * log(n)` for `n` stretches, and a comparison for each two that lie across each other
     /// on one side.
     pub fn new(length: i64, stretches: Vec<Stretch>) -> Result<Self> {
-        if stretches.iter().any(|stretch| stretch.blocks(Side::Local).end() > length) {
+        if stretches.iter().any(|stretch| stretch.blocks(MapSide::Local).end() > length) {
             return Err(Error::PastTheEnd);
         }
         let map = Self::trusted(length, stretches)?;
-        for side in [Side::Local, Side::Global] {
+        for side in [MapSide::Local, MapSide::Global] {
             map.check_disjoint(side)?;
         }
         Ok(map)
@@ -112,8 +112,8 @@ impl DimMap {
             });
         }
         let elements = stretches.iter().map(Stretch::elements).sum();
-        let local = Order::new(&stretches, Side::Local)?;
-        let global = Order::new(&stretches, Side::Global)?;
+        let local = Order::new(&stretches, MapSide::Local)?;
+        let global = Order::new(&stretches, MapSide::Global)?;
         Ok(Self { length, elements, stretches, local, global })
     }
 
@@ -155,15 +155,15 @@ impl DimMap {
 
     /// The index at a place of the buffer; `None` for a hole and past the end.
     pub fn global(&self, local: i64) -> Option<i64> {
-        self.across(Side::Local, local)
+        self.across(MapSide::Local, local)
     }
 
     /// The place of an index in the buffer; `None` where the shard does not have it.
     pub fn local(&self, global: i64) -> Option<i64> {
-        self.across(Side::Global, global)
+        self.across(MapSide::Global, global)
     }
 
-    fn across(&self, side: Side, index: i64) -> Option<i64> {
+    fn across(&self, side: MapSide, index: i64) -> Option<i64> {
         let mut near = self.near(side, index, index.checked_add(1)?);
         near.find_map(|stretch| stretch.across(side, index))
     }
@@ -173,11 +173,11 @@ impl DimMap {
     pub fn select(&self, positions: &Self) -> Result<Self> {
         let mut stretches = Vec::new();
         for chosen in &positions.stretches {
-            let blocks = chosen.blocks(Side::Global);
-            for own in self.near(Side::Local, blocks.start, blocks.end()) {
-                blocks.meet(&own.blocks(Side::Local), &mut |common| {
-                    let (local, local_step) = chosen.across_common(Side::Global, 0, &common);
-                    let (global, global_step) = own.across_common(Side::Local, 1, &common);
+            let blocks = chosen.blocks(MapSide::Global);
+            for own in self.near(MapSide::Local, blocks.start, blocks.end()) {
+                blocks.meet(&own.blocks(MapSide::Local), &mut |common| {
+                    let (local, local_step) = chosen.across_common(MapSide::Global, 0, &common);
+                    let (global, global_step) = own.across_common(MapSide::Local, 1, &common);
                     let (length, count) = (common.blocks.length, common.blocks.count);
                     let steps = [global_step, local_step];
                     // Inside of two stretches, so it is one.
@@ -195,11 +195,12 @@ impl DimMap {
     pub fn common(&self, other: &Self) -> Result<Vec<DimPart>> {
         let mut parts = Vec::new();
         for own in &self.stretches {
-            let blocks = own.blocks(Side::Global);
-            for theirs in other.near(Side::Global, blocks.start, blocks.end()) {
-                blocks.meet(&theirs.blocks(Side::Global), &mut |common| {
-                    let (start, step) = own.across_common(Side::Global, 0, &common);
-                    let (other_start, other_step) = theirs.across_common(Side::Global, 1, &common);
+            let blocks = own.blocks(MapSide::Global);
+            for theirs in other.near(MapSide::Global, blocks.start, blocks.end()) {
+                blocks.meet(&theirs.blocks(MapSide::Global), &mut |common| {
+                    let (start, step) = own.across_common(MapSide::Global, 0, &common);
+                    let (other_start, other_step) =
+                        theirs.across_common(MapSide::Global, 1, &common);
                     let (length, count) = (common.blocks.length, common.blocks.count);
                     let (starts, steps) = ([start, other_start], [step, other_step]);
                     parts.try_push(DimPart { length, count, starts, steps })
@@ -210,10 +211,10 @@ impl DimMap {
     }
 
     /// The stretches that may have something of `low..high`, counted on `side`.
-    fn near(&self, side: Side, low: i64, high: i64) -> impl Iterator<Item = &Stretch> {
+    fn near(&self, side: MapSide, low: i64, high: i64) -> impl Iterator<Item = &Stretch> {
         let Order { order, reach } = match side {
-            Side::Local => &self.local,
-            Side::Global => &self.global,
+            MapSide::Local => &self.local,
+            MapSide::Global => &self.global,
         };
         let first = reach.partition_point(|&reach| reach <= low);
         let found = order[first..].iter().map(|&number| &self.stretches[number as usize]);
@@ -225,7 +226,7 @@ impl DimMap {
     }
 
     /// Refuses stretches that meet on one side.
-    fn check_disjoint(&self, side: Side) -> Result<()> {
+    fn check_disjoint(&self, side: MapSide) -> Result<()> {
         let mut meet = false;
         for stretch in &self.stretches {
             let blocks = stretch.blocks(side);
@@ -246,7 +247,7 @@ impl DimMap {
 }
 
 impl Order {
-    fn new(stretches: &[Stretch], side: Side) -> Result<Self> {
+    fn new(stretches: &[Stretch], side: MapSide) -> Result<Self> {
         let mut order = try_collect(0..stretches.len() as u32)?;
         order.sort_unstable_by_key(|&number| stretches[number as usize].blocks(side).start);
         let mut reach = try_with_capacity(order.len())?;

@@ -10,10 +10,8 @@ use std::ops::Range;
 
 use super::box_list::{BoxList, BoxRow};
 use super::region::checked_numel;
-use super::unfold::{OwnSpace, Space};
 use super::{DimMap, Error, Result};
 use crate::memory::{Shared, try_boxed_slice};
-use crate::sync::lazy::Lazy;
 
 /// Extents of the same number of dimensions, in order.
 ///
@@ -25,8 +23,6 @@ pub struct ExtentList {
     boxes: BoxList,
     maps: Option<Shared<DimMaps>>,
     flat: Option<Shared<Flattening>>,
-    /// What they are in boxes, where they are none.
-    own: Lazy<OwnSpace>,
 }
 
 /// Dim maps that are no intervals, and which dimensions of which extents have them.
@@ -127,7 +123,7 @@ impl ExtentList {
 
     /// A list of boxes.
     pub fn of_boxes(boxes: BoxList) -> Self {
-        Self { boxes, maps: None, flat: None, own: Lazy::default() }
+        Self { boxes, maps: None, flat: None }
     }
 
     /// A list of extents: in each place where `numbers` has something else than [`Self::INTERVAL`],
@@ -148,8 +144,7 @@ impl ExtentList {
             return Ok(Self::of_boxes(boxes));
         }
         let maps = DimMaps { table: Shared::try_new(table)?, numbers };
-        let own = Lazy::default();
-        Ok(Self { boxes, maps: Some(Shared::try_new(maps)?), flat: None, own })
+        Ok(Self { boxes, maps: Some(Shared::try_new(maps)?), flat: None })
     }
 
     /// The same extents, of a tensor of which some dimensions are one here.
@@ -163,7 +158,7 @@ impl ExtentList {
     /// The same list in memory of its own, but for dim maps.
     pub(crate) fn try_clone(&self) -> Result<Self> {
         let (maps, flat) = (self.maps.clone(), self.flat.clone());
-        Ok(Self { boxes: self.boxes.try_clone()?, maps, flat, own: Lazy::default() })
+        Ok(Self { boxes: self.boxes.try_clone()?, maps, flat })
     }
 
     /// The extents of these numbers, in this order. `None` where there is no such extent.
@@ -178,7 +173,7 @@ impl ExtentList {
             rows.for_each(|row| numbers.extend_from_slice(row));
             maps = Some(Shared::try_new(DimMaps { table: known.table.clone(), numbers })?);
         }
-        Ok(Some(Self { boxes, maps, flat: self.flat.clone(), own: Lazy::default() }))
+        Ok(Some(Self { boxes, maps, flat: self.flat.clone() }))
     }
 
     /// Number of extents.
@@ -204,14 +199,6 @@ impl ExtentList {
     /// Where they start, and how long their buffers are: all there is to say of boxes.
     pub fn boxes(&self) -> &BoxList {
         &self.boxes
-    }
-
-    /// The space in which they are boxes, made when it is first asked for.
-    pub(crate) fn space(&self) -> Result<Space<'_>> {
-        if self.are_boxes() {
-            return Ok(Space::Boxes(&self.boxes));
-        }
-        Ok(Space::Unfolded(self.own.get_or_make(|| OwnSpace::new(self))?))
     }
 
     /// Which dimensions of the tensor are one here.

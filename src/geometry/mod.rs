@@ -17,6 +17,7 @@ pub(crate) mod fold;
 pub(crate) mod gap;
 mod loop_nest;
 pub(crate) mod overlap;
+mod ranks;
 pub mod region;
 pub mod rtree;
 mod separate;

@@ -34,10 +34,11 @@
 
 use std::ops::{ControlFlow, Range};
 
+use super::ranks::{RankSpan, Ranked};
 use super::separate::{Separated, separate};
 use crate::geometry::box_list::BoxList;
 use crate::geometry::steps;
-use crate::memory::{self, Memory, TryVec};
+use crate::memory::{Memory, TryVec};
 
 /// A pair of boxes, as positions in `Ranked`.
 type Pair = (u32, u32);
@@ -65,140 +66,17 @@ pub fn find(shards: &BoxList) -> Memory<Option<(usize, usize)>> {
 const SEARCH_STEPS: u64 = 128;
 const INDEX_STEPS: u64 = 192;
 
-/// Half-open range of start ranks that a box holds in one dimension. Two boxes meet in that
-/// dimension exactly when their ranges do.
-#[derive(Clone, Copy)]
-pub(crate) struct Span {
-    pub(crate) low: u32,
-    pub(crate) high: u32,
-}
-
-impl Span {
-    fn meets(self, other: Self) -> bool {
-        (self.low < other.high) & (other.low < self.high)
-    }
-
-    fn holds(self, other: Self) -> bool {
-        (self.low <= other.low) & (other.high <= self.high)
-    }
-
-    fn hull(self, other: Self) -> Self {
-        Self { low: self.low.min(other.low), high: self.high.max(other.high) }
-    }
-
-    fn common(self, other: Self) -> Self {
-        Self { low: self.low.max(other.low), high: self.high.min(other.high) }
-    }
-
-    const NOTHING: Self = Self { low: u32::MAX, high: 0 };
-    const EVERYTHING: Self = Self { low: 0, high: u32::MAX };
-}
-
-/// The boxes in the order of their starts in the last dimension, with ranks for coordinates.
-struct Ranked {
-    /// Position to shard index.
-    shard: Vec<u32>,
-    /// For each dimension that can tell boxes apart, the one with the most different starts last:
-    /// a span for each position.
-    dims: Vec<Vec<Span>>,
-}
-
-impl Ranked {
-    fn new(shards: &BoxList, owners: Vec<u32>) -> Memory<Self> {
-        let mut ranked: Vec<(usize, usize, Vec<Span>)> = Vec::new();
-        let mut starts = Vec::new();
-        for dim in 0..shards.ndim() {
-            if let Some(spans) = Self::rank_dimension(shards, &owners, dim, &mut starts)? {
-                ranked.try_push((starts.len(), dim, spans))?;
-            }
-        }
-        ranked.sort_unstable_by_key(|(starts, dim, _)| (*starts, *dim));
-        let mut order: Vec<u32> = memory::try_collect(0..owners.len() as u32)?;
-        if let Some((_, _, last)) = ranked.last() {
-            // Already in order is the usual case, and then this is one pass.
-            order.sort_unstable_by_key(|&at| (last[at as usize].low, at));
-        }
-        let dims = ranked
-            .into_iter()
-            .map(|(_, _, spans)| memory::try_collect(order.iter().map(|&at| spans[at as usize])));
-        let dims = memory::try_collect_results(dims)?;
-        let shard = memory::try_collect(order.iter().map(|&at| owners[at as usize]))?;
-        Ok(Self { shard, dims })
-    }
-
-    /// The boxes' spans in one dimension; `None` when all boxes meet in it. `starts` becomes the
-    /// different starts.
-    fn rank_dimension(
-        shards: &BoxList, owners: &[u32], dim: usize, starts: &mut Vec<i64>,
-    ) -> Memory<Option<Vec<Span>>> {
-        steps::count(owners.len());
-        let ndim = shards.ndim();
-        let bounds = |owner: u32| {
-            let at = owner as usize * ndim + dim;
-            let start = shards.offsets()[at];
-            (start, start + shards.sizes()[at])
-        };
-        let (latest_start, earliest_end) = owners
-            .iter()
-            .map(|&owner| bounds(owner))
-            .fold((i64::MIN, i64::MAX), |(late, early), (start, end)| {
-                (late.max(start), early.min(end))
-            });
-        if latest_start < earliest_end {
-            return Ok(None);
-        }
-        starts.clear();
-        starts.try_extend(owners.iter().map(|&owner| bounds(owner).0))?;
-        starts.dedup();
-        starts.sort_unstable();
-        starts.dedup();
-        let mut near = 0;
-        let mut rank = |coordinate: i64| {
-            near = rank_near(starts, coordinate, near);
-            near as u32
-        };
-        let spans = owners.iter().map(|&owner| {
-            let (start, end) = bounds(owner);
-            Span { low: rank(start), high: rank(end) }
-        });
-        memory::try_collect(spans).map(Some)
-    }
-
-    fn meet_from(&self, dim: usize, a: u32, b: u32) -> bool {
-        self.dims[dim..].iter().all(|spans| spans[a as usize].meets(spans[b as usize]))
-    }
-}
-
-/// How many of `starts` are below `coordinate`. Looks around `near` first: consecutive shards
-/// mostly ask for consecutive ranks.
-fn rank_near(starts: &[i64], coordinate: i64, near: usize) -> usize {
-    let is_rank = |rank: usize| {
-        rank <= starts.len()
-            && (rank == starts.len() || starts[rank] >= coordinate)
-            && (rank == 0 || starts[rank - 1] < coordinate)
-    };
-    if is_rank(near) {
-        near
-    } else if is_rank(near + 1) {
-        near + 1
-    } else if is_rank(0) {
-        0
-    } else {
-        starts.partition_point(|start| *start < coordinate)
-    }
-}
-
 /// A question that is still to be asked. Sets of boxes are ranges of the search's lists.
-enum Task {
+enum Question {
     /// A pair within one set whose boxes all meet each other in the dimensions before `dim`, and need
     /// only be looked at inside of `segment` in it.
-    Within { set: Range<usize>, dim: usize, segment: Span },
+    Within { set: Range<usize>, dim: usize, segment: RankSpan },
     /// The same of those of a set that meet a segment.
-    WithinHalf { set: Range<usize>, dim: usize, segment: Span },
+    WithinHalf { set: Range<usize>, dim: usize, segment: RankSpan },
     /// A pair with one box of each set, where every such pair meets in the dimensions before `dim`.
-    Between { sets: [Range<usize>; 2], dim: usize, segment: Span },
+    Between { sets: [Range<usize>; 2], dim: usize, segment: RankSpan },
     /// The same of those of both sets that meet a segment.
-    BetweenHalf { sets: [Range<usize>; 2], dim: usize, segment: Span },
+    BetweenHalf { sets: [Range<usize>; 2], dim: usize, segment: RankSpan },
     /// Lists from here on are not needed any more.
     Forget(usize),
 }
@@ -209,7 +87,7 @@ struct Search<'a> {
     shards: &'a BoxList,
     boxes: &'a Ranked,
     lists: Vec<u32>,
-    tasks: Vec<Task>,
+    tasks: Vec<Question>,
     /// Ranked that may yet be looked at before the set at hand is compared pair by pair.
     steps: u64,
 }
@@ -287,22 +165,22 @@ impl<'a> Search<'a> {
                 return Ok(None);
             }
             let found = match task {
-                Task::Within { set, dim, segment } => self.within_segment(set, dim, segment)?,
-                Task::WithinHalf { set, dim, segment } => {
+                Question::Within { set, dim, segment } => self.within_segment(set, dim, segment)?,
+                Question::WithinHalf { set, dim, segment } => {
                     self.forget_later()?;
                     let set = self.push(set, dim, |span| span.meets(segment))?;
                     self.within_segment(set, dim, segment)?
                 }
-                Task::Between { sets: [a, b], dim, segment } => {
+                Question::Between { sets: [a, b], dim, segment } => {
                     self.between_segment(a, b, dim, segment)?
                 }
-                Task::BetweenHalf { sets: [a, b], dim, segment } => {
+                Question::BetweenHalf { sets: [a, b], dim, segment } => {
                     self.forget_later()?;
                     let a = self.push(a, dim, |span| span.meets(segment))?;
                     let b = self.push(b, dim, |span| span.meets(segment))?;
                     self.between_segment(a, b, dim, segment)?
                 }
-                Task::Forget(top) => {
+                Question::Forget(top) => {
                     self.lists.truncate(top);
                     None
                 }
@@ -317,7 +195,7 @@ impl<'a> Search<'a> {
 
     /// Lists that are made from now on are forgotten when what is asked from now on was answered.
     fn forget_later(&mut self) -> Memory<()> {
-        self.tasks.try_push(Task::Forget(self.lists.len()))
+        self.tasks.try_push(Question::Forget(self.lists.len()))
     }
 
     /// Asks for a pair within one set whose boxes all meet each other in the dimensions before `dim`.
@@ -325,7 +203,7 @@ impl<'a> Search<'a> {
         if set.len() < 2 {
             return Ok(());
         }
-        self.tasks.try_push(Task::Within { set, dim, segment: Span::EVERYTHING })
+        self.tasks.try_push(Question::Within { set, dim, segment: RankSpan::EVERYTHING })
     }
 
     /// Whether so many pairs are compared, whose boxes may still be apart in `dim` and later ones.
@@ -334,7 +212,7 @@ impl<'a> Search<'a> {
     }
 
     fn within_segment(
-        &mut self, set: Range<usize>, dim: usize, segment: Span,
+        &mut self, set: Range<usize>, dim: usize, segment: RankSpan,
     ) -> Memory<Option<Pair>> {
         if set.len() < 2 {
             return Ok(None);
@@ -352,7 +230,7 @@ impl<'a> Search<'a> {
         // What is asked last comes first.
         for segment in halves(segment).into_iter().rev().flatten() {
             let set = reaching.clone();
-            self.tasks.try_push(Task::WithinHalf { set, dim, segment })?;
+            self.tasks.try_push(Question::WithinHalf { set, dim, segment })?;
         }
         self.between(spanning.clone(), reaching, dim + 1)?;
         self.within(spanning, dim + 1)?;
@@ -365,11 +243,11 @@ impl<'a> Search<'a> {
         if a.is_empty() || b.is_empty() {
             return Ok(());
         }
-        self.tasks.try_push(Task::Between { sets: [a, b], dim, segment: Span::EVERYTHING })
+        self.tasks.try_push(Question::Between { sets: [a, b], dim, segment: RankSpan::EVERYTHING })
     }
 
     fn between_segment(
-        &mut self, a: Range<usize>, b: Range<usize>, dim: usize, segment: Span,
+        &mut self, a: Range<usize>, b: Range<usize>, dim: usize, segment: RankSpan,
     ) -> Memory<Option<Pair>> {
         if a.is_empty() || b.is_empty() {
             return Ok(None);
@@ -396,7 +274,7 @@ impl<'a> Search<'a> {
         if !a_reaching.is_empty() && !b_reaching.is_empty() {
             for segment in halves(segment).into_iter().rev().flatten() {
                 let sets = [a_reaching.clone(), b_reaching.clone()];
-                self.tasks.try_push(Task::BetweenHalf { sets, dim, segment })?;
+                self.tasks.try_push(Question::BetweenHalf { sets, dim, segment })?;
             }
         }
         self.between(a_reaching, b_spanning, dim + 1)?;
@@ -486,14 +364,14 @@ impl<'a> Search<'a> {
     }
 
     /// The smallest span that holds those of a set.
-    fn hull(&self, set: Range<usize>, dim: usize) -> Span {
+    fn hull(&self, set: Range<usize>, dim: usize) -> RankSpan {
         let spans = &self.boxes.dims[dim];
-        self.lists[set].iter().fold(Span::NOTHING, |hull, &at| hull.hull(spans[at as usize]))
+        self.lists[set].iter().fold(RankSpan::NOTHING, |hull, &at| hull.hull(spans[at as usize]))
     }
 
     /// Puts those of a set that pass on top of the stack of lists.
     fn push(
-        &mut self, set: Range<usize>, dim: usize, passes: impl Fn(Span) -> bool,
+        &mut self, set: Range<usize>, dim: usize, passes: impl Fn(RankSpan) -> bool,
     ) -> Memory<Range<usize>> {
         self.spend(set.len());
         let spans = &self.boxes.dims[dim];
@@ -512,11 +390,11 @@ impl<'a> Search<'a> {
 
 /// Both halves of a segment. Whoever only reaches into a segment leaves it two ranks wide at least, so
 /// both halves are something.
-fn halves(segment: Span) -> [Option<Span>; 2] {
+fn halves(segment: RankSpan) -> [Option<RankSpan>; 2] {
     if segment.low >= segment.high {
         return [None; 2];
     }
     let middle = segment.low + (segment.high - segment.low) / 2;
-    let half = |low: u32, high: u32| (low < high).then_some(Span { low, high });
+    let half = |low: u32, high: u32| (low < high).then_some(RankSpan { low, high });
     [half(segment.low, middle), half(middle, segment.high)]
 }

@@ -16,7 +16,7 @@
 
 use std::ops::Range;
 
-use super::overlap::Span;
+use super::ranks::RankSpan;
 use crate::geometry::steps;
 use crate::memory::{self, Memory, TryVec};
 
@@ -36,7 +36,7 @@ pub(crate) struct Separated {
 
 /// Takes all boxes apart. `dims` holds a span for each box in each dimension; the boxes come in the
 /// order of their starts in the last one.
-pub(crate) fn separate(dims: &[Vec<Span>]) -> Memory<Separated> {
+pub(crate) fn separate(dims: &[Vec<RankSpan>]) -> Memory<Separated> {
     let mut knife = Knife::new(dims)?;
     let mut sets = Vec::new();
     let mut open = Vec::new();
@@ -65,7 +65,7 @@ struct Open {
 }
 
 struct Knife<'a> {
-    dims: &'a [Vec<Span>],
+    dims: &'a [Vec<RankSpan>],
     /// For each dimension, the boxes by their starts. A set is the same range in all of them.
     orders: Vec<Vec<u32>>,
     /// The part that each box of the set at hand is in.
@@ -78,7 +78,7 @@ struct Knife<'a> {
 }
 
 impl<'a> Knife<'a> {
-    fn new(dims: &'a [Vec<Span>]) -> Memory<Self> {
+    fn new(dims: &'a [Vec<RankSpan>]) -> Memory<Self> {
         let count = dims.first().map_or(0, Vec::len);
         let orders = memory::try_collect_results(dims.iter().map(|spans| by_start(spans)))?;
         let (part_of, scratch) = (memory::try_filled(0, count)?, memory::try_filled(0, count)?);
@@ -138,7 +138,7 @@ impl<'a> Knife<'a> {
 
 /// The boxes in the order of their starts, equal ones in their own order. Starts are ranks below the
 /// number of boxes, so counting sorts them.
-fn by_start(spans: &[Span]) -> Memory<Vec<u32>> {
+fn by_start(spans: &[RankSpan]) -> Memory<Vec<u32>> {
     let mut next = memory::try_filled(0u32, spans.len() + 1)?;
     for span in spans {
         next[span.low as usize + 1] += 1;

@@ -5,7 +5,7 @@
     reason = "both ends of a stretch fit an i64, as `Stretch::new` checks"
 )]
 
-use super::blocks::{Blocks, Common};
+use super::blocks::{BlockTrain, Common};
 
 /// `count` blocks of `length` neighbouring indices. The first starts at `global_start` in the tensor
 /// and at `local_start` in the shard; each next one `global_step` and `local_step` further.
@@ -24,14 +24,14 @@ pub struct Stretch {
 
 /// Where an index is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub(super) enum MapSide {
     /// In the tensor.
     Global,
     /// In the shard's buffer.
     Local,
 }
 
-impl Side {
+impl MapSide {
     fn other(self) -> Self {
         match self {
             Self::Global => Self::Local,
@@ -46,7 +46,7 @@ impl Stretch {
         Self::new([global_start, local_start], length, 1, [length, length])
     }
 
-    /// Blocks at equal steps; `starts` and `steps` are those in the tensor and those in the shard.
+    /// BlockTrain at equal steps; `starts` and `steps` are those in the tensor and those in the shard.
     /// `None` where a start is negative, there is no block, blocks meet on one side, or an end is past
     /// the largest index.
     pub fn new(starts: [i64; 2], length: i64, count: i64, steps: [i64; 2]) -> Option<Self> {
@@ -113,24 +113,24 @@ impl Stretch {
         self.length * self.count
     }
 
-    pub(super) fn blocks(&self, side: Side) -> Blocks {
+    pub(super) fn blocks(&self, side: MapSide) -> BlockTrain {
         let (start, step) = match side {
-            Side::Global => (self.global_start, self.global_step),
-            Side::Local => (self.local_start, self.local_step),
+            MapSide::Global => (self.global_start, self.global_step),
+            MapSide::Local => (self.local_start, self.local_step),
         };
-        Blocks { start, length: self.length, count: self.count, step }
+        BlockTrain { start, length: self.length, count: self.count, step }
     }
 
     /// From one side to the other: where an index, counted on `side`, is on the other one.
-    pub(super) fn across(&self, side: Side, index: i64) -> Option<i64> {
+    pub(super) fn across(&self, side: MapSide, index: i64) -> Option<i64> {
         let (block, place) = self.blocks(side).find(index)?;
         let other = self.blocks(side.other());
         Some(other.start + block * other.step + place)
     }
 
-    /// Blocks of this stretch that were found on `side` are on the other side: the start of the first
+    /// BlockTrain of this stretch that were found on `side` are on the other side: the start of the first
     /// one, and the step. `which` says which of the two that met this stretch is.
-    pub(super) fn across_common(&self, side: Side, which: usize, common: &Common) -> (i64, i64) {
+    pub(super) fn across_common(&self, side: MapSide, which: usize, common: &Common) -> (i64, i64) {
         let (here, there) = (self.blocks(side), self.blocks(side.other()));
         let (first, advance) = if which == 0 {
             (common.first[0], common.advance[0])

@@ -32,7 +32,7 @@ pub(crate) struct Unfolded {
 
 /// Extents as boxes: of a list of boxes, the list itself.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Rows<'a> {
+pub(crate) struct BoxRows<'a> {
     pub(crate) boxes: &'a BoxList,
     unfolded: Option<&'a Unfolded>,
 }
@@ -59,8 +59,8 @@ impl Unfolded {
         Ok(Self { digits, boxes, extents, starts, steps })
     }
 
-    pub(crate) fn rows(&self) -> Rows<'_> {
-        Rows { boxes: &self.boxes, unfolded: Some(self) }
+    pub(crate) fn rows(&self) -> BoxRows<'_> {
+        BoxRows { boxes: &self.boxes, unfolded: Some(self) }
     }
 
     pub(crate) fn digits(&self) -> &[Digit] {
@@ -149,7 +149,7 @@ impl Maker<'_> {
     }
 }
 
-impl<'a> Rows<'a> {
+impl<'a> BoxRows<'a> {
     /// The boxes of a list of boxes.
     pub(crate) fn of_boxes(boxes: &'a BoxList) -> Self {
         Self { boxes, unfolded: None }
@@ -207,9 +207,9 @@ pub(crate) enum Space<'a> {
 }
 
 impl Space<'_> {
-    pub(crate) fn rows(&self) -> Rows<'_> {
+    pub(crate) fn rows(&self) -> BoxRows<'_> {
         match self {
-            Self::Boxes(boxes) => Rows::of_boxes(boxes),
+            Self::Boxes(boxes) => BoxRows::of_boxes(boxes),
             Self::Unfolded(own) => own.unfolded.rows(),
         }
     }

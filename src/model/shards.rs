@@ -8,9 +8,10 @@ use std::ops::Deref;
 
 use super::error::{Error, Result, try_with_capacity};
 use super::placement::Placement;
-use crate::geometry::unfold::Space;
+use crate::geometry::unfold::{OwnSpace, Space};
 use crate::geometry::{BoxList, Extent, ExtentList, MAX_NDIM};
 use crate::memory::{self, IntoShared, Shared, TryVec, text};
+use crate::sync::lazy::Lazy;
 use crate::sync::seed::Map;
 
 /// One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets` of the
@@ -162,6 +163,8 @@ fn too_many() -> Error {
 pub struct Shards {
     extents: ExtentList,
     placements: Shared<Placements>,
+    /// What they own in boxes, where it is none.
+    own: Lazy<OwnSpace>,
 }
 
 impl Shards {
@@ -190,7 +193,7 @@ impl Shards {
         }
         check_values(ndim, &offsets, &sizes)?;
         let boxes = BoxList::new(ndim, placements.len(), offsets, sizes);
-        Ok(Self { extents: ExtentList::of_boxes(boxes), placements })
+        Ok(Self { extents: ExtentList::of_boxes(boxes), placements, own: Lazy::default() })
     }
 
     /// Shards that own extents, each at its placement.
@@ -205,7 +208,7 @@ impl Shards {
         }
         check_ndim("ndim", extents.ndim())?;
         check_values(extents.ndim(), extents.boxes().offsets(), extents.boxes().sizes())?;
-        Ok(Self { extents, placements })
+        Ok(Self { extents, placements, own: Lazy::default() })
     }
 
     /// Stores shards given one by one. Refused are, besides what [`Self::new`] refuses, offsets and
@@ -257,7 +260,8 @@ impl Shards {
         }
         // All of them are there.
         let extents = self.extents.select(indices)?.ok_or_else(too_many)?;
-        Ok(Self { extents, placements: Placements::new(placements.into_iter())?.into_shared()? })
+        let placements = Placements::new(placements.into_iter())?.into_shared()?;
+        Ok(Self { extents, placements, own: Lazy::default() })
     }
 
     /// The same boxes at other placements, one for each.
@@ -307,7 +311,10 @@ impl Shards {
 
     /// The space in which they own boxes.
     pub(crate) fn space(&self) -> Result<Space<'_>> {
-        Ok(self.extents.space()?)
+        if self.extents.are_boxes() {
+            return Ok(Space::Boxes(self.boxes()));
+        }
+        Ok(Space::Unfolded(self.own.get_or_make(|| OwnSpace::new(&self.extents))?))
     }
 
     /// Shard `index`.

@@ -1,6 +1,6 @@
 //! Who reads and who writes: the owners of source and destination shards, by numbers.
 
-use crate::geometry::unfold::Rows;
+use crate::geometry::unfold::BoxRows;
 use crate::memory::{Memory, TryVec};
 use crate::model::placement::Owner;
 use crate::model::shards::{Placements, Shards};
@@ -28,7 +28,7 @@ struct OwnerSide<'a> {
     /// For each distinct placement, its owner.
     owners: Vec<u32>,
     /// What numbers are those of, if they are not those of shards.
-    rows: Option<Rows<'a>>,
+    rows: Option<BoxRows<'a>>,
 }
 
 impl<'a> Owners<'a> {
@@ -49,7 +49,7 @@ impl<'a> Owners<'a> {
     }
 
     /// The same of the boxes of shards.
-    pub(super) fn of_rows(self, [source, destination]: [Rows<'a>; 2]) -> Self {
+    pub(super) fn of_rows(self, [source, destination]: [BoxRows<'a>; 2]) -> Self {
         let (from, to) = (self.source, self.destination);
         Self {
             source: OwnerSide { rows: Some(source), ..from },

@@ -56,16 +56,16 @@ const STEPS_OF_PART: u64 = 64;
 
 /// A box that a destination shard wants, and the sources that hold it whole.
 #[derive(Debug, Clone)]
-pub(super) struct Part {
+pub(super) struct WantedPart {
     pub(super) destination: u32,
-    /// Their number among [`Parts::holders`].
+    /// Their number among [`WantedParts::holders`].
     pub(super) holders: u32,
     /// Where its row starts.
     row: usize,
     elements: i64,
 }
 
-impl Part {
+impl WantedPart {
     pub(super) fn elements(&self) -> u128 {
         // Never negative.
         self.elements as u128
@@ -73,15 +73,15 @@ impl Part {
 }
 
 /// All that is wanted, in parts.
-pub(super) struct Parts {
+pub(super) struct WantedParts {
     ndim: usize,
-    parts: Vec<Part>,
+    parts: Vec<WantedPart>,
     /// For each part, `ndim` lows and `ndim` highs.
     rows: Vec<i64>,
     pub(super) holders: Holders,
 }
 
-impl Parts {
+impl WantedParts {
     pub(super) fn new(
         space: &CommonSpace<'_>, (destination, asked): (&Shards, Option<&[u32]>),
         owners: &Owners<'_>, effort: Effort,
@@ -123,23 +123,23 @@ impl Parts {
     }
 
     /// All parts; none are left.
-    pub(super) fn take(&mut self) -> Vec<Part> {
+    pub(super) fn take(&mut self) -> Vec<WantedPart> {
         std::mem::take(&mut self.parts)
     }
 
-    pub(super) fn bounds(&self, part: &Part) -> Bounds {
+    pub(super) fn bounds(&self, part: &WantedPart) -> Bounds {
         Bounds::from_row(&self.rows[part.row..part.row + 2 * self.ndim])
     }
 
     /// A part, with a place for its box.
     pub(super) fn place(
         &mut self, destination: u32, holders: u32, bounds: &Bounds,
-    ) -> Memory<Part> {
+    ) -> Memory<WantedPart> {
         let row = self.rows.len();
         self.rows.try_reserve(2 * self.ndim)?;
         self.rows.extend_from_slice(bounds.low());
         self.rows.extend_from_slice(bounds.high());
-        Ok(Part { destination, holders, row, elements: bounds.volume() })
+        Ok(WantedPart { destination, holders, row, elements: bounds.volume() })
     }
 
     fn push(&mut self, destination: u32, holders: u32, bounds: &Bounds) -> Memory<()> {
@@ -168,14 +168,14 @@ impl Parts {
     ) -> Result<Option<Bounds>> {
         let bounds = Bounds::new(wanted.offsets, wanted.sizes);
         match self.take_cells((number, bounds), found, left)? {
-            Taken::All => return Ok(None),
-            Taken::Missing(missing) => return Ok(Some(missing)),
-            Taken::TooMany => {}
+            Served::All => return Ok(None),
+            Served::Missing(missing) => return Ok(Some(missing)),
+            Served::TooMany => {}
         }
         match self.take_off((number, bounds), found, left, owners)? {
-            Taken::All => Ok(None),
-            Taken::Missing(missing) => Ok(Some(missing)),
-            Taken::TooMany => {
+            Served::All => Ok(None),
+            Served::Missing(missing) => Ok(Some(missing)),
+            Served::TooMany => {
                 let what = text!(
                     "destination shard {}: {} different boxes of source shards hold something of it \
                      and overlap in too many ways for a plan; pass fewer, or such that overlap less",
@@ -190,7 +190,7 @@ impl Parts {
     /// Cuts along all borders.
     fn take_cells(
         &mut self, (number, wanted): (u32, Bounds), found: &[u32], left: &mut Effort,
-    ) -> Memory<Taken> {
+    ) -> Memory<Served> {
         let candidates = memory::try_to_vec(found)?;
         // Put aside while boxes are looked at: the cells, where their lists of holders end, and these.
         let mut cells = Cells::new(self.ndim);
@@ -199,22 +199,22 @@ impl Parts {
         let mut cutter = Cutter::new(self.holders.boxes(), candidates, wanted, Only::All, steps)?;
         let taken = loop {
             match cutter.next()? {
-                Next::Done => break Taken::All,
-                Next::TooMany => break Taken::TooMany,
-                Next::Cell(bounds, []) => break Taken::Missing(bounds),
+                Next::Done => break Served::All,
+                Next::TooMany => break Served::TooMany,
+                Next::Cell(bounds, []) => break Served::Missing(bounds),
                 Next::Cell(bounds, holders) => {
                     boxes.try_extend_from_slice(holders)?;
                     ends.try_push(boxes.len())?;
                     cells.push(0, &bounds)?;
                     // Lists are work as well.
                     if boxes.len() as u64 > steps {
-                        break Taken::TooMany;
+                        break Served::TooMany;
                     }
                 }
             }
         };
         left.cut = cutter.steps_left().min(steps.saturating_sub(boxes.len() as u64));
-        if matches!(taken, Taken::All) {
+        if matches!(taken, Served::All) {
             let mut start = 0;
             for (cell, end) in ends.into_iter().enumerate() {
                 let list = self.holders.push(&boxes[start..end])?;
@@ -229,7 +229,7 @@ impl Parts {
     fn take_off(
         &mut self, (number, wanted): (u32, Bounds), found: &[u32], left: &mut Effort,
         owners: &Owners<'_>,
-    ) -> Memory<Taken> {
+    ) -> Memory<Served> {
         let owner = owners.of_destination(number);
         let mut candidates = memory::try_to_vec(found)?;
         let mut open: Vec<(Bounds, Range<usize>)> = Vec::new();
@@ -243,7 +243,7 @@ impl Parts {
             if !std::mem::take(&mut is_first) {
                 let take = left.take.checked_sub(2 * range.len() as u64 + STEPS_OF_PART);
                 let Some(take) = take else {
-                    return Ok(Taken::TooMany);
+                    return Ok(Served::TooMany);
                 };
                 left.take = take;
             }
@@ -264,7 +264,7 @@ impl Parts {
                 }
             }
             let Some((_, best)) = best else {
-                return Ok(Taken::Missing(part));
+                return Ok(Served::Missing(part));
             };
             let taken = Bounds::of(self.holders.boxes(), best as usize).common(&part);
             holders.clear();
@@ -292,13 +292,13 @@ impl Parts {
                 part.high_mut()[dim] = high;
             }
         }
-        Ok(Taken::All)
+        Ok(Served::All)
     }
 }
 
 /// How a destination shard was served.
 #[allow(clippy::large_enum_variant, reason = "there is one at a time, and it needs no memory")]
-enum Taken {
+enum Served {
     All,
     /// No source holds this.
     Missing(Bounds),

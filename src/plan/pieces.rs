@@ -13,7 +13,7 @@ use crate::geometry::bounds::Bounds;
 use crate::geometry::cells::unheld;
 use crate::geometry::fold::Digit;
 use crate::geometry::region::checked_numel;
-use crate::geometry::unfold::Rows;
+use crate::geometry::unfold::BoxRows;
 use crate::geometry::{BoxList, BoxRow, n_log_n};
 use crate::memory::{self, Memory, text};
 use crate::model::error::{Error, Result};
@@ -142,7 +142,7 @@ impl Pieces {
     /// Adds what a source box and a destination box have in common, or a part of it, by its box in the
     /// space that both are in.
     pub(super) fn push(
-        &mut self, rows: [Rows<'_>; 2], numbers: [u32; 2], bounds: &Bounds,
+        &mut self, rows: [BoxRows<'_>; 2], numbers: [u32; 2], bounds: &Bounds,
     ) -> Result<()> {
         self.reserve_one()?;
         for side in [0, 1] {

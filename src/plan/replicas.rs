@@ -8,7 +8,7 @@
 //!   to the shard that is read least; of equal ones, to the first.
 //!
 //! Reading a part is counted as its number of elements, for local parts too. So an owner reads at
-//! most one part more than any other owner that could have read that part. Parts that are larger
+//! most one part more than any other owner that could have read that part. WantedParts that are larger
 //! than a fair share of what is left to choose, all of it divided by the number of owners that can
 //! serve, are divided before, into as many parts as there are owners that hold them at most.
 //!
@@ -25,7 +25,7 @@ use std::cmp::Reverse;
 
 use super::holders::Choice;
 use super::owners::Owners;
-use super::parts::{Effort, Part, Parts};
+use super::parts::{Effort, WantedPart, WantedParts};
 use super::pieces::Pieces;
 use super::space::CommonSpace;
 use crate::geometry::bounds::Bounds;
@@ -41,7 +41,7 @@ pub(super) fn join(
     wanted: Option<&[u32]>, effort: Effort,
 ) -> Result<()> {
     let owners = Owners::new(source, destination)?.of_rows(space.rows());
-    let parts = Parts::new(space, (destination, wanted), &owners, effort)?;
+    let parts = WantedParts::new(space, (destination, wanted), &owners, effort)?;
     let mut chosen = Chooser::new(&owners, parts)?.choose()?;
     // What one source was given in parts may be one piece, and the order is the plan's.
     chosen.merge()?;
@@ -64,14 +64,14 @@ fn unpack(number: u64) -> (u32, u32) {
 /// Gives each part to a source.
 struct Chooser<'a> {
     owners: &'a Owners<'a>,
-    parts: Parts,
+    parts: WantedParts,
     /// How much is read from each owner so far.
     load: Vec<u128>,
     chosen: Cells,
 }
 
 impl<'a> Chooser<'a> {
-    fn new(owners: &'a Owners<'a>, parts: Parts) -> Memory<Self> {
+    fn new(owners: &'a Owners<'a>, parts: WantedParts) -> Memory<Self> {
         let (load, ndim) = (memory::try_filled(0, owners.count())?, parts.ndim());
         Ok(Self { owners, parts, load, chosen: Cells::new(ndim) })
     }
@@ -99,7 +99,7 @@ impl<'a> Chooser<'a> {
         Ok(self.chosen)
     }
 
-    fn give(&mut self, choice: Choice, part: &Part) -> Memory<()> {
+    fn give(&mut self, choice: Choice, part: &WantedPart) -> Memory<()> {
         let elements = part.elements();
         self.load[self.owners.of_source(choice.source) as usize] += elements;
         self.parts.holders.read(choice, elements);
@@ -107,7 +107,7 @@ impl<'a> Chooser<'a> {
     }
 
     /// Divides what is larger than a fair share.
-    fn divide(&mut self, open: Vec<Part>) -> Memory<Vec<Part>> {
+    fn divide(&mut self, open: Vec<WantedPart>) -> Memory<Vec<WantedPart>> {
         let mut readers = memory::try_filled(false, self.owners.count())?;
         let mut reader_count = 0u128;
         let mut all = 0u128;
@@ -136,7 +136,9 @@ impl<'a> Chooser<'a> {
 
     /// Divides a part in `count` of nearly the same size, along the first dimension that is long
     /// enough, so that they stay as contiguous as they were, or else along the longest.
-    fn divide_in(&mut self, part: Part, count: i64, divided: &mut Vec<Part>) -> Memory<()> {
+    fn divide_in(
+        &mut self, part: WantedPart, count: i64, divided: &mut Vec<WantedPart>,
+    ) -> Memory<()> {
         let whole = self.parts.bounds(&part);
         let long_enough = whole.lengths().position(|length| length >= count);
         let longest = whole.lengths().enumerate().max_by_key(|(_, length)| *length);

@@ -2,7 +2,7 @@
 
 use crate::geometry::bounds::Bounds;
 use crate::geometry::fold::{Digit, digits_of};
-use crate::geometry::unfold::{Rows, Unfolded, region_of};
+use crate::geometry::unfold::{BoxRows, Unfolded, region_of};
 use crate::geometry::{BoxList, ExtentList, Region};
 use crate::memory::Memory;
 use crate::model::error::Result;
@@ -46,9 +46,9 @@ impl<'a> CommonSpace<'a> {
     }
 
     /// The boxes of the source and of the destination.
-    pub(super) fn rows(&self) -> [Rows<'_>; 2] {
+    pub(super) fn rows(&self) -> [BoxRows<'_>; 2] {
         match &self.unfolded {
-            None => [self.source, self.destination].map(|shards| Rows::of_boxes(shards.boxes())),
+            None => [self.source, self.destination].map(|shards| BoxRows::of_boxes(shards.boxes())),
             Some(unfolded) => [unfolded[0].rows(), unfolded[1].rows()],
         }
     }

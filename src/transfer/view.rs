@@ -43,12 +43,12 @@ unsafe impl Sync for HostView {}
 
 /// The addresses that a view's bytes lie between, half-open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Extent {
+pub(super) struct Reach {
     pub(super) low: usize,
     pub(super) high: usize,
 }
 
-impl Extent {
+impl Reach {
     pub(super) fn meets(self, other: Self) -> bool {
         self.low < other.high && other.low < self.high
     }
@@ -175,7 +175,7 @@ impl HostView {
         Some(())
     }
 
-    fn checked_extent(&self) -> Option<Extent> {
+    fn checked_extent(&self) -> Option<Reach> {
         let (mut low, mut high) = (self.place(), self.place() + self.width as i128);
         for (size, stride) in self.shape().iter().zip(self.strides()) {
             // Both factors fit 64 bits, and at most 32 such products are added.
@@ -189,7 +189,7 @@ impl HostView {
         let up = self.units_of_a_byte() as i128 - 1;
         let low = usize::try_from(low >> log_unit).ok()?;
         let high = usize::try_from((high + up) >> log_unit).ok()?;
-        (low > 0).then_some(Extent { low, high })
+        (low > 0).then_some(Reach { low, high })
     }
 
     /// How many of the view's units a byte has.
@@ -213,7 +213,7 @@ impl HostView {
     }
 
     /// The addresses that the bytes lie between; `None` where there are no elements.
-    pub(super) fn extent(&self) -> Option<Extent> {
+    pub(super) fn extent(&self) -> Option<Reach> {
         if self.is_empty() {
             return None;
         }
@@ -228,7 +228,7 @@ impl HostView {
             behind += reach.max(0);
         }
         let at = |offset: i64| self.first.addr().wrapping_add_signed(offset as isize);
-        Some(Extent { low: at(before), high: at(behind) })
+        Some(Reach { low: at(before), high: at(behind) })
     }
 
     /// Whether there are no elements.

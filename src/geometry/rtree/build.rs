@@ -22,8 +22,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::{Index, Node, Span};
-use crate::geometry::box_list::BoxList;
+use super::tree::{AxisSpan, Index, Node};
 use crate::geometry::steps;
 use crate::memory::{self, Memory, TryVec};
 
@@ -44,16 +43,14 @@ const PLANE_DEPTH: u8 = 24;
 /// Dimensions up to which what reaches furthest is taken out of a set first.
 const PRIORITY_DIMS: usize = 3;
 
-/// The index of the shards that own something.
-pub(crate) fn index(shards: &BoxList) -> Memory<Index> {
-    let ndim = shards.ndim();
-    let mut owners: Vec<u32> = memory::try_with_capacity(shards.len())?;
-    owners.extend(
-        (0u32..).zip(shards.iter()).filter(|(_, shard)| !shard.is_empty()).map(|(index, _)| index),
-    );
+/// The index of the boxes `owners`, which are not empty, in `n * log(n)`. Of all boxes of a list,
+/// `offsets` and `sizes` have `ndim` numbers each.
+pub(crate) fn build(
+    ndim: usize, owners: Vec<u32>, offsets: &[i64], sizes: &[i64],
+) -> Memory<Index> {
     let span_of = |owner: u32, dim: usize| {
         let at = owner as usize * ndim + dim;
-        Span::new(shards.offsets()[at], shards.sizes()[at])
+        AxisSpan::new(offsets[at], sizes[at])
     };
     let mut index = Index {
         dims: Vec::new(),
@@ -119,7 +116,7 @@ struct Set {
 
 /// Where a set is cut.
 #[derive(Debug, Clone, Copy)]
-struct Cut {
+struct PlaneCut {
     dim: usize,
     at: i64,
 }
@@ -179,9 +176,8 @@ impl Builder<'_> {
         let boxes = &self.index.boxes[set.places.start * self.ndim..set.places.end * self.ndim];
         for dim in 0..self.ndim {
             let spans = boxes.iter().skip(dim).step_by(self.ndim);
-            let hull = spans.fold(Span { low: i64::MAX, high: i64::MIN }, |hull, span| Span {
-                low: hull.low.min(span.low),
-                high: hull.high.max(span.high),
+            let hull = spans.fold(AxisSpan { low: i64::MAX, high: i64::MIN }, |hull, span| {
+                AxisSpan { low: hull.low.min(span.low), high: hull.high.max(span.high) }
             });
             self.index.hulls.try_push(hull)?;
         }
@@ -282,7 +278,7 @@ impl Builder<'_> {
 
     /// Where to cut, and whether all shards were looked at for that. `None` where no plane was found
     /// that could do.
-    fn choose_cut(&mut self, set: &Set) -> Memory<Option<(Cut, bool)>> {
+    fn choose_cut(&mut self, set: &Set) -> Memory<Option<(PlaneCut, bool)>> {
         let step = set.places.len().div_ceil(SAMPLE);
         let misled = set.way == Way::Cheap && set.poor_cuts >= POOR_CUTS && set.exact_cuts > 0;
         let sampled = if misled && step > 1 { None } else { self.best_cut(set, step)? };
@@ -296,14 +292,14 @@ impl Builder<'_> {
     /// The best cut by what every `step`th shard of a set is like: in the dimension where the largest
     /// part and what the plane goes through are fewest. `None` where all start alike in every
     /// dimension.
-    fn best_cut(&mut self, set: &Set, step: usize) -> Memory<Option<Cut>> {
+    fn best_cut(&mut self, set: &Set, step: usize) -> Memory<Option<PlaneCut>> {
         self.sample.clear();
         self.sample.try_extend(set.places.clone().step_by(step))?;
         self.best_cut_of_sample(set)
     }
 
-    fn best_cut_of_sample(&mut self, set: &Set) -> Memory<Option<Cut>> {
-        let mut best: Option<(usize, Cut)> = None;
+    fn best_cut_of_sample(&mut self, set: &Set) -> Memory<Option<PlaneCut>> {
+        let mut best: Option<(usize, PlaneCut)> = None;
         let enough = self.sample.len().div_ceil(2);
         for turn in 0..self.ndim {
             let dim = (usize::from(set.next) + turn) % self.ndim;
@@ -314,7 +310,7 @@ impl Builder<'_> {
                 continue;
             };
             if best.is_none_or(|(least, _)| cost < least) {
-                best = Some((cost, Cut { dim, at }));
+                best = Some((cost, PlaneCut { dim, at }));
             }
             // No other dimension can do better.
             if cost <= enough {
@@ -362,7 +358,7 @@ impl Builder<'_> {
 
     /// Puts what is left of a cut to the front of a set and what is right of it to the back; tells
     /// where the shards that it goes through start and end.
-    fn part(&mut self, set: &Range<usize>, cut: Cut) -> (usize, usize) {
+    fn part(&mut self, set: &Range<usize>, cut: PlaneCut) -> (usize, usize) {
         let (low, high) = (cut.dim, self.ndim + cut.dim);
         self.part_in_three(set, |index, place| {
             if index.coordinate(place, high) <= cut.at {

@@ -9,7 +9,7 @@ use crate::geometry::Index;
 use crate::geometry::cells::unheld;
 use crate::geometry::n_log_n;
 use crate::geometry::region::Region;
-use crate::geometry::unfold::Rows;
+use crate::geometry::unfold::BoxRows;
 use crate::memory::{OutOfMemory, TryVec, text};
 use crate::model::error::{Error, Result};
 use crate::model::metadata::check_sizes;
@@ -33,7 +33,7 @@ pub struct Overlap {
 pub fn overlaps(shards: &Shards, limit: usize) -> Result<Vec<Overlap>> {
     let (space, mut overlaps) = (shards.space()?, Vec::new());
     visit_overlaps(space.rows(), limit, |pair| {
-        let Pair { extents: [first, second], boxes: [a, b] } = pair;
+        let OverlappingPair { extents: [first, second], boxes: [a, b] } = pair;
         let region = space.region(&shared(space.rows().boxes, a as usize, b as usize))?;
         let (first, second) = (first as usize, second as usize);
         Ok(overlaps.try_push(Overlap { first, second, region })?)
@@ -53,20 +53,20 @@ pub(super) fn count_overlaps(shards: &Shards, limit: usize) -> Result<usize> {
 
 /// Two shards that overlap, and two of their boxes that do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Pair {
+struct OverlappingPair {
     extents: [u32; 2],
     boxes: [u32; 2],
 }
 
 fn visit_overlaps(
-    rows: Rows<'_>, limit: usize, mut visit: impl FnMut(Pair) -> Result<()>,
+    rows: BoxRows<'_>, limit: usize, mut visit: impl FnMut(OverlappingPair) -> Result<()>,
 ) -> Result<()> {
     let mut left = limit;
     if left == 0 {
         return Ok(());
     }
     let index = rows.boxes.index()?;
-    let mut pairs: Vec<Pair> = Vec::new();
+    let mut pairs: Vec<OverlappingPair> = Vec::new();
     let mut next = 0;
     // A list has no more boxes than a u32 counts.
     while next < rows.boxes.len() as u32 {
@@ -91,14 +91,16 @@ fn visit_overlaps(
 }
 
 /// Adds the pairs of a box with those of later shards.
-fn push_overlaps(rows: Rows<'_>, index: &Index, number: u32, pairs: &mut Vec<Pair>) -> Result<()> {
+fn push_overlaps(
+    rows: BoxRows<'_>, index: &Index, number: u32, pairs: &mut Vec<OverlappingPair>,
+) -> Result<()> {
     let (Some(asked), first) = (rows.boxes.get(number as usize), rows.extent_of(number)) else {
         return Ok(());
     };
     let mut missing: Option<OutOfMemory> = None;
     index.visit_box(asked.offsets, asked.sizes, |other| {
         let second = rows.extent_of(other as u32);
-        let pair = Pair { extents: [first, second], boxes: [number, other as u32] };
+        let pair = OverlappingPair { extents: [first, second], boxes: [number, other as u32] };
         if second > first
             && let Err(memory) = pairs.try_push(pair)
         {

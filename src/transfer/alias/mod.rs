@@ -24,7 +24,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-use super::view::{Extent, HostView};
+use super::view::{HostView, Reach};
 use crate::memory::{Text, text};
 use crate::model::error::try_with_capacity;
 use crate::model::{Error, Result};
@@ -66,13 +66,13 @@ pub(super) struct AliasCheck {
     destinations: Vec<Place>,
     sources: Vec<Place>,
     /// Between these addresses are all destinations.
-    written: Extent,
+    written: Reach,
 }
 
 /// Where a view is that has elements.
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    extent: Extent,
+    extent: Reach,
     /// A shard's index, or [`FULL`].
     number: usize,
 }
@@ -81,7 +81,7 @@ struct Place {
 const FULL: usize = usize::MAX;
 
 impl Place {
-    fn of(party: Party, extent: Extent) -> Self {
+    fn of(party: Party, extent: Reach) -> Self {
         Self { extent, number: if let Party::Shard(index) = party { index } else { FULL } }
     }
 
@@ -92,7 +92,7 @@ impl Place {
 
 impl AliasCheck {
     pub(super) fn new() -> Self {
-        let written = Extent { low: usize::MAX, high: 0 };
+        let written = Reach { low: usize::MAX, high: 0 };
         Self { destinations: Vec::new(), sources: Vec::new(), written }
     }
 
@@ -169,7 +169,7 @@ fn tangled(destinations: &[Place], sources: &[Place]) -> (usize, usize) {
     loop {
         let next_written = destinations.get(written).map(|place| place.extent);
         let next_read = sources.get(read).map(|place| place.extent);
-        let low = |extent: Option<Extent>| extent.map_or(usize::MAX, |extent| extent.low);
+        let low = |extent: Option<Reach>| extent.map_or(usize::MAX, |extent| extent.low);
         let is_destination = low(next_written) <= low(next_read);
         let Some(next) = (if is_destination { next_written } else { next_read }) else {
             return (written, read);
