@@ -77,6 +77,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=cbindgen.toml");
     println!("cargo:rerun-if-changed=src/ffi");
+    println!("cargo:rerun-if-changed=src/error/status.rs");
     println!("cargo:rerun-if-changed=include/shardspec.h");
     name_shared_library()?;
     let header = header(&root)?;
@@ -123,8 +124,11 @@ fn header(root: &Path) -> Result<String, Box<dyn Error>> {
         if section == "version" {
             header.push_str(&version_macros()?);
         }
-        let declarations = declarations(root, &source)?;
-        header.push_str(&declarations);
+        if section == "error" {
+            // The numbers are those of every layer.
+            header.push_str(&declarations(root, &root.join("src/error/status.rs"))?);
+        }
+        header.push_str(&declarations(root, &source)?);
         if section == "error" {
             header.push_str(ERROR_INIT);
         }

@@ -13,12 +13,15 @@
 use std::sync::Mutex;
 
 use proptest::prelude::*;
+use shardspec::comm::CommError;
 use shardspec::comm::{Communicator, Gather, Options, Owners, Shard, decline, gather, shard};
+use shardspec::model::ModelError;
 use shardspec::model::{
     ChunkShardingSpec, DataType, Error, Placement, Result, ShardedTensorMetadata, ShardingDim,
     ShardingSpec, TensorProperties, TensorShape,
 };
 use shardspec::transfer::HostView;
+use shardspec::transfer::TransferError;
 
 mod common;
 
@@ -239,7 +242,7 @@ fn disagreeing(
 
 fn assert_disagreement(result: &Result<()>, culprit: usize, said: &[&str]) {
     match result {
-        Err(Error::Disagreement { rank, message, .. }) => {
+        Err(Error::Comm(CommError::Disagreement { rank, message, .. })) => {
             assert_eq!(*rank, culprit, "{message}");
             for said in said {
                 assert!(message.contains(said), "{message:?} lacks {said:?}");
@@ -266,14 +269,16 @@ fn a_wrong_buffer_on_one_rank_is_told_on_all() {
                 let Err(Error::At { argument: "shards", index: 0, error, .. }) = result else {
                     panic!("{result:?} does not say which argument");
                 };
-                let expected = matches!(&**error, Error::ShapeMismatch { shard, got: 3, .. }
+                let expected = matches!(&**error, Error::Model(ModelError::ShapeMismatch { shard, got: 3, .. })
                     if *shard == Some(wrong));
                 assert!(expected, "{error:?}");
                 continue;
             }
             assert_disagreement(result, wrong, &["size 3 in dimension 1, expected 2"]);
             assert_disagreement(result, wrong, &["shards[0]"]);
-            let Err(Error::Disagreement { status, shard, dim, index, .. }) = result else {
+            let Err(Error::Comm(CommError::Disagreement { status, shard, dim, index, .. })) =
+                result
+            else {
                 panic!("{result:?} is no disagreement");
             };
             assert_eq!((*status, *shard, *dim, *index), (13, Some(wrong), Some(1), Some(0)));
@@ -289,14 +294,17 @@ fn the_lowest_of_several_culprits_is_told_and_each_gets_its_own_refusal() {
             0 => shard_it(comm, &metadata, 0, None, &[], Options::default()),
             _ => Err(decline(
                 comm,
-                Error::TransportFailed { what: format!("of rank {rank}").into() },
+                Error::Comm(CommError::TransportFailed { what: format!("of rank {rank}").into() }),
             )),
         })
     });
-    assert_eq!(results[0], Err(Error::NoFull { role: Some("src_rank"), rank: 0 }));
+    assert_eq!(results[0], Err(Error::Comm(CommError::NoFull { role: Some("src_rank"), rank: 0 })));
     let said = results[0].as_ref().unwrap_err().to_string();
     assert_eq!(said, "full: is NULL on src_rank 0; pass the tensor there");
-    assert_eq!(results[2], Err(Error::TransportFailed { what: "of rank 2".into() }));
+    assert_eq!(
+        results[2],
+        Err(Error::Comm(CommError::TransportFailed { what: "of rank 2".into() }))
+    );
 }
 
 #[test]
@@ -400,5 +408,9 @@ fn buffers_that_share_memory_are_refused_before_anything_moves() {
         shard_it(comm, &metadata, 0, Some(full.view()), &held, Options::default())
     });
     assert_disagreement(&results[0], 1, &["shards 1 and 2 share memory"]);
-    assert!(matches!(results[1], Err(Error::Aliased { .. })), "{:?}", results[1]);
+    assert!(
+        matches!(results[1], Err(Error::Transfer(TransferError::Aliased { .. }))),
+        "{:?}",
+        results[1]
+    );
 }

@@ -13,6 +13,7 @@ use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use shardspec::comm::CommError;
 use shardspec::comm::{
     Communicator, Gather, Incoming, LocalCommunicator, Options, Outgoing, gather, local,
 };
@@ -20,6 +21,7 @@ use shardspec::model::{
     ChunkShardingSpec, DataType, Error, Placement, Result, ShardedTensorMetadata, ShardingDim,
     ShardingSpec, TensorProperties, TensorShape,
 };
+use shardspec::transfer::TransferError;
 use shardspec::transfer::{CopyOptions, HostView};
 
 mod common;
@@ -62,7 +64,8 @@ impl Communicator for Faulty {
     unsafe fn exchange(&self, sends: &[Outgoing], receives: &[Incoming]) -> Result<()> {
         let number = self.exchanges.fetch_add(1, Ordering::Relaxed);
         let fault = if number == self.at { self.fault } else { Fault::None };
-        let failed = || Err(Error::TransportFailed { what: "the cable is cut".into() });
+        let failed =
+            || Err(Error::Comm(CommError::TransportFailed { what: "the cable is cut".into() }));
         match fault {
             Fault::None => unsafe { self.comm.exchange(sends, receives) },
             Fault::Fails => failed(),
@@ -262,7 +265,11 @@ fn a_call_that_is_turned_away_does_not_disturb_the_one_under_way() {
                 metadata: &metadata,
                 destination: None,
                 count: 9,
-                shard: |_, _| Err::<HostView, _>(Error::NullData { argument: "shards" }),
+                shard: |_, _| {
+                    Err::<HostView, _>(Error::Transfer(TransferError::NullData {
+                        argument: "shards",
+                    }))
+                },
                 full: None,
                 options: Options::default(),
             };

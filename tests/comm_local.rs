@@ -11,6 +11,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use shardspec::comm::CommError;
 use shardspec::comm::{Communicator, Incoming, LocalCommunicator, Outgoing, exchange, local};
 use shardspec::model::{Error, Result};
 
@@ -28,7 +29,9 @@ fn into(peer: usize, data: &mut [u64]) -> Incoming {
 
 fn assert_transport_failed(result: &Result<()>, said: &str) {
     match result {
-        Err(Error::TransportFailed { what }) => assert!(what.contains(said), "{what} lacks {said}"),
+        Err(Error::Comm(CommError::TransportFailed { what })) => {
+            assert!(what.contains(said), "{what} lacks {said}")
+        }
         other => panic!("{other:?} is no failure of the transport"),
     }
 }

@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use shardspec::model::{
     DataType, Error, Placement, Placements, ShardedTensorMetadata, Shards, TensorProperties,
 };
+use shardspec::transfer::TransferError;
 use shardspec::transfer::{self, CopyOptions, HostView, Instructions, Stores};
 
 const OPTIONS: CopyOptions =
@@ -185,7 +186,7 @@ proptest! {
         let mut source = vec![7u8; (total[0] * total[1]) as usize * item];
         let source = HostView::new("full", source.as_mut_ptr(), dtype, &total, None).unwrap();
         let result = unsafe { transfer::scatter(&metadata, &source, shards_by(|index| views[index]), &OPTIONS) };
-        let refused = matches!(result, Err(Error::Aliased { .. }));
+        let refused = matches!(result, Err(Error::Transfer(TransferError::Aliased { .. })));
         prop_assert_eq!(refused, shared || twice[0] || twice[1], "{:?}", result);
         if refused {
             prop_assert!(bytes.iter().all(|&byte| byte == 0), "a refusal wrote something");
@@ -218,7 +219,14 @@ fn a_thousand_interleaved_columns_are_no_conflict() {
     let shifted = |index: usize| column(if index == 700 { 699 } else { index });
     let result = unsafe { transfer::scatter(&metadata, &full, shards_by(shifted), &OPTIONS) };
     assert!(
-        matches!(result, Err(Error::Aliased { first: Some(699), second: Some(700), .. })),
+        matches!(
+            result,
+            Err(Error::Transfer(TransferError::Aliased {
+                first: Some(699),
+                second: Some(700),
+                ..
+            }))
+        ),
         "{result:?}"
     );
 }
@@ -250,7 +258,14 @@ fn thousands_of_fields_of_records_are_filled_at_once() {
     let shifted = |index: usize| field(if index == 6000 { 4000 } else { index });
     let result = unsafe { transfer::scatter(&metadata, &full, shards_by(shifted), &OPTIONS) };
     assert!(
-        matches!(result, Err(Error::Aliased { first: Some(4000), second: Some(6000), .. })),
+        matches!(
+            result,
+            Err(Error::Transfer(TransferError::Aliased {
+                first: Some(4000),
+                second: Some(6000),
+                ..
+            }))
+        ),
         "{result:?}"
     );
 }

@@ -13,6 +13,7 @@ use common::naive::{self, Marks};
 use common::{Boxes, Random, families};
 use proptest::prelude::*;
 use shardspec::geometry::Region;
+use shardspec::model::ModelError;
 use shardspec::model::error::More;
 use shardspec::model::validate::{Overlap, gaps, overlaps};
 use shardspec::model::{
@@ -141,7 +142,10 @@ fn a_list_of_no_shards_fits_any_tensor() {
     let metadata =
         |sizes: &[i64]| ShardedTensorMetadata::new(list(&[]), sizes, TensorProperties::default());
     assert_eq!(metadata(&[0, 5]).unwrap().shards().ndim(), 2);
-    assert!(matches!(metadata(&[1, 5]), Err(Error::Gap { neighbour: None, .. })));
+    assert!(matches!(
+        metadata(&[1, 5]),
+        Err(Error::Model(ModelError::Gap { neighbour: None, .. }))
+    ));
 }
 
 #[test]
@@ -201,7 +205,7 @@ fn overlaps_and_gaps_are_refused_with_their_owners_and_with_how_many_more_there_
     let every_other: Vec<_> = (0..6).map(|at| shard(&[2 * at], &[1], "rank:0")).collect();
     assert!(matches!(
         tensor(&every_other, &[12]),
-        Error::Gap { more: More { count: 5, all: true }, .. }
+        Error::Model(ModelError::Gap { more: More { count: 5, all: true }, .. })
     ));
     let every_other: Vec<_> = (0..999).map(|at| shard(&[2 * at], &[1], "rank:0")).collect();
     let error = tensor(&every_other, &[1998]).to_string();

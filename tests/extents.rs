@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use common::Random;
 use common::layouts::{Kinds, Layout};
 use shardspec::geometry::Region;
+use shardspec::model::ModelError;
 use shardspec::model::{Error, ShardedTensorMetadata, Shards, TensorProperties, validate};
 use shardspec::plan::{ReshardPlan, Window};
 
@@ -85,7 +86,9 @@ fn layouts_that_partition_a_tensor_are_taken_and_others_refused_with_the_place()
             continue;
         }
         gaps += 1;
-        let Err(Error::Gap { region, .. }) = result else { panic!("{result:?}") };
+        let Err(Error::Model(ModelError::Gap { region, .. })) = result else {
+            panic!("{result:?}")
+        };
         let found = places_in(&region, &sizes);
         assert!(!found.is_empty() && found.is_subset(&lost), "{region} of {lost:?}");
         let all = validate::gaps(&rest, &sizes, 1000).unwrap();
@@ -96,7 +99,7 @@ fn layouts_that_partition_a_tensor_are_taken_and_others_refused_with_the_place()
         twice.push(skipped);
         let twice = layout.shards.select(&twice).unwrap();
         let result = validate::check_non_overlapping(&twice);
-        let Err(Error::Overlap { first, second, region, .. }) = result else {
+        let Err(Error::Model(ModelError::Overlap { first, second, region, .. })) = result else {
             panic!("{result:?}")
         };
         overlaps += 1;

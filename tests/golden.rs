@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use shardspec::model::ModelError;
 use shardspec::model::{
     ChunkShardingSpec, EnumerableShardingSpec, Error, Placement, Result, ShardMetadata,
     ShardedTensorMetadata, ShardingDim, ShardingSpec, Shards, TensorProperties, TensorShape,
@@ -98,13 +99,22 @@ fn placements_are_read_as_torch_reads_them() {
         let torch = &case["answer"]["ok"];
         let outcome = if torch["index"].as_i64().is_some_and(|index| index < 0) {
             // torch keeps the index in 8 bits: 128 became -128, which it can't read back.
-            assert!(matches!(ours, Err(Error::InvalidPlacement { .. })), "{text:?}: {ours:?}");
+            assert!(
+                matches!(ours, Err(Error::Model(ModelError::InvalidPlacement { .. }))),
+                "{text:?}: {ours:?}"
+            );
             "D8 device index above 127"
         } else if torch["rank"].is_number() && torch["rank"].as_i64().is_none() {
-            assert!(matches!(ours, Err(Error::InvalidPlacement { .. })), "{text:?}: {ours:?}");
+            assert!(
+                matches!(ours, Err(Error::Model(ModelError::InvalidPlacement { .. }))),
+                "{text:?}: {ours:?}"
+            );
             "D4 rank above 64 bits"
         } else if torch.is_null() {
-            assert!(matches!(ours, Err(Error::InvalidPlacement { .. })), "{text:?}: {ours:?}");
+            assert!(
+                matches!(ours, Err(Error::Model(ModelError::InvalidPlacement { .. }))),
+                "{text:?}: {ours:?}"
+            );
             "refused"
         } else {
             let ours = ours.unwrap_or_else(|error| panic!("{text:?}: {error}"));
@@ -148,7 +158,7 @@ fn chunk_specs_cut_as_torch_cuts() {
     let mut tally = Tally::default();
     for case in cases("chunk.json") {
         match (chunk_metadata(&case), &case["answer"]["ok"]) {
-            (Err(Error::InvalidDim { dim, ndim }), Value::Null) => {
+            (Err(Error::Model(ModelError::InvalidDim { dim, ndim })), Value::Null) => {
                 assert_eq!(torch_message(&case), format!("Invalid sharding dim: {dim}"));
                 assert_eq!(ndim, case["sizes"].as_array().unwrap().len());
                 tally.count("refused");
@@ -216,8 +226,12 @@ fn enumerable_metadata(
 /// Whether an error says what torch's message says.
 fn says_the_same(error: &Error, torch: &str) -> bool {
     match error {
-        Error::Negative { field: "offset", .. } => torch == "shard_offsets should be >=0",
-        Error::Negative { field: "size", .. } => torch == "shard_sizes should be >= 0",
+        Error::Model(ModelError::Negative { field: "offset", .. }) => {
+            torch == "shard_offsets should be >=0"
+        }
+        Error::Model(ModelError::Negative { field: "size", .. }) => {
+            torch == "shard_sizes should be >= 0"
+        }
         Error::RankMismatch { .. } => {
             torch.starts_with("shard_offsets and shard_sizes should have the same number")
                 || torch.starts_with("Found inconsistent ranks for shards")
@@ -226,11 +240,13 @@ fn says_the_same(error: &Error, torch: &str) -> bool {
         Error::InvalidArgument { argument: "shards", .. } => {
             torch.starts_with("Empty shard list provided")
         }
-        Error::Overlap { .. } => torch.ends_with(" overlap"),
-        Error::OutOfBounds { offset, size, limit, .. } => torch.starts_with(&format!(
-            "Shard offset {offset} and length {size} exceeds tensor dim: {limit} for shard"
-        )),
-        Error::Gap { .. } => torch.starts_with("Total volume of shards"),
+        Error::Model(ModelError::Overlap { .. }) => torch.ends_with(" overlap"),
+        Error::Model(ModelError::OutOfBounds { offset, size, limit, .. }) => {
+            torch.starts_with(&format!(
+                "Shard offset {offset} and length {size} exceeds tensor dim: {limit} for shard"
+            ))
+        }
+        Error::Model(ModelError::Gap { .. }) => torch.starts_with("Total volume of shards"),
         _ => false,
     }
 }

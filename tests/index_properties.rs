@@ -15,6 +15,7 @@ use common::families::{self, Cut};
 use common::plans::{metadata, random_layout};
 use common::{Boxes, Random, naive};
 use proptest::prelude::*;
+use shardspec::model::ModelError;
 use shardspec::model::{Error, Shards};
 
 fn naive_find(shards: &Shards, offsets: &[i64], sizes: &[i64]) -> Vec<u32> {
@@ -179,7 +180,9 @@ fn places_outside_are_refused_with_the_number_of_the_element() {
             error => (None, error),
         };
         match error {
-            Error::OutsideTensor { dim, index, size, .. } => (at, dim, index, size),
+            Error::Model(ModelError::OutsideTensor { dim, index, size, .. }) => {
+                (at, dim, index, size)
+            }
             other => panic!("{other:?}"),
         }
     };

@@ -13,6 +13,7 @@ mod common;
 
 use common::Boxes;
 use shardspec::geometry::Region;
+use shardspec::model::ModelError;
 use shardspec::model::chunk::chunk_sharding_params;
 use shardspec::model::{
     ChunkShardingSpec, EnumerableShardingSpec, Error, Placement, Result, ShardMetadata,
@@ -52,7 +53,10 @@ fn d1_an_empty_shard_owns_nothing() {
     let outside = enumerable(&[(&[0, 0], &[4, 4]), (&[9, 9], &[0, 7])]);
     assert!(build(&outside.unwrap(), &[4, 4]).is_ok());
     let only_empty = enumerable(&[(&[3, 3], &[0, 2])]);
-    assert!(matches!(build(&only_empty.unwrap(), &[4, 4]), Err(Error::Gap { .. })));
+    assert!(matches!(
+        build(&only_empty.unwrap(), &[4, 4]),
+        Err(Error::Model(ModelError::Gap { .. }))
+    ));
 }
 
 /// torch asks `if not dim` to see whether it knows the cut dimension, so dimension 0 is forgotten
@@ -82,7 +86,7 @@ fn d3_a_chunk_spec_without_placements_is_refused_when_it_is_made() {
 #[test]
 fn d4_what_would_overflow_64_bits_is_refused() {
     let rank = Placement::parse("rank:9223372036854775808");
-    assert!(matches!(rank, Err(Error::InvalidPlacement { .. })), "{rank:?}");
+    assert!(matches!(rank, Err(Error::Model(ModelError::InvalidPlacement { .. }))), "{rank:?}");
     assert_eq!(Placement::parse("rank:9223372036854775807").unwrap().rank(), Some(i64::MAX));
 
     let shard = |offset, size| ShardMetadata {
@@ -108,7 +112,10 @@ fn d4_what_would_overflow_64_bits_is_refused() {
 fn d5_placement_ranks_are_ascii_digits() {
     for text in ["rank:\u{661}/cpu", "rank:\u{ff11}", "rank:1\u{662}/cuda:0", "rank:\u{b2}/cpu"] {
         let refused = Placement::parse(text);
-        assert!(matches!(refused, Err(Error::InvalidPlacement { .. })), "{text}: {refused:?}");
+        assert!(
+            matches!(refused, Err(Error::Model(ModelError::InvalidPlacement { .. }))),
+            "{text}: {refused:?}"
+        );
     }
     assert_eq!(Placement::parse("rank:12/cpu").unwrap().rank(), Some(12));
 }
@@ -123,7 +130,7 @@ fn d6_named_dimensions_and_empty_last_chunks_work() {
     assert_eq!(by_name, build(&chunk_spec(ShardingDim::Index(1), 2), &[4, 6]).unwrap());
 
     let unknown = build(&named, &[4, 6]);
-    assert!(matches!(unknown, Err(Error::UnknownDimName { .. })), "{unknown:?}");
+    assert!(matches!(unknown, Err(Error::Model(ModelError::UnknownDimName { .. }))), "{unknown:?}");
 
     let more_workers_than_elements = build(&chunk_spec(ShardingDim::Index(0), 4), &[2]).unwrap();
     assert_eq!(intervals(&more_workers_than_elements), [(0, 1), (1, 1), (2, 0), (3, 0)]);
@@ -138,18 +145,24 @@ fn d7_errors_name_the_shards_the_dimension_and_the_box() {
     let region = Region::new(&[2, 2], &[2, 1]);
     let overlap = overlap.unwrap_err();
     assert!(
-        matches!(&overlap, Error::Overlap { first: 0, second: 2, region: both, .. } if *both == region),
+        matches!(&overlap, Error::Model(ModelError::Overlap { first: 0, second: 2, region: both, .. }) if *both == region),
         "{overlap}"
     );
 
     let spec = enumerable(&[(&[0, 0], &[4, 3]), (&[4, 0], &[4, 6])]).unwrap();
     let region = Region::new(&[0, 3], &[4, 3]);
     let gap = build(&spec, &[8, 6]).unwrap_err();
-    assert!(matches!(&gap, Error::Gap { region: hole, .. } if *hole == region), "{gap}");
+    assert!(
+        matches!(&gap, Error::Model(ModelError::Gap { region: hole, .. }) if *hole == region),
+        "{gap}"
+    );
     assert!(gap.to_string().contains("[0:4, 3:6]"), "{gap}");
 
     let out = build(&spec, &[8, 5]).unwrap_err();
-    assert_eq!(out, Error::OutOfBounds { shard: 1, dim: 1, offset: 0, size: 6, limit: 5 });
+    assert_eq!(
+        out,
+        Error::Model(ModelError::OutOfBounds { shard: 1, dim: 1, offset: 0, size: 6, limit: 5 })
+    );
     for value in ["shard 1", "dimension 1", "6", "5"] {
         assert!(out.to_string().contains(value), "{out}");
     }
@@ -165,7 +178,10 @@ fn d8_device_indices_above_127_are_refused() {
     for text in ["cuda:128", "rank:0/cuda:128", "cuda:256", "worker/cuda:99999999999999999999"] {
         let refused = Placement::parse(text);
         // Without a worker, what is no device would be a worker's name, were it not for the ':'.
-        assert!(matches!(refused, Err(Error::InvalidPlacement { .. })), "{text}: {refused:?}");
+        assert!(
+            matches!(refused, Err(Error::Model(ModelError::InvalidPlacement { .. }))),
+            "{text}: {refused:?}"
+        );
     }
 }
 
@@ -226,7 +242,10 @@ impl ShardingSpec for Careless {
 #[test]
 fn d11_what_a_users_spec_builds_is_checked() {
     let refused = build(&Careless, &[5]).unwrap_err();
-    assert!(matches!(refused, Error::Overlap { first: 0, second: 1, .. }), "{refused}");
+    assert!(
+        matches!(refused, Error::Model(ModelError::Overlap { first: 0, second: 1, .. })),
+        "{refused}"
+    );
 }
 
 /// torch takes any name of a worker that holds no `:`.
@@ -234,7 +253,7 @@ fn d11_what_a_users_spec_builds_is_checked() {
 fn d12_control_characters_are_in_no_placement() {
     for text in ["worker\n", "a\u{1b}[2Jb/cpu", "\u{85}", "a\0b", "\u{7f}"] {
         let refused = Placement::parse(text).unwrap_err();
-        assert!(matches!(refused, Error::InvalidPlacement { .. }), "{refused}");
+        assert!(matches!(refused, Error::Model(ModelError::InvalidPlacement { .. })), "{refused}");
         assert!(!refused.to_string().chars().any(char::is_control), "{refused}");
     }
     assert!(Placement::parse("müsli 1/cuda:0").is_ok());

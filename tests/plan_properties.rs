@@ -14,7 +14,9 @@ mod common;
 use common::plans::{metadata, naive_rows, on_random_ranks, on_ranks, random_layout, rows};
 use common::{Boxes, Random};
 use proptest::prelude::*;
+use shardspec::model::ModelError;
 use shardspec::model::{DataType, Error, ShardedTensorMetadata, Shards, TensorProperties};
+use shardspec::plan::PlanError;
 use shardspec::plan::{Piece, ReshardPlan};
 
 /// The elements of a piece, as indices into the tensor.
@@ -232,7 +234,7 @@ proptest! {
                     }
                 }
             }
-            Err(Error::NoSource { destination: shard, region, .. }) => {
+            Err(Error::Plan(PlanError::NoSource { destination: shard, region, .. })) => {
                 let wanted = destination.get(shard).unwrap();
                 prop_assert!(!region.is_empty());
                 let mut all = vec![vec![]];
@@ -309,11 +311,17 @@ fn layouts_of_different_tensors_are_refused() {
     let int = Some(DataType { code: 0, bits: 32, lanes: 1 });
     let refusal = |a, b| ReshardPlan::new(&a, &b).unwrap_err();
     let error = refusal(layout(&[4, 6], None), layout(&[4, 5], None));
-    assert!(matches!(error, Error::ShapeMismatch { dim: 1, got: 5, expected: 6, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            Error::Model(ModelError::ShapeMismatch { dim: 1, got: 5, expected: 6, .. })
+        ),
+        "{error}"
+    );
     let error = refusal(layout(&[4, 6], None), layout(&[24], None));
     assert!(matches!(error, Error::RankMismatch { got: 1, expected: 2, .. }), "{error}");
     let error = refusal(layout(&[4], float), layout(&[4], int));
-    assert!(matches!(error, Error::DtypeMismatch { .. }), "{error}");
+    assert!(matches!(error, Error::Model(ModelError::DtypeMismatch { .. })), "{error}");
     for (a, b, dtype) in [(None, float, float), (int, None, int), (None, None, None)] {
         let plan = ReshardPlan::new(&layout(&[4], a), &layout(&[4], b)).unwrap();
         assert_eq!(plan.dtype(), dtype);

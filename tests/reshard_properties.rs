@@ -15,8 +15,10 @@ use common::plans::{metadata, on_random_ranks, random_layout};
 use common::tensor::{Tensor, element_types, indices, of_bytes, shards_by};
 use common::{Boxes, Random};
 use proptest::prelude::*;
+use shardspec::model::ModelError;
 use shardspec::model::{DataType, Error, ShardedTensorMetadata, Shards};
 use shardspec::plan::ReshardPlan;
+use shardspec::transfer::TransferError;
 use shardspec::transfer::{self, CopyOptions, HostView, reshard};
 
 type Here = Vec<(usize, HostView)>;
@@ -195,18 +197,27 @@ fn what_does_not_fit_is_refused_before_the_first_byte() {
     };
     let wrong_shape = part(0);
     assert_eq!((wrong_shape.0, wrong_shape.1), ("destinations", 1));
-    assert!(matches!(wrong_shape.2, Error::ShapeMismatch { shard: Some(1), got: 3, .. }));
+    assert!(matches!(
+        wrong_shape.2,
+        Error::Model(ModelError::ShapeMismatch { shard: Some(1), got: 3, .. })
+    ));
     let wrong_type = part(1);
     assert_eq!((wrong_type.0, wrong_type.1), ("destinations", 1));
-    assert!(matches!(wrong_type.2, Error::DtypeMismatch { shard: Some(1), .. }));
+    assert!(matches!(wrong_type.2, Error::Model(ModelError::DtypeMismatch { shard: Some(1), .. })));
     let twice = part(2);
     assert_eq!((twice.0, twice.1), ("destination_indices", 1));
     assert!(matches!(twice.2, Error::InvalidArgument { argument: "destination_indices", .. }));
     let out_of_range = part(3);
     assert_eq!((out_of_range.0, out_of_range.1), ("destination_indices", 1));
     assert!(matches!(out_of_range.2, Error::IndexOutOfRange { index: 2, .. }));
-    assert!(matches!(&errors[4], Some(Error::Aliased { first: Some(0), second: Some(1), .. })));
-    assert!(matches!(&errors[5], Some(Error::Aliased { first: Some(1), second: Some(1), .. })));
+    assert!(matches!(
+        &errors[4],
+        Some(Error::Transfer(TransferError::Aliased { first: Some(0), second: Some(1), .. }))
+    ));
+    assert!(matches!(
+        &errors[5],
+        Some(Error::Transfer(TransferError::Aliased { first: Some(1), second: Some(1), .. }))
+    ));
     assert!(matches!(&errors[6], Some(Error::NotFound { .. })));
     assert_eq!(run(&from, &to), None);
     assert_eq!(run(&from, &[]), None);

@@ -14,6 +14,7 @@ mod common;
 use common::families::{self, Cut};
 use common::{Boxes, Random, naive};
 use shardspec::geometry::Region;
+use shardspec::model::ModelError;
 use shardspec::model::error::More;
 use shardspec::model::{Error, validate};
 
@@ -52,7 +53,9 @@ fn assert_told_apart_from_its_neighbours(cut: &Cut) {
 #[track_caller]
 fn assert_only_gap(result: shardspec::model::Result<()>, expected: &Region) {
     match result {
-        Err(Error::Gap { region, more: More::NONE, .. }) => assert_eq!(&region, expected),
+        Err(Error::Model(ModelError::Gap { region, more: More::NONE, .. })) => {
+            assert_eq!(&region, expected)
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -61,7 +64,7 @@ fn assert_only_gap(result: shardspec::model::Result<()>, expected: &Region) {
 #[track_caller]
 fn assert_overlap_at(boxes: &Boxes, intruder: usize, element: &[i64]) {
     match validate::check_non_overlapping(&boxes.shards()) {
-        Err(Error::Overlap { first, second, region, .. }) => {
+        Err(Error::Model(ModelError::Overlap { first, second, region, .. })) => {
             assert_eq!(region, Region::new(element, &vec![1; element.len()]));
             assert_eq!(second, intruder);
             assert_eq!(naive::intersection(boxes, first, second), Some(region));
@@ -109,7 +112,7 @@ fn what_rods_leave_is_found_as_a_gap() {
     let shards = boxes.shards();
     assert_eq!(validate::check_non_overlapping(&shards), Ok(()));
     match validate::check_tensor(&shards, &sizes) {
-        Err(Error::Gap { region, .. }) => {
+        Err(Error::Model(ModelError::Gap { region, .. })) => {
             naive::assert_is_maximal_gap(&region, &sizes, |offsets, sizes| {
                 naive::any_meets(&boxes, offsets, sizes)
             });
@@ -146,7 +149,7 @@ fn twenty_thousand_equal_boxes_overlap() {
         boxes.push(&[4, 5, 6], &[1, 2, 3]);
     }
     match validate::check_non_overlapping(&boxes.shards()) {
-        Err(Error::Overlap { first, second, region, .. }) => {
+        Err(Error::Model(ModelError::Overlap { first, second, region, .. })) => {
             assert!(first < second && second < 20_000);
             assert_eq!(region, Region::new(&[4, 5, 6], &[1, 2, 3]));
         }
@@ -169,7 +172,7 @@ fn one_shared_element_among_twenty_thousand_boxes_is_found() {
         boxes.push(&corner, &[3; 3]);
         let last = boxes.len() - 1;
         match validate::check_non_overlapping(&boxes.shards()) {
-            Err(Error::Overlap { first, second, region, .. }) => {
+            Err(Error::Model(ModelError::Overlap { first, second, region, .. })) => {
                 assert_eq!((first, second), (host, last));
                 assert_eq!(region, Region::new(&corner, &[1; 3]));
             }
@@ -224,7 +227,13 @@ fn tensors_of_no_elements_and_of_no_dimensions_are_handled() {
     assert_eq!(validate::check_tensor(&scalars(1), &[]), Ok(()));
     let region = Region::new(&[], &[]);
     match validate::check_non_overlapping(&scalars(2)) {
-        Err(Error::Overlap { first: 0, second: 1, region: both, more: More::NONE, .. }) => {
+        Err(Error::Model(ModelError::Overlap {
+            first: 0,
+            second: 1,
+            region: both,
+            more: More::NONE,
+            ..
+        })) => {
             assert_eq!(both, region);
         }
         other => panic!("{other:?}"),

@@ -15,6 +15,7 @@ use common::families::{Cut, partition};
 use common::{Boxes, Random, naive};
 use proptest::prelude::*;
 use shardspec::geometry::Region;
+use shardspec::model::ModelError;
 use shardspec::model::{Error, validate};
 
 /// What is done to a partition.
@@ -111,7 +112,9 @@ fn large_cut() -> impl Strategy<Value = Cut> {
 
 /// The overlap that is reported is one: the two named boxes share exactly that region.
 fn assert_is_witness(boxes: &Boxes, error: &Error) {
-    let Error::Overlap { first, second, region, .. } = error else { panic!("{error}") };
+    let Error::Model(ModelError::Overlap { first, second, region, .. }) = error else {
+        panic!("{error}")
+    };
     assert!(first < second, "{first}, {second}");
     let shared = naive::intersection(boxes, *first, *second);
     assert_eq!(Some(region), shared.as_ref(), "shards {first} and {second}");
@@ -119,13 +122,15 @@ fn assert_is_witness(boxes: &Boxes, error: &Error) {
 
 /// Bounds come before gaps, and the first shard that breaks one is named.
 fn assert_out_of_bounds(boxes: &Boxes, expected: (usize, usize), error: &Error) {
-    let Error::OutOfBounds { shard, dim, offset, size, .. } = *error else { panic!("{error}") };
+    let Error::Model(ModelError::OutOfBounds { shard, dim, offset, size, .. }) = *error else {
+        panic!("{error}")
+    };
     assert_eq!((shard, dim), expected);
     assert_eq!((offset, size), (boxes.offsets(shard)[dim], boxes.sizes(shard)[dim]));
 }
 
 fn gap(error: &Error) -> &Region {
-    let Error::Gap { region, .. } = error else { panic!("{error}") };
+    let Error::Model(ModelError::Gap { region, .. }) = error else { panic!("{error}") };
     region
 }
 
@@ -219,7 +224,7 @@ proptest! {
         boxes.push(&intruder, &vec![1; sizes.len()]);
         let boxes = boxes.shuffled(&mut random);
         let error = validate::check_non_overlapping(&boxes.shards()).unwrap_err();
-        let Error::Overlap { region, .. } = &error else { panic!("{error}") };
+        let Error::Model(ModelError::Overlap { region, .. }) = &error else { panic!("{error}") };
         prop_assert_eq!(&*region.offsets, &*intruder);
         assert_is_witness(&boxes, &error);
     }

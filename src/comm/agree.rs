@@ -11,19 +11,19 @@
     reason = "ranks and steps are below the number of ranks, which there are"
 )]
 
+use std::fmt::Display;
+
 use super::short::Short;
 use super::underway::Underway;
 use super::wire::{Reader, Writer};
 use super::{Communicator, Message, Outgoing};
+use crate::comm::CommError;
+use crate::error::{Describe, Foreign};
 use crate::memory::{Text, text};
-use crate::model::error::Foreign;
 use crate::model::{DataType, Error, Result};
 
 /// A refusal that other ranks can be told of.
-pub trait Reason: From<Error> {
-    /// Its status, numbers and message.
-    fn told(&self) -> Foreign;
-
+pub trait Reason: From<Error> + Describe + Display {
     /// The same refusal for the caller of this rank, who may read it beside those of others.
     #[must_use]
     fn on_rank(self, rank: usize) -> Self {
@@ -31,6 +31,8 @@ pub trait Reason: From<Error> {
         self
     }
 }
+
+impl Reason for Error {}
 
 /// What a rank brings to a collective.
 #[derive(Debug, Clone, Copy)]
@@ -215,7 +217,14 @@ impl Known {
     fn agreed(self) -> Result<Agreed> {
         if let Some((rank, Said { status, place: [shard, dim, index], message })) = self.refusal {
             let message = text!("{message}");
-            return Err(Error::Disagreement { rank, status, shard, dim, index, message });
+            return Err(Error::Comm(CommError::Disagreement {
+                rank,
+                status,
+                shard,
+                dim,
+                index,
+                message,
+            }));
         }
         if let (Some((first, theirs)), Some((rank, own))) = (self.calls.first, self.calls.other) {
             let other = if own.text == theirs.text { " of other shards or properties" } else { "" };
@@ -286,7 +295,14 @@ impl Known {
 
 /// Rank `rank` did something else than others.
 fn differs(rank: usize, message: Text) -> Error {
-    Error::Disagreement { rank, status: 0, shard: None, dim: None, index: None, message }
+    Error::Comm(CommError::Disagreement {
+        rank,
+        status: 0,
+        shard: None,
+        dim: None,
+        index: None,
+        message,
+    })
 }
 
 #[cfg(test)]

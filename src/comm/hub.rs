@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::short::Short;
+use crate::comm::CommError;
+use crate::error::try_with_capacity;
 use crate::memory::text;
-use crate::model::error::try_with_capacity;
 use crate::model::{Error, Result};
 
 /// What the ranks share.
@@ -211,7 +212,7 @@ impl Hub {
     pub(super) fn fail(&self, breakdown: Breakdown) -> Error {
         self.break_down(breakdown);
         let first = lock(&self.breakdown).unwrap_or(breakdown);
-        Error::TransportFailed { what: text!("{first}") }
+        Error::Comm(CommError::TransportFailed { what: text!("{first}") })
     }
 
     pub(super) fn mailbox(&self, rank: usize) -> &Mailbox {
@@ -236,7 +237,7 @@ impl Hub {
     pub(super) fn check(&self) -> Result<()> {
         match &*lock(&self.breakdown) {
             Some(breakdown) if self.is_broken() => {
-                Err(Error::TransportFailed { what: text!("{breakdown}") })
+                Err(Error::Comm(CommError::TransportFailed { what: text!("{breakdown}") }))
             }
             _ => Ok(()),
         }

@@ -23,8 +23,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::hub::{Arrival, Breakdown, Hub, Mailbox, NOBODY, Posted, Waiting, lock};
 use super::short::Short;
 use super::{Communicator, Incoming, Outgoing};
+use crate::comm::CommError;
+use crate::error::try_with_capacity;
 use crate::memory::Shared;
-use crate::model::error::try_with_capacity;
 use crate::model::{Error, Result};
 
 /// `size` communicators that know each other: element `r` is for rank `r`, and for one thread at a
@@ -154,7 +155,7 @@ impl LocalCommunicator {
         if !self.hub.is_of_this_process() {
             let what = "the communicator was made in the process that this one was forked from: its \
                         other ranks are not here";
-            return Err(Error::TransportFailed { what: what.into() });
+            return Err(Error::Comm(CommError::TransportFailed { what: what.into() }));
         }
         let sent = sends.iter().map(|message| ("sends", message.peer));
         let received = receives.iter().map(|message| ("receives", message.peer));

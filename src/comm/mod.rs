@@ -10,6 +10,7 @@
 
 mod agree;
 mod companion;
+pub mod error;
 mod gather;
 mod handover;
 mod hub;
@@ -27,6 +28,7 @@ mod whole;
 mod wire;
 
 pub use agree::Reason;
+pub use error::CommError;
 pub use gather::{Gather, gather};
 pub use local::{LocalCommunicator, local};
 pub use message::exchange;

@@ -5,6 +5,7 @@
     reason = "placements are numbered by the table that their ranks are looked up in"
 )]
 
+use crate::comm::CommError;
 use crate::memory::{try_collect, try_collect_results};
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::placement::Placement;
@@ -29,10 +30,13 @@ impl<'a> Owners<'a> {
                 let mut numbers = placements.indices().iter();
                 let shard = numbers.position(|&own| own as usize == number).unwrap_or(0);
                 match placement.rank() {
-                    None => Error::NoRank { shard, placement: placement.clone() },
-                    Some(rank) => {
-                        Error::RankOutside { shard, placement: placement.clone(), rank, size }
-                    }
+                    None => Error::Comm(CommError::NoRank { shard, placement: placement.clone() }),
+                    Some(rank) => Error::Comm(CommError::RankOutside {
+                        shard,
+                        placement: placement.clone(),
+                        rank,
+                        size,
+                    }),
                 }
             })
         };

@@ -9,6 +9,7 @@ use super::schedule::{Terms, staged_bytes};
 use super::short::Short;
 use super::underway::Underway;
 use super::{Communicator, Options};
+use crate::error::Foreign;
 use crate::model::metadata::stable_hash;
 use crate::model::{DataType, Result};
 
@@ -76,7 +77,7 @@ impl<H: Hasher> fmt::Write for Hashed<'_, H> {
 /// why, and nothing moves. The reason is given back.
 pub fn decline<E: Reason>(comm: &dyn Communicator, reason: E) -> E {
     // What others said does not matter: this rank says what it refused itself.
-    let _ = agree(comm, Err(reason.told()));
+    let _ = agree(comm, Err(Foreign::of(&reason)));
     reason.on_rank(comm.rank())
 }
 

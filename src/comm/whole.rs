@@ -14,6 +14,7 @@ use super::owners::Owners;
 use super::pipeline::{Copies, Transfer};
 use super::schedule::{Direction, Piece, Pieces};
 use super::{Communicator, check_rank};
+use crate::comm::CommError;
 use crate::memory::{Shared, try_box, try_collect};
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::{DataType, Error, Result};
@@ -171,7 +172,7 @@ fn checked_full(
         Root::One(argument, _) => Some(argument),
         Root::All => None,
     };
-    let full = full.ok_or(Error::NoFull { role, rank })?;
+    let full = full.ok_or(Error::Comm(CommError::NoFull { role, rank }))?;
     check_full(metadata, &full)?;
     Ok(full)
 }

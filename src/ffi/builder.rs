@@ -6,6 +6,7 @@
 
 use std::ffi::c_char;
 
+use crate::error::{try_to_vec, try_with_capacity};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::inbox::Inbox;
@@ -15,7 +16,6 @@ use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
 use crate::memory::{Memory, Shared, Text, try_boxed_str};
-use crate::model::error::{try_to_vec, try_with_capacity};
 use crate::model::{Error, Placement, Placements, Result, Shards};
 
 /// Where a callback puts shards, behind a handle. It is the library's: there is nothing to free.

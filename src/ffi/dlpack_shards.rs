@@ -20,6 +20,7 @@ use crate::ffi::sharded_tensor::{check_owner, give, shardspec_sharded_tensor};
 use crate::ffi::tensor::{CPU, host_view, shardspec_tensor_view};
 use crate::memory::{OutOfMemory, Text, text, try_to_vec, try_with_capacity};
 use crate::model::Error;
+use crate::transfer::TransferError;
 use crate::transfer::{HostView, Keeper, ShardedTensor};
 use crate::unwind;
 
@@ -178,7 +179,7 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
     }
     let tensor = &*tensor;
     if tensor.flags & SHARDSPEC_DLPACK_READ_ONLY != 0 {
-        return Err(Error::ReadOnly { what: Text::from("shards") }.into());
+        return Err(Error::Transfer(TransferError::ReadOnly { what: Text::from("shards") }).into());
     }
     let unknown = tensor.flags & !SHARDSPEC_DLPACK_IS_COPIED;
     if unknown != 0 {

@@ -11,6 +11,7 @@
 //!
 //! Source: the read items of torch's checkpoint planner, `create_read_items_for_chunk_list`.
 
+use crate::error::try_with_capacity;
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{Out, fill, optional_out_slice, out, slice};
@@ -22,7 +23,6 @@ use crate::ffi::tensor::{
     host_view, options_argument, shardspec_copy_options, shardspec_tensor_view,
 };
 use crate::model::Error;
-use crate::model::error::try_with_capacity;
 use crate::plan::ReshardPlan;
 use crate::transfer::{self, HostView};
 

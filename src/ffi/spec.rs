@@ -19,6 +19,7 @@ use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
 use crate::memory::{Text, try_box, try_boxed_str};
+use crate::model::ModelError;
 use crate::model::{
     ChunkShardingSpec, EnumerableShardingSpec, Error, InferredSpec, Placements, ShardingDim,
     ShardingSpec, Shards, infer_sharding_spec,
@@ -83,7 +84,10 @@ fn placements_of(spec: &dyn ShardingSpec) -> Outcome<&Placements> {
 
 /// The refusal of a question that only another type of spec can answer.
 pub(crate) fn wrong_type(spec: &dyn ShardingSpec, expected: &str) -> Error {
-    Error::WrongSpecType { got: Text::copy(spec.type_name()), expected: Text::copy(expected) }
+    Error::Model(ModelError::WrongSpecType {
+        got: Text::copy(spec.type_name()),
+        expected: Text::copy(expected),
+    })
 }
 
 /// The dimension of a name.

@@ -22,6 +22,7 @@ use crate::ffi::spec::shardspec_spec;
 use crate::geometry::MAX_NDIM;
 use crate::memory::text;
 use crate::model::{DataType, Error};
+use crate::transfer::TransferError;
 use crate::transfer::{self, CopyOptions, Extraction, HostView, Instructions, Stores};
 
 /// Most dimensions that a tensor may have.
@@ -213,7 +214,7 @@ unsafe fn describe(
     let known = [SHARDSPEC_DL_CPU, SHARDSPEC_DL_CUDA_HOST, SHARDSPEC_DL_ROCM_HOST];
     if !known.contains(&device_type) {
         let what = argument.into();
-        return Err(Error::UnsupportedDevice { what, device_type }.into());
+        return Err(Error::Transfer(TransferError::UnsupportedDevice { what, device_type }).into());
     }
     let ndim = usize::try_from(view.ndim).ok().filter(|&ndim| ndim <= MAX_NDIM);
     let ndim = ndim.ok_or_else(|| {

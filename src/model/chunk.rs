@@ -3,8 +3,8 @@
 //! Source: `get_split_size`, `get_chunked_dim_size` and `get_chunk_sharding_params` of
 //! `torch.distributed._shard.sharding_spec._internals`.
 
-use super::error::{Error, Result};
 use super::spec::ChunkShardingSpec;
+use crate::error::{Error, Result};
 use crate::memory::text;
 
 /// Length of every chunk but the last non-empty one when `dim_size` elements are cut into `chunks`:

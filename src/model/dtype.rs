@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::error::{Error, Result};
+use crate::error::{Error, Result};
 use crate::memory::text;
 
 /// What the bits of one lane mean: DLPack's `DLDataTypeCode`, its text name, and the widths in

@@ -4,9 +4,9 @@
 use std::ops::Deref;
 
 use super::chunk::{chunk_offset, chunked_dim_size, split_size};
-use super::error::{Error, Result};
 use super::shards::Shards;
 use super::spec::{ChunkShardingSpec, EnumerableShardingSpec, ShardingDim, ShardingSpec};
+use crate::error::{Error, Result};
 use crate::memory::{self, IntoShared, Memory};
 
 /// The spec that was found.

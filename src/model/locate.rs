@@ -7,11 +7,12 @@
     reason = "indices are checked against the tensor or the shard that they are in first"
 )]
 
-use super::error::{Error, Result, try_with_capacity};
 use super::metadata::ShardedTensorMetadata;
+use crate::error::{Error, Result, try_with_capacity};
 use crate::geometry::unfold::Space;
 use crate::geometry::{Extent, Index, MAX_NDIM};
 use crate::memory::{self, Text, text};
+use crate::model::ModelError;
 
 /// Where elements are: for each its shard, and its index in that shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,6 +158,8 @@ fn check_inside(argument: &'static str, element: &[i64], sizes: &[i64]) -> Resul
     let mut pairs = element.iter().zip(sizes).enumerate();
     match pairs.find(|(_, (at, size))| **at < 0 || at >= size) {
         None => Ok(()),
-        Some((dim, (&index, &size))) => Err(Error::OutsideTensor { argument, dim, index, size }),
+        Some((dim, (&index, &size))) => {
+            Err(Error::Model(ModelError::OutsideTensor { argument, dim, index, size }))
+        }
     }
 }

@@ -3,11 +3,11 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::dtype::DataType;
-use super::error::{Error, Result};
 use super::placement::Placement;
 use super::properties::TensorProperties;
 use super::shards::{Shards, check_ndim};
 use super::validate;
+use crate::error::{Error, Result};
 use crate::geometry::checked_numel;
 use crate::memory::text;
 use crate::memory::{self, IntoShared, Shared};

@@ -19,9 +19,10 @@ pub mod shards;
 pub mod spec;
 pub mod validate;
 
+pub use crate::error::{Error, Result};
 pub use device::{Device, DeviceType};
 pub use dtype::DataType;
-pub use error::{Error, Result};
+pub use error::ModelError;
 pub use infer::{InferredSpec, infer_sharding_spec};
 pub use locate::Located;
 pub use metadata::ShardedTensorMetadata;

@@ -7,9 +7,10 @@ use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use super::device::Device;
-use super::error::{Error, Result};
 use super::metadata::stable_hash;
+use crate::error::{Error, Result};
 use crate::memory::{self, Shared, Text, text};
+use crate::model::ModelError;
 
 /// A placement of a type of the user's own: torch's abstract class `PlacementSpec`. Immutable.
 pub trait CustomPlacement: Any + fmt::Debug + Send + Sync {
@@ -147,7 +148,8 @@ impl Placement {
 
     /// Reads a placement, by the rules of torch's `_remote_device`.
     pub fn parse(text: &str) -> Result<Self> {
-        let refusal = |reason| Error::InvalidPlacement { text: Text::copy(text), reason };
+        let refusal =
+            |reason| Error::Model(ModelError::InvalidPlacement { text: Text::copy(text), reason });
         match Self::parse_parts(text).map_err(refusal)? {
             (Written::Owner(owner), device) => Ok(Self { owner, device }),
             (Written::Worker(name), device) => {

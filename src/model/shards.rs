@@ -6,11 +6,12 @@
 
 use std::ops::Deref;
 
-use super::error::{Error, Result, try_with_capacity};
 use super::placement::Placement;
+use crate::error::{Error, Result, try_with_capacity};
 use crate::geometry::unfold::{OwnSpace, Space};
 use crate::geometry::{BoxList, Extent, ExtentList, MAX_NDIM};
 use crate::memory::{self, IntoShared, Shared, TryVec, text};
+use crate::model::ModelError;
 use crate::sync::lazy::Lazy;
 use crate::sync::seed::Map;
 
@@ -248,7 +249,7 @@ impl Shards {
         }
         match self.placements.iter().position(Placement::is_none) {
             None => Ok(()),
-            Some(shard) => Err(Error::NoPlacement { shard }),
+            Some(shard) => Err(Error::Model(ModelError::NoPlacement { shard })),
         }
     }
 
@@ -351,7 +352,7 @@ fn check_values(ndim: usize, offsets: &[i64], sizes: &[i64]) -> Result<()> {
         for (dim, (&offset, &size)) in offsets.iter().zip(sizes).enumerate() {
             for (field, value) in [("offset", offset), ("size", size)] {
                 if value < 0 {
-                    return Err(Error::Negative { shard, field, dim, value });
+                    return Err(Error::Model(ModelError::Negative { shard, field, dim, value }));
                 }
             }
             if offset.checked_add(size).is_none() {

@@ -4,8 +4,10 @@
 //! user's; here is who may call it when, and what holds for every call.
 
 mod directory;
+pub mod error;
 mod registry;
 mod validation;
 
+pub use error::OpError;
 pub use registry::{Op, Registry, Running};
 pub use validation::{BasicValidation, second_of_equals};

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::directory::{Directory, Entry};
 use crate::memory::{Text, TryVec, text, try_boxed_str, try_string};
 use crate::model::{Error, Result};
+use crate::ops::OpError;
 use crate::sync::slots::{Pin, Slots, Unpinned};
 use crate::sync::users::{self, Use, Users};
 
@@ -116,7 +117,7 @@ impl<F: Send + Sync> Registry<F> {
             if let Some(replaced) = replaced {
                 if !replace {
                     let what = described(spec_type, name);
-                    return Err(Error::AlreadyExists { what });
+                    return Err(Error::Op(OpError::AlreadyExists { what }));
                 }
                 self.check_idle(replaced, spec_type, name)?;
             }
@@ -130,7 +131,7 @@ impl<F: Send + Sync> Registry<F> {
     /// Ends the registration that `key` names: when this returns, no call of it runs, none will, and
     /// its function is dropped.
     ///
-    /// [`Error::Busy`], and the op is registered as before, when this thread runs it, or when others
+    /// [`OpError::Busy`], and the op is registered as before, when this thread runs it, or when others
     /// do and this thread runs another op: waiting could be for ever. Where there is no memory for a
     /// directory without the op, the old one goes on to hold its key, which names nothing then.
     pub fn unregister(&'static self, key: u64) -> Result<()> {
@@ -162,7 +163,7 @@ impl<F: Send + Sync> Registry<F> {
             Some(Users::Others) if users::this_thread_runs_any() => {}
             _ => return Ok(()),
         }
-        Err(Error::Busy { what: described(spec_type, name) })
+        Err(Error::Op(OpError::Busy { what: described(spec_type, name) }))
     }
 
     /// Whether an op is registered by that name.

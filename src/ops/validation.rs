@@ -2,6 +2,7 @@
 
 use crate::memory::{Memory, Text, try_collect};
 use crate::model::{Error, Result};
+use crate::ops::OpError;
 
 /// What matters of an op's arguments, which are met one by one: `_basic_validation` of torch.
 #[derive(Debug, Default)]
@@ -25,9 +26,13 @@ impl BasicValidation {
     /// tensors of different communicators.
     pub fn validate(&self, op: &str) -> Result<()> {
         match *self {
-            Self { count: 0, .. } => Err(Error::NoArguments { op: Text::copy(op) }),
-            Self { communicator: None, .. } => Err(Error::NoShardedTensor { op: Text::copy(op) }),
-            Self { differ: true, .. } => Err(Error::CommunicatorMismatch { op: Text::copy(op) }),
+            Self { count: 0, .. } => Err(Error::Op(OpError::NoArguments { op: Text::copy(op) })),
+            Self { communicator: None, .. } => {
+                Err(Error::Op(OpError::NoShardedTensor { op: Text::copy(op) }))
+            }
+            Self { differ: true, .. } => {
+                Err(Error::Op(OpError::CommunicatorMismatch { op: Text::copy(op) }))
+            }
             _ => Ok(()),
         }
     }

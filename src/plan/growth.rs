@@ -17,6 +17,7 @@ use crate::common::plans::{on_random_ranks, on_ranks};
 use crate::common::{Boxes, Random, naive};
 use crate::geometry::steps::counted;
 use crate::model::{Error, ShardedTensorMetadata, Shards, TensorProperties, validate};
+use crate::plan::PlanError;
 
 /// Asserts that four times as much takes at most as many steps as `n * log(n)` says, with a little
 /// more for what does not fit in exactly. `run` tells how many there are and how many steps they took.
@@ -334,7 +335,7 @@ proptest! {
         let lacks = all.iter().any(|at| !held(&destination, at).is_empty() && held(&source, at).is_empty());
         let plan = match ReshardPlan::from_shards_without_cuts(source.clone(), destination.clone()) {
             Ok(plan) => plan,
-            Err(Error::NoSource { region, .. }) => {
+            Err(Error::Plan(PlanError::NoSource { region, .. })) => {
                 prop_assert!(lacks);
                 prop_assert!(held(&source, &region.offsets).is_empty());
                 return Ok(());

@@ -19,9 +19,9 @@ use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use super::owners::Owners;
+use crate::error::Result;
 use crate::geometry::{BoxList, overlap, steps};
 use crate::memory::{self, Memory, TryVec};
-use crate::model::error::Result;
 
 /// Holders of parts, by a number that parts have.
 pub(super) struct Holders {

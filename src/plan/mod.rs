@@ -8,6 +8,7 @@
 //! Source: what torch's checkpoint planner (`create_read_items_for_chunk_list`) answers by comparing
 //! each pair of shards.
 
+pub mod error;
 #[cfg(test)]
 mod growth;
 mod holders;
@@ -24,13 +25,15 @@ use std::ops::Range;
 
 use owners::Owners;
 
+use crate::error::{Error, Result};
 use crate::memory::{self, IntoShared, Shared, Text};
+use crate::model::ModelError;
 use crate::model::dtype::DataType;
-use crate::model::error::{Error, Result};
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::shards::{Shards, check_shard_ndim};
 use crate::model::validate;
 use crate::sync::lazy::Lazy;
+pub use error::PlanError;
 use parts::Effort;
 use pieces::Pieces;
 pub use relabel::Relabelling;
@@ -133,7 +136,7 @@ impl ReshardPlan {
     }
 
     /// The plan from any shards to any others. Destination shards may overlap and need not cover
-    /// anything. What no source holds is refused, [`Error::NoSource`]. A list of no shards may be one
+    /// anything. What no source holds is refused, [`PlanError::NoSource`]. A list of no shards may be one
     /// of any number of dimensions. Shards without placements belong to nobody in particular: one owner
     /// like others.
     ///
@@ -318,11 +321,22 @@ fn check_same_tensor(
     }
     let mut sizes = destination.sizes().iter().zip(source.sizes()).enumerate();
     if let Some((dim, (&got, &expected))) = sizes.find(|(_, (got, expected))| got != expected) {
-        return Err(Error::ShapeMismatch { what: what(), shard: None, dim, got, expected });
+        return Err(Error::Model(ModelError::ShapeMismatch {
+            what: what(),
+            shard: None,
+            dim,
+            got,
+            expected,
+        }));
     }
     match (source.properties().dtype, destination.properties().dtype) {
         (Some(expected), Some(got)) if got != expected => {
-            Err(Error::DtypeMismatch { what: what(), shard: None, got, expected })
+            Err(Error::Model(ModelError::DtypeMismatch {
+                what: what(),
+                shard: None,
+                got,
+                expected,
+            }))
         }
         _ => Ok(()),
     }

@@ -19,12 +19,12 @@ use super::holders::Holders;
 use super::owners::Owners;
 use super::pieces::{no_source, numel_of};
 use super::space::CommonSpace;
+use crate::error::{Error, Result};
 use crate::geometry::bounds::{Bounds, Place};
 use crate::geometry::cells::{Cells, Cutter, Next, Only};
 use crate::geometry::steps;
 use crate::geometry::{BoxRow, n_log_n};
 use crate::memory::{self, Memory, TryVec, text};
-use crate::model::error::{Error, Result};
 use crate::model::shards::Shards;
 
 /// How often boxes of sources and parts may be compared.

@@ -9,6 +9,7 @@
 
 use super::space::CommonSpace;
 use super::{Piece, PieceRows, StepRows, Window};
+use crate::error::{Error, Result};
 use crate::geometry::bounds::Bounds;
 use crate::geometry::cells::unheld;
 use crate::geometry::fold::Digit;
@@ -16,9 +17,9 @@ use crate::geometry::region::checked_numel;
 use crate::geometry::unfold::BoxRows;
 use crate::geometry::{BoxList, BoxRow, n_log_n};
 use crate::memory::{self, Memory, text};
-use crate::model::error::{Error, Result};
 use crate::model::placement::Placement;
 use crate::model::shards::Shards;
+use crate::plan::PlanError;
 
 /// Pieces as flat arrays: two numbers, and rows of a number for each dimension.
 #[derive(Debug, Clone, Default)]
@@ -296,7 +297,9 @@ pub(super) fn no_source(
     let destination_shard = destination.get(shard as usize);
     let placement = destination_shard.map_or(Placement::NONE, |shard| shard.placement.clone());
     match space.region(&largest.unwrap_or(wanted)) {
-        Ok(region) => Error::NoSource { destination: shard as usize, placement, region },
+        Ok(region) => {
+            Error::Plan(PlanError::NoSource { destination: shard as usize, placement, region })
+        }
         Err(memory) => memory.into(),
     }
 }

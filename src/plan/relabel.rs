@@ -19,9 +19,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::{Owners, ReshardPlan};
+use crate::error::{Error, Result};
 use crate::geometry::checked_numel;
 use crate::memory::{self, Memory, Shared, TryVec, text};
-use crate::model::error::{Error, Result};
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::shards::Placements;
 use crate::sync::seed::Map;

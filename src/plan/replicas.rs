@@ -28,11 +28,11 @@ use super::owners::Owners;
 use super::parts::{Effort, WantedPart, WantedParts};
 use super::pieces::Pieces;
 use super::space::CommonSpace;
+use crate::error::Result;
 use crate::geometry::bounds::Bounds;
 use crate::geometry::cells::Cells;
 use crate::geometry::steps;
 use crate::memory::{self, Memory, TryVec};
-use crate::model::error::Result;
 use crate::model::shards::Shards;
 
 /// Adds all pieces from source shards that may overlap.

@@ -7,12 +7,12 @@
 )]
 
 use super::{Piece, ReshardPlan, Window};
+use crate::error::{Error, Result};
 use crate::geometry::region::checked_numel;
 use crate::geometry::steps;
 use crate::geometry::{Loop, LoopNest, MAX_NDIM, offsets_of_turn, turns};
 use crate::memory::text;
 use crate::model::Shards;
-use crate::model::error::{Error, Result};
 
 /// Bytes that move alike: `count` blocks of `length` bytes, the first at `source_offset` of the
 /// source shard's row-major buffer and at `destination_offset` of the destination shard's, each next

@@ -1,11 +1,11 @@
 //! The space in which the shards of two lists are boxes.
 
+use crate::error::Result;
 use crate::geometry::bounds::Bounds;
 use crate::geometry::fold::{Digit, digits_of};
 use crate::geometry::unfold::{BoxRows, Unfolded, region_of};
 use crate::geometry::{BoxList, ExtentList, Region};
 use crate::memory::Memory;
-use crate::model::error::Result;
 use crate::model::shards::Shards;
 
 /// Two lists of shards of one tensor as boxes of the same digits.

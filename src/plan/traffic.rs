@@ -9,9 +9,9 @@
 use std::ops::{Deref, Range};
 
 use super::ReshardPlan;
+use crate::error::{Error, Result, try_with_capacity};
 use crate::geometry::region::checked_numel;
 use crate::memory::{self, Memory, TryVec};
-use crate::model::error::{Error, Result, try_with_capacity};
 use crate::model::shards::Placements;
 
 /// What goes from one rank to another, or stays on one.

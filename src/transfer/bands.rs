@@ -9,9 +9,9 @@
 use std::ops::Range;
 
 use super::view::HostView;
+use crate::error::try_with_capacity;
 use crate::geometry::MAX_NDIM;
 use crate::model::Result;
-use crate::model::error::try_with_capacity;
 use crate::model::shards::Shards;
 
 /// Cuts inside of each other, at most.

@@ -7,12 +7,12 @@
 
 use super::bands::{Bands, Bounds, Dims};
 use super::view::{HostView, Start};
+use crate::error::try_with_capacity;
 use crate::geometry::MAX_NDIM;
 use crate::host::copy_list::CopyList;
 use crate::host::options::CopyOptions;
 use crate::host::{self, Sweep};
 use crate::model::Result;
-use crate::model::error::try_with_capacity;
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::shards::Shard;
 

@@ -8,8 +8,8 @@
 
 use super::alias::{AliasCheck, Party, Role};
 use super::view::HostView;
+use crate::error::try_with_capacity;
 use crate::memory::{TryVec, text};
-use crate::model::error::try_with_capacity;
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::{DataType, Error, Result};
 

@@ -3,11 +3,11 @@
 use super::Result;
 use super::alias::{AliasCheck, Party, Role};
 use super::view::HostView;
+use crate::error::try_with_capacity;
 use crate::host;
 use crate::host::copy_list::{CopyList, Side};
 use crate::host::options::CopyOptions;
 use crate::memory::text;
-use crate::model::error::try_with_capacity;
 use crate::model::shards::Shards;
 use crate::model::{DataType, Error};
 use crate::plan::ReshardPlan;

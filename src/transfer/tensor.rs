@@ -6,15 +6,16 @@ use super::cut::{Cut, Extraction};
 use super::keeper::Keeper;
 use super::view::HostView;
 use super::{check_full, check_shard};
+use crate::error::try_with_capacity;
 use crate::geometry::region::{Region, checked_numel};
 use crate::host::copy_list::{CopyList, Side};
 use crate::host::options::CopyOptions;
 use crate::memory::Buffer;
 use crate::memory::{OutOfMemory, Text, text, try_collect, try_filled};
-use crate::model::error::try_with_capacity;
 use crate::model::shards::{Placements, Shard, Shards};
 use crate::model::{DataType, Error, Layout, MemoryFormat, Result, ShardedTensorMetadata};
 use crate::sync::seed::Map;
+use crate::transfer::TransferError;
 
 /// What is in memory that was just allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -259,7 +260,7 @@ impl ShardedTensor {
             let missing = self.metadata.shards().at("index", index)?;
             if !missing.is_empty() {
                 let placement = missing.placement.clone();
-                return Err(Error::NotLocal { shard: index, placement });
+                return Err(Error::Transfer(TransferError::NotLocal { shard: index, placement }));
             }
             view.set("shard", std::ptr::null_mut(), full.dtype(), missing.sizes, None)
         };

@@ -12,10 +12,12 @@ use crate::geometry::MAX_NDIM;
 use crate::geometry::region::checked_numel;
 use crate::host::copy_list::Place;
 use crate::memory::{Text, text};
+use crate::model::ModelError;
 use crate::model::dtype::DataType;
 use crate::model::shards::Shard;
 use crate::model::{Error, Result};
 use crate::plan::Window;
+use crate::transfer::TransferError;
 
 /// A tensor somewhere in host memory: where its first element is, its shape, and how far apart
 /// neighbours are. Nothing is read or written through it here.
@@ -154,7 +156,7 @@ impl HostView {
         let too_far = || Error::overflow(text!("{argument}: the reach of its shape and strides"));
         self.set_strides(strides).ok_or_else(too_far)?;
         if first.is_null() {
-            return Err(Error::NullData { argument });
+            return Err(Error::Transfer(TransferError::NullData { argument }));
         }
         self.checked_extent().map(|_| ()).ok_or_else(too_far)
     }
@@ -366,9 +368,13 @@ impl HostView {
         let mut pairs = self.shape().iter().zip(expected).enumerate();
         match pairs.find(|(_, (got, expected))| got != expected) {
             None => Ok(()),
-            Some((dim, (&got, &expected))) => {
-                Err(Error::ShapeMismatch { what: what(), shard, dim, got, expected })
-            }
+            Some((dim, (&got, &expected))) => Err(Error::Model(ModelError::ShapeMismatch {
+                what: what(),
+                shard,
+                dim,
+                got,
+                expected,
+            })),
         }
     }
 
@@ -380,7 +386,7 @@ impl HostView {
             return Ok(());
         }
         let what = shard.map_or_else(|| Text::copy(what), |index| text!("{what} {index}"));
-        Err(Error::DtypeMismatch { what, shard, got: self.dtype, expected })
+        Err(Error::Model(ModelError::DtypeMismatch { what, shard, got: self.dtype, expected }))
     }
 }
 

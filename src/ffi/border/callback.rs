@@ -4,6 +4,7 @@ use std::ffi::c_void;
 use std::fmt::{self, Display, Write};
 use std::str::Utf8Error;
 
+use crate::error::Foreign;
 use crate::ffi::border::blank::with_blank;
 use crate::ffi::border::guard::Outcome;
 use crate::ffi::border::sized::Grows;
@@ -14,7 +15,6 @@ use crate::ffi::error::{
 };
 use crate::memory::{Text, text, try_box};
 use crate::model::Error;
-use crate::model::error::Foreign;
 use crate::unwind;
 
 /// A callback's `ctx`, owned: `destroy` is called when this is dropped, and so exactly once.

@@ -6,6 +6,7 @@ pub(crate) mod guard;
 pub(crate) mod handle;
 pub(crate) mod inbox;
 pub(crate) mod pointer;
+pub(crate) mod refusal;
 pub(crate) mod report;
 pub(crate) mod shards;
 pub(crate) mod sized;

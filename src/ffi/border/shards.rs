@@ -2,13 +2,13 @@
 
 use std::ffi::c_char;
 
+use crate::error::{try_to_vec, try_with_capacity};
 use crate::ffi::border::guard::{Outcome, Refusal};
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::{slice, text};
 use crate::ffi::placement::shardspec_placement;
 use crate::ffi::spec::shardspec_shard_metadata;
 use crate::memory::text;
-use crate::model::error::{try_to_vec, try_with_capacity};
 use crate::model::shards::check_shard_ndim;
 use crate::model::{Error, Placement, Placements, Shards};
 

@@ -3,9 +3,10 @@
 use std::hash::{Hash, Hasher};
 
 use super::{ShardingSpec, TensorShape};
+use crate::error::{Error, Result, try_with_capacity};
 use crate::memory::{Shared, Text, text};
+use crate::model::ModelError;
 use crate::model::chunk::{chunk_offset, chunked_dim_size, split_size};
-use crate::model::error::{Error, Result, try_with_capacity};
 use crate::model::metadata::{ShardedTensorMetadata, check_sizes, stable_hash};
 use crate::model::placement::Placement;
 use crate::model::properties::TensorProperties;
@@ -41,7 +42,7 @@ impl ChunkShardingSpec {
             return Err(Error::invalid("placements", "there are none; pass at least one"));
         }
         if let Some(shard) = placements.iter().position(Placement::is_none) {
-            return Err(Error::NoPlacement { shard });
+            return Err(Error::Model(ModelError::NoPlacement { shard }));
         }
         Ok(Self { dim, placements })
     }
@@ -66,7 +67,7 @@ impl ChunkShardingSpec {
                 from_front
                     .and_then(|dim| usize::try_from(dim).ok())
                     .filter(|&dim| dim < ndim)
-                    .ok_or(Error::InvalidDim { dim: *dim, ndim })
+                    .ok_or(Error::Model(ModelError::InvalidDim { dim: *dim, ndim }))
             }
             ShardingDim::Name(name) => {
                 let names = shape.dim_names.unwrap_or(&[]);
@@ -76,9 +77,11 @@ impl ChunkShardingSpec {
                     let problem = text!("{name:?} names two dimensions; give each its own name");
                     return Err(Error::invalid("dim_names", problem));
                 }
-                first.ok_or_else(|| Error::UnknownDimName {
-                    name: Text::copy(name),
-                    names: text!("{names:?}"),
+                first.ok_or_else(|| {
+                    Error::Model(ModelError::UnknownDimName {
+                        name: Text::copy(name),
+                        names: text!("{names:?}"),
+                    })
                 })
             }
         }

@@ -3,8 +3,8 @@
 use std::hash::{Hash, Hasher};
 
 use super::{ShardingSpec, TensorShape};
+use crate::error::{Error, Result};
 use crate::memory::{IntoShared, Shared};
-use crate::model::error::{Error, Result};
 use crate::model::metadata::{ShardedTensorMetadata, check_sizes, stable_hash};
 use crate::model::properties::TensorProperties;
 use crate::model::shards::{Placements, Shards};

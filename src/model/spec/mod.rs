@@ -10,10 +10,10 @@ use std::fmt;
 pub use chunk::{ChunkShardingSpec, ShardingDim};
 pub use enumerable::EnumerableShardingSpec;
 
-use super::error::{Error, Result};
 use super::metadata::ShardedTensorMetadata;
 use super::properties::TensorProperties;
 use super::shards::Placements;
+use crate::error::{Error, Result};
 use crate::memory::text;
 
 /// What a spec is asked to cut: the tensor's sizes and, if it has them, its dimensions' names.

@@ -5,13 +5,13 @@
 use std::ops::ControlFlow;
 
 use super::{check_dims, has_overlap, shared};
+use crate::error::{Error, Result};
 use crate::geometry::Index;
 use crate::geometry::cells::unheld;
 use crate::geometry::n_log_n;
 use crate::geometry::region::Region;
 use crate::geometry::unfold::BoxRows;
 use crate::memory::{OutOfMemory, TryVec, text};
-use crate::model::error::{Error, Result};
 use crate::model::metadata::check_sizes;
 use crate::model::shards::Shards;
 

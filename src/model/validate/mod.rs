@@ -8,13 +8,15 @@ mod all;
 
 pub use all::{Gaps, Overlap, gaps, overlaps};
 
-use super::error::{Error, More, Result};
+use super::error::More;
 use super::placement::Placement;
 use super::shards::{Shard, Shards, check_shard_ndim};
+use crate::error::{Error, Result};
 use crate::geometry::bounds::Bounds;
 use crate::geometry::cells::unheld;
 use crate::geometry::checked_numel;
 use crate::geometry::{BoxList, gap, n_log_n, overlap};
+use crate::model::ModelError;
 
 /// Overlaps and gaps, beside the one that is named, that are counted for a refusal.
 const COUNTED: usize = 100;
@@ -41,7 +43,7 @@ pub fn check_non_overlapping(shards: &Shards) -> Result<()> {
     let placements = [placement(first), placement(second)];
     let counted = all::count_overlaps(shards, COUNTED.saturating_add(2))?.saturating_sub(1);
     let more = More { count: counted.min(COUNTED), all: counted <= COUNTED };
-    Err(Error::Overlap { first, second, placements, region, more })
+    Err(Error::Model(ModelError::Overlap { first, second, placements, region, more }))
 }
 
 /// Whether two shards own the same element.
@@ -103,7 +105,7 @@ fn gap_at(shards: &Shards, sizes: &[i64], hole: &Bounds, disjoint: bool) -> Erro
         let placement = |shard| shards.placements().get(shard).cloned().unwrap_or(Placement::NONE);
         let neighbour = neighbour.map(|shard| (shard, placement(shard)));
         let more = count_other_gaps(shards, sizes, hole, disjoint);
-        Ok(Error::Gap { region: space.region(hole)?, neighbour, more })
+        Ok(Error::Model(ModelError::Gap { region: space.region(hole)?, neighbour, more }))
     };
     describe().unwrap_or_else(|error| error)
 }
@@ -147,7 +149,8 @@ pub(super) fn check_dims(shards: &Shards, sizes: &[i64]) -> Result<Option<Vec<i6
     let mut pairs = flat.sizes().iter().zip(sizes).enumerate();
     if let Some((dim, (&got, &expected))) = pairs.find(|(_, (got, expected))| got != expected) {
         let what = "shards: the tensor that they are flattened of".into();
-        return Err(Error::ShapeMismatch { what, shard: None, dim, got, expected });
+        let shard = None;
+        return Err(ModelError::ShapeMismatch { what, shard, dim, got, expected }.into());
     }
     Ok(Some(flat.flat_sizes()?))
 }
@@ -173,7 +176,13 @@ fn check_bounds(shards: &Shards, sizes: &[i64]) -> Result<()> {
             if own.end() > limit {
                 let offset = shard.offsets.get(dim).copied().unwrap_or(0);
                 let size = own.end().saturating_sub(offset);
-                return Err(Error::OutOfBounds { shard: index, dim, offset, size, limit });
+                return Err(Error::Model(ModelError::OutOfBounds {
+                    shard: index,
+                    dim,
+                    offset,
+                    size,
+                    limit,
+                }));
             }
         }
     }

@@ -8,8 +8,9 @@
 
 use super::Effort;
 use super::form::{Form, Forms, Step, reach_of};
+use crate::error::try_with_capacity;
 use crate::geometry::MAX_NDIM;
-use crate::model::error::try_with_capacity;
+use crate::model::ModelError;
 use crate::model::shards::{Placements, Shards};
 use crate::model::validate::check_non_overlapping;
 use crate::model::{Error, Placement, Result};
@@ -168,7 +169,7 @@ impl Boxes {
         let shards = Shards::new(ndim, offsets, sizes, Placements::new(nowhere)?)?;
         match check_non_overlapping(&shards) {
             Ok(()) => Ok(None),
-            Err(Error::Overlap { first, second, .. }) => {
+            Err(Error::Model(ModelError::Overlap { first, second, .. })) => {
                 Ok(Some((self.owners[first], self.owners[second])))
             }
             Err(error) => Err(error),

@@ -1,7 +1,7 @@
 //! The places that a view's elements take, as a set: a run of units, repeated in steps.
 
+use crate::error::try_with_capacity;
 use crate::geometry::MAX_NDIM;
-use crate::model::error::try_with_capacity;
 use crate::model::{Error, Result};
 use crate::transfer::view::HostView;
 

@@ -25,9 +25,10 @@ mod scan;
 mod tests;
 
 use super::view::{HostView, Reach};
+use crate::error::try_with_capacity;
 use crate::memory::{Text, text};
-use crate::model::error::try_with_capacity;
 use crate::model::{Error, Result};
+use crate::transfer::TransferError;
 use boxes::Outcome;
 use form::{Forms, Keep, Raw};
 use pair::Patience;
@@ -280,7 +281,7 @@ fn check_itself(party: Party, view: &HostView) -> Result<()> {
         Found::Nothing => Ok(()),
         Found::Shared(..) => {
             let what = text!("{name}: its strides put two elements at the same place");
-            Err(Error::Aliased { what, first, second: None })
+            Err(Error::Transfer(TransferError::Aliased { what, first, second: None }))
         }
         Found::TooMuch => Err(undecided()),
     }
@@ -313,5 +314,5 @@ fn shared(destination: Party, other: Party, role: Role) -> Error {
         }
         (Party::Full, Party::Full) => (Text::from("full shares memory with full"), None, None),
     };
-    Error::Aliased { what, first, second }
+    Error::Transfer(TransferError::Aliased { what, first, second })
 }

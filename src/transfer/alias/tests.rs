@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::DataType;
+use crate::transfer::TransferError;
 
 const PACKED: DataType = DataType { code: 0, bits: 4, lanes: 1 };
 
@@ -81,10 +82,14 @@ fn assert_right(destinations: &[HostView], sources: &[HostView]) {
     });
     match &said {
         Ok(()) => assert!(!twice && !both, "missed: {destinations:?}, {sources:?}"),
-        Err(Error::Aliased { what, first: Some(first), second: None }) => {
+        Err(Error::Transfer(TransferError::Aliased { what, first: Some(first), second: None })) => {
             assert!(overlaps_itself(&destinations[*first]), "{what}: {destinations:?}");
         }
-        Err(Error::Aliased { what, first: Some(first), second: Some(second) }) => {
+        Err(Error::Transfer(TransferError::Aliased {
+            what,
+            first: Some(first),
+            second: Some(second),
+        })) => {
             let others = if what.starts_with("destination") { sources } else { destinations };
             assert!(
                 share_units(&destinations[*first], &others[*second]),
@@ -314,7 +319,7 @@ fn one_view_more_than_fits_is_found_among_all_others() {
         let refused = check(&destinations, &sources);
         let expected = (Some(at), Some(same));
         match refused {
-            Err(Error::Aliased { first, second, .. }) => {
+            Err(Error::Transfer(TransferError::Aliased { first, second, .. })) => {
                 assert_eq!((first, second), expected, "{name}");
             }
             other => panic!("{name}: {other:?}"),
@@ -353,7 +358,10 @@ fn a_source_with_more_elements_than_memory_is_decided_or_refused_in_words() {
     let wide = view(0, bytes(1), &[1 << 20, 1 << 20], &[1, 1]);
     let inside = view(1 << 20, bytes(1), &[4], &[1]);
     let behind = view(1 << 22, bytes(1), &[4], &[1]);
-    assert!(matches!(check(&[inside], &[wide]), Err(Error::Aliased { .. })));
+    assert!(matches!(
+        check(&[inside], &[wide]),
+        Err(Error::Transfer(TransferError::Aliased { .. }))
+    ));
     assert_eq!(check(&[behind], &[wide]), Ok(()));
-    assert!(matches!(check(&[wide], &[]), Err(Error::Aliased { .. })));
+    assert!(matches!(check(&[wide], &[]), Err(Error::Transfer(TransferError::Aliased { .. }))));
 }

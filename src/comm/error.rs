@@ -1,0 +1,94 @@
+//! What a collective can be refused for.
+
+use crate::error::status::*;
+use crate::error::{Describe, Numbers};
+use crate::memory::Text;
+use crate::model::placement::Placement;
+
+/// What is wrong with a collective: with who takes part in it, or with what they bring.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommError {
+    /// A shard that lives on no rank, where ranks are asked for.
+    #[error(
+        "shard {shard}: its placement '{placement}' names no rank; pass 'rank:<n>' or \
+         'rank:<n>/<device>'"
+    )]
+    NoRank {
+        /// The shard's index.
+        shard: usize,
+        /// Its placement.
+        placement: Placement,
+    },
+    /// A shard that lives on a rank which the communicator does not have.
+    #[error(
+        "shard {shard}: its placement '{placement}' is outside the communicator of {size} ranks, \
+         counted from 0"
+    )]
+    RankOutside {
+        /// The shard's index.
+        shard: usize,
+        /// Its placement.
+        placement: Placement,
+        /// The rank in it.
+        rank: i64,
+        /// How many ranks there are.
+        size: usize,
+    },
+    /// A rank of a collective that must pass the whole tensor, or memory for it, passed none.
+    #[error("full: is NULL on {} {rank}; {}", .role.unwrap_or("rank"), match .role {
+        Some("src_rank") => "pass the tensor there",
+        Some(_) => "pass memory for the tensor there",
+        None => "pass memory for the tensor on every rank",
+    })]
+    NoFull {
+        /// The argument that names the rank, if one does.
+        role: Option<&'static str>,
+        /// The rank.
+        rank: usize,
+    },
+    /// A rank of a collective passed what can't be used, or something else than the others.
+    #[error("rank {rank}: {message}; nothing was moved on any rank")]
+    Disagreement {
+        /// The rank.
+        rank: usize,
+        /// The status that it returned, or 0 if it did not refuse anything.
+        status: i32,
+        /// The shard that its refusal is about, if it is about one.
+        shard: Option<usize>,
+        /// The dimension that its refusal is about, if it is about one.
+        dim: Option<usize>,
+        /// The position in an array argument that its refusal is about, if it is about one.
+        index: Option<usize>,
+        /// What it said, or what it did.
+        message: Text,
+    },
+    /// The transport between ranks did not do what it was asked to.
+    #[error("{what}")]
+    TransportFailed {
+        /// What happened, and between which ranks.
+        what: Text,
+    },
+}
+
+impl Describe for CommError {
+    fn describe(&self) -> (i32, Numbers) {
+        let none = Numbers::NONE;
+        match *self {
+            Self::NoRank { shard, .. } => (SHARDSPEC_INVALID_PLACEMENT, Numbers::of_shard(shard)),
+            Self::RankOutside { shard, rank, size, .. } => {
+                let numbers = Numbers::measured(rank, size as i64);
+                (SHARDSPEC_INVALID_PLACEMENT, Numbers { first: Some(shard), ..numbers })
+            }
+            Self::NoFull { rank, .. } => {
+                (SHARDSPEC_NULL_ARGUMENT, Numbers::measured(rank as i64, 0))
+            }
+            Self::Disagreement { rank, status, shard, dim, index, .. } => {
+                let dim = dim.and_then(|dim| i64::try_from(dim).ok());
+                let numbers = Numbers::measured(rank as i64, status.into());
+                (SHARDSPEC_DISAGREEMENT, Numbers { first: shard, dim, index, ..numbers })
+            }
+            Self::TransportFailed { .. } => (SHARDSPEC_TRANSPORT_FAILED, none),
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! What can go wrong, as data.
+//!
+//! Each layer has its own refusals, in a file `error.rs` beside its code: variants that carry the
+//! values that a caller needs to act on them, and, next to them, which status and numbers the C API
+//! reports for each. [`Error`] is any of them, or one of the refusals that every layer has.
+
+mod describe;
+mod indexed;
+pub mod status;
+
+use std::collections::TryReserveError;
+
+pub use describe::{Describe, Foreign, Numbers};
+pub(crate) use indexed::Indexed;
+use status::*;
+
+use crate::comm::CommError;
+use crate::geometry;
+use crate::memory::{self, OutOfMemory, Text, try_uninit};
+use crate::model::ModelError;
+use crate::ops::OpError;
+use crate::plan::PlanError;
+use crate::transfer::TransferError;
+
+/// The result of everything that can be refused.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A refusal: what was wrong, with which value, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A value that is never allowed for this argument.
+    #[error("{argument}: {problem}")]
+    InvalidArgument {
+        /// The argument's name, as in the header.
+        argument: &'static str,
+        /// What is wrong with it and what to pass instead.
+        problem: Text,
+    },
+    /// A number below the least that this argument may be.
+    #[error("{argument}: {value} is too small; pass at least {least}")]
+    TooSmall {
+        /// The argument's name, as in the header.
+        argument: &'static str,
+        /// The number as it was given.
+        value: i64,
+        /// The least that is allowed.
+        least: i64,
+    },
+    /// An index past the end of what it indexes.
+    #[error("{argument}: {index} is out of range; there are {count}, counted from 0")]
+    IndexOutOfRange {
+        /// The argument's name, as in the header.
+        argument: &'static str,
+        /// The index asked for.
+        index: u64,
+        /// How many there are.
+        count: u64,
+    },
+    /// Numbers of dimensions that should agree and do not.
+    #[error("{what}: found {got} dimensions where {expected} are needed")]
+    RankMismatch {
+        /// What has the wrong number of dimensions.
+        what: Text,
+        /// The shard it is about, if it is about one.
+        shard: Option<usize>,
+        /// The number found.
+        got: usize,
+        /// The number needed.
+        expected: usize,
+    },
+    /// A value that does not fit into 64 bits.
+    #[error("{what} does not fit into a signed 64-bit integer")]
+    Overflow {
+        /// What would overflow.
+        what: Text,
+    },
+    /// Something asked for that is not there.
+    #[error("{what}")]
+    NotFound {
+        /// What is not there, and where it was looked for.
+        what: Text,
+    },
+    /// Something that is known, valid and not implemented.
+    #[error("{what}")]
+    Unsupported {
+        /// What it is and what to do instead.
+        what: Text,
+    },
+    /// The system has no memory left for the result.
+    #[error("out of memory: {bytes} bytes for {what} could not be allocated")]
+    OutOfMemory {
+        /// What the memory was for.
+        what: &'static str,
+        /// How many bytes were asked for.
+        bytes: usize,
+    },
+    /// What a spec of the user's own type built was refused.
+    #[error("spec of type '{type_name}': {error}")]
+    InSpec {
+        /// The spec's type name.
+        type_name: Text,
+        /// What is wrong with it.
+        error: Box<Error>,
+    },
+    /// One element of an array argument was refused.
+    #[error("{}", Indexed { argument, index: *.index, shard: *.shard, problem: error })]
+    At {
+        /// The argument's name, as in the header.
+        argument: &'static str,
+        /// The element's position in it.
+        index: usize,
+        /// The shard that the element stands for, where the refusal itself doesn't say so.
+        shard: Option<usize>,
+        /// What is wrong with it.
+        error: Box<Error>,
+    },
+    /// What a sharding can be refused for.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// What a plan can be refused for.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// What a copy can be refused for.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
+    /// What a collective can be refused for.
+    #[error(transparent)]
+    Comm(#[from] CommError),
+    /// What an op can be refused for.
+    #[error(transparent)]
+    Op(#[from] OpError),
+    /// A function of the user's refused; what it said is passed on as it is.
+    #[error("{}", .0.message)]
+    Foreign(Box<Foreign>),
+}
+
+impl Describe for Error {
+    fn describe(&self) -> (i32, Numbers) {
+        let none = Numbers::NONE;
+        match *self {
+            Self::InvalidArgument { .. } => (SHARDSPEC_INVALID_ARGUMENT, none),
+            Self::TooSmall { value, least, .. } => {
+                (SHARDSPEC_INVALID_ARGUMENT, Numbers::measured(value, least))
+            }
+            Self::IndexOutOfRange { index, count, .. } => {
+                (SHARDSPEC_INDEX_OUT_OF_RANGE, Numbers::measured(index as i64, count as i64))
+            }
+            Self::RankMismatch { shard, got, expected, .. } => {
+                let numbers = Numbers::measured(got as i64, expected as i64);
+                (SHARDSPEC_RANK_MISMATCH, Numbers { first: shard, ..numbers })
+            }
+            Self::Overflow { .. } => (SHARDSPEC_OVERFLOW, none),
+            Self::NotFound { .. } => (SHARDSPEC_NOT_FOUND, none),
+            Self::Unsupported { .. } => (SHARDSPEC_UNSUPPORTED, none),
+            Self::OutOfMemory { .. } => (SHARDSPEC_OUT_OF_MEMORY, none),
+            Self::InSpec { ref error, .. } => error.describe(),
+            Self::At { index, shard, ref error, .. } => {
+                let (status, numbers) = error.describe();
+                (status, Numbers { index: Some(index), first: shard.or(numbers.first), ..numbers })
+            }
+            Self::Model(ref error) => error.describe(),
+            Self::Plan(ref error) => error.describe(),
+            Self::Transfer(ref error) => error.describe(),
+            Self::Comm(ref error) => error.describe(),
+            Self::Op(ref error) => error.describe(),
+            Self::Foreign(ref said) => said.describe(),
+        }
+    }
+}
+
+impl Error {
+    /// An [`Error::InvalidArgument`].
+    pub fn invalid(argument: &'static str, problem: impl Into<Text>) -> Self {
+        Self::InvalidArgument { argument, problem: problem.into() }
+    }
+
+    /// The same refusal, of something that a spec of type `type_name` built.
+    pub fn in_spec(self, type_name: &str) -> Self {
+        let type_name = Text::copy(type_name);
+        self.wrapped(|error| Self::InSpec { type_name, error })
+    }
+
+    /// The same refusal, of element `index` of an array argument.
+    pub fn at(self, argument: &'static str, index: usize) -> Self {
+        self.wrapped(|error| Self::At { argument, index, shard: None, error })
+    }
+
+    /// The same refusal, of element `index` of an array argument, which stands for shard `shard`.
+    pub(crate) fn at_shard(self, argument: &'static str, index: usize, shard: usize) -> Self {
+        self.wrapped(|error| Self::At { argument, index, shard: Some(shard), error })
+    }
+
+    /// What `outer` makes of this error. Where there is no memory for that, the error itself.
+    fn wrapped(self, outer: impl FnOnce(Box<Self>) -> Self) -> Self {
+        match try_uninit() {
+            Ok(place) => outer(Box::write(place, self)),
+            Err(_) => self,
+        }
+    }
+
+    /// An [`Error::Overflow`].
+    pub fn overflow(what: impl Into<Text>) -> Self {
+        Self::Overflow { what: what.into() }
+    }
+}
+
+impl OutOfMemory {
+    /// The refusal, with a word for what the memory was for.
+    fn of_what(self, what: &'static str) -> Error {
+        Error::OutOfMemory { what, bytes: self.bytes }
+    }
+}
+
+impl From<OutOfMemory> for Error {
+    fn from(refused: OutOfMemory) -> Self {
+        refused.of_what("the result")
+    }
+}
+
+impl From<TryReserveError> for Error {
+    fn from(error: TryReserveError) -> Self {
+        OutOfMemory::from(error).into()
+    }
+}
+
+impl From<geometry::Error> for Error {
+    fn from(error: geometry::Error) -> Self {
+        use geometry::Error as Wrong;
+        let problem = match error {
+            Wrong::OutOfMemory(refused) => return refused.into(),
+            Wrong::Overflow => return Self::overflow("the number of boxes or places of a layout"),
+            Wrong::TooManyDims => {
+                let what = "dimensions that are periodic or flattened count twice or more, and are \
+                            more than the 32 that are supported";
+                return Self::Unsupported { what: what.into() };
+            }
+            Wrong::NotAStretch => {
+                "starts must be >= 0, blocks must not meet, and ends must fit 64 bits"
+            }
+            Wrong::PastTheEnd => {
+                "a stretch ends behind its buffer, or a dim map has another length"
+            }
+            Wrong::Twice => "two stretches have an index or a place of the buffer in common",
+        };
+        Self::invalid("stretches", problem)
+    }
+}
+
+/// An empty vector with room for `len` elements, or a refusal instead of an abort.
+pub(crate) fn try_with_capacity<T>(what: &'static str, len: usize) -> Result<Vec<T>> {
+    memory::try_with_capacity(len).map_err(|refused| refused.of_what(what))
+}
+
+/// A copy of `slice`, or a refusal instead of an abort.
+pub(crate) fn try_to_vec<T: Copy>(what: &'static str, slice: &[T]) -> Result<Vec<T>> {
+    memory::try_to_vec(slice).map_err(|refused| refused.of_what(what))
+}
