@@ -18,7 +18,7 @@ use super::{Communicator, Incoming, Message, Outgoing};
 use crate::host;
 use crate::memory::try_collect_results;
 use crate::model::{Error, Result};
-use crate::transfer::{Blocks, Buffer, CopyList, CopyOptions, HostView, Side, Stores};
+use crate::transfer::{Blocks, Buffer, CopyList, CopyOptions, FullSide, HostView, Stores};
 
 /// What one rank has to move.
 pub(super) struct Transfer<'a> {
@@ -229,8 +229,8 @@ impl Packer<'_> {
         };
         let slot = &self.staging.0[self.packed % ROUNDS];
         self.packed += 1;
-        let mut pack = CopyList::new(Side::Source);
-        let mut unpack = CopyList::new(Side::Destination);
+        let mut pack = CopyList::new(FullSide::Source);
+        let mut unpack = CopyList::new(FullSide::Destination);
         let mut shelf = Shelf { buffer: &slot.sends, used: 0 };
         let sends = outgoing.into_iter().map(|(peer, content)| {
             let push = |view: &HostView, packed: &HostView| Ok(pack.push(view, packed)?);
@@ -332,7 +332,7 @@ impl<'a> LocalCopies<'a> {
     ///
     /// As [`run`].
     unsafe fn copy_some(&mut self, options: &CopyOptions) -> Result<bool> {
-        let mut plan = CopyList::new(Side::Source);
+        let mut plan = CopyList::new(FullSide::Source);
         let mut bytes = 0;
         while bytes < COPIED_AT_ONCE
             && let Some((from, to)) = self.next_block()

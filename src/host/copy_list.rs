@@ -8,11 +8,9 @@
 
 use std::ops::Range;
 
+use super::tuning::MIN_LONG_RUN;
 use crate::geometry::{Loop, LoopNest};
 use crate::memory::{Memory, TryVec};
-
-/// Runs from this length on are copied one by one: many at once would gain nothing.
-pub(crate) const LONG: usize = 32 << 10;
 
 /// One copy: `run` bytes from `source` to `destination` for each turn of a nest of loops. Or `run`
 /// bits, where that can't be said in bytes; then steps are in bits too.
@@ -37,43 +35,44 @@ pub(crate) struct Units {
     pub(crate) per_byte: usize,
 }
 
-/// Where an element is: its first byte, and the bit of that with which it starts.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
-    pub(crate) pointer: *mut u8,
+/// The address of an element: its first byte, and the bit of that byte with which it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BitPointer {
+    pub(crate) byte: *mut u8,
+    /// Below 8.
     pub(crate) bit: usize,
 }
 
 /// Which side of a plan's copies the full tensor is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
-    /// It is taken apart.
+pub(crate) enum FullSide {
+    /// Scatter: the full tensor is read.
     Source,
-    /// It is put together.
+    /// Gather: the full tensor is written.
     Destination,
 }
 
-/// Copies that may be carried out in any order.
+/// Copies between a full tensor and shards, in any order.
 #[derive(Debug)]
 pub(crate) struct CopyList {
-    side: Side,
+    side: FullSide,
     copies: Vec<StridedCopy>,
     loops: Vec<Loop>,
     bytes: usize,
 }
 
-// SAFETY: a plan does not follow its pointers; whoever does promises what that takes.
+// SAFETY: a list does not dereference its pointers; the caller of `run` promises that it may.
 unsafe impl Send for CopyList {}
 // SAFETY: as above.
 unsafe impl Sync for CopyList {}
 
 impl CopyList {
-    pub(crate) fn new(side: Side) -> Self {
+    pub(crate) fn new(side: FullSide) -> Self {
         Self { side, copies: Vec::new(), loops: Vec::new(), bytes: 0 }
     }
 
     /// Which side the full tensor is.
-    pub(crate) fn side(&self) -> Side {
+    pub(crate) fn side(&self) -> FullSide {
         self.side
     }
 
@@ -97,16 +96,16 @@ impl CopyList {
     pub(crate) fn full_place(&self, index: usize) -> usize {
         let piece = &self.copies[index];
         match self.side {
-            Side::Source => piece.source.addr(),
-            Side::Destination => piece.destination.addr(),
+            FullSide::Source => piece.source.addr(),
+            FullSide::Destination => piece.destination.addr(),
         }
     }
 
     /// A loop's step in the full tensor.
     pub(crate) fn full_step(&self, level: &Loop) -> isize {
         match self.side {
-            Side::Source => level.source_step,
-            Side::Destination => level.destination_step,
+            FullSide::Source => level.source_step,
+            FullSide::Destination => level.destination_step,
         }
     }
 
@@ -114,7 +113,7 @@ impl CopyList {
     pub(crate) fn end_of_neighbours(&self, first: usize) -> usize {
         let (piece, loops) = self.piece(first);
         let mut end = first + 1;
-        if loops.is_empty() || piece.run >= LONG || piece.bits.is_some() {
+        if loops.is_empty() || piece.run >= MIN_LONG_RUN || piece.bits.is_some() {
             return end;
         }
         let mut place = self.full_place(first).wrapping_add(piece.run);
@@ -125,7 +124,11 @@ impl CopyList {
                     .iter()
                     .zip(next_loops)
                     .all(|(a, b)| a.count == b.count && self.full_step(a) == self.full_step(b));
-            if !alike || next.run >= LONG || next.bits.is_some() || self.full_place(end) != place {
+            if !alike
+                || next.run >= MIN_LONG_RUN
+                || next.bits.is_some()
+                || self.full_place(end) != place
+            {
                 break;
             }
             place = place.wrapping_add(next.run);
@@ -137,15 +140,16 @@ impl CopyList {
     /// A loop's step in the shard.
     pub(crate) fn shard_step(&self, level: &Loop) -> isize {
         match self.side {
-            Side::Source => level.destination_step,
-            Side::Destination => level.source_step,
+            FullSide::Source => level.destination_step,
+            FullSide::Destination => level.source_step,
         }
     }
 
-    /// Adds a copy of a box: `dims` has how often, and how many units further on either side, the last
-    /// dimension of the box first. A byte has `units.per_byte` units, an element `units.width`.
+    /// Adds a copy of a box: `dims` has how often, and how many units further on either side, the
+    /// last dimension of the box first. A byte has `units.per_byte` units, an element
+    /// `units.width`.
     pub(crate) fn push_box(
-        &mut self, units: Units, [source, destination]: [Place; 2],
+        &mut self, units: Units, [source, destination]: [BitPointer; 2],
         dims: impl Iterator<Item = (usize, [isize; 2])>,
     ) -> Memory<()> {
         let first = self.loops.len();
@@ -168,8 +172,8 @@ impl CopyList {
         let moved = elements.saturating_mul(units.width).div_ceil(units.per_byte);
         self.bytes = self.bytes.saturating_add(moved);
         self.copies.try_push(StridedCopy {
-            source: source.pointer.cast_const().wrapping_offset(from.0),
-            destination: destination.pointer.wrapping_offset(to.0),
+            source: source.byte.cast_const().wrapping_offset(from.0),
+            destination: destination.byte.wrapping_offset(to.0),
             run,
             bits: (!whole).then_some([from.1, to.1]),
             loops: first..self.loops.len(),

@@ -1,54 +1,48 @@
-//! Carrying out a plan, at the speed of the memory.
+//! Copies in host memory, at the speed of the memory.
 //!
-//! A plan becomes [`task`]s, each of a kind that one kernel does well; or one [`sweep`] over the full
-//! tensor, where boxes lie side by side for a part of their rows only. Threads take parts of equal
-//! bytes of them, whatever the shards' sizes are, and are gone when the copy is done.
+//! A plan becomes tasks, each of which one kernel copies well ([`dispatch`]); or one sweep through
+//! the full tensor, where boxes lie side by side for a part of their rows only
+//! ([`kernels::sweep`]). Threads copy parts of equal bytes, whatever the shards' sizes are, and end
+//! with the copy.
+//!
+//! Files import in one direction, from the last of this list to the first: `cpu` and `tuning` (the
+//! machine, and all numbers that only speed depends on), `simd`, `prefetch`, `stream` and
+//! `line_writer` (what kernels are made of), [`kernels`], [`dispatch`], [`threads`], and the entry
+//! points here.
 
-mod bits;
 pub(crate) mod copy_list;
 mod cpu;
-mod lines;
+mod dispatch;
+mod kernels;
+mod line_writer;
 pub(crate) mod options;
-mod processors;
-mod room;
-mod rows;
-mod sweep;
-mod task;
+mod prefetch;
+mod simd;
+mod stream;
 mod threads;
-mod tiles;
-mod transpose;
-mod vector;
-mod writer;
+mod tuning;
+mod uninit;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::host::copy_list::CopyList;
-use crate::host::options::{CopyOptions, Stores};
+use copy_list::CopyList;
 use cpu::{Level, Machine};
-use lines::Store;
-use sweep::Walk;
-pub(crate) use sweep::{Sweep, pays as pays_by_rows};
-use task::Tasks;
-use tiles::Work;
+use dispatch::Tasks;
+use kernels::sweep::SweepWalk;
+pub(crate) use kernels::sweep::{Sweep, pays as pays_by_rows};
+use kernels::tiles::TileMemory;
+use options::{CopyOptions, Stores};
+use stream::StoreMode;
+use tuning::{MIN_BYTES_PER_THREAD, PARTS_PER_THREAD};
 
-/// Bytes from which on a thread more is worth its start.
-const BYTES_PER_THREAD: usize = 2 << 20;
-/// Parts that each thread takes on average: enough that one that is held up does not hold up all.
-const PARTS_PER_THREAD: usize = 8;
-
-/// Whether a copy of so many bytes is stored around the caches.
-pub(crate) fn goes_around(bytes: usize, options: &CopyOptions) -> bool {
+/// Whether a copy of so many bytes uses non-temporal stores.
+pub(crate) fn is_streamed(bytes: usize, options: &CopyOptions) -> bool {
     match options.stores {
-        Stores::Auto => bytes >= Machine::get().stream_from,
+        Stores::Auto => bytes >= tuning::min_streamed(&Machine::get()),
         Stores::Stream => true,
         Stores::Cached => false,
     }
-}
-
-/// The instructions to use.
-fn level(options: &CopyOptions) -> Level {
-    Machine::get().level.min(Level::most(options.instructions))
 }
 
 /// Copies everything.
@@ -59,45 +53,45 @@ fn level(options: &CopyOptions) -> Level {
 /// overlaps another or a source, and nobody else uses any of them meanwhile.
 pub(crate) unsafe fn run(plan: &CopyList, options: &CopyOptions) {
     let machine = Machine::get();
-    let around = goes_around(plan.bytes(), options);
-    let store = Store { level: level(options), around };
+    let streaming = is_streamed(plan.bytes(), options);
+    let store = StoreMode { level: Level::new(options), streaming };
     let threads = thread_count(options.max_threads, &machine, plan.bytes());
-    // In a small copy, to note what there is to do would take longer than to do it.
-    let tasks = if threads == 1 && !around { None } else { Tasks::new(plan) };
+    // A list of the tasks of a small copy would take longer than the copy.
+    let tasks = if threads == 1 && !streaming { None } else { Tasks::new(plan) };
     let Some(tasks) = tasks else {
         // SAFETY: the caller's promise is passed on.
-        unsafe { Tasks::run_unnoted(plan, store, &mut Work::default()) };
-        if around {
-            lines::fence();
+        unsafe { Tasks::run_in_order(plan, store, &mut TileMemory::default()) };
+        if streaming {
+            stream::fence();
         }
         return;
     };
-    let run = |range, work: &mut Work| {
+    let run = |range, memory: &mut TileMemory| {
         // SAFETY: the caller's promise is passed on; parts do not overlap.
-        unsafe { tasks.run(range, store, work) };
+        unsafe { tasks.run(range, store, memory) };
     };
     share_out(tasks.bytes(), threads, store, run);
 }
 
-/// Copies everything, by the rows of the full tensor.
+/// Copies everything, in one pass through the rows of the full tensor.
 ///
 /// # Safety
 ///
 /// As [`run`].
 pub(crate) unsafe fn run_sweep(sweep: &Sweep, options: &CopyOptions) {
     let machine = Machine::get();
-    let store = Store { level: level(options), around: true };
+    let store = StoreMode { level: Level::new(options), streaming: true };
     let threads = thread_count(options.max_threads, &machine, sweep.bytes());
-    let run = |range, walk: &mut Walk| {
+    let run = |range, walk: &mut SweepWalk| {
         // SAFETY: the caller's promise is passed on; parts do not overlap.
         unsafe { sweep.run(range, store.level, walk) };
     };
     share_out(sweep.span(), threads, store, run);
 }
 
-/// Has parts of `all` done by as many threads at once, each with something of its own to work with.
+/// Divides `all` into parts, which `threads` threads run. Each thread has a `W` of its own.
 fn share_out<W: Default>(
-    all: usize, threads: usize, store: Store, run: impl Fn(Range<usize>, &mut W) + Sync,
+    all: usize, threads: usize, store: StoreMode, run: impl Fn(Range<usize>, &mut W) + Sync,
 ) {
     let parts = if threads == 1 { 1 } else { threads.saturating_mul(PARTS_PER_THREAD) };
     let part = all.div_ceil(parts);
@@ -111,13 +105,13 @@ fn share_out<W: Default>(
             }
             run(start..start.saturating_add(part).min(all), &mut own);
         }
-        if store.around {
-            lines::fence();
+        if store.streaming {
+            stream::fence();
         }
     });
 }
 
-fn thread_count(most: usize, machine: &Machine, bytes: usize) -> usize {
-    let most = if most == 0 { machine.processors } else { most };
-    most.min(bytes / BYTES_PER_THREAD).max(1)
+fn thread_count(max_threads: usize, machine: &Machine, bytes: usize) -> usize {
+    let max = if max_threads == 0 { machine.processors } else { max_threads };
+    max.min(bytes / MIN_BYTES_PER_THREAD).max(1)
 }

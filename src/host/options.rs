@@ -1,18 +1,18 @@
 //! How to copy.
 
-/// Whether to write through the caches.
+/// Which stores a copy uses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Stores {
-    /// By size: around the caches when the destinations are larger than what the caches can use.
+    /// By size: non-temporal stores when the destinations are larger than the caches are good for.
     #[default]
     Auto,
-    /// Around the caches, for data that is not used again soon.
+    /// Non-temporal (streaming) stores, for data that is not used again soon.
     Stream,
-    /// Through the caches, for data that is used next.
+    /// Cached stores, for data that is used next.
     Cached,
 }
 
-/// The most instructions that may be used; the processor may have fewer.
+/// The largest set of instructions that may be used; the processor may have fewer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Instructions {
     /// All that the processor has.
@@ -20,7 +20,7 @@ pub enum Instructions {
     Best,
     /// Up to AVX2 on x86-64.
     Avx2,
-    /// Those that every processor of this kind has.
+    /// Those that every processor of the architecture has.
     Portable,
 }
 
@@ -30,8 +30,8 @@ pub struct CopyOptions {
     /// Most threads to use, the caller's included; 0: as many as pay, up to the processors of this
     /// process. Small copies use one, whatever this says.
     pub max_threads: usize,
-    /// Whether to write through the caches.
+    /// Which stores to use.
     pub stores: Stores,
-    /// The most instructions to use.
+    /// The largest set of instructions to use.
     pub instructions: Instructions,
 }

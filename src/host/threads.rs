@@ -12,8 +12,8 @@ use crate::sync::thread::{Task, Thread};
 /// The work of each thread.
 struct Share<'a, W> {
     work: &'a W,
-    /// Whether all threads were put where they go.
-    all_put: &'a AtomicBool,
+    /// Whether all threads were moved to a processor.
+    all_moved: &'a AtomicBool,
     /// What one of the threads panicked with.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
@@ -23,55 +23,55 @@ impl<W: Fn() + Sync> Task for Share<'_, W> {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(self.work)) {
             *self.panic.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic);
         }
-        // Not before, for to the system a thread that is gone has no number, and no number is
-        // whoever asks: the caller would be put there instead.
-        while !self.all_put.load(Ordering::Acquire) {
+        // Not before: a thread that has ended has no id, and for the system id 0 means the caller,
+        // which would be moved instead.
+        while !self.all_moved.load(Ordering::Acquire) {
             yield_now();
         }
     }
 }
 
-/// Says that all threads were put where they go, whatever happens.
-struct AllPut<'a>(&'a AtomicBool);
+/// Reports that all threads were moved, also where a panic leaves the scope.
+struct AllMoved<'a>(&'a AtomicBool);
 
-impl Drop for AllPut<'_> {
+impl Drop for AllMoved<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Release);
     }
 }
 
-/// Does `work` on `threads` threads at once, this one among them: on fewer, where not as many can be
-/// started. Panics where any of them does, when all are done.
+/// Does `work` on `threads` threads at once, this one included, or on fewer, where the system does
+/// not start as many. Panics when all have finished, if any of them panicked.
 pub(super) fn share(threads: usize, work: impl Fn() + Sync) {
     if threads <= 1 {
         return work();
     }
-    let all_put = AtomicBool::new(false);
-    let share = Share { work: &work, all_put: &all_put, panic: Mutex::new(None) };
-    // Joined when they are dropped, also where `work` panics here.
+    let all_moved = AtomicBool::new(false);
+    let share = Share { work: &work, all_moved: &all_moved, panic: Mutex::new(None) };
+    // They are joined when dropped, also where `work` panics on this thread.
     let mut started = memory::try_with_capacity(threads).unwrap_or_default();
     {
-        let _all_put = AllPut(&all_put);
-        let elsewhere = Elsewhere::new();
+        let _all_moved = AllMoved(&all_moved);
+        let others = OtherProcessors::new();
         for _ in 1..threads.min(started.capacity()) {
             // SAFETY: all that are started are dropped before `share` is.
             let Some(thread) = (unsafe { Thread::start(&share) }) else {
                 break;
             };
-            elsewhere.put(&thread);
+            others.move_there(&thread);
             started.push(thread);
         }
     }
     work();
     drop(started);
-    // What it did not copy must not pass for copied.
+    // The bytes that it did not copy must not be reported as copied.
     if let Some(panic) = share.panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
         resume_unwind(panic);
     }
 }
 
 #[cfg(target_os = "linux")]
-use linux::Elsewhere;
+use linux::OtherProcessors;
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -79,11 +79,12 @@ mod linux {
 
     /// The processors that this process may use, but for the one that this thread is on.
     ///
-    /// Linux may put a new thread behind the one that started it and leave it there until the next
-    /// tick of its clock, up to 4 ms, while another processor is idle: half of a copy's time.
-    pub(super) struct Elsewhere(Option<[libc::cpu_set_t; 2]>);
+    /// Linux may queue a new thread on the processor of the thread that started it, and leave it
+    /// there until the next tick of its clock, up to 4 ms, while another processor is idle: half of
+    /// the time of a copy.
+    pub(super) struct OtherProcessors(Option<[libc::cpu_set_t; 2]>);
 
-    impl Elsewhere {
+    impl OtherProcessors {
         pub(super) fn new() -> Self {
             // SAFETY: a set of bits that says so when it is too small.
             let sets = unsafe {
@@ -102,8 +103,8 @@ mod linux {
             Self(sets)
         }
 
-        /// Puts a thread there, and lets it go where it likes from there on.
-        pub(super) fn put(&self, thread: &Thread<'_>) {
+        /// Moves a thread there. From then on it may use all processors of the process.
+        pub(super) fn move_there(&self, thread: &Thread<'_>) {
             for set in self.0.iter().flatten() {
                 // SAFETY: the thread was not joined. If this fails, it stays where it is.
                 unsafe {
@@ -115,15 +116,15 @@ mod linux {
 }
 
 #[cfg(not(target_os = "linux"))]
-struct Elsewhere;
+struct OtherProcessors;
 
 #[cfg(not(target_os = "linux"))]
-impl Elsewhere {
+impl OtherProcessors {
     fn new() -> Self {
         Self
     }
 
-    fn put(&self, _: &Thread<'_>) {}
+    fn move_there(&self, _: &Thread<'_>) {}
 }
 
 #[cfg(test)]
@@ -167,7 +168,8 @@ mod tests {
         }
     }
 
-    /// Waiting for a thread is where one that is cancelled ends, and it would leave that thread behind.
+    /// Waiting for a thread is where one that is cancelled ends, and it would leave that thread
+    /// behind.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_thread_that_is_cancelled_ends_its_copy_first() {

@@ -37,7 +37,7 @@ impl Copies {
         indices: &mut dyn ExactSizeIterator<Item = usize>,
         view: &dyn Fn(usize) -> Option<HostView>, options: &CopyOptions,
     ) -> Self {
-        if !host::goes_around(plan.bytes(), options) {
+        if !host::is_streamed(plan.bytes(), options) {
             return Self::Pieces(plan);
         }
         let dims =

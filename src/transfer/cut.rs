@@ -4,7 +4,7 @@ use super::alias::{AliasCheck, Party};
 use super::view::HostView;
 use super::{check_full, check_shard};
 use crate::host;
-use crate::host::copy_list::{CopyList, Side};
+use crate::host::copy_list::{CopyList, FullSide};
 use crate::host::options::CopyOptions;
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::spec::{ChunkShardingSpec, EnumerableShardingSpec, ShardingSpec};
@@ -36,7 +36,7 @@ impl<'a> Extraction<'a> {
         aliases.finish(&|_, party| {
             Ok::<_, Error>(if party == Party::Full { *full } else { *shard })
         })?;
-        let mut plan = CopyList::new(Side::Source);
+        let mut plan = CopyList::new(FullSide::Source);
         plan.push_shard(full, owned, shard)?;
         Ok(Self { metadata, index, full, shard, options, plan })
     }

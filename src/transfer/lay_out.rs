@@ -1,7 +1,7 @@
 //! Copies between views, laid out as strided copies of bytes.
 
 use super::view::{HostView, Start};
-use crate::host::copy_list::{CopyList, Side, Units};
+use crate::host::copy_list::{CopyList, FullSide, Units};
 use crate::memory::Memory;
 use crate::model::shards::Shard;
 
@@ -31,8 +31,8 @@ impl CopyList {
         &mut self, full: &HostView, sizes: &[i64], part: Start, (own, strides): (Start, &[i64]),
     ) -> Memory<()> {
         match self.side() {
-            Side::Source => self.push_like(full, sizes, [part, own], [full.strides(), strides]),
-            Side::Destination => {
+            FullSide::Source => self.push_like(full, sizes, [part, own], [full.strides(), strides]),
+            FullSide::Destination => {
                 self.push_like(full, sizes, [own, part], [strides, full.strides()])
             }
         }
@@ -68,7 +68,7 @@ mod tests {
     }
 
     fn piece(source: &HostView, destination: &HostView) -> (usize, Vec<(usize, isize, isize)>) {
-        let mut plan = CopyList::new(Side::Source);
+        let mut plan = CopyList::new(FullSide::Source);
         plan.push(source, destination).unwrap();
         let (piece, loops) = plan.piece(0);
         let loops = loops.iter().map(|l| (l.count, l.source_step, l.destination_step)).collect();
@@ -116,7 +116,7 @@ mod tests {
         let part = |columns: i64, offset: i64, size: i64| {
             let full = HostView::new("full", first, int4, &[6, columns], None).unwrap();
             let shard = HostView::new("shard", first, int4, &[6, size], None).unwrap();
-            let mut plan = CopyList::new(Side::Source);
+            let mut plan = CopyList::new(FullSide::Source);
             plan.push(&full.sub_box(&[0, offset], &[6, size]), &shard).unwrap();
             let (piece, loops) = plan.piece(0);
             (piece.run, piece.bits, loops.first().copied())

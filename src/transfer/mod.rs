@@ -35,7 +35,7 @@ use crate::model::shards::Shard;
 type Result<T, E = Error> = std::result::Result<T, E>;
 use crate::model::{DataType, Error};
 
-pub(crate) use crate::host::copy_list::{CopyList, Side};
+pub(crate) use crate::host::copy_list::{CopyList, FullSide};
 
 use crate::memory::text;
 use alias::{AliasCheck, Party};
@@ -87,7 +87,7 @@ pub unsafe fn scatter<E: From<Error>>(
     shard: impl Fn(usize, &mut HostView) -> Result<(), E>, options: &CopyOptions,
 ) -> Result<(), E> {
     check_full(metadata, full)?;
-    let mut plan = CopyList::new(Side::Source);
+    let mut plan = CopyList::new(FullSide::Source);
     let mut aliases = AliasCheck::new();
     let mut view = HostView::EMPTY;
     for (index, owned) in metadata.shards().iter().enumerate() {
@@ -122,7 +122,7 @@ pub unsafe fn gather<E: From<Error>>(
     full: &HostView, options: &CopyOptions,
 ) -> Result<(), E> {
     check_full(metadata, full)?;
-    let mut plan = CopyList::new(Side::Destination);
+    let mut plan = CopyList::new(FullSide::Destination);
     let mut aliases = AliasCheck::new();
     aliases.add_destination(Party::Full, full)?;
     let mut view = HostView::EMPTY;

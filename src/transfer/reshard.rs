@@ -5,7 +5,7 @@ use super::alias::{AliasCheck, Party, Role};
 use super::view::HostView;
 use crate::error::try_with_capacity;
 use crate::host;
-use crate::host::copy_list::{CopyList, Side};
+use crate::host::copy_list::{CopyList, FullSide};
 use crate::host::options::CopyOptions;
 use crate::memory::text;
 use crate::model::shards::Shards;
@@ -35,7 +35,7 @@ pub unsafe fn reshard(
         // Nobody is here to be copied to.
         return Ok(());
     }
-    let mut copies = CopyList::new(Side::Destination);
+    let mut copies = CopyList::new(FullSide::Destination);
     let mut aliases = AliasCheck::new();
     for (index, destination) in destinations {
         if !plan.serves(*index) {

@@ -8,7 +8,7 @@ use super::view::HostView;
 use super::{check_full, check_shard};
 use crate::error::try_with_capacity;
 use crate::geometry::region::{Region, checked_numel};
-use crate::host::copy_list::{CopyList, Side};
+use crate::host::copy_list::{CopyList, FullSide};
 use crate::host::options::CopyOptions;
 use crate::memory::Buffer;
 use crate::memory::{OutOfMemory, Text, text, try_collect, try_filled};
@@ -86,7 +86,7 @@ impl ShardedTensor {
     ) -> Result<Self> {
         check_full(metadata, full)?;
         let tensor = Self::new(&metadata.with_dtype(full.dtype()), indices, Fill::Uninitialized)?;
-        let mut plan = CopyList::new(Side::Source);
+        let mut plan = CopyList::new(FullSide::Source);
         for local in 0..tensor.shards.len() {
             let owned = metadata.shards().at("indices", tensor.index(local)?)?;
             plan.push_shard(full, owned, &tensor.view(local)?)?;

@@ -10,7 +10,7 @@ use std::fmt;
 
 use crate::geometry::MAX_NDIM;
 use crate::geometry::region::checked_numel;
-use crate::host::copy_list::Place;
+use crate::host::copy_list::BitPointer;
 use crate::memory::{Text, text};
 use crate::model::ModelError;
 use crate::model::dtype::DataType;
@@ -84,8 +84,8 @@ impl Start {
     }
 
     /// Where that is in memory.
-    pub(super) fn place(self) -> Place {
-        Place { pointer: self.pointer, bit: self.bit }
+    pub(super) fn place(self) -> BitPointer {
+        BitPointer { byte: self.pointer, bit: self.bit }
     }
 
     pub(super) fn advance(&mut self, units: isize) {

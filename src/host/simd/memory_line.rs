@@ -1,23 +1,25 @@
-//! Lines that are put together in memory, which the first cache holds.
+//! Line buffers in memory, which the first-level cache holds.
 
 #![allow(clippy::arithmetic_side_effects, reason = "bytes of a run and of a line")]
 
 use std::marker::PhantomData;
 
-use super::super::lines::{LINE, copy_short};
-use super::super::writer::Held;
-use super::{Line, Vector};
+use super::line_buffer::{LineBuffer, LineBytes};
+use super::short::copy_short;
+use super::vector::Vector;
+use crate::host::cpu::LINE;
 
-/// A line, with room on both sides: of runs that are long enough a whole line is put there at a time.
-pub(in super::super) struct InMemory<V> {
-    room: [Held; 3],
+/// A line between two others, which receive the excess bytes of runs that are copied by whole
+/// lines.
+pub(in crate::host) struct MemoryLine<V> {
+    lines: [LineBytes; 3],
     vector: PhantomData<V>,
 }
 
-impl<V: Vector> InMemory<V> {
+impl<V: Vector> MemoryLine<V> {
     #[inline(always)]
     fn line(&mut self) -> *mut u8 {
-        self.room.as_mut_ptr().cast::<u8>().wrapping_add(LINE)
+        self.lines.as_mut_ptr().cast::<u8>().wrapping_add(LINE)
     }
 
     /// # Safety
@@ -32,15 +34,15 @@ impl<V: Vector> InMemory<V> {
     }
 }
 
-impl<V: Vector> Line for InMemory<V> {
+impl<V: Vector> LineBuffer for MemoryLine<V> {
     #[inline(always)]
-    unsafe fn of(held: &Held) -> Self {
-        Self { room: [Held::NOTHING, *held, Held::NOTHING], vector: PhantomData }
+    unsafe fn load(bytes: &LineBytes) -> Self {
+        Self { lines: [LineBytes::EMPTY, *bytes, LineBytes::EMPTY], vector: PhantomData }
     }
 
     #[inline(always)]
-    unsafe fn hold(&self) -> Held {
-        self.room[1]
+    unsafe fn save(&self) -> LineBytes {
+        self.lines[1]
     }
 
     #[inline(always)]
@@ -71,7 +73,7 @@ impl<V: Vector> Line for InMemory<V> {
 
     #[inline(always)]
     unsafe fn stream(&self, to: *mut u8) {
-        let from = self.room.as_ptr().cast::<u8>().wrapping_add(LINE);
+        let from = self.lines.as_ptr().cast::<u8>().wrapping_add(LINE);
         for part in (0..LINE).step_by(V::BYTES) {
             // SAFETY: a part of the line.
             unsafe { V::load(from.add(part)).stream(to.add(part)) };
@@ -79,7 +81,7 @@ impl<V: Vector> Line for InMemory<V> {
     }
 }
 
-/// As [`copy_short`], once for all: whoever puts such runs together one by one is slow anyhow.
+/// As [`copy_short`], compiled once: combining such runs one by one is slow anyway.
 ///
 /// # Safety
 ///

@@ -1,4 +1,4 @@
-//! The way through the rows of all bands, in the order in which they lie in the full tensor.
+//! The path through the rows of all bands, in the order of their addresses in the full tensor.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -10,16 +10,16 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
-use super::super::lines::Soon;
-use super::super::rows::{Lane, Lanes};
-use super::{Band, Sweep};
+use super::band::{Band, Bands};
 use crate::geometry::offsets_of_turn;
-use crate::host::copy_list::Side;
-use crate::host::room::written;
+use crate::host::copy_list::FullSide;
+use crate::host::kernels::lanes::{Lane, Lanes};
+use crate::host::prefetch::Strip;
+use crate::host::uninit::written;
 
-/// A way through those rows that begin in a part of the full tensor.
+/// A path through those rows that begin in a part of the full tensor.
 #[derive(Default)]
-pub(super) struct Path {
+pub(super) struct SweepPath {
     /// The place, the band and the number of the next row of each band that has some left.
     rows: BinaryHeap<Reverse<(usize, usize, usize)>>,
     /// Where the part ends.
@@ -31,45 +31,45 @@ pub(super) struct Path {
     turn: usize,
     left: Range<usize>,
     height: usize,
-    /// Bytes of the first of them that are done with.
+    /// Bytes of the first of them that were in earlier tiles.
     inside: usize,
 }
 
-impl Path {
-    /// Goes to where a part begins; from there on by tiles of so many bytes. None where there is no memory
-    /// for it.
+impl SweepPath {
+    /// Starts at the first row of a part, and continues by tiles of `tile` bytes. Returns none
+    /// where there is no memory for it.
     pub(super) fn begin(
-        &mut self, sweep: &Sweep, places: &Range<usize>, tile: usize,
+        &mut self, bands: &Bands, places: &Range<usize>, tile: usize,
     ) -> Option<()> {
         self.rows.clear();
-        self.rows.try_reserve(sweep.bands.len()).ok()?;
+        self.rows.try_reserve(bands.bands.len()).ok()?;
         (self.end, self.tile, self.left, self.inside) = (places.end, tile, 0..0, 0);
-        for (number, band) in sweep.bands.iter().enumerate() {
+        for (number, band) in bands.bands.iter().enumerate() {
             if band.place < places.end && band.last_place >= places.start {
-                self.push(sweep, number, band.first_row_from(&sweep.plan, places.start));
+                self.push(bands, number, band.first_row_from(&bands.plan, places.start));
             }
         }
         Some(())
     }
 
-    /// Notes the next row of a band.
-    fn push(&mut self, sweep: &Sweep, number: usize, row: usize) {
-        let band = &sweep.bands[number];
+    /// Adds the next row of a band.
+    fn push(&mut self, bands: &Bands, number: usize, row: usize) {
+        let band = &bands.bands[number];
         if row < band.rows {
-            let place = band.place_of(&sweep.plan, row);
+            let place = band.place_of(&bands.plan, row);
             if place < self.end {
                 self.rows.push(Reverse((place, number, row)));
             }
         }
     }
 
-    /// The next rows, with `most` of their lanes, if there are any.
-    pub(super) fn next(&mut self, sweep: &Sweep, tile: &mut Tile, most: usize) -> bool {
-        if self.left.is_empty() && !self.next_turn(sweep) {
+    /// The next rows, with at most `max_lanes` of their lanes, if there are any.
+    pub(super) fn next(&mut self, bands: &Bands, tile: &mut SweepTile, max_lanes: usize) -> bool {
+        if self.left.is_empty() && !self.next_turn(bands) {
             return false;
         }
-        tile.go_to(sweep, self.band, self.turn, most);
-        let band = &sweep.bands[self.band];
+        tile.go_to(bands, self.band, self.turn, max_lanes);
+        let band = &bands.bands[self.band];
         let first = self.left.start;
         if band.pieces.len() == 1 && band.row_bytes > self.tile {
             let end = band.row_bytes.min(self.inside + self.tile);
@@ -84,53 +84,53 @@ impl Path {
     }
 
     /// Goes to the rows with the lowest place.
-    fn next_turn(&mut self, sweep: &Sweep) -> bool {
+    fn next_turn(&mut self, bands: &Bands) -> bool {
         let Some(Reverse((place, number, row))) = self.rows.pop() else {
             return false;
         };
-        let band = &sweep.bands[number];
+        let band = &bands.bands[number];
         let (turn, first) = (row / band.in_a_turn, row % band.in_a_turn);
         let mut count = band.in_a_turn - first;
         if count > 1 {
-            let (_, loops) = sweep.plan.piece(band.pieces.start);
-            let step = loops.last().map_or(1, |level| sweep.plan.full_step(level)) as usize;
+            let (_, loops) = bands.plan.piece(band.pieces.start);
+            let step = loops.last().map_or(1, |level| bands.plan.full_step(level)) as usize;
             count = count.min((self.end - place).div_ceil(step));
         }
-        // Tiles of a turn are about as high as each other.
+        // Tiles of a turn are of about the same height.
         let tiles = (count * band.row_bytes).div_ceil(self.tile);
         self.height = count.div_ceil(tiles.max(1));
         (self.band, self.turn, self.left) = (number, turn, first..first + count);
-        self.push(sweep, number, row + count);
+        self.push(bands, number, row + count);
         true
     }
 }
 
 /// Some rows of one turn, or a part of a single long one.
-pub(super) struct Tile<'a> {
+pub(super) struct SweepTile<'a> {
     /// The band and the turn that the lanes are those of.
     turn: Option<(usize, usize)>,
     first_piece: usize,
-    /// Apart: moving them about would take as much stack again.
+    /// A reference: moving the lanes themselves would take as much stack again.
     lanes: &'a mut Lanes,
     count: usize,
     rows: Range<usize>,
     row_bytes: usize,
 }
 
-impl<'a> Tile<'a> {
+impl<'a> SweepTile<'a> {
     pub(super) fn new(lanes: &'a mut Lanes) -> Self {
         Self { turn: None, first_piece: 0, lanes, count: 0, rows: 0..0, row_bytes: 0 }
     }
 
     /// Takes the lanes of a turn.
-    fn go_to(&mut self, sweep: &Sweep, number: usize, turn: usize, most: usize) {
+    fn go_to(&mut self, bands: &Bands, number: usize, turn: usize, max_lanes: usize) {
         if self.turn == Some((number, turn)) {
             return;
         }
-        let Band { ref pieces, in_a_turn, row_bytes, .. } = sweep.bands[number];
-        self.count = pieces.len().min(most);
+        let Band { ref pieces, in_a_turn, row_bytes, .. } = bands.bands[number];
+        self.count = pieces.len().min(max_lanes);
         for (at, lane) in self.lanes[..self.count].iter_mut().enumerate() {
-            let (piece, loops) = sweep.plan.piece(pieces.start + at);
+            let (piece, loops) = bands.plan.piece(pieces.start + at);
             let (inner, outer) = match loops.split_last() {
                 Some((inner, outer)) if in_a_turn > 1 => (Some(inner), outer),
                 _ => (None, loops),
@@ -172,34 +172,34 @@ impl<'a> Tile<'a> {
         self.rows.len() * self.row_bytes
     }
 
-    /// How many stretches of memory are read for it.
-    pub(super) fn strips(&self, side: Side) -> usize {
+    /// How many strips of memory it reads.
+    pub(super) fn strip_count(&self, side: FullSide) -> usize {
         match side {
-            Side::Source if self.is_one_strip() => 1,
-            Side::Source => self.rows.len(),
-            Side::Destination => self.count,
+            FullSide::Source if self.is_one_strip() => 1,
+            FullSide::Source => self.rows.len(),
+            FullSide::Destination => self.count,
         }
     }
 
-    /// One of them.
-    pub(super) fn strip(&self, side: Side, at: usize) -> Soon {
+    /// Strip `at` of them.
+    pub(super) fn strip(&self, side: FullSide, at: usize) -> Strip {
         let lanes = self.lanes();
         match side {
-            Side::Source => {
-                let place = lanes[0].source_at(self.rows.start + at);
-                Soon {
-                    place,
+            FullSide::Source => {
+                let start = lanes[0].source_at(self.rows.start + at);
+                Strip {
+                    start,
                     bytes: if self.is_one_strip() { self.bytes() } else { self.row_bytes },
                 }
             }
-            Side::Destination => {
-                let place = lanes[at].source_at(self.rows.start);
-                Soon { place, bytes: self.rows.len() * lanes[at].run }
+            FullSide::Destination => {
+                let start = lanes[at].source_at(self.rows.start);
+                Strip { start, bytes: self.rows.len() * lanes[at].run }
             }
         }
     }
 
-    /// Whether rows that are taken apart follow each other without a gap.
+    /// Whether the rows of a full tensor that is scattered follow each other without a gap.
     fn is_one_strip(&self) -> bool {
         self.lanes()[0].source_step == self.row_bytes as isize
     }

@@ -1,4 +1,4 @@
-//! How many processors this process may use, asked without taking memory that might not be there.
+//! How many processors this process may use, found without memory that might not be there.
 
 /// Processors that this process may use: those that it is allowed, as far as its control groups let
 /// it use them all the time.
@@ -89,7 +89,7 @@ mod linux {
     fn read_of_group<'a>(
         mount: &str, group: &str, name: &str, room: &'a mut [u8],
     ) -> Option<&'a str> {
-        let mut path = Path { bytes: [0; MAX_PATH], len: 0 };
+        let mut path = PathText { bytes: [0; MAX_PATH], len: 0 };
         write!(path, "{mount}{group}/{name}").ok()?;
         read(std::str::from_utf8(path.bytes.get(..path.len)?).ok()?, room)
     }
@@ -108,12 +108,12 @@ mod linux {
     }
 
     /// A path that is written piece by piece.
-    struct Path {
+    struct PathText {
         bytes: [u8; MAX_PATH],
         len: usize,
     }
 
-    impl fmt::Write for Path {
+    impl fmt::Write for PathText {
         fn write_str(&mut self, part: &str) -> fmt::Result {
             let end = self.len.checked_add(part.len()).ok_or(fmt::Error)?;
             let place = self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?;
@@ -150,7 +150,7 @@ mod linux {
 
         #[test]
         fn a_path_that_is_too_long_is_no_path() {
-            let mut path = Path { bytes: [0; MAX_PATH], len: 0 };
+            let mut path = PathText { bytes: [0; MAX_PATH], len: 0 };
             assert!(path.write_str(&"a".repeat(MAX_PATH)).is_ok());
             assert!(path.write_str("b").is_err());
         }

@@ -1,10 +1,14 @@
-//! What the processor can do, and how much its caches hold: asked once.
+//! What the processor can do, and how much its caches hold: detected once.
+
+mod processors;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::processors;
-use crate::host::options::Instructions;
+use super::options::{CopyOptions, Instructions};
 use crate::unwind::uncancelled;
+
+/// Bytes of a cache line.
+pub(super) const LINE: usize = 64;
 
 /// Instructions to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,7 +22,7 @@ pub(super) enum Level {
 }
 
 impl Level {
-    /// Whether lines are put together in registers, whatever the lengths of their parts.
+    /// Whether masked loads combine the parts of a line in a register, whatever their lengths.
     pub(super) fn has_masks(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         return self == Self::Avx512;
@@ -26,8 +30,13 @@ impl Level {
         return false;
     }
 
-    /// The level of the most instructions to use.
-    pub(super) fn most(instructions: Instructions) -> Self {
+    /// The highest level that the processor has and the options allow.
+    pub(super) fn new(options: &CopyOptions) -> Self {
+        Machine::get().level.min(Self::max(options.instructions))
+    }
+
+    /// The highest level that `instructions` allow.
+    fn max(instructions: Instructions) -> Self {
         match instructions {
             #[cfg(target_arch = "x86_64")]
             Instructions::Best => Self::Avx512,
@@ -44,22 +53,21 @@ pub(super) struct Machine {
     pub(super) level: Level,
     /// Processors that this process may use.
     pub(super) processors: usize,
-    /// Bytes of destination from which on stores go around the caches.
-    pub(super) stream_from: usize,
+    /// Bytes of the last-level cache of one processor, where the system reports it.
+    pub(super) last_cache: Option<usize>,
 }
 
 impl Machine {
     pub(super) fn get() -> Self {
-        // Relaxed numbers instead of a lock that a fork might leave held: asking twice is harmless.
+        // Relaxed numbers instead of a lock that a fork might leave held: detecting twice is
+        // harmless.
         static PROCESSORS: AtomicUsize = AtomicUsize::new(0);
-        static STREAM_FROM: AtomicUsize = AtomicUsize::new(0);
+        static LAST_CACHE: AtomicUsize = AtomicUsize::new(0);
+        let last_cache = known_or(&LAST_CACHE, || last_cache().unwrap_or(NOT_REPORTED));
         Self {
             level: level(),
             processors: known_or(&PROCESSORS, processors::count),
-            // Source and destination share the cache, and others use it too.
-            stream_from: known_or(&STREAM_FROM, || {
-                last_cache().map_or(DEFAULT_STREAM_FROM, |bytes| bytes / 4)
-            }),
+            last_cache: Some(last_cache).filter(|&bytes| bytes != NOT_REPORTED),
         }
     }
 }
@@ -79,10 +87,10 @@ impl Machine {
     }
 }
 
-fn known_or(known: &AtomicUsize, ask: impl FnOnce() -> usize) -> usize {
+fn known_or(known: &AtomicUsize, detect: impl FnOnce() -> usize) -> usize {
     match known.load(Ordering::Relaxed) {
         0 => {
-            let answer = uncancelled(ask);
+            let answer = uncancelled(detect);
             known.store(answer, Ordering::Relaxed);
             answer
         }
@@ -90,7 +98,8 @@ fn known_or(known: &AtomicUsize, ask: impl FnOnce() -> usize) -> usize {
     }
 }
 
-const DEFAULT_STREAM_FROM: usize = 4 << 20;
+/// The size of a cache that the system does not report.
+const NOT_REPORTED: usize = usize::MAX;
 
 #[cfg(target_arch = "x86_64")]
 fn level() -> Level {
@@ -108,8 +117,8 @@ fn level() -> Level {
     Level::Portable
 }
 
-/// Bytes of the last-level cache of one processor, where the system tells. (`sysconf` tells those of
-/// all caches of a package together.)
+/// Bytes of the last-level cache of one processor, where the system reports it. (`sysconf` reports
+/// the sum of all caches of a package.)
 #[cfg(target_os = "linux")]
 fn last_cache() -> Option<usize> {
     let sizes = [

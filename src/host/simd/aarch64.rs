@@ -2,12 +2,12 @@
 
 use std::arch::aarch64::*;
 
-use super::Vector;
-use super::memory::InMemory;
+use super::memory_line::MemoryLine;
+use super::vector::Vector;
 
 /// 16 bytes.
 #[derive(Clone, Copy)]
-pub(in super::super) struct Neon(uint8x16_t);
+pub(in crate::host) struct Neon(uint8x16_t);
 
 macro_rules! zip {
     ($a:ident, $b:ident, $to:ident, $low:ident, $high:ident, $from:ident) => {{
@@ -17,7 +17,7 @@ macro_rules! zip {
 }
 
 impl Vector for Neon {
-    type Line = InMemory<Self>;
+    type WriteBuffer = MemoryLine<Self>;
 
     const BYTES: usize = 16;
 

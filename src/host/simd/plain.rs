@@ -6,15 +6,15 @@
     reason = "parts of 16 bytes and of two times 16"
 )]
 
-use super::Vector;
-use super::memory::InMemory;
+use super::memory_line::MemoryLine;
+use super::vector::Vector;
 
 /// 16 bytes.
 #[derive(Clone, Copy)]
-pub(in super::super) struct Plain([u8; 16]);
+pub(in crate::host) struct Plain([u8; 16]);
 
 impl Vector for Plain {
-    type Line = InMemory<Self>;
+    type WriteBuffer = MemoryLine<Self>;
 
     const BYTES: usize = 16;
 

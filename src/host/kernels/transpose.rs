@@ -14,70 +14,90 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::cpu::Level;
-use super::lines::{LINE, copy_short};
-use super::tiles::Ahead;
-use super::vector::{Vector, by_level};
+use crate::host::cpu::{LINE, Level};
+use crate::host::prefetch::{Prefetcher, StripSource};
+use crate::host::simd::{Vector, by_level, copy_short};
+use crate::host::tuning::{MAX_STAGED_ITEM, STAGED_STEP};
 
 /// Bytes of a vector's part.
 const PART: usize = 16;
 
+/// Whether transposing is faster than copying runs of `run` bytes one by one.
+pub(super) fn transposable(run: usize, lanes: usize, rows: usize) -> bool {
+    let block = PART / run.clamp(1, PART);
+    matches!(run, 1 | 2 | 4 | 8) && lanes >= block && rows >= block
+}
+
 /// Writes a tile of `sources.len()` by `destinations.len()` elements of 1, 2, 4 or 8 bytes,
-/// transposed: source rows start `offset` bytes behind `sources`. Around the caches, lines of `ahead`
-/// are fetched meanwhile.
+/// transposed, with cached stores: source rows start `offset` bytes behind `sources`.
 ///
 /// # Safety
 ///
 /// Each source row has `destinations.len()` elements that may be read, each destination row
-/// `sources.len()` that may be written; they do not overlap. To go around the caches, destination
-/// rows are whole lines; see `stream` for what else that takes.
+/// `sources.len()` that may be written; they do not overlap.
 pub(super) unsafe fn transpose(
     level: Level, item: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8],
-    ahead: Option<&mut Ahead>,
 ) {
-    let columns = destinations.len() / (PART / item) * (PART / item);
-    let whole = &destinations[..columns];
+    let whole = whole_columns(item, destinations);
     // SAFETY: parts of the tile that are disjoint.
     unsafe {
-        let mut rows = 0;
-        if let Some(ahead) = ahead {
-            let staged = is_staged(item, sources, destinations);
-            while rows < sources.len() {
-                ahead.fetch(destinations.len());
-                let end = rows + LINE / item;
-                if staged {
-                    staged_blocks(level, item, &sources[rows..end], offset, destinations, rows);
-                } else {
-                    let some = &sources[..end];
-                    blocks(level, item, some, offset, whole, rows, true);
-                }
-                rows = end;
-            }
-        }
-        rows = blocks(level, item, sources, offset, whole, rows, false);
-        rows = blocks(Level::Portable, item, sources, offset, whole, rows, false);
-        one_by_one(item, sources, offset, destinations, rows..sources.len(), 0..columns);
-        let rest = columns..destinations.len();
+        let rows = blocks(level, item, sources, offset, whole, 0, false);
+        let rows = blocks(Level::Portable, item, sources, offset, whole, rows, false);
+        one_by_one(item, sources, offset, destinations, rows..sources.len(), 0..whole.len());
+        let rest = whole.len()..destinations.len();
         one_by_one(item, sources, offset, destinations, 0..sources.len(), rest);
     }
 }
 
-/// Whether source lines are copied before they are transposed: each is read several times, and if many
-/// are a multiple of a kilobyte apart, they drive each other out of the first-level cache meanwhile.
+/// Like [`transpose`], with non-temporal stores. The prefetcher follows.
+///
+/// # Safety
+///
+/// As [`transpose`]. Destination rows are whole lines; `stream` says what else its stores require.
+pub(super) unsafe fn stream_transposed<S: StripSource>(
+    level: Level, item: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8],
+    prefetcher: &mut Prefetcher<S>,
+) {
+    let whole = whole_columns(item, destinations);
+    let (staged, in_a_line) = (is_staged(item, sources, destinations), LINE / item);
+    // SAFETY: parts of the tile that are disjoint.
+    unsafe {
+        for first in (0..sources.len()).step_by(in_a_line) {
+            prefetcher.advance(destinations.len() * LINE);
+            let end = first + in_a_line;
+            if staged {
+                staged_blocks(level, item, &sources[first..end], offset, destinations, first);
+            } else {
+                blocks(level, item, &sources[..end], offset, whole, first, true);
+            }
+        }
+        let rest = whole.len()..destinations.len();
+        one_by_one(item, sources, offset, destinations, 0..sources.len(), rest);
+    }
+}
+
+/// The columns that blocks of elements fill.
+fn whole_columns<'a>(item: usize, destinations: &'a [*mut u8]) -> &'a [*mut u8] {
+    &destinations[..destinations.len() / (PART / item) * (PART / item)]
+}
+
+/// Whether source lines are copied before they are transposed: each is read several times, and if
+/// many are a multiple of [`STAGED_STEP`] apart, they evict each other from the first-level cache
+/// meanwhile.
 fn is_staged(item: usize, sources: &[*const u8], destinations: &[*mut u8]) -> bool {
     let [first, second, ..] = sources else {
         return false;
     };
-    item <= 2
+    item <= MAX_STAGED_ITEM
         && destinations.len() * item == LINE
-        && second.addr().abs_diff(first.addr()).is_multiple_of(1 << 10)
+        && second.addr().abs_diff(first.addr()).is_multiple_of(STAGED_STEP)
 }
 
-/// Lines in a part of the cache where they don't.
+/// Lines next to each other, in different sets of the cache.
 #[repr(C, align(64))]
-struct Lines([[MaybeUninit<u8>; LINE]; LINE]);
+struct StagedLines([[MaybeUninit<u8>; LINE]; LINE]);
 
-/// Transposes a line of each source, around the caches; rows count from `first` on.
+/// Transposes a line of each source, with non-temporal stores; rows count from `first` on.
 ///
 /// # Safety
 ///
@@ -86,7 +106,7 @@ unsafe fn staged_blocks(
     level: Level, item: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8],
     first: usize,
 ) {
-    let mut lines = Lines([[MaybeUninit::uninit(); LINE]; LINE]);
+    let mut lines = StagedLines([[MaybeUninit::uninit(); LINE]; LINE]);
     let mut staged = [std::ptr::null(); LINE];
     let mut targets = [std::ptr::null_mut(); LINE];
     for (line, place) in lines.0.iter().zip(&mut staged) {
@@ -130,22 +150,22 @@ by_level! {
     /// As [`transpose`]; there are as many destinations as columns of whole blocks.
     blocks = blocks_with(
         item: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8], first: usize,
-        around: bool,
+        streaming: bool,
     ) -> usize
 }
 
 #[inline(always)]
 unsafe fn blocks_with<V: Vector>(
     item: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8], first: usize,
-    around: bool,
+    streaming: bool,
 ) -> usize {
     // SAFETY: the caller's promise is passed on.
     unsafe {
         match item {
-            1 => blocks_of::<V, 1, 16>(sources, offset, destinations, first, around),
-            2 => blocks_of::<V, 2, 8>(sources, offset, destinations, first, around),
-            4 => blocks_of::<V, 4, 4>(sources, offset, destinations, first, around),
-            _ => blocks_of::<V, 8, 2>(sources, offset, destinations, first, around),
+            1 => blocks_of::<V, 1, 16>(sources, offset, destinations, first, streaming),
+            2 => blocks_of::<V, 2, 8>(sources, offset, destinations, first, streaming),
+            4 => blocks_of::<V, 4, 4>(sources, offset, destinations, first, streaming),
+            _ => blocks_of::<V, 8, 2>(sources, offset, destinations, first, streaming),
         }
     }
 }
@@ -155,11 +175,11 @@ unsafe fn blocks_with<V: Vector>(
 /// As [`blocks`], for elements of `ITEM` bytes, `N` of which fill a part.
 #[inline(always)]
 unsafe fn blocks_of<V: Vector, const ITEM: usize, const N: usize>(
-    sources: &[*const u8], offset: usize, destinations: &[*mut u8], first: usize, around: bool,
+    sources: &[*const u8], offset: usize, destinations: &[*mut u8], first: usize, streaming: bool,
 ) -> usize {
     let height = N * (V::BYTES / PART);
-    // Lines that go around the caches are written at once, also those of several vectors.
-    let at_once = if around { LINE / ITEM } else { height };
+    // Streamed lines are written at once, also those of several vectors.
+    let at_once = if streaming { LINE / ITEM } else { height };
     let end = first + (sources.len() - first) / at_once * at_once;
     for start in (first..end).step_by(at_once) {
         for b in (0..destinations.len()).step_by(N) {
@@ -169,7 +189,7 @@ unsafe fn blocks_of<V: Vector, const ITEM: usize, const N: usize>(
                     let rows = block::<V, ITEM, N>(&sources[a..a + height], offset + b * ITEM);
                     for (row, destination) in rows.iter().zip(&destinations[b..b + N]) {
                         let to = destination.add(a * ITEM);
-                        if around { row.stream(to) } else { row.store(to) }
+                        if streaming { row.stream(to) } else { row.store(to) }
                     }
                 }
             }
@@ -229,9 +249,9 @@ unsafe fn one_by_one(
 
 #[cfg(test)]
 mod tests {
-    use super::super::cpu::Machine;
-    use super::super::vector::Plain;
     use super::*;
+    use crate::host::cpu::Machine;
+    use crate::host::simd::Plain;
 
     /// A tile of `height` by `width` elements, somewhere in a buffer of its own, transposed.
     fn transposed(
@@ -266,7 +286,7 @@ mod tests {
                     for width in [0, 1, 2, 7, 8, 16, 19, 64] {
                         transposed(item, height, width, |sources, targets| {
                             // SAFETY: rows and columns are as long as that.
-                            unsafe { transpose(level, item, sources, 0, targets, None) };
+                            unsafe { transpose(level, item, sources, 0, targets) };
                         });
                     }
                 }

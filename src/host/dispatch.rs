@@ -1,4 +1,4 @@
-//! The pieces of a plan, sorted out for the kernels.
+//! Dispatch: which kernel copies which pieces of a plan, and how threads divide them.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -8,28 +8,26 @@
 
 use std::ops::Range;
 
-use super::bits;
-use super::lines::{LINE, Store};
-use super::rows::{self, MAX_LANES, Rows};
-use super::tiles::Work;
+use super::copy_list::{CopyList, StridedCopy};
+use super::cpu::LINE;
+use super::kernels::lanes::LaneRows;
+use super::kernels::tiles::TileMemory;
+use super::kernels::{bits, rows};
+use super::stream::StoreMode;
+use super::tuning::{
+    MAX_LANES, MAX_TRANSPOSED_ITEM, MIN_DIVIDED, MIN_LONG_RUN, PARTS_OF_TRANSPOSED,
+};
 use crate::geometry::{Loop, offsets_of_turn, turns};
-use crate::host::copy_list::{CopyList, LONG, StridedCopy};
-
-/// Bytes that are not worth dividing: half of the least that a part has of a copy that threads share.
-const UNDIVIDED: usize = 128 << 10;
-
-/// Parts of what is transposed that threads may need: more would be too narrow to read fast.
-const PARTS_OF_TRANSPOSED: usize = 8;
 
 /// How a task is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum TaskKind {
     /// One piece of long runs; may be divided anywhere.
     Long,
     /// Pieces whose runs are neighbours in the full tensor, row after row; divided between rows.
     Rows,
-    /// One piece whose contiguous dimension is `level`'s on the source side and the innermost on the
-    /// destination side; divided between turns of `level`.
+    /// One piece whose contiguous dimension is `level`'s on the source side and the innermost on
+    /// the destination side; divided between turns of `level`.
     Transposed { level: usize },
     /// One piece of bits; divided by 8 of them.
     Bits,
@@ -37,8 +35,8 @@ enum Kind {
 
 /// Some turns of pieces that one kernel copies together.
 #[derive(Debug, Clone)]
-struct Task {
-    kind: Kind,
+struct CopyTask {
+    kind: TaskKind,
     pieces: Range<usize>,
     /// What it may be divided into, and the bytes of one.
     units: Range<usize>,
@@ -51,7 +49,7 @@ struct Task {
     place: usize,
 }
 
-impl Task {
+impl CopyTask {
     fn bytes(&self) -> usize {
         self.units.len() * self.unit_bytes
     }
@@ -66,28 +64,29 @@ impl Task {
     }
 }
 
-/// A divisor of places at which to divide units: where these began with whole lines they go on with
-/// such, and what is transposed is wide enough to read. But a few large units are divided all the same.
-fn grain(kind: Kind, units: usize, unit_bytes: usize, run: usize) -> usize {
-    let (wanted, least, most) = match kind {
-        Kind::Transposed { .. } => {
+/// Units are divided at multiples of this, a power of two. Where the units begin with whole lines,
+/// so do all parts, and parts of a transposed piece are wide enough to read fast. A few large units
+/// are divided regardless.
+fn grain(kind: TaskKind, units: usize, unit_bytes: usize, run: usize) -> usize {
+    let (wanted, min, max) = match kind {
+        TaskKind::Transposed { .. } => {
             (units / PARTS_OF_TRANSPOSED, LINE / run.next_power_of_two(), MAX_LANES)
         }
-        _ => (UNDIVIDED / unit_bytes.max(1), 1, LINE),
+        _ => (MIN_DIVIDED / unit_bytes.max(1), 1, LINE),
     };
     let power = wanted.checked_ilog2().map_or(1, |log| 1 << log);
-    power.clamp(least, most)
+    power.clamp(min, max)
 }
 
 /// All of a plan's pieces as tasks.
 pub(super) struct Tasks<'a> {
     plan: &'a CopyList,
-    tasks: Vec<Task>,
+    tasks: Vec<CopyTask>,
     bytes: usize,
 }
 
 impl<'a> Tasks<'a> {
-    /// None where there is no memory to note them all.
+    /// Returns none where there is no memory for all of them.
     pub(super) fn new(plan: &'a CopyList) -> Option<Self> {
         let mut all = Self { plan, tasks: Vec::new(), bytes: 0 };
         let mut first = 0;
@@ -97,7 +96,8 @@ impl<'a> Tasks<'a> {
             all.tasks.try_reserve(1).ok()?;
             all.tasks.push(task);
         }
-        // Lines and pages that several pieces have a part of are read, or written, at about one time.
+        // Lines and pages that several pieces have a part of are read, or written, at about one
+        // time.
         all.tasks.sort_unstable_by_key(|task| task.place);
         for task in &mut all.tasks {
             task.start = all.bytes;
@@ -106,18 +106,20 @@ impl<'a> Tasks<'a> {
         Some(all)
     }
 
-    /// Copies everything, task by task, without having noted them.
+    /// Copies everything, task by task, without a list of them.
     ///
     /// # Safety
     ///
-    /// As `kernel::run`.
-    pub(super) unsafe fn run_unnoted(plan: &'a CopyList, store: Store, work: &mut Work) {
+    /// As `host::run`.
+    pub(super) unsafe fn run_in_order(
+        plan: &'a CopyList, store: StoreMode, memory: &mut TileMemory,
+    ) {
         let none = Self { plan, tasks: Vec::new(), bytes: 0 };
         let mut first = 0;
         while first < plan.len() {
             let task = none.task(first);
             // SAFETY: the caller's promise is passed on.
-            unsafe { none.run_units(&task, task.units.clone(), store, work) };
+            unsafe { none.run_units(&task, task.units.clone(), store, memory) };
             first = task.pieces.end;
         }
     }
@@ -127,27 +129,27 @@ impl<'a> Tasks<'a> {
         self.bytes
     }
 
-    /// StridedCopy `first` and those that run side by side with it.
-    fn task(&self, first: usize) -> Task {
+    /// Piece `first` and those that run side by side with it.
+    fn task(&self, first: usize) -> CopyTask {
         let pieces = first..self.plan.end_of_neighbours(first);
         let (piece, loops) = self.plan.piece(first);
         let turns = turns(loops);
         let (kind, units, unit_bytes) = if piece.bits.is_some() {
-            (Kind::Bits, (turns * piece.run).div_ceil(8), 1)
+            (TaskKind::Bits, (turns * piece.run).div_ceil(8), 1)
         } else if pieces.len() > 1 {
             let row = pieces.clone().map(|at| self.plan.piece(at).0.run).sum();
-            (Kind::Rows, turns, row)
+            (TaskKind::Rows, turns, row)
         } else if let Some(level) = self.transposed_level(piece, loops) {
             let inner: usize = loops[level + 1..].iter().map(|level| level.count).product();
-            (Kind::Transposed { level }, turns / inner, inner * piece.run)
-        } else if piece.run >= LONG || loops.is_empty() {
-            (Kind::Long, turns * piece.run, 1)
+            (TaskKind::Transposed { level }, turns / inner, inner * piece.run)
+        } else if piece.run >= MIN_LONG_RUN || loops.is_empty() {
+            (TaskKind::Long, turns * piece.run, 1)
         } else {
-            (Kind::Rows, turns, piece.run)
+            (TaskKind::Rows, turns, piece.run)
         };
         let place = self.plan.full_place(first);
         let grain = grain(kind, units, unit_bytes, piece.run);
-        Task { kind, pieces, units: 0..units, unit_bytes, grain, start: 0, place }
+        CopyTask { kind, pieces, units: 0..units, unit_bytes, grain, start: 0, place }
     }
 
     /// The second loop from within, if the source is contiguous there and the destination in the
@@ -156,7 +158,7 @@ impl<'a> Tasks<'a> {
         let item = piece.run;
         let level = loops.len().checked_sub(2)?;
         let (outer, inner) = (loops[level], loops[level + 1]);
-        let transposed = item <= rows::MAX_ITEM
+        let transposed = item <= MAX_TRANSPOSED_ITEM
             && inner.destination_step == item as isize
             && outer.source_step == item as isize;
         transposed.then_some(level)
@@ -167,16 +169,18 @@ impl<'a> Tasks<'a> {
     ///
     /// # Safety
     ///
-    /// As `kernel::run`, for that part.
-    pub(super) unsafe fn run(&self, range: Range<usize>, store: Store, work: &mut Work) {
+    /// As `host::run`, for that part.
+    pub(super) unsafe fn run(
+        &self, range: Range<usize>, store: StoreMode, memory: &mut TileMemory,
+    ) {
         for (task, units) in self.part(range) {
             // SAFETY: units of the caller's part.
-            unsafe { self.run_units(task, units, store, work) };
+            unsafe { self.run_units(task, units, store, memory) };
         }
     }
 
     /// The tasks that have a part of the bytes in `range`, and which of their units these are.
-    fn part(&self, range: Range<usize>) -> impl Iterator<Item = (&Task, Range<usize>)> {
+    fn part(&self, range: Range<usize>) -> impl Iterator<Item = (&CopyTask, Range<usize>)> {
         let first = self.tasks.partition_point(|task| task.start <= range.start).saturating_sub(1);
         let tasks = self.tasks[first..].iter().take_while(move |task| task.start < range.end);
         tasks
@@ -187,20 +191,22 @@ impl<'a> Tasks<'a> {
     /// # Safety
     ///
     /// As [`Self::run`], for these units.
-    unsafe fn run_units(&self, task: &Task, units: Range<usize>, store: Store, work: &mut Work) {
+    unsafe fn run_units(
+        &self, task: &CopyTask, units: Range<usize>, store: StoreMode, memory: &mut TileMemory,
+    ) {
         let (piece, loops) = self.plan.piece(task.pieces.start);
         // SAFETY: the caller's promise is passed on.
         unsafe {
             match task.kind {
-                Kind::Long => copy_long(piece, loops, units, store),
-                Kind::Bits => bits::copy(piece, loops, units),
-                Kind::Rows => {
+                TaskKind::Long => copy_long(piece, loops, units, store),
+                TaskKind::Bits => bits::copy(piece, loops, units),
+                TaskKind::Rows => {
                     let Range { start: first, end } = task.pieces;
-                    let rows = Rows::Neighbours { plan: self.plan, first, count: end - first };
-                    rows::copy(&rows, units, store, work);
+                    let rows = LaneRows::Neighbours { plan: self.plan, first, count: end - first };
+                    rows::copy(&rows, units, store, memory);
                 }
-                Kind::Transposed { level } => {
-                    copy_transposed(piece, loops, level, units, store, work)
+                TaskKind::Transposed { level } => {
+                    copy_transposed(piece, loops, level, units, store, memory)
                 }
             }
         }
@@ -213,17 +219,17 @@ impl<'a> Tasks<'a> {
 ///
 /// As [`Tasks::run`].
 unsafe fn copy_transposed(
-    piece: &StridedCopy, loops: &[Loop], level: usize, units: Range<usize>, store: Store,
-    work: &mut Work,
+    piece: &StridedCopy, loops: &[Loop], level: usize, units: Range<usize>, store: StoreMode,
+    memory: &mut TileMemory,
 ) {
     let in_a_turn = loops[level].count;
     let mut unit = units.start;
     while unit < units.end {
         let (turn, first) = (unit / in_a_turn, unit % in_a_turn);
         let count = (units.end - unit).min(in_a_turn - first);
-        let rows = Rows::Transposed { piece, loops, level, turn, first, count };
+        let rows = LaneRows::Transposed { piece, loops, level, turn, first, count };
         // SAFETY: a part of the caller's; such loops are those of neighbours.
-        unsafe { rows::copy(&rows, 0..rows.in_a_turn(), store, work) };
+        unsafe { rows::copy(&rows, 0..rows.in_a_turn(), store, memory) };
         unit += count;
     }
 }
@@ -233,7 +239,7 @@ unsafe fn copy_transposed(
 /// # Safety
 ///
 /// As [`Tasks::run`].
-unsafe fn copy_long(piece: &StridedCopy, loops: &[Loop], bytes: Range<usize>, store: Store) {
+unsafe fn copy_long(piece: &StridedCopy, loops: &[Loop], bytes: Range<usize>, store: StoreMode) {
     let mut at = bytes.start;
     while at < bytes.end {
         let (turn, inside) = (at / piece.run, at % piece.run);
@@ -252,7 +258,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::host::copy_list::Side;
+    use crate::host::copy_list::FullSide;
     use crate::model::DataType;
     use crate::transfer::HostView;
 
@@ -268,7 +274,7 @@ mod tests {
             let first = std::ptr::without_provenance_mut(place as usize);
             HostView::new("view", first, DataType::FLOAT32, sizes, strides).unwrap()
         };
-        let mut plan = CopyList::new(Side::Source);
+        let mut plan = CopyList::new(FullSide::Source);
         let mut shards = 1 << 40;
         for (first, second) in (0..cuts[0]).flat_map(|a| (0..cuts[1]).map(move |b| (a, b))) {
             let start = |at: i64, dim: usize| at * sizes[dim + 1] / cuts[dim];
@@ -283,7 +289,8 @@ mod tests {
         plan
     }
 
-    /// Bytes of the largest of 16 parts of a 2-D tensor, beside those that it would have of alike ones.
+    /// Bytes of the largest of 16 parts of a 2-D tensor, beside those that it would have of alike
+    /// ones.
     fn largest_part(rows: i64, columns: i64, cuts: i64, column_major: bool) -> (usize, usize) {
         let plan = plan([1, rows, columns], [1, cuts], column_major);
         let tasks = Tasks::new(&plan).unwrap();

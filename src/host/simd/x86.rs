@@ -2,22 +2,22 @@
 
 use std::arch::x86_64::*;
 
-use super::super::lines::LINE;
-use super::super::writer::Held;
-use super::memory::InMemory;
-use super::{Line, Vector};
+use super::line_buffer::{LineBuffer, LineBytes};
+use super::memory_line::MemoryLine;
+use super::vector::Vector;
+use crate::host::cpu::LINE;
 
 /// 16 bytes; part of x86-64.
 #[derive(Clone, Copy)]
-pub(in super::super) struct Sse2(__m128i);
+pub(in crate::host) struct Sse2(__m128i);
 
 /// 32 bytes.
 #[derive(Clone, Copy)]
-pub(in super::super) struct Avx2(__m256i);
+pub(in crate::host) struct Avx2(__m256i);
 
 /// 64 bytes.
 #[derive(Clone, Copy)]
-pub(in super::super) struct Avx512(__m512i);
+pub(in crate::host) struct Avx512(__m512i);
 
 /// # Safety
 ///
@@ -52,7 +52,7 @@ macro_rules! interleave {
 }
 
 impl Vector for Sse2 {
-    type Line = InMemory<Self>;
+    type WriteBuffer = MemoryLine<Self>;
 
     const BYTES: usize = 16;
 
@@ -96,7 +96,7 @@ impl Vector for Sse2 {
 }
 
 impl Vector for Avx2 {
-    type Line = InMemory<Self>;
+    type WriteBuffer = MemoryLine<Self>;
 
     const BYTES: usize = 32;
 
@@ -142,7 +142,7 @@ impl Vector for Avx2 {
 }
 
 impl Vector for Avx512 {
-    type Line = Masked;
+    type WriteBuffer = RegisterLine;
 
     const BYTES: usize = 64;
 
@@ -195,21 +195,21 @@ impl Vector for Avx512 {
 }
 
 /// A line in a register.
-pub(in super::super) struct Masked(__m512i);
+pub(in crate::host) struct RegisterLine(__m512i);
 
-impl Line for Masked {
+impl LineBuffer for RegisterLine {
     #[inline(always)]
-    unsafe fn of(held: &Held) -> Self {
+    unsafe fn load(bytes: &LineBytes) -> Self {
         // SAFETY: a line.
-        Self(unsafe { _mm512_load_si512(held.0.as_ptr().cast()) })
+        Self(unsafe { _mm512_load_si512(bytes.0.as_ptr().cast()) })
     }
 
     #[inline(always)]
-    unsafe fn hold(&self) -> Held {
-        let mut held = Held::NOTHING;
+    unsafe fn save(&self) -> LineBytes {
+        let mut bytes = LineBytes::EMPTY;
         // SAFETY: a line.
-        unsafe { _mm512_store_si512(held.0.as_mut_ptr().cast(), self.0) };
-        held
+        unsafe { _mm512_store_si512(bytes.0.as_mut_ptr().cast(), self.0) };
+        bytes
     }
 
     #[inline(always)]

@@ -1,8 +1,8 @@
-//! Elements that are no whole bytes.
+//! Elements of less than a byte, or of bytes and bits.
 //!
-//! Bits are counted from a byte's least significant one, so that an element is a stretch of bits
-//! whatever bytes it lies in. A byte at the end of a stretch may hold somebody else's bits too, which
-//! another thread may be writing: such a byte is read and changed in one step.
+//! Bits are counted from a byte's least significant one, so that an element is a range of bits,
+//! whatever bytes it is in. A byte at the end of a range may hold bits of another shard too, which
+//! another thread may be writing: such a byte is changed by atomic operations.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -14,17 +14,9 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::geometry::{Loop, offsets_of_turn, turns};
-use crate::host::copy_list::StridedCopy;
+use crate::host::copy_list::{BitPointer, StridedCopy};
 
-/// A bit in memory.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Place {
-    byte: *mut u8,
-    /// Below 8.
-    bit: usize,
-}
-
-impl Place {
+impl BitPointer {
     fn new(byte: *mut u8, bits: isize) -> Self {
         Self { byte: byte.wrapping_offset(bits.div_euclid(8)), bit: bits.rem_euclid(8) as usize }
     }
@@ -40,7 +32,7 @@ impl Place {
 ///
 /// The bits may be read and written and do not overlap. Others touch other bits of the bytes that
 /// they share only as is done here.
-pub(super) unsafe fn copy(piece: &StridedCopy, loops: &[Loop], units: Range<usize>) {
+pub(in crate::host) unsafe fn copy(piece: &StridedCopy, loops: &[Loop], units: Range<usize>) {
     let turns = turns(loops);
     let (mut at, end) = (8 * units.start, (8 * units.end).min(turns * piece.run));
     let [from_bit, to_bit] = piece.bits.unwrap_or([0, 0]);
@@ -58,11 +50,11 @@ pub(super) unsafe fn copy(piece: &StridedCopy, loops: &[Loop], units: Range<usiz
                 break;
             }
             let len = (piece.run - inside).min(end - at);
-            let place = Place::new(piece.source.cast_mut(), from).behind(inside);
-            let target = Place::new(piece.destination, to).behind(inside);
+            let place = BitPointer::new(piece.source.cast_mut(), from).behind(inside);
+            let target = BitPointer::new(piece.destination, to).behind(inside);
             // SAFETY: a part of one run of the caller's.
             unsafe {
-                let writer = writer.get_or_insert_with(|| Writer::new(target));
+                let writer = writer.get_or_insert_with(|| BitWriter::new(target));
                 writer.go_to(target);
                 writer.write(place, len);
             }
@@ -73,32 +65,32 @@ pub(super) unsafe fn copy(piece: &StridedCopy, loops: &[Loop], units: Range<usiz
         }
     }
     if let Some(writer) = &mut writer {
-        // SAFETY: what it holds are bits of the caller's.
+        // SAFETY: its pending bits are the caller's.
         unsafe { writer.finish() };
     }
 }
 
-/// Writes bits from front to back, by whole bytes where it can.
-struct Writer {
+/// Writes bits from front to back, by whole bytes where possible.
+struct BitWriter {
     byte: *mut u8,
-    /// Bits of that byte: those that are held, behind those that are not to be written.
-    held: u8,
+    /// Bits of that byte that are not written yet: `start..end`.
+    pending: u8,
     start: usize,
     end: usize,
 }
 
-impl Writer {
-    fn new(place: Place) -> Self {
-        Self { byte: place.byte, held: 0, start: place.bit, end: place.bit }
+impl BitWriter {
+    fn new(place: BitPointer) -> Self {
+        Self { byte: place.byte, pending: 0, start: place.bit, end: place.bit }
     }
 
     /// Writes at `place` next.
     ///
     /// # Safety
     ///
-    /// What is held may be written; so for all of these.
-    unsafe fn go_to(&mut self, place: Place) {
-        if (Place { byte: self.byte, bit: self.end }) != place {
+    /// The destination of pending bits may be written; so for all of these.
+    unsafe fn go_to(&mut self, place: BitPointer) {
+        if (BitPointer { byte: self.byte, bit: self.end }) != place {
             // SAFETY: the caller's promise.
             unsafe { self.finish() };
             *self = Self::new(place);
@@ -111,37 +103,37 @@ impl Writer {
     ///
     /// They may be read at `from` and written here.
     #[inline(always)]
-    unsafe fn write(&mut self, mut from: Place, mut len: usize) {
+    unsafe fn write(&mut self, mut from: BitPointer, mut len: usize) {
         // SAFETY: bits of the caller's.
         unsafe {
             if self.end > 0 {
                 let first = len.min(8 - self.end);
-                self.hold(from, first);
+                self.add(from, first);
                 (from, len) = (from.behind(first), len - first);
             }
             let bytes = len / 8;
             copy_bytes(from, self.byte, bytes);
             self.byte = self.byte.wrapping_add(bytes);
             if !len.is_multiple_of(8) {
-                self.hold(from.behind(8 * bytes), len % 8);
+                self.add(from.behind(8 * bytes), len % 8);
             }
         }
     }
 
     /// Adds bits to the byte; they fit.
-    unsafe fn hold(&mut self, from: Place, len: usize) {
+    unsafe fn add(&mut self, from: BitPointer, len: usize) {
         // SAFETY: the caller's promise.
         unsafe {
-            self.held |= read(from, len) << self.end;
+            self.pending |= read(from, len) << self.end;
             self.end += len;
             if self.end == 8 {
                 self.finish();
-                *self = Self::new(Place { byte: self.byte.wrapping_add(1), bit: 0 });
+                *self = Self::new(BitPointer { byte: self.byte.wrapping_add(1), bit: 0 });
             }
         }
     }
 
-    /// Writes what is held.
+    /// Writes the pending bits.
     unsafe fn finish(&mut self) {
         let mask = (0xFFu32 << self.start & !(0xFFFF_FFFF << self.end)) as u8;
         if mask == 0 {
@@ -151,13 +143,13 @@ impl Writer {
         unsafe {
             let byte = AtomicU8::from_ptr(self.byte);
             if mask == 0xFF {
-                byte.store(self.held, Ordering::Relaxed);
+                byte.store(self.pending, Ordering::Relaxed);
             } else {
                 byte.fetch_and(!mask, Ordering::Relaxed);
-                byte.fetch_or(self.held, Ordering::Relaxed);
+                byte.fetch_or(self.pending, Ordering::Relaxed);
             }
         }
-        (self.held, self.start) = (0, self.end);
+        (self.pending, self.start) = (0, self.end);
     }
 }
 
@@ -168,7 +160,7 @@ unsafe fn load(byte: *const u8) -> u8 {
 }
 
 /// The next `len` bits, 1 to 8 of them.
-unsafe fn read(from: Place, len: usize) -> u8 {
+unsafe fn read(from: BitPointer, len: usize) -> u8 {
     // SAFETY: the caller's promise; the second byte is read only where bits are in it.
     let bits = unsafe {
         let low = load(from.byte) >> from.bit;
@@ -181,10 +173,11 @@ unsafe fn read(from: Place, len: usize) -> u8 {
 ///
 /// # Safety
 ///
-/// `8 * bytes` bits may be read at `from` and as many bytes written at `to`, which hold nothing else.
-unsafe fn copy_bytes(from: Place, to: *mut u8, bytes: usize) {
+/// `8 * bytes` bits may be read at `from` and as many bytes written at `to`, which hold nothing
+/// else.
+unsafe fn copy_bytes(from: BitPointer, to: *mut u8, bytes: usize) {
     const WORD: usize = size_of::<u64>();
-    let Place { byte, bit } = from;
+    let BitPointer { byte, bit } = from;
     // SAFETY: bits of the caller's. The first and the last byte that they lie in may hold others'
     // bits; those between do not.
     unsafe {
@@ -192,7 +185,7 @@ unsafe fn copy_bytes(from: Place, to: *mut u8, bytes: usize) {
             std::ptr::copy_nonoverlapping(byte, to, bytes);
             return;
         }
-        let whole = |at: usize| read(Place { byte: byte.add(at), bit }, 8);
+        let whole = |at: usize| read(BitPointer { byte: byte.add(at), bit }, 8);
         let mut at = 0;
         if bytes > 0 {
             to.write(whole(0));

@@ -1,0 +1,77 @@
+//! Runs of several sources, joined to whole lines in registers and streamed.
+
+#![allow(clippy::arithmetic_side_effects, reason = "bytes of a range that the caller promises")]
+
+use crate::host::cpu::LINE;
+use crate::host::prefetch::{Prefetcher, Strip, StripSource};
+use crate::host::simd::{Vector, by_level};
+use crate::host::stream::stream_lines;
+
+/// Whether runs of `run` bytes can be joined in registers.
+pub(super) fn joinable(run: usize) -> bool {
+    run == 16 || run == 32 || run.is_multiple_of(LINE)
+}
+
+by_level! {
+    /// Gathers runs with non-temporal stores: each destination receives one run of each source, one
+    /// behind the other. Those of the first destination are `offset` bytes behind the sources, and
+    /// those of the next one follow them. The prefetcher follows.
+    ///
+    /// # Safety
+    ///
+    /// The runs may be read, their bytes written, and they do not overlap. They are [`joinable`],
+    /// those of a destination are whole lines together, and destinations are multiples of a line.
+    join_runs<S: StripSource> = join_runs_with(
+        run: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8],
+        prefetcher: &mut Prefetcher<S>,
+    )
+}
+
+#[inline(always)]
+unsafe fn join_runs_with<V: Vector, S: StripSource>(
+    run: usize, sources: &[*const u8], offset: usize, destinations: &[*mut u8],
+    prefetcher: &mut Prefetcher<S>,
+) {
+    for (number, &to) in destinations.iter().enumerate() {
+        prefetcher.advance(sources.len() * run);
+        let at = offset + number * run;
+        // SAFETY: runs of the caller's.
+        unsafe {
+            match run {
+                16 => join_short::<V, 16>(sources, at, to),
+                32 => join_short::<V, 32>(sources, at, to),
+                _ => {
+                    for (number, source) in sources.iter().enumerate() {
+                        let to = to.add(number * run);
+                        stream_lines::<V>(source.add(at), to, run / LINE, Strip::NONE);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+///
+/// As [`join_runs`].
+#[inline(always)]
+unsafe fn join_short<V: Vector, const RUN: usize>(sources: &[*const u8], at: usize, to: *mut u8) {
+    for (number, line) in sources.chunks_exact(LINE / RUN).enumerate() {
+        let to = to.wrapping_add(number * LINE);
+        for part in (0..LINE).step_by(V::BYTES) {
+            let (run, inside) = (part / RUN, part % RUN);
+            // SAFETY: a part of a line of the caller's.
+            unsafe {
+                let from = line.as_ptr().add(run);
+                let vector = if RUN >= V::BYTES {
+                    V::load((*from).add(at + inside))
+                } else if RUN == 16 {
+                    V::load_parts(from, 1, at)
+                } else {
+                    V::load_halves(from, at)
+                };
+                vector.stream(to.add(part));
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Kernels: the loops that move bytes. Each uses those before it in this order only: [`runs`],
+//! [`join`], [`transpose`] and [`bits`]; [`lanes`], which say what several shards have of the same
+//! rows; [`tiles`]; [`rows`] and [`sweep`].
+
+pub(super) mod bits;
+mod join;
+pub(super) mod lanes;
+pub(super) mod rows;
+mod runs;
+pub(super) mod sweep;
+pub(super) mod tiles;
+mod transpose;

@@ -1,0 +1,184 @@
+//! Pieces that lie side by side in the full tensor are copied together, row after row, so that its
+//! lines are read or written once and not once for each shard.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "rows and bytes of a plan fit an address space"
+)]
+
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use super::lanes::{Lane, LaneRows, Lanes, packed};
+use super::runs::copy_runs;
+use super::tiles::{self, TileMemory};
+use super::transpose::{transposable, transpose};
+use crate::host::copy_list::FullSide;
+use crate::host::prefetch::Strip;
+use crate::host::stream::{StoreMode, stream};
+use crate::host::tuning::{CACHED_TILE, DIRECT_PREFETCH_DISTANCE, MAX_CACHED_ROWS, MAX_LANES};
+
+/// Copies rows `units` of all lanes.
+///
+/// # Safety
+///
+/// Every run in these rows may be read and written, and nothing overlaps.
+pub(in crate::host) unsafe fn copy(
+    rows: &LaneRows, units: Range<usize>, store: StoreMode, memory: &mut TileMemory,
+) {
+    if units.is_empty() {
+        return;
+    }
+    let mut memory_of_lanes = [MaybeUninit::uninit(); MAX_LANES];
+    let mut first = 0;
+    while first < rows.lane_count() {
+        let rest = rows.part(first..rows.lane_count());
+        let lanes = rest.lanes(units.start / rest.in_a_turn(), &mut memory_of_lanes);
+        let part = rest.part(0..lanes.len());
+        let (kernel, rows) = (Kernel::of(lanes, part.side(), store, memory), units.clone());
+        // SAFETY: some of the caller's lanes.
+        unsafe {
+            first += match kernel {
+                Kernel::Tiles => tiles::copy(&rest, rows, store.level, memory),
+                Kernel::Direct => each_turn(&part, rows, &mut memory_of_lanes, |lanes, rows| {
+                    direct(lanes, rows, store)
+                }),
+                Kernel::Cached => each_turn(&part, rows, &mut memory_of_lanes, |lanes, rows| {
+                    cached(lanes, rows, part.side(), store);
+                }),
+            };
+        }
+    }
+}
+
+/// How rows are copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kernel {
+    /// With cached stores.
+    Cached,
+    /// With non-temporal stores, each run for itself.
+    Direct,
+    /// With non-temporal stores, many runs combined.
+    Tiles,
+}
+
+impl Kernel {
+    fn of(lanes: &[Lane], side: FullSide, store: StoreMode, memory: &mut TileMemory) -> Self {
+        match () {
+            () if !store.streaming => Self::Cached,
+            () if tiles::pay(lanes, side) && memory.is_ready() => Self::Tiles,
+            () => Self::Direct,
+        }
+    }
+}
+
+/// Calls `copy` for the rows of each turn, and returns the number of lanes. The caller provides the
+/// memory for the lanes: each kernel has an instance of this function, and their stacks would add
+/// up.
+fn each_turn(
+    rows: &LaneRows, units: Range<usize>, memory: &mut Lanes,
+    mut copy: impl FnMut(&[Lane], Range<usize>),
+) -> usize {
+    let in_a_turn = rows.in_a_turn();
+    let mut unit = units.start;
+    while unit < units.end {
+        let first = unit % in_a_turn;
+        let last = (first + units.end - unit).min(in_a_turn);
+        copy(rows.lanes(unit / in_a_turn, memory), first..last);
+        unit += last - first;
+    }
+    rows.lane_count()
+}
+
+/// Streams each run to its place.
+///
+/// # Safety
+///
+/// As [`copy`]; so for all kernels.
+unsafe fn direct(lanes: &[Lane], rows: Range<usize>, store: StoreMode) {
+    let bytes: usize = lanes.iter().map(|lane| lane.run).sum();
+    // The hardware prefetcher follows runs that continue each other.
+    let continues = |pair: &[Lane]| pair[0].source.wrapping_add(pair[0].run) == pair[1].source;
+    let sequential = if lanes.len() > 1 {
+        lanes.windows(2).all(continues)
+    } else {
+        lanes[0].source_step == lanes[0].run as isize
+    };
+    let distance = (DIRECT_PREFETCH_DISTANCE / bytes).max(1);
+    for row in rows {
+        for lane in lanes {
+            let later = if sequential {
+                Strip::NONE
+            } else {
+                Strip { start: lane.source_at(row + distance), bytes: lane.run }
+            };
+            let (from, to) = (lane.source_at(row), lane.destination_at(row));
+            // SAFETY: one run of the caller's.
+            unsafe { stream(store.level, from, to, lane.run, later) };
+        }
+    }
+}
+
+/// Copies runs with cached stores, and transposes elements.
+///
+/// # Safety
+///
+/// As [`copy`].
+unsafe fn cached(lanes: &[Lane], rows: Range<usize>, side: FullSide, store: StoreMode) {
+    let item = lanes[0].run;
+    let same = lanes.iter().all(|lane| lane.run == item);
+    let height = if same && packed(lanes, side) && transposable(item, lanes.len(), rows.len()) {
+        Some(CACHED_TILE / item)
+    } else {
+        None
+    };
+    for row in rows.clone().step_by(height.unwrap_or(MAX_CACHED_ROWS)) {
+        let count = height.unwrap_or(MAX_CACHED_ROWS).min(rows.end - row);
+        for some in lanes.chunks(CACHED_TILE) {
+            // SAFETY: some runs of the caller's.
+            unsafe {
+                if height.is_some() {
+                    transpose_tile(some, row..row + count, side, store);
+                    continue;
+                }
+                for lane in some {
+                    let Lane { source_step, destination_step, run, .. } = *lane;
+                    let (from, to) = (lane.source_at(row), lane.destination_at(row));
+                    copy_runs(store.level, from, source_step, to, destination_step, count, run);
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+///
+/// As [`copy`], for packed lanes of the same elements, at most a tile's of them.
+unsafe fn transpose_tile(lanes: &[Lane], rows: Range<usize>, side: FullSide, store: StoreMode) {
+    let mut sources = [std::ptr::null(); CACHED_TILE];
+    let mut destinations = [std::ptr::null_mut(); CACHED_TILE];
+    let (item, first, count) = (lanes[0].run, rows.start, rows.len());
+    let (many, few) = match side {
+        FullSide::Source => {
+            for (at, source) in sources[..count].iter_mut().enumerate() {
+                *source = lanes[0].source_at(first + at);
+            }
+            for (destination, lane) in destinations.iter_mut().zip(lanes) {
+                *destination = lane.destination_at(first);
+            }
+            (count, lanes.len())
+        }
+        FullSide::Destination => {
+            for (source, lane) in sources.iter_mut().zip(lanes) {
+                *source = lane.source_at(first);
+            }
+            for (at, destination) in destinations[..count].iter_mut().enumerate() {
+                *destination = lanes[0].destination_at(first + at);
+            }
+            (lanes.len(), count)
+        }
+    };
+    // SAFETY: a tile of the caller's.
+    unsafe { transpose(store.level, item, &sources[..many], 0, &destinations[..few]) };
+}

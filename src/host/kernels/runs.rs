@@ -1,0 +1,73 @@
+//! Runs of one length at regular steps, with cached stores.
+
+#![allow(clippy::arithmetic_side_effects, reason = "bytes of a range that the caller promises")]
+
+use crate::host::cpu::Level;
+use crate::host::simd::{Vector, by_level, copy_ends, copy_fixed};
+
+by_level! {
+    /// Copies runs of a line or more, by vectors of which the last two may overlap.
+    ///
+    /// # Safety
+    ///
+    /// As [`copy_runs`].
+    copy_long_runs = copy_long_runs_with(
+        from: *const u8, from_step: isize, to: *mut u8, to_step: isize, count: usize, run: usize,
+    )
+}
+
+#[inline(always)]
+unsafe fn copy_long_runs_with<V: Vector>(
+    from: *const u8, from_step: isize, to: *mut u8, to_step: isize, count: usize, run: usize,
+) {
+    let last = run - V::BYTES;
+    for at in 0..count as isize {
+        let from = from.wrapping_offset(at * from_step);
+        let to = to.wrapping_offset(at * to_step);
+        // SAFETY: vectors inside of one run.
+        unsafe {
+            for at in (0..last).step_by(V::BYTES) {
+                V::load(from.add(at)).store(to.add(at));
+            }
+            V::load(from.add(last)).store(to.add(last));
+        }
+    }
+}
+
+/// Copies `count` runs of `run` bytes with cached stores; each side steps from one to the next.
+///
+/// # Safety
+///
+/// The runs may be read and written and do not overlap.
+pub(super) unsafe fn copy_runs(
+    level: Level, from: *const u8, from_step: isize, to: *mut u8, to_step: isize, count: usize,
+    run: usize,
+) {
+    // Each run by the same few instructions.
+    macro_rules! each {
+        ($copy:path $(, $run:ident)?) => {
+            for at in 0..count as isize {
+                let from = from.wrapping_offset(at * from_step);
+                let to = to.wrapping_offset(at * to_step);
+                // SAFETY: one run of the caller's.
+                unsafe { $copy(from, to $(, $run)?) }
+            }
+        };
+    }
+    match run {
+        0 => {}
+        1 => each!(copy_fixed::<1>),
+        2 => each!(copy_fixed::<2>),
+        4 => each!(copy_fixed::<4>),
+        8 => each!(copy_fixed::<8>),
+        16 => each!(copy_fixed::<16>),
+        32 => each!(copy_fixed::<32>),
+        3 => each!(copy_ends::<2>, run),
+        5..8 => each!(copy_ends::<4>, run),
+        9..16 => each!(copy_ends::<8>, run),
+        17..32 => each!(copy_ends::<16>, run),
+        33..64 => each!(copy_ends::<32>, run),
+        // SAFETY: the caller's promise.
+        _ => unsafe { copy_long_runs(level, from, from_step, to, to_step, count, run) },
+    }
+}

@@ -1,0 +1,156 @@
+//! All numbers that only speed depends on, each beside what was measured for it, or beside what it
+//! trades off where no measurement was kept.
+//!
+//! "The limit" is the fastest loop in C that copies the same bytes on the same machine (`make
+//! bench` prints it); 0.9 of the limit means 90 % of its bandwidth. Processors differ: measure on
+//! several before you change a number.
+
+use super::cpu::{LINE, Machine};
+
+// Cached or non-temporal stores.
+
+/// A copy of this part of the last-level cache and more uses non-temporal stores: source and
+/// destination share that cache, and other programs use it too.
+const STREAMED_PART_OF_CACHE: usize = 4;
+/// The same in bytes, where the system does not report the size of its caches.
+const DEFAULT_MIN_STREAMED: usize = 4 << 20;
+
+/// Bytes of a copy from which on [`Stores::Auto`](super::options::Stores) means non-temporal
+/// stores.
+pub(super) fn min_streamed(machine: &Machine) -> usize {
+    machine.last_cache.map_or(DEFAULT_MIN_STREAMED, |bytes| bytes / STREAMED_PART_OF_CACHE)
+}
+
+// Threads.
+
+/// Bytes of a copy for each thread, at least. Less work does not pay for the start of a thread,
+/// which took 22 us.
+pub(super) const MIN_BYTES_PER_THREAD: usize = 2 << 20;
+/// Parts that each thread copies on average: enough that one thread that is delayed does not delay
+/// the whole copy.
+pub(super) const PARTS_PER_THREAD: usize = 8;
+/// Bytes of a task below which a division is not worth the loss of whole lines: half of the
+/// smallest part of a copy that several threads share. Before large rows were divided regardless,
+/// 128 rows of 1 MiB were one part: 35 ms, and 16 ms since then on two processors.
+pub(super) const MIN_DIVIDED: usize = 128 << 10;
+/// Parts into which threads divide a transposed piece. Narrower parts are read slowly: with 32
+/// parts, extracting from a transposed tensor on two threads reached 0.29 of the limit, with 8
+/// parts 0.57.
+pub(super) const PARTS_OF_TRANSPOSED: usize = 8;
+
+// Which kernel copies a run.
+
+/// Runs of this length and more are copied one by one: a kernel for many runs would gain nothing.
+pub(super) const MIN_LONG_RUN: usize = 32 << 10;
+/// Runs of this length and more are streamed one by one: the partial lines at their ends are a
+/// small part of them.
+pub(super) const MIN_DIRECT_RUN: usize = 1 << 10;
+/// Elements of this size and less are read by lines and not one by one, where they are neighbours
+/// in the source only.
+pub(super) const MAX_TRANSPOSED_ITEM: usize = LINE / 2;
+/// Lanes that one call of a kernel copies: what fits the stack of a call.
+pub(super) const MAX_LANES: usize = 256;
+
+// Kernels with cached stores.
+
+/// Rows of a lane that are copied before the next lane: the lines that neighbouring lanes share are
+/// still in the first-level cache.
+pub(super) const MAX_CACHED_ROWS: usize = 64;
+/// Bytes of a lane, and lanes, of a tile that is transposed with cached stores: its lines fit the
+/// first-level cache.
+pub(super) const CACHED_TILE: usize = 64;
+
+// Runs that are streamed one by one.
+
+/// Prefetch distance in bytes, rounded up to a row: across two pages and more, a prefetched line
+/// may have left the cache before it is read.
+pub(super) const DIRECT_PREFETCH_DISTANCE: usize = 4 << 10;
+
+// Tiles. Without scratch memory, with whole lines made in registers and with the next tile
+// prefetched, gathers on one thread went from 0.73 of the limit to 0.98 (runs of 32 bytes), 0.44 to
+// 0.60 (4 bytes) and 0.26 to 0.35 (1 byte).
+
+/// Rows of a tile, at most.
+pub(super) const MAX_TILE_ROWS: usize = 512;
+/// Bytes of scratch memory, pending lines of all outputs included: it stays in the first-level
+/// cache together with the tile.
+pub(super) const SCRATCH: usize = 24 << 10;
+/// Bytes that are combined in scratch memory before they are streamed, where so few are possible:
+/// they should not leave the first-level cache in between.
+pub(super) const SCRATCH_CHUNK: usize = 1 << 10;
+
+/// Scatter: bytes of a tile.
+pub(super) const SCATTER_TILE: usize = 8 << 10;
+/// Scatter: bytes of a tile for each shard, at least. Each output is then written some lines at a
+/// time.
+pub(super) const MIN_SCATTERED_PER_SHARD: usize = 256;
+/// Scatter: rows further apart than this have a page each. Then a tile of elements, too, is as high
+/// as [`MIN_SCATTERED_PER_SHARD`] requires.
+pub(super) const MIN_PAGED_STEP: usize = 4 << 10;
+/// Scatter: bytes of a row that are read at a time.
+pub(super) const MAX_SCATTERED_ROW: usize = 4 << 10;
+/// Scatter of single elements: bytes of a row that are read at a time. Each element belongs to
+/// another shard, so a longer part of the row means more outputs.
+pub(super) const MAX_SCATTERED_ELEMENT_ROW: usize = 1 << 10;
+
+/// Gather: bytes that each shard contributes to a tile: so many that the hardware prefetcher
+/// detects the sequence and reads the rest.
+pub(super) const GATHERED_PER_SHARD: usize = 256;
+/// The same where rows have gaps and runs are shorter than a line: a factor.
+pub(super) const GATHERED_WITH_GAPS: usize = 4;
+/// Gather of single elements: the same; fewer shards are in a tile.
+pub(super) const GATHERED_ELEMENTS_PER_SHARD: usize = 1 << 10;
+/// Gather by scratch memory: bytes of a row that are written at a time.
+pub(super) const MAX_GATHERED_ROW: usize = 2 << 10;
+/// Gather by registers: bytes of a row that are written at a time.
+pub(super) const MAX_JOINED_ROW: usize = 512;
+/// Gather by registers: shards that are read at a time. Shards of one size are often a power of two
+/// apart, so that their lines share a set of the first-level cache, which has 8 to 12 ways: with 16
+/// shards they evicted each other. With 8, runs of 16 bytes of 16 shards reached 0.94 of the limit,
+/// before 0.86 (two threads; 0.88 and 0.79 on one); runs of 32 bytes of 1024 shards 0.75, before
+/// 0.73 (one).
+pub(super) const MAX_JOINED_LANES: usize = 8;
+/// Gather of single elements: lines of a row that are written at a time. With one, the memory
+/// receives single lines; with more, there are more shards than the hardware prefetcher follows.
+/// One thread, to the limit, with 1, 2 and 4 lines: elements of 4 bytes 0.55, 0.73 and 0.67; of 2
+/// bytes 0.64 and 0.70 with 1 and 2.
+pub(super) const MAX_ELEMENT_LINES: usize = 2;
+/// Source rows that are multiples of this apart compete for few sets of the first-level cache: the
+/// lines of elements of up to [`MAX_STAGED_ITEM`] bytes, each of which is read several times, are
+/// copied next to each other before they are transposed.
+pub(super) const STAGED_STEP: usize = 1 << 10;
+/// See [`STAGED_STEP`].
+pub(super) const MAX_STAGED_ITEM: usize = 2;
+
+// Sweeps through the rows of a full tensor. 100 random boxes on one thread went from 0.54 of the
+// limit to 0.89 (scatter) and from 0.61 to 0.88 (gather), 8 uneven columns of 80 to 176 bytes from
+// 0.46 to 0.99 (gather).
+
+/// Bytes that are copied between two calls of the prefetcher. Calls for less than 1 KiB were
+/// slower, by up to half.
+pub(super) const PREFETCH_BATCH: usize = 1 << 10;
+/// Scatter: bytes of a tile, which is copied lane by lane. Going to the next rows took 8 to 14 % of
+/// a sweep, twice, when a tile had 4 KiB. One thread, to the limit, before and since: 30 boxes 0.82
+/// and 0.94, 100 boxes 0.89 and 0.91 to 0.93, 250 boxes 0.67 and 0.76.
+pub(super) const SWEEP_SCATTER_TILE: usize = 16 << 10;
+/// Scatter: prefetch distance. Not less than a tile, for its first lane already passes through all
+/// of it: with less, 8 uneven columns fell from 1.04 of the limit to 0.83.
+pub(super) const SWEEP_SCATTER_DISTANCE: usize = SWEEP_SCATTER_TILE;
+/// Gather: bytes of a tile, of which each lane's bytes are prefetched together.
+pub(super) const SWEEP_GATHER_TILE: usize = 4 << 10;
+/// Gather: prefetch distance.
+pub(super) const SWEEP_GATHER_DISTANCE: usize = 8 << 10;
+
+/// A sweep pays where this part of the bytes is in rows that are better copied by it.
+pub(super) const SWEPT_PART_OF_BYTES: usize = 4;
+/// Rows are better copied by a sweep where their neighbours leave out this part of the row, or
+/// more.
+pub(super) const LEFT_OUT_PART_OF_ROW: usize = 8;
+/// Bytes of rows that follow each other, on average, at least. Rows of 256 bytes each with a place
+/// of its own were slower by a sweep.
+pub(super) const MIN_SWEPT_TURN: usize = 2 << 10;
+/// Bytes of a run, on average, at least, where lines are combined in registers.
+pub(super) const MIN_SWEPT_RUN_IN_REGISTERS: usize = LINE / 2;
+/// The same where lines are combined in memory: runs of some 100 bytes were up to 3.8 times as slow
+/// by a sweep.
+pub(super) const MIN_SWEPT_RUN_IN_MEMORY: usize = 3 * LINE;
