@@ -34,6 +34,7 @@ const SECTIONS: &[&str] = &[
     "op",
     "shards",
     "plan",
+    "extent",
     "traffic",
 ];
 

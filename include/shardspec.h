@@ -1219,8 +1219,9 @@ shardspec_status shardspec_metadata_shard_at(const shardspec_metadata *metadata,
 
 /*
  Where `count` elements are: `elements` holds a row of a number for each dimension for each of
- them. Their shards go to `shards`, with room for `count` numbers, their indices in those shards to
- `local_indices`, with room for as many rows. Either may be NULL.
+ them. Their shards go to `shards`, with room for `count` numbers, their indices in the buffers of
+ those shards to `local_indices`, with room for as many rows of a number for each dimension of the
+ buffers. Either may be NULL.
 
  Errors: as `shardspec_metadata_shard_at`; the error's `index` tells which element it was.
  Threads: any. Since: ABI 0.
@@ -1238,7 +1239,7 @@ shardspec_status shardspec_metadata_locate(const shardspec_metadata *metadata,
 
  Errors: INDEX_OUT_OF_RANGE for a shard that is not there, or an element that the shard does not
  have (the error tells the dimension, the index and the size, and in `index` which element it was),
- INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ NOT_FOUND for a hole of the shard's buffer, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_globalize(const shardspec_metadata *metadata,
                                               const size_t *shards,
@@ -2733,7 +2734,9 @@ shardspec_status shardspec_plan_ndim(const struct shardspec_plan *plan,
  Writes pieces `first` to `first + count - 1` into flat arrays: `sources` and `destinations`, the
  shards' indices, have room for `count` numbers; `source_offsets`, `destination_offsets` and
  `sizes`, which tell where the piece starts in either shard and how long it is, for `count` rows of
- a number for each dimension. Each of the five may be NULL.
+ a number for each dimension. Each of the five may be NULL. Where shards are no boxes, numbers of
+ dimensions differ (`shardspec_plan_ndims`) and pieces go through buffers in steps
+ (`shardspec_plan_piece_steps`).
 
  Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */
@@ -2802,6 +2805,230 @@ shardspec_status shardspec_plan_execute(const struct shardspec_plan *plan,
                                         size_t destination_count,
                                         const shardspec_copy_options *options,
                                         shardspec_error *err);
+
+/* ================================================================================================
+ * Shards that are no boxes.
+ *
+ * What a shard has of one dimension is its dim map: the indices in the order in which they stand in
+ * the shard's buffer, as stretches. A stretch is `count` blocks of `length` neighbouring indices, at
+ * equal steps in the tensor and in the buffer. So a block-cyclic dimension of any size is one
+ * stretch, and mostly a shorter last block. Places of the buffer that no stretch covers are holes:
+ * they hold no element. What a shard has of the tensor is the product of its dim maps; a box has one
+ * block without holes in every dimension.
+ *
+ * Neighbouring dimensions of a tensor may be flattened: then shards have one dimension in their
+ * place, in row-major order. And shards may be replicas, if metadata is made so.
+ */
+
+/* In a list of dim map numbers: the shard has one interval without holes of this dimension. */
+#define SHARDSPEC_INTERVAL UINT32_MAX
+
+/*
+ `count` blocks of `length` neighbouring indices of one dimension. Block `i` starts at index
+ `global_start + i * global_step` of the tensor and at place `local_start + i * local_step` of the
+ shard's buffer. Starts are >= 0, `length` and `count` >= 1, steps >= `length`; of a single block,
+ steps are its length.
+ */
+typedef struct shardspec_stretch {
+  /* The first index in the tensor. */
+  int64_t global_start;
+  /* The first place in the buffer. */
+  int64_t local_start;
+  /* Neighbouring indices of a block. */
+  int64_t length;
+  /* Number of blocks. */
+  int64_t count;
+  /* From the start of a block to that of the next in the tensor. */
+  int64_t global_step;
+  /* The same in the buffer. */
+  int64_t local_step;
+} shardspec_stretch;
+
+/*
+ A list like `shards`, of which some shards have dim maps in place of intervals. `map_numbers` has a
+ row of a number for each dimension for each shard: that of its dim map, counted from 0, or
+ `SHARDSPEC_INTERVAL` where it keeps its interval. Dim map `i` has the stretches from
+ `map_ends[i - 1]` (0 for the first) to `map_ends[i] - 1` of `stretches`, of which there are
+ `stretch_count`; it is as long as the sizes that `shards` has where it is used, which must agree:
+ sizes are those of the buffers, with holes. Offsets are kept as they are, and are the caller's to
+ choose. No two stretches of a dim map may have an index or a place in common.
+
+ Ownership: everything is copied; the caller frees `*out`; it does not need `shards`. Errors:
+ INVALID_ARGUMENT for stretches that meet, end behind the buffer or have impossible numbers, and for
+ map_ends that are not in order, INDEX_OUT_OF_RANGE for a map number, SHAPE_MISMATCH where sizes of
+ one map differ; the error's `index` tells which stretch, map or number. INVALID_HANDLE,
+ NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_shards_new_with_dim_maps(const shardspec_shards *shards,
+                                                    const struct shardspec_stretch *stretches,
+                                                    size_t stretch_count,
+                                                    const size_t *map_ends,
+                                                    size_t map_count,
+                                                    const uint32_t *map_numbers,
+                                                    shardspec_shards **out,
+                                                    shardspec_error *err);
+
+/*
+ A list like `shards`, whose shards are those of a tensor of `sizes` (`ndim` numbers) with its
+ dimensions `first_dim` to `first_dim + dim_count - 1` flattened to one, in row-major order. So shards
+ have `ndim - dim_count + 1` dimensions.
+
+ Ownership: the caller frees `*out`; it does not need `shards`. Errors: INVALID_DIM for dimensions that
+ the tensor does not have, INVALID_ARGUMENT for `dim_count` below 2, negative sizes or shards that are
+ flattened already, RANK_MISMATCH for shards of another number of dimensions, OVERFLOW,
+ INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_shards_new_flattened(const shardspec_shards *shards,
+                                                const int64_t *sizes,
+                                                size_t ndim,
+                                                size_t first_dim,
+                                                size_t dim_count,
+                                                shardspec_shards **out,
+                                                shardspec_error *err);
+
+/*
+ Metadata of a tensor of `sizes` (`ndim` numbers) from shards that may be anything: that they cover the
+ tensor is checked, and that they overlap nowhere unless `replicas` is not 0. Of replicas, the first
+ shard that has an element is its owner; gathering and plans read each element once, scattering
+ writes all of them. Each shard needs a placement. `properties` may be NULL.
+
+ Ownership: the caller frees `*out`; it does not need `shards`. Errors: as
+ `shardspec_spec_build_metadata` for an enumerable spec: OVERLAP, GAP, OUT_OF_BOUNDS, RANK_MISMATCH,
+ SHAPE_MISMATCH for shards that are flattened of another tensor, INVALID_ARGUMENT, NULL_ARGUMENT for
+ a shard without a placement, UNSUPPORTED for replicas that overlap in too many ways to be checked,
+ INVALID_HANDLE, OVERFLOW, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_new_from_shards(const shardspec_shards *shards,
+                                                    const int64_t *sizes,
+                                                    size_t ndim,
+                                                    const shardspec_tensor_properties *properties,
+                                                    int32_t replicas,
+                                                    shardspec_metadata **out,
+                                                    shardspec_error *err);
+
+/*
+ Writes what shard `shard` has of dimension `dim` of its buffer into `stretches`, by their places in the
+ buffer; how many they are goes to `*needed` (may be NULL). With capacity 0, `stretches` may be NULL
+ and only that is told. An interval is one stretch of one block; of nothing there are none.
+
+ Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_shards_get_stretches(const shardspec_shards *shards,
+                                                size_t shard,
+                                                size_t dim,
+                                                struct shardspec_stretch *stretches,
+                                                size_t capacity,
+                                                size_t *needed,
+                                                shardspec_error *err);
+
+/*
+ Writes what shard `shard` of metadata has of dimension `dim` of its buffer into `stretches`, by their
+ places in the buffer; how many they are goes to `*needed` (may be NULL). With capacity 0, `stretches`
+ may be NULL and only that is told. An interval is one stretch of one block; of nothing there are none.
+
+ Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_get_stretches(const shardspec_metadata *metadata,
+                                                  size_t shard,
+                                                  size_t dim,
+                                                  struct shardspec_stretch *stretches,
+                                                  size_t capacity,
+                                                  size_t *needed,
+                                                  shardspec_error *err);
+
+/*
+ Writes all dim maps of a list that are no intervals, as `shardspec_shards_new_with_dim_maps` takes
+ them: their stretches, where those of each map end, and for each shard and dimension the number of
+ its map, or `SHARDSPEC_INTERVAL`. There are `*needed_stretches` stretches and `*needed_maps` maps
+ (either place may be NULL), and `map_numbers` has room for a number for each shard and dimension.
+ Each of the three arrays may be NULL; its capacity is then not looked at.
+
+ Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_shards_get_dim_maps(const shardspec_shards *shards,
+                                               struct shardspec_stretch *stretches,
+                                               size_t stretch_capacity,
+                                               size_t *map_ends,
+                                               size_t map_capacity,
+                                               uint32_t *map_numbers,
+                                               size_t number_capacity,
+                                               size_t *needed_stretches,
+                                               size_t *needed_maps,
+                                               shardspec_error *err);
+
+/*
+ Whether every shard of a list is a box of the tensor: 1 or 0. 0 as well where dimensions are
+ flattened.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_shards_are_boxes(const shardspec_shards *shards,
+                                            int32_t *out,
+                                            shardspec_error *err);
+
+/*
+ Whether a shard of metadata is a box of the tensor: 1 or 0. 0 as well where dimensions are flattened.
+
+ Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_is_box(const shardspec_metadata *metadata,
+                                           size_t shard,
+                                           int32_t *out,
+                                           shardspec_error *err);
+
+/*
+ Whether shards of metadata may have elements in common, as it was made with replicas: 1 or 0.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_has_replicas(const shardspec_metadata *metadata,
+                                                 int32_t *out,
+                                                 shardspec_error *err);
+
+/*
+ Number of dimensions of the shards' buffers: that of the tensor, unless some are flattened.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_buffer_ndim(const shardspec_metadata *metadata,
+                                                size_t *out,
+                                                shardspec_error *err);
+
+/*
+ Numbers of dimensions of a plan: those of source shards' buffers, of destination shards' buffers, and
+ of its pieces. The three are equal where all shards are boxes. Where they are not, a piece may have more
+ dimensions than the buffers: `shardspec_plan_piece_steps` says where each goes. Each place may be
+ NULL.
+
+ Errors: INVALID_HANDLE. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_plan_ndims(const shardspec_plan *plan,
+                                      size_t *source,
+                                      size_t *destination,
+                                      size_t *piece,
+                                      shardspec_error *err);
+
+/*
+ How pieces `first` to `first + count - 1` go through the buffers. `source_dims` and
+ `destination_dims` have room for a number for each dimension of pieces: the buffer's dimension that
+ it goes in, the same for all pieces. `source_steps` and `destination_steps` have room for `count`
+ rows of a number for each dimension of pieces: how far one step in it is in that dimension of the
+ buffer. So element (i0, i1, ...) of a piece is, in dimension d of the source's buffer, at the piece's
+ source offset plus the sum of `i[k] * step[k]` over those k with `source_dims[k] == d`. Where all
+ shards are boxes, dimension k goes in dimension k, and steps are 1. Each of the four may be NULL.
+
+ Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_plan_piece_steps(const shardspec_plan *plan,
+                                            size_t first,
+                                            size_t count,
+                                            size_t *source_dims,
+                                            size_t *destination_dims,
+                                            int64_t *source_steps,
+                                            int64_t *destination_steps,
+                                            shardspec_error *err);
 
 /* ================================================================================================
  * What a plan moves: how much, for cost reports, and which bytes, for a transport of the user's own.

@@ -49,8 +49,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_at(
 }
 
 /// Where `count` elements are: `elements` holds a row of a number for each dimension for each of
-/// them. Their shards go to `shards`, with room for `count` numbers, their indices in those shards to
-/// `local_indices`, with room for as many rows. Either may be NULL.
+/// them. Their shards go to `shards`, with room for `count` numbers, their indices in the buffers of
+/// those shards to `local_indices`, with room for as many rows of a number for each dimension of the
+/// buffers. Either may be NULL.
 ///
 /// Errors: as `shardspec_metadata_shard_at`; the error's `index` tells which element it was.
 /// Threads: any. Since: ABI 0.
@@ -64,7 +65,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_locate(
         let len = count.saturating_mul(metadata.ndim());
         let elements = slice("elements", elements, len)?;
         let shards = optional_out_slice("shards", shards, count)?;
-        let local_indices = optional_out_slice("local_indices", local_indices, len)?;
+        let own = count.saturating_mul(metadata.shards().ndim());
+        let local_indices = optional_out_slice("local_indices", local_indices, own)?;
         let located = metadata.locate(elements, count)?;
         fill(shards, &located.shards);
         fill(local_indices, &located.indices);
@@ -77,7 +79,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_locate(
 ///
 /// Errors: INDEX_OUT_OF_RANGE for a shard that is not there, or an element that the shard does not
 /// have (the error tells the dimension, the index and the size, and in `index` which element it was),
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// NOT_FOUND for a hole of the shard's buffer, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_globalize(
     metadata: *const shardspec_metadata, shards: *const usize, local_indices: *const i64,
@@ -87,7 +89,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_globalize(
         let metadata = handle::get("metadata", metadata)?;
         let len = count.saturating_mul(metadata.ndim());
         let shards = slice("shards", shards, count)?;
-        let local_indices = slice("local_indices", local_indices, len)?;
+        let own = count.saturating_mul(metadata.shards().ndim());
+        let local_indices = slice("local_indices", local_indices, own)?;
         let place = out_slice("elements", elements, len)?;
         place.fill(&metadata.globalize(shards, local_indices)?);
         Ok(())

@@ -243,7 +243,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shards(
 ) -> shardspec_status {
     guard(err, || {
         let metadata = handle::get("metadata", metadata)?;
-        let (shards, ndim) = (metadata.shards(), metadata.ndim());
+        let (shards, ndim) = (metadata.shards(), metadata.shards().ndim());
         let end = first.checked_add(count).filter(|&end| end <= shards.len());
         let range = end.map(|end| first..end).ok_or(Error::IndexOutOfRange {
             argument: "first + count",

@@ -27,6 +27,7 @@ pub mod dlpack;
 pub mod dlpack_shards;
 pub mod dtype;
 pub mod error;
+pub mod extent;
 pub mod locate;
 pub mod metadata;
 pub mod op;

@@ -154,7 +154,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndim(
 /// Writes pieces `first` to `first + count - 1` into flat arrays: `sources` and `destinations`, the
 /// shards' indices, have room for `count` numbers; `source_offsets`, `destination_offsets` and
 /// `sizes`, which tell where the piece starts in either shard and how long it is, for `count` rows of
-/// a number for each dimension. Each of the five may be NULL.
+/// a number for each dimension. Each of the five may be NULL. Where shards are no boxes, numbers of
+/// dimensions differ (`shardspec_plan_ndims`) and pieces go through buffers in steps
+/// (`shardspec_plan_piece_steps`).
 ///
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -169,9 +171,10 @@ pub unsafe extern "C-unwind" fn shardspec_plan_pieces(
         let len = rows.sizes.len();
         let sources = optional_out_slice("sources", sources, count)?;
         let destinations = optional_out_slice("destinations", destinations, count)?;
-        let source_offsets = optional_out_slice("source_offsets", source_offsets, len)?;
+        let [of_source, of_destination] = [rows.source_offsets, rows.destination_offsets];
+        let source_offsets = optional_out_slice("source_offsets", source_offsets, of_source.len())?;
         let destination_offsets =
-            optional_out_slice("destination_offsets", destination_offsets, len)?;
+            optional_out_slice("destination_offsets", destination_offsets, of_destination.len())?;
         let sizes = optional_out_slice("sizes", sizes, len)?;
         fill(sources, rows.sources);
         fill(destinations, rows.destinations);

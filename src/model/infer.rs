@@ -58,6 +58,9 @@ struct ChunkOrder {
 /// The one dimension that was cut and the order of the shards along it, if chunks are what they
 /// are.
 fn chunk_order(shards: &Shards) -> Memory<Option<ChunkOrder>> {
+    if !shards.extents().are_boxes() {
+        return Ok(None);
+    }
     let Some(dim) = only_cut_dim(shards) else {
         return Ok(None);
     };

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::dtype::DataType;
 use super::placement::Placement;
 use super::properties::TensorProperties;
-use super::shards::{Shards, check_ndim};
+use super::shards::{Placements, Shards, check_ndim};
 use super::validate;
 use crate::error::{Error, Result};
 use crate::geometry::checked_numel;
@@ -67,6 +67,19 @@ impl ShardedTensorMetadata {
     /// The shards, to be held beyond the metadata.
     pub fn shared_shards(&self) -> &Shared<Shards> {
         &self.shards
+    }
+
+    /// The same tensor as one shard, which belongs to nobody in particular.
+    pub(crate) fn whole(&self) -> Result<Self> {
+        let (ndim, sizes) = (self.ndim(), memory::try_to_vec(self.sizes())?);
+        let offsets = memory::try_filled(0, ndim)?;
+        let shards = Shards::new(ndim, offsets, sizes, Placements::of_one(Placement::NONE)?)?;
+        Self::trusted(shards.into_shared()?, self.sizes(), self.properties.clone())
+    }
+
+    /// Whether what each shard has is a box of the tensor that no other has anything of.
+    pub fn is_plain(&self) -> bool {
+        !self.replicas && self.shards.extents().are_boxes()
     }
 
     /// Whether shards may have elements in common: so their maker said.

@@ -9,7 +9,7 @@ use std::ops::Deref;
 use super::placement::Placement;
 use crate::error::{Error, Result, try_with_capacity};
 use crate::geometry::unfold::{OwnSpace, Space};
-use crate::geometry::{BoxList, Extent, ExtentList, MAX_NDIM};
+use crate::geometry::{BoxList, Extent, ExtentList, Flattening, MAX_NDIM};
 use crate::memory::{self, IntoShared, Shared, TryVec, text};
 use crate::model::ModelError;
 use crate::sync::lazy::Lazy;
@@ -251,6 +251,30 @@ impl Shards {
             None => Ok(()),
             Some(shard) => Err(Error::Model(ModelError::NoPlacement { shard })),
         }
+    }
+
+    /// The same shards, of a tensor of `sizes` of which `count` dimensions from `first` on are one.
+    pub fn flattened(&self, sizes: &[i64], first: usize, count: usize) -> Result<Self> {
+        super::metadata::check_sizes(sizes)?;
+        if count < 2 {
+            let least = 2;
+            let value = i64::try_from(count).unwrap_or(i64::MAX);
+            return Err(Error::TooSmall { argument: "dim_count", value, least });
+        }
+        let end = first.checked_add(count).filter(|end| *end <= sizes.len());
+        let flattening = end.map(|end| Flattening::new(sizes, first..end)).transpose()?.flatten();
+        let Some(flattening) = flattening else {
+            let last = first.saturating_add(count).saturating_sub(1);
+            let dim = i64::try_from(last).unwrap_or(i64::MAX);
+            return Err(ModelError::InvalidDim { dim, ndim: sizes.len() }.into());
+        };
+        if self.extents.flattening().is_some() {
+            let problem = "they are flattened already; flatten the list that they were made of";
+            return Err(Error::invalid("shards", problem));
+        }
+        check_shard_ndim(0, "offsets and sizes", self.ndim(), flattening.ndim())?;
+        let extents = self.extents.try_clone()?.flattened(flattening)?;
+        Ok(Self { extents, placements: self.placements.clone(), own: Lazy::default() })
     }
 
     /// The shards of these indices, in this order.

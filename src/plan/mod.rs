@@ -135,6 +135,22 @@ impl ReshardPlan {
         Self::between(source, destination, Some(numbers))
     }
 
+    /// The plan from a whole tensor, as one shard, to shards of it: all, or those that are wanted.
+    pub fn from_whole(
+        destination: &ShardedTensorMetadata, wanted: Option<&[usize]>,
+    ) -> Result<Self> {
+        let whole = destination.whole()?;
+        match wanted {
+            None => Self::new(&whole, destination),
+            Some(wanted) => Self::for_destinations(&whole, destination, wanted),
+        }
+    }
+
+    /// The plan from shards to the whole tensor, as one shard.
+    pub fn to_whole(source: &ShardedTensorMetadata) -> Result<Self> {
+        Self::new(source, &source.whole()?)
+    }
+
     /// The plan from any shards to any others. Destination shards may overlap and need not cover
     /// anything. What no source holds is refused, [`PlanError::NoSource`]. A list of no shards may be one
     /// of any number of dimensions. Shards without placements belong to nobody in particular: one owner
@@ -294,6 +310,10 @@ impl ReshardPlan {
             (Some(source), Some(destination)) => source == destination,
             _ => false,
         };
+        let flattening = |shards: &Shards| shards.extents().flattening().cloned();
+        if flattening(&self.source) != flattening(&self.destination) {
+            return false;
+        }
         match &self.wanted {
             None => self.source.len() == self.destination.len() && (0..self.source.len()).all(same),
             Some(wanted) => wanted.iter().all(|&index| same(index as usize)),

@@ -1,0 +1,472 @@
+//! Shards that are no boxes.
+//!
+//! What a shard has of one dimension is its dim map: the indices in the order in which they stand in
+//! the shard's buffer, as stretches. A stretch is `count` blocks of `length` neighbouring indices, at
+//! equal steps in the tensor and in the buffer. So a block-cyclic dimension of any size is one
+//! stretch, and mostly a shorter last block. Places of the buffer that no stretch covers are holes:
+//! they hold no element. What a shard has of the tensor is the product of its dim maps; a box has one
+//! block without holes in every dimension.
+//!
+//! Neighbouring dimensions of a tensor may be flattened: then shards have one dimension in their
+//! place, in row-major order. And shards may be replicas, if metadata is made so.
+
+use crate::error::try_to_vec;
+use crate::ffi::border::guard::{Outcome, guard};
+use crate::ffi::border::handle;
+use crate::ffi::border::pointer::{
+    answer, check_room, fill, fill_with, optional_out, optional_out_slice, out, slice,
+};
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::metadata::shardspec_metadata;
+use crate::ffi::plan::shardspec_plan;
+use crate::ffi::properties::{properties_argument, shardspec_tensor_properties};
+use crate::ffi::shards::shardspec_shards;
+use crate::geometry::{DimExtent, DimMap, ExtentList, Stretch};
+use crate::memory::{Memory, Shared, text, try_collect, try_with_capacity};
+use crate::model::{Error, ModelError, ShardedTensorMetadata, Shards};
+
+/// In a list of dim map numbers: the shard has one interval without holes of this dimension.
+pub const SHARDSPEC_INTERVAL: u32 = u32::MAX;
+
+/// `count` blocks of `length` neighbouring indices of one dimension. Block `i` starts at index
+/// `global_start + i * global_step` of the tensor and at place `local_start + i * local_step` of the
+/// shard's buffer. Starts are >= 0, `length` and `count` >= 1, steps >= `length`; of a single block,
+/// steps are its length.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct shardspec_stretch {
+    /// The first index in the tensor.
+    pub global_start: i64,
+    /// The first place in the buffer.
+    pub local_start: i64,
+    /// Neighbouring indices of a block.
+    pub length: i64,
+    /// Number of blocks.
+    pub count: i64,
+    /// From the start of a block to that of the next in the tensor.
+    pub global_step: i64,
+    /// The same in the buffer.
+    pub local_step: i64,
+}
+
+const _: () = assert!(size_of::<shardspec_stretch>() == 48);
+
+impl From<&Stretch> for shardspec_stretch {
+    fn from(stretch: &Stretch) -> Self {
+        Self {
+            global_start: stretch.global_start(),
+            local_start: stretch.local_start(),
+            length: stretch.length(),
+            count: stretch.count(),
+            global_step: stretch.global_step(),
+            local_step: stretch.local_step(),
+        }
+    }
+}
+
+impl shardspec_stretch {
+    fn of_interval(start: i64, length: i64) -> Self {
+        let (global_step, local_step) = (length, length);
+        Self { global_start: start, local_start: 0, length, count: 1, global_step, local_step }
+    }
+
+    fn checked(&self) -> Option<Stretch> {
+        let starts = [self.global_start, self.local_start];
+        Stretch::new(starts, self.length, self.count, [self.global_step, self.local_step])
+    }
+}
+
+/// The dim maps of an array of stretches, of which map `i` has those up to `ends[i]`.
+fn dim_maps(
+    stretches: &[shardspec_stretch], ends: &[usize], length_of: impl Fn(u32) -> Option<i64>,
+) -> Outcome<Vec<DimMap>> {
+    let mut maps = try_with_capacity(ends.len())?;
+    let mut start = 0;
+    for (number, &end) in ends.iter().enumerate() {
+        let at = |error: Error| error.at("map_ends", number);
+        let own = stretches.get(start..end).ok_or_else(|| {
+            let problem = text!(
+                "map_ends: {end} is below the end before it, {start}, or above the number of \
+                 stretches, {}",
+                stretches.len()
+            );
+            at(Error::invalid("map_ends", problem))
+        })?;
+        let mut checked = try_with_capacity(own.len())?;
+        for (place, stretch) in (start..).zip(own) {
+            let problem = "starts must be >= 0, length and count >= 1, steps >= length, and ends must \
+                           fit 64 bits";
+            let stretch = stretch.checked();
+            checked.push(
+                stretch
+                    .ok_or_else(|| Error::invalid("stretches", problem).at("stretches", place))?,
+            );
+        }
+        // A map that no shard has is as long as it needs to be.
+        let ends = own.iter().map(|one| {
+            let behind = one.count.saturating_sub(1).saturating_mul(one.local_step);
+            one.local_start.saturating_add(behind).saturating_add(one.length)
+        });
+        let length = u32::try_from(number).ok().and_then(&length_of);
+        let length = length.unwrap_or_else(|| ends.max().unwrap_or(0));
+        maps.push(DimMap::new(length, checked).map_err(|error| at(error.into()))?);
+        start = end;
+    }
+    if start != stretches.len() {
+        let problem = text!("the last end is {start}, and there are {} stretches", stretches.len());
+        return Err(Error::invalid("map_ends", problem).into());
+    }
+    Ok(maps)
+}
+
+/// A list like `shards`, of which some shards have dim maps in place of intervals. `map_numbers` has a
+/// row of a number for each dimension for each shard: that of its dim map, counted from 0, or
+/// `SHARDSPEC_INTERVAL` where it keeps its interval. Dim map `i` has the stretches from
+/// `map_ends[i - 1]` (0 for the first) to `map_ends[i] - 1` of `stretches`, of which there are
+/// `stretch_count`; it is as long as the sizes that `shards` has where it is used, which must agree:
+/// sizes are those of the buffers, with holes. Offsets are kept as they are, and are the caller's to
+/// choose. No two stretches of a dim map may have an index or a place in common.
+///
+/// Ownership: everything is copied; the caller frees `*out`; it does not need `shards`. Errors:
+/// INVALID_ARGUMENT for stretches that meet, end behind the buffer or have impossible numbers, and for
+/// map_ends that are not in order, INDEX_OUT_OF_RANGE for a map number, SHAPE_MISMATCH where sizes of
+/// one map differ; the error's `index` tells which stretch, map or number. INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_shards_new_with_dim_maps(
+    shards: *const shardspec_shards, stretches: *const shardspec_stretch, stretch_count: usize,
+    map_ends: *const usize, map_count: usize, map_numbers: *const u32,
+    out: *mut *mut shardspec_shards, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let shards = handle::get("shards", shards)?;
+        let stretches = slice("stretches", stretches, stretch_count)?;
+        let ends = slice("map_ends", map_ends, map_count)?;
+        let sizes = shards.boxes().sizes();
+        let numbers = slice("map_numbers", map_numbers, sizes.len())?;
+        let lengths = lengths_of(numbers, sizes, (map_count, shards.ndim()))?;
+        let length_of = |map: u32| lengths.get(map as usize).copied().flatten();
+        let maps = dim_maps(stretches, ends, length_of)?;
+        let extents = ExtentList::with_maps(
+            shards.boxes().try_clone()?,
+            maps,
+            try_to_vec("map_numbers", numbers)?,
+        );
+        let extents = extents.map_err(Error::from)?;
+        let shards = Shards::from_extents(extents, shards.placements().clone())?;
+        place.set(handle::insert(Shared::try_new(shards)?)?);
+        Ok(())
+    })
+}
+
+/// How long each dim map is, by the sizes of the buffers that have it.
+fn lengths_of(
+    numbers: &[u32], sizes: &[i64], (count, ndim): (usize, usize),
+) -> Outcome<Vec<Option<i64>>> {
+    let mut lengths = crate::memory::try_filled(None, count)?;
+    let used = numbers.iter().zip(sizes).enumerate();
+    for (at, (&number, &size)) in used.filter(|(_, (number, _))| **number != SHARDSPEC_INTERVAL) {
+        let argument = "map_numbers";
+        let length: &mut Option<i64> = lengths.get_mut(number as usize).ok_or_else(|| {
+            let (index, count) = (number.into(), count as u64);
+            Error::IndexOutOfRange { argument, index, count }.at(argument, at)
+        })?;
+        let expected = *length.get_or_insert(size);
+        if expected != size {
+            // There are no numbers without dimensions.
+            let dim = at.checked_rem(ndim).unwrap_or(0);
+            let what = text!("dim map {number}: a buffer of another length");
+            let (shard, got) = (at.checked_div(ndim), size);
+            let error = ModelError::ShapeMismatch { what, shard, dim, got, expected };
+            return Err(Error::from(error).at(argument, at).into());
+        }
+    }
+    Ok(lengths)
+}
+
+/// A list like `shards`, whose shards are those of a tensor of `sizes` (`ndim` numbers) with its
+/// dimensions `first_dim` to `first_dim + dim_count - 1` flattened to one, in row-major order. So shards
+/// have `ndim - dim_count + 1` dimensions.
+///
+/// Ownership: the caller frees `*out`; it does not need `shards`. Errors: INVALID_DIM for dimensions that
+/// the tensor does not have, INVALID_ARGUMENT for `dim_count` below 2, negative sizes or shards that are
+/// flattened already, RANK_MISMATCH for shards of another number of dimensions, OVERFLOW,
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_shards_new_flattened(
+    shards: *const shardspec_shards, sizes: *const i64, ndim: usize, first_dim: usize,
+    dim_count: usize, out: *mut *mut shardspec_shards, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let shards = handle::get("shards", shards)?;
+        let sizes = slice("sizes", sizes, ndim)?;
+        let flattened = shards.flattened(sizes, first_dim, dim_count)?;
+        place.set(handle::insert(Shared::try_new(flattened)?)?);
+        Ok(())
+    })
+}
+
+/// Metadata of a tensor of `sizes` (`ndim` numbers) from shards that may be anything: that they cover the
+/// tensor is checked, and that they overlap nowhere unless `replicas` is not 0. Of replicas, the first
+/// shard that has an element is its owner; gathering and plans read each element once, scattering
+/// writes all of them. Each shard needs a placement. `properties` may be NULL.
+///
+/// Ownership: the caller frees `*out`; it does not need `shards`. Errors: as
+/// `shardspec_spec_build_metadata` for an enumerable spec: OVERLAP, GAP, OUT_OF_BOUNDS, RANK_MISMATCH,
+/// SHAPE_MISMATCH for shards that are flattened of another tensor, INVALID_ARGUMENT, NULL_ARGUMENT for
+/// a shard without a placement, UNSUPPORTED for replicas that overlap in too many ways to be checked,
+/// INVALID_HANDLE, OVERFLOW, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_new_from_shards(
+    shards: *const shardspec_shards, sizes: *const i64, ndim: usize,
+    properties: *const shardspec_tensor_properties, replicas: i32,
+    out: *mut *mut shardspec_metadata, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let shards = Shared::clone(&*handle::get("shards", shards)?);
+        let sizes = slice("sizes", sizes, ndim)?;
+        let properties = properties_argument(properties)?;
+        let metadata = if replicas == 0 {
+            ShardedTensorMetadata::new(shards, sizes, properties)?
+        } else {
+            ShardedTensorMetadata::with_replicas(shards, sizes, properties)?
+        };
+        place.set(handle::insert(metadata)?);
+        Ok(())
+    })
+}
+
+/// What is asked of one shard and dimension.
+fn stretches_of(shards: &Shards, shard: usize, dim: usize) -> Outcome<Vec<shardspec_stretch>> {
+    let extent = shards.at("shard", shard)?.extent;
+    if dim >= shards.ndim() {
+        let (argument, index, count) = ("dim", dim as u64, shards.ndim() as u64);
+        return Err(Error::IndexOutOfRange { argument, index, count }.into());
+    }
+    Ok(match extent.dim(dim) {
+        DimExtent::Interval(_, 0) => Vec::new(),
+        DimExtent::Interval(start, size) => {
+            try_collect([shardspec_stretch::of_interval(start, size)])?
+        }
+        DimExtent::Map(map) => try_collect(map.stretches().iter().map(shardspec_stretch::from))?,
+    })
+}
+
+/// Writes what shard `shard` has of dimension `dim` of its buffer into `stretches`, by their places in the
+/// buffer; how many they are goes to `*needed` (may be NULL). With capacity 0, `stretches` may be NULL
+/// and only that is told. An interval is one stretch of one block; of nothing there are none.
+///
+/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_shards_get_stretches(
+    shards: *const shardspec_shards, shard: usize, dim: usize, stretches: *mut shardspec_stretch,
+    capacity: usize, needed: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let shards = handle::get("shards", shards)?;
+        let all = stretches_of(&shards, shard, dim)?;
+        answer("stretches", stretches, capacity, needed, &all)
+    })
+}
+
+/// Writes what shard `shard` of metadata has of dimension `dim` of its buffer into `stretches`, by their
+/// places in the buffer; how many they are goes to `*needed` (may be NULL). With capacity 0, `stretches`
+/// may be NULL and only that is told. An interval is one stretch of one block; of nothing there are none.
+///
+/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_get_stretches(
+    metadata: *const shardspec_metadata, shard: usize, dim: usize,
+    stretches: *mut shardspec_stretch, capacity: usize, needed: *mut usize,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let metadata = handle::get("metadata", metadata)?;
+        let all = stretches_of(metadata.shards(), shard, dim)?;
+        answer("stretches", stretches, capacity, needed, &all)
+    })
+}
+
+/// Writes all dim maps of a list that are no intervals, as `shardspec_shards_new_with_dim_maps` takes
+/// them: their stretches, where those of each map end, and for each shard and dimension the number of
+/// its map, or `SHARDSPEC_INTERVAL`. There are `*needed_stretches` stretches and `*needed_maps` maps
+/// (either place may be NULL), and `map_numbers` has room for a number for each shard and dimension.
+/// Each of the three arrays may be NULL; its capacity is then not looked at.
+///
+/// Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_shards_get_dim_maps(
+    shards: *const shardspec_shards, stretches: *mut shardspec_stretch, stretch_capacity: usize,
+    map_ends: *mut usize, map_capacity: usize, map_numbers: *mut u32, number_capacity: usize,
+    needed_stretches: *mut usize, needed_maps: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let shards = handle::get("shards", shards)?;
+        let stretch_place = optional_out_slice("stretches", stretches, stretch_capacity)?;
+        let end_place = optional_out_slice("map_ends", map_ends, map_capacity)?;
+        let number_place = optional_out_slice("map_numbers", map_numbers, number_capacity)?;
+        let counts = [
+            optional_out("needed_stretches", needed_stretches)?,
+            optional_out("needed_maps", needed_maps)?,
+        ];
+        let table = shards.extents().table();
+        let all = || table.iter().flat_map(|map| map.stretches()).map(shardspec_stretch::from);
+        let ends: Memory<Vec<usize>> = try_collect(table.iter().scan(0usize, |end, map| {
+            *end = end.saturating_add(map.stretches().len());
+            Some(*end)
+        }));
+        let ends = ends?;
+        let stretch_count = ends.last().copied().unwrap_or(0);
+        check_room(&stretch_place, "stretches", stretch_count)?;
+        check_room(&end_place, "map_ends", ends.len())?;
+        check_room(&number_place, "map_numbers", shards.boxes().sizes().len())?;
+        fill_with(stretch_place, all());
+        fill(end_place, &ends);
+        let dims = 0..shards.ndim();
+        let numbers = shards.iter().flat_map(|shard| {
+            let extent = shard.extent;
+            dims.clone().map(move |dim| extent.map_number(dim).unwrap_or(SHARDSPEC_INTERVAL))
+        });
+        fill_with(number_place, numbers);
+        for (place, count) in counts.into_iter().zip([stretch_count, ends.len()]) {
+            if let Some(place) = place {
+                place.set(count);
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Whether every shard of a list is a box of the tensor: 1 or 0. 0 as well where dimensions are
+/// flattened.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_shards_are_boxes(
+    shards: *const shardspec_shards, out: *mut i32, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("shards", shards)?.extents().are_boxes().into());
+        Ok(())
+    })
+}
+
+/// Whether a shard of metadata is a box of the tensor: 1 or 0. 0 as well where dimensions are flattened.
+///
+/// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_is_box(
+    metadata: *const shardspec_metadata, shard: usize, out: *mut i32, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let metadata = handle::get("metadata", metadata)?;
+        let extent = metadata.shards().at("shard", shard)?.extent;
+        let flattened = metadata.shards().extents().flattening().is_some();
+        place.set((extent.is_box() && !flattened).into());
+        Ok(())
+    })
+}
+
+/// Whether shards of metadata may have elements in common, as it was made with replicas: 1 or 0.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_has_replicas(
+    metadata: *const shardspec_metadata, out: *mut i32, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("metadata", metadata)?.has_replicas().into());
+        Ok(())
+    })
+}
+
+/// Number of dimensions of the shards' buffers: that of the tensor, unless some are flattened.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_buffer_ndim(
+    metadata: *const shardspec_metadata, out: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("metadata", metadata)?.shards().ndim());
+        Ok(())
+    })
+}
+
+/// Numbers of dimensions of a plan: those of source shards' buffers, of destination shards' buffers, and
+/// of its pieces. The three are equal where all shards are boxes. Where they are not, a piece may have more
+/// dimensions than the buffers: `shardspec_plan_piece_steps` says where each goes. Each place may be
+/// NULL.
+///
+/// Errors: INVALID_HANDLE. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_plan_ndims(
+    plan: *const shardspec_plan, source: *mut usize, destination: *mut usize, piece: *mut usize,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let plan = handle::get("plan", plan)?;
+        let numbers = [plan.source().ndim(), plan.destination().ndim(), plan.piece_ndim()];
+        let places = [
+            optional_out("source", source)?,
+            optional_out("destination", destination)?,
+            optional_out("piece", piece)?,
+        ];
+        for (place, number) in places.into_iter().zip(numbers) {
+            if let Some(place) = place {
+                place.set(number);
+            }
+        }
+        Ok(())
+    })
+}
+
+/// How pieces `first` to `first + count - 1` go through the buffers. `source_dims` and
+/// `destination_dims` have room for a number for each dimension of pieces: the buffer's dimension that
+/// it goes in, the same for all pieces. `source_steps` and `destination_steps` have room for `count`
+/// rows of a number for each dimension of pieces: how far one step in it is in that dimension of the
+/// buffer. So element (i0, i1, ...) of a piece is, in dimension d of the source's buffer, at the piece's
+/// source offset plus the sum of `i[k] * step[k]` over those k with `source_dims[k] == d`. Where all
+/// shards are boxes, dimension k goes in dimension k, and steps are 1. Each of the four may be NULL.
+///
+/// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_plan_piece_steps(
+    plan: *const shardspec_plan, first: usize, count: usize, source_dims: *mut usize,
+    destination_dims: *mut usize, source_steps: *mut i64, destination_steps: *mut i64,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let plan = handle::get("plan", plan)?;
+        let (rows, ndim) = (plan.rows(first, count)?, plan.piece_ndim());
+        let source_dims = optional_out_slice("source_dims", source_dims, ndim)?;
+        let destination_dims = optional_out_slice("destination_dims", destination_dims, ndim)?;
+        let len = rows.sizes.len();
+        let source_steps = optional_out_slice("source_steps", source_steps, len)?;
+        let destination_steps = optional_out_slice("destination_steps", destination_steps, len)?;
+        match rows.steps {
+            None => {
+                fill_with(source_dims, 0..ndim);
+                fill_with(destination_dims, 0..ndim);
+                fill_with(source_steps, std::iter::repeat_n(1, len));
+                fill_with(destination_steps, std::iter::repeat_n(1, len));
+            }
+            Some(steps) => {
+                fill(source_dims, steps.source_dims);
+                fill(destination_dims, steps.destination_dims);
+                fill(source_steps, steps.source_steps);
+                fill(destination_steps, steps.destination_steps);
+            }
+        }
+        Ok(())
+    })
+}
