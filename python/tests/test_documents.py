@@ -19,7 +19,7 @@ import pytest
 from commands import ROOT, output, run
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-PAGES = [*DOCUMENTS, *sorted((ROOT / "docs/reference").glob("*.md"))]
+PAGES = [*DOCUMENTS, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs/reference").glob("*.md"))]
 
 # A user runs make and pip in this folder; the tests run everything else elsewhere. `make test` is
 # running already, and an array of the user's own is not there.
