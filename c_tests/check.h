@@ -57,7 +57,7 @@ static inline shardspec_tensor_view view_of(void *data, shardspec_dtype dtype, i
   shardspec_tensor_view view;
   memset(&view, 0, sizeof view);
   view.data = data;
-  view.device.device_type = SHARDSPEC_DL_CPU;
+  view.device.device_type = SHARDSPEC_DLPACK_DEVICE_CPU;
   view.ndim = ndim;
   view.dtype = dtype;
   view.shape = shape;

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const shardspec_op_options REPLACE = {sizeof(shardspec_op_options), SHARDSPEC_OP_REPLACE, 0};
+static const shardspec_op_options REPLACE = {sizeof(shardspec_op_options), SHARDSPEC_OP_FLAG_REPLACE, 0};
 
 static inline void sleep_ms(long ms) {
   struct timespec time = {0, ms * 1000000};
@@ -33,7 +33,7 @@ static inline shardspec_status end_self(void *ctx, const shardspec_spec *given,
   CHECK(shardspec_op_look_up("chunk", "self", &self, error) == SHARDSPEC_OK);
   CHECK(shardspec_op_register("chunk", "self", count_call, ctx, count, &REPLACE, NULL,
                               error) == SHARDSPEC_BUSY);
-  CHECK(shardspec_op_has("chunk", "self", &has, error) == SHARDSPEC_OK && has == 1);
+  CHECK(shardspec_op_is_registered("chunk", "self", &has, error) == SHARDSPEC_OK && has == 1);
   return shardspec_op_unregister(self, error);
 }
 

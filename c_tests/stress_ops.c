@@ -146,7 +146,7 @@ static void some_turn(void) {
   switch (draw(12)) {
   case 0: make_and_share(at); break;
   case 1: register_one(0); break;
-  case 2: register_one(SHARDSPEC_OP_REPLACE); break;
+  case 2: register_one(SHARDSPEC_OP_FLAG_REPLACE); break;
   case 3:
     count_answer(shardspec_op_look_up(TYPES[draw(COUNT(TYPES))], some_name(), &found, NULL));
     count_answer(shardspec_op_unregister(found, NULL));

@@ -72,7 +72,7 @@ static shardspec_status by_fill(answer *a, shardspec_status success) {
   shardspec_tensor_view full = view_of(data, FLOAT32, shape, 2), shard = view_of(part, FLOAT32, part_shape, 2);
   shardspec_spec *own;
   CHECK_OK(shardspec_spec_new_custom("test.answers", &vtable, a, &own, &err));
-  shardspec_status status = shardspec_spec_shard(own, metadata, 0, &full, &shard, NULL, &err);
+  shardspec_status status = shardspec_spec_fill_shard(own, metadata, 0, &full, &shard, NULL, &err);
   CHECK(shardspec_spec_free(own, NULL) == SHARDSPEC_OK);
   return status;
 }
@@ -94,7 +94,7 @@ static const struct {
 } CALLBACKS[] = {
     {by_op, "of op 'answers'"},
     {by_build, "build_metadata of spec type 'test.answers'"},
-    {by_fill, "shard of spec type 'test.answers'"},
+    {by_fill, "fill_shard of spec type 'test.answers'"},
     {by_exchange, "exchange of the communicator"},
 };
 

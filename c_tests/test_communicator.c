@@ -57,8 +57,8 @@ static void a_transport_is_asked_for_what_is_not_to_oneself_and_has_bytes(void) 
   CHECK_OK(shardspec_comm_exchange(comm, sends, 3, receives, 3, &err));
   CHECK_TEXT(got, "ab");
   CHECK_EQUAL(t.calls, 1);
-  CHECK(t.send.peer == 4 && t.send.pointer == sent && t.send.bytes == 2);
-  CHECK(t.receive.peer == 0 && t.receive.pointer == got && t.receive.bytes == 1);
+  CHECK(t.send.peer == 4 && t.send.pointer == sent && t.send.byte_count == 2);
+  CHECK(t.receive.peer == 0 && t.receive.pointer == got && t.receive.byte_count == 1);
   CHECK_OK(shardspec_comm_exchange(comm, sends, 1, receives + 1, 1, &err));
   CHECK_EQUAL(t.calls, 1);
   CHECK_OK(shardspec_comm_free(comm, &err));

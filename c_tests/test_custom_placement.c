@@ -56,7 +56,7 @@ static shardspec_status build(void *ctx, const int64_t *sizes, const char *const
   (void)sizes, (void)dim_names, (void)properties;
   for (int64_t i = 0; i < 2; i++) {
     int64_t offset = i * 2, size = 2;
-    shardspec_status status = shardspec_metadata_builder_add_shard_placed(
+    shardspec_status status = shardspec_metadata_builder_add_shard_with_placement_handle(
         builder, &offset, &size, ndim, placements[i], error);
     if (status) return status;
   }
@@ -73,8 +73,8 @@ static void a_placement_of_ones_own_goes_everywhere_and_comes_back(void) {
   shardspec_spec_vtable vtable = {sizeof vtable, NULL, build, NULL, NULL, NULL, 0, 0};
   shardspec_spec *specs[6];
   shardspec_metadata *metadata[6];
-  CHECK_OK(shardspec_spec_new_chunk_placed(0, NULL, given, 2, &specs[0], &err));
-  CHECK_OK(shardspec_spec_new_chunk_placed(77, "x", given, 2, &specs[1], &err));
+  CHECK_OK(shardspec_spec_new_chunk_with_placement_handles(0, NULL, given, 2, &specs[0], &err));
+  CHECK_OK(shardspec_spec_new_chunk_with_placement_handles(77, "x", given, 2, &specs[1], &err));
   CHECK_OK(shardspec_spec_new_enumerable_placed(1, offsets, sizes, 2, given, 2, NULL, &specs[2], &err));
   CHECK_OK(shardspec_spec_new_enumerable_placed(1, offsets, sizes, 2, given, 2, indices, &specs[3], &err));
   CHECK_OK(shardspec_spec_infer_placed(1, offsets, sizes, 2, given, 2, indices, &specs[4], &err));
@@ -89,7 +89,7 @@ static void a_placement_of_ones_own_goes_everywhere_and_comes_back(void) {
   CHECK_OK(shardspec_spec_placement(specs[0], 1, &placement, &err));
   check_placement(placement, "rack 8, shelf 2", -1, &ctx[1]);
   for (int i = 0; i < 6; i++) {
-    CHECK_OK(shardspec_spec_build_metadata_named(specs[i], &size, dim_names, 1, NULL, &metadata[i], &err));
+    CHECK_OK(shardspec_spec_build_metadata_with_dim_names(specs[i], &size, dim_names, 1, NULL, &metadata[i], &err));
     CHECK_OK(shardspec_spec_free(specs[i], &err));
   }
   for (int i = 0; i < 2; i++) CHECK_OK(shardspec_placement_free(placements[i], &err));
@@ -162,7 +162,7 @@ static void equal_placements_are_stored_once(void) {
     ctx[i] = (rack){i % RACKS, i, 0, 0};
     given[i] = placements[i] = placed(&ctx[i], -1);
   }
-  CHECK_OK(shardspec_spec_new_chunk_placed(0, NULL, given, SHARDS, &spec, &err));
+  CHECK_OK(shardspec_spec_new_chunk_with_placement_handles(0, NULL, given, SHARDS, &spec, &err));
   CHECK_OK(shardspec_spec_build_metadata(spec, &size, 1, NULL, &metadata, &err));
   CHECK_OK(shardspec_metadata_placement_count(metadata, &count, &err));
   CHECK_EQUAL(count, RACKS);
@@ -190,11 +190,11 @@ static void a_collective_goes_by_the_rank_that_a_placement_tells(void) {
   for (size_t count = 2; count <= 3; count++) {
     shardspec_spec *spec;
     shardspec_metadata *metadata;
-    CHECK_OK(shardspec_spec_new_chunk_placed(0, NULL, given, count, &spec, &err));
+    CHECK_OK(shardspec_spec_new_chunk_with_placement_handles(0, NULL, given, count, &spec, &err));
     CHECK_OK(shardspec_spec_build_metadata(spec, &size, 1, NULL, &metadata, &err));
     for (size_t i = 0; i < count; i++)
       shards[i] = view_of(parts[i], FLOAT32, count == 2 ? &half : &third, 1);
-    CHECK_STATUS(shardspec_comm_shard(alone, metadata, 0, &whole, shards, count, NULL, &err),
+    CHECK_STATUS(shardspec_comm_scatter(alone, metadata, 0, &whole, shards, count, NULL, &err),
                  count == 2 ? SHARDSPEC_OK : SHARDSPEC_INVALID_PLACEMENT);
     if (count == 3) CHECK_MESSAGE("rack 3, shelf 1");
     CHECK_OK(shardspec_metadata_free(metadata, &err));

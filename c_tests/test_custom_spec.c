@@ -85,10 +85,10 @@ static void a_custom_spec_works_wherever_a_built_in_one_does(void) {
   for (int i = 0; i < 35; i++) full[i / 7][i % 7] = (float)i;
   shardspec_tensor_view whole = view_of(full, FLOAT32, full_shape, 2), shards[4],
                         again = view_of(back, FLOAT32, full_shape, 2);
-  CHECK_OK(shardspec_metadata_shards(metadata, 0, 4, NULL, shapes[0], NULL, &err));
+  CHECK_OK(shardspec_metadata_get_shards(metadata, 0, 4, NULL, shapes[0], NULL, &err));
   for (int i = 0; i < 4; i++) {
     shards[i] = view_of(buffers[i], FLOAT32, shapes[i], 2);
-    CHECK_OK(shardspec_spec_shard(spec, metadata, (size_t)i, &whole, &shards[i], NULL, &err));
+    CHECK_OK(shardspec_spec_fill_shard(spec, metadata, (size_t)i, &whole, &shards[i], NULL, &err));
   }
   CHECK_EQUAL(buffers[3][0], full[2][3]);
   CHECK_OK(shardspec_metadata_gather(metadata, shards, 4, &again, NULL, &err));
@@ -177,7 +177,7 @@ static void what_a_callback_builds_is_checked_and_its_type_is_named(void) {
       {{2, 1, {0, 5}, {5, 6}, "rank:0"}, SHARDSPEC_OUT_OF_BOUNDS, 1, -1, "exceed"},
       {{2, 1, {0, -5}, {5, 5}, "rank:0"}, SHARDSPEC_INVALID_ARGUMENT, 1, -1, "-5"},
       {{2, 1, {0, INT64_MAX}, {5, 5}, "rank:0"}, SHARDSPEC_OVERFLOW, -1, -1, "shard 1"},
-      {{1, 2, {0, 0}, {5, 5}, "rank:0"}, SHARDSPEC_RANK_MISMATCH, -1, -1, "2 dimensions where 1"},
+      {{1, 2, {0, 0}, {5, 5}, "rank:0"}, SHARDSPEC_NDIM_MISMATCH, -1, -1, "2 dimensions where 1"},
       {{1, 1, {0}, {10}, "rank:x/cpu"}, SHARDSPEC_INVALID_PLACEMENT, -1, -1, "rank:x"},
       {{0, 1, {0}, {0}, "rank:0"}, SHARDSPEC_INVALID_ARGUMENT, -1, -1, "none"},
   };
@@ -305,7 +305,7 @@ static shardspec_status build_busily(void *ctx, const int64_t *sizes, const char
   /* Makes specs and metadata, its own among them. */
   CHECK_OK(shardspec_spec_new_chunk(0, ranks, 2, &chunk, &err));
   CHECK_OK(shardspec_spec_build_metadata(chunk, sizes, ndim, properties, &metadata, &err));
-  CHECK_OK(shardspec_metadata_shards(metadata, 0, 2, offsets[0], lengths[0], NULL, &err));
+  CHECK_OK(shardspec_metadata_get_shards(metadata, 0, 2, offsets[0], lengths[0], NULL, &err));
   other = spec_of(&GRID, &g);
   CHECK_OK(shardspec_spec_free(other, &err));
   CHECK_EQUAL(g.destroyed, 1);
@@ -469,7 +469,7 @@ static void a_callback_is_told_names_and_properties(void) {
   shardspec_spec *spec = spec_of(&vtable, &without_names);
   CHECK_STATUS(shardspec_spec_build_metadata(spec, sizes, 2, &properties, &metadata, &err),
                SHARDSPEC_USER_STATUS);
-  CHECK_OK(shardspec_spec_build_metadata_named(spec, sizes, names, 2, &properties, &metadata, &err));
+  CHECK_OK(shardspec_spec_build_metadata_with_dim_names(spec, sizes, names, 2, &properties, &metadata, &err));
   CHECK_OK(shardspec_metadata_shard_count(metadata, &count, &err));
   CHECK_EQUAL(count, 3);
   CHECK_OK(shardspec_metadata_properties(metadata, &told, &err));
@@ -504,10 +504,10 @@ static shardspec_status fill_negative(void *ctx, const shardspec_metadata *metad
 
 static void a_spec_may_fill_its_shards_itself(void) {
   shardspec_spec_vtable vtable = GRID;
-  vtable.shard = fill_negative;
+  vtable.fill_shard = fill_negative;
   negative n = {{2, 2, 0}, 0, 0, NULL};
   static const int64_t sizes[] = {4, 6};
-  shardspec_copy_options options = {sizeof options, 1, SHARDSPEC_COPY_CACHED | SHARDSPEC_COPY_PORTABLE};
+  shardspec_copy_options options = {sizeof options, 1, SHARDSPEC_COPY_HINT_CACHED | SHARDSPEC_COPY_HINT_PORTABLE};
   float full[4][6], box[2][8];
   int64_t full_shape[] = {4, 6}, shape[] = {2, 3}, strides[] = {8, 2}, wrong[] = {2, 2};
   size_t ndim;
@@ -519,7 +519,7 @@ static void a_spec_may_fill_its_shards_itself(void) {
   shardspec_tensor_view whole = view_of(full, FLOAT32, full_shape, 2),
                         shard = view_of(box, FLOAT32, shape, 2);
   shard.strides = strides;
-  CHECK_OK(shardspec_spec_shard(spec, metadata, 3, &whole, &shard, &options, &err));
+  CHECK_OK(shardspec_spec_fill_shard(spec, metadata, 3, &whole, &shard, &options, &err));
   CHECK_EQUAL(n.calls, 1);
   CHECK(box[0][0] == -15 && box[0][2] == -16 && box[0][1] == 0 && box[1][4] == -23);
   CHECK_STATUS(shardspec_metadata_ndim(n.metadata, &ndim, &err), SHARDSPEC_INVALID_HANDLE);
@@ -530,20 +530,20 @@ static void a_spec_may_fill_its_shards_itself(void) {
 
   /* All checks come before the call. */
   shard.shape = wrong;
-  CHECK_STATUS(shardspec_spec_shard(spec, metadata, 3, &whole, &shard, NULL, &err),
+  CHECK_STATUS(shardspec_spec_fill_shard(spec, metadata, 3, &whole, &shard, NULL, &err),
                SHARDSPEC_SHAPE_MISMATCH);
   shard.shape = shape;
   shard.data = full;
-  CHECK_STATUS(shardspec_spec_shard(spec, metadata, 3, &whole, &shard, NULL, &err),
+  CHECK_STATUS(shardspec_spec_fill_shard(spec, metadata, 3, &whole, &shard, NULL, &err),
                SHARDSPEC_ALIASED);
-  CHECK_STATUS(shardspec_spec_shard(spec, metadata, 4, &whole, &shard, NULL, &err),
+  CHECK_STATUS(shardspec_spec_fill_shard(spec, metadata, 4, &whole, &shard, NULL, &err),
                SHARDSPEC_INDEX_OUT_OF_RANGE);
   CHECK_EQUAL(n.calls, 1);
   shard.data = box;
   n.status = SHARDSPEC_USER_STATUS + 1;
-  CHECK_STATUS(shardspec_spec_shard(spec, metadata, 3, &whole, &shard, NULL, &err),
+  CHECK_STATUS(shardspec_spec_fill_shard(spec, metadata, 3, &whole, &shard, NULL, &err),
                SHARDSPEC_USER_STATUS + 1);
-  CHECK_MESSAGE("shard of spec type 'acme.grid'");
+  CHECK_MESSAGE("fill_shard of spec type 'acme.grid'");
   CHECK_STATUS(shardspec_metadata_ndim(n.metadata, &ndim, &err), SHARDSPEC_INVALID_HANDLE);
   CHECK_OK(shardspec_metadata_free(metadata, &err));
   CHECK_OK(shardspec_spec_free(spec, &err));

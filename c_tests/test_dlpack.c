@@ -83,7 +83,7 @@ static void memory_lent_to_dlpack_comes_back_once(void) {
   shardspec_managed_tensor *managed;
   shardspec_legacy_managed_tensor *legacy;
   shardspec_tensor_view view = view_of(data, FLOAT32, shape, 2);
-  CHECK_OK(shardspec_managed_tensor_new(&view, SHARDSPEC_DLPACK_READ_ONLY, &amount, give_back,
+  CHECK_OK(shardspec_managed_tensor_new(&view, SHARDSPEC_DLPACK_FLAG_READ_ONLY, &amount, give_back,
                                         &managed, &err));
   shape[0] = 7; /* The view was copied. */
   DLManagedTensorVersioned *theirs = shardspec_managed_tensor_to_dlpack(managed);
@@ -97,7 +97,7 @@ static void memory_lent_to_dlpack_comes_back_once(void) {
   CHECK_EQUAL(given_back, 1);
 
   shape[0] = 4;
-  CHECK_OK(shardspec_managed_tensor_new_legacy(&view, &amount, give_back, &legacy, &err));
+  CHECK_OK(shardspec_legacy_managed_tensor_new(&view, &amount, give_back, &legacy, &err));
   DLManagedTensor *older = shardspec_legacy_managed_tensor_to_dlpack(legacy);
   CHECK(older->dl_tensor.data == data && older->dl_tensor.strides[0] == 3);
   older->deleter(older);
@@ -128,7 +128,7 @@ static int32_t enter(void) { return strcat(steps, "<"), 7; }
 static void leave(int32_t state) { strcat(steps, ">"), state_left = state; }
 static void let_go(void *ctx) {
   strcat(steps, "x");
-  memset(ctx, 0xff, sizeof(shardspec_entered)); /* It may be freed: nobody reads it any more. */
+  memset(ctx, 0xff, sizeof(shardspec_runtime_ctx)); /* It may be freed: nobody reads it any more. */
 }
 
 static void a_runtime_is_entered_and_left_around_what_is_let_go(void) {
@@ -137,15 +137,15 @@ static void a_runtime_is_entered_and_left_around_what_is_let_go(void) {
   shardspec_error err = SHARDSPEC_ERROR_INIT;
   shardspec_managed_tensor *managed;
   shardspec_tensor_view view = view_of(data, FLOAT32, shape, 2);
-  shardspec_entered entered = {sizeof entered, enter, let_go, &entered, leave};
-  CHECK_OK(shardspec_managed_tensor_new(&view, 0, &entered, shardspec_destroy_entered, &managed, &err));
+  shardspec_runtime_ctx entered = {sizeof entered, enter, let_go, &entered, leave};
+  CHECK_OK(shardspec_managed_tensor_new(&view, 0, &entered, shardspec_runtime_ctx_destroy, &managed, &err));
   CHECK_TEXT(steps, "");
   managed->deleter(managed);
   CHECK_TEXT(steps, "<x>");
   CHECK_EQUAL(state_left, 7);
   memset(&entered, 0, sizeof entered);
-  shardspec_destroy_entered(&entered);
-  shardspec_destroy_entered(NULL);
+  shardspec_runtime_ctx_destroy(&entered);
+  shardspec_runtime_ctx_destroy(NULL);
 }
 
 int main(void) {

@@ -67,7 +67,7 @@ static void success_clears_what_an_earlier_refusal_wrote(void) {
   int64_t out = 0;
   CHECK_STATUS(shardspec_chunk_split_size(5, -3, &out, &err), SHARDSPEC_INVALID_ARGUMENT);
   CHECK_EQUAL(err.got, -3);
-  CHECK_MESSAGE("chunks");
+  CHECK_MESSAGE("chunk_count");
   CHECK_MESSAGE("-3");
   CHECK_OK(shardspec_chunk_split_size(5, 3, &out, &err));
   CHECK_EQUAL(err.got, 0);
@@ -103,7 +103,7 @@ static void the_position_of_a_placement_is_told(void) {
   shardspec_placement *handles[3] = {NULL, NULL, NULL};
   for (int i = 0; i < 3; i++) CHECK_OK(shardspec_placement_parse(RANKS[i], &handles[i], &err));
   CHECK_OK(shardspec_placement_free(handles[1], &err));
-  CHECK_POSITION(shardspec_spec_new_chunk_placed(0, NULL, (const shardspec_placement *const *)handles,
+  CHECK_POSITION(shardspec_spec_new_chunk_with_placement_handles(0, NULL, (const shardspec_placement *const *)handles,
                                                  3, &spec, &err),
                  SHARDSPEC_INVALID_HANDLE, 1, -1, "placements[1]: ");
   CHECK_OK(shardspec_placement_free(handles[0], &err));
@@ -129,7 +129,7 @@ static void the_position_of_a_struct_and_its_field_are_told(void) {
   CHECK_POSITION(shardspec_spec_new_enumerable(shards, 4, &spec, &err), SHARDSPEC_INVALID_PLACEMENT, 2,
                  2, "shards[2]");
   shards[1].ndim = 2;
-  CHECK_POSITION(shardspec_spec_new_enumerable(shards, 4, &spec, &err), SHARDSPEC_RANK_MISMATCH, 1, 1,
+  CHECK_POSITION(shardspec_spec_new_enumerable(shards, 4, &spec, &err), SHARDSPEC_NDIM_MISMATCH, 1, 1,
                  "shards[1]");
   CHECK(err.got == 2 && err.limit == 1 && spec == NULL);
 }

@@ -31,10 +31,10 @@ static void single_and_bulk_answers_agree(void) {
   CHECK_EQUAL(numel, 15);
   CHECK_OK(shardspec_metadata_placement_count(metadata, &count, &err));
   CHECK_EQUAL(count, 3); /* equal ones are stored once */
-  CHECK_OK(shardspec_metadata_shards(metadata, 0, 4, offsets, lengths, placements, &err));
+  CHECK_OK(shardspec_metadata_get_shards(metadata, 0, 4, offsets, lengths, placements, &err));
   static const int64_t starts[] = {0, 2, 4, 6}, rows[] = {2, 2, 1, 0};
   for (size_t i = 0; i < 4; i++) {
-    CHECK_OK(shardspec_metadata_shard(metadata, i, offset, length, 2, &err));
+    CHECK_OK(shardspec_metadata_get_shard(metadata, i, offset, length, 2, &err));
     CHECK(memcmp(offset, &offsets[2 * i], sizeof offset) == 0);
     CHECK(memcmp(length, &lengths[2 * i], sizeof length) == 0);
     CHECK_EQUAL(offset[0], starts[i]);
@@ -64,19 +64,19 @@ static void what_lies_outside_is_refused_and_nothing_written(void) {
   shardspec_metadata *metadata = rows_of(5, 3);
   int64_t offsets[8] = {77}, sizes[8] = {77};
   size_t indices[1] = {77}, needed = 77;
-  CHECK_STATUS(shardspec_metadata_shard(metadata, 4, offsets, sizes, 8, &err),
+  CHECK_STATUS(shardspec_metadata_get_shard(metadata, 4, offsets, sizes, 8, &err),
                SHARDSPEC_INDEX_OUT_OF_RANGE);
-  CHECK_STATUS(shardspec_metadata_shard(metadata, 0, offsets, sizes, 1, &err),
+  CHECK_STATUS(shardspec_metadata_get_shard(metadata, 0, offsets, sizes, 1, &err),
                SHARDSPEC_BUFFER_TOO_SMALL);
   CHECK_EQUAL(err.limit, 2);
-  CHECK_STATUS(shardspec_metadata_shards(metadata, 3, 2, offsets, sizes, NULL, &err),
+  CHECK_STATUS(shardspec_metadata_get_shards(metadata, 3, 2, offsets, sizes, NULL, &err),
                SHARDSPEC_INDEX_OUT_OF_RANGE);
-  CHECK_STATUS(shardspec_metadata_shards(metadata, SIZE_MAX, 2, offsets, sizes, NULL, &err),
+  CHECK_STATUS(shardspec_metadata_get_shards(metadata, SIZE_MAX, 2, offsets, sizes, NULL, &err),
                SHARDSPEC_INDEX_OUT_OF_RANGE);
   CHECK_STATUS(shardspec_metadata_shards_of_rank(metadata, 1, indices, 1, &needed, &err),
                SHARDSPEC_BUFFER_TOO_SMALL);
   CHECK(offsets[0] == 77 && sizes[0] == 77 && indices[0] == 77 && needed == 77);
-  CHECK_OK(shardspec_metadata_shards(metadata, 4, 0, NULL, NULL, NULL, &err));
+  CHECK_OK(shardspec_metadata_get_shards(metadata, 4, 0, NULL, NULL, NULL, &err));
   CHECK_OK(shardspec_metadata_free(metadata, &err));
 }
 
@@ -112,7 +112,7 @@ static void specs_that_do_not_fit_a_tensor_are_refused(void) {
   shardspec_metadata *out = NULL;
   CHECK_OK(shardspec_spec_new_enumerable_flat(2, offsets, sizes, 2, RANKS, 2, NULL, &boxes, &err));
   CHECK_OK(shardspec_spec_new_chunk(-2, RANKS, 2, &chunks, &err));
-  CHECK_OK(shardspec_spec_new_chunk_named("x", RANKS, 2, &named, &err));
+  CHECK_OK(shardspec_spec_new_chunk_by_dim_name("x", RANKS, 2, &named, &err));
   CHECK_STATUS(shardspec_spec_build_metadata(boxes, larger, 2, NULL, &out, &err), SHARDSPEC_GAP);
   CHECK_MESSAGE("2"); /* the box that nobody owns starts in column 2 */
   CHECK_STATUS(shardspec_spec_build_metadata(boxes, smaller, 2, NULL, &out, &err),
@@ -120,7 +120,7 @@ static void specs_that_do_not_fit_a_tensor_are_refused(void) {
   CHECK_EQUAL(err.first_shard, 1);
   CHECK_EQUAL(err.dim, 0);
   CHECK_STATUS(shardspec_spec_build_metadata(boxes, flat, 1, NULL, &out, &err),
-               SHARDSPEC_RANK_MISMATCH);
+               SHARDSPEC_NDIM_MISMATCH);
   CHECK_STATUS(shardspec_spec_build_metadata(chunks, flat, 1, NULL, &out, &err),
                SHARDSPEC_INVALID_DIM);
   CHECK_STATUS(shardspec_spec_build_metadata(chunks, minus, 2, NULL, &out, &err),
@@ -142,11 +142,11 @@ static void a_named_dimension_is_found(void) {
   shardspec_spec *spec;
   shardspec_metadata *metadata, *out = NULL;
   int64_t offset[2], length[2];
-  CHECK_OK(shardspec_spec_new_chunk_named("feature", RANKS, 2, &spec, &err));
-  CHECK_OK(shardspec_spec_build_metadata_named(spec, sizes, names, 2, NULL, &metadata, &err));
-  CHECK_OK(shardspec_metadata_shard(metadata, 1, offset, length, 2, &err));
+  CHECK_OK(shardspec_spec_new_chunk_by_dim_name("feature", RANKS, 2, &spec, &err));
+  CHECK_OK(shardspec_spec_build_metadata_with_dim_names(spec, sizes, names, 2, NULL, &metadata, &err));
+  CHECK_OK(shardspec_metadata_get_shard(metadata, 1, offset, length, 2, &err));
   CHECK(offset[0] == 0 && offset[1] == 3 && length[0] == 4 && length[1] == 3);
-  CHECK_STATUS(shardspec_spec_build_metadata_named(spec, sizes, twice, 2, NULL, &out, &err),
+  CHECK_STATUS(shardspec_spec_build_metadata_with_dim_names(spec, sizes, twice, 2, NULL, &out, &err),
                SHARDSPEC_INVALID_ARGUMENT);
   CHECK(out == NULL);
   CHECK_OK(shardspec_metadata_free(metadata, &err));
@@ -173,7 +173,7 @@ static void a_million_shards_pass_in_flat_arrays(void) {
   CHECK_OK(shardspec_spec_new_enumerable_flat(1, offsets, sizes, SHARDS, placements, 4, indices,
                                               &spec, &err));
   CHECK_OK(shardspec_spec_build_metadata(spec, &total, 1, NULL, &metadata, &err));
-  CHECK_OK(shardspec_metadata_shards(metadata, 0, SHARDS, offsets_back, sizes_back,
+  CHECK_OK(shardspec_metadata_get_shards(metadata, 0, SHARDS, offsets_back, sizes_back,
                                      indices + SHARDS, &err));
   CHECK(memcmp(offsets, offsets_back, 2 * SHARDS * sizeof *arrays) == 0);
   for (int64_t i = 0; i < SHARDS; i++) CHECK(indices[SHARDS + i] == (uint32_t)(i % 4));

@@ -18,7 +18,7 @@ static shardspec_status echo(void *ctx, const shardspec_spec *given,
   size_t at = 0;
   CHECK(given == spec && error != NULL && error->status == SHARDSPEC_OK && error->message[0] == '\0');
   CHECK_EQUAL(arguments->struct_size, sizeof *arguments);
-  CHECK(arguments->communicator == NULL);
+  CHECK(arguments->comm == NULL);
   for (size_t i = 0; i < result_count; i++) CHECK_EQUAL(results[i].kind, SHARDSPEC_VALUE_NONE);
   for (size_t i = 0; i < arguments->arg_count && at < result_count; i++) results[at++] = arguments->args[i];
   for (size_t i = 0; i < arguments->kwarg_count && at < result_count; i++) {
@@ -82,9 +82,9 @@ static void an_op_is_found_by_both_names_and_only_by_them(void) {
   CHECK(found == chunk && chunk != boxes);
   CHECK_OK(shardspec_op_look_up("enumerable", "acme.add", &found, &err));
   CHECK(found == boxes);
-  CHECK_OK(shardspec_op_has("chunk", "acme.add", &has, &err));
+  CHECK_OK(shardspec_op_is_registered("chunk", "acme.add", &has, &err));
   CHECK_EQUAL(has, 1);
-  CHECK_OK(shardspec_op_has("chunk", "acme.ad", &has, &err));
+  CHECK_OK(shardspec_op_is_registered("chunk", "acme.ad", &has, &err));
   CHECK_EQUAL(has, 0);
   CHECK_STATUS(shardspec_op_look_up("acme.grid", "acme.add", &found, &err), SHARDSPEC_NOT_FOUND);
   CHECK_MESSAGE("'acme.grid'");
@@ -262,8 +262,8 @@ static shardspec_status expect_communicator(void *ctx, const shardspec_spec *giv
                                             shardspec_error *error) {
   int64_t size = 0;
   (void)given, (void)results, (void)result_count;
-  CHECK(arguments->communicator == ctx);
-  CHECK_OK(shardspec_comm_size(arguments->communicator, &size, error));
+  CHECK(arguments->comm == ctx);
+  CHECK_OK(shardspec_comm_size(arguments->comm, &size, error));
   CHECK_EQUAL(size, 1);
   return SHARDSPEC_OK;
 }
@@ -273,7 +273,7 @@ static void an_op_gets_the_communicator_of_its_collectives(void) {
   shardspec_comm *comm;
   CHECK_OK(shardspec_comm_new_local(1, &comm, &err));
   shardspec_op *op = register_op("chunk", "acme.talks", expect_communicator, comm);
-  arguments.communicator = comm;
+  arguments.comm = comm;
   CHECK_OK(shardspec_op_dispatch(spec, "acme.talks", &arguments, NULL, 0, &err));
   CHECK_OK(shardspec_op_unregister(op, &err));
   CHECK_OK(shardspec_comm_free(comm, &err));

@@ -3,8 +3,8 @@
 
 _Static_assert(sizeof(shardspec_run) == 64, "");
 _Static_assert(offsetof(shardspec_run, source_offset) == 16, "");
-_Static_assert(offsetof(shardspec_run, length) == 48, "");
-_Static_assert(offsetof(shardspec_run, count) == 56, "");
+_Static_assert(offsetof(shardspec_run, block_length) == 48, "");
+_Static_assert(offsetof(shardspec_run, block_count) == 56, "");
 
 enum { ROWS = 5, COLUMNS = 6 };
 static const char *const RANKS[] = {"rank:0", "rank:1", "rank:2", "rank:3"};
@@ -33,7 +33,7 @@ static void set_up(buffers *b, shardspec_metadata *metadata) {
   shardspec_error err = SHARDSPEC_ERROR_INIT;
   memset(b, 0, sizeof *b);
   CHECK_OK(shardspec_metadata_shard_count(metadata, &b->count, &err));
-  CHECK_OK(shardspec_metadata_shards(metadata, 0, b->count, b->offsets[0], b->shapes[0], NULL, &err));
+  CHECK_OK(shardspec_metadata_get_shards(metadata, 0, b->count, b->offsets[0], b->shapes[0], NULL, &err));
   for (size_t i = 0; i < b->count; i++) b->views[i] = view_of(b->data[i], FLOAT32, b->shapes[i], 2);
 }
 
@@ -68,7 +68,7 @@ static void a_plan_lists_what_moves(void) {
     CHECK(to[2 * i] == (int64_t)(i % 2) * 3 && to[2 * i + 1] == 0);
     CHECK(sizes[2 * i] == (i % 2 == 0 ? 3 : 2) && sizes[2 * i + 1] == 2);
   }
-  CHECK_OK(shardspec_plan_pieces_into(plan, 2, &first, &count, &err));
+  CHECK_OK(shardspec_plan_pieces_of_destination(plan, 2, &first, &count, &err));
   CHECK(first == 4 && count == 2);
   CHECK_OK(shardspec_plan_is_local(plan, &answer, &err));
   CHECK_EQUAL(answer, 0);

@@ -52,7 +52,7 @@ static float *local_data(shardspec_sharded_tensor *tensor, size_t local) {
   CHECK_OK(shardspec_sharded_tensor_local_view(tensor, local, shape, strides, 2, &view, &err));
   CHECK(view.shape == shape && view.strides == strides && view.ndim == 2 && view.byte_offset == 0);
   CHECK(view.dtype.code == SHARDSPEC_DTYPE_FLOAT && view.dtype.bits == 32);
-  CHECK_EQUAL(view.device.device_type, SHARDSPEC_DL_CPU);
+  CHECK_EQUAL(view.device.device_type, SHARDSPEC_DLPACK_DEVICE_CPU);
   CHECK(shape[1] == COLUMNS && (shape[0] == 0) == (view.data == NULL));
   CHECK(shape[0] == 0 || (strides[0] == COLUMNS && strides[1] == 1));
   return (float *)view.data;
@@ -78,7 +78,7 @@ static void a_full_tensor_is_sharded_for_each_owner_that_can_be_named(void) {
     shardspec_sharded_tensor *by_owner, *by_index;
     CHECK_OK(shardspec_sharded_tensor_new_from_full(metadata, owners[i].owner, &full_view, NULL,
                                                     &by_owner, &err));
-    CHECK_OK(shardspec_sharded_tensor_new_from_full_shards(
+    CHECK_OK(shardspec_sharded_tensor_new_from_full_for_indices(
         metadata, owners[i].shards, owners[i].count, &full_view, NULL, &by_index, &err));
     CHECK_EQUAL(local_count(by_owner), owners[i].count);
     CHECK_EQUAL(local_count(by_index), owners[i].count);
@@ -166,14 +166,14 @@ static void what_is_not_local_is_named_and_all_shards_give_the_tensor_back(void)
   static const size_t enough[] = {2, 0, 1}, too_few[] = {3, 2, 0};
   memset(back, 7, sizeof back);
   memcpy(before, back, sizeof back);
-  CHECK_OK(shardspec_sharded_tensor_new_from_full_shards(metadata, too_few, 3, &full_view, NULL,
+  CHECK_OK(shardspec_sharded_tensor_new_from_full_for_indices(metadata, too_few, 3, &full_view, NULL,
                                                          &tensor, &err));
   CHECK_STATUS(shardspec_sharded_tensor_gather(tensor, &back_view, NULL, &err), SHARDSPEC_NOT_LOCAL);
   CHECK_EQUAL(err.first_shard, 1);
   CHECK_MESSAGE("rank:1/cuda:0");
   CHECK(memcmp(back, before, sizeof back) == 0);
   free_tensor(tensor);
-  CHECK_OK(shardspec_sharded_tensor_new_from_full_shards(metadata, enough, 3, &full_view, NULL,
+  CHECK_OK(shardspec_sharded_tensor_new_from_full_for_indices(metadata, enough, 3, &full_view, NULL,
                                                          &tensor, &err));
   for (size_t local = 0; local < 3; local++) CHECK_EQUAL(local_index(tensor, local), local);
   /* Shards are the caller's to write. */
@@ -203,7 +203,7 @@ static void new_shards_are_zero_where_that_is_wanted(void) {
   CHECK(memcmp(local_data(tensor, 0), zeros, sizeof zeros) == 0);
   CHECK(memcmp(local_data(tensor, 1), zeros, sizeof(float) * COLUMNS) == 0);
   free_tensor(tensor);
-  CHECK_OK(shardspec_sharded_tensor_new_shards(metadata, last_then_first, 2,
+  CHECK_OK(shardspec_sharded_tensor_new_for_indices(metadata, last_then_first, 2,
                                                SHARDSPEC_FILL_UNINITIALIZED, &tensor, &err));
   CHECK(local_index(tensor, 0) == 0 && local_index(tensor, 1) == 2);
   memset(local_data(tensor, 0), 1, sizeof zeros);
@@ -299,7 +299,7 @@ static void local_shards_are_borrowed_and_given_back_once(void) {
     lent l;
     lend(&l);
     if (described)
-      CHECK_OK(shardspec_sharded_tensor_new_from_local_described(
+      CHECK_OK(shardspec_sharded_tensor_new_from_local_shards(
           metadata, "rank:1", l.descriptions, l.views, 2, &released, count_release, &tensor, &err));
     else
       CHECK_OK(shardspec_sharded_tensor_new_from_local(metadata, "rank:1", l.indices, l.views, 2,
@@ -352,7 +352,7 @@ static void refused(const char *owner, const lent *l, shardspec_status wanted,
   CHECK_EQUAL(err.first_shard, shard);
   CHECK_EQUAL(released, 1);
   CHECK_STATUS(
-      shardspec_sharded_tensor_new_from_local_described(metadata, owner, l->descriptions, l->views, 2,
+      shardspec_sharded_tensor_new_from_local_shards(metadata, owner, l->descriptions, l->views, 2,
                                                         &released, count_release, &untouched, &err),
       wanted_described);
   CHECK_EQUAL(released, 2);
@@ -368,7 +368,7 @@ static void local_shards_that_are_not_the_metadatas_are_refused_and_given_back(v
 #define REFUSED(owner, change, status, described, shard)                                           \
   (lend(&l), (change), refused(owner, &l, SHARDSPEC_##status, SHARDSPEC_##described, shard))
   REFUSED("rank:1", l.shapes[1][0] = 3, SHAPE_MISMATCH, SHAPE_MISMATCH, 1);
-  REFUSED("rank:1", l.views[1].ndim = 1, RANK_MISMATCH, RANK_MISMATCH, 1);
+  REFUSED("rank:1", l.views[1].ndim = 1, NDIM_MISMATCH, NDIM_MISMATCH, 1);
   REFUSED("rank:1", l.views[0].dtype = float64, DTYPE_MISMATCH, DTYPE_MISMATCH, 2);
   REFUSED("rank:1", l.views[1].data = l.data[0], ALIASED, ALIASED, 1);
   REFUSED("rank:1", l.views[0].data = NULL, NULL_ARGUMENT, NULL_ARGUMENT, 2);

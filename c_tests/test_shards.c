@@ -61,7 +61,7 @@ static void all_gaps_are_told_up_to_a_limit(void) {
   CHECK_OK(shardspec_shards_gaps(shards, tensor, 2, offsets, sizes, 1, &few, &more, &err));
   CHECK(few == 1 && more == 1 && offsets[2] == 77);
   CHECK_STATUS(shardspec_shards_gaps(shards, line, 1, offsets, sizes, 8, &few, &more, &err),
-               SHARDSPEC_RANK_MISMATCH);
+               SHARDSPEC_NDIM_MISMATCH);
   CHECK(few == 1 && more == 1);
   CHECK_OK(shardspec_shards_free(shards, &err));
 }

@@ -15,7 +15,7 @@ static void a_chunk_spec_tells_what_it_was_made_of(void) {
   int64_t dim = 77;
   size_t count;
   CHECK_OK(shardspec_spec_new_chunk(-1, RANKS, 4, &spec, &err));
-  CHECK_OK(shardspec_spec_new_chunk_named("batch", RANKS, 3, &named, &err));
+  CHECK_OK(shardspec_spec_new_chunk_by_dim_name("batch", RANKS, 3, &named, &err));
   CHECK_OK(shardspec_spec_type_name(spec, text, sizeof text, NULL, &err));
   CHECK_TEXT(text, "chunk");
   CHECK_OK(shardspec_spec_chunk_dim(spec, &dim, &err));
@@ -86,7 +86,7 @@ static void wrong_shards_are_refused_and_told_apart(void) {
   shardspec_spec *spec = NULL;
   CHECK_STATUS(shardspec_spec_new_enumerable(shards, 0, &spec, &err), SHARDSPEC_INVALID_ARGUMENT);
   shards[1].ndim = 2;
-  CHECK_STATUS(shardspec_spec_new_enumerable(shards, 2, &spec, &err), SHARDSPEC_RANK_MISMATCH);
+  CHECK_STATUS(shardspec_spec_new_enumerable(shards, 2, &spec, &err), SHARDSPEC_NDIM_MISMATCH);
   shards[1].ndim = 33;
   CHECK_STATUS(shardspec_spec_new_enumerable(&shards[1], 1, &spec, &err),
                SHARDSPEC_INVALID_ARGUMENT);

@@ -38,7 +38,7 @@ static void set_up(fixture *f, int64_t dim) {
   f->back_view = view_of(f->back, FLOAT32, f->full_shape, 2);
   for (size_t i = 0; i < SHARDS; i++) {
     int64_t offsets[2];
-    CHECK_OK(shardspec_metadata_shard(f->metadata, i, offsets, f->shard_shapes[i], 2, &err));
+    CHECK_OK(shardspec_metadata_get_shard(f->metadata, i, offsets, f->shard_shapes[i], 2, &err));
     f->shards[i] = view_of(f->shard_data[i], FLOAT32, f->shard_shapes[i], 2);
   }
   f->shards[SHARDS - 1].data = dim == 0 ? NULL : f->shards[SHARDS - 1].data;
@@ -130,7 +130,7 @@ static void what_does_not_fit_is_refused_before_the_first_byte(void) {
   set_up(&good, 0);
   f = good, refused(&f, SHARDS - 1, SHARDSPEC_INVALID_ARGUMENT, -1);
   f = good, f.shards[1].shape = wrong_shape, refused(&f, SHARDS, SHARDSPEC_SHAPE_MISMATCH, 1);
-  f = good, f.shards[1].ndim = 1, refused(&f, SHARDS, SHARDSPEC_RANK_MISMATCH, 1);
+  f = good, f.shards[1].ndim = 1, refused(&f, SHARDS, SHARDSPEC_NDIM_MISMATCH, 1);
   f = good, f.shards[1].ndim = 33, refused(&f, SHARDS, SHARDSPEC_INVALID_ARGUMENT, 1);
   f = good, f.shards[1].ndim = -1, refused(&f, SHARDS, SHARDSPEC_INVALID_ARGUMENT, 1);
   f = good, f.shards[2].data = NULL, refused(&f, SHARDS, SHARDSPEC_NULL_ARGUMENT, 2);
@@ -181,9 +181,9 @@ static void options_change_nothing_but_the_time(void) {
   static uint16_t full[SIDE * SIDE], back[SIDE * SIDE], shard_data[PARTS][SIDE * SIDE / PARTS];
   static const char *const placements[] = {"rank:0", "rank:1", "rank:2", "rank:3",
                                            "rank:4", "rank:5", "rank:6", "rank:7"};
-  static const uint32_t hints[] = {0, SHARDSPEC_COPY_STREAM, SHARDSPEC_COPY_CACHED,
-                                   SHARDSPEC_COPY_PORTABLE,
-                                   SHARDSPEC_COPY_PORTABLE | SHARDSPEC_COPY_STREAM};
+  static const uint32_t hints[] = {0, SHARDSPEC_COPY_HINT_STREAM, SHARDSPEC_COPY_HINT_CACHED,
+                                   SHARDSPEC_COPY_HINT_PORTABLE,
+                                   SHARDSPEC_COPY_HINT_PORTABLE | SHARDSPEC_COPY_HINT_STREAM};
   shardspec_error err = SHARDSPEC_ERROR_INIT;
   shardspec_dtype bfloat16 = {SHARDSPEC_DTYPE_BFLOAT, 16, 1};
   int64_t sizes[] = {SIDE, SIDE}, shape[] = {SIDE, SIDE / PARTS};

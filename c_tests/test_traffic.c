@@ -60,14 +60,14 @@ static void transport(shardspec_plan *plan, int64_t from_rank, int64_t to_rank, 
   CHECK(runs != NULL);
   CHECK_OK(shardspec_plan_rank_runs(plan, from_rank, to_rank, 4, runs, needed, NULL, &err));
   for (size_t i = 0; i < needed; i++)
-    for (int64_t b = 0; b < runs[i].count; b++, at += (size_t)runs[i].length)
+    for (int64_t b = 0; b < runs[i].block_count; b++, at += (size_t)runs[i].block_length)
       memcpy(wire + at, from[runs[i].source] + runs[i].source_offset + b * runs[i].source_stride,
-             (size_t)runs[i].length);
+             (size_t)runs[i].block_length);
   sent = at, at = 0;
   for (size_t i = 0; i < needed; i++)
-    for (int64_t b = 0; b < runs[i].count; b++, at += (size_t)runs[i].length)
+    for (int64_t b = 0; b < runs[i].block_count; b++, at += (size_t)runs[i].block_length)
       memcpy(to[runs[i].destination] + runs[i].destination_offset + b * runs[i].destination_stride,
-             wire + at, (size_t)runs[i].length);
+             wire + at, (size_t)runs[i].block_length);
   CHECK_EQUAL(at, sent);
   free(runs);
 }
@@ -103,7 +103,7 @@ static void runs_are_as_few_as_it_takes(void) {
   CHECK(runs[0].source == 1 && runs[0].destination == 2);
   CHECK(runs[0].source_offset == 16 && runs[0].source_stride == 32);
   CHECK(runs[0].destination_offset == 16 && runs[0].destination_stride == 8);
-  CHECK(runs[0].length == 8 && runs[0].count == 2);
+  CHECK(runs[0].block_length == 8 && runs[0].block_count == 2);
   CHECK_OK(shardspec_plan_shard_runs(plan, 3, 2, 0, runs, 2, &needed, &err));
   CHECK_EQUAL(needed, 0);
   CHECK_OK(shardspec_plan_rank_runs(plan, 9, 2, 0, runs, 2, &needed, &err));
@@ -131,7 +131,7 @@ static void packed_elements_have_runs_of_whole_bytes(void) {
   CHECK_OK(shardspec_plan_new(source, destination, &plan, &err));
   CHECK_OK(shardspec_plan_shard_runs(plan, 0, 1, 0, &run, 1, &needed, &err));
   CHECK_EQUAL(needed, 1);
-  CHECK(run.source_offset == 64 && run.source_stride == 128 && run.length == 64 && run.count == 64);
+  CHECK(run.source_offset == 64 && run.source_stride == 128 && run.block_length == 64 && run.block_count == 64);
   CHECK(run.destination_offset == 0 && run.destination_stride == 64);
   CHECK_OK(shardspec_plan_shard_traffic(plan, 0, from, to, bytes, 2, &needed, &err));
   CHECK(needed == 2 && bytes[0] == 64 * 64 && bytes[1] == 64 * 64);
@@ -178,7 +178,7 @@ static void runs_are_counted_without_being_made(void) {
   CHECK_EQUAL(err.limit, 1 << (DIMS - 2));
   CHECK_OK(shardspec_plan_rank_runs(plan, 0, 0, 1, NULL, 0, &needed, &err));
   CHECK_EQUAL(needed, 1 << (DIMS - 2));
-  CHECK(run.count == 77);
+  CHECK(run.block_count == 77);
   CHECK_OK(shardspec_plan_free(plan, &err));
   CHECK_OK(shardspec_shards_free(source, &err));
   CHECK_OK(shardspec_shards_free(destination, &err));

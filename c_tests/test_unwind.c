@@ -100,7 +100,7 @@ static shardspec_error seen;
 static void call_everything(void) {
   static const int64_t sizes[] = {4, 3};
   static const shardspec_comm_vtable transport = {sizeof transport, destroy, exchange, 0, 0, NULL};
-  static shardspec_entered entered = {sizeof entered, enter, destroy_entered, NULL, leave_runtime};
+  static shardspec_runtime_ctx entered = {sizeof entered, enter, destroy_entered, NULL, leave_runtime};
   float data[12] = {0}, part[6];
   int64_t shape[] = {4, 3}, part_shape[] = {2, 3};
   shardspec_tensor_view full = view_of(data, FLOAT32, shape, 2), shard = view_of(part, FLOAT32, part_shape, 2);
@@ -118,11 +118,11 @@ static void call_everything(void) {
   CHECK(shardspec_op_call(op, spec, &one_tensor, NULL, 0, &seen) == SHARDSPEC_OK);
   CHECK(shardspec_op_dispatch(spec, "ends", &one_tensor, NULL, 0, &seen) == SHARDSPEC_OK);
   CHECK(shardspec_spec_build_metadata(own[0], sizes, 2, NULL, &built, &seen) == SHARDSPEC_OK);
-  CHECK(shardspec_spec_shard(own[0], metadata, 0, &full, &shard, NULL, &seen) == SHARDSPEC_OK);
+  CHECK(shardspec_spec_fill_shard(own[0], metadata, 0, &full, &shard, NULL, &seen) == SHARDSPEC_OK);
   CHECK(shardspec_comm_exchange(comm, &message, 1, &message, 1, &seen) == SHARDSPEC_OK);
   CHECK(shardspec_spec_equal(own[0], own[1], &equals, &seen) == SHARDSPEC_OK && equals == 1);
   CHECK(shardspec_spec_hash(own[0], &hashed, &seen) == SHARDSPEC_OK);
-  shardspec_destroy_entered(&entered);
+  shardspec_runtime_ctx_destroy(&entered);
   /* A failing registration ends its context before it returns. */
   CHECK(shardspec_op_register("chunk", "ends", run_op, NULL, destroy, NULL, NULL, &seen) == SHARDSPEC_ALREADY_EXISTS);
 }

@@ -29,7 +29,7 @@ static void *allocate(size_t size) {
 
 static shardspec_tensor_view view_of(void *data, const npy_array *array, const int64_t *shape,
                                      const int64_t *strides) {
-  shardspec_tensor_view view = {data, {SHARDSPEC_DL_CPU, 0}, array->ndim, array->dtype,
+  shardspec_tensor_view view = {data, {SHARDSPEC_DLPACK_DEVICE_CPU, 0}, array->ndim, array->dtype,
                                 (int64_t *)shape, (int64_t *)strides, 0};
   return view;
 }
@@ -55,7 +55,7 @@ static void print_shards(const shardspec_metadata *metadata, const npy_array *ar
   for (size_t i = 0; i < count && i < MAX_ROWS; i++) {
     char owner[256];
     int64_t elements = 1;
-    must(shardspec_metadata_shard(metadata, i, offsets, sizes, SHARDSPEC_MAX_NDIM, &err));
+    must(shardspec_metadata_get_shard(metadata, i, offsets, sizes, SHARDSPEC_MAX_NDIM, &err));
     must(shardspec_metadata_shard_placement_text(metadata, i, owner, sizeof owner, NULL, &err));
     for (int32_t dim = 0; dim < array->ndim; dim++) elements *= sizes[dim];
     printf("  %5zu  %-12s %9" PRId64, i, owner, elements);
@@ -77,7 +77,7 @@ static void take_apart_and_put_together(const shardspec_metadata *metadata, npy_
   for (size_t i = 0; i < count; i++) {
     int64_t *shape = shapes + i * SHARDSPEC_MAX_NDIM;
     size_t size = itemsize;
-    must(shardspec_metadata_shard(metadata, i, NULL, shape, SHARDSPEC_MAX_NDIM, &err));
+    must(shardspec_metadata_get_shard(metadata, i, NULL, shape, SHARDSPEC_MAX_NDIM, &err));
     for (int32_t dim = 0; dim < array->ndim; dim++) size *= (size_t)shape[dim];
     shards[i] = view_of(allocate(size), array, shape, NULL);
   }

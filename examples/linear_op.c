@@ -67,7 +67,7 @@ static shardspec_status linear(void *ctx, const shardspec_spec *spec,
   for (size_t local = 0; local < locals && status == SHARDSPEC_OK; local++)
     status = shardspec_sharded_tensor_local_index(weight, local, &indices[local], err);
   if (status == SHARDSPEC_OK)
-    status = shardspec_sharded_tensor_new_shards(outputs, indices, locals, SHARDSPEC_FILL_UNINITIALIZED, &y, err);
+    status = shardspec_sharded_tensor_new_for_indices(outputs, indices, locals, SHARDSPEC_FILL_UNINITIALIZED, &y, err);
   for (size_t local = 0; local < locals && status == SHARDSPEC_OK; local++) {
     local_shard from, to;
     status = get_local_shard(weight, weights, local, &from, err);

@@ -12,7 +12,7 @@ static void must(shardspec_status status) {
 }
 
 int main(int argc, char **argv) {
-  const shardspec_device cpu = {SHARDSPEC_DL_CPU, 0};
+  const shardspec_device cpu = {SHARDSPEC_DLPACK_DEVICE_CPU, 0};
   const shardspec_dtype f32 = {SHARDSPEC_DTYPE_FLOAT, 32, 1};
   float array[ROWS][COLUMNS], mine[ROWS][COLUMNS] = {{0}};
   int64_t sizes[] = {ROWS, COLUMNS}, shape[2], rank, size;
@@ -41,10 +41,10 @@ int main(int argc, char **argv) {
   /* Different on each: rank 0 has the array, and every rank a place for its own shard. */
   for (int i = 0; rank == 0 && i < ROWS * COLUMNS; i++) array[i / COLUMNS][i % COLUMNS] = (float)i;
   must(shardspec_metadata_shards_of_rank(metadata, rank, &index, 1, NULL, &err));
-  must(shardspec_metadata_shard(metadata, index, NULL, shape, 2, &err));
+  must(shardspec_metadata_get_shard(metadata, index, NULL, shape, 2, &err));
   shardspec_tensor_view full = {array, cpu, 2, f32, sizes, NULL, 0};
   shardspec_tensor_view shard = {mine, cpu, 2, f32, shape, NULL, 0};
-  must(shardspec_comm_shard(comm, metadata, 0, &full, &shard, 1, NULL, &err));
+  must(shardspec_comm_scatter(comm, metadata, 0, &full, &shard, 1, NULL, &err));
 
   /* Rank 0 says what each has got: how many rows, and the first element of them. */
   float got[2] = {(float)shape[0], mine[0][0]}, all[MAX_RANKS][2];

@@ -24,7 +24,7 @@ static inline void must(shardspec_status status, const shardspec_error *err) {
 /* A row-major tensor with elements of `bits` bits: whole numbers, or floating point. */
 static inline shardspec_tensor_view view_of(void *data, uint8_t code, uint8_t bits,
                                             const int64_t *shape, int32_t ndim) {
-  shardspec_tensor_view view = {data, {SHARDSPEC_DL_CPU, 0}, ndim, {code, bits, 1},
+  shardspec_tensor_view view = {data, {SHARDSPEC_DLPACK_DEVICE_CPU, 0}, ndim, {code, bits, 1},
                                 (int64_t *)(uintptr_t)shape, NULL, 0};
   return view;
 }
@@ -34,7 +34,7 @@ static inline shardspec_tensor_view view_of(void *data, uint8_t code, uint8_t bi
 static inline float *floats_of(const shardspec_value *argument, int32_t ndim) {
   if (argument->kind != SHARDSPEC_VALUE_TENSOR_VIEW) return NULL;
   const shardspec_tensor_view *view = (const shardspec_tensor_view *)argument->pointer;
-  if (view->ndim != ndim || view->strides != NULL || view->device.device_type != SHARDSPEC_DL_CPU ||
+  if (view->ndim != ndim || view->strides != NULL || view->device.device_type != SHARDSPEC_DLPACK_DEVICE_CPU ||
       view->dtype.code != SHARDSPEC_DTYPE_FLOAT || view->dtype.bits != 32 || view->dtype.lanes != 1)
     return NULL;
   return (float *)(void *)((char *)view->data + view->byte_offset);
@@ -56,7 +56,7 @@ static inline shardspec_status get_local_shard(const shardspec_sharded_tensor *t
     return SHARDSPEC_USER_STATUS;
   }
   TRY(shardspec_sharded_tensor_local_index(tensor, local, &index, err));
-  return shardspec_metadata_shard(metadata, index, shard->offsets, NULL, 2, err);
+  return shardspec_metadata_get_shard(metadata, index, shard->offsets, NULL, 2, err);
 }
 
 /* The element of a view at (i, j), if its strides are there and count it. */

@@ -125,15 +125,15 @@ int main(int argc, char **argv) {
   check(shardspec_plan_shard_runs(plan, 0, own, (int64_t)itemsize, runs, count, NULL, &err));
 
   int64_t offsets[SHARDSPEC_MAX_NDIM], sizes[SHARDSPEC_MAX_NDIM];
-  check(shardspec_metadata_shard(wanted, own, offsets, sizes, SHARDSPEC_MAX_NDIM, &err));
+  check(shardspec_metadata_get_shard(wanted, own, offsets, sizes, SHARDSPEC_MAX_NDIM, &err));
   size_t bytes = itemsize;
   for (int32_t i = 0; i < array.ndim; i++) bytes *= (size_t)sizes[i];
   unsigned char *shard = allocate(bytes);
   bytes_read = reads = 0;
   for (size_t i = 0; i < count; i++)
-    for (int64_t block = 0; block < runs[i].count; block++)
+    for (int64_t block = 0; block < runs[i].block_count; block++)
       fetch(file, shard + runs[i].destination_offset + block * runs[i].destination_stride,
-            (size_t)runs[i].length, elements + runs[i].source_offset + block * runs[i].source_stride);
+            (size_t)runs[i].block_length, elements + runs[i].source_offset + block * runs[i].source_stride);
 
   FILE *out = fopen(argv[5], "wb");
   if (out == NULL || fwrite(shard, 1, bytes, out) != bytes || fclose(out) != 0)

@@ -64,7 +64,7 @@ extern "C" {
 /* An index past the end. */
 #define SHARDSPEC_INDEX_OUT_OF_RANGE 6
 /* Numbers of dimensions that should agree and do not. */
-#define SHARDSPEC_RANK_MISMATCH 7
+#define SHARDSPEC_NDIM_MISMATCH 7
 /* Two shards own the same elements. */
 #define SHARDSPEC_OVERLAP 8
 /* No shard owns some of the elements. */
@@ -269,9 +269,9 @@ typedef int32_t (*shardspec_enter_fn)(void);
 /* Leaves a runtime. */
 typedef void (*shardspec_leave_fn)(int32_t state);
 
-/* A `ctx` whose life ends inside of a runtime, for `shardspec_destroy_entered`. */
-typedef struct shardspec_entered {
-  /* `sizeof(shardspec_entered)`. */
+/* A `ctx` whose life ends inside of a runtime, for `shardspec_runtime_ctx_destroy`. */
+typedef struct shardspec_runtime_ctx {
+  /* `sizeof(shardspec_runtime_ctx)`. */
   uint64_t struct_size;
   /* Called first. */
   shardspec_enter_fn enter;
@@ -281,7 +281,7 @@ typedef struct shardspec_entered {
   void *ctx;
   /* Called last, with what `enter` returned. */
   shardspec_leave_fn leave;
-} shardspec_entered;
+} shardspec_runtime_ctx;
 
 /*
  Whether two objects of the same type, made with the same `equal`, are equal: 0 or not 0. Asked of
@@ -307,7 +307,7 @@ typedef uint64_t (*shardspec_hash_fn)(void *ctx);
 
 /*
  A `destroy` or `release` for objects of a runtime that a thread has to enter before it touches
- them: pass this function, and as its `ctx` the address of a `shardspec_entered`. That is read
+ them: pass this function, and as its `ctx` the address of a `shardspec_runtime_ctx`. That is read
  before anything is called, so `destroy` may free it. Functions in it may be NULL.
 
  Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`: an object is let go at
@@ -316,7 +316,7 @@ typedef uint64_t (*shardspec_hash_fn)(void *ctx);
 
  Can't fail. Threads: any. Since: ABI 0.
  */
-void shardspec_destroy_entered(void *ctx);
+void shardspec_runtime_ctx_destroy(void *ctx);
 
 /* ================================================================================================
  * Element types.
@@ -408,14 +408,14 @@ shardspec_status shardspec_dtype_itemsize(const struct shardspec_dtype *dtype,
                                           shardspec_error *err);
 
 /*
- Bytes of `count` elements that follow each other without a gap: what a buffer for a tensor of so
- many elements must have. bits * lanes * count / 8, rounded up.
+ Bytes of `element_count` elements that follow each other without a gap: what a buffer for a
+ tensor of so many elements must have. bits * lanes * count / 8, rounded up.
 
  Errors: INVALID_ARGUMENT for a negative count and for 0 bits or lanes, OVERFLOW where memory can't
  have so many, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_dtype_bytes(const struct shardspec_dtype *dtype,
-                                       int64_t count,
+                                       int64_t element_count,
                                        size_t *out,
                                        shardspec_error *err);
 
@@ -483,7 +483,7 @@ shardspec_status shardspec_tensor_properties_init(struct shardspec_tensor_proper
  *
  * A placement is an owner and a device, written as torch writes it: "rank:1/cuda:0",
  * "trainer0/cpu", "cuda:1"; without a device, "cpu" is meant. Wherever shards or specs take
- * placements, they take these texts; functions whose names end in `_placed` take handles in their
+ * placements, they take these texts; functions whose names end in `_with_placement_handles` take handles in their
  * place, also those of placements of your own types. The functions here take placements apart.
  *
  * Source: `torch.distributed._remote_device` and `DevicePlacementSpec`.
@@ -662,8 +662,8 @@ typedef struct shardspec_shard_metadata {
   /* `ndim` numbers >= 0: how long it is. */
   const int64_t *sizes;
   /*
-   Where it lives, as `shardspec_placement_parse` reads it. In lists of shards it may be NULL: then
-   the shard belongs to nobody in particular.
+   Where it lives, as `shardspec_placement_parse` reads it. In lists of shards it may be NULL:
+   then the shard belongs to nobody in particular.
    */
   const char *placement;
 } shardspec_shard_metadata;
@@ -686,16 +686,16 @@ shardspec_status shardspec_spec_new_chunk(int64_t dim,
 
 /*
  As `shardspec_spec_new_chunk`, for a dimension that is known by its name. Metadata comes from
- `shardspec_spec_build_metadata_named`.
+ `shardspec_spec_build_metadata_with_dim_names`.
 
  Ownership, errors, threads: as `shardspec_spec_new_chunk`; INVALID_ARGUMENT for an empty name.
  Since: ABI 0.
  */
-shardspec_status shardspec_spec_new_chunk_named(const char *dim_name,
-                                                const char *const *placements,
-                                                size_t placement_count,
-                                                struct shardspec_spec **out,
-                                                shardspec_error *err);
+shardspec_status shardspec_spec_new_chunk_by_dim_name(const char *dim_name,
+                                                      const char *const *placements,
+                                                      size_t placement_count,
+                                                      struct shardspec_spec **out,
+                                                      shardspec_error *err);
 
 /*
  As `shardspec_spec_new_chunk`, with placements by their handles. The dimension is `dim`, or where
@@ -704,12 +704,12 @@ shardspec_status shardspec_spec_new_chunk_named(const char *dim_name,
  Ownership: the handles stay the caller's. Errors: as `shardspec_spec_new_chunk`; INVALID_HANDLE,
  INVALID_ARGUMENT for an empty name. Threads: any. Since: ABI 0.
  */
-shardspec_status shardspec_spec_new_chunk_placed(int64_t dim,
-                                                 const char *dim_name,
-                                                 const shardspec_placement *const *placements,
-                                                 size_t placement_count,
-                                                 struct shardspec_spec **out,
-                                                 shardspec_error *err);
+shardspec_status shardspec_spec_new_chunk_with_placement_handles(int64_t dim,
+                                                                 const char *dim_name,
+                                                                 const shardspec_placement *const *placements,
+                                                                 size_t placement_count,
+                                                                 struct shardspec_spec **out,
+                                                                 shardspec_error *err);
 
 /*
  A spec that lists its shards: boxes of any sizes, all with the same number of dimensions, that
@@ -717,7 +717,7 @@ shardspec_status shardspec_spec_new_chunk_placed(int64_t dim,
 
  Time: at worst n * log(n)^(d-1) for n shards with d dimensions.
  Ownership: everything is copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for no shards,
- negative numbers or more than 32 dimensions, RANK_MISMATCH, OVERLAP (the error names both shards
+ negative numbers or more than 32 dimensions, NDIM_MISMATCH, OVERLAP (the error names both shards
  and the box that they share), OVERFLOW for an end beyond 64 bits, INVALID_PLACEMENT,
  NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
@@ -899,14 +899,14 @@ shardspec_status shardspec_spec_hash(const struct shardspec_spec *spec,
  */
 
 /*
- Elements of every full chunk when `dim_size` elements are cut into `chunks`:
- ceil(dim_size / chunks).
+ Elements of every full chunk when `dim_size` elements are cut into `chunk_count` chunks:
+ ceil(dim_size / chunk_count).
 
- Errors: INVALID_ARGUMENT for a negative size or chunks < 1, NULL_ARGUMENT.
+ Errors: INVALID_ARGUMENT for a negative size or chunk_count < 1, NULL_ARGUMENT.
  Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_chunk_split_size(int64_t dim_size,
-                                            int64_t chunks,
+                                            int64_t chunk_count,
                                             int64_t *out,
                                             shardspec_error *err);
 
@@ -923,9 +923,9 @@ shardspec_status shardspec_chunk_dim_size(int64_t dim_size,
                                           shardspec_error *err);
 
 /*
- Start and length of the chunk of `rank`, when a dimension of `dim_size` elements is cut for
- `world_size` workers in the order of the placements of a chunk spec. Of an empty chunk, the start
- is `dim_size` at most.
+ Offset and size of the chunk of `rank`, when a dimension of `dim_size` elements is cut for
+ `world_size` workers in the order of the placements of a chunk spec. The offset of an empty
+ chunk is `dim_size` at most.
 
  Errors: NOT_FOUND when no placement is on `rank`, WRONG_SPEC_TYPE, INVALID_ARGUMENT for a
  negative size or world_size < 1, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
@@ -934,7 +934,7 @@ shardspec_status shardspec_chunk_sharding_params(const shardspec_spec *spec,
                                                  int64_t dim_size,
                                                  int64_t world_size,
                                                  int64_t rank,
-                                                 int64_t *start,
+                                                 int64_t *offset,
                                                  int64_t *size,
                                                  shardspec_error *err);
 
@@ -955,7 +955,7 @@ typedef struct shardspec_metadata shardspec_metadata;
  `properties` may be NULL: then nothing is stated, and data of any type may be moved.
 
  Ownership: the caller frees `*out`; it does not need the spec. Errors: INVALID_DIM when a chunk
- spec's dimension is none of the tensor's (or was given by name), RANK_MISMATCH, OUT_OF_BOUNDS or
+ spec's dimension is none of the tensor's (or was given by name), NDIM_MISMATCH, OUT_OF_BOUNDS or
  GAP (the error names a box that nobody owns) when an enumerable spec does not fit the tensor, the
  same and OVERLAP for what a type of your own builds, or the status that it returns,
  INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more elements than 64 bits
@@ -974,13 +974,13 @@ shardspec_status shardspec_spec_build_metadata(const shardspec_spec *spec,
 
  Ownership, errors, threads: as `shardspec_spec_build_metadata`. Since: ABI 0.
  */
-shardspec_status shardspec_spec_build_metadata_named(const shardspec_spec *spec,
-                                                     const int64_t *sizes,
-                                                     const char *const *dim_names,
-                                                     size_t ndim,
-                                                     const shardspec_tensor_properties *properties,
-                                                     struct shardspec_metadata **out,
-                                                     shardspec_error *err);
+shardspec_status shardspec_spec_build_metadata_with_dim_names(const shardspec_spec *spec,
+                                                              const int64_t *sizes,
+                                                              const char *const *dim_names,
+                                                              size_t ndim,
+                                                              const shardspec_tensor_properties *properties,
+                                                              struct shardspec_metadata **out,
+                                                              shardspec_error *err);
 
 /*
  Frees metadata. NULL is fine. Views and data made with it are not concerned.
@@ -1047,12 +1047,12 @@ shardspec_status shardspec_metadata_properties(const struct shardspec_metadata *
  Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
  Threads: any. Since: ABI 0.
  */
-shardspec_status shardspec_metadata_shard(const struct shardspec_metadata *metadata,
-                                          size_t index,
-                                          int64_t *offsets,
-                                          int64_t *sizes,
-                                          size_t capacity,
-                                          shardspec_error *err);
+shardspec_status shardspec_metadata_get_shard(const struct shardspec_metadata *metadata,
+                                              size_t index,
+                                              int64_t *offsets,
+                                              int64_t *sizes,
+                                              size_t capacity,
+                                              shardspec_error *err);
 
 /*
  The placement of shard `index`.
@@ -1080,19 +1080,20 @@ shardspec_status shardspec_metadata_shard_placement_text(const struct shardspec_
                                                          shardspec_error *err);
 
 /*
- Writes shards `first` to `first + count - 1` into flat arrays: `offsets` and `sizes` have room for
- `count` rows of a number for each dimension, `placement_indices` for `count` numbers, which
- `shardspec_metadata_placement_text` understands. Each of the three may be NULL.
+ Writes shards `first_shard` to `first_shard + shard_count - 1` into flat arrays: `offsets` and
+ `sizes` have room for `shard_count` rows of a number for each dimension, `placement_indices` for
+ `shard_count` numbers, which `shardspec_metadata_placement_text` understands. Each of the three
+ may be NULL.
 
  Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */
-shardspec_status shardspec_metadata_shards(const struct shardspec_metadata *metadata,
-                                           size_t first,
-                                           size_t count,
-                                           int64_t *offsets,
-                                           int64_t *sizes,
-                                           uint32_t *placement_indices,
-                                           shardspec_error *err);
+shardspec_status shardspec_metadata_get_shards(const struct shardspec_metadata *metadata,
+                                               size_t first_shard,
+                                               size_t shard_count,
+                                               int64_t *offsets,
+                                               int64_t *sizes,
+                                               uint32_t *placement_indices,
+                                               shardspec_error *err);
 
 /*
  Number of different placements.
@@ -1188,11 +1189,11 @@ shardspec_status shardspec_metadata_hash(const struct shardspec_metadata *metada
 
 /*
  Writes the indices of the shards that share an element with a box into `indices`, ascending; how
- many they are goes to `*needed` (may be NULL). With capacity 0, `indices` may be NULL and only that
- is told. `offsets` and `sizes` hold `ndim` numbers >= 0; the box may reach past the tensor, and an
- empty one meets nothing.
+ many they are goes to `*needed` (may be NULL). With capacity 0, `indices` may be NULL and only
+ that is told. `offsets` and `sizes` hold `ndim` numbers >= 0; the box may reach past the tensor,
+ and an empty one meets nothing.
 
- Errors: RANK_MISMATCH for another `ndim` than the tensor's, INVALID_ARGUMENT for negative numbers,
+ Errors: NDIM_MISMATCH for another `ndim` than the tensor's, INVALID_ARGUMENT for negative numbers,
  BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_shards_in_box(const shardspec_metadata *metadata,
@@ -1208,7 +1209,7 @@ shardspec_status shardspec_metadata_shards_in_box(const shardspec_metadata *meta
  The shard that owns the element at index `element`, `ndim` numbers.
 
  Errors: INDEX_OUT_OF_RANGE for an element that the tensor does not have (the error tells the
- dimension, the index and the size), RANK_MISMATCH for another `ndim` than the tensor's,
+ dimension, the index and the size), NDIM_MISMATCH for another `ndim` than the tensor's,
  INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_shard_at(const shardspec_metadata *metadata,
@@ -1218,8 +1219,8 @@ shardspec_status shardspec_metadata_shard_at(const shardspec_metadata *metadata,
                                              shardspec_error *err);
 
 /*
- Where `count` elements are: `elements` holds a row of a number for each dimension for each of
- them. Their shards go to `shards`, with room for `count` numbers, their indices in the buffers of
+ Where `element_count` elements are: `elements` holds a row of a number for each dimension for each of
+ them. Their shards go to `shards`, with room for `element_count` numbers, their indices in the buffers of
  those shards to `local_indices`, with room for as many rows of a number for each dimension of the
  buffers. Either may be NULL.
 
@@ -1228,14 +1229,14 @@ shardspec_status shardspec_metadata_shard_at(const shardspec_metadata *metadata,
  */
 shardspec_status shardspec_metadata_locate(const shardspec_metadata *metadata,
                                            const int64_t *elements,
-                                           size_t count,
+                                           size_t element_count,
                                            size_t *shards,
                                            int64_t *local_indices,
                                            shardspec_error *err);
 
 /*
- `shardspec_metadata_locate` the other way round: for each of `count` pairs of a shard and a row of
- indices in it, writes the row of indices in the tensor to `elements`.
+ `shardspec_metadata_locate` the other way round: for each of `element_count` pairs of a shard
+ and a row of indices in it, writes the row of indices in the tensor to `elements`.
 
  Errors: INDEX_OUT_OF_RANGE for a shard that is not there, or an element that the shard does not
  have (the error tells the dimension, the index and the size, and in `index` which element it was),
@@ -1244,7 +1245,7 @@ shardspec_status shardspec_metadata_locate(const shardspec_metadata *metadata,
 shardspec_status shardspec_metadata_globalize(const shardspec_metadata *metadata,
                                               const size_t *shards,
                                               const int64_t *local_indices,
-                                              size_t count,
+                                              size_t element_count,
                                               int64_t *elements,
                                               shardspec_error *err);
 
@@ -1264,23 +1265,23 @@ shardspec_status shardspec_metadata_globalize(const shardspec_metadata *metadata
 /* Most dimensions that a tensor may have. */
 #define SHARDSPEC_MAX_NDIM 32
 /* DLPack's device type of ordinary memory. */
-#define SHARDSPEC_DL_CPU 1
+#define SHARDSPEC_DLPACK_DEVICE_CPU 1
 /* DLPack's device type of memory from `cudaMallocHost`. */
-#define SHARDSPEC_DL_CUDA_HOST 3
+#define SHARDSPEC_DLPACK_DEVICE_CUDA_HOST 3
 /* DLPack's device type of memory from `hipMallocHost`. */
-#define SHARDSPEC_DL_ROCM_HOST 11
+#define SHARDSPEC_DLPACK_DEVICE_ROCM_HOST 11
 /* As many threads as pay, up to the processors of this process: the default. */
 #define SHARDSPEC_COPY_THREADS_AUTO 0
 /* Hint: write around the caches, for data that is not used again soon. */
-#define SHARDSPEC_COPY_STREAM 1
+#define SHARDSPEC_COPY_HINT_STREAM 1
 /* Hint: write through the caches, for data that is used next. */
-#define SHARDSPEC_COPY_CACHED 2
+#define SHARDSPEC_COPY_HINT_CACHED 2
 /* Use no instructions beyond those that every processor of this kind has. For tests. */
-#define SHARDSPEC_COPY_PORTABLE 4
+#define SHARDSPEC_COPY_HINT_PORTABLE 4
 
 /* Where a tensor's memory is. The layout of DLPack's `DLDevice`. */
 typedef struct shardspec_device {
-  /* A `SHARDSPEC_DL_...` constant: other memory can't be read or written here. */
+  /* A `SHARDSPEC_DLPACK_DEVICE_...` constant: other memory can't be read or written here. */
   int32_t device_type;
   /* Not looked at. */
   int32_t device_id;
@@ -1295,12 +1296,13 @@ typedef struct shardspec_device {
  Strides may be negative, and 0 in tensors that are only read. Any alignment will do. A tensor
  without elements may have NULL data.
 
- What a view can't say: strides count elements, so neighbours are a whole number of elements apart.
- A field of packed records (4 bytes each, 5 bytes apart) has no such stride, and one that is rounded
- describes other memory. Pass its bytes: elements of 8 bits, with the strides in bytes, and as last
- dimension the bytes of an element, with stride 1; the metadata has that dimension too. Whole records
- can be elements: `lanes` of 8 bits. A view does not know the byte order either, nor that elements
- are to be read conjugated or negated: bits are moved as they are.
+ What a view can't say: strides count elements, so neighbours are a whole number of elements
+ apart. A field of packed records (4 bytes each, 5 bytes apart) has no such stride, and one that
+ is rounded describes other memory. Pass its bytes: elements of 8 bits, with the strides in
+ bytes, and as last dimension the bytes of an element, with stride 1; the metadata has that
+ dimension too. Whole records can be elements: `lanes` of 8 bits. A view does not know the byte
+ order either, nor that elements are to be read conjugated or negated: bits are moved as they
+ are.
  */
 typedef struct shardspec_tensor_view {
   /* The memory. */
@@ -1328,7 +1330,10 @@ typedef struct shardspec_copy_options {
   uint64_t struct_size;
   /* Most threads to use, the caller's included. Small copies use one, whatever this says. */
   uint32_t max_threads;
-  /* `SHARDSPEC_COPY_STREAM` or `SHARDSPEC_COPY_CACHED`, and `SHARDSPEC_COPY_PORTABLE`, or'ed. */
+  /*
+   `SHARDSPEC_COPY_HINT_STREAM` or `SHARDSPEC_COPY_HINT_CACHED`, and
+   `SHARDSPEC_COPY_HINT_PORTABLE`, or'ed.
+   */
   uint32_t hints;
 } shardspec_copy_options;
 
@@ -1337,7 +1342,7 @@ typedef struct shardspec_copy_options {
  `full` has the metadata's sizes, `shard` the sizes of that shard, both the metadata's element type
  if that is stated. `options` may be NULL.
 
- Ownership: nothing moves. Errors: SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH,
+ Ownership: nothing moves. Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
  UNSUPPORTED_DEVICE, ALIASED, UNSUPPORTED for a source with far more elements than memory, if the
  search for memory that it shares with a destination would take longer than the copy, OVERFLOW,
  INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY; then nothing
@@ -1357,27 +1362,27 @@ shardspec_status shardspec_metadata_extract_shard(const shardspec_metadata *meta
  `shardspec_metadata_extract_shard`, which does the same for all specs but those that fill shards
  themselves.
 
- Ownership: nothing moves. Errors: as `shardspec_metadata_extract_shard`, and what the `shard`
+ Ownership: nothing moves. Errors: as `shardspec_metadata_extract_shard`, and what the `fill_shard`
  function of the spec's type returns; all checks come before it is called.
  Threads: as `shardspec_metadata_extract_shard`. Source: torch's `ShardingSpec.shard`, for one
  destination. Since: ABI 0.
  */
-shardspec_status shardspec_spec_shard(const shardspec_spec *spec,
-                                      const shardspec_metadata *metadata,
-                                      size_t index,
-                                      const struct shardspec_tensor_view *full,
-                                      const struct shardspec_tensor_view *shard,
-                                      const struct shardspec_copy_options *options,
-                                      shardspec_error *err);
+shardspec_status shardspec_spec_fill_shard(const shardspec_spec *spec,
+                                           const shardspec_metadata *metadata,
+                                           size_t index,
+                                           const struct shardspec_tensor_view *full,
+                                           const struct shardspec_tensor_view *shard,
+                                           const struct shardspec_copy_options *options,
+                                           shardspec_error *err);
 
 /*
  Describes shard `index` inside of `full`, without copying: `*out` becomes a view of the same
  memory with the shape and strides of the shard, which are written to `shape` and `strides`, each
  with room for `capacity` numbers, at least one for each dimension. An empty shard has NULL data.
 
- Ownership: `out->shape` and `out->strides` are the caller's own two arrays; the data is `full`'s.
- Errors: as `shardspec_metadata_extract_shard`, BUFFER_TOO_SMALL, and UNSUPPORTED where the elements
- are packed and the shard starts inside of a byte. Threads: any. Since: ABI 0.
+ Ownership: `out->shape` and `out->strides` are the caller's own two arrays; the data is
+ `full`'s. Errors: as `shardspec_metadata_extract_shard`, BUFFER_TOO_SMALL, and UNSUPPORTED where
+ the elements are packed and the shard starts inside of a byte. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_view_shard(const shardspec_metadata *metadata,
                                                size_t index,
@@ -1422,12 +1427,12 @@ shardspec_status shardspec_metadata_gather(const shardspec_metadata *metadata,
 /* ================================================================================================
  * DLPack: tensors handed to other libraries, without a copy.
  *
- * A managed tensor is a view together with the function that gives its memory back. Whoever is handed
- * one uses the memory for as long as it likes and then calls `tensor->deleter(tensor)`, once, on any
- * thread.
+ * A managed tensor is a view together with the function that gives its memory back. Whoever is
+ * handed one uses the memory for as long as it likes and then calls `tensor->deleter(tensor)`,
+ * once, on any thread.
  *
- * There are two forms, `shardspec_managed_tensor` and, for those who know only what was before DLPack
- * 1.0, `shardspec_legacy_managed_tensor`. They have the layouts of DLPack's
+ * There are two forms, `shardspec_managed_tensor` and, for those who know only what was before
+ * DLPack 1.0, `shardspec_legacy_managed_tensor`. They have the layouts of DLPack's
  * `DLManagedTensorVersioned` and `DLManagedTensor`, so they may be handed on by a cast.
  *
  * What other libraries hand over is lent to this one with its `deleter` as `release` and itself as
@@ -1441,9 +1446,9 @@ shardspec_status shardspec_metadata_gather(const shardspec_metadata *metadata,
 /* The version of DLPack that managed tensors say they are of. */
 #define SHARDSPEC_DLPACK_MINOR_VERSION 0
 /* Flag: the memory must not be written. */
-#define SHARDSPEC_DLPACK_READ_ONLY 1
+#define SHARDSPEC_DLPACK_FLAG_READ_ONLY 1
 /* Flag: the memory is a copy, which nobody else uses. */
-#define SHARDSPEC_DLPACK_IS_COPIED 2
+#define SHARDSPEC_DLPACK_FLAG_IS_COPIED 2
 
 /* A tensor to hand over. The layout of DLPack's `DLManagedTensorVersioned`. */
 typedef struct shardspec_managed_tensor {
@@ -1494,7 +1499,7 @@ shardspec_status shardspec_managed_tensor_new(const shardspec_tensor_view *view,
 
  Ownership, errors, threads: as `shardspec_managed_tensor_new`. Since: ABI 0.
  */
-shardspec_status shardspec_managed_tensor_new_legacy(const shardspec_tensor_view *view,
+shardspec_status shardspec_legacy_managed_tensor_new(const shardspec_tensor_view *view,
                                                      void *ctx,
                                                      shardspec_destroy_fn release,
                                                      struct shardspec_legacy_managed_tensor **out,
@@ -1581,7 +1586,7 @@ typedef struct shardspec_metadata_builder shardspec_metadata_builder;
  and overlap nowhere is checked when the callback has returned. A shard that is refused here was
  not added.
 
- Errors: RANK_MISMATCH for another ndim than the tensor's, INVALID_PLACEMENT, INVALID_HANDLE when
+ Errors: NDIM_MISMATCH for another ndim than the tensor's, INVALID_PLACEMENT, INVALID_HANDLE when
  the callback has returned, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_builder_add_shard(struct shardspec_metadata_builder *builder,
@@ -1597,12 +1602,12 @@ shardspec_status shardspec_metadata_builder_add_shard(struct shardspec_metadata_
  Ownership: the handle stays the caller's. Errors, threads: as
  `shardspec_metadata_builder_add_shard`. Since: ABI 0.
  */
-shardspec_status shardspec_metadata_builder_add_shard_placed(struct shardspec_metadata_builder *builder,
-                                                             const int64_t *offsets,
-                                                             const int64_t *sizes,
-                                                             size_t ndim,
-                                                             const shardspec_placement *placement,
-                                                             shardspec_error *err);
+shardspec_status shardspec_metadata_builder_add_shard_with_placement_handle(struct shardspec_metadata_builder *builder,
+                                                                            const int64_t *offsets,
+                                                                            const int64_t *sizes,
+                                                                            size_t ndim,
+                                                                            const shardspec_placement *placement,
+                                                                            shardspec_error *err);
 
 /*
  Adds `shard_count` shards from flat arrays, as `shardspec_spec_new_enumerable_flat` takes them.
@@ -1632,9 +1637,9 @@ shardspec_status shardspec_metadata_builder_add_shards(struct shardspec_metadata
  */
 
 /*
- Says who owns what of a tensor of `ndim` sizes by adding its shards to `builder`. `dim_names` holds
- `ndim` texts, or is NULL where the dimensions have no names; `properties` is never NULL. All of it
- is the library's and ends with the call.
+ Says who owns what of a tensor of `ndim` sizes by adding its shards to `builder`. `dim_names`
+ holds `ndim` texts, or is NULL where the dimensions have no names; `properties` is never NULL.
+ All of it is the library's and ends with the call.
  */
 typedef shardspec_status (*shardspec_build_metadata_fn)(void *ctx,
                                                         const int64_t *sizes,
@@ -1650,13 +1655,13 @@ typedef shardspec_status (*shardspec_build_metadata_fn)(void *ctx,
  NULL; all of it is the library's and ends with the call, but for the memory that the views
  describe.
  */
-typedef shardspec_status (*shardspec_shard_fn)(void *ctx,
-                                               const shardspec_metadata *metadata,
-                                               size_t index,
-                                               const shardspec_tensor_view *full,
-                                               const shardspec_tensor_view *shard,
-                                               const shardspec_copy_options *options,
-                                               shardspec_error *err);
+typedef shardspec_status (*shardspec_fill_shard_fn)(void *ctx,
+                                                    const shardspec_metadata *metadata,
+                                                    size_t index,
+                                                    const shardspec_tensor_view *full,
+                                                    const shardspec_tensor_view *shard,
+                                                    const shardspec_copy_options *options,
+                                                    shardspec_error *err);
 
 /* What a type of spec does. */
 typedef struct shardspec_spec_vtable {
@@ -1667,12 +1672,15 @@ typedef struct shardspec_spec_vtable {
   /* Says who owns what. Not NULL. */
   shardspec_build_metadata_fn build_metadata;
   /* Fills a shard; NULL: a shard is a copy of its box, as with the built-in types. */
-  shardspec_shard_fn shard;
+  shardspec_fill_shard_fn fill_shard;
   /* Whether two specs of this type cut every tensor alike; NULL: a spec equals only itself. */
   shardspec_equal_fn equal;
   /* A hash that is equal for specs that are; NULL: the type's name is hashed, no more. */
   shardspec_hash_fn hash;
-  /* What `build_metadata` and `shard` return for success: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`. */
+  /*
+   What `build_metadata` and `fill_shard` return for success: 0, `SHARDSPEC_CALLBACK_OK`, or
+   `..._IN_ERR`.
+   */
   shardspec_status success_status;
   /* 0. */
   int32_t reserved;
@@ -1761,12 +1769,12 @@ shardspec_status shardspec_sharded_tensor_new(const shardspec_metadata *metadata
  Ownership, errors, threads: as `shardspec_sharded_tensor_new`; INDEX_OUT_OF_RANGE, and
  INVALID_ARGUMENT for an index that is given twice. Since: ABI 0.
  */
-shardspec_status shardspec_sharded_tensor_new_shards(const shardspec_metadata *metadata,
-                                                     const size_t *indices,
-                                                     size_t index_count,
-                                                     int32_t fill,
-                                                     struct shardspec_sharded_tensor **out,
-                                                     shardspec_error *err);
+shardspec_status shardspec_sharded_tensor_new_for_indices(const shardspec_metadata *metadata,
+                                                          const size_t *indices,
+                                                          size_t index_count,
+                                                          int32_t fill,
+                                                          struct shardspec_sharded_tensor **out,
+                                                          shardspec_error *err);
 
 /*
  Shards a full tensor for `owner` as `spec` does it, with metadata that the spec builds for
@@ -1774,9 +1782,9 @@ shardspec_status shardspec_sharded_tensor_new_shards(const shardspec_metadata *m
  NULL; where they state no element type, it is `full`'s. `options` may be NULL.
 
  Ownership: the caller frees `*out`; it needs neither the spec nor `full`. Errors: those of
- `shardspec_spec_build_metadata`, of `shardspec_spec_shard`, and of `shardspec_sharded_tensor_new`.
- Threads: any; nobody may write `full` meanwhile. Source: torch's `ShardingSpec.shard`, for a tensor
- that every worker has. Since: ABI 0.
+ `shardspec_spec_build_metadata`, of `shardspec_spec_fill_shard`, and of
+ `shardspec_sharded_tensor_new`. Threads: any; nobody may write `full` meanwhile. Source: torch's
+ `ShardingSpec.shard`, for a tensor that every worker has. Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_new_from_spec(const shardspec_spec *spec,
                                                         const shardspec_tensor_properties *properties,
@@ -1809,13 +1817,13 @@ shardspec_status shardspec_sharded_tensor_new_from_full(const shardspec_metadata
  Ownership, errors, threads: as `shardspec_sharded_tensor_new_from_full`; INDEX_OUT_OF_RANGE, and
  INVALID_ARGUMENT for an index that is given twice. Since: ABI 0.
  */
-shardspec_status shardspec_sharded_tensor_new_from_full_shards(const shardspec_metadata *metadata,
-                                                               const size_t *indices,
-                                                               size_t index_count,
-                                                               const shardspec_tensor_view *full,
-                                                               const shardspec_copy_options *options,
-                                                               struct shardspec_sharded_tensor **out,
-                                                               shardspec_error *err);
+shardspec_status shardspec_sharded_tensor_new_from_full_for_indices(const shardspec_metadata *metadata,
+                                                                    const size_t *indices,
+                                                                    size_t index_count,
+                                                                    const shardspec_tensor_view *full,
+                                                                    const shardspec_copy_options *options,
+                                                                    struct shardspec_sharded_tensor **out,
+                                                                    shardspec_error *err);
 
 /*
  A sharded tensor from shards that are here already: `shards[i]` is shard `indices[i]` of the
@@ -1826,11 +1834,12 @@ shardspec_status shardspec_sharded_tensor_new_from_full_shards(const shardspec_m
  Ownership: the library uses the shards' memory until it calls `release(ctx)`, exactly once: when
  the sharded tensor was freed and nobody has the memory exported any more, or before a call that
  fails returns. `release` may be NULL. The views themselves are copied; the caller frees `*out`.
- Errors: SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the
- shard in the error's `first_shard` and its position in `shards` in `index`, INVALID_ARGUMENT for an index that is given twice or shards
- that are not all of the owner's or not the owner's, INDEX_OUT_OF_RANGE, INVALID_PLACEMENT,
- UNSUPPORTED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any.
- Source: torch's `_init_from_local_shards_and_global_metadata`. Since: ABI 0.
+ Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the
+ shard in the error's `first_shard` and its position in `shards` in `index`, INVALID_ARGUMENT for
+ an index that is given twice or shards that are not all of the owner's or not the owner's,
+ INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+ OUT_OF_MEMORY. Threads: any. Source: torch's `_init_from_local_shards_and_global_metadata`.
+ Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_new_from_local(const shardspec_metadata *metadata,
                                                          const char *owner,
@@ -1851,15 +1860,15 @@ shardspec_status shardspec_sharded_tensor_new_from_local(const shardspec_metadat
  is none of the metadata's, INVALID_ARGUMENT for one that is placed elsewhere there, and whatever
  `shardspec_spec_new_enumerable` refuses but an overlap. Since: ABI 0.
  */
-shardspec_status shardspec_sharded_tensor_new_from_local_described(const shardspec_metadata *metadata,
-                                                                   const char *owner,
-                                                                   const shardspec_shard_metadata *descriptions,
-                                                                   const shardspec_tensor_view *shards,
-                                                                   size_t shard_count,
-                                                                   void *ctx,
-                                                                   shardspec_destroy_fn release,
-                                                                   struct shardspec_sharded_tensor **out,
-                                                                   shardspec_error *err);
+shardspec_status shardspec_sharded_tensor_new_from_local_shards(const shardspec_metadata *metadata,
+                                                                const char *owner,
+                                                                const shardspec_shard_metadata *descriptions,
+                                                                const shardspec_tensor_view *shards,
+                                                                size_t shard_count,
+                                                                void *ctx,
+                                                                shardspec_destroy_fn release,
+                                                                struct shardspec_sharded_tensor **out,
+                                                                shardspec_error *err);
 
 /*
  Frees a sharded tensor. NULL is fine. Its memory is freed, or given back with `release`, at once,
@@ -1981,13 +1990,14 @@ shardspec_status shardspec_sharded_tensor_export_local_legacy(const shardspec_sh
  Ownership: the managed tensors are the library's from here on, whatever this returns; the array
  `shards` stays the caller's. Each one's deleter is called exactly once: when the sharded tensor
  was freed and nobody has that shard exported any more, or before a call that fails returns. It
- must work on any thread. A NULL among them is skipped, and one that is given twice is let go once.
- All or none are taken: an array that can't be one of managed tensors (`shards` is NULL or not
- aligned, has more elements than memory can hold, or an element that is not aligned) is refused, and
- no deleter is called. Errors: as `shardspec_sharded_tensor_new_from_local`, and
- where a managed tensor itself is wrong, with its position in the error's `index`: READ_ONLY where its
- flags say so, UNSUPPORTED for another major version of DLPack than 1 and for flags that have
- no meaning here, INVALID_ARGUMENT for one that is given twice. Threads: any. Since: ABI 0.
+ must work on any thread. A NULL among them is skipped, and one that is given twice is let go
+ once. All or none are taken: an array that can't be one of managed tensors (`shards` is NULL or
+ not aligned, has more elements than memory can hold, or an element that is not aligned) is
+ refused, and no deleter is called. Errors: as `shardspec_sharded_tensor_new_from_local`, and
+ where a managed tensor itself is wrong, with its position in the error's `index`: READ_ONLY
+ where its flags say so, UNSUPPORTED for another major version of DLPack than 1 and for flags
+ that have no meaning here, INVALID_ARGUMENT for one that is given twice. Threads: any. Since:
+ ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_new_from_managed(const shardspec_metadata *metadata,
                                                            const char *owner,
@@ -2020,7 +2030,7 @@ typedef struct shardspec_message {
   /* Its first byte. Memory that is sent is read and not written. */
   void *pointer;
   /* How many bytes. */
-  size_t bytes;
+  size_t byte_count;
 } shardspec_message;
 
 /*
@@ -2040,13 +2050,14 @@ typedef shardspec_status (*shardspec_exchange_fn)(void *ctx,
                                                   shardspec_error *err);
 
 /*
- Makes exchanges fail from now on, on every rank that the transport can reach, those that wait in one
- included: ncclCommAbort, or closing the connections. `reason` is a text for people. It is
+ Makes exchanges fail from now on, on every rank that the transport can reach, those that wait in
+ one included: ncclCommAbort, or closing the connections. `reason` is a text for people. It is
  the library's, and ends with the call.
 
- A collective that fails on this rank after other ranks began to rely on it calls this, so that they
- return too and do not wait for its messages. It is called too when an exception leaves `exchange`,
- before the exception continues. From `shardspec_comm_abort` it may run on any thread, also while `exchange` runs.
+ A collective that fails on this rank after other ranks began to rely on it calls this, so that
+ they return too and do not wait for its messages. It is called too when an exception leaves
+ `exchange`, before the exception continues. From `shardspec_comm_abort` it may run on any
+ thread, also while `exchange` runs.
  */
 typedef void (*shardspec_abort_fn)(void *ctx, const char *reason);
 
@@ -2070,14 +2081,14 @@ typedef struct shardspec_comm_vtable {
 } shardspec_comm_vtable;
 
 /*
- A communicator over a transport of your own, for rank `rank` of `size`. Its `exchange` is called on
- the thread that calls a collective.
+ A communicator over a transport of your own, for rank `rank` of `size`. Its `exchange` is called
+ on the thread that calls a collective.
 
  Ownership: the table is copied; `ctx` is the communicator's from here on, whatever this returns,
- until `destroy` ends it: when the communicator was freed and nothing uses it any more. The caller
- frees `*out`. Errors: INVALID_ARGUMENT for a table without `exchange` or of a wrong struct_size, and
- for a size below 1, INDEX_OUT_OF_RANGE for a rank that is not below the size, NULL_ARGUMENT,
- OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ until `destroy` ends it: when the communicator was freed and nothing uses it any more. The
+ caller frees `*out`. Errors: INVALID_ARGUMENT for a table without `exchange` or of a wrong
+ struct_size, and for a size below 1, INDEX_OUT_OF_RANGE for a rank that is not below the size,
+ NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_comm_new(const struct shardspec_comm_vtable *vtable,
                                     void *ctx,
@@ -2104,8 +2115,8 @@ shardspec_status shardspec_comm_new_local(size_t size,
 /*
  Frees a communicator. NULL is fine. With MPI, every rank frees its own before MPI_Finalize.
 
- Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread uses
- the handle: a call under way finishes, and `destroy` runs after it. Since: ABI 0.
+ Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
+ uses the handle: a call under way finishes, and `destroy` runs after it. Since: ABI 0.
  */
 shardspec_status shardspec_comm_free(struct shardspec_comm *comm, shardspec_error *err);
 
@@ -2136,8 +2147,8 @@ shardspec_status shardspec_comm_size(const struct shardspec_comm *comm,
  Ownership: nothing moves. Errors: INDEX_OUT_OF_RANGE for a peer outside the communicator,
  INVALID_ARGUMENT for messages to oneself that differ in number or bytes on both sides,
  NULL_ARGUMENT, INVALID_HANDLE: then nothing was written. TRANSPORT_FAILED, and whatever status a
- transport of your own returns: then some messages may have arrived. Threads: any, one at a time for
- each communicator. Since: ABI 0.
+ transport of your own returns: then some messages may have arrived. Threads: any, one at a time
+ for each communicator. Since: ABI 0.
  */
 shardspec_status shardspec_comm_exchange(const struct shardspec_comm *comm,
                                          const struct shardspec_message *sends,
@@ -2154,9 +2165,9 @@ shardspec_status shardspec_comm_exchange(const struct shardspec_comm *comm,
 
  A collective that fails on one rank after the agreement calls this function itself.
 
- Ownership: `reason` is copied; every rank still frees its communicator. Errors: INVALID_ARGUMENT for
- a reason that is not UTF-8, INVALID_HANDLE, NULL_ARGUMENT. Threads: any, also while another thread
- exchanges. Since: ABI 0.
+ Ownership: `reason` is copied; every rank still frees its communicator. Errors: INVALID_ARGUMENT
+ for a reason that is not UTF-8, INVALID_HANDLE, NULL_ARGUMENT. Threads: any, also while another
+ thread exchanges. Since: ABI 0.
  */
 shardspec_status shardspec_comm_abort(const struct shardspec_comm *comm,
                                       const char *reason,
@@ -2166,35 +2177,37 @@ shardspec_status shardspec_comm_abort(const struct shardspec_comm *comm,
  * Collectives.
  *
  * Every rank of a communicator calls the same function with the same metadata and the same
- * `src_rank` or `dst_rank`; each passes the buffers that are its own. Ranks come from placements:
- * shard i belongs to rank n when its placement is `rank:n` or `rank:n/<device>`, or is of a type of
- * your own and tells that rank. A rank passes its shards in the order of their indices, as
- * `shardspec_metadata_shards_of_rank` tells them: there may be several, or none, and empty ones are
- * among them.
+ * `source_rank` or `destination_rank`; each passes the buffers that are its own. Ranks come from
+ * placements: shard i belongs to rank n when its placement is `rank:n` or `rank:n/<device>`, or is
+ * of a type of your own and tells that rank. A rank passes its shards in the order of their
+ * indices, as `shardspec_metadata_shards_of_rank` tells them: there may be several, or none, and
+ * empty ones are among them.
  *
- * A collective begins by agreeing, in ceil(log2 size) rounds of one small message each. When any rank
- * passed something that can't be used, or the ranks did not call the same, all of them return an
- * error, no buffer was written, and nobody waits: a rank returns what it refused itself, and all
- * others DISAGREEMENT with that rank, its status and its message. This holds for every argument but
- * `comm` and `err`: a rank that has no communicator can't tell.
+ * A collective begins by agreeing, in ceil(log2 size) rounds of one small message each. When any
+ * rank passed something that can't be used, or the ranks did not call the same, all of them return
+ * an error, no buffer was written, and nobody waits: a rank returns what it refused itself, and
+ * all others DISAGREEMENT with that rank, its status and its message. This holds for every
+ * argument but `comm` and `err`: a rank that has no communicator can't tell.
  *
- * What is contiguous, in the buffers or in a part of them, is sent and received where it is. The rest
- * goes through memory of the library's own, of which a rank uses no more than its limit. A second
- * thread copies while the first exchanges, if there is enough to copy; it is gone when the call
- * returns.
+ * What is contiguous, in the buffers or in a part of them, is sent and received where it is. The
+ * rest goes through memory of the library's own, of which a rank uses no more than its limit. A
+ * second thread copies while the first exchanges, if there is enough to copy; it is gone when the
+ * call returns.
  *
- * After the agreement a rank can still fail: when the transport fails, or memory runs out. It returns
- * that error, its destinations may be written in part, and every handle stays valid. The library then
- * calls `abort` of the transport, so that the other ranks return too: local communicators do that. A
- * transport without `abort` leaves them waiting if they need what this rank had to send; MPI programs
- * call MPI_Abort. A rank that returns OK has everything that it was to receive.
+ * After the agreement a rank can still fail: when the transport fails, or memory runs out. It
+ * returns that error, its destinations may be written in part, and every handle stays valid. The
+ * library then calls `abort` of the transport, so that the other ranks return too: local
+ * communicators do that. A transport without `abort` leaves them waiting if they need what this
+ * rank had to send; MPI programs call MPI_Abort. A rank that returns OK has everything that it was
+ * to receive.
  *
- * What the agreement expects of a transport: messages arrive unchanged, once, and in order. Each of its
- * messages carries a checksum. A rank that finds one damaged returns DISAGREEMENT and calls `abort`,
- * since others may have agreed before; without `abort` those wait. Messages with data carry none.
+ * What the agreement expects of a transport: messages arrive unchanged, once, and in order. Each
+ * of its messages carries a checksum. A rank that finds one damaged returns DISAGREEMENT and calls
+ * `abort`, since others may have agreed before; without `abort` those wait. Messages with data
+ * carry none.
  */
 
-/* In the place of a `dst_rank`: all ranks get the tensor. */
+/* In the place of a `destination_rank`: all ranks get the tensor. */
 #define SHARDSPEC_ALL_RANKS -1
 /* Bytes that a rank uses at most to put messages together, where nothing else is said: 64 MiB. */
 #define SHARDSPEC_DEFAULT_MEMORY_LIMIT 67108864
@@ -2220,44 +2233,45 @@ typedef struct shardspec_comm_options {
 } shardspec_comm_options;
 
 /*
- Cuts a tensor that rank `src_rank` has into the shards of all ranks: torch's
+ Cuts a tensor that rank `source_rank` has into the shards of all ranks: torch's
  `ShardingSpec.shard(tensor, src_rank, process_group)`.
 
- `full` is the tensor, on `src_rank`, and not looked at on other ranks. `shards` are where the
- `shard_count` shards of this rank go, with their shapes and the tensor's element type. `options` may
- be NULL.
+ `full` is the tensor, on `source_rank`, and not looked at on other ranks. `shards` are where the
+ `shard_count` shards of this rank go, with their shapes and the tensor's element type. `options`
+ may be NULL.
 
- Ownership: nothing moves. Errors: DISAGREEMENT; SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH,
- UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, of which the
- error's `first_shard` tells the shard's index; INVALID_PLACEMENT for a shard on no rank of the
- communicator; INDEX_OUT_OF_RANGE for `src_rank`, INVALID_ARGUMENT for another shard_count than the
- rank has shards, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY: then nothing was written on any rank.
+ Ownership: nothing moves. Errors: DISAGREEMENT; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
+ UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, of which the error's `first_shard` tells the shard's
+ index; INVALID_PLACEMENT for a shard on no rank of the communicator; INDEX_OUT_OF_RANGE for
+ `source_rank`, INVALID_ARGUMENT for another shard_count than the rank has shards,
+ INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY: then nothing was written on any rank.
  TRANSPORT_FAILED, and the transport's own statuses. Threads: any, one at a time for each
  communicator; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
  */
-shardspec_status shardspec_comm_shard(const shardspec_comm *comm,
-                                      const shardspec_metadata *metadata,
-                                      int64_t src_rank,
-                                      const shardspec_tensor_view *full,
-                                      const shardspec_tensor_view *shards,
-                                      size_t shard_count,
-                                      const struct shardspec_comm_options *options,
-                                      shardspec_error *err);
+shardspec_status shardspec_comm_scatter(const shardspec_comm *comm,
+                                        const shardspec_metadata *metadata,
+                                        int64_t source_rank,
+                                        const shardspec_tensor_view *full,
+                                        const shardspec_tensor_view *shards,
+                                        size_t shard_count,
+                                        const struct shardspec_comm_options *options,
+                                        shardspec_error *err);
 
 /*
- Puts a tensor together from the shards of all ranks, on rank `dst_rank` or, with
+ Puts a tensor together from the shards of all ranks, on rank `destination_rank` or, with
  SHARDSPEC_ALL_RANKS, on each of them.
 
- `shards` are the `shard_count` shards of this rank. `full` is where the tensor goes, on a rank that
- gets it; every element is written; it is not looked at on other ranks. `options` may be NULL.
+ `shards` are the `shard_count` shards of this rank. `full` is where the tensor goes, on a rank
+ that gets it; every element is written; it is not looked at on other ranks. `options` may be
+ NULL.
 
- Ownership: nothing moves. Errors: as `shardspec_comm_shard`, with `dst_rank` for `src_rank`.
- Threads: any, one at a time for each communicator; nobody else may use the buffers meanwhile, but
- the shards may be read. Since: ABI 0.
+ Ownership: nothing moves. Errors: as `shardspec_comm_scatter`, with `destination_rank` for
+ `source_rank`. Threads: any, one at a time for each communicator; nobody else may use the
+ buffers meanwhile, but the shards may be read. Since: ABI 0.
  */
 shardspec_status shardspec_comm_gather(const shardspec_comm *comm,
                                        const shardspec_metadata *metadata,
-                                       int64_t dst_rank,
+                                       int64_t destination_rank,
                                        const shardspec_tensor_view *shards,
                                        size_t shard_count,
                                        const shardspec_tensor_view *full,
@@ -2265,40 +2279,42 @@ shardspec_status shardspec_comm_gather(const shardspec_comm *comm,
                                        shardspec_error *err);
 
 /*
- Moves a tensor from one layout to another: `from_shards` are the `from_count` shards that this rank
- has of `from`, `to_shards` are where the `to_count` shards of `to` go that it gets. Each piece goes
- straight from the rank that has it to the rank that wants it, so no rank ever has more of the tensor
- than its own shards. Which specs made the metadata does not matter. `options` may be NULL.
+ Moves a tensor from one layout to another. `source` and `destination` are the layouts.
+ `source_shards` are the `source_shard_count` shards of `source` that this rank has;
+ `destination_shards` are where the `destination_shard_count` shards of `destination` go that it
+ gets. Each piece goes straight from the rank that has it to the rank that wants it, so no rank
+ ever has more of the tensor than its own shards. Which specs made the metadata does not matter.
+ `options` may be NULL.
 
- Ownership: nothing moves. Errors: as `shardspec_comm_shard`; SHAPE_MISMATCH, RANK_MISMATCH and
+ Ownership: nothing moves. Errors: as `shardspec_comm_scatter`; SHAPE_MISMATCH, NDIM_MISMATCH and
  DTYPE_MISMATCH also for metadata of tensors that differ; ALIASED for a shard that is moved into
- memory that it is read from. Threads: any, one at a time for each communicator; nobody else may use
- the buffers meanwhile, but `from_shards` may be read. Since: ABI 0.
+ memory that it is read from. Threads: any, one at a time for each communicator; nobody else may
+ use the buffers meanwhile, but `source_shards` may be read. Since: ABI 0.
  */
 shardspec_status shardspec_comm_reshard(const shardspec_comm *comm,
-                                        const shardspec_metadata *from,
-                                        const shardspec_tensor_view *from_shards,
-                                        size_t from_count,
-                                        const shardspec_metadata *to,
-                                        const shardspec_tensor_view *to_shards,
-                                        size_t to_count,
+                                        const shardspec_metadata *source,
+                                        const shardspec_tensor_view *source_shards,
+                                        size_t source_shard_count,
+                                        const shardspec_metadata *destination,
+                                        const shardspec_tensor_view *destination_shards,
+                                        size_t destination_shard_count,
                                         const struct shardspec_comm_options *options,
                                         shardspec_error *err);
 
 /*
- As `shardspec_comm_shard`, into memory of the library's own: what torch's
- `ShardingSpec.shard(tensor, src_rank, process_group)` returns on each rank. The metadata must state
- the element type. The sharded tensor carries its communicator, so that ops refuse tensors of
- different ones.
+ As `shardspec_comm_scatter`, into memory of the library's own: what torch's
+ `ShardingSpec.shard(tensor, src_rank, process_group)` returns on each rank. The metadata must
+ state the element type. The sharded tensor carries its communicator, so that ops refuse tensors
+ of different ones.
 
  Ownership: the caller frees `*out`; it needs neither the metadata nor `full`. The communicator
- stays the caller's. Errors: as `shardspec_comm_shard` and `shardspec_sharded_tensor_new`.
+ stays the caller's. Errors: as `shardspec_comm_scatter` and `shardspec_sharded_tensor_new`.
  Threads: any, one at a time for each communicator; nobody may write `full` meanwhile.
  Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_new_from_rank(const shardspec_comm *comm,
                                                         const shardspec_metadata *metadata,
-                                                        int64_t src_rank,
+                                                        int64_t source_rank,
                                                         const shardspec_tensor_view *full,
                                                         const struct shardspec_comm_options *options,
                                                         shardspec_sharded_tensor **out,
@@ -2362,7 +2378,7 @@ shardspec_status shardspec_sharded_tensor_comm(const shardspec_sharded_tensor *t
 /* Anything: `pointer`, which only the op and its callers understand. */
 #define SHARDSPEC_VALUE_POINTER 8
 /* Flag: an op that is registered by the same names is replaced. */
-#define SHARDSPEC_OP_REPLACE 1
+#define SHARDSPEC_OP_FLAG_REPLACE 1
 
 /* A registered op. It ends with its registration; there is nothing to free. */
 typedef struct shardspec_op shardspec_op;
@@ -2399,7 +2415,7 @@ typedef struct shardspec_op_arguments {
   /* How many; with 0, both may be NULL. */
   size_t kwarg_count;
   /* What the op's collectives use; NULL where there are none. Not looked at. */
-  shardspec_comm *communicator;
+  shardspec_comm *comm;
 } shardspec_op_arguments;
 
 /*
@@ -2424,8 +2440,8 @@ typedef struct shardspec_op_options {
   /* `sizeof(shardspec_op_options)`. */
   uint64_t struct_size;
   /*
-   0, which refuses a second op by the same names, or `SHARDSPEC_OP_REPLACE`, which ends the first
-   as `shardspec_op_unregister` does.
+   0, which refuses a second op by the same names, or `SHARDSPEC_OP_FLAG_REPLACE`, which ends
+   the first as `shardspec_op_unregister` does.
    */
   uint32_t flags;
   /* What the function returns for success: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`. */
@@ -2433,15 +2449,15 @@ typedef struct shardspec_op_options {
 } shardspec_op_options;
 
 /*
- Registers `function` as the op `op_name` for specs of type `spec_type`. `options` may be NULL: then
- a second op by the same names is refused, and 0 is success. `*out` becomes the op; `out` may be
- NULL.
+ Registers `function` as the op `op_name` for specs of type `spec_type`. `options` may be NULL:
+ then a second op by the same names is refused, and 0 is success. `*out` becomes the op; `out`
+ may be NULL.
 
- Ownership: names are copied; `ctx` is the op's from here on, whatever this returns, until `destroy`
- ends it: when the registration ends, or before a call that fails returns. Errors: ALREADY_EXISTS,
- BUSY (the old op is as it was), INVALID_ARGUMENT for names that can't be one, other flags and a
- `success_status` that may be a failure, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any.
- Source: `custom_sharding_spec_op` of torch. Since: ABI 0.
+ Ownership: names are copied; `ctx` is the op's from here on, whatever this returns, until
+ `destroy` ends it: when the registration ends, or before a call that fails returns. Errors:
+ ALREADY_EXISTS, BUSY (the old op is as it was), INVALID_ARGUMENT for names that can't be one,
+ other flags and a `success_status` that may be a failure, NULL_ARGUMENT, OUT_OF_MEMORY. Threads:
+ any. Source: `custom_sharding_spec_op` of torch. Since: ABI 0.
  */
 shardspec_status shardspec_op_register(const char *spec_type,
                                        const char *op_name,
@@ -2456,9 +2472,9 @@ shardspec_status shardspec_op_register(const char *spec_type,
  Ends an op: when this returns OK, no call of it runs, none will, and `destroy` has returned.
 
  Ownership: `op` is refused from here on. Errors: BUSY from inside of an op, as told above, and
- OUT_OF_MEMORY where a thread that calls the library for the first time finds no memory; then the op
- is registered as before. INVALID_HANDLE where the registration has ended already (a call of it
- may still run, if that was just now and on another thread), NULL_ARGUMENT. Threads: any.
+ OUT_OF_MEMORY where a thread that calls the library for the first time finds no memory; then the
+ op is registered as before. INVALID_HANDLE where the registration has ended already (a call of
+ it may still run, if that was just now and on another thread), NULL_ARGUMENT. Threads: any.
  Since: ABI 0.
  */
 shardspec_status shardspec_op_unregister(struct shardspec_op *op, shardspec_error *err);
@@ -2469,10 +2485,10 @@ shardspec_status shardspec_op_unregister(struct shardspec_op *op, shardspec_erro
  Errors: NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY. Threads: any. Source: `_has_custom_op` of
  torch. Since: ABI 0.
  */
-shardspec_status shardspec_op_has(const char *spec_type,
-                                  const char *op_name,
-                                  int32_t *out,
-                                  shardspec_error *err);
+shardspec_status shardspec_op_is_registered(const char *spec_type,
+                                            const char *op_name,
+                                            int32_t *out,
+                                            shardspec_error *err);
 
 /*
  The op that is registered by these names, to be called many times: that is faster than by name.
@@ -2539,12 +2555,13 @@ shardspec_status shardspec_op_call(const struct shardspec_op *op,
 typedef struct shardspec_shards shardspec_shards;
 
 /*
- A list of these shards, which may overlap and may be none. All have the same number of dimensions; a
- list of no shards is one of any number of them. A shard whose `placement` is NULL belongs to nobody in
- particular: plans count all of these as the shards of one owner, on no rank.
+ A list of these shards, which may overlap and may be none. All have the same number of
+ dimensions; a list of no shards is one of any number of them. A shard whose `placement` is NULL
+ belongs to nobody in particular: plans count all of these as the shards of one owner, on no
+ rank.
 
  Ownership: everything is copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for negative
- numbers or more than 32 dimensions, RANK_MISMATCH, OVERFLOW for an end beyond 64 bits,
+ numbers or more than 32 dimensions, NDIM_MISMATCH, OVERFLOW for an end beyond 64 bits,
  INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_shards_new(const shardspec_shard_metadata *shards,
@@ -2597,37 +2614,37 @@ shardspec_status shardspec_shards_count(const struct shardspec_shards *shards,
                                         shardspec_error *err);
 
 /*
- Writes the pairs of shards that own the same element, by their first index, then by their second:
- both indices, and the box that they share. `first`, `second`, and `offsets` and `sizes`, with a
- row of a number for each dimension, have room for `capacity` pairs; each may be NULL. `*count`
- becomes the number of pairs that were written, at most `capacity`, and `*more` (may be NULL) 1 if
- there are others, else 0.
+ Writes the pairs of shards that own the same element, by their first index, then by their
+ second: both indices, and the box that they share. `first_shards`, `second_shards`, and
+ `offsets` and `sizes`, with a row of a number for each dimension, have room for `capacity`
+ pairs; each may be NULL. `*overlap_count` becomes the number of pairs that were written, at most
+ `capacity`, and `*more` (may be NULL) 1 if there are others, else 0.
 
  Time: about n * log(n), and what is found.
  Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_shards_overlaps(const struct shardspec_shards *shards,
-                                           size_t *first,
-                                           size_t *second,
+                                           size_t *first_shards,
+                                           size_t *second_shards,
                                            int64_t *offsets,
                                            int64_t *sizes,
                                            size_t capacity,
-                                           size_t *count,
+                                           size_t *overlap_count,
                                            int32_t *more,
                                            shardspec_error *err);
 
 /*
  Writes what no shard owns of a tensor of `ndim` sizes, as boxes that share nothing, by where they
  lie. `offsets` and `sizes`, with a row of `ndim` numbers for each box, have room for `capacity`
- boxes; each may be NULL. `*count` becomes the number of boxes that were written, at most
+ boxes; each may be NULL. `*gap_count` becomes the number of boxes that were written, at most
  `capacity`, and `*more` (may be NULL) 1 if there are others, else 0. Shards may reach past the
  tensor.
 
- Time: of shards that overlap nowhere, about n * log(n) and what the boxes need; of others, what the
- boxes that are asked for need. Errors: UNSUPPORTED where the shards overlap in so many ways that even
- these can't be found, RANK_MISMATCH for another `ndim` than the shards', INVALID_ARGUMENT for negative sizes or
- more than 32, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT,
- OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ Time: of shards that overlap nowhere, about n * log(n) and what the boxes need; of others, what
+ the boxes that are asked for need. Errors: UNSUPPORTED where the shards overlap in so many ways
+ that even these can't be found, NDIM_MISMATCH for another `ndim` than the shards',
+ INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more elements than 64 bits
+ count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_shards_gaps(const struct shardspec_shards *shards,
                                        const int64_t *tensor_sizes,
@@ -2635,7 +2652,7 @@ shardspec_status shardspec_shards_gaps(const struct shardspec_shards *shards,
                                        int64_t *offsets,
                                        int64_t *sizes,
                                        size_t capacity,
-                                       size_t *count,
+                                       size_t *gap_count,
                                        int32_t *more,
                                        shardspec_error *err);
 
@@ -2647,9 +2664,9 @@ shardspec_status shardspec_shards_gaps(const struct shardspec_shards *shards,
  * destination shard, then by source shard, then by where they lie in the tensor. Every element that
  * a destination shard wants is in exactly one piece.
  *
- * A plan can be carried out here, on the shards of this process, or by a transport of the user's, for
- * which it tells runs of bytes. Making one takes about n * log(n) for n shards and the number of
- * pieces.
+ * A plan can be carried out here, on the shards of this process, or by a transport of the user's,
+ * for which it tells runs of bytes. Making one takes about n * log(n) for n shards and the number
+ * of pieces.
  *
  * Source: the read items of torch's checkpoint planner, `create_read_items_for_chunk_list`.
  */
@@ -2661,9 +2678,9 @@ typedef struct shardspec_plan shardspec_plan;
  The plan from one layout of a tensor to another.
 
  Ownership: the caller frees `*out`; it needs neither metadata. Errors: SHAPE_MISMATCH or
- RANK_MISMATCH for metadata of tensors of different sizes, DTYPE_MISMATCH where both state an element
- type and not the same one, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+ NDIM_MISMATCH for metadata of tensors of different sizes, DTYPE_MISMATCH where both state an
+ element type and not the same one, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any.
+ Since: ABI 0.
  */
 shardspec_status shardspec_plan_new(const shardspec_metadata *source,
                                     const shardspec_metadata *destination,
@@ -2672,14 +2689,14 @@ shardspec_status shardspec_plan_new(const shardspec_metadata *source,
 
 /*
  As `shardspec_plan_new`, for some destination shards only: what a worker makes that loads its own.
- `wanted` holds their indices, in any order.
+ `destination_indices` holds their indices, in any order.
 
  Ownership, errors, threads: as `shardspec_plan_new`; INDEX_OUT_OF_RANGE. Since: ABI 0.
  */
 shardspec_status shardspec_plan_new_for_destinations(const shardspec_metadata *source,
                                                      const shardspec_metadata *destination,
-                                                     const size_t *wanted,
-                                                     size_t wanted_count,
+                                                     const size_t *destination_indices,
+                                                     size_t destination_index_count,
                                                      struct shardspec_plan **out,
                                                      shardspec_error *err);
 
@@ -2689,15 +2706,15 @@ shardspec_status shardspec_plan_new_for_destinations(const shardspec_metadata *s
 
  An element that several sources hold comes from one with the same owner as the destination, if
  there is one. The others are shared out so that the numbers of elements read from owners are
- balanced: the largest parts first, each to the owner that reads least so far, and parts larger than
- a fair share are divided. Sources that overlap in very many ways are read in fewer and larger parts.
- The same lists always make the same plan.
+ balanced: the largest parts first, each to the owner that reads least so far, and parts larger
+ than a fair share are divided. Sources that overlap in very many ways are read in fewer and
+ larger parts. The same lists always make the same plan.
 
- Ownership: the caller frees `*out`; it needs neither list. Errors: GAP for a destination shard that
- wants what no source holds (the error's `first_shard` is that shard, the message names a box),
- UNSUPPORTED for sources that overlap in too many ways to be told apart, RANK_MISMATCH, OVERFLOW for a
- destination shard of more elements than 64 bits count,
- INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ Ownership: the caller frees `*out`; it needs neither list. Errors: GAP for a destination shard
+ that wants what no source holds (the error's `first_shard` is that shard, the message names a
+ box), UNSUPPORTED for sources that overlap in too many ways to be told apart, NDIM_MISMATCH,
+ OVERFLOW for a destination shard of more elements than 64 bits count, INVALID_HANDLE,
+ NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_new_from_shards(const shardspec_shards *source,
                                                 const shardspec_shards *destination,
@@ -2731,9 +2748,9 @@ shardspec_status shardspec_plan_ndim(const struct shardspec_plan *plan,
                                      shardspec_error *err);
 
 /*
- Writes pieces `first` to `first + count - 1` into flat arrays: `sources` and `destinations`, the
- shards' indices, have room for `count` numbers; `source_offsets`, `destination_offsets` and
- `sizes`, which tell where the piece starts in either shard and how long it is, for `count` rows of
+ Writes pieces `first_piece` to `first_piece + piece_count - 1` into flat arrays: `sources` and `destinations`, the
+ shards' indices, have room for `piece_count` numbers; `source_offsets`, `destination_offsets` and
+ `sizes`, which tell where the piece starts in either shard and how long it is, for `piece_count` rows of
  a number for each dimension. Each of the five may be NULL. Where shards are no boxes, numbers of
  dimensions differ (`shardspec_plan_ndims`) and pieces go through buffers in steps
  (`shardspec_plan_piece_steps`).
@@ -2741,8 +2758,8 @@ shardspec_status shardspec_plan_ndim(const struct shardspec_plan *plan,
  Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_pieces(const struct shardspec_plan *plan,
-                                       size_t first,
-                                       size_t count,
+                                       size_t first_piece,
+                                       size_t piece_count,
                                        uint32_t *sources,
                                        uint32_t *destinations,
                                        int64_t *source_offsets,
@@ -2751,19 +2768,19 @@ shardspec_status shardspec_plan_pieces(const struct shardspec_plan *plan,
                                        shardspec_error *err);
 
 /*
- Which pieces a destination shard takes: those from `*first` on, `*count` of them.
+ Which pieces a destination shard takes: those from `*first_piece` on, `*piece_count` of them.
 
  Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */
-shardspec_status shardspec_plan_pieces_into(const struct shardspec_plan *plan,
-                                            size_t destination,
-                                            size_t *first,
-                                            size_t *count,
-                                            shardspec_error *err);
+shardspec_status shardspec_plan_pieces_of_destination(const struct shardspec_plan *plan,
+                                                      size_t destination,
+                                                      size_t *first_piece,
+                                                      size_t *piece_count,
+                                                      shardspec_error *err);
 
 /*
- Whether every piece stays with its owner, so that nothing goes from one process to another: 1 or 0.
- An owner is a rank or a worker; devices make no difference. Of equal layouts it is so.
+ Whether every piece stays with its owner, so that nothing goes from one process to another: 1 or
+ 0. An owner is a rank or a worker; devices make no difference. Of equal layouts it is so.
 
  Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */
@@ -2788,13 +2805,13 @@ shardspec_status shardspec_plan_is_identity(const struct shardspec_plan *plan,
  all sources that they take of must be passed, others may be. `options` may be NULL.
 
  Ownership: nothing moves. Errors: NOT_FOUND for a source that is not passed but needed, or for a
- destination that the plan is not for, SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH and
+ destination that the plan is not for, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and
  UNSUPPORTED_DEVICE with the shard in the error's `first_shard` and its position in the array in
- `index`, ALIASED where a destination shares
- memory with a source or with another destination, UNSUPPORTED as for `shardspec_metadata_extract_shard`,
- INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE,
- NULL_ARGUMENT, OUT_OF_MEMORY; then nothing was written. Threads: any; nobody else may use the
- destinations meanwhile, and nobody may write the sources. Since: ABI 0.
+ `index`, ALIASED where a destination shares memory with a source or with another destination,
+ UNSUPPORTED as for `shardspec_metadata_extract_shard`, INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for
+ a shard that is passed twice, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY; then
+ nothing was written. Threads: any; nobody else may use the destinations meanwhile, and nobody
+ may write the sources. Since: ABI 0.
  */
 shardspec_status shardspec_plan_execute(const struct shardspec_plan *plan,
                                         const size_t *source_indices,
@@ -2875,7 +2892,7 @@ shardspec_status shardspec_shards_new_with_dim_maps(const shardspec_shards *shar
 
  Ownership: the caller frees `*out`; it does not need `shards`. Errors: INVALID_DIM for dimensions that
  the tensor does not have, INVALID_ARGUMENT for `dim_count` below 2, negative sizes or shards that are
- flattened already, RANK_MISMATCH for shards of another number of dimensions, OVERFLOW,
+ flattened already, NDIM_MISMATCH for shards of another number of dimensions, OVERFLOW,
  INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_shards_new_flattened(const shardspec_shards *shards,
@@ -2893,7 +2910,7 @@ shardspec_status shardspec_shards_new_flattened(const shardspec_shards *shards,
  writes all of them. Each shard needs a placement. `properties` may be NULL.
 
  Ownership: the caller frees `*out`; it does not need `shards`. Errors: as
- `shardspec_spec_build_metadata` for an enumerable spec: OVERLAP, GAP, OUT_OF_BOUNDS, RANK_MISMATCH,
+ `shardspec_spec_build_metadata` for an enumerable spec: OVERLAP, GAP, OUT_OF_BOUNDS, NDIM_MISMATCH,
  SHAPE_MISMATCH for shards that are flattened of another tensor, INVALID_ARGUMENT, NULL_ARGUMENT for
  a shard without a placement, UNSUPPORTED for replicas that overlap in too many ways to be checked,
  INVALID_HANDLE, OVERFLOW, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
@@ -3011,9 +3028,9 @@ shardspec_status shardspec_plan_ndims(const shardspec_plan *plan,
                                       shardspec_error *err);
 
 /*
- How pieces `first` to `first + count - 1` go through the buffers. `source_dims` and
+ How pieces `first_piece` to `first_piece + piece_count - 1` go through the buffers. `source_dims` and
  `destination_dims` have room for a number for each dimension of pieces: the buffer's dimension that
- it goes in, the same for all pieces. `source_steps` and `destination_steps` have room for `count`
+ it goes in, the same for all pieces. `source_steps` and `destination_steps` have room for `piece_count`
  rows of a number for each dimension of pieces: how far one step in it is in that dimension of the
  buffer. So element (i0, i1, ...) of a piece is, in dimension d of the source's buffer, at the piece's
  source offset plus the sum of `i[k] * step[k]` over those k with `source_dims[k] == d`. Where all
@@ -3022,8 +3039,8 @@ shardspec_status shardspec_plan_ndims(const shardspec_plan *plan,
  Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_piece_steps(const shardspec_plan *plan,
-                                            size_t first,
-                                            size_t count,
+                                            size_t first_piece,
+                                            size_t piece_count,
                                             size_t *source_dims,
                                             size_t *destination_dims,
                                             int64_t *source_steps,
@@ -3042,9 +3059,10 @@ shardspec_status shardspec_plan_piece_steps(const shardspec_plan *plan,
  */
 
 /*
- Bytes that move alike: `count` blocks of `length` bytes, from `source_offset`, `source_offset +
- source_stride` and so on of one buffer to `destination_offset`, `destination_offset +
- destination_stride` and so on of the other. All in bytes; strides are 0 where there is one block.
+ Bytes that move alike: `block_count` blocks of `block_length` bytes, from `source_offset`,
+ `source_offset + source_stride` and so on of one buffer to `destination_offset`,
+ `destination_offset + destination_stride` and so on of the other. All in bytes; strides are 0
+ where there is one block.
  */
 typedef struct shardspec_run {
   /* The source shard's index. */
@@ -3060,9 +3078,9 @@ typedef struct shardspec_run {
   /* From the start of a block to that of the next, in the destination shard's buffer. */
   int64_t destination_stride;
   /* Bytes of a block, at least 1. */
-  int64_t length;
+  int64_t block_length;
   /* Number of blocks, at least 1. */
-  int64_t count;
+  int64_t block_count;
 } shardspec_run;
 
 /*
@@ -3081,7 +3099,7 @@ shardspec_status shardspec_plan_shard_traffic(const shardspec_plan *plan,
                                               int64_t itemsize,
                                               uint32_t *sources,
                                               uint32_t *destinations,
-                                              int64_t *bytes,
+                                              int64_t *byte_counts,
                                               size_t capacity,
                                               size_t *needed,
                                               shardspec_error *err);
@@ -3096,15 +3114,15 @@ shardspec_status shardspec_plan_rank_traffic(const shardspec_plan *plan,
                                              int64_t itemsize,
                                              int64_t *source_ranks,
                                              int64_t *destination_ranks,
-                                             int64_t *bytes,
+                                             int64_t *byte_counts,
                                              size_t capacity,
                                              size_t *needed,
                                              shardspec_error *err);
 
 /*
  Writes the runs of all bytes that go from one source shard to one destination shard into `runs`;
- how many they are goes to `*needed` (may be NULL). With capacity 0, `runs` may be NULL and only that
- is told. `itemsize` as in `shardspec_plan_shard_traffic`.
+ how many they are goes to `*needed` (may be NULL). With capacity 0, `runs` may be NULL and only
+ that is told. `itemsize` as in `shardspec_plan_shard_traffic`.
 
  Time: with capacity 0, for each piece; no memory is used. Errors: INDEX_OUT_OF_RANGE, as
  `shardspec_plan_shard_traffic`, and UNSUPPORTED where elements are packed and a run would start or
@@ -3144,8 +3162,8 @@ shardspec_status shardspec_plan_rank_runs(const shardspec_plan *plan,
  `placement_indices` becomes the one at which its shards should live;
  `shardspec_metadata_relabel` makes metadata of that. How many placements there are goes to
  `*needed` (may be NULL); with capacity 0, `placement_indices` may be NULL. `*moved_before` and
- `*moved_after` (either may be NULL) become the numbers of elements that go from one owner to another
- as it is and as it would be.
+ `*moved_after` (either may be NULL) become the numbers of elements that go from one owner to
+ another as it is and as it would be.
 
  Time: for p placements and e pairs of a placement and an owner that share elements, at worst
  p * (e + p) * log(p). Errors: BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,

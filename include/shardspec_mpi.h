@@ -5,7 +5,7 @@
  *
  *   shardspec_comm *comm;
  *   shardspec_mpi_comm_new(MPI_COMM_WORLD, &comm, &err);
- *   shardspec_comm_shard(comm, metadata, 0, full, shards, shard_count, NULL, &err);
+ *   shardspec_comm_scatter(comm, metadata, 0, full, shards, shard_count, NULL, &err);
  *   shardspec_comm_free(comm, &err);    on every rank, before MPI_Finalize
  *
  * The communicator is duplicated: your own messages and its messages never meet, and your error
@@ -95,8 +95,8 @@ static inline shardspec_status shardspec_mpi_no_memory(size_t bytes, shardspec_e
 static inline size_t shardspec_mpi_parts(const shardspec_message *messages, size_t count) {
   size_t parts = 0;
   for (size_t i = 0; i < count; i++)
-    parts += messages[i].bytes / SHARDSPEC_MPI_MOST_BYTES +
-             (messages[i].bytes % SHARDSPEC_MPI_MOST_BYTES != 0);
+    parts += messages[i].byte_count / SHARDSPEC_MPI_MOST_BYTES +
+             (messages[i].byte_count % SHARDSPEC_MPI_MOST_BYTES != 0);
   return parts;
 }
 
@@ -105,7 +105,7 @@ static inline int shardspec_mpi_start(shardspec_mpi_ctx *ctx, const shardspec_me
                                       size_t count, int receive, size_t *started) {
   for (size_t i = 0; i < count; i++) {
     char *at = (char *)messages[i].pointer;
-    size_t left = messages[i].bytes;
+    size_t left = messages[i].byte_count;
     while (left > 0) {
       size_t part = left < SHARDSPEC_MPI_MOST_BYTES ? left : SHARDSPEC_MPI_MOST_BYTES;
       int peer = (int)messages[i].peer;
@@ -128,7 +128,7 @@ static inline shardspec_status shardspec_mpi_check(shardspec_mpi_ctx *ctx,
                                                    shardspec_error *err) {
   size_t request = 0;
   for (size_t i = 0; i < receive_count; i++) {
-    size_t left = receives[i].bytes;
+    size_t left = receives[i].byte_count;
     while (left > 0) {
       size_t part = left < SHARDSPEC_MPI_MOST_BYTES ? left : SHARDSPEC_MPI_MOST_BYTES;
       int got = 0;

@@ -14,7 +14,7 @@ use std::sync::Mutex;
 
 use proptest::prelude::*;
 use shardspec::comm::CommError;
-use shardspec::comm::{Communicator, Gather, Options, Owners, Shard, decline, gather, shard};
+use shardspec::comm::{Communicator, Gather, Options, Owners, Scatter, decline, gather, scatter};
 use shardspec::model::ModelError;
 use shardspec::model::{
     ChunkShardingSpec, DataType, Error, Placement, Result, ShardedTensorMetadata, ShardingDim,
@@ -87,7 +87,7 @@ fn shard_it(
 ) -> Result<()> {
     let place = |number: usize, _| Ok::<_, Error>(shards[number]);
     let count = shards.len();
-    unsafe { shard(comm, Shard { metadata, source, full, count, shard: place, options }) }
+    unsafe { scatter(comm, Scatter { metadata, source, full, count, shard: place, options }) }
 }
 
 fn gather_it(
@@ -298,9 +298,12 @@ fn the_lowest_of_several_culprits_is_told_and_each_gets_its_own_refusal() {
             )),
         })
     });
-    assert_eq!(results[0], Err(Error::Comm(CommError::NoFull { role: Some("src_rank"), rank: 0 })));
+    assert_eq!(
+        results[0],
+        Err(Error::Comm(CommError::NoFull { role: Some("source_rank"), rank: 0 }))
+    );
     let said = results[0].as_ref().unwrap_err().to_string();
-    assert_eq!(said, "full: is NULL on src_rank 0; pass the tensor there");
+    assert_eq!(said, "full: is NULL on source_rank 0; pass the tensor there");
     assert_eq!(
         results[2],
         Err(Error::Comm(CommError::TransportFailed { what: "of rank 2".into() }))
@@ -317,11 +320,14 @@ fn other_calls_and_other_arguments_are_told_on_all() {
     let calls: [(Call<'_>, &[&str]); 4] = [
         (
             &|comm, full, held| gather_it(comm, &rows, Some(0), held, full, Options::default()),
-            &["gather(3 shards of [6, 2], dst_rank 0)", "shard(3 shards of [6, 2], src_rank 0)"],
+            &[
+                "gather(3 shards of [6, 2], destination_rank 0)",
+                "scatter(3 shards of [6, 2], source_rank 0)",
+            ],
         ),
         (
             &|comm, full, held| shard_it(comm, &rows, 1, full, held, Options::default()),
-            &["src_rank 1", "src_rank 0"],
+            &["source_rank 1", "source_rank 0"],
         ),
         (
             &|comm, full, held| shard_it(comm, &reversed, 0, full, held, Options::default()),
@@ -388,11 +394,14 @@ fn a_rank_outside_the_communicator_is_refused() {
     let metadata = chunks(&[6, 2], 0, &[0, 1]);
     let results = on_all(2, |_, comm| {
         let error = shard_it(comm, &metadata, 2, None, &[], Options::default()).unwrap_err();
-        assert_eq!(error, Error::IndexOutOfRange { argument: "src_rank", index: 2, count: 2 });
+        assert_eq!(error, Error::IndexOutOfRange { argument: "source_rank", index: 2, count: 2 });
         gather_it(comm, &metadata, Some(9), &[], None, Options::default()).unwrap_err()
     });
     for error in results {
-        assert_eq!(error, Error::IndexOutOfRange { argument: "dst_rank", index: 9, count: 2 });
+        assert_eq!(
+            error,
+            Error::IndexOutOfRange { argument: "destination_rank", index: 9, count: 2 }
+        );
     }
 }
 

@@ -12,8 +12,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use shardspec::comm::{
-    Communicator, Gather, Incoming, Options, Outgoing, Owners, Reshard, Shard, gather, reshard,
-    shard,
+    Communicator, Gather, Incoming, Options, Outgoing, Owners, Reshard, Scatter, gather, reshard,
+    scatter,
 };
 use shardspec::model::{
     ChunkShardingSpec, DataType, Error, Placement, Result, ShardedTensorMetadata, ShardingDim,
@@ -98,7 +98,7 @@ fn run_all(size: usize) -> Vec<Counts> {
         let full: Vec<f32> = (0..size * size).map(|number| number as f32).collect();
         let back = vec![0.0f32; size * size];
         let metadata = &rows;
-        let mine = Shard {
+        let mine = Scatter {
             metadata,
             source: 0,
             full: Some(view(&full, &[side, side])),
@@ -106,7 +106,7 @@ fn run_all(size: usize) -> Vec<Counts> {
             shard: row.view(),
             options,
         };
-        unsafe { shard::<Error, _>(&comm, mine) }.unwrap();
+        unsafe { scatter::<Error, _>(&comm, mine) }.unwrap();
         assert!(row.data.iter().zip(&full[rank * size..]).all(|(got, wanted)| got == wanted));
         let sharded = counted("shard");
         let gathered = [Some(0), None].map(|destination| {
@@ -117,12 +117,12 @@ fn run_all(size: usize) -> Vec<Counts> {
             counted("gather")
         });
         let mine = Reshard {
-            from: &rows,
-            from_count: 1,
-            from_shard: row.view(),
-            to: &columns,
-            to_count: 1,
-            to_shard: column.view(),
+            source: &rows,
+            source_count: 1,
+            source_shard: row.view(),
+            destination: &columns,
+            destination_count: 1,
+            destination_shard: column.view(),
             options,
         };
         unsafe { reshard::<Error, _, _>(&comm, mine) }.unwrap();
@@ -209,7 +209,7 @@ fn ten_thousand_ranks_and_a_million_shards_cost_what_the_model_says() {
             bytes: AtomicUsize::new(0),
         };
         let held = Held::new(&metadata, ranks, rank);
-        let mine = Shard {
+        let mine = Scatter {
             metadata: &metadata,
             source: 0,
             full: (rank == 0).then(|| view(&full, &sizes)),
@@ -217,7 +217,7 @@ fn ten_thousand_ranks_and_a_million_shards_cost_what_the_model_says() {
             shard: held.view(),
             options: Options::default(),
         };
-        unsafe { shard::<Error, _>(&comm, mine) }.unwrap();
+        unsafe { scatter::<Error, _>(&comm, mine) }.unwrap();
         let [exchanges, messages, bytes] =
             [&comm.exchanges, &comm.messages, &comm.bytes].map(|all| all.load(Ordering::Relaxed));
         let agreement = ceil_log2(ranks);

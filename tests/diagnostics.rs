@@ -103,7 +103,7 @@ fn a_gap_that_is_a_box_is_told_as_one() {
 #[test]
 fn shards_of_another_number_of_dimensions_are_refused() {
     let shards = Boxes::of(1, &[(&[0], &[1])]).shards();
-    assert!(matches!(gaps(&shards, &[1, 1], 9), Err(Error::RankMismatch { .. })));
+    assert!(matches!(gaps(&shards, &[1, 1], 9), Err(Error::NdimMismatch { .. })));
     assert!(matches!(gaps(&shards, &[-1], 9), Err(Error::InvalidArgument { .. })));
     assert_eq!(gaps(&shards, &[0], 9).unwrap().boxes, []);
     assert_eq!(gaps(&shards, &[1], 9).unwrap().boxes, []);

@@ -232,7 +232,7 @@ fn says_the_same(error: &Error, torch: &str) -> bool {
         Error::Model(ModelError::Negative { field: "size", .. }) => {
             torch == "shard_sizes should be >= 0"
         }
-        Error::RankMismatch { .. } => {
+        Error::NdimMismatch { .. } => {
             torch.starts_with("shard_offsets and shard_sizes should have the same number")
                 || torch.starts_with("Found inconsistent ranks for shards")
                 || torch.starts_with("Rank of tensor is")

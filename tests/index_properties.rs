@@ -195,7 +195,7 @@ fn places_outside_are_refused_with_the_number_of_the_element() {
     assert_eq!(outside(metadata.globalize(&[0, 1], &[1, 4, 2, 0]).map(|_| 0)), (second, 0, 2, 2));
     let no_shard = metadata.globalize(&[2], &[0, 0]).unwrap_err();
     assert!(matches!(no_shard, Error::At { argument: "shards", index: 0, .. }), "{no_shard:?}");
-    assert!(matches!(metadata.shard_at(&[1]), Err(Error::RankMismatch { .. })));
+    assert!(matches!(metadata.shard_at(&[1]), Err(Error::NdimMismatch { .. })));
     assert!(matches!(metadata.locate(&elements, 2), Err(Error::InvalidArgument { .. })));
     assert!(matches!(metadata.shards_in_box(&[0, 0], &[1, -1]), Err(Error::TooSmall { .. })));
     assert_eq!(metadata.shards_in_box(&[1, 4], &[90, 90]).unwrap(), [0, 1]);

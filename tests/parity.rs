@@ -168,7 +168,7 @@ fn d7_errors_name_the_shards_the_dimension_and_the_box() {
     }
 
     let rank = build(&spec, &[8]).unwrap_err();
-    assert!(matches!(rank, Error::RankMismatch { got: 2, expected: 1, .. }), "{rank:?}");
+    assert!(matches!(rank, Error::NdimMismatch { got: 2, expected: 1, .. }), "{rank:?}");
 }
 
 /// torch keeps an index in 8 bits: `cuda:128` becomes `cuda:-128`, which it can't read back.

@@ -319,7 +319,7 @@ fn layouts_of_different_tensors_are_refused() {
         "{error}"
     );
     let error = refusal(layout(&[4, 6], None), layout(&[24], None));
-    assert!(matches!(error, Error::RankMismatch { got: 1, expected: 2, .. }), "{error}");
+    assert!(matches!(error, Error::NdimMismatch { got: 1, expected: 2, .. }), "{error}");
     let error = refusal(layout(&[4], float), layout(&[4], int));
     assert!(matches!(error, Error::Model(ModelError::DtypeMismatch { .. })), "{error}");
     for (a, b, dtype) in [(None, float, float), (int, None, int), (None, None, None)] {

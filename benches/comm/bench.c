@@ -36,7 +36,7 @@ static shardspec_tensor_view view_of(float *data, int64_t *shape) {
   shardspec_tensor_view view;
   memset(&view, 0, sizeof view);
   view.data = data;
-  view.device.device_type = SHARDSPEC_DL_CPU;
+  view.device.device_type = SHARDSPEC_DLPACK_DEVICE_CPU;
   view.ndim = 2;
   view.dtype.code = SHARDSPEC_DTYPE_FLOAT;
   view.dtype.bits = 32;
@@ -62,7 +62,7 @@ static shardspec_metadata *chunks(int64_t dim) {
 
 static void shard_by(shardspec_metadata *metadata, float *data, int64_t *shape) {
   shardspec_tensor_view whole = view_of(full, full_shape), part = view_of(data, shape);
-  must(shardspec_comm_shard(comm, metadata, 0, &whole, &part, 1, NULL, &err));
+  must(shardspec_comm_scatter(comm, metadata, 0, &whole, &part, 1, NULL, &err));
 }
 
 static void our_rows(void) { shard_by(by_rows, rows, rows_shape); }

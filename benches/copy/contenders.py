@@ -84,7 +84,7 @@ class Ours:
         if direction == "allocate":
             indices = (ctypes.c_size_t * self.count)(*range(self.count))
             return lambda: self.library.sharded_tensor_free(self.library.made(
-                self.library.sharded_tensor_new_from_full_shards, self.metadata, indices,
+                self.library.sharded_tensor_new_from_full_for_indices, self.metadata, indices,
                 self.count, full, options))
         shards = [ctypes.byref(shard) for shard in self.shards]
 

@@ -35,7 +35,7 @@ void cut_by(cut *c, const shardspec_comm *comm, shardspec_spec *spec, int64_t ro
   CHECK(c->indices != NULL && c->shapes != NULL && c->shards != NULL);
   CHECK_OK(shardspec_metadata_shards_of_rank(c->metadata, rank, c->indices, c->count, NULL, &err));
   for (size_t i = 0; i < c->count; i++) {
-    CHECK_OK(shardspec_metadata_shard(c->metadata, c->indices[i], NULL, c->shapes + 2 * i, 2, &err));
+    CHECK_OK(shardspec_metadata_get_shard(c->metadata, c->indices[i], NULL, c->shapes + 2 * i, 2, &err));
     c->shards[i] = view_of(NULL, INT32, c->shapes + 2 * i, 2);
     c->shards[i].data = numbers(elements(&c->shards[i]));
   }
@@ -91,7 +91,7 @@ void fill_shards(cut *c) {
   for (size_t i = 0; i < c->count; i++) {
     int32_t *data = c->shards[i].data;
     int64_t offsets[2], lengths[2];
-    CHECK(shardspec_metadata_shard(c->metadata, c->indices[i], offsets, lengths, 2, NULL) == 0);
+    CHECK(shardspec_metadata_get_shard(c->metadata, c->indices[i], offsets, lengths, 2, NULL) == 0);
     for (int64_t at = 0; at < lengths[0] * lengths[1]; at++)
       data[at] = (int32_t)((offsets[0] + at / lengths[1]) * c->sizes[1] + offsets[1] + at % lengths[1]);
   }
@@ -101,7 +101,7 @@ void check_shards(const cut *c) {
   for (size_t i = 0; i < c->count; i++) {
     const int32_t *data = c->shards[i].data;
     int64_t offsets[2], lengths[2];
-    CHECK(shardspec_metadata_shard(c->metadata, c->indices[i], offsets, lengths, 2, NULL) == 0);
+    CHECK(shardspec_metadata_get_shard(c->metadata, c->indices[i], offsets, lengths, 2, NULL) == 0);
     for (int64_t row = 0; row < lengths[0]; row++)
       for (int64_t column = 0; column < lengths[1]; column++) {
         int64_t number = (offsets[0] + row) * c->sizes[1] + offsets[1] + column;

@@ -11,7 +11,7 @@
 
 _Static_assert(sizeof(shardspec_message) == 24, "");
 _Static_assert(offsetof(shardspec_message, pointer) == 8, "");
-_Static_assert(offsetof(shardspec_message, bytes) == 16, "");
+_Static_assert(offsetof(shardspec_message, byte_count) == 16, "");
 _Static_assert(sizeof(shardspec_comm_vtable) == 40, "");
 _Static_assert(offsetof(shardspec_comm_vtable, destroy) == 8, "");
 _Static_assert(offsetof(shardspec_comm_vtable, success_status) == 24, "");

@@ -43,7 +43,7 @@ static void move_there_and_back(shardspec_comm *comm, cut *c, const shardspec_co
     int64_t source = root < 0 ? 0 : root;
     clear_shards(c);
     memset(back, 0x5a, (size_t)count * sizeof *back);
-    CHECK_OK(shardspec_comm_shard(comm, c->metadata, source, rank == source ? &c->full_view : NULL,
+    CHECK_OK(shardspec_comm_scatter(comm, c->metadata, source, rank == source ? &c->full_view : NULL,
                                   c->shards, c->count, options, &err));
     check_shards(c);
     CHECK_OK(shardspec_comm_gather(comm, c->metadata, root, c->shards, c->count, &back_view, options,
@@ -142,10 +142,10 @@ void any_layout_is_sent_and_received(shardspec_comm *comm, shardspec_error *rank
     strides[i][1] = c.shards[i].shape[0];
     c.shards[i].strides = strides[i];
   }
-  CHECK_OK(shardspec_comm_shard(comm, c.metadata, 0, &view, c.shards, c.count, NULL, &err));
+  CHECK_OK(shardspec_comm_scatter(comm, c.metadata, 0, &view, c.shards, c.count, NULL, &err));
   for (size_t i = 0; i < c.count; i++) {
     int64_t offsets[2];
-    CHECK_OK(shardspec_metadata_shard(c.metadata, c.indices[i], offsets, NULL, 2, &err));
+    CHECK_OK(shardspec_metadata_get_shard(c.metadata, c.indices[i], offsets, NULL, 2, &err));
     for (int64_t row = 0; row < ROWS; row++)
       for (int64_t column = 0; column < c.shards[i].shape[1]; column++)
         CHECK_EQUAL(((int32_t *)c.shards[i].data)[row + column * ROWS],

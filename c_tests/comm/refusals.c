@@ -5,7 +5,7 @@
 typedef shardspec_status wrong_call(shardspec_comm *comm, cut *c, shardspec_error *rank_err);
 
 static shardspec_status right_call(shardspec_comm *comm, cut *c, shardspec_error *rank_err) {
-  return shardspec_comm_shard(comm, c->metadata, 0, &c->full_view, c->shards, c->count, NULL, &err);
+  return shardspec_comm_scatter(comm, c->metadata, 0, &c->full_view, c->shards, c->count, NULL, &err);
 }
 
 static void cut_by_rows(cut *c, const shardspec_comm *comm, int64_t rows) {
@@ -57,31 +57,31 @@ static shardspec_status with_a_wrong_type(shardspec_comm *comm, cut *c, shardspe
   static const shardspec_dtype float64 = {SHARDSPEC_DTYPE_FLOAT, 64, 1};
   double data[6] = {0};
   shardspec_tensor_view shard = view_of(data, float64, c->shapes, 2);
-  return shardspec_comm_shard(comm, c->metadata, 0, &c->full_view, &shard, 1, NULL, &err);
+  return shardspec_comm_scatter(comm, c->metadata, 0, &c->full_view, &shard, 1, NULL, &err);
 }
 
 static shardspec_status without_metadata(shardspec_comm *comm, cut *c, shardspec_error *rank_err) {
-  return shardspec_comm_shard(comm, NULL, 0, &c->full_view, c->shards, c->count, NULL, &err);
+  return shardspec_comm_scatter(comm, NULL, 0, &c->full_view, c->shards, c->count, NULL, &err);
 }
 
 static shardspec_status without_shards(shardspec_comm *comm, cut *c, shardspec_error *rank_err) {
-  return shardspec_comm_shard(comm, c->metadata, 0, &c->full_view, NULL, 0, NULL, &err);
+  return shardspec_comm_scatter(comm, c->metadata, 0, &c->full_view, NULL, 0, NULL, &err);
 }
 
 static shardspec_status without_memory(shardspec_comm *comm, cut *c, shardspec_error *rank_err) {
   shardspec_tensor_view shard = c->shards[0];
   shard.data = NULL;
-  return shardspec_comm_shard(comm, c->metadata, 0, &c->full_view, &shard, 1, NULL, &err);
+  return shardspec_comm_scatter(comm, c->metadata, 0, &c->full_view, &shard, 1, NULL, &err);
 }
 
 static shardspec_status without_a_tensor(shardspec_comm *comm, cut *c, shardspec_error *rank_err) {
-  return shardspec_comm_shard(comm, c->metadata, 0, NULL, c->shards, c->count, NULL, &err);
+  return shardspec_comm_scatter(comm, c->metadata, 0, NULL, c->shards, c->count, NULL, &err);
 }
 
 static shardspec_status with_unknown_options(shardspec_comm *comm, cut *c,
                                              shardspec_error *rank_err) {
   shardspec_comm_options options = {3, 0, NULL};
-  return shardspec_comm_shard(comm, c->metadata, 0, &c->full_view, c->shards, c->count, &options,
+  return shardspec_comm_scatter(comm, c->metadata, 0, &c->full_view, c->shards, c->count, &options,
                               &err);
 }
 
@@ -98,7 +98,7 @@ void wrong_arguments_of_one_rank_are_told_on_all(shardspec_comm *comm, shardspec
     TOLD(without_memory, NULL_ARGUMENT, "its data is NULL");
     TOLD(with_unknown_options, INVALID_ARGUMENT, "options: its struct_size is 3");
   }
-  TOLD_OF(0, without_a_tensor, NULL_ARGUMENT, "full: is NULL on src_rank 0; pass the tensor there");
+  TOLD_OF(0, without_a_tensor, NULL_ARGUMENT, "full: is NULL on source_rank 0; pass the tensor there");
   /* The other ranks hold int32: on rank 0 the tensor already does. */
   if (size_of(comm) > 1)
     check_all_are_told(comm, 1, with_a_wrong_type, SHARDSPEC_DISAGREEMENT, SHARDSPEC_DISAGREEMENT,
@@ -106,7 +106,7 @@ void wrong_arguments_of_one_rank_are_told_on_all(shardspec_comm *comm, shardspec
 }
 
 static shardspec_status from_the_last_rank(shardspec_comm *comm, cut *c, shardspec_error *rank_err) {
-  return shardspec_comm_shard(comm, c->metadata, size_of(comm) - 1, &c->full_view, c->shards, c->count,
+  return shardspec_comm_scatter(comm, c->metadata, size_of(comm) - 1, &c->full_view, c->shards, c->count,
                               NULL, &err);
 }
 
@@ -148,7 +148,7 @@ void other_calls_than_the_others_are_told_on_all(shardspec_comm *comm, shardspec
   check_all_are_told(comm, culprit, wrong, SHARDSPEC_DISAGREEMENT, SHARDSPEC_DISAGREEMENT, said,   \
                      rank_err)
   if (last == 0) return;
-  DISAGREES(last, from_the_last_rank, "src_rank 0");
+  DISAGREES(last, from_the_last_rank, "source_rank 0");
   DISAGREES(1, gather, "it called gather(");
   DISAGREES(1, another_tensor, "3]");
   if (last > 1) DISAGREES(2, another_cut, "of other shards or properties");
@@ -170,7 +170,7 @@ void the_place_of_a_wrong_view_is_told_on_all(shardspec_comm *comm, shardspec_er
       CHECK_EQUAL(err.first_shard, size + culprit);
       CHECK_EQUAL(err.dim, 1);
       CHECK_EQUAL(err.index, 1);
-      CHECK_MESSAGE(side == 0 ? "from_shards[1]" : "to_shards[1]");
+      CHECK_MESSAGE(side == 0 ? "source_shards[1]" : "destination_shards[1]");
       free_cut(&from);
       free_cut(&to);
     }
@@ -189,7 +189,7 @@ void placements_without_a_rank_are_refused_with_their_text(shardspec_comm *comm,
     CHECK_OK(shardspec_spec_new_chunk(0, placements, 2, &spec, &err));
     CHECK_OK(shardspec_spec_build_metadata(spec, sizes, 2, NULL, &metadata, &err));
     for (int64_t root = 0; root < size_of(comm); root++) {
-      CHECK_STATUS(shardspec_comm_shard(comm, metadata, root, &full, NULL, 0, NULL, &err),
+      CHECK_STATUS(shardspec_comm_scatter(comm, metadata, root, &full, NULL, 0, NULL, &err),
                    SHARDSPEC_INVALID_PLACEMENT);
       CHECK_MESSAGE(texts[i]);
       CHECK_EQUAL(err.first_shard, 1);
@@ -197,7 +197,7 @@ void placements_without_a_rank_are_refused_with_their_text(shardspec_comm *comm,
                    SHARDSPEC_INVALID_PLACEMENT);
       CHECK_MESSAGE(texts[i]);
     }
-    CHECK_STATUS(shardspec_comm_shard(comm, metadata, size_of(comm), &full, NULL, 0, NULL, &err),
+    CHECK_STATUS(shardspec_comm_scatter(comm, metadata, size_of(comm), &full, NULL, 0, NULL, &err),
                  SHARDSPEC_INDEX_OUT_OF_RANGE);
     CHECK_STATUS(shardspec_comm_gather(comm, metadata, -2, NULL, 0, &full, NULL, &err),
                  SHARDSPEC_INVALID_ARGUMENT);

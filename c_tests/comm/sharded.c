@@ -31,7 +31,7 @@ void a_sharded_tensor_is_made_from_one_rank(shardspec_comm *comm, shardspec_erro
   CHECK_OK(shardspec_sharded_tensor_local_count(tensor, &count, &err));
   CHECK_EQUAL(count, 1);
   CHECK_OK(shardspec_sharded_tensor_local_view(tensor, 0, shape, strides, 2, &view, &err));
-  CHECK_OK(shardspec_metadata_shard(metadata, (size_t)rank, offsets, NULL, 2, &err));
+  CHECK_OK(shardspec_metadata_get_shard(metadata, (size_t)rank, offsets, NULL, 2, &err));
   for (int64_t i = 0; i < shape[0] * 3; i++)
     CHECK_EQUAL(((const int32_t *)view.data)[i], offsets[0] * 3 + i);
   CHECK_OK(shardspec_sharded_tensor_free(tensor, &err));

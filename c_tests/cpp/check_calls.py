@@ -6,7 +6,7 @@ import subprocess
 
 # Reason: what it is for. Nothing else may be missing.
 NOT_FOR_CPP = {
-    "shardspec_destroy_entered": "is passed by runtimes that a thread has to enter; C++ is none",
+    "shardspec_runtime_ctx_destroy": "is passed by runtimes that a thread has to enter; C++ is none",
 }
 
 parser = argparse.ArgumentParser(description=__doc__)

@@ -106,7 +106,7 @@ static void every_call_on_an_empty_handle_is_refused() {
   CHECK(status_of(spec.hash(quiet)) == missing);
   CHECK(status_of(spec.chunk_sharding_params(5, 4, 0, quiet)) == missing);
   CHECK(status_of(spec.build_metadata({5, 3}, {}, quiet)) == missing);
-  CHECK(status_of(spec.build_metadata_named({5}, {"x"}, {}, quiet)) == missing);
+  CHECK(status_of(spec.build_metadata_with_dim_names({5}, {"x"}, {}, quiet)) == missing);
   CHECK(status_of(spec.custom_object<int>("acme.int", quiet)) == missing);
   CHECK(status_of(metadata.shard_count(quiet)) == missing);
   CHECK(status_of(metadata.ndim(quiet)) == missing);
@@ -124,7 +124,7 @@ static void every_call_on_an_empty_handle_is_refused() {
   float numbers[4] = {};
   const auto view = ss::view(numbers);
   CHECK(status_of(metadata.extract_shard(0, view, view, {}, quiet)) == missing);
-  CHECK(status_of(spec.shard(metadata, 0, view, view, {}, quiet)) == missing);
+  CHECK(status_of(spec.fill_shard(metadata, 0, view, view, {}, quiet)) == missing);
   CHECK(status_of(metadata.view_shard(0, view, quiet)) == missing);
   CHECK(status_of(metadata.scatter(view, {view}, {}, quiet)) == missing);
   CHECK(status_of(metadata.gather({view}, view, {}, quiet)) == missing);

@@ -45,7 +45,7 @@ static void a_tensor_is_sharded_resharded_and_gathered_across_ranks() {
     std::iota(full.begin(), full.end(), 1.0f);
     const auto whole = rank == 1 ? ss::view(full, {5, 4}) : ss::tensor_view();
     buffers mine(rows, rank), other(columns, rank);
-    comm.shard(rows, 1, whole, mine.views);
+    comm.scatter(rows, 1, whole, mine.views);
     CHECK(mine.data[0].empty() || mine.data[0][0] == static_cast<float>(8 * rank + 1));
     comm.reshard(rows, mine.views, columns, other.views, ss::comm_options(1024));
     if (!other.data[0].empty()) CHECK(other.data[0][0] == static_cast<float>(2 * rank + 1));
@@ -98,9 +98,9 @@ static void when_one_rank_disagrees_all_are_told() {
     buffers mine(rows, comm.rank());
     std::vector<float> short_one(3);
     if (comm.rank() == 0) {
-      CHECK_REFUSED(SHAPE_MISMATCH, comm.shard(rows, 0, ss::view(short_one), mine.views));
+      CHECK_REFUSED(SHAPE_MISMATCH, comm.scatter(rows, 0, ss::view(short_one), mine.views));
     } else {
-      const auto told = comm.shard(rows, 0, {}, mine.views, {}, std::nothrow);
+      const auto told = comm.scatter(rows, 0, {}, mine.views, {}, std::nothrow);
       CHECK(status_of(told) == SHARDSPEC_DISAGREEMENT && told.error().got == 0);
     }
   });
@@ -138,7 +138,7 @@ static void a_transport_may_be_any_object() {
       const auto comm = ss::comm::custom(rank, 2, counting{&inner, mine});
       std::vector<float> full = {1, 2, 3, 4};
       buffers shards(rows, rank);
-      comm.shard(rows, 0, ss::view(full), shards.views);
+      comm.scatter(rows, 0, ss::view(full), shards.views);
       CHECK(shards.data[0][0] == static_cast<float>(2 * rank + 1) && *mine > 0);
       CHECK(mine.use_count() == 2);
     }
@@ -182,12 +182,12 @@ static void what_a_transport_throws_comes_out_of_the_collective() {
   std::vector<float> full(4), shard(2);
   const auto rows = ss::spec::chunk(0, ranks(2)).build_metadata({4});
   try {
-    comm.shard(rows, 0, ss::view(full), {ss::view(shard)});
+    comm.scatter(rows, 0, ss::view(full), {ss::view(shard)});
     FAIL("nothing was thrown");
   } catch (const std::underflow_error &original) {
     CHECK_TEXT(original.what(), "the cable is out");
   }
-  const auto quiet = comm.shard(rows, 0, ss::view(full), {ss::view(shard)}, {}, std::nothrow);
+  const auto quiet = comm.scatter(rows, 0, ss::view(full), {ss::view(shard)}, {}, std::nothrow);
   CHECK(!quiet && quiet.error().cause);
 }
 

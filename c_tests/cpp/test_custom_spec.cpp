@@ -36,7 +36,7 @@ static void a_custom_spec_works_wherever_a_built_in_one_does() {
   CHECK(ss::spec::enumerable(metadata.shards()).build_metadata({5, 7}) == metadata);
   float full[5][7] = {}, corner[3][4] = {};
   full[2][3] = 7;
-  spec.shard(metadata, 3, ss::view(full), ss::view(corner));
+  spec.fill_shard(metadata, 3, ss::view(full), ss::view(corner));
   CHECK(corner[0][0] == 7);
   CHECK(spec.custom_object<grid>("acme.grid")->columns == 2);
   CHECK_REFUSED(WRONG_SPEC_TYPE, spec.custom_object<grid>("acme.other"));
@@ -64,7 +64,7 @@ static void a_lambda_is_a_spec() {
         shards.add({0, 0}, tensor.sizes, whole);
       });
   const auto metadata =
-      spec.build_metadata_named({5, 3}, {"batch", "feature"}, ss::tensor_properties::defaults());
+      spec.build_metadata_with_dim_names({5, 3}, {"batch", "feature"}, ss::tensor_properties::defaults());
   CHECK(metadata.shard(0) == (ss::shard{{0, 0}, {5, 3}, "rank:0/cpu"}));
 }
 
@@ -76,8 +76,8 @@ static void shards_are_added_in_every_form_and_checked() {
     CHECK(tensor.dim_names.empty());
     shards.add(half);
     shards.add(rest);
-    CHECK(status_of(shards.add({0}, {1, 1}, "rank:0", std::nothrow)) == SHARDSPEC_RANK_MISMATCH);
-    CHECK(status_of(shards.add({0, 0}, {1, 1}, "rank:0", std::nothrow)) == SHARDSPEC_RANK_MISMATCH);
+    CHECK(status_of(shards.add({0}, {1, 1}, "rank:0", std::nothrow)) == SHARDSPEC_NDIM_MISMATCH);
+    CHECK(status_of(shards.add({0, 0}, {1, 1}, "rank:0", std::nothrow)) == SHARDSPEC_NDIM_MISMATCH);
     CHECK(status_of(shards.add({1, {0}, {1}, {9}, {"rank:0"}}, std::nothrow)) ==
           SHARDSPEC_INDEX_OUT_OF_RANGE);
     CHECK(status_of(shards.add({0}, {1}, ss::placement(), std::nothrow)) ==
@@ -104,7 +104,7 @@ struct numbering {
   void build_metadata(const ss::tensor_description &tensor, ss::metadata_builder &shards) const {
     for (std::int64_t i = 0; i < tensor.sizes[0]; ++i) shards.add({i}, {1}, "rank:0");
   }
-  void shard(const ss::metadata &metadata, std::size_t index, const ss::const_tensor_view &full,
+  void fill_shard(const ss::metadata &metadata, std::size_t index, const ss::const_tensor_view &full,
              const ss::tensor_view &to, const ss::copy_options &options) const {
     CHECK(metadata.shard_count() == 3 && full.shape()[0] == 3 && options.max_threads == 1);
     *static_cast<std::int64_t *>(to.data()) = static_cast<std::int64_t>(index) * 100;
@@ -116,7 +116,7 @@ static void a_type_may_fill_its_shards_itself() {
   const auto metadata = spec.build_metadata({3});
   const std::int64_t full[3] = {1, 2, 3};
   std::int64_t shard[1] = {};
-  spec.shard(metadata, 2, ss::view(full), ss::view(shard), ss::copy_options(1));
+  spec.fill_shard(metadata, 2, ss::view(full), ss::view(shard), ss::copy_options(1));
   CHECK(shard[0] == 200);
   CHECK(metadata.shard_count() == 3);
 }

@@ -54,8 +54,8 @@ static void lent_memory_comes_back_once() {
 
 static void what_is_only_read_says_so() {
   const std::vector<float> data(3);
-  CHECK(ss::manage(ss::view(data), nullptr, SHARDSPEC_DLPACK_IS_COPIED)->flags ==
-        (SHARDSPEC_DLPACK_READ_ONLY | SHARDSPEC_DLPACK_IS_COPIED));
+  CHECK(ss::manage(ss::view(data), nullptr, SHARDSPEC_DLPACK_FLAG_IS_COPIED)->flags ==
+        (SHARDSPEC_DLPACK_FLAG_READ_ONLY | SHARDSPEC_DLPACK_FLAG_IS_COPIED));
 }
 
 static void what_others_lend_is_kept_by_a_sharded_tensor() {

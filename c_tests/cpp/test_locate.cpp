@@ -25,9 +25,9 @@ static void a_box_finds_the_shards_that_it_meets() {
   CHECK(metadata.shards_in_box({1, 2}, {0, 2}).empty());
   CHECK(metadata.shards_in_box({4, 0}, {1, 9}).empty());
   CHECK(metadata.shards_in_box({0, 0}, {4, 9}).size() == 6);
-  const auto error = CHECK_REFUSED(RANK_MISMATCH, metadata.shards_in_box({1, 2}, {1}));
+  const auto error = CHECK_REFUSED(NDIM_MISMATCH, metadata.shards_in_box({1, 2}, {1}));
   CHECK(error.got == 1 && error.limit == 2);
-  CHECK_REFUSED(RANK_MISMATCH, metadata.shards_in_box({1}, {1}));
+  CHECK_REFUSED(NDIM_MISMATCH, metadata.shards_in_box({1}, {1}));
   CHECK_REFUSED(INVALID_ARGUMENT, metadata.shards_in_box({1, 2}, {1, -1}));
 }
 
@@ -65,14 +65,14 @@ static void what_the_tensor_does_not_have_is_told_with_its_number() {
   CHECK(other.dim == 0 && other.got == 2 && other.limit == 2);
   CHECK_REFUSED(INDEX_OUT_OF_RANGE, metadata.globalize({6}, {0, 0}));
   CHECK_REFUSED(INDEX_OUT_OF_RANGE, metadata.shard_at({-1, 0}));
-  CHECK_REFUSED(RANK_MISMATCH, metadata.shard_at({1}));
+  CHECK_REFUSED(NDIM_MISMATCH, metadata.shard_at({1}));
   CHECK(metadata.locate({3, 9}, std::nothrow).error().limit == 9);
 }
 
 static void rows_that_are_not_whole_are_refused() {
   const auto metadata = blocks();
-  CHECK(CHECK_REFUSED(RANK_MISMATCH, metadata.locate({1, 2, 3})).got == 3);
-  const auto error = CHECK_REFUSED(RANK_MISMATCH, metadata.globalize({0, 1}, {1, 2}));
+  CHECK(CHECK_REFUSED(NDIM_MISMATCH, metadata.locate({1, 2, 3})).got == 3);
+  const auto error = CHECK_REFUSED(NDIM_MISMATCH, metadata.globalize({0, 1}, {1, 2}));
   CHECK(error.got == 2 && error.limit == 4);
 }
 
@@ -80,7 +80,7 @@ static void the_element_of_a_scalar_is_found_without_numbers() {
   const auto metadata = scalar();
   CHECK(metadata.shard_at({}) == 0 && metadata.locate({}).shards.empty());
   CHECK(metadata.globalize({0, 0}, {}).empty());
-  CHECK_REFUSED(RANK_MISMATCH, metadata.locate({1}));
+  CHECK_REFUSED(NDIM_MISMATCH, metadata.locate({1}));
   CHECK_REFUSED(INDEX_OUT_OF_RANGE, metadata.globalize({1}, {}));
 }
 

@@ -138,7 +138,7 @@ static void ops_are_listed_replaced_and_ended() {
   const auto names = ss::list_ops();
   CHECK(names.size() == 2 && names[0].spec_type == "acme.grid" && names[0].op == "test.a");
   CHECK(names[1].spec_type == "chunk" && names[1].op == "test.b");
-  auto third = ss::register_op("chunk", "test.b", nothing, SHARDSPEC_OP_REPLACE);
+  auto third = ss::register_op("chunk", "test.b", nothing, SHARDSPEC_OP_FLAG_REPLACE);
   CHECK_REFUSED(INVALID_HANDLE, first.ref().unregister());
   const ss::op_ref kept(third.release());
   CHECK(ss::has_op("chunk", "test.b"));

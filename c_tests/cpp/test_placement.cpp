@@ -42,7 +42,7 @@ static void a_place_of_the_users_own_goes_wherever_a_placement_does() {
     CHECK(metadata.placement(1) == other && metadata.shard_placement(0) == right);
     CHECK(metadata.placement(1).custom_object<rack>("acme.rack")->number == 8);
     CHECK(metadata.shards_of_rank(3) == std::vector<std::size_t>{1});
-    CHECK(ss::spec::chunk("x", {left, other}).build_metadata_named({4}, {"x"}) == metadata);
+    CHECK(ss::spec::chunk("x", {left, other}).build_metadata_with_dim_names({4}, {"x"}) == metadata);
     const ss::shard_table halves{1, {0, 2}, {2, 2}, {}, {}};
     CHECK(ss::spec::enumerable(halves, {left, other}).build_metadata({4}) == metadata);
     CHECK(ss::spec::infer(halves, {left, other}) == ss::spec::chunk(0, {left, other}));
@@ -50,7 +50,7 @@ static void a_place_of_the_users_own_goes_wherever_a_placement_does() {
     several.push_back(ss::placement::parse("rank:0"));
     several.push_back(ss::placement::parse("rank:1"));
     CHECK(ss::spec::chunk(0, several) == ss::spec::chunk(0, {"rank:0", "rank:1"}));
-    CHECK_REFUSED(RANK_MISMATCH, ss::spec::enumerable(halves, {left}));
+    CHECK_REFUSED(NDIM_MISMATCH, ss::spec::enumerable(halves, {left}));
     CHECK_REFUSED(NULL_ARGUMENT, ss::spec::chunk(0, {left, ss::placement()}));
   }
   CHECK(alive.use_count() == 1);

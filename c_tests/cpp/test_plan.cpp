@@ -57,7 +57,7 @@ static void a_plan_outlives_its_metadata() {
 
 static void a_destination_is_asked_for_its_pieces() {
   const auto plan = ss::plan::between(layout(0, 2), layout(1, 3));
-  const ss::piece_range part = plan.pieces_into(2);
+  const ss::piece_range part = plan.pieces_of_destination(2);
   CHECK(part.first == 4 && part.count == 2);
   const auto pieces = plan.pieces(part);
   CHECK(pieces.size() == 2 && pieces[1].destination == 2 && pieces[1].source == 1);
@@ -66,7 +66,7 @@ static void a_destination_is_asked_for_its_pieces() {
   CHECK(some.destinations == (std::vector<std::uint32_t>{2, 2}));
   CHECK(some.source_offsets == (std::vector<std::int64_t>{0, 4, 0, 4}));
   CHECK(some.destination_offsets == (std::vector<std::int64_t>{0, 0, 3, 0}));
-  CHECK_REFUSED(INDEX_OUT_OF_RANGE, plan.pieces_into(3));
+  CHECK_REFUSED(INDEX_OUT_OF_RANGE, plan.pieces_of_destination(3));
   CHECK_REFUSED(INDEX_OUT_OF_RANGE, plan.pieces({3, 4}));
   CHECK_REFUSED(INDEX_OUT_OF_RANGE, plan.table({0, SIZE_MAX}));
   CHECK(plan.pieces({6, 0}).empty());
@@ -159,7 +159,7 @@ static void every_call_on_an_empty_handle_is_refused() {
   CHECK(status_of(plan.piece_count(quiet)) == missing && status_of(plan.ndim(quiet)) == missing);
   CHECK(status_of(plan.pieces(quiet)) == missing && status_of(plan.table(quiet)) == missing);
   CHECK(status_of(plan.pieces({0, 1}, quiet)) == missing);
-  CHECK(status_of(plan.pieces_into(0, quiet)) == missing);
+  CHECK(status_of(plan.pieces_of_destination(0, quiet)) == missing);
   CHECK(status_of(plan.is_local(quiet)) == missing);
   CHECK(status_of(plan.is_identity(quiet)) == missing);
   CHECK(status_of(plan.execute({}, {}, {}, quiet)) == missing);

@@ -108,7 +108,7 @@ static void lent_memory_is_used_where_it_is_and_given_back_once() {
                 ss::sharded_tensor::from_local(metadata, {1}, both, counted{{}, alive}));
   CHECK_REFUSED(INVALID_ARGUMENT,
                 ss::sharded_tensor::from_local(metadata, {boxes[0]}, both, counted{{}, alive}));
-  CHECK_REFUSED(RANK_MISMATCH, ss::sharded_tensor::from_local(
+  CHECK_REFUSED(NDIM_MISMATCH, ss::sharded_tensor::from_local(
                                    metadata, {boxes[0], ss::shard{{2}, {2, 3}, "rank:1"}}, both));
   CHECK_REFUSED(SHAPE_MISMATCH, ss::sharded_tensor::from_local(metadata, {0, 1}, both));
   CHECK(alive.use_count() == 1);

@@ -62,7 +62,7 @@ static void gaps_are_told_as_boxes_that_share_nothing() {
   const auto first = list.gaps({6, 6}, 1);
   CHECK(first.found.size() == 1 && first.more && first.found[0].sizes == gaps.found[0].sizes);
   CHECK(list.gaps({6, 6}, 0).found.empty() && list.gaps({6, 6}, 0).more);
-  CHECK_REFUSED(RANK_MISMATCH, list.gaps({6}));
+  CHECK_REFUSED(NDIM_MISMATCH, list.gaps({6}));
   CHECK_REFUSED(INVALID_ARGUMENT, list.gaps({6, -1}));
 }
 
@@ -98,17 +98,17 @@ static void a_shard_of_a_list_may_belong_to_nobody() {
 
 static void what_is_no_list_of_shards_is_refused() {
   const auto ragged = CHECK_REFUSED(
-      RANK_MISMATCH, ss::shard_list::of({{{0}, {1}, "rank:0"}, {{0}, {1, 2}, "rank:0"}}));
+      NDIM_MISMATCH, ss::shard_list::of({{{0}, {1}, "rank:0"}, {{0}, {1, 2}, "rank:0"}}));
   CHECK(ragged.first_shard == 1);
   const auto mixed = CHECK_REFUSED(
-      RANK_MISMATCH, ss::shard_list::of({{{0}, {1}, "rank:0"}, {{0, 0}, {1, 2}, "rank:0"}}));
+      NDIM_MISMATCH, ss::shard_list::of({{{0}, {1}, "rank:0"}, {{0, 0}, {1, 2}, "rank:0"}}));
   CHECK(mixed.first_shard == 1 && mixed.got == 2 && mixed.limit == 1 && mixed.index == 1);
   CHECK_REFUSED(INVALID_PLACEMENT, ss::shard_list::of({{{0}, {1}, "rank:x"}}));
   auto table = replicas(2);
   table.placement_indices[1] = 1;
   CHECK_REFUSED(INDEX_OUT_OF_RANGE, ss::shard_list::of(table));
   table.sizes.pop_back();
-  CHECK(status_of(ss::shard_list::of(table, std::nothrow)) == SHARDSPEC_RANK_MISMATCH);
+  CHECK(status_of(ss::shard_list::of(table, std::nothrow)) == SHARDSPEC_NDIM_MISMATCH);
 }
 
 static void every_call_on_an_empty_handle_is_refused() {

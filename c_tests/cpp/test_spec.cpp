@@ -41,17 +41,17 @@ static void boxes_as_structs_and_as_tables_make_equal_specs() {
   table.placement_indices = {1, 0};
   CHECK(spec != ss::spec::enumerable(table));
   table.placement_indices.clear();
-  CHECK_REFUSED(RANK_MISMATCH, ss::spec::enumerable(table));
+  CHECK_REFUSED(NDIM_MISMATCH, ss::spec::enumerable(table));
   table.placements.resize(2);
   CHECK(spec == ss::spec::enumerable(table));
 }
 
 static void wrong_shards_are_refused_and_told_apart() {
   CHECK_REFUSED(INVALID_ARGUMENT, ss::spec::enumerable(std::vector<ss::shard>()));
-  CHECK_REFUSED(RANK_MISMATCH,
+  CHECK_REFUSED(NDIM_MISMATCH,
                 ss::spec::enumerable({{{0}, {1}, "rank:0"}, {{1, 0}, {1, 1}, "rank:1"}}));
   const auto ragged = CHECK_REFUSED(
-      RANK_MISMATCH, ss::spec::infer({{{0}, {1}, "rank:0"}, {{1, 0}, {1}, "rank:1"}}));
+      NDIM_MISMATCH, ss::spec::infer({{{0}, {1}, "rank:0"}, {{1, 0}, {1}, "rank:1"}}));
   CHECK_EQUAL(ragged.first_shard, 1);
   const auto negative = CHECK_REFUSED(
       INVALID_ARGUMENT, ss::spec::enumerable({{{0}, {1}, "rank:0"}, {{-1}, {1}, "rank:1"}}));
@@ -62,8 +62,8 @@ static void wrong_shards_are_refused_and_told_apart() {
                                    {1, {0}, {1, 1}, {}, {"rank:0"}},
                                    {2, {0}, {1}, {0}, {"rank:0"}}};
   for (const auto &table : wrong) {
-    CHECK_REFUSED(RANK_MISMATCH, ss::spec::enumerable(table));
-    CHECK(status_of(ss::spec::infer(table, std::nothrow)) == SHARDSPEC_RANK_MISMATCH);
+    CHECK_REFUSED(NDIM_MISMATCH, ss::spec::enumerable(table));
+    CHECK(status_of(ss::spec::infer(table, std::nothrow)) == SHARDSPEC_NDIM_MISMATCH);
   }
   CHECK_REFUSED(INDEX_OUT_OF_RANGE, ss::spec::enumerable({1, {0}, {1}, {7}, {"rank:0"}}));
 }
@@ -119,7 +119,7 @@ static void specs_that_do_not_fit_a_tensor_are_refused() {
   CHECK(holds(CHECK_REFUSED(GAP, boxes.build_metadata({4, 3})).what(), "[2:4, 2:3]"));
   const auto outside = CHECK_REFUSED(OUT_OF_BOUNDS, boxes.build_metadata({3, 3}));
   CHECK(outside.first_shard == 1 && outside.dim == 0);
-  CHECK_REFUSED(RANK_MISMATCH, boxes.build_metadata({4}));
+  CHECK_REFUSED(NDIM_MISMATCH, boxes.build_metadata({4}));
   CHECK_REFUSED(INVALID_DIM, ss::spec::chunk(1, RANKS).build_metadata({4}));
   CHECK_REFUSED(INVALID_ARGUMENT, ss::spec::chunk(0, RANKS).build_metadata({4, -3}));
   CHECK_REFUSED(OVERFLOW, ss::spec::chunk(0, RANKS).build_metadata({INT64_MAX, 3}));
@@ -127,12 +127,12 @@ static void specs_that_do_not_fit_a_tensor_are_refused() {
 
 static void a_named_dimension_is_found() {
   const auto spec = ss::spec::chunk("feature", {"rank:0", "rank:1"});
-  const auto metadata = spec.build_metadata_named({4, 6}, {"batch", "feature"});
+  const auto metadata = spec.build_metadata_with_dim_names({4, 6}, {"batch", "feature"});
   CHECK(metadata.shard(1) == (ss::shard{{0, 3}, {4, 3}, "rank:1/cpu"}));
   CHECK_REFUSED(INVALID_DIM, spec.build_metadata({4, 6}));
-  CHECK_REFUSED(INVALID_DIM, spec.build_metadata_named({4, 6}, {"x", "y"}));
-  CHECK_REFUSED(INVALID_ARGUMENT, spec.build_metadata_named({4, 6}, {"feature", "feature"}));
-  CHECK_REFUSED(RANK_MISMATCH, spec.build_metadata_named({4, 6}, {"feature"}));
+  CHECK_REFUSED(INVALID_DIM, spec.build_metadata_with_dim_names({4, 6}, {"x", "y"}));
+  CHECK_REFUSED(INVALID_ARGUMENT, spec.build_metadata_with_dim_names({4, 6}, {"feature", "feature"}));
+  CHECK_REFUSED(NDIM_MISMATCH, spec.build_metadata_with_dim_names({4, 6}, {"feature"}));
 }
 
 int main() {

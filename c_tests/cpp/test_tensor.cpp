@@ -50,7 +50,7 @@ static void views_come_from_whatever_holds_the_elements() {
       std::is_same_v<decltype(ss::view(std::span<const double>(vector))), ss::const_tensor_view>);
 #endif
   CHECK(is(ss::view(strided.c()), {3, 5}, {1, 3}));
-  const shardspec_tensor_view nowhere{nullptr, {SHARDSPEC_DL_CPU, 0}, 2, FLOAT32, nullptr, nullptr,
+  const shardspec_tensor_view nowhere{nullptr, {SHARDSPEC_DLPACK_DEVICE_CPU, 0}, 2, FLOAT32, nullptr, nullptr,
                                       0};
   CHECK(ss::view(nowhere).shape().empty() && ss::view(nowhere).c().shape == nullptr);
   const float scalar = 7;

@@ -47,7 +47,7 @@ static void runs_are_as_few_as_it_takes() {
   CHECK(runs.size() == 1 && runs[0].source == 1 && runs[0].destination == 2);
   CHECK(runs[0].source_offset == 16 && runs[0].source_stride == 32);
   CHECK(runs[0].destination_offset == 16 && runs[0].destination_stride == 8);
-  CHECK(runs[0].length == 8 && runs[0].count == 2);
+  CHECK(runs[0].block_length == 8 && runs[0].block_count == 2);
   CHECK(plan.shard_runs(3, 2).empty() && plan.rank_runs(9, 2).empty());
   CHECK_REFUSED(INDEX_OUT_OF_RANGE, plan.shard_runs(4, 0));
   CHECK_REFUSED(INVALID_ARGUMENT, plan.rank_runs(-2, 0));
@@ -81,12 +81,12 @@ static void a_transport_needs_nothing_but_the_runs() {
   for (std::int64_t source = 0; source < RANKS; ++source)
     for (std::int64_t destination = 0; destination < RANKS; ++destination)
       for (const shardspec_run &run : plan.rank_runs(source, destination, 2))
-        for (std::int64_t block = 0; block < run.count; ++block)
+        for (std::int64_t block = 0; block < run.block_count; ++block)
           std::memcpy(reinterpret_cast<char *>(to[run.destination].data()) +
                           run.destination_offset + block * run.destination_stride,
                       reinterpret_cast<char *>(from[run.source].data()) + run.source_offset +
                           block * run.source_stride,
-                      static_cast<std::size_t>(run.length));
+                      static_cast<std::size_t>(run.block_length));
   CHECK(to == wanted);
 }
 

@@ -117,7 +117,7 @@ void call_everything() {
   std::vector<float> part(2);
   const auto full_view = ss::view(numbers), part_view = ss::view(part);
   const auto full = full_view.c(), shard = part_view.c();
-  CHECK(shardspec_spec_shard(all.specs[0], metadata.get(), 0, &full, &shard, nullptr, nullptr) == 0);
+  CHECK(shardspec_spec_fill_shard(all.specs[0], metadata.get(), 0, &full, &shard, nullptr, nullptr) == 0);
 
   char byte = 0;
   const shardspec_message message = {1, &byte, 1};

@@ -91,7 +91,7 @@ static void chunks_are_those_of_torch() {
   CHECK(status_of(ss::chunk_dim_size(5, -1, 0, std::nothrow)) == SHARDSPEC_INVALID_ARGUMENT);
   const auto spec = ss::spec::chunk(0, {"rank:2", "rank:0", "rank:3", "rank:1"});
   const ss::chunk_params params = spec.chunk_sharding_params(5, 4, 3);
-  CHECK(params.start == 4 && params.size == 1);
+  CHECK(params.offset == 4 && params.size == 1);
   CHECK_REFUSED(NOT_FOUND, spec.chunk_sharding_params(5, 4, 9));
 }
 

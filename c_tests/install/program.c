@@ -9,7 +9,7 @@ int main(void) {
   int16_t full[3][2] = {{1, 2}, {3, 4}, {5, 6}}, shard[1][2];
   int64_t sizes[] = {3, 2}, shard_sizes[] = {1, 2};
   shardspec_dtype int16 = {SHARDSPEC_DTYPE_INT, 16, 1};
-  shardspec_device cpu = {SHARDSPEC_DL_CPU, 0};
+  shardspec_device cpu = {SHARDSPEC_DLPACK_DEVICE_CPU, 0};
   shardspec_tensor_view from = {full, cpu, 2, int16, sizes, NULL, 0};
   shardspec_tensor_view to = {shard, cpu, 2, int16, shard_sizes, NULL, 0};
   shardspec_error err = SHARDSPEC_ERROR_INIT;

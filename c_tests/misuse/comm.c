@@ -68,28 +68,28 @@ static void misuse_collectives(shardspec_comm *right, shardspec_metadata *single
   shardspec_comm_options small = {8, 0, NULL}, with_small = {sizeof with_small, 0, &small_copy};
   shardspec_tensor_view odd = full;
   odd.shape = shards[0].shape;
-#define COMM_SHARD(source, view, buffers, count, options) right, single, source, view, buffers, count, options
-  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_shard, H, single, 0, &full, &out.view, 1, NULL);
-  MISUSE(INVALID_HANDLE, "spec as metadata", shardspec_comm_shard, right, (shardspec_metadata *)chunk, 0, &full, &full, 1, NULL);
-  MISUSE(NULL_ARGUMENT, "NULL metadata", shardspec_comm_shard, right, NULL, 0, &full, &full, 1, NULL);
-  MISUSE(INVALID_ARGUMENT, "src_rank -1", shardspec_comm_shard, COMM_SHARD(-1, &full, &full, 1, NULL));
-  MISUSE(INDEX_OUT_OF_RANGE, "src_rank 1 of 1", shardspec_comm_shard, COMM_SHARD(1, &full, &full, 1, NULL));
-  MISUSE(NULL_ARGUMENT, "NULL full", shardspec_comm_shard, COMM_SHARD(0, NULL, &full, 1, NULL));
-  MISUSE(NULL_ARGUMENT, "NULL shards", shardspec_comm_shard, COMM_SHARD(0, &full, NULL, 1, NULL));
-  MISUSE(INVALID_ARGUMENT, "no shards", shardspec_comm_shard, COMM_SHARD(0, &full, NULL, 0, NULL));
-  MISUSE(INVALID_ARGUMENT, "SIZE_MAX shards", shardspec_comm_shard, COMM_SHARD(0, &full, &full, SIZE_MAX, NULL));
-  MISUSE(SHAPE_MISMATCH, "another shape", shardspec_comm_shard, COMM_SHARD(0, &odd, &full, 1, NULL));
-  MISUSE(ALIASED, "onto itself", shardspec_comm_shard, COMM_SHARD(0, &full, &full, 1, NULL));
-  MISUSE(INVALID_ARGUMENT, "options of 8 bytes", shardspec_comm_shard, COMM_SHARD(0, &full, &full, 1, &small));
-  MISUSE(INVALID_ARGUMENT, "copy options of 4 bytes", shardspec_comm_shard, COMM_SHARD(0, &full, &full, 1, &with_small));
-  MISUSE(INVALID_PLACEMENT, "rank:1 of 1", shardspec_comm_shard, right, metadata, 0, &full, shards, 1, NULL);
-  WRONG_ERROR(shardspec_comm_shard, COMM_SHARD(0, &full, &full, 1, NULL));
+#define COMM_SCATTER(source, view, buffers, count, options) right, single, source, view, buffers, count, options
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_scatter, H, single, 0, &full, &out.view, 1, NULL);
+  MISUSE(INVALID_HANDLE, "spec as metadata", shardspec_comm_scatter, right, (shardspec_metadata *)chunk, 0, &full, &full, 1, NULL);
+  MISUSE(NULL_ARGUMENT, "NULL metadata", shardspec_comm_scatter, right, NULL, 0, &full, &full, 1, NULL);
+  MISUSE(INVALID_ARGUMENT, "source_rank -1", shardspec_comm_scatter, COMM_SCATTER(-1, &full, &full, 1, NULL));
+  MISUSE(INDEX_OUT_OF_RANGE, "source_rank 1 of 1", shardspec_comm_scatter, COMM_SCATTER(1, &full, &full, 1, NULL));
+  MISUSE(NULL_ARGUMENT, "NULL full", shardspec_comm_scatter, COMM_SCATTER(0, NULL, &full, 1, NULL));
+  MISUSE(NULL_ARGUMENT, "NULL shards", shardspec_comm_scatter, COMM_SCATTER(0, &full, NULL, 1, NULL));
+  MISUSE(INVALID_ARGUMENT, "no shards", shardspec_comm_scatter, COMM_SCATTER(0, &full, NULL, 0, NULL));
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX shards", shardspec_comm_scatter, COMM_SCATTER(0, &full, &full, SIZE_MAX, NULL));
+  MISUSE(SHAPE_MISMATCH, "another shape", shardspec_comm_scatter, COMM_SCATTER(0, &odd, &full, 1, NULL));
+  MISUSE(ALIASED, "onto itself", shardspec_comm_scatter, COMM_SCATTER(0, &full, &full, 1, NULL));
+  MISUSE(INVALID_ARGUMENT, "options of 8 bytes", shardspec_comm_scatter, COMM_SCATTER(0, &full, &full, 1, &small));
+  MISUSE(INVALID_ARGUMENT, "copy options of 4 bytes", shardspec_comm_scatter, COMM_SCATTER(0, &full, &full, 1, &with_small));
+  MISUSE(INVALID_PLACEMENT, "rank:1 of 1", shardspec_comm_scatter, right, metadata, 0, &full, shards, 1, NULL);
+  WRONG_ERROR(shardspec_comm_scatter, COMM_SCATTER(0, &full, &full, 1, NULL));
 
 #define COMM_GATHER(target, buffers, count, view, options) right, single, target, buffers, count, view, options
   WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_gather, H, single, 0, &full, 1, &full, NULL);
   MISUSE(NULL_ARGUMENT, "NULL metadata", shardspec_comm_gather, right, NULL, 0, &full, 1, &full, NULL);
-  MISUSE(INVALID_ARGUMENT, "dst_rank -2", shardspec_comm_gather, COMM_GATHER(-2, &full, 1, &full, NULL));
-  MISUSE(INDEX_OUT_OF_RANGE, "dst_rank 1 of 1", shardspec_comm_gather, COMM_GATHER(1, &full, 1, &full, NULL));
+  MISUSE(INVALID_ARGUMENT, "destination_rank -2", shardspec_comm_gather, COMM_GATHER(-2, &full, 1, &full, NULL));
+  MISUSE(INDEX_OUT_OF_RANGE, "destination_rank 1 of 1", shardspec_comm_gather, COMM_GATHER(1, &full, 1, &full, NULL));
   MISUSE(NULL_ARGUMENT, "NULL full", shardspec_comm_gather, COMM_GATHER(SHARDSPEC_ALL_RANKS, &full, 1, NULL, NULL));
   MISUSE(NULL_ARGUMENT, "NULL shards", shardspec_comm_gather, COMM_GATHER(0, NULL, 1, &full, NULL));
   MISUSE(INVALID_ARGUMENT, "two shards of one", shardspec_comm_gather, COMM_GATHER(0, shards, 2, &full, NULL));
@@ -105,10 +105,10 @@ static void misuse_reshard(shardspec_comm *right, shardspec_metadata *single) {
   MISUSE(NULL_ARGUMENT, "NULL from", shardspec_comm_reshard, right, NULL, &full, 1, single, &full, 1, NULL);
   MISUSE(NULL_ARGUMENT, "NULL to", shardspec_comm_reshard, right, single, &full, 1, NULL, &full, 1, NULL);
   MISUSE(INVALID_HANDLE, "spec as to", shardspec_comm_reshard, right, single, &full, 1, (shardspec_metadata *)chunk, &full, 1, NULL);
-  MISUSE(NULL_ARGUMENT, "NULL from_shards", shardspec_comm_reshard, RESHARD(NULL, &full, NULL));
-  MISUSE(NULL_ARGUMENT, "NULL to_shards", shardspec_comm_reshard, RESHARD(&full, NULL, NULL));
-  MISUSE(INVALID_ARGUMENT, "SIZE_MAX from_shards", shardspec_comm_reshard, right, single, &full, SIZE_MAX, single, &full, 1, NULL);
-  MISUSE(INVALID_ARGUMENT, "no to_shards", shardspec_comm_reshard, right, single, &full, 1, single, NULL, 0, NULL);
+  MISUSE(NULL_ARGUMENT, "NULL source_shards", shardspec_comm_reshard, RESHARD(NULL, &full, NULL));
+  MISUSE(NULL_ARGUMENT, "NULL destination_shards", shardspec_comm_reshard, RESHARD(&full, NULL, NULL));
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX source_shards", shardspec_comm_reshard, right, single, &full, SIZE_MAX, single, &full, 1, NULL);
+  MISUSE(INVALID_ARGUMENT, "no destination_shards", shardspec_comm_reshard, right, single, &full, 1, single, NULL, 0, NULL);
   MISUSE(ALIASED, "onto itself", shardspec_comm_reshard, RESHARD(&full, &full, NULL));
   MISUSE(INVALID_ARGUMENT, "options of 8 bytes", shardspec_comm_reshard, RESHARD(&full, &full, &small));
   MISUSE(INVALID_PLACEMENT, "rank:1 of 1", shardspec_comm_reshard, right, single, &full, 1, metadata, shards, 2, NULL);

@@ -21,17 +21,17 @@ void misuse_constructors(void) {
   WRONG_OUT(shardspec_spec *, function, dim, RANKS, 2, P);                                         \
   WRONG_ERROR(function, dim, RANKS, 2, &out.spec)
   WRONG_TEXTS(shardspec_spec_new_chunk, 0);
-  WRONG_TEXTS(shardspec_spec_new_chunk_named, "x");
-  MISUSE(NULL_ARGUMENT, "NULL name", shardspec_spec_new_chunk_named, NULL, RANKS, 2, &out.spec);
-  MISUSE(INVALID_ARGUMENT, "empty name", shardspec_spec_new_chunk_named, "", RANKS, 2, &out.spec);
-  MISUSE(INVALID_ARGUMENT, "not UTF-8", shardspec_spec_new_chunk_named, NOT_UTF8, RANKS, 2, &out.spec);
+  WRONG_TEXTS(shardspec_spec_new_chunk_by_dim_name, "x");
+  MISUSE(NULL_ARGUMENT, "NULL name", shardspec_spec_new_chunk_by_dim_name, NULL, RANKS, 2, &out.spec);
+  MISUSE(INVALID_ARGUMENT, "empty name", shardspec_spec_new_chunk_by_dim_name, "", RANKS, 2, &out.spec);
+  MISUSE(INVALID_ARGUMENT, "not UTF-8", shardspec_spec_new_chunk_by_dim_name, NOT_UTF8, RANKS, 2, &out.spec);
 
 #define WITH(change) (memcpy(wrong, good, sizeof good), (change), wrong)
 #define WRONG_SHARDS(function)                                                                     \
   MISUSE(INVALID_ARGUMENT, "no shards", function, good, 0, &out.spec);                             \
   MISUSE(NULL_ARGUMENT, "NULL shards", function, NULL, 2, &out.spec);                              \
   MISUSE(INVALID_ARGUMENT, "SIZE_MAX shards", function, good, SIZE_MAX, &out.spec);                \
-  MISUSE(RANK_MISMATCH, "mixed ndim", function, WITH(wrong[1].ndim = 1), 2, &out.spec);            \
+  MISUSE(NDIM_MISMATCH, "mixed ndim", function, WITH(wrong[1].ndim = 1), 2, &out.spec);            \
   MISUSE(INVALID_ARGUMENT, "ndim SIZE_MAX", function, WITH(wrong[0].ndim = SIZE_MAX), 2, &out.spec); \
   MISUSE(NULL_ARGUMENT, "NULL offsets", function, WITH(wrong[1].offsets = NULL), 2, &out.spec);    \
   MISUSE(NULL_ARGUMENT, "NULL sizes", function, WITH(wrong[1].sizes = NULL), 2, &out.spec);        \

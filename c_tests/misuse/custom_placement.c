@@ -9,16 +9,16 @@ static void misuse_placed_specs(void) {
   const shardspec_placement *with_spec[] = {placement, (const shardspec_placement *)(const void *)chunk};
   const shardspec_placement *const *odd = (const shardspec_placement *const *)(const void *)((const char *)placements + 1);
 
-  MISUSE(INVALID_ARGUMENT, "no placements", shardspec_spec_new_chunk_placed, 0, NULL, placements, 0, &out.spec);
-  MISUSE(NULL_ARGUMENT, "NULL placements", shardspec_spec_new_chunk_placed, 0, NULL, NULL, 2, &out.spec);
-  MISUSE(INVALID_ARGUMENT, "placements not aligned", shardspec_spec_new_chunk_placed, 0, NULL, odd, 2, &out.spec);
-  MISUSE(INVALID_ARGUMENT, "SIZE_MAX placements", shardspec_spec_new_chunk_placed, 0, NULL, placements, SIZE_MAX, &out.spec);
-  MISUSE(NULL_ARGUMENT, "a NULL placement", shardspec_spec_new_chunk_placed, 0, NULL, with_null, 2, &out.spec);
-  MISUSE(INVALID_HANDLE, "spec as placement", shardspec_spec_new_chunk_placed, 0, NULL, with_spec, 2, &out.spec);
-  MISUSE(INVALID_ARGUMENT, "empty name", shardspec_spec_new_chunk_placed, 0, "", placements, 2, &out.spec);
-  MISUSE(INVALID_ARGUMENT, "not UTF-8", shardspec_spec_new_chunk_placed, 0, NOT_UTF8, placements, 2, &out.spec);
-  WRONG_OUT(shardspec_spec *, shardspec_spec_new_chunk_placed, 0, NULL, placements, 2, P);
-  WRONG_ERROR(shardspec_spec_new_chunk_placed, 0, NULL, placements, 2, &out.spec);
+  MISUSE(INVALID_ARGUMENT, "no placements", shardspec_spec_new_chunk_with_placement_handles, 0, NULL, placements, 0, &out.spec);
+  MISUSE(NULL_ARGUMENT, "NULL placements", shardspec_spec_new_chunk_with_placement_handles, 0, NULL, NULL, 2, &out.spec);
+  MISUSE(INVALID_ARGUMENT, "placements not aligned", shardspec_spec_new_chunk_with_placement_handles, 0, NULL, odd, 2, &out.spec);
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX placements", shardspec_spec_new_chunk_with_placement_handles, 0, NULL, placements, SIZE_MAX, &out.spec);
+  MISUSE(NULL_ARGUMENT, "a NULL placement", shardspec_spec_new_chunk_with_placement_handles, 0, NULL, with_null, 2, &out.spec);
+  MISUSE(INVALID_HANDLE, "spec as placement", shardspec_spec_new_chunk_with_placement_handles, 0, NULL, with_spec, 2, &out.spec);
+  MISUSE(INVALID_ARGUMENT, "empty name", shardspec_spec_new_chunk_with_placement_handles, 0, "", placements, 2, &out.spec);
+  MISUSE(INVALID_ARGUMENT, "not UTF-8", shardspec_spec_new_chunk_with_placement_handles, 0, NOT_UTF8, placements, 2, &out.spec);
+  WRONG_OUT(shardspec_spec *, shardspec_spec_new_chunk_with_placement_handles, 0, NULL, placements, 2, P);
+  WRONG_ERROR(shardspec_spec_new_chunk_with_placement_handles, 0, NULL, placements, 2, &out.spec);
 
 #define WRONG_PLACED(f)                                                                            \
   MISUSE(INVALID_ARGUMENT, "no shards", f, 2, OFFSETS, SIZES, 0, placements, 2, NULL, &out.spec);  \

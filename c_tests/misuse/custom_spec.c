@@ -17,25 +17,25 @@ static shardspec_status build(void *ctx, const int64_t *sizes, const char *const
   WRONG_HANDLE(shardspec_metadata_builder, NULL_ARGUMENT, shardspec_metadata_builder_add_shard, H, zero, sizes, 2, "rank:0");
   MISUSE(NULL_ARGUMENT, "NULL offsets", shardspec_metadata_builder_add_shard, builder, NULL, sizes, 2, "rank:0");
   MISUSE(NULL_ARGUMENT, "NULL sizes", shardspec_metadata_builder_add_shard, builder, zero, NULL, 2, "rank:0");
-  MISUSE(RANK_MISMATCH, "ndim 1 of 2", shardspec_metadata_builder_add_shard, builder, zero, sizes, 1, "rank:0");
-  MISUSE(RANK_MISMATCH, "ndim SIZE_MAX", shardspec_metadata_builder_add_shard, builder, zero, sizes, SIZE_MAX, "rank:0");
+  MISUSE(NDIM_MISMATCH, "ndim 1 of 2", shardspec_metadata_builder_add_shard, builder, zero, sizes, 1, "rank:0");
+  MISUSE(NDIM_MISMATCH, "ndim SIZE_MAX", shardspec_metadata_builder_add_shard, builder, zero, sizes, SIZE_MAX, "rank:0");
   MISUSE(NULL_ARGUMENT, "NULL placement", shardspec_metadata_builder_add_shard, builder, zero, sizes, 2, NULL);
   MISUSE(INVALID_ARGUMENT, "not UTF-8", shardspec_metadata_builder_add_shard, builder, zero, sizes, 2, NOT_UTF8);
   MISUSE(INVALID_PLACEMENT, "no placement", shardspec_metadata_builder_add_shard, builder, zero, sizes, 2, "rank:0/x");
   WRONG_ERROR(shardspec_metadata_builder_add_shard, builder, zero, sizes, 2, "rank:0");
 
-  WRONG_HANDLE(shardspec_metadata_builder, NULL_ARGUMENT, shardspec_metadata_builder_add_shard_placed, H, zero, sizes, 2, placement);
-  MISUSE(NULL_ARGUMENT, "NULL offsets", shardspec_metadata_builder_add_shard_placed, builder, NULL, sizes, 2, placement);
-  MISUSE(RANK_MISMATCH, "ndim 0 of 2", shardspec_metadata_builder_add_shard_placed, builder, zero, sizes, 0, placement);
-  MISUSE(NULL_ARGUMENT, "NULL placement", shardspec_metadata_builder_add_shard_placed, builder, zero, sizes, 2, NULL);
-  MISUSE(INVALID_HANDLE, "spec as placement", shardspec_metadata_builder_add_shard_placed, builder, zero, sizes, 2, (shardspec_placement *)chunk);
-  WRONG_ERROR(shardspec_metadata_builder_add_shard_placed, builder, zero, sizes, 2, placement);
+  WRONG_HANDLE(shardspec_metadata_builder, NULL_ARGUMENT, shardspec_metadata_builder_add_shard_with_placement_handle, H, zero, sizes, 2, placement);
+  MISUSE(NULL_ARGUMENT, "NULL offsets", shardspec_metadata_builder_add_shard_with_placement_handle, builder, NULL, sizes, 2, placement);
+  MISUSE(NDIM_MISMATCH, "ndim 0 of 2", shardspec_metadata_builder_add_shard_with_placement_handle, builder, zero, sizes, 0, placement);
+  MISUSE(NULL_ARGUMENT, "NULL placement", shardspec_metadata_builder_add_shard_with_placement_handle, builder, zero, sizes, 2, NULL);
+  MISUSE(INVALID_HANDLE, "spec as placement", shardspec_metadata_builder_add_shard_with_placement_handle, builder, zero, sizes, 2, (shardspec_placement *)chunk);
+  WRONG_ERROR(shardspec_metadata_builder_add_shard_with_placement_handle, builder, zero, sizes, 2, placement);
 
 
   WRONG_HANDLE(shardspec_metadata_builder, NULL_ARGUMENT, shardspec_metadata_builder_add_shards, H, 2, OFFSETS, SIZES, 2, RANKS, 2, NULL);
   MISUSE(NULL_ARGUMENT, "NULL offsets", shardspec_metadata_builder_add_shards, builder, 2, NULL, SIZES, 2, RANKS, 2, NULL);
   MISUSE(NULL_ARGUMENT, "NULL sizes", shardspec_metadata_builder_add_shards, builder, 2, OFFSETS, NULL, 2, RANKS, 2, NULL);
-  MISUSE(RANK_MISMATCH, "ndim 3 of 2", shardspec_metadata_builder_add_shards, builder, 3, OFFSETS, SIZES, 2, RANKS, 2, NULL);
+  MISUSE(NDIM_MISMATCH, "ndim 3 of 2", shardspec_metadata_builder_add_shards, builder, 3, OFFSETS, SIZES, 2, RANKS, 2, NULL);
   MISUSE(INVALID_ARGUMENT, "SIZE_MAX shards", shardspec_metadata_builder_add_shards, builder, 2, OFFSETS, SIZES, SIZE_MAX, RANKS, 2, past_end);
   MISUSE(INVALID_ARGUMENT, "SIZE_MAX placements", shardspec_metadata_builder_add_shards, builder, 2, OFFSETS, SIZES, 2, RANKS, SIZE_MAX, NULL);
   MISUSE(INVALID_ARGUMENT, "fewer placements", shardspec_metadata_builder_add_shards, builder, 2, OFFSETS, SIZES, 2, RANKS, 1, NULL);
@@ -52,16 +52,16 @@ static shardspec_status build(void *ctx, const int64_t *sizes, const char *const
 static void misuse_spec_shard(shardspec_spec *right) {
   shardspec_copy_options small = {4, 0, 0};
 #define SHARD(view, index, options) metadata, index, view, &shards[0], options
-  WRONG_HANDLE(shardspec_spec, NULL_ARGUMENT, shardspec_spec_shard, H, SHARD(&full, 0, NULL));
-  MISUSE(INVALID_HANDLE, "spec as metadata", shardspec_spec_shard, right, (shardspec_metadata *)right, 0, &full, &shards[0], NULL);
-  MISUSE(NULL_ARGUMENT, "NULL metadata", shardspec_spec_shard, right, NULL, 0, &full, &shards[0], NULL);
-  MISUSE(INDEX_OUT_OF_RANGE, "index SIZE_MAX", shardspec_spec_shard, right, SHARD(&full, SIZE_MAX, NULL));
-  MISUSE(NULL_ARGUMENT, "NULL full", shardspec_spec_shard, right, SHARD(NULL, 0, NULL));
-  MISUSE(NULL_ARGUMENT, "NULL shard", shardspec_spec_shard, right, metadata, 0, &full, NULL, NULL);
-  MISUSE(RANK_MISMATCH, "no dimensions", shardspec_spec_shard, right, metadata, 0, &full, (shards[1].ndim = 0, &shards[1]), NULL);
+  WRONG_HANDLE(shardspec_spec, NULL_ARGUMENT, shardspec_spec_fill_shard, H, SHARD(&full, 0, NULL));
+  MISUSE(INVALID_HANDLE, "spec as metadata", shardspec_spec_fill_shard, right, (shardspec_metadata *)right, 0, &full, &shards[0], NULL);
+  MISUSE(NULL_ARGUMENT, "NULL metadata", shardspec_spec_fill_shard, right, NULL, 0, &full, &shards[0], NULL);
+  MISUSE(INDEX_OUT_OF_RANGE, "index SIZE_MAX", shardspec_spec_fill_shard, right, SHARD(&full, SIZE_MAX, NULL));
+  MISUSE(NULL_ARGUMENT, "NULL full", shardspec_spec_fill_shard, right, SHARD(NULL, 0, NULL));
+  MISUSE(NULL_ARGUMENT, "NULL shard", shardspec_spec_fill_shard, right, metadata, 0, &full, NULL, NULL);
+  MISUSE(NDIM_MISMATCH, "no dimensions", shardspec_spec_fill_shard, right, metadata, 0, &full, (shards[1].ndim = 0, &shards[1]), NULL);
   shards[1].ndim = 2;
-  MISUSE(INVALID_ARGUMENT, "options of 4 bytes", shardspec_spec_shard, right, SHARD(&full, 0, &small));
-  WRONG_ERROR(shardspec_spec_shard, right, SHARD(&full, 0, NULL));
+  MISUSE(INVALID_ARGUMENT, "options of 4 bytes", shardspec_spec_fill_shard, right, SHARD(&full, 0, &small));
+  WRONG_ERROR(shardspec_spec_fill_shard, right, SHARD(&full, 0, NULL));
 }
 
 void misuse_custom_specs(void) {

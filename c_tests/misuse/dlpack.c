@@ -18,10 +18,10 @@ void misuse_dlpack(void) {
   CHECK_EQUAL(released, 8);
 
   shardspec_legacy_managed_tensor *legacy = NULL;
-  MISUSE(NULL_ARGUMENT, "NULL view", shardspec_managed_tensor_new_legacy, NULL, NULL, release, &legacy);
-  MISUSE(UNSUPPORTED_DEVICE, "on a device", shardspec_managed_tensor_new_legacy, &far, NULL, release, &legacy);
-  WRONG_OUT(shardspec_legacy_managed_tensor *, shardspec_managed_tensor_new_legacy, &full, NULL, release, P);
-  WRONG_ERROR(shardspec_managed_tensor_new_legacy, &full, NULL, release, &legacy);
+  MISUSE(NULL_ARGUMENT, "NULL view", shardspec_legacy_managed_tensor_new, NULL, NULL, release, &legacy);
+  MISUSE(UNSUPPORTED_DEVICE, "on a device", shardspec_legacy_managed_tensor_new, &far, NULL, release, &legacy);
+  WRONG_OUT(shardspec_legacy_managed_tensor *, shardspec_legacy_managed_tensor_new, &full, NULL, release, P);
+  WRONG_ERROR(shardspec_legacy_managed_tensor_new, &full, NULL, release, &legacy);
   CHECK_EQUAL(released, 14);
   CHECK(managed == NULL && legacy == NULL);
 }

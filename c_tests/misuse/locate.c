@@ -12,7 +12,7 @@ void misuse_locate(void) {
 
 #define IN_BOX(offsets, sizes, ndim) metadata, offsets, sizes, ndim, out.indices, 8, &out.needed
   WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_shards_in_box, H, OFFSETS, SIZES, 2, out.indices, 8, &out.needed);
-  MISUSE(RANK_MISMATCH, "one dimension", shardspec_metadata_shards_in_box, IN_BOX(OFFSETS, SIZES, 1));
+  MISUSE(NDIM_MISMATCH, "one dimension", shardspec_metadata_shards_in_box, IN_BOX(OFFSETS, SIZES, 1));
   MISUSE(NULL_ARGUMENT, "NULL offsets", shardspec_metadata_shards_in_box, IN_BOX(NULL, SIZES, 2));
   MISUSE(NULL_ARGUMENT, "NULL sizes", shardspec_metadata_shards_in_box, IN_BOX(OFFSETS, NULL, 2));
   MISUSE(INVALID_ARGUMENT, "SIZE_MAX dimensions", shardspec_metadata_shards_in_box, IN_BOX(OFFSETS, SIZES, SIZE_MAX));
@@ -25,7 +25,7 @@ void misuse_locate(void) {
   WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_shard_at, H, inside, 2, &out.size);
   MISUSE(INDEX_OUT_OF_RANGE, "past the end", shardspec_metadata_shard_at, metadata, past, 2, &out.size);
   MISUSE(INDEX_OUT_OF_RANGE, "index INT64_MIN", shardspec_metadata_shard_at, metadata, before, 2, &out.size);
-  MISUSE(RANK_MISMATCH, "no dimensions", shardspec_metadata_shard_at, metadata, NULL, 0, &out.size);
+  MISUSE(NDIM_MISMATCH, "no dimensions", shardspec_metadata_shard_at, metadata, NULL, 0, &out.size);
   MISUSE(NULL_ARGUMENT, "NULL element", shardspec_metadata_shard_at, metadata, NULL, 2, &out.size);
   WRONG_OUT(size_t, shardspec_metadata_shard_at, metadata, inside, 2, P);
   WRONG_ERROR(shardspec_metadata_shard_at, metadata, inside, 2, &out.size);

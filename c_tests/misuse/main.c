@@ -47,7 +47,7 @@ static int64_t full_shape[] = {4, 3}, shard_shape[] = {2, 3};
 static void make_right_ones(void) {
   CHECK_OK(shardspec_placement_parse("trainer0/cuda:1", &placement, &err));
   CHECK_OK(shardspec_spec_new_chunk(0, RANKS, 2, &chunk, &err));
-  CHECK_OK(shardspec_spec_new_chunk_named("x", RANKS, 2, &named, &err));
+  CHECK_OK(shardspec_spec_new_chunk_by_dim_name("x", RANKS, 2, &named, &err));
   CHECK_OK(shardspec_spec_new_enumerable_flat(2, OFFSETS, SIZES, 2, RANKS, 2, NULL, &boxes, &err));
   CHECK_OK(shardspec_spec_build_metadata(chunk, TENSOR, 2, NULL, &metadata, &err));
   full = view_of(full_data, FLOAT32, full_shape, 2);

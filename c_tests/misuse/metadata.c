@@ -20,17 +20,17 @@ static void misuse_build_metadata(void) {
   MISUSE(INVALID_DIM, "no dimensions", shardspec_spec_build_metadata, chunk, NULL, 0, NULL, &out.metadata);
   MISUSE(INVALID_DIM, "no names", shardspec_spec_build_metadata, named, TENSOR, 2, NULL, &out.metadata);
   MISUSE(GAP, "larger tensor", shardspec_spec_build_metadata, boxes, five, 2, NULL, &out.metadata);
-  MISUSE(RANK_MISMATCH, "fewer dimensions", shardspec_spec_build_metadata, boxes, TENSOR, 1, NULL, &out.metadata);
+  MISUSE(NDIM_MISMATCH, "fewer dimensions", shardspec_spec_build_metadata, boxes, TENSOR, 1, NULL, &out.metadata);
   MISUSE(INVALID_ARGUMENT, "wrong struct_size", shardspec_spec_build_metadata, chunk, TENSOR, 2, &wrong, &out.metadata);
   WRONG_OUT(shardspec_metadata *, shardspec_spec_build_metadata, chunk, TENSOR, 2, NULL, P);
   WRONG_ERROR(shardspec_spec_build_metadata, chunk, TENSOR, 2, NULL, &out.metadata);
-  WRONG_HANDLE(shardspec_spec, NULL_ARGUMENT, shardspec_spec_build_metadata_named, H, TENSOR, names, 2, NULL, &out.metadata);
-  MISUSE(NULL_ARGUMENT, "NULL names", shardspec_spec_build_metadata_named, named, TENSOR, NULL, 2, NULL, &out.metadata);
-  MISUSE(NULL_ARGUMENT, "a NULL name", shardspec_spec_build_metadata_named, named, TENSOR, with_null, 2, NULL, &out.metadata);
-  MISUSE(INVALID_ARGUMENT, "not UTF-8", shardspec_spec_build_metadata_named, named, TENSOR, not_utf8, 2, NULL, &out.metadata);
-  MISUSE(INVALID_DIM, "no such name", shardspec_spec_build_metadata_named, named, TENSOR, RANKS, 2, NULL, &out.metadata);
-  WRONG_OUT(shardspec_metadata *, shardspec_spec_build_metadata_named, named, TENSOR, names, 2, NULL, P);
-  WRONG_ERROR(shardspec_spec_build_metadata_named, named, TENSOR, names, 2, NULL, &out.metadata);
+  WRONG_HANDLE(shardspec_spec, NULL_ARGUMENT, shardspec_spec_build_metadata_with_dim_names, H, TENSOR, names, 2, NULL, &out.metadata);
+  MISUSE(NULL_ARGUMENT, "NULL names", shardspec_spec_build_metadata_with_dim_names, named, TENSOR, NULL, 2, NULL, &out.metadata);
+  MISUSE(NULL_ARGUMENT, "a NULL name", shardspec_spec_build_metadata_with_dim_names, named, TENSOR, with_null, 2, NULL, &out.metadata);
+  MISUSE(INVALID_ARGUMENT, "not UTF-8", shardspec_spec_build_metadata_with_dim_names, named, TENSOR, not_utf8, 2, NULL, &out.metadata);
+  MISUSE(INVALID_DIM, "no such name", shardspec_spec_build_metadata_with_dim_names, named, TENSOR, RANKS, 2, NULL, &out.metadata);
+  WRONG_OUT(shardspec_metadata *, shardspec_spec_build_metadata_with_dim_names, named, TENSOR, names, 2, NULL, P);
+  WRONG_ERROR(shardspec_spec_build_metadata_with_dim_names, named, TENSOR, names, 2, NULL, &out.metadata);
 }
 
 void misuse_metadata(void) {
@@ -57,10 +57,10 @@ void misuse_metadata(void) {
   MISUSE(NULL_ARGUMENT, "NULL sizes", shardspec_metadata_sizes, metadata, NULL, 2, &out.needed);
   MISUSE(INVALID_ARGUMENT, "capacity SIZE_MAX", shardspec_metadata_sizes, metadata, out.numbers, SIZE_MAX, &out.needed);
   WRONG_ERROR(shardspec_metadata_sizes, metadata, out.numbers, 16, &out.needed);
-  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_shard, H, 0, out.numbers, out.more_numbers, 16);
-  MISUSE(INDEX_OUT_OF_RANGE, "index SIZE_MAX", shardspec_metadata_shard, metadata, SIZE_MAX, out.numbers, out.more_numbers, 16);
-  MISUSE(BUFFER_TOO_SMALL, "capacity 0", shardspec_metadata_shard, metadata, 0, out.numbers, out.more_numbers, 0);
-  WRONG_ERROR(shardspec_metadata_shard, metadata, 0, out.numbers, out.more_numbers, 16);
+  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_get_shard, H, 0, out.numbers, out.more_numbers, 16);
+  MISUSE(INDEX_OUT_OF_RANGE, "index SIZE_MAX", shardspec_metadata_get_shard, metadata, SIZE_MAX, out.numbers, out.more_numbers, 16);
+  MISUSE(BUFFER_TOO_SMALL, "capacity 0", shardspec_metadata_get_shard, metadata, 0, out.numbers, out.more_numbers, 0);
+  WRONG_ERROR(shardspec_metadata_get_shard, metadata, 0, out.numbers, out.more_numbers, 16);
   WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_shard_placement, H, 0, &out.placement);
   MISUSE(INDEX_OUT_OF_RANGE, "index 2 of 2", shardspec_metadata_shard_placement, metadata, 2, &out.placement);
   WRONG_OUT(shardspec_placement *, shardspec_metadata_shard_placement, metadata, 0, P);
@@ -69,10 +69,10 @@ void misuse_metadata(void) {
   MISUSE(INDEX_OUT_OF_RANGE, "index 2 of 2", shardspec_metadata_shard_placement_text, metadata, 2, out.text, 64, &out.needed);
   WRONG_TEXT(shardspec_metadata_shard_placement_text, metadata, 0, BUFFER, CAPACITY, NULL);
   WRONG_ERROR(shardspec_metadata_shard_placement_text, metadata, 0, out.text, 64, &out.needed);
-  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_shards, H, 0, 2, out.numbers, out.more_numbers, out.u32s);
-  MISUSE(INDEX_OUT_OF_RANGE, "one too many", shardspec_metadata_shards, metadata, 1, 2, out.numbers, out.more_numbers, out.u32s);
-  MISUSE(INDEX_OUT_OF_RANGE, "SIZE_MAX of them", shardspec_metadata_shards, metadata, 1, SIZE_MAX, out.numbers, out.more_numbers, out.u32s);
-  WRONG_ERROR(shardspec_metadata_shards, metadata, 0, 2, out.numbers, out.more_numbers, out.u32s);
+  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_get_shards, H, 0, 2, out.numbers, out.more_numbers, out.u32s);
+  MISUSE(INDEX_OUT_OF_RANGE, "one too many", shardspec_metadata_get_shards, metadata, 1, 2, out.numbers, out.more_numbers, out.u32s);
+  MISUSE(INDEX_OUT_OF_RANGE, "SIZE_MAX of them", shardspec_metadata_get_shards, metadata, 1, SIZE_MAX, out.numbers, out.more_numbers, out.u32s);
+  WRONG_ERROR(shardspec_metadata_get_shards, metadata, 0, 2, out.numbers, out.more_numbers, out.u32s);
   WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_placement_text, H, 0, out.text, 64, &out.needed);
   MISUSE(INDEX_OUT_OF_RANGE, "index SIZE_MAX", shardspec_metadata_placement_text, metadata, SIZE_MAX, out.text, 64, &out.needed);
   WRONG_TEXT(shardspec_metadata_placement_text, metadata, 0, BUFFER, CAPACITY, NULL);

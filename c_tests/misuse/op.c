@@ -33,11 +33,11 @@ static void misuse_registration(shardspec_op *op) {
   WRONG_ERROR(shardspec_op_register, "chunk", "op", nothing, NULL, NULL, NULL, &out.op);
   WRONG_HANDLE(shardspec_op, NULL_ARGUMENT, shardspec_op_unregister, H);
   WRONG_ERROR(shardspec_op_unregister, op);
-  MISUSE(NULL_ARGUMENT, "NULL spec_type", shardspec_op_has, NULL, "misused", &out.i32);
-  MISUSE(NULL_ARGUMENT, "NULL op_name", shardspec_op_has, "chunk", NULL, &out.i32);
-  MISUSE(INVALID_ARGUMENT, "not UTF-8", shardspec_op_has, NOT_UTF8, "misused", &out.i32);
-  WRONG_OUT(int32_t, shardspec_op_has, "chunk", "misused", P);
-  WRONG_ERROR(shardspec_op_has, "chunk", "misused", &out.i32);
+  MISUSE(NULL_ARGUMENT, "NULL spec_type", shardspec_op_is_registered, NULL, "misused", &out.i32);
+  MISUSE(NULL_ARGUMENT, "NULL op_name", shardspec_op_is_registered, "chunk", NULL, &out.i32);
+  MISUSE(INVALID_ARGUMENT, "not UTF-8", shardspec_op_is_registered, NOT_UTF8, "misused", &out.i32);
+  WRONG_OUT(int32_t, shardspec_op_is_registered, "chunk", "misused", P);
+  WRONG_ERROR(shardspec_op_is_registered, "chunk", "misused", &out.i32);
   MISUSE(NULL_ARGUMENT, "NULL spec_type", shardspec_op_look_up, NULL, "misused", &out.op);
   MISUSE(NULL_ARGUMENT, "NULL op_name", shardspec_op_look_up, "chunk", NULL, &out.op);
   MISUSE(INVALID_ARGUMENT, "not UTF-8", shardspec_op_look_up, "chunk", NOT_UTF8, &out.op);

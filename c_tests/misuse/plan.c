@@ -23,7 +23,7 @@ static void misuse_new_plans(void) {
   WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_plan_new, H, other, &out.plan);
   WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_plan_new, metadata, H, &out.plan);
   MISUSE(SHAPE_MISMATCH, "another tensor", shardspec_plan_new, metadata, narrower, &out.plan);
-  MISUSE(RANK_MISMATCH, "fewer dimensions", shardspec_plan_new, metadata, flatter, &out.plan);
+  MISUSE(NDIM_MISMATCH, "fewer dimensions", shardspec_plan_new, metadata, flatter, &out.plan);
   MISUSE(DTYPE_MISMATCH, "another type", shardspec_plan_new, floats, ints, &out.plan);
   WRONG_OUT(shardspec_plan *, shardspec_plan_new, metadata, other, P);
   WRONG_ERROR(shardspec_plan_new, metadata, other, &out.plan);
@@ -47,7 +47,7 @@ static void misuse_new_plans(void) {
   WRONG_HANDLE(shardspec_shards, NULL_ARGUMENT, shardspec_plan_new_from_shards, H, all, &out.plan);
   WRONG_HANDLE(shardspec_shards, NULL_ARGUMENT, shardspec_plan_new_from_shards, all, H, &out.plan);
   MISUSE(GAP, "wanted and nowhere", shardspec_plan_new_from_shards, some, all, &out.plan);
-  MISUSE(RANK_MISMATCH, "fewer dimensions", shardspec_plan_new_from_shards, all, line, &out.plan);
+  MISUSE(NDIM_MISMATCH, "fewer dimensions", shardspec_plan_new_from_shards, all, line, &out.plan);
   WRONG_OUT(shardspec_plan *, shardspec_plan_new_from_shards, all, some, P);
   WRONG_ERROR(shardspec_plan_new_from_shards, all, some, &out.plan);
   CHECK_OK(shardspec_shards_free(all, &err));
@@ -120,11 +120,11 @@ void misuse_plans(void) {
   MISUSE(INDEX_OUT_OF_RANGE, "from SIZE_MAX on", shardspec_plan_pieces, plan, SIZE_MAX, 2, PIECES);
   MISUSE(INVALID_ARGUMENT, "output not aligned", shardspec_plan_pieces, plan, 0, 2, (uint32_t *)(void *)((char *)out.u32s + 1), NULL, NULL, NULL, NULL);
   WRONG_ERROR(shardspec_plan_pieces, plan, 0, 2, PIECES);
-  WRONG_HANDLE(shardspec_plan, NULL_ARGUMENT, shardspec_plan_pieces_into, H, 0, &out.size, &out.needed);
-  MISUSE(INDEX_OUT_OF_RANGE, "destination 2 of 2", shardspec_plan_pieces_into, plan, 2, &out.size, &out.needed);
-  WRONG_OUT(size_t, shardspec_plan_pieces_into, plan, 0, P, &out.needed);
-  WRONG_OUT(size_t, shardspec_plan_pieces_into, plan, 0, &out.size, P);
-  WRONG_ERROR(shardspec_plan_pieces_into, plan, 0, &out.size, &out.needed);
+  WRONG_HANDLE(shardspec_plan, NULL_ARGUMENT, shardspec_plan_pieces_of_destination, H, 0, &out.size, &out.needed);
+  MISUSE(INDEX_OUT_OF_RANGE, "destination 2 of 2", shardspec_plan_pieces_of_destination, plan, 2, &out.size, &out.needed);
+  WRONG_OUT(size_t, shardspec_plan_pieces_of_destination, plan, 0, P, &out.needed);
+  WRONG_OUT(size_t, shardspec_plan_pieces_of_destination, plan, 0, &out.size, P);
+  WRONG_ERROR(shardspec_plan_pieces_of_destination, plan, 0, &out.size, &out.needed);
   misuse_execute();
   CHECK_OK(shardspec_plan_free(plan, &err));
   CHECK_OK(shardspec_metadata_free(other, &err));

@@ -19,21 +19,21 @@ static void misuse_new(shardspec_metadata *typed) {
   BAD(INVALID_PLACEMENT, "no owner", shardspec_sharded_tensor_new, "rank:0/x", 0);
   BAD(INVALID_ARGUMENT, "not UTF-8", shardspec_sharded_tensor_new, not_utf8, 0);
   MISUSE(INVALID_ARGUMENT, "no dtype", shardspec_sharded_tensor_new, metadata, NULL, 0, &out.sharded_tensor);
-  NEW(shardspec_sharded_tensor_new_shards, both, 2, 1);
-  BAD(INDEX_OUT_OF_RANGE, "shard 2 of 2", shardspec_sharded_tensor_new_shards, past_end, 2, 1);
-  BAD(INVALID_ARGUMENT, "a shard twice", shardspec_sharded_tensor_new_shards, twice, 2, 1);
-  BAD(NULL_ARGUMENT, "NULL indices", shardspec_sharded_tensor_new_shards, NULL, 2, 1);
-  BAD(INVALID_ARGUMENT, "SIZE_MAX shards", shardspec_sharded_tensor_new_shards, both, SIZE_MAX, 1);
-  BAD(INVALID_ARGUMENT, "fill -1", shardspec_sharded_tensor_new_shards, both, 2, -1);
+  NEW(shardspec_sharded_tensor_new_for_indices, both, 2, 1);
+  BAD(INDEX_OUT_OF_RANGE, "shard 2 of 2", shardspec_sharded_tensor_new_for_indices, past_end, 2, 1);
+  BAD(INVALID_ARGUMENT, "a shard twice", shardspec_sharded_tensor_new_for_indices, twice, 2, 1);
+  BAD(NULL_ARGUMENT, "NULL indices", shardspec_sharded_tensor_new_for_indices, NULL, 2, 1);
+  BAD(INVALID_ARGUMENT, "SIZE_MAX shards", shardspec_sharded_tensor_new_for_indices, both, SIZE_MAX, 1);
+  BAD(INVALID_ARGUMENT, "fill -1", shardspec_sharded_tensor_new_for_indices, both, 2, -1);
   NEW(shardspec_sharded_tensor_new_from_full, NULL, &full, NULL);
   BAD(NULL_ARGUMENT, "NULL full", shardspec_sharded_tensor_new_from_full, NULL, NULL, NULL);
   BAD(SHAPE_MISMATCH, "a shard as full", shardspec_sharded_tensor_new_from_full, NULL, &shards[0], NULL);
   BAD(INVALID_PLACEMENT, "empty owner", shardspec_sharded_tensor_new_from_full, "", &full, NULL);
   BAD(INVALID_ARGUMENT, "options of 4 bytes", shardspec_sharded_tensor_new_from_full, NULL, &full, &small);
-  NEW(shardspec_sharded_tensor_new_from_full_shards, both, 2, &full, NULL);
-  BAD(INDEX_OUT_OF_RANGE, "shard 2 of 2", shardspec_sharded_tensor_new_from_full_shards, past_end, 2, &full, NULL);
-  BAD(INVALID_ARGUMENT, "a shard twice", shardspec_sharded_tensor_new_from_full_shards, twice, 2, &full, NULL);
-  BAD(INVALID_ARGUMENT, "SIZE_MAX shards", shardspec_sharded_tensor_new_from_full_shards, both, SIZE_MAX, &full, NULL);
+  NEW(shardspec_sharded_tensor_new_from_full_for_indices, both, 2, &full, NULL);
+  BAD(INDEX_OUT_OF_RANGE, "shard 2 of 2", shardspec_sharded_tensor_new_from_full_for_indices, past_end, 2, &full, NULL);
+  BAD(INVALID_ARGUMENT, "a shard twice", shardspec_sharded_tensor_new_from_full_for_indices, twice, 2, &full, NULL);
+  BAD(INVALID_ARGUMENT, "SIZE_MAX shards", shardspec_sharded_tensor_new_from_full_for_indices, both, SIZE_MAX, &full, NULL);
 #undef BAD
 #undef NEW
   WRONG_HANDLE(shardspec_spec, NULL_ARGUMENT, shardspec_sharded_tensor_new_from_spec, H, NULL, NULL, &full, NULL, &out.sharded_tensor);
@@ -58,7 +58,7 @@ static void misuse_from_local(shardspec_metadata *typed) {
 #define LOCAL(status, misuse, owner, indices, views, count)                                        \
   MISUSE(status, misuse, shardspec_sharded_tensor_new_from_local, typed, owner, indices, views, count, NULL, NULL, &out.sharded_tensor)
 #define DESCRIBED(status, misuse, owner, descriptions, views, count)                               \
-  MISUSE(status, misuse, shardspec_sharded_tensor_new_from_local_described, typed, owner, descriptions, views, count, NULL, NULL, &out.sharded_tensor)
+  MISUSE(status, misuse, shardspec_sharded_tensor_new_from_local_shards, typed, owner, descriptions, views, count, NULL, NULL, &out.sharded_tensor)
   WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_sharded_tensor_new_from_local, H, NULL, both, shards, 2, NULL, NULL, &out.sharded_tensor);
   LOCAL(NULL_ARGUMENT, "NULL indices", NULL, NULL, shards, 2);
   LOCAL(NULL_ARGUMENT, "NULL views", NULL, both, NULL, 2);
@@ -69,15 +69,15 @@ static void misuse_from_local(shardspec_metadata *typed) {
   LOCAL(INVALID_PLACEMENT, "no owner", "rank:", both, shards, 2);
   WRONG_OUT(shardspec_sharded_tensor *, shardspec_sharded_tensor_new_from_local, typed, NULL, both, shards, 2, NULL, NULL, P);
   WRONG_ERROR(shardspec_sharded_tensor_new_from_local, typed, NULL, both, shards, 2, NULL, NULL, &out.sharded_tensor);
-  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_sharded_tensor_new_from_local_described, H, NULL, described, shards, 2, NULL, NULL, &out.sharded_tensor);
+  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_sharded_tensor_new_from_local_shards, H, NULL, described, shards, 2, NULL, NULL, &out.sharded_tensor);
   DESCRIBED(NULL_ARGUMENT, "NULL descriptions", NULL, NULL, shards, 2);
   DESCRIBED(NULL_ARGUMENT, "NULL views", NULL, described, NULL, 2);
   DESCRIBED(NULL_ARGUMENT, "a NULL placement", NULL, no_text, shards, 2);
   DESCRIBED(INVALID_ARGUMENT, "SIZE_MAX shards", NULL, described, shards, SIZE_MAX);
   DESCRIBED(INVALID_ARGUMENT, "placed elsewhere", NULL, moved, shards, 2);
   DESCRIBED(INVALID_ARGUMENT, "not the owner's", "rank:0", described, shards, 2);
-  WRONG_OUT(shardspec_sharded_tensor *, shardspec_sharded_tensor_new_from_local_described, typed, NULL, described, shards, 2, NULL, NULL, P);
-  WRONG_ERROR(shardspec_sharded_tensor_new_from_local_described, typed, NULL, described, shards, 2, NULL, NULL, &out.sharded_tensor);
+  WRONG_OUT(shardspec_sharded_tensor *, shardspec_sharded_tensor_new_from_local_shards, typed, NULL, described, shards, 2, NULL, NULL, P);
+  WRONG_ERROR(shardspec_sharded_tensor_new_from_local_shards, typed, NULL, described, shards, 2, NULL, NULL, &out.sharded_tensor);
 #undef LOCAL
 #undef DESCRIBED
 }

@@ -52,7 +52,7 @@ void misuse_shards(void) {
   WRONG_ERROR(shardspec_shards_overlaps, list, OVERLAPS, 4, &out.size, &out.i32);
   WRONG_HANDLE(shardspec_shards, NULL_ARGUMENT, shardspec_shards_gaps, H, TENSOR, 2, out.numbers, out.more_numbers, 4, &out.size, &out.i32);
 #define GAPS(status, misuse, ...) MISUSE(status, misuse, shardspec_shards_gaps, list, __VA_ARGS__, &out.size, &out.i32)
-  GAPS(RANK_MISMATCH, "one dimension", TENSOR, 1, out.numbers, out.more_numbers, 4);
+  GAPS(NDIM_MISMATCH, "one dimension", TENSOR, 1, out.numbers, out.more_numbers, 4);
   GAPS(NULL_ARGUMENT, "NULL sizes", NULL, 2, out.numbers, out.more_numbers, 4);
   GAPS(INVALID_ARGUMENT, "negative size", minus, 2, out.numbers, out.more_numbers, 4);
   GAPS(OVERFLOW, "INT64_MAX squared", most, 2, out.numbers, out.more_numbers, 4);

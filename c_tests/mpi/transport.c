@@ -57,7 +57,7 @@ static void lengths_that_differ_are_a_status(void) {
     CHECK(data[40] == 0);
   }
   /* Shorter. */
-  message.bytes = rank == 0 ? 30 : 40;
+  message.byte_count = rank == 0 ? 30 : 40;
   if (rank == 0) {
     CHECK_OK(shardspec_comm_exchange(comm, &message, 1, NULL, 0, &err));
   } else {
@@ -88,7 +88,7 @@ static void what_is_sent_in_an_exchange_that_fails_is_no_longer_read_when_it_ret
       for (size_t at = 0; at < BYTES; at++) CHECK_EQUAL(data[at], 0xab);
     } else {
       /* Longer than its place, or shorter. */
-      small.bytes = before ? 40 : 100;
+      small.byte_count = before ? 40 : 100;
       memset(data, 0xab, BYTES);
       CHECK_STATUS(shardspec_comm_exchange(comm, &large, 1, &small, 1, &err),
                    SHARDSPEC_TRANSPORT_FAILED);

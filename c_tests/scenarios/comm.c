@@ -68,8 +68,8 @@ static void *run_rank(void *argument) {
   shardspec_copy_options copy = {.struct_size = sizeof copy, .max_threads = self->max_threads};
   shardspec_comm_options options = {.struct_size = sizeof options, .memory_limit = 1 << 22, .copy = &copy};
   size_t own = (size_t)self->number;
-  CHECK_OK(shardspec_metadata_shard(self->by_rows, own, NULL, row_shape, 2, &err));
-  CHECK_OK(shardspec_metadata_shard(self->by_columns, own, NULL, column_shape, 2, &err));
+  CHECK_OK(shardspec_metadata_get_shard(self->by_rows, own, NULL, row_shape, 2, &err));
+  CHECK_OK(shardspec_metadata_get_shard(self->by_columns, own, NULL, column_shape, 2, &err));
   size_t row_bytes = (size_t)(row_shape[0] * row_shape[1]) * sizeof(float);
   size_t column_bytes = (size_t)(column_shape[0] * column_shape[1]) * sizeof(float);
   size_t bytes = (size_t)(self->size * 6) * sizeof(float);
@@ -78,7 +78,7 @@ static void *run_rank(void *argument) {
   shardspec_tensor_view rows_of_mine = view_of(row, FLOAT32, row_shape, 2);
   shardspec_tensor_view columns_of_mine = view_of(column, FLOAT32, column_shape, 2);
   written_next(row, row_bytes);
-  COLLECTIVE(self->group, own, shardspec_comm_shard, self->group->comms[own], self->by_rows, 1, &full, &rows_of_mine, 1,
+  COLLECTIVE(self->group, own, shardspec_comm_scatter, self->group->comms[own], self->by_rows, 1, &full, &rows_of_mine, 1,
              &options);
   written_next(column, column_bytes);
   COLLECTIVE(self->group, own, shardspec_comm_reshard, self->group->comms[own], self->by_rows, &rows_of_mine, 1,

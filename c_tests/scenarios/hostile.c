@@ -159,7 +159,7 @@ static void ten_thousand_views(void) {
   CALL(OK, shardspec_comm_new_local, 1, out.comms);
   shardspec_comm *comm = out.comms[0];
   for (size_t i = 0; i < N; i++) views[i].byte_offset = i;
-  CALL(OK, shardspec_comm_shard, comm, metadata, 0, &full, views, N, NULL);
+  CALL(OK, shardspec_comm_scatter, comm, metadata, 0, &full, views, N, NULL);
   CALL(OK, shardspec_comm_reshard, comm, metadata, views, N, metadata, destinations, N, NULL);
   CALL(OK, shardspec_comm_gather, comm, metadata, 0, destinations, N, &full, NULL);
   FREE(shardspec_comm_free, comm);

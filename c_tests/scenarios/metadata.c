@@ -9,12 +9,12 @@ void metadata_is_asked(void) {
   CALL(OK, shardspec_metadata_numel, metadata, &out.i64);
   CHECK_EQUAL(out.i64, 42);
   CALL(OK, shardspec_metadata_properties, metadata, &out.properties);
-  CALL(OK, shardspec_metadata_shard, metadata, 2, out.numbers, out.more_numbers, 2);
+  CALL(OK, shardspec_metadata_get_shard, metadata, 2, out.numbers, out.more_numbers, 2);
   CHECK_EQUAL(out.more_numbers[0], 1);
   CALL(OK, shardspec_metadata_shard_placement, metadata, 2, &out.placement);
   FREE(shardspec_placement_free, out.placement);
   CALL(OK, shardspec_metadata_shard_placement_text, metadata, 2, out.text, sizeof out.text, &out.size);
-  CALL(OK, shardspec_metadata_shards, metadata, 1, 2, out.numbers, out.more_numbers, out.u32s);
+  CALL(OK, shardspec_metadata_get_shards, metadata, 1, 2, out.numbers, out.more_numbers, out.u32s);
   CALL(OK, shardspec_metadata_placement_count, metadata, &out.size);
   CALL(OK, shardspec_metadata_placement_text, metadata, 1, out.text, sizeof out.text, &out.size);
   CALL(OK, shardspec_metadata_placement, metadata, 1, &out.placement);
@@ -32,17 +32,17 @@ void metadata_is_refused(void) {
   shardspec_metadata *metadata = rows(3, 7);
   const int64_t elements[] = {0, 0, 7, 0}, negative[] = {-1, 0}, sizes[] = {1, 1};
   const size_t shards[] = {0, 3};
-  CALL(INDEX_OUT_OF_RANGE, shardspec_metadata_shard, metadata, 3, out.numbers, out.more_numbers, 2);
-  CALL(BUFFER_TOO_SMALL, shardspec_metadata_shard, metadata, 2, out.numbers, out.more_numbers, 1);
+  CALL(INDEX_OUT_OF_RANGE, shardspec_metadata_get_shard, metadata, 3, out.numbers, out.more_numbers, 2);
+  CALL(BUFFER_TOO_SMALL, shardspec_metadata_get_shard, metadata, 2, out.numbers, out.more_numbers, 1);
   CALL(BUFFER_TOO_SMALL, shardspec_metadata_sizes, metadata, out.numbers, 1, &out.size);
-  CALL(INDEX_OUT_OF_RANGE, shardspec_metadata_shards, metadata, 1, 5, out.numbers, out.more_numbers,
+  CALL(INDEX_OUT_OF_RANGE, shardspec_metadata_get_shards, metadata, 1, 5, out.numbers, out.more_numbers,
        out.u32s);
   CALL(INDEX_OUT_OF_RANGE, shardspec_metadata_placement, metadata, 9, &out.placement);
   CALL(INDEX_OUT_OF_RANGE, shardspec_metadata_shard_placement, metadata, 9, &out.placement);
   CALL(INVALID_PLACEMENT, shardspec_metadata_shards_of_owner, metadata, "rank:x/cpu", out.sizes, 3,
        &out.size);
   CALL(INDEX_OUT_OF_RANGE, shardspec_metadata_shard_at, metadata, elements + 2, 2, &out.size);
-  CALL(RANK_MISMATCH, shardspec_metadata_shard_at, metadata, elements, 1, &out.size);
+  CALL(NDIM_MISMATCH, shardspec_metadata_shard_at, metadata, elements, 1, &out.size);
   CALL(INDEX_OUT_OF_RANGE, shardspec_metadata_locate, metadata, elements, 2, out.sizes, out.numbers);
   CALL(INDEX_OUT_OF_RANGE, shardspec_metadata_globalize, metadata, shards, elements, 2, out.numbers);
   CALL(INVALID_ARGUMENT, shardspec_metadata_shards_in_box, metadata, negative, sizes, 2, out.sizes, 3,

@@ -34,7 +34,7 @@ static shardspec_status fails(void *ctx, const shardspec_spec *given,
 }
 
 void ops(void) {
-  const shardspec_op_options options = {.struct_size = sizeof options, .flags = SHARDSPEC_OP_REPLACE};
+  const shardspec_op_options options = {.struct_size = sizeof options, .flags = SHARDSPEC_OP_FLAG_REPLACE};
   shardspec_op *op, *other;
   make_tensor();
   shardspec_value args[] = {{SHARDSPEC_VALUE_I64, 0, 3, 0, NULL},
@@ -54,7 +54,7 @@ void ops(void) {
   CALL(OK, shardspec_op_register, "chunk", "acme.fails", fails, context(), end_context, NULL,
        &out.op);
   other = out.op;
-  CALL(OK, shardspec_op_has, "chunk", "acme.first", &out.i32);
+  CALL(OK, shardspec_op_is_registered, "chunk", "acme.first", &out.i32);
   CHECK_EQUAL(out.i32, 1);
   CALL(OK, shardspec_op_look_up, "chunk", "acme.first", &out.op);
   CHECK(out.op == op);

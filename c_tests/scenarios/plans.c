@@ -45,8 +45,8 @@ void plans(void) {
   CHECK_EQUAL(out.size, 9);
   CALL(OK, shardspec_plan_ndim, plan, &out.size);
   CALL(OK, shardspec_plan_pieces, plan, 1, 8, out.u32s, out.more_u32s, out.numbers, out.more_numbers, NULL);
-  CALL(OK, shardspec_plan_pieces_into, plan, 2, &out.size, out.sizes);
-  CALL(INDEX_OUT_OF_RANGE, shardspec_plan_pieces_into, plan, 4, &out.size, out.sizes);
+  CALL(OK, shardspec_plan_pieces_of_destination, plan, 2, &out.size, out.sizes);
+  CALL(INDEX_OUT_OF_RANGE, shardspec_plan_pieces_of_destination, plan, 4, &out.size, out.sizes);
   CALL(INDEX_OUT_OF_RANGE, shardspec_plan_pieces, plan, 1, 9, out.u32s, NULL, NULL, NULL, NULL);
   CALL(OK, shardspec_plan_is_local, plan, &out.i32);
   CALL(OK, shardspec_plan_is_identity, plan, &out.i32);
@@ -97,7 +97,7 @@ void plans_are_executed(void) {
   const size_t one[] = {2}, backwards[] = {2, 1, 0};
   for (size_t i = 0; i < 7; i++) {
     shardspec_tensor_view *view = i < 3 ? &sources[i] : &destinations[i - 3];
-    CHECK_OK(shardspec_metadata_shard(i < 3 ? source : destination, i < 3 ? i : i - 3, NULL, shapes[i], 2,
+    CHECK_OK(shardspec_metadata_get_shard(i < 3 ? source : destination, i < 3 ? i : i - 3, NULL, shapes[i], 2,
                                       &err));
     *view = view_of(i < 3 ? from[i] : to[i - 3], FLOAT32, shapes[i], 2);
   }
@@ -134,7 +134,7 @@ void traffic_and_runs(void) {
        &out.size);
   CALL(OK, shardspec_plan_rank_traffic, plan, 4, out.numbers, NULL, out.more_numbers, 16, &out.size);
   CALL(OK, shardspec_plan_shard_runs, plan, 1, 2, 4, out.runs, 16, &out.size);
-  CHECK_EQUAL(out.runs[0].count, 3);
+  CHECK_EQUAL(out.runs[0].block_count, 3);
   CALL(INDEX_OUT_OF_RANGE, shardspec_plan_shard_runs, plan, 1, 9, 4, out.runs, 16, &out.size);
   CALL(OK, shardspec_plan_rank_runs, plan, 1, 2, 4, out.runs, 16, &out.size);
   CALL(INVALID_ARGUMENT, shardspec_plan_rank_runs, plan, -7, 2, 4, out.runs, 16, &out.size);

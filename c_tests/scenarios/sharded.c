@@ -25,16 +25,16 @@ void sharded_tensors(void) {
   }
   CALL(OK, shardspec_sharded_tensor_new, metadata, "rank:1", SHARDSPEC_FILL_ZERO, &out.tensor);
   FREE(shardspec_sharded_tensor_free, out.tensor);
-  CALL(OK, shardspec_sharded_tensor_new_shards, metadata, one, 1, SHARDSPEC_FILL_UNINITIALIZED, &out.tensor);
+  CALL(OK, shardspec_sharded_tensor_new_for_indices, metadata, one, 1, SHARDSPEC_FILL_UNINITIALIZED, &out.tensor);
   FREE(shardspec_sharded_tensor_free, out.tensor);
   CALL(OK, shardspec_sharded_tensor_new_from_spec, spec, NULL, "rank:0", &full, NULL, &out.tensor);
   FREE(shardspec_sharded_tensor_free, out.tensor);
-  CALL(OK, shardspec_sharded_tensor_new_from_full_shards, metadata, one, 1, &full, NULL, &out.tensor);
+  CALL(OK, shardspec_sharded_tensor_new_from_full_for_indices, metadata, one, 1, &full, NULL, &out.tensor);
   FREE(shardspec_sharded_tensor_free, out.tensor);
   CALL(OK, shardspec_sharded_tensor_new_from_local, metadata, NULL, both, shards, 2, context(),
        end_context, &out.tensor);
   FREE(shardspec_sharded_tensor_free, out.tensor);
-  CALL(OK, shardspec_sharded_tensor_new_from_local_described, metadata, NULL, described, shards, 2,
+  CALL(OK, shardspec_sharded_tensor_new_from_local_shards, metadata, NULL, described, shards, 2,
        context(), end_context, &out.tensor);
   FREE(shardspec_sharded_tensor_free, out.tensor);
   CALL(OK, shardspec_sharded_tensor_new_from_full, metadata, NULL, &full, NULL, &out.tensor);
@@ -69,14 +69,14 @@ void refused_sharded_tensors(void) {
   for (int i = 0; i < 2; i++) shards[i] = view_of(memory[0], FLOAT32, halves, 2);
   CALL(INVALID_ARGUMENT, shardspec_sharded_tensor_new, metadata, NULL, 7, &out.tensor);
   CALL(INVALID_PLACEMENT, shardspec_sharded_tensor_new, metadata, "rank:x", 0, &out.tensor);
-  CALL(INVALID_ARGUMENT, shardspec_sharded_tensor_new_shards, metadata, twice, 2, 0, &out.tensor);
-  CALL(INDEX_OUT_OF_RANGE, shardspec_sharded_tensor_new_from_full_shards, metadata, far, 1, &full, NULL,
+  CALL(INVALID_ARGUMENT, shardspec_sharded_tensor_new_for_indices, metadata, twice, 2, 0, &out.tensor);
+  CALL(INDEX_OUT_OF_RANGE, shardspec_sharded_tensor_new_from_full_for_indices, metadata, far, 1, &full, NULL,
        &out.tensor);
   CALL(ALIASED, shardspec_sharded_tensor_new_from_local, metadata, NULL, (const size_t[]){0, 1}, shards, 2,
        context(), end_context, &out.tensor);
   CALL(INVALID_ARGUMENT, shardspec_sharded_tensor_new_from_local, metadata, "rank:1",
        (const size_t[]){0}, shards, 1, context(), end_context, &out.tensor);
-  CALL(NOT_FOUND, shardspec_sharded_tensor_new_from_local_described, metadata, NULL, &described, shards, 1,
+  CALL(NOT_FOUND, shardspec_sharded_tensor_new_from_local_shards, metadata, NULL, &described, shards, 1,
        context(), end_context, &out.tensor);
   CALL(OK, shardspec_sharded_tensor_new, metadata, "rank:1", SHARDSPEC_FILL_ZERO, &out.tensor);
   tensor = out.tensor;
@@ -125,7 +125,7 @@ void exported_and_imported_shards(void) {
        &out.tensor);
   FREE(shardspec_sharded_tensor_free, out.tensor);
   CALL(READ_ONLY, shardspec_sharded_tensor_new_from_managed, metadata, NULL, both,
-       foreign_tensors(SHARDSPEC_DLPACK_READ_ONLY), 2, &out.tensor);
+       foreign_tensors(SHARDSPEC_DLPACK_FLAG_READ_ONLY), 2, &out.tensor);
   drop_metadata(metadata);
   contexts_are_ended();
 }

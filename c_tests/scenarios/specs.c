@@ -13,9 +13,9 @@ void chunk_specs(void) {
   const shardspec_placement *const placements[] = {placement, placement};
   CALL(OK, shardspec_spec_new_chunk, -1, RANKS, 4, &out.spec);
   spec = out.spec;
-  CALL(OK, shardspec_spec_new_chunk_named, "columns", RANKS, 4, &out.spec);
+  CALL(OK, shardspec_spec_new_chunk_by_dim_name, "columns", RANKS, 4, &out.spec);
   named = out.spec;
-  CALL(OK, shardspec_spec_new_chunk_placed, 0, "rows", placements, 2, &out.spec);
+  CALL(OK, shardspec_spec_new_chunk_with_placement_handles, 0, "rows", placements, 2, &out.spec);
   placed = out.spec;
   CALL(OK, shardspec_spec_type_name, spec, out.text, sizeof out.text, &out.size);
   CHECK_TEXT(out.text, "chunk");
@@ -33,10 +33,10 @@ void chunk_specs(void) {
   CALL(OK, shardspec_chunk_sharding_params, spec, 10, 4, 3, &out.i64, &out.other_i64);
   CHECK_EQUAL(out.i64, 9);
   CALL(NOT_FOUND, shardspec_chunk_sharding_params, spec, 10, 4, 7, &out.i64, &out.other_i64);
-  CALL(OK, shardspec_spec_build_metadata_named, named, sizes, names, 2, NULL, &out.metadata);
+  CALL(OK, shardspec_spec_build_metadata_with_dim_names, named, sizes, names, 2, NULL, &out.metadata);
   FREE(shardspec_metadata_free, out.metadata);
   CALL(INVALID_DIM, shardspec_spec_build_metadata, named, sizes, 2, NULL, &out.metadata);
-  CALL(INVALID_DIM, shardspec_spec_build_metadata_named, placed, sizes, names + 1, 1, NULL,
+  CALL(INVALID_DIM, shardspec_spec_build_metadata_with_dim_names, placed, sizes, names + 1, 1, NULL,
        &out.metadata);
   FREE(shardspec_spec_free, spec);
   FREE(shardspec_spec_free, named);
@@ -102,10 +102,10 @@ void refused_specs(void) {
   const shardspec_placement *const none[] = {NULL};
   CALL(INVALID_ARGUMENT, shardspec_spec_new_chunk, 0, RANKS, 0, &out.spec);
   CALL(INVALID_PLACEMENT, shardspec_spec_new_chunk, 0, wrong, 2, &out.spec);
-  CALL(INVALID_ARGUMENT, shardspec_spec_new_chunk_named, "", RANKS, 2, &out.spec);
-  CALL(NULL_ARGUMENT, shardspec_spec_new_chunk_placed, 0, NULL, none, 1, &out.spec);
+  CALL(INVALID_ARGUMENT, shardspec_spec_new_chunk_by_dim_name, "", RANKS, 2, &out.spec);
+  CALL(NULL_ARGUMENT, shardspec_spec_new_chunk_with_placement_handles, 0, NULL, none, 1, &out.spec);
   CALL(OVERLAP, shardspec_spec_new_enumerable_flat, 2, overlapping, SIZES, 3, RANKS, 3, NULL, &out.spec);
-  CALL(RANK_MISMATCH, shardspec_spec_new_enumerable, listed, 2, &out.spec);
+  CALL(NDIM_MISMATCH, shardspec_spec_new_enumerable, listed, 2, &out.spec);
   CALL(INDEX_OUT_OF_RANGE, shardspec_spec_new_enumerable_flat, 2, OFFSETS, SIZES, 3, RANKS, 2, indices,
        &out.spec);
   CALL(INVALID_ARGUMENT, shardspec_spec_new_enumerable_flat, 1, negative, SIZES, 2, RANKS, 2, NULL,
@@ -114,7 +114,7 @@ void refused_specs(void) {
   CALL(OK, shardspec_spec_new_enumerable_flat, 2, past, SIZES, 3, RANKS, 3, NULL, &out.spec);
   shardspec_spec *spec = out.spec;
   CALL(OUT_OF_BOUNDS, shardspec_spec_build_metadata, spec, sizes, 2, NULL, &out.metadata);
-  CALL(RANK_MISMATCH, shardspec_spec_build_metadata, spec, sizes, 1, NULL, &out.metadata);
+  CALL(NDIM_MISMATCH, shardspec_spec_build_metadata, spec, sizes, 1, NULL, &out.metadata);
   FREE(shardspec_spec_free, spec);
   CALL(OK, shardspec_spec_new_enumerable_flat, 2, gap, SIZES, 2, RANKS, 2, NULL, &out.spec);
   spec = out.spec;
@@ -139,7 +139,7 @@ static shardspec_status build(void *ctx, const int64_t *sizes, const char *const
   if (status != SHARDSPEC_OK) return status;
   status = NESTED(shardspec_placement_parse, "rank:1", &placement, error);
   if (status != SHARDSPEC_OK) return status;
-  status = NESTED(shardspec_metadata_builder_add_shard_placed, builder, offsets + 2, lengths + 2, 2,
+  status = NESTED(shardspec_metadata_builder_add_shard_with_placement_handle, builder, offsets + 2, lengths + 2, 2,
                   placement, error);
   CHECK(NESTED(shardspec_placement_free, placement, NULL) == SHARDSPEC_OK);
   if (status != SHARDSPEC_OK) return status;
@@ -162,7 +162,7 @@ static uint64_t hash(void *ctx) { return (uint64_t)(uintptr_t)ctx; }
 
 void specs_of_my_own(void) {
   shardspec_spec_vtable vtable = {.struct_size = sizeof vtable, .destroy = end_context,
-                                  .build_metadata = build, .shard = fill, .equal = equal, .hash = hash,
+                                  .build_metadata = build, .fill_shard = fill, .equal = equal, .hash = hash,
                                   .success_status = SHARDSPEC_CALLBACK_OK};
   int64_t sizes[] = {4, 6}, five[] = {5, 6}, three[] = {3, 6}, shape[] = {1, 6};
   float data[24], row[6];
@@ -181,10 +181,10 @@ void specs_of_my_own(void) {
   CALL(WRONG_SPEC_TYPE, shardspec_spec_placement, spec, 0, &out.placement);
   CALL(OK, shardspec_spec_equal, spec, spec, &out.i32);
   CALL(OK, shardspec_spec_hash, spec, &out.u64);
-  CALL(OK, shardspec_spec_build_metadata_named, spec, sizes, names, 2, NULL, &out.metadata);
+  CALL(OK, shardspec_spec_build_metadata_with_dim_names, spec, sizes, names, 2, NULL, &out.metadata);
   metadata = out.metadata;
   written_next(row, sizeof row);
-  CALL(OK, shardspec_spec_shard, spec, metadata, 2, &full, &shard, NULL);
+  CALL(OK, shardspec_spec_fill_shard, spec, metadata, 2, &full, &shard, NULL);
   CHECK_EQUAL(row[1], 13);
   do {
     call_begins("shardspec_spec_build_metadata", __FILE__, __LINE__);

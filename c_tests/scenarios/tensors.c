@@ -14,7 +14,7 @@ static void make_views(const shardspec_metadata *metadata) {
   gathered = view_of(again, FLOAT32, full_shape, 2);
   for (int i = 0; i < SIZE * 6; i++) data[i] = (float)i;
   for (size_t i = 0; i < count; i++) {
-    CHECK_OK(shardspec_metadata_shard(metadata, i, NULL, part_shapes[i], 2, &err));
+    CHECK_OK(shardspec_metadata_get_shard(metadata, i, NULL, part_shapes[i], 2, &err));
     shards[i] = view_of(parts[i], FLOAT32, part_shapes[i], 2);
   }
 }
@@ -25,9 +25,9 @@ void copies(void) {
     shardspec_metadata *metadata = by_rows ? rows(3, SIZE) : columns(4, SIZE);
     shardspec_spec *spec = chunk_spec(3);
     make_views(metadata);
-    options.hints = by_rows ? SHARDSPEC_COPY_STREAM : SHARDSPEC_COPY_CACHED | SHARDSPEC_COPY_PORTABLE;
+    options.hints = by_rows ? SHARDSPEC_COPY_HINT_STREAM : SHARDSPEC_COPY_HINT_CACHED | SHARDSPEC_COPY_HINT_PORTABLE;
     CALL(OK, shardspec_metadata_extract_shard, metadata, 1, &full, &shards[1], NULL);
-    if (by_rows) CALL(OK, shardspec_spec_shard, spec, metadata, 1, &full, &shards[1], &options);
+    if (by_rows) CALL(OK, shardspec_spec_fill_shard, spec, metadata, 1, &full, &shards[1], &options);
     CALL(OK, shardspec_metadata_view_shard, metadata, 1, &full, out.numbers, out.more_numbers, 2, &out.view);
     CALL(OK, shardspec_metadata_scatter, metadata, &full, shards, by_rows ? 3 : 4, &options);
     written_next(again, sizeof again);
@@ -58,8 +58,8 @@ void refused_copies(void) {
   CALL(UNSUPPORTED_DEVICE, shardspec_metadata_scatter, metadata, &full, shards, 3, NULL);
   CALL(INDEX_OUT_OF_RANGE, shardspec_metadata_extract_shard, metadata, 3, &full, &shards[0], NULL);
   gathered.ndim = 1;
-  shards[2].device.device_type = SHARDSPEC_DL_CPU;
-  CALL(RANK_MISMATCH, shardspec_metadata_gather, metadata, shards, 3, &gathered, NULL);
+  shards[2].device.device_type = SHARDSPEC_DLPACK_DEVICE_CPU;
+  CALL(NDIM_MISMATCH, shardspec_metadata_gather, metadata, shards, 3, &gathered, NULL);
   CALL(BUFFER_TOO_SMALL, shardspec_metadata_view_shard, metadata, 1, &full, out.numbers,
        out.more_numbers, 1, &out.view);
   drop_metadata(metadata);
@@ -77,7 +77,7 @@ void copies_of_packed_elements(void) {
   from = view_of(whole, int4, shape, 2), to = view_of(back, int4, shape, 2);
   for (int i = 0; i < 18; i++) whole[i] = (uint8_t)(37 * i);
   for (size_t i = 0; i < 3; i++) {
-    CHECK_OK(shardspec_metadata_shard(metadata, i, NULL, shapes[i], 2, &err));
+    CHECK_OK(shardspec_metadata_get_shard(metadata, i, NULL, shapes[i], 2, &err));
     at[i] = view_of(part[i], int4, shapes[i], 2);
   }
   CALL(OK, shardspec_metadata_scatter, metadata, &from, at, 3, NULL);
@@ -102,7 +102,7 @@ void copies_with_threads(void) {
   for (int i = 0; i < 2; i++) at[i] = view_of(part[i], FLOAT32, shapes[i], 2);
   for (int i = 0; i < ROWS * 6; i += 1000) whole[i] = (float)i;
   for (uint32_t stream = 0; stream < 2; stream++) {
-    options.hints = stream ? SHARDSPEC_COPY_STREAM : SHARDSPEC_COPY_CACHED;
+    options.hints = stream ? SHARDSPEC_COPY_HINT_STREAM : SHARDSPEC_COPY_HINT_CACHED;
     CALL(OK, shardspec_metadata_scatter, metadata, &from, at, 2, &options);
     CALL(OK, shardspec_metadata_gather, metadata, at, 2, &to, &options);
     CHECK(memcmp(whole, back, sizeof whole) == 0);
@@ -119,17 +119,17 @@ void managed_tensors(void) {
   shardspec_managed_tensor *managed;
   shardspec_legacy_managed_tensor *legacy;
   shardspec_tensor_view view = view_of(values, FLOAT32, full_shape, 2);
-  shardspec_entered entered = {.struct_size = sizeof entered, .enter = enter, .destroy = end_context,
+  shardspec_runtime_ctx entered = {.struct_size = sizeof entered, .enter = enter, .destroy = end_context,
                                .ctx = context(), .leave = leave};
-  CALL(OK, shardspec_managed_tensor_new, &view, SHARDSPEC_DLPACK_READ_ONLY, context(), end_context,
+  CALL(OK, shardspec_managed_tensor_new, &view, SHARDSPEC_DLPACK_FLAG_READ_ONLY, context(), end_context,
        &out.managed);
   managed = out.managed;
   RUN("a deleter", managed->deleter(managed));
   view.strides = strides;
-  CALL(OK, shardspec_managed_tensor_new_legacy, &view, context(), end_context, &out.legacy);
+  CALL(OK, shardspec_legacy_managed_tensor_new, &view, context(), end_context, &out.legacy);
   legacy = out.legacy;
   RUN("a deleter", legacy->deleter(legacy));
   CALL(INVALID_ARGUMENT, shardspec_managed_tensor_new, &view, 64, context(), end_context, &out.managed);
-  RUN("shardspec_destroy_entered", shardspec_destroy_entered(&entered));
+  RUN("shardspec_runtime_ctx_destroy", shardspec_runtime_ctx_destroy(&entered));
   contexts_are_ended();
 }

@@ -93,7 +93,7 @@ void placements_of_my_own(void) {
   CALL(OK, shardspec_placement_equal, rack, other, &out.i32);
   CALL(OK, shardspec_placement_hash, rack, &out.u64);
   const shardspec_placement *const placed[] = {rack, other, rack};
-  CALL(OK, shardspec_spec_new_chunk_placed, 0, NULL, placed, 3, &out.spec);
+  CALL(OK, shardspec_spec_new_chunk_with_placement_handles, 0, NULL, placed, 3, &out.spec);
   spec = out.spec;
   CALL(OK, shardspec_spec_build_metadata, spec, sizes, 2, NULL, &out.metadata);
   metadata = out.metadata;

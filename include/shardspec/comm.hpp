@@ -98,30 +98,32 @@ class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
     return detail::perform<P>(shardspec_comm_abort, get(), reason.c());
   }
 
-  /// Cuts a tensor that rank `src_rank` has: `shards` are where this rank's go, in the order of their
+  /// Cuts a tensor that rank `source_rank` has: `shards` are where this rank's go, in the order of their
   /// indices. Other ranks pass `{}` as the tensor.
   template <class P = default_policy>
-  answer<void, P> shard(const metadata &whole, std::int64_t src_rank, const const_tensor_view &full,
+  answer<void, P> scatter(const metadata &whole, std::int64_t source_rank, const const_tensor_view &full,
                         const views &shards, const comm_options &options = {}, P = P()) const {
     const shardspec_tensor_view from = full.c();
-    return detail::perform<P>(shardspec_comm_shard, get(), whole.get(), src_rank, &from,
+    return detail::perform<P>(shardspec_comm_scatter, get(), whole.get(), source_rank, &from,
                               shards.data(), shards.size(), &options);
   }
-  /// Puts a tensor together on rank `dst_rank`, or on `SHARDSPEC_ALL_RANKS`. Ranks that don't get it
+  /// Puts a tensor together on rank `destination_rank`, or on `SHARDSPEC_ALL_RANKS`. Ranks that don't get it
   /// pass `{}` as the tensor.
   template <class P = default_policy>
-  answer<void, P> gather(const metadata &whole, std::int64_t dst_rank, const const_views &shards,
+  answer<void, P> gather(const metadata &whole, std::int64_t destination_rank, const const_views &shards,
                          const tensor_view &full, const comm_options &options = {}, P = P()) const {
     const shardspec_tensor_view to = full.c();
-    return detail::perform<P>(shardspec_comm_gather, get(), whole.get(), dst_rank, shards.data(),
+    return detail::perform<P>(shardspec_comm_gather, get(), whole.get(), destination_rank, shards.data(),
                               shards.size(), &to, &options);
   }
   /// Moves a tensor from one layout to another; each rank passes its shards of both.
   template <class P = default_policy>
-  answer<void, P> reshard(const metadata &from, const const_views &from_shards, const metadata &to,
-                          const views &to_shards, const comm_options &options = {}, P = P()) const {
-    return detail::perform<P>(shardspec_comm_reshard, get(), from.get(), from_shards.data(),
-                              from_shards.size(), to.get(), to_shards.data(), to_shards.size(),
+  answer<void, P> reshard(const metadata &source, const const_views &source_shards,
+                          const metadata &destination, const views &destination_shards,
+                          const comm_options &options = {}, P = P()) const {
+    return detail::perform<P>(shardspec_comm_reshard, get(), source.get(), source_shards.data(),
+                              source_shards.size(), destination.get(),
+                              destination_shards.data(), destination_shards.size(),
                               &options);
   }
 };

@@ -21,7 +21,7 @@ class metadata_builder {
   }
   template <class P = default_policy>
   answer<void, P> add(numbers offsets, numbers sizes, const placement &where, P = P()) const {
-    return add_box<P>(shardspec_metadata_builder_add_shard_placed, offsets, sizes, where.get());
+    return add_box<P>(shardspec_metadata_builder_add_shard_with_placement_handle, offsets, sizes, where.get());
   }
   template <class P = default_policy> answer<void, P> add(const shard &one, P = P()) const {
     return add(one.offsets, one.sizes, one.placement, P());
@@ -56,7 +56,7 @@ namespace detail {
 
 template <class T> using build_metadata_of = decltype(std::declval<const T &>().build_metadata(
     std::declval<const tensor_description &>(), std::declval<metadata_builder &>()));
-template <class T> using shard_of = decltype(std::declval<const T &>().shard(
+template <class T> using fill_shard_of = decltype(std::declval<const T &>().fill_shard(
     std::declval<const metadata &>(), std::size_t(), std::declval<const const_tensor_view &>(),
     std::declval<const tensor_view &>(), std::declval<const copy_options &>()));
 
@@ -77,20 +77,20 @@ template <class T> struct custom_spec {
         return object<T>(ctx)(tensor, builder);
     });
   }
-  static shardspec_status shard(void *ctx, const shardspec_metadata *raw, std::size_t index,
+  static shardspec_status fill_shard(void *ctx, const shardspec_metadata *raw, std::size_t index,
                                 const shardspec_tensor_view *full, const shardspec_tensor_view *to,
                                 const shardspec_copy_options *options,
                                 shardspec_error *err) {
     return call_back(err, [&] {
       const borrowed<metadata> whole(raw);
-      return object<T>(ctx).shard(*whole, index, const_tensor_view(*full), tensor_view(*to),
+      return object<T>(ctx).fill_shard(*whole, index, const_tensor_view(*full), tensor_view(*to),
                                   copy_options(*options));
     });
   }
   static constexpr shardspec_spec_vtable table() noexcept {
     shardspec_spec_vtable table = identity<shardspec_spec_vtable, T>();
     table.build_metadata = build_metadata;
-    if constexpr (has<shard_of, T>) table.shard = shard;
+    if constexpr (has<fill_shard_of, T>) table.fill_shard = fill_shard;
     return table;
   }
 };

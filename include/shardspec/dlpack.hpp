@@ -45,7 +45,7 @@ using legacy_managed_tensor =
 template <class View, class Keep = std::nullptr_t, class P = default_policy>
 answer<managed_tensor, P> manage(const View &view, Keep keep = Keep(), std::uint64_t flags = 0,
                                  P = P()) {
-  if (!std::is_convertible_v<View, tensor_view>) flags |= SHARDSPEC_DLPACK_READ_ONLY;
+  if (!std::is_convertible_v<View, tensor_view>) flags |= SHARDSPEC_DLPACK_FLAG_READ_ONLY;
   const shardspec_tensor_view raw = view.c();
   return detail::lend(std::move(keep), [&](void *ctx, shardspec_destroy_fn release) {
     return detail::managed<shardspec_managed_tensor, P>(shardspec_managed_tensor_new, &raw, flags,
@@ -58,7 +58,7 @@ answer<legacy_managed_tensor, P> manage_legacy(const tensor_view &view, Keep kee
                                                P = P()) {
   const shardspec_tensor_view raw = view.c();
   return detail::lend(std::move(keep), [&](void *ctx, shardspec_destroy_fn release) {
-    return detail::managed<shardspec_legacy_managed_tensor, P>(shardspec_managed_tensor_new_legacy,
+    return detail::managed<shardspec_legacy_managed_tensor, P>(shardspec_legacy_managed_tensor_new,
                                                                &raw, ctx, release);
   });
 }

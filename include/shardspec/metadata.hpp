@@ -12,7 +12,7 @@ namespace detail {
 
 /// Why numbers are refused that should be as many as others.
 inline error uneven(const char *what, std::size_t got, std::size_t limit, const char *advice) {
-  error refusal(SHARDSPEC_RANK_MISMATCH, std::string(what) + ": " + std::to_string(got) +
+  error refusal(SHARDSPEC_NDIM_MISMATCH, std::string(what) + ": " + std::to_string(got) +
                                              " numbers; pass " + advice);
   refusal.got = static_cast<std::int64_t>(got);
   refusal.limit = static_cast<std::int64_t>(limit);
@@ -66,7 +66,7 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
       if (auto status = shardspec_metadata_ndim(get(), &dims, err)) return status;
       out.offsets.resize(dims);
       out.sizes.resize(dims);
-      if (auto status = shardspec_metadata_shard(get(), index, out.offsets.data(), out.sizes.data(),
+      if (auto status = shardspec_metadata_get_shard(get(), index, out.offsets.data(), out.sizes.data(),
                                                  dims, err))
         return status;
       return detail::fill_text(out.placement, err, shardspec_metadata_shard_placement_text, get(),
@@ -227,7 +227,7 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
       if (auto status = detail::fill_text(out.placements[i], err, shardspec_metadata_placement_text,
                                           get(), i))
         return status;
-    return shardspec_metadata_shards(get(), 0, count, out.offsets.data(), out.sizes.data(),
+    return shardspec_metadata_get_shards(get(), 0, count, out.offsets.data(), out.sizes.data(),
                                      out.placement_indices.data(), err);
   }
 };

@@ -139,7 +139,7 @@ class op_arguments {
   bool has(text name) const noexcept { return find(name) != nullptr; }
   /// What the op's collectives use, as a pointer-like loan; empty where there are none.
   detail::borrowed<comm> communicator() const noexcept {
-    return detail::borrowed<comm>(raw_.communicator);
+    return detail::borrowed<comm>(raw_.comm);
   }
 
  private:
@@ -295,7 +295,7 @@ class op : public detail::unique<shardspec_op, shardspec_op_unregister> {
 ///   function(const spec &, const op_arguments &, op_output &)
 ///
 /// maybe on several threads at once, as an op for specs of a type. `flags` is 0, or
-/// `SHARDSPEC_OP_REPLACE`.
+/// `SHARDSPEC_OP_FLAG_REPLACE`.
 template <class F, class P = default_policy>
 answer<op, P> register_op(text spec_type, text op_name, F function, std::uint32_t flags = 0,
                           P = P()) {
@@ -306,7 +306,7 @@ answer<op, P> register_op(text spec_type, text op_name, F function, std::uint32_
   });
 }
 template <class P = default_policy> answer<bool, P> has_op(text spec_type, text op_name, P = P()) {
-  return detail::flag<P>(shardspec_op_has, spec_type.c(), op_name.c());
+  return detail::flag<P>(shardspec_op_is_registered, spec_type.c(), op_name.c());
 }
 template <class P = default_policy>
 answer<op_ref, P> look_up_op(text spec_type, text op_name, P = P()) {

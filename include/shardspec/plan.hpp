@@ -89,7 +89,7 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
     if (!count) return detail::refuse<std::vector<shardspec::piece>, P>(count.error());
     return pieces({0, *count}, P());
   }
-  /// Some pieces, such as those that `pieces_into` tells.
+  /// Some pieces, such as those that `pieces_of_destination` tells.
   template <class P = default_policy>
   answer<std::vector<shardspec::piece>, P> pieces(piece_range part, P = P()) const {
     using rows = std::vector<shardspec::piece>;
@@ -125,9 +125,9 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
   }
   /// The pieces that a destination shard takes.
   template <class P = default_policy>
-  answer<piece_range, P> pieces_into(std::size_t destination, P = P()) const {
+  answer<piece_range, P> pieces_of_destination(std::size_t destination, P = P()) const {
     return detail::run<piece_range, P>([&](piece_range &out, shardspec_error *err) {
-      return shardspec_plan_pieces_into(get(), destination, &out.first, &out.count, err);
+      return shardspec_plan_pieces_of_destination(get(), destination, &out.first, &out.count, err);
     });
   }
   /// Whether every piece stays with its owner.

@@ -70,23 +70,23 @@ class sharded_tensor
                                              const copy_options &options = {}, P = P()) {
     const shardspec_tensor_view from = full.c();
     if (local.by_index())
-      return detail::handle<sharded_tensor, P>(shardspec_sharded_tensor_new_from_full_shards,
+      return detail::handle<sharded_tensor, P>(shardspec_sharded_tensor_new_from_full_for_indices,
                                                whole.get(), local.indices().data(),
                                                local.indices().size(), &from, &options);
     return detail::handle<sharded_tensor, P>(shardspec_sharded_tensor_new_from_full, whole.get(),
                                              local.owner(), &from, &options);
   }
-  /// Cuts a tensor that rank `src_rank` has: each rank of `group` calls this and gets its own
+  /// Cuts a tensor that rank `source_rank` has: each rank of `group` calls this and gets its own
   /// shards. Other ranks pass `{}` as the tensor. The metadata must state the element type. The
   /// sharded tensor carries `group`, which stays the caller's.
   template <class P = default_policy>
   static answer<sharded_tensor, P> from_rank(const shardspec::comm &group,
                                              const shardspec::metadata &whole,
-                                             std::int64_t src_rank, const const_tensor_view &full,
+                                             std::int64_t source_rank, const const_tensor_view &full,
                                              const comm_options &options = {}, P = P()) {
     const shardspec_tensor_view from = full.c();
     return detail::handle<sharded_tensor, P>(shardspec_sharded_tensor_new_from_rank, group.get(),
-                                             whole.get(), src_rank, &from, &options);
+                                             whole.get(), source_rank, &from, &options);
   }
   /// From shards that are here already: `shards[i]` is shard `indices[i]` of the metadata, and with
   /// an `owner` they are exactly its shards. What owns their memory may be given as `keep`: it is
@@ -109,7 +109,7 @@ class sharded_tensor
                                               P = P()) {
     if (boxes.size() != shards.size()) return unequal<P>(boxes.size(), shards.size());
     return detail::unless_ragged<sharded_tensor, P>(boxes, [&] {
-      return lend<P>(std::move(keep), shardspec_sharded_tensor_new_from_local_described,
+      return lend<P>(std::move(keep), shardspec_sharded_tensor_new_from_local_shards,
                      whole.get(), owner.c(), boxes.data(), shards.data(), shards.size());
     });
   }
@@ -195,7 +195,7 @@ class sharded_tensor
                                                                const selection &local,
                                                                std::int32_t fill) {
     if (local.by_index())
-      return detail::handle<sharded_tensor, P>(shardspec_sharded_tensor_new_shards, whole.get(),
+      return detail::handle<sharded_tensor, P>(shardspec_sharded_tensor_new_for_indices, whole.get(),
                                                local.indices().data(), local.indices().size(),
                                                fill);
     return detail::handle<sharded_tensor, P>(shardspec_sharded_tensor_new, whole.get(),

@@ -136,8 +136,8 @@ class shard_list : public detail::unique<shardspec_shards, shardspec_shards_free
     std::size_t count = 0;
     const auto status =
         shardspec_shards_gaps(get(), nothing, 1, nullptr, nullptr, 0, &count, nullptr, err);
-    ndim = status == SHARDSPEC_RANK_MISMATCH ? static_cast<std::size_t>(err->got) : 1;
-    return status == SHARDSPEC_RANK_MISMATCH ? SHARDSPEC_OK : status;
+    ndim = status == SHARDSPEC_NDIM_MISMATCH ? static_cast<std::size_t>(err->got) : 1;
+    return status == SHARDSPEC_NDIM_MISMATCH ? SHARDSPEC_OK : status;
   }
 };
 

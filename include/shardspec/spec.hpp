@@ -7,9 +7,9 @@
 namespace shardspec {
 inline namespace SHARDSPEC_INNER_NAMESPACE {
 
-/// Where a chunk starts and how long it is.
+/// Offset and size of a chunk.
 struct chunk_params {
-  std::int64_t start, size;
+  std::int64_t offset, size;
 };
 
 /// How a tensor is cut. Made once, used for any number of tensors.
@@ -22,21 +22,21 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
   static answer<spec, P> chunk(std::int64_t dim, const texts &where, P = P()) {
     return detail::handle<spec, P>(shardspec_spec_new_chunk, dim, where.data(), where.size());
   }
-  /// As above, for a dimension that `build_metadata_named` finds by its name.
+  /// As above, for a dimension that `build_metadata_with_dim_names` finds by its name.
   template <class P = default_policy>
   static answer<spec, P> chunk(text dim_name, const texts &where, P = P()) {
-    return detail::handle<spec, P>(shardspec_spec_new_chunk_named, dim_name.c(), where.data(),
+    return detail::handle<spec, P>(shardspec_spec_new_chunk_by_dim_name, dim_name.c(), where.data(),
                                    where.size());
   }
   /// As both above, with placements by their handles.
   template <class P = default_policy>
   static answer<spec, P> chunk(std::int64_t dim, const places &where, P = P()) {
-    return detail::handle<spec, P>(shardspec_spec_new_chunk_placed, dim, nullptr, where.data(),
+    return detail::handle<spec, P>(shardspec_spec_new_chunk_with_placement_handles, dim, nullptr, where.data(),
                                    where.size());
   }
   template <class P = default_policy>
   static answer<spec, P> chunk(text dim_name, const places &where, P = P()) {
-    return detail::handle<spec, P>(shardspec_spec_new_chunk_placed, 0, dim_name.c(), where.data(),
+    return detail::handle<spec, P>(shardspec_spec_new_chunk_with_placement_handles, 0, dim_name.c(), where.data(),
                                    where.size());
   }
   /// Lists boxes that overlap nowhere.
@@ -72,7 +72,7 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
   ///
   /// or can be called so, as a lambda can. It may also have
   ///
-  ///   void shard(const metadata &, std::size_t index, const const_tensor_view &full,
+  ///   void fill_shard(const metadata &, std::size_t index, const const_tensor_view &full,
   ///              const tensor_view &shard, const copy_options &) const;
   ///
   /// which fills a shard, and `operator==` and `std::uint64_t hash() const`, which may not throw.
@@ -120,7 +120,7 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
   answer<chunk_params, P> chunk_sharding_params(std::int64_t dim_size, std::int64_t world_size,
                                                 std::int64_t rank, P = P()) const {
     return detail::run<chunk_params, P>([&](chunk_params &out, shardspec_error *err) {
-      return shardspec_chunk_sharding_params(get(), dim_size, world_size, rank, &out.start,
+      return shardspec_chunk_sharding_params(get(), dim_size, world_size, rank, &out.offset,
                                              &out.size, err);
     });
   }
@@ -134,23 +134,23 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
   }
   /// As above, for a tensor whose dimensions have names: one for each size.
   template <class P = default_policy>
-  answer<metadata, P> build_metadata_named(numbers sizes, const texts &dim_names,
+  answer<metadata, P> build_metadata_with_dim_names(numbers sizes, const texts &dim_names,
                                            const tensor_properties &properties = {},
                                            P = P()) const {
     if (sizes.size() != dim_names.size())
       return detail::refuse<metadata, P>(
-          {SHARDSPEC_RANK_MISMATCH, "dim_names: " + std::to_string(dim_names.size()) +
+          {SHARDSPEC_NDIM_MISMATCH, "dim_names: " + std::to_string(dim_names.size()) +
                                         " names; pass as many as sizes, " +
                                         std::to_string(sizes.size())});
-    return detail::handle<metadata, P>(shardspec_spec_build_metadata_named, get(), sizes.data(),
+    return detail::handle<metadata, P>(shardspec_spec_build_metadata_with_dim_names, get(), sizes.data(),
                                        dim_names.data(), sizes.size(), &properties);
   }
   /// Fills one shard as this spec does it; `whole` is what it built for the tensor.
   template <class P = default_policy>
-  answer<void, P> shard(const metadata &whole, std::size_t index, const const_tensor_view &full,
+  answer<void, P> fill_shard(const metadata &whole, std::size_t index, const const_tensor_view &full,
                         const tensor_view &to, const copy_options &options = {}, P = P()) const {
     const shardspec_tensor_view from = full.c(), destination = to.c();
-    return detail::perform<P>(shardspec_spec_shard, get(), whole.get(), index, &from, &destination,
+    return detail::perform<P>(shardspec_spec_fill_shard, get(), whole.get(), index, &from, &destination,
                               &options);
   }
 

@@ -217,7 +217,7 @@ struct shard {
   }
   /// Why one is refused; `index` is -1 where it is not one of many.
   static error ragged_error(std::int64_t index = -1) {
-    error refusal(SHARDSPEC_RANK_MISMATCH, "shard" +
+    error refusal(SHARDSPEC_NDIM_MISMATCH, "shard" +
                                                (index < 0 ? "" : " " + std::to_string(index)) +
                                                ": its offsets and sizes are not equally many; "
                                                "pass both for each dimension");
@@ -259,7 +259,7 @@ struct shard_table {
     for (const std::size_t size : {offsets.size(), sizes.size()})
       if (size != count * ndim)
         return detail::refuse<T, P>(
-            {SHARDSPEC_RANK_MISMATCH, "shards: " + std::to_string(size) +
+            {SHARDSPEC_NDIM_MISMATCH, "shards: " + std::to_string(size) +
                                           " offsets or sizes; pass ndim, " + std::to_string(ndim) +
                                           ", for each of " + std::to_string(count) + " shards"});
     return call(ndim, offsets.data(), sizes.data(), count, where.data(), where.size(),

@@ -14,7 +14,7 @@ class const_tensor_view {
   const_tensor_view() = default;
   /// `strides` count elements; none for row-major. Nothing is checked here.
   const_tensor_view(const void *data, dtype type, numbers shape, numbers strides = {},
-                    std::uint64_t byte_offset = 0, shardspec_device device = {SHARDSPEC_DL_CPU, 0})
+                    std::uint64_t byte_offset = 0, shardspec_device device = {SHARDSPEC_DLPACK_DEVICE_CPU, 0})
       : const_tensor_view(shardspec_tensor_view{
             const_cast<void *>(data), device, static_cast<std::int32_t>(shape.size()), type,
             const_cast<std::int64_t *>(shape.data()),
@@ -81,7 +81,7 @@ class tensor_view : public const_tensor_view {
  public:
   tensor_view() = default;
   tensor_view(void *data, dtype type, numbers shape, numbers strides = {},
-              std::uint64_t byte_offset = 0, shardspec_device device = {SHARDSPEC_DL_CPU, 0})
+              std::uint64_t byte_offset = 0, shardspec_device device = {SHARDSPEC_DLPACK_DEVICE_CPU, 0})
       : const_tensor_view(data, type, shape, strides, byte_offset, device) {}
   explicit tensor_view(const shardspec_tensor_view &raw) : const_tensor_view(raw) {}
 

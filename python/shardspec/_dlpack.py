@@ -76,11 +76,11 @@ def lend(view: Any, *, readonly: bool, copied: bool, versioned: bool) -> Any:
     lent = Lease(view).grant()
     if versioned:
         managed = ctypes.POINTER(Managed)()
-        flags = lib.DLPACK_READ_ONLY * readonly | lib.DLPACK_IS_COPIED * copied
+        flags = lib.DLPACK_FLAG_READ_ONLY * readonly | lib.DLPACK_FLAG_IS_COPIED * copied
         lib.managed_tensor_new(ctypes.byref(view.struct), flags, *lent, ctypes.byref(managed))
     else:
         managed = ctypes.POINTER(LegacyManaged)()
-        lib.managed_tensor_new_legacy(ctypes.byref(view.struct), *lent, ctypes.byref(managed))
+        lib.legacy_managed_tensor_new(ctypes.byref(view.struct), *lent, ctypes.byref(managed))
     name = VERSIONED if versioned else LEGACY
     capsule = _new(ctypes.addressof(managed.contents), name, None)
     _offered.append((capsule, name, managed.contents))

@@ -9,7 +9,7 @@ from typing import Any
 
 from ._library import lib
 
-Entered = lib.header.type("entered")
+Entered = lib.header.type("runtime_ctx")
 Destroy = lib.header.type("destroy_fn")
 
 
@@ -20,7 +20,7 @@ class Lease:
     Python would lose. So the library is given C functions that do it.
     """
 
-    __slots__ = ("__weakref__", "entered", "memory")
+    __slots__ = ("__weakref__", "runtime_ctx", "memory")
 
     def __init__(self, memory: Any) -> None:
         self.memory = memory
@@ -42,7 +42,7 @@ _fields = dict(Entered._fields_)
 ENTER_AND_LET_GO = (_fields["enter"](_address(ctypes.pythonapi.PyGILState_Ensure)),
                     Destroy(_address(ctypes.pythonapi.Py_DecRef)))
 LEAVE = _fields["leave"](_address(ctypes.pythonapi.PyGILState_Release))
-RELEASE = Destroy(_address(lib.destroy_entered))
+RELEASE = Destroy(_address(lib.runtime_ctx_destroy))
 
 _leases: weakref.WeakSet[Lease] = weakref.WeakSet()
 _keep = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("Py_IncRef", ctypes.pythonapi))

@@ -13,6 +13,13 @@ from typing import Any
 from ._header import PREFIX, SCALARS, Header
 from .errors import FAMILIES, ShardspecError
 
+# Arguments that torch calls otherwise, as Python does too, by the functions that have them.
+RANKS = {"source_rank": "src_rank", "destination_rank": "dst_rank"}
+PYTHON_NAMES = {
+    "comm_scatter": RANKS, "comm_gather": RANKS, "sharded_tensor_new_from_rank": RANKS,
+    "chunk_split_size": {"chunk_count": "chunks"},
+}
+
 HERE = pathlib.Path(__file__).resolve().parent
 MACOS = sys.platform == "darwin"
 
@@ -56,6 +63,8 @@ class Library:
         if not function.argtypes or function.argtypes[-1] != ctypes.POINTER(self._error):
             return function
         size = ctypes.sizeof(self._error)
+        own_names = PYTHON_NAMES.get(name, {})
+        names = [own_names.get(argument, argument) for argument in names]
         integers = [(at, names[at], *bounds(kind)) for at, kind in enumerate(function.argtypes)
                     if kind in INTEGERS]
 
@@ -69,7 +78,7 @@ class Library:
             except ctypes.ArgumentError as mistake:
                 raise mistaken(names, arguments, mistake) from None
             if status != 0:
-                raise self.raised.pop(status, None) or self.refusal(status, error)
+                raise self.raised.pop(status, None) or self.refusal(status, error, own_names)
 
         call.__name__ = name
         return call
@@ -86,8 +95,8 @@ class Library:
             raise self.refused("OVERFLOW", f"{argument}: {number} is not between {low} and {high}")
         return number
 
-    def refusal(self, status: int, error: Any) -> BaseException:
-        """The exception for a status other than OK."""
+    def refusal(self, status: int, error: Any, own_names: dict[str, str]) -> BaseException:
+        """The exception for a status other than OK. Arguments have their names in Python."""
         def index(value: int) -> int | None:
             return None if value < 0 else value
 
@@ -95,6 +104,8 @@ class Library:
         # What C calls NULL was None here.
         message = error.message.decode("utf-8", "replace").replace(
             "is NULL; pass a pointer", "is None; pass an object")
+        for argument, own_name in own_names.items():
+            message = re.sub(rf"\b{argument}\b", own_name, message)
         return family(
             message, status, self.status_name(status),
             first_shard=index(error.first_shard), second_shard=index(error.second_shard),

@@ -65,7 +65,7 @@ def make(address: int, shape: tuple[int, ...], strides: tuple[int, ...] | None, 
     integers = ctypes.c_int64 * len(shape)
     sizes = integers(*shape)
     steps = None if strides is None else integers(*strides)
-    struct = TensorView(address if all(shape) else None, Device(lib.DL_CPU, 0), len(shape), dtype,
+    struct = TensorView(address if all(shape) else None, Device(lib.DLPACK_DEVICE_CPU, 0), len(shape), dtype,
                         sizes, steps, 0)
     return View(struct, readonly, owner, (sizes, steps), kind)
 
@@ -274,7 +274,7 @@ def _of_dlpack(argument: str, tensor: Any) -> View | None:
         # arrays never change.
         readonly = type(tensor).__module__.partition(".")[0] in ("jax", "jaxlib")
     else:
-        readonly = bool(flags & (lib.DLPACK_READ_ONLY | lib.DLPACK_IS_COPIED))
+        readonly = bool(flags & (lib.DLPACK_FLAG_READ_ONLY | lib.DLPACK_FLAG_IS_COPIED))
         if flags & _dlpack.SUBBYTE_PADDED and struct.dtype.bits < 8:
             raise TypeError(f"{argument}: elements of {struct_name(struct.dtype)} that have a byte "
                             "each; pack them, or pass the bytes as uint8")

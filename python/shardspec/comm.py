@@ -117,7 +117,7 @@ class Communicator(Handle):
             return metadata, src_rank, struct, views, count, how
 
         given: list[Any] = []
-        together(lib.comm_shard, self, prepare)
+        together(lib.comm_scatter, self, prepare)
         return given
 
     def gather(self, metadata: ShardedTensorMetadata, shards: Iterable[Any] | ShardedTensor,
@@ -300,7 +300,7 @@ def _abort(comm: Communicator, error: BaseException) -> None:
 
 def _message(struct: Any, write: bool) -> tuple[Message, weakref.ref[Any]]:
     """A message, and the object whose memory it is, for as long as anybody has a part of it."""
-    array: Any = (ctypes.c_char * struct.bytes).from_address(struct.pointer)
+    array: Any = (ctypes.c_char * struct.byte_count).from_address(struct.pointer)
     memory = memoryview(array).cast("B")
     return Message(struct.peer, memory if write else memory.toreadonly()), weakref.ref(array)
 

@@ -15,7 +15,7 @@ from .tensor import Tensor, new
 
 Hint = Literal["stream", "cached"]
 Options = lib.header.type("copy_options")
-HINTS = {None: 0, "stream": lib.COPY_STREAM, "cached": lib.COPY_CACHED}
+HINTS = {None: 0, "stream": lib.COPY_HINT_STREAM, "cached": lib.COPY_HINT_CACHED}
 
 
 def options(max_threads: int, hint: Hint | None) -> Any:
@@ -40,7 +40,7 @@ def scatter(metadata: Any, full: Any, shards: Sequence[Any] | None, how: Any) ->
     if shards is None:
         count, ndim = len(metadata.shards_metadata), len(metadata.size)
         sizes = room(count * ndim)
-        lib.metadata_shards(metadata, 0, count, None, pointer(sizes), None)
+        lib.metadata_get_shards(metadata, 0, count, None, pointer(sizes), None)
         places: list[Any] = [
             new(tuple(sizes[row * ndim:(row + 1) * ndim]), source.struct.dtype, source.kind)
             for row in range(count)]
@@ -86,7 +86,7 @@ def extract_shard(metadata: Any, index: int, full: Any, shard: Any, how: Any,
     if spec is None:
         lib.metadata_extract_shard(*arguments)
     else:
-        lib.spec_shard(spec, *arguments)
+        lib.spec_fill_shard(spec, *arguments)
     return shard
 
 

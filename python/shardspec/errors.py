@@ -69,7 +69,7 @@ class ArgumentError(ShardspecError, ValueError):
 class LayoutError(ShardspecError, ValueError):
     """Shards that are none of a tensor's: they overlap, leave gaps or reach past its end."""
 
-    statuses = ("RANK_MISMATCH", "OVERLAP", "GAP", "OUT_OF_BOUNDS")
+    statuses = ("NDIM_MISMATCH", "OVERLAP", "GAP", "OUT_OF_BOUNDS")
 
 
 class ViewError(ShardspecError, ValueError):

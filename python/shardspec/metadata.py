@@ -171,7 +171,7 @@ class Boxes(NamedTuple):
         ndim = int(lib.answer(ctypes.c_size_t, lib.metadata_ndim, layout))
         count = int(lib.answer(ctypes.c_size_t, lib.metadata_shard_count, layout))
         offsets, sizes, indices = room(count * ndim), room(count * ndim), room(count, "I")
-        lib.metadata_shards(layout, 0, count, pointer(offsets), pointer(sizes), pointer(indices))
+        lib.metadata_get_shards(layout, 0, count, pointer(offsets), pointer(sizes), pointer(indices))
         return Boxes(ndim, offsets, sizes, indices, layout.placements)
 
     def digest(self) -> int:
@@ -231,7 +231,7 @@ class Shards(Sequence[ShardMetadata]):
             return [self[number] for number in range(*index.indices(self._count))]
         number = self._metadata._index(index)
         offsets, sizes = room(self._ndim), room(self._ndim)
-        lib.metadata_shard(self._metadata, number, pointer(offsets), pointer(sizes), self._ndim)
+        lib.metadata_get_shard(self._metadata, number, pointer(offsets), pointer(sizes), self._ndim)
         handle = lib.answer(ctypes.c_void_p, lib.metadata_shard_placement, self._metadata, number)
         with PlacementHandle._of(handle) as placement:
             return ShardMetadata(offsets, sizes, placement.read())
@@ -243,7 +243,7 @@ class Shards(Sequence[ShardMetadata]):
     def _read(self, first: int, count: int) -> Iterator[ShardMetadata]:
         offsets, sizes = room(count * self._ndim), room(count * self._ndim)
         indices = room(count, "I")
-        lib.metadata_shards(self._metadata, first, count, pointer(offsets), pointer(sizes),
+        lib.metadata_get_shards(self._metadata, first, count, pointer(offsets), pointer(sizes),
                             pointer(indices))
         places = {index: self._metadata._placement(index) for index in set(indices)}
         for number in range(count):
@@ -285,7 +285,7 @@ def build(spec: Any, size: Iterable[int], properties: TensorProperties | None,
                               len(sizes), stated))
     names = texts("dim_names", listed("dim_names", dim_names, "names"))
     if len(names) != len(sizes):
-        raise lib.refused("RANK_MISMATCH", f"dim_names: {len(names)} names for {len(sizes)} "
+        raise lib.refused("NDIM_MISMATCH", f"dim_names: {len(names)} names for {len(sizes)} "
                           "dimensions", got=len(names), limit=len(sizes))
-    return int(lib.answer(ctypes.c_void_p, lib.spec_build_metadata_named, spec, pointer(sizes),
+    return int(lib.answer(ctypes.c_void_p, lib.spec_build_metadata_with_dim_names, spec, pointer(sizes),
                           names, len(sizes), stated))

@@ -35,7 +35,7 @@ def custom_sharding_spec_op(sharding_spec_class: type[ShardingSpec], func: Any, 
     """
     def decorate(function: Function) -> Function:
         names = _type_name(sharding_spec_class), op_name(func)
-        options = Options(ctypes.sizeof(Options), lib.OP_REPLACE if replace else 0, SUCCESS)
+        options = Options(ctypes.sizeof(Options), lib.OP_FLAG_REPLACE if replace else 0, SUCCESS)
         lib.op_register(*names, _call, keep(_Op(names, function)), DESTROY, ctypes.byref(options),
                         None)
         return function
@@ -45,7 +45,7 @@ def custom_sharding_spec_op(sharding_spec_class: type[ShardingSpec], func: Any, 
 
 def has_custom_op(sharding_spec: ShardingSpec | type[ShardingSpec], op: Any) -> bool:
     """Whether there is such an op for a spec, or a class of specs."""
-    return bool(lib.answer(ctypes.c_int32, lib.op_has, _type_name(sharding_spec), op_name(op)))
+    return bool(lib.answer(ctypes.c_int32, lib.op_is_registered, _type_name(sharding_spec), op_name(op)))
 
 
 def remove_custom_op(sharding_spec: ShardingSpec | type[ShardingSpec], op: Any) -> None:
@@ -191,7 +191,7 @@ def _call(ctx: int, spec: int, arguments: Any, results: Any, result_count: int) 
     args = tuple(_argument(given.args[at]) for at in range(given.arg_count))
     kwargs = {given.kwarg_names[at].decode(): _argument(given.kwargs[at])
               for at in range(given.kwarg_count)}
-    group = NativeCommunicator._lent(given.communicator) if given.communicator else None
+    group = NativeCommunicator._lent(given.comm) if given.comm else None
     passed = [*args, *kwargs.values()]
     try:
         answer = op.function(_types(passed), args, kwargs, group)

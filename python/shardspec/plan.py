@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, NamedTuple, overload
 
 from . import copies
@@ -165,7 +165,7 @@ class Plan(Handle):
     def pieces_into(self, destination: int) -> list[Piece]:
         """The pieces that a destination shard takes."""
         first, count = ctypes.c_size_t(), ctypes.c_size_t()
-        lib.plan_pieces_into(self, destination, ctypes.byref(first), ctypes.byref(count))
+        lib.plan_pieces_of_destination(self, destination, ctypes.byref(first), ctypes.byref(count))
         return self._pieces(first.value, count.value)
 
     def _pieces(self, first: int, count: int) -> list[Piece]:
@@ -282,7 +282,7 @@ class Plan(Handle):
         function(self, source, destination, itemsize, None, 0, ctypes.byref(needed))
         runs = (RunStruct * needed.value)()
         function(self, source, destination, itemsize, runs, needed.value, None)
-        return [Run(*(getattr(run, field.name) for field in fields(Run))) for run in runs]
+        return [Run(*(getattr(run, name) for name, _ in RunStruct._fields_)) for run in runs]
 
     def suggest_placements(self) -> tuple[list[int], int, int]:
         """Which worker should be which in the destination, so that the fewest elements move.
@@ -381,7 +381,7 @@ def shards_in_box(metadata: ShardedTensorMetadata, offsets: Iterable[int],
     metadata_of("metadata", metadata)
     start, length = integers("offsets", offsets), integers("sizes", sizes)
     if len(start) != len(length):
-        raise lib.refused("RANK_MISMATCH", f"offsets: {len(start)} dimensions, but sizes has "
+        raise lib.refused("NDIM_MISMATCH", f"offsets: {len(start)} dimensions, but sizes has "
                           f"{len(length)}", got=len(start), limit=len(length))
     box, needed = (pointer(start), pointer(length), len(start)), ctypes.c_size_t()
     lib.metadata_shards_in_box(metadata, *box, None, 0, ctypes.byref(needed))
@@ -430,7 +430,7 @@ def _rows(argument: str, rows: Iterable[Iterable[int]], ndim: int) -> tuple[Any,
     for count, row in enumerate(listed(argument, rows, "indices in the tensor"), start=1):
         one = integers(f"{argument}[{count - 1}]", row)
         if len(one) != ndim:
-            raise lib.refused("RANK_MISMATCH", f"{argument}[{count - 1}]: {len(one)} numbers for "
+            raise lib.refused("NDIM_MISMATCH", f"{argument}[{count - 1}]: {len(one)} numbers for "
                               f"{ndim} dimensions", index=count - 1, got=len(one), limit=ndim)
         numbers.extend(one)
     return numbers, count

@@ -30,7 +30,7 @@ class ShardMetadata:
         self.placement = None if placement is None else as_placement(placement)
         if len(self.shard_offsets) != len(self.shard_sizes):
             raise lib.refused(
-                "RANK_MISMATCH", f"shard_offsets: {len(self.shard_offsets)} dimensions, but "
+                "NDIM_MISMATCH", f"shard_offsets: {len(self.shard_offsets)} dimensions, but "
                 f"shard_sizes has {len(self.shard_sizes)}", got=len(self.shard_offsets),
                 limit=len(self.shard_sizes))
         for argument, values in (("shard_offsets", self.shard_offsets),
@@ -92,7 +92,7 @@ def pack(argument: str, shards: Iterable[Any], *, ndim: int | None = None,
                                     ("shard_sizes", sizes, length)):
             if len(values) != dims:
                 raise lib.refused(
-                    "RANK_MISMATCH", f"{name}: shard {number} has {len(values)} dimensions, "
+                    "NDIM_MISMATCH", f"{name}: shard {number} has {len(values)} dimensions, "
                     f"shard 0 has {dims}", first_shard=number, index=number, got=len(values),
                     limit=dims)
             place.extend(values)

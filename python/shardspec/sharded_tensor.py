@@ -90,7 +90,7 @@ class ShardedTensor:
             return cls(lib.answer(ctypes.c_void_p, lib.sharded_tensor_new, metadata, _owner(owner),
                                   fill))
         local = _indices(metadata, owner, indices)
-        return cls(lib.answer(ctypes.c_void_p, lib.sharded_tensor_new_shards, metadata, local,
+        return cls(lib.answer(ctypes.c_void_p, lib.sharded_tensor_new_for_indices, metadata, local,
                               len(local), fill))
 
     @classmethod
@@ -118,7 +118,7 @@ class ShardedTensor:
                                   _owner(owner), ctypes.byref(source.struct), how),
                        kind=source.kind)
         local = _indices(layout, owner, indices)
-        return cls(lib.answer(ctypes.c_void_p, lib.sharded_tensor_new_from_full_shards, layout,
+        return cls(lib.answer(ctypes.c_void_p, lib.sharded_tensor_new_from_full_for_indices, layout,
                               local, len(local), ctypes.byref(source.struct), how),
                    kind=source.kind)
 
@@ -350,7 +350,7 @@ class Found:
     def _shard(self, number: int) -> Any:
         ndim = len(self._size)
         offsets, sizes, index = room(ndim), room(ndim), room(1, "I")
-        lib.metadata_shards(self._metadata, number, 1, pointer(offsets), pointer(sizes),
+        lib.metadata_get_shards(self._metadata, number, 1, pointer(offsets), pointer(sizes),
                             pointer(index))
         if index[0] not in self._places:
             self._places[index[0]] = self._metadata._placement(index[0])

@@ -129,9 +129,9 @@ class ChunkShardingSpec(BuiltInSpec):
         name = text("dim", dim) if isinstance(dim, str) else None
         cut: tuple[Any, ...]
         if where.own:
-            new, cut = lib.spec_new_chunk_placed, (dim if name is None else 0, name)
+            new, cut = lib.spec_new_chunk_with_placement_handles, (dim if name is None else 0, name)
         elif name is not None:
-            new, cut = lib.spec_new_chunk_named, (name,)
+            new, cut = lib.spec_new_chunk_by_dim_name, (name,)
         else:
             new, cut = lib.spec_new_chunk, (dim,)
         self._own(lib.answer(ctypes.c_void_p, new, *cut, where.array, len(where)))
@@ -242,7 +242,7 @@ def _add_one_by_one(builder: int, shards: Packed) -> None:
         where = shards.placements.listed[index]
         assert where is not None
         with placement_handle(where) as placement:
-            lib.metadata_builder_add_shard_placed(
+            lib.metadata_builder_add_shard_with_placement_handle(
                 builder, pointer(shards.offsets[row]), pointer(shards.sizes[row]), shards.ndim,
                 placement)
 
@@ -276,7 +276,7 @@ def custom_handle(spec: ShardingSpec) -> SpecHandle:
     if found is None or found.owner() is not spec:
         fills = type(spec).fill_shard is not ShardingSpec.fill_shard
         functions = table(VTable, build_metadata=_build_metadata, equal=_equal, hash=_hash,
-                          shard=_fill_shard if fills else _fields["shard"]())
+                          fill_shard=_fill_shard if fills else _fields["fill_shard"]())
         found = SpecHandle._of(lib.answer(
             ctypes.c_void_p, lib.spec_new_custom, text("type_name", type_name(type(spec))),
             ctypes.byref(functions), keep(weakref.ref(spec))))

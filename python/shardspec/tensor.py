@@ -24,7 +24,7 @@ FORMATS = {
 LETTERS = {lib.DTYPE_INT: "i", lib.DTYPE_UINT: "u", lib.DTYPE_FLOAT: "f", lib.DTYPE_COMPLEX: "c",
            lib.DTYPE_BOOL: "b"}
 ORDER = "<" if sys.byteorder == "little" else ">"
-HOST = (lib.DL_CPU, lib.DL_CUDA_HOST, lib.DL_ROCM_HOST)
+HOST = (lib.DLPACK_DEVICE_CPU, lib.DLPACK_DEVICE_CUDA_HOST, lib.DLPACK_DEVICE_ROCM_HOST)
 
 
 class Tensor:

@@ -42,7 +42,7 @@ class Raw:
         shape = integers(*array.shape)
         strides = integers(*(stride // array.itemsize for stride in array.strides))
         view = TensorView(array.ctypes.data if array.size else None,
-                          STRUCTS["device"](self.DL_CPU, 0), array.ndim, dtype, shape, strides, 0)
+                          STRUCTS["device"](self.DLPACK_DEVICE_CPU, 0), array.ndim, dtype, shape, strides, 0)
         view.keep = (array, shape, strides)
         return view
 

@@ -59,15 +59,15 @@ class Transport:
         writer.start()
         for message in receives:
             data = self.pipes.readers[message.peer].recv_bytes()
-            if len(data) != message.bytes:
+            if len(data) != message.byte_count:
                 raise ValueError(f"rank {message.peer} sent {len(data)} bytes")
             ctypes.memmove(message.pointer, data, len(data))
         writer.join()
 
     def write(self, sends):
         for message in sends:
-            self.bytes_sent += message.bytes
-            data = ctypes.string_at(message.pointer, message.bytes)
+            self.bytes_sent += message.byte_count
+            data = ctypes.string_at(message.pointer, message.byte_count)
             self.pipes.writers[message.peer].send_bytes(data)
 
 

@@ -28,7 +28,7 @@ def own_parts(lib, metadata, rank):
     boxes = []
     for index in owned[:needed.value]:
         offsets, sizes = numpy.empty((2, 2), numpy.int64)
-        lib.metadata_shard(metadata, index, numbers(offsets), numbers(sizes), 2)
+        lib.metadata_get_shard(metadata, index, numbers(offsets), numbers(sizes), 2)
         boxes.append(tuple(slice(o, o + s) for o, s in zip(offsets.tolist(), sizes.tolist())))
     return boxes
 
@@ -40,7 +40,7 @@ def shard_and_gather(lib, transport):
         boxes = own_parts(lib, metadata, rank)
         shards = [numpy.full_like(FULL[box], -1, order="C") for box in boxes]
         full = ctypes.byref(lib.view(FULL)) if rank == 1 else None
-        lib.comm_shard(transport.handle, metadata, 1, full, lib.views(shards), len(shards), None)
+        lib.comm_scatter(transport.handle, metadata, 1, full, lib.views(shards), len(shards), None)
         assert all(numpy.array_equal(s, FULL[box]) for s, box in zip(shards, boxes))
         back = numpy.zeros_like(FULL)
         lib.comm_gather(transport.handle, metadata, lib.ALL_RANKS, lib.views(shards), len(shards),
@@ -56,7 +56,7 @@ def disagree(lib, transport):
     shard = numpy.zeros([(3, 10), (3, 10), (1, 10)][rank] if rank != 2 else (2, 9))
     start = time.monotonic()
     try:
-        lib.comm_shard(transport.handle, metadata, 0, ctypes.byref(lib.view(FULL)),
+        lib.comm_scatter(transport.handle, metadata, 0, ctypes.byref(lib.view(FULL)),
                        lib.views([shard]), 1, None)
     except Refused as refused:
         assert time.monotonic() - start < 1 and not shard.any()
@@ -70,11 +70,11 @@ def fail(lib, transport):
                  1, None)
     transport.fails = OSError("the cable is cut")
     try:
-        lib.comm_shard(*arguments)
+        lib.comm_scatter(*arguments)
     except Refused as refused:
         told = refused.status, str(refused)
     transport.fails = None
-    lib.comm_shard(*arguments)
+    lib.comm_scatter(*arguments)
     assert shard.any()
     return told
 

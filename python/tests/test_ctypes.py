@@ -21,7 +21,7 @@ def make(lib):
         made.append((function.__name__, handle))
         kind = {"spec": lib.spec_free, "metadata": lib.metadata_free}
         made[-1] = (kind["metadata" if function in (
-            lib.spec_build_metadata, lib.spec_build_metadata_named) else "spec"], handle)
+            lib.spec_build_metadata, lib.spec_build_metadata_with_dim_names) else "spec"], handle)
         return handle
 
     yield make
@@ -32,7 +32,7 @@ def make(lib):
 def boxes_of(lib, metadata, ndim):
     count = lib.number(lib.metadata_shard_count, metadata, kind=ctypes.c_size_t)
     offsets, sizes = numpy.empty((2, count, ndim), numpy.int64)
-    lib.metadata_shards(metadata, 0, count, numbers(offsets), numbers(sizes), None)
+    lib.metadata_get_shards(metadata, 0, count, numbers(offsets), numbers(sizes), None)
     return offsets, sizes
 
 

@@ -139,7 +139,7 @@ def test_a_placement_of_ones_own_comes_back_from_metadata(lib):
     placements = [lib.made(lib.placement_new_custom, b"test.rack", b"shelf %d" % key, len(rack),
                            ctypes.byref(table), key) for key, rack in racks.items()]
     given = (ctypes.c_void_p * 3)(*(placement.value for placement in placements))
-    spec = lib.made(lib.spec_new_chunk_placed, 0, None, given, 3)
+    spec = lib.made(lib.spec_new_chunk_with_placement_handles, 0, None, given, 3)
     metadata = lib.made(lib.spec_build_metadata, spec, numbers([6]), 1, None)
     assert lib.number(lib.metadata_placement_count, metadata, kind=ctypes.c_size_t) == 2
     shown = [lib.text(lib.metadata_shard_placement_text, metadata, shard) for shard in range(3)]

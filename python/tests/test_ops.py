@@ -130,7 +130,7 @@ def test_a_failed_registration_ends_once_and_replacing_ends_the_old_op(lib, spec
     with pytest.raises(Refused, match="'test.once' for specs of type 'chunk'") as refused:
         Op(lib, lambda *_: [], b"test.once")
     assert refused.value.status == lib.ALREADY_EXISTS and first.ended == []
-    second = Op(lib, lambda *_: [], b"test.once", flags=lib.OP_REPLACE)
+    second = Op(lib, lambda *_: [], b"test.once", flags=lib.OP_FLAG_REPLACE)
     assert first.ended == [7] and second.ended == []
     second.dispatch(spec, sharded(lib, tensor))
     lib.op_unregister(second.handle)

@@ -65,7 +65,7 @@ def pieces_of(lib, plan, ndim):
 def shard_boxes(lib, metadata, ndim):
     count = lib.number(lib.metadata_shard_count, metadata, kind=ctypes.c_size_t)
     offsets, sizes = numpy.empty((2, count, ndim), numpy.int64)
-    lib.metadata_shards(metadata, 0, count, numbers(offsets), numbers(sizes), None)
+    lib.metadata_get_shards(metadata, 0, count, numbers(offsets), numbers(sizes), None)
     return [tuple(slice(start, start + size) for start, size in zip(*box))
             for box in zip(offsets.tolist(), sizes.tolist())]
 
@@ -131,12 +131,12 @@ def test_runs_are_all_that_a_transport_needs(lib, make):
     for pair in itertools.product(range(3), range(5)):
         lib.plan_rank_runs(plan, *pair, 8, runs, 100, ctypes.byref(needed))
         for run in runs[:needed.value]:
-            for block in range(run.count):
+            for block in range(run.block_count):
                 start = run.source_offset + block * run.source_stride
                 place = run.destination_offset + block * run.destination_stride
-                got[run.destination][place:place + run.length] = (
-                    have[run.source][start:start + run.length])
-                moved += run.length
+                got[run.destination][place:place + run.block_length] = (
+                    have[run.source][start:start + run.block_length])
+                moved += run.block_length
     assert got == want and moved == full.nbytes
     ranks, bytes_moved = numpy.empty((2, 15), numpy.int64), numpy.empty(15, numpy.int64)
     lib.plan_rank_traffic(plan, 8, numbers(ranks[0]), numbers(ranks[1]), numbers(bytes_moved), 15,
@@ -197,7 +197,7 @@ def test_overlaps_and_gaps_are_data(lib, make):
 def test_layouts_of_different_tensors_are_refused(lib, make):
     rows = chunks(lib, make, [6, 4], 0, 2, "float32")
     for other, status in [(chunks(lib, make, [6, 5], 0, 2), lib.SHAPE_MISMATCH),
-                          (chunks(lib, make, [24], 0, 2), lib.RANK_MISMATCH),
+                          (chunks(lib, make, [24], 0, 2), lib.NDIM_MISMATCH),
                           (chunks(lib, make, [6, 4], 0, 2, "int32"), lib.DTYPE_MISMATCH)]:
         with pytest.raises(Refused) as refused:
             lib.made(lib.plan_new, rows, other)
@@ -209,7 +209,7 @@ def test_stale_handles_and_small_outputs_are_refused(lib, make):
     plan = lib.made(lib.plan_new, rows, columns)
     needed = ctypes.c_size_t(77)
     runs = (STRUCTS["run"] * 1)()
-    runs[0].length = 77
+    runs[0].block_length = 77
     for small in (lambda: lib.plan_shard_traffic(plan, 4, (ctypes.c_uint32 * 3)(), None, None, 3,
                                                  ctypes.byref(needed)),
                   lambda: lib.plan_rank_traffic(plan, 4, numbers([0] * 3), None, None, 3,
@@ -221,7 +221,7 @@ def test_stale_handles_and_small_outputs_are_refused(lib, make):
         with pytest.raises(Refused) as refused:
             small()
         assert refused.value.status == lib.BUFFER_TOO_SMALL
-        assert needed.value == 77 and runs[0].length == 77
+        assert needed.value == 77 and runs[0].block_length == 77
     with pytest.raises(Refused):
         lib.plan_pieces(plan, 0, 5, None, None, None, None, None)
     lib.plan_free(plan)

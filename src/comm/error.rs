@@ -37,7 +37,7 @@ pub enum CommError {
     },
     /// A rank of a collective that must pass the whole tensor, or memory for it, passed none.
     #[error("full: is NULL on {} {rank}; {}", .role.unwrap_or("rank"), match .role {
-        Some("src_rank") => "pass the tensor there",
+        Some("source_rank") => "pass the tensor there",
         Some(_) => "pass memory for the tensor there",
         None => "pass memory for the tensor on every rank",
     })]

@@ -44,7 +44,7 @@ fn prepare<'a, E: Reason, V: Fn(usize, usize) -> Result<HostView, E>>(
     comm: &dyn Communicator, mine: Gather<'a, V>,
 ) -> Result<Prepared<'a>, E> {
     let Gather { metadata, destination, count, shard, full, options } = mine;
-    let root = destination.map_or(Root::All, |rank| Root::One("dst_rank", rank));
+    let root = destination.map_or(Root::All, |rank| Root::One("destination_rank", rank));
     let whole = Whole::new(comm, metadata, root, full, count, shard)?;
     let transfer = whole.to_full(root)?;
     let (words, parts, dtype) = (Words(metadata), [metadata.hash_value()], whole.dtype());
@@ -54,7 +54,7 @@ fn prepare<'a, E: Reason, V: Fn(usize, usize) -> Result<HostView, E>>(
             Prepared::new(call, &parts, dtype, transfer, options)
         }
         Some(rank) => {
-            let call = format_args!("gather({words}, dst_rank {rank})");
+            let call = format_args!("gather({words}, destination_rank {rank})");
             Prepared::new(call, &parts, dtype, transfer, options)
         }
     };

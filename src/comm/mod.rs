@@ -19,8 +19,8 @@ mod message;
 mod owners;
 mod pipeline;
 mod reshard;
+mod scatter;
 mod schedule;
-mod shard;
 mod short;
 mod transfer;
 mod underway;
@@ -34,7 +34,7 @@ pub use local::{LocalCommunicator, local};
 pub use message::exchange;
 pub use owners::Owners;
 pub use reshard::{Reshard, reshard};
-pub use shard::{Shard, shard};
+pub use scatter::{Scatter, scatter};
 pub(crate) use short::Short;
 pub use transfer::decline;
 
@@ -83,8 +83,9 @@ pub trait Communicator: Send + Sync {
     /// nobody else uses either meanwhile.
     unsafe fn exchange(&self, sends: &[Outgoing], receives: &[Incoming]) -> Result<()>;
 
-    /// Makes exchanges fail from now on, with this reason, on every rank that the transport can reach,
-    /// those that wait in one included. May be called by any thread, also while another one exchanges.
+    /// Makes exchanges fail from now on, with this reason, on every rank that the transport can
+    /// reach, those that wait in one included. May be called by any thread, also while another one
+    /// exchanges.
     ///
     /// A collective that fails on this rank once other ranks may rely on it calls this, so that they
     /// do not wait for its messages. Where a transport can't do that, nothing is done.

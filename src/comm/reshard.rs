@@ -1,5 +1,5 @@
-//! From the shards of one layout to those of another, each piece straight from the rank that has it to
-//! the rank that wants it.
+//! From the shards of one layout to those of another, each piece straight from the rank that has it
+//! to the rank that wants it.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,18 +22,18 @@ use crate::transfer::{HeldShards, HostView, Passed};
 #[derive(Debug, Clone, Copy)]
 pub struct Reshard<'a, V, W> {
     /// How the tensor is cut: the same on all ranks.
-    pub from: &'a ShardedTensorMetadata,
+    pub source: &'a ShardedTensorMetadata,
     /// How many of those shards this rank has, as the caller counts them.
-    pub from_count: usize,
+    pub source_count: usize,
     /// Each of them, by its number among those of this rank and its index in the metadata, or why
     /// there is none.
-    pub from_shard: V,
+    pub source_shard: V,
     /// How the tensor is to be cut: the same on all ranks.
-    pub to: &'a ShardedTensorMetadata,
+    pub destination: &'a ShardedTensorMetadata,
     /// How many of those shards this rank gets, as the caller counts them.
-    pub to_count: usize,
+    pub destination_count: usize,
     /// Where each of them goes, or why nowhere.
-    pub to_shard: W,
+    pub destination_shard: W,
     /// How to go about it.
     pub options: Options,
 }
@@ -65,19 +65,31 @@ where
     V: Fn(usize, usize) -> std::result::Result<HostView, E>,
     W: Fn(usize, usize) -> std::result::Result<HostView, E>,
 {
-    let Reshard { from, from_count, from_shard, to, to_count, to_shard, options } = mine;
+    let Reshard {
+        source,
+        source_count,
+        source_shard,
+        destination,
+        destination_count,
+        destination_shard,
+        options,
+    } = mine;
     let (rank, size) = (comm.rank(), comm.size());
-    let (sources, destinations) = (Owners::new(from, size)?, Owners::new(to, size)?);
-    let (from_own, to_own) = (sources.shards_of(rank)?, destinations.shards_of(rank)?);
-    let passed = Passed { views: "from_shards", count: ("from_count", from_count) };
-    let have = HeldShards::new(from, from_own, passed, from_shard, None)?;
-    let passed = Passed { views: "to_shards", count: ("to_count", to_count) };
-    let want = HeldShards::new(to, to_own, passed, to_shard, have.dtype())?;
+    let (sources, destinations) = (Owners::new(source, size)?, Owners::new(destination, size)?);
+    let (source_own, destination_own) = (sources.shards_of(rank)?, destinations.shards_of(rank)?);
+    let passed = Passed { views: "source_shards", count: ("source_shard_count", source_count) };
+    let have = HeldShards::new(source, source_own, passed, source_shard, None)?;
+    let passed = Passed {
+        views: "destination_shards",
+        count: ("destination_shard_count", destination_count),
+    };
+    let want =
+        HeldShards::new(destination, destination_own, passed, destination_shard, have.dtype())?;
     want.check_with_sources(&have)?;
     // What comes to this rank, and the same question the other way round: what it has for others.
-    let incoming = ReshardPlan::for_destinations(from, to, want.indices())?;
-    let outgoing = ReshardPlan::for_destinations(to, from, have.indices())?;
-    let (digest, dtype) = ([from.hash_value(), to.hash_value()], want.dtype());
+    let incoming = ReshardPlan::for_destinations(source, destination, want.indices())?;
+    let outgoing = ReshardPlan::for_destinations(destination, source, have.indices())?;
+    let (digest, dtype) = ([source.hash_value(), destination.hash_value()], want.dtype());
     let moves = Moves {
         rank,
         size,
@@ -88,7 +100,7 @@ where
         incoming: Shared::try_new(incoming).map_err(Error::from)?,
         outgoing: Shared::try_new(outgoing).map_err(Error::from)?,
     };
-    let call = format_args!("reshard({} to {} shards)", Words(from), to.shards().len());
+    let call = format_args!("reshard({} to {} shards)", Words(source), destination.shards().len());
     Ok(Prepared::new(call, &digest, dtype, moves.transfer()?, options)?)
 }
 

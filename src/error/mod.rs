@@ -59,7 +59,7 @@ pub enum Error {
     },
     /// Numbers of dimensions that should agree and do not.
     #[error("{what}: found {got} dimensions where {expected} are needed")]
-    RankMismatch {
+    NdimMismatch {
         /// What has the wrong number of dimensions.
         what: Text,
         /// The shard it is about, if it is about one.
@@ -146,9 +146,9 @@ impl Describe for Error {
             Self::IndexOutOfRange { index, count, .. } => {
                 (SHARDSPEC_INDEX_OUT_OF_RANGE, Numbers::measured(index as i64, count as i64))
             }
-            Self::RankMismatch { shard, got, expected, .. } => {
+            Self::NdimMismatch { shard, got, expected, .. } => {
                 let numbers = Numbers::measured(got as i64, expected as i64);
-                (SHARDSPEC_RANK_MISMATCH, Numbers { first: shard, ..numbers })
+                (SHARDSPEC_NDIM_MISMATCH, Numbers { first: shard, ..numbers })
             }
             Self::Overflow { .. } => (SHARDSPEC_OVERFLOW, none),
             Self::NotFound { .. } => (SHARDSPEC_NOT_FOUND, none),

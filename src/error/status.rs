@@ -19,7 +19,7 @@ pub const SHARDSPEC_INVALID_DIM: i32 = 5;
 /// An index past the end.
 pub const SHARDSPEC_INDEX_OUT_OF_RANGE: i32 = 6;
 /// Numbers of dimensions that should agree and do not.
-pub const SHARDSPEC_RANK_MISMATCH: i32 = 7;
+pub const SHARDSPEC_NDIM_MISMATCH: i32 = 7;
 /// Two shards own the same elements.
 pub const SHARDSPEC_OVERLAP: i32 = 8;
 /// No shard owns some of the elements.
@@ -80,7 +80,7 @@ const NAMES: &[(i32, &str)] = &[
     (SHARDSPEC_INVALID_PLACEMENT, "INVALID_PLACEMENT"),
     (SHARDSPEC_INVALID_DIM, "INVALID_DIM"),
     (SHARDSPEC_INDEX_OUT_OF_RANGE, "INDEX_OUT_OF_RANGE"),
-    (SHARDSPEC_RANK_MISMATCH, "RANK_MISMATCH"),
+    (SHARDSPEC_NDIM_MISMATCH, "NDIM_MISMATCH"),
     (SHARDSPEC_OVERLAP, "OVERLAP"),
     (SHARDSPEC_GAP, "GAP"),
     (SHARDSPEC_OUT_OF_BOUNDS, "OUT_OF_BOUNDS"),

@@ -68,7 +68,7 @@ impl Builder {
             return Ok(());
         }
         let what = Text::from("ndim: a shard");
-        Err(Error::RankMismatch { what, shard: None, got, expected: self.ndim }.into())
+        Err(Error::NdimMismatch { what, shard: None, got, expected: self.ndim }.into())
     }
 
     /// Ends the building: all shards in order, checked one by one.
@@ -102,7 +102,7 @@ unsafe fn row(
 /// and overlap nowhere is checked when the callback has returned. A shard that is refused here was
 /// not added.
 ///
-/// Errors: RANK_MISMATCH for another ndim than the tensor's, INVALID_PLACEMENT, INVALID_HANDLE when
+/// Errors: NDIM_MISMATCH for another ndim than the tensor's, INVALID_PLACEMENT, INVALID_HANDLE when
 /// the callback has returned, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard(
@@ -122,7 +122,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard(
 /// Ownership: the handle stays the caller's. Errors, threads: as
 /// `shardspec_metadata_builder_add_shard`. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard_placed(
+pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard_with_placement_handle(
     builder: *mut shardspec_metadata_builder, offsets: *const i64, sizes: *const i64, ndim: usize,
     placement: *const shardspec_placement, err: *mut shardspec_error,
 ) -> shardspec_status {

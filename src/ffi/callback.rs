@@ -71,11 +71,11 @@ pub type shardspec_enter_fn = Option<unsafe extern "C-unwind" fn() -> i32>;
 /// Leaves a runtime.
 pub type shardspec_leave_fn = Option<unsafe extern "C-unwind" fn(state: i32)>;
 
-/// A `ctx` whose life ends inside of a runtime, for `shardspec_destroy_entered`.
+/// A `ctx` whose life ends inside of a runtime, for `shardspec_runtime_ctx_destroy`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
-pub struct shardspec_entered {
-    /// `sizeof(shardspec_entered)`.
+pub struct shardspec_runtime_ctx {
+    /// `sizeof(shardspec_runtime_ctx)`.
     pub struct_size: u64,
     /// Called first.
     pub enter: shardspec_enter_fn,
@@ -88,7 +88,7 @@ pub struct shardspec_entered {
 }
 
 /// A `destroy` or `release` for objects of a runtime that a thread has to enter before it touches
-/// them: pass this function, and as its `ctx` the address of a `shardspec_entered`. That is read
+/// them: pass this function, and as its `ctx` the address of a `shardspec_runtime_ctx`. That is read
 /// before anything is called, so `destroy` may free it. Functions in it may be NULL.
 ///
 /// Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`: an object is let go at
@@ -97,11 +97,12 @@ pub struct shardspec_entered {
 ///
 /// Can't fail. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_destroy_entered(ctx: *mut c_void) {
+pub unsafe extern "C-unwind" fn shardspec_runtime_ctx_destroy(ctx: *mut c_void) {
     if ctx.is_null() {
         return;
     }
-    let shardspec_entered { enter, destroy, ctx, leave, .. } = *ctx.cast::<shardspec_entered>();
+    let shardspec_runtime_ctx { enter, destroy, ctx, leave, .. } =
+        *ctx.cast::<shardspec_runtime_ctx>();
     passing(|| {
         let state = enter.map_or(Some(0), |enter| unwind::call(|| enter()));
         // Not inside, there is nothing to do and nothing to leave.

@@ -10,18 +10,18 @@ use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::spec::{chunk_spec, shardspec_spec};
 use crate::model::chunk::{chunk_sharding_params, chunked_dim_size, split_size};
 
-/// Elements of every full chunk when `dim_size` elements are cut into `chunks`:
-/// ceil(dim_size / chunks).
+/// Elements of every full chunk when `dim_size` elements are cut into `chunk_count` chunks:
+/// ceil(dim_size / chunk_count).
 ///
-/// Errors: INVALID_ARGUMENT for a negative size or chunks < 1, NULL_ARGUMENT.
+/// Errors: INVALID_ARGUMENT for a negative size or chunk_count < 1, NULL_ARGUMENT.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_chunk_split_size(
-    dim_size: i64, chunks: i64, out: *mut i64, err: *mut shardspec_error,
+    dim_size: i64, chunk_count: i64, out: *mut i64, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        place.set(split_size(dim_size, chunks)?);
+        place.set(split_size(dim_size, chunk_count)?);
         Ok(())
     })
 }
@@ -41,22 +41,22 @@ pub unsafe extern "C-unwind" fn shardspec_chunk_dim_size(
     })
 }
 
-/// Start and length of the chunk of `rank`, when a dimension of `dim_size` elements is cut for
-/// `world_size` workers in the order of the placements of a chunk spec. Of an empty chunk, the start
-/// is `dim_size` at most.
+/// Offset and size of the chunk of `rank`, when a dimension of `dim_size` elements is cut for
+/// `world_size` workers in the order of the placements of a chunk spec. The offset of an empty
+/// chunk is `dim_size` at most.
 ///
 /// Errors: NOT_FOUND when no placement is on `rank`, WRONG_SPEC_TYPE, INVALID_ARGUMENT for a
 /// negative size or world_size < 1, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_chunk_sharding_params(
-    spec: *const shardspec_spec, dim_size: i64, world_size: i64, rank: i64, start: *mut i64,
+    spec: *const shardspec_spec, dim_size: i64, world_size: i64, rank: i64, offset: *mut i64,
     size: *mut i64, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
-        let (start_place, size_place) = (out("start", start)?, out("size", size)?);
+        let (offset_place, size_place) = (out("offset", offset)?, out("size", size)?);
         let spec = handle::get("spec", spec)?;
         let params = chunk_sharding_params(chunk_spec(&**spec)?, dim_size, world_size, rank)?;
-        start_place.set(params.0);
+        offset_place.set(params.0);
         size_place.set(params.1);
         Ok(())
     })

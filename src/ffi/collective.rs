@@ -1,34 +1,36 @@
 //! Collectives.
 //!
 //! Every rank of a communicator calls the same function with the same metadata and the same
-//! `src_rank` or `dst_rank`; each passes the buffers that are its own. Ranks come from placements:
-//! shard i belongs to rank n when its placement is `rank:n` or `rank:n/<device>`, or is of a type of
-//! your own and tells that rank. A rank passes its shards in the order of their indices, as
-//! `shardspec_metadata_shards_of_rank` tells them: there may be several, or none, and empty ones are
-//! among them.
+//! `source_rank` or `destination_rank`; each passes the buffers that are its own. Ranks come from
+//! placements: shard i belongs to rank n when its placement is `rank:n` or `rank:n/<device>`, or is
+//! of a type of your own and tells that rank. A rank passes its shards in the order of their
+//! indices, as `shardspec_metadata_shards_of_rank` tells them: there may be several, or none, and
+//! empty ones are among them.
 //!
-//! A collective begins by agreeing, in ceil(log2 size) rounds of one small message each. When any rank
-//! passed something that can't be used, or the ranks did not call the same, all of them return an
-//! error, no buffer was written, and nobody waits: a rank returns what it refused itself, and all
-//! others DISAGREEMENT with that rank, its status and its message. This holds for every argument but
-//! `comm` and `err`: a rank that has no communicator can't tell.
+//! A collective begins by agreeing, in ceil(log2 size) rounds of one small message each. When any
+//! rank passed something that can't be used, or the ranks did not call the same, all of them return
+//! an error, no buffer was written, and nobody waits: a rank returns what it refused itself, and
+//! all others DISAGREEMENT with that rank, its status and its message. This holds for every
+//! argument but `comm` and `err`: a rank that has no communicator can't tell.
 //!
-//! What is contiguous, in the buffers or in a part of them, is sent and received where it is. The rest
-//! goes through memory of the library's own, of which a rank uses no more than its limit. A second
-//! thread copies while the first exchanges, if there is enough to copy; it is gone when the call
-//! returns.
+//! What is contiguous, in the buffers or in a part of them, is sent and received where it is. The
+//! rest goes through memory of the library's own, of which a rank uses no more than its limit. A
+//! second thread copies while the first exchanges, if there is enough to copy; it is gone when the
+//! call returns.
 //!
-//! After the agreement a rank can still fail: when the transport fails, or memory runs out. It returns
-//! that error, its destinations may be written in part, and every handle stays valid. The library then
-//! calls `abort` of the transport, so that the other ranks return too: local communicators do that. A
-//! transport without `abort` leaves them waiting if they need what this rank had to send; MPI programs
-//! call MPI_Abort. A rank that returns OK has everything that it was to receive.
+//! After the agreement a rank can still fail: when the transport fails, or memory runs out. It
+//! returns that error, its destinations may be written in part, and every handle stays valid. The
+//! library then calls `abort` of the transport, so that the other ranks return too: local
+//! communicators do that. A transport without `abort` leaves them waiting if they need what this
+//! rank had to send; MPI programs call MPI_Abort. A rank that returns OK has everything that it was
+//! to receive.
 //!
-//! What the agreement expects of a transport: messages arrive unchanged, once, and in order. Each of its
-//! messages carries a checksum. A rank that finds one damaged returns DISAGREEMENT and calls `abort`,
-//! since others may have agreed before; without `abort` those wait. Messages with data carry none.
+//! What the agreement expects of a transport: messages arrive unchanged, once, and in order. Each
+//! of its messages carries a checksum. A rank that finds one damaged returns DISAGREEMENT and calls
+//! `abort`, since others may have agreed before; without `abort` those wait. Messages with data
+//! carry none.
 
-use crate::comm::{self, Communicator, Gather, Options, Reshard, Shard};
+use crate::comm::{self, Communicator, Gather, Options, Reshard, Scatter};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::{out, slice};
@@ -43,7 +45,7 @@ use crate::ffi::tensor::{
 use crate::memory::try_collect;
 use crate::transfer::{Fill, HostView, ShardedTensor};
 
-/// In the place of a `dst_rank`: all ranks get the tensor.
+/// In the place of a `destination_rank`: all ranks get the tensor.
 pub const SHARDSPEC_ALL_RANKS: i64 = -1;
 
 /// Bytes that a rank uses at most to put messages together, where nothing else is said: 64 MiB.
@@ -107,23 +109,23 @@ unsafe fn views<'a>(
     Ok(move |number, index| shard_view(argument, shards, number, index))
 }
 
-/// Cuts a tensor that rank `src_rank` has into the shards of all ranks: torch's
+/// Cuts a tensor that rank `source_rank` has into the shards of all ranks: torch's
 /// `ShardingSpec.shard(tensor, src_rank, process_group)`.
 ///
-/// `full` is the tensor, on `src_rank`, and not looked at on other ranks. `shards` are where the
-/// `shard_count` shards of this rank go, with their shapes and the tensor's element type. `options` may
-/// be NULL.
+/// `full` is the tensor, on `source_rank`, and not looked at on other ranks. `shards` are where the
+/// `shard_count` shards of this rank go, with their shapes and the tensor's element type. `options`
+/// may be NULL.
 ///
-/// Ownership: nothing moves. Errors: DISAGREEMENT; SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH,
-/// UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, of which the
-/// error's `first_shard` tells the shard's index; INVALID_PLACEMENT for a shard on no rank of the
-/// communicator; INDEX_OUT_OF_RANGE for `src_rank`, INVALID_ARGUMENT for another shard_count than the
-/// rank has shards, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY: then nothing was written on any rank.
+/// Ownership: nothing moves. Errors: DISAGREEMENT; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
+/// UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, of which the error's `first_shard` tells the shard's
+/// index; INVALID_PLACEMENT for a shard on no rank of the communicator; INDEX_OUT_OF_RANGE for
+/// `source_rank`, INVALID_ARGUMENT for another shard_count than the rank has shards,
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY: then nothing was written on any rank.
 /// TRANSPORT_FAILED, and the transport's own statuses. Threads: any, one at a time for each
 /// communicator; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_comm_shard(
-    comm: *const shardspec_comm, metadata: *const shardspec_metadata, src_rank: i64,
+pub unsafe extern "C-unwind" fn shardspec_comm_scatter(
+    comm: *const shardspec_comm, metadata: *const shardspec_metadata, source_rank: i64,
     full: *const shardspec_tensor_view, shards: *const shardspec_tensor_view, shard_count: usize,
     options: *const shardspec_comm_options, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -132,8 +134,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_shard(
         let comm: &dyn Communicator = &**comm;
         let metadata = told(comm, handle::get("metadata", metadata))?;
         let mine = || {
-            let source = rank_argument("src_rank", src_rank)?;
-            Ok(Shard {
+            let source = rank_argument("source_rank", source_rank)?;
+            Ok(Scatter {
                 metadata: &metadata,
                 source,
                 full: full_argument(comm, Some(source), full)?,
@@ -142,22 +144,23 @@ pub unsafe extern "C-unwind" fn shardspec_comm_shard(
                 options: comm_options_argument(options)?,
             })
         };
-        comm::shard(comm, told(comm, mine())?)
+        comm::scatter(comm, told(comm, mine())?)
     })
 }
 
-/// Puts a tensor together from the shards of all ranks, on rank `dst_rank` or, with
+/// Puts a tensor together from the shards of all ranks, on rank `destination_rank` or, with
 /// SHARDSPEC_ALL_RANKS, on each of them.
 ///
-/// `shards` are the `shard_count` shards of this rank. `full` is where the tensor goes, on a rank that
-/// gets it; every element is written; it is not looked at on other ranks. `options` may be NULL.
+/// `shards` are the `shard_count` shards of this rank. `full` is where the tensor goes, on a rank
+/// that gets it; every element is written; it is not looked at on other ranks. `options` may be
+/// NULL.
 ///
-/// Ownership: nothing moves. Errors: as `shardspec_comm_shard`, with `dst_rank` for `src_rank`.
-/// Threads: any, one at a time for each communicator; nobody else may use the buffers meanwhile, but
-/// the shards may be read. Since: ABI 0.
+/// Ownership: nothing moves. Errors: as `shardspec_comm_scatter`, with `destination_rank` for
+/// `source_rank`. Threads: any, one at a time for each communicator; nobody else may use the
+/// buffers meanwhile, but the shards may be read. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_gather(
-    comm: *const shardspec_comm, metadata: *const shardspec_metadata, dst_rank: i64,
+    comm: *const shardspec_comm, metadata: *const shardspec_metadata, destination_rank: i64,
     shards: *const shardspec_tensor_view, shard_count: usize, full: *const shardspec_tensor_view,
     options: *const shardspec_comm_options, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -166,9 +169,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
         let comm: &dyn Communicator = &**comm;
         let metadata = told(comm, handle::get("metadata", metadata))?;
         let mine = || {
-            let destination = match dst_rank {
+            let destination = match destination_rank {
                 SHARDSPEC_ALL_RANKS => None,
-                rank => Some(rank_argument("dst_rank", rank)?),
+                rank => Some(rank_argument("destination_rank", rank)?),
             };
             Ok(Gather {
                 metadata: &metadata,
@@ -183,35 +186,42 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
     })
 }
 
-/// Moves a tensor from one layout to another: `from_shards` are the `from_count` shards that this rank
-/// has of `from`, `to_shards` are where the `to_count` shards of `to` go that it gets. Each piece goes
-/// straight from the rank that has it to the rank that wants it, so no rank ever has more of the tensor
-/// than its own shards. Which specs made the metadata does not matter. `options` may be NULL.
+/// Moves a tensor from one layout to another. `source` and `destination` are the layouts.
+/// `source_shards` are the `source_shard_count` shards of `source` that this rank has;
+/// `destination_shards` are where the `destination_shard_count` shards of `destination` go that it
+/// gets. Each piece goes straight from the rank that has it to the rank that wants it, so no rank
+/// ever has more of the tensor than its own shards. Which specs made the metadata does not matter.
+/// `options` may be NULL.
 ///
-/// Ownership: nothing moves. Errors: as `shardspec_comm_shard`; SHAPE_MISMATCH, RANK_MISMATCH and
+/// Ownership: nothing moves. Errors: as `shardspec_comm_scatter`; SHAPE_MISMATCH, NDIM_MISMATCH and
 /// DTYPE_MISMATCH also for metadata of tensors that differ; ALIASED for a shard that is moved into
-/// memory that it is read from. Threads: any, one at a time for each communicator; nobody else may use
-/// the buffers meanwhile, but `from_shards` may be read. Since: ABI 0.
+/// memory that it is read from. Threads: any, one at a time for each communicator; nobody else may
+/// use the buffers meanwhile, but `source_shards` may be read. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
-    comm: *const shardspec_comm, from: *const shardspec_metadata,
-    from_shards: *const shardspec_tensor_view, from_count: usize, to: *const shardspec_metadata,
-    to_shards: *const shardspec_tensor_view, to_count: usize,
-    options: *const shardspec_comm_options, err: *mut shardspec_error,
+    comm: *const shardspec_comm, source: *const shardspec_metadata,
+    source_shards: *const shardspec_tensor_view, source_shard_count: usize,
+    destination: *const shardspec_metadata, destination_shards: *const shardspec_tensor_view,
+    destination_shard_count: usize, options: *const shardspec_comm_options,
+    err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
         let comm = handle::get("comm", comm)?;
         let comm: &dyn Communicator = &**comm;
-        let from = told(comm, handle::get("from", from))?;
-        let to = told(comm, handle::get("to", to))?;
+        let source = told(comm, handle::get("source", source))?;
+        let destination = told(comm, handle::get("destination", destination))?;
         let mine = || {
             Ok(Reshard {
-                from: &from,
-                from_count,
-                from_shard: views("from_shards", from_shards, from_count)?,
-                to: &to,
-                to_count,
-                to_shard: views("to_shards", to_shards, to_count)?,
+                source: &source,
+                source_count: source_shard_count,
+                source_shard: views("source_shards", source_shards, source_shard_count)?,
+                destination: &destination,
+                destination_count: destination_shard_count,
+                destination_shard: views(
+                    "destination_shards",
+                    destination_shards,
+                    destination_shard_count,
+                )?,
                 options: comm_options_argument(options)?,
             })
         };
@@ -219,18 +229,18 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
     })
 }
 
-/// As `shardspec_comm_shard`, into memory of the library's own: what torch's
-/// `ShardingSpec.shard(tensor, src_rank, process_group)` returns on each rank. The metadata must state
-/// the element type. The sharded tensor carries its communicator, so that ops refuse tensors of
-/// different ones.
+/// As `shardspec_comm_scatter`, into memory of the library's own: what torch's
+/// `ShardingSpec.shard(tensor, src_rank, process_group)` returns on each rank. The metadata must
+/// state the element type. The sharded tensor carries its communicator, so that ops refuse tensors
+/// of different ones.
 ///
 /// Ownership: the caller frees `*out`; it needs neither the metadata nor `full`. The communicator
-/// stays the caller's. Errors: as `shardspec_comm_shard` and `shardspec_sharded_tensor_new`.
+/// stays the caller's. Errors: as `shardspec_comm_scatter` and `shardspec_sharded_tensor_new`.
 /// Threads: any, one at a time for each communicator; nobody may write `full` meanwhile.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_rank(
-    comm: *const shardspec_comm, metadata: *const shardspec_metadata, src_rank: i64,
+    comm: *const shardspec_comm, metadata: *const shardspec_metadata, source_rank: i64,
     full: *const shardspec_tensor_view, options: *const shardspec_comm_options,
     out: *mut *mut shardspec_sharded_tensor, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -245,8 +255,8 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_rank(
         let tensor = ShardedTensor::new(&metadata, &own, Fill::Uninitialized);
         let tensor = told(comm, tensor.map_err(Refusal::from))?;
         let mine = || {
-            let source = rank_argument("src_rank", src_rank)?;
-            Ok(Shard {
+            let source = rank_argument("source_rank", source_rank)?;
+            Ok(Scatter {
                 metadata: &metadata,
                 source,
                 full: full_argument(comm, Some(source), full)?,
@@ -255,7 +265,7 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_rank(
                 options: comm_options_argument(options)?,
             })
         };
-        comm::shard(comm, told(comm, mine())?)?;
+        comm::scatter(comm, told(comm, mine())?)?;
         give(place, tensor.with_communicator(key))
     })
 }

@@ -51,7 +51,7 @@ pub struct shardspec_message {
     /// Its first byte. Memory that is sent is read and not written.
     pub pointer: *mut c_void,
     /// How many bytes.
-    pub bytes: usize,
+    pub byte_count: usize,
 }
 
 // A message is laid out as in the library, so that an exchange needs no memory for those of C.
@@ -59,7 +59,7 @@ const _: () = {
     assert!(size_of::<shardspec_message>() == size_of::<Outgoing>());
     assert!(offset_of!(shardspec_message, peer) == offset_of!(Outgoing, peer));
     assert!(offset_of!(shardspec_message, pointer) == offset_of!(Outgoing, pointer));
-    assert!(offset_of!(shardspec_message, bytes) == offset_of!(Outgoing, bytes));
+    assert!(offset_of!(shardspec_message, byte_count) == offset_of!(Outgoing, bytes));
 };
 
 /// Starts all of these messages and returns when all are complete, or when it is known that they
@@ -80,13 +80,14 @@ pub type shardspec_exchange_fn = Option<
     ) -> shardspec_status,
 >;
 
-/// Makes exchanges fail from now on, on every rank that the transport can reach, those that wait in one
-/// included: ncclCommAbort, or closing the connections. `reason` is a text for people. It is
+/// Makes exchanges fail from now on, on every rank that the transport can reach, those that wait in
+/// one included: ncclCommAbort, or closing the connections. `reason` is a text for people. It is
 /// the library's, and ends with the call.
 ///
-/// A collective that fails on this rank after other ranks began to rely on it calls this, so that they
-/// return too and do not wait for its messages. It is called too when an exception leaves `exchange`,
-/// before the exception continues. From `shardspec_comm_abort` it may run on any thread, also while `exchange` runs.
+/// A collective that fails on this rank after other ranks began to rely on it calls this, so that
+/// they return too and do not wait for its messages. It is called too when an exception leaves
+/// `exchange`, before the exception continues. From `shardspec_comm_abort` it may run on any
+/// thread, also while `exchange` runs.
 pub type shardspec_abort_fn =
     Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, reason: *const c_char)>;
 
@@ -182,14 +183,14 @@ pub(crate) fn rank_argument(argument: &'static str, rank: i64) -> Outcome<usize>
     usize::try_from(rank).map_err(|_| Error::TooSmall { argument, value: rank, least: 0 }.into())
 }
 
-/// A communicator over a transport of your own, for rank `rank` of `size`. Its `exchange` is called on
-/// the thread that calls a collective.
+/// A communicator over a transport of your own, for rank `rank` of `size`. Its `exchange` is called
+/// on the thread that calls a collective.
 ///
 /// Ownership: the table is copied; `ctx` is the communicator's from here on, whatever this returns,
-/// until `destroy` ends it: when the communicator was freed and nothing uses it any more. The caller
-/// frees `*out`. Errors: INVALID_ARGUMENT for a table without `exchange` or of a wrong struct_size, and
-/// for a size below 1, INDEX_OUT_OF_RANGE for a rank that is not below the size, NULL_ARGUMENT,
-/// OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// until `destroy` ends it: when the communicator was freed and nothing uses it any more. The
+/// caller frees `*out`. Errors: INVALID_ARGUMENT for a table without `exchange` or of a wrong
+/// struct_size, and for a size below 1, INDEX_OUT_OF_RANGE for a rank that is not below the size,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_new(
     vtable: *const shardspec_comm_vtable, ctx: *mut c_void, rank: i64, size: i64,
@@ -249,8 +250,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new_local(
 
 /// Frees a communicator. NULL is fine. With MPI, every rank frees its own before MPI_Finalize.
 ///
-/// Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread uses
-/// the handle: a call under way finishes, and `destroy` runs after it. Since: ABI 0.
+/// Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
+/// uses the handle: a call under way finishes, and `destroy` runs after it. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_free(
     comm: *mut shardspec_comm, err: *mut shardspec_error,
@@ -294,8 +295,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_size(
 /// Ownership: nothing moves. Errors: INDEX_OUT_OF_RANGE for a peer outside the communicator,
 /// INVALID_ARGUMENT for messages to oneself that differ in number or bytes on both sides,
 /// NULL_ARGUMENT, INVALID_HANDLE: then nothing was written. TRANSPORT_FAILED, and whatever status a
-/// transport of your own returns: then some messages may have arrived. Threads: any, one at a time for
-/// each communicator. Since: ABI 0.
+/// transport of your own returns: then some messages may have arrived. Threads: any, one at a time
+/// for each communicator. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_exchange(
     comm: *const shardspec_comm, sends: *const shardspec_message, send_count: usize,
@@ -323,9 +324,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_exchange(
 ///
 /// A collective that fails on one rank after the agreement calls this function itself.
 ///
-/// Ownership: `reason` is copied; every rank still frees its communicator. Errors: INVALID_ARGUMENT for
-/// a reason that is not UTF-8, INVALID_HANDLE, NULL_ARGUMENT. Threads: any, also while another thread
-/// exchanges. Since: ABI 0.
+/// Ownership: `reason` is copied; every rank still frees its communicator. Errors: INVALID_ARGUMENT
+/// for a reason that is not UTF-8, INVALID_HANDLE, NULL_ARGUMENT. Threads: any, also while another
+/// thread exchanges. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_abort(
     comm: *const shardspec_comm, reason: *const c_char, err: *mut shardspec_error,
@@ -343,7 +344,7 @@ fn message<P>(
 ) -> Outcome<Message<P>> {
     let peer = rank_argument(argument, message.peer).map_err(Refusal::at(argument, at))?;
     // SAFETY: bytes have no alignment, and nothing is read here.
-    unsafe { out_slice(argument, message.pointer.cast::<u8>(), message.bytes) }
+    unsafe { out_slice(argument, message.pointer.cast::<u8>(), message.byte_count) }
         .map_err(Refusal::at(argument, at))?;
-    Ok(Message { peer, pointer: pointer(message.pointer.cast()), bytes: message.bytes })
+    Ok(Message { peer, pointer: pointer(message.pointer.cast()), bytes: message.byte_count })
 }

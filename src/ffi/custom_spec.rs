@@ -29,9 +29,9 @@ use crate::model::{
 };
 use crate::transfer::{Cut, Extraction};
 
-/// Says who owns what of a tensor of `ndim` sizes by adding its shards to `builder`. `dim_names` holds
-/// `ndim` texts, or is NULL where the dimensions have no names; `properties` is never NULL. All of it
-/// is the library's and ends with the call.
+/// Says who owns what of a tensor of `ndim` sizes by adding its shards to `builder`. `dim_names`
+/// holds `ndim` texts, or is NULL where the dimensions have no names; `properties` is never NULL.
+/// All of it is the library's and ends with the call.
 pub type shardspec_build_metadata_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -48,7 +48,7 @@ pub type shardspec_build_metadata_fn = Option<
 /// shapes and element types are those of `metadata`, and no memory is shared. None of the pointers is
 /// NULL; all of it is the library's and ends with the call, but for the memory that the views
 /// describe.
-pub type shardspec_shard_fn = Option<
+pub type shardspec_fill_shard_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
         metadata: *const shardspec_metadata,
@@ -71,12 +71,13 @@ pub struct shardspec_spec_vtable {
     /// Says who owns what. Not NULL.
     pub build_metadata: shardspec_build_metadata_fn,
     /// Fills a shard; NULL: a shard is a copy of its box, as with the built-in types.
-    pub shard: shardspec_shard_fn,
+    pub fill_shard: shardspec_fill_shard_fn,
     /// Whether two specs of this type cut every tensor alike; NULL: a spec equals only itself.
     pub equal: shardspec_equal_fn,
     /// A hash that is equal for specs that are; NULL: the type's name is hashed, no more.
     pub hash: shardspec_hash_fn,
-    /// What `build_metadata` and `shard` return for success: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`.
+    /// What `build_metadata` and `fill_shard` return for success: 0, `SHARDSPEC_CALLBACK_OK`, or
+    /// `..._IN_ERR`.
     pub success_status: shardspec_status,
     /// 0.
     pub reserved: i32,
@@ -212,7 +213,7 @@ impl ShardingSpec for CustomSpec {
 
 impl Cut for CustomSpec {
     unsafe fn shard(&self, extraction: &Extraction<'_>) -> Result<()> {
-        let Some(shard) = self.table.shard else {
+        let Some(fill_shard) = self.table.fill_shard else {
             // SAFETY: the caller's promise is passed on.
             unsafe { extraction.run() };
             return Ok(());
@@ -221,10 +222,10 @@ impl Cut for CustomSpec {
         let full = LentView::new(extraction.full());
         let part = LentView::new(extraction.shard());
         let options = shardspec_copy_options::from_copy(extraction.options());
-        call(format_args!("shard of spec type '{}'", self.type_name), self.success, |err| {
+        call(format_args!("fill_shard of spec type '{}'", self.type_name), self.success, |err| {
             // SAFETY: the user passed the function to be called like this.
             unsafe {
-                shard(
+                fill_shard(
                     self.context.ctx(),
                     metadata.handle(),
                     extraction.index(),

@@ -1,11 +1,11 @@
 //! DLPack: tensors handed to other libraries, without a copy.
 //!
-//! A managed tensor is a view together with the function that gives its memory back. Whoever is handed
-//! one uses the memory for as long as it likes and then calls `tensor->deleter(tensor)`, once, on any
-//! thread.
+//! A managed tensor is a view together with the function that gives its memory back. Whoever is
+//! handed one uses the memory for as long as it likes and then calls `tensor->deleter(tensor)`,
+//! once, on any thread.
 //!
-//! There are two forms, `shardspec_managed_tensor` and, for those who know only what was before DLPack
-//! 1.0, `shardspec_legacy_managed_tensor`. They have the layouts of DLPack's
+//! There are two forms, `shardspec_managed_tensor` and, for those who know only what was before
+//! DLPack 1.0, `shardspec_legacy_managed_tensor`. They have the layouts of DLPack's
 //! `DLManagedTensorVersioned` and `DLManagedTensor`, so they may be handed on by a cast.
 //!
 //! What other libraries hand over is lent to this one with its `deleter` as `release` and itself as
@@ -31,9 +31,9 @@ pub const SHARDSPEC_DLPACK_MAJOR_VERSION: u32 = 1;
 /// The version of DLPack that managed tensors say they are of.
 pub const SHARDSPEC_DLPACK_MINOR_VERSION: u32 = 0;
 /// Flag: the memory must not be written.
-pub const SHARDSPEC_DLPACK_READ_ONLY: u64 = 1;
+pub const SHARDSPEC_DLPACK_FLAG_READ_ONLY: u64 = 1;
 /// Flag: the memory is a copy, which nobody else uses.
-pub const SHARDSPEC_DLPACK_IS_COPIED: u64 = 2;
+pub const SHARDSPEC_DLPACK_FLAG_IS_COPIED: u64 = 2;
 
 /// A tensor to hand over. The layout of DLPack's `DLManagedTensorVersioned`.
 #[repr(C)]
@@ -69,7 +69,7 @@ const _: () = assert!(size_of::<shardspec_managed_tensor>() == 80);
 const _: () = assert!(size_of::<shardspec_legacy_managed_tensor>() == 64);
 
 fn check_flags(flags: u64) -> Outcome {
-    if flags & !(SHARDSPEC_DLPACK_READ_ONLY | SHARDSPEC_DLPACK_IS_COPIED) == 0 {
+    if flags & !(SHARDSPEC_DLPACK_FLAG_READ_ONLY | SHARDSPEC_DLPACK_FLAG_IS_COPIED) == 0 {
         return Ok(());
     }
     let problem = text!("they are {flags}; pass 0 or SHARDSPEC_DLPACK_... flags");
@@ -179,7 +179,7 @@ pub unsafe extern "C-unwind" fn shardspec_managed_tensor_new(
 ///
 /// Ownership, errors, threads: as `shardspec_managed_tensor_new`. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_managed_tensor_new_legacy(
+pub unsafe extern "C-unwind" fn shardspec_legacy_managed_tensor_new(
     view: *const shardspec_tensor_view, ctx: *mut c_void, release: shardspec_destroy_fn,
     out: *mut *mut shardspec_legacy_managed_tensor, err: *mut shardspec_error,
 ) -> shardspec_status {

@@ -11,8 +11,9 @@ use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::{out, slice};
 use crate::ffi::dlpack::{
-    SHARDSPEC_DLPACK_IS_COPIED, SHARDSPEC_DLPACK_MAJOR_VERSION, SHARDSPEC_DLPACK_READ_ONLY, legacy,
-    lend, shardspec_legacy_managed_tensor, shardspec_managed_tensor, versioned,
+    SHARDSPEC_DLPACK_FLAG_IS_COPIED, SHARDSPEC_DLPACK_FLAG_READ_ONLY,
+    SHARDSPEC_DLPACK_MAJOR_VERSION, legacy, lend, shardspec_legacy_managed_tensor,
+    shardspec_managed_tensor, versioned,
 };
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
@@ -178,10 +179,10 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
         return Err(Error::Unsupported { what }.into());
     }
     let tensor = &*tensor;
-    if tensor.flags & SHARDSPEC_DLPACK_READ_ONLY != 0 {
+    if tensor.flags & SHARDSPEC_DLPACK_FLAG_READ_ONLY != 0 {
         return Err(Error::Transfer(TransferError::ReadOnly { what: Text::from("shards") }).into());
     }
-    let unknown = tensor.flags & !SHARDSPEC_DLPACK_IS_COPIED;
+    let unknown = tensor.flags & !SHARDSPEC_DLPACK_FLAG_IS_COPIED;
     if unknown != 0 {
         let what = text!("the managed tensor has the flags {unknown}, which have no meaning here");
         return Err(Error::Unsupported { what }.into());
@@ -196,13 +197,14 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
 /// Ownership: the managed tensors are the library's from here on, whatever this returns; the array
 /// `shards` stays the caller's. Each one's deleter is called exactly once: when the sharded tensor
 /// was freed and nobody has that shard exported any more, or before a call that fails returns. It
-/// must work on any thread. A NULL among them is skipped, and one that is given twice is let go once.
-/// All or none are taken: an array that can't be one of managed tensors (`shards` is NULL or not
-/// aligned, has more elements than memory can hold, or an element that is not aligned) is refused, and
-/// no deleter is called. Errors: as `shardspec_sharded_tensor_new_from_local`, and
-/// where a managed tensor itself is wrong, with its position in the error's `index`: READ_ONLY where its
-/// flags say so, UNSUPPORTED for another major version of DLPack than 1 and for flags that have
-/// no meaning here, INVALID_ARGUMENT for one that is given twice. Threads: any. Since: ABI 0.
+/// must work on any thread. A NULL among them is skipped, and one that is given twice is let go
+/// once. All or none are taken: an array that can't be one of managed tensors (`shards` is NULL or
+/// not aligned, has more elements than memory can hold, or an element that is not aligned) is
+/// refused, and no deleter is called. Errors: as `shardspec_sharded_tensor_new_from_local`, and
+/// where a managed tensor itself is wrong, with its position in the error's `index`: READ_ONLY
+/// where its flags say so, UNSUPPORTED for another major version of DLPack than 1 and for flags
+/// that have no meaning here, INVALID_ARGUMENT for one that is given twice. Threads: any. Since:
+/// ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_managed(
     metadata: *const shardspec_metadata, owner: *const c_char, indices: *const usize,

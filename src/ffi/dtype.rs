@@ -123,25 +123,27 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_itemsize(
     })
 }
 
-/// Bytes of `count` elements that follow each other without a gap: what a buffer for a tensor of so
-/// many elements must have. bits * lanes * count / 8, rounded up.
+/// Bytes of `element_count` elements that follow each other without a gap: what a buffer for a
+/// tensor of so many elements must have. bits * lanes * count / 8, rounded up.
 ///
 /// Errors: INVALID_ARGUMENT for a negative count and for 0 bits or lanes, OVERFLOW where memory can't
 /// have so many, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_dtype_bytes(
-    dtype: *const shardspec_dtype, count: i64, out: *mut usize, err: *mut shardspec_error,
+    dtype: *const shardspec_dtype, element_count: i64, out: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
         let dtype = dtype_argument(dtype)?;
-        let elements = u64::try_from(count).map_err(|_| Error::TooSmall {
-            argument: "count",
-            value: count,
+        let elements = u64::try_from(element_count).map_err(|_| Error::TooSmall {
+            argument: "element_count",
+            value: element_count,
             least: 0,
         })?;
         let bytes = dtype.storage_bytes(elements);
-        place.set(bytes.ok_or_else(|| Error::overflow(text!("the bytes of {count} {dtype}")))?);
+        place.set(
+            bytes.ok_or_else(|| Error::overflow(text!("the bytes of {element_count} {dtype}")))?,
+        );
         Ok(())
     })
 }

@@ -191,7 +191,7 @@ fn lengths_of(
 ///
 /// Ownership: the caller frees `*out`; it does not need `shards`. Errors: INVALID_DIM for dimensions that
 /// the tensor does not have, INVALID_ARGUMENT for `dim_count` below 2, negative sizes or shards that are
-/// flattened already, RANK_MISMATCH for shards of another number of dimensions, OVERFLOW,
+/// flattened already, NDIM_MISMATCH for shards of another number of dimensions, OVERFLOW,
 /// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_new_flattened(
@@ -214,7 +214,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_flattened(
 /// writes all of them. Each shard needs a placement. `properties` may be NULL.
 ///
 /// Ownership: the caller frees `*out`; it does not need `shards`. Errors: as
-/// `shardspec_spec_build_metadata` for an enumerable spec: OVERLAP, GAP, OUT_OF_BOUNDS, RANK_MISMATCH,
+/// `shardspec_spec_build_metadata` for an enumerable spec: OVERLAP, GAP, OUT_OF_BOUNDS, NDIM_MISMATCH,
 /// SHAPE_MISMATCH for shards that are flattened of another tensor, INVALID_ARGUMENT, NULL_ARGUMENT for
 /// a shard without a placement, UNSUPPORTED for replicas that overlap in too many ways to be checked,
 /// INVALID_HANDLE, OVERFLOW, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
@@ -430,9 +430,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndims(
     })
 }
 
-/// How pieces `first` to `first + count - 1` go through the buffers. `source_dims` and
+/// How pieces `first_piece` to `first_piece + piece_count - 1` go through the buffers. `source_dims` and
 /// `destination_dims` have room for a number for each dimension of pieces: the buffer's dimension that
-/// it goes in, the same for all pieces. `source_steps` and `destination_steps` have room for `count`
+/// it goes in, the same for all pieces. `source_steps` and `destination_steps` have room for `piece_count`
 /// rows of a number for each dimension of pieces: how far one step in it is in that dimension of the
 /// buffer. So element (i0, i1, ...) of a piece is, in dimension d of the source's buffer, at the piece's
 /// source offset plus the sum of `i[k] * step[k]` over those k with `source_dims[k] == d`. Where all
@@ -441,13 +441,13 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndims(
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_piece_steps(
-    plan: *const shardspec_plan, first: usize, count: usize, source_dims: *mut usize,
+    plan: *const shardspec_plan, first_piece: usize, piece_count: usize, source_dims: *mut usize,
     destination_dims: *mut usize, source_steps: *mut i64, destination_steps: *mut i64,
     err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
         let plan = handle::get("plan", plan)?;
-        let (rows, ndim) = (plan.rows(first, count)?, plan.piece_ndim());
+        let (rows, ndim) = (plan.rows(first_piece, piece_count)?, plan.piece_ndim());
         let source_dims = optional_out_slice("source_dims", source_dims, ndim)?;
         let destination_dims = optional_out_slice("destination_dims", destination_dims, ndim)?;
         let len = rows.sizes.len();

@@ -41,7 +41,7 @@ impl Handle for shardspec_metadata {
 /// `properties` may be NULL: then nothing is stated, and data of any type may be moved.
 ///
 /// Ownership: the caller frees `*out`; it does not need the spec. Errors: INVALID_DIM when a chunk
-/// spec's dimension is none of the tensor's (or was given by name), RANK_MISMATCH, OUT_OF_BOUNDS or
+/// spec's dimension is none of the tensor's (or was given by name), NDIM_MISMATCH, OUT_OF_BOUNDS or
 /// GAP (the error names a box that nobody owns) when an enumerable spec does not fit the tensor, the
 /// same and OVERLAP for what a type of your own builds, or the status that it returns,
 /// INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more elements than 64 bits
@@ -67,7 +67,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata(
 ///
 /// Ownership, errors, threads: as `shardspec_spec_build_metadata`. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_named(
+pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_with_dim_names(
     spec: *const shardspec_spec, sizes: *const i64, dim_names: *const *const c_char, ndim: usize,
     properties: *const shardspec_tensor_properties, out: *mut *mut shardspec_metadata,
     err: *mut shardspec_error,
@@ -179,7 +179,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_properties(
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_metadata_shard(
+pub unsafe extern "C-unwind" fn shardspec_metadata_get_shard(
     metadata: *const shardspec_metadata, index: usize, offsets: *mut i64, sizes: *mut i64,
     capacity: usize, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -231,29 +231,30 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_placement_text(
     })
 }
 
-/// Writes shards `first` to `first + count - 1` into flat arrays: `offsets` and `sizes` have room for
-/// `count` rows of a number for each dimension, `placement_indices` for `count` numbers, which
-/// `shardspec_metadata_placement_text` understands. Each of the three may be NULL.
+/// Writes shards `first_shard` to `first_shard + shard_count - 1` into flat arrays: `offsets` and
+/// `sizes` have room for `shard_count` rows of a number for each dimension, `placement_indices` for
+/// `shard_count` numbers, which `shardspec_metadata_placement_text` understands. Each of the three
+/// may be NULL.
 ///
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_metadata_shards(
-    metadata: *const shardspec_metadata, first: usize, count: usize, offsets: *mut i64,
+pub unsafe extern "C-unwind" fn shardspec_metadata_get_shards(
+    metadata: *const shardspec_metadata, first_shard: usize, shard_count: usize, offsets: *mut i64,
     sizes: *mut i64, placement_indices: *mut u32, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
         let metadata = handle::get("metadata", metadata)?;
         let (shards, ndim) = (metadata.shards(), metadata.shards().ndim());
-        let end = first.checked_add(count).filter(|&end| end <= shards.len());
-        let range = end.map(|end| first..end).ok_or(Error::IndexOutOfRange {
-            argument: "first + count",
-            index: first.saturating_add(count) as u64,
+        let end = first_shard.checked_add(shard_count).filter(|&end| end <= shards.len());
+        let range = end.map(|end| first_shard..end).ok_or(Error::IndexOutOfRange {
+            argument: "first_shard + shard_count",
+            index: first_shard.saturating_add(shard_count) as u64,
             count: shards.len() as u64,
         })?;
         let rows = range.start.saturating_mul(ndim)..range.end.saturating_mul(ndim);
         let offsets = optional_out_slice("offsets", offsets, rows.len())?;
         let sizes = optional_out_slice("sizes", sizes, rows.len())?;
-        let indices = optional_out_slice("placement_indices", placement_indices, count)?;
+        let indices = optional_out_slice("placement_indices", placement_indices, shard_count)?;
         fill(offsets, shards.offsets().get(rows.clone()).unwrap_or(&[]));
         fill(sizes, shards.sizes().get(rows).unwrap_or(&[]));
         fill(indices, shards.placements().indices().get(range).unwrap_or(&[]));

@@ -123,7 +123,7 @@ pub struct shardspec_op_arguments {
     /// How many; with 0, both may be NULL.
     pub kwarg_count: usize,
     /// What the op's collectives use; NULL where there are none. Not looked at.
-    pub communicator: *mut shardspec_comm,
+    pub comm: *mut shardspec_comm,
 }
 
 // SAFETY: `struct_size` comes first, and zeros are numbers and NULL pointers.
@@ -169,7 +169,7 @@ pub(crate) struct Function {
 }
 
 /// Flag: an op that is registered by the same names is replaced.
-pub const SHARDSPEC_OP_REPLACE: u32 = 1;
+pub const SHARDSPEC_OP_FLAG_REPLACE: u32 = 1;
 
 /// How an op is registered. Zeros are the defaults.
 #[repr(C)]
@@ -177,8 +177,8 @@ pub const SHARDSPEC_OP_REPLACE: u32 = 1;
 pub struct shardspec_op_options {
     /// `sizeof(shardspec_op_options)`.
     pub struct_size: u64,
-    /// 0, which refuses a second op by the same names, or `SHARDSPEC_OP_REPLACE`, which ends the first
-    /// as `shardspec_op_unregister` does.
+    /// 0, which refuses a second op by the same names, or `SHARDSPEC_OP_FLAG_REPLACE`, which ends
+    /// the first as `shardspec_op_unregister` does.
     pub flags: u32,
     /// What the function returns for success: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`.
     pub success_status: shardspec_status,
@@ -196,22 +196,22 @@ unsafe fn options_argument(options: *const shardspec_op_options) -> Outcome<(boo
         return Ok((false, Success::OK));
     }
     let options = sized("options", options)?;
-    if options.flags & !SHARDSPEC_OP_REPLACE != 0 {
-        let problem = text!("{} is neither 0 nor SHARDSPEC_OP_REPLACE", options.flags);
+    if options.flags & !SHARDSPEC_OP_FLAG_REPLACE != 0 {
+        let problem = text!("{} is neither 0 nor SHARDSPEC_OP_FLAG_REPLACE", options.flags);
         return Err(Error::invalid("options.flags", problem).into());
     }
-    Ok((options.flags & SHARDSPEC_OP_REPLACE != 0, Success::of(options.success_status, 0)?))
+    Ok((options.flags & SHARDSPEC_OP_FLAG_REPLACE != 0, Success::of(options.success_status, 0)?))
 }
 
-/// Registers `function` as the op `op_name` for specs of type `spec_type`. `options` may be NULL: then
-/// a second op by the same names is refused, and 0 is success. `*out` becomes the op; `out` may be
-/// NULL.
+/// Registers `function` as the op `op_name` for specs of type `spec_type`. `options` may be NULL:
+/// then a second op by the same names is refused, and 0 is success. `*out` becomes the op; `out`
+/// may be NULL.
 ///
-/// Ownership: names are copied; `ctx` is the op's from here on, whatever this returns, until `destroy`
-/// ends it: when the registration ends, or before a call that fails returns. Errors: ALREADY_EXISTS,
-/// BUSY (the old op is as it was), INVALID_ARGUMENT for names that can't be one, other flags and a
-/// `success_status` that may be a failure, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any.
-/// Source: `custom_sharding_spec_op` of torch. Since: ABI 0.
+/// Ownership: names are copied; `ctx` is the op's from here on, whatever this returns, until
+/// `destroy` ends it: when the registration ends, or before a call that fails returns. Errors:
+/// ALREADY_EXISTS, BUSY (the old op is as it was), INVALID_ARGUMENT for names that can't be one,
+/// other flags and a `success_status` that may be a failure, NULL_ARGUMENT, OUT_OF_MEMORY. Threads:
+/// any. Source: `custom_sharding_spec_op` of torch. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_op_register(
     spec_type: *const c_char, op_name: *const c_char, function: shardspec_op_fn, ctx: *mut c_void,
@@ -239,9 +239,9 @@ pub unsafe extern "C-unwind" fn shardspec_op_register(
 /// Ends an op: when this returns OK, no call of it runs, none will, and `destroy` has returned.
 ///
 /// Ownership: `op` is refused from here on. Errors: BUSY from inside of an op, as told above, and
-/// OUT_OF_MEMORY where a thread that calls the library for the first time finds no memory; then the op
-/// is registered as before. INVALID_HANDLE where the registration has ended already (a call of it
-/// may still run, if that was just now and on another thread), NULL_ARGUMENT. Threads: any.
+/// OUT_OF_MEMORY where a thread that calls the library for the first time finds no memory; then the
+/// op is registered as before. INVALID_HANDLE where the registration has ended already (a call of
+/// it may still run, if that was just now and on another thread), NULL_ARGUMENT. Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_op_unregister(
@@ -255,7 +255,7 @@ pub unsafe extern "C-unwind" fn shardspec_op_unregister(
 /// Errors: NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY. Threads: any. Source: `_has_custom_op` of
 /// torch. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_op_has(
+pub unsafe extern "C-unwind" fn shardspec_op_is_registered(
     spec_type: *const c_char, op_name: *const c_char, out: *mut i32, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {

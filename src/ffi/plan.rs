@@ -5,9 +5,9 @@
 //! destination shard, then by source shard, then by where they lie in the tensor. Every element that
 //! a destination shard wants is in exactly one piece.
 //!
-//! A plan can be carried out here, on the shards of this process, or by a transport of the user's, for
-//! which it tells runs of bytes. Making one takes about n * log(n) for n shards and the number of
-//! pieces.
+//! A plan can be carried out here, on the shards of this process, or by a transport of the user's,
+//! for which it tells runs of bytes. Making one takes about n * log(n) for n shards and the number
+//! of pieces.
 //!
 //! Source: the read items of torch's checkpoint planner, `create_read_items_for_chunk_list`.
 
@@ -50,9 +50,9 @@ fn give(place: Out<'_, *mut shardspec_plan>, plan: ReshardPlan) -> Outcome {
 /// The plan from one layout of a tensor to another.
 ///
 /// Ownership: the caller frees `*out`; it needs neither metadata. Errors: SHAPE_MISMATCH or
-/// RANK_MISMATCH for metadata of tensors of different sizes, DTYPE_MISMATCH where both state an element
-/// type and not the same one, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// NDIM_MISMATCH for metadata of tensors of different sizes, DTYPE_MISMATCH where both state an
+/// element type and not the same one, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_new(
     source: *const shardspec_metadata, destination: *const shardspec_metadata,
@@ -67,21 +67,22 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new(
 }
 
 /// As `shardspec_plan_new`, for some destination shards only: what a worker makes that loads its own.
-/// `wanted` holds their indices, in any order.
+/// `destination_indices` holds their indices, in any order.
 ///
 /// Ownership, errors, threads: as `shardspec_plan_new`; INDEX_OUT_OF_RANGE. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_new_for_destinations(
     source: *const shardspec_metadata, destination: *const shardspec_metadata,
-    wanted: *const usize, wanted_count: usize, out: *mut *mut shardspec_plan,
-    err: *mut shardspec_error,
+    destination_indices: *const usize, destination_index_count: usize,
+    out: *mut *mut shardspec_plan, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
         let source = handle::get("source", source)?;
         let destination = handle::get("destination", destination)?;
-        let wanted = slice("wanted", wanted, wanted_count)?;
-        give(place, ReshardPlan::for_destinations(&source, &destination, wanted)?)
+        let destination_indices =
+            slice("destination_indices", destination_indices, destination_index_count)?;
+        give(place, ReshardPlan::for_destinations(&source, &destination, destination_indices)?)
     })
 }
 
@@ -90,15 +91,15 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new_for_destinations(
 ///
 /// An element that several sources hold comes from one with the same owner as the destination, if
 /// there is one. The others are shared out so that the numbers of elements read from owners are
-/// balanced: the largest parts first, each to the owner that reads least so far, and parts larger than
-/// a fair share are divided. Sources that overlap in very many ways are read in fewer and larger parts.
-/// The same lists always make the same plan.
+/// balanced: the largest parts first, each to the owner that reads least so far, and parts larger
+/// than a fair share are divided. Sources that overlap in very many ways are read in fewer and
+/// larger parts. The same lists always make the same plan.
 ///
-/// Ownership: the caller frees `*out`; it needs neither list. Errors: GAP for a destination shard that
-/// wants what no source holds (the error's `first_shard` is that shard, the message names a box),
-/// UNSUPPORTED for sources that overlap in too many ways to be told apart, RANK_MISMATCH, OVERFLOW for a
-/// destination shard of more elements than 64 bits count,
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// Ownership: the caller frees `*out`; it needs neither list. Errors: GAP for a destination shard
+/// that wants what no source holds (the error's `first_shard` is that shard, the message names a
+/// box), UNSUPPORTED for sources that overlap in too many ways to be told apart, NDIM_MISMATCH,
+/// OVERFLOW for a destination shard of more elements than 64 bits count, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_new_from_shards(
     source: *const shardspec_shards, destination: *const shardspec_shards,
@@ -151,9 +152,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndim(
     })
 }
 
-/// Writes pieces `first` to `first + count - 1` into flat arrays: `sources` and `destinations`, the
-/// shards' indices, have room for `count` numbers; `source_offsets`, `destination_offsets` and
-/// `sizes`, which tell where the piece starts in either shard and how long it is, for `count` rows of
+/// Writes pieces `first_piece` to `first_piece + piece_count - 1` into flat arrays: `sources` and `destinations`, the
+/// shards' indices, have room for `piece_count` numbers; `source_offsets`, `destination_offsets` and
+/// `sizes`, which tell where the piece starts in either shard and how long it is, for `piece_count` rows of
 /// a number for each dimension. Each of the five may be NULL. Where shards are no boxes, numbers of
 /// dimensions differ (`shardspec_plan_ndims`) and pieces go through buffers in steps
 /// (`shardspec_plan_piece_steps`).
@@ -161,16 +162,16 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndim(
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_pieces(
-    plan: *const shardspec_plan, first: usize, count: usize, sources: *mut u32,
+    plan: *const shardspec_plan, first_piece: usize, piece_count: usize, sources: *mut u32,
     destinations: *mut u32, source_offsets: *mut i64, destination_offsets: *mut i64,
     sizes: *mut i64, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
         let plan = handle::get("plan", plan)?;
-        let rows = plan.rows(first, count)?;
+        let rows = plan.rows(first_piece, piece_count)?;
         let len = rows.sizes.len();
-        let sources = optional_out_slice("sources", sources, count)?;
-        let destinations = optional_out_slice("destinations", destinations, count)?;
+        let sources = optional_out_slice("sources", sources, piece_count)?;
+        let destinations = optional_out_slice("destinations", destinations, piece_count)?;
         let [of_source, of_destination] = [rows.source_offsets, rows.destination_offsets];
         let source_offsets = optional_out_slice("source_offsets", source_offsets, of_source.len())?;
         let destination_offsets =
@@ -185,16 +186,16 @@ pub unsafe extern "C-unwind" fn shardspec_plan_pieces(
     })
 }
 
-/// Which pieces a destination shard takes: those from `*first` on, `*count` of them.
+/// Which pieces a destination shard takes: those from `*first_piece` on, `*piece_count` of them.
 ///
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_plan_pieces_into(
-    plan: *const shardspec_plan, destination: usize, first: *mut usize, count: *mut usize,
-    err: *mut shardspec_error,
+pub unsafe extern "C-unwind" fn shardspec_plan_pieces_of_destination(
+    plan: *const shardspec_plan, destination: usize, first_piece: *mut usize,
+    piece_count: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
-        let (first, count) = (out("first", first)?, out("count", count)?);
+        let (first, count) = (out("first_piece", first_piece)?, out("piece_count", piece_count)?);
         let plan = handle::get("plan", plan)?;
         plan.destination().at("destination", destination)?;
         let pieces = plan.pieces_into(destination);
@@ -204,8 +205,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_pieces_into(
     })
 }
 
-/// Whether every piece stays with its owner, so that nothing goes from one process to another: 1 or 0.
-/// An owner is a rank or a worker; devices make no difference. Of equal layouts it is so.
+/// Whether every piece stays with its owner, so that nothing goes from one process to another: 1 or
+/// 0. An owner is a rank or a worker; devices make no difference. Of equal layouts it is so.
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -240,13 +241,13 @@ pub unsafe extern "C-unwind" fn shardspec_plan_is_identity(
 /// all sources that they take of must be passed, others may be. `options` may be NULL.
 ///
 /// Ownership: nothing moves. Errors: NOT_FOUND for a source that is not passed but needed, or for a
-/// destination that the plan is not for, SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH and
+/// destination that the plan is not for, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and
 /// UNSUPPORTED_DEVICE with the shard in the error's `first_shard` and its position in the array in
-/// `index`, ALIASED where a destination shares
-/// memory with a source or with another destination, UNSUPPORTED as for `shardspec_metadata_extract_shard`,
-/// INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY; then nothing was written. Threads: any; nobody else may use the
-/// destinations meanwhile, and nobody may write the sources. Since: ABI 0.
+/// `index`, ALIASED where a destination shares memory with a source or with another destination,
+/// UNSUPPORTED as for `shardspec_metadata_extract_shard`, INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for
+/// a shard that is passed twice, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY; then
+/// nothing was written. Threads: any; nobody else may use the destinations meanwhile, and nobody
+/// may write the sources. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_execute(
     plan: *const shardspec_plan, source_indices: *const usize,

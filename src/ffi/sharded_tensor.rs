@@ -116,7 +116,7 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new(
 /// Ownership, errors, threads: as `shardspec_sharded_tensor_new`; INDEX_OUT_OF_RANGE, and
 /// INVALID_ARGUMENT for an index that is given twice. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_shards(
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_for_indices(
     metadata: *const shardspec_metadata, indices: *const usize, index_count: usize, fill: i32,
     out: *mut *mut shardspec_sharded_tensor, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -133,9 +133,9 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_shards(
 /// NULL; where they state no element type, it is `full`'s. `options` may be NULL.
 ///
 /// Ownership: the caller frees `*out`; it needs neither the spec nor `full`. Errors: those of
-/// `shardspec_spec_build_metadata`, of `shardspec_spec_shard`, and of `shardspec_sharded_tensor_new`.
-/// Threads: any; nobody may write `full` meanwhile. Source: torch's `ShardingSpec.shard`, for a tensor
-/// that every worker has. Since: ABI 0.
+/// `shardspec_spec_build_metadata`, of `shardspec_spec_fill_shard`, and of
+/// `shardspec_sharded_tensor_new`. Threads: any; nobody may write `full` meanwhile. Source: torch's
+/// `ShardingSpec.shard`, for a tensor that every worker has. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_spec(
     spec: *const shardspec_spec, properties: *const shardspec_tensor_properties,
@@ -182,7 +182,7 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full(
 /// Ownership, errors, threads: as `shardspec_sharded_tensor_new_from_full`; INDEX_OUT_OF_RANGE, and
 /// INVALID_ARGUMENT for an index that is given twice. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full_shards(
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full_for_indices(
     metadata: *const shardspec_metadata, indices: *const usize, index_count: usize,
     full: *const shardspec_tensor_view, options: *const shardspec_copy_options,
     out: *mut *mut shardspec_sharded_tensor, err: *mut shardspec_error,
@@ -204,11 +204,12 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full_shards(
 /// Ownership: the library uses the shards' memory until it calls `release(ctx)`, exactly once: when
 /// the sharded tensor was freed and nobody has the memory exported any more, or before a call that
 /// fails returns. `release` may be NULL. The views themselves are copied; the caller frees `*out`.
-/// Errors: SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the
-/// shard in the error's `first_shard` and its position in `shards` in `index`, INVALID_ARGUMENT for an index that is given twice or shards
-/// that are not all of the owner's or not the owner's, INDEX_OUT_OF_RANGE, INVALID_PLACEMENT,
-/// UNSUPPORTED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any.
-/// Source: torch's `_init_from_local_shards_and_global_metadata`. Since: ABI 0.
+/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the
+/// shard in the error's `first_shard` and its position in `shards` in `index`, INVALID_ARGUMENT for
+/// an index that is given twice or shards that are not all of the owner's or not the owner's,
+/// INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY. Threads: any. Source: torch's `_init_from_local_shards_and_global_metadata`.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local(
     metadata: *const shardspec_metadata, owner: *const c_char, indices: *const usize,
@@ -236,7 +237,7 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local(
 /// is none of the metadata's, INVALID_ARGUMENT for one that is placed elsewhere there, and whatever
 /// `shardspec_spec_new_enumerable` refuses but an overlap. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local_described(
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local_shards(
     metadata: *const shardspec_metadata, owner: *const c_char,
     descriptions: *const shardspec_shard_metadata, shards: *const shardspec_tensor_view,
     shard_count: usize, ctx: *mut c_void, release: shardspec_destroy_fn,

@@ -38,12 +38,13 @@ impl Handle for shardspec_shards {
     }
 }
 
-/// A list of these shards, which may overlap and may be none. All have the same number of dimensions; a
-/// list of no shards is one of any number of them. A shard whose `placement` is NULL belongs to nobody in
-/// particular: plans count all of these as the shards of one owner, on no rank.
+/// A list of these shards, which may overlap and may be none. All have the same number of
+/// dimensions; a list of no shards is one of any number of them. A shard whose `placement` is NULL
+/// belongs to nobody in particular: plans count all of these as the shards of one owner, on no
+/// rank.
 ///
 /// Ownership: everything is copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for negative
-/// numbers or more than 32 dimensions, RANK_MISMATCH, OVERFLOW for an end beyond 64 bits,
+/// numbers or more than 32 dimensions, NDIM_MISMATCH, OVERFLOW for an end beyond 64 bits,
 /// INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_new(
@@ -120,24 +121,25 @@ pub unsafe extern "C-unwind" fn shardspec_shards_count(
     })
 }
 
-/// Writes the pairs of shards that own the same element, by their first index, then by their second:
-/// both indices, and the box that they share. `first`, `second`, and `offsets` and `sizes`, with a
-/// row of a number for each dimension, have room for `capacity` pairs; each may be NULL. `*count`
-/// becomes the number of pairs that were written, at most `capacity`, and `*more` (may be NULL) 1 if
-/// there are others, else 0.
+/// Writes the pairs of shards that own the same element, by their first index, then by their
+/// second: both indices, and the box that they share. `first_shards`, `second_shards`, and
+/// `offsets` and `sizes`, with a row of a number for each dimension, have room for `capacity`
+/// pairs; each may be NULL. `*overlap_count` becomes the number of pairs that were written, at most
+/// `capacity`, and `*more` (may be NULL) 1 if there are others, else 0.
 ///
 /// Time: about n * log(n), and what is found.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_overlaps(
-    shards: *const shardspec_shards, first: *mut usize, second: *mut usize, offsets: *mut i64,
-    sizes: *mut i64, capacity: usize, count: *mut usize, more: *mut i32, err: *mut shardspec_error,
+    shards: *const shardspec_shards, first_shards: *mut usize, second_shards: *mut usize,
+    offsets: *mut i64, sizes: *mut i64, capacity: usize, overlap_count: *mut usize, more: *mut i32,
+    err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
-        let (count, more) = (out("count", count)?, optional_out("more", more)?);
+        let (count, more) = (out("overlap_count", overlap_count)?, optional_out("more", more)?);
         let shards = handle::get("shards", shards)?;
-        let first = optional_out_slice("first", first, capacity)?;
-        let second = optional_out_slice("second", second, capacity)?;
+        let first = optional_out_slice("first_shards", first_shards, capacity)?;
+        let second = optional_out_slice("second_shards", second_shards, capacity)?;
         let boxes = Boxes::places(offsets, sizes, capacity, shards.ndim())?;
         let mut overlaps = validate::overlaps(&shards, capacity.saturating_add(1))?;
         let others = overlaps.len() > capacity;
@@ -155,22 +157,23 @@ pub unsafe extern "C-unwind" fn shardspec_shards_overlaps(
 
 /// Writes what no shard owns of a tensor of `ndim` sizes, as boxes that share nothing, by where they
 /// lie. `offsets` and `sizes`, with a row of `ndim` numbers for each box, have room for `capacity`
-/// boxes; each may be NULL. `*count` becomes the number of boxes that were written, at most
+/// boxes; each may be NULL. `*gap_count` becomes the number of boxes that were written, at most
 /// `capacity`, and `*more` (may be NULL) 1 if there are others, else 0. Shards may reach past the
 /// tensor.
 ///
-/// Time: of shards that overlap nowhere, about n * log(n) and what the boxes need; of others, what the
-/// boxes that are asked for need. Errors: UNSUPPORTED where the shards overlap in so many ways that even
-/// these can't be found, RANK_MISMATCH for another `ndim` than the shards', INVALID_ARGUMENT for negative sizes or
-/// more than 32, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// Time: of shards that overlap nowhere, about n * log(n) and what the boxes need; of others, what
+/// the boxes that are asked for need. Errors: UNSUPPORTED where the shards overlap in so many ways
+/// that even these can't be found, NDIM_MISMATCH for another `ndim` than the shards',
+/// INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more elements than 64 bits
+/// count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_gaps(
     shards: *const shardspec_shards, tensor_sizes: *const i64, ndim: usize, offsets: *mut i64,
-    sizes: *mut i64, capacity: usize, count: *mut usize, more: *mut i32, err: *mut shardspec_error,
+    sizes: *mut i64, capacity: usize, gap_count: *mut usize, more: *mut i32,
+    err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
-        let (count, more) = (out("count", count)?, optional_out("more", more)?);
+        let (count, more) = (out("gap_count", gap_count)?, optional_out("more", more)?);
         let shards = handle::get("shards", shards)?;
         let tensor_sizes = slice("tensor_sizes", tensor_sizes, ndim)?;
         let boxes = Boxes::places(offsets, sizes, capacity, ndim)?;

@@ -66,8 +66,8 @@ pub struct shardspec_shard_metadata {
     pub offsets: *const i64,
     /// `ndim` numbers >= 0: how long it is.
     pub sizes: *const i64,
-    /// Where it lives, as `shardspec_placement_parse` reads it. In lists of shards it may be NULL: then
-    /// the shard belongs to nobody in particular.
+    /// Where it lives, as `shardspec_placement_parse` reads it. In lists of shards it may be NULL:
+    /// then the shard belongs to nobody in particular.
     pub placement: *const c_char,
 }
 
@@ -136,12 +136,12 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk(
 }
 
 /// As `shardspec_spec_new_chunk`, for a dimension that is known by its name. Metadata comes from
-/// `shardspec_spec_build_metadata_named`.
+/// `shardspec_spec_build_metadata_with_dim_names`.
 ///
 /// Ownership, errors, threads: as `shardspec_spec_new_chunk`; INVALID_ARGUMENT for an empty name.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_named(
+pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_by_dim_name(
     dim_name: *const c_char, placements: *const *const c_char, placement_count: usize,
     out: *mut *mut shardspec_spec, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -159,7 +159,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_named(
 /// Ownership: the handles stay the caller's. Errors: as `shardspec_spec_new_chunk`; INVALID_HANDLE,
 /// INVALID_ARGUMENT for an empty name. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_placed(
+pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_with_placement_handles(
     dim: i64, dim_name: *const c_char, placements: *const *const shardspec_placement,
     placement_count: usize, out: *mut *mut shardspec_spec, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -176,7 +176,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_placed(
 ///
 /// Time: at worst n * log(n)^(d-1) for n shards with d dimensions.
 /// Ownership: everything is copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for no shards,
-/// negative numbers or more than 32 dimensions, RANK_MISMATCH, OVERLAP (the error names both shards
+/// negative numbers or more than 32 dimensions, NDIM_MISMATCH, OVERLAP (the error names both shards
 /// and the box that they share), OVERFLOW for an end beyond 64 bits, INVALID_PLACEMENT,
 /// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]

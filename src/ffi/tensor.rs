@@ -30,17 +30,17 @@ pub const SHARDSPEC_MAX_NDIM: usize = 32;
 const _: () = assert!(SHARDSPEC_MAX_NDIM == MAX_NDIM);
 
 /// DLPack's device type of ordinary memory.
-pub const SHARDSPEC_DL_CPU: i32 = 1;
+pub const SHARDSPEC_DLPACK_DEVICE_CPU: i32 = 1;
 /// DLPack's device type of memory from `cudaMallocHost`.
-pub const SHARDSPEC_DL_CUDA_HOST: i32 = 3;
+pub const SHARDSPEC_DLPACK_DEVICE_CUDA_HOST: i32 = 3;
 /// DLPack's device type of memory from `hipMallocHost`.
-pub const SHARDSPEC_DL_ROCM_HOST: i32 = 11;
+pub const SHARDSPEC_DLPACK_DEVICE_ROCM_HOST: i32 = 11;
 
 /// Where a tensor's memory is. The layout of DLPack's `DLDevice`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_device {
-    /// A `SHARDSPEC_DL_...` constant: other memory can't be read or written here.
+    /// A `SHARDSPEC_DLPACK_DEVICE_...` constant: other memory can't be read or written here.
     pub device_type: i32,
     /// Not looked at.
     pub device_id: i32,
@@ -54,12 +54,13 @@ pub struct shardspec_device {
 /// Strides may be negative, and 0 in tensors that are only read. Any alignment will do. A tensor
 /// without elements may have NULL data.
 ///
-/// What a view can't say: strides count elements, so neighbours are a whole number of elements apart.
-/// A field of packed records (4 bytes each, 5 bytes apart) has no such stride, and one that is rounded
-/// describes other memory. Pass its bytes: elements of 8 bits, with the strides in bytes, and as last
-/// dimension the bytes of an element, with stride 1; the metadata has that dimension too. Whole records
-/// can be elements: `lanes` of 8 bits. A view does not know the byte order either, nor that elements
-/// are to be read conjugated or negated: bits are moved as they are.
+/// What a view can't say: strides count elements, so neighbours are a whole number of elements
+/// apart. A field of packed records (4 bytes each, 5 bytes apart) has no such stride, and one that
+/// is rounded describes other memory. Pass its bytes: elements of 8 bits, with the strides in
+/// bytes, and as last dimension the bytes of an element, with stride 1; the metadata has that
+/// dimension too. Whole records can be elements: `lanes` of 8 bits. A view does not know the byte
+/// order either, nor that elements are to be read conjugated or negated: bits are moved as they
+/// are.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_tensor_view {
@@ -85,11 +86,11 @@ const _: () = assert!(size_of::<shardspec_tensor_view>() == 48);
 pub const SHARDSPEC_COPY_THREADS_AUTO: u32 = 0;
 
 /// Hint: write around the caches, for data that is not used again soon.
-pub const SHARDSPEC_COPY_STREAM: u32 = 1;
+pub const SHARDSPEC_COPY_HINT_STREAM: u32 = 1;
 /// Hint: write through the caches, for data that is used next.
-pub const SHARDSPEC_COPY_CACHED: u32 = 2;
+pub const SHARDSPEC_COPY_HINT_CACHED: u32 = 2;
 /// Use no instructions beyond those that every processor of this kind has. For tests.
-pub const SHARDSPEC_COPY_PORTABLE: u32 = 4;
+pub const SHARDSPEC_COPY_HINT_PORTABLE: u32 = 4;
 
 /// How to copy. Where it is NULL, or its numbers are 0, the library chooses by size and machine.
 /// Nothing here changes what is copied.
@@ -100,7 +101,8 @@ pub struct shardspec_copy_options {
     pub struct_size: u64,
     /// Most threads to use, the caller's included. Small copies use one, whatever this says.
     pub max_threads: u32,
-    /// `SHARDSPEC_COPY_STREAM` or `SHARDSPEC_COPY_CACHED`, and `SHARDSPEC_COPY_PORTABLE`, or'ed.
+    /// `SHARDSPEC_COPY_HINT_STREAM` or `SHARDSPEC_COPY_HINT_CACHED`, and
+    /// `SHARDSPEC_COPY_HINT_PORTABLE`, or'ed.
     pub hints: u32,
 }
 
@@ -118,11 +120,12 @@ pub(crate) unsafe fn options_argument(
         return Ok(CopyOptions::default());
     }
     let shardspec_copy_options { max_threads, hints, .. } = sized("options", options)?;
-    let known = SHARDSPEC_COPY_STREAM | SHARDSPEC_COPY_CACHED | SHARDSPEC_COPY_PORTABLE;
-    let stores = match hints & (SHARDSPEC_COPY_STREAM | SHARDSPEC_COPY_CACHED) {
+    let known =
+        SHARDSPEC_COPY_HINT_STREAM | SHARDSPEC_COPY_HINT_CACHED | SHARDSPEC_COPY_HINT_PORTABLE;
+    let stores = match hints & (SHARDSPEC_COPY_HINT_STREAM | SHARDSPEC_COPY_HINT_CACHED) {
         0 => Some(Stores::Auto),
-        SHARDSPEC_COPY_STREAM => Some(Stores::Stream),
-        SHARDSPEC_COPY_CACHED => Some(Stores::Cached),
+        SHARDSPEC_COPY_HINT_STREAM => Some(Stores::Stream),
+        SHARDSPEC_COPY_HINT_CACHED => Some(Stores::Cached),
         _ => None,
     };
     let stores = stores.filter(|_| hints & !known == 0).ok_or_else(|| {
@@ -132,7 +135,7 @@ pub(crate) unsafe fn options_argument(
         );
         Error::invalid("options", problem)
     })?;
-    let instructions = match hints & SHARDSPEC_COPY_PORTABLE {
+    let instructions = match hints & SHARDSPEC_COPY_HINT_PORTABLE {
         0 => Instructions::Best,
         _ => Instructions::Portable,
     };
@@ -144,15 +147,15 @@ impl shardspec_copy_options {
     pub(crate) fn from_copy(options: &CopyOptions) -> Self {
         let stores = match options.stores {
             Stores::Auto => 0,
-            Stores::Stream => SHARDSPEC_COPY_STREAM,
-            Stores::Cached => SHARDSPEC_COPY_CACHED,
+            Stores::Stream => SHARDSPEC_COPY_HINT_STREAM,
+            Stores::Cached => SHARDSPEC_COPY_HINT_CACHED,
         };
         Self {
             struct_size: size_of::<Self>() as u64,
             max_threads: u32::try_from(options.max_threads).unwrap_or(u32::MAX),
             hints: stores
                 | match options.instructions {
-                    Instructions::Portable => SHARDSPEC_COPY_PORTABLE,
+                    Instructions::Portable => SHARDSPEC_COPY_HINT_PORTABLE,
                     Instructions::Avx2 | Instructions::Best => 0,
                 },
         }
@@ -181,7 +184,7 @@ impl LentView {
 
 /// Where ordinary memory is.
 pub(crate) const CPU: shardspec_device =
-    shardspec_device { device_type: SHARDSPEC_DL_CPU, device_id: 0 };
+    shardspec_device { device_type: SHARDSPEC_DLPACK_DEVICE_CPU, device_id: 0 };
 
 /// A view whose shape and strides are in two arrays. An empty one has NULL data.
 pub(crate) fn c_view(
@@ -211,7 +214,11 @@ unsafe fn describe(
     host: &mut HostView, argument: &'static str, view: &shardspec_tensor_view,
 ) -> Outcome {
     let device_type = view.device.device_type;
-    let known = [SHARDSPEC_DL_CPU, SHARDSPEC_DL_CUDA_HOST, SHARDSPEC_DL_ROCM_HOST];
+    let known = [
+        SHARDSPEC_DLPACK_DEVICE_CPU,
+        SHARDSPEC_DLPACK_DEVICE_CUDA_HOST,
+        SHARDSPEC_DLPACK_DEVICE_ROCM_HOST,
+    ];
     if !known.contains(&device_type) {
         let what = argument.into();
         return Err(Error::Transfer(TransferError::UnsupportedDevice { what, device_type }).into());
@@ -242,7 +249,7 @@ unsafe fn describe(
 /// `full` has the metadata's sizes, `shard` the sizes of that shard, both the metadata's element type
 /// if that is stated. `options` may be NULL.
 ///
-/// Ownership: nothing moves. Errors: SHAPE_MISMATCH, RANK_MISMATCH, DTYPE_MISMATCH,
+/// Ownership: nothing moves. Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
 /// UNSUPPORTED_DEVICE, ALIASED, UNSUPPORTED for a source with far more elements than memory, if the
 /// search for memory that it shares with a destination would take longer than the copy, OVERFLOW,
 /// INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY; then nothing
@@ -267,12 +274,12 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard(
 /// `shardspec_metadata_extract_shard`, which does the same for all specs but those that fill shards
 /// themselves.
 ///
-/// Ownership: nothing moves. Errors: as `shardspec_metadata_extract_shard`, and what the `shard`
+/// Ownership: nothing moves. Errors: as `shardspec_metadata_extract_shard`, and what the `fill_shard`
 /// function of the spec's type returns; all checks come before it is called.
 /// Threads: as `shardspec_metadata_extract_shard`. Source: torch's `ShardingSpec.shard`, for one
 /// destination. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_spec_shard(
+pub unsafe extern "C-unwind" fn shardspec_spec_fill_shard(
     spec: *const shardspec_spec, metadata: *const shardspec_metadata, index: usize,
     full: *const shardspec_tensor_view, shard: *const shardspec_tensor_view,
     options: *const shardspec_copy_options, err: *mut shardspec_error,
@@ -291,9 +298,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_shard(
 /// memory with the shape and strides of the shard, which are written to `shape` and `strides`, each
 /// with room for `capacity` numbers, at least one for each dimension. An empty shard has NULL data.
 ///
-/// Ownership: `out->shape` and `out->strides` are the caller's own two arrays; the data is `full`'s.
-/// Errors: as `shardspec_metadata_extract_shard`, BUFFER_TOO_SMALL, and UNSUPPORTED where the elements
-/// are packed and the shard starts inside of a byte. Threads: any. Since: ABI 0.
+/// Ownership: `out->shape` and `out->strides` are the caller's own two arrays; the data is
+/// `full`'s. Errors: as `shardspec_metadata_extract_shard`, BUFFER_TOO_SMALL, and UNSUPPORTED where
+/// the elements are packed and the shard starts inside of a byte. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard(
     metadata: *const shardspec_metadata, index: usize, full: *const shardspec_tensor_view,

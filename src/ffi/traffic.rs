@@ -20,9 +20,10 @@ use crate::model::Error;
 use crate::plan::Run;
 use crate::plan::{Relabelling, ReshardPlan};
 
-/// Bytes that move alike: `count` blocks of `length` bytes, from `source_offset`, `source_offset +
-/// source_stride` and so on of one buffer to `destination_offset`, `destination_offset +
-/// destination_stride` and so on of the other. All in bytes; strides are 0 where there is one block.
+/// Bytes that move alike: `block_count` blocks of `block_length` bytes, from `source_offset`,
+/// `source_offset + source_stride` and so on of one buffer to `destination_offset`,
+/// `destination_offset + destination_stride` and so on of the other. All in bytes; strides are 0
+/// where there is one block.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_run {
@@ -39,9 +40,9 @@ pub struct shardspec_run {
     /// From the start of a block to that of the next, in the destination shard's buffer.
     pub destination_stride: i64,
     /// Bytes of a block, at least 1.
-    pub length: i64,
+    pub block_length: i64,
     /// Number of blocks, at least 1.
-    pub count: i64,
+    pub block_count: i64,
 }
 
 const _: () = assert!(size_of::<shardspec_run>() == 64);
@@ -55,8 +56,8 @@ impl From<&Run> for shardspec_run {
             source_stride: run.source_stride,
             destination_offset: run.destination_offset,
             destination_stride: run.destination_stride,
-            length: run.length,
-            count: run.count,
+            block_length: run.length,
+            block_count: run.count,
         }
     }
 }
@@ -119,7 +120,7 @@ fn rank_argument(argument: &'static str, rank: i64) -> Outcome<Option<i64>> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_shard_traffic(
     plan: *const shardspec_plan, itemsize: i64, sources: *mut u32, destinations: *mut u32,
-    bytes: *mut i64, capacity: usize, needed: *mut usize, err: *mut shardspec_error,
+    byte_counts: *mut i64, capacity: usize, needed: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
         let plan = handle::get("plan", plan)?;
@@ -131,7 +132,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_traffic(
             pairs.try_push(source as u32, destination as u32, bytes)?;
         }
         let names = ["sources", "destinations"];
-        pairs.answer(names, sources, destinations, bytes, capacity, needed)
+        pairs.answer(names, sources, destinations, byte_counts, capacity, needed)
     })
 }
 
@@ -142,7 +143,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_traffic(
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_rank_traffic(
     plan: *const shardspec_plan, itemsize: i64, source_ranks: *mut i64,
-    destination_ranks: *mut i64, bytes: *mut i64, capacity: usize, needed: *mut usize,
+    destination_ranks: *mut i64, byte_counts: *mut i64, capacity: usize, needed: *mut usize,
     err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -155,7 +156,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_rank_traffic(
             pairs.try_push(rank(route.source), rank(route.destination), bytes)?;
         }
         let names = ["source_ranks", "destination_ranks"];
-        pairs.answer(names, source_ranks, destination_ranks, bytes, capacity, needed)
+        pairs.answer(names, source_ranks, destination_ranks, byte_counts, capacity, needed)
     })
 }
 
@@ -180,20 +181,20 @@ impl<T: Copy> Columns<T> {
     }
 
     unsafe fn answer(
-        &self, names: [&'static str; 2], sources: *mut T, destinations: *mut T, bytes: *mut i64,
-        capacity: usize, needed: *mut usize,
+        &self, names: [&'static str; 2], sources: *mut T, destinations: *mut T,
+        byte_counts: *mut i64, capacity: usize, needed: *mut usize,
     ) -> Outcome {
         let needed = optional_out("needed", needed)?;
         let sources = optional_out_slice(names[0], sources, capacity)?;
         let destinations = optional_out_slice(names[1], destinations, capacity)?;
-        let bytes = optional_out_slice("bytes", bytes, capacity)?;
+        let byte_counts = optional_out_slice("byte_counts", byte_counts, capacity)?;
         if capacity > 0 {
             check_room(&sources, names[0], self.bytes.len())?;
             check_room(&destinations, names[1], self.bytes.len())?;
-            check_room(&bytes, "bytes", self.bytes.len())?;
+            check_room(&byte_counts, "byte_counts", self.bytes.len())?;
             fill(sources, &self.sources);
             fill(destinations, &self.destinations);
-            fill(bytes, &self.bytes);
+            fill(byte_counts, &self.bytes);
         }
         if let Some(needed) = needed {
             needed.set(self.bytes.len());
@@ -203,8 +204,8 @@ impl<T: Copy> Columns<T> {
 }
 
 /// Writes the runs of all bytes that go from one source shard to one destination shard into `runs`;
-/// how many they are goes to `*needed` (may be NULL). With capacity 0, `runs` may be NULL and only that
-/// is told. `itemsize` as in `shardspec_plan_shard_traffic`.
+/// how many they are goes to `*needed` (may be NULL). With capacity 0, `runs` may be NULL and only
+/// that is told. `itemsize` as in `shardspec_plan_shard_traffic`.
 ///
 /// Time: with capacity 0, for each piece; no memory is used. Errors: INDEX_OUT_OF_RANGE, as
 /// `shardspec_plan_shard_traffic`, and UNSUPPORTED where elements are packed and a run would start or
@@ -266,8 +267,8 @@ unsafe fn answer_runs(
 /// `placement_indices` becomes the one at which its shards should live;
 /// `shardspec_metadata_relabel` makes metadata of that. How many placements there are goes to
 /// `*needed` (may be NULL); with capacity 0, `placement_indices` may be NULL. `*moved_before` and
-/// `*moved_after` (either may be NULL) become the numbers of elements that go from one owner to another
-/// as it is and as it would be.
+/// `*moved_after` (either may be NULL) become the numbers of elements that go from one owner to
+/// another as it is and as it would be.
 ///
 /// Time: for p placements and e pairs of a placement and an owner that share elements, at worst
 /// p * (e + p) * log(p). Errors: BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,

@@ -25,8 +25,8 @@ use crate::memory::{self, Memory, TryVec};
 pub(crate) enum Only {
     /// All, each with all shards that hold it.
     All,
-    /// Those that no shard holds. Where `disjoint` says that the shards overlap nowhere, parts that are
-    /// held whole are known by their number of elements.
+    /// Those that no shard holds. Where `disjoint` says that the shards overlap nowhere, parts that
+    /// are held whole are known by their number of elements.
     Unheld { disjoint: bool },
 }
 

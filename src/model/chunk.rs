@@ -7,14 +7,14 @@ use super::spec::ChunkShardingSpec;
 use crate::error::{Error, Result};
 use crate::memory::text;
 
-/// Length of every chunk but the last non-empty one when `dim_size` elements are cut into `chunks`:
-/// `ceil(dim_size / chunks)`.
-pub fn split_size(dim_size: i64, chunks: i64) -> Result<i64> {
+/// Length of every chunk but the last non-empty one when `dim_size` elements are cut into
+/// `chunk_count` chunks: `ceil(dim_size / chunk_count)`.
+pub fn split_size(dim_size: i64, chunk_count: i64) -> Result<i64> {
     at_least("dim_size", dim_size, 0)?;
-    at_least("chunks", chunks, 1)?;
+    at_least("chunk_count", chunk_count, 1)?;
     // Rounds up without the addition that could overflow.
-    let floor = dim_size.checked_div(chunks).unwrap_or(0);
-    let rest = dim_size.checked_rem(chunks).unwrap_or(0);
+    let floor = dim_size.checked_div(chunk_count).unwrap_or(0);
+    let rest = dim_size.checked_rem(chunk_count).unwrap_or(0);
     Ok(floor.saturating_add(i64::from(rest > 0)))
 }
 

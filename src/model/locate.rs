@@ -140,7 +140,7 @@ impl ShardedTensorMetadata {
         if got == expected {
             return Ok(());
         }
-        Err(Error::RankMismatch { what: Text::copy(what), shard: None, got, expected })
+        Err(Error::NdimMismatch { what: Text::copy(what), shard: None, got, expected })
     }
 }
 

@@ -408,5 +408,5 @@ pub(crate) fn check_shard_ndim(
         return Ok(());
     }
     let what = text!("shard {shard}: {field}");
-    Err(Error::RankMismatch { what, shard: Some(shard), got, expected })
+    Err(Error::NdimMismatch { what, shard: Some(shard), got, expected })
 }

@@ -126,7 +126,10 @@ impl ReshardPlan {
     ) -> Result<Self> {
         let mut numbers = memory::try_with_capacity(wanted.len())?;
         for (at, &index) in wanted.iter().enumerate() {
-            destination.shards().at("wanted", index).map_err(|error| error.at("wanted", at))?;
+            destination
+                .shards()
+                .at("destination_indices", index)
+                .map_err(|error| error.at("destination_indices", at))?;
             // A list has no more shards than a u32 counts.
             numbers.push(index as u32);
         }
@@ -159,8 +162,9 @@ impl ReshardPlan {
     /// Source shards may overlap too: each element that is wanted comes from one of those that hold
     /// it. That is one with the same owner as the destination, if there is one; else, the largest
     /// parts first, the one whose owner reads least so far. Parts that are larger than a fair share
-    /// are divided, so that those who hold them share the work. Sources that overlap in very many ways
-    /// are read in fewer and larger parts, and too many ways are refused, [`Error::Unsupported`].
+    /// are divided, so that those who hold them share the work. Sources that overlap in very many
+    /// ways are read in fewer and larger parts, and too many ways are refused,
+    /// [`Error::Unsupported`].
     pub fn from_shards(
         source: impl IntoShared<Shards>, destination: impl IntoShared<Shards>,
     ) -> Result<Self> {
@@ -288,7 +292,7 @@ impl ReshardPlan {
     /// Pieces `first` to `first + count - 1` as flat arrays.
     pub fn rows(&self, first: usize, count: usize) -> Result<PieceRows<'_>> {
         self.pieces.rows(first, count).ok_or(Error::IndexOutOfRange {
-            argument: "first + count",
+            argument: "first_piece + piece_count",
             index: first.saturating_add(count) as u64,
             count: self.len() as u64,
         })
@@ -337,7 +341,7 @@ fn check_same_tensor(
     let what = || Text::from("destination");
     let (expected, got) = (source.ndim(), destination.ndim());
     if got != expected {
-        return Err(Error::RankMismatch { what: what(), shard: None, got, expected });
+        return Err(Error::NdimMismatch { what: what(), shard: None, got, expected });
     }
     let mut sizes = destination.sizes().iter().zip(source.sizes()).enumerate();
     if let Some((dim, (&got, &expected))) = sizes.find(|(_, (got, expected))| got != expected) {

@@ -363,7 +363,7 @@ impl HostView {
         let what = || shard.map_or_else(|| Text::copy(what), |index| text!("{what} {index}"));
         if self.ndim != expected.len() {
             let (got, expected) = (self.ndim, expected.len());
-            return Err(Error::RankMismatch { what: what(), shard, got, expected });
+            return Err(Error::NdimMismatch { what: what(), shard, got, expected });
         }
         let mut pairs = self.shape().iter().zip(expected).enumerate();
         match pairs.find(|(_, (got, expected))| got != expected) {

@@ -150,7 +150,7 @@ def test_an_exception_under_way_survives_what_is_given_back():
 
 def test_read_only_memory_says_so():
     tensor = as_tensor(bytes(8))
-    assert Taker(tensor.__dlpack__(max_version=(1, 0))).managed.flags == lib.DLPACK_READ_ONLY
+    assert Taker(tensor.__dlpack__(max_version=(1, 0))).managed.flags == lib.DLPACK_FLAG_READ_ONLY
     with pytest.raises(BufferError, match="read-only"):
         tensor.__dlpack__()
     copy = Taker(tensor.__dlpack__(copy=True))
@@ -161,7 +161,7 @@ def test_read_only_memory_says_so():
 def test_a_copy_is_a_copy_and_says_so():
     array = numpy.arange(6.0).reshape(2, 3)
     taken = Taker(as_tensor(array.T).__dlpack__(max_version=(1, 0), copy=True))
-    assert taken.managed.flags == lib.DLPACK_IS_COPIED
+    assert taken.managed.flags == lib.DLPACK_FLAG_IS_COPIED
     copy = (ctypes.c_double * 6).from_address(taken.managed.tensor.data)
     array[:] = -1
     assert list(copy) == [0, 3, 1, 4, 2, 5] and taken.managed.tensor.shape[:2] == [3, 2]

@@ -8,9 +8,9 @@ use super::{Communicator, Options};
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::transfer::HostView;
 
-/// What a rank brings to [`shard()`].
+/// What a rank brings to [`scatter()`].
 #[derive(Debug, Clone, Copy)]
-pub struct Shard<'a, V> {
+pub struct Scatter<'a, V> {
     /// How the tensor is cut: the same on all ranks.
     pub metadata: &'a ShardedTensorMetadata,
     /// Which rank has the tensor: the same on all ranks.
@@ -34,21 +34,21 @@ pub struct Shard<'a, V> {
 /// # Safety
 ///
 /// The tensor may be read, the shards may be written, and nobody else uses either meanwhile.
-pub unsafe fn shard<E: Reason, V: Fn(usize, usize) -> Result<HostView, E>>(
-    comm: &dyn Communicator, mine: Shard<'_, V>,
+pub unsafe fn scatter<E: Reason, V: Fn(usize, usize) -> Result<HostView, E>>(
+    comm: &dyn Communicator, mine: Scatter<'_, V>,
 ) -> Result<(), E> {
     // SAFETY: the caller's promise is passed on.
     unsafe { carry_out(comm, prepare(comm, mine)) }
 }
 
 fn prepare<'a, E: Reason, V: Fn(usize, usize) -> Result<HostView, E>>(
-    comm: &dyn Communicator, mine: Shard<'a, V>,
+    comm: &dyn Communicator, mine: Scatter<'a, V>,
 ) -> Result<Prepared<'a>, E> {
-    let Shard { metadata, source, full, count, shard, options } = mine;
-    let root = Root::One("src_rank", source);
+    let Scatter { metadata, source, full, count, shard, options } = mine;
+    let root = Root::One("source_rank", source);
     let whole = Whole::new(comm, metadata, root, full, count, shard)?;
     let transfer = whole.to_shards(root)?;
     let (parts, dtype) = ([metadata.hash_value()], whole.dtype());
-    let call = format_args!("shard({}, src_rank {source})", Words(metadata));
+    let call = format_args!("scatter({}, source_rank {source})", Words(metadata));
     Ok(Prepared::new(call, &parts, dtype, transfer, options)?)
 }
