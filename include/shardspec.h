@@ -2768,6 +2768,40 @@ shardspec_status shardspec_plan_pieces(const struct shardspec_plan *plan,
                                        shardspec_error *err);
 
 /*
+ Numbers of dimensions of a plan: those of source shards' buffers, of destination shards' buffers, and
+ of its pieces. The three are equal where all shards are boxes. Where they are not, a piece may have more
+ dimensions than the buffers: `shardspec_plan_piece_steps` says where each goes. Each place may be
+ NULL.
+
+ Errors: INVALID_HANDLE. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_plan_ndims(const struct shardspec_plan *plan,
+                                      size_t *source,
+                                      size_t *destination,
+                                      size_t *piece,
+                                      shardspec_error *err);
+
+/*
+ How pieces `first_piece` to `first_piece + piece_count - 1` go through the buffers. `source_dims` and
+ `destination_dims` have room for a number for each dimension of pieces: the buffer's dimension that
+ it goes in, the same for all pieces. `source_steps` and `destination_steps` have room for `piece_count`
+ rows of a number for each dimension of pieces: how far one step in it is in that dimension of the
+ buffer. So element (i0, i1, ...) of a piece is, in dimension d of the source's buffer, at the piece's
+ source offset plus the sum of `i[k] * step[k]` over those k with `source_dims[k] == d`. Where all
+ shards are boxes, dimension k goes in dimension k, and steps are 1. Each of the four may be NULL.
+
+ Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_plan_piece_steps(const struct shardspec_plan *plan,
+                                            size_t first_piece,
+                                            size_t piece_count,
+                                            size_t *source_dims,
+                                            size_t *destination_dims,
+                                            int64_t *source_steps,
+                                            int64_t *destination_steps,
+                                            shardspec_error *err);
+
+/*
  Which pieces a destination shard takes: those from `*first_piece` on, `*piece_count` of them.
 
  Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
@@ -3012,40 +3046,6 @@ shardspec_status shardspec_metadata_has_replicas(const shardspec_metadata *metad
 shardspec_status shardspec_metadata_buffer_ndim(const shardspec_metadata *metadata,
                                                 size_t *out,
                                                 shardspec_error *err);
-
-/*
- Numbers of dimensions of a plan: those of source shards' buffers, of destination shards' buffers, and
- of its pieces. The three are equal where all shards are boxes. Where they are not, a piece may have more
- dimensions than the buffers: `shardspec_plan_piece_steps` says where each goes. Each place may be
- NULL.
-
- Errors: INVALID_HANDLE. Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_plan_ndims(const shardspec_plan *plan,
-                                      size_t *source,
-                                      size_t *destination,
-                                      size_t *piece,
-                                      shardspec_error *err);
-
-/*
- How pieces `first_piece` to `first_piece + piece_count - 1` go through the buffers. `source_dims` and
- `destination_dims` have room for a number for each dimension of pieces: the buffer's dimension that
- it goes in, the same for all pieces. `source_steps` and `destination_steps` have room for `piece_count`
- rows of a number for each dimension of pieces: how far one step in it is in that dimension of the
- buffer. So element (i0, i1, ...) of a piece is, in dimension d of the source's buffer, at the piece's
- source offset plus the sum of `i[k] * step[k]` over those k with `source_dims[k] == d`. Where all
- shards are boxes, dimension k goes in dimension k, and steps are 1. Each of the four may be NULL.
-
- Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_plan_piece_steps(const shardspec_plan *plan,
-                                            size_t first_piece,
-                                            size_t piece_count,
-                                            size_t *source_dims,
-                                            size_t *destination_dims,
-                                            int64_t *source_steps,
-                                            int64_t *destination_steps,
-                                            shardspec_error *err);
 
 /* ================================================================================================
  * What a plan moves: how much, for cost reports, and which bytes, for a transport of the user's own.

@@ -247,7 +247,7 @@ def _add_one_by_one(builder: int, shards: Packed) -> None:
                 placement)
 
 
-@callback(_fields["shard"])
+@callback(_fields["fill_shard"])
 def _fill_shard(ctx: int, metadata: int, index: int, full: Any, shard: Any, options: Any) -> None:
     lent = ShardedTensorMetadata._lent(metadata)
     source, place = (Tensor(View(view.contents, readonly, None))

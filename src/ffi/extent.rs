@@ -18,11 +18,10 @@ use crate::ffi::border::pointer::{
 };
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
-use crate::ffi::plan::shardspec_plan;
 use crate::ffi::properties::{properties_argument, shardspec_tensor_properties};
 use crate::ffi::shards::shardspec_shards;
 use crate::geometry::{DimExtent, DimMap, ExtentList, Stretch};
-use crate::memory::{Memory, Shared, text, try_collect, try_with_capacity};
+use crate::memory::{Shared, text, try_collect, try_with_capacity};
 use crate::model::{Error, ModelError, ShardedTensorMetadata, Shards};
 
 /// In a list of dim map numbers: the shard has one interval without holes of this dimension.
@@ -243,8 +242,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_new_from_shards(
 fn stretches_of(shards: &Shards, shard: usize, dim: usize) -> Outcome<Vec<shardspec_stretch>> {
     let extent = shards.at("shard", shard)?.extent;
     if dim >= shards.ndim() {
-        let (argument, index, count) = ("dim", dim as u64, shards.ndim() as u64);
-        return Err(Error::IndexOutOfRange { argument, index, count }.into());
+        let (index, count) = (dim as u64, shards.ndim() as u64);
+        return Err(Error::IndexOutOfRange { argument: "dim", index, count }.into());
     }
     Ok(match extent.dim(dim) {
         DimExtent::Interval(_, 0) => Vec::new(),
@@ -268,8 +267,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_get_stretches(
 ) -> shardspec_status {
     guard(err, || {
         let shards = handle::get("shards", shards)?;
-        let all = stretches_of(&shards, shard, dim)?;
-        answer("stretches", stretches, capacity, needed, &all)
+        answer("stretches", stretches, capacity, needed, &stretches_of(&shards, shard, dim)?)
     })
 }
 
@@ -316,11 +314,10 @@ pub unsafe extern "C-unwind" fn shardspec_shards_get_dim_maps(
         ];
         let table = shards.extents().table();
         let all = || table.iter().flat_map(|map| map.stretches()).map(shardspec_stretch::from);
-        let ends: Memory<Vec<usize>> = try_collect(table.iter().scan(0usize, |end, map| {
+        let ends: Vec<usize> = try_collect(table.iter().scan(0usize, |end, map| {
             *end = end.saturating_add(map.stretches().len());
             Some(*end)
-        }));
-        let ends = ends?;
+        }))?;
         let stretch_count = ends.last().copied().unwrap_or(0);
         check_room(&stretch_place, "stretches", stretch_count)?;
         check_room(&end_place, "map_ends", ends.len())?;
@@ -368,8 +365,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_is_box(
         let place = self::out("out", out)?;
         let metadata = handle::get("metadata", metadata)?;
         let extent = metadata.shards().at("shard", shard)?.extent;
-        let flattened = metadata.shards().extents().flattening().is_some();
-        place.set((extent.is_box() && !flattened).into());
+        let is_flat = metadata.shards().extents().flattening().is_some();
+        place.set((extent.is_box() && !is_flat).into());
         Ok(())
     })
 }
@@ -398,75 +395,6 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_buffer_ndim(
     guard(err, || {
         let place = self::out("out", out)?;
         place.set(handle::get("metadata", metadata)?.shards().ndim());
-        Ok(())
-    })
-}
-
-/// Numbers of dimensions of a plan: those of source shards' buffers, of destination shards' buffers, and
-/// of its pieces. The three are equal where all shards are boxes. Where they are not, a piece may have more
-/// dimensions than the buffers: `shardspec_plan_piece_steps` says where each goes. Each place may be
-/// NULL.
-///
-/// Errors: INVALID_HANDLE. Threads: any. Since: ABI 0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_plan_ndims(
-    plan: *const shardspec_plan, source: *mut usize, destination: *mut usize, piece: *mut usize,
-    err: *mut shardspec_error,
-) -> shardspec_status {
-    guard(err, || {
-        let plan = handle::get("plan", plan)?;
-        let numbers = [plan.source().ndim(), plan.destination().ndim(), plan.piece_ndim()];
-        let places = [
-            optional_out("source", source)?,
-            optional_out("destination", destination)?,
-            optional_out("piece", piece)?,
-        ];
-        for (place, number) in places.into_iter().zip(numbers) {
-            if let Some(place) = place {
-                place.set(number);
-            }
-        }
-        Ok(())
-    })
-}
-
-/// How pieces `first_piece` to `first_piece + piece_count - 1` go through the buffers. `source_dims` and
-/// `destination_dims` have room for a number for each dimension of pieces: the buffer's dimension that
-/// it goes in, the same for all pieces. `source_steps` and `destination_steps` have room for `piece_count`
-/// rows of a number for each dimension of pieces: how far one step in it is in that dimension of the
-/// buffer. So element (i0, i1, ...) of a piece is, in dimension d of the source's buffer, at the piece's
-/// source offset plus the sum of `i[k] * step[k]` over those k with `source_dims[k] == d`. Where all
-/// shards are boxes, dimension k goes in dimension k, and steps are 1. Each of the four may be NULL.
-///
-/// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_plan_piece_steps(
-    plan: *const shardspec_plan, first_piece: usize, piece_count: usize, source_dims: *mut usize,
-    destination_dims: *mut usize, source_steps: *mut i64, destination_steps: *mut i64,
-    err: *mut shardspec_error,
-) -> shardspec_status {
-    guard(err, || {
-        let plan = handle::get("plan", plan)?;
-        let (rows, ndim) = (plan.rows(first_piece, piece_count)?, plan.piece_ndim());
-        let source_dims = optional_out_slice("source_dims", source_dims, ndim)?;
-        let destination_dims = optional_out_slice("destination_dims", destination_dims, ndim)?;
-        let len = rows.sizes.len();
-        let source_steps = optional_out_slice("source_steps", source_steps, len)?;
-        let destination_steps = optional_out_slice("destination_steps", destination_steps, len)?;
-        match rows.steps {
-            None => {
-                fill_with(source_dims, 0..ndim);
-                fill_with(destination_dims, 0..ndim);
-                fill_with(source_steps, std::iter::repeat_n(1, len));
-                fill_with(destination_steps, std::iter::repeat_n(1, len));
-            }
-            Some(steps) => {
-                fill(source_dims, steps.source_dims);
-                fill(destination_dims, steps.destination_dims);
-                fill(source_steps, steps.source_steps);
-                fill(destination_steps, steps.destination_steps);
-            }
-        }
         Ok(())
     })
 }

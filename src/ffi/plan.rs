@@ -14,7 +14,9 @@
 use crate::error::try_with_capacity;
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
-use crate::ffi::border::pointer::{Out, fill, optional_out_slice, out, slice};
+use crate::ffi::border::pointer::{
+    Out, fill, fill_with, optional_out, optional_out_slice, out, slice,
+};
 use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
@@ -182,6 +184,75 @@ pub unsafe extern "C-unwind" fn shardspec_plan_pieces(
         fill(source_offsets, rows.source_offsets);
         fill(destination_offsets, rows.destination_offsets);
         fill(sizes, rows.sizes);
+        Ok(())
+    })
+}
+
+/// Numbers of dimensions of a plan: those of source shards' buffers, of destination shards' buffers, and
+/// of its pieces. The three are equal where all shards are boxes. Where they are not, a piece may have more
+/// dimensions than the buffers: `shardspec_plan_piece_steps` says where each goes. Each place may be
+/// NULL.
+///
+/// Errors: INVALID_HANDLE. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_plan_ndims(
+    plan: *const shardspec_plan, source: *mut usize, destination: *mut usize, piece: *mut usize,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let plan = handle::get("plan", plan)?;
+        let numbers = [plan.source().ndim(), plan.destination().ndim(), plan.piece_ndim()];
+        let places = [
+            optional_out("source", source)?,
+            optional_out("destination", destination)?,
+            optional_out("piece", piece)?,
+        ];
+        for (place, number) in places.into_iter().zip(numbers) {
+            if let Some(place) = place {
+                place.set(number);
+            }
+        }
+        Ok(())
+    })
+}
+
+/// How pieces `first_piece` to `first_piece + piece_count - 1` go through the buffers. `source_dims` and
+/// `destination_dims` have room for a number for each dimension of pieces: the buffer's dimension that
+/// it goes in, the same for all pieces. `source_steps` and `destination_steps` have room for `piece_count`
+/// rows of a number for each dimension of pieces: how far one step in it is in that dimension of the
+/// buffer. So element (i0, i1, ...) of a piece is, in dimension d of the source's buffer, at the piece's
+/// source offset plus the sum of `i[k] * step[k]` over those k with `source_dims[k] == d`. Where all
+/// shards are boxes, dimension k goes in dimension k, and steps are 1. Each of the four may be NULL.
+///
+/// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_plan_piece_steps(
+    plan: *const shardspec_plan, first_piece: usize, piece_count: usize, source_dims: *mut usize,
+    destination_dims: *mut usize, source_steps: *mut i64, destination_steps: *mut i64,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let plan = handle::get("plan", plan)?;
+        let (rows, ndim) = (plan.rows(first_piece, piece_count)?, plan.piece_ndim());
+        let source_dims = optional_out_slice("source_dims", source_dims, ndim)?;
+        let destination_dims = optional_out_slice("destination_dims", destination_dims, ndim)?;
+        let len = rows.sizes.len();
+        let source_steps = optional_out_slice("source_steps", source_steps, len)?;
+        let destination_steps = optional_out_slice("destination_steps", destination_steps, len)?;
+        match rows.steps {
+            None => {
+                fill_with(source_dims, 0..ndim);
+                fill_with(destination_dims, 0..ndim);
+                fill_with(source_steps, std::iter::repeat_n(1, len));
+                fill_with(destination_steps, std::iter::repeat_n(1, len));
+            }
+            Some(steps) => {
+                fill(source_dims, steps.source_dims);
+                fill(destination_dims, steps.destination_dims);
+                fill(source_steps, steps.source_steps);
+                fill(destination_steps, steps.destination_steps);
+            }
+        }
         Ok(())
     })
 }

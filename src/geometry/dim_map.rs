@@ -132,6 +132,13 @@ impl DimMap {
         self.length - self.elements
     }
 
+    /// Where holes may be in the buffer: behind all elements, where they are nowhere else, and else
+    /// anywhere.
+    pub fn holes_in(&self) -> Range<i64> {
+        let end = self.local.reach.last().copied().unwrap_or(0);
+        if end == self.elements { end..self.length } else { 0..self.length }
+    }
+
     /// The indices as stretches, by where they start in the buffer.
     pub fn stretches(&self) -> &[Stretch] {
         &self.stretches

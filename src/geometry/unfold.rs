@@ -222,6 +222,23 @@ impl Space<'_> {
         }
     }
 
+    /// Adds the boxes of the tensor that a box of this space is, until there are `limit` of them; tells
+    /// whether that is all.
+    pub(crate) fn push_regions(
+        &self, bounds: &Bounds, limit: usize, regions: &mut Vec<Region>,
+    ) -> Memory<bool> {
+        match self {
+            Self::Boxes(_) => {
+                let fits = regions.len() < limit;
+                if fits {
+                    regions.try_push(bounds.region()?)?;
+                }
+                Ok(fits)
+            }
+            Self::Unfolded(own) => push_regions(&own.tensor, bounds, limit, regions),
+        }
+    }
+
     /// A tensor of these sizes as boxes of this space.
     pub(crate) fn whole(&self, sizes: &[i64]) -> Result<Vec<Bounds>> {
         let mut whole = Vec::new();
@@ -318,6 +335,36 @@ impl OwnSpace {
 
     fn tensor_ndim(&self) -> usize {
         self.tensor.last().map_or(0, |digit| digit.dim + 1)
+    }
+}
+
+/// See [`Space::push_regions`].
+fn push_regions(
+    digits: &[Digit], bounds: &Bounds, limit: usize, regions: &mut Vec<Region>,
+) -> Memory<bool> {
+    // Each box of the tensor has one value of the digits outside of those that are whole.
+    let first = region_of(digits, bounds)?;
+    let mut outer = [false; MAX_NDIM];
+    for (at, digit) in digits.iter().enumerate() {
+        outer[at] = first.sizes[digit.dim] < digit.weight;
+    }
+    let mut place = *bounds;
+    loop {
+        if regions.len() >= limit {
+            return Ok(false);
+        }
+        regions.try_push(region_of(digits, &place)?)?;
+        let next = (0..digits.len()).rev().filter(|&at| outer[at]).find(|&at| {
+            place.low_mut()[at] += 1;
+            let more = place.low()[at] < bounds.high()[at];
+            if !more {
+                place.low_mut()[at] = bounds.low()[at];
+            }
+            more
+        });
+        if next.is_none() {
+            return Ok(true);
+        }
     }
 }
 

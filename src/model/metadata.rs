@@ -4,8 +4,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::dtype::DataType;
 use super::placement::Placement;
+use super::placements::Placements;
 use super::properties::TensorProperties;
-use super::shards::{Placements, Shards, check_ndim};
+use super::shards::{Shards, check_ndim};
 use super::validate;
 use crate::error::{Error, Result};
 use crate::geometry::checked_numel;

@@ -7,13 +7,13 @@
 use std::ops::Deref;
 
 use super::placement::Placement;
+use super::placements::{Placements, too_many};
 use crate::error::{Error, Result, try_with_capacity};
 use crate::geometry::unfold::{OwnSpace, Space};
 use crate::geometry::{BoxList, Extent, ExtentList, Flattening, MAX_NDIM};
-use crate::memory::{self, IntoShared, Shared, TryVec, text};
+use crate::memory::{IntoShared, Shared, TryVec, text};
 use crate::model::ModelError;
 use crate::sync::lazy::Lazy;
-use crate::sync::seed::Map;
 
 /// One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets` of the
 /// tensor, and lives at `placement`.
@@ -42,121 +42,6 @@ impl<'a> Deref for Shard<'a> {
     fn deref(&self) -> &Extent<'a> {
         &self.extent
     }
-}
-
-/// A placement for each of many shards, equal ones stored once, numbered by first appearance.
-///
-/// That numbering makes two lists equal exactly when their arrays are.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Placements {
-    distinct: Vec<Placement>,
-    indices: Vec<u32>,
-}
-
-impl Placements {
-    /// The placements of shards, in order.
-    pub fn new(placements: impl Iterator<Item = Placement>) -> Result<Self> {
-        let mut indices = try_with_capacity("placement indices", placements.size_hint().0)?;
-        let mut distinct = Vec::new();
-        let mut numbers = Map::default();
-        for placement in placements {
-            // Runs of equal placements are the rule in lists that many shards share.
-            if let Some(&last) = indices.last()
-                && distinct.get(last as usize) == Some(&placement)
-            {
-                indices.try_push(last)?;
-                continue;
-            }
-            let next = u32::try_from(distinct.len()).map_err(|_| too_many())?;
-            numbers.try_reserve(1)?;
-            let number = *numbers.entry(placement.clone()).or_insert(next);
-            if number == next {
-                distinct.try_push(placement)?;
-            }
-            indices.try_push(number)?;
-        }
-        Ok(Self { distinct: tight(distinct)?, indices })
-    }
-
-    /// The placement of a single shard.
-    pub fn of_one(placement: Placement) -> Result<Self> {
-        Self::new(std::iter::once(placement))
-    }
-
-    /// The placements `table[index]` for each of `indices`.
-    pub fn from_table(table: &[Placement], indices: &[u32]) -> Result<Self> {
-        let past_end = |index: &u32| *index as usize >= table.len();
-        if let Some(at) = indices.iter().position(past_end) {
-            let (argument, count) = ("placement_indices", table.len() as u64);
-            let index = indices.get(at).copied().unwrap_or_default().into();
-            return Err(Error::IndexOutOfRange { argument, index, count }.at(argument, at));
-        }
-        // The table may hold a placement twice, or unused ones, so number by first appearance.
-        let mut number_of = memory::try_filled(None, table.len())?;
-        let mut distinct: Vec<Placement> = Vec::new();
-        let mut numbers: Map<&Placement, u32> = Map::default();
-        let mut own = try_with_capacity("placement indices", indices.len())?;
-        for &index in indices {
-            let (Some(number), Some(placement)) =
-                (number_of.get_mut(index as usize), table.get(index as usize))
-            else {
-                continue;
-            };
-            if let Some(number) = *number {
-                own.push(number);
-                continue;
-            }
-            // The table has at most as many entries as a u32 can name.
-            let next = distinct.len() as u32;
-            numbers.try_reserve(1)?;
-            let new = *numbers.entry(placement).or_insert(next);
-            if new == next {
-                distinct.try_push(placement.clone())?;
-            }
-            *number = Some(new);
-            own.push(new);
-        }
-        Ok(Self { distinct: tight(distinct)?, indices: own })
-    }
-
-    /// Number of shards.
-    pub fn len(&self) -> usize {
-        self.indices.len()
-    }
-
-    /// Whether there are no shards.
-    pub fn is_empty(&self) -> bool {
-        self.indices.is_empty()
-    }
-
-    /// The placement of shard `index`.
-    pub fn get(&self, index: usize) -> Option<&Placement> {
-        self.indices.get(index).and_then(|&number| self.distinct.get(number as usize))
-    }
-
-    /// The placements in the order of the shards.
-    pub fn iter(&self) -> impl Iterator<Item = &Placement> {
-        self.indices.iter().filter_map(|&number| self.distinct.get(number as usize))
-    }
-
-    /// The placements that differ, in the order of their first appearance.
-    pub fn distinct(&self) -> &[Placement] {
-        &self.distinct
-    }
-
-    /// For each shard, its placement's index in [`Self::distinct`].
-    pub fn indices(&self) -> &[u32] {
-        &self.indices
-    }
-}
-
-/// The same in no more memory than it needs.
-fn tight(distinct: Vec<Placement>) -> Result<Vec<Placement>> {
-    Ok(distinct.try_into_boxed()?.into_vec())
-}
-
-fn too_many() -> Error {
-    Error::overflow("the number of shards or placements (at most 4294967295)")
 }
 
 /// Shards of the same number of dimensions, in order. Cheap to clone where the parts are shared.

@@ -3,7 +3,8 @@
 use crate::geometry::unfold::BoxRows;
 use crate::memory::{Memory, TryVec};
 use crate::model::placement::Owner;
-use crate::model::shards::{Placements, Shards};
+use crate::model::placements::Placements;
+use crate::model::shards::Shards;
 use crate::sync::seed::Map;
 
 /// The owners of two lists of shards, numbered alike: equal numbers are equal owners. Devices make no

@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::geometry::checked_numel;
 use crate::memory::{self, Memory, Shared, TryVec, text};
 use crate::model::metadata::ShardedTensorMetadata;
-use crate::model::shards::Placements;
+use crate::model::placements::Placements;
 use crate::sync::seed::Map;
 
 /// A way to deal out the placements of a layout anew.

@@ -12,7 +12,7 @@ use super::ReshardPlan;
 use crate::error::{Error, Result, try_with_capacity};
 use crate::geometry::region::checked_numel;
 use crate::memory::{self, Memory, TryVec};
-use crate::model::shards::Placements;
+use crate::model::placements::Placements;
 
 /// What goes from one rank to another, or stays on one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

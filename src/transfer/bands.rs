@@ -228,7 +228,7 @@ mod tests {
 
     use super::*;
     use crate::model::DataType;
-    use crate::model::shards::Placements;
+    use crate::model::placements::Placements;
 
     /// Offsets and sizes.
     type Box = (Vec<i64>, Vec<i64>);

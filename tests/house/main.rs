@@ -97,8 +97,8 @@ const KNOWN_IN_CIRCLES: &[&str] = &[
 /// Names of types that there are twice.
 const KNOWN_TWICE: &[&str] = &[
     "Bounds", "Boxes", "Builder", "Call", "Copies", "Cut", "Effort", "Error", "Found", "Key",
-    "Message", "Node", "Outcome", "Owners", "Piece", "Pieces", "Place", "Result", "Run", "Shard",
-    "Slot", "Staging", "Taken", "Words",
+    "Message", "Node", "Outcome", "Owners", "Piece", "Pieces", "Place", "Result", "Run", "Slot",
+    "Staging", "Taken", "Words",
 ];
 
 /// Files that are too long.

@@ -9,8 +9,9 @@ use crate::model::ModelError;
 use crate::model::chunk::{chunk_offset, chunked_dim_size, split_size};
 use crate::model::metadata::{ShardedTensorMetadata, check_sizes, stable_hash};
 use crate::model::placement::Placement;
+use crate::model::placements::Placements;
 use crate::model::properties::TensorProperties;
-use crate::model::shards::{Placements, Shards};
+use crate::model::shards::Shards;
 
 /// The dimension that is cut.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -6,8 +6,9 @@ use super::{ShardingSpec, TensorShape};
 use crate::error::{Error, Result};
 use crate::memory::{IntoShared, Shared};
 use crate::model::metadata::{ShardedTensorMetadata, check_sizes, stable_hash};
+use crate::model::placements::Placements;
 use crate::model::properties::TensorProperties;
-use crate::model::shards::{Placements, Shards};
+use crate::model::shards::Shards;
 use crate::model::validate;
 
 /// Any boxes that do not overlap, each with its placement. The tensor they cut is the one that they

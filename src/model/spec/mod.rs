@@ -11,8 +11,8 @@ pub use chunk::{ChunkShardingSpec, ShardingDim};
 pub use enumerable::EnumerableShardingSpec;
 
 use super::metadata::ShardedTensorMetadata;
+use super::placements::Placements;
 use super::properties::TensorProperties;
-use super::shards::Placements;
 use crate::error::{Error, Result};
 use crate::memory::text;
 

@@ -147,11 +147,13 @@ pub fn gaps(shards: &Shards, sizes: &[i64], limit: usize) -> Result<Gaps> {
     for whole in space.whole(sizes)? {
         let all = boxes.not_empty()?;
         let (cells, complete) = unheld(boxes, all, whole, disjoint, room, &mut steps)?;
-        let wanted = limit.saturating_sub(found.len());
-        for cell in 0..cells.len().min(wanted) {
-            found.try_push(space.region(&cells.bounds(cell))?)?;
+        more |= !complete;
+        for cell in 0..cells.len() {
+            if !space.push_regions(&cells.bounds(cell), limit, &mut found)? {
+                more = true;
+                break;
+            }
         }
-        more |= !complete || cells.len() > wanted;
         if more && found.len() < limit && cells.len() < room {
             return Err(too_many_ways(shards));
         }

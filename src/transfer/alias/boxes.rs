@@ -11,7 +11,8 @@ use super::form::{Form, Forms, Step, reach_of};
 use crate::error::try_with_capacity;
 use crate::geometry::MAX_NDIM;
 use crate::model::ModelError;
-use crate::model::shards::{Placements, Shards};
+use crate::model::placements::Placements;
+use crate::model::shards::Shards;
 use crate::model::validate::check_non_overlapping;
 use crate::model::{Error, Placement, Result};
 

@@ -1,0 +1,122 @@
+//! Placements of many shards, equal ones stored once.
+
+use super::placement::Placement;
+use crate::error::{Error, Result, try_with_capacity};
+use crate::memory::{self, TryVec};
+use crate::sync::seed::Map;
+
+/// A placement for each of many shards, equal ones stored once, numbered by first appearance.
+///
+/// That numbering makes two lists equal exactly when their arrays are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Placements {
+    distinct: Vec<Placement>,
+    indices: Vec<u32>,
+}
+
+impl Placements {
+    /// The placements of shards, in order.
+    pub fn new(placements: impl Iterator<Item = Placement>) -> Result<Self> {
+        let mut indices = try_with_capacity("placement indices", placements.size_hint().0)?;
+        let mut distinct = Vec::new();
+        let mut numbers = Map::default();
+        for placement in placements {
+            // Runs of equal placements are the rule in lists that many shards share.
+            if let Some(&last) = indices.last()
+                && distinct.get(last as usize) == Some(&placement)
+            {
+                indices.try_push(last)?;
+                continue;
+            }
+            let next = u32::try_from(distinct.len()).map_err(|_| too_many())?;
+            numbers.try_reserve(1)?;
+            let number = *numbers.entry(placement.clone()).or_insert(next);
+            if number == next {
+                distinct.try_push(placement)?;
+            }
+            indices.try_push(number)?;
+        }
+        Ok(Self { distinct: tight(distinct)?, indices })
+    }
+
+    /// The placement of a single shard.
+    pub fn of_one(placement: Placement) -> Result<Self> {
+        Self::new(std::iter::once(placement))
+    }
+
+    /// The placements `table[index]` for each of `indices`.
+    pub fn from_table(table: &[Placement], indices: &[u32]) -> Result<Self> {
+        let past_end = |index: &u32| *index as usize >= table.len();
+        if let Some(at) = indices.iter().position(past_end) {
+            let (argument, count) = ("placement_indices", table.len() as u64);
+            let index = indices.get(at).copied().unwrap_or_default().into();
+            return Err(Error::IndexOutOfRange { argument, index, count }.at(argument, at));
+        }
+        // The table may hold a placement twice, or unused ones, so number by first appearance.
+        let mut number_of = memory::try_filled(None, table.len())?;
+        let mut distinct: Vec<Placement> = Vec::new();
+        let mut numbers: Map<&Placement, u32> = Map::default();
+        let mut own = try_with_capacity("placement indices", indices.len())?;
+        for &index in indices {
+            let (Some(number), Some(placement)) =
+                (number_of.get_mut(index as usize), table.get(index as usize))
+            else {
+                continue;
+            };
+            if let Some(number) = *number {
+                own.push(number);
+                continue;
+            }
+            // The table has at most as many entries as a u32 can name.
+            let next = distinct.len() as u32;
+            numbers.try_reserve(1)?;
+            let new = *numbers.entry(placement).or_insert(next);
+            if new == next {
+                distinct.try_push(placement.clone())?;
+            }
+            *number = Some(new);
+            own.push(new);
+        }
+        Ok(Self { distinct: tight(distinct)?, indices: own })
+    }
+
+    /// Number of shards.
+    pub fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    /// Whether there are no shards.
+    pub fn is_empty(&self) -> bool {
+        self.indices.is_empty()
+    }
+
+    /// The placement of shard `index`.
+    pub fn get(&self, index: usize) -> Option<&Placement> {
+        self.indices.get(index).and_then(|&number| self.distinct.get(number as usize))
+    }
+
+    /// The placements in the order of the shards.
+    pub fn iter(&self) -> impl Iterator<Item = &Placement> {
+        self.indices.iter().filter_map(|&number| self.distinct.get(number as usize))
+    }
+
+    /// The placements that differ, in the order of their first appearance.
+    pub fn distinct(&self) -> &[Placement] {
+        &self.distinct
+    }
+
+    /// For each shard, its placement's index in [`Self::distinct`].
+    pub fn indices(&self) -> &[u32] {
+        &self.indices
+    }
+}
+
+/// The same in no more memory than it needs.
+fn tight(distinct: Vec<Placement>) -> Result<Vec<Placement>> {
+    Ok(distinct.try_into_boxed()?.into_vec())
+}
+
+/// The refusal of more shards or placements than are counted.
+pub(super) fn too_many() -> Error {
+    Error::overflow("the number of shards or placements (at most 4294967295)")
+}
