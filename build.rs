@@ -125,11 +125,10 @@ fn header(root: &Path) -> Result<String, Box<dyn Error>> {
         if section == "version" {
             header.push_str(&version_macros()?);
         }
-        if section == "error" {
-            // The numbers are those of every layer.
-            header.push_str(&declarations(root, &root.join("src/error/status.rs"))?);
-        }
-        header.push_str(&declarations(root, &source)?);
+        let files = files_of(section).into_iter();
+        let parts: Result<Vec<_>, _> =
+            files.map(|file| declarations(root, &root.join(file))).collect();
+        header.push_str(&parts?.join("\n"));
         if section == "error" {
             header.push_str(ERROR_INIT);
         }
@@ -138,6 +137,17 @@ fn header(root: &Path) -> Result<String, Box<dyn Error>> {
         "\n#ifdef __cplusplus\n} /* extern \"C\" */\n#endif\n\n#endif /* SHARDSPEC_H */\n",
     );
     Ok(header)
+}
+
+/// The files that a section is made from.
+fn files_of(section: &str) -> Vec<String> {
+    let own = format!("src/ffi/{section}.rs");
+    match section {
+        // The numbers are those of every layer; their names are asked for by an export.
+        "error" => vec!["src/error/status.rs".into(), own, "src/ffi/status.rs".into()],
+        "spec" => vec!["src/ffi/shard_metadata.rs".into(), own],
+        _ => vec![own],
+    }
 }
 
 const ERROR_INIT: &str = r#"

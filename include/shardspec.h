@@ -121,6 +121,7 @@ extern "C" {
  success: it probably threw an exception. `got` is the number.
  */
 #define SHARDSPEC_CALLBACK_FAILED 40
+
 /* Bytes of `shardspec_error.message`, the NUL included. */
 #define SHARDSPEC_MESSAGE_CAPACITY 968
 
@@ -177,7 +178,7 @@ shardspec_status shardspec_status_text(shardspec_status status,
                                        char *buffer,
                                        size_t capacity,
                                        size_t *needed,
-                                       struct shardspec_error *err);
+                                       shardspec_error *err);
 
 /* An error before its first call: `shardspec_error err = SHARDSPEC_ERROR_INIT;` */
 #define SHARDSPEC_ERROR_INIT { sizeof(shardspec_error), SHARDSPEC_OK, -1, -1, -1, 0, 0, -1, { 0 } }
@@ -650,9 +651,6 @@ shardspec_status shardspec_placement_hash(const struct shardspec_placement *plac
  * Source: torch's `ChunkShardingSpec` and `EnumerableShardingSpec`.
  */
 
-/* A sharding spec, behind a handle. Immutable; free it with `shardspec_spec_free`. */
-typedef struct shardspec_spec shardspec_spec;
-
 /* One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets`. */
 typedef struct shardspec_shard_metadata {
   /* Number of dimensions, 0 to 32. */
@@ -667,6 +665,9 @@ typedef struct shardspec_shard_metadata {
    */
   const char *placement;
 } shardspec_shard_metadata;
+
+/* A sharding spec, behind a handle. Immutable; free it with `shardspec_spec_free`. */
+typedef struct shardspec_spec shardspec_spec;
 
 /*
  A spec that cuts dimension `dim` into `placement_count` chunks as `torch.chunk` does: chunk i
@@ -721,7 +722,7 @@ shardspec_status shardspec_spec_new_chunk_with_placement_handles(int64_t dim,
  and the box that they share), OVERFLOW for an end beyond 64 bits, INVALID_PLACEMENT,
  NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
-shardspec_status shardspec_spec_new_enumerable(const struct shardspec_shard_metadata *shards,
+shardspec_status shardspec_spec_new_enumerable(const shardspec_shard_metadata *shards,
                                                size_t shard_count,
                                                struct shardspec_spec **out,
                                                shardspec_error *err);
@@ -768,7 +769,7 @@ shardspec_status shardspec_spec_new_enumerable_placed(size_t ndim,
  Ownership, errors, threads: as `shardspec_spec_new_enumerable`.
  Source: `_infer_sharding_spec_from_shards_metadata` of torch. Since: ABI 0.
  */
-shardspec_status shardspec_spec_infer(const struct shardspec_shard_metadata *shards,
+shardspec_status shardspec_spec_infer(const shardspec_shard_metadata *shards,
                                       size_t shard_count,
                                       struct shardspec_spec **out,
                                       shardspec_error *err);

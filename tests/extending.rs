@@ -148,7 +148,7 @@ fn cutting_by_a_spec_copies_boxes_unless_the_spec_fills_shards_itself() {
 #[test]
 fn a_type_of_ones_own_has_a_name_of_its_own() {
     assert_eq!(check_own_type_name("test.split"), Ok(()));
-    for name in BUILT_IN_TYPE_NAMES.into_iter().chain([""]) {
+    for name in BUILT_IN_TYPE_NAMES.iter().copied().chain([""]) {
         let refused = check_own_type_name(name).unwrap_err();
         assert!(matches!(refused, Error::InvalidArgument { argument: "type_name", .. }), "{name}");
     }

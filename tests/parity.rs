@@ -14,7 +14,7 @@ mod common;
 use common::Boxes;
 use shardspec::geometry::Region;
 use shardspec::model::ModelError;
-use shardspec::model::chunk::chunk_sharding_params;
+use shardspec::model::spec::chunk_sharding_params;
 use shardspec::model::{
     ChunkShardingSpec, EnumerableShardingSpec, Error, Placement, Result, ShardMetadata,
     ShardedTensorMetadata, ShardingDim, ShardingSpec, Shards, TensorProperties, TensorShape,

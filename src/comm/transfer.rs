@@ -10,7 +10,7 @@ use super::short::Short;
 use super::underway::Underway;
 use super::{Communicator, Options};
 use crate::error::Foreign;
-use crate::model::metadata::stable_hash;
+use crate::model::stable_hash::stable_hash;
 use crate::model::{DataType, Result};
 
 /// A collective on one rank, when everything on this rank was found right.

@@ -10,7 +10,7 @@
 use std::hash::Hasher;
 
 use super::short::Short;
-use crate::model::metadata::stable_hash;
+use crate::model::stable_hash::stable_hash;
 
 /// Bytes of the checksum.
 const CHECKSUM: usize = size_of::<u64>();

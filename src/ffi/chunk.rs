@@ -8,7 +8,8 @@ use crate::ffi::border::handle;
 use crate::ffi::border::pointer::out;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::spec::{chunk_spec, shardspec_spec};
-use crate::model::chunk::{chunk_sharding_params, chunked_dim_size, split_size};
+use crate::model::chunk::{chunked_dim_size, split_size};
+use crate::model::spec::chunk_sharding_params;
 
 /// Elements of every full chunk when `dim_size` elements are cut into `chunk_count` chunks:
 /// ceil(dim_size / chunk_count).

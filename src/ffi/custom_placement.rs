@@ -19,7 +19,7 @@ use crate::ffi::callback::{shardspec_destroy_fn, shardspec_equal_fn, shardspec_h
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
 use crate::memory::{text, try_boxed_str};
-use crate::model::metadata::stable_hash;
+use crate::model::stable_hash::stable_hash;
 use crate::model::{CustomPlacement, Error, Placement};
 
 /// What a type of placement does.

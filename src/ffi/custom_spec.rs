@@ -22,8 +22,9 @@ use crate::ffi::properties::shardspec_tensor_properties;
 use crate::ffi::spec::{give, shardspec_spec, wrong_type};
 use crate::ffi::tensor::{LentView, shardspec_copy_options, shardspec_tensor_view};
 use crate::memory::{Shared, TryVec, text, try_boxed_str, try_collect, try_with_capacity};
-use crate::model::metadata::{check_sizes, stable_hash};
+use crate::model::sizes::check_sizes;
 use crate::model::spec::check_own_type_name;
+use crate::model::stable_hash::stable_hash;
 use crate::model::{
     Error, Result, ShardedTensorMetadata, ShardingSpec, TensorProperties, TensorShape,
 };

@@ -6,11 +6,7 @@
 
 use std::ffi::c_char;
 
-use crate::error::Error;
 pub use crate::error::status::*;
-use crate::ffi::border::guard::guard;
-use crate::ffi::border::pointer::answer_text;
-use crate::memory::text;
 
 /// 0 (`SHARDSPEC_OK`) or the reason why a call was refused: one of the constants above. Never
 /// negative. A number keeps its meaning for ever; later versions may add numbers.
@@ -47,24 +43,3 @@ pub struct shardspec_error {
 }
 
 const _: () = assert!(size_of::<shardspec_error>() == 1024);
-
-/// Writes the name of a status, such as "OVERLAP", into `buffer`.
-///
-/// Text answers work alike everywhere: `capacity` is the size of `buffer` in bytes, and the text's
-/// length, its NUL included, goes to `*needed` (may be NULL). With capacity 0, `buffer` may be NULL
-/// and only the length is told. With a capacity that is too small, nothing is written, and the
-/// error's `limit` is the capacity needed.
-///
-/// Errors: NOT_FOUND for a number that is no status, BUFFER_TOO_SMALL, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_status_text(
-    status: shardspec_status, buffer: *mut c_char, capacity: usize, needed: *mut usize,
-    err: *mut shardspec_error,
-) -> shardspec_status {
-    guard(err, || {
-        let what = || text!("status: {status} is no status of this version");
-        let name = name_of(status).ok_or_else(|| Error::NotFound { what: what() })?;
-        answer_text(buffer, capacity, needed, name)
-    })
-}

@@ -16,7 +16,7 @@ use crate::ffi::border::pointer::{answer_text, out, text};
 use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::memory::text;
-use crate::model::metadata::stable_hash;
+use crate::model::stable_hash::stable_hash;
 use crate::model::{Device, Error, Placement};
 
 /// "cpu". The numbers of device types are those of torch's `c10::DeviceType`.

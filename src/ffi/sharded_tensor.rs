@@ -28,7 +28,8 @@ use crate::ffi::callback::shardspec_destroy_fn;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::properties::{properties_argument, shardspec_tensor_properties};
-use crate::ffi::spec::{shardspec_shard_metadata, shardspec_spec};
+use crate::ffi::shard_metadata::shardspec_shard_metadata;
+use crate::ffi::spec::shardspec_spec;
 use crate::ffi::tensor::{
     CPU, c_view, options_argument, shard_view, shardspec_copy_options, shardspec_tensor_view,
     view_argument,

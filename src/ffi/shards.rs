@@ -17,7 +17,7 @@ use crate::ffi::border::shards::{
 use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
-use crate::ffi::spec::shardspec_shard_metadata;
+use crate::ffi::shard_metadata::shardspec_shard_metadata;
 use crate::geometry::region::Region;
 use crate::memory::Shared;
 use crate::model::{Shards, validate};

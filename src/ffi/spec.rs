@@ -18,8 +18,10 @@ use crate::ffi::border::shards::{
 use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
+use crate::ffi::shard_metadata::shardspec_shard_metadata;
 use crate::memory::{Text, try_box, try_boxed_str};
 use crate::model::ModelError;
+use crate::model::spec::BUILT_IN_TYPE_NAMES;
 use crate::model::{
     ChunkShardingSpec, EnumerableShardingSpec, Error, InferredSpec, Placements, ShardingDim,
     ShardingSpec, Shards, infer_sharding_spec,
@@ -49,26 +51,8 @@ impl Handle for shardspec_spec {
 /// A number for each built-in type of spec, by which handles are told apart without using the spec;
 /// 0 for types of the user's own.
 pub(crate) fn type_label(type_name: &str) -> u64 {
-    match type_name {
-        "chunk" => 1,
-        "enumerable" => 2,
-        _ => 0,
-    }
-}
-
-/// One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets`.
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct shardspec_shard_metadata {
-    /// Number of dimensions, 0 to 32.
-    pub ndim: usize,
-    /// `ndim` numbers >= 0: where the shard starts.
-    pub offsets: *const i64,
-    /// `ndim` numbers >= 0: how long it is.
-    pub sizes: *const i64,
-    /// Where it lives, as `shardspec_placement_parse` reads it. In lists of shards it may be NULL:
-    /// then the shard belongs to nobody in particular.
-    pub placement: *const c_char,
+    let position = BUILT_IN_TYPE_NAMES.iter().position(|built_in| *built_in == type_name);
+    position.map_or(0, |position| (position as u64).saturating_add(1))
 }
 
 /// The chunk spec behind a handle, if it is one.

@@ -3,7 +3,6 @@
 //! Source: `get_split_size`, `get_chunked_dim_size` and `get_chunk_sharding_params` of
 //! `torch.distributed._shard.sharding_spec._internals`.
 
-use super::spec::ChunkShardingSpec;
 use crate::error::{Error, Result};
 use crate::memory::text;
 
@@ -36,27 +35,8 @@ pub(crate) fn chunk_offset(split_size: i64, index: i64) -> Result<i64> {
         .ok_or_else(|| Error::overflow(text!("offset {split_size} * {index} of chunk {index}")))
 }
 
-/// Start and length of the chunk that `rank` owns when a dimension of `dim_size` elements is cut
-/// for `world_size` workers in the order of the placements of `spec`.
-///
-/// The start is where the elements before it end, so for an empty chunk it is `dim_size`, unlike
-/// the offset in the metadata. A rank that no placement names is refused (torch answers the last
-/// chunk's length at position 0).
-pub fn chunk_sharding_params(
-    spec: &ChunkShardingSpec, dim_size: i64, world_size: i64, rank: i64,
-) -> Result<(i64, i64)> {
-    at_least("dim_size", dim_size, 0)?;
-    at_least("world_size", world_size, 1)?;
-    let split = split_size(dim_size, world_size)?;
-    let position = spec.placements().iter().position(|placement| placement.rank() == Some(rank));
-    let index = position.and_then(|position| i64::try_from(position).ok()).ok_or_else(|| {
-        Error::NotFound { what: text!("rank: no placement of the spec is on rank {rank}") }
-    })?;
-    let start = split.saturating_mul(index).min(dim_size);
-    Ok((start, chunked_dim_size(dim_size, split, index)?))
-}
-
-fn at_least(argument: &'static str, value: i64, least: i64) -> Result<()> {
+/// Refuses a value below the least that its argument may be.
+pub(crate) fn at_least(argument: &'static str, value: i64, least: i64) -> Result<()> {
     if value < least { Err(Error::TooSmall { argument, value, least }) } else { Ok(()) }
 }
 

@@ -1,16 +1,17 @@
 //! Who owns what of one tensor: torch's `ShardedTensorMetadata`.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::Hash;
 
 use super::dtype::DataType;
 use super::placement::Placement;
 use super::placements::Placements;
 use super::properties::TensorProperties;
-use super::shards::{Shards, check_ndim};
+use super::shards::Shards;
+use super::sizes::check_sizes;
+use super::stable_hash::stable_hash;
 use super::validate;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::geometry::checked_numel;
-use crate::memory::text;
 use crate::memory::{self, IntoShared, Shared};
 
 /// All shards of a tensor, its sizes and its properties.
@@ -154,25 +155,5 @@ impl ShardedTensorMetadata {
     /// A hash: equal metadata have equal hashes, in every process.
     pub fn hash_value(&self) -> u64 {
         stable_hash(|hasher| self.hash(hasher))
-    }
-}
-
-/// A hash that does not depend on the process: the keys are fixed.
-pub(crate) fn stable_hash(feed: impl FnOnce(&mut DefaultHasher)) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    feed(&mut hasher);
-    hasher.finish()
-}
-
-/// Refuses sizes that no tensor can have: too many, negative, or more elements than 64 bits count.
-pub(crate) fn check_sizes(sizes: &[i64]) -> Result<()> {
-    check_ndim("sizes", sizes.len())?;
-    if let Some((dim, size)) = sizes.iter().enumerate().find(|(_, size)| **size < 0) {
-        let problem = text!("size {size} in dimension {dim} is negative; it must be >= 0");
-        return Err(Error::invalid("sizes", problem));
-    }
-    match checked_numel(sizes) {
-        Some(_) => Ok(()),
-        None => Err(Error::overflow(text!("sizes: the number of elements of {sizes:?}"))),
     }
 }

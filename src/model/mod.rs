@@ -13,11 +13,14 @@ pub mod error;
 pub mod infer;
 pub mod locate;
 pub mod metadata;
+mod parse_placement;
 pub mod placement;
 pub mod placements;
 pub mod properties;
 pub mod shards;
+pub(crate) mod sizes;
 pub mod spec;
+pub(crate) mod stable_hash;
 pub mod validate;
 
 pub use crate::error::{Error, Result};

@@ -140,7 +140,7 @@ impl Shards {
 
     /// The same shards, of a tensor of `sizes` of which `count` dimensions from `first` on are one.
     pub fn flattened(&self, sizes: &[i64], first: usize, count: usize) -> Result<Self> {
-        super::metadata::check_sizes(sizes)?;
+        super::sizes::check_sizes(sizes)?;
         if count < 2 {
             let least = 2;
             let value = i64::try_from(count).unwrap_or(i64::MAX);

@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::seed::random_of;
-use super::users::{self, Name, Note, Use, Users};
+use super::users::{self, Name, Note, SLOT_ALIGN, Use, Users};
 use crate::memory::{TryVec, try_collect};
 use crate::unwind::uncancelled;
 
@@ -50,9 +50,7 @@ const DROPPING: u64 = 4;
 
 /// End of the list of free slots.
 const NOBODY: u32 = u32::MAX;
-
-/// Slots of different threads' objects must not share a cache line.
-pub(super) const SLOT_ALIGN: usize = 64;
+const _: () = assert!(align_of::<Slot<()>>() == SLOT_ALIGN);
 
 /// One object's place.
 #[repr(align(64))]

@@ -21,6 +21,9 @@ pub(crate) enum Use {
     Runs = 1,
 }
 
+/// What slots start at multiples of: slots of different threads' objects must not share a cache line.
+pub(super) const SLOT_ALIGN: usize = 64;
+
 /// An object, as notes name it: its slot and, as far as there is room, the slot's generation. A thread
 /// that tries a key of an earlier generation does not pass for one that uses the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +34,7 @@ impl Name {
     /// slots might share a name, which is safe: then one object waits for users of the other.
     const SLOT_SHIFT: u32 = 16;
     /// Bits below the slot's own, but for that of the use.
-    const GENERATIONS: usize = (super::slots::SLOT_ALIGN << Self::SLOT_SHIFT) - 1;
+    const GENERATIONS: usize = (SLOT_ALIGN << Self::SLOT_SHIFT) - 1;
 
     /// The object of this generation in the slot at this address.
     #[inline]

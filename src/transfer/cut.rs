@@ -7,7 +7,7 @@ use crate::host;
 use crate::host::copy_list::{CopyList, FullSide};
 use crate::host::options::CopyOptions;
 use crate::model::metadata::ShardedTensorMetadata;
-use crate::model::spec::{ChunkShardingSpec, EnumerableShardingSpec, ShardingSpec};
+use crate::model::spec::{BuiltIn, ShardingSpec};
 use crate::model::{Error, Result};
 
 /// One shard to be copied out of the full tensor: all is checked, and nothing moved yet.
@@ -96,5 +96,4 @@ pub trait Cut: ShardingSpec {
     }
 }
 
-impl Cut for ChunkShardingSpec {}
-impl Cut for EnumerableShardingSpec {}
+impl<T: BuiltIn> Cut for T {}

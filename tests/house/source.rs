@@ -33,7 +33,7 @@ pub struct Source {
     pub types: Vec<(String, usize)>,
     /// Child modules that are tests only.
     pub test_modules: Vec<String>,
-    /// The words outside of `use` declarations.
+    /// Types, paths, and functions and macros that are called, outside of `use` declarations.
     pub words: Vec<String>,
 }
 
@@ -295,6 +295,11 @@ impl Reader<'_> {
         }
     }
 
+    /// Whether one of these is before a token.
+    fn is_after(&self, at: usize, before: &[&str]) -> bool {
+        at > 0 && before.contains(&&*self.tokens[at - 1].text)
+    }
+
     /// A word: the start of a path, the name of a type, or nothing of interest.
     fn word(&mut self) {
         let line = self.tokens[self.at].line;
@@ -309,14 +314,21 @@ impl Reader<'_> {
         if defines {
             self.source.types.push((self.text(1).to_owned(), line));
         }
-        let follows_path = self.at > 0 && matches!(&*self.tokens[self.at - 1].text, "::" | "in");
+        let start = self.at;
+        let follows_path = self.is_after(start, &["::", "in"]);
         let mut segments = vec![word];
         self.at += 1;
         while self.text(0) == "::" && self.text(1).starts_with(|c: char| c.is_alphabetic()) {
             segments.push(self.text(1).to_owned());
             self.at += 2;
         }
-        self.source.words.extend(segments.iter().cloned());
+        let is_method = self.is_after(start, &[".", "fn"]);
+        let is_used = |name: &String| name.starts_with(|first: char| first.is_uppercase());
+        if segments.len() > 1 || matches!(self.text(0), "(" | "!") && !is_method {
+            self.source.words.extend(segments.iter().cloned());
+        } else {
+            self.source.words.extend(segments.iter().filter(|name| is_used(name)).cloned());
+        }
         if segments.len() > 1 && !follows_path {
             let (inside, name) = (self.modules(), None);
             self.source.mentions.push(Mention { inside, segments, name, is_public: false, line });

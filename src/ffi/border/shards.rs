@@ -7,7 +7,7 @@ use crate::ffi::border::guard::{Outcome, Refusal};
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::{slice, text};
 use crate::ffi::placement::shardspec_placement;
-use crate::ffi::spec::shardspec_shard_metadata;
+use crate::ffi::shard_metadata::shardspec_shard_metadata;
 use crate::memory::text;
 use crate::model::shards::check_shard_ndim;
 use crate::model::{Error, Placement, Placements, Shards};

@@ -2,16 +2,18 @@
 
 use std::hash::{Hash, Hasher};
 
-use super::{ShardingSpec, TensorShape};
+use super::sharding_spec::{ShardingSpec, TensorShape};
 use crate::error::{Error, Result, try_with_capacity};
 use crate::memory::{Shared, Text, text};
 use crate::model::ModelError;
-use crate::model::chunk::{chunk_offset, chunked_dim_size, split_size};
-use crate::model::metadata::{ShardedTensorMetadata, check_sizes, stable_hash};
+use crate::model::chunk::{at_least, chunk_offset, chunked_dim_size, split_size};
+use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::placement::Placement;
 use crate::model::placements::Placements;
 use crate::model::properties::TensorProperties;
 use crate::model::shards::Shards;
+use crate::model::sizes::check_sizes;
+use crate::model::stable_hash::stable_hash;
 
 /// The dimension that is cut.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -141,4 +143,24 @@ impl ShardingSpec for ChunkShardingSpec {
             self.hash(hasher);
         })
     }
+}
+
+/// Start and length of the chunk that `rank` owns when a dimension of `dim_size` elements is cut
+/// for `world_size` workers in the order of the placements of `spec`.
+///
+/// The start is where the elements before it end, so for an empty chunk it is `dim_size`, unlike
+/// the offset in the metadata. A rank that no placement names is refused (torch answers the last
+/// chunk's length at position 0).
+pub fn chunk_sharding_params(
+    spec: &ChunkShardingSpec, dim_size: i64, world_size: i64, rank: i64,
+) -> Result<(i64, i64)> {
+    at_least("dim_size", dim_size, 0)?;
+    at_least("world_size", world_size, 1)?;
+    let split = split_size(dim_size, world_size)?;
+    let position = spec.placements().iter().position(|placement| placement.rank() == Some(rank));
+    let index = position.and_then(|position| i64::try_from(position).ok()).ok_or_else(|| {
+        Error::NotFound { what: text!("rank: no placement of the spec is on rank {rank}") }
+    })?;
+    let start = split.saturating_mul(index).min(dim_size);
+    Ok((start, chunked_dim_size(dim_size, split, index)?))
 }

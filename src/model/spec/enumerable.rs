@@ -2,13 +2,15 @@
 
 use std::hash::{Hash, Hasher};
 
-use super::{ShardingSpec, TensorShape};
+use super::sharding_spec::{ShardingSpec, TensorShape};
 use crate::error::{Error, Result};
 use crate::memory::{IntoShared, Shared};
-use crate::model::metadata::{ShardedTensorMetadata, check_sizes, stable_hash};
+use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::placements::Placements;
 use crate::model::properties::TensorProperties;
 use crate::model::shards::Shards;
+use crate::model::sizes::check_sizes;
+use crate::model::stable_hash::stable_hash;
 use crate::model::validate;
 
 /// Any boxes that do not overlap, each with its placement. The tensor they cut is the one that they

@@ -3,38 +3,26 @@
 
 mod chunk;
 mod enumerable;
+mod sharding_spec;
 
-use std::any::Any;
-use std::fmt;
-
-pub use chunk::{ChunkShardingSpec, ShardingDim};
+pub use chunk::{ChunkShardingSpec, ShardingDim, chunk_sharding_params};
 pub use enumerable::EnumerableShardingSpec;
+pub use sharding_spec::{BuiltIn, ShardingSpec, TensorShape};
 
-use super::metadata::ShardedTensorMetadata;
-use super::placements::Placements;
-use super::properties::TensorProperties;
 use crate::error::{Error, Result};
 use crate::memory::text;
 
-/// What a spec is asked to cut: the tensor's sizes and, if it has them, its dimensions' names.
-#[derive(Debug, Clone, Copy)]
-pub struct TensorShape<'a> {
-    /// Sizes, one for each dimension.
-    pub sizes: &'a [i64],
-    /// Names, one for each dimension; `None` when the dimensions have no names.
-    pub dim_names: Option<&'a [&'a str]>,
+/// The list of all specs that are built in: nothing else names them all.
+macro_rules! built_in_specs {
+    ($($spec:ty),* $(,)?) => {
+        /// The names of the types that are built in. A user's own type has another.
+        pub const BUILT_IN_TYPE_NAMES: &[&str] = &[$(<$spec>::TYPE_NAME),*];
+
+        $(impl BuiltIn for $spec {})*
+    };
 }
 
-impl<'a> TensorShape<'a> {
-    /// A tensor of these sizes whose dimensions have no names.
-    pub fn new(sizes: &'a [i64]) -> Self {
-        Self { sizes, dim_names: None }
-    }
-}
-
-/// The names of the types that are built in. A user's own type has another.
-pub const BUILT_IN_TYPE_NAMES: [&str; 2] =
-    [ChunkShardingSpec::TYPE_NAME, EnumerableShardingSpec::TYPE_NAME];
+built_in_specs![ChunkShardingSpec, EnumerableShardingSpec];
 
 /// Refuses a name that a user's own type of spec may not have.
 pub fn check_own_type_name(name: &str) -> Result<()> {
@@ -46,36 +34,4 @@ pub fn check_own_type_name(name: &str) -> Result<()> {
         return Err(Error::invalid("type_name", problem));
     }
     Ok(())
-}
-
-/// How a tensor is cut. Immutable; equal specs cut every tensor alike.
-pub trait ShardingSpec: Any + fmt::Debug + Send + Sync {
-    /// The name of the spec's type: `chunk`, `enumerable`, or the name of a user's own type.
-    fn type_name(&self) -> &str;
-
-    /// Who owns what of a tensor of this shape. What is returned covers the tensor and overlaps
-    /// nowhere.
-    fn build_metadata(
-        &self, shape: TensorShape<'_>, properties: TensorProperties,
-    ) -> Result<ShardedTensorMetadata>;
-
-    /// The placements of the shards, in order, if they are the same for every tensor. A spec that
-    /// decides by the tensor's shape has none to tell before: the metadata it builds tells.
-    fn placements(&self) -> Option<&Placements> {
-        None
-    }
-
-    /// Whether `other` is a spec of the same type that cuts every tensor alike.
-    fn equals(&self, other: &dyn ShardingSpec) -> bool;
-
-    /// A hash: equal specs have equal hashes, in every process.
-    fn hash_value(&self) -> u64;
-}
-
-impl dyn ShardingSpec {
-    /// The spec as what it really is, if it is a `T`.
-    pub fn downcast_ref<T: ShardingSpec>(&self) -> Option<&T> {
-        let any: &dyn Any = self;
-        any.downcast_ref()
-    }
 }

@@ -4,7 +4,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{check_dims, has_overlap, shared};
+use super::common::{check_dims, has_overlap, shared};
 use crate::error::{Error, Result};
 use crate::geometry::Index;
 use crate::geometry::cells::unheld;
@@ -12,8 +12,8 @@ use crate::geometry::n_log_n;
 use crate::geometry::region::Region;
 use crate::geometry::unfold::BoxRows;
 use crate::memory::{OutOfMemory, TryVec, text};
-use crate::model::metadata::check_sizes;
 use crate::model::shards::Shards;
+use crate::model::sizes::check_sizes;
 
 /// Two shards that own the same elements.
 #[derive(Debug, Clone, PartialEq, Eq)]

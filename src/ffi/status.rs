@@ -1,0 +1,31 @@
+//! The names of statuses. In the header they are part of the section on errors.
+
+use std::ffi::c_char;
+
+use crate::error::Error;
+use crate::error::status::name_of;
+use crate::ffi::border::guard::guard;
+use crate::ffi::border::pointer::answer_text;
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::memory::text;
+
+/// Writes the name of a status, such as "OVERLAP", into `buffer`.
+///
+/// Text answers work alike everywhere: `capacity` is the size of `buffer` in bytes, and the text's
+/// length, its NUL included, goes to `*needed` (may be NULL). With capacity 0, `buffer` may be NULL
+/// and only the length is told. With a capacity that is too small, nothing is written, and the
+/// error's `limit` is the capacity needed.
+///
+/// Errors: NOT_FOUND for a number that is no status, BUFFER_TOO_SMALL, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_status_text(
+    status: shardspec_status, buffer: *mut c_char, capacity: usize, needed: *mut usize,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let what = || text!("status: {status} is no status of this version");
+        let name = name_of(status).ok_or_else(|| Error::NotFound { what: what() })?;
+        answer_text(buffer, capacity, needed, name)
+    })
+}

@@ -1,0 +1,19 @@
+//! What sizes a tensor can have.
+
+use super::shards::check_ndim;
+use crate::error::{Error, Result};
+use crate::geometry::checked_numel;
+use crate::memory::text;
+
+/// Refuses sizes that no tensor can have: too many, negative, or more elements than 64 bits count.
+pub(crate) fn check_sizes(sizes: &[i64]) -> Result<()> {
+    check_ndim("sizes", sizes.len())?;
+    if let Some((dim, size)) = sizes.iter().enumerate().find(|(_, size)| **size < 0) {
+        let problem = text!("size {size} in dimension {dim} is negative; it must be >= 0");
+        return Err(Error::invalid("sizes", problem));
+    }
+    match checked_numel(sizes) {
+        Some(_) => Ok(()),
+        None => Err(Error::overflow(text!("sizes: the number of elements of {sizes:?}"))),
+    }
+}

@@ -1,0 +1,60 @@
+//! What every sharding spec is: the trait, and what it is asked.
+
+use std::any::Any;
+use std::fmt;
+
+use crate::error::Result;
+use crate::model::metadata::ShardedTensorMetadata;
+use crate::model::placements::Placements;
+use crate::model::properties::TensorProperties;
+
+/// What a spec is asked to cut: the tensor's sizes and, if it has them, its dimensions' names.
+#[derive(Debug, Clone, Copy)]
+pub struct TensorShape<'a> {
+    /// Sizes, one for each dimension.
+    pub sizes: &'a [i64],
+    /// Names, one for each dimension; `None` when the dimensions have no names.
+    pub dim_names: Option<&'a [&'a str]>,
+}
+
+impl<'a> TensorShape<'a> {
+    /// A tensor of these sizes whose dimensions have no names.
+    pub fn new(sizes: &'a [i64]) -> Self {
+        Self { sizes, dim_names: None }
+    }
+}
+
+/// How a tensor is cut. Immutable; equal specs cut every tensor alike.
+pub trait ShardingSpec: Any + fmt::Debug + Send + Sync {
+    /// The name of the spec's type: `chunk`, `enumerable`, or the name of a user's own type.
+    fn type_name(&self) -> &str;
+
+    /// Who owns what of a tensor of this shape. What is returned covers the tensor and overlaps
+    /// nowhere.
+    fn build_metadata(
+        &self, shape: TensorShape<'_>, properties: TensorProperties,
+    ) -> Result<ShardedTensorMetadata>;
+
+    /// The placements of the shards, in order, if they are the same for every tensor. A spec that
+    /// decides by the tensor's shape has none to tell before: the metadata it builds tells.
+    fn placements(&self) -> Option<&Placements> {
+        None
+    }
+
+    /// Whether `other` is a spec of the same type that cuts every tensor alike.
+    fn equals(&self, other: &dyn ShardingSpec) -> bool;
+
+    /// A hash: equal specs have equal hashes, in every process.
+    fn hash_value(&self) -> u64;
+}
+
+impl dyn ShardingSpec {
+    /// The spec as what it really is, if it is a `T`.
+    pub fn downcast_ref<T: ShardingSpec>(&self) -> Option<&T> {
+        let any: &dyn Any = self;
+        any.downcast_ref()
+    }
+}
+
+/// A spec of this library's own. It fills its shards by copies of what they own.
+pub trait BuiltIn: ShardingSpec {}
