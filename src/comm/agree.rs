@@ -111,7 +111,7 @@ const WIRE: usize = 1024;
 const MAGIC: u64 = u64::from_le_bytes(*b"shardsp2");
 /// A call's text, and a refusal's message. Nothing here takes memory that there might not be.
 pub(super) type CallText = Short<160>;
-type Words = Short<480>;
+type ReasonText = Short<480>;
 
 /// The lowest rank that says something, and the lowest that says something else than that one.
 ///
@@ -138,12 +138,12 @@ impl<T: Copy + PartialEq> Vote<T> {
 
 /// What was called: equal where the digests are.
 #[derive(Debug, Clone, Copy)]
-struct Call {
+struct CallMade {
     digest: u64,
     text: CallText,
 }
 
-impl PartialEq for Call {
+impl PartialEq for CallMade {
     fn eq(&self, other: &Self) -> bool {
         self.digest == other.digest
     }
@@ -155,13 +155,13 @@ struct Said {
     status: i32,
     /// The shard, the dimension and the position that it is about.
     place: [Option<usize>; 3],
-    message: Words,
+    message: ReasonText,
 }
 
 /// What a rank knows of those that it has heard of, itself included.
 #[derive(Debug, Clone, Copy)]
 struct Known {
-    calls: Vote<Call>,
+    calls: Vote<CallMade>,
     dtypes: Vote<DataType>,
     /// The lowest rank that can't take part, and why.
     refusal: Option<(usize, Said)>,
@@ -189,7 +189,7 @@ impl Known {
                 Self { refusal: Some((rank, said)), ..nothing }
             }
             Ok(Proposal { digest, call: text, dtype, memory_limit, staging }) => Self {
-                calls: Vote { first: Some((rank, Call { digest, text })), other: None },
+                calls: Vote { first: Some((rank, CallMade { digest, text })), other: None },
                 dtypes: Vote { first: dtype.map(|dtype| (rank, dtype)), other: None },
                 memory_limit,
                 staging,
@@ -273,7 +273,7 @@ impl Known {
         let staging = Staging { sends: staging & 1 != 0, receives: staging & 2 != 0 };
         let mut call = || {
             let rank = wire.index()?;
-            let call = Call { digest: wire.number()?, text: wire.text()? };
+            let call = CallMade { digest: wire.number()?, text: wire.text()? };
             Some(rank.map(|rank| (rank, call)))
         };
         let calls = Vote { first: call()?, other: call()? };
@@ -312,7 +312,7 @@ mod tests {
     /// As much as a rank can know.
     fn known() -> Known {
         let call = |rank: usize| {
-            Some((rank, Call { digest: rank as u64, text: Short::new(&"c".repeat(500)) }))
+            Some((rank, CallMade { digest: rank as u64, text: Short::new(&"c".repeat(500)) }))
         };
         let place = [Some(3), None, Some(usize::MAX - 1)];
         let said = Said { status: 18, place, message: Short::new(&"é".repeat(500)) };

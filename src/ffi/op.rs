@@ -37,10 +37,11 @@ use crate::ffi::callback::shardspec_destroy_fn;
 use crate::ffi::comm::shardspec_comm;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::sharded_tensor::shardspec_sharded_tensor;
-use crate::ffi::spec::{shardspec_spec, type_label, wrong_type};
+use crate::ffi::spec::{shardspec_spec, wrong_type};
 use crate::ffi::tensor::shardspec_tensor_view;
 use crate::memory::{OutOfMemory, text, try_filled};
 use crate::model::Error;
+use crate::model::spec::built_in_number;
 use crate::ops::{BasicValidation, Op, Registry, Running, second_of_equals};
 
 /// A registered op. It ends with its registration; there is nothing to free.
@@ -226,7 +227,7 @@ pub unsafe extern "C-unwind" fn shardspec_op_register(
             let function = function.ok_or(Refusal::NullArgument("function"))?;
             let (replace, success) = options_argument(options)?;
             let function =
-                Function { function, success, context, spec_label: type_label(spec_type) };
+                Function { function, success, context, spec_label: built_in_number(spec_type) };
             let key = OPS.register(spec_type, name, function, replace)?;
             if let Some(place) = place {
                 place.set(handle::of_key(key));

@@ -21,7 +21,7 @@ use crate::ffi::placement::shardspec_placement;
 use crate::ffi::shard_metadata::shardspec_shard_metadata;
 use crate::memory::{Text, try_box, try_boxed_str};
 use crate::model::ModelError;
-use crate::model::spec::BUILT_IN_TYPE_NAMES;
+use crate::model::spec::built_in_number;
 use crate::model::{
     ChunkShardingSpec, EnumerableShardingSpec, Error, InferredSpec, Placements, ShardingDim,
     ShardingSpec, Shards, infer_sharding_spec,
@@ -44,15 +44,8 @@ impl Handle for shardspec_spec {
     }
 
     fn label_of(spec: &Box<dyn Cut>) -> u64 {
-        type_label(spec.type_name())
+        built_in_number(spec.type_name())
     }
-}
-
-/// A number for each built-in type of spec, by which handles are told apart without using the spec;
-/// 0 for types of the user's own.
-pub(crate) fn type_label(type_name: &str) -> u64 {
-    let position = BUILT_IN_TYPE_NAMES.iter().position(|built_in| *built_in == type_name);
-    position.map_or(0, |position| (position as u64).saturating_add(1))
 }
 
 /// The chunk spec behind a handle, if it is one.

@@ -11,9 +11,9 @@ const LOST: &str = "(no memory was left for the rest of this message)";
 
 /// A text of a message. Where there is no memory for it, a remark that says so takes its place: an
 /// error that lost its words is still that error.
-pub struct Text(Words);
+pub struct Text(Characters);
 
-enum Words {
+enum Characters {
     Static(&'static str),
     Owned(String),
 }
@@ -30,25 +30,25 @@ impl Text {
     /// A text from its parts; use the macro `text!`.
     pub fn format(parts: fmt::Arguments<'_>) -> Self {
         if let Some(text) = parts.as_str() {
-            return Self(Words::Static(text));
+            return Self(Characters::Static(text));
         }
         let mut written = Growing(String::new());
         match written.write_fmt(parts) {
-            Ok(()) => Self(Words::Owned(written.0)),
-            Err(fmt::Error) => Self(Words::Static(LOST)),
+            Ok(()) => Self(Characters::Owned(written.0)),
+            Err(fmt::Error) => Self(Characters::Static(LOST)),
         }
     }
 
     /// A copy of a text.
     pub fn copy(text: &str) -> Self {
-        Self(try_string(text).map_or(Words::Static(LOST), Words::Owned))
+        Self(try_string(text).map_or(Characters::Static(LOST), Characters::Owned))
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
         match &self.0 {
-            Words::Static(text) => text,
-            Words::Owned(text) => text,
+            Characters::Static(text) => text,
+            Characters::Owned(text) => text,
         }
     }
 }
@@ -66,21 +66,21 @@ impl Write for Growing {
 
 impl From<&'static str> for Text {
     fn from(text: &'static str) -> Self {
-        Self(Words::Static(text))
+        Self(Characters::Static(text))
     }
 }
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Self(Words::Owned(text))
+        Self(Characters::Owned(text))
     }
 }
 
 impl Clone for Text {
     fn clone(&self) -> Self {
         match &self.0 {
-            Words::Static(text) => Self(Words::Static(text)),
-            Words::Owned(text) => Self::copy(text),
+            Characters::Static(text) => Self(Characters::Static(text)),
+            Characters::Owned(text) => Self::copy(text),
         }
     }
 }
@@ -109,7 +109,7 @@ impl Hash for Text {
 
 impl Default for Text {
     fn default() -> Self {
-        Self(Words::Static(""))
+        Self(Characters::Static(""))
     }
 }
 

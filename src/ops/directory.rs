@@ -20,12 +20,12 @@ pub(super) struct Entry {
 /// All ops that are registered at one time, by hash.
 #[derive(Default)]
 pub(super) struct Directory {
-    root: Node,
+    root: TrieNode,
 }
 
 /// Entries whose hashes have the same bits up to here. At the end of the hash, these are all.
 #[derive(Default)]
-struct Node {
+struct TrieNode {
     /// Which values of the next bits occur; nothing at the end of the hash.
     occurs: u32,
     /// An item for each value that occurs, in order; at the end of the hash, the entries.
@@ -35,7 +35,7 @@ struct Node {
 #[derive(Clone)]
 enum Item {
     Entry(Entry),
-    Node(Shared<Node>),
+    Node(Shared<TrieNode>),
 }
 
 impl Item {
@@ -56,7 +56,7 @@ fn next_bits(hash: u64, level: u32) -> Option<u32> {
 impl Directory {
     /// The keys of ops whose names have this hash: one, if any, but for an accident.
     pub(super) fn keys(&self, hash: u64) -> impl Iterator<Item = u64> {
-        let mut found = Found { entries: &[], one: None };
+        let mut found = EntriesOfHash { entries: &[], one: None };
         let (mut node, mut level) = (&self.root, 0_u32);
         loop {
             let Some(bits) = next_bits(hash, level) else {
@@ -99,12 +99,12 @@ impl Directory {
 }
 
 /// Entries that were found.
-struct Found<'a> {
+struct EntriesOfHash<'a> {
     entries: &'a [Item],
     one: Option<Entry>,
 }
 
-impl Iterator for Found<'_> {
+impl Iterator for EntriesOfHash<'_> {
     type Item = Entry;
 
     fn next(&mut self) -> Option<Entry> {
@@ -120,7 +120,7 @@ impl Iterator for Found<'_> {
     }
 }
 
-impl Node {
+impl TrieNode {
     /// Where the item for these bits is, if they occur.
     fn place(&self, bits: u32) -> Option<usize> {
         (self.occurs >> bits & 1 != 0).then(|| self.rank(bits))

@@ -111,7 +111,7 @@ impl<F: Send + Sync> Registry<F> {
     ) -> Result<Option<u64>> {
         let hash = hash(spec_type, name);
         loop {
-            let Found { op, ended, directory } = self.find(spec_type, name, Use::Reads)?;
+            let FoundOp { op, ended, directory } = self.find(spec_type, name, Use::Reads)?;
             // The op itself is left before its users are waited for.
             let replaced = op.map(|(key, _)| key);
             if let Some(replaced) = replaced {
@@ -210,7 +210,7 @@ impl<F: Send + Sync> Registry<F> {
     }
 
     /// Looks for an op in the directory that holds now, which is returned as well.
-    fn find(&'static self, spec_type: &str, name: &str, how: Use) -> Result<Found<F>> {
+    fn find(&'static self, spec_type: &str, name: &str, how: Use) -> Result<FoundOp<F>> {
         let hash = hash(spec_type, name);
         'directories: loop {
             let directory = self.directory()?;
@@ -229,7 +229,7 @@ impl<F: Send + Sync> Registry<F> {
                     Err(Unpinned::OutOfMemory) => return Err(out_of_memory()),
                 }
             }
-            return Ok(Found { op, ended, directory });
+            return Ok(FoundOp { op, ended, directory });
         }
     }
 
@@ -270,7 +270,7 @@ impl<F: Send + Sync> Registry<F> {
 type Keyed<F> = (u64, Pin<Op<F>>);
 
 /// What was found by a name.
-struct Found<F: 'static> {
+struct FoundOp<F: 'static> {
     /// The op of that name, if there is one.
     op: Option<Keyed<F>>,
     /// A key of the same hash that is still listed, and names nothing any more.

@@ -76,9 +76,8 @@ const KNOWN_IN_CIRCLES: &[&str] = &[
 
 /// Names of types that there are twice.
 const KNOWN_TWICE: &[&str] = &[
-    "Bounds", "Boxes", "Builder", "Call", "Copies", "Cut", "Effort", "Error", "Found", "Key",
-    "Message", "Node", "Outcome", "Owners", "Piece", "Pieces", "Place", "Result", "Run", "Slot",
-    "Staging", "Taken", "Words",
+    "Bounds", "Boxes", "Builder", "Copies", "Cut", "Effort", "Error", "Key", "Outcome", "Owners",
+    "Piece", "Pieces", "Place", "Result", "Run", "Slot", "Staging", "Taken",
 ];
 
 /// Files that are too long.

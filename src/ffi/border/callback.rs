@@ -172,11 +172,11 @@ fn failure(
             got: err.got,
             limit: err.limit,
             index: err.index,
-            message: match Message::of(err) {
-                Message([]) if status == SHARDSPEC_CALLBACK_FAILED => text!(
+            message: match MessageLeft::of(err) {
+                MessageLeft([]) if status == SHARDSPEC_CALLBACK_FAILED => text!(
                     "the callback {name} ended without a status in its err: it probably threw"
                 ),
-                Message([]) => {
+                MessageLeft([]) => {
                     text!("the callback {name} returned status {status} without a message")
                 }
                 message => text!("{message}"),
@@ -204,9 +204,9 @@ fn broken(got: shardspec_status, message: Text) -> Foreign {
 
 /// The message of an error, up to its first NUL. It is shown without a character that is cut off at
 /// its end; other bytes that are no UTF-8 are replaced.
-struct Message<'a>(&'a [u8]);
+struct MessageLeft<'a>(&'a [u8]);
 
-impl<'a> Message<'a> {
+impl<'a> MessageLeft<'a> {
     fn of(err: &'a shardspec_error) -> Self {
         // SAFETY: `c_char` is `u8` or `i8`.
         let bytes =
@@ -215,7 +215,7 @@ impl<'a> Message<'a> {
     }
 }
 
-impl Display for Message<'_> {
+impl Display for MessageLeft<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut chunks = self.0.utf8_chunks().peekable();
         while let Some(chunk) = chunks.next() {

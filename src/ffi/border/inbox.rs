@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::memory::{Memory, try_box};
 
-struct Node<T> {
+struct InboxNode<T> {
     thing: T,
-    before: *mut Node<T>,
+    before: *mut InboxNode<T>,
 }
 
 /// Things in the order in which they came. Nothing comes in once they were taken.
 pub(crate) struct Inbox<T> {
     /// The latest; null while there is none, and `CLOSED` at the end.
-    latest: AtomicPtr<Node<T>>,
+    latest: AtomicPtr<InboxNode<T>>,
 }
 
 // SAFETY: it hands things from one thread to another, and shares none.
@@ -23,7 +23,7 @@ unsafe impl<T: Send> Send for Inbox<T> {}
 unsafe impl<T: Send> Sync for Inbox<T> {}
 
 /// The address of no node.
-fn closed<T>() -> *mut Node<T> {
+fn closed<T>() -> *mut InboxNode<T> {
     std::ptr::without_provenance_mut(1)
 }
 
@@ -34,7 +34,7 @@ impl<T> Inbox<T> {
 
     /// Leaves a thing; `false` when they were taken already.
     pub(crate) fn leave(&self, thing: T) -> Memory<bool> {
-        let node = Box::into_raw(try_box(Node { thing, before: std::ptr::null_mut() })?);
+        let node = Box::into_raw(try_box(InboxNode { thing, before: std::ptr::null_mut() })?);
         let mut latest = self.latest.load(Ordering::Relaxed);
         while latest != closed() {
             // SAFETY: the node is this thread's alone until it becomes the latest.
@@ -56,7 +56,7 @@ impl<T> Inbox<T> {
     }
 
     /// Takes everything, in the order in which it came. Whatever comes later is turned away.
-    pub(crate) fn close(&self) -> Taken<T> {
+    pub(crate) fn close(&self) -> TakenThings<T> {
         let mut latest = self.latest.swap(closed(), Ordering::Acquire);
         let mut first = std::ptr::null_mut();
         while latest != closed() && !latest.is_null() {
@@ -65,28 +65,28 @@ impl<T> Inbox<T> {
             let before = std::mem::replace(&mut node.before, first);
             (first, latest) = (latest, before);
         }
-        Taken { first, owns: PhantomData }
+        TakenThings { first, owns: PhantomData }
     }
 }
 
 /// Things that were taken, in the order in which they came.
-pub(crate) struct Taken<T> {
+pub(crate) struct TakenThings<T> {
     /// The first; each that follows is in the place of the one before.
-    first: *mut Node<T>,
-    owns: PhantomData<Node<T>>,
+    first: *mut InboxNode<T>,
+    owns: PhantomData<InboxNode<T>>,
 }
 
-impl<T> Taken<T> {
+impl<T> TakenThings<T> {
     /// Looks at the things.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         // SAFETY: the nodes are this list's, until it is dropped.
-        let node = |node: *mut Node<T>| unsafe { node.as_ref() };
+        let node = |node: *mut InboxNode<T>| unsafe { node.as_ref() };
         std::iter::successors(node(self.first), move |this| node(this.before))
             .map(|node| &node.thing)
     }
 }
 
-impl<T> Drop for Taken<T> {
+impl<T> Drop for TakenThings<T> {
     fn drop(&mut self) {
         while !self.first.is_null() {
             // SAFETY: as above.

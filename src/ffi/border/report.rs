@@ -85,20 +85,20 @@ impl Report {
 /// Writes as much of a message as fits and its NUL, without any other memory. A message that does not
 /// fit ends on a whole character and in "...".
 fn write_message(buffer: &mut [u8], message: &dyn Display) {
-    let mut text = Cut { buffer, len: 0, is_cut: false };
+    let mut text = Truncating { buffer, len: 0, is_cut: false };
     // Nothing here fails. What a value's own text leaves out is not worth a second error.
     let _ = write!(text, "{message}");
     text.end();
 }
 
 /// A text in a buffer that has room for a NUL behind it; what does not fit is left out.
-struct Cut<'a> {
+struct Truncating<'a> {
     buffer: &'a mut [u8],
     len: usize,
     is_cut: bool,
 }
 
-impl fmt::Write for Cut<'_> {
+impl fmt::Write for Truncating<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let end = self.buffer.len().saturating_sub(1);
         let room = self.buffer.get_mut(self.len..end).unwrap_or_default();
@@ -111,7 +111,7 @@ impl fmt::Write for Cut<'_> {
     }
 }
 
-impl Cut<'_> {
+impl Truncating<'_> {
     fn end(self) {
         const ELLIPSIS: &[u8] = b"...";
         let mut end = self.len;
