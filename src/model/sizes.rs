@@ -1,8 +1,7 @@
 //! What sizes a tensor can have.
 
-use super::shards::check_ndim;
 use crate::error::{Error, Result};
-use crate::geometry::checked_numel;
+use crate::geometry::{MAX_NDIM, checked_numel};
 use crate::memory::text;
 
 /// Refuses sizes that no tensor can have: too many, negative, or more elements than 64 bits count.
@@ -16,4 +15,15 @@ pub(crate) fn check_sizes(sizes: &[i64]) -> Result<()> {
         Some(_) => Ok(()),
         None => Err(Error::overflow(text!("sizes: the number of elements of {sizes:?}"))),
     }
+}
+
+/// Refuses more than [`MAX_NDIM`] dimensions.
+pub(crate) fn check_ndim(argument: &'static str, ndim: usize) -> Result<()> {
+    if ndim > MAX_NDIM {
+        return Err(Error::invalid(
+            argument,
+            text!("{ndim} dimensions are more than the {MAX_NDIM} that are supported"),
+        ));
+    }
+    Ok(())
 }
