@@ -1,7 +1,7 @@
 //! All numbers that only speed depends on, each beside what was measured for it, or beside what it
 //! trades off where no measurement was kept.
 //!
-//! "The limit" is the fastest loop in C that copies the same bytes on the same machine (`make
+//! "The limit" is the faster of `memcpy` and a streaming copy of the same bytes on one machine (`make
 //! bench` prints it); 0.9 of the limit means 90 % of its bandwidth. Processors differ: measure on
 //! several before you change a number.
 
@@ -32,7 +32,7 @@ pub(super) const PARTS_PER_THREAD: usize = 8;
 /// Bytes of a task below which a division is not worth the loss of whole lines: half of the
 /// smallest part of a copy that several threads share. Before large rows were divided regardless,
 /// 128 rows of 1 MiB were one part: 35 ms, and 16 ms since then on two processors.
-pub(super) const MIN_DIVIDED: usize = 128 << 10;
+pub(super) const MIN_DIVIDED: usize = MIN_BYTES_PER_THREAD / PARTS_PER_THREAD / 2;
 /// Parts into which threads divide a transposed piece. Narrower parts are read slowly: with 32
 /// parts, extracting from a transposed tensor on two threads reached 0.29 of the limit, with 8
 /// parts 0.57.
@@ -141,7 +141,8 @@ pub(super) const SWEEP_GATHER_TILE: usize = 4 << 10;
 /// Gather: prefetch distance.
 pub(super) const SWEEP_GATHER_DISTANCE: usize = 8 << 10;
 
-/// A sweep pays where this part of the bytes is in rows that are better copied by it.
+/// A sweep pays where this part of the bytes is in rows that are better copied by it. Without this
+/// limit, one box that spans a row more than its neighbours made a copy 1.4 to 2 times as slow.
 pub(super) const SWEPT_PART_OF_BYTES: usize = 4;
 /// Rows are better copied by a sweep where their neighbours leave out this part of the row, or
 /// more.

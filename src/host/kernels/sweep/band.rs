@@ -1,4 +1,4 @@
-//! SweepBands of a full tensor: rows of pieces that lie side by side.
+//! Bands of a full tensor: rows of pieces that lie side by side.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -13,7 +13,7 @@ use crate::host::copy_list::{CopyList, FullSide};
 use crate::host::tuning::MAX_LANES;
 
 /// Copies between a full tensor and its shards, cut into bands.
-pub(super) struct SweepBands {
+pub(super) struct BandedPlan {
     pub(super) plan: CopyList,
     pub(super) bands: Vec<Band>,
 }

@@ -19,7 +19,7 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use append::{Output, append_lanes, append_rows};
-use band::{Band, SweepBands};
+use band::{Band, BandedPlan};
 use path::{SweepPath, SweepTile};
 use strips::SweepStrips;
 
@@ -62,7 +62,7 @@ pub(crate) fn pays(plan: &CopyList, row: usize, options: &CopyOptions) -> bool {
 
 /// Copies between a full tensor and its shards, cut into bands.
 pub(crate) struct Sweep {
-    bands: SweepBands,
+    bands: BandedPlan,
     /// The shard that each piece is of, and how many there are.
     shards: Vec<usize>,
     shard_count: usize,
@@ -99,7 +99,7 @@ impl Sweep {
         }
         let begin = bands.iter().map(|band| band.place).min()?;
         let places = begin..bands.iter().map(|band| band.last_place).max()? + 1;
-        Some(Self { bands: SweepBands { plan, bands }, shards, shard_count, places })
+        Some(Self { bands: BandedPlan { plan, bands }, shards, shard_count, places })
     }
 
     /// Bytes to copy.

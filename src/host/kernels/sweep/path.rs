@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
-use super::band::{Band, SweepBands};
+use super::band::{Band, BandedPlan};
 use crate::geometry::offsets_of_turn;
 use crate::host::copy_list::FullSide;
 use crate::host::kernels::lanes::{Lane, Lanes};
@@ -39,7 +39,7 @@ impl SweepPath {
     /// Starts at the first row of a part, and continues by tiles of `tile` bytes. Returns none
     /// where there is no memory for it.
     pub(super) fn begin(
-        &mut self, bands: &SweepBands, places: &Range<usize>, tile: usize,
+        &mut self, bands: &BandedPlan, places: &Range<usize>, tile: usize,
     ) -> Option<()> {
         self.rows.clear();
         self.rows.try_reserve(bands.bands.len()).ok()?;
@@ -53,7 +53,7 @@ impl SweepPath {
     }
 
     /// Adds the next row of a band.
-    fn push(&mut self, bands: &SweepBands, number: usize, row: usize) {
+    fn push(&mut self, bands: &BandedPlan, number: usize, row: usize) {
         let band = &bands.bands[number];
         if row < band.rows {
             let place = band.place_of(&bands.plan, row);
@@ -65,7 +65,7 @@ impl SweepPath {
 
     /// The next rows, with at most `max_lanes` of their lanes, if there are any.
     pub(super) fn next(
-        &mut self, bands: &SweepBands, tile: &mut SweepTile, max_lanes: usize,
+        &mut self, bands: &BandedPlan, tile: &mut SweepTile, max_lanes: usize,
     ) -> bool {
         if self.left.is_empty() && !self.next_turn(bands) {
             return false;
@@ -86,7 +86,7 @@ impl SweepPath {
     }
 
     /// Goes to the rows with the lowest place.
-    fn next_turn(&mut self, bands: &SweepBands) -> bool {
+    fn next_turn(&mut self, bands: &BandedPlan) -> bool {
         let Some(Reverse((place, number, row))) = self.rows.pop() else {
             return false;
         };
@@ -125,7 +125,7 @@ impl<'a> SweepTile<'a> {
     }
 
     /// Takes the lanes of a turn.
-    fn go_to(&mut self, bands: &SweepBands, number: usize, turn: usize, max_lanes: usize) {
+    fn go_to(&mut self, bands: &BandedPlan, number: usize, turn: usize, max_lanes: usize) {
         if self.turn == Some((number, turn)) {
             return;
         }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::band::SweepBands;
+use super::band::BandedPlan;
 use super::path::{SweepPath, SweepTile};
 use crate::host::copy_list::FullSide;
 use crate::host::kernels::lanes::Lanes;
@@ -11,7 +11,7 @@ use crate::host::tuning::MAX_LANES;
 
 /// The strips of all tiles of a path.
 pub(super) struct SweepStrips<'a> {
-    bands: &'a SweepBands,
+    bands: &'a BandedPlan,
     path: &'a mut SweepPath,
     tile: SweepTile<'a>,
     /// The strips of that tile that are left.
@@ -21,7 +21,7 @@ pub(super) struct SweepStrips<'a> {
 impl<'a> SweepStrips<'a> {
     /// The strips from where `path` begins, with memory for the lanes there.
     pub(super) fn new(
-        bands: &'a SweepBands, path: &'a mut SweepPath, lanes: &'a mut Lanes,
+        bands: &'a BandedPlan, path: &'a mut SweepPath, lanes: &'a mut Lanes,
     ) -> Self {
         Self { bands, path, tile: SweepTile::new(lanes), left: 0..0 }
     }
