@@ -22,6 +22,7 @@ const SECTIONS: &[&str] = &[
     "chunk",
     "metadata",
     "locate",
+    "view",
     "tensor",
     "dlpack",
     "custom_placement",

@@ -1251,16 +1251,10 @@ shardspec_status shardspec_metadata_globalize(const shardspec_metadata *metadata
                                               shardspec_error *err);
 
 /* ================================================================================================
- * Tensors in host memory.
+ * Views of tensors.
  *
  * A view says where a tensor is and how it is laid out; it owns nothing. It has the layout of
  * DLPack's `DLTensor`, so a `DLTensor *` may be passed by a cast.
- *
- * The functions move data between a tensor and its shards. All buffers are the caller's. Everything
- * is checked before the first byte is written: a call that fails has written nothing. Elements are
- * copied bit for bit. A buffer that is written must not share memory with one that is read, with
- * another that is written, or with itself; buffers that interleave without sharing a byte, or of
- * packed elements a bit, are fine. Bits of such a byte that no element has stay what they are.
  */
 
 /* Most dimensions that a tensor may have. */
@@ -1271,6 +1265,17 @@ shardspec_status shardspec_metadata_globalize(const shardspec_metadata *metadata
 #define SHARDSPEC_DLPACK_DEVICE_CUDA_HOST 3
 /* DLPack's device type of memory from `hipMallocHost`. */
 #define SHARDSPEC_DLPACK_DEVICE_ROCM_HOST 11
+
+/* ================================================================================================
+ * Tensors in host memory.
+ *
+ * The functions move data between a tensor and its shards. All buffers are the caller's. Everything
+ * is checked before the first byte is written: a call that fails has written nothing. Elements are
+ * copied bit for bit. A buffer that is written must not share memory with one that is read, with
+ * another that is written, or with itself; buffers that interleave without sharing a byte, or of
+ * packed elements a bit, are fine. Bits of such a byte that no element has stay what they are.
+ */
+
 /* As many threads as pay, up to the processors of this process: the default. */
 #define SHARDSPEC_COPY_THREADS_AUTO 0
 /* Hint: write around the caches, for data that is not used again soon. */
@@ -1279,48 +1284,6 @@ shardspec_status shardspec_metadata_globalize(const shardspec_metadata *metadata
 #define SHARDSPEC_COPY_HINT_CACHED 2
 /* Use no instructions beyond those that every processor of this kind has. For tests. */
 #define SHARDSPEC_COPY_HINT_PORTABLE 4
-
-/* Where a tensor's memory is. The layout of DLPack's `DLDevice`. */
-typedef struct shardspec_device {
-  /* A `SHARDSPEC_DLPACK_DEVICE_...` constant: other memory can't be read or written here. */
-  int32_t device_type;
-  /* Not looked at. */
-  int32_t device_id;
-} shardspec_device;
-
-/*
- A tensor in somebody's memory. The layout of DLPack's `DLTensor`.
-
- The element at index (i0, i1, ...) is at data + byte_offset + (i0 * strides[0] + ...) * itemsize.
- Elements that are no whole bytes are packed: it is the bits from number (i0 * strides[0] + ...) *
- bits * lanes on, counted from the least significant bit of the byte at data + byte_offset.
- Strides may be negative, and 0 in tensors that are only read. Any alignment will do. A tensor
- without elements may have NULL data.
-
- What a view can't say: strides count elements, so neighbours are a whole number of elements
- apart. A field of packed records (4 bytes each, 5 bytes apart) has no such stride, and one that
- is rounded describes other memory. Pass its bytes: elements of 8 bits, with the strides in
- bytes, and as last dimension the bytes of an element, with stride 1; the metadata has that
- dimension too. Whole records can be elements: `lanes` of 8 bits. A view does not know the byte
- order either, nor that elements are to be read conjugated or negated: bits are moved as they
- are.
- */
-typedef struct shardspec_tensor_view {
-  /* The memory. */
-  void *data;
-  /* Where it is. */
-  struct shardspec_device device;
-  /* Number of dimensions, 0 to 32. */
-  int32_t ndim;
-  /* The element type. */
-  shardspec_dtype dtype;
-  /* `ndim` sizes. */
-  int64_t *shape;
-  /* `ndim` strides, in elements, not bytes; NULL for row-major. */
-  int64_t *strides;
-  /* Bytes from `data` to the element at index 0. */
-  uint64_t byte_offset;
-} shardspec_tensor_view;
 
 /*
  How to copy. Where it is NULL, or its numbers are 0, the library chooses by size and machine.
@@ -1339,6 +1302,23 @@ typedef struct shardspec_copy_options {
 } shardspec_copy_options;
 
 /*
+ Copies all elements of a view into another of the same shape and element type. Both may have any
+ strides. `options` may be NULL.
+
+ Ownership: the caller keeps both views and their memory. Errors: SHAPE_MISMATCH, NDIM_MISMATCH and
+ DTYPE_MISMATCH where the views differ, ALIASED where `destination` shares memory with `source` or
+ where its strides put two elements at the same place, UNSUPPORTED_DEVICE, UNSUPPORTED for a source
+ with far more elements than memory, if the search for memory that it shares with the destination
+ would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY; then
+ nothing was written. Threads: any; nobody else may use `destination` or write `source` meanwhile.
+ Source: torch's `Tensor.copy_`, of one element type. Since: ABI 0.
+ */
+shardspec_status shardspec_tensor_copy(const shardspec_tensor_view *source,
+                                       const shardspec_tensor_view *destination,
+                                       const struct shardspec_copy_options *options,
+                                       shardspec_error *err);
+
+/*
  Copies shard `index` out of the tensor: what a rank does with a mapped file that holds all of it.
  `full` has the metadata's sizes, `shard` the sizes of that shard, both the metadata's element type
  if that is stated. `options` may be NULL.
@@ -1352,8 +1332,8 @@ typedef struct shardspec_copy_options {
  */
 shardspec_status shardspec_metadata_extract_shard(const shardspec_metadata *metadata,
                                                   size_t index,
-                                                  const struct shardspec_tensor_view *full,
-                                                  const struct shardspec_tensor_view *shard,
+                                                  const shardspec_tensor_view *full,
+                                                  const shardspec_tensor_view *shard,
                                                   const struct shardspec_copy_options *options,
                                                   shardspec_error *err);
 
@@ -1371,8 +1351,8 @@ shardspec_status shardspec_metadata_extract_shard(const shardspec_metadata *meta
 shardspec_status shardspec_spec_fill_shard(const shardspec_spec *spec,
                                            const shardspec_metadata *metadata,
                                            size_t index,
-                                           const struct shardspec_tensor_view *full,
-                                           const struct shardspec_tensor_view *shard,
+                                           const shardspec_tensor_view *full,
+                                           const shardspec_tensor_view *shard,
                                            const struct shardspec_copy_options *options,
                                            shardspec_error *err);
 
@@ -1387,11 +1367,11 @@ shardspec_status shardspec_spec_fill_shard(const shardspec_spec *spec,
  */
 shardspec_status shardspec_metadata_view_shard(const shardspec_metadata *metadata,
                                                size_t index,
-                                               const struct shardspec_tensor_view *full,
+                                               const shardspec_tensor_view *full,
                                                int64_t *shape,
                                                int64_t *strides,
                                                size_t capacity,
-                                               struct shardspec_tensor_view *out,
+                                               shardspec_tensor_view *out,
                                                shardspec_error *err);
 
 /*
@@ -1404,8 +1384,8 @@ shardspec_status shardspec_metadata_view_shard(const shardspec_metadata *metadat
  Threads: any; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_scatter(const shardspec_metadata *metadata,
-                                            const struct shardspec_tensor_view *full,
-                                            const struct shardspec_tensor_view *shards,
+                                            const shardspec_tensor_view *full,
+                                            const shardspec_tensor_view *shards,
                                             size_t shard_count,
                                             const struct shardspec_copy_options *options,
                                             shardspec_error *err);
@@ -1419,9 +1399,9 @@ shardspec_status shardspec_metadata_scatter(const shardspec_metadata *metadata,
  Since: ABI 0.
  */
 shardspec_status shardspec_metadata_gather(const shardspec_metadata *metadata,
-                                           const struct shardspec_tensor_view *shards,
+                                           const shardspec_tensor_view *shards,
                                            size_t shard_count,
-                                           const struct shardspec_tensor_view *full,
+                                           const shardspec_tensor_view *full,
                                            const struct shardspec_copy_options *options,
                                            shardspec_error *err);
 
@@ -2235,7 +2215,7 @@ typedef struct shardspec_comm_options {
 
 /*
  Cuts a tensor that rank `source_rank` has into the shards of all ranks: torch's
- `ShardingSpec.shard(tensor, src_rank, process_group)`.
+ `ShardingSpec.shard(tensor, source_rank, process_group)`.
 
  `full` is the tensor, on `source_rank`, and not looked at on other ranks. `shards` are where the
  `shard_count` shards of this rank go, with their shapes and the tensor's element type. `options`
@@ -2304,7 +2284,7 @@ shardspec_status shardspec_comm_reshard(const shardspec_comm *comm,
 
 /*
  As `shardspec_comm_scatter`, into memory of the library's own: what torch's
- `ShardingSpec.shard(tensor, src_rank, process_group)` returns on each rank. The metadata must
+ `ShardingSpec.shard(tensor, source_rank, process_group)` returns on each rank. The metadata must
  state the element type. The sharded tensor carries its communicator, so that ops refuse tensors
  of different ones.
 

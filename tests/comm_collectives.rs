@@ -14,7 +14,9 @@ use std::sync::Mutex;
 
 use proptest::prelude::*;
 use shardspec::comm::CommError;
-use shardspec::comm::{Communicator, Gather, Options, Owners, Scatter, decline, gather, scatter};
+use shardspec::comm::{
+    Communicator, Gather, Options, Owners, Root, Scatter, decline, gather, scatter,
+};
 use shardspec::model::ModelError;
 use shardspec::model::{
     ChunkShardingSpec, DataType, Error, Placement, Result, ShardedTensorMetadata, ShardingDim,
@@ -24,6 +26,8 @@ use shardspec::transfer::HostView;
 use shardspec::transfer::TransferError;
 
 mod common;
+
+use common::copies::with_full;
 
 use common::Random;
 use common::ranks::{on_all, within_a_second};
@@ -85,19 +89,18 @@ fn shard_it(
     comm: &dyn Communicator, metadata: &ShardedTensorMetadata, source: usize,
     full: Option<HostView>, shards: &[HostView], options: Options,
 ) -> Result<()> {
-    let place = |number: usize, _| Ok::<_, Error>(shards[number]);
-    let count = shards.len();
-    unsafe { scatter(comm, Scatter { metadata, source, full, count, shard: place, options }) }
+    let root = Root::One("source_rank", source);
+    let shards = with_full(comm, metadata, shards, root, full)?;
+    unsafe { scatter(comm, Scatter { metadata, source, full, shards, options }) }
 }
 
 fn gather_it(
     comm: &dyn Communicator, metadata: &ShardedTensorMetadata, destination: Option<usize>,
     shards: &[HostView], full: Option<HostView>, options: Options,
 ) -> Result<()> {
-    let place = |number: usize, _| Ok::<_, Error>(shards[number]);
-    let count = shards.len();
-    let mine = Gather { metadata, destination, count, shard: place, full, options };
-    unsafe { gather(comm, mine) }
+    let root = destination.map_or(Root::All, |rank| Root::One("destination_rank", rank));
+    let shards = with_full(comm, metadata, shards, root, full)?;
+    unsafe { gather(comm, Gather { metadata, destination, shards, full, options }) }
 }
 
 fn views(tensors: &mut [Tensor]) -> Vec<HostView> {

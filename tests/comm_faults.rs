@@ -21,8 +21,7 @@ use shardspec::model::{
     ChunkShardingSpec, DataType, Error, Placement, Result, ShardedTensorMetadata, ShardingDim,
     ShardingSpec, TensorProperties, TensorShape,
 };
-use shardspec::transfer::TransferError;
-use shardspec::transfer::{CopyOptions, HostView};
+use shardspec::transfer::{CopyOptions, HostView, LocalShards};
 
 mod common;
 
@@ -136,15 +135,15 @@ fn gather_with(
                 memory_limit,
                 copy: CopyOptions { max_threads: threads, ..CopyOptions::default() },
             };
+            let views = [(rank, &view(&own, shard.sizes))];
             let mine = Gather {
                 metadata: &metadata,
                 destination: None,
-                count: 1,
-                shard: |_, _| Ok::<_, Error>(view(&own, shard.sizes)),
+                shards: LocalShards::new(&metadata, views).unwrap(),
                 full: Some(view(&full, metadata.sizes())),
                 options,
             };
-            let end = catch_unwind(AssertUnwindSafe(|| unsafe { gather(&comm, mine) }));
+            let end = catch_unwind(AssertUnwindSafe(|| unsafe { gather::<Error>(&comm, mine) }));
             if rank == culprit {
                 made.store(comm.exchanges.load(Ordering::Relaxed), Ordering::Relaxed);
             }
@@ -264,18 +263,13 @@ fn a_call_that_is_turned_away_does_not_disturb_the_one_under_way() {
             let mine = Gather {
                 metadata: &metadata,
                 destination: None,
-                count: 9,
-                shard: |_, _| {
-                    Err::<HostView, _>(Error::Transfer(TransferError::NullData {
-                        argument: "shards",
-                    }))
-                },
+                shards: LocalShards::new(&metadata, []).unwrap(),
                 full: None,
                 options: Options::default(),
             };
             // Before the other thread has begun this would wait for rank 1.
             if !waits.is_finished() && is_waiting(&comms[0]) {
-                let refused = unsafe { gather(&comms[0], mine) }.unwrap_err();
+                let refused = unsafe { gather::<Error>(&comms[0], mine) }.unwrap_err();
                 assert!(refused.to_string().contains("full"), "{refused}");
                 break;
             }

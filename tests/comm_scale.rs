@@ -19,10 +19,11 @@ use shardspec::model::{
     ChunkShardingSpec, DataType, Error, Placement, Result, ShardedTensorMetadata, ShardingDim,
     ShardingSpec, TensorProperties, TensorShape,
 };
-use shardspec::transfer::HostView;
+use shardspec::transfer::{HostView, LocalShards};
 
 mod common;
 
+use common::copies::own;
 use common::ranks::{Counting, on_each};
 
 const DOCUMENT: &str = include_str!("../docs/scale.md");
@@ -56,8 +57,11 @@ impl Held {
         Self { data: vec![0.0; numel as usize * owned.len()], sizes, count: owned.len() }
     }
 
-    fn view(&self) -> impl Fn(usize, usize) -> Result<HostView> + '_ {
-        |number, _| Ok(view(&self.data[number * self.data.len() / self.count..], &self.sizes))
+    fn shards(&self, comm: &dyn Communicator, metadata: &ShardedTensorMetadata) -> LocalShards {
+        let place = |number| &self.data[number * self.data.len() / self.count..];
+        let views: Vec<HostView> =
+            (0..self.count).map(|number| view(place(number), &self.sizes)).collect();
+        own(comm, metadata, &views).unwrap()
     }
 }
 
@@ -102,30 +106,28 @@ fn run_all(size: usize) -> Vec<Counts> {
             metadata,
             source: 0,
             full: Some(view(&full, &[side, side])),
-            count: 1,
-            shard: row.view(),
+            shards: row.shards(&comm, &rows),
             options,
         };
-        unsafe { scatter::<Error, _>(&comm, mine) }.unwrap();
+        unsafe { scatter::<Error>(&comm, mine) }.unwrap();
         assert!(row.data.iter().zip(&full[rank * size..]).all(|(got, wanted)| got == wanted));
         let sharded = counted("shard");
         let gathered = [Some(0), None].map(|destination| {
             let full = Some(view(&back, &[side, side]));
-            let mine = Gather { metadata, destination, count: 1, shard: row.view(), full, options };
-            unsafe { gather::<Error, _>(&comm, mine) }.unwrap();
+            let shards = row.shards(&comm, &rows);
+            let mine = Gather { metadata, destination, shards, full, options };
+            unsafe { gather::<Error>(&comm, mine) }.unwrap();
             assert!(back == full_of(size) || destination == Some(0) && rank > 0);
             counted("gather")
         });
         let mine = Reshard {
             source: &rows,
-            source_count: 1,
-            source_shard: row.view(),
+            source_shards: row.shards(&comm, &rows),
             destination: &columns,
-            destination_count: 1,
-            destination_shard: column.view(),
+            destination_shards: column.shards(&comm, &columns),
             options,
         };
-        unsafe { reshard::<Error, _, _>(&comm, mine) }.unwrap();
+        unsafe { reshard::<Error>(&comm, mine) }.unwrap();
         assert!((0..size).all(|at| column.data[at] == (at * size + rank) as f32));
         [sharded, gathered[0], gathered[1], counted("reshard")]
     })
@@ -213,11 +215,10 @@ fn ten_thousand_ranks_and_a_million_shards_cost_what_the_model_says() {
             metadata: &metadata,
             source: 0,
             full: (rank == 0).then(|| view(&full, &sizes)),
-            count: held.count,
-            shard: held.view(),
+            shards: held.shards(&comm, &metadata),
             options: Options::default(),
         };
-        unsafe { scatter::<Error, _>(&comm, mine) }.unwrap();
+        unsafe { scatter::<Error>(&comm, mine) }.unwrap();
         let [exchanges, messages, bytes] =
             [&comm.exchanges, &comm.messages, &comm.bytes].map(|all| all.load(Ordering::Relaxed));
         let agreement = ceil_log2(ranks);

@@ -18,7 +18,7 @@ use shardspec::model::{
     ChunkShardingSpec, DataType, Error, Placement, Result, ShardingDim, ShardingSpec,
     TensorProperties, TensorShape,
 };
-use shardspec::transfer::HostView;
+use shardspec::transfer::{HostView, LocalShards};
 
 /// Threads of this process.
 fn threads() -> usize {
@@ -67,15 +67,16 @@ fn a_frame_that_is_left_by_unwinding_leaves_no_thread_behind() {
                 let sizes = [SIDE as i64, columns as i64];
                 HostView::new("tensor", first, DataType::FLOAT32, &sizes, None).unwrap()
             };
+            let views = [0, 1].map(|number: usize| view(&held[number], SIDE / 4));
+            let own = metadata.shards_of_rank(0).zip(&views);
             let mine = Gather {
                 metadata: &metadata,
                 destination: None,
-                count: 2,
-                shard: |number: usize, _| Ok::<_, Error>(view(&held[number], SIDE / 4)),
+                shards: LocalShards::new(&metadata, own).unwrap(),
                 full: Some(view(&full, SIDE)),
                 options: Options { memory_limit: 1 << 16, ..Options::default() },
             };
-            let thrown = catch_unwind(AssertUnwindSafe(|| unsafe { gather(&comm, mine) }));
+            let thrown = catch_unwind(AssertUnwindSafe(|| unsafe { gather::<Error>(&comm, mine) }));
             assert!(thrown.is_err());
         }
         assert_eq!(comm.threads.into_inner(), before + 1, "there was no second thread");

@@ -11,14 +11,15 @@
 
 use proptest::prelude::*;
 use shardspec::model::{DataType, ShardedTensorMetadata, TensorProperties};
-use shardspec::transfer::{self, CopyOptions, HostView, Instructions, Stores};
+use shardspec::transfer::{CopyOptions, HostView, Instructions, Stores};
 
 mod common;
 
 use common::Random;
+use common::copies::{extract, gather, scatter};
 use common::families::{Cut, grid_of, partition, pinwheels};
 use common::strided::{Form, Strided};
-use common::tensor::{of_bytes, shards_by};
+use common::tensor::of_bytes;
 
 /// Bytes of one shard's part of a row.
 const RUNS: [usize; 18] =
@@ -70,8 +71,7 @@ fn round_trip(
     let (source, destination) = (full.view(), back.view());
     for options in ways {
         shards.iter_mut().for_each(|(tensor, _)| tensor.wipe());
-        unsafe { transfer::scatter(&metadata, &source, shards_by(|index| views[index]), options) }
-            .unwrap();
+        unsafe { scatter(&metadata, &source, |index: usize| views[index], options) }.unwrap();
         for (index, ((tensor, to), expected)) in shards.iter().zip(&scattered).enumerate() {
             let wrong = first_difference(tensor.bytes(), expected);
             prop_assert!(
@@ -85,17 +85,14 @@ fn round_trip(
             );
         }
         back.wipe();
-        unsafe {
-            transfer::gather(&metadata, shards_by(|index| views[index]), &destination, options)
-        }
-        .unwrap();
+        unsafe { gather(&metadata, |index: usize| views[index], &destination, options) }.unwrap();
         let wrong = first_difference(back.bytes(), &gathered);
         prop_assert!(wrong.is_none(), "gathered {:?}: {:?}; {:?}", options, wrong, form_back);
 
         let index = random.below(shards.len());
         let (tensor, to) = &mut shards[index];
         tensor.wipe();
-        unsafe { transfer::extract(&metadata, index, &source, &views[index], options) }.unwrap();
+        unsafe { extract(&metadata, index, &source, &views[index], options) }.unwrap();
         let wrong = first_difference(tensor.bytes(), &scattered[index]);
         prop_assert!(
             wrong.is_none(),

@@ -11,13 +11,14 @@
 use std::sync::Barrier;
 
 use shardspec::model::{DataType, ShardedTensorMetadata, TensorProperties};
-use shardspec::transfer::{self, CopyOptions, HostView, Instructions, Stores};
+use shardspec::transfer::{CopyOptions, HostView, Instructions, Stores};
 
 mod common;
 
 use common::Random;
+use common::copies::{extract, gather, scatter};
 use common::families::{Cut, grid_of};
-use common::tensor::{packed, shards_by};
+use common::tensor::packed;
 
 /// Enough bytes for the library to divide a copy among two threads, and a few more.
 const BYTES: usize = 4_300_000;
@@ -81,12 +82,12 @@ fn threads_that_scatter_into_neighbouring_bits_disturb_none() {
         for _ in 0..4 {
             let mut wide = all_wrong(&full, total);
             let start = wide.as_mut_ptr();
-            let shard = shards_by(|index| {
+            let shard = |index| {
                 let first = start.wrapping_add(index * bits);
                 let shape = metadata.shards().get(index).unwrap().sizes;
                 view(first, dtype, shape, Some(&strides))
-            });
-            unsafe { transfer::scatter(&metadata, &source, shard, &options(4)) }.unwrap();
+            };
+            unsafe { scatter(&metadata, &source, shard, &options(4)) }.unwrap();
             assert!(wide == full, "{bits} bits");
         }
     }
@@ -114,8 +115,8 @@ fn threads_that_gather_into_neighbouring_bits_disturb_none() {
             .zip(&mut parts)
             .map(|(shard, part)| view(part.as_mut_ptr(), dtype, shard.sizes, None))
             .collect();
-        let shard = shards_by(|index| views[index]);
-        unsafe { transfer::scatter(&metadata, &source, &shard, &options(4)) }.unwrap();
+        let shard = |index: usize| views[index];
+        unsafe { scatter(&metadata, &source, &shard, &options(4)) }.unwrap();
         for ((shard, part), behind) in metadata.shards().iter().zip(&parts).zip(behind) {
             let (row, offset) = (shard.sizes[1] as usize * bits, shard.offsets[1] as usize * bits);
             let all = bits_of(shard.sizes, bits);
@@ -135,7 +136,7 @@ fn threads_that_gather_into_neighbouring_bits_disturb_none() {
         for _ in 0..4 {
             let mut back = all_wrong(&full, total);
             let destination = view(back.as_mut_ptr(), dtype, &cut.sizes, None);
-            unsafe { transfer::gather(&metadata, &shard, &destination, &options(4)) }.unwrap();
+            unsafe { gather(&metadata, &shard, &destination, &options(4)) }.unwrap();
             assert!(back == full, "{bits} bits");
         }
     }
@@ -177,8 +178,7 @@ fn callers_on_several_threads_may_write_different_bits_of_the_same_bytes() {
                         let first = std::ptr::with_exposed_provenance_mut(start + caller);
                         let shard = view(first, dtype, &shape, Some(&[step as i64]));
                         at_once.wait();
-                        unsafe { transfer::extract(metadata, 0, &full, &shard, &options(1)) }
-                            .unwrap();
+                        unsafe { extract(metadata, 0, &full, &shard, &options(1)) }.unwrap();
                     });
                 }
             });

@@ -20,7 +20,8 @@ const OPTIONS: CopyOptions =
 
 mod common;
 
-use common::tensor::{Tensor, element_types, indices, of_bytes, partition, shards_by};
+use common::copies::{extract, gather, scatter};
+use common::tensor::{Tensor, element_types, indices, of_bytes, partition};
 use common::{Boxes, Random};
 
 fn shape() -> impl Strategy<Value = Vec<i64>> {
@@ -47,8 +48,7 @@ fn round_trips(
 
     let views: Vec<HostView> = shards.iter_mut().map(Tensor::view).collect();
     let source = full.view();
-    unsafe { transfer::scatter(&metadata, &source, shards_by(|index| views[index]), options) }
-        .unwrap();
+    unsafe { scatter(&metadata, &source, |index: usize| views[index], options) }.unwrap();
     for (shard, tensor) in metadata.shards().iter().zip(&shards) {
         for index in indices(shard.sizes) {
             let global: Vec<i64> = index.iter().zip(shard.offsets).map(|(i, o)| i + o).collect();
@@ -59,8 +59,7 @@ fn round_trips(
 
     let mut back = tensor(sizes, random);
     let destination = back.view();
-    unsafe { transfer::gather(&metadata, shards_by(|index| views[index]), &destination, options) }
-        .unwrap();
+    unsafe { gather(&metadata, |index: usize| views[index], &destination, options) }.unwrap();
     for index in indices(sizes) {
         prop_assert_eq!(back.element(&index), full.element(&index));
     }
@@ -69,7 +68,7 @@ fn round_trips(
     for (at, shard) in shards.iter().enumerate() {
         let mut single = tensor(&shard.shape, random);
         let view = single.view();
-        unsafe { transfer::extract(&metadata, at, &source, &view, options) }.unwrap();
+        unsafe { extract(&metadata, at, &source, &view, options) }.unwrap();
         for index in indices(&shard.shape) {
             prop_assert_eq!(single.element(&index), shard.element(&index));
         }
@@ -185,7 +184,7 @@ proptest! {
         ).unwrap();
         let mut source = vec![7u8; (total[0] * total[1]) as usize * item];
         let source = HostView::new("full", source.as_mut_ptr(), dtype, &total, None).unwrap();
-        let result = unsafe { transfer::scatter(&metadata, &source, shards_by(|index| views[index]), &OPTIONS) };
+        let result = unsafe { scatter(&metadata, &source, |index: usize| views[index], &OPTIONS) };
         let refused = matches!(result, Err(Error::Transfer(TransferError::Aliased { .. })));
         prop_assert_eq!(refused, shared || twice[0] || twice[1], "{:?}", result);
         if refused {
@@ -213,11 +212,11 @@ fn a_thousand_interleaved_columns_are_no_conflict() {
         let first = start.wrapping_add(index * width as usize).cast();
         HostView::new("shard", first, dtype, &[rows, width], Some(&strides)).unwrap()
     };
-    unsafe { transfer::scatter(&metadata, &full, shards_by(column), &OPTIONS) }.unwrap();
+    unsafe { scatter(&metadata, &full, column, &OPTIONS) }.unwrap();
     assert_eq!(wide, source);
 
     let shifted = |index: usize| column(if index == 700 { 699 } else { index });
-    let result = unsafe { transfer::scatter(&metadata, &full, shards_by(shifted), &OPTIONS) };
+    let result = unsafe { scatter(&metadata, &full, shifted, &OPTIONS) };
     assert!(
         matches!(
             result,
@@ -251,12 +250,12 @@ fn thousands_of_fields_of_records_are_filled_at_once() {
         let strides = [3 * record, record, 1];
         HostView::new("shard", first, of_bytes(4), &[3, 3, 1], Some(&strides)).unwrap()
     };
-    unsafe { transfer::scatter(&metadata, &full, shards_by(field), &OPTIONS) }.unwrap();
+    unsafe { scatter(&metadata, &full, field, &OPTIONS) }.unwrap();
     for (record, values) in table.chunks(5).zip(source.chunks(4)) {
         assert_eq!((record[0], &record[1..]), (255, values));
     }
     let shifted = |index: usize| field(if index == 6000 { 4000 } else { index });
-    let result = unsafe { transfer::scatter(&metadata, &full, shards_by(shifted), &OPTIONS) };
+    let result = unsafe { scatter(&metadata, &full, shifted, &OPTIONS) };
     assert!(
         matches!(
             result,
@@ -301,9 +300,9 @@ fn a_narrow_shard_beside_a_wide_one_is_copied_both_ways() {
         };
         let (full, again) = (view(&mut source, 6000), view(&mut back, 6000));
         let views = [view(&mut parts[0], widths[0]), view(&mut parts[1], widths[1])];
-        let shard = shards_by(|index| views[index]);
-        unsafe { transfer::scatter(&metadata, &full, &shard, &options) }.unwrap();
-        unsafe { transfer::gather(&metadata, &shard, &again, &options) }.unwrap();
+        let shard = |index: usize| views[index];
+        unsafe { scatter(&metadata, &full, &shard, &options) }.unwrap();
+        unsafe { gather(&metadata, &shard, &again, &options) }.unwrap();
         for (row, line) in source.chunks(6000).enumerate() {
             assert_eq!(parts[0][row * 100..][..100], line[..100]);
             assert_eq!(parts[1][row * 5900..][..5900], line[100..]);
@@ -328,11 +327,9 @@ fn an_empty_shard_may_begin_where_no_element_is() {
     let views =
         [view(shard.as_mut_ptr(), &[1, 4], &[4, 1]), view(full.as_mut_ptr(), &[0, 0], &[1, 1])];
     let options = CopyOptions::default();
-    unsafe { transfer::scatter(&metadata, &whole, shards_by(|index| views[index]), &options) }
-        .unwrap();
+    unsafe { scatter(&metadata, &whole, |index: usize| views[index], &options) }.unwrap();
     assert_eq!(shard, full);
     shard = [5, 6, 7, 8];
-    unsafe { transfer::gather(&metadata, shards_by(|index| views[index]), &whole, &options) }
-        .unwrap();
+    unsafe { gather(&metadata, |index: usize| views[index], &whole, &options) }.unwrap();
     assert_eq!(full, shard);
 }

@@ -13,12 +13,13 @@ use std::ffi::c_void;
 
 use shardspec::model::{DataType, ShardedTensorMetadata, TensorProperties};
 use shardspec::plan::ReshardPlan;
-use shardspec::transfer::{self, CopyOptions, HostView, Instructions, Stores};
+use shardspec::transfer::{CopyOptions, HostView, Instructions, Stores};
 
 mod common;
 
 use common::Boxes;
-use common::tensor::{of_bytes, shards_by};
+use common::copies::{extract, gather, reshard, scatter};
+use common::tensor::of_bytes;
 
 /// The 64 KiB of stack that callers have at least, less 8 for the C border. Builds for debugging take
 /// more.
@@ -89,11 +90,11 @@ fn copies(metadata: &ShardedTensorMetadata, dtype: DataType, options: &CopyOptio
             .zip(metadata.shards().iter())
             .map(|(memory, shard)| view(memory, shard.sizes))
             .collect();
-        let each = shards_by(|index| views[index]);
+        let each = |index: usize| views[index];
         unsafe {
-            transfer::scatter(metadata, &whole, &each, options).unwrap();
-            transfer::gather(metadata, &each, &whole, options).unwrap();
-            transfer::extract(metadata, 0, &whole, &views[0], options).unwrap();
+            scatter(metadata, &whole, &each, options).unwrap();
+            gather(metadata, &each, &whole, options).unwrap();
+            extract(metadata, 0, &whole, &views[0], options).unwrap();
         }
     }
 }
@@ -149,7 +150,7 @@ fn a_check_of_tangled_views_needs_little_stack() {
     let used = stack_of(&mut || {
         let options = CopyOptions::default();
         // Whether it is refused does not matter here.
-        let _ = unsafe { transfer::reshard(&plan, &sources, &written, &options) };
+        let _ = unsafe { reshard(&plan, &sources, &written, &options) };
     });
     println!("{used} bytes");
     assert!(used <= MAX_USED, "{used} bytes");

@@ -11,15 +11,16 @@
 
 mod common;
 
+use common::copies::{gather, reshard, scatter};
 use common::plans::{metadata, on_random_ranks, random_layout};
-use common::tensor::{Tensor, element_types, indices, of_bytes, shards_by};
+use common::tensor::{Tensor, element_types, indices, of_bytes};
 use common::{Boxes, Random};
 use proptest::prelude::*;
 use shardspec::model::ModelError;
 use shardspec::model::{DataType, Error, ShardedTensorMetadata, Shards};
 use shardspec::plan::ReshardPlan;
 use shardspec::transfer::TransferError;
-use shardspec::transfer::{self, CopyOptions, HostView, reshard};
+use shardspec::transfer::{CopyOptions, HostView};
 
 type Here = Vec<(usize, HostView)>;
 
@@ -67,13 +68,13 @@ proptest! {
         let mut to = tensors(destination.shards(), dtype, &mut random);
         let (sources, destinations) = (views(&mut from), views(&mut to));
         let options = options(&mut random);
-        unsafe { transfer::scatter(&source, &full.view(), shards_by(|at| sources[at].1), &options) }.unwrap();
+        unsafe { scatter(&source, &full.view(), |at: usize| sources[at].1, &options) }.unwrap();
         let plan = ReshardPlan::new(&source, &destination).unwrap();
         unsafe { reshard(&plan, &sources, &destinations, &options) }.unwrap();
         assert_hold(destination.shards(), &to, &full)?;
         let mut back = Tensor::new(&sizes, dtype, true, &mut random);
         let view = back.view();
-        unsafe { transfer::gather(&destination, shards_by(|at| destinations[at].1), &view, &options) }.unwrap();
+        unsafe { gather(&destination, |at: usize| destinations[at].1, &view, &options) }.unwrap();
         for index in indices(&sizes) {
             prop_assert_eq!(back.element(&index), full.element(&index));
         }
@@ -93,7 +94,7 @@ proptest! {
         let mut to = tensors(destination.shards(), of_bytes(2), &mut random);
         let (mut sources, mut destinations) = (views(&mut from), views(&mut to));
         let options = options(&mut random);
-        unsafe { transfer::scatter(&source, &full.view(), shards_by(|at| sources[at].1), &options) }.unwrap();
+        unsafe { scatter(&source, &full.view(), |at: usize| sources[at].1, &options) }.unwrap();
         let rank = random.range(0, 3);
         let own: Vec<usize> = destination.shards_of_rank(rank).collect();
         let plan = ReshardPlan::for_destinations(&source, &destination, &own).unwrap();

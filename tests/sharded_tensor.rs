@@ -16,7 +16,9 @@ use shardspec::model::{
     ChunkShardingSpec, CustomPlacement, DataType, Error, Placement, Placements,
     ShardedTensorMetadata, ShardingDim, ShardingSpec, Shards, TensorProperties, TensorShape,
 };
-use shardspec::transfer::{CopyOptions, Fill, HostView, Keeper, ShardedTensor, indices_of};
+use shardspec::transfer::{
+    CopyOptions, Fill, HostView, Keeper, Keepers, LocalShards, ShardedTensor, indices_of,
+};
 
 fn chunks(dim: i64, ranks: i64, sizes: &[i64]) -> ShardedTensorMetadata {
     let placements = (0..ranks).map(|rank| Placement::on_rank(rank).unwrap());
@@ -102,8 +104,9 @@ fn lent_memory_is_given_back_when_nobody_has_it_any_more() {
     let views: Vec<HostView> = data.iter_mut().map(|shard| view(shard, &[2, 3])).collect();
     let returned = Arc::new(AtomicUsize::new(0));
     let keeper = Keeper::of_lease(Lent(Arc::clone(&returned))).unwrap();
-    let tensor =
-        ShardedTensor::from_local(&metadata, &[1, 0], &views, |_| Ok(keeper.clone())).unwrap();
+    let shards = LocalShards::new(&metadata, [1, 0].into_iter().zip(&views)).unwrap();
+    let keepers = Keepers::One(keeper.clone());
+    let tensor = ShardedTensor::from_local(&metadata, shards, keepers).unwrap();
     drop(keeper);
     let exported = tensor.keeper(1).unwrap();
     assert_eq!(tensor.view(1).unwrap().first(), views[0].first());
@@ -185,15 +188,44 @@ fn described_shards_are_each_another_one_of_the_metadatas() {
 }
 
 #[test]
-fn local_shards_must_be_as_many_as_their_indices() {
+fn each_local_shard_needs_its_keeper_and_a_layout_its_own_shards() {
     let metadata = chunks(0, 2, &[4, 3]);
-    let mut data = [0f32; 6];
-    let keeper = Keeper::of_lease(()).unwrap();
-    let views = [view(&mut data, &[2, 3])];
-    let refused = ShardedTensor::from_local(&metadata, &[0, 1], &views, |_| Ok(keeper.clone()));
-    assert!(matches!(refused.err(), Some(Error::InvalidArgument { argument: "shard_count", .. })));
-    let refused = ShardedTensor::from_local(&metadata, &[], &views, |_| Ok(keeper.clone()));
-    assert!(matches!(refused.err(), Some(Error::InvalidArgument { argument: "shard_count", .. })));
+    let mut data = [[0f32; 6]; 2];
+    let views: Vec<HostView> = data.iter_mut().map(|shard| view(shard, &[2, 3])).collect();
+    let shards = LocalShards::new(&metadata, views.iter().enumerate()).unwrap();
+    let keepers = || Keepers::Each(vec![Keeper::of_lease(()).unwrap()]);
+    let refused = ShardedTensor::from_local(&metadata, shards.clone(), keepers());
+    assert!(matches!(refused.err(), Some(Error::InvalidArgument { argument: "keepers", .. })));
+    let other = chunks(1, 3, &[4, 3]);
+    let refused = ShardedTensor::from_local(&other, shards, keepers());
+    assert!(matches!(refused.err(), Some(Error::InvalidArgument { argument: "shards", .. })));
+}
+
+/// As many shards as there may be of which each was passed in another place.
+#[test]
+fn each_shard_has_its_view_and_its_keeper_whatever_order_they_came_in() {
+    let metadata = chunks(0, 5, &[5, 3]);
+    let mut data = [[0f32; 3]; 5];
+    let views: Vec<HostView> = data.iter_mut().map(|shard| view(shard, &[1, 3])).collect();
+    let order = [3, 0, 4, 1];
+    let returned: Vec<_> = order.iter().map(|_| Arc::new(AtomicUsize::new(0))).collect();
+    let keepers =
+        returned.iter().map(|count| Keeper::of_lease(Lent(Arc::clone(count))).unwrap()).collect();
+    let shards = order.iter().map(|&index| (index, &views[index]));
+    let shards = LocalShards::new(&metadata, shards).unwrap();
+    let tensor = ShardedTensor::from_local(&metadata, shards, Keepers::Each(keepers)).unwrap();
+    let indices: Vec<usize> = (0..4).map(|local| tensor.index(local).unwrap()).collect();
+    assert_eq!(indices, [0, 1, 3, 4]);
+    for (local, &index) in indices.iter().enumerate() {
+        assert_eq!(tensor.view(local).unwrap().first(), views[index].first());
+    }
+    // Local shard 2 is shard 3, which came first.
+    let kept = tensor.keeper(2).unwrap();
+    drop(tensor);
+    let counts = || returned.iter().map(|count| count.load(Ordering::SeqCst)).collect::<Vec<_>>();
+    assert_eq!(counts(), [0, 1, 1, 1]);
+    drop(kept);
+    assert_eq!(counts(), [1; 4]);
 }
 
 #[test]

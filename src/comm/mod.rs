@@ -9,6 +9,7 @@
 //! After it only the transport can fail.
 
 mod agree;
+mod carry_out;
 mod companion;
 pub mod error;
 mod gather;
@@ -22,21 +23,21 @@ mod reshard;
 mod scatter;
 mod schedule;
 mod short;
-mod transfer;
 mod underway;
 mod whole;
 mod wire;
 
 pub use agree::Reason;
+pub use carry_out::decline;
 pub use error::CommError;
 pub use gather::{Gather, gather};
 pub use local::{LocalCommunicator, local};
 pub use message::exchange;
-pub use owners::Owners;
+pub use owners::{Owners, own_shards};
 pub use reshard::{Reshard, reshard};
 pub use scatter::{Scatter, scatter};
 pub(crate) use short::Short;
-pub use transfer::decline;
+pub use whole::{Root, full_tensor};
 
 use std::fmt::Display;
 

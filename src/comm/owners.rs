@@ -5,11 +5,13 @@
     reason = "placements are numbered by the table that their ranks are looked up in"
 )]
 
-use crate::comm::CommError;
-use crate::memory::{try_collect, try_collect_results};
+use super::Communicator;
+use super::error::CommError;
+use crate::memory::{text, try_collect, try_collect_results};
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::placement::Placement;
 use crate::model::{Error, Result};
+use crate::transfer::LocalShards;
 
 /// The ranks of a communicator that the shards of a tensor live on.
 #[derive(Debug, Clone)]
@@ -54,4 +56,34 @@ impl<'a> Owners<'a> {
         let all = 0..self.metadata.shards().len();
         Ok(try_collect(all.filter(|&index| self.rank_of(index) == rank))?)
     }
+
+    /// Refuses shards that are not those of `rank`.
+    pub(super) fn check_own(&self, rank: usize, shards: &LocalShards) -> Result<()> {
+        shards.check_layout(self.metadata.shared_shards())?;
+        let all = 0..self.metadata.shards().len();
+        if all.filter(|&index| self.rank_of(index) == rank).eq(shards.indices()) {
+            return Ok(());
+        }
+        let problem =
+            text!("they are not the shards of rank {rank}; pass all of them, and no others");
+        Err(Error::invalid(shards.arguments().views, problem))
+    }
+}
+
+/// The shards of the rank that calls, ascending, of which it passes `count` views. Refuses another number;
+/// `argument` says what it came in.
+pub fn own_shards(
+    comm: &dyn Communicator, metadata: &ShardedTensorMetadata,
+    (argument, count): (&'static str, usize),
+) -> Result<Vec<usize>> {
+    let own = Owners::new(metadata, comm.size())?.shards_of(comm.rank())?;
+    if count != own.len() {
+        let problem = text!(
+            "{count} views for the {} shards of this rank; pass one for each, in the order of their \
+             indices",
+            own.len()
+        );
+        return Err(Error::invalid(argument, problem));
+    }
+    Ok(own)
 }

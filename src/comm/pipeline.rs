@@ -1,4 +1,4 @@
-//! Carrying out a transfer: putting messages together, exchanging them, taking them apart.
+//! Carrying out a collective: putting messages together, exchanging them, taking them apart.
 //!
 //! The thread that called exchanges. Where there is enough to copy, a second one copies meanwhile: it
 //! takes the last round apart, puts the next one together, and in between copies what stays on this
@@ -13,7 +13,7 @@
 
 use super::companion::Errand;
 use super::handover::{Handover, Taken};
-use super::schedule::{Content, Pieces, Queue, Terms, next_round};
+use super::schedule::{Content, PeerPieces, Queue, Terms, next_round};
 use super::{Communicator, Incoming, Message, Outgoing};
 use crate::host;
 use crate::memory::try_collect_results;
@@ -21,22 +21,20 @@ use crate::model::{Error, Result};
 use crate::transfer::{Blocks, Buffer, CopyList, CopyOptions, FullSide, HostView, Stores};
 
 /// What one rank has to move.
-pub(super) struct Transfer<'a> {
-    pub(super) sends: Pieces<'a>,
-    pub(super) receives: Pieces<'a>,
-    pub(super) copies: Copies<'a>,
-    /// Bytes of one element.
-    pub(super) itemsize: usize,
+pub(super) struct Workload<'a> {
+    pub(super) sends: PeerPieces<'a>,
+    pub(super) receives: PeerPieces<'a>,
+    pub(super) copies: LocalPairs<'a>,
 }
 
 /// What stays on the rank: pairs of equal boxes.
-pub(super) struct Copies<'a> {
+pub(super) struct LocalPairs<'a> {
     pub(super) count: usize,
     /// Where copy `n` comes from and where it goes.
     pub(super) pair: Box<dyn Fn(usize) -> (HostView, HostView) + Sync + 'a>,
 }
 
-impl Copies<'_> {
+impl LocalPairs<'_> {
     /// Nothing.
     pub(super) fn none() -> Self {
         // Nobody asks for one of none. A function that holds nothing takes no memory.
@@ -53,14 +51,14 @@ const COPIED_AT_ONCE: usize = 4 << 20;
 
 /// Memory for messages that can't be sent or received where they are, for each of the rounds that
 /// are under way at a time. The system finds pages for it when they are written.
-pub(super) struct Staging([Slot; ROUNDS]);
+pub(super) struct StagingMemory([Slot; ROUNDS]);
 
 struct Slot {
     sends: Buffer,
     receives: Buffer,
 }
 
-impl Staging {
+impl StagingMemory {
     /// Memory for rounds of so many bytes in each direction.
     pub(super) fn new(sends: usize, receives: usize) -> Result<Self> {
         let slot = || -> Result<Slot> {
@@ -74,17 +72,17 @@ impl Staging {
 ///
 /// # Safety
 ///
-/// Every view of the transfer's sends, and the first of each of its copies, may be read; those of
+/// Every view of the workload's sends, and the first of each of its copies, may be read; those of
 /// its receives, and the second of each of its copies, may be written; none that is written overlaps
 /// another; and nobody else uses any of them meanwhile.
 pub(super) unsafe fn run(
-    comm: &dyn Communicator, transfer: &Transfer<'_>, terms: Terms, staging: &Staging,
+    comm: &dyn Communicator, workload: &Workload<'_>, terms: Terms, staging: &StagingMemory,
     options: &CopyOptions,
 ) -> Result<()> {
     let mut packer = Packer {
-        sends: Queue::new(&transfer.sends, terms),
-        receives: Queue::new(&transfer.receives, terms),
-        copies: LocalCopies::new(&transfer.copies),
+        sends: Queue::new(&workload.sends, terms),
+        receives: Queue::new(&workload.receives, terms),
+        copies: LocalCopies::new(&workload.copies),
         staging,
         // The thread that exchanges is one of them.
         options: CopyOptions { max_threads: options.max_threads.max(2) - 1, ..*options },
@@ -168,12 +166,12 @@ struct Round {
 // SAFETY: a round does not follow its pointers; whoever does promises what that takes.
 unsafe impl Send for Round {}
 
-/// The side of a transfer that copies.
+/// What copies while messages are exchanged.
 struct Packer<'a> {
     sends: Queue<'a>,
     receives: Queue<'a>,
     copies: LocalCopies<'a>,
-    staging: &'a Staging,
+    staging: &'a StagingMemory,
     options: CopyOptions,
     /// Rounds put together so far.
     packed: usize,
@@ -309,7 +307,7 @@ fn lay_out(
 
 /// What stays on the rank, some of it at a time.
 struct LocalCopies<'a> {
-    copies: &'a Copies<'a>,
+    copies: &'a LocalPairs<'a>,
     /// The first pair that was not begun.
     next: usize,
     /// What is left of the one before.
@@ -317,7 +315,7 @@ struct LocalCopies<'a> {
 }
 
 impl<'a> LocalCopies<'a> {
-    fn new(copies: &'a Copies<'a>) -> Self {
+    fn new(copies: &'a LocalPairs<'a>) -> Self {
         Self { copies, next: 0, blocks: None }
     }
 

@@ -18,7 +18,7 @@ use crate::memory::{Memory, TryVec, try_box, try_with_capacity};
 use crate::model::Result;
 use crate::transfer::{Blocks, HostView};
 
-/// Pieces of fewer bytes go together in one message, and are copied for it; larger ones go alone, so
+/// PeerPieces of fewer bytes go together in one message, and are copied for it; larger ones go alone, so
 /// that those that are contiguous can be sent and received where they are.
 const SMALL: usize = 64 << 10;
 /// What a small piece costs of a message's room at least: bookkeeping takes memory too.
@@ -31,16 +31,16 @@ const MAX_PEERS: usize = 256;
 
 /// One piece that moves between this rank and another.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Piece {
+pub(super) struct PeerPiece {
     pub(super) peer: usize,
     /// What its view is asked for by.
     pub(super) number: usize,
 }
 
 /// What moves in one direction.
-pub(super) struct Pieces<'a> {
+pub(super) struct PeerPieces<'a> {
     /// In the order in which they are served, and for each peer in the order that it has as well.
-    list: Vec<Piece>,
+    list: Vec<PeerPiece>,
     rank: usize,
     size: usize,
     direction: Direction,
@@ -53,14 +53,14 @@ pub(super) enum Direction {
     Receives,
 }
 
-impl<'a> Pieces<'a> {
-    /// Pieces between rank `rank` of `size` and others, none of them empty. Those of each peer go by
+impl<'a> PeerPieces<'a> {
+    /// PeerPieces between rank `rank` of `size` and others, none of them empty. Those of each peer go by
     /// `order`, which is the same at the other end and tells all of them apart.
     pub(super) fn new<O: Ord>(
-        rank: usize, size: usize, direction: Direction, mut list: Vec<Piece>,
-        order: impl Fn(&Piece) -> O, view: impl Fn(usize) -> HostView + Sync + 'a,
+        rank: usize, size: usize, direction: Direction, mut list: Vec<PeerPiece>,
+        order: impl Fn(&PeerPiece) -> O, view: impl Fn(usize) -> HostView + Sync + 'a,
     ) -> Result<Self> {
-        let stage = |piece: &Piece| stage(rank, size, direction, piece.peer);
+        let stage = |piece: &PeerPiece| stage(rank, size, direction, piece.peer);
         list.sort_unstable_by_key(|piece| (stage(piece), order(piece)));
         Ok(Self { list, rank, size, direction, view: try_box(view)? })
     }
@@ -156,7 +156,7 @@ struct Messages {
 }
 
 impl Messages {
-    fn next(&mut self, pieces: &Pieces<'_>, most: usize) -> Memory<Option<Content>> {
+    fn next(&mut self, pieces: &PeerPieces<'_>, most: usize) -> Memory<Option<Content>> {
         let one = |view: HostView| Ok(Some(Content::One(try_box(view)?)));
         if let Some(block) = self.blocks.as_mut().and_then(Iterator::next) {
             return one(block);
@@ -190,7 +190,7 @@ impl Messages {
 
 /// One direction's messages, round after round.
 pub(super) struct Queue<'a> {
-    pieces: &'a Pieces<'a>,
+    pieces: &'a PeerPieces<'a>,
     terms: Terms,
     /// The first piece of a peer whose turn has not come.
     at: usize,
@@ -198,7 +198,7 @@ pub(super) struct Queue<'a> {
 }
 
 impl<'a> Queue<'a> {
-    pub(super) fn new(pieces: &'a Pieces<'a>, terms: Terms) -> Self {
+    pub(super) fn new(pieces: &'a PeerPieces<'a>, terms: Terms) -> Self {
         Self { pieces, terms, at: 0, serving: Vec::new() }
     }
 

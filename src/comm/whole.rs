@@ -11,14 +11,14 @@ use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
 
 use super::owners::Owners;
-use super::pipeline::{Copies, Transfer};
-use super::schedule::{Direction, Piece, Pieces};
+use super::pipeline::{LocalPairs, Workload};
+use super::schedule::{Direction, PeerPiece, PeerPieces};
 use super::{Communicator, check_rank};
 use crate::comm::CommError;
 use crate::memory::{Shared, try_box, try_collect};
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::{DataType, Error, Result};
-use crate::transfer::{HeldShards, HostView, Passed, check_full};
+use crate::transfer::{HostView, LocalShards, Side, check_aliases, check_full};
 
 /// A tensor and its shards as one rank sees them: it may have the tensor, and has its own shards.
 pub(super) struct Whole<'a> {
@@ -28,12 +28,13 @@ pub(super) struct Whole<'a> {
     size: usize,
     /// On the ranks that have the tensor.
     full: Option<HostView>,
-    held: Shared<HeldShards<'a>>,
+    shards: Shared<LocalShards>,
+    dtype: Option<DataType>,
 }
 
 /// Which ranks have the tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Root {
+pub enum Root {
     /// This one; the name is that of the argument.
     One(&'static str, usize),
     /// Each.
@@ -51,105 +52,91 @@ impl Root {
 
 impl<'a> Whole<'a> {
     /// This rank's part in a collective. The tensor is not looked at on ranks other than `root`.
-    pub(super) fn new<E: From<Error>>(
+    pub(super) fn new(
         comm: &dyn Communicator, metadata: &'a ShardedTensorMetadata, root: Root,
-        full: Option<HostView>, count: usize,
-        shard: impl Fn(usize, usize) -> std::result::Result<HostView, E>,
-    ) -> std::result::Result<Self, E> {
+        full: Option<HostView>, shards: LocalShards,
+    ) -> Result<Self> {
         let (rank, size) = (comm.rank(), comm.size());
-        if let Root::One(argument, root) = root {
-            check_rank(argument, root, size)?;
-        }
+        let full = full_tensor(comm, metadata, root, full)?;
         let owners = Owners::new(metadata, size)?;
-        let full = if root.ranks(size).contains(&rank) {
-            Some(checked_full(metadata, root, rank, full)?)
-        } else {
-            None
-        };
-        let dtype = full.map(|full| full.dtype());
-        let held = HeldShards::new(
-            metadata,
-            owners.shards_of(rank)?,
-            Passed { views: "shards", count: ("shard_count", count) },
-            shard,
-            dtype,
-        )?;
-        let held = Shared::try_new(held).map_err(Error::from)?;
-        Ok(Self { metadata, owners, rank, size, full, held })
+        owners.check_own(rank, &shards)?;
+        let stated = full.map(|full| full.dtype()).or(metadata.properties().dtype);
+        stated.map_or(Ok(()), |dtype| shards.check_dtype(dtype))?;
+        let dtype = stated.or(shards.dtype());
+        Ok(Self { metadata, owners, rank, size, full, shards: Shared::try_new(shards)?, dtype })
     }
 
     /// The element type, if this rank has buffers or the metadata states it.
     pub(super) fn dtype(&self) -> Option<DataType> {
-        self.held.dtype()
+        self.dtype
     }
 
     /// From the tensor to the shards. Refuses shards that share memory with it or with each other.
-    pub(super) fn to_shards(&self, root: Root) -> Result<Transfer<'a>> {
-        self.held.check_as_destinations(self.full.as_ref())?;
-        Ok(Transfer {
+    pub(super) fn to_shards(&self, root: Root) -> Result<Workload<'a>> {
+        check_aliases(Side::Shards(&self.shards), Side::maybe_full(&self.full))?;
+        Ok(Workload {
             sends: self.others_parts(Direction::Sends)?,
             receives: self.own_shards(root, Direction::Receives)?,
             copies: self.own_parts(|part, shard| (part, shard))?,
-            itemsize: self.held.itemsize(),
         })
     }
 
     /// From the shards to the tensor. Refuses a tensor that shares memory with a shard or itself.
-    pub(super) fn to_full(&self, root: Root) -> Result<Transfer<'a>> {
-        if let Some(full) = &self.full {
-            self.held.check_as_sources(full)?;
-        }
-        Ok(Transfer {
+    pub(super) fn to_full(&self, root: Root) -> Result<Workload<'a>> {
+        check_aliases(Side::maybe_full(&self.full), Side::Shards(&self.shards))?;
+        Ok(Workload {
             sends: self.own_shards(root, Direction::Sends)?,
             receives: self.others_parts(Direction::Receives)?,
             copies: self.own_parts(|part, shard| (shard, part))?,
-            itemsize: self.held.itemsize(),
         })
     }
 
     /// The parts of the tensor that are shards of other ranks, if this rank has the tensor.
-    fn others_parts(&self, direction: Direction) -> Result<Pieces<'a>> {
+    fn others_parts(&self, direction: Direction) -> Result<PeerPieces<'a>> {
         let Some(full) = self.full else {
-            return Ok(Pieces::none());
+            return Ok(PeerPieces::none());
         };
         let shards =
             self.metadata.shards().iter().enumerate().filter(|(_, shard)| !shard.is_empty());
-        let owned = shards.map(|(number, _)| Piece { peer: self.owners.rank_of(number), number });
+        let owned =
+            shards.map(|(number, _)| PeerPiece { peer: self.owners.rank_of(number), number });
         let others = try_collect(owned.filter(|piece| piece.peer != self.rank))?;
-        let (order, part) = (|piece: &Piece| piece.number, part_of(full, self.metadata));
-        Pieces::new(self.rank, self.size, direction, others, order, part)
+        let (order, part) = (|piece: &PeerPiece| piece.number, part_of(full, self.metadata));
+        PeerPieces::new(self.rank, self.size, direction, others, order, part)
     }
 
     /// This rank's shards, to or from each of the other ranks that have the tensor.
-    fn own_shards(&self, root: Root, direction: Direction) -> Result<Pieces<'a>> {
-        let held = self.held.clone();
+    fn own_shards(&self, root: Root, direction: Direction) -> Result<PeerPieces<'a>> {
+        let shards = self.shards.clone();
         let peers = root.ranks(self.size).filter(|&peer| peer != self.rank);
         let own = self.own()?;
-        let pieces = peers.flat_map(|peer| own.iter().map(move |&number| Piece { peer, number }));
-        let (order, view) = (|piece: &Piece| piece.number, move |number| held.view(number));
-        Pieces::new(self.rank, self.size, direction, try_collect(pieces)?, order, view)
+        let pieces =
+            peers.flat_map(|peer| own.iter().map(move |&number| PeerPiece { peer, number }));
+        let (order, view) = (|piece: &PeerPiece| piece.number, move |number| shards.view(number));
+        PeerPieces::new(self.rank, self.size, direction, try_collect(pieces)?, order, view)
     }
 
     /// This rank's shards and the parts of the tensor that they are, if this rank has the tensor.
     fn own_parts(
         &self, pair: impl Fn(HostView, HostView) -> (HostView, HostView) + Sync + 'a,
-    ) -> Result<Copies<'a>> {
+    ) -> Result<LocalPairs<'a>> {
         let Some(full) = self.full else {
-            return Ok(Copies::none());
+            return Ok(LocalPairs::none());
         };
-        let (own, held, part) = (self.own()?, self.held.clone(), part_of(full, self.metadata));
+        let (own, shards) = (self.own()?, self.shards.clone());
+        let part = part_of(full, self.metadata);
         let count = own.len();
         let copy = move |copy: usize| {
             let number = own[copy];
-            pair(part(held.indices()[number]), held.view(number))
+            pair(part(shards.index(number)), shards.view(number))
         };
-        Ok(Copies { count, pair: try_box(copy)? })
+        Ok(LocalPairs { count, pair: try_box(copy)? })
     }
 
     /// This rank's shards that have elements, by their numbers among its own.
     fn own(&self) -> Result<Vec<usize>> {
-        let all = 0..self.held.len();
-        Ok(try_collect(all.filter(|&number| !self.held.view(number).is_empty()))?)
+        let all = 0..self.shards.len();
+        Ok(try_collect(all.filter(|&number| !self.shards.get(number).is_empty()))?)
     }
 }
 
@@ -157,24 +144,28 @@ impl<'a> Whole<'a> {
 fn part_of(
     full: HostView, metadata: &ShardedTensorMetadata,
 ) -> impl Fn(usize) -> HostView + Sync + '_ {
-    let (shards, ndim) = (metadata.shards(), metadata.ndim());
-    move |index| {
-        let row = index * ndim..(index + 1) * ndim;
-        full.sub_box(&shards.offsets()[row.clone()], &shards.sizes()[row])
-    }
+    move |index| metadata.shards().get(index).map_or(HostView::EMPTY, |shard| full.part(shard))
 }
 
-/// The tensor on a rank that must have it.
-fn checked_full(
-    metadata: &ShardedTensorMetadata, root: Root, rank: usize, full: Option<HostView>,
-) -> Result<HostView> {
+/// The tensor on a rank that must have it; none on others. Refuses a root that is none, and a tensor that
+/// is missing or not the one that the metadata is about.
+pub fn full_tensor(
+    comm: &dyn Communicator, metadata: &ShardedTensorMetadata, root: Root, full: Option<HostView>,
+) -> Result<Option<HostView>> {
+    let (rank, size) = (comm.rank(), comm.size());
     let role = match root {
-        Root::One(argument, _) => Some(argument),
+        Root::One(argument, root) => {
+            check_rank(argument, root, size)?;
+            Some(argument)
+        }
         Root::All => None,
     };
+    if !root.ranks(size).contains(&rank) {
+        return Ok(None);
+    }
     let full = full.ok_or(Error::Comm(CommError::NoFull { role, rank }))?;
     check_full(metadata, &full)?;
-    Ok(full)
+    Ok(Some(full))
 }
 
 /// How metadata are told from others in words.

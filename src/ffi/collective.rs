@@ -30,20 +30,21 @@
 //! `abort`, since others may have agreed before; without `abort` those wait. Messages with data
 //! carry none.
 
-use crate::comm::{self, Communicator, Gather, Options, Reshard, Scatter};
+use crate::comm::{self, Communicator, Gather, Options, Reshard, Root, Scatter};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::{out, slice};
 use crate::ffi::border::sized::{Grows, sized};
+use crate::ffi::border::views::{local_shards, view_argument};
 use crate::ffi::comm::{rank_argument, shardspec_comm};
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::sharded_tensor::{give, shardspec_sharded_tensor};
-use crate::ffi::tensor::{
-    options_argument, shard_view, shardspec_copy_options, shardspec_tensor_view, view_argument,
-};
+use crate::ffi::tensor::{options_argument, shardspec_copy_options};
+use crate::ffi::view::shardspec_tensor_view;
 use crate::memory::try_collect;
-use crate::transfer::{Fill, HostView, ShardedTensor};
+use crate::model::{DataType, ShardedTensorMetadata};
+use crate::transfer::{Fill, HostView, LocalShards, ShardArguments, ShardedTensor};
 
 /// In the place of a `destination_rank`: all ranks get the tensor.
 pub const SHARDSPEC_ALL_RANKS: i64 = -1;
@@ -92,25 +93,39 @@ fn told<T>(comm: &dyn Communicator, outcome: Outcome<T>) -> Outcome<T> {
     outcome.map_err(|refusal| comm::decline(comm, refusal))
 }
 
-/// The tensor, on the rank that has it or, with `None`, on all; not looked at on others.
+/// The tensor of `metadata`, on a rank that has it; not looked at on others.
 unsafe fn full_argument(
-    comm: &dyn Communicator, rank: Option<usize>, full: *const shardspec_tensor_view,
+    comm: &dyn Communicator, metadata: &ShardedTensorMetadata, root: Root,
+    full: *const shardspec_tensor_view,
 ) -> Outcome<Option<HostView>> {
-    let has_full = rank.is_none_or(|rank| rank == comm.rank());
+    let has_full = match root {
+        Root::One(_, rank) => rank == comm.rank(),
+        Root::All => true,
+    };
     // Where it is missing, that is told with the rank that must pass it.
-    if has_full && !full.is_null() { view_argument("full", full).map(Some) } else { Ok(None) }
+    let full = if has_full && !full.is_null() { Some(view_argument("full", full)?) } else { None };
+    Ok(comm::full_tensor(comm, metadata, root, full)?)
 }
 
-/// The views of a rank's shards.
-unsafe fn views<'a>(
-    argument: &'static str, shards: *const shardspec_tensor_view, shard_count: usize,
-) -> Outcome<impl Fn(usize, usize) -> Outcome<HostView> + use<'a>> {
-    let shards: &'a [shardspec_tensor_view] = slice(argument, shards, shard_count)?;
-    Ok(move |number, index| shard_view(argument, shards, number, index))
+/// The shards of the rank that calls; `count` is the name of the argument that says how many there are.
+/// `dtype` is their element type, if it is known.
+unsafe fn own_shards(
+    comm: &dyn Communicator, metadata: &ShardedTensorMetadata,
+    (views, count): (&'static str, &'static str), dtype: Option<DataType>,
+    shards: *const shardspec_tensor_view, shard_count: usize,
+) -> Outcome<LocalShards> {
+    let arguments = ShardArguments { views, ..ShardArguments::SHARDS };
+    let own = comm::own_shards(comm, metadata, (count, shard_count))?;
+    let shards = slice(views, shards, shard_count)?;
+    let dtype = dtype.or(metadata.properties().dtype);
+    local_shards(metadata.shared_shards(), arguments, dtype, own, shards)
 }
+
+/// The names of those arguments where there is one list of shards.
+const SHARDS: (&str, &str) = ("shards", "shard_count");
 
 /// Cuts a tensor that rank `source_rank` has into the shards of all ranks: torch's
-/// `ShardingSpec.shard(tensor, src_rank, process_group)`.
+/// `ShardingSpec.shard(tensor, source_rank, process_group)`.
 ///
 /// `full` is the tensor, on `source_rank`, and not looked at on other ranks. `shards` are where the
 /// `shard_count` shards of this rank go, with their shapes and the tensor's element type. `options`
@@ -135,14 +150,11 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter(
         let metadata = told(comm, handle::get("metadata", metadata))?;
         let mine = || {
             let source = rank_argument("source_rank", source_rank)?;
-            Ok(Scatter {
-                metadata: &metadata,
-                source,
-                full: full_argument(comm, Some(source), full)?,
-                count: shard_count,
-                shard: views("shards", shards, shard_count)?,
-                options: comm_options_argument(options)?,
-            })
+            let full = full_argument(comm, &metadata, Root::One("source_rank", source), full)?;
+            let dtype = full.map(|full| full.dtype());
+            let shards = own_shards(comm, &metadata, SHARDS, dtype, shards, shard_count)?;
+            let options = comm_options_argument(options)?;
+            Ok(Scatter { metadata: &metadata, source, full, shards, options })
         };
         comm::scatter(comm, told(comm, mine())?)
     })
@@ -173,14 +185,12 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
                 SHARDSPEC_ALL_RANKS => None,
                 rank => Some(rank_argument("destination_rank", rank)?),
             };
-            Ok(Gather {
-                metadata: &metadata,
-                destination,
-                count: shard_count,
-                shard: views("shards", shards, shard_count)?,
-                full: full_argument(comm, destination, full)?,
-                options: comm_options_argument(options)?,
-            })
+            let root = destination.map_or(Root::All, |rank| Root::One("destination_rank", rank));
+            let full = full_argument(comm, &metadata, root, full)?;
+            let dtype = full.map(|full| full.dtype());
+            let shards = own_shards(comm, &metadata, SHARDS, dtype, shards, shard_count)?;
+            let options = comm_options_argument(options)?;
+            Ok(Gather { metadata: &metadata, destination, shards, full, options })
         };
         comm::gather(comm, told(comm, mine())?)
     })
@@ -211,26 +221,22 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
         let source = told(comm, handle::get("source", source))?;
         let destination = told(comm, handle::get("destination", destination))?;
         let mine = || {
-            Ok(Reshard {
-                source: &source,
-                source_count: source_shard_count,
-                source_shard: views("source_shards", source_shards, source_shard_count)?,
-                destination: &destination,
-                destination_count: destination_shard_count,
-                destination_shard: views(
-                    "destination_shards",
-                    destination_shards,
-                    destination_shard_count,
-                )?,
-                options: comm_options_argument(options)?,
-            })
+            let (names, count) = (("source_shards", "source_shard_count"), source_shard_count);
+            let source_shards = own_shards(comm, &source, names, None, source_shards, count)?;
+            let names = ("destination_shards", "destination_shard_count");
+            let (dtype, count) = (source_shards.dtype(), destination_shard_count);
+            let destination_shards =
+                own_shards(comm, &destination, names, dtype, destination_shards, count)?;
+            let (source, destination) = (&source, &destination);
+            let options = comm_options_argument(options)?;
+            Ok(Reshard { source, source_shards, destination, destination_shards, options })
         };
         comm::reshard(comm, told(comm, mine())?)
     })
 }
 
 /// As `shardspec_comm_scatter`, into memory of the library's own: what torch's
-/// `ShardingSpec.shard(tensor, src_rank, process_group)` returns on each rank. The metadata must
+/// `ShardingSpec.shard(tensor, source_rank, process_group)` returns on each rank. The metadata must
 /// state the element type. The sharded tensor carries its communicator, so that ops refuse tensors
 /// of different ones.
 ///
@@ -256,16 +262,11 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_rank(
         let tensor = told(comm, tensor.map_err(Refusal::from))?;
         let mine = || {
             let source = rank_argument("source_rank", source_rank)?;
-            Ok(Scatter {
-                metadata: &metadata,
-                source,
-                full: full_argument(comm, Some(source), full)?,
-                count: own.len(),
-                shard: |number, _| tensor.view(number).map_err(Refusal::from),
-                options: comm_options_argument(options)?,
-            })
+            let full = full_argument(comm, &metadata, Root::One("source_rank", source), full)?;
+            let (shards, options) = (tensor.shards().clone(), comm_options_argument(options)?);
+            Ok(Scatter { metadata: &metadata, source, full, shards, options })
         };
-        comm::scatter(comm, told(comm, mine())?)?;
+        comm::scatter::<Refusal>(comm, told(comm, mine())?)?;
         give(place, tensor.with_communicator(key))
     })
 }

@@ -10,6 +10,7 @@ use std::mem;
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::{out, slice};
+use crate::ffi::border::views::{CPU, host_view};
 use crate::ffi::dlpack::{
     SHARDSPEC_DLPACK_FLAG_IS_COPIED, SHARDSPEC_DLPACK_FLAG_READ_ONLY,
     SHARDSPEC_DLPACK_MAJOR_VERSION, legacy, lend, shardspec_legacy_managed_tensor,
@@ -18,11 +19,11 @@ use crate::ffi::dlpack::{
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::sharded_tensor::{check_owner, give, shardspec_sharded_tensor};
-use crate::ffi::tensor::{CPU, host_view, shardspec_tensor_view};
+use crate::ffi::view::shardspec_tensor_view;
 use crate::memory::{OutOfMemory, Text, text, try_to_vec, try_with_capacity};
 use crate::model::Error;
 use crate::transfer::TransferError;
-use crate::transfer::{HostView, Keeper, ShardedTensor};
+use crate::transfer::{HostView, Keeper, Keepers, LocalShards, ShardArguments, ShardedTensor};
 use crate::unwind;
 
 /// Hands out a local shard; `form` is what [`lend`] takes.
@@ -219,18 +220,15 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_managed(
             let metadata = handle::get("metadata", metadata)?;
             let indices = slice("indices", indices, shard_count)?;
             check_owner(&metadata, owner, indices)?;
-            let mut views = try_with_capacity(shard_count)?;
+            let (layout, dtype) = (metadata.shared_shards(), metadata.properties().dtype);
+            let mut shards =
+                LocalShards::builder(layout, ShardArguments::SHARDS, dtype, shard_count)?;
             for (at, (&tensor, &index)) in given.tensors.iter().zip(indices).enumerate() {
                 let view = managed_view(tensor).map_err(Refusal::at_shard("shards", at, index))?;
-                views.push(view);
+                shards.push(index, &view)?;
             }
-            let keepers = given.take()?;
-            let keeper_of = |at: usize| {
-                let (index, count) = (at as u64, keepers.len() as u64);
-                let out_of_range = Error::IndexOutOfRange { argument: "shards", index, count };
-                keepers.get(at).cloned().ok_or(out_of_range)
-            };
-            give(place, ShardedTensor::from_local(&metadata, indices, &views, keeper_of)?)
+            let (shards, keepers) = (shards.finish()?, Keepers::Each(given.take()?));
+            give(place, ShardedTensor::from_local(&metadata, shards, keepers)?)
         }),
     )
 }

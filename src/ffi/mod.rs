@@ -42,3 +42,4 @@ pub mod status;
 pub mod tensor;
 pub mod traffic;
 pub mod version;
+pub mod view;

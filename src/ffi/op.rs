@@ -38,7 +38,7 @@ use crate::ffi::comm::shardspec_comm;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::sharded_tensor::shardspec_sharded_tensor;
 use crate::ffi::spec::{shardspec_spec, wrong_type};
-use crate::ffi::tensor::shardspec_tensor_view;
+use crate::ffi::view::shardspec_tensor_view;
 use crate::memory::{OutOfMemory, text, try_filled};
 use crate::model::Error;
 use crate::model::spec::built_in_number;

@@ -11,22 +11,22 @@
 //!
 //! Source: the read items of torch's checkpoint planner, `create_read_items_for_chunk_list`.
 
-use crate::error::try_with_capacity;
-use crate::ffi::border::guard::{Outcome, Refusal, guard};
+use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{
     Out, fill, fill_with, optional_out, optional_out_slice, out, slice,
 };
 use crate::ffi::border::slots::Slots;
+use crate::ffi::border::views;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::shards::shardspec_shards;
-use crate::ffi::tensor::{
-    host_view, options_argument, shardspec_copy_options, shardspec_tensor_view,
-};
-use crate::model::Error;
+use crate::ffi::tensor::{options_argument, shardspec_copy_options};
+use crate::ffi::view::shardspec_tensor_view;
+use crate::memory::Shared;
+use crate::model::{DataType, Shards};
 use crate::plan::ReshardPlan;
-use crate::transfer::{self, HostView};
+use crate::transfer::{HostTransfer, LocalShards, ShardArguments};
 
 /// A plan, behind a handle. Immutable; free it with `shardspec_plan_free`.
 pub struct shardspec_plan {
@@ -329,29 +329,41 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute(
     guard(err, || {
         let plan = handle::get("plan", plan)?;
         let options = options_argument(options)?;
-        let arguments = ("source_indices", "sources");
-        let sources = local_shards(arguments, source_indices, sources, source_count)?;
-        let arguments = ("destination_indices", "destinations");
-        let destinations =
-            local_shards(arguments, destination_indices, destinations, destination_count)?;
-        Ok(transfer::reshard(&plan, &sources, &destinations, &options)?)
+        let sources = local_shards(
+            plan.source(),
+            SOURCES,
+            plan.dtype(),
+            source_indices,
+            sources,
+            source_count,
+        )?;
+        let destinations = local_shards(
+            plan.destination(),
+            DESTINATIONS,
+            plan.dtype().or(sources.dtype()),
+            destination_indices,
+            destinations,
+            destination_count,
+        )?;
+        HostTransfer::reshard(&plan, &sources, &destinations, &options)?.run();
+        Ok(())
     })
 }
 
-/// Shards that are here, with their indices.
+const SOURCES: ShardArguments =
+    ShardArguments { shard: "source", views: "sources", indices: "source_indices" };
+const DESTINATIONS: ShardArguments =
+    ShardArguments { shard: "destination", views: "destinations", indices: "destination_indices" };
+
+/// Shards that are here, with their indices; NULL: the first of the layout.
 unsafe fn local_shards(
-    (indices_argument, argument): (&'static str, &'static str), indices: *const usize,
-    shards: *const shardspec_tensor_view, count: usize,
-) -> Outcome<Vec<(usize, HostView)>> {
-    let shards = slice(argument, shards, count)?;
-    let indices =
-        if indices.is_null() { None } else { Some(slice(indices_argument, indices, count)?) };
-    let mut local = try_with_capacity("views", count)?;
-    for (at, view) in shards.iter().enumerate() {
-        let index = indices.map_or(Some(at), |indices| indices.get(at).copied());
-        let index = index.ok_or_else(|| Error::invalid(indices_argument, "it is too short"))?;
-        let view = host_view(argument, view).map_err(Refusal::at_shard(argument, at, index))?;
-        local.push((index, view));
+    layout: &Shared<Shards>, arguments: ShardArguments, dtype: Option<DataType>,
+    indices: *const usize, shards: *const shardspec_tensor_view, count: usize,
+) -> Outcome<LocalShards> {
+    let shards = slice(arguments.views, shards, count)?;
+    if indices.is_null() {
+        return views::local_shards(layout, arguments, dtype, 0..count, shards);
     }
-    Ok(local)
+    let indices = slice(arguments.indices, indices, count)?;
+    views::local_shards(layout, arguments, dtype, indices.iter().copied(), shards)
 }

@@ -24,19 +24,18 @@ use crate::ffi::border::pointer::{Out, optional_text, out, out_slice, slice};
 use crate::ffi::border::shards::shards_from_structs;
 use crate::ffi::border::sized::sized_out;
 use crate::ffi::border::slots::Slots;
+use crate::ffi::border::views::{CPU, c_view, local_shards, view_argument};
 use crate::ffi::callback::shardspec_destroy_fn;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::properties::{properties_argument, shardspec_tensor_properties};
 use crate::ffi::shard_metadata::shardspec_shard_metadata;
 use crate::ffi::spec::shardspec_spec;
-use crate::ffi::tensor::{
-    CPU, c_view, options_argument, shard_view, shardspec_copy_options, shardspec_tensor_view,
-    view_argument,
-};
-use crate::memory::{text, try_collect, try_collect_results};
+use crate::ffi::tensor::{options_argument, shardspec_copy_options};
+use crate::ffi::view::shardspec_tensor_view;
+use crate::memory::{text, try_collect};
 use crate::model::{Error, ShardedTensorMetadata, TensorShape};
-use crate::transfer::{self, Fill, HostView, Keeper, ShardedTensor};
+use crate::transfer::{self, Fill, Keeper, Keepers, ShardArguments, ShardedTensor};
 
 /// Metadata and local shards, behind a handle. Free it with `shardspec_sharded_tensor_free`.
 pub struct shardspec_sharded_tensor {
@@ -274,11 +273,10 @@ unsafe fn from_local(
     shards: &[shardspec_tensor_view], memory: Context,
 ) -> Outcome<ShardedTensor> {
     check_owner(metadata, owner, indices)?;
-    let index = |at| indices.get(at).copied().unwrap_or(at);
-    let views = (0..shards.len()).map(|at| shard_view("shards", shards, at, index(at)));
-    let views: Vec<HostView> = try_collect_results(views)?;
-    let keeper = Keeper::of_lease(memory)?;
-    Ok(ShardedTensor::from_local(metadata, indices, &views, |_| Ok(keeper.clone()))?)
+    let (layout, dtype) = (metadata.shared_shards(), metadata.properties().dtype);
+    let indices = indices.iter().copied();
+    let shards = local_shards(layout, ShardArguments::SHARDS, dtype, indices, shards)?;
+    Ok(ShardedTensor::from_local(metadata, shards, Keepers::One(Keeper::of_lease(memory)?))?)
 }
 
 /// Frees a sharded tensor. NULL is fine. Its memory is freed, or given back with `release`, at once,

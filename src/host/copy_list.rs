@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::tuning::MIN_LONG_RUN;
 use crate::geometry::{Loop, LoopNest};
-use crate::memory::{Memory, TryVec};
+use crate::memory::{Memory, TryVec, try_with_capacity};
 
 /// One copy: `run` bytes from `source` to `destination` for each turn of a nest of loops. Or `run`
 /// bits, where that can't be said in bytes; then steps are in bits too.
@@ -69,6 +69,12 @@ unsafe impl Sync for CopyList {}
 impl CopyList {
     pub(crate) fn new(side: FullSide) -> Self {
         Self { side, copies: Vec::new(), loops: Vec::new(), bytes: 0 }
+    }
+
+    /// With room for so many copies, of a loop each.
+    pub(crate) fn with_capacity(side: FullSide, copies: usize) -> Memory<Self> {
+        let (list, loops) = (try_with_capacity(copies)?, try_with_capacity(copies)?);
+        Ok(Self { side, copies: list, loops, bytes: 0 })
     }
 
     /// Which side the full tensor is.

@@ -57,12 +57,12 @@ impl Dims {
 }
 
 /// What a band does not reach beyond.
-pub(super) struct Bounds {
+pub(super) struct BandBounds {
     low: [i64; MAX_NDIM],
     high: [i64; MAX_NDIM],
 }
 
-impl Bounds {
+impl BandBounds {
     /// Where `size` indices from `offset` on begin and end inside of them.
     pub(super) fn clip(&self, offset: i64, size: i64, dim: usize) -> (i64, i64) {
         (offset.max(self.low[dim]), (offset + size).min(self.high[dim]))
@@ -76,7 +76,7 @@ impl Bounds {
 }
 
 /// A cut of a band.
-struct Cut {
+struct BandCut {
     dim: usize,
     /// Where the band begins, where it is cut, and where it ends.
     ends: [i64; 3],
@@ -87,10 +87,10 @@ struct Cut {
 }
 
 /// The boxes of some shards while they are cut.
-pub(super) struct Bands<'a> {
+pub(super) struct BandCuts<'a> {
     shards: &'a Shards,
     dims: &'a Dims,
-    bounds: Bounds,
+    bounds: BandBounds,
     /// Lists of the boxes that have a part of a band, of each band that is not done with, the present
     /// one last. Of each band there are as many lists as [`Self::lists`] says, of all its boxes.
     members: Vec<usize>,
@@ -98,13 +98,13 @@ pub(super) struct Bands<'a> {
     visits: usize,
 }
 
-impl<'a> Bands<'a> {
+impl<'a> BandCuts<'a> {
     /// The shards `indices`, none of them empty. A box is looked at `visits` times at most, all of
     /// them together.
     pub(super) fn new(
         shards: &'a Shards, indices: &[usize], dims: &'a Dims, visits: usize,
     ) -> Result<Self> {
-        let bounds = Bounds { low: [0; MAX_NDIM], high: [i64::MAX; MAX_NDIM] };
+        let bounds = BandBounds { low: [0; MAX_NDIM], high: [i64::MAX; MAX_NDIM] };
         let mut bands = Self { shards, dims, bounds, members: Vec::new(), visits };
         let lists = bands.lists();
         bands.members = try_with_capacity("bands", lists.saturating_mul(indices.len()))?;
@@ -137,11 +137,11 @@ impl<'a> Bands<'a> {
     /// and its bounds. None where that takes too long, or where `band` says so: then there may be bands
     /// that were left out.
     pub(super) fn each(
-        mut self, band: &mut dyn FnMut(&[usize], &Bounds) -> Option<()>,
+        mut self, band: &mut dyn FnMut(&[usize], &BandBounds) -> Option<()>,
     ) -> Option<()> {
         let mut count = self.members.len() / self.lists();
         // The cuts that the present band is inside of.
-        let mut cuts: Vec<Cut> = Vec::new();
+        let mut cuts: Vec<BandCut> = Vec::new();
         loop {
             // In three lists a box is looked at for what one visit is worth.
             self.visits = self.visits.checked_sub(count * self.lists().div_ceil(3))?;
@@ -152,7 +152,7 @@ impl<'a> Bands<'a> {
                 Some((dim, border)) => {
                     let (low, high) = (self.bounds.low[dim], self.bounds.high[dim]);
                     cuts.try_reserve(1).ok()?;
-                    cuts.push(Cut { dim, ends: [low, border, high], all, done: 0 });
+                    cuts.push(BandCut { dim, ends: [low, border, high], all, done: 0 });
                 }
             }
             match self.go_on(&mut cuts)? {
@@ -164,9 +164,9 @@ impl<'a> Bands<'a> {
 
     /// Goes to the next side of the innermost cut that has one left; the number of boxes that have a
     /// part of it.
-    fn go_on(&mut self, cuts: &mut Vec<Cut>) -> Option<Option<usize>> {
+    fn go_on(&mut self, cuts: &mut Vec<BandCut>) -> Option<Option<usize>> {
         while let Some(cut) = cuts.last_mut() {
-            let Cut { dim, ends, .. } = *cut;
+            let BandCut { dim, ends, .. } = *cut;
             self.members.truncate(cut.all.end);
             (self.bounds.low[dim], self.bounds.high[dim]) = (ends[0], ends[2]);
             if cut.done == 2 {
@@ -273,7 +273,7 @@ mod tests {
         ) {
             let (shards, dims) = (shards(&boxes(&sizes, &cuts)), dims(&sizes));
             let indices: Vec<usize> = (0..shards.len()).collect();
-            let bands = Bands::new(&shards, &indices, &dims, usize::MAX).unwrap();
+            let bands = BandCuts::new(&shards, &indices, &dims, usize::MAX).unwrap();
             let mut elements = vec![0; shards.len()];
             let done = bands.each(&mut |members, bounds| {
                 let clip = |index: usize, dim: usize| bounds.clip_shard(&shards, index, dim);
@@ -305,7 +305,7 @@ mod tests {
             .collect();
         let (shards, dims) = (shards(&grid), dims(&[15, 14, 6]));
         let indices: Vec<usize> = (0..12).rev().collect();
-        let bands = Bands::new(&shards, &indices, &dims, usize::MAX).unwrap();
+        let bands = BandCuts::new(&shards, &indices, &dims, usize::MAX).unwrap();
         let mut seen = Vec::new();
         let done = bands.each(&mut |members, _| {
             seen.push(members.to_vec());
@@ -322,7 +322,7 @@ mod tests {
         let (shards, dims) = (shards(&columns), dims(&[100, 100]));
         let indices: Vec<usize> = (0..100).collect();
         let cut = |visits| {
-            let bands = Bands::new(&shards, &indices, &dims, visits).unwrap();
+            let bands = BandCuts::new(&shards, &indices, &dims, visits).unwrap();
             bands.each(&mut |_, _| Some(()))
         };
         assert_eq!(cut(200), None);

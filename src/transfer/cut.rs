@@ -1,44 +1,29 @@
 //! Cutting one shard out of a tensor: what any metadata does, and what a spec may do in its place.
 
-use super::alias::{AliasCheck, Party};
+use super::host_memory::HostTransfer;
 use super::view::HostView;
-use super::{check_full, check_shard};
-use crate::host;
-use crate::host::copy_list::{CopyList, FullSide};
 use crate::host::options::CopyOptions;
+use crate::model::Result;
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::spec::{BuiltIn, ShardingSpec};
-use crate::model::{Error, Result};
 
 /// One shard to be copied out of the full tensor: all is checked, and nothing moved yet.
-#[derive(Debug)]
 pub struct Extraction<'a> {
     metadata: &'a ShardedTensorMetadata,
     index: usize,
     full: &'a HostView,
     shard: &'a HostView,
-    options: &'a CopyOptions,
-    plan: CopyList,
+    transfer: HostTransfer,
 }
 
 impl<'a> Extraction<'a> {
     /// Shard `index` of `full` is to be written to `shard`.
     pub fn new(
         metadata: &'a ShardedTensorMetadata, index: usize, full: &'a HostView, shard: &'a HostView,
-        options: &'a CopyOptions,
+        options: &CopyOptions,
     ) -> Result<Self> {
-        check_full(metadata, full)?;
-        let owned = metadata.shards().at("index", index)?;
-        check_shard(owned, index, full.dtype(), shard)?;
-        let mut aliases = AliasCheck::new();
-        aliases.add_destination(Party::Shard(index), shard)?;
-        aliases.add_source(Party::Full, full)?;
-        aliases.finish(&|_, party| {
-            Ok::<_, Error>(if party == Party::Full { *full } else { *shard })
-        })?;
-        let mut plan = CopyList::new(FullSide::Source);
-        plan.push_shard(full, owned, shard)?;
-        Ok(Self { metadata, index, full, shard, options, plan })
+        let transfer = HostTransfer::extract(metadata, index, full, shard, options)?;
+        Ok(Self { metadata, index, full, shard, transfer })
     }
 
     /// Who owns what.
@@ -63,7 +48,7 @@ impl<'a> Extraction<'a> {
 
     /// How to copy.
     pub fn options(&self) -> &CopyOptions {
-        self.options
+        self.transfer.options()
     }
 
     /// Copies the elements of the shard's box.
@@ -73,8 +58,8 @@ impl<'a> Extraction<'a> {
     /// Every element of the full tensor may be read and every element of the shard written, and
     /// nobody else uses either meanwhile.
     pub unsafe fn run(&self) {
-        // SAFETY: the plan reads the full tensor and writes the shard only, which do not overlap.
-        unsafe { host::run(&self.plan, self.options) }
+        // SAFETY: the caller's promise is passed on.
+        unsafe { self.transfer.run() }
     }
 }
 

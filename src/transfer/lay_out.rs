@@ -1,46 +1,163 @@
-//! Copies between views, laid out as strided copies of bytes.
+//! What moves between two ends, as strided copies of bytes.
+//!
+//! Here, and nowhere else, what a shard owns of a tensor and what a plan says of two shards become
+//! places in memory.
 
-use super::view::{HostView, Start};
-use crate::host::copy_list::{CopyList, FullSide, Units};
-use crate::memory::Memory;
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "windows lie inside of views, whose reach was checked"
+)]
+
+use super::bands::BandBounds;
+use super::local_shards::LocalShards;
+use super::view::HostView;
+use super::view_ref::{Start, ViewRef};
+use crate::geometry::MAX_NDIM;
+use crate::host::copy_list::{CopyList, FullSide};
+use crate::memory::{Memory, text};
 use crate::model::shards::Shard;
+use crate::model::{Error, Result};
+use crate::plan::{ReshardPlan, Window};
+
+/// What moves between the two ends of a transfer.
+#[derive(Clone, Copy)]
+pub enum Parts<'a> {
+    /// All elements of a view, to another of the same shape.
+    Whole {
+        /// Where they come from.
+        source: &'a HostView,
+        /// Where they go.
+        destination: &'a HostView,
+    },
+    /// What each of these shards owns of a full tensor, out of the tensor.
+    Scatter(&'a HostView, &'a LocalShards),
+    /// The same, into the tensor.
+    Gather(&'a LocalShards, &'a HostView),
+    /// The pieces of a plan that these destinations take.
+    Pieces {
+        /// What moves.
+        plan: &'a ReshardPlan,
+        /// All shards that they take of are among these.
+        sources: &'a LocalShards,
+        /// Where pieces go.
+        destinations: &'a LocalShards,
+    },
+}
+
+impl Parts<'_> {
+    /// The parts as copies.
+    pub(crate) fn lay_out(self) -> Result<CopyList> {
+        let mut copies = match self {
+            Parts::Whole { .. } => CopyList::with_capacity(FullSide::Source, 1)?,
+            Parts::Scatter(_, shards) => CopyList::with_capacity(FullSide::Source, shards.len())?,
+            Parts::Gather(shards, _) => {
+                CopyList::with_capacity(FullSide::Destination, shards.len())?
+            }
+            Parts::Pieces { .. } => CopyList::new(FullSide::Destination),
+        };
+        match self {
+            Parts::Whole { source, destination } => copies.push(source, destination)?,
+            Parts::Scatter(full, shards) | Parts::Gather(shards, full) => {
+                copies.push_shards(full.by_ref(), shards)?;
+            }
+            Parts::Pieces { plan, sources, destinations } => {
+                copies.push_pieces(plan, sources, destinations)?;
+            }
+        }
+        Ok(copies)
+    }
+}
 
 impl CopyList {
     /// Adds a copy of all elements. Both views have the same shape and element type.
     pub(crate) fn push(&mut self, source: &HostView, destination: &HostView) -> Memory<()> {
-        let starts = [Start::of(source), Start::of(destination)];
-        let strides = [source.strides(), destination.strides()];
-        self.push_like(destination, destination.shape(), starts, strides)
+        self.push_views(source.by_ref(), destination.by_ref())
     }
 
-    /// Adds a copy between a shard and what it owns of the full tensor.
-    pub(crate) fn push_shard(
-        &mut self, full: &HostView, owned: Shard<'_>, shard: &HostView,
-    ) -> Memory<()> {
-        if owned.is_empty() {
-            // It may be where there is no element.
-            return Ok(());
+    fn push_views(&mut self, source: ViewRef<'_>, destination: ViewRef<'_>) -> Memory<()> {
+        let ViewRef { shape, .. } = destination;
+        let (starts, strides) =
+            ([source.start, destination.start], [source.strides, destination.strides]);
+        self.push_like(destination, shape, starts, strides)
+    }
+
+    /// Adds copies between a full tensor and what these shards own of it.
+    fn push_shards(&mut self, full: ViewRef<'_>, shards: &LocalShards) -> Memory<()> {
+        for number in 0..shards.len() {
+            let (own, index) = (shards.get(number), shards.index(number));
+            let Some(owned) = shards.layout().get(index).filter(|owned| !owned.is_empty()) else {
+                // An empty shard may be where there is no element.
+                continue;
+            };
+            self.push_part(full, owned.sizes, full.at(owned.offsets), (own.start, own.strides))?;
         }
-        let (part, own) = (Start::at(full, owned.offsets), Start::of(shard));
-        self.push_part(full, owned.sizes, part, (own, shard.strides()))
+        Ok(())
+    }
+
+    /// Adds a copy between a full tensor and what shard `number` of these owns of a band of it. None
+    /// where there is no memory.
+    pub(super) fn push_band(
+        &mut self, full: &HostView, shards: &LocalShards, number: usize, bounds: &BandBounds,
+    ) -> Option<()> {
+        let (full, own) = (full.by_ref(), shards.get(number));
+        let owned = shards.layout().get(shards.index(number))?;
+        let ndim = owned.offsets.len();
+        let (mut places, mut own_places, mut sizes) = ([0; MAX_NDIM], [0; MAX_NDIM], [0; MAX_NDIM]);
+        for (dim, (&offset, &size)) in owned.offsets.iter().zip(owned.sizes).enumerate() {
+            let (low, high) = bounds.clip(offset, size, dim);
+            *places.get_mut(dim)? = low;
+            *own_places.get_mut(dim)? = low.checked_sub(offset)?;
+            *sizes.get_mut(dim)? = high.checked_sub(low)?;
+        }
+        let (part, start) = (full.at(places.get(..ndim)?), own.at(own_places.get(..ndim)?));
+        self.push_part(full, sizes.get(..ndim)?, part, (start, own.strides)).ok()
+    }
+
+    /// Adds copies of all pieces that these destinations take. Refuses destinations that the plan is not
+    /// for, and missing sources.
+    fn push_pieces(
+        &mut self, plan: &ReshardPlan, sources: &LocalShards, destinations: &LocalShards,
+    ) -> Result<()> {
+        for (number, index) in destinations.indices().enumerate() {
+            if !plan.serves(index) {
+                let what = text!("destination {index}: the plan was made without this shard");
+                return Err(Error::NotFound { what });
+            }
+            let to = destinations.get(number);
+            let (mut first, mut second) = ([0; MAX_NDIM], [0; MAX_NDIM]);
+            for piece in plan.pieces_in(plan.pieces_into(index)) {
+                let from = sources.number_of(piece.source).ok_or_else(|| Error::NotFound {
+                    what: text!(
+                        "source {}: it is not among the sources, and destination {index} takes of \
+                         it",
+                        piece.source
+                    ),
+                })?;
+                let from = sources.get(from).window(&piece.source_window, &mut first);
+                let to = to.window(&piece.destination_window, &mut second);
+                self.push_views(from, to)?;
+            }
+        }
+        Ok(())
     }
 
     /// Adds a copy between a box of the full tensor, which starts at `part`, and one of a shard, of which
     /// start and strides are given.
-    pub(super) fn push_part(
-        &mut self, full: &HostView, sizes: &[i64], part: Start, (own, strides): (Start, &[i64]),
+    fn push_part(
+        &mut self, full: ViewRef<'_>, sizes: &[i64], part: Start, (own, strides): (Start, &[i64]),
     ) -> Memory<()> {
         match self.side() {
-            FullSide::Source => self.push_like(full, sizes, [part, own], [full.strides(), strides]),
+            FullSide::Source => self.push_like(full, sizes, [part, own], [full.strides, strides]),
             FullSide::Destination => {
-                self.push_like(full, sizes, [own, part], [strides, full.strides()])
+                self.push_like(full, sizes, [own, part], [strides, full.strides])
             }
         }
     }
 
     /// Adds a copy of a box of such elements as `view` has, from the first side to the second.
     fn push_like(
-        &mut self, view: &HostView, sizes: &[i64], starts: [Start; 2], strides: [&[i64]; 2],
+        &mut self, view: ViewRef<'_>, sizes: &[i64], starts: [Start; 2], strides: [&[i64]; 2],
     ) -> Memory<()> {
         if sizes.contains(&0) {
             return Ok(());
@@ -51,8 +168,36 @@ impl CopyList {
         let dims = dims.map(|(&size, (&source, &destination))| {
             (size as usize, [source as isize, destination as isize])
         });
-        let units = Units { width: view.width(), per_byte: view.units_of_a_byte() };
-        self.push_box(units, starts.map(Start::place), dims)
+        self.push_box(view.units(), starts.map(Start::place), dims)
+    }
+}
+
+impl HostView {
+    /// What a shard owns of this tensor.
+    pub(crate) fn part(&self, shard: Shard<'_>) -> Self {
+        self.sub_box(shard.offsets, shard.sizes)
+    }
+
+    /// A window of the buffer that this is a view of.
+    pub(crate) fn window(&self, window: &Window<'_>) -> Self {
+        self.by_ref().window(window, &mut [0; MAX_NDIM]).into()
+    }
+}
+
+impl<'a> ViewRef<'a> {
+    /// A window of this buffer, of which `room` holds the strides where the buffer does not.
+    fn window<'w>(self, window: &Window<'w>, room: &'w mut [i64; MAX_NDIM]) -> ViewRef<'w>
+    where
+        'a: 'w,
+    {
+        let (start, shape) = (self.at(window.offsets), window.sizes);
+        let Some((dims, steps)) = window.strides else {
+            return ViewRef { start, shape, ..self };
+        };
+        for (stride, (&dim, step)) in room.iter_mut().zip(dims.iter().zip(steps)) {
+            *stride = self.strides[dim] * step;
+        }
+        ViewRef { start, shape, strides: &room[..shape.len()], ..self }
     }
 }
 

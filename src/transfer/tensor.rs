@@ -1,14 +1,15 @@
 //! Sharded tensors: who owns what, and the memory of the shards that are here.
 
-use super::alias::{AliasCheck, Party};
-use super::copies::Copies;
+use super::alias::check_aliases;
 use super::cut::{Cut, Extraction};
+use super::host_memory::HostTransfer;
 use super::keeper::Keeper;
+use super::local_shards::{LocalShards, ShardArguments, order_of};
+use super::side::Side;
+use super::transfer::check_full;
 use super::view::HostView;
-use super::{check_full, check_shard};
 use crate::error::try_with_capacity;
 use crate::geometry::region::{Region, checked_numel};
-use crate::host::copy_list::{CopyList, FullSide};
 use crate::host::options::CopyOptions;
 use crate::memory::Buffer;
 use crate::memory::{OutOfMemory, Text, text, try_collect, try_filled};
@@ -16,7 +17,6 @@ use crate::model::placements::Placements;
 use crate::model::shards::{Shard, Shards};
 use crate::model::{DataType, Error, Layout, MemoryFormat, Result, ShardedTensorMetadata};
 use crate::sync::seed::Map;
-use crate::transfer::TransferError;
 
 /// What is in memory that was just allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,33 +27,25 @@ pub enum Fill {
     Zero,
 }
 
-/// A shard that is in this process.
-#[derive(Clone)]
-struct LocalShard {
-    /// Which shard of the metadata it is.
-    index: usize,
-    first: *mut u8,
-    keeper: Keeper,
+/// What keeps the memory of local shards where it is.
+#[derive(Debug, Clone)]
+pub enum Keepers {
+    /// All of it.
+    One(Keeper),
+    /// That of each shard, in the order in which their views came in.
+    Each(Vec<Keeper>),
 }
 
 /// A tensor that is cut into shards, some of which are in this process.
 ///
-/// Its metadata states the element type as soon as a shard is there to tell it. Strides of the
-/// shards are stored flat, a number for each dimension.
+/// Its metadata states the element type as soon as a shard is there to tell it.
+#[derive(Debug)]
 pub struct ShardedTensor {
     metadata: ShardedTensorMetadata,
-    /// By index, ascending.
-    shards: Vec<LocalShard>,
-    /// In elements.
-    strides: Vec<i64>,
+    shards: LocalShards,
+    keepers: Keepers,
     communicator: Option<u64>,
 }
-
-// SAFETY: a sharded tensor does not look at its shards' memory; whoever does promises what that
-// takes.
-unsafe impl Send for ShardedTensor {}
-// SAFETY: as above.
-unsafe impl Sync for ShardedTensor {}
 
 impl ShardedTensor {
     /// A tensor of which shards `indices` are here, in memory of its own.
@@ -63,18 +55,22 @@ impl ShardedTensor {
             let problem = "the metadata states no dtype; build it with properties that do";
             Error::invalid("metadata", problem)
         })?;
-        let mut tensor = Self::without_shards(metadata, Some(dtype), indices.len())?;
-        for index in sorted(metadata, indices)? {
-            let bytes = bytes_of(metadata.shards().at("indices", index)?.sizes, dtype)?;
-            let buffer = Buffer::new(bytes)?;
+        let (layout, arguments) = (metadata.shared_shards(), ShardArguments::SHARDS);
+        let mut shards = LocalShards::builder(layout, arguments, Some(dtype), indices.len())?;
+        let mut keepers = try_with_capacity("local shards", indices.len())?;
+        check_indices(layout, indices)?;
+        for &index in indices {
+            let sizes = layout.at("indices", index)?.sizes;
+            let buffer = Buffer::new(bytes_of(sizes, dtype)?)?;
             if fill == Fill::Zero {
                 // SAFETY: the buffer's own bytes, that nobody else knows of.
                 unsafe { buffer.as_ptr().write_bytes(0, buffer.len()) };
             }
-            let (first, keeper) = (buffer.as_ptr(), Keeper::of_buffer(buffer)?);
-            tensor.push_row_major(LocalShard { index, first, keeper })?;
+            shards.push(index, &HostView::new("local", buffer.as_ptr(), dtype, sizes, None)?)?;
+            keepers.push(Keeper::of_buffer(buffer)?);
         }
-        Ok(tensor)
+        let (shards, keepers) = (shards.finish()?, Keepers::Each(keepers));
+        Ok(Self { metadata: metadata.clone(), shards, keepers, communicator: None })
     }
 
     /// A tensor of which shards `indices` are here, copied out of the full one.
@@ -87,19 +83,8 @@ impl ShardedTensor {
     ) -> Result<Self> {
         check_full(metadata, full)?;
         let tensor = Self::new(&metadata.with_dtype(full.dtype()), indices, Fill::Uninitialized)?;
-        let mut plan = CopyList::new(FullSide::Source);
-        for local in 0..tensor.shards.len() {
-            let owned = metadata.shards().at("indices", tensor.index(local)?)?;
-            plan.push_shard(full, owned, &tensor.view(local)?)?;
-        }
-        let mut own = tensor.shards.iter().map(|shard| shard.index);
-        let view = |index: usize| {
-            let local = tensor.shards.binary_search_by_key(&index, |shard| shard.index);
-            tensor.view(local.ok()?).ok()
-        };
-        let copies = Copies::new(plan, metadata, full, &mut own, &view, options);
-        // SAFETY: it reads `full` and writes memory that was allocated here.
-        unsafe { copies.run(options) };
+        // SAFETY: the caller's promise is passed on; the shards' memory was allocated here.
+        unsafe { HostTransfer::scatter(metadata, full, &tensor.shards, options)?.run() };
         Ok(tensor)
     }
 
@@ -114,8 +99,8 @@ impl ShardedTensor {
     ) -> Result<Self> {
         check_full(metadata, full)?;
         let tensor = Self::new(&metadata.with_dtype(full.dtype()), indices, Fill::Uninitialized)?;
-        for local in 0..tensor.shards.len() {
-            let (index, view) = (tensor.index(local)?, tensor.view(local)?);
+        for (local, index) in tensor.shards.indices().enumerate() {
+            let view = tensor.shards.view(local);
             let extraction = Extraction::new(metadata, index, full, &view, options)?;
             // SAFETY: the caller's promise is passed on; the shard's memory was allocated here.
             unsafe { spec.shard(&extraction)? };
@@ -123,46 +108,24 @@ impl ShardedTensor {
         Ok(tensor)
     }
 
-    /// A tensor of shards that are here already: `views[i]` is shard `indices[i]`, kept by
-    /// `keeper(i)`. Refused are views of another shape or element type than the metadata's, or that
-    /// share memory.
+    /// A tensor of shards that are here already. Refused are shards that share memory.
     pub fn from_local(
-        metadata: &ShardedTensorMetadata, indices: &[usize], views: &[HostView],
-        keeper: impl Fn(usize) -> Result<Keeper>,
+        metadata: &ShardedTensorMetadata, shards: LocalShards, keepers: Keepers,
     ) -> Result<Self> {
         check_properties(metadata)?;
-        if views.len() != indices.len() {
-            let (got, expected) = (views.len(), indices.len());
-            let problem = text!("{got} views for {expected} shards; pass one for each shard");
-            return Err(Error::invalid("shard_count", problem));
+        shards.check_layout(metadata.shared_shards())?;
+        if let Keepers::Each(each) = &keepers
+            && each.len() != shards.len()
+        {
+            let (got, expected) = (each.len(), shards.len());
+            let problem = text!("{got} keepers for {expected} shards; pass one for each shard");
+            return Err(Error::invalid("keepers", problem));
         }
-        let order = order_of(metadata, indices)?;
-        let view_at = |at: usize| {
-            let (index, count) = (at as u64, views.len() as u64);
-            views.get(at).ok_or(Error::IndexOutOfRange { argument: "shards", index, count })
-        };
-        let dtype = metadata.properties().dtype.or(views.first().map(HostView::dtype));
-        let mut tensor = Self::without_shards(metadata, dtype, views.len())?;
-        let mut aliases = AliasCheck::new();
-        for &(index, at) in &order {
-            let view = view_at(at)?;
-            let owned = metadata.shards().at("index", index)?;
-            check_shard(owned, index, dtype.unwrap_or(view.dtype()), view)
-                .map_err(|error| error.at("shards", at))?;
-            aliases.add_destination(Party::Shard(index), view)?;
-            let (first, keeper) = (view.first(), keeper(at)?);
-            tensor.strides.extend(view.element_strides());
-            tensor.shards.push(LocalShard { index, first, keeper });
-        }
-        aliases.finish(&|_, party| {
-            let position = match party {
-                Party::Full => None,
-                Party::Shard(index) => order.binary_search_by_key(&index, |(index, _)| *index).ok(),
-            };
-            let position = position.and_then(|position| order.get(position));
-            view_at(position.map_or(usize::MAX, |(_, at)| *at)).copied()
-        })?;
-        Ok(tensor)
+        let stated = metadata.properties().dtype.or(shards.dtype());
+        let metadata = stated.map_or_else(|| metadata.clone(), |dtype| metadata.with_dtype(dtype));
+        stated.map_or(Ok(()), |dtype| shards.check_dtype(dtype))?;
+        check_aliases(Side::Shards(&shards), Side::maybe_full(&None))?;
+        Ok(Self { metadata, shards, keepers, communicator: None })
     }
 
     /// The tensor, with the communicator that its collectives use.
@@ -176,35 +139,14 @@ impl ShardedTensor {
         self.communicator
     }
 
-    fn without_shards(
-        metadata: &ShardedTensorMetadata, dtype: Option<DataType>, count: usize,
-    ) -> Result<Self> {
-        let numbers = count.saturating_mul(metadata.ndim());
-        Ok(Self {
-            metadata: dtype.map_or_else(|| metadata.clone(), |dtype| metadata.with_dtype(dtype)),
-            shards: try_with_capacity("local shards", count)?,
-            strides: try_with_capacity("strides", numbers)?,
-            communicator: None,
-        })
-    }
-
-    fn push_row_major(&mut self, shard: LocalShard) -> Result<()> {
-        let sizes = self.metadata.shards().at("indices", shard.index)?.sizes;
-        let start = self.strides.len();
-        let mut stride = 1i64;
-        for &size in sizes.iter().rev() {
-            self.strides.push(stride);
-            // Nothing overflows where there are elements; where there are none nothing matters.
-            stride = stride.saturating_mul(size);
-        }
-        self.strides.get_mut(start..).unwrap_or_default().reverse();
-        self.shards.push(shard);
-        Ok(())
-    }
-
     /// Who owns what.
     pub fn metadata(&self) -> &ShardedTensorMetadata {
         &self.metadata
+    }
+
+    /// The shards that are here.
+    pub fn shards(&self) -> &LocalShards {
+        &self.shards
     }
 
     /// How many shards are here.
@@ -215,29 +157,34 @@ impl ShardedTensor {
     /// Which shard of the metadata local shard `local` is. They are numbered in the metadata's
     /// order.
     pub fn index(&self, local: usize) -> Result<usize> {
-        Ok(self.shard(local)?.index)
+        Ok(self.shards.index(self.checked(local)?))
     }
 
     /// Local shard `local`.
     pub fn view(&self, local: usize) -> Result<HostView> {
-        let shard = self.shard(local)?;
-        let sizes = self.metadata.shards().at("local", shard.index)?.sizes;
-        let start = local.saturating_mul(sizes.len());
-        let strides = self.strides.get(start..start.saturating_add(sizes.len()));
-        // There is a dtype where there is a shard.
-        let dtype = self.metadata.properties().dtype.unwrap_or(DataType::FLOAT32);
-        HostView::new("local", shard.first, dtype, sizes, strides)
+        Ok(self.shards.view(self.checked(local)?))
     }
 
     /// What keeps the memory of local shard `local`: it outlives the tensor for whoever holds a
     /// clone.
     pub fn keeper(&self, local: usize) -> Result<Keeper> {
-        Ok(self.shard(local)?.keeper.clone())
+        let position = self.shards.position(self.checked(local)?);
+        match &self.keepers {
+            Keepers::One(keeper) => Some(keeper),
+            Keepers::Each(keepers) => keepers.get(position),
+        }
+        .cloned()
+        .ok_or_else(|| self.out_of_range(local))
     }
 
-    fn shard(&self, local: usize) -> Result<&LocalShard> {
-        let (index, count) = (local as u64, self.shards.len() as u64);
-        self.shards.get(local).ok_or(Error::IndexOutOfRange { argument: "local", index, count })
+    /// A number of a local shard, if it is one.
+    fn checked(&self, local: usize) -> Result<usize> {
+        if local < self.local_count() { Ok(local) } else { Err(self.out_of_range(local)) }
+    }
+
+    fn out_of_range(&self, local: usize) -> Error {
+        let (index, count) = (local as u64, self.local_count() as u64);
+        Error::IndexOutOfRange { argument: "local", index, count }
     }
 
     /// Copies all shards into the full tensor. Each that owns something must be here.
@@ -247,26 +194,9 @@ impl ShardedTensor {
     /// Every element of the shards may be read and every element of `full` written, and nobody else
     /// uses any of them meanwhile.
     pub unsafe fn gather(&self, full: &HostView, options: &CopyOptions) -> Result<()> {
-        let mut locals = try_filled(None, self.metadata.shards().len())?;
-        for (local, shard) in self.shards.iter().enumerate() {
-            if let Some(place) = locals.get_mut(shard.index) {
-                *place = Some(local);
-            }
-        }
-        let describe = |index: usize, view: &mut HostView| {
-            if let Some(local) = locals.get(index).copied().flatten() {
-                *view = self.view(local)?;
-                return Ok(());
-            }
-            let missing = self.metadata.shards().at("index", index)?;
-            if !missing.is_empty() {
-                let placement = missing.placement.clone();
-                return Err(Error::Transfer(TransferError::NotLocal { shard: index, placement }));
-            }
-            view.set("shard", std::ptr::null_mut(), full.dtype(), missing.sizes, None)
-        };
         // SAFETY: the caller's promises are passed on.
-        unsafe { super::gather(&self.metadata, describe, full, options) }
+        unsafe { HostTransfer::gather(&self.metadata, &self.shards, full, options)?.run() };
+        Ok(())
     }
 }
 
@@ -394,26 +324,15 @@ fn check_properties(metadata: &ShardedTensorMetadata) -> Result<()> {
     Ok(())
 }
 
-/// Shard indices in ascending order, each with its position in `indices`.
-fn order_of(metadata: &ShardedTensorMetadata, indices: &[usize]) -> Result<Vec<(usize, usize)>> {
-    let mut order = try_with_capacity("indices", indices.len())?;
+/// Refuses indices of no shard, and those that are given twice.
+fn check_indices(layout: &Shards, indices: &[usize]) -> Result<()> {
+    let mut known = try_with_capacity("indices", indices.len())?;
     for (at, &index) in indices.iter().enumerate() {
-        metadata.shards().at("indices", index).map_err(|error| error.at("indices", at))?;
-        order.push((index, at));
+        layout.at("indices", index).map_err(|error| error.at("indices", at))?;
+        // Shards are counted by 32 bits.
+        known.push(index as u32);
     }
-    order.sort_unstable();
-    let mut pairs = order.iter().zip(order.iter().skip(1));
-    if let Some((_, &(index, at))) = pairs.find(|((a, _), (b, _))| a == b) {
-        let problem = text!("shard {index} is given twice; pass each local shard once");
-        return Err(Error::invalid("indices", problem).at("indices", at));
-    }
-    Ok(order)
-}
-
-fn sorted(
-    metadata: &ShardedTensorMetadata, indices: &[usize],
-) -> Result<impl Iterator<Item = usize>> {
-    Ok(order_of(metadata, indices)?.into_iter().map(|(index, _)| index))
+    order_of(&known, "indices").map(drop)
 }
 
 fn bytes_of(sizes: &[i64], dtype: DataType) -> Result<usize> {

@@ -8,16 +8,14 @@
 
 use std::fmt;
 
+use super::error::TransferError;
+use super::view_ref::{Start, ViewRef};
 use crate::geometry::MAX_NDIM;
 use crate::geometry::region::checked_numel;
-use crate::host::copy_list::BitPointer;
 use crate::memory::{Text, text};
 use crate::model::ModelError;
 use crate::model::dtype::DataType;
-use crate::model::shards::Shard;
 use crate::model::{Error, Result};
-use crate::plan::Window;
-use crate::transfer::TransferError;
 
 /// A tensor somewhere in host memory: where its first element is, its shape, and how far apart
 /// neighbours are. Nothing is read or written through it here.
@@ -42,58 +40,6 @@ pub struct HostView {
 unsafe impl Send for HostView {}
 // SAFETY: as above.
 unsafe impl Sync for HostView {}
-
-/// The addresses that a view's bytes lie between, half-open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Reach {
-    pub(super) low: usize,
-    pub(super) high: usize,
-}
-
-impl Reach {
-    pub(super) fn meets(self, other: Self) -> bool {
-        self.low < other.high && other.low < self.high
-    }
-}
-
-/// Where an element of a view is.
-#[derive(Clone, Copy)]
-pub(super) struct Start {
-    pub(super) pointer: *mut u8,
-    /// Where in that byte.
-    pub(super) bit: usize,
-    units_of_a_byte: usize,
-}
-
-impl Start {
-    /// The first element of a view.
-    pub(super) fn of(view: &HostView) -> Self {
-        Self { pointer: view.first, bit: view.bit(), units_of_a_byte: view.units_of_a_byte() }
-    }
-
-    /// The element at `offsets` of a view.
-    pub(super) fn at(view: &HostView, offsets: &[i64]) -> Self {
-        Self::of(view).behind(offsets, view.strides())
-    }
-
-    /// The element `offsets` behind this one.
-    pub(super) fn behind(mut self, offsets: &[i64], strides: &[i64]) -> Self {
-        let steps = offsets.iter().zip(strides).map(|(offset, stride)| offset * stride);
-        self.advance(steps.sum::<i64>() as isize);
-        self
-    }
-
-    /// Where that is in memory.
-    pub(super) fn place(self) -> BitPointer {
-        BitPointer { byte: self.pointer, bit: self.bit }
-    }
-
-    pub(super) fn advance(&mut self, units: isize) {
-        let (units, byte) = (units + self.bit as isize, self.units_of_a_byte as isize);
-        self.pointer = self.pointer.wrapping_offset(units.div_euclid(byte));
-        self.bit = units.rem_euclid(byte) as usize;
-    }
-}
 
 impl HostView {
     /// A view of no elements.
@@ -158,7 +104,7 @@ impl HostView {
         if first.is_null() {
             return Err(Error::Transfer(TransferError::NullData { argument }));
         }
-        self.checked_extent().map(|_| ()).ok_or_else(too_far)
+        self.by_ref().checked_extent().map(|_| ()).ok_or_else(too_far)
     }
 
     fn set_strides(&mut self, strides: Option<&[i64]>) -> Option<()> {
@@ -177,31 +123,22 @@ impl HostView {
         Some(())
     }
 
-    fn checked_extent(&self) -> Option<Reach> {
-        let (mut low, mut high) = (self.place(), self.place() + self.width as i128);
-        for (size, stride) in self.shape().iter().zip(self.strides()) {
-            // Both factors fit 64 bits, and at most 32 such products are added.
-            let reach = i128::from(size - 1) * i128::from(*stride);
-            low += reach.min(0);
-            high += reach.max(0);
+    /// The same, borrowed.
+    #[inline]
+    pub(crate) fn by_ref(&self) -> ViewRef<'_> {
+        let (pointer, bit) = (self.first, self.bit());
+        ViewRef {
+            start: Start { pointer, bit, units_of_a_byte: self.units_of_a_byte() },
+            dtype: self.dtype,
+            width: self.width,
+            shape: self.shape(),
+            strides: self.strides(),
         }
-        isize::try_from(high - low).ok()?;
-        // A shift, which rounds down: division of such numbers takes longer than all else here.
-        let log_unit = self.units_of_a_byte().trailing_zeros();
-        let up = self.units_of_a_byte() as i128 - 1;
-        let low = usize::try_from(low >> log_unit).ok()?;
-        let high = usize::try_from((high + up) >> log_unit).ok()?;
-        (low > 0).then_some(Reach { low, high })
     }
 
     /// How many of the view's units a byte has.
     pub(super) fn units_of_a_byte(&self) -> usize {
         if self.dtype.is_packed() { 8 } else { 1 }
-    }
-
-    /// Where the first element starts, counted in units from address 0.
-    pub(super) fn place(&self) -> i128 {
-        self.first.addr() as i128 * self.units_of_a_byte() as i128 + i128::from(self.bit)
     }
 
     /// Units of one element.
@@ -212,25 +149,6 @@ impl HostView {
     /// Where in its first byte the first element starts; not 0 only where elements are packed.
     pub(super) fn bit(&self) -> usize {
         usize::from(self.bit)
-    }
-
-    /// The addresses that the bytes lie between; `None` where there are no elements.
-    pub(super) fn extent(&self) -> Option<Reach> {
-        if self.is_empty() {
-            return None;
-        }
-        if self.units_of_a_byte() > 1 {
-            return self.checked_extent();
-        }
-        // It was checked once; now 64 bits will do.
-        let (mut before, mut behind) = (0, self.width as i64);
-        for (size, stride) in self.shape().iter().zip(self.strides()) {
-            let reach = (size - 1) * stride;
-            before += reach.min(0);
-            behind += reach.max(0);
-        }
-        let at = |offset: i64| self.first.addr().wrapping_add_signed(offset as isize);
-        Some(Reach { low: at(before), high: at(behind) })
     }
 
     /// Whether there are no elements.
@@ -281,36 +199,10 @@ impl HostView {
         units.div_ceil(self.units_of_a_byte())
     }
 
-    /// Whether the elements, if they follow each other, share no byte with anything else.
-    fn is_whole_bytes(&self) -> bool {
-        if !self.dtype.is_packed() {
-            return true;
-        }
-        let bits = self.shape().iter().fold(self.width, |bits, &n| bits.wrapping_mul(n as usize));
-        self.bit == 0 && bits.is_multiple_of(8)
-    }
-
     /// Whether the elements follow each other in row-major order, without a gap, in bytes of their
     /// own.
     pub fn is_row_major(&self) -> bool {
-        let mut next = self.width as i64;
-        let dims = self.shape().iter().zip(self.strides()).rev();
-        self.is_empty()
-            || self.is_whole_bytes()
-                && dims.filter(|(size, _)| **size > 1).all(|(&size, &stride)| {
-                    let follows = stride == next;
-                    next = next.saturating_mul(size);
-                    follows
-                })
-    }
-
-    /// A view of other memory with the same element type; strides are in units. What is described
-    /// was checked when a view of it was made.
-    pub(super) fn elsewhere(&self, first: *mut u8, shape: &[i64], strides: &[i64]) -> Self {
-        let mut view = Self { first, ..*self };
-        view.shape[..self.ndim].copy_from_slice(shape);
-        view.strides[..self.ndim].copy_from_slice(strides);
-        view
+        self.by_ref().is_row_major()
     }
 
     /// A row-major view of other memory with the same shape and element type.
@@ -325,35 +217,14 @@ impl HostView {
     }
 
     /// The box of `sizes` elements at `offsets`. It must lie inside of the view, or be empty.
-    pub(crate) fn sub_box(&self, offsets: &[i64], sizes: &[i64]) -> Self {
+    pub(super) fn sub_box(&self, offsets: &[i64], sizes: &[i64]) -> Self {
         let mut part = *self;
         part.shape[..self.ndim].copy_from_slice(sizes);
         if !part.is_empty() {
-            let start = Start::at(self, offsets);
+            let start = self.by_ref().at(offsets);
             (part.first, part.bit) = (start.pointer, start.bit as u8);
         }
         part
-    }
-
-    /// A window of the buffer that this is a view of.
-    pub(crate) fn window(&self, window: &Window<'_>) -> Self {
-        let Some((dims, steps)) = window.strides else {
-            return self.sub_box(window.offsets, window.sizes);
-        };
-        let (mut part, ndim) = (*self, window.sizes.len());
-        part.ndim = ndim;
-        part.shape[..ndim].copy_from_slice(window.sizes);
-        for (stride, (&dim, step)) in part.strides.iter_mut().zip(dims.iter().zip(steps)) {
-            *stride = self.strides[dim] * step;
-        }
-        let start = Start::at(self, window.offsets);
-        (part.first, part.bit) = (start.pointer, start.bit as u8);
-        part
-    }
-
-    /// The part that a shard owns. The shard must lie inside of the view, or be empty.
-    pub(crate) fn part(&self, shard: Shard<'_>) -> Self {
-        self.sub_box(shard.offsets, shard.sizes)
     }
 
     /// Refuses a view of another shape.
@@ -387,6 +258,23 @@ impl HostView {
         }
         let what = shard.map_or_else(|| Text::copy(what), |index| text!("{what} {index}"));
         Err(Error::Model(ModelError::DtypeMismatch { what, shard, got: self.dtype, expected }))
+    }
+}
+
+impl From<ViewRef<'_>> for HostView {
+    fn from(view: ViewRef<'_>) -> Self {
+        let ViewRef { start, dtype, width, shape, strides } = view;
+        let mut owned = Self {
+            first: start.pointer,
+            bit: start.bit as u8,
+            dtype,
+            width,
+            ndim: shape.len(),
+            ..Self::EMPTY
+        };
+        owned.shape[..shape.len()].copy_from_slice(shape);
+        owned.strides[..shape.len()].copy_from_slice(strides);
+        owned
     }
 }
 

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use shardspec::model::{DataType, Error, Placement, Placements, Shards};
+use shardspec::model::{DataType, Placement, Placements, Shards};
 use shardspec::transfer::HostView;
 
 use super::Random;
@@ -134,16 +134,6 @@ pub fn indices(shape: &[i64]) -> Vec<Vec<i64>> {
             .collect();
     }
     all
-}
-
-/// Shards that are where `view` says, as copies of all shards ask for them.
-pub fn shards_by(
-    view: impl Fn(usize) -> HostView,
-) -> impl Fn(usize, &mut HostView) -> Result<(), Error> {
-    move |index, shard| {
-        *shard = view(index);
-        Ok(())
-    }
 }
 
 /// Cuts a box again and again at random, and strews in empty shards; shard `i` is on rank `i`.

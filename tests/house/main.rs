@@ -70,26 +70,16 @@ const KNOWN_IN_CIRCLES: &[&str] = &[
     "plan/traffic.rs",
     "transfer/alias/boxes.rs",
     "transfer/alias/mod.rs",
-    "transfer/cut.rs",
-    "transfer/mod.rs",
 ];
 
 /// Names of types that there are twice.
 const KNOWN_TWICE: &[&str] = &[
-    "Bounds", "Boxes", "Builder", "Copies", "Cut", "Effort", "Error", "Key", "Outcome", "Owners",
-    "Piece", "Pieces", "Place", "Result", "Run", "Slot", "Staging", "Taken",
+    "Boxes", "Builder", "Cut", "Effort", "Error", "Key", "Outcome", "Owners", "Place", "Result",
+    "Run", "Slot", "Taken",
 ];
 
 /// Files that are too long.
-const KNOWN_LONG: &[&str] = &[
-    "ffi/extent.rs",
-    "ffi/op.rs",
-    "ffi/sharded_tensor.rs",
-    "geometry/rtree/build.rs",
-    "model/shards.rs",
-    "transfer/tensor.rs",
-    "transfer/view.rs",
-];
+const KNOWN_LONG: &[&str] = &["ffi/op.rs", "geometry/rtree/build.rs"];
 
 /// The crate, read once.
 static CRATE: LazyLock<Crate> =

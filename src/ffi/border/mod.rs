@@ -10,5 +10,6 @@ pub(crate) mod refusal;
 pub(crate) mod report;
 pub(crate) mod shards;
 pub(crate) mod sized;
+pub(crate) mod views;
 
 pub(crate) use crate::sync::slots;

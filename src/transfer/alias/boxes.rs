@@ -40,7 +40,7 @@ pub(super) fn find_shared(
     let origin = forms.iter().map(|form| form.low).min().unwrap_or(0);
     let digits = Digits::of(forms)?;
     let mut boxes = Boxes::new(digits.strides.len() + 1, forms.len())?;
-    let mut parts = Parts::new(&digits.strides);
+    let mut parts = BoxWriter::new(&digits.strides);
     let mut irregular = Vec::new();
     for (number, form) in forms.iter().enumerate() {
         if number == destinations {
@@ -215,12 +215,12 @@ impl Part {
 }
 
 /// Writes views as boxes.
-struct Parts<'a> {
+struct BoxWriter<'a> {
     strides: &'a [i128],
     open: Vec<Part>,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> BoxWriter<'a> {
     fn new(strides: &'a [i128]) -> Self {
         Self { strides, open: Vec::new() }
     }

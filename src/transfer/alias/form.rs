@@ -3,7 +3,7 @@
 use crate::error::try_with_capacity;
 use crate::geometry::MAX_NDIM;
 use crate::model::{Error, Result};
-use crate::transfer::view::HostView;
+use crate::transfer::view_ref::ViewRef;
 
 /// One level of repetition: `count` steps forward of `stride` units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,9 +67,9 @@ pub(super) struct Raw {
 }
 
 impl Raw {
-    pub(super) fn of(view: &HostView) -> Self {
+    pub(super) fn of(view: ViewRef<'_>) -> Self {
         let (mut low, mut room, mut len) = (view.place(), [Step::NONE; MAX_NDIM], 0);
-        for (&size, &stride) in view.shape().iter().zip(view.strides()) {
+        for (&size, &stride) in view.shape.iter().zip(view.strides) {
             let (stride, count) = (i128::from(stride), i128::from(size) - 1);
             low += (stride * count).min(0);
             if count > 0 {
@@ -77,7 +77,7 @@ impl Raw {
                 len += 1;
             }
         }
-        Self { low, width: view.width() as i128, room, len }
+        Self { low, width: view.width as i128, room, len }
     }
 
     /// Shortest first.

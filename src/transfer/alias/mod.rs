@@ -24,11 +24,12 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-use super::view::{HostView, Reach};
+use super::side::{Party, Side};
+use super::view_ref::{Reach, ViewRef};
 use crate::error::try_with_capacity;
-use crate::memory::{Text, text};
+use crate::memory::{Text, TryVec, text};
 use crate::model::{Error, Result};
-use crate::transfer::TransferError;
+use crate::transfer::error::TransferError;
 use boxes::Outcome;
 use form::{Forms, Keep, Raw};
 use pair::Patience;
@@ -43,124 +44,71 @@ const PAIRS_OF_VIEW: usize = 64;
 /// Steps of a search for a unit that a view has twice.
 const STEPS_OF_ITSELF: u64 = 1 << 14;
 
-/// A view that takes part in a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Party {
-    /// The full tensor.
-    Full,
-    /// The shard of this index.
-    Shard(usize),
-}
-
-/// Which way elements go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    /// They are written.
-    Destination,
-    /// They are read.
-    Source,
-}
-
-/// The views of one call, gathered while they are checked one by one: destinations, then sources.
-#[derive(Debug)]
-pub(super) struct AliasCheck {
-    destinations: Vec<Place>,
-    sources: Vec<Place>,
-    /// Between these addresses are all destinations.
-    written: Reach,
-}
-
 /// Where a view is that has elements.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     extent: Reach,
-    /// A shard's index, or [`FULL`].
+    /// Its number on its side.
     number: usize,
 }
 
-/// The number of the full tensor.
-const FULL: usize = usize::MAX;
-
-impl Place {
-    fn of(party: Party, extent: Reach) -> Self {
-        Self { extent, number: if let Party::Shard(index) = party { index } else { FULL } }
-    }
-
-    fn party(&self) -> Party {
-        if self.number == FULL { Party::Full } else { Party::Shard(self.number) }
-    }
-}
-
-impl AliasCheck {
-    pub(super) fn new() -> Self {
-        let written = Reach { low: usize::MAX, high: 0 };
-        Self { destinations: Vec::new(), sources: Vec::new(), written }
-    }
-
-    /// Adds a destination; refuses one that overlaps itself.
-    pub(super) fn add_destination(&mut self, party: Party, view: &HostView) -> Result<()> {
+/// Refuses destinations that share memory with each other, with themselves, or with a source.
+pub(crate) fn check_aliases(destinations: Side<'_>, sources: Side<'_>) -> Result<()> {
+    let mut written = try_with_capacity("places of views", destinations.len())?;
+    // Between these addresses are all destinations.
+    let mut all = Reach { low: usize::MAX, high: 0 };
+    for number in 0..destinations.len() {
+        let view = destinations.get(number);
         let Some(extent) = view.extent() else {
-            return Ok(());
+            continue;
         };
-        push(&mut self.destinations, Place::of(party, extent))?;
-        self.written.low = self.written.low.min(extent.low);
-        self.written.high = self.written.high.max(extent.high);
-        if view.is_row_major() { Ok(()) } else { check_itself(party, view) }
+        if !view.is_row_major() {
+            check_itself(destinations.party(number), view)?;
+        }
+        written.push(Place { extent, number });
+        all = Reach { low: all.low.min(extent.low), high: all.high.max(extent.high) };
     }
-
-    /// Adds a source. All destinations were added before.
-    pub(super) fn add_source(&mut self, party: Party, view: &HostView) -> Result<()> {
-        match view.extent() {
-            Some(extent) if extent.meets(self.written) => {
-                push(&mut self.sources, Place::of(party, extent))
-            }
-            _ => Ok(()),
+    let mut read = Vec::new();
+    for number in 0..sources.len() {
+        if let Some(extent) = sources.get(number).extent().filter(|extent| extent.meets(all)) {
+            read.try_push(Place { extent, number })?;
         }
     }
-
-    /// Refuses destinations that share memory with each other or with a source. `view` is asked once
-    /// more for some of the views.
-    pub(super) fn finish<E: From<Error>>(
-        mut self, view: &impl Fn(Role, Party) -> std::result::Result<HostView, E>,
-    ) -> std::result::Result<(), E> {
-        self.destinations.sort_unstable_by_key(|place| place.extent.low);
-        self.sources.sort_unstable_by_key(|place| place.extent.low);
-        let (mut destinations, mut sources) = (&self.destinations[..], &self.sources[..]);
-        while !destinations.is_empty() {
-            let (written, read) = tangled(destinations, sources);
-            let (group, others) = (&destinations[..written], &sources[..read]);
-            if written > 0 && written + read > 1 {
-                let mut forms = Forms::with_capacity(written + read)?;
-                for (role, places) in [(Role::Destination, group), (Role::Source, others)] {
-                    for place in places {
-                        forms.push(Raw::of(&view(role, place.party())?), Keep::Once)?;
-                    }
-                }
-                match compare(&forms, written, &mut Effort::default())? {
-                    Found::Nothing => {}
-                    Found::Shared(a, b) => {
-                        let (first, second) = (a.min(b), a.max(b));
-                        let role = if second < written { Role::Destination } else { Role::Source };
-                        let both = group.iter().chain(others);
-                        let mut parties = both.map(Place::party);
-                        let destination = parties.nth(first).unwrap_or(Party::Full);
-                        let other = parties.nth(second - first - 1).unwrap_or(Party::Full);
-                        Err(shared(destination, other, role))?;
-                    }
-                    Found::TooMuch => Err(undecided())?,
-                }
-            }
-            (destinations, sources) = (&destinations[written..], &sources[read..]);
+    written.sort_unstable_by_key(|place| place.extent.low);
+    read.sort_unstable_by_key(|place| place.extent.low);
+    let (mut written, mut read) = (&written[..], &read[..]);
+    while !written.is_empty() {
+        let (to, from) = tangled(written, read);
+        if to > 0 && to + from > 1 {
+            check_group(destinations, sources, &written[..to], &read[..from])?;
         }
-        Ok(())
+        (written, read) = (&written[to..], &read[from..]);
     }
+    Ok(())
 }
 
-fn push(places: &mut Vec<Place>, place: Place) -> Result<()> {
-    let bytes = size_of::<Place>();
-    places.try_reserve(1).map_err(|_| Error::OutOfMemory { what: "places of views", bytes })?;
-    places.push(place);
-    Ok(())
+/// Looks at views of which each may share memory with others.
+fn check_group(
+    destinations: Side<'_>, sources: Side<'_>, written: &[Place], read: &[Place],
+) -> Result<()> {
+    let mut forms = Forms::with_capacity(written.len() + read.len())?;
+    for (end, places) in [(destinations, written), (sources, read)] {
+        for place in places {
+            forms.push(Raw::of(end.get(place.number)), Keep::Once)?;
+        }
+    }
+    match compare(&forms, written.len(), &mut Effort::default())? {
+        Found::Nothing => Ok(()),
+        Found::Shared(a, b) => {
+            let (first, second) = (a.min(b), a.max(b));
+            let destination = destinations.party(written[first].number);
+            Err(match second.checked_sub(written.len()) {
+                None => two_destinations(destination, destinations.party(written[second].number)),
+                Some(at) => shared(destination, sources.party(read[at].number)),
+            })
+        }
+        Found::TooMuch => Err(undecided()),
+    }
 }
 
 /// How many of the first destinations and sources, each in the order of their places, are tangled:
@@ -262,7 +210,7 @@ fn compare_runs(forms: &Forms, destinations: usize) -> Result<Found> {
 }
 
 /// Refuses a destination that has a unit twice.
-fn check_itself(party: Party, view: &HostView) -> Result<()> {
+fn check_itself(party: Party, view: ViewRef<'_>) -> Result<()> {
     let mut raw = Raw::of(view);
     let mut forms = Forms::with_capacity(1)?;
     forms.push(raw.clone(), Keep::Twice)?;
@@ -274,7 +222,7 @@ fn check_itself(party: Party, view: &HostView) -> Result<()> {
         None => scan::find_shared(&forms, 1)?,
     };
     let (name, first) = match party {
-        Party::Full => (Text::from("full"), None),
+        Party::Tensor(name) => (Text::from(name), None),
         Party::Shard(index) => (text!("shard {index}"), Some(index)),
     };
     match found {
@@ -294,25 +242,32 @@ fn undecided() -> Error {
     Error::Unsupported { what: Text::from(what) }
 }
 
-fn shared(destination: Party, other: Party, role: Role) -> Error {
-    let (what, first, second) = match (destination, other) {
-        (Party::Shard(a), Party::Shard(b)) if role == Role::Destination => {
-            let (first, second) = (a.min(b), a.max(b));
-            (text!("shards {first} and {second} share memory"), Some(first), Some(second))
-        }
+fn two_destinations(one: Party, other: Party) -> Error {
+    let (Party::Shard(a), Party::Shard(b)) = (one, other) else {
+        return shared(one, other);
+    };
+    let (first, second) = (a.min(b), a.max(b));
+    let what = text!("shards {first} and {second} share memory");
+    Error::Transfer(TransferError::Aliased { what, first: Some(first), second: Some(second) })
+}
+
+fn shared(destination: Party, source: Party) -> Error {
+    let (what, first, second) = match (destination, source) {
         (Party::Shard(to), Party::Shard(from)) => {
             let what = text!("destination shard {to} shares memory with source shard {from}");
             (what, Some(to), Some(from))
         }
-        (Party::Shard(to), Party::Full) => {
-            let what = text!("shard {to} shares memory with the full tensor it is copied from");
+        (Party::Shard(to), Party::Tensor(name)) => {
+            let what = text!("shard {to} shares memory with the {name} tensor it is copied from");
             (what, Some(to), None)
         }
-        (Party::Full, Party::Shard(from)) => {
-            let what = text!("full shares memory with shard {from}, which is copied into it");
+        (Party::Tensor(name), Party::Shard(from)) => {
+            let what = text!("{name} shares memory with shard {from}, which is copied into it");
             (what, Some(from), None)
         }
-        (Party::Full, Party::Full) => (Text::from("full shares memory with full"), None, None),
+        (Party::Tensor(to), Party::Tensor(from)) => {
+            (text!("{to} shares memory with {from}"), None, None)
+        }
     };
     Error::Transfer(TransferError::Aliased { what, first, second })
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::DataType;
-use crate::transfer::TransferError;
+use crate::transfer::HostView;
 
 const PACKED: DataType = DataType { code: 0, bits: 4, lanes: 1 };
 
@@ -27,7 +27,7 @@ fn records(place: i64, width: u16, shape: &[i64], strides: &[i64]) -> HostView {
 
 /// How often a view has each unit.
 fn units(view: &HostView) -> HashMap<i128, u32> {
-    let mut places = vec![view.place()];
+    let mut places = vec![view.by_ref().place()];
     for (&size, &stride) in view.shape().iter().zip(view.strides()) {
         let turns = |place| (0..size).map(move |at| place + i128::from(at * stride));
         places = places.into_iter().flat_map(turns).collect();
@@ -52,23 +52,12 @@ fn share_units(a: &HostView, b: &HostView) -> bool {
 
 /// What the check says of some destinations and sources.
 fn check(destinations: &[HostView], sources: &[HostView]) -> Result<()> {
-    let mut aliases = AliasCheck::new();
-    for (index, view) in destinations.iter().enumerate() {
-        aliases.add_destination(Party::Shard(index), view)?;
-    }
-    for (index, view) in sources.iter().enumerate() {
-        aliases.add_source(Party::Shard(index), view)?;
-    }
-    aliases.finish(&|role, party| {
-        let views = if role == Role::Destination { destinations } else { sources };
-        let Party::Shard(index) = party else { unreachable!("none was added") };
-        Ok(views[index])
-    })
+    check_aliases(Side::Row(0, destinations), Side::Row(0, sources))
 }
 
 fn forms(views: &[HostView]) -> Forms {
     let mut forms = Forms::with_capacity(views.len()).unwrap();
-    views.iter().for_each(|view| forms.push(Raw::of(view), Keep::Once).unwrap());
+    views.iter().for_each(|view| forms.push(Raw::of(view.by_ref()), Keep::Once).unwrap());
     forms
 }
 
@@ -154,13 +143,13 @@ proptest! {
     fn a_view_is_refused_exactly_when_it_has_a_unit_twice(view in any_view()) {
         assert_right(&[view], &[]);
         let mut forms = Forms::with_capacity(1).unwrap();
-        forms.push(Raw::of(&view), Keep::Twice).unwrap();
+        forms.push(Raw::of(view.by_ref()), Keep::Twice).unwrap();
         if !view.strides().iter().zip(view.shape()).any(|(&stride, &size)| stride == 0 && size > 1) {
             let found = scan::find_shared(&forms, 1).unwrap();
             prop_assert_eq!(found == Found::Shared(0, 0), overlaps_itself(&view), "{:?}", view);
         }
         let unlimited = &mut Patience::new(u64::MAX);
-        if let Some(said) = pair::overlaps_itself(&mut Raw::of(&view), unlimited) {
+        if let Some(said) = pair::overlaps_itself(&mut Raw::of(view.by_ref()), unlimited) {
             prop_assert_eq!(said, overlaps_itself(&view), "{:?}", view);
         }
     }

@@ -3,15 +3,17 @@
 use std::fmt::{self, Write};
 use std::hash::{Hash, Hasher};
 
-use super::agree::{CallText, Proposal, Reason, Staging as Staged, agree};
-use super::pipeline::{self, Staging, Transfer};
+use super::agree::{CallText, Proposal, Reason, Staging, agree};
+use super::pipeline::{self, StagingMemory, Workload};
 use super::schedule::{Terms, staged_bytes};
 use super::short::Short;
 use super::underway::Underway;
 use super::{Communicator, Options};
 use crate::error::Foreign;
 use crate::model::stable_hash::stable_hash;
-use crate::model::{DataType, Result};
+use crate::model::{DataType, Error};
+
+type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A collective on one rank, when everything on this rank was found right.
 pub(super) struct Prepared<'a> {
@@ -20,16 +22,17 @@ pub(super) struct Prepared<'a> {
     /// What must be the same on all ranks.
     digest: u64,
     dtype: Option<DataType>,
-    transfer: Transfer<'a>,
-    staged: Staged,
-    staging: Staging,
+    workload: Workload<'a>,
+    itemsize: usize,
+    staged: Staging,
+    staging: StagingMemory,
     options: Options,
 }
 
 impl<'a> Prepared<'a> {
     /// `parts` are the hashes of what was called on what, besides the words for it.
     pub(super) fn new(
-        call: fmt::Arguments<'_>, parts: &[u64], dtype: Option<DataType>, transfer: Transfer<'a>,
+        call: fmt::Arguments<'_>, parts: &[u64], dtype: Option<DataType>, workload: Workload<'a>,
         options: Options,
     ) -> Result<Self> {
         let digest = stable_hash(|hasher| {
@@ -37,19 +40,21 @@ impl<'a> Prepared<'a> {
             let _ = Hashed(hasher).write_fmt(call);
             parts.hash(hasher);
         });
-        let staged = Staged {
-            sends: transfer.sends.need_staging(),
-            receives: transfer.receives.need_staging(),
+        let staged = Staging {
+            sends: workload.sends.need_staging(),
+            receives: workload.receives.need_staging(),
         };
+        // Where there is no element type there are no elements either, and 1 will do.
+        let itemsize = dtype.and_then(|dtype| dtype.storage_bytes(1)).unwrap_or(1);
         // Other ranks can only make this less: memory is found before anybody relies on it.
-        let most = staged_bytes(options.memory_limit, staged).unwrap_or(0).max(transfer.itemsize);
+        let most = staged_bytes(options.memory_limit, staged).unwrap_or(0).max(itemsize);
         let wanted = |needed: bool, bytes: usize| if needed { most.min(bytes) } else { 0 };
-        let staging = Staging::new(
-            wanted(staged.sends, transfer.sends.bytes()),
-            wanted(staged.receives, transfer.receives.bytes()),
+        let staging = StagingMemory::new(
+            wanted(staged.sends, workload.sends.bytes()),
+            wanted(staged.receives, workload.receives.bytes()),
         )?;
         let call = Short::new(&call);
-        Ok(Self { call, digest, dtype, transfer, staged, staging, options })
+        Ok(Self { call, digest, dtype, workload, itemsize, staged, staging, options })
     }
 
     fn proposal(&self) -> Proposal {
@@ -88,15 +93,15 @@ pub fn decline<E: Reason>(comm: &dyn Communicator, reason: E) -> E {
 /// What is to be sent may be read, what is to be received may be written, and nobody else uses
 /// either meanwhile.
 pub(super) unsafe fn carry_out<E: Reason>(
-    comm: &dyn Communicator, prepared: std::result::Result<Prepared<'_>, E>,
-) -> std::result::Result<(), E> {
-    let prepared = prepared.map_err(|reason| decline(comm, reason))?;
+    comm: &dyn Communicator, prepared: Result<Prepared<'_>>,
+) -> Result<(), E> {
+    let prepared = prepared.map_err(|reason| decline(comm, E::from(reason)))?;
     let agreed = agree(comm, Ok(prepared.proposal()))?;
-    let Prepared { transfer, staging, options, .. } = prepared;
-    let terms = Terms::new(&agreed, comm.size(), transfer.itemsize);
+    let Prepared { workload, itemsize, staging, options, .. } = prepared;
+    let terms = Terms::new(&agreed, comm.size(), itemsize);
     // All other ranks are moving too.
     let underway = Underway::new(comm);
     // SAFETY: the caller's promise is passed on.
-    let moved = unsafe { pipeline::run(comm, &transfer, terms, &staging, &options.copy) };
+    let moved = unsafe { pipeline::run(comm, &workload, terms, &staging, &options.copy) };
     Ok(underway.end(moved)?)
 }

@@ -1,0 +1,126 @@
+//! Views as C passes them. They are read here, and nowhere else.
+
+use crate::ffi::border::guard::{Outcome, Refusal};
+use crate::ffi::border::pointer::{input, slice};
+use crate::ffi::view::{
+    SHARDSPEC_DLPACK_DEVICE_CPU, SHARDSPEC_DLPACK_DEVICE_CUDA_HOST,
+    SHARDSPEC_DLPACK_DEVICE_ROCM_HOST, shardspec_device, shardspec_tensor_view,
+};
+use crate::geometry::MAX_NDIM;
+use crate::memory::{Shared, text};
+use crate::model::{DataType, Error, ShardedTensorMetadata, Shards};
+use crate::transfer::{HostView, LocalShards, ShardArguments, TransferError, check_full};
+
+/// A view that is lent to a callback.
+pub(crate) struct LentView {
+    host: HostView,
+    strides: [i64; MAX_NDIM],
+}
+
+impl LentView {
+    pub(crate) fn new(host: &HostView) -> Self {
+        let mut strides = [0; MAX_NDIM];
+        strides.iter_mut().zip(host.element_strides()).for_each(|(place, stride)| *place = stride);
+        Self { host: *host, strides }
+    }
+
+    /// The view as C has it, for as long as this is borrowed. Nobody writes to its shape and strides.
+    pub(crate) fn view(&self) -> shardspec_tensor_view {
+        let (shape, strides) = (self.host.shape().as_ptr(), self.strides.as_ptr());
+        c_view(&self.host, CPU, shape.cast_mut(), strides.cast_mut())
+    }
+}
+
+/// Where ordinary memory is.
+pub(crate) const CPU: shardspec_device =
+    shardspec_device { device_type: SHARDSPEC_DLPACK_DEVICE_CPU, device_id: 0 };
+
+/// A view whose shape and strides are in two arrays. An empty one has NULL data.
+pub(crate) fn c_view(
+    host: &HostView, device: shardspec_device, shape: *mut i64, strides: *mut i64,
+) -> shardspec_tensor_view {
+    let data = if host.is_empty() { std::ptr::null_mut() } else { host.first().cast() };
+    let (ndim, dtype) = (host.shape().len() as i32, host.dtype().into());
+    shardspec_tensor_view { data, device, ndim, dtype, shape, strides, byte_offset: 0 }
+}
+
+/// A view argument as what the copies work with.
+pub(crate) unsafe fn view_argument(
+    argument: &'static str, view: *const shardspec_tensor_view,
+) -> Outcome<HostView> {
+    host_view(argument, input(argument, view)?)
+}
+
+/// A view, if it describes a tensor in host memory.
+pub(crate) unsafe fn host_view(
+    argument: &'static str, view: &shardspec_tensor_view,
+) -> Outcome<HostView> {
+    HostView::made(|host| describe(host, argument, view))
+}
+
+/// Makes `host` what [`host_view`] returns.
+unsafe fn describe(
+    host: &mut HostView, argument: &'static str, view: &shardspec_tensor_view,
+) -> Outcome {
+    let device_type = view.device.device_type;
+    let known = [
+        SHARDSPEC_DLPACK_DEVICE_CPU,
+        SHARDSPEC_DLPACK_DEVICE_CUDA_HOST,
+        SHARDSPEC_DLPACK_DEVICE_ROCM_HOST,
+    ];
+    if !known.contains(&device_type) {
+        let what = argument.into();
+        return Err(Error::Transfer(TransferError::UnsupportedDevice { what, device_type }).into());
+    }
+    let ndim = usize::try_from(view.ndim).ok().filter(|&ndim| ndim <= MAX_NDIM);
+    let ndim = ndim.ok_or_else(|| {
+        let problem = text!("its ndim is {}; it must be 0 to {MAX_NDIM}", view.ndim);
+        Error::invalid(argument, problem)
+    })?;
+    let shape =
+        slice(argument, view.shape.cast_const(), ndim).map_err(Refusal::in_field("shape"))?;
+    let strides = if view.strides.is_null() || shape.contains(&0) {
+        None
+    } else {
+        Some(
+            slice(argument, view.strides.cast_const(), ndim)
+                .map_err(Refusal::in_field("strides"))?,
+        )
+    };
+    let offset = isize::try_from(view.byte_offset)
+        .map_err(|_| Error::overflow(text!("{argument}: byte_offset {}", view.byte_offset)))?;
+    let data = view.data.cast::<u8>();
+    let first = if data.is_null() { data } else { data.wrapping_offset(offset) };
+    Ok(host.set(argument, first, DataType::from(view.dtype), shape, strides)?)
+}
+
+/// The views of all shards of the metadata of `full`.
+pub(crate) unsafe fn all_shards(
+    metadata: &ShardedTensorMetadata, full: &HostView, shards: *const shardspec_tensor_view,
+    shard_count: usize,
+) -> Outcome<LocalShards> {
+    check_full(metadata, full)?;
+    let expected = metadata.shards().len();
+    if shard_count != expected {
+        let problem = text!("{shard_count} views for {expected} shards; pass one for each shard");
+        return Err(Error::invalid("shard_count", problem).into());
+    }
+    let shards = slice("shards", shards, shard_count)?;
+    let (layout, arguments) = (metadata.shared_shards(), ShardArguments::SHARDS);
+    local_shards(layout, arguments, Some(full.dtype()), 0..shard_count, shards)
+}
+
+/// The views of some shards: `views[i]` is shard `indices[i]` of the layout. They are read here, and
+/// nowhere else.
+pub(crate) unsafe fn local_shards(
+    layout: &Shared<Shards>, arguments: ShardArguments, dtype: Option<DataType>,
+    indices: impl IntoIterator<Item = usize>, views: &[shardspec_tensor_view],
+) -> Outcome<LocalShards> {
+    let mut shards = LocalShards::builder(layout, arguments, dtype, views.len())?;
+    let (argument, mut host) = (arguments.views, HostView::EMPTY);
+    for (at, (index, view)) in indices.into_iter().zip(views).enumerate() {
+        describe(&mut host, argument, view).map_err(Refusal::at_shard(argument, at, index))?;
+        shards.push(index, &host)?;
+    }
+    Ok(shards.finish()?)
+}

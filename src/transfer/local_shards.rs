@@ -1,0 +1,243 @@
+//! Local shards: views of the shards of a tensor that are in this process.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "there are as many places and rows of strides as shards, checked when they came in"
+)]
+
+use super::view::HostView;
+use super::view_ref::ViewRef;
+use crate::error::try_with_capacity;
+use crate::memory::{Shared, TryVec, text, try_collect};
+use crate::model::metadata::ShardedTensorMetadata;
+use crate::model::shards::Shards;
+use crate::model::{DataType, Error, Result};
+
+/// How refusals name the arguments that shards come in.
+#[derive(Debug, Clone, Copy)]
+pub struct ShardArguments {
+    /// One of the shards.
+    pub shard: &'static str,
+    /// The array of views.
+    pub views: &'static str,
+    /// The array of indices.
+    pub indices: &'static str,
+}
+
+impl ShardArguments {
+    /// Where there are no others that they could be confused with.
+    pub const SHARDS: Self = Self { shard: "shard", views: "shards", indices: "indices" };
+}
+
+/// Views of some shards of a layout, in the order of their indices, checked against the layout: each
+/// has its shard's shape, and all have one element type. Of each view only what the layout does not
+/// tell is stored.
+#[derive(Debug, Clone)]
+pub struct LocalShards {
+    layout: Shared<Shards>,
+    arguments: ShardArguments,
+    dtype: Option<DataType>,
+    firsts: Vec<*mut u8>,
+    /// In the views' units, a number for each shard and dimension.
+    strides: Vec<i64>,
+    /// Ascending. Shards are counted by 32 bits. Empty where they are the first of the layout.
+    indices: Vec<u32>,
+    /// Where each was among those that came in. Empty where they came in order.
+    positions: Vec<u32>,
+}
+
+// SAFETY: no pointer is followed here; whoever does promises what that takes.
+unsafe impl Send for LocalShards {}
+// SAFETY: as above.
+unsafe impl Sync for LocalShards {}
+
+/// Local shards of which the views are still coming in.
+#[derive(Debug)]
+pub struct LocalShardsBuilder {
+    /// In the order in which they came.
+    shards: LocalShards,
+}
+
+impl LocalShards {
+    /// Room for `count` shards of a layout. `dtype` is the element type that they should have; where
+    /// there is none the first of them tells.
+    pub fn builder(
+        layout: &Shared<Shards>, arguments: ShardArguments, dtype: Option<DataType>, count: usize,
+    ) -> Result<LocalShardsBuilder> {
+        let shards = Self {
+            layout: layout.clone(),
+            arguments,
+            dtype,
+            firsts: try_with_capacity("views of shards", count)?,
+            strides: try_with_capacity("views of shards", count.saturating_mul(layout.ndim()))?,
+            indices: Vec::new(),
+            positions: Vec::new(),
+        };
+        Ok(LocalShardsBuilder { shards })
+    }
+
+    /// The shards that have these indices in the metadata.
+    pub fn new<'a>(
+        metadata: &ShardedTensorMetadata, views: impl IntoIterator<Item = (usize, &'a HostView)>,
+    ) -> Result<Self> {
+        let (views, dtype) = (views.into_iter(), metadata.properties().dtype);
+        let (layout, count) = (metadata.shared_shards(), views.size_hint().0);
+        let mut shards = Self::builder(layout, ShardArguments::SHARDS, dtype, count)?;
+        views.into_iter().try_for_each(|(index, view)| shards.push(index, view))?;
+        shards.finish()
+    }
+
+    /// The layout that they are shards of.
+    pub fn layout(&self) -> &Shared<Shards> {
+        &self.layout
+    }
+
+    /// How refusals name the arguments that they came in.
+    pub(crate) fn arguments(&self) -> ShardArguments {
+        self.arguments
+    }
+
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        self.firsts.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.firsts.is_empty()
+    }
+
+    /// The index of shard `number` of these in the layout.
+    #[inline]
+    pub fn index(&self, number: usize) -> usize {
+        if self.indices.is_empty() { number } else { self.indices[number] as usize }
+    }
+
+    /// Their indices in the layout, ascending.
+    pub fn indices(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
+        (0..self.len()).map(|number| self.index(number))
+    }
+
+    /// The number among these of shard `index` of the layout, if it is one of them.
+    pub fn number_of(&self, index: usize) -> Option<usize> {
+        if self.indices.is_empty() {
+            return (index < self.len()).then_some(index);
+        }
+        self.indices.binary_search(&u32::try_from(index).ok()?).ok()
+    }
+
+    /// Where shard `number` of these was among those that came in.
+    pub(super) fn position(&self, number: usize) -> usize {
+        if self.positions.is_empty() { number } else { self.positions[number] as usize }
+    }
+
+    /// The element type, if it was known before, or there are any shards.
+    pub fn dtype(&self) -> Option<DataType> {
+        self.dtype
+    }
+
+    /// Shard `number` of these.
+    pub fn view(&self, number: usize) -> HostView {
+        self.get(number).into()
+    }
+
+    /// Shard `number` of these, borrowed.
+    #[inline]
+    pub(crate) fn get(&self, number: usize) -> ViewRef<'_> {
+        let ndim = self.layout.ndim();
+        let shape = shape_of(&self.layout, self.index(number)).unwrap_or_default();
+        let strides = &self.strides[number * ndim..(number + 1) * ndim];
+        // There is a type where there is a shard.
+        let dtype = self.dtype.unwrap_or(DataType::FLOAT32);
+        ViewRef::trusted(self.firsts[number], dtype, shape, strides)
+    }
+
+    /// Refuses shards of another layout than `expected`.
+    pub(crate) fn check_layout(&self, expected: &Shared<Shards>) -> Result<()> {
+        if Shared::ptr_eq(&self.layout, expected) || self.layout == *expected {
+            return Ok(());
+        }
+        let problem = "they are shards of another layout; pass those of this one";
+        Err(Error::invalid(self.arguments.views, problem))
+    }
+
+    /// Refuses shards of other elements than `expected`.
+    pub(crate) fn check_dtype(&self, expected: DataType) -> Result<()> {
+        if self.is_empty() || self.dtype == Some(expected) {
+            return Ok(());
+        }
+        let check = self.view(0).check_dtype(self.arguments.shard, Some(self.index(0)), expected);
+        check.map_err(|error| error.at(self.arguments.views, self.position(0)))
+    }
+}
+
+/// The shape of the buffer of a shard.
+fn shape_of(layout: &Shards, index: usize) -> Option<&[i64]> {
+    Some(layout.boxes().get(index)?.sizes)
+}
+
+impl LocalShardsBuilder {
+    /// Adds shard `index` of the layout. Refuses a view of another shape or element type.
+    pub fn push(&mut self, index: usize, view: &HostView) -> Result<()> {
+        let shards = &mut self.shards;
+        let ShardArguments { shard, views, indices } = shards.arguments;
+        let at = shards.len();
+        let shape = shape_of(&shards.layout, index).ok_or_else(|| {
+            let (argument, index, count) = (indices, index as u64, shards.layout.len() as u64);
+            Error::IndexOutOfRange { argument, index, count }.at(indices, at)
+        })?;
+        let expected = *shards.dtype.get_or_insert(view.dtype());
+        view.check_shape(shard, Some(index), shape)
+            .and_then(|()| view.check_dtype(shard, Some(index), expected))
+            .map_err(|error| error.at(views, at))?;
+        if index != at && shards.indices.is_empty() {
+            let room = shards.firsts.capacity().max(1);
+            shards.indices = try_with_capacity("indices", room)?;
+            shards.indices.extend(0..at as u32);
+        }
+        if index != at || !shards.indices.is_empty() {
+            shards.indices.try_push(index as u32)?;
+        }
+        shards.firsts.try_push(view.first())?;
+        shards.strides.try_extend_from_slice(view.strides())?;
+        Ok(())
+    }
+
+    /// All that came in, by index. Refuses a shard that came twice.
+    pub fn finish(self) -> Result<LocalShards> {
+        let Self { shards } = self;
+        let positions = order_of(&shards.indices, shards.arguments.indices)?;
+        if positions.is_empty() {
+            return Ok(shards);
+        }
+        let ndim = shards.layout.ndim();
+        let indices = try_collect(positions.iter().map(|&at| shards.indices[at as usize]))?;
+        let firsts = try_collect(positions.iter().map(|&at| shards.firsts[at as usize]))?;
+        let mut strides = try_with_capacity("views of shards", shards.strides.len())?;
+        for &at in &positions {
+            strides.extend_from_slice(&shards.strides[at as usize * ndim..][..ndim]);
+        }
+        Ok(LocalShards { indices, firsts, strides, positions, ..shards })
+    }
+}
+
+/// The positions of indices in the order of these; none where they ascend. Refuses an index that is there
+/// twice.
+pub(super) fn order_of(indices: &[u32], argument: &'static str) -> Result<Vec<u32>> {
+    if indices.iter().zip(indices.iter().skip(1)).all(|(a, b)| a < b) {
+        return Ok(Vec::new());
+    }
+    let index = |at: u32| indices[at as usize];
+    let mut positions = try_collect(0..indices.len() as u32)?;
+    positions.sort_unstable_by_key(|&at| (index(at), at));
+    let pairs = positions.iter().zip(positions.iter().skip(1));
+    let twice = pairs.filter(|&(&a, &b)| index(a) == index(b)).map(|(_, &again)| again);
+    match twice.min() {
+        None => Ok(positions),
+        Some(again) => {
+            let problem = text!("shard {} is given twice; pass each shard once", index(again));
+            Err(Error::invalid(argument, problem).at(argument, again as usize))
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Transfers: what is to be moved between buffers, checked and laid out, and not moved yet.
+
+use super::alias::check_aliases;
+use super::backend::Backend;
+use super::error::TransferError;
+
+use super::lay_out::Parts;
+use super::local_shards::LocalShards;
+use super::side::Side;
+use super::view::HostView;
+use crate::host::options::CopyOptions;
+use crate::model::metadata::ShardedTensorMetadata;
+use crate::model::{Error, Result};
+use crate::plan::ReshardPlan;
+
+/// Copies between buffers: shapes and element types are equal on both sides, no destination shares
+/// memory with another or with a source, and everything is laid out.
+///
+/// It owns what it needs; the buffers must be there when it runs. It may run several times, and on
+/// any thread.
+pub struct Transfer<B: Backend> {
+    laid_out: B::LaidOut,
+    options: CopyOptions,
+}
+
+impl<B: Backend> Transfer<B> {
+    /// All elements of a view, to another of the same shape and element type.
+    pub fn copy(source: &HostView, destination: &HostView, options: &CopyOptions) -> Result<Self> {
+        destination.check_shape("destination", None, source.shape())?;
+        destination.check_dtype("destination", None, source.dtype())?;
+        let one = std::slice::from_ref;
+        check_aliases(
+            Side::Tensor("destination", one(destination)),
+            Side::Tensor("source", one(source)),
+        )?;
+        Self::lay_out(Parts::Whole { source, destination }, options)
+    }
+
+    /// Shard `index` of the full tensor, to `shard`.
+    pub fn extract(
+        metadata: &ShardedTensorMetadata, index: usize, full: &HostView, shard: &HostView,
+        options: &CopyOptions,
+    ) -> Result<Self> {
+        check_full(metadata, full)?;
+        let part = full.part(metadata.shards().at("index", index)?);
+        shard.check_shape("shard", Some(index), part.shape())?;
+        shard.check_dtype("shard", Some(index), full.dtype())?;
+        check_aliases(Side::Row(index, std::slice::from_ref(shard)), Side::full(full))?;
+        Self::lay_out(Parts::Whole { source: &part, destination: shard }, options)
+    }
+
+    /// Shards out of the full tensor.
+    pub fn scatter(
+        metadata: &ShardedTensorMetadata, full: &HostView, shards: &LocalShards,
+        options: &CopyOptions,
+    ) -> Result<Self> {
+        check_full(metadata, full)?;
+        shards.check_layout(metadata.shared_shards())?;
+        shards.check_dtype(full.dtype())?;
+        check_aliases(Side::Shards(shards), Side::full(full))?;
+        Self::lay_out(Parts::Scatter(full, shards), options)
+    }
+
+    /// All shards into the full tensor. Each that owns something must be here.
+    pub fn gather(
+        metadata: &ShardedTensorMetadata, shards: &LocalShards, full: &HostView,
+        options: &CopyOptions,
+    ) -> Result<Self> {
+        check_full(metadata, full)?;
+        shards.check_layout(metadata.shared_shards())?;
+        shards.check_dtype(full.dtype())?;
+        check_all_here(metadata, shards)?;
+        check_aliases(Side::full(full), Side::Shards(shards))?;
+        Self::lay_out(Parts::Gather(shards, full), options)
+    }
+
+    /// What destination shards take from source shards. All that they take of must be here.
+    pub fn reshard(
+        plan: &ReshardPlan, sources: &LocalShards, destinations: &LocalShards,
+        options: &CopyOptions,
+    ) -> Result<Self> {
+        sources.check_layout(plan.source())?;
+        destinations.check_layout(plan.destination())?;
+        if let Some(dtype) = plan.dtype().or(sources.dtype()) {
+            sources.check_dtype(dtype)?;
+            destinations.check_dtype(dtype)?;
+        }
+        check_aliases(Side::Shards(destinations), Side::Shards(sources))?;
+        Self::lay_out(Parts::Pieces { plan, sources, destinations }, options)
+    }
+
+    fn lay_out(parts: Parts<'_>, options: &CopyOptions) -> Result<Self> {
+        Ok(Self { laid_out: B::lay_out(parts, options)?, options: *options })
+    }
+
+    /// How to copy.
+    pub fn options(&self) -> &CopyOptions {
+        &self.options
+    }
+
+    /// Moves everything.
+    ///
+    /// # Safety
+    ///
+    /// Every element of the sources may be read and every element of the destinations written, and
+    /// nobody else uses any of them meanwhile.
+    pub unsafe fn run(&self) {
+        // SAFETY: the caller's promise is passed on; what is written was found to overlap nothing.
+        unsafe { B::run(&self.laid_out, &self.options) }
+    }
+}
+
+/// Refuses a full tensor that is not the one the metadata is about.
+pub fn check_full(metadata: &ShardedTensorMetadata, full: &HostView) -> Result<()> {
+    full.check_shape("full", None, metadata.sizes())?;
+    match metadata.properties().dtype {
+        Some(expected) => full.check_dtype("full", None, expected),
+        None => Ok(()),
+    }
+}
+
+/// Refuses shards among which one is missing that owns something.
+fn check_all_here(metadata: &ShardedTensorMetadata, shards: &LocalShards) -> Result<()> {
+    if shards.len() == metadata.shards().len() {
+        return Ok(());
+    }
+    let mut all = metadata.shards().iter().enumerate();
+    match all.find(|(index, shard)| !shard.is_empty() && shards.number_of(*index).is_none()) {
+        None => Ok(()),
+        Some((shard, missing)) => {
+            let placement = missing.placement.clone();
+            Err(Error::Transfer(TransferError::NotLocal { shard, placement }))
+        }
+    }
+}

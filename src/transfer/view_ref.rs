@@ -1,0 +1,156 @@
+//! Views, borrowed: a few numbers and two slices, where a [`HostView`](super::HostView) is large.
+
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "whoever made the view checked its reach: no offset inside of it overflows"
+)]
+
+use crate::host::copy_list::{BitPointer, Units};
+use crate::model::dtype::DataType;
+
+/// The addresses that a view's bytes lie between, half-open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reach {
+    pub(super) low: usize,
+    pub(super) high: usize,
+}
+
+impl Reach {
+    pub(super) fn meets(self, other: Self) -> bool {
+        self.low < other.high && other.low < self.high
+    }
+}
+
+/// Where an element of a view is.
+#[derive(Clone, Copy)]
+pub(super) struct Start {
+    pub(super) pointer: *mut u8,
+    /// Where in that byte.
+    pub(super) bit: usize,
+    pub(super) units_of_a_byte: usize,
+}
+
+impl Start {
+    /// The element `offsets` behind this one.
+    pub(super) fn behind(self, offsets: &[i64], strides: &[i64]) -> Self {
+        let steps = offsets.iter().zip(strides).map(|(offset, stride)| offset * stride);
+        let units = steps.sum::<i64>() as isize + self.bit as isize;
+        let byte = self.units_of_a_byte as isize;
+        let pointer = self.pointer.wrapping_offset(units.div_euclid(byte));
+        Self { pointer, bit: units.rem_euclid(byte) as usize, ..self }
+    }
+
+    /// Where that is in memory.
+    pub(super) fn place(self) -> BitPointer {
+        BitPointer { byte: self.pointer, bit: self.bit }
+    }
+}
+
+/// A view of which shape and strides are somewhere else. As there, places are counted in bytes, or in
+/// bits where elements are packed.
+#[derive(Clone, Copy)]
+pub(crate) struct ViewRef<'a> {
+    pub(super) start: Start,
+    pub(super) dtype: DataType,
+    /// Units of one element.
+    pub(super) width: usize,
+    pub(super) shape: &'a [i64],
+    /// In units.
+    pub(super) strides: &'a [i64],
+}
+
+impl<'a> ViewRef<'a> {
+    /// A view that was checked when it was made; strides are in units, and the first element starts
+    /// with a byte.
+    #[inline]
+    pub(super) fn trusted(
+        pointer: *mut u8, dtype: DataType, shape: &'a [i64], strides: &'a [i64],
+    ) -> Self {
+        let bits = dtype.element_bits();
+        let units_of_a_byte = if dtype.is_packed() { 8 } else { 1 };
+        let start = Start { pointer, bit: 0, units_of_a_byte };
+        Self { start, dtype, width: bits * units_of_a_byte / 8, shape, strides }
+    }
+
+    /// Whether there are no elements.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.shape.contains(&0)
+    }
+
+    /// How elements are counted.
+    pub(super) fn units(&self) -> Units {
+        Units { width: self.width, per_byte: self.start.units_of_a_byte }
+    }
+
+    /// The element at `offsets`.
+    pub(super) fn at(&self, offsets: &[i64]) -> Start {
+        self.start.behind(offsets, self.strides)
+    }
+
+    /// Where the first element starts, counted in units from address 0.
+    pub(super) fn place(&self) -> i128 {
+        let Start { pointer, bit, units_of_a_byte } = self.start;
+        pointer.addr() as i128 * units_of_a_byte as i128 + bit as i128
+    }
+
+    /// The addresses that the bytes lie between; `None` where there are no elements.
+    #[inline]
+    pub(super) fn extent(&self) -> Option<Reach> {
+        if self.is_empty() {
+            return None;
+        }
+        if self.start.units_of_a_byte > 1 {
+            return self.checked_extent();
+        }
+        // It was checked once; now 64 bits will do.
+        let (mut before, mut behind) = (0, self.width as i64);
+        for (size, stride) in self.shape.iter().zip(self.strides) {
+            let reach = (size - 1) * stride;
+            before += reach.min(0);
+            behind += reach.max(0);
+        }
+        let at = |offset: i64| self.start.pointer.addr().wrapping_add_signed(offset as isize);
+        Some(Reach { low: at(before), high: at(behind) })
+    }
+
+    /// The extent of a view that has elements; `None` where it does not fit the address space.
+    pub(super) fn checked_extent(&self) -> Option<Reach> {
+        let (mut low, mut high) = (self.place(), self.place() + self.width as i128);
+        for (size, stride) in self.shape.iter().zip(self.strides) {
+            // Both factors fit 64 bits, and at most 32 such products are added.
+            let reach = i128::from(size - 1) * i128::from(*stride);
+            low += reach.min(0);
+            high += reach.max(0);
+        }
+        isize::try_from(high - low).ok()?;
+        // A shift, which rounds down: division of such numbers takes longer than all else here.
+        let log_unit = self.start.units_of_a_byte.trailing_zeros();
+        let up = self.start.units_of_a_byte as i128 - 1;
+        let low = usize::try_from(low >> log_unit).ok()?;
+        let high = usize::try_from((high + up) >> log_unit).ok()?;
+        (low > 0).then_some(Reach { low, high })
+    }
+
+    /// Whether the elements, if they follow each other, share no byte with anything else.
+    fn is_whole_bytes(&self) -> bool {
+        if self.start.units_of_a_byte == 1 {
+            return true;
+        }
+        let bits = self.shape.iter().fold(self.width, |bits, &n| bits.wrapping_mul(n as usize));
+        self.start.bit == 0 && bits.is_multiple_of(8)
+    }
+
+    /// Whether the elements follow each other in row-major order, without a gap, in bytes of their
+    /// own.
+    pub(super) fn is_row_major(&self) -> bool {
+        let mut next = self.width as i64;
+        let dims = self.shape.iter().zip(self.strides).rev();
+        self.is_empty()
+            || self.is_whole_bytes()
+                && dims.filter(|(size, _)| **size > 1).all(|(&size, &stride)| {
+                    let follows = stride == next;
+                    next = next.saturating_mul(size);
+                    follows
+                })
+    }
+}
