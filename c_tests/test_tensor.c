@@ -108,6 +108,48 @@ static void reversed_broadcast_and_unaligned_sources_are_read(void) {
   tear_down(&f);
 }
 
+static void a_view_is_copied_into_another_whatever_their_strides(void) {
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  float full[6] = {1, 2, 3, 4, 5, 6}, back[7] = {0}, turned[6];
+  int64_t shape[] = {2, 3}, by_columns[] = {1, 2}, other[] = {3, 2}, same_place[] = {0, 1};
+  shardspec_tensor_view source = view_of(full, FLOAT32, shape, 2);
+  shardspec_tensor_view destination = view_of(turned, FLOAT32, shape, 2);
+  destination.strides = by_columns;
+  CHECK_OK(shardspec_tensor_copy(&source, &destination, NULL, &err));
+  CHECK(turned[0] == 1 && turned[1] == 4 && turned[2] == 2 && turned[5] == 6);
+  shardspec_tensor_view again = view_of(back, FLOAT32, shape, 2);
+  shardspec_copy_options options = {sizeof options, 1, SHARDSPEC_COPY_CACHED};
+  CHECK_OK(shardspec_tensor_copy(&destination, &again, &options, &err));
+  CHECK(memcmp(back, full, sizeof full) == 0 && back[6] == 0);
+
+  /* What is refused writes nothing. */
+  float before[6];
+  memcpy(before, turned, sizeof turned);
+  source.strides = by_columns;
+  destination.shape = other;
+  CHECK_STATUS(shardspec_tensor_copy(&source, &destination, NULL, &err),
+               SHARDSPEC_SHAPE_MISMATCH);
+  CHECK_MESSAGE("destination");
+  CHECK(err.dim == 0 && err.got == 3 && err.limit == 2);
+  destination.shape = shape;
+  destination.ndim = 1;
+  CHECK_STATUS(shardspec_tensor_copy(&source, &destination, NULL, &err), SHARDSPEC_RANK_MISMATCH);
+  destination.ndim = 2;
+  destination.dtype.code = SHARDSPEC_DTYPE_INT;
+  CHECK_STATUS(shardspec_tensor_copy(&source, &destination, NULL, &err), SHARDSPEC_DTYPE_MISMATCH);
+  destination.dtype = FLOAT32;
+  destination.strides = same_place;
+  CHECK_STATUS(shardspec_tensor_copy(&source, &destination, NULL, &err), SHARDSPEC_ALIASED);
+  CHECK_MESSAGE("destination: its strides put two elements at the same place");
+  destination.strides = by_columns;
+  CHECK_STATUS(shardspec_tensor_copy(&destination, &destination, NULL, &err), SHARDSPEC_ALIASED);
+  CHECK_MESSAGE("destination shares memory with source");
+  destination.device.device_type = 2;
+  CHECK_STATUS(shardspec_tensor_copy(&source, &destination, NULL, &err),
+               SHARDSPEC_UNSUPPORTED_DEVICE);
+  CHECK(memcmp(before, turned, sizeof turned) == 0);
+}
+
 /* Calls scatter and gather with a fixture that somebody broke; nothing may be written. */
 static void refused(fixture *f, size_t count, shardspec_status wanted, int64_t shard) {
   shardspec_error err = SHARDSPEC_ERROR_INIT;
@@ -275,6 +317,7 @@ int main(void) {
   scatter_then_gather_gives_the_tensor_back();
   extract_and_view_give_what_scatter_gives();
   reversed_broadcast_and_unaligned_sources_are_read();
+  a_view_is_copied_into_another_whatever_their_strides();
   what_does_not_fit_is_refused_before_the_first_byte();
   shared_memory_is_refused_and_interleaved_memory_is_not();
   options_change_nothing_but_the_time();

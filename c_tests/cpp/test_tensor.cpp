@@ -116,6 +116,16 @@ static void extract_and_view_give_what_scatter_gives() {
   CHECK_REFUSED(INDEX_OUT_OF_RANGE, f.metadata.view_shard(4, full));
 }
 
+static void a_view_is_copied_into_another_of_the_same_shape() {
+  std::vector<float> full{1, 2, 3, 4, 5, 6}, turned(6);
+  const auto columns = ss::view(turned.data(), {2, 3}, {1, 2});
+  ss::copy(ss::view(full, {2, 3}), columns);
+  CHECK(turned == (std::vector<float>{1, 4, 2, 5, 3, 6}));
+  CHECK(ss::copy(columns, ss::view(full, {2, 3}), ss::copy_options(1), std::nothrow));
+  CHECK_REFUSED(SHAPE_MISMATCH, ss::copy(columns, ss::view(full, {3, 2})));
+  CHECK_REFUSED(ALIASED, ss::copy(columns, columns));
+}
+
 static void what_does_not_fit_is_refused_before_the_first_byte() {
   fixture f;
   const auto full = ss::view(f.full, {5, 3});
@@ -163,6 +173,7 @@ int main() {
   a_range_of_another_size_than_the_shape_is_refused();
   scatter_then_gather_gives_the_tensor_back();
   extract_and_view_give_what_scatter_gives();
+  a_view_is_copied_into_another_of_the_same_shape();
   what_does_not_fit_is_refused_before_the_first_byte();
   interleaved_views_outlive_what_they_were_made_from();
   a_tensor_without_dimensions_is_one_element();

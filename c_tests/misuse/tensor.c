@@ -27,6 +27,11 @@ void misuse_copies(void) {
   MISUSE(NULL_ARGUMENT, "NULL view", shardspec_metadata_view_shard, metadata, 0, NULL, out.numbers, out.more_numbers, 16, &out.view);
   WRONG_OUT(shardspec_tensor_view, shardspec_metadata_view_shard, metadata, 0, &full, out.numbers, out.more_numbers, 16, P);
   WRONG_ERROR(shardspec_metadata_view_shard, metadata, 0, &full, out.numbers, out.more_numbers, 16, &out.view);
+  MISUSE(NULL_ARGUMENT, "NULL source", shardspec_tensor_copy, NULL, &full, NULL);
+  MISUSE(NULL_ARGUMENT, "NULL destination", shardspec_tensor_copy, &full, NULL, NULL);
+  MISUSE(ALIASED, "one view twice", shardspec_tensor_copy, &full, &full, NULL);
+  MISUSE(INVALID_ARGUMENT, "options of 4 bytes", shardspec_tensor_copy, &full, &full, &small);
+  WRONG_ERROR(shardspec_tensor_copy, &full, shards, NULL);
   WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_scatter, H, &full, shards, 2, NULL);
   MISUSE(NULL_ARGUMENT, "NULL full", shardspec_metadata_scatter, metadata, NULL, shards, 2, NULL);
   MISUSE(NULL_ARGUMENT, "NULL shards", shardspec_metadata_scatter, metadata, &full, NULL, 2, NULL);

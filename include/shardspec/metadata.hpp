@@ -30,6 +30,14 @@ class copy_options : public shardspec_copy_options {
   explicit copy_options(const shardspec_copy_options &raw) noexcept : shardspec_copy_options(raw) {}
 };
 
+/// Copies all elements of a view into another of the same shape and element type.
+template <class P = default_policy>
+answer<void, P> copy(const const_tensor_view &source, const tensor_view &destination,
+                     const copy_options &options = {}, P = P()) {
+  const shardspec_tensor_view from = source.c(), to = destination.c();
+  return detail::perform<P>(shardspec_tensor_copy, &from, &to, &options);
+}
+
 /// Where elements are: for each of them a shard, and its index in that shard, a row of a number for
 /// each dimension.
 struct located {

@@ -7,6 +7,7 @@ anything that is a buffer or speaks DLPack. A thin layer over the C library of t
 from ._library import lib
 from .chunk import get_chunk_sharding_params, get_chunked_dim_size, get_split_size
 from .comm import ALL_RANKS, Communicator, Message
+from .copies import copy
 from .errors import (
     ArgumentError,
     CallbackError,
@@ -103,6 +104,7 @@ __all__ = [
     "UnsupportedError",
     "ViewError",
     "as_tensor",
+    "copy",
     "custom_ops",
     "custom_sharding_spec_op",
     "dispatch_custom_op",

@@ -10,7 +10,6 @@ from . import _views
 from ._arrays import index as integer
 from ._arrays import listed, pointer, room
 from ._library import lib
-from .shard import ShardMetadata
 from .tensor import Tensor, new
 
 Hint = Literal["stream", "cached"]
@@ -32,6 +31,16 @@ def option_struct(max_threads: int, hint: Hint | None) -> Any:
     if hint not in HINTS:
         raise lib.refused("INVALID_ARGUMENT", f"hint: {hint!r} is neither 'stream' nor 'cached'")
     return Options(ctypes.sizeof(Options), threads, HINTS[hint])
+
+
+def copy(source: Any, destination: Any, *, max_threads: int = 0, hint: Hint | None = None) -> Any:
+    """Copies all elements of a tensor into another of the same shape and element type, whatever
+    their strides. Gives the destination.
+    """
+    views = _views.view("source", source), _views.view("destination", destination, write=True)
+    _views.alike(("source", [views[0]]), ("destination", [views[1]]))
+    lib.tensor_copy(*(ctypes.byref(view.struct) for view in views), options(max_threads, hint))
+    return destination
 
 
 def scatter(metadata: Any, full: Any, shards: Sequence[Any] | None, how: Any) -> list[Any]:
@@ -104,9 +113,6 @@ def view_shard(metadata: Any, index: int, full: Any) -> Tensor:
 
 def copied(tensor: Tensor) -> Tensor:
     """A copy of a tensor, row-major, in memory of its own."""
-    from .metadata import ShardedTensorMetadata  # It copies, and so imports this module.
-
-    whole = ShardMetadata([0] * len(tensor.shape), tensor.shape, "cpu")
-    with ShardedTensorMetadata([whole], tensor.shape) as metadata:
-        copy: Tensor = extract_shard(metadata, 0, tensor, None, None)
-    return copy
+    view = _views.view("tensor", tensor)
+    place: Tensor = copy(tensor, new(tensor.shape, view.struct.dtype, view.kind))
+    return place

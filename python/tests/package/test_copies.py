@@ -7,6 +7,7 @@ import sys
 import numpy
 import pytest
 
+import shardspec
 from common import ranks
 from shardspec import (
     ArgumentError,
@@ -14,6 +15,7 @@ from shardspec import (
     EnumerableShardingSpec,
     LayoutError,
     ShardMetadata,
+    ShardspecError,
     Tensor,
     TensorProperties,
     ViewError,
@@ -206,3 +208,26 @@ def test_as_tensor_shares_and_keeps_the_memory():
         resized.append(1)
     del tensor
     resized.append(1)
+
+
+def test_a_tensor_is_copied_into_another_whatever_their_strides():
+    source = numpy.arange(6, dtype="float32").reshape(2, 3)
+    place = numpy.zeros((3, 2), "float32").T
+    assert shardspec.copy(source, place, max_threads=1, hint="cached") is place
+    assert numpy.array_equal(place, source)
+    back = array.array("f", [0] * 6)
+    shardspec.copy(source[::-1, ::-1].reshape(-1), back)
+    assert back.tolist() == [5, 4, 3, 2, 1, 0]
+
+
+def test_a_copy_that_is_refused_writes_nothing():
+    source, place = numpy.arange(6, dtype="float32").reshape(2, 3), numpy.zeros((2, 3), "float32")
+    for destination, name in ((place.T, "SHAPE_MISMATCH"), (place[0], "RANK_MISMATCH"),
+                              (place.view("int32"), "DTYPE_MISMATCH"), (source, "ALIASED")):
+        with pytest.raises(ShardspecError) as refused:
+            shardspec.copy(source, destination)
+        assert refused.value.name == name
+    place.flags.writeable = False
+    with pytest.raises(BufferError, match="destination: .*read-only"):
+        shardspec.copy(source, place)
+    assert not place.any() and source[1, 2] == 5
