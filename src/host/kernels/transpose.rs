@@ -77,7 +77,7 @@ pub(super) unsafe fn stream_transposed<S: StripSource>(
 }
 
 /// The columns that blocks of elements fill.
-fn whole_columns<'a>(item: usize, destinations: &'a [*mut u8]) -> &'a [*mut u8] {
+fn whole_columns(item: usize, destinations: &[*mut u8]) -> &[*mut u8] {
     &destinations[..destinations.len() / (PART / item) * (PART / item)]
 }
 

@@ -180,8 +180,7 @@ impl LaneGroup {
             let of_a_chunk = (SCRATCH_CHUNK / run).max(1);
             for row in (0..height).step_by(of_a_chunk) {
                 let count = of_a_chunk.min(height - row);
-                // Runs begin and end inside of lines.
-                prefetcher.advance(count * (run + LINE));
+                prefetcher.advance(count * run);
                 let from = lane.source_at(tile.rows.start + row);
                 // SAFETY: scratch has room for a chunk.
                 unsafe {
