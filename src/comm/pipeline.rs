@@ -16,6 +16,7 @@ use super::handover::{Handover, Taken};
 use super::schedule::{Content, PeerPieces, Queue, Terms, next_round};
 use super::{Communicator, Incoming, Message, Outgoing};
 use crate::host;
+use crate::host::zeros::fill_with_zeros;
 use crate::memory::try_collect_results;
 use crate::model::{Error, Result};
 use crate::transfer::{Blocks, Buffer, CopyList, CopyOptions, FullSide, HostView, Stores};
@@ -25,6 +26,8 @@ pub(super) struct Workload<'a> {
     pub(super) sends: PeerPieces<'a>,
     pub(super) receives: PeerPieces<'a>,
     pub(super) copies: LocalPairs<'a>,
+    /// What is filled with zeros before anything moves.
+    pub(super) holes: CopyList,
 }
 
 /// What stays on the rank: pairs of equal boxes.
@@ -79,6 +82,8 @@ pub(super) unsafe fn run(
     comm: &dyn Communicator, workload: &Workload<'_>, terms: Terms, staging: &StagingMemory,
     options: &CopyOptions,
 ) -> Result<()> {
+    // SAFETY: holes are in what is written, which nobody else uses.
+    unsafe { fill_with_zeros(&workload.holes) };
     let mut packer = Packer {
         sends: Queue::new(&workload.sends, terms),
         receives: Queue::new(&workload.receives, terms),

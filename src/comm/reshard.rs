@@ -16,7 +16,7 @@ use super::{Communicator, Options};
 use crate::memory::{Shared, try_box, try_collect};
 use crate::model::{Result, ShardedTensorMetadata};
 use crate::plan::{self, ReshardPlan};
-use crate::transfer::{HostView, LocalShards, Side, check_aliases};
+use crate::transfer::{CopyList, HostView, LocalShards, Side, check_aliases};
 
 /// What a rank brings to [`reshard()`].
 #[derive(Debug, Clone)]
@@ -64,10 +64,16 @@ fn prepare<'a>(comm: &dyn Communicator, mine: Reshard<'a>) -> Result<Prepared<'a
     }
     check_aliases(Side::Shards(&want), Side::Shards(&have))?;
     // What comes to this rank, and the same question the other way round: what it has for others.
-    let incoming =
-        ReshardPlan::for_destinations(source, destination, &try_collect(want.indices())?)?;
-    let outgoing =
-        ReshardPlan::for_destinations(destination, source, &try_collect(have.indices())?)?;
+    // Of replicas, who is read depends on all that moves; and several pieces between two shards are in
+    // one order only in one plan.
+    let (incoming, outgoing) = if source.is_plain() && destination.is_plain() {
+        let (wanted, held) = (try_collect(want.indices())?, try_collect(have.indices())?);
+        let outgoing = ReshardPlan::for_destinations(destination, source, &held)?;
+        let incoming = ReshardPlan::for_destinations(source, destination, &wanted)?;
+        (incoming, Some(Shared::try_new(outgoing)?))
+    } else {
+        (ReshardPlan::new(source, destination)?, None)
+    };
     let digest = [source.hash_value(), destination.hash_value()];
     let moves = Moves {
         rank,
@@ -77,7 +83,7 @@ fn prepare<'a>(comm: &dyn Communicator, mine: Reshard<'a>) -> Result<Prepared<'a
         have: Shared::try_new(have)?,
         want: Shared::try_new(want)?,
         incoming: Shared::try_new(incoming)?,
-        outgoing: Shared::try_new(outgoing)?,
+        outgoing,
     };
     let call = format_args!("reshard({} to {} shards)", Words(source), destination.shards().len());
     Prepared::new(call, &digest, dtype, moves.workload()?, options)
@@ -92,7 +98,9 @@ struct Moves<'a> {
     have: Shared<LocalShards>,
     want: Shared<LocalShards>,
     incoming: Shared<ReshardPlan>,
-    outgoing: Shared<ReshardPlan>,
+    /// What this rank has for others, with sources and destinations in each other's place. `None`: the
+    /// other plan is that of all ranks.
+    outgoing: Option<Shared<ReshardPlan>>,
 }
 
 impl<'a> Moves<'a> {
@@ -100,12 +108,16 @@ impl<'a> Moves<'a> {
     /// destination shards.
     fn workload(&self) -> Result<Workload<'a>> {
         let (rank, size) = (self.rank, self.size);
+        let holes = CopyList::of_holes(&self.want)?;
+        let Some(outgoing) = &self.outgoing else {
+            return self.workload_by_one_plan(holes);
+        };
         // Here sources and destinations have changed places, so the order of the plan is that order.
-        let sends = self.outgoing.pieces().enumerate().filter_map(|(number, piece)| {
+        let sends = outgoing.pieces().enumerate().filter_map(|(number, piece)| {
             let peer = self.destinations.rank_of(piece.source);
             (peer != rank).then_some(PeerPiece { peer, number })
         });
-        let (sends, plan, have) = (try_collect(sends)?, self.outgoing.clone(), self.have.clone());
+        let (sends, plan, have) = (try_collect(sends)?, outgoing.clone(), self.have.clone());
         let order = |piece: &PeerPiece| piece.number;
         let view = move |number| into(&have, &plan.piece(number).unwrap());
         let sends = PeerPieces::new(rank, size, Direction::Sends, sends, order, view)?;
@@ -123,7 +135,36 @@ impl<'a> Moves<'a> {
         let (plan, want) = (self.incoming.clone(), self.want.clone());
         let view = move |number| into(&want, &plan.piece(number).unwrap());
         let receives = PeerPieces::new(rank, size, Direction::Receives, receives, order, view)?;
-        Ok(Workload { sends, receives, copies })
+        Ok(Workload { sends, receives, copies, holes })
+    }
+
+    /// The same by the plan of all that moves, which is the same on all ranks, and in its order.
+    fn workload_by_one_plan(&self, holes: CopyList) -> Result<Workload<'a>> {
+        let (rank, size, plan) = (self.rank, self.size, &self.incoming);
+        let ranks = plan.pieces().map(|piece| {
+            (self.sources.rank_of(piece.source), self.destinations.rank_of(piece.destination))
+        });
+        let ranks = try_collect(ranks)?;
+        let numbered = || ranks.iter().enumerate();
+        let order = |piece: &PeerPiece| piece.number;
+        let sends = numbered().filter(|(_, (from, to))| *from == rank && *to != rank);
+        let sends = try_collect(sends.map(|(number, &(_, peer))| PeerPiece { peer, number }))?;
+        let (have, pieces) = (self.have.clone(), plan.clone());
+        let view = move |number| {
+            let piece = pieces.piece(number).unwrap();
+            let own = have.number_of(piece.source).unwrap();
+            have.view(own).window(&piece.source_window)
+        };
+        let sends = PeerPieces::new(rank, size, Direction::Sends, sends, order, view)?;
+        let receives = numbered().filter(|(_, (from, to))| *from != rank && *to == rank);
+        let receives = receives.map(|(number, &(peer, _))| PeerPiece { peer, number });
+        let (want, pieces) = (self.want.clone(), plan.clone());
+        let view = move |number| into(&want, &pieces.piece(number).unwrap());
+        let receives = try_collect(receives)?;
+        let receives = PeerPieces::new(rank, size, Direction::Receives, receives, order, view)?;
+        let own = numbered().filter(|(_, (from, to))| *from == rank && *to == rank);
+        let copies = self.copies(try_collect(own.map(|(number, _)| number))?)?;
+        Ok(Workload { sends, receives, copies, holes })
     }
 
     /// What stays on this rank.

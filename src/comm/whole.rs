@@ -18,7 +18,8 @@ use crate::comm::CommError;
 use crate::memory::{Shared, try_box, try_collect};
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::{DataType, Error, Result};
-use crate::transfer::{HostView, LocalShards, Side, check_aliases, check_full};
+use crate::plan::ReshardPlan;
+use crate::transfer::{CopyList, FullSide, HostView, LocalShards, Side, check_aliases, check_full};
 
 /// A tensor and its shards as one rank sees them: it may have the tensor, and has its own shards.
 pub(super) struct Whole<'a> {
@@ -74,77 +75,144 @@ impl<'a> Whole<'a> {
     /// From the tensor to the shards. Refuses shards that share memory with it or with each other.
     pub(super) fn to_shards(&self, root: Root) -> Result<Workload<'a>> {
         check_aliases(Side::Shards(&self.shards), Side::maybe_full(&self.full))?;
+        let parts = if self.metadata.is_plain() {
+            ShardParts::Boxes(self.metadata)
+        } else {
+            ShardParts::OutOf(Shared::try_new(ReshardPlan::from_whole(self.metadata, None)?)?)
+        };
         Ok(Workload {
-            sends: self.others_parts(Direction::Sends)?,
-            receives: self.own_shards(root, Direction::Receives)?,
-            copies: self.own_parts(|part, shard| (part, shard))?,
+            sends: self.others_parts(&parts, Direction::Sends)?,
+            receives: self.own_parts(&parts, root, Direction::Receives)?,
+            copies: self.local_pairs(&parts, |part, shard| (part, shard))?,
+            holes: CopyList::of_holes(&self.shards)?,
         })
     }
 
     /// From the shards to the tensor. Refuses a tensor that shares memory with a shard or itself.
     pub(super) fn to_full(&self, root: Root) -> Result<Workload<'a>> {
         check_aliases(Side::maybe_full(&self.full), Side::Shards(&self.shards))?;
+        let parts = if self.metadata.is_plain() {
+            ShardParts::Boxes(self.metadata)
+        } else {
+            ShardParts::Into(Shared::try_new(ReshardPlan::to_whole(self.metadata)?)?)
+        };
         Ok(Workload {
-            sends: self.own_shards(root, Direction::Sends)?,
-            receives: self.others_parts(Direction::Receives)?,
-            copies: self.own_parts(|part, shard| (shard, part))?,
+            sends: self.own_parts(&parts, root, Direction::Sends)?,
+            receives: self.others_parts(&parts, Direction::Receives)?,
+            copies: self.local_pairs(&parts, |part, shard| (shard, part))?,
+            holes: CopyList::new(FullSide::Destination),
         })
     }
 
-    /// The parts of the tensor that are shards of other ranks, if this rank has the tensor.
-    fn others_parts(&self, direction: Direction) -> Result<PeerPieces<'a>> {
+    /// The parts of the tensor that are of shards of other ranks, if this rank has the tensor.
+    fn others_parts(&self, parts: &ShardParts<'a>, direction: Direction) -> Result<PeerPieces<'a>> {
         let Some(full) = self.full else {
             return Ok(PeerPieces::none());
         };
-        let shards =
-            self.metadata.shards().iter().enumerate().filter(|(_, shard)| !shard.is_empty());
+        let all = (0..parts.len()).filter_map(|number| Some((number, parts.shard_of(number)?)));
         let owned =
-            shards.map(|(number, _)| PeerPiece { peer: self.owners.rank_of(number), number });
+            all.map(|(number, shard)| PeerPiece { peer: self.owners.rank_of(shard), number });
         let others = try_collect(owned.filter(|piece| piece.peer != self.rank))?;
-        let (order, part) = (|piece: &PeerPiece| piece.number, part_of(full, self.metadata));
+        let (order, parts) = (|piece: &PeerPiece| piece.number, parts.clone());
+        let part = move |number| parts.in_full(&full, number);
         PeerPieces::new(self.rank, self.size, direction, others, order, part)
     }
 
-    /// This rank's shards, to or from each of the other ranks that have the tensor.
-    fn own_shards(&self, root: Root, direction: Direction) -> Result<PeerPieces<'a>> {
-        let shards = self.shards.clone();
+    /// The parts of this rank's shards, to or from each of the other ranks that have the tensor.
+    fn own_parts(
+        &self, parts: &ShardParts<'a>, root: Root, direction: Direction,
+    ) -> Result<PeerPieces<'a>> {
         let peers = root.ranks(self.size).filter(|&peer| peer != self.rank);
-        let own = self.own()?;
+        let own = self.own(parts)?;
         let pieces =
             peers.flat_map(|peer| own.iter().map(move |&number| PeerPiece { peer, number }));
-        let (order, view) = (|piece: &PeerPiece| piece.number, move |number| shards.view(number));
+        let (order, parts) = (|piece: &PeerPiece| piece.number, parts.clone());
+        let shards = self.shards.clone();
+        let view = move |number| parts.in_shard(&shards, number);
         PeerPieces::new(self.rank, self.size, direction, try_collect(pieces)?, order, view)
     }
 
-    /// This rank's shards and the parts of the tensor that they are, if this rank has the tensor.
-    fn own_parts(
-        &self, pair: impl Fn(HostView, HostView) -> (HostView, HostView) + Sync + 'a,
+    /// The parts of this rank's shards and of the tensor, if this rank has the tensor.
+    fn local_pairs(
+        &self, parts: &ShardParts<'a>,
+        pair: impl Fn(HostView, HostView) -> (HostView, HostView) + Sync + 'a,
     ) -> Result<LocalPairs<'a>> {
         let Some(full) = self.full else {
             return Ok(LocalPairs::none());
         };
-        let (own, shards) = (self.own()?, self.shards.clone());
-        let part = part_of(full, self.metadata);
+        let (own, shards, parts) = (self.own(parts)?, self.shards.clone(), parts.clone());
         let count = own.len();
         let copy = move |copy: usize| {
             let number = own[copy];
-            pair(part(shards.index(number)), shards.view(number))
+            pair(parts.in_full(&full, number), parts.in_shard(&shards, number))
         };
         Ok(LocalPairs { count, pair: try_box(copy)? })
     }
 
-    /// This rank's shards that have elements, by their numbers among its own.
-    fn own(&self) -> Result<Vec<usize>> {
-        let all = 0..self.shards.len();
-        Ok(try_collect(all.filter(|&number| !self.shards.get(number).is_empty()))?)
+    /// The numbers of the parts of this rank's shards.
+    fn own(&self, parts: &ShardParts<'_>) -> Result<Vec<usize>> {
+        let is_own = |number: &usize| {
+            parts.shard_of(*number).is_some_and(|shard| self.shards.number_of(shard).is_some())
+        };
+        Ok(try_collect((0..parts.len()).filter(is_own))?)
     }
 }
 
-/// The parts of a tensor that its shards are, by their indices.
-fn part_of(
-    full: HostView, metadata: &ShardedTensorMetadata,
-) -> impl Fn(usize) -> HostView + Sync + '_ {
-    move |index| metadata.shards().get(index).map_or(HostView::EMPTY, |shard| full.part(shard))
+/// The parts of a tensor that shards have, by numbers that are the same on all ranks.
+#[derive(Clone)]
+enum ShardParts<'a> {
+    /// A box for each shard.
+    Boxes(&'a ShardedTensorMetadata),
+    /// Pieces of a plan from the whole tensor to its shards.
+    OutOf(Shared<ReshardPlan>),
+    /// Pieces of a plan from shards to the whole tensor.
+    Into(Shared<ReshardPlan>),
+}
+
+impl ShardParts<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Boxes(metadata) => metadata.shards().len(),
+            Self::OutOf(plan) | Self::Into(plan) => plan.len(),
+        }
+    }
+
+    /// The shard that a part is of. `None`: there is no element.
+    fn shard_of(&self, number: usize) -> Option<usize> {
+        match self {
+            Self::Boxes(metadata) => (!metadata.shards().get(number)?.is_empty()).then_some(number),
+            Self::OutOf(plan) => Some(plan.piece(number)?.destination),
+            Self::Into(plan) => Some(plan.piece(number)?.source),
+        }
+    }
+
+    /// A part in the tensor.
+    fn in_full(&self, full: &HostView, number: usize) -> HostView {
+        let part = match self {
+            Self::Boxes(metadata) => metadata.shards().get(number).map(|shard| full.part(shard)),
+            Self::OutOf(plan) => plan.piece(number).map(|piece| full.window(&piece.source_window)),
+            Self::Into(plan) => {
+                plan.piece(number).map(|piece| full.window(&piece.destination_window))
+            }
+        };
+        part.unwrap_or(HostView::EMPTY)
+    }
+
+    /// The same part in its shard, which is here.
+    fn in_shard(&self, shards: &LocalShards, number: usize) -> HostView {
+        let own = self.shard_of(number).and_then(|shard| shards.number_of(shard));
+        let Some(shard) = own.map(|own| shards.view(own)) else {
+            return HostView::EMPTY;
+        };
+        let part = match self {
+            Self::Boxes(_) => Some(shard),
+            Self::OutOf(plan) => {
+                plan.piece(number).map(|piece| shard.window(&piece.destination_window))
+            }
+            Self::Into(plan) => plan.piece(number).map(|piece| shard.window(&piece.source_window)),
+        };
+        part.unwrap_or(HostView::EMPTY)
+    }
 }
 
 /// The tensor on a rank that must have it; none on others. Refuses a root that is none, and a tensor that

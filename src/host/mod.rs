@@ -22,6 +22,7 @@ mod stream;
 mod threads;
 mod tuning;
 mod uninit;
+pub(crate) mod zeros;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};

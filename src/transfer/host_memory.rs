@@ -14,6 +14,7 @@ use super::view::HostView;
 use crate::error::try_with_capacity;
 use crate::host::copy_list::CopyList;
 use crate::host::options::CopyOptions;
+use crate::host::zeros::fill_with_zeros;
 use crate::host::{self, Sweep};
 use crate::model::Result;
 
@@ -30,7 +31,11 @@ pub struct HostMemory;
 pub type HostTransfer = Transfer<HostMemory>;
 
 /// Copies, and the order in which they are carried out.
-pub struct HostCopies(CopyOrder);
+pub struct HostCopies {
+    /// What is filled with zeros first.
+    holes: CopyList,
+    order: CopyOrder,
+}
 
 enum CopyOrder {
     /// As it is best for each kind of pieces.
@@ -50,12 +55,14 @@ impl Backend for HostMemory {
             }
             Parts::Whole { .. } | Parts::Pieces { .. } => None,
         };
-        Ok(HostCopies(rows.map_or(CopyOrder::Pieces(copies), CopyOrder::Rows)))
+        let order = rows.map_or(CopyOrder::Pieces(copies), CopyOrder::Rows);
+        Ok(HostCopies { holes: parts.holes()?, order })
     }
 
-    unsafe fn run(HostCopies(order): &HostCopies, options: &CopyOptions) {
+    unsafe fn run(HostCopies { holes, order }: &HostCopies, options: &CopyOptions) {
         // SAFETY: the caller's promise is passed on.
         unsafe {
+            fill_with_zeros(holes);
             match order {
                 CopyOrder::Pieces(copies) => host::run(copies, options),
                 CopyOrder::Rows(sweep) => host::run_sweep(sweep, options),

@@ -13,7 +13,7 @@ use super::bands::BandBounds;
 use super::local_shards::LocalShards;
 use super::view::HostView;
 use super::view_ref::{Start, ViewRef};
-use crate::geometry::MAX_NDIM;
+use crate::geometry::{DimExtent, MAX_NDIM};
 use crate::host::copy_list::{CopyList, FullSide};
 use crate::memory::{Memory, text};
 use crate::model::shards::Shard;
@@ -67,9 +67,47 @@ impl Parts<'_> {
         }
         Ok(copies)
     }
+
+    /// What is to be filled with zeros before: holes of shards that are written whole.
+    pub(crate) fn holes(self) -> Memory<CopyList> {
+        match self {
+            Parts::Pieces { destinations, .. } => CopyList::of_holes(destinations),
+            // Boxes have none.
+            Parts::Whole { .. } | Parts::Scatter(..) | Parts::Gather(..) => {
+                Ok(CopyList::new(FullSide::Destination))
+            }
+        }
+    }
 }
 
 impl CopyList {
+    /// The parts of shards' buffers where their holes are, as copies onto themselves.
+    pub(crate) fn of_holes(shards: &LocalShards) -> Memory<Self> {
+        let mut holes = Self::new(FullSide::Destination);
+        if shards.layout().extents().table().is_empty() {
+            return Ok(holes);
+        }
+        for number in 0..shards.len() {
+            let Some(shard) = shards.layout().get(shards.index(number)) else {
+                continue;
+            };
+            let own = shards.get(number);
+            for (dim, extent) in shard.dims().enumerate() {
+                let DimExtent::Map(map) = extent else {
+                    continue;
+                };
+                let (mut offsets, mut sizes) = ([0; MAX_NDIM], [0; MAX_NDIM]);
+                sizes[..own.shape.len()].copy_from_slice(own.shape);
+                let places = map.holes_in();
+                (offsets[dim], sizes[dim]) = (places.start, places.end - places.start);
+                let ndim = own.shape.len();
+                let (start, sizes) = (own.at(&offsets[..ndim]), &sizes[..ndim]);
+                holes.push_like(own, sizes, [start, start], [own.strides, own.strides])?;
+            }
+        }
+        Ok(holes)
+    }
+
     /// Adds a copy of all elements. Both views have the same shape and element type.
     pub(crate) fn push(&mut self, source: &HostView, destination: &HostView) -> Memory<()> {
         self.push_views(source.by_ref(), destination.by_ref())

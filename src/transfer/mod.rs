@@ -49,7 +49,14 @@ pub fn view_shard(
     metadata: &ShardedTensorMetadata, index: usize, full: &HostView,
 ) -> Result<HostView> {
     check_full(metadata, full)?;
-    let part = full.part(metadata.shards().at("index", index)?);
+    let shard = metadata.shards().at("index", index)?;
+    if !shard.is_box() || metadata.shards().extents().flattening().is_some() {
+        let what = text!(
+            "shard {index}: it is no box of the tensor, so no view shows it; extract it instead"
+        );
+        return Err(Error::Unsupported { what });
+    }
+    let part = full.part(shard);
     if part.bit() != 0 {
         let what = text!(
             "shard {index}: its elements are packed, and it starts with bit {} of a byte, which a \

@@ -5,11 +5,13 @@ use super::backend::Backend;
 use super::error::TransferError;
 
 use super::lay_out::Parts;
-use super::local_shards::LocalShards;
+use super::local_shards::{LocalShards, ShardArguments};
 use super::side::Side;
 use super::view::HostView;
 use crate::host::options::CopyOptions;
+use crate::memory::{Shared, try_collect};
 use crate::model::metadata::ShardedTensorMetadata;
+use crate::model::shards::Shards;
 use crate::model::{Error, Result};
 use crate::plan::ReshardPlan;
 
@@ -42,10 +44,15 @@ impl<B: Backend> Transfer<B> {
         options: &CopyOptions,
     ) -> Result<Self> {
         check_full(metadata, full)?;
-        let part = full.part(metadata.shards().at("index", index)?);
-        shard.check_shape("shard", Some(index), part.shape())?;
+        let owned = metadata.shards().at("index", index)?;
+        shard.check_shape("shard", Some(index), owned.sizes)?;
         shard.check_dtype("shard", Some(index), full.dtype())?;
         check_aliases(Side::Row(index, std::slice::from_ref(shard)), Side::full(full))?;
+        if !metadata.is_plain() {
+            let shards = LocalShards::new(metadata, [(index, shard)])?;
+            return Self::from_whole(metadata, full, &shards, options);
+        }
+        let part = full.part(owned);
         Self::lay_out(Parts::Whole { source: &part, destination: shard }, options)
     }
 
@@ -58,6 +65,9 @@ impl<B: Backend> Transfer<B> {
         shards.check_layout(metadata.shared_shards())?;
         shards.check_dtype(full.dtype())?;
         check_aliases(Side::Shards(shards), Side::full(full))?;
+        if !metadata.is_plain() {
+            return Self::from_whole(metadata, full, shards, options);
+        }
         Self::lay_out(Parts::Scatter(full, shards), options)
     }
 
@@ -71,7 +81,23 @@ impl<B: Backend> Transfer<B> {
         shards.check_dtype(full.dtype())?;
         check_all_here(metadata, shards)?;
         check_aliases(Side::full(full), Side::Shards(shards))?;
+        if !metadata.is_plain() {
+            let plan = ReshardPlan::to_whole(metadata)?;
+            let destinations = &whole_tensor(plan.destination(), full)?;
+            let parts = Parts::Pieces { plan: &plan, sources: shards, destinations };
+            return Self::lay_out(parts, options);
+        }
         Self::lay_out(Parts::Gather(shards, full), options)
+    }
+
+    /// Shards that are no boxes, or replicas, out of the full tensor.
+    fn from_whole(
+        metadata: &ShardedTensorMetadata, full: &HostView, destinations: &LocalShards,
+        options: &CopyOptions,
+    ) -> Result<Self> {
+        let plan = ReshardPlan::from_whole(metadata, Some(&try_collect(destinations.indices())?))?;
+        let sources = &whole_tensor(plan.source(), full)?;
+        Self::lay_out(Parts::Pieces { plan: &plan, sources, destinations }, options)
     }
 
     /// What destination shards take from source shards. All that they take of must be here.
@@ -108,6 +134,13 @@ impl<B: Backend> Transfer<B> {
         // SAFETY: the caller's promise is passed on; what is written was found to overlap nothing.
         unsafe { B::run(&self.laid_out, &self.options) }
     }
+}
+
+/// A full tensor as the one shard of a layout.
+fn whole_tensor(layout: &Shared<Shards>, full: &HostView) -> Result<LocalShards> {
+    let mut one = LocalShards::builder(layout, ShardArguments::SHARDS, Some(full.dtype()), 1)?;
+    one.push(0, full)?;
+    one.finish()
 }
 
 /// Refuses a full tensor that is not the one the metadata is about.
