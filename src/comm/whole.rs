@@ -215,8 +215,8 @@ impl ShardParts<'_> {
     }
 }
 
-/// The tensor on a rank that must have it; none on others. Refuses a root that is none, and a tensor that
-/// is missing or not the one that the metadata is about.
+/// The tensor on a rank that must have it; none on others. Refuses a root that is none, shards on ranks
+/// that are none, and a tensor that is missing or not the one that the metadata is about.
 pub fn full_tensor(
     comm: &dyn Communicator, metadata: &ShardedTensorMetadata, root: Root, full: Option<HostView>,
 ) -> Result<Option<HostView>> {
@@ -228,6 +228,7 @@ pub fn full_tensor(
         }
         Root::All => None,
     };
+    Owners::new(metadata, size)?;
     if !root.ranks(size).contains(&rank) {
         return Ok(None);
     }
