@@ -5,6 +5,7 @@
  * stress_ops [SECONDS], 2 by default. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
+#include "lists.h"
 
 #include <pthread.h>
 #include <time.h>
@@ -107,7 +108,7 @@ static void make_and_share(size_t at) {
   shardspec_sharded_tensor *tensor;
   shardspec_spec *spec;
   if (draw(2)) CHECK(shardspec_spec_new_chunk(0, ranks, 2, &spec, NULL) == SHARDSPEC_OK);
-  else CHECK(shardspec_spec_new_enumerable(&shard, 1, &spec, NULL) == SHARDSPEC_OK);
+  else CHECK(enumerable_of(&shard, 1, &spec, NULL) == SHARDSPEC_OK);
   CHECK(shardspec_sharded_tensor_new(metadata, NULL, 1, &tensor, NULL) == SHARDSPEC_OK);
   spec = __atomic_exchange_n(&specs[at], spec, __ATOMIC_SEQ_CST);
   tensor = __atomic_exchange_n(&tensors[at], tensor, __ATOMIC_SEQ_CST);

@@ -75,9 +75,15 @@ static void a_placement_of_ones_own_goes_everywhere_and_comes_back(void) {
   shardspec_metadata *metadata[6];
   CHECK_OK(shardspec_spec_new_chunk_with_placement_handles(0, NULL, given, 2, &specs[0], &err));
   CHECK_OK(shardspec_spec_new_chunk_with_placement_handles(77, "x", given, 2, &specs[1], &err));
-  CHECK_OK(shardspec_spec_new_enumerable_placed(1, offsets, sizes, 2, given, 2, NULL, &specs[2], &err));
-  CHECK_OK(shardspec_spec_new_enumerable_placed(1, offsets, sizes, 2, given, 2, indices, &specs[3], &err));
-  CHECK_OK(shardspec_spec_infer_placed(1, offsets, sizes, 2, given, 2, indices, &specs[4], &err));
+  shardspec_shards *lists[2];
+  CHECK_OK(shardspec_shards_new_from_arrays_with_placement_handles(offsets, sizes, NULL, 1, 2, given, 2,
+                                                                   &lists[0], &err));
+  CHECK_OK(shardspec_shards_new_from_arrays_with_placement_handles(offsets, sizes, indices, 1, 2, given, 2,
+                                                                   &lists[1], &err));
+  CHECK_OK(shardspec_spec_new_enumerable(lists[0], &specs[2], &err));
+  CHECK_OK(shardspec_spec_new_enumerable(lists[1], &specs[3], &err));
+  CHECK_OK(shardspec_spec_infer(lists[1], &specs[4], &err));
+  for (int i = 0; i < 2; i++) CHECK_OK(shardspec_shards_free(lists[i], &err));
   CHECK_OK(shardspec_spec_new_custom("acme.halves", &vtable, placements, &specs[5], &err));
 
   shardspec_placement *placement;

@@ -1,5 +1,6 @@
 /* Status and errors. */
 #include "check.h"
+#include "lists.h"
 
 _Static_assert(sizeof(shardspec_error) == 1024, "the layout of shardspec_error is fixed");
 _Static_assert(offsetof(shardspec_error, status) == 8, "");
@@ -110,7 +111,7 @@ static void the_position_of_a_placement_is_told(void) {
   CHECK_OK(shardspec_placement_free(handles[2], &err));
   static const int64_t offsets[] = {0, 1, 2}, sizes[] = {1, 1, 1};
   static const uint32_t indices[] = {0, 1, 4};
-  CHECK_POSITION(shardspec_spec_new_enumerable_flat(1, offsets, sizes, 3, RANKS, 4, indices, &spec, &err),
+  CHECK_POSITION(enumerable_of_arrays(offsets, sizes, indices, 1, 3, RANKS, 4, &spec, &err),
                  SHARDSPEC_INDEX_OUT_OF_RANGE, 2, -1, "placement_indices[2]: 4");
   CHECK(spec == NULL);
 }
@@ -123,13 +124,13 @@ static void the_position_of_a_struct_and_its_field_are_told(void) {
   for (size_t i = 0; i < COUNT(shards); i++)
     shards[i] = (shardspec_shard_metadata){1, &numbers[0], &numbers[1], RANKS[i]};
   shards[3].offsets = NULL;
-  CHECK_POSITION(shardspec_spec_new_enumerable(shards, 4, &spec, &err), SHARDSPEC_NULL_ARGUMENT, 3, 3,
+  CHECK_POSITION(enumerable_of(shards, 4, &spec, &err), SHARDSPEC_NULL_ARGUMENT, 3, 3,
                  "shards[3].offsets: is NULL");
   shards[2].placement = "rank:";
-  CHECK_POSITION(shardspec_spec_new_enumerable(shards, 4, &spec, &err), SHARDSPEC_INVALID_PLACEMENT, 2,
+  CHECK_POSITION(enumerable_of(shards, 4, &spec, &err), SHARDSPEC_INVALID_PLACEMENT, 2,
                  2, "shards[2]");
   shards[1].ndim = 2;
-  CHECK_POSITION(shardspec_spec_new_enumerable(shards, 4, &spec, &err), SHARDSPEC_NDIM_MISMATCH, 1, 1,
+  CHECK_POSITION(enumerable_of(shards, 4, &spec, &err), SHARDSPEC_NDIM_MISMATCH, 1, 1,
                  "shards[1]");
   CHECK(err.got == 2 && err.limit == 1 && spec == NULL);
 }
@@ -177,7 +178,7 @@ static void the_position_of_a_view_is_told_and_the_shard_that_it_is(void) {
                  SHARDSPEC_INVALID_ARGUMENT, 1, -1, "destination_indices[1]: ");
   shardspec_plan *other = NULL;
   CHECK_POSITION(shardspec_plan_new_for_destinations(metadata, metadata, wrong, 2, &other, &err),
-                 SHARDSPEC_INDEX_OUT_OF_RANGE, 1, -1, "wanted[1]: 4");
+                 SHARDSPEC_INDEX_OUT_OF_RANGE, 1, -1, "destination_indices[1]: 4");
   shardspec_sharded_tensor *tensor = NULL;
   CHECK_POSITION(shardspec_sharded_tensor_new_from_local(metadata, NULL, wrong, places, 2, NULL, NULL,
                                                          &tensor, &err),

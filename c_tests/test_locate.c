@@ -1,5 +1,6 @@
 /* Places: who owns an element, which shards meet a box. */
 #include "check.h"
+#include "lists.h"
 
 enum { SIDE = 300, CELL = 3 };
 
@@ -18,7 +19,7 @@ static shardspec_metadata *grid(void) {
     sizes[2 * i] = sizes[2 * i + 1] = CELL;
     indices[i] = (uint32_t)(i % 2);
   }
-  CHECK_OK(shardspec_spec_new_enumerable_flat(2, offsets, sizes, SIDE * SIDE, ranks, 2, indices, &spec, &err));
+  CHECK_OK(enumerable_of_arrays(offsets, sizes, indices, 2, SIDE * SIDE, ranks, 2, &spec, &err));
   CHECK_OK(shardspec_spec_build_metadata(spec, tensor, 2, NULL, &metadata, &err));
   CHECK_OK(shardspec_spec_free(spec, &err));
   return metadata;

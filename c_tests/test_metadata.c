@@ -1,5 +1,6 @@
 /* Metadata: who owns what. */
 #include "check.h"
+#include "lists.h"
 
 static const char *const RANKS[] = {"rank:0/cpu", "rank:1/cuda:1", "rank:2/cpu", "rank:1/cuda:1"};
 
@@ -88,7 +89,7 @@ static void metadata_with_the_same_shards_are_equal_whatever_made_them(void) {
   shardspec_spec *spec;
   int32_t equal;
   uint64_t hash_a, hash_b;
-  CHECK_OK(shardspec_spec_new_enumerable_flat(2, offsets, sizes, 4, RANKS, 4, NULL, &spec, &err));
+  CHECK_OK(enumerable_of_arrays(offsets, sizes, NULL, 2, 4, RANKS, 4, &spec, &err));
   CHECK_OK(shardspec_spec_build_metadata(spec, tensor, 2, NULL, &b, &err));
   CHECK_OK(shardspec_metadata_equal(a, b, &equal, &err));
   CHECK_EQUAL(equal, 1);
@@ -110,7 +111,7 @@ static void specs_that_do_not_fit_a_tensor_are_refused(void) {
                        huge[] = {INT64_MAX, 3};
   shardspec_spec *boxes, *chunks, *named;
   shardspec_metadata *out = NULL;
-  CHECK_OK(shardspec_spec_new_enumerable_flat(2, offsets, sizes, 2, RANKS, 2, NULL, &boxes, &err));
+  CHECK_OK(enumerable_of_arrays(offsets, sizes, NULL, 2, 2, RANKS, 2, &boxes, &err));
   CHECK_OK(shardspec_spec_new_chunk(-2, RANKS, 2, &chunks, &err));
   CHECK_OK(shardspec_spec_new_chunk_by_dim_name("x", RANKS, 2, &named, &err));
   CHECK_STATUS(shardspec_spec_build_metadata(boxes, larger, 2, NULL, &out, &err), SHARDSPEC_GAP);
@@ -170,8 +171,7 @@ static void a_million_shards_pass_in_flat_arrays(void) {
   static const char *const placements[] = {"rank:1", "rank:2", "rank:3", "rank:0"};
   shardspec_spec *spec;
   shardspec_metadata *metadata;
-  CHECK_OK(shardspec_spec_new_enumerable_flat(1, offsets, sizes, SHARDS, placements, 4, indices,
-                                              &spec, &err));
+  CHECK_OK(enumerable_of_arrays(offsets, sizes, indices, 1, SHARDS, placements, 4, &spec, &err));
   CHECK_OK(shardspec_spec_build_metadata(spec, &total, 1, NULL, &metadata, &err));
   CHECK_OK(shardspec_metadata_get_shards(metadata, 0, SHARDS, offsets_back, sizes_back,
                                      indices + SHARDS, &err));

@@ -1,6 +1,7 @@
 /* Ops: registering, finding and calling them, and what their arguments and results are. When they
  * end is in test_op_life.c. */
 #include "op.h"
+#include "lists.h"
 
 static int calls;
 
@@ -131,7 +132,7 @@ static void an_op_works_with_specs_of_its_type_only(void) {
   shardspec_spec *grid, *boxes;
   shardspec_shard_metadata shard = {1, (int64_t[]){0}, (int64_t[]){4}, "rank:0"};
   CHECK_OK(shardspec_spec_new_custom("acme.grid", &vtable, NULL, &grid, &err));
-  CHECK_OK(shardspec_spec_new_enumerable(&shard, 1, &boxes, &err));
+  CHECK_OK(enumerable_of(&shard, 1, &boxes, &err));
   shardspec_op *op = register_op("acme.grid", "add", count_call, &calls);
   shardspec_op *of_chunk = register_op("chunk", "sub", count_call, &calls);
   calls = 0;

@@ -160,9 +160,9 @@ static void replicas_share_the_work_and_what_nobody_has_is_named(void) {
   uint32_t sources[2];
   int64_t parts[4];
   size_t count;
-  CHECK_OK(shardspec_shards_new_flat(2, offsets, sizes, 2, RANKS, 2, NULL, &copies, &err));
-  CHECK_OK(shardspec_shards_new_flat(2, offsets, sizes, 1, reader, 1, NULL, &whole, &err));
-  CHECK_OK(shardspec_shards_new_flat(2, past, sizes, 1, reader, 1, NULL, &more, &err));
+  CHECK_OK(shardspec_shards_new_from_arrays(offsets, sizes, NULL, 2, 2, RANKS, 2, &copies, &err));
+  CHECK_OK(shardspec_shards_new_from_arrays(offsets, sizes, NULL, 2, 1, reader, 1, &whole, &err));
+  CHECK_OK(shardspec_shards_new_from_arrays(past, sizes, NULL, 2, 1, reader, 1, &more, &err));
   CHECK_OK(shardspec_plan_new_from_shards(copies, whole, &plan, &err));
   CHECK_OK(shardspec_plan_piece_count(plan, &count, &err));
   CHECK_EQUAL(count, 2);

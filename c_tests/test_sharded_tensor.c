@@ -1,6 +1,7 @@
 /* Sharded tensors: made from a full one, from local shards and from nothing; looked at, and put
  * together again. */
 #include "check.h"
+#include "lists.h"
 
 enum { ROWS = 5, COLUMNS = 3, SHARDS = 4 };
 
@@ -105,7 +106,13 @@ static shardspec_status build(void *ctx, const int64_t *sizes, const char *const
                               shardspec_metadata_builder *builder, shardspec_error *error) {
   int64_t first[] = {0, 0, 2, 0}, lengths[] = {2, sizes[1], sizes[0] - 2, sizes[1]};
   (void)ctx, (void)dim_names, (void)properties;
-  return shardspec_metadata_builder_add_shards(builder, ndim, first, lengths, 2, RANKS, 2, NULL, error);
+  shardspec_shards *shards;
+  shardspec_status status =
+      shardspec_shards_new_from_arrays(first, lengths, NULL, ndim, 2, RANKS, 2, &shards, error);
+  if (status) return status;
+  status = shardspec_metadata_builder_add_shards(builder, shards, error);
+  CHECK(shardspec_shards_free(shards, NULL) == SHARDSPEC_OK);
+  return status;
 }
 
 static shardspec_status fill(void *ctx, const shardspec_metadata *metadata, size_t index,
@@ -298,10 +305,13 @@ static void local_shards_are_borrowed_and_given_back_once(void) {
     int released = 0;
     lent l;
     lend(&l);
-    if (described)
+    if (described) {
+      shardspec_shards *descriptions;
+      CHECK_OK(shardspec_shards_new(l.descriptions, 2, &descriptions, &err));
       CHECK_OK(shardspec_sharded_tensor_new_from_local_shards(
-          metadata, "rank:1", l.descriptions, l.views, 2, &released, count_release, &tensor, &err));
-    else
+          metadata, "rank:1", descriptions, l.views, 2, &released, count_release, &tensor, &err));
+      CHECK_OK(shardspec_shards_free(descriptions, &err));
+    } else
       CHECK_OK(shardspec_sharded_tensor_new_from_local(metadata, "rank:1", l.indices, l.views, 2,
                                                        &released, count_release, &tensor, &err));
     CHECK(local_count(tensor) == 2 && local_index(tensor, 0) == 1 && local_index(tensor, 1) == 2);
@@ -351,11 +361,13 @@ static void refused(const char *owner, const lent *l, shardspec_status wanted,
                wanted);
   CHECK_EQUAL(err.first_shard, shard);
   CHECK_EQUAL(released, 1);
-  CHECK_STATUS(
-      shardspec_sharded_tensor_new_from_local_shards(metadata, owner, l->descriptions, l->views, 2,
-                                                        &released, count_release, &untouched, &err),
-      wanted_described);
+  shardspec_shards *descriptions;
+  CHECK_OK(shardspec_shards_new(l->descriptions, 2, &descriptions, &err));
+  CHECK_STATUS(shardspec_sharded_tensor_new_from_local_shards(metadata, owner, descriptions, l->views, 2,
+                                                              &released, count_release, &untouched, &err),
+               wanted_described);
   CHECK_EQUAL(released, 2);
+  CHECK(shardspec_shards_free(descriptions, NULL) == SHARDSPEC_OK);
   CHECK(untouched == NULL);
   /* Leaves the error to look at. */
   CHECK(shardspec_metadata_free(metadata, NULL) == SHARDSPEC_OK);
@@ -412,7 +424,7 @@ static void a_tensor_without_dimensions_or_elements_is_sharded_too(void) {
   shardspec_sharded_tensor *tensor;
   float from = 7, to = 0;
   shardspec_tensor_view one = view_of(&from, FLOAT32, NULL, 0), back = view_of(&to, FLOAT32, NULL, 0);
-  CHECK_OK(shardspec_spec_new_enumerable(&shard, 1, &spec, &err));
+  CHECK_OK(enumerable_of(&shard, 1, &spec, &err));
   CHECK_OK(shardspec_spec_build_metadata(spec, NULL, 0, NULL, &metadata, &err));
   CHECK_OK(shardspec_sharded_tensor_new_from_full(metadata, "rank:0", &one, NULL, &tensor, &err));
   CHECK_OK(shardspec_sharded_tensor_gather(tensor, &back, NULL, &err));

@@ -1,5 +1,6 @@
 /* Lists of shards that may be anything: all of their overlaps and gaps. */
 #include "check.h"
+#include "lists.h"
 
 static const char *const RANKS[] = {"rank:0", "rank:1", "rank:2", "rank:3"};
 
@@ -8,7 +9,7 @@ static shardspec_shards *three(void) {
   static const int64_t offsets[] = {0, 0, 2, 1, 4, 4}, sizes[] = {3, 3, 2, 2, 2, 2};
   shardspec_error err = SHARDSPEC_ERROR_INIT;
   shardspec_shards *shards;
-  CHECK_OK(shardspec_shards_new_flat(2, offsets, sizes, 3, RANKS, 3, NULL, &shards, &err));
+  CHECK_OK(shardspec_shards_new_from_arrays(offsets, sizes, NULL, 2, 3, RANKS, 3, &shards, &err));
   return shards;
 }
 
@@ -142,7 +143,7 @@ static void shards_without_placements_are_taken_where_no_owner_is_needed(void) {
   CHECK_OK(shardspec_plan_rank_traffic(plan, 1, &source, &destination, &bytes, 1, &count, &err));
   CHECK(count == 1 && source == -1 && destination == -1 && bytes == 8);
   CHECK_OK(shardspec_plan_free(plan, &err));
-  CHECK_OK(shardspec_shards_new_flat(1, offsets, sizes, 2, half, 2, NULL, &to, &err));
+  CHECK_OK(shardspec_shards_new_from_arrays(offsets, sizes, NULL, 1, 2, half, 2, &to, &err));
   CHECK_OK(shardspec_plan_new_from_shards(from, to, &plan, &err));
   CHECK_OK(shardspec_plan_is_local(plan, &local, &err));
   CHECK_EQUAL(local, 0);
@@ -152,13 +153,13 @@ static void shards_without_placements_are_taken_where_no_owner_is_needed(void) {
 
   /* A spec says who owns what. */
   two[0].placement = "rank:0";
-  CHECK_STATUS(shardspec_spec_new_enumerable(two, 2, &spec, &err), SHARDSPEC_NULL_ARGUMENT);
+  CHECK_STATUS(enumerable_of(two, 2, &spec, &err), SHARDSPEC_NULL_ARGUMENT);
   CHECK_EQUAL(err.first_shard, 1);
   CHECK_MESSAGE("shard 1 has no placement");
-  CHECK_STATUS(shardspec_spec_new_enumerable_flat(1, offsets, sizes, 2, half, 2, NULL, &spec, &err),
+  CHECK_STATUS(enumerable_of_arrays(offsets, sizes, NULL, 1, 2, half, 2, &spec, &err),
                SHARDSPEC_NULL_ARGUMENT);
   CHECK_MESSAGE("shard 0 has no placement");
-  CHECK_STATUS(shardspec_spec_infer(two, 2, &spec, &err), SHARDSPEC_NULL_ARGUMENT);
+  CHECK_STATUS(inferred_of(two, 2, &spec, &err), SHARDSPEC_NULL_ARGUMENT);
   CHECK_STATUS(shardspec_spec_new_chunk(0, half, 2, &spec, &err), SHARDSPEC_NULL_ARGUMENT);
   CHECK_MESSAGE("placements[0]: is NULL");
   CHECK(spec == NULL);
@@ -171,11 +172,11 @@ static void overlaps_and_gaps_name_owners(void) {
   shardspec_error err = SHARDSPEC_ERROR_INIT;
   shardspec_spec *spec = NULL;
   shardspec_metadata *metadata = NULL;
-  CHECK_STATUS(shardspec_spec_new_enumerable_flat(1, offsets, sizes, 3, owners, 3, NULL, &spec, &err),
+  CHECK_STATUS(enumerable_of_arrays(offsets, sizes, NULL, 1, 3, owners, 3, &spec, &err),
                SHARDSPEC_OVERLAP);
   CHECK(err.first_shard == 0 && err.second_shard == 1 && spec == NULL);
   CHECK_MESSAGE("shards 0 (rank:7/cuda:1) and 1 (trainer0/cpu) both own [2:3]");
-  CHECK_OK(shardspec_spec_new_enumerable_flat(1, apart, sizes, 3, owners, 3, NULL, &spec, &err));
+  CHECK_OK(enumerable_of_arrays(apart, sizes, NULL, 1, 3, owners, 3, &spec, &err));
   CHECK_STATUS(shardspec_spec_build_metadata(spec, tensor, 1, NULL, &metadata, &err), SHARDSPEC_GAP);
   CHECK_MESSAGE("next to shard");
   CHECK_MESSAGE("and 1 other box has no owner");
@@ -197,7 +198,7 @@ static void a_few_gaps_are_told_however_many_there_are(void) {
     for (int dim = 0; dim < DIMS; dim++) sizes[slab][dim] = dim == slab ? 1 : 3;
     offsets[slab][slab] = 1;
   }
-  CHECK_OK(shardspec_shards_new_flat(DIMS, offsets[0], sizes[0], DIMS, names, DIMS, NULL, &slabs, &err));
+  CHECK_OK(shardspec_shards_new_from_arrays(offsets[0], sizes[0], NULL, DIMS, DIMS, names, DIMS, &slabs, &err));
   CHECK_OK(shardspec_shards_gaps(slabs, tensor, DIMS, offset, size, 1, &count, &more, &err));
   CHECK(count == 1 && more == 1);
   for (int dim = 0; dim < DIMS; dim++) CHECK(offset[dim] != 1 && size[dim] == 1);

@@ -1,5 +1,6 @@
 /* Sharding specs. */
 #include "check.h"
+#include "lists.h"
 
 _Static_assert(sizeof(shardspec_shard_metadata) == 32, "");
 _Static_assert(offsetof(shardspec_shard_metadata, offsets) == 8, "");
@@ -52,9 +53,9 @@ static void boxes_as_structs_and_as_arrays_make_equal_specs(void) {
   shardspec_spec *a, *b, *c;
   int32_t equal;
   uint64_t hash_a, hash_b;
-  CHECK_OK(shardspec_spec_new_enumerable(shards, 2, &a, &err));
-  CHECK_OK(shardspec_spec_new_enumerable_flat(2, offsets, sizes, 2, RANKS, 4, indices, &b, &err));
-  CHECK_OK(shardspec_spec_new_enumerable_flat(2, offsets, sizes, 2, RANKS + 1, 2, NULL, &c, &err));
+  CHECK_OK(enumerable_of(shards, 2, &a, &err));
+  CHECK_OK(enumerable_of_arrays(offsets, sizes, indices, 2, 2, RANKS, 4, &b, &err));
+  CHECK_OK(enumerable_of_arrays(offsets, sizes, NULL, 2, 2, RANKS + 1, 2, &c, &err));
   CHECK_OK(shardspec_spec_equal(a, b, &equal, &err));
   CHECK_EQUAL(equal, 1);
   CHECK_OK(shardspec_spec_equal(a, c, &equal, &err));
@@ -71,7 +72,7 @@ static void overlapping_shards_are_named_with_the_box_they_share(void) {
   shardspec_error err = SHARDSPEC_ERROR_INIT;
   static const int64_t offsets[] = {0, 0, 4, 0, 3, 2}, sizes[] = {4, 4, 4, 4, 2, 1};
   shardspec_spec *spec = NULL;
-  CHECK_STATUS(shardspec_spec_new_enumerable_flat(2, offsets, sizes, 3, RANKS, 3, NULL, &spec, &err),
+  CHECK_STATUS(enumerable_of_arrays(offsets, sizes, NULL, 2, 3, RANKS, 3, &spec, &err),
                SHARDSPEC_OVERLAP);
   CHECK(spec == NULL);
   CHECK(err.first_shard < 2);
@@ -84,27 +85,27 @@ static void wrong_shards_are_refused_and_told_apart(void) {
   static const int64_t zero[33] = {0}, one[33] = {1, 1, 1}, minus[] = {-1}, most[] = {INT64_MAX};
   shardspec_shard_metadata shards[2] = {{1, zero, one, "rank:0"}, {1, one, one, "rank:1"}};
   shardspec_spec *spec = NULL;
-  CHECK_STATUS(shardspec_spec_new_enumerable(shards, 0, &spec, &err), SHARDSPEC_INVALID_ARGUMENT);
+  CHECK_STATUS(enumerable_of(shards, 0, &spec, &err), SHARDSPEC_INVALID_ARGUMENT);
   shards[1].ndim = 2;
-  CHECK_STATUS(shardspec_spec_new_enumerable(shards, 2, &spec, &err), SHARDSPEC_NDIM_MISMATCH);
+  CHECK_STATUS(enumerable_of(shards, 2, &spec, &err), SHARDSPEC_NDIM_MISMATCH);
   shards[1].ndim = 33;
-  CHECK_STATUS(shardspec_spec_new_enumerable(&shards[1], 1, &spec, &err),
+  CHECK_STATUS(enumerable_of(&shards[1], 1, &spec, &err),
                SHARDSPEC_INVALID_ARGUMENT);
   shards[1].ndim = 1;
   shards[1].offsets = minus;
-  CHECK_STATUS(shardspec_spec_new_enumerable(shards, 2, &spec, &err), SHARDSPEC_INVALID_ARGUMENT);
+  CHECK_STATUS(enumerable_of(shards, 2, &spec, &err), SHARDSPEC_INVALID_ARGUMENT);
   CHECK_EQUAL(err.first_shard, 1);
   CHECK_EQUAL(err.got, -1);
   shards[1].offsets = most;
-  CHECK_STATUS(shardspec_spec_new_enumerable(shards, 2, &spec, &err), SHARDSPEC_OVERFLOW);
+  CHECK_STATUS(enumerable_of(shards, 2, &spec, &err), SHARDSPEC_OVERFLOW);
   shards[1].offsets = NULL;
-  CHECK_STATUS(shardspec_spec_new_enumerable(shards, 2, &spec, &err), SHARDSPEC_NULL_ARGUMENT);
+  CHECK_STATUS(enumerable_of(shards, 2, &spec, &err), SHARDSPEC_NULL_ARGUMENT);
   shards[1].offsets = one;
   shards[1].placement = "rank:x/cpu";
-  CHECK_STATUS(shardspec_spec_new_enumerable(shards, 2, &spec, &err),
+  CHECK_STATUS(enumerable_of(shards, 2, &spec, &err),
                SHARDSPEC_INVALID_PLACEMENT);
   shards[1].placement = NULL;
-  CHECK_STATUS(shardspec_spec_new_enumerable(shards, 2, &spec, &err), SHARDSPEC_NULL_ARGUMENT);
+  CHECK_STATUS(enumerable_of(shards, 2, &spec, &err), SHARDSPEC_NULL_ARGUMENT);
   CHECK_STATUS(shardspec_spec_new_chunk(0, RANKS, 0, &spec, &err), SHARDSPEC_INVALID_ARGUMENT);
   CHECK(spec == NULL);
 }
@@ -116,13 +117,13 @@ static void shards_of_a_chunk_spec_are_recognised(void) {
   shardspec_spec *inferred, *wanted;
   char text[64];
   int32_t equal;
-  CHECK_OK(shardspec_spec_infer_flat(2, offsets, sizes, 3, RANKS, 3, NULL, &inferred, &err));
+  CHECK_OK(inferred_of_arrays(offsets, sizes, NULL, 2, 3, RANKS, 3, &inferred, &err));
   CHECK_OK(shardspec_spec_new_chunk(1, RANKS, 3, &wanted, &err));
   CHECK_OK(shardspec_spec_equal(inferred, wanted, &equal, &err));
   CHECK_EQUAL(equal, 1);
   CHECK_OK(shardspec_spec_free(inferred, &err));
   CHECK_OK(shardspec_spec_free(wanted, &err));
-  CHECK_OK(shardspec_spec_infer_flat(2, offsets, uneven, 3, RANKS, 3, NULL, &inferred, &err));
+  CHECK_OK(inferred_of_arrays(offsets, uneven, NULL, 2, 3, RANKS, 3, &inferred, &err));
   CHECK_OK(shardspec_spec_type_name(inferred, text, sizeof text, NULL, &err));
   CHECK_TEXT(text, "enumerable");
   CHECK_OK(shardspec_spec_free(inferred, &err));

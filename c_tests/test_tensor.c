@@ -1,5 +1,6 @@
 /* Tensors in host memory: extract, view, scatter, gather. */
 #include "check.h"
+#include "lists.h"
 
 _Static_assert(sizeof(shardspec_device) == 8, "DLDevice");
 _Static_assert(sizeof(shardspec_tensor_view) == 48, "DLTensor");
@@ -305,7 +306,7 @@ static void a_tensor_without_dimensions_is_one_element(void) {
   shardspec_metadata *metadata;
   float from = 7, to = 0;
   shardspec_tensor_view full = view_of(&from, FLOAT32, NULL, 0), one = view_of(&to, FLOAT32, NULL, 0);
-  CHECK_OK(shardspec_spec_new_enumerable(&shard, 1, &spec, &err));
+  CHECK_OK(enumerable_of(&shard, 1, &spec, &err));
   CHECK_OK(shardspec_spec_build_metadata(spec, NULL, 0, NULL, &metadata, &err));
   CHECK_OK(shardspec_metadata_scatter(metadata, &full, &one, 1, NULL, &err));
   CHECK(to == 7);

@@ -1,6 +1,7 @@
 /* Handles across threads and across fork. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
+#include "lists.h"
 
 #include <pthread.h>
 #include <sys/wait.h>
@@ -103,7 +104,7 @@ static shardspec_metadata *many_shards(void) {
   shardspec_spec *spec;
   shardspec_metadata *metadata;
   for (int64_t i = 0; i < SHARDS; i++) offsets[i] = 3 * i, sizes[i] = 3;
-  CHECK_OK(shardspec_spec_new_enumerable_flat(1, offsets, sizes, SHARDS, RANKS, 1, placements, &spec, &err));
+  CHECK_OK(enumerable_of_arrays(offsets, sizes, placements, 1, SHARDS, RANKS, 1, &spec, &err));
   CHECK_OK(shardspec_spec_build_metadata(spec, &tensor, 1, NULL, &metadata, &err));
   CHECK_OK(shardspec_spec_free(spec, &err));
   return metadata;

@@ -169,8 +169,8 @@ static void runs_are_counted_without_being_made(void) {
     offsets[0][dim] = 0, sizes[0][dim] = 4;
     offsets[1][dim] = 1, sizes[1][dim] = 2;
   }
-  CHECK_OK(shardspec_shards_new_flat(DIMS, offsets[0], sizes[0], 1, NAMES, 1, NULL, &source, &err));
-  CHECK_OK(shardspec_shards_new_flat(DIMS, offsets[1], sizes[1], 1, NAMES, 1, NULL, &destination, &err));
+  CHECK_OK(shardspec_shards_new_from_arrays(offsets[0], sizes[0], NULL, DIMS, 1, NAMES, 1, &source, &err));
+  CHECK_OK(shardspec_shards_new_from_arrays(offsets[1], sizes[1], NULL, DIMS, 1, NAMES, 1, &destination, &err));
   CHECK_OK(shardspec_plan_new_from_shards(source, destination, &plan, &err));
   CHECK_OK(shardspec_plan_shard_runs(plan, 0, 0, 1, NULL, 0, &needed, &err));
   CHECK_EQUAL(needed, 1 << (DIMS - 2));

@@ -139,6 +139,7 @@ static void show_boxes(const char *title, size_t ranks, npy_array *array) {
   int64_t *offsets = allocate(ranks * ndim * sizeof *offsets);
   int64_t *sizes = allocate(ranks * ndim * sizeof *sizes);
   int64_t start[SHARDSPEC_MAX_NDIM] = {0}, left[SHARDSPEC_MAX_NDIM];
+  shardspec_shards *shards;
   shardspec_spec *spec;
   memcpy(left, array->shape, sizeof left);
   for (size_t i = 0; i < ranks; i++) {
@@ -151,8 +152,10 @@ static void show_boxes(const char *title, size_t ranks, npy_array *array) {
     start[dim] += piece;
     left[dim] -= piece;
   }
-  must(shardspec_spec_new_enumerable_flat(ndim, offsets, sizes, ranks, placements, ranks, NULL,
-                                          &spec, &err));
+  must(shardspec_shards_new_from_arrays(offsets, sizes, NULL, ndim, ranks, placements, ranks, &shards,
+                                        &err));
+  must(shardspec_spec_new_enumerable(shards, &spec, &err));
+  must(shardspec_shards_free(shards, &err));
   show(title, spec, array);
   must(shardspec_spec_free(spec, &err));
   for (size_t i = 0; i < ranks; i++) free((void *)placements[i]);

@@ -80,8 +80,11 @@ static shardspec_metadata *whole(const npy_array *array) {
   int64_t offsets[SHARDSPEC_MAX_NDIM] = {0};
   shardspec_shard_metadata all = {(size_t)array->ndim, offsets, array->shape, "rank:0"};
   shardspec_metadata *metadata;
+  shardspec_shards *shards;
   shardspec_spec *spec;
-  check(shardspec_spec_new_enumerable(&all, 1, &spec, &err));
+  check(shardspec_shards_new(&all, 1, &shards, &err));
+  check(shardspec_spec_new_enumerable(shards, &spec, &err));
+  check(shardspec_shards_free(shards, &err));
   check(shardspec_spec_build_metadata(spec, array->shape, (size_t)array->ndim, NULL, &metadata, &err));
   check(shardspec_spec_free(spec, &err));
   return metadata;

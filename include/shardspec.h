@@ -484,8 +484,9 @@ shardspec_status shardspec_tensor_properties_init(struct shardspec_tensor_proper
  *
  * A placement is an owner and a device, written as torch writes it: "rank:1/cuda:0",
  * "trainer0/cpu", "cuda:1"; without a device, "cpu" is meant. Wherever shards or specs take
- * placements, they take these texts; functions whose names end in `_with_placement_handles` take handles in their
- * place, also those of placements of your own types. The functions here take placements apart.
+ * placements, they take these texts; functions whose names end in `_with_placement_handles` take
+ * handles in their place, also those of placements of your own types. The functions here take
+ * placements apart.
  *
  * Source: `torch.distributed._remote_device` and `DevicePlacementSpec`.
  */
@@ -642,10 +643,140 @@ shardspec_status shardspec_placement_hash(const struct shardspec_placement *plac
                                           shardspec_error *err);
 
 /* ================================================================================================
+ * Lists of shards.
+ *
+ * A list is the one way to pass shards: a spec, metadata, a plan and a custom spec's builder take
+ * it from here. It takes them unchecked, as they are. A spec refuses shards that overlap, metadata
+ * also those that leave a gap; the replicas of a checkpoint, or what one worker wants, are such
+ * lists. A list tells all of its overlaps and gaps.
+ */
+
+/* A list of shards, behind a handle. Immutable; free it with `shardspec_shards_free`. */
+typedef struct shardspec_shards shardspec_shards;
+
+/*
+ A list of these shards, which may overlap and may be none. All have the same number of
+ dimensions; a list of no shards is one of any number of them. A shard whose `placement` is NULL
+ belongs to nobody in particular: plans count all of these as the shards of one owner, on no
+ rank.
+
+ Ownership: everything is copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for negative
+ numbers or more than 32 dimensions, NDIM_MISMATCH, OVERFLOW for an end beyond 64 bits,
+ INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_shards_new(const shardspec_shard_metadata *shards,
+                                      size_t shard_count,
+                                      struct shardspec_shards **out,
+                                      shardspec_error *err);
+
+/*
+ A list of shards from flat arrays: `offsets` and `sizes` hold `shard_count` rows of `ndim`
+ numbers, `placements` holds `placement_count` texts. Shard i lives at
+ `placements[placement_indices[i]]`; with `placement_indices` NULL, at `placements[i]`, and
+ `placement_count` equals `shard_count`. A text may be NULL: a shard there belongs to nobody in
+ particular.
+
+ Ownership: everything is copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for negative
+ numbers, more than 32 dimensions or another `placement_count`, INDEX_OUT_OF_RANGE for a placement
+ index, OVERFLOW for an end beyond 64 bits, INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_shards_new_from_arrays(const int64_t *offsets,
+                                                  const int64_t *sizes,
+                                                  const uint32_t *placement_indices,
+                                                  size_t ndim,
+                                                  size_t shard_count,
+                                                  const char *const *placements,
+                                                  size_t placement_count,
+                                                  struct shardspec_shards **out,
+                                                  shardspec_error *err);
+
+/*
+ A list of shards from flat arrays: `offsets` and `sizes` hold `shard_count` rows of `ndim`
+ numbers, `placements` holds `placement_count` handles, also of placements of your own types.
+ Shard i lives at `placements[placement_indices[i]]`; with `placement_indices` NULL, at
+ `placements[i]`, and `placement_count` equals `shard_count`.
+
+ Ownership: everything is copied; the handles stay the caller's, who frees `*out`. Errors:
+ INVALID_ARGUMENT for negative numbers, more than 32 dimensions or another `placement_count`,
+ INDEX_OUT_OF_RANGE for a placement index, OVERFLOW for an end beyond 64 bits, INVALID_HANDLE,
+ NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_shards_new_from_arrays_with_placement_handles(const int64_t *offsets,
+                                                                         const int64_t *sizes,
+                                                                         const uint32_t *placement_indices,
+                                                                         size_t ndim,
+                                                                         size_t shard_count,
+                                                                         const shardspec_placement *const *placements,
+                                                                         size_t placement_count,
+                                                                         struct shardspec_shards **out,
+                                                                         shardspec_error *err);
+
+/*
+ Frees a list. NULL is fine. What was made from it is not concerned.
+
+ Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
+ uses the handle: a call under way finishes. Since: ABI 0.
+ */
+shardspec_status shardspec_shards_free(struct shardspec_shards *shards, shardspec_error *err);
+
+/*
+ Number of shards.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_shards_count(const struct shardspec_shards *shards,
+                                        size_t *out,
+                                        shardspec_error *err);
+
+/*
+ Writes the pairs of shards that own the same element, by their first index, then by their
+ second: both indices, and the box that they share. `first_shards`, `second_shards`, and
+ `offsets` and `sizes`, with a row of a number for each dimension, have room for `capacity`
+ pairs; each may be NULL. `*overlap_count` becomes the number of pairs that were written, at most
+ `capacity`, and `*more` (may be NULL) 1 if there are others, else 0.
+
+ Time: about n * log(n), and what is found.
+ Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_shards_overlaps(const struct shardspec_shards *shards,
+                                           size_t *first_shards,
+                                           size_t *second_shards,
+                                           int64_t *offsets,
+                                           int64_t *sizes,
+                                           size_t capacity,
+                                           size_t *overlap_count,
+                                           int32_t *more,
+                                           shardspec_error *err);
+
+/*
+ Writes what no shard owns of a tensor of `ndim` sizes, as boxes that share nothing, by where they
+ lie. `offsets` and `sizes`, with a row of `ndim` numbers for each box, have room for `capacity`
+ boxes; each may be NULL. `*gap_count` becomes the number of boxes that were written, at most
+ `capacity`, and `*more` (may be NULL) 1 if there are others, else 0. Shards may reach past the
+ tensor.
+
+ Time: of shards that overlap nowhere, about n * log(n) and what the boxes need; of others, what
+ the boxes that are asked for need. Errors: UNSUPPORTED where the shards overlap in so many ways
+ that even these can't be found, NDIM_MISMATCH for another `ndim` than the shards',
+ INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more elements than 64 bits
+ count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_shards_gaps(const struct shardspec_shards *shards,
+                                       const int64_t *tensor_sizes,
+                                       size_t ndim,
+                                       int64_t *offsets,
+                                       int64_t *sizes,
+                                       size_t capacity,
+                                       size_t *gap_count,
+                                       int32_t *more,
+                                       shardspec_error *err);
+
+/* ================================================================================================
  * Sharding specs: how a tensor is cut.
  *
  * A spec is made once and used for any number of tensors. Two types are built in: "chunk" cuts one
- * dimension into equal chunks, "enumerable" lists boxes. `shardspec_spec_new_custom` makes specs of
+ * dimension into equal chunks, "enumerable" lists shards. `shardspec_spec_new_custom` makes specs of
  * your own types.
  *
  * Source: torch's `ChunkShardingSpec` and `EnumerableShardingSpec`.
@@ -713,97 +844,30 @@ shardspec_status shardspec_spec_new_chunk_with_placement_handles(int64_t dim,
                                                                  shardspec_error *err);
 
 /*
- A spec that lists its shards: boxes of any sizes, all with the same number of dimensions, that
- overlap nowhere. A shard with a size of 0 owns nothing and overlaps nothing.
+ A spec that lists its shards, all with the same number of dimensions, that overlap nowhere. A
+ shard with a size of 0 owns nothing and overlaps nothing.
 
- Time: at worst n * log(n)^(d-1) for n shards with d dimensions.
- Ownership: everything is copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for no shards,
- negative numbers or more than 32 dimensions, NDIM_MISMATCH, OVERLAP (the error names both shards
- and the box that they share), OVERFLOW for an end beyond 64 bits, INVALID_PLACEMENT,
- NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ Time: at worst n * log(n)^(d-1) for n shards with d dimensions. Ownership: the caller frees
+ `*out`; it does not need the list. Errors: INVALID_ARGUMENT for no shards, OVERLAP (the error
+ names both shards and the box that they share), NULL_ARGUMENT, also for a shard without a
+ placement, INVALID_HANDLE, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
-shardspec_status shardspec_spec_new_enumerable(const shardspec_shard_metadata *shards,
-                                               size_t shard_count,
+shardspec_status shardspec_spec_new_enumerable(const shardspec_shards *shards,
                                                struct shardspec_spec **out,
                                                shardspec_error *err);
-
-/*
- As `shardspec_spec_new_enumerable`, from flat arrays: `offsets` and `sizes` hold `shard_count`
- rows of `ndim` numbers. Shard i lives at `placements[placement_indices[i]]`; with
- `placement_indices` NULL, at `placements[i]`, and `placement_count` equals `shard_count`.
-
- Ownership, errors, threads: as `shardspec_spec_new_enumerable`; INDEX_OUT_OF_RANGE for a placement
- index. Since: ABI 0.
- */
-shardspec_status shardspec_spec_new_enumerable_flat(size_t ndim,
-                                                    const int64_t *offsets,
-                                                    const int64_t *sizes,
-                                                    size_t shard_count,
-                                                    const char *const *placements,
-                                                    size_t placement_count,
-                                                    const uint32_t *placement_indices,
-                                                    struct shardspec_spec **out,
-                                                    shardspec_error *err);
-
-/*
- As `shardspec_spec_new_enumerable_flat`, with placements by their handles.
-
- Ownership: the handles stay the caller's. Errors, threads: as
- `shardspec_spec_new_enumerable_flat`; INVALID_HANDLE. Since: ABI 0.
- */
-shardspec_status shardspec_spec_new_enumerable_placed(size_t ndim,
-                                                      const int64_t *offsets,
-                                                      const int64_t *sizes,
-                                                      size_t shard_count,
-                                                      const shardspec_placement *const *placements,
-                                                      size_t placement_count,
-                                                      const uint32_t *placement_indices,
-                                                      struct shardspec_spec **out,
-                                                      shardspec_error *err);
 
 /*
  The spec that cuts a tensor into these shards: a chunk spec when cutting so gives exactly these
  boxes, in whatever order they come, and else an enumerable spec of them. A single shard makes an
  enumerable spec: nothing tells which dimension was cut.
 
- Ownership, errors, threads: as `shardspec_spec_new_enumerable`.
- Source: `_infer_sharding_spec_from_shards_metadata` of torch. Since: ABI 0.
+ Ownership: the caller frees `*out`; it does not need the list. Errors: as
+ `shardspec_spec_new_enumerable`. Threads: any. Source:
+ `_infer_sharding_spec_from_shards_metadata` of torch. Since: ABI 0.
  */
-shardspec_status shardspec_spec_infer(const shardspec_shard_metadata *shards,
-                                      size_t shard_count,
+shardspec_status shardspec_spec_infer(const shardspec_shards *shards,
                                       struct shardspec_spec **out,
                                       shardspec_error *err);
-
-/*
- As `shardspec_spec_infer`, from flat arrays as `shardspec_spec_new_enumerable_flat` takes them.
-
- Ownership, errors, threads: as `shardspec_spec_new_enumerable_flat`. Since: ABI 0.
- */
-shardspec_status shardspec_spec_infer_flat(size_t ndim,
-                                           const int64_t *offsets,
-                                           const int64_t *sizes,
-                                           size_t shard_count,
-                                           const char *const *placements,
-                                           size_t placement_count,
-                                           const uint32_t *placement_indices,
-                                           struct shardspec_spec **out,
-                                           shardspec_error *err);
-
-/*
- As `shardspec_spec_infer_flat`, with placements by their handles.
-
- Ownership: the handles stay the caller's. Errors, threads: as `shardspec_spec_infer_flat`;
- INVALID_HANDLE. Since: ABI 0.
- */
-shardspec_status shardspec_spec_infer_placed(size_t ndim,
-                                             const int64_t *offsets,
-                                             const int64_t *sizes,
-                                             size_t shard_count,
-                                             const shardspec_placement *const *placements,
-                                             size_t placement_count,
-                                             const uint32_t *placement_indices,
-                                             struct shardspec_spec **out,
-                                             shardspec_error *err);
 
 /*
  Frees a spec. NULL is fine. Metadata made by it is not concerned.
@@ -984,6 +1048,16 @@ shardspec_status shardspec_spec_build_metadata_with_dim_names(const shardspec_sp
                                                               shardspec_error *err);
 
 /*
+ The list of a metadata object's shards. Nothing is copied.
+
+ Ownership: the caller frees `*out`; it does not need the metadata. Errors: INVALID_HANDLE,
+ NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_shards_new_from_metadata(const struct shardspec_metadata *metadata,
+                                                    shardspec_shards **out,
+                                                    shardspec_error *err);
+
+/*
  Frees metadata. NULL is fine. Views and data made with it are not concerned.
 
  Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
@@ -1034,8 +1108,7 @@ shardspec_status shardspec_metadata_numel(const struct shardspec_metadata *metad
  Writes the tensor's properties. The caller sets `out->struct_size` before:
  `shardspec_tensor_properties p = { sizeof p };`.
 
- Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+ Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_properties(const struct shardspec_metadata *metadata,
                                                shardspec_tensor_properties *out,
@@ -1045,8 +1118,7 @@ shardspec_status shardspec_metadata_properties(const struct shardspec_metadata *
  Writes where shard `index` starts and how long it is. `offsets` and `sizes` have room for
  `capacity` numbers, at least one for each dimension; either may be NULL.
 
- Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+ Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_get_shard(const struct shardspec_metadata *metadata,
                                               size_t index,
@@ -1070,8 +1142,7 @@ shardspec_status shardspec_metadata_shard_placement(const struct shardspec_metad
  Writes the canonical text of the placement of shard `index` into `buffer`.
  A text answer as in `shardspec_status_text`.
 
- Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+ Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_shard_placement_text(const struct shardspec_metadata *metadata,
                                                          size_t index,
@@ -1109,8 +1180,7 @@ shardspec_status shardspec_metadata_placement_count(const struct shardspec_metad
  Writes the canonical text of a placement into `buffer`; they are numbered from 0 in the order of
  their first shards. A text answer as in `shardspec_status_text`.
 
- Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+ Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_placement_text(const struct shardspec_metadata *metadata,
                                                    size_t placement_index,
@@ -1220,10 +1290,10 @@ shardspec_status shardspec_metadata_shard_at(const shardspec_metadata *metadata,
                                              shardspec_error *err);
 
 /*
- Where `element_count` elements are: `elements` holds a row of a number for each dimension for each of
- them. Their shards go to `shards`, with room for `element_count` numbers, their indices in the buffers of
- those shards to `local_indices`, with room for as many rows of a number for each dimension of the
- buffers. Either may be NULL.
+ Where `element_count` elements are: `elements` holds a row of a number for each dimension for
+ each of them. Their shards go to `shards`, with room for `element_count` numbers, their indices
+ in the buffers of those shards to `local_indices`, with room for as many rows of a number for
+ each dimension of the buffers. Either may be NULL.
 
  Errors: as `shardspec_metadata_shard_at`; the error's `index` tells which element it was.
  Threads: any. Since: ABI 0.
@@ -1240,8 +1310,9 @@ shardspec_status shardspec_metadata_locate(const shardspec_metadata *metadata,
  and a row of indices in it, writes the row of indices in the tensor to `elements`.
 
  Errors: INDEX_OUT_OF_RANGE for a shard that is not there, or an element that the shard does not
- have (the error tells the dimension, the index and the size, and in `index` which element it was),
- NOT_FOUND for a hole of the shard's buffer, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ have (the error tells the dimension, the index and the size, and in `index` which element it
+ was), NOT_FOUND for a hole of the shard's buffer, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_globalize(const shardspec_metadata *metadata,
                                               const size_t *shards,
@@ -1509,20 +1580,20 @@ typedef struct shardspec_placement_vtable {
    */
   shardspec_equal_fn equal;
   /*
-   A hash that is equal for equal placements, asked only where there is an `equal`; NULL: only the
-   type's name and the rank are hashed, and a list of many different placements takes long to
-   make.
+   A hash that is equal for equal placements, asked only where there is an `equal`; NULL: only
+   the type's name and the rank are hashed, and a list of many different placements takes long
+   to make.
    */
   shardspec_hash_fn hash;
 } shardspec_placement_vtable;
 
 /*
- A placement of a type of your own, called `type_name`. Names with a dot, such as "acme.rack", are
- never those of types that later versions build in. `text` is what is shown of it; `rank` is the
- rank that owns it, or -1 where none does: it is what `shardspec_metadata_shards_of_rank` and
+ A placement of a type of your own, called `type_name`. Names with a dot, such as "acme.rack",
+ are never those of types that later versions build in. `text` is what is shown of it; `rank` is
+ the rank that owns it, or -1 where none does: it is what `shardspec_metadata_shards_of_rank` and
  everything that sends goes by. Placements of different type names or ranks are never equal.
- `vtable` may be NULL: then nothing ends the life of `ctx`, and placements of the same type and rank
- are equal when their texts are.
+ `vtable` may be NULL: then nothing ends the life of `ctx`, and placements of the same type and
+ rank are equal when their texts are.
 
  Ownership: texts and table are copied; `ctx` is the placement's from here on, whatever this
  returns, until `destroy` ends it: when the handle was freed and no spec or metadata holds the
@@ -1539,8 +1610,8 @@ shardspec_status shardspec_placement_new_custom(const char *type_name,
                                                 shardspec_error *err);
 
 /*
- The `ctx` of a placement of your own type. It lives as long as the placement: keep the handle while
- you use it.
+ The `ctx` of a placement of your own type. It lives as long as the placement: keep the handle
+ while you use it.
 
  Ownership: it stays the placement's. Errors: NOT_FOUND for a placement of another type than
  `type_name`, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
@@ -1591,20 +1662,16 @@ shardspec_status shardspec_metadata_builder_add_shard_with_placement_handle(stru
                                                                             shardspec_error *err);
 
 /*
- Adds `shard_count` shards from flat arrays, as `shardspec_spec_new_enumerable_flat` takes them.
+ Adds the shards of a list, each of which needs a placement. Shards that are no boxes are added
+ in one list, with all others. When this fails, no shard was added.
 
- Errors: as `shardspec_metadata_builder_add_shard`; INDEX_OUT_OF_RANGE for a placement index,
- INVALID_ARGUMENT for another number of placements; then no shard was added. Threads: any.
+ Ownership: the list stays the caller's, and may be freed at once. Errors: NDIM_MISMATCH for
+ another number of dimensions than the tensor's, NULL_ARGUMENT, also for a shard without a
+ placement, INVALID_HANDLE, also when the callback has returned, OUT_OF_MEMORY. Threads: any.
  Since: ABI 0.
  */
 shardspec_status shardspec_metadata_builder_add_shards(struct shardspec_metadata_builder *builder,
-                                                       size_t ndim,
-                                                       const int64_t *offsets,
-                                                       const int64_t *sizes,
-                                                       size_t shard_count,
-                                                       const char *const *placements,
-                                                       size_t placement_count,
-                                                       const uint32_t *placement_indices,
+                                                       const shardspec_shards *shards,
                                                        shardspec_error *err);
 
 /* ================================================================================================
@@ -1833,17 +1900,22 @@ shardspec_status shardspec_sharded_tensor_new_from_local(const shardspec_metadat
                                                          shardspec_error *err);
 
 /*
- As `shardspec_sharded_tensor_new_from_local`, for shards that come with their own metadata:
- `descriptions[i]` tells offsets, sizes and placement of `shards[i]`, which must be those of a
- shard of the metadata.
+ A sharded tensor from shards that are here already and come with their own metadata: `shards[i]`
+ is the memory of shard i of the list `descriptions`, whose offsets, sizes and placement must be
+ those of a shard of the metadata. With an `owner`, they must be exactly its shards; NULL: any
+ shards.
 
- Ownership, errors, threads: as `shardspec_sharded_tensor_new_from_local`; NOT_FOUND for a box that
- is none of the metadata's, INVALID_ARGUMENT for one that is placed elsewhere there, and whatever
- `shardspec_spec_new_enumerable` refuses but an overlap. Since: ABI 0.
+ Ownership: the library uses the shards' memory until it calls `release(ctx)`, exactly once: when
+ the sharded tensor was freed and nobody has the memory exported any more, or before a call that
+ fails returns. `release` may be NULL. The views themselves are copied; the list stays the
+ caller's, who frees `*out`. Errors: as `shardspec_sharded_tensor_new_from_local`, with the
+ position in `shards` in the error's `index`; NOT_FOUND for a box that is none of the metadata's,
+ INVALID_ARGUMENT for one that is placed elsewhere there, or another `shard_count` than the list
+ has shards, NULL_ARGUMENT for a shard without a placement. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_new_from_local_shards(const shardspec_metadata *metadata,
                                                                 const char *owner,
-                                                                const shardspec_shard_metadata *descriptions,
+                                                                const shardspec_shards *descriptions,
                                                                 const shardspec_tensor_view *shards,
                                                                 size_t shard_count,
                                                                 void *ctx,
@@ -2525,119 +2597,6 @@ shardspec_status shardspec_op_call(const struct shardspec_op *op,
                                    shardspec_error *err);
 
 /* ================================================================================================
- * Lists of shards that may be anything.
- *
- * A spec refuses shards that overlap, metadata also those that leave a gap. A list takes them as
- * they are: the replicas of a checkpoint, what one worker wants, or shards that need looking at,
- * since it tells all of its overlaps and gaps. Plans are made from lists as well as from metadata.
- */
-
-/* A list of shards, behind a handle. Immutable; free it with `shardspec_shards_free`. */
-typedef struct shardspec_shards shardspec_shards;
-
-/*
- A list of these shards, which may overlap and may be none. All have the same number of
- dimensions; a list of no shards is one of any number of them. A shard whose `placement` is NULL
- belongs to nobody in particular: plans count all of these as the shards of one owner, on no
- rank.
-
- Ownership: everything is copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for negative
- numbers or more than 32 dimensions, NDIM_MISMATCH, OVERFLOW for an end beyond 64 bits,
- INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_shards_new(const shardspec_shard_metadata *shards,
-                                      size_t shard_count,
-                                      struct shardspec_shards **out,
-                                      shardspec_error *err);
-
-/*
- As `shardspec_shards_new`, from flat arrays as `shardspec_spec_new_enumerable_flat` takes them. A
- text in `placements` may be NULL.
-
- Ownership, errors, threads: as `shardspec_shards_new`; INDEX_OUT_OF_RANGE for a placement index.
- Since: ABI 0.
- */
-shardspec_status shardspec_shards_new_flat(size_t ndim,
-                                           const int64_t *offsets,
-                                           const int64_t *sizes,
-                                           size_t shard_count,
-                                           const char *const *placements,
-                                           size_t placement_count,
-                                           const uint32_t *placement_indices,
-                                           struct shardspec_shards **out,
-                                           shardspec_error *err);
-
-/*
- The list of a metadata object's shards. Nothing is copied.
-
- Ownership: the caller frees `*out`; it does not need the metadata. Errors: INVALID_HANDLE,
- NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_shards_new_from_metadata(const shardspec_metadata *metadata,
-                                                    struct shardspec_shards **out,
-                                                    shardspec_error *err);
-
-/*
- Frees a list. NULL is fine. Plans made from it are not concerned.
-
- Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
- uses the handle: a call under way finishes. Since: ABI 0.
- */
-shardspec_status shardspec_shards_free(struct shardspec_shards *shards, shardspec_error *err);
-
-/*
- Number of shards.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_shards_count(const struct shardspec_shards *shards,
-                                        size_t *out,
-                                        shardspec_error *err);
-
-/*
- Writes the pairs of shards that own the same element, by their first index, then by their
- second: both indices, and the box that they share. `first_shards`, `second_shards`, and
- `offsets` and `sizes`, with a row of a number for each dimension, have room for `capacity`
- pairs; each may be NULL. `*overlap_count` becomes the number of pairs that were written, at most
- `capacity`, and `*more` (may be NULL) 1 if there are others, else 0.
-
- Time: about n * log(n), and what is found.
- Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_shards_overlaps(const struct shardspec_shards *shards,
-                                           size_t *first_shards,
-                                           size_t *second_shards,
-                                           int64_t *offsets,
-                                           int64_t *sizes,
-                                           size_t capacity,
-                                           size_t *overlap_count,
-                                           int32_t *more,
-                                           shardspec_error *err);
-
-/*
- Writes what no shard owns of a tensor of `ndim` sizes, as boxes that share nothing, by where they
- lie. `offsets` and `sizes`, with a row of `ndim` numbers for each box, have room for `capacity`
- boxes; each may be NULL. `*gap_count` becomes the number of boxes that were written, at most
- `capacity`, and `*more` (may be NULL) 1 if there are others, else 0. Shards may reach past the
- tensor.
-
- Time: of shards that overlap nowhere, about n * log(n) and what the boxes need; of others, what
- the boxes that are asked for need. Errors: UNSUPPORTED where the shards overlap in so many ways
- that even these can't be found, NDIM_MISMATCH for another `ndim` than the shards',
- INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more elements than 64 bits
- count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_shards_gaps(const struct shardspec_shards *shards,
-                                       const int64_t *tensor_sizes,
-                                       size_t ndim,
-                                       int64_t *offsets,
-                                       int64_t *sizes,
-                                       size_t capacity,
-                                       size_t *gap_count,
-                                       int32_t *more,
-                                       shardspec_error *err);
-
-/* ================================================================================================
  * Plans: what moves from one layout of a tensor to another.
  *
  * A plan is made from any source layout and any destination layout. It is a list of pieces: a box of
@@ -2729,12 +2688,12 @@ shardspec_status shardspec_plan_ndim(const struct shardspec_plan *plan,
                                      shardspec_error *err);
 
 /*
- Writes pieces `first_piece` to `first_piece + piece_count - 1` into flat arrays: `sources` and `destinations`, the
- shards' indices, have room for `piece_count` numbers; `source_offsets`, `destination_offsets` and
- `sizes`, which tell where the piece starts in either shard and how long it is, for `piece_count` rows of
- a number for each dimension. Each of the five may be NULL. Where shards are no boxes, numbers of
- dimensions differ (`shardspec_plan_ndims`) and pieces go through buffers in steps
- (`shardspec_plan_piece_steps`).
+ Writes pieces `first_piece` to `first_piece + piece_count - 1` into flat arrays: `sources` and
+ `destinations`, the shards' indices, have room for `piece_count` numbers; `source_offsets`,
+ `destination_offsets` and `sizes`, which tell where the piece starts in either shard and how
+ long it is, for `piece_count` rows of a number for each dimension. Each of the five may be NULL.
+ Where shards are no boxes, numbers of dimensions differ (`shardspec_plan_ndims`) and pieces go
+ through buffers in steps (`shardspec_plan_piece_steps`).
 
  Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */
@@ -2841,12 +2800,12 @@ shardspec_status shardspec_plan_execute(const struct shardspec_plan *plan,
 /* ================================================================================================
  * Shards that are no boxes.
  *
- * What a shard has of one dimension is its dim map: the indices in the order in which they stand in
- * the shard's buffer, as stretches. A stretch is `count` blocks of `length` neighbouring indices, at
- * equal steps in the tensor and in the buffer. So a block-cyclic dimension of any size is one
- * stretch, and mostly a shorter last block. Places of the buffer that no stretch covers are holes:
- * they hold no element. What a shard has of the tensor is the product of its dim maps; a box has one
- * block without holes in every dimension.
+ * What a shard has of one dimension is its dim map: the indices in the order in which they stand
+ * in the shard's buffer, as stretches. A stretch is `block_count` blocks of `block_length`
+ * neighbouring indices, at equal steps in the tensor and in the buffer. So a block-cyclic
+ * dimension of any size is one stretch, and mostly a shorter last block. Places of the buffer that
+ * no stretch covers are holes: they hold no element. What a shard has of the tensor is the product
+ * of its dim maps; a box has one block without holes in every dimension.
  *
  * Neighbouring dimensions of a tensor may be flattened: then shards have one dimension in their
  * place, in row-major order. And shards may be replicas, if metadata is made so.
@@ -2856,10 +2815,10 @@ shardspec_status shardspec_plan_execute(const struct shardspec_plan *plan,
 #define SHARDSPEC_INTERVAL UINT32_MAX
 
 /*
- `count` blocks of `length` neighbouring indices of one dimension. Block `i` starts at index
- `global_start + i * global_step` of the tensor and at place `local_start + i * local_step` of the
- shard's buffer. Starts are >= 0, `length` and `count` >= 1, steps >= `length`; of a single block,
- steps are its length.
+ `block_count` blocks of `block_length` neighbouring indices of one dimension. Block `i` starts
+ at index `global_start + i * global_step` of the tensor and at place `local_start + i *
+ local_step` of the shard's buffer. Starts are >= 0, `block_length` and `block_count` >= 1, steps
+ >= `block_length`; of a single block, steps are its length.
  */
 typedef struct shardspec_stretch {
   /* The first index in the tensor. */
@@ -2867,9 +2826,9 @@ typedef struct shardspec_stretch {
   /* The first place in the buffer. */
   int64_t local_start;
   /* Neighbouring indices of a block. */
-  int64_t length;
+  int64_t block_length;
   /* Number of blocks. */
-  int64_t count;
+  int64_t block_count;
   /* From the start of a block to that of the next in the tensor. */
   int64_t global_step;
   /* The same in the buffer. */
@@ -2877,18 +2836,18 @@ typedef struct shardspec_stretch {
 } shardspec_stretch;
 
 /*
- A list like `shards`, of which some shards have dim maps in place of intervals. `map_numbers` has a
- row of a number for each dimension for each shard: that of its dim map, counted from 0, or
- `SHARDSPEC_INTERVAL` where it keeps its interval. Dim map `i` has the stretches from
- `map_ends[i - 1]` (0 for the first) to `map_ends[i] - 1` of `stretches`, of which there are
- `stretch_count`; it is as long as the sizes that `shards` has where it is used, which must agree:
- sizes are those of the buffers, with holes. Offsets are kept as they are, and are the caller's to
- choose. No two stretches of a dim map may have an index or a place in common.
+ A list like `shards`, of which some shards have dim maps in place of intervals. `map_numbers`
+ has a row of a number for each dimension for each shard: that of its dim map, counted from 0, or
+ `SHARDSPEC_INTERVAL` where it keeps its interval. Dim map `i` has the stretches from `map_ends[i
+ - 1]` (0 for the first) to `map_ends[i] - 1` of `stretches`, of which there are `stretch_count`;
+ it is as long as the sizes that `shards` has where it is used, which must agree: sizes are those
+ of the buffers, with holes. Offsets are kept as they are, and are the caller's to choose. No two
+ stretches of a dim map may have an index or a place in common.
 
  Ownership: everything is copied; the caller frees `*out`; it does not need `shards`. Errors:
- INVALID_ARGUMENT for stretches that meet, end behind the buffer or have impossible numbers, and for
- map_ends that are not in order, INDEX_OUT_OF_RANGE for a map number, SHAPE_MISMATCH where sizes of
- one map differ; the error's `index` tells which stretch, map or number. INVALID_HANDLE,
+ INVALID_ARGUMENT for stretches that meet, end behind the buffer or have impossible numbers, and
+ for map_ends that are not in order, INDEX_OUT_OF_RANGE for a map number, SHAPE_MISMATCH where
+ sizes of one map differ; the error's `index` tells which stretch, map or number. INVALID_HANDLE,
  NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_shards_new_with_dim_maps(const shardspec_shards *shards,
@@ -2902,13 +2861,13 @@ shardspec_status shardspec_shards_new_with_dim_maps(const shardspec_shards *shar
 
 /*
  A list like `shards`, whose shards are those of a tensor of `sizes` (`ndim` numbers) with its
- dimensions `first_dim` to `first_dim + dim_count - 1` flattened to one, in row-major order. So shards
- have `ndim - dim_count + 1` dimensions.
+ dimensions `first_dim` to `first_dim + dim_count - 1` flattened to one, in row-major order. So
+ shards have `ndim - dim_count + 1` dimensions.
 
- Ownership: the caller frees `*out`; it does not need `shards`. Errors: INVALID_DIM for dimensions that
- the tensor does not have, INVALID_ARGUMENT for `dim_count` below 2, negative sizes or shards that are
- flattened already, NDIM_MISMATCH for shards of another number of dimensions, OVERFLOW,
- INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ Ownership: the caller frees `*out`; it does not need `shards`. Errors: INVALID_DIM for
+ dimensions that the tensor does not have, INVALID_ARGUMENT for `dim_count` below 2, negative
+ sizes or shards that are flattened already, NDIM_MISMATCH for shards of another number of
+ dimensions, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_shards_new_flattened(const shardspec_shards *shards,
                                                 const int64_t *sizes,
@@ -2919,16 +2878,17 @@ shardspec_status shardspec_shards_new_flattened(const shardspec_shards *shards,
                                                 shardspec_error *err);
 
 /*
- Metadata of a tensor of `sizes` (`ndim` numbers) from shards that may be anything: that they cover the
- tensor is checked, and that they overlap nowhere unless `replicas` is not 0. Of replicas, the first
- shard that has an element is its owner; gathering and plans read each element once, scattering
- writes all of them. Each shard needs a placement. `properties` may be NULL.
+ Metadata of a tensor of `sizes` (`ndim` numbers) from shards that may be anything: that they
+ cover the tensor is checked, and that they overlap nowhere unless `replicas` is not 0. Of
+ replicas, the first shard that has an element is its owner; gathering and plans read each
+ element once, scattering writes all of them. Each shard needs a placement. `properties` may be
+ NULL.
 
  Ownership: the caller frees `*out`; it does not need `shards`. Errors: as
- `shardspec_spec_build_metadata` for an enumerable spec: OVERLAP, GAP, OUT_OF_BOUNDS, NDIM_MISMATCH,
- SHAPE_MISMATCH for shards that are flattened of another tensor, INVALID_ARGUMENT, NULL_ARGUMENT for
- a shard without a placement, UNSUPPORTED for replicas that overlap in too many ways to be checked,
- INVALID_HANDLE, OVERFLOW, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ `shardspec_spec_build_metadata` for an enumerable spec: OVERLAP, GAP, OUT_OF_BOUNDS,
+ NDIM_MISMATCH, SHAPE_MISMATCH for shards that are flattened of another tensor, INVALID_ARGUMENT,
+ NULL_ARGUMENT for a shard without a placement, UNSUPPORTED for replicas that overlap in too many
+ ways to be checked, INVALID_HANDLE, OVERFLOW, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_new_from_shards(const shardspec_shards *shards,
                                                     const int64_t *sizes,
@@ -2939,9 +2899,10 @@ shardspec_status shardspec_metadata_new_from_shards(const shardspec_shards *shar
                                                     shardspec_error *err);
 
 /*
- Writes what shard `shard` has of dimension `dim` of its buffer into `stretches`, by their places in the
- buffer; how many they are goes to `*needed` (may be NULL). With capacity 0, `stretches` may be NULL
- and only that is told. An interval is one stretch of one block; of nothing there are none.
+ Writes what shard `shard` has of dimension `dim` of its buffer into `stretches`, by their places
+ in the buffer; how many they are goes to `*needed` (may be NULL). With capacity 0, `stretches`
+ may be NULL and only that is told. An interval is one stretch of one block; of nothing there are
+ none.
 
  Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  Threads: any. Since: ABI 0.
@@ -2955,9 +2916,10 @@ shardspec_status shardspec_shards_get_stretches(const shardspec_shards *shards,
                                                 shardspec_error *err);
 
 /*
- Writes what shard `shard` of metadata has of dimension `dim` of its buffer into `stretches`, by their
- places in the buffer; how many they are goes to `*needed` (may be NULL). With capacity 0, `stretches`
- may be NULL and only that is told. An interval is one stretch of one block; of nothing there are none.
+ Writes what shard `shard` of metadata has of dimension `dim` of its buffer into `stretches`, by
+ their places in the buffer; how many they are goes to `*needed` (may be NULL). With capacity 0,
+ `stretches` may be NULL and only that is told. An interval is one stretch of one block; of
+ nothing there are none.
 
  Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  Threads: any. Since: ABI 0.
@@ -3001,7 +2963,8 @@ shardspec_status shardspec_shards_are_boxes(const shardspec_shards *shards,
                                             shardspec_error *err);
 
 /*
- Whether a shard of metadata is a box of the tensor: 1 or 0. 0 as well where dimensions are flattened.
+ Whether a shard of metadata is a box of the tensor: 1 or 0. 0 as well where dimensions are
+ flattened.
 
  Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */

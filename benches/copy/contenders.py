@@ -59,8 +59,8 @@ class Ours:
         offsets, sizes = zip(*case.boxes())
         ndim = len(case.sizes)
         ranks = binding.texts(*(f"rank:{rank}" for rank in range(len(sizes))))
-        spec = library.made(library.spec_new_enumerable_flat, ndim, binding.numbers(offsets),
-                            binding.numbers(sizes), len(sizes), ranks, len(sizes), None)
+        spec = library.enumerable(binding.numbers(offsets), binding.numbers(sizes), None, ndim,
+                                  len(sizes), ranks, len(sizes))
         self.metadata = library.made(library.spec_build_metadata, spec,
                                      binding.numbers(case.sizes), ndim, None)
         library.spec_free(spec)

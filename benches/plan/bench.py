@@ -47,9 +47,9 @@ def metadata_of(layout):
     """New metadata, of which nobody asked anything."""
     count, ndim = layout.offsets.shape
     placements = (numpy.arange(count) % len(RANKS)).astype(numpy.uint32)
-    spec = LIB.made(LIB.spec_new_enumerable_flat, ndim, numbers(layout.offsets),
-                    numbers(layout.lengths), count, RANKS, len(RANKS),
-                    placements.ctypes.data_as(ctypes.POINTER(ctypes.c_uint32)))
+    spec = LIB.enumerable(numbers(layout.offsets), numbers(layout.lengths),
+                          placements.ctypes.data_as(ctypes.POINTER(ctypes.c_uint32)), ndim, count,
+                          RANKS, len(RANKS))
     metadata = LIB.made(LIB.spec_build_metadata, spec, numbers(layout.sizes), ndim, None)
     LIB.spec_free(spec)
     return metadata

@@ -1,5 +1,6 @@
 /* Tensors of numbered elements, cut across ranks. */
 #include "ranks.h"
+#include "../lists.h"
 
 static const int32_t UNTOUCHED = 0x5a5a5a5a;
 
@@ -77,8 +78,7 @@ void cut_in_boxes(cut *c, const shardspec_comm *comm, int64_t rows, int64_t colu
     memcpy(offsets[i], boxes[i], sizeof offsets[i]);
     memcpy(lengths[i], boxes[i] + 2, sizeof lengths[i]);
   }
-  CHECK_OK(shardspec_spec_new_enumerable_flat(2, offsets[0], lengths[0], box_count, texts.pointers,
-                                              box_count, NULL, &spec, &err));
+  CHECK_OK(enumerable_of_arrays(offsets[0], lengths[0], NULL, 2, box_count, texts.pointers, box_count, &spec, &err));
   cut_by(c, comm, spec, rows, columns);
 }
 

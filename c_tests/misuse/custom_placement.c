@@ -2,8 +2,6 @@
 #include "misuse.h"
 
 static void misuse_placed_specs(void) {
-  static const uint32_t past_end[] = {0, 2};
-  static const int64_t minus[] = {0, -1, 0, 0};
   const shardspec_placement *placements[] = {placement, placement};
   const shardspec_placement *with_null[] = {placement, NULL};
   const shardspec_placement *with_spec[] = {placement, (const shardspec_placement *)(const void *)chunk};
@@ -19,27 +17,6 @@ static void misuse_placed_specs(void) {
   MISUSE(INVALID_ARGUMENT, "not UTF-8", shardspec_spec_new_chunk_with_placement_handles, 0, NOT_UTF8, placements, 2, &out.spec);
   WRONG_OUT(shardspec_spec *, shardspec_spec_new_chunk_with_placement_handles, 0, NULL, placements, 2, P);
   WRONG_ERROR(shardspec_spec_new_chunk_with_placement_handles, 0, NULL, placements, 2, &out.spec);
-
-#define WRONG_PLACED(f)                                                                            \
-  MISUSE(INVALID_ARGUMENT, "no shards", f, 2, OFFSETS, SIZES, 0, placements, 2, NULL, &out.spec);  \
-  MISUSE(NULL_ARGUMENT, "NULL offsets", f, 2, NULL, SIZES, 2, placements, 2, NULL, &out.spec);     \
-  MISUSE(NULL_ARGUMENT, "NULL sizes", f, 2, OFFSETS, NULL, 2, placements, 2, NULL, &out.spec);     \
-  MISUSE(NULL_ARGUMENT, "NULL placements", f, 2, OFFSETS, SIZES, 2, NULL, 2, NULL, &out.spec);     \
-  MISUSE(NULL_ARGUMENT, "a NULL placement", f, 2, OFFSETS, SIZES, 2, with_null, 2, NULL, &out.spec); \
-  MISUSE(INVALID_HANDLE, "spec as placement", f, 2, OFFSETS, SIZES, 2, with_spec, 2, NULL, &out.spec); \
-  MISUSE(INVALID_ARGUMENT, "33 dimensions", f, 33, OFFSETS, SIZES, 0, placements, 0, NULL, &out.spec); \
-  MISUSE(INVALID_ARGUMENT, "SIZE_MAX shards", f, 2, OFFSETS, SIZES, SIZE_MAX, placements, 2,       \
-         past_end, &out.spec);                                                                     \
-  MISUSE(INVALID_ARGUMENT, "SIZE_MAX placements", f, 2, OFFSETS, SIZES, 2, placements, SIZE_MAX,   \
-         past_end, &out.spec);                                                                     \
-  MISUSE(INVALID_ARGUMENT, "fewer placements", f, 2, OFFSETS, SIZES, 2, placements, 1, NULL, &out.spec); \
-  MISUSE(INDEX_OUT_OF_RANGE, "placement 2 of 2", f, 2, OFFSETS, SIZES, 2, placements, 2, past_end, \
-         &out.spec);                                                                               \
-  MISUSE(INVALID_ARGUMENT, "negative size", f, 2, OFFSETS, minus, 2, placements, 2, NULL, &out.spec); \
-  WRONG_OUT(shardspec_spec *, f, 2, OFFSETS, SIZES, 2, placements, 2, NULL, P);                    \
-  WRONG_ERROR(f, 2, OFFSETS, SIZES, 2, placements, 2, NULL, &out.spec)
-  WRONG_PLACED(shardspec_spec_new_enumerable_placed);
-  WRONG_PLACED(shardspec_spec_infer_placed);
 }
 
 void misuse_custom_placements(void) {

@@ -9,7 +9,6 @@ static shardspec_status build(void *ctx, const int64_t *sizes, const char *const
                               size_t ndim, const shardspec_tensor_properties *properties,
                               shardspec_metadata_builder *builder, shardspec_error *error) {
   static const int64_t minus[] = {-1, 0}, zero[] = {0, 0};
-  static const uint32_t past_end[] = {0, 2};
   static const char *const with_null[] = {"rank:0", NULL};
   (void)ctx, (void)dim_names, (void)properties;
   wrong_handles_for(NULL, builder, placement, metadata);
@@ -32,16 +31,22 @@ static shardspec_status build(void *ctx, const int64_t *sizes, const char *const
   WRONG_ERROR(shardspec_metadata_builder_add_shard_with_placement_handle, builder, zero, sizes, 2, placement);
 
 
-  WRONG_HANDLE(shardspec_metadata_builder, NULL_ARGUMENT, shardspec_metadata_builder_add_shards, H, 2, OFFSETS, SIZES, 2, RANKS, 2, NULL);
-  MISUSE(NULL_ARGUMENT, "NULL offsets", shardspec_metadata_builder_add_shards, builder, 2, NULL, SIZES, 2, RANKS, 2, NULL);
-  MISUSE(NULL_ARGUMENT, "NULL sizes", shardspec_metadata_builder_add_shards, builder, 2, OFFSETS, NULL, 2, RANKS, 2, NULL);
-  MISUSE(NDIM_MISMATCH, "ndim 3 of 2", shardspec_metadata_builder_add_shards, builder, 3, OFFSETS, SIZES, 2, RANKS, 2, NULL);
-  MISUSE(INVALID_ARGUMENT, "SIZE_MAX shards", shardspec_metadata_builder_add_shards, builder, 2, OFFSETS, SIZES, SIZE_MAX, RANKS, 2, past_end);
-  MISUSE(INVALID_ARGUMENT, "SIZE_MAX placements", shardspec_metadata_builder_add_shards, builder, 2, OFFSETS, SIZES, 2, RANKS, SIZE_MAX, NULL);
-  MISUSE(INVALID_ARGUMENT, "fewer placements", shardspec_metadata_builder_add_shards, builder, 2, OFFSETS, SIZES, 2, RANKS, 1, NULL);
-  MISUSE(INDEX_OUT_OF_RANGE, "placement 2 of 2", shardspec_metadata_builder_add_shards, builder, 2, OFFSETS, SIZES, 2, RANKS, 2, past_end);
-  MISUSE(NULL_ARGUMENT, "a NULL placement", shardspec_metadata_builder_add_shards, builder, 2, OFFSETS, SIZES, 2, with_null, 2, NULL);
-  WRONG_ERROR(shardspec_metadata_builder_add_shards, builder, 2, OFFSETS, SIZES, 2, RANKS, 2, NULL);
+  static const int64_t line[] = {0, 2};
+  shardspec_shards *list, *lines, *unplaced, *freed;
+  CHECK_OK(shardspec_shards_new_from_arrays(OFFSETS, SIZES, NULL, 2, 2, RANKS, 2, &list, &err));
+  CHECK_OK(shardspec_shards_new_from_arrays(line, SIZES, NULL, 1, 2, RANKS, 2, &lines, &err));
+  CHECK_OK(shardspec_shards_new_from_arrays(OFFSETS, SIZES, NULL, 2, 2, with_null, 2, &unplaced, &err));
+  CHECK_OK(shardspec_shards_new(NULL, 0, &freed, &err));
+  CHECK_OK(shardspec_shards_free(freed, &err));
+  WRONG_HANDLE(shardspec_metadata_builder, NULL_ARGUMENT, shardspec_metadata_builder_add_shards, H, list);
+  wrong_handles_for(freed, list, placement, chunk);
+  WRONG_HANDLE(shardspec_shards, NULL_ARGUMENT, shardspec_metadata_builder_add_shards, builder, H);
+  MISUSE(NDIM_MISMATCH, "ndim 1 of 2", shardspec_metadata_builder_add_shards, builder, lines);
+  MISUSE(NULL_ARGUMENT, "a shard without a placement", shardspec_metadata_builder_add_shards, builder, unplaced);
+  WRONG_ERROR(shardspec_metadata_builder_add_shards, builder, list);
+  CHECK_OK(shardspec_shards_free(list, &err));
+  CHECK_OK(shardspec_shards_free(lines, &err));
+  CHECK_OK(shardspec_shards_free(unplaced, &err));
 
   /* Nothing of all that was added. */
   CHECK_EQUAL(ndim, 2);

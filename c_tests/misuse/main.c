@@ -2,6 +2,7 @@
  * what it answered: function | misuse | status. Ends with 0 when each answer was the right refusal
  * and no call that failed wrote anything but its error. */
 #include "misuse.h"
+#include "../lists.h"
 
 outputs out;
 shardspec_error err = SHARDSPEC_ERROR_INIT;
@@ -48,7 +49,7 @@ static void make_right_ones(void) {
   CHECK_OK(shardspec_placement_parse("trainer0/cuda:1", &placement, &err));
   CHECK_OK(shardspec_spec_new_chunk(0, RANKS, 2, &chunk, &err));
   CHECK_OK(shardspec_spec_new_chunk_by_dim_name("x", RANKS, 2, &named, &err));
-  CHECK_OK(shardspec_spec_new_enumerable_flat(2, OFFSETS, SIZES, 2, RANKS, 2, NULL, &boxes, &err));
+  CHECK_OK(enumerable_of_arrays(OFFSETS, SIZES, NULL, 2, 2, RANKS, 2, &boxes, &err));
   CHECK_OK(shardspec_spec_build_metadata(chunk, TENSOR, 2, NULL, &metadata, &err));
   full = view_of(full_data, FLOAT32, full_shape, 2);
   for (int i = 0; i < 2; i++) shards[i] = view_of(shard_data[i], FLOAT32, shard_shape, 2);

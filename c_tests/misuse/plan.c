@@ -1,5 +1,6 @@
 /* Plans. */
 #include "misuse.h"
+#include "../lists.h"
 
 static shardspec_metadata *other;
 static shardspec_plan *plan;
@@ -41,8 +42,8 @@ static void misuse_new_plans(void) {
   CHECK_OK(shardspec_shards_new_from_metadata(metadata, &all, &err));
   CHECK_OK(shardspec_shards_new_from_metadata(metadata, &freed_shards, &err));
   CHECK_OK(shardspec_shards_free(freed_shards, &err));
-  CHECK_OK(shardspec_shards_new_flat(2, start, half, 1, RANKS, 1, NULL, &some, &err));
-  CHECK_OK(shardspec_shards_new_flat(1, start, half, 1, RANKS, 1, NULL, &line, &err));
+  CHECK_OK(shardspec_shards_new_from_arrays(start, half, NULL, 2, 1, RANKS, 1, &some, &err));
+  CHECK_OK(shardspec_shards_new_from_arrays(start, half, NULL, 1, 1, RANKS, 1, &line, &err));
   wrong_handles_for(freed_shards, all, metadata, chunk);
   WRONG_HANDLE(shardspec_shards, NULL_ARGUMENT, shardspec_plan_new_from_shards, H, all, &out.plan);
   WRONG_HANDLE(shardspec_shards, NULL_ARGUMENT, shardspec_plan_new_from_shards, all, H, &out.plan);
@@ -96,7 +97,7 @@ static void misuse_execute(void) {
 void misuse_plans(void) {
   shardspec_plan *freed;
   shardspec_spec *turned;
-  CHECK_OK(shardspec_spec_infer_flat(2, OFFSETS, SIZES, 2, (const char *const[]){"rank:1", "rank:0"}, 2, NULL, &turned, &err));
+  CHECK_OK(inferred_of_arrays(OFFSETS, SIZES, NULL, 2, 2, (const char *const[]){"rank:1", "rank:0"}, 2, &turned, &err));
   CHECK_OK(shardspec_spec_build_metadata(turned, TENSOR, 2, NULL, &other, &err));
   CHECK_OK(shardspec_plan_new(metadata, other, &plan, &err));
   CHECK_OK(shardspec_plan_new(metadata, other, &freed, &err));

@@ -57,6 +57,12 @@ static void misuse_from_local(shardspec_metadata *typed) {
   shardspec_shard_metadata no_text[] = {{2, OFFSETS, SIZES, NULL}, {2, OFFSETS + 2, SIZES + 2, "rank:0"}};
 #define LOCAL(status, misuse, owner, indices, views, count)                                        \
   MISUSE(status, misuse, shardspec_sharded_tensor_new_from_local, typed, owner, indices, views, count, NULL, NULL, &out.sharded_tensor)
+  shardspec_shards *listed[3], *freed;
+  CHECK_OK(shardspec_shards_new(described, 2, &listed[0], &err));
+  CHECK_OK(shardspec_shards_new(moved, 2, &listed[1], &err));
+  CHECK_OK(shardspec_shards_new(no_text, 2, &listed[2], &err));
+  CHECK_OK(shardspec_shards_new(NULL, 0, &freed, &err));
+  CHECK_OK(shardspec_shards_free(freed, &err));
 #define DESCRIBED(status, misuse, owner, descriptions, views, count)                               \
   MISUSE(status, misuse, shardspec_sharded_tensor_new_from_local_shards, typed, owner, descriptions, views, count, NULL, NULL, &out.sharded_tensor)
   WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_sharded_tensor_new_from_local, H, NULL, both, shards, 2, NULL, NULL, &out.sharded_tensor);
@@ -69,15 +75,18 @@ static void misuse_from_local(shardspec_metadata *typed) {
   LOCAL(INVALID_PLACEMENT, "no owner", "rank:", both, shards, 2);
   WRONG_OUT(shardspec_sharded_tensor *, shardspec_sharded_tensor_new_from_local, typed, NULL, both, shards, 2, NULL, NULL, P);
   WRONG_ERROR(shardspec_sharded_tensor_new_from_local, typed, NULL, both, shards, 2, NULL, NULL, &out.sharded_tensor);
-  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_sharded_tensor_new_from_local_shards, H, NULL, described, shards, 2, NULL, NULL, &out.sharded_tensor);
-  DESCRIBED(NULL_ARGUMENT, "NULL descriptions", NULL, NULL, shards, 2);
-  DESCRIBED(NULL_ARGUMENT, "NULL views", NULL, described, NULL, 2);
-  DESCRIBED(NULL_ARGUMENT, "a NULL placement", NULL, no_text, shards, 2);
-  DESCRIBED(INVALID_ARGUMENT, "SIZE_MAX shards", NULL, described, shards, SIZE_MAX);
-  DESCRIBED(INVALID_ARGUMENT, "placed elsewhere", NULL, moved, shards, 2);
-  DESCRIBED(INVALID_ARGUMENT, "not the owner's", "rank:0", described, shards, 2);
-  WRONG_OUT(shardspec_sharded_tensor *, shardspec_sharded_tensor_new_from_local_shards, typed, NULL, described, shards, 2, NULL, NULL, P);
-  WRONG_ERROR(shardspec_sharded_tensor_new_from_local_shards, typed, NULL, described, shards, 2, NULL, NULL, &out.sharded_tensor);
+  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_sharded_tensor_new_from_local_shards, H, NULL, listed[0], shards, 2, NULL, NULL, &out.sharded_tensor);
+  DESCRIBED(NULL_ARGUMENT, "NULL views", NULL, listed[0], NULL, 2);
+  DESCRIBED(NULL_ARGUMENT, "a NULL placement", NULL, listed[2], shards, 2);
+  DESCRIBED(INVALID_ARGUMENT, "SIZE_MAX shards", NULL, listed[0], shards, SIZE_MAX);
+  DESCRIBED(INVALID_ARGUMENT, "fewer views", NULL, listed[0], shards, 1);
+  DESCRIBED(INVALID_ARGUMENT, "placed elsewhere", NULL, listed[1], shards, 2);
+  DESCRIBED(INVALID_ARGUMENT, "not the owner's", "rank:0", listed[0], shards, 2);
+  WRONG_OUT(shardspec_sharded_tensor *, shardspec_sharded_tensor_new_from_local_shards, typed, NULL, listed[0], shards, 2, NULL, NULL, P);
+  WRONG_ERROR(shardspec_sharded_tensor_new_from_local_shards, typed, NULL, listed[0], shards, 2, NULL, NULL, &out.sharded_tensor);
+  wrong_handles_for(freed, listed[0], placement, chunk);
+  WRONG_HANDLE(shardspec_shards, NULL_ARGUMENT, shardspec_sharded_tensor_new_from_local_shards, typed, NULL, H, shards, 2, NULL, NULL, &out.sharded_tensor);
+  for (int i = 0; i < 3; i++) CHECK_OK(shardspec_shards_free(listed[i], &err));
 #undef LOCAL
 #undef DESCRIBED
 }

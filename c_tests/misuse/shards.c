@@ -2,30 +2,57 @@
 #include "misuse.h"
 
 void misuse_shards(void) {
-  static const shardspec_shard_metadata no_offsets = {2, NULL, SIZES, "rank:0"}, no_place = {2, OFFSETS, SIZES, "rank:x"},
-                                        many = {33, OFFSETS, SIZES, "rank:0"};
-  static const int64_t minus[] = {2, -3}, most[] = {INT64_MAX, INT64_MAX};
+  static const int64_t minus[] = {2, -3, 0, 0}, most[] = {INT64_MAX, INT64_MAX, 0, 0}, least[] = {INT64_MIN, 0, 0, 0};
   static const uint32_t past_end[] = {0, 2};
-  shardspec_shard_metadata fine = {2, OFFSETS, SIZES, "rank:0"};
+  shardspec_shard_metadata good[2] = {{2, OFFSETS, SIZES, "rank:0"}, {2, OFFSETS + 2, SIZES + 2, "rank:1"}};
+  shardspec_shard_metadata wrong[2];
   shardspec_shards *list, *freed;
 
-  MISUSE(NULL_ARGUMENT, "NULL shards", shardspec_shards_new, NULL, 2, &out.shards);
-  MISUSE(NULL_ARGUMENT, "NULL offsets", shardspec_shards_new, &no_offsets, 1, &out.shards);
-  MISUSE(INVALID_PLACEMENT, "no placement", shardspec_shards_new, &no_place, 1, &out.shards);
-  MISUSE(INVALID_ARGUMENT, "33 dimensions", shardspec_shards_new, &many, 1, &out.shards);
-  MISUSE(INVALID_ARGUMENT, "SIZE_MAX shards", shardspec_shards_new, &fine, SIZE_MAX, &out.shards);
-  WRONG_OUT(shardspec_shards *, shardspec_shards_new, &fine, 1, P);
-  WRONG_ERROR(shardspec_shards_new, &fine, 1, &out.shards);
+#define WITH(change) (memcpy(wrong, good, sizeof good), (change), wrong)
+#define NEW(status, misuse, ...) MISUSE(status, misuse, shardspec_shards_new, __VA_ARGS__, &out.shards)
+  NEW(NULL_ARGUMENT, "NULL shards", NULL, 2);
+  NEW(INVALID_ARGUMENT, "SIZE_MAX shards", good, SIZE_MAX);
+  NEW(NDIM_MISMATCH, "mixed ndim", WITH(wrong[1].ndim = 1), 2);
+  NEW(INVALID_ARGUMENT, "33 dimensions", WITH(wrong[0].ndim = 33), 1);
+  NEW(INVALID_ARGUMENT, "ndim SIZE_MAX", WITH(wrong[0].ndim = SIZE_MAX), 2);
+  NEW(NULL_ARGUMENT, "NULL offsets", WITH(wrong[1].offsets = NULL), 2);
+  NEW(NULL_ARGUMENT, "NULL sizes", WITH(wrong[1].sizes = NULL), 2);
+  NEW(INVALID_ARGUMENT, "negative size", WITH(wrong[1].sizes = minus), 2);
+  NEW(INVALID_ARGUMENT, "INT64_MIN", WITH(wrong[1].offsets = least), 2);
+  NEW(OVERFLOW, "INT64_MAX + 2", WITH(wrong[1].offsets = most), 2);
+  NEW(INVALID_PLACEMENT, "no placement", WITH(wrong[1].placement = "rank:x"), 2);
+  NEW(INVALID_ARGUMENT, "not UTF-8", WITH(wrong[1].placement = NOT_UTF8), 2);
+  WRONG_OUT(shardspec_shards *, shardspec_shards_new, good, 2, P);
+  WRONG_ERROR(shardspec_shards_new, good, 2, &out.shards);
 
-#define FLAT(status, misuse, ...) MISUSE(status, misuse, shardspec_shards_new_flat, __VA_ARGS__, &out.shards)
-  FLAT(NULL_ARGUMENT, "NULL offsets", 2, NULL, SIZES, 2, RANKS, 2, NULL);
-  FLAT(INVALID_ARGUMENT, "negative size", 2, OFFSETS, minus, 1, RANKS, 1, NULL);
-  FLAT(OVERFLOW, "end past 64 bits", 2, most, most, 1, RANKS, 1, NULL);
-  FLAT(INVALID_ARGUMENT, "too few placements", 2, OFFSETS, SIZES, 2, RANKS, 1, NULL);
-  FLAT(INDEX_OUT_OF_RANGE, "placement 2 of 2", 2, OFFSETS, SIZES, 2, RANKS, 2, past_end);
-  FLAT(INVALID_ARGUMENT, "SIZE_MAX shards", 2, OFFSETS, SIZES, SIZE_MAX, RANKS, 2, NULL);
-  WRONG_OUT(shardspec_shards *, shardspec_shards_new_flat, 2, OFFSETS, SIZES, 2, RANKS, 2, NULL, P);
-  WRONG_ERROR(shardspec_shards_new_flat, 2, OFFSETS, SIZES, 2, RANKS, 2, NULL, &out.shards);
+#define ARRAYS(f, texts)                                                                           \
+  MISUSE(NULL_ARGUMENT, "NULL offsets", f, NULL, SIZES, NULL, 2, 2, texts, 2, &out.shards);        \
+  MISUSE(NULL_ARGUMENT, "NULL sizes", f, OFFSETS, NULL, NULL, 2, 2, texts, 2, &out.shards);        \
+  MISUSE(NULL_ARGUMENT, "NULL placements", f, OFFSETS, SIZES, NULL, 2, 2, NULL, 2, &out.shards);   \
+  MISUSE(INVALID_ARGUMENT, "33 dimensions", f, OFFSETS, SIZES, NULL, 33, 0, texts, 0, &out.shards); \
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX dimensions", f, OFFSETS, SIZES, NULL, SIZE_MAX, 2, texts, 2,  \
+         &out.shards);                                                                             \
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX shards", f, OFFSETS, SIZES, past_end, 2, SIZE_MAX, texts, 2,  \
+         &out.shards);                                                                             \
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX placements", f, OFFSETS, SIZES, past_end, 2, 2, texts,        \
+         SIZE_MAX, &out.shards);                                                                   \
+  MISUSE(INVALID_ARGUMENT, "too few placements", f, OFFSETS, SIZES, NULL, 2, 2, texts, 1, &out.shards); \
+  MISUSE(INDEX_OUT_OF_RANGE, "placement 2 of 2", f, OFFSETS, SIZES, past_end, 2, 2, texts, 2,      \
+         &out.shards);                                                                             \
+  MISUSE(INVALID_ARGUMENT, "negative size", f, OFFSETS, minus, NULL, 2, 1, texts, 1, &out.shards); \
+  MISUSE(OVERFLOW, "end past 64 bits", f, most, most, NULL, 2, 1, texts, 1, &out.shards);          \
+  WRONG_OUT(shardspec_shards *, f, OFFSETS, SIZES, NULL, 2, 2, texts, 2, P);                       \
+  WRONG_ERROR(f, OFFSETS, SIZES, NULL, 2, 2, texts, 2, &out.shards)
+  const shardspec_placement *placements[] = {placement, placement};
+  const shardspec_placement *with_null[] = {placement, NULL};
+  const shardspec_placement *with_spec[] = {placement, (const shardspec_placement *)(const void *)chunk};
+  static const char *const bad[] = {"rank:0", "rank:0/x"};
+  ARRAYS(shardspec_shards_new_from_arrays, RANKS);
+  ARRAYS(shardspec_shards_new_from_arrays_with_placement_handles, placements);
+  MISUSE(INVALID_PLACEMENT, "no placement", shardspec_shards_new_from_arrays, OFFSETS, SIZES, NULL, 2, 2, bad, 2, &out.shards);
+#define HANDLES shardspec_shards_new_from_arrays_with_placement_handles
+  MISUSE(NULL_ARGUMENT, "a NULL placement", HANDLES, OFFSETS, SIZES, NULL, 2, 2, with_null, 2, &out.shards);
+  MISUSE(INVALID_HANDLE, "spec as placement", HANDLES, OFFSETS, SIZES, NULL, 2, 2, with_spec, 2, &out.shards);
 
   shardspec_metadata *freed_metadata;
   CHECK_OK(shardspec_spec_build_metadata(chunk, TENSOR, 2, NULL, &freed_metadata, &err));
@@ -35,7 +62,7 @@ void misuse_shards(void) {
   WRONG_OUT(shardspec_shards *, shardspec_shards_new_from_metadata, metadata, P);
   WRONG_ERROR(shardspec_shards_new_from_metadata, metadata, &out.shards);
 
-  CHECK_OK(shardspec_shards_new(&fine, 1, &list, &err));
+  CHECK_OK(shardspec_shards_new(good, 1, &list, &err));
   CHECK_OK(shardspec_shards_new(NULL, 0, &freed, &err));
   CHECK_OK(shardspec_shards_free(freed, &err));
   wrong_handles_for(freed, list, placement, metadata);

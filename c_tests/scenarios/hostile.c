@@ -7,7 +7,7 @@ static void *room(size_t count, size_t size) {
   return memory;
 }
 
-/* What all may be asked of shards of a tensor of bytes, in arrays as `..._flat` functions take them. */
+/* What all may be asked of shards of a tensor of bytes, in flat arrays. */
 static void ask_everything(size_t ndim, const int64_t *offsets, const int64_t *sizes, size_t count,
                            const int64_t *tensor) {
   enum { ELEMENTS = 500 };
@@ -20,9 +20,9 @@ static void ask_everything(size_t ndim, const int64_t *offsets, const int64_t *s
   shardspec_spec *spec;
   for (size_t i = 0; i < ELEMENTS * ndim; i++)
     elements[i] = (int64_t)(i * 2654435761u % (uint64_t)tensor[i % ndim]);
-  CALL(OK, shardspec_spec_infer_flat, ndim, offsets, sizes, count, RANKS, 1, indices, &out.spec);
+  OF_LIST(OK, shardspec_spec_infer, shardspec_shards_new_from_arrays, offsets, sizes, indices, ndim, count, RANKS, 1);
   FREE(shardspec_spec_free, out.spec);
-  CALL(OK, shardspec_spec_new_enumerable_flat, ndim, offsets, sizes, count, RANKS, 1, indices, &out.spec);
+  OF_LIST(OK, shardspec_spec_new_enumerable, shardspec_shards_new_from_arrays, offsets, sizes, indices, ndim, count, RANKS, 1);
   spec = out.spec;
   CALL(OK, shardspec_spec_build_metadata, spec, tensor, ndim, NULL, &out.metadata);
   metadata = out.metadata;
@@ -32,7 +32,7 @@ static void ask_everything(size_t ndim, const int64_t *offsets, const int64_t *s
   CALL(OK, shardspec_metadata_globalize, metadata, shards_of, local, ELEMENTS, again);
   CHECK(memcmp(elements, again, ELEMENTS * ndim * sizeof *again) == 0);
   CALL(OK, shardspec_metadata_shards_in_box, metadata, offsets, tensor, ndim, shards_of, count, &out.size);
-  CALL(OK, shardspec_shards_new_flat, ndim, offsets, sizes, count, RANKS, 1, indices, &out.shards);
+  CALL(OK, shardspec_shards_new_from_arrays, offsets, sizes, indices, ndim, count, RANKS, 1, &out.shards);
   shards = out.shards;
   CALL(OK, shardspec_shards_overlaps, shards, NULL, NULL, NULL, NULL, 1, &out.size, &out.i32);
   CHECK_EQUAL(out.size, 0);
@@ -88,13 +88,13 @@ static void nested_intervals(void) {
   shardspec_shards *shards, *whole;
   const int64_t origin = 0;
   for (int64_t i = 0; i < N; i++) offsets[i] = i, sizes[i] = 2 * (N - i);
-  CALL(OVERLAP, shardspec_spec_new_enumerable_flat, 1, offsets, sizes, N, RANKS, 1, indices, &out.spec);
-  CALL(OK, shardspec_shards_new_flat, 1, offsets, sizes, N, RANKS, 1, indices, &out.shards);
+  CALL(OK, shardspec_shards_new_from_arrays, offsets, sizes, indices, 1, N, RANKS, 1, &out.shards);
   shards = out.shards;
+  CALL(OVERLAP, shardspec_spec_new_enumerable, shards, &out.spec);
   CALL(OK, shardspec_shards_overlaps, shards, out.sizes, NULL, NULL, NULL, 8, &out.size, &out.i32);
   CHECK(out.size == 8 && out.i32 == 1);
   CALL(OK, shardspec_shards_gaps, shards, &tensor, 1, NULL, NULL, 8, &out.size, &out.i32);
-  CALL(OK, shardspec_shards_new_flat, 1, &origin, &tensor, 1, RANKS, 1, NULL, &out.shards);
+  CALL(OK, shardspec_shards_new_from_arrays, &origin, &tensor, NULL, 1, 1, RANKS, 1, &out.shards);
   whole = out.shards;
   CALL(OK, shardspec_plan_new_from_shards, shards, whole, &out.plan);
   FREE(shardspec_plan_free, out.plan);

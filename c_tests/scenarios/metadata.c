@@ -1,5 +1,6 @@
 /* What metadata is asked, and where elements are. */
 #include "scenarios.h"
+#include "../lists.h"
 
 void metadata_is_asked(void) {
   shardspec_metadata *metadata = rows(3, 7), *other = columns(3, 7);
@@ -58,8 +59,8 @@ static shardspec_metadata *pinwheel(void) {
                 sizes[] = {3, 3};
   shardspec_spec *spec;
   shardspec_metadata *metadata;
-  CHECK_OK(shardspec_spec_new_enumerable_flat(2, offsets, lengths, 5, RANKS, 1,
-                                              (const uint32_t[]){0, 0, 0, 0, 0}, &spec, &err));
+  CHECK_OK(enumerable_of_arrays(offsets, lengths, (const uint32_t[]){0, 0, 0, 0, 0}, 2, 5, RANKS, 1, &spec,
+                                &err));
   CHECK_OK(shardspec_spec_build_metadata(spec, sizes, 2, NULL, &metadata, &err));
   CHECK_OK(shardspec_spec_free(spec, &err));
   return metadata;

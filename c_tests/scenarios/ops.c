@@ -1,5 +1,6 @@
 /* Ops: registered, found, listed, called and ended. */
 #include "scenarios.h"
+#include "../lists.h"
 
 static shardspec_spec *spec;
 static shardspec_metadata *metadata;
@@ -83,7 +84,7 @@ void refused_ops(void) {
                                       .kwarg_names = twice, .kwargs = args, .kwarg_count = 2};
   shardspec_op_arguments none = {.struct_size = sizeof none};
   shardspec_op_arguments numbers = {.struct_size = sizeof numbers, .args = args + 1, .arg_count = 1};
-  CHECK_OK(shardspec_spec_new_enumerable_flat(1, &offset, &length, 1, RANKS, 1, NULL, &boxes, &err));
+  CHECK_OK(enumerable_of_arrays(&offset, &length, NULL, 1, 1, RANKS, 1, &boxes, &err));
   CALL(INVALID_ARGUMENT, shardspec_op_register, "chunk", "a\nname", fails, context(), end_context, NULL,
        &out.op);
   CALL(OK, shardspec_op_register, "chunk", "acme.fails", fails, context(), end_context, NULL,

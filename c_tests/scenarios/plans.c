@@ -12,11 +12,10 @@ void lists_of_shards(void) {
   shardspec_shards *shards;
   CALL(OK, shardspec_shards_new, listed, 2, &out.shards);
   FREE(shardspec_shards_free, out.shards);
-  CALL(INVALID_PLACEMENT, shardspec_shards_new_flat, 2, OFFSETS, SIZES, 3,
-       (const char *const[]){"rank:0", "rank:x", "rank:1"}, 3, NULL, &out.shards);
+  CALL(INVALID_PLACEMENT, shardspec_shards_new_from_arrays, OFFSETS, SIZES, NULL, 2, 3, (const char *const[]){"rank:0", "rank:x", "rank:1"}, 3, &out.shards);
   CALL(OK, shardspec_shards_new_from_metadata, metadata, &out.shards);
   FREE(shardspec_shards_free, out.shards);
-  CALL(OK, shardspec_shards_new_flat, 2, OFFSETS, SIZES, 3, RANKS, 3, NULL, &out.shards);
+  CALL(OK, shardspec_shards_new_from_arrays, OFFSETS, SIZES, NULL, 2, 3, RANKS, 3, &out.shards);
   shards = out.shards;
   CALL(OK, shardspec_shards_count, shards, &out.size);
   CHECK_EQUAL(out.size, 3);
@@ -57,7 +56,7 @@ void plans(void) {
 void refused_plans(void) {
   shardspec_metadata *source = rows(3, 7), *destination = columns(4, 8);
   shardspec_shards *few, *more;
-  CHECK_OK(shardspec_shards_new_flat(2, OFFSETS, SIZES, 2, RANKS, 2, NULL, &few, &err));
+  CHECK_OK(shardspec_shards_new_from_arrays(OFFSETS, SIZES, NULL, 2, 2, RANKS, 2, &few, &err));
   CHECK_OK(shardspec_shards_new_from_metadata(source, &more, &err));
   CALL(SHAPE_MISMATCH, shardspec_plan_new, source, destination, &out.plan);
   CALL(INDEX_OUT_OF_RANGE, shardspec_plan_new_for_destinations, source, source, (const size_t[]){3}, 1,
@@ -73,7 +72,7 @@ void plans_with_replicas(void) {
   shardspec_metadata *destination = columns(4, 4);
   shardspec_shards *source, *list;
   shardspec_plan *plan;
-  CALL(OK, shardspec_shards_new_flat, 2, offsets, sizes, 4, RANKS, 4, NULL, &out.shards);
+  CALL(OK, shardspec_shards_new_from_arrays, offsets, sizes, NULL, 2, 4, RANKS, 4, &out.shards);
   source = out.shards;
   CALL(OK, shardspec_shards_new_from_metadata, destination, &out.shards);
   list = out.shards;

@@ -58,6 +58,16 @@ extern _Thread_local shardspec_error err;
     if (call_ends(function(freed_, &err), SHARDSPEC_OK)) FAIL(#function " ran out of memory");     \
   } while (0)
 
+/* A call that takes a list of shards, as `make` makes it of these arguments, and writes a spec. The list is
+ * freed at once. */
+#define OF_LIST(wanted, function, make, ...)                                                       \
+  do {                                                                                             \
+    CALL(OK, make, __VA_ARGS__, &out.shards);                                                      \
+    shardspec_shards *list_ = out.shards;                                                          \
+    CALL(wanted, function, list_, &out.spec);                                                      \
+    FREE(shardspec_shards_free, list_);                                                            \
+  } while (0)
+
 /* Around a call that returns no status. */
 #define RUN(function, statement)                                                                   \
   do {                                                                                             \

@@ -34,8 +34,11 @@ void sharded_tensors(void) {
   CALL(OK, shardspec_sharded_tensor_new_from_local, metadata, NULL, both, shards, 2, context(),
        end_context, &out.tensor);
   FREE(shardspec_sharded_tensor_free, out.tensor);
-  CALL(OK, shardspec_sharded_tensor_new_from_local_shards, metadata, NULL, described, shards, 2,
+  CALL(OK, shardspec_shards_new, described, 2, &out.shards);
+  shardspec_shards *descriptions = out.shards;
+  CALL(OK, shardspec_sharded_tensor_new_from_local_shards, metadata, NULL, descriptions, shards, 2,
        context(), end_context, &out.tensor);
+  FREE(shardspec_shards_free, descriptions);
   FREE(shardspec_sharded_tensor_free, out.tensor);
   CALL(OK, shardspec_sharded_tensor_new_from_full, metadata, NULL, &full, NULL, &out.tensor);
   tensor = out.tensor;
@@ -76,8 +79,11 @@ void refused_sharded_tensors(void) {
        context(), end_context, &out.tensor);
   CALL(INVALID_ARGUMENT, shardspec_sharded_tensor_new_from_local, metadata, "rank:1",
        (const size_t[]){0}, shards, 1, context(), end_context, &out.tensor);
-  CALL(NOT_FOUND, shardspec_sharded_tensor_new_from_local_shards, metadata, NULL, &described, shards, 1,
+  CALL(OK, shardspec_shards_new, &described, 1, &out.shards);
+  shardspec_shards *descriptions = out.shards;
+  CALL(NOT_FOUND, shardspec_sharded_tensor_new_from_local_shards, metadata, NULL, descriptions, shards, 1,
        context(), end_context, &out.tensor);
+  FREE(shardspec_shards_free, descriptions);
   CALL(OK, shardspec_sharded_tensor_new, metadata, "rank:1", SHARDSPEC_FILL_ZERO, &out.tensor);
   tensor = out.tensor;
   written_next(back, sizeof back);

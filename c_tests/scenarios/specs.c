@@ -55,11 +55,12 @@ void enumerable_specs(void) {
   CALL(OK, shardspec_placement_parse, "rank:1/cuda:2", &out.placement);
   placement = out.placement;
   const shardspec_placement *const placements[] = {placement, placement, placement};
-  CALL(OK, shardspec_spec_new_enumerable, listed, 3, &out.spec);
+  OF_LIST(OK, shardspec_spec_new_enumerable, shardspec_shards_new, listed, 3);
   spec = out.spec;
-  CALL(OK, shardspec_spec_new_enumerable_flat, 2, OFFSETS, SIZES, 3, RANKS, 2, indices, &out.spec);
+  OF_LIST(OK, shardspec_spec_new_enumerable, shardspec_shards_new_from_arrays, OFFSETS, SIZES, indices, 2, 3, RANKS, 2);
   flat = out.spec;
-  CALL(OK, shardspec_spec_new_enumerable_placed, 2, OFFSETS, SIZES, 3, placements, 3, NULL, &out.spec);
+  OF_LIST(OK, shardspec_spec_new_enumerable, shardspec_shards_new_from_arrays_with_placement_handles, OFFSETS, SIZES,
+          NULL, 2, 3, placements, 3);
   FREE(shardspec_spec_free, out.spec);
   CALL(OK, shardspec_spec_type_name, spec, out.text, sizeof out.text, &out.size);
   CALL(OK, shardspec_spec_equal, spec, flat, &out.i32);
@@ -83,11 +84,12 @@ void inferred_specs(void) {
   CALL(OK, shardspec_placement_parse, "trainer0", &out.placement);
   placement = out.placement;
   const shardspec_placement *const placements[] = {placement, placement, placement};
-  CALL(OK, shardspec_spec_infer, listed, 2, &out.spec);
+  OF_LIST(OK, shardspec_spec_infer, shardspec_shards_new, listed, 2);
   FREE(shardspec_spec_free, out.spec);
-  CALL(OK, shardspec_spec_infer_flat, 2, offsets, sizes, 2, RANKS, 2, NULL, &out.spec);
+  OF_LIST(OK, shardspec_spec_infer, shardspec_shards_new_from_arrays, offsets, sizes, NULL, 2, 2, RANKS, 2);
   FREE(shardspec_spec_free, out.spec);
-  CALL(OK, shardspec_spec_infer_placed, 2, OFFSETS, SIZES, 3, placements, 3, NULL, &out.spec);
+  OF_LIST(OK, shardspec_spec_infer, shardspec_shards_new_from_arrays_with_placement_handles, OFFSETS, SIZES, NULL, 2,
+          3, placements, 3);
   FREE(shardspec_spec_free, out.spec);
   FREE(shardspec_placement_free, placement);
 }
@@ -104,19 +106,17 @@ void refused_specs(void) {
   CALL(INVALID_PLACEMENT, shardspec_spec_new_chunk, 0, wrong, 2, &out.spec);
   CALL(INVALID_ARGUMENT, shardspec_spec_new_chunk_by_dim_name, "", RANKS, 2, &out.spec);
   CALL(NULL_ARGUMENT, shardspec_spec_new_chunk_with_placement_handles, 0, NULL, none, 1, &out.spec);
-  CALL(OVERLAP, shardspec_spec_new_enumerable_flat, 2, overlapping, SIZES, 3, RANKS, 3, NULL, &out.spec);
-  CALL(NDIM_MISMATCH, shardspec_spec_new_enumerable, listed, 2, &out.spec);
-  CALL(INDEX_OUT_OF_RANGE, shardspec_spec_new_enumerable_flat, 2, OFFSETS, SIZES, 3, RANKS, 2, indices,
-       &out.spec);
-  CALL(INVALID_ARGUMENT, shardspec_spec_new_enumerable_flat, 1, negative, SIZES, 2, RANKS, 2, NULL,
-       &out.spec);
-  CALL(OVERLAP, shardspec_spec_infer_flat, 2, overlapping, SIZES, 3, RANKS, 3, NULL, &out.spec);
-  CALL(OK, shardspec_spec_new_enumerable_flat, 2, past, SIZES, 3, RANKS, 3, NULL, &out.spec);
+  OF_LIST(OVERLAP, shardspec_spec_new_enumerable, shardspec_shards_new_from_arrays, overlapping, SIZES, NULL, 2, 3, RANKS, 3);
+  CALL(NDIM_MISMATCH, shardspec_shards_new, listed, 2, &out.shards);
+  CALL(INDEX_OUT_OF_RANGE, shardspec_shards_new_from_arrays, OFFSETS, SIZES, indices, 2, 3, RANKS, 2, &out.shards);
+  CALL(INVALID_ARGUMENT, shardspec_shards_new_from_arrays, negative, SIZES, NULL, 1, 2, RANKS, 2, &out.shards);
+  OF_LIST(OVERLAP, shardspec_spec_infer, shardspec_shards_new_from_arrays, overlapping, SIZES, NULL, 2, 3, RANKS, 3);
+  OF_LIST(OK, shardspec_spec_new_enumerable, shardspec_shards_new_from_arrays, past, SIZES, NULL, 2, 3, RANKS, 3);
   shardspec_spec *spec = out.spec;
   CALL(OUT_OF_BOUNDS, shardspec_spec_build_metadata, spec, sizes, 2, NULL, &out.metadata);
   CALL(NDIM_MISMATCH, shardspec_spec_build_metadata, spec, sizes, 1, NULL, &out.metadata);
   FREE(shardspec_spec_free, spec);
-  CALL(OK, shardspec_spec_new_enumerable_flat, 2, gap, SIZES, 2, RANKS, 2, NULL, &out.spec);
+  OF_LIST(OK, shardspec_spec_new_enumerable, shardspec_shards_new_from_arrays, gap, SIZES, NULL, 2, 2, RANKS, 2);
   spec = out.spec;
   CALL(GAP, shardspec_spec_build_metadata, spec, sizes, 2, NULL, &out.metadata);
   FREE(shardspec_spec_free, spec);
@@ -143,8 +143,12 @@ static shardspec_status build(void *ctx, const int64_t *sizes, const char *const
                   placement, error);
   CHECK(NESTED(shardspec_placement_free, placement, NULL) == SHARDSPEC_OK);
   if (status != SHARDSPEC_OK) return status;
-  status = NESTED(shardspec_metadata_builder_add_shards, builder, 2, offsets + 4, lengths + 4, 2, RANKS + 2,
-                  2, NULL, error);
+  shardspec_shards *rest;
+  status = NESTED(shardspec_shards_new_from_arrays, offsets + 4, lengths + 4, NULL, 2, 2, RANKS + 2, 2, &rest,
+                  error);
+  if (status != SHARDSPEC_OK) return status;
+  status = NESTED(shardspec_metadata_builder_add_shards, builder, rest, error);
+  CHECK(NESTED(shardspec_shards_free, rest, NULL) == SHARDSPEC_OK);
   return status == SHARDSPEC_OK ? SHARDSPEC_CALLBACK_OK : status;
 }
 

@@ -3,7 +3,7 @@
 #define SHARDSPEC_CUSTOM_SPEC_HPP
 
 #include "callback.hpp"
-#include "metadata.hpp"
+#include "shards.hpp"
 
 namespace shardspec {
 inline namespace SHARDSPEC_INNER_NAMESPACE {
@@ -27,9 +27,14 @@ class metadata_builder {
     return add(one.offsets, one.sizes, one.placement, P());
   }
   template <class P = default_policy>
+  answer<void, P> add(const shard_list &shards, P = P()) const {
+    return detail::perform<P>(shardspec_metadata_builder_add_shards, raw_, shards.get());
+  }
+  template <class P = default_policy>
   answer<void, P> add(const shard_table &shards, P = P()) const {
-    return shards.pass<void, P>(texts(shards.placements), [&](auto... arguments) {
-      return detail::perform<P>(shardspec_metadata_builder_add_shards, raw_, arguments...);
+    const auto listed = shard_list::of(shards, std::nothrow);
+    return detail::with_list<void, P>(listed, [&](const shardspec_shards *raw) {
+      return detail::perform<P>(shardspec_metadata_builder_add_shards, raw_, raw);
     });
   }
 

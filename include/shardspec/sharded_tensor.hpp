@@ -108,9 +108,10 @@ class sharded_tensor
                                               Keep keep = Keep(), text owner = all_shards,
                                               P = P()) {
     if (boxes.size() != shards.size()) return unequal<P>(boxes.size(), shards.size());
-    return detail::unless_ragged<sharded_tensor, P>(boxes, [&] {
-      return lend<P>(std::move(keep), shardspec_sharded_tensor_new_from_local_shards,
-                     whole.get(), owner.c(), boxes.data(), shards.data(), shards.size());
+    const auto descriptions = shard_list::of(boxes, std::nothrow);
+    return detail::with_list<sharded_tensor, P>(descriptions, [&](const shardspec_shards *raw) {
+      return lend<P>(std::move(keep), shardspec_sharded_tensor_new_from_local_shards, whole.get(),
+                     owner.c(), raw, shards.data(), shards.size());
     });
   }
 

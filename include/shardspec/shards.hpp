@@ -1,4 +1,4 @@
-/* Lists of shards that may be anything: all of their overlaps and gaps. */
+/* Lists of shards, unchecked: all of their overlaps and gaps, and what specs and plans are made of. */
 #ifndef SHARDSPEC_SHARDS_HPP
 #define SHARDSPEC_SHARDS_HPP
 
@@ -80,7 +80,15 @@ class shard_list : public detail::unique<shardspec_shards, shardspec_shards_free
   template <class P = default_policy>
   static answer<shard_list, P> of(const shard_table &shards, P = P()) {
     return shards.pass<shard_list, P>(texts(shards.placements), [](auto... arguments) {
-      return detail::handle<shard_list, P>(shardspec_shards_new_flat, arguments...);
+      return detail::handle<shard_list, P>(shardspec_shards_new_from_arrays, arguments...);
+    });
+  }
+  /// As above, with placements by their handles; the table's own are not looked at.
+  template <class P = default_policy>
+  static answer<shard_list, P> of(const shard_table &shards, const places &where, P = P()) {
+    return shards.pass<shard_list, P>(where, [](auto... arguments) {
+      return detail::handle<shard_list, P>(
+          shardspec_shards_new_from_arrays_with_placement_handles, arguments...);
     });
   }
   /// The shards of a metadata object. Nothing is copied.
@@ -141,6 +149,16 @@ class shard_list : public detail::unique<shardspec_shards, shardspec_shards_free
   }
 };
 
+namespace detail {
+
+/// What `use` makes of a list, or why there is no list. The list ends with the call.
+template <class T, class P, class Use>
+answer<T, P> with_list(const result<shard_list> &list, const Use &use) {
+  if (!list) return refuse<T, P>(list.error());
+  return use(list->get());
+}
+
+}  // namespace detail
 }  // namespace SHARDSPEC_INNER_NAMESPACE
 }  // namespace shardspec
 

@@ -3,6 +3,7 @@
 #define SHARDSPEC_SPEC_HPP
 
 #include "custom_spec.hpp"
+#include "shards.hpp"
 
 namespace shardspec {
 inline namespace SHARDSPEC_INNER_NAMESPACE {
@@ -39,32 +40,41 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
     return detail::handle<spec, P>(shardspec_spec_new_chunk_with_placement_handles, 0, dim_name.c(), where.data(),
                                    where.size());
   }
-  /// Lists boxes that overlap nowhere.
+  /// Lists shards that overlap nowhere.
+  template <class P = default_policy>
+  static answer<spec, P> enumerable(const shard_list &shards, P = P()) {
+    return detail::handle<spec, P>(shardspec_spec_new_enumerable, shards.get());
+  }
   template <class P = default_policy>
   static answer<spec, P> enumerable(const list<shardspec::shard> &shards, P = P()) {
-    return from_list<P>(shardspec_spec_new_enumerable, shards);
+    return from_list<P>(shardspec_spec_new_enumerable, shard_list::of(shards, std::nothrow));
   }
   template <class P = default_policy>
   static answer<spec, P> enumerable(const shard_table &shards, P = P()) {
-    return from_table<P>(shardspec_spec_new_enumerable_flat, shards, texts(shards.placements));
+    return from_list<P>(shardspec_spec_new_enumerable, shard_list::of(shards, std::nothrow));
   }
   /// As above, with placements by their handles; the table's own are not looked at.
   template <class P = default_policy>
   static answer<spec, P> enumerable(const shard_table &shards, const places &where, P = P()) {
-    return from_table<P>(shardspec_spec_new_enumerable_placed, shards, where);
+    return from_list<P>(shardspec_spec_new_enumerable,
+                        shard_list::of(shards, where, std::nothrow));
   }
   /// The spec that cuts a tensor into these shards: a chunk spec where that is one.
   template <class P = default_policy>
+  static answer<spec, P> infer(const shard_list &shards, P = P()) {
+    return detail::handle<spec, P>(shardspec_spec_infer, shards.get());
+  }
+  template <class P = default_policy>
   static answer<spec, P> infer(const list<shardspec::shard> &shards, P = P()) {
-    return from_list<P>(shardspec_spec_infer, shards);
+    return from_list<P>(shardspec_spec_infer, shard_list::of(shards, std::nothrow));
   }
   template <class P = default_policy>
   static answer<spec, P> infer(const shard_table &shards, P = P()) {
-    return from_table<P>(shardspec_spec_infer_flat, shards, texts(shards.placements));
+    return from_list<P>(shardspec_spec_infer, shard_list::of(shards, std::nothrow));
   }
   template <class P = default_policy>
   static answer<spec, P> infer(const shard_table &shards, const places &where, P = P()) {
-    return from_table<P>(shardspec_spec_infer_placed, shards, where);
+    return from_list<P>(shardspec_spec_infer, shard_list::of(shards, where, std::nothrow));
   }
   /// A spec of your own type, which any object can be that has
   ///
@@ -156,16 +166,10 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
 
  private:
   template <class P, class Function>
-  static answer<spec, P> from_list(Function function, const list<shardspec::shard> &shards) {
-    return detail::unless_ragged<spec, P>(shards, [&] {
-      return detail::handle<spec, P>(function, shards.data(), shards.size());
+  static answer<spec, P> from_list(Function function, const result<shard_list> &shards) {
+    return detail::with_list<spec, P>(shards, [&](const shardspec_shards *raw) {
+      return detail::handle<spec, P>(function, raw);
     });
-  }
-  template <class P, class Function, class Where>
-  static answer<spec, P> from_table(Function function, const shard_table &shards,
-                                    const Where &where) {
-    return shards.pass<spec, P>(
-        where, [&](auto... arguments) { return detail::handle<spec, P>(function, arguments...); });
   }
 };
 

@@ -262,8 +262,9 @@ struct shard_table {
             {SHARDSPEC_NDIM_MISMATCH, "shards: " + std::to_string(size) +
                                           " offsets or sizes; pass ndim, " + std::to_string(ndim) +
                                           ", for each of " + std::to_string(count) + " shards"});
-    return call(ndim, offsets.data(), sizes.data(), count, where.data(), where.size(),
-                placement_indices.empty() ? nullptr : placement_indices.data());
+    return call(offsets.data(), sizes.data(),
+                placement_indices.empty() ? nullptr : placement_indices.data(), ndim, count,
+                where.data(), where.size());
   }
 };
 

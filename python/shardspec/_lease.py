@@ -20,7 +20,7 @@ class Lease:
     Python would lose. So the library is given C functions that do it.
     """
 
-    __slots__ = ("__weakref__", "runtime_ctx", "memory")
+    __slots__ = ("__weakref__", "entered", "memory")
 
     def __init__(self, memory: Any) -> None:
         self.memory = memory

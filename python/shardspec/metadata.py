@@ -39,7 +39,7 @@ class ShardedTensorMetadata(Handle):
 
     def __init__(self, shards_metadata: Iterable[Any], size: Iterable[int],
                  tensor_properties: TensorProperties | None = None) -> None:
-        spec = pack("shards_metadata", shards_metadata).make("spec_new_enumerable")
+        spec = pack("shards_metadata", shards_metadata).make(lib.spec_new_enumerable)
         try:
             self._own(build(spec, size, tensor_properties, argument="size"))
         finally:

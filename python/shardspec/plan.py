@@ -83,7 +83,7 @@ class ShardList(Handle):
             if layout.placements.own:
                 raise lib.refused("UNSUPPORTED", "shards: in lists, a placement is a text, not of a "
                                   "class of your own; pass metadata")
-            self._own(lib.answer(ctypes.c_void_p, lib.shards_new_flat, *layout.arguments()))
+            self._own(layout.list_handle())
 
 
 def _layout(argument: str, layout: Layout, ndim: int = 0) -> ShardedTensorMetadata | Packed:

@@ -48,7 +48,7 @@ class ShardMetadata:
 
 
 class Packed(NamedTuple):
-    """Shards as flat arrays, as the library's functions for many shards take them."""
+    """Shards as flat arrays, as the library takes them for a list."""
 
     ndim: int
     offsets: array[int]
@@ -56,14 +56,21 @@ class Packed(NamedTuple):
     placements: Placements
     indices: array[int]
 
-    def arguments(self) -> tuple[Any, ...]:
-        return (self.ndim, pointer(self.offsets), pointer(self.sizes), len(self.indices),
-                self.placements.array, len(self.placements), pointer(self.indices))
+    def list_handle(self) -> int:
+        """A list of them, to be freed."""
+        new = (lib.shards_new_from_arrays_with_placement_handles if self.placements.own
+               else lib.shards_new_from_arrays)
+        return int(lib.answer(
+            ctypes.c_void_p, new, pointer(self.offsets), pointer(self.sizes), pointer(self.indices),
+            self.ndim, len(self.indices), self.placements.array, len(self.placements)))
 
-    def make(self, function: str) -> int:
-        """The handle that a function makes of them; `function` is its name but for the end."""
-        form = getattr(lib, f"{function}_{'placed' if self.placements.own else 'flat'}")
-        return int(lib.answer(ctypes.c_void_p, form, *self.arguments()))
+    def make(self, function: Any) -> int:
+        """The handle that a function makes of a list of them."""
+        shards = self.list_handle()
+        try:
+            return int(lib.answer(ctypes.c_void_p, function, shards))
+        finally:
+            lib.shards_free(shards)
 
 
 def pack(argument: str, shards: Iterable[Any], *, ndim: int | None = None,

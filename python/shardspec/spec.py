@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from . import copies
-from ._arrays import described, listed, pointer, text
+from ._arrays import described, listed, text
 from ._callbacks import callback, hash_of, keep, kept, question, table
 from ._handle import Handle
 from ._library import lib
@@ -21,11 +21,10 @@ from .placement import (
     PlacementHandle,
     Placements,
     as_placements,
-    placement_handle,
     type_name,
 )
 from .properties import TensorProperties
-from .shard import Packed, ShardMetadata, pack
+from .shard import ShardMetadata, pack
 from .tensor import Tensor
 
 if TYPE_CHECKING:
@@ -170,7 +169,7 @@ class EnumerableShardingSpec(BuiltInSpec):
 
     def __init__(self, shards: Iterable[Any]) -> None:
         given = listed("shards", shards, "shards")
-        self._own(pack("shards", given).make("spec_new_enumerable"))
+        self._own(pack("shards", given).make(lib.spec_new_enumerable))
         self._shards = given
 
     @property
@@ -192,7 +191,7 @@ def infer_sharding_spec_from_shards_metadata(shards_metadata: Iterable[Any]) -> 
     else an EnumerableShardingSpec of them.
     """
     shards = listed("shards_metadata", shards_metadata, "shards")
-    handle = pack("shards_metadata", shards).make("spec_infer")
+    handle = pack("shards_metadata", shards).make(lib.spec_infer)
     if lib.text(lib.spec_type_name, handle) == "chunk":
         return ChunkShardingSpec._of(handle)
     spec = EnumerableShardingSpec._of(handle)
@@ -221,11 +220,11 @@ def _build_metadata(ctx: int, sizes: Any, dim_names: Any, ndim: int, properties:
     names = {"dim_names": [dim_names[dim].decode() for dim in range(ndim)]} if dim_names else {}
     made = spec.build_metadata(tuple(sizes[:ndim]), stated, **names)
     shards = listed("shards_metadata", answered(spec, made).shards_metadata, "shards")
-    packed = pack("shards_metadata", shards)
-    if packed.placements.own:
-        _add_one_by_one(builder, packed)
-    else:
-        lib.metadata_builder_add_shards(builder, *packed.arguments())
+    listed_shards = pack("shards_metadata", shards).list_handle()
+    try:
+        lib.metadata_builder_add_shards(builder, listed_shards)
+    finally:
+        lib.shards_free(listed_shards)
 
 
 def answered(spec: ShardingSpec, made: Any) -> Any:
@@ -234,17 +233,6 @@ def answered(spec: ShardingSpec, made: Any) -> Any:
         raise TypeError(f"{type(spec).__name__}.build_metadata returned {described(made)}; it has to "
                         "return a ShardedTensorMetadata")
     return made
-
-
-def _add_one_by_one(builder: int, shards: Packed) -> None:
-    for number, index in enumerate(shards.indices):
-        row = slice(number * shards.ndim, (number + 1) * shards.ndim)
-        where = shards.placements.listed[index]
-        assert where is not None
-        with placement_handle(where) as placement:
-            lib.metadata_builder_add_shard_with_placement_handle(
-                builder, pointer(shards.offsets[row]), pointer(shards.sizes[row]), shards.ndim,
-                placement)
 
 
 @callback(_fields["fill_shard"])

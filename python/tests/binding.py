@@ -31,6 +31,14 @@ class Raw:
         function(*arguments, ctypes.byref(handle))
         return handle
 
+    def enumerable(self, *arrays):
+        """The enumerable spec of the list that is made of these arrays, which is freed at once."""
+        shards = self.made(self.shards_new_from_arrays, *arrays)
+        try:
+            return self.made(self.spec_new_enumerable, shards)
+        finally:
+            self.shards_free(shards)
+
     def number(self, function, *arguments, kind=ctypes.c_int64):
         return self.answer(kind, function, *arguments)
 

@@ -17,7 +17,8 @@ def make(lib):
     made = []
 
     def make(function, *arguments):
-        handle = lib.made(function, *arguments)
+        handle = (function(*arguments) if function == lib.enumerable
+                  else lib.made(function, *arguments))
         made.append((function.__name__, handle))
         kind = {"spec": lib.spec_free, "metadata": lib.metadata_free}
         made[-1] = (kind["metadata" if function in (
@@ -102,13 +103,11 @@ def test_a_view_of_a_shard_is_the_same_memory(lib, make):
 def test_an_overlap_names_both_shards_and_a_gap_the_box(lib, make):
     offsets, sizes = [[0, 0], [2, 1]], [[3, 3], [2, 2]]
     with pytest.raises(Refused, match=r"0 \(.*\) and 1 \(.*\) both own \[2:3, 1:3\]") as refused:
-        lib.made(lib.spec_new_enumerable_flat, 2, numbers(offsets), numbers(sizes), 2, RANKS, 2,
-                 None)
+        lib.enumerable(numbers(offsets), numbers(sizes), None, 2, 2, RANKS, 2)
     assert refused.value.status == lib.OVERLAP
     assert (refused.value.first_shard, refused.value.second_shard) == (0, 1)
     offsets[1] = [3, 1]
-    spec = make(lib.spec_new_enumerable_flat, 2, numbers(offsets), numbers(sizes), 2, RANKS, 2,
-                None)
+    spec = make(lib.enumerable, numbers(offsets), numbers(sizes), None, 2, 2, RANKS, 2)
     with pytest.raises(Refused, match=r"\[3:5, 0:1\]") as refused:
         lib.made(lib.spec_build_metadata, spec, numbers([5, 3]), 2, None)
     assert refused.value.status == lib.GAP
@@ -138,10 +137,10 @@ def test_freed_handles_are_refused(lib):
 
 def test_equal_specs_are_equal_however_they_are_made(lib, make):
     grid = list(itertools.product(range(0, 6, 2), range(0, 4, 2)))
-    flat = make(lib.spec_new_enumerable_flat, 2, numbers(grid), numbers([[2, 2]] * 6), 6,
-                texts(*(f"rank:{i}" for i in range(6))), 6, None)
-    again = make(lib.spec_new_enumerable_flat, 2, numbers(grid), numbers([[2, 2]] * 6), 6,
-                 texts(*(f"rank:{i}/cpu" for i in range(6))), 6, None)
+    flat = make(lib.enumerable, numbers(grid), numbers([[2, 2]] * 6), None, 2, 6,
+                texts(*(f"rank:{i}" for i in range(6))), 6)
+    again = make(lib.enumerable, numbers(grid), numbers([[2, 2]] * 6), None, 2, 6,
+                 texts(*(f"rank:{i}/cpu" for i in range(6))), 6)
     assert lib.number(lib.spec_equal, flat, again, kind=ctypes.c_int32) == 1
     hashes = {lib.number(lib.spec_hash, spec, kind=ctypes.c_uint64) for spec in (flat, again)}
     assert len(hashes) == 1

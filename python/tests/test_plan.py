@@ -48,8 +48,9 @@ def boxes(make, sizes, list_of_boxes):
     offsets = numbers([box["offsets"] for box in list_of_boxes])
     lengths = numbers([box["sizes"] for box in list_of_boxes])
     count = len(list_of_boxes)
-    spec = make("spec", "spec_new_enumerable_flat", len(sizes), offsets, lengths, count, RANKS, 1,
-                (ctypes.c_uint32 * count)())
+    shards = make("shards", "shards_new_from_arrays", offsets, lengths, (ctypes.c_uint32 * count)(),
+                  len(sizes), count, RANKS, 1)
+    spec = make("spec", "spec_new_enumerable", shards)
     return make("metadata", "spec_build_metadata", spec, numbers(sizes), len(sizes), None)
 
 
@@ -180,8 +181,8 @@ def test_elements_are_located_in_bulk(lib, make):
 
 
 def test_overlaps_and_gaps_are_data(lib, make):
-    shards = make("shards", "shards_new_flat", 1, numbers([0, 2, 6]), numbers([3, 3, 2]), 3, RANKS,
-                  3, None)
+    shards = make("shards", "shards_new_from_arrays", numbers([0, 2, 6]), numbers([3, 3, 2]), None, 1,
+                  3, RANKS, 3)
     first, second = indices(9, 9), indices(9, 9)
     offsets, sizes = numpy.empty((2, 2), numpy.int64)
     count, more = ctypes.c_size_t(), ctypes.c_int32()

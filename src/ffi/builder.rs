@@ -11,10 +11,10 @@ use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::inbox::Inbox;
 use crate::ffi::border::pointer::{slice, text};
-use crate::ffi::border::shards::{Rows, placements_from_texts};
 use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
+use crate::ffi::shards::shardspec_shards;
 use crate::memory::{Memory, Shared, Text, try_boxed_str};
 use crate::model::{Error, Placement, Placements, Result, Shards};
 
@@ -34,12 +34,32 @@ impl Handle for shardspec_metadata_builder {
     }
 }
 
+/// What was added at once.
+enum Added {
+    /// A box.
+    One {
+        offsets: Vec<i64>,
+        sizes: Vec<i64>,
+        placement: Placement,
+    },
+    List(Shared<Shards>),
+}
+
+impl Added {
+    fn len(&self) -> usize {
+        match self {
+            Self::One { .. } => 1,
+            Self::List(shards) => shards.len(),
+        }
+    }
+}
+
 /// The shards that a callback has added so far.
 pub struct Builder {
     /// Type of the spec that is building.
     type_name: Box<str>,
     ndim: usize,
-    added: Inbox<Rows>,
+    added: Inbox<Added>,
 }
 
 impl Builder {
@@ -48,19 +68,32 @@ impl Builder {
         Ok(Self { type_name: try_boxed_str(type_name)?, ndim, added: Inbox::new() })
     }
 
-    /// Adds what `rows` makes of the shards' number of dimensions, if it is the tensor's. A refusal
-    /// tells which type of spec was building.
-    fn add(&self, ndim: usize, rows: impl FnOnce() -> Outcome<Rows>) -> Outcome {
-        let rows = self.check_ndim(ndim).and_then(|()| rows());
-        let rows = rows.map_err(|refusal| match refusal {
+    /// Adds shards of the tensor's number of dimensions. A refusal tells which type of spec was
+    /// building.
+    fn add(&self, make: impl FnOnce() -> Outcome<Added>) -> Outcome {
+        let added = make().map_err(|refusal| match refusal {
             Refusal::Core(error) => error.in_spec(&self.type_name).into(),
             other => other,
         })?;
-        if self.added.leave(rows)? {
+        if self.added.leave(added)? {
             Ok(())
         } else {
             Err(handle::invalid::<shardspec_metadata_builder>("builder"))
         }
+    }
+
+    /// One box.
+    unsafe fn add_one(
+        &self, offsets: *const i64, sizes: *const i64, ndim: usize,
+        placement: impl FnOnce() -> Outcome<Placement>,
+    ) -> Outcome {
+        self.add(|| {
+            self.check_ndim(ndim)?;
+            let placement = placement()?;
+            let offsets = try_to_vec("offsets", slice("offsets", offsets, ndim)?)?;
+            let sizes = try_to_vec("sizes", slice("sizes", sizes, ndim)?)?;
+            Ok(Added::One { offsets, sizes, placement })
+        })
     }
 
     fn check_ndim(&self, got: usize) -> Outcome {
@@ -72,29 +105,34 @@ impl Builder {
     }
 
     /// Ends the building: all shards in order, checked one by one.
-    pub(crate) fn finish(&self) -> Result<Shards> {
+    pub(crate) fn finish(&self) -> Result<Shared<Shards>> {
         let all = self.added.close();
-        let count = all.iter().map(|rows| rows.placements.len());
-        let count = count.fold(0, usize::saturating_add);
+        let count = all.iter().map(Added::len).fold(0, usize::saturating_add);
         let mut offsets = try_with_capacity("offsets", count.saturating_mul(self.ndim))?;
         let mut sizes = try_with_capacity("sizes", count.saturating_mul(self.ndim))?;
         let mut placements = try_with_capacity("placements", count)?;
-        for rows in all.iter() {
-            offsets.extend_from_slice(&rows.offsets);
-            sizes.extend_from_slice(&rows.sizes);
-            placements.extend(rows.placements.iter().cloned());
+        for added in all.iter() {
+            match added {
+                Added::One { offsets: own_offsets, sizes: own_sizes, placement } => {
+                    offsets.extend_from_slice(own_offsets);
+                    sizes.extend_from_slice(own_sizes);
+                    placements.push(placement.clone());
+                }
+                Added::List(shards) if shards.len() == count => return Ok(shards.clone()),
+                Added::List(shards) if shards.extents().are_boxes() => {
+                    offsets.extend_from_slice(shards.offsets());
+                    sizes.extend_from_slice(shards.sizes());
+                    placements.extend(shards.placements().iter().cloned());
+                }
+                Added::List(_) => {
+                    let what = "shards that are no boxes are added in one list, with all others";
+                    return Err(Error::Unsupported { what: Text::from(what) });
+                }
+            }
         }
-        Shards::new(self.ndim, offsets, sizes, Placements::new(placements.into_iter())?)
+        let placements = Placements::new(placements.into_iter())?;
+        Ok(Shared::try_new(Shards::new(self.ndim, offsets, sizes, placements)?)?)
     }
-}
-
-/// One row.
-unsafe fn row(
-    offsets: *const i64, sizes: *const i64, ndim: usize, placement: Placement,
-) -> Outcome<Rows> {
-    let offsets = try_to_vec("offsets", slice("offsets", offsets, ndim)?)?;
-    let sizes = try_to_vec("sizes", slice("sizes", sizes, ndim)?)?;
-    Ok(Rows { offsets, sizes, placements: Placements::of_one(placement)? })
 }
 
 /// Adds a shard: the box of `sizes` elements at `offsets`, `ndim` numbers each, which lives at
@@ -111,9 +149,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard(
 ) -> shardspec_status {
     guard(err, || {
         let builder = handle::get("builder", builder)?;
-        builder.add(ndim, || {
-            row(offsets, sizes, ndim, Placement::parse(text("placement", placement)?)?)
-        })
+        builder
+            .add_one(offsets, sizes, ndim, || Ok(Placement::parse(text("placement", placement)?)?))
     })
 }
 
@@ -129,26 +166,32 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard_with_placem
     guard(err, || {
         let builder = handle::get("builder", builder)?;
         let placement = handle::get("placement", placement)?;
-        builder.add(ndim, || row(offsets, sizes, ndim, (*placement).clone()))
+        builder.add_one(offsets, sizes, ndim, || Ok((*placement).clone()))
     })
 }
 
-/// Adds `shard_count` shards from flat arrays, as `shardspec_spec_new_enumerable_flat` takes them.
+/// Adds the shards of a list, each of which needs a placement. Shards that are no boxes are added
+/// in one list, with all others. When this fails, no shard was added.
 ///
-/// Errors: as `shardspec_metadata_builder_add_shard`; INDEX_OUT_OF_RANGE for a placement index,
-/// INVALID_ARGUMENT for another number of placements; then no shard was added. Threads: any.
+/// Ownership: the list stays the caller's, and may be freed at once. Errors: NDIM_MISMATCH for
+/// another number of dimensions than the tensor's, NULL_ARGUMENT, also for a shard without a
+/// placement, INVALID_HANDLE, also when the callback has returned, OUT_OF_MEMORY. Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shards(
-    builder: *mut shardspec_metadata_builder, ndim: usize, offsets: *const i64, sizes: *const i64,
-    shard_count: usize, placements: *const *const c_char, placement_count: usize,
-    placement_indices: *const u32, err: *mut shardspec_error,
+    builder: *mut shardspec_metadata_builder, shards: *const shardspec_shards,
+    err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
         let builder = handle::get("builder", builder)?;
-        builder.add(ndim, || {
-            let placements = placements_from_texts(placements, placement_count)?;
-            Rows::from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)
+        let shards = handle::get("shards", shards)?;
+        builder.add(|| {
+            // Those that are flattened have fewer; that is checked with the metadata.
+            if !shards.is_empty() && shards.extents().flattening().is_none() {
+                builder.check_ndim(shards.ndim())?;
+            }
+            shards.check_placed()?;
+            Ok(Added::List(shards.clone()))
         })
     })
 }

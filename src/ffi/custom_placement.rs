@@ -33,9 +33,9 @@ pub struct shardspec_placement_vtable {
     /// Whether two placements of this type and of the same rank are the same place; NULL: they are
     /// when their texts are. Metadata holds the first of those that are equal, and not the others.
     pub equal: shardspec_equal_fn,
-    /// A hash that is equal for equal placements, asked only where there is an `equal`; NULL: only the
-    /// type's name and the rank are hashed, and a list of many different placements takes long to
-    /// make.
+    /// A hash that is equal for equal placements, asked only where there is an `equal`; NULL: only
+    /// the type's name and the rank are hashed, and a list of many different placements takes long
+    /// to make.
     pub hash: shardspec_hash_fn,
 }
 
@@ -98,12 +98,12 @@ impl CustomPlacement for ForeignPlacement {
     }
 }
 
-/// A placement of a type of your own, called `type_name`. Names with a dot, such as "acme.rack", are
-/// never those of types that later versions build in. `text` is what is shown of it; `rank` is the
-/// rank that owns it, or -1 where none does: it is what `shardspec_metadata_shards_of_rank` and
+/// A placement of a type of your own, called `type_name`. Names with a dot, such as "acme.rack",
+/// are never those of types that later versions build in. `text` is what is shown of it; `rank` is
+/// the rank that owns it, or -1 where none does: it is what `shardspec_metadata_shards_of_rank` and
 /// everything that sends goes by. Placements of different type names or ranks are never equal.
-/// `vtable` may be NULL: then nothing ends the life of `ctx`, and placements of the same type and rank
-/// are equal when their texts are.
+/// `vtable` may be NULL: then nothing ends the life of `ctx`, and placements of the same type and
+/// rank are equal when their texts are.
 ///
 /// Ownership: texts and table are copied; `ctx` is the placement's from here on, whatever this
 /// returns, until `destroy` ends it: when the handle was freed and no spec or metadata holds the
@@ -136,8 +136,8 @@ pub unsafe extern "C-unwind" fn shardspec_placement_new_custom(
     )
 }
 
-/// The `ctx` of a placement of your own type. It lives as long as the placement: keep the handle while
-/// you use it.
+/// The `ctx` of a placement of your own type. It lives as long as the placement: keep the handle
+/// while you use it.
 ///
 /// Ownership: it stays the placement's. Errors: NOT_FOUND for a placement of another type than
 /// `type_name`, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.

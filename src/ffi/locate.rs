@@ -48,10 +48,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_at(
     })
 }
 
-/// Where `element_count` elements are: `elements` holds a row of a number for each dimension for each of
-/// them. Their shards go to `shards`, with room for `element_count` numbers, their indices in the buffers of
-/// those shards to `local_indices`, with room for as many rows of a number for each dimension of the
-/// buffers. Either may be NULL.
+/// Where `element_count` elements are: `elements` holds a row of a number for each dimension for
+/// each of them. Their shards go to `shards`, with room for `element_count` numbers, their indices
+/// in the buffers of those shards to `local_indices`, with room for as many rows of a number for
+/// each dimension of the buffers. Either may be NULL.
 ///
 /// Errors: as `shardspec_metadata_shard_at`; the error's `index` tells which element it was.
 /// Threads: any. Since: ABI 0.
@@ -78,8 +78,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_locate(
 /// and a row of indices in it, writes the row of indices in the tensor to `elements`.
 ///
 /// Errors: INDEX_OUT_OF_RANGE for a shard that is not there, or an element that the shard does not
-/// have (the error tells the dimension, the index and the size, and in `index` which element it was),
-/// NOT_FOUND for a hole of the shard's buffer, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// have (the error tells the dimension, the index and the size, and in `index` which element it
+/// was), NOT_FOUND for a hole of the shard's buffer, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_globalize(
     metadata: *const shardspec_metadata, shards: *const usize, local_indices: *const i64,

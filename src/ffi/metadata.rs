@@ -17,6 +17,7 @@ use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
 use crate::ffi::properties::{properties_argument, shardspec_tensor_properties};
+use crate::ffi::shards::shardspec_shards;
 use crate::ffi::spec::shardspec_spec;
 use crate::memory::{try_collect, try_collect_results};
 use crate::model::{Error, Placement, ShardedTensorMetadata, TensorShape};
@@ -83,6 +84,22 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_with_dim_names(
         let shape = TensorShape { sizes, dim_names: Some(&names) };
         let metadata = spec.build_metadata(shape, properties_argument(properties)?)?;
         place.set(handle::insert(metadata)?);
+        Ok(())
+    })
+}
+
+/// The list of a metadata object's shards. Nothing is copied.
+///
+/// Ownership: the caller frees `*out`; it does not need the metadata. Errors: INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_shards_new_from_metadata(
+    metadata: *const shardspec_metadata, out: *mut *mut shardspec_shards, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let metadata = handle::get("metadata", metadata)?;
+        place.set(handle::insert(metadata.shared_shards().clone())?);
         Ok(())
     })
 }
@@ -158,8 +175,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_numel(
 /// Writes the tensor's properties. The caller sets `out->struct_size` before:
 /// `shardspec_tensor_properties p = { sizeof p };`.
 ///
-/// Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_properties(
     metadata: *const shardspec_metadata, out: *mut shardspec_tensor_properties,
@@ -176,8 +192,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_properties(
 /// Writes where shard `index` starts and how long it is. `offsets` and `sizes` have room for
 /// `capacity` numbers, at least one for each dimension; either may be NULL.
 ///
-/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_get_shard(
     metadata: *const shardspec_metadata, index: usize, offsets: *mut i64, sizes: *mut i64,
@@ -217,8 +232,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_placement(
 /// Writes the canonical text of the placement of shard `index` into `buffer`.
 /// A text answer as in `shardspec_status_text`.
 ///
-/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_shard_placement_text(
     metadata: *const shardspec_metadata, index: usize, buffer: *mut c_char, capacity: usize,
@@ -279,8 +293,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_placement_count(
 /// Writes the canonical text of a placement into `buffer`; they are numbered from 0 in the order of
 /// their first shards. A text answer as in `shardspec_status_text`.
 ///
-/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_placement_text(
     metadata: *const shardspec_metadata, placement_index: usize, buffer: *mut c_char,

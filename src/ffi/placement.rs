@@ -2,8 +2,9 @@
 //!
 //! A placement is an owner and a device, written as torch writes it: "rank:1/cuda:0",
 //! "trainer0/cpu", "cuda:1"; without a device, "cpu" is meant. Wherever shards or specs take
-//! placements, they take these texts; functions whose names end in `_with_placement_handles` take handles in their
-//! place, also those of placements of your own types. The functions here take placements apart.
+//! placements, they take these texts; functions whose names end in `_with_placement_handles` take
+//! handles in their place, also those of placements of your own types. The functions here take
+//! placements apart.
 //!
 //! Source: `torch.distributed._remote_device` and `DevicePlacementSpec`.
 

@@ -154,12 +154,12 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndim(
     })
 }
 
-/// Writes pieces `first_piece` to `first_piece + piece_count - 1` into flat arrays: `sources` and `destinations`, the
-/// shards' indices, have room for `piece_count` numbers; `source_offsets`, `destination_offsets` and
-/// `sizes`, which tell where the piece starts in either shard and how long it is, for `piece_count` rows of
-/// a number for each dimension. Each of the five may be NULL. Where shards are no boxes, numbers of
-/// dimensions differ (`shardspec_plan_ndims`) and pieces go through buffers in steps
-/// (`shardspec_plan_piece_steps`).
+/// Writes pieces `first_piece` to `first_piece + piece_count - 1` into flat arrays: `sources` and
+/// `destinations`, the shards' indices, have room for `piece_count` numbers; `source_offsets`,
+/// `destination_offsets` and `sizes`, which tell where the piece starts in either shard and how
+/// long it is, for `piece_count` rows of a number for each dimension. Each of the five may be NULL.
+/// Where shards are no boxes, numbers of dimensions differ (`shardspec_plan_ndims`) and pieces go
+/// through buffers in steps (`shardspec_plan_piece_steps`).
 ///
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -1,4 +1,4 @@
-//! One shard as a struct. In the header it is part of the section on specs.
+//! One shard as a struct. In the header it is part of the section on lists of shards.
 
 use std::ffi::c_char;
 

@@ -21,7 +21,6 @@ use crate::ffi::border::callback::{Context, owning};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{Out, optional_text, out, out_slice, slice};
-use crate::ffi::border::shards::shards_from_structs;
 use crate::ffi::border::sized::sized_out;
 use crate::ffi::border::slots::Slots;
 use crate::ffi::border::views::{CPU, c_view, local_shards, view_argument};
@@ -29,7 +28,7 @@ use crate::ffi::callback::shardspec_destroy_fn;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::properties::{properties_argument, shardspec_tensor_properties};
-use crate::ffi::shard_metadata::shardspec_shard_metadata;
+use crate::ffi::shards::shardspec_shards;
 use crate::ffi::spec::shardspec_spec;
 use crate::ffi::tensor::{options_argument, shardspec_copy_options};
 use crate::ffi::view::shardspec_tensor_view;
@@ -229,17 +228,22 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local(
     )
 }
 
-/// As `shardspec_sharded_tensor_new_from_local`, for shards that come with their own metadata:
-/// `descriptions[i]` tells offsets, sizes and placement of `shards[i]`, which must be those of a
-/// shard of the metadata.
+/// A sharded tensor from shards that are here already and come with their own metadata: `shards[i]`
+/// is the memory of shard i of the list `descriptions`, whose offsets, sizes and placement must be
+/// those of a shard of the metadata. With an `owner`, they must be exactly its shards; NULL: any
+/// shards.
 ///
-/// Ownership, errors, threads: as `shardspec_sharded_tensor_new_from_local`; NOT_FOUND for a box that
-/// is none of the metadata's, INVALID_ARGUMENT for one that is placed elsewhere there, and whatever
-/// `shardspec_spec_new_enumerable` refuses but an overlap. Since: ABI 0.
+/// Ownership: the library uses the shards' memory until it calls `release(ctx)`, exactly once: when
+/// the sharded tensor was freed and nobody has the memory exported any more, or before a call that
+/// fails returns. `release` may be NULL. The views themselves are copied; the list stays the
+/// caller's, who frees `*out`. Errors: as `shardspec_sharded_tensor_new_from_local`, with the
+/// position in `shards` in the error's `index`; NOT_FOUND for a box that is none of the metadata's,
+/// INVALID_ARGUMENT for one that is placed elsewhere there, or another `shard_count` than the list
+/// has shards, NULL_ARGUMENT for a shard without a placement. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local_shards(
     metadata: *const shardspec_metadata, owner: *const c_char,
-    descriptions: *const shardspec_shard_metadata, shards: *const shardspec_tensor_view,
+    descriptions: *const shardspec_shards, shards: *const shardspec_tensor_view,
     shard_count: usize, ctx: *mut c_void, release: shardspec_destroy_fn,
     out: *mut *mut shardspec_sharded_tensor, err: *mut shardspec_error,
 ) -> shardspec_status {
@@ -248,10 +252,17 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local_shards(
         owning(ctx, release, |memory| {
             let place = self::out("out", out)?;
             let metadata = handle::get("metadata", metadata)?;
-            let described = shards_from_structs("descriptions", descriptions, shard_count)?;
-            described.check_placed()?;
+            let descriptions = handle::get("descriptions", descriptions)?;
+            descriptions.check_placed()?;
             let shards = slice("shards", shards, shard_count)?;
-            let indices = transfer::indices_of(&metadata, &described)?;
+            if shard_count != descriptions.len() {
+                let problem = text!(
+                    "{shard_count} views for {} descriptions; pass one for each",
+                    descriptions.len()
+                );
+                return Err(Error::invalid("shard_count", problem).into());
+            }
+            let indices = transfer::indices_of(&metadata, &descriptions)?;
             give(place, from_local(&metadata, owner, &indices, shards, memory)?)
         }),
     )

@@ -1,8 +1,9 @@
-//! Lists of shards that may be anything.
+//! Lists of shards.
 //!
-//! A spec refuses shards that overlap, metadata also those that leave a gap. A list takes them as
-//! they are: the replicas of a checkpoint, what one worker wants, or shards that need looking at,
-//! since it tells all of its overlaps and gaps. Plans are made from lists as well as from metadata.
+//! A list is the one way to pass shards: a spec, metadata, a plan and a custom spec's builder take
+//! it from here. It takes them unchecked, as they are. A spec refuses shards that overlap, metadata
+//! also those that leave a gap; the replicas of a checkpoint, or what one worker wants, are such
+//! lists. A list tells all of its overlaps and gaps.
 
 use std::ffi::c_char;
 
@@ -12,11 +13,12 @@ use crate::ffi::border::pointer::{
     OutSlice, fill_with, optional_out, optional_out_slice, out, slice,
 };
 use crate::ffi::border::shards::{
-    optional_placements_from_texts, shards_from_arrays, shards_from_structs,
+    optional_placements_from_texts, placements_from_handles, shards_from_arrays,
+    shards_from_structs,
 };
 use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
-use crate::ffi::metadata::shardspec_metadata;
+use crate::ffi::placement::shardspec_placement;
 use crate::ffi::shard_metadata::shardspec_shard_metadata;
 use crate::geometry::region::Region;
 use crate::memory::Shared;
@@ -53,50 +55,64 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new(
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        let shards = shards_from_structs("shards", shards, shard_count)?;
+        let shards = shards_from_structs(shards, shard_count)?;
         place.set(handle::insert(Shared::try_new(shards)?)?);
         Ok(())
     })
 }
 
-/// As `shardspec_shards_new`, from flat arrays as `shardspec_spec_new_enumerable_flat` takes them. A
-/// text in `placements` may be NULL.
+/// A list of shards from flat arrays: `offsets` and `sizes` hold `shard_count` rows of `ndim`
+/// numbers, `placements` holds `placement_count` texts. Shard i lives at
+/// `placements[placement_indices[i]]`; with `placement_indices` NULL, at `placements[i]`, and
+/// `placement_count` equals `shard_count`. A text may be NULL: a shard there belongs to nobody in
+/// particular.
 ///
-/// Ownership, errors, threads: as `shardspec_shards_new`; INDEX_OUT_OF_RANGE for a placement index.
-/// Since: ABI 0.
+/// Ownership: everything is copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for negative
+/// numbers, more than 32 dimensions or another `placement_count`, INDEX_OUT_OF_RANGE for a placement
+/// index, OVERFLOW for an end beyond 64 bits, INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_shards_new_flat(
-    ndim: usize, offsets: *const i64, sizes: *const i64, shard_count: usize,
-    placements: *const *const c_char, placement_count: usize, placement_indices: *const u32,
+pub unsafe extern "C-unwind" fn shardspec_shards_new_from_arrays(
+    offsets: *const i64, sizes: *const i64, placement_indices: *const u32, ndim: usize,
+    shard_count: usize, placements: *const *const c_char, placement_count: usize,
     out: *mut *mut shardspec_shards, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
         let placements = optional_placements_from_texts(placements, placement_count)?;
-        let shards =
-            shards_from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
+        let arrays = (offsets, sizes, placement_indices);
+        let shards = shards_from_arrays(arrays, ndim, shard_count, placements)?;
         place.set(handle::insert(Shared::try_new(shards)?)?);
         Ok(())
     })
 }
 
-/// The list of a metadata object's shards. Nothing is copied.
+/// A list of shards from flat arrays: `offsets` and `sizes` hold `shard_count` rows of `ndim`
+/// numbers, `placements` holds `placement_count` handles, also of placements of your own types.
+/// Shard i lives at `placements[placement_indices[i]]`; with `placement_indices` NULL, at
+/// `placements[i]`, and `placement_count` equals `shard_count`.
 ///
-/// Ownership: the caller frees `*out`; it does not need the metadata. Errors: INVALID_HANDLE,
+/// Ownership: everything is copied; the handles stay the caller's, who frees `*out`. Errors:
+/// INVALID_ARGUMENT for negative numbers, more than 32 dimensions or another `placement_count`,
+/// INDEX_OUT_OF_RANGE for a placement index, OVERFLOW for an end beyond 64 bits, INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_shards_new_from_metadata(
-    metadata: *const shardspec_metadata, out: *mut *mut shardspec_shards, err: *mut shardspec_error,
+pub unsafe extern "C-unwind" fn shardspec_shards_new_from_arrays_with_placement_handles(
+    offsets: *const i64, sizes: *const i64, placement_indices: *const u32, ndim: usize,
+    shard_count: usize, placements: *const *const shardspec_placement, placement_count: usize,
+    out: *mut *mut shardspec_shards, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        let metadata = handle::get("metadata", metadata)?;
-        place.set(handle::insert(metadata.shared_shards().clone())?);
+        let placements = placements_from_handles(placements, placement_count)?;
+        let arrays = (offsets, sizes, placement_indices);
+        let shards = shards_from_arrays(arrays, ndim, shard_count, placements)?;
+        place.set(handle::insert(Shared::try_new(shards)?)?);
         Ok(())
     })
 }
 
-/// Frees a list. NULL is fine. Plans made from it are not concerned.
+/// Frees a list. NULL is fine. What was made from it is not concerned.
 ///
 /// Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
 /// uses the handle: a call under way finishes. Since: ABI 0.

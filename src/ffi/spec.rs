@@ -1,7 +1,7 @@
 //! Sharding specs: how a tensor is cut.
 //!
 //! A spec is made once and used for any number of tensors. Two types are built in: "chunk" cuts one
-//! dimension into equal chunks, "enumerable" lists boxes. `shardspec_spec_new_custom` makes specs of
+//! dimension into equal chunks, "enumerable" lists shards. `shardspec_spec_new_custom` makes specs of
 //! your own types.
 //!
 //! Source: torch's `ChunkShardingSpec` and `EnumerableShardingSpec`.
@@ -11,20 +11,17 @@ use std::ffi::c_char;
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{Out, answer_text, out, text};
-use crate::ffi::border::shards::{
-    optional_placements_from_texts, placements_from_handles, placements_from_texts,
-    shards_from_arrays, shards_from_structs,
-};
+use crate::ffi::border::shards::{placements_from_handles, placements_from_texts};
 use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
-use crate::ffi::shard_metadata::shardspec_shard_metadata;
+use crate::ffi::shards::shardspec_shards;
 use crate::memory::{Text, try_box, try_boxed_str};
 use crate::model::ModelError;
 use crate::model::spec::built_in_number;
 use crate::model::{
     ChunkShardingSpec, EnumerableShardingSpec, Error, InferredSpec, Placements, ShardingDim,
-    ShardingSpec, Shards, infer_sharding_spec,
+    ShardingSpec, infer_sharding_spec,
 };
 use crate::transfer::Cut;
 
@@ -81,14 +78,6 @@ pub(crate) fn give(place: Out<'_, *mut shardspec_spec>, spec: impl Cut) -> Outco
     let spec: Box<dyn Cut> = try_box(spec)?;
     place.set(handle::insert::<shardspec_spec>(spec)?);
     Ok(())
-}
-
-/// Hands a spec that was inferred to the caller.
-pub(crate) fn give_inferred(place: Out<'_, *mut shardspec_spec>, shards: Shards) -> Outcome {
-    match infer_sharding_spec(shards)? {
-        InferredSpec::Chunk(spec) => give(place, spec),
-        InferredSpec::Enumerable(spec) => give(place, spec),
-    }
 }
 
 /// A spec that cuts dimension `dim` into `placement_count` chunks as `torch.chunk` does: chunk i
@@ -148,63 +137,20 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_with_placement_handles(
     })
 }
 
-/// A spec that lists its shards: boxes of any sizes, all with the same number of dimensions, that
-/// overlap nowhere. A shard with a size of 0 owns nothing and overlaps nothing.
+/// A spec that lists its shards, all with the same number of dimensions, that overlap nowhere. A
+/// shard with a size of 0 owns nothing and overlaps nothing.
 ///
-/// Time: at worst n * log(n)^(d-1) for n shards with d dimensions.
-/// Ownership: everything is copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for no shards,
-/// negative numbers or more than 32 dimensions, NDIM_MISMATCH, OVERLAP (the error names both shards
-/// and the box that they share), OVERFLOW for an end beyond 64 bits, INVALID_PLACEMENT,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// Time: at worst n * log(n)^(d-1) for n shards with d dimensions. Ownership: the caller frees
+/// `*out`; it does not need the list. Errors: INVALID_ARGUMENT for no shards, OVERLAP (the error
+/// names both shards and the box that they share), NULL_ARGUMENT, also for a shard without a
+/// placement, INVALID_HANDLE, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_new_enumerable(
-    shards: *const shardspec_shard_metadata, shard_count: usize, out: *mut *mut shardspec_spec,
-    err: *mut shardspec_error,
+    shards: *const shardspec_shards, out: *mut *mut shardspec_spec, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        let shards = shards_from_structs("shards", shards, shard_count)?;
-        give(place, EnumerableShardingSpec::new(shards)?)
-    })
-}
-
-/// As `shardspec_spec_new_enumerable`, from flat arrays: `offsets` and `sizes` hold `shard_count`
-/// rows of `ndim` numbers. Shard i lives at `placements[placement_indices[i]]`; with
-/// `placement_indices` NULL, at `placements[i]`, and `placement_count` equals `shard_count`.
-///
-/// Ownership, errors, threads: as `shardspec_spec_new_enumerable`; INDEX_OUT_OF_RANGE for a placement
-/// index. Since: ABI 0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_spec_new_enumerable_flat(
-    ndim: usize, offsets: *const i64, sizes: *const i64, shard_count: usize,
-    placements: *const *const c_char, placement_count: usize, placement_indices: *const u32,
-    out: *mut *mut shardspec_spec, err: *mut shardspec_error,
-) -> shardspec_status {
-    guard(err, || {
-        let place = self::out("out", out)?;
-        let placements = optional_placements_from_texts(placements, placement_count)?;
-        let shards =
-            shards_from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
-        give(place, EnumerableShardingSpec::new(shards)?)
-    })
-}
-
-/// As `shardspec_spec_new_enumerable_flat`, with placements by their handles.
-///
-/// Ownership: the handles stay the caller's. Errors, threads: as
-/// `shardspec_spec_new_enumerable_flat`; INVALID_HANDLE. Since: ABI 0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_spec_new_enumerable_placed(
-    ndim: usize, offsets: *const i64, sizes: *const i64, shard_count: usize,
-    placements: *const *const shardspec_placement, placement_count: usize,
-    placement_indices: *const u32, out: *mut *mut shardspec_spec, err: *mut shardspec_error,
-) -> shardspec_status {
-    guard(err, || {
-        let place = self::out("out", out)?;
-        let placements = placements_from_handles(placements, placement_count)?;
-        let shards =
-            shards_from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
-        give(place, EnumerableShardingSpec::new(shards)?)
+        give(place, EnumerableShardingSpec::new(&*handle::get("shards", shards)?)?)
     })
 }
 
@@ -212,53 +158,19 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_enumerable_placed(
 /// boxes, in whatever order they come, and else an enumerable spec of them. A single shard makes an
 /// enumerable spec: nothing tells which dimension was cut.
 ///
-/// Ownership, errors, threads: as `shardspec_spec_new_enumerable`.
-/// Source: `_infer_sharding_spec_from_shards_metadata` of torch. Since: ABI 0.
+/// Ownership: the caller frees `*out`; it does not need the list. Errors: as
+/// `shardspec_spec_new_enumerable`. Threads: any. Source:
+/// `_infer_sharding_spec_from_shards_metadata` of torch. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_infer(
-    shards: *const shardspec_shard_metadata, shard_count: usize, out: *mut *mut shardspec_spec,
-    err: *mut shardspec_error,
+    shards: *const shardspec_shards, out: *mut *mut shardspec_spec, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        give_inferred(place, shards_from_structs("shards", shards, shard_count)?)
-    })
-}
-
-/// As `shardspec_spec_infer`, from flat arrays as `shardspec_spec_new_enumerable_flat` takes them.
-///
-/// Ownership, errors, threads: as `shardspec_spec_new_enumerable_flat`. Since: ABI 0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_spec_infer_flat(
-    ndim: usize, offsets: *const i64, sizes: *const i64, shard_count: usize,
-    placements: *const *const c_char, placement_count: usize, placement_indices: *const u32,
-    out: *mut *mut shardspec_spec, err: *mut shardspec_error,
-) -> shardspec_status {
-    guard(err, || {
-        let place = self::out("out", out)?;
-        let placements = optional_placements_from_texts(placements, placement_count)?;
-        let shards =
-            shards_from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
-        give_inferred(place, shards)
-    })
-}
-
-/// As `shardspec_spec_infer_flat`, with placements by their handles.
-///
-/// Ownership: the handles stay the caller's. Errors, threads: as `shardspec_spec_infer_flat`;
-/// INVALID_HANDLE. Since: ABI 0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_spec_infer_placed(
-    ndim: usize, offsets: *const i64, sizes: *const i64, shard_count: usize,
-    placements: *const *const shardspec_placement, placement_count: usize,
-    placement_indices: *const u32, out: *mut *mut shardspec_spec, err: *mut shardspec_error,
-) -> shardspec_status {
-    guard(err, || {
-        let place = self::out("out", out)?;
-        let placements = placements_from_handles(placements, placement_count)?;
-        let shards =
-            shards_from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
-        give_inferred(place, shards)
+        match infer_sharding_spec(&*handle::get("shards", shards)?)? {
+            InferredSpec::Chunk(spec) => give(place, spec),
+            InferredSpec::Enumerable(spec) => give(place, spec),
+        }
     })
 }
 

@@ -69,51 +69,33 @@ pub(crate) unsafe fn placements_from_handles(
     Ok(placements)
 }
 
-/// Flat arrays that describe shards: a row of offsets and one of sizes for each, and its placement.
-pub(crate) struct Rows {
-    pub(crate) offsets: Vec<i64>,
-    pub(crate) sizes: Vec<i64>,
-    pub(crate) placements: Placements,
-}
-
-impl Rows {
-    /// Shard i lives at `placements[placement_indices[i]]`, with null indices at `placements[i]`.
-    pub(crate) unsafe fn from_arrays(
-        ndim: usize, offsets: *const i64, sizes: *const i64, shard_count: usize,
-        placements: Vec<Placement>, placement_indices: *const u32,
-    ) -> Outcome<Self> {
-        let len = shard_count.checked_mul(ndim).ok_or_else(|| {
-            Error::invalid("shard_count", text!("{shard_count} shards are too many"))
-        })?;
-        let offsets = slice("offsets", offsets, len)?;
-        let sizes = slice("sizes", sizes, len)?;
-        let placements = if placement_indices.is_null() {
-            let count = placements.len();
-            if count != shard_count {
-                let problem = text!(
-                    "{count} placements for {shard_count} shards; pass one for each shard, or \
-                     placement_indices"
-                );
-                return Err(Error::invalid("placement_count", problem).into());
-            }
-            Placements::new(placements.into_iter())?
-        } else {
-            let indices = slice("placement_indices", placement_indices, shard_count)?;
-            Placements::from_table(&placements, indices)?
-        };
-        let offsets = try_to_vec("offsets", offsets)?;
-        Ok(Self { offsets, sizes: try_to_vec("sizes", sizes)?, placements })
-    }
-}
-
-/// Shards from flat arrays, as [`Rows::from_arrays`] takes them.
+/// Shards from flat arrays: a row of offsets and one of sizes for each. Shard i lives at
+/// `placements[placement_indices[i]]`, with null indices at `placements[i]`.
 pub(crate) unsafe fn shards_from_arrays(
-    ndim: usize, offsets: *const i64, sizes: *const i64, shard_count: usize,
-    placements: Vec<Placement>, placement_indices: *const u32,
+    (offsets, sizes, placement_indices): (*const i64, *const i64, *const u32), ndim: usize,
+    shard_count: usize, placements: Vec<Placement>,
 ) -> Outcome<Shards> {
-    let Rows { offsets, sizes, placements } =
-        Rows::from_arrays(ndim, offsets, sizes, shard_count, placements, placement_indices)?;
-    Ok(Shards::new(ndim, offsets, sizes, placements)?)
+    let len = shard_count
+        .checked_mul(ndim)
+        .ok_or_else(|| Error::invalid("shard_count", text!("{shard_count} shards are too many")))?;
+    let offsets = slice("offsets", offsets, len)?;
+    let sizes = slice("sizes", sizes, len)?;
+    let placements = if placement_indices.is_null() {
+        let count = placements.len();
+        if count != shard_count {
+            let problem = text!(
+                "{count} placements for {shard_count} shards; pass one for each shard, or \
+                 placement_indices"
+            );
+            return Err(Error::invalid("placement_count", problem).into());
+        }
+        Placements::new(placements.into_iter())?
+    } else {
+        let indices = slice("placement_indices", placement_indices, shard_count)?;
+        Placements::from_table(&placements, indices)?
+    };
+    let offsets = try_to_vec("offsets", offsets)?;
+    Ok(Shards::new(ndim, offsets, try_to_vec("sizes", sizes)?, placements)?)
 }
 
 /// What a struct says: the offsets, the sizes and the placement, if it has one, of shard `index`.
@@ -129,8 +111,9 @@ unsafe fn parts<'a>(
 
 /// Shards from an array of structs.
 pub(crate) unsafe fn shards_from_structs(
-    argument: &'static str, shards: *const shardspec_shard_metadata, count: usize,
+    shards: *const shardspec_shard_metadata, count: usize,
 ) -> Outcome<Shards> {
+    let argument = "shards";
     let structs = slice(argument, shards, count)?;
     let ndim = structs.first().map_or(0, |shard| shard.ndim);
     let mut offsets = try_with_capacity("offsets", count.saturating_mul(ndim.min(32)))?;
