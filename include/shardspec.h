@@ -651,6 +651,21 @@ shardspec_status shardspec_placement_hash(const struct shardspec_placement *plac
  * lists. A list tells all of its overlaps and gaps.
  */
 
+/* One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets`. */
+typedef struct shardspec_shard_metadata {
+  /* Number of dimensions, 0 to 32. */
+  size_t ndim;
+  /* `ndim` numbers >= 0: where the shard starts. */
+  const int64_t *offsets;
+  /* `ndim` numbers >= 0: how long it is. */
+  const int64_t *sizes;
+  /*
+   Where it lives, as `shardspec_placement_parse` reads it. In lists of shards it may be NULL:
+   then the shard belongs to nobody in particular.
+   */
+  const char *placement;
+} shardspec_shard_metadata;
+
 /* A list of shards, behind a handle. Immutable; free it with `shardspec_shards_free`. */
 typedef struct shardspec_shards shardspec_shards;
 
@@ -781,21 +796,6 @@ shardspec_status shardspec_shards_gaps(const struct shardspec_shards *shards,
  *
  * Source: torch's `ChunkShardingSpec` and `EnumerableShardingSpec`.
  */
-
-/* One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets`. */
-typedef struct shardspec_shard_metadata {
-  /* Number of dimensions, 0 to 32. */
-  size_t ndim;
-  /* `ndim` numbers >= 0: where the shard starts. */
-  const int64_t *offsets;
-  /* `ndim` numbers >= 0: how long it is. */
-  const int64_t *sizes;
-  /*
-   Where it lives, as `shardspec_placement_parse` reads it. In lists of shards it may be NULL:
-   then the shard belongs to nobody in particular.
-   */
-  const char *placement;
-} shardspec_shard_metadata;
 
 /* A sharding spec, behind a handle. Immutable; free it with `shardspec_spec_free`. */
 typedef struct shardspec_spec shardspec_spec;
@@ -2800,12 +2800,12 @@ shardspec_status shardspec_plan_execute(const struct shardspec_plan *plan,
 /* ================================================================================================
  * Shards that are no boxes.
  *
- * What a shard has of one dimension is its dim map: the indices in the order in which they stand
- * in the shard's buffer, as stretches. A stretch is `block_count` blocks of `block_length`
- * neighbouring indices, at equal steps in the tensor and in the buffer. So a block-cyclic
- * dimension of any size is one stretch, and mostly a shorter last block. Places of the buffer that
- * no stretch covers are holes: they hold no element. What a shard has of the tensor is the product
- * of its dim maps; a box has one block without holes in every dimension.
+ * What a shard has of one dimension is its dim map: the indices in the order in which they stand in
+ * the shard's buffer, as stretches. A stretch is `count` blocks of `length` neighbouring indices, at
+ * equal steps in the tensor and in the buffer. So a block-cyclic dimension of any size is one
+ * stretch, and mostly a shorter last block. Places of the buffer that no stretch covers are holes:
+ * they hold no element. What a shard has of the tensor is the product of its dim maps; a box has one
+ * block without holes in every dimension.
  *
  * Neighbouring dimensions of a tensor may be flattened: then shards have one dimension in their
  * place, in row-major order. And shards may be replicas, if metadata is made so.
@@ -2815,10 +2815,10 @@ shardspec_status shardspec_plan_execute(const struct shardspec_plan *plan,
 #define SHARDSPEC_INTERVAL UINT32_MAX
 
 /*
- `block_count` blocks of `block_length` neighbouring indices of one dimension. Block `i` starts
- at index `global_start + i * global_step` of the tensor and at place `local_start + i *
- local_step` of the shard's buffer. Starts are >= 0, `block_length` and `block_count` >= 1, steps
- >= `block_length`; of a single block, steps are its length.
+ `count` blocks of `length` neighbouring indices of one dimension. Block `i` starts at index
+ `global_start + i * global_step` of the tensor and at place `local_start + i * local_step` of the
+ shard's buffer. Starts are >= 0, `length` and `count` >= 1, steps >= `length`; of a single block,
+ steps are its length.
  */
 typedef struct shardspec_stretch {
   /* The first index in the tensor. */
@@ -2826,9 +2826,9 @@ typedef struct shardspec_stretch {
   /* The first place in the buffer. */
   int64_t local_start;
   /* Neighbouring indices of a block. */
-  int64_t block_length;
+  int64_t length;
   /* Number of blocks. */
-  int64_t block_count;
+  int64_t count;
   /* From the start of a block to that of the next in the tensor. */
   int64_t global_step;
   /* The same in the buffer. */
@@ -2836,18 +2836,18 @@ typedef struct shardspec_stretch {
 } shardspec_stretch;
 
 /*
- A list like `shards`, of which some shards have dim maps in place of intervals. `map_numbers`
- has a row of a number for each dimension for each shard: that of its dim map, counted from 0, or
- `SHARDSPEC_INTERVAL` where it keeps its interval. Dim map `i` has the stretches from `map_ends[i
- - 1]` (0 for the first) to `map_ends[i] - 1` of `stretches`, of which there are `stretch_count`;
- it is as long as the sizes that `shards` has where it is used, which must agree: sizes are those
- of the buffers, with holes. Offsets are kept as they are, and are the caller's to choose. No two
- stretches of a dim map may have an index or a place in common.
+ A list like `shards`, of which some shards have dim maps in place of intervals. `map_numbers` has a
+ row of a number for each dimension for each shard: that of its dim map, counted from 0, or
+ `SHARDSPEC_INTERVAL` where it keeps its interval. Dim map `i` has the stretches from
+ `map_ends[i - 1]` (0 for the first) to `map_ends[i] - 1` of `stretches`, of which there are
+ `stretch_count`; it is as long as the sizes that `shards` has where it is used, which must agree:
+ sizes are those of the buffers, with holes. Offsets are kept as they are, and are the caller's to
+ choose. No two stretches of a dim map may have an index or a place in common.
 
  Ownership: everything is copied; the caller frees `*out`; it does not need `shards`. Errors:
- INVALID_ARGUMENT for stretches that meet, end behind the buffer or have impossible numbers, and
- for map_ends that are not in order, INDEX_OUT_OF_RANGE for a map number, SHAPE_MISMATCH where
- sizes of one map differ; the error's `index` tells which stretch, map or number. INVALID_HANDLE,
+ INVALID_ARGUMENT for stretches that meet, end behind the buffer or have impossible numbers, and for
+ map_ends that are not in order, INDEX_OUT_OF_RANGE for a map number, SHAPE_MISMATCH where sizes of
+ one map differ; the error's `index` tells which stretch, map or number. INVALID_HANDLE,
  NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_shards_new_with_dim_maps(const shardspec_shards *shards,
@@ -2861,13 +2861,13 @@ shardspec_status shardspec_shards_new_with_dim_maps(const shardspec_shards *shar
 
 /*
  A list like `shards`, whose shards are those of a tensor of `sizes` (`ndim` numbers) with its
- dimensions `first_dim` to `first_dim + dim_count - 1` flattened to one, in row-major order. So
- shards have `ndim - dim_count + 1` dimensions.
+ dimensions `first_dim` to `first_dim + dim_count - 1` flattened to one, in row-major order. So shards
+ have `ndim - dim_count + 1` dimensions.
 
- Ownership: the caller frees `*out`; it does not need `shards`. Errors: INVALID_DIM for
- dimensions that the tensor does not have, INVALID_ARGUMENT for `dim_count` below 2, negative
- sizes or shards that are flattened already, NDIM_MISMATCH for shards of another number of
- dimensions, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ Ownership: the caller frees `*out`; it does not need `shards`. Errors: INVALID_DIM for dimensions that
+ the tensor does not have, INVALID_ARGUMENT for `dim_count` below 2, negative sizes or shards that are
+ flattened already, NDIM_MISMATCH for shards of another number of dimensions, OVERFLOW,
+ INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_shards_new_flattened(const shardspec_shards *shards,
                                                 const int64_t *sizes,
@@ -2878,17 +2878,16 @@ shardspec_status shardspec_shards_new_flattened(const shardspec_shards *shards,
                                                 shardspec_error *err);
 
 /*
- Metadata of a tensor of `sizes` (`ndim` numbers) from shards that may be anything: that they
- cover the tensor is checked, and that they overlap nowhere unless `replicas` is not 0. Of
- replicas, the first shard that has an element is its owner; gathering and plans read each
- element once, scattering writes all of them. Each shard needs a placement. `properties` may be
- NULL.
+ Metadata of a tensor of `sizes` (`ndim` numbers) from shards that may be anything: that they cover the
+ tensor is checked, and that they overlap nowhere unless `replicas` is not 0. Of replicas, the first
+ shard that has an element is its owner; gathering and plans read each element once, scattering
+ writes all of them. Each shard needs a placement. `properties` may be NULL.
 
  Ownership: the caller frees `*out`; it does not need `shards`. Errors: as
- `shardspec_spec_build_metadata` for an enumerable spec: OVERLAP, GAP, OUT_OF_BOUNDS,
- NDIM_MISMATCH, SHAPE_MISMATCH for shards that are flattened of another tensor, INVALID_ARGUMENT,
- NULL_ARGUMENT for a shard without a placement, UNSUPPORTED for replicas that overlap in too many
- ways to be checked, INVALID_HANDLE, OVERFLOW, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ `shardspec_spec_build_metadata` for an enumerable spec: OVERLAP, GAP, OUT_OF_BOUNDS, NDIM_MISMATCH,
+ SHAPE_MISMATCH for shards that are flattened of another tensor, INVALID_ARGUMENT, NULL_ARGUMENT for
+ a shard without a placement, UNSUPPORTED for replicas that overlap in too many ways to be checked,
+ INVALID_HANDLE, OVERFLOW, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_new_from_shards(const shardspec_shards *shards,
                                                     const int64_t *sizes,
@@ -2899,10 +2898,9 @@ shardspec_status shardspec_metadata_new_from_shards(const shardspec_shards *shar
                                                     shardspec_error *err);
 
 /*
- Writes what shard `shard` has of dimension `dim` of its buffer into `stretches`, by their places
- in the buffer; how many they are goes to `*needed` (may be NULL). With capacity 0, `stretches`
- may be NULL and only that is told. An interval is one stretch of one block; of nothing there are
- none.
+ Writes what shard `shard` has of dimension `dim` of its buffer into `stretches`, by their places in the
+ buffer; how many they are goes to `*needed` (may be NULL). With capacity 0, `stretches` may be NULL
+ and only that is told. An interval is one stretch of one block; of nothing there are none.
 
  Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  Threads: any. Since: ABI 0.
@@ -2916,10 +2914,9 @@ shardspec_status shardspec_shards_get_stretches(const shardspec_shards *shards,
                                                 shardspec_error *err);
 
 /*
- Writes what shard `shard` of metadata has of dimension `dim` of its buffer into `stretches`, by
- their places in the buffer; how many they are goes to `*needed` (may be NULL). With capacity 0,
- `stretches` may be NULL and only that is told. An interval is one stretch of one block; of
- nothing there are none.
+ Writes what shard `shard` of metadata has of dimension `dim` of its buffer into `stretches`, by their
+ places in the buffer; how many they are goes to `*needed` (may be NULL). With capacity 0, `stretches`
+ may be NULL and only that is told. An interval is one stretch of one block; of nothing there are none.
 
  Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  Threads: any. Since: ABI 0.
@@ -2963,8 +2960,7 @@ shardspec_status shardspec_shards_are_boxes(const shardspec_shards *shards,
                                             shardspec_error *err);
 
 /*
- Whether a shard of metadata is a box of the tensor: 1 or 0. 0 as well where dimensions are
- flattened.
+ Whether a shard of metadata is a box of the tensor: 1 or 0. 0 as well where dimensions are flattened.
 
  Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */

@@ -188,7 +188,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shards(
         builder.add(|| {
             // Those that are flattened have fewer; that is checked with the metadata.
             if !shards.is_empty() && shards.extents().flattening().is_none() {
-                builder.check_ndim(shards.ndim())?;
+                builder.check_ndim(shards.tensor_ndim())?;
             }
             shards.check_placed()?;
             Ok(Added::List(shards.clone()))

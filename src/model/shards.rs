@@ -194,6 +194,11 @@ impl Shards {
         self.extents.ndim()
     }
 
+    /// Number of dimensions of the tensor that they are shards of.
+    pub fn tensor_ndim(&self) -> usize {
+        self.extents.flattening().map_or(self.ndim(), |flat| flat.sizes().len())
+    }
+
     /// What they own.
     pub fn extents(&self) -> &ExtentList {
         &self.extents

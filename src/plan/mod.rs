@@ -176,10 +176,8 @@ impl ReshardPlan {
     ) -> Result<Self> {
         let source = Shards::with_ndim_if_empty(source, destination.ndim())?;
         let destination = Shards::with_ndim_if_empty(destination, source.ndim())?;
-        let ndim = |shards: &Shards| {
-            shards.extents().flattening().map_or(shards.ndim(), |flat| flat.sizes().len())
-        };
-        check_shard_ndim(0, "offsets and sizes", ndim(&destination), ndim(&source))?;
+        let (expected, got) = (source.tensor_ndim(), destination.tensor_ndim());
+        check_shard_ndim(0, "offsets and sizes", got, expected)?;
         let space = CommonSpace::new(&source, &destination)?;
         let mut pieces = Pieces::new(&space)?;
         if validate::has_overlap(&source)? {
