@@ -1337,6 +1337,47 @@ shardspec_status shardspec_metadata_globalize(const shardspec_metadata *metadata
 /* DLPack's device type of memory from `hipMallocHost`. */
 #define SHARDSPEC_DLPACK_DEVICE_ROCM_HOST 11
 
+/* Where a tensor's memory is. The layout of DLPack's `DLDevice`. */
+typedef struct shardspec_device {
+  /* A `SHARDSPEC_DLPACK_DEVICE_...` constant: other memory can't be read or written here. */
+  int32_t device_type;
+  /* Not looked at. */
+  int32_t device_id;
+} shardspec_device;
+
+/*
+ A tensor in somebody's memory. The layout of DLPack's `DLTensor`.
+
+ The element at index (i0, i1, ...) is at data + byte_offset + (i0 * strides[0] + ...) * itemsize.
+ Elements that are no whole bytes are packed: it is the bits from number (i0 * strides[0] + ...) *
+ bits * lanes on, counted from the least significant bit of the byte at data + byte_offset.
+ Strides may be negative, and 0 in tensors that are only read. Any alignment will do. A tensor
+ without elements may have NULL data.
+
+ What a view can't say: strides count elements, so neighbours are a whole number of elements apart.
+ A field of packed records (4 bytes each, 5 bytes apart) has no such stride, and one that is rounded
+ describes other memory. Pass its bytes: elements of 8 bits, with the strides in bytes, and as last
+ dimension the bytes of an element, with stride 1; the metadata has that dimension too. Whole records
+ can be elements: `lanes` of 8 bits. A view does not know the byte order either, nor that elements
+ are to be read conjugated or negated: bits are moved as they are.
+ */
+typedef struct shardspec_tensor_view {
+  /* The memory. */
+  void *data;
+  /* Where it is. */
+  struct shardspec_device device;
+  /* Number of dimensions, 0 to 32. */
+  int32_t ndim;
+  /* The element type. */
+  shardspec_dtype dtype;
+  /* `ndim` sizes. */
+  int64_t *shape;
+  /* `ndim` strides, in elements, not bytes; NULL for row-major. */
+  int64_t *strides;
+  /* Bytes from `data` to the element at index 0. */
+  uint64_t byte_offset;
+} shardspec_tensor_view;
+
 /* ================================================================================================
  * Tensors in host memory.
  *
