@@ -119,7 +119,7 @@ static void a_view_is_copied_into_another_whatever_their_strides(void) {
   CHECK_OK(shardspec_tensor_copy(&source, &destination, NULL, &err));
   CHECK(turned[0] == 1 && turned[1] == 4 && turned[2] == 2 && turned[5] == 6);
   shardspec_tensor_view again = view_of(back, FLOAT32, shape, 2);
-  shardspec_copy_options options = {sizeof options, 1, SHARDSPEC_COPY_CACHED};
+  shardspec_copy_options options = {sizeof options, 1, SHARDSPEC_COPY_HINT_CACHED};
   CHECK_OK(shardspec_tensor_copy(&destination, &again, &options, &err));
   CHECK(memcmp(back, full, sizeof full) == 0 && back[6] == 0);
 
@@ -134,7 +134,7 @@ static void a_view_is_copied_into_another_whatever_their_strides(void) {
   CHECK(err.dim == 0 && err.got == 3 && err.limit == 2);
   destination.shape = shape;
   destination.ndim = 1;
-  CHECK_STATUS(shardspec_tensor_copy(&source, &destination, NULL, &err), SHARDSPEC_RANK_MISMATCH);
+  CHECK_STATUS(shardspec_tensor_copy(&source, &destination, NULL, &err), SHARDSPEC_NDIM_MISMATCH);
   destination.ndim = 2;
   destination.dtype.code = SHARDSPEC_DTYPE_INT;
   CHECK_STATUS(shardspec_tensor_copy(&source, &destination, NULL, &err), SHARDSPEC_DTYPE_MISMATCH);

@@ -54,7 +54,7 @@ static shardspec_status build(void *ctx, const int64_t *sizes, const char *const
              : shardspec_metadata_builder_add_shard(builder, zero, sizes, 2, "rank:0", error);
 }
 
-static void misuse_spec_shard(shardspec_spec *right) {
+static void misuse_spec_fill_shard(shardspec_spec *right) {
   shardspec_copy_options small = {4, 0, 0};
 #define SHARD(view, index, options) metadata, index, view, &shards[0], options
   WRONG_HANDLE(shardspec_spec, NULL_ARGUMENT, shardspec_spec_fill_shard, H, SHARD(&full, 0, NULL));
@@ -108,7 +108,7 @@ void misuse_custom_specs(void) {
   MISUSE(INVALID_ARGUMENT, "not UTF-8", shardspec_spec_custom_ctx, custom, NOT_UTF8, &out.pointer);
   WRONG_OUT(void *, shardspec_spec_custom_ctx, custom, "test.spec", P);
   WRONG_ERROR(shardspec_spec_custom_ctx, custom, "test.spec", &out.pointer);
-  misuse_spec_shard(custom);
+  misuse_spec_fill_shard(custom);
   MISUSE(WRONG_SPEC_TYPE, "custom spec", shardspec_spec_shard_count, custom, &out.size);
   MISUSE(WRONG_SPEC_TYPE, "custom spec", shardspec_spec_placement, custom, 0, &out.placement);
 

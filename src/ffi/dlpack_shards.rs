@@ -9,6 +9,7 @@ use std::mem;
 
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle;
+use crate::ffi::border::owner::check_owner;
 use crate::ffi::border::pointer::{out, slice};
 use crate::ffi::border::views::{CPU, host_view};
 use crate::ffi::dlpack::{
@@ -18,7 +19,7 @@ use crate::ffi::dlpack::{
 };
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
-use crate::ffi::sharded_tensor::{check_owner, give, shardspec_sharded_tensor};
+use crate::ffi::sharded_tensor::{give, shardspec_sharded_tensor};
 use crate::ffi::view::shardspec_tensor_view;
 use crate::memory::{OutOfMemory, Text, text, try_to_vec, try_with_capacity};
 use crate::model::Error;

@@ -20,7 +20,8 @@ use std::ffi::{c_char, c_void};
 use crate::ffi::border::callback::{Context, owning};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
-use crate::ffi::border::pointer::{Out, optional_text, out, out_slice, slice};
+use crate::ffi::border::owner::{check_owner, owned};
+use crate::ffi::border::pointer::{Out, out, out_slice, slice};
 use crate::ffi::border::sized::sized_out;
 use crate::ffi::border::slots::Slots;
 use crate::ffi::border::views::{CPU, c_view, local_shards, view_argument};
@@ -32,7 +33,7 @@ use crate::ffi::shards::shardspec_shards;
 use crate::ffi::spec::shardspec_spec;
 use crate::ffi::tensor::{options_argument, shardspec_copy_options};
 use crate::ffi::view::shardspec_tensor_view;
-use crate::memory::{text, try_collect};
+use crate::memory::text;
 use crate::model::{Error, ShardedTensorMetadata, TensorShape};
 use crate::transfer::{self, Fill, Keeper, Keepers, ShardArguments, ShardedTensor};
 
@@ -71,14 +72,6 @@ fn fill_argument(fill: i32) -> Outcome<Fill> {
             Err(Error::invalid("fill", problem).into())
         }
     }
-}
-
-/// The shards of an owner argument; NULL: all.
-unsafe fn owned(metadata: &ShardedTensorMetadata, owner: *const c_char) -> Outcome<Vec<usize>> {
-    Ok(match optional_text("owner", owner)? {
-        Some(owner) => try_collect(metadata.shards_of_owner(owner)?)?,
-        None => try_collect(0..metadata.shards().len())?,
-    })
 }
 
 /// Hands a new sharded tensor to the caller.
@@ -266,16 +259,6 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local_shards(
             give(place, from_local(&metadata, owner, &indices, shards, memory)?)
         }),
     )
-}
-
-/// Refuses local shards that are not exactly those of an owner argument; NULL: any are right.
-pub(crate) unsafe fn check_owner(
-    metadata: &ShardedTensorMetadata, owner: *const c_char, indices: &[usize],
-) -> Outcome {
-    if let Some(owner) = optional_text("owner", owner)? {
-        transfer::check_owner(metadata, owner, indices)?;
-    }
-    Ok(())
 }
 
 /// A sharded tensor of lent memory.

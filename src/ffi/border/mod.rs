@@ -5,6 +5,7 @@ pub(crate) mod callback;
 pub(crate) mod guard;
 pub(crate) mod handle;
 pub(crate) mod inbox;
+pub(crate) mod owner;
 pub(crate) mod pointer;
 pub(crate) mod refusal;
 pub(crate) mod report;
