@@ -301,8 +301,8 @@ fn a_narrow_shard_beside_a_wide_one_is_copied_both_ways() {
         let (full, again) = (view(&mut source, 6000), view(&mut back, 6000));
         let views = [view(&mut parts[0], widths[0]), view(&mut parts[1], widths[1])];
         let shard = |index: usize| views[index];
-        unsafe { scatter(&metadata, &full, &shard, &options) }.unwrap();
-        unsafe { gather(&metadata, &shard, &again, &options) }.unwrap();
+        unsafe { scatter(&metadata, &full, shard, &options) }.unwrap();
+        unsafe { gather(&metadata, shard, &again, &options) }.unwrap();
         for (row, line) in source.chunks(6000).enumerate() {
             assert_eq!(parts[0][row * 100..][..100], line[..100]);
             assert_eq!(parts[1][row * 5900..][..5900], line[100..]);

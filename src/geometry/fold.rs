@@ -232,11 +232,14 @@ impl Slices {
     }
 }
 
+/// What is called with the lows and the highs of a box.
+type FoundBox<'a> = dyn FnMut(&[i64], &[i64]) -> Result<()> + 'a;
+
 /// Takes a range of indices apart into boxes of digits: its first row, the whole ones, and its last. At
 /// most as many levels deep as there are digits, which are no more than a tensor has dimensions.
 fn split(
     digits: &[Digit], at: usize, (low, high): (i64, i64), lows: &mut [i64; MAX_NDIM],
-    highs: &mut [i64; MAX_NDIM], found: &mut dyn FnMut(&[i64], &[i64]) -> Result<()>,
+    highs: &mut [i64; MAX_NDIM], found: &mut FoundBox<'_>,
 ) -> Result<()> {
     if low >= high {
         return Ok(());

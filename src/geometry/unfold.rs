@@ -92,8 +92,8 @@ impl Maker<'_> {
     fn push(&mut self, number: u32, extent: Extent<'_>) -> Result<()> {
         let ndim = self.of_dims.len();
         let mut chosen = [0; MAX_NDIM];
-        for dim in 0..ndim {
-            chosen[dim] = self.slices_of(extent, dim)?;
+        for (dim, chosen) in chosen[..ndim].iter_mut().enumerate() {
+            *chosen = self.slices_of(extent, dim)?;
         }
         let chosen = &chosen[..ndim];
         let mut turn = [0; MAX_NDIM];
@@ -199,6 +199,7 @@ impl<'a> BoxRows<'a> {
 }
 
 /// Where the extents of a list are boxes, and what is asked of them is.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it needs no memory")]
 pub(crate) enum Space<'a> {
     /// The tensor's own indices.
     Boxes(&'a BoxList),

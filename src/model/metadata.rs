@@ -76,7 +76,7 @@ impl ShardedTensorMetadata {
         let (ndim, sizes) = (self.ndim(), memory::try_to_vec(self.sizes())?);
         let offsets = memory::try_filled(0, ndim)?;
         let shards = Shards::new(ndim, offsets, sizes, Placements::of_one(Placement::NONE)?)?;
-        Self::trusted(shards.into_shared()?, self.sizes(), self.properties.clone())
+        Self::trusted(shards.into_shared()?, self.sizes(), self.properties)
     }
 
     /// Whether what each shard has is a box of the tensor that no other has anything of.

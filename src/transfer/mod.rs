@@ -16,6 +16,7 @@ mod lay_out;
 mod local_shards;
 mod side;
 mod tensor;
+#[allow(clippy::module_inception, reason = "the type that the folder is about")]
 mod transfer;
 mod view;
 mod view_ref;

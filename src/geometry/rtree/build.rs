@@ -19,6 +19,12 @@
 //! Building takes `n * log(n)` for every dimension, whatever the shards are: each cut but a few
 //! leaves no part with more than 7/8 of the set, or the corners are halved from there on.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "places and ranges are the tree's own, and ends of boxes fit an i64"
+)]
+
 use std::cmp::Ordering;
 use std::ops::Range;
 
