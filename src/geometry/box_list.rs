@@ -131,6 +131,9 @@ impl BoxList {
     /// The numbers of the boxes that hold an element, ascending. A list has no more boxes than a
     /// `u32` counts.
     pub(crate) fn not_empty(&self) -> Memory<Vec<u32>> {
+        if !self.sizes.contains(&0) {
+            return memory::try_collect(0..self.len as u32);
+        }
         let not_empty = (0u32..).zip(self.iter()).filter(|(_, one)| !one.is_empty());
         memory::try_collect(not_empty.map(|(number, _)| number))
     }

@@ -58,11 +58,13 @@ impl Ranked {
             }
         }
         ranked.sort_unstable_by_key(|(starts, dim, _)| (*starts, *dim));
-        let mut order: Vec<u32> = memory::try_collect(0..owners.len() as u32)?;
-        if let Some((_, _, last)) = ranked.last() {
-            // Already in order is the usual case, and then this is one pass.
-            order.sort_unstable_by_key(|&at| (last[at as usize].low, at));
-        }
+        // Already in order is the usual case.
+        let last = ranked.last().filter(|(_, _, last)| !last.is_sorted_by_key(|span| span.low));
+        let Some((_, _, last)) = last else {
+            let dims = memory::try_collect(ranked.into_iter().map(|(_, _, spans)| spans))?;
+            return Ok(Self { shard: owners, dims });
+        };
+        let order = by_start(last)?;
         let dims = ranked
             .into_iter()
             .map(|(_, _, spans)| memory::try_collect(order.iter().map(|&at| spans[at as usize])));
@@ -94,9 +96,7 @@ impl Ranked {
         }
         starts.clear();
         starts.try_extend(owners.iter().map(|&owner| bounds(owner).0))?;
-        starts.dedup();
-        starts.sort_unstable();
-        starts.dedup();
+        sort_starts(starts);
         let mut near = 0;
         let mut rank = |coordinate: i64| {
             near = rank_near(starts, coordinate, near);
@@ -114,19 +114,74 @@ impl Ranked {
     }
 }
 
+/// The boxes in the order of their starts, equal ones in their own order. Starts are ranks below the
+/// number of boxes, so counting sorts them.
+pub(super) fn by_start(spans: &[RankSpan]) -> Memory<Vec<u32>> {
+    let mut next = memory::try_filled(0u32, spans.len() + 1)?;
+    for span in spans {
+        next[span.low as usize + 1] += 1;
+    }
+    for rank in 1..next.len() {
+        next[rank] += next[rank - 1];
+    }
+    let mut order = memory::try_filled(0, spans.len())?;
+    for (position, span) in (0u32..).zip(spans) {
+        let place = &mut next[span.low as usize];
+        order[*place as usize] = position;
+        *place += 1;
+    }
+    Ok(order)
+}
+
+/// Sorts starts and leaves each only once. Boxes of a grid start at the same places over and over, in
+/// order: what follows the first ascent and goes along it again is left out before the rest is sorted.
+fn sort_starts(starts: &mut Vec<i64>) {
+    starts.dedup();
+    let ascent = starts.windows(2).take_while(|pair| pair[0] < pair[1]).count() + 1;
+    let (mut kept, mut next) = (ascent.min(starts.len()), 0);
+    for at in kept..starts.len() {
+        let start = starts[at];
+        if next == ascent || starts[next] != start {
+            // Those that start anew begin with the first.
+            if starts[0] != start {
+                starts[kept] = start;
+                kept += 1;
+                continue;
+            }
+            next = 0;
+        }
+        next += 1;
+    }
+    starts.truncate(kept);
+    if kept > ascent {
+        starts.sort_unstable();
+        starts.dedup();
+    }
+}
+
 /// How many of `starts` are below `coordinate`. Looks around `near` first: consecutive shards
 /// mostly ask for consecutive ranks.
+#[inline(always)]
 fn rank_near(starts: &[i64], coordinate: i64, near: usize) -> usize {
-    let is_rank = |rank: usize| {
-        rank <= starts.len()
-            && (rank == starts.len() || starts[rank] >= coordinate)
-            && (rank == 0 || starts[rank - 1] < coordinate)
-    };
-    if is_rank(near) {
+    if is_rank(starts, coordinate, near) {
         near
-    } else if is_rank(near + 1) {
+    } else if is_rank(starts, coordinate, near + 1) {
         near + 1
-    } else if is_rank(0) {
+    } else {
+        rank_far(starts, coordinate)
+    }
+}
+
+#[inline(always)]
+fn is_rank(starts: &[i64], coordinate: i64, rank: usize) -> bool {
+    rank <= starts.len()
+        && (rank == starts.len() || starts[rank] >= coordinate)
+        && (rank == 0 || starts[rank - 1] < coordinate)
+}
+
+#[inline(never)]
+fn rank_far(starts: &[i64], coordinate: i64) -> usize {
+    if is_rank(starts, coordinate, 0) {
         0
     } else {
         starts.partition_point(|start| *start < coordinate)

@@ -16,7 +16,7 @@
 
 use std::ops::Range;
 
-use super::ranks::RankSpan;
+use super::ranks::{RankSpan, by_start};
 use crate::geometry::steps;
 use crate::memory::{self, Memory, TryVec};
 
@@ -134,23 +134,4 @@ impl<'a> Knife<'a> {
         order.copy_from_slice(&self.scratch[set.clone()]);
         Ok(())
     }
-}
-
-/// The boxes in the order of their starts, equal ones in their own order. Starts are ranks below the
-/// number of boxes, so counting sorts them.
-fn by_start(spans: &[RankSpan]) -> Memory<Vec<u32>> {
-    let mut next = memory::try_filled(0u32, spans.len() + 1)?;
-    for span in spans {
-        next[span.low as usize + 1] += 1;
-    }
-    for rank in 1..next.len() {
-        next[rank] += next[rank - 1];
-    }
-    let mut order = memory::try_filled(0, spans.len())?;
-    for (position, span) in (0u32..).zip(spans) {
-        let place = &mut next[span.low as usize];
-        order[*place as usize] = position;
-        *place += 1;
-    }
-    Ok(order)
 }

@@ -70,7 +70,7 @@ impl<T> TryVec<T> for Vec<T> {
     #[inline]
     fn try_push(&mut self, value: T) -> Memory<()> {
         if self.len() == self.capacity() {
-            self.try_reserve(1).map_err(|_| OutOfMemory::of::<T>(self.len().saturating_add(1)))?;
+            try_grow(self)?;
         }
         self.push(value);
         Ok(())
@@ -79,8 +79,13 @@ impl<T> TryVec<T> for Vec<T> {
     #[inline]
     fn try_extend(&mut self, values: impl IntoIterator<Item = T>) -> Memory<()> {
         let values = values.into_iter();
-        let least = values.size_hint().0;
+        let (least, most) = values.size_hint();
         self.try_reserve(least).map_err(|_| OutOfMemory::of::<T>(least))?;
+        if most == Some(least) {
+            // There is room for all of them, which need not be asked for each. No more are taken.
+            self.extend(values.take(least));
+            return Ok(());
+        }
         for value in values {
             self.try_push(value)?;
         }
@@ -116,6 +121,13 @@ impl<T> TryVec<T> for Vec<T> {
         exact.extend(self);
         Ok(exact.into_boxed_slice())
     }
+}
+
+/// Makes room for one more element. Apart from where elements are pushed, so that this stays small.
+#[cold]
+#[inline(never)]
+fn try_grow<T>(vec: &mut Vec<T>) -> Memory<()> {
+    vec.try_reserve(1).map_err(|_| OutOfMemory::of::<T>(vec.len().saturating_add(1)))
 }
 
 /// An empty vector with room for exactly `len` elements.

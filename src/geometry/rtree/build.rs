@@ -365,11 +365,12 @@ impl Builder<'_> {
     /// Puts what is left of a cut to the front of a set and what is right of it to the back; tells
     /// where the shards that it goes through start and end.
     fn part(&mut self, set: &Range<usize>, cut: PlaneCut) -> (usize, usize) {
-        let (low, high) = (cut.dim, self.ndim + cut.dim);
+        let ndim = self.ndim;
         self.part_in_three(set, |index, place| {
-            if index.coordinate(place, high) <= cut.at {
+            let span = index.boxes[place * ndim + cut.dim];
+            if span.high <= cut.at {
                 Ordering::Less
-            } else if index.coordinate(place, low) >= cut.at {
+            } else if span.low >= cut.at {
                 Ordering::Greater
             } else {
                 Ordering::Equal
@@ -384,6 +385,7 @@ impl Builder<'_> {
         self.part_in_three(set, |index, place| side(index.coordinate(place, coordinate)))
     }
 
+    #[inline]
     fn part_in_three(
         &mut self, set: &Range<usize>, side: impl Fn(&Index, usize) -> Ordering,
     ) -> (usize, usize) {
@@ -399,6 +401,10 @@ impl Builder<'_> {
                 }
                 Ordering::Greater => {
                     right -= 1;
+                    // What is on its side already stays: boxes in order are not moved at all.
+                    while right > at && side(self.index, right) == Ordering::Greater {
+                        right -= 1;
+                    }
                     self.swap(at, right);
                 }
                 Ordering::Equal => at += 1,
@@ -407,6 +413,7 @@ impl Builder<'_> {
         (left, right)
     }
 
+    #[inline(always)]
     fn swap(&mut self, a: usize, b: usize) {
         if a == b {
             return;

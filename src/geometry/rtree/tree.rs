@@ -71,33 +71,52 @@ impl Index {
     pub fn visit_box(
         &self, offsets: &[i64], sizes: &[i64], found: impl FnMut(usize) -> ControlFlow<()>,
     ) {
-        steps::count(self.visit_box_counted(offsets, sizes, found));
+        self.visit_box_by(offsets, sizes, steps::count, found);
     }
 
     /// [`Self::visit_box`], which tells how many boxes of shards and nodes were looked at.
     pub(crate) fn visit_box_counted(
-        &self, offsets: &[i64], sizes: &[i64], mut found: impl FnMut(usize) -> ControlFlow<()>,
+        &self, offsets: &[i64], sizes: &[i64], found: impl FnMut(usize) -> ControlFlow<()>,
     ) -> usize {
+        let mut looked_at = 0;
+        self.visit_box_by(offsets, sizes, |boxes| looked_at += boxes, found);
+        looked_at
+    }
+
+    /// [`Self::visit_box`], which tells `looked_at` of boxes of shards and nodes that are looked at.
+    #[inline]
+    fn visit_box_by(
+        &self, offsets: &[i64], sizes: &[i64], mut looked_at: impl FnMut(usize),
+        mut found: impl FnMut(usize) -> ControlFlow<()>,
+    ) {
         let span = |dim: usize| AxisSpan::new(offsets[dim], sizes[dim]);
         let apart = self.common.iter().any(|&(dim, common)| !common.meets(span(dim)));
         if apart || sizes.contains(&0) || self.nodes.is_empty() {
-            return 0;
+            return;
         }
-        let mut looked_at = 0;
-        let mut asked = [AxisSpan { low: 0, high: 0 }; MAX_NDIM];
+        let mut visitor = Visitor {
+            index: self,
+            looked_at: &mut looked_at,
+            found: &mut |place: usize| found(self.shards[place] as usize),
+        };
+        // Loops over a number of dimensions that the compiler knows are several times faster.
+        let _ = match self.dims.len() {
+            1 => visitor.visit(0, &self.asked::<1>(span)),
+            2 => visitor.visit(0, &self.asked::<2>(span)),
+            3 => visitor.visit(0, &self.asked::<3>(span)),
+            4 => visitor.visit(0, &self.asked::<4>(span)),
+            _ => visitor.visit(0, &self.asked::<MAX_NDIM>(span)),
+        };
+    }
+
+    /// What is asked of the dimensions that spans are kept of.
+    #[inline]
+    fn asked<const ROOM: usize>(&self, span: impl Fn(usize) -> AxisSpan) -> [AxisSpan; ROOM] {
+        let mut asked = [AxisSpan { low: 0, high: 0 }; ROOM];
         for (place, &dim) in asked.iter_mut().zip(&self.dims) {
             *place = span(dim);
         }
-        let mut found = |place: usize| found(self.shards[place] as usize);
-        // Loops over a number of dimensions that the compiler knows are several times faster.
-        let _ = match self.dims.len() {
-            1 => self.visit::<1>(0, &asked, &mut looked_at, &mut found),
-            2 => self.visit::<2>(0, &asked, &mut looked_at, &mut found),
-            3 => self.visit::<3>(0, &asked, &mut looked_at, &mut found),
-            4 => self.visit::<4>(0, &asked, &mut looked_at, &mut found),
-            _ => self.visit::<ANY>(0, &asked, &mut looked_at, &mut found),
-        };
-        looked_at
+        asked
     }
 
     /// The shards that share an element with a box, ascending, in place of what `found` held.
@@ -160,26 +179,34 @@ impl Index {
         }
         depths.into_iter().max().unwrap_or(0)
     }
+}
 
-    /// Visits what meets `asked` below a node, which has at most 56 levels below it. `D` is the number of dimensions, or [`ANY`].
-    fn visit<const D: usize>(
-        &self, node: usize, asked: &[AxisSpan; MAX_NDIM], looked_at: &mut usize,
-        found: &mut impl FnMut(usize) -> ControlFlow<()>,
+/// A question that goes down the tree.
+struct Visitor<'a, L, F> {
+    index: &'a Index,
+    /// Is told how many boxes are looked at.
+    looked_at: &'a mut L,
+    /// Is told of each place whose box meets the one asked about.
+    found: &'a mut F,
+}
+
+impl<L: FnMut(usize), F: FnMut(usize) -> ControlFlow<()>> Visitor<'_, L, F> {
+    /// Visits what meets `asked` below a node, which has at most 56 levels below it. `ROOM` is the
+    /// number of dimensions, or [`MAX_NDIM`] where that is not known when compiling.
+    fn visit<const ROOM: usize>(
+        &mut self, node: usize, asked: &[AxisSpan; ROOM],
     ) -> ControlFlow<()> {
-        let ndim = if D == ANY { self.dims.len() } else { D };
+        let index = self.index;
+        let ndim = if ROOM == MAX_NDIM { index.dims.len() } else { ROOM };
         let asked_spans = &asked[..ndim];
-        let Node { first, count, is_leaf } = self.nodes[node];
-        let all = if is_leaf { &self.boxes } else { &self.hulls };
-        *looked_at += usize::from(count);
+        let Node { first, count, is_leaf } = index.nodes[node];
+        let all = if is_leaf { &index.boxes } else { &index.hulls };
+        (self.looked_at)(usize::from(count));
         for child in first as usize..first as usize + usize::from(count) {
             let spans = all[child * ndim..(child + 1) * ndim].iter();
             let meets = spans.zip(asked_spans).fold(true, |all, (a, b)| all & a.meets(*b));
             if meets {
-                if is_leaf {
-                    found(child)?
-                } else {
-                    self.visit::<D>(child, asked, looked_at, found)?
-                }
+                if is_leaf { (self.found)(child)? } else { self.visit(child, asked)? }
             }
         }
         ControlFlow::Continue(())
@@ -189,6 +216,3 @@ impl Index {
 /// The most levels that a tree has: 24 that are cut by planes, and then 32 that are halved.
 #[cfg(test)]
 pub(crate) const MAX_DEPTH: usize = 56;
-
-/// A number of dimensions that is not known when compiling.
-const ANY: usize = usize::MAX;

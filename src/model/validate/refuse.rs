@@ -6,11 +6,11 @@ use crate::error::{Error, Result};
 use crate::geometry::bounds::Bounds;
 use crate::geometry::cells::unheld;
 use crate::geometry::checked_numel;
-use crate::geometry::{gap, n_log_n, overlap};
+use crate::geometry::{BoxRow, gap, n_log_n, overlap};
 use crate::model::ModelError;
 use crate::model::error::More;
 use crate::model::placement::Placement;
-use crate::model::shards::{Shard, Shards};
+use crate::model::shards::Shards;
 
 /// Overlaps and gaps, beside the one that is named, that are counted for a refusal.
 const COUNTED: usize = 100;
@@ -45,7 +45,12 @@ pub fn check_non_overlapping(shards: &Shards) -> Result<()> {
 /// others there are. A list of no shards may be one of any number of dimensions.
 pub fn check_tensor(shards: &Shards, sizes: &[i64]) -> Result<()> {
     check_bounds(shards, sizes)?;
-    let owned: i128 = shards.iter().filter_map(|shard| shard.elements()).map(i128::from).sum();
+    let extents = shards.extents();
+    let owned: i128 = if extents.are_boxes() {
+        extents.boxes().iter().filter_map(|one| checked_numel(one.sizes)).map(i128::from).sum()
+    } else {
+        extents.iter().filter_map(|extent| extent.elements()).map(i128::from).sum()
+    };
     if Some(owned) == checked_numel(sizes).map(i128::from) {
         return Ok(());
     }
@@ -125,12 +130,11 @@ fn check_bounds(shards: &Shards, sizes: &[i64]) -> Result<()> {
     let flat_sizes = check_dims(shards, sizes)?;
     let sizes = flat_sizes.as_deref().unwrap_or(sizes);
     // Boxes in one pass, for the usual case; the culprit is looked for only when there is one.
-    let inside = |shard: Shard<'_>| {
-        let mut dims = shard.offsets.iter().zip(shard.sizes).zip(sizes);
-        shard.sizes.contains(&0)
-            || dims.all(|((&at, &size), &limit)| at.saturating_add(size) <= limit)
+    let inside = |one: BoxRow<'_>| {
+        let mut dims = one.offsets.iter().zip(one.sizes).zip(sizes);
+        dims.all(|((&at, &size), &limit)| at.saturating_add(size) <= limit) || one.is_empty()
     };
-    if shards.extents().are_boxes() && shards.iter().all(inside) {
+    if shards.extents().are_boxes() && shards.extents().boxes().iter().all(inside) {
         return Ok(());
     }
     for (index, shard) in shards.iter().enumerate() {
