@@ -26,6 +26,7 @@
 //! - In the child of a fork, only the calls of the thread that forked are still running.
 
 use std::ffi::{c_char, c_void};
+use std::fmt::{self, Display};
 
 use crate::ffi::border::callback::{Context, Success, call, owning};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
@@ -384,14 +385,22 @@ unsafe fn run(
         }
     };
     let Function { function, success, context, .. } = op.function();
-    let name = format_args!("of op '{}' for specs of type '{}'", op.name(), op.spec_type());
-    call(name, *success, |err| {
-        let results = written.as_mut_ptr();
+    let (ctx, function, results) = (context.ctx(), *function, written.as_mut_ptr());
+    call(Called(op), *success, |err| {
         // SAFETY: the user passed the function to be called like this.
-        unsafe { function(context.ctx(), spec, &raw const arguments, results, result_count, err) }
+        unsafe { function(ctx, spec, &raw const arguments, results, result_count, err) }
     })?;
     place.fill(written);
     Ok(())
+}
+
+/// How an op is named where it failed.
+struct Called<'a>(&'a Op<Function>);
+
+impl Display for Called<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "of op '{}' for specs of type '{}'", self.0.name(), self.0.spec_type())
+    }
 }
 
 /// Refuses values that are not what their kinds say, and what torch's `_basic_validation` refuses.
@@ -449,7 +458,14 @@ unsafe fn check_value(argument: &'static str, value: &shardspec_value) -> Outcom
 }
 
 /// Refuses names that are given twice.
+#[inline]
 unsafe fn check_names(names: &[*const c_char]) -> Outcome {
+    if names.is_empty() { Ok(()) } else { check_some_names(names) }
+}
+
+/// The same where there are some.
+#[inline(never)]
+unsafe fn check_some_names(names: &[*const c_char]) -> Outcome {
     let mut few = [""; FEW];
     let mut many;
     let texts = match few.get_mut(..names.len()) {

@@ -13,7 +13,7 @@ use crate::ffi::error::{
     SHARDSPEC_CALLBACK_FAILED, SHARDSPEC_MESSAGE_CAPACITY, SHARDSPEC_OK, shardspec_error,
     shardspec_status,
 };
-use crate::memory::{Text, text, try_box};
+use crate::memory::{Memory, Text, text, try_box};
 use crate::model::Error;
 use crate::unwind;
 
@@ -109,9 +109,10 @@ impl Success {
 
     /// Runs a callback and returns its answer, from where this says that it is: what it returned, or
     /// the status in `err`, which a callback that threw has left as it was.
+    #[inline]
     fn answer(
         self, err: *mut shardspec_error,
-        callback: impl FnOnce(*mut shardspec_error) -> shardspec_status,
+        callback: impl Fn(*mut shardspec_error) -> shardspec_status,
     ) -> shardspec_status {
         if self.0 != SHARDSPEC_CALLBACK_OK_IN_ERR {
             return callback(err);
@@ -125,22 +126,36 @@ impl Success {
 }
 
 /// Runs a callback. A status that is not that of success becomes an error that passes through the
-/// library unchanged. `name` says which callback it was where it left no message.
+/// library unchanged. `name` says which callback it was where it left no message. It is called once.
+#[inline]
 pub(crate) fn call(
     name: impl Display, success: Success,
-    callback: impl FnOnce(*mut shardspec_error) -> shardspec_status,
+    callback: impl Fn(*mut shardspec_error) -> shardspec_status,
 ) -> Result<(), Error> {
     if unwind::is_held() {
-        return Err(failure(&name, success, None, None));
+        return Err(failure(&name, success, None, None).into());
     }
-    with_blank(|err| {
-        let status = unwind::call(|| success.answer(err, callback));
+    // An `Error` is large, and would be moved on the way out also where there is none.
+    let failed = with_blank(|err| {
+        let status = unwind::call(|| success.answer(err, &callback));
         if status == Some(success.0) {
-            return Ok(());
+            return None;
         }
         // SAFETY: `with_blank` wrote all of the error, and the callback may have written over it.
-        Err(failure(&name, success, status, Some(unsafe { &*err })))
-    })
+        Some(failure(&name, success, status, Some(unsafe { &*err })))
+    });
+    failed.map_or(Ok(()), |failed| Err(failed.into()))
+}
+
+/// What a callback that failed said, if there was memory for it.
+struct Failed(Memory<Box<Foreign>>);
+
+impl From<Failed> for Error {
+    #[cold]
+    #[inline(never)]
+    fn from(Failed(said): Failed) -> Self {
+        said.map_or_else(Self::from, Self::Foreign)
+    }
 }
 
 /// Asks a callback that can't fail. Left by unwinding, it answers 0: not equal, and no hash.
@@ -153,7 +168,7 @@ pub(crate) fn ask<T: Default>(callback: impl FnOnce() -> T) -> T {
 fn failure(
     name: &dyn Display, Success(success): Success, status: Option<shardspec_status>,
     err: Option<&shardspec_error>,
-) -> Error {
+) -> Failed {
     let said = match (status, err) {
         (Some(SHARDSPEC_OK), _) => broken(
             SHARDSPEC_OK,
@@ -184,7 +199,7 @@ fn failure(
         },
         _ => broken(0, text!("the callback {name} was left by unwinding")),
     };
-    try_box(said).map_or_else(Error::from, Error::Foreign)
+    Failed(try_box(said))
 }
 
 /// The failure of a callback that returned `got`, which says nothing.

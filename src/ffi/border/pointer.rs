@@ -13,26 +13,37 @@ use crate::memory::text;
 use crate::model::Error;
 
 /// Refuses a pointer that is null or not aligned for `T`.
+#[inline]
 fn check<T>(argument: &'static str, pointer: *const T) -> Outcome {
-    if pointer.is_null() {
-        return Err(Refusal::NullArgument(argument));
-    }
-    if !pointer.is_aligned() {
-        let problem = text!("the pointer is not aligned to {} bytes", align_of::<T>());
-        return Err(Error::invalid(argument, problem).into());
+    if pointer.is_null() || !pointer.is_aligned() {
+        return Err(unusable(argument, pointer.is_null(), align_of::<T>()));
     }
     Ok(())
 }
 
+/// The refusal of a pointer that is null, or not aligned. Calls that are right do without its code.
+#[cold]
+#[inline(never)]
+fn unusable(argument: &'static str, is_null: bool, align: usize) -> Refusal {
+    if is_null {
+        return Refusal::NullArgument(argument);
+    }
+    Error::invalid(argument, text!("the pointer is not aligned to {align} bytes")).into()
+}
+
 /// Refuses arrays of more bytes than memory can have.
+#[inline]
 fn check_len<T>(argument: &'static str, len: usize) -> Outcome {
     match len.checked_mul(size_of::<T>()) {
         Some(bytes) if isize::try_from(bytes).is_ok() => Ok(()),
-        _ => {
-            let problem = text!("{len} elements are more than memory can hold");
-            Err(Error::invalid(argument, problem).into())
-        }
+        _ => Err(too_many(argument, len)),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn too_many(argument: &'static str, len: usize) -> Refusal {
+    Error::invalid(argument, text!("{len} elements are more than memory can hold")).into()
 }
 
 /// What a pointer points to.
@@ -40,6 +51,7 @@ fn check_len<T>(argument: &'static str, len: usize) -> Outcome {
 /// # Safety
 ///
 /// If it is not null, `pointer` points to a `T` that nobody changes during the call.
+#[inline]
 pub(crate) unsafe fn input<'a, T>(argument: &'static str, pointer: *const T) -> Outcome<&'a T> {
     check(argument, pointer)?;
     // SAFETY: not null, aligned, and the caller promises the rest.
@@ -51,6 +63,7 @@ pub(crate) unsafe fn input<'a, T>(argument: &'static str, pointer: *const T) -> 
 /// # Safety
 ///
 /// If it is not null, `pointer` points to `len` elements that nobody changes during the call.
+#[inline]
 pub(crate) unsafe fn slice<'a, T>(
     argument: &'static str, pointer: *const T, len: usize,
 ) -> Outcome<&'a [T]> {
@@ -145,6 +158,7 @@ pub(crate) struct OutSlice<'a, T> {
 ///
 /// If it is not null, the caller may write `capacity` elements through `pointer` until the call
 /// ends.
+#[inline]
 pub(crate) unsafe fn out_slice<'a, T>(
     argument: &'static str, pointer: *mut T, capacity: usize,
 ) -> Outcome<OutSlice<'a, T>> {

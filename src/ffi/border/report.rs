@@ -39,7 +39,11 @@ impl Report {
         Ok(Self { place: err })
     }
 
+    #[inline]
     pub(crate) fn success(self) -> shardspec_status {
+        if self.place.is_null() {
+            return SHARDSPEC_OK;
+        }
         self.write(SHARDSPEC_OK, Numbers::NONE, &"")
     }
 

@@ -8,7 +8,7 @@
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-use crate::ffi::border::guard::Outcome;
+use crate::ffi::border::guard::{Outcome, Refusal};
 use crate::ffi::border::pointer::input;
 use crate::memory::text;
 use crate::model::Error;
@@ -34,12 +34,16 @@ unsafe fn size_of_struct<T: Grows>(argument: &'static str, pointer: *const T) ->
     // SAFETY: the caller's promise is passed on.
     let size = *unsafe { input(argument, pointer.cast::<u64>()) }?;
     let possible = |size: &usize| (T::FIRST_SIZE..=LARGEST).contains(size);
-    let refused = || {
-        let (name, ours) = (T::NAME, size_of::<T>());
-        let problem = text!("its struct_size is {size}; set it to sizeof({name}), {ours}");
-        Error::invalid(argument, problem)
-    };
-    Ok(usize::try_from(size).ok().filter(possible).ok_or_else(refused)?)
+    let refused = || impossible(argument, size, T::NAME, size_of::<T>());
+    usize::try_from(size).ok().filter(possible).ok_or_else(refused)
+}
+
+/// The refusal of a size that no version's struct has.
+#[cold]
+#[inline(never)]
+fn impossible(argument: &'static str, size: u64, name: &str, ours: usize) -> Refusal {
+    let problem = text!("its struct_size is {size}; set it to sizeof({name}), {ours}");
+    Error::invalid(argument, problem).into()
 }
 
 /// A struct argument.
@@ -48,6 +52,7 @@ unsafe fn size_of_struct<T: Grows>(argument: &'static str, pointer: *const T) ->
 ///
 /// If it is not null, `pointer` points to a `u64` and to as many bytes as that says, which nobody
 /// changes during the call.
+#[inline]
 pub(crate) unsafe fn sized<T: Grows>(argument: &'static str, pointer: *const T) -> Outcome<T> {
     // SAFETY: the caller's promise is passed on.
     let size = unsafe { size_of_struct(argument, pointer) }?;
@@ -55,6 +60,19 @@ pub(crate) unsafe fn sized<T: Grows>(argument: &'static str, pointer: *const T) 
         // SAFETY: not null, aligned, and the caller promises the rest.
         return Ok(unsafe { pointer.read() });
     }
+    // SAFETY: the struct has `size` bytes.
+    unsafe { of_other_size(argument, pointer, size) }
+}
+
+/// [`sized`] where the caller's struct is of another version.
+///
+/// # Safety
+///
+/// `pointer` points to `size` bytes that nobody changes during the call.
+#[cold]
+unsafe fn of_other_size<T: Grows>(
+    argument: &'static str, pointer: *const T, size: usize,
+) -> Outcome<T> {
     let known = size.min(size_of::<T>());
     // SAFETY: the struct has `size` bytes, and `known <= size`.
     let unknown = unsafe {
