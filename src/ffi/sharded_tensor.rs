@@ -268,6 +268,7 @@ unsafe fn from_local(
 ) -> Outcome<ShardedTensor> {
     check_owner(metadata, owner, indices)?;
     let (layout, dtype) = (metadata.shared_shards(), metadata.properties().dtype);
+    transfer::check_indices(layout, indices)?;
     let indices = indices.iter().copied();
     let shards = local_shards(layout, ShardArguments::SHARDS, dtype, indices, shards)?;
     Ok(ShardedTensor::from_local(metadata, shards, Keepers::One(Keeper::of_lease(memory)?))?)

@@ -219,8 +219,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter(
     guard(err, || {
         let metadata = handle::get("metadata", metadata)?;
         let full = view_argument("full", full)?;
+        let options = options_argument(options)?;
         let shards = all_shards(&metadata, &full, shards, shard_count)?;
-        HostTransfer::scatter(&metadata, &full, &shards, &options_argument(options)?)?.run();
+        HostTransfer::scatter(&metadata, &full, &shards, &options)?.run();
         Ok(())
     })
 }
@@ -240,8 +241,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_gather(
     guard(err, || {
         let metadata = handle::get("metadata", metadata)?;
         let full = view_argument("full", full)?;
+        let options = options_argument(options)?;
         let shards = all_shards(&metadata, &full, shards, shard_count)?;
-        HostTransfer::gather(&metadata, &shards, &full, &options_argument(options)?)?.run();
+        HostTransfer::gather(&metadata, &shards, &full, &options)?.run();
         Ok(())
     })
 }

@@ -32,7 +32,7 @@ pub use host_memory::{HostCopies, HostMemory, HostTransfer};
 pub use keeper::Keeper;
 pub use lay_out::Parts;
 pub use local_shards::{LocalShards, LocalShardsBuilder, ShardArguments};
-pub use tensor::{Fill, Keepers, ShardedTensor, check_owner, indices_of};
+pub use tensor::{Fill, Keepers, ShardedTensor, check_indices, check_owner, indices_of};
 pub use transfer::{Transfer, check_full};
 pub use view::HostView;
 

@@ -325,7 +325,7 @@ fn check_properties(metadata: &ShardedTensorMetadata) -> Result<()> {
 }
 
 /// Refuses indices of no shard, and those that are given twice.
-fn check_indices(layout: &Shards, indices: &[usize]) -> Result<()> {
+pub fn check_indices(layout: &Shards, indices: &[usize]) -> Result<()> {
     let mut known = try_with_capacity("indices", indices.len())?;
     for (at, &index) in indices.iter().enumerate() {
         layout.at("indices", index).map_err(|error| error.at("indices", at))?;
