@@ -74,8 +74,8 @@ const KNOWN_IN_CIRCLES: &[&str] = &[
 
 /// Names of types that there are twice.
 const KNOWN_TWICE: &[&str] = &[
-    "Boxes", "Builder", "Cut", "Effort", "Error", "Key", "Outcome", "Owners", "Place", "Result",
-    "Run", "Slot", "Taken",
+    "Boxes", "Builder", "Effort", "Error", "Key", "Outcome", "Owners", "Place", "Result", "Run",
+    "Slot", "Taken",
 ];
 
 /// Files that are too long.
