@@ -747,9 +747,9 @@ shardspec_status shardspec_shards_count(const struct shardspec_shards *shards,
 /*
  Writes the pairs of shards that own the same element, by their first index, then by their
  second: both indices, and the box that they share. `first_shards`, `second_shards`, and
- `offsets` and `sizes`, with a row of a number for each dimension, have room for `capacity`
- pairs; each may be NULL. `*overlap_count` becomes the number of pairs that were written, at most
- `capacity`, and `*more` (may be NULL) 1 if there are others, else 0.
+ `offsets` and `sizes`, with a row of a number for each dimension of the tensor, have room for
+ `capacity` pairs; each may be NULL. `*overlap_count` becomes the number of pairs that were
+ written, at most `capacity`, and `*more` (may be NULL) 1 if there are others, else 0.
 
  Time: about n * log(n), and what is found.
  Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
@@ -1116,7 +1116,7 @@ shardspec_status shardspec_metadata_properties(const struct shardspec_metadata *
 
 /*
  Writes where shard `index` starts and how long it is. `offsets` and `sizes` have room for
- `capacity` numbers, at least one for each dimension; either may be NULL.
+ `capacity` numbers, at least one for each dimension of buffers; either may be NULL.
 
  Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */
@@ -1153,9 +1153,9 @@ shardspec_status shardspec_metadata_shard_placement_text(const struct shardspec_
 
 /*
  Writes shards `first_shard` to `first_shard + shard_count - 1` into flat arrays: `offsets` and
- `sizes` have room for `shard_count` rows of a number for each dimension, `placement_indices` for
- `shard_count` numbers, which `shardspec_metadata_placement_text` understands. Each of the three
- may be NULL.
+ `sizes` have room for `shard_count` rows of a number for each dimension of buffers
+ (`shardspec_metadata_buffer_ndim`), `placement_indices` for `shard_count` numbers, which
+ `shardspec_metadata_placement_text` understands. Each of the three may be NULL.
 
  Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */
@@ -2733,9 +2733,10 @@ shardspec_status shardspec_plan_ndim(const struct shardspec_plan *plan,
  Writes pieces `first_piece` to `first_piece + piece_count - 1` into flat arrays: `sources` and
  `destinations`, the shards' indices, have room for `piece_count` numbers; `source_offsets`,
  `destination_offsets` and `sizes`, which tell where the piece starts in either shard and how
- long it is, for `piece_count` rows of a number for each dimension. Each of the five may be NULL.
- Where shards are no boxes, numbers of dimensions differ (`shardspec_plan_ndims`) and pieces go
- through buffers in steps (`shardspec_plan_piece_steps`).
+ long it is, for `piece_count` rows of a number for each dimension: of source shards' buffers, of
+ destination shards' buffers, and of pieces (`shardspec_plan_ndims`). The three numbers differ only
+ where shards are no boxes; then pieces go through buffers in steps (`shardspec_plan_piece_steps`).
+ Each of the five may be NULL.
 
  Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */

@@ -20,7 +20,7 @@ use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::properties::{properties_argument, shardspec_tensor_properties};
 use crate::ffi::shards::shardspec_shards;
-use crate::geometry::{DimExtent, DimMap, ExtentList, Stretch};
+use crate::geometry::{DimExtent, DimMap, Stretch};
 use crate::memory::{Shared, text, try_collect, try_with_capacity};
 use crate::model::{Error, ModelError, ShardedTensorMetadata, Shards};
 
@@ -147,12 +147,9 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_with_dim_maps(
         let lengths = lengths_of(numbers, sizes, (map_count, shards.ndim()))?;
         let length_of = |map: u32| lengths.get(map as usize).copied().flatten();
         let maps = dim_maps(stretches, ends, length_of)?;
-        let extents = ExtentList::with_maps(
-            shards.boxes().try_clone()?,
-            maps,
-            try_to_vec("map_numbers", numbers)?,
-        );
-        let extents = extents.map_err(Error::from)?;
+        let extents = shards.extents().try_clone().map_err(Error::from)?;
+        let numbers = try_to_vec("map_numbers", numbers)?;
+        let extents = extents.with_other_maps(maps, numbers).map_err(Error::from)?;
         let shards = Shards::from_extents(extents, shards.placements().clone())?;
         place.set(handle::insert(Shared::try_new(shards)?)?);
         Ok(())

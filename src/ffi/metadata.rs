@@ -190,7 +190,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_properties(
 }
 
 /// Writes where shard `index` starts and how long it is. `offsets` and `sizes` have room for
-/// `capacity` numbers, at least one for each dimension; either may be NULL.
+/// `capacity` numbers, at least one for each dimension of buffers; either may be NULL.
 ///
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -246,9 +246,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_placement_text(
 }
 
 /// Writes shards `first_shard` to `first_shard + shard_count - 1` into flat arrays: `offsets` and
-/// `sizes` have room for `shard_count` rows of a number for each dimension, `placement_indices` for
-/// `shard_count` numbers, which `shardspec_metadata_placement_text` understands. Each of the three
-/// may be NULL.
+/// `sizes` have room for `shard_count` rows of a number for each dimension of buffers
+/// (`shardspec_metadata_buffer_ndim`), `placement_indices` for `shard_count` numbers, which
+/// `shardspec_metadata_placement_text` understands. Each of the three may be NULL.
 ///
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -149,7 +149,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndim(
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        place.set(handle::get("plan", plan)?.destination().ndim());
+        place.set(handle::get("plan", plan)?.destination().tensor_ndim());
         Ok(())
     })
 }
@@ -157,9 +157,10 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndim(
 /// Writes pieces `first_piece` to `first_piece + piece_count - 1` into flat arrays: `sources` and
 /// `destinations`, the shards' indices, have room for `piece_count` numbers; `source_offsets`,
 /// `destination_offsets` and `sizes`, which tell where the piece starts in either shard and how
-/// long it is, for `piece_count` rows of a number for each dimension. Each of the five may be NULL.
-/// Where shards are no boxes, numbers of dimensions differ (`shardspec_plan_ndims`) and pieces go
-/// through buffers in steps (`shardspec_plan_piece_steps`).
+/// long it is, for `piece_count` rows of a number for each dimension: of source shards' buffers, of
+/// destination shards' buffers, and of pieces (`shardspec_plan_ndims`). The three numbers differ only
+/// where shards are no boxes; then pieces go through buffers in steps (`shardspec_plan_piece_steps`).
+/// Each of the five may be NULL.
 ///
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]

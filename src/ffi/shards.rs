@@ -139,9 +139,9 @@ pub unsafe extern "C-unwind" fn shardspec_shards_count(
 
 /// Writes the pairs of shards that own the same element, by their first index, then by their
 /// second: both indices, and the box that they share. `first_shards`, `second_shards`, and
-/// `offsets` and `sizes`, with a row of a number for each dimension, have room for `capacity`
-/// pairs; each may be NULL. `*overlap_count` becomes the number of pairs that were written, at most
-/// `capacity`, and `*more` (may be NULL) 1 if there are others, else 0.
+/// `offsets` and `sizes`, with a row of a number for each dimension of the tensor, have room for
+/// `capacity` pairs; each may be NULL. `*overlap_count` becomes the number of pairs that were
+/// written, at most `capacity`, and `*more` (may be NULL) 1 if there are others, else 0.
 ///
 /// Time: about n * log(n), and what is found.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
@@ -156,7 +156,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_overlaps(
         let shards = handle::get("shards", shards)?;
         let first = optional_out_slice("first_shards", first_shards, capacity)?;
         let second = optional_out_slice("second_shards", second_shards, capacity)?;
-        let boxes = Boxes::places(offsets, sizes, capacity, shards.ndim())?;
+        let boxes = Boxes::places(offsets, sizes, capacity, shards.tensor_ndim())?;
         let mut overlaps = validate::overlaps(&shards, capacity.saturating_add(1))?;
         let others = overlaps.len() > capacity;
         overlaps.truncate(capacity);

@@ -147,6 +147,11 @@ impl ExtentList {
         Ok(Self { boxes, maps: Some(Shared::try_new(maps)?), flat: None })
     }
 
+    /// The same extents with these dim maps, and none that they had.
+    pub fn with_other_maps(self, table: Vec<DimMap>, numbers: Vec<u32>) -> Result<Self> {
+        Ok(Self { flat: self.flat, ..Self::with_maps(self.boxes, table, numbers)? })
+    }
+
     /// The same extents, of a tensor of which some dimensions are one here.
     pub fn flattened(self, flattening: Flattening) -> Result<Self> {
         if flattening.ndim() != self.ndim() {
