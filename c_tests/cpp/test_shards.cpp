@@ -111,6 +111,93 @@ static void what_is_no_list_of_shards_is_refused() {
   CHECK(status_of(ss::shard_list::of(table, std::nothrow)) == SHARDSPEC_NDIM_MISMATCH);
 }
 
+/* Ten indices dealt in blocks of two to two ranks: 0 1 4 5 8 9 and 2 3 6 7. The second has two holes. */
+static ss::shard_list dealt() {
+  const auto boxes = ss::shard_list::of({{{0}, {6}, "rank:0"}, {{2}, {6}, "rank:1"}});
+  CHECK(boxes.are_boxes() && boxes.dim_maps().map_ends.empty());
+  return boxes.with_dim_maps({{{0, 0, 2, 3, 4, 2}, {2, 0, 2, 2, 4, 2}}, {1, 2}, {0, 1}});
+}
+
+static void dim_maps_are_told_as_they_were_given() {
+  const auto list = dealt();
+  CHECK(!list.are_boxes());
+  const auto maps = list.dim_maps();
+  CHECK(maps.stretches.size() == 2 && maps.map_ends == (std::vector<std::size_t>{1, 2}));
+  CHECK(maps.map_numbers == (std::vector<std::uint32_t>{0, 1}));
+  const auto second = list.stretches(1, 0);
+  CHECK(second.size() == 1 && second[0].global_start == 2 && second[0].count == 2);
+  const auto whole = list.build_metadata({10});
+  CHECK(!whole.is_box(0) && !whole.has_replicas() && whole.buffer_ndim() == 1);
+  CHECK(whole.stretches(0, 0).size() == 1 && whole.stretches(0, 0)[0].count == 3);
+  CHECK(ss::shard_list::of(whole).with_dim_maps(maps).dim_maps().map_ends == maps.map_ends);
+  auto fewer = maps;
+  fewer.map_numbers.pop_back();
+  const auto uneven = CHECK_REFUSED(NDIM_MISMATCH, list.with_dim_maps(fewer));
+  CHECK(uneven.got == 1 && uneven.limit == 2);
+  CHECK_REFUSED(INDEX_OUT_OF_RANGE, list.stretches(2, 0));
+}
+
+/* Pieces have other numbers of dimensions than buffers, and these than the tensor. */
+static void rows_are_as_long_as_buffers_and_pieces_need() {
+  const auto lines = ss::shard_list::of({{{0}, {5}, "rank:0"}, {{5}, {7}, "rank:1"}});
+  const auto flat = lines.flattened({3, 4}, 0, 2).build_metadata({3, 4});
+  CHECK(flat.ndim() == 2 && flat.buffer_ndim() == 1 && !flat.is_box(0));
+  CHECK(flat.shard(1).offsets == (std::vector<std::int64_t>{5}) && flat.table().ndim == 1);
+  CHECK(flat.shards()[1].sizes == (std::vector<std::int64_t>{7}));
+  const ss::located where = flat.locate({1, 2, 0, 3});
+  CHECK(where.shards == (std::vector<std::size_t>{1, 0}));
+  CHECK(where.local_indices == (std::vector<std::int64_t>{1, 3}));
+  CHECK(flat.globalize(where.shards, where.local_indices) ==
+        (std::vector<std::int64_t>{1, 2, 0, 3}));
+  CHECK_REFUSED(NDIM_MISMATCH, flat.globalize({1}, {1, 2}));
+  const auto kept = ss::shard_list::of(flat).with_dim_maps(
+      {{}, {}, {SHARDSPEC_INTERVAL, SHARDSPEC_INTERVAL}});
+  CHECK(kept.build_metadata({3, 4}).buffer_ndim() == 1);
+  const std::vector<ss::shard> twice(2, {{3}, {4}, "rank:0"});
+  const auto shared = ss::shard_list::of(twice).flattened({3, 4}, 0, 2).overlaps();
+  CHECK(!shared.found.empty() && shared.found[0].shared.offsets.size() == 2);
+
+  const auto columns = ss::spec::chunk(1, {"rank:0", "rank:1"}).build_metadata({3, 4});
+  const auto plan = ss::plan::between(flat, columns);
+  const auto back = ss::plan::between(columns, flat);
+  CHECK(back.ndim() == 2 && back.ndims().destination == 1);
+  CHECK(back.pieces()[0].source_offsets.size() == 2);
+  const auto dims = plan.ndims();
+  CHECK(plan.ndim() == 2 && dims.source == 1 && dims.destination == 2 && dims.piece >= 2);
+  const auto pieces = plan.pieces();
+  const auto steps = plan.piece_steps({0, pieces.size()});
+  CHECK(steps.source_dims.size() == dims.piece && steps.destination_dims.size() == dims.piece);
+  /* Each element that moves is the same one in both layouts. */
+  std::size_t moved = 0;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const ss::piece &piece = pieces[i];
+    std::vector<std::int64_t> at(dims.piece, 0);
+    for (std::size_t left = 1, dim = 0; left != 0; ++moved) {
+      auto from = piece.source_offsets, to = piece.destination_offsets;
+      for (dim = 0; dim < dims.piece; ++dim) {
+        from[steps.source_dims[dim]] += at[dim] * steps.source_steps[i * dims.piece + dim];
+        to[steps.destination_dims[dim]] += at[dim] * steps.destination_steps[i * dims.piece + dim];
+      }
+      CHECK(flat.globalize({piece.source}, from) == columns.globalize({piece.destination}, to));
+      for (left = 0, dim = dims.piece; dim-- > 0 && left == 0;)
+        if (++at[dim] < piece.sizes[dim])
+          left = 1;
+        else
+          at[dim] = 0;
+    }
+  }
+  CHECK(moved == 12);
+  CHECK_REFUSED(INDEX_OUT_OF_RANGE, plan.piece_steps({pieces.size(), 1}));
+  CHECK_REFUSED(INDEX_OUT_OF_RANGE, plan.piece_steps({0, SIZE_MAX}));
+}
+
+static void replicas_are_declared() {
+  const auto list = ss::shard_list::of({{{0}, {4}, "rank:0"}, {{0}, {4}, "rank:1"}});
+  CHECK_REFUSED(OVERLAP, list.build_metadata({4}));
+  const auto both = list.build_metadata({4}, {}, true);
+  CHECK(both.has_replicas() && both.is_box(1) && both.shard_at({3}) == 0);
+}
+
 static void every_call_on_an_empty_handle_is_refused() {
   const ss::shard_list list;
   const shardspec_status missing = SHARDSPEC_NULL_ARGUMENT;
@@ -119,6 +206,18 @@ static void every_call_on_an_empty_handle_is_refused() {
   CHECK(status_of(list.count(quiet)) == missing);
   CHECK(status_of(list.overlaps({}, quiet)) == missing);
   CHECK(status_of(list.gaps({1}, {}, quiet)) == missing);
+  CHECK(status_of(list.with_dim_maps({}, quiet)) == missing);
+  CHECK(status_of(list.flattened({2, 2}, 0, 2, quiet)) == missing);
+  CHECK(status_of(list.build_metadata({1}, {}, false, quiet)) == missing);
+  CHECK(status_of(list.stretches(0, 0, quiet)) == missing);
+  CHECK(status_of(list.dim_maps(quiet)) == missing);
+  CHECK(status_of(list.are_boxes(quiet)) == missing);
+  CHECK(status_of(ss::metadata().stretches(0, 0, quiet)) == missing);
+  CHECK(status_of(ss::metadata().is_box(0, quiet)) == missing);
+  CHECK(status_of(ss::metadata().has_replicas(quiet)) == missing);
+  CHECK(status_of(ss::metadata().buffer_ndim(quiet)) == missing);
+  CHECK(status_of(ss::plan().ndims(quiet)) == missing);
+  CHECK(status_of(ss::plan().piece_steps({0, 0}, quiet)) == missing);
 }
 
 int main() {
@@ -129,5 +228,8 @@ int main() {
   a_list_may_be_empty_or_of_scalars();
   a_shard_of_a_list_may_belong_to_nobody();
   what_is_no_list_of_shards_is_refused();
+  dim_maps_are_told_as_they_were_given();
+  rows_are_as_long_as_buffers_and_pieces_need();
+  replicas_are_declared();
   every_call_on_an_empty_handle_is_refused();
 }

@@ -38,14 +38,14 @@ answer<void, P> copy(const const_tensor_view &source, const tensor_view &destina
   return detail::perform<P>(shardspec_tensor_copy, &from, &to, &options);
 }
 
-/// Where elements are: for each of them a shard, and its index in that shard, a row of a number for
-/// each dimension.
+/// Where elements are: for each of them a shard, and its index in that shard's buffer, a row of a number
+/// for each dimension of buffers.
 struct located {
   std::vector<std::size_t> shards;
   std::vector<std::int64_t> local_indices;
 };
 
-/// Who owns what of one tensor. Made by `spec::build_metadata`.
+/// Who owns what of one tensor. Made by `spec::build_metadata` or `shard_list::build_metadata`.
 class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_free> {
  public:
   using unique::unique;
@@ -55,6 +55,10 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
   }
   template <class P = default_policy> answer<std::size_t, P> ndim(P = P()) const {
     return detail::value<std::size_t, P>(shardspec_metadata_ndim, get());
+  }
+  /// Dimensions of the shards' buffers: those of the tensor, unless some are flattened.
+  template <class P = default_policy> answer<std::size_t, P> buffer_ndim(P = P()) const {
+    return detail::value<std::size_t, P>(shardspec_metadata_buffer_ndim, get());
   }
   template <class P = default_policy> answer<std::vector<std::int64_t>, P> sizes(P = P()) const {
     return detail::array<std::int64_t, P>(shardspec_metadata_sizes, get());
@@ -66,12 +70,12 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
     return detail::value<tensor_properties, P>(shardspec_metadata_properties, get());
   }
 
-  /// Box and placement of one shard.
+  /// Offsets, sizes and placement of one shard. Sizes are those of its buffer.
   template <class P = default_policy>
   answer<shardspec::shard, P> shard(std::size_t index, P = P()) const {
     return detail::run<shardspec::shard, P>([&](shardspec::shard &out, shardspec_error *err) {
       std::size_t dims = 0;
-      if (auto status = shardspec_metadata_ndim(get(), &dims, err)) return status;
+      if (auto status = shardspec_metadata_buffer_ndim(get(), &dims, err)) return status;
       out.offsets.resize(dims);
       out.sizes.resize(dims);
       if (auto status = shardspec_metadata_get_shard(get(), index, out.offsets.data(), out.sizes.data(),
@@ -102,6 +106,21 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
   template <class P = default_policy> answer<shard_table, P> table(P = P()) const {
     return detail::run<shard_table, P>(
         [&](shard_table &out, shardspec_error *err) { return read(out, err); });
+  }
+
+  /// What a shard has of one dimension of its buffer, by places in the buffer.
+  template <class P = default_policy>
+  answer<std::vector<shardspec_stretch>, P> stretches(std::size_t index, std::size_t dim,
+                                                      P = P()) const {
+    return detail::array<shardspec_stretch, P>(shardspec_metadata_get_stretches, get(), index, dim);
+  }
+  /// Whether a shard is a box of the tensor.
+  template <class P = default_policy> answer<bool, P> is_box(std::size_t index, P = P()) const {
+    return detail::flag<P>(shardspec_metadata_is_box, get(), index);
+  }
+  /// Whether shards may have elements in common: it was made so.
+  template <class P = default_policy> answer<bool, P> has_replicas(P = P()) const {
+    return detail::flag<P>(shardspec_metadata_has_replicas, get());
   }
 
   /// The placement of one shard, to take apart.
@@ -147,30 +166,35 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
   template <class P = default_policy> answer<located, P> locate(numbers elements, P = P()) const {
     const auto dims = ndim(std::nothrow);
     if (!dims) return detail::refuse<located, P>(dims.error());
+    const auto buffer_dims = buffer_ndim(std::nothrow);
+    if (!buffer_dims) return detail::refuse<located, P>(buffer_dims.error());
     const std::size_t count = *dims == 0 ? 0 : elements.size() / *dims;
     if (elements.size() != count * *dims)
       return detail::refuse<located, P>(detail::uneven("elements", elements.size(), *dims,
                                                        "as many for each element as dimensions"));
     return detail::run<located, P>([&](located &out, shardspec_error *err) {
       out.shards.resize(count);
-      out.local_indices.resize(elements.size());
+      out.local_indices.resize(count * *buffer_dims);
       return shardspec_metadata_locate(get(), elements.data(), count, out.shards.data(),
                                        out.local_indices.data(), err);
     });
   }
-  /// `locate` the other way round: the rows of indices in the tensor.
+  /// `locate` the other way round: the rows of indices in the tensor. `local_indices` has a row of a
+  /// number for each dimension of buffers.
   template <class P = default_policy>
   answer<std::vector<std::int64_t>, P> globalize(slice<std::size_t> shards, numbers local_indices,
                                                  P = P()) const {
     using rows = std::vector<std::int64_t>;
     const auto dims = ndim(std::nothrow);
     if (!dims) return detail::refuse<rows, P>(dims.error());
-    if (local_indices.size() != shards.size() * *dims)
+    const auto buffer_dims = buffer_ndim(std::nothrow);
+    if (!buffer_dims) return detail::refuse<rows, P>(buffer_dims.error());
+    if (local_indices.size() != shards.size() * *buffer_dims)
       return detail::refuse<rows, P>(
-          detail::uneven("local_indices", local_indices.size(), shards.size() * *dims,
+          detail::uneven("local_indices", local_indices.size(), shards.size() * *buffer_dims,
                          "as many for each shard as dimensions"));
     return detail::run<rows, P>([&](rows &out, shardspec_error *err) {
-      out.resize(local_indices.size());
+      out.resize(shards.size() * *dims);
       return shardspec_metadata_globalize(get(), shards.data(), local_indices.data(),
                                           shards.size(), out.data(), err);
     });
@@ -224,7 +248,7 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
  private:
   shardspec_status read(shard_table &out, shardspec_error *err) const {
     std::size_t count = 0, placements = 0;
-    if (auto status = shardspec_metadata_ndim(get(), &out.ndim, err)) return status;
+    if (auto status = shardspec_metadata_buffer_ndim(get(), &out.ndim, err)) return status;
     if (auto status = shardspec_metadata_shard_count(get(), &count, err)) return status;
     if (auto status = shardspec_metadata_placement_count(get(), &placements, err)) return status;
     out.offsets.resize(count * out.ndim);

@@ -8,7 +8,9 @@ namespace shardspec {
 inline namespace SHARDSPEC_INNER_NAMESPACE {
 
 /// A box of elements that one destination shard takes from one source shard: the shards' indices,
-/// where the box starts in either of them, and how long it is, a number for each dimension.
+/// where the box starts in either of them, and how long it is, a number for each dimension. Where shards
+/// are no boxes, numbers of dimensions differ (`plan::ndims`), and `plan::piece_steps` tells how it goes
+/// through buffers.
 struct piece {
   std::size_t source, destination;
   std::vector<std::int64_t> source_offsets, destination_offsets, sizes;
@@ -19,11 +21,25 @@ struct piece_range {
   std::size_t first, count;
 };
 
-/// Very many pieces, in flat arrays: a number for each piece, or a row of `ndim` numbers.
+/// Very many pieces, in flat arrays: a number for each piece, or a row of as many numbers as there are
+/// dimensions: `sizes` of pieces, `ndim`, and offsets of buffers.
 struct piece_table {
-  std::size_t ndim = 0;
+  std::size_t ndim = 0, source_ndim = 0, destination_ndim = 0;
   std::vector<std::uint32_t> sources, destinations;
   std::vector<std::int64_t> source_offsets, destination_offsets, sizes;
+};
+
+/// Dimensions of source shards' buffers, of destination shards' buffers, and of pieces. They are equal
+/// where all shards are boxes.
+struct plan_ndims {
+  std::size_t source, destination, piece;
+};
+
+/// How pieces go through buffers: for each dimension of pieces the buffer's dimension that it goes in, and
+/// for each piece a row of how far one step in it is there.
+struct step_table {
+  std::vector<std::size_t> source_dims, destination_dims;
+  std::vector<std::int64_t> source_steps, destination_steps;
 };
 
 /// How many bytes go from one shard to another.
@@ -82,6 +98,12 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
   template <class P = default_policy> answer<std::size_t, P> ndim(P = P()) const {
     return detail::value<std::size_t, P>(shardspec_plan_ndim, get());
   }
+  /// Dimensions of buffers and of pieces.
+  template <class P = default_policy> answer<plan_ndims, P> ndims(P = P()) const {
+    return detail::run<plan_ndims, P>([&](plan_ndims &out, shardspec_error *err) {
+      return shardspec_plan_ndims(get(), &out.source, &out.destination, &out.piece, err);
+    });
+  }
   /// All pieces. Of very many, `table` is the smaller answer.
   template <class P = default_policy>
   answer<std::vector<shardspec::piece>, P> pieces(P = P()) const {
@@ -99,8 +121,8 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
     all.reserve(part.count);
     for (std::size_t i = 0; i < part.count; ++i)
       all.push_back({flat->sources[i], flat->destinations[i],
-                     detail::row(flat->source_offsets, i, flat->ndim),
-                     detail::row(flat->destination_offsets, i, flat->ndim),
+                     detail::row(flat->source_offsets, i, flat->source_ndim),
+                     detail::row(flat->destination_offsets, i, flat->destination_ndim),
                      detail::row(flat->sizes, i, flat->ndim)});
     return all;
   }
@@ -115,12 +137,32 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
     return detail::run<piece_table, P>([&](piece_table &out, shardspec_error *err) {
       std::size_t count = 0;
       if (auto status = shardspec_plan_piece_count(get(), &count, err)) return status;
-      if (auto status = shardspec_plan_ndim(get(), &out.ndim, err)) return status;
+      if (auto status = shardspec_plan_ndims(get(), &out.source_ndim, &out.destination_ndim,
+                                             &out.ndim, err))
+        return status;
       // A part that is refused needs no room.
       if (part.count <= count) make_room(out, part.count);
       return shardspec_plan_pieces(get(), part.first, part.count, out.sources.data(),
                                    out.destinations.data(), out.source_offsets.data(),
                                    out.destination_offsets.data(), out.sizes.data(), err);
+    });
+  }
+  /// How some pieces go through buffers. Where all shards are boxes, dimension k goes in dimension k and
+  /// steps are 1.
+  template <class P = default_policy>
+  answer<step_table, P> piece_steps(piece_range part, P = P()) const {
+    return detail::run<step_table, P>([&](step_table &out, shardspec_error *err) {
+      std::size_t count = 0, dims = 0;
+      if (auto status = shardspec_plan_piece_count(get(), &count, err)) return status;
+      if (auto status = shardspec_plan_ndims(get(), nullptr, nullptr, &dims, err)) return status;
+      for (auto *each : {&out.source_dims, &out.destination_dims}) each->resize(dims);
+      // A part that is refused needs no room.
+      if (part.count <= count)
+        for (auto *rows : {&out.source_steps, &out.destination_steps})
+          rows->resize(part.count * dims);
+      return shardspec_plan_piece_steps(get(), part.first, part.count, out.source_dims.data(),
+                                        out.destination_dims.data(), out.source_steps.data(),
+                                        out.destination_steps.data(), err);
     });
   }
   /// The pieces that a destination shard takes.
@@ -207,8 +249,9 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
   static void make_room(piece_table &out, std::size_t count) {
     out.sources.resize(count);
     out.destinations.resize(count);
-    for (auto *rows : {&out.source_offsets, &out.destination_offsets, &out.sizes})
-      rows->resize(count * out.ndim);
+    out.source_offsets.resize(count * out.source_ndim);
+    out.destination_offsets.resize(count * out.destination_ndim);
+    out.sizes.resize(count * out.ndim);
   }
   template <class P>
   static answer<void, P> unequal(const char *what, std::size_t named, std::size_t given) {

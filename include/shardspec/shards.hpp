@@ -26,6 +26,15 @@ template <class T> struct some {
   bool more;
 };
 
+/// The dim maps of a list of shards that are no intervals: map i has the stretches from `map_ends[i - 1]`
+/// (0 for the first) to `map_ends[i] - 1`. `map_numbers` has for each shard a row of a number for each
+/// dimension of its buffer: that of its dim map, or `SHARDSPEC_INTERVAL`.
+struct dim_map_table {
+  std::vector<shardspec_stretch> stretches;
+  std::vector<std::size_t> map_ends;
+  std::vector<std::uint32_t> map_numbers;
+};
+
 namespace detail {
 
 /// Row `index` of rows of `ndim` numbers.
@@ -97,8 +106,66 @@ class shard_list : public detail::unique<shardspec_shards, shardspec_shards_free
     return detail::handle<shard_list, P>(shardspec_shards_new_from_metadata, whole.get());
   }
 
+  /// A list like this one, of which some shards have dim maps in place of intervals.
+  template <class P = default_policy>
+  answer<shard_list, P> with_dim_maps(const dim_map_table &maps, P = P()) const {
+    const auto wanted = number_count();
+    if (!wanted) return detail::refuse<shard_list, P>(wanted.error());
+    if (maps.map_numbers.size() != *wanted)
+      return detail::refuse<shard_list, P>(
+          detail::uneven("map_numbers", maps.map_numbers.size(), *wanted,
+                         "as many for each shard as dimensions"));
+    return detail::handle<shard_list, P>(
+        shardspec_shards_new_with_dim_maps, get(), maps.stretches.data(), maps.stretches.size(),
+        maps.map_ends.data(), maps.map_ends.size(), maps.map_numbers.data());
+  }
+  /// A list like this one, of a tensor of these sizes, whose dimensions `first_dim` to
+  /// `first_dim + dim_count - 1` are one here, in row-major order.
+  template <class P = default_policy>
+  answer<shard_list, P> flattened(numbers tensor_sizes, std::size_t first_dim,
+                                  std::size_t dim_count, P = P()) const {
+    return detail::handle<shard_list, P>(shardspec_shards_new_flattened, get(), tensor_sizes.data(),
+                                         tensor_sizes.size(), first_dim, dim_count);
+  }
+  /// Who owns what of a tensor of these sizes. Shards may have elements in common if they are declared
+  /// `replicas`.
+  template <class P = default_policy>
+  answer<metadata, P> build_metadata(numbers tensor_sizes, const tensor_properties &properties = {},
+                                     bool replicas = false, P = P()) const {
+    return detail::handle<metadata, P>(shardspec_metadata_new_from_shards, get(),
+                                       tensor_sizes.data(), tensor_sizes.size(), &properties,
+                                       std::int32_t{replicas});
+  }
+
   template <class P = default_policy> answer<std::size_t, P> count(P = P()) const {
     return detail::value<std::size_t, P>(shardspec_shards_count, get());
+  }
+  /// What a shard has of one dimension of its buffer, by places in the buffer.
+  template <class P = default_policy>
+  answer<std::vector<shardspec_stretch>, P> stretches(std::size_t index, std::size_t dim,
+                                                      P = P()) const {
+    return detail::array<shardspec_stretch, P>(shardspec_shards_get_stretches, get(), index, dim);
+  }
+  /// All dim maps that are no intervals, as `with_dim_maps` takes them.
+  template <class P = default_policy> answer<dim_map_table, P> dim_maps(P = P()) const {
+    const auto wanted = number_count();
+    if (!wanted) return detail::refuse<dim_map_table, P>(wanted.error());
+    return detail::run<dim_map_table, P>([&](dim_map_table &out, shardspec_error *err) {
+      std::size_t stretch_count = 0, map_count = 0;
+      if (auto status = shardspec_shards_get_dim_maps(get(), nullptr, 0, nullptr, 0, nullptr, 0,
+                                                      &stretch_count, &map_count, err))
+        return status;
+      out.stretches.resize(stretch_count);
+      out.map_ends.resize(map_count);
+      out.map_numbers.resize(*wanted);
+      return shardspec_shards_get_dim_maps(get(), out.stretches.data(), stretch_count,
+                                           out.map_ends.data(), map_count, out.map_numbers.data(),
+                                           *wanted, nullptr, nullptr, err);
+    });
+  }
+  /// Whether every shard is a box of the tensor.
+  template <class P = default_policy> answer<bool, P> are_boxes(P = P()) const {
+    return detail::flag<P>(shardspec_shards_are_boxes, get());
   }
   /// Pairs of shards that own the same element, by their first index, then by their second, at most
   /// `limit`.
@@ -138,7 +205,19 @@ class shard_list : public detail::unique<shardspec_shards, shardspec_shards_free
   }
 
  private:
-  /// The C interface tells it only where it refuses another number.
+  /// How many dimensions the buffers of all shards have together. The C interface tells it only where
+  /// there is no room for as many numbers.
+  result<std::size_t> number_count() const {
+    return detail::run<std::size_t, std::nothrow_t>([&](std::size_t &out, shardspec_error *err) {
+      std::uint32_t nothing = 0;
+      const auto status = shardspec_shards_get_dim_maps(get(), nullptr, 0, nullptr, 0, &nothing, 0,
+                                                        nullptr, nullptr, err);
+      if (status != SHARDSPEC_BUFFER_TOO_SMALL) return status;
+      out = static_cast<std::size_t>(err->limit);
+      return shardspec_status{SHARDSPEC_OK};
+    });
+  }
+  /// Of the tensor. The C interface tells it only where it refuses another number.
   shardspec_status read_ndim(std::size_t &ndim, shardspec_error *err) const {
     const std::int64_t nothing[] = {0};
     std::size_t count = 0;

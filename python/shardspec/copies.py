@@ -47,7 +47,7 @@ def scatter(metadata: Any, full: Any, shards: Sequence[Any] | None, how: Any) ->
     """Copies every shard out of `full`. Gives the shards."""
     source = _views.view("full", full)
     if shards is None:
-        count, ndim = len(metadata.shards_metadata), len(metadata.size)
+        count, ndim = len(metadata.shards_metadata), metadata._buffer_ndim()
         sizes = room(count * ndim)
         lib.metadata_get_shards(metadata, 0, count, None, pointer(sizes), None)
         places: list[Any] = [

@@ -119,6 +119,10 @@ class ShardedTensorMetadata(Handle):
         """The part of `full` that is the shard: the same memory."""
         return copies.view_shard(self, self._index(index), full)
 
+    def _buffer_ndim(self) -> int:
+        """Dimensions of the shards' buffers: fewer than the tensor's where some are flattened."""
+        return int(lib.answer(ctypes.c_size_t, lib.metadata_buffer_ndim, self))
+
     def _index(self, index: int, argument: str = "index") -> int:
         """Counts negative indices from the last shard, as Python does."""
         count = int(lib.answer(ctypes.c_size_t, lib.metadata_shard_count, self))
@@ -168,7 +172,7 @@ class Boxes(NamedTuple):
         if isinstance(layout, Packed):
             return Boxes(layout.ndim, layout.offsets, layout.sizes, layout.indices,
                          layout.placements.listed)
-        ndim = int(lib.answer(ctypes.c_size_t, lib.metadata_ndim, layout))
+        ndim = layout._buffer_ndim()
         count = int(lib.answer(ctypes.c_size_t, lib.metadata_shard_count, layout))
         offsets, sizes, indices = room(count * ndim), room(count * ndim), room(count, "I")
         lib.metadata_get_shards(layout, 0, count, pointer(offsets), pointer(sizes), pointer(indices))
@@ -215,7 +219,7 @@ class Shards(Sequence[ShardMetadata]):
 
     def __init__(self, metadata: ShardedTensorMetadata) -> None:
         self._metadata = metadata
-        self._ndim = lib.answer(ctypes.c_size_t, lib.metadata_ndim, metadata)
+        self._ndim = metadata._buffer_ndim()
         self._count = int(lib.answer(ctypes.c_size_t, lib.metadata_shard_count, metadata))
 
     def __len__(self) -> int:

@@ -169,12 +169,15 @@ class Plan(Handle):
         return self._pieces(first.value, count.value)
 
     def _pieces(self, first: int, count: int) -> list[Piece]:
-        ndim = int(lib.answer(ctypes.c_size_t, lib.plan_ndim, self))
+        # Those of source buffers, of destination buffers, and of pieces.
+        counts = [ctypes.c_size_t() for _ in range(3)]
+        lib.plan_ndims(self, *map(ctypes.byref, counts))
+        ndims = [one.value for one in counts]
         shards = [room(count, "I") for _ in range(2)]
-        boxes = [room(count * ndim) for _ in range(3)]
+        boxes = [room(count * ndim) for ndim in ndims]
         lib.plan_pieces(self, first, count, *map(pointer, shards), *map(pointer, boxes))
         return [Piece(shards[0][number], shards[1][number], *(
-            tuple(box[number * ndim:(number + 1) * ndim]) for box in boxes))
+            tuple(box[number * ndim:(number + 1) * ndim]) for box, ndim in zip(boxes, ndims)))
             for number in range(count)]
 
     @property
@@ -403,9 +406,10 @@ def locate(metadata: ShardedTensorMetadata,
     """For each index in the tensor, the shard that owns the element, and its index in there."""
     ndim = len(metadata_of("metadata", metadata).size)
     rows, count = _rows("elements", elements, ndim)
-    shards, local = (ctypes.c_size_t * count)(), room(len(rows))
+    buffer_ndim = metadata._buffer_ndim()
+    shards, local = (ctypes.c_size_t * count)(), room(count * buffer_ndim)
     lib.metadata_locate(metadata, pointer(rows), count, shards, pointer(local))
-    return list(zip(shards, _tuples(local, ndim, count)))
+    return list(zip(shards, _tuples(local, buffer_ndim, count)))
 
 
 def globalize(metadata: ShardedTensorMetadata,
@@ -417,9 +421,9 @@ def globalize(metadata: ShardedTensorMetadata,
     for number, pair in enumerate(pairs):
         if len(pair) != 2:
             raise TypeError(f"places[{number}]: a shard and an index in it, not {pair!r}")
-    local, count = _rows("places", [place for _, place in pairs], ndim)
+    local, count = _rows("places", [place for _, place in pairs], metadata._buffer_ndim())
     shards = (ctypes.c_size_t * count)(*(metadata._index(shard, "places") for shard, _ in pairs))
-    elements = room(len(local))
+    elements = room(count * ndim)
     lib.metadata_globalize(metadata, shards, pointer(local), count, pointer(elements))
     return _tuples(elements, ndim, count)
 

@@ -348,7 +348,7 @@ class Found:
         return owner if self._shard(owner) == wanted else None
 
     def _shard(self, number: int) -> Any:
-        ndim = len(self._size)
+        ndim = self._metadata._buffer_ndim()
         offsets, sizes, index = room(ndim), room(ndim), room(1, "I")
         lib.metadata_get_shards(self._metadata, number, 1, pointer(offsets), pointer(sizes),
                             pointer(index))

@@ -1,5 +1,6 @@
 """Plans between layouts, and where elements are."""
 
+import ctypes
 import itertools
 
 import numpy
@@ -29,6 +30,10 @@ from shardspec import (
     relabel,
     shards_in_box,
 )
+from shardspec._arrays import integers, pointer
+from shardspec._library import lib
+from shardspec.plan import ShardList
+from shardspec.shard import pack
 
 FULL = numpy.arange(35, dtype="float32").reshape(5, 7)
 ROWS = ChunkShardingSpec(0, ranks(3)).build_metadata(FULL.shape, TensorProperties("float32"))
@@ -253,3 +258,30 @@ def test_numbers_of_less_than_a_byte_move_in_runs_that_are_whole_bytes():
     whole = ChunkShardingSpec(0, ["rank:0"]).build_metadata((64, 6), stated)
     with pytest.raises(UnsupportedError, match="byte"):
         Plan(whole, odd).shard_runs(0, 1)
+
+
+def test_rows_are_as_long_as_buffers_where_dimensions_are_flattened():
+    sizes = integers("sizes", FULL.shape)
+    shards = [ShardMetadata([0], [11], "rank:0"), ShardMetadata([11], [24], "rank:1")]
+    with ShardList(pack("shards", shards)) as lines:
+        flat = lib.answer(ctypes.c_void_p, lib.shards_new_flattened, lines, pointer(sizes), 2, 0, 2)
+    metadata = type(ROWS)._of(lib.answer(
+        ctypes.c_void_p, lib.metadata_new_from_shards, flat, pointer(sizes), 2, None, 0))
+    lib.shards_free(flat)
+    assert list(metadata.shards_metadata) == shards and metadata.shards_metadata[1] == shards[1]
+    assert metadata.size == FULL.shape
+    elements = list(itertools.product(range(5), range(7)))
+    found = locate(metadata, elements)
+    assert found == [(int(number >= 11), (number % 11 if number < 11 else number - 11,))
+                     for number in range(35)]
+    assert globalize(metadata, found) == elements
+    parts = metadata.scatter(FULL)
+    assert [part.shape for part in parts] == [(11,), (24,)]
+    assert numpy.array_equal(metadata.gather(parts), FULL)
+    plan = Plan(metadata, COLUMNS)
+    for piece in plan:
+        assert len(piece.source_offsets) == 1 and len(piece.destination_offsets) == 2
+        element = globalize(metadata, [(piece.source, piece.source_offsets)])
+        assert element == globalize(COLUMNS, [(piece.destination, piece.destination_offsets)])
+    assert numpy.array_equal(COLUMNS.gather(plan.execute(parts)), FULL)
+    assert find_overlaps(metadata) == [] and plan.source_hash == metadata.layout_hash
