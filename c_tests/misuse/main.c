@@ -80,6 +80,7 @@ int main(void) {
   misuse_ops();
   misuse_comm();
   misuse_shards();
+  misuse_extents();
   misuse_plans();
   misuse_traffic();
   /* What was used rightly survived all of it. */

@@ -27,6 +27,7 @@ typedef struct outputs {
   shardspec_shards *shards;
   shardspec_plan *plan;
   shardspec_run runs[4];
+  shardspec_stretch stretches[4];
   shardspec_tensor_view view;
   float data[16];
   void *pointer;
@@ -125,6 +126,7 @@ void misuse_dlpack_shards(void);
 void misuse_ops(void);
 void misuse_comm(void);
 void misuse_shards(void);
+void misuse_extents(void);
 void misuse_plans(void);
 void misuse_traffic(void);
 

@@ -115,6 +115,17 @@ void misuse_plans(void) {
   PLAN_QUESTION(shardspec_plan_ndim, size_t, &out.size);
   PLAN_QUESTION(shardspec_plan_is_local, int32_t, &out.i32);
   PLAN_QUESTION(shardspec_plan_is_identity, int32_t, &out.i32);
+#define NOT_ALIGNED(type, place) ((type *)(void *)((char *)(place) + 1))
+  WRONG_HANDLE(shardspec_plan, NULL_ARGUMENT, shardspec_plan_ndims, H, &out.size, &out.needed, out.indices);
+  MISUSE(INVALID_ARGUMENT, "output not aligned", shardspec_plan_ndims, plan, &out.size, &out.needed, NOT_ALIGNED(size_t, out.indices));
+  WRONG_ERROR(shardspec_plan_ndims, plan, &out.size, &out.needed, out.indices);
+#define STEPS out.indices, out.indices + 4, out.numbers, out.more_numbers
+  WRONG_HANDLE(shardspec_plan, NULL_ARGUMENT, shardspec_plan_piece_steps, H, 0, 2, STEPS);
+  MISUSE(INDEX_OUT_OF_RANGE, "one too many", shardspec_plan_piece_steps, plan, 1, 2, STEPS);
+  MISUSE(INDEX_OUT_OF_RANGE, "from SIZE_MAX on", shardspec_plan_piece_steps, plan, SIZE_MAX, 2, STEPS);
+  MISUSE(INDEX_OUT_OF_RANGE, "SIZE_MAX pieces", shardspec_plan_piece_steps, plan, 1, SIZE_MAX, STEPS);
+  MISUSE(INVALID_ARGUMENT, "output not aligned", shardspec_plan_piece_steps, plan, 0, 2, out.indices, out.indices + 4, out.numbers, NOT_ALIGNED(int64_t, out.more_numbers));
+  WRONG_ERROR(shardspec_plan_piece_steps, plan, 0, 2, STEPS);
 #define PIECES out.u32s, out.u32s + 4, out.numbers, out.numbers + 8, out.more_numbers
   WRONG_HANDLE(shardspec_plan, NULL_ARGUMENT, shardspec_plan_pieces, H, 0, 2, PIECES);
   MISUSE(INDEX_OUT_OF_RANGE, "one too many", shardspec_plan_pieces, plan, 1, 2, PIECES);
