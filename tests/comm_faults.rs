@@ -17,6 +17,7 @@ use shardspec::comm::CommError;
 use shardspec::comm::{
     Communicator, Gather, Incoming, LocalCommunicator, Options, Outgoing, gather, local,
 };
+use shardspec::memory::Shared;
 use shardspec::model::{
     ChunkShardingSpec, DataType, Error, Placement, Result, ShardedTensorMetadata, ShardingDim,
     ShardingSpec, TensorProperties, TensorShape,
@@ -139,7 +140,7 @@ fn gather_with(
             let mine = Gather {
                 metadata: &metadata,
                 destination: None,
-                shards: LocalShards::new(&metadata, views).unwrap(),
+                shards: Shared::try_new(LocalShards::new(&metadata, views).unwrap()).unwrap(),
                 full: Some(view(&full, metadata.sizes())),
                 options,
             };
@@ -263,7 +264,7 @@ fn a_call_that_is_turned_away_does_not_disturb_the_one_under_way() {
             let mine = Gather {
                 metadata: &metadata,
                 destination: None,
-                shards: LocalShards::new(&metadata, []).unwrap(),
+                shards: Shared::try_new(LocalShards::new(&metadata, []).unwrap()).unwrap(),
                 full: None,
                 options: Options::default(),
             };

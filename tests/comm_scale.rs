@@ -15,6 +15,7 @@ use shardspec::comm::{
     Communicator, Gather, Incoming, Options, Outgoing, Owners, Reshard, Scatter, gather, reshard,
     scatter,
 };
+use shardspec::memory::Shared;
 use shardspec::model::{
     ChunkShardingSpec, DataType, Error, Placement, Result, ShardedTensorMetadata, ShardingDim,
     ShardingSpec, TensorProperties, TensorShape,
@@ -57,7 +58,9 @@ impl Held {
         Self { data: vec![0.0; numel as usize * owned.len()], sizes, count: owned.len() }
     }
 
-    fn shards(&self, comm: &dyn Communicator, metadata: &ShardedTensorMetadata) -> LocalShards {
+    fn shards(
+        &self, comm: &dyn Communicator, metadata: &ShardedTensorMetadata,
+    ) -> Shared<LocalShards> {
         let place = |number| &self.data[number * self.data.len() / self.count..];
         let views: Vec<HostView> =
             (0..self.count).map(|number| view(place(number), &self.sizes)).collect();

@@ -14,6 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use shardspec::comm::{Communicator, Gather, Incoming, Options, Outgoing, gather};
+use shardspec::memory::Shared;
 use shardspec::model::{
     ChunkShardingSpec, DataType, Error, Placement, Result, ShardingDim, ShardingSpec,
     TensorProperties, TensorShape,
@@ -72,7 +73,7 @@ fn a_frame_that_is_left_by_unwinding_leaves_no_thread_behind() {
             let mine = Gather {
                 metadata: &metadata,
                 destination: None,
-                shards: LocalShards::new(&metadata, own).unwrap(),
+                shards: Shared::try_new(LocalShards::new(&metadata, own).unwrap()).unwrap(),
                 full: Some(view(&full, SIDE)),
                 options: Options { memory_limit: 1 << 16, ..Options::default() },
             };

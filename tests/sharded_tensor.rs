@@ -192,12 +192,12 @@ fn each_local_shard_needs_its_keeper_and_a_layout_its_own_shards() {
     let metadata = chunks(0, 2, &[4, 3]);
     let mut data = [[0f32; 6]; 2];
     let views: Vec<HostView> = data.iter_mut().map(|shard| view(shard, &[2, 3])).collect();
-    let shards = LocalShards::new(&metadata, views.iter().enumerate()).unwrap();
+    let shards = || LocalShards::new(&metadata, views.iter().enumerate()).unwrap();
     let keepers = || Keepers::Each(vec![Keeper::of_lease(()).unwrap()]);
-    let refused = ShardedTensor::from_local(&metadata, shards.clone(), keepers());
+    let refused = ShardedTensor::from_local(&metadata, shards(), keepers());
     assert!(matches!(refused.err(), Some(Error::InvalidArgument { argument: "keepers", .. })));
     let other = chunks(1, 3, &[4, 3]);
-    let refused = ShardedTensor::from_local(&other, shards, keepers());
+    let refused = ShardedTensor::from_local(&other, shards(), keepers());
     assert!(matches!(refused.err(), Some(Error::InvalidArgument { argument: "shards", .. })));
 }
 

@@ -4,6 +4,7 @@ use super::agree::Reason;
 use super::carry_out::{Prepared, carry_out};
 use super::whole::{Root, Whole, Words};
 use super::{Communicator, Options};
+use crate::memory::Shared;
 use crate::model::Result;
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::transfer::{HostView, LocalShards};
@@ -16,7 +17,7 @@ pub struct Gather<'a> {
     /// Which rank gets the tensor, `None` for all: the same on all ranks.
     pub destination: Option<usize>,
     /// This rank's shards: all of them.
-    pub shards: LocalShards,
+    pub shards: Shared<LocalShards>,
     /// Where the tensor goes, on a rank that gets it; not looked at on others.
     pub full: Option<HostView>,
     /// How to go about it.

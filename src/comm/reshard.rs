@@ -24,11 +24,11 @@ pub struct Reshard<'a> {
     /// How the tensor is cut: the same on all ranks.
     pub source: &'a ShardedTensorMetadata,
     /// This rank's shards of that: all of them.
-    pub source_shards: LocalShards,
+    pub source_shards: Shared<LocalShards>,
     /// How the tensor is to be cut: the same on all ranks.
     pub destination: &'a ShardedTensorMetadata,
     /// Where this rank's shards of that go: all of them.
-    pub destination_shards: LocalShards,
+    pub destination_shards: Shared<LocalShards>,
     /// How to go about it.
     pub options: Options,
 }
@@ -80,8 +80,8 @@ fn prepare<'a>(comm: &dyn Communicator, mine: Reshard<'a>) -> Result<Prepared<'a
         size,
         sources,
         destinations,
-        have: Shared::try_new(have)?,
-        want: Shared::try_new(want)?,
+        have,
+        want,
         incoming: Shared::try_new(incoming)?,
         outgoing,
     };

@@ -5,6 +5,7 @@ use super::agree::Reason;
 use super::carry_out::{Prepared, carry_out};
 use super::whole::{Root, Whole, Words};
 use super::{Communicator, Options};
+use crate::memory::Shared;
 use crate::model::Result;
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::transfer::{HostView, LocalShards};
@@ -19,7 +20,7 @@ pub struct Scatter<'a> {
     /// The tensor, on that rank; not looked at on others.
     pub full: Option<HostView>,
     /// Where this rank's shards go: all of them.
-    pub shards: LocalShards,
+    pub shards: Shared<LocalShards>,
     /// How to go about it.
     pub options: Options,
 }

@@ -55,7 +55,7 @@ impl<'a> Whole<'a> {
     /// This rank's part in a collective. The tensor is not looked at on ranks other than `root`.
     pub(super) fn new(
         comm: &dyn Communicator, metadata: &'a ShardedTensorMetadata, root: Root,
-        full: Option<HostView>, shards: LocalShards,
+        full: Option<HostView>, shards: Shared<LocalShards>,
     ) -> Result<Self> {
         let (rank, size) = (comm.rank(), comm.size());
         let full = full_tensor(comm, metadata, root, full)?;
@@ -64,7 +64,7 @@ impl<'a> Whole<'a> {
         let stated = full.map(|full| full.dtype()).or(metadata.properties().dtype);
         stated.map_or(Ok(()), |dtype| shards.check_dtype(dtype))?;
         let dtype = stated.or(shards.dtype());
-        Ok(Self { metadata, owners, rank, size, full, shards: Shared::try_new(shards)?, dtype })
+        Ok(Self { metadata, owners, rank, size, full, shards, dtype })
     }
 
     /// The element type, if this rank has buffers or the metadata states it.

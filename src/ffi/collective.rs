@@ -42,7 +42,7 @@ use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::sharded_tensor::{give, shardspec_sharded_tensor};
 use crate::ffi::tensor::{options_argument, shardspec_copy_options};
 use crate::ffi::view::shardspec_tensor_view;
-use crate::memory::try_collect;
+use crate::memory::{Shared, try_collect};
 use crate::model::{DataType, ShardedTensorMetadata};
 use crate::transfer::{Fill, HostView, LocalShards, ShardArguments, ShardedTensor};
 
@@ -113,12 +113,13 @@ unsafe fn own_shards(
     comm: &dyn Communicator, metadata: &ShardedTensorMetadata,
     (views, count): (&'static str, &'static str), dtype: Option<DataType>,
     shards: *const shardspec_tensor_view, shard_count: usize,
-) -> Outcome<LocalShards> {
+) -> Outcome<Shared<LocalShards>> {
     let arguments = ShardArguments { views, ..ShardArguments::SHARDS };
     let own = comm::own_shards(comm, metadata, (count, shard_count))?;
     let shards = slice(views, shards, shard_count)?;
     let dtype = dtype.or(metadata.properties().dtype);
-    local_shards(metadata.shared_shards(), arguments, dtype, own, shards)
+    let shards = local_shards(metadata.shared_shards(), arguments, dtype, own, shards)?;
+    Ok(Shared::try_new(shards)?)
 }
 
 /// The names of those arguments where there is one list of shards.

@@ -24,7 +24,7 @@ use crate::ffi::border::owner::{check_owner, owned};
 use crate::ffi::border::pointer::{Out, out, out_slice, slice};
 use crate::ffi::border::sized::sized_out;
 use crate::ffi::border::slots::Slots;
-use crate::ffi::border::views::{CPU, c_view, local_shards, view_argument};
+use crate::ffi::border::views::{CPU, c_view, some_shards, view_argument};
 use crate::ffi::callback::shardspec_destroy_fn;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
@@ -35,7 +35,7 @@ use crate::ffi::tensor::{options_argument, shardspec_copy_options};
 use crate::ffi::view::shardspec_tensor_view;
 use crate::memory::text;
 use crate::model::{Error, ShardedTensorMetadata, TensorShape};
-use crate::transfer::{self, Fill, Keeper, Keepers, ShardArguments, ShardedTensor};
+use crate::transfer::{self, Fill, Keeper, Keepers, ShardedTensor};
 
 /// Metadata and local shards, behind a handle. Free it with `shardspec_sharded_tensor_free`.
 pub struct shardspec_sharded_tensor {
@@ -267,10 +267,8 @@ unsafe fn from_local(
     shards: &[shardspec_tensor_view], memory: Context,
 ) -> Outcome<ShardedTensor> {
     check_owner(metadata, owner, indices)?;
-    let (layout, dtype) = (metadata.shared_shards(), metadata.properties().dtype);
-    transfer::check_indices(layout, indices)?;
-    let indices = indices.iter().copied();
-    let shards = local_shards(layout, ShardArguments::SHARDS, dtype, indices, shards)?;
+    transfer::check_indices(metadata.shared_shards(), indices)?;
+    let shards = some_shards(metadata, indices, shards)?;
     Ok(ShardedTensor::from_local(metadata, shards, Keepers::One(Keeper::of_lease(memory)?))?)
 }
 

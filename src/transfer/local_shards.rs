@@ -33,7 +33,7 @@ impl ShardArguments {
 /// Views of some shards of a layout, in the order of their indices, checked against the layout: each
 /// has its shard's shape, and all have one element type. Of each view only what the layout does not
 /// tell is stored.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct LocalShards {
     layout: Shared<Shards>,
     arguments: ShardArguments,

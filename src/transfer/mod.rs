@@ -14,7 +14,6 @@ mod host_memory;
 mod keeper;
 mod lay_out;
 mod local_shards;
-mod side;
 mod tensor;
 #[allow(clippy::module_inception, reason = "the type that the folder is about")]
 mod transfer;
@@ -37,8 +36,7 @@ pub use transfer::{Transfer, check_full};
 pub use view::HostView;
 
 pub(crate) use crate::host::copy_list::{CopyList, FullSide};
-pub(crate) use alias::check_aliases;
-pub(crate) use side::Side;
+pub(crate) use alias::{Side, check_aliases};
 
 use crate::memory::text;
 use crate::model::metadata::ShardedTensorMetadata;

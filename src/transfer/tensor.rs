@@ -1,18 +1,17 @@
 //! Sharded tensors: who owns what, and the memory of the shards that are here.
 
-use super::alias::check_aliases;
+use super::alias::{Side, check_aliases};
 use super::cut::{Cut, Extraction};
 use super::host_memory::HostTransfer;
 use super::keeper::Keeper;
 use super::local_shards::{LocalShards, ShardArguments, order_of};
-use super::side::Side;
 use super::transfer::check_full;
 use super::view::HostView;
 use crate::error::try_with_capacity;
 use crate::geometry::region::{Region, checked_numel};
 use crate::host::options::CopyOptions;
 use crate::memory::Buffer;
-use crate::memory::{OutOfMemory, Text, text, try_collect, try_filled};
+use crate::memory::{OutOfMemory, Shared, Text, text, try_collect, try_filled};
 use crate::model::placements::Placements;
 use crate::model::shards::{Shard, Shards};
 use crate::model::{DataType, Error, Layout, MemoryFormat, Result, ShardedTensorMetadata};
@@ -28,7 +27,7 @@ pub enum Fill {
 }
 
 /// What keeps the memory of local shards where it is.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Keepers {
     /// All of it.
     One(Keeper),
@@ -42,7 +41,7 @@ pub enum Keepers {
 #[derive(Debug)]
 pub struct ShardedTensor {
     metadata: ShardedTensorMetadata,
-    shards: LocalShards,
+    shards: Shared<LocalShards>,
     keepers: Keepers,
     communicator: Option<u64>,
 }
@@ -69,7 +68,7 @@ impl ShardedTensor {
             shards.push(index, &HostView::new("local", buffer.as_ptr(), dtype, sizes, None)?)?;
             keepers.push(Keeper::of_buffer(buffer)?);
         }
-        let (shards, keepers) = (shards.finish()?, Keepers::Each(keepers));
+        let (shards, keepers) = (Shared::try_new(shards.finish()?)?, Keepers::Each(keepers));
         Ok(Self { metadata: metadata.clone(), shards, keepers, communicator: None })
     }
 
@@ -125,6 +124,7 @@ impl ShardedTensor {
         let metadata = stated.map_or_else(|| metadata.clone(), |dtype| metadata.with_dtype(dtype));
         stated.map_or(Ok(()), |dtype| shards.check_dtype(dtype))?;
         check_aliases(Side::Shards(&shards), Side::maybe_full(&None))?;
+        let shards = Shared::try_new(shards)?;
         Ok(Self { metadata, shards, keepers, communicator: None })
     }
 
@@ -145,7 +145,7 @@ impl ShardedTensor {
     }
 
     /// The shards that are here.
-    pub fn shards(&self) -> &LocalShards {
+    pub fn shards(&self) -> &Shared<LocalShards> {
         &self.shards
     }
 

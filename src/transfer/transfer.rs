@@ -1,12 +1,11 @@
 //! Transfers: what is to be moved between buffers, checked and laid out, and not moved yet.
 
-use super::alias::check_aliases;
+use super::alias::{Side, check_aliases};
 use super::backend::Backend;
 use super::error::TransferError;
 
 use super::lay_out::Parts;
 use super::local_shards::{LocalShards, ShardArguments};
-use super::side::Side;
 use super::view::HostView;
 use crate::host::options::CopyOptions;
 use crate::memory::{Shared, try_collect};

@@ -71,16 +71,16 @@ pub unsafe fn reshard(
 /// The shards of a rank.
 pub fn own(
     comm: &dyn Communicator, metadata: &ShardedTensorMetadata, views: &[HostView],
-) -> Result<LocalShards> {
+) -> Result<Shared<LocalShards>> {
     let own = own_shards(comm, metadata, ("shard_count", views.len()))?;
-    LocalShards::new(metadata, own.into_iter().zip(views))
+    Ok(Shared::try_new(LocalShards::new(metadata, own.into_iter().zip(views))?)?)
 }
 
 /// The shards of a rank and the tensor, where it has one; where they are not right, the others are told.
 pub fn with_full(
     comm: &dyn Communicator, metadata: &ShardedTensorMetadata, views: &[HostView], root: Root,
     full: Option<HostView>,
-) -> Result<LocalShards> {
+) -> Result<Shared<LocalShards>> {
     let full = full_tensor(comm, metadata, root, full);
     let own = full.and_then(|_| own(comm, metadata, views));
     own.map_err(|error| decline(comm, error))

@@ -110,6 +110,15 @@ pub(crate) unsafe fn all_shards(
     local_shards(layout, arguments, Some(full.dtype()), 0..shard_count, shards)
 }
 
+/// The views of shards `indices` of the metadata.
+pub(crate) unsafe fn some_shards(
+    metadata: &ShardedTensorMetadata, indices: &[usize], shards: &[shardspec_tensor_view],
+) -> Outcome<LocalShards> {
+    let (layout, arguments) = (metadata.shared_shards(), ShardArguments::SHARDS);
+    let dtype = metadata.properties().dtype;
+    local_shards(layout, arguments, dtype, indices.iter().copied(), shards)
+}
+
 /// The views of some shards: `views[i]` is shard `indices[i]` of the layout. They are read here, and
 /// nowhere else.
 pub(crate) unsafe fn local_shards(

@@ -24,7 +24,8 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-use super::side::{Party, Side};
+use super::local_shards::LocalShards;
+use super::view::HostView;
 use super::view_ref::{Reach, ViewRef};
 use crate::error::try_with_capacity;
 use crate::memory::{Text, TryVec, text};
@@ -43,6 +44,68 @@ const STEPS_OF_VIEW: u64 = 256;
 const PAIRS_OF_VIEW: usize = 64;
 /// Steps of a search for a unit that a view has twice.
 const STEPS_OF_ITSELF: u64 = 1 << 14;
+
+/// The views on one side of a transfer: those that are read, or those that are written. They are
+/// numbered from 0.
+#[derive(Clone, Copy)]
+pub(crate) enum Side<'a> {
+    /// Of an argument of this name; none where what it names is in another process.
+    Tensor(&'static str, &'a [HostView]),
+    /// Shards from this index on.
+    Row(usize, &'a [HostView]),
+    /// Any shards.
+    Shards(&'a LocalShards),
+}
+
+/// Which view it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Party {
+    /// That of an argument of this name.
+    Tensor(&'static str),
+    /// The shard of this index.
+    Shard(usize),
+}
+
+/// The argument that a whole tensor is passed by.
+const FULL: &str = "full";
+
+impl<'a> Side<'a> {
+    /// A whole tensor.
+    pub(crate) fn full(full: &'a HostView) -> Self {
+        Self::Tensor(FULL, std::slice::from_ref(full))
+    }
+
+    /// A whole tensor, if it is in this process.
+    pub(crate) fn maybe_full(full: &'a Option<HostView>) -> Self {
+        Self::Tensor(FULL, full.as_slice())
+    }
+
+    /// How many views there are.
+    fn len(self) -> usize {
+        match self {
+            Self::Tensor(_, views) | Self::Row(_, views) => views.len(),
+            Self::Shards(shards) => shards.len(),
+        }
+    }
+
+    /// View `number`; there must be one.
+    #[inline]
+    fn get(self, number: usize) -> ViewRef<'a> {
+        match self {
+            Self::Tensor(_, views) | Self::Row(_, views) => views[number].by_ref(),
+            Self::Shards(shards) => shards.get(number),
+        }
+    }
+
+    /// Which one view `number` is.
+    fn party(self, number: usize) -> Party {
+        match self {
+            Self::Tensor(name, _) => Party::Tensor(name),
+            Self::Row(first, _) => Party::Shard(first.saturating_add(number)),
+            Self::Shards(shards) => Party::Shard(shards.index(number)),
+        }
+    }
+}
 
 /// Where a view is that has elements.
 #[derive(Debug, Clone, Copy)]

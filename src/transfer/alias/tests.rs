@@ -4,7 +4,6 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::DataType;
-use crate::transfer::HostView;
 
 const PACKED: DataType = DataType { code: 0, bits: 4, lanes: 1 };
 
