@@ -71,10 +71,9 @@ impl CopyList {
         Self { side, copies: Vec::new(), loops: Vec::new(), bytes: 0 }
     }
 
-    /// With room for so many copies, of a loop each.
+    /// With room for so many copies.
     pub(crate) fn with_capacity(side: FullSide, copies: usize) -> Memory<Self> {
-        let (list, loops) = (try_with_capacity(copies)?, try_with_capacity(copies)?);
-        Ok(Self { side, copies: list, loops, bytes: 0 })
+        Ok(Self { copies: try_with_capacity(copies)?, ..Self::new(side) })
     }
 
     /// Which side the full tensor is.

@@ -145,9 +145,8 @@ impl LocalShards {
     /// Shard `number` of these, borrowed.
     #[inline]
     pub(crate) fn get(&self, number: usize) -> ViewRef<'_> {
-        let ndim = self.layout.ndim();
         let shape = shape_of(&self.layout, self.index(number)).unwrap_or_default();
-        let strides = &self.strides[number * ndim..(number + 1) * ndim];
+        let strides = &self.strides[number * shape.len()..(number + 1) * shape.len()];
         // There is a type where there is a shard.
         let dtype = self.dtype.unwrap_or(DataType::FLOAT32);
         ViewRef::trusted(self.firsts[number], dtype, shape, strides)

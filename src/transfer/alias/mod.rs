@@ -28,7 +28,7 @@ use super::local_shards::LocalShards;
 use super::view::HostView;
 use super::view_ref::{Reach, ViewRef};
 use crate::error::try_with_capacity;
-use crate::memory::{Text, TryVec, text};
+use crate::memory::{Text, TryVec, text, try_filled};
 use crate::model::{Error, Result};
 use crate::transfer::error::TransferError;
 use boxes::Outcome;
@@ -42,6 +42,8 @@ const MIN_STEPS: u64 = 1 << 20;
 const STEPS_OF_VIEW: u64 = 256;
 /// Pairs of views that are compared for each view of the group.
 const PAIRS_OF_VIEW: usize = 64;
+/// Destinations of which places need no memory of their own.
+const FEW: usize = 16;
 /// Steps of a search for a unit that a view has twice.
 const STEPS_OF_ITSELF: u64 = 1 << 14;
 
@@ -115,9 +117,23 @@ struct Place {
     number: usize,
 }
 
+impl Place {
+    const NOWHERE: Self = Self { extent: Reach { low: 0, high: 0 }, number: 0 };
+}
+
 /// Refuses destinations that share memory with each other, with themselves, or with a source.
 pub(crate) fn check_aliases(destinations: Side<'_>, sources: Side<'_>) -> Result<()> {
-    let mut written = try_with_capacity("places of views", destinations.len())?;
+    // Memory for a few would take longer than to look at them.
+    let mut few = [Place::NOWHERE; FEW];
+    let mut many: Vec<Place>;
+    let places = match few.get_mut(..destinations.len()) {
+        Some(places) => places,
+        None => {
+            many = try_filled(Place::NOWHERE, destinations.len())?;
+            &mut many[..]
+        }
+    };
+    let mut count = 0;
     // Between these addresses are all destinations.
     let mut all = Reach { low: usize::MAX, high: 0 };
     for number in 0..destinations.len() {
@@ -128,7 +144,8 @@ pub(crate) fn check_aliases(destinations: Side<'_>, sources: Side<'_>) -> Result
         if !view.is_row_major() {
             check_itself(destinations.party(number), view)?;
         }
-        written.push(Place { extent, number });
+        places[count] = Place { extent, number };
+        count += 1;
         all = Reach { low: all.low.min(extent.low), high: all.high.max(extent.high) };
     }
     let mut read = Vec::new();
@@ -137,9 +154,10 @@ pub(crate) fn check_aliases(destinations: Side<'_>, sources: Side<'_>) -> Result
             read.try_push(Place { extent, number })?;
         }
     }
+    let written = &mut places[..count];
     written.sort_unstable_by_key(|place| place.extent.low);
     read.sort_unstable_by_key(|place| place.extent.low);
-    let (mut written, mut read) = (&written[..], &read[..]);
+    let (mut written, mut read) = (&*written, &read[..]);
     while !written.is_empty() {
         let (to, from) = tangled(written, read);
         if to > 0 && to + from > 1 {
