@@ -328,7 +328,10 @@ fn layouts_of_different_tensors_are_refused() {
     }
     let (a, b) = (layout(&[4], None), layout(&[4], None));
     let error = ReshardPlan::for_destinations(&a, &b, &[0, 4]).unwrap_err();
-    assert!(matches!(error, Error::At { argument: "wanted", index: 1, .. }), "{error}");
+    assert!(
+        matches!(error, Error::At { argument: "destination_indices", index: 1, .. }),
+        "{error}"
+    );
 }
 
 #[test]
