@@ -65,7 +65,10 @@ extern _Thread_local shardspec_error err;
     CALL(OK, make, __VA_ARGS__, &out.shards);                                                      \
     shardspec_shards *list_ = out.shards;                                                          \
     CALL(wanted, function, list_, &out.spec);                                                      \
+    /* The next call writes over it. */                                                            \
+    shardspec_spec *made_ = out.spec;                                                              \
     FREE(shardspec_shards_free, list_);                                                            \
+    out.spec = made_;                                                                              \
   } while (0)
 
 /* Around a call that returns no status. */

@@ -38,8 +38,9 @@ void sharded_tensors(void) {
   shardspec_shards *descriptions = out.shards;
   CALL(OK, shardspec_sharded_tensor_new_from_local_shards, metadata, NULL, descriptions, shards, 2,
        context(), end_context, &out.tensor);
+  tensor = out.tensor;
   FREE(shardspec_shards_free, descriptions);
-  FREE(shardspec_sharded_tensor_free, out.tensor);
+  FREE(shardspec_sharded_tensor_free, tensor);
   CALL(OK, shardspec_sharded_tensor_new_from_full, metadata, NULL, &full, NULL, &out.tensor);
   tensor = out.tensor;
   CALL(OK, shardspec_sharded_tensor_metadata, tensor, &out.metadata);
