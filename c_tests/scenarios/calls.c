@@ -196,6 +196,8 @@ const scenario scenarios[] = {
     SCENARIO(collectives_of_two),
     SCENARIO(collectives_with_threads),
     SCENARIO(lists_of_shards),
+    SCENARIO(shards_that_are_no_boxes),
+    SCENARIO(flattened_shards_and_copies_of_views),
     SCENARIO(plans),
     SCENARIO(refused_plans),
     SCENARIO(plans_with_replicas),

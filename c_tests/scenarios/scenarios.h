@@ -170,6 +170,8 @@ DECLARE(communicators);
 DECLARE(collectives_of_two);
 DECLARE(collectives_with_threads);
 DECLARE(lists_of_shards);
+DECLARE(shards_that_are_no_boxes);
+DECLARE(flattened_shards_and_copies_of_views);
 DECLARE(plans);
 DECLARE(refused_plans);
 DECLARE(plans_with_replicas);
