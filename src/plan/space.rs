@@ -5,7 +5,7 @@ use crate::geometry::bounds::Bounds;
 use crate::geometry::fold::{Digit, digits_of};
 use crate::geometry::unfold::{BoxRows, Unfolded, region_of};
 use crate::geometry::{BoxList, ExtentList, Region};
-use crate::memory::Memory;
+use crate::memory::{Memory, TryVec};
 use crate::model::shards::Shards;
 
 /// Two lists of shards of one tensor as boxes of the same digits.
@@ -29,7 +29,7 @@ impl<'a> CommonSpace<'a> {
             let mut digits = digits_of(&with_flattening, false)?;
             let tensor = digits.first().map_or(&[][..], Vec::as_slice);
             let tensor = crate::memory::try_to_vec(tensor)?;
-            digits.push(tensor);
+            digits.try_push(tensor)?;
             digits
         } else {
             let flattening = lists.iter().find_map(|list| list.flattening());
