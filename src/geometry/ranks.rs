@@ -138,8 +138,9 @@ pub(super) fn by_start(spans: &[RankSpan]) -> Memory<Vec<u32>> {
 fn sort_starts(starts: &mut Vec<i64>) {
     starts.dedup();
     let ascent = starts.windows(2).take_while(|pair| pair[0] < pair[1]).count() + 1;
-    let (mut kept, mut next) = (ascent.min(starts.len()), 0);
-    for at in kept..starts.len() {
+    let first = ascent.min(starts.len());
+    let (mut kept, mut next) = (first, 0);
+    for at in first..starts.len() {
         let start = starts[at];
         if next == ascent || starts[next] != start {
             // Those that start anew begin with the first.

@@ -2,7 +2,7 @@
 //!
 //! A list of `n` shards with `d` dimensions takes `16 * d + 4` bytes a shard and 24 bytes for each
 //! placement that differs from all before it. Once it was asked where shards are, it keeps an
-//! [`Index`] as well.
+//! [`Index`](crate::geometry::Index) as well.
 
 use std::ops::Deref;
 
