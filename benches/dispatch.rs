@@ -121,7 +121,7 @@ impl Caller {
             kwarg_names: null(),
             kwargs: null(),
             kwarg_count: 0,
-            communicator: null_mut(),
+            comm: null_mut(),
         };
         assert_eq!(call(&raw const arguments, &raw mut result), SHARDSPEC_OK);
     }

@@ -116,7 +116,7 @@ fn threads_that_gather_into_neighbouring_bits_disturb_none() {
             .map(|(shard, part)| view(part.as_mut_ptr(), dtype, shard.sizes, None))
             .collect();
         let shard = |index: usize| views[index];
-        unsafe { scatter(&metadata, &source, &shard, &options(4)) }.unwrap();
+        unsafe { scatter(&metadata, &source, shard, &options(4)) }.unwrap();
         for ((shard, part), behind) in metadata.shards().iter().zip(&parts).zip(behind) {
             let (row, offset) = (shard.sizes[1] as usize * bits, shard.offsets[1] as usize * bits);
             let all = bits_of(shard.sizes, bits);
@@ -136,7 +136,7 @@ fn threads_that_gather_into_neighbouring_bits_disturb_none() {
         for _ in 0..4 {
             let mut back = all_wrong(&full, total);
             let destination = view(back.as_mut_ptr(), dtype, &cut.sizes, None);
-            unsafe { gather(&metadata, &shard, &destination, &options(4)) }.unwrap();
+            unsafe { gather(&metadata, shard, &destination, &options(4)) }.unwrap();
             assert!(back == full, "{bits} bits");
         }
     }
