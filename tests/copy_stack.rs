@@ -92,8 +92,8 @@ fn copies(metadata: &ShardedTensorMetadata, dtype: DataType, options: &CopyOptio
             .collect();
         let each = |index: usize| views[index];
         unsafe {
-            scatter(metadata, &whole, &each, options).unwrap();
-            gather(metadata, &each, &whole, options).unwrap();
+            scatter(metadata, &whole, each, options).unwrap();
+            gather(metadata, each, &whole, options).unwrap();
             extract(metadata, 0, &whole, &views[0], options).unwrap();
         }
     }
