@@ -104,67 +104,49 @@ struct Moves<'a> {
 }
 
 impl<'a> Moves<'a> {
-    /// Both ends of a message have its pieces in the order of their source shards, and then of their
-    /// destination shards.
+    /// Both ends of a message have its pieces in the order of their source shards, then of their
+    /// destination shards, and then as in the plan.
     fn workload(&self) -> Result<Workload<'a>> {
-        let (rank, size) = (self.rank, self.size);
+        let (rank, plan) = (self.rank, &self.incoming);
+        let pieces = (0..plan.len()).filter_map(|number| {
+            let piece = plan.piece(number)?;
+            let is_own = self.destinations.rank_of(piece.destination) == rank;
+            is_own.then(|| PeerPiece { peer: self.sources.rank_of(piece.source), number })
+        });
+        let own = pieces.clone().filter(|piece| piece.peer == rank).map(|piece| piece.number);
+        let copies = self.copies(try_collect(own)?)?;
+        let others = try_collect(pieces.filter(|piece| piece.peer != rank))?;
+        let (pieces, want) = (plan.clone(), self.want.clone());
+        let view = move |number| into(&want, &pieces.piece(number).unwrap());
+        let order = order_in(plan);
+        let receives = PeerPieces::new(rank, self.size, Direction::Receives, others, order, view)?;
         let holes = CopyList::of_holes(&self.want)?;
+        Ok(Workload { sends: self.sends()?, receives, copies, holes })
+    }
+
+    /// What this rank has for others.
+    fn sends(&self) -> Result<PeerPieces<'a>> {
+        let (rank, size, have) = (self.rank, self.size, self.have.clone());
         let Some(outgoing) = &self.outgoing else {
-            return self.workload_by_one_plan(holes);
+            let plan = self.incoming.clone();
+            let sends = plan.pieces().enumerate().filter_map(|(number, piece)| {
+                let peer = self.destinations.rank_of(piece.destination);
+                let is_own = self.sources.rank_of(piece.source) == rank;
+                (is_own && peer != rank).then_some(PeerPiece { peer, number })
+            });
+            let (sends, order) = (try_collect(sends)?, order_in(&self.incoming));
+            let view = move |number| out_of(&have, &plan.piece(number).unwrap());
+            return PeerPieces::new(rank, size, Direction::Sends, sends, order, view);
         };
         // Here sources and destinations have changed places, so the order of the plan is that order.
-        let sends = outgoing.pieces().enumerate().filter_map(|(number, piece)| {
+        let plan = outgoing.clone();
+        let sends = plan.pieces().enumerate().filter_map(|(number, piece)| {
             let peer = self.destinations.rank_of(piece.source);
             (peer != rank).then_some(PeerPiece { peer, number })
         });
-        let (sends, plan, have) = (try_collect(sends)?, outgoing.clone(), self.have.clone());
-        let order = |piece: &PeerPiece| piece.number;
+        let (sends, order) = (try_collect(sends)?, |piece: &PeerPiece| piece.number);
         let view = move |number| into(&have, &plan.piece(number).unwrap());
-        let sends = PeerPieces::new(rank, size, Direction::Sends, sends, order, view)?;
-
-        let peer_of = |number| self.sources.rank_of(self.incoming.piece(number).unwrap().source);
-        let pieces =
-            (0..self.incoming.len()).map(|number| PeerPiece { peer: peer_of(number), number });
-        let receives = try_collect(pieces.clone().filter(|piece| piece.peer != rank))?;
-        let own = pieces.filter(|piece| piece.peer == rank).map(|piece| piece.number);
-        let copies = self.copies(try_collect(own)?)?;
-        let order = |piece: &PeerPiece| {
-            let (number, piece) = (piece.number, self.incoming.piece(piece.number).unwrap());
-            (piece.source, piece.destination, number)
-        };
-        let (plan, want) = (self.incoming.clone(), self.want.clone());
-        let view = move |number| into(&want, &plan.piece(number).unwrap());
-        let receives = PeerPieces::new(rank, size, Direction::Receives, receives, order, view)?;
-        Ok(Workload { sends, receives, copies, holes })
-    }
-
-    /// The same by the plan of all that moves, which is the same on all ranks, and in its order.
-    fn workload_by_one_plan(&self, holes: CopyList) -> Result<Workload<'a>> {
-        let (rank, size, plan) = (self.rank, self.size, &self.incoming);
-        let ranks = plan.pieces().map(|piece| {
-            (self.sources.rank_of(piece.source), self.destinations.rank_of(piece.destination))
-        });
-        let ranks = try_collect(ranks)?;
-        let numbered = || ranks.iter().enumerate();
-        let order = |piece: &PeerPiece| piece.number;
-        let sends = numbered().filter(|(_, (from, to))| *from == rank && *to != rank);
-        let sends = try_collect(sends.map(|(number, &(_, peer))| PeerPiece { peer, number }))?;
-        let (have, pieces) = (self.have.clone(), plan.clone());
-        let view = move |number| {
-            let piece = pieces.piece(number).unwrap();
-            let own = have.number_of(piece.source).unwrap();
-            have.view(own).window(&piece.source_window)
-        };
-        let sends = PeerPieces::new(rank, size, Direction::Sends, sends, order, view)?;
-        let receives = numbered().filter(|(_, (from, to))| *from != rank && *to == rank);
-        let receives = receives.map(|(number, &(peer, _))| PeerPiece { peer, number });
-        let (want, pieces) = (self.want.clone(), plan.clone());
-        let view = move |number| into(&want, &pieces.piece(number).unwrap());
-        let receives = try_collect(receives)?;
-        let receives = PeerPieces::new(rank, size, Direction::Receives, receives, order, view)?;
-        let own = numbered().filter(|(_, (from, to))| *from == rank && *to == rank);
-        let copies = self.copies(try_collect(own.map(|(number, _)| number))?)?;
-        Ok(Workload { sends, receives, copies, holes })
+        PeerPieces::new(rank, size, Direction::Sends, sends, order, view)
     }
 
     /// What stays on this rank.
@@ -173,14 +155,26 @@ impl<'a> Moves<'a> {
         let count = own.len();
         let pair = move |copy: usize| {
             let piece = plan.piece(*own.get(copy).unwrap()).unwrap();
-            let from = have.view(have.number_of(piece.source).unwrap());
-            (from.window(&piece.source_window), into(&want, &piece))
+            (out_of(&have, &piece), into(&want, &piece))
         };
         Ok(LocalPairs { count, pair: try_box(pair)? })
     }
 }
 
-/// The part of a local shard that a piece of a plan is, where it is the plan's destination.
+/// The order of a plan's pieces in messages.
+fn order_in(plan: &ReshardPlan) -> impl Fn(&PeerPiece) -> (usize, usize, usize) + '_ {
+    |piece| {
+        let (number, piece) = (piece.number, plan.piece(piece.number).unwrap());
+        (piece.source, piece.destination, number)
+    }
+}
+
+/// The part of a local shard that a piece of a plan is, where it is the plan's source.
+fn out_of(shards: &LocalShards, piece: &plan::Piece<'_>) -> HostView {
+    shards.view(shards.number_of(piece.source).unwrap()).window(&piece.source_window)
+}
+
+/// The same, where it is the plan's destination.
 fn into(shards: &LocalShards, piece: &plan::Piece<'_>) -> HostView {
     shards.view(shards.number_of(piece.destination).unwrap()).window(&piece.destination_window)
 }

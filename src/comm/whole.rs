@@ -18,7 +18,7 @@ use crate::comm::CommError;
 use crate::memory::{Shared, try_box, try_collect};
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::{DataType, Error, Result};
-use crate::plan::ReshardPlan;
+use crate::plan::{ReshardPlan, Window};
 use crate::transfer::{CopyList, FullSide, HostView, LocalShards, Side, check_aliases, check_full};
 
 /// A tensor and its shards as one rank sees them: it may have the tensor, and has its own shards.
@@ -151,10 +151,13 @@ impl<'a> Whole<'a> {
 
     /// The numbers of the parts of this rank's shards.
     fn own(&self, parts: &ShardParts<'_>) -> Result<Vec<usize>> {
-        let is_own = |number: &usize| {
-            parts.shard_of(*number).is_some_and(|shard| self.shards.number_of(shard).is_some())
-        };
-        Ok(try_collect((0..parts.len()).filter(is_own))?)
+        let is_some = |number: &usize| parts.shard_of(*number).is_some();
+        if let ShardParts::Boxes(_) = parts {
+            return Ok(try_collect(self.shards.indices().filter(is_some))?);
+        }
+        let is_own = |shard: usize| self.shards.number_of(shard).is_some();
+        let all = (0..parts.len()).filter(|&number| parts.shard_of(number).is_some_and(is_own));
+        Ok(try_collect(all)?)
     }
 }
 
@@ -177,12 +180,26 @@ impl ShardParts<'_> {
         }
     }
 
+    /// Of a piece of a plan: the shard, and where it is in that and in the tensor.
+    fn piece(&self, number: usize) -> Option<(usize, Window<'_>, Window<'_>)> {
+        match self {
+            Self::Boxes(_) => None,
+            Self::OutOf(plan) => {
+                let piece = plan.piece(number)?;
+                Some((piece.destination, piece.destination_window, piece.source_window))
+            }
+            Self::Into(plan) => {
+                let piece = plan.piece(number)?;
+                Some((piece.source, piece.source_window, piece.destination_window))
+            }
+        }
+    }
+
     /// The shard that a part is of. `None`: there is no element.
     fn shard_of(&self, number: usize) -> Option<usize> {
         match self {
             Self::Boxes(metadata) => (!metadata.shards().get(number)?.is_empty()).then_some(number),
-            Self::OutOf(plan) => Some(plan.piece(number)?.destination),
-            Self::Into(plan) => Some(plan.piece(number)?.source),
+            _ => self.piece(number).map(|(shard, ..)| shard),
         }
     }
 
@@ -190,26 +207,17 @@ impl ShardParts<'_> {
     fn in_full(&self, full: &HostView, number: usize) -> HostView {
         let part = match self {
             Self::Boxes(metadata) => metadata.shards().get(number).map(|shard| full.part(shard)),
-            Self::OutOf(plan) => plan.piece(number).map(|piece| full.window(&piece.source_window)),
-            Self::Into(plan) => {
-                plan.piece(number).map(|piece| full.window(&piece.destination_window))
-            }
+            _ => self.piece(number).map(|(_, _, window)| full.window(&window)),
         };
         part.unwrap_or(HostView::EMPTY)
     }
 
     /// The same part in its shard, which is here.
     fn in_shard(&self, shards: &LocalShards, number: usize) -> HostView {
-        let own = self.shard_of(number).and_then(|shard| shards.number_of(shard));
-        let Some(shard) = own.map(|own| shards.view(own)) else {
-            return HostView::EMPTY;
-        };
-        let part = match self {
-            Self::Boxes(_) => Some(shard),
-            Self::OutOf(plan) => {
-                plan.piece(number).map(|piece| shard.window(&piece.destination_window))
-            }
-            Self::Into(plan) => plan.piece(number).map(|piece| shard.window(&piece.source_window)),
+        let view = |shard| shards.number_of(shard).map(|own| shards.view(own));
+        let part = match self.piece(number) {
+            None => view(number),
+            Some((shard, window, _)) => view(shard).map(|shard| shard.window(&window)),
         };
         part.unwrap_or(HostView::EMPTY)
     }
