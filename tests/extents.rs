@@ -16,7 +16,7 @@ use common::Random;
 use common::layouts::{Kinds, Layout};
 use shardspec::geometry::Region;
 use shardspec::model::ModelError;
-use shardspec::model::{Error, ShardedTensorMetadata, Shards, TensorProperties, validate};
+use shardspec::model::{Error, ShardedTensorMetadata, TensorProperties, validate};
 use shardspec::plan::{ReshardPlan, Window};
 
 const ALL: Kinds = Kinds { replicas: true, flattened: true };
@@ -61,13 +61,6 @@ fn places_in(region: &Region, sizes: &[i64]) -> BTreeSet<i64> {
     (0..numel(sizes)).filter(inside).collect()
 }
 
-/// All shards but one.
-fn without(shards: &Shards, skipped: usize) -> Shards {
-    let mut kept: Vec<usize> = (0..shards.len()).collect();
-    kept.remove(skipped);
-    shards.select(&kept).unwrap()
-}
-
 #[test]
 fn layouts_that_partition_a_tensor_are_taken_and_others_refused_with_the_place() {
     let mut random = Random::new(1);
@@ -79,7 +72,9 @@ fn layouts_that_partition_a_tensor_are_taken_and_others_refused_with_the_place()
         let skipped = random.below(layout.elements.len());
         let lost: BTreeSet<i64> =
             layout.elements[skipped].iter().copied().filter(|&place| place >= 0).collect();
-        let rest = without(&layout.shards, skipped);
+        let shards: Vec<usize> = (0..layout.shards.len()).collect();
+        let kept: Vec<usize> = shards.iter().copied().filter(|&shard| shard != skipped).collect();
+        let rest = layout.select(&mut random, &kept);
         let result = validate::check_tensor(&rest, &sizes);
         if lost.is_empty() {
             result.unwrap();
@@ -96,9 +91,7 @@ fn layouts_that_partition_a_tensor_are_taken_and_others_refused_with_the_place()
         assert_eq!(told.len(), lost.len(), "each is told once");
         assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), lost);
         // A shard twice.
-        let mut twice: Vec<usize> = (0..layout.shards.len()).collect();
-        twice.push(skipped);
-        let twice = layout.shards.select(&twice).unwrap();
+        let twice = layout.select(&mut random, &[&shards[..], &[skipped]].concat());
         let result = validate::check_non_overlapping(&twice);
         let Err(Error::Model(ModelError::Overlap { first, second, region, .. })) = result else {
             panic!("{result:?}")

@@ -3,9 +3,8 @@
 use std::ops::Deref;
 
 use super::MAX_NDIM;
-use super::region::Region;
 use super::rtree::{Index, build};
-use crate::memory::{self, Memory, TryVec};
+use crate::memory::{self, Memory};
 use crate::sync::lazy::Lazy;
 
 /// Boxes of the same number of dimensions, in order. No end of one is past the largest index.
@@ -34,11 +33,6 @@ impl BoxRow<'_> {
     pub fn is_empty(&self) -> bool {
         self.sizes.contains(&0)
     }
-
-    /// The same box, in memory of its own.
-    pub fn region(&self) -> Memory<Region> {
-        Region::try_new(self.offsets, self.sizes)
-    }
 }
 
 impl BoxList {
@@ -56,25 +50,16 @@ impl BoxList {
     ) -> Option<Self> {
         let lengths = [offsets.len(), sizes.len()];
         let fits = ndim <= MAX_NDIM && lengths == [len.checked_mul(ndim)?; 2];
-        let fine = |(&offset, &size): (&i64, &i64)| {
-            offset >= 0 && size >= 0 && offset.checked_add(size).is_some()
-        };
-        let fine = fits && u32::try_from(len).is_ok() && offsets.iter().zip(&sizes).all(fine);
+        let fine = fits && u32::try_from(len).is_ok() && Self::may_hold(&offsets, &sizes);
         fine.then(|| Self::new(ndim, len, offsets, sizes))
     }
 
-    /// The boxes of these numbers, in this order. `None` where there is no such box.
-    pub(crate) fn select(&self, numbers: &[usize]) -> Memory<Option<Self>> {
-        let mut rows = [Vec::new(), Vec::new()];
-        for &number in numbers {
-            let Some(one) = self.get(number) else {
-                return Ok(None);
-            };
-            rows[0].try_extend_from_slice(one.offsets)?;
-            rows[1].try_extend_from_slice(one.sizes)?;
-        }
-        let [offsets, sizes] = rows;
-        Ok(Some(Self::new(self.ndim, numbers.len(), offsets, sizes)))
+    /// Whether these are offsets and sizes of boxes: none is negative, and no end is past the largest
+    /// index.
+    pub(crate) fn may_hold(offsets: &[i64], sizes: &[i64]) -> bool {
+        offsets.iter().zip(sizes).all(|(&offset, &size)| {
+            (offset >= 0) & (size >= 0) & offset.checked_add(size).is_some()
+        })
     }
 
     /// The same list in memory of its own.

@@ -28,7 +28,7 @@ pub struct ExtentList {
 /// Dim maps that are no intervals, and which dimensions of which extents have them.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct DimMaps {
-    table: Shared<Vec<DimMap>>,
+    table: Vec<DimMap>,
     /// For each extent and dimension, the number of its dim map; [`ExtentList::INTERVAL`] for none.
     numbers: Vec<u32>,
 }
@@ -126,6 +126,11 @@ impl ExtentList {
         Self { boxes, maps: None, flat: None }
     }
 
+    /// A list of no extents: of its kind, what has `ndim` dimensions and none of them flattened.
+    pub(crate) fn none(ndim: usize) -> Self {
+        Self::of_boxes(BoxList::new(ndim, 0, Vec::new(), Vec::new()))
+    }
+
     /// A list of extents: in each place where `numbers` has something else than [`Self::INTERVAL`],
     /// that dim map of the table in place of the box's interval. `boxes` has how long the buffers are;
     /// `numbers` as many numbers as `boxes.sizes()`. Refused are numbers and buffers that don't fit.
@@ -143,7 +148,7 @@ impl ExtentList {
         if numbers.iter().all(|&number| number == Self::INTERVAL) {
             return Ok(Self::of_boxes(boxes));
         }
-        let maps = DimMaps { table: Shared::try_new(table)?, numbers };
+        let maps = DimMaps { table, numbers };
         Ok(Self { boxes, maps: Some(Shared::try_new(maps)?), flat: None })
     }
 
@@ -166,21 +171,6 @@ impl ExtentList {
         Ok(Self { boxes: self.boxes.try_clone()?, maps, flat })
     }
 
-    /// The extents of these numbers, in this order. `None` where there is no such extent.
-    pub(crate) fn select(&self, chosen: &[usize]) -> Result<Option<Self>> {
-        let Some(boxes) = self.boxes.select(chosen)? else {
-            return Ok(None);
-        };
-        let mut maps = None;
-        if let Some(known) = &self.maps {
-            let mut numbers = crate::memory::try_with_capacity(boxes.sizes().len())?;
-            let rows = chosen.iter().map(|&at| &known.numbers[at * self.ndim()..][..self.ndim()]);
-            rows.for_each(|row| numbers.extend_from_slice(row));
-            maps = Some(Shared::try_new(DimMaps { table: known.table.clone(), numbers })?);
-        }
-        Ok(Some(Self { boxes, maps, flat: self.flat.clone() }))
-    }
-
     /// Number of extents.
     pub fn len(&self) -> usize {
         self.boxes.len()
@@ -194,6 +184,11 @@ impl ExtentList {
     /// Number of dimensions of every extent and its buffer.
     pub fn ndim(&self) -> usize {
         self.boxes.ndim()
+    }
+
+    /// Number of dimensions of the tensor.
+    pub fn tensor_ndim(&self) -> usize {
+        self.flattening().map_or(self.ndim(), |flat| flat.sizes().len())
     }
 
     /// Whether each of them is a box of the tensor.
@@ -237,11 +232,6 @@ impl ExtentList {
 }
 
 impl<'a> Extent<'a> {
-    /// A box.
-    pub fn of_box(offsets: &'a [i64], sizes: &'a [i64]) -> Self {
-        Self { offsets, sizes, maps: None }
-    }
-
     /// The number of the dim map of a dimension, if that is no interval without holes.
     pub fn map_number(&self, dim: usize) -> Option<u32> {
         let number = self.maps?.1.get(dim).copied()?;

@@ -31,17 +31,16 @@ const FEW_PERIODS: usize = 8;
 /// The digits of several lists of one tensor, by dimension and falling weight: for each list its own,
 /// equally many. `by_tensor` asks for digits of the tensor's dimensions even where the lists have the same
 /// ones flattened.
-pub(crate) fn digits_of(
-    lists: &[(&ExtentList, Option<&Flattening>)], by_tensor: bool,
-) -> Result<Vec<Vec<Digit>>> {
-    let flattened = lists.iter().find_map(|(_, flat)| *flat);
-    let by_tensor = by_tensor || lists.windows(2).any(|pair| pair[0].1 != pair[1].1);
+pub(crate) fn digits_of(lists: &[&ExtentList], by_tensor: bool) -> Result<Vec<Vec<Digit>>> {
+    let flattened = lists.iter().find_map(|list| list.flattening());
+    let by_tensor =
+        by_tensor || lists.windows(2).any(|pair| pair[0].flattening() != pair[1].flattening());
     let sizes = flattened.filter(|_| by_tensor).map(Flattening::sizes);
-    let ndim = sizes.map_or_else(|| lists.first().map_or(0, |(list, _)| list.ndim()), <[_]>::len);
+    let ndim = sizes.map_or_else(|| lists.first().map_or(0, |list| list.ndim()), <[_]>::len);
     let mut weights: Vec<[i64; 2]> = try_with_capacity(ndim)?;
     for dim in 0..ndim {
         // A list that has flattened a dimension has no period of it.
-        let whole = lists.iter().filter_map(|(list, flat)| match flat.filter(|_| by_tensor) {
+        let whole = lists.iter().filter_map(|list| match list.flattening().filter(|_| by_tensor) {
             None => Some((*list, dim)),
             Some(flat) => {
                 let own = (0..flat.ndim()).find(|&own| flat.dims_of(own) == (dim..dim + 1))?;
@@ -55,10 +54,10 @@ pub(crate) fn digits_of(
         return Err(Error::TooManyDims);
     }
     let mut all = try_with_capacity(lists.len())?;
-    for (list, flat) in lists {
+    for list in lists {
         let mut digits = try_with_capacity(count)?;
         for dim in 0..list.ndim() {
-            let dims = match flat.filter(|_| by_tensor) {
+            let dims = match list.flattening().filter(|_| by_tensor) {
                 None => dim..dim + 1,
                 Some(flat) => flat.dims_of(dim),
             };

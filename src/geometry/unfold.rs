@@ -305,9 +305,7 @@ pub(crate) struct OwnSpace {
 
 impl OwnSpace {
     pub(crate) fn new(list: &ExtentList) -> Result<Self> {
-        let ndim = list.flattening().map_or(list.ndim(), |flat| flat.sizes().len());
-        let tensor = ExtentList::of_boxes(BoxList::new(ndim, 0, Vec::new(), Vec::new()));
-        let mut digits = digits_of(&[(list, list.flattening()), (&tensor, None)], true)?;
+        let mut digits = digits_of(&[list, &ExtentList::none(list.tensor_ndim())], true)?;
         let tensor = digits.pop().unwrap_or_default();
         Ok(Self { unfolded: Unfolded::new(list, digits.pop().unwrap_or_default())?, tensor })
     }

@@ -8,9 +8,10 @@ use std::ops::Deref;
 
 use super::placement::Placement;
 use super::placements::{Placements, too_many};
-use crate::error::{Error, Result, try_with_capacity};
+use super::sizes::{check_ndim, check_sizes};
+use crate::error::{Error, Result};
 use crate::geometry::unfold::{OwnSpace, Space};
-use crate::geometry::{BoxList, Extent, ExtentList, Flattening, MAX_NDIM};
+use crate::geometry::{BoxList, Extent, ExtentList, Flattening};
 use crate::memory::{IntoShared, Shared, TryVec, text};
 use crate::model::ModelError;
 use crate::sync::lazy::Lazy;
@@ -140,7 +141,7 @@ impl Shards {
 
     /// The same shards, of a tensor of `sizes` of which `count` dimensions from `first` on are one.
     pub fn flattened(&self, sizes: &[i64], first: usize, count: usize) -> Result<Self> {
-        super::sizes::check_sizes(sizes)?;
+        check_sizes(sizes)?;
         if count < 2 {
             let least = 2;
             let value = i64::try_from(count).unwrap_or(i64::MAX);
@@ -160,18 +161,6 @@ impl Shards {
         check_shard_ndim(0, "offsets and sizes", self.ndim(), flattening.ndim())?;
         let extents = self.extents.try_clone()?.flattened(flattening)?;
         Ok(Self { extents, placements: self.placements.clone(), own: Lazy::default() })
-    }
-
-    /// The shards of these indices, in this order.
-    pub fn select(&self, indices: &[usize]) -> Result<Self> {
-        let mut placements = try_with_capacity("placements", indices.len())?;
-        for &index in indices {
-            placements.push(self.at("indices", index)?.placement.clone());
-        }
-        // All of them are there.
-        let extents = self.extents.select(indices)?.ok_or_else(too_many)?;
-        let placements = Placements::new(placements.into_iter())?.into_shared()?;
-        Ok(Self { extents, placements, own: Lazy::default() })
     }
 
     /// The same boxes at other placements, one for each.
@@ -196,7 +185,7 @@ impl Shards {
 
     /// Number of dimensions of the tensor that they are shards of.
     pub fn tensor_ndim(&self) -> usize {
-        self.extents.flattening().map_or(self.ndim(), |flat| flat.sizes().len())
+        self.extents.tensor_ndim()
     }
 
     /// What they own.
@@ -222,6 +211,11 @@ impl Shards {
     /// Where they live.
     pub fn placements(&self) -> &Shared<Placements> {
         &self.placements
+    }
+
+    /// Where shard `index` lives; nowhere, where there is no such shard.
+    pub(crate) fn placement_of(&self, index: usize) -> Placement {
+        self.placements.get(index).cloned().unwrap_or(Placement::NONE)
     }
 
     /// The space in which they own boxes.
@@ -254,10 +248,7 @@ impl Shards {
 
 /// The values in one pass for the usual case; the culprit is looked for only when there is one.
 fn check_values(ndim: usize, offsets: &[i64], sizes: &[i64]) -> Result<()> {
-    let fine = |(&offset, &size): (&i64, &i64)| {
-        (offset >= 0) & (size >= 0) & offset.checked_add(size).is_some()
-    };
-    if offsets.iter().zip(sizes).all(fine) {
+    if BoxList::may_hold(offsets, sizes) {
         return Ok(());
     }
     // Without dimensions there is no value to be wrong.
@@ -275,17 +266,6 @@ fn check_values(ndim: usize, offsets: &[i64], sizes: &[i64]) -> Result<()> {
                 )));
             }
         }
-    }
-    Ok(())
-}
-
-/// Refuses more than [`MAX_NDIM`] dimensions.
-pub(crate) fn check_ndim(argument: &'static str, ndim: usize) -> Result<()> {
-    if ndim > MAX_NDIM {
-        return Err(Error::invalid(
-            argument,
-            text!("{ndim} dimensions are more than the {MAX_NDIM} that are supported"),
-        ));
     }
     Ok(())
 }

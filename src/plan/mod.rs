@@ -178,14 +178,8 @@ impl ReshardPlan {
         let destination = Shards::with_ndim_if_empty(destination, source.ndim())?;
         let (expected, got) = (source.tensor_ndim(), destination.tensor_ndim());
         check_shard_ndim(0, "offsets and sizes", got, expected)?;
-        let space = CommonSpace::new(&source, &destination)?;
-        let mut pieces = Pieces::new(&space)?;
-        if validate::has_overlap(&source)? {
-            replicas::join(&mut pieces, &space, &source, &destination, None, effort)?;
-        } else {
-            pieces.join(&space, &destination, None)?;
-        }
-        drop(space);
+        let effort = validate::has_overlap(&source)?.then_some(effort);
+        let pieces = pieces_between(&source, &destination, None, effort)?;
         let (dtype, wanted, routes) = Default::default();
         Ok(Self { source, destination, dtype, wanted, pieces, routes })
     }
@@ -196,15 +190,9 @@ impl ReshardPlan {
     ) -> Result<Self> {
         check_same_tensor(source, destination)?;
         let dtype = source.properties().dtype.or(destination.properties().dtype);
-        let space = CommonSpace::new(source.shards(), destination.shards())?;
-        let mut pieces = Pieces::new(&space)?;
-        if source.has_replicas() {
-            let (from, to) = (source.shards(), destination.shards());
-            replicas::join(&mut pieces, &space, from, to, wanted.as_deref(), Effort::USUAL)?;
-        } else {
-            pieces.join(&space, destination.shards(), wanted.as_deref())?;
-        }
+        let effort = source.has_replicas().then_some(Effort::USUAL);
         let (source, destination) = (source.shared_shards(), destination.shared_shards());
+        let pieces = pieces_between(source, destination, wanted.as_deref(), effort)?;
         Ok(Self {
             source: source.clone(),
             destination: destination.clone(),
@@ -312,8 +300,7 @@ impl ReshardPlan {
             (Some(source), Some(destination)) => source == destination,
             _ => false,
         };
-        let flattening = |shards: &Shards| shards.extents().flattening().cloned();
-        if flattening(&self.source) != flattening(&self.destination) {
+        if self.source.extents().flattening() != self.destination.extents().flattening() {
             return false;
         }
         match &self.wanted {
@@ -330,6 +317,22 @@ impl ReshardPlan {
         let (source, destination) = (Shared::try_new(source)?, Shared::try_new(destination)?);
         Self::with_effort(source, destination, Effort::NO_CUTS)
     }
+}
+
+/// All pieces for those destination shards that are wanted. Source shards overlap only where `effort`
+/// says how much may be done about it.
+fn pieces_between(
+    source: &Shards, destination: &Shards, wanted: Option<&[u32]>, effort: Option<Effort>,
+) -> Result<Pieces> {
+    let space = CommonSpace::new(source, destination)?;
+    let mut pieces = Pieces::new(&space)?;
+    match effort {
+        None => pieces.join(&space, destination, wanted)?,
+        Some(effort) => {
+            replicas::join(&mut pieces, &space, source, destination, wanted, effort)?;
+        }
+    }
+    Ok(pieces)
 }
 
 /// Refuses metadata of tensors of different sizes or element types.

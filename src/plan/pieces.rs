@@ -17,7 +17,6 @@ use crate::geometry::region::checked_numel;
 use crate::geometry::unfold::BoxRows;
 use crate::geometry::{BoxList, BoxRow, n_log_n};
 use crate::memory::{self, Memory, text};
-use crate::model::placement::Placement;
 use crate::model::shards::Shards;
 use crate::plan::PlanError;
 
@@ -294,8 +293,7 @@ pub(super) fn no_source(
     };
     let unheld = (0..unheld.len()).map(|cell| unheld.bounds(cell));
     let largest = unheld.chain(missing).max_by_key(Bounds::volume);
-    let destination_shard = destination.get(shard as usize);
-    let placement = destination_shard.map_or(Placement::NONE, |shard| shard.placement.clone());
+    let placement = destination.placement_of(shard as usize);
     match space.region(&largest.unwrap_or(wanted)) {
         Ok(region) => {
             Error::Plan(PlanError::NoSource { destination: shard as usize, placement, region })

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::geometry::bounds::Bounds;
 use crate::geometry::fold::{Digit, digits_of};
 use crate::geometry::unfold::{BoxRows, Unfolded, region_of};
-use crate::geometry::{BoxList, ExtentList, Region};
+use crate::geometry::{ExtentList, Region};
 use crate::memory::{Memory, TryVec};
 use crate::model::shards::Shards;
 
@@ -24,19 +24,15 @@ impl<'a> CommonSpace<'a> {
         if lists.iter().all(|list| list.are_boxes()) {
             return Ok(Self { source, destination, unfolded: None, tensor: Vec::new() });
         }
-        let with_flattening = lists.map(|list| (list, list.flattening()));
         let mut digits = if lists[0].flattening() == lists[1].flattening() {
-            let mut digits = digits_of(&with_flattening, false)?;
+            let mut digits = digits_of(&lists, false)?;
             let tensor = digits.first().map_or(&[][..], Vec::as_slice);
             let tensor = crate::memory::try_to_vec(tensor)?;
             digits.try_push(tensor)?;
             digits
         } else {
-            let flattening = lists.iter().find_map(|list| list.flattening());
-            let ndim = flattening.map_or(source.ndim(), |flat| flat.sizes().len());
-            let whole = ExtentList::of_boxes(BoxList::new(ndim, 0, Vec::new(), Vec::new()));
-            let [source, destination] = with_flattening;
-            digits_of(&[source, destination, (&whole, None)], true)?
+            let tensor = ExtentList::none(source.tensor_ndim());
+            digits_of(&[lists[0], lists[1], &tensor], true)?
         };
         let mut last = || digits.pop().unwrap_or_default();
         let (tensor, of_destination, of_source) = (last(), last(), last());

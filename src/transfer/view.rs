@@ -81,7 +81,7 @@ impl HostView {
         strides: Option<&[i64]>,
     ) -> Result<()> {
         let ndim = shape.len();
-        crate::model::shards::check_ndim(argument, ndim)?;
+        crate::model::sizes::check_ndim(argument, ndim)?;
         dtype.validate("dtype")?;
         if let Some(size) = shape.iter().find(|size| **size < 0) {
             let problem = text!("its shape holds the negative size {size}");

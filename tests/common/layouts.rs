@@ -11,6 +11,9 @@ use super::cuts::block_cyclic;
 pub struct Layout {
     pub sizes: Vec<i64>,
     pub shards: Shards,
+    /// For each shard, its dim maps.
+    pub maps: Vec<Vec<DimMap>>,
+    pub flattening: Option<Flattening>,
     /// For each shard, its elements as places in the row-major tensor, in the order of its buffer.
     pub elements: Vec<Vec<i64>>,
     pub replicated: bool,
@@ -42,9 +45,16 @@ impl Layout {
             chosen.extend(chosen.clone());
         }
         random.shuffle(&mut chosen);
-        let shards = shards(random, flat.len(), &chosen, flattening);
+        let shards = shards(random, flat.len(), &chosen, flattening.clone());
         let elements = chosen.iter().map(|maps| elements_of(maps, &flat)).collect();
-        Self { sizes: sizes.to_vec(), shards, elements, replicated: copies > 1 }
+        let sizes = sizes.to_vec();
+        Self { sizes, shards, maps: chosen, flattening, elements, replicated: copies > 1 }
+    }
+
+    /// The shards of these indices, in this order.
+    pub fn select(&self, random: &mut Random, indices: &[usize]) -> Shards {
+        let chosen: Vec<_> = indices.iter().map(|&index| self.maps[index].clone()).collect();
+        shards(random, self.shards.ndim(), &chosen, self.flattening.clone())
     }
 }
 

@@ -9,7 +9,6 @@ use crate::geometry::checked_numel;
 use crate::geometry::{BoxRow, gap, n_log_n, overlap};
 use crate::model::ModelError;
 use crate::model::error::More;
-use crate::model::placement::Placement;
 use crate::model::shards::Shards;
 
 /// Overlaps and gaps, beside the one that is named, that are counted for a refusal.
@@ -28,13 +27,9 @@ pub fn check_non_overlapping(shards: &Shards) -> Result<()> {
         return Ok(());
     };
     let region = space.region(&shared(rows.boxes, first, second))?;
-    let (mut first, mut second) = (rows.extent_of(first as u32), rows.extent_of(second as u32));
-    if first > second {
-        (first, second) = (second, first);
-    }
-    let (first, second) = (first as usize, second as usize);
-    let placement = |shard| shards.placements().get(shard).cloned().unwrap_or(Placement::NONE);
-    let placements = [placement(first), placement(second)];
+    // Boxes are in the order of their shards, so these are too.
+    let [first, second] = [first, second].map(|number| rows.extent_of(number as u32) as usize);
+    let placements = [shards.placement_of(first), shards.placement_of(second)];
     let counted = all::count_overlaps(shards, COUNTED.saturating_add(2))?.saturating_sub(1);
     let more = More { count: counted.min(COUNTED), all: counted <= COUNTED };
     Err(Error::Model(ModelError::Overlap { first, second, placements, region, more }))
@@ -91,8 +86,7 @@ fn gap_at(shards: &Shards, sizes: &[i64], hole: &Bounds, disjoint: bool) -> Erro
         let space = shards.space()?;
         let neighbour = gap::neighbour(space.rows().boxes, hole);
         let neighbour = neighbour.map(|number| space.rows().extent_of(number as u32) as usize);
-        let placement = |shard| shards.placements().get(shard).cloned().unwrap_or(Placement::NONE);
-        let neighbour = neighbour.map(|shard| (shard, placement(shard)));
+        let neighbour = neighbour.map(|shard| (shard, shards.placement_of(shard)));
         let more = count_other_gaps(shards, sizes, hole, disjoint);
         Ok(Error::Model(ModelError::Gap { region: space.region(hole)?, neighbour, more }))
     };
