@@ -1488,8 +1488,8 @@ shardspec_status shardspec_metadata_view_shard(const shardspec_metadata *metadat
 
 /*
  Copies every shard out of the tensor: `shards[i]` is where shard i goes, `shard_count` equals the
- metadata's, empty shards included. Holes of their buffers are filled with zeros. Source and
- destinations as in
+ metadata's, empty shards included. The function fills holes in their buffers with zeros. Source
+ and destinations as in
  `shardspec_metadata_extract_shard`.
 
  Ownership: nothing moves. Errors: as `shardspec_metadata_extract_shard`; the error's
@@ -2751,10 +2751,10 @@ shardspec_status shardspec_plan_pieces(const struct shardspec_plan *plan,
                                        shardspec_error *err);
 
 /*
- Numbers of dimensions of a plan: those of source shards' buffers, of destination shards' buffers, and
- of its pieces. The three are equal where all shards are boxes. Where they are not, a piece may have more
- dimensions than the buffers: `shardspec_plan_piece_steps` says where each goes. Each place may be
- NULL.
+ Writes how many dimensions the source shards' buffers, the destination shards' buffers and the plan's
+ pieces have. The three numbers are equal where all shards are boxes. Otherwise a piece may have more
+ dimensions than the buffers: `shardspec_plan_piece_steps` tells the buffer's dimension of each. Each
+ place may be NULL.
 
  Errors: INVALID_HANDLE. Threads: any. Since: ABI 0.
  */
@@ -2765,13 +2765,15 @@ shardspec_status shardspec_plan_ndims(const struct shardspec_plan *plan,
                                       shardspec_error *err);
 
 /*
- How pieces `first_piece` to `first_piece + piece_count - 1` go through the buffers. `source_dims` and
- `destination_dims` have room for a number for each dimension of pieces: the buffer's dimension that
- it goes in, the same for all pieces. `source_steps` and `destination_steps` have room for `piece_count`
- rows of a number for each dimension of pieces: how far one step in it is in that dimension of the
- buffer. So element (i0, i1, ...) of a piece is, in dimension d of the source's buffer, at the piece's
- source offset plus the sum of `i[k] * step[k]` over those k with `source_dims[k] == d`. Where all
- shards are boxes, dimension k goes in dimension k, and steps are 1. Each of the four may be NULL.
+ Writes how pieces `first_piece` to `first_piece + piece_count - 1` go through the buffers.
+
+ `source_dims` and `destination_dims` have room for one number for each dimension of the pieces: the
+ dimension of the buffer that it belongs to. These numbers are the same for all pieces. `source_steps`
+ and `destination_steps` have room for `piece_count` rows of as many numbers: the length of one step,
+ in indices of that dimension of the buffer. Element `(i[0], i[1], ...)` of a piece has, in dimension d
+ of the source's buffer, this index: the piece's source offset plus the sum of `i[k] * steps[k]` over
+ all k with `source_dims[k] == d`. Where all shards are boxes, dimension k belongs to dimension k, and
+ every step is 1. Each of the four arrays may be NULL.
 
  Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
  */
@@ -2854,7 +2856,7 @@ shardspec_status shardspec_plan_execute(const struct shardspec_plan *plan,
  * place, in row-major order. And shards may be replicas, if metadata is made so.
  */
 
-/* In a list of dim map numbers: the shard has one interval without holes of this dimension. */
+/* The dim map number of a dimension of which a shard has one interval without holes. */
 #define SHARDSPEC_INTERVAL UINT32_MAX
 
 /*
@@ -2879,13 +2881,14 @@ typedef struct shardspec_stretch {
 } shardspec_stretch;
 
 /*
- A list like `shards`, of which some shards have dim maps in place of intervals. `map_numbers` has a
- row of a number for each dimension for each shard: that of its dim map, counted from 0, or
- `SHARDSPEC_INTERVAL` where it keeps its interval. Dim map `i` has the stretches from
- `map_ends[i - 1]` (0 for the first) to `map_ends[i] - 1` of `stretches`, of which there are
- `stretch_count`; it is as long as the sizes that `shards` has where it is used, which must agree:
- sizes are those of the buffers, with holes. Offsets are kept as they are, and are the caller's to
- choose. No two stretches of a dim map may have an index or a place in common.
+ Creates a copy of the list `shards` in which some dimensions of some shards have a dim map instead
+ of an interval. `map_numbers` has one number for each dimension of each shard, shard after shard:
+ the number of its dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval.
+
+ Dim map `i` has the stretches `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1` of the
+ `stretch_count` stretches. No two stretches of one dim map may share an index or a place in the
+ buffer. The sizes in `shards` are the lengths of the buffers, holes included; they must be equal
+ wherever one dim map is used. The offsets in `shards` are kept; the caller chooses them.
 
  Ownership: everything is copied; the caller frees `*out`; it does not need `shards`. Errors:
  INVALID_ARGUMENT for stretches that meet, end behind the buffer or have impossible numbers, and for
@@ -2921,10 +2924,10 @@ shardspec_status shardspec_shards_new_flattened(const shardspec_shards *shards,
                                                 shardspec_error *err);
 
 /*
- Metadata of a tensor of `sizes` (`ndim` numbers) from shards that may be anything: that they cover the
- tensor is checked, and that they overlap nowhere unless `replicas` is not 0. Of replicas, the first
- shard that has an element is its owner; gathering and plans read each element once, scattering
- writes all of them. Each shard needs a placement. `properties` may be NULL.
+ Creates metadata of a tensor of `sizes` (`ndim` numbers) from a list of shards. The shards must cover
+ the tensor. With `replicas` 0, they must not overlap. With any other value, shards may hold the same
+ elements: then the first shard that holds an element owns it, gathering and plans read each element
+ once, and scattering writes every copy. Each shard needs a placement. `properties` may be NULL.
 
  Ownership: the caller frees `*out`; it does not need `shards`. Errors: as
  `shardspec_spec_build_metadata` for an enumerable spec: OVERLAP, GAP, OUT_OF_BOUNDS, NDIM_MISMATCH,
@@ -2977,7 +2980,7 @@ shardspec_status shardspec_metadata_get_stretches(const shardspec_metadata *meta
  them: their stretches, where those of each map end, and for each shard and dimension the number of
  its map, or `SHARDSPEC_INTERVAL`. There are `*needed_stretches` stretches and `*needed_maps` maps
  (either place may be NULL), and `map_numbers` has room for a number for each shard and dimension.
- Each of the three arrays may be NULL; its capacity is then not looked at.
+ Each of the three arrays may be NULL; its capacity is then ignored.
 
  Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
  */

@@ -231,17 +231,17 @@ impl From<geometry::Error> for Error {
             Wrong::OutOfMemory(refused) => return refused.into(),
             Wrong::Overflow => return Self::overflow("the number of boxes or places of a layout"),
             Wrong::TooManyDims => {
-                let what = "dimensions that are periodic or flattened count twice or more, and are \
-                            more than the 32 that are supported";
+                let what = "a periodic dimension counts as two, and there are more than 32 dimensions, \
+                            the most that is supported; use fewer periodic dimensions";
                 return Self::Unsupported { what: what.into() };
             }
             Wrong::NotAStretch => {
                 "starts must be >= 0, blocks must not meet, and ends must fit 64 bits"
             }
             Wrong::PastTheEnd => {
-                "a stretch ends behind its buffer, or a dim map has another length"
+                "a stretch ends past the end of the buffer, or the buffer has another length than the dim map"
             }
-            Wrong::Twice => "two stretches have an index or a place of the buffer in common",
+            Wrong::Twice => "two stretches share an index or a place in the buffer",
         };
         Self::invalid("stretches", problem)
     }

@@ -24,7 +24,7 @@ use crate::geometry::{DimExtent, DimMap, Stretch};
 use crate::memory::{Shared, text, try_collect, try_with_capacity};
 use crate::model::{Error, ModelError, ShardedTensorMetadata, Shards};
 
-/// In a list of dim map numbers: the shard has one interval without holes of this dimension.
+/// The dim map number of a dimension of which a shard has one interval without holes.
 pub const SHARDSPEC_INTERVAL: u32 = u32::MAX;
 
 /// `count` blocks of `length` neighbouring indices of one dimension. Block `i` starts at index
@@ -118,13 +118,14 @@ fn dim_maps(
     Ok(maps)
 }
 
-/// A list like `shards`, of which some shards have dim maps in place of intervals. `map_numbers` has a
-/// row of a number for each dimension for each shard: that of its dim map, counted from 0, or
-/// `SHARDSPEC_INTERVAL` where it keeps its interval. Dim map `i` has the stretches from
-/// `map_ends[i - 1]` (0 for the first) to `map_ends[i] - 1` of `stretches`, of which there are
-/// `stretch_count`; it is as long as the sizes that `shards` has where it is used, which must agree:
-/// sizes are those of the buffers, with holes. Offsets are kept as they are, and are the caller's to
-/// choose. No two stretches of a dim map may have an index or a place in common.
+/// Creates a copy of the list `shards` in which some dimensions of some shards have a dim map instead
+/// of an interval. `map_numbers` has one number for each dimension of each shard, shard after shard:
+/// the number of its dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval.
+///
+/// Dim map `i` has the stretches `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1` of the
+/// `stretch_count` stretches. No two stretches of one dim map may share an index or a place in the
+/// buffer. The sizes in `shards` are the lengths of the buffers, holes included; they must be equal
+/// wherever one dim map is used. The offsets in `shards` are kept; the caller chooses them.
 ///
 /// Ownership: everything is copied; the caller frees `*out`; it does not need `shards`. Errors:
 /// INVALID_ARGUMENT for stretches that meet, end behind the buffer or have impossible numbers, and for
@@ -204,10 +205,10 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_flattened(
     })
 }
 
-/// Metadata of a tensor of `sizes` (`ndim` numbers) from shards that may be anything: that they cover the
-/// tensor is checked, and that they overlap nowhere unless `replicas` is not 0. Of replicas, the first
-/// shard that has an element is its owner; gathering and plans read each element once, scattering
-/// writes all of them. Each shard needs a placement. `properties` may be NULL.
+/// Creates metadata of a tensor of `sizes` (`ndim` numbers) from a list of shards. The shards must cover
+/// the tensor. With `replicas` 0, they must not overlap. With any other value, shards may hold the same
+/// elements: then the first shard that holds an element owns it, gathering and plans read each element
+/// once, and scattering writes every copy. Each shard needs a placement. `properties` may be NULL.
 ///
 /// Ownership: the caller frees `*out`; it does not need `shards`. Errors: as
 /// `shardspec_spec_build_metadata` for an enumerable spec: OVERLAP, GAP, OUT_OF_BOUNDS, NDIM_MISMATCH,
@@ -291,7 +292,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_stretches(
 /// them: their stretches, where those of each map end, and for each shard and dimension the number of
 /// its map, or `SHARDSPEC_INTERVAL`. There are `*needed_stretches` stretches and `*needed_maps` maps
 /// (either place may be NULL), and `map_numbers` has room for a number for each shard and dimension.
-/// Each of the three arrays may be NULL; its capacity is then not looked at.
+/// Each of the three arrays may be NULL; its capacity is then ignored.
 ///
 /// Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -189,10 +189,10 @@ pub unsafe extern "C-unwind" fn shardspec_plan_pieces(
     })
 }
 
-/// Numbers of dimensions of a plan: those of source shards' buffers, of destination shards' buffers, and
-/// of its pieces. The three are equal where all shards are boxes. Where they are not, a piece may have more
-/// dimensions than the buffers: `shardspec_plan_piece_steps` says where each goes. Each place may be
-/// NULL.
+/// Writes how many dimensions the source shards' buffers, the destination shards' buffers and the plan's
+/// pieces have. The three numbers are equal where all shards are boxes. Otherwise a piece may have more
+/// dimensions than the buffers: `shardspec_plan_piece_steps` tells the buffer's dimension of each. Each
+/// place may be NULL.
 ///
 /// Errors: INVALID_HANDLE. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -217,13 +217,15 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndims(
     })
 }
 
-/// How pieces `first_piece` to `first_piece + piece_count - 1` go through the buffers. `source_dims` and
-/// `destination_dims` have room for a number for each dimension of pieces: the buffer's dimension that
-/// it goes in, the same for all pieces. `source_steps` and `destination_steps` have room for `piece_count`
-/// rows of a number for each dimension of pieces: how far one step in it is in that dimension of the
-/// buffer. So element (i0, i1, ...) of a piece is, in dimension d of the source's buffer, at the piece's
-/// source offset plus the sum of `i[k] * step[k]` over those k with `source_dims[k] == d`. Where all
-/// shards are boxes, dimension k goes in dimension k, and steps are 1. Each of the four may be NULL.
+/// Writes how pieces `first_piece` to `first_piece + piece_count - 1` go through the buffers.
+///
+/// `source_dims` and `destination_dims` have room for one number for each dimension of the pieces: the
+/// dimension of the buffer that it belongs to. These numbers are the same for all pieces. `source_steps`
+/// and `destination_steps` have room for `piece_count` rows of as many numbers: the length of one step,
+/// in indices of that dimension of the buffer. Element `(i[0], i[1], ...)` of a piece has, in dimension d
+/// of the source's buffer, this index: the piece's source offset plus the sum of `i[k] * steps[k]` over
+/// all k with `source_dims[k] == d`. Where all shards are boxes, dimension k belongs to dimension k, and
+/// every step is 1. Each of the four arrays may be NULL.
 ///
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]

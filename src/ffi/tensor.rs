@@ -203,8 +203,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard(
 }
 
 /// Copies every shard out of the tensor: `shards[i]` is where shard i goes, `shard_count` equals the
-/// metadata's, empty shards included. Holes of their buffers are filled with zeros. Source and
-/// destinations as in
+/// metadata's, empty shards included. The function fills holes in their buffers with zeros. Source
+/// and destinations as in
 /// `shardspec_metadata_extract_shard`.
 ///
 /// Ownership: nothing moves. Errors: as `shardspec_metadata_extract_shard`; the error's

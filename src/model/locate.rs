@@ -115,7 +115,7 @@ impl ShardedTensorMetadata {
         for (dim, (own, &at)) in extent.dims().zip(place).enumerate() {
             let Some(index) = own.global(at) else {
                 let what =
-                    text!("local index {at} in dimension {dim} is a hole: no element is there");
+                    text!("local index {at} in dimension {dim} is a hole; it holds no element");
                 return Err(Error::NotFound { what });
             };
             match self.shards().extents().flattening() {

@@ -51,7 +51,8 @@ pub fn view_shard(
     let shard = metadata.shards().at("index", index)?;
     if !shard.is_box() || metadata.shards().extents().flattening().is_some() {
         let what = text!(
-            "shard {index}: it is no box of the tensor, so no view shows it; extract it instead"
+            "shard {index}: it is not a box of the tensor, so no view can describe it; extract it \
+             instead"
         );
         return Err(Error::Unsupported { what });
     }
