@@ -122,6 +122,14 @@ extern "C" {
  */
 #define SHARDSPEC_CALLBACK_FAILED 40
 
+/*
+ A cut that can't be made of so many positions: they do not divide, do not add up, or would be cut
+ inside of a unit.
+ */
+#define SHARDSPEC_ILLEGAL_CUT 41
+/* The elements of the tensor still have to be reduced, so they can't be moved. */
+#define SHARDSPEC_PARTIAL 42
+
 /* Bytes of `shardspec_error.message`, the NUL included. */
 #define SHARDSPEC_MESSAGE_CAPACITY 968
 

@@ -13,7 +13,7 @@ use shardspec::model::{
     ChunkShardingSpec, CustomPlacement, Error, Placement, Placements, Result,
     ShardedTensorMetadata, ShardingDim, ShardingSpec, Shards, TensorProperties, TensorShape,
 };
-use shardspec::transfer::{CopyOptions, Cut, Extraction, HostView};
+use shardspec::transfer::{CopyOptions, Extraction, HostView, Sharder};
 
 /// Splits the rows at one place, as a fraction of them.
 #[derive(Debug, PartialEq)]
@@ -47,7 +47,7 @@ impl ShardingSpec for SplitAt {
 }
 
 /// Fills a shard with its index.
-impl Cut for SplitAt {
+impl Sharder for SplitAt {
     unsafe fn shard(&self, extraction: &Extraction<'_>) -> Result<()> {
         let (first, index) = (extraction.shard().first().cast::<f32>(), extraction.index());
         // SAFETY: the shard is row-major and has at least one element.
@@ -132,7 +132,7 @@ fn a_spec_that_decides_by_the_tensor_has_no_placements_before() {
 fn cutting_by_a_spec_copies_boxes_unless_the_spec_fills_shards_itself() {
     let full = arr2(&[[1_f32, 2.], [3., 4.], [5., 6.], [7., 8.], [9., 10.]]);
     let full: HostView = RawArrayView::from(full.raw_view()).try_into().unwrap();
-    let cut = |spec: &dyn Cut| {
+    let cut = |spec: &dyn Sharder| {
         let mut shard = arr2(&[[0_f32; 2]; 2]);
         let view: HostView = shard.raw_view_mut().raw_view().try_into().unwrap();
         let (metadata, options) = (build(spec), CopyOptions::default());

@@ -69,7 +69,8 @@ class ArgumentError(ShardspecError, ValueError):
 class LayoutError(ShardspecError, ValueError):
     """Shards that are none of a tensor's: they overlap, leave gaps or reach past its end."""
 
-    statuses = ("NDIM_MISMATCH", "OVERLAP", "GAP", "OUT_OF_BOUNDS")
+    statuses = ("NDIM_MISMATCH", "OVERLAP", "GAP", "ILLEGAL_CUT", "OUT_OF_BOUNDS",
+                "PARTIAL")
 
 
 class ViewError(ShardspecError, ValueError):

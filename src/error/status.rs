@@ -70,6 +70,11 @@ pub const SHARDSPEC_READ_ONLY: i32 = 39;
 /// A callback returned a number that is no status, or 0 where it had asked for another status of
 /// success: it probably threw an exception. `got` is the number.
 pub const SHARDSPEC_CALLBACK_FAILED: i32 = 40;
+/// A cut that can't be made of so many positions: they do not divide, do not add up, or would be cut
+/// inside of a unit.
+pub const SHARDSPEC_ILLEGAL_CUT: i32 = 41;
+/// The elements of the tensor still have to be reduced, so they can't be moved.
+pub const SHARDSPEC_PARTIAL: i32 = 42;
 
 /// Every status and its name.
 const NAMES: &[(i32, &str)] = &[
@@ -105,6 +110,8 @@ const NAMES: &[(i32, &str)] = &[
     (SHARDSPEC_NOT_LOCAL, "NOT_LOCAL"),
     (SHARDSPEC_READ_ONLY, "READ_ONLY"),
     (SHARDSPEC_CALLBACK_FAILED, "CALLBACK_FAILED"),
+    (SHARDSPEC_ILLEGAL_CUT, "ILLEGAL_CUT"),
+    (SHARDSPEC_PARTIAL, "PARTIAL"),
 ];
 
 /// The name of a status, such as "OVERLAP", if it is one of this version.

@@ -30,7 +30,7 @@ use crate::model::stable_hash::stable_hash;
 use crate::model::{
     Error, Result, ShardedTensorMetadata, ShardingSpec, TensorProperties, TensorShape,
 };
-use crate::transfer::{Cut, Extraction};
+use crate::transfer::{Extraction, Sharder};
 
 /// Says who owns what of a tensor of `ndim` sizes by adding its shards to `builder`. `dim_names`
 /// holds `ndim` texts, or is NULL where the dimensions have no names; `properties` is never NULL.
@@ -214,7 +214,7 @@ impl ShardingSpec for CustomSpec {
     }
 }
 
-impl Cut for CustomSpec {
+impl Sharder for CustomSpec {
     unsafe fn shard(&self, extraction: &Extraction<'_>) -> Result<()> {
         let Some(fill_shard) = self.table.fill_shard else {
             // SAFETY: the caller's promise is passed on.

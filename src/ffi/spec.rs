@@ -23,7 +23,7 @@ use crate::model::{
     ChunkShardingSpec, EnumerableShardingSpec, Error, InferredSpec, Placements, ShardingDim,
     ShardingSpec, infer_sharding_spec,
 };
-use crate::transfer::Cut;
+use crate::transfer::Sharder;
 
 /// A sharding spec, behind a handle. Immutable; free it with `shardspec_spec_free`.
 pub struct shardspec_spec {
@@ -31,16 +31,16 @@ pub struct shardspec_spec {
 }
 
 impl Handle for shardspec_spec {
-    type Object = Box<dyn Cut>;
+    type Object = Box<dyn Sharder>;
     const NAME: &'static str = "shardspec_spec";
     const KIND: u64 = 2;
 
     fn table() -> &'static Slots<Self::Object> {
-        static TABLE: Slots<Box<dyn Cut>> = Slots::new();
+        static TABLE: Slots<Box<dyn Sharder>> = Slots::new();
         &TABLE
     }
 
-    fn label_of(spec: &Box<dyn Cut>) -> u64 {
+    fn label_of(spec: &Box<dyn Sharder>) -> u64 {
         built_in_number(spec.type_name())
     }
 }
@@ -74,8 +74,8 @@ unsafe fn dim_of_name(dim_name: *const c_char) -> Outcome<ShardingDim> {
 }
 
 /// Hands a new spec to the caller.
-pub(crate) fn give(place: Out<'_, *mut shardspec_spec>, spec: impl Cut) -> Outcome {
-    let spec: Box<dyn Cut> = try_box(spec)?;
+pub(crate) fn give(place: Out<'_, *mut shardspec_spec>, spec: impl Sharder) -> Outcome {
+    let spec: Box<dyn Sharder> = try_box(spec)?;
     place.set(handle::insert::<shardspec_spec>(spec)?);
     Ok(())
 }

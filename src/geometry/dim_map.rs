@@ -96,7 +96,7 @@ impl DimMap {
     }
 
     /// Stretches that are known to be inside of the buffer and to have nothing in common.
-    fn trusted(length: i64, mut stretches: Vec<Stretch>) -> Result<Self> {
+    pub(crate) fn trusted(length: i64, mut stretches: Vec<Stretch>) -> Result<Self> {
         if length < 0 || u32::try_from(stretches.len()).is_err() {
             return Err(Error::Overflow);
         }

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use super::cut::CutProblem;
 use super::dtype::DataType;
 use super::placement::Placement;
+use super::reduction::Reduction;
 use crate::error::status::*;
-use crate::error::{Describe, Numbers};
+use crate::error::{Describe, Error, Numbers};
 use crate::geometry::Region;
 use crate::memory::Text;
 
@@ -122,6 +124,25 @@ pub enum ModelError {
         /// The tensor's size in that dimension.
         limit: i64,
     },
+    /// A cut that can't be made of so many positions.
+    #[error("{}{problem}", InDim(*.dim))]
+    IllegalCut {
+        /// The dimension, where it is known.
+        dim: Option<usize>,
+        /// Why not.
+        problem: CutProblem,
+    },
+    /// A tensor whose elements still have to be reduced.
+    #[error(
+        "the elements are partial: axis {axis:?} of the mesh is pending a reduction ({reduction}); \
+         reduce them first"
+    )]
+    Partial {
+        /// The axis's name.
+        axis: Text,
+        /// The reduction.
+        reduction: Reduction,
+    },
     /// A question that only another type of spec can answer.
     #[error("spec: it is a spec of type '{got}'; this call needs {expected}")]
     WrongSpecType {
@@ -186,6 +207,10 @@ impl Describe for ModelError {
                 let numbers = Numbers { got, limit, ..Numbers::of_shard(shard) };
                 (SHARDSPEC_OUT_OF_BOUNDS, numbers.in_dim(dim))
             }
+            Self::IllegalCut { dim, .. } => {
+                (SHARDSPEC_ILLEGAL_CUT, dim.map_or(none, |dim| none.in_dim(dim)))
+            }
+            Self::Partial { .. } => (SHARDSPEC_PARTIAL, none),
             Self::WrongSpecType { .. } => (SHARDSPEC_WRONG_SPEC_TYPE, none),
             Self::ShapeMismatch { shard, dim, got, expected, .. } => {
                 let numbers = Numbers { first: shard, ..Numbers::measured(got, expected) };
@@ -194,6 +219,30 @@ impl Describe for ModelError {
             Self::DtypeMismatch { shard, .. } => {
                 (SHARDSPEC_DTYPE_MISMATCH, Numbers { first: shard, ..none })
             }
+        }
+    }
+}
+
+impl From<CutProblem> for ModelError {
+    fn from(problem: CutProblem) -> Self {
+        Self::IllegalCut { dim: None, problem }
+    }
+}
+
+impl From<CutProblem> for Error {
+    fn from(problem: CutProblem) -> Self {
+        Self::Model(problem.into())
+    }
+}
+
+impl Error {
+    /// The same refusal, where it is one of a cut, of a cut of dimension `dim`.
+    pub(crate) fn in_dim(self, dim: usize) -> Self {
+        match self {
+            Self::Model(ModelError::IllegalCut { problem, .. }) => {
+                ModelError::IllegalCut { dim: Some(dim), problem }.into()
+            }
+            other => other,
         }
     }
 }
@@ -246,6 +295,15 @@ impl fmt::Display for Others {
             (_, true) => write!(f, ", and {count} {several}"),
             (_, false) => write!(f, ", and at least {count} {several}"),
         }
+    }
+}
+
+/// The dimension that a cut is of, where it is known.
+struct InDim(Option<usize>);
+
+impl fmt::Display for InDim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |dim| write!(f, "dimension {dim}: "))
     }
 }
 

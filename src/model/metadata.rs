@@ -1,30 +1,62 @@
 //! Who owns what of one tensor: torch's `ShardedTensorMetadata`.
 
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 
 use super::dtype::DataType;
+use super::error::ModelError;
+use super::mesh::Mesh;
 use super::placement::Placement;
 use super::placements::Placements;
 use super::properties::TensorProperties;
+use super::reduction::PartialAxis;
 use super::shards::Shards;
 use super::sizes::check_sizes;
 use super::stable_hash::stable_hash;
 use super::validate;
 use crate::error::Result;
 use crate::geometry::checked_numel;
-use crate::memory::{self, IntoShared, Shared};
+use crate::memory::{self, IntoShared, Shared, Text};
 
 /// All shards of a tensor, its sizes and its properties.
 ///
 /// The shards cover the tensor, and do not overlap unless they are said to be replicas: whoever holds a
 /// value of this type need not ask.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub struct ShardedTensorMetadata {
     shards: Shared<Shards>,
     sizes: Shared<Box<[i64]>>,
     properties: TensorProperties,
     /// Whether shards may have elements in common.
     replicas: bool,
+    /// Over which mesh it was cut, if it was.
+    mesh: Option<Mesh>,
+    /// Axes that are pending a reduction.
+    partial: Option<Shared<Vec<PartialAxis>>>,
+    dim_names: Option<Shared<Vec<Box<str>>>>,
+}
+
+/// Equal metadata say the same of who owns what. Names of dimensions and the mesh that a tensor was cut
+/// over do not: the same shards may be listed without them.
+impl PartialEq for ShardedTensorMetadata {
+    fn eq(&self, other: &Self) -> bool {
+        self.shards == other.shards
+            && self.sizes == other.sizes
+            && self.properties == other.properties
+            && self.replicas == other.replicas
+            && self.partial() == other.partial()
+    }
+}
+
+impl Eq for ShardedTensorMetadata {}
+
+impl Hash for ShardedTensorMetadata {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.shards.hash(state);
+        self.sizes.hash(state);
+        self.properties.hash(state);
+        self.replicas.hash(state);
+        self.partial().hash(state);
+    }
 }
 
 impl ShardedTensorMetadata {
@@ -58,7 +90,56 @@ impl ShardedTensorMetadata {
         shards: Shared<Shards>, sizes: &[i64], properties: TensorProperties,
     ) -> Result<Self> {
         let sizes = Shared::try_new(memory::try_boxed_slice(sizes)?)?;
-        Ok(Self { shards, sizes, properties, replicas: false })
+        let (mesh, partial, dim_names) = (None, None, None);
+        Ok(Self { shards, sizes, properties, replicas: false, mesh, partial, dim_names })
+    }
+
+    /// The same metadata, whose shards are those of the devices of a mesh.
+    pub(crate) fn arranged(
+        self, mesh: &Mesh, partial: &[PartialAxis], replicas: bool,
+    ) -> Result<Self> {
+        let mut axes = memory::try_with_capacity(partial.len())?;
+        for PartialAxis { axis, reduction } in partial {
+            axes.push(PartialAxis { axis: memory::try_boxed_str(axis)?, reduction: *reduction });
+        }
+        let partial = if axes.is_empty() { None } else { Some(Shared::try_new(axes)?) };
+        Ok(Self { mesh: Some(mesh.clone()), partial, replicas, ..self })
+    }
+
+    /// The same metadata of a tensor whose dimensions have these names, one for each.
+    pub fn with_dim_names(self, names: &[&str]) -> Result<Self> {
+        let mut own = memory::try_with_capacity(names.len())?;
+        for name in names {
+            own.push(memory::try_boxed_str(name)?);
+        }
+        Ok(Self { dim_names: Some(Shared::try_new(own)?), ..self })
+    }
+
+    /// The mesh over which the tensor was cut, if it was: shard `i` is that of device `i`.
+    pub fn mesh(&self) -> Option<&Mesh> {
+        self.mesh.as_ref()
+    }
+
+    /// The axes whose devices have parts of the elements' values, to be reduced.
+    pub fn partial(&self) -> &[PartialAxis] {
+        self.partial.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    /// Refuses to move elements that have to be reduced first.
+    #[allow(dead_code)]
+    pub(crate) fn check_movable(&self) -> Result<()> {
+        match self.partial() {
+            [] => Ok(()),
+            [PartialAxis { axis, reduction }, ..] => {
+                let (axis, reduction) = (Text::copy(axis), *reduction);
+                Err(ModelError::Partial { axis, reduction }.into())
+            }
+        }
+    }
+
+    /// The names of the tensor's dimensions, if they have names.
+    pub fn dim_names(&self) -> Option<&[Box<str>]> {
+        self.dim_names.as_deref().map(Vec::as_slice)
     }
 
     /// The shards, in order.

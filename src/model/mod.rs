@@ -7,16 +7,19 @@
 #![forbid(unsafe_code)]
 
 pub mod chunk;
+pub mod cut;
 pub mod device;
 pub mod dtype;
 pub mod error;
 pub mod infer;
 pub mod locate;
+pub mod mesh;
 pub mod metadata;
 mod parse_placement;
 pub mod placement;
 pub mod placements;
 pub mod properties;
+pub mod reduction;
 pub mod shards;
 pub(crate) mod sizes;
 pub mod spec;
@@ -24,14 +27,20 @@ pub(crate) mod stable_hash;
 pub mod validate;
 
 pub use crate::error::{Error, Result};
+pub use cut::{Cut, CutProblem, Rule, RuleKind, Segment, Segments};
 pub use device::{Device, DeviceType};
 pub use dtype::DataType;
 pub use error::ModelError;
 pub use infer::{InferredSpec, infer_sharding_spec};
 pub use locate::Located;
+pub use mesh::{Mesh, MeshAxis};
 pub use metadata::ShardedTensorMetadata;
 pub use placement::{CustomPlacement, Placement};
 pub use placements::Placements;
 pub use properties::{Layout, MemoryFormat, TensorProperties};
+pub use reduction::{PartialAxis, Reduction};
 pub use shards::{Shard, ShardMetadata, Shards};
-pub use spec::{ChunkShardingSpec, EnumerableShardingSpec, ShardingDim, ShardingSpec, TensorShape};
+pub use spec::{
+    ChunkShardingSpec, EnumerableShardingSpec, MeshCut, MeshLayout, MeshShardingSpec, Pad, PadTo,
+    ShardingDim, ShardingSpec, TensorShape,
+};

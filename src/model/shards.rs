@@ -141,19 +141,7 @@ impl Shards {
 
     /// The same shards, of a tensor of `sizes` of which `count` dimensions from `first` on are one.
     pub fn flattened(&self, sizes: &[i64], first: usize, count: usize) -> Result<Self> {
-        check_sizes(sizes)?;
-        if count < 2 {
-            let least = 2;
-            let value = i64::try_from(count).unwrap_or(i64::MAX);
-            return Err(Error::TooSmall { argument: "dim_count", value, least });
-        }
-        let end = first.checked_add(count).filter(|end| *end <= sizes.len());
-        let flattening = end.map(|end| Flattening::new(sizes, first..end)).transpose()?.flatten();
-        let Some(flattening) = flattening else {
-            let last = first.saturating_add(count).saturating_sub(1);
-            let dim = i64::try_from(last).unwrap_or(i64::MAX);
-            return Err(ModelError::InvalidDim { dim, ndim: sizes.len() }.into());
-        };
+        let flattening = flattening_of(sizes, first, count)?;
         if self.extents.flattening().is_some() {
             let problem = "they are flattened already; flatten the list that they were made of";
             return Err(Error::invalid("shards", problem));
@@ -244,6 +232,22 @@ impl Shards {
     pub fn iter(&self) -> impl Iterator<Item = Shard<'_>> {
         (0..self.len()).filter_map(|index| self.get(index))
     }
+}
+
+/// Dimensions `first` and so on, `count` of them, of a tensor of `sizes` as one.
+pub(crate) fn flattening_of(sizes: &[i64], first: usize, count: usize) -> Result<Flattening> {
+    check_sizes(sizes)?;
+    if count < 2 {
+        let value = i64::try_from(count).unwrap_or(i64::MAX);
+        return Err(Error::TooSmall { argument: "dim_count", value, least: 2 });
+    }
+    let end = first.checked_add(count).filter(|end| *end <= sizes.len());
+    let flattening = end.map(|end| Flattening::new(sizes, first..end)).transpose()?.flatten();
+    flattening.ok_or_else(|| {
+        let last = first.saturating_add(count).saturating_sub(1);
+        let dim = i64::try_from(last).unwrap_or(i64::MAX);
+        ModelError::InvalidDim { dim, ndim: sizes.len() }.into()
+    })
 }
 
 /// The values in one pass for the usual case; the culprit is looked for only when there is one.

@@ -1,10 +1,10 @@
 //! Sharded tensors: who owns what, and the memory of the shards that are here.
 
 use super::alias::{Side, check_aliases};
-use super::cut::{Cut, Extraction};
 use super::host_memory::HostTransfer;
 use super::keeper::Keeper;
 use super::local_shards::{LocalShards, ShardArguments, order_of};
+use super::sharder::{Extraction, Sharder};
 use super::transfer::check_full;
 use super::view::HostView;
 use crate::error::try_with_capacity;
@@ -93,7 +93,7 @@ impl ShardedTensor {
     ///
     /// As [`Self::from_full`].
     pub unsafe fn from_spec(
-        spec: &dyn Cut, metadata: &ShardedTensorMetadata, indices: &[usize], full: &HostView,
+        spec: &dyn Sharder, metadata: &ShardedTensorMetadata, indices: &[usize], full: &HostView,
         options: &CopyOptions,
     ) -> Result<Self> {
         check_full(metadata, full)?;

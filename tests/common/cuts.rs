@@ -1,85 +1,11 @@
-//! Dim maps from the cuts of a layout, as `tests/data/layouts.json` writes them.
+//! What cuts mean, by lists of indices; and specs from the cases of `tests/data/layouts.json`.
 
 use serde_json::{Map, Value};
-use shardspec::geometry::{DimMap, Result, Stretch};
-
-/// A cut that was refused, and why.
-pub type Cut<T> = std::result::Result<T, String>;
-
-fn number(cut: &Map<String, Value>, key: &str, default: i64) -> i64 {
-    cut.get(key).map_or(default, |value| value.as_i64().unwrap())
-}
-
-fn numbers(cut: &Map<String, Value>, key: &str) -> Vec<i64> {
-    cut[key].as_array().unwrap().iter().map(|value| value.as_i64().unwrap()).collect()
-}
-
-/// `units` in proportion to weights: largest remainder first, ties to the lower index.
-fn apportion(units: i64, weights: &[i64]) -> Cut<Vec<i64>> {
-    let total: i64 = weights.iter().sum();
-    if total <= 0 || weights.iter().any(|&weight| weight < 0) {
-        return Err("weights must be >= 0 and not all 0".to_owned());
-    }
-    let mut shares: Vec<i64> = weights.iter().map(|weight| units * weight / total).collect();
-    let mut order: Vec<usize> = (0..weights.len()).collect();
-    order.sort_by_key(|&index| (-(units * weights[index] % total), index));
-    let left = units - shares.iter().sum::<i64>();
-    order.iter().take(left as usize).for_each(|&index| shares[index] += 1);
-    Ok(shares)
-}
-
-/// The positions of `length` that piece `piece` of `count` has.
-fn piece(length: i64, count: i64, piece: i64, cut: &Map<String, Value>) -> Cut<DimMap> {
-    let rule = cut.get("rule").map_or("chunk", |rule| rule.as_str().unwrap());
-    let granule = number(cut, "granule", 1);
-    let units = (length + granule - 1) / granule;
-    if rule == "cyclic" {
-        return Ok(cyclic(length, count, piece, cut).unwrap());
-    }
-    if cut.contains_key("even") && (length % granule != 0 || units % count != 0) {
-        return Err("does not divide evenly".to_owned());
-    }
-    let sizes = match rule {
-        "chunk" => {
-            let per = (units + count - 1) / count;
-            (0..count).map(|index| per.min(units - index * per).max(0)).collect()
-        }
-        "balanced" => {
-            (0..count).map(|index| units / count + i64::from(index < units % count)).collect()
-        }
-        "weights" => apportion(units, &numbers(cut, "weights"))?,
-        "sizes" => return listed(length, count, piece, granule, &numbers(cut, "sizes")),
-        _ => panic!("{rule} is no rule"),
-    };
-    let start: i64 = sizes[..piece as usize].iter().sum();
-    let (start, end) = (start * granule, (start + sizes[piece as usize]) * granule);
-    Ok(DimMap::interval(start.min(length), end.min(length) - start.min(length)).unwrap())
-}
-
-fn listed(length: i64, count: i64, piece: i64, granule: i64, sizes: &[i64]) -> Cut<DimMap> {
-    if sizes.len() as i64 != count || sizes.iter().sum::<i64>() != length {
-        return Err("sizes do not add up".to_owned());
-    }
-    let mut start = 0;
-    let mut own = 0;
-    for (index, &size) in sizes.iter().enumerate() {
-        if start % granule != 0 && size != 0 {
-            return Err("a piece starts inside of a granule".to_owned());
-        }
-        if (index as i64) < piece {
-            own += size;
-        }
-        start += size;
-    }
-    Ok(DimMap::interval(own, sizes[piece as usize]).unwrap())
-}
-
-/// Every `count`-th block: one stretch, and a shorter block at the end.
-pub fn cyclic(length: i64, count: i64, piece: i64, cut: &Map<String, Value>) -> Result<DimMap> {
-    let (block, first) = (number(cut, "block", 1), number(cut, "first", 0));
-    let start = (piece - first).rem_euclid(count) * block;
-    block_cyclic(length, count, block, start)
-}
+use shardspec::geometry::{DimExtent, DimMap, Result, Stretch};
+use shardspec::model::{
+    Cut, Mesh, MeshCut, MeshLayout, MeshShardingSpec, Pad, PadTo, Rule, RuleKind, Segment,
+    Segments, Shards,
+};
 
 /// Blocks of `block` positions from `start` on, one of each `count`.
 pub fn block_cyclic(length: i64, count: i64, block: i64, start: i64) -> Result<DimMap> {
@@ -98,76 +24,179 @@ pub fn block_cyclic(length: i64, count: i64, block: i64, start: i64) -> Result<D
     DimMap::new(local, stretches)
 }
 
-/// The positions of `length` that coordinate `at` of an axis of `count` has.
-fn dealt(length: i64, count: i64, at: i64, cut: &Map<String, Value>) -> Cut<DimMap> {
-    let Some(segments) = cut.get("segments") else {
-        let repeat = number(cut, "repeat", 1);
-        if count % repeat != 0 {
-            return Err("repeat does not divide the axis".to_owned());
-        }
-        return piece(length, count / repeat, at / repeat, cut);
-    };
-    let mut whole = cut.clone();
-    whole.remove("segments");
-    let segments: Vec<Map<String, Value>> = match segments {
-        Value::Number(segments) => {
-            let segments = segments.as_i64().unwrap();
-            let per = (length + segments - 1) / segments;
-            let size = |index: i64| per.min(length - index * per).max(0);
-            let one = |index| Map::from_iter([("size".to_owned(), Value::from(size(index)))]);
-            (0..segments).map(one).collect()
-        }
-        listed => {
-            listed.as_array().unwrap().iter().map(|one| one.as_object().unwrap().clone()).collect()
-        }
-    };
-    let mut start = 0;
-    let mut own = Vec::new();
-    for mut segment in segments {
-        let size = segment.remove("size").unwrap().as_i64().unwrap();
-        let mut rule = whole.clone();
-        rule.extend(segment);
-        let positions = dealt(size, count, at, &rule)?;
-        own.push(DimMap::interval(start, size).unwrap().select(&positions).unwrap());
-        start += size;
-    }
-    if start != length {
-        return Err("segments do not add up".to_owned());
-    }
-    Ok(DimMap::joined(&own).unwrap())
+/// Units in proportion to weights: largest remainder first, ties to the lower index.
+fn apportion(units: i64, weights: &[i64]) -> Vec<i64> {
+    let total: i64 = weights.iter().sum();
+    let mut shares: Vec<i64> = weights.iter().map(|weight| units * weight / total).collect();
+    let mut order: Vec<usize> = (0..weights.len()).collect();
+    order.sort_by_key(|&index| (-(units * weights[index] % total), index));
+    let left = units - shares.iter().sum::<i64>();
+    order.iter().take(left as usize).for_each(|&index| shares[index] += 1);
+    shares
 }
 
-/// For every device of a mesh, row-major, the dim map of each dimension.
-pub fn extents(case: &Value) -> Cut<Vec<Vec<DimMap>>> {
-    let integers = |value: &Value| -> Vec<i64> {
-        value.as_array().unwrap().iter().map(|one| one.as_i64().unwrap()).collect()
+/// The indices that each of `count` pieces has by a rule. `None` where it is refused.
+fn pieces(indices: &[i64], count: i64, rule: &Rule) -> Option<Vec<Vec<i64>>> {
+    let length = indices.len() as i64;
+    if let RuleKind::Cyclic { block, first } = rule.kind {
+        let mut pieces = vec![Vec::new(); count as usize];
+        for (number, block) in indices.chunks(block as usize).enumerate() {
+            pieces[((number as i64 + first) % count) as usize].extend_from_slice(block);
+        }
+        return Some(pieces);
+    }
+    let units: Vec<&[i64]> = indices.chunks(rule.granule as usize).collect();
+    let number = units.len() as i64;
+    if rule.even && (length % rule.granule != 0 || number % count != 0) {
+        return None;
+    }
+    let sizes: Vec<i64> = match &rule.kind {
+        RuleKind::Chunk => {
+            let per = (number + count - 1) / count;
+            (0..count).map(|piece| per.min(number - piece * per).max(0)).collect()
+        }
+        RuleKind::Balanced => {
+            (0..count).map(|piece| number / count + i64::from(piece < number % count)).collect()
+        }
+        RuleKind::Weights(weights) => apportion(number, weights),
+        RuleKind::Sizes(sizes) => {
+            if sizes.iter().sum::<i64>() != length {
+                return None;
+            }
+            let mut rest = indices;
+            let mut pieces = Vec::new();
+            for &size in sizes {
+                let start = length - rest.len() as i64;
+                if start % rule.granule != 0 && size > 0 {
+                    return None;
+                }
+                let (own, others) = rest.split_at(size as usize);
+                pieces.push(own.to_vec());
+                rest = others;
+            }
+            return Some(pieces);
+        }
+        RuleKind::Cyclic { .. } => unreachable!(),
     };
-    let (mut dims, mesh) = (integers(&case["sizes"]), integers(&case["mesh"]));
+    let mut units = units.into_iter();
+    Some(
+        sizes
+            .iter()
+            .map(|&size| units.by_ref().take(size as usize).flatten().copied().collect())
+            .collect(),
+    )
+}
+
+/// The indices that each of `count` coordinates has by a cut. `None` where it is refused.
+pub fn dealt(indices: &[i64], count: i64, cut: &Cut) -> Option<Vec<Vec<i64>>> {
+    let by_rule = |indices: &[i64], rule: &Rule| {
+        if count % rule.repeat != 0 {
+            return None;
+        }
+        let distinct = pieces(indices, count / rule.repeat, rule)?;
+        Some((0..count).map(|at| distinct[(at / rule.repeat) as usize].clone()).collect::<Vec<_>>())
+    };
+    let segments: Vec<Segment> = match &cut.segments {
+        Segments::One => return by_rule(indices, &cut.rule),
+        Segments::Equal(number) => {
+            let length = indices.len() as i64;
+            let per = (length + number - 1) / number;
+            let size = |segment: i64| per.min(length - segment * per).max(0);
+            (0..*number).map(|at| Segment { size: size(at), rule: cut.rule.clone() }).collect()
+        }
+        Segments::Listed(segments) => segments.to_vec(),
+    };
+    if segments.iter().map(|segment| segment.size).sum::<i64>() != indices.len() as i64 {
+        return None;
+    }
+    let mut all = vec![Vec::new(); count as usize];
+    let mut rest = indices;
+    for segment in &segments {
+        let (own, others) = rest.split_at(segment.size as usize);
+        for (all, own) in all.iter_mut().zip(by_rule(own, &segment.rule)?) {
+            all.extend(own);
+        }
+        rest = others;
+    }
+    Some(all)
+}
+
+/// What a shard has of each dimension: an index for each place of its buffer, -1 for a hole.
+pub fn indices_of(shards: &Shards, shard: usize) -> Vec<Vec<i64>> {
+    let listed = |dim: DimExtent<'_>| match dim {
+        DimExtent::Interval(start, size) => (start..start + size).collect(),
+        DimExtent::Map(map) => {
+            (0..map.length()).map(|local| map.global(local).unwrap_or(-1)).collect()
+        }
+    };
+    shards.get(shard).unwrap().dims().map(listed).collect()
+}
+
+fn integers(value: &Value) -> Vec<i64> {
+    value.as_array().unwrap().iter().map(|one| one.as_i64().unwrap()).collect()
+}
+
+fn number(cut: &Map<String, Value>, key: &str, default: i64) -> i64 {
+    cut.get(key).map_or(default, |value| value.as_i64().unwrap())
+}
+
+fn rule_of(cut: &Map<String, Value>) -> Rule {
+    let listed = |key: &str| integers(&cut[key]).into_boxed_slice();
+    let kind = match cut.get("rule").map_or("chunk", |rule| rule.as_str().unwrap()) {
+        "chunk" => RuleKind::Chunk,
+        "balanced" => RuleKind::Balanced,
+        "sizes" => RuleKind::Sizes(listed("sizes")),
+        "weights" => RuleKind::Weights(listed("weights")),
+        "cyclic" => {
+            RuleKind::Cyclic { block: number(cut, "block", 1), first: number(cut, "first", 0) }
+        }
+        other => panic!("{other} is no rule"),
+    };
+    let even = cut.get("even").is_some_and(|even| even.as_bool().unwrap());
+    Rule { kind, granule: number(cut, "granule", 1), repeat: number(cut, "repeat", 1), even }
+}
+
+fn cut_of(cut: &Map<String, Value>) -> Cut {
+    let segments = match cut.get("segments") {
+        None => Segments::One,
+        Some(Value::Number(number)) => Segments::Equal(number.as_i64().unwrap()),
+        Some(listed) => {
+            let segment = |one: &Value| {
+                let mut own = cut.clone();
+                own.extend(one.as_object().unwrap().clone());
+                Segment { size: number(&own, "size", 0), rule: rule_of(&own) }
+            };
+            Segments::Listed(listed.as_array().unwrap().iter().map(segment).collect())
+        }
+    };
+    Cut { rule: rule_of(cut), segments }
+}
+
+/// A mesh whose axes are named `0`, `1` and so on.
+pub fn numbered_mesh(sizes: &[i64]) -> Mesh {
+    let names: Vec<String> = (0..sizes.len()).map(|axis| axis.to_string()).collect();
+    let axes: Vec<(&str, i64)> =
+        names.iter().map(String::as_str).zip(sizes.iter().copied()).collect();
+    Mesh::new(&axes).unwrap()
+}
+
+/// The spec of a case of `layouts.json`, as far as it is one.
+pub fn spec_of(case: &Value) -> shardspec::model::Result<MeshShardingSpec> {
+    let mut layout = MeshLayout::default();
+    for cut in case["cuts"].as_array().unwrap() {
+        let cut = cut.as_object().unwrap();
+        let axis = number(cut, "axis", 0).to_string();
+        layout.cuts.push(MeshCut::new(number(cut, "dim", 0), &axis, cut_of(cut))?);
+    }
+    if let Some(pads) = case.get("pad") {
+        for (dim, size) in pads.as_object().unwrap() {
+            let dim: i64 = dim.parse().unwrap();
+            layout.pads.push(Pad { dim: dim.into(), to: PadTo::Size(size.as_i64().unwrap()) });
+        }
+    }
     if let Some(flatten) = case.get("flatten") {
         let flatten = integers(flatten);
-        let range = flatten[0] as usize..(flatten[0] + flatten[1]) as usize;
-        let flat = dims[range.clone()].iter().product();
-        dims.splice(range, [flat]);
+        layout.flatten = Some(flatten[0] as usize..(flatten[0] + flatten[1]) as usize);
     }
-    let whole = |(dim, &size): (usize, &i64)| {
-        let padded = case.get("pad").and_then(|pad| pad.get(dim.to_string()));
-        let length = padded.map_or(size, |length| length.as_i64().unwrap().max(size));
-        DimMap::padded(0, size, length).unwrap()
-    };
-    let whole: Vec<DimMap> = dims.iter().enumerate().map(whole).collect();
-    let devices: i64 = mesh.iter().product();
-    (0..devices)
-        .map(|device| {
-            let mut extent = whole.clone();
-            for cut in case["cuts"].as_array().unwrap() {
-                let cut = cut.as_object().unwrap();
-                let (dim, axis) = (number(cut, "dim", 0) as usize, number(cut, "axis", 0) as usize);
-                let inner: i64 = mesh[axis + 1..].iter().product();
-                let at = device / inner % mesh[axis];
-                let positions = dealt(extent[dim].length(), mesh[axis], at, cut)?;
-                extent[dim] = extent[dim].select(&positions).unwrap();
-            }
-            Ok(extent)
-        })
-        .collect()
+    MeshShardingSpec::new(numbered_mesh(&integers(&case["mesh"])), layout)
 }

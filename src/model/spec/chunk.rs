@@ -2,9 +2,10 @@
 
 use std::hash::{Hash, Hasher};
 
+use super::sharding_dim::ShardingDim;
 use super::sharding_spec::{ShardingSpec, TensorShape};
 use crate::error::{Error, Result, try_with_capacity};
-use crate::memory::{Shared, Text, text};
+use crate::memory::{Shared, text};
 use crate::model::ModelError;
 use crate::model::chunk::{at_least, chunk_offset, chunked_dim_size, split_size};
 use crate::model::metadata::ShardedTensorMetadata;
@@ -14,15 +15,6 @@ use crate::model::properties::TensorProperties;
 use crate::model::shards::Shards;
 use crate::model::sizes::check_sizes;
 use crate::model::stable_hash::stable_hash;
-
-/// The dimension that is cut.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum ShardingDim {
-    /// By position; negative ones count from the end.
-    Index(i64),
-    /// By name, looked up among the names of the tensor's dimensions.
-    Name(Box<str>),
-}
 
 /// Cuts dimension `dim` as `torch.chunk` does, a chunk for each placement, in order.
 ///
@@ -60,36 +52,6 @@ impl ChunkShardingSpec {
         &self.placements
     }
 
-    /// The dimension's position among those of a tensor of this shape.
-    fn resolve_dim(&self, shape: TensorShape<'_>) -> Result<usize> {
-        let ndim = shape.sizes.len();
-        match &self.dim {
-            ShardingDim::Index(dim) => {
-                let from_front =
-                    if *dim < 0 { dim.checked_add_unsigned(ndim as u64) } else { Some(*dim) };
-                from_front
-                    .and_then(|dim| usize::try_from(dim).ok())
-                    .filter(|&dim| dim < ndim)
-                    .ok_or(Error::Model(ModelError::InvalidDim { dim: *dim, ndim }))
-            }
-            ShardingDim::Name(name) => {
-                let names = shape.dim_names.unwrap_or(&[]);
-                let mut positions = (0..ndim).filter(|dim| names.get(*dim) == Some(&&**name));
-                let first = positions.next();
-                if positions.next().is_some() {
-                    let problem = text!("{name:?} names two dimensions; give each its own name");
-                    return Err(Error::invalid("dim_names", problem));
-                }
-                first.ok_or_else(|| {
-                    Error::Model(ModelError::UnknownDimName {
-                        name: Text::copy(name),
-                        names: text!("{names:?}"),
-                    })
-                })
-            }
-        }
-    }
-
     /// Offsets and sizes of all chunks, flat.
     fn cut(&self, sizes: &[i64], dim: usize) -> Result<(Vec<i64>, Vec<i64>)> {
         let count = self.placements.len();
@@ -122,7 +84,7 @@ impl ShardingSpec for ChunkShardingSpec {
         &self, shape: TensorShape<'_>, properties: TensorProperties,
     ) -> Result<ShardedTensorMetadata> {
         check_sizes(shape.sizes)?;
-        let dim = self.resolve_dim(shape)?;
+        let dim = self.dim.resolve(shape)?;
         let (offsets, sizes) = self.cut(shape.sizes, dim)?;
         let shards = Shards::new(shape.sizes.len(), offsets, sizes, self.placements.clone())?;
         // Chunks are a partition by construction: no need to look.

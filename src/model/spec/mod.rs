@@ -1,12 +1,16 @@
 //! Sharding specs: how to cut a tensor. torch's abstract class `ShardingSpec` is the trait here; its
-//! two subclasses and the user's own specs are implementations of it.
+//! two subclasses, layouts over a mesh and the user's own specs are implementations of it.
 
 mod chunk;
 mod enumerable;
+mod mesh;
+mod sharding_dim;
 mod sharding_spec;
 
-pub use chunk::{ChunkShardingSpec, ShardingDim, chunk_sharding_params};
+pub use chunk::{ChunkShardingSpec, chunk_sharding_params};
 pub use enumerable::EnumerableShardingSpec;
+pub use mesh::{MeshCut, MeshLayout, MeshShardingSpec, Pad, PadTo};
+pub use sharding_dim::ShardingDim;
 pub use sharding_spec::{BuiltIn, ShardingSpec, TensorShape};
 
 use crate::error::{Error, Result};
@@ -22,7 +26,7 @@ macro_rules! built_in_specs {
     };
 }
 
-built_in_specs![ChunkShardingSpec, EnumerableShardingSpec];
+built_in_specs![ChunkShardingSpec, EnumerableShardingSpec, MeshShardingSpec];
 
 /// The position of a built-in type in that list, from 1 on, by which specs are told apart without using
 /// them; 0 for types of the user's own.

@@ -68,7 +68,7 @@ impl<'a> Extraction<'a> {
 /// Most specs only say who owns what, and the shards are copies of their boxes: so it is when the
 /// one method is left as it is. Whatever cuts a tensor *by a spec* asks here; what cuts it by
 /// metadata does not know of specs.
-pub trait Cut: ShardingSpec {
+pub trait Sharder: ShardingSpec {
     /// Fills the shard.
     ///
     /// # Safety
@@ -81,4 +81,4 @@ pub trait Cut: ShardingSpec {
     }
 }
 
-impl<T: BuiltIn> Cut for T {}
+impl<T: BuiltIn> Sharder for T {}
