@@ -14,50 +14,78 @@ mod common;
 
 use common::Random;
 use common::copies::{self, own, with_full};
+use common::cuts::{elements_of, indices_of};
 use common::layouts::{Kinds, Layout};
+use common::meshes::random_spec;
 use common::ranks::on_all;
 use common::tensor::{Tensor, element_types, indices};
 use shardspec::comm::{
     Communicator, Gather, Options, Owners, Reshard, Root, Scatter, gather, reshard, scatter,
 };
-use shardspec::model::{DataType, Error, Result, ShardedTensorMetadata, TensorProperties};
+use shardspec::model::{
+    DataType, Error, Result, ShardedTensorMetadata, ShardingSpec, Shards, TensorProperties,
+    TensorShape,
+};
 use shardspec::plan::ReshardPlan;
 use shardspec::transfer::{CopyOptions, HostView, view_shard};
 
-const KINDS: Kinds = Kinds { replicas: true, flattened: true };
-const RANKS: usize = 4;
+/// How many ranks the collectives have, in turn.
+const RANKS: [usize; 5] = [1, 2, 3, 4, 7];
 
 /// A tensor in some layout.
 struct Case {
-    layout: Layout,
+    shards: Shards,
+    /// For each shard, its elements as places in the row-major tensor, -1 for a hole.
+    elements: Vec<Vec<i64>>,
     metadata: ShardedTensorMetadata,
 }
 
 impl Case {
-    fn new(random: &mut Random, sizes: &[i64]) -> Self {
-        let layout = Layout::random(random, sizes, KINDS);
+    /// A random layout: shards listed with their dim maps, or cut over a mesh.
+    fn new(random: &mut Random, sizes: &[i64], ranks: usize) -> Self {
+        if random.below(2) == 0 {
+            Self::listed(random, sizes, ranks)
+        } else {
+            Self::cut(random, sizes, ranks)
+        }
+    }
+
+    fn cut(random: &mut Random, sizes: &[i64], ranks: usize) -> Self {
+        let spec = random_spec(random, sizes, ranks as i64);
+        let shape = TensorShape::new(sizes);
+        let metadata = spec.build_metadata(shape, TensorProperties::default()).unwrap();
+        let dims = metadata.shards().extents().flattening().map(|flat| flat.flat_sizes().unwrap());
+        let dims = dims.unwrap_or(sizes.to_vec());
+        let shard = |shard| elements_of(&indices_of(metadata.shards(), shard), &dims);
+        let elements = (0..metadata.shards().len()).map(shard).collect();
+        Self { shards: metadata.shards().clone(), elements, metadata }
+    }
+
+    fn listed(random: &mut Random, sizes: &[i64], ranks: usize) -> Self {
+        let kinds = Kinds { replicas: true, flattened: true, ranks: ranks as i64 };
+        let layout = Layout::random(random, sizes, kinds);
         let (shards, properties) = (layout.shards.clone(), TensorProperties::default());
         let metadata = if layout.replicated {
             ShardedTensorMetadata::with_replicas(shards, sizes, properties)
         } else {
             ShardedTensorMetadata::new(shards, sizes, properties)
         };
-        Self { metadata: metadata.unwrap(), layout }
+        Self { metadata: metadata.unwrap(), shards: layout.shards, elements: layout.elements }
     }
 
     fn buffer(&self, shard: usize, dtype: DataType, random: &mut Random) -> Tensor {
         let plain = random.below(3) == 0;
-        Tensor::new(self.layout.shards.get(shard).unwrap().sizes, dtype, plain, random)
+        Tensor::new(self.shards.get(shard).unwrap().sizes, dtype, plain, random)
     }
 
     fn buffers(&self, dtype: DataType, random: &mut Random) -> Vec<Tensor> {
-        (0..self.layout.elements.len()).map(|shard| self.buffer(shard, dtype, random)).collect()
+        (0..self.elements.len()).map(|shard| self.buffer(shard, dtype, random)).collect()
     }
 
     /// A shard's buffer has the tensor's elements, and zeros in its holes.
     fn assert_is_shard(&self, shard: usize, buffer: &Tensor, full: &Tensor) {
         let all = indices(&full.shape);
-        let elements = &self.layout.elements[shard];
+        let elements = &self.elements[shard];
         for (index, &place) in indices(&buffer.shape).iter().zip(elements) {
             let found = buffer.element(index);
             match usize::try_from(place) {
@@ -98,8 +126,8 @@ fn shards_of_any_layout_are_scattered_extracted_and_gathered_bit_by_bit() {
     let mut random = Random::new(11);
     let options = CopyOptions::default();
     for dtype in element_types().into_iter().cycle().take(300) {
-        let sizes = sizes(&mut random);
-        let case = Case::new(&mut random, &sizes);
+        let (sizes, ranks) = (sizes(&mut random), 4);
+        let case = Case::new(&mut random, &sizes, ranks);
         let mut full = full_tensor(&sizes, dtype, &mut random);
         let full_view = full.view();
         let mut buffers = case.buffers(dtype, &mut random);
@@ -126,8 +154,9 @@ fn shards_of_any_layout_are_resharded_bit_by_bit() {
     let mut random = Random::new(12);
     let options = CopyOptions::default();
     for dtype in element_types().into_iter().cycle().take(300) {
-        let sizes = sizes(&mut random);
-        let (from, to) = (Case::new(&mut random, &sizes), Case::new(&mut random, &sizes));
+        let (sizes, ranks) = (sizes(&mut random), 4);
+        let (from, to) =
+            (Case::new(&mut random, &sizes, ranks), Case::new(&mut random, &sizes, ranks));
         let mut full = full_tensor(&sizes, dtype, &mut random);
         let mut sources = from.buffers(dtype, &mut random);
         let have = views(&mut sources);
@@ -146,29 +175,32 @@ fn shards_of_any_layout_are_resharded_bit_by_bit() {
 #[test]
 fn collectives_move_shards_of_any_layout() {
     let mut random = Random::new(13);
-    for (round, dtype) in element_types().into_iter().cycle().take(90).enumerate() {
-        let sizes = sizes(&mut random);
-        let (from, to) = (Case::new(&mut random, &sizes), Case::new(&mut random, &sizes));
+    for (round, dtype) in element_types().into_iter().cycle().take(180).enumerate() {
+        let (sizes, ranks) = (sizes(&mut random), RANKS[round % RANKS.len()]);
+        let (from, to) =
+            (Case::new(&mut random, &sizes, ranks), Case::new(&mut random, &sizes, ranks));
         let mut full = full_tensor(&sizes, dtype, &mut random);
         let full_view = full.view();
         let limits = [1, 100, Options::DEFAULT_MEMORY_LIMIT];
         let options = Options { memory_limit: limits[round % 3], ..Options::default() };
-        on_all(RANKS, |rank, comm| {
-            let mut random = Random::new((round * RANKS + rank) as u64);
+        let root_rank = ranks / 2;
+        on_all(ranks, |rank, comm| {
+            let mut random = Random::new((round * ranks + rank) as u64);
             let held = |case: &Case, random: &mut Random| -> (Vec<usize>, Vec<Tensor>) {
-                let owners = Owners::new(&case.metadata, RANKS).unwrap();
+                let owners = Owners::new(&case.metadata, ranks).unwrap();
                 let own = owners.shards_of(rank).unwrap();
                 let buffers = own.iter().map(|&shard| case.buffer(shard, dtype, random)).collect();
                 (own, buffers)
             };
             let (own_from, mut sources) = held(&from, &mut random);
             let have = views(&mut sources);
-            let own_full = (rank == 1).then_some(full_view);
-            let root = Root::One("source_rank", 1);
+            let own_full = (rank == root_rank).then_some(full_view);
+            let root = Root::One("source_rank", root_rank);
             let shards = with_full(comm, &from.metadata, &have, root, own_full).unwrap();
             let metadata = &from.metadata;
             let full_tensor = own_full;
-            let arguments = Scatter { metadata, source: 1, full: full_tensor, shards, options };
+            let arguments =
+                Scatter { metadata, source: root_rank, full: full_tensor, shards, options };
             let done: Result<()> = unsafe { scatter(comm, arguments) };
             done.unwrap();
             for (&shard, buffer) in own_from.iter().zip(&sources) {
@@ -211,7 +243,7 @@ fn gathered(
 fn a_shard_that_is_no_box_has_no_view_in_the_tensor() {
     let mut random = Random::new(14);
     let map = |at: i64| vec![common::cuts::block_cyclic(12, 2, 2, at * 2).unwrap()];
-    let shards = common::layouts::shards(&mut random, 1, &[map(0), map(1)], None);
+    let shards = common::layouts::shards(&mut random, 1, &[map(0), map(1)], None, 4);
     let metadata = ShardedTensorMetadata::new(shards, &[12], TensorProperties::default()).unwrap();
     let mut full = full_tensor(&[12], element_types()[0], &mut random);
     let refused = view_shard(&metadata, 0, &full.view()).unwrap_err();

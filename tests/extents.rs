@@ -19,8 +19,8 @@ use shardspec::model::ModelError;
 use shardspec::model::{Error, ShardedTensorMetadata, TensorProperties, validate};
 use shardspec::plan::{ReshardPlan, Window};
 
-const ALL: Kinds = Kinds { replicas: true, flattened: true };
-const NO_REPLICAS: Kinds = Kinds { replicas: false, flattened: true };
+const ALL: Kinds = Kinds { replicas: true, flattened: true, ranks: 4 };
+const NO_REPLICAS: Kinds = Kinds { replicas: false, flattened: true, ranks: 4 };
 
 fn random_sizes(random: &mut Random) -> Vec<i64> {
     let ndim = 1 + random.below(3);
@@ -224,7 +224,7 @@ fn block_cyclic_metadata(length: i64, count: i64, block: i64) -> ShardedTensorMe
     let mut random = Random::new(4);
     let map = |at: i64| vec![common::cuts::block_cyclic(length, count, block, at * block).unwrap()];
     let maps: Vec<_> = (0..count).map(map).collect();
-    let shards = common::layouts::shards(&mut random, 1, &maps, None);
+    let shards = common::layouts::shards(&mut random, 1, &maps, None, 4);
     ShardedTensorMetadata::new(shards, &[length], TensorProperties::default()).unwrap()
 }
 

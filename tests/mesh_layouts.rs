@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use common::Random;
-use common::cuts::{dealt, indices_of, numbered_mesh, spec_of};
+use common::cuts::{dealt, elements_of, indices_of, numbered_mesh, spec_of};
 use serde_json::{Value, json};
 use shardspec::model::{
     Cut, Error, Mesh, MeshCut, MeshLayout, MeshShardingSpec, ModelError, Result, Rule, RuleKind,
@@ -198,16 +198,9 @@ fn a_cut_of_each_distributed_dimension_is_a_darray_of_mpi() {
         assert_eq!(answers.len(), metadata.shards().len(), "{case}");
         for (shard, answer) in answers.iter().enumerate() {
             let own = indices_of(metadata.shards(), shard);
-            assert_eq!(elements(&own, &sizes), integers(answer), "{case}");
+            assert_eq!(elements_of(&own, &sizes), integers(answer), "{case}");
         }
     }
-}
-
-/// The product of indices of each dimension, as places in the row-major tensor.
-fn elements(indices: &[Vec<i64>], sizes: &[i64]) -> Vec<i64> {
-    indices.iter().zip(sizes).fold(vec![0], |places, (own, size)| {
-        places.iter().flat_map(|place| own.iter().map(move |index| place * size + index)).collect()
-    })
 }
 
 /// What a cut of `length` over one axis gives, or that it is refused; the same as lists say.

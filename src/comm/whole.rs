@@ -57,6 +57,7 @@ impl<'a> Whole<'a> {
         comm: &dyn Communicator, metadata: &'a ShardedTensorMetadata, root: Root,
         full: Option<HostView>, shards: Shared<LocalShards>,
     ) -> Result<Self> {
+        metadata.check_movable()?;
         let (rank, size) = (comm.rank(), comm.size());
         let full = full_tensor(comm, metadata, root, full)?;
         let owners = Owners::new(metadata, size)?;

@@ -120,6 +120,11 @@ impl Mesh {
         Ok(coordinates)
     }
 
+    /// The same axes on other placements, one for each device.
+    pub(crate) fn placed(&self, placements: Shared<Placements>) -> Self {
+        Self { axes: self.axes.clone(), placements }
+    }
+
     /// How many devices lie between neighbours along an axis.
     pub(crate) fn stride(&self, axis: usize) -> usize {
         self.axes.iter().skip(axis + 1).map(MeshAxis::size).product()

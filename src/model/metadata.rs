@@ -106,6 +106,13 @@ impl ShardedTensorMetadata {
         Ok(Self { mesh: Some(mesh.clone()), partial, replicas, ..self })
     }
 
+    /// The same metadata, whose shards live at these placements, one for each.
+    pub(crate) fn placed(&self, placements: Shared<Placements>) -> Result<Self> {
+        let mesh = self.mesh.as_ref().map(|mesh| mesh.placed(placements.clone()));
+        let shards = Shared::try_new(self.shards.placed(placements)?)?;
+        Ok(Self { shards, mesh, ..self.clone() })
+    }
+
     /// The same metadata of a tensor whose dimensions have these names, one for each.
     pub fn with_dim_names(self, names: &[&str]) -> Result<Self> {
         let mut own = memory::try_with_capacity(names.len())?;
@@ -126,7 +133,6 @@ impl ShardedTensorMetadata {
     }
 
     /// Refuses to move elements that have to be reduced first.
-    #[allow(dead_code)]
     pub(crate) fn check_movable(&self) -> Result<()> {
         match self.partial() {
             [] => Ok(()),

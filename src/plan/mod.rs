@@ -188,6 +188,8 @@ impl ReshardPlan {
         source: &ShardedTensorMetadata, destination: &ShardedTensorMetadata,
         wanted: Option<Vec<u32>>,
     ) -> Result<Self> {
+        source.check_movable()?;
+        destination.check_movable()?;
         check_same_tensor(source, destination)?;
         let dtype = source.properties().dtype.or(destination.properties().dtype);
         let effort = source.has_replicas().then_some(Effort::USUAL);

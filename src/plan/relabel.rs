@@ -94,9 +94,8 @@ impl ShardedTensorMetadata {
         }
         let new = |index: &u32| placements.get(*index as usize).copied().unwrap_or(u32::MAX);
         let indices: Vec<u32> = memory::try_collect(old.indices().iter().map(new))?;
-        let placements = Shared::try_new(Placements::from_table(old.distinct(), &indices)?)?;
-        let shards = Shared::try_new(self.shards().placed(placements)?)?;
-        Self::trusted(shards, self.sizes(), *self.properties())
+        let placements = Placements::from_table(old.distinct(), &indices)?;
+        self.placed(Shared::try_new(placements)?)
     }
 }
 

@@ -142,8 +142,9 @@ fn whole_tensor(layout: &Shared<Shards>, full: &HostView) -> Result<LocalShards>
     one.finish()
 }
 
-/// Refuses a full tensor that is not the one the metadata is about.
+/// Refuses a full tensor that is not the one the metadata is about, and elements that are partial.
 pub fn check_full(metadata: &ShardedTensorMetadata, full: &HostView) -> Result<()> {
+    metadata.check_movable()?;
     full.check_shape("full", None, metadata.sizes())?;
     match metadata.properties().dtype {
         Some(expected) => full.check_dtype("full", None, expected),

@@ -132,6 +132,15 @@ pub fn indices_of(shards: &Shards, shard: usize) -> Vec<Vec<i64>> {
     shards.get(shard).unwrap().dims().map(listed).collect()
 }
 
+/// The product of what a shard has of each dimension, as places in the row-major tensor; -1 for a hole.
+pub fn elements_of(indices: &[Vec<i64>], sizes: &[i64]) -> Vec<i64> {
+    indices.iter().zip(sizes).fold(vec![0], |places, (own, &size)| {
+        let at =
+            |place: i64, index: i64| if place < 0 || index < 0 { -1 } else { place * size + index };
+        places.iter().flat_map(|&place| own.iter().map(move |&index| at(place, index))).collect()
+    })
+}
+
 fn integers(value: &Value) -> Vec<i64> {
     value.as_array().unwrap().iter().map(|one| one.as_i64().unwrap()).collect()
 }

@@ -5,7 +5,7 @@ use shardspec::geometry::{BoxList, DimMap, ExtentList, Flattening};
 use shardspec::model::{Placement, Placements, Shards};
 
 use super::Random;
-use super::cuts::block_cyclic;
+use super::cuts::{block_cyclic, elements_of};
 
 /// A layout, and what its shards have: index by index, -1 for a hole.
 pub struct Layout {
@@ -17,6 +17,7 @@ pub struct Layout {
     /// For each shard, its elements as places in the row-major tensor, in the order of its buffer.
     pub elements: Vec<Vec<i64>>,
     pub replicated: bool,
+    ranks: i64,
 }
 
 /// What a random layout may have.
@@ -24,6 +25,8 @@ pub struct Layout {
 pub struct Kinds {
     pub replicas: bool,
     pub flattened: bool,
+    /// How many ranks have shards.
+    pub ranks: i64,
 }
 
 impl Layout {
@@ -45,16 +48,17 @@ impl Layout {
             chosen.extend(chosen.clone());
         }
         random.shuffle(&mut chosen);
-        let shards = shards(random, flat.len(), &chosen, flattening.clone());
-        let elements = chosen.iter().map(|maps| elements_of(maps, &flat)).collect();
+        let ranks = kinds.ranks;
+        let shards = shards(random, flat.len(), &chosen, flattening.clone(), ranks);
+        let elements = chosen.iter().map(|maps| elements_of(&listed(maps), &flat)).collect();
         let sizes = sizes.to_vec();
-        Self { sizes, shards, maps: chosen, flattening, elements, replicated: copies > 1 }
+        Self { sizes, shards, maps: chosen, flattening, elements, replicated: copies > 1, ranks }
     }
 
     /// The shards of these indices, in this order.
     pub fn select(&self, random: &mut Random, indices: &[usize]) -> Shards {
         let chosen: Vec<_> = indices.iter().map(|&index| self.maps[index].clone()).collect();
-        shards(random, self.shards.ndim(), &chosen, self.flattening.clone())
+        shards(random, self.shards.ndim(), &chosen, self.flattening.clone(), self.ranks)
     }
 }
 
@@ -114,6 +118,7 @@ fn product(pieces: &[Vec<DimMap>]) -> Vec<Vec<DimMap>> {
 /// Shards of these dim maps, on ranks in any order.
 pub fn shards(
     random: &mut Random, ndim: usize, chosen: &[Vec<DimMap>], flattening: Option<Flattening>,
+    ranks: i64,
 ) -> Shards {
     let (mut offsets, mut sizes, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
     let mut table: Vec<DimMap> = Vec::new();
@@ -139,19 +144,12 @@ pub fn shards(
     if let Some(flattening) = flattening {
         extents = extents.flattened(flattening).unwrap();
     }
-    let placements = chosen.iter().map(|_| Placement::on_rank(random.range(0, 4)).unwrap());
+    let placements = chosen.iter().map(|_| Placement::on_rank(random.range(0, ranks)).unwrap());
     Shards::from_extents(extents, Placements::new(placements).unwrap()).unwrap()
 }
 
-fn elements_of(maps: &[DimMap], sizes: &[i64]) -> Vec<i64> {
-    maps.iter().zip(sizes).fold(vec![0], |places, (map, &size)| {
-        let at = |place: i64, local: i64| match map.global(local) {
-            Some(index) if place >= 0 => place * size + index,
-            _ => -1,
-        };
-        places
-            .iter()
-            .flat_map(|&place| (0..map.length()).map(move |local| at(place, local)))
-            .collect()
-    })
+/// An index for each place of each map, -1 for a hole.
+fn listed(maps: &[DimMap]) -> Vec<Vec<i64>> {
+    let all = |map: &DimMap| (0..map.length()).map(|at| map.global(at).unwrap_or(-1)).collect();
+    maps.iter().map(all).collect()
 }

@@ -14,6 +14,7 @@ pub mod copies;
 pub mod cuts;
 pub mod families;
 pub mod layouts;
+pub mod meshes;
 pub mod naive;
 pub mod plans;
 pub mod ranks;
