@@ -140,9 +140,10 @@ extern "C" {
 typedef int32_t shardspec_status;
 
 /*
- What a call has to say beyond its status. Start with `SHARDSPEC_ERROR_INIT`; every call that is
- given one writes it, on success too (then the status is `SHARDSPEC_OK`, the message empty).
- 1024 bytes, a layout that does not change. A message that is too long ends in "...".
+ Details of a call's result, in the caller's memory. Initialise it with `SHARDSPEC_ERROR_INIT`.
+ Every call with a non-NULL `err` writes it. On success, the status is `SHARDSPEC_OK` and the
+ message is empty. The struct has 1024 bytes, and its layout never changes. A message that does
+ not fit ends in "...".
  */
 typedef struct shardspec_error {
   /*
@@ -152,34 +153,37 @@ typedef struct shardspec_error {
   uint64_t struct_size;
   /* The status that the call returned. */
   shardspec_status status;
-  /* The dimension it is about, or -1. With `SHARDSPEC_INVALID_DIM`, the one that was refused. */
+  /*
+   The dimension that the error is about, or -1. With `SHARDSPEC_INVALID_DIM`, the one that was
+   refused.
+   */
   int32_t dim;
-  /* Index of the shard it is about, the lower one where there are two, or -1. */
+  /* Index of the shard that the error is about, or -1. Of two shards, the lower index. */
   int64_t first_shard;
-  /* Index of the second shard it is about, or -1. */
+  /* Index of the second shard that the error is about, or -1. */
   int64_t second_shard;
   /* The value that was refused, or 0 where no single number was. */
   int64_t got;
-  /* The value it was measured against, or 0. */
+  /* The bound that the value was compared with, or 0. */
   int64_t limit;
   /*
-   Position of the element that it is about in an array argument, which the message names:
-   3 for `placements[3]`. -1 where it is about no element of an array.
+   Position in the array argument that the message names: 3 for `placements[3]`. -1 where the
+   error is not about an element of an array.
    */
   int64_t index;
-  /* Which argument, which value and what to do; UTF-8, NUL-terminated. */
+  /* Argument, value and remedy. UTF-8, NUL-terminated. */
   char message[SHARDSPEC_MESSAGE_CAPACITY];
 } shardspec_error;
 
 /*
  Writes the name of a status, such as "OVERLAP", into `buffer`.
 
- Text answers work alike everywhere: `capacity` is the size of `buffer` in bytes, and the text's
- length, its NUL included, goes to `*needed` (may be NULL). With capacity 0, `buffer` may be NULL
- and only the length is told. With a capacity that is too small, nothing is written, and the
- error's `limit` is the capacity needed.
+ `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ written.
 
- Errors: NOT_FOUND for a number that is no status, BUFFER_TOO_SMALL, NULL_ARGUMENT.
+ Errors: NOT_FOUND for a number that is no status, BUFFER_TOO_SMALL with the capacity needed in
+ the error's `limit`, NULL_ARGUMENT.
  Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_status_text(shardspec_status status,
@@ -218,9 +222,13 @@ uint32_t shardspec_abi_version(void);
 
 /*
  Writes the library's version, such as "0.1.0", into `buffer`.
- A text answer as in `shardspec_status_text`.
 
- Errors: BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ written.
+
+ Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_version_text(char *buffer,
                                         size_t capacity,
@@ -384,20 +392,26 @@ typedef struct shardspec_dtype {
 } shardspec_dtype;
 
 /*
- Reads the name of an element type: "float32", "bfloat16", "int64", "bool", "float8_e4m3fn", with
- lanes "float32x4".
+ Reads the name of an element type, such as "float32", "bfloat16", "bool" or "float8_e4m3fn".
+ "float32x4" is a type with four lanes.
 
- Errors: INVALID_ARGUMENT for a text that is none, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INVALID_ARGUMENT for a text that names no element type, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_dtype_parse(const char *text,
                                        struct shardspec_dtype *out,
                                        shardspec_error *err);
 
 /*
- Writes the name of an element type into `buffer`, in the form that `shardspec_dtype_parse` reads;
- for a code that has no name, "code200_16". A text answer as in `shardspec_status_text`.
+ Writes the name of an element type into `buffer`, in the form that `shardspec_dtype_parse`
+ reads. A code without a name gives "code200_16".
 
- Errors: INVALID_ARGUMENT for 0 bits or lanes, BUFFER_TOO_SMALL, NULL_ARGUMENT.
+ `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ written.
+
+ Errors: INVALID_ARGUMENT for 0 bits or lanes, BUFFER_TOO_SMALL with the capacity needed in the
+ error's `limit`, NULL_ARGUMENT.
  Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_dtype_text(const struct shardspec_dtype *dtype,
@@ -407,21 +421,23 @@ shardspec_status shardspec_dtype_text(const struct shardspec_dtype *dtype,
                                       shardspec_error *err);
 
 /*
- Bytes of one element: bits * lanes / 8.
+ Writes the number of bytes of one element to `*out`: bits * lanes / 8.
 
- Errors: UNSUPPORTED where these are no whole bytes: ask `shardspec_dtype_bytes` for those of many;
- INVALID_ARGUMENT for 0 bits or lanes, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: UNSUPPORTED where an element is not a whole number of bytes (`shardspec_dtype_bytes`
+ gives the bytes of many elements), INVALID_ARGUMENT for 0 bits or lanes, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_dtype_itemsize(const struct shardspec_dtype *dtype,
                                           size_t *out,
                                           shardspec_error *err);
 
 /*
- Bytes of `element_count` elements that follow each other without a gap: what a buffer for a
- tensor of so many elements must have. bits * lanes * count / 8, rounded up.
+ Writes the number of bytes of `element_count` consecutive elements to `*out`: bits * lanes *
+ count / 8, rounded up. A buffer of a contiguous tensor with that many elements needs this size.
 
- Errors: INVALID_ARGUMENT for a negative count and for 0 bits or lanes, OVERFLOW where memory can't
- have so many, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INVALID_ARGUMENT for a negative count and for 0 bits or lanes, OVERFLOW for more bytes
+ than memory can have, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_dtype_bytes(const struct shardspec_dtype *dtype,
                                        int64_t element_count,
@@ -479,22 +495,22 @@ typedef struct shardspec_tensor_properties {
 } shardspec_tensor_properties;
 
 /*
- Writes torch's defaults: float32, strided, contiguous, no gradient, not pinned.
- The caller sets `out->struct_size` before: `shardspec_tensor_properties p = { sizeof p };`.
+ Writes torch's defaults to `*out`: float32, strided, contiguous, no gradient, not pinned. The
+ caller sets `out->struct_size` before the call: `shardspec_tensor_properties p = { sizeof p };`.
 
- Errors: INVALID_ARGUMENT for a wrong struct_size, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INVALID_ARGUMENT for a wrong struct_size, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_tensor_properties_init(struct shardspec_tensor_properties *out,
                                                   shardspec_error *err);
 
 /* ================================================================================================
- * Placements: where a shard lives.
+ * Placements: the owner and the device of a shard.
  *
- * A placement is an owner and a device, written as torch writes it: "rank:1/cuda:0",
- * "trainer0/cpu", "cuda:1"; without a device, "cpu" is meant. Wherever shards or specs take
- * placements, they take these texts; functions whose names end in `_with_placement_handles` take
- * handles in their place, also those of placements of your own types. The functions here take
- * placements apart.
+ * The text of a placement is that of torch: "rank:1/cuda:0", "trainer0/cpu", "cuda:1". A text
+ * without a device means "cpu". Functions that take placements take such texts. Functions whose
+ * names end in `_with_placement_handles` take handles instead, which may be custom placements. The
+ * functions of this section create placements and return their parts.
  *
  * Source: `torch.distributed._remote_device` and `DevicePlacementSpec`.
  */
@@ -544,32 +560,41 @@ shardspec_status shardspec_tensor_properties_init(struct shardspec_tensor_proper
 typedef struct shardspec_placement shardspec_placement;
 
 /*
- Reads a placement: "rank:<n>/<device>", "rank:<n>", "<worker>/<device>", "<worker>" or "<device>".
- A device is "<type>" or "<type>:<index>" with an index from 0 to 127; `n` fits a signed 64-bit
- integer. A text without '/' is a device where it can be one, and else a worker. A worker's name
- holds neither ':' nor control characters.
+ Reads a placement: "rank:<n>/<device>", "rank:<n>", "<worker>/<device>", "<worker>" or
+ "<device>".
 
- Ownership: the caller frees `*out`. Errors: INVALID_PLACEMENT, INVALID_ARGUMENT for a text that is
- not UTF-8, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ A device is "<type>" or "<type>:<index>" with an index from 0 to 127. `n` fits a signed 64-bit
+ integer. A text without '/' that can be a device is a device, and any other is a worker. A
+ worker's name contains neither ':' nor control characters.
+
+ Ownership: the caller frees `*out`.
+ Errors: INVALID_PLACEMENT, INVALID_ARGUMENT for a text that is not UTF-8, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_placement_parse(const char *text,
                                            struct shardspec_placement **out,
                                            shardspec_error *err);
 
 /*
- Frees a placement. NULL is fine. Specs and metadata made with it are not concerned.
+ Frees a placement. NULL is allowed. Specs and metadata made with the placement stay valid.
 
- Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
- uses the handle: a call under way finishes. Since: ABI 0.
+ Errors: INVALID_HANDLE, also for a handle that was freed before.
+ Threads: any. A call of another thread that uses the handle completes normally. Since: ABI 0.
  */
 shardspec_status shardspec_placement_free(struct shardspec_placement *placement,
                                           shardspec_error *err);
 
 /*
- Writes the canonical text, with the device, into `buffer`: "rank:1/cpu" for "rank:1"; of a type of
- your own, the text it was made with. A text answer as in `shardspec_status_text`.
+ Writes the canonical text of a placement, with its device, into `buffer`: "rank:1/cpu" for
+ "rank:1". For a custom placement, this is the text it was created with.
 
- Errors: INVALID_HANDLE, BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ written.
+
+ Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+ NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_placement_text(const struct shardspec_placement *placement,
                                           char *buffer,
@@ -578,10 +603,16 @@ shardspec_status shardspec_placement_text(const struct shardspec_placement *plac
                                           shardspec_error *err);
 
 /*
- Writes the name of the placement's type into `buffer`: "device", or that of a type of your own.
- A text answer as in `shardspec_status_text`.
+ Writes the name of the placement's type into `buffer`: "device", or the type name of a custom
+ placement.
 
- Errors: INVALID_HANDLE, BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ written.
+
+ Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+ NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_placement_type_name(const struct shardspec_placement *placement,
                                                char *buffer,
@@ -590,9 +621,10 @@ shardspec_status shardspec_placement_type_name(const struct shardspec_placement 
                                                shardspec_error *err);
 
 /*
- The rank that owns the placement, or -1 where no rank does.
+ Writes the rank that owns the placement to `*out`, or -1 where no rank does.
 
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_placement_rank(const struct shardspec_placement *placement,
                                           int64_t *out,
@@ -600,9 +632,13 @@ shardspec_status shardspec_placement_rank(const struct shardspec_placement *plac
 
 /*
  Writes the name of the worker that owns the placement into `buffer`.
- A text answer as in `shardspec_status_text`.
 
- Errors: NOT_FOUND where no worker is named, INVALID_HANDLE, BUFFER_TOO_SMALL, NULL_ARGUMENT.
+ `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ written.
+
+ Errors: NOT_FOUND for a placement that names no worker, INVALID_HANDLE, BUFFER_TOO_SMALL with
+ the capacity needed in the error's `limit`, NULL_ARGUMENT.
  Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_placement_worker_name(const struct shardspec_placement *placement,
@@ -612,9 +648,9 @@ shardspec_status shardspec_placement_worker_name(const struct shardspec_placemen
                                                  shardspec_error *err);
 
 /*
- The device's type, a `SHARDSPEC_DEVICE_...` constant.
+ Writes the type of the placement's device to `*out`, a `SHARDSPEC_DEVICE_...` constant.
 
- Errors: NOT_FOUND for a placement of a type of your own, INVALID_HANDLE, NULL_ARGUMENT.
+ Errors: NOT_FOUND for a custom placement, INVALID_HANDLE, NULL_ARGUMENT.
  Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_placement_device_type(const struct shardspec_placement *placement,
@@ -622,19 +658,22 @@ shardspec_status shardspec_placement_device_type(const struct shardspec_placemen
                                                  shardspec_error *err);
 
 /*
- The device's index, or -1 where it has none.
+ Writes the index of the placement's device to `*out`, or -1 where the placement gives no index.
 
- Errors: as `shardspec_placement_device_type`. Threads: any. Since: ABI 0.
+ Errors: NOT_FOUND for a custom placement, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_placement_device_index(const struct shardspec_placement *placement,
                                                   int32_t *out,
                                                   shardspec_error *err);
 
 /*
- Whether two placements have the same canonical text: 1 or 0. Of a type of your own, its `equal`
- decides; placements of different types or ranks are never equal.
+ Writes 1 to `*out` if two placements are equal, else 0. Built-in placements are equal when their
+ canonical texts are. Custom placements of one type and rank are compared by the type's `equal`.
+ Placements of different types or ranks are never equal.
 
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_placement_equal(const struct shardspec_placement *a,
                                            const struct shardspec_placement *b,
@@ -642,9 +681,11 @@ shardspec_status shardspec_placement_equal(const struct shardspec_placement *a,
                                            shardspec_error *err);
 
 /*
- A hash: equal placements have equal hashes, in every process that runs this version.
+ Writes a hash of the placement to `*out`. Equal placements have equal hashes, in every process
+ that runs this version.
 
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_placement_hash(const struct shardspec_placement *placement,
                                           uint64_t *out,
@@ -653,23 +694,24 @@ shardspec_status shardspec_placement_hash(const struct shardspec_placement *plac
 /* ================================================================================================
  * Lists of shards.
  *
- * A list is the one way to pass shards: a spec, metadata, a plan and a custom spec's builder take
- * it from here. It takes them unchecked, as they are. A spec refuses shards that overlap, metadata
- * also those that leave a gap; the replicas of a checkpoint, or what one worker wants, are such
- * lists. A list tells all of its overlaps and gaps.
+ * A list is the one way to pass many shards: specs, metadata, plans and the builder of a custom
+ * spec accept a list. A list itself accepts any shards: they may overlap and leave gaps, as the
+ * replicas of a checkpoint or the shards of one worker do. Specs refuse shards that overlap, and
+ * metadata also refuses gaps. `shardspec_shards_overlaps` and `shardspec_shards_gaps` report all
+ * of them.
  */
 
 /* One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets`. */
 typedef struct shardspec_shard_metadata {
   /* Number of dimensions, 0 to 32. */
   size_t ndim;
-  /* `ndim` numbers >= 0: where the shard starts. */
+  /* `ndim` numbers >= 0: the index of the shard's first element in each dimension. */
   const int64_t *offsets;
-  /* `ndim` numbers >= 0: how long it is. */
+  /* `ndim` numbers >= 0: the length of the shard in each dimension. */
   const int64_t *sizes;
   /*
-   Where it lives, as `shardspec_placement_parse` reads it. In lists of shards it may be NULL:
-   then the shard belongs to nobody in particular.
+   The shard's placement, in the form that `shardspec_placement_parse` reads. It may be NULL in
+   lists of shards. The shard then has no owner.
    */
   const char *placement;
 } shardspec_shard_metadata;
@@ -678,14 +720,15 @@ typedef struct shardspec_shard_metadata {
 typedef struct shardspec_shards shardspec_shards;
 
 /*
- A list of these shards, which may overlap and may be none. All have the same number of
- dimensions; a list of no shards is one of any number of them. A shard whose `placement` is NULL
- belongs to nobody in particular: plans count all of these as the shards of one owner, on no
- rank.
+ Creates a list of `shard_count` shards. The shards may overlap, and the list may be empty.
 
- Ownership: everything is copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for negative
- numbers or more than 32 dimensions, NDIM_MISMATCH, OVERFLOW for an end beyond 64 bits,
- INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ All shards have the same number of dimensions; an empty list fits any number. A shard whose
+ `placement` is NULL has no owner: plans count all such shards as one owner that is on no rank.
+
+ Ownership: the library copies all arguments. The caller frees `*out`.
+ Errors: INVALID_ARGUMENT for negative numbers or more than 32 dimensions, NDIM_MISMATCH,
+ OVERFLOW for an end beyond 64 bits, INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_shards_new(const shardspec_shard_metadata *shards,
                                       size_t shard_count,
@@ -693,15 +736,17 @@ shardspec_status shardspec_shards_new(const shardspec_shard_metadata *shards,
                                       shardspec_error *err);
 
 /*
- A list of shards from flat arrays: `offsets` and `sizes` hold `shard_count` rows of `ndim`
- numbers, `placements` holds `placement_count` texts. Shard i lives at
- `placements[placement_indices[i]]`; with `placement_indices` NULL, at `placements[i]`, and
- `placement_count` equals `shard_count`. A text may be NULL: a shard there belongs to nobody in
- particular.
+ Creates a list of shards from flat arrays and the texts of their placements.
 
- Ownership: everything is copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for negative
- numbers, more than 32 dimensions or another `placement_count`, INDEX_OUT_OF_RANGE for a placement
- index, OVERFLOW for an end beyond 64 bits, INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ `offsets` and `sizes` hold `shard_count` rows of `ndim` numbers. `placements` holds
+ `placement_count` texts. Shard i has the placement `placements[placement_indices[i]]`. With
+ `placement_indices` NULL it has `placements[i]`, and `placement_count` equals `shard_count`. A
+ text may be NULL; its shards have no owner.
+
+ Ownership: the library copies all arguments. The caller frees `*out`.
+ Errors: INVALID_ARGUMENT for negative numbers, more than 32 dimensions or a wrong
+ `placement_count`, INDEX_OUT_OF_RANGE for a placement index, OVERFLOW for an end beyond 64 bits,
+ INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
  Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_shards_new_from_arrays(const int64_t *offsets,
@@ -715,15 +760,19 @@ shardspec_status shardspec_shards_new_from_arrays(const int64_t *offsets,
                                                   shardspec_error *err);
 
 /*
- A list of shards from flat arrays: `offsets` and `sizes` hold `shard_count` rows of `ndim`
- numbers, `placements` holds `placement_count` handles, also of placements of your own types.
- Shard i lives at `placements[placement_indices[i]]`; with `placement_indices` NULL, at
- `placements[i]`, and `placement_count` equals `shard_count`.
+ Creates a list of shards from flat arrays and the handles of their placements, which may be
+ custom placements.
 
- Ownership: everything is copied; the handles stay the caller's, who frees `*out`. Errors:
- INVALID_ARGUMENT for negative numbers, more than 32 dimensions or another `placement_count`,
- INDEX_OUT_OF_RANGE for a placement index, OVERFLOW for an end beyond 64 bits, INVALID_HANDLE,
- NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ `offsets` and `sizes` hold `shard_count` rows of `ndim` numbers. `placements` holds
+ `placement_count` handles. Shard i has the placement `placements[placement_indices[i]]`. With
+ `placement_indices` NULL it has `placements[i]`, and `placement_count` equals `shard_count`.
+
+ Ownership: the library copies the arrays. The caller keeps the handles in `placements` and frees
+ `*out`.
+ Errors: INVALID_ARGUMENT for negative numbers, more than 32 dimensions or a wrong
+ `placement_count`, INDEX_OUT_OF_RANGE for a placement index, OVERFLOW for an end beyond 64 bits,
+ INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_shards_new_from_arrays_with_placement_handles(const int64_t *offsets,
                                                                          const int64_t *sizes,
@@ -736,31 +785,35 @@ shardspec_status shardspec_shards_new_from_arrays_with_placement_handles(const i
                                                                          shardspec_error *err);
 
 /*
- Frees a list. NULL is fine. What was made from it is not concerned.
+ Frees a list of shards. NULL is allowed. Objects made from the list stay valid.
 
- Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
- uses the handle: a call under way finishes. Since: ABI 0.
+ Errors: INVALID_HANDLE, also for a handle that was freed before.
+ Threads: any. A call of another thread that uses the handle completes normally. Since: ABI 0.
  */
 shardspec_status shardspec_shards_free(struct shardspec_shards *shards, shardspec_error *err);
 
 /*
- Number of shards.
+ Writes the number of shards to `*out`.
 
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_shards_count(const struct shardspec_shards *shards,
                                         size_t *out,
                                         shardspec_error *err);
 
 /*
- Writes the pairs of shards that own the same element, by their first index, then by their
- second: both indices, and the box that they share. `first_shards`, `second_shards`, and
- `offsets` and `sizes`, with a row of a number for each dimension of the tensor, have room for
- `capacity` pairs; each may be NULL. `*overlap_count` becomes the number of pairs that were
- written, at most `capacity`, and `*more` (may be NULL) 1 if there are others, else 0.
+ Writes the pairs of shards that own the same elements, by their first index, then by their
+ second. The boxes that the two shards share are written as well.
 
- Time: about n * log(n), and what is found.
- Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ `first_shards` and `second_shards` receive the indices. `offsets` and `sizes` receive the shared
+ boxes, one number for each dimension of the tensor. All four have room for `capacity` pairs, and
+ each may be NULL. `*overlap_count` becomes the number of pairs written, at most `capacity`.
+ `*more` becomes 1 if there are further pairs, else 0; `more` may be NULL.
+
+ Time: about n * log(n) for n shards, plus the number of pairs.
+ Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_shards_overlaps(const struct shardspec_shards *shards,
                                            size_t *first_shards,
@@ -773,17 +826,20 @@ shardspec_status shardspec_shards_overlaps(const struct shardspec_shards *shards
                                            shardspec_error *err);
 
 /*
- Writes what no shard owns of a tensor of `ndim` sizes, as boxes that share nothing, by where they
- lie. `offsets` and `sizes`, with a row of `ndim` numbers for each box, have room for `capacity`
- boxes; each may be NULL. `*gap_count` becomes the number of boxes that were written, at most
- `capacity`, and `*more` (may be NULL) 1 if there are others, else 0. Shards may reach past the
- tensor.
+ Writes the parts of a tensor that no shard owns, as boxes that do not overlap, in the order of
+ their offsets.
 
- Time: of shards that overlap nowhere, about n * log(n) and what the boxes need; of others, what
- the boxes that are asked for need. Errors: UNSUPPORTED where the shards overlap in so many ways
- that even these can't be found, NDIM_MISMATCH for another `ndim` than the shards',
- INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more elements than 64 bits
- count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ `tensor_sizes` holds `ndim` numbers. Shards may reach past the tensor. `offsets` and `sizes`
+ receive `ndim` numbers for each box. Both have room for `capacity` boxes, and each may be NULL.
+ `*gap_count` becomes the number of boxes written, at most `capacity`. `*more` becomes 1 if there
+ are further boxes, else 0; `more` may be NULL.
+
+ Time: about n * log(n) for n shards without overlaps, plus the number of boxes. With overlaps,
+ the time depends on the boxes that are asked for.
+ Errors: UNSUPPORTED where the shards overlap in too many ways to find the boxes, NDIM_MISMATCH
+ where `ndim` is not that of the shards, INVALID_ARGUMENT for negative sizes or more than 32,
+ OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_shards_gaps(const struct shardspec_shards *shards,
                                        const int64_t *tensor_sizes,
@@ -972,8 +1028,8 @@ shardspec_status shardspec_spec_hash(const struct shardspec_spec *spec,
  */
 
 /*
- Elements of every full chunk when `dim_size` elements are cut into `chunk_count` chunks:
- ceil(dim_size / chunk_count).
+ Writes the size of a full chunk to `*out`, where `dim_size` elements are cut into `chunk_count`
+ chunks: ceil(dim_size / chunk_count).
 
  Errors: INVALID_ARGUMENT for a negative size or chunk_count < 1, NULL_ARGUMENT.
  Threads: any. Since: ABI 0.
@@ -984,10 +1040,11 @@ shardspec_status shardspec_chunk_split_size(int64_t dim_size,
                                             shardspec_error *err);
 
 /*
- Elements of chunk `index` when `dim_size` elements are cut into pieces of `split_size`: a full
- piece, the rest, or 0 past the end.
+ Writes the size of chunk `index` to `*out`, where `dim_size` elements are cut into chunks of
+ `split_size`. The last chunk may be shorter, and chunks past the end have size 0.
 
- Errors: INVALID_ARGUMENT for negative values, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INVALID_ARGUMENT for negative values, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_chunk_dim_size(int64_t dim_size,
                                           int64_t split_size,
@@ -996,12 +1053,13 @@ shardspec_status shardspec_chunk_dim_size(int64_t dim_size,
                                           shardspec_error *err);
 
 /*
- Offset and size of the chunk of `rank`, when a dimension of `dim_size` elements is cut for
- `world_size` workers in the order of the placements of a chunk spec. The offset of an empty
- chunk is `dim_size` at most.
+ Writes the offset and the size of the chunk that a chunk spec gives to `rank`, where a dimension
+ of `dim_size` elements is cut for `world_size` workers. Chunks are in the order of the spec's
+ placements. The offset of an empty chunk is at most `dim_size`.
 
- Errors: NOT_FOUND when no placement is on `rank`, WRONG_SPEC_TYPE, INVALID_ARGUMENT for a
- negative size or world_size < 1, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: NOT_FOUND when no placement is on `rank`, WRONG_SPEC_TYPE for another type of spec,
+ INVALID_ARGUMENT for a negative size or world_size < 1, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_chunk_sharding_params(const shardspec_spec *spec,
                                                  int64_t dim_size,
@@ -1012,27 +1070,31 @@ shardspec_status shardspec_chunk_sharding_params(const shardspec_spec *spec,
                                                  shardspec_error *err);
 
 /* ================================================================================================
- * Metadata: who owns what of one tensor.
+ * Metadata: which shard owns which part of one tensor.
  *
- * Made by `shardspec_spec_build_metadata`. The shards of a metadata object cover its tensor and
- * overlap nowhere. They are numbered from 0, in the order of the spec.
+ * `shardspec_spec_build_metadata` creates it from a spec and the sizes of a tensor. The shards of
+ * a metadata object cover its tensor and do not overlap. They are numbered from 0, in the order of
+ * the spec.
  *
  * Source: torch's `ShardedTensorMetadata`.
  */
 
-/* Who owns what, behind a handle. Immutable; free it with `shardspec_metadata_free`. */
+/* The shards of one tensor, behind a handle. Immutable; free it with `shardspec_metadata_free`. */
 typedef struct shardspec_metadata shardspec_metadata;
 
 /*
- Who owns what of a tensor of `ndim` sizes. The shards cover the tensor and overlap nowhere.
- `properties` may be NULL: then nothing is stated, and data of any type may be moved.
+ Creates the metadata of a tensor of `sizes` (`ndim` numbers) that is cut by `spec`. The shards
+ cover the tensor and do not overlap. With `properties` NULL, no element type is stated, and data
+ of any type may be moved.
 
- Ownership: the caller frees `*out`; it does not need the spec. Errors: INVALID_DIM when a chunk
- spec's dimension is none of the tensor's (or was given by name), NDIM_MISMATCH, OUT_OF_BOUNDS or
- GAP (the error names a box that nobody owns) when an enumerable spec does not fit the tensor, the
- same and OVERLAP for what a type of your own builds, or the status that it returns,
- INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more elements than 64 bits
- count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ Ownership: the caller frees `*out`; the spec may be freed before it.
+ Errors: INVALID_DIM for a chunk spec whose dimension the tensor does not have or whose dimension
+ is given by name. NDIM_MISMATCH, OUT_OF_BOUNDS or GAP (the message names a box without owner)
+ for an enumerable spec that does not fit the tensor. The same and OVERLAP for the shards of a
+ custom spec, or the status that its `build_metadata` returns. INVALID_ARGUMENT for negative
+ sizes or more than 32, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE,
+ NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_spec_build_metadata(const shardspec_spec *spec,
                                                const int64_t *sizes,
@@ -1042,10 +1104,19 @@ shardspec_status shardspec_spec_build_metadata(const shardspec_spec *spec,
                                                shardspec_error *err);
 
 /*
- As `shardspec_spec_build_metadata`, for a tensor whose dimensions have names: `dim_names` holds
- `ndim` texts. Specs that were given a dimension by name look it up there.
+ Creates the metadata of a tensor whose dimensions have names and that is cut by `spec`. `sizes`
+ holds `ndim` numbers and `dim_names` holds `ndim` texts. A spec that was created with the name
+ of a dimension finds its dimension among them. With `properties` NULL, no element type is
+ stated, and data of any type may be moved.
 
- Ownership, errors, threads: as `shardspec_spec_build_metadata`. Since: ABI 0.
+ Ownership: the library copies `dim_names`. The caller frees `*out`; the spec may be freed before
+ it.
+ Errors: INVALID_DIM for a chunk spec whose dimension the tensor does not have. NDIM_MISMATCH,
+ OUT_OF_BOUNDS or GAP (the message names a box without owner) for an enumerable spec that does
+ not fit the tensor. The same and OVERLAP for the shards of a custom spec, or the status that its
+ `build_metadata` returns. INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more
+ elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_spec_build_metadata_with_dim_names(const shardspec_spec *spec,
                                                               const int64_t *sizes,
@@ -1056,46 +1127,52 @@ shardspec_status shardspec_spec_build_metadata_with_dim_names(const shardspec_sp
                                                               shardspec_error *err);
 
 /*
- The list of a metadata object's shards. Nothing is copied.
+ Creates a list of a metadata object's shards, without copying them.
 
- Ownership: the caller frees `*out`; it does not need the metadata. Errors: INVALID_HANDLE,
- NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ Ownership: the caller frees `*out`; the metadata may be freed before it.
+ Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_shards_new_from_metadata(const struct shardspec_metadata *metadata,
                                                     shardspec_shards **out,
                                                     shardspec_error *err);
 
 /*
- Frees metadata. NULL is fine. Views and data made with it are not concerned.
+ Frees metadata. NULL is allowed. Objects made from the metadata stay valid.
 
- Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
- uses the handle: a call under way finishes. Since: ABI 0.
+ Errors: INVALID_HANDLE, also for a handle that was freed before.
+ Threads: any. A call of another thread that uses the handle completes normally. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_free(struct shardspec_metadata *metadata, shardspec_error *err);
 
 /*
- Number of shards, empty ones included.
+ Writes the number of shards to `*out`, empty ones included.
 
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_shard_count(const struct shardspec_metadata *metadata,
                                                 size_t *out,
                                                 shardspec_error *err);
 
 /*
- Number of dimensions, of the tensor and of every shard.
+ Writes the number of dimensions of the tensor to `*out`.
 
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_ndim(const struct shardspec_metadata *metadata,
                                          size_t *out,
                                          shardspec_error *err);
 
 /*
- Writes the tensor's sizes into `sizes`, a number for each dimension. The number of dimensions
- goes to `*needed` (may be NULL). With capacity 0, `sizes` may be NULL and only that is told.
+ Writes the tensor's sizes into `sizes`, one number for each dimension.
 
- Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ `sizes` has room for `capacity` numbers. `*needed` becomes the number of dimensions; `needed`
+ may be NULL. With capacity 0, `sizes` may be NULL and only `*needed` is written.
+
+ Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_sizes(const struct shardspec_metadata *metadata,
                                           int64_t *sizes,
@@ -1104,31 +1181,58 @@ shardspec_status shardspec_metadata_sizes(const struct shardspec_metadata *metad
                                           shardspec_error *err);
 
 /*
- Number of elements of the tensor.
+ Writes the number of elements of the tensor to `*out`.
 
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_numel(const struct shardspec_metadata *metadata,
                                           int64_t *out,
                                           shardspec_error *err);
 
 /*
- Writes the tensor's properties. The caller sets `out->struct_size` before:
+ Writes the tensor's properties to `*out`. The caller sets `out->struct_size` before the call:
  `shardspec_tensor_properties p = { sizeof p };`.
 
- Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_properties(const struct shardspec_metadata *metadata,
                                                shardspec_tensor_properties *out,
                                                shardspec_error *err);
 
 /*
- Writes where shard `index` starts and how long it is. `offsets` and `sizes` have room for
- `capacity` numbers, at least one for each dimension of buffers; either may be NULL.
+ Writes 1 to `*out` if two metadata objects have the same sizes, properties and shards in the
+ same order, else 0. The specs that made them are not compared.
 
- Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
-shardspec_status shardspec_metadata_get_shard(const struct shardspec_metadata *metadata,
+shardspec_status shardspec_metadata_equal(const struct shardspec_metadata *a,
+                                          const struct shardspec_metadata *b,
+                                          int32_t *out,
+                                          shardspec_error *err);
+
+/*
+ Writes a hash of the metadata to `*out`. Equal metadata objects have equal hashes, in every
+ process that runs this version.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_hash(const struct shardspec_metadata *metadata,
+                                         uint64_t *out,
+                                         shardspec_error *err);
+
+/*
+ Writes the offsets and the sizes of shard `index`. `offsets` and `sizes` have room for
+ `capacity` numbers each, at least one for each dimension of the shards' buffers
+ (`shardspec_metadata_buffer_ndim`). Either may be NULL.
+
+ Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_get_shard(const shardspec_metadata *metadata,
                                               size_t index,
                                               int64_t *offsets,
                                               int64_t *sizes,
@@ -1136,23 +1240,29 @@ shardspec_status shardspec_metadata_get_shard(const struct shardspec_metadata *m
                                               shardspec_error *err);
 
 /*
- The placement of shard `index`.
+ Creates a handle of the placement of shard `index`.
 
- Ownership: the caller frees `*out`. Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT,
- OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ Ownership: the caller frees `*out`.
+ Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
-shardspec_status shardspec_metadata_shard_placement(const struct shardspec_metadata *metadata,
+shardspec_status shardspec_metadata_shard_placement(const shardspec_metadata *metadata,
                                                     size_t index,
                                                     shardspec_placement **out,
                                                     shardspec_error *err);
 
 /*
  Writes the canonical text of the placement of shard `index` into `buffer`.
- A text answer as in `shardspec_status_text`.
 
- Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ written.
+
+ Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+ INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
-shardspec_status shardspec_metadata_shard_placement_text(const struct shardspec_metadata *metadata,
+shardspec_status shardspec_metadata_shard_placement_text(const shardspec_metadata *metadata,
                                                          size_t index,
                                                          char *buffer,
                                                          size_t capacity,
@@ -1160,14 +1270,17 @@ shardspec_status shardspec_metadata_shard_placement_text(const struct shardspec_
                                                          shardspec_error *err);
 
 /*
- Writes shards `first_shard` to `first_shard + shard_count - 1` into flat arrays: `offsets` and
- `sizes` have room for `shard_count` rows of a number for each dimension of buffers
- (`shardspec_metadata_buffer_ndim`), `placement_indices` for `shard_count` numbers, which
- `shardspec_metadata_placement_text` understands. Each of the three may be NULL.
+ Writes shards `first_shard` to `first_shard + shard_count - 1` into flat arrays.
 
- Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ `offsets` and `sizes` have room for `shard_count` rows, with one number for each dimension of
+ the shards' buffers (`shardspec_metadata_buffer_ndim`). `placement_indices` has room for
+ `shard_count` numbers, which `shardspec_metadata_placement_text` accepts. Each of the three
+ arrays may be NULL.
+
+ Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
-shardspec_status shardspec_metadata_get_shards(const struct shardspec_metadata *metadata,
+shardspec_status shardspec_metadata_get_shards(const shardspec_metadata *metadata,
                                                size_t first_shard,
                                                size_t shard_count,
                                                int64_t *offsets,
@@ -1176,21 +1289,28 @@ shardspec_status shardspec_metadata_get_shards(const struct shardspec_metadata *
                                                shardspec_error *err);
 
 /*
- Number of different placements.
+ Writes the number of different placements to `*out`.
 
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
-shardspec_status shardspec_metadata_placement_count(const struct shardspec_metadata *metadata,
+shardspec_status shardspec_metadata_placement_count(const shardspec_metadata *metadata,
                                                     size_t *out,
                                                     shardspec_error *err);
 
 /*
- Writes the canonical text of a placement into `buffer`; they are numbered from 0 in the order of
- their first shards. A text answer as in `shardspec_status_text`.
+ Writes the canonical text of placement `placement_index` into `buffer`. Placements are numbered
+ from 0, in the order of their first shards.
 
- Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ written.
+
+ Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+ INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
-shardspec_status shardspec_metadata_placement_text(const struct shardspec_metadata *metadata,
+shardspec_status shardspec_metadata_placement_text(const shardspec_metadata *metadata,
                                                    size_t placement_index,
                                                    char *buffer,
                                                    size_t capacity,
@@ -1198,82 +1318,39 @@ shardspec_status shardspec_metadata_placement_text(const struct shardspec_metada
                                                    shardspec_error *err);
 
 /*
- A placement, by the number that `shardspec_metadata_placement_text` knows it by.
+ Creates a handle of placement `placement_index`. Placements are numbered from 0, in the order of
+ their first shards.
 
- Ownership: the caller frees `*out`. Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT,
- OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ Ownership: the caller frees `*out`.
+ Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
-shardspec_status shardspec_metadata_placement(const struct shardspec_metadata *metadata,
+shardspec_status shardspec_metadata_placement(const shardspec_metadata *metadata,
                                               size_t placement_index,
                                               shardspec_placement **out,
                                               shardspec_error *err);
 
-/*
- Writes the indices of the shards that live on `rank` into `indices`, ascending; how many they are
- goes to `*needed` (may be NULL). With capacity 0, `indices` may be NULL and only that is told. A
- rank that owns no shard has 0.
-
- Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_shards_of_rank(const struct shardspec_metadata *metadata,
-                                                   int64_t rank,
-                                                   size_t *indices,
-                                                   size_t capacity,
-                                                   size_t *needed,
-                                                   shardspec_error *err);
-
-/*
- As `shardspec_metadata_shards_of_rank`, for an owner that is written as in a placement: "rank:1"
- or "trainer0" for its shards on all devices, "rank:1/cuda:0" for those on one. A device alone,
- "cuda:0", is that of shards whose placements name no owner.
-
- Errors: as `shardspec_metadata_shards_of_rank`, and INVALID_PLACEMENT. Threads: any.
- Since: ABI 0.
- */
-shardspec_status shardspec_metadata_shards_of_owner(const struct shardspec_metadata *metadata,
-                                                    const char *owner,
-                                                    size_t *indices,
-                                                    size_t capacity,
-                                                    size_t *needed,
-                                                    shardspec_error *err);
-
-/*
- Whether two metadata objects have the same sizes, properties and shards in the same order: 1 or
- 0. Which specs made them does not matter.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_equal(const struct shardspec_metadata *a,
-                                          const struct shardspec_metadata *b,
-                                          int32_t *out,
-                                          shardspec_error *err);
-
-/*
- A hash: equal metadata have equal hashes, in every process that runs this version.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_hash(const struct shardspec_metadata *metadata,
-                                         uint64_t *out,
-                                         shardspec_error *err);
-
 /* ================================================================================================
- * Places: who owns an element, and which shards meet a box.
+ * Queries: the shards that own an element, meet a box or belong to an owner.
  *
- * An element is named by its index in the tensor, a number for each dimension, or by a shard and
- * its index in that shard. The first question to a metadata object makes an index of its shards,
- * which takes about n * log(n) for n of them; then each answer takes about log(n), and time for
- * what is found. The index is kept with the metadata.
+ * An element is given by its index in the tensor, one number for each dimension, or by a shard and
+ * an index in that shard. The first query of a metadata object builds a spatial index of its n
+ * shards, in about n * log(n). The metadata keeps that index. Each query then takes about log(n),
+ * plus the size of its answer.
  */
 
 /*
- Writes the indices of the shards that share an element with a box into `indices`, ascending; how
- many they are goes to `*needed` (may be NULL). With capacity 0, `indices` may be NULL and only
- that is told. `offsets` and `sizes` hold `ndim` numbers >= 0; the box may reach past the tensor,
- and an empty one meets nothing.
+ Writes the indices of the shards that share an element with a box into `indices`, in ascending
+ order.
 
- Errors: NDIM_MISMATCH for another `ndim` than the tensor's, INVALID_ARGUMENT for negative numbers,
- BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ `offsets` and `sizes` hold `ndim` numbers >= 0. The box may reach past the tensor. An empty box
+ meets no shard. `indices` has room for `capacity` numbers. `*needed` becomes the number of
+ shards; `needed` may be NULL. With capacity 0, `indices` may be NULL and only `*needed` is
+ written.
+
+ Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_ARGUMENT for negative
+ numbers, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_shards_in_box(const shardspec_metadata *metadata,
                                                   const int64_t *offsets,
@@ -1285,11 +1362,13 @@ shardspec_status shardspec_metadata_shards_in_box(const shardspec_metadata *meta
                                                   shardspec_error *err);
 
 /*
- The shard that owns the element at index `element`, `ndim` numbers.
+ Writes the shard that owns an element to `*out`. `element` is the element's index, `ndim`
+ numbers.
 
- Errors: INDEX_OUT_OF_RANGE for an element that the tensor does not have (the error tells the
- dimension, the index and the size), NDIM_MISMATCH for another `ndim` than the tensor's,
- INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ Errors: INDEX_OUT_OF_RANGE for an element outside the tensor (the error has the dimension, the
+ index and the size), NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_HANDLE,
+ NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_shard_at(const shardspec_metadata *metadata,
                                              const int64_t *element,
@@ -1298,12 +1377,17 @@ shardspec_status shardspec_metadata_shard_at(const shardspec_metadata *metadata,
                                              shardspec_error *err);
 
 /*
- Where `element_count` elements are: `elements` holds a row of a number for each dimension for
- each of them. Their shards go to `shards`, with room for `element_count` numbers, their indices
- in the buffers of those shards to `local_indices`, with room for as many rows of a number for
- each dimension of the buffers. Either may be NULL.
+ Writes the shards that own `element_count` elements, and the indices of the elements in the
+ buffers of those shards.
 
- Errors: as `shardspec_metadata_shard_at`; the error's `index` tells which element it was.
+ `elements` holds one row for each element, with one number for each dimension of the tensor.
+ `shards` has room for `element_count` numbers. `local_indices` has room for `element_count`
+ rows, with one number for each dimension of the shards' buffers
+ (`shardspec_metadata_buffer_ndim`). `shards` and `local_indices` may be NULL.
+
+ Errors: INDEX_OUT_OF_RANGE for an element outside the tensor (the error has the dimension, the
+ index and the size, and in `index` the position in `elements`), INVALID_HANDLE, NULL_ARGUMENT,
+ OUT_OF_MEMORY.
  Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_locate(const shardspec_metadata *metadata,
@@ -1314,12 +1398,16 @@ shardspec_status shardspec_metadata_locate(const shardspec_metadata *metadata,
                                            shardspec_error *err);
 
 /*
- `shardspec_metadata_locate` the other way round: for each of `element_count` pairs of a shard
- and a row of indices in it, writes the row of indices in the tensor to `elements`.
+ Writes the indices in the tensor of `element_count` elements that are given by shard and index
+ in the shard's buffer. This is the inverse of `shardspec_metadata_locate`.
 
- Errors: INDEX_OUT_OF_RANGE for a shard that is not there, or an element that the shard does not
- have (the error tells the dimension, the index and the size, and in `index` which element it
- was), NOT_FOUND for a hole of the shard's buffer, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ `shards` holds one number for each element. `local_indices` holds one row for each element, with
+ one number for each dimension of the shards' buffers. `elements` has room for `element_count`
+ rows, with one number for each dimension of the tensor.
+
+ Errors: INDEX_OUT_OF_RANGE for a shard that does not exist or an element outside its buffer (the
+ error has the dimension, the index and the size, and in `index` the element's position),
+ NOT_FOUND for a hole of the shard's buffer, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_globalize(const shardspec_metadata *metadata,
@@ -1328,6 +1416,43 @@ shardspec_status shardspec_metadata_globalize(const shardspec_metadata *metadata
                                               size_t element_count,
                                               int64_t *elements,
                                               shardspec_error *err);
+
+/*
+ Writes the indices of the shards that `rank` owns into `indices`, in ascending order. A rank may
+ own no shards.
+
+ `indices` has room for `capacity` numbers. `*needed` becomes the number of shards; `needed` may
+ be NULL. With capacity 0, `indices` may be NULL and only `*needed` is written.
+
+ Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_shards_of_rank(const shardspec_metadata *metadata,
+                                                   int64_t rank,
+                                                   size_t *indices,
+                                                   size_t capacity,
+                                                   size_t *needed,
+                                                   shardspec_error *err);
+
+/*
+ Writes the indices of the shards of an owner into `indices`, in ascending order.
+
+ `owner` is a text such as "rank:1" or "trainer0" for the owner's shards on all devices, or
+ "rank:1/cuda:0" for those on one device. A device alone, "cuda:0", selects shards on that device
+ whose placements name no owner.
+
+ `indices` has room for `capacity` numbers. `*needed` becomes the number of shards; `needed` may
+ be NULL. With capacity 0, `indices` may be NULL and only `*needed` is written.
+
+ Errors: INVALID_PLACEMENT, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_shards_of_owner(const shardspec_metadata *metadata,
+                                                    const char *owner,
+                                                    size_t *indices,
+                                                    size_t capacity,
+                                                    size_t *needed,
+                                                    shardspec_error *err);
 
 /* ================================================================================================
  * Views of tensors.

@@ -11,8 +11,8 @@ use crate::ffi::spec::{chunk_spec, shardspec_spec};
 use crate::model::chunk::{chunked_dim_size, split_size};
 use crate::model::spec::chunk_sharding_params;
 
-/// Elements of every full chunk when `dim_size` elements are cut into `chunk_count` chunks:
-/// ceil(dim_size / chunk_count).
+/// Writes the size of a full chunk to `*out`, where `dim_size` elements are cut into `chunk_count`
+/// chunks: ceil(dim_size / chunk_count).
 ///
 /// Errors: INVALID_ARGUMENT for a negative size or chunk_count < 1, NULL_ARGUMENT.
 /// Threads: any. Since: ABI 0.
@@ -27,10 +27,11 @@ pub unsafe extern "C-unwind" fn shardspec_chunk_split_size(
     })
 }
 
-/// Elements of chunk `index` when `dim_size` elements are cut into pieces of `split_size`: a full
-/// piece, the rest, or 0 past the end.
+/// Writes the size of chunk `index` to `*out`, where `dim_size` elements are cut into chunks of
+/// `split_size`. The last chunk may be shorter, and chunks past the end have size 0.
 ///
-/// Errors: INVALID_ARGUMENT for negative values, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: INVALID_ARGUMENT for negative values, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_chunk_dim_size(
     dim_size: i64, split_size: i64, index: i64, out: *mut i64, err: *mut shardspec_error,
@@ -42,12 +43,13 @@ pub unsafe extern "C-unwind" fn shardspec_chunk_dim_size(
     })
 }
 
-/// Offset and size of the chunk of `rank`, when a dimension of `dim_size` elements is cut for
-/// `world_size` workers in the order of the placements of a chunk spec. The offset of an empty
-/// chunk is `dim_size` at most.
+/// Writes the offset and the size of the chunk that a chunk spec gives to `rank`, where a dimension
+/// of `dim_size` elements is cut for `world_size` workers. Chunks are in the order of the spec's
+/// placements. The offset of an empty chunk is at most `dim_size`.
 ///
-/// Errors: NOT_FOUND when no placement is on `rank`, WRONG_SPEC_TYPE, INVALID_ARGUMENT for a
-/// negative size or world_size < 1, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: NOT_FOUND when no placement is on `rank`, WRONG_SPEC_TYPE for another type of spec,
+/// INVALID_ARGUMENT for a negative size or world_size < 1, INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_chunk_sharding_params(
     spec: *const shardspec_spec, dim_size: i64, world_size: i64, rank: i64, offset: *mut i64,

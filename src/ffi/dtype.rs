@@ -80,10 +80,11 @@ unsafe fn dtype_argument(dtype: *const shardspec_dtype) -> Outcome<DataType> {
     Ok(dtype.validate("dtype")?)
 }
 
-/// Reads the name of an element type: "float32", "bfloat16", "int64", "bool", "float8_e4m3fn", with
-/// lanes "float32x4".
+/// Reads the name of an element type, such as "float32", "bfloat16", "bool" or "float8_e4m3fn".
+/// "float32x4" is a type with four lanes.
 ///
-/// Errors: INVALID_ARGUMENT for a text that is none, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: INVALID_ARGUMENT for a text that names no element type, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_dtype_parse(
     text: *const c_char, out: *mut shardspec_dtype, err: *mut shardspec_error,
@@ -95,10 +96,15 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_parse(
     })
 }
 
-/// Writes the name of an element type into `buffer`, in the form that `shardspec_dtype_parse` reads;
-/// for a code that has no name, "code200_16". A text answer as in `shardspec_status_text`.
+/// Writes the name of an element type into `buffer`, in the form that `shardspec_dtype_parse`
+/// reads. A code without a name gives "code200_16".
 ///
-/// Errors: INVALID_ARGUMENT for 0 bits or lanes, BUFFER_TOO_SMALL, NULL_ARGUMENT.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+/// written.
+///
+/// Errors: INVALID_ARGUMENT for 0 bits or lanes, BUFFER_TOO_SMALL with the capacity needed in the
+/// error's `limit`, NULL_ARGUMENT.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_dtype_text(
@@ -108,10 +114,11 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_text(
     guard(err, || answer_text(buffer, capacity, needed, dtype_argument(dtype)?))
 }
 
-/// Bytes of one element: bits * lanes / 8.
+/// Writes the number of bytes of one element to `*out`: bits * lanes / 8.
 ///
-/// Errors: UNSUPPORTED where these are no whole bytes: ask `shardspec_dtype_bytes` for those of many;
-/// INVALID_ARGUMENT for 0 bits or lanes, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: UNSUPPORTED where an element is not a whole number of bytes (`shardspec_dtype_bytes`
+/// gives the bytes of many elements), INVALID_ARGUMENT for 0 bits or lanes, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_dtype_itemsize(
     dtype: *const shardspec_dtype, out: *mut usize, err: *mut shardspec_error,
@@ -123,11 +130,12 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_itemsize(
     })
 }
 
-/// Bytes of `element_count` elements that follow each other without a gap: what a buffer for a
-/// tensor of so many elements must have. bits * lanes * count / 8, rounded up.
+/// Writes the number of bytes of `element_count` consecutive elements to `*out`: bits * lanes *
+/// count / 8, rounded up. A buffer of a contiguous tensor with that many elements needs this size.
 ///
-/// Errors: INVALID_ARGUMENT for a negative count and for 0 bits or lanes, OVERFLOW where memory can't
-/// have so many, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: INVALID_ARGUMENT for a negative count and for 0 bits or lanes, OVERFLOW for more bytes
+/// than memory can have, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_dtype_bytes(
     dtype: *const shardspec_dtype, element_count: i64, out: *mut usize, err: *mut shardspec_error,

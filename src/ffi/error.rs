@@ -15,9 +15,10 @@ pub type shardspec_status = i32;
 /// Bytes of `shardspec_error.message`, the NUL included.
 pub const SHARDSPEC_MESSAGE_CAPACITY: usize = 968;
 
-/// What a call has to say beyond its status. Start with `SHARDSPEC_ERROR_INIT`; every call that is
-/// given one writes it, on success too (then the status is `SHARDSPEC_OK`, the message empty).
-/// 1024 bytes, a layout that does not change. A message that is too long ends in "...".
+/// Details of a call's result, in the caller's memory. Initialise it with `SHARDSPEC_ERROR_INIT`.
+/// Every call with a non-NULL `err` writes it. On success, the status is `SHARDSPEC_OK` and the
+/// message is empty. The struct has 1024 bytes, and its layout never changes. A message that does
+/// not fit ends in "...".
 #[repr(C)]
 pub struct shardspec_error {
     /// Set by the caller to `sizeof(shardspec_error)`; 0 means the same. With another value below
@@ -25,20 +26,21 @@ pub struct shardspec_error {
     pub struct_size: u64,
     /// The status that the call returned.
     pub status: shardspec_status,
-    /// The dimension it is about, or -1. With `SHARDSPEC_INVALID_DIM`, the one that was refused.
+    /// The dimension that the error is about, or -1. With `SHARDSPEC_INVALID_DIM`, the one that was
+    /// refused.
     pub dim: i32,
-    /// Index of the shard it is about, the lower one where there are two, or -1.
+    /// Index of the shard that the error is about, or -1. Of two shards, the lower index.
     pub first_shard: i64,
-    /// Index of the second shard it is about, or -1.
+    /// Index of the second shard that the error is about, or -1.
     pub second_shard: i64,
     /// The value that was refused, or 0 where no single number was.
     pub got: i64,
-    /// The value it was measured against, or 0.
+    /// The bound that the value was compared with, or 0.
     pub limit: i64,
-    /// Position of the element that it is about in an array argument, which the message names:
-    /// 3 for `placements[3]`. -1 where it is about no element of an array.
+    /// Position in the array argument that the message names: 3 for `placements[3]`. -1 where the
+    /// error is not about an element of an array.
     pub index: i64,
-    /// Which argument, which value and what to do; UTF-8, NUL-terminated.
+    /// Argument, value and remedy. UTF-8, NUL-terminated.
     pub message: [c_char; SHARDSPEC_MESSAGE_CAPACITY],
 }
 

@@ -1,23 +1,30 @@
-//! Places: who owns an element, and which shards meet a box.
+//! Queries: the shards that own an element, meet a box or belong to an owner.
 //!
-//! An element is named by its index in the tensor, a number for each dimension, or by a shard and
-//! its index in that shard. The first question to a metadata object makes an index of its shards,
-//! which takes about n * log(n) for n of them; then each answer takes about log(n), and time for
-//! what is found. The index is kept with the metadata.
+//! An element is given by its index in the tensor, one number for each dimension, or by a shard and
+//! an index in that shard. The first query of a metadata object builds a spatial index of its n
+//! shards, in about n * log(n). The metadata keeps that index. Each query then takes about log(n),
+//! plus the size of its answer.
+
+use std::ffi::c_char;
 
 use crate::ffi::border::guard::guard;
 use crate::ffi::border::handle;
-use crate::ffi::border::pointer::{answer, fill, optional_out_slice, out, out_slice, slice};
+use crate::ffi::border::pointer::{answer, fill, optional_out_slice, out, out_slice, slice, text};
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
+use crate::memory::try_collect;
 
-/// Writes the indices of the shards that share an element with a box into `indices`, ascending; how
-/// many they are goes to `*needed` (may be NULL). With capacity 0, `indices` may be NULL and only
-/// that is told. `offsets` and `sizes` hold `ndim` numbers >= 0; the box may reach past the tensor,
-/// and an empty one meets nothing.
+/// Writes the indices of the shards that share an element with a box into `indices`, in ascending
+/// order.
 ///
-/// Errors: NDIM_MISMATCH for another `ndim` than the tensor's, INVALID_ARGUMENT for negative numbers,
-/// BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// `offsets` and `sizes` hold `ndim` numbers >= 0. The box may reach past the tensor. An empty box
+/// meets no shard. `indices` has room for `capacity` numbers. `*needed` becomes the number of
+/// shards; `needed` may be NULL. With capacity 0, `indices` may be NULL and only `*needed` is
+/// written.
+///
+/// Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_ARGUMENT for negative
+/// numbers, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_shards_in_box(
     metadata: *const shardspec_metadata, offsets: *const i64, sizes: *const i64, ndim: usize,
@@ -30,11 +37,13 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shards_in_box(
     })
 }
 
-/// The shard that owns the element at index `element`, `ndim` numbers.
+/// Writes the shard that owns an element to `*out`. `element` is the element's index, `ndim`
+/// numbers.
 ///
-/// Errors: INDEX_OUT_OF_RANGE for an element that the tensor does not have (the error tells the
-/// dimension, the index and the size), NDIM_MISMATCH for another `ndim` than the tensor's,
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// Errors: INDEX_OUT_OF_RANGE for an element outside the tensor (the error has the dimension, the
+/// index and the size), NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_shard_at(
     metadata: *const shardspec_metadata, element: *const i64, ndim: usize, out: *mut usize,
@@ -48,12 +57,17 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_at(
     })
 }
 
-/// Where `element_count` elements are: `elements` holds a row of a number for each dimension for
-/// each of them. Their shards go to `shards`, with room for `element_count` numbers, their indices
-/// in the buffers of those shards to `local_indices`, with room for as many rows of a number for
-/// each dimension of the buffers. Either may be NULL.
+/// Writes the shards that own `element_count` elements, and the indices of the elements in the
+/// buffers of those shards.
 ///
-/// Errors: as `shardspec_metadata_shard_at`; the error's `index` tells which element it was.
+/// `elements` holds one row for each element, with one number for each dimension of the tensor.
+/// `shards` has room for `element_count` numbers. `local_indices` has room for `element_count`
+/// rows, with one number for each dimension of the shards' buffers
+/// (`shardspec_metadata_buffer_ndim`). `shards` and `local_indices` may be NULL.
+///
+/// Errors: INDEX_OUT_OF_RANGE for an element outside the tensor (the error has the dimension, the
+/// index and the size, and in `index` the position in `elements`), INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_locate(
@@ -74,12 +88,16 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_locate(
     })
 }
 
-/// `shardspec_metadata_locate` the other way round: for each of `element_count` pairs of a shard
-/// and a row of indices in it, writes the row of indices in the tensor to `elements`.
+/// Writes the indices in the tensor of `element_count` elements that are given by shard and index
+/// in the shard's buffer. This is the inverse of `shardspec_metadata_locate`.
 ///
-/// Errors: INDEX_OUT_OF_RANGE for a shard that is not there, or an element that the shard does not
-/// have (the error tells the dimension, the index and the size, and in `index` which element it
-/// was), NOT_FOUND for a hole of the shard's buffer, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// `shards` holds one number for each element. `local_indices` holds one row for each element, with
+/// one number for each dimension of the shards' buffers. `elements` has room for `element_count`
+/// rows, with one number for each dimension of the tensor.
+///
+/// Errors: INDEX_OUT_OF_RANGE for a shard that does not exist or an element outside its buffer (the
+/// error has the dimension, the index and the size, and in `index` the element's position),
+/// NOT_FOUND for a hole of the shard's buffer, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_globalize(
@@ -95,5 +113,48 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_globalize(
         let place = out_slice("elements", elements, len)?;
         place.fill(&metadata.globalize(shards, local_indices)?);
         Ok(())
+    })
+}
+
+/// Writes the indices of the shards that `rank` owns into `indices`, in ascending order. A rank may
+/// own no shards.
+///
+/// `indices` has room for `capacity` numbers. `*needed` becomes the number of shards; `needed` may
+/// be NULL. With capacity 0, `indices` may be NULL and only `*needed` is written.
+///
+/// Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_shards_of_rank(
+    metadata: *const shardspec_metadata, rank: i64, indices: *mut usize, capacity: usize,
+    needed: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let metadata = handle::get("metadata", metadata)?;
+        let owned = try_collect(metadata.shards_of_rank(rank))?;
+        answer("indices", indices, capacity, needed, &owned)
+    })
+}
+
+/// Writes the indices of the shards of an owner into `indices`, in ascending order.
+///
+/// `owner` is a text such as "rank:1" or "trainer0" for the owner's shards on all devices, or
+/// "rank:1/cuda:0" for those on one device. A device alone, "cuda:0", selects shards on that device
+/// whose placements name no owner.
+///
+/// `indices` has room for `capacity` numbers. `*needed` becomes the number of shards; `needed` may
+/// be NULL. With capacity 0, `indices` may be NULL and only `*needed` is written.
+///
+/// Errors: INVALID_PLACEMENT, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_shards_of_owner(
+    metadata: *const shardspec_metadata, owner: *const c_char, indices: *mut usize,
+    capacity: usize, needed: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let metadata = handle::get("metadata", metadata)?;
+        let owned = metadata.shards_of_owner(text("owner", owner)?)?;
+        answer("indices", indices, capacity, needed, &try_collect(owned)?)
     })
 }

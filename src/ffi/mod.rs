@@ -30,6 +30,7 @@ pub mod error;
 pub mod extent;
 pub mod locate;
 pub mod metadata;
+pub mod metadata_shards;
 pub mod op;
 pub mod placement;
 pub mod plan;

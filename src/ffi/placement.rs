@@ -1,10 +1,9 @@
-//! Placements: where a shard lives.
+//! Placements: the owner and the device of a shard.
 //!
-//! A placement is an owner and a device, written as torch writes it: "rank:1/cuda:0",
-//! "trainer0/cpu", "cuda:1"; without a device, "cpu" is meant. Wherever shards or specs take
-//! placements, they take these texts; functions whose names end in `_with_placement_handles` take
-//! handles in their place, also those of placements of your own types. The functions here take
-//! placements apart.
+//! The text of a placement is that of torch: "rank:1/cuda:0", "trainer0/cpu", "cuda:1". A text
+//! without a device means "cpu". Functions that take placements take such texts. Functions whose
+//! names end in `_with_placement_handles` take handles instead, which may be custom placements. The
+//! functions of this section create placements and return their parts.
 //!
 //! Source: `torch.distributed._remote_device` and `DevicePlacementSpec`.
 
@@ -88,13 +87,16 @@ fn device_of(placement: &Placement) -> Outcome<Device> {
     Ok(placement.device().ok_or_else(|| Error::NotFound { what: what() })?)
 }
 
-/// Reads a placement: "rank:<n>/<device>", "rank:<n>", "<worker>/<device>", "<worker>" or "<device>".
-/// A device is "<type>" or "<type>:<index>" with an index from 0 to 127; `n` fits a signed 64-bit
-/// integer. A text without '/' is a device where it can be one, and else a worker. A worker's name
-/// holds neither ':' nor control characters.
+/// Reads a placement: "rank:<n>/<device>", "rank:<n>", "<worker>/<device>", "<worker>" or
+/// "<device>".
 ///
-/// Ownership: the caller frees `*out`. Errors: INVALID_PLACEMENT, INVALID_ARGUMENT for a text that is
-/// not UTF-8, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// A device is "<type>" or "<type>:<index>" with an index from 0 to 127. `n` fits a signed 64-bit
+/// integer. A text without '/' that can be a device is a device, and any other is a worker. A
+/// worker's name contains neither ':' nor control characters.
+///
+/// Ownership: the caller frees `*out`.
+/// Errors: INVALID_PLACEMENT, INVALID_ARGUMENT for a text that is not UTF-8, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_parse(
     text: *const c_char, out: *mut *mut shardspec_placement, err: *mut shardspec_error,
@@ -106,10 +108,10 @@ pub unsafe extern "C-unwind" fn shardspec_placement_parse(
     })
 }
 
-/// Frees a placement. NULL is fine. Specs and metadata made with it are not concerned.
+/// Frees a placement. NULL is allowed. Specs and metadata made with the placement stay valid.
 ///
-/// Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
-/// uses the handle: a call under way finishes. Since: ABI 0.
+/// Errors: INVALID_HANDLE, also for a handle that was freed before.
+/// Threads: any. A call of another thread that uses the handle completes normally. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_free(
     placement: *mut shardspec_placement, err: *mut shardspec_error,
@@ -117,10 +119,16 @@ pub unsafe extern "C-unwind" fn shardspec_placement_free(
     guard(err, || handle::free("placement", placement))
 }
 
-/// Writes the canonical text, with the device, into `buffer`: "rank:1/cpu" for "rank:1"; of a type of
-/// your own, the text it was made with. A text answer as in `shardspec_status_text`.
+/// Writes the canonical text of a placement, with its device, into `buffer`: "rank:1/cpu" for
+/// "rank:1". For a custom placement, this is the text it was created with.
 ///
-/// Errors: INVALID_HANDLE, BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+/// written.
+///
+/// Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+/// NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_text(
     placement: *const shardspec_placement, buffer: *mut c_char, capacity: usize,
@@ -132,10 +140,16 @@ pub unsafe extern "C-unwind" fn shardspec_placement_text(
     })
 }
 
-/// Writes the name of the placement's type into `buffer`: "device", or that of a type of your own.
-/// A text answer as in `shardspec_status_text`.
+/// Writes the name of the placement's type into `buffer`: "device", or the type name of a custom
+/// placement.
 ///
-/// Errors: INVALID_HANDLE, BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+/// written.
+///
+/// Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+/// NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_type_name(
     placement: *const shardspec_placement, buffer: *mut c_char, capacity: usize,
@@ -147,9 +161,10 @@ pub unsafe extern "C-unwind" fn shardspec_placement_type_name(
     })
 }
 
-/// The rank that owns the placement, or -1 where no rank does.
+/// Writes the rank that owns the placement to `*out`, or -1 where no rank does.
 ///
-/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_rank(
     placement: *const shardspec_placement, out: *mut i64, err: *mut shardspec_error,
@@ -162,9 +177,13 @@ pub unsafe extern "C-unwind" fn shardspec_placement_rank(
 }
 
 /// Writes the name of the worker that owns the placement into `buffer`.
-/// A text answer as in `shardspec_status_text`.
 ///
-/// Errors: NOT_FOUND where no worker is named, INVALID_HANDLE, BUFFER_TOO_SMALL, NULL_ARGUMENT.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+/// written.
+///
+/// Errors: NOT_FOUND for a placement that names no worker, INVALID_HANDLE, BUFFER_TOO_SMALL with
+/// the capacity needed in the error's `limit`, NULL_ARGUMENT.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_worker_name(
@@ -179,9 +198,9 @@ pub unsafe extern "C-unwind" fn shardspec_placement_worker_name(
     })
 }
 
-/// The device's type, a `SHARDSPEC_DEVICE_...` constant.
+/// Writes the type of the placement's device to `*out`, a `SHARDSPEC_DEVICE_...` constant.
 ///
-/// Errors: NOT_FOUND for a placement of a type of your own, INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: NOT_FOUND for a custom placement, INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_device_type(
@@ -194,9 +213,10 @@ pub unsafe extern "C-unwind" fn shardspec_placement_device_type(
     })
 }
 
-/// The device's index, or -1 where it has none.
+/// Writes the index of the placement's device to `*out`, or -1 where the placement gives no index.
 ///
-/// Errors: as `shardspec_placement_device_type`. Threads: any. Since: ABI 0.
+/// Errors: NOT_FOUND for a custom placement, INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_device_index(
     placement: *const shardspec_placement, out: *mut i32, err: *mut shardspec_error,
@@ -209,10 +229,12 @@ pub unsafe extern "C-unwind" fn shardspec_placement_device_index(
     })
 }
 
-/// Whether two placements have the same canonical text: 1 or 0. Of a type of your own, its `equal`
-/// decides; placements of different types or ranks are never equal.
+/// Writes 1 to `*out` if two placements are equal, else 0. Built-in placements are equal when their
+/// canonical texts are. Custom placements of one type and rank are compared by the type's `equal`.
+/// Placements of different types or ranks are never equal.
 ///
-/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_equal(
     a: *const shardspec_placement, b: *const shardspec_placement, out: *mut i32,
@@ -225,9 +247,11 @@ pub unsafe extern "C-unwind" fn shardspec_placement_equal(
     })
 }
 
-/// A hash: equal placements have equal hashes, in every process that runs this version.
+/// Writes a hash of the placement to `*out`. Equal placements have equal hashes, in every process
+/// that runs this version.
 ///
-/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_hash(
     placement: *const shardspec_placement, out: *mut u64, err: *mut shardspec_error,

@@ -8,11 +8,11 @@ use std::ffi::c_char;
 pub struct shardspec_shard_metadata {
     /// Number of dimensions, 0 to 32.
     pub ndim: usize,
-    /// `ndim` numbers >= 0: where the shard starts.
+    /// `ndim` numbers >= 0: the index of the shard's first element in each dimension.
     pub offsets: *const i64,
-    /// `ndim` numbers >= 0: how long it is.
+    /// `ndim` numbers >= 0: the length of the shard in each dimension.
     pub sizes: *const i64,
-    /// Where it lives, as `shardspec_placement_parse` reads it. In lists of shards it may be NULL:
-    /// then the shard belongs to nobody in particular.
+    /// The shard's placement, in the form that `shardspec_placement_parse` reads. It may be NULL in
+    /// lists of shards. The shard then has no owner.
     pub placement: *const c_char,
 }

@@ -1,9 +1,10 @@
 //! Lists of shards.
 //!
-//! A list is the one way to pass shards: a spec, metadata, a plan and a custom spec's builder take
-//! it from here. It takes them unchecked, as they are. A spec refuses shards that overlap, metadata
-//! also those that leave a gap; the replicas of a checkpoint, or what one worker wants, are such
-//! lists. A list tells all of its overlaps and gaps.
+//! A list is the one way to pass many shards: specs, metadata, plans and the builder of a custom
+//! spec accept a list. A list itself accepts any shards: they may overlap and leave gaps, as the
+//! replicas of a checkpoint or the shards of one worker do. Specs refuse shards that overlap, and
+//! metadata also refuses gaps. `shardspec_shards_overlaps` and `shardspec_shards_gaps` report all
+//! of them.
 
 use std::ffi::c_char;
 
@@ -40,14 +41,15 @@ impl Handle for shardspec_shards {
     }
 }
 
-/// A list of these shards, which may overlap and may be none. All have the same number of
-/// dimensions; a list of no shards is one of any number of them. A shard whose `placement` is NULL
-/// belongs to nobody in particular: plans count all of these as the shards of one owner, on no
-/// rank.
+/// Creates a list of `shard_count` shards. The shards may overlap, and the list may be empty.
 ///
-/// Ownership: everything is copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for negative
-/// numbers or more than 32 dimensions, NDIM_MISMATCH, OVERFLOW for an end beyond 64 bits,
-/// INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// All shards have the same number of dimensions; an empty list fits any number. A shard whose
+/// `placement` is NULL has no owner: plans count all such shards as one owner that is on no rank.
+///
+/// Ownership: the library copies all arguments. The caller frees `*out`.
+/// Errors: INVALID_ARGUMENT for negative numbers or more than 32 dimensions, NDIM_MISMATCH,
+/// OVERFLOW for an end beyond 64 bits, INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_new(
     shards: *const shardspec_shard_metadata, shard_count: usize, out: *mut *mut shardspec_shards,
@@ -61,15 +63,17 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new(
     })
 }
 
-/// A list of shards from flat arrays: `offsets` and `sizes` hold `shard_count` rows of `ndim`
-/// numbers, `placements` holds `placement_count` texts. Shard i lives at
-/// `placements[placement_indices[i]]`; with `placement_indices` NULL, at `placements[i]`, and
-/// `placement_count` equals `shard_count`. A text may be NULL: a shard there belongs to nobody in
-/// particular.
+/// Creates a list of shards from flat arrays and the texts of their placements.
 ///
-/// Ownership: everything is copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for negative
-/// numbers, more than 32 dimensions or another `placement_count`, INDEX_OUT_OF_RANGE for a placement
-/// index, OVERFLOW for an end beyond 64 bits, INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// `offsets` and `sizes` hold `shard_count` rows of `ndim` numbers. `placements` holds
+/// `placement_count` texts. Shard i has the placement `placements[placement_indices[i]]`. With
+/// `placement_indices` NULL it has `placements[i]`, and `placement_count` equals `shard_count`. A
+/// text may be NULL; its shards have no owner.
+///
+/// Ownership: the library copies all arguments. The caller frees `*out`.
+/// Errors: INVALID_ARGUMENT for negative numbers, more than 32 dimensions or a wrong
+/// `placement_count`, INDEX_OUT_OF_RANGE for a placement index, OVERFLOW for an end beyond 64 bits,
+/// INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_new_from_arrays(
@@ -87,15 +91,19 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_from_arrays(
     })
 }
 
-/// A list of shards from flat arrays: `offsets` and `sizes` hold `shard_count` rows of `ndim`
-/// numbers, `placements` holds `placement_count` handles, also of placements of your own types.
-/// Shard i lives at `placements[placement_indices[i]]`; with `placement_indices` NULL, at
-/// `placements[i]`, and `placement_count` equals `shard_count`.
+/// Creates a list of shards from flat arrays and the handles of their placements, which may be
+/// custom placements.
 ///
-/// Ownership: everything is copied; the handles stay the caller's, who frees `*out`. Errors:
-/// INVALID_ARGUMENT for negative numbers, more than 32 dimensions or another `placement_count`,
-/// INDEX_OUT_OF_RANGE for a placement index, OVERFLOW for an end beyond 64 bits, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// `offsets` and `sizes` hold `shard_count` rows of `ndim` numbers. `placements` holds
+/// `placement_count` handles. Shard i has the placement `placements[placement_indices[i]]`. With
+/// `placement_indices` NULL it has `placements[i]`, and `placement_count` equals `shard_count`.
+///
+/// Ownership: the library copies the arrays. The caller keeps the handles in `placements` and frees
+/// `*out`.
+/// Errors: INVALID_ARGUMENT for negative numbers, more than 32 dimensions or a wrong
+/// `placement_count`, INDEX_OUT_OF_RANGE for a placement index, OVERFLOW for an end beyond 64 bits,
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_new_from_arrays_with_placement_handles(
     offsets: *const i64, sizes: *const i64, placement_indices: *const u32, ndim: usize,
@@ -112,10 +120,10 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_from_arrays_with_placement_
     })
 }
 
-/// Frees a list. NULL is fine. What was made from it is not concerned.
+/// Frees a list of shards. NULL is allowed. Objects made from the list stay valid.
 ///
-/// Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
-/// uses the handle: a call under way finishes. Since: ABI 0.
+/// Errors: INVALID_HANDLE, also for a handle that was freed before.
+/// Threads: any. A call of another thread that uses the handle completes normally. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_free(
     shards: *mut shardspec_shards, err: *mut shardspec_error,
@@ -123,9 +131,10 @@ pub unsafe extern "C-unwind" fn shardspec_shards_free(
     guard(err, || handle::free("shards", shards))
 }
 
-/// Number of shards.
+/// Writes the number of shards to `*out`.
 ///
-/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_count(
     shards: *const shardspec_shards, out: *mut usize, err: *mut shardspec_error,
@@ -137,14 +146,17 @@ pub unsafe extern "C-unwind" fn shardspec_shards_count(
     })
 }
 
-/// Writes the pairs of shards that own the same element, by their first index, then by their
-/// second: both indices, and the box that they share. `first_shards`, `second_shards`, and
-/// `offsets` and `sizes`, with a row of a number for each dimension of the tensor, have room for
-/// `capacity` pairs; each may be NULL. `*overlap_count` becomes the number of pairs that were
-/// written, at most `capacity`, and `*more` (may be NULL) 1 if there are others, else 0.
+/// Writes the pairs of shards that own the same elements, by their first index, then by their
+/// second. The boxes that the two shards share are written as well.
 ///
-/// Time: about n * log(n), and what is found.
-/// Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// `first_shards` and `second_shards` receive the indices. `offsets` and `sizes` receive the shared
+/// boxes, one number for each dimension of the tensor. All four have room for `capacity` pairs, and
+/// each may be NULL. `*overlap_count` becomes the number of pairs written, at most `capacity`.
+/// `*more` becomes 1 if there are further pairs, else 0; `more` may be NULL.
+///
+/// Time: about n * log(n) for n shards, plus the number of pairs.
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_overlaps(
     shards: *const shardspec_shards, first_shards: *mut usize, second_shards: *mut usize,
@@ -171,17 +183,20 @@ pub unsafe extern "C-unwind" fn shardspec_shards_overlaps(
     })
 }
 
-/// Writes what no shard owns of a tensor of `ndim` sizes, as boxes that share nothing, by where they
-/// lie. `offsets` and `sizes`, with a row of `ndim` numbers for each box, have room for `capacity`
-/// boxes; each may be NULL. `*gap_count` becomes the number of boxes that were written, at most
-/// `capacity`, and `*more` (may be NULL) 1 if there are others, else 0. Shards may reach past the
-/// tensor.
+/// Writes the parts of a tensor that no shard owns, as boxes that do not overlap, in the order of
+/// their offsets.
 ///
-/// Time: of shards that overlap nowhere, about n * log(n) and what the boxes need; of others, what
-/// the boxes that are asked for need. Errors: UNSUPPORTED where the shards overlap in so many ways
-/// that even these can't be found, NDIM_MISMATCH for another `ndim` than the shards',
-/// INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more elements than 64 bits
-/// count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// `tensor_sizes` holds `ndim` numbers. Shards may reach past the tensor. `offsets` and `sizes`
+/// receive `ndim` numbers for each box. Both have room for `capacity` boxes, and each may be NULL.
+/// `*gap_count` becomes the number of boxes written, at most `capacity`. `*more` becomes 1 if there
+/// are further boxes, else 0; `more` may be NULL.
+///
+/// Time: about n * log(n) for n shards without overlaps, plus the number of boxes. With overlaps,
+/// the time depends on the boxes that are asked for.
+/// Errors: UNSUPPORTED where the shards overlap in too many ways to find the boxes, NDIM_MISMATCH
+/// where `ndim` is not that of the shards, INVALID_ARGUMENT for negative sizes or more than 32,
+/// OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_gaps(
     shards: *const shardspec_shards, tensor_sizes: *const i64, ndim: usize, offsets: *mut i64,

@@ -11,12 +11,12 @@ use crate::memory::text;
 
 /// Writes the name of a status, such as "OVERLAP", into `buffer`.
 ///
-/// Text answers work alike everywhere: `capacity` is the size of `buffer` in bytes, and the text's
-/// length, its NUL included, goes to `*needed` (may be NULL). With capacity 0, `buffer` may be NULL
-/// and only the length is told. With a capacity that is too small, nothing is written, and the
-/// error's `limit` is the capacity needed.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+/// written.
 ///
-/// Errors: NOT_FOUND for a number that is no status, BUFFER_TOO_SMALL, NULL_ARGUMENT.
+/// Errors: NOT_FOUND for a number that is no status, BUFFER_TOO_SMALL with the capacity needed in
+/// the error's `limit`, NULL_ARGUMENT.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_status_text(

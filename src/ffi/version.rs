@@ -21,9 +21,13 @@ pub extern "C-unwind" fn shardspec_abi_version() -> u32 {
 }
 
 /// Writes the library's version, such as "0.1.0", into `buffer`.
-/// A text answer as in `shardspec_status_text`.
 ///
-/// Errors: BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+/// written.
+///
+/// Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_version_text(
     buffer: *mut c_char, capacity: usize, needed: *mut usize, err: *mut shardspec_error,
