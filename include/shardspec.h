@@ -1472,27 +1472,27 @@ shardspec_status shardspec_metadata_shards_of_owner(const shardspec_metadata *me
 
 /* Where a tensor's memory is. The layout of DLPack's `DLDevice`. */
 typedef struct shardspec_device {
-  /* A `SHARDSPEC_DLPACK_DEVICE_...` constant: other memory can't be read or written here. */
+  /* A `SHARDSPEC_DLPACK_DEVICE_...` constant. The library can't read or write other memory. */
   int32_t device_type;
-  /* Not looked at. */
+  /* Ignored. */
   int32_t device_id;
 } shardspec_device;
 
 /*
- A tensor in somebody's memory. The layout of DLPack's `DLTensor`.
+ A tensor in the caller's memory. The layout of DLPack's `DLTensor`.
 
- The element at index (i0, i1, ...) is at data + byte_offset + (i0 * strides[0] + ...) * itemsize.
- Elements that are no whole bytes are packed: it is the bits from number (i0 * strides[0] + ...) *
- bits * lanes on, counted from the least significant bit of the byte at data + byte_offset.
- Strides may be negative, and 0 in tensors that are only read. Any alignment will do. A tensor
- without elements may have NULL data.
+ The element at index (i0, i1, ...) is at data + byte_offset + (i0 * strides[0] + ...) *
+ itemsize. Elements that are not whole bytes are packed. Such an element starts at bit number (i0
+ * strides[0] + ...) * bits * lanes, counted from the least significant bit of the byte at data +
+ byte_offset. Strides may be negative. They may be 0 in tensors that are only read. Any alignment
+ is allowed. A tensor without elements may have NULL data.
 
- What a view can't say: strides count elements, so neighbours are a whole number of elements apart.
- A field of packed records (4 bytes each, 5 bytes apart) has no such stride, and one that is rounded
- describes other memory. Pass its bytes: elements of 8 bits, with the strides in bytes, and as last
- dimension the bytes of an element, with stride 1; the metadata has that dimension too. Whole records
- can be elements: `lanes` of 8 bits. A view does not know the byte order either, nor that elements
- are to be read conjugated or negated: bits are moved as they are.
+ Strides count elements, so the distance of neighbours is a whole number of elements. A field of
+ packed records (4 bytes each, 5 bytes apart) has no such stride. Pass its bytes instead:
+ elements of 8 bits, strides in bytes, and a last dimension with the bytes of an element and
+ stride 1. The metadata then has that dimension too. Whole records can be elements with `lanes`
+ of 8 bits. A view has no byte order and no flags for conjugation or negation: the library copies
+ bits unchanged.
  */
 typedef struct shardspec_tensor_view {
   /* The memory. */
@@ -1514,49 +1514,50 @@ typedef struct shardspec_tensor_view {
 /* ================================================================================================
  * Tensors in host memory.
  *
- * The functions move data between a tensor and its shards. All buffers are the caller's. Everything
- * is checked before the first byte is written: a call that fails has written nothing. Elements are
- * copied bit for bit. A buffer that is written must not share memory with one that is read, with
- * another that is written, or with itself; buffers that interleave without sharing a byte, or of
- * packed elements a bit, are fine. Bits of such a byte that no element has stay what they are.
+ * These functions move data between a tensor and its shards. All buffers are the caller's. All
+ * checks come before the first write: a call that fails has written nothing. Elements are copied
+ * bit for bit. A destination must not share memory with a source, with another destination or with
+ * itself. Buffers that interleave without sharing a byte (for packed elements: a bit) are allowed.
+ * Bits of such a byte that belong to no element stay unchanged.
  */
 
-/* As many threads as pay, up to the processors of this process: the default. */
+/* The default: the library chooses the number of threads, up to the processors of this process. */
 #define SHARDSPEC_COPY_THREADS_AUTO 0
-/* Hint: write around the caches, for data that is not used again soon. */
+/* Hint: non-temporal stores, for data that is not used again soon. */
 #define SHARDSPEC_COPY_HINT_STREAM 1
-/* Hint: write through the caches, for data that is used next. */
+/* Hint: cached stores, for data that is used next. */
 #define SHARDSPEC_COPY_HINT_CACHED 2
-/* Use no instructions beyond those that every processor of this kind has. For tests. */
+/* Restricts the library to instructions that every processor of this kind has. For tests. */
 #define SHARDSPEC_COPY_HINT_PORTABLE 4
 
 /*
- How to copy. Where it is NULL, or its numbers are 0, the library chooses by size and machine.
- Nothing here changes what is copied.
+ How to copy. For NULL, and for fields that are 0, the library chooses by size and machine. No
+ option changes the result.
  */
 typedef struct shardspec_copy_options {
   /* `sizeof(shardspec_copy_options)`. */
   uint64_t struct_size;
-  /* Most threads to use, the caller's included. Small copies use one, whatever this says. */
+  /* Maximum number of threads, the caller's included. Small copies use one thread. */
   uint32_t max_threads;
   /*
-   `SHARDSPEC_COPY_HINT_STREAM` or `SHARDSPEC_COPY_HINT_CACHED`, and
-   `SHARDSPEC_COPY_HINT_PORTABLE`, or'ed.
+   `SHARDSPEC_COPY_HINT_STREAM` or `SHARDSPEC_COPY_HINT_CACHED`, or'ed with
+   `SHARDSPEC_COPY_HINT_PORTABLE` if required.
    */
   uint32_t hints;
 } shardspec_copy_options;
 
 /*
- Copies all elements of a view into another of the same shape and element type. Both may have any
- strides. `options` may be NULL.
+ Copies all elements of a view into another view of the same shape and element type. Both may
+ have any strides. `options` may be NULL.
 
- Ownership: the caller keeps both views and their memory. Errors: SHAPE_MISMATCH, NDIM_MISMATCH and
- DTYPE_MISMATCH where the views differ, ALIASED where `destination` shares memory with `source` or
- where its strides put two elements at the same place, UNSUPPORTED_DEVICE, UNSUPPORTED for a source
- with far more elements than memory, if the search for memory that it shares with the destination
- would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY; then
- nothing was written. Threads: any; nobody else may use `destination` or write `source` meanwhile.
- Source: torch's `Tensor.copy_`, of one element type. Since: ABI 0.
+ Ownership: the caller keeps both views and their memory.
+ Errors: SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH where the views differ, ALIASED where
+ `destination` shares memory with `source` or has two elements at one place, UNSUPPORTED_DEVICE,
+ UNSUPPORTED where the source has far more elements than memory and the search for shared memory
+ would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After
+ an error, nothing was written.
+ Threads: any. No other thread may use `destination` or write `source` during the call. Source:
+ torch's `Tensor.copy_`, for one element type. Since: ABI 0.
  */
 shardspec_status shardspec_tensor_copy(const shardspec_tensor_view *source,
                                        const shardspec_tensor_view *destination,
@@ -1564,16 +1565,17 @@ shardspec_status shardspec_tensor_copy(const shardspec_tensor_view *source,
                                        shardspec_error *err);
 
 /*
- Copies shard `index` out of the tensor: what a rank does with a mapped file that holds all of it.
- `full` has the metadata's sizes, `shard` the sizes of that shard, both the metadata's element type
- if that is stated. `options` may be NULL.
+ Copies shard `index` out of a tensor, such as a mapped file. `full` has the metadata's sizes and
+ `shard` has the sizes of that shard. Both have the metadata's element type, if it states one.
+ Holes of the shard's buffer are filled with zeros. `options` may be NULL.
 
- Ownership: nothing moves. Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
- UNSUPPORTED_DEVICE, ALIASED, UNSUPPORTED for a source with far more elements than memory, if the
- search for memory that it shares with a destination would take longer than the copy, OVERFLOW,
- INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY; then nothing
- was written.
- Threads: any; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
+ Ownership: the caller keeps all arguments.
+ Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE,
+ INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the source has far more elements than
+ memory and the search for shared memory would take longer than the copy, OVERFLOW,
+ INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+ Threads: any. During the call, other threads may read `full` but not write it, and may not use
+ `shard`. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_extract_shard(const shardspec_metadata *metadata,
                                                   size_t index,
@@ -1583,15 +1585,19 @@ shardspec_status shardspec_metadata_extract_shard(const shardspec_metadata *meta
                                                   shardspec_error *err);
 
 /*
- Fills shard `index` as `spec` does it: what a worker calls to get its shard of a tensor that it
- has. `metadata` is what the spec built for that tensor, the other arguments are those of
- `shardspec_metadata_extract_shard`, which does the same for all specs but those that fill shards
- themselves.
+ Fills shard `index` of a tensor by the `fill_shard` function of the spec's type, or copies it
+ where the type has none. `metadata` is what `spec` built for the tensor. `full` has the
+ metadata's sizes and `shard` has the sizes of that shard. Both have the metadata's element type,
+ if it states one. `options` may be NULL.
 
- Ownership: nothing moves. Errors: as `shardspec_metadata_extract_shard`, and what the `fill_shard`
- function of the spec's type returns; all checks come before it is called.
- Threads: as `shardspec_metadata_extract_shard`. Source: torch's `ShardingSpec.shard`, for one
- destination. Since: ABI 0.
+ Ownership: the caller keeps all arguments.
+ Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE,
+ INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the source has far more elements than
+ memory and the search for shared memory would take longer than the copy, OVERFLOW,
+ INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written. Also
+ any status that the spec's `fill_shard` returns, which the library calls after all checks.
+ Threads: any. During the call, other threads may read `full` but not write it, and may not use
+ `shard`. Source: torch's `ShardingSpec.shard`, for one destination. Since: ABI 0.
  */
 shardspec_status shardspec_spec_fill_shard(const shardspec_spec *spec,
                                            const shardspec_metadata *metadata,
@@ -1602,13 +1608,17 @@ shardspec_status shardspec_spec_fill_shard(const shardspec_spec *spec,
                                            shardspec_error *err);
 
 /*
- Describes shard `index` inside of `full`, without copying: `*out` becomes a view of the same
- memory with the shape and strides of the shard, which are written to `shape` and `strides`, each
- with room for `capacity` numbers, at least one for each dimension. An empty shard has NULL data.
+ Writes a view of shard `index` inside of `full` to `*out`, without copying data. The view's
+ shape and strides are written into `shape` and `strides`. Each has room for `capacity` numbers,
+ at least one for each dimension. The view of an empty shard has NULL data.
 
- Ownership: `out->shape` and `out->strides` are the caller's own two arrays; the data is
- `full`'s. Errors: as `shardspec_metadata_extract_shard`, BUFFER_TOO_SMALL, and UNSUPPORTED where
- the elements are packed and the shard starts inside of a byte. Threads: any. Since: ABI 0.
+ Ownership: `out->shape` and `out->strides` point to the caller's two arrays. `out->data` points
+ into the memory of `full`.
+ Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL,
+ UNSUPPORTED where elements are packed and the shard starts inside of a byte or where the shard
+ is not a box, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, INVALID_HANDLE, NULL_ARGUMENT,
+ OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_view_shard(const shardspec_metadata *metadata,
                                                size_t index,
@@ -1620,14 +1630,19 @@ shardspec_status shardspec_metadata_view_shard(const shardspec_metadata *metadat
                                                shardspec_error *err);
 
 /*
- Copies every shard out of the tensor: `shards[i]` is where shard i goes, `shard_count` equals the
- metadata's, empty shards included. The function fills holes in their buffers with zeros. Source
- and destinations as in
- `shardspec_metadata_extract_shard`.
+ Copies every shard out of a tensor. `full` has the metadata's sizes. `shards[i]` is the
+ destination of shard i, and `shard_count` is the metadata's number of shards, empty ones
+ included. Element types are the metadata's, if it states one. Holes of the shards' buffers are
+ filled with zeros. `options` may be NULL.
 
- Ownership: nothing moves. Errors: as `shardspec_metadata_extract_shard`; the error's
- `first_shard` and `index` tell which view was refused; INVALID_ARGUMENT for another shard_count.
- Threads: any; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
+ Ownership: the caller keeps all arguments.
+ Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and ALIASED, with the refused shard in the
+ error's `first_shard` and `index`. INVALID_ARGUMENT for a wrong `shard_count`, INVALID_HANDLE,
+ UNSUPPORTED_DEVICE, UNSUPPORTED where the source has far more elements than memory and the
+ search for shared memory would take longer than the copy, OVERFLOW, INVALID_ARGUMENT,
+ NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+ Threads: any. During the call, other threads may read `full` but not write it, and may not use
+ `shards`. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_scatter(const shardspec_metadata *metadata,
                                             const shardspec_tensor_view *full,
@@ -1637,12 +1652,19 @@ shardspec_status shardspec_metadata_scatter(const shardspec_metadata *metadata,
                                             shardspec_error *err);
 
 /*
- Copies every shard into the tensor: what `shardspec_metadata_scatter` took apart. `shards[i]` is
- shard i, `shard_count` equals the metadata's; every element of `full` is written.
+ Copies every shard into a tensor. This is the inverse of `shardspec_metadata_scatter`.
+ `shards[i]` is shard i, and `shard_count` is the metadata's number of shards, empty ones
+ included. `full` has the metadata's sizes, and every element of it is written. Element types are
+ the metadata's, if it states one. `options` may be NULL.
 
- Ownership: nothing moves. Errors: as `shardspec_metadata_scatter`.
- Threads: any; nobody else may use the buffers meanwhile, but the shards may be read.
- Since: ABI 0.
+ Ownership: the caller keeps all arguments.
+ Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and ALIASED, with the refused shard in the
+ error's `first_shard` and `index`. INVALID_ARGUMENT for a wrong `shard_count`, INVALID_HANDLE,
+ UNSUPPORTED_DEVICE, UNSUPPORTED where the source has far more elements than memory and the
+ search for shared memory would take longer than the copy, OVERFLOW, INVALID_ARGUMENT,
+ NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+ Threads: any. During the call, other threads may read `shards` but not write them, and may not
+ use `full`. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_gather(const shardspec_metadata *metadata,
                                            const shardspec_tensor_view *shards,
@@ -1652,32 +1674,34 @@ shardspec_status shardspec_metadata_gather(const shardspec_metadata *metadata,
                                            shardspec_error *err);
 
 /* ================================================================================================
- * DLPack: tensors handed to other libraries, without a copy.
+ * DLPack: tensors shared with other libraries, without a copy.
  *
- * A managed tensor is a view together with the function that gives its memory back. Whoever is
- * handed one uses the memory for as long as it likes and then calls `tensor->deleter(tensor)`,
- * once, on any thread.
+ * A managed tensor is a view together with a function that gives its memory back. A library that
+ * receives one uses the memory as long as it needs it. It then calls `tensor->deleter(tensor)`
+ * exactly once, on any thread.
  *
- * There are two forms, `shardspec_managed_tensor` and, for those who know only what was before
- * DLPack 1.0, `shardspec_legacy_managed_tensor`. They have the layouts of DLPack's
- * `DLManagedTensorVersioned` and `DLManagedTensor`, so they may be handed on by a cast.
+ * There are two forms. `shardspec_managed_tensor` has the layout of DLPack's
+ * `DLManagedTensorVersioned`. `shardspec_legacy_managed_tensor` has the layout of
+ * `DLManagedTensor`, for libraries that support only DLPack before 1.0. Pointers to them may be
+ * cast.
  *
- * What other libraries hand over is lent to this one with its `deleter` as `release` and itself as
- * `ctx`; `shardspec_sharded_tensor_new_from_managed` does so with many.
+ * `shardspec_sharded_tensor_new_from_managed` takes managed tensors of other libraries. Other
+ * functions take such a tensor with its `deleter` as `release` and the managed tensor itself as
+ * `ctx`.
  *
  * Source: `dlpack.h` 1.0.
  */
 
-/* The version of DLPack that managed tensors say they are of. */
+/* The major version of DLPack in the library's managed tensors. */
 #define SHARDSPEC_DLPACK_MAJOR_VERSION 1
-/* The version of DLPack that managed tensors say they are of. */
+/* The minor version of DLPack in the library's managed tensors. */
 #define SHARDSPEC_DLPACK_MINOR_VERSION 0
 /* Flag: the memory must not be written. */
 #define SHARDSPEC_DLPACK_FLAG_READ_ONLY 1
-/* Flag: the memory is a copy, which nobody else uses. */
+/* Flag: the memory is a copy with no other user. */
 #define SHARDSPEC_DLPACK_FLAG_IS_COPIED 2
 
-/* A tensor to hand over. The layout of DLPack's `DLManagedTensorVersioned`. */
+/* A tensor for another library. The layout of DLPack's `DLManagedTensorVersioned`. */
 typedef struct shardspec_managed_tensor {
   /* `SHARDSPEC_DLPACK_MAJOR_VERSION`. */
   uint32_t major;
@@ -1689,13 +1713,13 @@ typedef struct shardspec_managed_tensor {
   shardspec_destroy_fn deleter;
   /* `SHARDSPEC_DLPACK_...` flags, or'ed. */
   uint64_t flags;
-  /* The tensor. Its strides are there, also where it is row-major. */
+  /* The tensor. Its strides are never NULL, also for a row-major tensor. */
   shardspec_tensor_view tensor;
 } shardspec_managed_tensor;
 
-/* A tensor to hand over. The layout of DLPack's `DLManagedTensor`. */
+/* A tensor for another library. The layout of DLPack's `DLManagedTensor`. */
 typedef struct shardspec_legacy_managed_tensor {
-  /* The tensor. Its strides are there, also where it is row-major. */
+  /* The tensor. Its strides are never NULL, also for a row-major tensor. */
   shardspec_tensor_view tensor;
   /* For `deleter`. */
   void *manager_ctx;
@@ -1704,14 +1728,15 @@ typedef struct shardspec_legacy_managed_tensor {
 } shardspec_legacy_managed_tensor;
 
 /*
- A managed tensor of the memory that `view` describes, to hand to another library. `flags` are
- `SHARDSPEC_DLPACK_...` flags, or'ed, or 0.
+ Creates a managed tensor of the memory that `view` describes, for another library. `flags` are
+ `SHARDSPEC_DLPACK_FLAG_...` constants, or'ed, or 0.
 
- Ownership: the memory is lent until `release(ctx)`, which may be NULL, is called, exactly once: by
- the managed tensor's deleter, or before a call that fails returns. `view` itself is copied. The
- caller hands `*out` on, or calls its deleter. Errors: INVALID_ARGUMENT for other flags,
- UNSUPPORTED_DEVICE, OVERFLOW, NULL_ARGUMENT,
- OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ Ownership: `view` is copied. Its memory must stay valid until the library calls `release(ctx)`,
+ exactly once: from the managed tensor's deleter, or before a failed call returns. `release` may
+ be NULL. The caller passes `*out` on, or calls its deleter.
+ Errors: INVALID_ARGUMENT for other flags, UNSUPPORTED_DEVICE, OVERFLOW, NULL_ARGUMENT,
+ OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_managed_tensor_new(const shardspec_tensor_view *view,
                                               uint64_t flags,
@@ -1721,10 +1746,14 @@ shardspec_status shardspec_managed_tensor_new(const shardspec_tensor_view *view,
                                               shardspec_error *err);
 
 /*
- As `shardspec_managed_tensor_new`, in the older form, which has no flags: whoever is handed it may
- write the memory.
+ Creates a managed tensor in the form before DLPack 1.0, of the memory that `view` describes.
+ This form has no flags, so its receivers may write the memory.
 
- Ownership, errors, threads: as `shardspec_managed_tensor_new`. Since: ABI 0.
+ Ownership: `view` is copied. Its memory must stay valid until the library calls `release(ctx)`,
+ exactly once: from the managed tensor's deleter, or before a failed call returns. `release` may
+ be NULL. The caller passes `*out` on, or calls its deleter.
+ Errors: UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_legacy_managed_tensor_new(const shardspec_tensor_view *view,
                                                      void *ctx,
@@ -1735,46 +1764,48 @@ shardspec_status shardspec_legacy_managed_tensor_new(const shardspec_tensor_view
 /* ================================================================================================
  * Placements of your own.
  *
- * A place that an owner and a device can't say: a rack, a storage tier, a node of your scheduler. It
- * is a type's name, a text to show, the rank that reaches it if there is one, and a `ctx` that the
- * library only keeps. It goes wherever a placement's handle goes and comes back from metadata as it
- * was.
+ * A custom placement describes a place that owner and device can't express: a rack, a storage
+ * tier, a node of a scheduler. It consists of the name of its type, a text, the rank that owns it
+ * (if one does) and a `ctx` of the caller. Functions that take a placement's handle accept it, and
+ * metadata returns it unchanged.
  *
  * Source: torch's abstract class `PlacementSpec`.
  */
 
-/* What a type of placement does. */
+/* The functions of a type of placement. */
 typedef struct shardspec_placement_vtable {
   /* `sizeof(shardspec_placement_vtable)`. */
   uint64_t struct_size;
-  /* Ends the life of `ctx`; NULL: nothing to end. */
+  /* Frees `ctx`. NULL where there is nothing to free. */
   shardspec_destroy_fn destroy;
   /*
-   Whether two placements of this type and of the same rank are the same place; NULL: they are
-   when their texts are. Metadata holds the first of those that are equal, and not the others.
+   Reports whether two placements of this type and of the same rank are equal. With NULL, they
+   are equal when their texts are. Of equal placements, metadata keeps the first.
    */
   shardspec_equal_fn equal;
   /*
-   A hash that is equal for equal placements, asked only where there is an `equal`; NULL: only
-   the type's name and the rank are hashed, and a list of many different placements takes long
-   to make.
+   Returns a hash that is equal for equal placements. It is used only together with `equal`.
+   With NULL, the library hashes the type's name and the rank, and creating a list of many
+   different placements takes long.
    */
   shardspec_hash_fn hash;
 } shardspec_placement_vtable;
 
 /*
- A placement of a type of your own, called `type_name`. Names with a dot, such as "acme.rack",
- are never those of types that later versions build in. `text` is what is shown of it; `rank` is
- the rank that owns it, or -1 where none does: it is what `shardspec_metadata_shards_of_rank` and
- everything that sends goes by. Placements of different type names or ranks are never equal.
- `vtable` may be NULL: then nothing ends the life of `ctx`, and placements of the same type and
- rank are equal when their texts are.
+ Creates a placement of a custom type, called `type_name`.
 
- Ownership: texts and table are copied; `ctx` is the placement's from here on, whatever this
- returns, until `destroy` ends it: when the handle was freed and no spec or metadata holds the
- placement any more. The caller frees `*out`. Errors: INVALID_ARGUMENT for the type name "device",
- an empty name or text, a rank below -1 or a table of a wrong struct_size, NULL_ARGUMENT,
- OUT_OF_MEMORY. Threads: any; the functions may run on several at once. Since: ABI 0.
+ Later versions will not use names with a dot, such as "acme.rack", for built-in types. `text` is
+ the text that `shardspec_placement_text` returns. `rank` is the rank that owns the placement, or
+ -1 where no rank does. Collectives, plans and `shardspec_metadata_shards_of_rank` use it.
+ Placements of different type names or ranks are never equal. With `vtable` NULL, the library
+ never frees `ctx`, and placements of the same type and rank are equal when their texts are.
+
+ Ownership: the library copies texts and table. It owns `ctx` from the call on, also when the
+ call fails, and calls `destroy(ctx)` after the handle was freed and no spec or metadata uses the
+ placement. The caller frees `*out`.
+ Errors: INVALID_ARGUMENT for the type name "device", an empty name or text, a rank below -1 or a
+ table with a wrong struct_size, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. The functions of `vtable` may run on several threads at once. Since: ABI 0.
  */
 shardspec_status shardspec_placement_new_custom(const char *type_name,
                                                 const char *text,
@@ -1785,11 +1816,13 @@ shardspec_status shardspec_placement_new_custom(const char *type_name,
                                                 shardspec_error *err);
 
 /*
- The `ctx` of a placement of your own type. It lives as long as the placement: keep the handle
- while you use it.
+ Writes the `ctx` of a custom placement to `*out`. It is valid as long as the placement: keep the
+ handle while you use it.
 
- Ownership: it stays the placement's. Errors: NOT_FOUND for a placement of another type than
- `type_name`, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Ownership: the placement keeps owning `ctx`.
+ Errors: NOT_FOUND for a placement of another type than `type_name`, INVALID_HANDLE,
+ NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_placement_custom_ctx(const shardspec_placement *placement,
                                                 const char *type_name,
@@ -1799,22 +1832,25 @@ shardspec_status shardspec_placement_custom_ctx(const shardspec_placement *place
 /* ================================================================================================
  * Building metadata.
  *
- * A callback that decides who owns what is given a builder and adds the shards to it. They are
- * numbered in the order in which they are added. Threads that the callback starts may add as well,
- * until it returns; from then on the builder is refused with SHARDSPEC_INVALID_HANDLE.
+ * A callback that cuts a tensor receives a builder and adds the tensor's shards to it. Shards are
+ * numbered in the order in which they are added. Threads that the callback starts may add shards
+ * too, until the callback returns. After that, the builder is refused with
+ * SHARDSPEC_INVALID_HANDLE.
  */
 
-/* Where a callback puts shards, behind a handle. It is the library's: there is nothing to free. */
+/* A builder of metadata, behind a handle. The library owns it: there is nothing to free. */
 typedef struct shardspec_metadata_builder shardspec_metadata_builder;
 
 /*
- Adds a shard: the box of `sizes` elements at `offsets`, `ndim` numbers each, which lives at
- `placement`, a text as `shardspec_placement_parse` reads it. That the shards cover the tensor
- and overlap nowhere is checked when the callback has returned. A shard that is refused here was
- not added.
+ Adds a shard: the box of `sizes` elements at `offsets`, `ndim` numbers each, with a placement.
+ `placement` is a text in the form that `shardspec_placement_parse` reads. The library checks
+ after the callback that the shards cover the tensor and do not overlap. A shard that is refused
+ here is not added.
 
- Errors: NDIM_MISMATCH for another ndim than the tensor's, INVALID_PLACEMENT, INVALID_HANDLE when
- the callback has returned, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ Ownership: the library copies all arguments.
+ Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_PLACEMENT, INVALID_HANDLE
+ after the callback has returned, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_builder_add_shard(struct shardspec_metadata_builder *builder,
                                                       const int64_t *offsets,
@@ -1824,10 +1860,14 @@ shardspec_status shardspec_metadata_builder_add_shard(struct shardspec_metadata_
                                                       shardspec_error *err);
 
 /*
- As `shardspec_metadata_builder_add_shard`, with a placement by its handle.
+ Adds a shard: the box of `sizes` elements at `offsets`, `ndim` numbers each, with a placement's
+ handle. The placement may be custom. The library checks after the callback that the shards cover
+ the tensor and do not overlap. A shard that is refused here is not added.
 
- Ownership: the handle stays the caller's. Errors, threads: as
- `shardspec_metadata_builder_add_shard`. Since: ABI 0.
+ Ownership: the library copies the arrays. The caller keeps the handle `placement`.
+ Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_HANDLE, also after the
+ callback has returned, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_builder_add_shard_with_placement_handle(struct shardspec_metadata_builder *builder,
                                                                             const int64_t *offsets,
@@ -1837,13 +1877,14 @@ shardspec_status shardspec_metadata_builder_add_shard_with_placement_handle(stru
                                                                             shardspec_error *err);
 
 /*
- Adds the shards of a list, each of which needs a placement. Shards that are no boxes are added
- in one list, with all others. When this fails, no shard was added.
+ Adds the shards of a list, each of which needs a placement. Shards that are not boxes are added
+ in one list, together with all others. A call that fails adds no shard.
 
- Ownership: the list stays the caller's, and may be freed at once. Errors: NDIM_MISMATCH for
- another number of dimensions than the tensor's, NULL_ARGUMENT, also for a shard without a
- placement, INVALID_HANDLE, also when the callback has returned, OUT_OF_MEMORY. Threads: any.
- Since: ABI 0.
+ Ownership: the caller keeps the list, and may free it at once.
+ Errors: NDIM_MISMATCH for a list with another number of dimensions than the tensor,
+ NULL_ARGUMENT, also for a shard without a placement, INVALID_HANDLE, also after the callback has
+ returned, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_builder_add_shards(struct shardspec_metadata_builder *builder,
                                                        const shardspec_shards *shards,
@@ -1852,17 +1893,17 @@ shardspec_status shardspec_metadata_builder_add_shards(struct shardspec_metadata
 /* ================================================================================================
  * Sharding specs of your own.
  *
- * A type of spec is a name and a table of functions; a spec of that type is made from both and a
- * `ctx` that the functions are given, which holds whatever the spec knows. It works wherever a
+ * A type of spec is a name and a table of functions. A spec of that type has both and a `ctx`,
+ * which the functions receive and which holds the parameters of the spec. It works wherever a
  * built-in spec does.
  *
  * Source: torch's abstract class `ShardingSpec` with its methods `build_metadata` and `shard`.
  */
 
 /*
- Says who owns what of a tensor of `ndim` sizes by adding its shards to `builder`. `dim_names`
- holds `ndim` texts, or is NULL where the dimensions have no names; `properties` is never NULL.
- All of it is the library's and ends with the call.
+ Adds the shards of a tensor of `ndim` sizes to `builder`. `dim_names` holds `ndim` texts, or is
+ NULL where the dimensions have no names. `properties` is never NULL. The library owns all
+ arguments; they are valid during the call.
  */
 typedef shardspec_status (*shardspec_build_metadata_fn)(void *ctx,
                                                         const int64_t *sizes,
@@ -1873,10 +1914,10 @@ typedef shardspec_status (*shardspec_build_metadata_fn)(void *ctx,
                                                         shardspec_error *err);
 
 /*
- Fills shard `index`: writes to `shard` what it is to hold of `full`. The views were checked:
- shapes and element types are those of `metadata`, and no memory is shared. None of the pointers is
- NULL; all of it is the library's and ends with the call, but for the memory that the views
- describe.
+ Writes the elements of shard `index` from `full` to `shard`. Shapes and element types of the
+ views are those of `metadata`, and the views share no memory. No pointer is NULL. The library
+ owns all arguments; they are valid during the call. The memory of the views belongs to the
+ caller of the library.
  */
 typedef shardspec_status (*shardspec_fill_shard_fn)(void *ctx,
                                                     const shardspec_metadata *metadata,
@@ -1886,22 +1927,28 @@ typedef shardspec_status (*shardspec_fill_shard_fn)(void *ctx,
                                                     const shardspec_copy_options *options,
                                                     shardspec_error *err);
 
-/* What a type of spec does. */
+/* The functions of a type of spec. */
 typedef struct shardspec_spec_vtable {
   /* `sizeof(shardspec_spec_vtable)`. */
   uint64_t struct_size;
-  /* Ends the life of `ctx`; NULL: nothing to end. */
+  /* Frees `ctx`. NULL where there is nothing to free. */
   shardspec_destroy_fn destroy;
-  /* Says who owns what. Not NULL. */
+  /* Adds the shards of a tensor to a builder. Not NULL. */
   shardspec_build_metadata_fn build_metadata;
-  /* Fills a shard; NULL: a shard is a copy of its box, as with the built-in types. */
+  /*
+   Fills a shard. With NULL, a shard is a copy of its part of the tensor, as with the built-in
+   types.
+   */
   shardspec_fill_shard_fn fill_shard;
-  /* Whether two specs of this type cut every tensor alike; NULL: a spec equals only itself. */
+  /*
+   Reports whether two specs of this type cut every tensor alike. With NULL, a spec equals only
+   itself.
+   */
   shardspec_equal_fn equal;
-  /* A hash that is equal for specs that are; NULL: the type's name is hashed, no more. */
+  /* Returns a hash that is equal for equal specs. With NULL, the library hashes the type's name. */
   shardspec_hash_fn hash;
   /*
-   What `build_metadata` and `fill_shard` return for success: 0, `SHARDSPEC_CALLBACK_OK`, or
+   The status of success of `build_metadata` and `fill_shard`: 0, `SHARDSPEC_CALLBACK_OK`, or
    `..._IN_ERR`.
    */
   shardspec_status success_status;
@@ -1910,20 +1957,21 @@ typedef struct shardspec_spec_vtable {
 } shardspec_spec_vtable;
 
 /*
- A spec of a type of your own, called `type_name`. Names such as "acme.grid", with a dot, are never
- those of types that later versions build in.
+ Creates a spec of a custom type, called `type_name`. Later versions will not use names with a
+ dot, such as "acme.grid", for built-in types.
 
- What `build_metadata` answers is checked like everything else: shards outside of the tensor,
- overlaps, gaps and wrong numbers of dimensions are refused where the metadata is asked for, with
- the type's name in the message. `shardspec_spec_shard_count` and `shardspec_spec_placement` can't
- know the shards before there is a tensor: they answer WRONG_SPEC_TYPE, and the metadata tells.
+ Functions that build metadata check the shards of `build_metadata`. They refuse shards outside
+ of the tensor, overlaps, gaps and wrong numbers of dimensions, with the type's name in the
+ message. The shards depend on the tensor, so `shardspec_spec_shard_count` and
+ `shardspec_spec_placement` fail with WRONG_SPEC_TYPE. Metadata has both.
 
- Ownership: the name and the table are copied; `ctx` is the spec's from here on, whatever this
- returns, until `destroy` ends it: when the spec was freed and no call uses it any more. The caller
- frees `*out`. Errors: INVALID_ARGUMENT for the name of a built-in type or an empty one, a table
- without `build_metadata`, of a wrong struct_size or with a `success_status` that may be a failure,
+ Ownership: the library copies name and table. It owns `ctx` from the call on, also when the call
+ fails, and calls `destroy(ctx)` after the spec was freed and no call uses it. The caller frees
+ `*out`.
+ Errors: INVALID_ARGUMENT for an empty name or that of a built-in type, and for a table without
+ `build_metadata`, with a wrong struct_size or with a `success_status` that can be a failure,
  NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any; the functions may run on several at once. Since: ABI 0.
+ Threads: any. The functions of `vtable` may run on several threads at once. Since: ABI 0.
  */
 shardspec_status shardspec_spec_new_custom(const char *type_name,
                                            const struct shardspec_spec_vtable *vtable,
@@ -1932,11 +1980,13 @@ shardspec_status shardspec_spec_new_custom(const char *type_name,
                                            shardspec_error *err);
 
 /*
- The `ctx` of a spec of your own type: what a custom op asks a custom spec for. It lives as long as
- the spec: keep the handle while you use it.
+ Writes the `ctx` of a custom spec to `*out`, for custom ops. It is valid as long as the spec:
+ keep the handle while you use it.
 
- Ownership: it stays the spec's. Errors: WRONG_SPEC_TYPE for a spec of another type than
- `type_name`, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Ownership: the spec keeps owning `ctx`.
+ Errors: WRONG_SPEC_TYPE for a spec of another type than `type_name`, INVALID_HANDLE,
+ NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_spec_custom_ctx(const shardspec_spec *spec,
                                            const char *type_name,

@@ -1,8 +1,9 @@
 //! Building metadata.
 //!
-//! A callback that decides who owns what is given a builder and adds the shards to it. They are
-//! numbered in the order in which they are added. Threads that the callback starts may add as well,
-//! until it returns; from then on the builder is refused with SHARDSPEC_INVALID_HANDLE.
+//! A callback that cuts a tensor receives a builder and adds the tensor's shards to it. Shards are
+//! numbered in the order in which they are added. Threads that the callback starts may add shards
+//! too, until the callback returns. After that, the builder is refused with
+//! SHARDSPEC_INVALID_HANDLE.
 
 use std::ffi::c_char;
 
@@ -18,7 +19,7 @@ use crate::ffi::shards::shardspec_shards;
 use crate::memory::{Memory, Shared, Text, try_boxed_str};
 use crate::model::{Error, Placement, Placements, Result, Shards};
 
-/// Where a callback puts shards, behind a handle. It is the library's: there is nothing to free.
+/// A builder of metadata, behind a handle. The library owns it: there is nothing to free.
 pub struct shardspec_metadata_builder {
     _opaque: [u8; 0],
 }
@@ -135,13 +136,15 @@ impl Builder {
     }
 }
 
-/// Adds a shard: the box of `sizes` elements at `offsets`, `ndim` numbers each, which lives at
-/// `placement`, a text as `shardspec_placement_parse` reads it. That the shards cover the tensor
-/// and overlap nowhere is checked when the callback has returned. A shard that is refused here was
-/// not added.
+/// Adds a shard: the box of `sizes` elements at `offsets`, `ndim` numbers each, with a placement.
+/// `placement` is a text in the form that `shardspec_placement_parse` reads. The library checks
+/// after the callback that the shards cover the tensor and do not overlap. A shard that is refused
+/// here is not added.
 ///
-/// Errors: NDIM_MISMATCH for another ndim than the tensor's, INVALID_PLACEMENT, INVALID_HANDLE when
-/// the callback has returned, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// Ownership: the library copies all arguments.
+/// Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_PLACEMENT, INVALID_HANDLE
+/// after the callback has returned, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard(
     builder: *mut shardspec_metadata_builder, offsets: *const i64, sizes: *const i64, ndim: usize,
@@ -154,10 +157,14 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard(
     })
 }
 
-/// As `shardspec_metadata_builder_add_shard`, with a placement by its handle.
+/// Adds a shard: the box of `sizes` elements at `offsets`, `ndim` numbers each, with a placement's
+/// handle. The placement may be custom. The library checks after the callback that the shards cover
+/// the tensor and do not overlap. A shard that is refused here is not added.
 ///
-/// Ownership: the handle stays the caller's. Errors, threads: as
-/// `shardspec_metadata_builder_add_shard`. Since: ABI 0.
+/// Ownership: the library copies the arrays. The caller keeps the handle `placement`.
+/// Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_HANDLE, also after the
+/// callback has returned, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard_with_placement_handle(
     builder: *mut shardspec_metadata_builder, offsets: *const i64, sizes: *const i64, ndim: usize,
@@ -170,13 +177,14 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard_with_placem
     })
 }
 
-/// Adds the shards of a list, each of which needs a placement. Shards that are no boxes are added
-/// in one list, with all others. When this fails, no shard was added.
+/// Adds the shards of a list, each of which needs a placement. Shards that are not boxes are added
+/// in one list, together with all others. A call that fails adds no shard.
 ///
-/// Ownership: the list stays the caller's, and may be freed at once. Errors: NDIM_MISMATCH for
-/// another number of dimensions than the tensor's, NULL_ARGUMENT, also for a shard without a
-/// placement, INVALID_HANDLE, also when the callback has returned, OUT_OF_MEMORY. Threads: any.
-/// Since: ABI 0.
+/// Ownership: the caller keeps the list, and may free it at once.
+/// Errors: NDIM_MISMATCH for a list with another number of dimensions than the tensor,
+/// NULL_ARGUMENT, also for a shard without a placement, INVALID_HANDLE, also after the callback has
+/// returned, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shards(
     builder: *mut shardspec_metadata_builder, shards: *const shardspec_shards,

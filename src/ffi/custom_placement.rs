@@ -1,9 +1,9 @@
 //! Placements of your own.
 //!
-//! A place that an owner and a device can't say: a rack, a storage tier, a node of your scheduler. It
-//! is a type's name, a text to show, the rank that reaches it if there is one, and a `ctx` that the
-//! library only keeps. It goes wherever a placement's handle goes and comes back from metadata as it
-//! was.
+//! A custom placement describes a place that owner and device can't express: a rack, a storage
+//! tier, a node of a scheduler. It consists of the name of its type, a text, the rank that owns it
+//! (if one does) and a `ctx` of the caller. Functions that take a placement's handle accept it, and
+//! metadata returns it unchanged.
 //!
 //! Source: torch's abstract class `PlacementSpec`.
 
@@ -22,20 +22,20 @@ use crate::memory::{text, try_boxed_str};
 use crate::model::stable_hash::stable_hash;
 use crate::model::{CustomPlacement, Error, Placement};
 
-/// What a type of placement does.
+/// The functions of a type of placement.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_placement_vtable {
     /// `sizeof(shardspec_placement_vtable)`.
     pub struct_size: u64,
-    /// Ends the life of `ctx`; NULL: nothing to end.
+    /// Frees `ctx`. NULL where there is nothing to free.
     pub destroy: shardspec_destroy_fn,
-    /// Whether two placements of this type and of the same rank are the same place; NULL: they are
-    /// when their texts are. Metadata holds the first of those that are equal, and not the others.
+    /// Reports whether two placements of this type and of the same rank are equal. With NULL, they
+    /// are equal when their texts are. Of equal placements, metadata keeps the first.
     pub equal: shardspec_equal_fn,
-    /// A hash that is equal for equal placements, asked only where there is an `equal`; NULL: only
-    /// the type's name and the rank are hashed, and a list of many different placements takes long
-    /// to make.
+    /// Returns a hash that is equal for equal placements. It is used only together with `equal`.
+    /// With NULL, the library hashes the type's name and the rank, and creating a list of many
+    /// different placements takes long.
     pub hash: shardspec_hash_fn,
 }
 
@@ -98,18 +98,20 @@ impl CustomPlacement for ForeignPlacement {
     }
 }
 
-/// A placement of a type of your own, called `type_name`. Names with a dot, such as "acme.rack",
-/// are never those of types that later versions build in. `text` is what is shown of it; `rank` is
-/// the rank that owns it, or -1 where none does: it is what `shardspec_metadata_shards_of_rank` and
-/// everything that sends goes by. Placements of different type names or ranks are never equal.
-/// `vtable` may be NULL: then nothing ends the life of `ctx`, and placements of the same type and
-/// rank are equal when their texts are.
+/// Creates a placement of a custom type, called `type_name`.
 ///
-/// Ownership: texts and table are copied; `ctx` is the placement's from here on, whatever this
-/// returns, until `destroy` ends it: when the handle was freed and no spec or metadata holds the
-/// placement any more. The caller frees `*out`. Errors: INVALID_ARGUMENT for the type name "device",
-/// an empty name or text, a rank below -1 or a table of a wrong struct_size, NULL_ARGUMENT,
-/// OUT_OF_MEMORY. Threads: any; the functions may run on several at once. Since: ABI 0.
+/// Later versions will not use names with a dot, such as "acme.rack", for built-in types. `text` is
+/// the text that `shardspec_placement_text` returns. `rank` is the rank that owns the placement, or
+/// -1 where no rank does. Collectives, plans and `shardspec_metadata_shards_of_rank` use it.
+/// Placements of different type names or ranks are never equal. With `vtable` NULL, the library
+/// never frees `ctx`, and placements of the same type and rank are equal when their texts are.
+///
+/// Ownership: the library copies texts and table. It owns `ctx` from the call on, also when the
+/// call fails, and calls `destroy(ctx)` after the handle was freed and no spec or metadata uses the
+/// placement. The caller frees `*out`.
+/// Errors: INVALID_ARGUMENT for the type name "device", an empty name or text, a rank below -1 or a
+/// table with a wrong struct_size, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. The functions of `vtable` may run on several threads at once. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_new_custom(
     type_name: *const c_char, text: *const c_char, rank: i64,
@@ -136,11 +138,13 @@ pub unsafe extern "C-unwind" fn shardspec_placement_new_custom(
     )
 }
 
-/// The `ctx` of a placement of your own type. It lives as long as the placement: keep the handle
-/// while you use it.
+/// Writes the `ctx` of a custom placement to `*out`. It is valid as long as the placement: keep the
+/// handle while you use it.
 ///
-/// Ownership: it stays the placement's. Errors: NOT_FOUND for a placement of another type than
-/// `type_name`, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Ownership: the placement keeps owning `ctx`.
+/// Errors: NOT_FOUND for a placement of another type than `type_name`, INVALID_HANDLE,
+/// NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_custom_ctx(
     placement: *const shardspec_placement, type_name: *const c_char, out: *mut *mut c_void,

@@ -1,7 +1,7 @@
 //! Sharding specs of your own.
 //!
-//! A type of spec is a name and a table of functions; a spec of that type is made from both and a
-//! `ctx` that the functions are given, which holds whatever the spec knows. It works wherever a
+//! A type of spec is a name and a table of functions. A spec of that type has both and a `ctx`,
+//! which the functions receive and which holds the parameters of the spec. It works wherever a
 //! built-in spec does.
 //!
 //! Source: torch's abstract class `ShardingSpec` with its methods `build_metadata` and `shard`.
@@ -32,9 +32,9 @@ use crate::model::{
 };
 use crate::transfer::{Extraction, Sharder};
 
-/// Says who owns what of a tensor of `ndim` sizes by adding its shards to `builder`. `dim_names`
-/// holds `ndim` texts, or is NULL where the dimensions have no names; `properties` is never NULL.
-/// All of it is the library's and ends with the call.
+/// Adds the shards of a tensor of `ndim` sizes to `builder`. `dim_names` holds `ndim` texts, or is
+/// NULL where the dimensions have no names. `properties` is never NULL. The library owns all
+/// arguments; they are valid during the call.
 pub type shardspec_build_metadata_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -47,10 +47,10 @@ pub type shardspec_build_metadata_fn = Option<
     ) -> shardspec_status,
 >;
 
-/// Fills shard `index`: writes to `shard` what it is to hold of `full`. The views were checked:
-/// shapes and element types are those of `metadata`, and no memory is shared. None of the pointers is
-/// NULL; all of it is the library's and ends with the call, but for the memory that the views
-/// describe.
+/// Writes the elements of shard `index` from `full` to `shard`. Shapes and element types of the
+/// views are those of `metadata`, and the views share no memory. No pointer is NULL. The library
+/// owns all arguments; they are valid during the call. The memory of the views belongs to the
+/// caller of the library.
 pub type shardspec_fill_shard_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -63,23 +63,25 @@ pub type shardspec_fill_shard_fn = Option<
     ) -> shardspec_status,
 >;
 
-/// What a type of spec does.
+/// The functions of a type of spec.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_spec_vtable {
     /// `sizeof(shardspec_spec_vtable)`.
     pub struct_size: u64,
-    /// Ends the life of `ctx`; NULL: nothing to end.
+    /// Frees `ctx`. NULL where there is nothing to free.
     pub destroy: shardspec_destroy_fn,
-    /// Says who owns what. Not NULL.
+    /// Adds the shards of a tensor to a builder. Not NULL.
     pub build_metadata: shardspec_build_metadata_fn,
-    /// Fills a shard; NULL: a shard is a copy of its box, as with the built-in types.
+    /// Fills a shard. With NULL, a shard is a copy of its part of the tensor, as with the built-in
+    /// types.
     pub fill_shard: shardspec_fill_shard_fn,
-    /// Whether two specs of this type cut every tensor alike; NULL: a spec equals only itself.
+    /// Reports whether two specs of this type cut every tensor alike. With NULL, a spec equals only
+    /// itself.
     pub equal: shardspec_equal_fn,
-    /// A hash that is equal for specs that are; NULL: the type's name is hashed, no more.
+    /// Returns a hash that is equal for equal specs. With NULL, the library hashes the type's name.
     pub hash: shardspec_hash_fn,
-    /// What `build_metadata` and `fill_shard` return for success: 0, `SHARDSPEC_CALLBACK_OK`, or
+    /// The status of success of `build_metadata` and `fill_shard`: 0, `SHARDSPEC_CALLBACK_OK`, or
     /// `..._IN_ERR`.
     pub success_status: shardspec_status,
     /// 0.
@@ -242,20 +244,21 @@ impl Sharder for CustomSpec {
     }
 }
 
-/// A spec of a type of your own, called `type_name`. Names such as "acme.grid", with a dot, are never
-/// those of types that later versions build in.
+/// Creates a spec of a custom type, called `type_name`. Later versions will not use names with a
+/// dot, such as "acme.grid", for built-in types.
 ///
-/// What `build_metadata` answers is checked like everything else: shards outside of the tensor,
-/// overlaps, gaps and wrong numbers of dimensions are refused where the metadata is asked for, with
-/// the type's name in the message. `shardspec_spec_shard_count` and `shardspec_spec_placement` can't
-/// know the shards before there is a tensor: they answer WRONG_SPEC_TYPE, and the metadata tells.
+/// Functions that build metadata check the shards of `build_metadata`. They refuse shards outside
+/// of the tensor, overlaps, gaps and wrong numbers of dimensions, with the type's name in the
+/// message. The shards depend on the tensor, so `shardspec_spec_shard_count` and
+/// `shardspec_spec_placement` fail with WRONG_SPEC_TYPE. Metadata has both.
 ///
-/// Ownership: the name and the table are copied; `ctx` is the spec's from here on, whatever this
-/// returns, until `destroy` ends it: when the spec was freed and no call uses it any more. The caller
-/// frees `*out`. Errors: INVALID_ARGUMENT for the name of a built-in type or an empty one, a table
-/// without `build_metadata`, of a wrong struct_size or with a `success_status` that may be a failure,
+/// Ownership: the library copies name and table. It owns `ctx` from the call on, also when the call
+/// fails, and calls `destroy(ctx)` after the spec was freed and no call uses it. The caller frees
+/// `*out`.
+/// Errors: INVALID_ARGUMENT for an empty name or that of a built-in type, and for a table without
+/// `build_metadata`, with a wrong struct_size or with a `success_status` that can be a failure,
 /// NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any; the functions may run on several at once. Since: ABI 0.
+/// Threads: any. The functions of `vtable` may run on several threads at once. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_new_custom(
     type_name: *const c_char, vtable: *const shardspec_spec_vtable, ctx: *mut c_void,
@@ -279,11 +282,13 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_custom(
     )
 }
 
-/// The `ctx` of a spec of your own type: what a custom op asks a custom spec for. It lives as long as
-/// the spec: keep the handle while you use it.
+/// Writes the `ctx` of a custom spec to `*out`, for custom ops. It is valid as long as the spec:
+/// keep the handle while you use it.
 ///
-/// Ownership: it stays the spec's. Errors: WRONG_SPEC_TYPE for a spec of another type than
-/// `type_name`, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Ownership: the spec keeps owning `ctx`.
+/// Errors: WRONG_SPEC_TYPE for a spec of another type than `type_name`, INVALID_HANDLE,
+/// NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_custom_ctx(
     spec: *const shardspec_spec, type_name: *const c_char, out: *mut *mut c_void,

@@ -1,15 +1,17 @@
-//! DLPack: tensors handed to other libraries, without a copy.
+//! DLPack: tensors shared with other libraries, without a copy.
 //!
-//! A managed tensor is a view together with the function that gives its memory back. Whoever is
-//! handed one uses the memory for as long as it likes and then calls `tensor->deleter(tensor)`,
-//! once, on any thread.
+//! A managed tensor is a view together with a function that gives its memory back. A library that
+//! receives one uses the memory as long as it needs it. It then calls `tensor->deleter(tensor)`
+//! exactly once, on any thread.
 //!
-//! There are two forms, `shardspec_managed_tensor` and, for those who know only what was before
-//! DLPack 1.0, `shardspec_legacy_managed_tensor`. They have the layouts of DLPack's
-//! `DLManagedTensorVersioned` and `DLManagedTensor`, so they may be handed on by a cast.
+//! There are two forms. `shardspec_managed_tensor` has the layout of DLPack's
+//! `DLManagedTensorVersioned`. `shardspec_legacy_managed_tensor` has the layout of
+//! `DLManagedTensor`, for libraries that support only DLPack before 1.0. Pointers to them may be
+//! cast.
 //!
-//! What other libraries hand over is lent to this one with its `deleter` as `release` and itself as
-//! `ctx`; `shardspec_sharded_tensor_new_from_managed` does so with many.
+//! `shardspec_sharded_tensor_new_from_managed` takes managed tensors of other libraries. Other
+//! functions take such a tensor with its `deleter` as `release` and the managed tensor itself as
+//! `ctx`.
 //!
 //! Source: `dlpack.h` 1.0.
 
@@ -27,16 +29,16 @@ use crate::model::Error;
 use crate::transfer::{HostView, Keeper};
 use crate::unwind::passing;
 
-/// The version of DLPack that managed tensors say they are of.
+/// The major version of DLPack in the library's managed tensors.
 pub const SHARDSPEC_DLPACK_MAJOR_VERSION: u32 = 1;
-/// The version of DLPack that managed tensors say they are of.
+/// The minor version of DLPack in the library's managed tensors.
 pub const SHARDSPEC_DLPACK_MINOR_VERSION: u32 = 0;
 /// Flag: the memory must not be written.
 pub const SHARDSPEC_DLPACK_FLAG_READ_ONLY: u64 = 1;
-/// Flag: the memory is a copy, which nobody else uses.
+/// Flag: the memory is a copy with no other user.
 pub const SHARDSPEC_DLPACK_FLAG_IS_COPIED: u64 = 2;
 
-/// A tensor to hand over. The layout of DLPack's `DLManagedTensorVersioned`.
+/// A tensor for another library. The layout of DLPack's `DLManagedTensorVersioned`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_managed_tensor {
@@ -50,15 +52,15 @@ pub struct shardspec_managed_tensor {
     pub deleter: shardspec_destroy_fn,
     /// `SHARDSPEC_DLPACK_...` flags, or'ed.
     pub flags: u64,
-    /// The tensor. Its strides are there, also where it is row-major.
+    /// The tensor. Its strides are never NULL, also for a row-major tensor.
     pub tensor: shardspec_tensor_view,
 }
 
-/// A tensor to hand over. The layout of DLPack's `DLManagedTensor`.
+/// A tensor for another library. The layout of DLPack's `DLManagedTensor`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_legacy_managed_tensor {
-    /// The tensor. Its strides are there, also where it is row-major.
+    /// The tensor. Its strides are never NULL, also for a row-major tensor.
     pub tensor: shardspec_tensor_view,
     /// For `deleter`.
     pub manager_ctx: *mut c_void,
@@ -150,14 +152,15 @@ unsafe fn lend_view<T>(
     lend(&host_view("view", view)?, view.device, Keeper::of_lease(memory)?, form)
 }
 
-/// A managed tensor of the memory that `view` describes, to hand to another library. `flags` are
-/// `SHARDSPEC_DLPACK_...` flags, or'ed, or 0.
+/// Creates a managed tensor of the memory that `view` describes, for another library. `flags` are
+/// `SHARDSPEC_DLPACK_FLAG_...` constants, or'ed, or 0.
 ///
-/// Ownership: the memory is lent until `release(ctx)`, which may be NULL, is called, exactly once: by
-/// the managed tensor's deleter, or before a call that fails returns. `view` itself is copied. The
-/// caller hands `*out` on, or calls its deleter. Errors: INVALID_ARGUMENT for other flags,
-/// UNSUPPORTED_DEVICE, OVERFLOW, NULL_ARGUMENT,
-/// OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// Ownership: `view` is copied. Its memory must stay valid until the library calls `release(ctx)`,
+/// exactly once: from the managed tensor's deleter, or before a failed call returns. `release` may
+/// be NULL. The caller passes `*out` on, or calls its deleter.
+/// Errors: INVALID_ARGUMENT for other flags, UNSUPPORTED_DEVICE, OVERFLOW, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_managed_tensor_new(
     view: *const shardspec_tensor_view, flags: u64, ctx: *mut c_void,
@@ -175,10 +178,14 @@ pub unsafe extern "C-unwind" fn shardspec_managed_tensor_new(
     )
 }
 
-/// As `shardspec_managed_tensor_new`, in the older form, which has no flags: whoever is handed it may
-/// write the memory.
+/// Creates a managed tensor in the form before DLPack 1.0, of the memory that `view` describes.
+/// This form has no flags, so its receivers may write the memory.
 ///
-/// Ownership, errors, threads: as `shardspec_managed_tensor_new`. Since: ABI 0.
+/// Ownership: `view` is copied. Its memory must stay valid until the library calls `release(ctx)`,
+/// exactly once: from the managed tensor's deleter, or before a failed call returns. `release` may
+/// be NULL. The caller passes `*out` on, or calls its deleter.
+/// Errors: UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_legacy_managed_tensor_new(
     view: *const shardspec_tensor_view, ctx: *mut c_void, release: shardspec_destroy_fn,

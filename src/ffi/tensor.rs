@@ -1,10 +1,10 @@
 //! Tensors in host memory.
 //!
-//! The functions move data between a tensor and its shards. All buffers are the caller's. Everything
-//! is checked before the first byte is written: a call that fails has written nothing. Elements are
-//! copied bit for bit. A buffer that is written must not share memory with one that is read, with
-//! another that is written, or with itself; buffers that interleave without sharing a byte, or of
-//! packed elements a bit, are fine. Bits of such a byte that no element has stay what they are.
+//! These functions move data between a tensor and its shards. All buffers are the caller's. All
+//! checks come before the first write: a call that fails has written nothing. Elements are copied
+//! bit for bit. A destination must not share memory with a source, with another destination or with
+//! itself. Buffers that interleave without sharing a byte (for packed elements: a bit) are allowed.
+//! Bits of such a byte that belong to no element stay unchanged.
 
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle;
@@ -19,27 +19,27 @@ use crate::memory::text;
 use crate::model::Error;
 use crate::transfer::{self, CopyOptions, Extraction, HostTransfer, Instructions, Stores};
 
-/// As many threads as pay, up to the processors of this process: the default.
+/// The default: the library chooses the number of threads, up to the processors of this process.
 pub const SHARDSPEC_COPY_THREADS_AUTO: u32 = 0;
 
-/// Hint: write around the caches, for data that is not used again soon.
+/// Hint: non-temporal stores, for data that is not used again soon.
 pub const SHARDSPEC_COPY_HINT_STREAM: u32 = 1;
-/// Hint: write through the caches, for data that is used next.
+/// Hint: cached stores, for data that is used next.
 pub const SHARDSPEC_COPY_HINT_CACHED: u32 = 2;
-/// Use no instructions beyond those that every processor of this kind has. For tests.
+/// Restricts the library to instructions that every processor of this kind has. For tests.
 pub const SHARDSPEC_COPY_HINT_PORTABLE: u32 = 4;
 
-/// How to copy. Where it is NULL, or its numbers are 0, the library chooses by size and machine.
-/// Nothing here changes what is copied.
+/// How to copy. For NULL, and for fields that are 0, the library chooses by size and machine. No
+/// option changes the result.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_copy_options {
     /// `sizeof(shardspec_copy_options)`.
     pub struct_size: u64,
-    /// Most threads to use, the caller's included. Small copies use one, whatever this says.
+    /// Maximum number of threads, the caller's included. Small copies use one thread.
     pub max_threads: u32,
-    /// `SHARDSPEC_COPY_HINT_STREAM` or `SHARDSPEC_COPY_HINT_CACHED`, and
-    /// `SHARDSPEC_COPY_HINT_PORTABLE`, or'ed.
+    /// `SHARDSPEC_COPY_HINT_STREAM` or `SHARDSPEC_COPY_HINT_CACHED`, or'ed with
+    /// `SHARDSPEC_COPY_HINT_PORTABLE` if required.
     pub hints: u32,
 }
 
@@ -99,16 +99,17 @@ impl shardspec_copy_options {
     }
 }
 
-/// Copies all elements of a view into another of the same shape and element type. Both may have any
-/// strides. `options` may be NULL.
+/// Copies all elements of a view into another view of the same shape and element type. Both may
+/// have any strides. `options` may be NULL.
 ///
-/// Ownership: the caller keeps both views and their memory. Errors: SHAPE_MISMATCH, NDIM_MISMATCH and
-/// DTYPE_MISMATCH where the views differ, ALIASED where `destination` shares memory with `source` or
-/// where its strides put two elements at the same place, UNSUPPORTED_DEVICE, UNSUPPORTED for a source
-/// with far more elements than memory, if the search for memory that it shares with the destination
-/// would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY; then
-/// nothing was written. Threads: any; nobody else may use `destination` or write `source` meanwhile.
-/// Source: torch's `Tensor.copy_`, of one element type. Since: ABI 0.
+/// Ownership: the caller keeps both views and their memory.
+/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH where the views differ, ALIASED where
+/// `destination` shares memory with `source` or has two elements at one place, UNSUPPORTED_DEVICE,
+/// UNSUPPORTED where the source has far more elements than memory and the search for shared memory
+/// would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After
+/// an error, nothing was written.
+/// Threads: any. No other thread may use `destination` or write `source` during the call. Source:
+/// torch's `Tensor.copy_`, for one element type. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_tensor_copy(
     source: *const shardspec_tensor_view, destination: *const shardspec_tensor_view,
@@ -122,16 +123,17 @@ pub unsafe extern "C-unwind" fn shardspec_tensor_copy(
     })
 }
 
-/// Copies shard `index` out of the tensor: what a rank does with a mapped file that holds all of it.
-/// `full` has the metadata's sizes, `shard` the sizes of that shard, both the metadata's element type
-/// if that is stated. `options` may be NULL.
+/// Copies shard `index` out of a tensor, such as a mapped file. `full` has the metadata's sizes and
+/// `shard` has the sizes of that shard. Both have the metadata's element type, if it states one.
+/// Holes of the shard's buffer are filled with zeros. `options` may be NULL.
 ///
-/// Ownership: nothing moves. Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
-/// UNSUPPORTED_DEVICE, ALIASED, UNSUPPORTED for a source with far more elements than memory, if the
-/// search for memory that it shares with a destination would take longer than the copy, OVERFLOW,
-/// INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY; then nothing
-/// was written.
-/// Threads: any; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
+/// Ownership: the caller keeps all arguments.
+/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE,
+/// INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the source has far more elements than
+/// memory and the search for shared memory would take longer than the copy, OVERFLOW,
+/// INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+/// Threads: any. During the call, other threads may read `full` but not write it, and may not use
+/// `shard`. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard(
     metadata: *const shardspec_metadata, index: usize, full: *const shardspec_tensor_view,
@@ -148,15 +150,19 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard(
     })
 }
 
-/// Fills shard `index` as `spec` does it: what a worker calls to get its shard of a tensor that it
-/// has. `metadata` is what the spec built for that tensor, the other arguments are those of
-/// `shardspec_metadata_extract_shard`, which does the same for all specs but those that fill shards
-/// themselves.
+/// Fills shard `index` of a tensor by the `fill_shard` function of the spec's type, or copies it
+/// where the type has none. `metadata` is what `spec` built for the tensor. `full` has the
+/// metadata's sizes and `shard` has the sizes of that shard. Both have the metadata's element type,
+/// if it states one. `options` may be NULL.
 ///
-/// Ownership: nothing moves. Errors: as `shardspec_metadata_extract_shard`, and what the `fill_shard`
-/// function of the spec's type returns; all checks come before it is called.
-/// Threads: as `shardspec_metadata_extract_shard`. Source: torch's `ShardingSpec.shard`, for one
-/// destination. Since: ABI 0.
+/// Ownership: the caller keeps all arguments.
+/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE,
+/// INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the source has far more elements than
+/// memory and the search for shared memory would take longer than the copy, OVERFLOW,
+/// INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written. Also
+/// any status that the spec's `fill_shard` returns, which the library calls after all checks.
+/// Threads: any. During the call, other threads may read `full` but not write it, and may not use
+/// `shard`. Source: torch's `ShardingSpec.shard`, for one destination. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_fill_shard(
     spec: *const shardspec_spec, metadata: *const shardspec_metadata, index: usize,
@@ -173,13 +179,17 @@ pub unsafe extern "C-unwind" fn shardspec_spec_fill_shard(
     })
 }
 
-/// Describes shard `index` inside of `full`, without copying: `*out` becomes a view of the same
-/// memory with the shape and strides of the shard, which are written to `shape` and `strides`, each
-/// with room for `capacity` numbers, at least one for each dimension. An empty shard has NULL data.
+/// Writes a view of shard `index` inside of `full` to `*out`, without copying data. The view's
+/// shape and strides are written into `shape` and `strides`. Each has room for `capacity` numbers,
+/// at least one for each dimension. The view of an empty shard has NULL data.
 ///
-/// Ownership: `out->shape` and `out->strides` are the caller's own two arrays; the data is
-/// `full`'s. Errors: as `shardspec_metadata_extract_shard`, BUFFER_TOO_SMALL, and UNSUPPORTED where
-/// the elements are packed and the shard starts inside of a byte. Threads: any. Since: ABI 0.
+/// Ownership: `out->shape` and `out->strides` point to the caller's two arrays. `out->data` points
+/// into the memory of `full`.
+/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL,
+/// UNSUPPORTED where elements are packed and the shard starts inside of a byte or where the shard
+/// is not a box, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard(
     metadata: *const shardspec_metadata, index: usize, full: *const shardspec_tensor_view,
@@ -202,14 +212,19 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard(
     })
 }
 
-/// Copies every shard out of the tensor: `shards[i]` is where shard i goes, `shard_count` equals the
-/// metadata's, empty shards included. The function fills holes in their buffers with zeros. Source
-/// and destinations as in
-/// `shardspec_metadata_extract_shard`.
+/// Copies every shard out of a tensor. `full` has the metadata's sizes. `shards[i]` is the
+/// destination of shard i, and `shard_count` is the metadata's number of shards, empty ones
+/// included. Element types are the metadata's, if it states one. Holes of the shards' buffers are
+/// filled with zeros. `options` may be NULL.
 ///
-/// Ownership: nothing moves. Errors: as `shardspec_metadata_extract_shard`; the error's
-/// `first_shard` and `index` tell which view was refused; INVALID_ARGUMENT for another shard_count.
-/// Threads: any; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
+/// Ownership: the caller keeps all arguments.
+/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and ALIASED, with the refused shard in the
+/// error's `first_shard` and `index`. INVALID_ARGUMENT for a wrong `shard_count`, INVALID_HANDLE,
+/// UNSUPPORTED_DEVICE, UNSUPPORTED where the source has far more elements than memory and the
+/// search for shared memory would take longer than the copy, OVERFLOW, INVALID_ARGUMENT,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+/// Threads: any. During the call, other threads may read `full` but not write it, and may not use
+/// `shards`. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_scatter(
     metadata: *const shardspec_metadata, full: *const shardspec_tensor_view,
@@ -226,12 +241,19 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter(
     })
 }
 
-/// Copies every shard into the tensor: what `shardspec_metadata_scatter` took apart. `shards[i]` is
-/// shard i, `shard_count` equals the metadata's; every element of `full` is written.
+/// Copies every shard into a tensor. This is the inverse of `shardspec_metadata_scatter`.
+/// `shards[i]` is shard i, and `shard_count` is the metadata's number of shards, empty ones
+/// included. `full` has the metadata's sizes, and every element of it is written. Element types are
+/// the metadata's, if it states one. `options` may be NULL.
 ///
-/// Ownership: nothing moves. Errors: as `shardspec_metadata_scatter`.
-/// Threads: any; nobody else may use the buffers meanwhile, but the shards may be read.
-/// Since: ABI 0.
+/// Ownership: the caller keeps all arguments.
+/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and ALIASED, with the refused shard in the
+/// error's `first_shard` and `index`. INVALID_ARGUMENT for a wrong `shard_count`, INVALID_HANDLE,
+/// UNSUPPORTED_DEVICE, UNSUPPORTED where the source has far more elements than memory and the
+/// search for shared memory would take longer than the copy, OVERFLOW, INVALID_ARGUMENT,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+/// Threads: any. During the call, other threads may read `shards` but not write them, and may not
+/// use `full`. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_gather(
     metadata: *const shardspec_metadata, shards: *const shardspec_tensor_view, shard_count: usize,

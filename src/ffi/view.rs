@@ -23,26 +23,26 @@ pub const SHARDSPEC_DLPACK_DEVICE_ROCM_HOST: i32 = 11;
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_device {
-    /// A `SHARDSPEC_DLPACK_DEVICE_...` constant: other memory can't be read or written here.
+    /// A `SHARDSPEC_DLPACK_DEVICE_...` constant. The library can't read or write other memory.
     pub device_type: i32,
-    /// Not looked at.
+    /// Ignored.
     pub device_id: i32,
 }
 
-/// A tensor in somebody's memory. The layout of DLPack's `DLTensor`.
+/// A tensor in the caller's memory. The layout of DLPack's `DLTensor`.
 ///
-/// The element at index (i0, i1, ...) is at data + byte_offset + (i0 * strides[0] + ...) * itemsize.
-/// Elements that are no whole bytes are packed: it is the bits from number (i0 * strides[0] + ...) *
-/// bits * lanes on, counted from the least significant bit of the byte at data + byte_offset.
-/// Strides may be negative, and 0 in tensors that are only read. Any alignment will do. A tensor
-/// without elements may have NULL data.
+/// The element at index (i0, i1, ...) is at data + byte_offset + (i0 * strides[0] + ...) *
+/// itemsize. Elements that are not whole bytes are packed. Such an element starts at bit number (i0
+/// * strides[0] + ...) * bits * lanes, counted from the least significant bit of the byte at data +
+/// byte_offset. Strides may be negative. They may be 0 in tensors that are only read. Any alignment
+/// is allowed. A tensor without elements may have NULL data.
 ///
-/// What a view can't say: strides count elements, so neighbours are a whole number of elements apart.
-/// A field of packed records (4 bytes each, 5 bytes apart) has no such stride, and one that is rounded
-/// describes other memory. Pass its bytes: elements of 8 bits, with the strides in bytes, and as last
-/// dimension the bytes of an element, with stride 1; the metadata has that dimension too. Whole records
-/// can be elements: `lanes` of 8 bits. A view does not know the byte order either, nor that elements
-/// are to be read conjugated or negated: bits are moved as they are.
+/// Strides count elements, so the distance of neighbours is a whole number of elements. A field of
+/// packed records (4 bytes each, 5 bytes apart) has no such stride. Pass its bytes instead:
+/// elements of 8 bits, strides in bytes, and a last dimension with the bytes of an element and
+/// stride 1. The metadata then has that dimension too. Whole records can be elements with `lanes`
+/// of 8 bits. A view has no byte order and no flags for conjugation or negation: the library copies
+/// bits unchanged.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_tensor_view {
