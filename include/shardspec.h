@@ -1996,39 +1996,39 @@ shardspec_status shardspec_spec_custom_ctx(const shardspec_spec *spec,
 /* ================================================================================================
  * Sharded tensors: metadata together with the shards that are in this process.
  *
- * The local shards are in memory that the library allocates, 64-byte aligned and row-major, or in
- * memory that is lent to it until it calls `release`. They are numbered from 0 in the order of the
- * metadata, whatever order they came in.
+ * The memory of local shards either belongs to the library, which allocates it row-major and
+ * aligned to 64 bytes, or to the caller until the library calls `release`. Local shards are
+ * numbered from 0 in the order of the metadata, in whatever order they were passed.
  *
- * Which shards are local is said by their owner or by their indices. An `owner` is written as in a
- * placement: "rank:1" or "trainer0" for its shards on all devices, "rank:1/cuda:0" for those on one;
- * NULL stands for all shards, for a process that has everything. An owner of nothing has no local
- * shards, which is fine.
+ * An owner or a list of indices selects the local shards. An `owner` is a text such as "rank:1" or
+ * "trainer0" for the owner's shards on all devices, or "rank:1/cuda:0" for those on one device.
+ * NULL selects all shards. An owner without shards has no local shards, which is not an error.
  *
- * The handle does not change, the elements may: the memory of local shards is the one thing that
- * the library gives out a pointer to. It is there until the sharded tensor is freed, or longer for
- * whoever has exported it. That nobody writes what another thread uses is up to the caller.
+ * A sharded tensor is immutable, but the elements of its shards are not. Their memory is the only
+ * memory of the library that callers access by a pointer. It stays valid until the sharded tensor
+ * and all managed tensors exported from it are freed. The caller makes sure that no thread writes
+ * what another thread uses.
  *
- * Source: torch's `ShardedTensor`. As there, only strided, contiguous tensors can be sharded.
+ * Source: torch's `ShardedTensor`. Only strided, contiguous tensors can be sharded, as in torch.
  */
 
-/* Memory of new shards holds anything: torch's `empty`. */
+/* Memory of new shards is uninitialised: torch's `empty`. */
 #define SHARDSPEC_FILL_UNINITIALIZED 0
-/* Memory of new shards holds zeros: torch's `zeros`. */
+/* Memory of new shards is zero: torch's `zeros`. */
 #define SHARDSPEC_FILL_ZERO 1
 
 /* Metadata and local shards, behind a handle. Free it with `shardspec_sharded_tensor_free`. */
 typedef struct shardspec_sharded_tensor shardspec_sharded_tensor;
 
 /*
- A sharded tensor with memory for the shards of `owner`. The metadata must state the element type.
- `fill` is a `SHARDSPEC_FILL_...` constant.
+ Creates a sharded tensor with new memory for the shards of `owner`. `owner` NULL selects all
+ shards. The metadata must state the element type. `fill` is a `SHARDSPEC_FILL_...` constant.
 
- Ownership: the caller frees `*out`; it does not need the metadata. Errors: INVALID_ARGUMENT for
- another `fill` or where no element type is stated, INVALID_PLACEMENT for an owner that can't be
- one, UNSUPPORTED for layouts or memory formats that can't be
- sharded, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT. Threads: any.
- Source: `torch.distributed._shard.sharded_tensor.empty` and `zeros`. Since: ABI 0.
+ Ownership: the caller frees `*out`; the metadata may be freed before it.
+ Errors: INVALID_PLACEMENT for a text that is no owner, INVALID_ARGUMENT for another `fill` or
+ metadata without an element type, UNSUPPORTED for a layout or memory format other than strided
+ and contiguous, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Source: `torch.distributed._shard.sharded_tensor.empty` and `zeros`. Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_new(const shardspec_metadata *metadata,
                                               const char *owner,
@@ -2037,10 +2037,15 @@ shardspec_status shardspec_sharded_tensor_new(const shardspec_metadata *metadata
                                               shardspec_error *err);
 
 /*
- As `shardspec_sharded_tensor_new`, where shards `indices` of the metadata are local, in any order.
+ Creates a sharded tensor with new memory for the shards `indices` of the metadata, in any order.
+ `indices` holds `index_count` different numbers. The metadata must state the element type.
+ `fill` is a `SHARDSPEC_FILL_...` constant.
 
- Ownership, errors, threads: as `shardspec_sharded_tensor_new`; INDEX_OUT_OF_RANGE, and
- INVALID_ARGUMENT for an index that is given twice. Since: ABI 0.
+ Ownership: the caller frees `*out`; the metadata may be freed before it.
+ Errors: INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for an index that occurs twice, another `fill` or
+ metadata without an element type, UNSUPPORTED for a layout or memory format other than strided
+ and contiguous, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_new_for_indices(const shardspec_metadata *metadata,
                                                           const size_t *indices,
@@ -2050,13 +2055,18 @@ shardspec_status shardspec_sharded_tensor_new_for_indices(const shardspec_metada
                                                           shardspec_error *err);
 
 /*
- Shards a full tensor for `owner` as `spec` does it, with metadata that the spec builds for
- `full`'s sizes: what a worker calls that has the tensor and wants its part. `properties` may be
- NULL; where they state no element type, it is `full`'s. `options` may be NULL.
+ Creates a sharded tensor with the shards that `spec` cuts out of `full` for `owner`. `owner`
+ NULL selects all shards. The spec builds the metadata for the sizes of `full`. `properties` may
+ be NULL. Where they state no element type, the metadata has that of `full`. `options` may be
+ NULL.
 
- Ownership: the caller frees `*out`; it needs neither the spec nor `full`. Errors: those of
- `shardspec_spec_build_metadata`, of `shardspec_spec_fill_shard`, and of
- `shardspec_sharded_tensor_new`. Threads: any; nobody may write `full` meanwhile. Source: torch's
+ Ownership: the caller frees `*out`; `spec` and `full` may be freed before it.
+ Errors: INVALID_DIM, NDIM_MISMATCH, OUT_OF_BOUNDS, GAP and OVERLAP for a spec that does not fit
+ the sizes of `full`, and any status that functions of a custom spec return. INVALID_PLACEMENT
+ for a text that is no owner, DTYPE_MISMATCH where `properties` state another element type than
+ `full`, UNSUPPORTED for a layout or memory format other than strided and contiguous,
+ UNSUPPORTED_DEVICE, INVALID_ARGUMENT, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. No other thread may write `full` during the call. Source: torch's
  `ShardingSpec.shard`, for a tensor that every worker has. Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_new_from_spec(const shardspec_spec *spec,
@@ -2068,13 +2078,16 @@ shardspec_status shardspec_sharded_tensor_new_from_spec(const shardspec_spec *sp
                                                         shardspec_error *err);
 
 /*
- Shards a full tensor for `owner`: its shards are copied out of `full` as
- `shardspec_metadata_extract_shard` does. Where the metadata states no element type, that of the
- sharded tensor is `full`'s. `options` may be NULL.
+ Creates a sharded tensor with copies of the shards of `owner` in `full`. `owner` NULL selects
+ all shards. `full` has the metadata's sizes. Where the metadata states no element type, the
+ sharded tensor has that of `full`. `options` may be NULL.
 
- Ownership: the caller frees `*out`; it needs neither the metadata nor `full`. Errors: those of
- `shardspec_metadata_extract_shard` about `full` and `options`, and those of
- `shardspec_sharded_tensor_new`. Threads: any; nobody may write `full` meanwhile. Since: ABI 0.
+ Ownership: the caller frees `*out`; the metadata and `full` may be freed before it.
+ Errors: INVALID_PLACEMENT for a text that is no owner, SHAPE_MISMATCH, NDIM_MISMATCH,
+ DTYPE_MISMATCH and UNSUPPORTED_DEVICE for `full`, UNSUPPORTED for a layout or memory format
+ other than strided and contiguous, INVALID_ARGUMENT, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+ OUT_OF_MEMORY.
+ Threads: any. No other thread may write `full` during the call. Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_new_from_full(const shardspec_metadata *metadata,
                                                         const char *owner,
@@ -2084,11 +2097,16 @@ shardspec_status shardspec_sharded_tensor_new_from_full(const shardspec_metadata
                                                         shardspec_error *err);
 
 /*
- As `shardspec_sharded_tensor_new_from_full`, where shards `indices` of the metadata are local, in
- any order.
+ Creates a sharded tensor with copies of the shards `indices` in `full`, in any order. `indices`
+ holds `index_count` different numbers. `full` has the metadata's sizes. Where the metadata
+ states no element type, the sharded tensor has that of `full`. `options` may be NULL.
 
- Ownership, errors, threads: as `shardspec_sharded_tensor_new_from_full`; INDEX_OUT_OF_RANGE, and
- INVALID_ARGUMENT for an index that is given twice. Since: ABI 0.
+ Ownership: the caller frees `*out`; the metadata and `full` may be freed before it.
+ Errors: INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, also for an index that occurs twice,
+ SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and UNSUPPORTED_DEVICE for `full`, UNSUPPORTED for
+ a layout or memory format other than strided and contiguous, OVERFLOW, INVALID_HANDLE,
+ NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. No other thread may write `full` during the call. Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_new_from_full_for_indices(const shardspec_metadata *metadata,
                                                                     const size_t *indices,
@@ -2099,20 +2117,21 @@ shardspec_status shardspec_sharded_tensor_new_from_full_for_indices(const shards
                                                                     shardspec_error *err);
 
 /*
- A sharded tensor from shards that are here already: `shards[i]` is shard `indices[i]` of the
- metadata. Each has the sizes of that shard, in memory of any strides, and all have the metadata's
- element type, or where it states none the same. With an `owner`, they must be exactly its shards;
- NULL: any shards.
+ Creates a sharded tensor of shards in the caller's memory: `shards[i]` is shard `indices[i]` of
+ the metadata.
 
- Ownership: the library uses the shards' memory until it calls `release(ctx)`, exactly once: when
- the sharded tensor was freed and nobody has the memory exported any more, or before a call that
- fails returns. `release` may be NULL. The views themselves are copied; the caller frees `*out`.
+ Each view has the sizes of its shard, with any strides. All have the metadata's element type, or
+ one common type where the metadata states none. With an `owner`, the shards must be exactly
+ those of that owner. With `owner` NULL, they may be any.
+
+ Ownership: the library copies the views. It uses their memory until it calls `release(ctx)`,
+ exactly once: after the sharded tensor and all managed tensors exported from it were freed, or
+ before a failed call returns. `release` may be NULL. The caller frees `*out`.
  Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the
- shard in the error's `first_shard` and its position in `shards` in `index`, INVALID_ARGUMENT for
- an index that is given twice or shards that are not all of the owner's or not the owner's,
- INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
- OUT_OF_MEMORY. Threads: any. Source: torch's `_init_from_local_shards_and_global_metadata`.
- Since: ABI 0.
+ shard in the error's `first_shard` and its position in `shards` in `index`. INVALID_ARGUMENT for
+ a shard that occurs twice, or shards that are not exactly those of `owner`, INDEX_OUT_OF_RANGE,
+ INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Source: torch's `_init_from_local_shards_and_global_metadata`. Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_new_from_local(const shardspec_metadata *metadata,
                                                          const char *owner,
@@ -2125,18 +2144,26 @@ shardspec_status shardspec_sharded_tensor_new_from_local(const shardspec_metadat
                                                          shardspec_error *err);
 
 /*
- A sharded tensor from shards that are here already and come with their own metadata: `shards[i]`
- is the memory of shard i of the list `descriptions`, whose offsets, sizes and placement must be
- those of a shard of the metadata. With an `owner`, they must be exactly its shards; NULL: any
- shards.
+ Creates a sharded tensor of shards in the caller's memory that are described by a list:
+ `shards[i]` is the memory of shard i of `descriptions`.
 
- Ownership: the library uses the shards' memory until it calls `release(ctx)`, exactly once: when
- the sharded tensor was freed and nobody has the memory exported any more, or before a call that
- fails returns. `release` may be NULL. The views themselves are copied; the list stays the
- caller's, who frees `*out`. Errors: as `shardspec_sharded_tensor_new_from_local`, with the
- position in `shards` in the error's `index`; NOT_FOUND for a box that is none of the metadata's,
- INVALID_ARGUMENT for one that is placed elsewhere there, or another `shard_count` than the list
- has shards, NULL_ARGUMENT for a shard without a placement. Threads: any. Since: ABI 0.
+ The offsets, sizes and placement of each description must be those of one shard of the metadata.
+ All views have the metadata's element type, or one common type where the metadata states none.
+ With an `owner`, the shards must be exactly those of that owner. With `owner` NULL, they may be
+ any.
+
+ Ownership: the library copies the views. It uses their memory until it calls `release(ctx)`,
+ exactly once: after the sharded tensor and all managed tensors exported from it were freed, or
+ before a failed call returns. `release` may be NULL. The caller keeps `descriptions` and frees
+ `*out`.
+ Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the
+ shard in the error's `first_shard` and its position in `shards` in `index`. INVALID_ARGUMENT for
+ a shard that occurs twice, or shards that are not exactly those of `owner`, also for a shard
+ with another placement in the metadata, or a `shard_count` that is not the number of
+ `descriptions`. NOT_FOUND for a box that is not one of the metadata's, NULL_ARGUMENT, also for a
+ description without a placement, INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE,
+ OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_new_from_local_shards(const shardspec_metadata *metadata,
                                                                 const char *owner,
@@ -2149,29 +2176,31 @@ shardspec_status shardspec_sharded_tensor_new_from_local_shards(const shardspec_
                                                                 shardspec_error *err);
 
 /*
- Frees a sharded tensor. NULL is fine. Its memory is freed, or given back with `release`, at once,
- or when the last of those who have it exported is done with it.
+ Frees a sharded tensor. NULL is allowed. The memory of its shards is freed, or given back with
+ `release`, when no managed tensor exported from it is in use.
 
- Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
- uses the handle: a call under way finishes. Since: ABI 0.
+ Errors: INVALID_HANDLE, also for a handle that was freed before.
+ Threads: any. A call of another thread that uses the handle completes normally. Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_free(struct shardspec_sharded_tensor *tensor,
                                                shardspec_error *err);
 
 /*
- The metadata, as it was given but that it states the element type, where shards are there to tell
- it.
+ Creates a handle of the sharded tensor's metadata. It is the metadata that the sharded tensor
+ was created with. If that states no element type and there are local shards, it has their
+ element type.
 
- Ownership: the caller frees `*out`; it does not need the sharded tensor. Errors: INVALID_HANDLE,
- NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ Ownership: the caller frees `*out`; the sharded tensor may be freed before it.
+ Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_metadata(const struct shardspec_sharded_tensor *tensor,
                                                    shardspec_metadata **out,
                                                    shardspec_error *err);
 
 /*
- Writes the tensor's properties. The caller sets `out->struct_size` before, as for
- `shardspec_metadata_properties`.
+ Writes the tensor's properties to `*out`. The caller sets `out->struct_size` before the call:
+ `shardspec_tensor_properties p = { sizeof p };`.
 
  Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.
  Threads: any. Since: ABI 0.
@@ -2181,35 +2210,38 @@ shardspec_status shardspec_sharded_tensor_properties(const struct shardspec_shar
                                                      shardspec_error *err);
 
 /*
- Number of local shards, empty ones included.
+ Writes the number of local shards to `*out`, empty ones included.
 
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
-shardspec_status shardspec_sharded_tensor_local_count(const struct shardspec_sharded_tensor *tensor,
+shardspec_status shardspec_sharded_tensor_local_count(const shardspec_sharded_tensor *tensor,
                                                       size_t *out,
                                                       shardspec_error *err);
 
 /*
- Which shard of the metadata local shard `local` is.
+ Writes the index in the metadata of local shard `local` to `*out`.
 
- Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
-shardspec_status shardspec_sharded_tensor_local_index(const struct shardspec_sharded_tensor *tensor,
+shardspec_status shardspec_sharded_tensor_local_index(const shardspec_sharded_tensor *tensor,
                                                       size_t local,
                                                       size_t *out,
                                                       shardspec_error *err);
 
 /*
- Describes local shard `local`: `*out` becomes a view of its memory, whose shape and strides are
- written to `shape` and `strides`, each with room for `capacity` numbers, at least one for each
- dimension. An empty shard has NULL data.
+ Writes a view of local shard `local` to `*out`. The view's shape and strides are written into
+ `shape` and `strides`. Each has room for `capacity` numbers, at least one for each dimension.
+ The view of an empty shard has NULL data.
 
- Ownership: `out->shape` and `out->strides` are the caller's own two arrays. `out->data` is the
- sharded tensor's memory, to be read and written until it is freed.
- Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT. Threads: any.
- Since: ABI 0.
+ Ownership: `out->shape` and `out->strides` point to the caller's two arrays. `out->data` is
+ memory of the sharded tensor, which the caller may read and write until it frees the sharded
+ tensor.
+ Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
-shardspec_status shardspec_sharded_tensor_local_view(const struct shardspec_sharded_tensor *tensor,
+shardspec_status shardspec_sharded_tensor_local_view(const shardspec_sharded_tensor *tensor,
                                                      size_t local,
                                                      int64_t *shape,
                                                      int64_t *strides,
@@ -2218,32 +2250,38 @@ shardspec_status shardspec_sharded_tensor_local_view(const struct shardspec_shar
                                                      shardspec_error *err);
 
 /*
- Copies all shards into `full`, every element of which is written. Every shard that owns something
- must be local. `options` may be NULL.
+ Copies all shards into `full`, which has the metadata's sizes. Every element of `full` is
+ written. Every shard that is not empty must be local. `options` may be NULL.
 
- Ownership: nothing moves. Errors: NOT_LOCAL (the error's `first_shard` is the first that is not),
- and those of `shardspec_metadata_gather`. Threads: any; nobody else may use `full` or write the
- shards meanwhile. Since: ABI 0.
+ Ownership: the caller keeps all arguments.
+ Errors: NOT_LOCAL (the error's `first_shard` is the first shard that is not local),
+ SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INVALID_HANDLE, UNSUPPORTED_DEVICE,
+ UNSUPPORTED where the source has far more elements than memory and the search for shared memory
+ would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After
+ an error, nothing was written.
+ Threads: any. During the call, other threads may read the shards but not write them, and may not
+ use `full`. Since: ABI 0.
  */
-shardspec_status shardspec_sharded_tensor_gather(const struct shardspec_sharded_tensor *tensor,
+shardspec_status shardspec_sharded_tensor_gather(const shardspec_sharded_tensor *tensor,
                                                  const shardspec_tensor_view *full,
                                                  const shardspec_copy_options *options,
                                                  shardspec_error *err);
 
 /* ================================================================================================
- * Local shards to and from other libraries.
+ * Local shards shared with other libraries.
  *
- * A local shard is handed out as a managed tensor of DLPack, and managed tensors of other libraries
- * become local shards, both without a copy. All who have one use the same memory, which stays for as
- * long as anybody does.
+ * A local shard can be exported as a managed tensor of DLPack, and managed tensors of other
+ * libraries can become local shards, both without a copy. All users of a shard share its memory,
+ * which stays valid until the last of them releases it.
  */
 
 /*
- Local shard `local` as a managed tensor, to hand to another library.
+ Creates a managed tensor of local shard `local`, for another library.
 
- Ownership: the caller hands `*out` on, or calls its deleter. The shard's memory stays until the
- deleter was called, also when the sharded tensor is freed before. Errors: INDEX_OUT_OF_RANGE,
- INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ Ownership: the caller passes `*out` on, or calls its deleter. The shard's memory stays valid
+ until the deleter was called, also when the sharded tensor is freed before.
+ Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_export_local(const shardspec_sharded_tensor *tensor,
                                                        size_t local,
@@ -2251,9 +2289,13 @@ shardspec_status shardspec_sharded_tensor_export_local(const shardspec_sharded_t
                                                        shardspec_error *err);
 
 /*
- As `shardspec_sharded_tensor_export_local`, in the older form.
+ Creates a managed tensor of local shard `local`, in the form before DLPack 1.0, for another
+ library.
 
- Ownership, errors, threads: as `shardspec_sharded_tensor_export_local`. Since: ABI 0.
+ Ownership: the caller passes `*out` on, or calls its deleter. The shard's memory stays valid
+ until the deleter was called, also when the sharded tensor is freed before.
+ Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_export_local_legacy(const shardspec_sharded_tensor *tensor,
                                                               size_t local,
@@ -2261,21 +2303,27 @@ shardspec_status shardspec_sharded_tensor_export_local_legacy(const shardspec_sh
                                                               shardspec_error *err);
 
 /*
- As `shardspec_sharded_tensor_new_from_local`, for shards that other libraries hand over:
- `shards[i]` is shard `indices[i]` of the metadata. A `DLManagedTensorVersioned *` of DLPack may be
- passed by a cast.
+ Creates a sharded tensor of managed tensors of other libraries: `shards[i]` is shard
+ `indices[i]` of the metadata. A `DLManagedTensorVersioned *` of DLPack may be cast.
 
- Ownership: the managed tensors are the library's from here on, whatever this returns; the array
- `shards` stays the caller's. Each one's deleter is called exactly once: when the sharded tensor
- was freed and nobody has that shard exported any more, or before a call that fails returns. It
- must work on any thread. A NULL among them is skipped, and one that is given twice is let go
- once. All or none are taken: an array that can't be one of managed tensors (`shards` is NULL or
- not aligned, has more elements than memory can hold, or an element that is not aligned) is
- refused, and no deleter is called. Errors: as `shardspec_sharded_tensor_new_from_local`, and
- where a managed tensor itself is wrong, with its position in the error's `index`: READ_ONLY
- where its flags say so, UNSUPPORTED for another major version of DLPack than 1 and for flags
- that have no meaning here, INVALID_ARGUMENT for one that is given twice. Threads: any. Since:
- ABI 0.
+ Each tensor has the sizes of its shard, with any strides. All have the metadata's element type,
+ or one common type where the metadata states none. With an `owner`, the shards must be exactly
+ those of that owner. With `owner` NULL, they may be any.
+
+ Ownership: the library owns the managed tensors from the call on, also when the call fails; the
+ caller keeps the array `shards`. The library calls each deleter exactly once, on any thread:
+ after the sharded tensor and all managed tensors exported from that shard were freed, or before
+ a failed call returns. It skips NULL, and calls the deleter of a tensor that occurs twice once.
+ There is one exception: an array that is NULL, not aligned, larger than memory or that has an
+ element that is not aligned is refused, and no deleter is called. The caller frees `*out`.
+ Errors: READ_ONLY for a managed tensor whose flags say so, UNSUPPORTED for another major version
+ of DLPack than 1 and for unknown flags, INVALID_ARGUMENT for a managed tensor that occurs twice,
+ each with its position in the error's `index`. SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
+ UNSUPPORTED_DEVICE and ALIASED, with the shard in the error's `first_shard` and its position in
+ `shards` in `index`. INVALID_ARGUMENT for a shard that occurs twice, or shards that are not
+ exactly those of `owner`, INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, OVERFLOW, INVALID_HANDLE,
+ NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_new_from_managed(const shardspec_metadata *metadata,
                                                            const char *owner,

@@ -1,8 +1,8 @@
-//! Local shards to and from other libraries.
+//! Local shards shared with other libraries.
 //!
-//! A local shard is handed out as a managed tensor of DLPack, and managed tensors of other libraries
-//! become local shards, both without a copy. All who have one use the same memory, which stays for as
-//! long as anybody does.
+//! A local shard can be exported as a managed tensor of DLPack, and managed tensors of other
+//! libraries can become local shards, both without a copy. All users of a shard share its memory,
+//! which stays valid until the last of them releases it.
 
 use std::ffi::{c_char, c_void};
 use std::mem;
@@ -35,11 +35,12 @@ fn export<T>(
     lend(&tensor.view(local)?, CPU, tensor.keeper(local)?, form)
 }
 
-/// Local shard `local` as a managed tensor, to hand to another library.
+/// Creates a managed tensor of local shard `local`, for another library.
 ///
-/// Ownership: the caller hands `*out` on, or calls its deleter. The shard's memory stays until the
-/// deleter was called, also when the sharded tensor is freed before. Errors: INDEX_OUT_OF_RANGE,
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// Ownership: the caller passes `*out` on, or calls its deleter. The shard's memory stays valid
+/// until the deleter was called, also when the sharded tensor is freed before.
+/// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_export_local(
     tensor: *const shardspec_sharded_tensor, local: usize, out: *mut *mut shardspec_managed_tensor,
@@ -53,9 +54,13 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_export_local(
     })
 }
 
-/// As `shardspec_sharded_tensor_export_local`, in the older form.
+/// Creates a managed tensor of local shard `local`, in the form before DLPack 1.0, for another
+/// library.
 ///
-/// Ownership, errors, threads: as `shardspec_sharded_tensor_export_local`. Since: ABI 0.
+/// Ownership: the caller passes `*out` on, or calls its deleter. The shard's memory stays valid
+/// until the deleter was called, also when the sharded tensor is freed before.
+/// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_export_local_legacy(
     tensor: *const shardspec_sharded_tensor, local: usize,
@@ -192,21 +197,27 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
     host_view("shards", &tensor.tensor)
 }
 
-/// As `shardspec_sharded_tensor_new_from_local`, for shards that other libraries hand over:
-/// `shards[i]` is shard `indices[i]` of the metadata. A `DLManagedTensorVersioned *` of DLPack may be
-/// passed by a cast.
+/// Creates a sharded tensor of managed tensors of other libraries: `shards[i]` is shard
+/// `indices[i]` of the metadata. A `DLManagedTensorVersioned *` of DLPack may be cast.
 ///
-/// Ownership: the managed tensors are the library's from here on, whatever this returns; the array
-/// `shards` stays the caller's. Each one's deleter is called exactly once: when the sharded tensor
-/// was freed and nobody has that shard exported any more, or before a call that fails returns. It
-/// must work on any thread. A NULL among them is skipped, and one that is given twice is let go
-/// once. All or none are taken: an array that can't be one of managed tensors (`shards` is NULL or
-/// not aligned, has more elements than memory can hold, or an element that is not aligned) is
-/// refused, and no deleter is called. Errors: as `shardspec_sharded_tensor_new_from_local`, and
-/// where a managed tensor itself is wrong, with its position in the error's `index`: READ_ONLY
-/// where its flags say so, UNSUPPORTED for another major version of DLPack than 1 and for flags
-/// that have no meaning here, INVALID_ARGUMENT for one that is given twice. Threads: any. Since:
-/// ABI 0.
+/// Each tensor has the sizes of its shard, with any strides. All have the metadata's element type,
+/// or one common type where the metadata states none. With an `owner`, the shards must be exactly
+/// those of that owner. With `owner` NULL, they may be any.
+///
+/// Ownership: the library owns the managed tensors from the call on, also when the call fails; the
+/// caller keeps the array `shards`. The library calls each deleter exactly once, on any thread:
+/// after the sharded tensor and all managed tensors exported from that shard were freed, or before
+/// a failed call returns. It skips NULL, and calls the deleter of a tensor that occurs twice once.
+/// There is one exception: an array that is NULL, not aligned, larger than memory or that has an
+/// element that is not aligned is refused, and no deleter is called. The caller frees `*out`.
+/// Errors: READ_ONLY for a managed tensor whose flags say so, UNSUPPORTED for another major version
+/// of DLPack than 1 and for unknown flags, INVALID_ARGUMENT for a managed tensor that occurs twice,
+/// each with its position in the error's `index`. SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
+/// UNSUPPORTED_DEVICE and ALIASED, with the shard in the error's `first_shard` and its position in
+/// `shards` in `index`. INVALID_ARGUMENT for a shard that occurs twice, or shards that are not
+/// exactly those of `owner`, INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, OVERFLOW, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_managed(
     metadata: *const shardspec_metadata, owner: *const c_char, indices: *const usize,

@@ -28,6 +28,7 @@ pub mod dlpack_shards;
 pub mod dtype;
 pub mod error;
 pub mod extent;
+pub mod local_shards;
 pub mod locate;
 pub mod metadata;
 pub mod metadata_shards;

@@ -1,19 +1,19 @@
 //! Sharded tensors: metadata together with the shards that are in this process.
 //!
-//! The local shards are in memory that the library allocates, 64-byte aligned and row-major, or in
-//! memory that is lent to it until it calls `release`. They are numbered from 0 in the order of the
-//! metadata, whatever order they came in.
+//! The memory of local shards either belongs to the library, which allocates it row-major and
+//! aligned to 64 bytes, or to the caller until the library calls `release`. Local shards are
+//! numbered from 0 in the order of the metadata, in whatever order they were passed.
 //!
-//! Which shards are local is said by their owner or by their indices. An `owner` is written as in a
-//! placement: "rank:1" or "trainer0" for its shards on all devices, "rank:1/cuda:0" for those on one;
-//! NULL stands for all shards, for a process that has everything. An owner of nothing has no local
-//! shards, which is fine.
+//! An owner or a list of indices selects the local shards. An `owner` is a text such as "rank:1" or
+//! "trainer0" for the owner's shards on all devices, or "rank:1/cuda:0" for those on one device.
+//! NULL selects all shards. An owner without shards has no local shards, which is not an error.
 //!
-//! The handle does not change, the elements may: the memory of local shards is the one thing that
-//! the library gives out a pointer to. It is there until the sharded tensor is freed, or longer for
-//! whoever has exported it. That nobody writes what another thread uses is up to the caller.
+//! A sharded tensor is immutable, but the elements of its shards are not. Their memory is the only
+//! memory of the library that callers access by a pointer. It stays valid until the sharded tensor
+//! and all managed tensors exported from it are freed. The caller makes sure that no thread writes
+//! what another thread uses.
 //!
-//! Source: torch's `ShardedTensor`. As there, only strided, contiguous tensors can be sharded.
+//! Source: torch's `ShardedTensor`. Only strided, contiguous tensors can be sharded, as in torch.
 
 use std::ffi::{c_char, c_void};
 
@@ -21,10 +21,10 @@ use crate::ffi::border::callback::{Context, owning};
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::owner::{check_owner, owned};
-use crate::ffi::border::pointer::{Out, out, out_slice, slice};
+use crate::ffi::border::pointer::{Out, out, slice};
 use crate::ffi::border::sized::sized_out;
 use crate::ffi::border::slots::Slots;
-use crate::ffi::border::views::{CPU, c_view, some_shards, view_argument};
+use crate::ffi::border::views::{some_shards, view_argument};
 use crate::ffi::callback::shardspec_destroy_fn;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
@@ -58,9 +58,9 @@ impl Handle for shardspec_sharded_tensor {
     }
 }
 
-/// Memory of new shards holds anything: torch's `empty`.
+/// Memory of new shards is uninitialised: torch's `empty`.
 pub const SHARDSPEC_FILL_UNINITIALIZED: i32 = 0;
-/// Memory of new shards holds zeros: torch's `zeros`.
+/// Memory of new shards is zero: torch's `zeros`.
 pub const SHARDSPEC_FILL_ZERO: i32 = 1;
 
 fn fill_argument(fill: i32) -> Outcome<Fill> {
@@ -82,14 +82,14 @@ pub(crate) fn give(
     Ok(())
 }
 
-/// A sharded tensor with memory for the shards of `owner`. The metadata must state the element type.
-/// `fill` is a `SHARDSPEC_FILL_...` constant.
+/// Creates a sharded tensor with new memory for the shards of `owner`. `owner` NULL selects all
+/// shards. The metadata must state the element type. `fill` is a `SHARDSPEC_FILL_...` constant.
 ///
-/// Ownership: the caller frees `*out`; it does not need the metadata. Errors: INVALID_ARGUMENT for
-/// another `fill` or where no element type is stated, INVALID_PLACEMENT for an owner that can't be
-/// one, UNSUPPORTED for layouts or memory formats that can't be
-/// sharded, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT. Threads: any.
-/// Source: `torch.distributed._shard.sharded_tensor.empty` and `zeros`. Since: ABI 0.
+/// Ownership: the caller frees `*out`; the metadata may be freed before it.
+/// Errors: INVALID_PLACEMENT for a text that is no owner, INVALID_ARGUMENT for another `fill` or
+/// metadata without an element type, UNSUPPORTED for a layout or memory format other than strided
+/// and contiguous, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Source: `torch.distributed._shard.sharded_tensor.empty` and `zeros`. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new(
     metadata: *const shardspec_metadata, owner: *const c_char, fill: i32,
@@ -103,10 +103,15 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new(
     })
 }
 
-/// As `shardspec_sharded_tensor_new`, where shards `indices` of the metadata are local, in any order.
+/// Creates a sharded tensor with new memory for the shards `indices` of the metadata, in any order.
+/// `indices` holds `index_count` different numbers. The metadata must state the element type.
+/// `fill` is a `SHARDSPEC_FILL_...` constant.
 ///
-/// Ownership, errors, threads: as `shardspec_sharded_tensor_new`; INDEX_OUT_OF_RANGE, and
-/// INVALID_ARGUMENT for an index that is given twice. Since: ABI 0.
+/// Ownership: the caller frees `*out`; the metadata may be freed before it.
+/// Errors: INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for an index that occurs twice, another `fill` or
+/// metadata without an element type, UNSUPPORTED for a layout or memory format other than strided
+/// and contiguous, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_for_indices(
     metadata: *const shardspec_metadata, indices: *const usize, index_count: usize, fill: i32,
@@ -120,13 +125,18 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_for_indices(
     })
 }
 
-/// Shards a full tensor for `owner` as `spec` does it, with metadata that the spec builds for
-/// `full`'s sizes: what a worker calls that has the tensor and wants its part. `properties` may be
-/// NULL; where they state no element type, it is `full`'s. `options` may be NULL.
+/// Creates a sharded tensor with the shards that `spec` cuts out of `full` for `owner`. `owner`
+/// NULL selects all shards. The spec builds the metadata for the sizes of `full`. `properties` may
+/// be NULL. Where they state no element type, the metadata has that of `full`. `options` may be
+/// NULL.
 ///
-/// Ownership: the caller frees `*out`; it needs neither the spec nor `full`. Errors: those of
-/// `shardspec_spec_build_metadata`, of `shardspec_spec_fill_shard`, and of
-/// `shardspec_sharded_tensor_new`. Threads: any; nobody may write `full` meanwhile. Source: torch's
+/// Ownership: the caller frees `*out`; `spec` and `full` may be freed before it.
+/// Errors: INVALID_DIM, NDIM_MISMATCH, OUT_OF_BOUNDS, GAP and OVERLAP for a spec that does not fit
+/// the sizes of `full`, and any status that functions of a custom spec return. INVALID_PLACEMENT
+/// for a text that is no owner, DTYPE_MISMATCH where `properties` state another element type than
+/// `full`, UNSUPPORTED for a layout or memory format other than strided and contiguous,
+/// UNSUPPORTED_DEVICE, INVALID_ARGUMENT, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. No other thread may write `full` during the call. Source: torch's
 /// `ShardingSpec.shard`, for a tensor that every worker has. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_spec(
@@ -146,13 +156,16 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_spec(
     })
 }
 
-/// Shards a full tensor for `owner`: its shards are copied out of `full` as
-/// `shardspec_metadata_extract_shard` does. Where the metadata states no element type, that of the
-/// sharded tensor is `full`'s. `options` may be NULL.
+/// Creates a sharded tensor with copies of the shards of `owner` in `full`. `owner` NULL selects
+/// all shards. `full` has the metadata's sizes. Where the metadata states no element type, the
+/// sharded tensor has that of `full`. `options` may be NULL.
 ///
-/// Ownership: the caller frees `*out`; it needs neither the metadata nor `full`. Errors: those of
-/// `shardspec_metadata_extract_shard` about `full` and `options`, and those of
-/// `shardspec_sharded_tensor_new`. Threads: any; nobody may write `full` meanwhile. Since: ABI 0.
+/// Ownership: the caller frees `*out`; the metadata and `full` may be freed before it.
+/// Errors: INVALID_PLACEMENT for a text that is no owner, SHAPE_MISMATCH, NDIM_MISMATCH,
+/// DTYPE_MISMATCH and UNSUPPORTED_DEVICE for `full`, UNSUPPORTED for a layout or memory format
+/// other than strided and contiguous, INVALID_ARGUMENT, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
+/// Threads: any. No other thread may write `full` during the call. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full(
     metadata: *const shardspec_metadata, owner: *const c_char, full: *const shardspec_tensor_view,
@@ -168,11 +181,16 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full(
     })
 }
 
-/// As `shardspec_sharded_tensor_new_from_full`, where shards `indices` of the metadata are local, in
-/// any order.
+/// Creates a sharded tensor with copies of the shards `indices` in `full`, in any order. `indices`
+/// holds `index_count` different numbers. `full` has the metadata's sizes. Where the metadata
+/// states no element type, the sharded tensor has that of `full`. `options` may be NULL.
 ///
-/// Ownership, errors, threads: as `shardspec_sharded_tensor_new_from_full`; INDEX_OUT_OF_RANGE, and
-/// INVALID_ARGUMENT for an index that is given twice. Since: ABI 0.
+/// Ownership: the caller frees `*out`; the metadata and `full` may be freed before it.
+/// Errors: INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, also for an index that occurs twice,
+/// SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and UNSUPPORTED_DEVICE for `full`, UNSUPPORTED for
+/// a layout or memory format other than strided and contiguous, OVERFLOW, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. No other thread may write `full` during the call. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full_for_indices(
     metadata: *const shardspec_metadata, indices: *const usize, index_count: usize,
@@ -188,20 +206,21 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full_for_indic
     })
 }
 
-/// A sharded tensor from shards that are here already: `shards[i]` is shard `indices[i]` of the
-/// metadata. Each has the sizes of that shard, in memory of any strides, and all have the metadata's
-/// element type, or where it states none the same. With an `owner`, they must be exactly its shards;
-/// NULL: any shards.
+/// Creates a sharded tensor of shards in the caller's memory: `shards[i]` is shard `indices[i]` of
+/// the metadata.
 ///
-/// Ownership: the library uses the shards' memory until it calls `release(ctx)`, exactly once: when
-/// the sharded tensor was freed and nobody has the memory exported any more, or before a call that
-/// fails returns. `release` may be NULL. The views themselves are copied; the caller frees `*out`.
+/// Each view has the sizes of its shard, with any strides. All have the metadata's element type, or
+/// one common type where the metadata states none. With an `owner`, the shards must be exactly
+/// those of that owner. With `owner` NULL, they may be any.
+///
+/// Ownership: the library copies the views. It uses their memory until it calls `release(ctx)`,
+/// exactly once: after the sharded tensor and all managed tensors exported from it were freed, or
+/// before a failed call returns. `release` may be NULL. The caller frees `*out`.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the
-/// shard in the error's `first_shard` and its position in `shards` in `index`, INVALID_ARGUMENT for
-/// an index that is given twice or shards that are not all of the owner's or not the owner's,
-/// INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY. Threads: any. Source: torch's `_init_from_local_shards_and_global_metadata`.
-/// Since: ABI 0.
+/// shard in the error's `first_shard` and its position in `shards` in `index`. INVALID_ARGUMENT for
+/// a shard that occurs twice, or shards that are not exactly those of `owner`, INDEX_OUT_OF_RANGE,
+/// INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Source: torch's `_init_from_local_shards_and_global_metadata`. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local(
     metadata: *const shardspec_metadata, owner: *const c_char, indices: *const usize,
@@ -221,18 +240,26 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local(
     )
 }
 
-/// A sharded tensor from shards that are here already and come with their own metadata: `shards[i]`
-/// is the memory of shard i of the list `descriptions`, whose offsets, sizes and placement must be
-/// those of a shard of the metadata. With an `owner`, they must be exactly its shards; NULL: any
-/// shards.
+/// Creates a sharded tensor of shards in the caller's memory that are described by a list:
+/// `shards[i]` is the memory of shard i of `descriptions`.
 ///
-/// Ownership: the library uses the shards' memory until it calls `release(ctx)`, exactly once: when
-/// the sharded tensor was freed and nobody has the memory exported any more, or before a call that
-/// fails returns. `release` may be NULL. The views themselves are copied; the list stays the
-/// caller's, who frees `*out`. Errors: as `shardspec_sharded_tensor_new_from_local`, with the
-/// position in `shards` in the error's `index`; NOT_FOUND for a box that is none of the metadata's,
-/// INVALID_ARGUMENT for one that is placed elsewhere there, or another `shard_count` than the list
-/// has shards, NULL_ARGUMENT for a shard without a placement. Threads: any. Since: ABI 0.
+/// The offsets, sizes and placement of each description must be those of one shard of the metadata.
+/// All views have the metadata's element type, or one common type where the metadata states none.
+/// With an `owner`, the shards must be exactly those of that owner. With `owner` NULL, they may be
+/// any.
+///
+/// Ownership: the library copies the views. It uses their memory until it calls `release(ctx)`,
+/// exactly once: after the sharded tensor and all managed tensors exported from it were freed, or
+/// before a failed call returns. `release` may be NULL. The caller keeps `descriptions` and frees
+/// `*out`.
+/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the
+/// shard in the error's `first_shard` and its position in `shards` in `index`. INVALID_ARGUMENT for
+/// a shard that occurs twice, or shards that are not exactly those of `owner`, also for a shard
+/// with another placement in the metadata, or a `shard_count` that is not the number of
+/// `descriptions`. NOT_FOUND for a box that is not one of the metadata's, NULL_ARGUMENT, also for a
+/// description without a placement, INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE,
+/// OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local_shards(
     metadata: *const shardspec_metadata, owner: *const c_char,
@@ -272,11 +299,11 @@ unsafe fn from_local(
     Ok(ShardedTensor::from_local(metadata, shards, Keepers::One(Keeper::of_lease(memory)?))?)
 }
 
-/// Frees a sharded tensor. NULL is fine. Its memory is freed, or given back with `release`, at once,
-/// or when the last of those who have it exported is done with it.
+/// Frees a sharded tensor. NULL is allowed. The memory of its shards is freed, or given back with
+/// `release`, when no managed tensor exported from it is in use.
 ///
-/// Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
-/// uses the handle: a call under way finishes. Since: ABI 0.
+/// Errors: INVALID_HANDLE, also for a handle that was freed before.
+/// Threads: any. A call of another thread that uses the handle completes normally. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_free(
     tensor: *mut shardspec_sharded_tensor, err: *mut shardspec_error,
@@ -284,11 +311,13 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_free(
     guard(err, || handle::free("tensor", tensor))
 }
 
-/// The metadata, as it was given but that it states the element type, where shards are there to tell
-/// it.
+/// Creates a handle of the sharded tensor's metadata. It is the metadata that the sharded tensor
+/// was created with. If that states no element type and there are local shards, it has their
+/// element type.
 ///
-/// Ownership: the caller frees `*out`; it does not need the sharded tensor. Errors: INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// Ownership: the caller frees `*out`; the sharded tensor may be freed before it.
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_metadata(
     tensor: *const shardspec_sharded_tensor, out: *mut *mut shardspec_metadata,
@@ -302,8 +331,8 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_metadata(
     })
 }
 
-/// Writes the tensor's properties. The caller sets `out->struct_size` before, as for
-/// `shardspec_metadata_properties`.
+/// Writes the tensor's properties to `*out`. The caller sets `out->struct_size` before the call:
+/// `shardspec_tensor_properties p = { sizeof p };`.
 ///
 /// Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any. Since: ABI 0.
@@ -317,80 +346,5 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_properties(
         let tensor = handle::get("tensor", tensor)?;
         place.set(shardspec_tensor_properties::from_core(tensor.metadata().properties()));
         Ok(())
-    })
-}
-
-/// Number of local shards, empty ones included.
-///
-/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_count(
-    tensor: *const shardspec_sharded_tensor, out: *mut usize, err: *mut shardspec_error,
-) -> shardspec_status {
-    guard(err, || {
-        let place = self::out("out", out)?;
-        place.set(handle::get("tensor", tensor)?.local_count());
-        Ok(())
-    })
-}
-
-/// Which shard of the metadata local shard `local` is.
-///
-/// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_index(
-    tensor: *const shardspec_sharded_tensor, local: usize, out: *mut usize,
-    err: *mut shardspec_error,
-) -> shardspec_status {
-    guard(err, || {
-        let place = self::out("out", out)?;
-        place.set(handle::get("tensor", tensor)?.index(local)?);
-        Ok(())
-    })
-}
-
-/// Describes local shard `local`: `*out` becomes a view of its memory, whose shape and strides are
-/// written to `shape` and `strides`, each with room for `capacity` numbers, at least one for each
-/// dimension. An empty shard has NULL data.
-///
-/// Ownership: `out->shape` and `out->strides` are the caller's own two arrays. `out->data` is the
-/// sharded tensor's memory, to be read and written until it is freed.
-/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT. Threads: any.
-/// Since: ABI 0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_view(
-    tensor: *const shardspec_sharded_tensor, local: usize, shape: *mut i64, strides: *mut i64,
-    capacity: usize, out: *mut shardspec_tensor_view, err: *mut shardspec_error,
-) -> shardspec_status {
-    guard(err, || {
-        let place = self::out("out", out)?;
-        let tensor = handle::get("tensor", tensor)?;
-        let shape_place = out_slice("shape", shape, capacity)?;
-        let strides_place = out_slice("strides", strides, capacity)?;
-        let view = tensor.view(local)?;
-        shape_place.check_capacity("shape", view.shape().len())?;
-        strides_place.check_capacity("strides", view.shape().len())?;
-        shape_place.fill(view.shape());
-        strides_place.fill_with(view.element_strides());
-        place.set(c_view(&view, CPU, shape, strides));
-        Ok(())
-    })
-}
-
-/// Copies all shards into `full`, every element of which is written. Every shard that owns something
-/// must be local. `options` may be NULL.
-///
-/// Ownership: nothing moves. Errors: NOT_LOCAL (the error's `first_shard` is the first that is not),
-/// and those of `shardspec_metadata_gather`. Threads: any; nobody else may use `full` or write the
-/// shards meanwhile. Since: ABI 0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_gather(
-    tensor: *const shardspec_sharded_tensor, full: *const shardspec_tensor_view,
-    options: *const shardspec_copy_options, err: *mut shardspec_error,
-) -> shardspec_status {
-    guard(err, || {
-        let tensor = handle::get("tensor", tensor)?;
-        let full = view_argument("full", full)?;
-        Ok(tensor.gather(&full, &options_argument(options)?)?)
     })
 }

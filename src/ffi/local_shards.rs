@@ -1,0 +1,93 @@
+//! The local shards of a sharded tensor. In the header they are part of its section.
+
+use crate::ffi::border::guard::guard;
+use crate::ffi::border::handle;
+use crate::ffi::border::pointer::{out, out_slice};
+use crate::ffi::border::views::{CPU, c_view, view_argument};
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::sharded_tensor::shardspec_sharded_tensor;
+use crate::ffi::tensor::{options_argument, shardspec_copy_options};
+use crate::ffi::view::shardspec_tensor_view;
+
+/// Writes the number of local shards to `*out`, empty ones included.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_count(
+    tensor: *const shardspec_sharded_tensor, out: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("tensor", tensor)?.local_count());
+        Ok(())
+    })
+}
+
+/// Writes the index in the metadata of local shard `local` to `*out`.
+///
+/// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_index(
+    tensor: *const shardspec_sharded_tensor, local: usize, out: *mut usize,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("tensor", tensor)?.index(local)?);
+        Ok(())
+    })
+}
+
+/// Writes a view of local shard `local` to `*out`. The view's shape and strides are written into
+/// `shape` and `strides`. Each has room for `capacity` numbers, at least one for each dimension.
+/// The view of an empty shard has NULL data.
+///
+/// Ownership: `out->shape` and `out->strides` point to the caller's two arrays. `out->data` is
+/// memory of the sharded tensor, which the caller may read and write until it frees the sharded
+/// tensor.
+/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_view(
+    tensor: *const shardspec_sharded_tensor, local: usize, shape: *mut i64, strides: *mut i64,
+    capacity: usize, out: *mut shardspec_tensor_view, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let tensor = handle::get("tensor", tensor)?;
+        let shape_place = out_slice("shape", shape, capacity)?;
+        let strides_place = out_slice("strides", strides, capacity)?;
+        let view = tensor.view(local)?;
+        shape_place.check_capacity("shape", view.shape().len())?;
+        strides_place.check_capacity("strides", view.shape().len())?;
+        shape_place.fill(view.shape());
+        strides_place.fill_with(view.element_strides());
+        place.set(c_view(&view, CPU, shape, strides));
+        Ok(())
+    })
+}
+
+/// Copies all shards into `full`, which has the metadata's sizes. Every element of `full` is
+/// written. Every shard that is not empty must be local. `options` may be NULL.
+///
+/// Ownership: the caller keeps all arguments.
+/// Errors: NOT_LOCAL (the error's `first_shard` is the first shard that is not local),
+/// SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INVALID_HANDLE, UNSUPPORTED_DEVICE,
+/// UNSUPPORTED where the source has far more elements than memory and the search for shared memory
+/// would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After
+/// an error, nothing was written.
+/// Threads: any. During the call, other threads may read the shards but not write them, and may not
+/// use `full`. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_gather(
+    tensor: *const shardspec_sharded_tensor, full: *const shardspec_tensor_view,
+    options: *const shardspec_copy_options, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let tensor = handle::get("tensor", tensor)?;
+        let full = view_argument("full", full)?;
+        Ok(tensor.gather(&full, &options_argument(options)?)?)
+    })
+}
