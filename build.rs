@@ -147,6 +147,7 @@ fn files_of(section: &str) -> Vec<String> {
         // The numbers are those of every layer; their names are asked for by an export.
         "error" => vec!["src/error/status.rs".into(), own, "src/ffi/status.rs".into()],
         "metadata" => vec![own, "src/ffi/metadata_shards.rs".into()],
+        "op" => vec!["src/ffi/op_value.rs".into(), own],
         "sharded_tensor" => vec![own, "src/ffi/local_shards.rs".into()],
         "shards" => vec!["src/ffi/shard_metadata.rs".into(), own],
         _ => vec![own],

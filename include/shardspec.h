@@ -2659,29 +2659,32 @@ shardspec_status shardspec_sharded_tensor_comm(const shardspec_sharded_tensor *t
 /* ================================================================================================
  * Ops of your own.
  *
- * An op is a function that is registered for a type of spec and called with specs of that type:
- * what torch's `custom_sharding_spec_op` hangs on a class of specs. Its key is two names, that of
- * the spec's type ("chunk", "enumerable", or one of your own) and that of the op, "acme.embedding"
- * for instance. Any text without control characters is a name; there need not be specs of the type.
+ * An op is a function that is registered for a type of spec and called with specs of that type. It
+ * corresponds to torch's `custom_sharding_spec_op`. Its key is a pair of names: the name of the
+ * spec's type ("chunk", "enumerable", or a custom type) and the name of the op, such as
+ * "acme.embedding". A name is any text without control characters. Specs of the type need not
+ * exist.
  *
  *   shardspec_op_register -> shardspec_op_dispatch, or shardspec_op_look_up once and shardspec_op_call
  *                         -> shardspec_op_unregister
  *
- * A `shardspec_op *` stands for a registration. There is nothing to free: it ends with the
- * registration, and is refused with SHARDSPEC_INVALID_HANDLE ever after.
+ * A `shardspec_op *` identifies a registration. There is nothing to free: when the registration
+ * ends, the library refuses the handle with SHARDSPEC_INVALID_HANDLE.
  *
- * What holds for callbacks holds for ops. In particular:
+ * Ops are callbacks, and the rules for callbacks apply. In particular:
  *
- * - An op may call anything, itself included: register, unregister and dispatch other ops, free
- *   handles that it was given.
- * - When `shardspec_op_unregister` returns SHARDSPEC_OK, no call of the op runs, none will, and its
- *   `destroy` has returned. It waits for calls that run on other threads.
- * - It never waits for a thread that might wait for this one. From inside of the op itself it is
- *   refused with SHARDSPEC_BUSY, and nothing changes. So it is from inside of any other op while
- *   calls of this one run: two threads may end each other's op, and do not hang. Try again later, or
- *   outside. What an op waits for by means of its own, another thread say, must not end it.
- * - Replacing an op is unregistering it, but that its name has an op all the time: calls that begin
- *   now find the new one, while the last calls of the old one end.
+ * - An op may call any function, also itself. It may register, unregister and dispatch other ops,
+ *   and free its arguments' handles.
+ * - When `shardspec_op_unregister` returns SHARDSPEC_OK, no call of the op runs or will run, and
+ *   its `destroy` has returned. The function waits for calls on other threads.
+ * - It never waits for a thread that may wait for the calling thread. From inside of the op
+ *   itself, it fails with SHARDSPEC_BUSY and changes nothing. From inside of any other op, it
+ *   fails in the same way while calls of the op run. So two threads that unregister each other's
+ *   op do not deadlock. Try again later, or outside of ops.
+ * - The library can't see a wait of an op's own, such as a join of another thread. A thread that
+ *   an op waits for in such a way must not unregister that op.
+ * - Replacing an op leaves no moment at which its name has no op: new calls use the new op while
+ *   the last calls of the old one finish.
  * - In the child of a fork, only the calls of the thread that forked are still running.
  */
 
@@ -2691,99 +2694,101 @@ shardspec_status shardspec_sharded_tensor_comm(const shardspec_sharded_tensor *t
 #define SHARDSPEC_VALUE_BOOL 1
 /* A whole number: `integer`. */
 #define SHARDSPEC_VALUE_I64 2
-/* A number: `real`. */
+/* A real number: `real`. */
 #define SHARDSPEC_VALUE_F64 3
 /* A text: `pointer` is a `const char *`. */
 #define SHARDSPEC_VALUE_TEXT 4
-/* A tensor in somebody's memory: `pointer` is a `const shardspec_tensor_view *`. */
+/* A tensor in the caller's memory: `pointer` is a `const shardspec_tensor_view *`. */
 #define SHARDSPEC_VALUE_TENSOR_VIEW 5
 /* A sharded tensor: `pointer` is its handle. */
 #define SHARDSPEC_VALUE_SHARDED_TENSOR 6
 /* Whole numbers: `pointer` is a `const int64_t *` to `integer` of them. */
 #define SHARDSPEC_VALUE_I64_LIST 7
-/* Anything: `pointer`, which only the op and its callers understand. */
+/* Any pointer: `pointer`. The library does not read it. */
 #define SHARDSPEC_VALUE_POINTER 8
-/* Flag: an op that is registered by the same names is replaced. */
-#define SHARDSPEC_OP_FLAG_REPLACE 1
 
-/* A registered op. It ends with its registration; there is nothing to free. */
-typedef struct shardspec_op shardspec_op;
-
-/* An argument or a result of an op. Fields that the type does not name are not looked at. */
+/* An argument or a result of an op. Fields that its kind does not use are ignored. */
 typedef struct shardspec_value {
   /* A `SHARDSPEC_VALUE_...` constant. */
   int32_t kind;
   /* 0. */
   int32_t reserved;
-  /* A truth value, a whole number, or how many `pointer` points to. */
+  /* A truth value, a whole number, or the number of elements at `pointer`. */
   int64_t integer;
-  /* A number. */
+  /* A real number. */
   double real;
-  /* Whatever else it is. */
+  /* A text, a tensor, a list or any other pointer. */
   void *pointer;
 } shardspec_value;
 
 /*
- What an op is called with. At least one argument, positional or not, is a sharded tensor, and all
- of them have the same communicator, or none.
+ The arguments of a call of an op. At least one argument, positional or named, is a sharded
+ tensor. All sharded tensors have the same communicator, or all have none.
  */
 typedef struct shardspec_op_arguments {
   /* `sizeof(shardspec_op_arguments)`. */
   uint64_t struct_size;
   /* Positional arguments. */
   const struct shardspec_value *args;
-  /* How many; with 0, `args` may be NULL. */
+  /* Number of positional arguments. With 0, `args` may be NULL. */
   size_t arg_count;
-  /* Names of the other arguments, all different. */
+  /* Names of the named arguments, all different. */
   const char *const *kwarg_names;
-  /* Their values, one for each name. */
+  /* Values of the named arguments, one for each name. */
   const struct shardspec_value *kwargs;
-  /* How many; with 0, both may be NULL. */
+  /* Number of named arguments. With 0, `kwarg_names` and `kwargs` may be NULL. */
   size_t kwarg_count;
-  /* What the op's collectives use; NULL where there are none. Not looked at. */
+  /* The communicator for the op's collectives, or NULL. The library ignores it. */
   shardspec_comm *comm;
 } shardspec_op_arguments;
 
-/*
- What an op does. `spec` is the one that it was dispatched for and `arguments`, never NULL, was
- checked: values are what their types say, sharded tensors were live when the call began. Results
- are written to `results`, `result_count` values that are none before; a caller that wants none
- passes 0.
+/* Flag: the registration replaces an op with the same names. */
+#define SHARDSPEC_OP_FLAG_REPLACE 1
 
- Arguments end with the call. Among the results, a sharded tensor is the caller's to free; what
- else a pointer points to is between the op and its callers. Where the op fails its caller sees no
- results, so it leaves nothing to free.
+/* A registered op. The handle is valid until the registration ends; there is nothing to free. */
+typedef struct shardspec_op shardspec_op;
+
+/*
+ Runs the op. `spec` is the spec of the call, and `arguments` is never NULL. The library has
+ checked that values are what their kinds say and that sharded tensors were valid when the call
+ began. The op writes its results to `results`, which holds `result_count` values of kind
+ `SHARDSPEC_VALUE_NONE`. `result_count` is 0 for a caller that ignores results.
+
+ Arguments are valid during the call. A sharded tensor among the results is the caller's to free.
+ Ownership of other pointers is an agreement between the op and its callers. The caller of an op
+ that fails receives no results, so the op then frees what it has created.
  */
 typedef shardspec_status (*shardspec_op_fn)(void *ctx,
                                             const shardspec_spec *spec,
-                                            const struct shardspec_op_arguments *arguments,
-                                            struct shardspec_value *results,
+                                            const shardspec_op_arguments *arguments,
+                                            shardspec_value *results,
                                             size_t result_count,
                                             shardspec_error *err);
 
-/* How an op is registered. Zeros are the defaults. */
+/* How to register an op. Zeros are the defaults. */
 typedef struct shardspec_op_options {
   /* `sizeof(shardspec_op_options)`. */
   uint64_t struct_size;
   /*
-   0, which refuses a second op by the same names, or `SHARDSPEC_OP_FLAG_REPLACE`, which ends
-   the first as `shardspec_op_unregister` does.
+   0 to refuse a second op with the same names, or `SHARDSPEC_OP_FLAG_REPLACE` to unregister
+   the first.
    */
   uint32_t flags;
-  /* What the function returns for success: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`. */
+  /* The status of success of the function: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`. */
   shardspec_status success_status;
 } shardspec_op_options;
 
 /*
- Registers `function` as the op `op_name` for specs of type `spec_type`. `options` may be NULL:
- then a second op by the same names is refused, and 0 is success. `*out` becomes the op; `out`
- may be NULL.
+ Registers `function` as the op `op_name` for specs of type `spec_type`. With `options` NULL, a
+ second op with the same names is refused, and 0 is success. `*out` becomes the op's handle;
+ `out` may be NULL.
 
- Ownership: names are copied; `ctx` is the op's from here on, whatever this returns, until
- `destroy` ends it: when the registration ends, or before a call that fails returns. Errors:
- ALREADY_EXISTS, BUSY (the old op is as it was), INVALID_ARGUMENT for names that can't be one,
- other flags and a `success_status` that may be a failure, NULL_ARGUMENT, OUT_OF_MEMORY. Threads:
- any. Source: `custom_sharding_spec_op` of torch. Since: ABI 0.
+ Ownership: the library copies the names. It owns `ctx` from the call on, also when the call
+ fails, and calls `destroy(ctx)` when the registration ends, or before a failed call returns.
+ Errors: ALREADY_EXISTS, BUSY where the op to replace can't be unregistered now, INVALID_ARGUMENT
+ for a name with control characters or without any, unknown flags or a `success_status` that can
+ be a failure, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Source: `custom_sharding_spec_op` of torch. Since: ABI 0.
  */
 shardspec_status shardspec_op_register(const char *spec_type,
                                        const char *op_name,
@@ -2795,21 +2800,23 @@ shardspec_status shardspec_op_register(const char *spec_type,
                                        shardspec_error *err);
 
 /*
- Ends an op: when this returns OK, no call of it runs, none will, and `destroy` has returned.
+ Unregisters an op. When the function returns OK, no call of the op runs or will run, and
+ `destroy` has returned.
 
- Ownership: `op` is refused from here on. Errors: BUSY from inside of an op, as told above, and
- OUT_OF_MEMORY where a thread that calls the library for the first time finds no memory; then the
- op is registered as before. INVALID_HANDLE where the registration has ended already (a call of
- it may still run, if that was just now and on another thread), NULL_ARGUMENT. Threads: any.
- Since: ABI 0.
+ Ownership: the handle `op` is invalid after the call.
+ Errors: BUSY from inside of the op itself, and from inside of another op while calls of this one
+ run; OUT_OF_MEMORY for the first call of a thread, where the system has no memory left. After
+ both, the op is still registered. INVALID_HANDLE where the registration has ended already (calls
+ of it may still run on other threads), NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_op_unregister(struct shardspec_op *op, shardspec_error *err);
 
 /*
- Whether an op is registered by these names: 1 or 0.
+ Writes 1 to `*out` if an op is registered under these names, else 0.
 
- Errors: NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY. Threads: any. Source: `_has_custom_op` of
- torch. Since: ABI 0.
+ Errors: NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Source: `_has_custom_op` of torch. Since: ABI 0.
  */
 shardspec_status shardspec_op_is_registered(const char *spec_type,
                                             const char *op_name,
@@ -2817,9 +2824,11 @@ shardspec_status shardspec_op_is_registered(const char *spec_type,
                                             shardspec_error *err);
 
 /*
- The op that is registered by these names, to be called many times: that is faster than by name.
+ Writes the handle of the op that is registered under these names to `*out`. Calls by handle are
+ faster than calls by name.
 
- Ownership: nothing moves. Errors: NOT_FOUND, NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY.
+ Ownership: there is nothing to free.
+ Errors: NOT_FOUND, NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY.
  Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_op_look_up(const char *spec_type,
@@ -2828,11 +2837,16 @@ shardspec_status shardspec_op_look_up(const char *spec_type,
                                       shardspec_error *err);
 
 /*
- Writes all ops into `buffer`, one on each line: the name of the spec's type, a tab, the name of
- the op; in alphabetical order. A text answer as in `shardspec_status_text`. Other threads may
- register ops between a call that asks for the length and the next.
+ Writes a list of all ops into `buffer`, one op on each line: the name of the spec's type, a tab,
+ the name of the op. Lines are in alphabetical order.
 
- Errors: BUFFER_TOO_SMALL, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ written. Other threads may register ops between a call for the length and the next call.
+
+ Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT,
+ OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_op_list(char *buffer,
                                    size_t capacity,
@@ -2840,32 +2854,39 @@ shardspec_status shardspec_op_list(char *buffer,
                                    shardspec_error *err);
 
 /*
- Calls the op `op_name` of the spec's type. With `result_count` 0, `results` may be NULL.
+ Calls the op that is registered as `op_name` for the type of `spec`. With `result_count` 0,
+ `results` may be NULL.
 
- Ownership: nothing moves; what results are is told at `shardspec_op_fn`. Errors: NOT_FOUND where
- no op is registered by these names, NO_ARGUMENTS, NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH,
- INVALID_HANDLE, also of a sharded tensor among the arguments, INVALID_ARGUMENT for values that are
- not what their kind says and for names that are given twice, NULL_ARGUMENT, OUT_OF_MEMORY; and
- whatever the op returns, with its message. In each case no result was written.
+ Ownership: the caller keeps all arguments and frees sharded tensors among the results.
+ Errors: NOT_FOUND where no op is registered under these names, NO_ARGUMENTS, NO_SHARDED_TENSOR,
+ COMMUNICATOR_MISMATCH, INVALID_HANDLE, also of a sharded tensor among the arguments,
+ INVALID_ARGUMENT for a value that is not what its kind says or a name that occurs twice,
+ NULL_ARGUMENT, OUT_OF_MEMORY. Also any status of the op, with its message. After an error, no
+ result was written.
  Threads: any. Source: `_dispatch_custom_op` of torch. Since: ABI 0.
  */
 shardspec_status shardspec_op_dispatch(const shardspec_spec *spec,
                                        const char *op_name,
-                                       const struct shardspec_op_arguments *arguments,
-                                       struct shardspec_value *results,
+                                       const shardspec_op_arguments *arguments,
+                                       shardspec_value *results,
                                        size_t result_count,
                                        shardspec_error *err);
 
 /*
- As `shardspec_op_dispatch`, for an op that was looked up.
+ Calls an op by its handle. With `result_count` 0, `results` may be NULL.
 
- Ownership, errors, threads: as `shardspec_op_dispatch`; INVALID_HANDLE for an op whose
- registration has ended, WRONG_SPEC_TYPE for a spec of another type than the op's. Since: ABI 0.
+ Ownership: the caller keeps all arguments and frees sharded tensors among the results.
+ Errors: INVALID_HANDLE, also where the op's registration has ended and for a sharded tensor
+ among the arguments, WRONG_SPEC_TYPE for a spec of another type than the op's, NO_ARGUMENTS,
+ NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH, INVALID_ARGUMENT for a value that is not what its kind
+ says or a name that occurs twice, NULL_ARGUMENT, OUT_OF_MEMORY. Also any status of the op, with
+ its message. After an error, no result was written.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_op_call(const struct shardspec_op *op,
                                    const shardspec_spec *spec,
-                                   const struct shardspec_op_arguments *arguments,
-                                   struct shardspec_value *results,
+                                   const shardspec_op_arguments *arguments,
+                                   shardspec_value *results,
                                    size_t result_count,
                                    shardspec_error *err);
 

@@ -33,6 +33,7 @@ pub mod locate;
 pub mod metadata;
 pub mod metadata_shards;
 pub mod op;
+pub mod op_value;
 pub mod placement;
 pub mod plan;
 pub mod properties;

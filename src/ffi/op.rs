@@ -1,28 +1,31 @@
 //! Ops of your own.
 //!
-//! An op is a function that is registered for a type of spec and called with specs of that type:
-//! what torch's `custom_sharding_spec_op` hangs on a class of specs. Its key is two names, that of
-//! the spec's type ("chunk", "enumerable", or one of your own) and that of the op, "acme.embedding"
-//! for instance. Any text without control characters is a name; there need not be specs of the type.
+//! An op is a function that is registered for a type of spec and called with specs of that type. It
+//! corresponds to torch's `custom_sharding_spec_op`. Its key is a pair of names: the name of the
+//! spec's type ("chunk", "enumerable", or a custom type) and the name of the op, such as
+//! "acme.embedding". A name is any text without control characters. Specs of the type need not
+//! exist.
 //!
 //!   shardspec_op_register -> shardspec_op_dispatch, or shardspec_op_look_up once and shardspec_op_call
 //!                         -> shardspec_op_unregister
 //!
-//! A `shardspec_op *` stands for a registration. There is nothing to free: it ends with the
-//! registration, and is refused with SHARDSPEC_INVALID_HANDLE ever after.
+//! A `shardspec_op *` identifies a registration. There is nothing to free: when the registration
+//! ends, the library refuses the handle with SHARDSPEC_INVALID_HANDLE.
 //!
-//! What holds for callbacks holds for ops. In particular:
+//! Ops are callbacks, and the rules for callbacks apply. In particular:
 //!
-//! - An op may call anything, itself included: register, unregister and dispatch other ops, free
-//!   handles that it was given.
-//! - When `shardspec_op_unregister` returns SHARDSPEC_OK, no call of the op runs, none will, and its
-//!   `destroy` has returned. It waits for calls that run on other threads.
-//! - It never waits for a thread that might wait for this one. From inside of the op itself it is
-//!   refused with SHARDSPEC_BUSY, and nothing changes. So it is from inside of any other op while
-//!   calls of this one run: two threads may end each other's op, and do not hang. Try again later, or
-//!   outside. What an op waits for by means of its own, another thread say, must not end it.
-//! - Replacing an op is unregistering it, but that its name has an op all the time: calls that begin
-//!   now find the new one, while the last calls of the old one end.
+//! - An op may call any function, also itself. It may register, unregister and dispatch other ops,
+//!   and free its arguments' handles.
+//! - When `shardspec_op_unregister` returns SHARDSPEC_OK, no call of the op runs or will run, and
+//!   its `destroy` has returned. The function waits for calls on other threads.
+//! - It never waits for a thread that may wait for the calling thread. From inside of the op
+//!   itself, it fails with SHARDSPEC_BUSY and changes nothing. From inside of any other op, it
+//!   fails in the same way while calls of the op run. So two threads that unregister each other's
+//!   op do not deadlock. Try again later, or outside of ops.
+//! - The library can't see a wait of an op's own, such as a join of another thread. A thread that
+//!   an op waits for in such a way must not unregister that op.
+//! - Replacing an op leaves no moment at which its name has no op: new calls use the new op while
+//!   the last calls of the old one finish.
 //! - In the child of a fork, only the calls of the thread that forked are still running.
 
 use std::ffi::{c_char, c_void};
@@ -31,21 +34,19 @@ use std::fmt::{self, Display};
 use crate::ffi::border::callback::{Context, Success, call, owning};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
-use crate::ffi::border::pointer::{answer_text, input, optional_out, out, out_slice, slice, text};
+use crate::ffi::border::pointer::{answer_text, optional_out, out, out_slice, text};
 use crate::ffi::border::sized::{Grows, sized};
 use crate::ffi::border::slots::Slots;
 use crate::ffi::callback::shardspec_destroy_fn;
-use crate::ffi::comm::shardspec_comm;
 use crate::ffi::error::{shardspec_error, shardspec_status};
-use crate::ffi::sharded_tensor::shardspec_sharded_tensor;
+use crate::ffi::op_value::{FEW, NONE, check_arguments, shardspec_op_arguments, shardspec_value};
 use crate::ffi::spec::{shardspec_spec, wrong_type};
-use crate::ffi::view::shardspec_tensor_view;
 use crate::memory::{OutOfMemory, text, try_filled};
 use crate::model::Error;
 use crate::model::spec::built_in_number;
-use crate::ops::{BasicValidation, Op, Registry, Running, second_of_equals};
+use crate::ops::{Op, Registry, Running};
 
-/// A registered op. It ends with its registration; there is nothing to free.
+/// A registered op. The handle is valid until the registration ends; there is nothing to free.
 pub struct shardspec_op {
     _opaque: [u8; 0],
 }
@@ -62,86 +63,14 @@ impl Handle for shardspec_op {
 
 static OPS: Registry<Function> = Registry::new();
 
-/// No value.
-pub const SHARDSPEC_VALUE_NONE: i32 = 0;
-/// A truth value: `integer` is 0 or 1.
-pub const SHARDSPEC_VALUE_BOOL: i32 = 1;
-/// A whole number: `integer`.
-pub const SHARDSPEC_VALUE_I64: i32 = 2;
-/// A number: `real`.
-pub const SHARDSPEC_VALUE_F64: i32 = 3;
-/// A text: `pointer` is a `const char *`.
-pub const SHARDSPEC_VALUE_TEXT: i32 = 4;
-/// A tensor in somebody's memory: `pointer` is a `const shardspec_tensor_view *`.
-pub const SHARDSPEC_VALUE_TENSOR_VIEW: i32 = 5;
-/// A sharded tensor: `pointer` is its handle.
-pub const SHARDSPEC_VALUE_SHARDED_TENSOR: i32 = 6;
-/// Whole numbers: `pointer` is a `const int64_t *` to `integer` of them.
-pub const SHARDSPEC_VALUE_I64_LIST: i32 = 7;
-/// Anything: `pointer`, which only the op and its callers understand.
-pub const SHARDSPEC_VALUE_POINTER: i32 = 8;
-
-/// An argument or a result of an op. Fields that the type does not name are not looked at.
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct shardspec_value {
-    /// A `SHARDSPEC_VALUE_...` constant.
-    pub kind: i32,
-    /// 0.
-    pub reserved: i32,
-    /// A truth value, a whole number, or how many `pointer` points to.
-    pub integer: i64,
-    /// A number.
-    pub real: f64,
-    /// Whatever else it is.
-    pub pointer: *mut c_void,
-}
-
-const _: () = assert!(size_of::<shardspec_value>() == 32);
-
-const NONE: shardspec_value = shardspec_value {
-    kind: SHARDSPEC_VALUE_NONE,
-    reserved: 0,
-    integer: 0,
-    real: 0.0,
-    pointer: std::ptr::null_mut(),
-};
-
-/// What an op is called with. At least one argument, positional or not, is a sharded tensor, and all
-/// of them have the same communicator, or none.
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct shardspec_op_arguments {
-    /// `sizeof(shardspec_op_arguments)`.
-    pub struct_size: u64,
-    /// Positional arguments.
-    pub args: *const shardspec_value,
-    /// How many; with 0, `args` may be NULL.
-    pub arg_count: usize,
-    /// Names of the other arguments, all different.
-    pub kwarg_names: *const *const c_char,
-    /// Their values, one for each name.
-    pub kwargs: *const shardspec_value,
-    /// How many; with 0, both may be NULL.
-    pub kwarg_count: usize,
-    /// What the op's collectives use; NULL where there are none. Not looked at.
-    pub comm: *mut shardspec_comm,
-}
-
-// SAFETY: `struct_size` comes first, and zeros are numbers and NULL pointers.
-unsafe impl Grows for shardspec_op_arguments {
-    const NAME: &'static str = "shardspec_op_arguments";
-    const FIRST_SIZE: usize = 56;
-}
-
-/// What an op does. `spec` is the one that it was dispatched for and `arguments`, never NULL, was
-/// checked: values are what their types say, sharded tensors were live when the call began. Results
-/// are written to `results`, `result_count` values that are none before; a caller that wants none
-/// passes 0.
+/// Runs the op. `spec` is the spec of the call, and `arguments` is never NULL. The library has
+/// checked that values are what their kinds say and that sharded tensors were valid when the call
+/// began. The op writes its results to `results`, which holds `result_count` values of kind
+/// `SHARDSPEC_VALUE_NONE`. `result_count` is 0 for a caller that ignores results.
 ///
-/// Arguments end with the call. Among the results, a sharded tensor is the caller's to free; what
-/// else a pointer points to is between the op and its callers. Where the op fails its caller sees no
-/// results, so it leaves nothing to free.
+/// Arguments are valid during the call. A sharded tensor among the results is the caller's to free.
+/// Ownership of other pointers is an agreement between the op and its callers. The caller of an op
+/// that fails receives no results, so the op then frees what it has created.
 pub type shardspec_op_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -170,19 +99,19 @@ pub(crate) struct Function {
     spec_label: u64,
 }
 
-/// Flag: an op that is registered by the same names is replaced.
+/// Flag: the registration replaces an op with the same names.
 pub const SHARDSPEC_OP_FLAG_REPLACE: u32 = 1;
 
-/// How an op is registered. Zeros are the defaults.
+/// How to register an op. Zeros are the defaults.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_op_options {
     /// `sizeof(shardspec_op_options)`.
     pub struct_size: u64,
-    /// 0, which refuses a second op by the same names, or `SHARDSPEC_OP_FLAG_REPLACE`, which ends
-    /// the first as `shardspec_op_unregister` does.
+    /// 0 to refuse a second op with the same names, or `SHARDSPEC_OP_FLAG_REPLACE` to unregister
+    /// the first.
     pub flags: u32,
-    /// What the function returns for success: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`.
+    /// The status of success of the function: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`.
     pub success_status: shardspec_status,
 }
 
@@ -205,15 +134,16 @@ unsafe fn options_argument(options: *const shardspec_op_options) -> Outcome<(boo
     Ok((options.flags & SHARDSPEC_OP_FLAG_REPLACE != 0, Success::of(options.success_status, 0)?))
 }
 
-/// Registers `function` as the op `op_name` for specs of type `spec_type`. `options` may be NULL:
-/// then a second op by the same names is refused, and 0 is success. `*out` becomes the op; `out`
-/// may be NULL.
+/// Registers `function` as the op `op_name` for specs of type `spec_type`. With `options` NULL, a
+/// second op with the same names is refused, and 0 is success. `*out` becomes the op's handle;
+/// `out` may be NULL.
 ///
-/// Ownership: names are copied; `ctx` is the op's from here on, whatever this returns, until
-/// `destroy` ends it: when the registration ends, or before a call that fails returns. Errors:
-/// ALREADY_EXISTS, BUSY (the old op is as it was), INVALID_ARGUMENT for names that can't be one,
-/// other flags and a `success_status` that may be a failure, NULL_ARGUMENT, OUT_OF_MEMORY. Threads:
-/// any. Source: `custom_sharding_spec_op` of torch. Since: ABI 0.
+/// Ownership: the library copies the names. It owns `ctx` from the call on, also when the call
+/// fails, and calls `destroy(ctx)` when the registration ends, or before a failed call returns.
+/// Errors: ALREADY_EXISTS, BUSY where the op to replace can't be unregistered now, INVALID_ARGUMENT
+/// for a name with control characters or without any, unknown flags or a `success_status` that can
+/// be a failure, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Source: `custom_sharding_spec_op` of torch. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_op_register(
     spec_type: *const c_char, op_name: *const c_char, function: shardspec_op_fn, ctx: *mut c_void,
@@ -238,13 +168,15 @@ pub unsafe extern "C-unwind" fn shardspec_op_register(
     )
 }
 
-/// Ends an op: when this returns OK, no call of it runs, none will, and `destroy` has returned.
+/// Unregisters an op. When the function returns OK, no call of the op runs or will run, and
+/// `destroy` has returned.
 ///
-/// Ownership: `op` is refused from here on. Errors: BUSY from inside of an op, as told above, and
-/// OUT_OF_MEMORY where a thread that calls the library for the first time finds no memory; then the
-/// op is registered as before. INVALID_HANDLE where the registration has ended already (a call of
-/// it may still run, if that was just now and on another thread), NULL_ARGUMENT. Threads: any.
-/// Since: ABI 0.
+/// Ownership: the handle `op` is invalid after the call.
+/// Errors: BUSY from inside of the op itself, and from inside of another op while calls of this one
+/// run; OUT_OF_MEMORY for the first call of a thread, where the system has no memory left. After
+/// both, the op is still registered. INVALID_HANDLE where the registration has ended already (calls
+/// of it may still run on other threads), NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_op_unregister(
     op: *mut shardspec_op, err: *mut shardspec_error,
@@ -252,10 +184,10 @@ pub unsafe extern "C-unwind" fn shardspec_op_unregister(
     guard(err, || OPS.unregister(handle::key("op", op)?).map_err(ended))
 }
 
-/// Whether an op is registered by these names: 1 or 0.
+/// Writes 1 to `*out` if an op is registered under these names, else 0.
 ///
-/// Errors: NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY. Threads: any. Source: `_has_custom_op` of
-/// torch. Since: ABI 0.
+/// Errors: NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Source: `_has_custom_op` of torch. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_op_is_registered(
     spec_type: *const c_char, op_name: *const c_char, out: *mut i32, err: *mut shardspec_error,
@@ -268,9 +200,11 @@ pub unsafe extern "C-unwind" fn shardspec_op_is_registered(
     })
 }
 
-/// The op that is registered by these names, to be called many times: that is faster than by name.
+/// Writes the handle of the op that is registered under these names to `*out`. Calls by handle are
+/// faster than calls by name.
 ///
-/// Ownership: nothing moves. Errors: NOT_FOUND, NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY.
+/// Ownership: there is nothing to free.
+/// Errors: NOT_FOUND, NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_op_look_up(
@@ -285,11 +219,16 @@ pub unsafe extern "C-unwind" fn shardspec_op_look_up(
     })
 }
 
-/// Writes all ops into `buffer`, one on each line: the name of the spec's type, a tab, the name of
-/// the op; in alphabetical order. A text answer as in `shardspec_status_text`. Other threads may
-/// register ops between a call that asks for the length and the next.
+/// Writes a list of all ops into `buffer`, one op on each line: the name of the spec's type, a tab,
+/// the name of the op. Lines are in alphabetical order.
 ///
-/// Errors: BUFFER_TOO_SMALL, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+/// written. Other threads may register ops between a call for the length and the next call.
+///
+/// Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_op_list(
     buffer: *mut c_char, capacity: usize, needed: *mut usize, err: *mut shardspec_error,
@@ -307,13 +246,15 @@ pub unsafe extern "C-unwind" fn shardspec_op_list(
     })
 }
 
-/// Calls the op `op_name` of the spec's type. With `result_count` 0, `results` may be NULL.
+/// Calls the op that is registered as `op_name` for the type of `spec`. With `result_count` 0,
+/// `results` may be NULL.
 ///
-/// Ownership: nothing moves; what results are is told at `shardspec_op_fn`. Errors: NOT_FOUND where
-/// no op is registered by these names, NO_ARGUMENTS, NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH,
-/// INVALID_HANDLE, also of a sharded tensor among the arguments, INVALID_ARGUMENT for values that are
-/// not what their kind says and for names that are given twice, NULL_ARGUMENT, OUT_OF_MEMORY; and
-/// whatever the op returns, with its message. In each case no result was written.
+/// Ownership: the caller keeps all arguments and frees sharded tensors among the results.
+/// Errors: NOT_FOUND where no op is registered under these names, NO_ARGUMENTS, NO_SHARDED_TENSOR,
+/// COMMUNICATOR_MISMATCH, INVALID_HANDLE, also of a sharded tensor among the arguments,
+/// INVALID_ARGUMENT for a value that is not what its kind says or a name that occurs twice,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. Also any status of the op, with its message. After an error, no
+/// result was written.
 /// Threads: any. Source: `_dispatch_custom_op` of torch. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_op_dispatch(
@@ -327,10 +268,15 @@ pub unsafe extern "C-unwind" fn shardspec_op_dispatch(
     })
 }
 
-/// As `shardspec_op_dispatch`, for an op that was looked up.
+/// Calls an op by its handle. With `result_count` 0, `results` may be NULL.
 ///
-/// Ownership, errors, threads: as `shardspec_op_dispatch`; INVALID_HANDLE for an op whose
-/// registration has ended, WRONG_SPEC_TYPE for a spec of another type than the op's. Since: ABI 0.
+/// Ownership: the caller keeps all arguments and frees sharded tensors among the results.
+/// Errors: INVALID_HANDLE, also where the op's registration has ended and for a sharded tensor
+/// among the arguments, WRONG_SPEC_TYPE for a spec of another type than the op's, NO_ARGUMENTS,
+/// NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH, INVALID_ARGUMENT for a value that is not what its kind
+/// says or a name that occurs twice, NULL_ARGUMENT, OUT_OF_MEMORY. Also any status of the op, with
+/// its message. After an error, no result was written.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_op_call(
     op: *const shardspec_op, spec: *const shardspec_spec, arguments: *const shardspec_op_arguments,
@@ -363,9 +309,6 @@ fn check_type(op: &Op<Function>, spec: *const shardspec_spec) -> Outcome {
     }
     Err(wrong_type(&**spec, &text!("a spec of type '{}'", op.spec_type())).into())
 }
-
-/// Results that need no memory of their own.
-const FEW: usize = 4;
 
 /// Checks the arguments, calls the op, and hands out its results.
 unsafe fn run(
@@ -401,87 +344,4 @@ impl Display for Called<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "of op '{}' for specs of type '{}'", self.0.name(), self.0.spec_type())
     }
-}
-
-/// Refuses values that are not what their kinds say, and what torch's `_basic_validation` refuses.
-unsafe fn check_arguments(op: &str, arguments: &shardspec_op_arguments) -> Outcome {
-    let args = slice("args", arguments.args, arguments.arg_count)?;
-    let names = slice("kwarg_names", arguments.kwarg_names, arguments.kwarg_count)?;
-    let kwargs = slice("kwargs", arguments.kwargs, arguments.kwarg_count)?;
-    let mut validation = BasicValidation::default();
-    for value in args {
-        validation.meet(check_value("args", value)?);
-    }
-    check_names(names)?;
-    for value in kwargs {
-        validation.meet(check_value("kwargs", value)?);
-    }
-    Ok(validation.validate(op)?)
-}
-
-/// Refuses a value that is not what its kind says; of a sharded tensor, the communicator.
-unsafe fn check_value(argument: &'static str, value: &shardspec_value) -> Outcome<Option<u64>> {
-    let pointer = value.pointer.cast_const();
-    match value.kind {
-        _ if value.reserved != 0 => {}
-        SHARDSPEC_VALUE_SHARDED_TENSOR => {
-            let tensor = pointer.cast::<shardspec_sharded_tensor>();
-            return Ok(Some(handle::label(argument, tensor)?));
-        }
-        SHARDSPEC_VALUE_NONE
-        | SHARDSPEC_VALUE_I64
-        | SHARDSPEC_VALUE_F64
-        | SHARDSPEC_VALUE_POINTER => return Ok(None),
-        SHARDSPEC_VALUE_BOOL if matches!(value.integer, 0 | 1) => return Ok(None),
-        SHARDSPEC_VALUE_TEXT => {
-            text(argument, pointer.cast())?;
-            return Ok(None);
-        }
-        SHARDSPEC_VALUE_TENSOR_VIEW => {
-            input(argument, pointer.cast::<shardspec_tensor_view>())?;
-            return Ok(None);
-        }
-        SHARDSPEC_VALUE_I64_LIST => {
-            if let Ok(len) = usize::try_from(value.integer) {
-                slice(argument, pointer.cast::<i64>(), len)?;
-                return Ok(None);
-            }
-        }
-        _ => {}
-    }
-    let shardspec_value { kind, reserved, integer, .. } = value;
-    let problem = text!(
-        "a value of kind {kind} with integer {integer} and reserved {reserved} is none; pass a \
-         SHARDSPEC_VALUE_... constant, 0 or 1 with BOOL, a length with I64_LIST, and reserved 0"
-    );
-    Err(Error::invalid(argument, problem).into())
-}
-
-/// Refuses names that are given twice.
-#[inline]
-unsafe fn check_names(names: &[*const c_char]) -> Outcome {
-    if names.is_empty() { Ok(()) } else { check_some_names(names) }
-}
-
-/// The same where there are some.
-#[inline(never)]
-unsafe fn check_some_names(names: &[*const c_char]) -> Outcome {
-    let mut few = [""; FEW];
-    let mut many;
-    let texts = match few.get_mut(..names.len()) {
-        Some(few) => few,
-        None => {
-            many = try_filled("", names.len())?;
-            &mut many[..]
-        }
-    };
-    for (index, (place, &name)) in texts.iter_mut().zip(names).enumerate() {
-        *place = text("kwarg_names", name).map_err(Refusal::at("kwarg_names", index))?;
-    }
-    let Some(index) = second_of_equals(texts)? else {
-        return Ok(());
-    };
-    let name = texts.get(index).copied().unwrap_or_default();
-    let problem = text!("{name:?} is given twice; pass each argument once");
-    Err(Refusal::at("kwarg_names", index)(Error::invalid("kwarg_names", problem).into()))
 }
