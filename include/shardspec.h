@@ -2336,13 +2336,14 @@ shardspec_status shardspec_sharded_tensor_new_from_managed(const shardspec_metad
 /* ================================================================================================
  * Communicators.
  *
- * Some ranks that can send bytes to each other, as one of them sees it. The library links no
- * transport. It asks for one function, exchange: start all of these messages, return when all are
- * complete. With MPI that is MPI_Irecv, MPI_Isend and MPI_Waitall (`shardspec_mpi.h` is that), with
- * NCCL ncclGroupStart, ncclSend, ncclRecv and ncclGroupEnd, with torch batch_isend_irecv. A program
- * that has no transport runs its ranks as threads: `shardspec_comm_new_local`.
+ * A communicator is a group of ranks that exchange messages, as one of these ranks sees it. The
+ * library links no transport. It requires one function of a transport, exchange: start a set of
+ * messages and return when all are complete. In MPI these are MPI_Irecv, MPI_Isend and MPI_Waitall
+ * (`shardspec_mpi.h`), in NCCL ncclGroupStart, ncclSend, ncclRecv and ncclGroupEnd, in torch
+ * batch_isend_irecv. A program without a transport can run its ranks as threads, with
+ * `shardspec_comm_new_local`.
  *
- * A rank is one thread at a time: two calls by one communicator at the same time are refused or mix
+ * A rank makes one call at a time. Two concurrent calls with one communicator are refused or mix
  * up their messages.
  */
 
@@ -2351,22 +2352,25 @@ typedef struct shardspec_comm shardspec_comm;
 
 /* One message of an exchange. */
 typedef struct shardspec_message {
-  /* The rank that it goes to, or comes from. */
+  /* The rank that receives or sends the message. */
   int64_t peer;
-  /* Its first byte. Memory that is sent is read and not written. */
+  /*
+   The first byte of the message. The transport does not write memory of messages that it
+   sends.
+   */
   void *pointer;
-  /* How many bytes. */
+  /* Number of bytes. */
   size_t byte_count;
 } shardspec_message;
 
 /*
- Starts all of these messages and returns when all are complete, or when it is known that they
- can't be.
+ Starts all of these messages and returns when all are complete, or when the transport knows that
+ some can't complete.
 
- What the library gives it: no message is to oneself or without bytes; both sides give a message
- the same number of bytes. Of several messages from one rank to another, the first that is sent is
- the first that is received, in one exchange and from one to the next. A rank that has no message
- does not take part. Receives should be started before sends, and neither may wait for the other.
+ No message has the own rank as its peer, and none is empty. Sender and receiver give a message
+ the same number of bytes. Messages from one rank to another arrive in the order in which they
+ are sent, in one exchange and across exchanges. A rank without messages does not call the
+ function. The transport should start receives before sends. Neither may wait for the other.
  */
 typedef shardspec_status (*shardspec_exchange_fn)(void *ctx,
                                                   const struct shardspec_message *sends,
@@ -2376,45 +2380,47 @@ typedef shardspec_status (*shardspec_exchange_fn)(void *ctx,
                                                   shardspec_error *err);
 
 /*
- Makes exchanges fail from now on, on every rank that the transport can reach, those that wait in
- one included: ncclCommAbort, or closing the connections. `reason` is a text for people. It is
- the library's, and ends with the call.
+ Makes all later exchanges fail, on every rank that the transport can reach. Exchanges that are
+ waiting fail too. Examples are ncclCommAbort and closing the connections. `reason` is a text for
+ people; it is valid during the call.
 
- A collective that fails on this rank after other ranks began to rely on it calls this, so that
- they return too and do not wait for its messages. It is called too when an exception leaves
- `exchange`, before the exception continues. From `shardspec_comm_abort` it may run on any
- thread, also while `exchange` runs.
+ A collective that fails on this rank calls it if other ranks already rely on this rank. The
+ other ranks then return instead of waiting for its messages. The library also calls it when an
+ exception leaves `exchange`, before the exception continues. `shardspec_comm_abort` calls it on
+ any thread, also while `exchange` runs.
  */
 typedef void (*shardspec_abort_fn)(void *ctx, const char *reason);
 
-/* What a transport does. */
+/* The functions of a transport. */
 typedef struct shardspec_comm_vtable {
   /* `sizeof(shardspec_comm_vtable)`. */
   uint64_t struct_size;
-  /* Ends the life of `ctx`; NULL: nothing to end. */
+  /* Frees `ctx`. NULL where there is nothing to free. */
   shardspec_destroy_fn destroy;
-  /* Moves messages. Not NULL. */
+  /* Exchanges messages. Not NULL. */
   shardspec_exchange_fn exchange;
-  /* What `exchange` returns for success: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`. */
+  /* The status of success of `exchange`: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`. */
   shardspec_status success_status;
   /* 0. */
   int32_t reserved;
   /*
-   Makes exchanges fail on all ranks. With NULL, other ranks learn of a failure only through the
-   transport.
+   Makes exchanges fail on all ranks. With NULL, only the transport itself can report a failure
+   to other ranks.
    */
   shardspec_abort_fn abort;
 } shardspec_comm_vtable;
 
 /*
- A communicator over a transport of your own, for rank `rank` of `size`. Its `exchange` is called
- on the thread that calls a collective.
+ Creates a communicator over a custom transport, for rank `rank` of `size` ranks. The library
+ calls `exchange` on the thread that calls a collective.
 
- Ownership: the table is copied; `ctx` is the communicator's from here on, whatever this returns,
- until `destroy` ends it: when the communicator was freed and nothing uses it any more. The
- caller frees `*out`. Errors: INVALID_ARGUMENT for a table without `exchange` or of a wrong
- struct_size, and for a size below 1, INDEX_OUT_OF_RANGE for a rank that is not below the size,
- NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ Ownership: the library copies the table. It owns `ctx` from the call on, also when the call
+ fails, and calls `destroy(ctx)` after the communicator was freed and no call uses it. The caller
+ frees `*out`.
+ Errors: INVALID_ARGUMENT for a table without `exchange` or with a wrong struct_size, and for a
+ size below 1, INDEX_OUT_OF_RANGE for a rank that is not below the size, NULL_ARGUMENT,
+ OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_comm_new(const struct shardspec_comm_vtable *vtable,
                                     void *ctx,
@@ -2424,57 +2430,65 @@ shardspec_status shardspec_comm_new(const struct shardspec_comm_vtable *vtable,
                                     shardspec_error *err);
 
 /*
- `size` communicators between the threads of this process: `out[r]` is for rank `r`, and for one
- thread at a time. A message is one copy, made by its receiver.
+ Creates `size` communicators for threads of this process: `out[r]` is for rank `r`. One thread
+ at a time uses each of them. The receiver of a message copies it, once.
 
- When a rank that others wait for frees its communicator, or two ranks disagree about a message's
- length, all exchanges of this group fail from then on with TRANSPORT_FAILED and the reason: nobody
- waits for what will not come. In a child process after fork, exchanges are refused.
+ If a rank frees its communicator while others wait for it, or two ranks disagree about the
+ length of a message, all later exchanges of the group fail with TRANSPORT_FAILED and the reason.
+ No rank waits for a message that can't arrive. In a child process after fork, exchanges are
+ refused.
 
- Ownership: the caller frees each of `out[0]` to `out[size - 1]`. Errors: INVALID_ARGUMENT for
- size 0, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ Ownership: the caller frees each of `out[0]` to `out[size - 1]`.
+ Errors: INVALID_ARGUMENT for size 0, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_comm_new_local(size_t size,
                                           struct shardspec_comm **out,
                                           shardspec_error *err);
 
 /*
- Frees a communicator. NULL is fine. With MPI, every rank frees its own before MPI_Finalize.
+ Frees a communicator. NULL is allowed. With MPI, every rank frees its communicator before
+ MPI_Finalize.
 
- Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
- uses the handle: a call under way finishes, and `destroy` runs after it. Since: ABI 0.
+ Errors: INVALID_HANDLE, also for a handle that was freed before.
+ Threads: any. A call of another thread that uses the handle completes normally, and `destroy`
+ runs after it. Since: ABI 0.
  */
 shardspec_status shardspec_comm_free(struct shardspec_comm *comm, shardspec_error *err);
 
 /*
- This rank: 0 to size - 1.
+ Writes this rank to `*out`: 0 to size - 1.
 
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_comm_rank(const struct shardspec_comm *comm,
                                      int64_t *out,
                                      shardspec_error *err);
 
 /*
- Number of ranks.
+ Writes the number of ranks to `*out`.
 
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_comm_size(const struct shardspec_comm *comm,
                                      int64_t *out,
                                      shardspec_error *err);
 
 /*
- Exchanges messages of your own: what the collectives are made of, and what a transport that wraps
- another calls. Messages to oneself are copied, the i-th that is sent to the i-th that is received;
- those without bytes are left out; the transport sees neither. Ranks need not call it that have
- nothing to exchange.
+ Exchanges messages between ranks. A transport that wraps another one can call it too.
 
- Ownership: nothing moves. Errors: INDEX_OUT_OF_RANGE for a peer outside the communicator,
- INVALID_ARGUMENT for messages to oneself that differ in number or bytes on both sides,
- NULL_ARGUMENT, INVALID_HANDLE: then nothing was written. TRANSPORT_FAILED, and whatever status a
- transport of your own returns: then some messages may have arrived. Threads: any, one at a time
- for each communicator. Since: ABI 0.
+ The library copies messages whose peer is the own rank: the i-th that is sent to the i-th that
+ is received. It skips empty messages. The transport receives neither. Ranks without messages
+ need not call the function.
+
+ Ownership: the caller keeps all arguments.
+ Errors: INDEX_OUT_OF_RANGE for a peer outside of the communicator, INVALID_ARGUMENT where
+ messages to the own rank differ in number or bytes from those received, NULL_ARGUMENT,
+ INVALID_HANDLE. After one of these, nothing was written. TRANSPORT_FAILED and any status of a
+ custom transport; some messages may then have arrived.
+ Threads: any, one at a time for each communicator. Since: ABI 0.
  */
 shardspec_status shardspec_comm_exchange(const struct shardspec_comm *comm,
                                          const struct shardspec_message *sends,
@@ -2484,16 +2498,17 @@ shardspec_status shardspec_comm_exchange(const struct shardspec_comm *comm,
                                          shardspec_error *err);
 
 /*
- Makes exchanges by this communicator fail from now on, on every rank that its transport can reach:
- a rank that waits in one returns TRANSPORT_FAILED. For local communicators these are all ranks of
- the group, and `reason`, which may be NULL, is in their messages. For a transport of your own,
- `abort` of its table is called; where that is NULL, nothing happens.
+ Makes all later exchanges of a communicator fail, on every rank that its transport can reach.
+ Ranks that wait in an exchange return TRANSPORT_FAILED.
 
- A collective that fails on one rank after the agreement calls this function itself.
+ Local communicators reach all ranks of their group, and the message of the error contains
+ `reason`, which may be NULL. For a custom transport, the function calls `abort` of its table;
+ with `abort` NULL, it does nothing. A collective that fails on one rank after the agreement
+ calls this function itself.
 
- Ownership: `reason` is copied; every rank still frees its communicator. Errors: INVALID_ARGUMENT
- for a reason that is not UTF-8, INVALID_HANDLE, NULL_ARGUMENT. Threads: any, also while another
- thread exchanges. Since: ABI 0.
+ Ownership: the library copies `reason`. Every rank still frees its communicator.
+ Errors: INVALID_ARGUMENT for a reason that is not UTF-8, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any, also while another thread exchanges. Since: ABI 0.
  */
 shardspec_status shardspec_comm_abort(const struct shardspec_comm *comm,
                                       const char *reason,
@@ -2503,76 +2518,76 @@ shardspec_status shardspec_comm_abort(const struct shardspec_comm *comm,
  * Collectives.
  *
  * Every rank of a communicator calls the same function with the same metadata and the same
- * `source_rank` or `destination_rank`; each passes the buffers that are its own. Ranks come from
- * placements: shard i belongs to rank n when its placement is `rank:n` or `rank:n/<device>`, or is
- * of a type of your own and tells that rank. A rank passes its shards in the order of their
- * indices, as `shardspec_metadata_shards_of_rank` tells them: there may be several, or none, and
- * empty ones are among them.
+ * `source_rank` or `destination_rank`, and with its own buffers. Placements define the ranks:
+ * shard i belongs to rank n when its placement is `rank:n` or `rank:n/<device>`, or is a custom
+ * placement of that rank. A rank passes its shards in the order of their indices, which is that of
+ * `shardspec_metadata_shards_of_rank`. It may have several shards or none. Empty shards are passed
+ * too.
  *
- * A collective begins by agreeing, in ceil(log2 size) rounds of one small message each. When any
- * rank passed something that can't be used, or the ranks did not call the same, all of them return
- * an error, no buffer was written, and nobody waits: a rank returns what it refused itself, and
- * all others DISAGREEMENT with that rank, its status and its message. This holds for every
- * argument but `comm` and `err`: a rank that has no communicator can't tell.
+ * A collective begins with an agreement, in ceil(log2 size) rounds of one small message each. When
+ * a rank passes an invalid argument, or the ranks call different functions, all ranks return an
+ * error. No buffer is then written, and no rank waits. The rank with the invalid argument returns
+ * its own error. All others return DISAGREEMENT, with that rank, its status and its message. This
+ * holds for every argument but `comm` and `err`: a rank without a communicator can't send its
+ * error.
  *
- * What is contiguous, in the buffers or in a part of them, is sent and received where it is. The
- * rest goes through memory of the library's own, of which a rank uses no more than its limit. A
- * second thread copies while the first exchanges, if there is enough to copy; it is gone when the
- * call returns.
+ * Contiguous data is sent from and received into the caller's buffers. Other data is packed and
+ * unpacked in memory of the library, up to the rank's memory limit. Where there is enough to copy,
+ * a second thread copies while the first exchanges. It ends before the call returns.
  *
- * After the agreement a rank can still fail: when the transport fails, or memory runs out. It
- * returns that error, its destinations may be written in part, and every handle stays valid. The
- * library then calls `abort` of the transport, so that the other ranks return too: local
- * communicators do that. A transport without `abort` leaves them waiting if they need what this
- * rank had to send; MPI programs call MPI_Abort. A rank that returns OK has everything that it was
- * to receive.
+ * A rank can still fail after the agreement, when the transport fails or memory runs out. It
+ * returns that error, its destinations may be partly written, and every handle stays valid. The
+ * library then calls `abort` of the transport, so that the other ranks return too. Local
+ * communicators support that. With a transport without `abort`, ranks that need data of the failed
+ * rank keep waiting; MPI programs call MPI_Abort. A rank that returns OK has received all of its
+ * data.
  *
- * What the agreement expects of a transport: messages arrive unchanged, once, and in order. Each
- * of its messages carries a checksum. A rank that finds one damaged returns DISAGREEMENT and calls
- * `abort`, since others may have agreed before; without `abort` those wait. Messages with data
- * carry none.
+ * The agreement requires that a transport delivers messages unchanged, once and in order. Each
+ * message of the agreement has a checksum. A rank that receives a damaged one returns DISAGREEMENT
+ * and calls `abort`, because other ranks may have agreed already. Without `abort`, those ranks
+ * wait. Messages with data have no checksum.
  */
 
-/* In the place of a `destination_rank`: all ranks get the tensor. */
+/* As a `destination_rank`: all ranks receive the tensor. */
 #define SHARDSPEC_ALL_RANKS -1
-/* Bytes that a rank uses at most to put messages together, where nothing else is said: 64 MiB. */
+/* The default limit of memory for packing and unpacking on one rank: 64 MiB. */
 #define SHARDSPEC_DEFAULT_MEMORY_LIMIT 67108864
 
 /*
- How a collective works. Where it is NULL, or its numbers are 0, the library chooses. Nothing here
- changes what is moved, and ranks may pass different options.
+ How a collective works. For NULL, and for fields that are 0, the library chooses. No option
+ changes the result, and ranks may pass different options.
  */
 typedef struct shardspec_comm_options {
   /* `sizeof(shardspec_comm_options)`. */
   uint64_t struct_size;
   /*
-   Most bytes that this rank uses to put messages together and to take them apart; 0 for
-   `SHARDSPEC_DEFAULT_MEMORY_LIMIT`. All ranks work with the least that one of them passes, and
-   with four elements if that is less.
+   Maximum number of bytes that this rank uses for packing and unpacking; 0 for
+   `SHARDSPEC_DEFAULT_MEMORY_LIMIT`. All ranks use the lowest limit of all, but at least four
+   elements.
    */
   uint64_t memory_limit;
   /*
-   How to copy, or NULL. The thread that calls counts among `max_threads`, of which 0 means 2:
-   ranks share processors with each other. With 1 there is no second thread.
+   How to copy, or NULL. `max_threads` includes the calling thread, and its default here is 2,
+   because ranks share processors. With 1 there is no second thread.
    */
   const shardspec_copy_options *copy;
 } shardspec_comm_options;
 
 /*
- Cuts a tensor that rank `source_rank` has into the shards of all ranks: torch's
- `ShardingSpec.shard(tensor, source_rank, process_group)`.
+ Cuts a tensor of rank `source_rank` into the shards of all ranks. `full` is the tensor on
+ `source_rank`; other ranks' `full` is ignored. `shards` are the destinations of this rank's
+ `shard_count` shards, with their shapes and the tensor's element type. `options` may be NULL.
 
- `full` is the tensor, on `source_rank`, and not looked at on other ranks. `shards` are where the
- `shard_count` shards of this rank go, with their shapes and the tensor's element type. `options`
- may be NULL.
-
- Ownership: nothing moves. Errors: DISAGREEMENT; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
- UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, of which the error's `first_shard` tells the shard's
- index; INVALID_PLACEMENT for a shard on no rank of the communicator; INDEX_OUT_OF_RANGE for
- `source_rank`, INVALID_ARGUMENT for another shard_count than the rank has shards,
- INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY: then nothing was written on any rank.
- TRANSPORT_FAILED, and the transport's own statuses. Threads: any, one at a time for each
- communicator; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
+ Ownership: the caller keeps all arguments.
+ Errors: INDEX_OUT_OF_RANGE for `source_rank`, INVALID_PLACEMENT for a shard that is on no rank
+ of the communicator, INVALID_ARGUMENT for a wrong number of shards, SHAPE_MISMATCH,
+ NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED and OVERFLOW, with the shard in the
+ error's `first_shard`, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of another rank.
+ After one of these, nothing was written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any
+ status of a custom transport; destinations may then be partly written.
+ Threads: any, one at a time for each communicator. During the call, other threads may read
+ `full` but not write it, and may not use `shards`. Source: torch's `ShardingSpec.shard(tensor,
+ source_rank, process_group)`. Since: ABI 0.
  */
 shardspec_status shardspec_comm_scatter(const shardspec_comm *comm,
                                         const shardspec_metadata *metadata,
@@ -2584,16 +2599,20 @@ shardspec_status shardspec_comm_scatter(const shardspec_comm *comm,
                                         shardspec_error *err);
 
 /*
- Puts a tensor together from the shards of all ranks, on rank `destination_rank` or, with
- SHARDSPEC_ALL_RANKS, on each of them.
+ Copies the shards of all ranks into a tensor on rank `destination_rank`, or on every rank with
+ SHARDSPEC_ALL_RANKS. `shards` are this rank's `shard_count` shards. `full` is the destination;
+ every element of it is written. On ranks that do not receive the tensor, `full` is ignored.
+ `options` may be NULL.
 
- `shards` are the `shard_count` shards of this rank. `full` is where the tensor goes, on a rank
- that gets it; every element is written; it is not looked at on other ranks. `options` may be
- NULL.
-
- Ownership: nothing moves. Errors: as `shardspec_comm_scatter`, with `destination_rank` for
- `source_rank`. Threads: any, one at a time for each communicator; nobody else may use the
- buffers meanwhile, but the shards may be read. Since: ABI 0.
+ Ownership: the caller keeps all arguments.
+ Errors: INDEX_OUT_OF_RANGE for `destination_rank`, INVALID_PLACEMENT for a shard that is on no
+ rank of the communicator, INVALID_ARGUMENT for a wrong number of shards, SHAPE_MISMATCH,
+ NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED and OVERFLOW, with the shard in the
+ error's `first_shard`, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of another rank.
+ After one of these, nothing was written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any
+ status of a custom transport; destinations may then be partly written.
+ Threads: any, one at a time for each communicator. During the call, other threads may read
+ `shards` but not write them, and may not use `full`. Since: ABI 0.
  */
 shardspec_status shardspec_comm_gather(const shardspec_comm *comm,
                                        const shardspec_metadata *metadata,
@@ -2605,17 +2624,24 @@ shardspec_status shardspec_comm_gather(const shardspec_comm *comm,
                                        shardspec_error *err);
 
 /*
- Moves a tensor from one layout to another. `source` and `destination` are the layouts.
- `source_shards` are the `source_shard_count` shards of `source` that this rank has;
- `destination_shards` are where the `destination_shard_count` shards of `destination` go that it
- gets. Each piece goes straight from the rank that has it to the rank that wants it, so no rank
- ever has more of the tensor than its own shards. Which specs made the metadata does not matter.
- `options` may be NULL.
+ Moves a tensor from the layout `source` to the layout `destination`. Any two layouts of tensors
+ with the same sizes are allowed.
 
- Ownership: nothing moves. Errors: as `shardspec_comm_scatter`; SHAPE_MISMATCH, NDIM_MISMATCH and
- DTYPE_MISMATCH also for metadata of tensors that differ; ALIASED for a shard that is moved into
- memory that it is read from. Threads: any, one at a time for each communicator; nobody else may
- use the buffers meanwhile, but `source_shards` may be read. Since: ABI 0.
+ `source_shards` are this rank's `source_shard_count` shards of `source`. `destination_shards`
+ are the destinations of its `destination_shard_count` shards of `destination`. Every element
+ moves directly from the rank that owns it to the ranks that need it, so no rank holds more of
+ the tensor than its own shards. `options` may be NULL.
+
+ Ownership: the caller keeps all arguments.
+ Errors: SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH for layouts of different tensors,
+ INVALID_PLACEMENT for a shard that is on no rank of the communicator, INVALID_ARGUMENT for a
+ wrong number of shards, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
+ ALIASED and OVERFLOW, with the shard in the error's `first_shard`, INVALID_HANDLE,
+ NULL_ARGUMENT, DISAGREEMENT for an error of another rank. After one of these, nothing was
+ written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport;
+ destinations may then be partly written.
+ Threads: any, one at a time for each communicator. During the call, other threads may read
+ `source_shards` but not write them, and may not use `destination_shards`. Since: ABI 0.
  */
 shardspec_status shardspec_comm_reshard(const shardspec_comm *comm,
                                         const shardspec_metadata *source,
@@ -2628,15 +2654,21 @@ shardspec_status shardspec_comm_reshard(const shardspec_comm *comm,
                                         shardspec_error *err);
 
 /*
- As `shardspec_comm_scatter`, into memory of the library's own: what torch's
- `ShardingSpec.shard(tensor, source_rank, process_group)` returns on each rank. The metadata must
- state the element type. The sharded tensor carries its communicator, so that ops refuse tensors
- of different ones.
+ Creates a sharded tensor on each rank, with the shards that the metadata cuts out of a tensor of
+ rank `source_rank`. `full` is the tensor on `source_rank`; other ranks' `full` is ignored. The
+ metadata must state the element type. The sharded tensor carries its communicator, and ops
+ refuse sharded tensors with different communicators. `options` may be NULL.
 
- Ownership: the caller frees `*out`; it needs neither the metadata nor `full`. The communicator
- stays the caller's. Errors: as `shardspec_comm_scatter` and `shardspec_sharded_tensor_new`.
- Threads: any, one at a time for each communicator; nobody may write `full` meanwhile.
- Since: ABI 0.
+ Ownership: the caller frees `*out`; the metadata and `full` may be freed before it. The caller
+ keeps the communicator.
+ Errors: INDEX_OUT_OF_RANGE for `source_rank`, INVALID_ARGUMENT for metadata without an element
+ type, UNSUPPORTED for a layout or memory format other than strided and contiguous,
+ INVALID_PLACEMENT for a shard that is on no rank of the communicator, SHAPE_MISMATCH,
+ NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+ DISAGREEMENT for an error of another rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a
+ custom transport.
+ Threads: any, one at a time for each communicator. No other thread may write `full` during the
+ call. Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`. Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_new_from_rank(const shardspec_comm *comm,
                                                         const shardspec_metadata *metadata,
@@ -2647,10 +2679,12 @@ shardspec_status shardspec_sharded_tensor_new_from_rank(const shardspec_comm *co
                                                         shardspec_error *err);
 
 /*
- The communicator that a sharded tensor carries; NULL where there is none.
+ Writes the communicator of a sharded tensor to `*out`, or NULL where it has none.
 
- Ownership: the handle is the one that the sharded tensor was made with, and not a new one: whoever
- made it frees it. Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Ownership: `*out` is the handle that the sharded tensor was created with, not a new one. The
+ caller does not free it a second time.
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_comm(const shardspec_sharded_tensor *tensor,
                                                shardspec_comm **out,
@@ -2893,13 +2927,13 @@ shardspec_status shardspec_op_call(const struct shardspec_op *op,
 /* ================================================================================================
  * Plans: what moves from one layout of a tensor to another.
  *
- * A plan is made from any source layout and any destination layout. It is a list of pieces: a box of
- * elements that one destination shard takes from one source shard. They are numbered from 0, by
- * destination shard, then by source shard, then by where they lie in the tensor. Every element that
- * a destination shard wants is in exactly one piece.
+ * A plan is made for any source layout and any destination layout. It is a list of pieces. A piece
+ * is a box of elements that one destination shard takes from one source shard. Pieces are numbered
+ * from 0, by destination shard, then by source shard, then by their offsets. Every element of a
+ * destination shard is in exactly one piece.
  *
- * A plan can be carried out here, on the shards of this process, or by a transport of the user's,
- * for which it tells runs of bytes. Making one takes about n * log(n) for n shards and the number
+ * The library can execute a plan on the shards of this process. A custom transport can execute a
+ * plan by its runs of bytes. Creating a plan takes about n * log(n) for n shards, plus the number
  * of pieces.
  *
  * Source: the read items of torch's checkpoint planner, `create_read_items_for_chunk_list`.
@@ -2909,12 +2943,13 @@ shardspec_status shardspec_op_call(const struct shardspec_op *op,
 typedef struct shardspec_plan shardspec_plan;
 
 /*
- The plan from one layout of a tensor to another.
+ Creates the plan from one layout of a tensor to another.
 
- Ownership: the caller frees `*out`; it needs neither metadata. Errors: SHAPE_MISMATCH or
- NDIM_MISMATCH for metadata of tensors of different sizes, DTYPE_MISMATCH where both state an
- element type and not the same one, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any.
- Since: ABI 0.
+ Ownership: the caller frees `*out`; both metadata objects may be freed before it.
+ Errors: SHAPE_MISMATCH or NDIM_MISMATCH for metadata of tensors of different sizes,
+ DTYPE_MISMATCH where both state an element type and the two differ, INVALID_HANDLE,
+ NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_new(const shardspec_metadata *source,
                                     const shardspec_metadata *destination,
@@ -2922,10 +2957,15 @@ shardspec_status shardspec_plan_new(const shardspec_metadata *source,
                                     shardspec_error *err);
 
 /*
- As `shardspec_plan_new`, for some destination shards only: what a worker makes that loads its own.
- `destination_indices` holds their indices, in any order.
+ Creates the plan from one layout of a tensor to some destination shards of another, such as
+ those of one worker. `destination_indices` holds the indices of `destination_index_count`
+ shards, in any order.
 
- Ownership, errors, threads: as `shardspec_plan_new`; INDEX_OUT_OF_RANGE. Since: ABI 0.
+ Ownership: the caller frees `*out`; both metadata objects may be freed before it.
+ Errors: INDEX_OUT_OF_RANGE for a destination index, SHAPE_MISMATCH or NDIM_MISMATCH for metadata
+ of tensors of different sizes, DTYPE_MISMATCH where both state an element type and the two
+ differ, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_new_for_destinations(const shardspec_metadata *source,
                                                      const shardspec_metadata *destination,
@@ -2935,20 +2975,23 @@ shardspec_status shardspec_plan_new_for_destinations(const shardspec_metadata *s
                                                      shardspec_error *err);
 
 /*
- The plan from any shards to any others. Source shards may overlap, as replicas do, and need not
- cover more than is wanted; destination shards may overlap too. Either list may be empty.
+ Creates the plan from a list of source shards to a list of destination shards. Source shards may
+ overlap, as replicas do, and need not cover the tensor. Destination shards may overlap too.
+ Either list may be empty.
 
- An element that several sources hold comes from one with the same owner as the destination, if
- there is one. The others are shared out so that the numbers of elements read from owners are
- balanced: the largest parts first, each to the owner that reads least so far, and parts larger
- than a fair share are divided. Sources that overlap in very many ways are read in fewer and
- larger parts. The same lists always make the same plan.
+ An element that several sources hold is read from a source with the same owner as the
+ destination, if there is one. Other elements with several sources are distributed so that the
+ owners read about equally many elements. The largest parts are assigned first, each to the owner
+ with the fewest elements so far. A part larger than a fair share is divided. Where sources
+ overlap in very many ways, they are read in fewer and larger parts. Equal lists always make
+ equal plans.
 
- Ownership: the caller frees `*out`; it needs neither list. Errors: GAP for a destination shard
- that wants what no source holds (the error's `first_shard` is that shard, the message names a
- box), UNSUPPORTED for sources that overlap in too many ways to be told apart, NDIM_MISMATCH,
- OVERFLOW for a destination shard of more elements than 64 bits count, INVALID_HANDLE,
- NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ Ownership: the caller frees `*out`; both lists may be freed before it.
+ Errors: GAP for a destination shard with elements that no source holds (the error's
+ `first_shard` is that shard, the message names a box), UNSUPPORTED for sources that overlap in
+ too many ways, NDIM_MISMATCH, OVERFLOW for a destination shard of more elements than 64 bits
+ count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_new_from_shards(const shardspec_shards *source,
                                                 const shardspec_shards *destination,
@@ -2956,41 +2999,45 @@ shardspec_status shardspec_plan_new_from_shards(const shardspec_shards *source,
                                                 shardspec_error *err);
 
 /*
- Frees a plan. NULL is fine.
+ Frees a plan. NULL is allowed.
 
- Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
- uses the handle: a call under way finishes. Since: ABI 0.
+ Errors: INVALID_HANDLE, also for a handle that was freed before.
+ Threads: any. A call of another thread that uses the handle completes normally. Since: ABI 0.
  */
 shardspec_status shardspec_plan_free(struct shardspec_plan *plan, shardspec_error *err);
 
 /*
- Number of pieces.
+ Writes the number of pieces to `*out`.
 
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_piece_count(const struct shardspec_plan *plan,
                                             size_t *out,
                                             shardspec_error *err);
 
 /*
- Number of dimensions of the tensor.
+ Writes the number of dimensions of the tensor to `*out`.
 
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_ndim(const struct shardspec_plan *plan,
                                      size_t *out,
                                      shardspec_error *err);
 
 /*
- Writes pieces `first_piece` to `first_piece + piece_count - 1` into flat arrays: `sources` and
- `destinations`, the shards' indices, have room for `piece_count` numbers; `source_offsets`,
- `destination_offsets` and `sizes`, which tell where the piece starts in either shard and how
- long it is, for `piece_count` rows of a number for each dimension: of source shards' buffers, of
- destination shards' buffers, and of pieces (`shardspec_plan_ndims`). The three numbers differ only
- where shards are no boxes; then pieces go through buffers in steps (`shardspec_plan_piece_steps`).
- Each of the five may be NULL.
+ Writes pieces `first_piece` to `first_piece + piece_count - 1` into flat arrays.
 
- Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ `sources` and `destinations` receive the indices of the shards and have room for `piece_count`
+ numbers. `source_offsets`, `destination_offsets` and `sizes` receive the start of each piece in
+ both shards and its sizes. They have room for `piece_count` rows. `shardspec_plan_ndims` gives
+ the lengths of their rows: the dimensions of source shards' buffers, of destination shards'
+ buffers and of pieces. These lengths differ only where shards are not boxes; a piece then covers
+ the buffers in steps (`shardspec_plan_piece_steps`). Each of the five arrays may be NULL.
+
+ Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_pieces(const struct shardspec_plan *plan,
                                        size_t first_piece,
@@ -3003,12 +3050,13 @@ shardspec_status shardspec_plan_pieces(const struct shardspec_plan *plan,
                                        shardspec_error *err);
 
 /*
- Writes how many dimensions the source shards' buffers, the destination shards' buffers and the plan's
- pieces have. The three numbers are equal where all shards are boxes. Otherwise a piece may have more
- dimensions than the buffers: `shardspec_plan_piece_steps` tells the buffer's dimension of each. Each
- place may be NULL.
+ Writes the numbers of dimensions of the source shards' buffers, of the destination shards'
+ buffers and of the plan's pieces. The three numbers are equal where all shards are boxes.
+ Otherwise a piece may have more dimensions than the buffers, and `shardspec_plan_piece_steps`
+ gives the buffer's dimension of each. `source`, `destination` and `piece` may be NULL.
 
- Errors: INVALID_HANDLE. Threads: any. Since: ABI 0.
+ Errors: INVALID_HANDLE.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_ndims(const struct shardspec_plan *plan,
                                       size_t *source,
@@ -3017,17 +3065,20 @@ shardspec_status shardspec_plan_ndims(const struct shardspec_plan *plan,
                                       shardspec_error *err);
 
 /*
- Writes how pieces `first_piece` to `first_piece + piece_count - 1` go through the buffers.
+ Writes the steps of pieces `first_piece` to `first_piece + piece_count - 1` through the buffers.
 
- `source_dims` and `destination_dims` have room for one number for each dimension of the pieces: the
- dimension of the buffer that it belongs to. These numbers are the same for all pieces. `source_steps`
- and `destination_steps` have room for `piece_count` rows of as many numbers: the length of one step,
- in indices of that dimension of the buffer. Element `(i[0], i[1], ...)` of a piece has, in dimension d
- of the source's buffer, this index: the piece's source offset plus the sum of `i[k] * steps[k]` over
- all k with `source_dims[k] == d`. Where all shards are boxes, dimension k belongs to dimension k, and
- every step is 1. Each of the four arrays may be NULL.
+ `source_dims` and `destination_dims` have room for one number for each dimension of the pieces:
+ the dimension of the buffer that it belongs to. These numbers are the same for all pieces.
+ `source_steps` and `destination_steps` have room for `piece_count` rows of as many numbers: the
+ length of one step, in indices of that dimension of the buffer.
 
- Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Element `(i[0], i[1], ...)` of a piece has, in dimension d of the source's buffer, this index:
+ the piece's source offset plus the sum of `i[k] * steps[k]` over all k with `source_dims[k] ==
+ d`. Where all shards are boxes, dimension k belongs to dimension k, and every step is 1. Each of
+ the four arrays may be NULL.
+
+ Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_piece_steps(const struct shardspec_plan *plan,
                                             size_t first_piece,
@@ -3039,9 +3090,11 @@ shardspec_status shardspec_plan_piece_steps(const struct shardspec_plan *plan,
                                             shardspec_error *err);
 
 /*
- Which pieces a destination shard takes: those from `*first_piece` on, `*piece_count` of them.
+ Writes the pieces of a destination shard: the first to `*first_piece` and their number to
+ `*piece_count`. They are consecutive.
 
- Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_pieces_of_destination(const struct shardspec_plan *plan,
                                                       size_t destination,
@@ -3050,39 +3103,45 @@ shardspec_status shardspec_plan_pieces_of_destination(const struct shardspec_pla
                                                       shardspec_error *err);
 
 /*
- Whether every piece stays with its owner, so that nothing goes from one process to another: 1 or
- 0. An owner is a rank or a worker; devices make no difference. Of equal layouts it is so.
+ Writes 1 to `*out` if every piece has the same owner on both sides, so that nothing moves
+ between processes, else 0. An owner is a rank or a worker; devices are ignored.
 
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_is_local(const struct shardspec_plan *plan,
                                          int32_t *out,
                                          shardspec_error *err);
 
 /*
- Whether every destination shard that the plan is for is the source shard of the same index, with
- the same box and the same placement, so that nothing needs to be done at all: 1 or 0.
+ Writes 1 to `*out` if every destination shard of the plan equals the source shard of the same
+ index, with the same box and placement, else 0. Such a plan has nothing to move.
 
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_is_identity(const struct shardspec_plan *plan,
                                             int32_t *out,
                                             shardspec_error *err);
 
 /*
- Copies what destination shards take from source shards, all in this process, without any memory
- beyond theirs. `sources[i]` is source shard `source_indices[i]`; with `source_indices` NULL it is
- shard i, and so on for destinations. Those destination shards are written that are passed, whole;
- all sources that they take of must be passed, others may be. `options` may be NULL.
+ Copies elements from source shards to destination shards of this process, as the plan says,
+ without further memory for data.
 
- Ownership: nothing moves. Errors: NOT_FOUND for a source that is not passed but needed, or for a
- destination that the plan is not for, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and
- UNSUPPORTED_DEVICE with the shard in the error's `first_shard` and its position in the array in
- `index`, ALIASED where a destination shares memory with a source or with another destination,
- UNSUPPORTED as for `shardspec_metadata_extract_shard`, INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for
- a shard that is passed twice, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY; then
- nothing was written. Threads: any; nobody else may use the destinations meanwhile, and nobody
- may write the sources. Since: ABI 0.
+ `sources[i]` is source shard `source_indices[i]`; with `source_indices` NULL, it is shard i. The
+ same holds for destinations. Every destination passed is written completely. All source shards
+ that it depends on must be passed; further source shards are ignored. `options` may be NULL.
+
+ Ownership: the caller keeps all arguments.
+ Errors: NOT_FOUND for a source that is needed and not passed, or for a destination that the plan
+ does not include. SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and UNSUPPORTED_DEVICE, with the
+ shard in the error's `first_shard` and its position in the array in `index`. ALIASED where a
+ destination shares memory with a source or with another destination. UNSUPPORTED where the
+ sources have far more elements than memory and the search for shared memory would take longer
+ than the copy. INVALID_ARGUMENT, also for a shard that is passed twice, INDEX_OUT_OF_RANGE,
+ OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+ Threads: any. During the call, other threads may read the sources but not write them, and may
+ not use the destinations. Since: ABI 0.
  */
 shardspec_status shardspec_plan_execute(const struct shardspec_plan *plan,
                                         const size_t *source_indices,

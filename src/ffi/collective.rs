@@ -1,34 +1,34 @@
 //! Collectives.
 //!
 //! Every rank of a communicator calls the same function with the same metadata and the same
-//! `source_rank` or `destination_rank`; each passes the buffers that are its own. Ranks come from
-//! placements: shard i belongs to rank n when its placement is `rank:n` or `rank:n/<device>`, or is
-//! of a type of your own and tells that rank. A rank passes its shards in the order of their
-//! indices, as `shardspec_metadata_shards_of_rank` tells them: there may be several, or none, and
-//! empty ones are among them.
+//! `source_rank` or `destination_rank`, and with its own buffers. Placements define the ranks:
+//! shard i belongs to rank n when its placement is `rank:n` or `rank:n/<device>`, or is a custom
+//! placement of that rank. A rank passes its shards in the order of their indices, which is that of
+//! `shardspec_metadata_shards_of_rank`. It may have several shards or none. Empty shards are passed
+//! too.
 //!
-//! A collective begins by agreeing, in ceil(log2 size) rounds of one small message each. When any
-//! rank passed something that can't be used, or the ranks did not call the same, all of them return
-//! an error, no buffer was written, and nobody waits: a rank returns what it refused itself, and
-//! all others DISAGREEMENT with that rank, its status and its message. This holds for every
-//! argument but `comm` and `err`: a rank that has no communicator can't tell.
+//! A collective begins with an agreement, in ceil(log2 size) rounds of one small message each. When
+//! a rank passes an invalid argument, or the ranks call different functions, all ranks return an
+//! error. No buffer is then written, and no rank waits. The rank with the invalid argument returns
+//! its own error. All others return DISAGREEMENT, with that rank, its status and its message. This
+//! holds for every argument but `comm` and `err`: a rank without a communicator can't send its
+//! error.
 //!
-//! What is contiguous, in the buffers or in a part of them, is sent and received where it is. The
-//! rest goes through memory of the library's own, of which a rank uses no more than its limit. A
-//! second thread copies while the first exchanges, if there is enough to copy; it is gone when the
-//! call returns.
+//! Contiguous data is sent from and received into the caller's buffers. Other data is packed and
+//! unpacked in memory of the library, up to the rank's memory limit. Where there is enough to copy,
+//! a second thread copies while the first exchanges. It ends before the call returns.
 //!
-//! After the agreement a rank can still fail: when the transport fails, or memory runs out. It
-//! returns that error, its destinations may be written in part, and every handle stays valid. The
-//! library then calls `abort` of the transport, so that the other ranks return too: local
-//! communicators do that. A transport without `abort` leaves them waiting if they need what this
-//! rank had to send; MPI programs call MPI_Abort. A rank that returns OK has everything that it was
-//! to receive.
+//! A rank can still fail after the agreement, when the transport fails or memory runs out. It
+//! returns that error, its destinations may be partly written, and every handle stays valid. The
+//! library then calls `abort` of the transport, so that the other ranks return too. Local
+//! communicators support that. With a transport without `abort`, ranks that need data of the failed
+//! rank keep waiting; MPI programs call MPI_Abort. A rank that returns OK has received all of its
+//! data.
 //!
-//! What the agreement expects of a transport: messages arrive unchanged, once, and in order. Each
-//! of its messages carries a checksum. A rank that finds one damaged returns DISAGREEMENT and calls
-//! `abort`, since others may have agreed before; without `abort` those wait. Messages with data
-//! carry none.
+//! The agreement requires that a transport delivers messages unchanged, once and in order. Each
+//! message of the agreement has a checksum. A rank that receives a damaged one returns DISAGREEMENT
+//! and calls `abort`, because other ranks may have agreed already. Without `abort`, those ranks
+//! wait. Messages with data have no checksum.
 
 use crate::comm::{self, Communicator, Gather, Options, Reshard, Root, Scatter};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
@@ -46,26 +46,26 @@ use crate::memory::{Shared, try_collect};
 use crate::model::{DataType, ShardedTensorMetadata};
 use crate::transfer::{Fill, HostView, LocalShards, ShardArguments, ShardedTensor};
 
-/// In the place of a `destination_rank`: all ranks get the tensor.
+/// As a `destination_rank`: all ranks receive the tensor.
 pub const SHARDSPEC_ALL_RANKS: i64 = -1;
 
-/// Bytes that a rank uses at most to put messages together, where nothing else is said: 64 MiB.
+/// The default limit of memory for packing and unpacking on one rank: 64 MiB.
 pub const SHARDSPEC_DEFAULT_MEMORY_LIMIT: u64 = 67108864;
 const _: () = assert!(SHARDSPEC_DEFAULT_MEMORY_LIMIT == Options::DEFAULT_MEMORY_LIMIT);
 
-/// How a collective works. Where it is NULL, or its numbers are 0, the library chooses. Nothing here
-/// changes what is moved, and ranks may pass different options.
+/// How a collective works. For NULL, and for fields that are 0, the library chooses. No option
+/// changes the result, and ranks may pass different options.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_comm_options {
     /// `sizeof(shardspec_comm_options)`.
     pub struct_size: u64,
-    /// Most bytes that this rank uses to put messages together and to take them apart; 0 for
-    /// `SHARDSPEC_DEFAULT_MEMORY_LIMIT`. All ranks work with the least that one of them passes, and
-    /// with four elements if that is less.
+    /// Maximum number of bytes that this rank uses for packing and unpacking; 0 for
+    /// `SHARDSPEC_DEFAULT_MEMORY_LIMIT`. All ranks use the lowest limit of all, but at least four
+    /// elements.
     pub memory_limit: u64,
-    /// How to copy, or NULL. The thread that calls counts among `max_threads`, of which 0 means 2:
-    /// ranks share processors with each other. With 1 there is no second thread.
+    /// How to copy, or NULL. `max_threads` includes the calling thread, and its default here is 2,
+    /// because ranks share processors. With 1 there is no second thread.
     pub copy: *const shardspec_copy_options,
 }
 
@@ -125,20 +125,20 @@ unsafe fn own_shards(
 /// The names of those arguments where there is one list of shards.
 const SHARDS: (&str, &str) = ("shards", "shard_count");
 
-/// Cuts a tensor that rank `source_rank` has into the shards of all ranks: torch's
-/// `ShardingSpec.shard(tensor, source_rank, process_group)`.
+/// Cuts a tensor of rank `source_rank` into the shards of all ranks. `full` is the tensor on
+/// `source_rank`; other ranks' `full` is ignored. `shards` are the destinations of this rank's
+/// `shard_count` shards, with their shapes and the tensor's element type. `options` may be NULL.
 ///
-/// `full` is the tensor, on `source_rank`, and not looked at on other ranks. `shards` are where the
-/// `shard_count` shards of this rank go, with their shapes and the tensor's element type. `options`
-/// may be NULL.
-///
-/// Ownership: nothing moves. Errors: DISAGREEMENT; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
-/// UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, of which the error's `first_shard` tells the shard's
-/// index; INVALID_PLACEMENT for a shard on no rank of the communicator; INDEX_OUT_OF_RANGE for
-/// `source_rank`, INVALID_ARGUMENT for another shard_count than the rank has shards,
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY: then nothing was written on any rank.
-/// TRANSPORT_FAILED, and the transport's own statuses. Threads: any, one at a time for each
-/// communicator; nobody else may use the buffers meanwhile, but `full` may be read. Since: ABI 0.
+/// Ownership: the caller keeps all arguments.
+/// Errors: INDEX_OUT_OF_RANGE for `source_rank`, INVALID_PLACEMENT for a shard that is on no rank
+/// of the communicator, INVALID_ARGUMENT for a wrong number of shards, SHAPE_MISMATCH,
+/// NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED and OVERFLOW, with the shard in the
+/// error's `first_shard`, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of another rank.
+/// After one of these, nothing was written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any
+/// status of a custom transport; destinations may then be partly written.
+/// Threads: any, one at a time for each communicator. During the call, other threads may read
+/// `full` but not write it, and may not use `shards`. Source: torch's `ShardingSpec.shard(tensor,
+/// source_rank, process_group)`. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_scatter(
     comm: *const shardspec_comm, metadata: *const shardspec_metadata, source_rank: i64,
@@ -161,16 +161,20 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter(
     })
 }
 
-/// Puts a tensor together from the shards of all ranks, on rank `destination_rank` or, with
-/// SHARDSPEC_ALL_RANKS, on each of them.
+/// Copies the shards of all ranks into a tensor on rank `destination_rank`, or on every rank with
+/// SHARDSPEC_ALL_RANKS. `shards` are this rank's `shard_count` shards. `full` is the destination;
+/// every element of it is written. On ranks that do not receive the tensor, `full` is ignored.
+/// `options` may be NULL.
 ///
-/// `shards` are the `shard_count` shards of this rank. `full` is where the tensor goes, on a rank
-/// that gets it; every element is written; it is not looked at on other ranks. `options` may be
-/// NULL.
-///
-/// Ownership: nothing moves. Errors: as `shardspec_comm_scatter`, with `destination_rank` for
-/// `source_rank`. Threads: any, one at a time for each communicator; nobody else may use the
-/// buffers meanwhile, but the shards may be read. Since: ABI 0.
+/// Ownership: the caller keeps all arguments.
+/// Errors: INDEX_OUT_OF_RANGE for `destination_rank`, INVALID_PLACEMENT for a shard that is on no
+/// rank of the communicator, INVALID_ARGUMENT for a wrong number of shards, SHAPE_MISMATCH,
+/// NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED and OVERFLOW, with the shard in the
+/// error's `first_shard`, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of another rank.
+/// After one of these, nothing was written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any
+/// status of a custom transport; destinations may then be partly written.
+/// Threads: any, one at a time for each communicator. During the call, other threads may read
+/// `shards` but not write them, and may not use `full`. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_gather(
     comm: *const shardspec_comm, metadata: *const shardspec_metadata, destination_rank: i64,
@@ -197,17 +201,24 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
     })
 }
 
-/// Moves a tensor from one layout to another. `source` and `destination` are the layouts.
-/// `source_shards` are the `source_shard_count` shards of `source` that this rank has;
-/// `destination_shards` are where the `destination_shard_count` shards of `destination` go that it
-/// gets. Each piece goes straight from the rank that has it to the rank that wants it, so no rank
-/// ever has more of the tensor than its own shards. Which specs made the metadata does not matter.
-/// `options` may be NULL.
+/// Moves a tensor from the layout `source` to the layout `destination`. Any two layouts of tensors
+/// with the same sizes are allowed.
 ///
-/// Ownership: nothing moves. Errors: as `shardspec_comm_scatter`; SHAPE_MISMATCH, NDIM_MISMATCH and
-/// DTYPE_MISMATCH also for metadata of tensors that differ; ALIASED for a shard that is moved into
-/// memory that it is read from. Threads: any, one at a time for each communicator; nobody else may
-/// use the buffers meanwhile, but `source_shards` may be read. Since: ABI 0.
+/// `source_shards` are this rank's `source_shard_count` shards of `source`. `destination_shards`
+/// are the destinations of its `destination_shard_count` shards of `destination`. Every element
+/// moves directly from the rank that owns it to the ranks that need it, so no rank holds more of
+/// the tensor than its own shards. `options` may be NULL.
+///
+/// Ownership: the caller keeps all arguments.
+/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH for layouts of different tensors,
+/// INVALID_PLACEMENT for a shard that is on no rank of the communicator, INVALID_ARGUMENT for a
+/// wrong number of shards, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
+/// ALIASED and OVERFLOW, with the shard in the error's `first_shard`, INVALID_HANDLE,
+/// NULL_ARGUMENT, DISAGREEMENT for an error of another rank. After one of these, nothing was
+/// written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport;
+/// destinations may then be partly written.
+/// Threads: any, one at a time for each communicator. During the call, other threads may read
+/// `source_shards` but not write them, and may not use `destination_shards`. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
     comm: *const shardspec_comm, source: *const shardspec_metadata,
@@ -236,15 +247,21 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
     })
 }
 
-/// As `shardspec_comm_scatter`, into memory of the library's own: what torch's
-/// `ShardingSpec.shard(tensor, source_rank, process_group)` returns on each rank. The metadata must
-/// state the element type. The sharded tensor carries its communicator, so that ops refuse tensors
-/// of different ones.
+/// Creates a sharded tensor on each rank, with the shards that the metadata cuts out of a tensor of
+/// rank `source_rank`. `full` is the tensor on `source_rank`; other ranks' `full` is ignored. The
+/// metadata must state the element type. The sharded tensor carries its communicator, and ops
+/// refuse sharded tensors with different communicators. `options` may be NULL.
 ///
-/// Ownership: the caller frees `*out`; it needs neither the metadata nor `full`. The communicator
-/// stays the caller's. Errors: as `shardspec_comm_scatter` and `shardspec_sharded_tensor_new`.
-/// Threads: any, one at a time for each communicator; nobody may write `full` meanwhile.
-/// Since: ABI 0.
+/// Ownership: the caller frees `*out`; the metadata and `full` may be freed before it. The caller
+/// keeps the communicator.
+/// Errors: INDEX_OUT_OF_RANGE for `source_rank`, INVALID_ARGUMENT for metadata without an element
+/// type, UNSUPPORTED for a layout or memory format other than strided and contiguous,
+/// INVALID_PLACEMENT for a shard that is on no rank of the communicator, SHAPE_MISMATCH,
+/// NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+/// DISAGREEMENT for an error of another rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a
+/// custom transport.
+/// Threads: any, one at a time for each communicator. No other thread may write `full` during the
+/// call. Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_rank(
     comm: *const shardspec_comm, metadata: *const shardspec_metadata, source_rank: i64,
@@ -272,10 +289,12 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_rank(
     })
 }
 
-/// The communicator that a sharded tensor carries; NULL where there is none.
+/// Writes the communicator of a sharded tensor to `*out`, or NULL where it has none.
 ///
-/// Ownership: the handle is the one that the sharded tensor was made with, and not a new one: whoever
-/// made it frees it. Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Ownership: `*out` is the handle that the sharded tensor was created with, not a new one. The
+/// caller does not free it a second time.
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_comm(
     tensor: *const shardspec_sharded_tensor, out: *mut *mut shardspec_comm,

@@ -1,12 +1,13 @@
 //! Communicators.
 //!
-//! Some ranks that can send bytes to each other, as one of them sees it. The library links no
-//! transport. It asks for one function, exchange: start all of these messages, return when all are
-//! complete. With MPI that is MPI_Irecv, MPI_Isend and MPI_Waitall (`shardspec_mpi.h` is that), with
-//! NCCL ncclGroupStart, ncclSend, ncclRecv and ncclGroupEnd, with torch batch_isend_irecv. A program
-//! that has no transport runs its ranks as threads: `shardspec_comm_new_local`.
+//! A communicator is a group of ranks that exchange messages, as one of these ranks sees it. The
+//! library links no transport. It requires one function of a transport, exchange: start a set of
+//! messages and return when all are complete. In MPI these are MPI_Irecv, MPI_Isend and MPI_Waitall
+//! (`shardspec_mpi.h`), in NCCL ncclGroupStart, ncclSend, ncclRecv and ncclGroupEnd, in torch
+//! batch_isend_irecv. A program without a transport can run its ranks as threads, with
+//! `shardspec_comm_new_local`.
 //!
-//! A rank is one thread at a time: two calls by one communicator at the same time are refused or mix
+//! A rank makes one call at a time. Two concurrent calls with one communicator are refused or mix
 //! up their messages.
 
 use std::ffi::{c_char, c_void};
@@ -46,11 +47,12 @@ impl Handle for shardspec_comm {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_message {
-    /// The rank that it goes to, or comes from.
+    /// The rank that receives or sends the message.
     pub peer: i64,
-    /// Its first byte. Memory that is sent is read and not written.
+    /// The first byte of the message. The transport does not write memory of messages that it
+    /// sends.
     pub pointer: *mut c_void,
-    /// How many bytes.
+    /// Number of bytes.
     pub byte_count: usize,
 }
 
@@ -62,13 +64,13 @@ const _: () = {
     assert!(offset_of!(shardspec_message, byte_count) == offset_of!(Outgoing, bytes));
 };
 
-/// Starts all of these messages and returns when all are complete, or when it is known that they
-/// can't be.
+/// Starts all of these messages and returns when all are complete, or when the transport knows that
+/// some can't complete.
 ///
-/// What the library gives it: no message is to oneself or without bytes; both sides give a message
-/// the same number of bytes. Of several messages from one rank to another, the first that is sent is
-/// the first that is received, in one exchange and from one to the next. A rank that has no message
-/// does not take part. Receives should be started before sends, and neither may wait for the other.
+/// No message has the own rank as its peer, and none is empty. Sender and receiver give a message
+/// the same number of bytes. Messages from one rank to another arrive in the order in which they
+/// are sent, in one exchange and across exchanges. A rank without messages does not call the
+/// function. The transport should start receives before sends. Neither may wait for the other.
 pub type shardspec_exchange_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -80,33 +82,33 @@ pub type shardspec_exchange_fn = Option<
     ) -> shardspec_status,
 >;
 
-/// Makes exchanges fail from now on, on every rank that the transport can reach, those that wait in
-/// one included: ncclCommAbort, or closing the connections. `reason` is a text for people. It is
-/// the library's, and ends with the call.
+/// Makes all later exchanges fail, on every rank that the transport can reach. Exchanges that are
+/// waiting fail too. Examples are ncclCommAbort and closing the connections. `reason` is a text for
+/// people; it is valid during the call.
 ///
-/// A collective that fails on this rank after other ranks began to rely on it calls this, so that
-/// they return too and do not wait for its messages. It is called too when an exception leaves
-/// `exchange`, before the exception continues. From `shardspec_comm_abort` it may run on any
-/// thread, also while `exchange` runs.
+/// A collective that fails on this rank calls it if other ranks already rely on this rank. The
+/// other ranks then return instead of waiting for its messages. The library also calls it when an
+/// exception leaves `exchange`, before the exception continues. `shardspec_comm_abort` calls it on
+/// any thread, also while `exchange` runs.
 pub type shardspec_abort_fn =
     Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, reason: *const c_char)>;
 
-/// What a transport does.
+/// The functions of a transport.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_comm_vtable {
     /// `sizeof(shardspec_comm_vtable)`.
     pub struct_size: u64,
-    /// Ends the life of `ctx`; NULL: nothing to end.
+    /// Frees `ctx`. NULL where there is nothing to free.
     pub destroy: shardspec_destroy_fn,
-    /// Moves messages. Not NULL.
+    /// Exchanges messages. Not NULL.
     pub exchange: shardspec_exchange_fn,
-    /// What `exchange` returns for success: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`.
+    /// The status of success of `exchange`: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`.
     pub success_status: shardspec_status,
     /// 0.
     pub reserved: i32,
-    /// Makes exchanges fail on all ranks. With NULL, other ranks learn of a failure only through the
-    /// transport.
+    /// Makes exchanges fail on all ranks. With NULL, only the transport itself can report a failure
+    /// to other ranks.
     pub abort: shardspec_abort_fn,
 }
 
@@ -183,14 +185,16 @@ pub(crate) fn rank_argument(argument: &'static str, rank: i64) -> Outcome<usize>
     usize::try_from(rank).map_err(|_| Error::TooSmall { argument, value: rank, least: 0 }.into())
 }
 
-/// A communicator over a transport of your own, for rank `rank` of `size`. Its `exchange` is called
-/// on the thread that calls a collective.
+/// Creates a communicator over a custom transport, for rank `rank` of `size` ranks. The library
+/// calls `exchange` on the thread that calls a collective.
 ///
-/// Ownership: the table is copied; `ctx` is the communicator's from here on, whatever this returns,
-/// until `destroy` ends it: when the communicator was freed and nothing uses it any more. The
-/// caller frees `*out`. Errors: INVALID_ARGUMENT for a table without `exchange` or of a wrong
-/// struct_size, and for a size below 1, INDEX_OUT_OF_RANGE for a rank that is not below the size,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// Ownership: the library copies the table. It owns `ctx` from the call on, also when the call
+/// fails, and calls `destroy(ctx)` after the communicator was freed and no call uses it. The caller
+/// frees `*out`.
+/// Errors: INVALID_ARGUMENT for a table without `exchange` or with a wrong struct_size, and for a
+/// size below 1, INDEX_OUT_OF_RANGE for a rank that is not below the size, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_new(
     vtable: *const shardspec_comm_vtable, ctx: *mut c_void, rank: i64, size: i64,
@@ -217,15 +221,17 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new(
     )
 }
 
-/// `size` communicators between the threads of this process: `out[r]` is for rank `r`, and for one
-/// thread at a time. A message is one copy, made by its receiver.
+/// Creates `size` communicators for threads of this process: `out[r]` is for rank `r`. One thread
+/// at a time uses each of them. The receiver of a message copies it, once.
 ///
-/// When a rank that others wait for frees its communicator, or two ranks disagree about a message's
-/// length, all exchanges of this group fail from then on with TRANSPORT_FAILED and the reason: nobody
-/// waits for what will not come. In a child process after fork, exchanges are refused.
+/// If a rank frees its communicator while others wait for it, or two ranks disagree about the
+/// length of a message, all later exchanges of the group fail with TRANSPORT_FAILED and the reason.
+/// No rank waits for a message that can't arrive. In a child process after fork, exchanges are
+/// refused.
 ///
-/// Ownership: the caller frees each of `out[0]` to `out[size - 1]`. Errors: INVALID_ARGUMENT for
-/// size 0, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// Ownership: the caller frees each of `out[0]` to `out[size - 1]`.
+/// Errors: INVALID_ARGUMENT for size 0, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_new_local(
     size: usize, out: *mut *mut shardspec_comm, err: *mut shardspec_error,
@@ -248,10 +254,12 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new_local(
     })
 }
 
-/// Frees a communicator. NULL is fine. With MPI, every rank frees its own before MPI_Finalize.
+/// Frees a communicator. NULL is allowed. With MPI, every rank frees its communicator before
+/// MPI_Finalize.
 ///
-/// Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
-/// uses the handle: a call under way finishes, and `destroy` runs after it. Since: ABI 0.
+/// Errors: INVALID_HANDLE, also for a handle that was freed before.
+/// Threads: any. A call of another thread that uses the handle completes normally, and `destroy`
+/// runs after it. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_free(
     comm: *mut shardspec_comm, err: *mut shardspec_error,
@@ -259,9 +267,10 @@ pub unsafe extern "C-unwind" fn shardspec_comm_free(
     guard(err, || handle::free("comm", comm))
 }
 
-/// This rank: 0 to size - 1.
+/// Writes this rank to `*out`: 0 to size - 1.
 ///
-/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_rank(
     comm: *const shardspec_comm, out: *mut i64, err: *mut shardspec_error,
@@ -273,9 +282,10 @@ pub unsafe extern "C-unwind" fn shardspec_comm_rank(
     })
 }
 
-/// Number of ranks.
+/// Writes the number of ranks to `*out`.
 ///
-/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_size(
     comm: *const shardspec_comm, out: *mut i64, err: *mut shardspec_error,
@@ -287,16 +297,18 @@ pub unsafe extern "C-unwind" fn shardspec_comm_size(
     })
 }
 
-/// Exchanges messages of your own: what the collectives are made of, and what a transport that wraps
-/// another calls. Messages to oneself are copied, the i-th that is sent to the i-th that is received;
-/// those without bytes are left out; the transport sees neither. Ranks need not call it that have
-/// nothing to exchange.
+/// Exchanges messages between ranks. A transport that wraps another one can call it too.
 ///
-/// Ownership: nothing moves. Errors: INDEX_OUT_OF_RANGE for a peer outside the communicator,
-/// INVALID_ARGUMENT for messages to oneself that differ in number or bytes on both sides,
-/// NULL_ARGUMENT, INVALID_HANDLE: then nothing was written. TRANSPORT_FAILED, and whatever status a
-/// transport of your own returns: then some messages may have arrived. Threads: any, one at a time
-/// for each communicator. Since: ABI 0.
+/// The library copies messages whose peer is the own rank: the i-th that is sent to the i-th that
+/// is received. It skips empty messages. The transport receives neither. Ranks without messages
+/// need not call the function.
+///
+/// Ownership: the caller keeps all arguments.
+/// Errors: INDEX_OUT_OF_RANGE for a peer outside of the communicator, INVALID_ARGUMENT where
+/// messages to the own rank differ in number or bytes from those received, NULL_ARGUMENT,
+/// INVALID_HANDLE. After one of these, nothing was written. TRANSPORT_FAILED and any status of a
+/// custom transport; some messages may then have arrived.
+/// Threads: any, one at a time for each communicator. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_exchange(
     comm: *const shardspec_comm, sends: *const shardspec_message, send_count: usize,
@@ -317,16 +329,17 @@ pub unsafe extern "C-unwind" fn shardspec_comm_exchange(
     })
 }
 
-/// Makes exchanges by this communicator fail from now on, on every rank that its transport can reach:
-/// a rank that waits in one returns TRANSPORT_FAILED. For local communicators these are all ranks of
-/// the group, and `reason`, which may be NULL, is in their messages. For a transport of your own,
-/// `abort` of its table is called; where that is NULL, nothing happens.
+/// Makes all later exchanges of a communicator fail, on every rank that its transport can reach.
+/// Ranks that wait in an exchange return TRANSPORT_FAILED.
 ///
-/// A collective that fails on one rank after the agreement calls this function itself.
+/// Local communicators reach all ranks of their group, and the message of the error contains
+/// `reason`, which may be NULL. For a custom transport, the function calls `abort` of its table;
+/// with `abort` NULL, it does nothing. A collective that fails on one rank after the agreement
+/// calls this function itself.
 ///
-/// Ownership: `reason` is copied; every rank still frees its communicator. Errors: INVALID_ARGUMENT
-/// for a reason that is not UTF-8, INVALID_HANDLE, NULL_ARGUMENT. Threads: any, also while another
-/// thread exchanges. Since: ABI 0.
+/// Ownership: the library copies `reason`. Every rank still frees its communicator.
+/// Errors: INVALID_ARGUMENT for a reason that is not UTF-8, INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any, also while another thread exchanges. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_abort(
     comm: *const shardspec_comm, reason: *const c_char, err: *mut shardspec_error,

@@ -1,12 +1,12 @@
 //! Plans: what moves from one layout of a tensor to another.
 //!
-//! A plan is made from any source layout and any destination layout. It is a list of pieces: a box of
-//! elements that one destination shard takes from one source shard. They are numbered from 0, by
-//! destination shard, then by source shard, then by where they lie in the tensor. Every element that
-//! a destination shard wants is in exactly one piece.
+//! A plan is made for any source layout and any destination layout. It is a list of pieces. A piece
+//! is a box of elements that one destination shard takes from one source shard. Pieces are numbered
+//! from 0, by destination shard, then by source shard, then by their offsets. Every element of a
+//! destination shard is in exactly one piece.
 //!
-//! A plan can be carried out here, on the shards of this process, or by a transport of the user's,
-//! for which it tells runs of bytes. Making one takes about n * log(n) for n shards and the number
+//! The library can execute a plan on the shards of this process. A custom transport can execute a
+//! plan by its runs of bytes. Creating a plan takes about n * log(n) for n shards, plus the number
 //! of pieces.
 //!
 //! Source: the read items of torch's checkpoint planner, `create_read_items_for_chunk_list`.
@@ -49,12 +49,13 @@ fn give(place: Out<'_, *mut shardspec_plan>, plan: ReshardPlan) -> Outcome {
     Ok(())
 }
 
-/// The plan from one layout of a tensor to another.
+/// Creates the plan from one layout of a tensor to another.
 ///
-/// Ownership: the caller frees `*out`; it needs neither metadata. Errors: SHAPE_MISMATCH or
-/// NDIM_MISMATCH for metadata of tensors of different sizes, DTYPE_MISMATCH where both state an
-/// element type and not the same one, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any.
-/// Since: ABI 0.
+/// Ownership: the caller frees `*out`; both metadata objects may be freed before it.
+/// Errors: SHAPE_MISMATCH or NDIM_MISMATCH for metadata of tensors of different sizes,
+/// DTYPE_MISMATCH where both state an element type and the two differ, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_new(
     source: *const shardspec_metadata, destination: *const shardspec_metadata,
@@ -68,10 +69,15 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new(
     })
 }
 
-/// As `shardspec_plan_new`, for some destination shards only: what a worker makes that loads its own.
-/// `destination_indices` holds their indices, in any order.
+/// Creates the plan from one layout of a tensor to some destination shards of another, such as
+/// those of one worker. `destination_indices` holds the indices of `destination_index_count`
+/// shards, in any order.
 ///
-/// Ownership, errors, threads: as `shardspec_plan_new`; INDEX_OUT_OF_RANGE. Since: ABI 0.
+/// Ownership: the caller frees `*out`; both metadata objects may be freed before it.
+/// Errors: INDEX_OUT_OF_RANGE for a destination index, SHAPE_MISMATCH or NDIM_MISMATCH for metadata
+/// of tensors of different sizes, DTYPE_MISMATCH where both state an element type and the two
+/// differ, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_new_for_destinations(
     source: *const shardspec_metadata, destination: *const shardspec_metadata,
@@ -88,20 +94,23 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new_for_destinations(
     })
 }
 
-/// The plan from any shards to any others. Source shards may overlap, as replicas do, and need not
-/// cover more than is wanted; destination shards may overlap too. Either list may be empty.
+/// Creates the plan from a list of source shards to a list of destination shards. Source shards may
+/// overlap, as replicas do, and need not cover the tensor. Destination shards may overlap too.
+/// Either list may be empty.
 ///
-/// An element that several sources hold comes from one with the same owner as the destination, if
-/// there is one. The others are shared out so that the numbers of elements read from owners are
-/// balanced: the largest parts first, each to the owner that reads least so far, and parts larger
-/// than a fair share are divided. Sources that overlap in very many ways are read in fewer and
-/// larger parts. The same lists always make the same plan.
+/// An element that several sources hold is read from a source with the same owner as the
+/// destination, if there is one. Other elements with several sources are distributed so that the
+/// owners read about equally many elements. The largest parts are assigned first, each to the owner
+/// with the fewest elements so far. A part larger than a fair share is divided. Where sources
+/// overlap in very many ways, they are read in fewer and larger parts. Equal lists always make
+/// equal plans.
 ///
-/// Ownership: the caller frees `*out`; it needs neither list. Errors: GAP for a destination shard
-/// that wants what no source holds (the error's `first_shard` is that shard, the message names a
-/// box), UNSUPPORTED for sources that overlap in too many ways to be told apart, NDIM_MISMATCH,
-/// OVERFLOW for a destination shard of more elements than 64 bits count, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// Ownership: the caller frees `*out`; both lists may be freed before it.
+/// Errors: GAP for a destination shard with elements that no source holds (the error's
+/// `first_shard` is that shard, the message names a box), UNSUPPORTED for sources that overlap in
+/// too many ways, NDIM_MISMATCH, OVERFLOW for a destination shard of more elements than 64 bits
+/// count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_new_from_shards(
     source: *const shardspec_shards, destination: *const shardspec_shards,
@@ -115,10 +124,10 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new_from_shards(
     })
 }
 
-/// Frees a plan. NULL is fine.
+/// Frees a plan. NULL is allowed.
 ///
-/// Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
-/// uses the handle: a call under way finishes. Since: ABI 0.
+/// Errors: INVALID_HANDLE, also for a handle that was freed before.
+/// Threads: any. A call of another thread that uses the handle completes normally. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_free(
     plan: *mut shardspec_plan, err: *mut shardspec_error,
@@ -126,9 +135,10 @@ pub unsafe extern "C-unwind" fn shardspec_plan_free(
     guard(err, || handle::free("plan", plan))
 }
 
-/// Number of pieces.
+/// Writes the number of pieces to `*out`.
 ///
-/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_piece_count(
     plan: *const shardspec_plan, out: *mut usize, err: *mut shardspec_error,
@@ -140,9 +150,10 @@ pub unsafe extern "C-unwind" fn shardspec_plan_piece_count(
     })
 }
 
-/// Number of dimensions of the tensor.
+/// Writes the number of dimensions of the tensor to `*out`.
 ///
-/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_ndim(
     plan: *const shardspec_plan, out: *mut usize, err: *mut shardspec_error,
@@ -154,15 +165,17 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndim(
     })
 }
 
-/// Writes pieces `first_piece` to `first_piece + piece_count - 1` into flat arrays: `sources` and
-/// `destinations`, the shards' indices, have room for `piece_count` numbers; `source_offsets`,
-/// `destination_offsets` and `sizes`, which tell where the piece starts in either shard and how
-/// long it is, for `piece_count` rows of a number for each dimension: of source shards' buffers, of
-/// destination shards' buffers, and of pieces (`shardspec_plan_ndims`). The three numbers differ only
-/// where shards are no boxes; then pieces go through buffers in steps (`shardspec_plan_piece_steps`).
-/// Each of the five may be NULL.
+/// Writes pieces `first_piece` to `first_piece + piece_count - 1` into flat arrays.
 ///
-/// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// `sources` and `destinations` receive the indices of the shards and have room for `piece_count`
+/// numbers. `source_offsets`, `destination_offsets` and `sizes` receive the start of each piece in
+/// both shards and its sizes. They have room for `piece_count` rows. `shardspec_plan_ndims` gives
+/// the lengths of their rows: the dimensions of source shards' buffers, of destination shards'
+/// buffers and of pieces. These lengths differ only where shards are not boxes; a piece then covers
+/// the buffers in steps (`shardspec_plan_piece_steps`). Each of the five arrays may be NULL.
+///
+/// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_pieces(
     plan: *const shardspec_plan, first_piece: usize, piece_count: usize, sources: *mut u32,
@@ -189,12 +202,13 @@ pub unsafe extern "C-unwind" fn shardspec_plan_pieces(
     })
 }
 
-/// Writes how many dimensions the source shards' buffers, the destination shards' buffers and the plan's
-/// pieces have. The three numbers are equal where all shards are boxes. Otherwise a piece may have more
-/// dimensions than the buffers: `shardspec_plan_piece_steps` tells the buffer's dimension of each. Each
-/// place may be NULL.
+/// Writes the numbers of dimensions of the source shards' buffers, of the destination shards'
+/// buffers and of the plan's pieces. The three numbers are equal where all shards are boxes.
+/// Otherwise a piece may have more dimensions than the buffers, and `shardspec_plan_piece_steps`
+/// gives the buffer's dimension of each. `source`, `destination` and `piece` may be NULL.
 ///
-/// Errors: INVALID_HANDLE. Threads: any. Since: ABI 0.
+/// Errors: INVALID_HANDLE.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_ndims(
     plan: *const shardspec_plan, source: *mut usize, destination: *mut usize, piece: *mut usize,
@@ -217,17 +231,20 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndims(
     })
 }
 
-/// Writes how pieces `first_piece` to `first_piece + piece_count - 1` go through the buffers.
+/// Writes the steps of pieces `first_piece` to `first_piece + piece_count - 1` through the buffers.
 ///
-/// `source_dims` and `destination_dims` have room for one number for each dimension of the pieces: the
-/// dimension of the buffer that it belongs to. These numbers are the same for all pieces. `source_steps`
-/// and `destination_steps` have room for `piece_count` rows of as many numbers: the length of one step,
-/// in indices of that dimension of the buffer. Element `(i[0], i[1], ...)` of a piece has, in dimension d
-/// of the source's buffer, this index: the piece's source offset plus the sum of `i[k] * steps[k]` over
-/// all k with `source_dims[k] == d`. Where all shards are boxes, dimension k belongs to dimension k, and
-/// every step is 1. Each of the four arrays may be NULL.
+/// `source_dims` and `destination_dims` have room for one number for each dimension of the pieces:
+/// the dimension of the buffer that it belongs to. These numbers are the same for all pieces.
+/// `source_steps` and `destination_steps` have room for `piece_count` rows of as many numbers: the
+/// length of one step, in indices of that dimension of the buffer.
 ///
-/// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Element `(i[0], i[1], ...)` of a piece has, in dimension d of the source's buffer, this index:
+/// the piece's source offset plus the sum of `i[k] * steps[k]` over all k with `source_dims[k] ==
+/// d`. Where all shards are boxes, dimension k belongs to dimension k, and every step is 1. Each of
+/// the four arrays may be NULL.
+///
+/// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_piece_steps(
     plan: *const shardspec_plan, first_piece: usize, piece_count: usize, source_dims: *mut usize,
@@ -260,9 +277,11 @@ pub unsafe extern "C-unwind" fn shardspec_plan_piece_steps(
     })
 }
 
-/// Which pieces a destination shard takes: those from `*first_piece` on, `*piece_count` of them.
+/// Writes the pieces of a destination shard: the first to `*first_piece` and their number to
+/// `*piece_count`. They are consecutive.
 ///
-/// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_pieces_of_destination(
     plan: *const shardspec_plan, destination: usize, first_piece: *mut usize,
@@ -279,10 +298,11 @@ pub unsafe extern "C-unwind" fn shardspec_plan_pieces_of_destination(
     })
 }
 
-/// Whether every piece stays with its owner, so that nothing goes from one process to another: 1 or
-/// 0. An owner is a rank or a worker; devices make no difference. Of equal layouts it is so.
+/// Writes 1 to `*out` if every piece has the same owner on both sides, so that nothing moves
+/// between processes, else 0. An owner is a rank or a worker; devices are ignored.
 ///
-/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_is_local(
     plan: *const shardspec_plan, out: *mut i32, err: *mut shardspec_error,
@@ -294,10 +314,11 @@ pub unsafe extern "C-unwind" fn shardspec_plan_is_local(
     })
 }
 
-/// Whether every destination shard that the plan is for is the source shard of the same index, with
-/// the same box and the same placement, so that nothing needs to be done at all: 1 or 0.
+/// Writes 1 to `*out` if every destination shard of the plan equals the source shard of the same
+/// index, with the same box and placement, else 0. Such a plan has nothing to move.
 ///
-/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_is_identity(
     plan: *const shardspec_plan, out: *mut i32, err: *mut shardspec_error,
@@ -309,19 +330,23 @@ pub unsafe extern "C-unwind" fn shardspec_plan_is_identity(
     })
 }
 
-/// Copies what destination shards take from source shards, all in this process, without any memory
-/// beyond theirs. `sources[i]` is source shard `source_indices[i]`; with `source_indices` NULL it is
-/// shard i, and so on for destinations. Those destination shards are written that are passed, whole;
-/// all sources that they take of must be passed, others may be. `options` may be NULL.
+/// Copies elements from source shards to destination shards of this process, as the plan says,
+/// without further memory for data.
 ///
-/// Ownership: nothing moves. Errors: NOT_FOUND for a source that is not passed but needed, or for a
-/// destination that the plan is not for, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and
-/// UNSUPPORTED_DEVICE with the shard in the error's `first_shard` and its position in the array in
-/// `index`, ALIASED where a destination shares memory with a source or with another destination,
-/// UNSUPPORTED as for `shardspec_metadata_extract_shard`, INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for
-/// a shard that is passed twice, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY; then
-/// nothing was written. Threads: any; nobody else may use the destinations meanwhile, and nobody
-/// may write the sources. Since: ABI 0.
+/// `sources[i]` is source shard `source_indices[i]`; with `source_indices` NULL, it is shard i. The
+/// same holds for destinations. Every destination passed is written completely. All source shards
+/// that it depends on must be passed; further source shards are ignored. `options` may be NULL.
+///
+/// Ownership: the caller keeps all arguments.
+/// Errors: NOT_FOUND for a source that is needed and not passed, or for a destination that the plan
+/// does not include. SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and UNSUPPORTED_DEVICE, with the
+/// shard in the error's `first_shard` and its position in the array in `index`. ALIASED where a
+/// destination shares memory with a source or with another destination. UNSUPPORTED where the
+/// sources have far more elements than memory and the search for shared memory would take longer
+/// than the copy. INVALID_ARGUMENT, also for a shard that is passed twice, INDEX_OUT_OF_RANGE,
+/// OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+/// Threads: any. During the call, other threads may read the sources but not write them, and may
+/// not use the destinations. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_execute(
     plan: *const shardspec_plan, source_indices: *const usize,
