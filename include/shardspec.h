@@ -238,55 +238,57 @@ shardspec_status shardspec_version_text(char *buffer,
 /* ================================================================================================
  * Callbacks.
  *
- * Functions of the user's that the library calls, registered as a function or a table of functions
- * with a `ctx` that each call is given and a `destroy` that ends the life of `ctx`. What holds for
- * all of them:
+ * Callbacks are functions of the caller that the library calls. They are registered as one
+ * function or as a table of functions, with a `ctx` that each call receives and a `destroy` that
+ * frees `ctx`. These rules apply to all of them:
  *
  * - A callback that does something returns a status: the status of success, or the reason of a
- *   failure. A failure reaches the caller of the library unchanged, with the message and the numbers
- *   that the callback wrote into its `err`. `err` is never NULL here; its `status` need not be set.
- *   The callback may pass `err` to the functions that it calls. A message ends at its first NUL, and
- *   bytes that are not UTF-8 are replaced. Numbers from `SHARDSPEC_USER_STATUS` on are free for
- *   failures of the callback's own.
+ *   failure. The library returns a failure to its caller unchanged, with the message and the
+ *   numbers in the callback's `err`. `err` is never NULL in a callback, and its `status` need not
+ *   be set. The callback may pass `err` to the functions that it calls. A message ends at its
+ *   first NUL, and bytes that are not UTF-8 are replaced. Numbers from `SHARDSPEC_USER_STATUS` on
+ *   are free for the callback's own failures.
  * - The status of success is SHARDSPEC_OK, 0, unless `success_status` in the table, or in the
- *   options of an op, says otherwise. Set it to `SHARDSPEC_CALLBACK_OK` when the callback is written
- *   in a language with exceptions: JNA, cffi, ctypes and koffi return 0 when a callback throws, which
- *   must not read as success. With `success_status` set, 0 fails with SHARDSPEC_CALLBACK_FAILED.
- * - CPython's ctypes does not even return 0 when a callback throws, but what the stack held before:
- *   often the status of the call before, which succeeded. Set `success_status` to
- *   `SHARDSPEC_CALLBACK_OK_IN_ERR` there, and let the callback write its status into `err->status`:
- *   that number for success. The library ignores what such a callback returns. Before the call,
- *   `err->status` is SHARDSPEC_CALLBACK_FAILED, which a callback that throws leaves there.
- * - A negative number is no status. It fails with SHARDSPEC_CALLBACK_FAILED too, and `got` is the
- *   number.
- * - A callback that answers a question about its `ctx`, `equal` and `hash`, returns the answer and
- *   can't fail. Where `equal` throws and the binding returns 0, the two objects count as different.
- * - The library holds no lock while a callback runs: it may call any function of this header.
- * - It may run on any thread that calls the library, and on several at once.
- * - It may be left by unwinding: by an exception of C++, by pthread_exit, or because its thread is
- *   cancelled. The library then releases what its calls own, and the unwinding continues in the
- *   caller of the library, which gets no status. Outputs are as after a failure. This holds on Linux,
- *   Android and FreeBSD on x86-64 and AArch64; elsewhere, unwinding into the library ends the process.
- * - It must not be left by longjmp, or by any other jump that does not unwind. The library can't
- *   notice that: objects that the call used are never released, an op stays BUSY,
- *   `shardspec_op_unregister` on another thread never returns, and threads that copy for the call go
- *   on to use the caller's memory. Asynchronous cancellation of a thread inside the library is
- *   undefined as well.
- * - `destroy(ctx)` runs exactly once, when no call of the callback is running or will come, on the
- *   thread that let go of it last; also when the function that was given it fails. It may be NULL.
- *   In a table, it is called when `struct_size` says that the table has it: 16 or more.
+ *   options of an op, is another one. Set it to `SHARDSPEC_CALLBACK_OK` for callbacks in languages
+ *   with exceptions. JNA, cffi, ctypes and koffi return 0 when a callback throws, which must not
+ *   mean success. With `success_status` set, 0 fails with SHARDSPEC_CALLBACK_FAILED.
+ * - When a callback throws, CPython's ctypes returns whatever the stack contained, often the
+ *   success of an earlier call. Set `success_status` to `SHARDSPEC_CALLBACK_OK_IN_ERR` there. The
+ *   callback then writes its status into `err->status`, that number for success, and the library
+ *   ignores what it returns. Before the call, `err->status` is SHARDSPEC_CALLBACK_FAILED, and a
+ *   callback that throws leaves it unchanged.
+ * - A negative number is not a status. It fails with SHARDSPEC_CALLBACK_FAILED too, with the
+ *   number in the error's `got`.
+ * - `equal` and `hash` return their answer and can't fail. Where `equal` throws and the binding
+ *   returns 0, the two objects are different.
+ * - The library holds no lock while a callback runs: a callback may call any function of this
+ *   header.
+ * - A callback may run on any thread that calls the library, and on several at once.
+ * - A callback may unwind: by an exception of C++, by pthread_exit, or by cancellation of its
+ *   thread. The library then frees what its calls own, and the unwinding continues in the caller
+ *   of the library, which receives no status. Outputs are as after a failure. This applies to
+ *   Linux, Android and FreeBSD on x86-64 and AArch64. On other systems, unwinding into the library
+ *   ends the process.
+ * - A callback must not leave by longjmp or any other jump that does not unwind. The library can't
+ *   detect such a jump. Objects of the call would never be freed, and an op would stay BUSY.
+ *   `shardspec_op_unregister` on another thread would never return, and threads that copy for the
+ *   call would go on using the caller's memory. Asynchronous cancellation of a thread inside the
+ *   library is undefined as well.
+ * - `destroy(ctx)` runs exactly once, when no call of the callback is running or can begin, on the
+ *   thread that releases it last. It also runs when the function that received `ctx` fails.
+ *   `destroy` may be NULL. In a table, it is called where `struct_size` is at least 16.
  */
 
-/* Ends the life of a callback's `ctx`. */
+/* Frees a callback's `ctx`. */
 typedef void (*shardspec_destroy_fn)(void *ctx);
 
-/* Enters a runtime: what a thread has to do before it may run any of it. The answer is for `leave`. */
+/* Enters a runtime, before a thread may run any of it. The result is the argument of `leave`. */
 typedef int32_t (*shardspec_enter_fn)(void);
 
 /* Leaves a runtime. */
 typedef void (*shardspec_leave_fn)(int32_t state);
 
-/* A `ctx` whose life ends inside of a runtime, for `shardspec_runtime_ctx_destroy`. */
+/* A `ctx` that is freed inside of a runtime, for `shardspec_runtime_ctx_destroy`. */
 typedef struct shardspec_runtime_ctx {
   /* `sizeof(shardspec_runtime_ctx)`. */
   uint64_t struct_size;
@@ -294,42 +296,44 @@ typedef struct shardspec_runtime_ctx {
   shardspec_enter_fn enter;
   /* Called next. */
   shardspec_destroy_fn destroy;
-  /* What `destroy` is given. */
+  /* The argument of `destroy`. */
   void *ctx;
   /* Called last, with what `enter` returned. */
   shardspec_leave_fn leave;
 } shardspec_runtime_ctx;
 
 /*
- Whether two objects of the same type, made with the same `equal`, are equal: 0 or not 0. Asked of
- any two of them, in any order; it must be an equivalence.
+ Reports whether two objects of the same type, made with the same `equal`, are equal: 0 or not 0.
+ It must be an equivalence, and the library calls it with any two objects, in any order.
  */
 typedef int32_t (*shardspec_equal_fn)(void *ctx, void *other_ctx);
 
 /*
- A hash: equal for objects that are equal, in every process if that is to hold for the hashes made
- of it.
+ Returns a hash, equal for objects that are equal. Where hashes made of it are compared between
+ processes, it must be equal in every process.
  */
 typedef uint64_t (*shardspec_hash_fn)(void *ctx);
 
-/*
- The first of the statuses that callbacks may give a meaning of their own. The library's own stay
- below.
- */
+/* The first status that callbacks may define. Statuses of the library are lower. */
 #define SHARDSPEC_USER_STATUS 1000
 /* A status of success that no runtime returns by accident, for `success_status`. */
 #define SHARDSPEC_CALLBACK_OK 999
-/* A status of success that is not returned but written into `err->status`, for `success_status`. */
+
+/*
+ A status of success that the callback writes into `err->status` instead of returning it, for
+ `success_status`.
+ */
 #define SHARDSPEC_CALLBACK_OK_IN_ERR 998
 
 /*
- A `destroy` or `release` for objects of a runtime that a thread has to enter before it touches
- them: pass this function, and as its `ctx` the address of a `shardspec_runtime_ctx`. That is read
- before anything is called, so `destroy` may free it. Functions in it may be NULL.
+ Frees a `ctx` inside of a runtime that a thread must enter before it touches objects of that
+ runtime. Pass this function as `destroy` or `release`, and the address of a
+ `shardspec_runtime_ctx` as `ctx`. The function reads that struct before it calls anything, so
+ the struct's `destroy` may free it. Functions in it may be NULL.
 
- Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`: an object is let go at
- once, on whatever thread, and no line of Python has to run, which an exception under way would
- not survive.
+ Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`. An object is then
+ released at once, on any thread, without running Python code, which would not be possible during
+ an exception.
 
  Can't fail. Threads: any. Since: ABI 0.
  */
@@ -1164,6 +1168,28 @@ shardspec_status shardspec_metadata_shard_count(const struct shardspec_metadata 
 shardspec_status shardspec_metadata_ndim(const struct shardspec_metadata *metadata,
                                          size_t *out,
                                          shardspec_error *err);
+
+/*
+ Writes the number of dimensions of the shards' buffers to `*out`. It is that of the tensor,
+ unless dimensions are flattened.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_buffer_ndim(const struct shardspec_metadata *metadata,
+                                                size_t *out,
+                                                shardspec_error *err);
+
+/*
+ Writes 1 to `*out` if the metadata was created with replicas, so that its shards may overlap,
+ else 0.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_has_replicas(const struct shardspec_metadata *metadata,
+                                                 int32_t *out,
+                                                 shardspec_error *err);
 
 /*
  Writes the tensor's sizes into `sizes`, one number for each dimension.
@@ -3154,17 +3180,17 @@ shardspec_status shardspec_plan_execute(const struct shardspec_plan *plan,
                                         shardspec_error *err);
 
 /* ================================================================================================
- * Shards that are no boxes.
+ * Shards that are not boxes.
  *
- * What a shard has of one dimension is its dim map: the indices in the order in which they stand in
- * the shard's buffer, as stretches. A stretch is `count` blocks of `length` neighbouring indices, at
- * equal steps in the tensor and in the buffer. So a block-cyclic dimension of any size is one
- * stretch, and mostly a shorter last block. Places of the buffer that no stretch covers are holes:
- * they hold no element. What a shard has of the tensor is the product of its dim maps; a box has one
- * block without holes in every dimension.
+ * The indices of one dimension that a shard has are its dim map: a list of stretches, in the order
+ * of the shard's buffer. A stretch is `count` blocks of `length` neighbouring indices, at equal
+ * steps in the tensor and in the buffer. So a block-cyclic dimension of any size is one stretch,
+ * and often a shorter last block. Places of the buffer that no stretch covers are holes: they hold
+ * no element. The elements of a shard are the product of its dim maps. A box has one block without
+ * holes in every dimension.
  *
- * Neighbouring dimensions of a tensor may be flattened: then shards have one dimension in their
- * place, in row-major order. And shards may be replicas, if metadata is made so.
+ * Neighbouring dimensions of a tensor may be flattened: shards then have one dimension in their
+ * place, in row-major order. Shards may be replicas, if the metadata is created with replicas.
  */
 
 /* The dim map number of a dimension of which a shard has one interval without holes. */
@@ -3172,40 +3198,43 @@ shardspec_status shardspec_plan_execute(const struct shardspec_plan *plan,
 
 /*
  `count` blocks of `length` neighbouring indices of one dimension. Block `i` starts at index
- `global_start + i * global_step` of the tensor and at place `local_start + i * local_step` of the
- shard's buffer. Starts are >= 0, `length` and `count` >= 1, steps >= `length`; of a single block,
- steps are its length.
+ `global_start + i * global_step` of the tensor and at place `local_start + i * local_step` of
+ the shard's buffer. Starts are >= 0, `length` and `count` are >= 1, and steps are >= `length`.
+ The steps of a single block equal its length.
  */
 typedef struct shardspec_stretch {
   /* The first index in the tensor. */
   int64_t global_start;
   /* The first place in the buffer. */
   int64_t local_start;
-  /* Neighbouring indices of a block. */
+  /* Number of neighbouring indices of a block. */
   int64_t length;
   /* Number of blocks. */
   int64_t count;
-  /* From the start of a block to that of the next in the tensor. */
+  /* Distance from the start of one block to the start of the next in the tensor. */
   int64_t global_step;
-  /* The same in the buffer. */
+  /* Distance from the start of one block to the start of the next in the buffer. */
   int64_t local_step;
 } shardspec_stretch;
 
 /*
- Creates a copy of the list `shards` in which some dimensions of some shards have a dim map instead
- of an interval. `map_numbers` has one number for each dimension of each shard, shard after shard:
- the number of its dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval.
+ Creates a copy of the list `shards` in which some dimensions of some shards have a dim map
+ instead of an interval.
 
- Dim map `i` has the stretches `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1` of the
+ `map_numbers` has one number for each dimension of each shard, shard after shard: the number of
+ its dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval. Dim map `i` has the
+ stretches `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1` of the
  `stretch_count` stretches. No two stretches of one dim map may share an index or a place in the
  buffer. The sizes in `shards` are the lengths of the buffers, holes included; they must be equal
  wherever one dim map is used. The offsets in `shards` are kept; the caller chooses them.
 
- Ownership: everything is copied; the caller frees `*out`; it does not need `shards`. Errors:
- INVALID_ARGUMENT for stretches that meet, end behind the buffer or have impossible numbers, and for
- map_ends that are not in order, INDEX_OUT_OF_RANGE for a map number, SHAPE_MISMATCH where sizes of
- one map differ; the error's `index` tells which stretch, map or number. INVALID_HANDLE,
- NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ Ownership: the library copies all arguments. The caller frees `*out`; `shards` may be freed
+ before it.
+ Errors: INVALID_ARGUMENT for stretches that overlap, end behind the buffer or have impossible
+ numbers, and for `map_ends` that are not in order. INDEX_OUT_OF_RANGE for a map number.
+ SHAPE_MISMATCH where the sizes of one map differ. The error's `index` is the position of the
+ stretch, map or number. INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_shards_new_with_dim_maps(const shardspec_shards *shards,
                                                     const struct shardspec_stretch *stretches,
@@ -3217,14 +3246,15 @@ shardspec_status shardspec_shards_new_with_dim_maps(const shardspec_shards *shar
                                                     shardspec_error *err);
 
 /*
- A list like `shards`, whose shards are those of a tensor of `sizes` (`ndim` numbers) with its
- dimensions `first_dim` to `first_dim + dim_count - 1` flattened to one, in row-major order. So shards
- have `ndim - dim_count + 1` dimensions.
+ Creates a copy of the list `shards` for a tensor with flattened dimensions. The tensor has
+ `sizes` (`ndim` numbers), and its dimensions `first_dim` to `first_dim + dim_count - 1` count as
+ one, in row-major order. The shards have `ndim - dim_count + 1` dimensions.
 
- Ownership: the caller frees `*out`; it does not need `shards`. Errors: INVALID_DIM for dimensions that
- the tensor does not have, INVALID_ARGUMENT for `dim_count` below 2, negative sizes or shards that are
- flattened already, NDIM_MISMATCH for shards of another number of dimensions, OVERFLOW,
- INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ Ownership: the caller frees `*out`; `shards` may be freed before it.
+ Errors: INVALID_DIM for dimensions that the tensor does not have, INVALID_ARGUMENT for a
+ `dim_count` below 2, negative sizes or shards that are already flattened, NDIM_MISMATCH for
+ shards of another number of dimensions, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_shards_new_flattened(const shardspec_shards *shards,
                                                 const int64_t *sizes,
@@ -3235,16 +3265,20 @@ shardspec_status shardspec_shards_new_flattened(const shardspec_shards *shards,
                                                 shardspec_error *err);
 
 /*
- Creates metadata of a tensor of `sizes` (`ndim` numbers) from a list of shards. The shards must cover
- the tensor. With `replicas` 0, they must not overlap. With any other value, shards may hold the same
- elements: then the first shard that holds an element owns it, gathering and plans read each element
- once, and scattering writes every copy. Each shard needs a placement. `properties` may be NULL.
+ Creates metadata of a tensor of `sizes` (`ndim` numbers) from a list of shards. The shards must
+ cover the tensor. Each shard needs a placement. `properties` may be NULL.
 
- Ownership: the caller frees `*out`; it does not need `shards`. Errors: as
- `shardspec_spec_build_metadata` for an enumerable spec: OVERLAP, GAP, OUT_OF_BOUNDS, NDIM_MISMATCH,
- SHAPE_MISMATCH for shards that are flattened of another tensor, INVALID_ARGUMENT, NULL_ARGUMENT for
- a shard without a placement, UNSUPPORTED for replicas that overlap in too many ways to be checked,
- INVALID_HANDLE, OVERFLOW, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ With `replicas` 0, the shards must not overlap. With any other value, they may. The first shard
+ that holds an element then owns it. Gathering and plans read each element once, and scattering
+ writes every copy.
+
+ Ownership: the caller frees `*out`; `shards` may be freed before it.
+ Errors: OVERLAP and GAP (the message names a box), OUT_OF_BOUNDS, NDIM_MISMATCH, SHAPE_MISMATCH
+ for shards that are flattened from another tensor, INVALID_ARGUMENT for negative sizes or more
+ than 32, NULL_ARGUMENT, also for a shard without a placement, UNSUPPORTED for replicas that
+ overlap in too many ways, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE,
+ OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_new_from_shards(const shardspec_shards *shards,
                                                     const int64_t *sizes,
@@ -3255,9 +3289,11 @@ shardspec_status shardspec_metadata_new_from_shards(const shardspec_shards *shar
                                                     shardspec_error *err);
 
 /*
- Writes what shard `shard` has of dimension `dim` of its buffer into `stretches`, by their places in the
- buffer; how many they are goes to `*needed` (may be NULL). With capacity 0, `stretches` may be NULL
- and only that is told. An interval is one stretch of one block; of nothing there are none.
+ Writes the stretches of dimension `dim` of shard `shard` into `stretches`, in the order of the
+ shard's buffer. An interval is one stretch of one block. An empty dimension has no stretch.
+
+ `stretches` has room for `capacity` of them. `*needed` becomes their number; `needed` may be
+ NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
 
  Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  Threads: any. Since: ABI 0.
@@ -3271,9 +3307,12 @@ shardspec_status shardspec_shards_get_stretches(const shardspec_shards *shards,
                                                 shardspec_error *err);
 
 /*
- Writes what shard `shard` of metadata has of dimension `dim` of its buffer into `stretches`, by their
- places in the buffer; how many they are goes to `*needed` (may be NULL). With capacity 0, `stretches`
- may be NULL and only that is told. An interval is one stretch of one block; of nothing there are none.
+ Writes the stretches of dimension `dim` of shard `shard` of metadata into `stretches`, in the
+ order of the shard's buffer. An interval is one stretch of one block. An empty dimension has no
+ stretch.
+
+ `stretches` has room for `capacity` of them. `*needed` becomes their number; `needed` may be
+ NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
 
  Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  Threads: any. Since: ABI 0.
@@ -3287,13 +3326,17 @@ shardspec_status shardspec_metadata_get_stretches(const shardspec_metadata *meta
                                                   shardspec_error *err);
 
 /*
- Writes all dim maps of a list that are no intervals, as `shardspec_shards_new_with_dim_maps` takes
- them: their stretches, where those of each map end, and for each shard and dimension the number of
- its map, or `SHARDSPEC_INTERVAL`. There are `*needed_stretches` stretches and `*needed_maps` maps
- (either place may be NULL), and `map_numbers` has room for a number for each shard and dimension.
- Each of the three arrays may be NULL; its capacity is then ignored.
+ Writes all dim maps of a list that are not intervals, in the form that
+ `shardspec_shards_new_with_dim_maps` accepts.
 
- Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ `stretches` receives the stretches of all maps, and `map_ends` receives the end of each map in
+ them. `map_numbers` receives the number of the dim map for each dimension of each shard, or
+ `SHARDSPEC_INTERVAL`. `*needed_stretches` becomes the number of stretches and `*needed_maps` the
+ number of maps; both may be NULL. `map_numbers` needs room for one number for each dimension of
+ each shard. Each of the three arrays may be NULL; its capacity is then ignored.
+
+ Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_shards_get_dim_maps(const shardspec_shards *shards,
                                                struct shardspec_stretch *stretches,
@@ -3307,72 +3350,60 @@ shardspec_status shardspec_shards_get_dim_maps(const shardspec_shards *shards,
                                                shardspec_error *err);
 
 /*
- Whether every shard of a list is a box of the tensor: 1 or 0. 0 as well where dimensions are
- flattened.
+ Writes 1 to `*out` if every shard of a list is a box of the tensor, else 0. It writes 0 for
+ flattened dimensions.
 
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_shards_are_boxes(const shardspec_shards *shards,
                                             int32_t *out,
                                             shardspec_error *err);
 
 /*
- Whether a shard of metadata is a box of the tensor: 1 or 0. 0 as well where dimensions are flattened.
+ Writes 1 to `*out` if shard `shard` of metadata is a box of the tensor, else 0. It writes 0 for
+ flattened dimensions.
 
- Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+ Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_is_box(const shardspec_metadata *metadata,
                                            size_t shard,
                                            int32_t *out,
                                            shardspec_error *err);
 
-/*
- Whether shards of metadata may have elements in common, as it was made with replicas: 1 or 0.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_has_replicas(const shardspec_metadata *metadata,
-                                                 int32_t *out,
-                                                 shardspec_error *err);
-
-/*
- Number of dimensions of the shards' buffers: that of the tensor, unless some are flattened.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_buffer_ndim(const shardspec_metadata *metadata,
-                                                size_t *out,
-                                                shardspec_error *err);
-
 /* ================================================================================================
- * What a plan moves: how much, for cost reports, and which bytes, for a transport of the user's own.
+ * Traffic of a plan: amounts for cost reports, and runs of bytes for custom transports.
  *
- * A shard's buffer is taken to be row-major and without gaps. For a pair of a source and a
- * destination, runs name all bytes that go from one to the other, in the same order on both sides: a
- * sender packs the blocks of its runs one after the other, and the receiver unpacks them into the
- * blocks of the same runs. They suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA.
+ * These functions assume that every shard's buffer is row-major and contiguous. The runs of a
+ * source and a destination describe all bytes that move between them, in the same order on both
+ * sides. A sender packs the blocks of its runs one after the other, and the receiver unpacks them
+ * into the blocks of the same runs. Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA.
  *
- * Ranks are those of placements; -1 stands for all placements that name no rank.
+ * Ranks are those of placements. -1 stands for all placements without a rank.
  */
 
 /*
- Bytes that move alike: `block_count` blocks of `block_length` bytes, from `source_offset`,
- `source_offset + source_stride` and so on of one buffer to `destination_offset`,
- `destination_offset + destination_stride` and so on of the other. All in bytes; strides are 0
- where there is one block.
+ `block_count` blocks of `block_length` bytes that move from one buffer to another. Source blocks
+ start at `source_offset`, `source_offset + source_stride` and so on. Destination blocks start at
+ `destination_offset`, `destination_offset + destination_stride` and so on. All numbers are in
+ bytes. Strides are 0 where there is one block.
  */
 typedef struct shardspec_run {
   /* The source shard's index. */
   uint64_t source;
   /* The destination shard's index. */
   uint64_t destination;
-  /* Where the first block is in the source shard's buffer. */
+  /* Offset of the first block in the source shard's buffer. */
   int64_t source_offset;
-  /* From the start of a block to that of the next, in the source shard's buffer. */
+  /* Distance from the start of one block to the start of the next in the source shard's buffer. */
   int64_t source_stride;
-  /* Where the first block is in the destination shard's buffer. */
+  /* Offset of the first block in the destination shard's buffer. */
   int64_t destination_offset;
-  /* From the start of a block to that of the next, in the destination shard's buffer. */
+  /*
+   Distance from the start of one block to the start of the next in the destination shard's
+   buffer.
+   */
   int64_t destination_stride;
   /* Bytes of a block, at least 1. */
   int64_t block_length;
@@ -3381,16 +3412,18 @@ typedef struct shardspec_run {
 } shardspec_run;
 
 /*
- Writes how many bytes go from which source shard to which destination shard: a number in each of
- three arrays for each pair between which something moves, by destination, then by source. How many
- pairs they are goes to `*needed` (may be NULL); the arrays have room for `capacity` of them, and
- each may be NULL. With capacity 0 only their number is told. `itemsize` is the number of bytes of
- an element; 0: of the element type that the plan's layouts state. Of packed elements, the bytes of
- a pair are rounded up.
+ Writes how many bytes move from which source shard to which destination shard. Pairs of shards
+ without traffic are left out. The others are ordered by destination, then by source.
 
- Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative, not that of the
- stated element type, or 0 where none is stated, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
- OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ `sources`, `destinations` and `byte_counts` have room for `capacity` pairs, and each may be
+ NULL. `*needed` becomes the number of pairs; `needed` may be NULL. With capacity 0, only
+ `*needed` is written. `itemsize` is the number of bytes of an element, or 0 for that of the
+ element type of the plan's layouts. The bytes of packed elements are rounded up for each pair.
+
+ Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative, differs from that
+ of the stated element type, or is 0 where no element type is stated, OVERFLOW, INVALID_HANDLE,
+ NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_shard_traffic(const shardspec_plan *plan,
                                               int64_t itemsize,
@@ -3402,10 +3435,19 @@ shardspec_status shardspec_plan_shard_traffic(const shardspec_plan *plan,
                                               shardspec_error *err);
 
 /*
- As `shardspec_plan_shard_traffic`, from rank to rank: `source_ranks` and `destination_ranks` in
- place of shards, by source, then by destination. What a rank keeps is among them.
+ Writes how many bytes move from which source rank to which destination rank. Bytes that stay on
+ a rank are included. Pairs of ranks without traffic are left out. The others are ordered by
+ source, then by destination.
 
- Errors: as `shardspec_plan_shard_traffic`. Threads: any. Since: ABI 0.
+ `source_ranks`, `destination_ranks` and `byte_counts` have room for `capacity` pairs, and each
+ may be NULL. `*needed` becomes the number of pairs; `needed` may be NULL. With capacity 0, only
+ `*needed` is written. `itemsize` is the number of bytes of an element, or 0 for that of the
+ element type of the plan's layouts. The bytes of packed elements are rounded up for each pair.
+
+ Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative, differs from that
+ of the stated element type, or is 0 where no element type is stated, OVERFLOW, INVALID_HANDLE,
+ NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_rank_traffic(const shardspec_plan *plan,
                                              int64_t itemsize,
@@ -3417,13 +3459,19 @@ shardspec_status shardspec_plan_rank_traffic(const shardspec_plan *plan,
                                              shardspec_error *err);
 
 /*
- Writes the runs of all bytes that go from one source shard to one destination shard into `runs`;
- how many they are goes to `*needed` (may be NULL). With capacity 0, `runs` may be NULL and only
- that is told. `itemsize` as in `shardspec_plan_shard_traffic`.
+ Writes the runs of all bytes that move from source shard `source` to destination shard
+ `destination` into `runs`.
 
- Time: with capacity 0, for each piece; no memory is used. Errors: INDEX_OUT_OF_RANGE, as
- `shardspec_plan_shard_traffic`, and UNSUPPORTED where elements are packed and a run would start or
- end inside of a byte. Threads: any. Since: ABI 0.
+ `runs` has room for `capacity` of them. `*needed` becomes their number; `needed` may be NULL.
+ With capacity 0, `runs` may be NULL and only `*needed` is written. `itemsize` is the number of
+ bytes of an element, or 0 for that of the element type of the plan's layouts.
+
+ Time: proportional to the number of pieces, with capacity 0; such a call allocates no memory.
+ Errors: INDEX_OUT_OF_RANGE for a shard, UNSUPPORTED where elements are packed and a run would
+ start or end inside of a byte, BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is
+ negative, differs from that of the stated element type, or is 0 where no element type is stated,
+ OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_shard_runs(const shardspec_plan *plan,
                                            size_t source,
@@ -3435,11 +3483,20 @@ shardspec_status shardspec_plan_shard_runs(const shardspec_plan *plan,
                                            shardspec_error *err);
 
 /*
- As `shardspec_plan_shard_runs`, for all bytes that go from one rank to another, or stay on it: in
- the order of pieces. There are none between ranks that exchange nothing.
+ Writes the runs of all bytes that move from `source_rank` to `destination_rank`, or stay on one
+ rank, into `runs`. Runs are in the order of the plan's pieces. Ranks that exchange nothing have
+ no runs.
 
- Time, errors: as `shardspec_plan_shard_runs`; INVALID_ARGUMENT for a rank below -1. Threads: any.
- Since: ABI 0.
+ `runs` has room for `capacity` of them. `*needed` becomes their number; `needed` may be NULL.
+ With capacity 0, `runs` may be NULL and only `*needed` is written. `itemsize` is the number of
+ bytes of an element, or 0 for that of the element type of the plan's layouts.
+
+ Time: proportional to the number of pieces, with capacity 0; such a call allocates no memory.
+ Errors: INVALID_ARGUMENT for a rank below -1, UNSUPPORTED where elements are packed and a run
+ would start or end inside of a byte, BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that
+ is negative, differs from that of the stated element type, or is 0 where no element type is
+ stated, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_rank_runs(const shardspec_plan *plan,
                                           int64_t source_rank,
@@ -3451,21 +3508,21 @@ shardspec_status shardspec_plan_rank_runs(const shardspec_plan *plan,
                                           shardspec_error *err);
 
 /*
- Suggests which worker should be which in the destination, so that the fewest elements move: a
- permutation of the destination's different placements, of all that there are one that keeps the
- most elements with their owners, and of those one that changes the fewest placements.
+ Suggests a permutation of the destination's placements with which the fewest elements move. Of
+ all such permutations, it is one that changes the fewest placements.
 
- For each of the destination's placements, in the order of `shardspec_metadata_placement_text`,
- `placement_indices` becomes the one at which its shards should live;
- `shardspec_metadata_relabel` makes metadata of that. How many placements there are goes to
- `*needed` (may be NULL); with capacity 0, `placement_indices` may be NULL. `*moved_before` and
- `*moved_after` (either may be NULL) become the numbers of elements that go from one owner to
- another as it is and as it would be.
+ `placement_indices` receives one number for each of the destination's different placements, in
+ the order of `shardspec_metadata_placement_text`: the index of the placement that its shards
+ should have. `shardspec_metadata_relabel` accepts this array. `*needed` becomes the number of
+ placements; `needed` may be NULL. With capacity 0, `placement_indices` may be NULL.
+ `*moved_before` and `*moved_after` become the numbers of elements that change owners without and
+ with the suggestion; both may be NULL.
 
- Time: for p placements and e pairs of a placement and an owner that share elements, at worst
- p * (e + p) * log(p). Errors: BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
- OUT_OF_MEMORY. Threads: any. Source: Jonker and Volgenant, "A Shortest Augmenting Path Algorithm
- for Dense and Sparse Linear Assignment Problems", 1987. Since: ABI 0.
+ Time: for p placements and e pairs of a placement and an owner that share elements, at worst p *
+ (e + p) * log(p).
+ Errors: BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Source: Jonker and Volgenant, "A Shortest Augmenting Path Algorithm for Dense and
+ Sparse Linear Assignment Problems", 1987. Since: ABI 0.
  */
 shardspec_status shardspec_plan_suggest_placements(const shardspec_plan *plan,
                                                    uint32_t *placement_indices,
@@ -3476,12 +3533,13 @@ shardspec_status shardspec_plan_suggest_placements(const shardspec_plan *plan,
                                                    shardspec_error *err);
 
 /*
- Metadata with the same boxes, where the shards that live at placement i of `metadata` live at its
- placement `placement_indices[i]`. They are numbered as in `shardspec_metadata_placement_text`;
- `placement_count` equals their number.
+ Creates a copy of metadata with other placements: shards with placement i get placement
+ `placement_indices[i]` of the same metadata. Placements are numbered from 0, in the order of
+ their first shards. `placement_count` is their number.
 
- Ownership: the caller frees `*out`; it does not need the other. Errors: INVALID_ARGUMENT for
- another `placement_count`, INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Ownership: the caller frees `*out`; `metadata` may be freed before it.
+ Errors: INVALID_ARGUMENT for a wrong `placement_count`, INDEX_OUT_OF_RANGE, INVALID_HANDLE,
+ NULL_ARGUMENT, OUT_OF_MEMORY.
  Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_relabel(const shardspec_metadata *metadata,

@@ -1,77 +1,79 @@
 //! Callbacks.
 //!
-//! Functions of the user's that the library calls, registered as a function or a table of functions
-//! with a `ctx` that each call is given and a `destroy` that ends the life of `ctx`. What holds for
-//! all of them:
+//! Callbacks are functions of the caller that the library calls. They are registered as one
+//! function or as a table of functions, with a `ctx` that each call receives and a `destroy` that
+//! frees `ctx`. These rules apply to all of them:
 //!
 //! - A callback that does something returns a status: the status of success, or the reason of a
-//!   failure. A failure reaches the caller of the library unchanged, with the message and the numbers
-//!   that the callback wrote into its `err`. `err` is never NULL here; its `status` need not be set.
-//!   The callback may pass `err` to the functions that it calls. A message ends at its first NUL, and
-//!   bytes that are not UTF-8 are replaced. Numbers from `SHARDSPEC_USER_STATUS` on are free for
-//!   failures of the callback's own.
+//!   failure. The library returns a failure to its caller unchanged, with the message and the
+//!   numbers in the callback's `err`. `err` is never NULL in a callback, and its `status` need not
+//!   be set. The callback may pass `err` to the functions that it calls. A message ends at its
+//!   first NUL, and bytes that are not UTF-8 are replaced. Numbers from `SHARDSPEC_USER_STATUS` on
+//!   are free for the callback's own failures.
 //! - The status of success is SHARDSPEC_OK, 0, unless `success_status` in the table, or in the
-//!   options of an op, says otherwise. Set it to `SHARDSPEC_CALLBACK_OK` when the callback is written
-//!   in a language with exceptions: JNA, cffi, ctypes and koffi return 0 when a callback throws, which
-//!   must not read as success. With `success_status` set, 0 fails with SHARDSPEC_CALLBACK_FAILED.
-//! - CPython's ctypes does not even return 0 when a callback throws, but what the stack held before:
-//!   often the status of the call before, which succeeded. Set `success_status` to
-//!   `SHARDSPEC_CALLBACK_OK_IN_ERR` there, and let the callback write its status into `err->status`:
-//!   that number for success. The library ignores what such a callback returns. Before the call,
-//!   `err->status` is SHARDSPEC_CALLBACK_FAILED, which a callback that throws leaves there.
-//! - A negative number is no status. It fails with SHARDSPEC_CALLBACK_FAILED too, and `got` is the
-//!   number.
-//! - A callback that answers a question about its `ctx`, `equal` and `hash`, returns the answer and
-//!   can't fail. Where `equal` throws and the binding returns 0, the two objects count as different.
-//! - The library holds no lock while a callback runs: it may call any function of this header.
-//! - It may run on any thread that calls the library, and on several at once.
-//! - It may be left by unwinding: by an exception of C++, by pthread_exit, or because its thread is
-//!   cancelled. The library then releases what its calls own, and the unwinding continues in the
-//!   caller of the library, which gets no status. Outputs are as after a failure. This holds on Linux,
-//!   Android and FreeBSD on x86-64 and AArch64; elsewhere, unwinding into the library ends the process.
-//! - It must not be left by longjmp, or by any other jump that does not unwind. The library can't
-//!   notice that: objects that the call used are never released, an op stays BUSY,
-//!   `shardspec_op_unregister` on another thread never returns, and threads that copy for the call go
-//!   on to use the caller's memory. Asynchronous cancellation of a thread inside the library is
-//!   undefined as well.
-//! - `destroy(ctx)` runs exactly once, when no call of the callback is running or will come, on the
-//!   thread that let go of it last; also when the function that was given it fails. It may be NULL.
-//!   In a table, it is called when `struct_size` says that the table has it: 16 or more.
+//!   options of an op, is another one. Set it to `SHARDSPEC_CALLBACK_OK` for callbacks in languages
+//!   with exceptions. JNA, cffi, ctypes and koffi return 0 when a callback throws, which must not
+//!   mean success. With `success_status` set, 0 fails with SHARDSPEC_CALLBACK_FAILED.
+//! - When a callback throws, CPython's ctypes returns whatever the stack contained, often the
+//!   success of an earlier call. Set `success_status` to `SHARDSPEC_CALLBACK_OK_IN_ERR` there. The
+//!   callback then writes its status into `err->status`, that number for success, and the library
+//!   ignores what it returns. Before the call, `err->status` is SHARDSPEC_CALLBACK_FAILED, and a
+//!   callback that throws leaves it unchanged.
+//! - A negative number is not a status. It fails with SHARDSPEC_CALLBACK_FAILED too, with the
+//!   number in the error's `got`.
+//! - `equal` and `hash` return their answer and can't fail. Where `equal` throws and the binding
+//!   returns 0, the two objects are different.
+//! - The library holds no lock while a callback runs: a callback may call any function of this
+//!   header.
+//! - A callback may run on any thread that calls the library, and on several at once.
+//! - A callback may unwind: by an exception of C++, by pthread_exit, or by cancellation of its
+//!   thread. The library then frees what its calls own, and the unwinding continues in the caller
+//!   of the library, which receives no status. Outputs are as after a failure. This applies to
+//!   Linux, Android and FreeBSD on x86-64 and AArch64. On other systems, unwinding into the library
+//!   ends the process.
+//! - A callback must not leave by longjmp or any other jump that does not unwind. The library can't
+//!   detect such a jump. Objects of the call would never be freed, and an op would stay BUSY.
+//!   `shardspec_op_unregister` on another thread would never return, and threads that copy for the
+//!   call would go on using the caller's memory. Asynchronous cancellation of a thread inside the
+//!   library is undefined as well.
+//! - `destroy(ctx)` runs exactly once, when no call of the callback is running or can begin, on the
+//!   thread that releases it last. It also runs when the function that received `ctx` fails.
+//!   `destroy` may be NULL. In a table, it is called where `struct_size` is at least 16.
 
 use std::ffi::c_void;
 
 use crate::ffi::error::shardspec_status;
 use crate::unwind::{self, passing};
 
-/// The first of the statuses that callbacks may give a meaning of their own. The library's own stay
-/// below.
+/// The first status that callbacks may define. Statuses of the library are lower.
 pub const SHARDSPEC_USER_STATUS: shardspec_status = 1000;
 
 /// A status of success that no runtime returns by accident, for `success_status`.
 pub const SHARDSPEC_CALLBACK_OK: shardspec_status = 999;
 
-/// A status of success that is not returned but written into `err->status`, for `success_status`.
+/// A status of success that the callback writes into `err->status` instead of returning it, for
+/// `success_status`.
 pub const SHARDSPEC_CALLBACK_OK_IN_ERR: shardspec_status = 998;
 
-/// Whether two objects of the same type, made with the same `equal`, are equal: 0 or not 0. Asked of
-/// any two of them, in any order; it must be an equivalence.
+/// Reports whether two objects of the same type, made with the same `equal`, are equal: 0 or not 0.
+/// It must be an equivalence, and the library calls it with any two objects, in any order.
 pub type shardspec_equal_fn =
     Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, other_ctx: *mut c_void) -> i32>;
 
-/// A hash: equal for objects that are equal, in every process if that is to hold for the hashes made
-/// of it.
+/// Returns a hash, equal for objects that are equal. Where hashes made of it are compared between
+/// processes, it must be equal in every process.
 pub type shardspec_hash_fn = Option<unsafe extern "C-unwind" fn(ctx: *mut c_void) -> u64>;
 
-/// Ends the life of a callback's `ctx`.
+/// Frees a callback's `ctx`.
 pub type shardspec_destroy_fn = Option<unsafe extern "C-unwind" fn(ctx: *mut c_void)>;
 
-/// Enters a runtime: what a thread has to do before it may run any of it. The answer is for `leave`.
+/// Enters a runtime, before a thread may run any of it. The result is the argument of `leave`.
 pub type shardspec_enter_fn = Option<unsafe extern "C-unwind" fn() -> i32>;
 
 /// Leaves a runtime.
 pub type shardspec_leave_fn = Option<unsafe extern "C-unwind" fn(state: i32)>;
 
-/// A `ctx` whose life ends inside of a runtime, for `shardspec_runtime_ctx_destroy`.
+/// A `ctx` that is freed inside of a runtime, for `shardspec_runtime_ctx_destroy`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_runtime_ctx {
@@ -81,19 +83,20 @@ pub struct shardspec_runtime_ctx {
     pub enter: shardspec_enter_fn,
     /// Called next.
     pub destroy: shardspec_destroy_fn,
-    /// What `destroy` is given.
+    /// The argument of `destroy`.
     pub ctx: *mut c_void,
     /// Called last, with what `enter` returned.
     pub leave: shardspec_leave_fn,
 }
 
-/// A `destroy` or `release` for objects of a runtime that a thread has to enter before it touches
-/// them: pass this function, and as its `ctx` the address of a `shardspec_runtime_ctx`. That is read
-/// before anything is called, so `destroy` may free it. Functions in it may be NULL.
+/// Frees a `ctx` inside of a runtime that a thread must enter before it touches objects of that
+/// runtime. Pass this function as `destroy` or `release`, and the address of a
+/// `shardspec_runtime_ctx` as `ctx`. The function reads that struct before it calls anything, so
+/// the struct's `destroy` may free it. Functions in it may be NULL.
 ///
-/// Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`: an object is let go at
-/// once, on whatever thread, and no line of Python has to run, which an exception under way would
-/// not survive.
+/// Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`. An object is then
+/// released at once, on any thread, without running Python code, which would not be possible during
+/// an exception.
 ///
 /// Can't fail. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]

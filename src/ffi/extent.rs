@@ -1,14 +1,14 @@
-//! Shards that are no boxes.
+//! Shards that are not boxes.
 //!
-//! What a shard has of one dimension is its dim map: the indices in the order in which they stand in
-//! the shard's buffer, as stretches. A stretch is `count` blocks of `length` neighbouring indices, at
-//! equal steps in the tensor and in the buffer. So a block-cyclic dimension of any size is one
-//! stretch, and mostly a shorter last block. Places of the buffer that no stretch covers are holes:
-//! they hold no element. What a shard has of the tensor is the product of its dim maps; a box has one
-//! block without holes in every dimension.
+//! The indices of one dimension that a shard has are its dim map: a list of stretches, in the order
+//! of the shard's buffer. A stretch is `count` blocks of `length` neighbouring indices, at equal
+//! steps in the tensor and in the buffer. So a block-cyclic dimension of any size is one stretch,
+//! and often a shorter last block. Places of the buffer that no stretch covers are holes: they hold
+//! no element. The elements of a shard are the product of its dim maps. A box has one block without
+//! holes in every dimension.
 //!
-//! Neighbouring dimensions of a tensor may be flattened: then shards have one dimension in their
-//! place, in row-major order. And shards may be replicas, if metadata is made so.
+//! Neighbouring dimensions of a tensor may be flattened: shards then have one dimension in their
+//! place, in row-major order. Shards may be replicas, if the metadata is created with replicas.
 
 use crate::error::try_to_vec;
 use crate::ffi::border::guard::{Outcome, guard};
@@ -28,9 +28,9 @@ use crate::model::{Error, ModelError, ShardedTensorMetadata, Shards};
 pub const SHARDSPEC_INTERVAL: u32 = u32::MAX;
 
 /// `count` blocks of `length` neighbouring indices of one dimension. Block `i` starts at index
-/// `global_start + i * global_step` of the tensor and at place `local_start + i * local_step` of the
-/// shard's buffer. Starts are >= 0, `length` and `count` >= 1, steps >= `length`; of a single block,
-/// steps are its length.
+/// `global_start + i * global_step` of the tensor and at place `local_start + i * local_step` of
+/// the shard's buffer. Starts are >= 0, `length` and `count` are >= 1, and steps are >= `length`.
+/// The steps of a single block equal its length.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_stretch {
@@ -38,13 +38,13 @@ pub struct shardspec_stretch {
     pub global_start: i64,
     /// The first place in the buffer.
     pub local_start: i64,
-    /// Neighbouring indices of a block.
+    /// Number of neighbouring indices of a block.
     pub length: i64,
     /// Number of blocks.
     pub count: i64,
-    /// From the start of a block to that of the next in the tensor.
+    /// Distance from the start of one block to the start of the next in the tensor.
     pub global_step: i64,
-    /// The same in the buffer.
+    /// Distance from the start of one block to the start of the next in the buffer.
     pub local_step: i64,
 }
 
@@ -118,20 +118,23 @@ fn dim_maps(
     Ok(maps)
 }
 
-/// Creates a copy of the list `shards` in which some dimensions of some shards have a dim map instead
-/// of an interval. `map_numbers` has one number for each dimension of each shard, shard after shard:
-/// the number of its dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval.
+/// Creates a copy of the list `shards` in which some dimensions of some shards have a dim map
+/// instead of an interval.
 ///
-/// Dim map `i` has the stretches `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1` of the
+/// `map_numbers` has one number for each dimension of each shard, shard after shard: the number of
+/// its dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval. Dim map `i` has the
+/// stretches `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1` of the
 /// `stretch_count` stretches. No two stretches of one dim map may share an index or a place in the
 /// buffer. The sizes in `shards` are the lengths of the buffers, holes included; they must be equal
 /// wherever one dim map is used. The offsets in `shards` are kept; the caller chooses them.
 ///
-/// Ownership: everything is copied; the caller frees `*out`; it does not need `shards`. Errors:
-/// INVALID_ARGUMENT for stretches that meet, end behind the buffer or have impossible numbers, and for
-/// map_ends that are not in order, INDEX_OUT_OF_RANGE for a map number, SHAPE_MISMATCH where sizes of
-/// one map differ; the error's `index` tells which stretch, map or number. INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// Ownership: the library copies all arguments. The caller frees `*out`; `shards` may be freed
+/// before it.
+/// Errors: INVALID_ARGUMENT for stretches that overlap, end behind the buffer or have impossible
+/// numbers, and for `map_ends` that are not in order. INDEX_OUT_OF_RANGE for a map number.
+/// SHAPE_MISMATCH where the sizes of one map differ. The error's `index` is the position of the
+/// stretch, map or number. INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_new_with_dim_maps(
     shards: *const shardspec_shards, stretches: *const shardspec_stretch, stretch_count: usize,
@@ -182,14 +185,15 @@ fn lengths_of(
     Ok(lengths)
 }
 
-/// A list like `shards`, whose shards are those of a tensor of `sizes` (`ndim` numbers) with its
-/// dimensions `first_dim` to `first_dim + dim_count - 1` flattened to one, in row-major order. So shards
-/// have `ndim - dim_count + 1` dimensions.
+/// Creates a copy of the list `shards` for a tensor with flattened dimensions. The tensor has
+/// `sizes` (`ndim` numbers), and its dimensions `first_dim` to `first_dim + dim_count - 1` count as
+/// one, in row-major order. The shards have `ndim - dim_count + 1` dimensions.
 ///
-/// Ownership: the caller frees `*out`; it does not need `shards`. Errors: INVALID_DIM for dimensions that
-/// the tensor does not have, INVALID_ARGUMENT for `dim_count` below 2, negative sizes or shards that are
-/// flattened already, NDIM_MISMATCH for shards of another number of dimensions, OVERFLOW,
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// Ownership: the caller frees `*out`; `shards` may be freed before it.
+/// Errors: INVALID_DIM for dimensions that the tensor does not have, INVALID_ARGUMENT for a
+/// `dim_count` below 2, negative sizes or shards that are already flattened, NDIM_MISMATCH for
+/// shards of another number of dimensions, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_new_flattened(
     shards: *const shardspec_shards, sizes: *const i64, ndim: usize, first_dim: usize,
@@ -205,16 +209,20 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_flattened(
     })
 }
 
-/// Creates metadata of a tensor of `sizes` (`ndim` numbers) from a list of shards. The shards must cover
-/// the tensor. With `replicas` 0, they must not overlap. With any other value, shards may hold the same
-/// elements: then the first shard that holds an element owns it, gathering and plans read each element
-/// once, and scattering writes every copy. Each shard needs a placement. `properties` may be NULL.
+/// Creates metadata of a tensor of `sizes` (`ndim` numbers) from a list of shards. The shards must
+/// cover the tensor. Each shard needs a placement. `properties` may be NULL.
 ///
-/// Ownership: the caller frees `*out`; it does not need `shards`. Errors: as
-/// `shardspec_spec_build_metadata` for an enumerable spec: OVERLAP, GAP, OUT_OF_BOUNDS, NDIM_MISMATCH,
-/// SHAPE_MISMATCH for shards that are flattened of another tensor, INVALID_ARGUMENT, NULL_ARGUMENT for
-/// a shard without a placement, UNSUPPORTED for replicas that overlap in too many ways to be checked,
-/// INVALID_HANDLE, OVERFLOW, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// With `replicas` 0, the shards must not overlap. With any other value, they may. The first shard
+/// that holds an element then owns it. Gathering and plans read each element once, and scattering
+/// writes every copy.
+///
+/// Ownership: the caller frees `*out`; `shards` may be freed before it.
+/// Errors: OVERLAP and GAP (the message names a box), OUT_OF_BOUNDS, NDIM_MISMATCH, SHAPE_MISMATCH
+/// for shards that are flattened from another tensor, INVALID_ARGUMENT for negative sizes or more
+/// than 32, NULL_ARGUMENT, also for a shard without a placement, UNSUPPORTED for replicas that
+/// overlap in too many ways, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE,
+/// OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_new_from_shards(
     shards: *const shardspec_shards, sizes: *const i64, ndim: usize,
@@ -252,9 +260,11 @@ fn stretches_of(shards: &Shards, shard: usize, dim: usize) -> Outcome<Vec<shards
     })
 }
 
-/// Writes what shard `shard` has of dimension `dim` of its buffer into `stretches`, by their places in the
-/// buffer; how many they are goes to `*needed` (may be NULL). With capacity 0, `stretches` may be NULL
-/// and only that is told. An interval is one stretch of one block; of nothing there are none.
+/// Writes the stretches of dimension `dim` of shard `shard` into `stretches`, in the order of the
+/// shard's buffer. An interval is one stretch of one block. An empty dimension has no stretch.
+///
+/// `stretches` has room for `capacity` of them. `*needed` becomes their number; `needed` may be
+/// NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
 ///
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. Since: ABI 0.
@@ -269,9 +279,12 @@ pub unsafe extern "C-unwind" fn shardspec_shards_get_stretches(
     })
 }
 
-/// Writes what shard `shard` of metadata has of dimension `dim` of its buffer into `stretches`, by their
-/// places in the buffer; how many they are goes to `*needed` (may be NULL). With capacity 0, `stretches`
-/// may be NULL and only that is told. An interval is one stretch of one block; of nothing there are none.
+/// Writes the stretches of dimension `dim` of shard `shard` of metadata into `stretches`, in the
+/// order of the shard's buffer. An interval is one stretch of one block. An empty dimension has no
+/// stretch.
+///
+/// `stretches` has room for `capacity` of them. `*needed` becomes their number; `needed` may be
+/// NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
 ///
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. Since: ABI 0.
@@ -288,13 +301,17 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_stretches(
     })
 }
 
-/// Writes all dim maps of a list that are no intervals, as `shardspec_shards_new_with_dim_maps` takes
-/// them: their stretches, where those of each map end, and for each shard and dimension the number of
-/// its map, or `SHARDSPEC_INTERVAL`. There are `*needed_stretches` stretches and `*needed_maps` maps
-/// (either place may be NULL), and `map_numbers` has room for a number for each shard and dimension.
-/// Each of the three arrays may be NULL; its capacity is then ignored.
+/// Writes all dim maps of a list that are not intervals, in the form that
+/// `shardspec_shards_new_with_dim_maps` accepts.
 ///
-/// Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// `stretches` receives the stretches of all maps, and `map_ends` receives the end of each map in
+/// them. `map_numbers` receives the number of the dim map for each dimension of each shard, or
+/// `SHARDSPEC_INTERVAL`. `*needed_stretches` becomes the number of stretches and `*needed_maps` the
+/// number of maps; both may be NULL. `map_numbers` needs room for one number for each dimension of
+/// each shard. Each of the three arrays may be NULL; its capacity is then ignored.
+///
+/// Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_get_dim_maps(
     shards: *const shardspec_shards, stretches: *mut shardspec_stretch, stretch_capacity: usize,
@@ -337,10 +354,11 @@ pub unsafe extern "C-unwind" fn shardspec_shards_get_dim_maps(
     })
 }
 
-/// Whether every shard of a list is a box of the tensor: 1 or 0. 0 as well where dimensions are
-/// flattened.
+/// Writes 1 to `*out` if every shard of a list is a box of the tensor, else 0. It writes 0 for
+/// flattened dimensions.
 ///
-/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_are_boxes(
     shards: *const shardspec_shards, out: *mut i32, err: *mut shardspec_error,
@@ -352,9 +370,11 @@ pub unsafe extern "C-unwind" fn shardspec_shards_are_boxes(
     })
 }
 
-/// Whether a shard of metadata is a box of the tensor: 1 or 0. 0 as well where dimensions are flattened.
+/// Writes 1 to `*out` if shard `shard` of metadata is a box of the tensor, else 0. It writes 0 for
+/// flattened dimensions.
 ///
-/// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_is_box(
     metadata: *const shardspec_metadata, shard: usize, out: *mut i32, err: *mut shardspec_error,
@@ -365,34 +385,6 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_is_box(
         let extent = metadata.shards().at("shard", shard)?.extent;
         let is_flat = metadata.shards().extents().flattening().is_some();
         place.set((extent.is_box() && !is_flat).into());
-        Ok(())
-    })
-}
-
-/// Whether shards of metadata may have elements in common, as it was made with replicas: 1 or 0.
-///
-/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_metadata_has_replicas(
-    metadata: *const shardspec_metadata, out: *mut i32, err: *mut shardspec_error,
-) -> shardspec_status {
-    guard(err, || {
-        let place = self::out("out", out)?;
-        place.set(handle::get("metadata", metadata)?.has_replicas().into());
-        Ok(())
-    })
-}
-
-/// Number of dimensions of the shards' buffers: that of the tensor, unless some are flattened.
-///
-/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_metadata_buffer_ndim(
-    metadata: *const shardspec_metadata, out: *mut usize, err: *mut shardspec_error,
-) -> shardspec_status {
-    guard(err, || {
-        let place = self::out("out", out)?;
-        place.set(handle::get("metadata", metadata)?.shards().ndim());
         Ok(())
     })
 }

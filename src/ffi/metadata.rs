@@ -157,6 +157,38 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_ndim(
     })
 }
 
+/// Writes the number of dimensions of the shards' buffers to `*out`. It is that of the tensor,
+/// unless dimensions are flattened.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_buffer_ndim(
+    metadata: *const shardspec_metadata, out: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("metadata", metadata)?.shards().ndim());
+        Ok(())
+    })
+}
+
+/// Writes 1 to `*out` if the metadata was created with replicas, so that its shards may overlap,
+/// else 0.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_has_replicas(
+    metadata: *const shardspec_metadata, out: *mut i32, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("metadata", metadata)?.has_replicas().into());
+        Ok(())
+    })
+}
+
 /// Writes the tensor's sizes into `sizes`, one number for each dimension.
 ///
 /// `sizes` has room for `capacity` numbers. `*needed` becomes the number of dimensions; `needed`

@@ -1,11 +1,11 @@
-//! What a plan moves: how much, for cost reports, and which bytes, for a transport of the user's own.
+//! Traffic of a plan: amounts for cost reports, and runs of bytes for custom transports.
 //!
-//! A shard's buffer is taken to be row-major and without gaps. For a pair of a source and a
-//! destination, runs name all bytes that go from one to the other, in the same order on both sides: a
-//! sender packs the blocks of its runs one after the other, and the receiver unpacks them into the
-//! blocks of the same runs. They suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA.
+//! These functions assume that every shard's buffer is row-major and contiguous. The runs of a
+//! source and a destination describe all bytes that move between them, in the same order on both
+//! sides. A sender packs the blocks of its runs one after the other, and the receiver unpacks them
+//! into the blocks of the same runs. Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA.
 //!
-//! Ranks are those of placements; -1 stands for all placements that name no rank.
+//! Ranks are those of placements. -1 stands for all placements without a rank.
 
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle;
@@ -20,10 +20,10 @@ use crate::model::Error;
 use crate::plan::Run;
 use crate::plan::{Relabelling, ReshardPlan};
 
-/// Bytes that move alike: `block_count` blocks of `block_length` bytes, from `source_offset`,
-/// `source_offset + source_stride` and so on of one buffer to `destination_offset`,
-/// `destination_offset + destination_stride` and so on of the other. All in bytes; strides are 0
-/// where there is one block.
+/// `block_count` blocks of `block_length` bytes that move from one buffer to another. Source blocks
+/// start at `source_offset`, `source_offset + source_stride` and so on. Destination blocks start at
+/// `destination_offset`, `destination_offset + destination_stride` and so on. All numbers are in
+/// bytes. Strides are 0 where there is one block.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_run {
@@ -31,13 +31,14 @@ pub struct shardspec_run {
     pub source: u64,
     /// The destination shard's index.
     pub destination: u64,
-    /// Where the first block is in the source shard's buffer.
+    /// Offset of the first block in the source shard's buffer.
     pub source_offset: i64,
-    /// From the start of a block to that of the next, in the source shard's buffer.
+    /// Distance from the start of one block to the start of the next in the source shard's buffer.
     pub source_stride: i64,
-    /// Where the first block is in the destination shard's buffer.
+    /// Offset of the first block in the destination shard's buffer.
     pub destination_offset: i64,
-    /// From the start of a block to that of the next, in the destination shard's buffer.
+    /// Distance from the start of one block to the start of the next in the destination shard's
+    /// buffer.
     pub destination_stride: i64,
     /// Bytes of a block, at least 1.
     pub block_length: i64,
@@ -107,16 +108,18 @@ fn rank_argument(argument: &'static str, rank: i64) -> Outcome<Option<i64>> {
     }
 }
 
-/// Writes how many bytes go from which source shard to which destination shard: a number in each of
-/// three arrays for each pair between which something moves, by destination, then by source. How many
-/// pairs they are goes to `*needed` (may be NULL); the arrays have room for `capacity` of them, and
-/// each may be NULL. With capacity 0 only their number is told. `itemsize` is the number of bytes of
-/// an element; 0: of the element type that the plan's layouts state. Of packed elements, the bytes of
-/// a pair are rounded up.
+/// Writes how many bytes move from which source shard to which destination shard. Pairs of shards
+/// without traffic are left out. The others are ordered by destination, then by source.
 ///
-/// Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative, not that of the
-/// stated element type, or 0 where none is stated, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// `sources`, `destinations` and `byte_counts` have room for `capacity` pairs, and each may be
+/// NULL. `*needed` becomes the number of pairs; `needed` may be NULL. With capacity 0, only
+/// `*needed` is written. `itemsize` is the number of bytes of an element, or 0 for that of the
+/// element type of the plan's layouts. The bytes of packed elements are rounded up for each pair.
+///
+/// Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative, differs from that
+/// of the stated element type, or is 0 where no element type is stated, OVERFLOW, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_shard_traffic(
     plan: *const shardspec_plan, itemsize: i64, sources: *mut u32, destinations: *mut u32,
@@ -136,10 +139,19 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_traffic(
     })
 }
 
-/// As `shardspec_plan_shard_traffic`, from rank to rank: `source_ranks` and `destination_ranks` in
-/// place of shards, by source, then by destination. What a rank keeps is among them.
+/// Writes how many bytes move from which source rank to which destination rank. Bytes that stay on
+/// a rank are included. Pairs of ranks without traffic are left out. The others are ordered by
+/// source, then by destination.
 ///
-/// Errors: as `shardspec_plan_shard_traffic`. Threads: any. Since: ABI 0.
+/// `source_ranks`, `destination_ranks` and `byte_counts` have room for `capacity` pairs, and each
+/// may be NULL. `*needed` becomes the number of pairs; `needed` may be NULL. With capacity 0, only
+/// `*needed` is written. `itemsize` is the number of bytes of an element, or 0 for that of the
+/// element type of the plan's layouts. The bytes of packed elements are rounded up for each pair.
+///
+/// Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative, differs from that
+/// of the stated element type, or is 0 where no element type is stated, OVERFLOW, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_rank_traffic(
     plan: *const shardspec_plan, itemsize: i64, source_ranks: *mut i64,
@@ -203,13 +215,19 @@ impl<T: Copy> Columns<T> {
     }
 }
 
-/// Writes the runs of all bytes that go from one source shard to one destination shard into `runs`;
-/// how many they are goes to `*needed` (may be NULL). With capacity 0, `runs` may be NULL and only
-/// that is told. `itemsize` as in `shardspec_plan_shard_traffic`.
+/// Writes the runs of all bytes that move from source shard `source` to destination shard
+/// `destination` into `runs`.
 ///
-/// Time: with capacity 0, for each piece; no memory is used. Errors: INDEX_OUT_OF_RANGE, as
-/// `shardspec_plan_shard_traffic`, and UNSUPPORTED where elements are packed and a run would start or
-/// end inside of a byte. Threads: any. Since: ABI 0.
+/// `runs` has room for `capacity` of them. `*needed` becomes their number; `needed` may be NULL.
+/// With capacity 0, `runs` may be NULL and only `*needed` is written. `itemsize` is the number of
+/// bytes of an element, or 0 for that of the element type of the plan's layouts.
+///
+/// Time: proportional to the number of pieces, with capacity 0; such a call allocates no memory.
+/// Errors: INDEX_OUT_OF_RANGE for a shard, UNSUPPORTED where elements are packed and a run would
+/// start or end inside of a byte, BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is
+/// negative, differs from that of the stated element type, or is 0 where no element type is stated,
+/// OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_shard_runs(
     plan: *const shardspec_plan, source: usize, destination: usize, itemsize: i64,
@@ -224,11 +242,20 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_runs(
     })
 }
 
-/// As `shardspec_plan_shard_runs`, for all bytes that go from one rank to another, or stay on it: in
-/// the order of pieces. There are none between ranks that exchange nothing.
+/// Writes the runs of all bytes that move from `source_rank` to `destination_rank`, or stay on one
+/// rank, into `runs`. Runs are in the order of the plan's pieces. Ranks that exchange nothing have
+/// no runs.
 ///
-/// Time, errors: as `shardspec_plan_shard_runs`; INVALID_ARGUMENT for a rank below -1. Threads: any.
-/// Since: ABI 0.
+/// `runs` has room for `capacity` of them. `*needed` becomes their number; `needed` may be NULL.
+/// With capacity 0, `runs` may be NULL and only `*needed` is written. `itemsize` is the number of
+/// bytes of an element, or 0 for that of the element type of the plan's layouts.
+///
+/// Time: proportional to the number of pieces, with capacity 0; such a call allocates no memory.
+/// Errors: INVALID_ARGUMENT for a rank below -1, UNSUPPORTED where elements are packed and a run
+/// would start or end inside of a byte, BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that
+/// is negative, differs from that of the stated element type, or is 0 where no element type is
+/// stated, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_rank_runs(
     plan: *const shardspec_plan, source_rank: i64, destination_rank: i64, itemsize: i64,
@@ -259,21 +286,21 @@ unsafe fn answer_runs(
     })
 }
 
-/// Suggests which worker should be which in the destination, so that the fewest elements move: a
-/// permutation of the destination's different placements, of all that there are one that keeps the
-/// most elements with their owners, and of those one that changes the fewest placements.
+/// Suggests a permutation of the destination's placements with which the fewest elements move. Of
+/// all such permutations, it is one that changes the fewest placements.
 ///
-/// For each of the destination's placements, in the order of `shardspec_metadata_placement_text`,
-/// `placement_indices` becomes the one at which its shards should live;
-/// `shardspec_metadata_relabel` makes metadata of that. How many placements there are goes to
-/// `*needed` (may be NULL); with capacity 0, `placement_indices` may be NULL. `*moved_before` and
-/// `*moved_after` (either may be NULL) become the numbers of elements that go from one owner to
-/// another as it is and as it would be.
+/// `placement_indices` receives one number for each of the destination's different placements, in
+/// the order of `shardspec_metadata_placement_text`: the index of the placement that its shards
+/// should have. `shardspec_metadata_relabel` accepts this array. `*needed` becomes the number of
+/// placements; `needed` may be NULL. With capacity 0, `placement_indices` may be NULL.
+/// `*moved_before` and `*moved_after` become the numbers of elements that change owners without and
+/// with the suggestion; both may be NULL.
 ///
-/// Time: for p placements and e pairs of a placement and an owner that share elements, at worst
-/// p * (e + p) * log(p). Errors: BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY. Threads: any. Source: Jonker and Volgenant, "A Shortest Augmenting Path Algorithm
-/// for Dense and Sparse Linear Assignment Problems", 1987. Since: ABI 0.
+/// Time: for p placements and e pairs of a placement and an owner that share elements, at worst p *
+/// (e + p) * log(p).
+/// Errors: BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Source: Jonker and Volgenant, "A Shortest Augmenting Path Algorithm for Dense and
+/// Sparse Linear Assignment Problems", 1987. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_suggest_placements(
     plan: *const shardspec_plan, placement_indices: *mut u32, capacity: usize, needed: *mut usize,
@@ -291,12 +318,13 @@ pub unsafe extern "C-unwind" fn shardspec_plan_suggest_placements(
     })
 }
 
-/// Metadata with the same boxes, where the shards that live at placement i of `metadata` live at its
-/// placement `placement_indices[i]`. They are numbered as in `shardspec_metadata_placement_text`;
-/// `placement_count` equals their number.
+/// Creates a copy of metadata with other placements: shards with placement i get placement
+/// `placement_indices[i]` of the same metadata. Placements are numbered from 0, in the order of
+/// their first shards. `placement_count` is their number.
 ///
-/// Ownership: the caller frees `*out`; it does not need the other. Errors: INVALID_ARGUMENT for
-/// another `placement_count`, INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Ownership: the caller frees `*out`; `metadata` may be freed before it.
+/// Errors: INVALID_ARGUMENT for a wrong `placement_count`, INDEX_OUT_OF_RANGE, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_relabel(
