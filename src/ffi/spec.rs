@@ -80,14 +80,15 @@ pub(crate) fn give(place: Out<'_, *mut shardspec_spec>, spec: impl Sharder) -> O
     Ok(())
 }
 
-/// A spec that cuts dimension `dim` into `placement_count` chunks as `torch.chunk` does: chunk i
-/// starts at ceil(n / placement_count) * i and lives at `placements[i]`. The last chunks may be
-/// shorter, or empty; an empty one starts at that same place, which may be past the end, and owns
-/// nothing. A negative `dim` counts from the last dimension; whether the tensor has it is checked by
-/// `shardspec_spec_build_metadata`.
+/// Creates a spec that cuts dimension `dim` into `placement_count` chunks, as `torch.chunk` does.
+/// Chunk i starts at ceil(n / placement_count) * i of n elements and has placement `placements[i]`.
+/// The last chunks may be shorter or empty. An empty chunk owns nothing, and its offset may be past
+/// the end. A negative `dim` counts from the last dimension. `shardspec_spec_build_metadata` checks
+/// that the tensor has the dimension.
 ///
-/// Ownership: texts are copied; the caller frees `*out`. Errors: INVALID_ARGUMENT for no placements,
-/// INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// Ownership: the library copies the texts. The caller frees `*out`.
+/// Errors: INVALID_ARGUMENT for no placements, INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk(
     dim: i64, placements: *const *const c_char, placement_count: usize,
@@ -101,11 +102,15 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk(
     })
 }
 
-/// As `shardspec_spec_new_chunk`, for a dimension that is known by its name. Metadata comes from
-/// `shardspec_spec_build_metadata_with_dim_names`.
+/// Creates a spec that cuts the dimension named `dim_name` into `placement_count` chunks, as
+/// `torch.chunk` does. Chunk i starts at ceil(n / placement_count) * i of n elements and has
+/// placement `placements[i]`. The last chunks may be shorter or empty.
+/// `shardspec_spec_build_metadata_with_dim_names` builds metadata with this spec.
 ///
-/// Ownership, errors, threads: as `shardspec_spec_new_chunk`; INVALID_ARGUMENT for an empty name.
-/// Since: ABI 0.
+/// Ownership: the library copies the texts. The caller frees `*out`.
+/// Errors: INVALID_ARGUMENT for an empty name or no placements, INVALID_PLACEMENT, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_by_dim_name(
     dim_name: *const c_char, placements: *const *const c_char, placement_count: usize,
@@ -119,11 +124,16 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_by_dim_name(
     })
 }
 
-/// As `shardspec_spec_new_chunk`, with placements by their handles. The dimension is `dim`, or where
-/// `dim_name` is not NULL the one of that name.
+/// Creates a spec that cuts one dimension into `placement_count` chunks, as `torch.chunk` does,
+/// with handles of placements. The dimension is `dim`; with a `dim_name` that is not NULL, it is
+/// the dimension of that name. Chunk i starts at ceil(n / placement_count) * i of n elements and
+/// has placement `placements[i]`. The last chunks may be shorter or empty. A negative `dim` counts
+/// from the last dimension.
 ///
-/// Ownership: the handles stay the caller's. Errors: as `shardspec_spec_new_chunk`; INVALID_HANDLE,
-/// INVALID_ARGUMENT for an empty name. Threads: any. Since: ABI 0.
+/// Ownership: the library copies `dim_name`. The caller keeps the handles and frees `*out`.
+/// Errors: INVALID_ARGUMENT for an empty name or no placements, INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_with_placement_handles(
     dim: i64, dim_name: *const c_char, placements: *const *const shardspec_placement,
@@ -137,13 +147,14 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_with_placement_handles(
     })
 }
 
-/// A spec that lists its shards, all with the same number of dimensions, that overlap nowhere. A
-/// shard with a size of 0 owns nothing and overlaps nothing.
+/// Creates a spec that lists its shards. All shards have the same number of dimensions, and they
+/// must not overlap. A shard with a size of 0 owns nothing and overlaps nothing.
 ///
-/// Time: at worst n * log(n)^(d-1) for n shards with d dimensions. Ownership: the caller frees
-/// `*out`; it does not need the list. Errors: INVALID_ARGUMENT for no shards, OVERLAP (the error
-/// names both shards and the box that they share), NULL_ARGUMENT, also for a shard without a
-/// placement, INVALID_HANDLE, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// Time: at worst n * log(n)^(d-1) for n shards with d dimensions.
+/// Ownership: the caller frees `*out`; the list may be freed before it.
+/// Errors: INVALID_ARGUMENT for no shards, OVERLAP (the error names both shards and the box that
+/// they share), NULL_ARGUMENT, also for a shard without a placement, INVALID_HANDLE, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_new_enumerable(
     shards: *const shardspec_shards, out: *mut *mut shardspec_spec, err: *mut shardspec_error,
@@ -154,13 +165,14 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_enumerable(
     })
 }
 
-/// The spec that cuts a tensor into these shards: a chunk spec when cutting so gives exactly these
-/// boxes, in whatever order they come, and else an enumerable spec of them. A single shard makes an
-/// enumerable spec: nothing tells which dimension was cut.
+/// Creates the spec that cuts a tensor into these shards. It is a chunk spec where chunks of one
+/// dimension are exactly these boxes, in any order, and else an enumerable spec. A single shard
+/// makes an enumerable spec, because the cut dimension is then unknown.
 ///
-/// Ownership: the caller frees `*out`; it does not need the list. Errors: as
-/// `shardspec_spec_new_enumerable`. Threads: any. Source:
-/// `_infer_sharding_spec_from_shards_metadata` of torch. Since: ABI 0.
+/// Ownership: the caller frees `*out`; the list may be freed before it.
+/// Errors: INVALID_ARGUMENT for no shards, OVERLAP (the error names both shards and the box that
+/// they share), NULL_ARGUMENT, also for a shard without a placement, INVALID_HANDLE, OUT_OF_MEMORY.
+/// Threads: any. Source: `_infer_sharding_spec_from_shards_metadata` of torch. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_infer(
     shards: *const shardspec_shards, out: *mut *mut shardspec_spec, err: *mut shardspec_error,
@@ -174,10 +186,10 @@ pub unsafe extern "C-unwind" fn shardspec_spec_infer(
     })
 }
 
-/// Frees a spec. NULL is fine. Metadata made by it is not concerned.
+/// Frees a spec. NULL is allowed. Metadata made by the spec stays valid.
 ///
-/// Errors: INVALID_HANDLE, also when it was freed before. Threads: any, also while another thread
-/// uses the handle: a call under way finishes. Since: ABI 0.
+/// Errors: INVALID_HANDLE, also for a handle that was freed before.
+/// Threads: any. A call of another thread that uses the handle completes normally. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_free(
     spec: *mut shardspec_spec, err: *mut shardspec_error,
@@ -185,11 +197,16 @@ pub unsafe extern "C-unwind" fn shardspec_spec_free(
     guard(err, || handle::free("spec", spec))
 }
 
-/// Writes the name of the spec's type, "chunk", "enumerable" or that of a type of your own, into
-/// `buffer`.
-/// A text answer as in `shardspec_status_text`.
+/// Writes the name of the spec's type into `buffer`: "chunk", "enumerable", or the type name of a
+/// custom spec.
 ///
-/// Errors: INVALID_HANDLE, BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+/// written.
+///
+/// Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+/// NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_type_name(
     spec: *const shardspec_spec, buffer: *mut c_char, capacity: usize, needed: *mut usize,
@@ -198,10 +215,11 @@ pub unsafe extern "C-unwind" fn shardspec_spec_type_name(
     guard(err, || answer_text(buffer, capacity, needed, handle::get("spec", spec)?.type_name()))
 }
 
-/// The dimension that a chunk spec cuts, as it was given: it may be negative.
+/// Writes the dimension that a chunk spec cuts to `*out`, as it was passed; it may be negative.
 ///
 /// Errors: WRONG_SPEC_TYPE for another type of spec or a dimension given by name, INVALID_HANDLE,
-/// NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_chunk_dim(
     spec: *const shardspec_spec, out: *mut i64, err: *mut shardspec_error,
@@ -218,10 +236,14 @@ pub unsafe extern "C-unwind" fn shardspec_spec_chunk_dim(
 }
 
 /// Writes the name of the dimension that a chunk spec cuts into `buffer`.
-/// A text answer as in `shardspec_status_text`.
+///
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+/// written.
 ///
 /// Errors: WRONG_SPEC_TYPE for another type of spec or a dimension given by number, INVALID_HANDLE,
-/// BUFFER_TOO_SMALL, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_chunk_dim_name(
     spec: *const shardspec_spec, buffer: *mut c_char, capacity: usize, needed: *mut usize,
@@ -236,10 +258,11 @@ pub unsafe extern "C-unwind" fn shardspec_spec_chunk_dim_name(
     })
 }
 
-/// How many shards the spec makes.
+/// Writes the number of shards of the spec to `*out`.
 ///
-/// Errors: WRONG_SPEC_TYPE for a type of your own, which decides when there is a tensor: ask the
-/// metadata; INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: WRONG_SPEC_TYPE for a custom spec, whose shards depend on the tensor
+/// (`shardspec_metadata_shard_count` counts them), INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_shard_count(
     spec: *const shardspec_spec, out: *mut usize, err: *mut shardspec_error,
@@ -251,11 +274,13 @@ pub unsafe extern "C-unwind" fn shardspec_spec_shard_count(
     })
 }
 
-/// The placement of shard `index`.
+/// Creates a handle of the placement of shard `index`.
 ///
-/// Ownership: the caller frees `*out`. Errors: INDEX_OUT_OF_RANGE, WRONG_SPEC_TYPE for a type of your
-/// own (ask the metadata), INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any.
-/// Since: ABI 0.
+/// Ownership: the caller frees `*out`.
+/// Errors: INDEX_OUT_OF_RANGE, WRONG_SPEC_TYPE for a custom spec, whose shards depend on the tensor
+/// (`shardspec_metadata_shard_placement` returns their placements), INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_placement(
     spec: *const shardspec_spec, index: usize, out: *mut *mut shardspec_placement,
@@ -276,10 +301,12 @@ pub unsafe extern "C-unwind" fn shardspec_spec_placement(
     })
 }
 
-/// Whether two specs are of the same type and cut every tensor alike: 1 or 0. The dimensions of
-/// chunk specs are compared as given: -1 and 1 differ. Of a type of your own, its `equal` decides.
+/// Writes 1 to `*out` if two specs are of the same type and cut every tensor alike, else 0. The
+/// dimensions of chunk specs are compared as they were passed: -1 and 1 differ. Custom specs are
+/// compared by their type's `equal`.
 ///
-/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_equal(
     a: *const shardspec_spec, b: *const shardspec_spec, out: *mut i32, err: *mut shardspec_error,
@@ -291,10 +318,11 @@ pub unsafe extern "C-unwind" fn shardspec_spec_equal(
     })
 }
 
-/// A hash: equal specs have equal hashes, in every process that runs this version. What a type of
-/// your own adds to it comes from its `hash`.
+/// Writes a hash of the spec to `*out`. Equal specs have equal hashes, in every process that runs
+/// this version. The hash of a custom spec includes that of its type's `hash`.
 ///
-/// Errors: INVALID_HANDLE, NULL_ARGUMENT. Threads: any. Since: ABI 0.
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_hash(
     spec: *const shardspec_spec, out: *mut u64, err: *mut shardspec_error,
