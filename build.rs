@@ -39,36 +39,37 @@ const SECTIONS: &[&str] = &[
     "traffic",
 ];
 
-const TOP: &str = r#"/* shardspec.h - how a tensor is cut across workers, who owns what, and moving the bytes.
+const TOP: &str = r#"/* shardspec.h - how a tensor is cut across workers, which worker owns which part, and moving the bytes.
  *
- * A spec says how to cut. With the sizes of a tensor it gives metadata: who owns what. With metadata,
- * buffers are cut into shards and put together again, in one process or, by a communicator, across
- * many.
+ * A spec describes how to cut. With the sizes of a tensor it gives metadata: the shards of that tensor
+ * and their owners. With metadata, the library cuts buffers into shards and joins shards, in one
+ * process or, with a communicator, across many.
  *
  *   shardspec_spec_new_chunk -> shardspec_spec_build_metadata -> shardspec_metadata_scatter / _gather
  *
  * A sharded tensor is metadata together with the shards that are in this process.
  *
- * What holds for every function:
+ * These rules hold for every function:
  *
- * - It returns a status, SHARDSPEC_OK or the reason of a refusal, and tells more in the
- *   shardspec_error that is its last argument, which may be NULL.
- * - When it fails, nothing was written but that error. The one exception is a transport that fails
- *   while data moves between processes.
- * - Nothing that is passed changes hands: strings and arrays are read during the call and copied
- *   where they are kept. Memory and contexts that come with a function to release them are used until
- *   it is called. Results are written into memory of the caller's; handles among them are
- *   the caller's to free with the function named for it.
- * - A handle is a number in the shape of a pointer. A freed, forged or wrong one is refused with
- *   SHARDSPEC_INVALID_HANDLE, never followed. What it names does not change, so any thread may use
- *   it, and may free it while others do.
- * - It may be called from any thread, and in a child process after fork. No thread outlives a call.
+ * - It returns a status: SHARDSPEC_OK or the reason of a failure. Its last argument is a
+ *   shardspec_error, which receives the details. It may be NULL.
+ * - A function that fails writes nothing but that error. There is one exception: a transport that
+ *   fails while data moves between processes.
+ * - The caller keeps ownership of all arguments. The library copies what it needs before it returns.
+ *   Memory and contexts that are passed together with a function to release them are used until the
+ *   library calls that function. Results are written to memory of the caller. The caller frees every
+ *   handle that it receives, with the function named for it.
+ * - A handle is an opaque key stored in a pointer type. The library never dereferences it. A freed,
+ *   forged or wrong handle is refused with SHARDSPEC_INVALID_HANDLE. Objects behind handles are
+ *   immutable, so any thread may use a handle, and may free it while others use it.
+ * - It may be called from any thread, and in a child process after fork. The library leaves no
+ *   thread behind when a call returns.
  * - On Linux, dlclose does not unload the shared library: handles stay valid, and freed ones invalid.
- * - It needs at most 64 KiB of stack, what callbacks use not counted.
- * - Other pointers are checked for NULL and alignment. That they point to as much memory as their
- *   lengths say is the caller's promise.
- * - Structs that begin with struct_size may grow at the end. Set it to the struct's sizeof and what
- *   you do not use to zero; programs and libraries of different versions then work together.
+ * - It needs at most 64 KiB of stack, not counting callbacks.
+ * - Other pointers are checked for NULL and alignment. The caller makes sure that they point to as
+ *   much memory as their lengths say.
+ * - Structs that begin with struct_size may grow at the end. Set struct_size to the struct's sizeof
+ *   and unused fields to zero; programs and libraries of different versions then work together.
  * - Texts are UTF-8 and end in NUL. Sizes and offsets count elements and are signed 64-bit.
  *
  * This file is generated from src/ffi when the library is built: edit that instead. */

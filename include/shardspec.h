@@ -1,33 +1,34 @@
-/* shardspec.h - how a tensor is cut across workers, who owns what, and moving the bytes.
+/* shardspec.h - how a tensor is cut across workers, which worker owns which part, and moving the bytes.
  *
- * A spec says how to cut. With the sizes of a tensor it gives metadata: who owns what. With metadata,
- * buffers are cut into shards and put together again, in one process or, by a communicator, across
- * many.
+ * A spec describes how to cut. With the sizes of a tensor it gives metadata: the shards of that tensor
+ * and their owners. With metadata, the library cuts buffers into shards and joins shards, in one
+ * process or, with a communicator, across many.
  *
  *   shardspec_spec_new_chunk -> shardspec_spec_build_metadata -> shardspec_metadata_scatter / _gather
  *
  * A sharded tensor is metadata together with the shards that are in this process.
  *
- * What holds for every function:
+ * These rules hold for every function:
  *
- * - It returns a status, SHARDSPEC_OK or the reason of a refusal, and tells more in the
- *   shardspec_error that is its last argument, which may be NULL.
- * - When it fails, nothing was written but that error. The one exception is a transport that fails
- *   while data moves between processes.
- * - Nothing that is passed changes hands: strings and arrays are read during the call and copied
- *   where they are kept. Memory and contexts that come with a function to release them are used until
- *   it is called. Results are written into memory of the caller's; handles among them are
- *   the caller's to free with the function named for it.
- * - A handle is a number in the shape of a pointer. A freed, forged or wrong one is refused with
- *   SHARDSPEC_INVALID_HANDLE, never followed. What it names does not change, so any thread may use
- *   it, and may free it while others do.
- * - It may be called from any thread, and in a child process after fork. No thread outlives a call.
+ * - It returns a status: SHARDSPEC_OK or the reason of a failure. Its last argument is a
+ *   shardspec_error, which receives the details. It may be NULL.
+ * - A function that fails writes nothing but that error. There is one exception: a transport that
+ *   fails while data moves between processes.
+ * - The caller keeps ownership of all arguments. The library copies what it needs before it returns.
+ *   Memory and contexts that are passed together with a function to release them are used until the
+ *   library calls that function. Results are written to memory of the caller. The caller frees every
+ *   handle that it receives, with the function named for it.
+ * - A handle is an opaque key stored in a pointer type. The library never dereferences it. A freed,
+ *   forged or wrong handle is refused with SHARDSPEC_INVALID_HANDLE. Objects behind handles are
+ *   immutable, so any thread may use a handle, and may free it while others use it.
+ * - It may be called from any thread, and in a child process after fork. The library leaves no
+ *   thread behind when a call returns.
  * - On Linux, dlclose does not unload the shared library: handles stay valid, and freed ones invalid.
- * - It needs at most 64 KiB of stack, what callbacks use not counted.
- * - Other pointers are checked for NULL and alignment. That they point to as much memory as their
- *   lengths say is the caller's promise.
- * - Structs that begin with struct_size may grow at the end. Set it to the struct's sizeof and what
- *   you do not use to zero; programs and libraries of different versions then work together.
+ * - It needs at most 64 KiB of stack, not counting callbacks.
+ * - Other pointers are checked for NULL and alignment. The caller makes sure that they point to as
+ *   much memory as their lengths say.
+ * - Structs that begin with struct_size may grow at the end. Set struct_size to the struct's sizeof
+ *   and unused fields to zero; programs and libraries of different versions then work together.
  * - Texts are UTF-8 and end in NUL. Sizes and offsets count elements and are signed 64-bit.
  *
  * This file is generated from src/ffi when the library is built: edit that instead. */
@@ -53,17 +54,17 @@ extern "C" {
 #define SHARDSPEC_OK 0
 /* A pointer that must not be NULL was NULL. */
 #define SHARDSPEC_NULL_ARGUMENT 1
-/* A value that this argument may never have. */
+/* A value that is not allowed for this argument. */
 #define SHARDSPEC_INVALID_ARGUMENT 2
-/* A handle that was freed, was never made, or is of another kind. */
+/* A handle that was freed, was never created, or is of another kind. */
 #define SHARDSPEC_INVALID_HANDLE 3
-/* A text that is no placement. */
+/* A text that is not a placement. */
 #define SHARDSPEC_INVALID_PLACEMENT 4
 /* A sharding dimension that the tensor does not have. */
 #define SHARDSPEC_INVALID_DIM 5
 /* An index past the end. */
 #define SHARDSPEC_INDEX_OUT_OF_RANGE 6
-/* Numbers of dimensions that should agree and do not. */
+/* Numbers of dimensions that must be equal and are not. */
 #define SHARDSPEC_NDIM_MISMATCH 7
 /* Two shards own the same elements. */
 #define SHARDSPEC_OVERLAP 8
@@ -87,15 +88,15 @@ extern "C" {
 #define SHARDSPEC_UNSUPPORTED 17
 /* The system has no memory left for the result. */
 #define SHARDSPEC_OUT_OF_MEMORY 18
-/* What was asked for is not there. */
+/* The requested object does not exist. */
 #define SHARDSPEC_NOT_FOUND 19
-/* A question that only another type of spec can answer. */
+/* The function does not apply to this type of spec. */
 #define SHARDSPEC_WRONG_SPEC_TYPE 20
 /* A bug in this library: please report the message. */
 #define SHARDSPEC_INTERNAL 21
-/* Something by that name is registered already. */
+/* An op with these names is already registered. */
 #define SHARDSPEC_ALREADY_EXISTS 22
-/* An op can't be ended from inside of itself, nor from inside of another op while it runs. */
+/* An op can't be unregistered from inside of itself, nor from inside of another op while it runs. */
 #define SHARDSPEC_BUSY 23
 /* An op was called without arguments. */
 #define SHARDSPEC_NO_ARGUMENTS 24
@@ -105,20 +106,20 @@ extern "C" {
 #define SHARDSPEC_COMMUNICATOR_MISMATCH 26
 
 /*
- A rank of a collective passed what can't be used, or something else than the others: `got` is the
- rank, `limit` the status that it returned, or 0 if it did not refuse anything.
+ A rank of a collective passed an invalid argument, or other arguments than the other ranks. `got`
+ is the rank. `limit` is the status that the rank returned, or 0 if it reported no error.
  */
 #define SHARDSPEC_DISAGREEMENT 28
-/* The transport between ranks did not do what it was asked to. */
+/* The transport between ranks failed. */
 #define SHARDSPEC_TRANSPORT_FAILED 29
 /* A shard that is needed is in another process. */
 #define SHARDSPEC_NOT_LOCAL 30
-/* Memory that would have to be written is read-only. */
+/* Memory that must be written is read-only. */
 #define SHARDSPEC_READ_ONLY 39
 
 /*
- A callback returned a number that is no status, or 0 where it had asked for another status of
- success: it probably threw an exception. `got` is the number.
+ A callback returned a number that is not a status, or 0 where its status of success is another
+ one. It probably threw an exception. `got` is the number.
  */
 #define SHARDSPEC_CALLBACK_FAILED 40
 
@@ -198,8 +199,9 @@ shardspec_status shardspec_status_text(shardspec_status status,
 /* ================================================================================================
  * Version.
  *
- * The constants tell which header a program was compiled with, the functions which library it runs
- * with. Programs work with every library of the same ABI version.
+ * The constants are the version of the header that a program was compiled with. The functions
+ * return the version of the library that it runs with. A program works with every library of the
+ * same ABI version.
  */
 
 /* Version of this header: that of the library it came with. */
@@ -210,12 +212,12 @@ shardspec_status shardspec_status_text(shardspec_status status,
 
 /*
  Version of the binary interface. It changes when a program compiled with an older header would
- no longer work; it is the number in the shared library's name, `libshardspec.so.0`.
+ no longer work. It is the number in the shared library's name, `libshardspec.so.0`.
  */
 #define SHARDSPEC_ABI_VERSION 0
 
 /*
- The library's ABI version: compare it with `SHARDSPEC_ABI_VERSION`. Can't fail.
+ Returns the library's ABI version, to compare with `SHARDSPEC_ABI_VERSION`. Can't fail.
  Threads: any. Since: ABI 0.
  */
 uint32_t shardspec_abi_version(void);
@@ -1816,7 +1818,7 @@ shardspec_status shardspec_legacy_managed_tensor_new(const shardspec_tensor_view
                                                      shardspec_error *err);
 
 /* ================================================================================================
- * Placements of your own.
+ * Custom placements.
  *
  * A custom placement describes a place that owner and device can't express: a rack, a storage
  * tier, a node of a scheduler. It consists of the name of its type, a text, the rank that owns it
@@ -1945,7 +1947,7 @@ shardspec_status shardspec_metadata_builder_add_shards(struct shardspec_metadata
                                                        shardspec_error *err);
 
 /* ================================================================================================
- * Sharding specs of your own.
+ * Custom sharding specs.
  *
  * A type of spec is a name and a table of functions. A spec of that type has both and a `ctx`,
  * which the functions receive and which holds the parameters of the spec. It works wherever a
@@ -2745,7 +2747,7 @@ shardspec_status shardspec_sharded_tensor_comm(const shardspec_sharded_tensor *t
                                                shardspec_error *err);
 
 /* ================================================================================================
- * Ops of your own.
+ * Custom ops.
  *
  * An op is a function that is registered for a type of spec and called with specs of that type. It
  * corresponds to torch's `custom_sharding_spec_op`. Its key is a pair of names: the name of the

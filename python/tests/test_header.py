@@ -1,6 +1,7 @@
 """The header as the package reads it is the header as a C compiler reads it."""
 
 import ctypes
+import re
 import subprocess
 
 import pytest
@@ -110,3 +111,35 @@ def test_callbacks_can_be_made_and_called():
 def test_what_is_no_declaration_is_refused_with_its_text():
     with pytest.raises(SyntaxError, match=r"',' expected at 'y'.*shardspec_f"):
         Header("void shardspec_f(int32_t x y);").function("f")
+
+
+def comments(root):
+    """Each comment of the header, on one line, without its marks."""
+    header = (root / "include/shardspec.h").read_text()
+    for comment in re.findall(r"/\*(.*?)\*/", header, re.S):
+        yield " ".join(re.sub(r"^ \* ?", "", comment, flags=re.M).split())
+
+
+def functions(root):
+    """The name of each function of the header, with its comment."""
+    header = (root / "include/shardspec.h").read_text()
+    return re.findall(r"/\*\n((?:(?!\*/).)*)\*/\n\w[\w ]*\*?\b(shardspec_\w+)\(", header, re.S)
+
+
+@pytest.mark.parametrize("habit", [
+    r"\b[Aa]s `shardspec_\w+`",
+    r"\bas in `shardspec_\w+`",
+    r"[Ee]rrors?: (as|those of)\b",
+    r"\b(told|whoever|wants?)\b",
+])
+def test_comments_stand_alone_and_have_no_persons(root, habit):
+    found = [comment for comment in comments(root) if re.search(habit, comment)]
+    assert not found, "state the facts in the comment itself, with the function as the subject"
+
+
+def test_each_function_says_since_when_it_is_there_and_how_it_fails(root):
+    found = functions(root)
+    assert len(found) > 100
+    for comment, name in found:
+        assert re.search(r"\bSince: ABI \d+\.", comment) and "Threads: " in comment, name
+        assert "Errors: " in comment or "Can't fail." in comment, name

@@ -8,17 +8,17 @@
 pub const SHARDSPEC_OK: i32 = 0;
 /// A pointer that must not be NULL was NULL.
 pub const SHARDSPEC_NULL_ARGUMENT: i32 = 1;
-/// A value that this argument may never have.
+/// A value that is not allowed for this argument.
 pub const SHARDSPEC_INVALID_ARGUMENT: i32 = 2;
-/// A handle that was freed, was never made, or is of another kind.
+/// A handle that was freed, was never created, or is of another kind.
 pub const SHARDSPEC_INVALID_HANDLE: i32 = 3;
-/// A text that is no placement.
+/// A text that is not a placement.
 pub const SHARDSPEC_INVALID_PLACEMENT: i32 = 4;
 /// A sharding dimension that the tensor does not have.
 pub const SHARDSPEC_INVALID_DIM: i32 = 5;
 /// An index past the end.
 pub const SHARDSPEC_INDEX_OUT_OF_RANGE: i32 = 6;
-/// Numbers of dimensions that should agree and do not.
+/// Numbers of dimensions that must be equal and are not.
 pub const SHARDSPEC_NDIM_MISMATCH: i32 = 7;
 /// Two shards own the same elements.
 pub const SHARDSPEC_OVERLAP: i32 = 8;
@@ -42,15 +42,15 @@ pub const SHARDSPEC_ALIASED: i32 = 16;
 pub const SHARDSPEC_UNSUPPORTED: i32 = 17;
 /// The system has no memory left for the result.
 pub const SHARDSPEC_OUT_OF_MEMORY: i32 = 18;
-/// What was asked for is not there.
+/// The requested object does not exist.
 pub const SHARDSPEC_NOT_FOUND: i32 = 19;
-/// A question that only another type of spec can answer.
+/// The function does not apply to this type of spec.
 pub const SHARDSPEC_WRONG_SPEC_TYPE: i32 = 20;
 /// A bug in this library: please report the message.
 pub const SHARDSPEC_INTERNAL: i32 = 21;
-/// Something by that name is registered already.
+/// An op with these names is already registered.
 pub const SHARDSPEC_ALREADY_EXISTS: i32 = 22;
-/// An op can't be ended from inside of itself, nor from inside of another op while it runs.
+/// An op can't be unregistered from inside of itself, nor from inside of another op while it runs.
 pub const SHARDSPEC_BUSY: i32 = 23;
 /// An op was called without arguments.
 pub const SHARDSPEC_NO_ARGUMENTS: i32 = 24;
@@ -58,17 +58,17 @@ pub const SHARDSPEC_NO_ARGUMENTS: i32 = 24;
 pub const SHARDSPEC_NO_SHARDED_TENSOR: i32 = 25;
 /// An op was called with sharded tensors of different communicators.
 pub const SHARDSPEC_COMMUNICATOR_MISMATCH: i32 = 26;
-/// A rank of a collective passed what can't be used, or something else than the others: `got` is the
-/// rank, `limit` the status that it returned, or 0 if it did not refuse anything.
+/// A rank of a collective passed an invalid argument, or other arguments than the other ranks. `got`
+/// is the rank. `limit` is the status that the rank returned, or 0 if it reported no error.
 pub const SHARDSPEC_DISAGREEMENT: i32 = 28;
-/// The transport between ranks did not do what it was asked to.
+/// The transport between ranks failed.
 pub const SHARDSPEC_TRANSPORT_FAILED: i32 = 29;
 /// A shard that is needed is in another process.
 pub const SHARDSPEC_NOT_LOCAL: i32 = 30;
-/// Memory that would have to be written is read-only.
+/// Memory that must be written is read-only.
 pub const SHARDSPEC_READ_ONLY: i32 = 39;
-/// A callback returned a number that is no status, or 0 where it had asked for another status of
-/// success: it probably threw an exception. `got` is the number.
+/// A callback returned a number that is not a status, or 0 where its status of success is another
+/// one. It probably threw an exception. `got` is the number.
 pub const SHARDSPEC_CALLBACK_FAILED: i32 = 40;
 /// A cut that can't be made of so many positions: they do not divide, do not add up, or would be cut
 /// inside of a unit.

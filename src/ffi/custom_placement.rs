@@ -1,4 +1,4 @@
-//! Placements of your own.
+//! Custom placements.
 //!
 //! A custom placement describes a place that owner and device can't express: a rack, a storage
 //! tier, a node of a scheduler. It consists of the name of its type, a text, the rank that owns it

@@ -1,4 +1,4 @@
-//! Sharding specs of your own.
+//! Custom sharding specs.
 //!
 //! A type of spec is a name and a table of functions. A spec of that type has both and a `ctx`,
 //! which the functions receive and which holds the parameters of the spec. It works wherever a

@@ -1,4 +1,4 @@
-//! Ops of your own.
+//! Custom ops.
 //!
 //! An op is a function that is registered for a type of spec and called with specs of that type. It
 //! corresponds to torch's `custom_sharding_spec_op`. Its key is a pair of names: the name of the

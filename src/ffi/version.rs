@@ -1,7 +1,8 @@
 //! Version.
 //!
-//! The constants tell which header a program was compiled with, the functions which library it runs
-//! with. Programs work with every library of the same ABI version.
+//! The constants are the version of the header that a program was compiled with. The functions
+//! return the version of the library that it runs with. A program works with every library of the
+//! same ABI version.
 
 use std::ffi::c_char;
 
@@ -10,10 +11,10 @@ use crate::ffi::border::pointer::answer_text;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 
 /// Version of the binary interface. It changes when a program compiled with an older header would
-/// no longer work; it is the number in the shared library's name, `libshardspec.so.0`.
+/// no longer work. It is the number in the shared library's name, `libshardspec.so.0`.
 pub const SHARDSPEC_ABI_VERSION: u32 = 0;
 
-/// The library's ABI version: compare it with `SHARDSPEC_ABI_VERSION`. Can't fail.
+/// Returns the library's ABI version, to compare with `SHARDSPEC_ABI_VERSION`. Can't fail.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn shardspec_abi_version() -> u32 {
