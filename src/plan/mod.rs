@@ -14,9 +14,11 @@ mod growth;
 mod holders;
 mod owners;
 mod parts;
+mod piece;
 mod pieces;
 mod relabel;
 mod replicas;
+mod routes;
 mod runs;
 mod space;
 mod traffic;
@@ -35,11 +37,12 @@ use crate::model::validate;
 use crate::sync::lazy::Lazy;
 pub use error::PlanError;
 use parts::Effort;
+pub use piece::{Piece, PieceRows, StepRows, Window};
 use pieces::Pieces;
 pub use relabel::Relabelling;
+pub use routes::{Route, Routes};
 pub use runs::Run;
 use space::CommonSpace;
-pub use traffic::{Route, Routes};
 
 /// What moves from one layout of a tensor to another. Immutable.
 #[derive(Debug, Clone)]
@@ -51,64 +54,6 @@ pub struct ReshardPlan {
     wanted: Option<Vec<u32>>,
     pieces: Pieces,
     routes: Lazy<Routes>,
-}
-
-/// One piece of a plan: elements of a source shard, which go to a destination shard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Piece<'a> {
-    /// The source shard's index.
-    pub source: usize,
-    /// The destination shard's index.
-    pub destination: usize,
-    /// Where it is in the source shard.
-    pub source_window: Window<'a>,
-    /// Where it is in the destination shard.
-    pub destination_window: Window<'a>,
-    /// How long it is in each of its dimensions. Never 0.
-    pub sizes: &'a [i64],
-}
-
-/// A box of elements of a shard's buffer: `sizes` of them, from `offsets` on, at steps. Where shards
-/// are no boxes, it may have more dimensions than the buffer, and several go in one of the buffer's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window<'a> {
-    /// Where it starts: a number for each dimension of the buffer.
-    pub offsets: &'a [i64],
-    /// How long it is: a number for each of its own dimensions.
-    pub sizes: &'a [i64],
-    /// For each of its own dimensions, the buffer's that it goes in, and how far a step is there.
-    /// `None`: they are the buffer's, and a step is 1.
-    pub strides: Option<(&'a [usize], &'a [i64])>,
-}
-
-/// Pieces as flat arrays: numbers, and rows of a number for each dimension.
-#[derive(Debug, Clone, Copy)]
-pub struct PieceRows<'a> {
-    /// The source shards' indices.
-    pub sources: &'a [u32],
-    /// The destination shards' indices.
-    pub destinations: &'a [u32],
-    /// Where pieces start in the source shards.
-    pub source_offsets: &'a [i64],
-    /// Where they start in the destination shards.
-    pub destination_offsets: &'a [i64],
-    /// How long they are.
-    pub sizes: &'a [i64],
-    /// Where pieces are no boxes of the buffers.
-    pub steps: Option<StepRows<'a>>,
-}
-
-/// How pieces go through buffers, where they are no boxes of them.
-#[derive(Debug, Clone, Copy)]
-pub struct StepRows<'a> {
-    /// For each dimension of pieces, the one of source shards' buffers that it goes in.
-    pub source_dims: &'a [usize],
-    /// The same of destination shards' buffers.
-    pub destination_dims: &'a [usize],
-    /// For each piece and each of its dimensions, how far a step is in that dimension.
-    pub source_steps: &'a [i64],
-    /// The same of destination shards' buffers.
-    pub destination_steps: &'a [i64],
 }
 
 impl ReshardPlan {

@@ -7,8 +7,8 @@
               elements than a destination shard, whose number was checked"
 )]
 
+use super::piece::{Piece, PieceRows, StepRows, Window};
 use super::space::CommonSpace;
-use super::{Piece, PieceRows, StepRows, Window};
 use crate::error::{Error, Result};
 use crate::geometry::bounds::Bounds;
 use crate::geometry::cells::unheld;
@@ -120,6 +120,15 @@ impl Pieces {
     pub(super) fn shards_of(&self, index: usize) -> (u32, u32) {
         let shard = |shards: &[u32]| shards.get(index).copied().unwrap_or(u32::MAX);
         (shard(&self.sources), shard(&self.destinations))
+    }
+
+    /// The number of elements of some pieces.
+    pub(super) fn numel(&self, pieces: impl Iterator<Item = usize>) -> Result<i64> {
+        let numel = |index| checked_numel(row_of(&self.sizes, self.ndim, index)?);
+        pieces
+            .map(numel)
+            .try_fold(0i64, |sum, numel| sum.checked_add(numel?))
+            .ok_or_else(|| Error::overflow("the number of elements that the plan moves"))
     }
 
     /// Room for one more.
