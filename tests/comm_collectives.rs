@@ -15,7 +15,7 @@ use std::sync::Mutex;
 use proptest::prelude::*;
 use shardspec::comm::CommError;
 use shardspec::comm::{
-    Communicator, Gather, Options, Owners, Root, Scatter, decline, gather, scatter,
+    Communicator, Gather, Options, Root, Scatter, ShardRanks, decline, gather, scatter,
 };
 use shardspec::model::ModelError;
 use shardspec::model::{
@@ -61,7 +61,7 @@ impl Case {
     /// Places for the shards of a rank.
     fn held(&self, rank: usize) -> (Vec<usize>, Vec<Tensor>) {
         let mut random = Random::new(self.seed ^ (rank as u64 + 1) << 32);
-        let owned = Owners::new(&self.metadata, self.size).unwrap().shards_of(rank).unwrap();
+        let owned = ShardRanks::new(&self.metadata, self.size).unwrap().shards_of(rank).unwrap();
         let sizes = |&index: &usize| self.metadata.shards().get(index).unwrap().sizes.to_vec();
         let tensors = owned.iter().map(|index| self.tensor(&sizes(index), &mut random)).collect();
         (owned, tensors)

@@ -12,8 +12,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use shardspec::comm::{
-    Communicator, Gather, Incoming, Options, Outgoing, Owners, Reshard, Scatter, gather, reshard,
-    scatter,
+    Communicator, Gather, Incoming, Options, Outgoing, Reshard, Scatter, ShardRanks, gather,
+    reshard, scatter,
 };
 use shardspec::memory::Shared;
 use shardspec::model::{
@@ -52,7 +52,7 @@ struct Held {
 
 impl Held {
     fn new(metadata: &ShardedTensorMetadata, ranks: usize, rank: usize) -> Self {
-        let owned = Owners::new(metadata, ranks).unwrap().shards_of(rank).unwrap();
+        let owned = ShardRanks::new(metadata, ranks).unwrap().shards_of(rank).unwrap();
         let sizes = metadata.shards().get(owned[0]).unwrap().sizes.to_vec();
         let numel: i64 = sizes.iter().product();
         Self { data: vec![0.0; numel as usize * owned.len()], sizes, count: owned.len() }

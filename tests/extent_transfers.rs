@@ -20,7 +20,7 @@ use common::meshes::random_spec;
 use common::ranks::on_all;
 use common::tensor::{Tensor, element_types, indices};
 use shardspec::comm::{
-    Communicator, Gather, Options, Owners, Reshard, Root, Scatter, gather, reshard, scatter,
+    Communicator, Gather, Options, Reshard, Root, Scatter, ShardRanks, gather, reshard, scatter,
 };
 use shardspec::model::{
     DataType, Error, Result, ShardedTensorMetadata, ShardingSpec, Shards, TensorProperties,
@@ -187,7 +187,7 @@ fn collectives_move_shards_of_any_layout() {
         on_all(ranks, |rank, comm| {
             let mut random = Random::new((round * ranks + rank) as u64);
             let held = |case: &Case, random: &mut Random| -> (Vec<usize>, Vec<Tensor>) {
-                let owners = Owners::new(&case.metadata, ranks).unwrap();
+                let owners = ShardRanks::new(&case.metadata, ranks).unwrap();
                 let own = owners.shards_of(rank).unwrap();
                 let buffers = own.iter().map(|&shard| case.buffer(shard, dtype, random)).collect();
                 (own, buffers)

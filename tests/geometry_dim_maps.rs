@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use common::Random;
 use common::cuts::block_cyclic;
-use shardspec::geometry::{DimMap, Error, Stretch};
+use shardspec::geometry::{DimMap, GeometryError, Stretch};
 
 /// The index at each place of the buffer, -1 for a hole.
 fn listed(map: &DimMap) -> Vec<i64> {
@@ -170,14 +170,14 @@ fn numbers_that_are_no_stretch_are_refused() {
 fn stretches_that_share_an_index_or_a_place_are_refused() {
     let interval = |global, local, length| Stretch::interval(global, local, length).unwrap();
     let map = |length, stretches: &[Stretch]| DimMap::new(length, stretches.to_vec());
-    assert_eq!(map(4, &[interval(0, 0, 2), interval(5, 1, 2)]), Err(Error::Twice));
-    assert_eq!(map(4, &[interval(0, 0, 2), interval(1, 2, 2)]), Err(Error::Twice));
-    assert_eq!(map(3, &[interval(0, 0, 2), interval(5, 2, 2)]), Err(Error::PastTheEnd));
+    assert_eq!(map(4, &[interval(0, 0, 2), interval(5, 1, 2)]), Err(GeometryError::Twice));
+    assert_eq!(map(4, &[interval(0, 0, 2), interval(1, 2, 2)]), Err(GeometryError::Twice));
+    assert_eq!(map(3, &[interval(0, 0, 2), interval(5, 2, 2)]), Err(GeometryError::PastTheEnd));
     let every_third = Stretch::new([0, 0], 1, 5, [3, 3]).unwrap();
     let between = Stretch::new([1, 1], 1, 5, [3, 3]).unwrap();
     assert_eq!(map(14, &[every_third, between]).map(|map| map.elements()), Ok(10));
     let across = Stretch::new([20, 2], 1, 3, [5, 5]).unwrap();
-    assert_eq!(map(14, &[every_third, between, across]), Err(Error::Twice));
+    assert_eq!(map(14, &[every_third, between, across]), Err(GeometryError::Twice));
 }
 
 #[test]

@@ -13,8 +13,6 @@ use crate::error::Foreign;
 use crate::model::stable_hash::stable_hash;
 use crate::model::{DataType, Error};
 
-type Result<T, E = Error> = std::result::Result<T, E>;
-
 /// A collective on one rank, when everything on this rank was found right.
 pub(super) struct Prepared<'a> {
     /// What was called, in words that tell it from other calls.
@@ -34,7 +32,7 @@ impl<'a> Prepared<'a> {
     pub(super) fn new(
         call: fmt::Arguments<'_>, parts: &[u64], dtype: Option<DataType>, workload: Workload<'a>,
         options: Options,
-    ) -> Result<Self> {
+    ) -> Result<Self, Error> {
         let digest = stable_hash(|hasher| {
             // All of the text, whatever of it is kept.
             let _ = Hashed(hasher).write_fmt(call);
@@ -93,7 +91,7 @@ pub fn decline<E: Reason>(comm: &dyn Communicator, reason: E) -> E {
 /// What is to be sent may be read, what is to be received may be written, and nobody else uses
 /// either meanwhile.
 pub(super) unsafe fn carry_out<E: Reason>(
-    comm: &dyn Communicator, prepared: Result<Prepared<'_>>,
+    comm: &dyn Communicator, prepared: Result<Prepared<'_>, Error>,
 ) -> Result<(), E> {
     let prepared = prepared.map_err(|reason| decline(comm, E::from(reason)))?;
     let agreed = agree(comm, Ok(prepared.proposal()))?;

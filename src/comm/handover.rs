@@ -23,11 +23,11 @@ struct Things<T, const N: usize> {
 }
 
 /// What there is to take.
-pub(super) enum Taken<T> {
+pub(super) enum Popped<T> {
     /// The oldest thing.
-    Thing(T),
+    Item(T),
     /// Nothing yet.
-    Nothing,
+    Empty,
     /// Nothing any more.
     Closed,
 }
@@ -59,7 +59,7 @@ impl<T, const N: usize> Handover<T, N> {
     }
 
     /// Takes what there is, without waiting.
-    pub(super) fn try_take(&self) -> Taken<T> {
+    pub(super) fn try_take(&self) -> Popped<T> {
         self.lock().take()
     }
 
@@ -68,9 +68,9 @@ impl<T, const N: usize> Handover<T, N> {
         let mut inside = self.lock();
         loop {
             match inside.take() {
-                Taken::Thing(thing) => return Some(thing),
-                Taken::Closed => return None,
-                Taken::Nothing => {
+                Popped::Item(thing) => return Some(thing),
+                Popped::Closed => return None,
+                Popped::Empty => {
                     inside = self.changed.wait(inside).unwrap_or_else(PoisonError::into_inner);
                 }
             }
@@ -85,15 +85,15 @@ impl<T, const N: usize> Handover<T, N> {
 }
 
 impl<T, const N: usize> Things<T, N> {
-    fn take(&mut self) -> Taken<T> {
+    fn take(&mut self) -> Popped<T> {
         match self.things[self.first].take() {
             Some(thing) => {
                 self.first = (self.first + 1) % N;
                 self.len -= 1;
-                Taken::Thing(thing)
+                Popped::Item(thing)
             }
-            None if self.closed => Taken::Closed,
-            None => Taken::Nothing,
+            None if self.closed => Popped::Closed,
+            None => Popped::Empty,
         }
     }
 }
@@ -110,8 +110,8 @@ mod tests {
             assert_eq!(handover.give(2 * number + 1), Ok(()));
             assert_eq!(handover.give(99), Err(99));
             assert_eq!(handover.take(), Some(2 * number));
-            assert!(matches!(handover.try_take(), Taken::Thing(thing) if thing == 2 * number + 1));
-            assert!(matches!(handover.try_take(), Taken::Nothing));
+            assert!(matches!(handover.try_take(), Popped::Item(thing) if thing == 2 * number + 1));
+            assert!(matches!(handover.try_take(), Popped::Empty));
         }
     }
 

@@ -33,7 +33,7 @@ pub use error::CommError;
 pub use gather::{Gather, gather};
 pub use local::{LocalCommunicator, local};
 pub use message::exchange;
-pub use owners::{Owners, own_shards};
+pub use owners::{ShardRanks, own_shards};
 pub use reshard::{Reshard, reshard};
 pub use scatter::{Scatter, scatter};
 pub(crate) use short::Short;

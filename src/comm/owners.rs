@@ -15,13 +15,13 @@ use crate::transfer::LocalShards;
 
 /// The ranks of a communicator that the shards of a tensor live on.
 #[derive(Debug, Clone)]
-pub struct Owners<'a> {
+pub struct ShardRanks<'a> {
     metadata: &'a ShardedTensorMetadata,
     /// The rank of each distinct placement.
     ranks: Vec<usize>,
 }
 
-impl<'a> Owners<'a> {
+impl<'a> ShardRanks<'a> {
     /// The owners among `size` ranks. Refused are placements that name no rank (`trainer0/cpu`,
     /// `cuda:1`), and ranks from `size` on.
     pub fn new(metadata: &'a ShardedTensorMetadata, size: usize) -> Result<Self> {
@@ -76,7 +76,7 @@ pub fn own_shards(
     comm: &dyn Communicator, metadata: &ShardedTensorMetadata,
     (argument, count): (&'static str, usize),
 ) -> Result<Vec<usize>> {
-    let own = Owners::new(metadata, comm.size())?.shards_of(comm.rank())?;
+    let own = ShardRanks::new(metadata, comm.size())?.shards_of(comm.rank())?;
     if count != own.len() {
         let problem = text!(
             "{count} views for the {} shards of this rank; pass one for each, in the order of their \

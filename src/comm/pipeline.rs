@@ -12,7 +12,7 @@
 )]
 
 use super::companion::Errand;
-use super::handover::{Handover, Taken};
+use super::handover::{Handover, Popped};
 use super::schedule::{Content, PeerPieces, Queue, Terms, next_round};
 use super::{Communicator, Incoming, Message, Outgoing};
 use crate::host;
@@ -54,9 +54,9 @@ const COPIED_AT_ONCE: usize = 4 << 20;
 
 /// Memory for messages that can't be sent or received where they are, for each of the rounds that
 /// are under way at a time. The system finds pages for it when they are written.
-pub(super) struct StagingMemory([Slot; ROUNDS]);
+pub(super) struct StagingMemory([RoundBuffers; ROUNDS]);
 
-struct Slot {
+struct RoundBuffers {
     sends: Buffer,
     receives: Buffer,
 }
@@ -64,10 +64,10 @@ struct Slot {
 impl StagingMemory {
     /// Memory for rounds of so many bytes in each direction.
     pub(super) fn new(sends: usize, receives: usize) -> Result<Self> {
-        let slot = || -> Result<Slot> {
-            Ok(Slot { sends: Buffer::new(sends)?, receives: Buffer::new(receives)? })
+        let buffers = || -> Result<RoundBuffers> {
+            Ok(RoundBuffers { sends: Buffer::new(sends)?, receives: Buffer::new(receives)? })
         };
-        Ok(Self([slot()?, slot()?]))
+        Ok(Self([buffers()?, buffers()?]))
     }
 }
 
@@ -192,7 +192,7 @@ impl Packer<'_> {
         let mut under_way = 0;
         loop {
             // SAFETY: the caller's promise is passed on; at most ROUNDS rounds are under way, so the
-            // one before in the same slot is done.
+            // one before in the same buffers is done.
             unsafe {
                 while under_way < ROUNDS
                     && let Some(round) = self.pack()?
@@ -207,10 +207,10 @@ impl Packer<'_> {
                     return Ok(());
                 }
                 let round = match exchanged.try_take() {
-                    Taken::Thing(round) => round,
-                    Taken::Closed => return Ok(()),
-                    Taken::Nothing if self.copies.copy_some(&self.options)? => continue,
-                    Taken::Nothing => match exchanged.take() {
+                    Popped::Item(round) => round,
+                    Popped::Closed => return Ok(()),
+                    Popped::Empty if self.copies.copy_some(&self.options)? => continue,
+                    Popped::Empty => match exchanged.take() {
                         Some(round) => round,
                         None => return Ok(()),
                     },
@@ -225,23 +225,23 @@ impl Packer<'_> {
     ///
     /// # Safety
     ///
-    /// As [`run`]; the round that had the same slot has been taken apart.
+    /// As [`run`]; the round that had the same buffers has been taken apart.
     unsafe fn pack(&mut self) -> Result<Option<Round>> {
         let Some([outgoing, incoming]) = next_round(&mut self.sends, &mut self.receives)? else {
             return Ok(None);
         };
-        let slot = &self.staging.0[self.packed % ROUNDS];
+        let buffers = &self.staging.0[self.packed % ROUNDS];
         self.packed += 1;
         let mut pack = CopyList::new(FullSide::Source);
         let mut unpack = CopyList::new(FullSide::Destination);
-        let mut shelf = Shelf { buffer: &slot.sends, used: 0 };
+        let mut shelf = Shelf { buffer: &buffers.sends, used: 0 };
         let sends = outgoing.into_iter().map(|(peer, content)| {
             let push = |view: &HostView, packed: &HostView| Ok(pack.push(view, packed)?);
             let (pointer, bytes) = lay_out(&self.sends, content, &mut shelf, push)?;
             Ok::<_, Error>(Message { peer, pointer: pointer.cast_const(), bytes })
         });
         let sends = try_collect_results(sends)?;
-        let mut shelf = Shelf { buffer: &slot.receives, used: 0 };
+        let mut shelf = Shelf { buffer: &buffers.receives, used: 0 };
         let receives = incoming.into_iter().map(|(peer, content)| {
             let push = |view: &HostView, packed: &HostView| Ok(unpack.push(packed, view)?);
             let (pointer, bytes) = lay_out(&self.receives, content, &mut shelf, push)?;

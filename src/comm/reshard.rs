@@ -8,7 +8,7 @@
 
 use super::agree::Reason;
 use super::carry_out::{Prepared, carry_out};
-use super::owners::Owners;
+use super::owners::ShardRanks;
 use super::pipeline::{LocalPairs, Workload};
 use super::schedule::{Direction, PeerPiece, PeerPieces};
 use super::whole::Words;
@@ -53,7 +53,8 @@ fn prepare<'a>(comm: &dyn Communicator, mine: Reshard<'a>) -> Result<Prepared<'a
     let Reshard { source, source_shards: have, destination, destination_shards: want, options } =
         mine;
     let (rank, size) = (comm.rank(), comm.size());
-    let (sources, destinations) = (Owners::new(source, size)?, Owners::new(destination, size)?);
+    let (sources, destinations) =
+        (ShardRanks::new(source, size)?, ShardRanks::new(destination, size)?);
     sources.check_own(rank, &have)?;
     destinations.check_own(rank, &want)?;
     let stated = source.properties().dtype.or(have.dtype()).or(destination.properties().dtype);
@@ -93,8 +94,8 @@ fn prepare<'a>(comm: &dyn Communicator, mine: Reshard<'a>) -> Result<Prepared<'a
 struct Moves<'a> {
     rank: usize,
     size: usize,
-    sources: Owners<'a>,
-    destinations: Owners<'a>,
+    sources: ShardRanks<'a>,
+    destinations: ShardRanks<'a>,
     have: Shared<LocalShards>,
     want: Shared<LocalShards>,
     incoming: Shared<ReshardPlan>,

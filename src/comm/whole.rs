@@ -10,7 +10,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
 
-use super::owners::Owners;
+use super::owners::ShardRanks;
 use super::pipeline::{LocalPairs, Workload};
 use super::schedule::{Direction, PeerPiece, PeerPieces};
 use super::{Communicator, check_rank};
@@ -24,7 +24,7 @@ use crate::transfer::{CopyList, FullSide, HostView, LocalShards, Side, check_ali
 /// A tensor and its shards as one rank sees them: it may have the tensor, and has its own shards.
 pub(super) struct Whole<'a> {
     metadata: &'a ShardedTensorMetadata,
-    owners: Owners<'a>,
+    owners: ShardRanks<'a>,
     rank: usize,
     size: usize,
     /// On the ranks that have the tensor.
@@ -60,7 +60,7 @@ impl<'a> Whole<'a> {
         metadata.check_movable()?;
         let (rank, size) = (comm.rank(), comm.size());
         let full = full_tensor(comm, metadata, root, full)?;
-        let owners = Owners::new(metadata, size)?;
+        let owners = ShardRanks::new(metadata, size)?;
         owners.check_own(rank, &shards)?;
         let stated = full.map(|full| full.dtype()).or(metadata.properties().dtype);
         stated.map_or(Ok(()), |dtype| shards.check_dtype(dtype))?;
@@ -237,7 +237,7 @@ pub fn full_tensor(
         }
         Root::All => None,
     };
-    Owners::new(metadata, size)?;
+    ShardRanks::new(metadata, size)?;
     if !root.ranks(size).contains(&rank) {
         return Ok(None);
     }

@@ -224,9 +224,9 @@ impl From<TryReserveError> for Error {
     }
 }
 
-impl From<geometry::Error> for Error {
-    fn from(error: geometry::Error) -> Self {
-        use geometry::Error as Wrong;
+impl From<geometry::GeometryError> for Error {
+    fn from(error: geometry::GeometryError) -> Self {
+        use geometry::GeometryError as Wrong;
         let problem = match error {
             Wrong::OutOfMemory(refused) => return refused.into(),
             Wrong::Overflow => return Self::overflow("the number of boxes or places of a layout"),

@@ -25,12 +25,12 @@ pub struct shardspec_metadata_builder {
 }
 
 impl Handle for shardspec_metadata_builder {
-    type Object = Shared<Builder>;
+    type Object = Shared<MetadataBuilder>;
     const NAME: &'static str = "shardspec_metadata_builder";
     const KIND: u64 = 7;
 
     fn table() -> &'static Slots<Self::Object> {
-        static TABLE: Slots<Shared<Builder>> = Slots::new();
+        static TABLE: Slots<Shared<MetadataBuilder>> = Slots::new();
         &TABLE
     }
 }
@@ -56,14 +56,14 @@ impl Added {
 }
 
 /// The shards that a callback has added so far.
-pub struct Builder {
+pub struct MetadataBuilder {
     /// Type of the spec that is building.
     type_name: Box<str>,
     ndim: usize,
     added: Inbox<Added>,
 }
 
-impl Builder {
+impl MetadataBuilder {
     /// For shards of `ndim` dimensions, built by a spec of this type.
     pub(crate) fn new(type_name: &str, ndim: usize) -> Memory<Self> {
         Ok(Self { type_name: try_boxed_str(type_name)?, ndim, added: Inbox::new() })

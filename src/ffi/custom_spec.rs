@@ -15,7 +15,7 @@ use crate::ffi::border::handle::{self, lend};
 use crate::ffi::border::pointer::{out, text};
 use crate::ffi::border::sized::{Grows, sized};
 use crate::ffi::border::views::LentView;
-use crate::ffi::builder::{Builder, shardspec_metadata_builder};
+use crate::ffi::builder::{MetadataBuilder, shardspec_metadata_builder};
 use crate::ffi::callback::{shardspec_destroy_fn, shardspec_equal_fn, shardspec_hash_fn};
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
@@ -173,7 +173,7 @@ impl ShardingSpec for CustomSpec {
         &self, shape: TensorShape<'_>, properties: TensorProperties,
     ) -> Result<ShardedTensorMetadata> {
         check_sizes(shape.sizes)?;
-        let builder = Shared::try_new(Builder::new(&self.type_name, shape.sizes.len())?)?;
+        let builder = Shared::try_new(MetadataBuilder::new(&self.type_name, shape.sizes.len())?)?;
         let lent = lend(builder.clone())?;
         self.call_build(shape, properties, lent.handle())?;
         drop(lent);

@@ -75,14 +75,14 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_export_local_legacy(
 }
 
 /// A managed tensor that is ours: its deleter is called when this is dropped, and so exactly once.
-struct Taken(*mut shardspec_managed_tensor);
+struct OwnedManagedTensor(*mut shardspec_managed_tensor);
 
 // SAFETY: the library only passes it to its deleter, which the header asks to work on any thread.
-unsafe impl Send for Taken {}
+unsafe impl Send for OwnedManagedTensor {}
 // SAFETY: as above.
-unsafe impl Sync for Taken {}
+unsafe impl Sync for OwnedManagedTensor {}
 
-impl Drop for Taken {
+impl Drop for OwnedManagedTensor {
     fn drop(&mut self) {
         // SAFETY: if it is not null, the caller passed a managed tensor for this. Where the deleter is
         // does not depend on the version.
@@ -140,10 +140,10 @@ impl<'a> Given<'a> {
         // From here on each is taken by itself, also those that nobody can keep.
         self.sorted = None;
         while let Some(&tensor) = all.next() {
-            match Keeper::of_lease(Taken(tensor)) {
+            match Keeper::of_lease(OwnedManagedTensor(tensor)) {
                 Ok(keeper) => taken.push(keeper),
                 Err(refused) => {
-                    all.for_each(|&tensor| drop(Taken(tensor)));
+                    all.for_each(|&tensor| drop(OwnedManagedTensor(tensor)));
                     return Err(refused.into());
                 }
             }
@@ -156,13 +156,13 @@ impl Drop for Given<'_> {
     fn drop(&mut self) {
         if let Some(sorted) = &mut self.sorted {
             sorted.dedup();
-            sorted.iter().for_each(|&tensor| drop(Taken(tensor)));
+            sorted.iter().for_each(|&tensor| drop(OwnedManagedTensor(tensor)));
             return;
         }
         // No memory is needed here, which there is none of.
         for (index, tensor) in self.tensors.iter().enumerate() {
             if !self.tensors.iter().take(index).any(|earlier| earlier == tensor) {
-                drop(Taken(*tensor));
+                drop(OwnedManagedTensor(*tensor));
             }
         }
     }

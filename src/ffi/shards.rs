@@ -168,7 +168,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_overlaps(
         let shards = handle::get("shards", shards)?;
         let first = optional_out_slice("first_shards", first_shards, capacity)?;
         let second = optional_out_slice("second_shards", second_shards, capacity)?;
-        let boxes = Boxes::places(offsets, sizes, capacity, shards.tensor_ndim())?;
+        let boxes = BoxOutputs::places(offsets, sizes, capacity, shards.tensor_ndim())?;
         let mut overlaps = validate::overlaps(&shards, capacity.saturating_add(1))?;
         let others = overlaps.len() > capacity;
         overlaps.truncate(capacity);
@@ -207,7 +207,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_gaps(
         let (count, more) = (out("gap_count", gap_count)?, optional_out("more", more)?);
         let shards = handle::get("shards", shards)?;
         let tensor_sizes = slice("tensor_sizes", tensor_sizes, ndim)?;
-        let boxes = Boxes::places(offsets, sizes, capacity, ndim)?;
+        let boxes = BoxOutputs::places(offsets, sizes, capacity, ndim)?;
         let gaps = validate::gaps(&shards, tensor_sizes, capacity)?;
         boxes.fill(gaps.boxes.iter());
         count.set(gaps.boxes.len());
@@ -219,12 +219,12 @@ pub unsafe extern "C-unwind" fn shardspec_shards_gaps(
 }
 
 /// Places for rows of offsets and of sizes.
-struct Boxes<'a> {
+struct BoxOutputs<'a> {
     offsets: Option<OutSlice<'a, i64>>,
     sizes: Option<OutSlice<'a, i64>>,
 }
 
-impl<'a> Boxes<'a> {
+impl<'a> BoxOutputs<'a> {
     unsafe fn places(
         offsets: *mut i64, sizes: *mut i64, capacity: usize, ndim: usize,
     ) -> Outcome<Self> {

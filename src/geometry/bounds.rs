@@ -22,7 +22,7 @@ pub(crate) struct Bounds {
 
 /// How a shard lies to a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Relation {
     /// They share nothing.
     Apart,
     /// It holds all of it.
@@ -86,7 +86,7 @@ impl Bounds {
     }
 
     /// How a shard lies to this box, whose number of elements must fit an i64.
-    pub(crate) fn place_of(&self, shards: &BoxList, index: usize) -> Place {
+    pub(crate) fn relation_to(&self, shards: &BoxList, index: usize) -> Relation {
         let at = index * shards.ndim();
         let offsets = &shards.offsets()[at..at + self.ndim];
         let sizes = &shards.sizes()[at..at + self.ndim];
@@ -96,12 +96,12 @@ impl Bounds {
             let end = offsets[dim] + sizes[dim];
             let (start, stop) = (low.max(offsets[dim]), high.min(end));
             if start >= stop {
-                return Place::Apart;
+                return Relation::Apart;
             }
             around &= start == low && stop == high;
             elements *= stop - start;
         }
-        if around { Place::Around } else { Place::Across(elements) }
+        if around { Relation::Around } else { Relation::Across(elements) }
     }
 
     /// Number of elements; 0 where the corners are crossed. The box must be part of one whose

@@ -15,7 +15,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::bounds::{Bounds, Place};
+use super::bounds::{Bounds, Relation};
 use super::box_list::BoxList;
 use super::steps;
 use crate::memory::{self, Memory, TryVec};
@@ -135,10 +135,10 @@ impl<'a> Cutter<'a> {
         let mut held = 0;
         for at in part.candidates.clone() {
             let candidate = self.candidates[at];
-            match part.bounds.place_of(self.shards, candidate as usize) {
-                Place::Apart => {}
-                Place::Around => self.holders.try_push(candidate)?,
-                Place::Across(elements) => {
+            match part.bounds.relation_to(self.shards, candidate as usize) {
+                Relation::Apart => {}
+                Relation::Around => self.holders.try_push(candidate)?,
+                Relation::Across(elements) => {
                     held += i128::from(elements);
                     self.candidates.try_push(candidate)?;
                 }

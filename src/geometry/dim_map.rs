@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use super::stretch::MapSide;
-use super::{Error, Result, Stretch};
+use super::{GeometryError, GeometryResult, Stretch};
 use crate::memory::{TryVec, try_collect, try_with_capacity};
 
 /// What a shard has of one dimension: its indices, in the order in which they stand in the shard's
@@ -51,18 +51,18 @@ struct Order {
 
 impl DimMap {
     /// All indices of `start .. start + length`.
-    pub fn interval(start: i64, length: i64) -> Result<Self> {
+    pub fn interval(start: i64, length: i64) -> GeometryResult<Self> {
         Self::padded(start, length, length)
     }
 
     /// Indices `start .. start + size` in a buffer of `length` places; what is behind them are holes.
-    pub fn padded(start: i64, size: i64, length: i64) -> Result<Self> {
+    pub fn padded(start: i64, size: i64, length: i64) -> GeometryResult<Self> {
         if size == 0 && length >= 0 {
             return Self::trusted(length, Vec::new());
         }
-        let stretch = Stretch::interval(start, 0, size).ok_or(Error::NotAStretch)?;
+        let stretch = Stretch::interval(start, 0, size).ok_or(GeometryError::NotAStretch)?;
         if size > length {
-            return Err(Error::PastTheEnd);
+            return Err(GeometryError::PastTheEnd);
         }
         Self::trusted(length, try_collect([stretch])?)
     }
@@ -72,9 +72,9 @@ impl DimMap {
     ///
     /// Takes `n * log(n)` for `n` stretches, and a comparison for each two that lie across each other
     /// on one side.
-    pub fn new(length: i64, stretches: Vec<Stretch>) -> Result<Self> {
+    pub fn new(length: i64, stretches: Vec<Stretch>) -> GeometryResult<Self> {
         if stretches.iter().any(|stretch| stretch.blocks(MapSide::Local).end() > length) {
-            return Err(Error::PastTheEnd);
+            return Err(GeometryError::PastTheEnd);
         }
         let map = Self::trusted(length, stretches)?;
         for side in [MapSide::Local, MapSide::Global] {
@@ -84,21 +84,21 @@ impl DimMap {
     }
 
     /// These dim maps one after the other, in one buffer. They must have no index in common.
-    pub fn joined<'a>(maps: impl IntoIterator<Item = &'a Self>) -> Result<Self> {
+    pub fn joined<'a>(maps: impl IntoIterator<Item = &'a Self>) -> GeometryResult<Self> {
         let (mut length, mut stretches) = (0i64, Vec::new());
         for map in maps {
             for stretch in &map.stretches {
-                stretches.try_push(stretch.shifted(length).ok_or(Error::Overflow)?)?;
+                stretches.try_push(stretch.shifted(length).ok_or(GeometryError::Overflow)?)?;
             }
-            length = length.checked_add(map.length).ok_or(Error::Overflow)?;
+            length = length.checked_add(map.length).ok_or(GeometryError::Overflow)?;
         }
         Self::trusted(length, stretches)
     }
 
     /// Stretches that are known to be inside of the buffer and to have nothing in common.
-    pub(crate) fn trusted(length: i64, mut stretches: Vec<Stretch>) -> Result<Self> {
+    pub(crate) fn trusted(length: i64, mut stretches: Vec<Stretch>) -> GeometryResult<Self> {
         if length < 0 || u32::try_from(stretches.len()).is_err() {
-            return Err(Error::Overflow);
+            return Err(GeometryError::Overflow);
         }
         stretches.sort_unstable_by_key(Stretch::local_start);
         // A run that was put together may go on with what follows it; more passes find nothing.
@@ -177,7 +177,7 @@ impl DimMap {
 
     /// What a shard has that is made of places of this one: `positions` says which places, in which
     /// order. Holes stay holes.
-    pub fn select(&self, positions: &Self) -> Result<Self> {
+    pub fn select(&self, positions: &Self) -> GeometryResult<Self> {
         let mut stretches = Vec::new();
         for chosen in &positions.stretches {
             let blocks = chosen.blocks(MapSide::Global);
@@ -199,7 +199,7 @@ impl DimMap {
     }
 
     /// The indices that both have, as runs; first this one's places, then the other's.
-    pub fn common(&self, other: &Self) -> Result<Vec<DimPart>> {
+    pub fn common(&self, other: &Self) -> GeometryResult<Vec<DimPart>> {
         let mut parts = Vec::new();
         for own in &self.stretches {
             let blocks = own.blocks(MapSide::Global);
@@ -233,7 +233,7 @@ impl DimMap {
     }
 
     /// Refuses stretches that meet on one side.
-    fn check_disjoint(&self, side: MapSide) -> Result<()> {
+    fn check_disjoint(&self, side: MapSide) -> GeometryResult<()> {
         let mut meet = false;
         for stretch in &self.stretches {
             let blocks = stretch.blocks(side);
@@ -246,7 +246,7 @@ impl DimMap {
                 }
             }
             if meet {
-                return Err(Error::Twice);
+                return Err(GeometryError::Twice);
             }
         }
         Ok(())
@@ -254,7 +254,7 @@ impl DimMap {
 }
 
 impl Order {
-    fn new(stretches: &[Stretch], side: MapSide) -> Result<Self> {
+    fn new(stretches: &[Stretch], side: MapSide) -> GeometryResult<Self> {
         let mut order = try_collect(0..stretches.len() as u32)?;
         order.sort_unstable_by_key(|&number| stretches[number as usize].blocks(side).start);
         let mut reach = try_with_capacity(order.len())?;

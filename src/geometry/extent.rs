@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::box_list::{BoxList, BoxRow};
 use super::region::checked_numel;
-use super::{DimMap, Error, Result};
+use super::{DimMap, GeometryError, GeometryResult};
 use crate::memory::{Shared, try_boxed_slice};
 
 /// Extents of the same number of dimensions, in order.
@@ -63,7 +63,7 @@ pub struct Extent<'a> {
 
 impl Flattening {
     /// Dimensions `dims` of a tensor become one. `None` where there are no such dimensions.
-    pub fn new(sizes: &[i64], dims: Range<usize>) -> Result<Option<Self>> {
+    pub fn new(sizes: &[i64], dims: Range<usize>) -> GeometryResult<Option<Self>> {
         if dims.len() < 2 || dims.end > sizes.len() {
             return Ok(None);
         }
@@ -104,10 +104,10 @@ impl Flattening {
     }
 
     /// The tensor's sizes as the extents have them.
-    pub fn flat_sizes(&self) -> Result<Vec<i64>> {
+    pub fn flat_sizes(&self) -> GeometryResult<Vec<i64>> {
         let flat = |dim| {
             let sizes = self.sizes.get(self.dims_of(dim)).unwrap_or_default();
-            checked_numel(sizes).ok_or(Error::Overflow)
+            checked_numel(sizes).ok_or(GeometryError::Overflow)
         };
         let mut sizes = crate::memory::try_with_capacity(self.ndim())?;
         for dim in 0..self.ndim() {
@@ -134,15 +134,17 @@ impl ExtentList {
     /// A list of extents: in each place where `numbers` has something else than [`Self::INTERVAL`],
     /// that dim map of the table in place of the box's interval. `boxes` has how long the buffers are;
     /// `numbers` as many numbers as `boxes.sizes()`. Refused are numbers and buffers that don't fit.
-    pub fn with_maps(boxes: BoxList, table: Vec<DimMap>, numbers: Vec<u32>) -> Result<Self> {
+    pub fn with_maps(
+        boxes: BoxList, table: Vec<DimMap>, numbers: Vec<u32>,
+    ) -> GeometryResult<Self> {
         if numbers.len() != boxes.sizes().len() {
-            return Err(Error::PastTheEnd);
+            return Err(GeometryError::PastTheEnd);
         }
         for (&number, &size) in numbers.iter().zip(boxes.sizes()) {
             if number != Self::INTERVAL
                 && table.get(number as usize).is_none_or(|map| map.length() != size)
             {
-                return Err(Error::PastTheEnd);
+                return Err(GeometryError::PastTheEnd);
             }
         }
         if numbers.iter().all(|&number| number == Self::INTERVAL) {
@@ -153,20 +155,20 @@ impl ExtentList {
     }
 
     /// The same extents with these dim maps, and none that they had.
-    pub fn with_other_maps(self, table: Vec<DimMap>, numbers: Vec<u32>) -> Result<Self> {
+    pub fn with_other_maps(self, table: Vec<DimMap>, numbers: Vec<u32>) -> GeometryResult<Self> {
         Ok(Self { flat: self.flat, ..Self::with_maps(self.boxes, table, numbers)? })
     }
 
     /// The same extents, of a tensor of which some dimensions are one here.
-    pub fn flattened(self, flattening: Flattening) -> Result<Self> {
+    pub fn flattened(self, flattening: Flattening) -> GeometryResult<Self> {
         if flattening.ndim() != self.ndim() {
-            return Err(Error::PastTheEnd);
+            return Err(GeometryError::PastTheEnd);
         }
         Ok(Self { flat: Some(Shared::try_new(flattening)?), ..self })
     }
 
     /// The same list in memory of its own, but for dim maps.
-    pub(crate) fn try_clone(&self) -> Result<Self> {
+    pub(crate) fn try_clone(&self) -> GeometryResult<Self> {
         let (maps, flat) = (self.maps.clone(), self.flat.clone());
         Ok(Self { boxes: self.boxes.try_clone()?, maps, flat })
     }

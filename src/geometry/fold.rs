@@ -13,7 +13,7 @@
 )]
 
 use super::extent::{DimExtent, ExtentList, Flattening};
-use super::{Error, MAX_NDIM, Result};
+use super::{GeometryError, GeometryResult, MAX_NDIM};
 use crate::memory::{TryVec, try_with_capacity};
 
 /// A digit of an index, as a list of extents has it.
@@ -31,7 +31,7 @@ const FEW_PERIODS: usize = 8;
 /// The digits of several lists of one tensor, by dimension and falling weight: for each list its own,
 /// equally many. `by_tensor` asks for digits of the tensor's dimensions even where the lists have the same
 /// ones flattened.
-pub(crate) fn digits_of(lists: &[&ExtentList], by_tensor: bool) -> Result<Vec<Vec<Digit>>> {
+pub(crate) fn digits_of(lists: &[&ExtentList], by_tensor: bool) -> GeometryResult<Vec<Vec<Digit>>> {
     let flattened = lists.iter().find_map(|list| list.flattening());
     let by_tensor =
         by_tensor || lists.windows(2).any(|pair| pair[0].flattening() != pair[1].flattening());
@@ -51,7 +51,7 @@ pub(crate) fn digits_of(lists: &[&ExtentList], by_tensor: bool) -> Result<Vec<Ve
     }
     let count: usize = weights.iter().map(|[period, _]| 1 + usize::from(*period > 0)).sum();
     if count > MAX_NDIM {
-        return Err(Error::TooManyDims);
+        return Err(GeometryError::TooManyDims);
     }
     let mut all = try_with_capacity(lists.len())?;
     for list in lists {
@@ -76,7 +76,7 @@ pub(crate) fn digits_of(lists: &[&ExtentList], by_tensor: bool) -> Result<Vec<Ve
 }
 
 /// The period by which a dimension of lists is unfolded into the fewest boxes; 0 for none.
-fn period_of<'a>(lists: impl Iterator<Item = (&'a ExtentList, usize)>) -> Result<i64> {
+fn period_of<'a>(lists: impl Iterator<Item = (&'a ExtentList, usize)>) -> GeometryResult<i64> {
     // Period and number of blocks of each stretch; and how many intervals a period takes apart.
     let (mut stretches, mut intervals): (Vec<(i64, i64)>, i128) = (Vec::new(), 0);
     for (list, dim) in lists {
@@ -155,7 +155,7 @@ impl Slices {
     }
 
     /// Adds what an extent has of a dimension of these digits.
-    pub(super) fn push(&mut self, digits: &[Digit], dim: DimExtent<'_>) -> Result<()> {
+    pub(super) fn push(&mut self, digits: &[Digit], dim: DimExtent<'_>) -> GeometryResult<()> {
         match dim {
             DimExtent::Interval(start, size) => self.push_interval(digits, [start, 0], size),
             DimExtent::Map(map) => {
@@ -172,7 +172,7 @@ impl Slices {
     /// Adds `count` blocks, from places `starts` in the tensor and in the buffer on.
     fn push_stretch(
         &mut self, digits: &[Digit], starts: [i64; 2], length: i64, count: i64, steps: [i64; 2],
-    ) -> Result<()> {
+    ) -> GeometryResult<()> {
         let [Digit { weight: period, .. }, _] = *digits else {
             return self.push_blocks(digits, starts, length, count, steps);
         };
@@ -199,7 +199,7 @@ impl Slices {
 
     fn push_blocks(
         &mut self, digits: &[Digit], starts: [i64; 2], length: i64, count: i64, steps: [i64; 2],
-    ) -> Result<()> {
+    ) -> GeometryResult<()> {
         for block in 0..count {
             let starts = [0, 1].map(|side| starts[side] + block * steps[side]);
             self.push_interval(digits, starts, length)?;
@@ -208,7 +208,9 @@ impl Slices {
     }
 
     /// Adds `size` neighbouring indices, from places `starts` in the tensor and in the buffer on.
-    fn push_interval(&mut self, digits: &[Digit], starts: [i64; 2], size: i64) -> Result<()> {
+    fn push_interval(
+        &mut self, digits: &[Digit], starts: [i64; 2], size: i64,
+    ) -> GeometryResult<()> {
         if size <= 0 {
             return Ok(());
         }
@@ -223,7 +225,9 @@ impl Slices {
         })
     }
 
-    fn push_box(&mut self, lows: &[i64], highs: &[i64], steps: &[i64], start: i64) -> Result<()> {
+    fn push_box(
+        &mut self, lows: &[i64], highs: &[i64], steps: &[i64], start: i64,
+    ) -> GeometryResult<()> {
         self.lows.try_extend_from_slice(lows)?;
         self.highs.try_extend_from_slice(highs)?;
         self.steps.try_extend_from_slice(steps)?;
@@ -232,14 +236,14 @@ impl Slices {
 }
 
 /// What is called with the lows and the highs of a box.
-type FoundBox<'a> = dyn FnMut(&[i64], &[i64]) -> Result<()> + 'a;
+type FoundBox<'a> = dyn FnMut(&[i64], &[i64]) -> GeometryResult<()> + 'a;
 
 /// Takes a range of indices apart into boxes of digits: its first row, the whole ones, and its last. At
 /// most as many levels deep as there are digits, which are no more than a tensor has dimensions.
 fn split(
     digits: &[Digit], at: usize, (low, high): (i64, i64), lows: &mut [i64; MAX_NDIM],
     highs: &mut [i64; MAX_NDIM], found: &mut FoundBox<'_>,
-) -> Result<()> {
+) -> GeometryResult<()> {
     if low >= high {
         return Ok(());
     }
@@ -256,7 +260,7 @@ fn split(
             (lows[at], highs[at]) = rows;
             split(digits, at + 1, inner, lows, highs, found)?;
         }
-        Ok::<(), Error>(())
+        Ok::<(), GeometryError>(())
     };
     if row == end {
         return rows((row, row + 1), (place, rest));

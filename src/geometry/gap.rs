@@ -12,7 +12,7 @@
     reason = "shards are inside the tensor, whose element count fits an i64: both were checked"
 )]
 
-use crate::geometry::bounds::{Bounds, Place};
+use crate::geometry::bounds::{Bounds, Relation};
 use crate::geometry::box_list::BoxList;
 use crate::geometry::cells::median_border;
 use crate::geometry::steps;
@@ -37,7 +37,7 @@ pub fn find(shards: &BoxList, mut owners: Vec<u32>, whole: &Bounds) -> Memory<Op
         } else {
             hole.low_mut()[dim] = at;
         }
-        owners.retain(|&owner| hole.place_of(shards, owner as usize) != Place::Apart);
+        owners.retain(|&owner| hole.relation_to(shards, owner as usize) != Relation::Apart);
     }
     Ok(Some(grow(shards, whole, hole)))
 }
@@ -62,10 +62,10 @@ fn meets_but_for(a: &Bounds, b: &Bounds, skipped: usize) -> bool {
 /// How many elements of `part` the shards own.
 fn owned(shards: &BoxList, owners: &[u32], part: &Bounds) -> i64 {
     steps::count(owners.len());
-    let elements = |&owner: &u32| match part.place_of(shards, owner as usize) {
-        Place::Apart => 0,
-        Place::Around => part.volume(),
-        Place::Across(elements) => elements,
+    let elements = |&owner: &u32| match part.relation_to(shards, owner as usize) {
+        Relation::Apart => 0,
+        Relation::Around => part.volume(),
+        Relation::Across(elements) => elements,
     };
     owners.iter().map(elements).sum()
 }

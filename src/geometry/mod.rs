@@ -46,7 +46,7 @@ pub(crate) fn n_log_n(count: usize) -> u64 {
 
 /// What geometry can refuse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Error {
+pub enum GeometryError {
     /// Numbers that are no stretch: a negative start, no block, blocks that meet, or an end past the
     /// largest index.
     NotAStretch,
@@ -63,9 +63,9 @@ pub enum Error {
 }
 
 /// The result of what geometry can refuse.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type GeometryResult<T> = std::result::Result<T, GeometryError>;
 
-impl From<OutOfMemory> for Error {
+impl From<OutOfMemory> for GeometryError {
     fn from(error: OutOfMemory) -> Self {
         Self::OutOfMemory(error)
     }

@@ -12,7 +12,7 @@ use super::box_list::BoxList;
 use super::extent::{DimExtent, Extent, ExtentList};
 use super::fold::{Digit, Slices, digits_of};
 use super::region::Region;
-use super::{Error, Index, MAX_NDIM, Result};
+use super::{GeometryError, GeometryResult, Index, MAX_NDIM};
 use crate::memory::{Memory, TryVec, try_with_capacity};
 use crate::sync::lazy::Made;
 use crate::sync::seed::Map;
@@ -39,7 +39,7 @@ pub(crate) struct BoxRows<'a> {
 
 impl Unfolded {
     /// The boxes of the extents of a list, in these digits.
-    pub(crate) fn new(list: &ExtentList, digits: Vec<Digit>) -> Result<Self> {
+    pub(crate) fn new(list: &ExtentList, digits: Vec<Digit>) -> GeometryResult<Self> {
         let ndim = list.ndim();
         let mut own = Maker { digits: &digits, ..Maker::default() };
         for dim in 0..ndim {
@@ -89,7 +89,7 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    fn push(&mut self, number: u32, extent: Extent<'_>) -> Result<()> {
+    fn push(&mut self, number: u32, extent: Extent<'_>) -> GeometryResult<()> {
         let ndim = self.of_dims.len();
         let mut chosen = [0; MAX_NDIM];
         for (dim, chosen) in chosen[..ndim].iter_mut().enumerate() {
@@ -98,7 +98,7 @@ impl Maker<'_> {
         let chosen = &chosen[..ndim];
         let mut turn = [0; MAX_NDIM];
         loop {
-            u32::try_from(self.extents.len() + 1).map_err(|_| Error::Overflow)?;
+            u32::try_from(self.extents.len() + 1).map_err(|_| GeometryError::Overflow)?;
             self.extents.try_push(number)?;
             for dim in 0..ndim {
                 let (slices, at) = (&self.slices[chosen[dim]], turn[dim]);
@@ -125,7 +125,7 @@ impl Maker<'_> {
     }
 
     /// The place of a dimension's boxes among the slices. The first places are for intervals.
-    fn slices_of(&mut self, extent: Extent<'_>, dim: usize) -> Result<usize> {
+    fn slices_of(&mut self, extent: Extent<'_>, dim: usize) -> GeometryResult<usize> {
         while self.slices.len() < self.of_dims.len() {
             self.slices.try_push(Slices::default())?;
         }
@@ -241,7 +241,7 @@ impl Space<'_> {
     }
 
     /// A tensor of these sizes as boxes of this space.
-    pub(crate) fn whole(&self, sizes: &[i64]) -> Result<Vec<Bounds>> {
+    pub(crate) fn whole(&self, sizes: &[i64]) -> GeometryResult<Vec<Bounds>> {
         let mut whole = Vec::new();
         match self {
             Self::Boxes(_) => whole.try_push(Bounds::of_sizes(sizes))?,
@@ -259,7 +259,7 @@ impl Space<'_> {
     /// held.
     pub(crate) fn find_box(
         &self, offsets: &[i64], sizes: &[i64], found: &mut Vec<u32>,
-    ) -> Result<()> {
+    ) -> GeometryResult<()> {
         let own = match self {
             Self::Boxes(boxes) => return Ok(boxes.index()?.find_box(offsets, sizes, found)?),
             Self::Unfolded(own) => own,
@@ -304,14 +304,14 @@ pub(crate) struct OwnSpace {
 }
 
 impl OwnSpace {
-    pub(crate) fn new(list: &ExtentList) -> Result<Self> {
+    pub(crate) fn new(list: &ExtentList) -> GeometryResult<Self> {
         let mut digits = digits_of(&[list, &ExtentList::none(list.tensor_ndim())], true)?;
         let tensor = digits.pop().unwrap_or_default();
         Ok(Self { unfolded: Unfolded::new(list, digits.pop().unwrap_or_default())?, tensor })
     }
 
     /// A box of the tensor as boxes of digits.
-    pub(crate) fn unfold(&self, offsets: &[i64], sizes: &[i64]) -> Result<Unfolded> {
+    pub(crate) fn unfold(&self, offsets: &[i64], sizes: &[i64]) -> GeometryResult<Unfolded> {
         let mut rows = [try_with_capacity(offsets.len())?, try_with_capacity(sizes.len())?];
         rows[0].extend_from_slice(offsets);
         rows[1].extend_from_slice(sizes);

@@ -36,7 +36,7 @@ use crate::model::shards::{Shards, check_shard_ndim};
 use crate::model::validate;
 use crate::sync::lazy::Lazy;
 pub use error::PlanError;
-use parts::Effort;
+use parts::PartBudget;
 pub use piece::{Piece, PieceRows, StepRows, Window};
 use pieces::Pieces;
 pub use relabel::Relabelling;
@@ -113,11 +113,11 @@ impl ReshardPlan {
     pub fn from_shards(
         source: impl IntoShared<Shards>, destination: impl IntoShared<Shards>,
     ) -> Result<Self> {
-        Self::with_effort(source.into_shared()?, destination.into_shared()?, Effort::USUAL)
+        Self::with_effort(source.into_shared()?, destination.into_shared()?, PartBudget::USUAL)
     }
 
     fn with_effort(
-        source: Shared<Shards>, destination: Shared<Shards>, effort: Effort,
+        source: Shared<Shards>, destination: Shared<Shards>, effort: PartBudget,
     ) -> Result<Self> {
         let source = Shards::with_ndim_if_empty(source, destination.ndim())?;
         let destination = Shards::with_ndim_if_empty(destination, source.ndim())?;
@@ -137,7 +137,7 @@ impl ReshardPlan {
         destination.check_movable()?;
         check_same_tensor(source, destination)?;
         let dtype = source.properties().dtype.or(destination.properties().dtype);
-        let effort = source.has_replicas().then_some(Effort::USUAL);
+        let effort = source.has_replicas().then_some(PartBudget::USUAL);
         let (source, destination) = (source.shared_shards(), destination.shared_shards());
         let pieces = pieces_between(source, destination, wanted.as_deref(), effort)?;
         Ok(Self {
@@ -262,14 +262,14 @@ impl ReshardPlan {
     /// [`Self::from_shards`], that does not look for all parts of sources that overlap.
     fn from_shards_without_cuts(source: Shards, destination: Shards) -> Result<Self> {
         let (source, destination) = (Shared::try_new(source)?, Shared::try_new(destination)?);
-        Self::with_effort(source, destination, Effort::NO_CUTS)
+        Self::with_effort(source, destination, PartBudget::NO_CUTS)
     }
 }
 
 /// All pieces for those destination shards that are wanted. Source shards overlap only where `effort`
 /// says how much may be done about it.
 fn pieces_between(
-    source: &Shards, destination: &Shards, wanted: Option<&[u32]>, effort: Option<Effort>,
+    source: &Shards, destination: &Shards, wanted: Option<&[u32]>, effort: Option<PartBudget>,
 ) -> Result<Pieces> {
     let space = CommonSpace::new(source, destination)?;
     let mut pieces = Pieces::new(&space)?;

@@ -18,7 +18,7 @@ pub(crate) struct Owners<'a> {
 
 /// What tells owners apart: the rank, whatever type of placement names it.
 #[derive(PartialEq, Eq, Hash)]
-enum Key<'a> {
+enum OwnerKey<'a> {
     Rank(i64),
     Other(&'a Owner),
 }
@@ -34,12 +34,13 @@ struct OwnerSide<'a> {
 
 impl<'a> Owners<'a> {
     pub(crate) fn new(source: &'a Shards, destination: &'a Shards) -> Memory<Self> {
-        let mut numbers: Map<Key<'_>, u32> = Map::default();
+        let mut numbers: Map<OwnerKey<'_>, u32> = Map::default();
         let mut side = |shards: &'a Shards| -> Memory<OwnerSide<'a>> {
             let mut owners = Vec::new();
             for placement in shards.placements().distinct() {
                 let next = numbers.len() as u32;
-                let key = placement.rank().map_or(Key::Other(placement.owner()), Key::Rank);
+                let key =
+                    placement.rank().map_or(OwnerKey::Other(placement.owner()), OwnerKey::Rank);
                 numbers.try_reserve(1)?;
                 owners.try_push(*numbers.entry(key).or_insert(next))?;
             }

@@ -20,7 +20,7 @@ use super::owners::Owners;
 use super::pieces::{no_source, numel_of};
 use super::space::CommonSpace;
 use crate::error::{Error, Result};
-use crate::geometry::bounds::{Bounds, Place};
+use crate::geometry::bounds::{Bounds, Relation};
 use crate::geometry::cells::{Cells, Cutter, Next, Only};
 use crate::geometry::steps;
 use crate::geometry::{BoxRow, n_log_n};
@@ -29,7 +29,7 @@ use crate::model::shards::Shards;
 
 /// How often boxes of sources and parts may be compared.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Effort {
+pub(super) struct PartBudget {
     /// To cut along all borders: more than what `n * log(n)` allows for all shards.
     cut: u64,
     /// The same to take parts off what is wanted, before the plan is refused.
@@ -38,7 +38,7 @@ pub(super) struct Effort {
     each: u64,
 }
 
-impl Effort {
+impl PartBudget {
     pub(super) const USUAL: Self = Self { cut: 1 << 20, take: 1 << 25, each: 256 };
     /// Nothing is cut along all borders.
     #[cfg(test)]
@@ -84,7 +84,7 @@ pub(super) struct WantedParts {
 impl WantedParts {
     pub(super) fn new(
         space: &CommonSpace<'_>, (destination, asked): (&Shards, Option<&[u32]>),
-        owners: &Owners<'_>, effort: Effort,
+        owners: &Owners<'_>, effort: PartBudget,
     ) -> Result<Self> {
         let [source, wanted] = space.rows().map(|rows| rows.boxes);
         let holders = Holders::new(source, owners)?;
@@ -164,7 +164,7 @@ impl WantedParts {
     /// of them holds.
     fn take_any(
         &mut self, (number, shard): (u32, u32), wanted: BoxRow<'_>, found: &[u32],
-        left: &mut Effort, owners: &Owners<'_>,
+        left: &mut PartBudget, owners: &Owners<'_>,
     ) -> Result<Option<Bounds>> {
         let bounds = Bounds::new(wanted.offsets, wanted.sizes);
         match self.take_cells((number, bounds), found, left)? {
@@ -189,7 +189,7 @@ impl WantedParts {
 
     /// Cuts along all borders.
     fn take_cells(
-        &mut self, (number, wanted): (u32, Bounds), found: &[u32], left: &mut Effort,
+        &mut self, (number, wanted): (u32, Bounds), found: &[u32], left: &mut PartBudget,
     ) -> Memory<Served> {
         let candidates = memory::try_to_vec(found)?;
         // Put aside while boxes are looked at: the cells, where their lists of holders end, and these.
@@ -227,7 +227,7 @@ impl WantedParts {
 
     /// Takes off what one source holds, again and again.
     fn take_off(
-        &mut self, (number, wanted): (u32, Bounds), found: &[u32], left: &mut Effort,
+        &mut self, (number, wanted): (u32, Bounds), found: &[u32], left: &mut PartBudget,
         owners: &Owners<'_>,
     ) -> Memory<Served> {
         let owner = owners.of_destination(number);
@@ -252,10 +252,10 @@ impl WantedParts {
             let mut best: Option<((bool, i64), u32)> = None;
             for at in range {
                 let candidate = candidates[at];
-                let elements = match part.place_of(self.holders.boxes(), candidate as usize) {
-                    Place::Apart => continue,
-                    Place::Around => part.volume(),
-                    Place::Across(elements) => elements,
+                let elements = match part.relation_to(self.holders.boxes(), candidate as usize) {
+                    Relation::Apart => continue,
+                    Relation::Around => part.volume(),
+                    Relation::Across(elements) => elements,
                 };
                 candidates.try_push(candidate)?;
                 let rank = (self.holders.has(owner, candidate), elements);
@@ -270,7 +270,7 @@ impl WantedParts {
             holders.clear();
             let boxes = self.holders.boxes();
             let around =
-                |candidate: &u32| taken.place_of(boxes, *candidate as usize) == Place::Around;
+                |candidate: &u32| taken.relation_to(boxes, *candidate as usize) == Relation::Around;
             holders.try_extend(candidates[start..].iter().copied().filter(around))?;
             let list = self.holders.push(&holders)?;
             self.push(number, list, &taken)?;

@@ -25,7 +25,7 @@ use std::cmp::Reverse;
 
 use super::holders::Choice;
 use super::owners::Owners;
-use super::parts::{Effort, WantedPart, WantedParts};
+use super::parts::{PartBudget, WantedPart, WantedParts};
 use super::pieces::Pieces;
 use super::space::CommonSpace;
 use crate::error::Result;
@@ -38,7 +38,7 @@ use crate::model::shards::Shards;
 /// Adds all pieces from source shards that may overlap.
 pub(super) fn join(
     pieces: &mut Pieces, space: &CommonSpace<'_>, source: &Shards, destination: &Shards,
-    wanted: Option<&[u32]>, effort: Effort,
+    wanted: Option<&[u32]>, effort: PartBudget,
 ) -> Result<()> {
     let owners = Owners::new(source, destination)?.of_rows(space.rows());
     let parts = WantedParts::new(space, (destination, wanted), &owners, effort)?;

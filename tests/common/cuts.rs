@@ -1,14 +1,14 @@
 //! What cuts mean, by lists of indices; and specs from the cases of `tests/data/layouts.json`.
 
 use serde_json::{Map, Value};
-use shardspec::geometry::{DimExtent, DimMap, Result, Stretch};
+use shardspec::geometry::{DimExtent, DimMap, GeometryResult, Stretch};
 use shardspec::model::{
     Cut, Mesh, MeshCut, MeshLayout, MeshShardingSpec, Pad, PadTo, Rule, RuleKind, Segment,
     Segments, Shards,
 };
 
 /// Blocks of `block` positions from `start` on, one of each `count`.
-pub fn block_cyclic(length: i64, count: i64, block: i64, start: i64) -> Result<DimMap> {
+pub fn block_cyclic(length: i64, count: i64, block: i64, start: i64) -> GeometryResult<DimMap> {
     let step = count * block;
     let whole = if start + block > length { 0 } else { (length - start - block) / step + 1 };
     let (tail_start, mut local) = (start + whole * step, whole * block);

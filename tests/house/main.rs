@@ -62,13 +62,10 @@ const MAX_LINES: usize = 400;
 const KNOWN_UPWARD: &[(&str, &str)] = &[];
 
 /// Files in circles.
-const KNOWN_IN_CIRCLES: &[&str] = &["transfer/alias/boxes.rs", "transfer/alias/mod.rs"];
+const KNOWN_IN_CIRCLES: &[&str] = &[];
 
 /// Names of types that there are twice.
-const KNOWN_TWICE: &[&str] = &[
-    "Boxes", "Builder", "Effort", "Error", "Key", "Outcome", "Owners", "Place", "Result", "Run",
-    "Slot", "Taken",
-];
+const KNOWN_TWICE: &[&str] = &[];
 
 /// Files that are too long.
 const KNOWN_LONG: &[&str] = &["geometry/rtree/build.rs"];

@@ -88,7 +88,7 @@ pub(crate) fn build(
     index.shards = owners;
     let ndim = index.dims.len();
     let (sample, starts, ends) = Default::default();
-    Builder { ndim, index: &mut index, sample, starts, ends }.grow()?;
+    TreeBuilder { ndim, index: &mut index, sample, starts, ends }.grow()?;
     Ok(index)
 }
 
@@ -127,7 +127,7 @@ struct PlaneCut {
     at: i64,
 }
 
-struct Builder<'a> {
+struct TreeBuilder<'a> {
     ndim: usize,
     index: &'a mut Index,
     /// Places that a cut is chosen by.
@@ -136,7 +136,7 @@ struct Builder<'a> {
     ends: Vec<i64>,
 }
 
-impl Builder<'_> {
+impl TreeBuilder<'_> {
     /// Makes all nodes, level by level.
     fn grow(&mut self) -> Memory<()> {
         let count = self.index.shards.len();

@@ -1,6 +1,6 @@
 //! What one coordinate has of one dimension.
 
-use crate::geometry::{DimMap, Result, Stretch};
+use crate::geometry::{DimMap, GeometryResult, Stretch};
 
 /// What one coordinate has of one dimension, owned: most are intervals, which need no memory.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub(crate) enum DimShard {
 
 impl DimShard {
     /// A whole dimension of `size` indices in a buffer of `length` places.
-    pub(crate) fn whole(size: i64, length: i64) -> Result<Self> {
+    pub(crate) fn whole(size: i64, length: i64) -> GeometryResult<Self> {
         if size == length {
             return Ok(Self::Interval(0, size));
         }
@@ -21,7 +21,7 @@ impl DimShard {
     }
 
     /// A buffer of so many places that holds these stretches, which share nothing.
-    pub(super) fn of_stretches(length: i64, stretches: Vec<Stretch>) -> Result<Self> {
+    pub(super) fn of_stretches(length: i64, stretches: Vec<Stretch>) -> GeometryResult<Self> {
         Ok(Self::of_map(DimMap::trusted(length, stretches)?))
     }
 
@@ -49,7 +49,7 @@ impl DimShard {
     }
 
     /// What has the places `positions` of this one, in their order.
-    pub(super) fn select(&self, positions: Self) -> Result<Self> {
+    pub(super) fn select(&self, positions: Self) -> GeometryResult<Self> {
         Ok(match (self, positions) {
             (Self::Interval(start, _), Self::Interval(from, length)) => {
                 // Inside of this interval, whose end fits.

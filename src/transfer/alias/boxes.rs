@@ -6,7 +6,7 @@
 //! whose strides are among them is a box of such digits, or a few, where it goes on past the end of a
 //! row. Other views are left to whoever asked.
 
-use super::Effort;
+use super::cost::SearchCost;
 use super::form::{Form, Forms, Step, reach_of};
 use crate::error::try_with_capacity;
 use crate::geometry::MAX_NDIM;
@@ -18,14 +18,14 @@ use crate::model::{Error, Placement, Result};
 
 /// Digits of a place: single units are the last one, and one dimension tells sources apart.
 const MAX_DIGITS: usize = MAX_NDIM - 1;
-/// Boxes that one view may become.
+/// DigitBoxes that one view may become.
 const MAX_BOXES: usize = 64;
 /// Steps of a stride that is no digit, each of which becomes a part of its own.
 const MAX_LONE_STEPS: i128 = 16;
 
 /// What is known of some views.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum BoxSearch {
     /// These two have a unit in common.
     Shared(usize, usize),
     /// These are none of a few boxes. All others have nothing in common with each other.
@@ -35,11 +35,11 @@ pub(super) enum Outcome {
 /// Looks for a unit that two of the views have in common, of which one is a destination. These are
 /// the first ones; none overlaps itself.
 pub(super) fn find_shared(
-    forms: &Forms, destinations: usize, effort: &mut Effort,
-) -> Result<Outcome> {
+    forms: &Forms, destinations: usize, cost: &mut SearchCost,
+) -> Result<BoxSearch> {
     let origin = forms.iter().map(|form| form.low).min().unwrap_or(0);
     let digits = Digits::of(forms)?;
-    let mut boxes = Boxes::new(digits.strides.len() + 1, forms.len())?;
+    let mut boxes = DigitBoxes::new(digits.strides.len() + 1, forms.len())?;
     let mut parts = BoxWriter::new(&digits.strides);
     let mut irregular = Vec::new();
     for (number, form) in forms.iter().enumerate() {
@@ -54,10 +54,10 @@ pub(super) fn find_shared(
     if forms.len() == destinations {
         boxes.end_destinations();
     }
-    effort.boxes += boxes.len();
+    cost.boxes += boxes.len();
     Ok(match boxes.find_overlap()? {
-        Some((first, second)) => Outcome::Shared(first, second),
-        None => Outcome::Irregular(irregular),
+        Some((first, second)) => BoxSearch::Shared(first, second),
+        None => BoxSearch::Irregular(irregular),
     })
 }
 
@@ -93,8 +93,8 @@ impl Digits {
     }
 }
 
-/// Boxes of digits, and the view that each is of.
-struct Boxes {
+/// DigitBoxes of digits, and the view that each is of.
+struct DigitBoxes {
     digits: usize,
     owners: Vec<usize>,
     offsets: Vec<i64>,
@@ -103,7 +103,7 @@ struct Boxes {
     destinations: usize,
 }
 
-impl Boxes {
+impl DigitBoxes {
     fn new(digits: usize, views: usize) -> Result<Self> {
         let numbers = views.saturating_mul(digits);
         Ok(Self {
@@ -227,7 +227,7 @@ impl<'a> BoxWriter<'a> {
 
     /// Adds the boxes of a view; false where they would be too many, and none was added.
     fn write(
-        &mut self, form: &Form<'_>, origin: i128, owner: usize, boxes: &mut Boxes,
+        &mut self, form: &Form<'_>, origin: i128, owner: usize, boxes: &mut DigitBoxes,
     ) -> Result<bool> {
         let mut spans = [(0, 0); MAX_DIGITS];
         if let Some(spans) = self.write_whole(form, origin, &mut spans) {
@@ -294,7 +294,7 @@ impl<'a> BoxWriter<'a> {
 
     /// Finds the next digits of a part, and adds it to the boxes, or what it has to be divided into to
     /// the open parts.
-    fn divide(&mut self, mut part: Part, owner: usize, boxes: &mut Boxes) -> Result<bool> {
+    fn divide(&mut self, mut part: Part, owner: usize, boxes: &mut DigitBoxes) -> Result<bool> {
         while let Some(&stride) = self.strides.get(part.known) {
             let (own, rest) = match part.steps().split_first() {
                 Some((own, _)) if own.stride > stride => return self.divide_lone(&part),

@@ -18,6 +18,7 @@
 )]
 
 mod boxes;
+mod cost;
 mod form;
 mod pair;
 mod scan;
@@ -31,7 +32,8 @@ use crate::error::try_with_capacity;
 use crate::memory::{Text, TryVec, text, try_filled};
 use crate::model::{Error, Result};
 use crate::transfer::error::TransferError;
-use boxes::Outcome;
+use boxes::BoxSearch;
+use cost::SearchCost;
 use form::{Forms, Keep, Raw};
 use pair::Patience;
 use scan::Found;
@@ -111,25 +113,25 @@ impl<'a> Side<'a> {
 
 /// Where a view is that has elements.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct ViewExtent {
     extent: Reach,
     /// Its number on its side.
     number: usize,
 }
 
-impl Place {
+impl ViewExtent {
     const NOWHERE: Self = Self { extent: Reach { low: 0, high: 0 }, number: 0 };
 }
 
 /// Refuses destinations that share memory with each other, with themselves, or with a source.
 pub(crate) fn check_aliases(destinations: Side<'_>, sources: Side<'_>) -> Result<()> {
     // Memory for a few would take longer than to look at them.
-    let mut few = [Place::NOWHERE; FEW];
-    let mut many: Vec<Place>;
+    let mut few = [ViewExtent::NOWHERE; FEW];
+    let mut many: Vec<ViewExtent>;
     let places = match few.get_mut(..destinations.len()) {
         Some(places) => places,
         None => {
-            many = try_filled(Place::NOWHERE, destinations.len())?;
+            many = try_filled(ViewExtent::NOWHERE, destinations.len())?;
             &mut many[..]
         }
     };
@@ -144,14 +146,14 @@ pub(crate) fn check_aliases(destinations: Side<'_>, sources: Side<'_>) -> Result
         if !view.is_row_major() {
             check_itself(destinations.party(number), view)?;
         }
-        places[count] = Place { extent, number };
+        places[count] = ViewExtent { extent, number };
         count += 1;
         all = Reach { low: all.low.min(extent.low), high: all.high.max(extent.high) };
     }
     let mut read = Vec::new();
     for number in 0..sources.len() {
         if let Some(extent) = sources.get(number).extent().filter(|extent| extent.meets(all)) {
-            read.try_push(Place { extent, number })?;
+            read.try_push(ViewExtent { extent, number })?;
         }
     }
     let written = &mut places[..count];
@@ -170,7 +172,7 @@ pub(crate) fn check_aliases(destinations: Side<'_>, sources: Side<'_>) -> Result
 
 /// Looks at views of which each may share memory with others.
 fn check_group(
-    destinations: Side<'_>, sources: Side<'_>, written: &[Place], read: &[Place],
+    destinations: Side<'_>, sources: Side<'_>, written: &[ViewExtent], read: &[ViewExtent],
 ) -> Result<()> {
     let mut forms = Forms::with_capacity(written.len() + read.len())?;
     for (end, places) in [(destinations, written), (sources, read)] {
@@ -178,7 +180,7 @@ fn check_group(
             forms.push(Raw::of(end.get(place.number)), Keep::Once)?;
         }
     }
-    match compare(&forms, written.len(), &mut Effort::default())? {
+    match compare(&forms, written.len(), &mut SearchCost::default())? {
         Found::Nothing => Ok(()),
         Found::Shared(a, b) => {
             let (first, second) = (a.min(b), a.max(b));
@@ -194,7 +196,7 @@ fn check_group(
 
 /// How many of the first destinations and sources, each in the order of their places, are tangled:
 /// there is no place that none of them reaches beyond.
-fn tangled(destinations: &[Place], sources: &[Place]) -> (usize, usize) {
+fn tangled(destinations: &[ViewExtent], sources: &[ViewExtent]) -> (usize, usize) {
     let (mut written, mut read, mut end) = (0, 0, 0);
     loop {
         let next_written = destinations.get(written).map(|place| place.extent);
@@ -212,28 +214,15 @@ fn tangled(destinations: &[Place], sources: &[Place]) -> (usize, usize) {
     }
 }
 
-/// What it took to compare views.
-#[derive(Debug, Default)]
-struct Effort {
-    /// Boxes that the views became.
-    boxes: usize,
-    /// Pairs of views that were compared.
-    pairs: u64,
-    /// Steps of that.
-    steps: u64,
-    /// Views that were looked at run by run.
-    scanned: usize,
-}
-
 /// Looks for a unit that two of the views have in common, of which one is a destination. These are
 /// the first ones; none overlaps itself.
-fn compare(forms: &Forms, destinations: usize, effort: &mut Effort) -> Result<Found> {
+fn compare(forms: &Forms, destinations: usize, cost: &mut SearchCost) -> Result<Found> {
     if forms.steps().is_empty() {
         return compare_runs(forms, destinations);
     }
-    let irregular = match boxes::find_shared(forms, destinations, effort)? {
-        Outcome::Shared(first, second) => return Ok(Found::Shared(first, second)),
-        Outcome::Irregular(irregular) => irregular,
+    let irregular = match boxes::find_shared(forms, destinations, cost)? {
+        BoxSearch::Shared(first, second) => return Ok(Found::Shared(first, second)),
+        BoxSearch::Irregular(irregular) => irregular,
     };
     let all = STEPS_OF_VIEW.saturating_mul(forms.len() as u64).saturating_add(MIN_STEPS);
     let mut patience = Patience::new(all);
@@ -260,8 +249,8 @@ fn compare(forms: &Forms, destinations: usize, effort: &mut Effort) -> Result<Fo
             }
         }
     }
-    effort.pairs += (PAIRS_OF_VIEW * forms.len() - pairs) as u64;
-    effort.steps += all - patience.left();
+    cost.pairs += (PAIRS_OF_VIEW * forms.len() - pairs) as u64;
+    cost.steps += all - patience.left();
     if !unknown.contains(&true) {
         return Ok(Found::Nothing);
     }
@@ -273,7 +262,7 @@ fn compare(forms: &Forms, destinations: usize, effort: &mut Effort) -> Result<Fo
         numbers.push(number);
         written += usize::from(number < destinations);
     }
-    effort.scanned += rest.len();
+    cost.scanned += rest.len();
     Ok(match scan::find_shared(&rest, written)? {
         Found::Shared(first, second) => Found::Shared(numbers[first], numbers[second]),
         other => other,

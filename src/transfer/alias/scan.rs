@@ -77,14 +77,14 @@ enum Collected {
 
 /// A part of a view's run.
 #[derive(Clone, Copy)]
-struct Run {
+struct UnitRun {
     start: i128,
     end: i128,
     view: usize,
 }
 
 struct Scan {
-    runs: Vec<Run>,
+    runs: Vec<UnitRun>,
     at_once: usize,
     /// How many more are allowed.
     steps: u64,
@@ -120,10 +120,10 @@ impl Scan {
             if self.runs.len() == self.at_once {
                 return Ok(Collected::Many);
             }
-            let bytes = size_of::<Run>();
+            let bytes = size_of::<UnitRun>();
             let refused = |_| Error::OutOfMemory { what: "runs of views", bytes };
             self.runs.try_reserve(1).map_err(refused)?;
-            self.runs.push(Run { start, end, view });
+            self.runs.push(UnitRun { start, end, view });
             return Ok(Collected::All);
         };
         // Turns that end behind `from` and begin before `to`.

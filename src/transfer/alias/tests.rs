@@ -212,9 +212,9 @@ proptest! {
             Found::Nothing => prop_assert!(!pairs().any(|(a, b)| shared(a, b))),
             Found::TooMuch => prop_assert!(false, "any number of steps was allowed"),
         }
-        match boxes::find_shared(&forms, apart.len(), &mut Effort::default()).unwrap() {
-            Outcome::Shared(first, second) => prop_assert!(shared(first, second)),
-            Outcome::Irregular(irregular) => {
+        match boxes::find_shared(&forms, apart.len(), &mut SearchCost::default()).unwrap() {
+            BoxSearch::Shared(first, second) => prop_assert!(shared(first, second)),
+            BoxSearch::Irregular(irregular) => {
                 let regular = |at: &usize| irregular.binary_search(at).is_err();
                 let missed =
                     pairs().find(|(a, b)| regular(a) && regular(b) && shared(*a, *b));
@@ -225,13 +225,13 @@ proptest! {
 }
 
 /// What it takes to find that nothing is shared.
-fn effort(destinations: &[HostView], sources: &[HostView]) -> Effort {
+fn cost(destinations: &[HostView], sources: &[HostView]) -> SearchCost {
     let all: Vec<HostView> = destinations.iter().chain(sources).copied().collect();
-    let mut effort = Effort::default();
-    let found = compare(&forms(&all), destinations.len(), &mut effort).unwrap();
+    let mut cost = SearchCost::default();
+    let found = compare(&forms(&all), destinations.len(), &mut cost).unwrap();
     assert_eq!(found, Found::Nothing, "of {}", all.len());
     assert_eq!(check(destinations, sources), Ok(()));
-    effort
+    cost
 }
 
 type Family = (&'static str, fn(i64) -> (Vec<HostView>, Vec<HostView>));
@@ -291,9 +291,9 @@ fn what_legal_programs_pass_takes_steps_in_proportion() {
         for n in [500, 2000] {
             let (destinations, sources) = family(n);
             let count = destinations.len() + sources.len();
-            let effort = effort(&destinations, &sources);
-            assert!(effort.boxes <= 4 * count, "{name}: {effort:?} for {count}");
-            assert_eq!((effort.pairs, effort.scanned), (0, 0), "{name}: {effort:?} for {count}");
+            let cost = cost(&destinations, &sources);
+            assert!(cost.boxes <= 4 * count, "{name}: {cost:?} for {count}");
+            assert_eq!((cost.pairs, cost.scanned), (0, 0), "{name}: {cost:?} for {count}");
         }
     }
 }
