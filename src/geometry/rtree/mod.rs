@@ -1,6 +1,9 @@
-//! A tree of boxes that tells which of them meet a box: an R-tree, bulk loaded.
+//! An R-tree of boxes, bulk loaded: finds those that meet a box.
 
 mod build;
+mod choose;
+mod partition;
+mod set;
 mod tree;
 
 pub(crate) use build::build;

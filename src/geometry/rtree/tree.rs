@@ -1,9 +1,9 @@
-//! Where shards are: which of them meet a box, and which one owns an element.
+//! The index of shards: which of them meet a box, and which one owns an element.
 //!
-//! The shards that own something, in a tree: each node holds up to eight others or up to eight
-//! shards, and the smallest box around all of them. A question goes down wherever that box meets
-//! the one asked about. How sets are divided, and why few nodes are visited in vain, is told where
-//! that is done.
+//! The index is an R-tree of the shards that are not empty. Each node has up to eight nodes or up to
+//! eight shards, and their bounding box. A search descends into every node whose bounding box meets
+//! the box it searches for. [`super::build`] says how sets are divided, and why a search visits few
+//! nodes in vain.
 //!
 //! Only dimensions in which shards differ are kept, so a tensor of eight dimensions that is cut
 //! along one costs what a vector costs. A shard takes `16 * d + 4` bytes, a node `16 * d + 8`, where
@@ -21,7 +21,7 @@ use std::ops::ControlFlow;
 use crate::geometry::{MAX_NDIM, steps};
 use crate::memory::{Memory, OutOfMemory, TryVec};
 
-/// What a box holds of one dimension: `low..high`.
+/// The interval of a box in one dimension: `low..high`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AxisSpan {
     pub(crate) low: i64,
@@ -31,7 +31,7 @@ pub(crate) struct AxisSpan {
 impl AxisSpan {
     /// Of an offset and a size.
     pub(super) fn new(offset: i64, size: i64) -> Self {
-        // The end of an element asked for may be past 64 bits; it is then past every shard.
+        // The end of the element to search for may be past 64 bits; it is then past every shard.
         Self { low: offset, high: offset.saturating_add(size) }
     }
 
@@ -49,44 +49,44 @@ pub(super) struct Node {
     pub(super) is_leaf: bool,
 }
 
-/// A tree of shards. It knows them by their boxes of when it was built.
+/// An R-tree of shards, with copies of their boxes.
 #[derive(Debug)]
 pub struct Index {
-    /// The dimensions in which shards differ: those that spans are kept of.
+    /// The dimensions in which shards differ; spans are kept for these only.
     pub(super) dims: Vec<usize>,
-    /// What all shards have of the other dimensions.
+    /// The common span of all shards in the other dimensions.
     pub(super) common: Vec<(usize, AxisSpan)>,
     /// Node 0 is the root.
     pub(super) nodes: Vec<Node>,
-    /// For each node, the smallest box around its shards.
-    pub(super) hulls: Vec<AxisSpan>,
+    /// For each node, the bounding box of its shards.
+    pub(super) node_boxes: Vec<AxisSpan>,
     /// For each place in the tree, a shard and its box.
     pub(super) shards: Vec<u32>,
     pub(super) boxes: Vec<AxisSpan>,
 }
 
 impl Index {
-    /// Tells `found` of each shard that shares an element with a box, in no particular order, until
-    /// it breaks. An empty box meets nothing.
+    /// Calls `found` with each shard that shares an element with a box, in no particular order, until
+    /// it breaks. An empty box meets no shard.
     pub fn visit_box(
         &self, offsets: &[i64], sizes: &[i64], found: impl FnMut(usize) -> ControlFlow<()>,
     ) {
         self.visit_box_by(offsets, sizes, steps::count, found);
     }
 
-    /// [`Self::visit_box`], which tells how many boxes of shards and nodes were looked at.
+    /// [`Self::visit_box`], which returns how many boxes of shards and nodes it compared.
     pub(crate) fn visit_box_counted(
         &self, offsets: &[i64], sizes: &[i64], found: impl FnMut(usize) -> ControlFlow<()>,
     ) -> usize {
-        let mut looked_at = 0;
-        self.visit_box_by(offsets, sizes, |boxes| looked_at += boxes, found);
-        looked_at
+        let mut compared = 0;
+        self.visit_box_by(offsets, sizes, |boxes| compared += boxes, found);
+        compared
     }
 
-    /// [`Self::visit_box`], which tells `looked_at` of boxes of shards and nodes that are looked at.
+    /// [`Self::visit_box`], which calls `compared` with the number of boxes that it compares.
     #[inline]
     fn visit_box_by(
-        &self, offsets: &[i64], sizes: &[i64], mut looked_at: impl FnMut(usize),
+        &self, offsets: &[i64], sizes: &[i64], mut compared: impl FnMut(usize),
         mut found: impl FnMut(usize) -> ControlFlow<()>,
     ) {
         let span = |dim: usize| AxisSpan::new(offsets[dim], sizes[dim]);
@@ -96,27 +96,27 @@ impl Index {
         }
         let mut visitor = Visitor {
             index: self,
-            looked_at: &mut looked_at,
+            compared: &mut compared,
             found: &mut |place: usize| found(self.shards[place] as usize),
         };
         // Loops over a number of dimensions that the compiler knows are several times faster.
         let _ = match self.dims.len() {
-            1 => visitor.visit(0, &self.asked::<1>(span)),
-            2 => visitor.visit(0, &self.asked::<2>(span)),
-            3 => visitor.visit(0, &self.asked::<3>(span)),
-            4 => visitor.visit(0, &self.asked::<4>(span)),
-            _ => visitor.visit(0, &self.asked::<MAX_NDIM>(span)),
+            1 => visitor.visit(0, &self.target::<1>(span)),
+            2 => visitor.visit(0, &self.target::<2>(span)),
+            3 => visitor.visit(0, &self.target::<3>(span)),
+            4 => visitor.visit(0, &self.target::<4>(span)),
+            _ => visitor.visit(0, &self.target::<MAX_NDIM>(span)),
         };
     }
 
-    /// What is asked of the dimensions that spans are kept of.
+    /// The spans of the box to search for, in the dimensions that spans are kept for.
     #[inline]
-    fn asked<const ROOM: usize>(&self, span: impl Fn(usize) -> AxisSpan) -> [AxisSpan; ROOM] {
-        let mut asked = [AxisSpan { low: 0, high: 0 }; ROOM];
-        for (place, &dim) in asked.iter_mut().zip(&self.dims) {
+    fn target<const ROOM: usize>(&self, span: impl Fn(usize) -> AxisSpan) -> [AxisSpan; ROOM] {
+        let mut target = [AxisSpan { low: 0, high: 0 }; ROOM];
+        for (place, &dim) in target.iter_mut().zip(&self.dims) {
             *place = span(dim);
         }
-        asked
+        target
     }
 
     /// The shards that share an element with a box, ascending, in place of what `found` held.
@@ -138,7 +138,7 @@ impl Index {
         Ok(())
     }
 
-    /// The first of those that own an element; `None` where nobody does.
+    /// The first shard that owns an element, if there is one.
     pub fn first_at(&self, element: &[i64]) -> Option<usize> {
         let mut first = None;
         self.visit_box(element, &[1; MAX_NDIM][..element.len()], |shard| {
@@ -148,7 +148,7 @@ impl Index {
         first
     }
 
-    /// A shard that owns an element; `None` where nobody does.
+    /// A shard that owns an element, if there is one.
     pub fn owner(&self, element: &[i64]) -> Option<usize> {
         let mut owner = None;
         self.visit_box(element, &[1; MAX_NDIM][..element.len()], |shard| {
@@ -168,7 +168,7 @@ impl Index {
         }
     }
 
-    /// How many levels there are.
+    /// Number of levels.
     #[cfg(test)]
     pub(crate) fn depth(&self) -> usize {
         let mut depths = vec![0; self.nodes.len()];
@@ -181,38 +181,38 @@ impl Index {
     }
 }
 
-/// A question that goes down the tree.
+/// A search that descends the tree.
 struct Visitor<'a, L, F> {
     index: &'a Index,
-    /// Is told how many boxes are looked at.
-    looked_at: &'a mut L,
-    /// Is told of each place whose box meets the one asked about.
+    /// Called with the number of boxes that are compared.
+    compared: &'a mut L,
+    /// Called with each place whose box meets the one searched for.
     found: &'a mut F,
 }
 
 impl<L: FnMut(usize), F: FnMut(usize) -> ControlFlow<()>> Visitor<'_, L, F> {
-    /// Visits what meets `asked` below a node, which has at most 56 levels below it. `ROOM` is the
-    /// number of dimensions, or [`MAX_NDIM`] where that is not known when compiling.
+    /// Visits the places that meet `target` below a node, which has at most 56 levels below it.
+    /// `ROOM` is the number of dimensions, or [`MAX_NDIM`] where that is unknown at compile time.
     fn visit<const ROOM: usize>(
-        &mut self, node: usize, asked: &[AxisSpan; ROOM],
+        &mut self, node: usize, target: &[AxisSpan; ROOM],
     ) -> ControlFlow<()> {
         let index = self.index;
         let ndim = if ROOM == MAX_NDIM { index.dims.len() } else { ROOM };
-        let asked_spans = &asked[..ndim];
+        let target_spans = &target[..ndim];
         let Node { first, count, is_leaf } = index.nodes[node];
-        let all = if is_leaf { &index.boxes } else { &index.hulls };
-        (self.looked_at)(usize::from(count));
+        let all = if is_leaf { &index.boxes } else { &index.node_boxes };
+        (self.compared)(usize::from(count));
         for child in first as usize..first as usize + usize::from(count) {
             let spans = all[child * ndim..(child + 1) * ndim].iter();
-            let meets = spans.zip(asked_spans).fold(true, |all, (a, b)| all & a.meets(*b));
+            let meets = spans.zip(target_spans).fold(true, |all, (a, b)| all & a.meets(*b));
             if meets {
-                if is_leaf { (self.found)(child)? } else { self.visit(child, asked)? }
+                if is_leaf { (self.found)(child)? } else { self.visit(child, target)? }
             }
         }
         ControlFlow::Continue(())
     }
 }
 
-/// The most levels that a tree has: 24 that are cut by planes, and then 32 that are halved.
+/// Most levels of a tree: 24 that are cut by planes, and then 32 that are halved.
 #[cfg(test)]
 pub(crate) const MAX_DEPTH: usize = 56;
