@@ -21,12 +21,13 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use shardspec::ffi::error::{SHARDSPEC_OK, shardspec_error, shardspec_status};
+use shardspec::ffi::local_shards::shardspec_sharded_tensor_local_count;
 use shardspec::ffi::metadata::shardspec_spec_build_metadata;
 use shardspec::ffi::op::*;
+use shardspec::ffi::op_value::*;
 use shardspec::ffi::properties::{shardspec_tensor_properties, shardspec_tensor_properties_init};
 use shardspec::ffi::sharded_tensor::{
-    SHARDSPEC_FILL_ZERO, shardspec_sharded_tensor, shardspec_sharded_tensor_local_count,
-    shardspec_sharded_tensor_new,
+    SHARDSPEC_FILL_ZERO, shardspec_sharded_tensor, shardspec_sharded_tensor_new,
 };
 use shardspec::ffi::spec::{shardspec_spec, shardspec_spec_new_chunk};
 

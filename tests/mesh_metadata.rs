@@ -11,7 +11,7 @@ mod common;
 
 use common::copies;
 use common::ranks::on_all;
-use shardspec::comm::{Options, Owners, Reshard, reshard};
+use shardspec::comm::{Options, Reshard, ShardRanks, reshard};
 use shardspec::model::{
     Cut, DataType, Error, Mesh, MeshCut, MeshLayout, MeshShardingSpec, ModelError, Pad, PadTo,
     PartialAxis, Placement, Placements, Reduction, Result, RuleKind, Segments,
@@ -87,7 +87,7 @@ fn collectives_refuse_partial_elements_on_every_rank() {
     let (partial, complete) = (partial(), replicated());
     on_all(4, |rank, comm| {
         let mut bytes = [[7u8; 2]; 2];
-        let shards = Owners::new(&complete, 4).unwrap().shards_of(rank).unwrap();
+        let shards = ShardRanks::new(&complete, 4).unwrap().shards_of(rank).unwrap();
         let [source, destination] = bytes
             .each_mut()
             .map(|bytes| HostView::new("view", bytes.as_mut_ptr(), U8, &[2], None).unwrap());

@@ -32,10 +32,10 @@ pub struct shardspec_device {
 /// A tensor in the caller's memory. The layout of DLPack's `DLTensor`.
 ///
 /// The element at index (i0, i1, ...) is at data + byte_offset + (i0 * strides[0] + ...) *
-/// itemsize. Elements that are not whole bytes are packed. Such an element starts at bit number (i0
-/// * strides[0] + ...) * bits * lanes, counted from the least significant bit of the byte at data +
-/// byte_offset. Strides may be negative. They may be 0 in tensors that are only read. Any alignment
-/// is allowed. A tensor without elements may have NULL data.
+/// itemsize. Elements that are not whole bytes are packed. Such an element starts at bit number
+/// (i0 * strides[0] + ...) * bits * lanes, counted from the least significant bit of the byte at
+/// data + byte_offset. Strides may be negative. They may be 0 in tensors that are only read. Any
+/// alignment is allowed. A tensor without elements may have NULL data.
 ///
 /// Strides count elements, so the distance of neighbours is a whole number of elements. A field of
 /// packed records (4 bytes each, 5 bytes apart) has no such stride. Pass its bytes instead:
