@@ -10,9 +10,9 @@ use std::ffi::c_char;
 use crate::error::{try_to_vec, try_with_capacity};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
-use crate::ffi::border::inbox::Inbox;
 use crate::ffi::border::pointer::{slice, text};
 use crate::ffi::border::slots::Slots;
+use crate::ffi::border::treiber_stack::TreiberStack;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
 use crate::ffi::shards::shardspec_shards;
@@ -60,13 +60,13 @@ pub struct MetadataBuilder {
     /// Type of the spec that is building.
     type_name: Box<str>,
     ndim: usize,
-    added: Inbox<Added>,
+    added: TreiberStack<Added>,
 }
 
 impl MetadataBuilder {
     /// For shards of `ndim` dimensions, built by a spec of this type.
     pub(crate) fn new(type_name: &str, ndim: usize) -> Memory<Self> {
-        Ok(Self { type_name: try_boxed_str(type_name)?, ndim, added: Inbox::new() })
+        Ok(Self { type_name: try_boxed_str(type_name)?, ndim, added: TreiberStack::new() })
     }
 
     /// Adds shards of the tensor's number of dimensions. A refusal tells which type of spec was
@@ -76,7 +76,7 @@ impl MetadataBuilder {
             Refusal::Core(error) => error.in_spec(&self.type_name).into(),
             other => other,
         })?;
-        if self.added.leave(added)? {
+        if self.added.push(added)? {
             Ok(())
         } else {
             Err(handle::invalid::<shardspec_metadata_builder>("builder"))

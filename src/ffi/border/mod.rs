@@ -4,13 +4,13 @@ pub(crate) mod blank;
 pub(crate) mod callback;
 pub(crate) mod guard;
 pub(crate) mod handle;
-pub(crate) mod inbox;
 pub(crate) mod owner;
 pub(crate) mod pointer;
 pub(crate) mod refusal;
 pub(crate) mod report;
 pub(crate) mod shards;
 pub(crate) mod sized;
+pub(crate) mod treiber_stack;
 pub(crate) mod views;
 
 pub(crate) use crate::sync::slots;
