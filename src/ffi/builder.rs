@@ -69,7 +69,7 @@ impl MetadataBuilder {
         Ok(Self { type_name: try_boxed_str(type_name)?, ndim, added: TreiberStack::new() })
     }
 
-    /// Adds shards of the tensor's number of dimensions. A refusal tells which type of spec was
+    /// Adds shards of the tensor's number of dimensions. A refusal names the type of spec that is
     /// building.
     fn add(&self, make: impl FnOnce() -> Outcome<Added>) -> Outcome {
         let added = make().map_err(|refusal| match refusal {

@@ -88,12 +88,12 @@ unsafe fn comm_options_argument(options: *const shardspec_comm_options) -> Outco
     Ok(Options { memory_limit, copy: options_argument(copy)? })
 }
 
-/// What a rank found wrong before it could take part: the others are told.
-fn told<T>(comm: &dyn Communicator, outcome: Outcome<T>) -> Outcome<T> {
+/// Reports a refusal from before the agreement to the other ranks.
+fn or_decline<T>(comm: &dyn Communicator, outcome: Outcome<T>) -> Outcome<T> {
     outcome.map_err(|refusal| comm::decline(comm, refusal))
 }
 
-/// The tensor of `metadata`, on a rank that has it; not looked at on others.
+/// The tensor of `metadata`, on a rank that has it; ignored on others.
 unsafe fn full_argument(
     comm: &dyn Communicator, metadata: &ShardedTensorMetadata, root: Root,
     full: *const shardspec_tensor_view,
@@ -102,13 +102,13 @@ unsafe fn full_argument(
         Root::One(_, rank) => rank == comm.rank(),
         Root::All => true,
     };
-    // Where it is missing, that is told with the rank that must pass it.
+    // A missing tensor is refused together with the rank that must pass it.
     let full = if has_full && !full.is_null() { Some(view_argument("full", full)?) } else { None };
     Ok(comm::full_tensor(comm, metadata, root, full)?)
 }
 
-/// The shards of the rank that calls; `count` is the name of the argument that says how many there are.
-/// `dtype` is their element type, if it is known.
+/// The shards of the rank that calls; `count` is the name of the argument that says how many there
+/// are. `dtype` is their element type, if it is known.
 unsafe fn own_shards(
     comm: &dyn Communicator, metadata: &ShardedTensorMetadata,
     (views, count): (&'static str, &'static str), dtype: Option<DataType>,
@@ -148,7 +148,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter(
     guard(err, || {
         let comm = handle::get("comm", comm)?;
         let comm: &dyn Communicator = &**comm;
-        let metadata = told(comm, handle::get("metadata", metadata))?;
+        let metadata = or_decline(comm, handle::get("metadata", metadata))?;
         let mine = || {
             let source = rank_argument("source_rank", source_rank)?;
             let full = full_argument(comm, &metadata, Root::One("source_rank", source), full)?;
@@ -157,7 +157,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter(
             let options = comm_options_argument(options)?;
             Ok(Scatter { metadata: &metadata, source, full, shards, options })
         };
-        comm::scatter(comm, told(comm, mine())?)
+        comm::scatter(comm, or_decline(comm, mine())?)
     })
 }
 
@@ -184,7 +184,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
     guard(err, || {
         let comm = handle::get("comm", comm)?;
         let comm: &dyn Communicator = &**comm;
-        let metadata = told(comm, handle::get("metadata", metadata))?;
+        let metadata = or_decline(comm, handle::get("metadata", metadata))?;
         let mine = || {
             let destination = match destination_rank {
                 SHARDSPEC_ALL_RANKS => None,
@@ -197,7 +197,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
             let options = comm_options_argument(options)?;
             Ok(Gather { metadata: &metadata, destination, shards, full, options })
         };
-        comm::gather(comm, told(comm, mine())?)
+        comm::gather(comm, or_decline(comm, mine())?)
     })
 }
 
@@ -230,8 +230,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
     guard(err, || {
         let comm = handle::get("comm", comm)?;
         let comm: &dyn Communicator = &**comm;
-        let source = told(comm, handle::get("source", source))?;
-        let destination = told(comm, handle::get("destination", destination))?;
+        let source = or_decline(comm, handle::get("source", source))?;
+        let destination = or_decline(comm, handle::get("destination", destination))?;
         let mine = || {
             let (names, count) = (("source_shards", "source_shard_count"), source_shard_count);
             let source_shards = own_shards(comm, &source, names, None, source_shards, count)?;
@@ -243,7 +243,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
             let options = comm_options_argument(options)?;
             Ok(Reshard { source, source_shards, destination, destination_shards, options })
         };
-        comm::reshard(comm, told(comm, mine())?)
+        comm::reshard(comm, or_decline(comm, mine())?)
     })
 }
 
@@ -272,19 +272,19 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_rank(
         let key = comm.addr() as u64;
         let comm = handle::get("comm", comm)?;
         let comm: &dyn Communicator = &**comm;
-        let place = told(comm, self::out("out", out))?;
-        let metadata = told(comm, handle::get("metadata", metadata))?;
+        let place = or_decline(comm, self::out("out", out))?;
+        let metadata = or_decline(comm, handle::get("metadata", metadata))?;
         let own = try_collect(metadata.shards_of_rank(comm.rank() as i64)).map_err(Refusal::from);
-        let own = told(comm, own)?;
+        let own = or_decline(comm, own)?;
         let tensor = ShardedTensor::new(&metadata, &own, Fill::Uninitialized);
-        let tensor = told(comm, tensor.map_err(Refusal::from))?;
+        let tensor = or_decline(comm, tensor.map_err(Refusal::from))?;
         let mine = || {
             let source = rank_argument("source_rank", source_rank)?;
             let full = full_argument(comm, &metadata, Root::One("source_rank", source), full)?;
             let (shards, options) = (tensor.shards().clone(), comm_options_argument(options)?);
             Ok(Scatter { metadata: &metadata, source, full, shards, options })
         };
-        comm::scatter::<Refusal>(comm, told(comm, mine())?)?;
+        comm::scatter::<Refusal>(comm, or_decline(comm, mine())?)?;
         give(place, tensor.with_communicator(key))
     })
 }

@@ -172,7 +172,7 @@ impl Communicator for Transport {
     }
 }
 
-/// Bytes of the reason that `abort` is told, the NUL included.
+/// Bytes of the reason that `abort` receives, the NUL included.
 const REASON: usize = 512;
 
 fn new_handle(communicator: impl Communicator + 'static) -> Result<*mut shardspec_comm> {

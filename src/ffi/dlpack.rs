@@ -107,8 +107,8 @@ pub(crate) fn lend<T>(
 
 /// Ends a lease.
 unsafe fn end<T>(manager_ctx: *mut c_void) {
-    // SAFETY: it is the address of a lease of this form, and the deleter is called once: both are
-    // promised by whoever calls it.
+    // SAFETY: it is the address of a lease of this form, and the deleter is called once: the caller
+    // promises both.
     drop(unsafe { Box::from_raw(manager_ctx.cast::<Lease<T>>()) });
 }
 

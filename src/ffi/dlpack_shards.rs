@@ -84,8 +84,8 @@ unsafe impl Sync for OwnedManagedTensor {}
 
 impl Drop for OwnedManagedTensor {
     fn drop(&mut self) {
-        // SAFETY: if it is not null, the caller passed a managed tensor for this. Where the deleter is
-        // does not depend on the version.
+        // SAFETY: if it is not null, the caller passed a managed tensor for this. Where the deleter
+        // is does not depend on the version.
         unsafe {
             if !self.0.is_null()
                 && let Some(deleter) = (*self.0).deleter
@@ -96,8 +96,8 @@ impl Drop for OwnedManagedTensor {
     }
 }
 
-/// The managed tensors that a call was given, before it knows whether it can use them: each is taken
-/// when this is dropped.
+/// The managed tensors that a call was given, before it knows whether it can use them: each is
+/// taken when this is dropped.
 struct Given<'a> {
     tensors: &'a [*mut shardspec_managed_tensor],
     /// The same, ascending; none where there is no memory for that.
@@ -137,7 +137,7 @@ impl<'a> Given<'a> {
     fn take(mut self) -> Outcome<Vec<Keeper>> {
         let mut taken = try_with_capacity(self.tensors.len())?;
         let mut all = mem::take(&mut self.tensors).iter();
-        // From here on each is taken by itself, also those that nobody can keep.
+        // From here on each is owned by itself, also those that can't be kept.
         self.sorted = None;
         while let Some(&tensor) = all.next() {
             match Keeper::of_lease(OwnedManagedTensor(tensor)) {
@@ -168,7 +168,7 @@ impl Drop for Given<'_> {
     }
 }
 
-/// The body of an export that takes over managed tensors: they are owned before `err` is looked at,
+/// The body of an export that takes over managed tensors: they are owned before `err` is read,
 /// so that their deleters are called whatever is wrong with the other arguments.
 unsafe fn taking<'a>(
     shards: *const *mut shardspec_managed_tensor, shard_count: usize,

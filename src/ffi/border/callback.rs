@@ -48,7 +48,7 @@ impl Drop for Context {
     }
 }
 
-/// The body of an export that takes over a `ctx`: it is owned before `err` is looked at, so that
+/// The body of an export that takes over a `ctx`: it is owned before `err` is read, so that
 /// `destroy` runs whatever is wrong with the other arguments.
 pub(crate) fn owning(
     ctx: *mut c_void, destroy: shardspec_destroy_fn, body: impl FnOnce(Context) -> Outcome,
@@ -92,7 +92,8 @@ impl Success {
     /// Where nothing else is asked for.
     pub(crate) const OK: Self = Self(SHARDSPEC_OK);
 
-    /// Reads the fields `success_status`, which is 0 or a number that is no failure, and `reserved`.
+    /// Reads the fields `success_status`, which is 0 or a number that is no failure, and
+    /// `reserved`.
     pub(crate) fn of(status: shardspec_status, reserved: i32) -> Result<Self, Error> {
         if reserved != 0 {
             return Err(Error::invalid("reserved", text!("{reserved} is not 0")));
@@ -107,8 +108,8 @@ impl Success {
         Err(Error::invalid("success_status", problem))
     }
 
-    /// Runs a callback and returns its answer, from where this says that it is: what it returned, or
-    /// the status in `err`, which a callback that threw has left as it was.
+    /// Runs a callback and returns its answer, from where this says that it is: what it returned,
+    /// or the status in `err`, which a callback that threw has left as it was.
     #[inline]
     fn answer(
         self, err: *mut shardspec_error,
@@ -126,7 +127,8 @@ impl Success {
 }
 
 /// Runs a callback. A status that is not that of success becomes an error that passes through the
-/// library unchanged. `name` says which callback it was where it left no message. It is called once.
+/// library unchanged. `name` says which callback it was where it left no message. It is called
+/// once.
 #[inline]
 pub(crate) fn call(
     name: impl Display, success: Success,

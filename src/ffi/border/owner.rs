@@ -1,4 +1,4 @@
-//! Owners as C passes them: texts, of which NULL stands for everybody.
+//! Owner arguments of the C API: texts, or NULL for all owners.
 
 use std::ffi::c_char;
 
@@ -18,7 +18,7 @@ pub(crate) unsafe fn owned(
     })
 }
 
-/// Refuses local shards that are not exactly those of an owner argument; NULL: any are right.
+/// Refuses local shards that are not exactly those of an owner argument; NULL allows any.
 pub(crate) unsafe fn check_owner(
     metadata: &ShardedTensorMetadata, owner: *const c_char, indices: &[usize],
 ) -> Outcome {

@@ -50,7 +50,7 @@ fn too_many(argument: &'static str, len: usize) -> Refusal {
 ///
 /// # Safety
 ///
-/// If it is not null, `pointer` points to a `T` that nobody changes during the call.
+/// If it is not null, `pointer` points to a `T` that does not change during the call.
 #[inline]
 pub(crate) unsafe fn input<'a, T>(argument: &'static str, pointer: *const T) -> Outcome<&'a T> {
     check(argument, pointer)?;
@@ -62,7 +62,7 @@ pub(crate) unsafe fn input<'a, T>(argument: &'static str, pointer: *const T) -> 
 ///
 /// # Safety
 ///
-/// If it is not null, `pointer` points to `len` elements that nobody changes during the call.
+/// If it is not null, `pointer` points to `len` elements that do not change during the call.
 #[inline]
 pub(crate) unsafe fn slice<'a, T>(
     argument: &'static str, pointer: *const T, len: usize,
@@ -80,7 +80,8 @@ pub(crate) unsafe fn slice<'a, T>(
 ///
 /// # Safety
 ///
-/// If it is not null, `pointer` points to a NUL-terminated text that nobody changes during the call.
+/// If it is not null, `pointer` points to a NUL-terminated text that does not change during the
+/// call.
 pub(crate) unsafe fn text<'a>(argument: &'static str, pointer: *const c_char) -> Outcome<&'a str> {
     if pointer.is_null() {
         return Err(Refusal::NullArgument(argument));
@@ -121,7 +122,7 @@ pub(crate) unsafe fn out<'a, T>(argument: &'static str, pointer: *mut T) -> Outc
     Ok(Out { pointer, place: PhantomData })
 }
 
-/// As [`out`], for a result that the caller may not want.
+/// As [`out`], for an optional result: `None` for null.
 ///
 /// # Safety
 ///
@@ -169,7 +170,7 @@ pub(crate) unsafe fn out_slice<'a, T>(
     Ok(OutSlice { pointer, capacity, place: PhantomData })
 }
 
-/// As [`out_slice`], where null means that the results are not wanted.
+/// As [`out_slice`], for optional results: `None` for null.
 ///
 /// # Safety
 ///
@@ -204,28 +205,28 @@ impl<T: Copy> OutSlice<'_, T> {
     /// [`Self::fill`] with results that are made on the way.
     pub(crate) fn fill_with(self, values: impl IntoIterator<Item = T>) {
         for (at, value) in (0..self.capacity).zip(values) {
-            // SAFETY: `out_slice` checked the place for `capacity` elements, its caller promised the
-            // rest. What was there may be uninitialised, so it is not dropped.
+            // SAFETY: `out_slice` checked the place for `capacity` elements, its caller promised
+            // the rest. What was there may be uninitialised, so it is not dropped.
             unsafe { self.pointer.add(at).write(value) }
         }
     }
 }
 
-/// Refuses a wanted place that is too small.
+/// Refuses a place that is too small, if there is one.
 pub(crate) fn check_room<T: Copy>(
     place: &Option<OutSlice<'_, T>>, argument: &'static str, needed: usize,
 ) -> Outcome {
     place.as_ref().map_or(Ok(()), |place| place.check_capacity(argument, needed))
 }
 
-/// Fills a place, if it is wanted.
+/// Fills a place, if there is one.
 pub(crate) fn fill<T: Copy>(place: Option<OutSlice<'_, T>>, values: &[T]) {
     if let Some(place) = place {
         place.fill(values);
     }
 }
 
-/// Fills a place with results that are made on the way, if it is wanted.
+/// Fills a place with the results of an iterator, if there is one.
 pub(crate) fn fill_with<T: Copy>(
     place: Option<OutSlice<'_, T>>, values: impl IntoIterator<Item = T>,
 ) {
@@ -234,8 +235,8 @@ pub(crate) fn fill_with<T: Copy>(
     }
 }
 
-/// Answers a question whose answer has a length: `write` writes it where `capacity` suffices, only
-/// the length is told where that is 0, and what lies between is refused.
+/// Writes a result that has a length, with `write`. With `capacity` 0, only the length is written.
+/// Other capacities that are too small are refused.
 ///
 /// # Safety
 ///

@@ -16,11 +16,12 @@ pub(crate) enum Refusal {
     NullArgument(&'static str),
     /// A pointer inside of a struct that must not be null was.
     NullField { argument: &'static str, field: &'static str },
-    /// A handle that names no live object of its kind.
+    /// A handle without an object of its kind.
     InvalidHandle { argument: &'static str, kind: &'static str },
     /// The caller's buffer is too small for what would be written.
     BufferTooSmall { argument: &'static str, got: usize, needed: usize },
-    /// One element of an array argument was refused by the border; `shard` is the one that it stands for.
+    /// One element of an array argument was refused by the border; `shard` is the one that it
+    /// stands for.
     At { argument: &'static str, index: usize, shard: Option<usize>, refusal: Box<Refusal> },
     /// This rank of a collective refused what it was passed.
     OnRank { rank: usize, refusal: Box<Refusal> },
@@ -95,7 +96,7 @@ impl Describe for Refusal {
     }
 }
 
-/// What other ranks are told is what the caller is told.
+/// Other ranks receive the refusal that the caller receives.
 impl Reason for Refusal {
     fn on_rank(self, rank: usize) -> Self {
         Self::on_rank(self, rank)

@@ -19,7 +19,7 @@ unsafe fn placement_argument(
     Ok(Placement::parse(text(argument, placement)?)?)
 }
 
-/// A placement from its text; null: none. Whoever needs to know the owner refuses that.
+/// A placement from its text; null: none. Functions that need an owner refuse it.
 unsafe fn optional_placement(
     argument: &'static str, placement: *const c_char,
 ) -> Outcome<Placement> {
@@ -69,8 +69,8 @@ pub(crate) unsafe fn placements_from_handles(
     Ok(placements)
 }
 
-/// Shards from flat arrays: a row of offsets and one of sizes for each. Shard i lives at
-/// `placements[placement_indices[i]]`, with null indices at `placements[i]`.
+/// Shards from flat arrays: a row of offsets and one of sizes for each. Shard i has placement
+/// `placements[placement_indices[i]]`, with null indices `placements[i]`.
 pub(crate) unsafe fn shards_from_arrays(
     (offsets, sizes, placement_indices): (*const i64, *const i64, *const u32), ndim: usize,
     shard_count: usize, placements: Vec<Placement>,

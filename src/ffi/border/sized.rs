@@ -50,8 +50,8 @@ fn impossible(argument: &'static str, size: u64, name: &str, ours: usize) -> Ref
 ///
 /// # Safety
 ///
-/// If it is not null, `pointer` points to a `u64` and to as many bytes as that says, which nobody
-/// changes during the call.
+/// If it is not null, `pointer` points to a `u64` and to as many bytes as that says. They do not
+/// change during the call.
 #[inline]
 pub(crate) unsafe fn sized<T: Grows>(argument: &'static str, pointer: *const T) -> Outcome<T> {
     // SAFETY: the caller's promise is passed on.
@@ -68,7 +68,7 @@ pub(crate) unsafe fn sized<T: Grows>(argument: &'static str, pointer: *const T) 
 ///
 /// # Safety
 ///
-/// `pointer` points to `size` bytes that nobody changes during the call.
+/// `pointer` points to `size` bytes that do not change during the call.
 #[cold]
 unsafe fn of_other_size<T: Grows>(
     argument: &'static str, pointer: *const T, size: usize,
@@ -104,8 +104,8 @@ pub(crate) struct SizedOut<'a, T> {
 ///
 /// # Safety
 ///
-/// If it is not null, `pointer` points to a `u64` and to as many bytes as that says, which the caller
-/// may write until the call ends.
+/// If it is not null, `pointer` points to a `u64` and to as many bytes as that says, which the
+/// caller may write until the call ends.
 pub(crate) unsafe fn sized_out<'a, T: Grows>(
     argument: &'static str, pointer: *mut T,
 ) -> Outcome<SizedOut<'a, T>> {
@@ -115,7 +115,8 @@ pub(crate) unsafe fn sized_out<'a, T: Grows>(
 }
 
 impl<T: Grows> SizedOut<'_, T> {
-    /// Writes what the caller's struct has room for, and zeros beyond what there is; its size stays.
+    /// Writes what the caller's struct has room for, and zeros beyond what there is; its size
+    /// stays.
     pub(crate) fn set(self, value: T) {
         const SIZE_FIELD: usize = size_of::<u64>();
         let known = self.size.min(size_of::<T>());

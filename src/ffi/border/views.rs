@@ -24,7 +24,8 @@ impl LentView {
         Self { host: *host, strides }
     }
 
-    /// The view as C has it, for as long as this is borrowed. Nobody writes to its shape and strides.
+    /// The view as C has it, for as long as this is borrowed. Its shape and strides are not
+    /// written.
     pub(crate) fn view(&self) -> shardspec_tensor_view {
         let (shape, strides) = (self.host.shape().as_ptr(), self.strides.as_ptr());
         c_view(&self.host, CPU, shape.cast_mut(), strides.cast_mut())
@@ -119,8 +120,8 @@ pub(crate) unsafe fn some_shards(
     local_shards(layout, arguments, dtype, indices.iter().copied(), shards)
 }
 
-/// The views of some shards: `views[i]` is shard `indices[i]` of the layout. They are read here, and
-/// nowhere else.
+/// The views of some shards: `views[i]` is shard `indices[i]` of the layout. They are read here,
+/// and nowhere else.
 pub(crate) unsafe fn local_shards(
     layout: &Shared<Shards>, arguments: ShardArguments, dtype: Option<DataType>,
     indices: impl IntoIterator<Item = usize>, views: &[shardspec_tensor_view],
