@@ -22,7 +22,7 @@ use crate::error::{Describe, Foreign};
 use crate::memory::{Text, text};
 use crate::model::{DataType, Error, Result};
 
-/// A refusal that other ranks can be told of.
+/// A refusal that can be sent to other ranks.
 pub trait Reason: From<Error> + Describe + Display {
     /// The same refusal for the caller of this rank, who may read it beside those of others.
     #[must_use]
@@ -63,8 +63,8 @@ pub(super) struct Agreed {
     pub(super) staging: Staging,
 }
 
-/// Tells all other ranks what this one wants to do, or why it can't. All ranks that call this get
-/// their answers after `ceil(log2 size)` exchanges, and either all of them get an agreement or none
+/// Sends all other ranks the proposal of this rank, or its refusal. All ranks that call this have
+/// the result after `ceil(log2 size)` exchanges, and either all of them get an agreement or none
 /// does.
 pub(super) fn agree(
     comm: &dyn Communicator, mine: std::result::Result<Proposal, Foreign>,
@@ -74,7 +74,7 @@ pub(super) fn agree(
     underway.end(known)?.agreed()
 }
 
-/// What a rank knows when all have told each other what they know.
+/// The result of the agreement on one rank.
 fn exchange_all(comm: &dyn Communicator, mut known: Known) -> Result<Known> {
     let (rank, size) = (comm.rank(), comm.size());
     let mut unreadable = None;
@@ -94,8 +94,8 @@ fn exchange_all(comm: &dyn Communicator, mut known: Known) -> Result<Known> {
         step *= 2;
     }
     if let Some(from) = unreadable {
-        // In the rounds that were left not all ranks were told. Those that were not may have agreed,
-        // and would wait for this one.
+        // The remaining rounds would have reached further ranks. These may have agreed, and would
+        // wait for this rank.
         comm.abort(&format_args!("rank {from}: {UNREADABLE}"));
     }
     Ok(known)

@@ -15,7 +15,7 @@ use crate::model::{DataType, Error};
 
 /// A collective on one rank, when everything on this rank was found right.
 pub(super) struct Prepared<'a> {
-    /// What was called, in words that tell it from other calls.
+    /// The call as text, different from that of any other call.
     call: CallText,
     /// What must be the same on all ranks.
     digest: u64,
@@ -44,7 +44,8 @@ impl<'a> Prepared<'a> {
         };
         // Where there is no element type there are no elements either, and 1 will do.
         let itemsize = dtype.and_then(|dtype| dtype.storage_bytes(1)).unwrap_or(1);
-        // Other ranks can only make this less: memory is found before anybody relies on it.
+        // Other ranks can only lower this limit: the memory is allocated before any rank relies on
+        // it.
         let most = staged_bytes(options.memory_limit, staged).unwrap_or(0).max(itemsize);
         let wanted = |needed: bool, bytes: usize| if needed { most.min(bytes) } else { 0 };
         let staging = StagingMemory::new(
@@ -76,19 +77,19 @@ impl<H: Hasher> fmt::Write for Hashed<'_, H> {
     }
 }
 
-/// Takes part in a collective as a rank that can't: whatever the others called, all of them are told
-/// why, and nothing moves. The reason is given back.
+/// Takes part in a collective with a refusal: all ranks receive the refusal, whatever they called,
+/// and nothing moves. Returns the refusal.
 pub fn decline<E: Reason>(comm: &dyn Communicator, reason: E) -> E {
     // What others said does not matter: this rank says what it refused itself.
     let _ = agree(comm, Err(Foreign::of(&reason)));
     reason.on_rank(comm.rank())
 }
 
-/// Agrees with all other ranks, and moves what was prepared; or tells them why this rank can't.
+/// Agrees with all other ranks and moves what was prepared, or sends them the refusal of this rank.
 ///
 /// # Safety
 ///
-/// What is to be sent may be read, what is to be received may be written, and nobody else uses
+/// What is to be sent may be read, what is to be received may be written, and nothing else uses
 /// either meanwhile.
 pub(super) unsafe fn carry_out<E: Reason>(
     comm: &dyn Communicator, prepared: Result<Prepared<'_>, Error>,

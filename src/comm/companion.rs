@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::sync::thread::{Task, Thread};
 
-/// What a companion is to do, in the frame of whoever starts it.
+/// The work of a companion, in the frame of the function that starts it.
 pub(super) struct Errand<'a> {
     work: Mutex<&'a mut (dyn FnMut() + Send)>,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
@@ -31,7 +31,8 @@ impl<'a> Errand<'a> {
     ///
     /// # Safety
     ///
-    /// What is returned is dropped: it is neither forgotten nor put where nobody drops it.
+    /// The caller drops the returned value: it neither forgets it nor stores it where it is never
+    /// dropped.
     pub(super) unsafe fn start(&self) -> Option<Companion<'_>> {
         // SAFETY: the caller's promise is passed on.
         let thread = unsafe { Thread::start(self) }?;

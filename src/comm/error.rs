@@ -9,7 +9,7 @@ use crate::model::placement::Placement;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommError {
-    /// A shard that lives on no rank, where ranks are asked for.
+    /// A shard without a rank, where ranks are required.
     #[error(
         "shard {shard}: its placement '{placement}' names no rank; pass 'rank:<n>' or \
          'rank:<n>/<device>'"
@@ -20,7 +20,7 @@ pub enum CommError {
         /// Its placement.
         placement: Placement,
     },
-    /// A shard that lives on a rank which the communicator does not have.
+    /// A shard on a rank that the communicator does not have.
     #[error(
         "shard {shard}: its placement '{placement}' is outside the communicator of {size} ranks, \
          counted from 0"

@@ -18,7 +18,7 @@ pub struct Gather<'a> {
     pub destination: Option<usize>,
     /// This rank's shards: all of them.
     pub shards: Shared<LocalShards>,
-    /// Where the tensor goes, on a rank that gets it; not looked at on others.
+    /// The destination of the tensor, on a rank that receives it; ignored on others.
     pub full: Option<HostView>,
     /// How to go about it.
     pub options: Options,
@@ -31,7 +31,7 @@ pub struct Gather<'a> {
 ///
 /// # Safety
 ///
-/// The shards may be read, the tensor may be written, and nobody else uses either meanwhile.
+/// The shards may be read, the tensor may be written, and nothing else uses either meanwhile.
 pub unsafe fn gather<E: Reason>(
     comm: &dyn Communicator, mine: Gather<'_>,
 ) -> std::result::Result<(), E> {

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_given_before_the_end_is_taken_and_whoever_waits_is_told() {
+    fn items_given_before_the_end_are_taken_and_waiting_threads_are_woken() {
         let handover = Handover::<_, 2>::new();
         std::thread::scope(|scope| {
             let takes = scope.spawn(|| [handover.take(), handover.take(), handover.take()]);

@@ -37,7 +37,7 @@ pub(super) enum Breakdown {
     Gone { peer: usize, rank: usize },
     /// The two ends of a message gave it different lengths.
     Lengths { from: usize, sent: usize, to: usize, expected: usize },
-    /// A rank had no memory left to tell others of its messages.
+    /// A rank had no memory left to announce its messages.
     OutOfMemory { rank: usize },
     /// A rank gave up, and said why.
     Aborted { rank: usize, reason: Short<REASON> },
@@ -63,7 +63,7 @@ impl Display for Breakdown {
 
 /// Bytes of the reason for which a rank gave up.
 pub(super) const REASON: usize = 200;
-/// Nobody, where a rank is expected.
+/// No rank.
 pub(super) const NOBODY: usize = usize::MAX;
 
 #[derive(Debug, Default)]
@@ -122,7 +122,7 @@ impl Mailbox {
 
     /// Wakes the rank, to look again at what has changed.
     pub(super) fn wake(&self) {
-        // Whoever looked before the change is waiting once the lock is free.
+        // A rank that looked before the change is waiting once the lock is free.
         drop(lock(&self.inside));
         self.changed.notify_all();
     }
@@ -185,11 +185,11 @@ impl Hub {
         self.process == std::process::id()
     }
 
-    /// Tells the ranks that wait for `rank` that it has gone.
+    /// Wakes the ranks that wait for `rank`, which has gone.
     pub(super) fn leave(&self, rank: usize) {
         let mailbox = self.mailbox(rank);
-        // Nobody joins the list or leaves a message while the lock is held; whoever comes later finds
-        // that this rank is gone. Those that are waiting hold no lock but their own, and that briefly.
+        // No rank joins the list or leaves a message while the lock is held. Later ranks find that
+        // this rank is gone. Waiting ranks hold only their own lock, and that briefly.
         let inside = lock(&mailbox.inside);
         mailbox.gone.store(true, Ordering::Release);
         for (&sender, messages) in &inside.arrived {
@@ -221,7 +221,7 @@ impl Hub {
         &self.mailboxes[rank]
     }
 
-    /// Makes every exchange fail from now on. The first reason is the one that is told.
+    /// Makes every exchange fail from now on. Errors have the first reason.
     pub(super) fn break_down(&self, breakdown: Breakdown) {
         lock(&self.breakdown).get_or_insert(breakdown);
         if self.broken.swap(true, Ordering::AcqRel) {

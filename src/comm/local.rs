@@ -5,7 +5,7 @@
 //!
 //! When an exchange can't be completed, because a rank that it needs is gone or two ranks disagree
 //! about a message's length, all exchanges of all these communicators fail from then on, with the
-//! reason: nobody waits for what will not come.
+//! reason: no rank waits for a message that can't arrive.
 //!
 //! A rank that goes wakes the ranks that wait for it and no others, so that freeing all `size`
 //! communicators takes `size` steps: it finds the senders by the messages in its mailbox, and the
@@ -44,7 +44,7 @@ pub fn local(size: usize) -> Result<Vec<LocalCommunicator>> {
     Ok(communicators)
 }
 
-/// One rank of a [`local()`] group. When it is dropped, ranks that wait for it are told.
+/// One rank of a [`local()`] group. Dropping it wakes the ranks that wait for it.
 #[derive(Debug)]
 pub struct LocalCommunicator {
     rank: usize,
@@ -58,7 +58,7 @@ impl LocalCommunicator {
         self.hub.mailbox(self.rank)
     }
 
-    /// Tells the receivers where their messages are.
+    /// Announces the places of messages to their receivers.
     fn post(&self, sends: &[Outgoing]) -> Result<()> {
         for &Outgoing { peer, pointer, bytes } in sends {
             // Counted before it can be copied.
@@ -66,7 +66,7 @@ impl LocalCommunicator {
             let mailbox = self.hub.mailbox(peer);
             let mut inside = lock(&mailbox.inside);
             let left = inside.leave(self.rank, Posted { pointer, bytes });
-            // Whoever goes later finds the message and says so itself.
+            // A rank that goes later finds the message and reports that itself.
             let gone = mailbox.gone.load(Ordering::Acquire);
             drop(inside);
             if !left {
@@ -111,7 +111,8 @@ impl LocalCommunicator {
 
     fn wait_for_message(&self, message: &Incoming) -> Result<Posted> {
         let peer = message.peer;
-        // From here on the peer wakes this rank when it goes; whether it has gone is looked at after.
+        // From here on the peer wakes this rank when it goes; the check whether it has gone comes
+        // after.
         let _waiting = Waiting::new(&self.hub, self.rank, peer);
         let mut inside = lock(&self.mailbox().inside);
         loop {
@@ -313,7 +314,7 @@ mod tests {
                         drop(comm);
                     }
                 });
-                // SAFETY: the bytes are there, and nobody writes them.
+                // SAFETY: the bytes exist, and nothing writes them.
                 unsafe { root.exchange(&sends, &[]) }.unwrap();
             });
             visits(&hub)

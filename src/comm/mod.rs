@@ -81,7 +81,7 @@ pub trait Communicator: Send + Sync {
     /// # Safety
     ///
     /// The memory of every outgoing message may be read, that of every incoming one written, and
-    /// nobody else uses either meanwhile.
+    /// nothing else uses either meanwhile.
     unsafe fn exchange(&self, sends: &[Outgoing], receives: &[Incoming]) -> Result<()>;
 
     /// Makes exchanges fail from now on, with this reason, on every rank that the transport can

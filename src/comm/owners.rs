@@ -1,4 +1,4 @@
-//! Which rank has which shard.
+//! The rank of each shard.
 
 #![allow(
     clippy::indexing_slicing,
@@ -13,7 +13,7 @@ use crate::model::placement::Placement;
 use crate::model::{Error, Result};
 use crate::transfer::LocalShards;
 
-/// The ranks of a communicator that the shards of a tensor live on.
+/// The ranks of a communicator that own the shards of a tensor.
 #[derive(Debug, Clone)]
 pub struct ShardRanks<'a> {
     metadata: &'a ShardedTensorMetadata,
@@ -46,12 +46,12 @@ impl<'a> ShardRanks<'a> {
         Ok(Self { metadata, ranks })
     }
 
-    /// The rank that shard `index` of the metadata lives on.
+    /// The rank that owns shard `index` of the metadata.
     pub fn rank_of(&self, index: usize) -> usize {
         self.ranks[self.metadata.shards().placements().indices()[index] as usize]
     }
 
-    /// The shards that live on `rank`, ascending.
+    /// The shards of `rank`, ascending.
     pub fn shards_of(&self, rank: usize) -> Result<Vec<usize>> {
         let all = 0..self.metadata.shards().len();
         Ok(try_collect(all.filter(|&index| self.rank_of(index) == rank))?)

@@ -40,7 +40,7 @@ pub(super) struct LocalPairs<'a> {
 impl LocalPairs<'_> {
     /// Nothing.
     pub(super) fn none() -> Self {
-        // Nobody asks for one of none. A function that holds nothing takes no memory.
+        // An empty message is never requested. A function that captures nothing takes no memory.
         Self { count: 0, pair: Box::new(|_| (HostView::EMPTY, HostView::EMPTY)) }
     }
 }
@@ -76,13 +76,13 @@ impl StagingMemory {
 /// # Safety
 ///
 /// Every view of the workload's sends, and the first of each of its copies, may be read; those of
-/// its receives, and the second of each of its copies, may be written; none that is written overlaps
-/// another; and nobody else uses any of them meanwhile.
+/// its receives, and the second of each of its copies, may be written; none that is written
+/// overlaps another; and nothing else uses any of them meanwhile.
 pub(super) unsafe fn run(
     comm: &dyn Communicator, workload: &Workload<'_>, terms: Terms, staging: &StagingMemory,
     options: &CopyOptions,
 ) -> Result<()> {
-    // SAFETY: holes are in what is written, which nobody else uses.
+    // SAFETY: holes are in destinations, which nothing else uses.
     unsafe { fill_with_zeros(&workload.holes) };
     let mut packer = Packer {
         sends: Queue::new(&workload.sends, terms),
@@ -120,7 +120,7 @@ pub(super) unsafe fn run(
         // SAFETY: the round's memory is what the caller promised, or staging memory that the copier
         // leaves alone until the round is given back.
         moved = unsafe { comm.exchange(&round.sends, &round.receives) };
-        // The copier is gone only when it failed, which is told below.
+        // The copier is gone only after a failure, which is returned below.
         if moved.is_err() || exchanged.give(round).is_err() {
             break;
         }
@@ -168,7 +168,8 @@ struct Round {
     unpack: CopyList,
 }
 
-// SAFETY: a round does not follow its pointers; whoever does promises what that takes.
+// SAFETY: a round does not follow its pointers. The functions that do have their own safety
+// contract.
 unsafe impl Send for Round {}
 
 /// What copies while messages are exchanged.
@@ -286,8 +287,8 @@ impl Shelf<'_> {
     }
 }
 
-/// Where a message is: in the place of its box if that is contiguous, and else on the shelf, where
-/// `push` is told of each box and its packed place.
+/// The place of a message: that of its box if it is contiguous, and else in staging memory. `push`
+/// is called with each box and its packed place.
 fn lay_out(
     queue: &Queue<'_>, content: Content, shelf: &mut Shelf<'_>,
     mut push: impl FnMut(&HostView, &HostView) -> Result<()>,

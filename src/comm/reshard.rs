@@ -1,5 +1,5 @@
-//! From the shards of one layout to those of another, each piece straight from the rank that has it
-//! to the rank that wants it.
+//! From the shards of one layout to those of another, each piece directly from the rank that owns
+//! it to the rank that needs it.
 
 #![allow(
     clippy::unwrap_used,
@@ -40,7 +40,7 @@ pub struct Reshard<'a> {
 ///
 /// # Safety
 ///
-/// The shards that are there may be read, those that are wanted may be written, and nobody else uses
+/// The source shards may be read, the destination shards may be written, and nothing else uses
 /// either meanwhile.
 pub unsafe fn reshard<E: Reason>(
     comm: &dyn Communicator, mine: Reshard<'_>,

@@ -17,7 +17,7 @@ pub struct Scatter<'a> {
     pub metadata: &'a ShardedTensorMetadata,
     /// Which rank has the tensor: the same on all ranks.
     pub source: usize,
-    /// The tensor, on that rank; not looked at on others.
+    /// The tensor, on that rank; ignored on others.
     pub full: Option<HostView>,
     /// Where this rank's shards go: all of them.
     pub shards: Shared<LocalShards>,
@@ -32,7 +32,7 @@ pub struct Scatter<'a> {
 ///
 /// # Safety
 ///
-/// The tensor may be read, the shards may be written, and nobody else uses either meanwhile.
+/// The tensor may be read, the shards may be written, and nothing else uses either meanwhile.
 pub unsafe fn scatter<E: Reason>(
     comm: &dyn Communicator, mine: Scatter<'_>,
 ) -> std::result::Result<(), E> {

@@ -54,8 +54,8 @@ pub(super) enum Direction {
 }
 
 impl<'a> PeerPieces<'a> {
-    /// PeerPieces between rank `rank` of `size` and others, none of them empty. Those of each peer go by
-    /// `order`, which is the same at the other end and tells all of them apart.
+    /// PeerPieces between rank `rank` of `size` and others, none of them empty. The pieces of each
+    /// peer are sorted by `order`, which is equal at both ends and different for each of them.
     pub(super) fn new<O: Ord>(
         rank: usize, size: usize, direction: Direction, mut list: Vec<PeerPiece>,
         order: impl Fn(&PeerPiece) -> O, view: impl Fn(usize) -> HostView + Sync + 'a,
@@ -67,7 +67,7 @@ impl<'a> PeerPieces<'a> {
 
     /// Nothing.
     pub(super) fn none() -> Self {
-        // Nobody asks for a piece of none. A function that holds nothing takes no memory.
+        // An empty piece is never requested. A function that captures nothing takes no memory.
         let view = Box::new(|_| HostView::EMPTY);
         Self { list: Vec::new(), rank: 0, size: 1, direction: Direction::Sends, view }
     }

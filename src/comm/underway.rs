@@ -3,9 +3,9 @@
 use super::Communicator;
 use crate::model::{Error, Result};
 
-/// A part of a collective during which other ranks wait for this one. When it fails, or when its frame
-/// is left by a panic, an exception or the end of the thread, the communicator is told, so that the
-/// others do not wait for ever.
+/// A part of a collective during which other ranks wait for this one. When it fails, or when its
+/// frame is left by a panic, an exception or the end of the thread, the communicator is aborted, so
+/// that the others do not wait for ever.
 pub(super) struct Underway<'a> {
     comm: &'a dyn Communicator,
 }

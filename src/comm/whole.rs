@@ -52,7 +52,7 @@ impl Root {
 }
 
 impl<'a> Whole<'a> {
-    /// This rank's part in a collective. The tensor is not looked at on ranks other than `root`.
+    /// This rank's part in a collective. The tensor is ignored on ranks other than `root`.
     pub(super) fn new(
         comm: &dyn Communicator, metadata: &'a ShardedTensorMetadata, root: Root,
         full: Option<HostView>, shards: Shared<LocalShards>,
@@ -246,7 +246,7 @@ pub fn full_tensor(
     Ok(Some(full))
 }
 
-/// How metadata are told from others in words.
+/// Metadata as text, different for different metadata.
 pub(super) struct Words<'a>(pub(super) &'a ShardedTensorMetadata);
 
 impl Display for Words<'_> {

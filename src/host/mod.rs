@@ -51,7 +51,7 @@ pub(crate) fn is_streamed(bytes: usize, options: &CopyOptions) -> bool {
 /// # Safety
 ///
 /// Every source byte of the plan may be read and every destination byte written, no destination
-/// overlaps another or a source, and nobody else uses any of them meanwhile.
+/// overlaps another or a source, and nothing else uses any of them meanwhile.
 pub(crate) unsafe fn run(plan: &CopyList, options: &CopyOptions) {
     let machine = Machine::get();
     let streaming = is_streamed(plan.bytes(), options);

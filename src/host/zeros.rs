@@ -12,7 +12,7 @@ use crate::geometry::{offsets_of_turn, turns};
 ///
 /// # Safety
 ///
-/// Every destination byte of the list may be written, and nobody else uses any of them meanwhile.
+/// Every destination byte of the list may be written, and nothing else uses any of them meanwhile.
 pub(crate) unsafe fn fill_with_zeros(list: &CopyList) {
     for index in 0..list.len() {
         let (copy, loops) = list.piece(index);

@@ -22,8 +22,8 @@ pub struct Buffer {
     len: usize,
 }
 
-// SAFETY: a buffer does not look at its memory; whoever follows its pointer promises what that
-// takes.
+// SAFETY: a buffer does not access its memory. The functions that do have their own safety
+// contract.
 unsafe impl Send for Buffer {}
 // SAFETY: as above.
 unsafe impl Sync for Buffer {}

@@ -51,8 +51,8 @@ impl<T> Shared<T> {
         if this.counted().owners.load(Ordering::Acquire) != 1 {
             return None;
         }
-        // SAFETY: there is one owner, it is borrowed for as long as the reference lives, and no other
-        // can come from anywhere else.
+        // SAFETY: there is one owner, it is borrowed as long as the reference exists, and nothing
+        // else can give another one.
         Some(unsafe { &mut this.counted.as_mut().value })
     }
 

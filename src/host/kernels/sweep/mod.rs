@@ -262,7 +262,7 @@ mod tests {
 
     /// # Safety
     ///
-    /// The views are of memory that nobody else uses.
+    /// Nothing else uses the memory of the views.
     unsafe fn copy_plainly(from: &HostView, to: &HostView) {
         let at = |view: &HostView, index: [i64; 3]| {
             let steps: i64 = index.iter().zip(view.strides()).map(|(at, step)| at * step).sum();
@@ -298,7 +298,7 @@ mod tests {
                 return Ok(());
             };
             if !to_shards {
-                // SAFETY: nobody else uses it; only what the shards hold can bring it back.
+                // SAFETY: nothing else uses it; only what the shards hold can bring it back.
                 unsafe { full.as_ptr().cast_mut().write_bytes(0, full.len()) };
             }
             for level in Machine::get().levels() {

@@ -41,7 +41,7 @@ pub(super) unsafe fn copy(
         return 0;
     };
     // SAFETY: a buffer is aligned to lines and large enough; nothing in it need be initialised but
-    // one number, and nobody else uses it meanwhile.
+    // one number, and nothing else uses it meanwhile.
     let scratch = unsafe {
         let scratch = memory.as_ptr().cast::<Scratch>();
         (&raw mut (*scratch).written).write(0);
