@@ -54,7 +54,7 @@ pub(super) enum Direction {
 }
 
 impl<'a> PeerPieces<'a> {
-    /// PeerPieces between rank `rank` of `size` and others, none of them empty. The pieces of each
+    /// Pieces between rank `rank` of `size` and its peers, none of them empty. The pieces of each
     /// peer are sorted by `order`, which is equal at both ends and different for each of them.
     pub(super) fn new<O: Ord>(
         rank: usize, size: usize, direction: Direction, mut list: Vec<PeerPiece>,

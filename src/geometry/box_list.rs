@@ -93,7 +93,7 @@ impl BoxList {
         &self.sizes
     }
 
-    /// The index that tells where boxes are, made when it is first asked for.
+    /// The index of the boxes, built on first use.
     pub fn index(&self) -> Memory<impl Deref<Target = Index>> {
         self.index.get_or_make(|| build(self.ndim, self.not_empty()?, &self.offsets, &self.sizes))
     }

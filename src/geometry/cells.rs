@@ -1,9 +1,9 @@
 //! Cutting a box along the borders of shards, until no border runs through any part: its cells.
 //!
 //! The cut is at the median border of the dimension with the most borders, so for `n` shards with
-//! `d` dimensions there are at most `d * log2(2n)` cuts above a part. Cells come one by one, so that
-//! whoever needs few pays for few: `n` shards that overlap may have `(2n)^d` of them. Those that
-//! needn't have been cut from each other can be put together again.
+//! `d` dimensions there are at most `d * log2(2n)` cuts above a part. Cells are computed one by
+//! one, because `n` shards that overlap may have `(2n)^d` of them and a caller may need only a few.
+//! Cells that need not have been cut apart can be merged.
 
 #![allow(
     clippy::indexing_slicing,
@@ -20,7 +20,7 @@ use super::box_list::BoxList;
 use super::steps;
 use crate::memory::{self, Memory, TryVec};
 
-/// Which cells are wanted.
+/// The cells to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Only {
     /// All, each with all shards that hold it.
@@ -54,7 +54,7 @@ pub(crate) struct Cutter<'a> {
     /// The shards that hold all of the part at hand.
     holders: Vec<u32>,
     borders: Vec<i64>,
-    /// Shards that may yet be looked at.
+    /// Number of shards that may still be compared.
     steps: u64,
 }
 
@@ -129,7 +129,7 @@ impl<'a> Cutter<'a> {
     }
 
     /// Adds those candidates that hold all of a part to the holders, and those that hold some of it
-    /// to the candidates; tells which these are, and how many elements they hold.
+    /// to the candidates. Returns the range of these and the number of elements that they hold.
     fn sort_out(&mut self, part: &OpenPart) -> Memory<(Range<usize>, i128)> {
         let start = self.candidates.len();
         let mut held = 0;
@@ -286,8 +286,8 @@ impl Cells {
         Ok(order)
     }
 
-    /// Brings the cells into an order. `joins` tells whether the next one became part of the one
-    /// before, which it changes.
+    /// Sorts the cells. `joins` merges the next cell into the one before it and returns whether it
+    /// did.
     fn reorder(
         &mut self, order: &[u32], joins: impl Fn((u64, &mut [i64]), (u64, &[i64])) -> bool,
     ) -> Memory<()> {

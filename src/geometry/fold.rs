@@ -121,7 +121,7 @@ fn period_of<'a>(lists: impl Iterator<Item = (&'a ExtentList, usize)>) -> Geomet
         let cut = if period > 0 { 2 * intervals } else { 0 };
         stretches.iter().map(of_stretch).sum::<i128>() + cut
     };
-    // Many periods are many stretches, each looked at for each: the first ones, then.
+    // With many periods, comparing each with each takes too long: only the first ones are compared.
     periods.truncate(FEW_PERIODS * FEW_PERIODS);
     periods.try_push(0)?;
     Ok(periods.into_iter().min_by_key(|&period| (boxes(period), period)).unwrap_or(0))

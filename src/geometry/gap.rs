@@ -2,7 +2,7 @@
 //!
 //! Shards that overlap nowhere leave a gap in a box exactly when they own fewer of its elements
 //! than it has. So the tensor is halved again and again, always going on with a half that is owned
-//! too little, until no shard's border runs through it: then nobody owns any of it. The cut is at
+//! too little, until no shard's border runs through it: then no shard owns any of it. The cut is at
 //! the median border of the dimension with the most borders, so for `n` shards with `d` dimensions
 //! there are at most `d * log2(2n)` cuts, each a pass over the shards that still touch the box.
 

@@ -3,7 +3,7 @@
 //! A [`Stretch`] is a number of blocks of neighbouring indices at equal steps; a [`DimMap`] is what
 //! a shard has of one dimension, as stretches, in the order of the shard's buffer. Two dim maps are
 //! intersected in closed form, whatever their size: a periodic dimension stays one stretch and a
-//! shorter tail. No memory is moved here, and nobody owns anything yet.
+//! shorter tail. This module moves no memory and knows no owners.
 
 #![forbid(unsafe_code)]
 

@@ -61,15 +61,15 @@ pub fn find(shards: &BoxList) -> Memory<Option<(usize, usize)>> {
     Ok(found.map(|(a, b)| (a.min(b) as usize, a.max(b) as usize)))
 }
 
-/// Ranked that are looked at for each box of a set before the index is asked, and then there before all
-/// is searched.
+/// Boxes that are compared for each box of a set before the index is searched, and there before all
+/// boxes are searched.
 const SEARCH_STEPS: u64 = 128;
 const INDEX_STEPS: u64 = 192;
 
 /// A question that is still to be asked. Sets of boxes are ranges of the search's lists.
 enum Question {
-    /// A pair within one set whose boxes all meet each other in the dimensions before `dim`, and need
-    /// only be looked at inside of `segment` in it.
+    /// A pair within one set whose boxes all meet each other in the dimensions before `dim`, and
+    /// need only be compared inside of `segment` in it.
     Within { set: Range<usize>, dim: usize, segment: RankSpan },
     /// The same of those of a set that meet a segment.
     WithinHalf { set: Range<usize>, dim: usize, segment: RankSpan },
@@ -88,7 +88,7 @@ struct Search<'a> {
     boxes: &'a Ranked,
     lists: Vec<u32>,
     tasks: Vec<Question>,
-    /// Ranked that may yet be looked at before the set at hand is compared pair by pair.
+    /// Boxes that may still be compared before the current set is compared pair by pair.
     steps: u64,
 }
 
@@ -282,7 +282,7 @@ impl<'a> Search<'a> {
         Ok(None)
     }
 
-    /// Says that so many boxes were looked at.
+    /// Counts boxes that were compared.
     fn spend(&mut self, boxes: usize) {
         steps::count(boxes);
         self.steps = self.steps.saturating_sub(boxes as u64);
@@ -388,8 +388,8 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Both halves of a segment. Whoever only reaches into a segment leaves it two ranks wide at least, so
-/// both halves are something.
+/// Both halves of a segment. A box that only reaches into a segment leaves it at least two ranks
+/// wide, so no half is empty.
 fn halves(segment: RankSpan) -> [Option<RankSpan>; 2] {
     if segment.low >= segment.high {
         return [None; 2];

@@ -1,4 +1,4 @@
-//! Boxes with ranks for coordinates, which is all that tells whether they overlap.
+//! Boxes with ranks for coordinates: the ranks decide whether boxes overlap.
 
 #![allow(
     clippy::indexing_slicing,
@@ -43,7 +43,7 @@ impl RankSpan {
 pub(super) struct Ranked {
     /// Position to shard index.
     pub(super) shard: Vec<u32>,
-    /// For each dimension that can tell boxes apart, the one with the most different starts last:
+    /// For each dimension that can separate boxes, the one with the most different starts last:
     /// a span for each position.
     pub(super) dims: Vec<Vec<RankSpan>>,
 }

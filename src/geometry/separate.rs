@@ -2,8 +2,8 @@
 //!
 //! Most partitions are made by cutting, so that some plane runs between their boxes without hitting
 //! one, then others through what lies on each side of it. Boxes on different sides can't overlap,
-//! and each plane is found in one pass over the boxes in the order of their starts. What no plane
-//! takes apart, or only a sliver at a time, is left to whoever asked.
+//! and each plane is found in one pass over the boxes in the order of their starts. Sets that no
+//! plane separates, or only by a sliver at a time, are returned to the caller.
 //!
 //! The orders of all dimensions are sorted once and split along, as a k-d tree is built, so a level
 //! of cuts costs `d * n`.
@@ -56,7 +56,7 @@ pub(crate) fn separate(dims: &[Vec<RankSpan>]) -> Memory<Separated> {
     Ok(Separated { order: knife.orders.pop().unwrap_or_default(), sets })
 }
 
-/// A set that is still to be looked at.
+/// A set that is not cut yet.
 struct Open {
     set: Range<usize>,
     /// The dimension to try first: the one after that of the last cut.
@@ -86,8 +86,8 @@ impl<'a> Knife<'a> {
         Ok(Self { dims, orders, part_of, parts, next, scratch })
     }
 
-    /// Cuts a set in the first dimension, from `first` on, in which that can be done; tells in
-    /// which.
+    /// Cuts a set in the first dimension, from `first` on, in which that can be done, and returns
+    /// that dimension.
     fn cut_somewhere(&mut self, set: &Range<usize>, first: usize) -> Memory<Option<usize>> {
         let count = self.dims.len();
         for dim in (first..first + count).map(|dim| dim % count) {

@@ -223,8 +223,8 @@ impl Space<'_> {
         }
     }
 
-    /// Adds the boxes of the tensor that a box of this space is, until there are `limit` of them; tells
-    /// whether that is all.
+    /// Adds the boxes of the tensor that make up a box of this space, up to `limit` of them.
+    /// Returns whether these are all.
     pub(crate) fn push_regions(
         &self, bounds: &Bounds, limit: usize, regions: &mut Vec<Region>,
     ) -> Memory<bool> {

@@ -80,7 +80,7 @@ pub enum ModelError {
         first: usize,
         /// The higher of the two shard indices.
         second: usize,
-        /// Where the two live.
+        /// The placements of the two.
         placements: [Placement; 2],
         /// The box that both own.
         region: Region,
@@ -96,7 +96,7 @@ pub enum ModelError {
     Gap {
         /// A box that no shard owns, as large as it can be made in every dimension.
         region: Region,
-        /// A shard next to it, and where it lives, if there is one.
+        /// A shard next to it and its placement, if there is one.
         neighbour: Option<(usize, Placement)>,
         /// How many other boxes, that share nothing with it or each other, no shard owns.
         more: More,

@@ -32,7 +32,7 @@ impl Deref for InferredSpec {
 /// A chunk spec when cutting with it gives exactly these shards (in whatever order they come), and
 /// else an enumerable spec of them.
 ///
-/// A single shard is enumerable: nothing tells which dimension was cut.
+/// A single shard is enumerable: the cut dimension is unknown.
 pub fn infer_sharding_spec(shards: impl IntoShared<Shards>) -> Result<InferredSpec> {
     let shards = shards.into_shared()?;
     if shards.is_empty() {

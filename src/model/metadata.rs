@@ -19,8 +19,8 @@ use crate::memory::{self, IntoShared, Shared, Text};
 
 /// All shards of a tensor, its sizes and its properties.
 ///
-/// The shards cover the tensor, and do not overlap unless they are said to be replicas: whoever holds a
-/// value of this type need not ask.
+/// The shards cover the tensor, and do not overlap unless they are said to be replicas. Every value
+/// of this type guarantees that.
 #[derive(Debug, Clone)]
 pub struct ShardedTensorMetadata {
     shards: Shared<Shards>,
@@ -106,7 +106,7 @@ impl ShardedTensorMetadata {
         Ok(Self { mesh: Some(mesh.clone()), partial, replicas, ..self })
     }
 
-    /// The same metadata, whose shards live at these placements, one for each.
+    /// The same metadata with these placements, one for each shard.
     pub(crate) fn placed(&self, placements: Shared<Placements>) -> Result<Self> {
         let mesh = self.mesh.as_ref().map(|mesh| mesh.placed(placements.clone()));
         let shards = Shared::try_new(self.shards.placed(placements)?)?;
@@ -158,7 +158,7 @@ impl ShardedTensorMetadata {
         &self.shards
     }
 
-    /// The same tensor as one shard, which belongs to nobody in particular.
+    /// The same tensor as one shard without an owner.
     pub(crate) fn whole(&self) -> Result<Self> {
         let (ndim, sizes) = (self.ndim(), memory::try_to_vec(self.sizes())?);
         let offsets = memory::try_filled(0, ndim)?;
@@ -221,7 +221,7 @@ impl ShardedTensorMetadata {
         }))
     }
 
-    /// Indices of the shards whose placement is wanted, ascending.
+    /// Indices of the shards whose placement is selected, ascending.
     fn shards_placed(&self, wanted: impl Fn(&Placement) -> bool) -> impl Iterator<Item = usize> {
         let placements = self.shards.placements();
         let mut indices = placements.indices().iter().enumerate();

@@ -1,5 +1,5 @@
-//! Where a shard lives: torch's `_remote_device` and `DevicePlacementSpec`, and types of the user's
-//! own.
+//! Placements of shards: torch's `_remote_device` and `DevicePlacementSpec`, and types of the
+//! user's own.
 
 use std::any::Any;
 use std::fmt;
@@ -76,12 +76,12 @@ pub(crate) enum Owner {
     Rank(i64),
     /// A worker's name. Behind a thin pointer, so that a placement has 24 bytes.
     Worker(Shared<Box<str>>),
-    /// Whoever the user's own type says.
+    /// As the user's own type says.
     Custom(Custom),
 }
 
-/// Where a shard lives: an owner (a rank, a worker's name, or nobody in particular) and a device; or
-/// whatever a type of the user's own means by it.
+/// The placement of a shard: an owner (a rank, a worker's name, or none) and a device; or a value
+/// of a custom type.
 ///
 /// A shard of a list may have none: [`Placement::NONE`], whose text is empty.
 ///
@@ -99,8 +99,8 @@ impl Placement {
     /// The type of placements that are an owner and a device.
     pub const TYPE_NAME: &str = "device";
 
-    /// No placement: that of a shard which belongs to nobody in particular. Nothing that tells owners
-    /// apart takes it; no text means it.
+    /// No placement: that of a shard without an owner. Functions that need owners refuse it, and no
+    /// text parses to it.
     pub const NONE: Self = Self { owner: Owner::None, device: Device::CPU };
 
     /// Whether this is no placement.
@@ -148,8 +148,8 @@ impl Placement {
         }
     }
 
-    /// Whether both have the same owner: the same rank, the same worker, or nobody in particular. A
-    /// type of the user's own that tells a rank is owned by that rank.
+    /// Whether both have the same owner: the same rank, the same worker, or none. A custom
+    /// placement with a rank is owned by that rank.
     pub fn same_owner(&self, other: &Self) -> bool {
         match (self.rank(), other.rank()) {
             (None, None) => self.owner == other.owner,

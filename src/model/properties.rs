@@ -55,7 +55,7 @@ impl MemoryFormat {
 /// effect here: when it is stated, data of another type is refused.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct TensorProperties {
-    /// The element type; `None` when nobody stated it.
+    /// The element type; `None` where it is not stated.
     pub dtype: Option<DataType>,
     /// How the elements are arranged.
     pub layout: Layout,
@@ -63,7 +63,7 @@ pub struct TensorProperties {
     pub requires_grad: bool,
     /// The order of dimensions in memory.
     pub memory_format: MemoryFormat,
-    /// Whether local shards are to live in page-locked memory.
+    /// Whether local shards are to be in page-locked memory.
     pub pin_memory: bool,
 }
 

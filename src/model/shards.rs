@@ -17,23 +17,23 @@ use crate::model::ModelError;
 use crate::sync::lazy::Lazy;
 
 /// One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets` of the
-/// tensor, and lives at `placement`.
+/// tensor, and has a placement.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ShardMetadata {
     /// Where the shard starts in each dimension.
     pub offsets: Vec<i64>,
     /// How many elements it has in each dimension.
     pub sizes: Vec<i64>,
-    /// Where it lives.
+    /// Its placement.
     pub placement: Placement,
 }
 
-/// A borrowed shard of a list: what it owns, and where it lives.
+/// A borrowed shard of a list: its elements and its placement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard<'a> {
     /// What it owns.
     pub extent: Extent<'a>,
-    /// Where it lives.
+    /// Its placement.
     pub placement: &'a Placement,
 }
 
@@ -119,8 +119,7 @@ impl Shards {
         Self::new(ndim, Vec::new(), Vec::new(), Placements::new(std::iter::empty())?)
     }
 
-    /// This list; of no shards, one of as many dimensions as asked for: nobody could say how many a
-    /// list of none has.
+    /// This list. An empty list gets `ndim` dimensions: it fits any number of them.
     pub(crate) fn with_ndim_if_empty(this: Shared<Self>, ndim: usize) -> Result<Shared<Self>> {
         if this.is_empty() && this.ndim() != ndim {
             return Ok(Shared::try_new(Self::none(ndim)?)?);
@@ -196,12 +195,12 @@ impl Shards {
         self.boxes().sizes()
     }
 
-    /// Where they live.
+    /// Their placements.
     pub fn placements(&self) -> &Shared<Placements> {
         &self.placements
     }
 
-    /// Where shard `index` lives; nowhere, where there is no such shard.
+    /// The placement of shard `index`; no placement, where there is no such shard.
     pub(crate) fn placement_of(&self, index: usize) -> Placement {
         self.placements.get(index).cloned().unwrap_or(Placement::NONE)
     }

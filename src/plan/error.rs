@@ -6,7 +6,7 @@ use crate::geometry::Region;
 use crate::model::error::Named;
 use crate::model::placement::Placement;
 
-/// What is wrong with two layouts between which a plan is wanted.
+/// Why there is no plan between two layouts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
@@ -19,9 +19,9 @@ pub enum PlanError {
     NoSource {
         /// The destination shard's index.
         destination: usize,
-        /// Where it lives.
+        /// Its placement.
         placement: Placement,
-        /// A box of the tensor that it needs and nobody has.
+        /// A box of the tensor that it needs and no source has.
         region: Region,
     },
 }

@@ -20,7 +20,8 @@ use crate::model::{Error, ShardedTensorMetadata, Shards, TensorProperties, valid
 use crate::plan::PlanError;
 
 /// Asserts that four times as much takes at most as many steps as `n * log(n)` says, with a little
-/// more for what does not fit in exactly. `run` tells how many there are and how many steps they took.
+/// more for what does not fit in exactly. `run` returns how many there are and how many steps they
+/// took.
 #[track_caller]
 fn assert_grows_as_n_log_n(name: &str, run: impl FnMut(i64) -> (usize, u64), n: i64) {
     assert_grows_as(name, run, n, 1);
@@ -127,8 +128,8 @@ fn overlaps_and_gaps_are_looked_for_in_n_log_n_and_a_polylog_in_many_dimensions(
     }
 }
 
-/// Every shard asks for those it meets. (Sticks that cross pass through the hulls of many others; there
-/// `n^(1 - 1/d)` are looked at.)
+/// One search per shard for the shards that it meets. (Sticks that cross pass through the bounding
+/// boxes of many others; a search then compares `n^(1 - 1/d)` of them.)
 #[test]
 fn boxes_that_meet_few_shards_look_at_few() {
     for name in ["peeled, columns first", "peeled", "pinwheels", "halved", "partition"] {
@@ -163,16 +164,16 @@ fn many_replicas_for_many_destinations_are_planned_in_n_log_n() {
         (0..n).for_each(|_| boxes.push(&[0, 0], &[7, 9]));
         boxes
     };
-    // All ranks hold the same box, and all others want it.
+    // All ranks hold the same box, and all others take it.
     let run = |n: i64| plan_steps(on(&equal(n), &|at| at), on(&equal(n), &|at| n + at));
     assert_grows_as_n_log_n("replicas of one box", run, 1000);
     // One rank holds them all.
     let run = |n: i64| plan_steps(on(&equal(n), &|_| 3), on(&equal(n), &|at| n + at));
     assert_grows_as_n_log_n("replicas on one rank", run, 1000);
-    // Each holds what it wants itself.
+    // Each holds what it takes itself.
     let run = |n: i64| plan_steps(on(&equal(n), &|at| at), on(&equal(n), &|at| at));
     assert_grows_as_n_log_n("replicas that stay", run, 1000);
-    // All hold all rows, and one wants them.
+    // All hold all rows, and one takes them.
     let run = |n: i64| {
         let rows = families::grid(&[n / 16, 1], &[1, 5]).boxes;
         let mut copies = Boxes::new(2);
@@ -206,7 +207,7 @@ fn crossing_slabs_are_planned_without_all_cells_of_their_arrangement() {
         let Cut { boxes, .. } = slabs(ndim);
         let ranks: Vec<i64> = (0..ndim as i64).collect();
         let source = on_ranks(&boxes, &ranks);
-        // What each slab holds is wanted once more elsewhere.
+        // The elements of each slab are taken once more elsewhere.
         let destination = on_ranks(&boxes, &vec![99; ndim]);
         let (plan, steps) = counted(|| ReshardPlan::from_shards(source, destination).unwrap());
         assert!(steps < 4_000_000, "{ndim}: {steps}");

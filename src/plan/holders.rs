@@ -1,11 +1,11 @@
 //! The sources that hold a part, and which of them is read least.
 //!
-//! Replicas mostly are copies of each other: they have the same box. Thousands of parts may have the
-//! same thousands of holders then, so a part's holders are told by their different boxes, of which
-//! there are few, and who has them is kept in heaps: for each box and owner its shards, by how much they
-//! are read, and for each list of owners that share boxes, the owners. What lies in the second kind of
-//! heap may be outdated, as an owner may be in several; it is put right when it comes to the top.
-//! Reading more from an owner only ever moves it down.
+//! Replicas mostly are copies of each other: they have the same box. Thousands of parts may have
+//! the same thousands of holders then, so the holders of a part are stored as their different
+//! boxes, of which there are few. The shards with these boxes are in heaps: for each box and owner
+//! its shards, by how much they are read, and for each list of owners that share boxes, the owners.
+//! What lies in the second kind of heap may be outdated, as an owner may be in several; it is put
+//! right when it comes to the top. Reading more from an owner only ever moves it down.
 
 #![allow(
     clippy::indexing_slicing,
@@ -62,7 +62,7 @@ impl Holders {
         self.copies.bucket(number, owner).is_some()
     }
 
-    /// A list of boxes; tells its number.
+    /// Adds a list of boxes and returns its number.
     pub(super) fn push(&mut self, boxes: &[u32]) -> Memory<u32> {
         let number = self.ends.len() as u32;
         self.lists.try_extend_from_slice(boxes)?;

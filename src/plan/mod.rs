@@ -83,7 +83,7 @@ impl ReshardPlan {
         Self::between(source, destination, Some(numbers))
     }
 
-    /// The plan from a whole tensor, as one shard, to shards of it: all, or those that are wanted.
+    /// The plan from a whole tensor, as one shard, to shards of it: all, or the `wanted` ones.
     pub fn from_whole(
         destination: &ShardedTensorMetadata, wanted: Option<&[usize]>,
     ) -> Result<Self> {
@@ -100,14 +100,14 @@ impl ReshardPlan {
     }
 
     /// The plan from any shards to any others. Destination shards may overlap and need not cover
-    /// anything. What no source holds is refused, [`PlanError::NoSource`]. A list of no shards may be one
-    /// of any number of dimensions. Shards without placements belong to nobody in particular: one owner
-    /// like others.
+    /// anything. What no source holds is refused, [`PlanError::NoSource`]. A list of no shards may
+    /// be one of any number of dimensions. All shards without placements count as the shards of one
+    /// owner.
     ///
-    /// Source shards may overlap too: each element that is wanted comes from one of those that hold
-    /// it. That is one with the same owner as the destination, if there is one; else, the largest
-    /// parts first, the one whose owner reads least so far. Parts that are larger than a fair share
-    /// are divided, so that those who hold them share the work. Sources that overlap in very many
+    /// Source shards may overlap too: each element is then read from one of the sources that hold
+    /// it. That is a source with the same owner as the destination, if there is one. Other parts
+    /// are assigned to the source whose owner reads least so far, the largest parts first. Parts
+    /// larger than a fair share are divided among their holders. Sources that overlap in very many
     /// ways are read in fewer and larger parts, and too many ways are refused,
     /// [`Error::Unsupported`].
     pub fn from_shards(
@@ -266,8 +266,8 @@ impl ReshardPlan {
     }
 }
 
-/// All pieces for those destination shards that are wanted. Source shards overlap only where `effort`
-/// says how much may be done about it.
+/// All pieces of the `wanted` destination shards. Source shards may overlap only with a budget,
+/// `effort`.
 fn pieces_between(
     source: &Shards, destination: &Shards, wanted: Option<&[u32]>, effort: Option<PartBudget>,
 ) -> Result<Pieces> {

@@ -16,7 +16,7 @@ pub(crate) struct Owners<'a> {
     count: usize,
 }
 
-/// What tells owners apart: the rank, whatever type of placement names it.
+/// The identity of an owner: the rank, for every type of placement that has one.
 #[derive(PartialEq, Eq, Hash)]
 enum OwnerKey<'a> {
     Rank(i64),

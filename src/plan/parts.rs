@@ -1,11 +1,11 @@
-//! What destination shards want, in parts that sources hold whole.
+//! The elements of destination shards, in parts that sources hold whole.
 //!
-//! Where sources are copies of each other, a part is what a destination shard has in common with one of
-//! their boxes. Where they overlap in other ways, it is cut along their borders, so that a part has
-//! all its holders. Of sources that overlap in very many ways that would be too many parts, up to
-//! `(2n)^d` of them; then whole parts are taken off what is wanted, one at a time: what a source with the
-//! same owner holds of it, or else the source that holds most. Such a part has those holders that have
-//! all of it.
+//! Where sources are copies of each other, a part is what a destination shard has in common with
+//! one of their boxes. Where they overlap in other ways, it is cut along their borders, so that a
+//! part has all its holders. Of sources that overlap in very many ways that would be too many
+//! parts, up to `(2n)^d` of them; then whole parts are taken off a destination shard, one at a
+//! time: the part that a source with the same owner holds, or else that of the source that holds
+//! most. Such a part has those holders that have all of it.
 
 #![allow(
     clippy::indexing_slicing,
@@ -32,7 +32,7 @@ use crate::model::shards::Shards;
 pub(super) struct PartBudget {
     /// To cut along all borders: more than what `n * log(n)` allows for all shards.
     cut: u64,
-    /// The same to take parts off what is wanted, before the plan is refused.
+    /// The same for taking parts off destination shards, before the plan is refused.
     take: u64,
     /// What `n * log(n)` is taken times.
     each: u64,
@@ -54,7 +54,7 @@ impl PartBudget {
 /// What a part takes besides comparing it.
 const STEPS_OF_PART: u64 = 64;
 
-/// A box that a destination shard wants, and the sources that hold it whole.
+/// A box of a destination shard, and the sources that hold it whole.
 #[derive(Debug, Clone)]
 pub(super) struct WantedPart {
     pub(super) destination: u32,
@@ -72,7 +72,7 @@ impl WantedPart {
     }
 }
 
-/// All that is wanted, in parts.
+/// All elements of the wanted destination shards, in parts.
 pub(super) struct WantedParts {
     ndim: usize,
     parts: Vec<WantedPart>,
@@ -147,8 +147,8 @@ impl WantedParts {
         self.parts.try_push(part)
     }
 
-    /// The parts of a destination shard where sources are copies of each other or apart; tells how many
-    /// elements they have. `found` are the boxes that it meets.
+    /// The parts of a destination shard where sources are copies of each other or apart. Returns
+    /// the number of their elements. `found` are the boxes that it meets.
     fn take_whole(&mut self, number: u32, shard: BoxRow<'_>, found: &[u32]) -> Memory<i64> {
         let wanted = Bounds::new(shard.offsets, shard.sizes);
         let mut held = 0;
@@ -160,8 +160,8 @@ impl WantedParts {
         Ok(held)
     }
 
-    /// The parts of a destination shard where sources overlap in any way, or a box that it wants and none
-    /// of them holds.
+    /// The parts of a destination shard where sources overlap in any way, or a box of it that no
+    /// source holds.
     fn take_any(
         &mut self, (number, shard): (u32, u32), wanted: BoxRow<'_>, found: &[u32],
         left: &mut PartBudget, owners: &Owners<'_>,
@@ -192,7 +192,8 @@ impl WantedParts {
         &mut self, (number, wanted): (u32, Bounds), found: &[u32], left: &mut PartBudget,
     ) -> Memory<Served> {
         let candidates = memory::try_to_vec(found)?;
-        // Put aside while boxes are looked at: the cells, where their lists of holders end, and these.
+        // Collected before they become parts: the cells, the ends of their lists of holders, and
+        // these lists.
         let mut cells = Cells::new(self.ndim);
         let (mut ends, mut boxes): (Vec<usize>, Vec<u32>) = Default::default();
         let steps = left.cut;

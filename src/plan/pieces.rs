@@ -172,7 +172,7 @@ impl Pieces {
     }
 
     /// Adds what a destination box takes of a source box that it meets, where they are boxes of the
-    /// tensor; tells how many elements that is.
+    /// tensor. Returns the number of elements.
     fn push_common(
         &mut self, (source, source_box): (u32, BoxRow<'_>),
         (destination, destination_box): (u32, BoxRow<'_>),
@@ -195,8 +195,7 @@ impl Pieces {
         Ok(elements)
     }
 
-    /// Adds all pieces from source shards that overlap nowhere to those destination shards that are
-    /// wanted.
+    /// Adds all pieces from source shards that overlap nowhere to the `wanted` destination shards.
     pub(super) fn join(
         &mut self, space: &CommonSpace<'_>, destination: &Shards, wanted: Option<&[u32]>,
     ) -> Result<()> {

@@ -1,12 +1,12 @@
 //! Which worker should be which in a new layout, so that the least has to move.
 //!
 //! Two layouts may differ by little more than the names of their workers. The placements of the
-//! destination are dealt out anew: those shards that were to live at one placement all go to another
-//! one, each placement gets those of one, and of all ways to do so one is found in which the most
-//! elements stay with their owners. That is an assignment problem. It is solved exactly, by shortest
-//! augmenting paths with potentials (the Hungarian method as Jonker and Volgenant, "A Shortest
-//! Augmenting Path Algorithm for Dense and Sparse Linear Assignment Problems", 1987, describe it for
-//! sparse problems): one search after the other, each over pairs that share elements only.
+//! destination are permuted: all shards with one placement get another one. Of all permutations,
+//! one is found in which the most elements stay with their owners. That is an assignment problem.
+//! It is solved exactly, by shortest augmenting paths with potentials (the Hungarian method as
+//! Jonker and Volgenant, "A Shortest Augmenting Path Algorithm for Dense and Sparse Linear
+//! Assignment Problems", 1987, describe it for sparse problems): one search after the other, each
+//! over pairs that share elements only.
 
 #![allow(
     clippy::indexing_slicing,
@@ -29,8 +29,7 @@ use crate::sync::seed::Map;
 /// A way to deal out the placements of a layout anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relabelling {
-    /// For each distinct placement of the destination, the one of them at which its shards should
-    /// live.
+    /// For each distinct placement of the destination, the placement that its shards should get.
     pub placements: Vec<u32>,
     /// Elements that go from one owner to another as the layouts are.
     pub moved_before: i64,
@@ -83,7 +82,7 @@ impl Relabelling {
 }
 
 impl ShardedTensorMetadata {
-    /// Metadata with the same boxes, where the shards of distinct placement `i` live at distinct
+    /// Metadata with the same boxes, where the shards of distinct placement `i` get distinct
     /// placement `placements[i]`: what a [`Relabelling`] suggests.
     pub fn relabel(&self, placements: &[u32]) -> Result<Self> {
         let old = self.shards().placements();
@@ -123,7 +122,7 @@ fn assign(mut edges: Vec<Vec<(u32, i128)>>) -> Memory<Vec<u32>> {
     for row in 0..edges.len() as u32 {
         matching.add(row)?;
     }
-    // What nobody gains by goes where there is room.
+    // Placements without a gain get the remaining places.
     let mut free = (0u32..).zip(&matching.row_of).filter(|(_, row)| row.is_none());
     let columns = matching.column_of.iter();
     memory::try_collect(columns.map(|column| column.or_else(|| Some(free.next()?.0)).unwrap_or(0)))
@@ -145,7 +144,7 @@ struct Matching<'a> {
 /// Where the cheapest change ends.
 #[derive(Clone, Copy)]
 enum End {
-    /// At a column that nobody has.
+    /// At a free column.
     Free(u32),
     /// At a row that gives up its column, or the new one, which gets none.
     Without(u32),

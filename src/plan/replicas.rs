@@ -1,16 +1,16 @@
 //! Choosing among sources that hold the same elements.
 //!
-//! What a destination shard wants is divided into parts that the same sources hold whole. Then each
-//! part is given to one of them:
+//! A destination shard is divided into parts that the same sources hold whole. Each part is then
+//! read from one of them:
 //!
 //! - to a source with the same owner as the destination, if there is one: that is no transfer;
 //! - else, the largest parts first, to the source whose owner reads least so far; of one owner's,
 //!   to the shard that is read least; of equal ones, to the first.
 //!
 //! Reading a part is counted as its number of elements, for local parts too. So an owner reads at
-//! most one part more than any other owner that could have read that part. WantedParts that are larger
-//! than a fair share of what is left to choose, all of it divided by the number of owners that can
-//! serve, are divided before, into as many parts as there are owners that hold them at most.
+//! most one part more than any other owner that could have read that part. Parts larger than a fair
+//! share (all elements that are left to assign, divided by the number of owners that can serve) are
+//! divided before, into at most as many parts as owners hold them.
 //!
 //! Where parts come from: see [`super::parts`].
 

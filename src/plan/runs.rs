@@ -1,4 +1,4 @@
-//! The pieces of a plan as runs of bytes, for whoever moves them.
+//! The pieces of a plan as runs of bytes, for transports.
 
 #![allow(
     clippy::indexing_slicing,
@@ -77,7 +77,7 @@ impl ReshardPlan {
         self.runs_of(pieces, Width::of_bits(bits)?)
     }
 
-    /// How many runs [`Self::runs_of_bits`] tells, or its refusal. Time: for each piece.
+    /// The number of runs of [`Self::runs_of_bits`], or its refusal. Time: for each piece.
     pub fn count_runs_of_bits(
         &self, pieces: impl Iterator<Item = usize>, bits: i64,
     ) -> Result<usize> {
@@ -167,7 +167,7 @@ fn in_bytes<'a>(
     if per_byte == 1 {
         return Ok(nest);
     }
-    // Bits behind the last element of a shard belong to nobody else.
+    // Bits behind the last element of a shard belong to no other shard.
     if nest.loops().is_empty()
         && nest.starts().map(|start| start as i64 + nest.run() as i64) == units
     {

@@ -5,7 +5,7 @@ use std::ops::Range;
 /// A cut after which one part holds more than 7/8 of the set is a poor one; after so many in a row
 /// the next is chosen by looking at all shards.
 pub(super) const POOR_CUTS: u8 = 3;
-/// How often all shards of a set are looked at for one cut, of this set and those it was cut from.
+/// How often a cut may be chosen by all shards of a set, counted along the path from the root.
 pub(super) const EXACT_CUTS: u8 = 4;
 
 /// How a set and its parts are divided. Each rule is used where the one before it failed.

@@ -47,7 +47,7 @@ impl ChunkShardingSpec {
         &self.dim
     }
 
-    /// Where the chunks live, in order.
+    /// The placements of the chunks, in order.
     pub fn placements(&self) -> &Placements {
         &self.placements
     }

@@ -28,8 +28,8 @@ macro_rules! built_in_specs {
 
 built_in_specs![ChunkShardingSpec, EnumerableShardingSpec, MeshShardingSpec];
 
-/// The position of a built-in type in that list, from 1 on, by which specs are told apart without using
-/// them; 0 for types of the user's own.
+/// The position of a built-in type in that list, from 1 on, by which specs are distinguished
+/// without a pin; 0 for custom types.
 pub(crate) fn built_in_number(type_name: &str) -> u64 {
     let mut numbered = BUILT_IN_TYPE_NAMES.iter().zip(1..);
     numbered.find(|(built_in, _)| **built_in == type_name).map_or(0, |(_, number)| number)

@@ -36,7 +36,7 @@ pub trait ShardingSpec: Any + fmt::Debug + Send + Sync {
     ) -> Result<ShardedTensorMetadata>;
 
     /// The placements of the shards, in order, if they are the same for every tensor. A spec that
-    /// decides by the tensor's shape has none to tell before: the metadata it builds tells.
+    /// decides by the tensor's shape returns none: the metadata has them.
     fn placements(&self) -> Option<&Placements> {
         None
     }

@@ -29,7 +29,7 @@ pub struct Overlap {
 /// The pairs of shards that own the same element, by their first index, then by their second; no
 /// more than `limit` of them.
 ///
-/// Time: about `n * log(n)` for `n` shards, and what the shards that are looked at have overlaps.
+/// Time: about `n * log(n)` for `n` shards, and the overlaps of the shards that are compared.
 pub fn overlaps(shards: &Shards, limit: usize) -> Result<Vec<Overlap>> {
     let (space, mut overlaps) = (shards.space()?, Vec::new());
     visit_overlaps(space.rows(), limit, |pair| {
@@ -121,8 +121,8 @@ pub struct Gaps {
     pub more: bool,
 }
 
-/// Parts that no shard owns, looked for beyond those that are asked for, so that what was cut can be
-/// put together and told by where it lies.
+/// Parts that no shard owns are computed beyond those requested, so that parts that were cut apart
+/// can be merged and sorted.
 const SPARE_PARTS: usize = 1 << 14;
 /// Shards and parts that may be compared before it is said that there are too many.
 const SPARE_STEPS: u64 = 1 << 27;
@@ -131,8 +131,9 @@ const SPARE_STEPS: u64 = 1 << 27;
 /// overlap, and what they own past the tensor does not matter. A list of no shards may be one of any
 /// number of dimensions.
 ///
-/// There may be several ways to divide what is left into boxes; two that together are a box are mostly
-/// one here. If there are few more than `limit`, those that are told are the first by where they lie.
+/// There may be several ways to divide what is left into boxes; two that together are a box are
+/// mostly one here. If there are few more than `limit`, the returned ones are the first by their
+/// offsets.
 ///
 /// Time: of shards that overlap nowhere, about `n * log(n)` and what the boxes need. Shards that
 /// overlap may leave more boxes than there is memory for, so this takes as long as those that are

@@ -35,9 +35,9 @@ pub fn check_non_overlapping(shards: &Shards) -> Result<()> {
     Err(Error::Model(ModelError::Overlap { first, second, placements, region, more }))
 }
 
-/// Refuses shards that do not overlap when they reach past a tensor of `sizes` or leave a part of
-/// it to nobody; the error names the shard, or a box that nobody owns, a shard next to it and how many
-/// others there are. A list of no shards may be one of any number of dimensions.
+/// Refuses shards that do not overlap when they reach past a tensor of `sizes` or leave a gap in
+/// it. The error names the shard, or a box without an owner, a shard next to it and the number of
+/// other gaps. A list of no shards may be one of any number of dimensions.
 pub fn check_tensor(shards: &Shards, sizes: &[i64]) -> Result<()> {
     check_bounds(shards, sizes)?;
     let extents = shards.extents();
@@ -80,7 +80,7 @@ pub fn check_coverage(shards: &Shards, sizes: &[i64]) -> Result<()> {
     Ok(())
 }
 
-/// The refusal of shards that leave a box of their space to nobody.
+/// The refusal of shards that leave a box of their space without an owner.
 fn gap_at(shards: &Shards, sizes: &[i64], hole: &Bounds, disjoint: bool) -> Error {
     let describe = || {
         let space = shards.space()?;
@@ -93,7 +93,7 @@ fn gap_at(shards: &Shards, sizes: &[i64], hole: &Bounds, disjoint: bool) -> Erro
     describe().unwrap_or_else(|error| error)
 }
 
-/// How many boxes nobody owns that share nothing with one.
+/// The number of boxes without an owner that share nothing with one box.
 fn count_other_gaps(shards: &Shards, sizes: &[i64], hole: &Bounds, disjoint: bool) -> More {
     let mut steps = n_log_n(shards.len()).saturating_mul(16).saturating_add(1 << 20);
     let room = COUNTED.saturating_mul(8);
