@@ -18,7 +18,7 @@ use crate::memory::{Memory, TryVec, try_box, try_with_capacity};
 use crate::model::Result;
 use crate::transfer::{Blocks, HostView};
 
-/// PeerPieces of fewer bytes go together in one message, and are copied for it; larger ones go alone, so
+/// Pieces of fewer bytes share a message, and are copied for it; larger ones go alone, so
 /// that those that are contiguous can be sent and received where they are.
 const SMALL: usize = 64 << 10;
 /// What a small piece costs of a message's room at least: bookkeeping takes memory too.

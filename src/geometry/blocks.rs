@@ -1,4 +1,4 @@
-//! BlockTrain at equal steps on one axis, and what two sets of them have in common, in closed form.
+//! Blocks at equal steps on one axis, and what two sets of them have in common, in closed form.
 //!
 //! Of blocks `a` at steps `p` and blocks `b` at steps `q`, block `i` and block `j` meet where the
 //! distance `d` of their starts is between minus the one length and the other. With `g = gcd(p, q)`,

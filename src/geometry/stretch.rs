@@ -46,9 +46,9 @@ impl Stretch {
         Self::new([global_start, local_start], length, 1, [length, length])
     }
 
-    /// BlockTrain at equal steps; `starts` and `steps` are those in the tensor and those in the shard.
-    /// `None` where a start is negative, there is no block, blocks meet on one side, or an end is past
-    /// the largest index.
+    /// Blocks at equal steps; `starts` and `steps` are those in the tensor and those in the shard.
+    /// `None` where a start is negative, there is no block, blocks meet on one side, or an end is
+    /// past the largest index.
     pub fn new(starts: [i64; 2], length: i64, count: i64, steps: [i64; 2]) -> Option<Self> {
         let [global_start, local_start] = starts;
         if global_start < 0 || local_start < 0 || length < 1 || count < 1 {
@@ -128,8 +128,8 @@ impl Stretch {
         Some(other.start + block * other.step + place)
     }
 
-    /// BlockTrain of this stretch that were found on `side` are on the other side: the start of the first
-    /// one, and the step. `which` says which of the two that met this stretch is.
+    /// The blocks on the other side of blocks of this stretch that were found on `side`: the start
+    /// of the first one, and the step. `which` says which of the two that met this stretch is.
     pub(super) fn across_common(&self, side: MapSide, which: usize, common: &Common) -> (i64, i64) {
         let (here, there) = (self.blocks(side), self.blocks(side.other()));
         let (first, advance) = if which == 0 {

@@ -17,6 +17,6 @@ pub trait Backend {
     /// # Safety
     ///
     /// Every source byte may be read and every destination byte written, no destination overlaps
-    /// another or a source, and nobody else uses any of them meanwhile.
+    /// another or a source, and nothing else uses any of them meanwhile.
     unsafe fn run(laid_out: &Self::LaidOut, options: &CopyOptions);
 }

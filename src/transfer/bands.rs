@@ -94,13 +94,13 @@ pub(super) struct BandCuts<'a> {
     /// Lists of the boxes that have a part of a band, of each band that is not done with, the present
     /// one last. Of each band there are as many lists as [`Self::lists`] says, of all its boxes.
     members: Vec<usize>,
-    /// How often a box may still be looked at.
+    /// How often a box may still be visited.
     visits: usize,
 }
 
 impl<'a> BandCuts<'a> {
-    /// The shards `indices`, none of them empty. A box is looked at `visits` times at most, all of
-    /// them together.
+    /// The shards `indices`, none of them empty. At most `visits` visits of boxes are made, over
+    /// all boxes.
     pub(super) fn new(
         shards: &'a Shards, indices: &[usize], dims: &'a Dims, visits: usize,
     ) -> Result<Self> {
@@ -143,7 +143,7 @@ impl<'a> BandCuts<'a> {
         // The cuts that the present band is inside of.
         let mut cuts: Vec<BandCut> = Vec::new();
         loop {
-            // In three lists a box is looked at for what one visit is worth.
+            // Three lists of a box count as one visit.
             self.visits = self.visits.checked_sub(count * self.lists().div_ceil(3))?;
             let all = self.members.len() - self.lists() * count..self.members.len();
             match self.best_border(&all, count) {

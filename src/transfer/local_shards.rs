@@ -30,9 +30,9 @@ impl ShardArguments {
     pub const SHARDS: Self = Self { shard: "shard", views: "shards", indices: "indices" };
 }
 
-/// Views of some shards of a layout, in the order of their indices, checked against the layout: each
-/// has its shard's shape, and all have one element type. Of each view only what the layout does not
-/// tell is stored.
+/// Views of some shards of a layout, in the order of their indices, checked against the layout:
+/// each has its shard's shape, and all have one element type. Of each view, only the parts that the
+/// layout does not have are stored.
 #[derive(Debug)]
 pub struct LocalShards {
     layout: Shared<Shards>,
@@ -47,7 +47,7 @@ pub struct LocalShards {
     positions: Vec<u32>,
 }
 
-// SAFETY: no pointer is followed here; whoever does promises what that takes.
+// SAFETY: no pointer is followed here. The functions that do have their own safety contract.
 unsafe impl Send for LocalShards {}
 // SAFETY: as above.
 unsafe impl Sync for LocalShards {}
@@ -60,8 +60,8 @@ pub struct LocalShardsBuilder {
 }
 
 impl LocalShards {
-    /// Room for `count` shards of a layout. `dtype` is the element type that they should have; where
-    /// there is none the first of them tells.
+    /// Room for `count` shards of a layout. `dtype` is the element type that they should have;
+    /// where there is none, the first shard decides.
     pub fn builder(
         layout: &Shared<Shards>, arguments: ShardArguments, dtype: Option<DataType>, count: usize,
     ) -> Result<LocalShardsBuilder> {

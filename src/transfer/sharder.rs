@@ -56,7 +56,7 @@ impl<'a> Extraction<'a> {
     /// # Safety
     ///
     /// Every element of the full tensor may be read and every element of the shard written, and
-    /// nobody else uses either meanwhile.
+    /// nothing else uses either meanwhile.
     pub unsafe fn run(&self) {
         // SAFETY: the caller's promise is passed on.
         unsafe { self.transfer.run() }

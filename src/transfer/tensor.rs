@@ -37,7 +37,7 @@ pub enum Keepers {
 
 /// A tensor that is cut into shards, some of which are in this process.
 ///
-/// Its metadata states the element type as soon as a shard is there to tell it.
+/// Its metadata states the element type if there is a local shard.
 #[derive(Debug)]
 pub struct ShardedTensor {
     metadata: ShardedTensorMetadata,
@@ -62,7 +62,7 @@ impl ShardedTensor {
             let sizes = layout.at("indices", index)?.sizes;
             let buffer = Buffer::new(bytes_of(sizes, dtype)?)?;
             if fill == Fill::Zero {
-                // SAFETY: the buffer's own bytes, that nobody else knows of.
+                // SAFETY: the buffer's own bytes, which nothing else uses.
                 unsafe { buffer.as_ptr().write_bytes(0, buffer.len()) };
             }
             shards.push(index, &HostView::new("local", buffer.as_ptr(), dtype, sizes, None)?)?;
@@ -76,7 +76,7 @@ impl ShardedTensor {
     ///
     /// # Safety
     ///
-    /// Every element of `full` may be read, and nobody writes it meanwhile.
+    /// Every element of `full` may be read, and nothing writes it meanwhile.
     pub unsafe fn from_full(
         metadata: &ShardedTensorMetadata, indices: &[usize], full: &HostView, options: &CopyOptions,
     ) -> Result<Self> {
@@ -165,8 +165,8 @@ impl ShardedTensor {
         Ok(self.shards.view(self.checked(local)?))
     }
 
-    /// What keeps the memory of local shard `local`: it outlives the tensor for whoever holds a
-    /// clone.
+    /// The owner of the memory of local shard `local`. A clone keeps that memory after the tensor
+    /// is dropped.
     pub fn keeper(&self, local: usize) -> Result<Keeper> {
         let position = self.shards.position(self.checked(local)?);
         match &self.keepers {
@@ -191,8 +191,8 @@ impl ShardedTensor {
     ///
     /// # Safety
     ///
-    /// Every element of the shards may be read and every element of `full` written, and nobody else
-    /// uses any of them meanwhile.
+    /// Every element of the shards may be read and every element of `full` written, and nothing
+    /// else uses any of them meanwhile.
     pub unsafe fn gather(&self, full: &HostView, options: &CopyOptions) -> Result<()> {
         // SAFETY: the caller's promises are passed on.
         unsafe { HostTransfer::gather(&self.metadata, &self.shards, full, options)?.run() };

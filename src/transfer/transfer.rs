@@ -128,7 +128,7 @@ impl<B: Backend> Transfer<B> {
     /// # Safety
     ///
     /// Every element of the sources may be read and every element of the destinations written, and
-    /// nobody else uses any of them meanwhile.
+    /// nothing else uses any of them meanwhile.
     pub unsafe fn run(&self) {
         // SAFETY: the caller's promise is passed on; what is written was found to overlap nothing.
         unsafe { B::run(&self.laid_out, &self.options) }

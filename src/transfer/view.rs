@@ -36,7 +36,7 @@ pub struct HostView {
     strides: [i64; MAX_NDIM],
 }
 
-// SAFETY: a view does not follow its pointer; whoever does promises what that takes.
+// SAFETY: a view does not follow its pointer. The functions that do have their own safety contract.
 unsafe impl Send for HostView {}
 // SAFETY: as above.
 unsafe impl Sync for HostView {}

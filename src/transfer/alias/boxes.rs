@@ -3,8 +3,8 @@
 //!
 //! The strides of all views, longest first, are the digits in which a place is written: how many of
 //! the longest, then how many of the next in what is left, and so on down to single units. A view
-//! whose strides are among them is a box of such digits, or a few, where it goes on past the end of a
-//! row. Other views are left to whoever asked.
+//! whose strides are among them is a box of such digits, or a few, where it goes on past the end of
+//! a row. Other views are returned to the caller.
 
 use super::cost::SearchCost;
 use super::form::{Form, Forms, Step, reach_of};
@@ -16,9 +16,9 @@ use crate::model::shards::Shards;
 use crate::model::validate::check_non_overlapping;
 use crate::model::{Error, Placement, Result};
 
-/// Digits of a place: single units are the last one, and one dimension tells sources apart.
+/// Digits of a place: single units are the last one, and one dimension separates sources.
 const MAX_DIGITS: usize = MAX_NDIM - 1;
-/// DigitBoxes that one view may become.
+/// Most boxes that one view may become.
 const MAX_BOXES: usize = 64;
 /// Steps of a stride that is no digit, each of which becomes a part of its own.
 const MAX_LONE_STEPS: i128 = 16;
@@ -93,7 +93,7 @@ impl Digits {
     }
 }
 
-/// DigitBoxes of digits, and the view that each is of.
+/// Boxes of digits, and the view of each.
 struct DigitBoxes {
     digits: usize,
     owners: Vec<usize>,
@@ -282,7 +282,7 @@ impl<'a> BoxWriter<'a> {
         steps.is_empty().then(|| &spans[..=units])
     }
 
-    /// Notes a part that is still to be looked at. False where there is none.
+    /// Adds a part to the open ones. False where there is none.
     fn add(&mut self, part: Option<Part>) -> Result<bool> {
         let Some(part) = part else {
             return Ok(false);

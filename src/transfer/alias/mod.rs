@@ -5,11 +5,11 @@
 //! element type.
 //!
 //! Views between whose ends no other begins need no second look. Others are written as boxes of the
-//! one array that they are parts of ([`boxes`]), in about `n * log(n)` for `n` views. What is no part
-//! of such an array is compared two by two ([`pair`]), as long as that is fast, and looked at run by
-//! run in the end ([`scan`]), which takes about as long as the copy. So every legal set of destinations
-//! is known as such; nothing is refused because it could not be found out, but for sources with more
-//! elements than memory.
+//! one array that they are parts of ([`boxes`]), in about `n * log(n)` for `n` views. Views that
+//! are not parts of such an array are compared in pairs ([`pair`]), as long as that is fast, and
+//! then run by run ([`scan`]), which takes about as long as the copy. So every legal set of
+//! destinations is accepted, except where sources have more elements than memory and the search
+//! would take too long.
 
 #![allow(
     clippy::arithmetic_side_effects,

@@ -6,7 +6,7 @@
 use super::form::{Form, Forms, Step, reach_of};
 use crate::model::{Error, Result};
 
-/// Runs that are looked at together.
+/// Runs that are compared together.
 const RUNS_AT_ONCE: usize = 1 << 20;
 /// Steps that are always allowed.
 const MIN_STEPS: u64 = 1 << 26;
@@ -70,7 +70,7 @@ pub(super) fn find_in(
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Collected {
     All,
-    /// There are more runs than are looked at together.
+    /// There are more runs than are compared together.
     Many,
     TooMuch,
 }

@@ -11,7 +11,7 @@ fn bytes(count: u16) -> DataType {
     DataType { code: 1, bits: 8, lanes: count }
 }
 
-/// A view of memory that nobody follows; strides are in elements.
+/// A view whose memory is never accessed; strides are in elements.
 fn view(place: i64, dtype: DataType, shape: &[i64], strides: &[i64]) -> HostView {
     let first = std::ptr::without_provenance_mut((1 << 40) + place as usize);
     HostView::new("view", first, dtype, shape, Some(strides)).unwrap()
@@ -100,8 +100,9 @@ prop_compose! {
     }
 }
 
-/// Boxes of an array of records, as whoever fills its fields and columns passes them: each takes some
-/// of the indices of each dimension, maybe every second one, backwards, or all but the last.
+/// Boxes of an array of records, as a program that fills its fields and columns passes them: each
+/// takes some of the indices of each dimension, maybe every second one, backwards, or all but the
+/// last.
 fn parts_of_array() -> impl Strategy<Value = (Vec<HostView>, Vec<HostView>)> {
     let shape = prop::collection::vec(1i64..6, 1..=4);
     let pad = prop::collection::vec(0i64..3, 4);
