@@ -49,7 +49,7 @@ impl LocalPairs<'_> {
 const ROUNDS: usize = 2;
 /// Bytes of copies from which on a second thread is worth its start.
 const WORTH_A_THREAD: usize = 1 << 20;
-/// Bytes that are copied within the rank before the rounds are looked after again.
+/// Bytes that are copied within the rank before the rounds are checked again.
 const COPIED_AT_ONCE: usize = 4 << 20;
 
 /// Memory for messages that can't be sent or received where they are, for each of the rounds that
@@ -164,7 +164,7 @@ unsafe fn take_turns(comm: &dyn Communicator, packer: &mut Packer<'_>) -> Result
 struct Round {
     sends: Vec<Outgoing>,
     receives: Vec<Incoming>,
-    /// Takes what was received apart.
+    /// Unpacks the received messages.
     unpack: CopyList,
 }
 
@@ -179,12 +179,12 @@ struct Packer<'a> {
     copies: LocalCopies<'a>,
     staging: &'a StagingMemory,
     options: CopyOptions,
-    /// Rounds put together so far.
+    /// Number of rounds packed so far.
     packed: usize,
 }
 
 impl Packer<'_> {
-    /// Puts rounds together ahead of the exchange and takes those apart that come back from it.
+    /// Packs rounds ahead of the exchange and unpacks those that come back from it.
     ///
     /// # Safety
     ///
@@ -222,11 +222,11 @@ impl Packer<'_> {
         }
     }
 
-    /// Puts the next round together; `None` when there is none left.
+    /// Packs the next round; `None` when there is none left.
     ///
     /// # Safety
     ///
-    /// As [`run`]; the round that had the same buffers has been taken apart.
+    /// As [`run`]; the round that had the same buffers has been unpacked.
     unsafe fn pack(&mut self) -> Result<Option<Round>> {
         let Some([outgoing, incoming]) = next_round(&mut self.sends, &mut self.receives)? else {
             return Ok(None);
@@ -235,17 +235,17 @@ impl Packer<'_> {
         self.packed += 1;
         let mut pack = CopyList::new(FullSide::Source);
         let mut unpack = CopyList::new(FullSide::Destination);
-        let mut shelf = Shelf { buffer: &buffers.sends, used: 0 };
+        let mut staging = BumpAllocator { buffer: &buffers.sends, used: 0 };
         let sends = outgoing.into_iter().map(|(peer, content)| {
             let push = |view: &HostView, packed: &HostView| Ok(pack.push(view, packed)?);
-            let (pointer, bytes) = lay_out(&self.sends, content, &mut shelf, push)?;
+            let (pointer, bytes) = lay_out(&self.sends, content, &mut staging, push)?;
             Ok::<_, Error>(Message { peer, pointer: pointer.cast_const(), bytes })
         });
         let sends = try_collect_results(sends)?;
-        let mut shelf = Shelf { buffer: &buffers.receives, used: 0 };
+        let mut staging = BumpAllocator { buffer: &buffers.receives, used: 0 };
         let receives = incoming.into_iter().map(|(peer, content)| {
             let push = |view: &HostView, packed: &HostView| Ok(unpack.push(packed, view)?);
-            let (pointer, bytes) = lay_out(&self.receives, content, &mut shelf, push)?;
+            let (pointer, bytes) = lay_out(&self.receives, content, &mut staging, push)?;
             Ok::<_, Error>(Message { peer, pointer, bytes })
         });
         let receives = try_collect_results(receives)?;
@@ -259,7 +259,7 @@ impl Packer<'_> {
         Ok(Some(Round { sends, receives, unpack }))
     }
 
-    /// Takes a round that was exchanged apart.
+    /// Unpacks a round that was exchanged.
     ///
     /// # Safety
     ///
@@ -271,14 +271,14 @@ impl Packer<'_> {
     }
 }
 
-/// Hands out a buffer from front to back.
-struct Shelf<'a> {
+/// Allocates memory of a buffer from front to back; nothing is freed.
+struct BumpAllocator<'a> {
     buffer: &'a Buffer,
     used: usize,
 }
 
-impl Shelf<'_> {
-    fn take(&mut self, bytes: usize) -> Result<*mut u8> {
+impl BumpAllocator<'_> {
+    fn allocate(&mut self, bytes: usize) -> Result<*mut u8> {
         let start = self.used;
         let end = start.checked_add(bytes).filter(|&end| end <= self.buffer.len());
         let short = || Error::OutOfMemory { what: "the messages of one round", bytes };
@@ -290,11 +290,11 @@ impl Shelf<'_> {
 /// The place of a message: that of its box if it is contiguous, and else in staging memory. `push`
 /// is called with each box and its packed place.
 fn lay_out(
-    queue: &Queue<'_>, content: Content, shelf: &mut Shelf<'_>,
+    queue: &Queue<'_>, content: Content, staging: &mut BumpAllocator<'_>,
     mut push: impl FnMut(&HostView, &HostView) -> Result<()>,
 ) -> Result<(*mut u8, usize)> {
     let mut pack = |view: HostView| {
-        let place = shelf.take(view.bytes())?;
+        let place = staging.allocate(view.bytes())?;
         push(&view, &view.row_major_at(place))?;
         Ok((place, view.bytes()))
     };

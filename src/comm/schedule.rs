@@ -26,7 +26,7 @@ const MIN_COST: usize = 256;
 /// Messages are not made smaller than this, unless the limit demands it: fewer ranks are served at a
 /// time instead.
 const MIN_MESSAGE: usize = 256 << 10;
-/// Most ranks that are served at a time where nothing is put together.
+/// Most ranks that are served at a time where nothing is packed.
 const MAX_PEERS: usize = 256;
 
 /// One piece that moves between this rank and another.
@@ -85,7 +85,7 @@ impl<'a> PeerPieces<'a> {
         (0..self.list.len()).fold(0, |bytes, at| bytes.saturating_add(self.view(at).bytes()))
     }
 
-    /// Whether any message must be put together here, or taken apart.
+    /// Whether any message must be packed or unpacked on this rank.
     pub(super) fn need_staging(&self) -> bool {
         (0..self.list.len()).any(|at| {
             let view = self.view(at);

@@ -41,7 +41,7 @@ struct AfterName<'a, 'f> {
 }
 
 impl AfterName<'_, '_> {
-    /// The text does not start with the name: passes on what was held back of it.
+    /// The text does not start with the name: writes the buffered part of the name.
     fn flush(&mut self) -> fmt::Result {
         self.at_name = false;
         self.out.write_str(": ")?;

@@ -84,7 +84,7 @@ struct Lease<T> {
     tensor: T,
     /// What the tensor's view points to.
     _numbers: [Vec<i64>; 2],
-    /// Let go when this is dropped, last.
+    /// Released last, when this is dropped.
     _keeper: Keeper,
 }
 

@@ -195,7 +195,7 @@ pub(crate) fn median_border(
     Ok(Some((dim, *median)))
 }
 
-/// Cells that were found, each with a number: only cells of the same number are put together.
+/// Cells that were found, each with a number: only cells of the same number are merged.
 #[derive(Debug, Default)]
 pub(crate) struct Cells {
     ndim: usize,

@@ -101,7 +101,7 @@ impl DimMap {
             return Err(GeometryError::Overflow);
         }
         stretches.sort_unstable_by_key(Stretch::local_start);
-        // A run that was put together may go on with what follows it; more passes find nothing.
+        // A merged run may continue with the one after it; further passes find nothing.
         for _ in 0..2 {
             stretches.dedup_by(|next, kept| match kept.join(next) {
                 Some(joined) => {

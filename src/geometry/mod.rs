@@ -56,7 +56,7 @@ pub enum GeometryError {
     Twice,
     /// A buffer longer than the largest index.
     Overflow,
-    /// Dimensions that would have to be taken apart into more than [`MAX_NDIM`].
+    /// Dimensions that would have to be unfolded into more than [`MAX_NDIM`].
     TooManyDims,
     /// No memory for the answer.
     OutOfMemory(OutOfMemory),

@@ -14,12 +14,12 @@
 //!
 //! In the last dimension boxes are sorted by where they start, and one pass answers.
 //!
-//! Before that, boxes are taken apart where planes run between them: see [`super::separate`]. What is
-//! left is searched for as long as that takes about `n` steps; then every box asks the index for those
-//! that it meets, which is faster where the boxes of three and more dimensions are compact, as long as
-//! that takes about `n` steps; and then it is searched to the end. A set for which that takes more steps
-//! than comparing each with each is compared so after all: with about as many dimensions as `log(n)`, no
-//! way is known that is better by more than a factor.
+//! Before that, boxes are separated where planes run between them: see [`super::separate`]. What is
+//! left is searched for as long as that takes about `n` steps; then every box asks the index for
+//! those that it meets, which is faster where the boxes of three and more dimensions are compact,
+//! as long as that takes about `n` steps; and then it is searched to the end. A set for which that
+//! takes more steps than comparing each with each is compared so after all: with about as many
+//! dimensions as `log(n)`, no way is known that is better by more than a factor.
 //!
 //! What is still to be asked lies on a stack of its own.
 //!

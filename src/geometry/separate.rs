@@ -1,4 +1,4 @@
-//! Taking sets of boxes apart where no box is cut.
+//! Separating sets of boxes by guillotine cuts: planes that cross no box.
 //!
 //! Most partitions are made by cutting, so that some plane runs between their boxes without hitting
 //! one, then others through what lies on each side of it. Boxes on different sides can't overlap,
@@ -34,26 +34,26 @@ pub(crate) struct Separated {
     pub(crate) sets: Vec<Range<usize>>,
 }
 
-/// Takes all boxes apart. `dims` holds a span for each box in each dimension; the boxes come in the
+/// Separates all boxes. `dims` holds a span for each box in each dimension; the boxes come in the
 /// order of their starts in the last one.
 pub(crate) fn separate(dims: &[Vec<RankSpan>]) -> Memory<Separated> {
-    let mut knife = Knife::new(dims)?;
+    let mut cutter = GuillotineCutter::new(dims)?;
     let mut sets = Vec::new();
     let mut open = Vec::new();
-    open.try_push(Open { set: 0..knife.part_of.len(), dim: 0, poor_cuts: 0 })?;
+    open.try_push(Open { set: 0..cutter.part_of.len(), dim: 0, poor_cuts: 0 })?;
     while let Some(Open { set, dim, poor_cuts }) = open.pop() {
         let small = set.len() <= SMALL || poor_cuts > POOR_CUTS;
-        let cut = if small { None } else { knife.cut_somewhere(&set, dim)? };
+        let cut = if small { None } else { cutter.cut_somewhere(&set, dim)? };
         let Some(cut) = cut else {
             sets.try_push(set)?;
             continue;
         };
-        let largest = knife.parts.iter().map(Range::len).max().unwrap_or(0);
+        let largest = cutter.parts.iter().map(Range::len).max().unwrap_or(0);
         let poor_cuts = if largest > set.len() / 8 * 7 { poor_cuts + 1 } else { 0 };
         let dim = cut + 1;
-        open.try_extend(knife.parts.iter().cloned().map(|set| Open { set, dim, poor_cuts }))?;
+        open.try_extend(cutter.parts.iter().cloned().map(|set| Open { set, dim, poor_cuts }))?;
     }
-    Ok(Separated { order: knife.orders.pop().unwrap_or_default(), sets })
+    Ok(Separated { order: cutter.orders.pop().unwrap_or_default(), sets })
 }
 
 /// A set that is not cut yet.
@@ -64,7 +64,8 @@ struct Open {
     poor_cuts: u32,
 }
 
-struct Knife<'a> {
+/// Cuts sets by planes that cross no box.
+struct GuillotineCutter<'a> {
     dims: &'a [Vec<RankSpan>],
     /// For each dimension, the boxes by their starts. A set is the same range in all of them.
     orders: Vec<Vec<u32>>,
@@ -77,7 +78,7 @@ struct Knife<'a> {
     scratch: Vec<u32>,
 }
 
-impl<'a> Knife<'a> {
+impl<'a> GuillotineCutter<'a> {
     fn new(dims: &'a [Vec<RankSpan>]) -> Memory<Self> {
         let count = dims.first().map_or(0, Vec::len);
         let orders = memory::try_collect_results(dims.iter().map(|spans| by_start(spans)))?;

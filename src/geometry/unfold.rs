@@ -83,7 +83,7 @@ struct Maker<'a> {
     extents: Vec<u32>,
     starts: Vec<i64>,
     steps: Vec<i64>,
-    /// The boxes of dim maps, each taken apart once, and of the intervals of the extent at hand.
+    /// The boxes of dim maps, each unfolded once, and of the intervals of the current extent.
     slices: Vec<Slices>,
     of_maps: Map<(usize, u32), usize>,
 }

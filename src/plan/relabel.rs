@@ -26,14 +26,14 @@ use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::placements::Placements;
 use crate::sync::seed::Map;
 
-/// A way to deal out the placements of a layout anew.
+/// A permutation of the placements of a layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relabelling {
     /// For each distinct placement of the destination, the placement that its shards should get.
     pub placements: Vec<u32>,
-    /// Elements that go from one owner to another as the layouts are.
+    /// Elements that change owners between the two layouts as they are.
     pub moved_before: i64,
-    /// Elements that would, with the placements dealt out anew. Nothing less is possible.
+    /// Elements that change owners with the suggested placements: the minimum.
     pub moved_after: i64,
 }
 

@@ -71,8 +71,8 @@ impl Backend for HostMemory {
     }
 }
 
-/// The copies by the rows of the full tensor. None where that is not faster, where there would be too many
-/// bands, where they would not be gone through in order, or where there is no memory for them.
+/// The copies by the rows of the full tensor. None where that is not faster, where there would be
+/// too many bands, where they would not be visited in order, or where there is no memory for them.
 fn by_rows(
     copies: &CopyList, full: &HostView, shards: &LocalShards, options: &CopyOptions,
 ) -> Option<Sweep> {
