@@ -153,7 +153,7 @@ class frame {
 };
 #endif
 
-/// Refuses, as P wants it.
+/// Returns or throws a refusal, as the policy P says.
 template <class T, class P> answer<T, P> refuse(error refusal) {
 #if SHARDSPEC_EXCEPTIONS
   if constexpr (std::is_same_v<P, throwing_t>)
@@ -163,7 +163,8 @@ template <class T, class P> answer<T, P> refuse(error refusal) {
     return refusal;
 }
 
-/// Runs `call(out, err)`, a call of the C library that writes `out`, and answers as P wants it.
+/// Runs `call(out, err)`, a call of the C library that writes `out`, and answers as the policy P
+/// says.
 template <class T, class P, class Call> answer<T, P> run(Call &&call) {
   typename result<T>::value_type out{};
   shardspec_error err;
@@ -309,7 +310,7 @@ template <class P = default_policy> answer<std::string, P> version(P = P()) {
 inline std::uint32_t abi_version() noexcept { return shardspec_abi_version(); }
 
 #if SHARDSPEC_EXCEPTIONS
-/// For handles whose library function tells whether they are equal.
+/// For handles with a library function that compares them.
 template <class H> auto operator==(const H &a, const H &b) -> decltype(a.equal(b)) {
   return a.equal(b);
 }

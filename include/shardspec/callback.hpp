@@ -13,7 +13,7 @@ namespace shardspec {
 inline namespace SHARDSPEC_INNER_NAMESPACE {
 namespace detail {
 
-/// What a callback returns for a refusal, which `err` is told. It is never `SHARDSPEC_OK`.
+/// Writes a refusal to `err` and returns the callback's status for it, never `SHARDSPEC_OK`.
 inline shardspec_status say(shardspec_error *err, const error &refusal) noexcept {
   const std::size_t length = std::strlen(refusal.what()), most = sizeof err->message - 1;
   std::memcpy(err->message, refusal.what(), length < most ? length : most);
@@ -108,7 +108,7 @@ template <class Keep, class Call> auto lend(Keep &&keep, const Call &call) {
     return call(new owner(std::forward<Keep>(keep)), shardspec_destroy_fn(destroy<owner>));
 }
 
-/// A handle that somebody else owns: of a callback's arguments, or the communicator of a sharded
+/// A handle without ownership: of a callback's arguments, or the communicator of a sharded
 /// tensor. Empty where there is none.
 template <class H> class borrowed {
  public:

@@ -52,7 +52,7 @@ answer<managed_tensor, P> manage(const View &view, Keep keep = Keep(), std::uint
                                                         ctx, release);
   });
 }
-/// As `manage`, in the older form, which can't say that it is read-only.
+/// As `manage`, in the form before DLPack 1.0, which has no read-only flag.
 template <class Keep = std::nullptr_t, class P = default_policy>
 answer<legacy_managed_tensor, P> manage_legacy(const tensor_view &view, Keep keep = Keep(),
                                                P = P()) {

@@ -135,7 +135,7 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
     return detail::handle<shardspec::placement, P>(shardspec_metadata_placement, get(),
                                                    placement_index);
   }
-  /// The shards that live on a rank, ascending.
+  /// The shards of a rank, ascending.
   template <class P = default_policy>
   answer<std::vector<std::size_t>, P> shards_of_rank(std::int64_t rank, P = P()) const {
     return detail::array<std::size_t, P>(shardspec_metadata_shards_of_rank, get(), rank);
@@ -199,8 +199,8 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
                                           shards.size(), out.data(), err);
     });
   }
-  /// The same boxes, where what lives at placement i of `table` lives at its placement
-  /// `placement_indices[i]`. `plan::suggest_placements` finds the best.
+  /// The same boxes, where shards with placement i get placement `placement_indices[i]`.
+  /// `plan::suggest_placements` finds the best.
   template <class P = default_policy>
   answer<metadata, P> relabel(slice<std::uint32_t> placement_indices, P = P()) const {
     return detail::handle<metadata, P>(shardspec_metadata_relabel, get(), placement_indices.data(),

@@ -155,15 +155,16 @@ class op_arguments {
 class op_output {
  public:
   op_output(shardspec_value *raw, std::size_t count) noexcept : raw_(raw), count_(count) {}
-  /// How many the caller wants. What is set beyond is dropped.
+  /// The number of results that the caller accepts. Results set beyond it are dropped.
   std::size_t size() const noexcept { return count_; }
 
   template <class T> std::enable_if_t<std::is_arithmetic_v<T>> set(std::size_t index, T number) {
     put(index, value(number));
   }
-  /// The caller understands it, and what it points to lives until the caller has seen it.
+  /// A pointer for the caller. The op keeps the memory behind it valid until the caller has read
+  /// it.
   void set(std::size_t index, void *pointer) { put(index, value::pointer(pointer)); }
-  /// Goes to the caller.
+  /// The caller becomes its owner.
   void set(std::size_t index, sharded_tensor tensor) {
     if (index >= count_) return;
     put(index, value(tensor));
@@ -184,7 +185,7 @@ class op_output {
   std::size_t count_;
 };
 
-/// What an op answered. It owns the sharded tensors among the results that nobody took.
+/// The results of an op. It owns the sharded tensors among them that were not taken.
 class op_results {
  public:
   explicit op_results(std::size_t count = 0) : raw_(count) {}
@@ -273,7 +274,8 @@ class op_ref {
         [&](auto... rest) { return shardspec_op_call(raw_, how.get(), rest...); }, args,
         result_count, kwargs, communicator);
   }
-  /// Ends the registration. BUSY, and nothing is changed, inside of ops as `shardspec.h` tells.
+  /// Unregisters the op. Inside of ops it may fail with BUSY, as `shardspec.h` says, and changes
+  /// nothing.
   template <class P = default_policy> answer<void, P> unregister(P = P()) const {
     return detail::perform<P>(shardspec_op_unregister, raw_);
   }

@@ -1,4 +1,4 @@
-/* Placements: where a shard lives. */
+/* Placements: the owner and the device of a shard. */
 #ifndef SHARDSPEC_PLACEMENT_HPP
 #define SHARDSPEC_PLACEMENT_HPP
 

@@ -8,9 +8,9 @@ namespace shardspec {
 inline namespace SHARDSPEC_INNER_NAMESPACE {
 
 /// A box of elements that one destination shard takes from one source shard: the shards' indices,
-/// where the box starts in either of them, and how long it is, a number for each dimension. Where shards
-/// are no boxes, numbers of dimensions differ (`plan::ndims`), and `plan::piece_steps` tells how it goes
-/// through buffers.
+/// where the box starts in either of them, and how long it is, a number for each dimension. Where
+/// shards are no boxes, numbers of dimensions differ (`plan::ndims`), and `plan::piece_steps` gives
+/// the steps through the buffers.
 struct piece {
   std::size_t source, destination;
   std::vector<std::int64_t> source_offsets, destination_offsets, sizes;
@@ -54,8 +54,8 @@ struct rank_traffic {
   std::int64_t source, destination, bytes;
 };
 
-/// Which worker should be which: where the shards of each placement of the destination should live,
-/// and how many elements move between owners as it is and as it would be.
+/// A permutation of the destination's placements: the placement that the shards of each placement
+/// should get, and the numbers of elements that change owners without and with it.
 struct placement_suggestion {
   std::vector<std::uint32_t> placement_indices;
   std::int64_t moved_before, moved_after;
@@ -111,7 +111,7 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
     if (!count) return detail::refuse<std::vector<shardspec::piece>, P>(count.error());
     return pieces({0, *count}, P());
   }
-  /// Some pieces, such as those that `pieces_of_destination` tells.
+  /// Some pieces, such as those of `pieces_of_destination`.
   template <class P = default_policy>
   answer<std::vector<shardspec::piece>, P> pieces(piece_range part, P = P()) const {
     using rows = std::vector<shardspec::piece>;
@@ -182,7 +182,8 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
   }
 
   /// Copies what destination shards take from source shards, all in this process: `sources[i]` is
-  /// source shard i, and so on for destinations. Nobody else may use the destinations meanwhile.
+  /// source shard i, and so on for destinations. No other thread may use the destinations during
+  /// the call.
   template <class P = default_policy>
   answer<void, P> execute(const const_views &sources, const views &destinations,
                           const copy_options &options = {}, P = P()) const {

@@ -9,7 +9,7 @@
 namespace shardspec {
 inline namespace SHARDSPEC_INNER_NAMESPACE {
 
-/// As an owner: whoever has everything.
+/// The owner argument that selects all shards.
 inline constexpr std::nullptr_t all_shards = nullptr;
 
 /// Which shards are local: an owner's, as in "rank:1" or "trainer0", all of them, or those with
@@ -173,7 +173,8 @@ class sharded_tensor
           return status;
         });
   }
-  /// A local shard to hand to another library. Its memory stays for as long as anybody has it.
+  /// A local shard to hand to another library. Its memory stays valid until its last user releases
+  /// it.
   template <class P = default_policy>
   answer<managed_tensor, P> export_local(std::size_t local, P = P()) const {
     return detail::managed<shardspec_managed_tensor, P>(shardspec_sharded_tensor_export_local,

@@ -74,7 +74,7 @@ shardspec_status find_boxes(flat_boxes &boxes, std::size_t limit, const Find &fi
 }  // namespace detail
 
 /// A list of shards, which may overlap, leave gaps and be none: the replicas of a checkpoint, or
-/// what one worker wants.
+/// the shards of one worker.
 class shard_list : public detail::unique<shardspec_shards, shardspec_shards_free> {
  public:
   using unique::unique;
@@ -205,8 +205,8 @@ class shard_list : public detail::unique<shardspec_shards, shardspec_shards_free
   }
 
  private:
-  /// How many dimensions the buffers of all shards have together. The C interface tells it only where
-  /// there is no room for as many numbers.
+  /// How many dimensions the buffers of all shards have together. The C interface reports it only
+  /// where there is no room for as many numbers.
   result<std::size_t> number_count() const {
     return detail::run<std::size_t, std::nothrow_t>([&](std::size_t &out, shardspec_error *err) {
       std::uint32_t nothing = 0;
@@ -217,7 +217,7 @@ class shard_list : public detail::unique<shardspec_shards, shardspec_shards_free
       return shardspec_status{SHARDSPEC_OK};
     });
   }
-  /// Of the tensor. The C interface tells it only where it refuses another number.
+  /// Of the tensor. The C interface reports it only where it refuses another number.
   shardspec_status read_ndim(std::size_t &ndim, shardspec_error *err) const {
     const std::int64_t nothing[] = {0};
     std::size_t count = 0;

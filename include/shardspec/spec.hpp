@@ -113,7 +113,7 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
   template <class P = default_policy> answer<std::size_t, P> shard_count(P = P()) const {
     return detail::value<std::size_t, P>(shardspec_spec_shard_count, get());
   }
-  /// Where shard `index` lives.
+  /// The placement of shard `index`.
   template <class P = default_policy>
   answer<shardspec::placement, P> placement(std::size_t index, P = P()) const {
     return detail::handle<shardspec::placement, P>(shardspec_spec_placement, get(), index);

@@ -19,7 +19,7 @@
 namespace shardspec {
 inline namespace SHARDSPEC_INNER_NAMESPACE {
 
-/// Elements of somebody's array, for the time of a call: a list in braces, a std::vector,
+/// Elements of the caller's array, for the time of a call: a list in braces, a std::vector,
 /// std::array, std::span, an array. Arguments are one; don't keep one.
 template <class T> class slice {
  public:
@@ -195,8 +195,8 @@ class tensor_properties : public shardspec_tensor_properties {
   }
 };
 
-/// One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets`. In lists, an
-/// empty placement is that of a shard which belongs to nobody in particular.
+/// One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets`. In lists,
+/// a shard with an empty placement has no owner.
 struct shard {
   std::vector<std::int64_t> offsets, sizes;
   std::string placement;
@@ -210,7 +210,7 @@ struct shard {
   /// The number of dimensions of a shard with another number of offsets than of sizes. It is
   /// refused everywhere.
   static constexpr std::size_t ragged = SIZE_MAX;
-  /// For calls of the C interface, while this lives and is not changed.
+  /// For calls of the C interface, while this exists and does not change.
   shardspec_shard_metadata c() const noexcept {
     return {offsets.size() == sizes.size() ? sizes.size() : ragged, offsets.data(), sizes.data(),
             placement.empty() ? nullptr : placement.c_str()};
@@ -244,15 +244,15 @@ answer<T, P> unless_ragged(const list<shard> &shards, const Call &call) {
 }  // namespace detail
 
 /// Very many shards, in flat arrays: rows of `ndim` numbers, and for each shard the index of its
-/// placement. Without `placement_indices`, shard i lives at placement i.
+/// placement. Without `placement_indices`, shard i has placement i.
 struct shard_table {
   std::size_t ndim = 0;
   std::vector<std::int64_t> offsets, sizes;
   std::vector<std::uint32_t> placement_indices;
   std::vector<std::string> placements;
 
-  /// `call` with the arguments that the C interface takes for them, where the shards live at
-  /// `where`, or a refusal where the arrays are not as long as they should be.
+  /// `call` with the arguments that the C interface takes for them, where the shards have the
+  /// placements `where`, or a refusal where the arrays are not as long as they should be.
   template <class T, class P, class Where, class Call>
   answer<T, P> pass(const Where &where, const Call &call) const {
     const std::size_t count = placement_indices.empty() ? where.size() : placement_indices.size();

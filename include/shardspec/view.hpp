@@ -8,7 +8,8 @@
 namespace shardspec {
 inline namespace SHARDSPEC_INNER_NAMESPACE {
 
-/// A tensor in somebody's memory, which is only read. It owns its shape and strides, not the data.
+/// A tensor in the caller's memory, which is only read. It owns its shape and strides, not the
+/// data.
 class const_tensor_view {
  public:
   const_tensor_view() = default;
@@ -49,7 +50,7 @@ class const_tensor_view {
     return typed<const T, P>();
   }
 
-  /// For calls of the C interface, while this lives.
+  /// For calls of the C interface, while this exists.
   shardspec_tensor_view c() const noexcept {
     shardspec_tensor_view view = raw_;
     view.shape = const_cast<std::int64_t *>(shape().empty() ? nullptr : shape().data());
@@ -76,7 +77,7 @@ class const_tensor_view {
   std::vector<std::int64_t> numbers_;
 };
 
-/// A tensor in somebody's memory, which may be written.
+/// A tensor in the caller's memory, which may be written.
 class tensor_view : public const_tensor_view {
  public:
   tensor_view() = default;
@@ -122,7 +123,7 @@ template <class E> using view_of =
 template <class Range> using element_of =
     std::remove_pointer_t<decltype(std::data(std::declval<Range &>()))>;
 
-/// What tells an mdspan and a DLTensor from other types.
+/// Detects an mdspan and a DLTensor.
 template <class T> using handle_of = decltype(std::declval<const T &>().data_handle());
 template <class T> using device_of = decltype(std::declval<const T &>().device.device_type);
 
