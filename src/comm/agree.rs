@@ -34,7 +34,7 @@ pub trait Reason: From<Error> + Describe + Display {
 
 impl Reason for Error {}
 
-/// What a rank brings to a collective.
+/// The proposal of a rank for a collective.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Proposal {
     /// Must be the same on all ranks: a hash of what was called on what.
@@ -45,18 +45,18 @@ pub(super) struct Proposal {
     pub(super) dtype: Option<DataType>,
     /// All ranks work with the least.
     pub(super) memory_limit: u64,
-    /// Whether any rank has to put messages together, or take them apart.
+    /// Whether any rank has to pack or unpack messages.
     pub(super) staging: Staging,
 }
 
-/// What can't be sent or received where it is.
+/// The directions that need staging memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Staging {
     pub(super) sends: bool,
     pub(super) receives: bool,
 }
 
-/// What all ranks know of each other's proposals.
+/// The agreement of all ranks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Agreed {
     pub(super) memory_limit: u64,
@@ -70,12 +70,12 @@ pub(super) fn agree(
     comm: &dyn Communicator, mine: std::result::Result<Proposal, Foreign>,
 ) -> Result<Agreed> {
     let underway = Underway::new(comm);
-    let known = exchange_all(comm, Known::of(comm.rank(), mine));
+    let known = exchange_all(comm, AgreementState::of(comm.rank(), mine));
     underway.end(known)?.agreed()
 }
 
 /// The result of the agreement on one rank.
-fn exchange_all(comm: &dyn Communicator, mut known: Known) -> Result<Known> {
+fn exchange_all(comm: &dyn Communicator, mut known: AgreementState) -> Result<AgreementState> {
     let (rank, size) = (comm.rank(), comm.size());
     let mut unreadable = None;
     let mut step = 1;
@@ -87,9 +87,9 @@ fn exchange_all(comm: &dyn Communicator, mut known: Known) -> Result<Known> {
         let receive = Message { peer: from, pointer: received.as_mut_ptr(), bytes: WIRE };
         // SAFETY: both arrays stay here until the exchange has returned.
         unsafe { comm.exchange(&[send], &[receive])? };
-        known.learn(Known::decode(&received).unwrap_or_else(|| {
+        known.merge(AgreementState::decode(&received).unwrap_or_else(|| {
             unreadable = Some(from);
-            Known::unreadable(from)
+            AgreementState::unreadable(from)
         }));
         step *= 2;
     }
@@ -101,7 +101,7 @@ fn exchange_all(comm: &dyn Communicator, mut known: Known) -> Result<Known> {
     Ok(known)
 }
 
-/// What a message is said to be that is none.
+/// The problem of a message that can't be read.
 const UNREADABLE: &str = "its message is none of this version of shardspec, or was changed on its \
                           way; link the same version on all ranks, use a communicator for nothing \
                           else, and a transport that is reliable";
@@ -136,40 +136,40 @@ impl<T: Copy + PartialEq> Vote<T> {
     }
 }
 
-/// What was called: equal where the digests are.
+/// The call: equal where the digests are.
 #[derive(Debug, Clone, Copy)]
-struct CallMade {
+struct CalledAs {
     digest: u64,
     text: CallText,
 }
 
-impl PartialEq for CallMade {
+impl PartialEq for CalledAs {
     fn eq(&self, other: &Self) -> bool {
         self.digest == other.digest
     }
 }
 
-/// What a rank said that can't take part.
+/// The refusal of a rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Said {
+struct RankRefusal {
     status: i32,
     /// The shard, the dimension and the position that it is about.
     place: [Option<usize>; 3],
     message: ReasonText,
 }
 
-/// What a rank knows of those that it has heard of, itself included.
+/// The state of a rank: all that it has received, its own proposal included.
 #[derive(Debug, Clone, Copy)]
-struct Known {
-    calls: Vote<CallMade>,
+struct AgreementState {
+    calls: Vote<CalledAs>,
     dtypes: Vote<DataType>,
     /// The lowest rank that can't take part, and why.
-    refusal: Option<(usize, Said)>,
+    refusal: Option<(usize, RankRefusal)>,
     memory_limit: u64,
     staging: Staging,
 }
 
-impl Known {
+impl AgreementState {
     fn nothing() -> Self {
         Self {
             calls: Vote { first: None, other: None },
@@ -185,11 +185,11 @@ impl Known {
         match mine {
             Err(Foreign { status, first_shard, dim, index, message, .. }) => {
                 let place = [first_shard, dim.into(), index].map(|at| usize::try_from(at).ok());
-                let said = Said { status, place, message: Short::new(&message) };
+                let said = RankRefusal { status, place, message: Short::new(&message) };
                 Self { refusal: Some((rank, said)), ..nothing }
             }
             Ok(Proposal { digest, call: text, dtype, memory_limit, staging }) => Self {
-                calls: Vote { first: Some((rank, CallMade { digest, text })), other: None },
+                calls: Vote { first: Some((rank, CalledAs { digest, text })), other: None },
                 dtypes: Vote { first: dtype.map(|dtype| (rank, dtype)), other: None },
                 memory_limit,
                 staging,
@@ -200,11 +200,11 @@ impl Known {
 
     /// A rank whose message is none.
     fn unreadable(rank: usize) -> Self {
-        let said = Said { status: 0, place: [None; 3], message: Short::new(&UNREADABLE) };
+        let said = RankRefusal { status: 0, place: [None; 3], message: Short::new(&UNREADABLE) };
         Self { refusal: Some((rank, said)), ..Self::nothing() }
     }
 
-    fn learn(&mut self, that: Self) {
+    fn merge(&mut self, that: Self) {
         self.calls.merge(that.calls);
         self.dtypes.merge(that.dtypes);
         let refusals = [self.refusal.take(), that.refusal].into_iter().flatten();
@@ -215,7 +215,9 @@ impl Known {
     }
 
     fn agreed(self) -> Result<Agreed> {
-        if let Some((rank, Said { status, place: [shard, dim, index], message })) = self.refusal {
+        if let Some((rank, RankRefusal { status, place: [shard, dim, index], message })) =
+            self.refusal
+        {
             let message = text!("{message}");
             return Err(Error::Comm(CommError::Disagreement {
                 rank,
@@ -273,7 +275,7 @@ impl Known {
         let staging = Staging { sends: staging & 1 != 0, receives: staging & 2 != 0 };
         let mut call = || {
             let rank = wire.index()?;
-            let call = CallMade { digest: wire.number()?, text: wire.text()? };
+            let call = CalledAs { digest: wire.number()?, text: wire.text()? };
             Some(rank.map(|rank| (rank, call)))
         };
         let calls = Vote { first: call()?, other: call()? };
@@ -287,7 +289,7 @@ impl Known {
         let rank = wire.index()?;
         let status = u32::try_from(wire.number()?).ok()?.cast_signed();
         let place = [wire.index()?, wire.index()?, wire.index()?];
-        let said = Said { status, place, message: wire.text()? };
+        let said = RankRefusal { status, place, message: wire.text()? };
         let refusal = rank.map(|rank| (rank, said));
         Some(Self { calls, dtypes, refusal, memory_limit, staging })
     }
@@ -310,14 +312,14 @@ mod tests {
     use super::*;
 
     /// As much as a rank can know.
-    fn known() -> Known {
+    fn known() -> AgreementState {
         let call = |rank: usize| {
-            Some((rank, CallMade { digest: rank as u64, text: Short::new(&"c".repeat(500)) }))
+            Some((rank, CalledAs { digest: rank as u64, text: Short::new(&"c".repeat(500)) }))
         };
         let place = [Some(3), None, Some(usize::MAX - 1)];
-        let said = Said { status: 18, place, message: Short::new(&"é".repeat(500)) };
+        let said = RankRefusal { status: 18, place, message: Short::new(&"é".repeat(500)) };
         let dtypes = Vote { first: Some((0, DataType::FLOAT32)), other: None };
-        Known {
+        AgreementState {
             calls: Vote { first: call(3), other: call(usize::MAX - 1) },
             dtypes,
             refusal: Some((7, said)),
@@ -328,12 +330,13 @@ mod tests {
 
     #[test]
     fn what_is_known_arrives_and_what_is_too_long_ends_in_dots() {
-        let (sent, got) = (known(), Known::decode(&known().encode()).unwrap());
+        let (sent, got) = (known(), AgreementState::decode(&known().encode()).unwrap());
         assert_eq!((got.memory_limit, got.staging), (sent.memory_limit, sent.staging));
         assert_eq!(got.calls.first, sent.calls.first);
         assert_eq!(got.calls.other, sent.calls.other);
-        let texts =
-            |known: &Known| [known.calls.first, known.calls.other].map(|it| it.unwrap().1.text);
+        let texts = |known: &AgreementState| {
+            [known.calls.first, known.calls.other].map(|it| it.unwrap().1.text)
+        };
         assert_eq!(texts(&got), texts(&sent));
         assert!(texts(&got)[0].as_str().ends_with("c..."));
         assert_eq!(got.dtypes.first, sent.dtypes.first);
@@ -347,8 +350,8 @@ mod tests {
         for bit in 0..8 * WIRE {
             let mut got = sent;
             got[bit / 8] ^= 1 << (bit % 8);
-            assert!(Known::decode(&got).is_none(), "bit {bit}");
+            assert!(AgreementState::decode(&got).is_none(), "bit {bit}");
         }
-        assert!(Known::decode(&[0; WIRE]).is_none());
+        assert!(AgreementState::decode(&[0; WIRE]).is_none());
     }
 }

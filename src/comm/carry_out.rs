@@ -1,4 +1,4 @@
-//! What every collective does with what it has to move: agree first, then move it.
+//! Carrying out a collective: agree first, then move.
 
 use std::fmt::{self, Write};
 use std::hash::{Hash, Hasher};
@@ -17,7 +17,7 @@ use crate::model::{DataType, Error};
 pub(super) struct Prepared<'a> {
     /// The call as text, different from that of any other call.
     call: CallText,
-    /// What must be the same on all ranks.
+    /// The parts that must be equal on all ranks.
     digest: u64,
     dtype: Option<DataType>,
     workload: Workload<'a>,
@@ -80,7 +80,7 @@ impl<H: Hasher> fmt::Write for Hashed<'_, H> {
 /// Takes part in a collective with a refusal: all ranks receive the refusal, whatever they called,
 /// and nothing moves. Returns the refusal.
 pub fn decline<E: Reason>(comm: &dyn Communicator, reason: E) -> E {
-    // What others said does not matter: this rank says what it refused itself.
+    // The refusals of others do not matter: this rank reports its own.
     let _ = agree(comm, Err(Foreign::of(&reason)));
     reason.on_rank(comm.rank())
 }
@@ -89,7 +89,7 @@ pub fn decline<E: Reason>(comm: &dyn Communicator, reason: E) -> E {
 ///
 /// # Safety
 ///
-/// What is to be sent may be read, what is to be received may be written, and nothing else uses
+/// Memory to send may be read, memory to receive may be written, and nothing else uses
 /// either meanwhile.
 pub(super) unsafe fn carry_out<E: Reason>(
     comm: &dyn Communicator, prepared: Result<Prepared<'_>, Error>,

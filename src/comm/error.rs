@@ -1,11 +1,11 @@
-//! What a collective can be refused for.
+//! The errors of collectives.
 
 use crate::error::status::*;
 use crate::error::{Describe, Numbers};
 use crate::memory::Text;
 use crate::model::placement::Placement;
 
-/// What is wrong with a collective: with who takes part in it, or with what they bring.
+/// The error of a collective: in its ranks, or in their arguments.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommError {
@@ -60,13 +60,13 @@ pub enum CommError {
         dim: Option<usize>,
         /// The position in an array argument that its refusal is about, if it is about one.
         index: Option<usize>,
-        /// What it said, or what it did.
+        /// The rank's message, or its fault.
         message: Text,
     },
-    /// The transport between ranks did not do what it was asked to.
+    /// The transport between ranks failed.
     #[error("{what}")]
     TransportFailed {
-        /// What happened, and between which ranks.
+        /// The fault, and the ranks it is between.
         what: Text,
     },
 }

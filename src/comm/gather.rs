@@ -9,7 +9,7 @@ use crate::model::Result;
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::transfer::{HostView, LocalShards};
 
-/// What a rank brings to [`gather()`].
+/// The arguments of a rank to [`gather()`].
 #[derive(Debug, Clone)]
 pub struct Gather<'a> {
     /// How the tensor is cut: the same on all ranks.

@@ -22,7 +22,7 @@ struct Things<T, const N: usize> {
     closed: bool,
 }
 
-/// What there is to take.
+/// The result of taking an item.
 pub(super) enum Popped<T> {
     /// The oldest thing.
     Item(T),

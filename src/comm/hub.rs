@@ -1,4 +1,4 @@
-//! What the ranks of a local group share: a mailbox for each, and whether the group is broken.
+//! The shared state of a local group: a mailbox for each rank, and whether the group is broken.
 
 #![allow(clippy::indexing_slicing, reason = "ranks are checked before mailboxes are looked up")]
 
@@ -14,7 +14,7 @@ use crate::error::try_with_capacity;
 use crate::memory::text;
 use crate::model::{Error, Result};
 
-/// What the ranks share.
+/// The shared state of the ranks.
 ///
 /// Its locks do no harm to a child process after fork: in a process that did not make it, no lock is
 /// taken, and an exchange is refused, since the threads it would wait for are not there.

@@ -21,16 +21,16 @@ use crate::memory::try_collect_results;
 use crate::model::{Error, Result};
 use crate::transfer::{Blocks, Buffer, CopyList, CopyOptions, FullSide, HostView, Stores};
 
-/// What one rank has to move.
+/// The work of one rank.
 pub(super) struct Workload<'a> {
     pub(super) sends: PeerPieces<'a>,
     pub(super) receives: PeerPieces<'a>,
     pub(super) copies: LocalPairs<'a>,
-    /// What is filled with zeros before anything moves.
+    /// Holes, which are filled with zeros before anything moves.
     pub(super) holes: CopyList,
 }
 
-/// What stays on the rank: pairs of equal boxes.
+/// Copies within the rank: pairs of equal boxes.
 pub(super) struct LocalPairs<'a> {
     pub(super) count: usize,
     /// Where copy `n` comes from and where it goes.
@@ -172,7 +172,7 @@ struct Round {
 // contract.
 unsafe impl Send for Round {}
 
-/// What copies while messages are exchanged.
+/// Packs, unpacks and copies while messages are exchanged.
 struct Packer<'a> {
     sends: Queue<'a>,
     receives: Queue<'a>,
@@ -249,7 +249,7 @@ impl Packer<'_> {
             Ok::<_, Error>(Message { peer, pointer, bytes })
         });
         let receives = try_collect_results(receives)?;
-        // What is packed is read next, by the transport.
+        // The transport reads the packed bytes next.
         let stores = match self.options.stores {
             Stores::Auto => Stores::Cached,
             wanted => wanted,
@@ -311,12 +311,12 @@ fn lay_out(
     }
 }
 
-/// What stays on the rank, some of it at a time.
+/// Copies within the rank, some of them at a time.
 struct LocalCopies<'a> {
     copies: &'a LocalPairs<'a>,
     /// The first pair that was not begun.
     next: usize,
-    /// What is left of the one before.
+    /// The rest of the one before.
     blocks: Option<(Blocks, Blocks)>,
 }
 

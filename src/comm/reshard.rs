@@ -18,7 +18,7 @@ use crate::model::{Result, ShardedTensorMetadata};
 use crate::plan::{self, ReshardPlan};
 use crate::transfer::{CopyList, HostView, LocalShards, Side, check_aliases};
 
-/// What a rank brings to [`reshard()`].
+/// The arguments of a rank to [`reshard()`].
 #[derive(Debug, Clone)]
 pub struct Reshard<'a> {
     /// How the tensor is cut: the same on all ranks.
@@ -64,9 +64,8 @@ fn prepare<'a>(comm: &dyn Communicator, mine: Reshard<'a>) -> Result<Prepared<'a
         want.check_dtype(dtype)?;
     }
     check_aliases(Side::Shards(&want), Side::Shards(&have))?;
-    // What comes to this rank, and the same question the other way round: what it has for others.
-    // Of replicas, who is read depends on all that moves; and several pieces between two shards are in
-    // one order only in one plan.
+    // The pieces for this rank, and those that it has for others. Of replicas, who is read depends
+    // on all that moves; and several pieces between two shards are in one order only in one plan.
     let (incoming, outgoing) = if source.is_plain() && destination.is_plain() {
         let (wanted, held) = (try_collect(want.indices())?, try_collect(have.indices())?);
         let outgoing = ReshardPlan::for_destinations(destination, source, &held)?;
@@ -99,8 +98,8 @@ struct Moves<'a> {
     have: Shared<LocalShards>,
     want: Shared<LocalShards>,
     incoming: Shared<ReshardPlan>,
-    /// What this rank has for others, with sources and destinations in each other's place. `None`: the
-    /// other plan is that of all ranks.
+    /// The pieces that this rank has for others, with sources and destinations in each other's
+    /// place. `None`: the other plan is that of all ranks.
     outgoing: Option<Shared<ReshardPlan>>,
 }
 
@@ -125,7 +124,7 @@ impl<'a> Moves<'a> {
         Ok(Workload { sends: self.sends()?, receives, copies, holes })
     }
 
-    /// What this rank has for others.
+    /// The pieces that this rank has for others.
     fn sends(&self) -> Result<PeerPieces<'a>> {
         let (rank, size, have) = (self.rank, self.size, self.have.clone());
         let Some(outgoing) = &self.outgoing else {
@@ -150,7 +149,7 @@ impl<'a> Moves<'a> {
         PeerPieces::new(rank, size, Direction::Sends, sends, order, view)
     }
 
-    /// What stays on this rank.
+    /// The pieces that stay on this rank.
     fn copies(&self, own: Vec<usize>) -> Result<LocalPairs<'a>> {
         let (plan, have, want) = (self.incoming.clone(), self.have.clone(), self.want.clone());
         let count = own.len();

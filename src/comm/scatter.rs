@@ -10,7 +10,7 @@ use crate::model::Result;
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::transfer::{HostView, LocalShards};
 
-/// What a rank brings to [`scatter()`].
+/// The arguments of a rank to [`scatter()`].
 #[derive(Debug, Clone)]
 pub struct Scatter<'a> {
     /// How the tensor is cut: the same on all ranks.

@@ -1,4 +1,4 @@
-//! What moves between ranks, cut into messages, and the messages' order.
+//! Cutting pieces that move between ranks into messages, and the order of the messages.
 //!
 //! Both ends of a message work alike, without asking: a message is what the shapes and the order of
 //! the pieces between two ranks make it, and the numbers that all ranks agreed on. Every message has
@@ -21,7 +21,7 @@ use crate::transfer::{Blocks, HostView};
 /// Pieces of fewer bytes share a message, and are copied for it; larger ones go alone, so
 /// that those that are contiguous can be sent and received where they are.
 const SMALL: usize = 64 << 10;
-/// What a small piece costs of a message's room at least: bookkeeping takes memory too.
+/// The least cost of a small piece in a message's room: bookkeeping takes memory too.
 const MIN_COST: usize = 256;
 /// Messages are not made smaller than this, unless the limit demands it: fewer ranks are served at a
 /// time instead.
@@ -33,11 +33,11 @@ const MAX_PEERS: usize = 256;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PeerPiece {
     pub(super) peer: usize,
-    /// What its view is asked for by.
+    /// The number of its view.
     pub(super) number: usize,
 }
 
-/// What moves in one direction.
+/// The pieces of one direction.
 pub(super) struct PeerPieces<'a> {
     /// In the order in which they are served, and for each peer in the order that it has as well.
     list: Vec<PeerPiece>,
@@ -107,7 +107,7 @@ fn stage(rank: usize, size: usize, direction: Direction, peer: usize) -> usize {
     (to + size - from) % size
 }
 
-/// What the messages are made by.
+/// The limits that messages are made by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Terms {
     /// Most bytes of a message.
@@ -135,7 +135,7 @@ pub(super) fn staged_bytes(memory_limit: u64, staging: Staging) -> Option<usize>
     Some(usize::try_from(staged).unwrap_or(usize::MAX))
 }
 
-/// What a message holds.
+/// The content of a message.
 #[derive(Debug)]
 pub(super) enum Content {
     /// One box: it may be sent or received where it is.
@@ -151,7 +151,7 @@ pub(super) type ByPeer = Vec<(usize, Content)>;
 struct Messages {
     peer: usize,
     pieces: Range<usize>,
-    /// What is left of a piece that takes several messages.
+    /// The rest of a piece that takes several messages.
     blocks: Option<Blocks>,
 }
 

@@ -1,4 +1,4 @@
-//! What a refusal says besides its text: its status, and the numbers that go with it.
+//! The status of a refusal, and its numbers.
 
 use std::fmt::Display;
 
@@ -48,7 +48,7 @@ impl Numbers {
     }
 }
 
-/// What a function of the user's answered in place of a result: the fields of its error, unchanged.
+/// The failure of a callback: the fields of its error, unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of shardspec_error")]
 pub struct Foreign {

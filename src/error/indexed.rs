@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-/// What is wrong with one element of an array argument, shown as `placements[1]: is NULL`.
+/// The problem of one element of an array argument, shown as `placements[1]: is NULL`.
 ///
 /// A problem that starts with the argument's name, as `placements: is NULL` and
 /// `shards.offsets: is NULL` do, gets the position into that name. Others follow the name.
@@ -13,7 +13,7 @@ pub(crate) struct Indexed<'a, P> {
     pub(crate) index: usize,
     /// Which shard the element stands for, where that is another number than its position.
     pub(crate) shard: Option<usize>,
-    /// What is wrong with it.
+    /// The problem.
     pub(crate) problem: P,
 }
 

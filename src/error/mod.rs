@@ -1,4 +1,4 @@
-//! What can go wrong, as data.
+//! The crate's error: data, not prose.
 //!
 //! Each layer has its own refusals, in a file `error.rs` beside its code: variants that carry the
 //! values that a caller needs to act on them, and, next to them, which status and numbers the C API
@@ -34,7 +34,7 @@ pub enum Error {
     InvalidArgument {
         /// The argument's name, as in the header.
         argument: &'static str,
-        /// What is wrong with it and what to pass instead.
+        /// The problem and the remedy.
         problem: Text,
     },
     /// A number below the least that this argument may be.
@@ -60,7 +60,7 @@ pub enum Error {
     /// Numbers of dimensions that should agree and do not.
     #[error("{what}: found {got} dimensions where {expected} are needed")]
     NdimMismatch {
-        /// What has the wrong number of dimensions.
+        /// The object with the wrong number of dimensions.
         what: Text,
         /// The shard it is about, if it is about one.
         shard: Option<usize>,
@@ -72,35 +72,35 @@ pub enum Error {
     /// A value that does not fit into 64 bits.
     #[error("{what} does not fit into a signed 64-bit integer")]
     Overflow {
-        /// What would overflow.
+        /// The number that would overflow.
         what: Text,
     },
     /// Something asked for that is not there.
     #[error("{what}")]
     NotFound {
-        /// What is not there, and where it was looked for.
+        /// The missing object, and the place of the search.
         what: Text,
     },
     /// Something that is known, valid and not implemented.
     #[error("{what}")]
     Unsupported {
-        /// What it is and what to do instead.
+        /// The request and the remedy.
         what: Text,
     },
     /// The system has no memory left for the result.
     #[error("out of memory: {bytes} bytes for {what} could not be allocated")]
     OutOfMemory {
-        /// What the memory was for.
+        /// The purpose of the memory.
         what: &'static str,
         /// How many bytes were asked for.
         bytes: usize,
     },
-    /// What a spec of the user's own type built was refused.
+    /// The shards that a custom spec built were refused.
     #[error("spec of type '{type_name}': {error}")]
     InSpec {
         /// The spec's type name.
         type_name: Text,
-        /// What is wrong with it.
+        /// The problem.
         error: Box<Error>,
     },
     /// One element of an array argument was refused.
@@ -112,22 +112,22 @@ pub enum Error {
         index: usize,
         /// The shard that the element stands for, where the refusal itself doesn't say so.
         shard: Option<usize>,
-        /// What is wrong with it.
+        /// The problem.
         error: Box<Error>,
     },
-    /// What a sharding can be refused for.
+    /// An error of a sharding.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// What a plan can be refused for.
+    /// An error of a plan.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// What a copy can be refused for.
+    /// An error of a copy.
     #[error(transparent)]
     Transfer(#[from] TransferError),
-    /// What a collective can be refused for.
+    /// An error of a collective.
     #[error(transparent)]
     Comm(#[from] CommError),
-    /// What an op can be refused for.
+    /// An error of an op.
     #[error(transparent)]
     Op(#[from] OpError),
     /// A function of the user's refused; what it said is passed on as it is.
@@ -191,7 +191,7 @@ impl Error {
         self.wrapped(|error| Self::At { argument, index, shard: Some(shard), error })
     }
 
-    /// What `outer` makes of this error. Where there is no memory for that, the error itself.
+    /// The result of `outer` for this error. Where there is no memory for that, the error itself.
     fn wrapped(self, outer: impl FnOnce(Box<Self>) -> Self) -> Self {
         match try_uninit() {
             Ok(place) => outer(Box::write(place, self)),

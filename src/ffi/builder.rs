@@ -35,7 +35,7 @@ impl Handle for shardspec_metadata_builder {
     }
 }
 
-/// What was added at once.
+/// The shards of one call.
 enum Added {
     /// A box.
     One {

@@ -79,10 +79,10 @@ fn check_flags(flags: u64) -> Outcome {
     Err(Error::invalid("flags", problem).into())
 }
 
-/// What a managed tensor of either form holds; its `manager_ctx` is the address of this.
+/// The owner of a managed tensor's memory, for both forms; `manager_ctx` is its address.
 struct Lease<T> {
     tensor: T,
-    /// What the tensor's view points to.
+    /// The arrays that the tensor's view points to.
     _numbers: [Vec<i64>; 2],
     /// Released last, when this is dropped.
     _keeper: Keeper,

@@ -178,7 +178,7 @@ unsafe fn taking<'a>(
     move || body(given?)
 }
 
-/// What a managed tensor describes, if its memory may be used as a local shard's.
+/// The view of a managed tensor, if its memory may be used as a local shard's.
 unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostView> {
     let (major, minor) = ((*tensor).major, (*tensor).minor);
     if major != SHARDSPEC_DLPACK_MAJOR_VERSION {

@@ -244,7 +244,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_new_from_shards(
     })
 }
 
-/// What is asked of one shard and dimension.
+/// The stretches of one shard and dimension.
 fn stretches_of(shards: &Shards, shard: usize, dim: usize) -> Outcome<Vec<shardspec_stretch>> {
     let extent = shards.at("shard", shard)?.extent;
     if dim >= shards.ndim() {

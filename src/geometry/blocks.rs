@@ -23,8 +23,8 @@ pub(super) struct BlockTrain {
     pub(super) step: i64,
 }
 
-/// What two sets of blocks have in common: blocks again, and for either set, which of its blocks the
-/// first lies in and how many blocks further each next one.
+/// The intersection of two sets of blocks: blocks again, and for either set, which of its blocks
+/// the first lies in and how many blocks further each next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Common {
     pub(super) blocks: BlockTrain,
@@ -88,7 +88,7 @@ impl BlockTrain {
         Ok(())
     }
 
-    /// What an interval leaves of the blocks: a clipped one, whole ones, a clipped one.
+    /// The blocks inside of an interval: a clipped one, whole ones, a clipped one.
     fn clip(
         &self, low: i64, high: i64, found: &mut impl FnMut(Self, i64) -> Memory<()>,
     ) -> Memory<()> {

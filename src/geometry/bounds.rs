@@ -76,7 +76,7 @@ impl Bounds {
         &mut self.high[..self.ndim]
     }
 
-    /// What both hold; corners are crossed where that is nothing.
+    /// The intersection. Of boxes that share nothing, the corners are crossed.
     pub(crate) fn common(mut self, other: &Self) -> Self {
         for dim in 0..self.ndim {
             self.low[dim] = self.low[dim].max(other.low[dim]);

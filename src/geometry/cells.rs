@@ -30,7 +30,7 @@ pub(crate) enum Only {
     Unheld { disjoint: bool },
 }
 
-/// What comes next of a box that is cut.
+/// The next part of a box that is cut.
 #[allow(
     clippy::large_enum_variant,
     reason = "a cell is used where it is told, and needs no memory"
@@ -148,9 +148,9 @@ impl<'a> Cutter<'a> {
     }
 }
 
-/// What no shard holds of a box, in parts by where they lie, and whether that is all. It ends after
-/// `room` parts, and after comparing a shard and a part `steps` times; those that are left stay
-/// in `steps`.
+/// The parts of a box that no shard holds, by their offsets, and whether these are all. It ends
+/// after `room` parts, and after comparing a shard and a part `steps` times; those that are left
+/// stay in `steps`.
 pub(crate) fn unheld(
     shards: &BoxList, candidates: Vec<u32>, whole: Bounds, disjoint: bool, room: usize,
     steps: &mut u64,

@@ -13,8 +13,8 @@ use super::stretch::MapSide;
 use super::{GeometryError, GeometryResult, Stretch};
 use crate::memory::{TryVec, try_collect, try_with_capacity};
 
-/// What a shard has of one dimension: its indices, in the order in which they stand in the shard's
-/// buffer, as stretches. Places of the buffer that no stretch covers are holes: they hold no element.
+/// The indices of one dimension that a shard has, in the order of the shard's buffer, as stretches.
+/// Places of the buffer that no stretch covers are holes: they hold no element.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DimMap {
     length: i64,
@@ -25,7 +25,7 @@ pub struct DimMap {
     global: Order,
 }
 
-/// What two dim maps have in common: `count` runs of `length` neighbouring indices, which neighbour
+/// The intersection of two dim maps: `count` runs of `length` neighbouring indices, which neighbour
 /// each other in both buffers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DimPart {
@@ -175,7 +175,7 @@ impl DimMap {
         near.find_map(|stretch| stretch.across(side, index))
     }
 
-    /// What a shard has that is made of places of this one: `positions` says which places, in which
+    /// The dim map of some places of this one: `positions` says which places, in which
     /// order. Holes stay holes.
     pub fn select(&self, positions: &Self) -> GeometryResult<Self> {
         let mut stretches = Vec::new();

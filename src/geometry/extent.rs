@@ -42,7 +42,7 @@ pub struct Flattening {
     ends: Box<[usize]>,
 }
 
-/// What a shard has of one dimension.
+/// The indices of one dimension that a shard has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DimExtent<'a> {
     /// An interval without holes: where it starts, and how long it is.
@@ -240,7 +240,7 @@ impl<'a> Extent<'a> {
         (number != ExtentList::INTERVAL).then_some(number)
     }
 
-    /// What it has of a dimension. Nothing of one that is not there.
+    /// The indices that it has of a dimension; none of one that does not exist.
     pub fn dim(&self, dim: usize) -> DimExtent<'a> {
         let map = self.map_number(dim).and_then(|number| self.maps?.0.get(number as usize));
         let interval = || {
@@ -250,7 +250,7 @@ impl<'a> Extent<'a> {
         map.map_or_else(interval, DimExtent::Map)
     }
 
-    /// What it has of each dimension.
+    /// The indices that it has of each dimension.
     pub fn dims(&self) -> impl Iterator<Item = DimExtent<'a>> + use<'a> {
         let own = *self;
         (0..own.sizes.len()).map(move |dim| own.dim(dim))

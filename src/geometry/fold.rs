@@ -21,7 +21,7 @@ use crate::memory::{TryVec, try_with_capacity};
 pub(crate) struct Digit {
     /// The dimension of the extents that it is a digit of.
     pub(crate) dim: usize,
-    /// What it counts in.
+    /// The dimension that it counts in.
     pub(crate) weight: i64,
 }
 
@@ -131,7 +131,7 @@ fn least_common_multiple(a: i64, b: i64) -> Option<i64> {
     a.checked_mul(b / super::blocks::gcd(a, b))
 }
 
-/// What a dimension of an extent is in digits: boxes, one after the other.
+/// A dimension of an extent in digits: boxes, one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Slices {
     /// For each box, its lows, its highs, and how far a step in each digit is in the buffer.
@@ -235,7 +235,7 @@ impl Slices {
     }
 }
 
-/// What is called with the lows and the highs of a box.
+/// A callback for the lows and the highs of a box.
 type FoundBox<'a> = dyn FnMut(&[i64], &[i64]) -> GeometryResult<()> + 'a;
 
 /// Takes a range of indices apart into boxes of digits: its first row, the whole ones, and its last. At

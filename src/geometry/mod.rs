@@ -44,7 +44,7 @@ pub(crate) fn n_log_n(count: usize) -> u64 {
     (count as u64).saturating_mul(u64::from(log))
 }
 
-/// What geometry can refuse.
+/// The errors of geometry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GeometryError {
     /// Numbers that are no stretch: a negative start, no block, blocks that meet, or an end past the

@@ -21,7 +21,7 @@
 //! takes more steps than comparing each with each is compared so after all: with about as many
 //! dimensions as `log(n)`, no way is known that is better by more than a factor.
 //!
-//! What is still to be asked lies on a stack of its own.
+//! Open comparisons are on a stack of its own.
 //!
 //! Coordinates are replaced by their ranks among the starts of that dimension, so segments are
 //! halved `log2(n)` times at most; dimensions in which all boxes meet are dropped.
@@ -227,7 +227,7 @@ impl<'a> Search<'a> {
         let segment = self.hull(set.clone(), dim).common(segment);
         let spanning = self.push(set.clone(), dim, |span| span.holds(segment))?;
         let reaching = self.push(set, dim, |span| !span.holds(segment))?;
-        // What is asked last comes first.
+        // The last one pushed is compared first.
         for segment in halves(segment).into_iter().rev().flatten() {
             let set = reaching.clone();
             self.tasks.try_push(Question::WithinHalf { set, dim, segment })?;

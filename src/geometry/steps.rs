@@ -22,7 +22,7 @@ mod counted {
         STEPS.set(STEPS.get() + steps as u64);
     }
 
-    /// What something answers, and how many steps it took.
+    /// The result of a function, and the number of its steps.
     pub(crate) fn counted<T>(run: impl FnOnce() -> T) -> (T, u64) {
         let before = STEPS.get();
         let answer = run();

@@ -1,4 +1,4 @@
-//! What moves: strided copies in their simplest form.
+//! Lists of strided copies in their simplest form.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -18,7 +18,7 @@ use crate::memory::{Memory, TryVec, try_with_capacity};
 pub(crate) struct StridedCopy {
     pub(crate) source: *const u8,
     pub(crate) destination: *mut u8,
-    /// What is contiguous on both sides.
+    /// The run that is contiguous on both sides.
     pub(crate) run: usize,
     /// The bits of their bytes with which source and destination start, if bits are copied.
     pub(crate) bits: Option<[usize; 2]>,

@@ -38,7 +38,7 @@ enum TaskKind {
 struct CopyTask {
     kind: TaskKind,
     pieces: Range<usize>,
-    /// What it may be divided into, and the bytes of one.
+    /// The number of parts that it may be divided into, and the bytes of one.
     units: Range<usize>,
     unit_bytes: usize,
     /// It is divided at multiples of so many.

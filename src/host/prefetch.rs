@@ -60,7 +60,7 @@ const ALL: usize = usize::MAX / 4;
 /// prefetches every cache line once.
 pub(super) struct Prefetcher<S> {
     strips: S,
-    /// What is left of the present strip.
+    /// The rest of the current strip.
     next: *const u8,
     end: *const u8,
     /// Bytes of the copy loop's present tile that it has not reported yet.

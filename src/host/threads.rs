@@ -14,7 +14,7 @@ struct Share<'a, W> {
     work: &'a W,
     /// Whether all threads were moved to a processor.
     all_moved: &'a AtomicBool,
-    /// What one of the threads panicked with.
+    /// The panic of one of the threads.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 

@@ -129,7 +129,7 @@ impl<T: Hash> Hash for Shared<T> {
     }
 }
 
-/// What can become a [`Shared`]: one already, or a value.
+/// Values that can become a [`Shared`], and those that are one already.
 pub trait IntoShared<T> {
     /// An owner of the value.
     fn into_shared(self) -> Memory<Shared<T>>;

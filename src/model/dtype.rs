@@ -8,7 +8,7 @@ use std::fmt;
 use crate::error::{Error, Result};
 use crate::memory::text;
 
-/// What the bits of one lane mean: DLPack's `DLDataTypeCode`, its text name, and the widths in
+/// The meaning of the bits of one lane: DLPack's `DLDataTypeCode`, its text name, and the widths in
 /// which the name carries no width suffix (`0`: the width is always written).
 struct Code {
     code: u8,
@@ -143,7 +143,7 @@ impl DataType {
         Some(Self { code: code.code, bits, lanes })
     }
 
-    /// What a type without a name is written as, after "code": `200_16`, `200_16x2`.
+    /// The text of a type without a name, after "code": `200_16`, `200_16x2`.
     fn parse_numbers(text: &str) -> Option<Self> {
         let (code, rest) = text.split_once('_')?;
         let (bits, lanes) = match rest.split_once('x') {

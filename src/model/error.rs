@@ -1,4 +1,4 @@
-//! What a sharding can be refused for.
+//! The errors of shardings.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::error::{Describe, Error, Numbers};
 use crate::geometry::Region;
 use crate::memory::Text;
 
-/// What is wrong with a sharding: with how a tensor is cut, or with who owns what.
+/// The error of a sharding: in the cuts of a tensor, or in the owners of its parts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
@@ -148,7 +148,7 @@ pub enum ModelError {
     WrongSpecType {
         /// The spec's own type name.
         got: Text,
-        /// What was needed.
+        /// The required value.
         expected: Text,
     },
     /// Two tensors that should have the same shape.

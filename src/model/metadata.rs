@@ -192,7 +192,7 @@ impl ShardedTensorMetadata {
         checked_numel(&self.sizes).unwrap_or(i64::MAX)
     }
 
-    /// What the tensor is besides its sizes.
+    /// The tensor's properties besides its sizes.
     pub fn properties(&self) -> &TensorProperties {
         &self.properties
     }

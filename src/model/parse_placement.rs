@@ -93,7 +93,7 @@ impl Placement {
     }
 }
 
-/// What no placement's text holds: it is shown to people, in messages of one line.
+/// The characters that a placement's text must not have: messages show it, on one line.
 fn control_character(text: &str) -> Option<char> {
     text.chars().find(|character| character.is_control())
 }

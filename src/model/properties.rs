@@ -1,4 +1,4 @@
-//! What a tensor is besides its sizes: torch's `TensorProperties`.
+//! Properties of a tensor besides its sizes: torch's `TensorProperties`.
 
 use super::dtype::DataType;
 
@@ -51,7 +51,7 @@ impl MemoryFormat {
         [Self::Contiguous, Self::Preserve, Self::ChannelsLast, Self::ChannelsLast3d];
 }
 
-/// What a sharded tensor is besides its sizes. Carried with the metadata; only `dtype` has an
+/// Properties of a sharded tensor besides its sizes. Carried with the metadata; only `dtype` has an
 /// effect here: when it is stated, data of another type is refused.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct TensorProperties {

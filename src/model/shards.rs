@@ -31,7 +31,7 @@ pub struct ShardMetadata {
 /// A borrowed shard of a list: its elements and its placement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard<'a> {
-    /// What it owns.
+    /// Its elements.
     pub extent: Extent<'a>,
     /// Its placement.
     pub placement: &'a Placement,
@@ -50,7 +50,7 @@ impl<'a> Deref for Shard<'a> {
 pub struct Shards {
     extents: ExtentList,
     placements: Shared<Placements>,
-    /// What they own in boxes, where it is none.
+    /// Their elements where they are not boxes.
     own: Lazy<OwnSpace>,
 }
 
@@ -175,7 +175,7 @@ impl Shards {
         self.extents.tensor_ndim()
     }
 
-    /// What they own.
+    /// Their elements.
     pub fn extents(&self) -> &ExtentList {
         &self.extents
     }

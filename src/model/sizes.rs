@@ -1,4 +1,4 @@
-//! What sizes a tensor can have.
+//! The sizes that a tensor can have.
 
 use crate::error::{Error, Result};
 use crate::geometry::{MAX_NDIM, checked_numel};

@@ -1,4 +1,4 @@
-//! What a plan can be refused for.
+//! The errors of plans.
 
 use crate::error::status::*;
 use crate::error::{Describe, Numbers};

@@ -4,8 +4,8 @@
 //! the same thousands of holders then, so the holders of a part are stored as their different
 //! boxes, of which there are few. The shards with these boxes are in heaps: for each box and owner
 //! its shards, by how much they are read, and for each list of owners that share boxes, the owners.
-//! What lies in the second kind of heap may be outdated, as an owner may be in several; it is put
-//! right when it comes to the top. Reading more from an owner only ever moves it down.
+//! Entries of the second kind of heap may be outdated, because an owner may be in several. An entry
+//! is corrected when it comes to the top. Reading more from an owner only ever moves it down.
 
 #![allow(
     clippy::indexing_slicing,

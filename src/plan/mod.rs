@@ -44,7 +44,7 @@ pub use routes::{Route, Routes};
 pub use runs::Run;
 use space::CommonSpace;
 
-/// What moves from one layout of a tensor to another. Immutable.
+/// The pieces that move from one layout of a tensor to another. Immutable.
 #[derive(Debug, Clone)]
 pub struct ReshardPlan {
     source: Shared<Shards>,

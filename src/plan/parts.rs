@@ -34,7 +34,7 @@ pub(super) struct PartBudget {
     cut: u64,
     /// The same for taking parts off destination shards, before the plan is refused.
     take: u64,
-    /// What `n * log(n)` is taken times.
+    /// The factor of `n * log(n)`.
     each: u64,
 }
 
@@ -51,7 +51,7 @@ impl PartBudget {
     }
 }
 
-/// What a part takes besides comparing it.
+/// Steps of a part besides the comparisons.
 const STEPS_OF_PART: u64 = 64;
 
 /// A box of a destination shard, and the sources that hold it whole.
@@ -277,7 +277,7 @@ impl WantedParts {
             self.push(number, list, &taken)?;
             let rest = start..candidates.len();
             let mut part = part;
-            // What is left before and behind it, in one dimension after the other.
+            // The rests before and behind it, in one dimension after the other.
             for dim in 0..self.ndim {
                 let (low, high) = (taken.low()[dim], taken.high()[dim]);
                 let mut before = part;

@@ -43,7 +43,7 @@ pub(super) fn join(
     let owners = Owners::new(source, destination)?.of_rows(space.rows());
     let parts = WantedParts::new(space, (destination, wanted), &owners, effort)?;
     let mut chosen = Chooser::new(&owners, parts)?.choose()?;
-    // What one source was given in parts may be one piece, and the order is the plan's.
+    // Parts that are read from one source may be one piece, and the order is the plan's.
     chosen.merge()?;
     for cell in 0..chosen.len() {
         let (to, from) = unpack(chosen.number(cell));

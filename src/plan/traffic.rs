@@ -12,15 +12,15 @@ use super::routes::Routes;
 use crate::error::Result;
 
 impl ReshardPlan {
-    /// What goes from which rank to which, made when it is first asked for.
+    /// The pieces between each two ranks, computed on first use.
     pub fn routes(&self) -> Result<impl Deref<Target = Routes>> {
         let new =
             || Routes::new(self.source.placements(), self.destination.placements(), &self.pieces);
         self.routes.get_or_make(new)
     }
 
-    /// What goes from which source shard to which destination shard: for each such pair the two,
-    /// the number of elements and the pieces. In the order of pieces.
+    /// The traffic between each two shards, in the order of pieces: source shard, destination
+    /// shard, number of elements and pieces.
     pub fn shard_traffic(&self) -> impl Iterator<Item = Result<(usize, usize, i64, Range<usize>)>> {
         let mut first = 0;
         std::iter::from_fn(move || {

@@ -4,7 +4,7 @@ use super::lay_out::Parts;
 use crate::host::options::CopyOptions;
 use crate::model::Result;
 
-/// What moves elements between buffers of one kind of memory.
+/// Moves elements between buffers of one kind of memory.
 pub trait Backend {
     /// Parts in the form that it moves them in: it owns what it needs.
     type LaidOut: Send + Sync;

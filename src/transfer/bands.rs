@@ -56,7 +56,7 @@ impl Dims {
     }
 }
 
-/// What a band does not reach beyond.
+/// The bounds of a band.
 pub(super) struct BandBounds {
     low: [i64; MAX_NDIM],
     high: [i64; MAX_NDIM],

@@ -1,11 +1,11 @@
-//! What a copy can be refused for.
+//! The errors of copies.
 
 use crate::error::status::*;
 use crate::error::{Describe, Numbers};
 use crate::memory::Text;
 use crate::model::placement::Placement;
 
-/// What is wrong with the buffers of a copy.
+/// The error of a buffer of a copy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransferError {
@@ -29,7 +29,7 @@ pub enum TransferError {
     /// Memory that would have to be written, and must not be.
     #[error("{what}: its memory is read-only; pass memory that may be written, or a copy")]
     ReadOnly {
-        /// What has that memory.
+        /// The owners of that memory.
         what: Text,
     },
     /// A destination that shares memory with something it must not share it with.

@@ -32,7 +32,7 @@ pub type HostTransfer = Transfer<HostMemory>;
 
 /// Copies, and the order in which they are carried out.
 pub struct HostCopies {
-    /// What is filled with zeros first.
+    /// Holes, which are filled with zeros first.
     holes: CopyList,
     order: CopyOrder,
 }

@@ -1,4 +1,4 @@
-//! What keeps the memory of shards where it is.
+//! Keepers: owners of the memory of shards.
 
 use std::any::Any;
 use std::fmt;

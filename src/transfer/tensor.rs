@@ -17,7 +17,7 @@ use crate::model::shards::{Shard, Shards};
 use crate::model::{DataType, Error, Layout, MemoryFormat, Result, ShardedTensorMetadata};
 use crate::sync::seed::Map;
 
-/// What is in memory that was just allocated.
+/// The contents of newly allocated memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fill {
     /// Anything.
@@ -26,7 +26,7 @@ pub enum Fill {
     Zero,
 }
 
-/// What keeps the memory of local shards where it is.
+/// The owners of the memory of local shards.
 #[derive(Debug)]
 pub enum Keepers {
     /// All of it.

@@ -99,7 +99,8 @@ impl<B: Backend> Transfer<B> {
         Self::lay_out(Parts::Pieces { plan: &plan, sources, destinations }, options)
     }
 
-    /// What destination shards take from source shards. All that they take of must be here.
+    /// Source shards into destination shards. All sources that the destinations need must be
+    /// passed.
     pub fn reshard(
         plan: &ReshardPlan, sources: &LocalShards, destinations: &LocalShards,
         options: &CopyOptions,

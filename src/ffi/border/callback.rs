@@ -33,7 +33,7 @@ unsafe impl Send for Context {}
 unsafe impl Sync for Context {}
 
 impl Context {
-    /// What callbacks are given.
+    /// The `ctx` for callbacks.
     pub(crate) fn ctx(&self) -> *mut c_void {
         self.ctx
     }
@@ -84,7 +84,7 @@ pub(crate) unsafe fn owning_table<T: Table>(
     owning(ctx, destroy, body)
 }
 
-/// What callbacks of a table return when they have done their part.
+/// The status of success of the callbacks of a table.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Success(shardspec_status);
 
@@ -149,7 +149,7 @@ pub(crate) fn call(
     failed.map_or(Ok(()), |failed| Err(failed.into()))
 }
 
-/// What a callback that failed said, if there was memory for it.
+/// The message of a callback that failed, if there was memory for it.
 struct Failed(Memory<Box<Foreign>>);
 
 impl From<Failed> for Error {
@@ -165,7 +165,7 @@ pub(crate) fn ask<T: Default>(callback: impl FnOnce() -> T) -> T {
     unwind::call(callback).unwrap_or_default()
 }
 
-/// What a callback said that failed, or that was left by unwinding, and then has no status.
+/// The failure of a callback. A callback that was left by unwinding has no status.
 #[cold]
 fn failure(
     name: &dyn Display, Success(success): Success, status: Option<shardspec_status>,

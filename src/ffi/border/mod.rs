@@ -1,4 +1,4 @@
-//! What every export is made of: the guard, the handle table, and checked pointers.
+//! The parts of every export: the guard, the handle table, and checked pointers.
 
 pub(crate) mod blank;
 pub(crate) mod callback;

@@ -46,7 +46,7 @@ fn too_many(argument: &'static str, len: usize) -> Refusal {
     Error::invalid(argument, text!("{len} elements are more than memory can hold")).into()
 }
 
-/// What a pointer points to.
+/// The target of a pointer.
 ///
 /// # Safety
 ///

@@ -28,7 +28,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// What makes a refusal one of element `index` of an array argument.
+    /// A function that turns a refusal into one of element `index` of an array argument.
     pub(crate) fn at(argument: &'static str, index: usize) -> impl FnOnce(Self) -> Self {
         move |refusal| match refusal {
             Self::Core(error) => Self::Core(error.at(argument, index)),
@@ -36,7 +36,8 @@ impl Refusal {
         }
     }
 
-    /// What makes a refusal one of element `index` of an array argument, which is shard `shard`.
+    /// A function that turns a refusal into one of element `index` of an array argument, which is
+    /// shard `shard`.
     pub(crate) fn at_shard(
         argument: &'static str, index: usize, shard: usize,
     ) -> impl FnOnce(Self) -> Self {
@@ -51,7 +52,7 @@ impl Refusal {
         self.wrapped(|refusal| Self::OnRank { rank, refusal })
     }
 
-    /// What makes the refusal of a pointer one of a pointer inside of a struct.
+    /// A function that turns the refusal of a pointer into one of a pointer inside of a struct.
     pub(crate) fn in_field(field: &'static str) -> impl FnOnce(Self) -> Self {
         move |refusal| match refusal {
             Self::NullArgument(argument) => Self::NullField { argument, field },
@@ -68,7 +69,8 @@ impl Refusal {
         self.wrapped(|refusal| Self::At { argument, index, shard, refusal })
     }
 
-    /// What `outer` makes of this refusal. Where there is no memory for that, the refusal itself.
+    /// The result of `outer` for this refusal. Where there is no memory for that, the refusal
+    /// itself.
     fn wrapped(self, outer: impl FnOnce(Box<Self>) -> Self) -> Self {
         match try_uninit() {
             Ok(place) => outer(Box::write(place, self)),
@@ -140,5 +142,5 @@ impl From<OutOfMemory> for Refusal {
     }
 }
 
-/// What the body of an export returns.
+/// The result of an export's body.
 pub(crate) type Outcome<T = ()> = std::result::Result<T, Refusal>;

@@ -98,7 +98,7 @@ pub(crate) unsafe fn shards_from_arrays(
     Ok(Shards::new(ndim, offsets, try_to_vec("sizes", sizes)?, placements)?)
 }
 
-/// What a struct says: the offsets, the sizes and the placement, if it has one, of shard `index`.
+/// The offsets, the sizes and the placement, if it has one, of shard `index` in a struct.
 unsafe fn parts<'a>(
     argument: &'static str, index: usize, shard: &'a shardspec_shard_metadata, ndim: usize,
 ) -> Outcome<(&'a [i64], &'a [i64], Placement)> {

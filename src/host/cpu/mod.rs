@@ -1,4 +1,4 @@
-//! What the processor can do, and how much its caches hold: detected once.
+//! The processor's instructions and the sizes of its caches, detected once.
 
 mod processors;
 
@@ -13,7 +13,7 @@ pub(super) const LINE: usize = 64;
 /// Instructions to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
-    /// What every processor of the architecture has: SSE2 on x86-64, NEON on aarch64.
+    /// The instructions of every processor of the architecture: SSE2 on x86-64, NEON on aarch64.
     Portable,
     #[cfg(target_arch = "x86_64")]
     Avx2,

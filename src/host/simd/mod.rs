@@ -14,7 +14,7 @@ mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-/// What every processor of the architecture has.
+/// The instructions of every processor of the architecture.
 #[cfg(target_arch = "aarch64")]
 pub(super) use aarch64::Neon as Portable;
 pub(super) use line_buffer::{LineBuffer, LineBytes};

@@ -1,4 +1,4 @@
-//! What kernels are written in: loads, stores and shuffles, whatever instructions the processor
+//! Vectors for kernels: loads, stores and shuffles, whatever instructions the processor
 //! has.
 
 use super::line_buffer::LineBuffer;

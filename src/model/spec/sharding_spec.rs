@@ -1,4 +1,4 @@
-//! What every sharding spec is: the trait, and what it is asked.
+//! The trait of all sharding specs, and its arguments.
 
 use std::any::Any;
 use std::fmt;
@@ -8,7 +8,7 @@ use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::placements::Placements;
 use crate::model::properties::TensorProperties;
 
-/// What a spec is asked to cut: the tensor's sizes and, if it has them, its dimensions' names.
+/// The tensor to cut: its sizes and, if it has them, the names of its dimensions.
 #[derive(Debug, Clone, Copy)]
 pub struct TensorShape<'a> {
     /// Sizes, one for each dimension.

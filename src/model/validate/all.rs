@@ -112,7 +112,7 @@ fn push_overlaps(
     missing.map_or(Ok(()), |memory| Err(memory.into()))
 }
 
-/// What no shard owns of a tensor.
+/// The gaps of a tensor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gaps {
     /// Boxes that share nothing, by where they lie.
@@ -127,9 +127,8 @@ const SPARE_PARTS: usize = 1 << 14;
 /// Shards and parts that may be compared before it is said that there are too many.
 const SPARE_STEPS: u64 = 1 << 27;
 
-/// What no shard owns of a tensor of `sizes`; no more than `limit` boxes of it. The shards may
-/// overlap, and what they own past the tensor does not matter. A list of no shards may be one of any
-/// number of dimensions.
+/// The gaps of a tensor of `sizes`, at most `limit` boxes. The shards may overlap, and what they
+/// own past the tensor does not matter. A list of no shards may be one of any number of dimensions.
 ///
 /// There may be several ways to divide what is left into boxes; two that together are a box are
 /// mostly one here. If there are few more than `limit`, the returned ones are the first by their

@@ -1,4 +1,4 @@
-//! What refusals and complete lists have in common.
+//! Shared by refusals and complete lists.
 
 use crate::error::Result;
 use crate::geometry::bounds::Bounds;

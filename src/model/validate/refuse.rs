@@ -115,7 +115,7 @@ fn count_other_gaps(shards: &Shards, sizes: &[i64], hole: &Bounds, disjoint: boo
             all: more.all && more.count <= COUNTED,
         })
     };
-    // What can't be counted is no reason for another refusal.
+    // A count that fails is no reason for another refusal.
     count().unwrap_or(More { count: 0, all: false })
 }
 

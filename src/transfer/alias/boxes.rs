@@ -23,7 +23,7 @@ const MAX_BOXES: usize = 64;
 /// Steps of a stride that is no digit, each of which becomes a part of its own.
 const MAX_LONE_STEPS: i128 = 16;
 
-/// What is known of some views.
+/// The result of a search among views.
 #[derive(Debug)]
 pub(super) enum BoxSearch {
     /// These two have a unit in common.
@@ -183,7 +183,7 @@ impl DigitBoxes {
 struct Part {
     /// How many digits are known.
     known: usize,
-    /// What is left of the place, below the last of them.
+    /// The rest of the place, below the last of them.
     low: i128,
     run: i128,
     /// Longest first.

@@ -1,4 +1,4 @@
-//! What a search for shared memory cost, for tests of its growth.
+//! The cost of a search for shared memory, for tests of its growth.
 
 /// Counters of one comparison of views.
 #[derive(Debug, Default)]

@@ -123,7 +123,7 @@ impl Raw {
     }
 }
 
-/// What a form says of a unit that a view has more than once.
+/// How a form counts a unit that a view has more than once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keep {
     /// That it is there.

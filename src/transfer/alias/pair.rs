@@ -145,7 +145,7 @@ impl Sum {
     }
 }
 
-/// What the steps from one on can add.
+/// The most that the steps from one on can add.
 #[derive(Clone, Copy)]
 struct Rest {
     reach: i128,

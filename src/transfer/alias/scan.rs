@@ -13,7 +13,7 @@ const MIN_STEPS: u64 = 1 << 26;
 /// Steps that are allowed for each run of a destination, in which they are as good as the copy.
 const STEPS_OF_RUN: u64 = 256;
 
-/// What was found.
+/// The result of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     /// No unit is shared.

@@ -177,7 +177,7 @@ impl Sweep {
     }
 }
 
-/// What a thread needs to walk a part of the rows.
+/// The state of a thread that walks a part of the rows.
 #[derive(Default)]
 pub(in crate::host) struct SweepWalk {
     path: SweepPath,

@@ -26,7 +26,7 @@ pub(super) struct SweepPath {
     end: usize,
     /// Bytes of a tile, at most, if rows are not longer.
     tile: usize,
-    /// What is left of some rows of one turn of a band, and how many of them are a tile.
+    /// The rest of some rows of one turn of a band, and the number of rows of a tile.
     band: usize,
     turn: usize,
     left: Range<usize>,

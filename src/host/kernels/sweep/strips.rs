@@ -1,4 +1,4 @@
-//! What a sweep reads next, for the prefetcher.
+//! The strips that a sweep reads next, for the prefetcher.
 
 use std::ops::Range;
 

@@ -1,5 +1,5 @@
-//! What tiles are combined in where registers do not suffice: scratch memory, and a writer for each
-//! output.
+//! Memory that tiles are combined in where registers do not suffice: scratch memory, and a writer
+//! for each output.
 
 #![allow(clippy::indexing_slicing, reason = "there is a writer for each lane of a group")]
 
@@ -30,7 +30,7 @@ impl TileMemory {
     }
 }
 
-/// What is in that memory. Nothing of it is initialised, but [`Self::written`].
+/// The contents of that memory. Only [`Self::written`] is initialised.
 #[repr(C, align(64))]
 pub(super) struct Scratch {
     pub(super) bytes: [MaybeUninit<u8>; SCRATCH],
