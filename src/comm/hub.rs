@@ -63,8 +63,8 @@ impl Display for Breakdown {
 
 /// Bytes of the reason for which a rank gave up.
 pub(super) const REASON: usize = 200;
-/// No rank.
-pub(super) const NOBODY: usize = usize::MAX;
+/// Stands for no rank.
+pub(super) const NO_RANK: usize = usize::MAX;
 
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
@@ -88,15 +88,15 @@ pub(super) struct Inside {
     pub(super) arrived: ByRank<VecDeque<Posted>>,
     /// Messages from this rank that their receivers have not copied yet.
     pub(super) unfinished: usize,
-    /// A rank that went without having copied its messages from this one, or `NOBODY`.
+    /// A rank that went without having copied its messages from this one, or `NO_RANK`.
     pub(super) lost: usize,
-    /// The first in the list of the ranks that wait for a message from this one, or `NOBODY`.
+    /// The first in the list of the ranks that wait for a message from this one, or `NO_RANK`.
     waiting: usize,
 }
 
 impl Default for Inside {
     fn default() -> Self {
-        Self { arrived: ByRank::default(), unfinished: 0, lost: NOBODY, waiting: NOBODY }
+        Self { arrived: ByRank::default(), unfinished: 0, lost: NO_RANK, waiting: NO_RANK }
     }
 }
 
@@ -200,7 +200,7 @@ impl Hub {
             }
         }
         let mut waiting = inside.waiting;
-        while waiting != NOBODY {
+        while waiting != NO_RANK {
             let mailbox = self.mailbox(waiting);
             mailbox.wake();
             waiting = mailbox.after.load(Ordering::Relaxed);
@@ -260,9 +260,9 @@ impl<'a> Waiting<'a> {
         let mut inside = lock(&hub.mailbox(peer).inside);
         let own = hub.mailbox(rank);
         let after = std::mem::replace(&mut inside.waiting, rank);
-        own.before.store(NOBODY, Ordering::Relaxed);
+        own.before.store(NO_RANK, Ordering::Relaxed);
         own.after.store(after, Ordering::Relaxed);
-        if after != NOBODY {
+        if after != NO_RANK {
             hub.mailbox(after).before.store(rank, Ordering::Relaxed);
         }
         Self { hub, rank, peer }
@@ -275,10 +275,10 @@ impl Drop for Waiting<'_> {
         let own = self.hub.mailbox(self.rank);
         let [before, after] = [&own.before, &own.after].map(|next| next.load(Ordering::Relaxed));
         match before {
-            NOBODY => inside.waiting = after,
+            NO_RANK => inside.waiting = after,
             before => self.hub.mailbox(before).after.store(after, Ordering::Relaxed),
         }
-        if after != NOBODY {
+        if after != NO_RANK {
             self.hub.mailbox(after).before.store(before, Ordering::Relaxed);
         }
     }

@@ -20,7 +20,7 @@
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::hub::{Arrival, Breakdown, Hub, Mailbox, NOBODY, Posted, Waiting, lock};
+use super::hub::{Arrival, Breakdown, Hub, Mailbox, NO_RANK, Posted, Waiting, lock};
 use super::short::Short;
 use super::{Communicator, Incoming, Outgoing};
 use crate::comm::CommError;
@@ -125,7 +125,7 @@ impl LocalCommunicator {
                 Arrival::Nothing => {}
             }
             let lost = if self.hub.is_gone(peer) { peer } else { inside.lost };
-            if lost != NOBODY || self.hub.is_broken() {
+            if lost != NO_RANK || self.hub.is_broken() {
                 drop(inside);
                 return Err(self.hub.fail(Breakdown::Gone { peer: lost, rank: self.rank }));
             }
@@ -138,7 +138,7 @@ impl LocalCommunicator {
         let mut inside = lock(&self.mailbox().inside);
         while inside.unfinished > 0 {
             let lost = inside.lost;
-            if lost != NOBODY || self.hub.is_broken() {
+            if lost != NO_RANK || self.hub.is_broken() {
                 drop(inside);
                 return Err(self.hub.fail(Breakdown::Gone { peer: lost, rank: self.rank }));
             }

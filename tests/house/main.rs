@@ -1,5 +1,5 @@
 //! The house's rules: which folder may use which, no circles of files, one name for one type, short
-//! files. Each failure says what to do.
+//! files, no persons in comments. Each failure says what to do.
 //!
 //! The lists of known exceptions may only get shorter: an entry that is no longer needed is a failure.
 
@@ -15,7 +15,7 @@ mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use graph::{Crate, top};
@@ -70,9 +70,27 @@ const KNOWN_TWICE: &[&str] = &[];
 /// Files that are too long.
 const KNOWN_LONG: &[&str] = &[];
 
+/// Words that make a person of a value, a function or a file.
+const PERSONS: &[&str] =
+    &["told", "whoever", "wants", "nobody", "somebody", "anybody", "everybody"];
+
+/// Files whose comments have such words.
+const KNOWN_PERSONS: &[&str] = &[
+    "ffi/border/handle.rs",
+    "ops/registry.rs",
+    "sync/lazy.rs",
+    "sync/lines.rs",
+    "sync/slots.rs",
+    "sync/thread.rs",
+    "sync/users.rs",
+    "unwind.rs",
+];
+
+/// The folder of the crate.
+static SRC: LazyLock<PathBuf> = LazyLock::new(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+
 /// The crate, read once.
-static CRATE: LazyLock<Crate> =
-    LazyLock::new(|| Crate::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")));
+static CRATE: LazyLock<Crate> = LazyLock::new(|| Crate::read(&SRC));
 
 /// Compares what was found with what is known, and fails with what to do about the difference.
 fn check<T: Ord + Copy + std::fmt::Debug>(
@@ -177,6 +195,26 @@ fn no_file_is_too_long() {
         .collect();
     let remedy = "Find the second thing that the file is about, and give it a file.";
     check("files are short", found, KNOWN_LONG, remedy);
+}
+
+#[test]
+fn comments_have_no_persons() {
+    let mut found = BTreeMap::new();
+    for file in CRATE.files.keys() {
+        let text = std::fs::read_to_string(SRC.join(file)).unwrap();
+        for (number, line) in text.lines().enumerate() {
+            let Some((_, comment)) = line.split_once("//") else { continue };
+            let mut words = comment.split(|sign: char| !sign.is_alphabetic());
+            let is_person = |word: &str| PERSONS.contains(&word.to_lowercase().as_str());
+            if let Some(word) = words.find(|word| is_person(word)) {
+                let what = format!("src/{file}:{} says '{word}'", number + 1);
+                found.entry(file.as_str()).or_insert(what);
+            }
+        }
+    }
+    let remedy = "Make the function, the library or the caller the subject, with a verb of what it \
+                  does: returns, requires, refuses.";
+    check("comments have no persons", found, KNOWN_PERSONS, remedy);
 }
 
 /// The rules hold for what the reader sees: this is what it sees.
