@@ -41,7 +41,7 @@ def integers(argument: str, values: Iterable[int]) -> array[int]:
         try:
             return array("q", values)
         except (OverflowError, TypeError):
-            pass  # It is told below.
+            pass  # It is refused below.
     yielded = iterator(argument, values, "integers")
     try:
         # Of these, `array` takes what is in them; others may say a wrong length.
@@ -58,7 +58,7 @@ def numbers(argument: str, values: Iterable[int]) -> list[int]:
         try:
             return [*map(operator.index, values)]
         except TypeError:
-            pass  # It is told below.
+            pass  # It is refused below.
     return [*integers(argument, values)]
 
 
@@ -109,7 +109,7 @@ def texts(argument: str, values: Iterable[str]) -> Any:
 
 
 def described(value: Any) -> str:
-    """What somebody passed, for a message: as it is written, where that is short."""
+    """An argument as text for a message: as it is written, where that is short."""
     if value is None or isinstance(value, (bool, int, float)):
         return repr(value)
     name = type(value).__name__

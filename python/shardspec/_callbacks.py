@@ -83,7 +83,7 @@ def callback(kind: Any) -> Callable[[Callable[..., Any]], Any]:
 def question(kind: Any, otherwise: int) -> Callable[[Callable[..., Any]], Any]:
     """Makes a function a C callback that answers a question and can't fail.
 
-    What it raises nobody can catch: it is shown, and the answer is `otherwise`.
+    An exception in it can't be caught: it is printed, and the answer is `otherwise`.
     """
     def decorate(function: Callable[..., Any]) -> Any:
         def run(*arguments: Any) -> int:
@@ -98,8 +98,8 @@ def question(kind: Any, otherwise: int) -> Callable[[Callable[..., Any]], Any]:
     return decorate
 
 
-def told(error: BaseException) -> str:
-    """What an exception says, if it can say it."""
+def description(error: BaseException) -> str:
+    """The text of an exception, or its type's name where that fails."""
     name = type(error).__name__
     try:
         return f"{name}: {error}"
@@ -108,13 +108,13 @@ def told(error: BaseException) -> str:
 
 
 def _hold(error: BaseException, err: Any) -> None:
-    """The status of an exception. Those who only see that are told what it was."""
+    """The status of an exception. `err` also receives its text."""
     status = FIRST + next(_turns) % COUNT
     lib.raised[status] = error
     for oldest in list(lib.raised)[:-MAX_HELD]:
         lib.raised.pop(oldest, None)
     err.status = status
-    text = told(error).encode(errors="replace")
+    text = description(error).encode(errors="replace")
     room = lib.MESSAGE_CAPACITY - 1
     err.message = text if len(text) <= room else text[:room - 3].decode(
         errors="ignore").encode() + b"..."

@@ -46,8 +46,8 @@ def capsule_of(tensor: Any) -> Any:
 def read(capsule: Any) -> tuple[Any, int | None]:
     """The tensor in a capsule, and its flags, which only the versioned form has.
 
-    It is good for as long as the capsule is kept. Nobody takes the tensor out of it, so the capsule
-    gives it back when it goes.
+    It is valid as long as the capsule exists. The tensor is never taken out of the capsule, so the
+    capsule gives it back when it is freed.
     """
     if _is_valid(capsule, VERSIONED):
         managed = Managed.from_address(_pointer(capsule, VERSIONED))
@@ -61,7 +61,7 @@ def read(capsule: Any) -> tuple[Any, int | None]:
 
 
 _offered: deque[tuple[Any, bytes, Any]] = deque()
-"""Capsules that nobody took yet, the names that they have until then, and their tensors.
+"""Capsules that were not taken yet, the names that they have until then, and their tensors.
 
 A capsule's own destructor can't be a function of Python for the same reason.
 """
@@ -71,7 +71,7 @@ for name in (LEGACY, VERSIONED):
 
 
 def lend(view: Any, *, readonly: bool, copied: bool, versioned: bool) -> Any:
-    """A capsule with the tensor of a view, which stays until whoever takes it gives it back."""
+    """A capsule with the tensor of a view, which stays until its receiver gives it back."""
     take_back_what_nobody_took()
     lent = Lease(view).grant()
     if versioned:
@@ -103,7 +103,7 @@ def take_back_what_nobody_took() -> None:
             offer = _offered.popleft()
         except IndexError:
             return  # Another thread does the same.
-        # In this order. A capsule that nobody else has can't be taken any more; asked before,
+        # In this order. A capsule without another user can't be taken any more; asked before,
         # it may be taken, and let go of, between the two questions.
         alone = _references(offer) <= ALONE
         capsule, name, managed = offer

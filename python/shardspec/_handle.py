@@ -38,7 +38,7 @@ class Handle:
 
     @classmethod
     def _lent(cls: type[Self], handle: int) -> Self:
-        """An object for a handle of somebody else's, which is theirs to free."""
+        """An object for a handle that it does not own and never frees."""
         made = cls.__new__(cls)
         made._handle = handle
         made._finalizer = weakref.finalize(made, _leave, handle)

@@ -51,6 +51,6 @@ _keep = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("Py_IncRef", ctypes.pythonapi
 @atexit.register
 def _leave() -> None:
     """When Python ends, others may still have tensors, and give them back after it has ended. There
-    is nobody to give them to then: nothing is called, and the memory stays."""
+    is no way to give them back then: nothing is called, and the memory stays."""
     for lease in list(_leases):
         ctypes.memset(ctypes.byref(lease.entered), 0, ctypes.sizeof(Entered))

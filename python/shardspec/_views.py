@@ -27,7 +27,7 @@ PLAIN = re.compile(r"(Z[fdg]|[T{}()\[\],\s\d@=<>!^?cbBhHiIlLqQnNefdgsxw])+")
 
 
 class View:
-    """A view of somebody's memory, which stays while this does."""
+    """A view of an object's memory, which stays while this does."""
 
     __slots__ = ("_numbers", "kind", "owner", "readonly", "struct")
 
@@ -129,7 +129,7 @@ def alike(*groups: tuple[str, Iterable[View]]) -> None:
 
 def _all_that_it_is(argument: str, tensor: Any, numpy: Any) -> Any:
     """What has the memory of a tensor, if that says all about its elements."""
-    # torch gives no capsule of a tensor that wants gradients; this is the same memory.
+    # torch gives no capsule of a tensor that requires gradients; this is the same memory.
     if getattr(tensor, "requires_grad", False) is True and hasattr(tensor, "detach"):
         tensor = tensor.detach()
     masked = sys.modules.get("numpy.ma")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from . import copies
 from ._arrays import described, listed, text
 from ._arrays import index as integer
-from ._callbacks import callback, keep, kept, table, told
+from ._callbacks import callback, description, keep, kept, table
 from ._handle import Handle
 from ._library import lib
 from ._views import View, alike, numbered, type_of, view
@@ -45,7 +45,7 @@ class Communicator(Handle):
     one thread at a time.
 
     Every rank calls the same method with the same metadata, and its own buffers. When one of them
-    passes something wrong, all of them are told, and nothing was written.
+    passes an invalid argument, all ranks raise an error, and nothing was written.
     """
 
     _free = "comm_free"
@@ -247,7 +247,7 @@ def _stated(metadata: ShardedTensorMetadata) -> Any:
 
 
 def together(function: Any, comm: Communicator, prepare: Callable[[], tuple[Any, ...]]) -> None:
-    """Calls a collective. Where this rank has nothing to call it with, the others are told."""
+    """Calls a collective. A failure before the call is reported to the other ranks."""
     try:
         arguments = prepare()
     except BaseException:
@@ -293,13 +293,13 @@ def _abort(comm: Communicator, error: BaseException) -> None:
     """Ends a transport of Python's, where it says how, for the other ranks."""
     if type(comm).abort is not Communicator.abort:
         try:
-            comm.abort(told(error))
+            comm.abort(description(error))
         except Exception:
             sys.excepthook(*sys.exc_info())  # What went wrong first is raised.
 
 
 def _message(struct: Any, write: bool) -> tuple[Message, weakref.ref[Any]]:
-    """A message, and the object whose memory it is, for as long as anybody has a part of it."""
+    """A message, and the object whose memory it is, as long as a part of it is in use."""
     array: Any = (ctypes.c_char * struct.byte_count).from_address(struct.pointer)
     memory = memoryview(array).cast("B")
     return Message(struct.peer, memory if write else memory.toreadonly()), weakref.ref(array)
@@ -307,12 +307,12 @@ def _message(struct: Any, write: bool) -> tuple[Message, weakref.ref[Any]]:
 
 def _release(lent: list[tuple[Message, weakref.ref[Any]]]) -> int:
     """Ends memory that was there during a call, so that who asks for it later is refused. Of how
-    many messages there are other objects that use it, which nobody can end."""
+    many messages there are other objects that use it, which can't be ended."""
     references = [reference for _, reference in lent]
     for message, _ in lent:
         try:
             message.memory.release()
         except BufferError:
-            pass  # Somebody has the memory itself.
+            pass  # The memory itself is still in use.
     lent.clear()
     return sum(reference() is not None for reference in references)

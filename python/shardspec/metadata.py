@@ -268,7 +268,7 @@ class Shards(Sequence[ShardMetadata]):
 
 
 def metadata_of(argument: str, value: Any) -> ShardedTensorMetadata:
-    """Metadata that somebody passed: any number would be taken for a handle."""
+    """Metadata as an argument: any number would be taken for a handle."""
     if not isinstance(value, ShardedTensorMetadata):
         raise TypeError(f"{argument}: a ShardedTensorMetadata, not {described(value)}")
     return value

@@ -121,7 +121,7 @@ def as_placement(placement: Any, argument: str = "placement",
 
 
 def as_placements(argument: str, placements: Any) -> list[AnyPlacement]:
-    """The placements in a list. What is wrong with one is told with its position."""
+    """The placements in a list. An error of one has its position."""
     return [as_placement(one, f"{argument}[{number}]", number)
             for number, one in enumerate(listed(argument, placements, "placements"))]
 

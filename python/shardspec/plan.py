@@ -23,7 +23,7 @@ RunStruct = lib.header.type("run")
 BLOCK = 4096
 """Pieces that are read from the library at once."""
 FIRST_ROOM = 1024
-"""Answers that there is room for at first where nobody knows how many there are."""
+"""Room for answers at first, where their number is unknown."""
 
 Layout = ShardedTensorMetadata | Iterable[Any]
 Tensors = Mapping[int, Any] | Iterable[Any] | ShardedTensor
@@ -70,7 +70,7 @@ class Gap(NamedTuple):
 
 
 class ShardList(Handle):
-    """Shards as they are: they may overlap, leave gaps, and be nobody's in particular."""
+    """Shards as they are: they may overlap, leave gaps, and have no owner."""
 
     _free = "shards_free"
 

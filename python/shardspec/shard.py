@@ -78,11 +78,11 @@ def pack(argument: str, shards: Iterable[Any], *, ndim: int | None = None,
     """Takes shards apart: anything that has `shard_offsets`, `shard_sizes` and `placement`, as
     torch's do, or the `offsets` and `sizes` of the chunks of its checkpoints.
 
-    Of no shards, `ndim` says what the number of dimensions would be. `unplaced` takes shards that
-    nobody in particular has.
+    Of no shards, `ndim` says what the number of dimensions would be. `unplaced` accepts shards
+    without a placement.
     """
     offsets, sizes = array("q"), array("q")
-    # Placements of the user's own are told apart by the library, and need not be hashable.
+    # Placements of the user's own are compared by the library, and need not be hashable.
     table: dict[str | int, tuple[int, AnyPlacement | None]] = {}
     indices = array("I")
     dims: int | None = None

@@ -59,14 +59,14 @@ class ShardedTensor:
 
     @classmethod
     def _lent(cls, handle: int) -> ShardedTensor:
-        """One that is somebody else's, there for as long as they say."""
+        """One that this object does not own, valid as long as its owner says."""
         made = cls.__new__(cls)
         made._memory, made._read_only = Memory._lent(handle), frozenset()
         made._kind = made._process_group = None
         return made
 
     def _give_away(self) -> None:
-        """Leaves it to whoever has its handle to free it."""
+        """Leaves freeing to the owner of its handle."""
         if self._memory is not None:
             self._memory._finalizer.detach()
 
@@ -241,7 +241,7 @@ class ShardedTensor:
 
     @property
     def requires_grad(self) -> bool:
-        """Whether the tensor wants gradients. It is only carried along."""
+        """Whether the tensor requires gradients. It is only carried along."""
         return self.tensor_properties.requires_grad
 
     def gather(self, full: Any = None, *, max_threads: int = 0,

@@ -204,7 +204,7 @@ _fields = dict(VTable._fields_)
 
 
 def _spec(ctx: int) -> ShardingSpec:
-    """The spec that a callback is about. Whoever called the library holds it."""
+    """The spec that a callback is about. The caller of the library holds it."""
     spec = kept(ctx, weakref.ref)
     found = None if spec is None else spec()
     if not isinstance(found, ShardingSpec):

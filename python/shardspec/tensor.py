@@ -28,7 +28,7 @@ HOST = (lib.DLPACK_DEVICE_CPU, lib.DLPACK_DEVICE_CUDA_HOST, lib.DLPACK_DEVICE_RO
 
 
 class Tensor:
-    """A tensor in host memory: new memory, or a part of somebody's.
+    """A tensor in host memory: new memory, or a part of another object's.
 
     numpy, torch and jax take it without a copy: `numpy.asarray(tensor)`,
     `torch.from_dlpack(tensor)`, `jax.numpy.from_dlpack(tensor)`. The memory stays for as long as
@@ -222,7 +222,7 @@ class Tensor:
         return f"<Tensor {self.dtype} {list(self.shape)}>"
 
     def _end(self) -> None:
-        """After the call that it was an argument of. What was made of it before, nobody knows."""
+        """After the call that it was an argument of. Views made of it before are unknown."""
         self._shardspec_view = _views.Ended()
 
 
