@@ -13,6 +13,7 @@
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -40,18 +41,29 @@ struct Unwinding {
 /// [`passing`] lets go on.
 #[inline]
 pub(crate) fn call<R>(function: impl FnOnce() -> R) -> Option<R> {
-    let mut call = Call { function: Some(function), answer: None };
-    let caught = imp::call(Call::run, &mut call);
-    if let Some(unwinding) = caught {
-        hold(unwinding);
+    let mut call = Call { function: ManuallyDrop::new(function), answer: MaybeUninit::uninit() };
+    // SAFETY: it is called once.
+    match unsafe { imp::call(&mut call) } {
+        // SAFETY: what was not left by unwinding has returned, and then the answer is written.
+        None => Some(unsafe { call.answer.assume_init() }),
+        Some(unwinding) => {
+            hold(unwinding);
+            None
+        }
     }
-    call.answer
 }
 
 /// Whether this thread holds an unwinding: there is no point in beginning anything.
 #[inline]
 pub(crate) fn is_held() -> bool {
-    HELD.0.load(Ordering::Relaxed) != 0 && MINE.get().is_some()
+    HELD.0.load(Ordering::Relaxed) != 0 && is_held_here()
+}
+
+/// The same where some thread holds one. Nobody else looks up what is this thread's own.
+#[cold]
+#[inline(never)]
+fn is_held_here() -> bool {
+    MINE.get().is_some()
 }
 
 /// Runs the body of a function that is called from outside. Unwinding that is held when the body has
@@ -112,13 +124,21 @@ mod cancel {
 
 /// A call on its way through the lines of assembler.
 struct Call<F, R> {
-    function: Option<F>,
-    answer: Option<R>,
+    /// There until it is called.
+    function: ManuallyDrop<F>,
+    /// There when it has returned.
+    answer: MaybeUninit<R>,
 }
 
 impl<F: FnOnce() -> R, R> Call<F, R> {
-    fn run(&mut self) {
-        self.answer = self.function.take().map(|function| function());
+    /// # Safety
+    ///
+    /// This is called once.
+    #[inline]
+    unsafe fn run(&mut self) {
+        // SAFETY: the caller's promise: it has not been taken.
+        let function = unsafe { ManuallyDrop::take(&mut self.function) };
+        self.answer.write(function());
     }
 }
 
@@ -166,14 +186,15 @@ mod imp {
         forced: usize,
     }
 
-    /// Calls `run(call)`, and says how it was left.
+    /// Runs the call, and says how it was left: `None`, it returned.
+    ///
+    /// # Safety
+    ///
+    /// It runs once.
     #[inline]
-    pub(super) fn call<F, R>(_: fn(&mut Call<F, R>), call: &mut Call<F, R>) -> Option<Unwinding>
-    where
-        F: FnOnce() -> R,
-    {
+    pub(super) unsafe fn call<F: FnOnce() -> R, R>(call: &mut Call<F, R>) -> Option<Unwinding> {
         unsafe extern "C-unwind" fn run<F: FnOnce() -> R, R>(call: *mut c_void) {
-            // SAFETY: it is the call below, which nobody else uses meanwhile.
+            // SAFETY: it is the call below, which nobody else uses meanwhile, and runs once.
             unsafe { (*call.cast::<Call<F, R>>()).run() }
         }
         // SAFETY: `run` takes what it is given.
@@ -345,9 +366,13 @@ mod imp {
 
     use super::{Call, Unwinding};
 
+    /// # Safety
+    ///
+    /// It runs once.
     #[inline]
-    pub(super) fn call<F, R>(run: fn(&mut Call<F, R>), call: &mut Call<F, R>) -> Option<Unwinding> {
-        run(call);
+    pub(super) unsafe fn call<F: FnOnce() -> R, R>(call: &mut Call<F, R>) -> Option<Unwinding> {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { call.run() };
         None
     }
 

@@ -161,6 +161,8 @@ impl Leaf {
 
 impl Line {
     /// Gives the line back. There is no note on it.
+    #[cold]
+    #[inline(never)]
     pub(super) fn give_back(&self) {
         let path = self.path.load(Ordering::Relaxed);
         self.more.store(std::ptr::null_mut(), Ordering::Relaxed);

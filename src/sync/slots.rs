@@ -120,7 +120,7 @@ impl<T: Send + Sync> Slots<T> {
     }
 
     /// The object that `key` names, kept alive by the pin.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pin(&'static self, key: u64, how: Use) -> Result<Pin<T>, Unpinned> {
         let slot = self.find(key).ok_or(Unpinned::Gone)?;
         let note = Note::new(slot.name(key as u32), how).ok_or(Unpinned::OutOfMemory)?;
@@ -136,7 +136,7 @@ impl<T: Send + Sync> Slots<T> {
     }
 
     /// The label of the object that `key` names. Nothing is written, and nothing is kept.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn label(&'static self, key: u64) -> Option<u64> {
         let slot = self.find(key)?;
         let is_live = || slot.state.load(Ordering::Acquire) == holding(key, LIVE);
@@ -182,7 +182,7 @@ impl<T: Send + Sync> Slots<T> {
         true
     }
 
-    #[inline]
+    #[inline(always)]
     fn find(&'static self, key: u64) -> Option<&'static Slot<T>> {
         let number = u32::try_from(key >> 32 & ((1 << SLOT_BITS) - 1)).ok()?;
         (number < self.used.load(Ordering::Acquire).min(MAX_SLOTS)).then_some(())?;
@@ -190,7 +190,7 @@ impl<T: Send + Sync> Slots<T> {
     }
 
     /// A slot by its number: segment `s` holds the numbers from `64 * (2^s - 1)` on.
-    #[inline]
+    #[inline(always)]
     fn slot(&'static self, number: u32) -> Option<&'static Slot<T>> {
         let (segment, place) = segment_of(number);
         let start = self.segments.get(segment)?.load(Ordering::Acquire);

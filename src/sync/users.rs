@@ -66,7 +66,7 @@ impl Note {
     ///
     /// What the slot's state was is read after this: then whoever changes the state and looks for
     /// notes after that can't miss this one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(name: Name, how: Use) -> Option<Self> {
         let free = FIRST.get().and_then(free_note);
         let note = Self { note: free.or_else(find_note)? };
@@ -105,7 +105,7 @@ impl Note {
 }
 
 /// A note that is free. Only the line's owner takes notes, so it stays free until it does.
-#[inline]
+#[inline(always)]
 fn free_note(line: &'static Line) -> Option<NonNull<AtomicUsize>> {
     let index = line.notes.iter().position(|note| note.load(Ordering::Relaxed) == 0)?;
     let line = NonNull::from_ref(line).cast::<AtomicUsize>();

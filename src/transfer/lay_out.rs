@@ -124,11 +124,13 @@ impl CopyList {
     fn push_shards(&mut self, full: ViewRef<'_>, shards: &LocalShards) -> Memory<()> {
         for number in 0..shards.len() {
             let (own, index) = (shards.get(number), shards.index(number));
-            let Some(owned) = shards.layout().get(index).filter(|owned| !owned.is_empty()) else {
-                // An empty shard may be where there is no element.
+            if own.is_empty() {
+                // It may be where there is no element.
                 continue;
-            };
-            self.push_part(full, owned.sizes, full.at(owned.offsets), (own.start, own.strides))?;
+            }
+            let row = index * full.shape.len()..(index + 1) * full.shape.len();
+            let part = full.at(&shards.layout().offsets()[row]);
+            self.push_part(full, own.shape, part, (own.start, own.strides))?;
         }
         Ok(())
     }

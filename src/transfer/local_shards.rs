@@ -9,6 +9,7 @@
 use super::view::HostView;
 use super::view_ref::ViewRef;
 use crate::error::try_with_capacity;
+use crate::host::copy_list::Units;
 use crate::memory::{Shared, TryVec, text, try_collect};
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::shards::Shards;
@@ -38,6 +39,8 @@ pub struct LocalShards {
     layout: Shared<Shards>,
     arguments: ShardArguments,
     dtype: Option<DataType>,
+    /// Those of the element type.
+    units: Units,
     firsts: Vec<*mut u8>,
     /// In the views' units, a number for each shard and dimension.
     strides: Vec<i64>,
@@ -69,6 +72,7 @@ impl LocalShards {
             layout: layout.clone(),
             arguments,
             dtype,
+            units: Units { width: 0, per_byte: 1 },
             firsts: try_with_capacity("views of shards", count)?,
             strides: try_with_capacity("views of shards", count.saturating_mul(layout.ndim()))?,
             indices: Vec::new(),
@@ -145,11 +149,21 @@ impl LocalShards {
     /// Shard `number` of these, borrowed.
     #[inline]
     pub(crate) fn get(&self, number: usize) -> ViewRef<'_> {
-        let shape = shape_of(&self.layout, self.index(number)).unwrap_or_default();
-        let strides = &self.strides[number * shape.len()..(number + 1) * shape.len()];
+        let (ndim, index) = (self.layout.ndim(), self.index(number));
+        let shape = &self.layout.sizes()[index * ndim..][..ndim];
+        let strides = &self.strides[number * ndim..][..ndim];
         // There is a type where there is a shard.
         let dtype = self.dtype.unwrap_or(DataType::FLOAT32);
-        ViewRef::trusted(self.firsts[number], dtype, shape, strides)
+        ViewRef::trusted(self.firsts[number], (dtype, self.units), shape, strides)
+    }
+
+    /// Notes the index of the next shard, where it is not the first ones that are here.
+    fn push_index(&mut self, index: usize) -> Result<()> {
+        if self.indices.is_empty() {
+            self.indices = try_with_capacity("indices", self.firsts.capacity().max(1))?;
+            self.indices.extend(0..self.len() as u32);
+        }
+        Ok(self.indices.try_push(index as u32)?)
     }
 
     /// Refuses shards of another layout than `expected`.
@@ -178,28 +192,28 @@ fn shape_of(layout: &Shards, index: usize) -> Option<&[i64]> {
 
 impl LocalShardsBuilder {
     /// Adds shard `index` of the layout. Refuses a view of another shape or element type.
+    #[inline]
     pub fn push(&mut self, index: usize, view: &HostView) -> Result<()> {
         let shards = &mut self.shards;
         let ShardArguments { shard, views, indices } = shards.arguments;
         let at = shards.len();
-        let shape = shape_of(&shards.layout, index).ok_or_else(|| {
+        let Some(shape) = shape_of(&shards.layout, index) else {
             let (argument, index, count) = (indices, index as u64, shards.layout.len() as u64);
-            Error::IndexOutOfRange { argument, index, count }.at(indices, at)
-        })?;
+            return Err(Error::IndexOutOfRange { argument, index, count }.at(indices, at));
+        };
         let expected = *shards.dtype.get_or_insert(view.dtype());
         view.check_shape(shard, Some(index), shape)
             .and_then(|()| view.check_dtype(shard, Some(index), expected))
             .map_err(|error| error.at(views, at))?;
-        if index != at && shards.indices.is_empty() {
-            let room = shards.firsts.capacity().max(1);
-            shards.indices = try_with_capacity("indices", room)?;
-            shards.indices.extend(0..at as u32);
+        if at == 0 {
+            shards.units = view.by_ref().units();
         }
         if index != at || !shards.indices.is_empty() {
-            shards.indices.try_push(index as u32)?;
+            shards.push_index(index)?;
         }
         shards.firsts.try_push(view.first())?;
-        shards.strides.try_extend_from_slice(view.strides())?;
+        // A call to copy a few numbers would take longer.
+        view.strides().iter().try_for_each(|&stride| shards.strides.try_push(stride))?;
         Ok(())
     }
 

@@ -83,7 +83,9 @@ impl HostView {
         let ndim = shape.len();
         crate::model::sizes::check_ndim(argument, ndim)?;
         dtype.validate("dtype")?;
-        if let Some(size) = shape.iter().find(|size| **size < 0) {
+        let least = shape.iter().fold(1, |least, &size| size.min(least));
+        if least < 0 {
+            let size = shape.iter().find(|size| **size < 0).unwrap_or(&least);
             let problem = text!("its shape holds the negative size {size}");
             return Err(Error::invalid(argument, problem));
         }
@@ -94,33 +96,56 @@ impl HostView {
         let bits = dtype.element_bits();
         self.width = if dtype.is_packed() { bits } else { bits / 8 };
         (self.first, self.bit, self.dtype, self.ndim) = (first, 0, dtype, ndim);
-        self.shape[..ndim].copy_from_slice(shape);
-        if shape.contains(&0) {
+        if least == 0 {
+            self.shape[..ndim].copy_from_slice(shape);
             self.strides[..ndim].fill(0);
             return Ok(());
         }
-        let too_far = || Error::overflow(text!("{argument}: the reach of its shape and strides"));
-        self.set_strides(strides).ok_or_else(too_far)?;
-        if first.is_null() {
-            return Err(Error::Transfer(TransferError::NullData { argument }));
+        match self.set_elements(shape, strides) {
+            Some(()) => Ok(()),
+            None => Err(self.refusal(argument, shape, strides)),
         }
-        self.by_ref().checked_extent().map(|_| ()).ok_or_else(too_far)
     }
 
-    fn set_strides(&mut self, strides: Option<&[i64]>) -> Option<()> {
+    /// Sets shape and strides of a view that has elements. `None` where these do not fit an address
+    /// space, or start at address 0.
+    fn set_elements(&mut self, shape: &[i64], strides: Option<&[i64]>) -> Option<()> {
         let width = i64::try_from(self.width).ok()?;
-        checked_numel(self.shape())?.checked_mul(width)?;
+        // In the end it is the units of all elements: no product of some sizes is larger.
         let mut row_major = width;
-        for dim in (0..self.ndim).rev() {
-            self.strides[dim] = match strides.map(|strides| strides[dim]) {
+        // The elements' units, counted from the first one.
+        let (mut before, mut behind) = (0_i64, width);
+        for (dim, &size) in shape.iter().enumerate().rev() {
+            let stride = match strides {
                 None => row_major,
-                // A single index never takes a step: torch and numpy leave arbitrary strides there.
-                Some(stride) if self.shape[dim] == 1 => stride.checked_mul(width).unwrap_or(0),
-                Some(stride) => stride.checked_mul(width)?,
+                Some(strides) => stride_of(strides[dim], size, width)?,
             };
-            row_major = row_major.checked_mul(self.shape[dim])?;
+            (self.shape[dim], self.strides[dim]) = (size, stride);
+            row_major = row_major.checked_mul(size)?;
+            let reach = (size - 1).checked_mul(stride)?;
+            before = before.checked_add(reach.min(0))?;
+            behind = behind.checked_add(reach.max(0))?;
         }
-        Some(())
+        behind.checked_sub(before)?;
+        let (shift, up) = if self.dtype.is_packed() { (3, 7) } else { (0, 0) };
+        let end = (behind >> shift) + i64::from(behind & up != 0);
+        let at = |byte: i64| self.first.addr().checked_add_signed(isize::try_from(byte).ok()?);
+        at(end)?;
+        (at(before >> shift)? > 0).then_some(())
+    }
+
+    /// Why this is no view of elements.
+    #[cold]
+    #[inline(never)]
+    fn refusal(&self, argument: &'static str, shape: &[i64], strides: Option<&[i64]>) -> Error {
+        let width = self.width as i64;
+        let is_near = |(&size, &stride)| stride_of(stride, size, width).is_some();
+        let units = checked_numel(shape).and_then(|numel| numel.checked_mul(width));
+        let are_near = strides.is_none_or(|strides| shape.iter().zip(strides).all(is_near));
+        if self.first.is_null() && units.is_some() && are_near {
+            return Error::Transfer(TransferError::NullData { argument });
+        }
+        Error::overflow(text!("{argument}: the reach of its shape and strides"))
     }
 
     /// The same, borrowed.
@@ -228,36 +253,54 @@ impl HostView {
     }
 
     /// Refuses a view of another shape.
+    #[inline]
     pub(super) fn check_shape(
         &self, what: &str, shard: Option<usize>, expected: &[i64],
     ) -> Result<()> {
+        let is_same = self.ndim == expected.len() && self.shape().iter().eq(expected);
+        if is_same { Ok(()) } else { Err(self.other_shape(what, shard, expected)) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn other_shape(&self, what: &str, shard: Option<usize>, expected: &[i64]) -> Error {
         let what = || shard.map_or_else(|| Text::copy(what), |index| text!("{what} {index}"));
-        if self.ndim != expected.len() {
-            let (got, expected) = (self.ndim, expected.len());
-            return Err(Error::NdimMismatch { what: what(), shard, got, expected });
-        }
+        let ndim = expected.len();
         let mut pairs = self.shape().iter().zip(expected).enumerate();
         match pairs.find(|(_, (got, expected))| got != expected) {
-            None => Ok(()),
-            Some((dim, (&got, &expected))) => Err(Error::Model(ModelError::ShapeMismatch {
-                what: what(),
-                shard,
-                dim,
-                got,
-                expected,
-            })),
+            Some((dim, (&got, &expected))) if self.ndim == ndim => {
+                Error::Model(ModelError::ShapeMismatch { what: what(), shard, dim, got, expected })
+            }
+            _ => {
+                let (got, expected) = (self.ndim, ndim);
+                Error::NdimMismatch { what: what(), shard, got, expected }
+            }
         }
     }
 
     /// Refuses a view of another element type.
+    #[inline]
     pub(super) fn check_dtype(
         &self, what: &str, shard: Option<usize>, expected: DataType,
     ) -> Result<()> {
-        if self.dtype == expected {
-            return Ok(());
-        }
+        if self.dtype == expected { Ok(()) } else { Err(self.other_dtype(what, shard, expected)) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn other_dtype(&self, what: &str, shard: Option<usize>, expected: DataType) -> Error {
         let what = shard.map_or_else(|| Text::copy(what), |index| text!("{what} {index}"));
-        Err(Error::Model(ModelError::DtypeMismatch { what, shard, got: self.dtype, expected }))
+        Error::Model(ModelError::DtypeMismatch { what, shard, got: self.dtype, expected })
+    }
+}
+
+/// A stride in units, of one in elements of so many.
+#[inline]
+fn stride_of(stride: i64, size: i64, width: i64) -> Option<i64> {
+    match stride.checked_mul(width) {
+        // A single index never takes a step: torch and numpy leave arbitrary strides there.
+        None if size == 1 => Some(0),
+        units => units,
     }
 }
 

@@ -68,12 +68,10 @@ impl<'a> ViewRef<'a> {
     /// with a byte.
     #[inline]
     pub(super) fn trusted(
-        pointer: *mut u8, dtype: DataType, shape: &'a [i64], strides: &'a [i64],
+        pointer: *mut u8, (dtype, units): (DataType, Units), shape: &'a [i64], strides: &'a [i64],
     ) -> Self {
-        let bits = dtype.element_bits();
-        let units_of_a_byte = if dtype.is_packed() { 8 } else { 1 };
-        let start = Start { pointer, bit: 0, units_of_a_byte };
-        Self { start, dtype, width: bits * units_of_a_byte / 8, shape, strides }
+        let start = Start { pointer, bit: 0, units_of_a_byte: units.per_byte };
+        Self { start, dtype, width: units.width, shape, strides }
     }
 
     /// Whether there are no elements.
@@ -82,6 +80,7 @@ impl<'a> ViewRef<'a> {
     }
 
     /// How elements are counted.
+    #[inline]
     pub(super) fn units(&self) -> Units {
         Units { width: self.width, per_byte: self.start.units_of_a_byte }
     }
@@ -104,7 +103,7 @@ impl<'a> ViewRef<'a> {
             return None;
         }
         if self.start.units_of_a_byte > 1 {
-            return self.checked_extent();
+            return self.extent_of_bits();
         }
         // It was checked once; now 64 bits will do.
         let (mut before, mut behind) = (0, self.width as i64);
@@ -117,8 +116,31 @@ impl<'a> ViewRef<'a> {
         Some(Reach { low: at(before), high: at(behind) })
     }
 
-    /// The extent of a view that has elements; `None` where it does not fit the address space.
-    pub(super) fn checked_extent(&self) -> Option<Reach> {
+    /// The same, and whether the elements are in row-major order as [`Self::is_row_major`] says, in one
+    /// pass.
+    #[inline]
+    pub(super) fn extent_and_order(&self) -> Option<(Reach, bool)> {
+        if self.start.units_of_a_byte > 1 {
+            return Some((self.extent()?, self.is_row_major()));
+        }
+        let (mut before, mut behind) = (0, self.width as i64);
+        let (mut next, mut is_row_major) = (behind, true);
+        for (&size, &stride) in self.shape.iter().zip(self.strides).rev() {
+            if size == 0 {
+                return None;
+            }
+            let reach = (size - 1) * stride;
+            before += reach.min(0);
+            behind += reach.max(0);
+            is_row_major &= size == 1 || stride == next;
+            next = next.wrapping_mul(size);
+        }
+        let at = |offset: i64| self.start.pointer.addr().wrapping_add_signed(offset as isize);
+        Some((Reach { low: at(before), high: at(behind) }, is_row_major))
+    }
+
+    /// The extent of packed elements, which there are.
+    fn extent_of_bits(&self) -> Option<Reach> {
         let (mut low, mut high) = (self.place(), self.place() + self.width as i128);
         for (size, stride) in self.shape.iter().zip(self.strides) {
             // Both factors fit 64 bits, and at most 32 such products are added.
@@ -128,10 +150,8 @@ impl<'a> ViewRef<'a> {
         }
         isize::try_from(high - low).ok()?;
         // A shift, which rounds down: division of such numbers takes longer than all else here.
-        let log_unit = self.start.units_of_a_byte.trailing_zeros();
-        let up = self.start.units_of_a_byte as i128 - 1;
-        let low = usize::try_from(low >> log_unit).ok()?;
-        let high = usize::try_from((high + up) >> log_unit).ok()?;
+        let low = usize::try_from(low >> 3).ok()?;
+        let high = usize::try_from((high + 7) >> 3).ok()?;
         (low > 0).then_some(Reach { low, high })
     }
 

@@ -66,7 +66,7 @@ impl<H: Handle> Drop for Lent<H> {
 }
 
 /// The object behind a handle; it stays for as long as the pin does, whoever frees the handle.
-#[inline]
+#[inline(always)]
 pub(crate) fn get<H: Handle>(argument: &'static str, handle: *const H) -> Outcome<Pin<H::Object>> {
     let key = key(argument, handle)?;
     H::table().pin(key, Use::Reads).map_err(|why| unpinned::<H>(argument, why))
@@ -82,7 +82,7 @@ pub(crate) fn unpinned<H: Handle>(argument: &'static str, why: Unpinned) -> Refu
 }
 
 /// What is known of the object behind a handle without using it: that it is there, and its label.
-#[inline]
+#[inline(always)]
 pub(crate) fn label<H: Handle>(argument: &'static str, handle: *const H) -> Outcome<u64> {
     let key = key(argument, handle)?;
     H::table().label(key).ok_or_else(|| invalid::<H>(argument))
@@ -103,7 +103,7 @@ pub(crate) fn invalid<H: Handle>(argument: &'static str) -> Refusal {
 }
 
 /// The key that a handle is, if it is one of this kind.
-#[inline]
+#[inline(always)]
 pub(crate) fn key<H: Handle>(argument: &'static str, handle: *const H) -> Outcome<u64> {
     if handle.is_null() {
         return Err(Refusal::NullArgument(argument));

@@ -8,6 +8,7 @@ use crate::ffi::border::refusal::Refusal;
 use crate::ffi::error::*;
 
 /// Where a call's outcome goes: the caller's error, if there is one.
+#[derive(Clone, Copy)]
 pub(crate) struct Report {
     place: *mut shardspec_error,
 }

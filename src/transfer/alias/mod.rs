@@ -125,6 +125,40 @@ impl ViewExtent {
 
 /// Refuses destinations that share memory with each other, with themselves, or with a source.
 pub(crate) fn check_aliases(destinations: Side<'_>, sources: Side<'_>) -> Result<()> {
+    // Between these addresses are all destinations.
+    let mut all = Reach { low: usize::MAX, high: 0 };
+    // Whether each begins behind those before it, or ends before them.
+    let (mut ascend, mut descend) = (true, true);
+    for number in 0..destinations.len() {
+        let view = destinations.get(number);
+        let Some((extent, is_row_major)) = view.extent_and_order() else {
+            continue;
+        };
+        if !is_row_major {
+            check_itself(destinations.party(number), view)?;
+        }
+        ascend &= extent.low >= all.high;
+        descend &= extent.high <= all.low;
+        all = Reach { low: all.low.min(extent.low), high: all.high.max(extent.high) };
+    }
+    let meets =
+        |number: &usize| sources.get(*number).extent().is_some_and(|extent| extent.meets(all));
+    let first = (0..sources.len()).find(meets);
+    if first.is_none() && (ascend || descend) {
+        return Ok(());
+    }
+    let mut read = Vec::new();
+    for number in first.unwrap_or(sources.len())..sources.len() {
+        if let Some(extent) = sources.get(number).extent().filter(|extent| extent.meets(all)) {
+            read.try_push(ViewExtent { extent, number })?;
+        }
+    }
+    check_places(destinations, sources, &mut read)
+}
+
+/// The same, by the places of destinations and of these sources, which lie among them.
+#[inline(never)]
+fn check_places(destinations: Side<'_>, sources: Side<'_>, read: &mut [ViewExtent]) -> Result<()> {
     // Memory for a few would take longer than to look at them.
     let mut few = [ViewExtent::NOWHERE; FEW];
     let mut many: Vec<ViewExtent>;
@@ -136,30 +170,16 @@ pub(crate) fn check_aliases(destinations: Side<'_>, sources: Side<'_>) -> Result
         }
     };
     let mut count = 0;
-    // Between these addresses are all destinations.
-    let mut all = Reach { low: usize::MAX, high: 0 };
     for number in 0..destinations.len() {
-        let view = destinations.get(number);
-        let Some(extent) = view.extent() else {
-            continue;
-        };
-        if !view.is_row_major() {
-            check_itself(destinations.party(number), view)?;
-        }
-        places[count] = ViewExtent { extent, number };
-        count += 1;
-        all = Reach { low: all.low.min(extent.low), high: all.high.max(extent.high) };
-    }
-    let mut read = Vec::new();
-    for number in 0..sources.len() {
-        if let Some(extent) = sources.get(number).extent().filter(|extent| extent.meets(all)) {
-            read.try_push(ViewExtent { extent, number })?;
+        if let Some(extent) = destinations.get(number).extent() {
+            places[count] = ViewExtent { extent, number };
+            count += 1;
         }
     }
     let written = &mut places[..count];
     written.sort_unstable_by_key(|place| place.extent.low);
     read.sort_unstable_by_key(|place| place.extent.low);
-    let (mut written, mut read) = (&*written, &read[..]);
+    let (mut written, mut read) = (&*written, &*read);
     while !written.is_empty() {
         let (to, from) = tangled(written, read);
         if to > 0 && to + from > 1 {
