@@ -30,12 +30,13 @@
 
 use std::ffi::{c_char, c_void};
 use std::fmt::{self, Display};
+use std::mem::MaybeUninit;
 
 use crate::ffi::border::callback::{Context, Success, call, owning};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{answer_text, optional_out, out, out_slice, text};
-use crate::ffi::border::sized::{Grows, sized};
+use crate::ffi::border::sized::{Grows, sized, sized_in};
 use crate::ffi::border::slots::Slots;
 use crate::ffi::callback::shardspec_destroy_fn;
 use crate::ffi::error::{shardspec_error, shardspec_status};
@@ -283,7 +284,9 @@ pub unsafe extern "C-unwind" fn shardspec_op_call(
     results: *mut shardspec_value, result_count: usize, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
-        let op = OPS.run(handle::key("op", op)?).map_err(ended)?;
+        let op = OPS
+            .try_run(handle::key("op", op)?)
+            .map_err(|why| handle::unpinned::<shardspec_op>("op", why))?;
         check_type(&op, spec)?;
         run(&op, spec, arguments, results, result_count)
     })
@@ -298,11 +301,18 @@ fn ended(error: Error) -> Refusal {
 }
 
 /// Refuses a spec of another type than the op's.
+#[inline(always)]
 fn check_type(op: &Op<Function>, spec: *const shardspec_spec) -> Outcome {
     let label = handle::label("spec", spec)?;
     if label != 0 && label == op.function().spec_label {
         return Ok(());
     }
+    check_type_name(op, spec)
+}
+
+/// The same by the names of the types.
+#[inline(never)]
+fn check_type_name(op: &Op<Function>, spec: *const shardspec_spec) -> Outcome {
     let spec = handle::get("spec", spec)?;
     if spec.type_name() == op.spec_type() {
         return Ok(());
@@ -315,8 +325,9 @@ unsafe fn run(
     op: &Running<Function>, spec: *const shardspec_spec, arguments: *const shardspec_op_arguments,
     results: *mut shardspec_value, result_count: usize,
 ) -> Outcome {
-    let arguments = sized("arguments", arguments)?;
-    check_arguments(op.name(), &arguments)?;
+    let mut room = MaybeUninit::uninit();
+    let arguments = sized_in("arguments", arguments, &mut room)?;
+    check_arguments(op.name(), arguments)?;
     let place = out_slice("results", results, result_count)?;
     let mut few = [NONE; FEW];
     let mut many;
@@ -331,7 +342,7 @@ unsafe fn run(
     let (ctx, function, results) = (context.ctx(), *function, written.as_mut_ptr());
     call(Called(op), *success, |err| {
         // SAFETY: the user passed the function to be called like this.
-        unsafe { function(ctx, spec, &raw const arguments, results, result_count, err) }
+        unsafe { function(ctx, spec, arguments, results, result_count, err) }
     })?;
     place.fill(written);
     Ok(())

@@ -105,31 +105,39 @@ pub(crate) unsafe fn check_arguments(op: &str, arguments: &shardspec_op_argument
 }
 
 /// Refuses a value that is not what its kind says; of a sharded tensor, the communicator.
+#[inline(always)]
 unsafe fn check_value(argument: &'static str, value: &shardspec_value) -> Outcome<Option<u64>> {
-    let pointer = value.pointer.cast_const();
     match value.kind {
-        _ if value.reserved != 0 => {}
-        SHARDSPEC_VALUE_SHARDED_TENSOR => {
-            let tensor = pointer.cast::<shardspec_sharded_tensor>();
-            return Ok(Some(handle::label(argument, tensor)?));
+        SHARDSPEC_VALUE_SHARDED_TENSOR if value.reserved == 0 => {
+            let tensor = value.pointer.cast_const().cast::<shardspec_sharded_tensor>();
+            handle::label(argument, tensor).map(Some)
         }
         SHARDSPEC_VALUE_NONE
         | SHARDSPEC_VALUE_I64
         | SHARDSPEC_VALUE_F64
-        | SHARDSPEC_VALUE_POINTER => return Ok(None),
-        SHARDSPEC_VALUE_BOOL if matches!(value.integer, 0 | 1) => return Ok(None),
-        SHARDSPEC_VALUE_TEXT => {
-            text(argument, pointer.cast())?;
-            return Ok(None);
+        | SHARDSPEC_VALUE_POINTER
+            if value.reserved == 0 =>
+        {
+            Ok(None)
         }
+        _ => check_other_value(argument, value).map(|()| None),
+    }
+}
+
+/// The same for values of which more is to be looked at, or that are refused.
+#[inline(never)]
+unsafe fn check_other_value(argument: &'static str, value: &shardspec_value) -> Outcome {
+    let pointer = value.pointer.cast_const();
+    match value.kind {
+        _ if value.reserved != 0 => {}
+        SHARDSPEC_VALUE_BOOL if matches!(value.integer, 0 | 1) => return Ok(()),
+        SHARDSPEC_VALUE_TEXT => return text(argument, pointer.cast()).map(|_| ()),
         SHARDSPEC_VALUE_TENSOR_VIEW => {
-            input(argument, pointer.cast::<shardspec_tensor_view>())?;
-            return Ok(None);
+            return input(argument, pointer.cast::<shardspec_tensor_view>()).map(|_| ());
         }
         SHARDSPEC_VALUE_I64_LIST => {
             if let Ok(len) = usize::try_from(value.integer) {
-                slice(argument, pointer.cast::<i64>(), len)?;
-                return Ok(None);
+                return slice(argument, pointer.cast::<i64>(), len).map(|_| ());
             }
         }
         _ => {}

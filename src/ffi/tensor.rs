@@ -10,14 +10,16 @@ use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::{out, out_slice};
 use crate::ffi::border::sized::{Grows, sized};
-use crate::ffi::border::views::{all_shards, c_view, view_argument};
+use crate::ffi::border::views::{all_shards, c_view, read_view, view_argument};
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::spec::shardspec_spec;
 use crate::ffi::view::shardspec_tensor_view;
 use crate::memory::text;
 use crate::model::Error;
-use crate::transfer::{self, CopyOptions, Extraction, HostTransfer, Instructions, Stores};
+use crate::transfer::{
+    self, CopyOptions, Extraction, HostTransfer, HostView, Instructions, Stores,
+};
 
 /// The default: the library chooses the number of threads, up to the processors of this process.
 pub const SHARDSPEC_COPY_THREADS_AUTO: u32 = 0;
@@ -116,9 +118,10 @@ pub unsafe extern "C-unwind" fn shardspec_tensor_copy(
     options: *const shardspec_copy_options, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
-        let source = view_argument("source", source)?;
-        let destination = view_argument("destination", destination)?;
-        HostTransfer::copy(&source, &destination, &options_argument(options)?)?.run();
+        let (mut from, mut to) = (HostView::EMPTY, HostView::EMPTY);
+        read_view(&mut from, "source", source)?;
+        read_view(&mut to, "destination", destination)?;
+        HostTransfer::copy(&from, &to, &options_argument(options)?)?.run();
         Ok(())
     })
 }
@@ -142,10 +145,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard(
 ) -> shardspec_status {
     guard(err, || {
         let metadata = handle::get("metadata", metadata)?;
-        let full = view_argument("full", full)?;
-        let shard = view_argument("shard", shard)?;
+        let (mut whole, mut part) = (HostView::EMPTY, HostView::EMPTY);
+        read_view(&mut whole, "full", full)?;
+        read_view(&mut part, "shard", shard)?;
         let options = options_argument(options)?;
-        HostTransfer::extract(&metadata, index, &full, &shard, &options)?.run();
+        HostTransfer::extract(&metadata, index, &whole, &part, &options)?.run();
         Ok(())
     })
 }
@@ -233,10 +237,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter(
 ) -> shardspec_status {
     guard(err, || {
         let metadata = handle::get("metadata", metadata)?;
-        let full = view_argument("full", full)?;
+        let mut whole = HostView::EMPTY;
+        read_view(&mut whole, "full", full)?;
         let options = options_argument(options)?;
-        let shards = all_shards(&metadata, &full, shards, shard_count)?;
-        HostTransfer::scatter(&metadata, &full, &shards, &options)?.run();
+        let shards = all_shards(&metadata, &whole, shards, shard_count)?;
+        HostTransfer::scatter(&metadata, &whole, &shards, &options)?.run();
         Ok(())
     })
 }
@@ -262,10 +267,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_gather(
 ) -> shardspec_status {
     guard(err, || {
         let metadata = handle::get("metadata", metadata)?;
-        let full = view_argument("full", full)?;
+        let mut whole = HostView::EMPTY;
+        read_view(&mut whole, "full", full)?;
         let options = options_argument(options)?;
-        let shards = all_shards(&metadata, &full, shards, shard_count)?;
-        HostTransfer::gather(&metadata, &shards, &full, &options)?.run();
+        let shards = all_shards(&metadata, &whole, shards, shard_count)?;
+        HostTransfer::gather(&metadata, &shards, &whole, &options)?.run();
         Ok(())
     })
 }

@@ -178,9 +178,14 @@ impl<F: Send + Sync> Registry<F> {
     }
 
     /// The op that `key` names, to be run.
-    #[inline]
     pub fn run(&'static self, key: u64) -> Result<Running<F>> {
-        Ok(Running { op: self.ops.pin(key, Use::Runs).map_err(unpinned)? })
+        self.try_run(key).map_err(unpinned)
+    }
+
+    /// The same, for a caller that has a refusal of its own.
+    #[inline(always)]
+    pub(crate) fn try_run(&'static self, key: u64) -> std::result::Result<Running<F>, Unpinned> {
+        Ok(Running { op: self.ops.pin(key, Use::Runs)? })
     }
 
     /// The op of that name, to be run.

@@ -194,12 +194,9 @@ impl<T: Send + Sync> Slots<T> {
     fn slot(&'static self, number: u32) -> Option<&'static Slot<T>> {
         let (segment, place) = segment_of(number);
         let start = self.segments.get(segment)?.load(Ordering::Acquire);
-        if start.is_null() {
-            return None;
-        }
         // SAFETY: segments are allocated whole, zeroed into valid slots, and never freed; `place`
         // is below the segment's length by construction.
-        Some(unsafe { &*start.add(place) })
+        (!start.is_null()).then(|| unsafe { &*start.add(place) })
     }
 
     fn take_new(&'static self) -> Option<u32> {
@@ -393,6 +390,7 @@ fn counted(head: u64) -> u64 {
 }
 
 /// Which segment a slot is in, and where.
+#[inline(always)]
 fn segment_of(number: u32) -> (usize, usize) {
     let shifted = number + FIRST_SEGMENT;
     let segment = shifted.ilog2() - FIRST_SEGMENT.ilog2();

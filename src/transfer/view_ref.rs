@@ -99,30 +99,16 @@ impl<'a> ViewRef<'a> {
     /// The addresses that the bytes lie between; `None` where there are no elements.
     #[inline]
     pub(super) fn extent(&self) -> Option<Reach> {
-        if self.is_empty() {
-            return None;
-        }
-        if self.start.units_of_a_byte > 1 {
-            return self.extent_of_bits();
-        }
-        // It was checked once; now 64 bits will do.
-        let (mut before, mut behind) = (0, self.width as i64);
-        for (size, stride) in self.shape.iter().zip(self.strides) {
-            let reach = (size - 1) * stride;
-            before += reach.min(0);
-            behind += reach.max(0);
-        }
-        let at = |offset: i64| self.start.pointer.addr().wrapping_add_signed(offset as isize);
-        Some(Reach { low: at(before), high: at(behind) })
+        self.extent_and_order().map(|(extent, _)| extent)
     }
 
-    /// The same, and whether the elements are in row-major order as [`Self::is_row_major`] says, in one
-    /// pass.
+    /// The same, and whether the elements are in row-major order as [`Self::is_row_major`] says.
     #[inline]
     pub(super) fn extent_and_order(&self) -> Option<(Reach, bool)> {
         if self.start.units_of_a_byte > 1 {
-            return Some((self.extent()?, self.is_row_major()));
+            return self.extent_and_order_of_bits();
         }
+        // It was checked once; now 64 bits will do.
         let (mut before, mut behind) = (0, self.width as i64);
         let (mut next, mut is_row_major) = (behind, true);
         for (&size, &stride) in self.shape.iter().zip(self.strides).rev() {
@@ -139,8 +125,12 @@ impl<'a> ViewRef<'a> {
         Some((Reach { low: at(before), high: at(behind) }, is_row_major))
     }
 
-    /// The extent of packed elements, which there are.
-    fn extent_of_bits(&self) -> Option<Reach> {
+    /// The same for packed elements.
+    #[inline(never)]
+    fn extent_and_order_of_bits(&self) -> Option<(Reach, bool)> {
+        if self.is_empty() {
+            return None;
+        }
         let (mut low, mut high) = (self.place(), self.place() + self.width as i128);
         for (size, stride) in self.shape.iter().zip(self.strides) {
             // Both factors fit 64 bits, and at most 32 such products are added.
@@ -148,11 +138,10 @@ impl<'a> ViewRef<'a> {
             low += reach.min(0);
             high += reach.max(0);
         }
-        isize::try_from(high - low).ok()?;
         // A shift, which rounds down: division of such numbers takes longer than all else here.
         let low = usize::try_from(low >> 3).ok()?;
         let high = usize::try_from((high + 7) >> 3).ok()?;
-        (low > 0).then_some(Reach { low, high })
+        Some((Reach { low, high }, self.is_row_major()))
     }
 
     /// Whether the elements, if they follow each other, share no byte with anything else.

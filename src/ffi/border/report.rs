@@ -45,7 +45,10 @@ impl Report {
         if self.place.is_null() {
             return SHARDSPEC_OK;
         }
-        self.write(SHARDSPEC_OK, Numbers::NONE, &"")
+        self.write_numbers(SHARDSPEC_OK, Numbers::NONE);
+        // SAFETY: `open` checked the place. To have an empty message written would take far longer.
+        unsafe { (&raw mut (*self.place).message).cast::<u8>().write(0) };
+        SHARDSPEC_OK
     }
 
     pub(crate) fn refusal(self, refusal: &Refusal) -> shardspec_status {
@@ -66,10 +69,25 @@ impl Report {
         if self.place.is_null() {
             return status;
         }
+        self.write_numbers(status, numbers);
+        // SAFETY: `open` checked the place.
+        unsafe {
+            let buffer = (&raw mut (*self.place).message).cast::<u8>();
+            write_message(
+                std::slice::from_raw_parts_mut(buffer, SHARDSPEC_MESSAGE_CAPACITY),
+                message,
+            );
+        }
+        status
+    }
+
+    /// Writes all but the message. There is a place.
+    #[inline]
+    fn write_numbers(self, status: shardspec_status, numbers: Numbers) {
+        let err = self.place;
         // SAFETY: `open` checked the place. Fields are written one by one, so that a long message
         // buffer costs nothing on success.
         unsafe {
-            let err = self.place;
             (*err).status = status;
             (*err).dim = numbers.dim.and_then(|dim| i32::try_from(dim).ok()).unwrap_or(-1);
             (*err).first_shard = number(numbers.first);
@@ -77,13 +95,7 @@ impl Report {
             (*err).got = numbers.got;
             (*err).limit = numbers.limit;
             (*err).index = number(numbers.index);
-            let buffer = (&raw mut (*err).message).cast::<u8>();
-            write_message(
-                std::slice::from_raw_parts_mut(buffer, SHARDSPEC_MESSAGE_CAPACITY),
-                message,
-            );
         }
-        status
     }
 }
 

@@ -30,6 +30,7 @@ pub(crate) unsafe trait Grows: Copy {
 const LARGEST: usize = 4096;
 
 /// The size that the caller's struct says it has. Only that field is read.
+#[inline]
 unsafe fn size_of_struct<T: Grows>(argument: &'static str, pointer: *const T) -> Outcome<usize> {
     // SAFETY: the caller's promise is passed on.
     let size = *unsafe { input(argument, pointer.cast::<u64>()) }?;
@@ -62,6 +63,25 @@ pub(crate) unsafe fn sized<T: Grows>(argument: &'static str, pointer: *const T) 
     }
     // SAFETY: the struct has `size` bytes.
     unsafe { of_other_size(argument, pointer, size) }
+}
+
+/// As [`sized`], without a copy of a struct that has this version's size; `room` is for others.
+///
+/// # Safety
+///
+/// As [`sized`].
+#[inline(always)]
+pub(crate) unsafe fn sized_in<'a, T: Grows>(
+    argument: &'static str, pointer: *const T, room: &'a mut MaybeUninit<T>,
+) -> Outcome<&'a T> {
+    // SAFETY: the caller's promise is passed on.
+    let size = unsafe { size_of_struct(argument, pointer) }?;
+    if size == size_of::<T>() {
+        // SAFETY: not null, aligned, and the caller promises the rest.
+        return Ok(unsafe { &*pointer });
+    }
+    // SAFETY: the struct has `size` bytes.
+    Ok(room.write(unsafe { of_other_size(argument, pointer, size) }?))
 }
 
 /// [`sized`] where the caller's struct is of another version.

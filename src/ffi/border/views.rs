@@ -52,6 +52,13 @@ pub(crate) unsafe fn view_argument(
     host_view(argument, input(argument, view)?)
 }
 
+/// Makes `host` what [`view_argument`] returns. A view is large: this moves none.
+pub(crate) unsafe fn read_view(
+    host: &mut HostView, argument: &'static str, view: *const shardspec_tensor_view,
+) -> Outcome {
+    describe(host, argument, input(argument, view)?)
+}
+
 /// A view, if it describes a tensor in host memory.
 pub(crate) unsafe fn host_view(
     argument: &'static str, view: &shardspec_tensor_view,
