@@ -10,10 +10,9 @@
 
 mod agree;
 mod carry_out;
-mod companion;
+mod channel;
 pub mod error;
 mod gather;
-mod handover;
 mod hub;
 mod local;
 mod message;
@@ -22,6 +21,7 @@ mod pipeline;
 mod reshard;
 mod scatter;
 mod schedule;
+mod scoped_thread;
 mod short;
 mod underway;
 mod whole;

@@ -11,9 +11,9 @@
     reason = "rounds take turns in as many places as there are, and bytes fit an address space"
 )]
 
-use super::companion::Errand;
-use super::handover::{Handover, Popped};
+use super::channel::{BoundedChannel, Received};
 use super::schedule::{Content, PeerPieces, Queue, Terms, next_round};
+use super::scoped_thread::ScopedTask;
 use super::{Communicator, Incoming, Message, Outgoing};
 use crate::host;
 use crate::host::zeros::fill_with_zeros;
@@ -98,30 +98,30 @@ pub(super) unsafe fn run(
         // SAFETY: the caller's promise is passed on.
         return unsafe { take_turns(comm, &mut packer) };
     }
-    let ready = Handover::new();
-    let exchanged = Handover::new();
+    let ready = BoundedChannel::new();
+    let exchanged = BoundedChannel::new();
     let mut copied = Ok(());
     let mut copying = || {
         let _end = Ends([&ready, &exchanged]);
         // SAFETY: the caller's promise is passed on.
         copied = unsafe { packer.serve(&ready, &exchanged) };
     };
-    let errand = Errand::new(&mut copying);
-    // SAFETY: the companion is dropped when this frame is left, by whatever way, and what it uses is
+    let task = ScopedTask::new(&mut copying);
+    // SAFETY: the scoped thread is dropped when this frame is left, by whatever way, and what it uses is
     // declared before it.
-    let Some(copier) = (unsafe { errand.start() }) else {
+    let Some(copier) = (unsafe { task.start() }) else {
         // A thread that can't be started is done without: the other ranks are waiting.
         // SAFETY: the caller's promise is passed on; nothing was begun.
         return unsafe { take_turns(comm, &mut packer) };
     };
     let end = Ends([&ready, &exchanged]);
     let mut moved = Ok(());
-    while let Some(round) = ready.take() {
+    while let Some(round) = ready.receive() {
         // SAFETY: the round's memory is what the caller promised, or staging memory that the copier
         // leaves alone until the round is given back.
         moved = unsafe { comm.exchange(&round.sends, &round.receives) };
         // The copier is gone only after a failure, which is returned below.
-        if moved.is_err() || exchanged.give(round).is_err() {
+        if moved.is_err() || exchanged.send(round).is_err() {
             break;
         }
     }
@@ -132,7 +132,7 @@ pub(super) unsafe fn run(
 }
 
 /// Rounds on their way from one thread to the other.
-type Rounds = Handover<Round, ROUNDS>;
+type Rounds = BoundedChannel<Round, ROUNDS>;
 
 /// Ends both ways when its side stops, however it does.
 struct Ends<'a>([&'a Rounds; 2]);
@@ -199,7 +199,7 @@ impl Packer<'_> {
                     && let Some(round) = self.pack()?
                 {
                     under_way += 1;
-                    if ready.give(round).is_err() {
+                    if ready.send(round).is_err() {
                         return Ok(());
                     }
                 }
@@ -207,11 +207,11 @@ impl Packer<'_> {
                     while self.copies.copy_some(&self.options)? {}
                     return Ok(());
                 }
-                let round = match exchanged.try_take() {
-                    Popped::Item(round) => round,
-                    Popped::Closed => return Ok(()),
-                    Popped::Empty if self.copies.copy_some(&self.options)? => continue,
-                    Popped::Empty => match exchanged.take() {
+                let round = match exchanged.try_receive() {
+                    Received::Item(round) => round,
+                    Received::Closed => return Ok(()),
+                    Received::Empty if self.copies.copy_some(&self.options)? => continue,
+                    Received::Empty => match exchanged.receive() {
                         Some(round) => round,
                         None => return Ok(()),
                     },

@@ -1,4 +1,4 @@
-//! A thread that works beside the one that started it, and is gone before that one goes on.
+//! A scoped thread: it ends before the frame that started it is left.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -6,13 +6,13 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::sync::thread::{Task, Thread};
 
-/// The work of a companion, in the frame of the function that starts it.
-pub(super) struct Errand<'a> {
+/// The work of a scoped thread, in the frame of the function that starts it.
+pub(super) struct ScopedTask<'a> {
     work: Mutex<&'a mut (dyn FnMut() + Send)>,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-impl Task for Errand<'_> {
+impl Task for ScopedTask<'_> {
     fn run(&self) {
         let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
         let panic = catch_unwind(AssertUnwindSafe(&mut **work)).err();
@@ -20,34 +20,34 @@ impl Task for Errand<'_> {
     }
 }
 
-impl<'a> Errand<'a> {
+impl<'a> ScopedTask<'a> {
     pub(super) fn new(work: &'a mut (dyn FnMut() + Send)) -> Self {
         Self { work: Mutex::new(work), panic: Mutex::new(None) }
     }
 
-    /// Starts a thread that does the work; `None` where the system has none, or no memory for it, and
-    /// nothing was done. However the frame that holds it is left, the thread has ended then: what it uses
-    /// may be in the same frame, if it is declared before.
+    /// Starts a thread that does the work; `None` where the system has no thread or no memory for it,
+    /// and nothing was done. The thread has ended when the frame of the returned value is left, in
+    /// whatever way. So it may use values of the same frame that are declared before.
     ///
     /// # Safety
     ///
     /// The caller drops the returned value: it neither forgets it nor stores it where it is never
     /// dropped.
-    pub(super) unsafe fn start(&self) -> Option<Companion<'_>> {
+    pub(super) unsafe fn start(&self) -> Option<ScopedThread<'_>> {
         // SAFETY: the caller's promise is passed on.
         let thread = unsafe { Thread::start(self) }?;
-        Some(Companion { thread, panic: &self.panic })
+        Some(ScopedThread { thread, panic: &self.panic })
     }
 }
 
-/// A thread that does an [`Errand`].
-pub(super) struct Companion<'a> {
+/// A thread that does the work of a [`ScopedTask`].
+pub(super) struct ScopedThread<'a> {
     thread: Thread<'a>,
     panic: &'a Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-impl Companion<'_> {
-    /// Waits for the end of its work. Panics where that did.
+impl ScopedThread<'_> {
+    /// Waits for the end of its work, and resumes its panic.
     pub(super) fn join(self) {
         drop(self.thread);
         if let Some(panic) = self.panic.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -64,18 +64,18 @@ mod tests {
     fn the_work_is_done_when_it_was_joined() {
         let mut done = 0;
         let mut work = || done += 1;
-        let errand = Errand::new(&mut work);
+        let task = ScopedTask::new(&mut work);
         // SAFETY: it is dropped by `join`.
-        unsafe { errand.start() }.unwrap().join();
+        unsafe { task.start() }.unwrap().join();
         assert_eq!(done, 1);
     }
 
     #[test]
-    fn a_panic_of_the_work_is_one_of_whoever_joins_it() {
+    fn a_panic_of_the_work_is_resumed_by_join() {
         let mut work = || panic!("on purpose");
-        let errand = Errand::new(&mut work);
+        let task = ScopedTask::new(&mut work);
         // SAFETY: it is dropped by `join`.
-        let joined = catch_unwind(AssertUnwindSafe(|| unsafe { errand.start() }.unwrap().join()));
+        let joined = catch_unwind(AssertUnwindSafe(|| unsafe { task.start() }.unwrap().join()));
         assert_eq!(joined.unwrap_err().downcast_ref(), Some(&"on purpose"));
     }
 
@@ -87,9 +87,9 @@ mod tests {
                 std::thread::sleep(std::time::Duration::from_millis(50));
                 done = true;
             };
-            let errand = Errand::new(&mut work);
+            let task = ScopedTask::new(&mut work);
             // SAFETY: it is dropped when the frame is left.
-            let _companion = unsafe { errand.start() }.unwrap();
+            let _thread = unsafe { task.start() }.unwrap();
             panic!("on purpose");
         }));
         assert!(left.is_err() && done);
