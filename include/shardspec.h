@@ -453,8 +453,8 @@ shardspec_status shardspec_dtype_bytes(const struct shardspec_dtype *dtype,
 /* ================================================================================================
  * Tensor properties.
  *
- * What a tensor is besides its sizes: torch's `TensorProperties`. They are carried with the
- * metadata; only the element type has an effect here.
+ * The properties of a tensor besides its sizes: torch's `TensorProperties`. Metadata carries them.
+ * Only the element type has an effect in this library.
  */
 
 /* `torch.strided`. The numbers of layouts are those of `c10::Layout`. */

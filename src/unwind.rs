@@ -17,8 +17,8 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many threads hold an unwinding. Mostly none, and then nobody looks further. Every call reads
-/// it, so it shares its cache line with nothing that is written.
+/// How many threads hold an unwinding. Mostly none; a call then reads only this number. Every call
+/// reads it, so it shares its cache line with nothing that is written.
 static HELD: Alone = Alone(AtomicUsize::new(0));
 
 #[repr(align(128))]
@@ -59,7 +59,7 @@ pub(crate) fn is_held() -> bool {
     HELD.0.load(Ordering::Relaxed) != 0 && is_held_here()
 }
 
-/// The same where some thread holds one. Nobody else looks up what is this thread's own.
+/// [`is_held`] where some thread holds one: only then the state of this thread is read.
 #[cold]
 #[inline(never)]
 fn is_held_here() -> bool {
@@ -194,7 +194,7 @@ mod imp {
     #[inline]
     pub(super) unsafe fn call<F: FnOnce() -> R, R>(call: &mut Call<F, R>) -> Option<Unwinding> {
         unsafe extern "C-unwind" fn run<F: FnOnce() -> R, R>(call: *mut c_void) {
-            // SAFETY: it is the call below, which nobody else uses meanwhile, and runs once.
+            // SAFETY: it is the call below, which nothing else uses meanwhile, and runs once.
             unsafe { (*call.cast::<Call<F, R>>()).run() }
         }
         // SAFETY: `run` takes what it is given.
@@ -347,7 +347,7 @@ mod imp {
         std::process::abort()
     }
 
-    /// Ends an exception that nobody will handle.
+    /// Ends an exception that has no handler.
     pub(super) fn forget(unwinding: Unwinding) {
         if !unwinding.forced {
             // SAFETY: as above.

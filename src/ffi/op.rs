@@ -83,7 +83,7 @@ pub type shardspec_op_fn = Option<
     ) -> shardspec_status,
 >;
 
-/// What an op does: the user's function and what it is given.
+/// The user's function of an op, and its `ctx`.
 #[derive(Debug)]
 pub(crate) struct Function {
     function: unsafe extern "C-unwind" fn(

@@ -1,7 +1,7 @@
 //! Tensor properties.
 //!
-//! What a tensor is besides its sizes: torch's `TensorProperties`. They are carried with the
-//! metadata; only the element type has an effect here.
+//! The properties of a tensor besides its sizes: torch's `TensorProperties`. Metadata carries them.
+//! Only the element type has an effect in this library.
 
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::sized::{Grows, sized, sized_out};

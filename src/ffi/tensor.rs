@@ -82,7 +82,7 @@ pub(crate) unsafe fn options_argument(
 }
 
 impl shardspec_copy_options {
-    /// What [`options_argument`] makes these options of.
+    /// The struct that [`options_argument`] reads as these options.
     pub(crate) fn from_copy(options: &CopyOptions) -> Self {
         let stores = match options.stores {
             Stores::Auto => 0,

@@ -1,4 +1,4 @@
-//! What moves between two ends, as strided copies of bytes.
+//! Laying out a transfer as strided copies of bytes.
 //!
 //! Here, and nowhere else, what a shard owns of a tensor and what a plan says of two shards become
 //! places in memory.
@@ -20,7 +20,7 @@ use crate::model::shards::Shard;
 use crate::model::{Error, Result};
 use crate::plan::{ReshardPlan, Window};
 
-/// What moves between the two ends of a transfer.
+/// The parts that move between the two sides of a transfer.
 #[derive(Clone, Copy)]
 pub enum Parts<'a> {
     /// All elements of a view, to another of the same shape.
@@ -30,13 +30,13 @@ pub enum Parts<'a> {
         /// Where they go.
         destination: &'a HostView,
     },
-    /// What each of these shards owns of a full tensor, out of the tensor.
+    /// The part of each of these shards, out of a full tensor.
     Scatter(&'a HostView, &'a LocalShards),
     /// The same, into the tensor.
     Gather(&'a LocalShards, &'a HostView),
     /// The pieces of a plan that these destinations take.
     Pieces {
-        /// What moves.
+        /// The pieces.
         plan: &'a ReshardPlan,
         /// All shards that they take of are among these.
         sources: &'a LocalShards,
@@ -68,7 +68,7 @@ impl Parts<'_> {
         Ok(copies)
     }
 
-    /// What is to be filled with zeros before: holes of shards that are written whole.
+    /// The holes of shards that are written whole, to be filled with zeros before.
     pub(crate) fn holes(self) -> Memory<CopyList> {
         match self {
             Parts::Pieces { destinations, .. } => CopyList::of_holes(destinations),
@@ -213,7 +213,7 @@ impl CopyList {
 }
 
 impl HostView {
-    /// What a shard owns of this tensor.
+    /// The part of this tensor that a shard owns.
     pub(crate) fn part(&self, shard: Shard<'_>) -> Self {
         self.sub_box(shard.offsets, shard.sizes)
     }

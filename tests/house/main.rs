@@ -76,14 +76,12 @@ const PERSONS: &[&str] =
 
 /// Files whose comments have such words.
 const KNOWN_PERSONS: &[&str] = &[
-    "ffi/border/handle.rs",
     "ops/registry.rs",
     "sync/lazy.rs",
     "sync/lines.rs",
     "sync/slots.rs",
     "sync/thread.rs",
     "sync/users.rs",
-    "unwind.rs",
 ];
 
 /// The folder of the crate.

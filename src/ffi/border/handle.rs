@@ -13,7 +13,7 @@ const KEY_MASK: u64 = (1 << KIND_SHIFT) - 1;
 
 /// An opaque type of the header, and the objects that its handles name.
 pub(crate) trait Handle: Sized + 'static {
-    /// What a handle names.
+    /// The type of the objects.
     type Object: Send + Sync;
     /// The type's name in C.
     const NAME: &'static str;
@@ -23,7 +23,7 @@ pub(crate) trait Handle: Sized + 'static {
     /// Where the objects are.
     fn table() -> &'static Slots<Self::Object>;
 
-    /// What [`label`] tells of an object.
+    /// The number that [`label`] returns for an object.
     fn label_of(_: &Self::Object) -> u64 {
         0
     }
@@ -46,13 +46,13 @@ pub(crate) struct Lent<H: Handle> {
     handle: *mut H,
 }
 
-/// A handle for `object` that lives as long as what is returned.
+/// A handle for `object`, which is freed when the returned value is dropped.
 pub(crate) fn lend<H: Handle>(object: H::Object) -> Result<Lent<H>, Error> {
     insert(object).map(|handle| Lent { handle })
 }
 
 impl<H: Handle> Lent<H> {
-    /// What the callback is given.
+    /// The handle for the callback.
     pub(crate) fn handle(&self) -> *mut H {
         self.handle
     }
@@ -65,7 +65,7 @@ impl<H: Handle> Drop for Lent<H> {
     }
 }
 
-/// The object behind a handle; it stays for as long as the pin does, whoever frees the handle.
+/// The object behind a handle. It exists as long as the pin, also when the handle is freed.
 #[inline(always)]
 pub(crate) fn get<H: Handle>(argument: &'static str, handle: *const H) -> Outcome<Pin<H::Object>> {
     let key = key(argument, handle)?;
@@ -81,7 +81,7 @@ pub(crate) fn unpinned<H: Handle>(argument: &'static str, why: Unpinned) -> Refu
     }
 }
 
-/// What is known of the object behind a handle without using it: that it is there, and its label.
+/// The label of the object behind a handle, without a pin.
 #[inline(always)]
 pub(crate) fn label<H: Handle>(argument: &'static str, handle: *const H) -> Outcome<u64> {
     let key = key(argument, handle)?;
@@ -96,7 +96,7 @@ pub(crate) fn free<H: Handle>(argument: &'static str, handle: *mut H) -> Outcome
     if H::table().free(key(argument, handle)?) { Ok(()) } else { Err(invalid::<H>(argument)) }
 }
 
-/// The refusal of a handle that names no live object of its kind.
+/// The refusal of a handle without an object of its kind.
 #[cold]
 pub(crate) fn invalid<H: Handle>(argument: &'static str) -> Refusal {
     Refusal::InvalidHandle { argument, kind: H::NAME }

@@ -1,4 +1,4 @@
-//! What a call has to report: its outcome as a status, and in the caller's `shardspec_error`.
+//! Reporting the outcome of a call: its status, and the caller's `shardspec_error`.
 
 use std::any::Any;
 use std::fmt::{self, Display, Write};
@@ -152,7 +152,7 @@ impl Truncating<'_> {
 mod tests {
     use super::*;
 
-    /// What a buffer of `capacity` bytes holds of a message.
+    /// The part of a message that fits a buffer of `capacity` bytes.
     fn written(capacity: usize, message: &dyn Display) -> String {
         let mut buffer = vec![0xa5; capacity];
         write_message(&mut buffer, message);
