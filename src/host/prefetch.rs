@@ -107,12 +107,15 @@ impl<S: StripSource> Prefetcher<S> {
         self.unreported -= reported;
         let mut balance = self.balance + reported as isize;
         while balance > 0 {
+            // Counted before, the lines take three instructions each, half of what they took.
+            let rest = self.end.addr().saturating_sub(self.next.addr());
+            let lines = rest.min(balance as usize).div_ceil(LINE);
             let mut next = self.next;
-            while balance > 0 && next < self.end {
+            for _ in 0..lines {
                 prefetch(next);
                 next = next.wrapping_add(LINE);
-                balance -= LINE as isize;
             }
+            balance -= (lines * LINE) as isize;
             self.next = next;
             if balance > 0 {
                 match self.next_strip() {
