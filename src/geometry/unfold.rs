@@ -208,6 +208,7 @@ pub(crate) enum Space<'a> {
 }
 
 impl Space<'_> {
+    #[inline(always)]
     pub(crate) fn rows(&self) -> BoxRows<'_> {
         match self {
             Self::Boxes(boxes) => BoxRows::of_boxes(boxes),
@@ -281,6 +282,7 @@ impl Space<'_> {
 
     /// An extent that has an element of the tensor: the only one, where no two share any, or else the
     /// first. `index` is that of [`Self::rows`].
+    #[inline(always)]
     pub(crate) fn owner(
         &self, index: &Index, element: &[i64], only: bool,
     ) -> Memory<Option<usize>> {

@@ -126,6 +126,7 @@ impl ShardedTensorMetadata {
         Ok(())
     }
 
+    #[inline(always)]
     fn owner_in(
         &self, space: &Space<'_>, index: &Index, argument: &'static str, element: &[i64],
     ) -> Result<usize> {
@@ -135,6 +136,7 @@ impl ShardedTensorMetadata {
         space.owner(index, element, !self.has_replicas())?.ok_or_else(nobody)
     }
 
+    #[inline]
     fn check_ndim(&self, what: &str, got: usize) -> Result<()> {
         let expected = self.ndim();
         if got == expected {
@@ -154,6 +156,7 @@ fn check_rows(argument: &'static str, got: usize, (count, ndim): (usize, usize))
 }
 
 /// Refuses an index that is outside of sizes.
+#[inline(always)]
 fn check_inside(argument: &'static str, element: &[i64], sizes: &[i64]) -> Result<()> {
     let mut pairs = element.iter().zip(sizes).enumerate();
     match pairs.find(|(_, (at, size))| **at < 0 || at >= size) {

@@ -206,6 +206,7 @@ impl Shards {
     }
 
     /// The space in which they own boxes.
+    #[inline(always)]
     pub(crate) fn space(&self) -> Result<Space<'_>> {
         if self.extents.are_boxes() {
             return Ok(Space::Boxes(self.boxes()));
