@@ -19,8 +19,9 @@ use common::Random;
 use common::cuts::{dealt, elements_of, indices_of, numbered_mesh, spec_of};
 use serde_json::{Value, json};
 use shardspec::model::{
-    Cut, Error, Mesh, MeshCut, MeshLayout, MeshShardingSpec, ModelError, Result, Rule, RuleKind,
-    Segments, ShardedTensorMetadata, ShardingSpec, Shards, TensorProperties, TensorShape,
+    Cut, CutProblem, Error, Mesh, MeshCut, MeshLayout, MeshShardingSpec, ModelError, Pad, PadTo,
+    Result, Rule, RuleKind, Segment, Segments, ShardedTensorMetadata, ShardingSpec, Shards,
+    TensorProperties, TensorShape,
 };
 
 fn cases(file: &str) -> Vec<Value> {
@@ -160,6 +161,50 @@ fn even_cuts_of_each_dimension_over_its_axes_are_a_named_sharding_of_jax() {
         }
     }
     assert_eq!((refused, cases.len()), (14, 120));
+}
+
+#[test]
+fn a_dimension_is_padded_once() {
+    let pads = |dims: [i64; 2]| {
+        let pad = |dim: i64, to| Pad { dim: dim.into(), to };
+        let pads = vec![pad(dims[0], PadTo::Multiple(8)), pad(dims[1], PadTo::Size(20))];
+        let layout = MeshLayout { pads, ..MeshLayout::default() };
+        let spec = MeshShardingSpec::new(numbered_mesh(&[2]), layout).unwrap();
+        build(&spec, &[10, 10])
+    };
+    assert_eq!(pads([0, 1]).unwrap().shards().sizes(), [16, 20, 16, 20]);
+    let error = pads([1, -1]).unwrap_err();
+    assert_eq!(error.to_string(), "pads[1]: dim: dimension 1 is padded twice; pad it once");
+}
+
+#[test]
+fn a_segment_that_does_not_divide_is_named() {
+    let segment = |size, granule| {
+        let rule = Rule { granule, even: true, ..RuleKind::Chunk.into() };
+        Segment { size, rule }
+    };
+    let segments = Segments::Listed([segment(12, 2), segment(4, 2)].into());
+    let cut = Cut { rule: RuleKind::Chunk.into(), segments };
+    let layout = MeshLayout {
+        cuts: vec![MeshCut::new(1, "0", cut.clone()).unwrap()],
+        ..MeshLayout::default()
+    };
+    let spec = MeshShardingSpec::new(numbered_mesh(&[3]), layout).unwrap();
+    let error = build(&spec, &[5, 16]).unwrap_err();
+    assert!(matches!(
+        innermost(&error),
+        Error::Model(ModelError::IllegalCut {
+            dim: Some(1),
+            problem: CutProblem::Uneven { length: 4, granule: 2, pieces: 3 },
+            ..
+        })
+    ));
+    assert!(
+        error.to_string().starts_with("cuts[0]: segments[1]: dimension 1: 4 does not"),
+        "{error}"
+    );
+    let error = cut.check_length(16, 3).unwrap_err();
+    assert!(error.to_string().starts_with("segments[1]: 4 does not"), "{error}");
 }
 
 fn innermost(error: &Error) -> &Error {

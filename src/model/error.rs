@@ -237,13 +237,15 @@ impl From<CutProblem> for Error {
 
 impl Error {
     /// The same refusal, where it is one of a cut, of a cut of dimension `dim`.
-    pub(crate) fn in_dim(self, dim: usize) -> Self {
-        match self {
-            Self::Model(ModelError::IllegalCut { problem, .. }) => {
-                ModelError::IllegalCut { dim: Some(dim), problem }.into()
-            }
-            other => other,
+    pub(crate) fn in_dim(mut self, dim: usize) -> Self {
+        let mut error = &mut self;
+        while let Self::At { error: inner, .. } = error {
+            error = inner;
         }
+        if let Self::Model(ModelError::IllegalCut { dim: of, .. }) = error {
+            *of = Some(dim);
+        }
+        self
     }
 }
 

@@ -69,8 +69,9 @@ impl<'a> Deal<'a> {
                     return Err(CutProblem::Segments { sum, length }.into());
                 }
                 let mut start = 0;
-                for segment in segments {
-                    push(&segment.rule, start, segment.size, 1)?;
+                for (at, segment) in segments.iter().enumerate() {
+                    let pushed = push(&segment.rule, start, segment.size, 1);
+                    pushed.map_err(|error| error.at("segments", at))?;
                     start += segment.size;
                 }
             }

@@ -77,9 +77,14 @@ impl CutDims {
     /// Each dimension whole, as it is padded.
     fn tables(&self, layout: &MeshLayout, shape: TensorShape<'_>) -> Result<Vec<DimTable>> {
         let mut lengths = try_to_vec(&self.sizes)?;
+        let mut is_padded = try_filled(false, lengths.len())?;
         for (number, pad) in layout.pads.iter().enumerate() {
             let padded = self.position(&pad.dim, shape);
             let padded = padded.and_then(|dim| {
+                if std::mem::replace(&mut is_padded[dim], true) {
+                    let problem = text!("dimension {dim} is padded twice; pad it once");
+                    return Err(Error::invalid("dim", problem));
+                }
                 lengths[dim] = pad.length(self.sizes[dim])?;
                 Ok(())
             });
