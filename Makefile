@@ -24,7 +24,7 @@ help:
 	@echo "             Python that has torch"
 	@echo "make bench-plan  how long plans and questions about places take, beside torch's planner"
 	@echo "make bench-comm  collectives against the same by hand with MPI, 4 processes"
-	@echo "make bench-geometry  how long specs and metadata take"
+	@echo "make bench-geometry  how long specs, metadata and layouts of whole models take"
 	@echo "make build   target/release/libshardspec.{so,a} and include/shardspec.h"
 	@echo "make install PREFIX=/usr/local    into a prefix; DESTDIR= is put before it"
 	@echo "make uninstall PREFIX=/usr/local  what make install put there"
