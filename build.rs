@@ -18,10 +18,12 @@ const SECTIONS: &[&str] = &[
     "dtype",
     "properties",
     "placement",
+    "mesh",
     "shards",
     "spec",
     "chunk",
     "metadata",
+    "mesh_spec",
     "locate",
     "view",
     "tensor",
@@ -134,6 +136,9 @@ fn header(root: &Path) -> Result<String, Box<dyn Error>> {
         if section == "error" {
             header.push_str(ERROR_INIT);
         }
+        if section == "mesh_spec" {
+            header.push_str(LAYOUT_INITS);
+        }
     }
     header.push_str(
         "\n#ifdef __cplusplus\n} /* extern \"C\" */\n#endif\n\n#endif /* SHARDSPEC_H */\n",
@@ -151,6 +156,7 @@ fn files_of(section: &str) -> Vec<String> {
         "op" => vec!["src/ffi/op_value.rs".into(), own],
         "sharded_tensor" => vec![own, "src/ffi/local_shards.rs".into()],
         "shards" => vec!["src/ffi/shard_metadata.rs".into(), own],
+        "mesh_spec" => vec!["src/ffi/mesh_layout.rs".into(), own],
         _ => vec![own],
     }
 }
@@ -158,6 +164,19 @@ fn files_of(section: &str) -> Vec<String> {
 const ERROR_INIT: &str = r#"
 /* An error before its first call: `shardspec_error err = SHARDSPEC_ERROR_INIT;` */
 #define SHARDSPEC_ERROR_INIT { sizeof(shardspec_error), SHARDSPEC_OK, -1, -1, -1, 0, 0, -1, { 0 } }
+"#;
+
+const LAYOUT_INITS: &str = r#"
+/* A segment that inherits all fields of its cut: `shardspec_segment segment = SHARDSPEC_SEGMENT_INIT;` */
+#define SHARDSPEC_SEGMENT_INIT { sizeof(shardspec_segment), 0, 0, 0, 0, 0, 0, 0, NULL, 0 }
+/* A cut of dimension 0 by chunk: `shardspec_cut cut = SHARDSPEC_CUT_INIT;` */
+#define SHARDSPEC_CUT_INIT { sizeof(shardspec_cut), 0, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0 }
+/* A pad before its length is set: `shardspec_pad pad = SHARDSPEC_PAD_INIT;` */
+#define SHARDSPEC_PAD_INIT { sizeof(shardspec_pad), 0, NULL, 0, 0 }
+/* A sum over an axis that is still to be set: `shardspec_partial partial = SHARDSPEC_PARTIAL_INIT;` */
+#define SHARDSPEC_PARTIAL_INIT { sizeof(shardspec_partial), NULL, 0, 0 }
+/* A layout that replicates: `shardspec_mesh_layout layout = SHARDSPEC_MESH_LAYOUT_INIT;` */
+#define SHARDSPEC_MESH_LAYOUT_INIT { sizeof(shardspec_mesh_layout), NULL, 0, NULL, 0, NULL, 0, 0, 0 }
 "#;
 
 /// The comment over a section: the `//!` lines at the top of its file.

@@ -698,6 +698,202 @@ shardspec_status shardspec_placement_hash(const struct shardspec_placement *plac
                                           shardspec_error *err);
 
 /* ================================================================================================
+ * Meshes: placements arranged along named axes.
+ *
+ * A mesh has axes with names and sizes, and one placement for each of its devices. Devices are
+ * numbered row-major: the last axis varies fastest. On a mesh of axes "dp" of 2 and "tp" of 4, device
+ * 5 is at coordinate 1 of "dp" and 1 of "tp". `shardspec_spec_new_mesh` cuts tensors over a mesh.
+ *
+ * Source: torch's `DeviceMesh` and `jax.sharding.Mesh`.
+ */
+
+/* A mesh, behind a handle. Immutable; free it with `shardspec_mesh_free`. */
+typedef struct shardspec_mesh shardspec_mesh;
+
+/*
+ Creates a mesh of `ndim` axes. `axis_names` holds `ndim` different texts, `axis_sizes` holds
+ `ndim` sizes of at least 1. `placements` holds one text for each device, row-major, in any order
+ of ranks; the same placement may occur twice. With `placement_count` 0, `placements` may be NULL
+ and the devices are "rank:0", "rank:1" and so on. With `ndim` 0, there is one device.
+
+ Ownership: the library copies the texts. The caller frees `*out`.
+ Errors: INVALID_ARGUMENT for an empty or repeated name, a size below 1, more than 32 axes, or a
+ `placement_count` that is neither 0 nor the number of devices; OVERFLOW for more than 4294967295
+ devices; INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_mesh_new(const char *const *axis_names,
+                                    const int64_t *axis_sizes,
+                                    size_t ndim,
+                                    const char *const *placements,
+                                    size_t placement_count,
+                                    struct shardspec_mesh **out,
+                                    shardspec_error *err);
+
+/*
+ Creates a mesh of `ndim` axes on placements given by their handles, custom placements included.
+ `axis_names` holds `ndim` different texts, `axis_sizes` holds `ndim` sizes of at least 1.
+ `placements` holds one handle for each device, row-major.
+
+ Ownership: the library copies the texts. The caller keeps the handles and frees `*out`.
+ Errors: INVALID_ARGUMENT for an empty or repeated name, a size below 1, more than 32 axes, or a
+ `placement_count` that is not the number of devices; OVERFLOW for more than 4294967295 devices;
+ INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_mesh_new_with_placement_handles(const char *const *axis_names,
+                                                           const int64_t *axis_sizes,
+                                                           size_t ndim,
+                                                           const shardspec_placement *const *placements,
+                                                           size_t placement_count,
+                                                           struct shardspec_mesh **out,
+                                                           shardspec_error *err);
+
+/*
+ Creates a mesh of the devices at one coordinate of an axis. It does not have that axis. The
+ other axes keep their order.
+
+ Ownership: the caller frees `*out`; `mesh` may be freed before it.
+ Errors: INVALID_ARGUMENT for a name that no axis has, INDEX_OUT_OF_RANGE for a coordinate past
+ the end of the axis, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_mesh_new_submesh(const struct shardspec_mesh *mesh,
+                                            const char *axis,
+                                            size_t coordinate,
+                                            struct shardspec_mesh **out,
+                                            shardspec_error *err);
+
+/*
+ Frees a mesh. NULL is allowed. Specs and metadata made with it stay valid.
+
+ Errors: INVALID_HANDLE, also when it was freed before.
+ Threads: any, also while another thread uses the handle: a call under way finishes.
+ Since: ABI 0.
+ */
+shardspec_status shardspec_mesh_free(struct shardspec_mesh *mesh, shardspec_error *err);
+
+/*
+ Writes the number of axes.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_mesh_ndim(const struct shardspec_mesh *mesh,
+                                     size_t *out,
+                                     shardspec_error *err);
+
+/*
+ Writes the number of devices: the product of the axes' sizes, 1 without axes.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_mesh_device_count(const struct shardspec_mesh *mesh,
+                                             size_t *out,
+                                             shardspec_error *err);
+
+/*
+ Writes the name of an axis into `buffer`.
+
+ `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ written.
+
+ Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+ INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_mesh_axis_name(const struct shardspec_mesh *mesh,
+                                          size_t axis,
+                                          char *buffer,
+                                          size_t capacity,
+                                          size_t *needed,
+                                          shardspec_error *err);
+
+/*
+ Writes the sizes of the axes into `sizes`, which has room for `capacity` numbers, and their
+ number to `*needed` (may be NULL). With capacity 0, `sizes` may be NULL and only the number is
+ written.
+
+ Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
+ NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_mesh_get_axis_sizes(const struct shardspec_mesh *mesh,
+                                               int64_t *sizes,
+                                               size_t capacity,
+                                               size_t *needed,
+                                               shardspec_error *err);
+
+/*
+ Writes a handle to the placement of a device.
+
+ Ownership: the caller frees `*out`.
+ Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_mesh_placement(const struct shardspec_mesh *mesh,
+                                          size_t device,
+                                          shardspec_placement **out,
+                                          shardspec_error *err);
+
+/*
+ Writes the coordinates of a device, one for each axis, into `coordinates`, which has room for
+ `capacity` numbers, and their number to `*needed` (may be NULL). With capacity 0, `coordinates`
+ may be NULL and only the number is written.
+
+ Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+ INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_mesh_get_coordinates(const struct shardspec_mesh *mesh,
+                                                size_t device,
+                                                size_t *coordinates,
+                                                size_t capacity,
+                                                size_t *needed,
+                                                shardspec_error *err);
+
+/*
+ Writes the axes as a text, such as "dp=2, tp=4", into `buffer`; "one device" without axes.
+
+ `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ written.
+
+ Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
+ NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_mesh_text(const struct shardspec_mesh *mesh,
+                                     char *buffer,
+                                     size_t capacity,
+                                     size_t *needed,
+                                     shardspec_error *err);
+
+/*
+ Writes 1 if two meshes have the same axes, names included, and the same placements in the same
+ order, and else 0.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_mesh_equal(const struct shardspec_mesh *a,
+                                      const struct shardspec_mesh *b,
+                                      int32_t *out,
+                                      shardspec_error *err);
+
+/*
+ Writes a hash: equal meshes have equal hashes, in every process that runs this version.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_mesh_hash(const struct shardspec_mesh *mesh,
+                                     uint64_t *out,
+                                     shardspec_error *err);
+
+/* ================================================================================================
  * Lists of shards.
  *
  * A list is the one way to pass many shards: specs, metadata, plans and the builder of a custom
@@ -860,9 +1056,9 @@ shardspec_status shardspec_shards_gaps(const struct shardspec_shards *shards,
 /* ================================================================================================
  * Sharding specs: how a tensor is cut.
  *
- * A spec is made once and used for any number of tensors. Two types are built in: "chunk" cuts one
- * dimension into equal chunks, "enumerable" lists shards. `shardspec_spec_new_custom` makes specs of
- * your own types.
+ * A spec is made once and used for any number of tensors. Three types are built in: "chunk" cuts one
+ * dimension into equal chunks, "enumerable" lists shards, "mesh" cuts dimensions over the axes of a
+ * mesh (`shardspec_spec_new_mesh`). `shardspec_spec_new_custom` makes specs of your own types.
  *
  * Source: torch's `ChunkShardingSpec` and `EnumerableShardingSpec`.
  */
@@ -960,8 +1156,8 @@ shardspec_status shardspec_spec_infer(const shardspec_shards *shards,
 shardspec_status shardspec_spec_free(struct shardspec_spec *spec, shardspec_error *err);
 
 /*
- Writes the name of the spec's type into `buffer`: "chunk", "enumerable", or the type name of a
- custom spec.
+ Writes the name of the spec's type into `buffer`: "chunk", "enumerable", "mesh", or the type name
+ of a custom spec.
 
  `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
  included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
@@ -1031,9 +1227,9 @@ shardspec_status shardspec_spec_placement(const struct shardspec_spec *spec,
                                           shardspec_error *err);
 
 /*
- Writes 1 to `*out` if two specs are of the same type and cut every tensor alike, else 0. The
- dimensions of chunk specs are compared as they were passed: -1 and 1 differ. Custom specs are
- compared by their type's `equal`.
+ Writes 1 to `*out` if two specs are of the same type and cut every tensor alike, else 0.
+ Dimensions are compared as they were passed: -1 and 1 differ. Mesh specs are compared by their
+ meshes and layouts as they were passed. Custom specs are compared by their type's `equal`.
 
  Errors: INVALID_HANDLE, NULL_ARGUMENT.
  Threads: any. Since: ABI 0.
@@ -1107,8 +1303,8 @@ shardspec_status shardspec_chunk_sharding_params(const shardspec_spec *spec,
  * Metadata: which shard owns which part of one tensor.
  *
  * `shardspec_spec_build_metadata` creates it from a spec and the sizes of a tensor. The shards of
- * a metadata object cover its tensor and do not overlap. They are numbered from 0, in the order of
- * the spec.
+ * a metadata object cover its tensor. They overlap only where they are declared to be replicas. They
+ * are numbered from 0, in the order of the spec.
  *
  * Source: torch's `ShardedTensorMetadata`.
  */
@@ -1118,16 +1314,16 @@ typedef struct shardspec_metadata shardspec_metadata;
 
 /*
  Creates the metadata of a tensor of `sizes` (`ndim` numbers) that is cut by `spec`. The shards
- cover the tensor and do not overlap. With `properties` NULL, no element type is stated, and data
- of any type may be moved.
+ cover the tensor. They overlap only where a mesh spec replicates. With `properties` NULL, no
+ element type is stated, and data of any type may be moved.
 
  Ownership: the caller frees `*out`; the spec may be freed before it.
- Errors: INVALID_DIM for a chunk spec whose dimension the tensor does not have or whose dimension
- is given by name. NDIM_MISMATCH, OUT_OF_BOUNDS or GAP (the message names a box without owner)
- for an enumerable spec that does not fit the tensor. The same and OVERLAP for the shards of a
- custom spec, or the status that its `build_metadata` returns. INVALID_ARGUMENT for negative
- sizes or more than 32, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE,
- NULL_ARGUMENT, OUT_OF_MEMORY.
+ Errors: INVALID_DIM for a spec whose dimension the tensor does not have or whose dimension is
+ given by name. ILLEGAL_CUT for a size that a mesh spec does not cut, INVALID_ARGUMENT for one above
+ its pad. NDIM_MISMATCH, OUT_OF_BOUNDS or GAP (the message names a box without owner) for an
+ enumerable spec that does not fit the tensor. The same and OVERLAP for the shards of a custom spec,
+ or the status that its `build_metadata` returns. INVALID_ARGUMENT for negative sizes or more than
+ 32, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_spec_build_metadata(const shardspec_spec *spec,
@@ -1140,16 +1336,17 @@ shardspec_status shardspec_spec_build_metadata(const shardspec_spec *spec,
 /*
  Creates the metadata of a tensor whose dimensions have names and that is cut by `spec`. `sizes`
  holds `ndim` numbers and `dim_names` holds `ndim` texts. A spec that was created with the name
- of a dimension finds its dimension among them. With `properties` NULL, no element type is
- stated, and data of any type may be moved.
+ of a dimension finds its dimension among them. `shardspec_metadata_dim_name` returns the names.
+ With `properties` NULL, no element type is stated, and data of any type may be moved.
 
  Ownership: the library copies `dim_names`. The caller frees `*out`; the spec may be freed before
  it.
- Errors: INVALID_DIM for a chunk spec whose dimension the tensor does not have. NDIM_MISMATCH,
- OUT_OF_BOUNDS or GAP (the message names a box without owner) for an enumerable spec that does
- not fit the tensor. The same and OVERLAP for the shards of a custom spec, or the status that its
- `build_metadata` returns. INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more
- elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Errors: INVALID_DIM for a spec whose dimension the tensor does not have. ILLEGAL_CUT for a size that
+ a mesh spec does not cut, INVALID_ARGUMENT for one above its pad. NDIM_MISMATCH, OUT_OF_BOUNDS or
+ GAP (the message names a box without owner) for an enumerable spec that does not fit the tensor. The
+ same and OVERLAP for the shards of a custom spec, or the status that its `build_metadata` returns.
+ INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more elements than 64 bits count,
+ INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_spec_build_metadata_with_dim_names(const shardspec_spec *spec,
@@ -1385,6 +1582,373 @@ shardspec_status shardspec_metadata_placement(const shardspec_metadata *metadata
                                               size_t placement_index,
                                               shardspec_placement **out,
                                               shardspec_error *err);
+
+/* ================================================================================================
+ * Specs over a mesh.
+ *
+ * A cut deals the indices of one dimension to the coordinates of one axis of a mesh. A layout is a
+ * list of cuts, applied in order: a second cut of a dimension cuts what the first one left. Each axis
+ * is used at most once. An axis that no cut uses replicates: its devices have the same elements.
+ *
+ * The rule of a cut says which positions piece j of k has, of n positions:
+ *
+ *   CHUNK     ceil(n / k) each, the last ones shorter or empty: torch.chunk, DTensor, JAX, MPI BLOCK
+ *   BALANCED  n / k each, the first n % k one more: numpy.array_split
+ *   SIZES     as many as listed
+ *   WEIGHTS   in proportion to weights, largest remainders first
+ *   CYCLIC    blocks in turn: MPI CYCLIC, ScaLAPACK
+ *
+ * A granule is a number of positions that stay together, such as an attention head. With repeat r, r
+ * neighbouring coordinates have the same piece. Segments are parts of a dimension that are cut each on
+ * its own, such as the three of a fused QKV weight: a piece is its pieces of all segments, one after the
+ * other. A pad lengthens a dimension before it is cut; the added places are holes without elements.
+ *
+ * 32 query heads and 8 key and value heads of 128 rows each over 16 devices, two of which have the
+ * same key and value head:
+ *
+ *   const char *axes[] = {"tp"};
+ *   const int64_t devices[] = {16}, shape[] = {6144, 4096};
+ *   shardspec_segment qkv[] = {SHARDSPEC_SEGMENT_INIT, SHARDSPEC_SEGMENT_INIT, SHARDSPEC_SEGMENT_INIT};
+ *   qkv[0].size = 4096;
+ *   qkv[1].size = qkv[2].size = 1024;
+ *   qkv[1].repeat = qkv[2].repeat = 2;
+ *   shardspec_cut cut = SHARDSPEC_CUT_INIT;
+ *   cut.axis = "tp";
+ *   cut.granule = 128;
+ *   cut.segments = qkv;
+ *   cut.segment_count = 3;
+ *   shardspec_mesh_layout layout = SHARDSPEC_MESH_LAYOUT_INIT;
+ *   layout.cuts = &cut;
+ *   layout.cut_count = 1;
+ *   shardspec_mesh_new(axes, devices, 1, NULL, 0, &mesh, &err);
+ *   shardspec_spec_new_mesh(mesh, &layout, &spec, &err);
+ *   shardspec_spec_build_metadata(spec, shape, 2, NULL, &metadata, &err);
+ *
+ * Source: DTensor's placements, `jax.sharding.NamedSharding`, MPI's darray.
+ */
+
+/* Equal pieces, the last ones shorter or empty, as `torch.chunk` makes them. */
+#define SHARDSPEC_RULE_CHUNK 1
+/* Pieces whose sizes differ by one at most, as `numpy.array_split` makes them. */
+#define SHARDSPEC_RULE_BALANCED 2
+/* Pieces of the sizes in `values`. */
+#define SHARDSPEC_RULE_SIZES 3
+/* Pieces in proportion to the weights in `values`. */
+#define SHARDSPEC_RULE_WEIGHTS 4
+/* Blocks of `block` positions, dealt in turn, the first one to piece `first`. */
+#define SHARDSPEC_RULE_CYCLIC 5
+/* Values are added up. */
+#define SHARDSPEC_REDUCTION_SUM 1
+/* The mean of the values. */
+#define SHARDSPEC_REDUCTION_AVG 2
+/* Values are multiplied. */
+#define SHARDSPEC_REDUCTION_PRODUCT 3
+/* The least value. */
+#define SHARDSPEC_REDUCTION_MIN 4
+/* The largest value. */
+#define SHARDSPEC_REDUCTION_MAX 5
+/* Bitwise and. */
+#define SHARDSPEC_REDUCTION_BAND 6
+/* Bitwise or. */
+#define SHARDSPEC_REDUCTION_BOR 7
+/* Bitwise exclusive or. */
+#define SHARDSPEC_REDUCTION_BXOR 8
+
+/*
+ A segment of a cut. Fields that are 0 inherit the field of the cut. Start with
+ `SHARDSPEC_SEGMENT_INIT`, or with zeros and `struct_size`.
+ */
+typedef struct shardspec_segment {
+  /* `sizeof(shardspec_segment)`; the same in every element of an array. */
+  uint64_t struct_size;
+  /* Number of positions. The sizes of all segments add up to the dimension's. */
+  int64_t size;
+  /* A `SHARDSPEC_RULE_...` constant; 0: the cut's rule. */
+  int32_t rule;
+  /* 1: fail where pieces would differ in size; -1: allow it; 0: as the cut says. */
+  int32_t even;
+  /* Positions that stay together; 0: the cut's granule. */
+  int64_t granule;
+  /* Neighbouring coordinates that have the same piece; 0: the cut's repeat. */
+  int64_t repeat;
+  /* CYCLIC: positions of a block; 0: the cut's block. */
+  int64_t block;
+  /*
+   CYCLIC: the piece with the first block, modulo the number of pieces; 0: the cut's. Where the cut's
+   is not 0, the number of pieces stands for piece 0.
+   */
+  int64_t first;
+  /* SIZES and WEIGHTS: a number for each piece; with `value_count` 0, the cut's values. */
+  const int64_t *values;
+  /* How many; with 0, `values` may be NULL. */
+  size_t value_count;
+} shardspec_segment;
+
+/*
+ A cut of one dimension over one axis of a mesh. Start with `SHARDSPEC_CUT_INIT`, or with zeros and
+ `struct_size`.
+ */
+typedef struct shardspec_cut {
+  /* `sizeof(shardspec_cut)`; the same in every element of an array. */
+  uint64_t struct_size;
+  /* The dimension; negative ones count from the last. After flattening, where the layout flattens. */
+  int64_t dim;
+  /* If it is not NULL, the dimension is the one of this name, and `dim` is ignored. */
+  const char *dim_name;
+  /* The name of the axis. */
+  const char *axis;
+  /* A `SHARDSPEC_RULE_...` constant; 0: CHUNK. */
+  int32_t rule;
+  /* 1: fail where pieces would differ in size; 0 or -1: allow it. CYCLIC ignores it. */
+  int32_t even;
+  /*
+   Positions that stay together; 0: 1. The last unit of a dimension may be short. Pieces of SIZES
+   must start at a multiple. CYCLIC ignores it.
+   */
+  int64_t granule;
+  /* Neighbouring coordinates that have the same piece; 0: 1. It divides the size of the axis. */
+  int64_t repeat;
+  /* CYCLIC: positions of a block; 0: 1. */
+  int64_t block;
+  /* CYCLIC: the piece with the first block, modulo the number of pieces. */
+  int64_t first;
+  /*
+   SIZES and WEIGHTS: a number for each piece. There are as many pieces as coordinates, divided by
+   `repeat`.
+   */
+  const int64_t *values;
+  /* How many; with 0, `values` may be NULL. */
+  size_t value_count;
+  /* The segments, `segment_count` of them; NULL: that many of equal size, the last ones shorter. */
+  const struct shardspec_segment *segments;
+  /* How many segments; 0: the dimension is cut as a whole. */
+  size_t segment_count;
+} shardspec_cut;
+
+/*
+ A dimension that is lengthened before it is cut. Exactly one of `size` and `multiple` is not 0. Start
+ with `SHARDSPEC_PAD_INIT`, or with zeros and `struct_size`.
+ */
+typedef struct shardspec_pad {
+  /* `sizeof(shardspec_pad)`; the same in every element of an array. */
+  uint64_t struct_size;
+  /* The dimension; negative ones count from the last. After flattening, where the layout flattens. */
+  int64_t dim;
+  /* If it is not NULL, the dimension is the one of this name, and `dim` is ignored. */
+  const char *dim_name;
+  /* The new length, at least the dimension's own; or 0. */
+  int64_t size;
+  /* The new length is the next multiple of this; or 0. */
+  int64_t multiple;
+} shardspec_pad;
+
+/*
+ An axis whose devices have parts of the elements' values. The library carries, prints and compares
+ it, and never computes a reduction. Start with `SHARDSPEC_PARTIAL_INIT`, or with zeros and
+ `struct_size`.
+ */
+typedef struct shardspec_partial {
+  /* `sizeof(shardspec_partial)`; the same in every element of an array. */
+  uint64_t struct_size;
+  /* The name of the axis, which no cut uses. */
+  const char *axis;
+  /* A `SHARDSPEC_REDUCTION_...` constant; 0: SUM. */
+  int32_t reduction;
+  /* 0. */
+  int32_t reserved;
+} shardspec_partial;
+
+/*
+ How a tensor is laid out over a mesh. First dimensions are flattened, then padded, then cut. Start
+ with `SHARDSPEC_MESH_LAYOUT_INIT`, or with zeros and `struct_size`, which replicate.
+ */
+typedef struct shardspec_mesh_layout {
+  /* `sizeof(shardspec_mesh_layout)`. */
+  uint64_t struct_size;
+  /* The cuts, in the order in which they are applied. */
+  const struct shardspec_cut *cuts;
+  /* How many; with 0, `cuts` may be NULL. */
+  size_t cut_count;
+  /* The dimensions that are lengthened. */
+  const struct shardspec_pad *pads;
+  /* How many; with 0, `pads` may be NULL. */
+  size_t pad_count;
+  /* The axes that are pending a reduction. */
+  const struct shardspec_partial *partials;
+  /* How many; with 0, `partials` may be NULL. */
+  size_t partial_count;
+  /* The first of the dimensions that become one, row-major. */
+  int64_t flatten_first;
+  /* How many dimensions become one, at least 2; 0: none do. */
+  size_t flatten_count;
+} shardspec_mesh_layout;
+
+/*
+ Creates a spec that cuts tensors over a mesh. Shard i belongs to device i. This call checks all
+ that does not depend on a tensor's sizes; `shardspec_spec_build_metadata` checks the rest.
+
+ Ownership: the library copies what it needs. The caller frees `*out`; `mesh` may be freed before
+ it.
+ Errors: INVALID_ARGUMENT for an unknown axis, an axis that is used twice, and numbers or lists
+ that no cut of the axis has; ILLEGAL_CUT for a `repeat` that does not divide the axis;
+ INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_new_mesh(const shardspec_mesh *mesh,
+                                         const shardspec_mesh_layout *layout,
+                                         shardspec_spec **out,
+                                         shardspec_error *err);
+
+/*
+ Creates a spec that cuts one dimension over `placement_count` placements: a mesh spec with one
+ axis and one cut. Shard i is at `placements[i]`. The axis is named `cut->axis`, or "devices" if
+ that is NULL.
+
+ Ownership: the library copies what it needs. The caller frees `*out`.
+ Errors: INVALID_ARGUMENT for no placements, and for numbers or lists that no cut over so many
+ placements has; ILLEGAL_CUT for a `repeat` that does not divide `placement_count`;
+ INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_new_cut(const shardspec_cut *cut,
+                                        const char *const *placements,
+                                        size_t placement_count,
+                                        shardspec_spec **out,
+                                        shardspec_error *err);
+
+/*
+ Checks whether a cut of `length` positions into the pieces of `count` coordinates is legal.
+ Returns OK, or the status and message with which a spec of that cut would fail. The dimension
+ and the axis of the cut are ignored.
+
+ Errors: ILLEGAL_CUT for what does not divide, add up or start at a granule; INVALID_ARGUMENT for
+ numbers or lists that no cut has; NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_cut_check(const shardspec_cut *cut,
+                                     int64_t length,
+                                     int64_t count,
+                                     shardspec_error *err);
+
+/*
+ Writes a handle to the mesh of a mesh spec.
+
+ Ownership: the caller frees `*out`; the spec may be freed before it.
+ Errors: WRONG_SPEC_TYPE for another type of spec, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_mesh(const shardspec_spec *spec,
+                                     shardspec_mesh **out,
+                                     shardspec_error *err);
+
+/*
+ Writes a spec as a text for people into `buffer`, such as "dp=2, tp=4: dimension 0 over tp by
+ chunk". The text of a custom spec is the name of its type. Later versions may write another
+ text.
+
+ `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ written.
+
+ Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
+ NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_text(const shardspec_spec *spec,
+                                     char *buffer,
+                                     size_t capacity,
+                                     size_t *needed,
+                                     shardspec_error *err);
+
+/*
+ Writes a handle to the mesh over which the tensor was cut. Shard i belongs to device i.
+
+ Ownership: the caller frees `*out`; the metadata may be freed before it.
+ Errors: NOT_FOUND where the tensor was not cut over a mesh, INVALID_HANDLE, NULL_ARGUMENT,
+ OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_mesh(const shardspec_metadata *metadata,
+                                         shardspec_mesh **out,
+                                         shardspec_error *err);
+
+/*
+ Writes the coordinates of a shard on the mesh over which the tensor was cut, one for each axis,
+ into `coordinates`, which has room for `capacity` numbers, and their number to `*needed` (may be
+ NULL). With capacity 0, `coordinates` may be NULL and only the number is written.
+
+ Errors: NOT_FOUND where the tensor was not cut over a mesh, INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL
+ with the capacity needed in the error's `limit`, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_get_coordinates(const shardspec_metadata *metadata,
+                                                    size_t shard,
+                                                    size_t *coordinates,
+                                                    size_t capacity,
+                                                    size_t *needed,
+                                                    shardspec_error *err);
+
+/*
+ Writes the name of a dimension into `buffer`: one of the `dim_names` that the metadata was
+ created with.
+
+ `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ written.
+
+ Errors: INDEX_OUT_OF_RANGE, NOT_FOUND where the dimensions have no names, BUFFER_TOO_SMALL with
+ the capacity needed in the error's `limit`, INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_dim_name(const shardspec_metadata *metadata,
+                                             size_t dim,
+                                             char *buffer,
+                                             size_t capacity,
+                                             size_t *needed,
+                                             shardspec_error *err);
+
+/*
+ Writes the number of axes that are pending a reduction. A call that would move elements of such
+ a tensor fails with PARTIAL.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_partial_count(const shardspec_metadata *metadata,
+                                                  size_t *out,
+                                                  shardspec_error *err);
+
+/*
+ Writes the name of an axis that is pending a reduction into `buffer`, and a
+ `SHARDSPEC_REDUCTION_...` constant to `*reduction` (may be NULL). They are numbered from 0, in
+ the order of the layout.
+
+ `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ written.
+
+ Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+ INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_partial(const shardspec_metadata *metadata,
+                                            size_t index,
+                                            char *buffer,
+                                            size_t capacity,
+                                            size_t *needed,
+                                            int32_t *reduction,
+                                            shardspec_error *err);
+
+/* A segment that inherits all fields of its cut: `shardspec_segment segment = SHARDSPEC_SEGMENT_INIT;` */
+#define SHARDSPEC_SEGMENT_INIT { sizeof(shardspec_segment), 0, 0, 0, 0, 0, 0, 0, NULL, 0 }
+/* A cut of dimension 0 by chunk: `shardspec_cut cut = SHARDSPEC_CUT_INIT;` */
+#define SHARDSPEC_CUT_INIT { sizeof(shardspec_cut), 0, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0 }
+/* A pad before its length is set: `shardspec_pad pad = SHARDSPEC_PAD_INIT;` */
+#define SHARDSPEC_PAD_INIT { sizeof(shardspec_pad), 0, NULL, 0, 0 }
+/* A sum over an axis that is still to be set: `shardspec_partial partial = SHARDSPEC_PARTIAL_INIT;` */
+#define SHARDSPEC_PARTIAL_INIT { sizeof(shardspec_partial), NULL, 0, 0 }
+/* A layout that replicates: `shardspec_mesh_layout layout = SHARDSPEC_MESH_LAYOUT_INIT;` */
+#define SHARDSPEC_MESH_LAYOUT_INIT { sizeof(shardspec_mesh_layout), NULL, 0, NULL, 0, NULL, 0, 0, 0 }
 
 /* ================================================================================================
  * Queries: the shards that own an element, meet a box or belong to an owner.

@@ -32,6 +32,7 @@
 #include "shardspec/comm.hpp"
 #include "shardspec/custom_spec.hpp"
 #include "shardspec/dlpack.hpp"
+#include "shardspec/mesh.hpp"
 #include "shardspec/metadata.hpp"
 #include "shardspec/op.hpp"
 #include "shardspec/placement.hpp"

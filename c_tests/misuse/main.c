@@ -67,9 +67,11 @@ int main(void) {
   make_right_ones();
   misuse_values();
   misuse_placements();
+  misuse_meshes();
   misuse_constructors();
   misuse_specs();
   misuse_metadata();
+  misuse_mesh_specs();
   misuse_locate();
   misuse_copies();
   misuse_dlpack();

@@ -25,6 +25,7 @@ typedef struct outputs {
   shardspec_value values[2];
   shardspec_comm *comm;
   shardspec_shards *shards;
+  shardspec_mesh *mesh;
   shardspec_plan *plan;
   shardspec_run runs[4];
   shardspec_stretch stretches[4];
@@ -113,6 +114,8 @@ extern shardspec_tensor_view full, shards[2];
 /* One for each section of the header that takes arguments. */
 void misuse_values(void);
 void misuse_placements(void);
+void misuse_meshes(void);
+void misuse_mesh_specs(void);
 void misuse_constructors(void);
 void misuse_specs(void);
 void misuse_metadata(void);

@@ -179,6 +179,8 @@ const scenario scenarios[] = {
     SCENARIO(inferred_specs),
     SCENARIO(refused_specs),
     SCENARIO(specs_of_my_own),
+    SCENARIO(meshes),
+    SCENARIO(specs_over_a_mesh),
     SCENARIO(metadata_is_asked),
     SCENARIO(metadata_is_refused),
     SCENARIO(places_are_asked),

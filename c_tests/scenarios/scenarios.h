@@ -32,6 +32,7 @@ typedef struct outputs {
   shardspec_value values[4];
   shardspec_comm *comm, *comms[4];
   shardspec_shards *shards;
+  shardspec_mesh *mesh;
   shardspec_plan *plan;
   shardspec_run runs[16];
   shardspec_tensor_view view;
@@ -153,6 +154,8 @@ DECLARE(enumerable_specs);
 DECLARE(inferred_specs);
 DECLARE(refused_specs);
 DECLARE(specs_of_my_own);
+DECLARE(meshes);
+DECLARE(specs_over_a_mesh);
 DECLARE(metadata_is_asked);
 DECLARE(metadata_is_refused);
 DECLARE(places_are_asked);

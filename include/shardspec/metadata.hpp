@@ -2,7 +2,7 @@
 #ifndef SHARDSPEC_METADATA_HPP
 #define SHARDSPEC_METADATA_HPP
 
-#include "placement.hpp"
+#include "mesh.hpp"
 #include "view.hpp"
 
 namespace shardspec {
@@ -121,6 +121,36 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
   /// Whether shards may have elements in common: it was made so.
   template <class P = default_policy> answer<bool, P> has_replicas(P = P()) const {
     return detail::flag<P>(shardspec_metadata_has_replicas, get());
+  }
+
+  /// The mesh over which the tensor was cut: shard i is that of device i. NOT_FOUND where it was not.
+  template <class P = default_policy> answer<shardspec::mesh, P> mesh(P = P()) const {
+    return detail::handle<shardspec::mesh, P>(shardspec_metadata_mesh, get());
+  }
+  /// Where a shard is on that mesh, a number for each axis.
+  template <class P = default_policy>
+  answer<std::vector<std::size_t>, P> coordinates(std::size_t index, P = P()) const {
+    return detail::array<std::size_t, P>(shardspec_metadata_get_coordinates, get(), index);
+  }
+  /// The name of a dimension; NOT_FOUND where dimensions have none.
+  template <class P = default_policy> answer<std::string, P> dim_name(std::size_t dim, P = P()) const {
+    return detail::text<P>(shardspec_metadata_dim_name, get(), dim);
+  }
+  /// The axes of the mesh that are pending a reduction.
+  template <class P = default_policy> answer<std::vector<partial_axis>, P> partials(P = P()) const {
+    return detail::run<std::vector<partial_axis>, P>(
+        [&](std::vector<partial_axis> &out, shardspec_error *err) {
+          std::size_t count = 0;
+          if (auto status = shardspec_metadata_partial_count(get(), &count, err)) return status;
+          for (std::size_t i = 0; i < count; ++i) {
+            std::int32_t number = 0;
+            if (auto status = shardspec_metadata_partial(get(), i, nullptr, 0, nullptr, &number, err))
+              return status;
+            out.push_back({std::string(), static_cast<reduction>(number)});
+            if (auto status = detail::fill_text(out.back().axis, err, partial_name, get(), i)) return status;
+          }
+          return SHARDSPEC_OK;
+        });
   }
 
   /// The placement of one shard, to take apart.
@@ -246,6 +276,10 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
   }
 
  private:
+  static shardspec_status partial_name(const shardspec_metadata *whole, std::size_t index, char *buffer,
+                                       std::size_t capacity, std::size_t *needed, shardspec_error *err) {
+    return shardspec_metadata_partial(whole, index, buffer, capacity, needed, nullptr, err);
+  }
   shardspec_status read(shard_table &out, shardspec_error *err) const {
     std::size_t count = 0, placements = 0;
     if (auto status = shardspec_metadata_buffer_ndim(get(), &out.ndim, err)) return status;

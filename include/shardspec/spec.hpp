@@ -40,6 +40,17 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
     return detail::handle<spec, P>(shardspec_spec_new_chunk_with_placement_handles, 0, dim_name.c(), where.data(),
                                    where.size());
   }
+  /// Cuts one dimension over these placements, a piece for each.
+  template <class P = default_policy>
+  static answer<spec, P> cut(const shardspec::cut &how, const texts &where, P = P()) {
+    std::vector<shardspec_segment> segments;
+    const shardspec_cut raw = how.c(segments);
+    return detail::handle<spec, P>(shardspec_spec_new_cut, &raw, where.data(), where.size());
+  }
+  /// Cuts tensors over a mesh, with a shard for each device. Axes that no cut uses replicate.
+  ///
+  ///   spec::mesh(mesh).cut(cut(0, "tp")).pad(0, multiple(128)).build()
+  static mesh_spec mesh(const shardspec::mesh &over) { return mesh_spec(over); }
   /// Lists shards that overlap nowhere.
   template <class P = default_policy>
   static answer<spec, P> enumerable(const shard_list &shards, P = P()) {
@@ -99,7 +110,15 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
     return detail::object_of<T, P>(shardspec_spec_custom_ctx, get(), type_name.c());
   }
 
-  /// "chunk", "enumerable" or the name of a type of your own.
+  /// The mesh of a mesh spec; WRONG_SPEC_TYPE for other specs.
+  template <class P = default_policy> answer<shardspec::mesh, P> mesh(P = P()) const {
+    return detail::handle<shardspec::mesh, P>(shardspec_spec_mesh, get());
+  }
+  /// A text for people: "dp=2, tp=4: dimension 0 over tp by chunk".
+  template <class P = default_policy> answer<std::string, P> str(P = P()) const {
+    return detail::text<P>(shardspec_spec_text, get());
+  }
+  /// "chunk", "enumerable", "mesh" or the name of a type of your own.
   template <class P = default_policy> answer<std::string, P> type_name(P = P()) const {
     return detail::text<P>(shardspec_spec_type_name, get());
   }

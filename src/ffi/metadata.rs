@@ -1,8 +1,8 @@
 //! Metadata: which shard owns which part of one tensor.
 //!
 //! `shardspec_spec_build_metadata` creates it from a spec and the sizes of a tensor. The shards of
-//! a metadata object cover its tensor and do not overlap. They are numbered from 0, in the order of
-//! the spec.
+//! a metadata object cover its tensor. They overlap only where they are declared to be replicas. They
+//! are numbered from 0, in the order of the spec.
 //!
 //! Source: torch's `ShardedTensorMetadata`.
 
@@ -38,16 +38,16 @@ impl Handle for shardspec_metadata {
 }
 
 /// Creates the metadata of a tensor of `sizes` (`ndim` numbers) that is cut by `spec`. The shards
-/// cover the tensor and do not overlap. With `properties` NULL, no element type is stated, and data
-/// of any type may be moved.
+/// cover the tensor. They overlap only where a mesh spec replicates. With `properties` NULL, no
+/// element type is stated, and data of any type may be moved.
 ///
 /// Ownership: the caller frees `*out`; the spec may be freed before it.
-/// Errors: INVALID_DIM for a chunk spec whose dimension the tensor does not have or whose dimension
-/// is given by name. NDIM_MISMATCH, OUT_OF_BOUNDS or GAP (the message names a box without owner)
-/// for an enumerable spec that does not fit the tensor. The same and OVERLAP for the shards of a
-/// custom spec, or the status that its `build_metadata` returns. INVALID_ARGUMENT for negative
-/// sizes or more than 32, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_DIM for a spec whose dimension the tensor does not have or whose dimension is
+/// given by name. ILLEGAL_CUT for a size that a mesh spec does not cut, INVALID_ARGUMENT for one above
+/// its pad. NDIM_MISMATCH, OUT_OF_BOUNDS or GAP (the message names a box without owner) for an
+/// enumerable spec that does not fit the tensor. The same and OVERLAP for the shards of a custom spec,
+/// or the status that its `build_metadata` returns. INVALID_ARGUMENT for negative sizes or more than
+/// 32, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata(
@@ -67,16 +67,17 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata(
 
 /// Creates the metadata of a tensor whose dimensions have names and that is cut by `spec`. `sizes`
 /// holds `ndim` numbers and `dim_names` holds `ndim` texts. A spec that was created with the name
-/// of a dimension finds its dimension among them. With `properties` NULL, no element type is
-/// stated, and data of any type may be moved.
+/// of a dimension finds its dimension among them. `shardspec_metadata_dim_name` returns the names.
+/// With `properties` NULL, no element type is stated, and data of any type may be moved.
 ///
 /// Ownership: the library copies `dim_names`. The caller frees `*out`; the spec may be freed before
 /// it.
-/// Errors: INVALID_DIM for a chunk spec whose dimension the tensor does not have. NDIM_MISMATCH,
-/// OUT_OF_BOUNDS or GAP (the message names a box without owner) for an enumerable spec that does
-/// not fit the tensor. The same and OVERLAP for the shards of a custom spec, or the status that its
-/// `build_metadata` returns. INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more
-/// elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_DIM for a spec whose dimension the tensor does not have. ILLEGAL_CUT for a size that
+/// a mesh spec does not cut, INVALID_ARGUMENT for one above its pad. NDIM_MISMATCH, OUT_OF_BOUNDS or
+/// GAP (the message names a box without owner) for an enumerable spec that does not fit the tensor. The
+/// same and OVERLAP for the shards of a custom spec, or the status that its `build_metadata` returns.
+/// INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more elements than 64 bits count,
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_with_dim_names(
@@ -94,7 +95,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_with_dim_names(
         let names = try_collect_results(names)?;
         let shape = TensorShape { sizes, dim_names: Some(&names) };
         let metadata = spec.build_metadata(shape, properties_argument(properties)?)?;
-        place.set(handle::insert(metadata)?);
+        place.set(handle::insert(metadata.with_dim_names(&names)?)?);
         Ok(())
     })
 }

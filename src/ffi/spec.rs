@@ -1,8 +1,8 @@
 //! Sharding specs: how a tensor is cut.
 //!
-//! A spec is made once and used for any number of tensors. Two types are built in: "chunk" cuts one
-//! dimension into equal chunks, "enumerable" lists shards. `shardspec_spec_new_custom` makes specs of
-//! your own types.
+//! A spec is made once and used for any number of tensors. Three types are built in: "chunk" cuts one
+//! dimension into equal chunks, "enumerable" lists shards, "mesh" cuts dimensions over the axes of a
+//! mesh (`shardspec_spec_new_mesh`). `shardspec_spec_new_custom` makes specs of your own types.
 //!
 //! Source: torch's `ChunkShardingSpec` and `EnumerableShardingSpec`.
 
@@ -10,13 +10,14 @@ use std::ffi::c_char;
 
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
+use crate::ffi::border::layout::dim_argument;
 use crate::ffi::border::pointer::{Out, answer_text, out, text};
 use crate::ffi::border::shards::{placements_from_handles, placements_from_texts};
 use crate::ffi::border::slots::Slots;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
 use crate::ffi::shards::shardspec_shards;
-use crate::memory::{Text, try_box, try_boxed_str};
+use crate::memory::{Text, try_box};
 use crate::model::ModelError;
 use crate::model::spec::built_in_number;
 use crate::model::{
@@ -64,15 +65,6 @@ pub(crate) fn wrong_type(spec: &dyn ShardingSpec, expected: &str) -> Error {
     })
 }
 
-/// The dimension of a name.
-unsafe fn dim_of_name(dim_name: *const c_char) -> Outcome<ShardingDim> {
-    let name = text("dim_name", dim_name)?;
-    if name.is_empty() {
-        return Err(Error::invalid("dim_name", "it is empty; name a dimension").into());
-    }
-    Ok(ShardingDim::Name(try_boxed_str(name)?))
-}
-
 /// Hands a new spec to the caller.
 pub(crate) fn give(place: Out<'_, *mut shardspec_spec>, spec: impl Sharder) -> Outcome {
     let spec: Box<dyn Sharder> = try_box(spec)?;
@@ -118,7 +110,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_by_dim_name(
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        let dim = dim_of_name(dim_name)?;
+        text("dim_name", dim_name)?;
+        let dim = dim_argument(0, dim_name)?;
         let placements = placements_from_texts(placements, placement_count)?;
         give(place, ChunkShardingSpec::new(dim, placements.into_iter())?)
     })
@@ -141,7 +134,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_with_placement_handles(
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        let dim = if dim_name.is_null() { ShardingDim::Index(dim) } else { dim_of_name(dim_name)? };
+        let dim = dim_argument(dim, dim_name)?;
         let placements = placements_from_handles(placements, placement_count)?;
         give(place, ChunkShardingSpec::new(dim, placements.into_iter())?)
     })
@@ -197,8 +190,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_free(
     guard(err, || handle::free("spec", spec))
 }
 
-/// Writes the name of the spec's type into `buffer`: "chunk", "enumerable", or the type name of a
-/// custom spec.
+/// Writes the name of the spec's type into `buffer`: "chunk", "enumerable", "mesh", or the type name
+/// of a custom spec.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
@@ -301,9 +294,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_placement(
     })
 }
 
-/// Writes 1 to `*out` if two specs are of the same type and cut every tensor alike, else 0. The
-/// dimensions of chunk specs are compared as they were passed: -1 and 1 differ. Custom specs are
-/// compared by their type's `equal`.
+/// Writes 1 to `*out` if two specs are of the same type and cut every tensor alike, else 0.
+/// Dimensions are compared as they were passed: -1 and 1 differ. Mesh specs are compared by their
+/// meshes and layouts as they were passed. Custom specs are compared by their type's `equal`.
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any. Since: ABI 0.

@@ -4,6 +4,7 @@ pub(crate) mod blank;
 pub(crate) mod callback;
 pub(crate) mod guard;
 pub(crate) mod handle;
+pub(crate) mod layout;
 pub(crate) mod owner;
 pub(crate) mod pointer;
 pub(crate) mod refusal;

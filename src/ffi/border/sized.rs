@@ -9,8 +9,8 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 use crate::ffi::border::guard::{Outcome, Refusal};
-use crate::ffi::border::pointer::input;
-use crate::memory::text;
+use crate::ffi::border::pointer::{input, slice};
+use crate::memory::{text, try_with_capacity};
 use crate::model::Error;
 
 /// A struct that can grow.
@@ -111,6 +111,80 @@ unsafe fn of_other_size<T: Grows>(
         std::ptr::copy_nonoverlapping(pointer.cast::<u8>(), value.as_mut_ptr().cast(), known);
         value.assume_init()
     })
+}
+
+/// An array of structs that can grow. Its elements are as far apart as the first one is large: the
+/// caller's array is one of the caller's structs.
+pub(crate) struct SizedSlice<'a, T> {
+    argument: &'static str,
+    first: *const T,
+    size: usize,
+    len: usize,
+    structs: PhantomData<&'a [T]>,
+}
+
+/// An array argument of `len` structs; it may be null when `len` is 0.
+///
+/// # Safety
+///
+/// If it is not null, `pointer` points to `len` structs of as many bytes each as the first one's first
+/// field, a `u64`, says, which nobody changes during the call.
+pub(crate) unsafe fn sized_slice<'a, T: Grows>(
+    argument: &'static str, pointer: *const T, len: usize,
+) -> Outcome<SizedSlice<'a, T>> {
+    let structs = PhantomData;
+    if len == 0 {
+        return Ok(SizedSlice { argument, first: pointer, size: size_of::<T>(), len, structs });
+    }
+    // SAFETY: the caller's promise is passed on.
+    let size = unsafe {
+        input(argument, pointer.cast::<u64>())?;
+        size_of_struct(argument, pointer).map_err(Refusal::at(argument, 0))?
+    };
+    if size % align_of::<T>() != 0 {
+        let refused = impossible(argument, size as u64, T::NAME, size_of::<T>());
+        return Err(Refusal::at(argument, 0)(refused));
+    }
+    // Refuses more bytes than memory has.
+    // SAFETY: the caller's promise: so many bytes are there.
+    unsafe { slice(argument, pointer.cast::<u8>(), len.saturating_mul(size)) }?;
+    Ok(SizedSlice { argument, first: pointer, size, len, structs })
+}
+
+impl<T: Grows> SizedSlice<'_, T> {
+    /// What `convert` makes of each struct. Its refusals get the struct's position.
+    pub(crate) fn convert<U>(&self, mut convert: impl FnMut(T) -> Outcome<U>) -> Outcome<Vec<U>> {
+        let mut converted = try_with_capacity(self.len)?;
+        for index in 0..self.len {
+            let value = self.get(index).and_then(&mut convert);
+            converted.push(value.map_err(Refusal::at(self.argument, index))?);
+        }
+        Ok(converted)
+    }
+
+    fn get(&self, index: usize) -> Outcome<T> {
+        // SAFETY: `sized_slice` was promised `len` structs of `size` bytes, a possible number of bytes
+        // in all, and `index` is below `len`. A multiple of the alignment keeps it.
+        let element = unsafe { self.first.byte_add(index.saturating_mul(self.size)) };
+        // SAFETY: it begins with a `u64`.
+        let own = *unsafe { input(self.argument, element.cast::<u64>()) }?;
+        if own != self.size as u64 {
+            return Err(differs(self.argument, own, self.size, T::NAME));
+        }
+        // SAFETY: it has `size` bytes.
+        unsafe { sized(self.argument, element) }
+    }
+}
+
+/// The refusal of an element whose size is not that of the first one.
+#[cold]
+#[inline(never)]
+fn differs(argument: &'static str, own: u64, first: usize, name: &str) -> Refusal {
+    let problem = text!(
+        "its struct_size is {own}, and {first} in the first element; set it to sizeof({name}) in every \
+         element"
+    );
+    Error::invalid(argument, problem).into()
 }
 
 /// A place for a struct, in which the caller has set the size.
@@ -218,5 +292,65 @@ mod tests {
         // SAFETY: as above.
         unsafe { sized_out("thing", (&raw mut new).cast::<Old>()) }.unwrap().set(old[1]);
         assert_eq!((new.struct_size, new.a, new.b), (24, 99, 0));
+    }
+
+    fn read_all<T: Grows, C>(callers: &[C]) -> Outcome<Vec<T>> {
+        // SAFETY: the tests set sizes that the structs have.
+        let structs = unsafe { sized_slice("things", callers.as_ptr().cast::<T>(), callers.len()) };
+        structs?.convert(Ok)
+    }
+
+    /// What the error of a refused array says.
+    fn refused<T: Grows, C>(callers: &[C]) -> String {
+        read_all::<T, C>(callers).err().unwrap().to_string()
+    }
+
+    #[test]
+    fn arrays_of_older_and_newer_programs_are_read_at_their_own_distance() {
+        let old = [1, 2, 3].map(|a| Old { struct_size: 16, a });
+        let new = read_all::<New, _>(&old).unwrap();
+        assert!(new.iter().map(|thing| (thing.a, thing.b)).eq([(1, 0), (2, 0), (3, 0)]));
+        let newer = [1, 2, 3].map(|a| New { struct_size: 24, a, b: 0 });
+        let old = read_all::<Old, _>(&newer).unwrap();
+        assert!(old.iter().map(|thing| thing.a).eq([1, 2, 3]));
+        let same = [1, 2, 3].map(|a| New { struct_size: 24, a, b: a });
+        let new = read_all::<New, _>(&same).unwrap();
+        assert!(new.iter().map(|thing| (thing.a, thing.b)).eq([(1, 1), (2, 2), (3, 3)]));
+        assert!(read_all::<New, Old>(&[]).unwrap().is_empty());
+        // SAFETY: nothing is there, and nothing is read.
+        assert!(unsafe { sized_slice::<New>("things", std::ptr::null(), 0) }.is_ok());
+    }
+
+    #[test]
+    fn every_element_of_an_array_has_the_size_of_the_first() {
+        let mut things = [1, 2, 3].map(|a| New { struct_size: 24, a, b: 0 });
+        things[2].struct_size = 16;
+        assert!(refused::<New, _>(&things).starts_with("things[2]: its struct_size is 16, and 24"));
+        things[1].struct_size = 0;
+        assert!(refused::<New, _>(&things).starts_with("things[1]: its struct_size is 0, and 24"));
+        things[0].struct_size = 15;
+        assert!(refused::<New, _>(&things).starts_with("things[0]: its struct_size is 15; set"));
+        // A second struct of 20 bytes would not be aligned.
+        things[0].struct_size = 20;
+        assert!(refused::<Old, _>(&things).starts_with("things[0]: its struct_size is 20; set"));
+    }
+
+    #[test]
+    fn an_array_names_the_element_that_sets_fields_of_a_later_version() {
+        let mut newer = [1, 2, 3].map(|a| New { struct_size: 24, a, b: 0 });
+        newer[1].b = 7;
+        assert!(refused::<Old, _>(&newer).starts_with("things[1]: it sets fields"));
+    }
+
+    #[test]
+    fn arrays_that_no_memory_can_hold_are_refused() {
+        let thing = New { struct_size: 24, a: 0, b: 0 };
+        for len in [usize::MAX, usize::MAX / 24, isize::MAX as usize / 24 + 1] {
+            // SAFETY: only the first struct is read.
+            assert!(unsafe { sized_slice("things", &raw const thing, len) }.is_err());
+        }
+        // SAFETY: nothing is read.
+        let missing = unsafe { sized_slice::<New>("things", std::ptr::null(), 1) };
+        assert_eq!(missing.err().unwrap().to_string(), "things: is NULL; pass a pointer");
     }
 }

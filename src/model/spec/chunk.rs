@@ -1,5 +1,6 @@
 //! Cutting one dimension into equal chunks: torch's `ChunkShardingSpec`.
 
+use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use super::sharding_dim::ShardingDim;
@@ -104,6 +105,12 @@ impl ShardingSpec for ChunkShardingSpec {
             hasher.write(Self::TYPE_NAME.as_bytes());
             self.hash(hasher);
         })
+    }
+
+    fn write_text(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.placements.len();
+        let plural = if count == 1 { "" } else { "s" };
+        write!(f, "dimension {} by chunk over {count} placement{plural}", self.dim)
     }
 }
 

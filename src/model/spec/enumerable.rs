@@ -1,5 +1,6 @@
 //! Shards given one by one: torch's `EnumerableShardingSpec`.
 
+use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use super::sharding_spec::{ShardingSpec, TensorShape};
@@ -68,5 +69,10 @@ impl ShardingSpec for EnumerableShardingSpec {
             hasher.write(Self::TYPE_NAME.as_bytes());
             self.hash(hasher);
         })
+    }
+
+    fn write_text(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.shards.len();
+        write!(f, "a list of {count} shard{}", if count == 1 { "" } else { "s" })
     }
 }

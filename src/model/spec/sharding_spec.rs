@@ -46,6 +46,17 @@ pub trait ShardingSpec: Any + fmt::Debug + Send + Sync {
 
     /// A hash: equal specs have equal hashes, in every process.
     fn hash_value(&self) -> u64;
+
+    /// Writes how it cuts, for people; of a user's own type, the type's name.
+    fn write_text(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.type_name())
+    }
+}
+
+impl fmt::Display for dyn ShardingSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_text(f)
+    }
 }
 
 impl dyn ShardingSpec {

@@ -66,7 +66,7 @@ impl MeshLayout {
         }
         for (number, partial) in self.partial.iter().enumerate() {
             let checked = claim(mesh, &partial.axis, &mut is_used);
-            checked.map_err(|error| error.at("partial", number))?;
+            checked.map_err(|error| error.at("partials", number))?;
         }
         if let Some(dims) = &self.flatten
             && dims.len() < 2

@@ -79,6 +79,10 @@ impl ShardingSpec for MeshShardingSpec {
             self.hash(hasher);
         })
     }
+
+    fn write_text(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 /// As a text: `dp=2, tp=4: dimension 0 over tp by chunk`.

@@ -1,0 +1,284 @@
+/* Meshes, cuts and specs over a mesh. */
+#include "misuse.h"
+
+static const char *const AXES[2] = {"dp", "tp"};
+static const int64_t AXIS_SIZES[2] = {1, 2};
+static shardspec_mesh *mesh, *freed;
+
+static void make_meshes(void) {
+  CHECK_OK(shardspec_mesh_new(AXES, AXIS_SIZES, 2, NULL, 0, &mesh, &err));
+  CHECK_OK(shardspec_mesh_new(AXES, AXIS_SIZES, 2, NULL, 0, &freed, &err));
+  CHECK_OK(shardspec_mesh_free(freed, &err));
+  wrong_handles_for(freed, mesh, placement, metadata);
+}
+
+/* Both constructors, with right placements. */
+#define WRONG_AXES(function, where)                                                                \
+  MISUSE(NULL_ARGUMENT, "NULL names", function, NULL, AXIS_SIZES, 2, where, 2, &out.mesh);         \
+  MISUSE(NULL_ARGUMENT, "NULL sizes", function, AXES, NULL, 2, where, 2, &out.mesh);               \
+  MISUSE(NULL_ARGUMENT, "a NULL name", function, with_null, AXIS_SIZES, 2, where, 2, &out.mesh);   \
+  MISUSE(INVALID_ARGUMENT, "an empty name", function, empty, AXIS_SIZES, 2, where, 2, &out.mesh);  \
+  MISUSE(INVALID_ARGUMENT, "one name twice", function, twice, AXIS_SIZES, 2, where, 2, &out.mesh); \
+  MISUSE(INVALID_ARGUMENT, "not UTF-8", function, not_utf8, AXIS_SIZES, 2, where, 2, &out.mesh);   \
+  MISUSE(INVALID_ARGUMENT, "a size of 0", function, AXES, zero, 2, where, 2, &out.mesh);           \
+  MISUSE(INVALID_ARGUMENT, "a negative size", function, AXES, minus, 2, where, 2, &out.mesh);      \
+  MISUSE(OVERFLOW, "2^62 devices", function, AXES, many, 2, where, 2, &out.mesh);                  \
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX axes", function, AXES, AXIS_SIZES, SIZE_MAX, where, 2, &out.mesh); \
+  MISUSE(INVALID_ARGUMENT, "1 placement for 2", function, AXES, AXIS_SIZES, 2, where, 1, &out.mesh); \
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX placements", function, AXES, AXIS_SIZES, 2, where, SIZE_MAX, &out.mesh); \
+  MISUSE(NULL_ARGUMENT, "NULL placements", function, AXES, AXIS_SIZES, 2, NULL, 2, &out.mesh);     \
+  WRONG_OUT(shardspec_mesh *, function, AXES, AXIS_SIZES, 2, where, 2, P);                         \
+  WRONG_ERROR(function, AXES, AXIS_SIZES, 2, where, 2, &out.mesh)
+
+static void misuse_mesh_constructors(void) {
+  static const char *const with_null[] = {"dp", NULL}, *const empty[] = {"dp", ""}, *const twice[] = {"dp", "dp"};
+  static const char *const bad[] = {"rank:0", "rank:0/x"};
+  static const int64_t zero[] = {2, 0}, minus[] = {-1, 2}, many[] = {INT64_C(1) << 31, INT64_C(1) << 31};
+  const char *const not_utf8[] = {NOT_UTF8, "tp"};
+  const shardspec_placement *const handles[] = {placement, placement};
+  WRONG_AXES(shardspec_mesh_new, RANKS);
+  MISUSE(INVALID_PLACEMENT, "no placement", shardspec_mesh_new, AXES, AXIS_SIZES, 2, bad, 2, &out.mesh);
+  WRONG_AXES(shardspec_mesh_new_with_placement_handles, handles);
+  MISUSE(INVALID_ARGUMENT, "no placements", shardspec_mesh_new_with_placement_handles, AXES, AXIS_SIZES, 2, handles, 0, &out.mesh);
+  shardspec_placement *freed_placement;
+  CHECK_OK(shardspec_placement_parse("rank:1", &freed_placement, &err));
+  CHECK_OK(shardspec_placement_free(freed_placement, &err));
+  wrong_handles_for(freed_placement, placement, mesh, metadata);
+  WRONG_HANDLE(shardspec_placement, NULL_ARGUMENT, shardspec_mesh_new_with_placement_handles, AXES, AXIS_SIZES, 2,
+               ((const shardspec_placement *const[]){placement, H}), 2, &out.mesh);
+  wrong_handles_for(freed, mesh, placement, metadata);
+  WRONG_HANDLE(shardspec_mesh, NULL_ARGUMENT, shardspec_mesh_new_submesh, H, "tp", 0, &out.mesh);
+  MISUSE(NULL_ARGUMENT, "NULL axis", shardspec_mesh_new_submesh, mesh, NULL, 0, &out.mesh);
+  MISUSE(INVALID_ARGUMENT, "unknown axis", shardspec_mesh_new_submesh, mesh, "pp", 0, &out.mesh);
+  MISUSE(INVALID_ARGUMENT, "not UTF-8", shardspec_mesh_new_submesh, mesh, NOT_UTF8, 0, &out.mesh);
+  MISUSE(INDEX_OUT_OF_RANGE, "coordinate 2 of 2", shardspec_mesh_new_submesh, mesh, "tp", 2, &out.mesh);
+  MISUSE(INDEX_OUT_OF_RANGE, "coordinate SIZE_MAX", shardspec_mesh_new_submesh, mesh, "tp", SIZE_MAX, &out.mesh);
+  WRONG_OUT(shardspec_mesh *, shardspec_mesh_new_submesh, mesh, "tp", 0, P);
+  WRONG_ERROR(shardspec_mesh_new_submesh, mesh, "tp", 0, &out.mesh);
+}
+
+/* A question with a list of `type` for its answer, about the handle and the arguments before it. */
+#define WRONG_ANSWER(place, type, function, ...)                                                   \
+  MISUSE(BUFFER_TOO_SMALL, "capacity 1", function, __VA_ARGS__, place, 1, &out.needed);            \
+  MISUSE(NULL_ARGUMENT, "NULL output", function, __VA_ARGS__, NULL, 2, &out.needed);               \
+  MISUSE(INVALID_ARGUMENT, "capacity SIZE_MAX", function, __VA_ARGS__, place, SIZE_MAX, &out.needed); \
+  MISUSE(INVALID_ARGUMENT, "output not aligned", function, __VA_ARGS__,                            \
+         (type *)(void *)((char *)(place) + 1), 2, &out.needed);                                   \
+  MISUSE(INVALID_ARGUMENT, "needed not aligned", function, __VA_ARGS__, place, 2,                  \
+         (size_t *)(void *)((char *)&out.needed + 1));                                             \
+  WRONG_ERROR(function, __VA_ARGS__, place, 2, &out.needed)
+
+static void misuse_mesh_questions(void) {
+  WRONG_HANDLE(shardspec_mesh, NULL_ARGUMENT, shardspec_mesh_ndim, H, &out.size);
+  WRONG_OUT(size_t, shardspec_mesh_ndim, mesh, P);
+  WRONG_ERROR(shardspec_mesh_ndim, mesh, &out.size);
+  WRONG_HANDLE(shardspec_mesh, NULL_ARGUMENT, shardspec_mesh_device_count, H, &out.size);
+  WRONG_OUT(size_t, shardspec_mesh_device_count, mesh, P);
+  WRONG_ERROR(shardspec_mesh_device_count, mesh, &out.size);
+  WRONG_HANDLE(shardspec_mesh, NULL_ARGUMENT, shardspec_mesh_axis_name, H, 0, out.text, 64, &out.needed);
+  MISUSE(INDEX_OUT_OF_RANGE, "axis 2 of 2", shardspec_mesh_axis_name, mesh, 2, out.text, 64, &out.needed);
+  WRONG_TEXT(shardspec_mesh_axis_name, mesh, 0, BUFFER, CAPACITY, &out.needed);
+  WRONG_ERROR(shardspec_mesh_axis_name, mesh, 0, out.text, 64, &out.needed);
+  WRONG_HANDLE(shardspec_mesh, NULL_ARGUMENT, shardspec_mesh_text, H, out.text, 64, &out.needed);
+  WRONG_TEXT(shardspec_mesh_text, mesh, BUFFER, CAPACITY, &out.needed);
+  WRONG_ERROR(shardspec_mesh_text, mesh, out.text, 64, &out.needed);
+  WRONG_HANDLE(shardspec_mesh, NULL_ARGUMENT, shardspec_mesh_get_axis_sizes, H, out.numbers, 2, &out.needed);
+  WRONG_ANSWER(out.numbers, int64_t, shardspec_mesh_get_axis_sizes, mesh);
+  WRONG_HANDLE(shardspec_mesh, NULL_ARGUMENT, shardspec_mesh_get_coordinates, H, 0, out.indices, 2, &out.needed);
+  MISUSE(INDEX_OUT_OF_RANGE, "device 2 of 2", shardspec_mesh_get_coordinates, mesh, 2, out.indices, 2, &out.needed);
+  WRONG_ANSWER(out.indices, size_t, shardspec_mesh_get_coordinates, mesh, 0);
+  WRONG_HANDLE(shardspec_mesh, NULL_ARGUMENT, shardspec_mesh_placement, H, 0, &out.placement);
+  MISUSE(INDEX_OUT_OF_RANGE, "device 2 of 2", shardspec_mesh_placement, mesh, 2, &out.placement);
+  MISUSE(INDEX_OUT_OF_RANGE, "device SIZE_MAX", shardspec_mesh_placement, mesh, SIZE_MAX, &out.placement);
+  WRONG_OUT(shardspec_placement *, shardspec_mesh_placement, mesh, 0, P);
+  WRONG_ERROR(shardspec_mesh_placement, mesh, 0, &out.placement);
+  WRONG_HANDLE(shardspec_mesh, NULL_ARGUMENT, shardspec_mesh_equal, H, mesh, &out.i32);
+  WRONG_HANDLE(shardspec_mesh, NULL_ARGUMENT, shardspec_mesh_equal, mesh, H, &out.i32);
+  WRONG_OUT(int32_t, shardspec_mesh_equal, mesh, mesh, P);
+  WRONG_ERROR(shardspec_mesh_equal, mesh, mesh, &out.i32);
+  WRONG_HANDLE(shardspec_mesh, NULL_ARGUMENT, shardspec_mesh_hash, H, &out.u64);
+  WRONG_OUT(uint64_t, shardspec_mesh_hash, mesh, P);
+  WRONG_ERROR(shardspec_mesh_hash, mesh, &out.u64);
+  WRONG_HANDLE(shardspec_mesh, OK, shardspec_mesh_free, H);
+  WRONG_ERROR(shardspec_mesh_free, mesh);
+}
+
+void misuse_meshes(void) {
+  make_meshes();
+  misuse_mesh_constructors();
+  misuse_mesh_questions();
+  CHECK_OK(shardspec_mesh_free(mesh, &err));
+}
+
+/* A right layout, of which each misuse changes something: a cut, or what the layout says besides. */
+static shardspec_cut cuts[2];
+static shardspec_segment segments[2];
+static shardspec_pad pads[1];
+static shardspec_partial partials[1];
+static shardspec_mesh_layout layout;
+
+static void make_right_layout(void) {
+  cuts[0] = cuts[1] = (shardspec_cut)SHARDSPEC_CUT_INIT;
+  segments[0] = segments[1] = (shardspec_segment)SHARDSPEC_SEGMENT_INIT;
+  pads[0] = (shardspec_pad)SHARDSPEC_PAD_INIT;
+  partials[0] = (shardspec_partial)SHARDSPEC_PARTIAL_INIT;
+  layout = (shardspec_mesh_layout)SHARDSPEC_MESH_LAYOUT_INIT;
+  cuts[0].axis = "tp";
+  cuts[1].dim = 1, cuts[1].axis = "dp";
+  segments[0].size = segments[1].size = 2;
+  pads[0].multiple = 2;
+  partials[0].axis = "dp";
+  layout.cuts = cuts, layout.cut_count = 1;
+}
+
+/* A layout that is right but for the change. */
+#define LAYOUT(status, misuse, change)                                                             \
+  do {                                                                                             \
+    make_right_layout();                                                                           \
+    change;                                                                                        \
+    MISUSE(status, misuse, shardspec_spec_new_mesh, mesh, &layout, &out.spec);                     \
+  } while (0)
+
+static void misuse_layouts(void) {
+  static const int64_t values[] = {1, -1}, zeros[] = {0, 0};
+  LAYOUT(INVALID_ARGUMENT, "a layout of 8 bytes", layout.struct_size = 8);
+  LAYOUT(NULL_ARGUMENT, "NULL cuts", layout.cuts = NULL);
+  LAYOUT(INVALID_ARGUMENT, "SIZE_MAX cuts", layout.cut_count = SIZE_MAX);
+  LAYOUT(INVALID_ARGUMENT, "cuts not aligned", layout.cuts = (void *)((char *)cuts + 4));
+  LAYOUT(INVALID_ARGUMENT, "no struct_size", cuts[0].struct_size = 0);
+  LAYOUT(INVALID_ARGUMENT, "no struct_size in a second cut", (layout.cut_count = 2, cuts[1].struct_size = 0));
+  LAYOUT(NULL_ARGUMENT, "NULL axis", cuts[0].axis = NULL);
+  LAYOUT(INVALID_ARGUMENT, "unknown axis", cuts[0].axis = "pp");
+  LAYOUT(INVALID_ARGUMENT, "axis not UTF-8", cuts[0].axis = NOT_UTF8);
+  LAYOUT(INVALID_ARGUMENT, "an axis twice", (layout.cut_count = 2, cuts[1].axis = "tp"));
+  LAYOUT(INVALID_ARGUMENT, "empty dim_name", cuts[0].dim_name = "");
+  LAYOUT(INVALID_ARGUMENT, "dim_name not UTF-8", cuts[0].dim_name = NOT_UTF8);
+  LAYOUT(INVALID_ARGUMENT, "rule 6", cuts[0].rule = 6);
+  LAYOUT(INVALID_ARGUMENT, "rule -1", cuts[0].rule = -1);
+  LAYOUT(INVALID_ARGUMENT, "even 2", cuts[0].even = 2);
+  LAYOUT(INVALID_ARGUMENT, "granule -1", cuts[0].granule = -1);
+  LAYOUT(INVALID_ARGUMENT, "repeat -1", cuts[0].repeat = -1);
+  LAYOUT(ILLEGAL_CUT, "repeat 3 of 2", cuts[0].repeat = 3);
+  LAYOUT(INVALID_ARGUMENT, "block of a chunk", cuts[0].block = 1);
+  LAYOUT(INVALID_ARGUMENT, "first of a chunk", cuts[0].first = 1);
+  LAYOUT(INVALID_ARGUMENT, "values of a chunk", (cuts[0].values = zeros, cuts[0].value_count = 2));
+  LAYOUT(INVALID_ARGUMENT, "block -1", (cuts[0].rule = SHARDSPEC_RULE_CYCLIC, cuts[0].block = -1));
+  LAYOUT(INVALID_ARGUMENT, "first -1", (cuts[0].rule = SHARDSPEC_RULE_CYCLIC, cuts[0].first = -1));
+  LAYOUT(INVALID_ARGUMENT, "no values", cuts[0].rule = SHARDSPEC_RULE_SIZES);
+  LAYOUT(NULL_ARGUMENT, "NULL values", (cuts[0].rule = SHARDSPEC_RULE_SIZES, cuts[0].value_count = 2));
+  LAYOUT(INVALID_ARGUMENT, "a negative value", (cuts[0].rule = SHARDSPEC_RULE_SIZES, cuts[0].values = values, cuts[0].value_count = 2));
+  LAYOUT(INVALID_ARGUMENT, "weights of 0", (cuts[0].rule = SHARDSPEC_RULE_WEIGHTS, cuts[0].values = zeros, cuts[0].value_count = 2));
+  LAYOUT(INVALID_ARGUMENT, "SIZE_MAX values", (cuts[0].values = zeros, cuts[0].value_count = SIZE_MAX));
+#define SEGMENTS (cuts[0].segments = segments, cuts[0].segment_count = 2)
+  LAYOUT(INVALID_ARGUMENT, "a segment of -1", (SEGMENTS, segments[1].size = -1));
+  LAYOUT(INVALID_ARGUMENT, "no struct_size in a segment", (SEGMENTS, segments[1].struct_size = 0));
+  LAYOUT(INVALID_ARGUMENT, "rule 6 of a segment", (SEGMENTS, segments[1].rule = 6));
+  LAYOUT(INVALID_ARGUMENT, "even -2 of a segment", (SEGMENTS, segments[1].even = -2));
+  LAYOUT(INVALID_ARGUMENT, "values of a segment by chunk", (SEGMENTS, segments[1].values = zeros, segments[1].value_count = 2));
+  LAYOUT(NULL_ARGUMENT, "NULL values of a segment", (SEGMENTS, segments[1].value_count = 2));
+  LAYOUT(ILLEGAL_CUT, "repeat 3 of 2 in a segment", (SEGMENTS, segments[1].repeat = 3));
+  LAYOUT(INVALID_ARGUMENT, "SIZE_MAX segments", (SEGMENTS, cuts[0].segment_count = SIZE_MAX));
+#define PADS (layout.pads = pads, layout.pad_count = 1)
+  LAYOUT(NULL_ARGUMENT, "NULL pads", (PADS, layout.pads = NULL));
+  LAYOUT(INVALID_ARGUMENT, "a pad to nothing", (PADS, pads[0].multiple = 0));
+  LAYOUT(INVALID_ARGUMENT, "a pad to both", (PADS, pads[0].size = 4));
+  LAYOUT(INVALID_ARGUMENT, "a pad to -1", (PADS, pads[0].multiple = 0, pads[0].size = -1));
+  LAYOUT(INVALID_ARGUMENT, "a multiple of -1", (PADS, pads[0].multiple = -1));
+  LAYOUT(INVALID_ARGUMENT, "empty name of a pad", (PADS, pads[0].dim_name = ""));
+#define PARTIALS (layout.partials = partials, layout.partial_count = 1)
+  LAYOUT(NULL_ARGUMENT, "NULL partials", (PARTIALS, layout.partials = NULL));
+  LAYOUT(NULL_ARGUMENT, "NULL axis of a partial", (PARTIALS, partials[0].axis = NULL));
+  LAYOUT(INVALID_ARGUMENT, "a partial axis that is cut", (PARTIALS, partials[0].axis = "tp"));
+  LAYOUT(INVALID_ARGUMENT, "reduction 9", (PARTIALS, partials[0].reduction = 9));
+  LAYOUT(INVALID_ARGUMENT, "reduction -1", (PARTIALS, partials[0].reduction = -1));
+  LAYOUT(INVALID_ARGUMENT, "reserved 1", (PARTIALS, partials[0].reserved = 1));
+  LAYOUT(INVALID_ARGUMENT, "one dimension flattened", layout.flatten_count = 1);
+  LAYOUT(INVALID_ARGUMENT, "flattened from -1 on", (layout.flatten_first = -1, layout.flatten_count = 2));
+  make_right_layout();
+  WRONG_HANDLE(shardspec_mesh, NULL_ARGUMENT, shardspec_spec_new_mesh, H, &layout, &out.spec);
+  MISUSE(NULL_ARGUMENT, "NULL layout", shardspec_spec_new_mesh, mesh, NULL, &out.spec);
+  WRONG_OUT(shardspec_spec *, shardspec_spec_new_mesh, mesh, &layout, P);
+  WRONG_ERROR(shardspec_spec_new_mesh, mesh, &layout, &out.spec);
+}
+
+static void misuse_cuts(void) {
+  make_right_layout();
+  MISUSE(NULL_ARGUMENT, "NULL cut", shardspec_spec_new_cut, NULL, RANKS, 2, &out.spec);
+  MISUSE(INVALID_ARGUMENT, "no placements", shardspec_spec_new_cut, cuts, RANKS, 0, &out.spec);
+  MISUSE(NULL_ARGUMENT, "NULL placements", shardspec_spec_new_cut, cuts, NULL, 2, &out.spec);
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX placements", shardspec_spec_new_cut, cuts, RANKS, SIZE_MAX, &out.spec);
+  WRONG_OUT(shardspec_spec *, shardspec_spec_new_cut, cuts, RANKS, 2, P);
+  WRONG_ERROR(shardspec_spec_new_cut, cuts, RANKS, 2, &out.spec);
+  MISUSE(NULL_ARGUMENT, "NULL cut", shardspec_cut_check, NULL, 4, 2);
+  MISUSE(INVALID_ARGUMENT, "no coordinates", shardspec_cut_check, cuts, 4, 0);
+  MISUSE(INVALID_ARGUMENT, "negative length", shardspec_cut_check, cuts, -1, 2);
+  WRONG_ERROR(shardspec_cut_check, cuts, 4, 2);
+  cuts[0].axis = "";
+  MISUSE(INVALID_ARGUMENT, "empty axis", shardspec_spec_new_cut, cuts, RANKS, 2, &out.spec);
+  cuts[0].axis = NULL, cuts[0].repeat = 3;
+  MISUSE(ILLEGAL_CUT, "repeat 3 of 2", shardspec_spec_new_cut, cuts, RANKS, 2, &out.spec);
+  MISUSE(ILLEGAL_CUT, "repeat 3 of 2", shardspec_cut_check, cuts, 4, 2);
+  cuts[0].dim_name = "", cuts[0].repeat = 0;
+  MISUSE(INVALID_ARGUMENT, "empty dim_name", shardspec_spec_new_cut, cuts, RANKS, 2, &out.spec);
+  cuts[0].struct_size = 8;
+  MISUSE(INVALID_ARGUMENT, "a cut of 8 bytes", shardspec_spec_new_cut, cuts, RANKS, 2, &out.spec);
+  MISUSE(INVALID_ARGUMENT, "a cut of 8 bytes", shardspec_cut_check, cuts, 4, 2);
+}
+
+static void misuse_questions(shardspec_spec *spec, shardspec_metadata *whole) {
+  WRONG_HANDLE(shardspec_spec, NULL_ARGUMENT, shardspec_spec_mesh, H, &out.mesh);
+  MISUSE(WRONG_SPEC_TYPE, "a chunk spec", shardspec_spec_mesh, chunk, &out.mesh);
+  WRONG_OUT(shardspec_mesh *, shardspec_spec_mesh, spec, P);
+  WRONG_ERROR(shardspec_spec_mesh, spec, &out.mesh);
+  WRONG_HANDLE(shardspec_spec, NULL_ARGUMENT, shardspec_spec_text, H, out.text, 64, &out.needed);
+  WRONG_TEXT(shardspec_spec_text, spec, BUFFER, CAPACITY, &out.needed);
+  WRONG_ERROR(shardspec_spec_text, spec, out.text, 64, &out.needed);
+
+  shardspec_metadata *freed_metadata;
+  CHECK_OK(shardspec_spec_build_metadata(spec, TENSOR, 2, NULL, &freed_metadata, &err));
+  CHECK_OK(shardspec_metadata_free(freed_metadata, &err));
+  wrong_handles_for(freed_metadata, whole, placement, chunk);
+  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_mesh, H, &out.mesh);
+  MISUSE(NOT_FOUND, "not cut over a mesh", shardspec_metadata_mesh, metadata, &out.mesh);
+  WRONG_OUT(shardspec_mesh *, shardspec_metadata_mesh, whole, P);
+  WRONG_ERROR(shardspec_metadata_mesh, whole, &out.mesh);
+  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_get_coordinates, H, 0, out.indices, 2, &out.needed);
+  MISUSE(NOT_FOUND, "not cut over a mesh", shardspec_metadata_get_coordinates, metadata, 0, out.indices, 2, &out.needed);
+  MISUSE(INDEX_OUT_OF_RANGE, "shard 2 of 2", shardspec_metadata_get_coordinates, whole, 2, out.indices, 2, &out.needed);
+  WRONG_ANSWER(out.indices, size_t, shardspec_metadata_get_coordinates, whole, 0);
+  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_dim_name, H, 0, out.text, 64, &out.needed);
+  MISUSE(INDEX_OUT_OF_RANGE, "dimension 2 of 2", shardspec_metadata_dim_name, whole, 2, out.text, 64, &out.needed);
+  MISUSE(NOT_FOUND, "no names", shardspec_metadata_dim_name, metadata, 0, out.text, 64, &out.needed);
+  WRONG_TEXT(shardspec_metadata_dim_name, whole, 0, BUFFER, CAPACITY, &out.needed);
+  WRONG_ERROR(shardspec_metadata_dim_name, whole, 0, out.text, 64, &out.needed);
+  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_partial_count, H, &out.size);
+  WRONG_OUT(size_t, shardspec_metadata_partial_count, whole, P);
+  WRONG_ERROR(shardspec_metadata_partial_count, whole, &out.size);
+  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_partial, H, 0, out.text, 64, &out.needed, &out.i32);
+  MISUSE(INDEX_OUT_OF_RANGE, "axis 1 of 1", shardspec_metadata_partial, whole, 1, out.text, 64, &out.needed, &out.i32);
+  MISUSE(INDEX_OUT_OF_RANGE, "none is partial", shardspec_metadata_partial, metadata, 0, out.text, 64, &out.needed, &out.i32);
+  MISUSE(INVALID_ARGUMENT, "reduction not aligned", shardspec_metadata_partial, whole, 0, out.text, 64, &out.needed,
+         (int32_t *)(void *)((char *)&out.i32 + 1));
+  WRONG_TEXT(shardspec_metadata_partial, whole, 0, BUFFER, CAPACITY, &out.needed, &out.i32);
+  WRONG_ERROR(shardspec_metadata_partial, whole, 0, out.text, 64, &out.needed, &out.i32);
+}
+
+void misuse_mesh_specs(void) {
+  static const char *const names[] = {"rows", "columns"};
+  shardspec_spec *spec, *freed_spec;
+  shardspec_metadata *whole;
+  make_meshes();
+  misuse_layouts();
+  misuse_cuts();
+  make_right_layout();
+  layout.partials = partials, layout.partial_count = 1;
+  CHECK_OK(shardspec_spec_new_mesh(mesh, &layout, &spec, &err));
+  CHECK_OK(shardspec_spec_new_mesh(mesh, &layout, &freed_spec, &err));
+  CHECK_OK(shardspec_spec_free(freed_spec, &err));
+  CHECK_OK(shardspec_spec_build_metadata_with_dim_names(spec, TENSOR, names, 2, NULL, &whole, &err));
+  wrong_handles_for(freed_spec, spec, placement, metadata);
+  misuse_questions(spec, whole);
+  CHECK_OK(shardspec_metadata_free(whole, &err));
+  CHECK_OK(shardspec_spec_free(spec, &err));
+  CHECK_OK(shardspec_mesh_free(mesh, &err));
+}

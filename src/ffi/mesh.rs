@@ -1,0 +1,300 @@
+//! Meshes: placements arranged along named axes.
+//!
+//! A mesh has axes with names and sizes, and one placement for each of its devices. Devices are
+//! numbered row-major: the last axis varies fastest. On a mesh of axes "dp" of 2 and "tp" of 4, device
+//! 5 is at coordinate 1 of "dp" and 1 of "tp". `shardspec_spec_new_mesh` cuts tensors over a mesh.
+//!
+//! Source: torch's `DeviceMesh` and `jax.sharding.Mesh`.
+
+use std::ffi::c_char;
+use std::hash::Hash;
+
+use crate::ffi::border::guard::{Outcome, Refusal, guard};
+use crate::ffi::border::handle::{self, Handle};
+use crate::ffi::border::pointer::{Out, answer, answer_by, answer_text, out, slice, text};
+use crate::ffi::border::shards::{placements_from_handles, placements_from_texts};
+use crate::ffi::border::slots::Slots;
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::placement::shardspec_placement;
+use crate::memory::try_with_capacity;
+use crate::model::stable_hash::stable_hash;
+use crate::model::{Error, Mesh, Placements};
+
+/// A mesh, behind a handle. Immutable; free it with `shardspec_mesh_free`.
+pub struct shardspec_mesh {
+    _opaque: [u8; 0],
+}
+
+impl Handle for shardspec_mesh {
+    type Object = Mesh;
+    const NAME: &'static str = "shardspec_mesh";
+    const KIND: u64 = 10;
+
+    fn table() -> &'static Slots<Mesh> {
+        static TABLE: Slots<Mesh> = Slots::new();
+        &TABLE
+    }
+}
+
+/// The names and sizes of `ndim` axes.
+unsafe fn axes_argument<'a>(
+    names: *const *const c_char, sizes: *const i64, ndim: usize,
+) -> Outcome<Vec<(&'a str, i64)>> {
+    let names = slice("axis_names", names, ndim)?;
+    let sizes = slice("axis_sizes", sizes, ndim)?;
+    let mut axes = try_with_capacity(ndim)?;
+    for (at, (&name, &size)) in names.iter().zip(sizes).enumerate() {
+        let name = text("axis_names", name).map_err(Refusal::at("axis_names", at))?;
+        axes.push((name, size));
+    }
+    Ok(axes)
+}
+
+/// Hands a mesh to the caller.
+pub(crate) fn give_mesh(place: Out<'_, *mut shardspec_mesh>, mesh: Mesh) -> Outcome {
+    place.set(handle::insert(mesh)?);
+    Ok(())
+}
+
+/// Creates a mesh of `ndim` axes. `axis_names` holds `ndim` different texts, `axis_sizes` holds
+/// `ndim` sizes of at least 1. `placements` holds one text for each device, row-major, in any order
+/// of ranks; the same placement may occur twice. With `placement_count` 0, `placements` may be NULL
+/// and the devices are "rank:0", "rank:1" and so on. With `ndim` 0, there is one device.
+///
+/// Ownership: the library copies the texts. The caller frees `*out`.
+/// Errors: INVALID_ARGUMENT for an empty or repeated name, a size below 1, more than 32 axes, or a
+/// `placement_count` that is neither 0 nor the number of devices; OVERFLOW for more than 4294967295
+/// devices; INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_mesh_new(
+    axis_names: *const *const c_char, axis_sizes: *const i64, ndim: usize,
+    placements: *const *const c_char, placement_count: usize, out: *mut *mut shardspec_mesh,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let axes = axes_argument(axis_names, axis_sizes, ndim)?;
+        if placement_count == 0 {
+            return give_mesh(place, Mesh::new(&axes)?);
+        }
+        let placements = placements_from_texts(placements, placement_count)?;
+        let placements = Placements::new(placements.into_iter())?;
+        give_mesh(place, Mesh::with_placements(&axes, placements)?)
+    })
+}
+
+/// Creates a mesh of `ndim` axes on placements given by their handles, custom placements included.
+/// `axis_names` holds `ndim` different texts, `axis_sizes` holds `ndim` sizes of at least 1.
+/// `placements` holds one handle for each device, row-major.
+///
+/// Ownership: the library copies the texts. The caller keeps the handles and frees `*out`.
+/// Errors: INVALID_ARGUMENT for an empty or repeated name, a size below 1, more than 32 axes, or a
+/// `placement_count` that is not the number of devices; OVERFLOW for more than 4294967295 devices;
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_mesh_new_with_placement_handles(
+    axis_names: *const *const c_char, axis_sizes: *const i64, ndim: usize,
+    placements: *const *const shardspec_placement, placement_count: usize,
+    out: *mut *mut shardspec_mesh, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let axes = axes_argument(axis_names, axis_sizes, ndim)?;
+        let placements = placements_from_handles(placements, placement_count)?;
+        let placements = Placements::new(placements.into_iter())?;
+        give_mesh(place, Mesh::with_placements(&axes, placements)?)
+    })
+}
+
+/// Creates a mesh of the devices at one coordinate of an axis. It does not have that axis. The
+/// other axes keep their order.
+///
+/// Ownership: the caller frees `*out`; `mesh` may be freed before it.
+/// Errors: INVALID_ARGUMENT for a name that no axis has, INDEX_OUT_OF_RANGE for a coordinate past
+/// the end of the axis, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_mesh_new_submesh(
+    mesh: *const shardspec_mesh, axis: *const c_char, coordinate: usize,
+    out: *mut *mut shardspec_mesh, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let mesh = handle::get("mesh", mesh)?;
+        give_mesh(place, mesh.fix(text("axis", axis)?, coordinate)?)
+    })
+}
+
+/// Frees a mesh. NULL is allowed. Specs and metadata made with it stay valid.
+///
+/// Errors: INVALID_HANDLE, also when it was freed before.
+/// Threads: any, also while another thread uses the handle: a call under way finishes.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_mesh_free(
+    mesh: *mut shardspec_mesh, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || handle::free("mesh", mesh))
+}
+
+/// Writes the number of axes.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_mesh_ndim(
+    mesh: *const shardspec_mesh, out: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("mesh", mesh)?.ndim());
+        Ok(())
+    })
+}
+
+/// Writes the number of devices: the product of the axes' sizes, 1 without axes.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_mesh_device_count(
+    mesh: *const shardspec_mesh, out: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("mesh", mesh)?.device_count());
+        Ok(())
+    })
+}
+
+/// Writes the name of an axis into `buffer`.
+///
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+/// written.
+///
+/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+/// INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_mesh_axis_name(
+    mesh: *const shardspec_mesh, axis: usize, buffer: *mut c_char, capacity: usize,
+    needed: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let mesh = handle::get("mesh", mesh)?;
+        let (index, count) = (axis as u64, mesh.ndim() as u64);
+        let found = mesh.axes().get(axis);
+        let out_of_range = || Error::IndexOutOfRange { argument: "axis", index, count };
+        answer_text(buffer, capacity, needed, found.ok_or_else(out_of_range)?.name())
+    })
+}
+
+/// Writes the sizes of the axes into `sizes`, which has room for `capacity` numbers, and their
+/// number to `*needed` (may be NULL). With capacity 0, `sizes` may be NULL and only the number is
+/// written.
+///
+/// Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
+/// NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_mesh_get_axis_sizes(
+    mesh: *const shardspec_mesh, sizes: *mut i64, capacity: usize, needed: *mut usize,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let mesh = handle::get("mesh", mesh)?;
+        let values = mesh.axes().iter().map(|axis| axis.size() as i64);
+        answer_by("sizes", sizes, capacity, needed, mesh.ndim(), |place| place.fill_with(values))
+    })
+}
+
+/// Writes a handle to the placement of a device.
+///
+/// Ownership: the caller frees `*out`.
+/// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_mesh_placement(
+    mesh: *const shardspec_mesh, device: usize, out: *mut *mut shardspec_placement,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let mesh = handle::get("mesh", mesh)?;
+        let (index, count) = (device as u64, mesh.device_count() as u64);
+        let out_of_range = || Error::IndexOutOfRange { argument: "device", index, count };
+        let placement = mesh.placements().get(device).ok_or_else(out_of_range)?;
+        place.set(handle::insert(placement.clone())?);
+        Ok(())
+    })
+}
+
+/// Writes the coordinates of a device, one for each axis, into `coordinates`, which has room for
+/// `capacity` numbers, and their number to `*needed` (may be NULL). With capacity 0, `coordinates`
+/// may be NULL and only the number is written.
+///
+/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_mesh_get_coordinates(
+    mesh: *const shardspec_mesh, device: usize, coordinates: *mut usize, capacity: usize,
+    needed: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let own = handle::get("mesh", mesh)?.coordinates(device)?;
+        answer("coordinates", coordinates, capacity, needed, &own)
+    })
+}
+
+/// Writes the axes as a text, such as "dp=2, tp=4", into `buffer`; "one device" without axes.
+///
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+/// written.
+///
+/// Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
+/// NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_mesh_text(
+    mesh: *const shardspec_mesh, buffer: *mut c_char, capacity: usize, needed: *mut usize,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || answer_text(buffer, capacity, needed, &*handle::get("mesh", mesh)?))
+}
+
+/// Writes 1 if two meshes have the same axes, names included, and the same placements in the same
+/// order, and else 0.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_mesh_equal(
+    a: *const shardspec_mesh, b: *const shardspec_mesh, out: *mut i32, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set((*handle::get("a", a)? == *handle::get("b", b)?).into());
+        Ok(())
+    })
+}
+
+/// Writes a hash: equal meshes have equal hashes, in every process that runs this version.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_mesh_hash(
+    mesh: *const shardspec_mesh, out: *mut u64, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let mesh = handle::get("mesh", mesh)?;
+        place.set(stable_hash(|hasher| mesh.hash(hasher)));
+        Ok(())
+    })
+}
