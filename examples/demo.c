@@ -2,7 +2,9 @@
  *
  *   demo FILE.npy RANKS [DIM]
  *
- * Without DIM: by rows, by columns and as uneven boxes. */
+ * Without DIM: by rows and by columns. Then two layouts of large language models
+ * (demo_layouts.c). */
+#include "demo.h"
 #include "npy.h"
 
 #include <inttypes.h>
@@ -12,15 +14,15 @@
 
 enum { MAX_ROWS = 16 };
 
-/* Every call's status is looked at here. */
-static shardspec_error err = SHARDSPEC_ERROR_INIT;
-static void must(shardspec_status status) {
+shardspec_error err = SHARDSPEC_ERROR_INIT;
+
+void must(shardspec_status status) {
   if (status == SHARDSPEC_OK) return;
   fprintf(stderr, "demo: %s\n", err.message);
   exit(1);
 }
 
-static void *allocate(size_t size) {
+void *allocate(size_t size) {
   void *memory = malloc(size + 1);
   if (memory != NULL) return memory;
   fprintf(stderr, "demo: no memory left for %zu bytes\n", size);
@@ -131,39 +133,6 @@ static void show_chunks(const char *title, int64_t dim, size_t ranks, npy_array 
   free(placements);
 }
 
-/* Boxes of unequal sizes, one for each rank: what is left of the tensor is cut off alternately in
- * the first and the second dimension, a third of it at a time. */
-static void show_boxes(const char *title, size_t ranks, npy_array *array) {
-  size_t ndim = (size_t)array->ndim;
-  const char **placements = rank_placements(ranks);
-  int64_t *offsets = allocate(ranks * ndim * sizeof *offsets);
-  int64_t *sizes = allocate(ranks * ndim * sizeof *sizes);
-  int64_t start[SHARDSPEC_MAX_NDIM] = {0}, left[SHARDSPEC_MAX_NDIM];
-  shardspec_shards *shards;
-  shardspec_spec *spec;
-  memcpy(left, array->shape, sizeof left);
-  for (size_t i = 0; i < ranks; i++) {
-    size_t dim = ndim > 1 ? i % 2 : 0;
-    memcpy(offsets + i * ndim, start, ndim * sizeof *offsets);
-    memcpy(sizes + i * ndim, left, ndim * sizeof *sizes);
-    if (i + 1 == ranks) break;
-    int64_t piece = left[dim] / 3 + (left[dim] % 3 > 0);
-    sizes[i * ndim + dim] = piece;
-    start[dim] += piece;
-    left[dim] -= piece;
-  }
-  must(shardspec_shards_new_from_arrays(offsets, sizes, NULL, ndim, ranks, placements, ranks, &shards,
-                                        &err));
-  must(shardspec_spec_new_enumerable(shards, &spec, &err));
-  must(shardspec_shards_free(shards, &err));
-  show(title, spec, array);
-  must(shardspec_spec_free(spec, &err));
-  for (size_t i = 0; i < ranks; i++) free((void *)placements[i]);
-  free(placements);
-  free(offsets);
-  free(sizes);
-}
-
 /* A whole number within bounds, or the end of the program. */
 static int64_t number(const char *name, const char *text, int64_t least, int64_t most) {
   char *end;
@@ -202,7 +171,7 @@ int main(int argc, char **argv) {
     if (array.ndim == 0) printf("A single element: there is nothing to cut.\n");
     if (array.ndim > 0) show_chunks("By rows: chunks of dimension 0", 0, ranks, &array);
     if (array.ndim > 1) show_chunks("By columns: chunks of dimension 1", 1, ranks, &array);
-    if (array.ndim > 0) show_boxes("As uneven boxes", ranks, &array);
+    show_layouts();
   }
   free(array.bytes);
   return 0;

@@ -108,7 +108,7 @@ def large(library, limit, case, direction, threads, buffers):
 def runs_of(case, buffers, direction):
     """Each run of the case: what a loop over memcpy would do."""
     runs = []
-    for part, shard in zip((buffers.full[place] for place in buffers.places), buffers.shards):
+    for part, shard in buffers.parts:
         if part.flags.c_contiguous:
             part, shard = part.reshape(1, -1), shard.reshape(1, -1)
         for pair in zip(part, shard):

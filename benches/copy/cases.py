@@ -8,7 +8,10 @@ import random
 @dataclasses.dataclass(frozen=True)
 class Case:
     """A tensor of `sizes`, cut along `dim` into `parts`, or into `parts` random boxes where `dim` is
-    None. With `order` "F", the full tensor is column-major; shards are row-major always."""
+    None. With `order` "F", the full tensor is column-major; shards are row-major always.
+
+    With `segments`, each of these parts of dimension 0 is cut into `parts`, and a shard is its pieces
+    of all of them. With `block`, blocks of that size are dealt in turn over a square of `parts`."""
 
     name: str
     sizes: tuple
@@ -18,6 +21,8 @@ class Case:
     order: str = "C"
     directions: tuple = ("scatter", "gather")
     threads: tuple = (2,)
+    segments: tuple = ()
+    block: int = 0
 
     @property
     def element_bytes(self):
@@ -37,8 +42,51 @@ class Case:
                                     for at in range(len(self.sizes)))
         return [(offset(part), size) for part in range(self.parts)]
 
+    def mesh(self):
+        """Sizes of the axes over which the tensor is cut, and the cuts; None where shards are boxes."""
+        if self.segments:
+            return (self.parts,), [{"dim": 0, "segments": self.segments}]
+        if self.block:
+            side = math.isqrt(self.parts)
+            return (side, side), [{"dim": dim, "block": self.block} for dim in range(2)]
+        return None
+
+    def shapes(self):
+        """The shape of each shard's buffer."""
+        if self.segments:
+            return [(self.sizes[0] // self.parts, *self.sizes[1:])] * self.parts
+        if self.block:
+            side = math.isqrt(self.parts)
+            return [tuple(n // side for n in self.sizes)] * self.parts
+        return [size for _, size in self.boxes()]
+
+    def pairs(self, full, shards):
+        """For each shard, the parts of the tensor that it has, and where they are in its buffer."""
+        if self.segments:
+            return [list(self._of_segments(full, shards[part], part)) for part in range(self.parts)]
+        if self.block:
+            side, block = math.isqrt(self.parts), self.block
+            blocks = full.reshape(*(m for n in self.sizes for m in (n // block // side, side, block)))
+            return [[(blocks[:, part // side, :, :, part % side],
+                      shard.reshape(*(m for n in shard.shape for m in (n // block, block))))]
+                    for part, shard in enumerate(shards)]
+        places = (tuple(slice(at, at + n) for at, n in zip(*box)) for box in self.boxes())
+        return [[(full[place], shard)] for place, shard in zip(places, shards)]
+
+    def _of_segments(self, full, shard, part):
+        start = local = 0
+        for size in self.segments:
+            piece = size // self.parts
+            first = start + part * piece
+            yield full[first:first + piece], shard[local:local + piece]
+            start, local = start + size, local + piece
+
     def run_bytes(self):
         """Bytes that are contiguous both in the tensor and in a shard; of boxes, the median."""
+        if self.segments:
+            return min(self.segments) // self.parts * self.sizes[1] * self.element_bytes
+        if self.block:
+            return self.block * self.element_bytes
         if self.order == "F":
             return self.element_bytes
         runs = []
@@ -84,6 +132,8 @@ LARGE = [
     Case("3-D, dim 1 into 8", (64, 1024, 1024), 1, 8, directions=ALL),
     Case("3-D, dim 2 into 16", (512, 512, 256), 2, 16),
     Case("3-D, 100 boxes", (512, 512, 256), None, 100, directions=ALL),
+    Case("fused QKV over 8", (6144, 8192), 0, 8, segments=(4096, 1024, 1024)),
+    Case("64 x 64 blocks, 2 x 2", (8192, 8192), 0, 4, block=64),
     Case("transposed into 8", (8192, 8192), 0, 8, order="F", directions=ALL),
 ]
 SMALL = [

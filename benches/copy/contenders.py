@@ -25,23 +25,23 @@ class Buffers:
 
     def __init__(self, case):
         self.case = case
-        boxes = case.boxes()
-        lengths = [int(numpy.prod(size)) * case.element_bytes for _, size in boxes]
+        shapes = case.shapes()
+        lengths = [int(numpy.prod(shape)) * case.element_bytes for shape in shapes]
         starts = [0, *itertools.accumulate(-(-length // 64) * 64 for length in lengths)]
         self.full_bytes = memory(case.bytes)
         self.shard_bytes = memory(starts[-1])
         self.full = self.full_bytes.view(case.dtype).reshape(case.sizes, order=case.order)
-        self.shards = [self.shard_bytes[start:start + length].view(case.dtype).reshape(size)
-                       for start, length, (_, size) in zip(starts, lengths, boxes)]
-        self.places = [tuple(slice(at, at + n) for at, n in zip(*box)) for box in boxes]
+        self.shards = [self.shard_bytes[start:start + length].view(case.dtype).reshape(shape)
+                       for start, length, shape in zip(starts, lengths, shapes)]
+        # Parts of the tensor and of shards that have the same elements.
+        self.parts = [pair for shard in case.pairs(self.full, self.shards) for pair in shard]
         words = self.full_bytes.view(numpy.uint32)
         words[:] = numpy.arange(words.size, dtype=numpy.uint32) * numpy.uint32(2654435761)
 
     def copied(self):
         """Whether all shards hold what the full tensor does."""
         bits = f"uint{8 * self.case.element_bytes}"
-        return all(numpy.array_equal(shard.view(bits), self.full.view(bits)[place])
-                   for shard, place in zip(self.shards, self.places))
+        return all(numpy.array_equal(own.view(bits), part.view(bits)) for part, own in self.parts)
 
     def erase(self, direction):
         """Forgets what a copy should bring."""
@@ -51,22 +51,48 @@ class Buffers:
             self.shard_bytes.fill(0)
 
 
+def boxes_spec(library, case):
+    """Lists the shards."""
+    offsets, sizes = zip(*case.boxes())
+    ranks = binding.texts(*(f"rank:{rank}" for rank in range(len(sizes))))
+    return library.enumerable(binding.numbers(offsets), binding.numbers(sizes), None, len(case.sizes),
+                              len(sizes), ranks, len(sizes))
+
+
+def mesh_spec(library, axis_sizes, cuts):
+    """Cuts dimensions over the axes of a mesh, an axis for each cut."""
+    Segment, Cut, Layout = (binding.STRUCTS[name] for name in ("segment", "cut", "mesh_layout"))
+    names = [str(axis).encode() for axis in range(len(axis_sizes))]
+    layout_cuts = (Cut * len(cuts))()
+    for raw, name, cut in zip(layout_cuts, names, cuts):
+        raw.struct_size, raw.dim, raw.axis = ctypes.sizeof(Cut), cut["dim"], name
+        if "block" in cut:
+            raw.rule, raw.block = library.RULE_CYCLIC, cut["block"]
+        else:
+            segments = (Segment * len(cut["segments"]))()
+            for segment, size in zip(segments, cut["segments"]):
+                segment.struct_size, segment.size = ctypes.sizeof(Segment), size
+            raw.segments, raw.segment_count = segments, len(segments)
+    layout = Layout(struct_size=ctypes.sizeof(Layout), cuts=layout_cuts, cut_count=len(cuts))
+    mesh = library.made(library.mesh_new, (ctypes.c_char_p * len(names))(*names),
+                        binding.numbers(axis_sizes), len(names), None, 0)
+    spec = library.made(library.spec_new_mesh, mesh, ctypes.byref(layout))
+    library.mesh_free(mesh)
+    return spec
+
+
 class Ours:
     """This library, through its C interface. Views are made once, as a program would."""
 
     def __init__(self, library, buffers):
         self.library, case = library, buffers.case
-        offsets, sizes = zip(*case.boxes())
-        ndim = len(case.sizes)
-        ranks = binding.texts(*(f"rank:{rank}" for rank in range(len(sizes))))
-        spec = library.enumerable(binding.numbers(offsets), binding.numbers(sizes), None, ndim,
-                                  len(sizes), ranks, len(sizes))
+        ndim, self.count = len(case.sizes), len(buffers.shards)
+        spec = mesh_spec(library, *case.mesh()) if case.mesh() else boxes_spec(library, case)
         self.metadata = library.made(library.spec_build_metadata, spec,
                                      binding.numbers(case.sizes), ndim, None)
         library.spec_free(spec)
         self.full = library.view(buffers.full)
         self.shards = library.views(buffers.shards)
-        self.count = len(sizes)
 
     def __del__(self):
         self.library.metadata_free(self.metadata)
@@ -104,6 +130,11 @@ def limits(limit, buffers, direction, threads):
         for around in (0, 1)}
 
 
+def is_joined(case):
+    """Whether the shards, one after the other along a dimension, are the tensor."""
+    return case.dim is not None and case.mesh() is None
+
+
 def copies(pairs, copy):
     def run():
         for to, source in pairs:
@@ -113,13 +144,12 @@ def copies(pairs, copy):
 
 def with_numpy(buffers, direction):
     """What a user of numpy would write; the best of them counts."""
-    parts = [buffers.full[place] for place in buffers.places]
     if direction == "allocate":
-        return {"numpy copy": lambda: [part.copy() for part in parts]}
+        return {"numpy copy": lambda: [part.copy() for part, _ in buffers.parts]}
     if direction != "gather":
-        return {"numpy copy": copies(list(zip(buffers.shards, parts)), numpy.copyto)}
-    ways = {"numpy copy": copies(list(zip(parts, buffers.shards)), numpy.copyto)}
-    if buffers.case.dim is not None:
+        return {"numpy copy": copies([(own, part) for part, own in buffers.parts], numpy.copyto)}
+    ways = {"numpy copy": copies(buffers.parts, numpy.copyto)}
+    if is_joined(buffers.case):
         ways["numpy concatenate"] = lambda: numpy.concatenate(
             buffers.shards, axis=buffers.case.dim, out=buffers.full)
     return ways
@@ -132,18 +162,18 @@ def with_torch(torch, buffers, direction, threads):
     same = {"uint16": "int16"}.get(buffers.case.dtype, buffers.case.dtype)
     full = torch.from_numpy(buffers.full.view(same))
     shards = [torch.from_numpy(shard.view(same)) for shard in buffers.shards]
-    parts = [full[place] for place in buffers.places]
+    pairs = [tuple(torch.from_numpy(one.view(same)) for one in pair) for pair in buffers.parts]
     copy = lambda to, source: to.copy_(source)
     if direction == "allocate":
-        return {"torch clone": lambda: [part.clone() for part in parts]}
+        return {"torch clone": lambda: [part.clone() for part, _ in pairs]}
     if direction != "gather":
-        ways = {"torch copy": copies(list(zip(shards, parts)), copy)}
-        if direction == "scatter" and buffers.case.dim is not None:
+        ways = {"torch copy": copies([(own, part) for part, own in pairs], copy)}
+        if direction == "scatter" and is_joined(buffers.case):
             sizes = [shard.shape[buffers.case.dim] for shard in shards]
             ways["torch split"] = lambda: torch.split_with_sizes_copy(
                 full, sizes, buffers.case.dim, out=shards)
         return ways
-    ways = {"torch copy": copies(list(zip(parts, shards)), copy)}
-    if buffers.case.dim is not None:
+    ways = {"torch copy": copies(pairs, copy)}
+    if is_joined(buffers.case):
         ways["torch cat"] = lambda: torch.cat(shards, buffers.case.dim, out=full)
     return ways

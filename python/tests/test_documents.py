@@ -211,7 +211,7 @@ def test_the_demo_takes_arrays_of_the_users_own(shape, order, tmp_path):
     path = tmp_path / "x.npy"
     numpy.save(path, numpy.asarray(numpy.random.default_rng(5).random(shape), order=order))
     printed = output("target/c_tests/demo", path, "3", cwd=ROOT)
-    assert printed.count("bit for bit the same") == [0, 2, 3][min(len(shape), 2)]
+    assert printed.count("bit for bit the same") == 2 + min(len(shape), 2)
     if shape:
         printed = output("target/c_tests/demo", path, "5", "-1", cwd=ROOT)
         assert printed.count("bit for bit the same") == 1
