@@ -7,9 +7,11 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::single_range_in_vec_init,
     clippy::undocumented_unsafe_blocks,
     clippy::unwrap_used,
-    reason = "tests: an overflow or a bad index is a failure, and buffers are made to fit"
+    reason = "tests: an overflow or a bad index is a failure, buffers are made to fit, and lists of ranges \
+              may have one"
 )]
 
 mod common;

@@ -1,5 +1,7 @@
 //! How loaders lay parameters out over a mesh: as cuts, and by the arithmetic that they do themselves.
 
+#![allow(clippy::single_range_in_vec_init, reason = "lists of ranges, of which some have one")]
+
 use std::ops::Range;
 
 use shardspec::geometry::DimExtent;
