@@ -106,6 +106,16 @@ impl CopyList {
         }
     }
 
+    /// Puts pieces into the order of their places in the full tensor: then neighbours follow each
+    /// other, whichever shards they are of.
+    pub(crate) fn sort(&mut self) {
+        let side = self.side;
+        self.copies.sort_unstable_by_key(|piece| match side {
+            FullSide::Source => piece.source.addr(),
+            FullSide::Destination => piece.destination.addr(),
+        });
+    }
+
     /// A loop's step in the full tensor.
     pub(crate) fn full_step(&self, level: &Loop) -> isize {
         match self.side {

@@ -45,6 +45,8 @@ pub(super) const MIN_LONG_RUN: usize = 32 << 10;
 /// Runs of this length and more are streamed one by one: the partial lines at their ends are a
 /// small part of them.
 pub(super) const MIN_DIRECT_RUN: usize = 1 << 10;
+/// The same of runs that are whole lines of the destination: nothing has to be combined.
+pub(super) const MIN_DIRECT_LINES: usize = 2 * LINE;
 /// Elements of this size and less are read by lines and not one by one, where they are neighbours
 /// in the source only.
 pub(super) const MAX_TRANSPOSED_ITEM: usize = LINE / 2;

@@ -54,6 +54,10 @@ impl Parts<'_> {
             Parts::Gather(shards, _) => {
                 CopyList::with_capacity(FullSide::Destination, shards.len())?
             }
+            // Those of many shards are neighbours in the few that they come from, or go to.
+            Parts::Pieces { sources, destinations, .. } if sources.len() < destinations.len() => {
+                CopyList::new(FullSide::Source)
+            }
             Parts::Pieces { .. } => CopyList::new(FullSide::Destination),
         };
         match self {
@@ -63,6 +67,7 @@ impl Parts<'_> {
             }
             Parts::Pieces { plan, sources, destinations } => {
                 copies.push_pieces(plan, sources, destinations)?;
+                copies.sort();
             }
         }
         Ok(copies)

@@ -14,8 +14,8 @@ use crate::host::kernels::transpose::transposable;
 use crate::host::tuning::{
     GATHERED_ELEMENTS_PER_SHARD, GATHERED_PER_SHARD, GATHERED_WITH_GAPS, MAX_ELEMENT_LINES,
     MAX_GATHERED_ROW, MAX_JOINED_LANES, MAX_JOINED_ROW, MAX_SCATTERED_ELEMENT_ROW,
-    MAX_SCATTERED_ROW, MAX_TILE_ROWS, MIN_DIRECT_RUN, MIN_PAGED_STEP, MIN_SCATTERED_PER_SHARD,
-    SCATTER_TILE, SCRATCH, SCRATCH_CHUNK,
+    MAX_SCATTERED_ROW, MAX_TILE_ROWS, MIN_DIRECT_LINES, MIN_DIRECT_RUN, MIN_PAGED_STEP,
+    MIN_SCATTERED_PER_SHARD, SCATTER_TILE, SCRATCH, SCRATCH_CHUNK,
 };
 
 /// Whether lanes are copied by tiles, if they are copied with non-temporal stores.
@@ -23,7 +23,15 @@ pub(in crate::host::kernels) fn pay(lanes: &[Lane], side: FullSide) -> bool {
     let longest = lanes.iter().map(|lane| lane.run).max().unwrap_or(0);
     // A single run of each row needs no combining.
     let single = lanes.len() == 1 && side == FullSide::Destination && longest >= LINE;
-    longest < MIN_DIRECT_RUN && !single && packed(lanes, side)
+    longest < MIN_DIRECT_RUN && !single && packed(lanes, side) && !whole_lines(lanes)
+}
+
+/// Whether every run is some whole lines of the destination, so that none need be combined.
+fn whole_lines(lanes: &[Lane]) -> bool {
+    lanes.iter().all(|lane| {
+        let places = lane.destination.addr() | lane.destination_step as usize | lane.run;
+        lane.run >= MIN_DIRECT_LINES && places.is_multiple_of(LINE)
+    })
 }
 
 /// Where a group of lanes ends that are copied together.
