@@ -32,6 +32,7 @@ const SECTIONS: &[&str] = &[
     "builder",
     "custom_spec",
     "sharded_tensor",
+    "digest",
     "dlpack_shards",
     "comm",
     "collective",

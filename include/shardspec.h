@@ -2888,6 +2888,102 @@ shardspec_status shardspec_sharded_tensor_gather(const shardspec_sharded_tensor 
                                                  shardspec_error *err);
 
 /* ================================================================================================
+ * Digests: comparing sharded tensors without assembling them.
+ *
+ * The digest of a tensor is the CRC-64/NVME of its elements' bytes in row-major order: a number of 64
+ * bits that does not depend on how the tensor is cut. A model that is cut over 4 ranks can be compared
+ * with the same model over 8 ranks, or a copy with its source.
+ *
+ * Each process computes the part of its own shards. The exclusive or of the parts of all shards, in any
+ * order, is the digest of the tensor. With MPI:
+ *
+ *     uint64_t part, digest;
+ *     shardspec_metadata_digest(metadata, indices, shards, shard_count, NULL, &part, &err);
+ *     MPI_Allreduce(&part, &digest, 1, MPI_UINT64_T, MPI_BXOR, comm);
+ *
+ * A CRC detects damage: tensors with random differences have equal digests with a probability of 2^-64.
+ * It does not detect deliberate changes.
+ */
+
+/*
+ Computes the part of some shards in the digest of their tensor.
+
+ `shards[i]` is shard `indices[i]` of the metadata; where `indices` is NULL it is shard i. The views may
+ have any strides. The exclusive or of the parts of all shards of the metadata is the CRC-64/NVME of the
+ tensor's bytes in row-major order. The parts may come from several calls and several processes, in any
+ order, and each shard must be passed to exactly one of the calls. The part of no shards is 0, and so
+ is the digest of a tensor without elements.
+
+ Where several shards have an element, it is counted once: with the shard from which
+ `shardspec_metadata_gather` reads it. That shard follows from the metadata alone, so that processes with
+ equal metadata agree without a message. The digest does not tell whether the others have the same
+ element: compare the answers of `shardspec_metadata_shard_digests`. Holes of shards are not read.
+
+ `options->max_threads` limits the threads; `options` may be NULL. Time: one pass over the elements that
+ are counted. Where shards are no boxes or have elements in common, the function also makes a plan,
+ which takes about n * log(n) for n shards of the metadata.
+
+ Ownership: the caller keeps the views and their memory. Errors: UNSUPPORTED for a tensor that is
+ pending a reduction, and for packed elements where the tensor, a shard or a row of a view does not
+ start and end with whole bytes; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and
+ NULL_ARGUMENT for a view, with the shard in the error's `first_shard` and its position in `shards` in
+ `index`; INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW,
+ INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; nobody may write the shards meanwhile.
+ Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_digest(const shardspec_metadata *metadata,
+                                           const size_t *indices,
+                                           const shardspec_tensor_view *shards,
+                                           size_t shard_count,
+                                           const shardspec_copy_options *options,
+                                           uint64_t *out,
+                                           shardspec_error *err);
+
+/*
+ Computes the digest of each of some shards alone: whether replicas are equal.
+
+ `shards[i]` is shard `indices[i]` of the metadata; where `indices` is NULL it is shard i. `digests` has
+ room for `shard_count` numbers. `digests[i]` becomes the CRC-64/NVME of the bytes of `shards[i]` in
+ row-major order, where holes count as zeros and are not read. Two shards that hold the same elements at
+ the same places have equal digests, on any ranks and whatever the strides of the views. A row-major
+ shard without holes has the digest of a file with its bytes.
+
+ `options->max_threads` limits the threads; `options` may be NULL.
+
+ Ownership: the caller keeps the views and their memory. Errors: UNSUPPORTED for a tensor that is
+ pending a reduction, and for packed elements where a shard or a row of a view does not start and end
+ with whole bytes; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and NULL_ARGUMENT
+ for a view, with the shard in the error's `first_shard` and its position in `shards` in `index`;
+ INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE,
+ NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; nobody may write the shards meanwhile. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_shard_digests(const shardspec_metadata *metadata,
+                                                  const size_t *indices,
+                                                  const shardspec_tensor_view *shards,
+                                                  size_t shard_count,
+                                                  const shardspec_copy_options *options,
+                                                  uint64_t *digests,
+                                                  shardspec_error *err);
+
+/*
+ Computes the part of all local shards in the digest of their tensor.
+
+ The exclusive or of the parts of all processes is the CRC-64/NVME of the tensor's bytes in row-major
+ order, where every shard of the metadata is local in exactly one process. The part of no shards is 0.
+ Where several shards have an element, it is counted once, with a shard that follows from the metadata
+ alone. `options->max_threads` limits the threads; `options` may be NULL.
+
+ Errors: UNSUPPORTED for a tensor that is pending a reduction, and for packed elements where the tensor
+ or a shard does not start and end with whole bytes; OVERFLOW, INVALID_ARGUMENT for `options`,
+ INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; nobody may write the shards meanwhile.
+ Since: ABI 0.
+ */
+shardspec_status shardspec_sharded_tensor_digest(const shardspec_sharded_tensor *tensor,
+                                                 const shardspec_copy_options *options,
+                                                 uint64_t *out,
+                                                 shardspec_error *err);
+
+/* ================================================================================================
  * Local shards shared with other libraries.
  *
  * A local shard can be exported as a managed tensor of DLPack, and managed tensors of other

@@ -78,6 +78,7 @@ int main(void) {
   misuse_custom_placements();
   misuse_custom_specs();
   misuse_sharded_tensors();
+  misuse_digests();
   misuse_dlpack_shards();
   misuse_ops();
   misuse_comm();

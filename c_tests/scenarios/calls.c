@@ -199,6 +199,7 @@ const scenario scenarios[] = {
     SCENARIO(collectives_with_threads),
     SCENARIO(lists_of_shards),
     SCENARIO(shards_that_are_no_boxes),
+    SCENARIO(digests),
     SCENARIO(flattened_shards_and_copies_of_views),
     SCENARIO(plans),
     SCENARIO(refused_plans),

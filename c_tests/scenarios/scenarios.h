@@ -174,6 +174,7 @@ DECLARE(collectives_of_two);
 DECLARE(collectives_with_threads);
 DECLARE(lists_of_shards);
 DECLARE(shards_that_are_no_boxes);
+DECLARE(digests);
 DECLARE(flattened_shards_and_copies_of_views);
 DECLARE(plans);
 DECLARE(refused_plans);

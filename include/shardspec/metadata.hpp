@@ -274,11 +274,43 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
     return detail::perform<P>(shardspec_metadata_gather, get(), shards.data(), shards.size(), &to,
                               &options);
   }
+  /// The part of some shards in the digest of their tensor: `shards[i]` is shard `indices[i]`, without
+  /// indices shard i. The exclusive or of the parts of all shards is the CRC-64/NVME of the tensor's
+  /// row-major bytes.
+  template <class P = default_policy>
+  answer<std::uint64_t, P> digest(slice<std::size_t> indices, const const_views &shards,
+                                  const copy_options &options = {}, P = P()) const {
+    if (!indices.empty() && indices.size() != shards.size())
+      return unequal<std::uint64_t, P>(indices.size(), shards.size());
+    return detail::value<std::uint64_t, P>(shardspec_metadata_digest, get(), indices.data(),
+                                           shards.data(), shards.size(), &options);
+  }
+  /// The CRC-64/NVME of each of some shards alone: equal for equal replicas. `shards[i]` is shard
+  /// `indices[i]`, without indices shard i.
+  template <class P = default_policy>
+  answer<std::vector<std::uint64_t>, P> shard_digests(slice<std::size_t> indices,
+                                                      const const_views &shards,
+                                                      const copy_options &options = {},
+                                                      P = P()) const {
+    using digests = std::vector<std::uint64_t>;
+    if (!indices.empty() && indices.size() != shards.size())
+      return unequal<digests, P>(indices.size(), shards.size());
+    return detail::run<digests, P>([&](digests &out, shardspec_error *err) {
+      out.resize(shards.size());
+      return shardspec_metadata_shard_digests(get(), indices.data(), shards.data(), shards.size(),
+                                              &options, out.data(), err);
+    });
+  }
 
  private:
   static shardspec_status partial_name(const shardspec_metadata *whole, std::size_t index, char *buffer,
                                        std::size_t capacity, std::size_t *needed, shardspec_error *err) {
     return shardspec_metadata_partial(whole, index, buffer, capacity, needed, nullptr, err);
+  }
+  template <class T, class P> static answer<T, P> unequal(std::size_t named, std::size_t given) {
+    return detail::refuse<T, P>(
+        {SHARDSPEC_INVALID_ARGUMENT, "shards: " + std::to_string(given) + " views; pass " +
+                                         std::to_string(named) + ", one for each index"});
   }
   shardspec_status read(shard_table &out, shardspec_error *err) const {
     std::size_t count = 0, placements = 0;

@@ -191,6 +191,12 @@ class sharded_tensor
     const shardspec_tensor_view to = full.c();
     return detail::perform<P>(shardspec_sharded_tensor_gather, get(), &to, &options);
   }
+  /// The part of the local shards in the digest of the tensor. The exclusive or of the parts of all
+  /// processes is the CRC-64/NVME of the tensor's row-major bytes.
+  template <class P = default_policy>
+  answer<std::uint64_t, P> digest(const copy_options &options = {}, P = P()) const {
+    return detail::value<std::uint64_t, P>(shardspec_sharded_tensor_digest, get(), &options);
+  }
 
  private:
   template <class P> static answer<sharded_tensor, P> allocate(const shardspec::metadata &whole,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from . import _views
@@ -70,6 +70,32 @@ def gather(metadata: Any, shards: Sequence[Any], full: Any, how: Any) -> Any:
     _views.alike(("shards", views.kept), ("full", [place]))
     lib.metadata_gather(metadata, views, count, ctypes.byref(place.struct), how)
     return full
+
+
+def digest(metadata: Any, shards: Any, how: Any) -> int:
+    """The part of some shards in the digest of their tensor."""
+    numbers, views = _some(metadata, shards)
+    out = ctypes.c_uint64()
+    lib.metadata_digest(metadata, numbers, views, len(views), how, ctypes.byref(out))
+    return out.value
+
+
+def shard_digests(metadata: Any, shards: Any, how: Any) -> Any:
+    """The digest of each of some shards alone, by index where they are passed by index."""
+    numbers, views = _some(metadata, shards)
+    out = (ctypes.c_uint64 * len(views))()
+    lib.metadata_shard_digests(metadata, numbers, views, len(views), how, out)
+    return dict(zip(numbers, out)) if isinstance(shards, Mapping) else list(out)
+
+
+def _some(metadata: Any, shards: Any) -> tuple[Any, Any]:
+    """Indices and views of shards that are passed by their indices, or in their order."""
+    pairs = shards.items() if isinstance(shards, Mapping) else enumerate(
+        listed("shards", shards, "tensors"))
+    given = [(metadata._index(index, "shards"), tensor) for index, tensor in pairs]
+    numbers = (ctypes.c_size_t * len(given))(*(index for index, _ in given))
+    names = (f"shards[{index}]" for index, _ in given)
+    return numbers, _views.views(names, (tensor for _, tensor in given), write=False)
 
 
 def _all(argument: str, metadata: Any, tensors: Iterable[Any], *, write: bool) -> tuple[Any, int]:

@@ -7,7 +7,7 @@ import hashlib
 import operator
 import sys
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, overload
 
 from . import copies
@@ -118,6 +118,24 @@ class ShardedTensorMetadata(Handle):
     def view_shard(self, index: int, full: Any) -> Tensor:
         """The part of `full` that is the shard: the same memory."""
         return copies.view_shard(self, self._index(index), full)
+
+    def digest(self, shards: Sequence[Any] | Mapping[int, Any], *, max_threads: int = 0) -> int:
+        """The part of some shards in the digest of their tensor.
+
+        The shards are passed in their order, or by their indices. The parts of all shards, combined
+        by `^` in any order, are the CRC-64/NVME of the tensor's row-major bytes, however it is cut.
+        What several shards have is counted once.
+        """
+        return copies.digest(self, shards, copies.options(max_threads, None))
+
+    def shard_digests(self, shards: Sequence[Any] | Mapping[int, Any], *,
+                      max_threads: int = 0) -> Any:
+        """The CRC-64/NVME of each of some shards alone: equal for equal replicas.
+
+        The shards are passed in their order, or by their indices, and so are the digests returned.
+        Holes count as zeros.
+        """
+        return copies.shard_digests(self, shards, copies.options(max_threads, None))
 
     def _buffer_ndim(self) -> int:
         """Dimensions of the shards' buffers: fewer than the tensor's where some are flattened."""

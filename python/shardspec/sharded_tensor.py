@@ -258,6 +258,15 @@ class ShardedTensor:
         lib.sharded_tensor_gather(self, ctypes.byref(place.struct), how)
         return full
 
+    def digest(self, *, max_threads: int = 0) -> int:
+        """The part of the local shards in the digest of the tensor.
+
+        The parts of all processes, combined by `^`, are the CRC-64/NVME of the tensor's row-major
+        bytes, however it is cut.
+        """
+        how = copies.options(max_threads, None)
+        return int(lib.answer(ctypes.c_uint64, lib.sharded_tensor_digest, self, how))
+
     def close(self) -> None:
         """Lets go of the memory now. Tensors that were taken from here keep it for themselves."""
         self._memory = None

@@ -23,6 +23,7 @@ pub mod collective;
 pub mod comm;
 pub mod custom_placement;
 pub mod custom_spec;
+pub mod digest;
 pub mod dlpack;
 pub mod dlpack_shards;
 pub mod dtype;

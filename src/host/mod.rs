@@ -8,10 +8,11 @@
 //! Files import in one direction, from the last of this list to the first: `cpu` and `tuning` (the
 //! machine, and all numbers that only speed depends on), `simd`, `prefetch`, `stream` and
 //! `line_writer` (what kernels are made of), [`kernels`], [`dispatch`], [`threads`], and the entry
-//! points here.
+//! points here. [`digest`] reads what copies would move, and moves nothing.
 
 pub(crate) mod copy_list;
 mod cpu;
+pub(crate) mod digest;
 mod dispatch;
 mod kernels;
 mod line_writer;

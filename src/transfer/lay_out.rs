@@ -126,7 +126,7 @@ impl CopyList {
     }
 
     /// Adds copies between a full tensor and what these shards own of it.
-    fn push_shards(&mut self, full: ViewRef<'_>, shards: &LocalShards) -> Memory<()> {
+    pub(super) fn push_shards(&mut self, full: ViewRef<'_>, shards: &LocalShards) -> Memory<()> {
         for number in 0..shards.len() {
             let (own, index) = (shards.get(number), shards.index(number));
             if own.is_empty() {
@@ -201,7 +201,7 @@ impl CopyList {
     }
 
     /// Adds a copy of a box of such elements as `view` has, from the first side to the second.
-    fn push_like(
+    pub(super) fn push_like(
         &mut self, view: ViewRef<'_>, sizes: &[i64], starts: [Start; 2], strides: [&[i64]; 2],
     ) -> Memory<()> {
         if sizes.contains(&0) {

@@ -1,0 +1,139 @@
+//! Digests: comparing sharded tensors without assembling them.
+//!
+//! The digest of a tensor is the CRC-64/NVME of its elements' bytes in row-major order: a number of 64
+//! bits that does not depend on how the tensor is cut. A model that is cut over 4 ranks can be compared
+//! with the same model over 8 ranks, or a copy with its source.
+//!
+//! Each process computes the part of its own shards. The exclusive or of the parts of all shards, in any
+//! order, is the digest of the tensor. With MPI:
+//!
+//!     uint64_t part, digest;
+//!     shardspec_metadata_digest(metadata, indices, shards, shard_count, NULL, &part, &err);
+//!     MPI_Allreduce(&part, &digest, 1, MPI_UINT64_T, MPI_BXOR, comm);
+//!
+//! A CRC detects damage: tensors with random differences have equal digests with a probability of 2^-64.
+//! It does not detect deliberate changes.
+
+use crate::ffi::border::guard::{Outcome, guard};
+use crate::ffi::border::handle;
+use crate::ffi::border::pointer::{out, out_slice, slice};
+use crate::ffi::border::views::local_shards;
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::metadata::shardspec_metadata;
+use crate::ffi::sharded_tensor::shardspec_sharded_tensor;
+use crate::ffi::tensor::{options_argument, shardspec_copy_options};
+use crate::ffi::view::shardspec_tensor_view;
+use crate::model::ShardedTensorMetadata;
+use crate::transfer::{self, LocalShards, ShardArguments};
+
+/// Local shards and their indices; NULL: the first of the metadata.
+unsafe fn shards_argument(
+    metadata: &ShardedTensorMetadata, indices: *const usize, shards: *const shardspec_tensor_view,
+    shard_count: usize,
+) -> Outcome<LocalShards> {
+    let (layout, arguments) = (metadata.shared_shards(), ShardArguments::SHARDS);
+    let dtype = metadata.properties().dtype;
+    let shards = slice("shards", shards, shard_count)?;
+    if indices.is_null() {
+        return local_shards(layout, arguments, dtype, 0..shard_count, shards);
+    }
+    let indices = slice("indices", indices, shard_count)?;
+    local_shards(layout, arguments, dtype, indices.iter().copied(), shards)
+}
+
+/// Computes the part of some shards in the digest of their tensor.
+///
+/// `shards[i]` is shard `indices[i]` of the metadata; where `indices` is NULL it is shard i. The views may
+/// have any strides. The exclusive or of the parts of all shards of the metadata is the CRC-64/NVME of the
+/// tensor's bytes in row-major order. The parts may come from several calls and several processes, in any
+/// order, and each shard must be passed to exactly one of the calls. The part of no shards is 0, and so
+/// is the digest of a tensor without elements.
+///
+/// Where several shards have an element, it is counted once: with the shard from which
+/// `shardspec_metadata_gather` reads it. That shard follows from the metadata alone, so that processes with
+/// equal metadata agree without a message. The digest does not tell whether the others have the same
+/// element: compare the answers of `shardspec_metadata_shard_digests`. Holes of shards are not read.
+///
+/// `options->max_threads` limits the threads; `options` may be NULL. Time: one pass over the elements that
+/// are counted. Where shards are no boxes or have elements in common, the function also makes a plan,
+/// which takes about n * log(n) for n shards of the metadata.
+///
+/// Ownership: the caller keeps the views and their memory. Errors: UNSUPPORTED for a tensor that is
+/// pending a reduction, and for packed elements where the tensor, a shard or a row of a view does not
+/// start and end with whole bytes; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and
+/// NULL_ARGUMENT for a view, with the shard in the error's `first_shard` and its position in `shards` in
+/// `index`; INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW,
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; nobody may write the shards meanwhile.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_digest(
+    metadata: *const shardspec_metadata, indices: *const usize,
+    shards: *const shardspec_tensor_view, shard_count: usize,
+    options: *const shardspec_copy_options, out: *mut u64, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let metadata = handle::get("metadata", metadata)?;
+        let options = options_argument(options)?;
+        let shards = shards_argument(&metadata, indices, shards, shard_count)?;
+        place.set(transfer::digest(&metadata, &shards, &options)?);
+        Ok(())
+    })
+}
+
+/// Computes the digest of each of some shards alone: whether replicas are equal.
+///
+/// `shards[i]` is shard `indices[i]` of the metadata; where `indices` is NULL it is shard i. `digests` has
+/// room for `shard_count` numbers. `digests[i]` becomes the CRC-64/NVME of the bytes of `shards[i]` in
+/// row-major order, where holes count as zeros and are not read. Two shards that hold the same elements at
+/// the same places have equal digests, on any ranks and whatever the strides of the views. A row-major
+/// shard without holes has the digest of a file with its bytes.
+///
+/// `options->max_threads` limits the threads; `options` may be NULL.
+///
+/// Ownership: the caller keeps the views and their memory. Errors: UNSUPPORTED for a tensor that is
+/// pending a reduction, and for packed elements where a shard or a row of a view does not start and end
+/// with whole bytes; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and NULL_ARGUMENT
+/// for a view, with the shard in the error's `first_shard` and its position in `shards` in `index`;
+/// INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; nobody may write the shards meanwhile. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_shard_digests(
+    metadata: *const shardspec_metadata, indices: *const usize,
+    shards: *const shardspec_tensor_view, shard_count: usize,
+    options: *const shardspec_copy_options, digests: *mut u64, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = out_slice("digests", digests, shard_count)?;
+        let metadata = handle::get("metadata", metadata)?;
+        let options = options_argument(options)?;
+        let shards = shards_argument(&metadata, indices, shards, shard_count)?;
+        place.fill(&transfer::shard_digests(&metadata, &shards, &options)?);
+        Ok(())
+    })
+}
+
+/// Computes the part of all local shards in the digest of their tensor.
+///
+/// The exclusive or of the parts of all processes is the CRC-64/NVME of the tensor's bytes in row-major
+/// order, where every shard of the metadata is local in exactly one process. The part of no shards is 0.
+/// Where several shards have an element, it is counted once, with a shard that follows from the metadata
+/// alone. `options->max_threads` limits the threads; `options` may be NULL.
+///
+/// Errors: UNSUPPORTED for a tensor that is pending a reduction, and for packed elements where the tensor
+/// or a shard does not start and end with whole bytes; OVERFLOW, INVALID_ARGUMENT for `options`,
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; nobody may write the shards meanwhile.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_digest(
+    tensor: *const shardspec_sharded_tensor, options: *const shardspec_copy_options, out: *mut u64,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let tensor = handle::get("tensor", tensor)?;
+        let options = options_argument(options)?;
+        place.set(transfer::digest(tensor.metadata(), tensor.shards(), &options)?);
+        Ok(())
+    })
+}
