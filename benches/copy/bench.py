@@ -41,6 +41,8 @@ BARS = [(32, 0.90), (4, 0.60), (2, 0.40), (1, 0.25)]
 # The least ratio to numpy and torch at runs of so many bytes, and to torch where shards are allocated.
 PEER_BARS = {32: 4.0, 4: 10.0}
 ALLOCATED_BAR = 2.5
+# The least ratio of a digest to reading the same bytes, for runs of so many bytes and more.
+DIGEST_BARS = [(4096, 0.50), (32, 0.20), (1, 0.08)]
 COLUMNS = (f"{'case':24} {'direction':9} {'run':>8} {'threads':>7} {'ours':>7} {'limit':>7} "
            f"{'numpy':>7} {'torch':>7}   {'/limit':>6} {'/numpy':>6} {'/torch':>6}")
 
@@ -54,6 +56,7 @@ def load_limit():
     pointer, size = ctypes.c_void_p, ctypes.c_size_t
     limit.limit_copy.argtypes = [pointer, pointer, size, ctypes.c_int, ctypes.c_int]
     limit.limit_copy.restype = None
+    limit.limit_read.argtypes, limit.limit_read.restype = [pointer, size, ctypes.c_int], ctypes.c_uint64
     for name, arguments in {"runs": [pointer, size, size],
                             "scatter": [pointer, pointer, pointer, pointer, size, size],
                             "gather": [pointer, pointer, pointer, size, pointer, size]}.items():
@@ -94,7 +97,7 @@ def large(library, limit, case, direction, threads, buffers):
             **with_numpy(buffers, direction)}
     if torch:
         ways.update(with_torch(torch, buffers, direction, threads))
-    if direction != "allocate":
+    if direction not in ("allocate", "digest"):
         buffers.erase(direction)
         ways["ours"]()
         assert buffers.copied(), f"{case.name}, {direction}: the copy is wrong"
@@ -162,6 +165,11 @@ def missed(row, case):
         allowed = 1.5 * time("limit") + 300
         if time("ours") > allowed:
             yield f"{time('ours'):.0f} ns, allowed are {allowed:.0f}"
+        return
+    if row["direction"] == "digest":
+        least = next(least for run, least in DIGEST_BARS if row["run_bytes"] >= run)
+        if ratio(row, "limit") < least:
+            yield f"{ratio(row, 'limit'):.2f} of reading, the bar is {least:.2f}"
         return
     if row["threads"] != 2:
         return

@@ -120,6 +120,8 @@ def random_boxes(sizes, count, rng):
 ALL = ("scatter", "gather", "extract")
 # Into shards that whoever copies allocates, and frees again.
 OWN = ("scatter", "gather", "extract", "allocate")
+# Shards that are read, and nothing is written.
+DIGEST = ("digest",)
 LARGE = [
     Case("rows into 8", (8192, 8192), 0, 8, directions=OWN, threads=(2, 1)),
     Case("columns into 8", (8192, 8192), 1, 8, directions=OWN, threads=(2, 1)),
@@ -135,6 +137,12 @@ LARGE = [
     Case("fused QKV over 8", (6144, 8192), 0, 8, segments=(4096, 1024, 1024)),
     Case("64 x 64 blocks, 2 x 2", (8192, 8192), 0, 4, block=64),
     Case("transposed into 8", (8192, 8192), 0, 8, order="F", directions=ALL),
+    Case("whole", (8192, 8192), 0, 1, directions=DIGEST, threads=(2, 1)),
+    Case("rows into 8", (8192, 8192), 0, 8, directions=DIGEST, threads=(2, 1)),
+    Case("columns into 8", (8192, 8192), 1, 8, directions=DIGEST, threads=(2, 1)),
+    Case("64 x 64 blocks, 2 x 2", (8192, 8192), 0, 4, block=64, directions=DIGEST, threads=(2, 1)),
+    Case("columns into 1024", (8192, 8192), 1, 1024, directions=DIGEST, threads=(2, 1)),
+    Case("narrow into 64", (1 << 20, 64), 1, 64, directions=DIGEST, threads=(2, 1)),
 ]
 SMALL = [
     Case("64 KiB, rows into 4", (128, 128), 0, 4, threads=(1,)),

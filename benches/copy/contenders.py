@@ -112,6 +112,10 @@ class Ours:
             return lambda: self.library.sharded_tensor_free(self.library.made(
                 self.library.sharded_tensor_new_from_full_for_indices, self.metadata, indices,
                 self.count, full, options))
+        if direction == "digest":
+            place = ctypes.byref(ctypes.c_uint64())
+            return lambda: self.library.metadata_digest(
+                self.metadata, None, self.shards, self.count, options, place)
         shards = [ctypes.byref(shard) for shard in self.shards]
 
         def extract():
@@ -121,7 +125,10 @@ class Ours:
 
 
 def limits(limit, buffers, direction, threads):
-    """The ways to stream the bytes once; the best of them is the limit."""
+    """The ways to stream the bytes once; the best of them is the limit. A digest only reads."""
+    if direction == "digest":
+        return {"limit read": lambda: limit.limit_read(
+            buffers.shard_bytes.ctypes.data, buffers.case.bytes, threads)}
     to, source = buffers.shard_bytes, buffers.full_bytes
     if direction == "gather":
         to, source = source, to
@@ -144,6 +151,8 @@ def copies(pairs, copy):
 
 def with_numpy(buffers, direction):
     """What a user of numpy would write; the best of them counts."""
+    if direction == "digest":
+        return {}
     if direction == "allocate":
         return {"numpy copy": lambda: [part.copy() for part, _ in buffers.parts]}
     if direction != "gather":
@@ -157,6 +166,8 @@ def with_numpy(buffers, direction):
 
 def with_torch(torch, buffers, direction, threads):
     """What a user of torch would write; the best of them counts."""
+    if direction == "digest":
+        return {}
     torch.set_num_threads(threads)
     # Some types can't be made from numpy's: the same bits as a type that can.
     same = {"uint16": "int16"}.get(buffers.case.dtype, buffers.case.dtype)

@@ -89,6 +89,44 @@ void limit_copy(void *to, const void *from, size_t bytes, int threads, int aroun
   for (int t = 1; t < threads; t++) pthread_join(ids[t], NULL);
 }
 
+typedef struct read_part {
+  const char *from;
+  size_t bytes;
+  uint64_t sum;
+} read_part;
+
+static void *read_part_of(void *argument) {
+  read_part *p = argument;
+  uint64_t sums[8] = {0}, words[8];
+  for (size_t at = 0; at + sizeof words <= p->bytes; at += sizeof words) {
+    memcpy(words, p->from + at, sizeof words);
+    for (int i = 0; i < 8; i++) sums[i] += words[i];
+  }
+  for (int i = 0; i < 8; i++) p->sum += sums[i];
+  return NULL;
+}
+
+/* Reads all bytes, and does as little with them as can be done; at most 64 threads, the caller's
+ * included. */
+uint64_t limit_read(const void *from, size_t bytes, int threads) {
+  pthread_t ids[64];
+  read_part parts[64];
+  uint64_t sum = 0;
+  size_t share = (bytes / (size_t)threads + 63) / 64 * 64;
+  for (int t = 0; t < threads; t++) {
+    size_t start = share * (size_t)t < bytes ? share * (size_t)t : bytes;
+    size_t length = share < bytes - start ? share : bytes - start;
+    parts[t] = (read_part){(const char *)from + start, length, 0};
+    if (t == 0) continue;
+    pthread_create(&ids[t], NULL, read_part_of, &parts[t]);
+    elsewhere(ids[t]);
+  }
+  read_part_of(&parts[0]);
+  for (int t = 1; t < threads; t++) pthread_join(ids[t], NULL);
+  for (int t = 0; t < threads; t++) sum += parts[t].sum;
+  return sum;
+}
+
 static double now(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
