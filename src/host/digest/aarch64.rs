@@ -39,13 +39,15 @@ impl Coefficients for uint64x2_t {
         unsafe { veorq_u64(self, other) }
     }
 
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "neon,aes")]
     unsafe fn times_low(self, other: Self) -> Self {
         // SAFETY: as above.
         unsafe { vreinterpretq_u64_p128(vmull_p64(self.low(), other.low())) }
     }
 
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "neon,aes")]
     unsafe fn times_high(self, other: Self) -> Self {
         // SAFETY: as above.
         unsafe { vreinterpretq_u64_p128(vmull_p64(self.high(), other.high())) }
