@@ -2928,7 +2928,7 @@ shardspec_status shardspec_sharded_tensor_gather(const shardspec_sharded_tensor 
  start and end with whole bytes; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and
  NULL_ARGUMENT for a view, with the shard in the error's `first_shard` and its position in `shards` in
  `index`; INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW,
- INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; nobody may write the shards meanwhile.
+ INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards meanwhile.
  Since: ABI 0.
  */
 shardspec_status shardspec_metadata_digest(const shardspec_metadata *metadata,
@@ -2955,7 +2955,7 @@ shardspec_status shardspec_metadata_digest(const shardspec_metadata *metadata,
  with whole bytes; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and NULL_ARGUMENT
  for a view, with the shard in the error's `first_shard` and its position in `shards` in `index`;
  INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE,
- NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; nobody may write the shards meanwhile. Since: ABI 0.
+ NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards meanwhile. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_shard_digests(const shardspec_metadata *metadata,
                                                   const size_t *indices,
@@ -2975,7 +2975,7 @@ shardspec_status shardspec_metadata_shard_digests(const shardspec_metadata *meta
 
  Errors: UNSUPPORTED for a tensor that is pending a reduction, and for packed elements where the tensor
  or a shard does not start and end with whole bytes; OVERFLOW, INVALID_ARGUMENT for `options`,
- INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; nobody may write the shards meanwhile.
+ INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards meanwhile.
  Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_digest(const shardspec_sharded_tensor *tensor,

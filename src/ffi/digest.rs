@@ -63,7 +63,7 @@ unsafe fn shards_argument(
 /// start and end with whole bytes; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and
 /// NULL_ARGUMENT for a view, with the shard in the error's `first_shard` and its position in `shards` in
 /// `index`; INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW,
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; nobody may write the shards meanwhile.
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards meanwhile.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_digest(
@@ -96,7 +96,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_digest(
 /// with whole bytes; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and NULL_ARGUMENT
 /// for a view, with the shard in the error's `first_shard` and its position in `shards` in `index`;
 /// INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; nobody may write the shards meanwhile. Since: ABI 0.
+/// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards meanwhile. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_shard_digests(
     metadata: *const shardspec_metadata, indices: *const usize,
@@ -122,7 +122,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_digests(
 ///
 /// Errors: UNSUPPORTED for a tensor that is pending a reduction, and for packed elements where the tensor
 /// or a shard does not start and end with whole bytes; OVERFLOW, INVALID_ARGUMENT for `options`,
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; nobody may write the shards meanwhile.
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards meanwhile.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_digest(
