@@ -128,7 +128,7 @@ pub(crate) struct SizedSlice<'a, T> {
 /// # Safety
 ///
 /// If it is not null, `pointer` points to `len` structs of as many bytes each as the first one's first
-/// field, a `u64`, says, which nobody changes during the call.
+/// field, a `u64`, says, which do not change during the call.
 pub(crate) unsafe fn sized_slice<'a, T: Grows>(
     argument: &'static str, pointer: *const T, len: usize,
 ) -> Outcome<SizedSlice<'a, T>> {
