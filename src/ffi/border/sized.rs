@@ -141,7 +141,7 @@ pub(crate) unsafe fn sized_slice<'a, T: Grows>(
         input(argument, pointer.cast::<u64>())?;
         size_of_struct(argument, pointer).map_err(Refusal::at(argument, 0))?
     };
-    if size % align_of::<T>() != 0 {
+    if !size.is_multiple_of(align_of::<T>()) {
         let refused = impossible(argument, size as u64, T::NAME, size_of::<T>());
         return Err(Refusal::at(argument, 0)(refused));
     }
