@@ -11,7 +11,7 @@ use crate::error::{try_to_vec, try_with_capacity};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{slice, text};
-use crate::ffi::border::slots::Slots;
+use crate::ffi::border::slot_map::SlotMap;
 use crate::ffi::border::treiber_stack::TreiberStack;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
@@ -29,8 +29,8 @@ impl Handle for shardspec_metadata_builder {
     const NAME: &'static str = "shardspec_metadata_builder";
     const KIND: u64 = 7;
 
-    fn table() -> &'static Slots<Self::Object> {
-        static TABLE: Slots<Shared<MetadataBuilder>> = Slots::new();
+    fn table() -> &'static SlotMap<Self::Object> {
+        static TABLE: SlotMap<Shared<MetadataBuilder>> = SlotMap::new();
         &TABLE
     }
 }

@@ -20,7 +20,7 @@ use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{optional_text, out, out_slice, slice};
 use crate::ffi::border::sized::{Grows, sized};
-use crate::ffi::border::slots::Slots;
+use crate::ffi::border::slot_map::SlotMap;
 use crate::ffi::callback::shardspec_destroy_fn;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::memory::{try_box, try_collect_results, try_with_capacity};
@@ -37,8 +37,8 @@ impl Handle for shardspec_comm {
     const NAME: &'static str = "shardspec_comm";
     const KIND: u64 = 8;
 
-    fn table() -> &'static Slots<Self::Object> {
-        static TABLE: Slots<Box<dyn Communicator>> = Slots::new();
+    fn table() -> &'static SlotMap<Self::Object> {
+        static TABLE: SlotMap<Box<dyn Communicator>> = SlotMap::new();
         &TABLE
     }
 }

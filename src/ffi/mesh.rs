@@ -13,7 +13,7 @@ use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{Out, answer, answer_by, answer_text, out, slice, text};
 use crate::ffi::border::shards::{placements_from_handles, placements_from_texts};
-use crate::ffi::border::slots::Slots;
+use crate::ffi::border::slot_map::SlotMap;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
 use crate::memory::try_with_capacity;
@@ -30,8 +30,8 @@ impl Handle for shardspec_mesh {
     const NAME: &'static str = "shardspec_mesh";
     const KIND: u64 = 10;
 
-    fn table() -> &'static Slots<Mesh> {
-        static TABLE: Slots<Mesh> = Slots::new();
+    fn table() -> &'static SlotMap<Mesh> {
+        static TABLE: SlotMap<Mesh> = SlotMap::new();
         &TABLE
     }
 }

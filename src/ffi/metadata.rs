@@ -12,7 +12,7 @@ use crate::ffi::border::guard::{Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{answer, out, slice, text};
 use crate::ffi::border::sized::sized_out;
-use crate::ffi::border::slots::Slots;
+use crate::ffi::border::slot_map::SlotMap;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 
 use crate::ffi::properties::{properties_argument, shardspec_tensor_properties};
@@ -31,8 +31,8 @@ impl Handle for shardspec_metadata {
     const NAME: &'static str = "shardspec_metadata";
     const KIND: u64 = 3;
 
-    fn table() -> &'static Slots<Self::Object> {
-        static TABLE: Slots<ShardedTensorMetadata> = Slots::new();
+    fn table() -> &'static SlotMap<Self::Object> {
+        static TABLE: SlotMap<ShardedTensorMetadata> = SlotMap::new();
         &TABLE
     }
 }

@@ -37,7 +37,7 @@ use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{answer_text, optional_out, out, out_slice, text};
 use crate::ffi::border::sized::{Grows, sized, sized_in};
-use crate::ffi::border::slots::Slots;
+use crate::ffi::border::slot_map::SlotMap;
 use crate::ffi::callback::shardspec_destroy_fn;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::op_value::{FEW, NONE, check_arguments, shardspec_op_arguments, shardspec_value};
@@ -57,7 +57,7 @@ impl Handle for shardspec_op {
     const NAME: &'static str = "shardspec_op";
     const KIND: u64 = 6;
 
-    fn table() -> &'static Slots<Self::Object> {
+    fn table() -> &'static SlotMap<Self::Object> {
         OPS.ops()
     }
 }
@@ -286,7 +286,7 @@ pub unsafe extern "C-unwind" fn shardspec_op_call(
     guard(err, || {
         let op = OPS
             .try_run(handle::key("op", op)?)
-            .map_err(|why| handle::unpinned::<shardspec_op>("op", why))?;
+            .map_err(|why| handle::unprotected::<shardspec_op>("op", why))?;
         check_type(&op, spec)?;
         run(&op, spec, arguments, results, result_count)
     })

@@ -124,7 +124,7 @@ unsafe fn check_value(argument: &'static str, value: &shardspec_value) -> Outcom
     }
 }
 
-/// The same for values of which more is to be looked at, or that are refused.
+/// The same for values that need further checks, or are refused.
 #[inline(never)]
 unsafe fn check_other_value(argument: &'static str, value: &shardspec_value) -> Outcome {
     let pointer = value.pointer.cast_const();

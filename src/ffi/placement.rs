@@ -13,7 +13,7 @@ use std::hash::Hash;
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{answer_text, out, text};
-use crate::ffi::border::slots::Slots;
+use crate::ffi::border::slot_map::SlotMap;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::memory::text;
 use crate::model::stable_hash::stable_hash;
@@ -70,8 +70,8 @@ impl Handle for shardspec_placement {
     const NAME: &'static str = "shardspec_placement";
     const KIND: u64 = 1;
 
-    fn table() -> &'static Slots<Placement> {
-        static TABLE: Slots<Placement> = Slots::new();
+    fn table() -> &'static SlotMap<Placement> {
+        static TABLE: SlotMap<Placement> = SlotMap::new();
         &TABLE
     }
 }

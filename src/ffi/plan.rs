@@ -16,7 +16,7 @@ use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{
     Out, fill, fill_with, optional_out, optional_out_slice, out, slice,
 };
-use crate::ffi::border::slots::Slots;
+use crate::ffi::border::slot_map::SlotMap;
 use crate::ffi::border::views;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
@@ -38,8 +38,8 @@ impl Handle for shardspec_plan {
     const NAME: &'static str = "shardspec_plan";
     const KIND: u64 = 4;
 
-    fn table() -> &'static Slots<Self::Object> {
-        static TABLE: Slots<ReshardPlan> = Slots::new();
+    fn table() -> &'static SlotMap<Self::Object> {
+        static TABLE: SlotMap<ReshardPlan> = SlotMap::new();
         &TABLE
     }
 }

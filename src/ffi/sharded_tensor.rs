@@ -23,7 +23,7 @@ use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::owner::{check_owner, owned};
 use crate::ffi::border::pointer::{Out, out, slice};
 use crate::ffi::border::sized::sized_out;
-use crate::ffi::border::slots::Slots;
+use crate::ffi::border::slot_map::SlotMap;
 use crate::ffi::border::views::{some_shards, view_argument};
 use crate::ffi::callback::shardspec_destroy_fn;
 use crate::ffi::error::{shardspec_error, shardspec_status};
@@ -47,8 +47,8 @@ impl Handle for shardspec_sharded_tensor {
     const NAME: &'static str = "shardspec_sharded_tensor";
     const KIND: u64 = 5;
 
-    fn table() -> &'static Slots<Self::Object> {
-        static TABLE: Slots<ShardedTensor> = Slots::new();
+    fn table() -> &'static SlotMap<Self::Object> {
+        static TABLE: SlotMap<ShardedTensor> = SlotMap::new();
         &TABLE
     }
 

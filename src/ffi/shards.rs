@@ -17,7 +17,7 @@ use crate::ffi::border::shards::{
     optional_placements_from_texts, placements_from_handles, shards_from_arrays,
     shards_from_structs,
 };
-use crate::ffi::border::slots::Slots;
+use crate::ffi::border::slot_map::SlotMap;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
 use crate::ffi::shard_metadata::shardspec_shard_metadata;
@@ -35,8 +35,8 @@ impl Handle for shardspec_shards {
     const NAME: &'static str = "shardspec_shards";
     const KIND: u64 = 9;
 
-    fn table() -> &'static Slots<Self::Object> {
-        static TABLE: Slots<Shared<Shards>> = Slots::new();
+    fn table() -> &'static SlotMap<Self::Object> {
+        static TABLE: SlotMap<Shared<Shards>> = SlotMap::new();
         &TABLE
     }
 }

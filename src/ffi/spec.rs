@@ -13,7 +13,7 @@ use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::layout::dim_argument;
 use crate::ffi::border::pointer::{Out, answer_text, out, text};
 use crate::ffi::border::shards::{placements_from_handles, placements_from_texts};
-use crate::ffi::border::slots::Slots;
+use crate::ffi::border::slot_map::SlotMap;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::placement::shardspec_placement;
 use crate::ffi::shards::shardspec_shards;
@@ -36,8 +36,8 @@ impl Handle for shardspec_spec {
     const NAME: &'static str = "shardspec_spec";
     const KIND: u64 = 2;
 
-    fn table() -> &'static Slots<Self::Object> {
-        static TABLE: Slots<Box<dyn Sharder>> = Slots::new();
+    fn table() -> &'static SlotMap<Self::Object> {
+        static TABLE: SlotMap<Box<dyn Sharder>> = SlotMap::new();
         &TABLE
     }
 

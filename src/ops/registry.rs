@@ -1,15 +1,14 @@
-//! Which op is registered under which name.
+//! The registry of ops by name.
 //!
-//! The names are a list that never changes: registering makes a new list and puts it in the place of
-//! the old one. So looking up a name takes no lock, and a fork finds a whole list. The ops
-//! themselves stand in slots, as does whatever handles name; a call notes that it runs the op for as
-//! long as it does.
+//! The names are in an immutable list: registering an op makes a new list and replaces the old one. So
+//! looking up a name takes no lock, and a fork finds a complete list. The ops themselves are in a slot
+//! map, like all objects behind handles. A call of an op holds a hazard pointer to it.
 //!
-//! Ending an op waits for the calls that run. It can't wait for ever on itself: a thread that is
-//! inside of an op, any op, does not wait for calls that it finds running, but is told that the op is
-//! busy. Two threads that end each other's op are both inside of one, and whoever looks last finds
-//! the other's call: in a circle of waiting threads each would have entered its op after the one
-//! that waits for it looked, all around the circle, which can't be.
+//! Ending an op waits for running calls, and never deadlocks. A thread that is inside of any op does
+//! not wait for running calls, but fails with BUSY. Two threads that end each other's op are both
+//! inside of one, and the one that looks last finds the other's call. In a circle of waiting threads,
+//! each thread would have entered its op after the thread that waits for it looked. Around the whole
+//! circle that is impossible.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,10 +17,10 @@ use super::directory::{Directory, Entry};
 use crate::memory::{Text, TryVec, text, try_boxed_str, try_string};
 use crate::model::{Error, Result};
 use crate::ops::OpError;
-use crate::sync::slots::{Pin, Slots, Unpinned};
-use crate::sync::users::{self, Use, Users};
+use crate::sync::hazard::{self, Use, Users};
+use crate::sync::slot_map::{ProtectError, Protected, SlotMap};
 
-/// A registered op: for which type of spec, its name, and what it does.
+/// A registered op: the type of spec, its name, and its function.
 pub struct Op<F> {
     spec_type: Box<str>,
     name: Box<str>,
@@ -39,7 +38,7 @@ impl<F> Op<F> {
         &self.name
     }
 
-    /// What it does.
+    /// Its function.
     pub fn function(&self) -> &F {
         &self.function
     }
@@ -49,9 +48,9 @@ impl<F> Op<F> {
     }
 }
 
-/// An op that this thread may run: it is not ended as long as this lives.
+/// An op that this thread may run: it is not ended as long as this exists.
 pub struct Running<F: 'static> {
-    op: Pin<Op<F>>,
+    op: Protected<Op<F>>,
 }
 
 impl<F> Deref for Running<F> {
@@ -66,8 +65,8 @@ impl<F> Deref for Running<F> {
 ///
 /// A registered op has a key, which is never another op's. The key ends with the registration.
 pub struct Registry<F: 'static> {
-    ops: Slots<Op<F>>,
-    directories: Slots<Directory>,
+    ops: SlotMap<Op<F>>,
+    directories: SlotMap<Directory>,
     /// Key of the directory that holds now; 0 before the first.
     current: AtomicU64,
 }
@@ -76,11 +75,11 @@ impl<F: Send + Sync> Registry<F> {
     /// A registry without ops.
     #[allow(clippy::new_without_default, reason = "registries are statics")]
     pub const fn new() -> Self {
-        Self { ops: Slots::new(), directories: Slots::new(), current: AtomicU64::new(0) }
+        Self { ops: SlotMap::new(), directories: SlotMap::new(), current: AtomicU64::new(0) }
     }
 
     /// The slots of the ops, in which handles name them.
-    pub(crate) fn ops(&'static self) -> &'static Slots<Op<F>> {
+    pub(crate) fn ops(&'static self) -> &'static SlotMap<Op<F>> {
         &self.ops
     }
 
@@ -99,7 +98,8 @@ impl<F: Send + Sync> Registry<F> {
         match listed {
             Ok(Some(replaced)) => self.ops.retire(replaced),
             Ok(None) => true,
-            // Nobody has the key. One who tries a forged one is waited for, and does not drop it.
+            // No caller has the key. A thread that tries a forged one is waited for, and does not drop
+            // the op.
             Err(_) => self.ops.retire(key),
         };
         listed.map(|_| key)
@@ -136,7 +136,7 @@ impl<F: Send + Sync> Registry<F> {
     /// directory without the op, the old one goes on to hold its key, which names nothing then.
     pub fn unregister(&'static self, key: u64) -> Result<()> {
         let entry = {
-            let op = self.ops.pin(key, Use::Reads).map_err(unpinned)?;
+            let op = self.ops.protect(key, Use::Reads).map_err(unprotected)?;
             self.check_idle(key, op.spec_type(), op.name())?;
             Entry { hash: hash(op.spec_type(), op.name()), key }
         };
@@ -144,7 +144,7 @@ impl<F: Send + Sync> Registry<F> {
             let directory = self.directory()?;
             let mut listed = directory.iter().flat_map(|directory| directory.keys(entry.hash));
             if !listed.any(|listed| listed == key) {
-                return Err(unpinned(Unpinned::Gone));
+                return Err(unprotected(ProtectError::Gone));
             }
             drop(listed);
             match self.change(&directory, Some(entry), None) {
@@ -153,14 +153,14 @@ impl<F: Send + Sync> Registry<F> {
                 Err(error) => return Err(error),
             }
         }
-        if self.ops.retire(key) { Ok(()) } else { Err(unpinned(Unpinned::Gone)) }
+        if self.ops.retire(key) { Ok(()) } else { Err(unprotected(ProtectError::Gone)) }
     }
 
     /// Refuses to end an op that this thread would wait for in vain.
     fn check_idle(&'static self, key: u64, spec_type: &str, name: &str) -> Result<()> {
         match self.ops.running(key) {
             Some(Users::Me) => {}
-            Some(Users::Others) if users::this_thread_runs_any() => {}
+            Some(Users::Others) if hazard::this_thread_runs_any() => {}
             _ => return Ok(()),
         }
         Err(Error::Op(OpError::Busy { what: described(spec_type, name) }))
@@ -179,13 +179,15 @@ impl<F: Send + Sync> Registry<F> {
 
     /// The op that `key` names, to be run.
     pub fn run(&'static self, key: u64) -> Result<Running<F>> {
-        self.try_run(key).map_err(unpinned)
+        self.try_run(key).map_err(unprotected)
     }
 
     /// The same, for a caller that has a refusal of its own.
     #[inline(always)]
-    pub(crate) fn try_run(&'static self, key: u64) -> std::result::Result<Running<F>, Unpinned> {
-        Ok(Running { op: self.ops.pin(key, Use::Runs)? })
+    pub(crate) fn try_run(
+        &'static self, key: u64,
+    ) -> std::result::Result<Running<F>, ProtectError> {
+        Ok(Running { op: self.ops.protect(key, Use::Runs)? })
     }
 
     /// The op of that name, to be run.
@@ -199,13 +201,13 @@ impl<F: Send + Sync> Registry<F> {
         let mut names = Vec::new();
         if let Some(directory) = self.directory()? {
             directory.try_each(|entry| {
-                match self.ops.pin(entry.key, Use::Reads) {
+                match self.ops.protect(entry.key, Use::Reads) {
                     Ok(op) => {
                         names.try_push((try_string(op.spec_type())?, try_string(op.name())?))?;
                     }
                     // One that is gone by now is not listed.
-                    Err(Unpinned::Gone) => {}
-                    Err(Unpinned::OutOfMemory) => return Err(out_of_memory()),
+                    Err(ProtectError::Gone) => {}
+                    Err(ProtectError::OutOfMemory) => return Err(out_of_memory()),
                 }
                 Ok(())
             })?;
@@ -221,17 +223,19 @@ impl<F: Send + Sync> Registry<F> {
             let directory = self.directory()?;
             let (mut op, mut ended) = (None, None);
             for key in directory.iter().flat_map(|directory| directory.keys(hash)) {
-                match self.ops.pin(key, how) {
+                match self.ops.protect(key, how) {
                     Ok(found) if found.is(spec_type, name) => {
                         op = Some((key, found));
                         break;
                     }
                     Ok(_) => {}
                     // It left the directory before it went, so another directory holds by now.
-                    Err(Unpinned::Gone) if !self.holds(directory.as_ref()) => continue 'directories,
+                    Err(ProtectError::Gone) if !self.holds(directory.as_ref()) => {
+                        continue 'directories;
+                    }
                     // Or there was no memory for another.
-                    Err(Unpinned::Gone) => ended = Some(key),
-                    Err(Unpinned::OutOfMemory) => return Err(out_of_memory()),
+                    Err(ProtectError::Gone) => ended = Some(key),
+                    Err(ProtectError::OutOfMemory) => return Err(out_of_memory()),
                 }
             }
             return Ok(FoundOp { op, ended, directory });
@@ -239,19 +243,19 @@ impl<F: Send + Sync> Registry<F> {
     }
 
     /// Whether a directory is the one that holds now.
-    fn holds(&'static self, directory: Option<&Pin<Directory>>) -> bool {
-        self.current.load(Ordering::Acquire) == directory.map_or(0, Pin::key)
+    fn holds(&'static self, directory: Option<&Protected<Directory>>) -> bool {
+        self.current.load(Ordering::Acquire) == directory.map_or(0, Protected::key)
     }
 
     /// The directory that holds now; `None` before the first.
-    fn directory(&'static self) -> Result<Option<Pin<Directory>>> {
+    fn directory(&'static self) -> Result<Option<Protected<Directory>>> {
         loop {
             match self.current.load(Ordering::Acquire) {
                 0 => return Ok(None),
-                key => match self.directories.pin(key, Use::Reads) {
+                key => match self.directories.protect(key, Use::Reads) {
                     Ok(directory) => return Ok(Some(directory)),
-                    Err(Unpinned::Gone) => {}
-                    Err(Unpinned::OutOfMemory) => return Err(out_of_memory()),
+                    Err(ProtectError::Gone) => {}
+                    Err(ProtectError::OutOfMemory) => return Err(out_of_memory()),
                 },
             }
         }
@@ -259,11 +263,12 @@ impl<F: Send + Sync> Registry<F> {
 
     /// Puts a changed directory in the place of another. `false` when that one does not hold any more.
     fn change(
-        &'static self, old: &Option<Pin<Directory>>, without: Option<Entry>, with: Option<Entry>,
+        &'static self, old: &Option<Protected<Directory>>, without: Option<Entry>,
+        with: Option<Entry>,
     ) -> Result<bool> {
         let empty = Directory::default();
         let changed = old.as_deref().unwrap_or(&empty).changed(without, with)?;
-        let old = old.as_ref().map_or(0, Pin::key);
+        let old = old.as_ref().map_or(0, Protected::key);
         let new = self.directories.insert(changed, 0).ok_or_else(out_of_memory)?;
         let won = self.current.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed);
         self.directories.free(if won.is_ok() { old } else { new });
@@ -272,7 +277,7 @@ impl<F: Send + Sync> Registry<F> {
 }
 
 /// An op with its key.
-type Keyed<F> = (u64, Pin<Op<F>>);
+type Keyed<F> = (u64, Protected<Op<F>>);
 
 /// What was found by a name.
 struct FoundOp<F: 'static> {
@@ -281,7 +286,7 @@ struct FoundOp<F: 'static> {
     /// A key of the same hash that is still listed, and names nothing any more.
     ended: Option<u64>,
     /// The directory in which they were looked for.
-    directory: Option<Pin<Directory>>,
+    directory: Option<Protected<Directory>>,
 }
 
 /// A hash of both names. Eight bytes at a time: names are short, and a call waits for this.
@@ -294,7 +299,7 @@ fn hash(spec_type: &str, name: &str) -> u64 {
         let (words, rest) = text.as_bytes().as_chunks();
         hash = words.iter().fold(hash, |hash, word| mix(hash, u64::from_le_bytes(*word)));
         hash = mix(hash, rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
-        // The length parts the two texts, and tells zeros from the end.
+        // The length separates the two texts, and trailing zeros from the end.
         hash = mix(hash, text.len() as u64);
     }
     // Products spread upwards only.
@@ -321,10 +326,10 @@ fn not_registered(spec_type: &str, name: &str) -> Error {
 }
 
 #[cold]
-fn unpinned(why: Unpinned) -> Error {
+fn unprotected(why: ProtectError) -> Error {
     match why {
-        Unpinned::Gone => Error::NotFound { what: "op: its registration has ended".into() },
-        Unpinned::OutOfMemory => out_of_memory(),
+        ProtectError::Gone => Error::NotFound { what: "op: its registration has ended".into() },
+        ProtectError::OutOfMemory => out_of_memory(),
     }
 }
 

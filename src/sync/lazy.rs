@@ -1,4 +1,4 @@
-//! Something that is made when it is first asked for, without a lock.
+//! Values that are computed on first use, without a lock.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -6,28 +6,28 @@ use std::ops::Deref;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A value derived from what it lies beside, made on first use.
+/// A value derived from its neighbouring fields, computed on first use.
 ///
-/// Nobody ever waits here, so a fork in another thread can leave nothing held: threads that ask at
-/// the same time each make a value, one of them stores its own, and the others use theirs and throw
-/// it away. Storing is the only call of `OnceLock` that could wait for another thread, and only the one that
-/// claimed the place makes it. A child that was forked between a claim and its store, a few
-/// instructions, makes the value anew each time it asks.
+/// No thread ever waits here, so a fork in another thread leaves nothing locked. Threads that need
+/// the value at the same time each compute one. One of them stores its own, and the others use
+/// theirs and drop them. Storing is the only call of `OnceLock` that could wait for another thread,
+/// and only the thread that claimed the place makes it. A child that was forked between a claim and
+/// its store, a few instructions, computes the value each time it needs it.
 ///
-/// Being derived, it takes no part in comparisons, and a clone makes its own.
+/// A derived value takes no part in comparisons, and a clone computes its own.
 pub(crate) struct Lazy<T> {
     claimed: AtomicBool,
     value: OnceLock<T>,
 }
 
-/// A lazy value: the stored one, or one of the asker's own.
+/// A lazy value: the stored one, or one that only this caller has.
 pub(crate) enum Made<'a, T> {
     Stored(&'a T),
     Own(T),
 }
 
 impl<T> Lazy<T> {
-    /// The value, made now if nobody did before.
+    /// The value, computed now if it is not stored.
     pub(crate) fn get_or_make<E>(
         &self, make: impl FnOnce() -> Result<T, E>,
     ) -> Result<Made<'_, T>, E> {
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_that_is_never_kept_blocks_nobody() {
+    fn a_claim_without_a_store_blocks_no_thread() {
         let lazy = Lazy::default();
         lazy.claimed.store(true, Ordering::Relaxed);
         for value in [1, 2] {

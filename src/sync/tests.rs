@@ -5,13 +5,13 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
-use super::lines::LOOKED_AT;
-use super::slots::{Pin, Slots, Unpinned};
-use super::users::{Use, Users};
+use super::hazard::{Use, Users};
+use super::hazard_records::VISITED;
+use super::slot_map::{ProtectError, Protected, SlotMap};
 
 /// A table of its own for a test: tables are never freed.
-fn table<T: Send + Sync>() -> &'static Slots<T> {
-    Box::leak(Box::new(Slots::new()))
+fn table<T: Send + Sync>() -> &'static SlotMap<T> {
+    Box::leak(Box::new(SlotMap::new()))
 }
 
 /// Counts how often it is dropped, and holds two numbers that are always equal.
@@ -33,13 +33,13 @@ fn pair(number: usize, drops: &Arc<AtomicUsize>) -> Pair {
 }
 
 #[test]
-fn an_object_is_dropped_by_who_leaves_last() {
+fn an_object_is_dropped_by_its_last_user() {
     let (pairs, drops) = (table(), Arc::new(AtomicUsize::new(0)));
     let key = pairs.insert(pair(1, &drops), 0).unwrap();
-    let first = pairs.pin(key, Use::Reads).unwrap();
-    let second = pairs.pin(key, Use::Runs).unwrap();
+    let first = pairs.protect(key, Use::Reads).unwrap();
+    let second = pairs.protect(key, Use::Runs).unwrap();
     assert!(pairs.free(key) && !pairs.free(key));
-    assert!(matches!(pairs.pin(key, Use::Reads), Err(Unpinned::Gone)));
+    assert!(matches!(pairs.protect(key, Use::Reads), Err(ProtectError::Gone)));
     drop(first);
     assert_eq!((second.numbers, drops.load(Ordering::SeqCst)), ([1; 2], 0));
     drop(second);
@@ -56,7 +56,7 @@ fn a_key_is_never_valid_again() {
     for number in 0..1000 {
         let key = numbers.insert(number, 0).unwrap();
         assert!(seen.insert(key));
-        assert!(seen.iter().filter(|&&key| numbers.pin(key, Use::Reads).is_ok()).count() == 1);
+        assert!(seen.iter().filter(|&&key| numbers.protect(key, Use::Reads).is_ok()).count() == 1);
         assert!(numbers.free(key));
     }
 }
@@ -65,28 +65,29 @@ fn a_key_is_never_valid_again() {
 fn a_label_is_known_as_long_as_the_object_is_there() {
     let numbers = table();
     let key = numbers.insert(7, 70).unwrap();
-    let pin = numbers.pin(key, Use::Reads).unwrap();
+    let object = numbers.protect(key, Use::Reads).unwrap();
     assert_eq!(numbers.label(key), Some(70));
     numbers.free(key);
-    assert_eq!((numbers.label(key), *pin), (None, 7));
-    drop(pin);
+    assert_eq!((numbers.label(key), *object), (None, 7));
+    drop(object);
     let next = numbers.insert(8, 80).unwrap();
     assert_eq!((numbers.label(key), numbers.label(next)), (None, Some(80)));
 }
 
-/// More uses at once than a line has notes, given back in another order than they were taken.
+/// More uses at once than a record has hazard pointers, cleared in another order than they were
+/// set.
 #[test]
 fn a_thread_may_use_any_number_of_objects_at_once() {
     let (pairs, drops) = (table(), Arc::new(AtomicUsize::new(0)));
     let keys: Vec<u64> = (0..50).map(|i| pairs.insert(pair(i, &drops), 0).unwrap()).collect();
-    let mut pins: Vec<Pin<Pair>> =
-        keys.iter().map(|&key| pairs.pin(key, Use::Reads).unwrap()).collect();
+    let mut protected: Vec<Protected<Pair>> =
+        keys.iter().map(|&key| pairs.protect(key, Use::Reads).unwrap()).collect();
     assert!(keys.iter().all(|&key| pairs.free(key)));
     assert_eq!(drops.load(Ordering::SeqCst), 0);
     for (dropped, at) in (0..50).rev().step_by(2).chain((0..50).step_by(2)).enumerate() {
         assert_eq!(drops.load(Ordering::SeqCst), dropped);
-        let place = pins.iter().position(|pin| pin.numbers == [at; 2]).unwrap();
-        pins.remove(place);
+        let place = protected.iter().position(|object| object.numbers == [at; 2]).unwrap();
+        protected.remove(place);
     }
     assert_eq!(drops.load(Ordering::SeqCst), 50);
 }
@@ -95,9 +96,9 @@ fn a_thread_may_use_any_number_of_objects_at_once() {
 fn who_runs_is_known_and_readers_do_not_count() {
     let numbers = table();
     let key = numbers.insert(1, 0).unwrap();
-    let reads = numbers.pin(key, Use::Reads).unwrap();
+    let reads = numbers.protect(key, Use::Reads).unwrap();
     assert_eq!(numbers.running(key), Some(Users::None));
-    let runs = numbers.pin(key, Use::Runs).unwrap();
+    let runs = numbers.protect(key, Use::Runs).unwrap();
     assert_eq!(numbers.running(key), Some(Users::Me));
     thread::scope(|scope| {
         scope.spawn(|| assert_eq!(numbers.running(key), Some(Users::Others)));
@@ -116,14 +117,14 @@ fn retiring_waits_for_all_others_and_drops_on_its_own_thread() {
     thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
-                let pin = pairs.pin(key, Use::Runs).unwrap();
+                let object = pairs.protect(key, Use::Runs).unwrap();
                 inside.fetch_add(1, Ordering::SeqCst);
-                while pairs.pin(key, Use::Reads).is_ok() {
+                while pairs.protect(key, Use::Reads).is_ok() {
                     thread::yield_now();
                 }
                 thread::sleep(Duration::from_millis(20));
                 assert!(!retired.load(Ordering::SeqCst));
-                assert_eq!(pin.numbers, [1; 2]);
+                assert_eq!(object.numbers, [1; 2]);
             });
         }
         while inside.load(Ordering::SeqCst) < 3 {
@@ -152,8 +153,8 @@ fn nothing_is_seen_after_it_was_dropped_and_everything_is_dropped_once() {
                     let before =
                         shared[(round * 7 + thread) % 8].swap(key as usize, Ordering::SeqCst);
                     let other = shared[round % 8].load(Ordering::SeqCst) as u64;
-                    if let Ok(pin) = pairs.pin(other, Use::Reads) {
-                        let [first, second] = pin.numbers;
+                    if let Ok(object) = pairs.protect(other, Use::Reads) {
+                        let [first, second] = object.numbers;
                         assert_eq!(first, second);
                         assert!(pairs.label(other).is_none_or(|label| label == first as u64));
                     }
@@ -176,13 +177,17 @@ fn nothing_is_seen_after_it_was_dropped_and_everything_is_dropped_once() {
 #[test]
 fn objects_can_be_used_while_a_thread_ends() {
     struct AtEnd(u64);
-    static NUMBERS: Slots<u64> = Slots::new();
+    static NUMBERS: SlotMap<u64> = SlotMap::new();
     static SEEN: AtomicUsize = AtomicUsize::new(0);
     impl Drop for AtEnd {
         fn drop(&mut self) {
-            let pins: Vec<_> = (0..9).map(|_| NUMBERS.pin(self.0, Use::Runs).unwrap()).collect();
+            let protected: Vec<_> =
+                (0..9).map(|_| NUMBERS.protect(self.0, Use::Runs).unwrap()).collect();
             assert_eq!(NUMBERS.running(self.0), Some(Users::Me));
-            SEEN.fetch_add(pins.iter().map(|pin| **pin as usize).sum(), Ordering::SeqCst);
+            SEEN.fetch_add(
+                protected.iter().map(|object| **object as usize).sum(),
+                Ordering::SeqCst,
+            );
         }
     }
     thread_local! {
@@ -194,7 +199,7 @@ fn objects_can_be_used_while_a_thread_ends() {
             // Registered before the lines' own destructor, and so run after it.
             AT_END.set(Some(AtEnd(key)));
             if uses_before {
-                drop(NUMBERS.pin(key, Use::Reads));
+                drop(NUMBERS.protect(key, Use::Reads));
             }
         });
         thread.join().unwrap();
@@ -207,17 +212,18 @@ fn objects_can_be_used_while_a_thread_ends() {
 /// A destructor of a key of the user's, which runs once more after the lines were given back.
 #[cfg(unix)]
 #[test]
-fn objects_can_be_used_after_a_thread_gave_its_lines_back() {
-    static NUMBERS: Slots<u64> = Slots::new();
+fn objects_can_be_used_after_a_thread_released_its_records() {
+    static NUMBERS: SlotMap<u64> = SlotMap::new();
     static SEEN: AtomicUsize = AtomicUsize::new(0);
     static AT_END: AtomicUsize = AtomicUsize::new(0);
     extern "C" fn at_end(turn: *mut c_void) {
         let (key, turn) = (AT_END.load(Ordering::SeqCst), turn.addr());
         let number = NUMBERS.insert(5, 0).unwrap();
-        let pins: Vec<_> = (0..9).map(|_| NUMBERS.pin(number, Use::Runs).unwrap()).collect();
+        let protected: Vec<_> =
+            (0..9).map(|_| NUMBERS.protect(number, Use::Runs).unwrap()).collect();
         assert_eq!(NUMBERS.running(number), Some(Users::Me));
-        SEEN.fetch_add(pins.iter().map(|pin| **pin as usize).sum(), Ordering::SeqCst);
-        drop(pins);
+        SEEN.fetch_add(protected.iter().map(|object| **object as usize).sum(), Ordering::SeqCst);
+        drop(protected);
         assert_eq!(NUMBERS.running(number), Some(Users::None));
         assert!(NUMBERS.retire(number));
         if turn < 3 {
@@ -237,7 +243,7 @@ fn objects_can_be_used_after_a_thread_gave_its_lines_back() {
             assert_eq!(unsafe { libc::pthread_setspecific(key, first) }, 0);
             if uses_before {
                 let number = NUMBERS.insert(5, 0).unwrap();
-                drop(NUMBERS.pin(number, Use::Reads).unwrap());
+                drop(NUMBERS.protect(number, Use::Reads).unwrap());
                 NUMBERS.free(number);
             }
         });
@@ -247,23 +253,23 @@ fn objects_can_be_used_after_a_thread_gave_its_lines_back() {
 }
 
 #[test]
-fn threads_that_are_gone_are_not_looked_for() {
+fn a_scan_skips_threads_that_have_ended() {
     const THREADS: usize = 400;
     let numbers = table();
     let key = numbers.insert(1, 0).unwrap();
     let looked_at = || {
-        let before = LOOKED_AT.get();
+        let before = VISITED.get();
         assert_eq!(numbers.running(key), Some(Users::None));
-        LOOKED_AT.get() - before
+        VISITED.get() - before
     };
     let all_there = Barrier::new(THREADS + 1);
     let mut while_there = 0;
     thread::scope(|scope| {
         let use_and_wait = || {
-            let pin = numbers.pin(key, Use::Reads).unwrap();
+            let object = numbers.protect(key, Use::Reads).unwrap();
             all_there.wait();
             all_there.wait();
-            assert_eq!(*pin, 1);
+            assert_eq!(*object, 1);
         };
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(use_and_wait)).collect();
         all_there.wait();
@@ -284,15 +290,16 @@ fn a_thread_that_needs_many_lines_gives_them_all_back() {
     let numbers = table();
     let key = numbers.insert(1, 0).unwrap();
     thread::spawn(move || {
-        let pins: Vec<_> = (0..5000).map(|_| numbers.pin(key, Use::Runs).unwrap()).collect();
+        let protected: Vec<_> =
+            (0..5000).map(|_| numbers.protect(key, Use::Runs).unwrap()).collect();
         assert_eq!(numbers.running(key), Some(Users::Me));
-        assert_eq!(pins.len(), 5000);
+        assert_eq!(protected.len(), 5000);
     })
     .join()
     .unwrap();
-    let before = LOOKED_AT.get();
+    let before = VISITED.get();
     assert_eq!(numbers.running(key), Some(Users::None));
-    assert!(LOOKED_AT.get() - before < 500);
+    assert!(VISITED.get() - before < 500);
     assert!(numbers.retire(key));
 }
 
@@ -315,7 +322,7 @@ fn a_stale_key_does_not_delay_the_end_of_what_came_after() {
         for _ in 0..2 {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
-                    assert!(objects.pin(stale, Use::Reads).is_err());
+                    assert!(objects.protect(stale, Use::Reads).is_err());
                 }
             });
         }

@@ -1,16 +1,16 @@
-//! Threads that work beside the one that started them, and are gone before it goes on.
+//! Scoped threads: they end before the frame that started them is left.
 //!
-//! The standard library takes memory for a new thread that it can't do without, so these are started
-//! by the system's own function: where there is no thread or no memory for one, that is an answer.
-//! What a thread needs to know is in the frame of whoever starts it.
+//! The standard library aborts where it has no memory for a new thread. So the system's own
+//! function starts these threads, and a missing thread or missing memory is an ordinary result. The
+//! arguments of a thread are in the frame of the function that starts it.
 
 use std::marker::PhantomData;
 
 use crate::unwind::uncancelled;
 
-/// What a thread does. It does not panic.
+/// The work of a thread. It does not panic.
 pub(crate) trait Task: Sync {
-    /// Does it.
+    /// Does the work.
     fn run(&self);
 }
 
@@ -27,7 +27,7 @@ impl<'a> Thread<'a> {
     ///
     /// # Safety
     ///
-    /// What is returned is dropped before the task's borrow ends: it is not forgotten.
+    /// The caller drops the returned value before the task's borrow ends: it does not forget it.
     pub(crate) unsafe fn start<T: Task>(task: &'a T) -> Option<Self> {
         #[cfg(test)]
         if !tests::may_start() {
@@ -38,7 +38,7 @@ impl<'a> Thread<'a> {
         Some(Self { system, task: PhantomData })
     }
 
-    /// The system's name of it.
+    /// The system's identifier of the thread.
     #[cfg(target_os = "linux")]
     pub(crate) fn name(&self) -> libc::pthread_t {
         self.system
@@ -61,8 +61,8 @@ mod system {
 
     pub(super) type Thread = libc::pthread_t;
 
-    /// Bytes of a thread's stack: more than any task needs, whatever the process keeps there for each
-    /// thread. The system finds pages for those that are used.
+    /// Bytes of a thread's stack: more than any task needs, whatever the process keeps there for
+    /// each thread. The system finds pages for those that are used.
     const STACK: usize = 1 << 20;
 
     /// Signals that are about what the thread itself did.
@@ -78,12 +78,13 @@ mod system {
 
     /// # Safety
     ///
-    /// The task is there until the thread was joined.
+    /// The task exists until the thread was joined.
     pub(super) unsafe fn start<T: Task>(task: &T) -> Option<Thread> {
         let (mut attributes, mut thread) = (MaybeUninit::uninit(), MaybeUninit::uninit());
         let (mut blocked, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
         let task = ptr::from_ref(task).cast_mut().cast();
-        // SAFETY: places for what the functions write; attributes are destroyed where they were made.
+        // SAFETY: places for what the functions write; attributes are destroyed where they were
+        // made.
         unsafe {
             if libc::pthread_attr_init(attributes.as_mut_ptr()) != 0 {
                 return None;
@@ -107,7 +108,7 @@ mod system {
     }
 
     extern "C" fn run<T: Task>(task: *mut c_void) -> *mut c_void {
-        // SAFETY: whoever started the thread lent the task to it.
+        // SAFETY: the function that started the thread lends the task to it.
         unsafe { (*task.cast_const().cast::<T>()).run() };
         ptr::null_mut()
     }
@@ -128,7 +129,7 @@ mod system {
 
     /// # Safety
     ///
-    /// The task is there until the thread was joined.
+    /// The task exists until the thread was joined.
     pub(super) unsafe fn start<T: Task>(task: &T) -> Option<Thread> {
         // SAFETY: the caller's promise.
         unsafe { Builder::new().spawn_unchecked(move || task.run()) }.ok().map(Some)

@@ -5,8 +5,8 @@
 
 use crate::ffi::border::guard::{Outcome, Refusal};
 use crate::model::Error;
-use crate::sync::slots::{Pin, Slots, Unpinned};
-use crate::sync::users::Use;
+use crate::sync::hazard::Use;
+use crate::sync::slot_map::{ProtectError, Protected, SlotMap};
 
 const KIND_SHIFT: u32 = 60;
 const KEY_MASK: u64 = (1 << KIND_SHIFT) - 1;
@@ -21,7 +21,7 @@ pub(crate) trait Handle: Sized + 'static {
     const KIND: u64;
 
     /// Where the objects are.
-    fn table() -> &'static Slots<Self::Object>;
+    fn table() -> &'static SlotMap<Self::Object>;
 
     /// The number that [`label`] returns for an object.
     fn label_of(_: &Self::Object) -> u64 {
@@ -65,23 +65,25 @@ impl<H: Handle> Drop for Lent<H> {
     }
 }
 
-/// The object behind a handle. It exists as long as the pin, also when the handle is freed.
+/// The object behind a handle. It exists as long as the returned value, also when the handle is freed.
 #[inline(always)]
-pub(crate) fn get<H: Handle>(argument: &'static str, handle: *const H) -> Outcome<Pin<H::Object>> {
+pub(crate) fn get<H: Handle>(
+    argument: &'static str, handle: *const H,
+) -> Outcome<Protected<H::Object>> {
     let key = key(argument, handle)?;
-    H::table().pin(key, Use::Reads).map_err(|why| unpinned::<H>(argument, why))
+    H::table().protect(key, Use::Reads).map_err(|why| unprotected::<H>(argument, why))
 }
 
 /// The refusal of a handle whose object can't be used.
 #[cold]
-pub(crate) fn unpinned<H: Handle>(argument: &'static str, why: Unpinned) -> Refusal {
+pub(crate) fn unprotected<H: Handle>(argument: &'static str, why: ProtectError) -> Refusal {
     match why {
-        Unpinned::Gone => invalid::<H>(argument),
-        Unpinned::OutOfMemory => out_of_memory().into(),
+        ProtectError::Gone => invalid::<H>(argument),
+        ProtectError::OutOfMemory => out_of_memory().into(),
     }
 }
 
-/// The label of the object behind a handle, without a pin.
+/// The label of the object behind a handle, without protecting it.
 #[inline(always)]
 pub(crate) fn label<H: Handle>(argument: &'static str, handle: *const H) -> Outcome<u64> {
     let key = key(argument, handle)?;

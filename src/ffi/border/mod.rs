@@ -14,4 +14,4 @@ pub(crate) mod sized;
 pub(crate) mod treiber_stack;
 pub(crate) mod views;
 
-pub(crate) use crate::sync::slots;
+pub(crate) use crate::sync::slot_map;

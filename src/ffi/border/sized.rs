@@ -127,8 +127,8 @@ pub(crate) struct SizedSlice<'a, T> {
 ///
 /// # Safety
 ///
-/// If it is not null, `pointer` points to `len` structs of as many bytes each as the first one's first
-/// field, a `u64`, says, which do not change during the call.
+/// If it is not null, `pointer` points to `len` structs of as many bytes each as the first one's
+/// first field, a `u64`, says. They do not change during the call.
 pub(crate) unsafe fn sized_slice<'a, T: Grows>(
     argument: &'static str, pointer: *const T, len: usize,
 ) -> Outcome<SizedSlice<'a, T>> {

@@ -1,16 +1,17 @@
-//! A table of objects that is named into by keys, not pointers, and never locks.
+//! A slot map: a table of objects that are addressed by keys, not pointers, and that never locks.
 //!
 //! A slot holds one object at a time. Its state is one word: a generation, and whether the object
-//! is there. Who uses the object notes so in memory of its own, so using one writes nothing that
-//! threads share. An object is dropped by whoever leaves last: the call that frees it, or the last
-//! call that still used it. That is decided by the order of four accesses, all sequentially
-//! consistent: a user notes and then reads the state, who frees changes the state and then reads the
-//! notes, and whoever takes a note back reads the state again after that. So a user that the freeing
-//! call does not see finds the object gone, and of two that leave together one sees both gone.
+//! exists. A thread that uses an object sets a hazard pointer in memory of its own, so using an
+//! object writes nothing that threads share. The last user drops the object: the call that frees
+//! it, or the last call that still uses it. The order of four accesses, all sequentially
+//! consistent, decides which one that is. A user sets its hazard pointer and then reads the state.
+//! The freeing call changes the state and then scans the hazard pointers. A user that clears its
+//! hazard pointer reads the state again after that. So a user that the freeing call does not see
+//! finds the object gone, and of two that finish together one sees both gone.
 //!
-//! A generation is used once. When a slot has used them all, it is never used again, so a freed key
-//! stays invalid for as long as the process lives. A slot's first generation is random, so that keys
-//! of another copy of the library in the same process name nothing here.
+//! A generation is used once. When a slot has used all of them, it is never used again, so a freed
+//! key stays invalid as long as the process runs. A slot's first generation is random, so that keys
+//! of another copy of the library in the same process address nothing here.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -21,121 +22,123 @@ use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
 
+use super::backoff::Backoff;
+use super::hazard::{self, HazardPointer, HazardValue, SLOT_ALIGN, Use, Users};
 use super::seed::random_of;
-use super::users::{self, Name, Note, SLOT_ALIGN, Use, Users};
 use crate::memory::{TryVec, try_collect};
-use crate::unwind::uncancelled;
 
 /// Slots in the first segment; each further segment doubles the table.
 const FIRST_SEGMENT: u32 = 64;
 const SEGMENTS: usize = 22;
-/// Bits of a key that name the slot.
+/// Bits of a key that are the number of the slot.
 const SLOT_BITS: u32 = 28;
-/// The most objects that can be live at once.
+/// Most objects that can exist at once.
 const MAX_SLOTS: u32 = FIRST_SEGMENT * ((1 << SEGMENTS) - 1) as u32;
 const _: () = assert!((MAX_SLOTS as u64) < 1 << SLOT_BITS);
 
-/// State word: generation in the upper half, and below it what the slot holds.
+/// State word: the generation in the upper half, and the content of the slot below it.
 const EMPTY: u64 = 0;
-/// An object that its key names.
+/// An object with a valid key.
 const LIVE: u64 = 1;
-/// An object that was freed; the last one to leave drops it.
+/// An object that was freed; its last user drops it.
 const FREED: u64 = 2;
-/// An object that was freed; who retires it waits for all others and drops it.
+/// An object that was freed; the call that retires it waits for all users and drops it.
 const RETIRING: u64 = 3;
 /// An object that is being dropped.
 const DROPPING: u64 = 4;
 
 /// End of the list of free slots.
-const NOBODY: u32 = u32::MAX;
+const NO_SLOT: u32 = u32::MAX;
 const _: () = assert!(align_of::<Slot<()>>() == SLOT_ALIGN);
 
-/// One object's place.
+/// A slot for one object.
 #[repr(align(64))]
 struct Slot<T: 'static> {
     state: AtomicU64,
-    /// What is known of the object without using it. Written before the object becomes live.
+    /// A number that is known of the object without using it. Written before the object becomes
+    /// live.
     label: AtomicU64,
     /// The next free slot, while this one is free.
     next_free: AtomicU32,
     number: u32,
-    table: &'static Slots<T>,
+    table: &'static SlotMap<T>,
     object: UnsafeCell<MaybeUninit<T>>,
 }
 
 /// A table of up to 2^28 objects of one type.
-pub(crate) struct Slots<T: 'static> {
+pub(crate) struct SlotMap<T: 'static> {
     segments: [AtomicPtr<Slot<T>>; SEGMENTS],
-    /// Slots handed out so far, free ones included.
+    /// Slots used so far, free ones included.
     used: AtomicU32,
     /// Head of the list of free slots: a counter against reuse in the upper half, a slot below.
     free: AtomicU64,
 }
 
-// SAFETY: an object is only reached through a pin, which hands out shared references, and dropped
-// once, by one thread; so sharing the table asks of T what sharing and sending a T asks.
-unsafe impl<T: Send + Sync> Sync for Slots<T> {}
+// SAFETY: an object is only reached through `Protected`, which gives shared references, and dropped
+// once, by one thread. So sharing the table requires of T what sharing and sending a T requires.
+unsafe impl<T: Send + Sync> Sync for SlotMap<T> {}
 
-/// A pinned object: it stays until this is dropped, also when its key is freed meanwhile. It belongs
-/// to the thread that pinned it.
-pub(crate) struct Pin<T: 'static> {
+/// An object that a hazard pointer protects: it exists until this is dropped, also when its key is
+/// freed meanwhile. It belongs to the thread that protects it.
+pub(crate) struct Protected<T: 'static> {
     slot: &'static Slot<T>,
-    /// Taken back when the pin is dropped.
-    note: Note,
+    /// Cleared when this is dropped.
+    pointer: HazardPointer,
 }
 
-/// Why an object can't be pinned.
+/// Why an object can't be protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unpinned {
-    /// The key names nothing.
+pub(crate) enum ProtectError {
+    /// The key has no object.
     Gone,
-    /// There is no memory to note that it is used.
+    /// There is no memory for a hazard pointer.
     OutOfMemory,
 }
 
-impl<T: Send + Sync> Slots<T> {
+impl<T: Send + Sync> SlotMap<T> {
     /// An empty table.
     pub(crate) const fn new() -> Self {
         Self {
             segments: [const { AtomicPtr::new(std::ptr::null_mut()) }; SEGMENTS],
             used: AtomicU32::new(0),
-            free: AtomicU64::new(NOBODY as u64),
+            free: AtomicU64::new(NO_SLOT as u64),
         }
     }
 
-    /// Stores an object. The key's lowest 60 bits name it; `None` when the table is full. Whoever
-    /// has the key can read `label` as long as it names the object.
+    /// Stores an object. Its key is in the lowest 60 bits; `None` when the table is full. `label`
+    /// can be read by the key as long as the object has not been freed.
     pub(crate) fn insert(&'static self, object: T, label: u64) -> Option<u64> {
         let number = self.take_free().or_else(|| self.take_new())?;
         let slot = self.slot(number)?;
         let generation = slot.state.load(Ordering::Relaxed) >> 32;
-        // SAFETY: a slot that was taken is this thread's alone until it becomes live below.
+        // SAFETY: a taken slot belongs to this thread until it becomes live below.
         unsafe { (*slot.object.get()).write(object) };
-        // Release: who reads this label, and not its predecessor, sees that the predecessor is gone.
+        // Release: a thread that reads this label, not its predecessor, sees that the predecessor
+        // is gone.
         slot.label.store(label, Ordering::Release);
         slot.state.store(generation << 32 | LIVE, Ordering::Release);
         Some(u64::from(number) << 32 | generation)
     }
 
-    /// The object that `key` names, kept alive by the pin.
+    /// The object of `key`, protected by a hazard pointer.
     #[inline(always)]
-    pub(crate) fn pin(&'static self, key: u64, how: Use) -> Result<Pin<T>, Unpinned> {
-        let slot = self.find(key).ok_or(Unpinned::Gone)?;
-        let note = Note::new(slot.name(key as u32), how).ok_or(Unpinned::OutOfMemory)?;
-        // Also where the key turns out to name nothing: who frees the slot's object now may have seen
-        // the note, and then leaves the rest to us.
-        let pin = Pin { slot, note };
+    pub(crate) fn protect(&'static self, key: u64, how: Use) -> Result<Protected<T>, ProtectError> {
+        let slot = self.find(key).ok_or(ProtectError::Gone)?;
+        let pointer =
+            HazardPointer::new(slot.value(key as u32), how).ok_or(ProtectError::OutOfMemory)?;
+        // Also where the key turns out to have no object: a thread that frees the slot's object now
+        // may have seen the hazard pointer, and then this thread drops the object.
+        let object = Protected { slot, pointer };
         // The object's bytes were written before it became live.
         if slot.state.load(Ordering::SeqCst) == holding(key, LIVE) {
-            Ok(pin)
+            Ok(object)
         } else {
-            Err(Unpinned::Gone)
+            Err(ProtectError::Gone)
         }
     }
 
-    /// The label of the object that `key` names. Nothing is written, and nothing is kept.
+    /// The label of the object of `key`. Nothing is written, and nothing is protected.
     #[inline(always)]
     pub(crate) fn label(&'static self, key: u64) -> Option<u64> {
         let slot = self.find(key)?;
@@ -145,7 +148,7 @@ impl<T: Send + Sync> Slots<T> {
     }
 
     /// Makes `key` invalid for ever. The object is dropped now, or by the last call that uses it.
-    /// `false` when the key named nothing.
+    /// `false` when the key has no object.
     pub(crate) fn free(&'static self, key: u64) -> bool {
         let Some(slot) = self.find(key) else {
             return false;
@@ -157,16 +160,16 @@ impl<T: Send + Sync> Slots<T> {
         freed
     }
 
-    /// Which threads run what `key` names; `None` when it names nothing, or nothing any more.
+    /// The threads that run the object of `key`; `None` when the key has no object.
     pub(crate) fn running(&'static self, key: u64) -> Option<Users> {
         let slot = self.find(key)?;
-        let users = users::running(slot.name(key as u32));
+        let users = hazard::running(slot.value(key as u32));
         let state = slot.state.load(Ordering::SeqCst);
         (state == holding(key, LIVE) || state == holding(key, RETIRING)).then_some(users)
     }
 
-    /// Makes `key` invalid for ever, waits until no thread uses the object, and drops it. `false` when
-    /// the key named nothing. This thread must not use the object itself.
+    /// Makes `key` invalid for ever, waits until no thread uses the object, and drops it. `false`
+    /// when the key has no object. This thread must not use the object itself.
     pub(crate) fn retire(&'static self, key: u64) -> bool {
         let Some(slot) = self.find(key) else {
             return false;
@@ -174,9 +177,9 @@ impl<T: Send + Sync> Slots<T> {
         if !slot.become_from(holding(key, LIVE), RETIRING) {
             return false;
         }
-        let mut wait = Wait::new();
-        while users::any(slot.name(key as u32)) {
-            wait.turn();
+        let mut backoff = Backoff::new();
+        while hazard::is_protected(slot.value(key as u32)) {
+            backoff.wait();
         }
         slot.drop_object();
         true
@@ -228,7 +231,7 @@ impl<T: Send + Sync> Slots<T> {
         let slots = (len - FIRST_SEGMENT..).take(len as usize).map(|number| Slot {
             state: AtomicU64::new(first_generation(address, number) << 32 | EMPTY),
             label: AtomicU64::new(0),
-            next_free: AtomicU32::new(NOBODY),
+            next_free: AtomicU32::new(NO_SLOT),
             number,
             table: self,
             object: UnsafeCell::new(MaybeUninit::uninit()),
@@ -247,7 +250,7 @@ impl<T: Send + Sync> Slots<T> {
         let mut head = self.free.load(Ordering::Acquire);
         loop {
             let number = head as u32;
-            if number == NOBODY {
+            if number == NO_SLOT {
                 return None;
             }
             // A slot may be taken and even freed again between the two reads; then the counter in
@@ -262,70 +265,72 @@ impl<T: Send + Sync> Slots<T> {
     }
 }
 
-impl<T> Pin<T> {
-    /// The key that names the object, or did when it was pinned.
+impl<T> Protected<T> {
+    /// The key of the object, which may have been freed meanwhile.
     pub(crate) fn key(&self) -> u64 {
         let generation = self.slot.state.load(Ordering::Relaxed) >> 32;
         u64::from(self.slot.number) << 32 | generation
     }
 }
 
-impl<T> Deref for Pin<T> {
+impl<T> Deref for Protected<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: the object was written before it became live, and is dropped only when no pin is
-        // left.
+        // SAFETY: the object was written before it became live, and is dropped only when no hazard
+        // pointer protects it.
         unsafe { (*self.slot.object.get()).assume_init_ref() }
     }
 }
 
-impl<T: 'static> Drop for Pin<T> {
+impl<T: 'static> Drop for Protected<T> {
     #[inline]
     fn drop(&mut self) {
-        let name = self.note.take_back();
+        let value = self.pointer.clear();
         let state = self.slot.state.load(Ordering::SeqCst);
         if state & u64::from(u32::MAX) == FREED {
-            self.slot.drop_if_last(name, state);
+            self.slot.drop_if_last(value, state);
         }
     }
 }
 
 impl<T> Slot<T> {
-    /// Names the slot's object of a generation among all of all tables. Slots are never freed.
+    /// The hazard value of the slot's object of a generation, different for all objects of all
+    /// tables. Slots are never freed.
     #[inline]
-    fn name(&self, generation: u32) -> Name {
-        Name::new(std::ptr::from_ref(self).addr(), generation)
+    fn value(&self, generation: u32) -> HazardValue {
+        HazardValue::new(std::ptr::from_ref(self).addr(), generation)
     }
 
-    /// Changes what the slot holds, within a generation.
+    /// Changes the content of the slot, within a generation.
     fn become_from(&self, state: u64, holds: u64) -> bool {
         let next = state & !u64::from(u32::MAX) | holds;
         self.state.compare_exchange(state, next, Ordering::SeqCst, Ordering::Relaxed).is_ok()
     }
 
-    /// Drops the object that was freed, if it is the one that was used and not one that came after it.
+    /// Drops the freed object, if it is the one that was used and not a later one.
     #[cold]
-    fn drop_if_last(&self, used: Name, state: u64) {
-        if used == self.name((state >> 32) as u32) {
+    fn drop_if_last(&self, used: HazardValue, state: u64) {
+        if used == self.value((state >> 32) as u32) {
             self.drop_if_unused(state);
         }
     }
 
-    /// Drops an object that was freed, unless somebody uses it, who then does this after leaving.
+    /// Drops a freed object, unless a thread uses it: that thread then does this when it has
+    /// finished.
     #[cold]
     fn drop_if_unused(&self, freed: u64) {
-        let name = self.name((freed >> 32) as u32);
-        if !users::any(name) && self.become_from(freed, DROPPING) {
+        let value = self.value((freed >> 32) as u32);
+        if !hazard::is_protected(value) && self.become_from(freed, DROPPING) {
             self.drop_object();
         }
     }
 
-    /// Drops the object of a slot that has become this thread's alone.
+    /// Drops the object of a slot that belongs to this thread.
     fn drop_object(&self) {
         let generation = self.state.load(Ordering::Relaxed) >> 32;
-        // SAFETY: the object was written by `insert` and is dropped here, once per generation. That
-        // nobody uses it any more was seen in the notes.
+        // SAFETY: the object was written by `insert` and is dropped here, once per generation. A
+        // scan of the hazard pointers has found no user.
         unsafe { (*self.object.get()).assume_init_drop() };
         if generation < u64::from(u32::MAX) {
             self.state.store((generation + 1) << 32 | EMPTY, Ordering::Release);
@@ -334,7 +339,7 @@ impl<T> Slot<T> {
     }
 }
 
-impl<T> Slots<T> {
+impl<T> SlotMap<T> {
     fn recycle(&self, number: u32, slot: &Slot<T>) {
         let mut head = self.free.load(Ordering::Relaxed);
         loop {
@@ -348,48 +353,22 @@ impl<T> Slots<T> {
     }
 }
 
-/// The state of a slot whose live object `key` names.
+/// The state of the slot of `key` with this content.
 fn holding(key: u64, holds: u64) -> u64 {
     key << 32 | holds
 }
 
-/// Waiting for other threads without a lock: for what takes moments, and more and more patiently.
-struct Wait {
-    turns: u32,
-}
-
-impl Wait {
-    fn new() -> Self {
-        Self { turns: 0 }
-    }
-
-    fn turn(&mut self) {
-        const SPINS: u32 = 64;
-        const YIELDS: u32 = 128;
-        const LONGEST: Duration = Duration::from_millis(1);
-        self.turns = self.turns.saturating_add(1);
-        match self.turns {
-            ..SPINS => std::hint::spin_loop(),
-            SPINS..YIELDS => std::thread::yield_now(),
-            turns => {
-                let patience = Duration::from_micros(u64::from(turns - YIELDS + 1) * 10);
-                uncancelled(|| std::thread::sleep(patience.min(LONGEST)));
-            }
-        }
-    }
-}
-
-/// Where a slot's generations begin: not at 0, and in the lower half of what there is.
+/// The first generation of a slot: random, not 0, and in the lower half of all numbers.
 fn first_generation(table: u64, number: u32) -> u64 {
     random_of(table ^ u64::from(number)) >> 33 | 1
 }
 
-/// The counter of a list head, one further, with no slot.
+/// The counter of a list head, incremented, without a slot.
 fn counted(head: u64) -> u64 {
     (head >> 32).wrapping_add(1) << 32
 }
 
-/// Which segment a slot is in, and where.
+/// The segment of a slot, and its place in the segment.
 #[inline(always)]
 fn segment_of(number: u32) -> (usize, usize) {
     let shifted = number + FIRST_SEGMENT;
