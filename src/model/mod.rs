@@ -27,7 +27,9 @@ pub(crate) mod stable_hash;
 pub mod validate;
 
 pub use crate::error::{Error, Result};
-pub use cut::{Cut, CutProblem, Rule, RuleKind, Segment, Segments};
+pub use cut::{
+    Cut, CutProblem, LengthCut, Rule, RuleKind, Segment, Segments, check_degrees, first_forbidding,
+};
 pub use device::{Device, DeviceType};
 pub use dtype::DataType;
 pub use error::ModelError;

@@ -87,14 +87,33 @@ fn pieces(indices: &[i64], count: i64, rule: &Rule) -> Option<Vec<Vec<i64>>> {
     )
 }
 
+/// How many neighbouring coordinates have the same piece; no divisor of `count` where it is refused.
+fn repeat_of(length: i64, count: i64, rule: &Rule) -> i64 {
+    if rule.repeat != Rule::REPEAT_AS_NEEDED {
+        return rule.repeat;
+    }
+    let unit = match rule.kind {
+        RuleKind::Cyclic { block, .. } => block,
+        _ => rule.granule,
+    };
+    let units = (length + unit - 1) / unit;
+    match units {
+        0 => 1,
+        units if count <= units => 1,
+        units if count % units == 0 => count / units,
+        _ => count + 1,
+    }
+}
+
 /// The indices that each of `count` coordinates has by a cut. `None` where it is refused.
 pub fn dealt(indices: &[i64], count: i64, cut: &Cut) -> Option<Vec<Vec<i64>>> {
     let by_rule = |indices: &[i64], rule: &Rule| {
-        if count % rule.repeat != 0 {
+        let repeat = repeat_of(indices.len() as i64, count, rule);
+        if count % repeat != 0 {
             return None;
         }
-        let distinct = pieces(indices, count / rule.repeat, rule)?;
-        Some((0..count).map(|at| distinct[(at / rule.repeat) as usize].clone()).collect::<Vec<_>>())
+        let distinct = pieces(indices, count / repeat, rule)?;
+        Some((0..count).map(|at| distinct[(at / repeat) as usize].clone()).collect::<Vec<_>>())
     };
     let segments: Vec<Segment> = match &cut.segments {
         Segments::One => return by_rule(indices, &cut.rule),

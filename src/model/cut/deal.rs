@@ -84,6 +84,11 @@ impl<'a> Deal<'a> {
         self.length
     }
 
+    /// Whether neighbouring coordinates share positions.
+    pub(crate) fn repeats(&self) -> bool {
+        self.parts.iter().any(|part| part.positions.repeats())
+    }
+
     /// What the coordinate `at` has of `whole`, which is as long as what is dealt.
     pub(crate) fn of(&self, whole: &DimShard, at: i64) -> Result<DimShard> {
         Ok(whole.select(self.positions(at)?)?)

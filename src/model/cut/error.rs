@@ -13,6 +13,13 @@ pub enum CutProblem {
         /// Coordinates of the axis.
         count: i64,
     },
+    /// More coordinates than units, and no multiple of them, where units are repeated as needed.
+    SharedUnits {
+        /// Units to cut.
+        units: i64,
+        /// Coordinates of the axis.
+        count: i64,
+    },
     /// An even cut of what does not divide.
     Uneven {
         /// Positions to cut.
@@ -72,6 +79,11 @@ impl fmt::Display for CutProblem {
             Self::Repeat { repeat, count } => write!(
                 f,
                 "repeat {repeat} does not divide the {count} coordinates of the axis; pass a divisor"
+            ),
+            Self::SharedUnits { units, count } => write!(
+                f,
+                "{count} coordinates can't share {units} units equally; pass a multiple of {units}, or at \
+                 most {units}"
             ),
             Self::Uneven { length, granule: 1, pieces } => {
                 let pad = Multiple(length, i128::from(pieces));

@@ -15,5 +15,6 @@ mod segments;
 pub(crate) use deal::Deal;
 pub(crate) use dim_shard::DimShard;
 pub use error::CutProblem;
+pub use legal::{LengthCut, check_degrees, first_forbidding};
 pub use rule::{Rule, RuleKind};
 pub use segments::{Cut, Segment, Segments};

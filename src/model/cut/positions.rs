@@ -17,6 +17,8 @@ use crate::memory::{Memory, TryVec, try_collect, try_with_capacity};
 pub(super) struct Positions<'a> {
     rule: &'a Rule,
     length: i64,
+    /// How many neighbouring coordinates have the same piece.
+    repeat: i64,
     pieces: i64,
     /// Units of the rule's granule, the last of which may be short.
     units: i64,
@@ -27,7 +29,8 @@ pub(super) struct Positions<'a> {
 impl<'a> Positions<'a> {
     /// The pieces of `length` positions on an axis of `count` coordinates.
     pub(super) fn new(rule: &'a Rule, length: i64, count: i64) -> Result<Self> {
-        let (pieces, granule) = (rule.pieces(count), rule.granule);
+        let (repeat, granule) = (rule.repeat_of(length, count)?, rule.granule);
+        let pieces = count / repeat;
         let units = div_ceil(length, granule);
         if rule.even && !rule.is_cyclic() && (length % granule != 0 || units % pieces != 0) {
             return Err(CutProblem::Uneven { length, granule, pieces }.into());
@@ -41,7 +44,12 @@ impl<'a> Positions<'a> {
             }
             _ => Vec::new(),
         };
-        Ok(Self { rule, length, pieces, units, bounds })
+        Ok(Self { rule, length, repeat, pieces, units, bounds })
+    }
+
+    /// Whether neighbouring coordinates share pieces.
+    pub(super) fn repeats(&self) -> bool {
+        self.repeat > 1
     }
 
     /// The positions of coordinate `at`, where they are one interval by the rule: start and length.
@@ -49,7 +57,7 @@ impl<'a> Positions<'a> {
         if self.rule.is_cyclic() {
             return None;
         }
-        let piece = at / self.rule.repeat;
+        let piece = at / self.repeat;
         let start = self.bound(piece);
         Some((start, self.bound(piece + 1) - start))
     }
@@ -83,7 +91,7 @@ impl<'a> Positions<'a> {
         };
         // No block is longer than all there is.
         let block = block.min(self.length.max(1));
-        let piece = at / self.rule.repeat;
+        let piece = at / self.repeat;
         let turn = (piece - first % self.pieces + self.pieces) % self.pieces;
         let blocks = div_ceil(self.length, block);
         if turn >= blocks {

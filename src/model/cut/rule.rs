@@ -17,7 +17,7 @@ pub struct Rule {
     /// All but `Cyclic` count in units of so many positions, the last of which may be short; pieces
     /// of `Sizes` start at units.
     pub granule: i64,
-    /// So many neighbouring coordinates have the same piece.
+    /// So many neighbouring coordinates have the same piece; or [`Rule::REPEAT_AS_NEEDED`].
     pub repeat: i64,
     /// Refuses what does not divide into whole units and pieces of equal size.
     pub even: bool,
@@ -65,13 +65,23 @@ impl From<RuleKind> for Rule {
 }
 
 impl Rule {
+    /// The `repeat` that is chosen when a length is cut: 1 where there are as many units as coordinates,
+    /// and else as many coordinates as there are for each unit. So 8 key-value heads are one each on 8
+    /// coordinates, and one for 2 neighbouring coordinates each on 16. A number of coordinates that is
+    /// larger than that of units and no multiple of it is refused.
+    ///
+    /// Units are those of the granule; of `Cyclic`, its blocks. Lists of pieces need a number.
+    pub const REPEAT_AS_NEEDED: i64 = -1;
+
     /// Refuses numbers that no rule has, and lists that are not as long as an axis of `count`
     /// coordinates needs.
     pub(super) fn check(&self, count: i64) -> Result<()> {
         at_least("granule", self.granule, 1)?;
-        at_least("repeat", self.repeat, 1)?;
-        if count % self.repeat != 0 {
-            return Err(CutProblem::Repeat { repeat: self.repeat, count }.into());
+        if self.repeat != Self::REPEAT_AS_NEEDED {
+            at_least("repeat", self.repeat, 1)?;
+            if count % self.repeat != 0 {
+                return Err(CutProblem::Repeat { repeat: self.repeat, count }.into());
+            }
         }
         match &self.kind {
             RuleKind::Chunk | RuleKind::Balanced => Ok(()),
@@ -92,7 +102,11 @@ impl Rule {
     }
 
     fn check_values(&self, argument: &'static str, values: &[i64], count: i64) -> Result<()> {
-        let (got, pieces) = (values.len(), self.pieces(count));
+        if self.repeat == Self::REPEAT_AS_NEEDED {
+            let problem = "pieces that are listed are not repeated as needed; pass a number";
+            return Err(Error::invalid("repeat", problem));
+        }
+        let (got, pieces) = (values.len(), count / self.repeat);
         if i64::try_from(got).ok() != Some(pieces) {
             let problem = text!("there are {got} for {pieces} pieces; pass one for each");
             return Err(Error::invalid(argument, problem));
@@ -111,9 +125,23 @@ impl Rule {
         matches!(self.kind, RuleKind::Cyclic { .. })
     }
 
-    /// How many different pieces an axis of `count` coordinates has.
-    pub(super) fn pieces(&self, count: i64) -> i64 {
-        count / self.repeat
+    /// How many neighbouring ones of `count` coordinates have the same piece of `length` positions.
+    pub(super) fn repeat_of(&self, length: i64, count: i64) -> Result<i64> {
+        if self.repeat != Self::REPEAT_AS_NEEDED {
+            return Ok(self.repeat);
+        }
+        let unit = match self.kind {
+            RuleKind::Cyclic { block, .. } => block,
+            _ => self.granule,
+        };
+        let units = length / unit + i64::from(length % unit > 0);
+        if units == 0 || count <= units {
+            return Ok(1);
+        }
+        if count % units != 0 {
+            return Err(CutProblem::SharedUnits { units, count }.into());
+        }
+        Ok(count / units)
     }
 }
 

@@ -63,12 +63,4 @@ impl Cut {
             }
         }
     }
-
-    /// Whether neighbouring coordinates share pieces.
-    pub(crate) fn repeats(&self) -> bool {
-        match &self.segments {
-            Segments::One | Segments::Equal(_) => self.rule.repeat > 1,
-            Segments::Listed(segments) => segments.iter().any(|segment| segment.rule.repeat > 1),
-        }
-    }
 }

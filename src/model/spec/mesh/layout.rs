@@ -77,11 +77,10 @@ impl MeshLayout {
         Ok(())
     }
 
-    /// Whether several shards have the same elements.
+    /// Whether there is an axis along which all shards have the same elements.
     pub(super) fn replicates(&self, mesh: &Mesh) -> bool {
         let is_cut = |axis: &MeshAxis| self.cuts.iter().any(|cut| &*cut.axis == axis.name());
         mesh.axes().iter().any(|axis| axis.size() > 1 && !is_cut(axis))
-            || self.cuts.iter().any(|cut| cut.cut.repeats())
     }
 }
 
@@ -198,7 +197,9 @@ impl fmt::Display for Rule {
         if self.granule != 1 {
             write!(f, ", granule {}", self.granule)?;
         }
-        if self.repeat != 1 {
+        if self.repeat == Self::REPEAT_AS_NEEDED {
+            f.write_str(", repeat as needed")?;
+        } else if self.repeat != 1 {
             write!(f, ", repeat {}", self.repeat)?;
         }
         if self.even {

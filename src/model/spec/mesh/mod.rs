@@ -58,11 +58,12 @@ impl ShardingSpec for MeshShardingSpec {
         &self, shape: TensorShape<'_>, properties: TensorProperties,
     ) -> Result<ShardedTensorMetadata> {
         check_sizes(shape.sizes)?;
-        let shards = rows::shards(&self.mesh, &self.layout, shape)?;
+        let (shards, repeats) = rows::shards(&self.mesh, &self.layout, shape)?;
         // Every index of a dimension is dealt, and only the same ones again: no need to look.
         let metadata =
             ShardedTensorMetadata::trusted(Shared::try_new(shards)?, shape.sizes, properties)?;
-        metadata.arranged(&self.mesh, &self.layout.partial, self.layout.replicates(&self.mesh))
+        let replicas = repeats || self.layout.replicates(&self.mesh);
+        metadata.arranged(&self.mesh, &self.layout.partial, replicas)
     }
 
     fn placements(&self) -> Option<&Placements> {

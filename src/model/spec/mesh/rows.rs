@@ -22,16 +22,21 @@ use crate::model::sizes::check_sizes;
 use crate::model::stable_hash::stable_hash;
 use crate::sync::seed::Map;
 
-/// The shards of a tensor of this shape, one for each device.
-pub(super) fn shards(mesh: &Mesh, layout: &MeshLayout, shape: TensorShape<'_>) -> Result<Shards> {
+/// The shards of a tensor of this shape, one for each device; and whether coordinates of a cut axis share
+/// elements.
+pub(super) fn shards(
+    mesh: &Mesh, layout: &MeshLayout, shape: TensorShape<'_>,
+) -> Result<(Shards, bool)> {
+    let mut repeats = false;
     let dims = CutDims::new(layout, shape)?;
     let mut tables = dims.tables(layout, shape)?;
     for (number, cut) in layout.cuts.iter().enumerate() {
-        let cut_one = |tables: &mut [DimTable]| {
+        let mut cut_one = |tables: &mut [DimTable]| {
             let dim = dims.position(&cut.dim, shape)?;
             let axis = mesh.axis("axis", &cut.axis)?;
             let cut = tables[dim].cut(&cut.cut, axis, mesh.axes()[axis].size());
-            cut.map_err(|error| error.in_dim(dim))
+            repeats |= cut.map_err(|error| error.in_dim(dim))?;
+            Ok::<(), Error>(())
         };
         cut_one(&mut tables).map_err(|error| error.at("cuts", number))?;
     }
@@ -39,7 +44,7 @@ pub(super) fn shards(mesh: &Mesh, layout: &MeshLayout, shape: TensorShape<'_>) -
     if let Some(flattening) = dims.flattening {
         extents = extents.flattened(flattening)?;
     }
-    Shards::from_extents(extents, mesh.placements().clone())
+    Ok((Shards::from_extents(extents, mesh.placements().clone())?, repeats))
 }
 
 /// The dimensions that are cut: the tensor's, or with some of them flattened to one.
@@ -114,8 +119,9 @@ impl DimTable {
         Ok(Self { entries, axes: Vec::new() })
     }
 
-    /// Deals every entry to the coordinates of an axis.
-    fn cut(&mut self, cut: &Cut, axis: usize, count: usize) -> Result<()> {
+    /// Deals every entry to the coordinates of an axis; returns whether some of them share elements.
+    fn cut(&mut self, cut: &Cut, axis: usize, count: usize) -> Result<bool> {
+        let mut repeats = false;
         let mut entries = try_with_capacity("dim maps", self.entries.len() * count)?;
         let mut deal: Option<Deal<'_>> = None;
         for whole in &self.entries {
@@ -127,11 +133,12 @@ impl DimTable {
             for at in 0..count {
                 entries.push(ready.of(whole, at as i64)?);
             }
+            repeats |= ready.repeats();
             deal = Some(ready);
         }
         self.axes.try_push((axis, count))?;
         self.entries = entries;
-        Ok(())
+        Ok(repeats)
     }
 
     /// How far a step along each axis of the mesh is among the entries.
