@@ -12,6 +12,7 @@ pub(crate) mod bounds;
 pub mod box_list;
 pub(crate) mod cells;
 mod dim_map;
+pub(crate) mod equal;
 pub mod extent;
 pub(crate) mod fold;
 pub(crate) mod gap;

@@ -20,6 +20,7 @@ pub mod placement;
 pub mod placements;
 pub mod properties;
 pub mod reduction;
+pub mod replica;
 pub mod shards;
 pub(crate) mod sizes;
 pub mod spec;
@@ -41,6 +42,7 @@ pub use placement::{CustomPlacement, Placement};
 pub use placements::Placements;
 pub use properties::{Layout, MemoryFormat, TensorProperties};
 pub use reduction::{PartialAxis, Reduction};
+pub use replica::Replica;
 pub use shards::{Shard, ShardMetadata, Shards};
 pub use spec::{
     ChunkShardingSpec, EnumerableShardingSpec, MeshCut, MeshLayout, MeshShardingSpec, Pad, PadTo,

@@ -10,9 +10,10 @@ use super::placement::Placement;
 use super::placements::{Placements, too_many};
 use super::sizes::{check_ndim, check_sizes};
 use crate::error::{Error, Result};
+use crate::geometry::equal::EqualExtents;
 use crate::geometry::unfold::{OwnSpace, Space};
 use crate::geometry::{BoxList, Extent, ExtentList, Flattening};
-use crate::memory::{IntoShared, Shared, TryVec, text};
+use crate::memory::{IntoShared, Memory, Shared, TryVec, text};
 use crate::model::ModelError;
 use crate::sync::lazy::Lazy;
 
@@ -52,6 +53,8 @@ pub struct Shards {
     placements: Shared<Placements>,
     /// Their elements where they are not boxes.
     own: Lazy<OwnSpace>,
+    /// Which of them own the same.
+    equal: Lazy<EqualExtents>,
 }
 
 impl Shards {
@@ -80,7 +83,12 @@ impl Shards {
         }
         check_values(ndim, &offsets, &sizes)?;
         let boxes = BoxList::new(ndim, placements.len(), offsets, sizes);
-        Ok(Self { extents: ExtentList::of_boxes(boxes), placements, own: Lazy::default() })
+        Ok(Self {
+            extents: ExtentList::of_boxes(boxes),
+            placements,
+            own: Lazy::default(),
+            equal: Lazy::default(),
+        })
     }
 
     /// Shards that own extents, each at its placement.
@@ -95,7 +103,7 @@ impl Shards {
         }
         check_ndim("ndim", extents.ndim())?;
         check_values(extents.ndim(), extents.boxes().offsets(), extents.boxes().sizes())?;
-        Ok(Self { extents, placements, own: Lazy::default() })
+        Ok(Self { extents, placements, own: Lazy::default(), equal: Lazy::default() })
     }
 
     /// Stores shards given one by one. Refused are, besides what [`Self::new`] refuses, offsets and
@@ -147,7 +155,12 @@ impl Shards {
         }
         check_shard_ndim(0, "offsets and sizes", self.ndim(), flattening.ndim())?;
         let extents = self.extents.try_clone()?.flattened(flattening)?;
-        Ok(Self { extents, placements: self.placements.clone(), own: Lazy::default() })
+        Ok(Self {
+            extents,
+            placements: self.placements.clone(),
+            own: Lazy::default(),
+            equal: Lazy::default(),
+        })
     }
 
     /// The same boxes at other placements, one for each.
@@ -212,6 +225,11 @@ impl Shards {
             return Ok(Space::Boxes(self.boxes()));
         }
         Ok(Space::Unfolded(self.own.get_or_make(|| OwnSpace::new(&self.extents))?))
+    }
+
+    /// Which of them own the same, found when it is first asked for.
+    pub(crate) fn equal(&self) -> Memory<impl Deref<Target = EqualExtents>> {
+        self.equal.get_or_make(|| EqualExtents::new(&self.extents))
     }
 
     /// Shard `index`.
