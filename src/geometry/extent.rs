@@ -72,6 +72,12 @@ impl Flattening {
         Ok(Some(Self { sizes: try_boxed_slice(sizes)?, ends }))
     }
 
+    /// The same dimensions become one, of a tensor of as many other sizes.
+    pub(crate) fn with_sizes(&self, sizes: &[i64]) -> GeometryResult<Self> {
+        let ends = try_boxed_slice(&self.ends)?;
+        Ok(Self { sizes: try_boxed_slice(sizes)?, ends })
+    }
+
     /// The tensor's sizes.
     pub fn sizes(&self) -> &[i64] {
         &self.sizes

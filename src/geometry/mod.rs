@@ -12,6 +12,7 @@ pub(crate) mod bounds;
 pub mod box_list;
 pub(crate) mod cells;
 mod dim_map;
+pub(crate) mod division;
 pub(crate) mod equal;
 pub mod extent;
 pub(crate) mod fold;
@@ -28,6 +29,7 @@ pub(crate) mod unfold;
 
 pub use box_list::{BoxList, BoxRow};
 pub use dim_map::{DimMap, DimPart};
+pub use division::BlockProblem;
 pub use extent::{DimExtent, Extent, ExtentList, Flattening};
 pub use loop_nest::{Loop, LoopNest, offsets_of_turn, turns};
 pub use region::{Region, checked_numel};

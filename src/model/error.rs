@@ -8,7 +8,7 @@ use super::placement::Placement;
 use super::reduction::Reduction;
 use crate::error::status::*;
 use crate::error::{Describe, Error, Numbers};
-use crate::geometry::Region;
+use crate::geometry::{BlockProblem, Region};
 use crate::memory::Text;
 
 /// The error of a sharding: in the cuts of a tensor, or in the owners of its parts.
@@ -132,6 +132,16 @@ pub enum ModelError {
         /// Why not.
         problem: CutProblem,
     },
+    /// A shard that does not have whole blocks.
+    #[error("shard {shard}: dimension {dim} {problem}")]
+    IllegalBlocks {
+        /// The shard's index.
+        shard: usize,
+        /// The dimension of the shard's buffer.
+        dim: usize,
+        /// What it has instead.
+        problem: BlockProblem,
+    },
     /// A tensor whose elements still have to be reduced.
     #[error(
         "the elements are partial: axis {axis:?} of the mesh is pending a reduction ({reduction}); \
@@ -209,6 +219,17 @@ impl Describe for ModelError {
             }
             Self::IllegalCut { dim, .. } => {
                 (SHARDSPEC_ILLEGAL_CUT, dim.map_or(none, |dim| none.in_dim(dim)))
+            }
+            Self::IllegalBlocks { shard, dim, problem } => {
+                let (got, limit) = match problem {
+                    BlockProblem::Inside { index, start, end } => {
+                        (index, end.saturating_sub(start))
+                    }
+                    BlockProblem::Apart { start, block, .. } => (start, block),
+                    BlockProblem::Padding { length, block } => (length, block),
+                };
+                let numbers = Numbers { got, limit, ..Numbers::of_shard(shard) };
+                (SHARDSPEC_ILLEGAL_CUT, numbers.in_dim(dim))
             }
             Self::Partial { .. } => (SHARDSPEC_PARTIAL, none),
             Self::WrongSpecType { .. } => (SHARDSPEC_WRONG_SPEC_TYPE, none),

@@ -148,6 +148,16 @@ impl ShardedTensorMetadata {
         self.dim_names.as_deref().map(Vec::as_slice)
     }
 
+    /// Metadata of another tensor, in which each shard has what it says here instead: mesh, replicas,
+    /// partial axes and names of dimensions stay as they are.
+    pub(crate) fn with_shards(
+        &self, shards: Shards, sizes: &[i64], properties: TensorProperties,
+    ) -> Result<Self> {
+        let shards = Shared::try_new(shards)?;
+        let sizes = Shared::try_new(memory::try_boxed_slice(sizes)?)?;
+        Ok(Self { shards, sizes, properties, ..self.clone() })
+    }
+
     /// The shards, in order.
     pub fn shards(&self) -> &Shards {
         &self.shards

@@ -12,6 +12,7 @@ pub mod device;
 pub mod dtype;
 pub mod error;
 pub mod infer;
+pub mod linked;
 pub mod locate;
 pub mod mesh;
 pub mod metadata;
