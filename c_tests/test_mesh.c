@@ -469,6 +469,86 @@ static void elements_of_a_fused_weight_go_to_their_shards_and_back(void) {
   CHECK_OK(shardspec_metadata_free(metadata, &err));
 }
 
+/* The degrees of tensor parallelism that a model allows, and what forbids the others. */
+static void a_model_is_asked_for_its_legal_degrees(void) {
+  shardspec_cut cuts[] = {SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT};
+  static const int64_t lengths[] = {32, 8, 4096, 60};
+  int64_t forbidding[33];
+  memset(forbidding, 77, sizeof forbidding);
+  for (int i = 0; i < 4; i++) cuts[i].even = 1;
+  cuts[1].repeat = SHARDSPEC_REPEAT_AS_NEEDED;
+  cuts[2].granule = 128;
+  CHECK_OK(shardspec_cuts_check_degrees(cuts, lengths, 4, 32, forbidding, &err));
+  for (int64_t degree = 1; degree <= 32; degree++) {
+    int64_t expected = 32 % degree != 0 ? 0 : 60 % degree != 0 ? 3 : -1;
+    CHECK_EQUAL(forbidding[degree - 1], expected);
+    if (expected >= 0)
+      CHECK_STATUS(shardspec_cut_check(&cuts[expected], lengths[expected], degree, &err), SHARDSPEC_ILLEGAL_CUT);
+  }
+  /* No more than was asked for. */
+  int64_t pattern;
+  memset(&pattern, 77, sizeof pattern);
+  CHECK_EQUAL(forbidding[32], pattern);
+  CHECK_STATUS(shardspec_cut_check(&cuts[1], 8, 12, &err), SHARDSPEC_ILLEGAL_CUT);
+  CHECK_TEXT(err.message, "12 coordinates can't share 8 units equally; pass a multiple of 8, or at most 8");
+  cuts[3].granule = -1;
+  int64_t before[33];
+  memcpy(before, forbidding, sizeof before);
+  CHECK_STATUS(shardspec_cuts_check_degrees(cuts, lengths, 4, 32, forbidding, &err), SHARDSPEC_INVALID_ARGUMENT);
+  CHECK(err.index == 3 && memcmp(before, forbidding, sizeof before) == 0);
+}
+
+/* 4 heads of keys and values on 8 devices: device d has head d / 2. */
+static void replicas_have_numbers_and_a_primary(void) {
+  shardspec_cut cut = SHARDSPEC_CUT_INIT;
+  shardspec_mesh_layout layout = SHARDSPEC_MESH_LAYOUT_INIT;
+  static const int64_t heads[] = {4};
+  cut.axis = "tp", cut.repeat = SHARDSPEC_REPEAT_AS_NEEDED;
+  layout.cuts = &cut, layout.cut_count = 1;
+  shardspec_metadata *metadata = built(spec_of(mesh_of_one_axis("tp", 8), &layout), heads, 1);
+  for (size_t device = 0; device < 8; device++) {
+    static const int64_t one[] = {1};
+    int64_t head = (int64_t)device / 2;
+    size_t number = 77, primary = 77, owners[2] = {77, 77}, needed;
+    check_box(metadata, device, &head, one, 1);
+    CHECK_OK(shardspec_metadata_replica(metadata, device, &number, &primary, &err));
+    CHECK(number == device % 2 && primary == device - number);
+    CHECK_OK(shardspec_metadata_shards_in_box(metadata, &head, one, 1, owners, 2, &needed, &err));
+    CHECK(needed == 2 && owners[0] == primary && owners[1] == primary + 1);
+    CHECK_OK(shardspec_metadata_shard_at(metadata, &head, 1, &owners[1], &err));
+    CHECK_EQUAL(owners[1], primary);
+  }
+  CHECK_OK(shardspec_metadata_replica(metadata, 7, NULL, NULL, &err));
+  CHECK_OK(shardspec_metadata_free(metadata, &err));
+}
+
+/* A weight of 512 x 640 with a scale for each 128 columns, over 2 devices by columns. */
+static void scales_are_cut_where_their_weight_is(void) {
+  shardspec_cut cut = SHARDSPEC_CUT_INIT;
+  shardspec_mesh_layout layout = SHARDSPEC_MESH_LAYOUT_INIT;
+  static const int64_t sizes[] = {512, 640}, blocks[] = {1, 128}, shape[] = {512, 5};
+  static const int64_t offsets[] = {0, 0, 0, 3}, own[] = {512, 3, 512, 2};
+  int64_t got[2];
+  cut.dim = 1, cut.axis = "tp", cut.granule = 128;
+  layout.cuts = &cut, layout.cut_count = 1;
+  shardspec_metadata *weight = built(spec_of(mesh_of_one_axis("tp", 2), &layout), sizes, 2), *scales;
+  CHECK_OK(shardspec_metadata_blocks(weight, blocks, 2, &scales, &err));
+  CHECK_OK(shardspec_metadata_free(weight, &err));
+  CHECK_OK(shardspec_metadata_sizes(scales, got, 2, NULL, &err));
+  CHECK(memcmp(got, shape, sizeof got) == 0);
+  check_box(scales, 0, offsets, own, 2);
+  check_box(scales, 1, offsets + 2, own + 2, 2);
+  CHECK_OK(shardspec_metadata_free(scales, &err));
+  /* Cut in the middle, a block is cut. */
+  cut.granule = 0;
+  weight = built(spec_of(mesh_of_one_axis("tp", 2), &layout), sizes, 2);
+  scales = NULL;
+  CHECK_STATUS(shardspec_metadata_blocks(weight, blocks, 2, &scales, &err), SHARDSPEC_ILLEGAL_CUT);
+  CHECK_TEXT(err.message, "shard 0: dimension 1 is cut at 320, inside of the block 256..384; cut at 256 or 384");
+  CHECK(scales == NULL && err.first_shard == 0 && err.dim == 1 && err.got == 320 && err.limit == 128);
+  CHECK_OK(shardspec_metadata_free(weight, &err));
+}
+
 int main(void) {
   a_mesh_tells_its_axes_and_devices();
   a_mesh_without_axes_is_one_device();
@@ -484,5 +564,8 @@ int main(void) {
   a_cut_is_checked_before_there_is_a_spec();
   arrays_of_newer_programs_are_understood();
   elements_of_a_fused_weight_go_to_their_shards_and_back();
+  a_model_is_asked_for_its_legal_degrees();
+  replicas_have_numbers_and_a_primary();
+  scales_are_cut_where_their_weight_is();
   return 0;
 }

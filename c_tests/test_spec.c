@@ -123,16 +123,45 @@ static void shards_of_a_chunk_spec_are_recognised(void) {
   CHECK_EQUAL(equal, 1);
   CHECK_OK(shardspec_spec_free(inferred, &err));
   CHECK_OK(shardspec_spec_free(wanted, &err));
+  /* A gap. */
   CHECK_OK(inferred_of_arrays(offsets, uneven, NULL, 2, 3, RANKS, 3, &inferred, &err));
   CHECK_OK(shardspec_spec_type_name(inferred, text, sizeof text, NULL, &err));
   CHECK_TEXT(text, "enumerable");
   CHECK_OK(shardspec_spec_free(inferred, &err));
 }
 
+static void shards_of_a_grid_are_recognised(void) {
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  static const int64_t offsets[] = {0, 0, 0, 4, 1, 0, 1, 4}, sizes[] = {1, 4, 1, 4, 3, 4, 3, 4}, tensor[] = {4, 8};
+  int64_t own_offsets[2], own_sizes[2];
+  shardspec_shards *list;
+  shardspec_spec *spec;
+  shardspec_metadata *metadata;
+  char text[256];
+  CHECK_OK(shardspec_shards_new_from_arrays(offsets, sizes, NULL, 2, 4, RANKS, 4, &list, &err));
+  CHECK_OK(shardspec_spec_infer(list, &spec, &err));
+  CHECK_OK(shardspec_spec_text(spec, text, sizeof text, NULL, &err));
+  CHECK_TEXT(text, "dim0=2, dim1=2: dimension 0 over dim0 by sizes [1, 3]; dimension 1 over dim1 by chunk");
+  CHECK_OK(shardspec_spec_build_metadata(spec, tensor, 2, NULL, &metadata, &err));
+  for (size_t shard = 0; shard < 4; shard++) {
+    CHECK_OK(shardspec_metadata_get_shard(metadata, shard, own_offsets, own_sizes, 2, &err));
+    CHECK(memcmp(own_offsets, offsets + 2 * shard, sizeof own_offsets) == 0);
+    CHECK(memcmp(own_sizes, sizes + 2 * shard, sizeof own_sizes) == 0);
+  }
+  CHECK_OK(shardspec_spec_free(spec, &err));
+  CHECK_OK(shardspec_metadata_free(metadata, &err));
+  CHECK_OK(shardspec_spec_infer_compat(list, &spec, &err));
+  CHECK_OK(shardspec_spec_type_name(spec, text, sizeof text, NULL, &err));
+  CHECK_TEXT(text, "enumerable");
+  CHECK_OK(shardspec_spec_free(spec, &err));
+  CHECK_OK(shardspec_shards_free(list, &err));
+}
+
 int main(void) {
   a_chunk_spec_tells_what_it_was_made_of();
   boxes_as_structs_and_as_arrays_make_equal_specs();
   overlapping_shards_are_named_with_the_box_they_share();
+  shards_of_a_grid_are_recognised();
   wrong_shards_are_refused_and_told_apart();
   shards_of_a_chunk_spec_are_recognised();
   return 0;

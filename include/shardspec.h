@@ -1134,18 +1134,38 @@ shardspec_status shardspec_spec_new_enumerable(const shardspec_shards *shards,
                                                shardspec_error *err);
 
 /*
- Creates the spec that cuts a tensor into these shards. It is a chunk spec where chunks of one
- dimension are exactly these boxes, in any order, and else an enumerable spec. A single shard
- makes an enumerable spec, because the cut dimension is then unknown.
+ Creates the spec that cuts a tensor into exactly these shards. It is of the most regular of three
+ types. It is a chunk spec if the shards are the chunks of one dimension, in any order. It is a mesh
+ spec if the shards are a grid of boxes: each dimension is cut by chunk, balanced or sizes, and all
+ cells of the grid have the same number of shards, which are replicas. Otherwise it is an enumerable
+ spec, also for a single shard, because the cut dimension is then unknown.
+
+ A mesh spec keeps the order of the shards if that is row-major in some order of axes. Otherwise its
+ devices are row-major by dimension. `shardspec_spec_infer_compat` returns torch's answer.
+
+ Time: n * log(n) for n shards, and for an enumerable spec at worst n * log(n)^(d-1) in d dimensions.
+ Ownership: the caller frees `*out`; the list may be freed before it.
+ Errors: INVALID_ARGUMENT for no shards, OVERLAP for shards that overlap and are no grid of replicas
+ (the error names both shards and the box that they share), NULL_ARGUMENT, also for a shard without a
+ placement, INVALID_HANDLE, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_spec_infer(const shardspec_shards *shards,
+                                      struct shardspec_spec **out,
+                                      shardspec_error *err);
+
+/*
+ Creates the spec that torch infers from these shards. It is a chunk spec where chunks of one dimension
+ are exactly these boxes, in any order, and else an enumerable spec. A single shard makes an
+ enumerable spec, because the cut dimension is then unknown.
 
  Ownership: the caller frees `*out`; the list may be freed before it.
  Errors: INVALID_ARGUMENT for no shards, OVERLAP (the error names both shards and the box that
  they share), NULL_ARGUMENT, also for a shard without a placement, INVALID_HANDLE, OUT_OF_MEMORY.
  Threads: any. Source: `_infer_sharding_spec_from_shards_metadata` of torch. Since: ABI 0.
  */
-shardspec_status shardspec_spec_infer(const shardspec_shards *shards,
-                                      struct shardspec_spec **out,
-                                      shardspec_error *err);
+shardspec_status shardspec_spec_infer_compat(const shardspec_shards *shards,
+                                             struct shardspec_spec **out,
+                                             shardspec_error *err);
 
 /*
  Frees a spec. NULL is allowed. Metadata made by the spec stays valid.
@@ -1356,6 +1376,32 @@ shardspec_status shardspec_spec_build_metadata_with_dim_names(const shardspec_sp
                                                               const shardspec_tensor_properties *properties,
                                                               struct shardspec_metadata **out,
                                                               shardspec_error *err);
+
+/*
+ Creates the metadata of a linked tensor: a tensor with one element for each block of elements of this
+ one, such as the scales and zero points of a quantised weight, or words that hold several packed
+ elements.
+
+ `block_sizes` holds `ndim` numbers >= 1. Dimension d of the new tensor has
+ ceil(size / `block_sizes[d]`) elements; the last block of a dimension may be short. A shard has the
+ elements of the blocks that it has in `metadata`, in the same order. Placements, mesh, replicas,
+ partial axes, names of dimensions and padding stay. No element type is stated. Where dimensions are
+ flattened, the elements of a block must be neighbours in the flattened order.
+
+ Ownership: the caller frees `*out`; `metadata` may be freed before it.
+ Errors: ILLEGAL_CUT for a shard that has a part of a block, a block in pieces, or padding that ends
+ inside of a block. The message has the nearest cuts that are legal; `first_shard` is the shard, `dim`
+ the dimension of its buffer, `got` the index of the cut and `limit` the length of the block there.
+ NDIM_MISMATCH where `ndim` is not that of the tensor, UNSUPPORTED for blocks that are no neighbours in
+ flattened dimensions, INVALID_ARGUMENT for block sizes below 1, INVALID_HANDLE, NULL_ARGUMENT,
+ OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_blocks(const struct shardspec_metadata *metadata,
+                                           const int64_t *block_sizes,
+                                           size_t ndim,
+                                           struct shardspec_metadata **out,
+                                           shardspec_error *err);
 
 /*
  Creates a list of a metadata object's shards, without copying them.
@@ -1637,6 +1683,13 @@ shardspec_status shardspec_metadata_placement(const shardspec_metadata *metadata
 #define SHARDSPEC_RULE_WEIGHTS 4
 /* Blocks of `block` positions, dealt in turn, the first one to piece `first`. */
 #define SHARDSPEC_RULE_CYCLIC 5
+
+/*
+ As `repeat`: chosen when a length is cut. It is 1 where there are at least as many units as
+ coordinates, and else the number of coordinates for each unit. Units are those of the granule; of
+ CYCLIC, its blocks. A larger number of coordinates must be a multiple of the number of units.
+ */
+#define SHARDSPEC_REPEAT_AS_NEEDED -1
 /* Values are added up. */
 #define SHARDSPEC_REDUCTION_SUM 1
 /* The mean of the values. */
@@ -1669,7 +1722,10 @@ typedef struct shardspec_segment {
   int32_t even;
   /* Positions that stay together; 0: the cut's granule. */
   int64_t granule;
-  /* Neighbouring coordinates that have the same piece; 0: the cut's repeat. */
+  /*
+   Neighbouring coordinates that have the same piece, or `SHARDSPEC_REPEAT_AS_NEEDED`; 0: the cut's
+   repeat.
+   */
   int64_t repeat;
   /* CYCLIC: positions of a block; 0: the cut's block. */
   int64_t block;
@@ -1706,7 +1762,10 @@ typedef struct shardspec_cut {
    must start at a multiple. CYCLIC ignores it.
    */
   int64_t granule;
-  /* Neighbouring coordinates that have the same piece; 0: 1. It divides the size of the axis. */
+  /*
+   Neighbouring coordinates that have the same piece; 0: 1. It divides the size of the axis. Or
+   `SHARDSPEC_REPEAT_AS_NEEDED`, which SIZES and WEIGHTS do not take.
+   */
   int64_t repeat;
   /* CYCLIC: positions of a block; 0: 1. */
   int64_t block;
@@ -1829,6 +1888,33 @@ shardspec_status shardspec_cut_check(const shardspec_cut *cut,
                                      int64_t length,
                                      int64_t count,
                                      shardspec_error *err);
+
+/*
+ Writes, for each degree of parallelism from 1 to `max_degree`, the first of several cuts that forbids
+ it: `forbidding[k - 1]` becomes the position of the first cut that is illegal over k coordinates, or -1
+ where all `cut_count` cuts are legal. `cuts[i]` cuts `lengths[i]` positions: heads, key and value heads,
+ blocks of a quantised weight, experts. `forbidding` has room for `max_degree` numbers.
+ `shardspec_cut_check` returns the reason.
+
+ A cut for all degrees has no list of pieces. With `SHARDSPEC_REPEAT_AS_NEEDED` as its `repeat`, key and
+ value heads fewer than coordinates are repeated:
+
+   shardspec_cut cuts[] = {SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT};
+   const int64_t lengths[] = {32, 8, 4096};     // heads, key and value heads, hidden size
+   cuts[0].even = cuts[1].even = cuts[2].even = 1;
+   cuts[1].repeat = SHARDSPEC_REPEAT_AS_NEEDED;
+   cuts[2].granule = 128;                       // a block of the quantised weight
+   shardspec_cuts_check_degrees(cuts, lengths, 3, 32, forbidding, &err);  // legal: 1, 2, 4, 8, 16, 32
+
+ Errors: INVALID_ARGUMENT for numbers that no cut has at any degree (the error's `index` is the cut),
+ a negative length or a `max_degree` below 1; NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_cuts_check_degrees(const shardspec_cut *cuts,
+                                              const int64_t *lengths,
+                                              size_t cut_count,
+                                              int64_t max_degree,
+                                              int64_t *forbidding,
+                                              shardspec_error *err);
 
 /*
  Writes a handle to the mesh of a mesh spec.
@@ -1961,7 +2047,7 @@ shardspec_status shardspec_metadata_partial(const shardspec_metadata *metadata,
 
 /*
  Writes the indices of the shards that share an element with a box into `indices`, in ascending
- order.
+ order. For a box of one element, these are all its owners; the first one is the primary owner.
 
  `offsets` and `sizes` hold `ndim` numbers >= 0. The box may reach past the tensor. An empty box
  meets no shard. `indices` has room for `capacity` numbers. `*needed` becomes the number of
@@ -1983,7 +2069,8 @@ shardspec_status shardspec_metadata_shards_in_box(const shardspec_metadata *meta
 
 /*
  Writes the shard that owns an element to `*out`. `element` is the element's index, `ndim`
- numbers.
+ numbers. Of several owners, which are replicas, it is the primary one: the lowest.
+ `shardspec_metadata_shards_in_box` returns all owners of an element.
 
  Errors: INDEX_OUT_OF_RANGE for an element outside the tensor (the error has the dimension, the
  index and the size), NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_HANDLE,
@@ -1995,6 +2082,23 @@ shardspec_status shardspec_metadata_shard_at(const shardspec_metadata *metadata,
                                              size_t ndim,
                                              size_t *out,
                                              shardspec_error *err);
+
+/*
+ Writes the replica number of a shard to `*number`: how many lower shards have the same elements at the
+ same places of their buffers. The lowest of these shards goes to `*primary`; it is the shard itself
+ where the number is 0. Of replicas, the primary is the one to write or to read where each element
+ counts once. A shard without elements has number 0. Either place may be NULL.
+
+ Time: the first call for metadata with n shards that has replicas takes n * log(n). The metadata keeps
+ the result.
+ Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_replica(const shardspec_metadata *metadata,
+                                            size_t shard,
+                                            size_t *number,
+                                            size_t *primary,
+                                            shardspec_error *err);
 
 /*
  Writes the shards that own `element_count` elements, and the indices of the elements in the

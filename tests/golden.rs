@@ -21,7 +21,7 @@ use shardspec::model::ModelError;
 use shardspec::model::{
     ChunkShardingSpec, EnumerableShardingSpec, Error, Placement, Result, ShardMetadata,
     ShardedTensorMetadata, ShardingDim, ShardingSpec, Shards, TensorProperties, TensorShape,
-    infer_sharding_spec,
+    infer_compat_spec,
 };
 use shardspec::plan::ReshardPlan;
 
@@ -314,7 +314,7 @@ fn specs_are_inferred_as_torch_infers_them() {
     let mut tally = Tally::default();
     for case in cases("infer.json") {
         let shards = Shards::from_list(&shard_list(&case["shards"])).unwrap();
-        let spec = infer_sharding_spec(shards).unwrap();
+        let spec = infer_compat_spec(shards).unwrap();
         assert_eq!(spec_json(&*spec), case["answer"]["ok"], "{case}");
         tally.count(spec.type_name());
     }

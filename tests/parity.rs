@@ -18,7 +18,7 @@ use shardspec::model::spec::chunk_sharding_params;
 use shardspec::model::{
     ChunkShardingSpec, EnumerableShardingSpec, Error, Placement, Result, ShardMetadata,
     ShardedTensorMetadata, ShardingDim, ShardingSpec, Shards, TensorProperties, TensorShape,
-    infer_sharding_spec,
+    infer_compat_spec,
 };
 
 fn chunk_spec(dim: ShardingDim, chunks: i64) -> ChunkShardingSpec {
@@ -65,12 +65,12 @@ fn d1_an_empty_shard_owns_nothing() {
 fn d2_inference_treats_dimension_0_like_every_other() {
     let two_dims_cut: [(&[i64], &[i64]); 2] = [(&[2, 0], &[2, 3]), (&[0, 3], &[2, 3])];
     let shards = Boxes::of(2, &two_dims_cut).shards();
-    assert_eq!(infer_sharding_spec(shards).unwrap().type_name(), "enumerable");
+    assert_eq!(infer_compat_spec(shards).unwrap().type_name(), "enumerable");
 
     for dim in [0, 1] {
         let chunks = chunk_spec(ShardingDim::Index(dim), 3);
         let metadata = build(&chunks, &[6, 6]).unwrap();
-        let inferred = infer_sharding_spec(metadata.shards().clone()).unwrap();
+        let inferred = infer_compat_spec(metadata.shards().clone()).unwrap();
         assert!(inferred.equals(&chunks), "{inferred:?}");
     }
 }
@@ -134,7 +134,7 @@ fn d6_named_dimensions_and_empty_last_chunks_work() {
 
     let more_workers_than_elements = build(&chunk_spec(ShardingDim::Index(0), 4), &[2]).unwrap();
     assert_eq!(intervals(&more_workers_than_elements), [(0, 1), (1, 1), (2, 0), (3, 0)]);
-    let inferred = infer_sharding_spec(more_workers_than_elements.shards().clone()).unwrap();
+    let inferred = infer_compat_spec(more_workers_than_elements.shards().clone()).unwrap();
     assert!(inferred.equals(&chunk_spec(ShardingDim::Index(0), 4)), "{inferred:?}");
 }
 
@@ -194,7 +194,7 @@ fn d9_inference_says_chunk_only_when_cutting_so_gives_exactly_these_shards() {
     let sizes_at_other_offsets: [(&[i64], &[i64]); 3] =
         [(&[0, 0], &[4, 1]), (&[0, 2], &[4, 2]), (&[0, 4], &[4, 2])];
     for boxes in [&other_dimension_differs[..], &sizes_at_other_offsets[..]] {
-        match infer_sharding_spec(Boxes::of(2, boxes).shards()) {
+        match infer_compat_spec(Boxes::of(2, boxes).shards()) {
             Ok(spec) => assert_eq!(spec.type_name(), "enumerable", "{boxes:?}"),
             Err(error) => panic!("{boxes:?}: {error}"),
         }

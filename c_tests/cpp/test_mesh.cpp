@@ -111,6 +111,27 @@ void one_cut() {
   CHECK_REFUSED(NOT_FOUND, spec::chunk(0, {"rank:0"}).build_metadata({3}).mesh());
 }
 
+void legal_degrees() {
+  const auto kv_heads = cut(0).even().repeat(SHARDSPEC_REPEAT_AS_NEEDED);
+  const std::vector<shardspec::length_cut> model = {
+      {32, cut(0).even()}, {8, kv_heads}, {4096, cut(0).even().granule(128)}, {60, cut(0).even()}};
+  CHECK(shardspec::check_degrees(model, 8) == (integers{-1, -1, 0, -1, 0, 0, 0, 3}));
+  CHECK(shardspec::check_degrees({}, 2) == (integers{-1, -1}));
+  CHECK_REFUSED(INVALID_ARGUMENT, shardspec::check_degrees(model, 0));
+  CHECK_REFUSED(ILLEGAL_CUT, model[3].how.check(60, 8));
+}
+
+void linked_tensors_and_replicas() {
+  const mesh grid = mesh::of({{"dp", 2}, {"tp", 2}});
+  const auto weight = spec::mesh(grid).cut(cut(1, "tp").granule(128)).build().build_metadata({512, 640});
+  const auto scales = weight.blocks({1, 128});
+  CHECK(scales.sizes() == (integers{512, 5}));
+  CHECK(scales.shard(0).sizes == (integers{512, 3}) && scales.shard(3).sizes == (integers{512, 2}));
+  CHECK(scales.replica(3).number == 1 && scales.replica(3).primary == 1);
+  CHECK_REFUSED(ILLEGAL_CUT, weight.blocks({1, 256}));
+  CHECK_REFUSED(INDEX_OUT_OF_RANGE, scales.replica(4));
+}
+
 }  // namespace
 
 int main() {
@@ -118,5 +139,7 @@ int main() {
   fused_weights();
   every_part_of_a_layout();
   one_cut();
+  legal_degrees();
+  linked_tensors_and_replicas();
   return 0;
 }

@@ -73,9 +73,14 @@ static void shards_of_a_chunk_spec_are_recognised() {
   const auto metadata = spec.build_metadata({3, 5});
   CHECK(ss::spec::infer(metadata.shards()) == spec);
   CHECK(ss::spec::infer(metadata.table()) == spec);
+  CHECK(ss::spec::infer_compat(metadata.shards()) == spec);
+  CHECK(ss::spec::infer_compat(metadata.table()) == spec);
   auto shards = metadata.shards();
   shards[1].sizes[1] = 1;
   CHECK(ss::spec::infer(shards, std::nothrow)->type_name() == "enumerable");
+  shards[2].offsets[1] = 3;
+  CHECK(ss::spec::infer(shards).type_name() == "mesh");
+  CHECK(ss::spec::infer_compat(shards).type_name() == "enumerable");
 }
 
 static void answers_of_metadata_agree() {

@@ -22,24 +22,25 @@ void misuse_constructors(void) {
   MISUSE(INVALID_ARGUMENT, "empty name", shardspec_spec_new_chunk_by_dim_name, "", RANKS, 2, &out.spec);
   MISUSE(INVALID_ARGUMENT, "not UTF-8", shardspec_spec_new_chunk_by_dim_name, NOT_UTF8, RANKS, 2, &out.spec);
 
-  shardspec_shards *none, *twice, *unplaced, *freed;
-  static const int64_t same[4] = {0, 0, 0, 0};
+  shardspec_shards *none, *overlapping, *unplaced, *freed;
+  static const int64_t near[4] = {0, 0, 1, 0};
   CHECK_OK(shardspec_shards_new(NULL, 0, &none, &err));
-  CHECK_OK(shardspec_shards_new_from_arrays(same, SIZES, NULL, 2, 2, RANKS, 2, &twice, &err));
+  CHECK_OK(shardspec_shards_new_from_arrays(near, SIZES, NULL, 2, 2, RANKS, 2, &overlapping, &err));
   CHECK_OK(shardspec_shards_new_from_arrays(OFFSETS, SIZES, NULL, 2, 2, with_null, 2, &unplaced, &err));
   CHECK_OK(shardspec_shards_new(NULL, 0, &freed, &err));
   CHECK_OK(shardspec_shards_free(freed, &err));
-  wrong_handles_for(freed, twice, placement, metadata);
+  wrong_handles_for(freed, overlapping, placement, metadata);
 #define WRONG_LISTS(function)                                                                      \
   WRONG_HANDLE(shardspec_shards, NULL_ARGUMENT, function, H, &out.spec);                           \
   MISUSE(INVALID_ARGUMENT, "no shards", function, none, &out.spec);                                \
-  MISUSE(OVERLAP, "the same shard twice", function, twice, &out.spec);                             \
+  MISUSE(OVERLAP, "shards that overlap", function, overlapping, &out.spec);                        \
   MISUSE(NULL_ARGUMENT, "no placement", function, unplaced, &out.spec);                            \
-  WRONG_OUT(shardspec_spec *, function, twice, P);                                                 \
-  WRONG_ERROR(function, twice, &out.spec)
+  WRONG_OUT(shardspec_spec *, function, overlapping, P);                                           \
+  WRONG_ERROR(function, overlapping, &out.spec)
   WRONG_LISTS(shardspec_spec_new_enumerable);
   WRONG_LISTS(shardspec_spec_infer);
+  WRONG_LISTS(shardspec_spec_infer_compat);
   CHECK_OK(shardspec_shards_free(none, &err));
-  CHECK_OK(shardspec_shards_free(twice, &err));
+  CHECK_OK(shardspec_shards_free(overlapping, &err));
   CHECK_OK(shardspec_shards_free(unplaced, &err));
 }

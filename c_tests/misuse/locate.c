@@ -30,6 +30,15 @@ void misuse_locate(void) {
   WRONG_OUT(size_t, shardspec_metadata_shard_at, metadata, inside, 2, P);
   WRONG_ERROR(shardspec_metadata_shard_at, metadata, inside, 2, &out.size);
 
+  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_replica, H, 0, &out.size, &out.needed);
+  MISUSE(INDEX_OUT_OF_RANGE, "shard 2 of 2", shardspec_metadata_replica, metadata, 2, &out.size, &out.needed);
+  MISUSE(INDEX_OUT_OF_RANGE, "shard SIZE_MAX", shardspec_metadata_replica, metadata, SIZE_MAX, &out.size, &out.needed);
+  MISUSE(INVALID_ARGUMENT, "number not aligned", shardspec_metadata_replica, metadata, 0,
+         (size_t *)(void *)((char *)&out.size + 1), &out.needed);
+  MISUSE(INVALID_ARGUMENT, "primary not aligned", shardspec_metadata_replica, metadata, 0, &out.size,
+         (size_t *)(void *)((char *)&out.needed + 1));
+  WRONG_ERROR(shardspec_metadata_replica, metadata, 0, &out.size, &out.needed);
+
   WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_locate, H, inside, 2, out.indices, out.numbers);
   MISUSE(INDEX_OUT_OF_RANGE, "the second past the end", shardspec_metadata_locate, metadata, second_past, 2, out.indices, out.numbers);
   MISUSE(NULL_ARGUMENT, "NULL elements", shardspec_metadata_locate, metadata, NULL, 2, out.indices, out.numbers);

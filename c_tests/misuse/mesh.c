@@ -157,7 +157,10 @@ static void misuse_layouts(void) {
   LAYOUT(INVALID_ARGUMENT, "rule -1", cuts[0].rule = -1);
   LAYOUT(INVALID_ARGUMENT, "even 2", cuts[0].even = 2);
   LAYOUT(INVALID_ARGUMENT, "granule -1", cuts[0].granule = -1);
-  LAYOUT(INVALID_ARGUMENT, "repeat -1", cuts[0].repeat = -1);
+  LAYOUT(INVALID_ARGUMENT, "repeat -2", cuts[0].repeat = -2);
+  LAYOUT(INVALID_ARGUMENT, "listed pieces repeated as needed",
+         (cuts[0].rule = SHARDSPEC_RULE_SIZES, cuts[0].values = zeros, cuts[0].value_count = 2,
+          cuts[0].repeat = SHARDSPEC_REPEAT_AS_NEEDED));
   LAYOUT(ILLEGAL_CUT, "repeat 3 of 2", cuts[0].repeat = 3);
   LAYOUT(INVALID_ARGUMENT, "block of a chunk", cuts[0].block = 1);
   LAYOUT(INVALID_ARGUMENT, "first of a chunk", cuts[0].first = 1);
@@ -213,6 +216,22 @@ static void misuse_cuts(void) {
   MISUSE(INVALID_ARGUMENT, "no coordinates", shardspec_cut_check, cuts, 4, 0);
   MISUSE(INVALID_ARGUMENT, "negative length", shardspec_cut_check, cuts, -1, 2);
   WRONG_ERROR(shardspec_cut_check, cuts, 4, 2);
+  static const int64_t lengths[] = {4, 6}, negative[] = {4, -1};
+  int64_t *forbidding = out.numbers;
+  MISUSE(NULL_ARGUMENT, "NULL cuts", shardspec_cuts_check_degrees, NULL, lengths, 2, 4, forbidding);
+  MISUSE(NULL_ARGUMENT, "NULL lengths", shardspec_cuts_check_degrees, cuts, NULL, 2, 4, forbidding);
+  MISUSE(NULL_ARGUMENT, "NULL output", shardspec_cuts_check_degrees, cuts, lengths, 2, 4, NULL);
+  MISUSE(INVALID_ARGUMENT, "a negative length", shardspec_cuts_check_degrees, cuts, negative, 2, 4, forbidding);
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX cuts", shardspec_cuts_check_degrees, cuts, lengths, SIZE_MAX, 4, forbidding);
+  MISUSE(INVALID_ARGUMENT, "lengths not aligned", shardspec_cuts_check_degrees, cuts, (void *)((char *)lengths + 1), 1, 4, forbidding);
+  MISUSE(INVALID_ARGUMENT, "output not aligned", shardspec_cuts_check_degrees, cuts, lengths, 2, 4, (void *)((char *)forbidding + 1));
+  MISUSE(INVALID_ARGUMENT, "degree 0", shardspec_cuts_check_degrees, cuts, lengths, 2, 0, forbidding);
+  MISUSE(INVALID_ARGUMENT, "degree INT64_MIN", shardspec_cuts_check_degrees, cuts, lengths, 2, INT64_MIN, forbidding);
+  MISUSE(INVALID_ARGUMENT, "degree INT64_MAX", shardspec_cuts_check_degrees, cuts, lengths, 2, INT64_MAX, forbidding);
+  WRONG_ERROR(shardspec_cuts_check_degrees, cuts, lengths, 2, 4, forbidding);
+  cuts[1].granule = -1;
+  MISUSE(INVALID_ARGUMENT, "granule -1", shardspec_cuts_check_degrees, cuts, lengths, 2, 4, forbidding);
+  make_right_layout();
   cuts[0].axis = "";
   MISUSE(INVALID_ARGUMENT, "empty axis", shardspec_spec_new_cut, cuts, RANKS, 2, &out.spec);
   cuts[0].axis = NULL, cuts[0].repeat = 3;

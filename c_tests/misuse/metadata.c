@@ -45,6 +45,16 @@ void misuse_metadata(void) {
   WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, function, H, place);                             \
   WRONG_OUT(type, function, metadata, P);                                                          \
   WRONG_ERROR(function, metadata, place)
+  static const int64_t blocks[] = {2, 3}, no_block[] = {1, 0}, below[] = {INT64_MIN, 1}, cut[] = {3, 1};
+  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_blocks, H, blocks, 2, &out.metadata);
+  MISUSE(NULL_ARGUMENT, "NULL block_sizes", shardspec_metadata_blocks, metadata, NULL, 2, &out.metadata);
+  MISUSE(NDIM_MISMATCH, "one dimension", shardspec_metadata_blocks, metadata, blocks, 1, &out.metadata);
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX dimensions", shardspec_metadata_blocks, metadata, blocks, SIZE_MAX, &out.metadata);
+  MISUSE(INVALID_ARGUMENT, "a block of 0", shardspec_metadata_blocks, metadata, no_block, 2, &out.metadata);
+  MISUSE(INVALID_ARGUMENT, "a block of INT64_MIN", shardspec_metadata_blocks, metadata, below, 2, &out.metadata);
+  MISUSE(ILLEGAL_CUT, "a block that is cut", shardspec_metadata_blocks, metadata, cut, 2, &out.metadata);
+  WRONG_OUT(shardspec_metadata *, shardspec_metadata_blocks, metadata, blocks, 2, P);
+  WRONG_ERROR(shardspec_metadata_blocks, metadata, blocks, 2, &out.metadata);
   WRONG_QUESTION(shardspec_metadata_shard_count, size_t, &out.size);
   WRONG_QUESTION(shardspec_metadata_ndim, size_t, &out.size);
   WRONG_QUESTION(shardspec_metadata_numel, int64_t, &out.i64);

@@ -107,4 +107,35 @@ void specs_over_a_mesh(void) {
   FREE(shardspec_spec_free, spec);
   CALL(OK, shardspec_cut_check, &cut, 12, 4);
   CALL(ILLEGAL_CUT, shardspec_cut_check, &cut, 13, 4);
+
+  const int64_t lengths[] = {32, 8};
+  const shardspec_cut cuts[] = {cut, SHARDSPEC_CUT_INIT};
+  CALL(OK, shardspec_cuts_check_degrees, cuts, lengths, 2, 16, out.numbers);
+  CHECK(out.numbers[2] == 0 && out.numbers[15] == -1);
+}
+
+/* Replicas, and a linked tensor, of a mesh of which one axis replicates. */
+void linked_tensors_and_replicas(void) {
+  static const int64_t sizes[] = {6, 8}, blocks[] = {1, 2}, wide[] = {1, 3};
+  shardspec_cut cut = SHARDSPEC_CUT_INIT;
+  shardspec_mesh_layout layout = SHARDSPEC_MESH_LAYOUT_INIT;
+  cut.dim = 1, cut.axis = "tp", cut.rule = SHARDSPEC_RULE_CYCLIC, cut.block = 2;
+  layout.cuts = &cut, layout.cut_count = 1;
+  CALL(OK, shardspec_mesh_new, AXES, AXIS_SIZES, 2, NULL, 0, &out.mesh);
+  shardspec_mesh *mesh = out.mesh;
+  CALL(OK, shardspec_spec_new_mesh, mesh, &layout, &out.spec);
+  shardspec_spec *spec = out.spec;
+  FREE(shardspec_mesh_free, mesh);
+  CALL(OK, shardspec_spec_build_metadata, spec, sizes, 2, NULL, &out.metadata);
+  shardspec_metadata *weight = out.metadata;
+  FREE(shardspec_spec_free, spec);
+  CALL(ILLEGAL_CUT, shardspec_metadata_blocks, weight, wide, 2, &out.metadata);
+  CALL(OK, shardspec_metadata_blocks, weight, blocks, 2, &out.metadata);
+  shardspec_metadata *scales = out.metadata;
+  FREE(shardspec_metadata_free, weight);
+  CALL(OK, shardspec_metadata_sizes, scales, out.numbers, 2, &out.size);
+  CHECK(out.numbers[0] == 6 && out.numbers[1] == 4);
+  CALL(OK, shardspec_metadata_replica, scales, 3, &out.size, &out.other_size);
+  CHECK(out.size == 1 && out.other_size == 1);
+  FREE(shardspec_metadata_free, scales);
 }

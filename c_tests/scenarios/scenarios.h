@@ -156,6 +156,7 @@ DECLARE(refused_specs);
 DECLARE(specs_of_my_own);
 DECLARE(meshes);
 DECLARE(specs_over_a_mesh);
+DECLARE(linked_tensors_and_replicas);
 DECLARE(metadata_is_asked);
 DECLARE(metadata_is_refused);
 DECLARE(places_are_asked);

@@ -91,6 +91,15 @@ void inferred_specs(void) {
   OF_LIST(OK, shardspec_spec_infer, shardspec_shards_new_from_arrays_with_placement_handles, OFFSETS, SIZES, NULL, 2,
           3, placements, 3);
   FREE(shardspec_spec_free, out.spec);
+  /* A grid, column after column, whose rows are not alike. */
+  const int64_t corners[] = {0, 0, 1, 0, 0, 2, 1, 2}, boxes[] = {1, 2, 3, 2, 1, 4, 3, 4};
+  OF_LIST(OK, shardspec_spec_infer, shardspec_shards_new_from_arrays, corners, boxes, NULL, 2, 4, RANKS, 4);
+  FREE(shardspec_spec_free, out.spec);
+  const int64_t turned[] = {1, 2, 1, 0, 0, 2, 0, 0}, turned_boxes[] = {3, 4, 3, 2, 1, 4, 1, 2};
+  OF_LIST(OK, shardspec_spec_infer, shardspec_shards_new_from_arrays, turned, turned_boxes, NULL, 2, 4, RANKS, 4);
+  FREE(shardspec_spec_free, out.spec);
+  OF_LIST(OK, shardspec_spec_infer_compat, shardspec_shards_new_from_arrays, corners, boxes, NULL, 2, 4, RANKS, 4);
+  FREE(shardspec_spec_free, out.spec);
   FREE(shardspec_placement_free, placement);
 }
 

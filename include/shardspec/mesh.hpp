@@ -232,6 +232,32 @@ class cut : public detail::dealing<cut> {
   std::size_t equal_ = 0;
 };
 
+/// A length that is cut together with others: heads, blocks of a quantised weight, experts.
+struct length_cut {
+  std::int64_t length;
+  cut how;
+};
+
+/// For each degree of parallelism from 1 to `max_degree`, the position of the first cut that forbids it,
+/// or -1. `cut::check` has the reason.
+///
+///   check_degrees({{32, cut(0).even()}, {8, cut(0).even().repeat(SHARDSPEC_REPEAT_AS_NEEDED)}}, 32)
+template <class P = default_policy>
+answer<std::vector<std::int64_t>, P> check_degrees(const std::vector<length_cut> &cuts, std::int64_t max_degree,
+                                                   P = P()) {
+  return detail::run<std::vector<std::int64_t>, P>([&](std::vector<std::int64_t> &out, shardspec_error *err) {
+    std::vector<std::vector<shardspec_segment>> segments(cuts.size());
+    std::vector<shardspec_cut> raw;
+    std::vector<std::int64_t> lengths;
+    for (std::size_t i = 0; i < cuts.size(); ++i) {
+      raw.push_back(cuts[i].how.c(segments[i]));
+      lengths.push_back(cuts[i].length);
+    }
+    if (max_degree > 0) out.resize(static_cast<std::size_t>(max_degree));
+    return shardspec_cuts_check_degrees(raw.data(), lengths.data(), raw.size(), max_degree, out.data(), err);
+  });
+}
+
 /// The length of a padded dimension: the next multiple of a number.
 struct multiple {
   explicit multiple(std::int64_t of_) noexcept : of(of_) {}

@@ -45,6 +45,12 @@ struct located {
   std::vector<std::int64_t> local_indices;
 };
 
+/// A shard among those that have the same elements: how many lower ones there are, and the lowest.
+struct replica {
+  std::size_t number;
+  std::size_t primary;
+};
+
 /// Who owns what of one tensor. Made by `spec::build_metadata` or `shard_list::build_metadata`.
 class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_free> {
  public:
@@ -175,7 +181,20 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
   answer<std::vector<std::size_t>, P> shards_of_owner(text owner, P = P()) const {
     return detail::array<std::size_t, P>(shardspec_metadata_shards_of_owner, get(), owner.c());
   }
-  /// The shards that share an element with a box, ascending. The box may reach past the tensor.
+  /// Which replica a shard is, and which shard is the primary.
+  template <class P = default_policy> answer<shardspec::replica, P> replica(std::size_t index, P = P()) const {
+    return detail::run<shardspec::replica, P>([&](shardspec::replica &out, shardspec_error *err) {
+      return shardspec_metadata_replica(get(), index, &out.number, &out.primary, err);
+    });
+  }
+  /// The metadata of a linked tensor, with one element for each block: scales of a quantised weight, or
+  /// words of packed elements. ILLEGAL_CUT for a cut inside of a block.
+  template <class P = default_policy> answer<metadata, P> blocks(numbers block_sizes, P = P()) const {
+    return detail::handle<metadata, P>(shardspec_metadata_blocks, get(), block_sizes.data(),
+                                       block_sizes.size());
+  }
+  /// The shards that share an element with a box, ascending. The box may reach past the tensor. For a box
+  /// of one element, these are all its owners, the primary first.
   template <class P = default_policy>
   answer<std::vector<std::size_t>, P> shards_in_box(numbers offsets, numbers sizes,
                                                     P = P()) const {
@@ -185,7 +204,8 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
     return detail::array<std::size_t, P>(shardspec_metadata_shards_in_box, get(), offsets.data(),
                                          sizes.data(), sizes.size());
   }
-  /// The shard that owns the element with this index in the tensor, a number for each dimension.
+  /// The shard that owns the element with this index in the tensor, a number for each dimension. Of
+  /// replicas it is the primary, the lowest.
   template <class P = default_policy>
   answer<std::size_t, P> shard_at(numbers element, P = P()) const {
     return detail::value<std::size_t, P>(shardspec_metadata_shard_at, get(), element.data(),

@@ -70,7 +70,8 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
     return from_list<P>(shardspec_spec_new_enumerable,
                         shard_list::of(shards, where, std::nothrow));
   }
-  /// The spec that cuts a tensor into these shards: a chunk spec where that is one.
+  /// The spec that cuts a tensor into exactly these shards: a chunk spec where they are chunks, a mesh
+  /// spec where they are a grid, and else an enumerable spec.
   template <class P = default_policy>
   static answer<spec, P> infer(const shard_list &shards, P = P()) {
     return detail::handle<spec, P>(shardspec_spec_infer, shards.get());
@@ -86,6 +87,23 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
   template <class P = default_policy>
   static answer<spec, P> infer(const shard_table &shards, const places &where, P = P()) {
     return from_list<P>(shardspec_spec_infer, shard_list::of(shards, where, std::nothrow));
+  }
+  /// The spec that torch infers: a chunk spec where the shards are chunks, and else an enumerable spec.
+  template <class P = default_policy>
+  static answer<spec, P> infer_compat(const shard_list &shards, P = P()) {
+    return detail::handle<spec, P>(shardspec_spec_infer_compat, shards.get());
+  }
+  template <class P = default_policy>
+  static answer<spec, P> infer_compat(const list<shardspec::shard> &shards, P = P()) {
+    return from_list<P>(shardspec_spec_infer_compat, shard_list::of(shards, std::nothrow));
+  }
+  template <class P = default_policy>
+  static answer<spec, P> infer_compat(const shard_table &shards, P = P()) {
+    return from_list<P>(shardspec_spec_infer_compat, shard_list::of(shards, std::nothrow));
+  }
+  template <class P = default_policy>
+  static answer<spec, P> infer_compat(const shard_table &shards, const places &where, P = P()) {
+    return from_list<P>(shardspec_spec_infer_compat, shard_list::of(shards, where, std::nothrow));
   }
   /// A spec of your own type, which any object can be that has
   ///

@@ -191,7 +191,7 @@ def infer_sharding_spec_from_shards_metadata(shards_metadata: Iterable[Any]) -> 
     else an EnumerableShardingSpec of them.
     """
     shards = listed("shards_metadata", shards_metadata, "shards")
-    handle = pack("shards_metadata", shards).make(lib.spec_infer)
+    handle = pack("shards_metadata", shards).make(lib.spec_infer_compat)
     if lib.text(lib.spec_type_name, handle) == "chunk":
         return ChunkShardingSpec._of(handle)
     spec = EnumerableShardingSpec._of(handle)

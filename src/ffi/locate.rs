@@ -9,13 +9,15 @@ use std::ffi::c_char;
 
 use crate::ffi::border::guard::guard;
 use crate::ffi::border::handle;
-use crate::ffi::border::pointer::{answer, fill, optional_out_slice, out, out_slice, slice, text};
+use crate::ffi::border::pointer::{
+    answer, fill, optional_out, optional_out_slice, out, out_slice, slice, text,
+};
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::memory::try_collect;
 
 /// Writes the indices of the shards that share an element with a box into `indices`, in ascending
-/// order.
+/// order. For a box of one element, these are all its owners; the first one is the primary owner.
 ///
 /// `offsets` and `sizes` hold `ndim` numbers >= 0. The box may reach past the tensor. An empty box
 /// meets no shard. `indices` has room for `capacity` numbers. `*needed` becomes the number of
@@ -38,7 +40,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shards_in_box(
 }
 
 /// Writes the shard that owns an element to `*out`. `element` is the element's index, `ndim`
-/// numbers.
+/// numbers. Of several owners, which are replicas, it is the primary one: the lowest.
+/// `shardspec_metadata_shards_in_box` returns all owners of an element.
 ///
 /// Errors: INDEX_OUT_OF_RANGE for an element outside the tensor (the error has the dimension, the
 /// index and the size), NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_HANDLE,
@@ -53,6 +56,33 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_at(
         let place = self::out("out", out)?;
         let metadata = handle::get("metadata", metadata)?;
         place.set(metadata.shard_at(slice("element", element, ndim)?)?);
+        Ok(())
+    })
+}
+
+/// Writes the replica number of a shard to `*number`: how many lower shards have the same elements at the
+/// same places of their buffers. The lowest of these shards goes to `*primary`; it is the shard itself
+/// where the number is 0. Of replicas, the primary is the one to write or to read where each element
+/// counts once. A shard without elements has number 0. Either place may be NULL.
+///
+/// Time: the first call for metadata with n shards that has replicas takes n * log(n). The metadata keeps
+/// the result.
+/// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_replica(
+    metadata: *const shardspec_metadata, shard: usize, number: *mut usize, primary: *mut usize,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let number = optional_out("number", number)?;
+        let primary = optional_out("primary", primary)?;
+        let replica = handle::get("metadata", metadata)?.replica(shard)?;
+        for (place, value) in [(number, replica.number), (primary, replica.primary)] {
+            if let Some(place) = place {
+                place.set(value);
+            }
+        }
         Ok(())
     })
 }

@@ -15,6 +15,11 @@ pub const SHARDSPEC_RULE_WEIGHTS: i32 = 4;
 /// Blocks of `block` positions, dealt in turn, the first one to piece `first`.
 pub const SHARDSPEC_RULE_CYCLIC: i32 = 5;
 
+/// As `repeat`: chosen when a length is cut. It is 1 where there are at least as many units as
+/// coordinates, and else the number of coordinates for each unit. Units are those of the granule; of
+/// CYCLIC, its blocks. A larger number of coordinates must be a multiple of the number of units.
+pub const SHARDSPEC_REPEAT_AS_NEEDED: i64 = -1;
+
 /// Values are added up.
 pub const SHARDSPEC_REDUCTION_SUM: i32 = 1;
 /// The mean of the values.
@@ -47,7 +52,8 @@ pub struct shardspec_segment {
     pub even: i32,
     /// Positions that stay together; 0: the cut's granule.
     pub granule: i64,
-    /// Neighbouring coordinates that have the same piece; 0: the cut's repeat.
+    /// Neighbouring coordinates that have the same piece, or `SHARDSPEC_REPEAT_AS_NEEDED`; 0: the cut's
+    /// repeat.
     pub repeat: i64,
     /// CYCLIC: positions of a block; 0: the cut's block.
     pub block: i64,
@@ -86,7 +92,8 @@ pub struct shardspec_cut {
     /// Positions that stay together; 0: 1. The last unit of a dimension may be short. Pieces of SIZES
     /// must start at a multiple. CYCLIC ignores it.
     pub granule: i64,
-    /// Neighbouring coordinates that have the same piece; 0: 1. It divides the size of the axis.
+    /// Neighbouring coordinates that have the same piece; 0: 1. It divides the size of the axis. Or
+    /// `SHARDSPEC_REPEAT_AS_NEEDED`, which SIZES and WEIGHTS do not take.
     pub repeat: i64,
     /// CYCLIC: positions of a block; 0: 1.
     pub block: i64,

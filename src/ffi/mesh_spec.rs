@@ -44,18 +44,20 @@ use std::ffi::c_char;
 
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle;
-use crate::ffi::border::layout::{cut_argument, dim_argument, layout_argument, number_of};
-use crate::ffi::border::pointer::{answer, answer_text, optional_out, out};
+use crate::ffi::border::layout::{
+    cut_argument, cuts_argument, dim_argument, layout_argument, number_of,
+};
+use crate::ffi::border::pointer::{answer, answer_text, optional_out, out, out_slice, slice};
 use crate::ffi::border::shards::placements_from_texts;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::mesh::{give_mesh, shardspec_mesh};
 use crate::ffi::mesh_layout::{shardspec_cut, shardspec_mesh_layout};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::spec::{give, shardspec_spec, wrong_type};
-use crate::memory::{text, try_with_capacity};
+use crate::memory::{text, try_collect, try_with_capacity};
 use crate::model::{
-    Error, Mesh, MeshCut, MeshLayout, MeshShardingSpec, Placements, ShardedTensorMetadata,
-    ShardingSpec,
+    Error, LengthCut, Mesh, MeshCut, MeshLayout, MeshShardingSpec, Placements,
+    ShardedTensorMetadata, ShardingSpec, check_degrees,
 };
 
 /// The mesh spec behind a handle, if it is one.
@@ -138,6 +140,41 @@ pub unsafe extern "C-unwind" fn shardspec_cut_check(
     guard(err, || {
         let (_, _, cut) = cut_argument(cut)?;
         Ok(cut.check_length(length, count)?)
+    })
+}
+
+/// Writes, for each degree of parallelism from 1 to `max_degree`, the first of several cuts that forbids
+/// it: `forbidding[k - 1]` becomes the position of the first cut that is illegal over k coordinates, or -1
+/// where all `cut_count` cuts are legal. `cuts[i]` cuts `lengths[i]` positions: heads, key and value heads,
+/// blocks of a quantised weight, experts. `forbidding` has room for `max_degree` numbers.
+/// `shardspec_cut_check` returns the reason.
+///
+/// A cut for all degrees has no list of pieces. With `SHARDSPEC_REPEAT_AS_NEEDED` as its `repeat`, key and
+/// value heads fewer than coordinates are repeated:
+///
+///   shardspec_cut cuts[] = {SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT};
+///   const int64_t lengths[] = {32, 8, 4096};     // heads, key and value heads, hidden size
+///   cuts[0].even = cuts[1].even = cuts[2].even = 1;
+///   cuts[1].repeat = SHARDSPEC_REPEAT_AS_NEEDED;
+///   cuts[2].granule = 128;                       // a block of the quantised weight
+///   shardspec_cuts_check_degrees(cuts, lengths, 3, 32, forbidding, &err);  // legal: 1, 2, 4, 8, 16, 32
+///
+/// Errors: INVALID_ARGUMENT for numbers that no cut has at any degree (the error's `index` is the cut),
+/// a negative length or a `max_degree` below 1; NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_cuts_check_degrees(
+    cuts: *const shardspec_cut, lengths: *const i64, cut_count: usize, max_degree: i64,
+    forbidding: *mut i64, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let room = usize::try_from(max_degree).unwrap_or(0);
+        let place = out_slice("forbidding", forbidding, room)?;
+        let lengths = slice("lengths", lengths, cut_count)?;
+        let cuts = cuts_argument(cuts, cut_count)?;
+        let lengths = cuts.iter().zip(lengths).map(|(cut, &length)| LengthCut { length, cut });
+        let found = check_degrees(&try_collect(lengths)?, max_degree)?;
+        place.fill_with(found.into_iter().map(|cut| cut.map_or(-1, |number| number as i64)));
+        Ok(())
     })
 }
 

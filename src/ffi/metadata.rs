@@ -100,6 +100,38 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_with_dim_names(
     })
 }
 
+/// Creates the metadata of a linked tensor: a tensor with one element for each block of elements of this
+/// one, such as the scales and zero points of a quantised weight, or words that hold several packed
+/// elements.
+///
+/// `block_sizes` holds `ndim` numbers >= 1. Dimension d of the new tensor has
+/// ceil(size / `block_sizes[d]`) elements; the last block of a dimension may be short. A shard has the
+/// elements of the blocks that it has in `metadata`, in the same order. Placements, mesh, replicas,
+/// partial axes, names of dimensions and padding stay. No element type is stated. Where dimensions are
+/// flattened, the elements of a block must be neighbours in the flattened order.
+///
+/// Ownership: the caller frees `*out`; `metadata` may be freed before it.
+/// Errors: ILLEGAL_CUT for a shard that has a part of a block, a block in pieces, or padding that ends
+/// inside of a block. The message has the nearest cuts that are legal; `first_shard` is the shard, `dim`
+/// the dimension of its buffer, `got` the index of the cut and `limit` the length of the block there.
+/// NDIM_MISMATCH where `ndim` is not that of the tensor, UNSUPPORTED for blocks that are no neighbours in
+/// flattened dimensions, INVALID_ARGUMENT for block sizes below 1, INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_blocks(
+    metadata: *const shardspec_metadata, block_sizes: *const i64, ndim: usize,
+    out: *mut *mut shardspec_metadata, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let metadata = handle::get("metadata", metadata)?;
+        let blocks = metadata.blocks(slice("block_sizes", block_sizes, ndim)?)?;
+        place.set(handle::insert(blocks)?);
+        Ok(())
+    })
+}
+
 /// Creates a list of a metadata object's shards, without copying them.
 ///
 /// Ownership: the caller frees `*out`; the metadata may be freed before it.

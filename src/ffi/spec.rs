@@ -22,7 +22,7 @@ use crate::model::ModelError;
 use crate::model::spec::built_in_number;
 use crate::model::{
     ChunkShardingSpec, EnumerableShardingSpec, Error, InferredSpec, Placements, ShardingDim,
-    ShardingSpec, infer_sharding_spec,
+    ShardingSpec, infer_compat_spec, infer_sharding_spec,
 };
 use crate::transfer::Sharder;
 
@@ -158,25 +158,55 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_enumerable(
     })
 }
 
-/// Creates the spec that cuts a tensor into these shards. It is a chunk spec where chunks of one
-/// dimension are exactly these boxes, in any order, and else an enumerable spec. A single shard
-/// makes an enumerable spec, because the cut dimension is then unknown.
+/// Creates the spec that cuts a tensor into exactly these shards. It is of the most regular of three
+/// types. It is a chunk spec if the shards are the chunks of one dimension, in any order. It is a mesh
+/// spec if the shards are a grid of boxes: each dimension is cut by chunk, balanced or sizes, and all
+/// cells of the grid have the same number of shards, which are replicas. Otherwise it is an enumerable
+/// spec, also for a single shard, because the cut dimension is then unknown.
 ///
+/// A mesh spec keeps the order of the shards if that is row-major in some order of axes. Otherwise its
+/// devices are row-major by dimension. `shardspec_spec_infer_compat` returns torch's answer.
+///
+/// Time: n * log(n) for n shards, and for an enumerable spec at worst n * log(n)^(d-1) in d dimensions.
 /// Ownership: the caller frees `*out`; the list may be freed before it.
-/// Errors: INVALID_ARGUMENT for no shards, OVERLAP (the error names both shards and the box that
-/// they share), NULL_ARGUMENT, also for a shard without a placement, INVALID_HANDLE, OUT_OF_MEMORY.
-/// Threads: any. Source: `_infer_sharding_spec_from_shards_metadata` of torch. Since: ABI 0.
+/// Errors: INVALID_ARGUMENT for no shards, OVERLAP for shards that overlap and are no grid of replicas
+/// (the error names both shards and the box that they share), NULL_ARGUMENT, also for a shard without a
+/// placement, INVALID_HANDLE, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_infer(
     shards: *const shardspec_shards, out: *mut *mut shardspec_spec, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
         let place = self::out("out", out)?;
-        match infer_sharding_spec(&*handle::get("shards", shards)?)? {
-            InferredSpec::Chunk(spec) => give(place, spec),
-            InferredSpec::Enumerable(spec) => give(place, spec),
-        }
+        give_inferred(place, infer_sharding_spec(&*handle::get("shards", shards)?)?)
     })
+}
+
+/// Creates the spec that torch infers from these shards. It is a chunk spec where chunks of one dimension
+/// are exactly these boxes, in any order, and else an enumerable spec. A single shard makes an
+/// enumerable spec, because the cut dimension is then unknown.
+///
+/// Ownership: the caller frees `*out`; the list may be freed before it.
+/// Errors: INVALID_ARGUMENT for no shards, OVERLAP (the error names both shards and the box that
+/// they share), NULL_ARGUMENT, also for a shard without a placement, INVALID_HANDLE, OUT_OF_MEMORY.
+/// Threads: any. Source: `_infer_sharding_spec_from_shards_metadata` of torch. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_spec_infer_compat(
+    shards: *const shardspec_shards, out: *mut *mut shardspec_spec, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        give_inferred(place, infer_compat_spec(&*handle::get("shards", shards)?)?)
+    })
+}
+
+/// Hands an inferred spec to the caller.
+fn give_inferred(place: Out<'_, *mut shardspec_spec>, spec: InferredSpec) -> Outcome {
+    match spec {
+        InferredSpec::Chunk(spec) => give(place, spec),
+        InferredSpec::Mesh(spec) => give(place, spec),
+        InferredSpec::Enumerable(spec) => give(place, spec),
+    }
 }
 
 /// Frees a spec. NULL is allowed. Metadata made by the spec stays valid.

@@ -1,11 +1,13 @@
-//! From shards to the spec that cuts them:
-//! `_infer_sharding_spec_from_shards_metadata` of torch.
+//! From shards to the spec that cuts them.
 
 use std::ops::Deref;
 
 use super::chunk::{chunk_offset, chunked_dim_size, split_size};
+use super::infer_grid;
 use super::shards::Shards;
-use super::spec::{ChunkShardingSpec, EnumerableShardingSpec, ShardingDim, ShardingSpec};
+use super::spec::{
+    ChunkShardingSpec, EnumerableShardingSpec, MeshShardingSpec, ShardingDim, ShardingSpec,
+};
 use crate::error::{Error, Result};
 use crate::memory::{self, IntoShared, Memory};
 
@@ -14,6 +16,8 @@ use crate::memory::{self, IntoShared, Memory};
 pub enum InferredSpec {
     /// The shards are chunks of one dimension.
     Chunk(ChunkShardingSpec),
+    /// They are a grid: every dimension is cut on its own, and all pieces of one meet all of the others.
+    Mesh(MeshShardingSpec),
     /// They are anything else.
     Enumerable(EnumerableShardingSpec),
 }
@@ -24,28 +28,63 @@ impl Deref for InferredSpec {
     fn deref(&self) -> &Self::Target {
         match self {
             Self::Chunk(spec) => spec,
+            Self::Mesh(spec) => spec,
             Self::Enumerable(spec) => spec,
         }
     }
 }
 
-/// A chunk spec when cutting with it gives exactly these shards (in whatever order they come), and
-/// else an enumerable spec of them.
+/// The spec that cuts a tensor into exactly these shards, the most regular one of three:
+///
+/// - a chunk spec, where they are the chunks of one dimension, in whatever order they come;
+/// - a mesh spec, where they are a grid of boxes: each dimension is cut by chunk, balanced or sizes, and each
+///   cell of the grid has equally many shards, which are replicas. Devices are in the order of the shards
+///   where that is row-major in some order of axes. Else the order is that of the grid;
+/// - an enumerable spec of them.
 ///
 /// A single shard is enumerable: the cut dimension is unknown.
+///
+/// Takes `n * log(n)` for `n` shards, and for an enumerable spec what that takes.
 pub fn infer_sharding_spec(shards: impl IntoShared<Shards>) -> Result<InferredSpec> {
     let shards = shards.into_shared()?;
-    if shards.is_empty() {
-        return Err(Error::invalid("shards", "the list is empty; pass at least one shard"));
+    check(&shards)?;
+    if let Some(spec) = chunk_spec(&shards)? {
+        return Ok(InferredSpec::Chunk(spec));
     }
-    shards.check_placed()?;
-    if let Some(order) = chunk_order(&shards)? {
-        let dim = ShardingDim::Index(i64::try_from(order.dim).unwrap_or(i64::MAX));
-        let placements = order.shards.iter().filter_map(|&index| shards.placements().get(index));
-        let spec = ChunkShardingSpec::new(dim, placements.cloned())?;
+    if let Some(spec) = infer_grid::mesh_spec(&shards)? {
+        return Ok(InferredSpec::Mesh(spec));
+    }
+    Ok(InferredSpec::Enumerable(EnumerableShardingSpec::new(shards)?))
+}
+
+/// The spec that torch's `_infer_sharding_spec_from_shards_metadata` answers: a chunk spec, where cutting
+/// with it gives exactly these shards, in whatever order they come, and else an enumerable spec of them.
+///
+/// A single shard is enumerable: the cut dimension is unknown.
+pub fn infer_compat_spec(shards: impl IntoShared<Shards>) -> Result<InferredSpec> {
+    let shards = shards.into_shared()?;
+    check(&shards)?;
+    if let Some(spec) = chunk_spec(&shards)? {
         return Ok(InferredSpec::Chunk(spec));
     }
     Ok(InferredSpec::Enumerable(EnumerableShardingSpec::new(shards)?))
+}
+
+fn check(shards: &Shards) -> Result<()> {
+    if shards.is_empty() {
+        return Err(Error::invalid("shards", "the list is empty; pass at least one shard"));
+    }
+    shards.check_placed()
+}
+
+/// The chunk spec of these shards, if they are chunks.
+fn chunk_spec(shards: &Shards) -> Result<Option<ChunkShardingSpec>> {
+    let Some(order) = chunk_order(shards)? else {
+        return Ok(None);
+    };
+    let dim = ShardingDim::Index(i64::try_from(order.dim).unwrap_or(i64::MAX));
+    let placements = order.shards.iter().filter_map(|&index| shards.placements().get(index));
+    ChunkShardingSpec::new(dim, placements.cloned()).map(Some)
 }
 
 /// How chunks of one dimension are ordered along it.

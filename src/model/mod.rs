@@ -12,6 +12,7 @@ pub mod device;
 pub mod dtype;
 pub mod error;
 pub mod infer;
+mod infer_grid;
 pub mod linked;
 pub mod locate;
 pub mod mesh;
@@ -35,7 +36,7 @@ pub use cut::{
 pub use device::{Device, DeviceType};
 pub use dtype::DataType;
 pub use error::ModelError;
-pub use infer::{InferredSpec, infer_sharding_spec};
+pub use infer::{InferredSpec, infer_compat_spec, infer_sharding_spec};
 pub use locate::Located;
 pub use mesh::{Mesh, MeshAxis};
 pub use metadata::ShardedTensorMetadata;

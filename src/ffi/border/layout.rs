@@ -170,6 +170,11 @@ pub(crate) unsafe fn cut_argument<'a>(
     Ok((cut, axis, cut_of("cut", &cut)?))
 }
 
+/// How several cuts deal positions.
+pub(crate) unsafe fn cuts_argument(cuts: *const shardspec_cut, count: usize) -> Outcome<Vec<Cut>> {
+    sized_slice("cuts", cuts, count)?.convert(|cut| cut_of("cuts", &cut))
+}
+
 impl shardspec_pad {
     unsafe fn to_core(self) -> Outcome<Pad> {
         let to = match (self.size, self.multiple) {
