@@ -4166,6 +4166,55 @@ shardspec_status shardspec_metadata_is_box(const shardspec_metadata *metadata,
                                            int32_t *out,
                                            shardspec_error *err);
 
+/*
+ Writes which dimensions of the tensor are one dimension of the shards: `*dim_count` of them,
+ from `*first_dim` on. Both become 0 where no dimensions are flattened. Either may be NULL.
+
+ Errors: INVALID_HANDLE, INVALID_ARGUMENT for an unaligned pointer.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_get_flattening(const shardspec_metadata *metadata,
+                                                   size_t *first_dim,
+                                                   size_t *dim_count,
+                                                   shardspec_error *err);
+
+/*
+ Creates a copy of metadata for a tensor that is cut over a mesh: shard i belongs to device i. It
+ has the same shards. `partials` holds the axes that are pending a reduction; with
+ `partial_count` 0, it may be NULL.
+
+ A program that receives the parts of metadata from another process can so restore all of it.
+
+ Ownership: the library copies all arguments. The caller frees `*out`; `metadata` and `mesh` may
+ be freed before it.
+ Errors: INVALID_ARGUMENT for a mesh with another number of devices than there are shards or with
+ other placements, for a name that no axis has or that occurs twice, and for a partial axis along
+ which shards differ. INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_new_on_mesh(const shardspec_metadata *metadata,
+                                                const shardspec_mesh *mesh,
+                                                const shardspec_partial *partials,
+                                                size_t partial_count,
+                                                shardspec_metadata **out,
+                                                shardspec_error *err);
+
+/*
+ Creates a copy of metadata whose dimensions have names: `dim_names` holds one text for each of
+ the `ndim` dimensions of the tensor.
+
+ Ownership: the library copies all arguments. The caller frees `*out`; `metadata` may be freed
+ before it.
+ Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_ARGUMENT for a text that is
+ not UTF-8, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_new_with_dim_names(const shardspec_metadata *metadata,
+                                                       const char *const *dim_names,
+                                                       size_t ndim,
+                                                       shardspec_metadata **out,
+                                                       shardspec_error *err);
+
 /* ================================================================================================
  * Traffic of a plan: amounts for cost reports, and runs of bytes for custom transports.
  *

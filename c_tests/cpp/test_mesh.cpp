@@ -79,6 +79,13 @@ void every_part_of_a_layout() {
   CHECK(whole.shard(0).sizes == (integers{2, 4}));
   const auto partials = whole.partials();
   CHECK(partials.size() == 1 && partials[0].axis == "pp" && partials[0].reduction == reduction::max);
+  const shardspec::flattening flat = whole.flattened();
+  CHECK(flat.first_dim == 1 && flat.dim_count == 2);
+  const auto again = whole.on_mesh(grid, partials).with_dim_names({"a", "b", "c"});
+  CHECK(again == whole && again.mesh() == grid && again.dim_name(2) == "c");
+  CHECK(whole.on_mesh(grid) != whole);
+  CHECK_REFUSED(INVALID_ARGUMENT, whole.on_mesh(mesh::of({{"tp", 4}}), partials));
+  CHECK_REFUSED(NDIM_MISMATCH, whole.with_dim_names({"a"}));
   CHECK(spec::mesh(grid).build().build_metadata({3}).partials().empty());
 
   const spec named = spec::mesh(grid).pad("rows", multiple(4)).pad("columns", 6).cut(cut("columns", "tp")).build();

@@ -282,6 +282,51 @@ static void misuse_questions(shardspec_spec *spec, shardspec_metadata *whole) {
   WRONG_ERROR(shardspec_metadata_partial, whole, 0, out.text, 64, &out.needed, &out.i32);
 }
 
+/* Parts of metadata, asked for and put together again. */
+static void misuse_parts(shardspec_metadata *whole) {
+  static const char *const names[] = {"rows", "columns"}, *const with_null[] = {"rows", NULL};
+  const char *const not_utf8[] = {"rows", NOT_UTF8};
+  shardspec_mesh *line;
+  CHECK_OK(shardspec_mesh_new(AXES, AXIS_SIZES, 1, NULL, 0, &line, &err));
+  WRONG_HANDLE(shardspec_metadata, INVALID_HANDLE, shardspec_metadata_get_flattening, H, &out.size, &out.needed);
+  MISUSE(INVALID_ARGUMENT, "first_dim not aligned", shardspec_metadata_get_flattening, whole,
+         (size_t *)(void *)((char *)&out.size + 1), &out.needed);
+  MISUSE(INVALID_ARGUMENT, "dim_count not aligned", shardspec_metadata_get_flattening, whole, &out.size,
+         (size_t *)(void *)((char *)&out.needed + 1));
+  WRONG_ERROR(shardspec_metadata_get_flattening, whole, &out.size, &out.needed);
+
+  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_new_with_dim_names, H, names, 2, &out.metadata);
+  MISUSE(NDIM_MISMATCH, "1 name", shardspec_metadata_new_with_dim_names, whole, names, 1, &out.metadata);
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX names", shardspec_metadata_new_with_dim_names, whole, names, SIZE_MAX, &out.metadata);
+  MISUSE(NULL_ARGUMENT, "NULL names", shardspec_metadata_new_with_dim_names, whole, NULL, 2, &out.metadata);
+  MISUSE(NULL_ARGUMENT, "a NULL name", shardspec_metadata_new_with_dim_names, whole, with_null, 2, &out.metadata);
+  MISUSE(INVALID_ARGUMENT, "not UTF-8", shardspec_metadata_new_with_dim_names, whole, not_utf8, 2, &out.metadata);
+  WRONG_OUT(shardspec_metadata *, shardspec_metadata_new_with_dim_names, whole, names, 2, P);
+  WRONG_ERROR(shardspec_metadata_new_with_dim_names, whole, names, 2, &out.metadata);
+
+#define ON_MESH(status, misuse, ...) MISUSE(status, misuse, shardspec_metadata_new_on_mesh, whole, __VA_ARGS__, &out.metadata)
+  make_right_layout();
+  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_new_on_mesh, H, mesh, partials, 1, &out.metadata);
+  ON_MESH(INVALID_ARGUMENT, "a mesh of 1 device", line, NULL, 0);
+  ON_MESH(NULL_ARGUMENT, "NULL partials", mesh, NULL, 1);
+  ON_MESH(INVALID_ARGUMENT, "SIZE_MAX partials", mesh, partials, SIZE_MAX);
+  partials[0].axis = "tp";
+  ON_MESH(INVALID_ARGUMENT, "a partial axis that is cut", mesh, partials, 1);
+  partials[0].axis = "pp";
+  ON_MESH(INVALID_ARGUMENT, "an unknown axis", mesh, partials, 1);
+  partials[0].axis = NULL;
+  ON_MESH(NULL_ARGUMENT, "NULL axis", mesh, partials, 1);
+  make_right_layout();
+  partials[0].struct_size = 8;
+  ON_MESH(INVALID_ARGUMENT, "a partial axis of 8 bytes", mesh, partials, 1);
+  make_right_layout();
+  WRONG_OUT(shardspec_metadata *, shardspec_metadata_new_on_mesh, whole, mesh, partials, 1, P);
+  WRONG_ERROR(shardspec_metadata_new_on_mesh, whole, mesh, partials, 1, &out.metadata);
+  wrong_handles_for(freed, mesh, placement, metadata);
+  WRONG_HANDLE(shardspec_mesh, NULL_ARGUMENT, shardspec_metadata_new_on_mesh, whole, H, partials, 1, &out.metadata);
+  CHECK_OK(shardspec_mesh_free(line, &err));
+}
+
 void misuse_mesh_specs(void) {
   static const char *const names[] = {"rows", "columns"};
   shardspec_spec *spec, *freed_spec;
@@ -297,6 +342,7 @@ void misuse_mesh_specs(void) {
   CHECK_OK(shardspec_spec_build_metadata_with_dim_names(spec, TENSOR, names, 2, NULL, &whole, &err));
   wrong_handles_for(freed_spec, spec, placement, metadata);
   misuse_questions(spec, whole);
+  misuse_parts(whole);
   CHECK_OK(shardspec_metadata_free(whole, &err));
   CHECK_OK(shardspec_spec_free(spec, &err));
   CHECK_OK(shardspec_mesh_free(mesh, &err));

@@ -76,6 +76,25 @@ static void spec_is_asked(const shardspec_spec *spec) {
   CHECK_TEXT(out.text, "mesh");
 }
 
+static void parts_are_put_together(const shardspec_metadata *metadata, const char *const *names) {
+  shardspec_partial partial = SHARDSPEC_PARTIAL_INIT;
+  partial.axis = "dp", partial.reduction = SHARDSPEC_REDUCTION_MAX;
+  CALL(OK, shardspec_metadata_get_flattening, metadata, NULL, &out.size);
+  CHECK_EQUAL(out.size, 0);
+  CALL(OK, shardspec_metadata_mesh, metadata, &out.mesh);
+  shardspec_mesh *mesh = out.mesh;
+  CALL(OK, shardspec_metadata_new_on_mesh, metadata, mesh, &partial, 1, &out.metadata);
+  shardspec_metadata *again = out.metadata;
+  FREE(shardspec_mesh_free, mesh);
+  CALL(OK, shardspec_metadata_new_with_dim_names, again, names, 2, &out.metadata);
+  FREE(shardspec_metadata_free, again);
+  again = out.metadata;
+  CALL(OK, shardspec_metadata_equal, metadata, again, &out.i32);
+  CHECK_EQUAL(out.i32, 1);
+  CALL(NDIM_MISMATCH, shardspec_metadata_new_with_dim_names, again, names, 1, &out.metadata);
+  FREE(shardspec_metadata_free, again);
+}
+
 void specs_over_a_mesh(void) {
   static const char *const names[] = {"rows", "columns"};
   static const int64_t sizes[] = {4, 13};
@@ -97,6 +116,7 @@ void specs_over_a_mesh(void) {
   CALL(OK, shardspec_metadata_partial_count, metadata, &out.size);
   CALL(OK, shardspec_metadata_partial, metadata, 0, out.text, sizeof out.text, &out.size, &out.i32);
   CHECK(strcmp(out.text, "dp") == 0 && out.i32 == SHARDSPEC_REDUCTION_MAX);
+  parts_are_put_together(metadata, names);
   FREE(shardspec_metadata_free, metadata);
 
   cut.rule = SHARDSPEC_RULE_BALANCED, cut.even = 1;

@@ -51,6 +51,11 @@ struct replica {
   std::size_t primary;
 };
 
+/// Dimensions of a tensor that are one dimension of its shards. None are where `dim_count` is 0.
+struct flattening {
+  std::size_t first_dim, dim_count;
+};
+
 /// Who owns what of one tensor. Made by `spec::build_metadata` or `shard_list::build_metadata`.
 class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_free> {
  public:
@@ -157,6 +162,28 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
           }
           return SHARDSPEC_OK;
         });
+  }
+
+  /// Which dimensions of the tensor are one dimension of the shards: `dim_count` from `first_dim` on.
+  template <class P = default_policy> answer<flattening, P> flattened(P = P()) const {
+    return detail::run<flattening, P>([&](flattening &out, shardspec_error *err) {
+      return shardspec_metadata_get_flattening(get(), &out.first_dim, &out.dim_count, err);
+    });
+  }
+  /// The same metadata of a tensor that is cut over a mesh: shard i is that of device i.
+  template <class P = default_policy>
+  answer<metadata, P> on_mesh(const shardspec::mesh &over, const std::vector<partial_axis> &partials = {},
+                              P = P()) const {
+    std::vector<shardspec_partial> raw;
+    for (const partial_axis &each : partials)
+      raw.push_back({sizeof(shardspec_partial), each.axis.c_str(), static_cast<std::int32_t>(each.reduction), 0});
+    return detail::handle<metadata, P>(shardspec_metadata_new_on_mesh, get(), over.get(), raw.data(), raw.size());
+  }
+  /// The same metadata whose dimensions have names: one for each dimension of the tensor.
+  template <class P = default_policy>
+  answer<metadata, P> with_dim_names(const texts &dim_names, P = P()) const {
+    return detail::handle<metadata, P>(shardspec_metadata_new_with_dim_names, get(), dim_names.data(),
+                                       dim_names.size());
   }
 
   /// The placement of one shard, to take apart.

@@ -35,6 +35,7 @@ pub mod mesh;
 pub mod mesh_layout;
 pub mod mesh_spec;
 pub mod metadata;
+pub mod metadata_labels;
 pub mod metadata_shards;
 pub mod op;
 pub mod op_value;

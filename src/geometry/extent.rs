@@ -88,6 +88,11 @@ impl Flattening {
         self.ends.len()
     }
 
+    /// The dimensions of the tensor that became one.
+    pub fn flattened_dims(&self) -> Option<Range<usize>> {
+        (0..self.ndim()).map(|dim| self.dims_of(dim)).find(|dims| dims.len() > 1)
+    }
+
     /// The dimensions of the tensor that are one dimension of the extents.
     pub fn dims_of(&self, dim: usize) -> Range<usize> {
         let end = |dim: usize| self.ends.get(dim).copied().unwrap_or(self.sizes.len());

@@ -125,6 +125,12 @@ impl Mesh {
         Self { axes: self.axes.clone(), placements }
     }
 
+    /// The device with coordinate 0 of an axis, and the other coordinates of `device`.
+    pub(crate) fn first_along(&self, axis: usize, device: usize) -> usize {
+        let (stride, size) = (self.stride(axis), self.axes[axis].size());
+        device - device / stride % size * stride
+    }
+
     /// How many devices lie between neighbours along an axis.
     pub(crate) fn stride(&self, axis: usize) -> usize {
         self.axes.iter().skip(axis + 1).map(MeshAxis::size).product()

@@ -13,9 +13,9 @@ use super::shards::Shards;
 use super::sizes::check_sizes;
 use super::stable_hash::stable_hash;
 use super::validate;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::geometry::checked_numel;
-use crate::memory::{self, IntoShared, Shared, Text};
+use crate::memory::{self, IntoShared, Shared, Text, text};
 
 /// All shards of a tensor, its sizes and its properties.
 ///
@@ -106,6 +106,49 @@ impl ShardedTensorMetadata {
         Ok(Self { mesh: Some(mesh.clone()), partial, replicas, ..self })
     }
 
+    /// The same metadata of a tensor that is cut over a mesh: shard `i` is that of device `i`.
+    pub fn on_mesh(&self, mesh: &Mesh, partial: &[PartialAxis]) -> Result<Self> {
+        if **mesh.placements() != **self.shards.placements() {
+            let (devices, shards) = (mesh.device_count(), self.shards.len());
+            let problem = if devices == shards {
+                text!("its placements are not those of the shards, in their order")
+            } else {
+                text!("it has {devices} devices for {shards} shards; pass one for each shard")
+            };
+            return Err(Error::invalid("mesh", problem));
+        }
+        for (number, axis) in partial.iter().enumerate() {
+            let earlier = partial.iter().take(number).any(|other| other.axis == axis.axis);
+            self.check_partial(mesh, &axis.axis, earlier)
+                .map_err(|error| error.at("partials", number))?;
+        }
+        self.clone().arranged(mesh, partial, self.replicas)
+    }
+
+    /// Refuses an axis along which shards differ: they would be parts of the values of other elements.
+    fn check_partial(&self, mesh: &Mesh, axis: &str, is_used: bool) -> Result<()> {
+        let at = mesh.axis("axis", axis)?;
+        let is_same = |device| {
+            let extent = |shard| self.shards.get(shard).map(|shard| shard.extent);
+            extent(device) == extent(mesh.first_along(at, device))
+        };
+        if is_used {
+            let problem = text!("{axis:?} is used twice; use each axis once");
+            return Err(Error::invalid("axis", problem));
+        }
+        match (0..mesh.device_count()).find(|&device| !is_same(device)) {
+            None => Ok(()),
+            Some(shard) => {
+                let first = mesh.first_along(at, shard);
+                let problem = text!(
+                    "shards {first} and {shard} differ along {axis:?}; devices of a partial axis have \
+                     the same elements"
+                );
+                Err(Error::invalid("axis", problem))
+            }
+        }
+    }
+
     /// The same metadata with these placements, one for each shard.
     pub(crate) fn placed(&self, placements: Shared<Placements>) -> Result<Self> {
         let mesh = self.mesh.as_ref().map(|mesh| mesh.placed(placements.clone()));
@@ -120,6 +163,16 @@ impl ShardedTensorMetadata {
             own.push(memory::try_boxed_str(name)?);
         }
         Ok(Self { dim_names: Some(Shared::try_new(own)?), ..self })
+    }
+
+    /// A copy whose dimensions have these names, which have to be as many.
+    pub fn named(&self, names: &[&str]) -> Result<Self> {
+        let (got, expected) = (names.len(), self.ndim());
+        if got != expected {
+            let what = text!("dim_names");
+            return Err(Error::NdimMismatch { what, shard: None, got, expected });
+        }
+        self.clone().with_dim_names(names)
     }
 
     /// The mesh over which the tensor was cut, if it was: shard `i` is that of device `i`.

@@ -206,13 +206,19 @@ pub(crate) unsafe fn layout_argument(layout: *const shardspec_mesh_layout) -> Ou
     let layout = sized("layout", layout)?;
     let cuts = sized_slice("cuts", layout.cuts, layout.cut_count)?;
     let pads = sized_slice("pads", layout.pads, layout.pad_count)?;
-    let partials = sized_slice("partials", layout.partials, layout.partial_count)?;
     Ok(MeshLayout {
         cuts: cuts.convert(|cut| cut.to_core())?,
         pads: pads.convert(|pad| pad.to_core())?,
         flatten: layout.flatten()?,
-        partial: partials.convert(|partial| partial.to_core())?,
+        partial: partials_argument(layout.partials, layout.partial_count)?,
     })
+}
+
+/// Partial axes as an argument.
+pub(crate) unsafe fn partials_argument(
+    partials: *const shardspec_partial, count: usize,
+) -> Outcome<Vec<PartialAxis>> {
+    sized_slice("partials", partials, count)?.convert(|partial| partial.to_core())
 }
 
 impl shardspec_mesh_layout {

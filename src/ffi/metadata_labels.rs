@@ -1,0 +1,91 @@
+//! Metadata from its parts: which dimensions are flattened, the mesh, names of dimensions.
+
+use std::ffi::c_char;
+
+use crate::ffi::border::guard::{Refusal, guard};
+use crate::ffi::border::handle;
+use crate::ffi::border::layout::partials_argument;
+use crate::ffi::border::pointer::{optional_out, out, slice, text};
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::mesh::shardspec_mesh;
+use crate::ffi::mesh_layout::shardspec_partial;
+use crate::ffi::metadata::shardspec_metadata;
+use crate::memory::try_collect_results;
+
+/// Writes which dimensions of the tensor are one dimension of the shards: `*dim_count` of them,
+/// from `*first_dim` on. Both become 0 where no dimensions are flattened. Either may be NULL.
+///
+/// Errors: INVALID_HANDLE, INVALID_ARGUMENT for an unaligned pointer.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_get_flattening(
+    metadata: *const shardspec_metadata, first_dim: *mut usize, dim_count: *mut usize,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let metadata = handle::get("metadata", metadata)?;
+        let places =
+            [optional_out("first_dim", first_dim)?, optional_out("dim_count", dim_count)?];
+        let flattening = metadata.shards().extents().flattening();
+        let dims = flattening.and_then(|flattening| flattening.flattened_dims()).unwrap_or(0..0);
+        for (place, value) in places.into_iter().zip([dims.start, dims.len()]) {
+            if let Some(place) = place {
+                place.set(value);
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Creates a copy of metadata for a tensor that is cut over a mesh: shard i belongs to device i. It
+/// has the same shards. `partials` holds the axes that are pending a reduction; with
+/// `partial_count` 0, it may be NULL.
+///
+/// A program that receives the parts of metadata from another process can so restore all of it.
+///
+/// Ownership: the library copies all arguments. The caller frees `*out`; `metadata` and `mesh` may
+/// be freed before it.
+/// Errors: INVALID_ARGUMENT for a mesh with another number of devices than there are shards or with
+/// other placements, for a name that no axis has or that occurs twice, and for a partial axis along
+/// which shards differ. INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_new_on_mesh(
+    metadata: *const shardspec_metadata, mesh: *const shardspec_mesh,
+    partials: *const shardspec_partial, partial_count: usize, out: *mut *mut shardspec_metadata,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let metadata = handle::get("metadata", metadata)?;
+        let mesh = handle::get("mesh", mesh)?;
+        let partials = partials_argument(partials, partial_count)?;
+        place.set(handle::insert(metadata.on_mesh(&mesh, &partials)?)?);
+        Ok(())
+    })
+}
+
+/// Creates a copy of metadata whose dimensions have names: `dim_names` holds one text for each of
+/// the `ndim` dimensions of the tensor.
+///
+/// Ownership: the library copies all arguments. The caller frees `*out`; `metadata` may be freed
+/// before it.
+/// Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_ARGUMENT for a text that is
+/// not UTF-8, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_new_with_dim_names(
+    metadata: *const shardspec_metadata, dim_names: *const *const c_char, ndim: usize,
+    out: *mut *mut shardspec_metadata, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let metadata = handle::get("metadata", metadata)?;
+        let names = slice("dim_names", dim_names, ndim)?.iter().enumerate();
+        let names = names
+            .map(|(dim, &name)| text("dim_names", name).map_err(Refusal::at("dim_names", dim)));
+        let names = try_collect_results(names)?;
+        place.set(handle::insert(metadata.named(&names)?)?);
+        Ok(())
+    })
+}
