@@ -8,6 +8,7 @@ from ._library import lib
 from .chunk import get_chunk_sharding_params, get_chunked_dim_size, get_split_size
 from .comm import ALL_RANKS, Communicator, Message
 from .copies import copy
+from .cuts import Cut, Segment
 from .errors import (
     ArgumentError,
     CallbackError,
@@ -27,6 +28,9 @@ from .errors import (
     UnsupportedError,
     ViewError,
 )
+from .extents import Stretch
+from .mesh import Mesh
+from .mesh_spec import MeshShardingSpec, Multiple
 from .metadata import ShardedTensorMetadata
 from .ops import (
     custom_ops,
@@ -42,6 +46,7 @@ from .plan import (
     Piece,
     Plan,
     Run,
+    StridedPiece,
     find_gaps,
     find_overlaps,
     globalize,
@@ -71,6 +76,7 @@ __all__ = [
     "ChunkShardingSpec",
     "CommunicationError",
     "Communicator",
+    "Cut",
     "Device",
     "DevicePlacementSpec",
     "EnumerableShardingSpec",
@@ -78,7 +84,10 @@ __all__ = [
     "HandleError",
     "InternalError",
     "LayoutError",
+    "Mesh",
+    "MeshShardingSpec",
     "Message",
+    "Multiple",
     "NotFoundError",
     "NotLocalError",
     "OpArgumentsError",
@@ -91,6 +100,7 @@ __all__ = [
     "Plan",
     "RegistrationError",
     "Run",
+    "Segment",
     "Shard",
     "ShardMetadata",
     "ShardedTensor",
@@ -98,6 +108,8 @@ __all__ = [
     "ShardingSpec",
     "ShardspecError",
     "SpecTypeError",
+    "Stretch",
+    "StridedPiece",
     "Tensor",
     "TensorProperties",
     "TooLargeError",

@@ -15,9 +15,14 @@ from .errors import FAMILIES, ShardspecError
 
 # Arguments that torch calls otherwise, as Python does too, by the functions that have them.
 RANKS = {"source_rank": "src_rank", "destination_rank": "dst_rank"}
+AXES = {"axis_names": "axes", "axis_sizes": "axes"}
+RULES = {f"SHARDSPEC_RULE_{rule}": f"the rule {rule.lower()!r}"
+         for rule in ("CHUNK", "BALANCED", "SIZES", "WEIGHTS", "CYCLIC")}
 PYTHON_NAMES = {
     "comm_scatter": RANKS, "comm_gather": RANKS, "sharded_tensor_new_from_rank": RANKS,
     "chunk_split_size": {"chunk_count": "chunks"},
+    "mesh_new": AXES, "mesh_new_with_placement_handles": AXES,
+    "spec_new_mesh": RULES, "cut_check": RULES,
 }
 
 HERE = pathlib.Path(__file__).resolve().parent

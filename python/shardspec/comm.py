@@ -18,7 +18,8 @@ from ._library import lib
 from ._views import View, alike, numbered, type_of, view
 from .dtype import parse
 from .errors import OutOfMemoryError
-from .metadata import Boxes, ShardedTensorMetadata, metadata_of
+from .extents import Extents
+from .metadata import ShardedTensorMetadata, metadata_of
 from .sharded_tensor import ShardedTensor
 from .tensor import new
 
@@ -181,7 +182,7 @@ class Communicator(Handle):
         metadata_of("to_metadata" if argument == "to_shards" else "metadata", metadata)
         if not isinstance(shards, ShardedTensor):
             return listed(argument, shards, "tensors")
-        difference = Boxes.of(metadata).difference(Boxes.of(shards.metadata()))
+        difference = Extents.of(metadata).difference(Extents.of(shards.metadata()))
         if difference is not None:
             raise lib.refused("INVALID_ARGUMENT", f"{argument}: its layout is not that of the "
                               f"metadata: {difference}")

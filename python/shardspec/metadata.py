@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import operator
-import sys
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, overload
@@ -15,11 +13,23 @@ from ._arrays import described, integers, listed, pointer, room, text, texts
 from ._arrays import index as integer
 from ._handle import Handle
 from ._library import lib
+from .errors import NotFoundError
+from .extents import (
+    DimMaps,
+    Extents,
+    Stretch,
+    dim_maps_of,
+    indices_of,
+    stretches_of,
+)
+from .mesh import Mesh, coordinates, from_the_end
 from .placement import AnyPlacement, PlacementHandle
-from .properties import Struct, TensorProperties, stated_struct
-from .shard import Packed, ShardMetadata, pack
+from .properties import Struct, TensorProperties, named, stated_struct
+from .shard import ShardMetadata, pack, packed
 from .tensor import Tensor
 
+PartialStruct = lib.header.type("partial")
+REDUCTIONS = {value: name for name, value in named("REDUCTION_").items()}
 BLOCK = 4096
 """Shards that are read from the library at once."""
 
@@ -141,20 +151,92 @@ class ShardedTensorMetadata(Handle):
         """Dimensions of the shards' buffers: fewer than the tensor's where some are flattened."""
         return int(lib.answer(ctypes.c_size_t, lib.metadata_buffer_ndim, self))
 
+    def _are_boxes(self) -> bool:
+        """Whether all shards are boxes of the tensor."""
+        shards = lib.answer(ctypes.c_void_p, lib.shards_new_from_metadata, self)
+        try:
+            return bool(lib.answer(ctypes.c_int32, lib.shards_are_boxes, shards))
+        finally:
+            lib.shards_free(shards)
+
     def _index(self, index: int, argument: str = "index") -> int:
         """Counts negative indices from the last shard, as Python does."""
         count = int(lib.answer(ctypes.c_size_t, lib.metadata_shard_count, self))
-        number = integer(argument, index)
-        if number + count < 0:
-            raise lib.refused("INDEX_OUT_OF_RANGE", f"{argument}: {number} is out of range; there are "
-                              f"{count} shards", limit=count)
-        return number if number >= 0 else number + count
+        return from_the_end(argument, index, count, "shards")
+
+    @property
+    def mesh(self) -> Mesh | None:
+        """The mesh over which the tensor was cut, if it was: shard i is that of device i."""
+        try:
+            return Mesh._of(lib.answer(ctypes.c_void_p, lib.metadata_mesh, self))
+        except NotFoundError:
+            return None
+
+    def coordinates(self, shard: int) -> dict[str, int]:
+        """The coordinate of a shard along each axis of the mesh over which the tensor was cut."""
+        mesh = self.mesh
+        return coordinates(lib.metadata_get_coordinates, self, self._index(shard, "shard"),
+                           [] if mesh is None else list(mesh.axes))
+
+    @property
+    def dim_names(self) -> list[str] | None:
+        """The names of the tensor's dimensions, if it was built with names."""
+        try:
+            return [lib.text(lib.metadata_dim_name, self, dim) for dim in range(len(self.size))]
+        except NotFoundError:
+            return None
+
+    @property
+    def partial(self) -> dict[str, str]:
+        """The axes whose devices have parts of the elements' values, and how these are reduced."""
+        count = lib.answer(ctypes.c_size_t, lib.metadata_partial_count, self)
+        reduction, pending = ctypes.c_int32(), {}
+        for number in range(count):
+            needed = ctypes.c_size_t()
+            lib.metadata_partial(self, number, None, 0, ctypes.byref(needed), None)
+            axis = ctypes.create_string_buffer(needed.value)
+            lib.metadata_partial(self, number, axis, needed.value, None, ctypes.byref(reduction))
+            pending[axis.value.decode()] = REDUCTIONS[reduction.value]
+        return pending
+
+    @property
+    def has_replicas(self) -> bool:
+        """Whether shards may have elements in common. Then the first one that has an element owns
+        it."""
+        return bool(lib.answer(ctypes.c_int32, lib.metadata_has_replicas, self))
+
+    def is_box(self, shard: int) -> bool:
+        """Whether a shard is a box of the tensor: in one piece, without holes, not flattened."""
+        return bool(lib.answer(ctypes.c_int32, lib.metadata_is_box, self,
+                               self._index(shard, "shard")))
+
+    def stretches(self, shard: int, dim: int) -> list[Stretch]:
+        """What a shard has of a dimension of its buffer, by the places in there."""
+        return list(stretches_of(self, *self._at(shard, dim)))
+
+    def indices(self, shard: int, dim: int) -> array[int]:
+        """The index of the tensor for each place of a dimension of a shard's buffer, -1 for a hole.
+
+        Of dimensions that are flattened, it is the index in the one that they became.
+        """
+        number, at = self._at(shard, dim)
+        sizes = room(self._buffer_ndim())
+        lib.metadata_get_shard(self, number, None, pointer(sizes), len(sizes))
+        return indices_of(stretches_of(self, number, at), sizes[at] if at < len(sizes) else 0)
+
+    def _at(self, shard: int, dim: int) -> tuple[int, int]:
+        """The numbers of a shard and of a dimension of its buffer."""
+        return (self._index(shard, "shard"),
+                from_the_end("dim", dim, self._buffer_ndim(), "dimensions of its buffer"))
 
     @property
     def layout_hash(self) -> int:
         """A hash of the shards and where they live, and of nothing else: the same in every process,
-        and the same as `source_hash` or `destination_hash` of a plan for this layout."""
-        return Boxes.of(self).digest()
+        and the same as `source_hash` or `destination_hash` of a plan for this layout.
+
+        It is of the indices that each shard has, in the order in which its buffer has them.
+        """
+        return Extents.of(self).digest()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ShardedTensorMetadata):
@@ -171,65 +253,13 @@ class ShardedTensorMetadata(Handle):
                 f"size={self.size}, tensor_properties={self.tensor_properties})")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ShardedTensorMetadata, (list(self.shards_metadata), self.size,
-                                       self.tensor_properties)
-
-
-class Boxes(NamedTuple):
-    """The shards of a layout as flat arrays: equal when they are the same shards."""
-
-    ndim: int
-    offsets: array[int]
-    sizes: array[int]
-    indices: array[int]
-    placements: Sequence[AnyPlacement | None]
-
-    @staticmethod
-    def of(layout: ShardedTensorMetadata | Packed) -> Boxes:
-        """Those of metadata, or of a list of shards."""
-        if isinstance(layout, Packed):
-            return Boxes(layout.ndim, layout.offsets, layout.sizes, layout.indices,
-                         layout.placements.listed)
-        ndim = layout._buffer_ndim()
-        count = int(lib.answer(ctypes.c_size_t, lib.metadata_shard_count, layout))
-        offsets, sizes, indices = room(count * ndim), room(count * ndim), room(count, "I")
-        lib.metadata_get_shards(layout, 0, count, pointer(offsets), pointer(sizes), pointer(indices))
-        return Boxes(ndim, offsets, sizes, indices, layout.placements)
-
-    def digest(self) -> int:
-        """64 bits of what the shards are, the same in every process."""
-        hashed = hashlib.blake2b(digest_size=8)
-        for numbers in (array("q", [self.ndim]), self.offsets, self.sizes, self.indices):
-            little = array(numbers.typecode, numbers)
-            if sys.byteorder == "big":
-                little.byteswap()
-            hashed.update(little)
-        written = ("" if one is None else str(one) for one in self.placements)
-        hashed.update("\0".join(written).encode("utf-8", "surrogatepass"))
-        return int.from_bytes(hashed.digest(), "little")
-
-    def shard(self, number: int) -> tuple[array[int], array[int], AnyPlacement | None]:
-        """One of them."""
-        row = slice(number * self.ndim, (number + 1) * self.ndim)
-        return self.offsets[row], self.sizes[row], self.placements[self.indices[number]]
-
-    def difference(self, other: Boxes) -> str | None:
-        """What is different between this layout, which is meant, and another that was passed."""
-        if self == other:
-            return None
-        if self.ndim != other.ndim:
-            return f"it has {self.ndim} dimensions there, {other.ndim} here"
-        if len(self.indices) != len(other.indices):
-            return f"it has {len(self.indices)} shards there, {len(other.indices)} here"
-        number = next(number for number in range(len(self.indices))
-                      if self.shard(number) != other.shard(number))
-        there, here = (" on ".join((_box(*shard[:2]), str(shard[2])))
-                       for shard in (self.shard(number), other.shard(number)))
-        return f"shard {number} is {there} there, {here} here"
-
-
-def _box(offsets: array[int], sizes: array[int]) -> str:
-    return f"[{', '.join(f'{start}:{start + size}' for start, size in zip(offsets, sizes))}]"
+        mesh, names, extents = self.mesh, self.dim_names, Extents.of(self)
+        plain = extents.flattening is None and not extents.dim_maps.numbers
+        if plain and not self.has_replicas and mesh is None and names is None:
+            return ShardedTensorMetadata, (list(self.shards_metadata), self.size,
+                                           self.tensor_properties)
+        return restored, (extents, self.size, self.tensor_properties, self.has_replicas,
+                          Labels(mesh, self.partial, names))
 
 
 class Shards(Sequence[ShardMetadata]):
@@ -239,6 +269,13 @@ class Shards(Sequence[ShardMetadata]):
         self._metadata = metadata
         self._ndim = metadata._buffer_ndim()
         self._count = int(lib.answer(ctypes.c_size_t, lib.metadata_shard_count, metadata))
+        self._dim_maps: DimMaps | None = None
+
+    def _maps(self, number: int) -> Any:
+        """The dim maps of a shard, of which those of all are read once."""
+        if self._dim_maps is None:
+            self._dim_maps = dim_maps_of(self._metadata, self._count * self._ndim)
+        return self._dim_maps.row(number * self._ndim, self._ndim)
 
     def __len__(self) -> int:
         return self._count
@@ -256,7 +293,7 @@ class Shards(Sequence[ShardMetadata]):
         lib.metadata_get_shard(self._metadata, number, pointer(offsets), pointer(sizes), self._ndim)
         handle = lib.answer(ctypes.c_void_p, lib.metadata_shard_placement, self._metadata, number)
         with PlacementHandle._of(handle) as placement:
-            return ShardMetadata(offsets, sizes, placement.read())
+            return ShardMetadata(offsets, sizes, placement.read(), self._maps(number))
 
     def __iter__(self) -> Iterator[ShardMetadata]:
         for first in range(0, self._count, BLOCK):
@@ -270,7 +307,8 @@ class Shards(Sequence[ShardMetadata]):
         places = {index: self._metadata._placement(index) for index in set(indices)}
         for number in range(count):
             row = slice(number * self._ndim, (number + 1) * self._ndim)
-            yield ShardMetadata(offsets[row], sizes[row], places[indices[number]])
+            yield ShardMetadata(offsets[row], sizes[row], places[indices[number]],
+                                self._maps(first + number))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence):
@@ -283,6 +321,51 @@ class Shards(Sequence[ShardMetadata]):
         if len(self) <= 8:
             return repr(list(self))
         return f"[{self[0]!r}, ... {len(self) - 2} more ..., {self[-1]!r}]"
+
+
+class Labels(NamedTuple):
+    """What metadata says besides its shards."""
+
+    mesh: Mesh | None
+    partial: dict[str, str]
+    dim_names: list[str] | None
+
+
+def restored(extents: Extents, size: tuple[int, ...], properties: TensorProperties, replicas: bool,
+             labels: Labels) -> ShardedTensorMetadata:
+    """Metadata that was pickled. Its shards are checked as any are."""
+    sizes, stated = integers("size", size), stated_struct("tensor_properties", properties)
+    shards = packed(extents).list_handle()
+    try:
+        if extents.flattening is not None:
+            whole = integers("size", extents.flattening.sizes)
+            flat = int(lib.answer(ctypes.c_void_p, lib.shards_new_flattened, shards, pointer(whole),
+                                  len(whole), extents.flattening.first_dim, extents.flattening.dim_count))
+            lib.shards_free(shards)
+            shards = flat
+        made = ShardedTensorMetadata._of(lib.answer(
+            ctypes.c_void_p, lib.metadata_new_from_shards, shards, pointer(sizes), len(sizes), stated,
+            replicas))
+    finally:
+        lib.shards_free(shards)
+    return labelled(made, labels)
+
+
+def labelled(metadata: ShardedTensorMetadata, labels: Labels) -> ShardedTensorMetadata:
+    """The same metadata with these labels."""
+    if labels.mesh is not None:
+        numbers = {name: value for value, name in REDUCTIONS.items()}
+        partials = (PartialStruct * len(labels.partial))(*(
+            PartialStruct(ctypes.sizeof(PartialStruct), text("partial", axis), numbers[reduction])
+            for axis, reduction in labels.partial.items()))
+        metadata = ShardedTensorMetadata._of(lib.answer(
+            ctypes.c_void_p, lib.metadata_new_on_mesh, metadata, labels.mesh, partials,
+            len(partials)))
+    if labels.dim_names is not None:
+        names = texts("dim_names", labels.dim_names)
+        metadata = ShardedTensorMetadata._of(lib.answer(
+            ctypes.c_void_p, lib.metadata_new_with_dim_names, metadata, names, len(names)))
+    return metadata
 
 
 def metadata_of(argument: str, value: Any) -> ShardedTensorMetadata:

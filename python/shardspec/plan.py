@@ -14,7 +14,8 @@ from ._arrays import indices, integers, listed, pointer, room
 from ._handle import Handle
 from ._library import lib
 from ._views import alike, type_of, views
-from .metadata import Boxes, ShardedTensorMetadata, metadata_of
+from .extents import Extents
+from .metadata import ShardedTensorMetadata, metadata_of
 from .shard import Packed, ShardMetadata, pack
 from .sharded_tensor import ShardedTensor
 from .tensor import new
@@ -39,6 +40,25 @@ class Piece(NamedTuple):
     sizes: tuple[int, ...]
 
 
+class StridedPiece(NamedTuple):
+    """Elements that one destination shard takes from one source shard, of which one is no box.
+
+    Its element `(i[0], i[1], ...)` has, in dimension d of the source's buffer, the index
+    `source_offsets[d]` plus the sum of `i[k] * source_steps[k]` over all k with
+    `source_dims[k] == d`; and so on in the destination's.
+    """
+
+    source: int
+    destination: int
+    source_offsets: tuple[int, ...]
+    destination_offsets: tuple[int, ...]
+    sizes: tuple[int, ...]
+    source_dims: tuple[int, ...]
+    destination_dims: tuple[int, ...]
+    source_steps: tuple[int, ...]
+    destination_steps: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Run:
     """Bytes that move alike: `count` blocks of `length` bytes, a stride apart in either buffer."""
@@ -51,6 +71,9 @@ class Run:
     destination_stride: int
     length: int
     count: int
+
+
+AnyPiece = Piece | StridedPiece
 
 
 class Overlap(NamedTuple):
@@ -93,6 +116,15 @@ def _layout(argument: str, layout: Layout, ndim: int = 0) -> ShardedTensorMetada
     return pack(argument, layout, ndim=ndim, unplaced=True)
 
 
+def _extents(layout: ShardedTensorMetadata | Packed) -> Extents:
+    return layout.extents if isinstance(layout, Packed) else Extents.of(layout)
+
+
+def _are_boxes(layout: ShardedTensorMetadata | Packed) -> bool:
+    """Whether its shards are boxes of the tensor."""
+    return not layout.dim_maps.numbers if isinstance(layout, Packed) else layout._are_boxes()
+
+
 def _ndim(layout: ShardedTensorMetadata | Packed) -> int:
     return len(layout.size) if isinstance(layout, ShardedTensorMetadata) else layout.ndim
 
@@ -102,7 +134,8 @@ class Plan(Handle):
 
     A layout is metadata, or a list of shards, which may overlap as replicas do. `wanted` are the
     destination shards that the plan is for; without it, all. A plan is a sequence of its pieces, by
-    destination, then by source, then by where they lie.
+    destination, then by source, then by where they lie. Where all shards of both layouts are boxes,
+    each is a Piece, and else each is a StridedPiece.
 
     A plan that is pickled or copied is made anew there, from the same layouts.
     """
@@ -119,7 +152,8 @@ class Plan(Handle):
             second = second._replace(ndim=_ndim(first))
         self._source, self._destination = first, second
         self._wanted: list[int] | None = None
-        self._boxes: dict[str, Boxes] = {}
+        self._extents: dict[str, Extents] = {}
+        self._of_boxes = _are_boxes(first) and _are_boxes(second)
         if isinstance(first, ShardedTensorMetadata) and isinstance(second, ShardedTensorMetadata):
             if wanted is None:
                 self._own(lib.answer(ctypes.c_void_p, lib.plan_new, first, second))
@@ -140,11 +174,11 @@ class Plan(Handle):
         return int(lib.answer(ctypes.c_size_t, lib.plan_piece_count, self))
 
     @overload
-    def __getitem__(self, index: int) -> Piece: ...
+    def __getitem__(self, index: int) -> AnyPiece: ...
     @overload
-    def __getitem__(self, index: slice) -> list[Piece]: ...
+    def __getitem__(self, index: slice) -> list[AnyPiece]: ...
 
-    def __getitem__(self, index: int | slice) -> Piece | list[Piece]:
+    def __getitem__(self, index: int | slice) -> AnyPiece | list[AnyPiece]:
         count = len(self)
         if isinstance(index, slice):
             numbers = range(*index.indices(count))
@@ -157,18 +191,18 @@ class Plan(Handle):
                               f"{count} pieces", limit=count)
         return self._pieces(number % count, 1)[0]
 
-    def __iter__(self) -> Iterator[Piece]:
+    def __iter__(self) -> Iterator[AnyPiece]:
         count = len(self)
         for first in range(0, count, BLOCK):
             yield from self._pieces(first, min(BLOCK, count - first))
 
-    def pieces_into(self, destination: int) -> list[Piece]:
+    def pieces_into(self, destination: int) -> list[AnyPiece]:
         """The pieces that a destination shard takes."""
         first, count = ctypes.c_size_t(), ctypes.c_size_t()
         lib.plan_pieces_of_destination(self, destination, ctypes.byref(first), ctypes.byref(count))
         return self._pieces(first.value, count.value)
 
-    def _pieces(self, first: int, count: int) -> list[Piece]:
+    def _pieces(self, first: int, count: int) -> list[AnyPiece]:
         # Those of source buffers, of destination buffers, and of pieces.
         counts = [ctypes.c_size_t() for _ in range(3)]
         lib.plan_ndims(self, *map(ctypes.byref, counts))
@@ -176,9 +210,18 @@ class Plan(Handle):
         shards = [room(count, "I") for _ in range(2)]
         boxes = [room(count * ndim) for ndim in ndims]
         lib.plan_pieces(self, first, count, *map(pointer, shards), *map(pointer, boxes))
-        return [Piece(shards[0][number], shards[1][number], *(
+        rows: list[tuple[Any, ...]] = [(shards[0][number], shards[1][number], *(
             tuple(box[number * ndim:(number + 1) * ndim]) for box, ndim in zip(boxes, ndims)))
             for number in range(count)]
+        if self._of_boxes:
+            return [Piece(*row) for row in rows]
+        ndim = ndims[2]
+        dims = [(ctypes.c_size_t * ndim)() for _ in range(2)]
+        steps = [room(count * ndim) for _ in range(2)]
+        lib.plan_piece_steps(self, first, count, *dims, *map(pointer, steps))
+        return [StridedPiece(*row, *map(tuple, dims), *(
+            tuple(step[number * ndim:(number + 1) * ndim]) for step in steps))
+            for number, row in enumerate(rows)]
 
     @property
     def is_local(self) -> bool:
@@ -200,10 +243,10 @@ class Plan(Handle):
         """The `layout_hash` of what the plan was made for."""
         return self._layout("destination").digest()
 
-    def _layout(self, side: str) -> Boxes:
-        if side not in self._boxes:
-            self._boxes[side] = Boxes.of(self._source if side == "source" else self._destination)
-        return self._boxes[side]
+    def _layout(self, side: str) -> Extents:
+        if side not in self._extents:
+            self._extents[side] = _extents(self._source if side == "source" else self._destination)
+        return self._extents[side]
 
     def execute(self, sources: Tensors, destinations: Tensors | None = None, *,
                 max_threads: int = 0, hint: copies.Hint | None = None) -> Any:
@@ -221,9 +264,9 @@ class Plan(Handle):
         if destinations is None:
             if not count:
                 raise lib.refused("INVALID_ARGUMENT", "sources: pass one at least, or destinations")
-            boxes, (dtype, kind) = self._layout("destination"), type_of(tensors)
-            made = {number: new(tuple(boxes.shard(number)[1]), dtype, kind) for number in (
-                range(len(boxes.indices)) if self._wanted is None else self._wanted)}
+            shards, (dtype, kind) = self._layout("destination"), type_of(tensors)
+            made = {number: new(tuple(shards.shard(number)[1]), dtype, kind) for number in (
+                range(len(shards.indices)) if self._wanted is None else self._wanted)}
             destinations = list(made.values()) if self._wanted is None else made
         elif not isinstance(destinations, (Mapping, ShardedTensor, list, tuple)):
             destinations = listed("destinations", destinations, "tensors")
@@ -249,7 +292,7 @@ class Plan(Handle):
 
     def _same(self, side: str, tensor: ShardedTensor) -> None:
         """Refuses a sharded tensor of another layout than the plan's, whatever its sizes."""
-        there, here = self._layout(side), Boxes.of(tensor.metadata())
+        there, here = self._layout(side), Extents.of(tensor.metadata())
         difference = there.difference(here)
         if difference is not None:
             raise lib.refused(
@@ -302,7 +345,7 @@ class Plan(Handle):
 
     def __reduce__(self) -> tuple[Any, ...]:
         layouts = (layout if isinstance(layout, ShardedTensorMetadata) else [
-            ShardMetadata(*shard) for shard in map(Boxes.of(layout).shard, range(len(layout.indices)))]
+            ShardMetadata(*shard) for shard in map(layout.extents.shard, range(len(layout.indices)))]
             for layout in (self._source, self._destination))
         return _again, (type(self), *layouts, self._wanted)
 

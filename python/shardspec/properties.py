@@ -14,16 +14,16 @@ from .dtype import DType, dtype_name, is_numpy, of_numpy, parse, struct_name
 Struct = lib.header.type("tensor_properties")
 
 
-def _names(prefix: str) -> dict[str, int]:
+def named(prefix: str) -> dict[str, int]:
     return {name.removeprefix(prefix).lower(): value
             for name, value in lib.header.constants.items() if name.startswith(prefix)}
 
 
 # torch spells two layouts and two memory formats otherwise than the constants do.
 LAYOUTS = {{"mkldnn": "_mkldnn"}.get(name, name): value
-           for name, value in _names("LAYOUT_").items()}
+           for name, value in named("LAYOUT_").items()}
 MEMORY_FORMATS = {f"{name}_format" if name in ("contiguous", "preserve") else name: value
-                  for name, value in _names("MEMORY_FORMAT_").items()}
+                  for name, value in named("MEMORY_FORMAT_").items()}
 
 
 class MEM_FORMAT_ENCODING(enum.Enum):

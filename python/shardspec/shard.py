@@ -10,21 +10,28 @@ from typing import Any, NamedTuple
 
 from ._arrays import described, integers, listed, numbers, pointer
 from ._library import lib
+from .extents import INTERVAL, NO_MAPS, DimMap, DimMaps, Extents, Stretch
 from .placement import AnyPlacement, Placements, PlacementSpec, as_placement
 
 
 @dataclass
 class ShardMetadata:
-    """Where a shard starts, how long it is in each dimension, and where it lives."""
+    """Where a shard starts, how long it is in each dimension, and where it lives.
 
-    __slots__ = ("placement", "shard_offsets", "shard_sizes")
+    Of a shard that is no box, `dim_maps` has the stretches of each dimension, or None where the shard
+    has an interval. Its sizes are those of its buffer.
+    """
+
+    __slots__ = ("dim_maps", "placement", "shard_offsets", "shard_sizes")
 
     shard_offsets: list[int]
     shard_sizes: list[int]
     placement: AnyPlacement | None
+    dim_maps: tuple[DimMap | None, ...] | None
 
     def __init__(self, shard_offsets: Iterable[int], shard_sizes: Iterable[int],
-                 placement: Any = None) -> None:
+                 placement: Any = None,
+                 dim_maps: Iterable[Iterable[Iterable[int]] | None] | None = None) -> None:
         self.shard_offsets = numbers("shard_offsets", shard_offsets)
         self.shard_sizes = numbers("shard_sizes", shard_sizes)
         self.placement = None if placement is None else as_placement(placement)
@@ -33,6 +40,7 @@ class ShardMetadata:
                 "NDIM_MISMATCH", f"shard_offsets: {len(self.shard_offsets)} dimensions, but "
                 f"shard_sizes has {len(self.shard_sizes)}", got=len(self.shard_offsets),
                 limit=len(self.shard_sizes))
+        self.dim_maps = None if dim_maps is None else _dim_maps(dim_maps, len(self.shard_sizes))
         for argument, values in (("shard_offsets", self.shard_offsets),
                                  ("shard_sizes", self.shard_sizes)):
             if values and min(values) < 0:
@@ -41,10 +49,35 @@ class ShardMetadata:
                                   "is negative", dim=dim, got=value)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ShardMetadata, (self.shard_offsets, self.shard_sizes, self.placement)
+        return ShardMetadata, (self.shard_offsets, self.shard_sizes, self.placement,
+                               *(() if self.dim_maps is None else (self.dim_maps,)))
+
+    def __repr__(self) -> str:
+        maps = "" if self.dim_maps is None else f", dim_maps={self.dim_maps}"
+        return (f"ShardMetadata(shard_offsets={self.shard_offsets}, shard_sizes={self.shard_sizes}, "
+                f"placement={self.placement!r}{maps})")
 
     def __hash__(self) -> int:
         return hash((tuple(self.shard_offsets), tuple(self.shard_sizes), self.placement))
+
+
+def _dim_maps(dim_maps: Iterable[Any], ndim: int) -> tuple[DimMap | None, ...] | None:
+    """The stretches of each dimension; None where all are intervals."""
+    made: list[DimMap | None] = []
+    for dim, given in enumerate(listed("dim_maps", dim_maps, "stretches")):
+        where = f"dim_maps[{dim}]"
+        if given is None:
+            made.append(None)
+            continue
+        rows = [integers(where, one) for one in listed(where, given, "stretches")]
+        for row in rows:
+            if len(row) != len(Stretch._fields):
+                raise TypeError(f"{where}: a Stretch has {len(Stretch._fields)} numbers, not {len(row)}")
+        made.append(tuple(Stretch(*row) for row in rows))
+    if len(made) != ndim:
+        raise lib.refused("NDIM_MISMATCH", f"dim_maps: {len(made)} dimensions, but shard_sizes has "
+                          f"{ndim}", got=len(made), limit=ndim)
+    return None if all(one is None for one in made) else tuple(made)
 
 
 class Packed(NamedTuple):
@@ -55,14 +88,21 @@ class Packed(NamedTuple):
     sizes: array[int]
     placements: Placements
     indices: array[int]
+    dim_maps: DimMaps = NO_MAPS
+
+    @property
+    def extents(self) -> Extents:
+        """What the shards are, to be compared."""
+        return Extents(self.ndim, self.offsets, self.sizes, self.indices, self.placements.listed,
+                       self.dim_maps)
 
     def list_handle(self) -> int:
         """A list of them, to be freed."""
         new = (lib.shards_new_from_arrays_with_placement_handles if self.placements.own
                else lib.shards_new_from_arrays)
-        return int(lib.answer(
+        return self.dim_maps.applied(int(lib.answer(
             ctypes.c_void_p, new, pointer(self.offsets), pointer(self.sizes), pointer(self.indices),
-            self.ndim, len(self.indices), self.placements.array, len(self.placements)))
+            self.ndim, len(self.indices), self.placements.array, len(self.placements))))
 
     def make(self, function: Any) -> int:
         """The handle that a function makes of a list of them."""
@@ -85,14 +125,16 @@ def pack(argument: str, shards: Iterable[Any], *, ndim: int | None = None,
     # Placements of the user's own are compared by the library, and need not be hashable.
     table: dict[str | int, tuple[int, AnyPlacement | None]] = {}
     indices = array("I")
+    mapped: dict[int, tuple[DimMap | None, ...]] = {}
     dims: int | None = None
     for number, shard in enumerate(listed(argument, shards, "shards")):
         if type(shard) is ShardMetadata:
             start = integers("shard_offsets", shard.shard_offsets)
             length = integers("shard_sizes", shard.shard_sizes)
             placement: Any = shard.placement
+            dim_maps = shard.dim_maps
         else:
-            start, length, placement = parts(f"{argument}[{number}]", shard)
+            start, length, placement, dim_maps = parts(f"{argument}[{number}]", shard)
         if dims is None:
             dims = len(start)
         for name, place, values in (("shard_offsets", offsets, start),
@@ -103,6 +145,8 @@ def pack(argument: str, shards: Iterable[Any], *, ndim: int | None = None,
                     f"shard 0 has {dims}", first_shard=number, index=number, got=len(values),
                     limit=dims)
             place.extend(values)
+        if dim_maps is not None:
+            mapped[number] = dim_maps
         if placement is None and not unplaced:
             raise lib.refused(
                 "NULL_ARGUMENT", f"{argument}[{number}]: the shard has no placement; say where it "
@@ -112,14 +156,36 @@ def pack(argument: str, shards: Iterable[Any], *, ndim: int | None = None,
         key = id(where) if where is None or isinstance(where, PlacementSpec) else str(where)
         indices.append(table.setdefault(key, (len(table), where))[0])
     return Packed((ndim or 0) if dims is None else dims, offsets, sizes,
-                  Placements([one for _, one in table.values()]), indices)
+                  Placements([one for _, one in table.values()]), indices,
+                  _numbered(mapped, dims or 0, len(indices)))
 
 
-def parts(argument: str, shard: Any) -> tuple[array[int], array[int], Any]:
-    """Offsets, sizes and placement of a shard of any library, or a piece of a checkpoint."""
+def packed(extents: Extents) -> Packed:
+    """Shards that were read, to be passed again."""
+    return Packed(extents.ndim, extents.offsets, extents.sizes, Placements(extents.placements),
+                  extents.indices, extents.dim_maps)
+
+
+def _numbered(mapped: dict[int, tuple[DimMap | None, ...]], ndim: int, count: int) -> DimMaps:
+    """The dim maps of those of `count` shards that have some."""
+    if not mapped:
+        return NO_MAPS
+    numbers = array("I", [INTERVAL]) * (ndim * count)
+    maps: list[DimMap] = []
+    for shard, dim_maps in mapped.items():
+        for dim, stretches in enumerate(dim_maps):
+            if stretches is not None:
+                numbers[shard * ndim + dim] = len(maps)
+                maps.append(stretches)
+    return DimMaps.of(maps, numbers)
+
+
+def parts(argument: str, shard: Any) -> tuple[array[int], array[int], Any, Any]:
+    """Offsets, sizes, placement and dim maps of a shard of any library, or a piece of a checkpoint."""
     for names in (("shard_offsets", "shard_sizes"), ("offsets", "sizes")):
         if all(hasattr(shard, name) for name in names):
             start, length = (integers(name, getattr(shard, name)) for name in names)
-            return start, length, getattr(shard, "placement", None)
+            return (start, length, getattr(shard, "placement", None),
+                    shard.dim_maps if isinstance(shard, ShardMetadata) else None)
     raise TypeError(f"{argument}: a shard, which has shard_offsets, shard_sizes and placement, not "
                     f"{described(shard)}")

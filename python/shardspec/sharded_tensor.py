@@ -343,13 +343,18 @@ class Found:
         self._size = metadata.size
         self._places: dict[int, AnyPlacement] = {}
         self._empty: list[tuple[int, Any]] | None = None
+        self._is_plain = metadata._are_boxes() and not metadata.has_replicas
+        self._listed: list[Any] | None = None
+        self._passed: dict[int, int] = {}
 
     def index(self, argument: str, shard: Any) -> int | None:
-        """The shard with the same offsets, sizes and placement."""
-        offsets, sizes, placement = parts(argument, shard)
-        wanted = offsets, sizes, None if placement is None else as_placement(placement)
+        """The shard with the same offsets, sizes and placement, and of the same indices."""
+        offsets, sizes, placement, dim_maps = parts(argument, shard)
+        wanted = offsets, sizes, None if placement is None else as_placement(placement), dim_maps
         if 0 in sizes:
             return self._next_empty(wanted)
+        if not self._is_plain:
+            return self._next_listed(wanted)
         if len(offsets) != len(self._size) or any(map(operator.ge, offsets, self._size)):
             return None
         owner = int(lib.answer(ctypes.c_size_t, lib.metadata_shard_at, self._metadata,
@@ -363,7 +368,19 @@ class Found:
                             pointer(index))
         if index[0] not in self._places:
             self._places[index[0]] = self._metadata._placement(index[0])
-        return offsets, sizes, self._places[index[0]]
+        return offsets, sizes, self._places[index[0]], None
+
+    def _next_listed(self, wanted: Any) -> int | None:
+        """Replicas have elements in common, so that no element tells them. Where several are the
+        same in the same place, each is found once."""
+        if self._listed is None:
+            self._listed = [parts("metadata", shard) for shard in self._metadata.shards_metadata]
+        same = [number for number, shard in enumerate(self._listed) if shard == wanted]
+        if not same:
+            return None
+        passed = self._passed.get(same[0], 0)
+        self._passed[same[0]] = passed + 1
+        return same[passed % len(same)]
 
     def _next_empty(self, wanted: Any) -> int | None:
         """No element tells an empty shard; of several that are the same, each is found once."""

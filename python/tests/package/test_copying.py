@@ -136,7 +136,7 @@ def test_every_class_with_a_handle_says_what_a_copy_of_it_is():
     kinds = {one for one in below(Handle) if one.__module__.startswith("shardspec")}
     travel = {one.__name__ for one in kinds if one.__reduce__ is not Handle.__reduce__}
     assert travel == {"Plan", "ShardedTensorMetadata", "SpecHandle", "BuiltInSpec",
-                      "ChunkShardingSpec", "EnumerableShardingSpec"}
+                      "ChunkShardingSpec", "EnumerableShardingSpec", "Mesh", "MeshShardingSpec"}
 
 
 def test_a_plan_of_lists_does_not_change_with_them():

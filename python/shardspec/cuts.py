@@ -1,0 +1,233 @@
+"""How the indices of one dimension are dealt to the coordinates of one axis of a mesh."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ._arrays import described, integers, listed, numbers, pointer, text
+from ._arrays import index as integer
+from ._library import lib
+from .properties import named
+
+CutStruct = lib.header.type("cut")
+SegmentStruct = lib.header.type("segment")
+RULES = named("RULE_")
+# The least value of each number.
+LEAST = {"granule": 1, "repeat": 1, "block": 1, "first": 0, "size": 0}
+
+
+@dataclass(frozen=True, repr=False)
+class Segment:
+    """A part of a dimension that is cut on its own, such as the keys of a fused QKV weight.
+
+    `size` is its number of positions. All else is as in `Cut`; what is None is as the cut says.
+    """
+
+    size: int
+    rule: str | None = None
+    granule: int | None = None
+    repeat: int | None = None
+    even: bool | None = None
+    block: int | None = None
+    first: int | None = None
+    sizes: tuple[int, ...] | None = None
+    weights: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        _set(self, "size", int64("size", self.size, LEAST["size"]))
+        _check(self)
+        _set(self, "rule", _rule(self.rule, self.sizes, self.weights))
+
+    def __repr__(self) -> str:
+        return _written(self)
+
+
+@dataclass(frozen=True, repr=False)
+class Cut:
+    """A cut of one dimension over one axis of a mesh.
+
+    `dim` is a number, counted from the last dimension where it is negative, or a dimension's name.
+    `rule` says which of the positions each coordinate of `axis` has:
+
+    - "chunk": equal pieces, the last ones shorter or empty, as `torch.chunk` makes them;
+    - "balanced": sizes differ by one at most, as `numpy.array_split` makes them;
+    - "sizes" and "weights": as many as are listed in `sizes`, or in proportion to `weights`;
+      to pass one of them is enough;
+    - "cyclic": blocks of `block` in turn, the first one to piece `first`.
+
+    `granule` positions stay together, such as those of an attention head. `even` refuses pieces of
+    different sizes. With `repeat`, so many neighbouring coordinates have the same piece. `segments`
+    are parts of the dimension that are cut each on its own: a number of equal ones, or a list of
+    their sizes or of Segment. A piece is its pieces of all segments, one after the other.
+    """
+
+    dim: int | str
+    axis: str
+    rule: str = "chunk"
+    granule: int = 1
+    even: bool = False
+    repeat: int = 1
+    block: int = 1
+    first: int = 0
+    sizes: tuple[int, ...] | None = None
+    weights: tuple[int, ...] | None = None
+    segments: int | tuple[Segment, ...] | None = None
+
+    def __post_init__(self) -> None:
+        _set(self, "dim", as_dim("dim", self.dim))
+        text("axis", self.axis)
+        for argument in ("granule", "even", "repeat", "block", "first", "rule"):
+            if getattr(self, argument) is None:
+                raise TypeError(f"{argument}: None is for segments; leave it out")
+        _check(self)
+        implied = None if self.rule == "chunk" else self.rule
+        _set(self, "rule", _rule(implied, self.sizes, self.weights) or "chunk")
+        _set(self, "segments", _segments(self.segments))
+
+    def __repr__(self) -> str:
+        return _written(self)
+
+    def check(self, length: int, count: int) -> None:
+        """Refuses what can't be cut: so many positions over so many coordinates.
+
+        What it raises says why, as building metadata would.
+        """
+        packed = Packed(self, integer("count", count))
+        lib.cut_check(ctypes.byref(packed.struct), length, count)
+
+
+class Packed:
+    """A cut as the library takes it, and what it points to."""
+
+    def __init__(self, cut: Cut, count: int) -> None:
+        """`count` is the number of coordinates of its axis."""
+        self.kept: list[Any] = []
+        self.struct = struct = CutStruct(ctypes.sizeof(CutStruct))
+        if isinstance(cut.dim, str):
+            struct.dim_name = text("dim", cut.dim)
+        else:
+            struct.dim = cut.dim
+        struct.axis = text("axis", cut.axis)
+        self._fill(struct, cut)
+        if cut.block == 1:
+            struct.block = 0  # Other rules have no block, not even of the default.
+        if isinstance(cut.segments, int):
+            struct.segment_count = cut.segments
+        elif cut.segments is not None:
+            made = (SegmentStruct * len(cut.segments))()
+            for place, segment in zip(made, cut.segments):
+                place.struct_size, place.size = ctypes.sizeof(SegmentStruct), segment.size
+                self._fill(place, segment)
+                if segment.first == 0 and cut.first:
+                    # 0 would mean the cut's. Pieces are counted modulo their number.
+                    place.first = max(count // (segment.repeat or cut.repeat), 1)
+            self.kept.append(made)
+            struct.segments, struct.segment_count = made, len(made)
+
+    def _fill(self, struct: Any, rule: Cut | Segment) -> None:
+        """What cuts and segments have in common."""
+        struct.rule = 0 if rule.rule is None else RULES[rule.rule]
+        struct.even = 0 if rule.even is None else 1 if rule.even else -1
+        for name in ("granule", "repeat", "block", "first"):
+            setattr(struct, name, getattr(rule, name) or 0)
+        values = rule.weights if rule.sizes is None else rule.sizes
+        if values is not None:
+            given = integers("sizes", values)
+            self.kept.append(given)
+            struct.values, struct.value_count = pointer(given), len(given)
+
+
+def int64(argument: str, value: Any, least: int | None = None) -> int:
+    """An integer of 64 bits, of any library."""
+    number = integers(argument, [integer(argument, value)])[0]
+    if least is not None and number < least:
+        raise lib.refused("INVALID_ARGUMENT", f"{argument}: {number} is below {least}", got=number,
+                          limit=least)
+    return number
+
+
+def as_dim(argument: str, dim: Any) -> int | str:
+    """A dimension, by its number or its name."""
+    if isinstance(dim, str):
+        text(argument, dim)
+        return dim
+    if not hasattr(dim, "__index__"):
+        raise TypeError(f"{argument}: the number or the name of a dimension, not {described(dim)}")
+    return int64(argument, dim)
+
+
+def _set(rule: Cut | Segment, name: str, value: Any) -> None:
+    """Sets a field of a frozen object while it is made."""
+    object.__setattr__(rule, name, value)
+
+
+def _written(rule: Cut | Segment) -> str:
+    """As it would be written: fields that have their defaults are left out."""
+    given = [(field.name, getattr(rule, field.name)) for field in fields(rule)
+             if getattr(rule, field.name) != field.default]
+    listed = ", ".join(f"{name}={list(value) if isinstance(value, tuple) else value!r}"
+                       for name, value in given)
+    return f"{type(rule).__name__}({listed})"
+
+
+def _check(rule: Cut | Segment) -> None:
+    """Checks and converts what cuts and segments have in common."""
+    for name in ("granule", "repeat", "block", "first"):
+        value = getattr(rule, name)
+        if value is not None:
+            _set(rule, name, int64(name, value, LEAST[name]))
+    if rule.even is not None:
+        # A number would do, as numpy's booleans do, but not a text.
+        if not isinstance(rule.even, int) and type(rule.even).__module__ != "numpy":
+            raise TypeError(f"even: True or False, not {described(rule.even)}")
+        _set(rule, "even", bool(rule.even))
+    for name in ("sizes", "weights"):
+        value = getattr(rule, name)
+        if value is None:
+            continue
+        given = tuple(numbers(name, value))
+        integers(name, given)
+        if not given:
+            raise lib.refused("INVALID_ARGUMENT", f"{name}: there are none; pass one for each piece")
+        _set(rule, name, given)
+
+
+def _rule(rule: Any, sizes: Any, weights: Any) -> str | None:
+    """The rule, which lists of sizes or weights imply."""
+    if sizes is not None and weights is not None:
+        raise lib.refused("INVALID_ARGUMENT", "weights: pass either sizes or weights, not both")
+    implied = "sizes" if sizes is not None else "weights" if weights is not None else None
+    if rule is None:
+        return implied
+    if not isinstance(rule, str):
+        raise TypeError(f"rule: a text, not {described(rule)}")
+    if rule not in RULES:
+        raise lib.refused("INVALID_ARGUMENT",
+                          f"rule: {rule!r} is none of {', '.join(map(repr, RULES))}")
+    if implied not in (None, rule):
+        raise lib.refused("INVALID_ARGUMENT", f"{implied}: they are for the rule {implied!r}, not "
+                          f"for {rule!r}; leave the rule out")
+    return rule
+
+
+def _segments(segments: int | Iterable[Any] | None) -> int | tuple[Segment, ...] | None:
+    """Segments: a number of equal ones, or each."""
+    if segments is None:
+        return None
+    if hasattr(segments, "__index__") and not getattr(segments, "ndim", 0):
+        return int64("segments", segments, 1)
+    made = []
+    for number, segment in enumerate(listed("segments", segments, "segments")):
+        where = f"segments[{number}]"
+        if not isinstance(segment, Segment):
+            if not hasattr(segment, "__index__"):
+                raise TypeError(f"{where}: a size or a Segment, not {described(segment)}")
+            segment = Segment(int64(where, segment, LEAST["size"]))
+        made.append(segment)
+    if not made:
+        raise lib.refused("INVALID_ARGUMENT", "segments: there are none; pass None to cut the "
+                          "dimension as a whole")
+    return tuple(made)

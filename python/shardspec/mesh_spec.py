@@ -1,0 +1,218 @@
+"""Specs over a mesh."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ._arrays import described, integers, listed, text
+from ._library import lib
+from .cuts import Cut, CutStruct, Packed, as_dim, int64
+from .mesh import Mesh, ranks
+from .placement import as_placements
+from .properties import named
+from .spec import BuiltInSpec
+
+Layout = lib.header.type("mesh_layout")
+PadStruct = lib.header.type("pad")
+PartialStruct = lib.header.type("partial")
+REDUCTIONS = named("REDUCTION_")
+AXIS = "devices"
+"""The axis of specs with a single one."""
+
+
+@dataclass(frozen=True)
+class Multiple:
+    """A length of a padded dimension: the next multiple of a number, as in `Multiple(128)`."""
+
+    of: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "of", int64("of", self.of, 1))
+
+
+class MeshShardingSpec(BuiltInSpec):
+    """Cuts dimensions over the axes of a mesh: DTensor's placements, JAX's `NamedSharding`.
+
+    Shard i is that of device i of the mesh. The cuts are applied in their order: a second cut of a
+    dimension cuts what the first one left. Each axis is used at most once. The devices of an axis
+    that no cut uses have the same elements.
+
+    `flatten=(first, count)` makes `count` dimensions from `first` on one, in row-major order.
+    `pad={dim: length}` lengthens dimensions, to a length or to a `Multiple`; the places that are
+    added hold no element. Both are done before the cuts, in this order. `partial={axis: reduction}`
+    names axes whose devices have parts of the elements' values, to be reduced by "sum", "max" and
+    so on: it is carried along, and moving such elements is refused.
+    """
+
+    def __init__(self, mesh: Mesh, cuts: Iterable[Cut], *,
+                 pad: Mapping[int | str, int | Multiple] | None = None,
+                 flatten: tuple[int, int] | None = None,
+                 partial: Mapping[str, str] | None = None) -> None:
+        if not isinstance(mesh, Mesh):
+            raise TypeError(f"mesh: a Mesh, not {described(mesh)}")
+        given = listed("cuts", cuts, "cuts")
+        for number, cut in enumerate(given):
+            if not isinstance(cut, Cut):
+                raise TypeError(f"cuts[{number}]: a Cut, not {described(cut)}")
+        axes = mesh.axes
+        self._cuts = tuple(given)
+        self._pad, self._flatten = _pads(pad), _flatten(flatten)
+        self._partial = _partial(partial, list(axes))
+        self._own(self._new(mesh, axes))
+
+    def _new(self, mesh: Mesh, axes: dict[str, int]) -> int:
+        packed = [Packed(cut, axes.get(cut.axis, 1)) for cut in self._cuts]
+        cuts = (CutStruct * len(packed))(*(one.struct for one in packed))
+        pads = (PadStruct * len(self._pad))(*map(_pad_struct, self._pad.items()))
+        partials = (PartialStruct * len(self._partial))(*(
+            PartialStruct(ctypes.sizeof(PartialStruct), text("partial", axis), REDUCTIONS[reduction])
+            for axis, reduction in self._partial.items()))
+        layout = Layout(ctypes.sizeof(Layout), cuts, len(cuts), pads, len(pads), partials,
+                        len(partials), *self._flatten or (0, 0))
+        return int(lib.answer(ctypes.c_void_p, lib.spec_new_mesh, mesh, ctypes.byref(layout)))
+
+    @classmethod
+    def balanced(cls, dim: int | str, placements: Iterable[Any]) -> MeshShardingSpec:
+        """Cuts one dimension into pieces whose sizes differ by one at most, one for each placement,
+        as `numpy.array_split` does."""
+        return cls(_line(placements), [Cut(dim, AXIS, "balanced")])
+
+    @classmethod
+    def sizes(cls, dim: int | str, sizes: Iterable[int],
+              placements: Iterable[Any]) -> MeshShardingSpec:
+        """Cuts one dimension into pieces of these sizes, one for each placement."""
+        return cls(_line(placements), [Cut(dim, AXIS, "sizes", sizes=tuple(integers("sizes", sizes)))])
+
+    @classmethod
+    def weights(cls, dim: int | str, weights: Iterable[int],
+                placements: Iterable[Any]) -> MeshShardingSpec:
+        """Cuts one dimension in proportion to weights, one for each placement. The largest
+        remainders are rounded up; a weight of 0 gets nothing."""
+        return cls(_line(placements),
+                   [Cut(dim, AXIS, "weights", weights=tuple(integers("weights", weights)))])
+
+    @classmethod
+    def cyclic(cls, dim: int | str, block: int, placements: Iterable[Any], *,
+               first: int = 0) -> MeshShardingSpec:
+        """Deals blocks of `block` indices of one dimension to the placements in turn, the first
+        block to placement `first`."""
+        return cls(_line(placements), [Cut(dim, AXIS, "cyclic", block=block, first=first)])
+
+    @property
+    def mesh(self) -> Mesh:
+        """The mesh."""
+        return Mesh._of(lib.answer(ctypes.c_void_p, lib.spec_mesh, self))
+
+    @property
+    def cuts(self) -> tuple[Cut, ...]:
+        """The cuts, in the order in which they are applied."""
+        return self._cuts
+
+    @property
+    def pad(self) -> dict[int | str, int | Multiple]:
+        """The dimensions that are lengthened, and their lengths."""
+        return dict(self._pad)
+
+    @property
+    def flatten(self) -> tuple[int, int] | None:
+        """The first of the dimensions that are made one, and how many they are."""
+        return self._flatten
+
+    @property
+    def partial(self) -> dict[str, str]:
+        """The axes whose devices have parts of the elements' values, and how these are reduced."""
+        return dict(self._partial)
+
+    def __str__(self) -> str:
+        return lib.text(lib.spec_text, self)
+
+    def __repr__(self) -> str:
+        options = {"pad": self._pad or None, "flatten": self._flatten,
+                   "partial": self._partial or None}
+        return f"MeshShardingSpec({self.mesh!r}, {list(self._cuts)}" + "".join(
+            f", {name}={value!r}" for name, value in options.items() if value is not None) + ")"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), self.mesh, self._cuts, self._pad, self._flatten, self._partial)
+
+
+def _again(kind: type[MeshShardingSpec], mesh: Mesh, cuts: tuple[Cut, ...],
+           pad: dict[int | str, int | Multiple], flatten: tuple[int, int] | None,
+           partial: dict[str, str]) -> MeshShardingSpec:
+    """A spec that was pickled."""
+    return kind(mesh, cuts, pad=pad, flatten=flatten, partial=partial)
+
+
+def _line(placements: Iterable[Any]) -> Mesh:
+    """A mesh of one axis."""
+    where = as_placements("placements", ranks(listed("placements", placements, "placements")))
+    if not where:
+        raise lib.refused("INVALID_ARGUMENT", "placements: there are none; pass one at least")
+    return Mesh({AXIS: len(where)}, where)
+
+
+def _items(argument: str, values: Any, of: str) -> list[tuple[Any, Any]]:
+    """The pairs of a mapping."""
+    if values is None:
+        return []
+    if not isinstance(values, Mapping):
+        raise TypeError(f"{argument}: a dict of {of}, not {described(values)}")
+    return listed(argument, values.items(), of)
+
+
+def _pads(pad: Any) -> dict[int | str, int | Multiple]:
+    pads: dict[int | str, int | Multiple] = {}
+    for dim, length in _items("pad", pad, "dimensions and lengths"):
+        if not isinstance(length, Multiple):
+            if not hasattr(length, "__index__"):
+                raise TypeError(f"pad[{dim!r}]: a length or a Multiple, not {described(length)}")
+            length = int64(f"pad[{dim!r}]", length, 1)
+        pads[as_dim("pad", dim)] = length
+    # Dictionaries are equal in whatever order they were filled.
+    return dict(sorted(pads.items(), key=lambda pair: (isinstance(pair[0], str), pair[0])))
+
+
+def _pad_struct(pair: tuple[int | str, int | Multiple]) -> Any:
+    dim, length = pair
+    struct = PadStruct(ctypes.sizeof(PadStruct))
+    if isinstance(dim, str):
+        struct.dim_name = text("pad", dim)
+    else:
+        struct.dim = dim
+    if isinstance(length, Multiple):
+        struct.multiple = length.of
+    else:
+        struct.size = length
+    return struct
+
+
+def _flatten(flatten: Any) -> tuple[int, int] | None:
+    """The first of the dimensions that become one, and their number."""
+    if flatten is None:
+        return None
+    given = [int64("flatten", one, 0) for one in listed("flatten", flatten, "two numbers")]
+    if len(given) != 2:
+        raise TypeError(f"flatten: the first dimension and how many, not {len(given)} numbers")
+    first, count = given
+    if count < 2:
+        raise lib.refused("INVALID_ARGUMENT", f"flatten: {count} dimensions; 2 at least can become "
+                          "one", got=count, limit=2)
+    return first, count
+
+
+def _partial(partial: Any, axes: list[str]) -> dict[str, str]:
+    reductions = {}
+    for axis, reduction in _items("partial", partial, "axes and reductions"):
+        text("partial", axis)
+        if not isinstance(reduction, str):
+            raise TypeError(f"partial[{axis!r}]: the name of a reduction, not {described(reduction)}")
+        if reduction not in REDUCTIONS:
+            raise lib.refused("INVALID_ARGUMENT", f"partial[{axis!r}]: {reduction!r} is none of "
+                              f"{', '.join(map(repr, REDUCTIONS))}")
+        reductions[axis] = reduction
+    # In the order of the mesh; the library refuses what is none of its axes.
+    return dict(sorted(reductions.items(), key=lambda pair: axes.index(pair[0]) if pair[0] in axes
+                       else len(axes)))
