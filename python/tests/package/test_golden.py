@@ -1,4 +1,5 @@
-"""What torch itself answered, asked of the package. torch-parity.md lists the differences."""
+"""What torch itself answered, asked of the package; and layouts over a mesh, index by index.
+torch-parity.md lists the differences."""
 
 import collections
 import json
@@ -9,8 +10,12 @@ import pytest
 import shardspec
 from shardspec import (
     ChunkShardingSpec,
+    Cut,
     EnumerableShardingSpec,
+    Mesh,
+    MeshShardingSpec,
     Placement,
+    Segment,
     ShardMetadata,
     ShardspecError,
     TooLargeError,
@@ -106,3 +111,65 @@ def test_inference_answers_what_torch_does_or_what_describes_the_shards(case):
         if wanted and wanted["kind"] == "chunk":
             assert spec.dim == wanted["dim"]
             assert [str(one) for one in spec.placements] == wanted["placements"]
+
+
+def cut_of(case):
+    """A cut of a case, whose axes are numbers."""
+    options = dict(case, axis=str(case["axis"]))
+    if isinstance(options.get("segments"), list):
+        options["segments"] = [Segment(**segment) for segment in options["segments"]]
+    return Cut(**options)
+
+
+def runs(indices):
+    """Indices as the file writes them: the first index, or -1 for a hole, and how many."""
+    found = []
+    for index in indices:
+        if found and index == (found[-1][0] + found[-1][1] if found[-1][0] >= 0 else -1):
+            found[-1][1] += 1
+        else:
+            found.append([index, 1])
+    return found
+
+
+def test_every_layout_over_a_mesh_is_answered_index_by_index():
+    tally = collections.Counter()
+    for case in cases("layouts"):
+        mesh = Mesh({str(axis): size for axis, size in enumerate(case["mesh"])})
+        # A dimension of no length that is to have none needs no pad.
+        pad = {int(dim): length for dim, length in case.get("pad", {}).items() if length}
+        try:
+            spec = MeshShardingSpec(mesh, map(cut_of, case["cuts"]), pad=pad,
+                                    flatten=case.get("flatten"))
+            metadata = spec.build_metadata(case["sizes"])
+        except ShardspecError as error:
+            assert isinstance(error, ValueError) and "refused" in case["answer"]
+            tally["refused"] += 1
+            continue
+        dims = len(metadata.shards_metadata[0].shard_sizes)
+        assert case["answer"]["ok"] == [
+            [runs(metadata.indices(shard, dim)) for dim in range(dims)]
+            for shard in range(mesh.device_count)]
+        tally["same"] += 1
+    assert tally == {"same": 361, "refused": 39}
+
+
+def dtensor_cut(axis, written):
+    """`S(1)` or `_S(1, 2)` of a DTensor, as a cut over an axis; none of `R`."""
+    if "(" not in written:
+        return []
+    dim, _, number = written.partition("(")[2].removesuffix(")").partition(",")
+    return [Cut(int(dim), str(axis), segments=int(number) if number else None)]
+
+
+def test_cuts_from_left_to_right_are_a_dtensor():
+    for case in cases("dtensor"):
+        mesh = Mesh({str(axis): size for axis, size in enumerate(case["mesh"])})
+        cuts = [cut for axis, written in enumerate(case["placements"])
+                for cut in dtensor_cut(axis, written)]
+        metadata = MeshShardingSpec(mesh, cuts).build_metadata(case["sizes"])
+        for shard, answer in zip(metadata.shards_metadata, case["answer"]["ok"], strict=True):
+            assert shard.shard_sizes == answer["local_shape"]
+            assert shard.shard_offsets == answer["global_offset"]
+        assert [[*metadata.coordinates(shard).values()] for shard in range(mesh.device_count)] == [
+            answer["coordinate"] for answer in case["answer"]["ok"]]
