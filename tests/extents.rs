@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use common::Random;
 use common::layouts::{Kinds, Layout};
-use shardspec::geometry::Region;
+use shardspec::geometry::{BoxList, DimMap, ExtentList, Region, Stretch};
 use shardspec::model::ModelError;
 use shardspec::model::{Error, ShardedTensorMetadata, TensorProperties, validate};
 use shardspec::plan::{ReshardPlan, Window};
@@ -252,4 +252,25 @@ fn a_cyclic_dimension_of_a_trillion_indices_is_as_small_as_its_stretches() {
     let stretches = metadata.shards().extents().table().iter().map(|map| map.stretches().len());
     assert!(stretches.sum::<usize>() <= 16);
     assert_eq!(metadata.shard_at(&[trillion - 1]).unwrap(), ((trillion - 1) / 128 % 8) as usize);
+}
+
+#[test]
+fn equal_extents_are_equal_lists_however_their_dim_maps_are_numbered() {
+    let boxes = || BoxList::new(1, 3, vec![0, 4, 0], vec![4, 4, 4]);
+    let deal = |start| {
+        let stretch = Stretch::new([start, 0], 2, 2, [4, 2]).unwrap();
+        DimMap::new(4, vec![stretch]).unwrap()
+    };
+    let listed = |table, numbers| ExtentList::with_maps(boxes(), table, numbers).unwrap();
+    let one = listed(vec![deal(0), deal(2)], vec![0, 1, 0]);
+    for (table, numbers) in [
+        (vec![deal(2), deal(0)], vec![1, 0, 1]),
+        (vec![deal(0), deal(2), deal(0)], vec![0, 1, 2]),
+        (vec![deal(8), deal(0), deal(2)], vec![1, 2, 1]),
+    ] {
+        let other = listed(table, numbers);
+        assert_eq!(one, other);
+        assert_eq!(other.table(), [deal(0), deal(2)]);
+    }
+    assert_ne!(one, listed(vec![deal(0), deal(2)], vec![1, 0, 1]));
 }

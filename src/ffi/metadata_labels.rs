@@ -24,8 +24,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_flattening(
 ) -> shardspec_status {
     guard(err, || {
         let metadata = handle::get("metadata", metadata)?;
-        let places =
-            [optional_out("first_dim", first_dim)?, optional_out("dim_count", dim_count)?];
+        let places = [optional_out("first_dim", first_dim)?, optional_out("dim_count", dim_count)?];
         let flattening = metadata.shards().extents().flattening();
         let dims = flattening.and_then(|flattening| flattening.flattened_dims()).unwrap_or(0..0);
         for (place, value) in places.into_iter().zip([dims.start, dims.len()]) {

@@ -11,7 +11,8 @@ use std::ops::Range;
 use super::box_list::{BoxList, BoxRow};
 use super::region::checked_numel;
 use super::{DimMap, GeometryError, GeometryResult};
-use crate::memory::{Shared, try_boxed_slice};
+use crate::memory::{OutOfMemory, Shared, try_boxed_slice, try_filled, try_with_capacity};
+use crate::sync::seed::Map;
 
 /// Extents of the same number of dimensions, in order.
 ///
@@ -59,6 +60,34 @@ pub struct Extent<'a> {
     /// How long the buffer is in each dimension.
     pub sizes: &'a [i64],
     maps: Option<(&'a [DimMap], &'a [u32])>,
+}
+
+impl DimMaps {
+    /// Each map once, numbered by first use: so equal extents are equal lists, however they were made.
+    fn numbered(table: Vec<DimMap>, mut numbers: Vec<u32>) -> GeometryResult<Self> {
+        let mut known: Map<&DimMap, u32> = Map::default();
+        known.try_reserve(table.len()).map_err(OutOfMemory::from)?;
+        let mut renumbered = try_filled(ExtentList::INTERVAL, table.len())?;
+        let mut used = try_with_capacity(table.len())?;
+        for number in numbers.iter_mut().filter(|number| **number != ExtentList::INTERVAL) {
+            let old = *number as usize;
+            if renumbered[old] == ExtentList::INTERVAL {
+                let next = used.len() as u32;
+                renumbered[old] = *known.entry(&table[old]).or_insert(next);
+                if renumbered[old] == next {
+                    used.push(old);
+                }
+            }
+            *number = renumbered[old];
+        }
+        drop(known);
+        if used.iter().copied().eq(0..table.len()) {
+            return Ok(Self { table, numbers });
+        }
+        let mut own: Vec<Option<DimMap>> = crate::memory::try_collect(table.into_iter().map(Some))?;
+        let table = used.iter().filter_map(|&old| own[old].take());
+        Ok(Self { table: crate::memory::try_collect(table)?, numbers })
+    }
 }
 
 impl Flattening {
@@ -161,7 +190,7 @@ impl ExtentList {
         if numbers.iter().all(|&number| number == Self::INTERVAL) {
             return Ok(Self::of_boxes(boxes));
         }
-        let maps = DimMaps { table, numbers };
+        let maps = DimMaps::numbered(table, numbers)?;
         Ok(Self { boxes, maps: Some(Shared::try_new(maps)?), flat: None })
     }
 
