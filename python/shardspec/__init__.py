@@ -9,6 +9,7 @@ from .chunk import get_chunk_sharding_params, get_chunked_dim_size, get_split_si
 from .comm import ALL_RANKS, Communicator, Message
 from .copies import copy
 from .cuts import Cut, Segment
+from .elements import globalize, locate, owner_of, shards_in_box
 from .errors import (
     ArgumentError,
     CallbackError,
@@ -40,23 +41,10 @@ from .ops import (
     remove_custom_op,
 )
 from .placement import Device, DevicePlacementSpec, Placement, PlacementSpec
-from .plan import (
-    Gap,
-    Overlap,
-    Piece,
-    Plan,
-    Run,
-    StridedPiece,
-    find_gaps,
-    find_overlaps,
-    globalize,
-    locate,
-    owner_of,
-    relabel,
-    shards_in_box,
-)
+from .plan import Piece, Plan, Run, StridedPiece, relabel
 from .properties import MEM_FORMAT_ENCODING, TensorProperties
 from .shard import ShardMetadata
+from .shard_list import Gap, Overlap, find_gaps, find_overlaps
 from .sharded_tensor import Shard, ShardedTensor
 from .spec import (
     ChunkShardingSpec,

@@ -75,6 +75,11 @@ def pointer(numbers: array[int]) -> Any:
     return made
 
 
+def tuples(numbers: Any, ndim: int, count: int) -> list[tuple[int, ...]]:
+    """Rows of that many numbers, which lie one after the other."""
+    return [tuple(numbers[row * ndim:(row + 1) * ndim]) for row in range(count)]
+
+
 def indices(argument: str, values: Iterable[int], kind: Any = ctypes.c_size_t) -> Any:
     """Indices as an array of that unsigned type, which would wrap what it has no room for."""
     made = [index(argument, value) for value in iterator(argument, values, "indices")]

@@ -1,32 +1,29 @@
-"""What moves from one layout of a tensor to another, and where elements are."""
+"""What moves from one layout of a tensor to another."""
 
 from __future__ import annotations
 
 import ctypes
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, overload
 
 from . import copies
 from ._arrays import index as integer
-from ._arrays import indices, integers, listed, pointer, room
+from ._arrays import indices, listed, pointer, room
 from ._handle import Handle
 from ._library import lib
 from ._views import alike, type_of, views
 from .extents import Extents
 from .metadata import ShardedTensorMetadata, metadata_of
-from .shard import Packed, ShardMetadata, pack
+from .shard import Packed, ShardMetadata
+from .shard_list import Layout, ShardList, are_boxes, extents_of, layout_of, ndim_of
 from .sharded_tensor import ShardedTensor
 from .tensor import new
 
 RunStruct = lib.header.type("run")
 BLOCK = 4096
 """Pieces that are read from the library at once."""
-FIRST_ROOM = 1024
-"""Room for answers at first, where their number is unknown."""
 
-Layout = ShardedTensorMetadata | Iterable[Any]
 Tensors = Mapping[int, Any] | Iterable[Any] | ShardedTensor
 
 
@@ -76,59 +73,6 @@ class Run:
 AnyPiece = Piece | StridedPiece
 
 
-class Overlap(NamedTuple):
-    """Two shards, and the box that both own."""
-
-    first: int
-    second: int
-    offsets: tuple[int, ...]
-    sizes: tuple[int, ...]
-
-
-class Gap(NamedTuple):
-    """A box that no shard owns."""
-
-    offsets: tuple[int, ...]
-    sizes: tuple[int, ...]
-
-
-class ShardList(Handle):
-    """Shards as they are: they may overlap, leave gaps, and have no owner."""
-
-    _free = "shards_free"
-
-    def __init__(self, layout: ShardedTensorMetadata | Packed) -> None:
-        if isinstance(layout, ShardedTensorMetadata):
-            self.ndim = len(layout.size)
-            self._own(lib.answer(ctypes.c_void_p, lib.shards_new_from_metadata, layout))
-        else:
-            self.ndim = layout.ndim
-            if layout.placements.own:
-                raise lib.refused("UNSUPPORTED", "shards: in lists, a placement is a text, not of a "
-                                  "class of your own; pass metadata")
-            self._own(layout.list_handle())
-
-
-def _layout(argument: str, layout: Layout, ndim: int = 0) -> ShardedTensorMetadata | Packed:
-    """A layout, of which a list is read once. Of an empty list, `ndim` is what it would have."""
-    if isinstance(layout, ShardedTensorMetadata):
-        return layout
-    return pack(argument, layout, ndim=ndim, unplaced=True)
-
-
-def _extents(layout: ShardedTensorMetadata | Packed) -> Extents:
-    return layout.extents if isinstance(layout, Packed) else Extents.of(layout)
-
-
-def _are_boxes(layout: ShardedTensorMetadata | Packed) -> bool:
-    """Whether its shards are boxes of the tensor."""
-    return not layout.dim_maps.numbers if isinstance(layout, Packed) else layout._are_boxes()
-
-
-def _ndim(layout: ShardedTensorMetadata | Packed) -> int:
-    return len(layout.size) if isinstance(layout, ShardedTensorMetadata) else layout.ndim
-
-
 class Plan(Handle):
     """The pieces that move from one layout of a tensor to another.
 
@@ -144,16 +88,16 @@ class Plan(Handle):
 
     def __init__(self, source: Layout, destination: Layout, *,
                  wanted: Iterable[int] | None = None) -> None:
-        first, second = _layout("source", source), _layout("destination", destination)
+        first, second = layout_of("source", source), layout_of("destination", destination)
         # Of nothing, the other list says what kind of a tensor it is nothing of.
         if isinstance(first, Packed) and not first.indices:
-            first = first._replace(ndim=_ndim(second))
+            first = first._replace(ndim=ndim_of(second))
         if isinstance(second, Packed) and not second.indices:
-            second = second._replace(ndim=_ndim(first))
+            second = second._replace(ndim=ndim_of(first))
         self._source, self._destination = first, second
         self._wanted: list[int] | None = None
         self._extents: dict[str, Extents] = {}
-        self._of_boxes = _are_boxes(first) and _are_boxes(second)
+        self._of_boxes = are_boxes(first) and are_boxes(second)
         if isinstance(first, ShardedTensorMetadata) and isinstance(second, ShardedTensorMetadata):
             if wanted is None:
                 self._own(lib.answer(ctypes.c_void_p, lib.plan_new, first, second))
@@ -245,7 +189,7 @@ class Plan(Handle):
 
     def _layout(self, side: str) -> Extents:
         if side not in self._extents:
-            self._extents[side] = _extents(self._source if side == "source" else self._destination)
+            self._extents[side] = extents_of(self._source if side == "source" else self._destination)
         return self._extents[side]
 
     def execute(self, sources: Tensors, destinations: Tensors | None = None, *,
@@ -366,122 +310,3 @@ def relabel(metadata: ShardedTensorMetadata,
     return ShardedTensorMetadata._of(
         lib.answer(ctypes.c_void_p, lib.metadata_relabel, metadata_of("metadata", metadata),
                    numbers, len(numbers)))
-
-
-def find_overlaps(shards: Layout, limit: int | None = None) -> list[Overlap]:
-    """Pairs of shards that own the same elements: all, or the first `limit`."""
-    with ShardList(_layout("shards", shards)) as some:
-        ndim = some.ndim
-
-        def ask(capacity: int, count: Any, more: Any) -> tuple[Any, ...]:
-            first, second = (ctypes.c_size_t * capacity)(), (ctypes.c_size_t * capacity)()
-            offsets, sizes = room(capacity * ndim), room(capacity * ndim)
-            lib.shards_overlaps(some, first, second, pointer(offsets), pointer(sizes), capacity,
-                                count, more)
-            return first, second, offsets, sizes
-
-        count, (first, second, offsets, sizes) = _up_to(limit, ask)
-    return [Overlap(first[number], second[number], *boxes)
-            for number, boxes in enumerate(zip(*(_tuples(numbers, ndim, count)
-                                                 for numbers in (offsets, sizes))))]
-
-
-def find_gaps(shards: Layout, tensor_sizes: Iterable[int], limit: int | None = None) -> list[Gap]:
-    """Boxes of a tensor that no shard owns: all, or the first `limit`."""
-    whole = integers("tensor_sizes", tensor_sizes)
-    ndim = len(whole)
-    with ShardList(_layout("shards", shards, ndim)) as some:
-
-        def ask(capacity: int, count: Any, more: Any) -> tuple[Any, ...]:
-            offsets, sizes = room(capacity * ndim), room(capacity * ndim)
-            lib.shards_gaps(some, pointer(whole), ndim, pointer(offsets), pointer(sizes), capacity,
-                            count, more)
-            return offsets, sizes
-
-        count, boxes = _up_to(limit, ask)
-    return [Gap(*box) for box in zip(*(_tuples(numbers, ndim, count) for numbers in boxes))]
-
-
-def _up_to(limit: int | None,
-           ask: Callable[[int, Any, Any], tuple[Any, ...]]) -> tuple[int, tuple[Any, ...]]:
-    """How many answers there are, up to a limit, and the arrays that hold them.
-
-    `ask` has room for some and says whether there are more; then there is room for four times as
-    many, so that all together cost little more than the last.
-    """
-    most = None if limit is None else integer("limit", limit)
-    if most is not None and most < 0:
-        raise lib.refused("INVALID_ARGUMENT", f"limit: {most} is negative", got=most)
-    capacity = FIRST_ROOM if most is None else min(most, FIRST_ROOM)
-    while True:
-        count, more = ctypes.c_size_t(), ctypes.c_int32()
-        answers = ask(capacity, ctypes.byref(count), ctypes.byref(more))
-        if not more or capacity == most:
-            return count.value, answers
-        capacity = 4 * capacity if most is None else min(most, 4 * capacity)
-
-
-def shards_in_box(metadata: ShardedTensorMetadata, offsets: Iterable[int],
-                  sizes: Iterable[int]) -> list[int]:
-    """Indices of the shards that share an element with a box, ascending."""
-    metadata_of("metadata", metadata)
-    start, length = integers("offsets", offsets), integers("sizes", sizes)
-    if len(start) != len(length):
-        raise lib.refused("NDIM_MISMATCH", f"offsets: {len(start)} dimensions, but sizes has "
-                          f"{len(length)}", got=len(start), limit=len(length))
-    box, needed = (pointer(start), pointer(length), len(start)), ctypes.c_size_t()
-    lib.metadata_shards_in_box(metadata, *box, None, 0, ctypes.byref(needed))
-    found = (ctypes.c_size_t * needed.value)()
-    lib.metadata_shards_in_box(metadata, *box, found, needed.value, None)
-    return list(found)
-
-
-def owner_of(metadata: ShardedTensorMetadata, element: Iterable[int]) -> int:
-    """The shard that owns the element at that index."""
-    metadata_of("metadata", metadata)
-    index = integers("element", element)
-    return int(lib.answer(ctypes.c_size_t, lib.metadata_shard_at, metadata, pointer(index),
-                          len(index)))
-
-
-def locate(metadata: ShardedTensorMetadata,
-           elements: Iterable[Iterable[int]]) -> list[tuple[int, tuple[int, ...]]]:
-    """For each index in the tensor, the shard that owns the element, and its index in there."""
-    ndim = len(metadata_of("metadata", metadata).size)
-    rows, count = _rows("elements", elements, ndim)
-    buffer_ndim = metadata._buffer_ndim()
-    shards, local = (ctypes.c_size_t * count)(), room(count * buffer_ndim)
-    lib.metadata_locate(metadata, pointer(rows), count, shards, pointer(local))
-    return list(zip(shards, _tuples(local, buffer_ndim, count)))
-
-
-def globalize(metadata: ShardedTensorMetadata,
-              places: Iterable[tuple[int, Iterable[int]]]) -> list[tuple[int, ...]]:
-    """`locate` the other way round: for each shard and index in it, the index in the tensor."""
-    ndim = len(metadata_of("metadata", metadata).size)
-    pairs = [listed(f"places[{number}]", place, "a shard and an index in it")
-             for number, place in enumerate(listed("places", places, "shards and indices"))]
-    for number, pair in enumerate(pairs):
-        if len(pair) != 2:
-            raise TypeError(f"places[{number}]: a shard and an index in it, not {pair!r}")
-    local, count = _rows("places", [place for _, place in pairs], metadata._buffer_ndim())
-    shards = (ctypes.c_size_t * count)(*(metadata._index(shard, "places") for shard, _ in pairs))
-    elements = room(count * ndim)
-    lib.metadata_globalize(metadata, shards, pointer(local), count, pointer(elements))
-    return _tuples(elements, ndim, count)
-
-
-def _rows(argument: str, rows: Iterable[Iterable[int]], ndim: int) -> tuple[Any, int]:
-    """Numbers of rows of that many, and how many rows there are."""
-    numbers, count = array("q"), 0
-    for count, row in enumerate(listed(argument, rows, "indices in the tensor"), start=1):
-        one = integers(f"{argument}[{count - 1}]", row)
-        if len(one) != ndim:
-            raise lib.refused("NDIM_MISMATCH", f"{argument}[{count - 1}]: {len(one)} numbers for "
-                              f"{ndim} dimensions", index=count - 1, got=len(one), limit=ndim)
-        numbers.extend(one)
-    return numbers, count
-
-
-def _tuples(numbers: Any, ndim: int, count: int) -> list[tuple[int, ...]]:
-    return [tuple(numbers[row * ndim:(row + 1) * ndim]) for row in range(count)]

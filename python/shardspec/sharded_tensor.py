@@ -16,6 +16,7 @@ from ._handle import Handle
 from ._lease import Lease
 from ._library import lib
 from ._views import TensorView, View, alike, numbered, view
+from .extents import flattening_of
 from .metadata import ShardedTensorMetadata, metadata_of
 from .placement import AnyPlacement, as_placement
 from .properties import TensorProperties, stated_struct
@@ -211,8 +212,15 @@ class ShardedTensor:
             lib.answer(ctypes.c_void_p, lib.sharded_tensor_metadata, self))
 
     def sharding_spec(self) -> spec.BuiltInSpec:
-        """The spec that cuts a tensor into these shards."""
-        return spec.infer_sharding_spec_from_shards_metadata(self.metadata().shards_metadata)
+        """The spec that cuts a tensor into these shards.
+
+        Refused are replicas and flattened dimensions, which a list of shards does not say.
+        """
+        layout = self.metadata()
+        if flattening_of(layout) is not None:
+            raise lib.refused("UNSUPPORTED", "sharding_spec: dimensions are flattened, and no list of "
+                              "shards says so; keep the spec that made the metadata")
+        return spec.infer_sharding_spec_from_shards_metadata(layout.shards_metadata)
 
     @property
     def process_group(self) -> Communicator | None:

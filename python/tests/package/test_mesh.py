@@ -28,11 +28,13 @@ from shardspec import (
     Segment,
     ShardedTensor,
     ShardedTensorMetadata,
+    ShardingSpec,
     ShardMetadata,
     Stretch,
     StridedPiece,
     TensorProperties,
     TooLargeError,
+    UnsupportedError,
     globalize,
     locate,
     owner_of,
@@ -53,6 +55,8 @@ LAYOUTS = {
         (16, 3)),
     "replicated": MeshShardingSpec(GRID, [QKV]).build_metadata((16, 3)),
     "replicated boxes": MeshShardingSpec(GRID, [Cut(1, "dp")]).build_metadata((16, 3)),
+    "cyclic grid": MeshShardingSpec(
+        GRID, [Cut(0, "tp", "cyclic", block=2), Cut(1, "dp", "cyclic")]).build_metadata((16, 3)),
     "partial": MeshShardingSpec(GRID, [Cut(0, "tp")], partial={"dp": "max"}).build_metadata((16, 3)),
     "named": MeshShardingSpec(GRID, [Cut("rows", "tp"), Cut("columns", "dp")]).build_metadata(
         (16, 3), dim_names=["rows", "columns"]),
@@ -450,6 +454,28 @@ def test_replicas_in_one_place_are_each_found_once():
     metadata = MeshShardingSpec(mesh, []).build_metadata((16, 3))
     shards = ShardedTensor.from_full(metadata, FULL).local_shards()
     assert ShardedTensor.from_local_shards(shards, metadata).local_indices() == [0, 1]
+
+
+def test_a_spec_of_ones_own_may_answer_with_shards_that_are_no_boxes():
+    class Own(ShardingSpec):
+        def build_metadata(self, tensor_sizes, tensor_properties=None):
+            return FUSED
+
+    tensor = ShardedTensor.from_full(Own(), FULL)
+    assert tensor.metadata() == FUSED and numpy.array_equal(tensor.gather(), FULL)
+
+
+def test_the_spec_of_a_sharded_tensor_cuts_the_same_rows():
+    tensor = ShardedTensor.from_full(FUSED, FULL)
+    assert tensor.sharding_spec().build_metadata((16, 3), TensorProperties("int64")) == FUSED
+
+
+def test_what_no_list_of_shards_says_has_no_spec():
+    flattened = ShardedTensor.from_full(LAYOUTS["flattened"], FULL)
+    with pytest.raises(UnsupportedError, match="dimensions are flattened"):
+        flattened.sharding_spec()
+    with pytest.raises(LayoutError, match="must not overlap"):
+        ShardedTensor.from_full(LAYOUTS["replicated"], FULL).sharding_spec()
 
 
 def test_lists_of_shards_keep_their_dim_maps():

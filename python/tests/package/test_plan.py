@@ -32,7 +32,7 @@ from shardspec import (
 )
 from shardspec._arrays import integers, pointer
 from shardspec._library import lib
-from shardspec.plan import ShardList
+from shardspec.shard_list import ShardList
 from shardspec.shard import pack
 
 FULL = numpy.arange(35, dtype="float32").reshape(5, 7)
