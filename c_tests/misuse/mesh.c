@@ -288,7 +288,7 @@ static void misuse_parts(shardspec_metadata *whole) {
   const char *const not_utf8[] = {"rows", NOT_UTF8};
   shardspec_mesh *line;
   CHECK_OK(shardspec_mesh_new(AXES, AXIS_SIZES, 1, NULL, 0, &line, &err));
-  WRONG_HANDLE(shardspec_metadata, INVALID_HANDLE, shardspec_metadata_get_flattening, H, &out.size, &out.needed);
+  WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_get_flattening, H, &out.size, &out.needed);
   MISUSE(INVALID_ARGUMENT, "first_dim not aligned", shardspec_metadata_get_flattening, whole,
          (size_t *)(void *)((char *)&out.size + 1), &out.needed);
   MISUSE(INVALID_ARGUMENT, "dim_count not aligned", shardspec_metadata_get_flattening, whole, &out.size,

@@ -15,7 +15,7 @@ use crate::memory::try_collect_results;
 /// Writes which dimensions of the tensor are one dimension of the shards: `*dim_count` of them,
 /// from `*first_dim` on. Both become 0 where no dimensions are flattened. Either may be NULL.
 ///
-/// Errors: INVALID_HANDLE, INVALID_ARGUMENT for an unaligned pointer.
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT for a NULL handle.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_get_flattening(
