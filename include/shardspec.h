@@ -4170,7 +4170,7 @@ shardspec_status shardspec_metadata_is_box(const shardspec_metadata *metadata,
  Writes which dimensions of the tensor are one dimension of the shards: `*dim_count` of them,
  from `*first_dim` on. Both become 0 where no dimensions are flattened. Either may be NULL.
 
- Errors: INVALID_HANDLE, INVALID_ARGUMENT for an unaligned pointer.
+ Errors: INVALID_HANDLE, NULL_ARGUMENT for a NULL handle.
  Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_get_flattening(const shardspec_metadata *metadata,
