@@ -84,11 +84,11 @@ static void parts_are_put_together(const shardspec_metadata *metadata, const cha
   CALL(OK, shardspec_metadata_mesh, metadata, &out.mesh);
   shardspec_mesh *mesh = out.mesh;
   CALL(OK, shardspec_metadata_new_on_mesh, metadata, mesh, &partial, 1, &out.metadata);
-  shardspec_metadata *again = out.metadata;
+  shardspec_metadata *arranged = out.metadata;
   FREE(shardspec_mesh_free, mesh);
-  CALL(OK, shardspec_metadata_new_with_dim_names, again, names, 2, &out.metadata);
-  FREE(shardspec_metadata_free, again);
-  again = out.metadata;
+  CALL(OK, shardspec_metadata_new_with_dim_names, arranged, names, 2, &out.metadata);
+  shardspec_metadata *again = out.metadata;
+  FREE(shardspec_metadata_free, arranged);
   CALL(OK, shardspec_metadata_equal, metadata, again, &out.i32);
   CHECK_EQUAL(out.i32, 1);
   CALL(NDIM_MISMATCH, shardspec_metadata_new_with_dim_names, again, names, 1, &out.metadata);

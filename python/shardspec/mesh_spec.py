@@ -11,9 +11,10 @@ from ._arrays import described, integers, listed, text
 from ._library import lib
 from .cuts import Cut, CutStruct, Packed, as_dim, int64
 from .mesh import Mesh, ranks
+from .metadata import ShardedTensorMetadata, build
 from .placement import as_placements
 from .properties import named
-from .spec import BuiltInSpec
+from .spec import BuiltInSpec, SpecHandle
 
 Layout = lib.header.type("mesh_layout")
 PadStruct = lib.header.type("pad")
@@ -144,6 +145,39 @@ def _again(kind: type[MeshShardingSpec], mesh: Mesh, cuts: tuple[Cut, ...],
            partial: dict[str, str]) -> MeshShardingSpec:
     """A spec that was pickled."""
     return kind(mesh, cuts, pad=pad, flatten=flatten, partial=partial)
+
+
+def inferred(handle: int, size: list[int]) -> MeshShardingSpec:
+    """The spec that the library inferred from a grid of boxes of a tensor of that size.
+
+    Axis "dim1" of its mesh cuts dimension 1; the others replicate. The rules are read off the pieces.
+    """
+    with SpecHandle._of(handle) as found:
+        mesh = Mesh._of(lib.answer(ctypes.c_void_p, lib.spec_mesh, found))
+        shards = ShardedTensorMetadata._of(build(found, size, None)).shards_metadata
+        cuts, step = [], mesh.device_count
+        for axis, count in mesh.axes.items():
+            step //= count
+            if axis.startswith("dim"):
+                dim = int(axis.removeprefix("dim"))
+                sizes = [shards[piece * step].shard_sizes[dim] for piece in range(count)]
+                cuts.append(_cut_into(sizes, dim, axis))
+        made = MeshShardingSpec(mesh, cuts)
+        if not lib.answer(ctypes.c_int32, lib.spec_equal, made, found):
+            raise lib.refused("INTERNAL", f"shards_metadata: {made} is not what was inferred, "
+                              f"{lib.text(lib.spec_text, found)}; please report this")
+    return made
+
+
+def _cut_into(sizes: list[int], dim: int, axis: str) -> Cut:
+    """The cut by the simplest rule that gives pieces of these sizes."""
+    whole, count = sum(sizes), len(sizes)
+    each = -(-whole // count)
+    if sizes == [max(min(each, whole - each * piece), 0) for piece in range(count)]:
+        return Cut(dim, axis)
+    if sizes == [whole // count + (piece < whole % count) for piece in range(count)]:
+        return Cut(dim, axis, "balanced")
+    return Cut(dim, axis, sizes=tuple(sizes))
 
 
 def _line(placements: Iterable[Any]) -> Mesh:

@@ -184,16 +184,26 @@ class EnumerableShardingSpec(BuiltInSpec):
         return EnumerableShardingSpec, (self._shards,)
 
 
-def infer_sharding_spec_from_shards_metadata(shards_metadata: Iterable[Any]) -> BuiltInSpec:
-    """The spec that cuts a tensor into these shards.
+def infer_sharding_spec_from_shards_metadata(shards_metadata: Iterable[Any], *,
+                                             compat: bool = False) -> BuiltInSpec:
+    """The spec that cuts a tensor into these shards, the most regular that does.
 
-    A ChunkShardingSpec when cutting so gives exactly these boxes, in whatever order they come, and
-    else an EnumerableShardingSpec of them.
+    A ChunkShardingSpec when cutting so gives exactly these boxes, in whatever order they come. A
+    MeshShardingSpec when they are a grid of boxes, each of which may have replicas. Otherwise an
+    EnumerableShardingSpec of them. With `compat` there are no meshes, and the answer is torch's.
     """
+    from .mesh_spec import inferred  # It knows specs, and so imports this module.
+
     shards = listed("shards_metadata", shards_metadata, "shards")
-    handle = pack("shards_metadata", shards).make(lib.spec_infer_compat)
-    if lib.text(lib.spec_type_name, handle) == "chunk":
+    packed = pack("shards_metadata", shards)
+    handle = packed.make(lib.spec_infer_compat if compat else lib.spec_infer)
+    kind = lib.text(lib.spec_type_name, handle)
+    if kind == "chunk":
         return ChunkShardingSpec._of(handle)
+    if kind == "mesh":
+        ends = [list(map(sum, zip(packed.offsets[dim::packed.ndim], packed.sizes[dim::packed.ndim])))
+                for dim in range(packed.ndim)]
+        return inferred(handle, [max(of_dim) for of_dim in ends])
     spec = EnumerableShardingSpec._of(handle)
     spec._shards = shards
     return spec

@@ -36,6 +36,7 @@ from shardspec import (
     TooLargeError,
     UnsupportedError,
     globalize,
+    infer_sharding_spec_from_shards_metadata,
     locate,
     owner_of,
 )
@@ -468,6 +469,20 @@ def test_a_spec_of_ones_own_may_answer_with_shards_that_are_no_boxes():
 def test_the_spec_of_a_sharded_tensor_cuts_the_same_rows():
     tensor = ShardedTensor.from_full(FUSED, FULL)
     assert tensor.sharding_spec().build_metadata((16, 3), TensorProperties("int64")) == FUSED
+
+
+@pytest.mark.parametrize("spec", [
+    MeshShardingSpec(GRID, [Cut(0, "dp", "balanced"), Cut(1, "tp", sizes=[2, 1])]),
+    MeshShardingSpec(GRID, [Cut(0, "dp", sizes=[9, 7])]), MeshShardingSpec(GRID, [Cut(1, "tp")]),
+    MeshShardingSpec(Mesh({"a": 3, "b": 2}, [5, 3, 0, 1, 2, 4]), [Cut(0, "b"), Cut(1, "a")])], ids=str)
+def test_a_grid_of_boxes_is_a_spec_over_a_mesh(spec):
+    shards = spec.build_metadata((16, 3)).shards_metadata
+    found = infer_sharding_spec_from_shards_metadata(shards)
+    assert type(found) is MeshShardingSpec and pickle.loads(pickle.dumps(found)) == found
+    assert found.build_metadata((16, 3)).shards_metadata == shards
+    if not spec.build_metadata((16, 3)).has_replicas:
+        boxes = infer_sharding_spec_from_shards_metadata(shards, compat=True)
+        assert type(boxes) is EnumerableShardingSpec and boxes.shards == list(shards)
 
 
 def test_what_no_list_of_shards_says_has_no_spec():

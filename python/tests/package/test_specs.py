@@ -121,7 +121,7 @@ def test_inference_finds_chunks_in_any_order():
     cut = ChunkShardingSpec(1, ranks(3)).build_metadata((2, 7)).shards_metadata
     spec = infer_sharding_spec_from_shards_metadata([cut[2], cut[0], cut[1]])
     assert spec == ChunkShardingSpec(1, ranks(3))
-    spec = infer_sharding_spec_from_shards_metadata(GRID)
+    spec = infer_sharding_spec_from_shards_metadata(GRID, compat=True)
     assert isinstance(spec, EnumerableShardingSpec) and spec.shards == GRID
 
 
