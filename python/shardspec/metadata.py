@@ -6,7 +6,7 @@ import ctypes
 import operator
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, overload
+from typing import Any, overload
 
 from . import copies
 from ._arrays import described, integers, listed, pointer, room, text, texts
@@ -25,10 +25,9 @@ from .extents import (
 from .mesh import Mesh, coordinates, from_the_end
 from .placement import AnyPlacement, PlacementHandle
 from .properties import Struct, TensorProperties, named, stated_struct
-from .shard import ShardMetadata, pack, packed
+from .shard import ShardMetadata, pack
 from .tensor import Tensor
 
-PartialStruct = lib.header.type("partial")
 REDUCTIONS = {value: name for name, value in named("REDUCTION_").items()}
 BLOCK = 4096
 """Shards that are read from the library at once."""
@@ -205,6 +204,19 @@ class ShardedTensorMetadata(Handle):
         it."""
         return bool(lib.answer(ctypes.c_int32, lib.metadata_has_replicas, self))
 
+    def replica(self, shard: int) -> tuple[int, int]:
+        """How many lower shards have the same elements at the same places, and the lowest of all."""
+        number, primary = ctypes.c_size_t(), ctypes.c_size_t()
+        lib.metadata_replica(self, self._index(shard, "shard"), ctypes.byref(number),
+                             ctypes.byref(primary))
+        return number.value, primary.value
+
+    def blocks(self, block_sizes: Iterable[int]) -> ShardedTensorMetadata:
+        """Who owns what of a tensor with an element for each block of this one, such as its scales."""
+        sizes = integers("block_sizes", block_sizes)
+        return ShardedTensorMetadata._of(lib.answer(
+            ctypes.c_void_p, lib.metadata_blocks, self, pointer(sizes), len(sizes)))
+
     def is_box(self, shard: int) -> bool:
         """Whether a shard is a box of the tensor: in one piece, without holes, not flattened."""
         return bool(lib.answer(ctypes.c_int32, lib.metadata_is_box, self,
@@ -253,6 +265,8 @@ class ShardedTensorMetadata(Handle):
                 f"size={self.size}, tensor_properties={self.tensor_properties})")
 
     def __reduce__(self) -> tuple[Any, ...]:
+        from .restored import Labels, restored  # It makes metadata, and so imports this module.
+
         mesh, names, extents = self.mesh, self.dim_names, Extents.of(self)
         plain = extents.flattening is None and not extents.dim_maps.numbers
         if plain and not self.has_replicas and mesh is None and names is None:
@@ -321,51 +335,6 @@ class Shards(Sequence[ShardMetadata]):
         if len(self) <= 8:
             return repr(list(self))
         return f"[{self[0]!r}, ... {len(self) - 2} more ..., {self[-1]!r}]"
-
-
-class Labels(NamedTuple):
-    """What metadata says besides its shards."""
-
-    mesh: Mesh | None
-    partial: dict[str, str]
-    dim_names: list[str] | None
-
-
-def restored(extents: Extents, size: tuple[int, ...], properties: TensorProperties, replicas: bool,
-             labels: Labels) -> ShardedTensorMetadata:
-    """Metadata that was pickled. Its shards are checked as any are."""
-    sizes, stated = integers("size", size), stated_struct("tensor_properties", properties)
-    shards = packed(extents).list_handle()
-    try:
-        if extents.flattening is not None:
-            whole = integers("size", extents.flattening.sizes)
-            flat = int(lib.answer(ctypes.c_void_p, lib.shards_new_flattened, shards, pointer(whole),
-                                  len(whole), extents.flattening.first_dim, extents.flattening.dim_count))
-            lib.shards_free(shards)
-            shards = flat
-        made = ShardedTensorMetadata._of(lib.answer(
-            ctypes.c_void_p, lib.metadata_new_from_shards, shards, pointer(sizes), len(sizes), stated,
-            replicas))
-    finally:
-        lib.shards_free(shards)
-    return labelled(made, labels)
-
-
-def labelled(metadata: ShardedTensorMetadata, labels: Labels) -> ShardedTensorMetadata:
-    """The same metadata with these labels."""
-    if labels.mesh is not None:
-        numbers = {name: value for value, name in REDUCTIONS.items()}
-        partials = (PartialStruct * len(labels.partial))(*(
-            PartialStruct(ctypes.sizeof(PartialStruct), text("partial", axis), numbers[reduction])
-            for axis, reduction in labels.partial.items()))
-        metadata = ShardedTensorMetadata._of(lib.answer(
-            ctypes.c_void_p, lib.metadata_new_on_mesh, metadata, labels.mesh, partials,
-            len(partials)))
-    if labels.dim_names is not None:
-        names = texts("dim_names", labels.dim_names)
-        metadata = ShardedTensorMetadata._of(lib.answer(
-            ctypes.c_void_p, lib.metadata_new_with_dim_names, metadata, names, len(names)))
-    return metadata
 
 
 def metadata_of(argument: str, value: Any) -> ShardedTensorMetadata:

@@ -188,6 +188,21 @@ def test_axes_that_no_cut_uses_replicate():
     assert globalize(metadata, [(3, (4, 2))]) == [(10, 2)]
 
 
+def test_replicas_are_numbered_and_the_lowest_is_the_primary():
+    assert [LAYOUTS["replicated"].replica(shard) for shard in range(4)] == [
+        (0, 0), (0, 1), (1, 0), (1, 1)]
+    assert FUSED.replica(-1) == (0, 1)
+
+
+def test_scales_are_cut_as_their_weight():
+    scales = FUSED.blocks((2, 3))
+    assert scales.size == (8, 1) and scales.mesh == LINE
+    assert [list(scales.indices(shard, 0)) for shard in range(2)] == [[0, 1, 4, 6], [2, 3, 5, 7]]
+    with pytest.raises(LayoutError) as refused:
+        FUSED.blocks((4, 1))
+    assert refused.value.name == "ILLEGAL_CUT" and refused.value.limit == 4
+
+
 def test_short_forms_cut_one_dimension():
     full = numpy.arange(11)
     spec = MeshShardingSpec.balanced(0, ranks(3))
