@@ -3001,9 +3001,9 @@ shardspec_status shardspec_sharded_tensor_gather(const shardspec_sharded_tensor 
  * Each process computes the part of its own shards. The exclusive or of the parts of all shards, in any
  * order, is the digest of the tensor. With MPI:
  *
- *     uint64_t part, digest;
- *     shardspec_metadata_digest(metadata, indices, shards, shard_count, NULL, &part, &err);
- *     MPI_Allreduce(&part, &digest, 1, MPI_UINT64_T, MPI_BXOR, comm);
+ *   uint64_t part, digest;
+ *   shardspec_metadata_digest(metadata, indices, shards, shard_count, NULL, &part, &err);
+ *   MPI_Allreduce(&part, &digest, 1, MPI_UINT64_T, MPI_BXOR, comm);
  *
  * A CRC detects damage: tensors with random differences have equal digests with a probability of 2^-64.
  * It does not detect deliberate changes.

@@ -64,23 +64,27 @@ impl Routes {
     ) -> Result<Self> {
         let count = all_pieces.len();
         u32::try_from(count).map_err(|_| Error::overflow("the number of pieces of the plan"))?;
-        let source_ranks = Ranks::new(source)?;
-        let destination_ranks = Ranks::new(destination)?;
-        let ranks_of = |piece: u32| {
+        let (sources, destinations) = (Ranks::new(source)?, Ranks::new(destination)?);
+        // Sorted by keys that are made once: a piece's ranks are three look-ups away.
+        let mut keyed: Vec<(u64, u32)> = try_with_capacity("routes", count)?;
+        keyed.extend((0..count as u32).map(|piece| {
             let (source, destination) = all_pieces.shards_of(piece as usize);
-            (source_ranks.of(source), destination_ranks.of(destination))
-        };
+            let (source, destination) = (sources.number(source), destinations.number(destination));
+            (u64::from(source) << 32 | u64::from(destination), piece)
+        }));
+        keyed.sort_unstable();
         let mut order: Vec<u32> = try_with_capacity("routes", count)?;
-        order.extend(0..count as u32);
-        order.sort_unstable_by_key(|&piece| (ranks_of(piece), piece));
         let mut routes = Vec::new();
-        let mut first = 0;
-        for pieces in order.chunk_by(|&a, &b| ranks_of(a) == ranks_of(b)) {
-            let (source, destination) = ranks_of(pieces[0]);
-            let elements = all_pieces.numel(pieces.iter().map(|&piece| piece as usize))?;
-            let end = first + pieces.len();
+        for pieces in keyed.chunk_by(|a, b| a.0 == b.0) {
+            let first = order.len();
+            order.extend(pieces.iter().map(|&(_, piece)| piece));
+            let key = pieces[0].0;
+            let (source, destination) =
+                (sources.ranks[(key >> 32) as usize], destinations.ranks[key as u32 as usize]);
+            let own = order[first..].iter();
+            let elements = all_pieces.numel(own.map(|&piece| piece as usize))?;
+            let end = order.len();
             routes.try_push(Route { source, destination, elements, first, end })?;
-            first = end;
         }
         Ok(Self { routes, order })
     }
@@ -89,17 +93,24 @@ impl Routes {
 /// The ranks of shards.
 struct Ranks<'a> {
     placements: &'a Placements,
-    /// Of each distinct placement.
+    /// The different ones, ascending.
     ranks: Vec<Option<i64>>,
+    /// For each distinct placement, the place of its rank among them.
+    numbers: Vec<u32>,
 }
 
 impl<'a> Ranks<'a> {
     fn new(placements: &'a Placements) -> Memory<Self> {
-        let ranks = placements.distinct().iter().map(|placement| placement.rank());
-        Ok(Self { placements, ranks: memory::try_collect(ranks)? })
+        let distinct = placements.distinct().iter();
+        let mut ranks = memory::try_collect(distinct.clone().map(|placement| placement.rank()))?;
+        ranks.sort_unstable();
+        ranks.dedup();
+        let place = |rank| ranks.partition_point(|other| *other < rank) as u32;
+        let numbers = memory::try_collect(distinct.map(|placement| place(placement.rank())))?;
+        Ok(Self { placements, ranks, numbers })
     }
 
-    fn of(&self, shard: u32) -> Option<i64> {
-        self.ranks[self.placements.indices()[shard as usize] as usize]
+    fn number(&self, shard: u32) -> u32 {
+        self.numbers[self.placements.indices()[shard as usize] as usize]
     }
 }
