@@ -2294,10 +2294,11 @@ shardspec_status shardspec_tensor_copy(const shardspec_tensor_view *source,
  Holes of the shard's buffer are filled with zeros. `options` may be NULL.
 
  Ownership: the caller keeps all arguments.
- Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE,
- INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the source has far more elements than
- memory and the search for shared memory would take longer than the copy, OVERFLOW,
- INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+ Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, PARTIAL for
+ elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the
+ source has far more elements than memory and the search for shared memory would take longer than
+ the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
+ written.
  Threads: any. During the call, other threads may read `full` but not write it, and may not use
  `shard`. Since: ABI 0.
  */
@@ -2340,8 +2341,8 @@ shardspec_status shardspec_spec_fill_shard(const shardspec_spec *spec,
  into the memory of `full`.
  Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL,
  UNSUPPORTED where elements are packed and the shard starts inside of a byte or where the shard
- is not a box, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, INVALID_HANDLE, NULL_ARGUMENT,
- OUT_OF_MEMORY.
+ is not a box, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, PARTIAL for elements that are
+ pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_view_shard(const shardspec_metadata *metadata,
@@ -2361,10 +2362,11 @@ shardspec_status shardspec_metadata_view_shard(const shardspec_metadata *metadat
 
  Ownership: the caller keeps all arguments.
  Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and ALIASED, with the refused shard in the
- error's `first_shard` and `index`. INVALID_ARGUMENT for a wrong `shard_count`, INVALID_HANDLE,
- UNSUPPORTED_DEVICE, UNSUPPORTED where the source has far more elements than memory and the
- search for shared memory would take longer than the copy, OVERFLOW, INVALID_ARGUMENT,
- NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+ error's `first_shard` and `index`. INVALID_ARGUMENT for a wrong `shard_count`, PARTIAL for
+ elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the
+ source has far more elements than memory and the search for shared memory would take longer than
+ the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
+ written.
  Threads: any. During the call, other threads may read `full` but not write it, and may not use
  `shards`. Since: ABI 0.
  */
@@ -2383,10 +2385,11 @@ shardspec_status shardspec_metadata_scatter(const shardspec_metadata *metadata,
 
  Ownership: the caller keeps all arguments.
  Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and ALIASED, with the refused shard in the
- error's `first_shard` and `index`. INVALID_ARGUMENT for a wrong `shard_count`, INVALID_HANDLE,
- UNSUPPORTED_DEVICE, UNSUPPORTED where the source has far more elements than memory and the
- search for shared memory would take longer than the copy, OVERFLOW, INVALID_ARGUMENT,
- NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+ error's `first_shard` and `index`. INVALID_ARGUMENT for a wrong `shard_count`, PARTIAL for
+ elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the
+ source has far more elements than memory and the search for shared memory would take longer than
+ the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
+ written.
  Threads: any. During the call, other threads may read `shards` but not write them, and may not
  use `full`. Since: ABI 0.
  */
@@ -2789,7 +2792,8 @@ shardspec_status shardspec_sharded_tensor_new_for_indices(const shardspec_metada
  the sizes of `full`, and any status that functions of a custom spec return. INVALID_PLACEMENT
  for a text that is no owner, DTYPE_MISMATCH where `properties` state another element type than
  `full`, UNSUPPORTED for a layout or memory format other than strided and contiguous,
- UNSUPPORTED_DEVICE, INVALID_ARGUMENT, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ UNSUPPORTED_DEVICE, INVALID_ARGUMENT, OVERFLOW, PARTIAL for elements that are pending a
+ reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  Threads: any. No other thread may write `full` during the call. Source: torch's
  `ShardingSpec.shard`, for a tensor that every worker has. Since: ABI 0.
  */
@@ -2809,8 +2813,8 @@ shardspec_status shardspec_sharded_tensor_new_from_spec(const shardspec_spec *sp
  Ownership: the caller frees `*out`; the metadata and `full` may be freed before it.
  Errors: INVALID_PLACEMENT for a text that is no owner, SHAPE_MISMATCH, NDIM_MISMATCH,
  DTYPE_MISMATCH and UNSUPPORTED_DEVICE for `full`, UNSUPPORTED for a layout or memory format
- other than strided and contiguous, INVALID_ARGUMENT, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
- OUT_OF_MEMORY.
+ other than strided and contiguous, INVALID_ARGUMENT, OVERFLOW, PARTIAL for elements that are
+ pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  Threads: any. No other thread may write `full` during the call. Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_new_from_full(const shardspec_metadata *metadata,
@@ -2828,8 +2832,8 @@ shardspec_status shardspec_sharded_tensor_new_from_full(const shardspec_metadata
  Ownership: the caller frees `*out`; the metadata and `full` may be freed before it.
  Errors: INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, also for an index that occurs twice,
  SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and UNSUPPORTED_DEVICE for `full`, UNSUPPORTED for
- a layout or memory format other than strided and contiguous, OVERFLOW, INVALID_HANDLE,
- NULL_ARGUMENT, OUT_OF_MEMORY.
+ a layout or memory format other than strided and contiguous, OVERFLOW, PARTIAL for elements that
+ are pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  Threads: any. No other thread may write `full` during the call. Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_new_from_full_for_indices(const shardspec_metadata *metadata,
@@ -3027,13 +3031,13 @@ shardspec_status shardspec_sharded_tensor_gather(const shardspec_sharded_tensor 
  are counted. Where shards are no boxes or have elements in common, the function also makes a plan,
  which takes about n * log(n) for n shards of the metadata.
 
- Ownership: the caller keeps the views and their memory. Errors: UNSUPPORTED for a tensor that is
- pending a reduction, and for packed elements where the tensor, a shard or a row of a view does not
- start and end with whole bytes; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and
+ Ownership: the caller keeps the views and their memory. Errors: PARTIAL for elements that are
+ pending a reduction; UNSUPPORTED for packed elements where the tensor, a shard or a row of a view does
+ not start and end with whole bytes; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and
  NULL_ARGUMENT for a view, with the shard in the error's `first_shard` and its position in `shards` in
  `index`; INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW,
- INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards meanwhile.
- Since: ABI 0.
+ INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards
+ meanwhile. Since: ABI 0.
  */
 shardspec_status shardspec_metadata_digest(const shardspec_metadata *metadata,
                                            const size_t *indices,
@@ -3054,12 +3058,13 @@ shardspec_status shardspec_metadata_digest(const shardspec_metadata *metadata,
 
  `options->max_threads` limits the threads; `options` may be NULL.
 
- Ownership: the caller keeps the views and their memory. Errors: UNSUPPORTED for a tensor that is
- pending a reduction, and for packed elements where a shard or a row of a view does not start and end
- with whole bytes; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and NULL_ARGUMENT
+ Ownership: the caller keeps the views and their memory. Errors: PARTIAL for elements that are
+ pending a reduction; UNSUPPORTED for packed elements where a shard or a row of a view does not start
+ and end with whole bytes; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and NULL_ARGUMENT
  for a view, with the shard in the error's `first_shard` and its position in `shards` in `index`;
  INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE,
- NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards meanwhile. Since: ABI 0.
+ NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards meanwhile.
+ Since: ABI 0.
  */
 shardspec_status shardspec_metadata_shard_digests(const shardspec_metadata *metadata,
                                                   const size_t *indices,
@@ -3077,10 +3082,9 @@ shardspec_status shardspec_metadata_shard_digests(const shardspec_metadata *meta
  Where several shards have an element, it is counted once, with a shard that follows from the metadata
  alone. `options->max_threads` limits the threads; `options` may be NULL.
 
- Errors: UNSUPPORTED for a tensor that is pending a reduction, and for packed elements where the tensor
- or a shard does not start and end with whole bytes; OVERFLOW, INVALID_ARGUMENT for `options`,
- INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards meanwhile.
- Since: ABI 0.
+ Errors: PARTIAL for elements that are pending a reduction; UNSUPPORTED for packed elements where
+ the tensor or a shard does not start and end with whole bytes; OVERFLOW, INVALID_ARGUMENT for
+ `options`, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards meanwhile. Since: ABI 0.
  */
 shardspec_status shardspec_sharded_tensor_digest(const shardspec_sharded_tensor *tensor,
                                                  const shardspec_copy_options *options,
@@ -3402,9 +3406,10 @@ typedef struct shardspec_comm_options {
  Errors: INDEX_OUT_OF_RANGE for `source_rank`, INVALID_PLACEMENT for a shard that is on no rank
  of the communicator, INVALID_ARGUMENT for a wrong number of shards, SHAPE_MISMATCH,
  NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED and OVERFLOW, with the shard in the
- error's `first_shard`, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of another rank.
- After one of these, nothing was written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any
- status of a custom transport; destinations may then be partly written.
+ error's `first_shard`, PARTIAL for elements that are pending a reduction, INVALID_HANDLE,
+ NULL_ARGUMENT, DISAGREEMENT for an error of another rank. After one of these, nothing was
+ written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport;
+ destinations may then be partly written.
  Threads: any, one at a time for each communicator. During the call, other threads may read
  `full` but not write it, and may not use `shards`. Source: torch's `ShardingSpec.shard(tensor,
  source_rank, process_group)`. Since: ABI 0.
@@ -3428,9 +3433,10 @@ shardspec_status shardspec_comm_scatter(const shardspec_comm *comm,
  Errors: INDEX_OUT_OF_RANGE for `destination_rank`, INVALID_PLACEMENT for a shard that is on no
  rank of the communicator, INVALID_ARGUMENT for a wrong number of shards, SHAPE_MISMATCH,
  NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED and OVERFLOW, with the shard in the
- error's `first_shard`, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of another rank.
- After one of these, nothing was written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any
- status of a custom transport; destinations may then be partly written.
+ error's `first_shard`, PARTIAL for elements that are pending a reduction, INVALID_HANDLE,
+ NULL_ARGUMENT, DISAGREEMENT for an error of another rank. After one of these, nothing was
+ written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport;
+ destinations may then be partly written.
  Threads: any, one at a time for each communicator. During the call, other threads may read
  `shards` but not write them, and may not use `full`. Since: ABI 0.
  */
@@ -3456,10 +3462,10 @@ shardspec_status shardspec_comm_gather(const shardspec_comm *comm,
  Errors: SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH for layouts of different tensors,
  INVALID_PLACEMENT for a shard that is on no rank of the communicator, INVALID_ARGUMENT for a
  wrong number of shards, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
- ALIASED and OVERFLOW, with the shard in the error's `first_shard`, INVALID_HANDLE,
- NULL_ARGUMENT, DISAGREEMENT for an error of another rank. After one of these, nothing was
- written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport;
- destinations may then be partly written.
+ ALIASED and OVERFLOW, with the shard in the error's `first_shard`, PARTIAL for elements that are
+ pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of another rank.
+ After one of these, nothing was written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any
+ status of a custom transport; destinations may then be partly written.
  Threads: any, one at a time for each communicator. During the call, other threads may read
  `source_shards` but not write them, and may not use `destination_shards`. Since: ABI 0.
  */
@@ -3484,9 +3490,9 @@ shardspec_status shardspec_comm_reshard(const shardspec_comm *comm,
  Errors: INDEX_OUT_OF_RANGE for `source_rank`, INVALID_ARGUMENT for metadata without an element
  type, UNSUPPORTED for a layout or memory format other than strided and contiguous,
  INVALID_PLACEMENT for a shard that is on no rank of the communicator, SHAPE_MISMATCH,
- NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
- DISAGREEMENT for an error of another rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a
- custom transport.
+ NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW, PARTIAL for elements that are
+ pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of another rank.
+ TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport.
  Threads: any, one at a time for each communicator. No other thread may write `full` during the
  call. Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`. Since: ABI 0.
  */
@@ -3767,8 +3773,8 @@ typedef struct shardspec_plan shardspec_plan;
 
  Ownership: the caller frees `*out`; both metadata objects may be freed before it.
  Errors: SHAPE_MISMATCH or NDIM_MISMATCH for metadata of tensors of different sizes,
- DTYPE_MISMATCH where both state an element type and the two differ, INVALID_HANDLE,
- NULL_ARGUMENT, OUT_OF_MEMORY.
+ DTYPE_MISMATCH where both state an element type and the two differ, PARTIAL for elements that
+ are pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_new(const shardspec_metadata *source,
@@ -3784,7 +3790,8 @@ shardspec_status shardspec_plan_new(const shardspec_metadata *source,
  Ownership: the caller frees `*out`; both metadata objects may be freed before it.
  Errors: INDEX_OUT_OF_RANGE for a destination index, SHAPE_MISMATCH or NDIM_MISMATCH for metadata
  of tensors of different sizes, DTYPE_MISMATCH where both state an element type and the two
- differ, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ differ, PARTIAL for elements that are pending a reduction, INVALID_HANDLE, NULL_ARGUMENT,
+ OUT_OF_MEMORY.
  Threads: any. Since: ABI 0.
  */
 shardspec_status shardspec_plan_new_for_destinations(const shardspec_metadata *source,

@@ -8,11 +8,13 @@
 )]
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicIsize, Ordering};
 
 use shardspec::model::{
-    ChunkShardingSpec, CustomPlacement, EnumerableShardingSpec, Placement, Placements, ShardingDim,
-    ShardingSpec, Shards, TensorProperties, TensorShape,
+    ChunkShardingSpec, CustomPlacement, EnumerableShardingSpec, Mesh, MeshCut, MeshLayout,
+    MeshShardingSpec, Placement, Placements, RuleKind, ShardingDim, ShardingSpec, Shards,
+    TensorProperties, TensorShape,
 };
 
 /// Bytes that are allocated and not freed.
@@ -45,6 +47,9 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 const SHARDS: usize = 1_000_000;
+
+/// Held by a test while it counts: there is one count for all of them.
+static COUNTING: Mutex<()> = Mutex::new(());
 
 /// Bytes that `make` leaves allocated, for each shard, and what it made.
 fn bytes_a_shard<T>(make: impl FnOnce() -> T) -> (f64, T) {
@@ -90,6 +95,7 @@ fn tensor(ndim: usize) -> Vec<i64> {
 /// One test, so that nothing else allocates meanwhile.
 #[test]
 fn a_million_shards_cost_their_numbers_and_32_bytes_each_and_are_stored_once() {
+    let _alone = COUNTING.lock().unwrap();
     for ndim in [1, 2, 4] {
         let allowed = (2 * 8 * ndim + 32) as f64;
         let sizes = tensor(ndim);
@@ -123,4 +129,20 @@ fn a_million_shards_cost_their_numbers_and_32_bytes_each_and_are_stored_once() {
         assert!(bytes <= allowed, "{ndim}-D, chunks: {bytes} bytes a shard");
         drop(metadata);
     }
+}
+
+#[test]
+fn a_million_shards_of_a_block_cyclic_grid_take_40_mib() {
+    let _alone = COUNTING.lock().unwrap();
+    let mesh = Mesh::new(&[("p", 1000), ("q", 1000)]).unwrap();
+    let cyclic = || RuleKind::Cyclic { block: 64, first: 0 };
+    let cuts =
+        vec![MeshCut::new(0, "p", cyclic()).unwrap(), MeshCut::new(1, "q", cyclic()).unwrap()];
+    let spec = MeshShardingSpec::new(mesh, MeshLayout { cuts, ..MeshLayout::default() }).unwrap();
+    let shape = TensorShape::new(&[1 << 20, 1 << 20]);
+    let build = || spec.build_metadata(shape, TensorProperties::default()).unwrap();
+    // Offsets, sizes and the numbers of dim maps, of which rows and columns share a thousand.
+    let (bytes, metadata) = bytes_a_shard(build);
+    assert_eq!(metadata.shards().len(), SHARDS);
+    assert!(bytes * SHARDS as f64 <= (40 << 20) as f64, "{bytes} bytes a shard");
 }

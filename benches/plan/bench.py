@@ -23,7 +23,7 @@ sys.path[:0] = [str(ROOT / "python"), str(ROOT / "python/tests")]
 
 import binding  # noqa: E402
 from binding import numbers, texts  # noqa: E402
-from layouts import even, grid, halved_at_random, shifted, slabs  # noqa: E402
+from layouts import OverMesh, even, grid, halved_at_random, shifted, slabs  # noqa: E402
 
 try:
     from torch.distributed.checkpoint.metadata import (
@@ -45,6 +45,9 @@ ELEMENTS = 1_000_000
 
 def metadata_of(layout):
     """New metadata, of which nobody asked anything."""
+    if isinstance(layout, OverMesh):
+        return LIB.made(LIB.spec_build_metadata, layout.spec, numbers(layout.sizes), len(layout.sizes),
+                        None)
     count, ndim = layout.offsets.shape
     placements = (numpy.arange(count) % len(RANKS)).astype(numpy.uint32)
     spec = LIB.enumerable(numbers(layout.offsets), numbers(layout.lengths),
@@ -133,6 +136,13 @@ def owner_cases(name, layout, limit):
              "torch_seconds": None} for how, all_times in times.items()]
 
 
+def with_unit(case, source, destination):
+    """The same with nanoseconds for each unit of n log n and pieces."""
+    shards = len(source) + len(destination)
+    unit = 1e9 * case["seconds"] / (shards * math.log2(shards) + case["items"])
+    return {**case, "nanoseconds_a_unit": unit}
+
+
 def growth_cases():
     """Time against size: seconds for each unit of n log n and pieces should stay what they are."""
     for exponent in (12, 14, 16, 18):
@@ -145,10 +155,26 @@ def growth_cases():
         }
         for name, (source, destination) in pairs.items():
             case = plan_case(f"growth, {name}, 2^{exponent} shards", source, destination, None)
-            shards = len(source) + len(destination)
-            case["nanoseconds_a_unit"] = 1e9 * case["seconds"] / (
-                shards * math.log2(shards) + case["items"])
-            yield case
+            yield with_unit(case, source, destination)
+
+
+def mesh_cases():
+    """Layouts over meshes: how long metadata takes, and plans between meshes of as many devices."""
+    shards = OverMesh([1 << 20] * 2, [1000, 1000], block=64)
+    times = []
+    for _ in range(2 * ROUNDS):
+        start = time.perf_counter()
+        metadata = metadata_of(shards)
+        times.append(time.perf_counter() - start)
+        LIB.metadata_free(metadata)
+    yield {"case": "metadata, 64 x 64 blocks over 1000 x 1000", "items": len(shards),
+           "seconds": statistics.median(times), "limit_seconds": 50e-3, "torch_seconds": None}
+    for exponent in (6, 8, 10, 12):
+        long = 1 << exponent - 4
+        for kind, block in [("chunks", 0), ("blocks of 16", 16)]:
+            pair = [OverMesh([1 << 16] * 3, axes, block) for axes in ([long, 4, 4], [4, 4, long])]
+            yield with_unit(plan_case(f"growth, meshes, {kind}, 2^{exponent} devices", *pair, None),
+                            *pair)
 
 
 def cases():
@@ -164,6 +190,7 @@ def cases():
         layout = halved_at_random([size] * ndim, 20, ndim)
         yield from owner_cases(f"random cuts, {ndim}-D", layout, 1e-6)
     yield from growth_cases()
+    yield from mesh_cases()
 
 
 def time_text(seconds):

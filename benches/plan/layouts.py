@@ -1,8 +1,26 @@
-"""Layouts to plan between: boxes as rows of offsets and of sizes."""
+"""Layouts to plan between: boxes as rows of offsets and of sizes, and cuts over a mesh."""
 
 import dataclasses
 
+import math
+
 import numpy
+
+from shardspec import Cut, Mesh, MeshShardingSpec
+
+
+class OverMesh:
+    """A tensor of which each dimension is cut over an axis of its own: by blocks that are dealt in turn,
+    or where `block` is 0, by chunk."""
+
+    def __init__(self, sizes, axes, block=0):
+        self.sizes, self.axes = sizes, axes
+        rule = {"rule": "cyclic", "block": block} if block else {}
+        cuts = [Cut(dim, str(dim), **rule) for dim in range(len(axes))]
+        self.spec = MeshShardingSpec(Mesh({str(dim): size for dim, size in enumerate(axes)}), cuts)
+
+    def __len__(self):
+        return math.prod(self.axes)
 
 
 @dataclasses.dataclass

@@ -133,9 +133,10 @@ const SHARDS: (&str, &str) = ("shards", "shard_count");
 /// Errors: INDEX_OUT_OF_RANGE for `source_rank`, INVALID_PLACEMENT for a shard that is on no rank
 /// of the communicator, INVALID_ARGUMENT for a wrong number of shards, SHAPE_MISMATCH,
 /// NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED and OVERFLOW, with the shard in the
-/// error's `first_shard`, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of another rank.
-/// After one of these, nothing was written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any
-/// status of a custom transport; destinations may then be partly written.
+/// error's `first_shard`, PARTIAL for elements that are pending a reduction, INVALID_HANDLE,
+/// NULL_ARGUMENT, DISAGREEMENT for an error of another rank. After one of these, nothing was
+/// written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport;
+/// destinations may then be partly written.
 /// Threads: any, one at a time for each communicator. During the call, other threads may read
 /// `full` but not write it, and may not use `shards`. Source: torch's `ShardingSpec.shard(tensor,
 /// source_rank, process_group)`. Since: ABI 0.
@@ -170,9 +171,10 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter(
 /// Errors: INDEX_OUT_OF_RANGE for `destination_rank`, INVALID_PLACEMENT for a shard that is on no
 /// rank of the communicator, INVALID_ARGUMENT for a wrong number of shards, SHAPE_MISMATCH,
 /// NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED and OVERFLOW, with the shard in the
-/// error's `first_shard`, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of another rank.
-/// After one of these, nothing was written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any
-/// status of a custom transport; destinations may then be partly written.
+/// error's `first_shard`, PARTIAL for elements that are pending a reduction, INVALID_HANDLE,
+/// NULL_ARGUMENT, DISAGREEMENT for an error of another rank. After one of these, nothing was
+/// written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport;
+/// destinations may then be partly written.
 /// Threads: any, one at a time for each communicator. During the call, other threads may read
 /// `shards` but not write them, and may not use `full`. Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -213,10 +215,10 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH for layouts of different tensors,
 /// INVALID_PLACEMENT for a shard that is on no rank of the communicator, INVALID_ARGUMENT for a
 /// wrong number of shards, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
-/// ALIASED and OVERFLOW, with the shard in the error's `first_shard`, INVALID_HANDLE,
-/// NULL_ARGUMENT, DISAGREEMENT for an error of another rank. After one of these, nothing was
-/// written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport;
-/// destinations may then be partly written.
+/// ALIASED and OVERFLOW, with the shard in the error's `first_shard`, PARTIAL for elements that are
+/// pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of another rank.
+/// After one of these, nothing was written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any
+/// status of a custom transport; destinations may then be partly written.
 /// Threads: any, one at a time for each communicator. During the call, other threads may read
 /// `source_shards` but not write them, and may not use `destination_shards`. Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -257,9 +259,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
 /// Errors: INDEX_OUT_OF_RANGE for `source_rank`, INVALID_ARGUMENT for metadata without an element
 /// type, UNSUPPORTED for a layout or memory format other than strided and contiguous,
 /// INVALID_PLACEMENT for a shard that is on no rank of the communicator, SHAPE_MISMATCH,
-/// NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
-/// DISAGREEMENT for an error of another rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a
-/// custom transport.
+/// NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW, PARTIAL for elements that are
+/// pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of another rank.
+/// TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport.
 /// Threads: any, one at a time for each communicator. No other thread may write `full` during the
 /// call. Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`. Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -58,13 +58,13 @@ unsafe fn shards_argument(
 /// are counted. Where shards are no boxes or have elements in common, the function also makes a plan,
 /// which takes about n * log(n) for n shards of the metadata.
 ///
-/// Ownership: the caller keeps the views and their memory. Errors: UNSUPPORTED for a tensor that is
-/// pending a reduction, and for packed elements where the tensor, a shard or a row of a view does not
-/// start and end with whole bytes; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and
+/// Ownership: the caller keeps the views and their memory. Errors: PARTIAL for elements that are
+/// pending a reduction; UNSUPPORTED for packed elements where the tensor, a shard or a row of a view does
+/// not start and end with whole bytes; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and
 /// NULL_ARGUMENT for a view, with the shard in the error's `first_shard` and its position in `shards` in
 /// `index`; INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW,
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards meanwhile.
-/// Since: ABI 0.
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards
+/// meanwhile. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_digest(
     metadata: *const shardspec_metadata, indices: *const usize,
@@ -91,12 +91,13 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_digest(
 ///
 /// `options->max_threads` limits the threads; `options` may be NULL.
 ///
-/// Ownership: the caller keeps the views and their memory. Errors: UNSUPPORTED for a tensor that is
-/// pending a reduction, and for packed elements where a shard or a row of a view does not start and end
-/// with whole bytes; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and NULL_ARGUMENT
+/// Ownership: the caller keeps the views and their memory. Errors: PARTIAL for elements that are
+/// pending a reduction; UNSUPPORTED for packed elements where a shard or a row of a view does not start
+/// and end with whole bytes; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and NULL_ARGUMENT
 /// for a view, with the shard in the error's `first_shard` and its position in `shards` in `index`;
 /// INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards meanwhile. Since: ABI 0.
+/// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards meanwhile.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_shard_digests(
     metadata: *const shardspec_metadata, indices: *const usize,
@@ -120,10 +121,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_digests(
 /// Where several shards have an element, it is counted once, with a shard that follows from the metadata
 /// alone. `options->max_threads` limits the threads; `options` may be NULL.
 ///
-/// Errors: UNSUPPORTED for a tensor that is pending a reduction, and for packed elements where the tensor
-/// or a shard does not start and end with whole bytes; OVERFLOW, INVALID_ARGUMENT for `options`,
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards meanwhile.
-/// Since: ABI 0.
+/// Errors: PARTIAL for elements that are pending a reduction; UNSUPPORTED for packed elements where
+/// the tensor or a shard does not start and end with whole bytes; OVERFLOW, INVALID_ARGUMENT for
+/// `options`, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards meanwhile. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_digest(
     tensor: *const shardspec_sharded_tensor, options: *const shardspec_copy_options, out: *mut u64,

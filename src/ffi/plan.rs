@@ -53,8 +53,8 @@ fn give(place: Out<'_, *mut shardspec_plan>, plan: ReshardPlan) -> Outcome {
 ///
 /// Ownership: the caller frees `*out`; both metadata objects may be freed before it.
 /// Errors: SHAPE_MISMATCH or NDIM_MISMATCH for metadata of tensors of different sizes,
-/// DTYPE_MISMATCH where both state an element type and the two differ, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// DTYPE_MISMATCH where both state an element type and the two differ, PARTIAL for elements that
+/// are pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_new(
@@ -76,7 +76,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new(
 /// Ownership: the caller frees `*out`; both metadata objects may be freed before it.
 /// Errors: INDEX_OUT_OF_RANGE for a destination index, SHAPE_MISMATCH or NDIM_MISMATCH for metadata
 /// of tensors of different sizes, DTYPE_MISMATCH where both state an element type and the two
-/// differ, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// differ, PARTIAL for elements that are pending a reduction, INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_new_for_destinations(

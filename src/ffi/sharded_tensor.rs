@@ -135,7 +135,8 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_for_indices(
 /// the sizes of `full`, and any status that functions of a custom spec return. INVALID_PLACEMENT
 /// for a text that is no owner, DTYPE_MISMATCH where `properties` state another element type than
 /// `full`, UNSUPPORTED for a layout or memory format other than strided and contiguous,
-/// UNSUPPORTED_DEVICE, INVALID_ARGUMENT, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// UNSUPPORTED_DEVICE, INVALID_ARGUMENT, OVERFLOW, PARTIAL for elements that are pending a
+/// reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. No other thread may write `full` during the call. Source: torch's
 /// `ShardingSpec.shard`, for a tensor that every worker has. Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -163,8 +164,8 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_spec(
 /// Ownership: the caller frees `*out`; the metadata and `full` may be freed before it.
 /// Errors: INVALID_PLACEMENT for a text that is no owner, SHAPE_MISMATCH, NDIM_MISMATCH,
 /// DTYPE_MISMATCH and UNSUPPORTED_DEVICE for `full`, UNSUPPORTED for a layout or memory format
-/// other than strided and contiguous, INVALID_ARGUMENT, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY.
+/// other than strided and contiguous, INVALID_ARGUMENT, OVERFLOW, PARTIAL for elements that are
+/// pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. No other thread may write `full` during the call. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full(
@@ -188,8 +189,8 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full(
 /// Ownership: the caller frees `*out`; the metadata and `full` may be freed before it.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, also for an index that occurs twice,
 /// SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and UNSUPPORTED_DEVICE for `full`, UNSUPPORTED for
-/// a layout or memory format other than strided and contiguous, OVERFLOW, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// a layout or memory format other than strided and contiguous, OVERFLOW, PARTIAL for elements that
+/// are pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. No other thread may write `full` during the call. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full_for_indices(

@@ -131,10 +131,11 @@ pub unsafe extern "C-unwind" fn shardspec_tensor_copy(
 /// Holes of the shard's buffer are filled with zeros. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
-/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE,
-/// INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the source has far more elements than
-/// memory and the search for shared memory would take longer than the copy, OVERFLOW,
-/// INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, PARTIAL for
+/// elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the
+/// source has far more elements than memory and the search for shared memory would take longer than
+/// the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
+/// written.
 /// Threads: any. During the call, other threads may read `full` but not write it, and may not use
 /// `shard`. Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -191,8 +192,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_fill_shard(
 /// into the memory of `full`.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL,
 /// UNSUPPORTED where elements are packed and the shard starts inside of a byte or where the shard
-/// is not a box, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY.
+/// is not a box, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, PARTIAL for elements that are
+/// pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard(
@@ -223,10 +224,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard(
 ///
 /// Ownership: the caller keeps all arguments.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and ALIASED, with the refused shard in the
-/// error's `first_shard` and `index`. INVALID_ARGUMENT for a wrong `shard_count`, INVALID_HANDLE,
-/// UNSUPPORTED_DEVICE, UNSUPPORTED where the source has far more elements than memory and the
-/// search for shared memory would take longer than the copy, OVERFLOW, INVALID_ARGUMENT,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+/// error's `first_shard` and `index`. INVALID_ARGUMENT for a wrong `shard_count`, PARTIAL for
+/// elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the
+/// source has far more elements than memory and the search for shared memory would take longer than
+/// the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
+/// written.
 /// Threads: any. During the call, other threads may read `full` but not write it, and may not use
 /// `shards`. Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -253,10 +255,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter(
 ///
 /// Ownership: the caller keeps all arguments.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and ALIASED, with the refused shard in the
-/// error's `first_shard` and `index`. INVALID_ARGUMENT for a wrong `shard_count`, INVALID_HANDLE,
-/// UNSUPPORTED_DEVICE, UNSUPPORTED where the source has far more elements than memory and the
-/// search for shared memory would take longer than the copy, OVERFLOW, INVALID_ARGUMENT,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+/// error's `first_shard` and `index`. INVALID_ARGUMENT for a wrong `shard_count`, PARTIAL for
+/// elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the
+/// source has far more elements than memory and the search for shared memory would take longer than
+/// the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
+/// written.
 /// Threads: any. During the call, other threads may read `shards` but not write them, and may not
 /// use `full`. Since: ABI 0.
 #[unsafe(no_mangle)]
