@@ -87,28 +87,50 @@ void clear_shards(cut *c) {
     memset(c->shards[i].data, 0x5a, (size_t)elements(&c->shards[i]) * sizeof(int32_t));
 }
 
-void fill_shards(cut *c) {
+/* The index of the tensor at each place of a shard's buffer in a dimension; -1 for a hole. */
+static int64_t *indices_of(const cut *c, size_t shard, size_t dim) {
+  int64_t length = c->shapes[2 * shard + dim], *indices = malloc((size_t)(length + 1) * sizeof *indices);
+  shardspec_stretch own[64];
+  size_t count;
+  CHECK(indices != NULL);
+  for (int64_t at = 0; at < length; at++) indices[at] = -1;
+  CHECK(shardspec_metadata_get_stretches(c->metadata, c->indices[shard], dim, own, 64, &count, NULL) == 0);
+  for (size_t i = 0; i < count; i++)
+    for (int64_t block = 0; block < own[i].count; block++)
+      for (int64_t at = 0; at < own[i].length; at++)
+        indices[own[i].local_start + block * own[i].local_step + at] =
+            own[i].global_start + block * own[i].global_step + at;
+  return indices;
+}
+
+/* Calls `visit` with each place of this rank's shards and the number of its element; -1 for a hole. */
+static void each_place(const cut *c, void (*visit)(int32_t *place, int64_t number)) {
   for (size_t i = 0; i < c->count; i++) {
-    int32_t *data = c->shards[i].data;
-    int64_t offsets[2], lengths[2];
-    CHECK(shardspec_metadata_get_shard(c->metadata, c->indices[i], offsets, lengths, 2, NULL) == 0);
-    for (int64_t at = 0; at < lengths[0] * lengths[1]; at++)
-      data[at] = (int32_t)((offsets[0] + at / lengths[1]) * c->sizes[1] + offsets[1] + at % lengths[1]);
+    const int64_t *shape = c->shapes + 2 * i;
+    int64_t *rows = indices_of(c, i, 0), *columns = indices_of(c, i, 1);
+    int32_t *place = c->shards[i].data;
+    for (int64_t row = 0; row < shape[0]; row++)
+      for (int64_t column = 0; column < shape[1]; column++, place++)
+        visit(place, rows[row] < 0 || columns[column] < 0 ? -1
+                                                          : rows[row] * c->sizes[1] + columns[column]);
+    free(rows);
+    free(columns);
   }
 }
 
-void check_shards(const cut *c) {
-  for (size_t i = 0; i < c->count; i++) {
-    const int32_t *data = c->shards[i].data;
-    int64_t offsets[2], lengths[2];
-    CHECK(shardspec_metadata_get_shard(c->metadata, c->indices[i], offsets, lengths, 2, NULL) == 0);
-    for (int64_t row = 0; row < lengths[0]; row++)
-      for (int64_t column = 0; column < lengths[1]; column++) {
-        int64_t number = (offsets[0] + row) * c->sizes[1] + offsets[1] + column;
-        CHECK_EQUAL(data[row * lengths[1] + column], number);
-      }
-  }
+/* What holes hold does not matter. */
+static void write_number(int32_t *place, int64_t number) {
+  *place = number < 0 ? UNTOUCHED : (int32_t)number;
 }
+
+void fill_shards(cut *c) { each_place(c, write_number); }
+
+/* Holes of shards that are written are zeros. */
+static void check_number(int32_t *place, int64_t number) {
+  CHECK_EQUAL(*place, number < 0 ? 0 : number);
+}
+
+void check_shards(const cut *c) { each_place(c, check_number); }
 
 void check_untouched(const int32_t *data, int64_t count) {
   for (int64_t i = 0; i < count; i++) CHECK_EQUAL(data[i], UNTOUCHED);

@@ -28,6 +28,7 @@ static void run_all(int64_t size) {
   RUN(a_small_memory_limit_changes_nothing_but_the_rounds);
   RUN(a_large_tensor_arrives_with_or_without_a_second_thread);
   RUN(any_layout_becomes_any_other);
+  RUN(layouts_over_meshes_become_each_other);
   RUN(shards_that_only_change_places_arrive);
   RUN(layouts_that_can_not_be_resharded_are_told_on_all);
   RUN(a_sharded_tensor_is_made_from_one_rank);

@@ -65,6 +65,8 @@ void check_shards_untouched(const cut *c);
 void check_full(const cut *c, const int32_t *full);
 void check_untouched(const int32_t *data, int64_t count);
 void free_cut(cut *c);
+/* Moves `from` to `to`, whose shards hold nothing yet, and looks at every element. Both are freed. */
+void move_shards(shardspec_comm *comm, cut *from, cut *to, shardspec_error *rank_err);
 
 /* CHECK_... of check.h use `err`: that of the rank. */
 #define err (*rank_err)
@@ -78,6 +80,7 @@ extern rank_test any_layout_is_sent_and_received;
 extern rank_test a_small_memory_limit_changes_nothing_but_the_rounds;
 extern rank_test a_large_tensor_arrives_with_or_without_a_second_thread;
 extern rank_test any_layout_becomes_any_other;
+extern rank_test layouts_over_meshes_become_each_other;
 extern rank_test shards_that_only_change_places_arrive;
 extern rank_test layouts_that_can_not_be_resharded_are_told_on_all;
 extern rank_test a_sharded_tensor_is_made_from_one_rank;
