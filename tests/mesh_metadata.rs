@@ -220,3 +220,18 @@ fn dimensions_are_cut_by_name_and_their_names_are_carried() {
     let named = metadata.with_dim_names(&names).unwrap();
     assert_eq!(&*named.dim_names().unwrap()[1], "hidden");
 }
+
+#[test]
+fn blocks_of_flattened_dimensions_that_are_too_many_are_refused_and_not_waited_for() {
+    let layout = |block| MeshLayout {
+        cuts: vec![MeshCut::new(0, "tp", RuleKind::Cyclic { block, first: 0 }).unwrap()],
+        flatten: Some(0..2),
+        ..MeshLayout::default()
+    };
+    let huge = build(mesh(), layout(1), &[1 << 20, (1 << 20) + 1]).unwrap();
+    let refused = huge.shard_at(&[5, 7]).unwrap_err();
+    assert!(matches!(refused, Error::Unsupported { .. }), "{refused}");
+    assert!(ReshardPlan::new(&huge, &huge).unwrap().len() > 0);
+    let few = build(mesh(), layout(3), &[100, 7]).unwrap();
+    assert_eq!(few.shard_at(&[5, 7 - 1]).unwrap(), ((5 * 7 + 6) / 3 % 2) as usize);
+}

@@ -2,7 +2,7 @@
  * replicas. */
 #include "ranks.h"
 
-enum { ROUNDS = 40, MAX_AXES = 3 };
+enum { ROUNDS = 20, MAX_AXES = 3 };
 
 /* The same numbers on every rank. */
 static int64_t random_below(uint64_t *state, int64_t limit) {

@@ -230,6 +230,12 @@ impl From<geometry::GeometryError> for Error {
         let problem = match error {
             Wrong::OutOfMemory(refused) => return refused.into(),
             Wrong::Overflow => return Self::overflow("the number of boxes or places of a layout"),
+            Wrong::TooManyBlocks => {
+                let what = "a dim map has more than 4194304 blocks that would be taken apart one by one: of \
+                            flattened dimensions, or of a period that no other layout shares; use larger \
+                            blocks, or leave the dimensions as they are";
+                return Self::Unsupported { what: what.into() };
+            }
             Wrong::TooManyDims => {
                 let what = "a periodic dimension counts as two, and there are more than 32 dimensions, \
                             the most that is supported; use fewer periodic dimensions";

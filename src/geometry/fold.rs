@@ -25,6 +25,10 @@ pub(crate) struct Digit {
     pub(crate) weight: i64,
 }
 
+/// Blocks of one stretch that are taken apart one by one: those of flattened dimensions, which have no
+/// period in the digits of the tensor's own dimensions, and those of periods that go into no other.
+const MAX_BLOCKS: i64 = 1 << 22;
+
 /// Different periods of a dimension whose least common multiples are tried in pairs.
 const FEW_PERIODS: usize = 8;
 
@@ -200,6 +204,9 @@ impl Slices {
     fn push_blocks(
         &mut self, digits: &[Digit], starts: [i64; 2], length: i64, count: i64, steps: [i64; 2],
     ) -> GeometryResult<()> {
+        if count > MAX_BLOCKS {
+            return Err(GeometryError::TooManyBlocks);
+        }
         for block in 0..count {
             let starts = [0, 1].map(|side| starts[side] + block * steps[side]);
             self.push_interval(digits, starts, length)?;

@@ -61,6 +61,8 @@ pub enum GeometryError {
     Overflow,
     /// Dimensions that would have to be unfolded into more than [`MAX_NDIM`].
     TooManyDims,
+    /// Blocks of a stretch that would have to be taken apart one by one, and are too many.
+    TooManyBlocks,
     /// No memory for the answer.
     OutOfMemory(OutOfMemory),
 }
