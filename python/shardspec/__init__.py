@@ -8,7 +8,7 @@ from ._library import lib
 from .chunk import get_chunk_sharding_params, get_chunked_dim_size, get_split_size
 from .comm import ALL_RANKS, Communicator, Message
 from .copies import copy
-from .cuts import Cut, Segment
+from .cuts import REPEAT_AS_NEEDED, Cut, Segment, check_degrees
 from .elements import globalize, locate, owner_of, shards_in_box
 from .errors import (
     ArgumentError,
@@ -59,6 +59,7 @@ __version__: str = lib.text(lib.version_text)
 __all__ = [
     "ALL_RANKS",
     "MEM_FORMAT_ENCODING",
+    "REPEAT_AS_NEEDED",
     "ArgumentError",
     "CallbackError",
     "ChunkShardingSpec",
@@ -104,6 +105,7 @@ __all__ = [
     "UnsupportedError",
     "ViewError",
     "as_tensor",
+    "check_degrees",
     "copy",
     "custom_ops",
     "custom_sharding_spec_op",

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ._arrays import described, integers, listed, numbers, pointer, text
+from ._arrays import described, integers, listed, numbers, pointer, room, text
 from ._arrays import index as integer
 from ._library import lib
 from .properties import named
@@ -15,6 +15,8 @@ from .properties import named
 CutStruct = lib.header.type("cut")
 SegmentStruct = lib.header.type("segment")
 RULES = named("RULE_")
+REPEAT_AS_NEEDED: int = lib.REPEAT_AS_NEEDED
+"""As `repeat` of a cut or a segment: units that are fewer than coordinates are repeated."""
 # The least value of each number.
 LEAST = {"granule": 1, "repeat": 1, "block": 1, "first": 0, "size": 0}
 
@@ -59,7 +61,8 @@ class Cut:
     - "cyclic": blocks of `block` in turn, the first one to piece `first`.
 
     `granule` positions stay together, such as those of an attention head. `even` refuses pieces of
-    different sizes. With `repeat`, so many neighbouring coordinates have the same piece. `segments`
+    different sizes. With `repeat`, so many neighbouring coordinates have the same piece; with
+    REPEAT_AS_NEEDED as many as there are coordinates for each granule. `segments`
     are parts of the dimension that are cut each on its own: a number of equal ones, or a list of
     their sizes or of Segment. A piece is its pieces of all segments, one after the other.
     """
@@ -99,6 +102,28 @@ class Cut:
         lib.cut_check(ctypes.byref(packed.struct), length, count)
 
 
+def check_degrees(cuts: Iterable[tuple[int, Cut]], max_degree: int) -> list[int | None]:
+    """Which degrees of parallelism several lengths allow.
+
+    `cuts` are lengths, such as numbers of heads, blocks and experts, each with its cut. For each
+    degree from 1 to `max_degree`, the answer has the position of the first cut that forbids it, or
+    None where the degree is legal. `Cut.check(length, degree)` says why.
+    """
+    pairs = []
+    for number, pair in enumerate(listed("cuts", cuts, "lengths and cuts")):
+        both = listed(f"cuts[{number}]", pair, "a length and a Cut")
+        if len(both) != 2 or not isinstance(both[1], Cut):
+            raise TypeError(f"cuts[{number}]: a length and a Cut, not {described(pair)}")
+        pairs.append(both)
+    lengths = integers("lengths", [length for length, _ in pairs])
+    packed = [Packed(cut, 1) for _, cut in pairs]
+    structs = (CutStruct * len(packed))(*(one.struct for one in packed))
+    degrees = int64("max_degree", max_degree, 1)
+    forbidding = room(degrees)
+    lib.cuts_check_degrees(structs, pointer(lengths), len(packed), degrees, pointer(forbidding))
+    return [None if first < 0 else first for first in forbidding]
+
+
 class Packed:
     """A cut as the library takes it, and what it points to."""
 
@@ -122,8 +147,9 @@ class Packed:
                 place.struct_size, place.size = ctypes.sizeof(SegmentStruct), segment.size
                 self._fill(place, segment)
                 if segment.first == 0 and cut.first:
-                    # 0 would mean the cut's. Pieces are counted modulo their number.
-                    place.first = max(count // (segment.repeat or cut.repeat), 1)
+                    # 0 would mean the cut's. Pieces are counted modulo their number, which divides
+                    # that of the coordinates.
+                    place.first = count
             self.kept.append(made)
             struct.segments, struct.segment_count = made, len(made)
 
@@ -178,7 +204,8 @@ def _check(rule: Cut | Segment) -> None:
     for name in ("granule", "repeat", "block", "first"):
         value = getattr(rule, name)
         if value is not None:
-            _set(rule, name, int64(name, value, LEAST[name]))
+            as_needed = name == "repeat" and value == REPEAT_AS_NEEDED
+            _set(rule, name, int64(name, value, None if as_needed else LEAST[name]))
     if rule.even is not None:
         # A number would do, as numpy's booleans do, but not a text.
         if not isinstance(rule.even, int) and type(rule.even).__module__ != "numpy":

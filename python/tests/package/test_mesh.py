@@ -9,6 +9,7 @@ import pytest
 
 from common import ends_well, ranks
 from shardspec import (
+    REPEAT_AS_NEEDED,
     ArgumentError,
     ChunkShardingSpec,
     Communicator,
@@ -26,15 +27,16 @@ from shardspec import (
     PlacementSpec,
     Plan,
     Segment,
+    ShardMetadata,
     ShardedTensor,
     ShardedTensorMetadata,
     ShardingSpec,
-    ShardMetadata,
     Stretch,
     StridedPiece,
     TensorProperties,
     TooLargeError,
     UnsupportedError,
+    check_degrees,
     globalize,
     infer_sharding_spec_from_shards_metadata,
     locate,
@@ -626,3 +628,19 @@ def test_a_length_that_lies_is_not_believed():
 
     assert MeshShardingSpec(Mesh({"tp": 2}, Liar([0, 1])), Liar([
         Cut(0, "tp", segments=Liar([8, 4, 4]))])) == MeshShardingSpec(LINE, [QKV])
+
+
+def test_degrees_are_legal_where_every_cut_is():
+    whole = Cut(0, "tp", even=True)
+    as_needed = Cut(0, "tp", even=True, repeat=REPEAT_AS_NEEDED)
+    forbidding = check_degrees([(32, whole), (8, as_needed), (112, whole)], 20)
+    for degree, first in enumerate(forbidding, start=1):
+        expected = [32 % degree == 0, 8 % degree == 0 or degree % 8 == 0, 112 % degree == 0]
+        assert first == next((at for at, legal in enumerate(expected) if not legal), None)
+    layout = MeshShardingSpec(Mesh({"tp": 16}), [as_needed]).build_metadata((8,))
+    assert [list(layout.indices(shard, 0)) for shard in range(16)] == [[n // 2] for n in range(16)]
+    for wrong in ([(32, 4)], [(32,)], [3]):
+        with pytest.raises(TypeError, match=r"cuts\[0\]|Cut"):
+            check_degrees(wrong, 4)
+    with pytest.raises(ValueError, match="max_degree"):
+        check_degrees([(32, whole)], 0)
