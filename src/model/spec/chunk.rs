@@ -1,10 +1,9 @@
 //! Cutting one dimension into equal chunks: torch's `ChunkShardingSpec`.
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
 
 use super::sharding_dim::ShardingDim;
-use super::sharding_spec::{ShardingSpec, TensorShape};
+use super::sharding_spec::{BuiltIn, TensorShape};
 use crate::error::{Error, Result, try_with_capacity};
 use crate::memory::{Shared, text};
 use crate::model::ModelError;
@@ -15,7 +14,6 @@ use crate::model::placements::Placements;
 use crate::model::properties::TensorProperties;
 use crate::model::shards::Shards;
 use crate::model::sizes::check_sizes;
-use crate::model::stable_hash::stable_hash;
 
 /// Cuts dimension `dim` as `torch.chunk` does, a chunk for each placement, in order.
 ///
@@ -28,9 +26,6 @@ pub struct ChunkShardingSpec {
 }
 
 impl ChunkShardingSpec {
-    /// The name of this type of spec.
-    pub const TYPE_NAME: &str = "chunk";
-
     /// A spec that cuts `dim` into a chunk for each of `placements`. At least one is needed.
     pub fn new(dim: ShardingDim, placements: impl Iterator<Item = Placement>) -> Result<Self> {
         let placements = Shared::try_new(Placements::new(placements)?)?;
@@ -76,12 +71,10 @@ impl ChunkShardingSpec {
     }
 }
 
-impl ShardingSpec for ChunkShardingSpec {
-    fn type_name(&self) -> &str {
-        Self::TYPE_NAME
-    }
+impl BuiltIn for ChunkShardingSpec {
+    const NAME: &str = "chunk";
 
-    fn build_metadata(
+    fn build(
         &self, shape: TensorShape<'_>, properties: TensorProperties,
     ) -> Result<ShardedTensorMetadata> {
         check_sizes(shape.sizes)?;
@@ -92,22 +85,14 @@ impl ShardingSpec for ChunkShardingSpec {
         ShardedTensorMetadata::trusted(Shared::try_new(shards)?, shape.sizes, properties)
     }
 
-    fn placements(&self) -> Option<&Placements> {
-        Some(&self.placements)
+    fn shard_placements(&self) -> &Placements {
+        &self.placements
     }
+}
 
-    fn equals(&self, other: &dyn ShardingSpec) -> bool {
-        other.downcast_ref() == Some(self)
-    }
-
-    fn hash_value(&self) -> u64 {
-        stable_hash(|hasher| {
-            hasher.write(Self::TYPE_NAME.as_bytes());
-            self.hash(hasher);
-        })
-    }
-
-    fn write_text(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// As a text: `dimension 0 by chunk over 4 placements`.
+impl fmt::Display for ChunkShardingSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.placements.len();
         let plural = if count == 1 { "" } else { "s" };
         write!(f, "dimension {} by chunk over {count} placement{plural}", self.dim)

@@ -1,9 +1,8 @@
 //! Shards given one by one: torch's `EnumerableShardingSpec`.
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
 
-use super::sharding_spec::{ShardingSpec, TensorShape};
+use super::sharding_spec::{BuiltIn, TensorShape};
 use crate::error::{Error, Result};
 use crate::memory::{IntoShared, Shared};
 use crate::model::metadata::ShardedTensorMetadata;
@@ -11,7 +10,6 @@ use crate::model::placements::Placements;
 use crate::model::properties::TensorProperties;
 use crate::model::shards::Shards;
 use crate::model::sizes::check_sizes;
-use crate::model::stable_hash::stable_hash;
 use crate::model::validate;
 
 /// Any boxes that do not overlap, each with its placement. The tensor they cut is the one that they
@@ -22,9 +20,6 @@ pub struct EnumerableShardingSpec {
 }
 
 impl EnumerableShardingSpec {
-    /// The name of this type of spec.
-    pub const TYPE_NAME: &str = "enumerable";
-
     /// A spec of these shards. At least one is needed, each needs a placement, and no two may own the
     /// same element.
     pub fn new(shards: impl IntoShared<Shards>) -> Result<Self> {
@@ -43,12 +38,10 @@ impl EnumerableShardingSpec {
     }
 }
 
-impl ShardingSpec for EnumerableShardingSpec {
-    fn type_name(&self) -> &str {
-        Self::TYPE_NAME
-    }
+impl BuiltIn for EnumerableShardingSpec {
+    const NAME: &str = "enumerable";
 
-    fn build_metadata(
+    fn build(
         &self, shape: TensorShape<'_>, properties: TensorProperties,
     ) -> Result<ShardedTensorMetadata> {
         check_sizes(shape.sizes)?;
@@ -56,22 +49,14 @@ impl ShardingSpec for EnumerableShardingSpec {
         ShardedTensorMetadata::trusted(self.shards.clone(), shape.sizes, properties)
     }
 
-    fn placements(&self) -> Option<&Placements> {
-        Some(self.shards.placements())
+    fn shard_placements(&self) -> &Placements {
+        self.shards.placements()
     }
+}
 
-    fn equals(&self, other: &dyn ShardingSpec) -> bool {
-        other.downcast_ref() == Some(self)
-    }
-
-    fn hash_value(&self) -> u64 {
-        stable_hash(|hasher| {
-            hasher.write(Self::TYPE_NAME.as_bytes());
-            self.hash(hasher);
-        })
-    }
-
-    fn write_text(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// As a text: `a list of 4 shards`.
+impl fmt::Display for EnumerableShardingSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.shards.len();
         write!(f, "a list of {count} shard{}", if count == 1 { "" } else { "s" })
     }

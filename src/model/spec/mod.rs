@@ -20,9 +20,7 @@ use crate::memory::text;
 macro_rules! built_in_specs {
     ($($spec:ty),* $(,)?) => {
         /// The names of the types that are built in. A user's own type has another.
-        pub const BUILT_IN_TYPE_NAMES: &[&str] = &[$(<$spec>::TYPE_NAME),*];
-
-        $(impl BuiltIn for $spec {})*
+        pub const BUILT_IN_TYPE_NAMES: &[&str] = &[$(<$spec as BuiltIn>::NAME),*];
     };
 }
 

@@ -1,12 +1,14 @@
 //! The trait of all sharding specs, and its arguments.
 
 use std::any::Any;
-use std::fmt;
+use std::fmt::{self, Display};
+use std::hash::{Hash, Hasher};
 
 use crate::error::Result;
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::placements::Placements;
 use crate::model::properties::TensorProperties;
+use crate::model::stable_hash::stable_hash;
 
 /// The tensor to cut: its sizes and, if it has them, the names of its dimensions.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +55,7 @@ pub trait ShardingSpec: Any + fmt::Debug + Send + Sync {
     }
 }
 
-impl fmt::Display for dyn ShardingSpec {
+impl Display for dyn ShardingSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_text(f)
     }
@@ -67,5 +69,48 @@ impl dyn ShardingSpec {
     }
 }
 
-/// A spec of this library's own. It fills its shards by copies of what they own.
-pub trait BuiltIn: ShardingSpec {}
+/// A spec of this library's own. It is compared and hashed by its values, its shards are known before
+/// there is a tensor, and they are filled by copies of what they own.
+pub trait BuiltIn: Any + Display + fmt::Debug + Eq + Hash + Send + Sync {
+    /// The name of its type.
+    const NAME: &str;
+
+    /// See [`ShardingSpec::build_metadata`].
+    fn build(
+        &self, shape: TensorShape<'_>, properties: TensorProperties,
+    ) -> Result<ShardedTensorMetadata>;
+
+    /// The placements of the shards, in order.
+    fn shard_placements(&self) -> &Placements;
+}
+
+impl<T: BuiltIn> ShardingSpec for T {
+    fn type_name(&self) -> &str {
+        T::NAME
+    }
+
+    fn build_metadata(
+        &self, shape: TensorShape<'_>, properties: TensorProperties,
+    ) -> Result<ShardedTensorMetadata> {
+        self.build(shape, properties)
+    }
+
+    fn placements(&self) -> Option<&Placements> {
+        Some(self.shard_placements())
+    }
+
+    fn equals(&self, other: &dyn ShardingSpec) -> bool {
+        other.downcast_ref() == Some(self)
+    }
+
+    fn hash_value(&self) -> u64 {
+        stable_hash(|hasher| {
+            hasher.write(T::NAME.as_bytes());
+            self.hash(hasher);
+        })
+    }
+
+    fn write_text(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(self, f)
+    }
+}

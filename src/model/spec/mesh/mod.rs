@@ -4,11 +4,10 @@ mod layout;
 mod rows;
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
 
 pub use layout::{MeshCut, MeshLayout, Pad, PadTo};
 
-use super::sharding_spec::{ShardingSpec, TensorShape};
+use super::sharding_spec::{BuiltIn, TensorShape};
 use crate::error::Result;
 use crate::memory::Shared;
 use crate::model::mesh::Mesh;
@@ -16,7 +15,6 @@ use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::placements::Placements;
 use crate::model::properties::TensorProperties;
 use crate::model::sizes::check_sizes;
-use crate::model::stable_hash::stable_hash;
 
 /// Cuts a tensor over a mesh: a shard for each device, row-major.
 ///
@@ -29,9 +27,6 @@ pub struct MeshShardingSpec {
 }
 
 impl MeshShardingSpec {
-    /// The name of this type of spec.
-    pub const TYPE_NAME: &str = "mesh";
-
     /// A spec of this layout over a mesh. All that does not depend on a tensor is checked.
     pub fn new(mesh: Mesh, layout: MeshLayout) -> Result<Self> {
         layout.check(&mesh)?;
@@ -49,12 +44,10 @@ impl MeshShardingSpec {
     }
 }
 
-impl ShardingSpec for MeshShardingSpec {
-    fn type_name(&self) -> &str {
-        Self::TYPE_NAME
-    }
+impl BuiltIn for MeshShardingSpec {
+    const NAME: &str = "mesh";
 
-    fn build_metadata(
+    fn build(
         &self, shape: TensorShape<'_>, properties: TensorProperties,
     ) -> Result<ShardedTensorMetadata> {
         check_sizes(shape.sizes)?;
@@ -66,23 +59,8 @@ impl ShardingSpec for MeshShardingSpec {
         metadata.arranged(&self.mesh, &self.layout.partial, replicas)
     }
 
-    fn placements(&self) -> Option<&Placements> {
-        Some(self.mesh.placements())
-    }
-
-    fn equals(&self, other: &dyn ShardingSpec) -> bool {
-        other.downcast_ref() == Some(self)
-    }
-
-    fn hash_value(&self) -> u64 {
-        stable_hash(|hasher| {
-            hasher.write(Self::TYPE_NAME.as_bytes());
-            self.hash(hasher);
-        })
-    }
-
-    fn write_text(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
+    fn shard_placements(&self) -> &Placements {
+        self.mesh.placements()
     }
 }
 
