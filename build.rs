@@ -158,6 +158,7 @@ fn files_of(section: &str) -> Vec<String> {
         "sharded_tensor" => vec![own, "src/ffi/local_shards.rs".into()],
         "shards" => vec!["src/ffi/shard_metadata.rs".into(), own],
         "mesh_spec" => vec!["src/ffi/mesh_layout.rs".into(), own],
+        "plan" => vec![own, "src/ffi/plan_execute.rs".into()],
         "extent" => vec![own, "src/ffi/metadata_labels.rs".into()],
         _ => vec![own],
     }

@@ -342,6 +342,60 @@ static void a_pending_reduction_is_carried(void) {
   CHECK_OK(shardspec_spec_free(reduced, &err));
 }
 
+/* Views of plain and of fused chunks have the same shapes and other rows. */
+static void a_plan_is_not_executed_on_tensors_of_another_layout(void) {
+  static const char *const ranks[] = {"rank:0", "rank:1"};
+  static const int64_t sizes[] = {8};
+  shardspec_tensor_properties float32 = {sizeof float32, {0, 0, 0}, 0, 0, 0, 0, 0};
+  shardspec_cut cut = SHARDSPEC_CUT_INIT;
+  shardspec_metadata *layouts[2];
+  shardspec_sharded_tensor *tensors[2];
+  shardspec_plan *plan;
+  shardspec_spec *spec;
+  uint64_t fingerprints[2], source = 0, destination = 0;
+  float numbers[8], gathered[8], again[8];
+  shardspec_tensor_view full = view_of(numbers, FLOAT32, (int64_t *)sizes, 1), back = full;
+  for (int i = 0; i < 8; i++) numbers[i] = (float)i;
+  CHECK_OK(shardspec_tensor_properties_init(&float32, &err));
+  for (size_t i = 0; i < 2; i++) {
+    cut.segment_count = 2 * i; /* plain, and two segments */
+    CHECK_OK(shardspec_spec_new_cut(&cut, ranks, 2, &spec, &err));
+    CHECK_OK(shardspec_spec_build_metadata(spec, sizes, 1, &float32, &layouts[i], &err));
+    CHECK_OK(shardspec_spec_free(spec, &err));
+    CHECK_OK(shardspec_metadata_fingerprint(layouts[i], &fingerprints[i], &err));
+  }
+  CHECK_OK(shardspec_plan_new(layouts[0], layouts[1], &plan, &err));
+  CHECK_OK(shardspec_plan_fingerprints(plan, &source, &destination, &err));
+  CHECK(source == fingerprints[0] && destination == fingerprints[1] && source != destination);
+  CHECK_OK(shardspec_sharded_tensor_new_from_full(layouts[0], NULL, &full, NULL, &tensors[0], &err));
+  CHECK_OK(shardspec_sharded_tensor_new(layouts[1], NULL, SHARDSPEC_FILL_ZERO, &tensors[1], &err));
+
+  char text[32];
+  CHECK_STATUS(shardspec_plan_execute_sharded_tensors(plan, tensors[1], tensors[1], NULL, &err),
+               SHARDSPEC_INVALID_ARGUMENT);
+  CHECK_MESSAGE("source: its layout is ");
+  for (size_t i = 0; i < 2; i++) {
+    snprintf(text, sizeof text, "0x%016llx", (unsigned long long)fingerprints[i]);
+    CHECK_MESSAGE(text);
+  }
+  CHECK_STATUS(shardspec_plan_execute_sharded_tensors(plan, tensors[0], tensors[0], NULL, &err),
+               SHARDSPEC_INVALID_ARGUMENT);
+  CHECK_MESSAGE("destination: its layout is ");
+  back.data = again;
+  CHECK_OK(shardspec_sharded_tensor_gather(tensors[1], &back, NULL, &err));
+  for (int i = 0; i < 8; i++) CHECK(again[i] == 0);
+
+  CHECK_OK(shardspec_plan_execute_sharded_tensors(plan, tensors[0], tensors[1], NULL, &err));
+  back.data = gathered;
+  CHECK_OK(shardspec_sharded_tensor_gather(tensors[1], &back, NULL, &err));
+  CHECK(memcmp(gathered, numbers, sizeof numbers) == 0);
+  CHECK_OK(shardspec_plan_free(plan, &err));
+  for (size_t i = 0; i < 2; i++) {
+    CHECK_OK(shardspec_sharded_tensor_free(tensors[i], &err));
+    CHECK_OK(shardspec_metadata_free(layouts[i], &err));
+  }
+}
+
 static void one_cut_over_placements_is_a_spec(void) {
   static const char *const ranks[] = {"rank:0", "rank:1", "rank:2"};
   static const int64_t sizes[] = {10}, lengths[] = {2, 0, 8}, weights[] = {1, 2, 1};
@@ -559,6 +613,7 @@ int main(void) {
   flattened_dimensions_are_cut_as_one();
   dimensions_are_cut_by_name_and_more_than_once();
   a_pending_reduction_is_carried();
+  a_plan_is_not_executed_on_tensors_of_another_layout();
   one_cut_over_placements_is_a_spec();
   every_spec_has_a_text();
   a_cut_is_checked_before_there_is_a_spec();

@@ -1513,6 +1513,19 @@ shardspec_status shardspec_metadata_equal(const struct shardspec_metadata *a,
                                           shardspec_error *err);
 
 /*
+ Writes the fingerprint of the layout to `*out`: 64 bits of what each shard has of the tensor, in which
+ order, and of its placement. The sizes and properties of the tensor are not in it, nor whether shards are
+ replicas or partial; `shardspec_metadata_hash` covers all of it. Equal layouts have equal
+ fingerprints, in every process that runs this version.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_metadata_fingerprint(const struct shardspec_metadata *metadata,
+                                                uint64_t *out,
+                                                shardspec_error *err);
+
+/*
  Writes a hash of the metadata to `*out`. Equal metadata objects have equal hashes, in every
  process that runs this version.
 
@@ -3970,7 +3983,7 @@ shardspec_status shardspec_plan_is_identity(const struct shardspec_plan *plan,
  Threads: any. During the call, other threads may read the sources but not write them, and may
  not use the destinations. Since: ABI 0.
  */
-shardspec_status shardspec_plan_execute(const struct shardspec_plan *plan,
+shardspec_status shardspec_plan_execute(const shardspec_plan *plan,
                                         const size_t *source_indices,
                                         const shardspec_tensor_view *sources,
                                         size_t source_count,
@@ -3979,6 +3992,45 @@ shardspec_status shardspec_plan_execute(const struct shardspec_plan *plan,
                                         size_t destination_count,
                                         const shardspec_copy_options *options,
                                         shardspec_error *err);
+
+/*
+ Copies elements from the local shards of one sharded tensor to those of another, as the plan says.
+ The tensors must have the layouts that the plan was made for. Views of the right shapes can still be
+ those of another layout: a fused QKV weight in plain chunks has the same shapes and other rows. This
+ function refuses them. `options` may be NULL.
+
+ Every local shard of `destination` is written completely. All source shards that it depends on must
+ be local.
+
+ Ownership: the caller keeps all arguments.
+ Errors: INVALID_ARGUMENT for a tensor of another layout; the message has the fingerprints of both
+ layouts (`shardspec_plan_fingerprints`). NOT_FOUND for a source that is needed and not local, or for
+ a destination that the plan does not include. DTYPE_MISMATCH, ALIASED where the tensors share
+ memory, UNSUPPORTED where the sources have far more elements than memory and the search for shared
+ memory would take longer than the copy, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ After an error, nothing was written.
+ Threads: any. During the call, other threads may read `source` but not write it, and may not use
+ `destination`. Since: ABI 0.
+ */
+shardspec_status shardspec_plan_execute_sharded_tensors(const shardspec_plan *plan,
+                                                        const shardspec_sharded_tensor *source,
+                                                        const shardspec_sharded_tensor *destination,
+                                                        const shardspec_copy_options *options,
+                                                        shardspec_error *err);
+
+/*
+ Writes the fingerprints of the layouts that the plan was made for. A fingerprint is 64 bits of what
+ each shard has of the tensor, in which order, and of its placement. Equal layouts have equal
+ fingerprints, in every process that runs this version: `shardspec_metadata_fingerprint`. So a plan
+ that is kept can be compared with the layouts at hand before it is executed.
+
+ Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ Threads: any. Since: ABI 0.
+ */
+shardspec_status shardspec_plan_fingerprints(const shardspec_plan *plan,
+                                             uint64_t *source,
+                                             uint64_t *destination,
+                                             shardspec_error *err);
 
 /* ================================================================================================
  * Shards that are not boxes.

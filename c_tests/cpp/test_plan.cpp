@@ -77,6 +77,20 @@ static void equal_layouts_need_nothing() {
   CHECK(plan.is_local() && plan.is_identity());
 }
 
+static void tensors_of_other_layouts_than_the_plans_are_refused() {
+  const ss::tensor_properties floats(ss::dtype::of<float>());
+  const auto rows = layout(0, 2, floats), columns = layout(1, 2, floats);
+  const auto plan = ss::plan::between(rows, columns);
+  CHECK(plan.fingerprints()[0] == rows.fingerprint() && plan.fingerprints()[1] == columns.fingerprint());
+  std::vector<float> numbers = full(), back(numbers.size());
+  const auto from = ss::sharded_tensor::from_full(rows, nullptr, ss::view(numbers, {ROWS, COLUMNS}));
+  const auto to = ss::sharded_tensor::zeros(columns, nullptr);
+  plan.execute_sharded_tensors(from, to);
+  to.gather(ss::view(back, {ROWS, COLUMNS}));
+  CHECK(back == numbers);
+  CHECK_REFUSED(INVALID_ARGUMENT, plan.execute_sharded_tensors(to, from));
+}
+
 static void layouts_of_different_tensors_are_refused() {
   const auto narrow = ss::spec::chunk(0, ranks(2)).build_metadata({ROWS, COLUMNS - 1});
   const auto error = CHECK_REFUSED(SHAPE_MISMATCH, ss::plan::between(layout(0, 2), narrow));
@@ -163,6 +177,8 @@ static void every_call_on_an_empty_handle_is_refused() {
   CHECK(status_of(plan.is_local(quiet)) == missing);
   CHECK(status_of(plan.is_identity(quiet)) == missing);
   CHECK(status_of(plan.execute({}, {}, {}, quiet)) == missing);
+  CHECK(status_of(plan.fingerprints(quiet)) == missing && status_of(metadata.fingerprint(quiet)) == missing);
+  CHECK(status_of(plan.execute_sharded_tensors({}, {}, {}, quiet)) == missing);
   CHECK(status_of(plan.shard_traffic(1, quiet)) == missing);
   CHECK(status_of(plan.rank_traffic({}, quiet)) == missing);
   CHECK(status_of(plan.shard_runs(0, 0, 1, quiet)) == missing);
@@ -174,6 +190,7 @@ int main() {
   a_plan_outlives_its_metadata();
   a_destination_is_asked_for_its_pieces();
   equal_layouts_need_nothing();
+  tensors_of_other_layouts_than_the_plans_are_refused();
   layouts_of_different_tensors_are_refused();
   a_plan_moves_shards_to_where_they_belong();
   some_destinations_take_what_they_need_by_index();

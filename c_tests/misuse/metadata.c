@@ -61,6 +61,7 @@ void misuse_metadata(void) {
   WRONG_QUESTION(shardspec_metadata_properties, shardspec_tensor_properties, &out.properties);
   WRONG_QUESTION(shardspec_metadata_placement_count, size_t, &out.size);
   WRONG_QUESTION(shardspec_metadata_hash, uint64_t, &out.u64);
+  WRONG_QUESTION(shardspec_metadata_fingerprint, uint64_t, &out.u64);
   MISUSE(INVALID_ARGUMENT, "wrong struct_size", shardspec_metadata_properties, metadata, &out.sized_wrongly);
   WRONG_HANDLE(shardspec_metadata, NULL_ARGUMENT, shardspec_metadata_sizes, H, out.numbers, 16, &out.needed);
   MISUSE(BUFFER_TOO_SMALL, "capacity 1", shardspec_metadata_sizes, metadata, out.numbers, 1, &out.needed);

@@ -60,6 +60,26 @@ static void misuse_new_plans(void) {
   CHECK_OK(shardspec_metadata_free(ints, &err));
 }
 
+/* Of tensors that have no shards here: their layout is the first of the plan's two. */
+static void misuse_execute_sharded_tensors(void) {
+  shardspec_tensor_properties float32 = {sizeof float32, {0, 0, 0}, 0, 0, 0, 0, 0};
+  shardspec_copy_options small = {4, 0, 0};
+  shardspec_metadata *typed;
+  shardspec_sharded_tensor *tensor;
+  CHECK_OK(shardspec_tensor_properties_init(&float32, &err));
+  CHECK_OK(shardspec_spec_build_metadata(chunk, TENSOR, 2, &float32, &typed, &err));
+  CHECK_OK(shardspec_sharded_tensor_new(typed, "rank:77", 0, &tensor, &err));
+#define EXECUTE_TENSORS shardspec_plan_execute_sharded_tensors
+  WRONG_HANDLE(shardspec_plan, NULL_ARGUMENT, EXECUTE_TENSORS, H, tensor, tensor, NULL);
+  WRONG_HANDLE(shardspec_sharded_tensor, NULL_ARGUMENT, EXECUTE_TENSORS, plan, H, tensor, NULL);
+  WRONG_HANDLE(shardspec_sharded_tensor, NULL_ARGUMENT, EXECUTE_TENSORS, plan, tensor, H, NULL);
+  MISUSE(INVALID_ARGUMENT, "another layout", EXECUTE_TENSORS, plan, tensor, tensor, NULL);
+  MISUSE(INVALID_ARGUMENT, "options of 4 bytes", EXECUTE_TENSORS, plan, tensor, tensor, &small);
+  WRONG_ERROR(EXECUTE_TENSORS, plan, tensor, tensor, NULL);
+  CHECK_OK(shardspec_sharded_tensor_free(tensor, &err));
+  CHECK_OK(shardspec_metadata_free(typed, &err));
+}
+
 static void misuse_execute(void) {
   static const size_t both[] = {0, 1}, twice[] = {0, 0}, past_end[] = {0, 2};
   int64_t shape[] = {2, 3}, wrong_shape[] = {2, 2};
@@ -115,6 +135,10 @@ void misuse_plans(void) {
   PLAN_QUESTION(shardspec_plan_ndim, size_t, &out.size);
   PLAN_QUESTION(shardspec_plan_is_local, int32_t, &out.i32);
   PLAN_QUESTION(shardspec_plan_is_identity, int32_t, &out.i32);
+  WRONG_HANDLE(shardspec_plan, NULL_ARGUMENT, shardspec_plan_fingerprints, H, &out.u64, (uint64_t *)out.numbers);
+  WRONG_OUT(uint64_t, shardspec_plan_fingerprints, plan, P, (uint64_t *)out.numbers);
+  WRONG_OUT(uint64_t, shardspec_plan_fingerprints, plan, &out.u64, P);
+  WRONG_ERROR(shardspec_plan_fingerprints, plan, &out.u64, (uint64_t *)out.numbers);
 #define NOT_ALIGNED(type, place) ((type *)(void *)((char *)(place) + 1))
   WRONG_HANDLE(shardspec_plan, NULL_ARGUMENT, shardspec_plan_ndims, H, &out.size, &out.needed, out.indices);
   MISUSE(INVALID_ARGUMENT, "output not aligned", shardspec_plan_ndims, plan, &out.size, &out.needed, NOT_ALIGNED(size_t, out.indices));
@@ -138,6 +162,7 @@ void misuse_plans(void) {
   WRONG_OUT(size_t, shardspec_plan_pieces_of_destination, plan, 0, &out.size, P);
   WRONG_ERROR(shardspec_plan_pieces_of_destination, plan, 0, &out.size, &out.needed);
   misuse_execute();
+  misuse_execute_sharded_tensors();
   CHECK_OK(shardspec_plan_free(plan, &err));
   CHECK_OK(shardspec_metadata_free(other, &err));
   CHECK_OK(shardspec_spec_free(turned, &err));

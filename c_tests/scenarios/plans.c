@@ -86,6 +86,19 @@ void plans_with_replicas(void) {
   drop_metadata(destination);
 }
 
+static void execute_on_tensors(const shardspec_plan *plan, const shardspec_metadata *source,
+                               const shardspec_metadata *destination) {
+  shardspec_sharded_tensor *from, *to;
+  CALL(OK, shardspec_sharded_tensor_new, source, NULL, SHARDSPEC_FILL_ZERO, &out.tensor);
+  from = out.tensor;
+  CALL(OK, shardspec_sharded_tensor_new, destination, NULL, SHARDSPEC_FILL_ZERO, &out.tensor);
+  to = out.tensor;
+  CALL(OK, shardspec_plan_execute_sharded_tensors, plan, from, to, NULL);
+  CALL(INVALID_ARGUMENT, shardspec_plan_execute_sharded_tensors, plan, to, from, NULL);
+  FREE(shardspec_sharded_tensor_free, from);
+  FREE(shardspec_sharded_tensor_free, to);
+}
+
 void plans_are_executed(void) {
   static float from[3][18], to[4][14];
   int64_t shapes[7][2];
@@ -117,6 +130,9 @@ void plans_are_executed(void) {
   CALL(ALIASED, shardspec_plan_execute, plan, NULL, sources, 3, NULL, destinations, 4, &options);
   destinations[1].data = to[1], sources[2].data = NULL;
   CALL(NULL_ARGUMENT, shardspec_plan_execute, plan, NULL, sources, 3, NULL, destinations, 4, &options);
+  CALL(OK, shardspec_plan_fingerprints, plan, &out.u64, &out.u64);
+  CALL(OK, shardspec_metadata_fingerprint, source, &out.u64);
+  execute_on_tensors(plan, source, destination);
   FREE(shardspec_plan_free, plan);
   drop_metadata(source), drop_metadata(destination);
 }

@@ -289,6 +289,10 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
   template <class P = default_policy> answer<std::uint64_t, P> hash(P = P()) const {
     return detail::value<std::uint64_t, P>(shardspec_metadata_hash, get());
   }
+  /// 64 bits of what each shard has, and of its placement: the same in every process.
+  template <class P = default_policy> answer<std::uint64_t, P> fingerprint(P = P()) const {
+    return detail::value<std::uint64_t, P>(shardspec_metadata_fingerprint, get());
+  }
 
   /// Copies one shard out of the tensor.
   template <class P = default_policy>

@@ -2,7 +2,10 @@
 #ifndef SHARDSPEC_PLAN_HPP
 #define SHARDSPEC_PLAN_HPP
 
+#include "sharded_tensor.hpp"
 #include "shards.hpp"
+
+#include <array>
 
 namespace shardspec {
 inline namespace SHARDSPEC_INNER_NAMESPACE {
@@ -202,6 +205,22 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
     return detail::perform<P>(shardspec_plan_execute, get(), source_indices.data(), sources.data(),
                               sources.size(), destination_indices.data(), destinations.data(),
                               destinations.size(), &options);
+  }
+
+  /// Between the local shards of sharded tensors. Tensors of other layouts than the plan was made for are
+  /// refused, whatever the sizes of their shards.
+  template <class P = default_policy>
+  answer<void, P> execute_sharded_tensors(const sharded_tensor &source, const sharded_tensor &destination,
+                                          const copy_options &options = {}, P = P()) const {
+    return detail::perform<P>(shardspec_plan_execute_sharded_tensors, get(), source.get(), destination.get(),
+                              &options);
+  }
+  /// The fingerprints of the layouts that the plan was made for: of the source, and of the destination.
+  template <class P = default_policy> answer<std::array<std::uint64_t, 2>, P> fingerprints(P = P()) const {
+    return detail::run<std::array<std::uint64_t, 2>, P>(
+        [&](std::array<std::uint64_t, 2> &out, shardspec_error *err) {
+          return shardspec_plan_fingerprints(get(), &out[0], &out[1], err);
+        });
   }
 
   /// How much goes from which source shard to which destination shard, by destination.

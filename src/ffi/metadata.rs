@@ -290,6 +290,24 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_equal(
     })
 }
 
+/// Writes the fingerprint of the layout to `*out`: 64 bits of what each shard has of the tensor, in which
+/// order, and of its placement. The sizes and properties of the tensor are not in it, nor whether shards are
+/// replicas or partial; `shardspec_metadata_hash` covers all of it. Equal layouts have equal
+/// fingerprints, in every process that runs this version.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_fingerprint(
+    metadata: *const shardspec_metadata, out: *mut u64, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("metadata", metadata)?.shards().fingerprint());
+        Ok(())
+    })
+}
+
 /// Writes a hash of the metadata to `*out`. Equal metadata objects have equal hashes, in every
 /// process that runs this version.
 ///

@@ -41,6 +41,7 @@ pub mod op;
 pub mod op_value;
 pub mod placement;
 pub mod plan;
+pub mod plan_execute;
 pub mod properties;
 pub mod shard_metadata;
 pub mod sharded_tensor;

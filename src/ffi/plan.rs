@@ -17,16 +17,10 @@ use crate::ffi::border::pointer::{
     Out, fill, fill_with, optional_out, optional_out_slice, out, slice,
 };
 use crate::ffi::border::slot_map::SlotMap;
-use crate::ffi::border::views;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::shards::shardspec_shards;
-use crate::ffi::tensor::{options_argument, shardspec_copy_options};
-use crate::ffi::view::shardspec_tensor_view;
-use crate::memory::Shared;
-use crate::model::{DataType, Shards};
 use crate::plan::ReshardPlan;
-use crate::transfer::{HostTransfer, LocalShards, ShardArguments};
 
 /// A plan, behind a handle. Immutable; free it with `shardspec_plan_free`.
 pub struct shardspec_plan {
@@ -329,70 +323,4 @@ pub unsafe extern "C-unwind" fn shardspec_plan_is_identity(
         place.set(handle::get("plan", plan)?.is_identity().into());
         Ok(())
     })
-}
-
-/// Copies elements from source shards to destination shards of this process, as the plan says,
-/// without further memory for data.
-///
-/// `sources[i]` is source shard `source_indices[i]`; with `source_indices` NULL, it is shard i. The
-/// same holds for destinations. Every destination passed is written completely. All source shards
-/// that it depends on must be passed; further source shards are ignored. `options` may be NULL.
-///
-/// Ownership: the caller keeps all arguments.
-/// Errors: NOT_FOUND for a source that is needed and not passed, or for a destination that the plan
-/// does not include. SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and UNSUPPORTED_DEVICE, with the
-/// shard in the error's `first_shard` and its position in the array in `index`. ALIASED where a
-/// destination shares memory with a source or with another destination. UNSUPPORTED where the
-/// sources have far more elements than memory and the search for shared memory would take longer
-/// than the copy. INVALID_ARGUMENT, also for a shard that is passed twice, INDEX_OUT_OF_RANGE,
-/// OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
-/// Threads: any. During the call, other threads may read the sources but not write them, and may
-/// not use the destinations. Since: ABI 0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_plan_execute(
-    plan: *const shardspec_plan, source_indices: *const usize,
-    sources: *const shardspec_tensor_view, source_count: usize, destination_indices: *const usize,
-    destinations: *const shardspec_tensor_view, destination_count: usize,
-    options: *const shardspec_copy_options, err: *mut shardspec_error,
-) -> shardspec_status {
-    guard(err, || {
-        let plan = handle::get("plan", plan)?;
-        let options = options_argument(options)?;
-        let sources = local_shards(
-            plan.source(),
-            SOURCES,
-            plan.dtype(),
-            source_indices,
-            sources,
-            source_count,
-        )?;
-        let destinations = local_shards(
-            plan.destination(),
-            DESTINATIONS,
-            plan.dtype().or(sources.dtype()),
-            destination_indices,
-            destinations,
-            destination_count,
-        )?;
-        HostTransfer::reshard(&plan, &sources, &destinations, &options)?.run();
-        Ok(())
-    })
-}
-
-const SOURCES: ShardArguments =
-    ShardArguments { shard: "source", views: "sources", indices: "source_indices" };
-const DESTINATIONS: ShardArguments =
-    ShardArguments { shard: "destination", views: "destinations", indices: "destination_indices" };
-
-/// Shards that are here, with their indices; NULL: the first of the layout.
-unsafe fn local_shards(
-    layout: &Shared<Shards>, arguments: ShardArguments, dtype: Option<DataType>,
-    indices: *const usize, shards: *const shardspec_tensor_view, count: usize,
-) -> Outcome<LocalShards> {
-    let shards = slice(arguments.views, shards, count)?;
-    if indices.is_null() {
-        return views::local_shards(layout, arguments, dtype, 0..count, shards);
-    }
-    let indices = slice(arguments.indices, indices, count)?;
-    views::local_shards(layout, arguments, dtype, indices.iter().copied(), shards)
 }

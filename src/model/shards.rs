@@ -4,11 +4,13 @@
 //! placement that differs from all before it. Once it was asked where shards are, it keeps an
 //! [`Index`](crate::geometry::Index) as well.
 
+use std::hash::Hash;
 use std::ops::Deref;
 
 use super::placement::Placement;
 use super::placements::{Placements, too_many};
 use super::sizes::{check_ndim, check_sizes};
+use super::stable_hash::stable_hash;
 use crate::error::{Error, Result};
 use crate::geometry::equal::EqualExtents;
 use crate::geometry::unfold::{OwnSpace, Space};
@@ -166,6 +168,12 @@ impl Shards {
     /// The same boxes at other placements, one for each.
     pub(crate) fn placed(&self, placements: Shared<Placements>) -> Result<Self> {
         Self::from_extents(self.extents.try_clone()?, placements)
+    }
+
+    /// 64 bits of what each shard has, in which order, and where it lives: equal lists have equal ones, in
+    /// every process.
+    pub fn fingerprint(&self) -> u64 {
+        stable_hash(|hasher| self.hash(hasher))
     }
 
     /// Number of shards.

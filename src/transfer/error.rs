@@ -42,6 +42,19 @@ pub enum TransferError {
         /// The second shard index concerned, if any.
         second: Option<usize>,
     },
+    /// A sharded tensor of another layout than a plan was made for.
+    #[error(
+        "{argument}: its layout is {got:#018x}, and the plan was made for layout {expected:#018x}; make a \
+         plan for this tensor"
+    )]
+    OtherLayout {
+        /// The argument's name, as in the header.
+        argument: &'static str,
+        /// The fingerprint of the tensor's layout.
+        got: u64,
+        /// That of the plan's.
+        expected: u64,
+    },
     /// A shard that is needed is in another process.
     #[error("shard {shard}, at {placement}, is not local; the call needs all shards to be")]
     NotLocal {
@@ -64,6 +77,7 @@ impl Describe for TransferError {
             Self::Aliased { first, second, .. } => {
                 (SHARDSPEC_ALIASED, Numbers { first, second, ..none })
             }
+            Self::OtherLayout { .. } => (SHARDSPEC_INVALID_ARGUMENT, none),
             Self::NotLocal { shard, .. } => (SHARDSPEC_NOT_LOCAL, Numbers::of_shard(shard)),
         }
     }

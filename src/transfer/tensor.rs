@@ -1,6 +1,7 @@
 //! Sharded tensors: who owns what, and the memory of the shards that are here.
 
 use super::alias::{Side, check_aliases};
+use super::error::TransferError;
 use super::host_memory::HostTransfer;
 use super::keeper::Keeper;
 use super::local_shards::{LocalShards, ShardArguments, order_of};
@@ -15,6 +16,7 @@ use crate::memory::{OutOfMemory, Shared, Text, text, try_collect, try_filled};
 use crate::model::placements::Placements;
 use crate::model::shards::{Shard, Shards};
 use crate::model::{DataType, Error, Layout, MemoryFormat, Result, ShardedTensorMetadata};
+use crate::plan::ReshardPlan;
 use crate::sync::seed::Map;
 
 /// The contents of newly allocated memory.
@@ -105,6 +107,23 @@ impl ShardedTensor {
             unsafe { spec.shard(&extraction)? };
         }
         Ok(tensor)
+    }
+
+    /// The local shards of one tensor into those of another, as a plan says. Refused are tensors of other
+    /// layouts than the plan was made for, whatever the sizes of their shards.
+    pub fn reshard(
+        plan: &ReshardPlan, source: &Self, destination: &Self, options: &CopyOptions,
+    ) -> Result<HostTransfer> {
+        for (argument, tensor, planned) in
+            [("source", source, plan.source()), ("destination", destination, plan.destination())]
+        {
+            let layout = tensor.shards.layout();
+            if !Shared::ptr_eq(layout, planned) && **layout != **planned {
+                let (got, expected) = (layout.fingerprint(), planned.fingerprint());
+                return Err(TransferError::OtherLayout { argument, got, expected }.into());
+            }
+        }
+        HostTransfer::reshard(plan, &source.shards, &destination.shards, options)
     }
 
     /// A tensor of shards that are here already. Refused are shards that share memory.

@@ -1,0 +1,134 @@
+//! Executing a plan in this process.
+
+use crate::ffi::border::guard::{Outcome, guard};
+use crate::ffi::border::handle;
+use crate::ffi::border::pointer::{out, slice};
+use crate::ffi::border::views;
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::plan::shardspec_plan;
+use crate::ffi::sharded_tensor::shardspec_sharded_tensor;
+use crate::ffi::tensor::{options_argument, shardspec_copy_options};
+use crate::ffi::view::shardspec_tensor_view;
+use crate::memory::Shared;
+use crate::model::{DataType, Shards};
+use crate::transfer::{HostTransfer, LocalShards, ShardArguments, ShardedTensor};
+
+/// Copies elements from source shards to destination shards of this process, as the plan says,
+/// without further memory for data.
+///
+/// `sources[i]` is source shard `source_indices[i]`; with `source_indices` NULL, it is shard i. The
+/// same holds for destinations. Every destination passed is written completely. All source shards
+/// that it depends on must be passed; further source shards are ignored. `options` may be NULL.
+///
+/// Ownership: the caller keeps all arguments.
+/// Errors: NOT_FOUND for a source that is needed and not passed, or for a destination that the plan
+/// does not include. SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and UNSUPPORTED_DEVICE, with the
+/// shard in the error's `first_shard` and its position in the array in `index`. ALIASED where a
+/// destination shares memory with a source or with another destination. UNSUPPORTED where the
+/// sources have far more elements than memory and the search for shared memory would take longer
+/// than the copy. INVALID_ARGUMENT, also for a shard that is passed twice, INDEX_OUT_OF_RANGE,
+/// OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+/// Threads: any. During the call, other threads may read the sources but not write them, and may
+/// not use the destinations. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_plan_execute(
+    plan: *const shardspec_plan, source_indices: *const usize,
+    sources: *const shardspec_tensor_view, source_count: usize, destination_indices: *const usize,
+    destinations: *const shardspec_tensor_view, destination_count: usize,
+    options: *const shardspec_copy_options, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let plan = handle::get("plan", plan)?;
+        let options = options_argument(options)?;
+        let sources = local_shards(
+            plan.source(),
+            SOURCES,
+            plan.dtype(),
+            source_indices,
+            sources,
+            source_count,
+        )?;
+        let destinations = local_shards(
+            plan.destination(),
+            DESTINATIONS,
+            plan.dtype().or(sources.dtype()),
+            destination_indices,
+            destinations,
+            destination_count,
+        )?;
+        HostTransfer::reshard(&plan, &sources, &destinations, &options)?.run();
+        Ok(())
+    })
+}
+
+/// Copies elements from the local shards of one sharded tensor to those of another, as the plan says.
+/// The tensors must have the layouts that the plan was made for. Views of the right shapes can still be
+/// those of another layout: a fused QKV weight in plain chunks has the same shapes and other rows. This
+/// function refuses them. `options` may be NULL.
+///
+/// Every local shard of `destination` is written completely. All source shards that it depends on must
+/// be local.
+///
+/// Ownership: the caller keeps all arguments.
+/// Errors: INVALID_ARGUMENT for a tensor of another layout; the message has the fingerprints of both
+/// layouts (`shardspec_plan_fingerprints`). NOT_FOUND for a source that is needed and not local, or for
+/// a destination that the plan does not include. DTYPE_MISMATCH, ALIASED where the tensors share
+/// memory, UNSUPPORTED where the sources have far more elements than memory and the search for shared
+/// memory would take longer than the copy, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// After an error, nothing was written.
+/// Threads: any. During the call, other threads may read `source` but not write it, and may not use
+/// `destination`. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_plan_execute_sharded_tensors(
+    plan: *const shardspec_plan, source: *const shardspec_sharded_tensor,
+    destination: *const shardspec_sharded_tensor, options: *const shardspec_copy_options,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let plan = handle::get("plan", plan)?;
+        let source = handle::get("source", source)?;
+        let destination = handle::get("destination", destination)?;
+        let options = options_argument(options)?;
+        ShardedTensor::reshard(&plan, &source, &destination, &options)?.run();
+        Ok(())
+    })
+}
+
+/// Writes the fingerprints of the layouts that the plan was made for. A fingerprint is 64 bits of what
+/// each shard has of the tensor, in which order, and of its placement. Equal layouts have equal
+/// fingerprints, in every process that runs this version: `shardspec_metadata_fingerprint`. So a plan
+/// that is kept can be compared with the layouts at hand before it is executed.
+///
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any. Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_plan_fingerprints(
+    plan: *const shardspec_plan, source: *mut u64, destination: *mut u64, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let source_place = out("source", source)?;
+        let destination_place = out("destination", destination)?;
+        let plan = handle::get("plan", plan)?;
+        source_place.set(plan.source().fingerprint());
+        destination_place.set(plan.destination().fingerprint());
+        Ok(())
+    })
+}
+
+const SOURCES: ShardArguments =
+    ShardArguments { shard: "source", views: "sources", indices: "source_indices" };
+const DESTINATIONS: ShardArguments =
+    ShardArguments { shard: "destination", views: "destinations", indices: "destination_indices" };
+
+/// Shards that are here, with their indices; NULL: the first of the layout.
+unsafe fn local_shards(
+    layout: &Shared<Shards>, arguments: ShardArguments, dtype: Option<DataType>,
+    indices: *const usize, shards: *const shardspec_tensor_view, count: usize,
+) -> Outcome<LocalShards> {
+    let shards = slice(arguments.views, shards, count)?;
+    if indices.is_null() {
+        return views::local_shards(layout, arguments, dtype, 0..count, shards);
+    }
+    let indices = slice(arguments.indices, indices, count)?;
+    views::local_shards(layout, arguments, dtype, indices.iter().copied(), shards)
+}
