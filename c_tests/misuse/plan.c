@@ -69,13 +69,12 @@ static void misuse_execute_sharded_tensors(void) {
   CHECK_OK(shardspec_tensor_properties_init(&float32, &err));
   CHECK_OK(shardspec_spec_build_metadata(chunk, TENSOR, 2, &float32, &typed, &err));
   CHECK_OK(shardspec_sharded_tensor_new(typed, "rank:77", 0, &tensor, &err));
-#define EXECUTE_TENSORS shardspec_plan_execute_sharded_tensors
-  WRONG_HANDLE(shardspec_plan, NULL_ARGUMENT, EXECUTE_TENSORS, H, tensor, tensor, NULL);
-  WRONG_HANDLE(shardspec_sharded_tensor, NULL_ARGUMENT, EXECUTE_TENSORS, plan, H, tensor, NULL);
-  WRONG_HANDLE(shardspec_sharded_tensor, NULL_ARGUMENT, EXECUTE_TENSORS, plan, tensor, H, NULL);
-  MISUSE(INVALID_ARGUMENT, "another layout", EXECUTE_TENSORS, plan, tensor, tensor, NULL);
-  MISUSE(INVALID_ARGUMENT, "options of 4 bytes", EXECUTE_TENSORS, plan, tensor, tensor, &small);
-  WRONG_ERROR(EXECUTE_TENSORS, plan, tensor, tensor, NULL);
+  WRONG_HANDLE(shardspec_plan, NULL_ARGUMENT, shardspec_plan_execute_sharded_tensors, H, tensor, tensor, NULL);
+  WRONG_HANDLE(shardspec_sharded_tensor, NULL_ARGUMENT, shardspec_plan_execute_sharded_tensors, plan, H, tensor, NULL);
+  WRONG_HANDLE(shardspec_sharded_tensor, NULL_ARGUMENT, shardspec_plan_execute_sharded_tensors, plan, tensor, H, NULL);
+  MISUSE(INVALID_ARGUMENT, "another layout", shardspec_plan_execute_sharded_tensors, plan, tensor, tensor, NULL);
+  MISUSE(INVALID_ARGUMENT, "options of 4 bytes", shardspec_plan_execute_sharded_tensors, plan, tensor, tensor, &small);
+  WRONG_ERROR(shardspec_plan_execute_sharded_tensors, plan, tensor, tensor, NULL);
   CHECK_OK(shardspec_sharded_tensor_free(tensor, &err));
   CHECK_OK(shardspec_metadata_free(typed, &err));
 }
