@@ -3534,7 +3534,7 @@ shardspec_status shardspec_sharded_tensor_comm(const shardspec_sharded_tensor *t
  *
  * An op is a function that is registered for a type of spec and called with specs of that type. It
  * corresponds to torch's `custom_sharding_spec_op`. Its key is a pair of names: the name of the
- * spec's type ("chunk", "enumerable", or a custom type) and the name of the op, such as
+ * spec's type ("chunk", "enumerable", "mesh", or a custom type) and the name of the op, such as
  * "acme.embedding". A name is any text without control characters. Specs of the type need not
  * exist.
  *

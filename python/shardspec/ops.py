@@ -13,6 +13,7 @@ from ._callbacks import DESTROY, SUCCESS, callback, keep, kept
 from ._library import lib
 from ._views import TensorView, View, view
 from .comm import NativeCommunicator
+from .mesh_spec import MeshShardingSpec
 from .placement import type_name
 from .sharded_tensor import ShardedTensor
 from .spec import ChunkShardingSpec, EnumerableShardingSpec, ShardingSpec
@@ -22,7 +23,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Value = lib.header.type("value")
 Arguments = lib.header.type("op_arguments")
 Options = lib.header.type("op_options")
-BUILT_IN = {ChunkShardingSpec: "chunk", EnumerableShardingSpec: "enumerable"}
+BUILT_IN = {ChunkShardingSpec: "chunk", EnumerableShardingSpec: "enumerable",
+            MeshShardingSpec: "mesh"}
 
 
 def custom_sharding_spec_op(sharding_spec_class: type[ShardingSpec], func: Any, *,

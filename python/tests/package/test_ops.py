@@ -13,7 +13,10 @@ from shardspec import (
     CallbackError,
     ChunkShardingSpec,
     Communicator,
+    Cut,
     EnumerableShardingSpec,
+    Mesh,
+    MeshShardingSpec,
     NotFoundError,
     OpArgumentsError,
     RegistrationError,
@@ -319,3 +322,32 @@ def test_torchs_functions_are_ops(sharded):
     assert torch.equal(answer, linear(inputs, full, bias))
     answer.sum().backward()
     assert torch.equal(inputs.grad, full.sum(dim=0).expand(2, 3))
+
+
+def test_an_op_of_mesh_specs_gets_shards_that_are_no_boxes():
+    @custom_sharding_spec_op(MeshShardingSpec, "acme.double")
+    def double(types, args, kwargs, process_group):
+        (tensor,) = args
+        parts = [2 * numpy.from_dlpack(shard.tensor) for shard in tensor.local_shards()]
+        return tensor.metadata().gather(parts)
+
+    fused = MeshShardingSpec(Mesh({"dp": 2, "tp": 2}), [Cut(0, "tp", segments=[4, 2, 2])])
+    weight = numpy.arange(16, dtype="float32").reshape(8, 2)
+    tensor = ShardedTensor.from_full(fused, weight)
+    assert has_custom_op(MeshShardingSpec, "acme.double") and ("mesh", "acme.double") in custom_ops()
+    doubled = dispatch_custom_op(fused, "acme.double", (tensor,))
+    assert numpy.array_equal(numpy.asarray(doubled), 2 * weight)
+    remove_custom_op(MeshShardingSpec, "acme.double")
+
+
+def test_shards_of_a_mesh_go_out_and_come_back_by_dlpack():
+    deal = MeshShardingSpec.cyclic(0, 2, ranks(2))
+    numbers = numpy.arange(9, dtype="float32")
+    parts = [numpy.from_dlpack(shard.tensor)
+             for shard in ShardedTensor.from_full(deal, numbers).local_shards()]
+    assert [part.tolist() for part in parts] == [[0, 1, 4, 5, 8], [2, 3, 6, 7]]
+    metadata = deal.build_metadata((9,))
+    assert numpy.array_equal(numpy.asarray(metadata.gather(parts)), numbers)
+    for number in range(2):
+        with pytest.raises(UnsupportedError):
+            metadata.view_shard(number, numbers)
