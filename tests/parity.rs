@@ -18,7 +18,7 @@ use shardspec::model::spec::chunk_sharding_params;
 use shardspec::model::{
     ChunkShardingSpec, EnumerableShardingSpec, Error, Placement, Result, ShardMetadata,
     ShardedTensorMetadata, ShardingDim, ShardingSpec, Shards, TensorProperties, TensorShape,
-    infer_compat_spec,
+    infer_compat_spec, infer_sharding_spec,
 };
 
 fn chunk_spec(dim: ShardingDim, chunks: i64) -> ChunkShardingSpec {
@@ -257,4 +257,20 @@ fn d12_control_characters_are_in_no_placement() {
         assert!(!refused.to_string().chars().any(char::is_control), "{refused}");
     }
     assert!(Placement::parse("müsli 1/cuda:0").is_ok());
+}
+
+/// torch knows no spec of a grid, and none of pieces that are no chunks.
+#[test]
+fn d14_inference_finds_grids_and_compat_gives_torchs_answer() {
+    let grid: [(&[i64], &[i64]); 4] =
+        [(&[0, 0], &[2, 3]), (&[0, 3], &[2, 3]), (&[2, 0], &[2, 3]), (&[2, 3], &[2, 3])];
+    let pieces: [(&[i64], &[i64]); 2] = [(&[0], &[1]), (&[1], &[4])];
+    for boxes in [&grid[..], &pieces[..]] {
+        let shards = Boxes::of(boxes[0].0.len(), boxes).shards();
+        assert_eq!(infer_compat_spec(shards.clone()).unwrap().type_name(), "enumerable");
+        let spec = infer_sharding_spec(shards.clone()).unwrap();
+        assert_eq!(spec.type_name(), "mesh");
+        let sizes = if boxes.len() == 4 { &[4, 6][..] } else { &[5] };
+        assert_eq!(*build(&*spec, sizes).unwrap().shards(), shards);
+    }
 }
