@@ -9,9 +9,13 @@
 
 mod common;
 
+use std::sync::atomic::Ordering;
+
 use common::copies;
-use common::ranks::on_all;
-use shardspec::comm::{Options, Reshard, ShardRanks, reshard};
+use common::ranks::{Counting, on_all, on_each};
+use shardspec::comm::{
+    Communicator, Gather, Options, Reshard, Root, Scatter, ShardRanks, gather, reshard, scatter,
+};
 use shardspec::model::{
     Cut, DataType, Error, Mesh, MeshCut, MeshLayout, MeshShardingSpec, ModelError, Pad, PadTo,
     PartialAxis, Placement, Placements, Reduction, Result, RuleKind, Segments,
@@ -234,4 +238,80 @@ fn blocks_of_flattened_dimensions_that_are_too_many_are_refused_and_not_waited_f
     assert!(!ReshardPlan::new(&huge, &huge).unwrap().is_empty());
     let few = build(mesh(), layout(3), &[100, 7]).unwrap();
     assert_eq!(few.shard_at(&[5, 7 - 1]).unwrap(), ((5 * 7 + 6) / 3 % 2) as usize);
+}
+
+/// Bytes that all ranks send while each does `work` with a shard of rows and one of columns, both of a
+/// quarter of a megabyte over 2 copies and 2 pieces, and with the tensor.
+fn bytes_sent(
+    work: impl Fn(&dyn Communicator, [&ShardedTensorMetadata; 2], [HostView; 3]) + Sync,
+) -> usize {
+    let cut = |dim: i64| {
+        let cuts = vec![MeshCut::new(dim, "tp", RuleKind::Chunk).unwrap()];
+        build(mesh(), MeshLayout { cuts, ..MeshLayout::default() }, &[512, 512]).unwrap()
+    };
+    let layouts = [cut(0), cut(1)];
+    let sent = on_each(Counting::all(4), |comm| {
+        let mut memory: Vec<Vec<u8>> =
+            vec![vec![0; 256 * 512], vec![0; 512 * 256], vec![0; 512 * 512]];
+        let shapes = [[256, 512], [512, 256], [512, 512]];
+        let views: Vec<HostView> = memory
+            .iter_mut()
+            .zip(shapes)
+            .map(|(bytes, shape)| {
+                HostView::new("view", bytes.as_mut_ptr(), U8, &shape, None).unwrap()
+            })
+            .collect();
+        work(&comm, [&layouts[0], &layouts[1]], views.try_into().unwrap());
+        comm.traffic.bytes_sent.load(Ordering::Relaxed)
+    });
+    sent.into_iter().sum()
+}
+
+#[test]
+fn a_collective_sends_each_element_to_each_holder_once() {
+    let quarter = 512 * 512 / 4;
+    let options = Options::default();
+    let assert_sends = |sent: usize, data: usize| {
+        // Ranks also agree about the call.
+        assert!(
+            (data..data + 16_384).contains(&sent),
+            "{sent} bytes, of which {data} are elements"
+        );
+    };
+    let scattered = bytes_sent(|comm, [rows, _], [shard, _, full]| {
+        let full = (comm.rank() == 0).then_some(full);
+        let root = Root::One("source_rank", 0);
+        let shards = copies::with_full(comm, rows, &[shard], root, full).unwrap();
+        let arguments = Scatter { metadata: rows, source: 0, full, shards, options };
+        // SAFETY: the views are of this rank's own bytes.
+        let done: Result<()> = unsafe { scatter(comm, arguments) };
+        done.unwrap();
+    });
+    // Three of the four holders are elsewhere, each of a half.
+    assert_sends(scattered, 3 * 2 * quarter);
+    let gathered = bytes_sent(|comm, [rows, _], [shard, _, full]| {
+        let full = (comm.rank() == 0).then_some(full);
+        let root = Root::One("destination_rank", 0);
+        let shards = copies::with_full(comm, rows, &[shard], root, full).unwrap();
+        let arguments = Gather { metadata: rows, destination: Some(0), shards, full, options };
+        // SAFETY: as above.
+        let done: Result<()> = unsafe { gather(comm, arguments) };
+        done.unwrap();
+    });
+    // One half is there already.
+    assert_sends(gathered, 2 * quarter);
+    let resharded = bytes_sent(|comm, [rows, columns], [source, destination, _]| {
+        let arguments = Reshard {
+            source: rows,
+            source_shards: copies::own(comm, rows, &[source]).unwrap(),
+            destination: columns,
+            destination_shards: copies::own(comm, columns, &[destination]).unwrap(),
+            options,
+        };
+        // SAFETY: as above.
+        let done: Result<()> = unsafe { reshard(comm, arguments) };
+        done.unwrap();
+    });
+    // Each rank has half of its columns already.
+    assert_sends(resharded, 4 * quarter);
 }

@@ -17,7 +17,7 @@ use super::{Communicator, check_rank};
 use crate::comm::CommError;
 use crate::memory::{Shared, try_box, try_collect};
 use crate::model::metadata::ShardedTensorMetadata;
-use crate::model::{DataType, Error, Result};
+use crate::model::{DataType, Error, Placement, Result};
 use crate::plan::{ReshardPlan, Window};
 use crate::transfer::{CopyList, FullSide, HostView, LocalShards, Side, check_aliases, check_full};
 
@@ -95,7 +95,13 @@ impl<'a> Whole<'a> {
         let parts = if self.metadata.is_plain() {
             ShardParts::Boxes(self.metadata)
         } else {
-            ShardParts::Into(Shared::try_new(ReshardPlan::to_whole(self.metadata)?)?)
+            // What the rank that gets the tensor has itself need not be sent.
+            let owner = match root {
+                Root::One(_, rank) => Placement::on_rank(rank as i64)?,
+                Root::All => Placement::NONE,
+            };
+            let plan = ReshardPlan::to_whole_at(self.metadata, owner)?;
+            ShardParts::Into(Shared::try_new(plan)?)
         };
         Ok(Workload {
             sends: self.own_parts(&parts, root, Direction::Sends)?,

@@ -223,11 +223,11 @@ impl ShardedTensorMetadata {
         &self.shards
     }
 
-    /// The same tensor as one shard without an owner.
-    pub(crate) fn whole(&self) -> Result<Self> {
+    /// The same tensor as one shard at a placement, which may be none.
+    pub(crate) fn whole_at(&self, placement: Placement) -> Result<Self> {
         let (ndim, sizes) = (self.ndim(), memory::try_to_vec(self.sizes())?);
         let offsets = memory::try_filled(0, ndim)?;
-        let shards = Shards::new(ndim, offsets, sizes, Placements::of_one(Placement::NONE)?)?;
+        let shards = Shards::new(ndim, offsets, sizes, Placements::of_one(placement)?)?;
         Self::trusted(shards.into_shared()?, self.sizes(), self.properties)
     }
 

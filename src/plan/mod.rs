@@ -32,6 +32,7 @@ use crate::memory::{self, IntoShared, Shared, Text};
 use crate::model::ModelError;
 use crate::model::dtype::DataType;
 use crate::model::metadata::ShardedTensorMetadata;
+use crate::model::placement::Placement;
 use crate::model::shards::{Shards, check_shard_ndim};
 use crate::model::validate;
 use crate::sync::lazy::Lazy;
@@ -87,7 +88,7 @@ impl ReshardPlan {
     pub fn from_whole(
         destination: &ShardedTensorMetadata, wanted: Option<&[usize]>,
     ) -> Result<Self> {
-        let whole = destination.whole()?;
+        let whole = destination.whole_at(Placement::NONE)?;
         match wanted {
             None => Self::new(&whole, destination),
             Some(wanted) => Self::for_destinations(&whole, destination, wanted),
@@ -96,7 +97,13 @@ impl ReshardPlan {
 
     /// The plan from shards to the whole tensor, as one shard.
     pub fn to_whole(source: &ShardedTensorMetadata) -> Result<Self> {
-        Self::new(source, &source.whole()?)
+        Self::to_whole_at(source, Placement::NONE)
+    }
+
+    /// The plan from shards to the whole tensor, as one shard at a placement. Of replicas, those of the
+    /// same owner are read first.
+    pub fn to_whole_at(source: &ShardedTensorMetadata, placement: Placement) -> Result<Self> {
+        Self::new(source, &source.whole_at(placement)?)
     }
 
     /// The plan from any shards to any others. Destination shards may overlap and need not cover
