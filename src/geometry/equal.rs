@@ -8,8 +8,7 @@
 use std::cmp::Ordering;
 
 use super::extent::{Extent, ExtentList};
-use crate::memory::{Memory, try_collect, try_filled, try_with_capacity};
-use crate::sync::seed::Map;
+use crate::memory::{Memory, try_collect, try_filled};
 
 /// For each extent of a list, the first one that is equal to it, and how many equal ones come before it.
 ///
@@ -21,8 +20,8 @@ pub(crate) struct EqualExtents {
     rows: Vec<(u32, u32)>,
 }
 
-/// What a dimension of an extent is, in numbers that are equal exactly where it is: the number of the dim
-/// map, or that of intervals; where an interval starts; how long the buffer is.
+/// A dimension of an extent in numbers: the number of its dim map, or that of intervals; the start of an
+/// interval; the length of the buffer. Equal dimensions have equal numbers, and no others do.
 type DimKey = (u32, i64, i64);
 
 impl EqualExtents {
@@ -57,20 +56,13 @@ impl EqualExtents {
     }
 }
 
-/// For each dim map of the table, what its key starts with.
+/// For each dim map of the table, the start of its key. A list has each dim map once.
 fn numbers_of_maps(list: &ExtentList) -> Memory<Vec<(u32, i64)>> {
-    let mut first_of: Map<_, u32> = Map::default();
-    let mut numbers = try_with_capacity(list.table().len())?;
-    for (number, map) in (0u32..).zip(list.table()) {
-        numbers.push(match map.as_interval() {
-            Some(interval) => (ExtentList::INTERVAL, interval.start),
-            None => {
-                first_of.try_reserve(1)?;
-                (*first_of.entry(map).or_insert(number), 0)
-            }
-        });
-    }
-    Ok(numbers)
+    let numbered = (0u32..).zip(list.table());
+    try_collect(numbered.map(|(number, map)| match map.as_interval() {
+        Some(interval) => (ExtentList::INTERVAL, interval.start),
+        None => (number, 0),
+    }))
 }
 
 fn key(maps: &[(u32, i64)], extent: Extent<'_>, dim: usize) -> DimKey {

@@ -21,7 +21,7 @@ use crate::memory::{TryVec, try_with_capacity};
 pub(crate) struct Digit {
     /// The dimension of the extents that it is a digit of.
     pub(crate) dim: usize,
-    /// The dimension that it counts in.
+    /// The distance of indices whose digit differs by one.
     pub(crate) weight: i64,
 }
 

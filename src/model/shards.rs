@@ -53,7 +53,7 @@ impl<'a> Deref for Shard<'a> {
 pub struct Shards {
     extents: ExtentList,
     placements: Shared<Placements>,
-    /// Their elements where they are not boxes.
+    /// The shards as boxes of digits, where they are not boxes of the tensor.
     own: Lazy<OwnSpace>,
     /// Which of them own the same.
     equal: Lazy<EqualExtents>,

@@ -7,8 +7,6 @@
               the product of the sizes of its axes, which is at most the number of devices, a u32"
 )]
 
-use std::hash::Hash;
-
 use super::super::sharding_dim::ShardingDim;
 use super::super::sharding_spec::TensorShape;
 use super::layout::MeshLayout;
@@ -19,8 +17,6 @@ use crate::model::cut::{Cut, Deal, DimShard};
 use crate::model::mesh::Mesh;
 use crate::model::shards::{Shards, flattening_of};
 use crate::model::sizes::check_sizes;
-use crate::model::stable_hash::stable_hash;
-use crate::sync::seed::Map;
 
 /// The shards of a tensor of this shape, one for each device; and whether coordinates of a cut axis share
 /// elements.
@@ -162,30 +158,8 @@ struct EntryColumns {
     steps: Vec<usize>,
 }
 
-/// Dim maps that are no intervals, equal ones once.
-#[derive(Default)]
-struct Maps {
-    table: Vec<DimMap>,
-    /// The first one of each hash. Others of the same hash are stored as often as they come.
-    numbers: Map<u64, u32>,
-}
-
-impl Maps {
-    fn number(&mut self, map: DimMap) -> Result<u32> {
-        let hash = stable_hash(|hasher| map.hash(hasher));
-        let next = self.table.len() as u32;
-        self.numbers.try_reserve(1)?;
-        let known = *self.numbers.entry(hash).or_insert(next);
-        if known != next && self.table.get(known as usize) == Some(&map) {
-            return Ok(known);
-        }
-        self.table.try_push(map)?;
-        Ok(next)
-    }
-}
-
 impl EntryColumns {
-    fn new(table: DimTable, size: i64, ndim: usize, maps: &mut Maps) -> Result<Self> {
+    fn new(table: DimTable, size: i64, ndim: usize, maps: &mut Vec<DimMap>) -> Result<Self> {
         let count = table.entries.len();
         let mut columns = Self {
             offsets: try_with_capacity("offsets", count)?,
@@ -199,7 +173,10 @@ impl EntryColumns {
             columns.lengths.push(entry.length());
             columns.numbers.push(match entry {
                 DimShard::Interval(..) => ExtentList::INTERVAL,
-                DimShard::Map(map) => maps.number(map)?,
+                DimShard::Map(map) => {
+                    maps.try_push(map)?;
+                    maps.len() as u32 - 1
+                }
             });
         }
         Ok(columns)
@@ -209,7 +186,8 @@ impl EntryColumns {
 /// For each device, row-major, its entry of each dimension.
 fn extents(mesh: &Mesh, sizes: &[i64], tables: Vec<DimTable>) -> Result<ExtentList> {
     let (ndim, count) = (tables.len(), mesh.device_count());
-    let mut maps = Maps::default();
+    // The list stores equal ones once.
+    let mut maps = Vec::new();
     let mut columns = try_with_capacity("dimensions", ndim)?;
     for (table, &size) in tables.into_iter().zip(sizes) {
         columns.push(EntryColumns::new(table, size, mesh.ndim(), &mut maps)?);
@@ -217,7 +195,7 @@ fn extents(mesh: &Mesh, sizes: &[i64], tables: Vec<DimTable>) -> Result<ExtentLi
     let len = count.saturating_mul(ndim);
     let mut offsets = try_with_capacity("offsets", len)?;
     let mut lengths = try_with_capacity("sizes", len)?;
-    let mut numbers = try_with_capacity("dim maps", if maps.table.is_empty() { 0 } else { len })?;
+    let mut numbers = try_with_capacity("dim maps", if maps.is_empty() { 0 } else { len })?;
     let mut coordinates = try_filled(0, mesh.ndim())?;
     let mut entries = try_filled(0, ndim)?;
     for _ in 0..count {
@@ -225,7 +203,7 @@ fn extents(mesh: &Mesh, sizes: &[i64], tables: Vec<DimTable>) -> Result<ExtentLi
             let entry: usize = entry;
             offsets.push(columns.offsets[entry]);
             lengths.push(columns.lengths[entry]);
-            if !maps.table.is_empty() {
+            if !maps.is_empty() {
                 numbers.push(columns.numbers[entry]);
             }
         }
@@ -244,8 +222,8 @@ fn extents(mesh: &Mesh, sizes: &[i64], tables: Vec<DimTable>) -> Result<ExtentLi
         }
     }
     let boxes = BoxList::new(ndim, count, offsets, lengths);
-    if maps.table.is_empty() {
+    if maps.is_empty() {
         return Ok(ExtentList::of_boxes(boxes));
     }
-    Ok(ExtentList::with_maps(boxes, maps.table, numbers)?)
+    Ok(ExtentList::with_maps(boxes, maps, numbers)?)
 }
