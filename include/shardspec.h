@@ -1659,8 +1659,8 @@ shardspec_status shardspec_metadata_placement(const shardspec_metadata *metadata
  *
  * A granule is a number of positions that stay together, such as an attention head. With repeat r, r
  * neighbouring coordinates have the same piece. Segments are parts of a dimension that are cut each on
- * its own, such as the three of a fused QKV weight: a piece is its pieces of all segments, one after the
- * other. A pad lengthens a dimension before it is cut; the added places are holes without elements.
+ * its own, such as the three of a fused QKV weight. A coordinate has its pieces of all segments, one
+ * after the other. A pad lengthens a dimension before it is cut; the added places are holes without elements.
  *
  * 32 query heads and 8 key and value heads of 128 rows each over 16 devices, two of which have the
  * same key and value head:
@@ -1743,8 +1743,8 @@ typedef struct shardspec_segment {
   /* CYCLIC: positions of a block; 0: the cut's block. */
   int64_t block;
   /*
-   CYCLIC: the piece with the first block, modulo the number of pieces; 0: the cut's. Where the cut's
-   is not 0, the number of pieces stands for piece 0.
+   CYCLIC: the piece with the first block, modulo the number of pieces; 0: the cut's. To start at piece
+   0 where the `first` of the cut is not 0, pass the number of pieces.
    */
   int64_t first;
   /* SIZES and WEIGHTS: a number for each piece; with `value_count` 0, the cut's values. */
@@ -1776,8 +1776,8 @@ typedef struct shardspec_cut {
    */
   int64_t granule;
   /*
-   Neighbouring coordinates that have the same piece; 0: 1. It divides the size of the axis. Or
-   `SHARDSPEC_REPEAT_AS_NEEDED`, which SIZES and WEIGHTS do not take.
+   Number of neighbouring coordinates that have the same piece; 0: 1. It must divide the size of the
+   axis. `SHARDSPEC_REPEAT_AS_NEEDED` is also allowed, except for SIZES and WEIGHTS.
    */
   int64_t repeat;
   /* CYCLIC: positions of a block; 0: 1. */
@@ -1785,8 +1785,8 @@ typedef struct shardspec_cut {
   /* CYCLIC: the piece with the first block, modulo the number of pieces. */
   int64_t first;
   /*
-   SIZES and WEIGHTS: a number for each piece. There are as many pieces as coordinates, divided by
-   `repeat`.
+   SIZES and WEIGHTS: a number for each piece. The number of pieces is the size of the axis, divided
+   by `repeat`.
    */
   const int64_t *values;
   /* How many; with 0, `values` may be NULL. */
@@ -1808,7 +1808,7 @@ typedef struct shardspec_pad {
   int64_t dim;
   /* If it is not NULL, the dimension is the one of this name, and `dim` is ignored. */
   const char *dim_name;
-  /* The new length, at least the dimension's own; or 0. */
+  /* The new length, which is at least the size of the dimension; 0 where `multiple` is set. */
   int64_t size;
   /* The new length is the next multiple of this; or 0. */
   int64_t multiple;
@@ -1909,8 +1909,8 @@ shardspec_status shardspec_cut_check(const shardspec_cut *cut,
  blocks of a quantised weight, experts. `forbidding` has room for `max_degree` numbers.
  `shardspec_cut_check` returns the reason.
 
- A cut for all degrees has no list of pieces. With `SHARDSPEC_REPEAT_AS_NEEDED` as its `repeat`, key and
- value heads fewer than coordinates are repeated:
+ A list of sizes or weights is legal at one degree only. Set `repeat` to `SHARDSPEC_REPEAT_AS_NEEDED`
+ where heads may be fewer than coordinates. Neighbouring coordinates then have the same head:
 
    shardspec_cut cuts[] = {SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT};
    const int64_t lengths[] = {32, 8, 4096};     // heads, key and value heads, hidden size
@@ -3995,9 +3995,9 @@ shardspec_status shardspec_plan_execute(const shardspec_plan *plan,
 
 /*
  Copies elements from the local shards of one sharded tensor to those of another, as the plan says.
- The tensors must have the layouts that the plan was made for. Views of the right shapes can still be
- those of another layout: a fused QKV weight in plain chunks has the same shapes and other rows. This
- function refuses them. `options` may be NULL.
+ The tensors must have the layouts that the plan was made for. Shapes do not show the layout: a fused
+ QKV weight in plain chunks has shards of the same shapes and other rows. This function compares the
+ layouts themselves. `options` may be NULL.
 
  Every local shard of `destination` is written completely. All source shards that it depends on must
  be local.
@@ -4021,8 +4021,8 @@ shardspec_status shardspec_plan_execute_sharded_tensors(const shardspec_plan *pl
 /*
  Writes the fingerprints of the layouts that the plan was made for. A fingerprint is 64 bits of what
  each shard has of the tensor, in which order, and of its placement. Equal layouts have equal
- fingerprints, in every process that runs this version: `shardspec_metadata_fingerprint`. So a plan
- that is kept can be compared with the layouts at hand before it is executed.
+ fingerprints, in every process that runs this version. Compare them with
+ `shardspec_metadata_fingerprint` before you execute a plan that was kept.
 
  Errors: INVALID_HANDLE, NULL_ARGUMENT.
  Threads: any. Since: ABI 0.

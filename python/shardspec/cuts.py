@@ -64,7 +64,7 @@ class Cut:
     different sizes. With `repeat`, so many neighbouring coordinates have the same piece; with
     REPEAT_AS_NEEDED as many as there are coordinates for each granule. `segments`
     are parts of the dimension that are cut each on its own: a number of equal ones, or a list of
-    their sizes or of Segment. A piece is its pieces of all segments, one after the other.
+    their sizes or of Segment. A coordinate has its pieces of all segments, one after the other.
     """
 
     dim: int | str

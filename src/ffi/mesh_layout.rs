@@ -57,8 +57,8 @@ pub struct shardspec_segment {
     pub repeat: i64,
     /// CYCLIC: positions of a block; 0: the cut's block.
     pub block: i64,
-    /// CYCLIC: the piece with the first block, modulo the number of pieces; 0: the cut's. Where the cut's
-    /// is not 0, the number of pieces stands for piece 0.
+    /// CYCLIC: the piece with the first block, modulo the number of pieces; 0: the cut's. To start at piece
+    /// 0 where the `first` of the cut is not 0, pass the number of pieces.
     pub first: i64,
     /// SIZES and WEIGHTS: a number for each piece; with `value_count` 0, the cut's values.
     pub values: *const i64,
@@ -92,15 +92,15 @@ pub struct shardspec_cut {
     /// Positions that stay together; 0: 1. The last unit of a dimension may be short. Pieces of SIZES
     /// must start at a multiple. CYCLIC ignores it.
     pub granule: i64,
-    /// Neighbouring coordinates that have the same piece; 0: 1. It divides the size of the axis. Or
-    /// `SHARDSPEC_REPEAT_AS_NEEDED`, which SIZES and WEIGHTS do not take.
+    /// Number of neighbouring coordinates that have the same piece; 0: 1. It must divide the size of the
+    /// axis. `SHARDSPEC_REPEAT_AS_NEEDED` is also allowed, except for SIZES and WEIGHTS.
     pub repeat: i64,
     /// CYCLIC: positions of a block; 0: 1.
     pub block: i64,
     /// CYCLIC: the piece with the first block, modulo the number of pieces.
     pub first: i64,
-    /// SIZES and WEIGHTS: a number for each piece. There are as many pieces as coordinates, divided by
-    /// `repeat`.
+    /// SIZES and WEIGHTS: a number for each piece. The number of pieces is the size of the axis, divided
+    /// by `repeat`.
     pub values: *const i64,
     /// How many; with 0, `values` may be NULL.
     pub value_count: usize,
@@ -127,7 +127,7 @@ pub struct shardspec_pad {
     pub dim: i64,
     /// If it is not NULL, the dimension is the one of this name, and `dim` is ignored.
     pub dim_name: *const c_char,
-    /// The new length, at least the dimension's own; or 0.
+    /// The new length, which is at least the size of the dimension; 0 where `multiple` is set.
     pub size: i64,
     /// The new length is the next multiple of this; or 0.
     pub multiple: i64,

@@ -14,8 +14,8 @@
 //!
 //! A granule is a number of positions that stay together, such as an attention head. With repeat r, r
 //! neighbouring coordinates have the same piece. Segments are parts of a dimension that are cut each on
-//! its own, such as the three of a fused QKV weight: a piece is its pieces of all segments, one after the
-//! other. A pad lengthens a dimension before it is cut; the added places are holes without elements.
+//! its own, such as the three of a fused QKV weight. A coordinate has its pieces of all segments, one
+//! after the other. A pad lengthens a dimension before it is cut; the added places are holes without elements.
 //!
 //! 32 query heads and 8 key and value heads of 128 rows each over 16 devices, two of which have the
 //! same key and value head:
@@ -149,8 +149,8 @@ pub unsafe extern "C-unwind" fn shardspec_cut_check(
 /// blocks of a quantised weight, experts. `forbidding` has room for `max_degree` numbers.
 /// `shardspec_cut_check` returns the reason.
 ///
-/// A cut for all degrees has no list of pieces. With `SHARDSPEC_REPEAT_AS_NEEDED` as its `repeat`, key and
-/// value heads fewer than coordinates are repeated:
+/// A list of sizes or weights is legal at one degree only. Set `repeat` to `SHARDSPEC_REPEAT_AS_NEEDED`
+/// where heads may be fewer than coordinates. Neighbouring coordinates then have the same head:
 ///
 ///   shardspec_cut cuts[] = {SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT};
 ///   const int64_t lengths[] = {32, 8, 4096};     // heads, key and value heads, hidden size

@@ -62,9 +62,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute(
 }
 
 /// Copies elements from the local shards of one sharded tensor to those of another, as the plan says.
-/// The tensors must have the layouts that the plan was made for. Views of the right shapes can still be
-/// those of another layout: a fused QKV weight in plain chunks has the same shapes and other rows. This
-/// function refuses them. `options` may be NULL.
+/// The tensors must have the layouts that the plan was made for. Shapes do not show the layout: a fused
+/// QKV weight in plain chunks has shards of the same shapes and other rows. This function compares the
+/// layouts themselves. `options` may be NULL.
 ///
 /// Every local shard of `destination` is written completely. All source shards that it depends on must
 /// be local.
@@ -96,8 +96,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute_sharded_tensors(
 
 /// Writes the fingerprints of the layouts that the plan was made for. A fingerprint is 64 bits of what
 /// each shard has of the tensor, in which order, and of its placement. Equal layouts have equal
-/// fingerprints, in every process that runs this version: `shardspec_metadata_fingerprint`. So a plan
-/// that is kept can be compared with the layouts at hand before it is executed.
+/// fingerprints, in every process that runs this version. Compare them with
+/// `shardspec_metadata_fingerprint` before you execute a plan that was kept.
 ///
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any. Since: ABI 0.
