@@ -4,7 +4,8 @@ A block of C or C++ with a `main` is a program: the blocks after it build it as 
 example.cpp. The other blocks of that language in a document are, in their order, the body of one
 program; "c file" and "cpp file" mark those that stand before it. The blocks of Python of a document
 are, in their order, one program too, run by a Python that has the package. A block of text is what
-the block before it prints; "text picture" is what nothing prints.
+the block before it prints; "text picture" is what nothing prints, and "text demo" a part of what
+`make demo` prints.
 """
 
 import importlib.util
@@ -18,7 +19,8 @@ import pytest
 
 from commands import ROOT, output, run
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+GUIDE = [*sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs/worked").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *GUIDE]
 PAGES = [*DOCUMENTS, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs/reference").glob("*.md"))]
 
 # A user runs make and pip in this folder; the tests run everything else elsewhere. `make test` is
@@ -131,7 +133,7 @@ def test_code_blocks_work_and_print_what_is_said(document, installed, tmp_path):
             printed = next(python)
         elif language == "text demo":
             demo = output("target/c_tests/demo", "examples/data/iris.npy", "4", cwd=ROOT)
-            assert demo.rstrip() == text.rstrip()
+            assert f"\n\n{text}\n" in demo
         elif language == "text":
             assert printed == text
             printed = ""
@@ -140,14 +142,32 @@ def test_code_blocks_work_and_print_what_is_said(document, installed, tmp_path):
     assert not printed, f"the document does not say that this is printed: {printed}"
 
 
-def test_the_readme_has_a_program_in_each_language():
+def test_the_readme_has_a_program_in_each_language_and_is_short():
     languages = [language for language, _ in blocks(ROOT / "README.md")]
     assert {"c", "cpp", "python", "sh", "text", "text demo"} <= set(languages)
+    assert (ROOT / "README.md").read_text().count("\n") <= 140
 
 
-def test_the_readme_shows_the_example_for_mpi():
+def test_the_guide_shows_the_example_for_mpi():
     example = (ROOT / "examples/mpi_shard.c").read_text()
-    assert ("c", example) in blocks(ROOT / "README.md") and example.count("\n") <= 60
+    assert ("c", example) in blocks(ROOT / "docs/across-processes.md") and example.count("\n") <= 60
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs/worked").glob("*.md")), ids=lambda path: path.name)
+def test_worked_pages_solve_the_problem_in_each_language(page):
+    languages = {language for language, _ in blocks(page)}
+    assert {"c", "cpp", "python", "text picture"} <= languages
+    headings = re.findall(r"^## (.*)$", page.read_text(), re.M)
+    assert {"C", "C++", "Python", "What goes wrong by hand"} <= set(headings)
+    assert any(heading.startswith("Sizes of real") for heading in headings)
+    assert page.name in (ROOT / "docs/README.md").read_text()
+
+
+def test_every_page_is_in_the_map_of_the_guide():
+    listed = (ROOT / "docs/README.md").read_text()
+    for page in GUIDE:
+        name = page.relative_to(ROOT / "docs").as_posix()
+        assert name == "README.md" or f"]({name})" in listed, name
 
 
 def anchors(page):
