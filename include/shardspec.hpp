@@ -1,29 +1,30 @@
-/* shardspec.hpp - the C interface in C++: handles that free themselves, errors that are thrown or
- * returned, std::string and std::vector, views made from whatever holds the elements.
+/* shardspec.hpp - the C interface in C++17. Handles free themselves, errors are thrown or returned, texts
+ * and arrays are std::string and std::vector, and views are made from containers and pointers.
  *
  *   auto spec = shardspec::spec::chunk(0, {"rank:0", "rank:1"});
  *   auto metadata = spec.build_metadata({5, 3});
  *   metadata.scatter(shardspec::view(full, {5, 3}), shards);
  *
- * C++17, header-only: include this and link libshardspec. `shardspec.h` is the manual of what the
- * calls do and refuse; here is what C++ adds.
+ * Header-only: include this file and link libshardspec. `shardspec.h` says what each call does and which
+ * errors it returns. This file adds:
  *
- * - Errors. A refused call throws `shardspec::error`. With `std::nothrow` as the last argument the
- *   same call returns a `shardspec::result` instead, which is the value or the error:
+ * - Errors. A call that fails throws `shardspec::error`. With `std::nothrow` as its last argument, the
+ *   same call returns a `shardspec::result` instead, which holds the value or the error:
  *
  *     auto metadata = spec.build_metadata({5, 3}, {}, std::nothrow);
  *     if (!metadata) return metadata.error().status;
  *
- *   Where exceptions are disabled, every call answers so. Each call is written once, as a template
- *   of that last argument, and `answer<T, P>` in its declaration is T or `result<T>`. Memory for
- *   strings and vectors is the standard library's own, as is what happens when there is none.
- * - Handles (`spec`, `metadata` ...) own what they name, and move. A moved-from or default-made one
- *   is empty: calls on it are refused, as calls with NULL are. `get()` is the C handle.
- * - What a call takes - numbers, texts, shards, views - may be a list in braces or any range with
- *   such elements. It is read during the call.
- * - Functions of yours that the library calls may be lambdas, and may throw: the exception passes
- *   the C library as a status and comes out of the C++ call that led to it as what was thrown, or as
- *   the `cause` of the error that is returned. */
+ *   Where exceptions are disabled, every call returns a result. Each call is a template of its last
+ *   argument: `answer<T, P>` in its declaration is T or `result<T>`. The standard library allocates
+ *   strings and vectors, and throws or ends the program when it has no memory.
+ * - Handles. Objects such as `spec` and `metadata` own a handle of the C library. They can be moved, not
+ *   copied. An object that was moved from or default-constructed is empty, and calls refuse it as they
+ *   refuse NULL. `get()` returns the C handle.
+ * - Arguments. An argument with several numbers, texts, shards or views may be a list in braces or any
+ *   range of such elements. The call reads it before it returns.
+ * - Callbacks. Functions of yours that the library calls may be lambdas, and may throw. The C library
+ *   passes on a status. The C++ call that led to the function throws the same exception, or returns it as
+ *   the `cause` of the error. */
 #ifndef SHARDSPEC_HPP
 #define SHARDSPEC_HPP
 

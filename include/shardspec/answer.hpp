@@ -265,7 +265,8 @@ answer<std::vector<T>, P> array(Function function, Arguments... arguments) {
   });
 }
 
-/// Owns a handle of the C library and frees it. Moves, does not copy, as `std::unique_ptr`.
+/// Owns a handle of the C library and frees it. It can be moved, not copied, as
+/// `std::unique_ptr`.
 template <class Raw, shardspec_status (*Free)(Raw *, shardspec_error *)> class unique {
  public:
   unique() noexcept = default;
@@ -281,7 +282,7 @@ template <class Raw, shardspec_status (*Free)(Raw *, shardspec_error *)> class u
   /// The handle, for calls of the C interface. NULL where there is none.
   Raw *get() const noexcept { return raw_; }
   explicit operator bool() const noexcept { return raw_ != nullptr; }
-  /// Gives the handle away: the caller frees it.
+  /// Releases ownership of the handle: the caller frees it.
   [[nodiscard]] Raw *release() noexcept { return std::exchange(raw_, nullptr); }
   void reset(Raw *raw = nullptr) noexcept {
     if (Raw *old = std::exchange(raw_, raw)) Free(old, nullptr);

@@ -11,7 +11,7 @@ inline namespace SHARDSPEC_INNER_NAMESPACE {
 /// The messages of one direction of an exchange.
 using messages = slice<shardspec_message>;
 
-/// How a collective works; made without arguments, the library chooses.
+/// Options of a collective. With the defaults, the library chooses.
 class comm_options : public shardspec_comm_options {
  public:
   comm_options() noexcept : comm_options(0) {}
@@ -46,7 +46,8 @@ template <class T> void abort(void *ctx, const char *reason) noexcept {
 
 }  // namespace detail
 
-/// Ranks that can send bytes to each other, as one of them sees it. One thread at a time uses it.
+/// Connects ranks that can send bytes to each other. The object belongs to one rank, which uses it
+/// from one thread at a time.
 class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
  public:
   using unique::unique;
@@ -93,13 +94,13 @@ class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
                               receives.data(), receives.size());
   }
 
-  /// Makes exchanges fail from now on, on every rank that the transport can reach.
+  /// Makes all later exchanges fail, on every rank that the transport can reach.
   template <class P = default_policy> answer<void, P> abort(text reason, P = P()) const {
     return detail::perform<P>(shardspec_comm_abort, get(), reason.c());
   }
 
-  /// Cuts a tensor that rank `source_rank` has: `shards` are where this rank's go, in the order of their
-  /// indices. Other ranks pass `{}` as the tensor.
+  /// Cuts a tensor of rank `source_rank` into the shards of all ranks. `shards` are the destinations
+  /// of this rank's shards, in the order of their indices. Other ranks pass `{}` as the tensor.
   template <class P = default_policy>
   answer<void, P> scatter(const metadata &whole, std::int64_t source_rank, const const_tensor_view &full,
                         const views &shards, const comm_options &options = {}, P = P()) const {
@@ -107,8 +108,8 @@ class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
     return detail::perform<P>(shardspec_comm_scatter, get(), whole.get(), source_rank, &from,
                               shards.data(), shards.size(), &options);
   }
-  /// Puts a tensor together on rank `destination_rank`, or on `SHARDSPEC_ALL_RANKS`. Ranks that don't get it
-  /// pass `{}` as the tensor.
+  /// Copies the shards of all ranks into a tensor on rank `destination_rank`, or on
+  /// `SHARDSPEC_ALL_RANKS`. Ranks that do not receive it pass `{}` as the tensor.
   template <class P = default_policy>
   answer<void, P> gather(const metadata &whole, std::int64_t destination_rank, const const_views &shards,
                          const tensor_view &full, const comm_options &options = {}, P = P()) const {
@@ -116,7 +117,7 @@ class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
     return detail::perform<P>(shardspec_comm_gather, get(), whole.get(), destination_rank, shards.data(),
                               shards.size(), &to, &options);
   }
-  /// Moves a tensor from one layout to another; each rank passes its shards of both.
+  /// Moves a tensor from one layout to another. Each rank passes its shards of both.
   template <class P = default_policy>
   answer<void, P> reshard(const metadata &source, const const_views &source_shards,
                           const metadata &destination, const views &destination_shards,

@@ -8,8 +8,8 @@
 namespace shardspec {
 inline namespace SHARDSPEC_INNER_NAMESPACE {
 
-/// Where a spec of the user's own puts its shards. They are numbered in the order in which they are
-/// added. It ends with the call that it was given to.
+/// Receives the shards of a custom spec. Their order defines their indices. It is valid until
+/// `build_metadata` returns.
 class metadata_builder {
  public:
   explicit metadata_builder(shardspec_metadata_builder *raw) noexcept : raw_(raw) {}
@@ -49,7 +49,7 @@ class metadata_builder {
   shardspec_metadata_builder *raw_;
 };
 
-/// The tensor that a spec of the user's own is asked about.
+/// The tensor for which a custom spec builds metadata.
 struct tensor_description {
   numbers sizes;
   /// A name for each dimension, or none.

@@ -32,16 +32,16 @@ answer<std::unique_ptr<Managed, managed_deleter>, P> managed(Function function,
 
 }  // namespace detail
 
-/// A tensor to hand over: with `release()`, as DLPack's `DLManagedTensorVersioned`. One that is not
-/// handed over gives its memory back.
+/// A tensor for another library: `release()` passes it on as DLPack's `DLManagedTensorVersioned`. If
+/// it is not passed on, the destructor releases its memory.
 using managed_tensor = std::unique_ptr<shardspec_managed_tensor, detail::managed_deleter>;
 /// The same before DLPack 1.0: a `DLManagedTensor`.
 using legacy_managed_tensor =
     std::unique_ptr<shardspec_legacy_managed_tensor, detail::managed_deleter>;
 
-/// A managed tensor of the memory that a view describes, read-only where the view is. What owns
-/// that memory may be given as `keep`: it is moved, and ends when the memory is given back or this
-/// fails. `flags` are `SHARDSPEC_DLPACK_...` flags.
+/// A managed tensor of the memory that a view describes, read-only where the view is. `keep` may be
+/// the owner of that memory: it is moved, and destroyed when the memory is released or this fails.
+/// `flags` are `SHARDSPEC_DLPACK_...` flags.
 template <class View, class Keep = std::nullptr_t, class P = default_policy>
 answer<managed_tensor, P> manage(const View &view, Keep keep = Keep(), std::uint64_t flags = 0,
                                  P = P()) {

@@ -112,7 +112,8 @@ template <class Self> class dealing {
   Self &sizes(numbers of_pieces) { return set(SHARDSPEC_RULE_SIZES, of_pieces); }
   /// Pieces in proportion to these weights.
   Self &weights(numbers of_pieces) { return set(SHARDSPEC_RULE_WEIGHTS, of_pieces); }
-  /// Blocks of `block` positions, dealt in turn, the first one to piece `first`.
+  /// Blocks of `block` positions. They are dealt to the pieces in turn, the first block to piece
+  /// `first`.
   Self &cyclic(std::int64_t block, std::int64_t first = 0) {
     set(SHARDSPEC_RULE_CYCLIC, {});
     block_ = block;
@@ -163,7 +164,8 @@ template <class Self> class dealing {
 
 }  // namespace detail
 
-/// A segment of a cut: so many positions, which are cut on their own. Where it says nothing, the cut does.
+/// A segment of a cut: a number of positions that are cut separately. Settings that are not made are
+/// those of the cut.
 class segment : public detail::dealing<segment> {
  public:
   segment(std::int64_t positions) : positions_(positions) {}
@@ -180,7 +182,7 @@ class segment : public detail::dealing<segment> {
   std::int64_t positions_;
 };
 
-/// A cut of one dimension over one axis of a mesh. Without more, it is by chunk.
+/// A cut of one dimension over one axis of a mesh. The default rule is chunk.
 ///
 ///   cut(0, "tp").granule(128).segments({4096, segment(1024).repeat(2), segment(1024).repeat(2)})
 class cut : public detail::dealing<cut> {
@@ -190,20 +192,20 @@ class cut : public detail::dealing<cut> {
   explicit cut(std::string dim_name, std::string axis = {})
       : name_(std::move(dim_name)), axis_(std::move(axis)), is_named_(true) {}
 
-  /// Segments of these sizes, or with rules of their own. Each is cut on its own; a piece is its pieces of
-  /// all of them.
+  /// Segments of these sizes, or with rules of their own. Each is cut separately. A piece consists of
+  /// its pieces of all segments.
   cut &segments(std::vector<segment> listed) {
     segments_ = std::move(listed);
     equal_ = 0;
     return *this;
   }
-  /// So many segments of equal size, the last ones shorter.
+  /// `count` segments of equal size, the last ones shorter.
   cut &equal_segments(std::size_t count) {
     segments_.clear();
     equal_ = count;
     return *this;
   }
-  /// Refuses a cut of `length` positions into the pieces of `count` coordinates that would not be made.
+  /// Fails if a cut of `length` positions into the pieces of `count` coordinates is not legal.
   template <class P = default_policy>
   answer<void, P> check(std::int64_t length, std::int64_t count, P = P()) const {
     std::vector<shardspec_segment> segments_of_c;
@@ -264,7 +266,7 @@ struct multiple {
   std::int64_t of;
 };
 
-/// How the values that several devices have of an element would become one. The library never does that.
+/// The reduction of an axis that is pending one. The library never computes it.
 enum class reduction : std::int32_t {
   sum = SHARDSPEC_REDUCTION_SUM,
   avg = SHARDSPEC_REDUCTION_AVG,
@@ -282,7 +284,7 @@ struct partial_axis {
   shardspec::reduction reduction;
 };
 
-/// What becomes a spec over a mesh. `spec::mesh` makes one; the mesh must live until `build`.
+/// Builds a spec over a mesh. `spec::mesh` makes it. The mesh must exist until `build`.
 class mesh_spec {
  public:
   explicit mesh_spec(const mesh &over) noexcept : mesh_(over.get()) {}
@@ -301,7 +303,7 @@ class mesh_spec {
   mesh_spec &pad(std::string dim_name, multiple to) {
     return add({0, std::move(dim_name), true, 0, to.of});
   }
-  /// Makes neighbouring dimensions one, row-major, before anything else.
+  /// Makes one dimension of neighbouring ones, in row-major order, before pads and cuts.
   mesh_spec &flatten(std::int64_t first_dim, std::size_t dim_count) {
     flatten_first_ = first_dim;
     flatten_count_ = dim_count;

@@ -21,7 +21,7 @@ inline error uneven(const char *what, std::size_t got, std::size_t limit, const 
 
 }  // namespace detail
 
-/// How to copy; made without arguments, the library chooses.
+/// Options of a copy. With the defaults, the library chooses.
 class copy_options : public shardspec_copy_options {
  public:
   copy_options() noexcept : copy_options(SHARDSPEC_COPY_THREADS_AUTO) {}
@@ -38,20 +38,21 @@ answer<void, P> copy(const const_tensor_view &source, const tensor_view &destina
   return detail::perform<P>(shardspec_tensor_copy, &from, &to, &options);
 }
 
-/// Where elements are: for each of them a shard, and its index in that shard's buffer, a row of a number
-/// for each dimension of buffers.
+/// The places of elements. For each element: a shard, and its index in that shard's buffer, one
+/// number for each dimension of buffers.
 struct located {
   std::vector<std::size_t> shards;
   std::vector<std::int64_t> local_indices;
 };
 
-/// A shard among those that have the same elements: how many lower ones there are, and the lowest.
+/// A shard among replicas: the number of replicas with lower indices, and the lowest of all.
 struct replica {
   std::size_t number;
   std::size_t primary;
 };
 
-/// Dimensions of a tensor that are one dimension of its shards. None are where `dim_count` is 0.
+/// Dimensions of a tensor that are one dimension of its shards. With `dim_count` 0, none are
+/// flattened.
 struct flattening {
   std::size_t first_dim, dim_count;
 };
@@ -96,7 +97,7 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
                                index);
     });
   }
-  /// All shards. Of very many, `table` is the smaller answer.
+  /// All shards. For very many shards, `table` needs less memory.
   template <class P = default_policy>
   answer<std::vector<shardspec::shard>, P> shards(P = P()) const {
     return detail::run<std::vector<shardspec::shard>, P>(
@@ -119,7 +120,7 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
         [&](shard_table &out, shardspec_error *err) { return read(out, err); });
   }
 
-  /// What a shard has of one dimension of its buffer, by places in the buffer.
+  /// The indices that a shard has of one dimension of its buffer, as stretches in buffer order.
   template <class P = default_policy>
   answer<std::vector<shardspec_stretch>, P> stretches(std::size_t index, std::size_t dim,
                                                       P = P()) const {
@@ -129,21 +130,22 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
   template <class P = default_policy> answer<bool, P> is_box(std::size_t index, P = P()) const {
     return detail::flag<P>(shardspec_metadata_is_box, get(), index);
   }
-  /// Whether shards may have elements in common: it was made so.
+  /// Whether the metadata was made with replicas, so that shards may share elements.
   template <class P = default_policy> answer<bool, P> has_replicas(P = P()) const {
     return detail::flag<P>(shardspec_metadata_has_replicas, get());
   }
 
-  /// The mesh over which the tensor was cut: shard i is that of device i. NOT_FOUND where it was not.
+  /// The mesh over which the tensor was cut: shard i belongs to device i. NOT_FOUND if it was not cut
+  /// over a mesh.
   template <class P = default_policy> answer<shardspec::mesh, P> mesh(P = P()) const {
     return detail::handle<shardspec::mesh, P>(shardspec_metadata_mesh, get());
   }
-  /// Where a shard is on that mesh, a number for each axis.
+  /// The coordinates of a shard on that mesh, one for each axis.
   template <class P = default_policy>
   answer<std::vector<std::size_t>, P> coordinates(std::size_t index, P = P()) const {
     return detail::array<std::size_t, P>(shardspec_metadata_get_coordinates, get(), index);
   }
-  /// The name of a dimension; NOT_FOUND where dimensions have none.
+  /// The name of a dimension; NOT_FOUND if dimensions have no names.
   template <class P = default_policy> answer<std::string, P> dim_name(std::size_t dim, P = P()) const {
     return detail::text<P>(shardspec_metadata_dim_name, get(), dim);
   }
@@ -170,7 +172,7 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
       return shardspec_metadata_get_flattening(get(), &out.first_dim, &out.dim_count, err);
     });
   }
-  /// The same metadata of a tensor that is cut over a mesh: shard i is that of device i.
+  /// The same metadata for a tensor that is cut over a mesh: shard i belongs to device i.
   template <class P = default_policy>
   answer<metadata, P> on_mesh(const shardspec::mesh &over, const std::vector<partial_axis> &partials = {},
                               P = P()) const {
@@ -186,13 +188,13 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
                                        dim_names.size());
   }
 
-  /// The placement of one shard, to take apart.
+  /// The placement of one shard, as an object.
   template <class P = default_policy>
   answer<shardspec::placement, P> shard_placement(std::size_t index, P = P()) const {
     return detail::handle<shardspec::placement, P>(shardspec_metadata_shard_placement, get(),
                                                    index);
   }
-  /// A placement by its place among the `placements` of `table`.
+  /// A placement by its position among the `placements` of `table`.
   template <class P = default_policy>
   answer<shardspec::placement, P> placement(std::size_t placement_index, P = P()) const {
     return detail::handle<shardspec::placement, P>(shardspec_metadata_placement, get(),
@@ -203,7 +205,7 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
   answer<std::vector<std::size_t>, P> shards_of_rank(std::int64_t rank, P = P()) const {
     return detail::array<std::size_t, P>(shardspec_metadata_shards_of_rank, get(), rank);
   }
-  /// The shards of an owner as in "rank:1", "trainer0" or "rank:1/cuda:0", ascending.
+  /// The shards of an owner such as "rank:1", "trainer0" or "rank:1/cuda:0", ascending.
   template <class P = default_policy>
   answer<std::vector<std::size_t>, P> shards_of_owner(text owner, P = P()) const {
     return detail::array<std::size_t, P>(shardspec_metadata_shards_of_owner, get(), owner.c());
@@ -231,15 +233,15 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
     return detail::array<std::size_t, P>(shardspec_metadata_shards_in_box, get(), offsets.data(),
                                          sizes.data(), sizes.size());
   }
-  /// The shard that owns the element with this index in the tensor, a number for each dimension. Of
-  /// replicas it is the primary, the lowest.
+  /// The shard that owns the element with this index in the tensor, one number for each dimension. Of
+  /// replicas, it is the primary: the lowest.
   template <class P = default_policy>
   answer<std::size_t, P> shard_at(numbers element, P = P()) const {
     return detail::value<std::size_t, P>(shardspec_metadata_shard_at, get(), element.data(),
                                          element.size());
   }
-  /// Where elements are: `elements` has the index of each in the tensor, a row of a number for each
-  /// dimension. Without dimensions there are no rows.
+  /// The places of elements. `elements` has the index of each in the tensor, one number for each
+  /// dimension. Without dimensions, `elements` is empty.
   template <class P = default_policy> answer<located, P> locate(numbers elements, P = P()) const {
     const auto dims = ndim(std::nothrow);
     if (!dims) return detail::refuse<located, P>(dims.error());
@@ -256,8 +258,8 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
                                        out.local_indices.data(), err);
     });
   }
-  /// `locate` the other way round: the rows of indices in the tensor. `local_indices` has a row of a
-  /// number for each dimension of buffers.
+  /// The inverse of `locate`: the indices in the tensor. `local_indices` has one number for each
+  /// dimension of buffers.
   template <class P = default_policy>
   answer<std::vector<std::int64_t>, P> globalize(slice<std::size_t> shards, numbers local_indices,
                                                  P = P()) const {
@@ -289,7 +291,8 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
   template <class P = default_policy> answer<std::uint64_t, P> hash(P = P()) const {
     return detail::value<std::uint64_t, P>(shardspec_metadata_hash, get());
   }
-  /// 64 bits of what each shard has, and of its placement: the same in every process.
+  /// A hash of 64 bits of the elements of each shard, their order, and the placements. It is
+  /// equal in every process.
   template <class P = default_policy> answer<std::uint64_t, P> fingerprint(P = P()) const {
     return detail::value<std::uint64_t, P>(shardspec_metadata_fingerprint, get());
   }
@@ -303,13 +306,13 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
     return detail::perform<P>(shardspec_metadata_extract_shard, get(), index, &from, &destination,
                               &options);
   }
-  /// One shard inside of `full`, without copying. It may be written where `full` may be.
+  /// A view of one shard inside `full`, without a copy. It may be written if `full` may be.
   template <class View, class P = default_policy>
   answer<View, P> view_shard(std::size_t index, const View &full, P = P()) const {
     const shardspec_tensor_view from = full.c();
     return detail::view<View, P>(shardspec_metadata_view_shard, get(), index, &from);
   }
-  /// Copies every shard out of the tensor: `shards[i]` is where shard i goes.
+  /// Copies every shard out of the tensor: `shards[i]` is the destination of shard i.
   template <class P = default_policy>
   answer<void, P> scatter(const const_tensor_view &full, const views &shards,
                           const copy_options &options = {}, P = P()) const {
@@ -317,7 +320,7 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
     return detail::perform<P>(shardspec_metadata_scatter, get(), &from, shards.data(),
                               shards.size(), &options);
   }
-  /// Copies every shard into the tensor: what `scatter` took apart.
+  /// Copies every shard into the tensor. It is the inverse of `scatter`.
   template <class P = default_policy>
   answer<void, P> gather(const const_views &shards, const tensor_view &full,
                          const copy_options &options = {}, P = P()) const {
@@ -325,9 +328,9 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
     return detail::perform<P>(shardspec_metadata_gather, get(), shards.data(), shards.size(), &to,
                               &options);
   }
-  /// The part of some shards in the digest of their tensor: `shards[i]` is shard `indices[i]`, without
-  /// indices shard i. The exclusive or of the parts of all shards is the CRC-64/NVME of the tensor's
-  /// row-major bytes.
+  /// The part of some shards in the digest of their tensor. `shards[i]` is shard `indices[i]`, or
+  /// shard i without indices. The exclusive or of the parts of all shards is the CRC-64/NVME of the
+  /// tensor's bytes in row-major order.
   template <class P = default_policy>
   answer<std::uint64_t, P> digest(slice<std::size_t> indices, const const_views &shards,
                                   const copy_options &options = {}, P = P()) const {
@@ -336,8 +339,8 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
     return detail::value<std::uint64_t, P>(shardspec_metadata_digest, get(), indices.data(),
                                            shards.data(), shards.size(), &options);
   }
-  /// The CRC-64/NVME of each of some shards alone: equal for equal replicas. `shards[i]` is shard
-  /// `indices[i]`, without indices shard i.
+  /// The CRC-64/NVME of each of some shards. Equal replicas have equal digests. `shards[i]` is shard
+  /// `indices[i]`, or shard i without indices.
   template <class P = default_policy>
   answer<std::vector<std::uint64_t>, P> shard_digests(slice<std::size_t> indices,
                                                       const const_views &shards,

@@ -92,7 +92,7 @@ class value {
   value(const Range &range) noexcept : value(SHARDSPEC_VALUE_I64_LIST, numbers(range).data()) {
     raw_.integer = static_cast<std::int64_t>(numbers(range).size());
   }
-  /// What only the op understands.
+  /// A pointer to data that only the op interprets.
   static value pointer(void *pointer) noexcept { return value(SHARDSPEC_VALUE_POINTER, pointer); }
 
   shardspec_value c() const noexcept {
@@ -117,7 +117,7 @@ struct named_value {
   value given;
 };
 
-/// What an op is called with, as it sees it.
+/// The arguments of an op, inside the op.
 class op_arguments {
  public:
   explicit op_arguments(const shardspec_op_arguments &raw) noexcept : raw_(raw) {}
@@ -151,7 +151,7 @@ class op_arguments {
   const shardspec_op_arguments &raw_;
 };
 
-/// Where an op puts its results.
+/// Receives the results of an op.
 class op_output {
  public:
   op_output(shardspec_value *raw, std::size_t count) noexcept : raw_(raw), count_(count) {}
@@ -284,8 +284,8 @@ class op_ref {
   shardspec_op *raw_;
 };
 
-/// A registration, which ends with this object, or lasts after `release()`. An op that is to be ended
-/// inside of an op may refuse that: then use `ref().unregister()` and look at the answer.
+/// A registration. It ends with this object, unless `release()` was called. Ending it inside an op
+/// may fail: use `ref().unregister()` there, and check its result.
 class op : public detail::unique<shardspec_op, shardspec_op_unregister> {
  public:
   using unique::unique;

@@ -8,7 +8,7 @@
 namespace shardspec {
 inline namespace SHARDSPEC_INNER_NAMESPACE {
 
-/// An owner and a device, such as "rank:1/cuda:0", taken apart.
+/// An owner and a device, such as "rank:1/cuda:0", parsed.
 class placement : public detail::unique<shardspec_placement, shardspec_placement_free> {
  public:
   using unique::unique;
@@ -16,9 +16,9 @@ class placement : public detail::unique<shardspec_placement, shardspec_placement
   template <class P = default_policy> static answer<placement, P> parse(text text, P = P()) {
     return detail::handle<placement, P>(shardspec_placement_parse, text.c());
   }
-  /// A place of your own type: what is shown of it, the rank that reaches it or -1, and any object,
-  /// which comes back from metadata as it was. It may have `operator==` and
-  /// `std::uint64_t hash() const`, which may not throw; else equal texts are equal places.
+  /// A custom placement: its text, the rank that reaches it or -1, and any object, which metadata
+  /// returns. The object may have `operator==` and `std::uint64_t hash() const`, which must not
+  /// throw. Without `operator==`, placements with equal texts are equal.
   template <class T = std::nullptr_t, class P = default_policy>
   static answer<placement, P> custom(text type_name, text shown, std::int64_t rank, T object = T(),
                                      P = P()) {
@@ -31,7 +31,7 @@ class placement : public detail::unique<shardspec_placement, shardspec_placement
                                           rank, &table, new T(std::move(object)));
     }
   }
-  /// The object of a place of your own type. That it is a T is the caller's promise.
+  /// The object of a custom placement. The caller guarantees that it is a T.
   template <class T, class P = default_policy>
   answer<const T *, P> custom_object(text type_name, P = P()) const {
     return detail::object_of<T, P>(shardspec_placement_custom_ctx, get(), type_name.c());

@@ -1,4 +1,4 @@
-/* Plans: what moves from one layout of a tensor to another, and moving it. */
+/* Plans: the elements that move from one layout of a tensor to another. */
 #ifndef SHARDSPEC_PLAN_HPP
 #define SHARDSPEC_PLAN_HPP
 
@@ -10,10 +10,10 @@
 namespace shardspec {
 inline namespace SHARDSPEC_INNER_NAMESPACE {
 
-/// A box of elements that one destination shard takes from one source shard: the shards' indices,
-/// where the box starts in either of them, and how long it is, a number for each dimension. Where
-/// shards are no boxes, numbers of dimensions differ (`plan::ndims`), and `plan::piece_steps` gives
-/// the steps through the buffers.
+/// A box of elements that one destination shard takes from one source shard: the shards' indices, the
+/// start of the box in each of them, and its sizes, one number for each dimension. Where shards are
+/// not boxes, numbers of dimensions differ (`plan::ndims`), and `plan::piece_steps` returns the steps
+/// through the buffers.
 struct piece {
   std::size_t source, destination;
   std::vector<std::int64_t> source_offsets, destination_offsets, sizes;
@@ -24,8 +24,8 @@ struct piece_range {
   std::size_t first, count;
 };
 
-/// Very many pieces, in flat arrays: a number for each piece, or a row of as many numbers as there are
-/// dimensions: `sizes` of pieces, `ndim`, and offsets of buffers.
+/// Very many pieces, in flat arrays. They have one number for each piece, or one row for each piece:
+/// `sizes` have `ndim` numbers in a row, and offsets have one for each dimension of the buffers.
 struct piece_table {
   std::size_t ndim = 0, source_ndim = 0, destination_ndim = 0;
   std::vector<std::uint32_t> sources, destinations;
@@ -38,21 +38,21 @@ struct plan_ndims {
   std::size_t source, destination, piece;
 };
 
-/// How pieces go through buffers: for each dimension of pieces the buffer's dimension that it goes in, and
-/// for each piece a row of how far one step in it is there.
+/// The steps of pieces through buffers. For each dimension of pieces: the buffer's dimension. For
+/// each piece: a row of step lengths in the buffer.
 struct step_table {
   std::vector<std::size_t> source_dims, destination_dims;
   std::vector<std::int64_t> source_steps, destination_steps;
 };
 
-/// How many bytes go from one shard to another.
+/// The bytes that move from one shard to another.
 struct shard_traffic {
   std::size_t source, destination;
   std::int64_t bytes;
 };
 
-/// How many bytes go from one rank to another. What a rank keeps goes to itself; -1 stands for all
-/// owners that are no ranks.
+/// The bytes that move from one rank to another. For bytes that stay on a rank, `source` and
+/// `destination` are equal. -1 stands for all owners that are not ranks.
 struct rank_traffic {
   std::int64_t source, destination, bytes;
 };
@@ -64,11 +64,11 @@ struct placement_suggestion {
   std::int64_t moved_before, moved_after;
 };
 
-/// The pieces that move from a source layout to a destination layout, by destination shard, then by
-/// source shard, then by where they lie. It needs nothing of what it was made from.
+/// The pieces that move from a source layout to a destination layout, ordered by destination shard,
+/// then by source shard, then by position. The layouts may be destroyed before the plan.
 ///
-/// Where calls ask for an `itemsize`, it is the number of bytes of an element; 0: of the element
-/// type that the layouts state.
+/// An `itemsize` is the number of bytes of an element, or 0 for that of the element type that the
+/// layouts state.
 class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
  public:
   using unique::unique;
@@ -78,8 +78,8 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
   static answer<plan, P> between(const metadata &source, const metadata &destination, P = P()) {
     return detail::handle<plan, P>(shardspec_plan_new, source.get(), destination.get());
   }
-  /// From any shards to any others. What several sources hold is read from the same owner, or
-  /// shared out among them.
+  /// From any shards to any others. Elements of several sources are read from the destination's
+  /// own owner, or divided among the sources.
   template <class P = default_policy>
   static answer<plan, P> between(const shard_list &source, const shard_list &destination,
                                  P = P()) {
@@ -107,7 +107,7 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
       return shardspec_plan_ndims(get(), &out.source, &out.destination, &out.piece, err);
     });
   }
-  /// All pieces. Of very many, `table` is the smaller answer.
+  /// All pieces. For very many pieces, `table` needs less memory.
   template <class P = default_policy>
   answer<std::vector<shardspec::piece>, P> pieces(P = P()) const {
     const auto count = piece_count(std::nothrow);
@@ -129,7 +129,7 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
                      detail::row(flat->sizes, i, flat->ndim)});
     return all;
   }
-  /// As `pieces`, in flat arrays.
+  /// Some pieces, in flat arrays.
   template <class P = default_policy> answer<piece_table, P> table(P = P()) const {
     const auto count = piece_count(std::nothrow);
     if (!count) return detail::refuse<piece_table, P>(count.error());
@@ -150,8 +150,8 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
                                    out.destination_offsets.data(), out.sizes.data(), err);
     });
   }
-  /// How some pieces go through buffers. Where all shards are boxes, dimension k goes in dimension k and
-  /// steps are 1.
+  /// The steps of some pieces through buffers. Where all shards are boxes, dimension k of a piece is
+  /// dimension k of the buffer, and all steps are 1.
   template <class P = default_policy>
   answer<step_table, P> piece_steps(piece_range part, P = P()) const {
     return detail::run<step_table, P>([&](step_table &out, shardspec_error *err) {
@@ -175,25 +175,26 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
       return shardspec_plan_pieces_of_destination(get(), destination, &out.first, &out.count, err);
     });
   }
-  /// Whether every piece stays with its owner.
+  /// Whether no piece changes its owner.
   template <class P = default_policy> answer<bool, P> is_local(P = P()) const {
     return detail::flag<P>(shardspec_plan_is_local, get());
   }
-  /// Whether every shard that is wanted is there already, and nothing needs to be done.
+  /// Whether every destination shard of the plan is there already, so that nothing has to be
+  /// moved.
   template <class P = default_policy> answer<bool, P> is_identity(P = P()) const {
     return detail::flag<P>(shardspec_plan_is_identity, get());
   }
 
-  /// Copies what destination shards take from source shards, all in this process: `sources[i]` is
-  /// source shard i, and so on for destinations. No other thread may use the destinations during
-  /// the call.
+  /// Copies the pieces from source shards to destination shards, all in this process. `sources[i]`
+  /// is source shard i, and `destinations[i]` is destination shard i. No other thread may use the
+  /// destinations during the call.
   template <class P = default_policy>
   answer<void, P> execute(const const_views &sources, const views &destinations,
                           const copy_options &options = {}, P = P()) const {
     return execute({}, sources, {}, destinations, options, P());
   }
-  /// As above, with the shards by their indices: `sources[i]` is source shard `source_indices[i]`.
-  /// Without indices they are in their order.
+  /// Copies the pieces between some shards. `sources[i]` is source shard `source_indices[i]`, or
+  /// source shard i without indices. The same holds for destinations.
   template <class P = default_policy>
   answer<void, P> execute(slice<std::size_t> source_indices, const const_views &sources,
                           slice<std::size_t> destination_indices, const views &destinations,
@@ -207,8 +208,8 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
                               destinations.size(), &options);
   }
 
-  /// Between the local shards of sharded tensors. Tensors of other layouts than the plan was made for are
-  /// refused, whatever the sizes of their shards.
+  /// Copies the pieces between the local shards of sharded tensors. Tensors whose layouts are not the
+  /// plan's are refused, also if the sizes of their shards are equal.
   template <class P = default_policy>
   answer<void, P> execute_sharded_tensors(const sharded_tensor &source, const sharded_tensor &destination,
                                           const copy_options &options = {}, P = P()) const {
@@ -223,29 +224,29 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
         });
   }
 
-  /// How much goes from which source shard to which destination shard, by destination.
+  /// The bytes for each pair of a source shard and a destination shard, ordered by destination.
   template <class P = default_policy>
   answer<std::vector<shardspec::shard_traffic>, P> shard_traffic(std::int64_t itemsize = 0,
                                                                  P = P()) const {
     return traffic<shardspec::shard_traffic, std::uint32_t, P>(shardspec_plan_shard_traffic,
                                                                itemsize);
   }
-  /// How much goes from which rank to which rank, by source.
+  /// The bytes for each pair of ranks, ordered by source.
   template <class P = default_policy>
   answer<std::vector<shardspec::rank_traffic>, P> rank_traffic(std::int64_t itemsize = 0,
                                                                P = P()) const {
     return traffic<shardspec::rank_traffic, std::int64_t, P>(shardspec_plan_rank_traffic,
                                                              itemsize);
   }
-  /// The bytes that go from one source shard to one destination shard, as both row-major buffers
-  /// have them: for `preadv`, or a transport of your own.
+  /// The runs of bytes that move from one source shard to one destination shard, both row-major:
+  /// for `preadv`, or a transport of your own.
   template <class P = default_policy>
   answer<std::vector<shardspec_run>, P> shard_runs(std::size_t source, std::size_t destination,
                                                    std::int64_t itemsize = 0, P = P()) const {
     return detail::array<shardspec_run, P>(shardspec_plan_shard_runs, get(), source, destination,
                                            itemsize);
   }
-  /// The bytes that go from one rank to another, or stay on it.
+  /// The runs of bytes that move from one rank to another, or stay on one rank.
   template <class P = default_policy>
   answer<std::vector<shardspec_run>, P> rank_runs(std::int64_t source_rank,
                                                   std::int64_t destination_rank,
@@ -253,8 +254,8 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
     return detail::array<shardspec_run, P>(shardspec_plan_rank_runs, get(), source_rank,
                                            destination_rank, itemsize);
   }
-  /// Which worker should be which in the destination, so that the fewest elements move;
-  /// `metadata::relabel` of the destination takes the answer.
+  /// Suggests a permutation of the destination's placements with which the fewest elements move.
+  /// `metadata::relabel` of the destination accepts it.
   template <class P = default_policy>
   answer<placement_suggestion, P> suggest_placements(P = P()) const {
     return detail::run<placement_suggestion, P>(

@@ -12,8 +12,8 @@ inline namespace SHARDSPEC_INNER_NAMESPACE {
 /// The owner argument that selects all shards.
 inline constexpr std::nullptr_t all_shards = nullptr;
 
-/// Which shards are local: an owner's, as in "rank:1" or "trainer0", all of them, or those with
-/// some indices, as in {0, 2}.
+/// Selects the local shards: those of an owner such as "rank:1" or "trainer0", all, or those with
+/// some indices such as {0, 2}.
 class selection {
  public:
   selection(std::nullptr_t) noexcept {}
@@ -35,25 +35,25 @@ class selection {
   bool by_index_ = false;
 };
 
-/// Metadata with local shards. The handle does not change, the elements may.
+/// Metadata with local shards. It is immutable, except for the elements of its shards.
 class sharded_tensor
     : public detail::unique<shardspec_sharded_tensor, shardspec_sharded_tensor_free> {
  public:
   using unique::unique;
 
-  /// With memory of the library's own, which holds anything.
+  /// With memory that the library allocates. Its elements have any values.
   template <class P = default_policy>
   static answer<sharded_tensor, P> empty(const shardspec::metadata &whole, const selection &local,
                                          P = P()) {
     return allocate<P>(whole, local, SHARDSPEC_FILL_UNINITIALIZED);
   }
-  /// With memory of the library's own, which holds zeros.
+  /// With memory that the library allocates and fills with zeros.
   template <class P = default_policy>
   static answer<sharded_tensor, P> zeros(const shardspec::metadata &whole, const selection &local,
                                          P = P()) {
     return allocate<P>(whole, local, SHARDSPEC_FILL_ZERO);
   }
-  /// Cuts a full tensor as the spec does it. Properties without an element type get that of `full`.
+  /// Cuts a full tensor by a spec. Properties without an element type get that of `full`.
   template <class P = default_policy>
   static answer<sharded_tensor, P> from_spec(const spec &how, text owner,
                                              const const_tensor_view &full,
@@ -76,9 +76,9 @@ class sharded_tensor
     return detail::handle<sharded_tensor, P>(shardspec_sharded_tensor_new_from_full, whole.get(),
                                              local.owner(), &from, &options);
   }
-  /// Cuts a tensor that rank `source_rank` has: each rank of `group` calls this and gets its own
+  /// Cuts a tensor of rank `source_rank`. Each rank of `group` calls this and receives its own
   /// shards. Other ranks pass `{}` as the tensor. The metadata must state the element type. The
-  /// sharded tensor carries `group`, which stays the caller's.
+  /// sharded tensor carries `group`, which the caller keeps.
   template <class P = default_policy>
   static answer<sharded_tensor, P> from_rank(const shardspec::comm &group,
                                              const shardspec::metadata &whole,
@@ -88,10 +88,10 @@ class sharded_tensor
     return detail::handle<sharded_tensor, P>(shardspec_sharded_tensor_new_from_rank, group.get(),
                                              whole.get(), source_rank, &from, &options);
   }
-  /// From shards that are here already: `shards[i]` is shard `indices[i]` of the metadata, and with
-  /// an `owner` they are exactly its shards. What owns their memory may be given as `keep`: it is
-  /// moved and ends with the sharded tensor, or when this fails. Without it the caller keeps the
-  /// memory as long.
+  /// Uses existing shards in place: `shards[i]` is shard `indices[i]` of the metadata. With an
+  /// `owner`, they must be exactly its shards. `keep` may be the owner of their memory: it is moved,
+  /// and destroyed with the sharded tensor or when this fails. Without it, the caller keeps the
+  /// memory valid until then.
   template <class Keep = std::nullptr_t, class P = default_policy>
   static answer<sharded_tensor, P> from_local(const shardspec::metadata &whole,
                                               slice<std::size_t> indices, const views &shards,
@@ -101,7 +101,7 @@ class sharded_tensor
     return lend<P>(std::move(keep), shardspec_sharded_tensor_new_from_local, whole.get(), owner.c(),
                    indices.data(), shards.data(), shards.size());
   }
-  /// As above, for shards that come with their own boxes and placements.
+  /// Uses existing shards in place. They are matched by their boxes and placements.
   template <class Keep = std::nullptr_t, class P = default_policy>
   static answer<sharded_tensor, P> from_local(const shardspec::metadata &whole,
                                               const list<shard> &boxes, const views &shards,
@@ -115,8 +115,8 @@ class sharded_tensor
     });
   }
 
-  /// From shards that other libraries hand over. Each is given back when it is not used any more, or
-  /// when this fails.
+  /// Uses managed tensors of other libraries in place. Each is released when it is not used any more,
+  /// or when this fails.
   template <class P = default_policy>
   static answer<sharded_tensor, P> from_managed(const shardspec::metadata &whole,
                                                 slice<std::size_t> indices,
@@ -173,8 +173,7 @@ class sharded_tensor
           return status;
         });
   }
-  /// A local shard to hand to another library. Its memory stays valid until its last user releases
-  /// it.
+  /// A local shard for another library. Its memory stays valid until its last user releases it.
   template <class P = default_policy>
   answer<managed_tensor, P> export_local(std::size_t local, P = P()) const {
     return detail::managed<shardspec_managed_tensor, P>(shardspec_sharded_tensor_export_local,
@@ -185,14 +184,14 @@ class sharded_tensor
     return detail::managed<shardspec_legacy_managed_tensor, P>(
         shardspec_sharded_tensor_export_local_legacy, get(), local);
   }
-  /// Copies all shards into `full`; NOT_LOCAL where one is elsewhere.
+  /// Copies all shards into `full`. NOT_LOCAL if one is in another process.
   template <class P = default_policy>
   answer<void, P> gather(const tensor_view &full, const copy_options &options = {}, P = P()) const {
     const shardspec_tensor_view to = full.c();
     return detail::perform<P>(shardspec_sharded_tensor_gather, get(), &to, &options);
   }
   /// The part of the local shards in the digest of the tensor. The exclusive or of the parts of all
-  /// processes is the CRC-64/NVME of the tensor's row-major bytes.
+  /// processes is the CRC-64/NVME of the tensor's bytes in row-major order.
   template <class P = default_policy>
   answer<std::uint64_t, P> digest(const copy_options &options = {}, P = P()) const {
     return detail::value<std::uint64_t, P>(shardspec_sharded_tensor_digest, get(), &options);

@@ -20,7 +20,7 @@ struct overlap {
   box shared;
 };
 
-/// What was found of something that there may be much of, and whether there is more.
+/// The first results of a search, and whether there are more.
 template <class T> struct some {
   std::vector<T> found;
   bool more;
@@ -73,8 +73,8 @@ shardspec_status find_boxes(flat_boxes &boxes, std::size_t limit, const Find &fi
 
 }  // namespace detail
 
-/// A list of shards, which may overlap, leave gaps and be none: the replicas of a checkpoint, or
-/// the shards of one worker.
+/// A list of shards. They may overlap and leave gaps, and the list may be empty: the replicas of a
+/// checkpoint, or the shards of one worker.
 class shard_list : public detail::unique<shardspec_shards, shardspec_shards_free> {
  public:
   using unique::unique;
@@ -106,7 +106,7 @@ class shard_list : public detail::unique<shardspec_shards, shardspec_shards_free
     return detail::handle<shard_list, P>(shardspec_shards_new_from_metadata, whole.get());
   }
 
-  /// A list like this one, of which some shards have dim maps in place of intervals.
+  /// A copy of the list in which some shards have dim maps in place of intervals.
   template <class P = default_policy>
   answer<shard_list, P> with_dim_maps(const dim_map_table &maps, P = P()) const {
     const auto wanted = number_count();
@@ -127,8 +127,7 @@ class shard_list : public detail::unique<shardspec_shards, shardspec_shards_free
     return detail::handle<shard_list, P>(shardspec_shards_new_flattened, get(), tensor_sizes.data(),
                                          tensor_sizes.size(), first_dim, dim_count);
   }
-  /// Who owns what of a tensor of these sizes. Shards may have elements in common if they are declared
-  /// `replicas`.
+  /// Metadata of a tensor of these sizes. Shards may share elements if they are declared `replicas`.
   template <class P = default_policy>
   answer<metadata, P> build_metadata(numbers tensor_sizes, const tensor_properties &properties = {},
                                      bool replicas = false, P = P()) const {
@@ -140,13 +139,13 @@ class shard_list : public detail::unique<shardspec_shards, shardspec_shards_free
   template <class P = default_policy> answer<std::size_t, P> count(P = P()) const {
     return detail::value<std::size_t, P>(shardspec_shards_count, get());
   }
-  /// What a shard has of one dimension of its buffer, by places in the buffer.
+  /// The indices that a shard has of one dimension of its buffer, as stretches in buffer order.
   template <class P = default_policy>
   answer<std::vector<shardspec_stretch>, P> stretches(std::size_t index, std::size_t dim,
                                                       P = P()) const {
     return detail::array<shardspec_stretch, P>(shardspec_shards_get_stretches, get(), index, dim);
   }
-  /// All dim maps that are no intervals, as `with_dim_maps` takes them.
+  /// All dim maps that are not intervals, in the form that `with_dim_maps` accepts.
   template <class P = default_policy> answer<dim_map_table, P> dim_maps(P = P()) const {
     const auto wanted = number_count();
     if (!wanted) return detail::refuse<dim_map_table, P>(wanted.error());
@@ -188,8 +187,8 @@ class shard_list : public detail::unique<shardspec_shards, shardspec_shards_free
       return status;
     });
   }
-  /// Boxes of a tensor of these sizes that no shard owns, by where they lie, at most `limit`. They
-  /// share nothing.
+  /// Boxes of a tensor of these sizes that no shard owns, ordered by position, at most `limit`. They
+  /// do not overlap.
   template <class P = default_policy>
   answer<some<box>, P> gaps(numbers tensor_sizes, std::size_t limit = 1000, P = P()) const {
     return detail::run<some<box>, P>([&](some<box> &out, shardspec_error *err) {

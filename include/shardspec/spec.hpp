@@ -18,7 +18,7 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
  public:
   using unique::unique;
 
-  /// Cuts a dimension into as many chunks as there are placements; -1 is the last dimension.
+  /// Cuts a dimension into chunks, one for each placement. -1 is the last dimension.
   template <class P = default_policy>
   static answer<spec, P> chunk(std::int64_t dim, const texts &where, P = P()) {
     return detail::handle<spec, P>(shardspec_spec_new_chunk, dim, where.data(), where.size());
@@ -51,7 +51,7 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
   ///
   ///   spec::mesh(mesh).cut(cut(0, "tp")).pad(0, multiple(128)).build()
   static mesh_spec mesh(const shardspec::mesh &over) { return mesh_spec(over); }
-  /// Lists shards that overlap nowhere.
+  /// Lists shards that do not overlap.
   template <class P = default_policy>
   static answer<spec, P> enumerable(const shard_list &shards, P = P()) {
     return detail::handle<spec, P>(shardspec_spec_new_enumerable, shards.get());
@@ -70,8 +70,8 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
     return from_list<P>(shardspec_spec_new_enumerable,
                         shard_list::of(shards, where, std::nothrow));
   }
-  /// The spec that cuts a tensor into exactly these shards: a chunk spec where they are chunks, a mesh
-  /// spec where they are a grid, and else an enumerable spec.
+  /// The spec that cuts a tensor into exactly these shards: a chunk spec if they are chunks, a mesh
+  /// spec if they are a grid, otherwise an enumerable spec.
   template <class P = default_policy>
   static answer<spec, P> infer(const shard_list &shards, P = P()) {
     return detail::handle<spec, P>(shardspec_spec_infer, shards.get());
@@ -88,7 +88,7 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
   static answer<spec, P> infer(const shard_table &shards, const places &where, P = P()) {
     return from_list<P>(shardspec_spec_infer, shard_list::of(shards, where, std::nothrow));
   }
-  /// The spec that torch infers: a chunk spec where the shards are chunks, and else an enumerable spec.
+  /// The spec that torch infers: a chunk spec if the shards are chunks, otherwise an enumerable spec.
   template <class P = default_policy>
   static answer<spec, P> infer_compat(const shard_list &shards, P = P()) {
     return detail::handle<spec, P>(shardspec_spec_infer_compat, shards.get());
@@ -122,7 +122,7 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
     return detail::handle<spec, P>(shardspec_spec_new_custom, type_name.c(), &table,
                                    new T(std::move(object)));
   }
-  /// The object of a spec of your own type. That it is a T is the caller's promise.
+  /// The object of a custom spec. The caller guarantees that it is a T.
   template <class T, class P = default_policy>
   answer<const T *, P> custom_object(text type_name, P = P()) const {
     return detail::object_of<T, P>(shardspec_spec_custom_ctx, get(), type_name.c());
@@ -172,7 +172,7 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
     });
   }
 
-  /// Who owns what of a tensor of these sizes.
+  /// The metadata of a tensor of these sizes.
   template <class P = default_policy>
   answer<metadata, P> build_metadata(numbers sizes, const tensor_properties &properties = {},
                                      P = P()) const {
@@ -192,7 +192,7 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
     return detail::handle<metadata, P>(shardspec_spec_build_metadata_with_dim_names, get(), sizes.data(),
                                        dim_names.data(), sizes.size(), &properties);
   }
-  /// Fills one shard as this spec does it; `whole` is what it built for the tensor.
+  /// Fills one shard by this spec. `whole` is the metadata that it built for the tensor.
   template <class P = default_policy>
   answer<void, P> fill_shard(const metadata &whole, std::size_t index, const const_tensor_view &full,
                         const tensor_view &to, const copy_options &options = {}, P = P()) const {

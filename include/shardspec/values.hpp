@@ -176,8 +176,8 @@ template <class T> constexpr dtype dtype::of() noexcept {
   return element<std::remove_cv_t<T>>::type;
 }
 
-/// What a tensor is besides its sizes. Made without arguments it states nothing, so that data of
-/// any type may be moved.
+/// Properties of a tensor. With the defaults, no element type is stated, and data of any type may
+/// be moved.
 class tensor_properties : public shardspec_tensor_properties {
  public:
   tensor_properties() noexcept : tensor_properties(shardspec::dtype()) {}

@@ -8,8 +8,8 @@
 namespace shardspec {
 inline namespace SHARDSPEC_INNER_NAMESPACE {
 
-/// A tensor in the caller's memory, which is only read. It owns its shape and strides, not the
-/// data.
+/// A view of a tensor in the caller's memory, which is only read. It owns its shape and strides,
+/// not the data.
 class const_tensor_view {
  public:
   const_tensor_view() = default;
@@ -77,7 +77,7 @@ class const_tensor_view {
   std::vector<std::int64_t> numbers_;
 };
 
-/// A tensor in the caller's memory, which may be written.
+/// A view of a tensor in the caller's memory, which may be written.
 class tensor_view : public const_tensor_view {
  public:
   tensor_view() = default;
@@ -92,7 +92,7 @@ class tensor_view : public const_tensor_view {
   }
 };
 
-/// Where shards go, and where they come from.
+/// Destinations, and sources.
 using views = list<tensor_view>;
 using const_views = list<const_tensor_view>;
 
@@ -146,7 +146,7 @@ template <class Array> void append_extents(std::vector<std::int64_t> &shape) {
 
 }  // namespace detail
 
-/// Strided elements at `data`. That they are there is the caller's promise.
+/// Strided elements at `data`. The caller guarantees that they exist.
 template <class Pointer, class = std::enable_if_t<std::is_pointer_v<Pointer>>>
 auto view(const Pointer &data, numbers shape, numbers strides = {}) {
   using item = std::remove_pointer_t<Pointer>;
@@ -181,7 +181,7 @@ template <class Range, class Item = detail::element_of<Range>> auto view(Range &
   return detail::view_of<item>(std::data(range), dtype::of<item>(), shape);
 }
 
-/// A std::mdspan, or what can be used as one.
+/// A std::mdspan, or a type with the same members.
 template <class Mdspan, class Pointer = detail::handle_of<Mdspan>> auto view(const Mdspan &span) {
   std::vector<std::int64_t> shape, strides;
   for (std::size_t dim = 0; dim < Mdspan::rank(); ++dim) {
@@ -191,7 +191,7 @@ template <class Mdspan, class Pointer = detail::handle_of<Mdspan>> auto view(con
   return view(span.data_handle(), shape, strides);
 }
 
-/// A `DLTensor`, or what has its members. The data is shared.
+/// A `DLTensor`, or a type with the same members. The data is shared.
 template <class Tensor, class = detail::device_of<Tensor>> tensor_view view(const Tensor &tensor) {
   const auto count = static_cast<std::size_t>(tensor.ndim);
   return tensor_view(
