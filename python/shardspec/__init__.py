@@ -1,7 +1,8 @@
-"""How a tensor is cut across workers, who owns what, and the bytes moved accordingly.
+"""Describes how a tensor is cut across ranks, who owns which elements, and copies or sends them.
 
-PyTorch's `torch.distributed._shard.sharding_spec` without PyTorch: its names, its answers, for
-anything that is a buffer or speaks DLPack. A thin layer over the C library of the same name.
+The names and results are those of PyTorch's `torch.distributed._shard.sharding_spec`. PyTorch is
+not needed: any object with the buffer protocol or `__dlpack__` is a tensor. The package wraps the C
+library of the same name.
 """
 
 from ._library import lib

@@ -1,4 +1,4 @@
-"""Ranks that send bytes to each other, and what they do together."""
+"""Communicators, and collectives between their ranks."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ MessageStruct = lib.header.type("message")
 
 
 class Message(NamedTuple):
-    """One message of an exchange: the rank that it goes to or comes from, and its bytes."""
+    """One message of an exchange: the rank that sends or receives it, and its bytes."""
 
     peer: int
     memory: memoryview
 
 
 class Communicator(Handle):
-    """Some ranks that can send bytes to each other, as one of them sees it.
+    """Connects ranks that can send bytes to each other. The object belongs to one rank.
 
-    A subclass with an `exchange` is a transport: `super().__init__(rank, size)` and a way to move
-    messages is all that it takes. `Communicator.local(size)` has one, between threads. A rank is
+    A subclass with a method `exchange` is a transport: it calls `super().__init__(rank, size)` and
+    moves messages. `Communicator.local(size)` connects threads. A rank uses its communicator from
     one thread at a time.
 
-    Every rank calls the same method with the same metadata, and its own buffers. When one of them
-    passes an invalid argument, all ranks raise an error, and nothing was written.
+    Every rank calls the same method with equal metadata and its own buffers. When one rank passes
+    an invalid argument, all ranks raise an error, and nothing was written.
     """
 
     _free = "comm_free"
@@ -69,18 +69,18 @@ class Communicator(Handle):
     def exchange(self, sends: Sequence[Message], receives: Sequence[Message]) -> None:
         """Starts all of these messages, and returns when all are complete.
 
-        No message is to oneself or without bytes, and both sides give it the same number of bytes.
-        Of several messages from one rank to another, the first that is sent is the first that is
-        received. The memory is there during the call.
+        No message is empty or has its own rank as peer. Both ends of a message have the same number
+        of bytes. Messages from one rank to another arrive in the order in which they were sent. The
+        memory is valid until this method returns.
         """
         raise NotImplementedError(f"{type(self).__name__} has no exchange")
 
     def abort(self, reason: str = "") -> None:
-        """Makes exchanges fail from now on, for all ranks that can be reached, also those that wait
-        in one. Of local communicators, and of those that C made, these are all.
+        """Makes later exchanges fail on all ranks that can be reached, and those that wait in one
+        now. Local communicators and communicators that C made reach all ranks.
 
-        A subclass may say how, by closing its connections: it is called when `exchange` raised, so
-        that others do not wait for what does not come.
+        A subclass may override it, for example to close its connections. It is called when
+        `exchange` raised, so that other ranks do not wait for messages that never come.
         """
         lib.comm_abort(self, text("reason", reason))
 
@@ -98,11 +98,11 @@ class Communicator(Handle):
               shards: Iterable[Any] | ShardedTensor | None = None, src_rank: int = 0, *,
               memory_limit: int = 0, max_threads: int = 0,
               hint: copies.Hint | None = None) -> list[Any]:
-        """Cuts a tensor that rank `src_rank` has into the shards of all ranks.
+        """Cuts a tensor of rank `src_rank` into the shards of all ranks.
 
-        `full` is not looked at on other ranks. Gives this rank's shards in the order of the
-        metadata: `shards`, or new tensors, for which the metadata must state the element type where
-        `full` is not there. At most `memory_limit` bytes, 0 for 64 MiB, are used beyond them.
+        `full` is ignored on other ranks. Returns this rank's shards, in the order of the metadata:
+        `shards`, or new tensors. Where `full` is missing and tensors are new, the metadata must
+        state the element type. Packing uses at most `memory_limit` bytes; 0 means 64 MiB.
         """
         def prepare() -> tuple[Any, ...]:
             how = options(memory_limit, max_threads, hint)
@@ -124,9 +124,10 @@ class Communicator(Handle):
     def gather(self, metadata: ShardedTensorMetadata, shards: Iterable[Any] | ShardedTensor,
                full: Any = None, dst_rank: int = 0, *, memory_limit: int = 0, max_threads: int = 0,
                hint: copies.Hint | None = None) -> Any:
-        """Puts a tensor together from the shards of all ranks, on `dst_rank` or on ALL_RANKS.
+        """Copies the shards of all ranks into a tensor, on `dst_rank` or on ALL_RANKS.
 
-        Gives `full`, or a new tensor, on a rank that gets it, and None on others.
+        On a rank that receives the tensor, returns `full` or a new tensor. On other ranks, returns
+        None.
         """
         def prepare() -> tuple[Any, ...]:
             how = options(memory_limit, max_threads, hint)
@@ -150,7 +151,9 @@ class Communicator(Handle):
                 to_metadata: ShardedTensorMetadata,
                 to_shards: Iterable[Any] | ShardedTensor | None = None, *, memory_limit: int = 0,
                 max_threads: int = 0, hint: copies.Hint | None = None) -> list[Any]:
-        """Moves a tensor from one layout to another. Gives this rank's shards of the other."""
+        """Moves a tensor from one layout to another. Returns this rank's shards of the other
+        layout.
+        """
         def prepare() -> tuple[Any, ...]:
             how = options(memory_limit, max_threads, hint)
             views, count = numbered("shards", self._shards("shards", metadata, shards),

@@ -34,9 +34,8 @@ def option_struct(max_threads: int, hint: Hint | None) -> Any:
 
 
 def copy(source: Any, destination: Any, *, max_threads: int = 0, hint: Hint | None = None) -> Any:
-    """Copies all elements of a tensor into another of the same shape and element type, whatever
-    their strides. Gives the destination.
-    """
+    """Copies all elements of a tensor into another of the same shape and element type. Both may
+    have any strides. Returns the destination."""
     views = _views.view("source", source), _views.view("destination", destination, write=True)
     _views.alike(("source", [views[0]]), ("destination", [views[1]]))
     lib.tensor_copy(*(ctypes.byref(view.struct) for view in views), options(max_threads, hint))
@@ -44,7 +43,7 @@ def copy(source: Any, destination: Any, *, max_threads: int = 0, hint: Hint | No
 
 
 def scatter(metadata: Any, full: Any, shards: Sequence[Any] | None, how: Any) -> list[Any]:
-    """Copies every shard out of `full`. Gives the shards."""
+    """Copies every shard out of `full`. Returns the shards."""
     source = _views.view("full", full)
     if shards is None:
         count, ndim = len(metadata.shards_metadata), metadata._buffer_ndim()
@@ -62,7 +61,7 @@ def scatter(metadata: Any, full: Any, shards: Sequence[Any] | None, how: Any) ->
 
 
 def gather(metadata: Any, shards: Sequence[Any], full: Any, how: Any) -> Any:
-    """Copies every shard into `full`. Gives that."""
+    """Copies every shard into `full`. Returns `full`."""
     views, count = _all("shards", metadata, shards, write=False)
     if full is None:
         full = new(metadata.size, *_views.type_of(views))
@@ -73,7 +72,7 @@ def gather(metadata: Any, shards: Sequence[Any], full: Any, how: Any) -> Any:
 
 
 def digest(metadata: Any, shards: Any, how: Any) -> int:
-    """The part of some shards in the digest of their tensor."""
+    """Returns the digest of some shards: their part of the digest of the tensor."""
     numbers, views = _some(metadata, shards)
     out = ctypes.c_uint64()
     lib.metadata_digest(metadata, numbers, views, len(views), how, ctypes.byref(out))
@@ -81,7 +80,7 @@ def digest(metadata: Any, shards: Any, how: Any) -> int:
 
 
 def shard_digests(metadata: Any, shards: Any, how: Any) -> Any:
-    """The digest of each of some shards alone, by index where they are passed by index."""
+    """Returns the digest of each of some shards, by index if they are passed by index."""
     numbers, views = _some(metadata, shards)
     out = (ctypes.c_uint64 * len(views))()
     lib.metadata_shard_digests(metadata, numbers, views, len(views), how, out)
@@ -110,7 +109,7 @@ def _all(argument: str, metadata: Any, tensors: Iterable[Any], *, write: bool) -
 
 def extract_shard(metadata: Any, index: int, full: Any, shard: Any, how: Any,
                   spec: Any = None) -> Any:
-    """Copies one shard out of `full`, or lets a spec do it. Gives the shard."""
+    """Copies one shard out of `full`, or calls the spec to fill it. Returns the shard."""
     source = _views.view("full", full)
     if shard is None:
         sizes = metadata.shards_metadata[index].shard_sizes
@@ -126,7 +125,7 @@ def extract_shard(metadata: Any, index: int, full: Any, shard: Any, how: Any,
 
 
 def view_shard(metadata: Any, index: int, full: Any) -> Tensor:
-    """The part of `full` that is the shard."""
+    """Returns a view of the shard inside `full`."""
     source = _views.view("full", full)
     ndim = len(metadata.size)
     shape, strides = (ctypes.c_int64 * ndim)(), (ctypes.c_int64 * ndim)()

@@ -23,9 +23,10 @@ LEAST = {"granule": 1, "repeat": 1, "block": 1, "first": 0, "size": 0}
 
 @dataclass(frozen=True, repr=False)
 class Segment:
-    """A part of a dimension that is cut on its own, such as the keys of a fused QKV weight.
+    """A part of a dimension that is cut separately, such as the keys of a fused QKV weight.
 
-    `size` is its number of positions. All else is as in `Cut`; what is None is as the cut says.
+    `size` is its number of positions. The other fields are those of `Cut`. A field that is None has
+    the value of the cut.
     """
 
     size: int
@@ -51,20 +52,20 @@ class Segment:
 class Cut:
     """A cut of one dimension over one axis of a mesh.
 
-    `dim` is a number, counted from the last dimension where it is negative, or a dimension's name.
-    `rule` says which of the positions each coordinate of `axis` has:
+    `dim` is the number or the name of a dimension. A negative number counts from the last
+    dimension. `rule` defines which positions each coordinate of `axis` has:
 
     - "chunk": equal pieces, the last ones shorter or empty, as `torch.chunk` makes them;
     - "balanced": sizes differ by one at most, as `numpy.array_split` makes them;
-    - "sizes" and "weights": as many as are listed in `sizes`, or in proportion to `weights`;
-      to pass one of them is enough;
-    - "cyclic": blocks of `block` in turn, the first one to piece `first`.
+    - "sizes" and "weights": pieces of the listed `sizes`, or in proportion to `weights`. Passing one
+      of these lists implies the rule;
+    - "cyclic": blocks of `block` positions in turn, the first block to piece `first`.
 
     `granule` positions stay together, such as those of an attention head. `even` refuses pieces of
-    different sizes. With `repeat`, so many neighbouring coordinates have the same piece; with
-    REPEAT_AS_NEEDED as many as there are coordinates for each granule. `segments`
-    are parts of the dimension that are cut each on its own: a number of equal ones, or a list of
-    their sizes or of Segment. A coordinate has its pieces of all segments, one after the other.
+    different sizes. With `repeat` n, n neighbouring coordinates have the same piece. With
+    REPEAT_AS_NEEDED, n is computed: the number of coordinates for each granule. `segments` are
+    parts of the dimension, each of which is cut separately: a number of equal segments, or a list
+    of sizes or of Segment. A coordinate has its pieces of all segments, one after the other.
     """
 
     dim: int | str
@@ -94,20 +95,20 @@ class Cut:
         return _written(self)
 
     def check(self, length: int, count: int) -> None:
-        """Refuses what can't be cut: so many positions over so many coordinates.
+        """Raises an error if `length` positions can't be cut over `count` coordinates.
 
-        What it raises says why, as building metadata would.
+        The error is that of building metadata.
         """
         packed = Packed(self, integer("count", count))
         lib.cut_check(ctypes.byref(packed.struct), length, count)
 
 
 def check_degrees(cuts: Iterable[tuple[int, Cut]], max_degree: int) -> list[int | None]:
-    """Which degrees of parallelism several lengths allow.
+    """Returns which degrees of parallelism several lengths allow.
 
-    `cuts` are lengths, such as numbers of heads, blocks and experts, each with its cut. For each
-    degree from 1 to `max_degree`, the answer has the position of the first cut that forbids it, or
-    None where the degree is legal. `Cut.check(length, degree)` says why.
+    `cuts` are pairs of a length and its cut. Lengths are numbers of heads, blocks or experts. For
+    each degree from 1 to `max_degree`, the result has the position of the first cut that forbids
+    it, or None if the degree is legal. `Cut.check(length, degree)` raises the reason.
     """
     pairs = []
     for number, pair in enumerate(listed("cuts", cuts, "lengths and cuts")):

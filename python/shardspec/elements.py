@@ -1,4 +1,4 @@
-"""Where elements are: from the tensor to its shards, and back."""
+"""The shard and the place of an element, and the inverse."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .metadata import ShardedTensorMetadata, metadata_of
 
 def shards_in_box(metadata: ShardedTensorMetadata, offsets: Iterable[int],
                   sizes: Iterable[int]) -> list[int]:
-    """Indices of the shards that share an element with a box, ascending."""
+    """Returns the indices of the shards that share an element with a box, in ascending order."""
     metadata_of("metadata", metadata)
     start, length = integers("offsets", offsets), integers("sizes", sizes)
     if len(start) != len(length):
@@ -28,7 +28,7 @@ def shards_in_box(metadata: ShardedTensorMetadata, offsets: Iterable[int],
 
 
 def owner_of(metadata: ShardedTensorMetadata, element: Iterable[int]) -> int:
-    """The shard that owns the element at that index."""
+    """Returns the shard that owns the element at an index."""
     metadata_of("metadata", metadata)
     index = integers("element", element)
     return int(lib.answer(ctypes.c_size_t, lib.metadata_shard_at, metadata, pointer(index),
@@ -37,7 +37,9 @@ def owner_of(metadata: ShardedTensorMetadata, element: Iterable[int]) -> int:
 
 def locate(metadata: ShardedTensorMetadata,
            elements: Iterable[Iterable[int]]) -> list[tuple[int, tuple[int, ...]]]:
-    """For each index in the tensor, the shard that owns the element, and its index in there."""
+    """Returns, for each index in the tensor, the shard that owns the element and its index in that
+    shard.
+    """
     ndim = len(metadata_of("metadata", metadata).size)
     rows, count = _rows("elements", elements, ndim)
     buffer_ndim = metadata._buffer_ndim()
@@ -48,7 +50,9 @@ def locate(metadata: ShardedTensorMetadata,
 
 def globalize(metadata: ShardedTensorMetadata,
               places: Iterable[tuple[int, Iterable[int]]]) -> list[tuple[int, ...]]:
-    """`locate` the other way round: for each shard and index in it, the index in the tensor."""
+    """The inverse of `locate`: returns the index in the tensor for each shard and index in that
+    shard.
+    """
     ndim = len(metadata_of("metadata", metadata).size)
     pairs = [listed(f"places[{number}]", place, "a shard and an index in it")
              for number, place in enumerate(listed("places", places, "shards and indices"))]

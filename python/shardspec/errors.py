@@ -1,7 +1,6 @@
-"""What a refused call raises: one base class, a class for each family of reasons.
+"""The exceptions of failed calls: one base class, and a class for each kind of failure.
 
-Every class is also the built-in exception that Python programs expect in its place, so
-`except ValueError` works as it does with torch.
+Every class is also the built-in exception that fits, so `except ValueError` works as with torch.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from typing import Any
 
 
 class ShardspecError(Exception):
-    """A call that was refused. Nothing was changed or written by it."""
+    """A call failed. It has changed and written nothing."""
 
     statuses: tuple[str, ...] = ()
     """Names of the statuses that raise this class."""
@@ -61,45 +60,47 @@ def _again(kind: type[ShardspecError], message: str, status: int, name: str,
 
 
 class ArgumentError(ShardspecError, ValueError):
-    """A value that an argument may not have."""
+    """The value of an argument is not allowed."""
 
     statuses = ("NULL_ARGUMENT", "INVALID_ARGUMENT", "INVALID_PLACEMENT", "INVALID_DIM")
 
 
 class LayoutError(ShardspecError, ValueError):
-    """Shards that are none of a tensor's: they overlap, leave gaps or reach past its end."""
+    """Shards do not fit the tensor: they overlap, leave gaps or reach past its end."""
 
     statuses = ("NDIM_MISMATCH", "OVERLAP", "GAP", "ILLEGAL_CUT", "OUT_OF_BOUNDS",
                 "PARTIAL")
 
 
 class ViewError(ShardspecError, ValueError):
-    """A buffer that does not fit: its shape, its element type, where it is, what it shares."""
+    """A buffer does not fit: its shape, element type, device, or memory that it shares with
+    another.
+    """
 
     statuses = ("SHAPE_MISMATCH", "DTYPE_MISMATCH", "UNSUPPORTED_DEVICE", "READ_ONLY", "ALIASED",
                 "BUFFER_TOO_SMALL")
 
 
 class HandleError(ShardspecError, ValueError):
-    """An object that was closed."""
+    """The object was closed."""
 
     statuses = ("INVALID_HANDLE",)
 
 
 class OutOfRangeError(ShardspecError, IndexError):
-    """An index past the end."""
+    """An index is past the end."""
 
     statuses = ("INDEX_OUT_OF_RANGE",)
 
 
 class TooLargeError(ShardspecError, OverflowError):
-    """A value that does not fit into 64 bits."""
+    """A value does not fit into 64 bits."""
 
     statuses = ("OVERFLOW",)
 
 
 class NotFoundError(ShardspecError, LookupError):
-    """What was asked for is not there."""
+    """The requested object does not exist."""
 
     statuses = ("NOT_FOUND",)
 
@@ -111,25 +112,27 @@ class NotLocalError(ShardspecError, LookupError):
 
 
 class SpecTypeError(ShardspecError, TypeError):
-    """A question that only another type of spec can answer."""
+    """The call does not apply to this type of spec."""
 
     statuses = ("WRONG_SPEC_TYPE",)
 
 
 class OpArgumentsError(ShardspecError, TypeError):
-    """An op was called without a sharded tensor, or with such of different communicators."""
+    """An op was called without a sharded tensor, or with sharded tensors of different
+    communicators.
+    """
 
     statuses = ("NO_ARGUMENTS", "NO_SHARDED_TENSOR", "COMMUNICATOR_MISMATCH")
 
 
 class RegistrationError(ShardspecError, RuntimeError):
-    """A name that is taken, or an op that can't be ended while it runs."""
+    """A name is already used, or an op can't be unregistered while it runs."""
 
     statuses = ("ALREADY_EXISTS", "BUSY")
 
 
 class UnsupportedError(ShardspecError, NotImplementedError):
-    """Known and valid, but not implemented."""
+    """The request is valid, but not implemented."""
 
     statuses = ("UNSUPPORTED",)
 
@@ -141,13 +144,13 @@ class OutOfMemoryError(ShardspecError, MemoryError):
 
 
 class CommunicationError(ShardspecError, RuntimeError):
-    """Ranks that did not call the same, or a transport that failed."""
+    """Ranks called different collectives or passed invalid arguments, or a transport failed."""
 
     statuses = ("DISAGREEMENT", "TRANSPORT_FAILED")
 
 
 class CallbackError(ShardspecError, RuntimeError):
-    """A function of the user's in another language that threw, or returned what is no status."""
+    """A callback in another language threw, or returned a number that is not a status."""
 
     statuses = ("CALLBACK_FAILED",)
 

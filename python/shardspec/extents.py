@@ -23,8 +23,8 @@ SHOWN = 3
 class Stretch(NamedTuple):
     """Blocks of neighbouring indices of one dimension, at equal steps.
 
-    Block i has `length` indices of the tensor from `global_start + i * global_step` on. They are at
-    the places from `local_start + i * local_step` on in the shard's buffer. There are `count`.
+    There are `count` blocks. Block i has `length` indices of the tensor, from `global_start + i *
+    global_step` on. In the shard's buffer, it starts at place `local_start + i * local_step`.
     """
 
     global_start: int

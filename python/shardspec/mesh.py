@@ -1,4 +1,4 @@
-"""Devices along named axes."""
+"""Placements along named axes."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .placement import AnyPlacement, Device, PlacementHandle, Placements, as_pla
 
 
 class Mesh(Handle):
-    """Devices along named axes: torch's `DeviceMesh`, JAX's `Mesh`.
+    """Placements along named axes: torch's `DeviceMesh`, JAX's `Mesh`.
 
     `axes` are the names and sizes of the axes, as in `Mesh({"dp": 2, "tp": 4})`. `placements` has
     one placement for each device: a text, an object, or the number of a rank. They are in row-major
-    order, so the last axis varies fastest. Lists of lists and arrays must have the mesh's shape.
+    order, so the last axis varies fastest. Nested lists and arrays must have the mesh's shape.
     Without placements, device i is on rank i.
 
-    A mesh does not change. Two meshes are equal when their axes, in their order, and their
-    placements are equal.
+    A mesh is immutable. Two meshes are equal if they have the same axes in the same order, and the
+    same placements.
     """
 
     _free = "mesh_free"
@@ -73,7 +73,7 @@ class Mesh(Handle):
             "device", device, self.device_count, "devices"), list(self.axes))
 
     def fix(self, axis: str, coordinate: int) -> Mesh:
-        """The devices at one coordinate of an axis, as a mesh without that axis."""
+        """Returns the devices at one coordinate of an axis, as a mesh without that axis."""
         names = texts("axis", [axis])
         size = self.axes.get(axis, 0)
         number = from_the_end("coordinate", coordinate, size, "coordinates") if size else 0

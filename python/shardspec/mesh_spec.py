@@ -26,7 +26,7 @@ AXIS = "devices"
 
 @dataclass(frozen=True)
 class Multiple:
-    """A length of a padded dimension: the next multiple of a number, as in `Multiple(128)`."""
+    """The length of a padded dimension: the next multiple of a number, as in `Multiple(128)`."""
 
     of: int
 
@@ -37,15 +37,15 @@ class Multiple:
 class MeshShardingSpec(BuiltInSpec):
     """Cuts dimensions over the axes of a mesh: DTensor's placements, JAX's `NamedSharding`.
 
-    Shard i is that of device i of the mesh. The cuts are applied in their order: a second cut of a
-    dimension cuts what the first one left. Each axis is used at most once. The devices of an axis
+    Shard i belongs to device i of the mesh. The cuts are applied in their order: a second cut of a
+    dimension cuts the pieces of the first. Each axis is used at most once. The devices of an axis
     that no cut uses have the same elements.
 
-    `flatten=(first, count)` makes `count` dimensions from `first` on one, in row-major order.
-    `pad={dim: length}` lengthens dimensions, to a length or to a `Multiple`; the places that are
-    added hold no element. Both are done before the cuts, in this order. `partial={axis: reduction}`
-    names axes whose devices have parts of the elements' values, to be reduced by "sum", "max" and
-    so on: it is carried along, and moving such elements is refused.
+    `flatten=(first, count)` makes one dimension of `count` dimensions from `first` on, in row-major
+    order. `pad={dim: length}` lengthens dimensions to a length or to a `Multiple`; the added places
+    hold no element. Dimensions are first flattened, then padded, then cut. `partial={axis:
+    reduction}` marks axes whose devices have parts of the elements' values, to be reduced by "sum",
+    "max" and so on. The spec carries the mark, and moving such elements is refused.
     """
 
     def __init__(self, mesh: Mesh, cuts: Iterable[Cut], *,
@@ -91,7 +91,7 @@ class MeshShardingSpec(BuiltInSpec):
     def weights(cls, dim: int | str, weights: Iterable[int],
                 placements: Iterable[Any]) -> MeshShardingSpec:
         """Cuts one dimension in proportion to weights, one for each placement. The largest
-        remainders are rounded up; a weight of 0 gets nothing."""
+        remainders are rounded up. A weight of 0 gives no elements."""
         return cls(_line(placements),
                    [Cut(dim, AXIS, "weights", weights=tuple(integers("weights", weights)))])
 
@@ -114,17 +114,17 @@ class MeshShardingSpec(BuiltInSpec):
 
     @property
     def pad(self) -> dict[int | str, int | Multiple]:
-        """The dimensions that are lengthened, and their lengths."""
+        """The padded dimensions and their lengths."""
         return dict(self._pad)
 
     @property
     def flatten(self) -> tuple[int, int] | None:
-        """The first of the dimensions that are made one, and how many they are."""
+        """The first of the flattened dimensions, and their number."""
         return self._flatten
 
     @property
     def partial(self) -> dict[str, str]:
-        """The axes whose devices have parts of the elements' values, and how these are reduced."""
+        """The axes that are pending a reduction, and the reductions."""
         return dict(self._partial)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Who owns what of one tensor."""
+"""The shards of one tensor and their owners."""
 
 from __future__ import annotations
 
@@ -36,12 +36,11 @@ BLOCK = 4096
 class ShardedTensorMetadata(Handle):
     """All shards of a tensor, its sizes and its properties.
 
-    Made by a spec's `build_metadata`, or here from shards. The shards cover the tensor and overlap
-    nowhere, or it is refused. It does not change.
+    A spec's `build_metadata` makes it, or this class from shards. The shards must cover the tensor
+    and must not overlap. The object is immutable.
 
     `scatter`, `gather`, `extract_shard` and `view_shard` move data between a tensor and its shards.
-    Any object that has the buffer protocol or `__dlpack__` is taken where data is, and used in
-    place.
+    They accept any object with the buffer protocol or `__dlpack__`, and use its memory in place.
     """
 
     _free = "metadata_free"
@@ -56,7 +55,7 @@ class ShardedTensorMetadata(Handle):
 
     @property
     def shards_metadata(self) -> Sequence[ShardMetadata]:
-        """The shards, in the order of the spec. They are read when they are asked for."""
+        """The shards, in the order of the spec. The sequence reads a shard when it is indexed."""
         return Shards(self)
 
     @property
@@ -68,7 +67,7 @@ class ShardedTensorMetadata(Handle):
 
     @property
     def tensor_properties(self) -> TensorProperties:
-        """The tensor's properties. Their dtype is None where nothing was stated."""
+        """The tensor's properties. Their dtype is None if no element type was stated."""
         properties = Struct(ctypes.sizeof(Struct))
         lib.metadata_properties(self, ctypes.byref(properties))
         return TensorProperties._from_struct(properties)
@@ -89,12 +88,12 @@ class ShardedTensorMetadata(Handle):
         return int(lib.answer(ctypes.c_int64, lib.metadata_numel, self))
 
     def shards_of_rank(self, rank: int) -> list[int]:
-        """Indices of the shards that live on `rank`, ascending."""
+        """Returns the indices of the shards on `rank`, in ascending order."""
         return self._shards_of(lib.metadata_shards_of_rank, rank)
 
     def shards_of_owner(self, owner: int | str) -> list[int]:
-        """Indices of the shards of an owner as in "rank:1", "trainer0" or "rank:1/cuda:0"; a number
-        is a rank."""
+        """Returns the indices of the shards of an owner such as "rank:1", "trainer0" or
+        "rank:1/cuda:0". A number is a rank."""
         return self._shards_of(lib.metadata_shards_of_owner, owner_text(owner))
 
     def _shards_of(self, function: Any, owner: Any) -> list[int]:
@@ -108,14 +107,14 @@ class ShardedTensorMetadata(Handle):
                 hint: copies.Hint | None = None) -> list[Any]:
         """Copies every shard out of `full`, into `shards` or into new tensors.
 
-        `max_threads` bounds the threads that are used, 0 leaves it to the library; `hint` is
-        "stream" for data that is not used again soon and "cached" for data that is used next.
+        `max_threads` is the maximum number of threads; 0 lets the library choose. `hint` is
+        "stream" for data that is not used again soon, or "cached" for data that is used next.
         """
         return copies.scatter(self, full, shards, copies.options(max_threads, hint))
 
     def gather(self, shards: Sequence[Any], full: Any = None, *, max_threads: int = 0,
                hint: copies.Hint | None = None) -> Any:
-        """Copies all shards into `full`, or into a new tensor: what `scatter` took apart."""
+        """Copies all shards into `full`, or into a new tensor. It is the inverse of `scatter`."""
         return copies.gather(self, shards, full, copies.options(max_threads, hint))
 
     def extract_shard(self, index: int, full: Any, shard: Any = None, *, max_threads: int = 0,
@@ -125,23 +124,24 @@ class ShardedTensorMetadata(Handle):
                                     copies.options(max_threads, hint))
 
     def view_shard(self, index: int, full: Any) -> Tensor:
-        """The part of `full` that is the shard: the same memory."""
+        """Returns a view of the shard inside `full`, with the same memory."""
         return copies.view_shard(self, self._index(index), full)
 
     def digest(self, shards: Sequence[Any] | Mapping[int, Any], *, max_threads: int = 0) -> int:
-        """The part of some shards in the digest of their tensor.
+        """Returns the digest of some shards: their part of the digest of the tensor.
 
-        The shards are passed in their order, or by their indices. The parts of all shards, combined
-        by `^` in any order, are the CRC-64/NVME of the tensor's row-major bytes, however it is cut.
-        What several shards have is counted once.
+        The shards are passed in their order, or by their indices. The exclusive or (`^`) of the
+        digests of all shards, in any order, is the CRC-64/NVME of the tensor's bytes in row-major
+        order. It does not depend on how the tensor is cut. An element of several shards counts
+        once.
         """
         return copies.digest(self, shards, copies.options(max_threads, None))
 
     def shard_digests(self, shards: Sequence[Any] | Mapping[int, Any], *,
                       max_threads: int = 0) -> Any:
-        """The CRC-64/NVME of each of some shards alone: equal for equal replicas.
+        """Returns the CRC-64/NVME of each of some shards. Equal replicas have equal digests.
 
-        The shards are passed in their order, or by their indices, and so are the digests returned.
+        The shards are passed in their order, or by their indices, and the result has the same form.
         Holes count as zeros.
         """
         return copies.shard_digests(self, shards, copies.options(max_threads, None))
@@ -165,21 +165,23 @@ class ShardedTensorMetadata(Handle):
 
     @property
     def mesh(self) -> Mesh | None:
-        """The mesh over which the tensor was cut, if it was: shard i is that of device i."""
+        """The mesh over which the tensor was cut, or None. Shard i belongs to device i."""
         try:
             return Mesh._of(lib.answer(ctypes.c_void_p, lib.metadata_mesh, self))
         except NotFoundError:
             return None
 
     def coordinates(self, shard: int) -> dict[str, int]:
-        """The coordinate of a shard along each axis of the mesh over which the tensor was cut."""
+        """Returns the coordinate of a shard along each axis of the mesh over which the tensor was
+        cut.
+        """
         mesh = self.mesh
         return coordinates(lib.metadata_get_coordinates, self, self._index(shard, "shard"),
                            [] if mesh is None else list(mesh.axes))
 
     @property
     def dim_names(self) -> list[str] | None:
-        """The names of the tensor's dimensions, if it was built with names."""
+        """The names of the tensor's dimensions, or None."""
         try:
             return [lib.text(lib.metadata_dim_name, self, dim) for dim in range(len(self.size))]
         except NotFoundError:
@@ -187,7 +189,7 @@ class ShardedTensorMetadata(Handle):
 
     @property
     def partial(self) -> dict[str, str]:
-        """The axes whose devices have parts of the elements' values, and how these are reduced."""
+        """The axes that are pending a reduction, and the reductions."""
         count = lib.answer(ctypes.c_size_t, lib.metadata_partial_count, self)
         reduction, pending = ctypes.c_int32(), {}
         for number in range(count):
@@ -200,36 +202,44 @@ class ShardedTensorMetadata(Handle):
 
     @property
     def has_replicas(self) -> bool:
-        """Whether shards may have elements in common. Then the first one that has an element owns
-        it."""
+        """Whether several shards may hold the same element. The first shard that holds it owns it.
+        """
         return bool(lib.answer(ctypes.c_int32, lib.metadata_has_replicas, self))
 
     def replica(self, shard: int) -> tuple[int, int]:
-        """How many lower shards have the same elements at the same places, and the lowest of all."""
+        """Returns how many shards before this one hold the same elements at the same places, and
+        the first of them."""
         number, primary = ctypes.c_size_t(), ctypes.c_size_t()
         lib.metadata_replica(self, self._index(shard, "shard"), ctypes.byref(number),
                              ctypes.byref(primary))
         return number.value, primary.value
 
     def blocks(self, block_sizes: Iterable[int]) -> ShardedTensorMetadata:
-        """Who owns what of a tensor with an element for each block of this one, such as its scales."""
+        """Returns metadata for a tensor with one element for each block of this one, such as its
+        scales.
+        """
         sizes = integers("block_sizes", block_sizes)
         return ShardedTensorMetadata._of(lib.answer(
             ctypes.c_void_p, lib.metadata_blocks, self, pointer(sizes), len(sizes)))
 
     def is_box(self, shard: int) -> bool:
-        """Whether a shard is a box of the tensor: in one piece, without holes, not flattened."""
+        """Returns whether a shard is a box of the tensor: in one piece, without holes, not
+        flattened.
+        """
         return bool(lib.answer(ctypes.c_int32, lib.metadata_is_box, self,
                                self._index(shard, "shard")))
 
     def stretches(self, shard: int, dim: int) -> list[Stretch]:
-        """What a shard has of a dimension of its buffer, by the places in there."""
+        """Returns the indices that a shard has of a dimension of its buffer, as stretches in
+        buffer order.
+        """
         return list(stretches_of(self, *self._at(shard, dim)))
 
     def indices(self, shard: int, dim: int) -> array[int]:
-        """The index of the tensor for each place of a dimension of a shard's buffer, -1 for a hole.
+        """Returns the index in the tensor for each place of a dimension of a shard's buffer; -1 for
+        a hole.
 
-        Of dimensions that are flattened, it is the index in the one that they became.
+        For flattened dimensions, it is the index in the flattened dimension.
         """
         number, at = self._at(shard, dim)
         sizes = room(self._buffer_ndim())
@@ -243,10 +253,11 @@ class ShardedTensorMetadata(Handle):
 
     @property
     def layout_hash(self) -> int:
-        """A hash of the shards and where they live, and of nothing else: the same in every process,
-        and the same as `source_hash` or `destination_hash` of a plan for this layout.
+        """A hash of the shards and their placements. It is equal in every process, and equal to
+        `source_hash` or `destination_hash` of a plan for this layout.
 
-        It is of the indices that each shard has, in the order in which its buffer has them.
+        It covers the indices that each shard has, and their order in its buffer. It does not cover
+        sizes and properties of the tensor.
         """
         return Extents.of(self).digest()
 

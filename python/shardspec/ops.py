@@ -1,4 +1,4 @@
-"""Functions that are hung on types of specs and called by the name of an op."""
+"""Ops: functions that are registered for a type of spec and called by name."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def custom_sharding_spec_op(sharding_spec_class: type[ShardingSpec], func: Any, 
                             replace: bool = False) -> Callable[[Function], Function]:
     """Registers a function as the op `func` of a class of specs.
 
-    `func` is a name, or a function such as `torch.nn.functional.linear`, which stands for its name.
-    As in torch, the op is called with (types, args, kwargs, process_group). A second one of the
-    same name is refused, or replaces the first where that is asked for.
+    `func` is a name, or a function such as `torch.nn.functional.linear`, whose name is used. As in
+    torch, the op is called with (types, args, kwargs, process_group). A second op of the same name
+    is refused, unless it is asked to replace the first.
     """
     def decorate(function: Function) -> Function:
         names = _type_name(sharding_spec_class), op_name(func)
@@ -46,18 +46,18 @@ def custom_sharding_spec_op(sharding_spec_class: type[ShardingSpec], func: Any, 
 
 
 def has_custom_op(sharding_spec: ShardingSpec | type[ShardingSpec], op: Any) -> bool:
-    """Whether there is such an op for a spec, or a class of specs."""
+    """Returns whether an op is registered for a spec or a class of specs."""
     return bool(lib.answer(ctypes.c_int32, lib.op_is_registered, _type_name(sharding_spec), op_name(op)))
 
 
 def remove_custom_op(sharding_spec: ShardingSpec | type[ShardingSpec], op: Any) -> None:
-    """Ends an op: afterwards no call of it runs, and none will."""
+    """Unregisters an op. When this returns, no call of the op runs or will run."""
     lib.op_unregister(lib.answer(ctypes.c_void_p, lib.op_look_up, _type_name(sharding_spec),
                                  op_name(op)))
 
 
 def custom_ops() -> list[tuple[str, str]]:
-    """All ops: the name of the type of spec and that of the op, in alphabetical order."""
+    """Returns all ops as pairs of the spec type's name and the op's name, in alphabetical order."""
     listed = lib.text(lib.op_list)
     return [(one[0], one[1]) for one in (line.split("\t") for line in listed.splitlines())]
 
@@ -67,9 +67,9 @@ def dispatch_custom_op(sharding_spec: ShardingSpec, op: Any, args: Sequence[Any]
                        results: int = 1) -> Any:
     """Calls the op of a spec's type.
 
-    A function of Python's gets these very objects, and what it returns is returned. An op of
-    another language gets what C has for them: numbers, texts, lists of integers, tensors, sharded
-    tensors. It gives as many `results` as it is asked for, one by itself and others as a tuple.
+    A Python function receives these objects themselves, and its result is returned. An op of
+    another language receives numbers, texts, lists of integers, tensors and sharded tensors. It
+    returns `results` values: one value by itself, several as a tuple.
     """
     names = _type_name(sharding_spec), op_name(op)
     call = _Call(names, args, dict(kwargs or {}), process_group, results)

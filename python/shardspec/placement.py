@@ -1,4 +1,4 @@
-"""Where a shard lives."""
+"""Placements: the owner and the device of a shard."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Device:
 class Placement:
     """An owner and a device: torch's `_remote_device`.
 
-    Written "rank:1/cuda:0", "rank:1", "trainer0/cpu", "trainer0" or "cuda:1"; without a device,
-    "cpu" is meant. A `torch.device` and torch's own `_remote_device` are taken as well.
+    It is written "rank:1/cuda:0", "rank:1", "trainer0/cpu", "trainer0" or "cuda:1". The default
+    device is "cpu". A `torch.device` or torch's own `_remote_device` is accepted too.
     """
 
     __slots__ = ("_fields",)
@@ -71,11 +71,11 @@ class Placement:
 
 
 class PlacementSpec:
-    """Base class of placements that an owner and a device can't say: torch's `PlacementSpec`.
+    """Base class of placements that are not an owner and a device: torch's `PlacementSpec`.
 
-    An object of a subclass may be passed wherever a placement is, and comes back out of specs and
-    metadata itself. Its `str()` is what is shown of it. Two are the same place when they are equal;
-    `rank` is the rank that owns it, by which everything that sends goes.
+    Every function that accepts placements accepts an object of a subclass, and specs and metadata
+    return the same object. Its `str()` is its text. Two placements are equal if the objects are.
+    `rank` is the rank that owns it, or None; collectives send to that rank.
     """
 
     def rank(self) -> int | None:

@@ -1,4 +1,4 @@
-"""What moves from one layout of a tensor to another."""
+"""Plans: the elements that move from one layout of a tensor to another."""
 
 from __future__ import annotations
 
@@ -38,11 +38,12 @@ class Piece(NamedTuple):
 
 
 class StridedPiece(NamedTuple):
-    """Elements that one destination shard takes from one source shard, of which one is no box.
+    """Elements that one destination shard takes from one source shard, where one of both is not a
+    box.
 
-    Its element `(i[0], i[1], ...)` has, in dimension d of the source's buffer, the index
-    `source_offsets[d]` plus the sum of `i[k] * source_steps[k]` over all k with
-    `source_dims[k] == d`; and so on in the destination's.
+    In dimension d of the source's buffer, its element `(i[0], i[1], ...)` has the index
+    `source_offsets[d]` plus the sum of `i[k] * source_steps[k]` over all k with `source_dims[k] ==
+    d`. The same holds for the destination.
     """
 
     source: int
@@ -58,7 +59,7 @@ class StridedPiece(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """Bytes that move alike: `count` blocks of `length` bytes, a stride apart in either buffer."""
+    """`count` blocks of `length` bytes that move together, at equal steps in both buffers."""
 
     source: int
     destination: int
@@ -77,11 +78,11 @@ class Plan(Handle):
     """The pieces that move from one layout of a tensor to another.
 
     A layout is metadata, or a list of shards, which may overlap as replicas do. `wanted` are the
-    destination shards that the plan is for; without it, all. A plan is a sequence of its pieces, by
-    destination, then by source, then by where they lie. Where all shards of both layouts are boxes,
-    each is a Piece, and else each is a StridedPiece.
+    destination shards that the plan is for; the default is all. A plan is a sequence of its pieces,
+    ordered by destination, then by source, then by position. If all shards of both layouts are
+    boxes, each piece is a Piece. Otherwise each is a StridedPiece.
 
-    A plan that is pickled or copied is made anew there, from the same layouts.
+    Pickling or copying a plan makes it anew from the same layouts.
     """
 
     _free = "plan_free"
@@ -141,7 +142,7 @@ class Plan(Handle):
             yield from self._pieces(first, min(BLOCK, count - first))
 
     def pieces_into(self, destination: int) -> list[AnyPiece]:
-        """The pieces that a destination shard takes."""
+        """Returns the pieces that a destination shard takes."""
         first, count = ctypes.c_size_t(), ctypes.c_size_t()
         lib.plan_pieces_of_destination(self, destination, ctypes.byref(first), ctypes.byref(count))
         return self._pieces(first.value, count.value)
@@ -169,22 +170,24 @@ class Plan(Handle):
 
     @property
     def is_local(self) -> bool:
-        """Whether every piece stays with its owner."""
+        """Whether no piece changes its owner."""
         return bool(lib.answer(ctypes.c_int32, lib.plan_is_local, self))
 
     @property
     def is_identity(self) -> bool:
-        """Whether every shard that is wanted is there already, and nothing needs to be done."""
+        """Whether every wanted shard is there already, so that nothing has to be moved."""
         return bool(lib.answer(ctypes.c_int32, lib.plan_is_identity, self))
 
     @property
     def source_hash(self) -> int:
-        """The `layout_hash` of what the plan was made from, by which a stale plan is known."""
+        """The `layout_hash` of the source layout. A program compares it to find out that a plan is
+        stale.
+        """
         return self._layout("source").digest()
 
     @property
     def destination_hash(self) -> int:
-        """The `layout_hash` of what the plan was made for."""
+        """The `layout_hash` of the destination layout."""
         return self._layout("destination").digest()
 
     def _layout(self, side: str) -> Extents:
@@ -194,14 +197,14 @@ class Plan(Handle):
 
     def execute(self, sources: Tensors, destinations: Tensors | None = None, *,
                 max_threads: int = 0, hint: copies.Hint | None = None) -> Any:
-        """Copies what destination shards take from source shards, all in this process.
+        """Copies the pieces from source shards to destination shards, all in this process.
 
-        Shards are passed in their order, by their indices, or as a ShardedTensor, of which the
-        local ones are meant. That has to have the layout that the plan was made with, or it is
-        refused; of tensors alone, only the sizes are compared.
+        Shards are passed in their order, by their indices, or as a ShardedTensor, whose local
+        shards are used. Its layout must be the plan's, or it is refused. Of other tensors, only the
+        sizes are compared.
 
-        Gives `destinations`, or without them new tensors: a list of all, or where the plan is for
-        the shards that are `wanted`, those by their indices.
+        Returns `destinations`, or else new tensors: a list of all, or a dictionary by index if the
+        plan is for `wanted` shards.
         """
         how = copies.options(max_threads, hint)
         numbers, tensors, count = self._indexed("source", sources, write=False)
@@ -245,11 +248,11 @@ class Plan(Handle):
                 f"{here.digest():#x})")
 
     def shard_traffic(self, itemsize: int = 0) -> list[tuple[int, int, int]]:
-        """Source shard, destination shard and bytes, for each pair that moves something."""
+        """Returns source shard, destination shard and bytes, for each pair with traffic."""
         return self._traffic(lib.plan_shard_traffic, itemsize, "I")
 
     def rank_traffic(self, itemsize: int = 0) -> list[tuple[int, int, int]]:
-        """Source rank, destination rank and bytes, for each pair; -1 where no rank is named."""
+        """Returns source rank, destination rank and bytes, for each pair. -1 stands for no rank."""
         return self._traffic(lib.plan_rank_traffic, itemsize, "q")
 
     def _traffic(self, function: Any, itemsize: int, typecode: str) -> list[tuple[int, int, int]]:
@@ -260,11 +263,11 @@ class Plan(Handle):
         return list(zip(*arrays))
 
     def shard_runs(self, source: int, destination: int, itemsize: int = 0) -> list[Run]:
-        """The runs of bytes that go from one source shard to one destination shard."""
+        """Returns the runs of bytes that move from one source shard to one destination shard."""
         return self._runs(lib.plan_shard_runs, source, destination, itemsize)
 
     def rank_runs(self, source_rank: int, destination_rank: int, itemsize: int = 0) -> list[Run]:
-        """The runs of bytes that go from one rank to another, or stay on it."""
+        """Returns the runs of bytes that move from one rank to another, or stay on one rank."""
         return self._runs(lib.plan_rank_runs, source_rank, destination_rank, itemsize)
 
     def _runs(self, function: Any, source: int, destination: int, itemsize: int) -> list[Run]:
@@ -275,10 +278,12 @@ class Plan(Handle):
         return [Run(*(getattr(run, name) for name, _ in RunStruct._fields_)) for run in runs]
 
     def suggest_placements(self) -> tuple[list[int], int, int]:
-        """Which worker should be which in the destination, so that the fewest elements move.
+        """Suggests a permutation of the destination's placements with which the fewest elements
+        move.
 
-        For each of its placements, the one at which its shards should live: `relabel` of metadata
-        takes that. Then how many elements move as it is, and as it would be.
+        Returns three values. The first has, for each placement, the index of the placement that its
+        shards should have; `relabel` accepts it. The others are the numbers of elements that move
+        without and with the suggestion.
         """
         needed, before, after = ctypes.c_size_t(), ctypes.c_int64(), ctypes.c_int64()
         lib.plan_suggest_placements(self, None, 0, ctypes.byref(needed), None, None)
@@ -305,7 +310,9 @@ def _again(kind: type[Plan], source: Layout, destination: Layout,
 
 def relabel(metadata: ShardedTensorMetadata,
             placement_indices: Iterable[int]) -> ShardedTensorMetadata:
-    """Metadata with the same boxes, whose placements are exchanged as `suggest_placements` says."""
+    """Returns metadata with the same boxes and other placements, as `suggest_placements` returns
+    them.
+    """
     numbers = indices("placement_indices", placement_indices, ctypes.c_uint32)
     return ShardedTensorMetadata._of(
         lib.answer(ctypes.c_void_p, lib.metadata_relabel, metadata_of("metadata", metadata),

@@ -38,9 +38,9 @@ class MEM_FORMAT_ENCODING(enum.Enum):
 class TensorProperties:
     """Properties of a tensor. The defaults are torch's.
 
-    Only the element type has an effect: data of another type is refused. None states no type, so
-    that data of any type may be moved. Where torch has objects of its own, there are their names
-    here ("float32", "strided", "contiguous_format"); torch's objects are taken as well.
+    Only the element type has an effect: data of another type is refused. With None, data of any
+    type may be moved. Devices, layouts and memory formats are texts ("float32", "strided",
+    "contiguous_format"). Torch's objects are accepted too.
     """
 
     dtype: str | None = "float32"

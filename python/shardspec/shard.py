@@ -1,4 +1,4 @@
-"""One shard of a tensor: the box that it owns and where it lives."""
+"""One shard of a tensor: its box and its placement."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .placement import AnyPlacement, Placements, PlacementSpec, as_placement
 
 @dataclass
 class ShardMetadata:
-    """Where a shard starts, how long it is in each dimension, and where it lives.
+    """The offsets, the sizes and the placement of a shard.
 
-    Of a shard that is no box, `dim_maps` has the stretches of each dimension, or None where the shard
-    has an interval. Its sizes are those of its buffer.
+    For a shard that is not a box, `dim_maps` has the stretches of each dimension, or None for a
+    dimension that is an interval. The sizes are those of the shard's buffer.
     """
 
     __slots__ = ("dim_maps", "placement", "shard_offsets", "shard_sizes")

@@ -1,4 +1,4 @@
-"""Lists of shards that may be anything, and what is wrong with them."""
+"""Lists of shards that may overlap and leave gaps, and queries about them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def ndim_of(layout: ShardedTensorMetadata | Packed) -> int:
 
 
 def find_overlaps(shards: Layout, limit: int | None = None) -> list[Overlap]:
-    """Pairs of shards that own the same elements: all, or the first `limit`."""
+    """Returns the pairs of shards that own the same elements: all, or the first `limit`."""
     with ShardList(layout_of("shards", shards)) as some:
         ndim = some.ndim
 
@@ -92,7 +92,7 @@ def find_overlaps(shards: Layout, limit: int | None = None) -> list[Overlap]:
 
 
 def find_gaps(shards: Layout, tensor_sizes: Iterable[int], limit: int | None = None) -> list[Gap]:
-    """Boxes of a tensor that no shard owns: all, or the first `limit`."""
+    """Returns the boxes of a tensor that no shard owns: all, or the first `limit`."""
     whole = integers("tensor_sizes", tensor_sizes)
     ndim = len(whole)
     with ShardList(layout_of("shards", shards, ndim)) as some:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Shard:
-    """A shard that is here: its elements, and which part of the whole they are."""
+    """A local shard: its tensor and its metadata."""
 
     tensor: Any
     metadata: ShardMetadata
@@ -44,12 +44,11 @@ class Memory(Handle):
 class ShardedTensor:
     """Metadata together with the shards that are in this process: torch's `ShardedTensor`.
 
-    `empty` and `zeros` allocate the shards, `from_full` copies them out of a tensor, `from_rank` out
-    of one that another rank may have, and `from_local_shards` uses those that are there already, in
-    place.
+    `empty` and `zeros` allocate the shards. `from_full` copies them out of a tensor, and
+    `from_rank` out of a tensor of one rank. `from_local_shards` uses existing tensors in place.
 
-    Which shards are local is said by an `owner`, a rank or a text such as "trainer0" or
-    "rank:1/cuda:0", or by their indices; without either, all are.
+    An `owner` selects the local shards: a rank, or a text such as "trainer0" or "rank:1/cuda:0".
+    They may also be selected by their indices. Without either, all shards are local.
     """
 
     def __init__(self, handle: int, read_only: Iterable[int] = (), kind: Any = None) -> None:
@@ -74,13 +73,13 @@ class ShardedTensor:
     @classmethod
     def empty(cls, metadata: ShardedTensorMetadata, owner: int | str | None = None, *,
               indices: Iterable[int] | None = None) -> ShardedTensor:
-        """New shards that hold anything."""
+        """Returns a sharded tensor with new shards. Their elements have any values."""
         return cls._allocated(metadata, owner, indices, lib.FILL_UNINITIALIZED)
 
     @classmethod
     def zeros(cls, metadata: ShardedTensorMetadata, owner: int | str | None = None, *,
               indices: Iterable[int] | None = None) -> ShardedTensor:
-        """New shards that hold zeros."""
+        """Returns a sharded tensor with new shards of zeros."""
         return cls._allocated(metadata, owner, indices, lib.FILL_ZERO)
 
     @classmethod
@@ -99,10 +98,10 @@ class ShardedTensor:
                   owner: int | str | None = None, *, indices: Iterable[int] | None = None,
                   tensor_properties: TensorProperties | None = None, max_threads: int = 0,
                   hint: copies.Hint | None = None) -> ShardedTensor:
-        """Copies local shards out of a tensor, which is cut as a spec or metadata say.
+        """Copies the local shards out of a tensor, which is cut by a spec or metadata.
 
-        The properties are for a spec, to build metadata with. A spec that fills shards itself is
-        asked for those of an owner.
+        The properties are for a spec, to build metadata. A spec with `fill_shard` fills the shards
+        of an owner.
         """
         source, how = view("full", full), copies.options(max_threads, hint)
         if isinstance(layout, spec.ShardingSpec) and indices is None:
@@ -127,10 +126,11 @@ class ShardedTensor:
     def from_rank(cls, layout: spec.ShardingSpec | ShardedTensorMetadata, full: Any,
                   process_group: Communicator, src_rank: int = 0, *, memory_limit: int = 0,
                   max_threads: int = 0, hint: copies.Hint | None = None) -> ShardedTensor:
-        """Cuts the tensor that rank `src_rank` has, into the local shards of every rank.
+        """Cuts the tensor of rank `src_rank` into the local shards of every rank.
 
-        All ranks call this. With a spec, all pass tensors of the same sizes and type, of which that
-        of `src_rank` is cut; with metadata, which must state the element type, others may pass None.
+        All ranks call this. With a spec, all ranks pass tensors of the same sizes and type, and
+        that of `src_rank` is cut. With metadata, which must state the element type, other ranks may
+        pass None.
         """
         from . import comm  # It knows sharded tensors, and so imports this module.
 
@@ -160,10 +160,10 @@ class ShardedTensor:
     def from_local_shards(cls, local_shards: Iterable[Shard | tuple[int, Any]],
                           metadata: ShardedTensorMetadata, owner: int | str | None = None,
                           ) -> ShardedTensor:
-        """Uses shards that are here already, in place.
+        """Uses existing shards in place.
 
-        Each is a Shard, or the index of a shard of the metadata and its tensor. With an owner, they
-        must be exactly its shards.
+        Each is a Shard, or a pair of an index and a tensor. With an owner, they must be exactly the
+        shards of that owner.
         """
         given = listed("local_shards", local_shards, "shards")
         found = Found(metadata_of("metadata", metadata))
@@ -178,7 +178,9 @@ class ShardedTensor:
                    next((one.kind for one in structs.kept if one.kind is not None), None))
 
     def local_shards(self) -> list[Shard]:
-        """The shards that are here, in the order of the metadata. Their memory is this tensor's."""
+        """Returns the local shards, in the order of the metadata. Their memory is that of this
+        tensor.
+        """
         count = lib.answer(ctypes.c_size_t, lib.sharded_tensor_local_count, self)
         return [self._local(number) for number in range(count)]
 
@@ -192,7 +194,7 @@ class ShardedTensor:
         return Shard(Tensor(place), owned)
 
     def local_tensor(self) -> Tensor:
-        """The shard that is here, where there is exactly one."""
+        """Returns the tensor of the local shard, if there is exactly one."""
         shards = self.local_shards()
         if len(shards) != 1:
             raise lib.refused("INVALID_ARGUMENT", f"local_tensor: {len(shards)} shards are local; "
@@ -201,20 +203,20 @@ class ShardedTensor:
         return tensor
 
     def local_indices(self) -> list[int]:
-        """Which shards of the metadata the local ones are."""
+        """Returns the indices of the local shards in the metadata."""
         count = lib.answer(ctypes.c_size_t, lib.sharded_tensor_local_count, self)
         return [int(lib.answer(ctypes.c_size_t, lib.sharded_tensor_local_index, self, number))
                 for number in range(count)]
 
     def metadata(self) -> ShardedTensorMetadata:
-        """Who owns what, with the element type stated."""
+        """Returns the metadata, with the element type stated."""
         return ShardedTensorMetadata._of(
             lib.answer(ctypes.c_void_p, lib.sharded_tensor_metadata, self))
 
     def sharding_spec(self) -> spec.BuiltInSpec:
-        """The spec that cuts a tensor into these shards.
+        """Returns the spec that cuts a tensor into these shards.
 
-        Refused are replicas and flattened dimensions, which a list of shards does not say.
+        Replicas and flattened dimensions are refused, because a list of shards can't express them.
         """
         layout = self.metadata()
         if flattening_of(layout) is not None:
@@ -224,7 +226,7 @@ class ShardedTensor:
 
     @property
     def process_group(self) -> Communicator | None:
-        """The communicator that it carries: whose ranks made it together."""
+        """The communicator of the ranks that made this sharded tensor, or None."""
         from .comm import NativeCommunicator
 
         handle = lib.answer(ctypes.c_void_p, lib.sharded_tensor_comm, self)
@@ -244,17 +246,17 @@ class ShardedTensor:
 
     @property
     def dtype(self) -> str | None:
-        """The element type's name; None where no shard is here to tell it."""
+        """The name of the element type, or None if no shard is local and no type was stated."""
         return self.tensor_properties.dtype
 
     @property
     def requires_grad(self) -> bool:
-        """Whether the tensor requires gradients. It is only carried along."""
+        """Whether the tensor requires gradients. The library only stores it."""
         return self.tensor_properties.requires_grad
 
     def gather(self, full: Any = None, *, max_threads: int = 0,
                hint: copies.Hint | None = None) -> Any:
-        """Copies all shards into `full`, or into a new tensor. All must be here."""
+        """Copies all shards into `full`, or into a new tensor. All shards must be local."""
         how = copies.options(max_threads, hint)
         if full is None:
             struct = self.tensor_properties._struct()
@@ -267,16 +269,16 @@ class ShardedTensor:
         return full
 
     def digest(self, *, max_threads: int = 0) -> int:
-        """The part of the local shards in the digest of the tensor.
+        """Returns the digest of the local shards: their part of the digest of the tensor.
 
-        The parts of all processes, combined by `^`, are the CRC-64/NVME of the tensor's row-major
-        bytes, however it is cut.
+        The exclusive or (`^`) of the digests of all processes is the CRC-64/NVME of the tensor's
+        bytes in row-major order. It does not depend on how the tensor is cut.
         """
         how = copies.options(max_threads, None)
         return int(lib.answer(ctypes.c_uint64, lib.sharded_tensor_digest, self, how))
 
     def close(self) -> None:
-        """Lets go of the memory now. Tensors that were taken from here keep it for themselves."""
+        """Releases the memory now. Tensors that use the memory of local shards keep it."""
         self._memory = None
 
     @property

@@ -1,4 +1,4 @@
-"""How a tensor is cut."""
+"""Sharding specs: how a tensor is cut."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ if TYPE_CHECKING:
 
 
 class ShardingSpec(abc.ABC):
-    """Base class of everything that says how a tensor is cut.
+    """Base class of all specs.
 
-    A subclass with a `build_metadata` is a type of spec like those that are built in. What it
-    answers is checked as strictly.
+    A subclass with a method `build_metadata` is a type of spec. The library checks its shards as
+    strictly as those of built-in types.
     """
 
     @abc.abstractmethod
     def build_metadata(self, tensor_sizes: Iterable[int],
                        tensor_properties: TensorProperties | None = None,
                        ) -> ShardedTensorMetadata:
-        """Who owns what of a tensor of these sizes.
+        """Returns the metadata of a tensor of these sizes.
 
-        Without properties nothing is stated about its elements, and data of any type may be moved.
+        Without properties, the metadata states no element type, and data of any type may be moved.
         """
 
     def shard(self, tensor: Any, src_rank: int = 0, process_group: Any = None) -> ShardedTensor:
-        """Cuts the tensor that rank `src_rank` has, into the local shards of every rank.
+        """Cuts the tensor of rank `src_rank` into the local shards of every rank.
 
-        `process_group` is a Communicator, all ranks of which call this with tensors of the same
-        sizes and type; what the others hold does not matter. The sharded tensor carries it. Without
-        one, all shards are local.
+        All ranks of the Communicator `process_group` call this with tensors of the same sizes and
+        type. Only the elements of `src_rank` matter. The sharded tensor carries the communicator.
+        Without one, all shards are local.
         """
         from .sharded_tensor import ShardedTensor  # It knows specs, and so imports this module.
 
@@ -63,18 +63,19 @@ class ShardingSpec(abc.ABC):
 
     def fill_shard(self, metadata: ShardedTensorMetadata, index: int, full: Tensor,
                    shard: Tensor) -> None:
-        """Writes to `shard` what shard `index` is to hold of `full`.
+        """Writes the elements of shard `index` of `full` to `shard`.
 
-        That is its box. A subclass may do otherwise; its arguments are there during the call only.
+        The default copies the shard's box. A subclass may override it. The arguments are valid
+        until it returns.
         """
         metadata.extract_shard(index, full, shard)
 
     def extract_shard(self, metadata: ShardedTensorMetadata, index: int, full: Any,
                       shard: Any = None, *, max_threads: int = 0,
                       hint: copies.Hint | None = None) -> Any:
-        """Fills `shard`, or a new tensor, with shard `index` of `full` as this spec does it.
+        """Fills `shard`, or a new tensor, with shard `index` of `full`, by the spec's `fill_shard`.
 
-        `metadata` is what the spec built for that tensor.
+        `metadata` is the metadata that the spec built for that tensor.
         """
         return copies.extract_shard(metadata, metadata._index(index), full, shard,
                                     copies.options(max_threads, hint), spec=self)
@@ -117,9 +118,9 @@ class BuiltInSpec(SpecHandle, ShardingSpec):
 
 
 class ChunkShardingSpec(BuiltInSpec):
-    """Cuts one dimension into as many equal chunks as there are placements, as `torch.chunk` does.
+    """Cuts one dimension into equal chunks, one for each placement, as `torch.chunk` does.
 
-    `dim` is a number, counted from the last dimension where it is negative, or the name of a
+    `dim` is the number or the name of a dimension. A negative number counts from the last
     dimension. The last chunks may be shorter, or empty.
     """
 
@@ -137,7 +138,7 @@ class ChunkShardingSpec(BuiltInSpec):
 
     @property
     def dim(self) -> int | str:
-        """The dimension that is cut, as it was given."""
+        """The dimension that is cut, as it was passed."""
         try:
             return int(lib.answer(ctypes.c_int64, lib.spec_chunk_dim, self))
         except SpecTypeError:
@@ -145,7 +146,7 @@ class ChunkShardingSpec(BuiltInSpec):
 
     @property
     def placements(self) -> list[AnyPlacement]:
-        """Where the chunks live, in their order."""
+        """The placements of the chunks, in their order."""
         count = lib.answer(ctypes.c_size_t, lib.spec_shard_count, self)
         return [self._placement(index) for index in range(count)]
 
@@ -162,9 +163,9 @@ class ChunkShardingSpec(BuiltInSpec):
 
 
 class EnumerableShardingSpec(BuiltInSpec):
-    """Lists the shards: boxes of any sizes that overlap nowhere.
+    """Lists the shards: boxes of any sizes that do not overlap.
 
-    Anything that has `shard_offsets`, `shard_sizes` and `placement` is a shard, torch's too.
+    Any object with `shard_offsets`, `shard_sizes` and `placement` is a shard, also torch's.
     """
 
     def __init__(self, shards: Iterable[Any]) -> None:
@@ -174,7 +175,7 @@ class EnumerableShardingSpec(BuiltInSpec):
 
     @property
     def shards(self) -> list[ShardMetadata]:
-        """The shards, as they were given."""
+        """The shards, as they were passed."""
         return list(self._shards)
 
     def __repr__(self) -> str:
@@ -186,11 +187,11 @@ class EnumerableShardingSpec(BuiltInSpec):
 
 def infer_sharding_spec_from_shards_metadata(shards_metadata: Iterable[Any], *,
                                              compat: bool = False) -> BuiltInSpec:
-    """The spec that cuts a tensor into these shards, the most regular that does.
+    """Returns the most regular spec that cuts a tensor into these shards.
 
-    A ChunkShardingSpec when cutting so gives exactly these boxes, in whatever order they come. A
-    MeshShardingSpec when they are a grid of boxes, each of which may have replicas. Otherwise an
-    EnumerableShardingSpec of them. With `compat` there are no meshes, and the answer is torch's.
+    It is a ChunkShardingSpec if cutting by it gives exactly these boxes, in any order. It is a
+    MeshShardingSpec if the boxes are a grid, each of which may have replicas. Otherwise it is an
+    EnumerableShardingSpec. With `compat`, the result is torch's, and never a spec over a mesh.
     """
     from .mesh_spec import inferred  # It knows specs, and so imports this module.
 

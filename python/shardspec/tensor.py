@@ -1,4 +1,4 @@
-"""Tensors in host memory: what shards come out as."""
+"""Tensors in host memory: the results of copies."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ HOST = (lib.DLPACK_DEVICE_CPU, lib.DLPACK_DEVICE_CUDA_HOST, lib.DLPACK_DEVICE_RO
 
 
 class Tensor:
-    """A tensor in host memory: new memory, or a part of another object's.
+    """A tensor in host memory: new memory, or a view of another object's memory.
 
-    numpy, torch and jax take it without a copy: `numpy.asarray(tensor)`,
-    `torch.from_dlpack(tensor)`, `jax.numpy.from_dlpack(tensor)`. The memory stays for as long as
-    any of them uses it.
+    NumPy, torch and JAX use it without a copy: `numpy.asarray(tensor)`,
+    `torch.from_dlpack(tensor)`, `jax.numpy.from_dlpack(tensor)`. The memory is freed when no array
+    uses it any longer.
     """
 
     __slots__ = ("__weakref__", "_shardspec_view")
@@ -90,10 +90,10 @@ class Tensor:
         return int(self._shardspec_view.address)
 
     def memory(self) -> memoryview:
-        """The elements as Python sees them.
+        """The elements as a memoryview.
 
-        BufferError for elements that Python has no numbers for, such as bfloat16, and for a tensor
-        that is not contiguous.
+        Raises a BufferError for elements without a Python number type, such as bfloat16, and for a
+        tensor that is not contiguous.
         """
         dtype = self._shardspec_view.struct.dtype
         form = FORMATS.get(dtype.code, {}).get(dtype.bits) if dtype.lanes == 1 else None
@@ -113,7 +113,7 @@ class Tensor:
         return typed
 
     def tolist(self) -> Any:
-        """The elements as nested lists of numbers, as far as they have a memoryview."""
+        """The elements as nested lists of numbers, for element types that `memory` supports."""
         def empty(shape: tuple[int, ...]) -> list[Any]:
             return [empty(shape[1:]) for _ in range(shape[0])] if shape else []
 
@@ -262,7 +262,7 @@ def new(shape: tuple[int, ...], dtype: Any, kind: Any = None) -> Tensor:
 
 
 def as_tensor(tensor: Any) -> Tensor:
-    """The same memory as a Tensor."""
+    """Returns a Tensor that uses the memory of `tensor`."""
     if isinstance(tensor, Tensor):
         return tensor
     view = _views.view("tensor", tensor)
