@@ -14,6 +14,9 @@ CASES ?=
 PREFIX ?= /usr/local
 INSTALL := target/install
 
+# Runs a command with its output in a file, and shows that only if the command fails: $(call quietly,file,command)
+quietly = $(2) > $(1) 2>&1 || { cat $(1); exit 1; }
+
 .PHONY: help build install uninstall demo test test-rust test-c test-python bench bench-plan bench-comm bench-geometry clean
 
 help:
@@ -33,9 +36,10 @@ help:
 # Cargo knows what is out of date. Programs look for the library by the name inside it. The reference
 # is made from the header that the build wrote.
 build:
-	MAKEFLAGS= $(CARGO) build --release --locked
-	ln -sf libshardspec.so $(LIBRARY)
-	$(PYTHON) tools/reference.py
+	@echo "cargo: target/release/libshardspec.{so,a} and include/shardspec.h; the first build takes some minutes"
+	@MAKEFLAGS= $(CARGO) build --release --locked --quiet
+	@ln -sf libshardspec.so $(LIBRARY)
+	@$(PYTHON) tools/reference.py
 
 # Packages and whoever needs other options run cmake themselves; see CMakeLists.txt.
 install: $(INSTALL)
@@ -53,7 +57,9 @@ $(INSTALL): .venv/.ready
 
 demo: $(BUILD)/build.ninja
 	@$(MAKE) --no-print-directory build
-	@cmake --build $(BUILD) --target demo > $(BUILD)/demo.log || { cat $(BUILD)/demo.log; exit 1; }
+	@echo "cmake: $(BUILD)/demo, from examples/demo.c"
+	@$(call quietly,$(BUILD)/demo.log,cmake --build $(BUILD) --target demo)
+	@echo
 	@$(BUILD)/demo $(FILE) $(RANKS) $(DIM)
 
 # The library is linked on one processor for a minute or more; meanwhile Rust's tests use the others.
@@ -95,12 +101,15 @@ bench-geometry:
 	$(CARGO) bench --locked
 
 $(BUILD)/build.ninja: .venv/.ready c_tests/CMakeLists.txt
-	cmake -S c_tests -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release
+	@mkdir -p $(BUILD)
+	@echo "cmake: $(BUILD), the folder in which the C programs are built"
+	@$(call quietly,$(BUILD)/configure.log,cmake -S c_tests -B $(BUILD) -G Ninja -DCMAKE_BUILD_TYPE=Release)
 
 .venv/.ready: tools/requirements.txt
-	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r tools/requirements.txt
-	touch $@
+	@echo "pip: .venv, with the Python packages of tools/requirements.txt"
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r tools/requirements.txt
+	@touch $@
 
 clean:
 	rm -rf target .venv

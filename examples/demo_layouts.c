@@ -137,6 +137,8 @@ void show_layouts(void) {
   shards from, to;
   make_shards(&from, axes + 1, four, 1, cut_of_heads(qkv, 2), 0, qkv_shape);
   make_shards(&to, axes + 1, two, 1, cut_of_heads(qkv, 1), 0, qkv_shape);
+  printf("In the next two pictures, a letter stands for two rows that the rank owns, and a dot for two rows\n"
+         "that it does not own.\n\n");
   printf("Fused Q, K and V rows of 8 query heads and 2 key and value heads, over 4 ranks\n");
   memset(letters, 'q', 64);
   memset(letters + 64, 'k', 16);
