@@ -72,7 +72,9 @@ test:
 test-rust:
 	MAKEFLAGS= $(CARGO) test --profile checked --locked
 
+# The C tests also run with the library of Rust's tests, which checks what the header declares.
 test-c: build $(BUILD)/build.ninja
+	MAKEFLAGS= $(CARGO) build --profile checked --locked --lib
 	cmake --build $(BUILD)
 	ctest --test-dir $(BUILD) --output-on-failure -j 2
 

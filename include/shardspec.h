@@ -1,19 +1,61 @@
-/* shardspec.h - how a tensor is cut across workers, which worker owns which part, and moving the bytes.
+/*
+ * shardspec.h - how a tensor is cut across workers, which worker owns which part, and moving the bytes.
  *
  * A spec describes how to cut. With the sizes of a tensor it gives metadata: the shards of that tensor
- * and their owners. With metadata, the library cuts buffers into shards and joins shards, in one
- * process or, with a communicator, across many.
+ * and their owners. With metadata, the library cuts buffers into shards and joins shards, in one process
+ * or, with a communicator, across many. A sharded tensor is metadata together with the shards that are in
+ * this process.
  *
- *   shardspec_spec_new_chunk -> shardspec_spec_build_metadata -> shardspec_metadata_scatter / _gather
+ *   const char *placements[] = {"rank:0", "rank:1"};
+ *   const int64_t sizes[] = {1000, 64};
+ *   shardspec_error err = SHARDSPEC_ERROR_INIT;
+ *   shardspec_spec *spec;
+ *   shardspec_metadata *metadata;
+ *   if (shardspec_spec_new_chunk(0, placements, 2, &spec, &err) != SHARDSPEC_OK ||
+ *       shardspec_spec_build_metadata(spec, sizes, 2, NULL, &metadata, &err) != SHARDSPEC_OK ||
+ *       shardspec_metadata_scatter(metadata, &full, shards, 2, NULL, &err) != SHARDSPEC_OK)
+ *     fprintf(stderr, "%s\n", err.message);
  *
- * A sharded tensor is metadata together with the shards that are in this process.
+ * Contents, each section with its first function:
+ *
+ *   Level 1: place and copy
+ *     Sharding specs                                    shardspec_spec_new_chunk
+ *     Metadata                                          shardspec_spec_build_metadata
+ *     Element types                                     shardspec_dtype_parse
+ *     Views of tensors
+ *     Tensors in host memory                            shardspec_tensor_copy
+ *     Sharded tensors                                   shardspec_sharded_tensor_new
+ *     Placements                                        shardspec_placement_parse
+ *     Lists of shards                                   shardspec_shards_new
+ *     Tensor properties                                 shardspec_tensor_properties_init
+ *     Status and errors                                 shardspec_status_text
+ *     Version                                           shardspec_abi_version
+ *   Level 2: layouts, plans, files and collectives
+ *     Meshes                                            shardspec_mesh_new
+ *     Specs over a mesh                                 shardspec_spec_new_mesh
+ *     The arithmetic of chunks                          shardspec_chunk_split_size
+ *     Queries                                           shardspec_metadata_shards_in_box
+ *     Shards that are not boxes                         shardspec_shards_new_with_dim_maps
+ *     Digests                                           shardspec_metadata_digest
+ *     Plans                                             shardspec_plan_new
+ *     Traffic of a plan                                 shardspec_plan_shard_traffic
+ *     DLPack                                            shardspec_managed_tensor_new
+ *     Local shards shared with other libraries          shardspec_sharded_tensor_export_local
+ *     Communicators                                     shardspec_comm_new
+ *     Collectives                                       shardspec_comm_scatter
+ *   Level 3: types, ops and transports of your own
+ *     Callbacks                                         shardspec_runtime_ctx_destroy
+ *     Custom placements                                 shardspec_placement_new_custom
+ *     Building metadata                                 shardspec_metadata_builder_add_shard
+ *     Custom sharding specs                             shardspec_spec_new_custom
+ *     Custom ops                                        shardspec_op_register
  *
  * These rules hold for every function:
  *
  * - It returns a status: SHARDSPEC_OK or the reason of a failure. Its last argument is a
  *   shardspec_error, which receives the details. It may be NULL.
- * - A function that fails writes nothing but that error. There is one exception: a transport that
- *   fails while data moves between processes.
+ * - A function that fails writes nothing but that error. There is one exception: a transport that fails
+ *   while data moves between processes.
  * - The caller keeps ownership of all arguments. The library copies what it needs before it returns.
  *   Memory and contexts that are passed together with a function to release them are used until the
  *   library calls that function. Results are written to memory of the caller. The caller frees every
@@ -21,325 +63,682 @@
  * - A handle is an opaque key stored in a pointer type. The library never dereferences it. A freed,
  *   forged or wrong handle is refused with SHARDSPEC_INVALID_HANDLE. Objects behind handles are
  *   immutable, so any thread may use a handle, and may free it while others use it.
- * - It may be called from any thread, and in a child process after fork. The library leaves no
- *   thread behind when a call returns.
+ * - It may be called from any thread, and in a child process after fork. The library leaves no thread
+ *   behind when a call returns.
  * - On Linux, dlclose does not unload the shared library: handles stay valid, and freed ones invalid.
  * - It needs at most 64 KiB of stack, not counting callbacks.
- * - Other pointers are checked for NULL and alignment. The caller makes sure that they point to as
- *   much memory as their lengths say.
- * - Structs that begin with struct_size may grow at the end. Set struct_size to the struct's sizeof
- *   and unused fields to zero; programs and libraries of different versions then work together.
+ * - Other pointers are checked for NULL and alignment. The caller makes sure that they point to as much
+ *   memory as their lengths say.
+ * - Structs that begin with struct_size may grow at the end. Set struct_size to the struct's sizeof and
+ *   unused fields to zero; programs and libraries of different versions then work together.
  * - Texts are UTF-8 and end in NUL. Sizes and offsets count elements and are signed 64-bit.
+ * - The comment of each function ends with lines about it. "Calls back" names the functions of the
+ *   caller that a call may run, on the calling thread. "Blocks" says what a call may wait for: other
+ *   ranks, other threads or the disk. A call that calls back also takes as long as its callbacks take.
  *
- * This file is generated from src/ffi when the library is built: edit that instead. */
+ * shardspec.json describes the same for programs that make bindings. shardspec.cdef.h has the
+ * declarations for those without a preprocessor. All three are generated from src/ffi when the library is
+ * built: edit that instead.
+ */
 #ifndef SHARDSPEC_H
 #define SHARDSPEC_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+/** Before each function: its symbol is visible outside of the library. A program may define it. */
+#ifndef SHARDSPEC_API
+#if defined(_WIN32) && defined(SHARDSPEC_SHARED)
+#define SHARDSPEC_API __declspec(dllimport)
+#elif defined(__GNUC__)
+#define SHARDSPEC_API __attribute__((visibility("default")))
+#else
+#define SHARDSPEC_API
+#endif
+#endif
+
+/**
+ * Before each function whose status should not be ignored: compilers warn where it is. Functions that
+ * free have none. A program that defines it as empty has no such warnings.
+ */
+#ifndef SHARDSPEC_NODISCARD
+#if (defined(__cplusplus) && __cplusplus >= 201703L) || \
+    (defined(__STDC_VERSION__) && __STDC_VERSION__ >= 202311L)
+#define SHARDSPEC_NODISCARD [[nodiscard]]
+#elif defined(__GNUC__)
+#define SHARDSPEC_NODISCARD __attribute__((warn_unused_result))
+#else
+#define SHARDSPEC_NODISCARD
+#endif
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* ================================================================================================
- * Status and errors.
- *
- * Every function that can fail returns a `shardspec_status` and takes a `shardspec_error *` as its
- * last argument. The error is the caller's own, mostly on its stack, and may be NULL. There is no
- * hidden "last error", so calls may move between threads.
- */
-
-/* The call did what it says. */
-#define SHARDSPEC_OK 0
-/* A pointer that must not be NULL was NULL. */
-#define SHARDSPEC_NULL_ARGUMENT 1
-/* A value that is not allowed for this argument. */
-#define SHARDSPEC_INVALID_ARGUMENT 2
-/* A handle that was freed, was never created, or is of another kind. */
-#define SHARDSPEC_INVALID_HANDLE 3
-/* A text that is not a placement. */
-#define SHARDSPEC_INVALID_PLACEMENT 4
-/* A sharding dimension that the tensor does not have. */
-#define SHARDSPEC_INVALID_DIM 5
-/* An index past the end. */
-#define SHARDSPEC_INDEX_OUT_OF_RANGE 6
-/* Numbers of dimensions that must be equal and are not. */
-#define SHARDSPEC_NDIM_MISMATCH 7
-/* Two shards own the same elements. */
-#define SHARDSPEC_OVERLAP 8
-/* No shard owns some of the elements. */
-#define SHARDSPEC_GAP 9
-/* A shard reaches past the tensor. */
-#define SHARDSPEC_OUT_OF_BOUNDS 10
-/* A value that does not fit into 64 bits. */
-#define SHARDSPEC_OVERFLOW 11
-/* The caller's buffer is too small; `limit` is the capacity that is needed. */
-#define SHARDSPEC_BUFFER_TOO_SMALL 12
-/* A view has another shape than its shard or tensor. */
-#define SHARDSPEC_SHAPE_MISMATCH 13
-/* A view has another element type than the tensor. */
-#define SHARDSPEC_DTYPE_MISMATCH 14
-/* A view is not in host memory. */
-#define SHARDSPEC_UNSUPPORTED_DEVICE 15
-/* A destination shares memory with a source, with another destination, or with itself. */
-#define SHARDSPEC_ALIASED 16
-/* Known and valid, but not implemented. */
-#define SHARDSPEC_UNSUPPORTED 17
-/* The system has no memory left for the result. */
-#define SHARDSPEC_OUT_OF_MEMORY 18
-/* The requested object does not exist. */
-#define SHARDSPEC_NOT_FOUND 19
-/* The function does not apply to this type of spec. */
-#define SHARDSPEC_WRONG_SPEC_TYPE 20
-/* A bug in this library: please report the message. */
-#define SHARDSPEC_INTERNAL 21
-/* An op with these names is already registered. */
-#define SHARDSPEC_ALREADY_EXISTS 22
-/* An op can't be unregistered from inside of itself, nor from inside of another op while it runs. */
-#define SHARDSPEC_BUSY 23
-/* An op was called without arguments. */
-#define SHARDSPEC_NO_ARGUMENTS 24
-/* An op was called without a sharded tensor among its arguments. */
-#define SHARDSPEC_NO_SHARDED_TENSOR 25
-/* An op was called with sharded tensors of different communicators. */
-#define SHARDSPEC_COMMUNICATOR_MISMATCH 26
-
-/*
- A rank of a collective passed an invalid argument, or other arguments than the other ranks. `got`
- is the rank. `limit` is the status that the rank returned, or 0 if it reported no error.
- */
-#define SHARDSPEC_DISAGREEMENT 28
-/* The transport between ranks failed. */
-#define SHARDSPEC_TRANSPORT_FAILED 29
-/* A shard that is needed is in another process. */
-#define SHARDSPEC_NOT_LOCAL 30
-/* Memory that must be written is read-only. */
-#define SHARDSPEC_READ_ONLY 39
-
-/*
- A callback returned a number that is not a status, or 0 where its status of success is another
- one. It probably threw an exception. `got` is the number.
- */
-#define SHARDSPEC_CALLBACK_FAILED 40
-
-/*
- A cut that can't be made of so many positions: they do not divide, do not add up, or would be cut
- inside of a unit.
- */
-#define SHARDSPEC_ILLEGAL_CUT 41
-/* The elements of the tensor still have to be reduced, so they can't be moved. */
-#define SHARDSPEC_PARTIAL 42
-
-/* Bytes of `shardspec_error.message`, the NUL included. */
-#define SHARDSPEC_MESSAGE_CAPACITY 968
-
-/*
- 0 (`SHARDSPEC_OK`) or the reason why a call was refused: one of the constants above. Never
- negative. A number keeps its meaning for ever; later versions may add numbers.
+/**
+ * 0 (`SHARDSPEC_OK`) or the reason why a call was refused: one of the constants in the section
+ * "Status and errors". Never negative. A number keeps its meaning for ever; later versions may add
+ * numbers.
  */
 typedef int32_t shardspec_status;
 
-/*
- Details of a call's result, in the caller's memory. Initialise it with `SHARDSPEC_ERROR_INIT`.
- Every call with a non-NULL `err` writes it. On success, the status is `SHARDSPEC_OK` and the
- message is empty. The struct has 1024 bytes, and its layout never changes. A message that does
- not fit ends in "...".
- */
-typedef struct shardspec_error {
-  /*
-   Set by the caller to `sizeof(shardspec_error)`; 0 means the same. With another value below
-   that, the call does nothing and returns `SHARDSPEC_INVALID_ARGUMENT`.
-   */
-  uint64_t struct_size;
-  /* The status that the call returned. */
-  shardspec_status status;
-  /*
-   The dimension that the error is about, or -1. With `SHARDSPEC_INVALID_DIM`, the one that was
-   refused.
-   */
-  int32_t dim;
-  /* Index of the shard that the error is about, or -1. Of two shards, the lower index. */
-  int64_t first_shard;
-  /* Index of the second shard that the error is about, or -1. */
-  int64_t second_shard;
-  /* The value that was refused, or 0 where no single number was. */
-  int64_t got;
-  /* The bound that the value was compared with, or 0. */
-  int64_t limit;
-  /*
-   Position in the array argument that the message names: 3 for `placements[3]`. -1 where the
-   error is not about an element of an array.
-   */
-  int64_t index;
-  /* Argument, value and remedy. UTF-8, NUL-terminated. */
-  char message[SHARDSPEC_MESSAGE_CAPACITY];
-} shardspec_error;
-
-/*
- Writes the name of a status, such as "OVERLAP", into `buffer`.
-
- `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- written.
-
- Errors: NOT_FOUND for a number that is no status, BUFFER_TOO_SMALL with the capacity needed in
- the error's `limit`, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_status_text(shardspec_status status,
-                                       char *buffer,
-                                       size_t capacity,
-                                       size_t *needed,
-                                       shardspec_error *err);
-
-/* An error before its first call: `shardspec_error err = SHARDSPEC_ERROR_INIT;` */
-#define SHARDSPEC_ERROR_INIT { sizeof(shardspec_error), SHARDSPEC_OK, -1, -1, -1, 0, 0, -1, { 0 } }
+/* ################################################################################################
+ * Level 1: place and copy
+ * ################################################################################################ */
 
 /* ================================================================================================
- * Version.
+ * Sharding specs: how a tensor is cut.
  *
- * The constants are the version of the header that a program was compiled with. The functions
- * return the version of the library that it runs with. A program works with every library of the
- * same ABI version.
+ * A spec is made once and used for any number of tensors. Three types are built in: "chunk" cuts one
+ * dimension into equal chunks, "enumerable" lists shards, "mesh" cuts dimensions over the axes of a
+ * mesh (`shardspec_spec_new_mesh`). `shardspec_spec_new_custom` makes specs of your own types.
+ *
+ * Source: torch's `ChunkShardingSpec` and `EnumerableShardingSpec`.
  */
 
-/* Version of this header: that of the library it came with. */
-#define SHARDSPEC_VERSION "0.1.0"
-#define SHARDSPEC_VERSION_MAJOR 0
-#define SHARDSPEC_VERSION_MINOR 1
-#define SHARDSPEC_VERSION_PATCH 0
+/** A sharding spec, behind a handle. Immutable; free it with `shardspec_spec_free`. */
+typedef struct shardspec_spec shardspec_spec;
 
-/*
- Version of the binary interface. It changes when a program compiled with an older header would
- no longer work. It is the number in the shared library's name, `libshardspec.so.0`.
+typedef struct shardspec_error shardspec_error;
+
+/**
+ * Creates a spec that cuts dimension `dim` into `placement_count` chunks, as `torch.chunk` does.
+ * Chunk i starts at ceil(n / placement_count) * i of n elements and has placement `placements[i]`.
+ * The last chunks may be shorter or empty. An empty chunk owns nothing, and its offset may be past
+ * the end. A negative `dim` counts from the last dimension. `shardspec_spec_build_metadata` checks
+ * that the tensor has the dimension.
+ *
+ * Ownership: the library copies the texts. The caller frees `*out`.
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for no placements, INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-#define SHARDSPEC_ABI_VERSION 0
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_chunk(
+    int64_t dim, const char *const *placements, size_t placement_count, shardspec_spec **out,
+    shardspec_error *err);
 
-/*
- Returns the library's ABI version, to compare with `SHARDSPEC_ABI_VERSION`. Can't fail.
- Threads: any. Since: ABI 0.
+/**
+ * Creates a spec that cuts the dimension named `dim_name` into `placement_count` chunks, as
+ * `torch.chunk` does. Chunk i starts at ceil(n / placement_count) * i of n elements and has
+ * placement `placements[i]`. The last chunks may be shorter or empty.
+ * `shardspec_spec_build_metadata_with_dim_names` builds metadata with this spec.
+ *
+ * Ownership: the library copies the texts. The caller frees `*out`.
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for an empty name or no placements, INVALID_PLACEMENT, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-uint32_t shardspec_abi_version(void);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_chunk_by_dim_name(
+    const char *dim_name, const char *const *placements, size_t placement_count,
+    shardspec_spec **out, shardspec_error *err);
 
-/*
- Writes the library's version, such as "0.1.0", into `buffer`.
+/** A placement, behind a handle. Immutable; free it with `shardspec_placement_free`. */
+typedef struct shardspec_placement shardspec_placement;
 
- `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- written.
-
- Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/**
+ * Creates a spec that cuts one dimension into `placement_count` chunks, as `torch.chunk` does,
+ * with handles of placements. The dimension is `dim`; with a `dim_name` that is not NULL, it is
+ * the dimension of that name. Chunk i starts at ceil(n / placement_count) * i of n elements and
+ * has placement `placements[i]`. The last chunks may be shorter or empty. A negative `dim` counts
+ * from the last dimension.
+ *
+ * Ownership: the library copies `dim_name`. The caller keeps the handles and frees `*out`.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for an empty name or no placements, INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_version_text(char *buffer,
-                                        size_t capacity,
-                                        size_t *needed,
-                                        shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_chunk_with_placement_handles(
+    int64_t dim, const char *dim_name, const shardspec_placement *const *placements,
+    size_t placement_count, shardspec_spec **out, shardspec_error *err);
+
+/** A list of shards, behind a handle. Immutable; free it with `shardspec_shards_free`. */
+typedef struct shardspec_shards shardspec_shards;
+
+/**
+ * Creates a spec that lists its shards. All shards have the same number of dimensions, and they
+ * must not overlap. A shard with a size of 0 owns nothing and overlaps nothing.
+ *
+ * Time: at worst n * log(n)^(d-1) for n shards with d dimensions.
+ * Ownership: the caller frees `*out`; the list may be freed before it.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for no shards, OVERLAP (the error names both shards and the box that
+ * they share), NULL_ARGUMENT, also for a shard without a placement, INVALID_HANDLE, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_enumerable(
+    const shardspec_shards *shards, shardspec_spec **out, shardspec_error *err);
+
+/**
+ * Frees a spec. NULL is allowed. Metadata made by the spec stays valid.
+ *
+ * Calls back: `destroy`, if nothing else uses the object.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, also for a handle that was freed before.
+ * Threads: any. A call of another thread that uses the handle completes normally.
+ * Since: ABI 0.
+ */
+SHARDSPEC_API shardspec_status shardspec_spec_free(shardspec_spec *spec, shardspec_error *err);
+
+/**
+ * Writes the name of the spec's type into `buffer`: "chunk", "enumerable", "mesh", or the type name
+ * of a custom spec.
+ *
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ * written.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+ * NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_type_name(
+    const shardspec_spec *spec, char *buffer, size_t capacity, size_t *needed,
+    shardspec_error *err);
+
+/**
+ * Writes the dimension that a chunk spec cuts to `*out`, as it was passed; it may be negative.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: WRONG_SPEC_TYPE for another type of spec or a dimension given by name, INVALID_HANDLE,
+ * NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_chunk_dim(
+    const shardspec_spec *spec, int64_t *out, shardspec_error *err);
+
+/**
+ * Writes the name of the dimension that a chunk spec cuts into `buffer`.
+ *
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ * written.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: WRONG_SPEC_TYPE for another type of spec or a dimension given by number, INVALID_HANDLE,
+ * BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_chunk_dim_name(
+    const shardspec_spec *spec, char *buffer, size_t capacity, size_t *needed,
+    shardspec_error *err);
+
+/**
+ * Writes the number of shards of the spec to `*out`.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: WRONG_SPEC_TYPE for a custom spec, whose shards depend on the tensor
+ * (`shardspec_metadata_shard_count` counts them), INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_shard_count(
+    const shardspec_spec *spec, size_t *out, shardspec_error *err);
+
+/**
+ * Creates a handle of the placement of shard `index`.
+ *
+ * Ownership: the caller frees `*out`.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, WRONG_SPEC_TYPE for a custom spec, whose shards depend on the tensor
+ * (`shardspec_metadata_shard_placement` returns their placements), INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_placement(
+    const shardspec_spec *spec, size_t index, shardspec_placement **out, shardspec_error *err);
+
+/**
+ * Writes 1 to `*out` if two specs are of the same type and cut every tensor alike, else 0.
+ * Dimensions are compared as they were passed: -1 and 1 differ. Mesh specs are compared by their
+ * meshes and layouts as they were passed. Custom specs are compared by their type's `equal`.
+ *
+ * Calls back: `equal` of custom specs and placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_equal(
+    const shardspec_spec *a, const shardspec_spec *b, int32_t *out, shardspec_error *err);
+
+/**
+ * Writes a hash of the spec to `*out`. Equal specs have equal hashes, in every process that runs
+ * this version. The hash of a custom spec includes that of its type's `hash`.
+ *
+ * Calls back: `hash` of a custom spec and of custom placements; `destroy`, if another thread frees
+ * a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_hash(
+    const shardspec_spec *spec, uint64_t *out, shardspec_error *err);
+
+/**
+ * Creates the spec that cuts a tensor into exactly these shards. It is of the most regular of three
+ * types. It is a chunk spec if the shards are the chunks of one dimension, in any order. It is a mesh
+ * spec if the shards are a grid of boxes: each dimension is cut by chunk, balanced or sizes, and all
+ * cells of the grid have the same number of shards, which are replicas. Otherwise it is an enumerable
+ * spec, also for a single shard, because the cut dimension is then unknown.
+ *
+ * A mesh spec keeps the order of the shards if that is row-major in some order of axes. Otherwise its
+ * devices are row-major by dimension. `shardspec_spec_infer_compat` returns torch's answer.
+ *
+ * Time: n * log(n) for n shards, and for an enumerable spec at worst n * log(n)^(d-1) in d
+ * dimensions.
+ * Ownership: the caller frees `*out`; the list may be freed before it.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for no shards, OVERLAP for shards that overlap and are no grid of
+ * replicas (the error names both shards and the box that they share), NULL_ARGUMENT, also for a
+ * shard without a placement, INVALID_HANDLE, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_infer(
+    const shardspec_shards *shards, shardspec_spec **out, shardspec_error *err);
+
+/**
+ * Creates the spec that torch infers from these shards. It is a chunk spec where chunks of one dimension
+ * are exactly these boxes, in any order, and else an enumerable spec. A single shard makes an
+ * enumerable spec, because the cut dimension is then unknown.
+ *
+ * Ownership: the caller frees `*out`; the list may be freed before it.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for no shards, OVERLAP (the error names both shards and the box that
+ * they share), NULL_ARGUMENT, also for a shard without a placement, INVALID_HANDLE, OUT_OF_MEMORY.
+ * Threads: any.
+ * Source: `_infer_sharding_spec_from_shards_metadata` of torch.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_infer_compat(
+    const shardspec_shards *shards, shardspec_spec **out, shardspec_error *err);
 
 /* ================================================================================================
- * Callbacks.
+ * Metadata: which shard owns which part of one tensor.
  *
- * Callbacks are functions of the caller that the library calls. They are registered as one
- * function or as a table of functions, with a `ctx` that each call receives and a `destroy` that
- * frees `ctx`. These rules apply to all of them:
+ * `shardspec_spec_build_metadata` creates it from a spec and the sizes of a tensor. The shards of
+ * a metadata object cover its tensor. They overlap only where they are declared to be replicas. They
+ * are numbered from 0, in the order of the spec.
  *
- * - A callback that does something returns a status: the status of success, or the reason of a
- *   failure. The library returns a failure to its caller unchanged, with the message and the
- *   numbers in the callback's `err`. `err` is never NULL in a callback, and its `status` need not
- *   be set. The callback may pass `err` to the functions that it calls. A message ends at its
- *   first NUL, and bytes that are not UTF-8 are replaced. Numbers from `SHARDSPEC_USER_STATUS` on
- *   are free for the callback's own failures.
- * - The status of success is SHARDSPEC_OK, 0, unless `success_status` in the table, or in the
- *   options of an op, is another one. Set it to `SHARDSPEC_CALLBACK_OK` for callbacks in languages
- *   with exceptions. JNA, cffi, ctypes and koffi return 0 when a callback throws, which must not
- *   mean success. With `success_status` set, 0 fails with SHARDSPEC_CALLBACK_FAILED.
- * - When a callback throws, CPython's ctypes returns whatever the stack contained, often the
- *   success of an earlier call. Set `success_status` to `SHARDSPEC_CALLBACK_OK_IN_ERR` there. The
- *   callback then writes its status into `err->status`, that number for success, and the library
- *   ignores what it returns. Before the call, `err->status` is SHARDSPEC_CALLBACK_FAILED, and a
- *   callback that throws leaves it unchanged.
- * - A negative number is not a status. It fails with SHARDSPEC_CALLBACK_FAILED too, with the
- *   number in the error's `got`.
- * - `equal` and `hash` return their answer and can't fail. Where `equal` throws and the binding
- *   returns 0, the two objects are different.
- * - The library holds no lock while a callback runs: a callback may call any function of this
- *   header.
- * - A callback may run on any thread that calls the library, and on several at once.
- * - A callback may unwind: by an exception of C++, by pthread_exit, or by cancellation of its
- *   thread. The library then frees what its calls own, and the unwinding continues in the caller
- *   of the library, which receives no status. Outputs are as after a failure. This applies to
- *   Linux, Android and FreeBSD on x86-64 and AArch64. On other systems, unwinding into the library
- *   ends the process.
- * - A callback must not leave by longjmp or any other jump that does not unwind. The library can't
- *   detect such a jump. Objects of the call would never be freed, and an op would stay BUSY.
- *   `shardspec_op_unregister` on another thread would never return, and threads that copy for the
- *   call would go on using the caller's memory. Asynchronous cancellation of a thread inside the
- *   library is undefined as well.
- * - `destroy(ctx)` runs exactly once, when no call of the callback is running or can begin, on the
- *   thread that releases it last. It also runs when the function that received `ctx` fails.
- *   `destroy` may be NULL. In a table, it is called where `struct_size` is at least 16.
+ * Source: torch's `ShardedTensorMetadata`.
  */
 
-/* Frees a callback's `ctx`. */
-typedef void (*shardspec_destroy_fn)(void *ctx);
+/** The shards of one tensor, behind a handle. Immutable; free it with `shardspec_metadata_free`. */
+typedef struct shardspec_metadata shardspec_metadata;
 
-/* Enters a runtime, before a thread may run any of it. The result is the argument of `leave`. */
-typedef int32_t (*shardspec_enter_fn)(void);
+typedef struct shardspec_tensor_properties shardspec_tensor_properties;
 
-/* Leaves a runtime. */
-typedef void (*shardspec_leave_fn)(int32_t state);
-
-/* A `ctx` that is freed inside of a runtime, for `shardspec_runtime_ctx_destroy`. */
-typedef struct shardspec_runtime_ctx {
-  /* `sizeof(shardspec_runtime_ctx)`. */
-  uint64_t struct_size;
-  /* Called first. */
-  shardspec_enter_fn enter;
-  /* Called next. */
-  shardspec_destroy_fn destroy;
-  /* The argument of `destroy`. */
-  void *ctx;
-  /* Called last, with what `enter` returned. */
-  shardspec_leave_fn leave;
-} shardspec_runtime_ctx;
-
-/*
- Reports whether two objects of the same type, made with the same `equal`, are equal: 0 or not 0.
- It must be an equivalence, and the library calls it with any two objects, in any order.
+/**
+ * Creates the metadata of a tensor of `sizes` (`ndim` numbers) that is cut by `spec`. The shards
+ * cover the tensor. They overlap only where a mesh spec replicates. With `properties` NULL, no
+ * element type is stated, and data of any type may be moved.
+ *
+ * Ownership: the caller frees `*out`; the spec may be freed before it.
+ * Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
+ * `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_DIM for a spec whose dimension the tensor does not have or whose dimension is
+ * given by name. ILLEGAL_CUT for a size that a mesh spec does not cut, INVALID_ARGUMENT for one
+ * above its pad. NDIM_MISMATCH, OUT_OF_BOUNDS or GAP (the message names a box without owner) for
+ * an enumerable spec that does not fit the tensor. The same and OVERLAP for the shards of a custom
+ * spec, or the status that its `build_metadata` returns. INVALID_ARGUMENT for negative sizes or
+ * more than 32, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-typedef int32_t (*shardspec_equal_fn)(void *ctx, void *other_ctx);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata(
+    const shardspec_spec *spec, const int64_t *sizes, size_t ndim,
+    const shardspec_tensor_properties *properties, shardspec_metadata **out, shardspec_error *err);
 
-/*
- Returns a hash, equal for objects that are equal. Where hashes made of it are compared between
- processes, it must be equal in every process.
+/**
+ * Creates the metadata of a tensor whose dimensions have names and that is cut by `spec`. `sizes`
+ * holds `ndim` numbers and `dim_names` holds `ndim` texts. A spec that was created with the name
+ * of a dimension finds its dimension among them. `shardspec_metadata_dim_name` returns the names.
+ * With `properties` NULL, no element type is stated, and data of any type may be moved.
+ *
+ * Ownership: the library copies `dim_names`. The caller frees `*out`; the spec may be freed before
+ * it.
+ * Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
+ * `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_DIM for a spec whose dimension the tensor does not have. ILLEGAL_CUT for a size
+ * that a mesh spec does not cut, INVALID_ARGUMENT for one above its pad. NDIM_MISMATCH,
+ * OUT_OF_BOUNDS or GAP (the message names a box without owner) for an enumerable spec that does
+ * not fit the tensor. The same and OVERLAP for the shards of a custom spec, or the status that its
+ * `build_metadata` returns. INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more
+ * elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-typedef uint64_t (*shardspec_hash_fn)(void *ctx);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata_with_dim_names(
+    const shardspec_spec *spec, const int64_t *sizes, const char *const *dim_names, size_t ndim,
+    const shardspec_tensor_properties *properties, shardspec_metadata **out, shardspec_error *err);
 
-/* The first status that callbacks may define. Statuses of the library are lower. */
-#define SHARDSPEC_USER_STATUS 1000
-/* A status of success that no runtime returns by accident, for `success_status`. */
-#define SHARDSPEC_CALLBACK_OK 999
-
-/*
- A status of success that the callback writes into `err->status` instead of returning it, for
- `success_status`.
+/**
+ * Creates the metadata of a linked tensor: a tensor with one element for each block of elements of this
+ * one, such as the scales and zero points of a quantised weight, or words that hold several packed
+ * elements.
+ *
+ * `block_sizes` holds `ndim` numbers >= 1. Dimension d of the new tensor has
+ * ceil(size / `block_sizes[d]`) elements; the last block of a dimension may be short. A shard has the
+ * elements of the blocks that it has in `metadata`, in the same order. Placements, mesh, replicas,
+ * partial axes, names of dimensions and padding stay. No element type is stated. Where dimensions are
+ * flattened, the elements of a block must be neighbours in the flattened order.
+ *
+ * Ownership: the caller frees `*out`; `metadata` may be freed before it.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: ILLEGAL_CUT for a shard that has a part of a block, a block in pieces, or padding that
+ * ends inside of a block. The message has the nearest cuts that are legal; `first_shard` is the
+ * shard, `dim` the dimension of its buffer, `got` the index of the cut and `limit` the length of
+ * the block there. NDIM_MISMATCH where `ndim` is not that of the tensor, UNSUPPORTED for blocks
+ * that are no neighbours in flattened dimensions, INVALID_ARGUMENT for block sizes below 1,
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-#define SHARDSPEC_CALLBACK_OK_IN_ERR 998
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_blocks(
+    const shardspec_metadata *metadata, const int64_t *block_sizes, size_t ndim,
+    shardspec_metadata **out, shardspec_error *err);
 
-/*
- Frees a `ctx` inside of a runtime that a thread must enter before it touches objects of that
- runtime. Pass this function as `destroy` or `release`, and the address of a
- `shardspec_runtime_ctx` as `ctx`. The function reads that struct before it calls anything, so
- the struct's `destroy` may free it. Functions in it may be NULL.
-
- Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`. An object is then
- released at once, on any thread, without running Python code, which would not be possible during
- an exception.
-
- Can't fail. Threads: any. Since: ABI 0.
+/**
+ * Creates a list of a metadata object's shards, without copying them.
+ *
+ * Ownership: the caller frees `*out`; the metadata may be freed before it.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-void shardspec_runtime_ctx_destroy(void *ctx);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new_from_metadata(
+    const shardspec_metadata *metadata, shardspec_shards **out, shardspec_error *err);
+
+/**
+ * Frees metadata. NULL is allowed. Objects made from the metadata stay valid.
+ *
+ * Calls back: `destroy`, if nothing else uses the object.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, also for a handle that was freed before.
+ * Threads: any. A call of another thread that uses the handle completes normally.
+ * Since: ABI 0.
+ */
+SHARDSPEC_API shardspec_status shardspec_metadata_free(
+    shardspec_metadata *metadata, shardspec_error *err);
+
+/**
+ * Writes the number of shards to `*out`, empty ones included.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_count(
+    const shardspec_metadata *metadata, size_t *out, shardspec_error *err);
+
+/**
+ * Writes the number of dimensions of the tensor to `*out`.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_ndim(
+    const shardspec_metadata *metadata, size_t *out, shardspec_error *err);
+
+/**
+ * Writes the number of dimensions of the shards' buffers to `*out`. It is that of the tensor,
+ * unless dimensions are flattened.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_buffer_ndim(
+    const shardspec_metadata *metadata, size_t *out, shardspec_error *err);
+
+/**
+ * Writes 1 to `*out` if the metadata was created with replicas, so that its shards may overlap,
+ * else 0.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_has_replicas(
+    const shardspec_metadata *metadata, int32_t *out, shardspec_error *err);
+
+/**
+ * Writes the tensor's sizes into `sizes`, one number for each dimension.
+ *
+ * `sizes` has room for `capacity` numbers. `*needed` becomes the number of dimensions; `needed`
+ * may be NULL. With capacity 0, `sizes` may be NULL and only `*needed` is written.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_sizes(
+    const shardspec_metadata *metadata, int64_t *sizes, size_t capacity, size_t *needed,
+    shardspec_error *err);
+
+/**
+ * Writes the number of elements of the tensor to `*out`.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_numel(
+    const shardspec_metadata *metadata, int64_t *out, shardspec_error *err);
+
+/**
+ * Writes the tensor's properties to `*out`. The caller sets `out->struct_size` before the call:
+ * `shardspec_tensor_properties p = { sizeof p };`.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_properties(
+    const shardspec_metadata *metadata, shardspec_tensor_properties *out, shardspec_error *err);
+
+/**
+ * Writes 1 to `*out` if two metadata objects have the same sizes, properties and shards in the
+ * same order, else 0. The specs that made them are not compared.
+ *
+ * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
+ * call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_equal(
+    const shardspec_metadata *a, const shardspec_metadata *b, int32_t *out, shardspec_error *err);
+
+/**
+ * Writes the fingerprint of the layout to `*out`: 64 bits of what each shard has of the tensor, in which
+ * order, and of its placement. The sizes and properties of the tensor are not in it, nor whether shards are
+ * replicas or partial; `shardspec_metadata_hash` covers all of it. Equal layouts have equal
+ * fingerprints, in every process that runs this version.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_fingerprint(
+    const shardspec_metadata *metadata, uint64_t *out, shardspec_error *err);
+
+/**
+ * Writes a hash of the metadata to `*out`. Equal metadata objects have equal hashes, in every
+ * process that runs this version.
+ *
+ * Calls back: `hash` of custom placements; `destroy`, if another thread frees a handle during the
+ * call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_hash(
+    const shardspec_metadata *metadata, uint64_t *out, shardspec_error *err);
+
+/**
+ * Writes the offsets and the sizes of shard `index`. `offsets` and `sizes` have room for
+ * `capacity` numbers each, at least one for each dimension of the shards' buffers
+ * (`shardspec_metadata_buffer_ndim`). Either may be NULL.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_shard(
+    const shardspec_metadata *metadata, size_t index, int64_t *offsets, int64_t *sizes,
+    size_t capacity, shardspec_error *err);
+
+/**
+ * Creates a handle of the placement of shard `index`.
+ *
+ * Ownership: the caller frees `*out`.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_placement(
+    const shardspec_metadata *metadata, size_t index, shardspec_placement **out,
+    shardspec_error *err);
+
+/**
+ * Writes the canonical text of the placement of shard `index` into `buffer`.
+ *
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ * written.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+ * INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_placement_text(
+    const shardspec_metadata *metadata, size_t index, char *buffer, size_t capacity, size_t *needed,
+    shardspec_error *err);
+
+/**
+ * Writes shards `first_shard` to `first_shard + shard_count - 1` into flat arrays.
+ *
+ * `offsets` and `sizes` have room for `shard_count` rows, with one number for each dimension of
+ * the shards' buffers (`shardspec_metadata_buffer_ndim`). `placement_indices` has room for
+ * `shard_count` numbers, which `shardspec_metadata_placement_text` accepts. Each of the three
+ * arrays may be NULL.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_shards(
+    const shardspec_metadata *metadata, size_t first_shard, size_t shard_count, int64_t *offsets,
+    int64_t *sizes, uint32_t *placement_indices, shardspec_error *err);
+
+/**
+ * Writes the number of different placements to `*out`.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_placement_count(
+    const shardspec_metadata *metadata, size_t *out, shardspec_error *err);
+
+/**
+ * Writes the canonical text of placement `placement_index` into `buffer`. Placements are numbered
+ * from 0, in the order of their first shards.
+ *
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ * written.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+ * INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_placement_text(
+    const shardspec_metadata *metadata, size_t placement_index, char *buffer, size_t capacity,
+    size_t *needed, shardspec_error *err);
+
+/**
+ * Creates a handle of placement `placement_index`. Placements are numbered from 0, in the order of
+ * their first shards.
+ *
+ * Ownership: the caller frees `*out`.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_placement(
+    const shardspec_metadata *metadata, size_t placement_index, shardspec_placement **out,
+    shardspec_error *err);
 
 /* ================================================================================================
  * Element types.
@@ -350,165 +749,643 @@ void shardspec_runtime_ctx_destroy(void *ctx);
  * packed, and so are three lanes of int4; two lanes of it are one byte.
  */
 
-/* Signed integer. */
+/** Signed integer. */
 #define SHARDSPEC_DTYPE_INT 0
-/* Unsigned integer. */
+/** Unsigned integer. */
 #define SHARDSPEC_DTYPE_UINT 1
-/* IEEE 754 floating point. */
+/** IEEE 754 floating point. */
 #define SHARDSPEC_DTYPE_FLOAT 2
-/* Opaque handle. */
+/** Opaque handle. */
 #define SHARDSPEC_DTYPE_OPAQUE_HANDLE 3
-/* bfloat16. */
+/** bfloat16. */
 #define SHARDSPEC_DTYPE_BFLOAT 4
-/* Complex number; `bits` counts both parts. */
+/** Complex number; `bits` counts both parts. */
 #define SHARDSPEC_DTYPE_COMPLEX 5
-/* Boolean, 8 bits. */
+/** Boolean, 8 bits. */
 #define SHARDSPEC_DTYPE_BOOL 6
-/* 8-bit floating point, 3 exponent and 4 mantissa bits. */
+/** 8-bit floating point, 3 exponent and 4 mantissa bits. */
 #define SHARDSPEC_DTYPE_FLOAT8_E3M4 7
-/* 8-bit floating point, 4 exponent and 3 mantissa bits. */
+/** 8-bit floating point, 4 exponent and 3 mantissa bits. */
 #define SHARDSPEC_DTYPE_FLOAT8_E4M3 8
-/* 8-bit floating point, 4 exponent and 3 mantissa bits, bias 11, finite, unsigned zero. */
+/** 8-bit floating point, 4 exponent and 3 mantissa bits, bias 11, finite, unsigned zero. */
 #define SHARDSPEC_DTYPE_FLOAT8_E4M3B11FNUZ 9
-/* 8-bit floating point, 4 exponent and 3 mantissa bits, finite. */
+/** 8-bit floating point, 4 exponent and 3 mantissa bits, finite. */
 #define SHARDSPEC_DTYPE_FLOAT8_E4M3FN 10
-/* 8-bit floating point, 4 exponent and 3 mantissa bits, finite, unsigned zero. */
+/** 8-bit floating point, 4 exponent and 3 mantissa bits, finite, unsigned zero. */
 #define SHARDSPEC_DTYPE_FLOAT8_E4M3FNUZ 11
-/* 8-bit floating point, 5 exponent and 2 mantissa bits. */
+/** 8-bit floating point, 5 exponent and 2 mantissa bits. */
 #define SHARDSPEC_DTYPE_FLOAT8_E5M2 12
-/* 8-bit floating point, 5 exponent and 2 mantissa bits, finite, unsigned zero. */
+/** 8-bit floating point, 5 exponent and 2 mantissa bits, finite, unsigned zero. */
 #define SHARDSPEC_DTYPE_FLOAT8_E5M2FNUZ 13
-/* 8-bit floating point, 8 exponent bits, finite, unsigned. */
+/** 8-bit floating point, 8 exponent bits, finite, unsigned. */
 #define SHARDSPEC_DTYPE_FLOAT8_E8M0FNU 14
-/* 6-bit floating point, 2 exponent and 3 mantissa bits, finite. */
+/** 6-bit floating point, 2 exponent and 3 mantissa bits, finite. */
 #define SHARDSPEC_DTYPE_FLOAT6_E2M3FN 15
-/* 6-bit floating point, 3 exponent and 2 mantissa bits, finite. */
+/** 6-bit floating point, 3 exponent and 2 mantissa bits, finite. */
 #define SHARDSPEC_DTYPE_FLOAT6_E3M2FN 16
-/* 4-bit floating point, 2 exponent bits and 1 mantissa bit, finite. */
+/** 4-bit floating point, 2 exponent bits and 1 mantissa bit, finite. */
 #define SHARDSPEC_DTYPE_FLOAT4_E2M1FN 17
 
-/* An element type: `lanes` values of `bits` bits each. The layout of DLPack's `DLDataType`. */
-typedef struct shardspec_dtype {
-  /* A `SHARDSPEC_DTYPE_...` constant; the numbers of DLPack's `DLDataTypeCode`. */
+typedef struct shardspec_dtype shardspec_dtype;
+
+/** An element type: `lanes` values of `bits` bits each. The layout of DLPack's `DLDataType`. */
+struct shardspec_dtype {
+  /** A `SHARDSPEC_DTYPE_...` constant; the numbers of DLPack's `DLDataTypeCode`. */
   uint8_t code;
-  /* Bits of one lane. */
+  /** Bits of one lane. */
   uint8_t bits;
-  /* Values in one element: 1, but for vector types. */
+  /** Values in one element: 1, but for vector types. */
   uint16_t lanes;
-} shardspec_dtype;
+};
 
-/*
- Reads the name of an element type, such as "float32", "bfloat16", "bool" or "float8_e4m3fn".
- "float32x4" is a type with four lanes.
-
- Errors: INVALID_ARGUMENT for a text that names no element type, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/**
+ * Reads the name of an element type, such as "float32", "bfloat16", "bool" or "float8_e4m3fn".
+ * "float32x4" is a type with four lanes.
+ *
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for a text that names no element type, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_dtype_parse(const char *text,
-                                       struct shardspec_dtype *out,
-                                       shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_parse(
+    const char *text, shardspec_dtype *out, shardspec_error *err);
 
-/*
- Writes the name of an element type into `buffer`, in the form that `shardspec_dtype_parse`
- reads. A code without a name gives "code200_16".
-
- `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- written.
-
- Errors: INVALID_ARGUMENT for 0 bits or lanes, BUFFER_TOO_SMALL with the capacity needed in the
- error's `limit`, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the name of an element type into `buffer`, in the form that `shardspec_dtype_parse`
+ * reads. A code without a name gives "code200_16".
+ *
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ * written.
+ *
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for 0 bits or lanes, BUFFER_TOO_SMALL with the capacity needed in the
+ * error's `limit`, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_dtype_text(const struct shardspec_dtype *dtype,
-                                      char *buffer,
-                                      size_t capacity,
-                                      size_t *needed,
-                                      shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_text(
+    const shardspec_dtype *dtype, char *buffer, size_t capacity, size_t *needed,
+    shardspec_error *err);
 
-/*
- Writes the number of bytes of one element to `*out`: bits * lanes / 8.
-
- Errors: UNSUPPORTED where an element is not a whole number of bytes (`shardspec_dtype_bytes`
- gives the bytes of many elements), INVALID_ARGUMENT for 0 bits or lanes, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the number of bytes of one element to `*out`: bits * lanes / 8.
+ *
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: UNSUPPORTED where an element is not a whole number of bytes (`shardspec_dtype_bytes`
+ * gives the bytes of many elements), INVALID_ARGUMENT for 0 bits or lanes, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_dtype_itemsize(const struct shardspec_dtype *dtype,
-                                          size_t *out,
-                                          shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_itemsize(
+    const shardspec_dtype *dtype, size_t *out, shardspec_error *err);
 
-/*
- Writes the number of bytes of `element_count` consecutive elements to `*out`: bits * lanes *
- count / 8, rounded up. A buffer of a contiguous tensor with that many elements needs this size.
-
- Errors: INVALID_ARGUMENT for a negative count and for 0 bits or lanes, OVERFLOW for more bytes
- than memory can have, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the number of bytes of `element_count` consecutive elements to `*out`: bits * lanes *
+ * count / 8, rounded up. A buffer of a contiguous tensor with that many elements needs this size.
+ *
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for a negative count and for 0 bits or lanes, OVERFLOW for more bytes
+ * than memory can have, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_dtype_bytes(const struct shardspec_dtype *dtype,
-                                       int64_t element_count,
-                                       size_t *out,
-                                       shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_bytes(
+    const shardspec_dtype *dtype, int64_t element_count, size_t *out, shardspec_error *err);
 
 /* ================================================================================================
- * Tensor properties.
+ * Views of tensors.
  *
- * The properties of a tensor besides its sizes: torch's `TensorProperties`. Metadata carries them.
- * Only the element type has an effect in this library.
+ * A view says where a tensor is and how it is laid out; it owns nothing. It has the layout of
+ * DLPack's `DLTensor`, so a `DLTensor *` may be passed by a cast.
  */
 
-/* `torch.strided`. The numbers of layouts are those of `c10::Layout`. */
-#define SHARDSPEC_LAYOUT_STRIDED 0
-/* `torch.sparse_coo`. */
-#define SHARDSPEC_LAYOUT_SPARSE_COO 1
-/* `torch.sparse_csr`. */
-#define SHARDSPEC_LAYOUT_SPARSE_CSR 2
-/* `torch._mkldnn`. */
-#define SHARDSPEC_LAYOUT_MKLDNN 3
-/* `torch.sparse_csc`. */
-#define SHARDSPEC_LAYOUT_SPARSE_CSC 4
-/* `torch.sparse_bsr`. */
-#define SHARDSPEC_LAYOUT_SPARSE_BSR 5
-/* `torch.sparse_bsc`. */
-#define SHARDSPEC_LAYOUT_SPARSE_BSC 6
-/* `torch.jagged`. */
-#define SHARDSPEC_LAYOUT_JAGGED 7
-/* `torch.contiguous_format`. The numbers of memory formats are those of `c10::MemoryFormat`. */
-#define SHARDSPEC_MEMORY_FORMAT_CONTIGUOUS 0
-/* `torch.preserve_format`. */
-#define SHARDSPEC_MEMORY_FORMAT_PRESERVE 1
-/* `torch.channels_last`. */
-#define SHARDSPEC_MEMORY_FORMAT_CHANNELS_LAST 2
-/* `torch.channels_last_3d`. */
-#define SHARDSPEC_MEMORY_FORMAT_CHANNELS_LAST_3D 3
+/** Most dimensions that a tensor may have. */
+#define SHARDSPEC_MAX_NDIM 32
+/** DLPack's device type of ordinary memory. */
+#define SHARDSPEC_DLPACK_DEVICE_CPU 1
+/** DLPack's device type of memory from `cudaMallocHost`. */
+#define SHARDSPEC_DLPACK_DEVICE_CUDA_HOST 3
+/** DLPack's device type of memory from `hipMallocHost`. */
+#define SHARDSPEC_DLPACK_DEVICE_ROCM_HOST 11
 
-/* Properties of a tensor. Start with `shardspec_tensor_properties_init`. */
-typedef struct shardspec_tensor_properties {
-  /* `sizeof(shardspec_tensor_properties)`. */
-  uint64_t struct_size;
-  /* The element type; {0, 0, 0} where it is not stated: then data of any type may be moved. */
+typedef struct shardspec_device shardspec_device;
+
+/** Where a tensor's memory is. The layout of DLPack's `DLDevice`. */
+struct shardspec_device {
+  /** A `SHARDSPEC_DLPACK_DEVICE_...` constant. The library can't read or write other memory. */
+  int32_t device_type;
+  /** Ignored. */
+  int32_t device_id;
+};
+
+typedef struct shardspec_tensor_view shardspec_tensor_view;
+
+/**
+ * A tensor in the caller's memory. The layout of DLPack's `DLTensor`.
+ *
+ * The element at index (i0, i1, ...) is at data + byte_offset + (i0 * strides[0] + ...) *
+ * itemsize. Elements that are not whole bytes are packed. Such an element starts at bit number
+ * (i0 * strides[0] + ...) * bits * lanes, counted from the least significant bit of the byte at
+ * data + byte_offset. Strides may be negative. They may be 0 in tensors that are only read. Any
+ * alignment is allowed. A tensor without elements may have NULL data.
+ *
+ * Strides count elements, so the distance of neighbours is a whole number of elements. A field of
+ * packed records (4 bytes each, 5 bytes apart) has no such stride. Pass its bytes instead:
+ * elements of 8 bits, strides in bytes, and a last dimension with the bytes of an element and
+ * stride 1. The metadata then has that dimension too. Whole records can be elements with `lanes`
+ * of 8 bits. A view has no byte order and no flags for conjugation or negation: the library copies
+ * bits unchanged.
+ */
+struct shardspec_tensor_view {
+  /** The memory. */
+  void *data;
+  /** Where it is. */
+  shardspec_device device;
+  /** Number of dimensions, 0 to 32. */
+  int32_t ndim;
+  /** The element type. */
   shardspec_dtype dtype;
-  /* A `SHARDSPEC_LAYOUT_...` constant. */
-  int32_t layout;
-  /* A `SHARDSPEC_MEMORY_FORMAT_...` constant. */
-  int32_t memory_format;
-  /* 1 or 0. */
-  int32_t requires_grad;
-  /* 1 or 0. */
-  int32_t pin_memory;
-  /* 0. */
-  int32_t reserved;
-} shardspec_tensor_properties;
+  /** `ndim` sizes. */
+  int64_t *shape;
+  /** `ndim` strides, in elements, not bytes; NULL for row-major. */
+  int64_t *strides;
+  /** Bytes from `data` to the element at index 0. */
+  uint64_t byte_offset;
+};
 
-/*
- Writes torch's defaults to `*out`: float32, strided, contiguous, no gradient, not pinned. The
- caller sets `out->struct_size` before the call: `shardspec_tensor_properties p = { sizeof p };`.
-
- Errors: INVALID_ARGUMENT for a wrong struct_size, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/* ================================================================================================
+ * Tensors in host memory.
+ *
+ * These functions move data between a tensor and its shards. All buffers are the caller's. All
+ * checks come before the first write: a call that fails has written nothing. Elements are copied
+ * bit for bit. A destination must not share memory with a source, with another destination or with
+ * itself. Buffers that interleave without sharing a byte (for packed elements: a bit) are allowed.
+ * Bits of such a byte that belong to no element stay unchanged.
  */
-shardspec_status shardspec_tensor_properties_init(struct shardspec_tensor_properties *out,
-                                                  shardspec_error *err);
+
+/** The default: the library chooses the number of threads, up to the processors of this process. */
+#define SHARDSPEC_COPY_THREADS_AUTO 0
+/** Hint: non-temporal stores, for data that is not used again soon. */
+#define SHARDSPEC_COPY_HINT_STREAM 1
+/** Hint: cached stores, for data that is used next. */
+#define SHARDSPEC_COPY_HINT_CACHED 2
+/** Restricts the library to instructions that every processor of this kind has. For tests. */
+#define SHARDSPEC_COPY_HINT_PORTABLE 4
+
+typedef struct shardspec_copy_options shardspec_copy_options;
+
+/**
+ * How to copy. For NULL, and for fields that are 0, the library chooses by size and machine. No
+ * option changes the result.
+ */
+struct shardspec_copy_options {
+  /** `sizeof(shardspec_copy_options)`. */
+  uint64_t struct_size;
+  /** Maximum number of threads, the caller's included. Small copies use one thread. */
+  uint32_t max_threads;
+  /**
+   * `SHARDSPEC_COPY_HINT_STREAM` or `SHARDSPEC_COPY_HINT_CACHED`, or'ed with
+   * `SHARDSPEC_COPY_HINT_PORTABLE` if required.
+   */
+  uint32_t hints;
+};
+
+/**
+ * Copies all elements of a view into another view of the same shape and element type. Both may
+ * have any strides. `options` may be NULL.
+ *
+ * Ownership: the caller keeps both views and their memory.
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH where the views differ, ALIASED where
+ * `destination` shares memory with `source` or has two elements at one place, UNSUPPORTED_DEVICE,
+ * UNSUPPORTED where the source has far more elements than memory and the search for shared memory
+ * would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After
+ * an error, nothing was written.
+ * Threads: any. No other thread may use `destination` or write `source` during the call.
+ * Source: torch's `Tensor.copy_`, for one element type.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_copy(
+    const shardspec_tensor_view *source, const shardspec_tensor_view *destination,
+    const shardspec_copy_options *options, shardspec_error *err);
+
+/**
+ * Copies shard `index` out of a tensor, such as a mapped file. `full` has the metadata's sizes and
+ * `shard` has the sizes of that shard. Both have the metadata's element type, if it states one.
+ * Holes of the shard's buffer are filled with zeros. `options` may be NULL.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, PARTIAL for
+ * elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the
+ * source has far more elements than memory and the search for shared memory would take longer than
+ * the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
+ * written.
+ * Threads: any. During the call, other threads may read `full` but not write it, and may not use
+ * `shard`.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_shard(
+    const shardspec_metadata *metadata, size_t index, const shardspec_tensor_view *full,
+    const shardspec_tensor_view *shard, const shardspec_copy_options *options,
+    shardspec_error *err);
+
+/**
+ * Fills shard `index` of a tensor by the `fill_shard` function of the spec's type, or copies it
+ * where the type has none. `metadata` is what `spec` built for the tensor. `full` has the
+ * metadata's sizes and `shard` has the sizes of that shard. Both have the metadata's element type,
+ * if it states one. `options` may be NULL.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `fill_shard` of a custom spec; `equal` and `hash` of custom placements; `destroy`,
+ * if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE,
+ * INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the source has far more elements than
+ * memory and the search for shared memory would take longer than the copy, OVERFLOW,
+ * INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written. Also
+ * any status that the spec's `fill_shard` returns, which the library calls after all checks.
+ * Threads: any. During the call, other threads may read `full` but not write it, and may not use
+ * `shard`.
+ * Source: torch's `ShardingSpec.shard`, for one destination.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_fill_shard(
+    const shardspec_spec *spec, const shardspec_metadata *metadata, size_t index,
+    const shardspec_tensor_view *full, const shardspec_tensor_view *shard,
+    const shardspec_copy_options *options, shardspec_error *err);
+
+/**
+ * Writes a view of shard `index` inside of `full` to `*out`, without copying data. The view's
+ * shape and strides are written into `shape` and `strides`. Each has room for `capacity` numbers,
+ * at least one for each dimension. The view of an empty shard has NULL data.
+ *
+ * Ownership: `out->shape` and `out->strides` point to the caller's two arrays. `out->data` points
+ * into the memory of `full`.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL,
+ * UNSUPPORTED where elements are packed and the shard starts inside of a byte or where the shard
+ * is not a box, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, PARTIAL for elements that are
+ * pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_view_shard(
+    const shardspec_metadata *metadata, size_t index, const shardspec_tensor_view *full,
+    int64_t *shape, int64_t *strides, size_t capacity, shardspec_tensor_view *out,
+    shardspec_error *err);
+
+/**
+ * Copies every shard out of a tensor. `full` has the metadata's sizes. `shards[i]` is the
+ * destination of shard i, and `shard_count` is the metadata's number of shards, empty ones
+ * included. Element types are the metadata's, if it states one. Holes of the shards' buffers are
+ * filled with zeros. `options` may be NULL.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and ALIASED, with the refused shard in the
+ * error's `first_shard` and `index`. INVALID_ARGUMENT for a wrong `shard_count`, PARTIAL for
+ * elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the
+ * source has far more elements than memory and the search for shared memory would take longer than
+ * the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
+ * written.
+ * Threads: any. During the call, other threads may read `full` but not write it, and may not use
+ * `shards`.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_scatter(
+    const shardspec_metadata *metadata, const shardspec_tensor_view *full,
+    const shardspec_tensor_view *shards, size_t shard_count, const shardspec_copy_options *options,
+    shardspec_error *err);
+
+/**
+ * Copies every shard into a tensor. This is the inverse of `shardspec_metadata_scatter`.
+ * `shards[i]` is shard i, and `shard_count` is the metadata's number of shards, empty ones
+ * included. `full` has the metadata's sizes, and every element of it is written. Element types are
+ * the metadata's, if it states one. `options` may be NULL.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and ALIASED, with the refused shard in the
+ * error's `first_shard` and `index`. INVALID_ARGUMENT for a wrong `shard_count`, PARTIAL for
+ * elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the
+ * source has far more elements than memory and the search for shared memory would take longer than
+ * the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
+ * written.
+ * Threads: any. During the call, other threads may read `shards` but not write them, and may not
+ * use `full`.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather(
+    const shardspec_metadata *metadata, const shardspec_tensor_view *shards, size_t shard_count,
+    const shardspec_tensor_view *full, const shardspec_copy_options *options, shardspec_error *err);
+
+/* ================================================================================================
+ * Sharded tensors: metadata together with the shards that are in this process.
+ *
+ * The memory of local shards either belongs to the library, which allocates it row-major and
+ * aligned to 64 bytes, or to the caller until the library calls `release`. Local shards are
+ * numbered from 0 in the order of the metadata, in whatever order they were passed.
+ *
+ * An owner or a list of indices selects the local shards. An `owner` is a text such as "rank:1" or
+ * "trainer0" for the owner's shards on all devices, or "rank:1/cuda:0" for those on one device.
+ * NULL selects all shards. An owner without shards has no local shards, which is not an error.
+ *
+ * A sharded tensor is immutable, but the elements of its shards are not. Their memory is the only
+ * memory of the library that callers access by a pointer. It stays valid until the sharded tensor
+ * and all managed tensors exported from it are freed. The caller makes sure that no thread writes
+ * what another thread uses.
+ *
+ * Source: torch's `ShardedTensor`. Only strided, contiguous tensors can be sharded, as in torch.
+ */
+
+/** Metadata and local shards, behind a handle. Free it with `shardspec_sharded_tensor_free`. */
+typedef struct shardspec_sharded_tensor shardspec_sharded_tensor;
+
+/** Memory of new shards is uninitialised: torch's `empty`. */
+#define SHARDSPEC_FILL_UNINITIALIZED 0
+/** Memory of new shards is zero: torch's `zeros`. */
+#define SHARDSPEC_FILL_ZERO 1
+
+/**
+ * Creates a sharded tensor with new memory for the shards of `owner`. `owner` NULL selects all
+ * shards. The metadata must state the element type. `fill` is a `SHARDSPEC_FILL_...` constant.
+ *
+ * Ownership: the caller frees `*out`; the metadata may be freed before it.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_PLACEMENT for a text that is no owner, INVALID_ARGUMENT for another `fill` or
+ * metadata without an element type, UNSUPPORTED for a layout or memory format other than strided
+ * and contiguous, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Source: `torch.distributed._shard.sharded_tensor.empty` and `zeros`.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new(
+    const shardspec_metadata *metadata, const char *owner, int32_t fill,
+    shardspec_sharded_tensor **out, shardspec_error *err);
+
+/**
+ * Creates a sharded tensor with new memory for the shards `indices` of the metadata, in any order.
+ * `indices` holds `index_count` different numbers. The metadata must state the element type.
+ * `fill` is a `SHARDSPEC_FILL_...` constant.
+ *
+ * Ownership: the caller frees `*out`; the metadata may be freed before it.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for an index that occurs twice, another `fill` or
+ * metadata without an element type, UNSUPPORTED for a layout or memory format other than strided
+ * and contiguous, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_for_indices(
+    const shardspec_metadata *metadata, const size_t *indices, size_t index_count, int32_t fill,
+    shardspec_sharded_tensor **out, shardspec_error *err);
+
+/**
+ * Creates a sharded tensor with the shards that `spec` cuts out of `full` for `owner`. `owner`
+ * NULL selects all shards. The spec builds the metadata for the sizes of `full`. `properties` may
+ * be NULL. Where they state no element type, the metadata has that of `full`. `options` may be
+ * NULL.
+ *
+ * Ownership: the caller frees `*out`; `spec` and `full` may be freed before it.
+ * Calls back: `build_metadata` and `fill_shard` of a custom spec; `equal` and `hash` of custom
+ * placements; `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_DIM, NDIM_MISMATCH, OUT_OF_BOUNDS, GAP and OVERLAP for a spec that does not fit
+ * the sizes of `full`, and any status that functions of a custom spec return. INVALID_PLACEMENT
+ * for a text that is no owner, DTYPE_MISMATCH where `properties` state another element type than
+ * `full`, UNSUPPORTED for a layout or memory format other than strided and contiguous,
+ * UNSUPPORTED_DEVICE, INVALID_ARGUMENT, OVERFLOW, PARTIAL for elements that are pending a
+ * reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any. No other thread may write `full` during the call.
+ * Source: torch's `ShardingSpec.shard`, for a tensor that every worker has.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_from_spec(
+    const shardspec_spec *spec, const shardspec_tensor_properties *properties, const char *owner,
+    const shardspec_tensor_view *full, const shardspec_copy_options *options,
+    shardspec_sharded_tensor **out, shardspec_error *err);
+
+/**
+ * Creates a sharded tensor with copies of the shards of `owner` in `full`. `owner` NULL selects
+ * all shards. `full` has the metadata's sizes. Where the metadata states no element type, the
+ * sharded tensor has that of `full`. `options` may be NULL.
+ *
+ * Ownership: the caller frees `*out`; the metadata and `full` may be freed before it.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: INVALID_PLACEMENT for a text that is no owner, SHAPE_MISMATCH, NDIM_MISMATCH,
+ * DTYPE_MISMATCH and UNSUPPORTED_DEVICE for `full`, UNSUPPORTED for a layout or memory format
+ * other than strided and contiguous, INVALID_ARGUMENT, OVERFLOW, PARTIAL for elements that are
+ * pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any. No other thread may write `full` during the call.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_from_full(
+    const shardspec_metadata *metadata, const char *owner, const shardspec_tensor_view *full,
+    const shardspec_copy_options *options, shardspec_sharded_tensor **out, shardspec_error *err);
+
+/**
+ * Creates a sharded tensor with copies of the shards `indices` in `full`, in any order. `indices`
+ * holds `index_count` different numbers. `full` has the metadata's sizes. Where the metadata
+ * states no element type, the sharded tensor has that of `full`. `options` may be NULL.
+ *
+ * Ownership: the caller frees `*out`; the metadata and `full` may be freed before it.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, also for an index that occurs twice,
+ * SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and UNSUPPORTED_DEVICE for `full`, UNSUPPORTED for
+ * a layout or memory format other than strided and contiguous, OVERFLOW, PARTIAL for elements that
+ * are pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any. No other thread may write `full` during the call.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_from_full_for_indices(
+    const shardspec_metadata *metadata, const size_t *indices, size_t index_count,
+    const shardspec_tensor_view *full, const shardspec_copy_options *options,
+    shardspec_sharded_tensor **out, shardspec_error *err);
+
+/** Frees a callback's `ctx`. */
+typedef void (*shardspec_destroy_fn)(void *ctx);
+
+/**
+ * Creates a sharded tensor of shards in the caller's memory: `shards[i]` is shard `indices[i]` of
+ * the metadata.
+ *
+ * Each view has the sizes of its shard, with any strides. All have the metadata's element type, or
+ * one common type where the metadata states none. With an `owner`, the shards must be exactly
+ * those of that owner. With `owner` NULL, they may be any.
+ *
+ * Ownership: the library copies the views. It uses their memory until it calls `release(ctx)`,
+ * exactly once: after the sharded tensor and all managed tensors exported from it were freed, or
+ * before a failed call returns. `release` may be NULL. The caller frees `*out`.
+ * Calls back: `release`, if the call fails; `destroy`, if another thread frees a handle during the
+ * call.
+ * Blocks: no.
+ * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the
+ * shard in the error's `first_shard` and its position in `shards` in `index`. INVALID_ARGUMENT for
+ * a shard that occurs twice, or shards that are not exactly those of `owner`, INDEX_OUT_OF_RANGE,
+ * INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Source: torch's `_init_from_local_shards_and_global_metadata`.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_from_local(
+    const shardspec_metadata *metadata, const char *owner, const size_t *indices,
+    const shardspec_tensor_view *shards, size_t shard_count, void *ctx,
+    shardspec_destroy_fn release, shardspec_sharded_tensor **out, shardspec_error *err);
+
+/**
+ * Creates a sharded tensor of shards in the caller's memory that are described by a list:
+ * `shards[i]` is the memory of shard i of `descriptions`.
+ *
+ * The offsets, sizes and placement of each description must be those of one shard of the metadata.
+ * All views have the metadata's element type, or one common type where the metadata states none.
+ * With an `owner`, the shards must be exactly those of that owner. With `owner` NULL, they may be
+ * any.
+ *
+ * Ownership: the library copies the views. It uses their memory until it calls `release(ctx)`,
+ * exactly once: after the sharded tensor and all managed tensors exported from it were freed, or
+ * before a failed call returns. `release` may be NULL. The caller keeps `descriptions` and frees
+ * `*out`.
+ * Calls back: `equal` and `hash` of custom placements; `release`, if the call fails; `destroy`, if
+ * another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the
+ * shard in the error's `first_shard` and its position in `shards` in `index`. INVALID_ARGUMENT for
+ * a shard that occurs twice, or shards that are not exactly those of `owner`, also for a shard
+ * with another placement in the metadata, or a `shard_count` that is not the number of
+ * `descriptions`. NOT_FOUND for a box that is not one of the metadata's, NULL_ARGUMENT, also for a
+ * description without a placement, INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE,
+ * OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_from_local_shards(
+    const shardspec_metadata *metadata, const char *owner, const shardspec_shards *descriptions,
+    const shardspec_tensor_view *shards, size_t shard_count, void *ctx,
+    shardspec_destroy_fn release, shardspec_sharded_tensor **out, shardspec_error *err);
+
+/**
+ * Frees a sharded tensor. NULL is allowed. The memory of its shards is freed, or given back with
+ * `release`, when no managed tensor exported from it is in use.
+ *
+ * Calls back: `destroy`, if nothing else uses the object.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, also for a handle that was freed before.
+ * Threads: any. A call of another thread that uses the handle completes normally.
+ * Since: ABI 0.
+ */
+SHARDSPEC_API shardspec_status shardspec_sharded_tensor_free(
+    shardspec_sharded_tensor *tensor, shardspec_error *err);
+
+/**
+ * Creates a handle of the sharded tensor's metadata. It is the metadata that the sharded tensor
+ * was created with. If that states no element type and there are local shards, it has their
+ * element type.
+ *
+ * Ownership: the caller frees `*out`; the sharded tensor may be freed before it.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_metadata(
+    const shardspec_sharded_tensor *tensor, shardspec_metadata **out, shardspec_error *err);
+
+/**
+ * Writes the tensor's properties to `*out`. The caller sets `out->struct_size` before the call:
+ * `shardspec_tensor_properties p = { sizeof p };`.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_properties(
+    const shardspec_sharded_tensor *tensor, shardspec_tensor_properties *out, shardspec_error *err);
+
+/**
+ * Writes the number of local shards to `*out`, empty ones included.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_local_count(
+    const shardspec_sharded_tensor *tensor, size_t *out, shardspec_error *err);
+
+/**
+ * Writes the index in the metadata of local shard `local` to `*out`.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_local_index(
+    const shardspec_sharded_tensor *tensor, size_t local, size_t *out, shardspec_error *err);
+
+/**
+ * Writes a view of local shard `local` to `*out`. The view's shape and strides are written into
+ * `shape` and `strides`. Each has room for `capacity` numbers, at least one for each dimension.
+ * The view of an empty shard has NULL data.
+ *
+ * Ownership: `out->shape` and `out->strides` point to the caller's two arrays. `out->data` is
+ * memory of the sharded tensor, which the caller may read and write until it frees the sharded
+ * tensor.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_local_view(
+    const shardspec_sharded_tensor *tensor, size_t local, int64_t *shape, int64_t *strides,
+    size_t capacity, shardspec_tensor_view *out, shardspec_error *err);
+
+/**
+ * Copies all shards into `full`, which has the metadata's sizes. Every element of `full` is
+ * written. Every shard that is not empty must be local. `options` may be NULL.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: NOT_LOCAL (the error's `first_shard` is the first shard that is not local),
+ * SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INVALID_HANDLE, UNSUPPORTED_DEVICE,
+ * UNSUPPORTED where the source has far more elements than memory and the search for shared memory
+ * would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After
+ * an error, nothing was written.
+ * Threads: any. During the call, other threads may read the shards but not write them, and may not
+ * use `full`.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_gather(
+    const shardspec_sharded_tensor *tensor, const shardspec_tensor_view *full,
+    const shardspec_copy_options *options, shardspec_error *err);
 
 /* ================================================================================================
  * Placements: the owner and the device of a shard.
@@ -521,377 +1398,197 @@ shardspec_status shardspec_tensor_properties_init(struct shardspec_tensor_proper
  * Source: `torch.distributed._remote_device` and `DevicePlacementSpec`.
  */
 
-/* "cpu". The numbers of device types are those of torch's `c10::DeviceType`. */
+/** "cpu". The numbers of device types are those of torch's `c10::DeviceType`. */
 #define SHARDSPEC_DEVICE_CPU 0
-/* "cuda". */
+/** "cuda". */
 #define SHARDSPEC_DEVICE_CUDA 1
-/* "mkldnn". */
+/** "mkldnn". */
 #define SHARDSPEC_DEVICE_MKLDNN 2
-/* "opengl". */
+/** "opengl". */
 #define SHARDSPEC_DEVICE_OPENGL 3
-/* "opencl". */
+/** "opencl". */
 #define SHARDSPEC_DEVICE_OPENCL 4
-/* "ideep". */
+/** "ideep". */
 #define SHARDSPEC_DEVICE_IDEEP 5
-/* "hip". */
+/** "hip". */
 #define SHARDSPEC_DEVICE_HIP 6
-/* "fpga". */
+/** "fpga". */
 #define SHARDSPEC_DEVICE_FPGA 7
-/* "maia". */
+/** "maia". */
 #define SHARDSPEC_DEVICE_MAIA 8
-/* "xla". */
+/** "xla". */
 #define SHARDSPEC_DEVICE_XLA 9
-/* "vulkan". */
+/** "vulkan". */
 #define SHARDSPEC_DEVICE_VULKAN 10
-/* "xpu". */
+/** "xpu". */
 #define SHARDSPEC_DEVICE_XPU 12
-/* "mps". */
+/** "mps". */
 #define SHARDSPEC_DEVICE_MPS 13
-/* "meta". */
+/** "meta". */
 #define SHARDSPEC_DEVICE_META 14
-/* "hpu". */
+/** "hpu". */
 #define SHARDSPEC_DEVICE_HPU 15
-/* "ve". */
+/** "ve". */
 #define SHARDSPEC_DEVICE_VE 16
-/* "lazy". */
+/** "lazy". */
 #define SHARDSPEC_DEVICE_LAZY 17
-/* "ipu". */
+/** "ipu". */
 #define SHARDSPEC_DEVICE_IPU 18
-/* "mtia". */
+/** "mtia". */
 #define SHARDSPEC_DEVICE_MTIA 19
-/* "privateuseone". */
+/** "privateuseone". */
 #define SHARDSPEC_DEVICE_PRIVATEUSEONE 20
 
-/* A placement, behind a handle. Immutable; free it with `shardspec_placement_free`. */
-typedef struct shardspec_placement shardspec_placement;
-
-/*
- Reads a placement: "rank:<n>/<device>", "rank:<n>", "<worker>/<device>", "<worker>" or
- "<device>".
-
- A device is "<type>" or "<type>:<index>" with an index from 0 to 127. `n` fits a signed 64-bit
- integer. A text without '/' that can be a device is a device, and any other is a worker. A
- worker's name contains neither ':' nor control characters.
-
- Ownership: the caller frees `*out`.
- Errors: INVALID_PLACEMENT, INVALID_ARGUMENT for a text that is not UTF-8, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_placement_parse(const char *text,
-                                           struct shardspec_placement **out,
-                                           shardspec_error *err);
-
-/*
- Frees a placement. NULL is allowed. Specs and metadata made with the placement stay valid.
-
- Errors: INVALID_HANDLE, also for a handle that was freed before.
- Threads: any. A call of another thread that uses the handle completes normally. Since: ABI 0.
- */
-shardspec_status shardspec_placement_free(struct shardspec_placement *placement,
-                                          shardspec_error *err);
-
-/*
- Writes the canonical text of a placement, with its device, into `buffer`: "rank:1/cpu" for
- "rank:1". For a custom placement, this is the text it was created with.
-
- `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- written.
-
- Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
- NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_placement_text(const struct shardspec_placement *placement,
-                                          char *buffer,
-                                          size_t capacity,
-                                          size_t *needed,
-                                          shardspec_error *err);
-
-/*
- Writes the name of the placement's type into `buffer`: "device", or the type name of a custom
- placement.
-
- `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- written.
-
- Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
- NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_placement_type_name(const struct shardspec_placement *placement,
-                                               char *buffer,
-                                               size_t capacity,
-                                               size_t *needed,
-                                               shardspec_error *err);
-
-/*
- Writes the rank that owns the placement to `*out`, or -1 where no rank does.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_placement_rank(const struct shardspec_placement *placement,
-                                          int64_t *out,
-                                          shardspec_error *err);
-
-/*
- Writes the name of the worker that owns the placement into `buffer`.
-
- `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- written.
-
- Errors: NOT_FOUND for a placement that names no worker, INVALID_HANDLE, BUFFER_TOO_SMALL with
- the capacity needed in the error's `limit`, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_placement_worker_name(const struct shardspec_placement *placement,
-                                                 char *buffer,
-                                                 size_t capacity,
-                                                 size_t *needed,
-                                                 shardspec_error *err);
-
-/*
- Writes the type of the placement's device to `*out`, a `SHARDSPEC_DEVICE_...` constant.
-
- Errors: NOT_FOUND for a custom placement, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_placement_device_type(const struct shardspec_placement *placement,
-                                                 int32_t *out,
-                                                 shardspec_error *err);
-
-/*
- Writes the index of the placement's device to `*out`, or -1 where the placement gives no index.
-
- Errors: NOT_FOUND for a custom placement, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_placement_device_index(const struct shardspec_placement *placement,
-                                                  int32_t *out,
-                                                  shardspec_error *err);
-
-/*
- Writes 1 to `*out` if two placements are equal, else 0. Built-in placements are equal when their
- canonical texts are. Custom placements of one type and rank are compared by the type's `equal`.
- Placements of different types or ranks are never equal.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_placement_equal(const struct shardspec_placement *a,
-                                           const struct shardspec_placement *b,
-                                           int32_t *out,
-                                           shardspec_error *err);
-
-/*
- Writes a hash of the placement to `*out`. Equal placements have equal hashes, in every process
- that runs this version.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_placement_hash(const struct shardspec_placement *placement,
-                                          uint64_t *out,
-                                          shardspec_error *err);
-
-/* ================================================================================================
- * Meshes: placements arranged along named axes.
+/**
+ * Reads a placement: "rank:<n>/<device>", "rank:<n>", "<worker>/<device>", "<worker>" or
+ * "<device>".
  *
- * A mesh has axes with names and sizes, and one placement for each of its devices. Devices are
- * numbered row-major: the last axis varies fastest. On a mesh of axes "dp" of 2 and "tp" of 4, device
- * 5 is at coordinate 1 of "dp" and 1 of "tp". `shardspec_spec_new_mesh` cuts tensors over a mesh.
+ * A device is "<type>" or "<type>:<index>" with an index from 0 to 127. `n` fits a signed 64-bit
+ * integer. A text without '/' that can be a device is a device, and any other is a worker. A
+ * worker's name contains neither ':' nor control characters.
  *
- * Source: torch's `DeviceMesh` and `jax.sharding.Mesh`.
+ * Ownership: the caller frees `*out`.
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: INVALID_PLACEMENT, INVALID_ARGUMENT for a text that is not UTF-8, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_parse(
+    const char *text, shardspec_placement **out, shardspec_error *err);
 
-/* A mesh, behind a handle. Immutable; free it with `shardspec_mesh_free`. */
-typedef struct shardspec_mesh shardspec_mesh;
-
-/*
- Creates a mesh of `ndim` axes. `axis_names` holds `ndim` different texts, `axis_sizes` holds
- `ndim` sizes of at least 1. `placements` holds one text for each device, row-major, in any order
- of ranks; the same placement may occur twice. With `placement_count` 0, `placements` may be NULL
- and the devices are "rank:0", "rank:1" and so on. With `ndim` 0, there is one device.
-
- Ownership: the library copies the texts. The caller frees `*out`.
- Errors: INVALID_ARGUMENT for an empty or repeated name, a size below 1, more than 32 axes, or a
- `placement_count` that is neither 0 nor the number of devices; OVERFLOW for more than 4294967295
- devices; INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Frees a placement. NULL is allowed. Specs and metadata made with the placement stay valid.
+ *
+ * Calls back: `destroy`, if nothing else uses the object.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, also for a handle that was freed before.
+ * Threads: any. A call of another thread that uses the handle completes normally.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_mesh_new(const char *const *axis_names,
-                                    const int64_t *axis_sizes,
-                                    size_t ndim,
-                                    const char *const *placements,
-                                    size_t placement_count,
-                                    struct shardspec_mesh **out,
-                                    shardspec_error *err);
+SHARDSPEC_API shardspec_status shardspec_placement_free(
+    shardspec_placement *placement, shardspec_error *err);
 
-/*
- Creates a mesh of `ndim` axes on placements given by their handles, custom placements included.
- `axis_names` holds `ndim` different texts, `axis_sizes` holds `ndim` sizes of at least 1.
- `placements` holds one handle for each device, row-major.
-
- Ownership: the library copies the texts. The caller keeps the handles and frees `*out`.
- Errors: INVALID_ARGUMENT for an empty or repeated name, a size below 1, more than 32 axes, or a
- `placement_count` that is not the number of devices; OVERFLOW for more than 4294967295 devices;
- INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the canonical text of a placement, with its device, into `buffer`: "rank:1/cpu" for
+ * "rank:1". For a custom placement, this is the text it was created with.
+ *
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ * written.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+ * NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_mesh_new_with_placement_handles(const char *const *axis_names,
-                                                           const int64_t *axis_sizes,
-                                                           size_t ndim,
-                                                           const shardspec_placement *const *placements,
-                                                           size_t placement_count,
-                                                           struct shardspec_mesh **out,
-                                                           shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_text(
+    const shardspec_placement *placement, char *buffer, size_t capacity, size_t *needed,
+    shardspec_error *err);
 
-/*
- Creates a mesh of the devices at one coordinate of an axis. It does not have that axis. The
- other axes keep their order.
-
- Ownership: the caller frees `*out`; `mesh` may be freed before it.
- Errors: INVALID_ARGUMENT for a name that no axis has, INDEX_OUT_OF_RANGE for a coordinate past
- the end of the axis, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the name of the placement's type into `buffer`: "device", or the type name of a custom
+ * placement.
+ *
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ * written.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+ * NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_mesh_new_submesh(const struct shardspec_mesh *mesh,
-                                            const char *axis,
-                                            size_t coordinate,
-                                            struct shardspec_mesh **out,
-                                            shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_type_name(
+    const shardspec_placement *placement, char *buffer, size_t capacity, size_t *needed,
+    shardspec_error *err);
 
-/*
- Frees a mesh. NULL is allowed. Specs and metadata made with it stay valid.
-
- Errors: INVALID_HANDLE, also when it was freed before.
- Threads: any, also while another thread uses the handle: a call under way finishes.
- Since: ABI 0.
+/**
+ * Writes the rank that owns the placement to `*out`, or -1 where no rank does.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_mesh_free(struct shardspec_mesh *mesh, shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_rank(
+    const shardspec_placement *placement, int64_t *out, shardspec_error *err);
 
-/*
- Writes the number of axes.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the name of the worker that owns the placement into `buffer`.
+ *
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ * written.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: NOT_FOUND for a placement that names no worker, INVALID_HANDLE, BUFFER_TOO_SMALL with
+ * the capacity needed in the error's `limit`, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_mesh_ndim(const struct shardspec_mesh *mesh,
-                                     size_t *out,
-                                     shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_worker_name(
+    const shardspec_placement *placement, char *buffer, size_t capacity, size_t *needed,
+    shardspec_error *err);
 
-/*
- Writes the number of devices: the product of the axes' sizes, 1 without axes.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the type of the placement's device to `*out`, a `SHARDSPEC_DEVICE_...` constant.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: NOT_FOUND for a custom placement, INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_mesh_device_count(const struct shardspec_mesh *mesh,
-                                             size_t *out,
-                                             shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_device_type(
+    const shardspec_placement *placement, int32_t *out, shardspec_error *err);
 
-/*
- Writes the name of an axis into `buffer`.
-
- `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- written.
-
- Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
- INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the index of the placement's device to `*out`, or -1 where the placement gives no index.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: NOT_FOUND for a custom placement, INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_mesh_axis_name(const struct shardspec_mesh *mesh,
-                                          size_t axis,
-                                          char *buffer,
-                                          size_t capacity,
-                                          size_t *needed,
-                                          shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_device_index(
+    const shardspec_placement *placement, int32_t *out, shardspec_error *err);
 
-/*
- Writes the sizes of the axes into `sizes`, which has room for `capacity` numbers, and their
- number to `*needed` (may be NULL). With capacity 0, `sizes` may be NULL and only the number is
- written.
-
- Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
- NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/**
+ * Writes 1 to `*out` if two placements are equal, else 0. Built-in placements are equal when their
+ * canonical texts are. Custom placements of one type and rank are compared by the type's `equal`.
+ * Placements of different types or ranks are never equal.
+ *
+ * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
+ * call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_mesh_get_axis_sizes(const struct shardspec_mesh *mesh,
-                                               int64_t *sizes,
-                                               size_t capacity,
-                                               size_t *needed,
-                                               shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_equal(
+    const shardspec_placement *a, const shardspec_placement *b, int32_t *out, shardspec_error *err);
 
-/*
- Writes a handle to the placement of a device.
-
- Ownership: the caller frees `*out`.
- Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Writes a hash of the placement to `*out`. Equal placements have equal hashes, in every process
+ * that runs this version.
+ *
+ * Calls back: `hash` of a custom placement; `destroy`, if another thread frees a handle during the
+ * call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_mesh_placement(const struct shardspec_mesh *mesh,
-                                          size_t device,
-                                          shardspec_placement **out,
-                                          shardspec_error *err);
-
-/*
- Writes the coordinates of a device, one for each axis, into `coordinates`, which has room for
- `capacity` numbers, and their number to `*needed` (may be NULL). With capacity 0, `coordinates`
- may be NULL and only the number is written.
-
- Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
- INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_mesh_get_coordinates(const struct shardspec_mesh *mesh,
-                                                size_t device,
-                                                size_t *coordinates,
-                                                size_t capacity,
-                                                size_t *needed,
-                                                shardspec_error *err);
-
-/*
- Writes the axes as a text, such as "dp=2, tp=4", into `buffer`; "one device" without axes.
-
- `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- written.
-
- Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
- NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_mesh_text(const struct shardspec_mesh *mesh,
-                                     char *buffer,
-                                     size_t capacity,
-                                     size_t *needed,
-                                     shardspec_error *err);
-
-/*
- Writes 1 if two meshes have the same axes, names included, and the same placements in the same
- order, and else 0.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_mesh_equal(const struct shardspec_mesh *a,
-                                      const struct shardspec_mesh *b,
-                                      int32_t *out,
-                                      shardspec_error *err);
-
-/*
- Writes a hash: equal meshes have equal hashes, in every process that runs this version.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_mesh_hash(const struct shardspec_mesh *mesh,
-                                     uint64_t *out,
-                                     shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_hash(
+    const shardspec_placement *placement, uint64_t *out, shardspec_error *err);
 
 /* ================================================================================================
  * Lists of shards.
@@ -903,744 +1600,632 @@ shardspec_status shardspec_mesh_hash(const struct shardspec_mesh *mesh,
  * of them.
  */
 
-/* One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets`. */
-typedef struct shardspec_shard_metadata {
-  /* Number of dimensions, 0 to 32. */
+typedef struct shardspec_shard_metadata shardspec_shard_metadata;
+
+/** One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets`. */
+struct shardspec_shard_metadata {
+  /** Number of dimensions, 0 to 32. */
   size_t ndim;
-  /* `ndim` numbers >= 0: the index of the shard's first element in each dimension. */
+  /** `ndim` numbers >= 0: the index of the shard's first element in each dimension. */
   const int64_t *offsets;
-  /* `ndim` numbers >= 0: the length of the shard in each dimension. */
+  /** `ndim` numbers >= 0: the length of the shard in each dimension. */
   const int64_t *sizes;
-  /*
-   The shard's placement, in the form that `shardspec_placement_parse` reads. It may be NULL in
-   lists of shards. The shard then has no owner.
+  /**
+   * The shard's placement, in the form that `shardspec_placement_parse` reads. It may be NULL in
+   * lists of shards. The shard then has no owner.
    */
   const char *placement;
-} shardspec_shard_metadata;
+};
 
-/* A list of shards, behind a handle. Immutable; free it with `shardspec_shards_free`. */
-typedef struct shardspec_shards shardspec_shards;
-
-/*
- Creates a list of `shard_count` shards. The shards may overlap, and the list may be empty.
-
- All shards have the same number of dimensions; an empty list fits any number. A shard whose
- `placement` is NULL has no owner: plans count all such shards as one owner that is on no rank.
-
- Ownership: the library copies all arguments. The caller frees `*out`.
- Errors: INVALID_ARGUMENT for negative numbers or more than 32 dimensions, NDIM_MISMATCH,
- OVERFLOW for an end beyond 64 bits, INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Creates a list of `shard_count` shards. The shards may overlap, and the list may be empty.
+ *
+ * All shards have the same number of dimensions; an empty list fits any number. A shard whose
+ * `placement` is NULL has no owner: plans count all such shards as one owner that is on no rank.
+ *
+ * Ownership: the library copies all arguments. The caller frees `*out`.
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for negative numbers or more than 32 dimensions, NDIM_MISMATCH,
+ * OVERFLOW for an end beyond 64 bits, INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_shards_new(const shardspec_shard_metadata *shards,
-                                      size_t shard_count,
-                                      struct shardspec_shards **out,
-                                      shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new(
+    const shardspec_shard_metadata *shards, size_t shard_count, shardspec_shards **out,
+    shardspec_error *err);
 
-/*
- Creates a list of shards from flat arrays and the texts of their placements.
-
- `offsets` and `sizes` hold `shard_count` rows of `ndim` numbers. `placements` holds
- `placement_count` texts. Shard i has the placement `placements[placement_indices[i]]`. With
- `placement_indices` NULL it has `placements[i]`, and `placement_count` equals `shard_count`. A
- text may be NULL; its shards have no owner.
-
- Ownership: the library copies all arguments. The caller frees `*out`.
- Errors: INVALID_ARGUMENT for negative numbers, more than 32 dimensions or a wrong
- `placement_count`, INDEX_OUT_OF_RANGE for a placement index, OVERFLOW for an end beyond 64 bits,
- INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Creates a list of shards from flat arrays and the texts of their placements.
+ *
+ * `offsets` and `sizes` hold `shard_count` rows of `ndim` numbers. `placements` holds
+ * `placement_count` texts. Shard i has the placement `placements[placement_indices[i]]`. With
+ * `placement_indices` NULL it has `placements[i]`, and `placement_count` equals `shard_count`. A
+ * text may be NULL; its shards have no owner.
+ *
+ * Ownership: the library copies all arguments. The caller frees `*out`.
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for negative numbers, more than 32 dimensions or a wrong
+ * `placement_count`, INDEX_OUT_OF_RANGE for a placement index, OVERFLOW for an end beyond 64 bits,
+ * INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_shards_new_from_arrays(const int64_t *offsets,
-                                                  const int64_t *sizes,
-                                                  const uint32_t *placement_indices,
-                                                  size_t ndim,
-                                                  size_t shard_count,
-                                                  const char *const *placements,
-                                                  size_t placement_count,
-                                                  struct shardspec_shards **out,
-                                                  shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new_from_arrays(
+    const int64_t *offsets, const int64_t *sizes, const uint32_t *placement_indices, size_t ndim,
+    size_t shard_count, const char *const *placements, size_t placement_count,
+    shardspec_shards **out, shardspec_error *err);
 
-/*
- Creates a list of shards from flat arrays and the handles of their placements, which may be
- custom placements.
-
- `offsets` and `sizes` hold `shard_count` rows of `ndim` numbers. `placements` holds
- `placement_count` handles. Shard i has the placement `placements[placement_indices[i]]`. With
- `placement_indices` NULL it has `placements[i]`, and `placement_count` equals `shard_count`.
-
- Ownership: the library copies the arrays. The caller keeps the handles in `placements` and frees
- `*out`.
- Errors: INVALID_ARGUMENT for negative numbers, more than 32 dimensions or a wrong
- `placement_count`, INDEX_OUT_OF_RANGE for a placement index, OVERFLOW for an end beyond 64 bits,
- INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Creates a list of shards from flat arrays and the handles of their placements, which may be
+ * custom placements.
+ *
+ * `offsets` and `sizes` hold `shard_count` rows of `ndim` numbers. `placements` holds
+ * `placement_count` handles. Shard i has the placement `placements[placement_indices[i]]`. With
+ * `placement_indices` NULL it has `placements[i]`, and `placement_count` equals `shard_count`.
+ *
+ * Ownership: the library copies the arrays. The caller keeps the handles in `placements` and frees
+ * `*out`.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for negative numbers, more than 32 dimensions or a wrong
+ * `placement_count`, INDEX_OUT_OF_RANGE for a placement index, OVERFLOW for an end beyond 64 bits,
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_shards_new_from_arrays_with_placement_handles(const int64_t *offsets,
-                                                                         const int64_t *sizes,
-                                                                         const uint32_t *placement_indices,
-                                                                         size_t ndim,
-                                                                         size_t shard_count,
-                                                                         const shardspec_placement *const *placements,
-                                                                         size_t placement_count,
-                                                                         struct shardspec_shards **out,
-                                                                         shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new_from_arrays_with_placement_handles(
+    const int64_t *offsets, const int64_t *sizes, const uint32_t *placement_indices, size_t ndim,
+    size_t shard_count, const shardspec_placement *const *placements, size_t placement_count,
+    shardspec_shards **out, shardspec_error *err);
 
-/*
- Frees a list of shards. NULL is allowed. Objects made from the list stay valid.
-
- Errors: INVALID_HANDLE, also for a handle that was freed before.
- Threads: any. A call of another thread that uses the handle completes normally. Since: ABI 0.
+/**
+ * Frees a list of shards. NULL is allowed. Objects made from the list stay valid.
+ *
+ * Calls back: `destroy`, if nothing else uses the object.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, also for a handle that was freed before.
+ * Threads: any. A call of another thread that uses the handle completes normally.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_shards_free(struct shardspec_shards *shards, shardspec_error *err);
+SHARDSPEC_API shardspec_status shardspec_shards_free(
+    shardspec_shards *shards, shardspec_error *err);
 
-/*
- Writes the number of shards to `*out`.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the number of shards to `*out`.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_shards_count(const struct shardspec_shards *shards,
-                                        size_t *out,
-                                        shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_count(
+    const shardspec_shards *shards, size_t *out, shardspec_error *err);
 
-/*
- Writes the pairs of shards that own the same elements, by their first index, then by their
- second. The boxes that the two shards share are written as well.
-
- `first_shards` and `second_shards` receive the indices. `offsets` and `sizes` receive the shared
- boxes, one number for each dimension of the tensor. All four have room for `capacity` pairs, and
- each may be NULL. `*overlap_count` becomes the number of pairs written, at most `capacity`.
- `*more` becomes 1 if there are further pairs, else 0; `more` may be NULL.
-
- Time: about n * log(n) for n shards, plus the number of pairs.
- Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the pairs of shards that own the same elements, by their first index, then by their
+ * second. The boxes that the two shards share are written as well.
+ *
+ * `first_shards` and `second_shards` receive the indices. `offsets` and `sizes` receive the shared
+ * boxes, one number for each dimension of the tensor. All four have room for `capacity` pairs, and
+ * each may be NULL. `*overlap_count` becomes the number of pairs written, at most `capacity`.
+ * `*more` becomes 1 if there are further pairs, else 0; `more` may be NULL.
+ *
+ * Time: about n * log(n) for n shards, plus the number of pairs.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_shards_overlaps(const struct shardspec_shards *shards,
-                                           size_t *first_shards,
-                                           size_t *second_shards,
-                                           int64_t *offsets,
-                                           int64_t *sizes,
-                                           size_t capacity,
-                                           size_t *overlap_count,
-                                           int32_t *more,
-                                           shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_overlaps(
+    const shardspec_shards *shards, size_t *first_shards, size_t *second_shards, int64_t *offsets,
+    int64_t *sizes, size_t capacity, size_t *overlap_count, int32_t *more, shardspec_error *err);
 
-/*
- Writes the parts of a tensor that no shard owns, as boxes that do not overlap, in the order of
- their offsets.
-
- `tensor_sizes` holds `ndim` numbers. Shards may reach past the tensor. `offsets` and `sizes`
- receive `ndim` numbers for each box. Both have room for `capacity` boxes, and each may be NULL.
- `*gap_count` becomes the number of boxes written, at most `capacity`. `*more` becomes 1 if there
- are further boxes, else 0; `more` may be NULL.
-
- Time: about n * log(n) for n shards without overlaps, plus the number of boxes. With overlaps,
- the time depends on the boxes that are asked for.
- Errors: UNSUPPORTED where the shards overlap in too many ways to find the boxes, NDIM_MISMATCH
- where `ndim` is not that of the shards, INVALID_ARGUMENT for negative sizes or more than 32,
- OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the parts of a tensor that no shard owns, as boxes that do not overlap, in the order of
+ * their offsets.
+ *
+ * `tensor_sizes` holds `ndim` numbers. Shards may reach past the tensor. `offsets` and `sizes`
+ * receive `ndim` numbers for each box. Both have room for `capacity` boxes, and each may be NULL.
+ * `*gap_count` becomes the number of boxes written, at most `capacity`. `*more` becomes 1 if there
+ * are further boxes, else 0; `more` may be NULL.
+ *
+ * Time: about n * log(n) for n shards without overlaps, plus the number of boxes. With overlaps,
+ * the time depends on the boxes that are asked for.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: UNSUPPORTED where the shards overlap in too many ways to find the boxes, NDIM_MISMATCH
+ * where `ndim` is not that of the shards, INVALID_ARGUMENT for negative sizes or more than 32,
+ * OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_shards_gaps(const struct shardspec_shards *shards,
-                                       const int64_t *tensor_sizes,
-                                       size_t ndim,
-                                       int64_t *offsets,
-                                       int64_t *sizes,
-                                       size_t capacity,
-                                       size_t *gap_count,
-                                       int32_t *more,
-                                       shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_gaps(
+    const shardspec_shards *shards, const int64_t *tensor_sizes, size_t ndim, int64_t *offsets,
+    int64_t *sizes, size_t capacity, size_t *gap_count, int32_t *more, shardspec_error *err);
 
 /* ================================================================================================
- * Sharding specs: how a tensor is cut.
+ * Tensor properties.
  *
- * A spec is made once and used for any number of tensors. Three types are built in: "chunk" cuts one
- * dimension into equal chunks, "enumerable" lists shards, "mesh" cuts dimensions over the axes of a
- * mesh (`shardspec_spec_new_mesh`). `shardspec_spec_new_custom` makes specs of your own types.
+ * The properties of a tensor besides its sizes: torch's `TensorProperties`. Metadata carries them.
+ * Only the element type has an effect in this library.
+ */
+
+/** `torch.strided`. The numbers of layouts are those of `c10::Layout`. */
+#define SHARDSPEC_LAYOUT_STRIDED 0
+/** `torch.sparse_coo`. */
+#define SHARDSPEC_LAYOUT_SPARSE_COO 1
+/** `torch.sparse_csr`. */
+#define SHARDSPEC_LAYOUT_SPARSE_CSR 2
+/** `torch._mkldnn`. */
+#define SHARDSPEC_LAYOUT_MKLDNN 3
+/** `torch.sparse_csc`. */
+#define SHARDSPEC_LAYOUT_SPARSE_CSC 4
+/** `torch.sparse_bsr`. */
+#define SHARDSPEC_LAYOUT_SPARSE_BSR 5
+/** `torch.sparse_bsc`. */
+#define SHARDSPEC_LAYOUT_SPARSE_BSC 6
+/** `torch.jagged`. */
+#define SHARDSPEC_LAYOUT_JAGGED 7
+/** `torch.contiguous_format`. The numbers of memory formats are those of `c10::MemoryFormat`. */
+#define SHARDSPEC_MEMORY_FORMAT_CONTIGUOUS 0
+/** `torch.preserve_format`. */
+#define SHARDSPEC_MEMORY_FORMAT_PRESERVE 1
+/** `torch.channels_last`. */
+#define SHARDSPEC_MEMORY_FORMAT_CHANNELS_LAST 2
+/** `torch.channels_last_3d`. */
+#define SHARDSPEC_MEMORY_FORMAT_CHANNELS_LAST_3D 3
+
+/** Properties of a tensor. Start with `shardspec_tensor_properties_init`. */
+struct shardspec_tensor_properties {
+  /** `sizeof(shardspec_tensor_properties)`. */
+  uint64_t struct_size;
+  /** The element type; {0, 0, 0} where it is not stated: then data of any type may be moved. */
+  shardspec_dtype dtype;
+  /** A `SHARDSPEC_LAYOUT_...` constant. */
+  int32_t layout;
+  /** A `SHARDSPEC_MEMORY_FORMAT_...` constant. */
+  int32_t memory_format;
+  /** 1 or 0. */
+  int32_t requires_grad;
+  /** 1 or 0. */
+  int32_t pin_memory;
+  /** 0. */
+  int32_t reserved;
+};
+
+/**
+ * Writes torch's defaults to `*out`: float32, strided, contiguous, no gradient, not pinned. The
+ * caller sets `out->struct_size` before the call: `shardspec_tensor_properties p = { sizeof p };`.
  *
- * Source: torch's `ChunkShardingSpec` and `EnumerableShardingSpec`.
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for a wrong struct_size, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-
-/* A sharding spec, behind a handle. Immutable; free it with `shardspec_spec_free`. */
-typedef struct shardspec_spec shardspec_spec;
-
-/*
- Creates a spec that cuts dimension `dim` into `placement_count` chunks, as `torch.chunk` does.
- Chunk i starts at ceil(n / placement_count) * i of n elements and has placement `placements[i]`.
- The last chunks may be shorter or empty. An empty chunk owns nothing, and its offset may be past
- the end. A negative `dim` counts from the last dimension. `shardspec_spec_build_metadata` checks
- that the tensor has the dimension.
-
- Ownership: the library copies the texts. The caller frees `*out`.
- Errors: INVALID_ARGUMENT for no placements, INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_spec_new_chunk(int64_t dim,
-                                          const char *const *placements,
-                                          size_t placement_count,
-                                          struct shardspec_spec **out,
-                                          shardspec_error *err);
-
-/*
- Creates a spec that cuts the dimension named `dim_name` into `placement_count` chunks, as
- `torch.chunk` does. Chunk i starts at ceil(n / placement_count) * i of n elements and has
- placement `placements[i]`. The last chunks may be shorter or empty.
- `shardspec_spec_build_metadata_with_dim_names` builds metadata with this spec.
-
- Ownership: the library copies the texts. The caller frees `*out`.
- Errors: INVALID_ARGUMENT for an empty name or no placements, INVALID_PLACEMENT, NULL_ARGUMENT,
- OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_spec_new_chunk_by_dim_name(const char *dim_name,
-                                                      const char *const *placements,
-                                                      size_t placement_count,
-                                                      struct shardspec_spec **out,
-                                                      shardspec_error *err);
-
-/*
- Creates a spec that cuts one dimension into `placement_count` chunks, as `torch.chunk` does,
- with handles of placements. The dimension is `dim`; with a `dim_name` that is not NULL, it is
- the dimension of that name. Chunk i starts at ceil(n / placement_count) * i of n elements and
- has placement `placements[i]`. The last chunks may be shorter or empty. A negative `dim` counts
- from the last dimension.
-
- Ownership: the library copies `dim_name`. The caller keeps the handles and frees `*out`.
- Errors: INVALID_ARGUMENT for an empty name or no placements, INVALID_HANDLE, NULL_ARGUMENT,
- OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_spec_new_chunk_with_placement_handles(int64_t dim,
-                                                                 const char *dim_name,
-                                                                 const shardspec_placement *const *placements,
-                                                                 size_t placement_count,
-                                                                 struct shardspec_spec **out,
-                                                                 shardspec_error *err);
-
-/*
- Creates a spec that lists its shards. All shards have the same number of dimensions, and they
- must not overlap. A shard with a size of 0 owns nothing and overlaps nothing.
-
- Time: at worst n * log(n)^(d-1) for n shards with d dimensions.
- Ownership: the caller frees `*out`; the list may be freed before it.
- Errors: INVALID_ARGUMENT for no shards, OVERLAP (the error names both shards and the box that
- they share), NULL_ARGUMENT, also for a shard without a placement, INVALID_HANDLE, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_spec_new_enumerable(const shardspec_shards *shards,
-                                               struct shardspec_spec **out,
-                                               shardspec_error *err);
-
-/*
- Creates the spec that cuts a tensor into exactly these shards. It is of the most regular of three
- types. It is a chunk spec if the shards are the chunks of one dimension, in any order. It is a mesh
- spec if the shards are a grid of boxes: each dimension is cut by chunk, balanced or sizes, and all
- cells of the grid have the same number of shards, which are replicas. Otherwise it is an enumerable
- spec, also for a single shard, because the cut dimension is then unknown.
-
- A mesh spec keeps the order of the shards if that is row-major in some order of axes. Otherwise its
- devices are row-major by dimension. `shardspec_spec_infer_compat` returns torch's answer.
-
- Time: n * log(n) for n shards, and for an enumerable spec at worst n * log(n)^(d-1) in d dimensions.
- Ownership: the caller frees `*out`; the list may be freed before it.
- Errors: INVALID_ARGUMENT for no shards, OVERLAP for shards that overlap and are no grid of replicas
- (the error names both shards and the box that they share), NULL_ARGUMENT, also for a shard without a
- placement, INVALID_HANDLE, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_spec_infer(const shardspec_shards *shards,
-                                      struct shardspec_spec **out,
-                                      shardspec_error *err);
-
-/*
- Creates the spec that torch infers from these shards. It is a chunk spec where chunks of one dimension
- are exactly these boxes, in any order, and else an enumerable spec. A single shard makes an
- enumerable spec, because the cut dimension is then unknown.
-
- Ownership: the caller frees `*out`; the list may be freed before it.
- Errors: INVALID_ARGUMENT for no shards, OVERLAP (the error names both shards and the box that
- they share), NULL_ARGUMENT, also for a shard without a placement, INVALID_HANDLE, OUT_OF_MEMORY.
- Threads: any. Source: `_infer_sharding_spec_from_shards_metadata` of torch. Since: ABI 0.
- */
-shardspec_status shardspec_spec_infer_compat(const shardspec_shards *shards,
-                                             struct shardspec_spec **out,
-                                             shardspec_error *err);
-
-/*
- Frees a spec. NULL is allowed. Metadata made by the spec stays valid.
-
- Errors: INVALID_HANDLE, also for a handle that was freed before.
- Threads: any. A call of another thread that uses the handle completes normally. Since: ABI 0.
- */
-shardspec_status shardspec_spec_free(struct shardspec_spec *spec, shardspec_error *err);
-
-/*
- Writes the name of the spec's type into `buffer`: "chunk", "enumerable", "mesh", or the type name
- of a custom spec.
-
- `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- written.
-
- Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
- NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_spec_type_name(const struct shardspec_spec *spec,
-                                          char *buffer,
-                                          size_t capacity,
-                                          size_t *needed,
-                                          shardspec_error *err);
-
-/*
- Writes the dimension that a chunk spec cuts to `*out`, as it was passed; it may be negative.
-
- Errors: WRONG_SPEC_TYPE for another type of spec or a dimension given by name, INVALID_HANDLE,
- NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_spec_chunk_dim(const struct shardspec_spec *spec,
-                                          int64_t *out,
-                                          shardspec_error *err);
-
-/*
- Writes the name of the dimension that a chunk spec cuts into `buffer`.
-
- `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- written.
-
- Errors: WRONG_SPEC_TYPE for another type of spec or a dimension given by number, INVALID_HANDLE,
- BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_spec_chunk_dim_name(const struct shardspec_spec *spec,
-                                               char *buffer,
-                                               size_t capacity,
-                                               size_t *needed,
-                                               shardspec_error *err);
-
-/*
- Writes the number of shards of the spec to `*out`.
-
- Errors: WRONG_SPEC_TYPE for a custom spec, whose shards depend on the tensor
- (`shardspec_metadata_shard_count` counts them), INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_spec_shard_count(const struct shardspec_spec *spec,
-                                            size_t *out,
-                                            shardspec_error *err);
-
-/*
- Creates a handle of the placement of shard `index`.
-
- Ownership: the caller frees `*out`.
- Errors: INDEX_OUT_OF_RANGE, WRONG_SPEC_TYPE for a custom spec, whose shards depend on the tensor
- (`shardspec_metadata_shard_placement` returns their placements), INVALID_HANDLE, NULL_ARGUMENT,
- OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_spec_placement(const struct shardspec_spec *spec,
-                                          size_t index,
-                                          shardspec_placement **out,
-                                          shardspec_error *err);
-
-/*
- Writes 1 to `*out` if two specs are of the same type and cut every tensor alike, else 0.
- Dimensions are compared as they were passed: -1 and 1 differ. Mesh specs are compared by their
- meshes and layouts as they were passed. Custom specs are compared by their type's `equal`.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_spec_equal(const struct shardspec_spec *a,
-                                      const struct shardspec_spec *b,
-                                      int32_t *out,
-                                      shardspec_error *err);
-
-/*
- Writes a hash of the spec to `*out`. Equal specs have equal hashes, in every process that runs
- this version. The hash of a custom spec includes that of its type's `hash`.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_spec_hash(const struct shardspec_spec *spec,
-                                     uint64_t *out,
-                                     shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_init(
+    shardspec_tensor_properties *out, shardspec_error *err);
 
 /* ================================================================================================
- * The arithmetic of chunks.
+ * Status and errors.
  *
- * Source: `get_split_size`, `get_chunked_dim_size` and `get_chunk_sharding_params` of
- * `torch.distributed._shard.sharding_spec._internals`.
+ * Every function that can fail returns a `shardspec_status` and takes a `shardspec_error *` as its
+ * last argument. The error is the caller's own, mostly on its stack, and may be NULL. There is no
+ * hidden "last error", so calls may move between threads.
  */
 
-/*
- Writes the size of a full chunk to `*out`, where `dim_size` elements are cut into `chunk_count`
- chunks: ceil(dim_size / chunk_count).
-
- Errors: INVALID_ARGUMENT for a negative size or chunk_count < 1, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/** The call did what it says. */
+#define SHARDSPEC_OK 0
+/** A pointer that must not be NULL was NULL. */
+#define SHARDSPEC_NULL_ARGUMENT 1
+/** A value that is not allowed for this argument. */
+#define SHARDSPEC_INVALID_ARGUMENT 2
+/** A handle that was freed, was never created, or is of another kind. */
+#define SHARDSPEC_INVALID_HANDLE 3
+/** A text that is not a placement. */
+#define SHARDSPEC_INVALID_PLACEMENT 4
+/** A sharding dimension that the tensor does not have. */
+#define SHARDSPEC_INVALID_DIM 5
+/** An index past the end. */
+#define SHARDSPEC_INDEX_OUT_OF_RANGE 6
+/** Numbers of dimensions that must be equal and are not. */
+#define SHARDSPEC_NDIM_MISMATCH 7
+/** Two shards own the same elements. */
+#define SHARDSPEC_OVERLAP 8
+/** No shard owns some of the elements. */
+#define SHARDSPEC_GAP 9
+/** A shard reaches past the tensor. */
+#define SHARDSPEC_OUT_OF_BOUNDS 10
+/** A value that does not fit into 64 bits. */
+#define SHARDSPEC_OVERFLOW 11
+/** The caller's buffer is too small; `limit` is the capacity that is needed. */
+#define SHARDSPEC_BUFFER_TOO_SMALL 12
+/** A view has another shape than its shard or tensor. */
+#define SHARDSPEC_SHAPE_MISMATCH 13
+/** A view has another element type than the tensor. */
+#define SHARDSPEC_DTYPE_MISMATCH 14
+/** A view is not in host memory. */
+#define SHARDSPEC_UNSUPPORTED_DEVICE 15
+/** A destination shares memory with a source, with another destination, or with itself. */
+#define SHARDSPEC_ALIASED 16
+/** Known and valid, but not implemented. */
+#define SHARDSPEC_UNSUPPORTED 17
+/** The system has no memory left for the result. */
+#define SHARDSPEC_OUT_OF_MEMORY 18
+/** The requested object does not exist. */
+#define SHARDSPEC_NOT_FOUND 19
+/** The function does not apply to this type of spec. */
+#define SHARDSPEC_WRONG_SPEC_TYPE 20
+/** A bug in this library: please report the message. */
+#define SHARDSPEC_INTERNAL 21
+/** An op with these names is already registered. */
+#define SHARDSPEC_ALREADY_EXISTS 22
+/**
+ * An op can't be unregistered from inside of itself, nor from inside of another op while it runs.
  */
-shardspec_status shardspec_chunk_split_size(int64_t dim_size,
-                                            int64_t chunk_count,
-                                            int64_t *out,
-                                            shardspec_error *err);
-
-/*
- Writes the size of chunk `index` to `*out`, where `dim_size` elements are cut into chunks of
- `split_size`. The last chunk may be shorter, and chunks past the end have size 0.
-
- Errors: INVALID_ARGUMENT for negative values, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+#define SHARDSPEC_BUSY 23
+/** An op was called without arguments. */
+#define SHARDSPEC_NO_ARGUMENTS 24
+/** An op was called without a sharded tensor among its arguments. */
+#define SHARDSPEC_NO_SHARDED_TENSOR 25
+/** An op was called with sharded tensors of different communicators. */
+#define SHARDSPEC_COMMUNICATOR_MISMATCH 26
+/* 27 is reserved: no status has it yet. */
+/**
+ * A rank of a collective passed an invalid argument, or other arguments than the other ranks. `got`
+ * is the rank. `limit` is the status that the rank returned, or 0 if it reported no error.
  */
-shardspec_status shardspec_chunk_dim_size(int64_t dim_size,
-                                          int64_t split_size,
-                                          int64_t index,
-                                          int64_t *out,
-                                          shardspec_error *err);
-
-/*
- Writes the offset and the size of the chunk that a chunk spec gives to `rank`, where a dimension
- of `dim_size` elements is cut for `world_size` workers. Chunks are in the order of the spec's
- placements. The offset of an empty chunk is at most `dim_size`.
-
- Errors: NOT_FOUND when no placement is on `rank`, WRONG_SPEC_TYPE for another type of spec,
- INVALID_ARGUMENT for a negative size or world_size < 1, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+#define SHARDSPEC_DISAGREEMENT 28
+/** The transport between ranks failed. */
+#define SHARDSPEC_TRANSPORT_FAILED 29
+/** A shard that is needed is in another process. */
+#define SHARDSPEC_NOT_LOCAL 30
+/* 31 to 38 are reserved: no status has them yet. */
+/** Memory that must be written is read-only. */
+#define SHARDSPEC_READ_ONLY 39
+/**
+ * A callback returned a number that is not a status, or 0 where its status of success is another
+ * one. It probably threw an exception. `got` is the number.
  */
-shardspec_status shardspec_chunk_sharding_params(const shardspec_spec *spec,
-                                                 int64_t dim_size,
-                                                 int64_t world_size,
-                                                 int64_t rank,
-                                                 int64_t *offset,
-                                                 int64_t *size,
-                                                 shardspec_error *err);
+#define SHARDSPEC_CALLBACK_FAILED 40
+/**
+ * A cut that can't be made of so many positions: they do not divide, do not add up, or would be cut
+ * inside of a unit.
+ */
+#define SHARDSPEC_ILLEGAL_CUT 41
+/** The elements of the tensor still have to be reduced, so they can't be moved. */
+#define SHARDSPEC_PARTIAL 42
+
+/** Bytes of `shardspec_error.message`, the NUL included. */
+#define SHARDSPEC_MESSAGE_CAPACITY 968
+
+/**
+ * Details of a call's result, in the caller's memory. Initialise it with `SHARDSPEC_ERROR_INIT`.
+ * Every call with a non-NULL `err` writes it. On success, the status is `SHARDSPEC_OK` and the
+ * message is empty. The struct has 1024 bytes, and its layout never changes. A message that does
+ * not fit ends in "...".
+ */
+struct shardspec_error {
+  /**
+   * Set by the caller to `sizeof(shardspec_error)`; 0 means the same. With another value below
+   * that, the call does nothing and returns `SHARDSPEC_INVALID_ARGUMENT`.
+   */
+  uint64_t struct_size;
+  /** The status that the call returned. */
+  shardspec_status status;
+  /**
+   * The dimension that the error is about, or -1. With `SHARDSPEC_INVALID_DIM`, the one that was
+   * refused.
+   */
+  int32_t dim;
+  /** Index of the shard that the error is about, or -1. Of two shards, the lower index. */
+  int64_t first_shard;
+  /** Index of the second shard that the error is about, or -1. */
+  int64_t second_shard;
+  /** The value that was refused, or 0 where no single number was. */
+  int64_t got;
+  /** The bound that the value was compared with, or 0. */
+  int64_t limit;
+  /**
+   * Position in the array argument that the message names: 3 for `placements[3]`. -1 where the
+   * error is not about an element of an array.
+   */
+  int64_t index;
+  /** Argument, value and remedy. UTF-8, NUL-terminated. */
+  char message[SHARDSPEC_MESSAGE_CAPACITY];
+};
+
+/** An error before its first call: `shardspec_error err = SHARDSPEC_ERROR_INIT;` */
+#define SHARDSPEC_ERROR_INIT { sizeof(shardspec_error), SHARDSPEC_OK, -1, -1, -1, 0, 0, -1, { 0 } }
+
+/**
+ * Writes the name of a status, such as "OVERLAP", into `buffer`.
+ *
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ * written.
+ *
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: NOT_FOUND for a number that is no status, BUFFER_TOO_SMALL with the capacity needed in
+ * the error's `limit`, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_status_text(
+    shardspec_status status, char *buffer, size_t capacity, size_t *needed, shardspec_error *err);
 
 /* ================================================================================================
- * Metadata: which shard owns which part of one tensor.
+ * Version.
  *
- * `shardspec_spec_build_metadata` creates it from a spec and the sizes of a tensor. The shards of
- * a metadata object cover its tensor. They overlap only where they are declared to be replicas. They
- * are numbered from 0, in the order of the spec.
+ * The constants are the version of the header that a program was compiled with. The functions
+ * return the version of the library that it runs with. A program works with every library of the
+ * same ABI version.
+ */
+
+/** Version of this header: that of the library it came with. */
+#define SHARDSPEC_VERSION "0.1.0"
+
+/** The first number of the version. */
+#define SHARDSPEC_VERSION_MAJOR 0
+/** The second number of the version. */
+#define SHARDSPEC_VERSION_MINOR 1
+/** The third number of the version. */
+#define SHARDSPEC_VERSION_PATCH 0
+/**
+ * Version of the binary interface. It changes when a program compiled with an older header would
+ * no longer work. It is the number in the shared library's name, `libshardspec.so.0`.
+ */
+#define SHARDSPEC_ABI_VERSION 0
+
+/**
+ * Returns the library's ABI version, to compare with `SHARDSPEC_ABI_VERSION`.
  *
- * Source: torch's `ShardedTensorMetadata`.
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: none.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_API uint32_t shardspec_abi_version(void);
+
+/**
+ * Writes the library's version, such as "0.1.0", into `buffer`.
+ *
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ * written.
+ *
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_version_text(
+    char *buffer, size_t capacity, size_t *needed, shardspec_error *err);
+
+/* ################################################################################################
+ * Level 2: layouts, plans, files and collectives
+ * ################################################################################################ */
+
+/* ================================================================================================
+ * Meshes: placements arranged along named axes.
+ *
+ * A mesh has axes with names and sizes, and one placement for each of its devices. Devices are
+ * numbered row-major: the last axis varies fastest. On a mesh of axes "dp" of 2 and "tp" of 4, device
+ * 5 is at coordinate 1 of "dp" and 1 of "tp". `shardspec_spec_new_mesh` cuts tensors over a mesh.
+ *
+ * Source: torch's `DeviceMesh` and `jax.sharding.Mesh`.
  */
 
-/* The shards of one tensor, behind a handle. Immutable; free it with `shardspec_metadata_free`. */
-typedef struct shardspec_metadata shardspec_metadata;
+/** A mesh, behind a handle. Immutable; free it with `shardspec_mesh_free`. */
+typedef struct shardspec_mesh shardspec_mesh;
 
-/*
- Creates the metadata of a tensor of `sizes` (`ndim` numbers) that is cut by `spec`. The shards
- cover the tensor. They overlap only where a mesh spec replicates. With `properties` NULL, no
- element type is stated, and data of any type may be moved.
-
- Ownership: the caller frees `*out`; the spec may be freed before it.
- Errors: INVALID_DIM for a spec whose dimension the tensor does not have or whose dimension is
- given by name. ILLEGAL_CUT for a size that a mesh spec does not cut, INVALID_ARGUMENT for one above
- its pad. NDIM_MISMATCH, OUT_OF_BOUNDS or GAP (the message names a box without owner) for an
- enumerable spec that does not fit the tensor. The same and OVERLAP for the shards of a custom spec,
- or the status that its `build_metadata` returns. INVALID_ARGUMENT for negative sizes or more than
- 32, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Creates a mesh of `ndim` axes. `axis_names` holds `ndim` different texts, `axis_sizes` holds
+ * `ndim` sizes of at least 1. `placements` holds one text for each device, row-major, in any order
+ * of ranks; the same placement may occur twice. With `placement_count` 0, `placements` may be NULL
+ * and the devices are "rank:0", "rank:1" and so on. With `ndim` 0, there is one device.
+ *
+ * Ownership: the library copies the texts. The caller frees `*out`.
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for an empty or repeated name, a size below 1, more than 32 axes, or a
+ * `placement_count` that is neither 0 nor the number of devices; OVERFLOW for more than 4294967295
+ * devices; INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_spec_build_metadata(const shardspec_spec *spec,
-                                               const int64_t *sizes,
-                                               size_t ndim,
-                                               const shardspec_tensor_properties *properties,
-                                               struct shardspec_metadata **out,
-                                               shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_new(
+    const char *const *axis_names, const int64_t *axis_sizes, size_t ndim,
+    const char *const *placements, size_t placement_count, shardspec_mesh **out,
+    shardspec_error *err);
 
-/*
- Creates the metadata of a tensor whose dimensions have names and that is cut by `spec`. `sizes`
- holds `ndim` numbers and `dim_names` holds `ndim` texts. A spec that was created with the name
- of a dimension finds its dimension among them. `shardspec_metadata_dim_name` returns the names.
- With `properties` NULL, no element type is stated, and data of any type may be moved.
-
- Ownership: the library copies `dim_names`. The caller frees `*out`; the spec may be freed before
- it.
- Errors: INVALID_DIM for a spec whose dimension the tensor does not have. ILLEGAL_CUT for a size that
- a mesh spec does not cut, INVALID_ARGUMENT for one above its pad. NDIM_MISMATCH, OUT_OF_BOUNDS or
- GAP (the message names a box without owner) for an enumerable spec that does not fit the tensor. The
- same and OVERLAP for the shards of a custom spec, or the status that its `build_metadata` returns.
- INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more elements than 64 bits count,
- INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Creates a mesh of `ndim` axes on placements given by their handles, custom placements included.
+ * `axis_names` holds `ndim` different texts, `axis_sizes` holds `ndim` sizes of at least 1.
+ * `placements` holds one handle for each device, row-major.
+ *
+ * Ownership: the library copies the texts. The caller keeps the handles and frees `*out`.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for an empty or repeated name, a size below 1, more than 32 axes, or a
+ * `placement_count` that is not the number of devices; OVERFLOW for more than 4294967295 devices;
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_spec_build_metadata_with_dim_names(const shardspec_spec *spec,
-                                                              const int64_t *sizes,
-                                                              const char *const *dim_names,
-                                                              size_t ndim,
-                                                              const shardspec_tensor_properties *properties,
-                                                              struct shardspec_metadata **out,
-                                                              shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_new_with_placement_handles(
+    const char *const *axis_names, const int64_t *axis_sizes, size_t ndim,
+    const shardspec_placement *const *placements, size_t placement_count, shardspec_mesh **out,
+    shardspec_error *err);
 
-/*
- Creates the metadata of a linked tensor: a tensor with one element for each block of elements of this
- one, such as the scales and zero points of a quantised weight, or words that hold several packed
- elements.
-
- `block_sizes` holds `ndim` numbers >= 1. Dimension d of the new tensor has
- ceil(size / `block_sizes[d]`) elements; the last block of a dimension may be short. A shard has the
- elements of the blocks that it has in `metadata`, in the same order. Placements, mesh, replicas,
- partial axes, names of dimensions and padding stay. No element type is stated. Where dimensions are
- flattened, the elements of a block must be neighbours in the flattened order.
-
- Ownership: the caller frees `*out`; `metadata` may be freed before it.
- Errors: ILLEGAL_CUT for a shard that has a part of a block, a block in pieces, or padding that ends
- inside of a block. The message has the nearest cuts that are legal; `first_shard` is the shard, `dim`
- the dimension of its buffer, `got` the index of the cut and `limit` the length of the block there.
- NDIM_MISMATCH where `ndim` is not that of the tensor, UNSUPPORTED for blocks that are no neighbours in
- flattened dimensions, INVALID_ARGUMENT for block sizes below 1, INVALID_HANDLE, NULL_ARGUMENT,
- OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Creates a mesh of the devices at one coordinate of an axis. It does not have that axis. The
+ * other axes keep their order.
+ *
+ * Ownership: the caller frees `*out`; `mesh` may be freed before it.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for a name that no axis has, INDEX_OUT_OF_RANGE for a coordinate past
+ * the end of the axis, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_metadata_blocks(const struct shardspec_metadata *metadata,
-                                           const int64_t *block_sizes,
-                                           size_t ndim,
-                                           struct shardspec_metadata **out,
-                                           shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_new_submesh(
+    const shardspec_mesh *mesh, const char *axis, size_t coordinate, shardspec_mesh **out,
+    shardspec_error *err);
 
-/*
- Creates a list of a metadata object's shards, without copying them.
-
- Ownership: the caller frees `*out`; the metadata may be freed before it.
- Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Frees a mesh. NULL is allowed. Specs and metadata made with it stay valid.
+ *
+ * Calls back: `destroy`, if nothing else uses the object.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, also when it was freed before.
+ * Threads: any, also while another thread uses the handle: a call under way finishes.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_shards_new_from_metadata(const struct shardspec_metadata *metadata,
-                                                    shardspec_shards **out,
-                                                    shardspec_error *err);
+SHARDSPEC_API shardspec_status shardspec_mesh_free(shardspec_mesh *mesh, shardspec_error *err);
 
-/*
- Frees metadata. NULL is allowed. Objects made from the metadata stay valid.
-
- Errors: INVALID_HANDLE, also for a handle that was freed before.
- Threads: any. A call of another thread that uses the handle completes normally. Since: ABI 0.
+/**
+ * Writes the number of axes.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_metadata_free(struct shardspec_metadata *metadata, shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_ndim(
+    const shardspec_mesh *mesh, size_t *out, shardspec_error *err);
 
-/*
- Writes the number of shards to `*out`, empty ones included.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the number of devices: the product of the axes' sizes, 1 without axes.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_metadata_shard_count(const struct shardspec_metadata *metadata,
-                                                size_t *out,
-                                                shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_device_count(
+    const shardspec_mesh *mesh, size_t *out, shardspec_error *err);
 
-/*
- Writes the number of dimensions of the tensor to `*out`.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the name of an axis into `buffer`.
+ *
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ * written.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+ * INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_metadata_ndim(const struct shardspec_metadata *metadata,
-                                         size_t *out,
-                                         shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_axis_name(
+    const shardspec_mesh *mesh, size_t axis, char *buffer, size_t capacity, size_t *needed,
+    shardspec_error *err);
 
-/*
- Writes the number of dimensions of the shards' buffers to `*out`. It is that of the tensor,
- unless dimensions are flattened.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the sizes of the axes into `sizes`, which has room for `capacity` numbers, and their
+ * number to `*needed` (may be NULL). With capacity 0, `sizes` may be NULL and only the number is
+ * written.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
+ * NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_metadata_buffer_ndim(const struct shardspec_metadata *metadata,
-                                                size_t *out,
-                                                shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_get_axis_sizes(
+    const shardspec_mesh *mesh, int64_t *sizes, size_t capacity, size_t *needed,
+    shardspec_error *err);
 
-/*
- Writes 1 to `*out` if the metadata was created with replicas, so that its shards may overlap,
- else 0.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/**
+ * Writes a handle to the placement of a device.
+ *
+ * Ownership: the caller frees `*out`.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_metadata_has_replicas(const struct shardspec_metadata *metadata,
-                                                 int32_t *out,
-                                                 shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_placement(
+    const shardspec_mesh *mesh, size_t device, shardspec_placement **out, shardspec_error *err);
 
-/*
- Writes the tensor's sizes into `sizes`, one number for each dimension.
-
- `sizes` has room for `capacity` numbers. `*needed` becomes the number of dimensions; `needed`
- may be NULL. With capacity 0, `sizes` may be NULL and only `*needed` is written.
-
- Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the coordinates of a device, one for each axis, into `coordinates`, which has room for
+ * `capacity` numbers, and their number to `*needed` (may be NULL). With capacity 0, `coordinates`
+ * may be NULL and only the number is written.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_metadata_sizes(const struct shardspec_metadata *metadata,
-                                          int64_t *sizes,
-                                          size_t capacity,
-                                          size_t *needed,
-                                          shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_get_coordinates(
+    const shardspec_mesh *mesh, size_t device, size_t *coordinates, size_t capacity, size_t *needed,
+    shardspec_error *err);
 
-/*
- Writes the number of elements of the tensor to `*out`.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the axes as a text, such as "dp=2, tp=4", into `buffer`; "one device" without axes.
+ *
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ * written.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
+ * NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_metadata_numel(const struct shardspec_metadata *metadata,
-                                          int64_t *out,
-                                          shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_text(
+    const shardspec_mesh *mesh, char *buffer, size_t capacity, size_t *needed,
+    shardspec_error *err);
 
-/*
- Writes the tensor's properties to `*out`. The caller sets `out->struct_size` before the call:
- `shardspec_tensor_properties p = { sizeof p };`.
-
- Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/**
+ * Writes 1 if two meshes have the same axes, names included, and the same placements in the same
+ * order, and else 0.
+ *
+ * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
+ * call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_metadata_properties(const struct shardspec_metadata *metadata,
-                                               shardspec_tensor_properties *out,
-                                               shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_equal(
+    const shardspec_mesh *a, const shardspec_mesh *b, int32_t *out, shardspec_error *err);
 
-/*
- Writes 1 to `*out` if two metadata objects have the same sizes, properties and shards in the
- same order, else 0. The specs that made them are not compared.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/**
+ * Writes a hash: equal meshes have equal hashes, in every process that runs this version.
+ *
+ * Calls back: `hash` of custom placements; `destroy`, if another thread frees a handle during the
+ * call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_metadata_equal(const struct shardspec_metadata *a,
-                                          const struct shardspec_metadata *b,
-                                          int32_t *out,
-                                          shardspec_error *err);
-
-/*
- Writes the fingerprint of the layout to `*out`: 64 bits of what each shard has of the tensor, in which
- order, and of its placement. The sizes and properties of the tensor are not in it, nor whether shards are
- replicas or partial; `shardspec_metadata_hash` covers all of it. Equal layouts have equal
- fingerprints, in every process that runs this version.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_fingerprint(const struct shardspec_metadata *metadata,
-                                                uint64_t *out,
-                                                shardspec_error *err);
-
-/*
- Writes a hash of the metadata to `*out`. Equal metadata objects have equal hashes, in every
- process that runs this version.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_hash(const struct shardspec_metadata *metadata,
-                                         uint64_t *out,
-                                         shardspec_error *err);
-
-/*
- Writes the offsets and the sizes of shard `index`. `offsets` and `sizes` have room for
- `capacity` numbers each, at least one for each dimension of the shards' buffers
- (`shardspec_metadata_buffer_ndim`). Either may be NULL.
-
- Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_get_shard(const shardspec_metadata *metadata,
-                                              size_t index,
-                                              int64_t *offsets,
-                                              int64_t *sizes,
-                                              size_t capacity,
-                                              shardspec_error *err);
-
-/*
- Creates a handle of the placement of shard `index`.
-
- Ownership: the caller frees `*out`.
- Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_shard_placement(const shardspec_metadata *metadata,
-                                                    size_t index,
-                                                    shardspec_placement **out,
-                                                    shardspec_error *err);
-
-/*
- Writes the canonical text of the placement of shard `index` into `buffer`.
-
- `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- written.
-
- Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
- INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_shard_placement_text(const shardspec_metadata *metadata,
-                                                         size_t index,
-                                                         char *buffer,
-                                                         size_t capacity,
-                                                         size_t *needed,
-                                                         shardspec_error *err);
-
-/*
- Writes shards `first_shard` to `first_shard + shard_count - 1` into flat arrays.
-
- `offsets` and `sizes` have room for `shard_count` rows, with one number for each dimension of
- the shards' buffers (`shardspec_metadata_buffer_ndim`). `placement_indices` has room for
- `shard_count` numbers, which `shardspec_metadata_placement_text` accepts. Each of the three
- arrays may be NULL.
-
- Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_get_shards(const shardspec_metadata *metadata,
-                                               size_t first_shard,
-                                               size_t shard_count,
-                                               int64_t *offsets,
-                                               int64_t *sizes,
-                                               uint32_t *placement_indices,
-                                               shardspec_error *err);
-
-/*
- Writes the number of different placements to `*out`.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_placement_count(const shardspec_metadata *metadata,
-                                                    size_t *out,
-                                                    shardspec_error *err);
-
-/*
- Writes the canonical text of placement `placement_index` into `buffer`. Placements are numbered
- from 0, in the order of their first shards.
-
- `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- written.
-
- Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
- INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_placement_text(const shardspec_metadata *metadata,
-                                                   size_t placement_index,
-                                                   char *buffer,
-                                                   size_t capacity,
-                                                   size_t *needed,
-                                                   shardspec_error *err);
-
-/*
- Creates a handle of placement `placement_index`. Placements are numbered from 0, in the order of
- their first shards.
-
- Ownership: the caller frees `*out`.
- Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_placement(const shardspec_metadata *metadata,
-                                              size_t placement_index,
-                                              shardspec_placement **out,
-                                              shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
+    const shardspec_mesh *mesh, uint64_t *out, shardspec_error *err);
 
 /* ================================================================================================
  * Specs over a mesh.
@@ -1686,368 +2271,451 @@ shardspec_status shardspec_metadata_placement(const shardspec_metadata *metadata
  * Source: DTensor's placements, `jax.sharding.NamedSharding`, MPI's darray.
  */
 
-/* Equal pieces, the last ones shorter or empty, as `torch.chunk` makes them. */
+/** Equal pieces, the last ones shorter or empty, as `torch.chunk` makes them. */
 #define SHARDSPEC_RULE_CHUNK 1
-/* Pieces whose sizes differ by one at most, as `numpy.array_split` makes them. */
+/** Pieces whose sizes differ by one at most, as `numpy.array_split` makes them. */
 #define SHARDSPEC_RULE_BALANCED 2
-/* Pieces of the sizes in `values`. */
+/** Pieces of the sizes in `values`. */
 #define SHARDSPEC_RULE_SIZES 3
-/* Pieces in proportion to the weights in `values`. */
+/** Pieces in proportion to the weights in `values`. */
 #define SHARDSPEC_RULE_WEIGHTS 4
-/* Blocks of `block` positions, dealt in turn, the first one to piece `first`. */
+/** Blocks of `block` positions, dealt in turn, the first one to piece `first`. */
 #define SHARDSPEC_RULE_CYCLIC 5
-
-/*
- As `repeat`: chosen when a length is cut. It is 1 where there are at least as many units as
- coordinates, and else the number of coordinates for each unit. Units are those of the granule; of
- CYCLIC, its blocks. A larger number of coordinates must be a multiple of the number of units.
+/**
+ * As `repeat`: chosen when a length is cut. It is 1 where there are at least as many units as
+ * coordinates, and else the number of coordinates for each unit. Units are those of the granule; of
+ * CYCLIC, its blocks. A larger number of coordinates must be a multiple of the number of units.
  */
-#define SHARDSPEC_REPEAT_AS_NEEDED -1
-/* Values are added up. */
+#define SHARDSPEC_REPEAT_AS_NEEDED (-1)
+/** Values are added up. */
 #define SHARDSPEC_REDUCTION_SUM 1
-/* The mean of the values. */
+/** The mean of the values. */
 #define SHARDSPEC_REDUCTION_AVG 2
-/* Values are multiplied. */
+/** Values are multiplied. */
 #define SHARDSPEC_REDUCTION_PRODUCT 3
-/* The least value. */
+/** The least value. */
 #define SHARDSPEC_REDUCTION_MIN 4
-/* The largest value. */
+/** The largest value. */
 #define SHARDSPEC_REDUCTION_MAX 5
-/* Bitwise and. */
+/** Bitwise and. */
 #define SHARDSPEC_REDUCTION_BAND 6
-/* Bitwise or. */
+/** Bitwise or. */
 #define SHARDSPEC_REDUCTION_BOR 7
-/* Bitwise exclusive or. */
+/** Bitwise exclusive or. */
 #define SHARDSPEC_REDUCTION_BXOR 8
 
-/*
- A segment of a cut. Fields that are 0 inherit the field of the cut. Start with
- `SHARDSPEC_SEGMENT_INIT`, or with zeros and `struct_size`.
+typedef struct shardspec_segment shardspec_segment;
+
+/**
+ * A segment of a cut. Fields that are 0 inherit the field of the cut. Start with
+ * `SHARDSPEC_SEGMENT_INIT`, or with zeros and `struct_size`.
  */
-typedef struct shardspec_segment {
-  /* `sizeof(shardspec_segment)`; the same in every element of an array. */
+struct shardspec_segment {
+  /** `sizeof(shardspec_segment)`; the same in every element of an array. */
   uint64_t struct_size;
-  /* Number of positions. The sizes of all segments add up to the dimension's. */
+  /** Number of positions. The sizes of all segments add up to the dimension's. */
   int64_t size;
-  /* A `SHARDSPEC_RULE_...` constant; 0: the cut's rule. */
+  /** A `SHARDSPEC_RULE_...` constant; 0: the cut's rule. */
   int32_t rule;
-  /* 1: fail where pieces would differ in size; -1: allow it; 0: as the cut says. */
+  /** 1: fail where pieces would differ in size; -1: allow it; 0: as the cut says. */
   int32_t even;
-  /* Positions that stay together; 0: the cut's granule. */
+  /** Positions that stay together; 0: the cut's granule. */
   int64_t granule;
-  /*
-   Neighbouring coordinates that have the same piece, or `SHARDSPEC_REPEAT_AS_NEEDED`; 0: the cut's
-   repeat.
+  /**
+   * Neighbouring coordinates that have the same piece, or `SHARDSPEC_REPEAT_AS_NEEDED`; 0: the cut's
+   * repeat.
    */
   int64_t repeat;
-  /* CYCLIC: positions of a block; 0: the cut's block. */
+  /** CYCLIC: positions of a block; 0: the cut's block. */
   int64_t block;
-  /*
-   CYCLIC: the piece with the first block, modulo the number of pieces; 0: the cut's. To start at piece
-   0 where the `first` of the cut is not 0, pass the number of pieces.
+  /**
+   * CYCLIC: the piece with the first block, modulo the number of pieces; 0: the cut's. To start at piece
+   * 0 where the `first` of the cut is not 0, pass the number of pieces.
    */
   int64_t first;
-  /* SIZES and WEIGHTS: a number for each piece; with `value_count` 0, the cut's values. */
+  /** SIZES and WEIGHTS: a number for each piece; with `value_count` 0, the cut's values. */
   const int64_t *values;
-  /* How many; with 0, `values` may be NULL. */
+  /** How many; with 0, `values` may be NULL. */
   size_t value_count;
-} shardspec_segment;
+};
 
-/*
- A cut of one dimension over one axis of a mesh. Start with `SHARDSPEC_CUT_INIT`, or with zeros and
- `struct_size`.
+/**
+ * A segment that inherits all fields of its cut: `shardspec_segment segment = SHARDSPEC_SEGMENT_INIT;`
  */
-typedef struct shardspec_cut {
-  /* `sizeof(shardspec_cut)`; the same in every element of an array. */
-  uint64_t struct_size;
-  /* The dimension; negative ones count from the last. After flattening, where the layout flattens. */
-  int64_t dim;
-  /* If it is not NULL, the dimension is the one of this name, and `dim` is ignored. */
-  const char *dim_name;
-  /* The name of the axis. */
-  const char *axis;
-  /* A `SHARDSPEC_RULE_...` constant; 0: CHUNK. */
-  int32_t rule;
-  /* 1: fail where pieces would differ in size; 0 or -1: allow it. CYCLIC ignores it. */
-  int32_t even;
-  /*
-   Positions that stay together; 0: 1. The last unit of a dimension may be short. Pieces of SIZES
-   must start at a multiple. CYCLIC ignores it.
-   */
-  int64_t granule;
-  /*
-   Number of neighbouring coordinates that have the same piece; 0: 1. It must divide the size of the
-   axis. `SHARDSPEC_REPEAT_AS_NEEDED` is also allowed, except for SIZES and WEIGHTS.
-   */
-  int64_t repeat;
-  /* CYCLIC: positions of a block; 0: 1. */
-  int64_t block;
-  /* CYCLIC: the piece with the first block, modulo the number of pieces. */
-  int64_t first;
-  /*
-   SIZES and WEIGHTS: a number for each piece. The number of pieces is the size of the axis, divided
-   by `repeat`.
-   */
-  const int64_t *values;
-  /* How many; with 0, `values` may be NULL. */
-  size_t value_count;
-  /* The segments, `segment_count` of them; NULL: that many of equal size, the last ones shorter. */
-  const struct shardspec_segment *segments;
-  /* How many segments; 0: the dimension is cut as a whole. */
-  size_t segment_count;
-} shardspec_cut;
-
-/*
- A dimension that is lengthened before it is cut. Exactly one of `size` and `multiple` is not 0. Start
- with `SHARDSPEC_PAD_INIT`, or with zeros and `struct_size`.
- */
-typedef struct shardspec_pad {
-  /* `sizeof(shardspec_pad)`; the same in every element of an array. */
-  uint64_t struct_size;
-  /* The dimension; negative ones count from the last. After flattening, where the layout flattens. */
-  int64_t dim;
-  /* If it is not NULL, the dimension is the one of this name, and `dim` is ignored. */
-  const char *dim_name;
-  /* The new length, which is at least the size of the dimension; 0 where `multiple` is set. */
-  int64_t size;
-  /* The new length is the next multiple of this; or 0. */
-  int64_t multiple;
-} shardspec_pad;
-
-/*
- An axis whose devices have parts of the elements' values. The library carries, prints and compares
- it, and never computes a reduction. Start with `SHARDSPEC_PARTIAL_INIT`, or with zeros and
- `struct_size`.
- */
-typedef struct shardspec_partial {
-  /* `sizeof(shardspec_partial)`; the same in every element of an array. */
-  uint64_t struct_size;
-  /* The name of the axis, which no cut uses. */
-  const char *axis;
-  /* A `SHARDSPEC_REDUCTION_...` constant; 0: SUM. */
-  int32_t reduction;
-  /* 0. */
-  int32_t reserved;
-} shardspec_partial;
-
-/*
- How a tensor is laid out over a mesh. First dimensions are flattened, then padded, then cut. Start
- with `SHARDSPEC_MESH_LAYOUT_INIT`, or with zeros and `struct_size`, which replicate.
- */
-typedef struct shardspec_mesh_layout {
-  /* `sizeof(shardspec_mesh_layout)`. */
-  uint64_t struct_size;
-  /* The cuts, in the order in which they are applied. */
-  const struct shardspec_cut *cuts;
-  /* How many; with 0, `cuts` may be NULL. */
-  size_t cut_count;
-  /* The dimensions that are lengthened. */
-  const struct shardspec_pad *pads;
-  /* How many; with 0, `pads` may be NULL. */
-  size_t pad_count;
-  /* The axes that are pending a reduction. */
-  const struct shardspec_partial *partials;
-  /* How many; with 0, `partials` may be NULL. */
-  size_t partial_count;
-  /* The first of the dimensions that become one, row-major. */
-  int64_t flatten_first;
-  /* How many dimensions become one, at least 2; 0: none do. */
-  size_t flatten_count;
-} shardspec_mesh_layout;
-
-/*
- Creates a spec that cuts tensors over a mesh. Shard i belongs to device i. This call checks all
- that does not depend on a tensor's sizes; `shardspec_spec_build_metadata` checks the rest.
-
- Ownership: the library copies what it needs. The caller frees `*out`; `mesh` may be freed before
- it.
- Errors: INVALID_ARGUMENT for an unknown axis, an axis that is used twice, and numbers or lists
- that no cut of the axis has; ILLEGAL_CUT for a `repeat` that does not divide the axis;
- INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_spec_new_mesh(const shardspec_mesh *mesh,
-                                         const shardspec_mesh_layout *layout,
-                                         shardspec_spec **out,
-                                         shardspec_error *err);
-
-/*
- Creates a spec that cuts one dimension over `placement_count` placements: a mesh spec with one
- axis and one cut. Shard i is at `placements[i]`. The axis is named `cut->axis`, or "devices" if
- that is NULL.
-
- Ownership: the library copies what it needs. The caller frees `*out`.
- Errors: INVALID_ARGUMENT for no placements, and for numbers or lists that no cut over so many
- placements has; ILLEGAL_CUT for a `repeat` that does not divide `placement_count`;
- INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_spec_new_cut(const shardspec_cut *cut,
-                                        const char *const *placements,
-                                        size_t placement_count,
-                                        shardspec_spec **out,
-                                        shardspec_error *err);
-
-/*
- Checks whether a cut of `length` positions into the pieces of `count` coordinates is legal.
- Returns OK, or the status and message with which a spec of that cut would fail. The dimension
- and the axis of the cut are ignored.
-
- Errors: ILLEGAL_CUT for what does not divide, add up or start at a granule; INVALID_ARGUMENT for
- numbers or lists that no cut has; NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_cut_check(const shardspec_cut *cut,
-                                     int64_t length,
-                                     int64_t count,
-                                     shardspec_error *err);
-
-/*
- Writes, for each degree of parallelism from 1 to `max_degree`, the first of several cuts that forbids
- it: `forbidding[k - 1]` becomes the position of the first cut that is illegal over k coordinates, or -1
- where all `cut_count` cuts are legal. `cuts[i]` cuts `lengths[i]` positions: heads, key and value heads,
- blocks of a quantised weight, experts. `forbidding` has room for `max_degree` numbers.
- `shardspec_cut_check` returns the reason.
-
- A list of sizes or weights is legal at one degree only. Set `repeat` to `SHARDSPEC_REPEAT_AS_NEEDED`
- where heads may be fewer than coordinates. Neighbouring coordinates then have the same head:
-
-   shardspec_cut cuts[] = {SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT};
-   const int64_t lengths[] = {32, 8, 4096};     // heads, key and value heads, hidden size
-   cuts[0].even = cuts[1].even = cuts[2].even = 1;
-   cuts[1].repeat = SHARDSPEC_REPEAT_AS_NEEDED;
-   cuts[2].granule = 128;                       // a block of the quantised weight
-   shardspec_cuts_check_degrees(cuts, lengths, 3, 32, forbidding, &err);  // legal: 1, 2, 4, 8, 16, 32
-
- Errors: INVALID_ARGUMENT for numbers that no cut has at any degree (the error's `index` is the cut),
- a negative length or a `max_degree` below 1; NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_cuts_check_degrees(const shardspec_cut *cuts,
-                                              const int64_t *lengths,
-                                              size_t cut_count,
-                                              int64_t max_degree,
-                                              int64_t *forbidding,
-                                              shardspec_error *err);
-
-/*
- Writes a handle to the mesh of a mesh spec.
-
- Ownership: the caller frees `*out`; the spec may be freed before it.
- Errors: WRONG_SPEC_TYPE for another type of spec, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_spec_mesh(const shardspec_spec *spec,
-                                     shardspec_mesh **out,
-                                     shardspec_error *err);
-
-/*
- Writes a spec as a text for people into `buffer`, such as "dp=2, tp=4: dimension 0 over tp by
- chunk". The text of a custom spec is the name of its type. Later versions may write another
- text.
-
- `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- written.
-
- Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
- NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_spec_text(const shardspec_spec *spec,
-                                     char *buffer,
-                                     size_t capacity,
-                                     size_t *needed,
-                                     shardspec_error *err);
-
-/*
- Writes a handle to the mesh over which the tensor was cut. Shard i belongs to device i.
-
- Ownership: the caller frees `*out`; the metadata may be freed before it.
- Errors: NOT_FOUND where the tensor was not cut over a mesh, INVALID_HANDLE, NULL_ARGUMENT,
- OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_mesh(const shardspec_metadata *metadata,
-                                         shardspec_mesh **out,
-                                         shardspec_error *err);
-
-/*
- Writes the coordinates of a shard on the mesh over which the tensor was cut, one for each axis,
- into `coordinates`, which has room for `capacity` numbers, and their number to `*needed` (may be
- NULL). With capacity 0, `coordinates` may be NULL and only the number is written.
-
- Errors: NOT_FOUND where the tensor was not cut over a mesh, INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL
- with the capacity needed in the error's `limit`, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_get_coordinates(const shardspec_metadata *metadata,
-                                                    size_t shard,
-                                                    size_t *coordinates,
-                                                    size_t capacity,
-                                                    size_t *needed,
-                                                    shardspec_error *err);
-
-/*
- Writes the name of a dimension into `buffer`: one of the `dim_names` that the metadata was
- created with.
-
- `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- written.
-
- Errors: INDEX_OUT_OF_RANGE, NOT_FOUND where the dimensions have no names, BUFFER_TOO_SMALL with
- the capacity needed in the error's `limit`, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_dim_name(const shardspec_metadata *metadata,
-                                             size_t dim,
-                                             char *buffer,
-                                             size_t capacity,
-                                             size_t *needed,
-                                             shardspec_error *err);
-
-/*
- Writes the number of axes that are pending a reduction. A call that would move elements of such
- a tensor fails with PARTIAL.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_partial_count(const shardspec_metadata *metadata,
-                                                  size_t *out,
-                                                  shardspec_error *err);
-
-/*
- Writes the name of an axis that is pending a reduction into `buffer`, and a
- `SHARDSPEC_REDUCTION_...` constant to `*reduction` (may be NULL). They are numbered from 0, in
- the order of the layout.
-
- `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- written.
-
- Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
- INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_partial(const shardspec_metadata *metadata,
-                                            size_t index,
-                                            char *buffer,
-                                            size_t capacity,
-                                            size_t *needed,
-                                            int32_t *reduction,
-                                            shardspec_error *err);
-
-/* A segment that inherits all fields of its cut: `shardspec_segment segment = SHARDSPEC_SEGMENT_INIT;` */
 #define SHARDSPEC_SEGMENT_INIT { sizeof(shardspec_segment), 0, 0, 0, 0, 0, 0, 0, NULL, 0 }
-/* A cut of dimension 0 by chunk: `shardspec_cut cut = SHARDSPEC_CUT_INIT;` */
+
+typedef struct shardspec_cut shardspec_cut;
+
+/**
+ * A cut of one dimension over one axis of a mesh. Start with `SHARDSPEC_CUT_INIT`, or with zeros and
+ * `struct_size`.
+ */
+struct shardspec_cut {
+  /** `sizeof(shardspec_cut)`; the same in every element of an array. */
+  uint64_t struct_size;
+  /**
+   * The dimension; negative ones count from the last. After flattening, where the layout flattens.
+   */
+  int64_t dim;
+  /** If it is not NULL, the dimension is the one of this name, and `dim` is ignored. */
+  const char *dim_name;
+  /** The name of the axis. */
+  const char *axis;
+  /** A `SHARDSPEC_RULE_...` constant; 0: CHUNK. */
+  int32_t rule;
+  /** 1: fail where pieces would differ in size; 0 or -1: allow it. CYCLIC ignores it. */
+  int32_t even;
+  /**
+   * Positions that stay together; 0: 1. The last unit of a dimension may be short. Pieces of SIZES
+   * must start at a multiple. CYCLIC ignores it.
+   */
+  int64_t granule;
+  /**
+   * Number of neighbouring coordinates that have the same piece; 0: 1. It must divide the size of the
+   * axis. `SHARDSPEC_REPEAT_AS_NEEDED` is also allowed, except for SIZES and WEIGHTS.
+   */
+  int64_t repeat;
+  /** CYCLIC: positions of a block; 0: 1. */
+  int64_t block;
+  /** CYCLIC: the piece with the first block, modulo the number of pieces. */
+  int64_t first;
+  /**
+   * SIZES and WEIGHTS: a number for each piece. The number of pieces is the size of the axis, divided
+   * by `repeat`.
+   */
+  const int64_t *values;
+  /** How many; with 0, `values` may be NULL. */
+  size_t value_count;
+  /**
+   * The segments, `segment_count` of them; NULL: that many of equal size, the last ones shorter.
+   */
+  const shardspec_segment *segments;
+  /** How many segments; 0: the dimension is cut as a whole. */
+  size_t segment_count;
+};
+
+/** A cut of dimension 0 by chunk: `shardspec_cut cut = SHARDSPEC_CUT_INIT;` */
 #define SHARDSPEC_CUT_INIT { sizeof(shardspec_cut), 0, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0 }
-/* A pad before its length is set: `shardspec_pad pad = SHARDSPEC_PAD_INIT;` */
+
+typedef struct shardspec_pad shardspec_pad;
+
+/**
+ * A dimension that is lengthened before it is cut. Exactly one of `size` and `multiple` is not 0. Start
+ * with `SHARDSPEC_PAD_INIT`, or with zeros and `struct_size`.
+ */
+struct shardspec_pad {
+  /** `sizeof(shardspec_pad)`; the same in every element of an array. */
+  uint64_t struct_size;
+  /**
+   * The dimension; negative ones count from the last. After flattening, where the layout flattens.
+   */
+  int64_t dim;
+  /** If it is not NULL, the dimension is the one of this name, and `dim` is ignored. */
+  const char *dim_name;
+  /** The new length, which is at least the size of the dimension; 0 where `multiple` is set. */
+  int64_t size;
+  /** The new length is the next multiple of this; or 0. */
+  int64_t multiple;
+};
+
+/** A pad before its length is set: `shardspec_pad pad = SHARDSPEC_PAD_INIT;` */
 #define SHARDSPEC_PAD_INIT { sizeof(shardspec_pad), 0, NULL, 0, 0 }
-/* A sum over an axis that is still to be set: `shardspec_partial partial = SHARDSPEC_PARTIAL_INIT;` */
+
+typedef struct shardspec_partial shardspec_partial;
+
+/**
+ * An axis whose devices have parts of the elements' values. The library carries, prints and compares
+ * it, and never computes a reduction. Start with `SHARDSPEC_PARTIAL_INIT`, or with zeros and
+ * `struct_size`.
+ */
+struct shardspec_partial {
+  /** `sizeof(shardspec_partial)`; the same in every element of an array. */
+  uint64_t struct_size;
+  /** The name of the axis, which no cut uses. */
+  const char *axis;
+  /** A `SHARDSPEC_REDUCTION_...` constant; 0: SUM. */
+  int32_t reduction;
+  /** 0. */
+  int32_t reserved;
+};
+
+/**
+ * A sum over an axis that is still to be set: `shardspec_partial partial = SHARDSPEC_PARTIAL_INIT;`
+ */
 #define SHARDSPEC_PARTIAL_INIT { sizeof(shardspec_partial), NULL, 0, 0 }
-/* A layout that replicates: `shardspec_mesh_layout layout = SHARDSPEC_MESH_LAYOUT_INIT;` */
+
+typedef struct shardspec_mesh_layout shardspec_mesh_layout;
+
+/**
+ * How a tensor is laid out over a mesh. First dimensions are flattened, then padded, then cut. Start
+ * with `SHARDSPEC_MESH_LAYOUT_INIT`, or with zeros and `struct_size`, which replicate.
+ */
+struct shardspec_mesh_layout {
+  /** `sizeof(shardspec_mesh_layout)`. */
+  uint64_t struct_size;
+  /** The cuts, in the order in which they are applied. */
+  const shardspec_cut *cuts;
+  /** How many; with 0, `cuts` may be NULL. */
+  size_t cut_count;
+  /** The dimensions that are lengthened. */
+  const shardspec_pad *pads;
+  /** How many; with 0, `pads` may be NULL. */
+  size_t pad_count;
+  /** The axes that are pending a reduction. */
+  const shardspec_partial *partials;
+  /** How many; with 0, `partials` may be NULL. */
+  size_t partial_count;
+  /** The first of the dimensions that become one, row-major. */
+  int64_t flatten_first;
+  /** How many dimensions become one, at least 2; 0: none do. */
+  size_t flatten_count;
+};
+
+/** A layout that replicates: `shardspec_mesh_layout layout = SHARDSPEC_MESH_LAYOUT_INIT;` */
 #define SHARDSPEC_MESH_LAYOUT_INIT { sizeof(shardspec_mesh_layout), NULL, 0, NULL, 0, NULL, 0, 0, 0 }
+
+/**
+ * Creates a spec that cuts tensors over a mesh. Shard i belongs to device i. This call checks all
+ * that does not depend on a tensor's sizes; `shardspec_spec_build_metadata` checks the rest.
+ *
+ * Ownership: the library copies what it needs. The caller frees `*out`; `mesh` may be freed before
+ * it.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for an unknown axis, an axis that is used twice, and numbers or lists
+ * that no cut of the axis has; ILLEGAL_CUT for a `repeat` that does not divide the axis;
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_mesh(
+    const shardspec_mesh *mesh, const shardspec_mesh_layout *layout, shardspec_spec **out,
+    shardspec_error *err);
+
+/**
+ * Creates a spec that cuts one dimension over `placement_count` placements: a mesh spec with one
+ * axis and one cut. Shard i is at `placements[i]`. The axis is named `cut->axis`, or "devices" if
+ * that is NULL.
+ *
+ * Ownership: the library copies what it needs. The caller frees `*out`.
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for no placements, and for numbers or lists that no cut over so many
+ * placements has; ILLEGAL_CUT for a `repeat` that does not divide `placement_count`;
+ * INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_cut(
+    const shardspec_cut *cut, const char *const *placements, size_t placement_count,
+    shardspec_spec **out, shardspec_error *err);
+
+/**
+ * Checks whether a cut of `length` positions into the pieces of `count` coordinates is legal.
+ * Returns OK, or the status and message with which a spec of that cut would fail. The dimension
+ * and the axis of the cut are ignored.
+ *
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: ILLEGAL_CUT for what does not divide, add up or start at a granule; INVALID_ARGUMENT for
+ * numbers or lists that no cut has; NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_cut_check(
+    const shardspec_cut *cut, int64_t length, int64_t count, shardspec_error *err);
+
+/**
+ * Writes, for each degree of parallelism from 1 to `max_degree`, the first of several cuts that forbids
+ * it: `forbidding[k - 1]` becomes the position of the first cut that is illegal over k coordinates, or -1
+ * where all `cut_count` cuts are legal. `cuts[i]` cuts `lengths[i]` positions: heads, key and value heads,
+ * blocks of a quantised weight, experts. `forbidding` has room for `max_degree` numbers.
+ * `shardspec_cut_check` returns the reason.
+ *
+ * A list of sizes or weights is legal at one degree only. Set `repeat` to `SHARDSPEC_REPEAT_AS_NEEDED`
+ * where heads may be fewer than coordinates. Neighbouring coordinates then have the same head:
+ *
+ *   shardspec_cut cuts[] = {SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT};
+ *   const int64_t lengths[] = {32, 8, 4096};     // heads, key and value heads, hidden size
+ *   cuts[0].even = cuts[1].even = cuts[2].even = 1;
+ *   cuts[1].repeat = SHARDSPEC_REPEAT_AS_NEEDED;
+ *   cuts[2].granule = 128;                       // a block of the quantised weight
+ *   shardspec_cuts_check_degrees(cuts, lengths, 3, 32, forbidding, &err);  // legal: 1, 2, 4, 8, 16, 32
+ *
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for numbers that no cut has at any degree (the error's `index` is the
+ * cut), a negative length or a `max_degree` below 1; NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_cuts_check_degrees(
+    const shardspec_cut *cuts, const int64_t *lengths, size_t cut_count, int64_t max_degree,
+    int64_t *forbidding, shardspec_error *err);
+
+/**
+ * Writes a handle to the mesh of a mesh spec.
+ *
+ * Ownership: the caller frees `*out`; the spec may be freed before it.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: WRONG_SPEC_TYPE for another type of spec, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_mesh(
+    const shardspec_spec *spec, shardspec_mesh **out, shardspec_error *err);
+
+/**
+ * Writes a spec as a text for people into `buffer`, such as "dp=2, tp=4: dimension 0 over tp by
+ * chunk". The text of a custom spec is the name of its type. Later versions may write another
+ * text.
+ *
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ * written.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
+ * NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_text(
+    const shardspec_spec *spec, char *buffer, size_t capacity, size_t *needed,
+    shardspec_error *err);
+
+/**
+ * Writes a handle to the mesh over which the tensor was cut. Shard i belongs to device i.
+ *
+ * Ownership: the caller frees `*out`; the metadata may be freed before it.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: NOT_FOUND where the tensor was not cut over a mesh, INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_mesh(
+    const shardspec_metadata *metadata, shardspec_mesh **out, shardspec_error *err);
+
+/**
+ * Writes the coordinates of a shard on the mesh over which the tensor was cut, one for each axis,
+ * into `coordinates`, which has room for `capacity` numbers, and their number to `*needed` (may be
+ * NULL). With capacity 0, `coordinates` may be NULL and only the number is written.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: NOT_FOUND where the tensor was not cut over a mesh, INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL
+ * with the capacity needed in the error's `limit`, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_coordinates(
+    const shardspec_metadata *metadata, size_t shard, size_t *coordinates, size_t capacity,
+    size_t *needed, shardspec_error *err);
+
+/**
+ * Writes the name of a dimension into `buffer`: one of the `dim_names` that the metadata was
+ * created with.
+ *
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ * written.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, NOT_FOUND where the dimensions have no names, BUFFER_TOO_SMALL with
+ * the capacity needed in the error's `limit`, INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_dim_name(
+    const shardspec_metadata *metadata, size_t dim, char *buffer, size_t capacity, size_t *needed,
+    shardspec_error *err);
+
+/**
+ * Writes the number of axes that are pending a reduction. A call that would move elements of such
+ * a tensor fails with PARTIAL.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial_count(
+    const shardspec_metadata *metadata, size_t *out, shardspec_error *err);
+
+/**
+ * Writes the name of an axis that is pending a reduction into `buffer`, and a
+ * `SHARDSPEC_REDUCTION_...` constant to `*reduction` (may be NULL). They are numbered from 0, in
+ * the order of the layout.
+ *
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ * written.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+ * INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial(
+    const shardspec_metadata *metadata, size_t index, char *buffer, size_t capacity, size_t *needed,
+    int32_t *reduction, shardspec_error *err);
+
+/* ================================================================================================
+ * The arithmetic of chunks.
+ *
+ * Source: `get_split_size`, `get_chunked_dim_size` and `get_chunk_sharding_params` of
+ * `torch.distributed._shard.sharding_spec._internals`.
+ */
+
+/**
+ * Writes the size of a full chunk to `*out`, where `dim_size` elements are cut into `chunk_count`
+ * chunks: ceil(dim_size / chunk_count).
+ *
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for a negative size or chunk_count < 1, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_split_size(
+    int64_t dim_size, int64_t chunk_count, int64_t *out, shardspec_error *err);
+
+/**
+ * Writes the size of chunk `index` to `*out`, where `dim_size` elements are cut into chunks of
+ * `split_size`. The last chunk may be shorter, and chunks past the end have size 0.
+ *
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for negative values, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_dim_size(
+    int64_t dim_size, int64_t split_size, int64_t index, int64_t *out, shardspec_error *err);
+
+/**
+ * Writes the offset and the size of the chunk that a chunk spec gives to `rank`, where a dimension
+ * of `dim_size` elements is cut for `world_size` workers. Chunks are in the order of the spec's
+ * placements. The offset of an empty chunk is at most `dim_size`.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: NOT_FOUND when no placement is on `rank`, WRONG_SPEC_TYPE for another type of spec,
+ * INVALID_ARGUMENT for a negative size or world_size < 1, INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_sharding_params(
+    const shardspec_spec *spec, int64_t dim_size, int64_t world_size, int64_t rank, int64_t *offset,
+    int64_t *size, shardspec_error *err);
 
 /* ================================================================================================
  * Queries: the shards that own an element, meet a box or belong to an owner.
@@ -2058,360 +2726,950 @@ shardspec_status shardspec_metadata_partial(const shardspec_metadata *metadata,
  * plus the size of its answer.
  */
 
-/*
- Writes the indices of the shards that share an element with a box into `indices`, in ascending
- order. For a box of one element, these are all its owners; the first one is the primary owner.
-
- `offsets` and `sizes` hold `ndim` numbers >= 0. The box may reach past the tensor. An empty box
- meets no shard. `indices` has room for `capacity` numbers. `*needed` becomes the number of
- shards; `needed` may be NULL. With capacity 0, `indices` may be NULL and only `*needed` is
- written.
-
- Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_ARGUMENT for negative
- numbers, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the indices of the shards that share an element with a box into `indices`, in ascending
+ * order. For a box of one element, these are all its owners; the first one is the primary owner.
+ *
+ * `offsets` and `sizes` hold `ndim` numbers >= 0. The box may reach past the tensor. An empty box
+ * meets no shard. `indices` has room for `capacity` numbers. `*needed` becomes the number of
+ * shards; `needed` may be NULL. With capacity 0, `indices` may be NULL and only `*needed` is
+ * written.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_ARGUMENT for negative
+ * numbers, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_metadata_shards_in_box(const shardspec_metadata *metadata,
-                                                  const int64_t *offsets,
-                                                  const int64_t *sizes,
-                                                  size_t ndim,
-                                                  size_t *indices,
-                                                  size_t capacity,
-                                                  size_t *needed,
-                                                  shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_in_box(
+    const shardspec_metadata *metadata, const int64_t *offsets, const int64_t *sizes, size_t ndim,
+    size_t *indices, size_t capacity, size_t *needed, shardspec_error *err);
 
-/*
- Writes the shard that owns an element to `*out`. `element` is the element's index, `ndim`
- numbers. Of several owners, which are replicas, it is the primary one: the lowest.
- `shardspec_metadata_shards_in_box` returns all owners of an element.
-
- Errors: INDEX_OUT_OF_RANGE for an element outside the tensor (the error has the dimension, the
- index and the size), NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_HANDLE,
- NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the shard that owns an element to `*out`. `element` is the element's index, `ndim`
+ * numbers. Of several owners, which are replicas, it is the primary one: the lowest.
+ * `shardspec_metadata_shards_in_box` returns all owners of an element.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE for an element outside the tensor (the error has the dimension, the
+ * index and the size), NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_metadata_shard_at(const shardspec_metadata *metadata,
-                                             const int64_t *element,
-                                             size_t ndim,
-                                             size_t *out,
-                                             shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_at(
+    const shardspec_metadata *metadata, const int64_t *element, size_t ndim, size_t *out,
+    shardspec_error *err);
 
-/*
- Writes the replica number of a shard to `*number`: how many lower shards have the same elements at the
- same places of their buffers. The lowest of these shards goes to `*primary`; it is the shard itself
- where the number is 0. Of replicas, the primary is the one to write or to read where each element
- counts once. A shard without elements has number 0. Either place may be NULL.
-
- Time: the first call for metadata with n shards that has replicas takes n * log(n). The metadata keeps
- the result.
- Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the replica number of a shard to `*number`: how many lower shards have the same elements at the
+ * same places of their buffers. The lowest of these shards goes to `*primary`; it is the shard itself
+ * where the number is 0. Of replicas, the primary is the one to write or to read where each element
+ * counts once. A shard without elements has number 0. Either place may be NULL.
+ *
+ * Time: the first call for metadata with n shards that has replicas takes n * log(n). The metadata
+ * keeps the result.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_metadata_replica(const shardspec_metadata *metadata,
-                                            size_t shard,
-                                            size_t *number,
-                                            size_t *primary,
-                                            shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_replica(
+    const shardspec_metadata *metadata, size_t shard, size_t *number, size_t *primary,
+    shardspec_error *err);
 
-/*
- Writes the shards that own `element_count` elements, and the indices of the elements in the
- buffers of those shards.
-
- `elements` holds one row for each element, with one number for each dimension of the tensor.
- `shards` has room for `element_count` numbers. `local_indices` has room for `element_count`
- rows, with one number for each dimension of the shards' buffers
- (`shardspec_metadata_buffer_ndim`). `shards` and `local_indices` may be NULL.
-
- Errors: INDEX_OUT_OF_RANGE for an element outside the tensor (the error has the dimension, the
- index and the size, and in `index` the position in `elements`), INVALID_HANDLE, NULL_ARGUMENT,
- OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the shards that own `element_count` elements, and the indices of the elements in the
+ * buffers of those shards.
+ *
+ * `elements` holds one row for each element, with one number for each dimension of the tensor.
+ * `shards` has room for `element_count` numbers. `local_indices` has room for `element_count`
+ * rows, with one number for each dimension of the shards' buffers
+ * (`shardspec_metadata_buffer_ndim`). `shards` and `local_indices` may be NULL.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE for an element outside the tensor (the error has the dimension, the
+ * index and the size, and in `index` the position in `elements`), INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_metadata_locate(const shardspec_metadata *metadata,
-                                           const int64_t *elements,
-                                           size_t element_count,
-                                           size_t *shards,
-                                           int64_t *local_indices,
-                                           shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_locate(
+    const shardspec_metadata *metadata, const int64_t *elements, size_t element_count,
+    size_t *shards, int64_t *local_indices, shardspec_error *err);
 
-/*
- Writes the indices in the tensor of `element_count` elements that are given by shard and index
- in the shard's buffer. This is the inverse of `shardspec_metadata_locate`.
-
- `shards` holds one number for each element. `local_indices` holds one row for each element, with
- one number for each dimension of the shards' buffers. `elements` has room for `element_count`
- rows, with one number for each dimension of the tensor.
-
- Errors: INDEX_OUT_OF_RANGE for a shard that does not exist or an element outside its buffer (the
- error has the dimension, the index and the size, and in `index` the element's position),
- NOT_FOUND for a hole of the shard's buffer, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the indices in the tensor of `element_count` elements that are given by shard and index
+ * in the shard's buffer. This is the inverse of `shardspec_metadata_locate`.
+ *
+ * `shards` holds one number for each element. `local_indices` holds one row for each element, with
+ * one number for each dimension of the shards' buffers. `elements` has room for `element_count`
+ * rows, with one number for each dimension of the tensor.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE for a shard that does not exist or an element outside its buffer (the
+ * error has the dimension, the index and the size, and in `index` the element's position),
+ * NOT_FOUND for a hole of the shard's buffer, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_metadata_globalize(const shardspec_metadata *metadata,
-                                              const size_t *shards,
-                                              const int64_t *local_indices,
-                                              size_t element_count,
-                                              int64_t *elements,
-                                              shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_globalize(
+    const shardspec_metadata *metadata, const size_t *shards, const int64_t *local_indices,
+    size_t element_count, int64_t *elements, shardspec_error *err);
 
-/*
- Writes the indices of the shards that `rank` owns into `indices`, in ascending order. A rank may
- own no shards.
-
- `indices` has room for `capacity` numbers. `*needed` becomes the number of shards; `needed` may
- be NULL. With capacity 0, `indices` may be NULL and only `*needed` is written.
-
- Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the indices of the shards that `rank` owns into `indices`, in ascending order. A rank may
+ * own no shards.
+ *
+ * `indices` has room for `capacity` numbers. `*needed` becomes the number of shards; `needed` may
+ * be NULL. With capacity 0, `indices` may be NULL and only `*needed` is written.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_metadata_shards_of_rank(const shardspec_metadata *metadata,
-                                                   int64_t rank,
-                                                   size_t *indices,
-                                                   size_t capacity,
-                                                   size_t *needed,
-                                                   shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_of_rank(
+    const shardspec_metadata *metadata, int64_t rank, size_t *indices, size_t capacity,
+    size_t *needed, shardspec_error *err);
 
-/*
- Writes the indices of the shards of an owner into `indices`, in ascending order.
-
- `owner` is a text such as "rank:1" or "trainer0" for the owner's shards on all devices, or
- "rank:1/cuda:0" for those on one device. A device alone, "cuda:0", selects shards on that device
- whose placements name no owner.
-
- `indices` has room for `capacity` numbers. `*needed` becomes the number of shards; `needed` may
- be NULL. With capacity 0, `indices` may be NULL and only `*needed` is written.
-
- Errors: INVALID_PLACEMENT, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the indices of the shards of an owner into `indices`, in ascending order.
+ *
+ * `owner` is a text such as "rank:1" or "trainer0" for the owner's shards on all devices, or
+ * "rank:1/cuda:0" for those on one device. A device alone, "cuda:0", selects shards on that device
+ * whose placements name no owner.
+ *
+ * `indices` has room for `capacity` numbers. `*needed` becomes the number of shards; `needed` may
+ * be NULL. With capacity 0, `indices` may be NULL and only `*needed` is written.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_PLACEMENT, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_metadata_shards_of_owner(const shardspec_metadata *metadata,
-                                                    const char *owner,
-                                                    size_t *indices,
-                                                    size_t capacity,
-                                                    size_t *needed,
-                                                    shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_of_owner(
+    const shardspec_metadata *metadata, const char *owner, size_t *indices, size_t capacity,
+    size_t *needed, shardspec_error *err);
 
 /* ================================================================================================
- * Views of tensors.
+ * Shards that are not boxes.
  *
- * A view says where a tensor is and how it is laid out; it owns nothing. It has the layout of
- * DLPack's `DLTensor`, so a `DLTensor *` may be passed by a cast.
+ * The indices of one dimension that a shard has are its dim map: a list of stretches, in the order
+ * of the shard's buffer. A stretch is `count` blocks of `length` neighbouring indices, at equal
+ * steps in the tensor and in the buffer. So a block-cyclic dimension of any size is one stretch,
+ * and often a shorter last block. Places of the buffer that no stretch covers are holes: they hold
+ * no element. The elements of a shard are the product of its dim maps. A box has one block without
+ * holes in every dimension.
+ *
+ * Neighbouring dimensions of a tensor may be flattened: shards then have one dimension in their
+ * place, in row-major order. Shards may be replicas, if the metadata is created with replicas.
  */
 
-/* Most dimensions that a tensor may have. */
-#define SHARDSPEC_MAX_NDIM 32
-/* DLPack's device type of ordinary memory. */
-#define SHARDSPEC_DLPACK_DEVICE_CPU 1
-/* DLPack's device type of memory from `cudaMallocHost`. */
-#define SHARDSPEC_DLPACK_DEVICE_CUDA_HOST 3
-/* DLPack's device type of memory from `hipMallocHost`. */
-#define SHARDSPEC_DLPACK_DEVICE_ROCM_HOST 11
+/** The dim map number of a dimension of which a shard has one interval without holes. */
+#define SHARDSPEC_INTERVAL 4294967295u
 
-/* Where a tensor's memory is. The layout of DLPack's `DLDevice`. */
-typedef struct shardspec_device {
-  /* A `SHARDSPEC_DLPACK_DEVICE_...` constant. The library can't read or write other memory. */
-  int32_t device_type;
-  /* Ignored. */
-  int32_t device_id;
-} shardspec_device;
+typedef struct shardspec_stretch shardspec_stretch;
 
-/*
- A tensor in the caller's memory. The layout of DLPack's `DLTensor`.
-
- The element at index (i0, i1, ...) is at data + byte_offset + (i0 * strides[0] + ...) *
- itemsize. Elements that are not whole bytes are packed. Such an element starts at bit number
- (i0 * strides[0] + ...) * bits * lanes, counted from the least significant bit of the byte at
- data + byte_offset. Strides may be negative. They may be 0 in tensors that are only read. Any
- alignment is allowed. A tensor without elements may have NULL data.
-
- Strides count elements, so the distance of neighbours is a whole number of elements. A field of
- packed records (4 bytes each, 5 bytes apart) has no such stride. Pass its bytes instead:
- elements of 8 bits, strides in bytes, and a last dimension with the bytes of an element and
- stride 1. The metadata then has that dimension too. Whole records can be elements with `lanes`
- of 8 bits. A view has no byte order and no flags for conjugation or negation: the library copies
- bits unchanged.
+/**
+ * `count` blocks of `length` neighbouring indices of one dimension. Block `i` starts at index
+ * `global_start + i * global_step` of the tensor and at place `local_start + i * local_step` of
+ * the shard's buffer. Starts are >= 0, `length` and `count` are >= 1, and steps are >= `length`.
+ * The steps of a single block equal its length.
  */
-typedef struct shardspec_tensor_view {
-  /* The memory. */
-  void *data;
-  /* Where it is. */
-  struct shardspec_device device;
-  /* Number of dimensions, 0 to 32. */
-  int32_t ndim;
-  /* The element type. */
-  shardspec_dtype dtype;
-  /* `ndim` sizes. */
-  int64_t *shape;
-  /* `ndim` strides, in elements, not bytes; NULL for row-major. */
-  int64_t *strides;
-  /* Bytes from `data` to the element at index 0. */
-  uint64_t byte_offset;
-} shardspec_tensor_view;
+struct shardspec_stretch {
+  /** The first index in the tensor. */
+  int64_t global_start;
+  /** The first place in the buffer. */
+  int64_t local_start;
+  /** Number of neighbouring indices of a block. */
+  int64_t length;
+  /** Number of blocks. */
+  int64_t count;
+  /** Distance from the start of one block to the start of the next in the tensor. */
+  int64_t global_step;
+  /** Distance from the start of one block to the start of the next in the buffer. */
+  int64_t local_step;
+};
+
+/**
+ * Creates a copy of the list `shards` in which some dimensions of some shards have a dim map
+ * instead of an interval.
+ *
+ * `map_numbers` has one number for each dimension of each shard, shard after shard: the number of
+ * its dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval. Dim map `i` has the
+ * stretches `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1` of the
+ * `stretch_count` stretches. No two stretches of one dim map may share an index or a place in the
+ * buffer. The sizes in `shards` are the lengths of the buffers, holes included; they must be equal
+ * wherever one dim map is used. The offsets in `shards` are kept; the caller chooses them.
+ *
+ * Ownership: the library copies all arguments. The caller frees `*out`; `shards` may be freed
+ * before it.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for stretches that overlap, end behind the buffer or have impossible
+ * numbers, and for `map_ends` that are not in order. INDEX_OUT_OF_RANGE for a map number.
+ * SHAPE_MISMATCH where the sizes of one map differ. The error's `index` is the position of the
+ * stretch, map or number. INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new_with_dim_maps(
+    const shardspec_shards *shards, const shardspec_stretch *stretches, size_t stretch_count,
+    const size_t *map_ends, size_t map_count, const uint32_t *map_numbers, shardspec_shards **out,
+    shardspec_error *err);
+
+/**
+ * Creates a copy of the list `shards` for a tensor with flattened dimensions. The tensor has
+ * `sizes` (`ndim` numbers), and its dimensions `first_dim` to `first_dim + dim_count - 1` count as
+ * one, in row-major order. The shards have `ndim - dim_count + 1` dimensions.
+ *
+ * Ownership: the caller frees `*out`; `shards` may be freed before it.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_DIM for dimensions that the tensor does not have, INVALID_ARGUMENT for a
+ * `dim_count` below 2, negative sizes or shards that are already flattened, NDIM_MISMATCH for
+ * shards of another number of dimensions, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new_flattened(
+    const shardspec_shards *shards, const int64_t *sizes, size_t ndim, size_t first_dim,
+    size_t dim_count, shardspec_shards **out, shardspec_error *err);
+
+/**
+ * Creates metadata of a tensor of `sizes` (`ndim` numbers) from a list of shards. The shards must
+ * cover the tensor. Each shard needs a placement. `properties` may be NULL.
+ *
+ * With `replicas` 0, the shards must not overlap. With any other value, they may. The first shard
+ * that holds an element then owns it. Gathering and plans read each element once, and scattering
+ * writes every copy.
+ *
+ * Ownership: the caller frees `*out`; `shards` may be freed before it.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: OVERLAP and GAP (the message names a box), OUT_OF_BOUNDS, NDIM_MISMATCH, SHAPE_MISMATCH
+ * for shards that are flattened from another tensor, INVALID_ARGUMENT for negative sizes or more
+ * than 32, NULL_ARGUMENT, also for a shard without a placement, UNSUPPORTED for replicas that
+ * overlap in too many ways, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE,
+ * OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_from_shards(
+    const shardspec_shards *shards, const int64_t *sizes, size_t ndim,
+    const shardspec_tensor_properties *properties, int32_t replicas, shardspec_metadata **out,
+    shardspec_error *err);
+
+/**
+ * Writes the stretches of dimension `dim` of shard `shard` into `stretches`, in the order of the
+ * shard's buffer. An interval is one stretch of one block. An empty dimension has no stretch.
+ *
+ * `stretches` has room for `capacity` of them. `*needed` becomes their number; `needed` may be
+ * NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_get_stretches(
+    const shardspec_shards *shards, size_t shard, size_t dim, shardspec_stretch *stretches,
+    size_t capacity, size_t *needed, shardspec_error *err);
+
+/**
+ * Writes the stretches of dimension `dim` of shard `shard` of metadata into `stretches`, in the
+ * order of the shard's buffer. An interval is one stretch of one block. An empty dimension has no
+ * stretch.
+ *
+ * `stretches` has room for `capacity` of them. `*needed` becomes their number; `needed` may be
+ * NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_stretches(
+    const shardspec_metadata *metadata, size_t shard, size_t dim, shardspec_stretch *stretches,
+    size_t capacity, size_t *needed, shardspec_error *err);
+
+/**
+ * Writes all dim maps of a list that are not intervals, in the form that
+ * `shardspec_shards_new_with_dim_maps` accepts.
+ *
+ * `stretches` receives the stretches of all maps, and `map_ends` receives the end of each map in
+ * them. `map_numbers` receives the number of the dim map for each dimension of each shard, or
+ * `SHARDSPEC_INTERVAL`. `*needed_stretches` becomes the number of stretches and `*needed_maps` the
+ * number of maps; both may be NULL. `map_numbers` needs room for one number for each dimension of
+ * each shard. Each of the three arrays may be NULL; its capacity is then ignored.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_get_dim_maps(
+    const shardspec_shards *shards, shardspec_stretch *stretches, size_t stretch_capacity,
+    size_t *map_ends, size_t map_capacity, uint32_t *map_numbers, size_t number_capacity,
+    size_t *needed_stretches, size_t *needed_maps, shardspec_error *err);
+
+/**
+ * Writes 1 to `*out` if every shard of a list is a box of the tensor, else 0. It writes 0 for
+ * flattened dimensions.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_are_boxes(
+    const shardspec_shards *shards, int32_t *out, shardspec_error *err);
+
+/**
+ * Writes 1 to `*out` if shard `shard` of metadata is a box of the tensor, else 0. It writes 0 for
+ * flattened dimensions.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_is_box(
+    const shardspec_metadata *metadata, size_t shard, int32_t *out, shardspec_error *err);
+
+/**
+ * Writes which dimensions of the tensor are one dimension of the shards: `*dim_count` of them,
+ * from `*first_dim` on. Both become 0 where no dimensions are flattened. Either may be NULL.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT for a NULL handle.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_flattening(
+    const shardspec_metadata *metadata, size_t *first_dim, size_t *dim_count, shardspec_error *err);
+
+/**
+ * Creates a copy of metadata for a tensor that is cut over a mesh: shard i belongs to device i. It
+ * has the same shards. `partials` holds the axes that are pending a reduction; with
+ * `partial_count` 0, it may be NULL.
+ *
+ * A program that receives the parts of metadata from another process can so restore all of it.
+ *
+ * Ownership: the library copies all arguments. The caller frees `*out`; `metadata` and `mesh` may
+ * be freed before it.
+ * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
+ * call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for a mesh with another number of devices than there are shards or with
+ * other placements, for a name that no axis has or that occurs twice, and for a partial axis along
+ * which shards differ. INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_on_mesh(
+    const shardspec_metadata *metadata, const shardspec_mesh *mesh,
+    const shardspec_partial *partials, size_t partial_count, shardspec_metadata **out,
+    shardspec_error *err);
+
+/**
+ * Creates a copy of metadata whose dimensions have names: `dim_names` holds one text for each of
+ * the `ndim` dimensions of the tensor.
+ *
+ * Ownership: the library copies all arguments. The caller frees `*out`; `metadata` may be freed
+ * before it.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_ARGUMENT for a text that
+ * is not UTF-8, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_with_dim_names(
+    const shardspec_metadata *metadata, const char *const *dim_names, size_t ndim,
+    shardspec_metadata **out, shardspec_error *err);
 
 /* ================================================================================================
- * Tensors in host memory.
+ * Digests: comparing sharded tensors without assembling them.
  *
- * These functions move data between a tensor and its shards. All buffers are the caller's. All
- * checks come before the first write: a call that fails has written nothing. Elements are copied
- * bit for bit. A destination must not share memory with a source, with another destination or with
- * itself. Buffers that interleave without sharing a byte (for packed elements: a bit) are allowed.
- * Bits of such a byte that belong to no element stay unchanged.
+ * The digest of a tensor is the CRC-64/NVME of its elements' bytes in row-major order: a number of 64
+ * bits that does not depend on how the tensor is cut. A model that is cut over 4 ranks can be compared
+ * with the same model over 8 ranks, or a copy with its source.
+ *
+ * Each process computes the part of its own shards. The exclusive or of the parts of all shards, in any
+ * order, is the digest of the tensor. With MPI:
+ *
+ *   uint64_t part, digest;
+ *   shardspec_metadata_digest(metadata, indices, shards, shard_count, NULL, &part, &err);
+ *   MPI_Allreduce(&part, &digest, 1, MPI_UINT64_T, MPI_BXOR, comm);
+ *
+ * A CRC detects damage: tensors with random differences have equal digests with a probability of 2^-64.
+ * It does not detect deliberate changes.
  */
 
-/* The default: the library chooses the number of threads, up to the processors of this process. */
-#define SHARDSPEC_COPY_THREADS_AUTO 0
-/* Hint: non-temporal stores, for data that is not used again soon. */
-#define SHARDSPEC_COPY_HINT_STREAM 1
-/* Hint: cached stores, for data that is used next. */
-#define SHARDSPEC_COPY_HINT_CACHED 2
-/* Restricts the library to instructions that every processor of this kind has. For tests. */
-#define SHARDSPEC_COPY_HINT_PORTABLE 4
-
-/*
- How to copy. For NULL, and for fields that are 0, the library chooses by size and machine. No
- option changes the result.
+/**
+ * Computes the part of some shards in the digest of their tensor.
+ *
+ * `shards[i]` is shard `indices[i]` of the metadata; where `indices` is NULL it is shard i. The views may
+ * have any strides. The exclusive or of the parts of all shards of the metadata is the CRC-64/NVME of the
+ * tensor's bytes in row-major order. The parts may come from several calls and several processes, in any
+ * order, and each shard must be passed to exactly one of the calls. The part of no shards is 0, and so
+ * is the digest of a tensor without elements.
+ *
+ * Where several shards have an element, it is counted once: with the shard from which
+ * `shardspec_metadata_gather` reads it. That shard follows from the metadata alone, so that processes with
+ * equal metadata agree without a message. The digest does not tell whether the others have the same
+ * element: compare the answers of `shardspec_metadata_shard_digests`. Holes of shards are not read.
+ *
+ * `options->max_threads` limits the threads; `options` may be NULL.
+ *
+ * Time: one pass over the elements that are counted. Where shards are no boxes or have elements in
+ * common, the function also makes a plan, which takes about n * log(n) for n shards of the metadata.
+ * Ownership: the caller keeps the views and their memory.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: PARTIAL for elements that are pending a reduction; UNSUPPORTED for packed elements where
+ * the tensor, a shard or a row of a view does not start and end with whole bytes; SHAPE_MISMATCH,
+ * NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and NULL_ARGUMENT for a view, with the shard
+ * in the error's `first_shard` and its position in `shards` in `index`; INDEX_OUT_OF_RANGE,
+ * INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
+ * Threads: any; other threads must not write the shards meanwhile.
+ * Since: ABI 0.
  */
-typedef struct shardspec_copy_options {
-  /* `sizeof(shardspec_copy_options)`. */
-  uint64_t struct_size;
-  /* Maximum number of threads, the caller's included. Small copies use one thread. */
-  uint32_t max_threads;
-  /*
-   `SHARDSPEC_COPY_HINT_STREAM` or `SHARDSPEC_COPY_HINT_CACHED`, or'ed with
-   `SHARDSPEC_COPY_HINT_PORTABLE` if required.
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_digest(
+    const shardspec_metadata *metadata, const size_t *indices, const shardspec_tensor_view *shards,
+    size_t shard_count, const shardspec_copy_options *options, uint64_t *out, shardspec_error *err);
+
+/**
+ * Computes the digest of each of some shards alone: whether replicas are equal.
+ *
+ * `shards[i]` is shard `indices[i]` of the metadata; where `indices` is NULL it is shard i. `digests` has
+ * room for `shard_count` numbers. `digests[i]` becomes the CRC-64/NVME of the bytes of `shards[i]` in
+ * row-major order, where holes count as zeros and are not read. Two shards that hold the same elements at
+ * the same places have equal digests, on any ranks and whatever the strides of the views. A row-major
+ * shard without holes has the digest of a file with its bytes.
+ *
+ * `options->max_threads` limits the threads; `options` may be NULL.
+ *
+ * Ownership: the caller keeps the views and their memory.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: PARTIAL for elements that are pending a reduction; UNSUPPORTED for packed elements where
+ * a shard or a row of a view does not start and end with whole bytes; SHAPE_MISMATCH,
+ * NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and NULL_ARGUMENT for a view, with the shard
+ * in the error's `first_shard` and its position in `shards` in `index`; INDEX_OUT_OF_RANGE,
+ * INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
+ * Threads: any; other threads must not write the shards meanwhile.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_digests(
+    const shardspec_metadata *metadata, const size_t *indices, const shardspec_tensor_view *shards,
+    size_t shard_count, const shardspec_copy_options *options, uint64_t *digests,
+    shardspec_error *err);
+
+/**
+ * Computes the part of all local shards in the digest of their tensor.
+ *
+ * The exclusive or of the parts of all processes is the CRC-64/NVME of the tensor's bytes in row-major
+ * order, where every shard of the metadata is local in exactly one process. The part of no shards is 0.
+ * Where several shards have an element, it is counted once, with a shard that follows from the metadata
+ * alone. `options->max_threads` limits the threads; `options` may be NULL.
+ *
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: PARTIAL for elements that are pending a reduction; UNSUPPORTED for packed elements where
+ * the tensor or a shard does not start and end with whole bytes; OVERFLOW, INVALID_ARGUMENT for
+ * `options`, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any; other threads must not write the shards meanwhile.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_digest(
+    const shardspec_sharded_tensor *tensor, const shardspec_copy_options *options, uint64_t *out,
+    shardspec_error *err);
+
+/* ================================================================================================
+ * Plans: what moves from one layout of a tensor to another.
+ *
+ * A plan is made for any source layout and any destination layout. It is a list of pieces. A piece
+ * is a box of elements that one destination shard takes from one source shard. Pieces are numbered
+ * from 0, by destination shard, then by source shard, then by their offsets. Every element of a
+ * destination shard is in exactly one piece.
+ *
+ * The library can execute a plan on the shards of this process. A custom transport can execute a
+ * plan by its runs of bytes. Creating a plan takes about n * log(n) for n shards, plus the number
+ * of pieces.
+ *
+ * Source: the read items of torch's checkpoint planner, `create_read_items_for_chunk_list`.
+ */
+
+/** A plan, behind a handle. Immutable; free it with `shardspec_plan_free`. */
+typedef struct shardspec_plan shardspec_plan;
+
+/**
+ * Creates the plan from one layout of a tensor to another.
+ *
+ * Ownership: the caller frees `*out`; both metadata objects may be freed before it.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: SHAPE_MISMATCH or NDIM_MISMATCH for metadata of tensors of different sizes,
+ * DTYPE_MISMATCH where both state an element type and the two differ, PARTIAL for elements that
+ * are pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new(
+    const shardspec_metadata *source, const shardspec_metadata *destination, shardspec_plan **out,
+    shardspec_error *err);
+
+/**
+ * Creates the plan from one layout of a tensor to some destination shards of another, such as
+ * those of one worker. `destination_indices` holds the indices of `destination_index_count`
+ * shards, in any order.
+ *
+ * Ownership: the caller frees `*out`; both metadata objects may be freed before it.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE for a destination index, SHAPE_MISMATCH or NDIM_MISMATCH for metadata
+ * of tensors of different sizes, DTYPE_MISMATCH where both state an element type and the two
+ * differ, PARTIAL for elements that are pending a reduction, INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new_for_destinations(
+    const shardspec_metadata *source, const shardspec_metadata *destination,
+    const size_t *destination_indices, size_t destination_index_count, shardspec_plan **out,
+    shardspec_error *err);
+
+/**
+ * Creates the plan from a list of source shards to a list of destination shards. Source shards may
+ * overlap, as replicas do, and need not cover the tensor. Destination shards may overlap too.
+ * Either list may be empty.
+ *
+ * An element that several sources hold is read from a source with the same owner as the
+ * destination, if there is one. Other elements with several sources are distributed so that the
+ * owners read about equally many elements. The largest parts are assigned first, each to the owner
+ * with the fewest elements so far. A part larger than a fair share is divided. Where sources
+ * overlap in very many ways, they are read in fewer and larger parts. Equal lists always make
+ * equal plans.
+ *
+ * Ownership: the caller frees `*out`; both lists may be freed before it.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: GAP for a destination shard with elements that no source holds (the error's
+ * `first_shard` is that shard, the message names a box), UNSUPPORTED for sources that overlap in
+ * too many ways, NDIM_MISMATCH, OVERFLOW for a destination shard of more elements than 64 bits
+ * count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new_from_shards(
+    const shardspec_shards *source, const shardspec_shards *destination, shardspec_plan **out,
+    shardspec_error *err);
+
+/**
+ * Frees a plan. NULL is allowed.
+ *
+ * Calls back: `destroy`, if nothing else uses the object.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, also for a handle that was freed before.
+ * Threads: any. A call of another thread that uses the handle completes normally.
+ * Since: ABI 0.
+ */
+SHARDSPEC_API shardspec_status shardspec_plan_free(shardspec_plan *plan, shardspec_error *err);
+
+/**
+ * Writes the number of pieces to `*out`.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_piece_count(
+    const shardspec_plan *plan, size_t *out, shardspec_error *err);
+
+/**
+ * Writes the number of dimensions of the tensor to `*out`.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_ndim(
+    const shardspec_plan *plan, size_t *out, shardspec_error *err);
+
+/**
+ * Writes pieces `first_piece` to `first_piece + piece_count - 1` into flat arrays.
+ *
+ * `sources` and `destinations` receive the indices of the shards and have room for `piece_count`
+ * numbers. `source_offsets`, `destination_offsets` and `sizes` receive the start of each piece in
+ * both shards and its sizes. They have room for `piece_count` rows. `shardspec_plan_ndims` gives
+ * the lengths of their rows: the dimensions of source shards' buffers, of destination shards'
+ * buffers and of pieces. These lengths differ only where shards are not boxes; a piece then covers
+ * the buffers in steps (`shardspec_plan_piece_steps`). Each of the five arrays may be NULL.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_pieces(
+    const shardspec_plan *plan, size_t first_piece, size_t piece_count, uint32_t *sources,
+    uint32_t *destinations, int64_t *source_offsets, int64_t *destination_offsets, int64_t *sizes,
+    shardspec_error *err);
+
+/**
+ * Writes the numbers of dimensions of the source shards' buffers, of the destination shards'
+ * buffers and of the plan's pieces. The three numbers are equal where all shards are boxes.
+ * Otherwise a piece may have more dimensions than the buffers, and `shardspec_plan_piece_steps`
+ * gives the buffer's dimension of each. `source`, `destination` and `piece` may be NULL.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_ndims(
+    const shardspec_plan *plan, size_t *source, size_t *destination, size_t *piece,
+    shardspec_error *err);
+
+/**
+ * Writes the steps of pieces `first_piece` to `first_piece + piece_count - 1` through the buffers.
+ *
+ * `source_dims` and `destination_dims` have room for one number for each dimension of the pieces:
+ * the dimension of the buffer that it belongs to. These numbers are the same for all pieces.
+ * `source_steps` and `destination_steps` have room for `piece_count` rows of as many numbers: the
+ * length of one step, in indices of that dimension of the buffer.
+ *
+ * Element `(i[0], i[1], ...)` of a piece has, in dimension d of the source's buffer, this index:
+ * the piece's source offset plus the sum of `i[k] * steps[k]` over all k with `source_dims[k] ==
+ * d`. Where all shards are boxes, dimension k belongs to dimension k, and every step is 1. Each of
+ * the four arrays may be NULL.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_piece_steps(
+    const shardspec_plan *plan, size_t first_piece, size_t piece_count, size_t *source_dims,
+    size_t *destination_dims, int64_t *source_steps, int64_t *destination_steps,
+    shardspec_error *err);
+
+/**
+ * Writes the pieces of a destination shard: the first to `*first_piece` and their number to
+ * `*piece_count`. They are consecutive.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_pieces_of_destination(
+    const shardspec_plan *plan, size_t destination, size_t *first_piece, size_t *piece_count,
+    shardspec_error *err);
+
+/**
+ * Writes 1 to `*out` if every piece has the same owner on both sides, so that nothing moves
+ * between processes, else 0. An owner is a rank or a worker; devices are ignored.
+ *
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_is_local(
+    const shardspec_plan *plan, int32_t *out, shardspec_error *err);
+
+/**
+ * Writes 1 to `*out` if every destination shard of the plan equals the source shard of the same
+ * index, with the same box and placement, else 0. Such a plan has nothing to move.
+ *
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_is_identity(
+    const shardspec_plan *plan, int32_t *out, shardspec_error *err);
+
+/**
+ * Copies elements from source shards to destination shards of this process, as the plan says,
+ * without further memory for data.
+ *
+ * `sources[i]` is source shard `source_indices[i]`; with `source_indices` NULL, it is shard i. The
+ * same holds for destinations. Every destination passed is written completely. All source shards
+ * that it depends on must be passed; further source shards are ignored. `options` may be NULL.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: NOT_FOUND for a source that is needed and not passed, or for a destination that the plan
+ * does not include. SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and UNSUPPORTED_DEVICE, with the
+ * shard in the error's `first_shard` and its position in the array in `index`. ALIASED where a
+ * destination shares memory with a source or with another destination. UNSUPPORTED where the
+ * sources have far more elements than memory and the search for shared memory would take longer
+ * than the copy. INVALID_ARGUMENT, also for a shard that is passed twice, INDEX_OUT_OF_RANGE,
+ * OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+ * Threads: any. During the call, other threads may read the sources but not write them, and may
+ * not use the destinations.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_execute(
+    const shardspec_plan *plan, const size_t *source_indices, const shardspec_tensor_view *sources,
+    size_t source_count, const size_t *destination_indices,
+    const shardspec_tensor_view *destinations, size_t destination_count,
+    const shardspec_copy_options *options, shardspec_error *err);
+
+/**
+ * Copies elements from the local shards of one sharded tensor to those of another, as the plan says.
+ * The tensors must have the layouts that the plan was made for. Shapes do not show the layout: a fused
+ * QKV weight in plain chunks has shards of the same shapes and other rows. This function compares the
+ * layouts themselves. `options` may be NULL.
+ *
+ * Every local shard of `destination` is written completely. All source shards that it depends on must
+ * be local.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
+ * call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for a tensor of another layout; the message has the fingerprints of
+ * both layouts (`shardspec_plan_fingerprints`). NOT_FOUND for a source that is needed and not
+ * local, or for a destination that the plan does not include. DTYPE_MISMATCH, ALIASED where the
+ * tensors share memory, UNSUPPORTED where the sources have far more elements than memory and the
+ * search for shared memory would take longer than the copy, OVERFLOW, INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+ * Threads: any. During the call, other threads may read `source` but not write it, and may not use
+ * `destination`.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_execute_sharded_tensors(
+    const shardspec_plan *plan, const shardspec_sharded_tensor *source,
+    const shardspec_sharded_tensor *destination, const shardspec_copy_options *options,
+    shardspec_error *err);
+
+/**
+ * Writes the fingerprints of the layouts that the plan was made for. A fingerprint is 64 bits of what
+ * each shard has of the tensor, in which order, and of its placement. Equal layouts have equal
+ * fingerprints, in every process that runs this version. Compare them with
+ * `shardspec_metadata_fingerprint` before you execute a plan that was kept.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_fingerprints(
+    const shardspec_plan *plan, uint64_t *source, uint64_t *destination, shardspec_error *err);
+
+/* ================================================================================================
+ * Traffic of a plan: amounts for cost reports, and runs of bytes for custom transports.
+ *
+ * These functions assume that every shard's buffer is row-major and contiguous. The runs of a
+ * source and a destination describe all bytes that move between them, in the same order on both
+ * sides. A sender packs the blocks of its runs one after the other, and the receiver unpacks them
+ * into the blocks of the same runs. Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA.
+ *
+ * Ranks are those of placements. -1 stands for all placements without a rank.
+ */
+
+typedef struct shardspec_run shardspec_run;
+
+/**
+ * `block_count` blocks of `block_length` bytes that move from one buffer to another. Source blocks
+ * start at `source_offset`, `source_offset + source_stride` and so on. Destination blocks start at
+ * `destination_offset`, `destination_offset + destination_stride` and so on. All numbers are in
+ * bytes. Strides are 0 where there is one block.
+ */
+struct shardspec_run {
+  /** The source shard's index. */
+  uint64_t source;
+  /** The destination shard's index. */
+  uint64_t destination;
+  /** Offset of the first block in the source shard's buffer. */
+  int64_t source_offset;
+  /** Distance from the start of one block to the start of the next in the source shard's buffer. */
+  int64_t source_stride;
+  /** Offset of the first block in the destination shard's buffer. */
+  int64_t destination_offset;
+  /**
+   * Distance from the start of one block to the start of the next in the destination shard's
+   * buffer.
    */
-  uint32_t hints;
-} shardspec_copy_options;
+  int64_t destination_stride;
+  /** Bytes of a block, at least 1. */
+  int64_t block_length;
+  /** Number of blocks, at least 1. */
+  int64_t block_count;
+};
 
-/*
- Copies all elements of a view into another view of the same shape and element type. Both may
- have any strides. `options` may be NULL.
-
- Ownership: the caller keeps both views and their memory.
- Errors: SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH where the views differ, ALIASED where
- `destination` shares memory with `source` or has two elements at one place, UNSUPPORTED_DEVICE,
- UNSUPPORTED where the source has far more elements than memory and the search for shared memory
- would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After
- an error, nothing was written.
- Threads: any. No other thread may use `destination` or write `source` during the call. Source:
- torch's `Tensor.copy_`, for one element type. Since: ABI 0.
+/**
+ * Writes how many bytes move from which source shard to which destination shard. Pairs of shards
+ * without traffic are left out. The others are ordered by destination, then by source.
+ *
+ * `sources`, `destinations` and `byte_counts` have room for `capacity` pairs, and each may be
+ * NULL. `*needed` becomes the number of pairs; `needed` may be NULL. With capacity 0, only
+ * `*needed` is written. `itemsize` is the number of bytes of an element, or 0 for that of the
+ * element type of the plan's layouts. The bytes of packed elements are rounded up for each pair.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative, differs from that
+ * of the stated element type, or is 0 where no element type is stated, OVERFLOW, INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_tensor_copy(const shardspec_tensor_view *source,
-                                       const shardspec_tensor_view *destination,
-                                       const struct shardspec_copy_options *options,
-                                       shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_traffic(
+    const shardspec_plan *plan, int64_t itemsize, uint32_t *sources, uint32_t *destinations,
+    int64_t *byte_counts, size_t capacity, size_t *needed, shardspec_error *err);
 
-/*
- Copies shard `index` out of a tensor, such as a mapped file. `full` has the metadata's sizes and
- `shard` has the sizes of that shard. Both have the metadata's element type, if it states one.
- Holes of the shard's buffer are filled with zeros. `options` may be NULL.
-
- Ownership: the caller keeps all arguments.
- Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, PARTIAL for
- elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the
- source has far more elements than memory and the search for shared memory would take longer than
- the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
- written.
- Threads: any. During the call, other threads may read `full` but not write it, and may not use
- `shard`. Since: ABI 0.
+/**
+ * Writes how many bytes move from which source rank to which destination rank. Bytes that stay on
+ * a rank are included. Pairs of ranks without traffic are left out. The others are ordered by
+ * source, then by destination.
+ *
+ * `source_ranks`, `destination_ranks` and `byte_counts` have room for `capacity` pairs, and each
+ * may be NULL. `*needed` becomes the number of pairs; `needed` may be NULL. With capacity 0, only
+ * `*needed` is written. `itemsize` is the number of bytes of an element, or 0 for that of the
+ * element type of the plan's layouts. The bytes of packed elements are rounded up for each pair.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative, differs from that
+ * of the stated element type, or is 0 where no element type is stated, OVERFLOW, INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_metadata_extract_shard(const shardspec_metadata *metadata,
-                                                  size_t index,
-                                                  const shardspec_tensor_view *full,
-                                                  const shardspec_tensor_view *shard,
-                                                  const struct shardspec_copy_options *options,
-                                                  shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_traffic(
+    const shardspec_plan *plan, int64_t itemsize, int64_t *source_ranks, int64_t *destination_ranks,
+    int64_t *byte_counts, size_t capacity, size_t *needed, shardspec_error *err);
 
-/*
- Fills shard `index` of a tensor by the `fill_shard` function of the spec's type, or copies it
- where the type has none. `metadata` is what `spec` built for the tensor. `full` has the
- metadata's sizes and `shard` has the sizes of that shard. Both have the metadata's element type,
- if it states one. `options` may be NULL.
-
- Ownership: the caller keeps all arguments.
- Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE,
- INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the source has far more elements than
- memory and the search for shared memory would take longer than the copy, OVERFLOW,
- INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written. Also
- any status that the spec's `fill_shard` returns, which the library calls after all checks.
- Threads: any. During the call, other threads may read `full` but not write it, and may not use
- `shard`. Source: torch's `ShardingSpec.shard`, for one destination. Since: ABI 0.
+/**
+ * Writes the runs of all bytes that move from source shard `source` to destination shard
+ * `destination` into `runs`.
+ *
+ * `runs` has room for `capacity` of them. `*needed` becomes their number; `needed` may be NULL.
+ * With capacity 0, `runs` may be NULL and only `*needed` is written. `itemsize` is the number of
+ * bytes of an element, or 0 for that of the element type of the plan's layouts.
+ *
+ * Time: proportional to the number of pieces, with capacity 0; such a call allocates no memory.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE for a shard, UNSUPPORTED where elements are packed and a run would
+ * start or end inside of a byte, BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is
+ * negative, differs from that of the stated element type, or is 0 where no element type is stated,
+ * OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_spec_fill_shard(const shardspec_spec *spec,
-                                           const shardspec_metadata *metadata,
-                                           size_t index,
-                                           const shardspec_tensor_view *full,
-                                           const shardspec_tensor_view *shard,
-                                           const struct shardspec_copy_options *options,
-                                           shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_runs(
+    const shardspec_plan *plan, size_t source, size_t destination, int64_t itemsize,
+    shardspec_run *runs, size_t capacity, size_t *needed, shardspec_error *err);
 
-/*
- Writes a view of shard `index` inside of `full` to `*out`, without copying data. The view's
- shape and strides are written into `shape` and `strides`. Each has room for `capacity` numbers,
- at least one for each dimension. The view of an empty shard has NULL data.
-
- Ownership: `out->shape` and `out->strides` point to the caller's two arrays. `out->data` points
- into the memory of `full`.
- Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL,
- UNSUPPORTED where elements are packed and the shard starts inside of a byte or where the shard
- is not a box, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, PARTIAL for elements that are
- pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the runs of all bytes that move from `source_rank` to `destination_rank`, or stay on one
+ * rank, into `runs`. Runs are in the order of the plan's pieces. Ranks that exchange nothing have
+ * no runs.
+ *
+ * `runs` has room for `capacity` of them. `*needed` becomes their number; `needed` may be NULL.
+ * With capacity 0, `runs` may be NULL and only `*needed` is written. `itemsize` is the number of
+ * bytes of an element, or 0 for that of the element type of the plan's layouts.
+ *
+ * Time: proportional to the number of pieces, with capacity 0; such a call allocates no memory.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for a rank below -1, UNSUPPORTED where elements are packed and a run
+ * would start or end inside of a byte, BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that
+ * is negative, differs from that of the stated element type, or is 0 where no element type is
+ * stated, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_metadata_view_shard(const shardspec_metadata *metadata,
-                                               size_t index,
-                                               const shardspec_tensor_view *full,
-                                               int64_t *shape,
-                                               int64_t *strides,
-                                               size_t capacity,
-                                               shardspec_tensor_view *out,
-                                               shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_runs(
+    const shardspec_plan *plan, int64_t source_rank, int64_t destination_rank, int64_t itemsize,
+    shardspec_run *runs, size_t capacity, size_t *needed, shardspec_error *err);
 
-/*
- Copies every shard out of a tensor. `full` has the metadata's sizes. `shards[i]` is the
- destination of shard i, and `shard_count` is the metadata's number of shards, empty ones
- included. Element types are the metadata's, if it states one. Holes of the shards' buffers are
- filled with zeros. `options` may be NULL.
-
- Ownership: the caller keeps all arguments.
- Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and ALIASED, with the refused shard in the
- error's `first_shard` and `index`. INVALID_ARGUMENT for a wrong `shard_count`, PARTIAL for
- elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the
- source has far more elements than memory and the search for shared memory would take longer than
- the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
- written.
- Threads: any. During the call, other threads may read `full` but not write it, and may not use
- `shards`. Since: ABI 0.
+/**
+ * Suggests a permutation of the destination's placements with which the fewest elements move. Of
+ * all such permutations, it is one that changes the fewest placements.
+ *
+ * `placement_indices` receives one number for each of the destination's different placements, in
+ * the order of `shardspec_metadata_placement_text`: the index of the placement that its shards
+ * should have. `shardspec_metadata_relabel` accepts this array. `*needed` becomes the number of
+ * placements; `needed` may be NULL. With capacity 0, `placement_indices` may be NULL.
+ * `*moved_before` and `*moved_after` become the numbers of elements that change owners without and
+ * with the suggestion; both may be NULL.
+ *
+ * Time: for p placements and e pairs of a placement and an owner that share elements, at worst p *
+ * (e + p) * log(p).
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Source: Jonker and Volgenant, "A Shortest Augmenting Path Algorithm for Dense and Sparse Linear
+ * Assignment Problems", 1987.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_metadata_scatter(const shardspec_metadata *metadata,
-                                            const shardspec_tensor_view *full,
-                                            const shardspec_tensor_view *shards,
-                                            size_t shard_count,
-                                            const struct shardspec_copy_options *options,
-                                            shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_suggest_placements(
+    const shardspec_plan *plan, uint32_t *placement_indices, size_t capacity, size_t *needed,
+    int64_t *moved_before, int64_t *moved_after, shardspec_error *err);
 
-/*
- Copies every shard into a tensor. This is the inverse of `shardspec_metadata_scatter`.
- `shards[i]` is shard i, and `shard_count` is the metadata's number of shards, empty ones
- included. `full` has the metadata's sizes, and every element of it is written. Element types are
- the metadata's, if it states one. `options` may be NULL.
-
- Ownership: the caller keeps all arguments.
- Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and ALIASED, with the refused shard in the
- error's `first_shard` and `index`. INVALID_ARGUMENT for a wrong `shard_count`, PARTIAL for
- elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the
- source has far more elements than memory and the search for shared memory would take longer than
- the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
- written.
- Threads: any. During the call, other threads may read `shards` but not write them, and may not
- use `full`. Since: ABI 0.
+/**
+ * Creates a copy of metadata with other placements: shards with placement i get placement
+ * `placement_indices[i]` of the same metadata. Placements are numbered from 0, in the order of
+ * their first shards. `placement_count` is their number.
+ *
+ * Ownership: the caller frees `*out`; `metadata` may be freed before it.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for a wrong `placement_count`, INDEX_OUT_OF_RANGE, INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_metadata_gather(const shardspec_metadata *metadata,
-                                           const shardspec_tensor_view *shards,
-                                           size_t shard_count,
-                                           const shardspec_tensor_view *full,
-                                           const struct shardspec_copy_options *options,
-                                           shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_relabel(
+    const shardspec_metadata *metadata, const uint32_t *placement_indices, size_t placement_count,
+    shardspec_metadata **out, shardspec_error *err);
 
 /* ================================================================================================
  * DLPack: tensors shared with other libraries, without a copy.
@@ -2432,677 +3690,79 @@ shardspec_status shardspec_metadata_gather(const shardspec_metadata *metadata,
  * Source: `dlpack.h` 1.0.
  */
 
-/* The major version of DLPack in the library's managed tensors. */
+/** The major version of DLPack in the library's managed tensors. */
 #define SHARDSPEC_DLPACK_MAJOR_VERSION 1
-/* The minor version of DLPack in the library's managed tensors. */
+/** The minor version of DLPack in the library's managed tensors. */
 #define SHARDSPEC_DLPACK_MINOR_VERSION 0
-/* Flag: the memory must not be written. */
+/** Flag: the memory must not be written. */
 #define SHARDSPEC_DLPACK_FLAG_READ_ONLY 1
-/* Flag: the memory is a copy with no other user. */
+/** Flag: the memory is a copy with no other user. */
 #define SHARDSPEC_DLPACK_FLAG_IS_COPIED 2
 
-/* A tensor for another library. The layout of DLPack's `DLManagedTensorVersioned`. */
-typedef struct shardspec_managed_tensor {
-  /* `SHARDSPEC_DLPACK_MAJOR_VERSION`. */
+typedef struct shardspec_managed_tensor shardspec_managed_tensor;
+
+/** A tensor for another library. The layout of DLPack's `DLManagedTensorVersioned`. */
+struct shardspec_managed_tensor {
+  /** `SHARDSPEC_DLPACK_MAJOR_VERSION`. */
   uint32_t major;
-  /* `SHARDSPEC_DLPACK_MINOR_VERSION`. */
+  /** `SHARDSPEC_DLPACK_MINOR_VERSION`. */
   uint32_t minor;
-  /* For `deleter`. */
+  /** For `deleter`. */
   void *manager_ctx;
-  /* Gives the memory back and frees this struct, which is its argument. */
+  /** Gives the memory back and frees this struct, which is its argument. */
   shardspec_destroy_fn deleter;
-  /* `SHARDSPEC_DLPACK_...` flags, or'ed. */
+  /** `SHARDSPEC_DLPACK_...` flags, or'ed. */
   uint64_t flags;
-  /* The tensor. Its strides are never NULL, also for a row-major tensor. */
+  /** The tensor. Its strides are never NULL, also for a row-major tensor. */
   shardspec_tensor_view tensor;
-} shardspec_managed_tensor;
+};
 
-/* A tensor for another library. The layout of DLPack's `DLManagedTensor`. */
-typedef struct shardspec_legacy_managed_tensor {
-  /* The tensor. Its strides are never NULL, also for a row-major tensor. */
+typedef struct shardspec_legacy_managed_tensor shardspec_legacy_managed_tensor;
+
+/** A tensor for another library. The layout of DLPack's `DLManagedTensor`. */
+struct shardspec_legacy_managed_tensor {
+  /** The tensor. Its strides are never NULL, also for a row-major tensor. */
   shardspec_tensor_view tensor;
-  /* For `deleter`. */
+  /** For `deleter`. */
   void *manager_ctx;
-  /* Gives the memory back and frees this struct, which is its argument. */
+  /** Gives the memory back and frees this struct, which is its argument. */
   shardspec_destroy_fn deleter;
-} shardspec_legacy_managed_tensor;
+};
 
-/*
- Creates a managed tensor of the memory that `view` describes, for another library. `flags` are
- `SHARDSPEC_DLPACK_FLAG_...` constants, or'ed, or 0.
-
- Ownership: `view` is copied. Its memory must stay valid until the library calls `release(ctx)`,
- exactly once: from the managed tensor's deleter, or before a failed call returns. `release` may
- be NULL. The caller passes `*out` on, or calls its deleter.
- Errors: INVALID_ARGUMENT for other flags, UNSUPPORTED_DEVICE, OVERFLOW, NULL_ARGUMENT,
- OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_managed_tensor_new(const shardspec_tensor_view *view,
-                                              uint64_t flags,
-                                              void *ctx,
-                                              shardspec_destroy_fn release,
-                                              struct shardspec_managed_tensor **out,
-                                              shardspec_error *err);
-
-/*
- Creates a managed tensor in the form before DLPack 1.0, of the memory that `view` describes.
- This form has no flags, so its receivers may write the memory.
-
- Ownership: `view` is copied. Its memory must stay valid until the library calls `release(ctx)`,
- exactly once: from the managed tensor's deleter, or before a failed call returns. `release` may
- be NULL. The caller passes `*out` on, or calls its deleter.
- Errors: UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_legacy_managed_tensor_new(const shardspec_tensor_view *view,
-                                                     void *ctx,
-                                                     shardspec_destroy_fn release,
-                                                     struct shardspec_legacy_managed_tensor **out,
-                                                     shardspec_error *err);
-
-/* ================================================================================================
- * Custom placements.
+/**
+ * Creates a managed tensor of the memory that `view` describes, for another library. `flags` are
+ * `SHARDSPEC_DLPACK_FLAG_...` constants, or'ed, or 0.
  *
- * A custom placement describes a place that owner and device can't express: a rack, a storage
- * tier, a node of a scheduler. It consists of the name of its type, a text, the rank that owns it
- * (if one does) and a `ctx` of the caller. Functions that take a placement's handle accept it, and
- * metadata returns it unchanged.
+ * Ownership: `view` is copied. Its memory must stay valid until the library calls `release(ctx)`,
+ * exactly once: from the managed tensor's deleter, or before a failed call returns. `release` may
+ * be NULL. The caller passes `*out` on, or calls its deleter.
+ * Calls back: `release`, if the call fails.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for other flags, UNSUPPORTED_DEVICE, OVERFLOW, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_managed_tensor_new(
+    const shardspec_tensor_view *view, uint64_t flags, void *ctx, shardspec_destroy_fn release,
+    shardspec_managed_tensor **out, shardspec_error *err);
+
+/**
+ * Creates a managed tensor in the form before DLPack 1.0, of the memory that `view` describes.
+ * This form has no flags, so its receivers may write the memory.
  *
- * Source: torch's abstract class `PlacementSpec`.
+ * Ownership: `view` is copied. Its memory must stay valid until the library calls `release(ctx)`,
+ * exactly once: from the managed tensor's deleter, or before a failed call returns. `release` may
+ * be NULL. The caller passes `*out` on, or calls its deleter.
+ * Calls back: `release`, if the call fails.
+ * Blocks: no.
+ * Errors: UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-
-/* The functions of a type of placement. */
-typedef struct shardspec_placement_vtable {
-  /* `sizeof(shardspec_placement_vtable)`. */
-  uint64_t struct_size;
-  /* Frees `ctx`. NULL where there is nothing to free. */
-  shardspec_destroy_fn destroy;
-  /*
-   Reports whether two placements of this type and of the same rank are equal. With NULL, they
-   are equal when their texts are. Of equal placements, metadata keeps the first.
-   */
-  shardspec_equal_fn equal;
-  /*
-   Returns a hash that is equal for equal placements. It is used only together with `equal`.
-   With NULL, the library hashes the type's name and the rank, and creating a list of many
-   different placements takes long.
-   */
-  shardspec_hash_fn hash;
-} shardspec_placement_vtable;
-
-/*
- Creates a placement of a custom type, called `type_name`.
-
- Later versions will not use names with a dot, such as "acme.rack", for built-in types. `text` is
- the text that `shardspec_placement_text` returns. `rank` is the rank that owns the placement, or
- -1 where no rank does. Collectives, plans and `shardspec_metadata_shards_of_rank` use it.
- Placements of different type names or ranks are never equal. With `vtable` NULL, the library
- never frees `ctx`, and placements of the same type and rank are equal when their texts are.
-
- Ownership: the library copies texts and table. It owns `ctx` from the call on, also when the
- call fails, and calls `destroy(ctx)` after the handle was freed and no spec or metadata uses the
- placement. The caller frees `*out`.
- Errors: INVALID_ARGUMENT for the type name "device", an empty name or text, a rank below -1 or a
- table with a wrong struct_size, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. The functions of `vtable` may run on several threads at once. Since: ABI 0.
- */
-shardspec_status shardspec_placement_new_custom(const char *type_name,
-                                                const char *text,
-                                                int64_t rank,
-                                                const struct shardspec_placement_vtable *vtable,
-                                                void *ctx,
-                                                shardspec_placement **out,
-                                                shardspec_error *err);
-
-/*
- Writes the `ctx` of a custom placement to `*out`. It is valid as long as the placement: keep the
- handle while you use it.
-
- Ownership: the placement keeps owning `ctx`.
- Errors: NOT_FOUND for a placement of another type than `type_name`, INVALID_HANDLE,
- NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_placement_custom_ctx(const shardspec_placement *placement,
-                                                const char *type_name,
-                                                void **out,
-                                                shardspec_error *err);
-
-/* ================================================================================================
- * Building metadata.
- *
- * A callback that cuts a tensor receives a builder and adds the tensor's shards to it. Shards are
- * numbered in the order in which they are added. Threads that the callback starts may add shards
- * too, until the callback returns. After that, the builder is refused with
- * SHARDSPEC_INVALID_HANDLE.
- */
-
-/* A builder of metadata, behind a handle. The library owns it: there is nothing to free. */
-typedef struct shardspec_metadata_builder shardspec_metadata_builder;
-
-/*
- Adds a shard: the box of `sizes` elements at `offsets`, `ndim` numbers each, with a placement.
- `placement` is a text in the form that `shardspec_placement_parse` reads. The library checks
- after the callback that the shards cover the tensor and do not overlap. A shard that is refused
- here is not added.
-
- Ownership: the library copies all arguments.
- Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_PLACEMENT, INVALID_HANDLE
- after the callback has returned, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_builder_add_shard(struct shardspec_metadata_builder *builder,
-                                                      const int64_t *offsets,
-                                                      const int64_t *sizes,
-                                                      size_t ndim,
-                                                      const char *placement,
-                                                      shardspec_error *err);
-
-/*
- Adds a shard: the box of `sizes` elements at `offsets`, `ndim` numbers each, with a placement's
- handle. The placement may be custom. The library checks after the callback that the shards cover
- the tensor and do not overlap. A shard that is refused here is not added.
-
- Ownership: the library copies the arrays. The caller keeps the handle `placement`.
- Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_HANDLE, also after the
- callback has returned, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_builder_add_shard_with_placement_handle(struct shardspec_metadata_builder *builder,
-                                                                            const int64_t *offsets,
-                                                                            const int64_t *sizes,
-                                                                            size_t ndim,
-                                                                            const shardspec_placement *placement,
-                                                                            shardspec_error *err);
-
-/*
- Adds the shards of a list, each of which needs a placement. Shards that are not boxes are added
- in one list, together with all others. A call that fails adds no shard.
-
- Ownership: the caller keeps the list, and may free it at once.
- Errors: NDIM_MISMATCH for a list with another number of dimensions than the tensor,
- NULL_ARGUMENT, also for a shard without a placement, INVALID_HANDLE, also after the callback has
- returned, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_builder_add_shards(struct shardspec_metadata_builder *builder,
-                                                       const shardspec_shards *shards,
-                                                       shardspec_error *err);
-
-/* ================================================================================================
- * Custom sharding specs.
- *
- * A type of spec is a name and a table of functions. A spec of that type has both and a `ctx`,
- * which the functions receive and which holds the parameters of the spec. It works wherever a
- * built-in spec does.
- *
- * Source: torch's abstract class `ShardingSpec` with its methods `build_metadata` and `shard`.
- */
-
-/*
- Adds the shards of a tensor of `ndim` sizes to `builder`. `dim_names` holds `ndim` texts, or is
- NULL where the dimensions have no names. `properties` is never NULL. The library owns all
- arguments; they are valid during the call.
- */
-typedef shardspec_status (*shardspec_build_metadata_fn)(void *ctx,
-                                                        const int64_t *sizes,
-                                                        const char *const *dim_names,
-                                                        size_t ndim,
-                                                        const shardspec_tensor_properties *properties,
-                                                        shardspec_metadata_builder *builder,
-                                                        shardspec_error *err);
-
-/*
- Writes the elements of shard `index` from `full` to `shard`. Shapes and element types of the
- views are those of `metadata`, and the views share no memory. No pointer is NULL. The library
- owns all arguments; they are valid during the call. The memory of the views belongs to the
- caller of the library.
- */
-typedef shardspec_status (*shardspec_fill_shard_fn)(void *ctx,
-                                                    const shardspec_metadata *metadata,
-                                                    size_t index,
-                                                    const shardspec_tensor_view *full,
-                                                    const shardspec_tensor_view *shard,
-                                                    const shardspec_copy_options *options,
-                                                    shardspec_error *err);
-
-/* The functions of a type of spec. */
-typedef struct shardspec_spec_vtable {
-  /* `sizeof(shardspec_spec_vtable)`. */
-  uint64_t struct_size;
-  /* Frees `ctx`. NULL where there is nothing to free. */
-  shardspec_destroy_fn destroy;
-  /* Adds the shards of a tensor to a builder. Not NULL. */
-  shardspec_build_metadata_fn build_metadata;
-  /*
-   Fills a shard. With NULL, a shard is a copy of its part of the tensor, as with the built-in
-   types.
-   */
-  shardspec_fill_shard_fn fill_shard;
-  /*
-   Reports whether two specs of this type cut every tensor alike. With NULL, a spec equals only
-   itself.
-   */
-  shardspec_equal_fn equal;
-  /* Returns a hash that is equal for equal specs. With NULL, the library hashes the type's name. */
-  shardspec_hash_fn hash;
-  /*
-   The status of success of `build_metadata` and `fill_shard`: 0, `SHARDSPEC_CALLBACK_OK`, or
-   `..._IN_ERR`.
-   */
-  shardspec_status success_status;
-  /* 0. */
-  int32_t reserved;
-} shardspec_spec_vtable;
-
-/*
- Creates a spec of a custom type, called `type_name`. Later versions will not use names with a
- dot, such as "acme.grid", for built-in types.
-
- Functions that build metadata check the shards of `build_metadata`. They refuse shards outside
- of the tensor, overlaps, gaps and wrong numbers of dimensions, with the type's name in the
- message. The shards depend on the tensor, so `shardspec_spec_shard_count` and
- `shardspec_spec_placement` fail with WRONG_SPEC_TYPE. Metadata has both.
-
- Ownership: the library copies name and table. It owns `ctx` from the call on, also when the call
- fails, and calls `destroy(ctx)` after the spec was freed and no call uses it. The caller frees
- `*out`.
- Errors: INVALID_ARGUMENT for an empty name or that of a built-in type, and for a table without
- `build_metadata`, with a wrong struct_size or with a `success_status` that can be a failure,
- NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. The functions of `vtable` may run on several threads at once. Since: ABI 0.
- */
-shardspec_status shardspec_spec_new_custom(const char *type_name,
-                                           const struct shardspec_spec_vtable *vtable,
-                                           void *ctx,
-                                           shardspec_spec **out,
-                                           shardspec_error *err);
-
-/*
- Writes the `ctx` of a custom spec to `*out`, for custom ops. It is valid as long as the spec:
- keep the handle while you use it.
-
- Ownership: the spec keeps owning `ctx`.
- Errors: WRONG_SPEC_TYPE for a spec of another type than `type_name`, INVALID_HANDLE,
- NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_spec_custom_ctx(const shardspec_spec *spec,
-                                           const char *type_name,
-                                           void **out,
-                                           shardspec_error *err);
-
-/* ================================================================================================
- * Sharded tensors: metadata together with the shards that are in this process.
- *
- * The memory of local shards either belongs to the library, which allocates it row-major and
- * aligned to 64 bytes, or to the caller until the library calls `release`. Local shards are
- * numbered from 0 in the order of the metadata, in whatever order they were passed.
- *
- * An owner or a list of indices selects the local shards. An `owner` is a text such as "rank:1" or
- * "trainer0" for the owner's shards on all devices, or "rank:1/cuda:0" for those on one device.
- * NULL selects all shards. An owner without shards has no local shards, which is not an error.
- *
- * A sharded tensor is immutable, but the elements of its shards are not. Their memory is the only
- * memory of the library that callers access by a pointer. It stays valid until the sharded tensor
- * and all managed tensors exported from it are freed. The caller makes sure that no thread writes
- * what another thread uses.
- *
- * Source: torch's `ShardedTensor`. Only strided, contiguous tensors can be sharded, as in torch.
- */
-
-/* Memory of new shards is uninitialised: torch's `empty`. */
-#define SHARDSPEC_FILL_UNINITIALIZED 0
-/* Memory of new shards is zero: torch's `zeros`. */
-#define SHARDSPEC_FILL_ZERO 1
-
-/* Metadata and local shards, behind a handle. Free it with `shardspec_sharded_tensor_free`. */
-typedef struct shardspec_sharded_tensor shardspec_sharded_tensor;
-
-/*
- Creates a sharded tensor with new memory for the shards of `owner`. `owner` NULL selects all
- shards. The metadata must state the element type. `fill` is a `SHARDSPEC_FILL_...` constant.
-
- Ownership: the caller frees `*out`; the metadata may be freed before it.
- Errors: INVALID_PLACEMENT for a text that is no owner, INVALID_ARGUMENT for another `fill` or
- metadata without an element type, UNSUPPORTED for a layout or memory format other than strided
- and contiguous, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Source: `torch.distributed._shard.sharded_tensor.empty` and `zeros`. Since: ABI 0.
- */
-shardspec_status shardspec_sharded_tensor_new(const shardspec_metadata *metadata,
-                                              const char *owner,
-                                              int32_t fill,
-                                              struct shardspec_sharded_tensor **out,
-                                              shardspec_error *err);
-
-/*
- Creates a sharded tensor with new memory for the shards `indices` of the metadata, in any order.
- `indices` holds `index_count` different numbers. The metadata must state the element type.
- `fill` is a `SHARDSPEC_FILL_...` constant.
-
- Ownership: the caller frees `*out`; the metadata may be freed before it.
- Errors: INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for an index that occurs twice, another `fill` or
- metadata without an element type, UNSUPPORTED for a layout or memory format other than strided
- and contiguous, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_sharded_tensor_new_for_indices(const shardspec_metadata *metadata,
-                                                          const size_t *indices,
-                                                          size_t index_count,
-                                                          int32_t fill,
-                                                          struct shardspec_sharded_tensor **out,
-                                                          shardspec_error *err);
-
-/*
- Creates a sharded tensor with the shards that `spec` cuts out of `full` for `owner`. `owner`
- NULL selects all shards. The spec builds the metadata for the sizes of `full`. `properties` may
- be NULL. Where they state no element type, the metadata has that of `full`. `options` may be
- NULL.
-
- Ownership: the caller frees `*out`; `spec` and `full` may be freed before it.
- Errors: INVALID_DIM, NDIM_MISMATCH, OUT_OF_BOUNDS, GAP and OVERLAP for a spec that does not fit
- the sizes of `full`, and any status that functions of a custom spec return. INVALID_PLACEMENT
- for a text that is no owner, DTYPE_MISMATCH where `properties` state another element type than
- `full`, UNSUPPORTED for a layout or memory format other than strided and contiguous,
- UNSUPPORTED_DEVICE, INVALID_ARGUMENT, OVERFLOW, PARTIAL for elements that are pending a
- reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. No other thread may write `full` during the call. Source: torch's
- `ShardingSpec.shard`, for a tensor that every worker has. Since: ABI 0.
- */
-shardspec_status shardspec_sharded_tensor_new_from_spec(const shardspec_spec *spec,
-                                                        const shardspec_tensor_properties *properties,
-                                                        const char *owner,
-                                                        const shardspec_tensor_view *full,
-                                                        const shardspec_copy_options *options,
-                                                        struct shardspec_sharded_tensor **out,
-                                                        shardspec_error *err);
-
-/*
- Creates a sharded tensor with copies of the shards of `owner` in `full`. `owner` NULL selects
- all shards. `full` has the metadata's sizes. Where the metadata states no element type, the
- sharded tensor has that of `full`. `options` may be NULL.
-
- Ownership: the caller frees `*out`; the metadata and `full` may be freed before it.
- Errors: INVALID_PLACEMENT for a text that is no owner, SHAPE_MISMATCH, NDIM_MISMATCH,
- DTYPE_MISMATCH and UNSUPPORTED_DEVICE for `full`, UNSUPPORTED for a layout or memory format
- other than strided and contiguous, INVALID_ARGUMENT, OVERFLOW, PARTIAL for elements that are
- pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. No other thread may write `full` during the call. Since: ABI 0.
- */
-shardspec_status shardspec_sharded_tensor_new_from_full(const shardspec_metadata *metadata,
-                                                        const char *owner,
-                                                        const shardspec_tensor_view *full,
-                                                        const shardspec_copy_options *options,
-                                                        struct shardspec_sharded_tensor **out,
-                                                        shardspec_error *err);
-
-/*
- Creates a sharded tensor with copies of the shards `indices` in `full`, in any order. `indices`
- holds `index_count` different numbers. `full` has the metadata's sizes. Where the metadata
- states no element type, the sharded tensor has that of `full`. `options` may be NULL.
-
- Ownership: the caller frees `*out`; the metadata and `full` may be freed before it.
- Errors: INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, also for an index that occurs twice,
- SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and UNSUPPORTED_DEVICE for `full`, UNSUPPORTED for
- a layout or memory format other than strided and contiguous, OVERFLOW, PARTIAL for elements that
- are pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. No other thread may write `full` during the call. Since: ABI 0.
- */
-shardspec_status shardspec_sharded_tensor_new_from_full_for_indices(const shardspec_metadata *metadata,
-                                                                    const size_t *indices,
-                                                                    size_t index_count,
-                                                                    const shardspec_tensor_view *full,
-                                                                    const shardspec_copy_options *options,
-                                                                    struct shardspec_sharded_tensor **out,
-                                                                    shardspec_error *err);
-
-/*
- Creates a sharded tensor of shards in the caller's memory: `shards[i]` is shard `indices[i]` of
- the metadata.
-
- Each view has the sizes of its shard, with any strides. All have the metadata's element type, or
- one common type where the metadata states none. With an `owner`, the shards must be exactly
- those of that owner. With `owner` NULL, they may be any.
-
- Ownership: the library copies the views. It uses their memory until it calls `release(ctx)`,
- exactly once: after the sharded tensor and all managed tensors exported from it were freed, or
- before a failed call returns. `release` may be NULL. The caller frees `*out`.
- Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the
- shard in the error's `first_shard` and its position in `shards` in `index`. INVALID_ARGUMENT for
- a shard that occurs twice, or shards that are not exactly those of `owner`, INDEX_OUT_OF_RANGE,
- INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Source: torch's `_init_from_local_shards_and_global_metadata`. Since: ABI 0.
- */
-shardspec_status shardspec_sharded_tensor_new_from_local(const shardspec_metadata *metadata,
-                                                         const char *owner,
-                                                         const size_t *indices,
-                                                         const shardspec_tensor_view *shards,
-                                                         size_t shard_count,
-                                                         void *ctx,
-                                                         shardspec_destroy_fn release,
-                                                         struct shardspec_sharded_tensor **out,
-                                                         shardspec_error *err);
-
-/*
- Creates a sharded tensor of shards in the caller's memory that are described by a list:
- `shards[i]` is the memory of shard i of `descriptions`.
-
- The offsets, sizes and placement of each description must be those of one shard of the metadata.
- All views have the metadata's element type, or one common type where the metadata states none.
- With an `owner`, the shards must be exactly those of that owner. With `owner` NULL, they may be
- any.
-
- Ownership: the library copies the views. It uses their memory until it calls `release(ctx)`,
- exactly once: after the sharded tensor and all managed tensors exported from it were freed, or
- before a failed call returns. `release` may be NULL. The caller keeps `descriptions` and frees
- `*out`.
- Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the
- shard in the error's `first_shard` and its position in `shards` in `index`. INVALID_ARGUMENT for
- a shard that occurs twice, or shards that are not exactly those of `owner`, also for a shard
- with another placement in the metadata, or a `shard_count` that is not the number of
- `descriptions`. NOT_FOUND for a box that is not one of the metadata's, NULL_ARGUMENT, also for a
- description without a placement, INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE,
- OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_sharded_tensor_new_from_local_shards(const shardspec_metadata *metadata,
-                                                                const char *owner,
-                                                                const shardspec_shards *descriptions,
-                                                                const shardspec_tensor_view *shards,
-                                                                size_t shard_count,
-                                                                void *ctx,
-                                                                shardspec_destroy_fn release,
-                                                                struct shardspec_sharded_tensor **out,
-                                                                shardspec_error *err);
-
-/*
- Frees a sharded tensor. NULL is allowed. The memory of its shards is freed, or given back with
- `release`, when no managed tensor exported from it is in use.
-
- Errors: INVALID_HANDLE, also for a handle that was freed before.
- Threads: any. A call of another thread that uses the handle completes normally. Since: ABI 0.
- */
-shardspec_status shardspec_sharded_tensor_free(struct shardspec_sharded_tensor *tensor,
-                                               shardspec_error *err);
-
-/*
- Creates a handle of the sharded tensor's metadata. It is the metadata that the sharded tensor
- was created with. If that states no element type and there are local shards, it has their
- element type.
-
- Ownership: the caller frees `*out`; the sharded tensor may be freed before it.
- Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_sharded_tensor_metadata(const struct shardspec_sharded_tensor *tensor,
-                                                   shardspec_metadata **out,
-                                                   shardspec_error *err);
-
-/*
- Writes the tensor's properties to `*out`. The caller sets `out->struct_size` before the call:
- `shardspec_tensor_properties p = { sizeof p };`.
-
- Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_sharded_tensor_properties(const struct shardspec_sharded_tensor *tensor,
-                                                     shardspec_tensor_properties *out,
-                                                     shardspec_error *err);
-
-/*
- Writes the number of local shards to `*out`, empty ones included.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_sharded_tensor_local_count(const shardspec_sharded_tensor *tensor,
-                                                      size_t *out,
-                                                      shardspec_error *err);
-
-/*
- Writes the index in the metadata of local shard `local` to `*out`.
-
- Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_sharded_tensor_local_index(const shardspec_sharded_tensor *tensor,
-                                                      size_t local,
-                                                      size_t *out,
-                                                      shardspec_error *err);
-
-/*
- Writes a view of local shard `local` to `*out`. The view's shape and strides are written into
- `shape` and `strides`. Each has room for `capacity` numbers, at least one for each dimension.
- The view of an empty shard has NULL data.
-
- Ownership: `out->shape` and `out->strides` point to the caller's two arrays. `out->data` is
- memory of the sharded tensor, which the caller may read and write until it frees the sharded
- tensor.
- Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_sharded_tensor_local_view(const shardspec_sharded_tensor *tensor,
-                                                     size_t local,
-                                                     int64_t *shape,
-                                                     int64_t *strides,
-                                                     size_t capacity,
-                                                     shardspec_tensor_view *out,
-                                                     shardspec_error *err);
-
-/*
- Copies all shards into `full`, which has the metadata's sizes. Every element of `full` is
- written. Every shard that is not empty must be local. `options` may be NULL.
-
- Ownership: the caller keeps all arguments.
- Errors: NOT_LOCAL (the error's `first_shard` is the first shard that is not local),
- SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INVALID_HANDLE, UNSUPPORTED_DEVICE,
- UNSUPPORTED where the source has far more elements than memory and the search for shared memory
- would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After
- an error, nothing was written.
- Threads: any. During the call, other threads may read the shards but not write them, and may not
- use `full`. Since: ABI 0.
- */
-shardspec_status shardspec_sharded_tensor_gather(const shardspec_sharded_tensor *tensor,
-                                                 const shardspec_tensor_view *full,
-                                                 const shardspec_copy_options *options,
-                                                 shardspec_error *err);
-
-/* ================================================================================================
- * Digests: comparing sharded tensors without assembling them.
- *
- * The digest of a tensor is the CRC-64/NVME of its elements' bytes in row-major order: a number of 64
- * bits that does not depend on how the tensor is cut. A model that is cut over 4 ranks can be compared
- * with the same model over 8 ranks, or a copy with its source.
- *
- * Each process computes the part of its own shards. The exclusive or of the parts of all shards, in any
- * order, is the digest of the tensor. With MPI:
- *
- *   uint64_t part, digest;
- *   shardspec_metadata_digest(metadata, indices, shards, shard_count, NULL, &part, &err);
- *   MPI_Allreduce(&part, &digest, 1, MPI_UINT64_T, MPI_BXOR, comm);
- *
- * A CRC detects damage: tensors with random differences have equal digests with a probability of 2^-64.
- * It does not detect deliberate changes.
- */
-
-/*
- Computes the part of some shards in the digest of their tensor.
-
- `shards[i]` is shard `indices[i]` of the metadata; where `indices` is NULL it is shard i. The views may
- have any strides. The exclusive or of the parts of all shards of the metadata is the CRC-64/NVME of the
- tensor's bytes in row-major order. The parts may come from several calls and several processes, in any
- order, and each shard must be passed to exactly one of the calls. The part of no shards is 0, and so
- is the digest of a tensor without elements.
-
- Where several shards have an element, it is counted once: with the shard from which
- `shardspec_metadata_gather` reads it. That shard follows from the metadata alone, so that processes with
- equal metadata agree without a message. The digest does not tell whether the others have the same
- element: compare the answers of `shardspec_metadata_shard_digests`. Holes of shards are not read.
-
- `options->max_threads` limits the threads; `options` may be NULL. Time: one pass over the elements that
- are counted. Where shards are no boxes or have elements in common, the function also makes a plan,
- which takes about n * log(n) for n shards of the metadata.
-
- Ownership: the caller keeps the views and their memory. Errors: PARTIAL for elements that are
- pending a reduction; UNSUPPORTED for packed elements where the tensor, a shard or a row of a view does
- not start and end with whole bytes; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and
- NULL_ARGUMENT for a view, with the shard in the error's `first_shard` and its position in `shards` in
- `index`; INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW,
- INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards
- meanwhile. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_digest(const shardspec_metadata *metadata,
-                                           const size_t *indices,
-                                           const shardspec_tensor_view *shards,
-                                           size_t shard_count,
-                                           const shardspec_copy_options *options,
-                                           uint64_t *out,
-                                           shardspec_error *err);
-
-/*
- Computes the digest of each of some shards alone: whether replicas are equal.
-
- `shards[i]` is shard `indices[i]` of the metadata; where `indices` is NULL it is shard i. `digests` has
- room for `shard_count` numbers. `digests[i]` becomes the CRC-64/NVME of the bytes of `shards[i]` in
- row-major order, where holes count as zeros and are not read. Two shards that hold the same elements at
- the same places have equal digests, on any ranks and whatever the strides of the views. A row-major
- shard without holes has the digest of a file with its bytes.
-
- `options->max_threads` limits the threads; `options` may be NULL.
-
- Ownership: the caller keeps the views and their memory. Errors: PARTIAL for elements that are
- pending a reduction; UNSUPPORTED for packed elements where a shard or a row of a view does not start
- and end with whole bytes; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and NULL_ARGUMENT
- for a view, with the shard in the error's `first_shard` and its position in `shards` in `index`;
- INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE,
- NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards meanwhile.
- Since: ABI 0.
- */
-shardspec_status shardspec_metadata_shard_digests(const shardspec_metadata *metadata,
-                                                  const size_t *indices,
-                                                  const shardspec_tensor_view *shards,
-                                                  size_t shard_count,
-                                                  const shardspec_copy_options *options,
-                                                  uint64_t *digests,
-                                                  shardspec_error *err);
-
-/*
- Computes the part of all local shards in the digest of their tensor.
-
- The exclusive or of the parts of all processes is the CRC-64/NVME of the tensor's bytes in row-major
- order, where every shard of the metadata is local in exactly one process. The part of no shards is 0.
- Where several shards have an element, it is counted once, with a shard that follows from the metadata
- alone. `options->max_threads` limits the threads; `options` may be NULL.
-
- Errors: PARTIAL for elements that are pending a reduction; UNSUPPORTED for packed elements where
- the tensor or a shard does not start and end with whole bytes; OVERFLOW, INVALID_ARGUMENT for
- `options`, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards meanwhile. Since: ABI 0.
- */
-shardspec_status shardspec_sharded_tensor_digest(const shardspec_sharded_tensor *tensor,
-                                                 const shardspec_copy_options *options,
-                                                 uint64_t *out,
-                                                 shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_legacy_managed_tensor_new(
+    const shardspec_tensor_view *view, void *ctx, shardspec_destroy_fn release,
+    shardspec_legacy_managed_tensor **out, shardspec_error *err);
 
 /* ================================================================================================
  * Local shards shared with other libraries.
@@ -3112,63 +3772,68 @@ shardspec_status shardspec_sharded_tensor_digest(const shardspec_sharded_tensor 
  * which stays valid until the last of them releases it.
  */
 
-/*
- Creates a managed tensor of local shard `local`, for another library.
-
- Ownership: the caller passes `*out` on, or calls its deleter. The shard's memory stays valid
- until the deleter was called, also when the sharded tensor is freed before.
- Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Creates a managed tensor of local shard `local`, for another library.
+ *
+ * Ownership: the caller passes `*out` on, or calls its deleter. The shard's memory stays valid
+ * until the deleter was called, also when the sharded tensor is freed before.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_sharded_tensor_export_local(const shardspec_sharded_tensor *tensor,
-                                                       size_t local,
-                                                       shardspec_managed_tensor **out,
-                                                       shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_export_local(
+    const shardspec_sharded_tensor *tensor, size_t local, shardspec_managed_tensor **out,
+    shardspec_error *err);
 
-/*
- Creates a managed tensor of local shard `local`, in the form before DLPack 1.0, for another
- library.
-
- Ownership: the caller passes `*out` on, or calls its deleter. The shard's memory stays valid
- until the deleter was called, also when the sharded tensor is freed before.
- Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Creates a managed tensor of local shard `local`, in the form before DLPack 1.0, for another
+ * library.
+ *
+ * Ownership: the caller passes `*out` on, or calls its deleter. The shard's memory stays valid
+ * until the deleter was called, also when the sharded tensor is freed before.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_sharded_tensor_export_local_legacy(const shardspec_sharded_tensor *tensor,
-                                                              size_t local,
-                                                              shardspec_legacy_managed_tensor **out,
-                                                              shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_export_local_legacy(
+    const shardspec_sharded_tensor *tensor, size_t local, shardspec_legacy_managed_tensor **out,
+    shardspec_error *err);
 
-/*
- Creates a sharded tensor of managed tensors of other libraries: `shards[i]` is shard
- `indices[i]` of the metadata. A `DLManagedTensorVersioned *` of DLPack may be cast.
-
- Each tensor has the sizes of its shard, with any strides. All have the metadata's element type,
- or one common type where the metadata states none. With an `owner`, the shards must be exactly
- those of that owner. With `owner` NULL, they may be any.
-
- Ownership: the library owns the managed tensors from the call on, also when the call fails; the
- caller keeps the array `shards`. The library calls each deleter exactly once, on any thread:
- after the sharded tensor and all managed tensors exported from that shard were freed, or before
- a failed call returns. It skips NULL, and calls the deleter of a tensor that occurs twice once.
- There is one exception: an array that is NULL, not aligned, larger than memory or that has an
- element that is not aligned is refused, and no deleter is called. The caller frees `*out`.
- Errors: READ_ONLY for a managed tensor whose flags say so, UNSUPPORTED for another major version
- of DLPack than 1 and for unknown flags, INVALID_ARGUMENT for a managed tensor that occurs twice,
- each with its position in the error's `index`. SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
- UNSUPPORTED_DEVICE and ALIASED, with the shard in the error's `first_shard` and its position in
- `shards` in `index`. INVALID_ARGUMENT for a shard that occurs twice, or shards that are not
- exactly those of `owner`, INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, OVERFLOW, INVALID_HANDLE,
- NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Creates a sharded tensor of managed tensors of other libraries: `shards[i]` is shard
+ * `indices[i]` of the metadata. A `DLManagedTensorVersioned *` of DLPack may be cast.
+ *
+ * Each tensor has the sizes of its shard, with any strides. All have the metadata's element type,
+ * or one common type where the metadata states none. With an `owner`, the shards must be exactly
+ * those of that owner. With `owner` NULL, they may be any.
+ *
+ * Ownership: the library owns the managed tensors from the call on, also when the call fails; the
+ * caller keeps the array `shards`. The library calls each deleter exactly once, on any thread:
+ * after the sharded tensor and all managed tensors exported from that shard were freed, or before
+ * a failed call returns. It skips NULL, and calls the deleter of a tensor that occurs twice once.
+ * There is one exception: an array that is NULL, not aligned, larger than memory or that has an
+ * element that is not aligned is refused, and no deleter is called. The caller frees `*out`.
+ * Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
+ * handle during the call.
+ * Blocks: no.
+ * Errors: READ_ONLY for a managed tensor whose flags say so, UNSUPPORTED for another major version
+ * of DLPack than 1 and for unknown flags, INVALID_ARGUMENT for a managed tensor that occurs twice,
+ * each with its position in the error's `index`. SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
+ * UNSUPPORTED_DEVICE and ALIASED, with the shard in the error's `first_shard` and its position in
+ * `shards` in `index`. INVALID_ARGUMENT for a shard that occurs twice, or shards that are not
+ * exactly those of `owner`, INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, OVERFLOW, INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_sharded_tensor_new_from_managed(const shardspec_metadata *metadata,
-                                                           const char *owner,
-                                                           const size_t *indices,
-                                                           shardspec_managed_tensor *const *shards,
-                                                           size_t shard_count,
-                                                           shardspec_sharded_tensor **out,
-                                                           shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_from_managed(
+    const shardspec_metadata *metadata, const char *owner, const size_t *indices,
+    shardspec_managed_tensor *const *shards, size_t shard_count, shardspec_sharded_tensor **out,
+    shardspec_error *err);
 
 /* ================================================================================================
  * Communicators.
@@ -3184,172 +3849,186 @@ shardspec_status shardspec_sharded_tensor_new_from_managed(const shardspec_metad
  * up their messages.
  */
 
-/* A communicator, behind a handle; free it with `shardspec_comm_free`. */
+/** A communicator, behind a handle; free it with `shardspec_comm_free`. */
 typedef struct shardspec_comm shardspec_comm;
 
-/* One message of an exchange. */
-typedef struct shardspec_message {
-  /* The rank that receives or sends the message. */
+typedef struct shardspec_message shardspec_message;
+
+/** One message of an exchange. */
+struct shardspec_message {
+  /** The rank that receives or sends the message. */
   int64_t peer;
-  /*
-   The first byte of the message. The transport does not write memory of messages that it
-   sends.
+  /**
+   * The first byte of the message. The transport does not write memory of messages that it
+   * sends.
    */
   void *pointer;
-  /* Number of bytes. */
+  /** Number of bytes. */
   size_t byte_count;
-} shardspec_message;
+};
 
-/*
- Starts all of these messages and returns when all are complete, or when the transport knows that
- some can't complete.
-
- No message has the own rank as its peer, and none is empty. Sender and receiver give a message
- the same number of bytes. Messages from one rank to another arrive in the order in which they
- are sent, in one exchange and across exchanges. A rank without messages does not call the
- function. The transport should start receives before sends. Neither may wait for the other.
+/**
+ * Starts all of these messages and returns when all are complete, or when the transport knows that
+ * some can't complete.
+ *
+ * No message has the own rank as its peer, and none is empty. Sender and receiver give a message
+ * the same number of bytes. Messages from one rank to another arrive in the order in which they
+ * are sent, in one exchange and across exchanges. A rank without messages does not call the
+ * function. The transport should start receives before sends. Neither may wait for the other.
  */
-typedef shardspec_status (*shardspec_exchange_fn)(void *ctx,
-                                                  const struct shardspec_message *sends,
-                                                  size_t send_count,
-                                                  const struct shardspec_message *receives,
-                                                  size_t receive_count,
-                                                  shardspec_error *err);
+typedef shardspec_status (*shardspec_exchange_fn)(
+    void *ctx, const shardspec_message *sends, size_t send_count, const shardspec_message *receives,
+    size_t receive_count, shardspec_error *err);
 
-/*
- Makes all later exchanges fail, on every rank that the transport can reach. Exchanges that are
- waiting fail too. Examples are ncclCommAbort and closing the connections. `reason` is a text for
- people; it is valid during the call.
-
- A collective that fails on this rank calls it if other ranks already rely on this rank. The
- other ranks then return instead of waiting for its messages. The library also calls it when an
- exception leaves `exchange`, before the exception continues. `shardspec_comm_abort` calls it on
- any thread, also while `exchange` runs.
+/**
+ * Makes all later exchanges fail, on every rank that the transport can reach. Exchanges that are
+ * waiting fail too. Examples are ncclCommAbort and closing the connections. `reason` is a text for
+ * people; it is valid during the call.
+ *
+ * A collective that fails on this rank calls it if other ranks already rely on this rank. The
+ * other ranks then return instead of waiting for its messages. The library also calls it when an
+ * exception leaves `exchange`, before the exception continues. `shardspec_comm_abort` calls it on
+ * any thread, also while `exchange` runs.
  */
 typedef void (*shardspec_abort_fn)(void *ctx, const char *reason);
 
-/* The functions of a transport. */
-typedef struct shardspec_comm_vtable {
-  /* `sizeof(shardspec_comm_vtable)`. */
+typedef struct shardspec_comm_vtable shardspec_comm_vtable;
+
+/** The functions of a transport. */
+struct shardspec_comm_vtable {
+  /** `sizeof(shardspec_comm_vtable)`. */
   uint64_t struct_size;
-  /* Frees `ctx`. NULL where there is nothing to free. */
+  /** Frees `ctx`. NULL where there is nothing to free. */
   shardspec_destroy_fn destroy;
-  /* Exchanges messages. Not NULL. */
+  /** Exchanges messages. Not NULL. */
   shardspec_exchange_fn exchange;
-  /* The status of success of `exchange`: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`. */
+  /** The status of success of `exchange`: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`. */
   shardspec_status success_status;
-  /* 0. */
+  /** 0. */
   int32_t reserved;
-  /*
-   Makes exchanges fail on all ranks. With NULL, only the transport itself can report a failure
-   to other ranks.
+  /**
+   * Makes exchanges fail on all ranks. With NULL, only the transport itself can report a failure
+   * to other ranks.
    */
   shardspec_abort_fn abort;
-} shardspec_comm_vtable;
+};
 
-/*
- Creates a communicator over a custom transport, for rank `rank` of `size` ranks. The library
- calls `exchange` on the thread that calls a collective.
-
- Ownership: the library copies the table. It owns `ctx` from the call on, also when the call
- fails, and calls `destroy(ctx)` after the communicator was freed and no call uses it. The caller
- frees `*out`.
- Errors: INVALID_ARGUMENT for a table without `exchange` or with a wrong struct_size, and for a
- size below 1, INDEX_OUT_OF_RANGE for a rank that is not below the size, NULL_ARGUMENT,
- OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Creates a communicator over a custom transport, for rank `rank` of `size` ranks. The library
+ * calls `exchange` on the thread that calls a collective.
+ *
+ * Ownership: the library copies the table. It owns `ctx` from the call on, also when the call
+ * fails, and calls `destroy(ctx)` after the communicator was freed and no call uses it. The caller
+ * frees `*out`.
+ * Calls back: `destroy`, if the call fails.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for a table without `exchange` or with a wrong struct_size, and for a
+ * size below 1, INDEX_OUT_OF_RANGE for a rank that is not below the size, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_comm_new(const struct shardspec_comm_vtable *vtable,
-                                    void *ctx,
-                                    int64_t rank,
-                                    int64_t size,
-                                    struct shardspec_comm **out,
-                                    shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new(
+    const shardspec_comm_vtable *vtable, void *ctx, int64_t rank, int64_t size,
+    shardspec_comm **out, shardspec_error *err);
 
-/*
- Creates `size` communicators for threads of this process: `out[r]` is for rank `r`. One thread
- at a time uses each of them. The receiver of a message copies it, once.
-
- If a rank frees its communicator while others wait for it, or two ranks disagree about the
- length of a message, all later exchanges of the group fail with TRANSPORT_FAILED and the reason.
- No rank waits for a message that can't arrive. In a child process after fork, exchanges are
- refused.
-
- Ownership: the caller frees each of `out[0]` to `out[size - 1]`.
- Errors: INVALID_ARGUMENT for size 0, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
+/**
+ * Creates `size` communicators for threads of this process: `out[r]` is for rank `r`. One thread
+ * at a time uses each of them. The receiver of a message copies it, once.
+ *
+ * If a rank frees its communicator while others wait for it, or two ranks disagree about the
+ * length of a message, all later exchanges of the group fail with TRANSPORT_FAILED and the reason.
+ * No rank waits for a message that can't arrive. In a child process after fork, exchanges are
+ * refused.
+ *
+ * Ownership: the caller frees each of `out[0]` to `out[size - 1]`.
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for size 0, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_comm_new_local(size_t size,
-                                          struct shardspec_comm **out,
-                                          shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_local(
+    size_t size, shardspec_comm **out, shardspec_error *err);
 
-/*
- Frees a communicator. NULL is allowed. With MPI, every rank frees its communicator before
- MPI_Finalize.
-
- Errors: INVALID_HANDLE, also for a handle that was freed before.
- Threads: any. A call of another thread that uses the handle completes normally, and `destroy`
- runs after it. Since: ABI 0.
+/**
+ * Frees a communicator. NULL is allowed. With MPI, every rank frees its communicator before
+ * MPI_Finalize.
+ *
+ * Calls back: `destroy`, if nothing else uses the object.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, also for a handle that was freed before.
+ * Threads: any. A call of another thread that uses the handle completes normally, and `destroy`
+ * runs after it.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_comm_free(struct shardspec_comm *comm, shardspec_error *err);
+SHARDSPEC_API shardspec_status shardspec_comm_free(shardspec_comm *comm, shardspec_error *err);
 
-/*
- Writes this rank to `*out`: 0 to size - 1.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/**
+ * Writes this rank to `*out`: 0 to size - 1.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_comm_rank(const struct shardspec_comm *comm,
-                                     int64_t *out,
-                                     shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_rank(
+    const shardspec_comm *comm, int64_t *out, shardspec_error *err);
 
-/*
- Writes the number of ranks to `*out`.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the number of ranks to `*out`.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_comm_size(const struct shardspec_comm *comm,
-                                     int64_t *out,
-                                     shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_size(
+    const shardspec_comm *comm, int64_t *out, shardspec_error *err);
 
-/*
- Exchanges messages between ranks. A transport that wraps another one can call it too.
-
- The library copies messages whose peer is the own rank: the i-th that is sent to the i-th that
- is received. It skips empty messages. The transport receives neither. Ranks without messages
- need not call the function.
-
- Ownership: the caller keeps all arguments.
- Errors: INDEX_OUT_OF_RANGE for a peer outside of the communicator, INVALID_ARGUMENT where
- messages to the own rank differ in number or bytes from those received, NULL_ARGUMENT,
- INVALID_HANDLE. After one of these, nothing was written. TRANSPORT_FAILED and any status of a
- custom transport; some messages may then have arrived.
- Threads: any, one at a time for each communicator. Since: ABI 0.
+/**
+ * Exchanges messages between ranks. A transport that wraps another one can call it too.
+ *
+ * The library copies messages whose peer is the own rank: the i-th that is sent to the i-th that
+ * is received. It skips empty messages. The transport receives neither. Ranks without messages
+ * need not call the function.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during
+ * the call.
+ * Blocks: on other ranks.
+ * Errors: INDEX_OUT_OF_RANGE for a peer outside of the communicator, INVALID_ARGUMENT where
+ * messages to the own rank differ in number or bytes from those received, NULL_ARGUMENT,
+ * INVALID_HANDLE. After one of these, nothing was written. TRANSPORT_FAILED and any status of a
+ * custom transport; some messages may then have arrived.
+ * Threads: any, one at a time for each communicator.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_comm_exchange(const struct shardspec_comm *comm,
-                                         const struct shardspec_message *sends,
-                                         size_t send_count,
-                                         const struct shardspec_message *receives,
-                                         size_t receive_count,
-                                         shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange(
+    const shardspec_comm *comm, const shardspec_message *sends, size_t send_count,
+    const shardspec_message *receives, size_t receive_count, shardspec_error *err);
 
-/*
- Makes all later exchanges of a communicator fail, on every rank that its transport can reach.
- Ranks that wait in an exchange return TRANSPORT_FAILED.
-
- Local communicators reach all ranks of their group, and the message of the error contains
- `reason`, which may be NULL. For a custom transport, the function calls `abort` of its table;
- with `abort` NULL, it does nothing. A collective that fails on one rank after the agreement
- calls this function itself.
-
- Ownership: the library copies `reason`. Every rank still frees its communicator.
- Errors: INVALID_ARGUMENT for a reason that is not UTF-8, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any, also while another thread exchanges. Since: ABI 0.
+/**
+ * Makes all later exchanges of a communicator fail, on every rank that its transport can reach.
+ * Ranks that wait in an exchange return TRANSPORT_FAILED.
+ *
+ * Local communicators reach all ranks of their group, and the message of the error contains
+ * `reason`, which may be NULL. For a custom transport, the function calls `abort` of its table;
+ * with `abort` NULL, it does nothing. A collective that fails on one rank after the agreement
+ * calls this function itself.
+ *
+ * Ownership: the library copies `reason`. Every rank still frees its communicator.
+ * Calls back: `abort` of a custom transport; `destroy`, if another thread frees a handle during
+ * the call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for a reason that is not UTF-8, INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any, also while another thread exchanges.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_comm_abort(const struct shardspec_comm *comm,
-                                      const char *reason,
-                                      shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_abort(
+    const shardspec_comm *comm, const char *reason, shardspec_error *err);
 
 /* ================================================================================================
  * Collectives.
@@ -3385,149 +4064,501 @@ shardspec_status shardspec_comm_abort(const struct shardspec_comm *comm,
  * wait. Messages with data have no checksum.
  */
 
-/* As a `destination_rank`: all ranks receive the tensor. */
-#define SHARDSPEC_ALL_RANKS -1
-/* The default limit of memory for packing and unpacking on one rank: 64 MiB. */
+/** As a `destination_rank`: all ranks receive the tensor. */
+#define SHARDSPEC_ALL_RANKS (-1)
+/** The default limit of memory for packing and unpacking on one rank: 64 MiB. */
 #define SHARDSPEC_DEFAULT_MEMORY_LIMIT 67108864
 
-/*
- How a collective works. For NULL, and for fields that are 0, the library chooses. No option
- changes the result, and ranks may pass different options.
+typedef struct shardspec_comm_options shardspec_comm_options;
+
+/**
+ * How a collective works. For NULL, and for fields that are 0, the library chooses. No option
+ * changes the result, and ranks may pass different options.
  */
-typedef struct shardspec_comm_options {
-  /* `sizeof(shardspec_comm_options)`. */
+struct shardspec_comm_options {
+  /** `sizeof(shardspec_comm_options)`. */
   uint64_t struct_size;
-  /*
-   Maximum number of bytes that this rank uses for packing and unpacking; 0 for
-   `SHARDSPEC_DEFAULT_MEMORY_LIMIT`. All ranks use the lowest limit of all, but at least four
-   elements.
+  /**
+   * Maximum number of bytes that this rank uses for packing and unpacking; 0 for
+   * `SHARDSPEC_DEFAULT_MEMORY_LIMIT`. All ranks use the lowest limit of all, but at least four
+   * elements.
    */
   uint64_t memory_limit;
-  /*
-   How to copy, or NULL. `max_threads` includes the calling thread, and its default here is 2,
-   because ranks share processors. With 1 there is no second thread.
+  /**
+   * How to copy, or NULL. `max_threads` includes the calling thread, and its default here is 2,
+   * because ranks share processors. With 1 there is no second thread.
    */
   const shardspec_copy_options *copy;
-} shardspec_comm_options;
+};
 
-/*
- Cuts a tensor of rank `source_rank` into the shards of all ranks. `full` is the tensor on
- `source_rank`; other ranks' `full` is ignored. `shards` are the destinations of this rank's
- `shard_count` shards, with their shapes and the tensor's element type. `options` may be NULL.
-
- Ownership: the caller keeps all arguments.
- Errors: INDEX_OUT_OF_RANGE for `source_rank`, INVALID_PLACEMENT for a shard that is on no rank
- of the communicator, INVALID_ARGUMENT for a wrong number of shards, SHAPE_MISMATCH,
- NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED and OVERFLOW, with the shard in the
- error's `first_shard`, PARTIAL for elements that are pending a reduction, INVALID_HANDLE,
- NULL_ARGUMENT, DISAGREEMENT for an error of another rank. After one of these, nothing was
- written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport;
- destinations may then be partly written.
- Threads: any, one at a time for each communicator. During the call, other threads may read
- `full` but not write it, and may not use `shards`. Source: torch's `ShardingSpec.shard(tensor,
- source_rank, process_group)`. Since: ABI 0.
+/**
+ * Cuts a tensor of rank `source_rank` into the shards of all ranks. `full` is the tensor on
+ * `source_rank`; other ranks' `full` is ignored. `shards` are the destinations of this rank's
+ * `shard_count` shards, with their shapes and the tensor's element type. `options` may be NULL.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+ * placements; `destroy`, if another thread frees a handle during the call.
+ * Blocks: on other ranks.
+ * Errors: INDEX_OUT_OF_RANGE for `source_rank`, INVALID_PLACEMENT for a shard that is on no rank
+ * of the communicator, INVALID_ARGUMENT for a wrong number of shards, SHAPE_MISMATCH,
+ * NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED and OVERFLOW, with the shard in the
+ * error's `first_shard`, PARTIAL for elements that are pending a reduction, INVALID_HANDLE,
+ * NULL_ARGUMENT, DISAGREEMENT for an error of another rank. After one of these, nothing was
+ * written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport;
+ * destinations may then be partly written.
+ * Threads: any, one at a time for each communicator. During the call, other threads may read
+ * `full` but not write it, and may not use `shards`.
+ * Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_comm_scatter(const shardspec_comm *comm,
-                                        const shardspec_metadata *metadata,
-                                        int64_t source_rank,
-                                        const shardspec_tensor_view *full,
-                                        const shardspec_tensor_view *shards,
-                                        size_t shard_count,
-                                        const struct shardspec_comm_options *options,
-                                        shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_scatter(
+    const shardspec_comm *comm, const shardspec_metadata *metadata, int64_t source_rank,
+    const shardspec_tensor_view *full, const shardspec_tensor_view *shards, size_t shard_count,
+    const shardspec_comm_options *options, shardspec_error *err);
 
-/*
- Copies the shards of all ranks into a tensor on rank `destination_rank`, or on every rank with
- SHARDSPEC_ALL_RANKS. `shards` are this rank's `shard_count` shards. `full` is the destination;
- every element of it is written. On ranks that do not receive the tensor, `full` is ignored.
- `options` may be NULL.
-
- Ownership: the caller keeps all arguments.
- Errors: INDEX_OUT_OF_RANGE for `destination_rank`, INVALID_PLACEMENT for a shard that is on no
- rank of the communicator, INVALID_ARGUMENT for a wrong number of shards, SHAPE_MISMATCH,
- NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED and OVERFLOW, with the shard in the
- error's `first_shard`, PARTIAL for elements that are pending a reduction, INVALID_HANDLE,
- NULL_ARGUMENT, DISAGREEMENT for an error of another rank. After one of these, nothing was
- written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport;
- destinations may then be partly written.
- Threads: any, one at a time for each communicator. During the call, other threads may read
- `shards` but not write them, and may not use `full`. Since: ABI 0.
+/**
+ * Copies the shards of all ranks into a tensor on rank `destination_rank`, or on every rank with
+ * SHARDSPEC_ALL_RANKS. `shards` are this rank's `shard_count` shards. `full` is the destination;
+ * every element of it is written. On ranks that do not receive the tensor, `full` is ignored.
+ * `options` may be NULL.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+ * placements; `destroy`, if another thread frees a handle during the call.
+ * Blocks: on other ranks.
+ * Errors: INDEX_OUT_OF_RANGE for `destination_rank`, INVALID_PLACEMENT for a shard that is on no
+ * rank of the communicator, INVALID_ARGUMENT for a wrong number of shards, SHAPE_MISMATCH,
+ * NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED and OVERFLOW, with the shard in the
+ * error's `first_shard`, PARTIAL for elements that are pending a reduction, INVALID_HANDLE,
+ * NULL_ARGUMENT, DISAGREEMENT for an error of another rank. After one of these, nothing was
+ * written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport;
+ * destinations may then be partly written.
+ * Threads: any, one at a time for each communicator. During the call, other threads may read
+ * `shards` but not write them, and may not use `full`.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_comm_gather(const shardspec_comm *comm,
-                                       const shardspec_metadata *metadata,
-                                       int64_t destination_rank,
-                                       const shardspec_tensor_view *shards,
-                                       size_t shard_count,
-                                       const shardspec_tensor_view *full,
-                                       const struct shardspec_comm_options *options,
-                                       shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_gather(
+    const shardspec_comm *comm, const shardspec_metadata *metadata, int64_t destination_rank,
+    const shardspec_tensor_view *shards, size_t shard_count, const shardspec_tensor_view *full,
+    const shardspec_comm_options *options, shardspec_error *err);
 
-/*
- Moves a tensor from the layout `source` to the layout `destination`. Any two layouts of tensors
- with the same sizes are allowed.
-
- `source_shards` are this rank's `source_shard_count` shards of `source`. `destination_shards`
- are the destinations of its `destination_shard_count` shards of `destination`. Every element
- moves directly from the rank that owns it to the ranks that need it, so no rank holds more of
- the tensor than its own shards. `options` may be NULL.
-
- Ownership: the caller keeps all arguments.
- Errors: SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH for layouts of different tensors,
- INVALID_PLACEMENT for a shard that is on no rank of the communicator, INVALID_ARGUMENT for a
- wrong number of shards, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
- ALIASED and OVERFLOW, with the shard in the error's `first_shard`, PARTIAL for elements that are
- pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of another rank.
- After one of these, nothing was written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any
- status of a custom transport; destinations may then be partly written.
- Threads: any, one at a time for each communicator. During the call, other threads may read
- `source_shards` but not write them, and may not use `destination_shards`. Since: ABI 0.
+/**
+ * Moves a tensor from the layout `source` to the layout `destination`. Any two layouts of tensors
+ * with the same sizes are allowed.
+ *
+ * `source_shards` are this rank's `source_shard_count` shards of `source`. `destination_shards`
+ * are the destinations of its `destination_shard_count` shards of `destination`. Every element
+ * moves directly from the rank that owns it to the ranks that need it, so no rank holds more of
+ * the tensor than its own shards. `options` may be NULL.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+ * placements; `destroy`, if another thread frees a handle during the call.
+ * Blocks: on other ranks.
+ * Errors: SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH for layouts of different tensors,
+ * INVALID_PLACEMENT for a shard that is on no rank of the communicator, INVALID_ARGUMENT for a
+ * wrong number of shards, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
+ * ALIASED and OVERFLOW, with the shard in the error's `first_shard`, PARTIAL for elements that are
+ * pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of another rank.
+ * After one of these, nothing was written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any
+ * status of a custom transport; destinations may then be partly written.
+ * Threads: any, one at a time for each communicator. During the call, other threads may read
+ * `source_shards` but not write them, and may not use `destination_shards`.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_comm_reshard(const shardspec_comm *comm,
-                                        const shardspec_metadata *source,
-                                        const shardspec_tensor_view *source_shards,
-                                        size_t source_shard_count,
-                                        const shardspec_metadata *destination,
-                                        const shardspec_tensor_view *destination_shards,
-                                        size_t destination_shard_count,
-                                        const struct shardspec_comm_options *options,
-                                        shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_reshard(
+    const shardspec_comm *comm, const shardspec_metadata *source,
+    const shardspec_tensor_view *source_shards, size_t source_shard_count,
+    const shardspec_metadata *destination, const shardspec_tensor_view *destination_shards,
+    size_t destination_shard_count, const shardspec_comm_options *options, shardspec_error *err);
 
-/*
- Creates a sharded tensor on each rank, with the shards that the metadata cuts out of a tensor of
- rank `source_rank`. `full` is the tensor on `source_rank`; other ranks' `full` is ignored. The
- metadata must state the element type. The sharded tensor carries its communicator, and ops
- refuse sharded tensors with different communicators. `options` may be NULL.
-
- Ownership: the caller frees `*out`; the metadata and `full` may be freed before it. The caller
- keeps the communicator.
- Errors: INDEX_OUT_OF_RANGE for `source_rank`, INVALID_ARGUMENT for metadata without an element
- type, UNSUPPORTED for a layout or memory format other than strided and contiguous,
- INVALID_PLACEMENT for a shard that is on no rank of the communicator, SHAPE_MISMATCH,
- NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW, PARTIAL for elements that are
- pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of another rank.
- TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport.
- Threads: any, one at a time for each communicator. No other thread may write `full` during the
- call. Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`. Since: ABI 0.
+/**
+ * Creates a sharded tensor on each rank, with the shards that the metadata cuts out of a tensor of
+ * rank `source_rank`. `full` is the tensor on `source_rank`; other ranks' `full` is ignored. The
+ * metadata must state the element type. The sharded tensor carries its communicator, and ops
+ * refuse sharded tensors with different communicators. `options` may be NULL.
+ *
+ * Ownership: the caller frees `*out`; the metadata and `full` may be freed before it. The caller
+ * keeps the communicator.
+ * Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+ * placements; `destroy`, if another thread frees a handle during the call.
+ * Blocks: on other ranks.
+ * Errors: INDEX_OUT_OF_RANGE for `source_rank`, INVALID_ARGUMENT for metadata without an element
+ * type, UNSUPPORTED for a layout or memory format other than strided and contiguous,
+ * INVALID_PLACEMENT for a shard that is on no rank of the communicator, SHAPE_MISMATCH,
+ * NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW, PARTIAL for elements that are
+ * pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of another rank.
+ * TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport.
+ * Threads: any, one at a time for each communicator. No other thread may write `full` during the
+ * call.
+ * Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_sharded_tensor_new_from_rank(const shardspec_comm *comm,
-                                                        const shardspec_metadata *metadata,
-                                                        int64_t source_rank,
-                                                        const shardspec_tensor_view *full,
-                                                        const struct shardspec_comm_options *options,
-                                                        shardspec_sharded_tensor **out,
-                                                        shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_from_rank(
+    const shardspec_comm *comm, const shardspec_metadata *metadata, int64_t source_rank,
+    const shardspec_tensor_view *full, const shardspec_comm_options *options,
+    shardspec_sharded_tensor **out, shardspec_error *err);
 
-/*
- Writes the communicator of a sharded tensor to `*out`, or NULL where it has none.
-
- Ownership: `*out` is the handle that the sharded tensor was created with, not a new one. The
- caller does not free it a second time.
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
+/**
+ * Writes the communicator of a sharded tensor to `*out`, or NULL where it has none.
+ *
+ * Ownership: `*out` is the handle that the sharded tensor was created with, not a new one. The
+ * caller does not free it a second time.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
  */
-shardspec_status shardspec_sharded_tensor_comm(const shardspec_sharded_tensor *tensor,
-                                               shardspec_comm **out,
-                                               shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_comm(
+    const shardspec_sharded_tensor *tensor, shardspec_comm **out, shardspec_error *err);
+
+/* ################################################################################################
+ * Level 3: types, ops and transports of your own
+ * ################################################################################################ */
+
+/* ================================================================================================
+ * Callbacks.
+ *
+ * Callbacks are functions of the caller that the library calls. They are registered as one
+ * function or as a table of functions, with a `ctx` that each call receives and a `destroy` that
+ * frees `ctx`. These rules apply to all of them:
+ *
+ * - A callback that does something returns a status: the status of success, or the reason of a
+ *   failure. The library returns a failure to its caller unchanged, with the message and the
+ *   numbers in the callback's `err`. `err` is never NULL in a callback, and its `status` need not
+ *   be set. The callback may pass `err` to the functions that it calls. A message ends at its
+ *   first NUL, and bytes that are not UTF-8 are replaced. Numbers from `SHARDSPEC_USER_STATUS` on
+ *   are free for the callback's own failures.
+ * - The status of success is SHARDSPEC_OK, 0, unless `success_status` in the table, or in the
+ *   options of an op, is another one. Set it to `SHARDSPEC_CALLBACK_OK` for callbacks in languages
+ *   with exceptions. JNA, cffi, ctypes and koffi return 0 when a callback throws, which must not
+ *   mean success. With `success_status` set, 0 fails with SHARDSPEC_CALLBACK_FAILED.
+ * - When a callback throws, CPython's ctypes returns whatever the stack contained, often the
+ *   success of an earlier call. Set `success_status` to `SHARDSPEC_CALLBACK_OK_IN_ERR` there. The
+ *   callback then writes its status into `err->status`, that number for success, and the library
+ *   ignores what it returns. Before the call, `err->status` is SHARDSPEC_CALLBACK_FAILED, and a
+ *   callback that throws leaves it unchanged.
+ * - A negative number is not a status. It fails with SHARDSPEC_CALLBACK_FAILED too, with the
+ *   number in the error's `got`.
+ * - `equal` and `hash` return their answer and can't fail. Where `equal` throws and the binding
+ *   returns 0, the two objects are different.
+ * - The library holds no lock while a callback runs: a callback may call any function of this
+ *   header.
+ * - A callback may run on any thread that calls the library, and on several at once.
+ * - A callback may unwind: by an exception of C++, by pthread_exit, or by cancellation of its
+ *   thread. The library then frees what its calls own, and the unwinding continues in the caller
+ *   of the library, which receives no status. Outputs are as after a failure. This applies to
+ *   Linux, Android and FreeBSD on x86-64 and AArch64. On other systems, unwinding into the library
+ *   ends the process.
+ * - A callback must not leave by longjmp or any other jump that does not unwind. The library can't
+ *   detect such a jump. Objects of the call would never be freed, and an op would stay BUSY.
+ *   `shardspec_op_unregister` on another thread would never return, and threads that copy for the
+ *   call would go on using the caller's memory. Asynchronous cancellation of a thread inside the
+ *   library is undefined as well.
+ * - `destroy(ctx)` runs exactly once, when no call of the callback is running or can begin, on the
+ *   thread that releases it last. It also runs when the function that received `ctx` fails.
+ *   `destroy` may be NULL. In a table, it is called where `struct_size` is at least 16.
+ */
+
+/** The first status that callbacks may define. Statuses of the library are lower. */
+#define SHARDSPEC_USER_STATUS 1000
+/** A status of success that no runtime returns by accident, for `success_status`. */
+#define SHARDSPEC_CALLBACK_OK 999
+/**
+ * A status of success that the callback writes into `err->status` instead of returning it, for
+ * `success_status`.
+ */
+#define SHARDSPEC_CALLBACK_OK_IN_ERR 998
+
+/**
+ * Reports whether two objects of the same type, made with the same `equal`, are equal: 0 or not 0.
+ * It must be an equivalence, and the library calls it with any two objects, in any order.
+ */
+typedef int32_t (*shardspec_equal_fn)(void *ctx, void *other_ctx);
+
+/**
+ * Returns a hash, equal for objects that are equal. Where hashes made of it are compared between
+ * processes, it must be equal in every process.
+ */
+typedef uint64_t (*shardspec_hash_fn)(void *ctx);
+
+/** Enters a runtime, before a thread may run any of it. The result is the argument of `leave`. */
+typedef int32_t (*shardspec_enter_fn)(void);
+
+/** Leaves a runtime. */
+typedef void (*shardspec_leave_fn)(int32_t state);
+
+typedef struct shardspec_runtime_ctx shardspec_runtime_ctx;
+
+/** A `ctx` that is freed inside of a runtime, for `shardspec_runtime_ctx_destroy`. */
+struct shardspec_runtime_ctx {
+  /** `sizeof(shardspec_runtime_ctx)`. */
+  uint64_t struct_size;
+  /** Called first. */
+  shardspec_enter_fn enter;
+  /** Called next. */
+  shardspec_destroy_fn destroy;
+  /** The argument of `destroy`. */
+  void *ctx;
+  /** Called last, with what `enter` returned. */
+  shardspec_leave_fn leave;
+};
+
+/**
+ * Frees a `ctx` inside of a runtime that a thread must enter before it touches objects of that
+ * runtime. Pass this function as `destroy` or `release`, and the address of a
+ * `shardspec_runtime_ctx` as `ctx`. The function reads that struct before it calls anything, so
+ * the struct's `destroy` may free it. Functions in it may be NULL.
+ *
+ * Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`. An object is then
+ * released at once, on any thread, without running Python code, which would not be possible during
+ * an exception.
+ *
+ * Calls back: `enter`, `destroy` and `leave` of the struct.
+ * Blocks: no.
+ * Errors: none.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_API void shardspec_runtime_ctx_destroy(void *ctx);
+
+/* ================================================================================================
+ * Custom placements.
+ *
+ * A custom placement describes a place that owner and device can't express: a rack, a storage
+ * tier, a node of a scheduler. It consists of the name of its type, a text, the rank that owns it
+ * (if one does) and a `ctx` of the caller. Functions that take a placement's handle accept it, and
+ * metadata returns it unchanged.
+ *
+ * Source: torch's abstract class `PlacementSpec`.
+ */
+
+typedef struct shardspec_placement_vtable shardspec_placement_vtable;
+
+/** The functions of a type of placement. */
+struct shardspec_placement_vtable {
+  /** `sizeof(shardspec_placement_vtable)`. */
+  uint64_t struct_size;
+  /** Frees `ctx`. NULL where there is nothing to free. */
+  shardspec_destroy_fn destroy;
+  /**
+   * Reports whether two placements of this type and of the same rank are equal. With NULL, they
+   * are equal when their texts are. Of equal placements, metadata keeps the first.
+   */
+  shardspec_equal_fn equal;
+  /**
+   * Returns a hash that is equal for equal placements. It is used only together with `equal`.
+   * With NULL, the library hashes the type's name and the rank, and creating a list of many
+   * different placements takes long.
+   */
+  shardspec_hash_fn hash;
+};
+
+/**
+ * Creates a placement of a custom type, called `type_name`.
+ *
+ * Later versions will not use names with a dot, such as "acme.rack", for built-in types. `text` is
+ * the text that `shardspec_placement_text` returns. `rank` is the rank that owns the placement, or
+ * -1 where no rank does. Collectives, plans and `shardspec_metadata_shards_of_rank` use it.
+ * Placements of different type names or ranks are never equal. With `vtable` NULL, the library
+ * never frees `ctx`, and placements of the same type and rank are equal when their texts are.
+ *
+ * Ownership: the library copies texts and table. It owns `ctx` from the call on, also when the
+ * call fails, and calls `destroy(ctx)` after the handle was freed and no spec or metadata uses the
+ * placement. The caller frees `*out`.
+ * Calls back: `destroy`, if the call fails.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for the type name "device", an empty name or text, a rank below -1 or a
+ * table with a wrong struct_size, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any. The functions of `vtable` may run on several threads at once.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_new_custom(
+    const char *type_name, const char *text, int64_t rank, const shardspec_placement_vtable *vtable,
+    void *ctx, shardspec_placement **out, shardspec_error *err);
+
+/**
+ * Writes the `ctx` of a custom placement to `*out`. It is valid as long as the placement: keep the
+ * handle while you use it.
+ *
+ * Ownership: the placement keeps owning `ctx`.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: NOT_FOUND for a placement of another type than `type_name`, INVALID_HANDLE,
+ * NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_custom_ctx(
+    const shardspec_placement *placement, const char *type_name, void **out, shardspec_error *err);
+
+/* ================================================================================================
+ * Building metadata.
+ *
+ * A callback that cuts a tensor receives a builder and adds the tensor's shards to it. Shards are
+ * numbered in the order in which they are added. Threads that the callback starts may add shards
+ * too, until the callback returns. After that, the builder is refused with
+ * SHARDSPEC_INVALID_HANDLE.
+ */
+
+/** A builder of metadata, behind a handle. The library owns it: there is nothing to free. */
+typedef struct shardspec_metadata_builder shardspec_metadata_builder;
+
+/**
+ * Adds a shard: the box of `sizes` elements at `offsets`, `ndim` numbers each, with a placement.
+ * `placement` is a text in the form that `shardspec_placement_parse` reads. The library checks
+ * after the callback that the shards cover the tensor and do not overlap. A shard that is refused
+ * here is not added.
+ *
+ * Ownership: the library copies all arguments.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_PLACEMENT, INVALID_HANDLE
+ * after the callback has returned, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_builder_add_shard(
+    shardspec_metadata_builder *builder, const int64_t *offsets, const int64_t *sizes, size_t ndim,
+    const char *placement, shardspec_error *err);
+
+/**
+ * Adds a shard: the box of `sizes` elements at `offsets`, `ndim` numbers each, with a placement's
+ * handle. The placement may be custom. The library checks after the callback that the shards cover
+ * the tensor and do not overlap. A shard that is refused here is not added.
+ *
+ * Ownership: the library copies the arrays. The caller keeps the handle `placement`.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_HANDLE, also after the
+ * callback has returned, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_builder_add_shard_with_placement_handle(
+    shardspec_metadata_builder *builder, const int64_t *offsets, const int64_t *sizes, size_t ndim,
+    const shardspec_placement *placement, shardspec_error *err);
+
+/**
+ * Adds the shards of a list, each of which needs a placement. Shards that are not boxes are added
+ * in one list, together with all others. A call that fails adds no shard.
+ *
+ * Ownership: the caller keeps the list, and may free it at once.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: NDIM_MISMATCH for a list with another number of dimensions than the tensor,
+ * NULL_ARGUMENT, also for a shard without a placement, INVALID_HANDLE, also after the callback has
+ * returned, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_builder_add_shards(
+    shardspec_metadata_builder *builder, const shardspec_shards *shards, shardspec_error *err);
+
+/* ================================================================================================
+ * Custom sharding specs.
+ *
+ * A type of spec is a name and a table of functions. A spec of that type has both and a `ctx`,
+ * which the functions receive and which holds the parameters of the spec. It works wherever a
+ * built-in spec does.
+ *
+ * Source: torch's abstract class `ShardingSpec` with its methods `build_metadata` and `shard`.
+ */
+
+/**
+ * Adds the shards of a tensor of `ndim` sizes to `builder`. `dim_names` holds `ndim` texts, or is
+ * NULL where the dimensions have no names. `properties` is never NULL. The library owns all
+ * arguments; they are valid during the call.
+ */
+typedef shardspec_status (*shardspec_build_metadata_fn)(
+    void *ctx, const int64_t *sizes, const char *const *dim_names, size_t ndim,
+    const shardspec_tensor_properties *properties, shardspec_metadata_builder *builder,
+    shardspec_error *err);
+
+/**
+ * Writes the elements of shard `index` from `full` to `shard`. Shapes and element types of the
+ * views are those of `metadata`, and the views share no memory. No pointer is NULL. The library
+ * owns all arguments; they are valid during the call. The memory of the views belongs to the
+ * caller of the library.
+ */
+typedef shardspec_status (*shardspec_fill_shard_fn)(
+    void *ctx, const shardspec_metadata *metadata, size_t index, const shardspec_tensor_view *full,
+    const shardspec_tensor_view *shard, const shardspec_copy_options *options,
+    shardspec_error *err);
+
+typedef struct shardspec_spec_vtable shardspec_spec_vtable;
+
+/** The functions of a type of spec. */
+struct shardspec_spec_vtable {
+  /** `sizeof(shardspec_spec_vtable)`. */
+  uint64_t struct_size;
+  /** Frees `ctx`. NULL where there is nothing to free. */
+  shardspec_destroy_fn destroy;
+  /** Adds the shards of a tensor to a builder. Not NULL. */
+  shardspec_build_metadata_fn build_metadata;
+  /**
+   * Fills a shard. With NULL, a shard is a copy of its part of the tensor, as with the built-in
+   * types.
+   */
+  shardspec_fill_shard_fn fill_shard;
+  /**
+   * Reports whether two specs of this type cut every tensor alike. With NULL, a spec equals only
+   * itself.
+   */
+  shardspec_equal_fn equal;
+  /**
+   * Returns a hash that is equal for equal specs. With NULL, the library hashes the type's name.
+   */
+  shardspec_hash_fn hash;
+  /**
+   * The status of success of `build_metadata` and `fill_shard`: 0, `SHARDSPEC_CALLBACK_OK`, or
+   * `..._IN_ERR`.
+   */
+  shardspec_status success_status;
+  /** 0. */
+  int32_t reserved;
+};
+
+/**
+ * Creates a spec of a custom type, called `type_name`. Later versions will not use names with a
+ * dot, such as "acme.grid", for built-in types.
+ *
+ * Functions that build metadata check the shards of `build_metadata`. They refuse shards outside
+ * of the tensor, overlaps, gaps and wrong numbers of dimensions, with the type's name in the
+ * message. The shards depend on the tensor, so `shardspec_spec_shard_count` and
+ * `shardspec_spec_placement` fail with WRONG_SPEC_TYPE. Metadata has both.
+ *
+ * Ownership: the library copies name and table. It owns `ctx` from the call on, also when the call
+ * fails, and calls `destroy(ctx)` after the spec was freed and no call uses it. The caller frees
+ * `*out`.
+ * Calls back: `destroy`, if the call fails.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for an empty name or that of a built-in type, and for a table without
+ * `build_metadata`, with a wrong struct_size or with a `success_status` that can be a failure,
+ * NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any. The functions of `vtable` may run on several threads at once.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_custom(
+    const char *type_name, const shardspec_spec_vtable *vtable, void *ctx, shardspec_spec **out,
+    shardspec_error *err);
+
+/**
+ * Writes the `ctx` of a custom spec to `*out`, for custom ops. It is valid as long as the spec:
+ * keep the handle while you use it.
+ *
+ * Ownership: the spec keeps owning `ctx`.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: WRONG_SPEC_TYPE for a spec of another type than `type_name`, INVALID_HANDLE,
+ * NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_custom_ctx(
+    const shardspec_spec *spec, const char *type_name, void **out, shardspec_error *err);
 
 /* ================================================================================================
  * Custom ops.
@@ -3561,894 +4592,219 @@ shardspec_status shardspec_sharded_tensor_comm(const shardspec_sharded_tensor *t
  * - In the child of a fork, only the calls of the thread that forked are still running.
  */
 
-/* No value. */
+/** No value. */
 #define SHARDSPEC_VALUE_NONE 0
-/* A truth value: `integer` is 0 or 1. */
+/** A truth value: `integer` is 0 or 1. */
 #define SHARDSPEC_VALUE_BOOL 1
-/* A whole number: `integer`. */
+/** A whole number: `integer`. */
 #define SHARDSPEC_VALUE_I64 2
-/* A real number: `real`. */
+/** A real number: `real`. */
 #define SHARDSPEC_VALUE_F64 3
-/* A text: `pointer` is a `const char *`. */
+/** A text: `pointer` is a `const char *`. */
 #define SHARDSPEC_VALUE_TEXT 4
-/* A tensor in the caller's memory: `pointer` is a `const shardspec_tensor_view *`. */
+/** A tensor in the caller's memory: `pointer` is a `const shardspec_tensor_view *`. */
 #define SHARDSPEC_VALUE_TENSOR_VIEW 5
-/* A sharded tensor: `pointer` is its handle. */
+/** A sharded tensor: `pointer` is its handle. */
 #define SHARDSPEC_VALUE_SHARDED_TENSOR 6
-/* Whole numbers: `pointer` is a `const int64_t *` to `integer` of them. */
+/** Whole numbers: `pointer` is a `const int64_t *` to `integer` of them. */
 #define SHARDSPEC_VALUE_I64_LIST 7
-/* Any pointer: `pointer`. The library does not read it. */
+/** Any pointer: `pointer`. The library does not read it. */
 #define SHARDSPEC_VALUE_POINTER 8
 
-/* An argument or a result of an op. Fields that its kind does not use are ignored. */
-typedef struct shardspec_value {
-  /* A `SHARDSPEC_VALUE_...` constant. */
+typedef struct shardspec_value shardspec_value;
+
+/** An argument or a result of an op. Fields that its kind does not use are ignored. */
+struct shardspec_value {
+  /** A `SHARDSPEC_VALUE_...` constant. */
   int32_t kind;
-  /* 0. */
+  /** 0. */
   int32_t reserved;
-  /* A truth value, a whole number, or the number of elements at `pointer`. */
+  /** A truth value, a whole number, or the number of elements at `pointer`. */
   int64_t integer;
-  /* A real number. */
+  /** A real number. */
   double real;
-  /* A text, a tensor, a list or any other pointer. */
+  /** A text, a tensor, a list or any other pointer. */
   void *pointer;
-} shardspec_value;
+};
 
-/*
- The arguments of a call of an op. At least one argument, positional or named, is a sharded
- tensor. All sharded tensors have the same communicator, or all have none.
+typedef struct shardspec_op_arguments shardspec_op_arguments;
+
+/**
+ * The arguments of a call of an op. At least one argument, positional or named, is a sharded
+ * tensor. All sharded tensors have the same communicator, or all have none.
  */
-typedef struct shardspec_op_arguments {
-  /* `sizeof(shardspec_op_arguments)`. */
+struct shardspec_op_arguments {
+  /** `sizeof(shardspec_op_arguments)`. */
   uint64_t struct_size;
-  /* Positional arguments. */
-  const struct shardspec_value *args;
-  /* Number of positional arguments. With 0, `args` may be NULL. */
+  /** Positional arguments. */
+  const shardspec_value *args;
+  /** Number of positional arguments. With 0, `args` may be NULL. */
   size_t arg_count;
-  /* Names of the named arguments, all different. */
+  /** Names of the named arguments, all different. */
   const char *const *kwarg_names;
-  /* Values of the named arguments, one for each name. */
-  const struct shardspec_value *kwargs;
-  /* Number of named arguments. With 0, `kwarg_names` and `kwargs` may be NULL. */
+  /** Values of the named arguments, one for each name. */
+  const shardspec_value *kwargs;
+  /** Number of named arguments. With 0, `kwarg_names` and `kwargs` may be NULL. */
   size_t kwarg_count;
-  /* The communicator for the op's collectives, or NULL. The library ignores it. */
+  /** The communicator for the op's collectives, or NULL. The library ignores it. */
   shardspec_comm *comm;
-} shardspec_op_arguments;
+};
 
-/* Flag: the registration replaces an op with the same names. */
-#define SHARDSPEC_OP_FLAG_REPLACE 1
-
-/* A registered op. The handle is valid until the registration ends; there is nothing to free. */
+/** A registered op. The handle is valid until the registration ends; there is nothing to free. */
 typedef struct shardspec_op shardspec_op;
 
-/*
- Runs the op. `spec` is the spec of the call, and `arguments` is never NULL. The library has
- checked that values are what their kinds say and that sharded tensors were valid when the call
- began. The op writes its results to `results`, which holds `result_count` values of kind
- `SHARDSPEC_VALUE_NONE`. `result_count` is 0 for a caller that ignores results.
-
- Arguments are valid during the call. A sharded tensor among the results is the caller's to free.
- Ownership of other pointers is an agreement between the op and its callers. The caller of an op
- that fails receives no results, so the op then frees what it has created.
+/**
+ * Runs the op. `spec` is the spec of the call, and `arguments` is never NULL. The library has
+ * checked that values are what their kinds say and that sharded tensors were valid when the call
+ * began. The op writes its results to `results`, which holds `result_count` values of kind
+ * `SHARDSPEC_VALUE_NONE`. `result_count` is 0 for a caller that ignores results.
+ *
+ * Arguments are valid during the call. A sharded tensor among the results is the caller's to free.
+ * Ownership of other pointers is an agreement between the op and its callers. The caller of an op
+ * that fails receives no results, so the op then frees what it has created.
  */
-typedef shardspec_status (*shardspec_op_fn)(void *ctx,
-                                            const shardspec_spec *spec,
-                                            const shardspec_op_arguments *arguments,
-                                            shardspec_value *results,
-                                            size_t result_count,
-                                            shardspec_error *err);
+typedef shardspec_status (*shardspec_op_fn)(
+    void *ctx, const shardspec_spec *spec, const shardspec_op_arguments *arguments,
+    shardspec_value *results, size_t result_count, shardspec_error *err);
 
-/* How to register an op. Zeros are the defaults. */
-typedef struct shardspec_op_options {
-  /* `sizeof(shardspec_op_options)`. */
+/** Flag: the registration replaces an op with the same names. */
+#define SHARDSPEC_OP_FLAG_REPLACE 1
+
+typedef struct shardspec_op_options shardspec_op_options;
+
+/** How to register an op. Zeros are the defaults. */
+struct shardspec_op_options {
+  /** `sizeof(shardspec_op_options)`. */
   uint64_t struct_size;
-  /*
-   0 to refuse a second op with the same names, or `SHARDSPEC_OP_FLAG_REPLACE` to unregister
-   the first.
+  /**
+   * 0 to refuse a second op with the same names, or `SHARDSPEC_OP_FLAG_REPLACE` to unregister
+   * the first.
    */
   uint32_t flags;
-  /* The status of success of the function: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`. */
+  /** The status of success of the function: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`. */
   shardspec_status success_status;
-} shardspec_op_options;
+};
 
-/*
- Registers `function` as the op `op_name` for specs of type `spec_type`. With `options` NULL, a
- second op with the same names is refused, and 0 is success. `*out` becomes the op's handle;
- `out` may be NULL.
-
- Ownership: the library copies the names. It owns `ctx` from the call on, also when the call
- fails, and calls `destroy(ctx)` when the registration ends, or before a failed call returns.
- Errors: ALREADY_EXISTS, BUSY where the op to replace can't be unregistered now, INVALID_ARGUMENT
- for a name with control characters or without any, unknown flags or a `success_status` that can
- be a failure, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Source: `custom_sharding_spec_op` of torch. Since: ABI 0.
- */
-shardspec_status shardspec_op_register(const char *spec_type,
-                                       const char *op_name,
-                                       shardspec_op_fn function,
-                                       void *ctx,
-                                       shardspec_destroy_fn destroy,
-                                       const struct shardspec_op_options *options,
-                                       struct shardspec_op **out,
-                                       shardspec_error *err);
-
-/*
- Unregisters an op. When the function returns OK, no call of the op runs or will run, and
- `destroy` has returned.
-
- Ownership: the handle `op` is invalid after the call.
- Errors: BUSY from inside of the op itself, and from inside of another op while calls of this one
- run; OUT_OF_MEMORY for the first call of a thread, where the system has no memory left. After
- both, the op is still registered. INVALID_HANDLE where the registration has ended already (calls
- of it may still run on other threads), NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_op_unregister(struct shardspec_op *op, shardspec_error *err);
-
-/*
- Writes 1 to `*out` if an op is registered under these names, else 0.
-
- Errors: NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Source: `_has_custom_op` of torch. Since: ABI 0.
- */
-shardspec_status shardspec_op_is_registered(const char *spec_type,
-                                            const char *op_name,
-                                            int32_t *out,
-                                            shardspec_error *err);
-
-/*
- Writes the handle of the op that is registered under these names to `*out`. Calls by handle are
- faster than calls by name.
-
- Ownership: there is nothing to free.
- Errors: NOT_FOUND, NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_op_look_up(const char *spec_type,
-                                      const char *op_name,
-                                      struct shardspec_op **out,
-                                      shardspec_error *err);
-
-/*
- Writes a list of all ops into `buffer`, one op on each line: the name of the spec's type, a tab,
- the name of the op. Lines are in alphabetical order.
-
- `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- written. Other threads may register ops between a call for the length and the next call.
-
- Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT,
- OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_op_list(char *buffer,
-                                   size_t capacity,
-                                   size_t *needed,
-                                   shardspec_error *err);
-
-/*
- Calls the op that is registered as `op_name` for the type of `spec`. With `result_count` 0,
- `results` may be NULL.
-
- Ownership: the caller keeps all arguments and frees sharded tensors among the results.
- Errors: NOT_FOUND where no op is registered under these names, NO_ARGUMENTS, NO_SHARDED_TENSOR,
- COMMUNICATOR_MISMATCH, INVALID_HANDLE, also of a sharded tensor among the arguments,
- INVALID_ARGUMENT for a value that is not what its kind says or a name that occurs twice,
- NULL_ARGUMENT, OUT_OF_MEMORY. Also any status of the op, with its message. After an error, no
- result was written.
- Threads: any. Source: `_dispatch_custom_op` of torch. Since: ABI 0.
- */
-shardspec_status shardspec_op_dispatch(const shardspec_spec *spec,
-                                       const char *op_name,
-                                       const shardspec_op_arguments *arguments,
-                                       shardspec_value *results,
-                                       size_t result_count,
-                                       shardspec_error *err);
-
-/*
- Calls an op by its handle. With `result_count` 0, `results` may be NULL.
-
- Ownership: the caller keeps all arguments and frees sharded tensors among the results.
- Errors: INVALID_HANDLE, also where the op's registration has ended and for a sharded tensor
- among the arguments, WRONG_SPEC_TYPE for a spec of another type than the op's, NO_ARGUMENTS,
- NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH, INVALID_ARGUMENT for a value that is not what its kind
- says or a name that occurs twice, NULL_ARGUMENT, OUT_OF_MEMORY. Also any status of the op, with
- its message. After an error, no result was written.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_op_call(const struct shardspec_op *op,
-                                   const shardspec_spec *spec,
-                                   const shardspec_op_arguments *arguments,
-                                   shardspec_value *results,
-                                   size_t result_count,
-                                   shardspec_error *err);
-
-/* ================================================================================================
- * Plans: what moves from one layout of a tensor to another.
+/**
+ * Registers `function` as the op `op_name` for specs of type `spec_type`. With `options` NULL, a
+ * second op with the same names is refused, and 0 is success. `*out` becomes the op's handle;
+ * `out` may be NULL.
  *
- * A plan is made for any source layout and any destination layout. It is a list of pieces. A piece
- * is a box of elements that one destination shard takes from one source shard. Pieces are numbered
- * from 0, by destination shard, then by source shard, then by their offsets. Every element of a
- * destination shard is in exactly one piece.
+ * Ownership: the library copies the names. It owns `ctx` from the call on, also when the call
+ * fails, and calls `destroy(ctx)` when the registration ends, or before a failed call returns.
+ * Calls back: `destroy`, if the call fails, and `destroy` of an op that it replaces.
+ * Blocks: on other threads, until their calls of an op that it replaces have returned.
+ * Errors: ALREADY_EXISTS, BUSY where the op to replace can't be unregistered now, INVALID_ARGUMENT
+ * for a name with control characters or without any, unknown flags or a `success_status` that can
+ * be a failure, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Source: `custom_sharding_spec_op` of torch.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_register(
+    const char *spec_type, const char *op_name, shardspec_op_fn function, void *ctx,
+    shardspec_destroy_fn destroy, const shardspec_op_options *options, shardspec_op **out,
+    shardspec_error *err);
+
+/**
+ * Unregisters an op. When the function returns OK, no call of the op runs or will run, and
+ * `destroy` has returned.
  *
- * The library can execute a plan on the shards of this process. A custom transport can execute a
- * plan by its runs of bytes. Creating a plan takes about n * log(n) for n shards, plus the number
- * of pieces.
+ * Ownership: the handle `op` is invalid after the call.
+ * Calls back: `destroy`.
+ * Blocks: on other threads, until their calls of the op have returned.
+ * Errors: BUSY from inside of the op itself, and from inside of another op while calls of this one
+ * run; OUT_OF_MEMORY for the first call of a thread, where the system has no memory left. After
+ * both, the op is still registered. INVALID_HANDLE where the registration has ended already (calls
+ * of it may still run on other threads), NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_unregister(
+    shardspec_op *op, shardspec_error *err);
+
+/**
+ * Writes 1 to `*out` if an op is registered under these names, else 0.
  *
- * Source: the read items of torch's checkpoint planner, `create_read_items_for_chunk_list`.
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Source: `_has_custom_op` of torch.
+ * Since: ABI 0.
  */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_is_registered(
+    const char *spec_type, const char *op_name, int32_t *out, shardspec_error *err);
 
-/* A plan, behind a handle. Immutable; free it with `shardspec_plan_free`. */
-typedef struct shardspec_plan shardspec_plan;
-
-/*
- Creates the plan from one layout of a tensor to another.
-
- Ownership: the caller frees `*out`; both metadata objects may be freed before it.
- Errors: SHAPE_MISMATCH or NDIM_MISMATCH for metadata of tensors of different sizes,
- DTYPE_MISMATCH where both state an element type and the two differ, PARTIAL for elements that
- are pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_plan_new(const shardspec_metadata *source,
-                                    const shardspec_metadata *destination,
-                                    struct shardspec_plan **out,
-                                    shardspec_error *err);
-
-/*
- Creates the plan from one layout of a tensor to some destination shards of another, such as
- those of one worker. `destination_indices` holds the indices of `destination_index_count`
- shards, in any order.
-
- Ownership: the caller frees `*out`; both metadata objects may be freed before it.
- Errors: INDEX_OUT_OF_RANGE for a destination index, SHAPE_MISMATCH or NDIM_MISMATCH for metadata
- of tensors of different sizes, DTYPE_MISMATCH where both state an element type and the two
- differ, PARTIAL for elements that are pending a reduction, INVALID_HANDLE, NULL_ARGUMENT,
- OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_plan_new_for_destinations(const shardspec_metadata *source,
-                                                     const shardspec_metadata *destination,
-                                                     const size_t *destination_indices,
-                                                     size_t destination_index_count,
-                                                     struct shardspec_plan **out,
-                                                     shardspec_error *err);
-
-/*
- Creates the plan from a list of source shards to a list of destination shards. Source shards may
- overlap, as replicas do, and need not cover the tensor. Destination shards may overlap too.
- Either list may be empty.
-
- An element that several sources hold is read from a source with the same owner as the
- destination, if there is one. Other elements with several sources are distributed so that the
- owners read about equally many elements. The largest parts are assigned first, each to the owner
- with the fewest elements so far. A part larger than a fair share is divided. Where sources
- overlap in very many ways, they are read in fewer and larger parts. Equal lists always make
- equal plans.
-
- Ownership: the caller frees `*out`; both lists may be freed before it.
- Errors: GAP for a destination shard with elements that no source holds (the error's
- `first_shard` is that shard, the message names a box), UNSUPPORTED for sources that overlap in
- too many ways, NDIM_MISMATCH, OVERFLOW for a destination shard of more elements than 64 bits
- count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_plan_new_from_shards(const shardspec_shards *source,
-                                                const shardspec_shards *destination,
-                                                struct shardspec_plan **out,
-                                                shardspec_error *err);
-
-/*
- Frees a plan. NULL is allowed.
-
- Errors: INVALID_HANDLE, also for a handle that was freed before.
- Threads: any. A call of another thread that uses the handle completes normally. Since: ABI 0.
- */
-shardspec_status shardspec_plan_free(struct shardspec_plan *plan, shardspec_error *err);
-
-/*
- Writes the number of pieces to `*out`.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_plan_piece_count(const struct shardspec_plan *plan,
-                                            size_t *out,
-                                            shardspec_error *err);
-
-/*
- Writes the number of dimensions of the tensor to `*out`.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_plan_ndim(const struct shardspec_plan *plan,
-                                     size_t *out,
-                                     shardspec_error *err);
-
-/*
- Writes pieces `first_piece` to `first_piece + piece_count - 1` into flat arrays.
-
- `sources` and `destinations` receive the indices of the shards and have room for `piece_count`
- numbers. `source_offsets`, `destination_offsets` and `sizes` receive the start of each piece in
- both shards and its sizes. They have room for `piece_count` rows. `shardspec_plan_ndims` gives
- the lengths of their rows: the dimensions of source shards' buffers, of destination shards'
- buffers and of pieces. These lengths differ only where shards are not boxes; a piece then covers
- the buffers in steps (`shardspec_plan_piece_steps`). Each of the five arrays may be NULL.
-
- Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_plan_pieces(const struct shardspec_plan *plan,
-                                       size_t first_piece,
-                                       size_t piece_count,
-                                       uint32_t *sources,
-                                       uint32_t *destinations,
-                                       int64_t *source_offsets,
-                                       int64_t *destination_offsets,
-                                       int64_t *sizes,
-                                       shardspec_error *err);
-
-/*
- Writes the numbers of dimensions of the source shards' buffers, of the destination shards'
- buffers and of the plan's pieces. The three numbers are equal where all shards are boxes.
- Otherwise a piece may have more dimensions than the buffers, and `shardspec_plan_piece_steps`
- gives the buffer's dimension of each. `source`, `destination` and `piece` may be NULL.
-
- Errors: INVALID_HANDLE.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_plan_ndims(const struct shardspec_plan *plan,
-                                      size_t *source,
-                                      size_t *destination,
-                                      size_t *piece,
-                                      shardspec_error *err);
-
-/*
- Writes the steps of pieces `first_piece` to `first_piece + piece_count - 1` through the buffers.
-
- `source_dims` and `destination_dims` have room for one number for each dimension of the pieces:
- the dimension of the buffer that it belongs to. These numbers are the same for all pieces.
- `source_steps` and `destination_steps` have room for `piece_count` rows of as many numbers: the
- length of one step, in indices of that dimension of the buffer.
-
- Element `(i[0], i[1], ...)` of a piece has, in dimension d of the source's buffer, this index:
- the piece's source offset plus the sum of `i[k] * steps[k]` over all k with `source_dims[k] ==
- d`. Where all shards are boxes, dimension k belongs to dimension k, and every step is 1. Each of
- the four arrays may be NULL.
-
- Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_plan_piece_steps(const struct shardspec_plan *plan,
-                                            size_t first_piece,
-                                            size_t piece_count,
-                                            size_t *source_dims,
-                                            size_t *destination_dims,
-                                            int64_t *source_steps,
-                                            int64_t *destination_steps,
-                                            shardspec_error *err);
-
-/*
- Writes the pieces of a destination shard: the first to `*first_piece` and their number to
- `*piece_count`. They are consecutive.
-
- Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_plan_pieces_of_destination(const struct shardspec_plan *plan,
-                                                      size_t destination,
-                                                      size_t *first_piece,
-                                                      size_t *piece_count,
-                                                      shardspec_error *err);
-
-/*
- Writes 1 to `*out` if every piece has the same owner on both sides, so that nothing moves
- between processes, else 0. An owner is a rank or a worker; devices are ignored.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_plan_is_local(const struct shardspec_plan *plan,
-                                         int32_t *out,
-                                         shardspec_error *err);
-
-/*
- Writes 1 to `*out` if every destination shard of the plan equals the source shard of the same
- index, with the same box and placement, else 0. Such a plan has nothing to move.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_plan_is_identity(const struct shardspec_plan *plan,
-                                            int32_t *out,
-                                            shardspec_error *err);
-
-/*
- Copies elements from source shards to destination shards of this process, as the plan says,
- without further memory for data.
-
- `sources[i]` is source shard `source_indices[i]`; with `source_indices` NULL, it is shard i. The
- same holds for destinations. Every destination passed is written completely. All source shards
- that it depends on must be passed; further source shards are ignored. `options` may be NULL.
-
- Ownership: the caller keeps all arguments.
- Errors: NOT_FOUND for a source that is needed and not passed, or for a destination that the plan
- does not include. SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and UNSUPPORTED_DEVICE, with the
- shard in the error's `first_shard` and its position in the array in `index`. ALIASED where a
- destination shares memory with a source or with another destination. UNSUPPORTED where the
- sources have far more elements than memory and the search for shared memory would take longer
- than the copy. INVALID_ARGUMENT, also for a shard that is passed twice, INDEX_OUT_OF_RANGE,
- OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
- Threads: any. During the call, other threads may read the sources but not write them, and may
- not use the destinations. Since: ABI 0.
- */
-shardspec_status shardspec_plan_execute(const shardspec_plan *plan,
-                                        const size_t *source_indices,
-                                        const shardspec_tensor_view *sources,
-                                        size_t source_count,
-                                        const size_t *destination_indices,
-                                        const shardspec_tensor_view *destinations,
-                                        size_t destination_count,
-                                        const shardspec_copy_options *options,
-                                        shardspec_error *err);
-
-/*
- Copies elements from the local shards of one sharded tensor to those of another, as the plan says.
- The tensors must have the layouts that the plan was made for. Shapes do not show the layout: a fused
- QKV weight in plain chunks has shards of the same shapes and other rows. This function compares the
- layouts themselves. `options` may be NULL.
-
- Every local shard of `destination` is written completely. All source shards that it depends on must
- be local.
-
- Ownership: the caller keeps all arguments.
- Errors: INVALID_ARGUMENT for a tensor of another layout; the message has the fingerprints of both
- layouts (`shardspec_plan_fingerprints`). NOT_FOUND for a source that is needed and not local, or for
- a destination that the plan does not include. DTYPE_MISMATCH, ALIASED where the tensors share
- memory, UNSUPPORTED where the sources have far more elements than memory and the search for shared
- memory would take longer than the copy, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- After an error, nothing was written.
- Threads: any. During the call, other threads may read `source` but not write it, and may not use
- `destination`. Since: ABI 0.
- */
-shardspec_status shardspec_plan_execute_sharded_tensors(const shardspec_plan *plan,
-                                                        const shardspec_sharded_tensor *source,
-                                                        const shardspec_sharded_tensor *destination,
-                                                        const shardspec_copy_options *options,
-                                                        shardspec_error *err);
-
-/*
- Writes the fingerprints of the layouts that the plan was made for. A fingerprint is 64 bits of what
- each shard has of the tensor, in which order, and of its placement. Equal layouts have equal
- fingerprints, in every process that runs this version. Compare them with
- `shardspec_metadata_fingerprint` before you execute a plan that was kept.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_plan_fingerprints(const shardspec_plan *plan,
-                                             uint64_t *source,
-                                             uint64_t *destination,
-                                             shardspec_error *err);
-
-/* ================================================================================================
- * Shards that are not boxes.
+/**
+ * Writes the handle of the op that is registered under these names to `*out`. Calls by handle are
+ * faster than calls by name.
  *
- * The indices of one dimension that a shard has are its dim map: a list of stretches, in the order
- * of the shard's buffer. A stretch is `count` blocks of `length` neighbouring indices, at equal
- * steps in the tensor and in the buffer. So a block-cyclic dimension of any size is one stretch,
- * and often a shorter last block. Places of the buffer that no stretch covers are holes: they hold
- * no element. The elements of a shard are the product of its dim maps. A box has one block without
- * holes in every dimension.
+ * Ownership: there is nothing to free.
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: NOT_FOUND, NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_look_up(
+    const char *spec_type, const char *op_name, shardspec_op **out, shardspec_error *err);
+
+/**
+ * Writes a list of all ops into `buffer`, one op on each line: the name of the spec's type, a tab,
+ * the name of the op. Lines are in alphabetical order.
  *
- * Neighbouring dimensions of a tensor may be flattened: shards then have one dimension in their
- * place, in row-major order. Shards may be replicas, if the metadata is created with replicas.
- */
-
-/* The dim map number of a dimension of which a shard has one interval without holes. */
-#define SHARDSPEC_INTERVAL UINT32_MAX
-
-/*
- `count` blocks of `length` neighbouring indices of one dimension. Block `i` starts at index
- `global_start + i * global_step` of the tensor and at place `local_start + i * local_step` of
- the shard's buffer. Starts are >= 0, `length` and `count` are >= 1, and steps are >= `length`.
- The steps of a single block equal its length.
- */
-typedef struct shardspec_stretch {
-  /* The first index in the tensor. */
-  int64_t global_start;
-  /* The first place in the buffer. */
-  int64_t local_start;
-  /* Number of neighbouring indices of a block. */
-  int64_t length;
-  /* Number of blocks. */
-  int64_t count;
-  /* Distance from the start of one block to the start of the next in the tensor. */
-  int64_t global_step;
-  /* Distance from the start of one block to the start of the next in the buffer. */
-  int64_t local_step;
-} shardspec_stretch;
-
-/*
- Creates a copy of the list `shards` in which some dimensions of some shards have a dim map
- instead of an interval.
-
- `map_numbers` has one number for each dimension of each shard, shard after shard: the number of
- its dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval. Dim map `i` has the
- stretches `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1` of the
- `stretch_count` stretches. No two stretches of one dim map may share an index or a place in the
- buffer. The sizes in `shards` are the lengths of the buffers, holes included; they must be equal
- wherever one dim map is used. The offsets in `shards` are kept; the caller chooses them.
-
- Ownership: the library copies all arguments. The caller frees `*out`; `shards` may be freed
- before it.
- Errors: INVALID_ARGUMENT for stretches that overlap, end behind the buffer or have impossible
- numbers, and for `map_ends` that are not in order. INDEX_OUT_OF_RANGE for a map number.
- SHAPE_MISMATCH where the sizes of one map differ. The error's `index` is the position of the
- stretch, map or number. INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_shards_new_with_dim_maps(const shardspec_shards *shards,
-                                                    const struct shardspec_stretch *stretches,
-                                                    size_t stretch_count,
-                                                    const size_t *map_ends,
-                                                    size_t map_count,
-                                                    const uint32_t *map_numbers,
-                                                    shardspec_shards **out,
-                                                    shardspec_error *err);
-
-/*
- Creates a copy of the list `shards` for a tensor with flattened dimensions. The tensor has
- `sizes` (`ndim` numbers), and its dimensions `first_dim` to `first_dim + dim_count - 1` count as
- one, in row-major order. The shards have `ndim - dim_count + 1` dimensions.
-
- Ownership: the caller frees `*out`; `shards` may be freed before it.
- Errors: INVALID_DIM for dimensions that the tensor does not have, INVALID_ARGUMENT for a
- `dim_count` below 2, negative sizes or shards that are already flattened, NDIM_MISMATCH for
- shards of another number of dimensions, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_shards_new_flattened(const shardspec_shards *shards,
-                                                const int64_t *sizes,
-                                                size_t ndim,
-                                                size_t first_dim,
-                                                size_t dim_count,
-                                                shardspec_shards **out,
-                                                shardspec_error *err);
-
-/*
- Creates metadata of a tensor of `sizes` (`ndim` numbers) from a list of shards. The shards must
- cover the tensor. Each shard needs a placement. `properties` may be NULL.
-
- With `replicas` 0, the shards must not overlap. With any other value, they may. The first shard
- that holds an element then owns it. Gathering and plans read each element once, and scattering
- writes every copy.
-
- Ownership: the caller frees `*out`; `shards` may be freed before it.
- Errors: OVERLAP and GAP (the message names a box), OUT_OF_BOUNDS, NDIM_MISMATCH, SHAPE_MISMATCH
- for shards that are flattened from another tensor, INVALID_ARGUMENT for negative sizes or more
- than 32, NULL_ARGUMENT, also for a shard without a placement, UNSUPPORTED for replicas that
- overlap in too many ways, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE,
- OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_new_from_shards(const shardspec_shards *shards,
-                                                    const int64_t *sizes,
-                                                    size_t ndim,
-                                                    const shardspec_tensor_properties *properties,
-                                                    int32_t replicas,
-                                                    shardspec_metadata **out,
-                                                    shardspec_error *err);
-
-/*
- Writes the stretches of dimension `dim` of shard `shard` into `stretches`, in the order of the
- shard's buffer. An interval is one stretch of one block. An empty dimension has no stretch.
-
- `stretches` has room for `capacity` of them. `*needed` becomes their number; `needed` may be
- NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
-
- Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_shards_get_stretches(const shardspec_shards *shards,
-                                                size_t shard,
-                                                size_t dim,
-                                                struct shardspec_stretch *stretches,
-                                                size_t capacity,
-                                                size_t *needed,
-                                                shardspec_error *err);
-
-/*
- Writes the stretches of dimension `dim` of shard `shard` of metadata into `stretches`, in the
- order of the shard's buffer. An interval is one stretch of one block. An empty dimension has no
- stretch.
-
- `stretches` has room for `capacity` of them. `*needed` becomes their number; `needed` may be
- NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
-
- Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_get_stretches(const shardspec_metadata *metadata,
-                                                  size_t shard,
-                                                  size_t dim,
-                                                  struct shardspec_stretch *stretches,
-                                                  size_t capacity,
-                                                  size_t *needed,
-                                                  shardspec_error *err);
-
-/*
- Writes all dim maps of a list that are not intervals, in the form that
- `shardspec_shards_new_with_dim_maps` accepts.
-
- `stretches` receives the stretches of all maps, and `map_ends` receives the end of each map in
- them. `map_numbers` receives the number of the dim map for each dimension of each shard, or
- `SHARDSPEC_INTERVAL`. `*needed_stretches` becomes the number of stretches and `*needed_maps` the
- number of maps; both may be NULL. `map_numbers` needs room for one number for each dimension of
- each shard. Each of the three arrays may be NULL; its capacity is then ignored.
-
- Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_shards_get_dim_maps(const shardspec_shards *shards,
-                                               struct shardspec_stretch *stretches,
-                                               size_t stretch_capacity,
-                                               size_t *map_ends,
-                                               size_t map_capacity,
-                                               uint32_t *map_numbers,
-                                               size_t number_capacity,
-                                               size_t *needed_stretches,
-                                               size_t *needed_maps,
-                                               shardspec_error *err);
-
-/*
- Writes 1 to `*out` if every shard of a list is a box of the tensor, else 0. It writes 0 for
- flattened dimensions.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_shards_are_boxes(const shardspec_shards *shards,
-                                            int32_t *out,
-                                            shardspec_error *err);
-
-/*
- Writes 1 to `*out` if shard `shard` of metadata is a box of the tensor, else 0. It writes 0 for
- flattened dimensions.
-
- Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_is_box(const shardspec_metadata *metadata,
-                                           size_t shard,
-                                           int32_t *out,
-                                           shardspec_error *err);
-
-/*
- Writes which dimensions of the tensor are one dimension of the shards: `*dim_count` of them,
- from `*first_dim` on. Both become 0 where no dimensions are flattened. Either may be NULL.
-
- Errors: INVALID_HANDLE, NULL_ARGUMENT for a NULL handle.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_get_flattening(const shardspec_metadata *metadata,
-                                                   size_t *first_dim,
-                                                   size_t *dim_count,
-                                                   shardspec_error *err);
-
-/*
- Creates a copy of metadata for a tensor that is cut over a mesh: shard i belongs to device i. It
- has the same shards. `partials` holds the axes that are pending a reduction; with
- `partial_count` 0, it may be NULL.
-
- A program that receives the parts of metadata from another process can so restore all of it.
-
- Ownership: the library copies all arguments. The caller frees `*out`; `metadata` and `mesh` may
- be freed before it.
- Errors: INVALID_ARGUMENT for a mesh with another number of devices than there are shards or with
- other placements, for a name that no axis has or that occurs twice, and for a partial axis along
- which shards differ. INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_new_on_mesh(const shardspec_metadata *metadata,
-                                                const shardspec_mesh *mesh,
-                                                const shardspec_partial *partials,
-                                                size_t partial_count,
-                                                shardspec_metadata **out,
-                                                shardspec_error *err);
-
-/*
- Creates a copy of metadata whose dimensions have names: `dim_names` holds one text for each of
- the `ndim` dimensions of the tensor.
-
- Ownership: the library copies all arguments. The caller frees `*out`; `metadata` may be freed
- before it.
- Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_ARGUMENT for a text that is
- not UTF-8, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_new_with_dim_names(const shardspec_metadata *metadata,
-                                                       const char *const *dim_names,
-                                                       size_t ndim,
-                                                       shardspec_metadata **out,
-                                                       shardspec_error *err);
-
-/* ================================================================================================
- * Traffic of a plan: amounts for cost reports, and runs of bytes for custom transports.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ * written. Other threads may register ops between a call for the length and the next call.
  *
- * These functions assume that every shard's buffer is row-major and contiguous. The runs of a
- * source and a destination describe all bytes that move between them, in the same order on both
- * sides. A sender packs the blocks of its runs one after the other, and the receiver unpacks them
- * into the blocks of the same runs. Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA.
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_list(
+    char *buffer, size_t capacity, size_t *needed, shardspec_error *err);
+
+/**
+ * Calls the op that is registered as `op_name` for the type of `spec`. With `result_count` 0,
+ * `results` may be NULL.
  *
- * Ranks are those of placements. -1 stands for all placements without a rank.
+ * Ownership: the caller keeps all arguments and frees sharded tensors among the results.
+ * Calls back: the op's `function`; `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: NOT_FOUND where no op is registered under these names, NO_ARGUMENTS, NO_SHARDED_TENSOR,
+ * COMMUNICATOR_MISMATCH, INVALID_HANDLE, also of a sharded tensor among the arguments,
+ * INVALID_ARGUMENT for a value that is not what its kind says or a name that occurs twice,
+ * NULL_ARGUMENT, OUT_OF_MEMORY. Also any status of the op, with its message. After an error, no
+ * result was written.
+ * Threads: any.
+ * Source: `_dispatch_custom_op` of torch.
+ * Since: ABI 0.
  */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_dispatch(
+    const shardspec_spec *spec, const char *op_name, const shardspec_op_arguments *arguments,
+    shardspec_value *results, size_t result_count, shardspec_error *err);
 
-/*
- `block_count` blocks of `block_length` bytes that move from one buffer to another. Source blocks
- start at `source_offset`, `source_offset + source_stride` and so on. Destination blocks start at
- `destination_offset`, `destination_offset + destination_stride` and so on. All numbers are in
- bytes. Strides are 0 where there is one block.
+/**
+ * Calls an op by its handle. With `result_count` 0, `results` may be NULL.
+ *
+ * Ownership: the caller keeps all arguments and frees sharded tensors among the results.
+ * Calls back: the op's `function`; `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, also where the op's registration has ended and for a sharded tensor
+ * among the arguments, WRONG_SPEC_TYPE for a spec of another type than the op's, NO_ARGUMENTS,
+ * NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH, INVALID_ARGUMENT for a value that is not what its kind
+ * says or a name that occurs twice, NULL_ARGUMENT, OUT_OF_MEMORY. Also any status of the op, with
+ * its message. After an error, no result was written.
+ * Threads: any.
+ * Since: ABI 0.
  */
-typedef struct shardspec_run {
-  /* The source shard's index. */
-  uint64_t source;
-  /* The destination shard's index. */
-  uint64_t destination;
-  /* Offset of the first block in the source shard's buffer. */
-  int64_t source_offset;
-  /* Distance from the start of one block to the start of the next in the source shard's buffer. */
-  int64_t source_stride;
-  /* Offset of the first block in the destination shard's buffer. */
-  int64_t destination_offset;
-  /*
-   Distance from the start of one block to the start of the next in the destination shard's
-   buffer.
-   */
-  int64_t destination_stride;
-  /* Bytes of a block, at least 1. */
-  int64_t block_length;
-  /* Number of blocks, at least 1. */
-  int64_t block_count;
-} shardspec_run;
-
-/*
- Writes how many bytes move from which source shard to which destination shard. Pairs of shards
- without traffic are left out. The others are ordered by destination, then by source.
-
- `sources`, `destinations` and `byte_counts` have room for `capacity` pairs, and each may be
- NULL. `*needed` becomes the number of pairs; `needed` may be NULL. With capacity 0, only
- `*needed` is written. `itemsize` is the number of bytes of an element, or 0 for that of the
- element type of the plan's layouts. The bytes of packed elements are rounded up for each pair.
-
- Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative, differs from that
- of the stated element type, or is 0 where no element type is stated, OVERFLOW, INVALID_HANDLE,
- NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_plan_shard_traffic(const shardspec_plan *plan,
-                                              int64_t itemsize,
-                                              uint32_t *sources,
-                                              uint32_t *destinations,
-                                              int64_t *byte_counts,
-                                              size_t capacity,
-                                              size_t *needed,
-                                              shardspec_error *err);
-
-/*
- Writes how many bytes move from which source rank to which destination rank. Bytes that stay on
- a rank are included. Pairs of ranks without traffic are left out. The others are ordered by
- source, then by destination.
-
- `source_ranks`, `destination_ranks` and `byte_counts` have room for `capacity` pairs, and each
- may be NULL. `*needed` becomes the number of pairs; `needed` may be NULL. With capacity 0, only
- `*needed` is written. `itemsize` is the number of bytes of an element, or 0 for that of the
- element type of the plan's layouts. The bytes of packed elements are rounded up for each pair.
-
- Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative, differs from that
- of the stated element type, or is 0 where no element type is stated, OVERFLOW, INVALID_HANDLE,
- NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_plan_rank_traffic(const shardspec_plan *plan,
-                                             int64_t itemsize,
-                                             int64_t *source_ranks,
-                                             int64_t *destination_ranks,
-                                             int64_t *byte_counts,
-                                             size_t capacity,
-                                             size_t *needed,
-                                             shardspec_error *err);
-
-/*
- Writes the runs of all bytes that move from source shard `source` to destination shard
- `destination` into `runs`.
-
- `runs` has room for `capacity` of them. `*needed` becomes their number; `needed` may be NULL.
- With capacity 0, `runs` may be NULL and only `*needed` is written. `itemsize` is the number of
- bytes of an element, or 0 for that of the element type of the plan's layouts.
-
- Time: proportional to the number of pieces, with capacity 0; such a call allocates no memory.
- Errors: INDEX_OUT_OF_RANGE for a shard, UNSUPPORTED where elements are packed and a run would
- start or end inside of a byte, BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is
- negative, differs from that of the stated element type, or is 0 where no element type is stated,
- OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_plan_shard_runs(const shardspec_plan *plan,
-                                           size_t source,
-                                           size_t destination,
-                                           int64_t itemsize,
-                                           struct shardspec_run *runs,
-                                           size_t capacity,
-                                           size_t *needed,
-                                           shardspec_error *err);
-
-/*
- Writes the runs of all bytes that move from `source_rank` to `destination_rank`, or stay on one
- rank, into `runs`. Runs are in the order of the plan's pieces. Ranks that exchange nothing have
- no runs.
-
- `runs` has room for `capacity` of them. `*needed` becomes their number; `needed` may be NULL.
- With capacity 0, `runs` may be NULL and only `*needed` is written. `itemsize` is the number of
- bytes of an element, or 0 for that of the element type of the plan's layouts.
-
- Time: proportional to the number of pieces, with capacity 0; such a call allocates no memory.
- Errors: INVALID_ARGUMENT for a rank below -1, UNSUPPORTED where elements are packed and a run
- would start or end inside of a byte, BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that
- is negative, differs from that of the stated element type, or is 0 where no element type is
- stated, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_plan_rank_runs(const shardspec_plan *plan,
-                                          int64_t source_rank,
-                                          int64_t destination_rank,
-                                          int64_t itemsize,
-                                          struct shardspec_run *runs,
-                                          size_t capacity,
-                                          size_t *needed,
-                                          shardspec_error *err);
-
-/*
- Suggests a permutation of the destination's placements with which the fewest elements move. Of
- all such permutations, it is one that changes the fewest placements.
-
- `placement_indices` receives one number for each of the destination's different placements, in
- the order of `shardspec_metadata_placement_text`: the index of the placement that its shards
- should have. `shardspec_metadata_relabel` accepts this array. `*needed` becomes the number of
- placements; `needed` may be NULL. With capacity 0, `placement_indices` may be NULL.
- `*moved_before` and `*moved_after` become the numbers of elements that change owners without and
- with the suggestion; both may be NULL.
-
- Time: for p placements and e pairs of a placement and an owner that share elements, at worst p *
- (e + p) * log(p).
- Errors: BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Source: Jonker and Volgenant, "A Shortest Augmenting Path Algorithm for Dense and
- Sparse Linear Assignment Problems", 1987. Since: ABI 0.
- */
-shardspec_status shardspec_plan_suggest_placements(const shardspec_plan *plan,
-                                                   uint32_t *placement_indices,
-                                                   size_t capacity,
-                                                   size_t *needed,
-                                                   int64_t *moved_before,
-                                                   int64_t *moved_after,
-                                                   shardspec_error *err);
-
-/*
- Creates a copy of metadata with other placements: shards with placement i get placement
- `placement_indices[i]` of the same metadata. Placements are numbered from 0, in the order of
- their first shards. `placement_count` is their number.
-
- Ownership: the caller frees `*out`; `metadata` may be freed before it.
- Errors: INVALID_ARGUMENT for a wrong `placement_count`, INDEX_OUT_OF_RANGE, INVALID_HANDLE,
- NULL_ARGUMENT, OUT_OF_MEMORY.
- Threads: any. Since: ABI 0.
- */
-shardspec_status shardspec_metadata_relabel(const shardspec_metadata *metadata,
-                                            const uint32_t *placement_indices,
-                                            size_t placement_count,
-                                            shardspec_metadata **out,
-                                            shardspec_error *err);
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_call(
+    const shardspec_op *op, const shardspec_spec *spec, const shardspec_op_arguments *arguments,
+    shardspec_value *results, size_t result_count, shardspec_error *err);
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -12,7 +12,8 @@ import sysconfig
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-HEADERS = ("shardspec.h", "shardspec_dlpack.h", "shardspec_mpi.h")
+HEADERS = ("shardspec.h", "shardspec_dlpack.h", "shardspec_mpi.h", "shardspec.json",
+           "shardspec.schema.json", "shardspec.cdef.h")
 
 
 class SharedLibrary(BuildHookInterface):

@@ -18,6 +18,7 @@ extern crate self as shardspec;
 mod common;
 
 pub mod comm;
+mod declared;
 pub mod error;
 pub mod ffi;
 pub mod geometry;

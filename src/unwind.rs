@@ -17,6 +17,8 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::declared;
+
 /// How many threads hold an unwinding. Mostly none; a call then reads only this number. Every call
 /// reads it, so it shares its cache line with nothing that is written.
 static HELD: Alone = Alone(AtomicUsize::new(0));
@@ -37,10 +39,11 @@ struct Unwinding {
     forced: bool,
 }
 
-/// Calls a function of the user's. `None`: it did not return, for it was left by unwinding, which
-/// [`passing`] lets go on.
+/// Calls a function of the user's, the one that the header calls `name`. `None`: it did not return, for
+/// it was left by unwinding, which [`passing`] lets go on.
 #[inline]
-pub(crate) fn call<R>(function: impl FnOnce() -> R) -> Option<R> {
+pub(crate) fn call<R>(name: &'static str, function: impl FnOnce() -> R) -> Option<R> {
+    declared::calls_back(name);
     let mut call = Call { function: ManuallyDrop::new(function), answer: MaybeUninit::uninit() };
     // SAFETY: it is called once.
     match unsafe { imp::call(&mut call) } {

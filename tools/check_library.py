@@ -4,6 +4,7 @@
 - Every export but two that can't fail is one call of `guard`, so that no panic crosses the border.
 """
 
+import json
 import pathlib
 import re
 import subprocess
@@ -29,8 +30,7 @@ def check_binary():
     needed = set(re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic))
     assert needed and needed <= C_RUNTIME, f"the library needs {sorted(needed - C_RUNTIME)}"
     (soname,) = re.findall(r"\(SONAME\).*\[(.*)\]", dynamic)
-    header = (ROOT / "include/shardspec.h").read_text()
-    (abi,) = re.findall(r"#define SHARDSPEC_ABI_VERSION (\d+)", header)
+    abi = json.loads((ROOT / "include/shardspec.json").read_text())["abi_version"]
     assert soname == f"libshardspec.so.{abi}", f"the library's name is {soname}, the ABI {abi}"
     return f"{size // 1024} KiB, {soname}, needs {', '.join(sorted(needed))}"
 

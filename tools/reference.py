@@ -1,41 +1,34 @@
-"""Writes docs/reference from the comments of include/shardspec.h: a page for each section.
+"""Writes docs/reference from include/shardspec.json: a page for each section of the header.
 
 The header is the manual; the pages say the same, with links. `make build` runs this.
 """
 
+import json
 import pathlib
 import re
 from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-HEADER = ROOT / "include/shardspec.h"
+DESCRIPTION = ROOT / "include/shardspec.json"
 PAGES = ROOT / "docs/reference"
 
-# What a contract is made of, such as "Ownership, errors, threads: as ...". Each becomes a line.
-LABEL = re.compile(r"(?:^|(?<=[.)]\s))((?:Ownership|Errors|Threads|Time|Memory|Source|Since)"
-                   r"(?:, [a-z]+)*): ")
 NAME = re.compile(r"\b(?:shardspec_|SHARDSPEC_|[A-Z])\w*\b")
-ITEM = re.compile(r"""
-    ^(?P<comment>/\*.*?\*/)$
-  | ^(?P<constant>\#define\ [^\n]*)$
-  | ^(?P<declaration>\w[^\n{;]*\{.*?^\}\ \w+; | \w[^{;]*;)$
-""", re.M | re.S | re.X)
+WIDTH = 100
 
 
 class Item(NamedTuple):
-    """A declaration and the comment over it."""
+    """A declaration, the comment over it, and the lines of its contract."""
 
+    name: str
+    kind: str
     comment: str
+    contract: dict
     code: str
-
-    @property
-    def name(self):
-        return re.search(r"#define (\w+)|\(\*(\w+)\)|\b(shardspec_\w+)\(|(\w+);$",
-                         self.code)[0].strip("#(*);").removeprefix("define ")
+    value: str
 
     @property
     def is_constant(self):
-        return self.code.startswith("#define")
+        return self.kind in ("constant", "macro")
 
     @property
     def summary(self):
@@ -47,6 +40,7 @@ class Section(NamedTuple):
     """A part of the header: its heading, and what it declares."""
 
     title: str
+    level: int
     text: str
     items: list
 
@@ -55,35 +49,65 @@ class Section(NamedTuple):
         return re.sub(r"\W+", "-", self.title.split(":")[0].lower()) + ".md"
 
 
-def text_of(comment):
-    """A comment without its marks; indentation is kept."""
-    lines = comment.removeprefix("/*").removesuffix("*/").split("\n")
-    return "\n".join(re.sub(r"^ \*? ?", "", line).rstrip() for line in lines).strip()
-
-
 def one_line(text):
     return " ".join(text.split())
 
 
-def items_of(code):
-    comment = ""
-    for found in ITEM.finditer(code):
-        if found["comment"]:
-            comment = text_of(found["comment"])
+def declared(of, name):
+    """A declaration: `const char *name`, `char message[968]`."""
+    base, bracket, length = of.partition("[")
+    gap = "" if base.endswith("*") else " "
+    return f"{base.rstrip() if bracket else base}{gap}{name}{bracket}{length}"
+
+
+def call(start, item):
+    """A function or a callback with its parameters, in lines that are not too long."""
+    parameters = [declared(parameter["type"], parameter["name"])
+                  for parameter in item["parameters"]] or ["void"]
+    code = f"{start}({', '.join(parameters)});"
+    if len(code) <= WIDTH:
+        return code
+    lines = [f"{start}("]
+    for parameter in parameters:
+        end = ");" if parameter is parameters[-1] else ","
+        if len(lines) > 1 and len(lines[-1]) + len(parameter) + 2 <= WIDTH:
+            lines[-1] += f" {parameter}{end}"
         else:
-            yield Item(comment, found[0])
-            comment = ""
+            lines.append(f"    {parameter}{end}")
+    return "\n".join(lines)
 
 
-def read(header):
-    """The text at the top, and the sections."""
-    top, _, rest = header.partition("*/")
-    parts = re.split(r"^/\* =+\n(.*?)^ \*/$", rest, flags=re.M | re.S)
-    sections = []
-    for heading, code in zip(parts[1::2], parts[2::2]):
-        title, _, text = text_of(heading).partition("\n")
-        sections.append(Section(title.rstrip("."), text.strip(), list(items_of(code))))
-    return text_of(top), sections
+def code_of(item):
+    name, kind = item["name"], item["kind"]
+    if kind == "function":
+        return call(f"{declared(item['result'], name)}", item)
+    if kind == "callback":
+        return call(f"typedef {declared(item['result'], f'(*{name})')}", item)
+    if kind == "alias":
+        return f"typedef {declared(item['type'], name)};"
+    if kind == "handle":
+        return f"typedef struct {name} {name};"
+    if kind != "struct":
+        return ""
+    fields = []
+    for field in item["fields"]:
+        comment = "\n   * ".join(field["doc"].split("\n"))
+        around = ("/** ", " */") if "\n" not in comment else ("/**\n   * ", "\n   */")
+        fields.append(f"  {around[0]}{comment}{around[1]}\n  {declared(field['type'], field['name'])};")
+    return "\n".join([f"struct {name} {{", *fields, "};"])
+
+
+def item_of(item):
+    return Item(item["name"], item["kind"], item["doc"], item.get("contract", {}), code_of(item),
+                str(item.get("value", "")))
+
+
+def read(description):
+    """The text of the first page, and the sections."""
+    sections = [Section(section["title"], section["level"], section["doc"],
+                        [item_of(item) for item in section["items"]])
+                for section in description["sections"]]
+    return description["manual"], sections
 
 
 class Writer:
@@ -115,25 +139,26 @@ class Writer:
             if all(line.startswith("  ") for line in lines):
                 yield "\n".join(["```text", *(line[2:] for line in lines), "```"])
                 continue
-            prose, *contract = LABEL.split(paragraph)
-            if prose:
-                yield self.prose(prose.rstrip())
-            if contract:
-                yield "\n".join(f"- **{label}:** {self.prose(one_line(part))}"
-                                for label, part in zip(contract[::2], contract[1::2]))
+            yield self.prose(paragraph.rstrip())
+
+    def contract(self, lines):
+        if lines:
+            yield "\n".join(f"- **{label}:** {self.prose(one_line(line))}"
+                            for label, line in lines.items())
 
     def constants(self, items):
         """A table of constants that follow each other."""
         rows = ["| constant | value | |", "|---|---|---|"]
         for item in items:
-            value, meaning = item.code.split(None, 2)[2], self.prose(one_line(item.comment))
-            rows.append(f'| <a id="{item.name}"></a>`{item.name}` | `{value}` | {meaning} |')
+            meaning = self.prose(one_line(item.comment))
+            rows.append(f'| <a id="{item.name}"></a>`{item.name}` | `{item.value}` | {meaning} |')
         yield "\n".join(rows)
 
     def declaration(self, item):
         yield f"### `{item.name}`"
         yield f"```c\n{item.code}\n```"
         yield from self.paragraphs(item.comment)
+        yield from self.contract(item.contract)
 
     def page(self, section):
         yield f"# {section.title}"
@@ -147,31 +172,37 @@ class Writer:
                 yield from self.declaration(items[0])
             del items[:max(count, 1)]
 
-    def index(self, top, sections):
+    def index(self, top, levels, sections):
         title, *paragraphs = re.split(r"\n\n+", top)
+        # The table of contents follows below, and the last paragraph is about the files.
+        contents = next(at for at, text in enumerate(paragraphs) if "{contents}" in text)
+        paragraphs = [*paragraphs[:contents - 1], *paragraphs[contents + 1:-1]]
         yield "# Reference"
         yield ("What [include/shardspec.h](../../include/shardspec.h) declares. These pages are "
                "made from its comments\nby `tools/reference.py`: edit those.")
         yield self.prose(title.partition(" - ")[2].capitalize())
-        # The last paragraph is about the header file itself.
-        yield from (part for text in paragraphs[:-1] for part in self.paragraphs(text))
-        for section in sections:
-            yield f"## [{section.title}]({section.page})"
-            yield "\n".join(f"- {self.link(item.name)}: {self.prose(item.summary)}"
-                            for item in section.items if not item.is_constant)
+        yield from (part for text in paragraphs for part in self.paragraphs(text))
+        for number, level in enumerate(levels, 1):
+            yield f"## {level}"
+            for section in sections:
+                if section.level != number:
+                    continue
+                yield f"### [{section.title}]({section.page})"
+                yield "\n".join(f"- {self.link(item.name)}: {self.prose(item.summary)}"
+                                for item in section.items if not item.is_constant)
 
 
-def pages(header):
+def pages(description):
     """Name and text of each page."""
-    top, sections = read(header)
+    top, sections = read(description)
     writer = Writer(sections)
     made = {section.page: writer.page(section) for section in sections}
-    made["README.md"] = writer.index(top, sections)
+    made["README.md"] = writer.index(top, description["levels"], sections)
     return {name: "\n\n".join(blocks) + "\n" for name, blocks in made.items()}
 
 
 def main():
-    made = pages(HEADER.read_text())
+    made = pages(json.loads(DESCRIPTION.read_text()))
     PAGES.mkdir(parents=True, exist_ok=True)
     for old in PAGES.iterdir():
         if old.name not in made:

@@ -285,7 +285,7 @@ template <class Raw, shardspec_status (*Free)(Raw *, shardspec_error *)> class u
   /// Releases ownership of the handle: the caller frees it.
   [[nodiscard]] Raw *release() noexcept { return std::exchange(raw_, nullptr); }
   void reset(Raw *raw = nullptr) noexcept {
-    if (Raw *old = std::exchange(raw_, raw)) Free(old, nullptr);
+    if (Raw *old = std::exchange(raw_, raw)) static_cast<void>(Free(old, nullptr));
   }
   /// Where a C function writes the handle that it makes.
   Raw **receive() noexcept {

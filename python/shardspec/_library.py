@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import operator
 import os
 import pathlib
@@ -36,10 +37,10 @@ class Library:
     lock is free while it runs.
     """
 
-    def __init__(self, path: pathlib.Path, header: pathlib.Path) -> None:
+    def __init__(self, path: pathlib.Path, description: pathlib.Path) -> None:
         self.path = path
-        self.header_path = header
-        self.header = Header(header.read_text(encoding="utf-8"))
+        self.header_path = description.with_suffix(".h")
+        self.header = Header(json.loads(description.read_text(encoding="utf-8")))
         self.cdll = ctypes.CDLL(str(path))
         self._error = self.header.type("error")
         self.raised: dict[int, BaseException] = {}
@@ -47,7 +48,7 @@ class Library:
         self._families = {constants[status]: family for family in FAMILIES
                           for status in family.statuses if status in constants}
         if self.abi_version() != self.ABI_VERSION:
-            raise ImportError(f"{path} has ABI version {self.abi_version()}, but {header} is of "
+            raise ImportError(f"{path} has ABI version {self.abi_version()}, but {description} is of "
                               f"{self.ABI_VERSION}: install the two together")
 
     def __getattr__(self, name: str) -> Any:
@@ -172,17 +173,17 @@ def bounds(kind: Any) -> tuple[int, int]:
 
 
 def files() -> tuple[pathlib.Path, pathlib.Path]:
-    """The library and its header: those in this package, or in the checkout that it lies in.
+    """The library and its description: those in this package, or in the checkout it lies in.
 
     SHARDSPEC_LIBRARY names another build of the library.
     """
     library = HERE / ("libshardspec.0.dylib" if MACOS else "libshardspec.so.0")
-    header = HERE / "include" / "shardspec.h"
-    if not header.exists():
+    description = HERE / "include" / "shardspec.json"
+    if not description.exists():
         root = HERE.parents[1]
         library = root / "target/release" / ("libshardspec.dylib" if MACOS else "libshardspec.so")
-        header = root / "include/shardspec.h"
-    return pathlib.Path(os.environ.get("SHARDSPEC_LIBRARY") or library), header
+        description = root / "include/shardspec.json"
+    return pathlib.Path(os.environ.get("SHARDSPEC_LIBRARY") or library), description
 
 
 lib = Library(*files())

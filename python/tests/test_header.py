@@ -9,32 +9,49 @@ import pytest
 from shardspec._header import Header
 from shardspec._library import lib
 
+# The C of what DESCRIPTION declares.
 HEADER = """
-#define SHARDSPEC_ROWS 2
-#define SHARDSPEC_MASK 0x10
-#define SHARDSPEC_NAME "text"
 typedef int32_t shardspec_status;
 typedef struct shardspec_thing shardspec_thing;
+typedef struct shardspec_node shardspec_node;
 typedef struct shardspec_error { int32_t status; } shardspec_error;
-typedef shardspec_status (*shardspec_visit_fn)(void *ctx, const shardspec_thing *thing,
-                                               const char *name, struct shardspec_error *err);
-/* typedef struct shardspec_gone { int32_t x; } shardspec_gone; */
-typedef union shardspec_value { int64_t integer; double number; void *pointer; } shardspec_value;
-typedef struct shardspec_node {
+typedef shardspec_status (*shardspec_visit_fn)(void *, const shardspec_thing *, const char *,
+                                               shardspec_error *);
+struct shardspec_node {
   uint64_t struct_size;
   shardspec_visit_fn visit;
-  void (*destroy)(struct shardspec_node *self);
-  const struct shardspec_node *const *children;
-  shardspec_value values[SHARDSPEC_ROWS][3];
-  char text[SHARDSPEC_MASK];
+  const shardspec_node *const *children;
+  shardspec_error last;
+  char text[16];
   uint8_t flag;
-} shardspec_node;
-extern "C" {
-void shardspec_nothing(void);
-shardspec_status shardspec_node_visit(const shardspec_node *node, const char *const *names,
-                                      char *buffer, shardspec_thing **out, shardspec_error *err);
-}
+};
 """
+
+
+def members(**types):
+    return [{"name": name, "type": of} for name, of in types.items()]
+
+
+DESCRIPTION = {"sections": [{"items": [
+    {"kind": "constant", "name": "SHARDSPEC_ROWS", "value": 2},
+    {"kind": "constant", "name": "SHARDSPEC_MASK", "value": 16},
+    {"kind": "macro", "name": "SHARDSPEC_NAME", "value": '"text"'},
+    {"kind": "function", "name": "shardspec_nothing", "result": "void", "parameters": []},
+    {"kind": "function", "name": "shardspec_node_visit", "result": "shardspec_status",
+     "parameters": members(node="const shardspec_node *", names="const char *const *",
+                           buffer="char *", out="shardspec_thing **", err="shardspec_error *")},
+    {"kind": "struct", "name": "shardspec_node", "fields": members(
+        struct_size="uint64_t", visit="shardspec_visit_fn",
+        children="const shardspec_node *const *", last="shardspec_error", text="char [16]",
+        flag="uint8_t")},
+]}, {"items": [
+    {"kind": "alias", "name": "shardspec_status", "type": "int32_t"},
+    {"kind": "handle", "name": "shardspec_thing"},
+    {"kind": "struct", "name": "shardspec_error", "fields": members(status="int32_t")},
+    {"kind": "callback", "name": "shardspec_visit_fn", "result": "shardspec_status",
+     "parameters": members(ctx="void *", thing="const shardspec_thing *", name="const char *",
+                           err="shardspec_error *")},
+]}]}
 
 
 def layout(compile_c, header, structs):
@@ -71,16 +88,15 @@ def test_structs_are_laid_out_as_the_compiler_does(compile_c):
     assert layout(compile_c, "#include <shardspec.h>", structs) == ours(structs)
 
 
-def test_what_a_later_header_may_declare_is_understood(compile_c):
-    header = Header(HEADER)
+def test_what_a_later_description_may_declare_is_understood(compile_c):
+    header = Header(DESCRIPTION)
     structs = {name: header.type(name) for name in header.structs}
-    assert list(structs) == ["error", "value", "node"]
-    program = HEADER.replace('extern "C" {', "").rstrip().removesuffix("}")
-    assert layout(compile_c, program, structs) == ours(structs)
+    assert list(structs) == ["node", "error"]
+    assert layout(compile_c, HEADER, structs) == ours(structs)
 
 
 def test_declarations_become_the_types_that_calls_need():
-    header = Header(HEADER)
+    header = Header(DESCRIPTION)
     assert header.constants == {"ROWS": 2, "MASK": 16}
     assert header.functions == ["nothing", "node_visit"]
     assert header.function("nothing") == (None, [], [])
@@ -93,7 +109,7 @@ def test_declarations_become_the_types_that_calls_need():
 
 
 def test_callbacks_can_be_made_and_called():
-    header = Header(HEADER)
+    header = Header(DESCRIPTION)
     seen = []
 
     @header.type("visit_fn")
@@ -108,9 +124,10 @@ def test_callbacks_can_be_made_and_called():
     assert seen == [(1, 2, b"three")]
 
 
-def test_what_is_no_declaration_is_refused_with_its_text():
-    with pytest.raises(SyntaxError, match=r"',' expected at 'y'.*shardspec_f"):
-        Header("void shardspec_f(int32_t x y);").function("f")
+@pytest.mark.parametrize("text", ["int32_t x y", "shardspec_status (*)(void)", ""])
+def test_what_is_no_type_is_refused_with_its_text(text):
+    with pytest.raises(SyntaxError, match=re.escape(f"'{text}' is no type")):
+        Header(DESCRIPTION).named(text)
 
 
 def comments(root):
@@ -121,9 +138,10 @@ def comments(root):
 
 
 def functions(root):
-    """The name of each function of the header, with its comment."""
+    """The comment of each function of the header, by its name."""
     header = (root / "include/shardspec.h").read_text()
-    return re.findall(r"/\*\n((?:(?!\*/).)*)\*/\n\w[\w ]*\*?\b(shardspec_\w+)\(", header, re.S)
+    return {name: comment for comment, name in re.findall(
+        r"/\*\*\n((?:(?!\*/).)*) \*/\n\w[\w ]*\b(shardspec_\w+)\(", header, re.S)}
 
 
 @pytest.mark.parametrize("habit", [
@@ -137,9 +155,17 @@ def test_comments_stand_alone_and_have_no_persons(root, habit):
     assert not found, "state the facts in the comment itself, with the function as the subject"
 
 
-def test_each_function_says_since_when_it_is_there_and_how_it_fails(root):
+CONTRACT = ["Memory", "Time", "Ownership", "Calls back", "Blocks", "Errors", "Threads", "Source",
+            "Since"]
+
+
+def test_each_function_ends_with_its_contract_line_by_line(root):
     found = functions(root)
-    assert len(found) > 100
-    for comment, name in found:
-        assert re.search(r"\bSince: ABI \d+\.", comment) and "Threads: " in comment, name
-        assert "Errors: " in comment or "Can't fail." in comment, name
+    assert found.keys() == {f"shardspec_{name}" for name in lib.header.functions}
+    for name, comment in found.items():
+        labels = re.findall(rf"^ \* ({'|'.join(CONTRACT)}): ", comment, re.M)
+        assert labels == sorted(labels, key=CONTRACT.index), name
+        assert {"Calls back", "Blocks", "Errors", "Threads", "Since"} <= set(labels), name
+        anywhere = re.findall(rf"\b({'|'.join(CONTRACT)}): ", comment)
+        assert anywhere == labels, f"{name}: each line of the contract begins a line"
+        assert re.search(r"Since: ABI \d+\.\n\Z", comment), name

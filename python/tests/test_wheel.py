@@ -19,6 +19,9 @@ def test_the_wheel_carries_the_library_and_its_headers(wheel):
     sources = {path.relative_to(package.parent).as_posix() for path in package.iterdir()
                if path.suffix in (".py", ".typed")}
     assert names == sources | {"shardspec/libshardspec.so.0", "shardspec/include/shardspec.h",
+                               "shardspec/include/shardspec.cdef.h",
+                               "shardspec/include/shardspec.json",
+                               "shardspec/include/shardspec.schema.json",
                                "shardspec/include/shardspec_dlpack.h",
                                "shardspec/include/shardspec_mpi.h"}
     header = zipfile.ZipFile(wheel).read("shardspec/include/shardspec.h").decode()

@@ -24,6 +24,7 @@ use super::hub::{Arrival, Breakdown, Hub, Mailbox, NO_RANK, Posted, Waiting, loc
 use super::short::Short;
 use super::{Communicator, Incoming, Outgoing};
 use crate::comm::CommError;
+use crate::declared::{self, Wait};
 use crate::error::try_with_capacity;
 use crate::memory::Shared;
 use crate::model::{Error, Result};
@@ -222,6 +223,7 @@ impl Communicator for LocalCommunicator {
     }
 
     unsafe fn exchange(&self, sends: &[Outgoing], receives: &[Incoming]) -> Result<()> {
+        declared::blocks(Wait::OtherRanks);
         self.check_call(sends, receives)?;
         let _busy = Busy::new(&self.busy)?;
         let sent = Sent { comm: self, sends };

@@ -142,9 +142,12 @@ impl MetadataBuilder {
 /// here is not added.
 ///
 /// Ownership: the library copies all arguments.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_PLACEMENT, INVALID_HANDLE
 /// after the callback has returned, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard(
     builder: *mut shardspec_metadata_builder, offsets: *const i64, sizes: *const i64, ndim: usize,
@@ -162,9 +165,12 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard(
 /// the tensor and do not overlap. A shard that is refused here is not added.
 ///
 /// Ownership: the library copies the arrays. The caller keeps the handle `placement`.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_HANDLE, also after the
 /// callback has returned, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard_with_placement_handle(
     builder: *mut shardspec_metadata_builder, offsets: *const i64, sizes: *const i64, ndim: usize,
@@ -181,10 +187,13 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard_with_placem
 /// in one list, together with all others. A call that fails adds no shard.
 ///
 /// Ownership: the caller keeps the list, and may free it at once.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: NDIM_MISMATCH for a list with another number of dimensions than the tensor,
 /// NULL_ARGUMENT, also for a shard without a placement, INVALID_HANDLE, also after the callback has
 /// returned, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shards(
     builder: *mut shardspec_metadata_builder, shards: *const shardspec_shards,

@@ -98,7 +98,11 @@ pub struct shardspec_runtime_ctx {
 /// released at once, on any thread, without running Python code, which would not be possible during
 /// an exception.
 ///
-/// Can't fail. Threads: any. Since: ABI 0.
+/// Calls back: `enter`, `destroy` and `leave` of the struct.
+/// Blocks: no.
+/// Errors: none.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_runtime_ctx_destroy(ctx: *mut c_void) {
     if ctx.is_null() {
@@ -107,14 +111,14 @@ pub unsafe extern "C-unwind" fn shardspec_runtime_ctx_destroy(ctx: *mut c_void) 
     let shardspec_runtime_ctx { enter, destroy, ctx, leave, .. } =
         *ctx.cast::<shardspec_runtime_ctx>();
     passing(|| {
-        let state = enter.map_or(Some(0), |enter| unwind::call(|| enter()));
+        let state = enter.map_or(Some(0), |enter| unwind::call("enter", || enter()));
         // Not inside, there is nothing to do and nothing to leave.
         let Some(state) = state else { return };
         if let Some(destroy) = destroy {
-            unwind::call(|| destroy(ctx));
+            unwind::call("destroy", || destroy(ctx));
         }
         if let Some(leave) = leave {
-            unwind::call(|| leave(state));
+            unwind::call("leave", || leave(state));
         }
     });
 }

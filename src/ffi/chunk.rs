@@ -14,8 +14,11 @@ use crate::model::spec::chunk_sharding_params;
 /// Writes the size of a full chunk to `*out`, where `dim_size` elements are cut into `chunk_count`
 /// chunks: ceil(dim_size / chunk_count).
 ///
+/// Calls back: no.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for a negative size or chunk_count < 1, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_chunk_split_size(
     dim_size: i64, chunk_count: i64, out: *mut i64, err: *mut shardspec_error,
@@ -30,8 +33,11 @@ pub unsafe extern "C-unwind" fn shardspec_chunk_split_size(
 /// Writes the size of chunk `index` to `*out`, where `dim_size` elements are cut into chunks of
 /// `split_size`. The last chunk may be shorter, and chunks past the end have size 0.
 ///
+/// Calls back: no.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for negative values, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_chunk_dim_size(
     dim_size: i64, split_size: i64, index: i64, out: *mut i64, err: *mut shardspec_error,
@@ -47,9 +53,12 @@ pub unsafe extern "C-unwind" fn shardspec_chunk_dim_size(
 /// of `dim_size` elements is cut for `world_size` workers. Chunks are in the order of the spec's
 /// placements. The offset of an empty chunk is at most `dim_size`.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: NOT_FOUND when no placement is on `rank`, WRONG_SPEC_TYPE for another type of spec,
 /// INVALID_ARGUMENT for a negative size or world_size < 1, INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_chunk_sharding_params(
     spec: *const shardspec_spec, dim_size: i64, world_size: i64, rank: i64, offset: *mut i64,

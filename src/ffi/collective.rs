@@ -110,10 +110,10 @@ unsafe fn full_argument(
 /// The shards of the rank that calls; `count` is the name of the argument that says how many there
 /// are. `dtype` is their element type, if it is known.
 unsafe fn own_shards(
-    comm: &dyn Communicator, metadata: &ShardedTensorMetadata,
-    (views, count): (&'static str, &'static str), dtype: Option<DataType>,
-    shards: *const shardspec_tensor_view, shard_count: usize,
+    comm: &dyn Communicator, metadata: &ShardedTensorMetadata, names: (&'static str, &'static str),
+    dtype: Option<DataType>, shards: *const shardspec_tensor_view, shard_count: usize,
 ) -> Outcome<Shared<LocalShards>> {
+    let (views, count) = names;
     let arguments = ShardArguments { views, ..ShardArguments::SHARDS };
     let own = comm::own_shards(comm, metadata, (count, shard_count))?;
     let shards = slice(views, shards, shard_count)?;
@@ -130,6 +130,9 @@ const SHARDS: (&str, &str) = ("shards", "shard_count");
 /// `shard_count` shards, with their shapes and the tensor's element type. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
+/// Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+/// placements; `destroy`, if another thread frees a handle during the call.
+/// Blocks: on other ranks.
 /// Errors: INDEX_OUT_OF_RANGE for `source_rank`, INVALID_PLACEMENT for a shard that is on no rank
 /// of the communicator, INVALID_ARGUMENT for a wrong number of shards, SHAPE_MISMATCH,
 /// NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED and OVERFLOW, with the shard in the
@@ -138,8 +141,9 @@ const SHARDS: (&str, &str) = ("shards", "shard_count");
 /// written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport;
 /// destinations may then be partly written.
 /// Threads: any, one at a time for each communicator. During the call, other threads may read
-/// `full` but not write it, and may not use `shards`. Source: torch's `ShardingSpec.shard(tensor,
-/// source_rank, process_group)`. Since: ABI 0.
+/// `full` but not write it, and may not use `shards`.
+/// Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_scatter(
     comm: *const shardspec_comm, metadata: *const shardspec_metadata, source_rank: i64,
@@ -168,6 +172,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter(
 /// `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
+/// Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+/// placements; `destroy`, if another thread frees a handle during the call.
+/// Blocks: on other ranks.
 /// Errors: INDEX_OUT_OF_RANGE for `destination_rank`, INVALID_PLACEMENT for a shard that is on no
 /// rank of the communicator, INVALID_ARGUMENT for a wrong number of shards, SHAPE_MISMATCH,
 /// NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED and OVERFLOW, with the shard in the
@@ -176,7 +183,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter(
 /// written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport;
 /// destinations may then be partly written.
 /// Threads: any, one at a time for each communicator. During the call, other threads may read
-/// `shards` but not write them, and may not use `full`. Since: ABI 0.
+/// `shards` but not write them, and may not use `full`.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_gather(
     comm: *const shardspec_comm, metadata: *const shardspec_metadata, destination_rank: i64,
@@ -212,6 +220,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
 /// the tensor than its own shards. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
+/// Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+/// placements; `destroy`, if another thread frees a handle during the call.
+/// Blocks: on other ranks.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH for layouts of different tensors,
 /// INVALID_PLACEMENT for a shard that is on no rank of the communicator, INVALID_ARGUMENT for a
 /// wrong number of shards, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
@@ -220,7 +231,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
 /// After one of these, nothing was written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any
 /// status of a custom transport; destinations may then be partly written.
 /// Threads: any, one at a time for each communicator. During the call, other threads may read
-/// `source_shards` but not write them, and may not use `destination_shards`. Since: ABI 0.
+/// `source_shards` but not write them, and may not use `destination_shards`.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
     comm: *const shardspec_comm, source: *const shardspec_metadata,
@@ -235,12 +247,18 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
         let source = or_decline(comm, handle::get("source", source))?;
         let destination = or_decline(comm, handle::get("destination", destination))?;
         let mine = || {
-            let (names, count) = (("source_shards", "source_shard_count"), source_shard_count);
-            let source_shards = own_shards(comm, &source, names, None, source_shards, count)?;
+            let names = ("source_shards", "source_shard_count");
+            let source_shards =
+                own_shards(comm, &source, names, None, source_shards, source_shard_count)?;
             let names = ("destination_shards", "destination_shard_count");
-            let (dtype, count) = (source_shards.dtype(), destination_shard_count);
-            let destination_shards =
-                own_shards(comm, &destination, names, dtype, destination_shards, count)?;
+            let destination_shards = own_shards(
+                comm,
+                &destination,
+                names,
+                source_shards.dtype(),
+                destination_shards,
+                destination_shard_count,
+            )?;
             let (source, destination) = (&source, &destination);
             let options = comm_options_argument(options)?;
             Ok(Reshard { source, source_shards, destination, destination_shards, options })
@@ -256,6 +274,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
 ///
 /// Ownership: the caller frees `*out`; the metadata and `full` may be freed before it. The caller
 /// keeps the communicator.
+/// Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+/// placements; `destroy`, if another thread frees a handle during the call.
+/// Blocks: on other ranks.
 /// Errors: INDEX_OUT_OF_RANGE for `source_rank`, INVALID_ARGUMENT for metadata without an element
 /// type, UNSUPPORTED for a layout or memory format other than strided and contiguous,
 /// INVALID_PLACEMENT for a shard that is on no rank of the communicator, SHAPE_MISMATCH,
@@ -263,7 +284,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
 /// pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of another rank.
 /// TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport.
 /// Threads: any, one at a time for each communicator. No other thread may write `full` during the
-/// call. Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`. Since: ABI 0.
+/// call.
+/// Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_rank(
     comm: *const shardspec_comm, metadata: *const shardspec_metadata, source_rank: i64,
@@ -295,8 +318,11 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_rank(
 ///
 /// Ownership: `*out` is the handle that the sharded tensor was created with, not a new one. The
 /// caller does not free it a second time.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_comm(
     tensor: *const shardspec_sharded_tensor, out: *mut *mut shardspec_comm,

@@ -15,6 +15,7 @@ use std::fmt::Display;
 use std::mem::offset_of;
 
 use crate::comm::{self, Communicator, Incoming, Message, Outgoing, Short};
+use crate::declared::{self, Wait};
 use crate::ffi::border::callback::{Context, Success, Table, call, owning_table};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
@@ -143,7 +144,8 @@ impl Communicator for Transport {
         let Some(exchange) = self.table.exchange else {
             return Err(Error::invalid("vtable", "its exchange is NULL"));
         };
-        call("exchange of the communicator", self.success, |err| {
+        declared::blocks(Wait::OtherRanks);
+        call("exchange", "exchange of the communicator", self.success, |err| {
             // SAFETY: the user passed the function to be called like this.
             unsafe {
                 exchange(
@@ -168,7 +170,7 @@ impl Communicator for Transport {
             *place = byte as c_char;
         }
         // SAFETY: the user passed the function to be called like this.
-        unwind::call(|| unsafe { abort(self.context.ctx(), text.as_ptr()) });
+        unwind::call("abort", || unsafe { abort(self.context.ctx(), text.as_ptr()) });
     }
 }
 
@@ -191,10 +193,13 @@ pub(crate) fn rank_argument(argument: &'static str, rank: i64) -> Outcome<usize>
 /// Ownership: the library copies the table. It owns `ctx` from the call on, also when the call
 /// fails, and calls `destroy(ctx)` after the communicator was freed and no call uses it. The caller
 /// frees `*out`.
+/// Calls back: `destroy`, if the call fails.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for a table without `exchange` or with a wrong struct_size, and for a
 /// size below 1, INDEX_OUT_OF_RANGE for a rank that is not below the size, NULL_ARGUMENT,
 /// OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_new(
     vtable: *const shardspec_comm_vtable, ctx: *mut c_void, rank: i64, size: i64,
@@ -230,8 +235,11 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new(
 /// refused.
 ///
 /// Ownership: the caller frees each of `out[0]` to `out[size - 1]`.
+/// Calls back: no.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for size 0, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_new_local(
     size: usize, out: *mut *mut shardspec_comm, err: *mut shardspec_error,
@@ -257,9 +265,12 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new_local(
 /// Frees a communicator. NULL is allowed. With MPI, every rank frees its communicator before
 /// MPI_Finalize.
 ///
+/// Calls back: `destroy`, if nothing else uses the object.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, also for a handle that was freed before.
 /// Threads: any. A call of another thread that uses the handle completes normally, and `destroy`
-/// runs after it. Since: ABI 0.
+/// runs after it.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_free(
     comm: *mut shardspec_comm, err: *mut shardspec_error,
@@ -269,8 +280,11 @@ pub unsafe extern "C-unwind" fn shardspec_comm_free(
 
 /// Writes this rank to `*out`: 0 to size - 1.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_rank(
     comm: *const shardspec_comm, out: *mut i64, err: *mut shardspec_error,
@@ -284,8 +298,11 @@ pub unsafe extern "C-unwind" fn shardspec_comm_rank(
 
 /// Writes the number of ranks to `*out`.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_size(
     comm: *const shardspec_comm, out: *mut i64, err: *mut shardspec_error,
@@ -304,11 +321,15 @@ pub unsafe extern "C-unwind" fn shardspec_comm_size(
 /// need not call the function.
 ///
 /// Ownership: the caller keeps all arguments.
+/// Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during
+/// the call.
+/// Blocks: on other ranks.
 /// Errors: INDEX_OUT_OF_RANGE for a peer outside of the communicator, INVALID_ARGUMENT where
 /// messages to the own rank differ in number or bytes from those received, NULL_ARGUMENT,
 /// INVALID_HANDLE. After one of these, nothing was written. TRANSPORT_FAILED and any status of a
 /// custom transport; some messages may then have arrived.
-/// Threads: any, one at a time for each communicator. Since: ABI 0.
+/// Threads: any, one at a time for each communicator.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_exchange(
     comm: *const shardspec_comm, sends: *const shardspec_message, send_count: usize,
@@ -338,8 +359,12 @@ pub unsafe extern "C-unwind" fn shardspec_comm_exchange(
 /// calls this function itself.
 ///
 /// Ownership: the library copies `reason`. Every rank still frees its communicator.
+/// Calls back: `abort` of a custom transport; `destroy`, if another thread frees a handle during
+/// the call.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for a reason that is not UTF-8, INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any, also while another thread exchanges. Since: ABI 0.
+/// Threads: any, also while another thread exchanges.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_abort(
     comm: *const shardspec_comm, reason: *const c_char, err: *mut shardspec_error,

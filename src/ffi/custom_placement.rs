@@ -82,7 +82,7 @@ impl CustomPlacement for ForeignPlacement {
             (Some(equal), Some(its)) => {
                 std::ptr::fn_addr_eq(equal, its)
                     // SAFETY: the user passed the function to be called like this.
-                    && ask(|| unsafe { equal(self.context.ctx(), other.context.ctx()) }) != 0
+                    && ask("equal", || unsafe { equal(self.context.ctx(), other.context.ctx()) }) != 0
             }
             _ => false,
         }
@@ -91,7 +91,7 @@ impl CustomPlacement for ForeignPlacement {
     fn hash_value(&self) -> u64 {
         match (self.equal, self.hash) {
             // SAFETY: the user passed the function to be called like this.
-            (Some(_), Some(hash)) => ask(|| unsafe { hash(self.context.ctx()) }),
+            (Some(_), Some(hash)) => ask("hash", || unsafe { hash(self.context.ctx()) }),
             (Some(_), None) => 0,
             (None, _) => stable_hash(|hasher| self.text.hash(hasher)),
         }
@@ -109,9 +109,12 @@ impl CustomPlacement for ForeignPlacement {
 /// Ownership: the library copies texts and table. It owns `ctx` from the call on, also when the
 /// call fails, and calls `destroy(ctx)` after the handle was freed and no spec or metadata uses the
 /// placement. The caller frees `*out`.
+/// Calls back: `destroy`, if the call fails.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for the type name "device", an empty name or text, a rank below -1 or a
 /// table with a wrong struct_size, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. The functions of `vtable` may run on several threads at once. Since: ABI 0.
+/// Threads: any. The functions of `vtable` may run on several threads at once.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_new_custom(
     type_name: *const c_char, text: *const c_char, rank: i64,
@@ -142,9 +145,12 @@ pub unsafe extern "C-unwind" fn shardspec_placement_new_custom(
 /// handle while you use it.
 ///
 /// Ownership: the placement keeps owning `ctx`.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: NOT_FOUND for a placement of another type than `type_name`, INVALID_HANDLE,
 /// NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_custom_ctx(
     placement: *const shardspec_placement, type_name: *const c_char, out: *mut *mut c_void,

@@ -124,6 +124,7 @@ impl CustomSpec {
         let pointers = names.as_ref().map(starts).transpose()?;
         let properties = shardspec_tensor_properties::from_core(&properties);
         call(
+            "build_metadata",
             format_args!("build_metadata of spec type '{}'", self.type_name),
             self.success,
             |err| {
@@ -199,7 +200,7 @@ impl ShardingSpec for CustomSpec {
                 self.type_name == other.type_name
                     && std::ptr::fn_addr_eq(equal, its)
                     // SAFETY: the user passed the function to be called like this.
-                    && ask(|| unsafe { equal(self.context.ctx(), other.context.ctx()) }) != 0
+                    && ask("equal", || unsafe { equal(self.context.ctx(), other.context.ctx()) }) != 0
             }
             _ => false,
         }
@@ -210,7 +211,7 @@ impl ShardingSpec for CustomSpec {
             hasher.write(self.type_name.as_bytes());
             if let Some(hash) = self.table.hash {
                 // SAFETY: the user passed the function to be called like this.
-                hasher.write_u64(ask(|| unsafe { hash(self.context.ctx()) }));
+                hasher.write_u64(ask("hash", || unsafe { hash(self.context.ctx()) }));
             }
         })
     }
@@ -227,7 +228,8 @@ impl Sharder for CustomSpec {
         let full = LentView::new(extraction.full());
         let part = LentView::new(extraction.shard());
         let options = shardspec_copy_options::from_copy(extraction.options());
-        call(format_args!("fill_shard of spec type '{}'", self.type_name), self.success, |err| {
+        let name = format_args!("fill_shard of spec type '{}'", self.type_name);
+        call("fill_shard", name, self.success, |err| {
             // SAFETY: the user passed the function to be called like this.
             unsafe {
                 fill_shard(
@@ -255,10 +257,13 @@ impl Sharder for CustomSpec {
 /// Ownership: the library copies name and table. It owns `ctx` from the call on, also when the call
 /// fails, and calls `destroy(ctx)` after the spec was freed and no call uses it. The caller frees
 /// `*out`.
+/// Calls back: `destroy`, if the call fails.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for an empty name or that of a built-in type, and for a table without
 /// `build_metadata`, with a wrong struct_size or with a `success_status` that can be a failure,
 /// NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. The functions of `vtable` may run on several threads at once. Since: ABI 0.
+/// Threads: any. The functions of `vtable` may run on several threads at once.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_new_custom(
     type_name: *const c_char, vtable: *const shardspec_spec_vtable, ctx: *mut c_void,
@@ -286,9 +291,12 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_custom(
 /// keep the handle while you use it.
 ///
 /// Ownership: the spec keeps owning `ctx`.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: WRONG_SPEC_TYPE for a spec of another type than `type_name`, INVALID_HANDLE,
 /// NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_custom_ctx(
     spec: *const shardspec_spec, type_name: *const c_char, out: *mut *mut c_void,

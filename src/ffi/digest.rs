@@ -54,17 +54,22 @@ unsafe fn shards_argument(
 /// equal metadata agree without a message. The digest does not tell whether the others have the same
 /// element: compare the answers of `shardspec_metadata_shard_digests`. Holes of shards are not read.
 ///
-/// `options->max_threads` limits the threads; `options` may be NULL. Time: one pass over the elements that
-/// are counted. Where shards are no boxes or have elements in common, the function also makes a plan,
-/// which takes about n * log(n) for n shards of the metadata.
+/// `options->max_threads` limits the threads; `options` may be NULL.
 ///
-/// Ownership: the caller keeps the views and their memory. Errors: PARTIAL for elements that are
-/// pending a reduction; UNSUPPORTED for packed elements where the tensor, a shard or a row of a view does
-/// not start and end with whole bytes; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and
-/// NULL_ARGUMENT for a view, with the shard in the error's `first_shard` and its position in `shards` in
-/// `index`; INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW,
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards
-/// meanwhile. Since: ABI 0.
+/// Time: one pass over the elements that are counted. Where shards are no boxes or have elements in
+/// common, the function also makes a plan, which takes about n * log(n) for n shards of the metadata.
+/// Ownership: the caller keeps the views and their memory.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
+/// Errors: PARTIAL for elements that are pending a reduction; UNSUPPORTED for packed elements where
+/// the tensor, a shard or a row of a view does not start and end with whole bytes; SHAPE_MISMATCH,
+/// NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and NULL_ARGUMENT for a view, with the shard
+/// in the error's `first_shard` and its position in `shards` in `index`; INDEX_OUT_OF_RANGE,
+/// INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
+/// Threads: any; other threads must not write the shards meanwhile.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_digest(
     metadata: *const shardspec_metadata, indices: *const usize,
@@ -91,12 +96,17 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_digest(
 ///
 /// `options->max_threads` limits the threads; `options` may be NULL.
 ///
-/// Ownership: the caller keeps the views and their memory. Errors: PARTIAL for elements that are
-/// pending a reduction; UNSUPPORTED for packed elements where a shard or a row of a view does not start
-/// and end with whole bytes; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and NULL_ARGUMENT
-/// for a view, with the shard in the error's `first_shard` and its position in `shards` in `index`;
-/// INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards meanwhile.
+/// Ownership: the caller keeps the views and their memory.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
+/// Errors: PARTIAL for elements that are pending a reduction; UNSUPPORTED for packed elements where
+/// a shard or a row of a view does not start and end with whole bytes; SHAPE_MISMATCH,
+/// NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and NULL_ARGUMENT for a view, with the shard
+/// in the error's `first_shard` and its position in `shards` in `index`; INDEX_OUT_OF_RANGE,
+/// INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
+/// Threads: any; other threads must not write the shards meanwhile.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_shard_digests(
@@ -121,9 +131,14 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_digests(
 /// Where several shards have an element, it is counted once, with a shard that follows from the metadata
 /// alone. `options->max_threads` limits the threads; `options` may be NULL.
 ///
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
 /// Errors: PARTIAL for elements that are pending a reduction; UNSUPPORTED for packed elements where
 /// the tensor or a shard does not start and end with whole bytes; OVERFLOW, INVALID_ARGUMENT for
-/// `options`, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any; other threads must not write the shards meanwhile. Since: ABI 0.
+/// `options`, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any; other threads must not write the shards meanwhile.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_digest(
     tensor: *const shardspec_sharded_tensor, options: *const shardspec_copy_options, out: *mut u64,

@@ -158,9 +158,12 @@ unsafe fn lend_view<T>(
 /// Ownership: `view` is copied. Its memory must stay valid until the library calls `release(ctx)`,
 /// exactly once: from the managed tensor's deleter, or before a failed call returns. `release` may
 /// be NULL. The caller passes `*out` on, or calls its deleter.
+/// Calls back: `release`, if the call fails.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for other flags, UNSUPPORTED_DEVICE, OVERFLOW, NULL_ARGUMENT,
 /// OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_managed_tensor_new(
     view: *const shardspec_tensor_view, flags: u64, ctx: *mut c_void,
@@ -184,8 +187,11 @@ pub unsafe extern "C-unwind" fn shardspec_managed_tensor_new(
 /// Ownership: `view` is copied. Its memory must stay valid until the library calls `release(ctx)`,
 /// exactly once: from the managed tensor's deleter, or before a failed call returns. `release` may
 /// be NULL. The caller passes `*out` on, or calls its deleter.
+/// Calls back: `release`, if the call fails.
+/// Blocks: no.
 /// Errors: UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_legacy_managed_tensor_new(
     view: *const shardspec_tensor_view, ctx: *mut c_void, release: shardspec_destroy_fn,

@@ -39,8 +39,11 @@ fn export<T>(
 ///
 /// Ownership: the caller passes `*out` on, or calls its deleter. The shard's memory stays valid
 /// until the deleter was called, also when the sharded tensor is freed before.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_export_local(
     tensor: *const shardspec_sharded_tensor, local: usize, out: *mut *mut shardspec_managed_tensor,
@@ -59,8 +62,11 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_export_local(
 ///
 /// Ownership: the caller passes `*out` on, or calls its deleter. The shard's memory stays valid
 /// until the deleter was called, also when the sharded tensor is freed before.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_export_local_legacy(
     tensor: *const shardspec_sharded_tensor, local: usize,
@@ -90,7 +96,7 @@ impl Drop for OwnedManagedTensor {
             if !self.0.is_null()
                 && let Some(deleter) = (*self.0).deleter
             {
-                unwind::call(|| deleter(self.0.cast()));
+                unwind::call("destroy", || deleter(self.0.cast()));
             }
         }
     }
@@ -210,6 +216,9 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
 /// a failed call returns. It skips NULL, and calls the deleter of a tensor that occurs twice once.
 /// There is one exception: an array that is NULL, not aligned, larger than memory or that has an
 /// element that is not aligned is refused, and no deleter is called. The caller frees `*out`.
+/// Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
+/// handle during the call.
+/// Blocks: no.
 /// Errors: READ_ONLY for a managed tensor whose flags say so, UNSUPPORTED for another major version
 /// of DLPack than 1 and for unknown flags, INVALID_ARGUMENT for a managed tensor that occurs twice,
 /// each with its position in the error's `index`. SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
@@ -217,7 +226,8 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
 /// `shards` in `index`. INVALID_ARGUMENT for a shard that occurs twice, or shards that are not
 /// exactly those of `owner`, INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, OVERFLOW, INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_managed(
     metadata: *const shardspec_metadata, owner: *const c_char, indices: *const usize,

@@ -83,8 +83,11 @@ unsafe fn dtype_argument(dtype: *const shardspec_dtype) -> Outcome<DataType> {
 /// Reads the name of an element type, such as "float32", "bfloat16", "bool" or "float8_e4m3fn".
 /// "float32x4" is a type with four lanes.
 ///
+/// Calls back: no.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for a text that names no element type, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_dtype_parse(
     text: *const c_char, out: *mut shardspec_dtype, err: *mut shardspec_error,
@@ -103,9 +106,12 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_parse(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Calls back: no.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for 0 bits or lanes, BUFFER_TOO_SMALL with the capacity needed in the
 /// error's `limit`, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_dtype_text(
     dtype: *const shardspec_dtype, buffer: *mut c_char, capacity: usize, needed: *mut usize,
@@ -116,9 +122,12 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_text(
 
 /// Writes the number of bytes of one element to `*out`: bits * lanes / 8.
 ///
+/// Calls back: no.
+/// Blocks: no.
 /// Errors: UNSUPPORTED where an element is not a whole number of bytes (`shardspec_dtype_bytes`
 /// gives the bytes of many elements), INVALID_ARGUMENT for 0 bits or lanes, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_dtype_itemsize(
     dtype: *const shardspec_dtype, out: *mut usize, err: *mut shardspec_error,
@@ -133,9 +142,12 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_itemsize(
 /// Writes the number of bytes of `element_count` consecutive elements to `*out`: bits * lanes *
 /// count / 8, rounded up. A buffer of a contiguous tensor with that many elements needs this size.
 ///
+/// Calls back: no.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for a negative count and for 0 bits or lanes, OVERFLOW for more bytes
 /// than memory can have, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_dtype_bytes(
     dtype: *const shardspec_dtype, element_count: i64, out: *mut usize, err: *mut shardspec_error,

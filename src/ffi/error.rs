@@ -8,8 +8,9 @@ use std::ffi::c_char;
 
 pub use crate::error::status::*;
 
-/// 0 (`SHARDSPEC_OK`) or the reason why a call was refused: one of the constants above. Never
-/// negative. A number keeps its meaning for ever; later versions may add numbers.
+/// 0 (`SHARDSPEC_OK`) or the reason why a call was refused: one of the constants in the section
+/// "Status and errors". Never negative. A number keeps its meaning for ever; later versions may add
+/// numbers.
 pub type shardspec_status = i32;
 
 /// Bytes of `shardspec_error.message`, the NUL included.

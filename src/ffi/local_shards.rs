@@ -11,8 +11,11 @@ use crate::ffi::view::shardspec_tensor_view;
 
 /// Writes the number of local shards to `*out`, empty ones included.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_count(
     tensor: *const shardspec_sharded_tensor, out: *mut usize, err: *mut shardspec_error,
@@ -26,8 +29,11 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_count(
 
 /// Writes the index in the metadata of local shard `local` to `*out`.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_index(
     tensor: *const shardspec_sharded_tensor, local: usize, out: *mut usize,
@@ -47,8 +53,11 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_index(
 /// Ownership: `out->shape` and `out->strides` point to the caller's two arrays. `out->data` is
 /// memory of the sharded tensor, which the caller may read and write until it frees the sharded
 /// tensor.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_view(
     tensor: *const shardspec_sharded_tensor, local: usize, shape: *mut i64, strides: *mut i64,
@@ -73,13 +82,17 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_view(
 /// written. Every shard that is not empty must be local. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
 /// Errors: NOT_LOCAL (the error's `first_shard` is the first shard that is not local),
 /// SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INVALID_HANDLE, UNSUPPORTED_DEVICE,
 /// UNSUPPORTED where the source has far more elements than memory and the search for shared memory
 /// would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After
 /// an error, nothing was written.
 /// Threads: any. During the call, other threads may read the shards but not write them, and may not
-/// use `full`. Since: ABI 0.
+/// use `full`.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_gather(
     tensor: *const shardspec_sharded_tensor, full: *const shardspec_tensor_view,

@@ -24,9 +24,12 @@ use crate::memory::try_collect;
 /// shards; `needed` may be NULL. With capacity 0, `indices` may be NULL and only `*needed` is
 /// written.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_ARGUMENT for negative
 /// numbers, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_shards_in_box(
     metadata: *const shardspec_metadata, offsets: *const i64, sizes: *const i64, ndim: usize,
@@ -43,10 +46,13 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shards_in_box(
 /// numbers. Of several owners, which are replicas, it is the primary one: the lowest.
 /// `shardspec_metadata_shards_in_box` returns all owners of an element.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE for an element outside the tensor (the error has the dimension, the
 /// index and the size), NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_shard_at(
     metadata: *const shardspec_metadata, element: *const i64, ndim: usize, out: *mut usize,
@@ -65,10 +71,13 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_at(
 /// where the number is 0. Of replicas, the primary is the one to write or to read where each element
 /// counts once. A shard without elements has number 0. Either place may be NULL.
 ///
-/// Time: the first call for metadata with n shards that has replicas takes n * log(n). The metadata keeps
-/// the result.
+/// Time: the first call for metadata with n shards that has replicas takes n * log(n). The metadata
+/// keeps the result.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_replica(
     metadata: *const shardspec_metadata, shard: usize, number: *mut usize, primary: *mut usize,
@@ -95,10 +104,13 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_replica(
 /// rows, with one number for each dimension of the shards' buffers
 /// (`shardspec_metadata_buffer_ndim`). `shards` and `local_indices` may be NULL.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE for an element outside the tensor (the error has the dimension, the
 /// index and the size, and in `index` the position in `elements`), INVALID_HANDLE, NULL_ARGUMENT,
 /// OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_locate(
     metadata: *const shardspec_metadata, elements: *const i64, element_count: usize,
@@ -125,10 +137,13 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_locate(
 /// one number for each dimension of the shards' buffers. `elements` has room for `element_count`
 /// rows, with one number for each dimension of the tensor.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE for a shard that does not exist or an element outside its buffer (the
 /// error has the dimension, the index and the size, and in `index` the element's position),
 /// NOT_FOUND for a hole of the shard's buffer, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_globalize(
     metadata: *const shardspec_metadata, shards: *const usize, local_indices: *const i64,
@@ -152,8 +167,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_globalize(
 /// `indices` has room for `capacity` numbers. `*needed` becomes the number of shards; `needed` may
 /// be NULL. With capacity 0, `indices` may be NULL and only `*needed` is written.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_shards_of_rank(
     metadata: *const shardspec_metadata, rank: i64, indices: *mut usize, capacity: usize,
@@ -175,8 +193,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shards_of_rank(
 /// `indices` has room for `capacity` numbers. `*needed` becomes the number of shards; `needed` may
 /// be NULL. With capacity 0, `indices` may be NULL and only `*needed` is written.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_PLACEMENT, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_shards_of_owner(
     metadata: *const shardspec_metadata, owner: *const c_char, indices: *mut usize,

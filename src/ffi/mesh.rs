@@ -62,10 +62,13 @@ pub(crate) fn give_mesh(place: Out<'_, *mut shardspec_mesh>, mesh: Mesh) -> Outc
 /// and the devices are "rank:0", "rank:1" and so on. With `ndim` 0, there is one device.
 ///
 /// Ownership: the library copies the texts. The caller frees `*out`.
+/// Calls back: no.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for an empty or repeated name, a size below 1, more than 32 axes, or a
 /// `placement_count` that is neither 0 nor the number of devices; OVERFLOW for more than 4294967295
 /// devices; INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_mesh_new(
     axis_names: *const *const c_char, axis_sizes: *const i64, ndim: usize,
@@ -89,10 +92,14 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_new(
 /// `placements` holds one handle for each device, row-major.
 ///
 /// Ownership: the library copies the texts. The caller keeps the handles and frees `*out`.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for an empty or repeated name, a size below 1, more than 32 axes, or a
 /// `placement_count` that is not the number of devices; OVERFLOW for more than 4294967295 devices;
 /// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_mesh_new_with_placement_handles(
     axis_names: *const *const c_char, axis_sizes: *const i64, ndim: usize,
@@ -112,9 +119,13 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_new_with_placement_handles(
 /// other axes keep their order.
 ///
 /// Ownership: the caller frees `*out`; `mesh` may be freed before it.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for a name that no axis has, INDEX_OUT_OF_RANGE for a coordinate past
 /// the end of the axis, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_mesh_new_submesh(
     mesh: *const shardspec_mesh, axis: *const c_char, coordinate: usize,
@@ -129,6 +140,8 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_new_submesh(
 
 /// Frees a mesh. NULL is allowed. Specs and metadata made with it stay valid.
 ///
+/// Calls back: `destroy`, if nothing else uses the object.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, also when it was freed before.
 /// Threads: any, also while another thread uses the handle: a call under way finishes.
 /// Since: ABI 0.
@@ -141,8 +154,11 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_free(
 
 /// Writes the number of axes.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_mesh_ndim(
     mesh: *const shardspec_mesh, out: *mut usize, err: *mut shardspec_error,
@@ -156,8 +172,11 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_ndim(
 
 /// Writes the number of devices: the product of the axes' sizes, 1 without axes.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_mesh_device_count(
     mesh: *const shardspec_mesh, out: *mut usize, err: *mut shardspec_error,
@@ -175,9 +194,12 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_device_count(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
 /// INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_mesh_axis_name(
     mesh: *const shardspec_mesh, axis: usize, buffer: *mut c_char, capacity: usize,
@@ -196,9 +218,12 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_axis_name(
 /// number to `*needed` (may be NULL). With capacity 0, `sizes` may be NULL and only the number is
 /// written.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
 /// NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_mesh_get_axis_sizes(
     mesh: *const shardspec_mesh, sizes: *mut i64, capacity: usize, needed: *mut usize,
@@ -214,8 +239,11 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_get_axis_sizes(
 /// Writes a handle to the placement of a device.
 ///
 /// Ownership: the caller frees `*out`.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_mesh_placement(
     mesh: *const shardspec_mesh, device: usize, out: *mut *mut shardspec_placement,
@@ -236,9 +264,12 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_placement(
 /// `capacity` numbers, and their number to `*needed` (may be NULL). With capacity 0, `coordinates`
 /// may be NULL and only the number is written.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
 /// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_mesh_get_coordinates(
     mesh: *const shardspec_mesh, device: usize, coordinates: *mut usize, capacity: usize,
@@ -256,9 +287,12 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_get_coordinates(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
 /// NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_mesh_text(
     mesh: *const shardspec_mesh, buffer: *mut c_char, capacity: usize, needed: *mut usize,
@@ -270,8 +304,12 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_text(
 /// Writes 1 if two meshes have the same axes, names included, and the same placements in the same
 /// order, and else 0.
 ///
+/// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
+/// call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_mesh_equal(
     a: *const shardspec_mesh, b: *const shardspec_mesh, out: *mut i32, err: *mut shardspec_error,
@@ -285,8 +323,12 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_equal(
 
 /// Writes a hash: equal meshes have equal hashes, in every process that runs this version.
 ///
+/// Calls back: `hash` of custom placements; `destroy`, if another thread frees a handle during the
+/// call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_mesh_hash(
     mesh: *const shardspec_mesh, out: *mut u64, err: *mut shardspec_error,

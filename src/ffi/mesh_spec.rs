@@ -76,10 +76,13 @@ fn mesh_of(metadata: &ShardedTensorMetadata) -> Outcome<&Mesh> {
 ///
 /// Ownership: the library copies what it needs. The caller frees `*out`; `mesh` may be freed before
 /// it.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for an unknown axis, an axis that is used twice, and numbers or lists
 /// that no cut of the axis has; ILLEGAL_CUT for a `repeat` that does not divide the axis;
 /// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_new_mesh(
     mesh: *const shardspec_mesh, layout: *const shardspec_mesh_layout,
@@ -97,10 +100,13 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_mesh(
 /// that is NULL.
 ///
 /// Ownership: the library copies what it needs. The caller frees `*out`.
+/// Calls back: no.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for no placements, and for numbers or lists that no cut over so many
 /// placements has; ILLEGAL_CUT for a `repeat` that does not divide `placement_count`;
 /// INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_new_cut(
     cut: *const shardspec_cut, placements: *const *const c_char, placement_count: usize,
@@ -130,9 +136,12 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_cut(
 /// Returns OK, or the status and message with which a spec of that cut would fail. The dimension
 /// and the axis of the cut are ignored.
 ///
+/// Calls back: no.
+/// Blocks: no.
 /// Errors: ILLEGAL_CUT for what does not divide, add up or start at a granule; INVALID_ARGUMENT for
 /// numbers or lists that no cut has; NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_cut_check(
     cut: *const shardspec_cut, length: i64, count: i64, err: *mut shardspec_error,
@@ -159,8 +168,12 @@ pub unsafe extern "C-unwind" fn shardspec_cut_check(
 ///   cuts[2].granule = 128;                       // a block of the quantised weight
 ///   shardspec_cuts_check_degrees(cuts, lengths, 3, 32, forbidding, &err);  // legal: 1, 2, 4, 8, 16, 32
 ///
-/// Errors: INVALID_ARGUMENT for numbers that no cut has at any degree (the error's `index` is the cut),
-/// a negative length or a `max_degree` below 1; NULL_ARGUMENT, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
+/// Calls back: no.
+/// Blocks: no.
+/// Errors: INVALID_ARGUMENT for numbers that no cut has at any degree (the error's `index` is the
+/// cut), a negative length or a `max_degree` below 1; NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_cuts_check_degrees(
     cuts: *const shardspec_cut, lengths: *const i64, cut_count: usize, max_degree: i64,
@@ -181,8 +194,11 @@ pub unsafe extern "C-unwind" fn shardspec_cuts_check_degrees(
 /// Writes a handle to the mesh of a mesh spec.
 ///
 /// Ownership: the caller frees `*out`; the spec may be freed before it.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: WRONG_SPEC_TYPE for another type of spec, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_mesh(
     spec: *const shardspec_spec, out: *mut *mut shardspec_mesh, err: *mut shardspec_error,
@@ -202,9 +218,12 @@ pub unsafe extern "C-unwind" fn shardspec_spec_mesh(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
 /// NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_text(
     spec: *const shardspec_spec, buffer: *mut c_char, capacity: usize, needed: *mut usize,
@@ -220,9 +239,12 @@ pub unsafe extern "C-unwind" fn shardspec_spec_text(
 /// Writes a handle to the mesh over which the tensor was cut. Shard i belongs to device i.
 ///
 /// Ownership: the caller frees `*out`; the metadata may be freed before it.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: NOT_FOUND where the tensor was not cut over a mesh, INVALID_HANDLE, NULL_ARGUMENT,
 /// OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_mesh(
     metadata: *const shardspec_metadata, out: *mut *mut shardspec_mesh, err: *mut shardspec_error,
@@ -238,9 +260,12 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_mesh(
 /// into `coordinates`, which has room for `capacity` numbers, and their number to `*needed` (may be
 /// NULL). With capacity 0, `coordinates` may be NULL and only the number is written.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: NOT_FOUND where the tensor was not cut over a mesh, INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL
 /// with the capacity needed in the error's `limit`, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_get_coordinates(
     metadata: *const shardspec_metadata, shard: usize, coordinates: *mut usize, capacity: usize,
@@ -261,9 +286,12 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_coordinates(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, NOT_FOUND where the dimensions have no names, BUFFER_TOO_SMALL with
 /// the capacity needed in the error's `limit`, INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_dim_name(
     metadata: *const shardspec_metadata, dim: usize, buffer: *mut c_char, capacity: usize,
@@ -284,8 +312,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_dim_name(
 /// Writes the number of axes that are pending a reduction. A call that would move elements of such
 /// a tensor fails with PARTIAL.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_partial_count(
     metadata: *const shardspec_metadata, out: *mut usize, err: *mut shardspec_error,
@@ -305,9 +336,12 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_partial_count(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
 /// INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_partial(
     metadata: *const shardspec_metadata, index: usize, buffer: *mut c_char, capacity: usize,

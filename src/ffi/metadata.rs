@@ -42,13 +42,18 @@ impl Handle for shardspec_metadata {
 /// element type is stated, and data of any type may be moved.
 ///
 /// Ownership: the caller frees `*out`; the spec may be freed before it.
+/// Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
+/// `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_DIM for a spec whose dimension the tensor does not have or whose dimension is
-/// given by name. ILLEGAL_CUT for a size that a mesh spec does not cut, INVALID_ARGUMENT for one above
-/// its pad. NDIM_MISMATCH, OUT_OF_BOUNDS or GAP (the message names a box without owner) for an
-/// enumerable spec that does not fit the tensor. The same and OVERLAP for the shards of a custom spec,
-/// or the status that its `build_metadata` returns. INVALID_ARGUMENT for negative sizes or more than
-/// 32, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// given by name. ILLEGAL_CUT for a size that a mesh spec does not cut, INVALID_ARGUMENT for one
+/// above its pad. NDIM_MISMATCH, OUT_OF_BOUNDS or GAP (the message names a box without owner) for
+/// an enumerable spec that does not fit the tensor. The same and OVERLAP for the shards of a custom
+/// spec, or the status that its `build_metadata` returns. INVALID_ARGUMENT for negative sizes or
+/// more than 32, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata(
     spec: *const shardspec_spec, sizes: *const i64, ndim: usize,
@@ -72,13 +77,17 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata(
 ///
 /// Ownership: the library copies `dim_names`. The caller frees `*out`; the spec may be freed before
 /// it.
-/// Errors: INVALID_DIM for a spec whose dimension the tensor does not have. ILLEGAL_CUT for a size that
-/// a mesh spec does not cut, INVALID_ARGUMENT for one above its pad. NDIM_MISMATCH, OUT_OF_BOUNDS or
-/// GAP (the message names a box without owner) for an enumerable spec that does not fit the tensor. The
-/// same and OVERLAP for the shards of a custom spec, or the status that its `build_metadata` returns.
-/// INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more elements than 64 bits count,
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
+/// `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
+/// Errors: INVALID_DIM for a spec whose dimension the tensor does not have. ILLEGAL_CUT for a size
+/// that a mesh spec does not cut, INVALID_ARGUMENT for one above its pad. NDIM_MISMATCH,
+/// OUT_OF_BOUNDS or GAP (the message names a box without owner) for an enumerable spec that does
+/// not fit the tensor. The same and OVERLAP for the shards of a custom spec, or the status that its
+/// `build_metadata` returns. INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more
+/// elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_with_dim_names(
     spec: *const shardspec_spec, sizes: *const i64, dim_names: *const *const c_char, ndim: usize,
@@ -111,13 +120,16 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_with_dim_names(
 /// flattened, the elements of a block must be neighbours in the flattened order.
 ///
 /// Ownership: the caller frees `*out`; `metadata` may be freed before it.
-/// Errors: ILLEGAL_CUT for a shard that has a part of a block, a block in pieces, or padding that ends
-/// inside of a block. The message has the nearest cuts that are legal; `first_shard` is the shard, `dim`
-/// the dimension of its buffer, `got` the index of the cut and `limit` the length of the block there.
-/// NDIM_MISMATCH where `ndim` is not that of the tensor, UNSUPPORTED for blocks that are no neighbours in
-/// flattened dimensions, INVALID_ARGUMENT for block sizes below 1, INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
+/// Errors: ILLEGAL_CUT for a shard that has a part of a block, a block in pieces, or padding that
+/// ends inside of a block. The message has the nearest cuts that are legal; `first_shard` is the
+/// shard, `dim` the dimension of its buffer, `got` the index of the cut and `limit` the length of
+/// the block there. NDIM_MISMATCH where `ndim` is not that of the tensor, UNSUPPORTED for blocks
+/// that are no neighbours in flattened dimensions, INVALID_ARGUMENT for block sizes below 1,
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_blocks(
     metadata: *const shardspec_metadata, block_sizes: *const i64, ndim: usize,
@@ -135,8 +147,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_blocks(
 /// Creates a list of a metadata object's shards, without copying them.
 ///
 /// Ownership: the caller frees `*out`; the metadata may be freed before it.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_new_from_metadata(
     metadata: *const shardspec_metadata, out: *mut *mut shardspec_shards, err: *mut shardspec_error,
@@ -151,8 +166,11 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_from_metadata(
 
 /// Frees metadata. NULL is allowed. Objects made from the metadata stay valid.
 ///
+/// Calls back: `destroy`, if nothing else uses the object.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, also for a handle that was freed before.
-/// Threads: any. A call of another thread that uses the handle completes normally. Since: ABI 0.
+/// Threads: any. A call of another thread that uses the handle completes normally.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_free(
     metadata: *mut shardspec_metadata, err: *mut shardspec_error,
@@ -162,8 +180,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_free(
 
 /// Writes the number of shards to `*out`, empty ones included.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_shard_count(
     metadata: *const shardspec_metadata, out: *mut usize, err: *mut shardspec_error,
@@ -177,8 +198,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_count(
 
 /// Writes the number of dimensions of the tensor to `*out`.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_ndim(
     metadata: *const shardspec_metadata, out: *mut usize, err: *mut shardspec_error,
@@ -193,8 +217,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_ndim(
 /// Writes the number of dimensions of the shards' buffers to `*out`. It is that of the tensor,
 /// unless dimensions are flattened.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_buffer_ndim(
     metadata: *const shardspec_metadata, out: *mut usize, err: *mut shardspec_error,
@@ -209,8 +236,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_buffer_ndim(
 /// Writes 1 to `*out` if the metadata was created with replicas, so that its shards may overlap,
 /// else 0.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_has_replicas(
     metadata: *const shardspec_metadata, out: *mut i32, err: *mut shardspec_error,
@@ -227,8 +257,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_has_replicas(
 /// `sizes` has room for `capacity` numbers. `*needed` becomes the number of dimensions; `needed`
 /// may be NULL. With capacity 0, `sizes` may be NULL and only `*needed` is written.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_sizes(
     metadata: *const shardspec_metadata, sizes: *mut i64, capacity: usize, needed: *mut usize,
@@ -242,8 +275,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_sizes(
 
 /// Writes the number of elements of the tensor to `*out`.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_numel(
     metadata: *const shardspec_metadata, out: *mut i64, err: *mut shardspec_error,
@@ -258,8 +294,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_numel(
 /// Writes the tensor's properties to `*out`. The caller sets `out->struct_size` before the call:
 /// `shardspec_tensor_properties p = { sizeof p };`.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_properties(
     metadata: *const shardspec_metadata, out: *mut shardspec_tensor_properties,
@@ -276,8 +315,12 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_properties(
 /// Writes 1 to `*out` if two metadata objects have the same sizes, properties and shards in the
 /// same order, else 0. The specs that made them are not compared.
 ///
+/// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
+/// call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_equal(
     a: *const shardspec_metadata, b: *const shardspec_metadata, out: *mut i32,
@@ -295,8 +338,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_equal(
 /// replicas or partial; `shardspec_metadata_hash` covers all of it. Equal layouts have equal
 /// fingerprints, in every process that runs this version.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_fingerprint(
     metadata: *const shardspec_metadata, out: *mut u64, err: *mut shardspec_error,
@@ -311,8 +357,12 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_fingerprint(
 /// Writes a hash of the metadata to `*out`. Equal metadata objects have equal hashes, in every
 /// process that runs this version.
 ///
+/// Calls back: `hash` of custom placements; `destroy`, if another thread frees a handle during the
+/// call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_hash(
     metadata: *const shardspec_metadata, out: *mut u64, err: *mut shardspec_error,

@@ -15,8 +15,11 @@ use crate::memory::try_collect_results;
 /// Writes which dimensions of the tensor are one dimension of the shards: `*dim_count` of them,
 /// from `*first_dim` on. Both become 0 where no dimensions are flattened. Either may be NULL.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT for a NULL handle.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_get_flattening(
     metadata: *const shardspec_metadata, first_dim: *mut usize, dim_count: *mut usize,
@@ -44,10 +47,14 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_flattening(
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`; `metadata` and `mesh` may
 /// be freed before it.
+/// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
+/// call.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for a mesh with another number of devices than there are shards or with
 /// other placements, for a name that no axis has or that occurs twice, and for a partial axis along
 /// which shards differ. INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_new_on_mesh(
     metadata: *const shardspec_metadata, mesh: *const shardspec_mesh,
@@ -69,9 +76,12 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_new_on_mesh(
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`; `metadata` may be freed
 /// before it.
-/// Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_ARGUMENT for a text that is
-/// not UTF-8, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
+/// Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_ARGUMENT for a text that
+/// is not UTF-8, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_new_with_dim_names(
     metadata: *const shardspec_metadata, dim_names: *const *const c_char, ndim: usize,

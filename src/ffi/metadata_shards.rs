@@ -24,8 +24,11 @@ fn distinct_placement(metadata: &ShardedTensorMetadata, index: usize) -> Outcome
 /// `capacity` numbers each, at least one for each dimension of the shards' buffers
 /// (`shardspec_metadata_buffer_ndim`). Either may be NULL.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_get_shard(
     metadata: *const shardspec_metadata, index: usize, offsets: *mut i64, sizes: *mut i64,
@@ -47,8 +50,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_shard(
 /// Creates a handle of the placement of shard `index`.
 ///
 /// Ownership: the caller frees `*out`.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_shard_placement(
     metadata: *const shardspec_metadata, index: usize, out: *mut *mut shardspec_placement,
@@ -69,9 +75,12 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_placement(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
 /// INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_shard_placement_text(
     metadata: *const shardspec_metadata, index: usize, buffer: *mut c_char, capacity: usize,
@@ -91,8 +100,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_placement_text(
 /// `shard_count` numbers, which `shardspec_metadata_placement_text` accepts. Each of the three
 /// arrays may be NULL.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_get_shards(
     metadata: *const shardspec_metadata, first_shard: usize, shard_count: usize, offsets: *mut i64,
@@ -120,8 +132,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_shards(
 
 /// Writes the number of different placements to `*out`.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_placement_count(
     metadata: *const shardspec_metadata, out: *mut usize, err: *mut shardspec_error,
@@ -140,9 +155,12 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_placement_count(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
 /// INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_placement_text(
     metadata: *const shardspec_metadata, placement_index: usize, buffer: *mut c_char,
@@ -159,8 +177,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_placement_text(
 /// their first shards.
 ///
 /// Ownership: the caller frees `*out`.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_placement(
     metadata: *const shardspec_metadata, placement_index: usize,

@@ -141,10 +141,14 @@ unsafe fn options_argument(options: *const shardspec_op_options) -> Outcome<(boo
 ///
 /// Ownership: the library copies the names. It owns `ctx` from the call on, also when the call
 /// fails, and calls `destroy(ctx)` when the registration ends, or before a failed call returns.
+/// Calls back: `destroy`, if the call fails, and `destroy` of an op that it replaces.
+/// Blocks: on other threads, until their calls of an op that it replaces have returned.
 /// Errors: ALREADY_EXISTS, BUSY where the op to replace can't be unregistered now, INVALID_ARGUMENT
 /// for a name with control characters or without any, unknown flags or a `success_status` that can
 /// be a failure, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Source: `custom_sharding_spec_op` of torch. Since: ABI 0.
+/// Threads: any.
+/// Source: `custom_sharding_spec_op` of torch.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_op_register(
     spec_type: *const c_char, op_name: *const c_char, function: shardspec_op_fn, ctx: *mut c_void,
@@ -173,11 +177,14 @@ pub unsafe extern "C-unwind" fn shardspec_op_register(
 /// `destroy` has returned.
 ///
 /// Ownership: the handle `op` is invalid after the call.
+/// Calls back: `destroy`.
+/// Blocks: on other threads, until their calls of the op have returned.
 /// Errors: BUSY from inside of the op itself, and from inside of another op while calls of this one
 /// run; OUT_OF_MEMORY for the first call of a thread, where the system has no memory left. After
 /// both, the op is still registered. INVALID_HANDLE where the registration has ended already (calls
 /// of it may still run on other threads), NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_op_unregister(
     op: *mut shardspec_op, err: *mut shardspec_error,
@@ -187,8 +194,12 @@ pub unsafe extern "C-unwind" fn shardspec_op_unregister(
 
 /// Writes 1 to `*out` if an op is registered under these names, else 0.
 ///
+/// Calls back: no.
+/// Blocks: no.
 /// Errors: NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Source: `_has_custom_op` of torch. Since: ABI 0.
+/// Threads: any.
+/// Source: `_has_custom_op` of torch.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_op_is_registered(
     spec_type: *const c_char, op_name: *const c_char, out: *mut i32, err: *mut shardspec_error,
@@ -205,8 +216,11 @@ pub unsafe extern "C-unwind" fn shardspec_op_is_registered(
 /// faster than calls by name.
 ///
 /// Ownership: there is nothing to free.
+/// Calls back: no.
+/// Blocks: no.
 /// Errors: NOT_FOUND, NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_op_look_up(
     spec_type: *const c_char, op_name: *const c_char, out: *mut *mut shardspec_op,
@@ -227,9 +241,12 @@ pub unsafe extern "C-unwind" fn shardspec_op_look_up(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written. Other threads may register ops between a call for the length and the next call.
 ///
+/// Calls back: no.
+/// Blocks: no.
 /// Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT,
 /// OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_op_list(
     buffer: *mut c_char, capacity: usize, needed: *mut usize, err: *mut shardspec_error,
@@ -251,12 +268,16 @@ pub unsafe extern "C-unwind" fn shardspec_op_list(
 /// `results` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments and frees sharded tensors among the results.
+/// Calls back: the op's `function`; `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: NOT_FOUND where no op is registered under these names, NO_ARGUMENTS, NO_SHARDED_TENSOR,
 /// COMMUNICATOR_MISMATCH, INVALID_HANDLE, also of a sharded tensor among the arguments,
 /// INVALID_ARGUMENT for a value that is not what its kind says or a name that occurs twice,
 /// NULL_ARGUMENT, OUT_OF_MEMORY. Also any status of the op, with its message. After an error, no
 /// result was written.
-/// Threads: any. Source: `_dispatch_custom_op` of torch. Since: ABI 0.
+/// Threads: any.
+/// Source: `_dispatch_custom_op` of torch.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_op_dispatch(
     spec: *const shardspec_spec, op_name: *const c_char, arguments: *const shardspec_op_arguments,
@@ -272,12 +293,15 @@ pub unsafe extern "C-unwind" fn shardspec_op_dispatch(
 /// Calls an op by its handle. With `result_count` 0, `results` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments and frees sharded tensors among the results.
+/// Calls back: the op's `function`; `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, also where the op's registration has ended and for a sharded tensor
 /// among the arguments, WRONG_SPEC_TYPE for a spec of another type than the op's, NO_ARGUMENTS,
 /// NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH, INVALID_ARGUMENT for a value that is not what its kind
 /// says or a name that occurs twice, NULL_ARGUMENT, OUT_OF_MEMORY. Also any status of the op, with
 /// its message. After an error, no result was written.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_op_call(
     op: *const shardspec_op, spec: *const shardspec_spec, arguments: *const shardspec_op_arguments,
@@ -340,7 +364,7 @@ unsafe fn run(
     };
     let Function { function, success, context, .. } = op.function();
     let (ctx, function, results) = (context.ctx(), *function, written.as_mut_ptr());
-    call(Called(op), *success, |err| {
+    call("function", Called(op), *success, |err| {
         // SAFETY: the user passed the function to be called like this.
         unsafe { function(ctx, spec, arguments, results, result_count, err) }
     })?;

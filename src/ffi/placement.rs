@@ -95,8 +95,11 @@ fn device_of(placement: &Placement) -> Outcome<Device> {
 /// worker's name contains neither ':' nor control characters.
 ///
 /// Ownership: the caller frees `*out`.
+/// Calls back: no.
+/// Blocks: no.
 /// Errors: INVALID_PLACEMENT, INVALID_ARGUMENT for a text that is not UTF-8, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_parse(
     text: *const c_char, out: *mut *mut shardspec_placement, err: *mut shardspec_error,
@@ -110,8 +113,11 @@ pub unsafe extern "C-unwind" fn shardspec_placement_parse(
 
 /// Frees a placement. NULL is allowed. Specs and metadata made with the placement stay valid.
 ///
+/// Calls back: `destroy`, if nothing else uses the object.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, also for a handle that was freed before.
-/// Threads: any. A call of another thread that uses the handle completes normally. Since: ABI 0.
+/// Threads: any. A call of another thread that uses the handle completes normally.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_free(
     placement: *mut shardspec_placement, err: *mut shardspec_error,
@@ -126,9 +132,12 @@ pub unsafe extern "C-unwind" fn shardspec_placement_free(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
 /// NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_text(
     placement: *const shardspec_placement, buffer: *mut c_char, capacity: usize,
@@ -147,9 +156,12 @@ pub unsafe extern "C-unwind" fn shardspec_placement_text(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
 /// NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_type_name(
     placement: *const shardspec_placement, buffer: *mut c_char, capacity: usize,
@@ -163,8 +175,11 @@ pub unsafe extern "C-unwind" fn shardspec_placement_type_name(
 
 /// Writes the rank that owns the placement to `*out`, or -1 where no rank does.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_rank(
     placement: *const shardspec_placement, out: *mut i64, err: *mut shardspec_error,
@@ -182,9 +197,12 @@ pub unsafe extern "C-unwind" fn shardspec_placement_rank(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: NOT_FOUND for a placement that names no worker, INVALID_HANDLE, BUFFER_TOO_SMALL with
 /// the capacity needed in the error's `limit`, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_worker_name(
     placement: *const shardspec_placement, buffer: *mut c_char, capacity: usize,
@@ -200,8 +218,11 @@ pub unsafe extern "C-unwind" fn shardspec_placement_worker_name(
 
 /// Writes the type of the placement's device to `*out`, a `SHARDSPEC_DEVICE_...` constant.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: NOT_FOUND for a custom placement, INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_device_type(
     placement: *const shardspec_placement, out: *mut i32, err: *mut shardspec_error,
@@ -215,8 +236,11 @@ pub unsafe extern "C-unwind" fn shardspec_placement_device_type(
 
 /// Writes the index of the placement's device to `*out`, or -1 where the placement gives no index.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: NOT_FOUND for a custom placement, INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_device_index(
     placement: *const shardspec_placement, out: *mut i32, err: *mut shardspec_error,
@@ -233,8 +257,12 @@ pub unsafe extern "C-unwind" fn shardspec_placement_device_index(
 /// canonical texts are. Custom placements of one type and rank are compared by the type's `equal`.
 /// Placements of different types or ranks are never equal.
 ///
+/// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
+/// call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_equal(
     a: *const shardspec_placement, b: *const shardspec_placement, out: *mut i32,
@@ -250,8 +278,12 @@ pub unsafe extern "C-unwind" fn shardspec_placement_equal(
 /// Writes a hash of the placement to `*out`. Equal placements have equal hashes, in every process
 /// that runs this version.
 ///
+/// Calls back: `hash` of a custom placement; `destroy`, if another thread frees a handle during the
+/// call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_placement_hash(
     placement: *const shardspec_placement, out: *mut u64, err: *mut shardspec_error,

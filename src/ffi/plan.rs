@@ -46,10 +46,14 @@ fn give(place: Out<'_, *mut shardspec_plan>, plan: ReshardPlan) -> Outcome {
 /// Creates the plan from one layout of a tensor to another.
 ///
 /// Ownership: the caller frees `*out`; both metadata objects may be freed before it.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
 /// Errors: SHAPE_MISMATCH or NDIM_MISMATCH for metadata of tensors of different sizes,
 /// DTYPE_MISMATCH where both state an element type and the two differ, PARTIAL for elements that
 /// are pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_new(
     source: *const shardspec_metadata, destination: *const shardspec_metadata,
@@ -68,11 +72,15 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new(
 /// shards, in any order.
 ///
 /// Ownership: the caller frees `*out`; both metadata objects may be freed before it.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE for a destination index, SHAPE_MISMATCH or NDIM_MISMATCH for metadata
 /// of tensors of different sizes, DTYPE_MISMATCH where both state an element type and the two
 /// differ, PARTIAL for elements that are pending a reduction, INVALID_HANDLE, NULL_ARGUMENT,
 /// OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_new_for_destinations(
     source: *const shardspec_metadata, destination: *const shardspec_metadata,
@@ -101,11 +109,15 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new_for_destinations(
 /// equal plans.
 ///
 /// Ownership: the caller frees `*out`; both lists may be freed before it.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
 /// Errors: GAP for a destination shard with elements that no source holds (the error's
 /// `first_shard` is that shard, the message names a box), UNSUPPORTED for sources that overlap in
 /// too many ways, NDIM_MISMATCH, OVERFLOW for a destination shard of more elements than 64 bits
 /// count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_new_from_shards(
     source: *const shardspec_shards, destination: *const shardspec_shards,
@@ -121,8 +133,11 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new_from_shards(
 
 /// Frees a plan. NULL is allowed.
 ///
+/// Calls back: `destroy`, if nothing else uses the object.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, also for a handle that was freed before.
-/// Threads: any. A call of another thread that uses the handle completes normally. Since: ABI 0.
+/// Threads: any. A call of another thread that uses the handle completes normally.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_free(
     plan: *mut shardspec_plan, err: *mut shardspec_error,
@@ -132,8 +147,11 @@ pub unsafe extern "C-unwind" fn shardspec_plan_free(
 
 /// Writes the number of pieces to `*out`.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_piece_count(
     plan: *const shardspec_plan, out: *mut usize, err: *mut shardspec_error,
@@ -147,8 +165,11 @@ pub unsafe extern "C-unwind" fn shardspec_plan_piece_count(
 
 /// Writes the number of dimensions of the tensor to `*out`.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_ndim(
     plan: *const shardspec_plan, out: *mut usize, err: *mut shardspec_error,
@@ -169,8 +190,11 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndim(
 /// buffers and of pieces. These lengths differ only where shards are not boxes; a piece then covers
 /// the buffers in steps (`shardspec_plan_piece_steps`). Each of the five arrays may be NULL.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_pieces(
     plan: *const shardspec_plan, first_piece: usize, piece_count: usize, sources: *mut u32,
@@ -202,8 +226,11 @@ pub unsafe extern "C-unwind" fn shardspec_plan_pieces(
 /// Otherwise a piece may have more dimensions than the buffers, and `shardspec_plan_piece_steps`
 /// gives the buffer's dimension of each. `source`, `destination` and `piece` may be NULL.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_ndims(
     plan: *const shardspec_plan, source: *mut usize, destination: *mut usize, piece: *mut usize,
@@ -238,8 +265,11 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndims(
 /// d`. Where all shards are boxes, dimension k belongs to dimension k, and every step is 1. Each of
 /// the four arrays may be NULL.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_piece_steps(
     plan: *const shardspec_plan, first_piece: usize, piece_count: usize, source_dims: *mut usize,
@@ -275,8 +305,11 @@ pub unsafe extern "C-unwind" fn shardspec_plan_piece_steps(
 /// Writes the pieces of a destination shard: the first to `*first_piece` and their number to
 /// `*piece_count`. They are consecutive.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_pieces_of_destination(
     plan: *const shardspec_plan, destination: usize, first_piece: *mut usize,
@@ -296,8 +329,12 @@ pub unsafe extern "C-unwind" fn shardspec_plan_pieces_of_destination(
 /// Writes 1 to `*out` if every piece has the same owner on both sides, so that nothing moves
 /// between processes, else 0. An owner is a rank or a worker; devices are ignored.
 ///
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_is_local(
     plan: *const shardspec_plan, out: *mut i32, err: *mut shardspec_error,
@@ -312,8 +349,12 @@ pub unsafe extern "C-unwind" fn shardspec_plan_is_local(
 /// Writes 1 to `*out` if every destination shard of the plan equals the source shard of the same
 /// index, with the same box and placement, else 0. Such a plan has nothing to move.
 ///
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_is_identity(
     plan: *const shardspec_plan, out: *mut i32, err: *mut shardspec_error,

@@ -21,6 +21,8 @@ use crate::transfer::{HostTransfer, LocalShards, ShardArguments, ShardedTensor};
 /// that it depends on must be passed; further source shards are ignored. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: NOT_FOUND for a source that is needed and not passed, or for a destination that the plan
 /// does not include. SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and UNSUPPORTED_DEVICE, with the
 /// shard in the error's `first_shard` and its position in the array in `index`. ALIASED where a
@@ -29,7 +31,8 @@ use crate::transfer::{HostTransfer, LocalShards, ShardArguments, ShardedTensor};
 /// than the copy. INVALID_ARGUMENT, also for a shard that is passed twice, INDEX_OUT_OF_RANGE,
 /// OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
 /// Threads: any. During the call, other threads may read the sources but not write them, and may
-/// not use the destinations. Since: ABI 0.
+/// not use the destinations.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_execute(
     plan: *const shardspec_plan, source_indices: *const usize,
@@ -70,14 +73,18 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute(
 /// be local.
 ///
 /// Ownership: the caller keeps all arguments.
-/// Errors: INVALID_ARGUMENT for a tensor of another layout; the message has the fingerprints of both
-/// layouts (`shardspec_plan_fingerprints`). NOT_FOUND for a source that is needed and not local, or for
-/// a destination that the plan does not include. DTYPE_MISMATCH, ALIASED where the tensors share
-/// memory, UNSUPPORTED where the sources have far more elements than memory and the search for shared
-/// memory would take longer than the copy, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// After an error, nothing was written.
+/// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
+/// call.
+/// Blocks: no.
+/// Errors: INVALID_ARGUMENT for a tensor of another layout; the message has the fingerprints of
+/// both layouts (`shardspec_plan_fingerprints`). NOT_FOUND for a source that is needed and not
+/// local, or for a destination that the plan does not include. DTYPE_MISMATCH, ALIASED where the
+/// tensors share memory, UNSUPPORTED where the sources have far more elements than memory and the
+/// search for shared memory would take longer than the copy, OVERFLOW, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
 /// Threads: any. During the call, other threads may read `source` but not write it, and may not use
-/// `destination`. Since: ABI 0.
+/// `destination`.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_execute_sharded_tensors(
     plan: *const shardspec_plan, source: *const shardspec_sharded_tensor,
@@ -99,8 +106,11 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute_sharded_tensors(
 /// fingerprints, in every process that runs this version. Compare them with
 /// `shardspec_metadata_fingerprint` before you execute a plan that was kept.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_fingerprints(
     plan: *const shardspec_plan, source: *mut u64, destination: *mut u64, err: *mut shardspec_error,

@@ -126,8 +126,11 @@ pub(crate) unsafe fn properties_argument(
 /// Writes torch's defaults to `*out`: float32, strided, contiguous, no gradient, not pinned. The
 /// caller sets `out->struct_size` before the call: `shardspec_tensor_properties p = { sizeof p };`.
 ///
+/// Calls back: no.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for a wrong struct_size, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_tensor_properties_init(
     out: *mut shardspec_tensor_properties, err: *mut shardspec_error,

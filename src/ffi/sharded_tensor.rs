@@ -86,10 +86,14 @@ pub(crate) fn give(
 /// shards. The metadata must state the element type. `fill` is a `SHARDSPEC_FILL_...` constant.
 ///
 /// Ownership: the caller frees `*out`; the metadata may be freed before it.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_PLACEMENT for a text that is no owner, INVALID_ARGUMENT for another `fill` or
 /// metadata without an element type, UNSUPPORTED for a layout or memory format other than strided
 /// and contiguous, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Source: `torch.distributed._shard.sharded_tensor.empty` and `zeros`. Since: ABI 0.
+/// Threads: any.
+/// Source: `torch.distributed._shard.sharded_tensor.empty` and `zeros`.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new(
     metadata: *const shardspec_metadata, owner: *const c_char, fill: i32,
@@ -108,10 +112,13 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new(
 /// `fill` is a `SHARDSPEC_FILL_...` constant.
 ///
 /// Ownership: the caller frees `*out`; the metadata may be freed before it.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for an index that occurs twice, another `fill` or
 /// metadata without an element type, UNSUPPORTED for a layout or memory format other than strided
 /// and contiguous, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_for_indices(
     metadata: *const shardspec_metadata, indices: *const usize, index_count: usize, fill: i32,
@@ -131,14 +138,18 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_for_indices(
 /// NULL.
 ///
 /// Ownership: the caller frees `*out`; `spec` and `full` may be freed before it.
+/// Calls back: `build_metadata` and `fill_shard` of a custom spec; `equal` and `hash` of custom
+/// placements; `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_DIM, NDIM_MISMATCH, OUT_OF_BOUNDS, GAP and OVERLAP for a spec that does not fit
 /// the sizes of `full`, and any status that functions of a custom spec return. INVALID_PLACEMENT
 /// for a text that is no owner, DTYPE_MISMATCH where `properties` state another element type than
 /// `full`, UNSUPPORTED for a layout or memory format other than strided and contiguous,
 /// UNSUPPORTED_DEVICE, INVALID_ARGUMENT, OVERFLOW, PARTIAL for elements that are pending a
 /// reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. No other thread may write `full` during the call. Source: torch's
-/// `ShardingSpec.shard`, for a tensor that every worker has. Since: ABI 0.
+/// Threads: any. No other thread may write `full` during the call.
+/// Source: torch's `ShardingSpec.shard`, for a tensor that every worker has.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_spec(
     spec: *const shardspec_spec, properties: *const shardspec_tensor_properties,
@@ -162,11 +173,15 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_spec(
 /// sharded tensor has that of `full`. `options` may be NULL.
 ///
 /// Ownership: the caller frees `*out`; the metadata and `full` may be freed before it.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
 /// Errors: INVALID_PLACEMENT for a text that is no owner, SHAPE_MISMATCH, NDIM_MISMATCH,
 /// DTYPE_MISMATCH and UNSUPPORTED_DEVICE for `full`, UNSUPPORTED for a layout or memory format
 /// other than strided and contiguous, INVALID_ARGUMENT, OVERFLOW, PARTIAL for elements that are
 /// pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. No other thread may write `full` during the call. Since: ABI 0.
+/// Threads: any. No other thread may write `full` during the call.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full(
     metadata: *const shardspec_metadata, owner: *const c_char, full: *const shardspec_tensor_view,
@@ -187,11 +202,15 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full(
 /// states no element type, the sharded tensor has that of `full`. `options` may be NULL.
 ///
 /// Ownership: the caller frees `*out`; the metadata and `full` may be freed before it.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, also for an index that occurs twice,
 /// SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and UNSUPPORTED_DEVICE for `full`, UNSUPPORTED for
 /// a layout or memory format other than strided and contiguous, OVERFLOW, PARTIAL for elements that
 /// are pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. No other thread may write `full` during the call. Since: ABI 0.
+/// Threads: any. No other thread may write `full` during the call.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full_for_indices(
     metadata: *const shardspec_metadata, indices: *const usize, index_count: usize,
@@ -217,11 +236,16 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full_for_indic
 /// Ownership: the library copies the views. It uses their memory until it calls `release(ctx)`,
 /// exactly once: after the sharded tensor and all managed tensors exported from it were freed, or
 /// before a failed call returns. `release` may be NULL. The caller frees `*out`.
+/// Calls back: `release`, if the call fails; `destroy`, if another thread frees a handle during the
+/// call.
+/// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the
 /// shard in the error's `first_shard` and its position in `shards` in `index`. INVALID_ARGUMENT for
 /// a shard that occurs twice, or shards that are not exactly those of `owner`, INDEX_OUT_OF_RANGE,
 /// INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Source: torch's `_init_from_local_shards_and_global_metadata`. Since: ABI 0.
+/// Threads: any.
+/// Source: torch's `_init_from_local_shards_and_global_metadata`.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local(
     metadata: *const shardspec_metadata, owner: *const c_char, indices: *const usize,
@@ -253,6 +277,9 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local(
 /// exactly once: after the sharded tensor and all managed tensors exported from it were freed, or
 /// before a failed call returns. `release` may be NULL. The caller keeps `descriptions` and frees
 /// `*out`.
+/// Calls back: `equal` and `hash` of custom placements; `release`, if the call fails; `destroy`, if
+/// another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the
 /// shard in the error's `first_shard` and its position in `shards` in `index`. INVALID_ARGUMENT for
 /// a shard that occurs twice, or shards that are not exactly those of `owner`, also for a shard
@@ -260,7 +287,8 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local(
 /// `descriptions`. NOT_FOUND for a box that is not one of the metadata's, NULL_ARGUMENT, also for a
 /// description without a placement, INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE,
 /// OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local_shards(
     metadata: *const shardspec_metadata, owner: *const c_char,
@@ -303,8 +331,11 @@ unsafe fn from_local(
 /// Frees a sharded tensor. NULL is allowed. The memory of its shards is freed, or given back with
 /// `release`, when no managed tensor exported from it is in use.
 ///
+/// Calls back: `destroy`, if nothing else uses the object.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, also for a handle that was freed before.
-/// Threads: any. A call of another thread that uses the handle completes normally. Since: ABI 0.
+/// Threads: any. A call of another thread that uses the handle completes normally.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_free(
     tensor: *mut shardspec_sharded_tensor, err: *mut shardspec_error,
@@ -317,8 +348,11 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_free(
 /// element type.
 ///
 /// Ownership: the caller frees `*out`; the sharded tensor may be freed before it.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_metadata(
     tensor: *const shardspec_sharded_tensor, out: *mut *mut shardspec_metadata,
@@ -335,8 +369,11 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_metadata(
 /// Writes the tensor's properties to `*out`. The caller sets `out->struct_size` before the call:
 /// `shardspec_tensor_properties p = { sizeof p };`.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_properties(
     tensor: *const shardspec_sharded_tensor, out: *mut shardspec_tensor_properties,

@@ -47,9 +47,12 @@ impl Handle for shardspec_shards {
 /// `placement` is NULL has no owner: plans count all such shards as one owner that is on no rank.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`.
+/// Calls back: no.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for negative numbers or more than 32 dimensions, NDIM_MISMATCH,
 /// OVERFLOW for an end beyond 64 bits, INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_new(
     shards: *const shardspec_shard_metadata, shard_count: usize, out: *mut *mut shardspec_shards,
@@ -71,10 +74,13 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new(
 /// text may be NULL; its shards have no owner.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`.
+/// Calls back: no.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for negative numbers, more than 32 dimensions or a wrong
 /// `placement_count`, INDEX_OUT_OF_RANGE for a placement index, OVERFLOW for an end beyond 64 bits,
 /// INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_new_from_arrays(
     offsets: *const i64, sizes: *const i64, placement_indices: *const u32, ndim: usize,
@@ -84,8 +90,8 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_from_arrays(
     guard(err, || {
         let place = self::out("out", out)?;
         let placements = optional_placements_from_texts(placements, placement_count)?;
-        let arrays = (offsets, sizes, placement_indices);
-        let shards = shards_from_arrays(arrays, ndim, shard_count, placements)?;
+        let shards =
+            shards_from_arrays((offsets, sizes, placement_indices), ndim, shard_count, placements)?;
         place.set(handle::insert(Shared::try_new(shards)?)?);
         Ok(())
     })
@@ -100,10 +106,14 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_from_arrays(
 ///
 /// Ownership: the library copies the arrays. The caller keeps the handles in `placements` and frees
 /// `*out`.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for negative numbers, more than 32 dimensions or a wrong
 /// `placement_count`, INDEX_OUT_OF_RANGE for a placement index, OVERFLOW for an end beyond 64 bits,
 /// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_new_from_arrays_with_placement_handles(
     offsets: *const i64, sizes: *const i64, placement_indices: *const u32, ndim: usize,
@@ -113,8 +123,8 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_from_arrays_with_placement_
     guard(err, || {
         let place = self::out("out", out)?;
         let placements = placements_from_handles(placements, placement_count)?;
-        let arrays = (offsets, sizes, placement_indices);
-        let shards = shards_from_arrays(arrays, ndim, shard_count, placements)?;
+        let shards =
+            shards_from_arrays((offsets, sizes, placement_indices), ndim, shard_count, placements)?;
         place.set(handle::insert(Shared::try_new(shards)?)?);
         Ok(())
     })
@@ -122,8 +132,11 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_from_arrays_with_placement_
 
 /// Frees a list of shards. NULL is allowed. Objects made from the list stay valid.
 ///
+/// Calls back: `destroy`, if nothing else uses the object.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, also for a handle that was freed before.
-/// Threads: any. A call of another thread that uses the handle completes normally. Since: ABI 0.
+/// Threads: any. A call of another thread that uses the handle completes normally.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_free(
     shards: *mut shardspec_shards, err: *mut shardspec_error,
@@ -133,8 +146,11 @@ pub unsafe extern "C-unwind" fn shardspec_shards_free(
 
 /// Writes the number of shards to `*out`.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_count(
     shards: *const shardspec_shards, out: *mut usize, err: *mut shardspec_error,
@@ -155,8 +171,11 @@ pub unsafe extern "C-unwind" fn shardspec_shards_count(
 /// `*more` becomes 1 if there are further pairs, else 0; `more` may be NULL.
 ///
 /// Time: about n * log(n) for n shards, plus the number of pairs.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_overlaps(
     shards: *const shardspec_shards, first_shards: *mut usize, second_shards: *mut usize,
@@ -193,10 +212,13 @@ pub unsafe extern "C-unwind" fn shardspec_shards_overlaps(
 ///
 /// Time: about n * log(n) for n shards without overlaps, plus the number of boxes. With overlaps,
 /// the time depends on the boxes that are asked for.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: UNSUPPORTED where the shards overlap in too many ways to find the boxes, NDIM_MISMATCH
 /// where `ndim` is not that of the shards, INVALID_ARGUMENT for negative sizes or more than 32,
 /// OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_shards_gaps(
     shards: *const shardspec_shards, tensor_sizes: *const i64, ndim: usize, offsets: *mut i64,

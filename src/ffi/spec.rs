@@ -21,8 +21,7 @@ use crate::memory::{Text, try_box};
 use crate::model::ModelError;
 use crate::model::spec::built_in_number;
 use crate::model::{
-    ChunkShardingSpec, EnumerableShardingSpec, Error, InferredSpec, Placements, ShardingDim,
-    ShardingSpec, infer_compat_spec, infer_sharding_spec,
+    ChunkShardingSpec, EnumerableShardingSpec, Error, Placements, ShardingDim, ShardingSpec,
 };
 use crate::transfer::Sharder;
 
@@ -79,8 +78,11 @@ pub(crate) fn give(place: Out<'_, *mut shardspec_spec>, spec: impl Sharder) -> O
 /// that the tensor has the dimension.
 ///
 /// Ownership: the library copies the texts. The caller frees `*out`.
+/// Calls back: no.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for no placements, INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk(
     dim: i64, placements: *const *const c_char, placement_count: usize,
@@ -100,9 +102,12 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk(
 /// `shardspec_spec_build_metadata_with_dim_names` builds metadata with this spec.
 ///
 /// Ownership: the library copies the texts. The caller frees `*out`.
+/// Calls back: no.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for an empty name or no placements, INVALID_PLACEMENT, NULL_ARGUMENT,
 /// OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_by_dim_name(
     dim_name: *const c_char, placements: *const *const c_char, placement_count: usize,
@@ -124,9 +129,13 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_by_dim_name(
 /// from the last dimension.
 ///
 /// Ownership: the library copies `dim_name`. The caller keeps the handles and frees `*out`.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for an empty name or no placements, INVALID_HANDLE, NULL_ARGUMENT,
 /// OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_with_placement_handles(
     dim: i64, dim_name: *const c_char, placements: *const *const shardspec_placement,
@@ -145,9 +154,12 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_with_placement_handles(
 ///
 /// Time: at worst n * log(n)^(d-1) for n shards with d dimensions.
 /// Ownership: the caller frees `*out`; the list may be freed before it.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for no shards, OVERLAP (the error names both shards and the box that
 /// they share), NULL_ARGUMENT, also for a shard without a placement, INVALID_HANDLE, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_new_enumerable(
     shards: *const shardspec_shards, out: *mut *mut shardspec_spec, err: *mut shardspec_error,
@@ -158,61 +170,13 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_enumerable(
     })
 }
 
-/// Creates the spec that cuts a tensor into exactly these shards. It is of the most regular of three
-/// types. It is a chunk spec if the shards are the chunks of one dimension, in any order. It is a mesh
-/// spec if the shards are a grid of boxes: each dimension is cut by chunk, balanced or sizes, and all
-/// cells of the grid have the same number of shards, which are replicas. Otherwise it is an enumerable
-/// spec, also for a single shard, because the cut dimension is then unknown.
-///
-/// A mesh spec keeps the order of the shards if that is row-major in some order of axes. Otherwise its
-/// devices are row-major by dimension. `shardspec_spec_infer_compat` returns torch's answer.
-///
-/// Time: n * log(n) for n shards, and for an enumerable spec at worst n * log(n)^(d-1) in d dimensions.
-/// Ownership: the caller frees `*out`; the list may be freed before it.
-/// Errors: INVALID_ARGUMENT for no shards, OVERLAP for shards that overlap and are no grid of replicas
-/// (the error names both shards and the box that they share), NULL_ARGUMENT, also for a shard without a
-/// placement, INVALID_HANDLE, OUT_OF_MEMORY. Threads: any. Since: ABI 0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_spec_infer(
-    shards: *const shardspec_shards, out: *mut *mut shardspec_spec, err: *mut shardspec_error,
-) -> shardspec_status {
-    guard(err, || {
-        let place = self::out("out", out)?;
-        give_inferred(place, infer_sharding_spec(&*handle::get("shards", shards)?)?)
-    })
-}
-
-/// Creates the spec that torch infers from these shards. It is a chunk spec where chunks of one dimension
-/// are exactly these boxes, in any order, and else an enumerable spec. A single shard makes an
-/// enumerable spec, because the cut dimension is then unknown.
-///
-/// Ownership: the caller frees `*out`; the list may be freed before it.
-/// Errors: INVALID_ARGUMENT for no shards, OVERLAP (the error names both shards and the box that
-/// they share), NULL_ARGUMENT, also for a shard without a placement, INVALID_HANDLE, OUT_OF_MEMORY.
-/// Threads: any. Source: `_infer_sharding_spec_from_shards_metadata` of torch. Since: ABI 0.
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn shardspec_spec_infer_compat(
-    shards: *const shardspec_shards, out: *mut *mut shardspec_spec, err: *mut shardspec_error,
-) -> shardspec_status {
-    guard(err, || {
-        let place = self::out("out", out)?;
-        give_inferred(place, infer_compat_spec(&*handle::get("shards", shards)?)?)
-    })
-}
-
-/// Hands an inferred spec to the caller.
-fn give_inferred(place: Out<'_, *mut shardspec_spec>, spec: InferredSpec) -> Outcome {
-    match spec {
-        InferredSpec::Chunk(spec) => give(place, spec),
-        InferredSpec::Mesh(spec) => give(place, spec),
-        InferredSpec::Enumerable(spec) => give(place, spec),
-    }
-}
-
 /// Frees a spec. NULL is allowed. Metadata made by the spec stays valid.
 ///
+/// Calls back: `destroy`, if nothing else uses the object.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, also for a handle that was freed before.
-/// Threads: any. A call of another thread that uses the handle completes normally. Since: ABI 0.
+/// Threads: any. A call of another thread that uses the handle completes normally.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_free(
     spec: *mut shardspec_spec, err: *mut shardspec_error,
@@ -227,9 +191,12 @@ pub unsafe extern "C-unwind" fn shardspec_spec_free(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
 /// NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_type_name(
     spec: *const shardspec_spec, buffer: *mut c_char, capacity: usize, needed: *mut usize,
@@ -240,9 +207,12 @@ pub unsafe extern "C-unwind" fn shardspec_spec_type_name(
 
 /// Writes the dimension that a chunk spec cuts to `*out`, as it was passed; it may be negative.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: WRONG_SPEC_TYPE for another type of spec or a dimension given by name, INVALID_HANDLE,
 /// NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_chunk_dim(
     spec: *const shardspec_spec, out: *mut i64, err: *mut shardspec_error,
@@ -264,9 +234,12 @@ pub unsafe extern "C-unwind" fn shardspec_spec_chunk_dim(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: WRONG_SPEC_TYPE for another type of spec or a dimension given by number, INVALID_HANDLE,
 /// BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_chunk_dim_name(
     spec: *const shardspec_spec, buffer: *mut c_char, capacity: usize, needed: *mut usize,
@@ -283,9 +256,12 @@ pub unsafe extern "C-unwind" fn shardspec_spec_chunk_dim_name(
 
 /// Writes the number of shards of the spec to `*out`.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: WRONG_SPEC_TYPE for a custom spec, whose shards depend on the tensor
 /// (`shardspec_metadata_shard_count` counts them), INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_shard_count(
     spec: *const shardspec_spec, out: *mut usize, err: *mut shardspec_error,
@@ -300,10 +276,13 @@ pub unsafe extern "C-unwind" fn shardspec_spec_shard_count(
 /// Creates a handle of the placement of shard `index`.
 ///
 /// Ownership: the caller frees `*out`.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, WRONG_SPEC_TYPE for a custom spec, whose shards depend on the tensor
 /// (`shardspec_metadata_shard_placement` returns their placements), INVALID_HANDLE, NULL_ARGUMENT,
 /// OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_placement(
     spec: *const shardspec_spec, index: usize, out: *mut *mut shardspec_placement,
@@ -328,8 +307,12 @@ pub unsafe extern "C-unwind" fn shardspec_spec_placement(
 /// Dimensions are compared as they were passed: -1 and 1 differ. Mesh specs are compared by their
 /// meshes and layouts as they were passed. Custom specs are compared by their type's `equal`.
 ///
+/// Calls back: `equal` of custom specs and placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_equal(
     a: *const shardspec_spec, b: *const shardspec_spec, out: *mut i32, err: *mut shardspec_error,
@@ -344,8 +327,12 @@ pub unsafe extern "C-unwind" fn shardspec_spec_equal(
 /// Writes a hash of the spec to `*out`. Equal specs have equal hashes, in every process that runs
 /// this version. The hash of a custom spec includes that of its type's `hash`.
 ///
+/// Calls back: `hash` of a custom spec and of custom placements; `destroy`, if another thread frees
+/// a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_hash(
     spec: *const shardspec_spec, out: *mut u64, err: *mut shardspec_error,

@@ -15,9 +15,12 @@ use crate::memory::text;
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Calls back: no.
+/// Blocks: no.
 /// Errors: NOT_FOUND for a number that is no status, BUFFER_TOO_SMALL with the capacity needed in
 /// the error's `limit`, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_status_text(
     status: shardspec_status, buffer: *mut c_char, capacity: usize, needed: *mut usize,

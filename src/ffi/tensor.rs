@@ -105,13 +105,16 @@ impl shardspec_copy_options {
 /// have any strides. `options` may be NULL.
 ///
 /// Ownership: the caller keeps both views and their memory.
+/// Calls back: no.
+/// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH where the views differ, ALIASED where
 /// `destination` shares memory with `source` or has two elements at one place, UNSUPPORTED_DEVICE,
 /// UNSUPPORTED where the source has far more elements than memory and the search for shared memory
 /// would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After
 /// an error, nothing was written.
-/// Threads: any. No other thread may use `destination` or write `source` during the call. Source:
-/// torch's `Tensor.copy_`, for one element type. Since: ABI 0.
+/// Threads: any. No other thread may use `destination` or write `source` during the call.
+/// Source: torch's `Tensor.copy_`, for one element type.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_tensor_copy(
     source: *const shardspec_tensor_view, destination: *const shardspec_tensor_view,
@@ -131,13 +134,17 @@ pub unsafe extern "C-unwind" fn shardspec_tensor_copy(
 /// Holes of the shard's buffer are filled with zeros. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, PARTIAL for
 /// elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the
 /// source has far more elements than memory and the search for shared memory would take longer than
 /// the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
 /// written.
 /// Threads: any. During the call, other threads may read `full` but not write it, and may not use
-/// `shard`. Since: ABI 0.
+/// `shard`.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard(
     metadata: *const shardspec_metadata, index: usize, full: *const shardspec_tensor_view,
@@ -161,13 +168,18 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard(
 /// if it states one. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
+/// Calls back: `fill_shard` of a custom spec; `equal` and `hash` of custom placements; `destroy`,
+/// if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE,
 /// INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the source has far more elements than
 /// memory and the search for shared memory would take longer than the copy, OVERFLOW,
 /// INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written. Also
 /// any status that the spec's `fill_shard` returns, which the library calls after all checks.
 /// Threads: any. During the call, other threads may read `full` but not write it, and may not use
-/// `shard`. Source: torch's `ShardingSpec.shard`, for one destination. Since: ABI 0.
+/// `shard`.
+/// Source: torch's `ShardingSpec.shard`, for one destination.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_spec_fill_shard(
     spec: *const shardspec_spec, metadata: *const shardspec_metadata, index: usize,
@@ -190,11 +202,14 @@ pub unsafe extern "C-unwind" fn shardspec_spec_fill_shard(
 ///
 /// Ownership: `out->shape` and `out->strides` point to the caller's two arrays. `out->data` points
 /// into the memory of `full`.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL,
 /// UNSUPPORTED where elements are packed and the shard starts inside of a byte or where the shard
 /// is not a box, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, PARTIAL for elements that are
 /// pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard(
     metadata: *const shardspec_metadata, index: usize, full: *const shardspec_tensor_view,
@@ -223,6 +238,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard(
 /// filled with zeros. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and ALIASED, with the refused shard in the
 /// error's `first_shard` and `index`. INVALID_ARGUMENT for a wrong `shard_count`, PARTIAL for
 /// elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the
@@ -230,7 +248,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard(
 /// the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
 /// written.
 /// Threads: any. During the call, other threads may read `full` but not write it, and may not use
-/// `shards`. Since: ABI 0.
+/// `shards`.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_scatter(
     metadata: *const shardspec_metadata, full: *const shardspec_tensor_view,
@@ -254,6 +273,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter(
 /// the metadata's, if it states one. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and ALIASED, with the refused shard in the
 /// error's `first_shard` and `index`. INVALID_ARGUMENT for a wrong `shard_count`, PARTIAL for
 /// elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the
@@ -261,7 +283,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter(
 /// the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
 /// written.
 /// Threads: any. During the call, other threads may read `shards` but not write them, and may not
-/// use `full`. Since: ABI 0.
+/// use `full`.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_gather(
     metadata: *const shardspec_metadata, shards: *const shardspec_tensor_view, shard_count: usize,

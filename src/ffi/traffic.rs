@@ -116,10 +116,13 @@ fn rank_argument(argument: &'static str, rank: i64) -> Outcome<Option<i64>> {
 /// `*needed` is written. `itemsize` is the number of bytes of an element, or 0 for that of the
 /// element type of the plan's layouts. The bytes of packed elements are rounded up for each pair.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative, differs from that
 /// of the stated element type, or is 0 where no element type is stated, OVERFLOW, INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_shard_traffic(
     plan: *const shardspec_plan, itemsize: i64, sources: *mut u32, destinations: *mut u32,
@@ -148,10 +151,13 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_traffic(
 /// `*needed` is written. `itemsize` is the number of bytes of an element, or 0 for that of the
 /// element type of the plan's layouts. The bytes of packed elements are rounded up for each pair.
 ///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative, differs from that
 /// of the stated element type, or is 0 where no element type is stated, OVERFLOW, INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_rank_traffic(
     plan: *const shardspec_plan, itemsize: i64, source_ranks: *mut i64,
@@ -223,11 +229,14 @@ impl<T: Copy> Columns<T> {
 /// bytes of an element, or 0 for that of the element type of the plan's layouts.
 ///
 /// Time: proportional to the number of pieces, with capacity 0; such a call allocates no memory.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE for a shard, UNSUPPORTED where elements are packed and a run would
 /// start or end inside of a byte, BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is
 /// negative, differs from that of the stated element type, or is 0 where no element type is stated,
 /// OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_shard_runs(
     plan: *const shardspec_plan, source: usize, destination: usize, itemsize: i64,
@@ -251,11 +260,14 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_runs(
 /// bytes of an element, or 0 for that of the element type of the plan's layouts.
 ///
 /// Time: proportional to the number of pieces, with capacity 0; such a call allocates no memory.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for a rank below -1, UNSUPPORTED where elements are packed and a run
 /// would start or end inside of a byte, BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that
 /// is negative, differs from that of the stated element type, or is 0 where no element type is
 /// stated, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_rank_runs(
     plan: *const shardspec_plan, source_rank: i64, destination_rank: i64, itemsize: i64,
@@ -298,9 +310,14 @@ unsafe fn answer_runs(
 ///
 /// Time: for p placements and e pairs of a placement and an owner that share elements, at worst p *
 /// (e + p) * log(p).
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
 /// Errors: BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Source: Jonker and Volgenant, "A Shortest Augmenting Path Algorithm for Dense and
-/// Sparse Linear Assignment Problems", 1987. Since: ABI 0.
+/// Threads: any.
+/// Source: Jonker and Volgenant, "A Shortest Augmenting Path Algorithm for Dense and Sparse Linear
+/// Assignment Problems", 1987.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_suggest_placements(
     plan: *const shardspec_plan, placement_indices: *mut u32, capacity: usize, needed: *mut usize,
@@ -323,9 +340,13 @@ pub unsafe extern "C-unwind" fn shardspec_plan_suggest_placements(
 /// their first shards. `placement_count` is their number.
 ///
 /// Ownership: the caller frees `*out`; `metadata` may be freed before it.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
 /// Errors: INVALID_ARGUMENT for a wrong `placement_count`, INDEX_OUT_OF_RANGE, INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_relabel(
     metadata: *const shardspec_metadata, placement_indices: *const u32, placement_count: usize,

@@ -14,8 +14,13 @@ use crate::ffi::error::{shardspec_error, shardspec_status};
 /// no longer work. It is the number in the shared library's name, `libshardspec.so.0`.
 pub const SHARDSPEC_ABI_VERSION: u32 = 0;
 
-/// Returns the library's ABI version, to compare with `SHARDSPEC_ABI_VERSION`. Can't fail.
-/// Threads: any. Since: ABI 0.
+/// Returns the library's ABI version, to compare with `SHARDSPEC_ABI_VERSION`.
+///
+/// Calls back: no.
+/// Blocks: no.
+/// Errors: none.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn shardspec_abi_version() -> u32 {
     SHARDSPEC_ABI_VERSION
@@ -27,8 +32,11 @@ pub extern "C-unwind" fn shardspec_abi_version() -> u32 {
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Calls back: no.
+/// Blocks: no.
 /// Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT.
-/// Threads: any. Since: ABI 0.
+/// Threads: any.
+/// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_version_text(
     buffer: *mut c_char, capacity: usize, needed: *mut usize, err: *mut shardspec_error,

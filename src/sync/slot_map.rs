@@ -26,6 +26,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use super::backoff::Backoff;
 use super::hazard::{self, HazardPointer, HazardValue, SLOT_ALIGN, Use, Users};
 use super::seed::random_of;
+use crate::declared::{self, Wait};
 use crate::memory::{TryVec, try_collect};
 
 /// Slots in the first segment; each further segment doubles the table.
@@ -171,6 +172,7 @@ impl<T: Send + Sync> SlotMap<T> {
     /// Makes `key` invalid for ever, waits until no thread uses the object, and drops it. `false`
     /// when the key has no object. This thread must not use the object itself.
     pub(crate) fn retire(&'static self, key: u64) -> bool {
+        declared::blocks(Wait::OtherThreads);
         let Some(slot) = self.find(key) else {
             return false;
         };

@@ -23,8 +23,9 @@ use graph::{Crate, top};
 /// Who may use whom, from the bottom up. `ffi` may use all.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("memory", &[]),
-    ("unwind", &["memory"]),
-    ("sync", &["memory", "unwind"]),
+    ("declared", &[]),
+    ("unwind", &["declared", "memory"]),
+    ("sync", &["declared", "memory", "unwind"]),
     ("geometry", &["memory", "sync"]),
     ("error", &["geometry", "memory"]),
     ("model", &["geometry", "error", "memory", "sync", "unwind"]),
@@ -33,7 +34,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("transfer", &["host", "plan", "model", "geometry", "error", "memory", "sync", "unwind"]),
     (
         "comm",
-        &["transfer", "host", "plan", "model", "geometry", "error", "memory", "sync", "unwind"],
+        &[
+            "transfer", "host", "plan", "model", "geometry", "error", "memory", "sync", "unwind",
+            "declared",
+        ],
     ),
     ("ops", &["transfer", "model", "geometry", "error", "memory", "sync", "unwind"]),
 ];

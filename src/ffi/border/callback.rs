@@ -43,7 +43,7 @@ impl Drop for Context {
     fn drop(&mut self) {
         if let Some(destroy) = self.destroy {
             // SAFETY: the user passed both for this call, which happens once.
-            unwind::call(|| unsafe { destroy(self.ctx) });
+            unwind::call("destroy", || unsafe { destroy(self.ctx) });
         }
     }
 }
@@ -127,11 +127,11 @@ impl Success {
 }
 
 /// Runs a callback. A status that is not that of success becomes an error that passes through the
-/// library unchanged. `name` says which callback it was where it left no message. It is called
-/// once.
+/// library unchanged. `function` is its name in the header, and `name` says which callback it was
+/// where it left no message. It is called once.
 #[inline]
 pub(crate) fn call(
-    name: impl Display, success: Success,
+    function: &'static str, name: impl Display, success: Success,
     callback: impl Fn(*mut shardspec_error) -> shardspec_status,
 ) -> Result<(), Error> {
     if unwind::is_held() {
@@ -139,7 +139,7 @@ pub(crate) fn call(
     }
     // An `Error` is large, and would be moved on the way out also where there is none.
     let failed = with_blank(|err| {
-        let status = unwind::call(|| success.answer(err, &callback));
+        let status = unwind::call(function, || success.answer(err, &callback));
         if status == Some(success.0) {
             return None;
         }
@@ -161,8 +161,8 @@ impl From<Failed> for Error {
 }
 
 /// Asks a callback that can't fail. Left by unwinding, it answers 0: not equal, and no hash.
-pub(crate) fn ask<T: Default>(callback: impl FnOnce() -> T) -> T {
-    unwind::call(callback).unwrap_or_default()
+pub(crate) fn ask<T: Default>(name: &'static str, callback: impl FnOnce() -> T) -> T {
+    unwind::call(name, callback).unwrap_or_default()
 }
 
 /// The failure of a callback. A callback that was left by unwinding has no status.

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::declared;
 pub(crate) use crate::ffi::border::refusal::{Outcome, Refusal};
 use crate::ffi::border::report::Report;
 use crate::ffi::error::{
@@ -16,9 +17,11 @@ use crate::unwind::{is_held, passing};
 /// # Safety
 ///
 /// `err` is null or points to a `shardspec_error` that the caller may write.
+#[cfg_attr(debug_assertions, track_caller)]
 pub(crate) unsafe fn guard(
     err: *mut shardspec_error, body: impl FnOnce() -> Outcome,
 ) -> shardspec_status {
+    let _running = declared::enter();
     // SAFETY: the caller's promise about `err` is passed on.
     let Ok(report) = (unsafe { Report::open(err) }) else {
         return SHARDSPEC_INVALID_ARGUMENT;

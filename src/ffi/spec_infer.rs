@@ -1,0 +1,71 @@
+//! Specs that are inferred from shards. In the header they are part of the section on specs.
+
+use crate::ffi::border::guard::{Outcome, guard};
+use crate::ffi::border::handle;
+use crate::ffi::border::pointer::{Out, out};
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::shards::shardspec_shards;
+use crate::ffi::spec::{give, shardspec_spec};
+use crate::model::{InferredSpec, infer_compat_spec, infer_sharding_spec};
+
+/// Creates the spec that cuts a tensor into exactly these shards. It is of the most regular of three
+/// types. It is a chunk spec if the shards are the chunks of one dimension, in any order. It is a mesh
+/// spec if the shards are a grid of boxes: each dimension is cut by chunk, balanced or sizes, and all
+/// cells of the grid have the same number of shards, which are replicas. Otherwise it is an enumerable
+/// spec, also for a single shard, because the cut dimension is then unknown.
+///
+/// A mesh spec keeps the order of the shards if that is row-major in some order of axes. Otherwise its
+/// devices are row-major by dimension. `shardspec_spec_infer_compat` returns torch's answer.
+///
+/// Time: n * log(n) for n shards, and for an enumerable spec at worst n * log(n)^(d-1) in d
+/// dimensions.
+/// Ownership: the caller frees `*out`; the list may be freed before it.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
+/// Errors: INVALID_ARGUMENT for no shards, OVERLAP for shards that overlap and are no grid of
+/// replicas (the error names both shards and the box that they share), NULL_ARGUMENT, also for a
+/// shard without a placement, INVALID_HANDLE, OUT_OF_MEMORY.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_spec_infer(
+    shards: *const shardspec_shards, out: *mut *mut shardspec_spec, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        give_inferred(place, infer_sharding_spec(&*handle::get("shards", shards)?)?)
+    })
+}
+
+/// Creates the spec that torch infers from these shards. It is a chunk spec where chunks of one dimension
+/// are exactly these boxes, in any order, and else an enumerable spec. A single shard makes an
+/// enumerable spec, because the cut dimension is then unknown.
+///
+/// Ownership: the caller frees `*out`; the list may be freed before it.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
+/// Errors: INVALID_ARGUMENT for no shards, OVERLAP (the error names both shards and the box that
+/// they share), NULL_ARGUMENT, also for a shard without a placement, INVALID_HANDLE, OUT_OF_MEMORY.
+/// Threads: any.
+/// Source: `_infer_sharding_spec_from_shards_metadata` of torch.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_spec_infer_compat(
+    shards: *const shardspec_shards, out: *mut *mut shardspec_spec, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        give_inferred(place, infer_compat_spec(&*handle::get("shards", shards)?)?)
+    })
+}
+
+/// Hands an inferred spec to the caller.
+fn give_inferred(place: Out<'_, *mut shardspec_spec>, spec: InferredSpec) -> Outcome {
+    match spec {
+        InferredSpec::Chunk(spec) => give(place, spec),
+        InferredSpec::Mesh(spec) => give(place, spec),
+        InferredSpec::Enumerable(spec) => give(place, spec),
+    }
+}
