@@ -1,15 +1,14 @@
-/* shardspec_dlpack.h - DLPack's structs as those of shardspec.h, and back.
+/* shardspec_dlpack.h - casts between the structs of DLPack and those of shardspec.h.
  *
- * For programs that have DLPack's own header. Include that first, or <dlpack/dlpack.h> is included
- * from here:
+ * This header is for programs that have DLPack's own header. Include that one first; otherwise this header
+ * includes <dlpack/dlpack.h>.
  *
  *   DLTensor *tensor = ...;
  *   shardspec_metadata_extract_shard(metadata, 0, shardspec_tensor_view_from_dlpack(tensor), ...);
  *
- * A cast changes nothing but the type: the structs are laid out alike, which is checked here when
- * the program is compiled, for the DLPack that it is compiled with (0.6 or newer). Pass the result
- * on; to look into a struct, use the type that it was made as. Arrays of tensors are cast by their
- * first element. */
+ * A cast changes only the type. The structs have the same layout, and this header checks that at compile
+ * time for the DLPack of the program (0.6 or newer). Pass the result of a cast to a function. To read a
+ * struct, use the type as which it was made. For an array of tensors, cast a pointer to its first element. */
 #ifndef SHARDSPEC_DLPACK_H
 #define SHARDSPEC_DLPACK_H
 
@@ -25,7 +24,7 @@
 #define SHARDSPEC_DLPACK_CAST(type, pointer) ((type)(pointer))
 #endif
 
-/* A DLPack tensor as the library takes it. */
+/* A DLPack tensor as a view. */
 static inline const shardspec_tensor_view *
 shardspec_tensor_view_from_dlpack(const DLTensor *tensor) {
   return SHARDSPEC_DLPACK_CAST(const shardspec_tensor_view *, tensor);
@@ -37,21 +36,21 @@ static inline DLTensor *shardspec_tensor_view_to_dlpack(shardspec_tensor_view *v
   return SHARDSPEC_DLPACK_CAST(DLTensor *, view);
 }
 
-/* Memory of this library's as others take it; they call its deleter. */
+/* A managed tensor of this library as one of DLPack. Its receiver calls its deleter. */
 #ifdef DLPACK_MAJOR_VERSION
 static inline DLManagedTensorVersioned *
 shardspec_managed_tensor_to_dlpack(shardspec_managed_tensor *tensor) {
   return SHARDSPEC_DLPACK_CAST(DLManagedTensorVersioned *, tensor);
 }
 
-/* What another library hands over, as this one takes it. */
+/* A managed tensor of another library, for this one. */
 static inline shardspec_managed_tensor *
 shardspec_managed_tensor_from_dlpack(DLManagedTensorVersioned *tensor) {
   return SHARDSPEC_DLPACK_CAST(shardspec_managed_tensor *, tensor);
 }
 #endif
 
-/* The same for those who know only what was before DLPack 1.0. */
+/* The same casts for the form before DLPack 1.0. */
 static inline DLManagedTensor *
 shardspec_legacy_managed_tensor_to_dlpack(shardspec_legacy_managed_tensor *tensor) {
   return SHARDSPEC_DLPACK_CAST(DLManagedTensor *, tensor);

@@ -1,21 +1,20 @@
 /* shardspec_mpi.h - collectives of shardspec over any MPI communicator.
  *
- * Header-only C99 and C++11, compiled with your own mpi.h, so that one library serves MPICH and Open
- * MPI alike. Include it after or instead of shardspec.h.
+ * Header-only C99 and C++11. It is compiled with the mpi.h of your program, so the library itself needs
+ * no MPI and works with MPICH, Open MPI and others. Include it after or instead of shardspec.h.
  *
  *   shardspec_comm *comm;
  *   shardspec_mpi_comm_new(MPI_COMM_WORLD, &comm, &err);
  *   shardspec_comm_scatter(comm, metadata, 0, full, shards, shard_count, NULL, &err);
  *   shardspec_comm_free(comm, &err);    on every rank, before MPI_Finalize
  *
- * The communicator is duplicated: your own messages and its messages never meet, and your error
- * handler is not touched. MPI must be initialised; MPI_THREAD_FUNNELED is enough, since MPI is called
- * on the thread that calls a collective and on no other.
+ * The communicator is duplicated, so messages of the library never match receives of your program, and
+ * your error handler is not changed. MPI must be initialised. MPI_THREAD_FUNNELED is enough: MPI is called
+ * only on the thread that calls a collective.
  *
- * When MPI reports an error, the rank returns TRANSPORT_FAILED once all messages that it had started
- * have ended. MPI has no portable way to wake the other ranks, which may be waiting for this one: call
- * MPI_Abort, unless you know better. The same holds for a rank that returns OUT_OF_MEMORY after the
- * ranks had agreed. */
+ * When MPI reports an error, the rank waits for all messages that it has started, and returns
+ * TRANSPORT_FAILED. Other ranks may be waiting for this one, and MPI has no portable way to wake them:
+ * call MPI_Abort. The same applies to a rank that returns OUT_OF_MEMORY after the agreement. */
 #ifndef SHARDSPEC_MPI_H
 #define SHARDSPEC_MPI_H
 
@@ -31,16 +30,15 @@
 #include <sys/select.h>
 #endif
 
-/* Most bytes of one MPI message: counts are `int`. Longer messages are sent in parts of this size; all
- * ranks must be compiled with the same. */
+/* Maximum number of bytes of one MPI message, because MPI's counts are `int`. Longer messages are sent in
+ * parts of this size. All ranks must be compiled with the same number. */
 #ifndef SHARDSPEC_MPI_MOST_BYTES
 #define SHARDSPEC_MPI_MOST_BYTES ((size_t)1 << 30)
 #endif
 
-/* Polls of one exchange before other processes are let onto the processor between them, and three
- * times as many before it is left to them for 20 microseconds at a time. Where there are more ranks
- * than processors, those that have work get to it sooner; where there are not, a message that takes
- * long is noticed that much later. */
+/* An exchange polls this many times without a pause. It then yields the processor between polls, and after
+ * three times as many polls it sleeps for 20 microseconds between them. Where there are more ranks than
+ * processors, ranks with work run sooner. Otherwise, a long message is noticed that much later. */
 #ifndef SHARDSPEC_MPI_POLLS
 #define SHARDSPEC_MPI_POLLS 100
 #endif
@@ -230,11 +228,11 @@ static inline void shardspec_mpi_destroy(void *pointer) {
   free(ctx);
 }
 
-/* A communicator of shardspec over `comm`, which is duplicated: all ranks of `comm` call this.
+/* Creates a communicator of shardspec over `comm`, which is duplicated. All ranks of `comm` call this.
  *
- * Ownership: `comm` stays yours; every rank frees `*out` with shardspec_comm_free before MPI_Finalize.
- * Errors: TRANSPORT_FAILED with MPI's own text, unless the error handler of `comm` takes it,
- * INVALID_ARGUMENT for MPI_COMM_NULL, OUT_OF_MEMORY, NULL_ARGUMENT; `*out` is untouched. */
+ * Ownership: the caller keeps `comm`. Every rank frees `*out` with shardspec_comm_free before MPI_Finalize.
+ * Errors: TRANSPORT_FAILED with MPI's text, if the error handler of `comm` returns; INVALID_ARGUMENT for
+ * MPI_COMM_NULL, OUT_OF_MEMORY, NULL_ARGUMENT. `*out` is then unchanged. */
 static inline shardspec_status shardspec_mpi_comm_new(MPI_Comm comm, shardspec_comm **out,
                                                       shardspec_error *err) {
   static const shardspec_comm_vtable vtable = {sizeof(shardspec_comm_vtable), shardspec_mpi_destroy,
