@@ -188,7 +188,7 @@ static void *wait_to_be_told(void *unused) {
   shardspec_message message = {1, &byte, 1};
   shardspec_status status = shardspec_comm_exchange(pair[0], NULL, 0, &message, 1, &own);
   CHECK_EQUAL(status, SHARDSPEC_TRANSPORT_FAILED);
-  CHECK_TEXT(own.message, "rank 1 gave up: the disk is full");
+  CHECK_TEXT(own.message, "rank 1 aborted: the disk is full");
   return unused;
 }
 
@@ -203,7 +203,7 @@ static void a_thread_that_waits_for_a_rank_is_told_when_that_gives_up(void) {
   char byte = 0;
   shardspec_message message = {0, &byte, 1};
   CHECK_STATUS(shardspec_comm_exchange(pair[1], &message, 1, NULL, 0, &err), SHARDSPEC_TRANSPORT_FAILED);
-  CHECK_TEXT(err.message, "rank 1 gave up: the disk is full");
+  CHECK_TEXT(err.message, "rank 1 aborted: the disk is full");
   CHECK_OK(shardspec_comm_free(pair[0], &err));
   CHECK_OK(shardspec_comm_free(pair[1], &err));
 }
@@ -218,7 +218,7 @@ static void a_child_after_fork_is_refused_and_does_not_wait(void) {
     shardspec_comm *own;
     CHECK_STATUS(shardspec_comm_exchange(pair[0], &message, 1, NULL, 0, &err),
                  SHARDSPEC_TRANSPORT_FAILED);
-    CHECK_MESSAGE("forked");
+    CHECK_MESSAGE("before the fork");
     CHECK_OK(shardspec_comm_abort(pair[0], "not for the parent", &err));
     CHECK_OK(shardspec_comm_free(pair[0], &err));
     CHECK_OK(shardspec_comm_new_local(1, &own, &err));

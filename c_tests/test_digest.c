@@ -231,14 +231,14 @@ static void refusals_name_the_shard_and_leave_the_outputs(void) {
   CHECK_OK(shardspec_spec_new_chunk(0, ranks, 2, &spec, &err));
   CHECK_OK(shardspec_spec_build_metadata(spec, sizes, 2, NULL, &metadata, &err));
   CHECK_STATUS(shardspec_metadata_digest(metadata, NULL, views, 2, NULL, &part, &err), SHARDSPEC_UNSUPPORTED);
-  CHECK_MESSAGE("inside of a byte");
+  CHECK_MESSAGE("inside a byte");
   CHECK_STATUS(shardspec_metadata_shard_digests(metadata, NULL, views, 2, NULL, of_shards, &err), SHARDSPEC_UNSUPPORTED);
-  CHECK_MESSAGE("inside of a byte");
+  CHECK_MESSAGE("inside a byte");
   /* Two rows of three half bytes each: whole bytes, but not each of the rows. */
   CHECK_OK(shardspec_spec_build_metadata(spec, two_rows, 2, NULL, &whole, &err));
   views[0] = view_of(data, int4, last, 2);
   CHECK_STATUS(shardspec_metadata_digest(whole, NULL, views, 2, NULL, &part, &err), SHARDSPEC_UNSUPPORTED);
-  CHECK_MESSAGE("inside of a byte");
+  CHECK_MESSAGE("inside a byte");
   CHECK_STATUS(shardspec_metadata_digest(whole, twice, views, 2, NULL, &part, &err), SHARDSPEC_INVALID_ARGUMENT);
   CHECK_MESSAGE("twice");
   views[1].shape = rows;

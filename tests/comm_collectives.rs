@@ -334,7 +334,7 @@ fn other_calls_and_other_arguments_are_told_on_all() {
         ),
         (
             &|comm, full, held| shard_it(comm, &reversed, 0, full, held, Options::default()),
-            &["of other shards or properties"],
+            &["with other shards or properties"],
         ),
         (
             &|comm, full, held| gather_it(comm, &rows, None, held, full, Options::default()),

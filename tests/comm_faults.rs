@@ -239,7 +239,7 @@ fn a_rank_that_gives_up_wakes_those_that_wait_and_says_why() {
         })
     });
     for (result, _) in results {
-        assert_eq!(result.unwrap_err().to_string(), "rank 2 gave up: the disk is full");
+        assert_eq!(result.unwrap_err().to_string(), "rank 2 aborted: the disk is full");
     }
 }
 

@@ -125,7 +125,7 @@ fn messages_to_oneself_are_copied_and_empty_ones_are_not_sent() {
     let (first, rest) = got.split_at_mut(1);
     let receives = [into(1, first), into(1, &mut rest[..1])];
     let refused = unsafe { exchange(&Untouched, &sends, &receives) }.unwrap_err();
-    let said = "sends: message 1 of rank 1 to itself has 16 bytes, and 8 are to be received";
+    let said = "sends: message 1 of rank 1 to itself has 16 bytes, but its receive has 8";
     assert!(refused.to_string().starts_with(said), "{refused}");
     assert_eq!(got, [0; 3]);
     let refused = unsafe { exchange(&Untouched, &[out(3, &[1])], &[]) }.unwrap_err();

@@ -133,7 +133,7 @@ fn a_list_of_no_shards_fits_any_tensor() {
     assert_eq!(
         error.to_string(),
         "no source shard holds [0:4], which destination shard 0 (rank:0/cpu) needs; pass sources \
-         that hold all that is wanted"
+         that hold all elements of the destinations"
     );
     let plan = ReshardPlan::from_shards(some, nothing.clone()).unwrap();
     assert_eq!((plan.len(), plan.destination().ndim()), (0, 1));

@@ -97,7 +97,7 @@ fn heads_fewer_than_coordinates_are_repeated_as_needed() {
         Rule { repeat: Rule::REPEAT_AS_NEEDED, ..RuleKind::Sizes(vec![2, 2].into()).into() };
     assert_eq!(
         cut(listed).check_length(4, 2).unwrap_err().to_string(),
-        "repeat: pieces that are listed are not repeated as needed; pass a number"
+        "repeat: listed pieces can't be repeated as needed; pass a number"
     );
 }
 

@@ -68,7 +68,7 @@ void a_failing_transport_is_a_status_and_no_more(shardspec_comm *comm, shardspec
       CHECK_TEXT(err.message, "the cable is cut");
       CHECK_EQUAL(err.got, 77);
     } else {
-      CHECK_MESSAGE("gave up: the cable is cut");
+      CHECK_MESSAGE("aborted: the cable is cut");
     }
     CHECK_OK(shardspec_comm_free(cable, &err));
     free_group(group, comm, rank_err);
@@ -130,7 +130,7 @@ void a_rank_that_fails_leaves_no_other_waiting_and_no_holes(shardspec_comm *comm
     } else if (status != SHARDSPEC_OK) {
       /* A rank that had everything before was successful, with everything in its place. */
       CHECK_EQUAL(status, SHARDSPEC_TRANSPORT_FAILED);
-      snprintf(said, sizeof said, "rank %d gave up: ", (int)culprit);
+      snprintf(said, sizeof said, "rank %d aborted: ", (int)culprit);
       CHECK_MESSAGE(said);
       CHECK_MESSAGE(throws ? "returned 0" : "the cable is cut");
     }

@@ -151,7 +151,7 @@ void other_calls_than_the_others_are_told_on_all(shardspec_comm *comm, shardspec
   DISAGREES(last, from_the_last_rank, "source_rank 0");
   DISAGREES(1, gather, "it called gather(");
   DISAGREES(1, another_tensor, "3]");
-  if (last > 1) DISAGREES(2, another_cut, "of other shards or properties");
+  if (last > 1) DISAGREES(2, another_cut, "with other shards or properties");
 }
 
 /* Which shard, which dimension and which element of which array, on all ranks. */

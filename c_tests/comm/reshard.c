@@ -86,7 +86,7 @@ void layouts_that_can_not_be_resharded_are_told_on_all(shardspec_comm *comm,
       cut other;
       cut_in_chunks(&other, comm, 2 * size, 6, 0, others, (size_t)size);
       CHECK_STATUS(RESHARD(from, other), SHARDSPEC_DISAGREEMENT);
-      CHECK_MESSAGE("of other shards or properties");
+      CHECK_MESSAGE("with other shards or properties");
       check_shards_untouched(&other);
       free_cut(&other);
     }

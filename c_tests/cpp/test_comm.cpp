@@ -215,7 +215,7 @@ static void a_rank_that_throws_leaves_no_other_waiting() {
     CHECK(!done);
     if (rank == 1) {
       CHECK(status_of(done) == SHARDSPEC_TRANSPORT_FAILED);
-      CHECK_TEXT(done.error().what(), "rank 0 gave up: the cable is out");
+      CHECK_TEXT(done.error().what(), "rank 0 aborted: the cable is out");
     }
   });
 }

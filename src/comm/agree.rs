@@ -102,9 +102,9 @@ fn exchange_all(comm: &dyn Communicator, mut known: AgreementState) -> Result<Ag
 }
 
 /// The problem of a message that can't be read.
-const UNREADABLE: &str = "its message is none of this version of shardspec, or was changed on its \
-                          way; link the same version on all ranks, use a communicator for nothing \
-                          else, and a transport that is reliable";
+const UNREADABLE: &str = "its message is not from this version of shardspec, or was damaged; link \
+                          the same version on all ranks, use the communicator only for shardspec, \
+                          and use a reliable transport";
 /// Bytes of a round's message.
 const WIRE: usize = 1024;
 /// How such a message begins. Another version of it begins otherwise.
@@ -229,7 +229,8 @@ impl AgreementState {
             }));
         }
         if let (Some((first, theirs)), Some((rank, own))) = (self.calls.first, self.calls.other) {
-            let other = if own.text == theirs.text { " of other shards or properties" } else { "" };
+            let same = own.text == theirs.text;
+            let other = if same { " with other shards or properties" } else { "" };
             let (own, theirs) = (own.text, theirs.text);
             let message = text!("it called {own}{other} where rank {first} called {theirs}");
             return Err(differs(rank, message));

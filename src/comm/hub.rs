@@ -56,7 +56,7 @@ impl Display for Breakdown {
             Self::OutOfMemory { rank } => {
                 write!(f, "rank {rank} ran out of memory during an exchange")
             }
-            Self::Aborted { rank, ref reason } => write!(f, "rank {rank} gave up: {reason}"),
+            Self::Aborted { rank, ref reason } => write!(f, "rank {rank} aborted: {reason}"),
         }
     }
 }

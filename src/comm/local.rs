@@ -155,8 +155,8 @@ impl LocalCommunicator {
 
     fn check_call(&self, sends: &[Outgoing], receives: &[Incoming]) -> Result<()> {
         if !self.hub.is_of_this_process() {
-            let what = "the communicator was made in the process that this one was forked from: its \
-                        other ranks are not here";
+            let what = "the communicator was made before the fork, in the parent process: its \
+                 other ranks are not in this process";
             return Err(Error::Comm(CommError::TransportFailed { what: what.into() }));
         }
         let sent = sends.iter().map(|message| ("sends", message.peer));
@@ -200,7 +200,7 @@ struct Busy<'a>(&'a AtomicBool);
 impl<'a> Busy<'a> {
     fn new(busy: &'a AtomicBool) -> Result<Self> {
         if busy.swap(true, Ordering::Acquire) {
-            let problem = "another thread exchanges by it; a rank is one thread at a time";
+            let problem = "another thread is using it; use a communicator on one thread at a time";
             return Err(Error::invalid("comm", problem));
         }
         Ok(Self(busy))

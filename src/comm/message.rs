@@ -44,16 +44,16 @@ fn check_alike(
             (None, None) => return Ok(()),
             (Some(sent), Some(received)) if sent == received => continue,
             (Some(sent), Some(received)) => text!(
-                "message {number} of rank {rank} to itself has {sent} bytes, and {received} are to \
-                 be received; pass both alike"
+                "message {number} of rank {rank} to itself has {sent} bytes, but its receive has \
+                 {received}; pass equal sizes"
             ),
             (Some(_), None) => text!(
                 "rank {rank} sends itself more than the {number} messages that it receives from \
-                 itself; pass both alike"
+                 itself; pass as many sends as receives"
             ),
             (None, Some(_)) => text!(
-                "rank {rank} sends itself {number} messages and receives more from itself; pass both \
-                 alike"
+                "rank {rank} sends itself {number} messages and receives more from itself; pass as \
+                 many sends as receives"
             ),
         };
         return Err(Error::invalid("sends", problem));

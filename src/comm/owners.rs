@@ -64,8 +64,10 @@ impl<'a> ShardRanks<'a> {
         if all.filter(|&index| self.rank_of(index) == rank).eq(shards.indices()) {
             return Ok(());
         }
-        let problem =
-            text!("they are not the shards of rank {rank}; pass all of them, and no others");
+        let problem = text!(
+            "they are not the shards of rank {rank}; pass all shards of that rank, and no \
+                 others"
+        );
         Err(Error::invalid(shards.arguments().views, problem))
     }
 }

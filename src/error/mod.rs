@@ -231,9 +231,9 @@ impl From<geometry::GeometryError> for Error {
             Wrong::OutOfMemory(refused) => return refused.into(),
             Wrong::Overflow => return Self::overflow("the number of boxes or places of a layout"),
             Wrong::TooManyBlocks => {
-                let what = "a dim map has more than 4194304 blocks that would be taken apart one by one: of \
-                            flattened dimensions, or of a period that no other layout shares; use larger \
-                            blocks, or leave the dimensions as they are";
+                let what = "a dim map has more than 4194304 blocks that must be handled one by \
+                     one: those of flattened dimensions, or of a period that the other layout does \
+                     not have; use larger blocks, or do not flatten";
                 return Self::Unsupported { what: what.into() };
             }
             Wrong::TooManyDims => {
@@ -242,7 +242,7 @@ impl From<geometry::GeometryError> for Error {
                 return Self::Unsupported { what: what.into() };
             }
             Wrong::NotAStretch => {
-                "starts must be >= 0, blocks must not meet, and ends must fit 64 bits"
+                "starts must be >= 0, blocks must not overlap, and ends must fit 64 bits"
             }
             Wrong::PastTheEnd => {
                 "a stretch ends past the end of the buffer, or the buffer has another length than the dim map"

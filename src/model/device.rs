@@ -99,7 +99,7 @@ impl Device {
         }
         let known = DeviceType::ALL.iter().find(|(_, known)| *known == name);
         let Some((device_type, _)) = known else {
-            return Err(text!("{name:?} is no device type"));
+            return Err(text!("{name:?} is not a device type"));
         };
         let index = match index {
             None => -1,
@@ -111,7 +111,7 @@ impl Device {
     fn parse_index(digits: &str) -> Result<i8, Text> {
         let canonical = digits == "0" || !digits.starts_with('0');
         if digits.is_empty() || !canonical || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(text!("device index {digits:?} is no number without leading zeros"));
+            return Err(text!("device index {digits:?} is not a number without leading zeros"));
         }
         digits.parse().map_err(|_| text!("device index {digits} is above 127"))
     }

@@ -60,8 +60,9 @@ impl DataType {
             return Err(Error::invalid(
                 argument,
                 text!(
-                    "code {}, bits {}, lanes {} is no element type; bits and lanes must be > 0, and \
-                     bits at most 255: wider numbers go as several lanes, or with one more dimension",
+                    "code {}, bits {}, lanes {} is not an element type; bits and lanes must be > \
+                     0, and bits at most 255: describe wider numbers by several lanes, or by one \
+                     more dimension",
                     self.code,
                     self.bits,
                     self.lanes
@@ -89,8 +90,8 @@ impl DataType {
         if self.is_packed() {
             let bits = self.element_bits();
             let what = text!(
-                "dtype {self}: an element has {bits} bits, which are no whole bytes; ask for the \
-                 bytes of many elements"
+                "dtype {self}: an element has {bits} bits, which is not a whole number of bytes; \
+                 ask for the bytes of several elements"
             );
             return Err(Error::Unsupported { what });
         }
@@ -118,7 +119,7 @@ impl DataType {
             Error::invalid(
                 "text",
                 text!(
-                    "{text:?} is no dtype; write a name such as 'float32', 'bfloat16', 'int64', \
+                    "{text:?} is not a dtype; write a name such as 'float32', 'bfloat16', 'int64', \
                      'bool' or 'float8_e4m3fn', with lanes as in 'float32x4'"
                 ),
             )

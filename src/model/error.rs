@@ -346,7 +346,8 @@ impl fmt::Display for NoDim {
         }
         write!(
             f,
-            "dim: {dim} is no dimension of a {ndim}-dimensional tensor; pass -{ndim} <= dim < {ndim}"
+            "dim: {dim} is not a dimension of a {ndim}-dimensional tensor; pass -{ndim} <= dim < \
+             {ndim}"
         )
     }
 }

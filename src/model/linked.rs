@@ -70,9 +70,10 @@ fn flat_blocks(flat: &Flattening, block_sizes: &[i64]) -> Result<Vec<DimBlocks>>
         let block = neighbours(own, blocks).ok_or_else(|| {
             let (first, last) = (dims.start, dims.end - 1);
             let what = text!(
-                "block_sizes: dimensions {first} to {last} of sizes {own:?} are flattened, and blocks of \
-                 {blocks:?} are no neighbours there; pass blocks of one dimension that divide it, with 1 \
-                 before it and whole dimensions behind it"
+                "block_sizes: dimensions {first} to {last} of sizes {own:?} are flattened, and \
+                 blocks of {blocks:?} are not contiguous there; pass blocks of one dimension that \
+                 divide it, with 1 for the dimensions before it and the whole size for those after \
+                 it"
             );
             Error::Unsupported { what }
         })?;

@@ -53,8 +53,10 @@ impl Reduction {
     pub fn parse(name: &str) -> Result<Self> {
         let known = NAMES.iter().find(|(_, known)| *known == name);
         known.map(|(reduction, _)| *reduction).ok_or_else(|| {
-            let problem =
-                text!("{name:?} is none; pass sum, avg, product, min, max, band, bor or bxor");
+            let problem = text!(
+                "{name:?} is not a reduction; pass sum, avg, product, min, max, band, bor or \
+                     bxor"
+            );
             Error::invalid("reduction", problem)
         })
     }

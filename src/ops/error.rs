@@ -9,15 +9,18 @@ use crate::memory::Text;
 #[non_exhaustive]
 pub enum OpError {
     /// Something by that name is there already.
-    #[error("{what} is registered already; ask for it to be replaced, or unregister it first")]
+    #[error(
+        "{what} is registered already; replace it with SHARDSPEC_OP_FLAG_REPLACE, or unregister it \
+         first"
+    )]
     AlreadyExists {
         /// What is there.
         what: Text,
     },
     /// Something that can't end while it is in use.
     #[error(
-        "{what} is running; it can't be ended from inside of itself, nor from inside of another op \
-         while calls of it run"
+        "{what} is running; it can't be unregistered inside itself, nor inside another op while \
+         calls of it run"
     )]
     Busy {
         /// What is in use.

@@ -13,7 +13,7 @@ pub enum PlanError {
     /// Elements that a destination shard needs and no source shard holds.
     #[error(
         "no source shard holds {region}, which destination shard {} needs; pass sources that hold \
-         all that is wanted",
+         all elements of the destinations",
         Named(*.destination, .placement)
     )]
     NoSource {

@@ -177,8 +177,8 @@ fn in_bytes<'a>(
         return Ok(nest);
     }
     let what = text!(
-        "what goes from source shard {} to destination shard {} starts or ends inside of a byte, as \
-         elements are no whole bytes; cut where bytes end",
+        "the data from source shard {} to destination shard {} starts or ends inside a byte, \
+         because elements are packed; cut at whole bytes",
         piece.source,
         piece.destination
     );

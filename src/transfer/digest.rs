@@ -106,8 +106,8 @@ impl RowMajorMessage {
         let bits = i128::from(numel) * dtype.element_bits() as i128;
         if bits % 8 != 0 {
             let what = text!(
-                "{argument}: {numel} packed elements of {dtype} end inside of a byte, of which the other \
-                 bits are no element's; pad the tensor to whole bytes"
+                "{argument}: {numel} packed elements of {dtype} end inside a byte; pad the tensor \
+                 to whole bytes"
             );
             return Err(Error::Unsupported { what });
         }
@@ -216,8 +216,8 @@ fn check_whole_bytes(copies: &CopyList) -> Result<()> {
         return Ok(());
     }
     let what = Text::from(
-        "shards: elements are packed, and a shard starts or ends inside of a byte, in memory or in the \
-         tensor; cut where bytes end, and pass views whose rows are whole bytes",
+        "shards: elements are packed, and a shard starts or ends inside a byte, in memory or in \
+         the tensor; cut at whole bytes, and pass views whose rows are whole bytes",
     );
     Err(Error::Unsupported { what })
 }

@@ -174,8 +174,7 @@ impl CopyList {
             for piece in plan.pieces_in(plan.pieces_into(index)) {
                 let from = sources.number_of(piece.source).ok_or_else(|| Error::NotFound {
                     what: text!(
-                        "source {}: it is not among the sources, and destination {index} takes of \
-                         it",
+                        "source {}: it was not passed, but destination {index} needs it",
                         piece.source
                     ),
                 })?;

@@ -62,7 +62,7 @@ pub fn view_shard(
     if part.bit() != 0 {
         let what = text!(
             "shard {index}: its elements are packed, and it starts with bit {} of a byte, which a \
-             view can't say; extract it, or cut at a multiple of 8 bits",
+             view can't describe; extract it, or cut at a multiple of 8 bits",
             part.bit()
         );
         return Err(Error::Unsupported { what });

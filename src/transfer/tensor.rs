@@ -300,7 +300,7 @@ impl<'a> Described<'a> {
         let wanted = Some((shard.offsets, shard.sizes));
         let place = self.order.partition_point(|&index| key(index) < wanted);
         if self.order.get(place).is_none_or(|&index| key(index) != wanted) {
-            let what = text!("descriptions: shard {at}, {region}, is none of the metadata's");
+            let what = text!("descriptions: shard {at}, {region}, is not a shard of the metadata");
             return Error::NotFound { what };
         }
         let problem = text!(

@@ -127,8 +127,8 @@ OTHER_TYPES = [
 REFUSALS = [
     (lambda: ChunkShardingSpec(0, ["rank:0", "a/b/c"]), r'placements\[1\]: "a/b/c": it has more'),
     (lambda: empty((2, -3), "float32"), "shape: -3 in dimension 1 is negative"),
-    (lambda: empty((3,), "f4"), 'dtype: "f4" is no dtype; write a name such as'),
-    (lambda: TensorProperties(dtype="BF16"), 'dtype: "BF16" is no dtype'),
+    (lambda: empty((3,), "f4"), 'dtype: "f4" is not a dtype; write a name such as'),
+    (lambda: TensorProperties(dtype="BF16"), 'dtype: "BF16" is not a dtype'),
     (lambda: ROWS.scatter(FULL, [FULL]), "shards: 1 tensors for 2 shards; pass one for each"),
     (lambda: ROWS.gather([FULL]), "shards: 1 tensors for 2 shards; pass one for each"),
     (lambda: ALONE.shard(WHOLE, None), "full: pass the tensor on src_rank 0"),

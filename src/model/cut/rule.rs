@@ -103,7 +103,7 @@ impl Rule {
 
     fn check_values(&self, argument: &'static str, values: &[i64], count: i64) -> Result<()> {
         if self.repeat == Self::REPEAT_AS_NEEDED {
-            let problem = "pieces that are listed are not repeated as needed; pass a number";
+            let problem = "listed pieces can't be repeated as needed; pass a number";
             return Err(Error::invalid("repeat", problem));
         }
         let (got, pieces) = (values.len(), count / self.repeat);

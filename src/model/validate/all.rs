@@ -169,8 +169,8 @@ pub(super) fn steps_of(count: usize) -> u64 {
 /// The refusal of shards that overlap in too many ways.
 pub(super) fn too_many_ways(shards: &Shards) -> Error {
     let what = text!(
-        "what {} shards leave to nobody is in too many parts to be found, as they overlap in too many \
-         ways; ask for fewer parts, or of shards that overlap less",
+        "the gaps of {} shards can't be found, because the shards overlap in too many ways; ask \
+         for fewer gaps, or pass shards that overlap less",
         shards.len()
     );
     Error::Unsupported { what }
