@@ -5,7 +5,7 @@ example.cpp. The other blocks of that language in a document are, in their order
 program; "c file" and "cpp file" mark those that stand before it. The blocks of Python of a document
 are, in their order, one program too, run by a Python that has the package. A block of text is what
 the block before it prints; "text picture" is what nothing prints, and "text demo" a part of what
-`make demo` prints.
+`make demo` prints. Blocks of Rust are tests of the crate's documentation.
 """
 
 import importlib.util
@@ -138,6 +138,8 @@ def test_code_blocks_work_and_print_what_is_said(document, installed, tmp_path):
         elif language == "text":
             assert printed == text
             printed = ""
+        elif language == "rust":
+            assert f'include_str!("../docs/{document.name}")' in (ROOT / "src/lib.rs").read_text()
         elif language not in ("c file", "cpp file", "text picture"):
             pytest.fail(f"a block of language '{language}' is not run")
     assert not printed, f"the document does not say that this is printed: {printed}"

@@ -31,6 +31,15 @@ use crate::model::{Error, Result};
 
 /// `size` communicators that know each other: element `r` is for rank `r`, and for one thread at a
 /// time.
+///
+/// ```
+/// use shardspec::comm::{Communicator, local};
+///
+/// let comms = local(3)?;
+/// assert_eq!(comms.iter().map(|comm| comm.rank()).collect::<Vec<_>>(), [0, 1, 2]);
+/// assert!(local(0).is_err());
+/// # Ok::<(), shardspec::model::Error>(())
+/// ```
 pub fn local(size: usize) -> Result<Vec<LocalCommunicator>> {
     if size == 0 {
         return Err(Error::invalid("size", "it is 0; a communicator has at least one rank"));

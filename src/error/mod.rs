@@ -26,6 +26,14 @@ use crate::transfer::TransferError;
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// A refusal: what was wrong, with which value, and what would be right.
+///
+/// ```
+/// use shardspec::comm::local;
+/// use shardspec::model::Error;
+///
+/// let refused = local(0).err();
+/// assert!(matches!(refused, Some(Error::InvalidArgument { argument: "size", .. })));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

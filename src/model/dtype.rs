@@ -39,6 +39,16 @@ const CODES: [Code; 18] = [
 ];
 
 /// An element type: `lanes` values of `bits` bits each, meaning what `code` says.
+///
+/// ```
+/// use shardspec::model::DataType;
+///
+/// let dtype = DataType::parse("bfloat16")?;
+/// assert_eq!((dtype.itemsize()?, dtype.to_string().as_str()), (2, "bfloat16"));
+/// let packed = DataType::parse("int4")?;
+/// assert_eq!(packed.storage_bytes(5), Some(3));
+/// # Ok::<(), shardspec::model::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DataType {
     /// DLPack's `DLDataTypeCode`.

@@ -45,6 +45,15 @@ impl Deref for InferredSpec {
 /// A single shard is enumerable: the cut dimension is unknown.
 ///
 /// Takes `n * log(n)` for `n` shards, and for an enumerable spec what that takes.
+///
+/// ```
+/// use shardspec::model::{Placement, Placements, ShardingSpec, Shards, infer_sharding_spec};
+///
+/// let placements = Placements::new([Placement::on_rank(0)?, Placement::on_rank(1)?].into_iter())?;
+/// let shards = Shards::new(1, vec![0, 3], vec![3, 2], placements)?;
+/// assert_eq!(infer_sharding_spec(shards)?.type_name(), "chunk");
+/// # Ok::<(), shardspec::model::Error>(())
+/// ```
 pub fn infer_sharding_spec(shards: impl IntoShared<Shards>) -> Result<InferredSpec> {
     let shards = shards.into_shared()?;
     check(&shards)?;

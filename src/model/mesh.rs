@@ -36,6 +36,16 @@ impl MeshAxis {
 
 /// An n-dimensional arrangement of placements with named axes, in row-major order: the last axis varies
 /// fastest. torch's `DeviceMesh` and JAX's `Mesh`.
+///
+/// ```
+/// use shardspec::model::Mesh;
+///
+/// let mesh = Mesh::new(&[("dp", 2), ("tp", 4)])?;
+/// assert_eq!(mesh.device_count(), 8);
+/// assert_eq!(mesh.coordinates(6)?, [1, 2]);
+/// assert_eq!(mesh.fix("dp", 1)?.placements().get(0).and_then(|first| first.rank()), Some(4));
+/// # Ok::<(), shardspec::model::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Mesh {
     axes: Shared<Vec<MeshAxis>>,

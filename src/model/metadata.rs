@@ -21,6 +21,18 @@ use crate::memory::{self, IntoShared, Shared, Text, text};
 ///
 /// The shards cover the tensor, and do not overlap unless they are said to be replicas. Every value
 /// of this type guarantees that.
+///
+/// ```
+/// use shardspec::model::{ChunkShardingSpec, Placement, ShardingSpec, TensorProperties, TensorShape};
+///
+/// let ranks = [Placement::on_rank(0)?, Placement::on_rank(1)?];
+/// let metadata = ChunkShardingSpec::new(0.into(), ranks.into_iter())?
+///     .build_metadata(TensorShape::new(&[5]), TensorProperties::default())?;
+/// assert_eq!(metadata.shard_at(&[3])?, 1);
+/// assert_eq!(metadata.shards_of_rank(1).collect::<Vec<_>>(), [1]);
+/// assert_eq!(metadata.shards().at("index", 1)?.offsets, [3]);
+/// # Ok::<(), shardspec::model::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct ShardedTensorMetadata {
     shards: Shared<Shards>,

@@ -88,6 +88,16 @@ pub(crate) enum Owner {
 /// Its text form is torch's: `rank:1/cuda:0`, `trainer0/cpu`, `cuda:1`. Texts without a device
 /// mean `cpu`. Two placements are equal when their canonical texts are; those of the user's own types
 /// are when their types say so.
+///
+/// ```
+/// use shardspec::model::Placement;
+///
+/// let placement = Placement::parse("rank:1/cuda:0")?;
+/// assert_eq!(placement.rank(), Some(1));
+/// assert_eq!(Placement::parse("trainer0")?.to_string(), "trainer0/cpu");
+/// assert!(Placement::parse("rank:x").is_err());
+/// # Ok::<(), shardspec::model::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Placement {
     pub(super) owner: Owner,

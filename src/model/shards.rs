@@ -49,6 +49,16 @@ impl<'a> Deref for Shard<'a> {
 }
 
 /// Shards of the same number of dimensions, in order. Cheap to clone where the parts are shared.
+///
+/// ```
+/// use shardspec::model::{Placement, Placements, Shards};
+///
+/// let placements = Placements::new([Placement::on_rank(0)?, Placement::on_rank(1)?].into_iter())?;
+/// let shards = Shards::new(1, vec![0, 4], vec![4, 2], placements)?;
+/// let ends: Vec<i64> = shards.iter().map(|shard| shard.offsets[0] + shard.sizes[0]).collect();
+/// assert_eq!(ends, [4, 6]);
+/// # Ok::<(), shardspec::model::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Shards {
     extents: ExtentList,

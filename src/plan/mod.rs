@@ -46,6 +46,21 @@ pub use runs::Run;
 use space::CommonSpace;
 
 /// The pieces that move from one layout of a tensor to another. Immutable.
+///
+/// ```
+/// use shardspec::model::{ChunkShardingSpec, Placement, ShardingSpec, TensorProperties, TensorShape};
+/// use shardspec::plan::ReshardPlan;
+///
+/// let chunks = |ranks: i64| {
+///     let placements = (0..ranks).map(Placement::on_rank).collect::<Result<Vec<_>, _>>()?;
+///     ChunkShardingSpec::new(0.into(), placements.into_iter())?
+///         .build_metadata(TensorShape::new(&[6]), TensorProperties::default())
+/// };
+/// let plan = ReshardPlan::new(&chunks(2)?, &chunks(3)?)?;
+/// let pieces: Vec<_> = plan.pieces().map(|piece| (piece.source, piece.destination)).collect();
+/// assert_eq!(pieces, [(0, 0), (0, 1), (1, 1), (1, 2)]);
+/// # Ok::<(), shardspec::model::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct ReshardPlan {
     source: Shared<Shards>,

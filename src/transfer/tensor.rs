@@ -40,6 +40,18 @@ pub enum Keepers {
 /// A tensor that is cut into shards, some of which are in this process.
 ///
 /// Its metadata states the element type if there is a local shard.
+///
+/// ```
+/// use shardspec::model::{ChunkShardingSpec, Placement, ShardingSpec, TensorProperties, TensorShape};
+/// use shardspec::transfer::{Fill, ShardedTensor};
+///
+/// let ranks = [Placement::on_rank(0)?, Placement::on_rank(1)?];
+/// let metadata = ChunkShardingSpec::new(0.into(), ranks.into_iter())?
+///     .build_metadata(TensorShape::new(&[5, 3]), TensorProperties::TORCH_DEFAULT)?;
+/// let tensor = ShardedTensor::new(&metadata, &[1], Fill::Zero)?;
+/// assert_eq!((tensor.index(0)?, tensor.view(0)?.shape()), (1, &[2, 3][..]));
+/// # Ok::<(), shardspec::model::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ShardedTensor {
     metadata: ShardedTensorMetadata,

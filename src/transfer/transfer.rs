@@ -19,6 +19,22 @@ use crate::plan::ReshardPlan;
 ///
 /// It owns what it needs; the buffers must be there when it runs. It may run several times, and on
 /// any thread.
+///
+/// ```
+/// use shardspec::transfer::{CopyOptions, HostTransfer, HostView};
+///
+/// let source = ndarray::arr2(&[[1_i32, 2], [3, 4]]);
+/// let mut destination = ndarray::Array2::<i32>::zeros((2, 2));
+/// let copy = HostTransfer::copy(
+///     &HostView::try_from(source.t().raw_view())?,
+///     &HostView::try_from(destination.raw_view_mut().raw_view())?,
+///     &CopyOptions::default(),
+/// )?;
+/// // SAFETY: both arrays are alive, and nothing else uses them.
+/// unsafe { copy.run() };
+/// assert_eq!(destination, source.t());
+/// # Ok::<(), shardspec::model::Error>(())
+/// ```
 pub struct Transfer<B: Backend> {
     laid_out: B::LaidOut,
     options: CopyOptions,

@@ -22,6 +22,15 @@ use crate::model::{Error, Result};
 ///
 /// Places are counted in the view's unit: bytes, or bits where elements are packed. Shape and strides
 /// fit an address space: every element's place, relative to the first, fits an `isize`.
+///
+/// ```
+/// use shardspec::transfer::HostView;
+///
+/// let array = ndarray::Array2::<f32>::zeros((4, 6));
+/// let view = HostView::try_from(array.t().raw_view())?;
+/// assert_eq!((view.shape(), view.bytes()), (&[6, 4][..], 96));
+/// # Ok::<(), shardspec::model::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct HostView {
     first: *mut u8,

@@ -19,6 +19,16 @@ use crate::model::sizes::check_sizes;
 ///
 /// Chunk `i` of `k` starts at `ceil(n / k) * i`, also where that is past the end; such chunks are
 /// empty and own nothing.
+///
+/// ```
+/// use shardspec::model::{ChunkShardingSpec, Placement, ShardingSpec, TensorProperties, TensorShape};
+///
+/// let ranks = [Placement::on_rank(0)?, Placement::on_rank(1)?, Placement::on_rank(2)?];
+/// let spec = ChunkShardingSpec::new((-1).into(), ranks.into_iter())?;
+/// let metadata = spec.build_metadata(TensorShape::new(&[2, 7]), TensorProperties::default())?;
+/// assert_eq!(metadata.shards().sizes(), [2, 3, 2, 3, 2, 1]);
+/// # Ok::<(), shardspec::model::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ChunkShardingSpec {
     dim: ShardingDim,

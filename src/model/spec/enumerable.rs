@@ -14,6 +14,20 @@ use crate::model::validate;
 
 /// Any boxes that do not overlap, each with its placement. The tensor they cut is the one that they
 /// cover exactly.
+///
+/// ```
+/// use shardspec::model::{EnumerableShardingSpec, Placement, Placements, Shards, ShardingSpec};
+/// use shardspec::model::{TensorProperties, TensorShape};
+///
+/// let ranks = [Placement::on_rank(0)?, Placement::on_rank(1)?];
+/// let placements = Placements::new(ranks.into_iter())?;
+/// let (offsets, sizes) = (vec![0, 0, 1, 0], vec![1, 4, 2, 4]);
+/// let spec = EnumerableShardingSpec::new(Shards::new(2, offsets, sizes, placements)?)?;
+/// let build = |sizes| spec.build_metadata(TensorShape::new(sizes), TensorProperties::default());
+/// assert!(build(&[3, 4]).is_ok());
+/// assert!(build(&[4, 4]).is_err()); // no shard owns the last row
+/// # Ok::<(), shardspec::model::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EnumerableShardingSpec {
     shards: Shared<Shards>,
