@@ -10,6 +10,7 @@ FILE ?= examples/data/iris.npy
 RANKS ?= 4
 PYTHON_BENCH ?= .venv/bin/python
 CASES ?=
+RUNTIMES ?=
 
 PREFIX ?= /usr/local
 INSTALL := target/install
@@ -17,12 +18,14 @@ INSTALL := target/install
 # Runs a command with its output in a file, and shows that only if the command fails: $(call quietly,file,command)
 quietly = $(2) > $(1) 2>&1 || { cat $(1); exit 1; }
 
-.PHONY: help build install uninstall demo test test-rust test-c test-python bench bench-plan bench-comm bench-geometry clean
+.PHONY: help build install uninstall demo test test-rust test-c test-python test-runtimes bench bench-plan bench-comm bench-geometry clean
 
 help:
 	@echo "make demo    shard a tensor, show who owns what, put it together again"
 	@echo "             FILE=x.npy DIM=1 RANKS=8 for an array of your own"
 	@echo "make test    all tests: Rust, C and Python"
+	@echo "make test-runtimes  the examples in other languages, in runtimes that it fetches into target;"
+	@echo "             RUNTIMES='go node' for some"
 	@echo "make bench   how fast copies are; CASES='columns scatter' for some, PYTHON_BENCH=path for a"
 	@echo "             Python that has torch"
 	@echo "make bench-plan  how long plans and questions about places take, beside torch's planner"
@@ -81,6 +84,10 @@ test-c: build $(BUILD)/build.ninja
 test-python: build $(BUILD)/build.ninja
 	cmake --build $(BUILD) --target demo read_shard
 	.venv/bin/python -m pytest -q python/tests
+
+test-runtimes: build
+	@$(MAKE) --no-print-directory install PREFIX=$(CURDIR)/target/runtimes/prefix > /dev/null
+	.venv/bin/python tools/runtimes.py target/runtimes/prefix $(RUNTIMES)
 
 bench: build .venv/.ready
 	@mkdir -p target/bench

@@ -5,7 +5,8 @@ example.cpp. The other blocks of that language in a document are, in their order
 program; "c file" and "cpp file" mark those that stand before it. The blocks of Python of a document
 are, in their order, one program too, run by a Python that has the package. A block of text is what
 the block before it prints; "text picture" is what nothing prints, and "text demo" a part of what
-`make demo` prints. Blocks of Rust are tests of the crate's documentation.
+`make demo` prints. Blocks of Rust are tests of the crate's documentation. Those of other runtimes are
+run by `make test-runtimes`.
 """
 
 import importlib.util
@@ -19,6 +20,9 @@ import numpy
 import pytest
 
 from commands import ROOT, output, run
+
+sys.path.insert(0, str(ROOT / "tools"))
+import runtimes
 
 GUIDE = [*sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs/worked").glob("*.md"))]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *GUIDE]
@@ -136,10 +140,13 @@ def test_code_blocks_work_and_print_what_is_said(document, installed, tmp_path):
             demo = output("target/c_tests/demo", "examples/data/iris.npy", "4", cwd=ROOT)
             assert f"\n\n{text}\n" in demo
         elif language == "text":
-            assert printed == text
+            assert printed in (text, None)
             printed = ""
         elif language == "rust":
             assert f'include_str!("../docs/{document.name}")' in (ROOT / "src/lib.rs").read_text()
+        elif language in runtimes.RUNTIMES:
+            assert (document, printed) == (runtimes.PAGE, "")
+            printed = None
         elif language not in ("c file", "cpp file", "text picture"):
             pytest.fail(f"a block of language '{language}' is not run")
     assert not printed, f"the document does not say that this is printed: {printed}"
@@ -149,6 +156,14 @@ def test_the_readme_has_a_program_in_each_language_and_is_short():
     languages = [language for language, _ in blocks(ROOT / "README.md")]
     assert {"c", "cpp", "python", "sh", "text", "text demo"} <= set(languages)
     assert (ROOT / "README.md").read_text().count("\n") <= 140
+
+
+def test_the_readme_names_only_runtimes_that_have_an_example():
+    folders = {"Go": "go", "Java": "java", "C#": "csharp", "JavaScript": "node", "Fortran": "fortran",
+               "LuaJIT": "luajit", "Julia": "julia", "Swift": "swift"}
+    text = (ROOT / "README.md").read_text()
+    named = {folder for name, folder in folders.items() if re.search(rf"\b{name}(?!\w)", text)}
+    assert named == {path.name for path in runtimes.EXAMPLES.iterdir() if path.is_dir()}
 
 
 def test_the_guide_shows_the_example_for_mpi():

@@ -1,0 +1,45 @@
+// What main.go uses to call shardspec: refusals, views of slices, and a guard for callbacks.
+package main
+
+/*
+#cgo pkg-config: shardspec
+#include <shardspec.h>
+*/
+import "C"
+
+import (
+	"fmt"
+	"log"
+	"runtime"
+	"unsafe"
+)
+
+// check ends the program with the library's message when a call was refused.
+func check(status C.shardspec_status, err *C.shardspec_error) {
+	if status != C.SHARDSPEC_OK {
+		log.Fatal(C.GoString(&err.message[0]))
+	}
+}
+
+// view describes a Go slice. A view contains addresses, so what it points to must be pinned.
+func view(pinner *runtime.Pinner, data []float32, shape []C.int64_t) C.shardspec_tensor_view {
+	v := C.shardspec_tensor_view{
+		data:   unsafe.Pointer(unsafe.SliceData(data)),
+		device: C.shardspec_device{device_type: C.SHARDSPEC_DLPACK_DEVICE_CPU},
+		ndim:   C.int32_t(len(shape)),
+		dtype:  C.shardspec_dtype{code: C.SHARDSPEC_DTYPE_FLOAT, bits: 32, lanes: 1},
+		shape:  &shape[0],
+	}
+	pinner.Pin(v.data)
+	pinner.Pin(v.shape)
+	return v
+}
+
+// guard turns a panic into a status: a panic that leaves an exported function ends the process.
+func guard(status *C.shardspec_status, err *C.shardspec_error) {
+	if reason := recover(); reason != nil {
+		message := unsafe.Slice((*byte)(unsafe.Pointer(&err.message)), len(err.message))
+		message[copy(message[:len(message)-1], fmt.Sprint(reason))] = 0
+		*status = C.SHARDSPEC_USER_STATUS
+	}
+}
