@@ -35,7 +35,7 @@ static unsafe class Example {
     }
     fixed (float* full = Full, copy = back) fixed (long* sizes = Sizes) fixed (View* views = shards) {
       View source = View.Of(full, sizes), destination = View.Of(copy, sizes);
-      Error err = default(Error);
+      Error err = Error.New();
       if (shardspec_metadata_scatter(metadata, &source, views, (UIntPtr)Ranks, IntPtr.Zero, &err) != Ok ||
           shardspec_metadata_gather(metadata, views, (UIntPtr)Ranks, &destination, IntPtr.Zero, &err) != Ok)
         throw new ShardspecException(err.Status, Error.Text(&err));
@@ -66,7 +66,7 @@ static unsafe class Example {
     Check(err => shardspec_sharded_tensor_new(metadata, null, FillZero, out tensor, err));
     var argument = new Value { Kind = ValueShardedTensor, Pointer = tensor };
     var arguments = new OpArguments { StructSize = (ulong)sizeof(OpArguments), Args = &argument, ArgCount = (UIntPtr)1 };
-    Error refusal = default(Error);
+    Error refusal = Error.New();
     var status = shardspec_op_dispatch(spec, "acme.throws", &arguments, null, UIntPtr.Zero, &refusal);
     Console.WriteLine("an op that throws: status {0}, {1}", status, Error.Text(&refusal));
     Check(err => shardspec_op_unregister(op, err));
@@ -91,7 +91,7 @@ static unsafe class Example {
     float[] part = new float[shape[0] * shape[1]], back = new float[Full.Length];
     fixed (float* full = Full, data = part, copy = back) fixed (long* sizes = Sizes, lengths = shape) {
       View source = View.Of(full, sizes), shard = View.Of(data, lengths), destination = View.Of(copy, sizes);
-      Error err = default(Error);
+      Error err = Error.New();
       if (shardspec_comm_scatter(comm, metadata, 0, &source, &shard, (UIntPtr)1, IntPtr.Zero, &err) != Ok ||
           shardspec_comm_gather(comm, metadata, AllRanks, &shard, (UIntPtr)1, &destination, IntPtr.Zero, &err) != Ok ||
           shardspec_comm_free(comm, &err) != Ok)

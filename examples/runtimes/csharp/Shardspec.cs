@@ -15,6 +15,9 @@ unsafe struct Error {
   public long FirstShard, SecondShard, Got, Limit, Index;
   public fixed byte Message[968];
 
+  /// An error before its first call.
+  public static Error New() { return new Error { StructSize = (ulong)sizeof(Error) }; }
+
   public static string Text(Error* err) { return Marshal.PtrToStringAnsi((IntPtr)err->Message); }
 
   public static void Write(Error* err, string text) {
@@ -81,7 +84,7 @@ static unsafe class Native {
 
   /// Makes a call and throws its refusal.
   public static void Check(Call call) {
-    Error err = default(Error);
+    Error err = Error.New();
     var status = call(&err);
     if (status != Ok) throw new ShardspecException(status, Error.Text(&err));
   }

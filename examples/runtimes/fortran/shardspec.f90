@@ -9,7 +9,7 @@ module shardspec
   integer(c_int64_t), parameter :: SHARDSPEC_ALL_RANKS = -1
 
   type, bind(c) :: shardspec_error
-    integer(c_int64_t) :: struct_size = 0
+    integer(c_int64_t) :: struct_size = 1024
     integer(c_int32_t) :: status = 0, dim = -1
     integer(c_int64_t) :: first_shard = -1, second_shard = -1, got = 0, limit = 0, index = -1
     character(kind=c_char) :: message(968) = c_null_char

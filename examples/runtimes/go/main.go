@@ -26,7 +26,7 @@ const ranks, rows, columns = 4, 5, 3
 
 // chunksOfRows cuts a tensor of 5 x 3 floats into a chunk of rows for each rank.
 func chunksOfRows() (spec *C.shardspec_spec, metadata *C.shardspec_metadata) {
-	var err C.shardspec_error
+	err := newError()
 	placements := make([]*C.char, ranks)
 	for rank := range placements {
 		placements[rank] = C.CString(fmt.Sprintf("rank:%d", rank))
@@ -41,7 +41,7 @@ func chunksOfRows() (spec *C.shardspec_spec, metadata *C.shardspec_metadata) {
 }
 
 func scatterAndGather(metadata *C.shardspec_metadata, full []float32) {
-	var err C.shardspec_error
+	err := newError()
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
 	var offsets, shapes [ranks * 2]C.int64_t
@@ -68,7 +68,7 @@ func opThatPanics(ctx unsafe.Pointer, spec *C.shardspec_spec, arguments *C.shard
 }
 
 func callOp(spec *C.shardspec_spec, metadata *C.shardspec_metadata) {
-	var err C.shardspec_error
+	err := newError()
 	var tensor *C.shardspec_sharded_tensor
 	var op *C.shardspec_op
 	name, specType := C.CString("acme.panics"), C.CString("chunk")
@@ -93,7 +93,7 @@ func callOp(spec *C.shardspec_spec, metadata *C.shardspec_metadata) {
 // collective scatters from rank 0 and gathers to all ranks. A rank is a goroutine here: a call that
 // waits for other ranks keeps a thread of the system, which the Go runtime replaces.
 func collective(metadata *C.shardspec_metadata, full []float32) {
-	var err C.shardspec_error
+	err := newError()
 	comms := make([]*C.shardspec_comm, ranks)
 	check(C.shardspec_comm_new_local(ranks, &comms[0], &err), &err)
 	equal := make([]bool, ranks)
@@ -110,7 +110,7 @@ func collective(metadata *C.shardspec_metadata, full []float32) {
 }
 
 func runRank(comm *C.shardspec_comm, metadata *C.shardspec_metadata, rank int, full []float32) bool {
-	var err C.shardspec_error
+	err := newError()
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
 	shape, sizes := make([]C.int64_t, 2), []C.int64_t{rows, columns}
@@ -140,7 +140,7 @@ func main() {
 	scatterAndGather(metadata, full)
 	callOp(spec, metadata)
 	collective(metadata, full)
-	var err C.shardspec_error
+	err := newError()
 	check(C.shardspec_metadata_free(metadata, &err), &err)
 	check(C.shardspec_spec_free(spec, &err), &err)
 }

@@ -14,6 +14,11 @@ import (
 	"unsafe"
 )
 
+// newError is an error before its first call.
+func newError() C.shardspec_error {
+	return C.shardspec_error{struct_size: C.sizeof_shardspec_error}
+}
+
 // check ends the program with the library's message when a call was refused.
 func check(status C.shardspec_status, err *C.shardspec_error) {
 	if status != C.SHARDSPEC_OK {

@@ -68,6 +68,7 @@ final class Shardspec {
     Object[] all = Arrays.copyOf(arguments, arguments.length + 1);
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment err = arena.allocate(ERROR_BYTES, 8);
+      err.set(JAVA_LONG, 0, ERROR_BYTES); // struct_size
       all[arguments.length] = err;
       int status = (int) function.invokeWithArguments(all);
       if (status != OK) throw new Refused(status, err.getString(MESSAGE));

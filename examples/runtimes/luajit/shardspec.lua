@@ -66,9 +66,16 @@ shardspec_status shardspec_comm_gather(const shardspec_comm *, const shardspec_m
 
 local C = ffi.load("shardspec")
 
+-- An error before its first call.
+local function new_error()
+  local err = ffi.new("shardspec_error")
+  err.struct_size = ffi.sizeof(err)
+  return err
+end
+
 -- Calls a function and raises its refusal.
 local function check(call, ...)
-  local err = ffi.new("shardspec_error")
+  local err = new_error()
   local arguments, count = { ... }, select("#", ...)
   arguments[count + 1] = err
   if call(unpack(arguments, 1, count + 1)) ~= C.SHARDSPEC_OK then error(ffi.string(err.message), 2) end
@@ -98,4 +105,4 @@ local function guard(callback)
   end
 end
 
-return { library = C, check = check, view = view, guard = guard }
+return { library = C, new_error = new_error, check = check, view = view, guard = guard }

@@ -3,7 +3,7 @@
 //   node main.js    (the loader finds libshardspec.so.0)
 import assert from 'node:assert';
 import koffi from 'koffi';
-import { shardspec, constants, view, check, message, guard, callAsync } from './shardspec.js';
+import { shardspec, constants, view, check, newError, message, guard, callAsync } from './shardspec.js';
 
 const RANKS = 4, SIZES = [5, 3];
 const full = Float32Array.from({ length: 15 }, (_, i) => i);
@@ -46,7 +46,7 @@ function callOp(spec, metadata) {
   check(err => shardspec.sharded_tensor_new(metadata, null, constants.FILL_ZERO, tensor, err));
   const args = { struct_size: koffi.sizeof('shardspec_op_arguments'), arg_count: 1,
                  args: [{ kind: constants.VALUE_SHARDED_TENSOR, pointer: tensor[0] }] };
-  const err = Buffer.alloc(1024);
+  const err = newError();
   const status = shardspec.op_dispatch(spec, 'acme.throws', args, null, 0, err);
   console.log(`an op that throws: status ${status}, ${message(err)}`);
   check(err => shardspec.op_unregister(op[0], err));

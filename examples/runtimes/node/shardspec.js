@@ -79,6 +79,13 @@ export function view(data, shape) {
   };
 }
 
+// A buffer, which is decoded only when a call failed.
+export function newError() {
+  const err = Buffer.alloc(koffi.sizeof('shardspec_error'));
+  err.writeBigUInt64LE(BigInt(err.length)); // struct_size
+  return err;
+}
+
 export function message(err) {
   return koffi.decode(err, 'shardspec_error').message;
 }
@@ -88,12 +95,12 @@ function throwUnlessOk(status, err) {
 }
 
 export function check(call) {
-  const err = Buffer.alloc(koffi.sizeof('shardspec_error'));
+  const err = newError();
   throwUnlessOk(call(err), err);
 }
 
 export function callAsync(native, ...args) {
-  const err = Buffer.alloc(koffi.sizeof('shardspec_error'));
+  const err = newError();
   return new Promise((resolve, reject) => native.async(...args, err, (problem, status) => {
     try {
       if (problem) throw problem;
