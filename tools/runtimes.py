@@ -110,6 +110,14 @@ def own_lists():
     return options
 
 
+def find(root, pattern):
+    """A path of a package that was unpacked, or that the system has already."""
+    for place in (root, pathlib.Path("/")):
+        for path in sorted(place.glob(pattern), reverse=True):
+            return path
+    raise Unavailable(f"no {pattern} in {root} or in the system")
+
+
 class Environment:
     """Where programs find shardspec and the runtime."""
 
@@ -172,11 +180,11 @@ def node(environment):
 def csharp(environment):
     root = from_debian("csharp", "mono-mcs", "mono-runtime", "libmono-system-core4.0-cil")
     environment.add_root(root)
-    mono = root / "usr/lib/mono"
-    environment.variables.update(MONO_PATH=str(mono / "4.5"), MONO_CFG_DIR=str(root / "etc"),
-                                 MONO_GAC_PREFIX=str(root / "usr"))
-    return [["mono", mono / "4.5/mcs.exe", "-unsafe", "-warnaserror", "-lib:" + str(mono / "4.5"),
-             "-r:System.Core", "Main.cs", "Shardspec.cs", "-out:example.exe"],
+    compiler = find(root, "usr/lib/mono/4.5/mcs.exe")
+    environment.variables.update(MONO_PATH=str(compiler.parent),
+                                 MONO_CFG_DIR=str(find(root, "etc/mono").parent))
+    return [["mono", compiler, "-unsafe", "-warnaserror", f"-lib:{compiler.parent}", "-r:System.Core",
+             "Main.cs", "Shardspec.cs", "-out:example.exe"],
             ["mono", "example.exe"]]
 
 
@@ -184,7 +192,7 @@ def csharp(environment):
 def fortran(environment):
     root = from_debian("fortran", "gfortran-12")
     libraries = environment.add_root(root)
-    compiler = root / "usr/lib/gcc" / libraries.name / "12"
+    compiler = find(root, f"usr/lib/gcc/{libraries.name}/12/f951").parent
     environment.before("LIBRARY_PATH", libraries, compiler)
     return [["gcc-12", "-B", compiler, "-std=f2018", "-Wall", "-Werror", "-Wno-unused-dummy-argument",
              "-fopenmp", "shardspec.f90", "main.f90",
@@ -222,10 +230,10 @@ def ruby(environment):
 
 @runtime("php", "example.php")
 def php(environment):
-    root = from_debian("php", "php8.2-cli")
+    root = from_debian("php", "php-cli")
     environment.add_root(root)
-    (extension,) = root.glob("usr/lib/php/*/ffi.so")
-    return [["php8.2", "-n", "-d", f"extension={extension}", "-d", "ffi.enable=1", "example.php"]]
+    return [[find(root, "usr/bin/php[0-9]*"), "-n", "-d", f"extension={find(root, 'usr/lib/php/*/ffi.so')}",
+             "-d", "ffi.enable=1", "example.php"]]
 
 
 @runtime("perl", "example.pl")

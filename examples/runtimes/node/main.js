@@ -3,7 +3,7 @@
 //   node main.js    (the loader finds libshardspec.so.0)
 import assert from 'node:assert';
 import koffi from 'koffi';
-import { shardspec, constants, view, check, newError, message, guard, callAsync } from './shardspec.js';
+import { shardspec, constants, view, sized, check, newError, message, guard, callAsync } from './shardspec.js';
 
 const RANKS = 4, SIZES = [5, 3];
 const full = Float32Array.from({ length: 15 }, (_, i) => i);
@@ -13,7 +13,7 @@ function chunksOfRows() {
   const placements = Array.from({ length: RANKS }, (_, rank) => `rank:${rank}`);
   const spec = [null], metadata = [null];
   check(err => shardspec.spec_new_chunk(0, placements, RANKS, spec, err));
-  const properties = { struct_size: koffi.sizeof('shardspec_tensor_properties') };
+  const properties = sized('shardspec_tensor_properties');
   check(err => shardspec.tensor_properties_init(properties, err));
   check(err => shardspec.spec_build_metadata(spec[0], SIZES, 2, properties, metadata, err));
   return [spec[0], metadata[0]];
@@ -40,12 +40,11 @@ function callOp(spec, metadata) {
   const op = [null], tensor = [null];
   const callback = koffi.register(guard(() => { throw new Error('on purpose'); }),
                                   koffi.pointer('shardspec_op_fn'));
-  const options = { struct_size: koffi.sizeof('shardspec_op_options'), flags: 0,
-                    success_status: constants.CALLBACK_OK };
+  const options = sized('shardspec_op_options', { flags: 0, success_status: constants.CALLBACK_OK });
   check(err => shardspec.op_register('chunk', 'acme.throws', callback, null, null, options, op, err));
   check(err => shardspec.sharded_tensor_new(metadata, null, constants.FILL_ZERO, tensor, err));
-  const args = { struct_size: koffi.sizeof('shardspec_op_arguments'), arg_count: 1,
-                 args: [{ kind: constants.VALUE_SHARDED_TENSOR, pointer: tensor[0] }] };
+  const argument = { kind: constants.VALUE_SHARDED_TENSOR, pointer: tensor[0] };
+  const args = sized('shardspec_op_arguments', { arg_count: 1, args: [argument] });
   const err = newError();
   const status = shardspec.op_dispatch(spec, 'acme.throws', args, null, 0, err);
   console.log(`an op that throws: status ${status}, ${message(err)}`);

@@ -1,74 +1,61 @@
-// The part of shardspec that main.js uses, declared for koffi.
+// All of shardspec for koffi, made from the description of the ABI that is installed with the header.
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import koffi from 'koffi';
 
+const include = execFileSync('pkg-config', ['--variable=includedir', 'shardspec'], { encoding: 'utf8' });
+const description = JSON.parse(readFileSync(`${include.trim()}/shardspec.json`));
+const items = description.sections.flatMap(section => section.items);
+const named = new Map(items.map(item => [item.name, item]));
+const ofKind = kind => items.filter(item => item.kind === kind);
 const library = koffi.load('libshardspec.so.0');
 
-export const constants = {
-  CALLBACK_OK: 999, USER_STATUS: 1000, FILL_ZERO: 1, VALUE_SHARDED_TENSOR: 6, ALL_RANKS: -1,
-  DTYPE_FLOAT: 2, DLPACK_DEVICE_CPU: 1,
-};
+// `SHARDSPEC_OK` and so on, without the prefix.
+export const constants = Object.fromEntries(ofKind('constant').map(({ name, value }) =>
+  [name.replace('SHARDSPEC_', ''), value]));
 
-for (const name of ['spec', 'metadata', 'sharded_tensor', 'op', 'comm'])
-  koffi.opaque(`shardspec_${name}`);
-koffi.struct('shardspec_error', {
-  struct_size: 'uint64_t', status: 'int32_t', dim: 'int32_t', first_shard: 'int64_t',
-  second_shard: 'int64_t', got: 'int64_t', limit: 'int64_t', index: 'int64_t',
-  message: koffi.array('char', 968, 'String'),
-});
-koffi.struct('shardspec_dtype', { code: 'uint8_t', bits: 'uint8_t', lanes: 'uint16_t' });
-koffi.struct('shardspec_device', { device_type: 'int32_t', device_id: 'int32_t' });
-koffi.struct('shardspec_tensor_properties', {
-  struct_size: 'uint64_t', dtype: 'shardspec_dtype', layout: 'int32_t', memory_format: 'int32_t',
-  requires_grad: 'int32_t', pin_memory: 'int32_t', reserved: 'int32_t',
-});
-koffi.struct('shardspec_tensor_view', {
-  data: 'void *', device: 'shardspec_device', ndim: 'int32_t', dtype: 'shardspec_dtype',
-  shape: 'int64_t *', strides: 'int64_t *', byte_offset: 'uint64_t',
-});
-koffi.struct('shardspec_value', {
-  kind: 'int32_t', reserved: 'int32_t', integer: 'int64_t', real: 'double', pointer: 'void *',
-});
-koffi.struct('shardspec_op_arguments', {
-  struct_size: 'uint64_t', args: 'shardspec_value *', arg_count: 'size_t', kwarg_names: 'void *',
-  kwargs: 'void *', kwarg_count: 'size_t', comm: 'void *',
-});
-koffi.struct('shardspec_op_options', {
-  struct_size: 'uint64_t', flags: 'uint32_t', success_status: 'int32_t',
-});
-koffi.proto('int32_t shardspec_op_fn(void *ctx, void *spec, void *arguments, void *results, ' +
-            'size_t result_count, void *err)');
+// A C type as koffi writes it. Function pointers are opaque: `koffi.register` makes them.
+function typeOf(type) {
+  const [, chars] = type.match(/^char \[(\d+)\]$/) ?? [];
+  if (chars) return koffi.array('char', Number(chars), 'String');
+  return named.get(type)?.kind === 'callback' ? 'void *' : type.replaceAll(/\bconst\b/g, '').trim();
+}
 
-// An error is a buffer of the caller's: koffi would convert 1 KiB in every call.
-const functions = {
-  spec_new_chunk: 'int64_t dim, const char **placements, size_t count, _Out_ shardspec_spec **out',
-  spec_build_metadata: 'shardspec_spec *spec, int64_t *sizes, size_t ndim, ' +
-    'shardspec_tensor_properties *properties, _Out_ shardspec_metadata **out',
-  spec_free: 'shardspec_spec *spec',
-  tensor_properties_init: '_Inout_ shardspec_tensor_properties *out',
-  metadata_get_shard: 'shardspec_metadata *metadata, size_t index, int64_t *offsets, ' +
-    'int64_t *sizes, size_t capacity',
-  metadata_scatter: 'shardspec_metadata *metadata, shardspec_tensor_view *full, ' +
-    'shardspec_tensor_view *shards, size_t shard_count, void *options',
-  metadata_gather: 'shardspec_metadata *metadata, shardspec_tensor_view *shards, ' +
-    'size_t shard_count, shardspec_tensor_view *full, void *options',
-  metadata_free: 'shardspec_metadata *metadata',
-  sharded_tensor_new: 'shardspec_metadata *metadata, const char *owner, int32_t fill, ' +
-    '_Out_ shardspec_sharded_tensor **out',
-  sharded_tensor_free: 'shardspec_sharded_tensor *tensor',
-  op_register: 'const char *spec_type, const char *op_name, shardspec_op_fn *function, void *ctx, ' +
-    'void *destroy, shardspec_op_options *options, _Out_ shardspec_op **out',
-  op_dispatch: 'shardspec_spec *spec, const char *op_name, shardspec_op_arguments *arguments, ' +
-    'void *results, size_t result_count',
-  op_unregister: 'shardspec_op *op',
-  comm_new_local: 'size_t size, _Out_ shardspec_comm **out',
-  comm_scatter: 'shardspec_comm *comm, shardspec_metadata *metadata, int64_t source_rank, ' +
-    'shardspec_tensor_view *full, shardspec_tensor_view *shards, size_t shard_count, void *options',
-  comm_gather: 'shardspec_comm *comm, shardspec_metadata *metadata, int64_t destination_rank, ' +
-    'shardspec_tensor_view *shards, size_t shard_count, shardspec_tensor_view *full, void *options',
-  comm_free: 'shardspec_comm *comm',
-};
-export const shardspec = Object.fromEntries(Object.entries(functions).map(([name, parameters]) =>
-  [name, library.func(`int32_t shardspec_${name}(${parameters}, void *err)`)]));
+const declared = new Set();
+function declareStruct({ name, fields }) {
+  if (declared.has(name)) return;
+  declared.add(name);
+  for (const { type } of fields) {
+    const other = named.get(type.replaceAll(/\bconst\b|[ *]/g, ''));
+    if (other?.kind === 'struct') declareStruct(other);
+  }
+  koffi.struct(name, Object.fromEntries(fields.map(field => [field.name, typeOf(field.type)])));
+}
+
+// An error is a buffer of the caller's: koffi would convert 1 KiB in every call. A place that is
+// written, such as that of a new handle, is the first element of an array.
+function parameter({ name, type, kind, direction }) {
+  if (type === 'shardspec_error *') return 'void *err';
+  const isConverted = kind === 'place' || kind === 'struct' || type.endsWith('**');
+  const marks = isConverted ? { out: '_Out_ ', inout: '_Inout_ ' } : {};
+  return `${marks[direction] ?? ''}${typeOf(type)} ${name}`;
+}
+
+for (const { name, type } of ofKind('alias')) koffi.alias(name, type);
+for (const { name } of ofKind('handle')) koffi.opaque(name);
+ofKind('struct').forEach(declareStruct);
+for (const { name, result, parameters } of ofKind('callback')) {
+  const types = parameters.map(({ type }) => (type.includes('*') ? 'void *' : typeOf(type)));
+  koffi.proto(`${result} ${name}(${types.join(', ')})`);
+}
+// `shardspec_spec_new_chunk` and so on, without the prefix.
+export const shardspec = Object.fromEntries(ofKind('function').map(({ name, result, parameters }) =>
+  [name.replace('shardspec_', ''), library.func(`${result} ${name}(${parameters.map(parameter).join(', ')})`)]));
+
+// A struct with its size, for those that begin with it.
+export function sized(name, fields = {}) {
+  return { struct_size: koffi.sizeof(name), ...fields };
+}
 
 // A view contains addresses of typed arrays, which do not move.
 export function view(data, shape) {
@@ -91,7 +78,7 @@ export function message(err) {
 }
 
 function throwUnlessOk(status, err) {
-  if (status !== 0) throw Object.assign(new Error(message(err)), { status });
+  if (status !== constants.OK) throw Object.assign(new Error(message(err)), { status });
 }
 
 export function check(call) {
