@@ -8,6 +8,7 @@
 mod backoff;
 pub(crate) mod hazard;
 mod hazard_records;
+pub(crate) mod key;
 pub(crate) mod lazy;
 pub(crate) mod seed;
 pub(crate) mod slot_map;

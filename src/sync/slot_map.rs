@@ -9,9 +9,9 @@
 //! hazard pointer reads the state again after that. So a user that the freeing call does not see
 //! finds the object gone, and of two that finish together one sees both gone.
 //!
-//! A generation is used once. When a slot has used all of them, it is never used again, so a freed
-//! key stays invalid as long as the process runs. A slot's first generation is random, so that keys
-//! of another copy of the library in the same process address nothing here.
+//! A generation is used once. When a slot has used all of them, it is retired: never used again. So
+//! a freed [`key`](super::key) stays invalid as long as the process runs, at the price of one slot's
+//! memory for each 131,072 objects.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -25,18 +25,18 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use super::backoff::Backoff;
 use super::hazard::{self, HazardPointer, HazardValue, SLOT_ALIGN, Use, Users};
-use super::seed::random_of;
+use super::key::{
+    MAX_SLOT, first_generation, generation_after, generation_of, key_of, mask_of, slot_of,
+};
 use crate::declared::{self, Wait};
 use crate::memory::{TryVec, try_collect};
 
 /// Slots in the first segment; each further segment doubles the table.
 const FIRST_SEGMENT: u32 = 64;
-const SEGMENTS: usize = 22;
-/// Bits of a key that are the number of the slot.
-const SLOT_BITS: u32 = 28;
+const SEGMENTS: usize = 20;
 /// Most objects that can exist at once.
 const MAX_SLOTS: u32 = FIRST_SEGMENT * ((1 << SEGMENTS) - 1) as u32;
-const _: () = assert!((MAX_SLOTS as u64) < 1 << SLOT_BITS);
+const _: () = assert!(MAX_SLOTS <= MAX_SLOT);
 
 /// State word: the generation in the upper half, and the content of the slot below it.
 const EMPTY: u64 = 0;
@@ -67,11 +67,17 @@ struct Slot<T: 'static> {
     object: UnsafeCell<MaybeUninit<T>>,
 }
 
-/// A table of up to 2^28 objects of one type.
+/// Most bytes of a slot: the header says how much memory retired slots take.
+const MAX_SLOT_SIZE: usize = 512;
+
+/// A table of up to 2^26 objects of one type.
 pub(crate) struct SlotMap<T: 'static> {
     segments: [AtomicPtr<Slot<T>>; SEGMENTS],
-    /// Slots used so far, free ones included.
+    /// Slots used so far, free ones and retired ones included.
     used: AtomicU32,
+    /// Changes the number of a slot to its number in keys, by exclusive or. Set before the first key
+    /// is made.
+    mask: AtomicU32,
     /// Head of the list of free slots: a counter against reuse in the upper half, a slot below.
     free: AtomicU64,
 }
@@ -100,15 +106,17 @@ pub(crate) enum ProtectError {
 impl<T: Send + Sync> SlotMap<T> {
     /// An empty table.
     pub(crate) const fn new() -> Self {
+        const { assert!(size_of::<Slot<T>>() <= MAX_SLOT_SIZE) };
         Self {
             segments: [const { AtomicPtr::new(std::ptr::null_mut()) }; SEGMENTS],
             used: AtomicU32::new(0),
+            mask: AtomicU32::new(0),
             free: AtomicU64::new(NO_SLOT as u64),
         }
     }
 
-    /// Stores an object. Its key is in the lowest 60 bits; `None` when the table is full. `label`
-    /// can be read by the key as long as the object has not been freed.
+    /// Stores an object and returns its key; `None` when the table is full. `label` can be read by
+    /// the key as long as the object has not been freed.
     pub(crate) fn insert(&'static self, object: T, label: u64) -> Option<u64> {
         let number = self.take_free().or_else(|| self.take_new())?;
         let slot = self.slot(number)?;
@@ -119,15 +127,15 @@ impl<T: Send + Sync> SlotMap<T> {
         // is gone.
         slot.label.store(label, Ordering::Release);
         slot.state.store(generation << 32 | LIVE, Ordering::Release);
-        Some(u64::from(number) << 32 | generation)
+        Some(self.key_of(number, generation))
     }
 
     /// The object of `key`, protected by a hazard pointer.
     #[inline(always)]
     pub(crate) fn protect(&'static self, key: u64, how: Use) -> Result<Protected<T>, ProtectError> {
         let slot = self.find(key).ok_or(ProtectError::Gone)?;
-        let pointer =
-            HazardPointer::new(slot.value(key as u32), how).ok_or(ProtectError::OutOfMemory)?;
+        let value = slot.value(generation_of(key) as u32);
+        let pointer = HazardPointer::new(value, how).ok_or(ProtectError::OutOfMemory)?;
         // Also where the key turns out to have no object: a thread that frees the slot's object now
         // may have seen the hazard pointer, and then this thread drops the object.
         let object = Protected { slot, pointer };
@@ -164,7 +172,7 @@ impl<T: Send + Sync> SlotMap<T> {
     /// The threads that run the object of `key`; `None` when the key has no object.
     pub(crate) fn running(&'static self, key: u64) -> Option<Users> {
         let slot = self.find(key)?;
-        let users = hazard::running(slot.value(key as u32));
+        let users = hazard::running(slot.value(generation_of(key) as u32));
         let state = slot.state.load(Ordering::SeqCst);
         (state == holding(key, LIVE) || state == holding(key, RETIRING)).then_some(users)
     }
@@ -180,7 +188,7 @@ impl<T: Send + Sync> SlotMap<T> {
             return false;
         }
         let mut backoff = Backoff::new();
-        while hazard::is_protected(slot.value(key as u32)) {
+        while hazard::is_protected(slot.value(generation_of(key) as u32)) {
             backoff.wait();
         }
         slot.drop_object();
@@ -189,7 +197,8 @@ impl<T: Send + Sync> SlotMap<T> {
 
     #[inline(always)]
     fn find(&'static self, key: u64) -> Option<&'static Slot<T>> {
-        let number = u32::try_from(key >> 32 & ((1 << SLOT_BITS) - 1)).ok()?;
+        // Relaxed: a thread that received a key has seen the mask that the key was made with.
+        let number = slot_of(key, self.mask.load(Ordering::Relaxed));
         (number < self.used.load(Ordering::Acquire).min(MAX_SLOTS)).then_some(())?;
         self.slot(number)
     }
@@ -205,6 +214,8 @@ impl<T: Send + Sync> SlotMap<T> {
     }
 
     fn take_new(&'static self) -> Option<u32> {
+        // Every thread that is here stores the same number.
+        self.mask.store(mask_of(std::ptr::from_ref(self).addr() as u64), Ordering::Relaxed);
         let mut number = self.used.load(Ordering::Relaxed);
         loop {
             if number >= MAX_SLOTS {
@@ -271,7 +282,7 @@ impl<T> Protected<T> {
     /// The key of the object, which may have been freed meanwhile.
     pub(crate) fn key(&self) -> u64 {
         let generation = self.slot.state.load(Ordering::Relaxed) >> 32;
-        u64::from(self.slot.number) << 32 | generation
+        self.slot.table.key_of(self.slot.number, generation)
     }
 }
 
@@ -334,14 +345,28 @@ impl<T> Slot<T> {
         // SAFETY: the object was written by `insert` and is dropped here, once per generation. A
         // scan of the hazard pointers has found no user.
         unsafe { (*self.object.get()).assume_init_drop() };
-        if generation < u64::from(u32::MAX) {
-            self.state.store((generation + 1) << 32 | EMPTY, Ordering::Release);
+        let table = std::ptr::from_ref(self.table).addr() as u64;
+        let next = generation_after(generation, table, self.number);
+        self.state.store(next.unwrap_or(generation) << 32 | EMPTY, Ordering::Release);
+        // A slot that has used every generation stays empty, and is in no list.
+        if next.is_some() {
             self.table.recycle(self.number, self);
         }
     }
 }
 
 impl<T> SlotMap<T> {
+    /// The key of the object of a generation in a slot.
+    fn key_of(&self, number: u32, generation: u64) -> u64 {
+        key_of(number, self.mask.load(Ordering::Relaxed), generation)
+    }
+
+    /// Number of slots that were used so far.
+    #[cfg(test)]
+    pub(super) fn used(&self) -> u32 {
+        self.used.load(Ordering::Relaxed)
+    }
+
     fn recycle(&self, number: u32, slot: &Slot<T>) {
         let mut head = self.free.load(Ordering::Relaxed);
         loop {
@@ -356,13 +381,9 @@ impl<T> SlotMap<T> {
 }
 
 /// The state of the slot of `key` with this content.
+#[inline(always)]
 fn holding(key: u64, holds: u64) -> u64 {
-    key << 32 | holds
-}
-
-/// The first generation of a slot: random, not 0, and in the lower half of all numbers.
-fn first_generation(table: u64, number: u32) -> u64 {
-    random_of(table ^ u64::from(number)) >> 33 | 1
+    generation_of(key) << 32 | holds
 }
 
 /// The counter of a list head, incremented, without a slot.

@@ -1,15 +1,19 @@
 //! Handles: what C holds in place of our objects.
 //!
-//! A handle is a key in the shape of a pointer and is never dereferenced. From the top: 4 bits for
-//! the kind (so no address of a user's own memory is one), 28 for the slot, 32 for the generation.
+//! A handle is a key in the shape of a pointer and is never dereferenced. It is below 2^47, so that
+//! runtimes whose numbers are doubles, or whose pointers have 47 bits, hold it exactly. Its lowest 4
+//! bits are its kind, which is not 0, so no address that is aligned to 16 bytes is a handle: none of
+//! `malloc`, that is. Above the kind is the key of a slot map.
 
 use crate::ffi::border::guard::{Outcome, Refusal};
 use crate::model::Error;
 use crate::sync::hazard::Use;
+use crate::sync::key::KEY_BITS;
 use crate::sync::slot_map::{ProtectError, Protected, SlotMap};
 
-const KIND_SHIFT: u32 = 60;
-const KEY_MASK: u64 = (1 << KIND_SHIFT) - 1;
+/// Bits of a handle that are its kind, below the key.
+const KIND_BITS: u32 = 4;
+const _: () = assert!(KIND_BITS + KEY_BITS == 47);
 
 /// An opaque type of the header, and the objects that its handles name.
 pub(crate) trait Handle: Sized + 'static {
@@ -38,7 +42,7 @@ pub(crate) fn insert<H: Handle>(object: H::Object) -> Result<*mut H, Error> {
 
 /// The handle that a key is to C.
 pub(crate) fn of_key<H: Handle>(key: u64) -> *mut H {
-    std::ptr::without_provenance_mut((H::KIND << KIND_SHIFT | key) as usize)
+    std::ptr::without_provenance_mut((key << KIND_BITS | H::KIND) as usize)
 }
 
 /// A handle that is lent to a callback: it is freed when this is dropped.
@@ -110,8 +114,13 @@ pub(crate) fn key<H: Handle>(argument: &'static str, handle: *const H) -> Outcom
     if handle.is_null() {
         return Err(Refusal::NullArgument(argument));
     }
-    let bits = handle.addr() as u64;
-    if bits >> KIND_SHIFT == H::KIND { Ok(bits & KEY_MASK) } else { Err(invalid::<H>(argument)) }
+    // The kind moves to the top, above the bits that are 0 in every handle: one comparison of both.
+    let bits = (handle.addr() as u64).rotate_right(KIND_BITS);
+    if bits >> KEY_BITS == H::KIND << (u64::BITS - KIND_BITS - KEY_BITS) {
+        Ok(handle.addr() as u64 >> KIND_BITS)
+    } else {
+        Err(invalid::<H>(argument))
+    }
 }
 
 fn out_of_memory() -> Error {
