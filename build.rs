@@ -39,10 +39,12 @@ const SECTIONS: &[&str] = &[
     "view",
     "tensor",
     "sharded_tensor",
+    "flat",
     "placement",
     "shards",
     "properties",
     "error",
+    "structs",
     "version",
     "# Level 2: layouts, plans, files and collectives",
     "mesh",
@@ -133,7 +135,12 @@ fn files_of(section: &str) -> Vec<String> {
     let own = format!("src/ffi/{section}.rs");
     match section {
         // The numbers are those of every layer; their names are asked for by an export.
-        "error" => vec!["src/error/status.rs".into(), own, "src/ffi/status.rs".into()],
+        "error" => vec![
+            "src/error/status.rs".into(),
+            own,
+            "src/ffi/status.rs".into(),
+            "src/ffi/error_text.rs".into(),
+        ],
         "metadata" => vec![own, "src/ffi/metadata_shards.rs".into()],
         "op" => vec!["src/ffi/op_value.rs".into(), own],
         "sharded_tensor" => vec![own, "src/ffi/local_shards.rs".into()],

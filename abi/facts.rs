@@ -59,6 +59,7 @@ const BORDER: &[BorderFunction] = &[
     ("slice", 3, 1, Some(2), Direction::In, Null::IfEmpty),
     ("text", 2, 1, None, Direction::In, Null::Refused),
     ("optional_text", 2, 1, None, Direction::In, Null::Allowed),
+    ("optional_bytes", 2, 1, None, Direction::In, Null::Allowed),
     ("out", 2, 1, None, Direction::Out, Null::Refused),
     ("optional_out", 2, 1, None, Direction::Out, Null::Allowed),
     ("out_slice", 3, 1, Some(2), Direction::Out, Null::IfEmpty),

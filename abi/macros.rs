@@ -15,6 +15,15 @@ const INITS: &[(&str, &str, &str)] = &[
     ("shardspec_pad", "A pad before its length is set", "pad"),
     ("shardspec_partial", "A sum over an axis that is still to be set", "partial"),
     ("shardspec_mesh_layout", "A layout that replicates", "layout"),
+    ("shardspec_runtime_ctx", "A `ctx` without functions", "ctx"),
+    ("shardspec_tensor_properties", "torch's defaults", "properties"),
+    ("shardspec_copy_options", "The library chooses how to copy", "options"),
+    ("shardspec_placement_vtable", "A table without functions", "vtable"),
+    ("shardspec_spec_vtable", "A table without functions", "vtable"),
+    ("shardspec_comm_vtable", "A table without functions", "vtable"),
+    ("shardspec_comm_options", "The library chooses how to move", "options"),
+    ("shardspec_op_arguments", "No arguments", "arguments"),
+    ("shardspec_op_options", "No flags", "options"),
 ];
 
 /// The value of a number in a struct that is not set.
@@ -52,7 +61,9 @@ pub fn add(api: &mut Api) -> Result<(), Box<dyn Error>> {
 fn init_of(api: &Api, fields: &[Field], (name, what, example): &(&str, &str, &str)) -> Item {
     let values = fields.iter().map(|field| match (&field.of, field.name.as_str()) {
         (_, "struct_size") => format!("sizeof({name})"),
+        (_, "dtype") => "{ SHARDSPEC_DTYPE_FLOAT, 32, 1 }".to_owned(),
         (CType::Pointer { .. }, _) => "NULL".to_owned(),
+        (of, _) if api.is_callback(of.base()) => "NULL".to_owned(),
         (CType::Array { .. }, _) => "{ 0 }".to_owned(),
         (of, _) if api.is_struct(of.base()) => "{ 0 }".to_owned(),
         (_, "status") => "SHARDSPEC_OK".to_owned(),

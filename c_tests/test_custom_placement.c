@@ -119,12 +119,13 @@ static void a_placement_of_ones_own_goes_everywhere_and_comes_back(void) {
   CHECK(ctx[0].destroyed == 1 && ctx[1].destroyed == 1);
 }
 
-static int32_t never_asked(void *ctx, void *other_ctx) { (void)ctx, (void)other_ctx, exit(1); }
+/* What a language makes that has one function for each object: another address, the same answer. */
+static int32_t same_rack_again(void *ctx, void *other_ctx) { return same_rack(ctx, other_ctx); }
 
 static void placements_are_equal_when_their_type_says_so(void) {
   rack a = {7, 1, 0, 0}, b = {7, 2, 0, 0}, c = {8, 1, 0, 0};
   shardspec_placement_vtable other = RACK, unhashed = RACK;
-  other.equal = never_asked;
+  other.equal = same_rack_again;
   unhashed.hash = NULL;
   shardspec_placement *p[10];
   p[0] = placed(&a, -1);
@@ -139,7 +140,7 @@ static void placements_are_equal_when_their_type_says_so(void) {
   CHECK_OK(shardspec_placement_new_custom("acme.rack", "rank:0/cpu", 1, NULL, NULL, &p[9], &err));
   for (int i = 0; i < 10; i++)
     for (int j = 0; j < 10; j++) {
-      int racks = i < 3 || i == 8, other_racks = j < 3 || j == 8;
+      int racks = i <= 3 || i == 8, other_racks = j <= 3 || j == 8;
       int same = i == j || (racks && other_racks && (i == 2) == (j == 2)) || (i + j == 11 && i * j == 30);
       int32_t equal = 77;
       uint64_t hashes[2];
@@ -147,7 +148,7 @@ static void placements_are_equal_when_their_type_says_so(void) {
       if (equal != same) FAIL("placements %d and %d: equal is %d", i, j, (int)equal);
       CHECK_OK(shardspec_placement_hash(p[i], &hashes[0], &err));
       CHECK_OK(shardspec_placement_hash(p[j], &hashes[1], &err));
-      /* Two with the same `equal` need the same `hash`: that is the user's part. */
+      /* Placements that are equal need the same `hash`: that is the user's part. */
       CHECK(!equal || i == j || i == 8 || j == 8 || hashes[0] == hashes[1]);
     }
   for (int i = 0; i < 10; i++) CHECK_OK(shardspec_placement_free(p[i], &err));

@@ -110,19 +110,20 @@ static void a_custom_spec_works_wherever_a_built_in_one_does(void) {
   CHECK_OK(shardspec_metadata_free(wanted, &err));
 }
 
-static int32_t never_asked(void *ctx, void *other_ctx) { (void)ctx, (void)other_ctx, exit(1); }
+/* What a language makes that has one function for each object: another address, the same answer. */
+static int32_t equal_again(void *ctx, void *other_ctx) { return equal_grids(ctx, other_ctx); }
 
 static void specs_are_equal_when_their_type_says_so(void) {
   grid ctx[4] = {{2, 3, 0}, {2, 3, 0}, {3, 2, 0}, {2, 3, 0}};
   shardspec_spec_vtable unequal = GRID, other = GRID;
   unequal.equal = NULL;
   unequal.hash = NULL;
-  other.equal = never_asked;
+  other.equal = equal_again;
   shardspec_spec *a = spec_of(&GRID, &ctx[0]), *b = spec_of(&GRID, &ctx[1]),
                  *c = spec_of(&GRID, &ctx[2]), *d = spec_of(&other, &ctx[3]), *e, *x, *y, *chunk;
   shardspec_spec *pairs[][2] = {{a, b}, {a, a}, {a, c}, {a, d}, {d, a}, {a, NULL}, {NULL, NULL},
                                 {NULL, NULL}, {NULL, NULL}, {NULL, NULL}};
-  static const int32_t equals[] = {1, 1, 0, 0, 0, 0, 0, 1, 0, 0};
+  static const int32_t equals[] = {1, 1, 0, 1, 1, 0, 0, 1, 0, 0};
   static const char *const ranks[] = {"rank:0"};
   CHECK_OK(shardspec_spec_new_custom("acme.other", &GRID, &ctx[1], &e, &err));
   x = spec_of(&unequal, &ctx[0]);

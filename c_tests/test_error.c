@@ -11,6 +11,7 @@ _Static_assert(offsetof(shardspec_error, got) == 32, "");
 _Static_assert(offsetof(shardspec_error, limit) == 40, "");
 _Static_assert(offsetof(shardspec_error, index) == 48, "");
 _Static_assert(offsetof(shardspec_error, message) == 56, "");
+_Static_assert(SHARDSPEC_ERROR_SHORT_SIZE == 56, "a short error has all numbers and no message");
 _Static_assert(sizeof(shardspec_status) == 4, "");
 
 static void every_status_has_a_name(void) {
@@ -56,11 +57,119 @@ static void an_error_is_optional_and_its_size_is_checked(void) {
               SHARDSPEC_INVALID_ARGUMENT);
   CHECK_TEXT(name, "GAP");
   CHECK_EQUAL(err.status, 0x5a5a5a5a);
-  err.struct_size = 0; /* the same as its size */
-  CHECK_OK(shardspec_status_text(SHARDSPEC_OVERLAP, name, sizeof name, NULL, &err));
+  err.struct_size = 0; /* how much memory there is, nobody knows */
+  CHECK_EQUAL(shardspec_status_text(SHARDSPEC_OVERLAP, name, sizeof name, NULL, &err),
+              SHARDSPEC_INVALID_ARGUMENT);
+  CHECK_TEXT(name, "GAP");
+  CHECK_EQUAL(err.status, 0x5a5a5a5a);
   err.struct_size = 4096; /* from a program that was compiled with a newer header */
   CHECK_OK(shardspec_status_text(SHARDSPEC_GAP, name, sizeof name, NULL, &err));
   CHECK_EQUAL(err.struct_size, 4096);
+}
+
+/* What each size has room for, byte by byte: numbers, as much of the message as fits, and nothing
+ * behind it. */
+static void an_error_of_any_size_has_its_numbers_and_what_fits_of_the_message(void) {
+  shardspec_error whole = SHARDSPEC_ERROR_INIT;
+  int64_t out = 0;
+  CHECK_EQUAL(shardspec_chunk_split_size(5, -3, &out, &whole), SHARDSPEC_INVALID_ARGUMENT);
+  const size_t length = strlen(whole.message);
+  CHECK(length > 10 && length < 900);
+  for (size_t size = 0; size <= sizeof whole; size++) {
+    union {
+      shardspec_error err;
+      unsigned char bytes[sizeof(shardspec_error) + 64];
+    } at;
+    memset(&at, 0x5a, sizeof at);
+    at.err.struct_size = size;
+    CHECK_EQUAL(shardspec_chunk_split_size(5, -3, &out, &at.err), SHARDSPEC_INVALID_ARGUMENT);
+    const size_t written = size < SHARDSPEC_ERROR_SHORT_SIZE ? sizeof at.err.struct_size : size;
+    for (size_t i = written; i < sizeof at; i++)
+      if (at.bytes[i] != 0x5a) FAIL("an error of %zu bytes was written at %zu", size, i);
+    if (size < SHARDSPEC_ERROR_SHORT_SIZE) continue;
+    CHECK(memcmp(&at.bytes[8], (unsigned char *)&whole + 8, SHARDSPEC_ERROR_SHORT_SIZE - 8) == 0);
+    const size_t room = size - SHARDSPEC_ERROR_SHORT_SIZE;
+    const char *message = shardspec_error_message(&at.err);
+    if (room == 0) {
+      CHECK_TEXT(message, "");
+      continue;
+    }
+    CHECK(message == at.err.message && strlen(message) < room);
+    if (room > length) CHECK_TEXT(message, whole.message);
+    else if (room > 4) CHECK(strncmp(message, whole.message, room - 4) == 0);
+    if (room <= length && room > 3) CHECK_TEXT(message + strlen(message) - 3, "...");
+    /* Success empties the message and writes no more. */
+    CHECK_EQUAL(shardspec_chunk_split_size(5, 3, &out, &at.err), SHARDSPEC_OK);
+    CHECK(at.err.status == SHARDSPEC_OK && at.err.got == 0 && *message == '\0');
+    for (size_t i = size; i < sizeof at; i++) CHECK_EQUAL(at.bytes[i], 0x5a);
+  }
+}
+
+static void an_error_can_be_prepared_without_macros(void) {
+  const shardspec_error wanted = SHARDSPEC_ERROR_INIT;
+  shardspec_error err;
+  memset(&err, 0x5a, sizeof err);
+  CHECK_EQUAL(shardspec_error_init(&err, sizeof err), SHARDSPEC_OK);
+  CHECK(memcmp(&err, &wanted, sizeof err) == 0);
+  memset(&err, 0x5a, sizeof err);
+  CHECK_EQUAL(shardspec_error_init(&err, SHARDSPEC_ERROR_SHORT_SIZE), SHARDSPEC_OK);
+  CHECK(err.struct_size == SHARDSPEC_ERROR_SHORT_SIZE && err.dim == -1 && err.index == -1);
+  for (size_t i = 0; i < sizeof err.message; i++) CHECK_EQUAL(err.message[i], 0x5a);
+  CHECK_EQUAL(shardspec_error_init(&err, SHARDSPEC_ERROR_SHORT_SIZE - 1), SHARDSPEC_INVALID_ARGUMENT);
+  CHECK_EQUAL(shardspec_error_init(&err, 0), SHARDSPEC_INVALID_ARGUMENT);
+  CHECK_EQUAL(shardspec_error_init(NULL, sizeof err), SHARDSPEC_NULL_ARGUMENT);
+  CHECK_EQUAL(err.struct_size, SHARDSPEC_ERROR_SHORT_SIZE);
+}
+
+/* A callback that reports its failure by a function, and not by the offset of a field. */
+static shardspec_status refuse(void *ctx, const int64_t *sizes, const char *const *dim_names, size_t ndim,
+                               const shardspec_tensor_properties *properties,
+                               shardspec_metadata_builder *builder, shardspec_error *err) {
+  (void)sizes, (void)dim_names, (void)ndim, (void)properties, (void)builder;
+  return shardspec_error_set(err, SHARDSPEC_USER_STATUS + 7, ctx);
+}
+
+static void a_callback_sets_status_and_message_by_a_function(void) {
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  static char text[] = "no such table";
+  static const int64_t size = 8;
+  shardspec_spec_vtable vtable = {.struct_size = sizeof vtable, .build_metadata = refuse};
+  for (int in_err = 0; in_err < 2; in_err++) {
+    shardspec_spec *spec;
+    shardspec_metadata *metadata;
+    vtable.success_status = in_err ? SHARDSPEC_CALLBACK_OK_IN_ERR : SHARDSPEC_CALLBACK_OK;
+    CHECK_OK(shardspec_spec_new_custom("acme.none", &vtable, text, &spec, &err));
+    CHECK_STATUS(shardspec_spec_build_metadata(spec, &size, 1, NULL, &metadata, &err),
+                 SHARDSPEC_USER_STATUS + 7);
+    CHECK_TEXT(shardspec_error_message(&err), text);
+    CHECK_OK(shardspec_spec_free(spec, &err));
+  }
+}
+
+static void what_is_set_is_cut_to_fit_and_clears_all_numbers(void) {
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  _Alignas(8) char small[SHARDSPEC_ERROR_SHORT_SIZE + 8];
+  int64_t out;
+  CHECK_STATUS(shardspec_chunk_split_size(5, -3, &out, &err), SHARDSPEC_INVALID_ARGUMENT);
+  CHECK_EQUAL(shardspec_error_set(&err, SHARDSPEC_GAP, "a gap"), SHARDSPEC_GAP);
+  CHECK(err.status == SHARDSPEC_GAP && err.got == 0 && err.dim == -1 && err.index == -1);
+  CHECK_TEXT(err.message, "a gap");
+  CHECK_EQUAL(shardspec_error_set(&err, SHARDSPEC_OK, NULL), SHARDSPEC_OK);
+  CHECK(err.status == SHARDSPEC_OK && err.message[0] == '\0');
+  CHECK_EQUAL(shardspec_error_set(NULL, SHARDSPEC_GAP, "nowhere"), SHARDSPEC_GAP);
+  CHECK_EQUAL(shardspec_error_set(&err, -1, "no status"), SHARDSPEC_INVALID_ARGUMENT);
+  CHECK(err.status == SHARDSPEC_OK && err.message[0] == '\0');
+  CHECK_EQUAL(shardspec_error_set(&err, SHARDSPEC_GAP, "caf\xe9!"), SHARDSPEC_GAP);
+  CHECK_TEXT(err.message, "caf\xef\xbf\xbd!");
+  shardspec_error *short_one = (shardspec_error *)(void *)small;
+  CHECK_EQUAL(shardspec_error_init(short_one, sizeof small), SHARDSPEC_OK);
+  CHECK_EQUAL(shardspec_error_set(short_one, SHARDSPEC_GAP, "0123456789"), SHARDSPEC_GAP);
+  CHECK_TEXT(shardspec_error_message(short_one), "0123...");
+  short_one->struct_size = 0;
+  CHECK_EQUAL(shardspec_error_set(short_one, SHARDSPEC_OVERLAP, "?"), SHARDSPEC_INVALID_ARGUMENT);
+  CHECK(short_one->status == SHARDSPEC_GAP);
+  CHECK_TEXT(shardspec_error_message(short_one), "");
+  CHECK_TEXT(shardspec_error_message(NULL), "");
 }
 
 static void success_clears_what_an_earlier_refusal_wrote(void) {
@@ -254,6 +363,10 @@ int main(void) {
   every_status_has_a_name();
   text_answers_tell_their_length_or_fit_or_write_nothing();
   an_error_is_optional_and_its_size_is_checked();
+  an_error_of_any_size_has_its_numbers_and_what_fits_of_the_message();
+  an_error_can_be_prepared_without_macros();
+  a_callback_sets_status_and_message_by_a_function();
+  what_is_set_is_cut_to_fit_and_clears_all_numbers();
   success_clears_what_an_earlier_refusal_wrote();
   a_message_that_is_too_long_is_cut_and_stays_text();
   the_position_of_a_placement_is_told();

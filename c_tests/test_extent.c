@@ -114,7 +114,7 @@ static void pieces_of_plans_go_through_buffers_in_steps(void) {
   CHECK_OK(shardspec_plan_piece_count(plan, &count, &err));
   CHECK_OK(shardspec_plan_ndims(plan, &ndims[0], &ndims[1], &ndims[2], &err));
   CHECK(ndims[0] == 1 && ndims[1] == 1 && ndims[2] == 2 && count >= 2 && count <= 8);
-  uint32_t sources[8], destinations[8];
+  size_t sources[8], destinations[8];
   int64_t from[8], to[8], lengths[16], from_steps[16], to_steps[16], seen[10];
   memset(seen, -1, sizeof seen);
   CHECK_OK(shardspec_plan_pieces(plan, 0, count, sources, destinations, from, to, lengths, &err));

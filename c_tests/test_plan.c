@@ -51,7 +51,7 @@ static void a_plan_lists_what_moves(void) {
   shardspec_metadata *rows = layout(0, 2, NULL), *columns = layout(1, 3, NULL);
   shardspec_plan *plan;
   size_t count, ndim, first;
-  uint32_t sources[6], destinations[6];
+  size_t sources[6], destinations[6];
   int64_t from[12], to[12], sizes[12];
   int32_t answer = 77;
   CHECK_OK(shardspec_plan_new(rows, columns, &plan, &err));
@@ -157,7 +157,7 @@ static void replicas_share_the_work_and_what_nobody_has_is_named(void) {
   shardspec_error err = SHARDSPEC_ERROR_INIT;
   shardspec_shards *copies, *whole, *more;
   shardspec_plan *plan = NULL;
-  uint32_t sources[2];
+  size_t sources[2];
   int64_t parts[4];
   size_t count;
   CHECK_OK(shardspec_shards_new_from_arrays(offsets, sizes, NULL, 2, 2, RANKS, 2, &copies, &err));

@@ -29,7 +29,7 @@ static void traffic_adds_up_to_the_tensor(void) {
   shardspec_error err = SHARDSPEC_ERROR_INIT;
   shardspec_plan *plan = rows_to_columns(NULL);
   size_t needed;
-  uint32_t sources[16], destinations[16];
+  size_t sources[16], destinations[16];
   int64_t from[16], to[16], bytes[16], rank_bytes[16], total = 0;
   CHECK_OK(shardspec_plan_shard_traffic(plan, 2, NULL, NULL, NULL, 0, &needed, &err));
   CHECK_EQUAL(needed, 12); /* 6 rows over 4 ranks: the last has none */
@@ -121,7 +121,7 @@ static void packed_elements_have_runs_of_whole_bytes(void) {
   shardspec_metadata *source, *destination;
   shardspec_plan *plan;
   shardspec_run run;
-  uint32_t from[2], to[2];
+  size_t from[2], to[2];
   int64_t bytes[2];
   size_t needed = 77;
   CHECK_OK(shardspec_spec_new_chunk(0, NAMES, 1, &whole, &err));

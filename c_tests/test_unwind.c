@@ -95,7 +95,7 @@ static shardspec_op *op;
 static shardspec_spec *own[2];
 static shardspec_metadata *built;
 static shardspec_comm *comm;
-static shardspec_error seen;
+static shardspec_error seen = SHARDSPEC_ERROR_INIT;
 
 static void call_everything(void) {
   static const int64_t sizes[] = {4, 3};

@@ -129,6 +129,7 @@ enum { SHARDSPEC_CALLBACK_FAILED = 40 };
 enum { SHARDSPEC_ILLEGAL_CUT = 41 };
 enum { SHARDSPEC_PARTIAL = 42 };
 enum { SHARDSPEC_MESSAGE_CAPACITY = 968 };
+enum { SHARDSPEC_ERROR_SHORT_SIZE = 56 };
 enum { SHARDSPEC_VERSION_MAJOR = 0 };
 enum { SHARDSPEC_VERSION_MINOR = 1 };
 enum { SHARDSPEC_VERSION_PATCH = 0 };
@@ -297,8 +298,8 @@ struct shardspec_stretch {
   int64_t local_step;
 };
 struct shardspec_run {
-  uint64_t source;
-  uint64_t destination;
+  size_t source;
+  size_t destination;
   int64_t source_offset;
   int64_t source_stride;
   int64_t destination_offset;
@@ -538,6 +539,27 @@ shardspec_status shardspec_sharded_tensor_local_view(
 shardspec_status shardspec_sharded_tensor_gather(
     const shardspec_sharded_tensor *tensor, const shardspec_tensor_view *full,
     const shardspec_copy_options *options, shardspec_error *err);
+shardspec_status shardspec_metadata_scatter_flat(
+    const shardspec_metadata *metadata, const shardspec_dtype *dtype, const void *full,
+    const int64_t *full_strides, void *shards, const uint64_t *byte_offsets, const int64_t *shapes,
+    const int64_t *strides, size_t shard_count, const shardspec_copy_options *options,
+    shardspec_error *err);
+shardspec_status shardspec_metadata_gather_flat(
+    const shardspec_metadata *metadata, const shardspec_dtype *dtype, const void *shards,
+    const uint64_t *byte_offsets, const int64_t *shapes, const int64_t *strides, size_t shard_count,
+    void *full, const int64_t *full_strides, const shardspec_copy_options *options,
+    shardspec_error *err);
+shardspec_status shardspec_metadata_extract_shard_flat(
+    const shardspec_metadata *metadata, size_t index, const shardspec_dtype *dtype,
+    const void *full, const int64_t *full_strides, void *shard, const int64_t *shape,
+    const int64_t *strides, const shardspec_copy_options *options, shardspec_error *err);
+shardspec_status shardspec_metadata_view_shard_flat(
+    const shardspec_metadata *metadata, size_t index, const shardspec_dtype *dtype,
+    const int64_t *full_strides, int64_t *byte_offset, int64_t *shape, int64_t *strides,
+    size_t capacity, shardspec_error *err);
+shardspec_status shardspec_sharded_tensor_local_views_flat(
+    const shardspec_sharded_tensor *tensor, uint64_t *addresses, int64_t *shapes, int64_t *strides,
+    size_t capacity, size_t *needed, shardspec_error *err);
 shardspec_status shardspec_placement_parse(
     const char *text, shardspec_placement **out, shardspec_error *err);
 shardspec_status shardspec_placement_free(shardspec_placement *placement, shardspec_error *err);
@@ -584,6 +606,13 @@ shardspec_status shardspec_tensor_properties_init(
     shardspec_tensor_properties *out, shardspec_error *err);
 shardspec_status shardspec_status_text(
     shardspec_status status, char *buffer, size_t capacity, size_t *needed, shardspec_error *err);
+shardspec_status shardspec_error_init(shardspec_error *err, size_t size);
+shardspec_status shardspec_error_set(
+    shardspec_error *err, shardspec_status status, const char *text);
+const char * shardspec_error_message(const shardspec_error *err);
+shardspec_status shardspec_struct_size(const char *name, size_t *out, shardspec_error *err);
+shardspec_status shardspec_struct_init(
+    const char *name, void *out, size_t size, shardspec_error *err);
 uint32_t shardspec_abi_version(void);
 shardspec_status shardspec_version_text(
     char *buffer, size_t capacity, size_t *needed, shardspec_error *err);
@@ -736,8 +765,8 @@ shardspec_status shardspec_plan_piece_count(
     const shardspec_plan *plan, size_t *out, shardspec_error *err);
 shardspec_status shardspec_plan_ndim(const shardspec_plan *plan, size_t *out, shardspec_error *err);
 shardspec_status shardspec_plan_pieces(
-    const shardspec_plan *plan, size_t first_piece, size_t piece_count, uint32_t *sources,
-    uint32_t *destinations, int64_t *source_offsets, int64_t *destination_offsets, int64_t *sizes,
+    const shardspec_plan *plan, size_t first_piece, size_t piece_count, size_t *sources,
+    size_t *destinations, int64_t *source_offsets, int64_t *destination_offsets, int64_t *sizes,
     shardspec_error *err);
 shardspec_status shardspec_plan_ndims(
     const shardspec_plan *plan, size_t *source, size_t *destination, size_t *piece,
@@ -765,7 +794,7 @@ shardspec_status shardspec_plan_execute_sharded_tensors(
 shardspec_status shardspec_plan_fingerprints(
     const shardspec_plan *plan, uint64_t *source, uint64_t *destination, shardspec_error *err);
 shardspec_status shardspec_plan_shard_traffic(
-    const shardspec_plan *plan, int64_t itemsize, uint32_t *sources, uint32_t *destinations,
+    const shardspec_plan *plan, int64_t itemsize, size_t *sources, size_t *destinations,
     int64_t *byte_counts, size_t capacity, size_t *needed, shardspec_error *err);
 shardspec_status shardspec_plan_rank_traffic(
     const shardspec_plan *plan, int64_t itemsize, int64_t *source_ranks, int64_t *destination_ranks,
@@ -801,7 +830,8 @@ shardspec_status shardspec_sharded_tensor_new_from_managed(
 shardspec_status shardspec_comm_new(
     const shardspec_comm_vtable *vtable, void *ctx, int64_t rank, int64_t size,
     shardspec_comm **out, shardspec_error *err);
-shardspec_status shardspec_comm_new_local(size_t size, shardspec_comm **out, shardspec_error *err);
+shardspec_status shardspec_comm_new_local(
+    size_t size, shardspec_comm **comms, shardspec_error *err);
 shardspec_status shardspec_comm_free(shardspec_comm *comm, shardspec_error *err);
 shardspec_status shardspec_comm_rank(
     const shardspec_comm *comm, int64_t *out, shardspec_error *err);

@@ -25,10 +25,12 @@
  *     Views of tensors
  *     Tensors in host memory                            shardspec_tensor_copy
  *     Sharded tensors                                   shardspec_sharded_tensor_new
+ *     Tensors as flat arrays                            shardspec_metadata_scatter_flat
  *     Placements                                        shardspec_placement_parse
  *     Lists of shards                                   shardspec_shards_new
  *     Tensor properties                                 shardspec_tensor_properties_init
  *     Status and errors                                 shardspec_status_text
+ *     Sizes and defaults of structs                     shardspec_struct_size
  *     Version                                           shardspec_abi_version
  *   Level 2: layouts, plans, files and collectives
  *     Meshes                                            shardspec_mesh_new
@@ -63,6 +65,10 @@
  * - A handle is an opaque key stored in a pointer type. The library never dereferences it. A freed,
  *   forged or wrong handle is refused with SHARDSPEC_INVALID_HANDLE. Objects behind handles are
  *   immutable, so any thread may use a handle, and may free it while others use it.
+ * - A handle is a number from 1 to 2^47 - 1, so a double and a pointer of 47 bits hold it exactly. A
+ *   process never gets the same handle twice. For that, the library keeps at most 1 KiB of memory for
+ *   each 131,072 handles of a kind that were created and freed. Up to 67 million handles of a kind may
+ *   exist at once. With more, and after 8 * 10^12 handles of a kind, OUT_OF_MEMORY.
  * - It may be called from any thread, and in a child process after fork. The library leaves no thread
  *   behind when a call returns.
  * - On Linux, dlclose does not unload the shared library: handles stay valid, and freed ones invalid.
@@ -70,8 +76,13 @@
  * - Other pointers are checked for NULL and alignment. The caller makes sure that they point to as much
  *   memory as their lengths say.
  * - Structs that begin with struct_size may grow at the end. Set struct_size to the struct's sizeof and
- *   unused fields to zero; programs and libraries of different versions then work together.
- * - Texts are UTF-8 and end in NUL. Sizes and offsets count elements and are signed 64-bit.
+ *   unused fields to zero; programs and libraries of different versions then work together. A
+ *   struct_size of 0 is refused in every struct, shardspec_error included: the library can't know how
+ *   much memory the caller has. The macros that end in _INIT set it, and shardspec_struct_init does
+ *   where there are no macros.
+ * - Texts are UTF-8 and end in NUL. Sizes and offsets count elements and are signed 64-bit. Indices of
+ *   shards and lengths of arrays are size_t. Only shardspec_error has indices as int64_t, because -1
+ *   there means none.
  * - The comment of each function ends with lines about it. "Calls back" names the functions of the
  *   caller that a call may run, on the calling thread. "Blocks" says what a call may wait for: other
  *   ranks, other threads or the disk. A call that calls back also takes as long as its callbacks take.
@@ -956,6 +967,11 @@ struct shardspec_copy_options {
 };
 
 /**
+ * The library chooses how to copy: `shardspec_copy_options options = SHARDSPEC_COPY_OPTIONS_INIT;`
+ */
+#define SHARDSPEC_COPY_OPTIONS_INIT { sizeof(shardspec_copy_options), 0, 0 }
+
+/**
  * Copies all elements of a view into another view of the same shape and element type. Both may
  * have any strides. `options` may be NULL.
  *
@@ -1388,6 +1404,144 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_gath
     const shardspec_copy_options *options, shardspec_error *err);
 
 /* ================================================================================================
+ * Tensors as flat arrays.
+ *
+ * These functions do what the functions without `_flat` in their names do, and take numbers in flat
+ * arrays in place of `shardspec_tensor_view`. They are for languages in which structs with pointers
+ * are slow to pass, or forbidden as in cgo. No address of the caller's is stored in an output.
+ * Tensors are in host memory. These arguments are the same in all of them:
+ *
+ * - `dtype` is the element type of all buffers. With NULL, it is the one that the metadata states.
+ * - `full` is the address of the tensor's element at index 0 of each dimension. `full_strides` has
+ *   one number for each dimension of the tensor. The tensor has the metadata's sizes.
+ * - Shard i begins `byte_offsets[i]` bytes after `shards`. With `shards` NULL, `byte_offsets[i]` is
+ *   its address. Pass one buffer and offsets into it, or NULL and addresses. An empty shard may
+ *   begin anywhere.
+ * - `shapes` and `strides` have one row for each shard, with one number for each dimension of the
+ *   shards' buffers (`shardspec_metadata_buffer_ndim`). `shapes` is compared with the shapes that the
+ *   metadata has. With NULL, nothing is compared: the caller makes sure that the buffers are large
+ *   enough.
+ * - Strides count elements and may be NULL for row-major buffers.
+ */
+
+/**
+ * Copies every shard out of a tensor: `shardspec_metadata_scatter` for flat arrays. Shard i is the
+ * destination in row i of the arrays, and `shard_count` is the metadata's number of shards, empty
+ * ones included. Holes of the shards' buffers are filled with zeros. `options` may be NULL.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: SHAPE_MISMATCH and ALIASED, with the refused shard in the error's `first_shard` and
+ * `index`. INVALID_ARGUMENT for a wrong `shard_count` and where no element type is known,
+ * DTYPE_MISMATCH, PARTIAL for elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED
+ * where the source has far more elements than memory and the search for shared memory would take
+ * longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
+ * written.
+ * Threads: any. During the call, other threads may read `full` but not write it, and may not use
+ * the shards.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_scatter_flat(
+    const shardspec_metadata *metadata, const shardspec_dtype *dtype, const void *full,
+    const int64_t *full_strides, void *shards, const uint64_t *byte_offsets, const int64_t *shapes,
+    const int64_t *strides, size_t shard_count, const shardspec_copy_options *options,
+    shardspec_error *err);
+
+/**
+ * Copies every shard into a tensor: `shardspec_metadata_gather` for flat arrays. Shard i is the source in
+ * row i of the arrays, and `shard_count` is the metadata's number of shards, empty ones included.
+ * Every element of `full` is written. `options` may be NULL.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: SHAPE_MISMATCH and ALIASED, with the refused shard in the error's `first_shard` and
+ * `index`. INVALID_ARGUMENT for a wrong `shard_count` and where no element type is known,
+ * DTYPE_MISMATCH, PARTIAL for elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED
+ * where the source has far more elements than memory and the search for shared memory would take
+ * longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
+ * written.
+ * Threads: any. During the call, other threads may read the shards but not write them, and may not
+ * use `full`.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather_flat(
+    const shardspec_metadata *metadata, const shardspec_dtype *dtype, const void *shards,
+    const uint64_t *byte_offsets, const int64_t *shapes, const int64_t *strides, size_t shard_count,
+    void *full, const int64_t *full_strides, const shardspec_copy_options *options,
+    shardspec_error *err);
+
+/**
+ * Copies shard `index` out of a tensor: `shardspec_metadata_extract_shard` without views. `shard` is the
+ * address of its buffer. `shape` and `strides` have one number for each dimension of the buffer;
+ * each may be NULL. Holes of the buffer are filled with zeros. `options` may be NULL.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, SHAPE_MISMATCH, ALIASED, DTYPE_MISMATCH, INVALID_ARGUMENT where no
+ * element type is known, PARTIAL for elements that are pending a reduction, INVALID_HANDLE,
+ * UNSUPPORTED where the source has far more elements than memory and the search for shared memory
+ * would take longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
+ * was written.
+ * Threads: any. During the call, other threads may read `full` but not write it, and may not use
+ * `shard`.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_shard_flat(
+    const shardspec_metadata *metadata, size_t index, const shardspec_dtype *dtype,
+    const void *full, const int64_t *full_strides, void *shard, const int64_t *shape,
+    const int64_t *strides, const shardspec_copy_options *options, shardspec_error *err);
+
+/**
+ * Writes where shard `index` is inside of a tensor: `shardspec_metadata_view_shard` without views.
+ * No memory is read, so the tensor need not exist.
+ *
+ * `*byte_offset` becomes the distance from the tensor's element at index 0 to the shard's element at
+ * index 0, and 0 for an empty shard. The shape and the strides of the shard are written into `shape`
+ * and `strides`. Each has room for `capacity` numbers, at least one for each dimension.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, DTYPE_MISMATCH, UNSUPPORTED where elements are
+ * packed and the shard starts inside of a byte or where the shard is not a box, OVERFLOW,
+ * INVALID_ARGUMENT where no element type is known, PARTIAL for elements that are pending a
+ * reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_view_shard_flat(
+    const shardspec_metadata *metadata, size_t index, const shardspec_dtype *dtype,
+    const int64_t *full_strides, int64_t *byte_offset, int64_t *shape, int64_t *strides,
+    size_t capacity, shardspec_error *err);
+
+/**
+ * Writes where all local shards of a sharded tensor are, in the order of their indices.
+ *
+ * `addresses` has room for `capacity` numbers. Each is the address of the element at index 0 of a
+ * local shard, and 0 for an empty shard. `shapes` and `strides` have room for `capacity` rows, with
+ * one number for each dimension of the shards' buffers. Each of the three arrays may be NULL.
+ * `*needed` becomes the number of local shards; `needed` may be NULL. With capacity 0, only
+ * `*needed` is written.
+ *
+ * Ownership: the addresses are memory of the sharded tensor, which the caller may read and write
+ * until it frees the sharded tensor.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_local_views_flat(
+    const shardspec_sharded_tensor *tensor, uint64_t *addresses, int64_t *shapes, int64_t *strides,
+    size_t capacity, size_t *needed, shardspec_error *err);
+
+/* ================================================================================================
  * Placements: the owner and the device of a shard.
  *
  * The text of a placement is that of torch: "rank:1/cuda:0", "trainer0/cpu", "cuda:1". A text
@@ -1799,6 +1953,11 @@ struct shardspec_tensor_properties {
 };
 
 /**
+ * torch's defaults: `shardspec_tensor_properties properties = SHARDSPEC_TENSOR_PROPERTIES_INIT;`
+ */
+#define SHARDSPEC_TENSOR_PROPERTIES_INIT { sizeof(shardspec_tensor_properties), { SHARDSPEC_DTYPE_FLOAT, 32, 1 }, 0, 0, 0, 0, 0 }
+
+/**
  * Writes torch's defaults to `*out`: float32, strided, contiguous, no gradient, not pinned. The
  * caller sets `out->struct_size` before the call: `shardspec_tensor_properties p = { sizeof p };`.
  *
@@ -1901,19 +2060,26 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
 /** The elements of the tensor still have to be reduced, so they can't be moved. */
 #define SHARDSPEC_PARTIAL 42
 
-/** Bytes of `shardspec_error.message`, the NUL included. */
+/** Bytes of `shardspec_error.message` in a whole error, the NUL included. */
 #define SHARDSPEC_MESSAGE_CAPACITY 968
+/** Bytes of a short error: all numbers and no message. No error is smaller. */
+#define SHARDSPEC_ERROR_SHORT_SIZE 56
 
 /**
- * Details of a call's result, in the caller's memory. Initialise it with `SHARDSPEC_ERROR_INIT`.
- * Every call with a non-NULL `err` writes it. On success, the status is `SHARDSPEC_OK` and the
- * message is empty. The struct has 1024 bytes, and its layout never changes. A message that does
- * not fit ends in "...".
+ * Details of a call's result, in the caller's memory. Initialise it with `SHARDSPEC_ERROR_INIT` or
+ * `shardspec_error_init`. Every call with a non-NULL `err` writes it. On success, the status is
+ * `SHARDSPEC_OK` and the message is empty. The layout of its fields never changes.
+ *
+ * A whole error has 1024 bytes. A caller may pass a shorter one, of any size from
+ * `SHARDSPEC_ERROR_SHORT_SIZE` (56) on: the message then has the bytes from offset 56 up to
+ * `struct_size`, and at 56 there is none. This is for bindings that convert each struct they pass.
+ * A message that does not fit ends in "...".
  */
 struct shardspec_error {
   /**
-   * Set by the caller to `sizeof(shardspec_error)`; 0 means the same. With another value below
-   * that, the call does nothing and returns `SHARDSPEC_INVALID_ARGUMENT`.
+   * Set by the caller to the bytes of its error: `sizeof(shardspec_error)` for a whole one. The
+   * library never writes beyond. With a value below 56, 0 included, the call does nothing and
+   * returns `SHARDSPEC_INVALID_ARGUMENT`.
    */
   uint64_t struct_size;
   /** The status that the call returned. */
@@ -1959,6 +2125,105 @@ struct shardspec_error {
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_status_text(
     shardspec_status status, char *buffer, size_t capacity, size_t *needed, shardspec_error *err);
+
+/**
+ * Prepares the `size` bytes at `err` as an error before its first call. This is the function for
+ * `SHARDSPEC_ERROR_INIT`, a macro of C. `size` is 1024 for a whole error, and 56 for a short one
+ * without a message. Every size from 56 on is allowed; the message has the bytes from 56 on. The
+ * status that it returns is all that it says about a failure.
+ *
+ * Ownership: the caller keeps `err`.
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: NULL_ARGUMENT, INVALID_ARGUMENT for a size below 56 and for an address that is not a
+ * multiple of 8.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_error_init(
+    shardspec_error *err, size_t size);
+
+/**
+ * Writes a status and a message into an error. A callback reports its failure this way:
+ * `return shardspec_error_set(err, SHARDSPEC_USER_STATUS, "no such table");`. All numbers of the
+ * error become those of no shard, no dimension and no value. `text` may be NULL for an empty
+ * message. A text that does not fit is cut and ends in "...". Bytes that are not UTF-8 are replaced.
+ * With NULL for `err`, nothing is written. Returns `status`, or the status of a failure.
+ *
+ * Ownership: the caller keeps `err` and `text`.
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for a negative status and for an `err` with a wrong struct_size. Then
+ * nothing was written.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_error_set(
+    shardspec_error *err, shardspec_status status, const char *text);
+
+/**
+ * Returns the message of an error, which is a text in `err` itself. It is "" for NULL and for an
+ * error that is too short to have a message. A program that does not know the offset of the
+ * message reads it this way. `shardspec_status_text` gives the name of the status. The
+ * function never returns NULL.
+ *
+ * Ownership: the caller keeps `err`. The text is valid until `err` is written or freed.
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: none.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_API const char * shardspec_error_message(const shardspec_error *err);
+
+/* ================================================================================================
+ * Sizes and defaults of structs.
+ *
+ * For programs that can't use the macros of this header. A program that declares a struct itself
+ * compares its own size with `shardspec_struct_size`, and prepares the struct with
+ * `shardspec_struct_init` before it sets fields. Both take the name that this header gives the
+ * struct, such as "shardspec_cut".
+ *
+ * Every struct that begins with `struct_size` must say its size: 0 is refused, in an error as in any
+ * other struct. The library can't know how much memory the caller has behind a pointer. To assume
+ * the size of its own version could read or write beyond the struct of a program that was compiled
+ * with an older header. To assume the oldest version's size would ignore fields that a newer
+ * program has set.
+ */
+
+/**
+ * Writes the size in bytes of the struct called `name` to `*out`: its `sizeof` in the library's
+ * version. A program whose own struct is larger was compiled with a newer header.
+ *
+ * Ownership: the caller keeps `name`.
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: NOT_FOUND for a name that is no struct of this version, INVALID_ARGUMENT for a text that
+ * is not UTF-8, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_struct_size(
+    const char *name, size_t *out, shardspec_error *err);
+
+/**
+ * Prepares the `size` bytes at `out` as the struct called `name`. `size` is the caller's `sizeof` of
+ * the struct. All bytes become zero. Then `struct_size` becomes `size`, if the struct has that
+ * field, and the fields of two structs get other values than zero. A `shardspec_error` becomes one
+ * before its first call (`SHARDSPEC_ERROR_INIT`). A `shardspec_tensor_properties` gets torch's
+ * defaults: float32, strided, contiguous, no gradient, not pinned.
+ *
+ * Ownership: the caller keeps `name` and `out`.
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: NOT_FOUND for a name that is no struct of this version, INVALID_ARGUMENT for a size that
+ * the struct has in no version, for an address that is not aligned and for a text that is not
+ * UTF-8, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_struct_init(
+    const char *name, void *out, size_t size, shardspec_error *err);
 
 /* ================================================================================================
  * Version.
@@ -3341,8 +3606,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_ndim(
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_pieces(
-    const shardspec_plan *plan, size_t first_piece, size_t piece_count, uint32_t *sources,
-    uint32_t *destinations, int64_t *source_offsets, int64_t *destination_offsets, int64_t *sizes,
+    const shardspec_plan *plan, size_t first_piece, size_t piece_count, size_t *sources,
+    size_t *destinations, int64_t *source_offsets, int64_t *destination_offsets, int64_t *sizes,
     shardspec_error *err);
 
 /**
@@ -3519,9 +3784,9 @@ typedef struct shardspec_run shardspec_run;
  */
 struct shardspec_run {
   /** The source shard's index. */
-  uint64_t source;
+  size_t source;
   /** The destination shard's index. */
-  uint64_t destination;
+  size_t destination;
   /** Offset of the first block in the source shard's buffer. */
   int64_t source_offset;
   /** Distance from the start of one block to the start of the next in the source shard's buffer. */
@@ -3557,7 +3822,7 @@ struct shardspec_run {
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_traffic(
-    const shardspec_plan *plan, int64_t itemsize, uint32_t *sources, uint32_t *destinations,
+    const shardspec_plan *plan, int64_t itemsize, size_t *sources, size_t *destinations,
     int64_t *byte_counts, size_t capacity, size_t *needed, shardspec_error *err);
 
 /**
@@ -3913,6 +4178,9 @@ struct shardspec_comm_vtable {
   shardspec_abort_fn abort;
 };
 
+/** A table without functions: `shardspec_comm_vtable vtable = SHARDSPEC_COMM_VTABLE_INIT;` */
+#define SHARDSPEC_COMM_VTABLE_INIT { sizeof(shardspec_comm_vtable), NULL, NULL, 0, 0, NULL }
+
 /**
  * Creates a communicator over a custom transport, for rank `rank` of `size` ranks. The library
  * calls `exchange` on the thread that calls a collective.
@@ -3933,15 +4201,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new(
     shardspec_comm **out, shardspec_error *err);
 
 /**
- * Creates `size` communicators for threads of this process: `out[r]` is for rank `r`. One thread
- * at a time uses each of them. The receiver of a message copies it, once.
+ * Creates `size` communicators for threads of this process and writes their handles into the
+ * array `comms`, which has room for `size` of them. `comms[r]` is for rank `r`. One thread at a
+ * time uses each of them. The receiver of a message copies it, once.
  *
  * If a rank frees its communicator while others wait for it, or two ranks disagree about the
  * length of a message, all later exchanges of the group fail with TRANSPORT_FAILED and the reason.
  * No rank waits for a message that can't arrive. In a child process after fork, exchanges are
  * refused.
  *
- * Ownership: the caller frees each of `out[0]` to `out[size - 1]`.
+ * Ownership: the caller frees each of `comms[0]` to `comms[size - 1]`.
  * Calls back: no.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT for size 0, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -3949,7 +4218,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new(
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_local(
-    size_t size, shardspec_comm **out, shardspec_error *err);
+    size_t size, shardspec_comm **comms, shardspec_error *err);
 
 /**
  * Frees a communicator. NULL is allowed. With MPI, every rank frees its communicator before
@@ -4090,6 +4359,11 @@ struct shardspec_comm_options {
    */
   const shardspec_copy_options *copy;
 };
+
+/**
+ * The library chooses how to move: `shardspec_comm_options options = SHARDSPEC_COMM_OPTIONS_INIT;`
+ */
+#define SHARDSPEC_COMM_OPTIONS_INIT { sizeof(shardspec_comm_options), 0, NULL }
 
 /**
  * Cuts a tensor of rank `source_rank` into the shards of all ranks. `full` is the tensor on
@@ -4244,6 +4518,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_comm
  *   number in the error's `got`.
  * - `equal` and `hash` return their answer and can't fail. Where `equal` throws and the binding
  *   returns 0, the two objects are different.
+ * - A type name identifies a type. Objects are compared by the `equal` of one of them if they have
+ *   the same type name and both have an `equal`. The addresses of the two functions may differ: a
+ *   binding that makes one function for each object works. So all objects of a type name must have
+ *   a `ctx` that the `equal` of each of them accepts.
+ * - A function pointer must stay callable until `destroy(ctx)` has returned, and that of `destroy`
+ *   itself too. With `destroy` NULL, the library may call the functions as long as any object uses
+ *   them: keep them until the process ends. A binding keeps the closures of a table alive until its
+ *   `destroy` runs, and frees them after that.
  * - The library holds no lock while a callback runs: a callback may call any function of this
  *   header.
  * - A callback may run on any thread that calls the library, and on several at once.
@@ -4273,8 +4555,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_comm
 #define SHARDSPEC_CALLBACK_OK_IN_ERR 998
 
 /**
- * Reports whether two objects of the same type, made with the same `equal`, are equal: 0 or not 0.
- * It must be an equivalence, and the library calls it with any two objects, in any order.
+ * Reports whether two objects of the same type name are equal: 0 or not 0. It must be an
+ * equivalence, and the library calls it with any two objects of the type name, in any order.
  */
 typedef int32_t (*shardspec_equal_fn)(void *ctx, void *other_ctx);
 
@@ -4305,6 +4587,9 @@ struct shardspec_runtime_ctx {
   /** Called last, with what `enter` returned. */
   shardspec_leave_fn leave;
 };
+
+/** A `ctx` without functions: `shardspec_runtime_ctx ctx = SHARDSPEC_RUNTIME_CTX_INIT;` */
+#define SHARDSPEC_RUNTIME_CTX_INIT { sizeof(shardspec_runtime_ctx), NULL, NULL, NULL, NULL }
 
 /**
  * Frees a `ctx` inside of a runtime that a thread must enter before it touches objects of that
@@ -4344,8 +4629,8 @@ struct shardspec_placement_vtable {
   /** Frees `ctx`. NULL where there is nothing to free. */
   shardspec_destroy_fn destroy;
   /**
-   * Reports whether two placements of this type and of the same rank are equal. With NULL, they
-   * are equal when their texts are. Of equal placements, metadata keeps the first.
+   * Reports whether two placements with this type name and of the same rank are equal. With NULL,
+   * they are equal when their texts are. Of equal placements, metadata keeps the first.
    */
   shardspec_equal_fn equal;
   /**
@@ -4357,12 +4642,18 @@ struct shardspec_placement_vtable {
 };
 
 /**
+ * A table without functions: `shardspec_placement_vtable vtable = SHARDSPEC_PLACEMENT_VTABLE_INIT;`
+ */
+#define SHARDSPEC_PLACEMENT_VTABLE_INIT { sizeof(shardspec_placement_vtable), NULL, NULL, NULL }
+
+/**
  * Creates a placement of a custom type, called `type_name`.
  *
  * Later versions will not use names with a dot, such as "acme.rack", for built-in types. `text` is
  * the text that `shardspec_placement_text` returns. `rank` is the rank that owns the placement, or
  * -1 where no rank does. Collectives, plans and `shardspec_metadata_shards_of_rank` use it.
- * Placements of different type names or ranks are never equal. With `vtable` NULL, the library
+ * Placements of different type names or ranks are never equal. Two placements are of the same type
+ * if their type names are equal. `equal` then receives the `ctx` of both. With `vtable` NULL, the library
  * never frees `ctx`, and placements of the same type and rank are equal when their texts are.
  *
  * Ownership: the library copies texts and table. It owns `ctx` from the call on, also when the
@@ -4504,8 +4795,8 @@ struct shardspec_spec_vtable {
    */
   shardspec_fill_shard_fn fill_shard;
   /**
-   * Reports whether two specs of this type cut every tensor alike. With NULL, a spec equals only
-   * itself.
+   * Reports whether two specs with this type name cut every tensor alike. With NULL, a spec equals
+   * only itself.
    */
   shardspec_equal_fn equal;
   /**
@@ -4521,9 +4812,13 @@ struct shardspec_spec_vtable {
   int32_t reserved;
 };
 
+/** A table without functions: `shardspec_spec_vtable vtable = SHARDSPEC_SPEC_VTABLE_INIT;` */
+#define SHARDSPEC_SPEC_VTABLE_INIT { sizeof(shardspec_spec_vtable), NULL, NULL, NULL, NULL, NULL, 0, 0 }
+
 /**
  * Creates a spec of a custom type, called `type_name`. Later versions will not use names with a
- * dot, such as "acme.grid", for built-in types.
+ * dot, such as "acme.grid", for built-in types. Two specs are of the same type if their type names
+ * are equal. `equal` then receives the `ctx` of both.
  *
  * Functions that build metadata check the shards of `build_metadata`. They refuse shards outside
  * of the tensor, overlaps, gaps and wrong numbers of dimensions, with the type's name in the
@@ -4650,6 +4945,9 @@ struct shardspec_op_arguments {
   shardspec_comm *comm;
 };
 
+/** No arguments: `shardspec_op_arguments arguments = SHARDSPEC_OP_ARGUMENTS_INIT;` */
+#define SHARDSPEC_OP_ARGUMENTS_INIT { sizeof(shardspec_op_arguments), NULL, 0, NULL, NULL, 0, NULL }
+
 /** A registered op. The handle is valid until the registration ends; there is nothing to free. */
 typedef struct shardspec_op shardspec_op;
 
@@ -4684,6 +4982,9 @@ struct shardspec_op_options {
   /** The status of success of the function: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`. */
   shardspec_status success_status;
 };
+
+/** No flags: `shardspec_op_options options = SHARDSPEC_OP_OPTIONS_INIT;` */
+#define SHARDSPEC_OP_OPTIONS_INIT { sizeof(shardspec_op_options), 0, 0 }
 
 /**
  * Registers `function` as the op `op_name` for specs of type `spec_type`. With `options` NULL, a

@@ -59,14 +59,11 @@ typedef struct shardspec_mpi_ctx {
 static inline shardspec_status shardspec_mpi_refuse(shardspec_status status, int64_t got,
                                                     int64_t limit, const char *message,
                                                     shardspec_error *err) {
-  if (err == NULL || (err->struct_size != 0 && err->struct_size < sizeof *err)) return status;
-  err->status = status;
-  err->dim = -1;
-  err->first_shard = err->second_shard = -1;
-  err->got = got;
-  err->limit = limit;
-  err->index = -1;
-  snprintf(err->message, sizeof err->message, "%s", message);
+  const shardspec_status set = shardspec_error_set(err, status, message);
+  if (err != NULL && set == status) {
+    err->got = got;
+    err->limit = limit;
+  }
   return status;
 }
 

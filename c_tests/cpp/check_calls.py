@@ -8,6 +8,15 @@ import subprocess
 # Reason: what it is for. Nothing else may be missing.
 NOT_FOR_CPP = {
     "shardspec_runtime_ctx_destroy": "is passed by runtimes that a thread has to enter; C++ is none",
+    "shardspec_error_init": "replaces a macro, which C++ has",
+    "shardspec_error_message": "replaces a field, which C++ has",
+    "shardspec_struct_init": "replaces macros, which C++ has",
+    "shardspec_struct_size": "replaces sizeof, which C++ has",
+    "shardspec_metadata_scatter_flat": "replaces views, which C++ passes as they are",
+    "shardspec_metadata_gather_flat": "replaces views, which C++ passes as they are",
+    "shardspec_metadata_extract_shard_flat": "replaces views, which C++ passes as they are",
+    "shardspec_metadata_view_shard_flat": "replaces views, which C++ passes as they are",
+    "shardspec_sharded_tensor_local_views_flat": "replaces views, which C++ passes as they are",
 }
 
 parser = argparse.ArgumentParser(description=__doc__)

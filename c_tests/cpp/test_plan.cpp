@@ -63,7 +63,7 @@ static void a_destination_is_asked_for_its_pieces() {
   CHECK(pieces.size() == 2 && pieces[1].destination == 2 && pieces[1].source == 1);
   const auto all = plan.table(), some = plan.table(part);
   CHECK(all.ndim == 2 && all.sources.size() == 6 && all.sizes.size() == 12);
-  CHECK(some.destinations == (std::vector<std::uint32_t>{2, 2}));
+  CHECK(some.destinations == (std::vector<std::size_t>{2, 2}));
   CHECK(some.source_offsets == (std::vector<std::int64_t>{0, 4, 0, 4}));
   CHECK(some.destination_offsets == (std::vector<std::int64_t>{0, 0, 3, 0}));
   CHECK_REFUSED(INDEX_OUT_OF_RANGE, plan.pieces_of_destination(3));

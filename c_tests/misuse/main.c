@@ -86,6 +86,8 @@ int main(void) {
   misuse_extents();
   misuse_plans();
   misuse_traffic();
+  misuse_flat();
+  misuse_structs();
   /* What was used rightly survived all of it. */
   CHECK_OK(shardspec_placement_free(placement, &err));
   CHECK_OK(shardspec_spec_free(chunk, &err));

@@ -133,5 +133,7 @@ void misuse_shards(void);
 void misuse_extents(void);
 void misuse_plans(void);
 void misuse_traffic(void);
+void misuse_flat(void);
+void misuse_structs(void);
 
 #endif

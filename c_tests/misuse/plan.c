@@ -149,11 +149,11 @@ void misuse_plans(void) {
   MISUSE(INDEX_OUT_OF_RANGE, "SIZE_MAX pieces", shardspec_plan_piece_steps, plan, 1, SIZE_MAX, STEPS);
   MISUSE(INVALID_ARGUMENT, "output not aligned", shardspec_plan_piece_steps, plan, 0, 2, out.indices, out.indices + 4, out.numbers, NOT_ALIGNED(int64_t, out.more_numbers));
   WRONG_ERROR(shardspec_plan_piece_steps, plan, 0, 2, STEPS);
-#define PIECES out.u32s, out.u32s + 4, out.numbers, out.numbers + 8, out.more_numbers
+#define PIECES out.indices, out.indices + 4, out.numbers, out.numbers + 8, out.more_numbers
   WRONG_HANDLE(shardspec_plan, NULL_ARGUMENT, shardspec_plan_pieces, H, 0, 2, PIECES);
   MISUSE(INDEX_OUT_OF_RANGE, "one too many", shardspec_plan_pieces, plan, 1, 2, PIECES);
   MISUSE(INDEX_OUT_OF_RANGE, "from SIZE_MAX on", shardspec_plan_pieces, plan, SIZE_MAX, 2, PIECES);
-  MISUSE(INVALID_ARGUMENT, "output not aligned", shardspec_plan_pieces, plan, 0, 2, (uint32_t *)(void *)((char *)out.u32s + 1), NULL, NULL, NULL, NULL);
+  MISUSE(INVALID_ARGUMENT, "output not aligned", shardspec_plan_pieces, plan, 0, 2, NOT_ALIGNED(size_t, out.indices), NULL, NULL, NULL, NULL);
   WRONG_ERROR(shardspec_plan_pieces, plan, 0, 2, PIECES);
   WRONG_HANDLE(shardspec_plan, NULL_ARGUMENT, shardspec_plan_pieces_of_destination, H, 0, &out.size, &out.needed);
   MISUSE(INDEX_OUT_OF_RANGE, "destination 2 of 2", shardspec_plan_pieces_of_destination, plan, 2, &out.size, &out.needed);

@@ -18,7 +18,7 @@ void misuse_traffic(void) {
   MISUSE(INVALID_ARGUMENT, "capacity SIZE_MAX", function, plan, 4, first, second, out.numbers, SIZE_MAX, &out.needed); \
   MISUSE(INVALID_ARGUMENT, "output not aligned", function, plan, 4, first, second, (int64_t *)(void *)((char *)out.numbers + 1), 4, &out.needed); \
   WRONG_ERROR(function, plan, 4, first, second, out.numbers, 4, &out.needed)
-  TRAFFIC(shardspec_plan_shard_traffic, out.u32s, out.u32s + 4);
+  TRAFFIC(shardspec_plan_shard_traffic, out.indices, out.indices + 4);
   TRAFFIC(shardspec_plan_rank_traffic, out.more_numbers, out.more_numbers + 8);
 
 #define RUNS(function)                                                                             \

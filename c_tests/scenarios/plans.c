@@ -43,10 +43,10 @@ void plans(void) {
   CALL(OK, shardspec_plan_piece_count, plan, &out.size);
   CHECK_EQUAL(out.size, 9);
   CALL(OK, shardspec_plan_ndim, plan, &out.size);
-  CALL(OK, shardspec_plan_pieces, plan, 1, 8, out.u32s, out.more_u32s, out.numbers, out.more_numbers, NULL);
+  CALL(OK, shardspec_plan_pieces, plan, 1, 8, out.sizes, out.more_sizes, out.numbers, out.more_numbers, NULL);
   CALL(OK, shardspec_plan_pieces_of_destination, plan, 2, &out.size, out.sizes);
   CALL(INDEX_OUT_OF_RANGE, shardspec_plan_pieces_of_destination, plan, 4, &out.size, out.sizes);
-  CALL(INDEX_OUT_OF_RANGE, shardspec_plan_pieces, plan, 1, 9, out.u32s, NULL, NULL, NULL, NULL);
+  CALL(INDEX_OUT_OF_RANGE, shardspec_plan_pieces, plan, 1, 9, out.sizes, NULL, NULL, NULL, NULL);
   CALL(OK, shardspec_plan_is_local, plan, &out.i32);
   CALL(OK, shardspec_plan_is_identity, plan, &out.i32);
   FREE(shardspec_plan_free, plan);
@@ -141,11 +141,11 @@ void traffic_and_runs(void) {
   shardspec_metadata *source = rows(3, 7), *destination = columns(4, 7);
   shardspec_plan *plan;
   CHECK_OK(shardspec_plan_new(source, destination, &plan, &err));
-  CALL(OK, shardspec_plan_shard_traffic, plan, 0, out.u32s, out.more_u32s, out.numbers, 16, &out.size);
+  CALL(OK, shardspec_plan_shard_traffic, plan, 0, out.sizes, out.more_sizes, out.numbers, 16, &out.size);
   CHECK_EQUAL(out.size, 9);
-  CALL(BUFFER_TOO_SMALL, shardspec_plan_shard_traffic, plan, 0, out.u32s, out.more_u32s, out.numbers, 8,
+  CALL(BUFFER_TOO_SMALL, shardspec_plan_shard_traffic, plan, 0, out.sizes, out.more_sizes, out.numbers, 8,
        &out.size);
-  CALL(INVALID_ARGUMENT, shardspec_plan_shard_traffic, plan, 3, out.u32s, out.more_u32s, out.numbers, 16,
+  CALL(INVALID_ARGUMENT, shardspec_plan_shard_traffic, plan, 3, out.sizes, out.more_sizes, out.numbers, 16,
        &out.size);
   CALL(OK, shardspec_plan_rank_traffic, plan, 4, out.numbers, NULL, out.more_numbers, 16, &out.size);
   CALL(OK, shardspec_plan_shard_runs, plan, 1, 2, 4, out.runs, 16, &out.size);

@@ -15,11 +15,11 @@
  * moved elsewhere before the next. */
 typedef struct outputs {
   char text[512];
-  size_t size, other_size, sizes[16];
+  size_t size, other_size, sizes[16], more_sizes[16];
   int64_t i64, other_i64, numbers[32], more_numbers[32];
   int32_t i32;
   uint64_t u64;
-  uint32_t u32s[16], more_u32s[16];
+  uint32_t u32s[16];
   shardspec_dtype dtype;
   shardspec_tensor_properties properties;
   shardspec_placement *placement;

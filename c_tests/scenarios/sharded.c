@@ -50,6 +50,9 @@ void sharded_tensors(void) {
   CHECK_EQUAL(out.size, 2);
   CALL(OK, shardspec_sharded_tensor_local_index, tensor, 1, &out.size);
   CALL(OK, shardspec_sharded_tensor_local_view, tensor, 1, out.numbers, out.more_numbers, 2, &out.view);
+  uint64_t addresses[2];
+  CALL(OK, shardspec_sharded_tensor_local_views_flat, tensor, addresses, out.numbers, out.more_numbers, 2, &out.size);
+  CALL(BUFFER_TOO_SMALL, shardspec_sharded_tensor_local_views_flat, tensor, NULL, out.numbers, NULL, 1, &out.size);
   CALL(OK, shardspec_sharded_tensor_comm, tensor, &out.comm);
   CHECK(out.comm == NULL);
   written_next(back, sizeof back);

@@ -19,6 +19,30 @@ static void make_views(const shardspec_metadata *metadata) {
   }
 }
 
+/* The same with addresses and without views. */
+static void copies_by_flat_arrays(const shardspec_metadata *metadata, size_t count) {
+  uint64_t addresses[4];
+  int64_t flat[4][2];
+  for (size_t i = 0; i < count; i++) {
+    addresses[i] = (uint64_t)(uintptr_t)parts[i];
+    memcpy(flat[i], part_shapes[i], sizeof flat[i]);
+  }
+  CALL(OK, shardspec_metadata_extract_shard_flat, metadata, 1, NULL, data, NULL, parts[1], flat[1], NULL, NULL);
+  CALL(INDEX_OUT_OF_RANGE, shardspec_metadata_extract_shard_flat, metadata, 9, NULL, data, NULL, parts[1], NULL, NULL,
+       NULL);
+  CALL(OK, shardspec_metadata_view_shard_flat, metadata, 1, NULL, NULL, &out.i64, out.numbers, out.more_numbers, 2);
+  CALL(BUFFER_TOO_SMALL, shardspec_metadata_view_shard_flat, metadata, 1, NULL, NULL, &out.i64, out.numbers,
+       out.more_numbers, 1);
+  CALL(OK, shardspec_metadata_scatter_flat, metadata, NULL, data, NULL, NULL, addresses, flat[0], NULL, count, NULL);
+  written_next(again, sizeof again);
+  CALL(OK, shardspec_metadata_gather_flat, metadata, NULL, NULL, addresses, flat[0], NULL, count, again, NULL, NULL);
+  CHECK(memcmp(data, again, sizeof data) == 0);
+  flat[1][0]++;
+  written_next(again, sizeof again);
+  CALL(SHAPE_MISMATCH, shardspec_metadata_gather_flat, metadata, NULL, NULL, addresses, flat[0], NULL, count, again,
+       NULL, NULL);
+}
+
 void copies(void) {
   shardspec_copy_options options = {.struct_size = sizeof options};
   for (int by_rows = 0; by_rows < 2; by_rows++) {
@@ -33,6 +57,7 @@ void copies(void) {
     written_next(again, sizeof again);
     CALL(OK, shardspec_metadata_gather, metadata, shards, by_rows ? 3 : 4, &gathered, &options);
     CHECK(memcmp(data, again, sizeof data) == 0);
+    copies_by_flat_arrays(metadata, by_rows ? 3 : 4);
     drop_metadata(metadata);
     drop_spec(spec);
   }

@@ -26,6 +26,15 @@ void texts_and_numbers(void) {
   dtype.lanes = 1, dtype.bits = 4;
   CALL(UNSUPPORTED, shardspec_dtype_itemsize, &dtype, &out.size);
   CALL(OK, shardspec_tensor_properties_init, &out.properties);
+  CALL(OK, shardspec_struct_size, "shardspec_cut", &out.size);
+  CALL(NOT_FOUND, shardspec_struct_size, "shardspec_no_such_struct", &out.size);
+  CALL(OK, shardspec_struct_init, "shardspec_tensor_properties", &out.properties, sizeof out.properties);
+  CHECK_EQUAL(out.properties.dtype.bits, 32);
+  CALL(INVALID_ARGUMENT, shardspec_struct_init, "shardspec_tensor_properties", &out.properties, 8);
+  shardspec_error own;
+  RUN("shardspec_error_init", CHECK_EQUAL(shardspec_error_init(&own, sizeof own), SHARDSPEC_OK));
+  RUN("shardspec_error_set", CHECK_EQUAL(shardspec_error_set(&own, SHARDSPEC_GAP, "caf\xe9!"), SHARDSPEC_GAP));
+  RUN("shardspec_error_message", CHECK_TEXT(shardspec_error_message(&own), "caf\xef\xbf\xbd!"));
   CALL(OK, shardspec_chunk_split_size, 10, 4, &out.i64);
   CHECK_EQUAL(out.i64, 3);
   CALL(INVALID_ARGUMENT, shardspec_chunk_split_size, 10, 0, &out.i64);

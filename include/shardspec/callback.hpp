@@ -4,7 +4,6 @@
 
 #include "answer.hpp"
 
-#include <cstring>
 #if SHARDSPEC_EXCEPTIONS && defined(__GLIBCXX__)
 #include <cxxabi.h>
 #endif
@@ -15,16 +14,16 @@ namespace detail {
 
 /// Writes a refusal to `err` and returns the callback's status for it, never `SHARDSPEC_OK`.
 inline shardspec_status say(shardspec_error *err, const error &refusal) noexcept {
-  const std::size_t length = std::strlen(refusal.what()), most = sizeof err->message - 1;
-  std::memcpy(err->message, refusal.what(), length < most ? length : most);
-  err->message[length < most ? length : most] = '\0';
+  const shardspec_status status =
+      refusal.status == SHARDSPEC_OK ? SHARDSPEC_USER_STATUS : refusal.status;
+  shardspec_error_set(err, status, refusal.what());
   err->dim = refusal.dim;
   err->first_shard = refusal.first_shard;
   err->second_shard = refusal.second_shard;
   err->got = refusal.got;
   err->limit = refusal.limit;
   err->index = refusal.index;
-  return refusal.status == SHARDSPEC_OK ? SHARDSPEC_USER_STATUS : refusal.status;
+  return status;
 }
 inline shardspec_status say(shardspec_error *, shardspec_status status) noexcept { return status; }
 template <class T> shardspec_status say(shardspec_error *err, const result<T> &answer) noexcept {

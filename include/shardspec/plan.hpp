@@ -28,7 +28,7 @@ struct piece_range {
 /// `sizes` have `ndim` numbers in a row, and offsets have one for each dimension of the buffers.
 struct piece_table {
   std::size_t ndim = 0, source_ndim = 0, destination_ndim = 0;
-  std::vector<std::uint32_t> sources, destinations;
+  std::vector<std::size_t> sources, destinations;
   std::vector<std::int64_t> source_offsets, destination_offsets, sizes;
 };
 
@@ -228,7 +228,7 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
   template <class P = default_policy>
   answer<std::vector<shardspec::shard_traffic>, P> shard_traffic(std::int64_t itemsize = 0,
                                                                  P = P()) const {
-    return traffic<shardspec::shard_traffic, std::uint32_t, P>(shardspec_plan_shard_traffic,
+    return traffic<shardspec::shard_traffic, std::size_t, P>(shardspec_plan_shard_traffic,
                                                                itemsize);
   }
   /// The bytes for each pair of ranks, ordered by source.

@@ -14,7 +14,7 @@ from typing import Any
 from ._library import lib
 
 INT64 = ctypes.POINTER(ctypes.c_int64)
-INDICES = ctypes.POINTER(ctypes.c_uint32)
+POINTERS = {"q": INT64, "I": ctypes.POINTER(ctypes.c_uint32), "Q": ctypes.POINTER(ctypes.c_size_t)}
 TEXTS = (str, bytes, bytearray)
 PLAIN = frozenset((list, tuple, array))
 
@@ -69,8 +69,7 @@ def room(length: int, typecode: str = "q") -> array[int]:
 
 def pointer(numbers: array[int]) -> Any:
     """A pointer to an array, which it keeps."""
-    kind: Any = INDICES if numbers.typecode == "I" else INT64
-    made = ctypes.cast(numbers.buffer_info()[0], kind)
+    made = ctypes.cast(numbers.buffer_info()[0], POINTERS[numbers.typecode])
     made.numbers = numbers
     return made
 

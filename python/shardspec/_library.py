@@ -43,6 +43,9 @@ class Library:
         self.header = Header(json.loads(description.read_text(encoding="utf-8")))
         self.cdll = ctypes.CDLL(str(path))
         self._error = self.header.type("error")
+        self._errors: list[tuple[Any, Any]] = []
+        """Errors that no call uses, each with its reference. To make one takes longer than most
+        calls."""
         self.raised: dict[int, BaseException] = {}
         constants = self.header.constants
         self._families = {constants[status]: family for family in FAMILIES
@@ -66,28 +69,40 @@ class Library:
         """The function of that name, with its types."""
         function = getattr(self.cdll, PREFIX + name)
         function.restype, function.argtypes, names = self.header.function(name)
-        if not function.argtypes or function.argtypes[-1] != ctypes.POINTER(self._error):
+        last = function.argtypes[-1] if function.argtypes else None
+        if last != ctypes.POINTER(self._error) or function.restype is not ctypes.c_int32:
             return function
-        size = ctypes.sizeof(self._error)
         own_names = PYTHON_NAMES.get(name, {})
         names = [own_names.get(argument, argument) for argument in names]
         integers = [(at, names[at], *bounds(kind)) for at, kind in enumerate(function.argtypes)
                     if kind in INTEGERS]
 
+        errors = self._errors
+
         def call(*arguments: Any) -> None:
             passed = list(arguments)
             for at, argument, low, high in integers:
                 passed[at] = self._fitting(argument, passed[at], low, high)
-            error = self._error(struct_size=size)
+            # Another call may begin before this one has ended, and even before its error was read:
+            # where a callback, a finalizer or a signal comes between. It takes another error.
             try:
-                status = function(*passed, ctypes.byref(error))
+                error, place = errors.pop()
+            except IndexError:
+                error, place = self._new_error()
+            try:
+                status = function(*passed, place)
             except ctypes.ArgumentError as mistake:
                 raise mistaken(names, arguments, mistake) from None
             if status != 0:
                 raise self.raised.pop(status, None) or self.refusal(status, error, own_names)
+            errors.append((error, place))
 
         call.__name__ = name
         return call
+
+    def _new_error(self) -> tuple[Any, Any]:
+        error = self._error(struct_size=ctypes.sizeof(self._error))
+        return error, ctypes.byref(error)
 
     def _fitting(self, argument: str, value: Any, low: int, high: int) -> Any:
         """An integer to pass, if it fits: ctypes would cut off its top."""

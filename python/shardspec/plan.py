@@ -152,7 +152,7 @@ class Plan(Handle):
         counts = [ctypes.c_size_t() for _ in range(3)]
         lib.plan_ndims(self, *map(ctypes.byref, counts))
         ndims = [one.value for one in counts]
-        shards = [room(count, "I") for _ in range(2)]
+        shards = [room(count, "Q") for _ in range(2)]
         boxes = [room(count * ndim) for ndim in ndims]
         lib.plan_pieces(self, first, count, *map(pointer, shards), *map(pointer, boxes))
         rows: list[tuple[Any, ...]] = [(shards[0][number], shards[1][number], *(
@@ -249,7 +249,7 @@ class Plan(Handle):
 
     def shard_traffic(self, itemsize: int = 0) -> list[tuple[int, int, int]]:
         """Returns source shard, destination shard and bytes, for each pair with traffic."""
-        return self._traffic(lib.plan_shard_traffic, itemsize, "I")
+        return self._traffic(lib.plan_shard_traffic, itemsize, "Q")
 
     def rank_traffic(self, itemsize: int = 0) -> list[tuple[int, int, int]]:
         """Returns source rank, destination rank and bytes, for each pair. -1 stands for no rank."""

@@ -10,12 +10,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from . import copies, metadata, spec
-from ._arrays import described, listed, pointer, room
+from ._arrays import described, listed, pointer, room, tuples
 from ._arrays import index as integer
 from ._handle import Handle
 from ._lease import Lease
 from ._library import lib
-from ._views import TensorView, View, alike, numbered, view
+from ._views import alike, make, numbered, view
 from .extents import flattening_of
 from .metadata import ShardedTensorMetadata, metadata_of
 from .placement import AnyPlacement, as_placement
@@ -181,17 +181,17 @@ class ShardedTensor:
         """Returns the local shards, in the order of the metadata. Their memory is that of this
         tensor.
         """
-        count = lib.answer(ctypes.c_size_t, lib.sharded_tensor_local_count, self)
-        return [self._local(number) for number in range(count)]
-
-    def _local(self, number: int) -> Shard:
-        index = int(lib.answer(ctypes.c_size_t, lib.sharded_tensor_local_index, self, number))
-        owned = self.metadata().shards_metadata[index]
-        ndim = len(owned.shard_sizes)
-        shape, strides, struct = (ctypes.c_int64 * ndim)(), (ctypes.c_int64 * ndim)(), TensorView()
-        lib.sharded_tensor_local_view(self, number, shape, strides, ndim, ctypes.byref(struct))
-        place = View(struct, index in self._read_only, self._memory, (shape, strides), self._kind)
-        return Shard(Tensor(place), owned)
+        indices, layout = self.local_indices(), self.metadata()
+        count, ndim, owned = len(indices), layout._buffer_ndim(), layout.shards_metadata
+        addresses, shapes, strides = room(count, "Q"), room(count * ndim), room(count * ndim)
+        # One call for all shards, not one for each.
+        lib.sharded_tensor_local_views_flat(self, pointer(addresses), pointer(shapes),
+                                            pointer(strides), count, None)
+        dtype = layout.tensor_properties._struct().dtype
+        rows = zip(indices, addresses, tuples(shapes, ndim, count), tuples(strides, ndim, count))
+        return [Shard(Tensor(make(address, shape, steps, dtype, index in self._read_only,
+                                  self._memory, self._kind)), owned[index])
+                for index, address, shape, steps in rows]
 
     def local_tensor(self) -> Tensor:
         """Returns the tensor of the local shard, if there is exactly one."""

@@ -42,7 +42,7 @@ def test_every_function_of_the_header_can_be_called(lib):
     for name in lib.names:
         lib.bind(name)
         function = getattr(lib.cdll, f"shardspec_{name}")
-        if function.argtypes and function.restype:
+        if function.argtypes and function.restype is ctypes.c_int32:
             # All zeros: a status comes back, and nothing else happens.
             nothing = [None if issubclass(kind, ctypes._Pointer) else kind()
                        for kind in function.argtypes]

@@ -88,6 +88,20 @@ def test_structs_are_laid_out_as_the_compiler_does(compile_c):
     assert layout(compile_c, "#include <shardspec.h>", structs) == ours(structs)
 
 
+def test_the_library_knows_the_size_of_every_struct():
+    for name in lib.header.structs:
+        out = ctypes.c_size_t()
+        lib.struct_size(f"shardspec_{name}".encode(), ctypes.byref(out))
+        assert out.value == ctypes.sizeof(lib.header.type(name)), name
+
+
+def test_a_struct_is_prepared_by_its_name():
+    properties = lib.header.type("tensor_properties")()
+    lib.struct_init(b"shardspec_tensor_properties", ctypes.byref(properties),
+                    ctypes.sizeof(properties))
+    assert (properties.struct_size, properties.dtype.bits) == (ctypes.sizeof(properties), 32)
+
+
 def test_what_a_later_description_may_declare_is_understood(compile_c):
     header = Header(DESCRIPTION)
     structs = {name: header.type(name) for name in header.structs}

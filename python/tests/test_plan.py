@@ -56,7 +56,7 @@ def boxes(make, sizes, list_of_boxes):
 
 def pieces_of(lib, plan, ndim):
     count = lib.number(lib.plan_piece_count, plan, kind=ctypes.c_size_t)
-    shards = (ctypes.c_uint32 * count)(), (ctypes.c_uint32 * count)()
+    shards = (ctypes.c_size_t * count)(), (ctypes.c_size_t * count)()
     rows = numpy.empty((3, count, ndim), numpy.int64)
     lib.plan_pieces(plan, 0, count, *shards, *(numbers(array) for array in rows))
     return [(source, destination, *(row.tolist() for row in piece))
@@ -211,7 +211,7 @@ def test_stale_handles_and_small_outputs_are_refused(lib, make):
     needed = ctypes.c_size_t(77)
     runs = (STRUCTS["run"] * 1)()
     runs[0].block_length = 77
-    for small in (lambda: lib.plan_shard_traffic(plan, 4, (ctypes.c_uint32 * 3)(), None, None, 3,
+    for small in (lambda: lib.plan_shard_traffic(plan, 4, (ctypes.c_size_t * 3)(), None, None, 3,
                                                  ctypes.byref(needed)),
                   lambda: lib.plan_rank_traffic(plan, 4, numbers([0] * 3), None, None, 3,
                                                 ctypes.byref(needed)),

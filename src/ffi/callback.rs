@@ -23,6 +23,14 @@
 //!   number in the error's `got`.
 //! - `equal` and `hash` return their answer and can't fail. Where `equal` throws and the binding
 //!   returns 0, the two objects are different.
+//! - A type name identifies a type. Objects are compared by the `equal` of one of them if they have
+//!   the same type name and both have an `equal`. The addresses of the two functions may differ: a
+//!   binding that makes one function for each object works. So all objects of a type name must have
+//!   a `ctx` that the `equal` of each of them accepts.
+//! - A function pointer must stay callable until `destroy(ctx)` has returned, and that of `destroy`
+//!   itself too. With `destroy` NULL, the library may call the functions as long as any object uses
+//!   them: keep them until the process ends. A binding keeps the closures of a table alive until its
+//!   `destroy` runs, and frees them after that.
 //! - The library holds no lock while a callback runs: a callback may call any function of this
 //!   header.
 //! - A callback may run on any thread that calls the library, and on several at once.
@@ -42,6 +50,7 @@
 
 use std::ffi::c_void;
 
+use crate::ffi::border::sized::Grows;
 use crate::ffi::error::shardspec_status;
 use crate::unwind::{self, passing};
 
@@ -55,8 +64,8 @@ pub const SHARDSPEC_CALLBACK_OK: shardspec_status = 999;
 /// `success_status`.
 pub const SHARDSPEC_CALLBACK_OK_IN_ERR: shardspec_status = 998;
 
-/// Reports whether two objects of the same type, made with the same `equal`, are equal: 0 or not 0.
-/// It must be an equivalence, and the library calls it with any two objects, in any order.
+/// Reports whether two objects of the same type name are equal: 0 or not 0. It must be an
+/// equivalence, and the library calls it with any two objects of the type name, in any order.
 pub type shardspec_equal_fn =
     Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, other_ctx: *mut c_void) -> i32>;
 
@@ -87,6 +96,12 @@ pub struct shardspec_runtime_ctx {
     pub ctx: *mut c_void,
     /// Called last, with what `enter` returned.
     pub leave: shardspec_leave_fn,
+}
+
+// SAFETY: numbers, pointers and functions that may be null.
+unsafe impl Grows for shardspec_runtime_ctx {
+    const NAME: &'static str = "shardspec_runtime_ctx";
+    const FIRST_SIZE: usize = 40;
 }
 
 /// Frees a `ctx` inside of a runtime that a thread must enter before it touches objects of that

@@ -226,15 +226,16 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new(
     )
 }
 
-/// Creates `size` communicators for threads of this process: `out[r]` is for rank `r`. One thread
-/// at a time uses each of them. The receiver of a message copies it, once.
+/// Creates `size` communicators for threads of this process and writes their handles into the
+/// array `comms`, which has room for `size` of them. `comms[r]` is for rank `r`. One thread at a
+/// time uses each of them. The receiver of a message copies it, once.
 ///
 /// If a rank frees its communicator while others wait for it, or two ranks disagree about the
 /// length of a message, all later exchanges of the group fail with TRANSPORT_FAILED and the reason.
 /// No rank waits for a message that can't arrive. In a child process after fork, exchanges are
 /// refused.
 ///
-/// Ownership: the caller frees each of `out[0]` to `out[size - 1]`.
+/// Ownership: the caller frees each of `comms[0]` to `comms[size - 1]`.
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT for size 0, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -242,17 +243,17 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new(
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_new_local(
-    size: usize, out: *mut *mut shardspec_comm, err: *mut shardspec_error,
+    size: usize, comms: *mut *mut shardspec_comm, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
-        let place = out_slice("out", out, size)?;
+        let place = out_slice("comms", comms, size)?;
         let mut handles = try_with_capacity(size)?;
         for communicator in comm::local(size)? {
             match new_handle(communicator) {
                 // There is room for all.
                 Ok(handle) => handles.push(handle),
                 Err(error) => {
-                    handles.into_iter().try_for_each(|handle| handle::free("out", handle))?;
+                    handles.into_iter().try_for_each(|handle| handle::free("comms", handle))?;
                     return Err(error.into());
                 }
             }

@@ -30,8 +30,8 @@ pub struct shardspec_placement_vtable {
     pub struct_size: u64,
     /// Frees `ctx`. NULL where there is nothing to free.
     pub destroy: shardspec_destroy_fn,
-    /// Reports whether two placements of this type and of the same rank are equal. With NULL, they
-    /// are equal when their texts are. Of equal placements, metadata keeps the first.
+    /// Reports whether two placements with this type name and of the same rank are equal. With NULL,
+    /// they are equal when their texts are. Of equal placements, metadata keeps the first.
     pub equal: shardspec_equal_fn,
     /// Returns a hash that is equal for equal placements. It is used only together with `equal`.
     /// With NULL, the library hashes the type's name and the rank, and creating a list of many
@@ -78,10 +78,11 @@ impl CustomPlacement for ForeignPlacement {
         };
         match (self.equal, other.equal) {
             (None, None) => self.text == other.text,
-            // Only what made a `ctx` knows what it is.
-            (Some(equal), Some(its)) => {
-                std::ptr::fn_addr_eq(equal, its)
-                    // SAFETY: the user passed the function to be called like this.
+            // Addresses of functions say nothing: some languages make a new one for each object.
+            (Some(equal), Some(_)) => {
+                self.type_name == other.type_name
+                    // SAFETY: the user passed the function to be called like this, with any two
+                    // objects of the type that has this name.
                     && ask("equal", || unsafe { equal(self.context.ctx(), other.context.ctx()) }) != 0
             }
             _ => false,
@@ -103,7 +104,8 @@ impl CustomPlacement for ForeignPlacement {
 /// Later versions will not use names with a dot, such as "acme.rack", for built-in types. `text` is
 /// the text that `shardspec_placement_text` returns. `rank` is the rank that owns the placement, or
 /// -1 where no rank does. Collectives, plans and `shardspec_metadata_shards_of_rank` use it.
-/// Placements of different type names or ranks are never equal. With `vtable` NULL, the library
+/// Placements of different type names or ranks are never equal. Two placements are of the same type
+/// if their type names are equal. `equal` then receives the `ctx` of both. With `vtable` NULL, the library
 /// never frees `ctx`, and placements of the same type and rank are equal when their texts are.
 ///
 /// Ownership: the library copies texts and table. It owns `ctx` from the call on, also when the

@@ -76,8 +76,8 @@ pub struct shardspec_spec_vtable {
     /// Fills a shard. With NULL, a shard is a copy of its part of the tensor, as with the built-in
     /// types.
     pub fill_shard: shardspec_fill_shard_fn,
-    /// Reports whether two specs of this type cut every tensor alike. With NULL, a spec equals only
-    /// itself.
+    /// Reports whether two specs with this type name cut every tensor alike. With NULL, a spec equals
+    /// only itself.
     pub equal: shardspec_equal_fn,
     /// Returns a hash that is equal for equal specs. With NULL, the library hashes the type's name.
     pub hash: shardspec_hash_fn,
@@ -194,12 +194,12 @@ impl ShardingSpec for CustomSpec {
         if std::ptr::eq(self, other) {
             return true;
         }
-        // Only what made a `ctx` knows what it is.
+        // Addresses of functions say nothing: some languages make a new one for each object.
         match (self.table.equal, other.table.equal) {
-            (Some(equal), Some(its)) => {
+            (Some(equal), Some(_)) => {
                 self.type_name == other.type_name
-                    && std::ptr::fn_addr_eq(equal, its)
-                    // SAFETY: the user passed the function to be called like this.
+                    // SAFETY: the user passed the function to be called like this, with any two
+                    // objects of the type that has this name.
                     && ask("equal", || unsafe { equal(self.context.ctx(), other.context.ctx()) }) != 0
             }
             _ => false,
@@ -247,7 +247,8 @@ impl Sharder for CustomSpec {
 }
 
 /// Creates a spec of a custom type, called `type_name`. Later versions will not use names with a
-/// dot, such as "acme.grid", for built-in types.
+/// dot, such as "acme.grid", for built-in types. Two specs are of the same type if their type names
+/// are equal. `equal` then receives the `ctx` of both.
 ///
 /// Functions that build metadata check the shards of `build_metadata`. They refuse shards outside
 /// of the tensor, overlaps, gaps and wrong numbers of dimensions, with the type's name in the

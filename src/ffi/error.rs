@@ -13,17 +13,25 @@ pub use crate::error::status::*;
 /// numbers.
 pub type shardspec_status = i32;
 
-/// Bytes of `shardspec_error.message`, the NUL included.
+/// Bytes of `shardspec_error.message` in a whole error, the NUL included.
 pub const SHARDSPEC_MESSAGE_CAPACITY: usize = 968;
 
-/// Details of a call's result, in the caller's memory. Initialise it with `SHARDSPEC_ERROR_INIT`.
-/// Every call with a non-NULL `err` writes it. On success, the status is `SHARDSPEC_OK` and the
-/// message is empty. The struct has 1024 bytes, and its layout never changes. A message that does
-/// not fit ends in "...".
+/// Bytes of a short error: all numbers and no message. No error is smaller.
+pub const SHARDSPEC_ERROR_SHORT_SIZE: usize = 56;
+
+/// Details of a call's result, in the caller's memory. Initialise it with `SHARDSPEC_ERROR_INIT` or
+/// `shardspec_error_init`. Every call with a non-NULL `err` writes it. On success, the status is
+/// `SHARDSPEC_OK` and the message is empty. The layout of its fields never changes.
+///
+/// A whole error has 1024 bytes. A caller may pass a shorter one, of any size from
+/// `SHARDSPEC_ERROR_SHORT_SIZE` (56) on: the message then has the bytes from offset 56 up to
+/// `struct_size`, and at 56 there is none. This is for bindings that convert each struct they pass.
+/// A message that does not fit ends in "...".
 #[repr(C)]
 pub struct shardspec_error {
-    /// Set by the caller to `sizeof(shardspec_error)`; 0 means the same. With another value below
-    /// that, the call does nothing and returns `SHARDSPEC_INVALID_ARGUMENT`.
+    /// Set by the caller to the bytes of its error: `sizeof(shardspec_error)` for a whole one. The
+    /// library never writes beyond. With a value below 56, 0 included, the call does nothing and
+    /// returns `SHARDSPEC_INVALID_ARGUMENT`.
     pub struct_size: u64,
     /// The status that the call returned.
     pub status: shardspec_status,
@@ -46,3 +54,4 @@ pub struct shardspec_error {
 }
 
 const _: () = assert!(size_of::<shardspec_error>() == 1024);
+const _: () = assert!(SHARDSPEC_ERROR_SHORT_SIZE == std::mem::offset_of!(shardspec_error, message));

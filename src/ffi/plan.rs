@@ -197,8 +197,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndim(
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_pieces(
-    plan: *const shardspec_plan, first_piece: usize, piece_count: usize, sources: *mut u32,
-    destinations: *mut u32, source_offsets: *mut i64, destination_offsets: *mut i64,
+    plan: *const shardspec_plan, first_piece: usize, piece_count: usize, sources: *mut usize,
+    destinations: *mut usize, source_offsets: *mut i64, destination_offsets: *mut i64,
     sizes: *mut i64, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -212,8 +212,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_pieces(
         let destination_offsets =
             optional_out_slice("destination_offsets", destination_offsets, of_destination.len())?;
         let sizes = optional_out_slice("sizes", sizes, len)?;
-        fill(sources, rows.sources);
-        fill(destinations, rows.destinations);
+        fill_with(sources, rows.sources.iter().map(|&shard| shard as usize));
+        fill_with(destinations, rows.destinations.iter().map(|&shard| shard as usize));
         fill(source_offsets, rows.source_offsets);
         fill(destination_offsets, rows.destination_offsets);
         fill(sizes, rows.sizes);

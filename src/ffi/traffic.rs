@@ -28,9 +28,9 @@ use crate::plan::{Relabelling, ReshardPlan};
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_run {
     /// The source shard's index.
-    pub source: u64,
+    pub source: usize,
     /// The destination shard's index.
-    pub destination: u64,
+    pub destination: usize,
     /// Offset of the first block in the source shard's buffer.
     pub source_offset: i64,
     /// Distance from the start of one block to the start of the next in the source shard's buffer.
@@ -51,8 +51,8 @@ const _: () = assert!(size_of::<shardspec_run>() == 64);
 impl From<&Run> for shardspec_run {
     fn from(run: &Run) -> Self {
         Self {
-            source: run.source as u64,
-            destination: run.destination as u64,
+            source: run.source,
+            destination: run.destination,
             source_offset: run.source_offset,
             source_stride: run.source_stride,
             destination_offset: run.destination_offset,
@@ -125,7 +125,7 @@ fn rank_argument(argument: &'static str, rank: i64) -> Outcome<Option<i64>> {
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_shard_traffic(
-    plan: *const shardspec_plan, itemsize: i64, sources: *mut u32, destinations: *mut u32,
+    plan: *const shardspec_plan, itemsize: i64, sources: *mut usize, destinations: *mut usize,
     byte_counts: *mut i64, capacity: usize, needed: *mut usize, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
@@ -135,7 +135,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_traffic(
         for pair in plan.shard_traffic() {
             let (source, destination, elements, _) = pair?;
             let bytes = bytes_of(elements, bits)?;
-            pairs.try_push(source as u32, destination as u32, bytes)?;
+            pairs.try_push(source, destination, bytes)?;
         }
         let names = ["sources", "destinations"];
         pairs.answer(names, sources, destinations, byte_counts, capacity, needed)

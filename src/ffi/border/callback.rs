@@ -221,7 +221,7 @@ fn broken(got: shardspec_status, message: Text) -> Foreign {
 
 /// The message of an error, up to its first NUL. It is shown without a character that is cut off at
 /// its end; other bytes that are no UTF-8 are replaced.
-struct MessageLeft<'a>(&'a [u8]);
+pub(crate) struct MessageLeft<'a>(pub(crate) &'a [u8]);
 
 impl<'a> MessageLeft<'a> {
     fn of(err: &'a shardspec_error) -> Self {

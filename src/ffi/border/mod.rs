@@ -2,6 +2,7 @@
 
 pub(crate) mod blank;
 pub(crate) mod callback;
+pub(crate) mod flat;
 pub(crate) mod guard;
 pub(crate) mod handle;
 pub(crate) mod layout;

@@ -106,6 +106,19 @@ pub(crate) unsafe fn optional_text<'a>(
     unsafe { text(argument, pointer) }.map(Some)
 }
 
+/// The bytes of a NUL-terminated text, which need not be UTF-8; none for null.
+///
+/// # Safety
+///
+/// As [`text`].
+pub(crate) unsafe fn optional_bytes<'a>(_: &'static str, pointer: *const c_char) -> &'a [u8] {
+    if pointer.is_null() {
+        return &[];
+    }
+    // SAFETY: not null, and the caller promises the rest.
+    unsafe { CStr::from_ptr(pointer) }.to_bytes()
+}
+
 /// A place for one result, checked before the work and written after it.
 pub(crate) struct Out<'a, T> {
     pointer: *mut T,

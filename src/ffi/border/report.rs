@@ -11,6 +11,8 @@ use crate::ffi::error::*;
 #[derive(Clone, Copy)]
 pub(crate) struct Report {
     place: *mut shardspec_error,
+    /// Bytes of its message. 0 where there is no error.
+    capacity: usize,
 }
 
 /// A shard or a position as an error has it.
@@ -24,20 +26,21 @@ pub(crate) struct WrongSize;
 impl Report {
     /// # Safety
     ///
-    /// `err` is null or points to a `shardspec_error` that may be written.
+    /// `err` is null or points to a `u64` and to as many bytes as that says, which may be written.
+    #[inline]
     pub(crate) unsafe fn open(err: *mut shardspec_error) -> Result<Self, WrongSize> {
         if err.is_null() {
-            return Ok(Self { place: err });
+            return Ok(Self { place: err, capacity: 0 });
         }
         if !err.is_aligned() {
             return Err(WrongSize);
         }
         // SAFETY: not null, aligned, and the caller promises the rest. Only this field is read.
-        let size = unsafe { (*err).struct_size };
-        if size != 0 && size < size_of::<shardspec_error>() as u64 {
-            return Err(WrongSize);
-        }
-        Ok(Self { place: err })
+        let size = unsafe { (&raw const (*err).struct_size).read() };
+        let whole = size_of::<shardspec_error>() as u64;
+        let message = size.min(whole).checked_sub(SHARDSPEC_ERROR_SHORT_SIZE as u64);
+        let capacity = message.ok_or(WrongSize)? as usize;
+        Ok(Self { place: err, capacity })
     }
 
     #[inline]
@@ -46,9 +49,24 @@ impl Report {
             return SHARDSPEC_OK;
         }
         self.write_numbers(SHARDSPEC_OK, Numbers::NONE);
-        // SAFETY: `open` checked the place. To have an empty message written would take far longer.
-        unsafe { (&raw mut (*self.place).message).cast::<u8>().write(0) };
+        if self.capacity > 0 {
+            // SAFETY: `open` checked the place. To have an empty message written would take far
+            // longer.
+            unsafe { self.message().write(0) };
+        }
         SHARDSPEC_OK
+    }
+
+    /// The start of the message. There is a place.
+    #[inline]
+    pub(crate) fn message(self) -> *mut u8 {
+        // SAFETY: an error has its numbers, and the message begins where they end.
+        unsafe { self.place.cast::<u8>().add(SHARDSPEC_ERROR_SHORT_SIZE) }
+    }
+
+    /// Bytes of the message, the NUL included.
+    pub(crate) fn capacity(self) -> usize {
+        self.capacity
     }
 
     pub(crate) fn refusal(self, refusal: &Refusal) -> shardspec_status {
@@ -70,23 +88,37 @@ impl Report {
             return status;
         }
         self.write_numbers(status, numbers);
-        // SAFETY: `open` checked the place.
-        unsafe {
-            let buffer = (&raw mut (*self.place).message).cast::<u8>();
-            write_message(
-                std::slice::from_raw_parts_mut(buffer, SHARDSPEC_MESSAGE_CAPACITY),
-                message,
-            );
-        }
+        self.write_message(message);
         status
+    }
+
+    /// Writes as much of a message as fits. There is a place.
+    fn write_message(self, message: &dyn Display) {
+        // SAFETY: `open` checked that so many bytes are there.
+        write_message(
+            unsafe { std::slice::from_raw_parts_mut(self.message(), self.capacity) },
+            message,
+        );
+    }
+
+    /// Writes a status and a message that no call has found.
+    pub(crate) fn set(self, status: shardspec_status, message: &dyn Display) {
+        self.write(status, Numbers::NONE, message);
+    }
+
+    /// Writes the error of no call. There is a place.
+    pub(crate) fn clear(self) {
+        self.write_numbers(SHARDSPEC_OK, Numbers::NONE);
+        // SAFETY: `open` checked that so many bytes are there.
+        unsafe { self.message().write_bytes(0, self.capacity) };
     }
 
     /// Writes all but the message. There is a place.
     #[inline]
     fn write_numbers(self, status: shardspec_status, numbers: Numbers) {
         let err = self.place;
-        // SAFETY: `open` checked the place. Fields are written one by one, so that a long message
-        // buffer costs nothing on success.
+        // SAFETY: `open` checked the place. Fields are written one by one: a short error has no
+        // message, and a long one costs nothing on success.
         unsafe {
             (*err).status = status;
             (*err).dim = numbers.dim.and_then(|dim| i32::try_from(dim).ok()).unwrap_or(-1);
@@ -142,7 +174,8 @@ impl Truncating<'_> {
             tail = ELLIPSIS;
         }
         let rest = self.buffer.get_mut(end..).unwrap_or_default();
-        for (place, byte) in rest.iter_mut().zip(tail.iter().chain(&[0])) {
+        let room = rest.len().saturating_sub(1);
+        for (place, byte) in rest.iter_mut().zip(tail.iter().take(room).chain(&[0])) {
             *place = *byte;
         }
     }
@@ -167,6 +200,14 @@ mod tests {
         }
         assert_eq!(written(11, &format_args!("{}{}", "01234", "56789")), "0123456789");
         assert_eq!(written(1, &""), "");
+    }
+
+    #[test]
+    fn messages_end_in_a_nul_however_little_room_there_is() {
+        for (capacity, kept) in [(1, ""), (2, "."), (3, ".."), (4, "..."), (5, "0...")] {
+            assert_eq!(written(capacity, &"0123456789"), kept);
+        }
+        write_message(&mut [], &"0123456789");
     }
 
     #[test]

@@ -27,14 +27,14 @@ pub(crate) unsafe trait Grows: Copy {
 }
 
 /// No version will have a larger struct, so a larger size was never set.
-const LARGEST: usize = 4096;
+pub(crate) const MAX_SIZE: usize = 4096;
 
 /// The size that the caller's struct says it has. Only that field is read.
 #[inline]
 unsafe fn size_of_struct<T: Grows>(argument: &'static str, pointer: *const T) -> Outcome<usize> {
     // SAFETY: the caller's promise is passed on.
     let size = *unsafe { input(argument, pointer.cast::<u64>()) }?;
-    let possible = |size: &usize| (T::FIRST_SIZE..=LARGEST).contains(size);
+    let possible = |size: &usize| (T::FIRST_SIZE..=MAX_SIZE).contains(size);
     let refused = || impossible(argument, size, T::NAME, size_of::<T>());
     usize::try_from(size).ok().filter(possible).ok_or_else(refused)
 }

@@ -1,0 +1,105 @@
+//! Functions on errors. In the header they are part of the section on errors.
+
+use std::ffi::c_char;
+
+use crate::ffi::border::callback::MessageLeft;
+use crate::ffi::border::guard::{Refusal, guard};
+use crate::ffi::border::pointer::{input, optional_bytes, optional_out, out};
+use crate::ffi::border::report::Report;
+use crate::ffi::error::{
+    SHARDSPEC_ERROR_SHORT_SIZE, SHARDSPEC_OK, shardspec_error, shardspec_status,
+};
+use crate::memory::text;
+use crate::model::Error;
+
+/// Prepares the `size` bytes at `err` as an error before its first call. This is the function for
+/// `SHARDSPEC_ERROR_INIT`, a macro of C. `size` is 1024 for a whole error, and 56 for a short one
+/// without a message. Every size from 56 on is allowed; the message has the bytes from 56 on. The
+/// status that it returns is all that it says about a failure.
+///
+/// Ownership: the caller keeps `err`.
+/// Calls back: no.
+/// Blocks: no.
+/// Errors: NULL_ARGUMENT, INVALID_ARGUMENT for a size below 56 and for an address that is not a
+/// multiple of 8.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_error_init(
+    err: *mut shardspec_error, size: usize,
+) -> shardspec_status {
+    guard(std::ptr::null_mut(), || {
+        out("err", err)?;
+        if size < SHARDSPEC_ERROR_SHORT_SIZE {
+            let problem = text!("{size} is below {SHARDSPEC_ERROR_SHORT_SIZE}, a short error's");
+            return Err(Error::invalid("size", problem).into());
+        }
+        (&raw mut (*err).struct_size).write(size as u64);
+        report(err)?.clear();
+        Ok(())
+    })
+}
+
+/// Writes a status and a message into an error. A callback reports its failure this way:
+/// `return shardspec_error_set(err, SHARDSPEC_USER_STATUS, "no such table");`. All numbers of the
+/// error become those of no shard, no dimension and no value. `text` may be NULL for an empty
+/// message. A text that does not fit is cut and ends in "...". Bytes that are not UTF-8 are replaced.
+/// With NULL for `err`, nothing is written. Returns `status`, or the status of a failure.
+///
+/// Ownership: the caller keeps `err` and `text`.
+/// Calls back: no.
+/// Blocks: no.
+/// Errors: INVALID_ARGUMENT for a negative status and for an `err` with a wrong struct_size. Then
+/// nothing was written.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_error_set(
+    err: *mut shardspec_error, status: shardspec_status, text: *const c_char,
+) -> shardspec_status {
+    let set = guard(std::ptr::null_mut(), || {
+        let report = report(err)?;
+        if status < 0 {
+            return Err(Error::invalid("status", text!("{status} is negative")).into());
+        }
+        report.set(status, &MessageLeft(optional_bytes("text", text)));
+        Ok(())
+    });
+    if set == SHARDSPEC_OK { status } else { set }
+}
+
+/// Returns the message of an error, which is a text in `err` itself. It is "" for NULL and for an
+/// error that is too short to have a message. A program that does not know the offset of the
+/// message reads it this way. `shardspec_status_text` gives the name of the status. The
+/// function never returns NULL.
+///
+/// Ownership: the caller keeps `err`. The text is valid until `err` is written or freed.
+/// Calls back: no.
+/// Blocks: no.
+/// Errors: none.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_error_message(
+    err: *const shardspec_error,
+) -> *const c_char {
+    // Of an error that may be short, only the size is known to be there.
+    if err.is_null() || input("err", err.cast::<u64>()).is_err() {
+        return c"".as_ptr();
+    }
+    match Report::open(err.cast_mut()) {
+        Ok(report) if report.capacity() > 0 => report.message().cast(),
+        _ => c"".as_ptr(),
+    }
+}
+
+/// Where the caller's error is.
+unsafe fn report(err: *mut shardspec_error) -> Result<Report, Refusal> {
+    optional_out("err", err)?;
+    Report::open(err).map_err(|_| {
+        let problem = text!(
+            "its struct_size is below {SHARDSPEC_ERROR_SHORT_SIZE}; call shardspec_error_init"
+        );
+        Error::invalid("err", problem).into()
+    })
+}

@@ -1,0 +1,242 @@
+//! Tensors as flat arrays.
+//!
+//! These functions do what the functions without `_flat` in their names do, and take numbers in flat
+//! arrays in place of `shardspec_tensor_view`. They are for languages in which structs with pointers
+//! are slow to pass, or forbidden as in cgo. No address of the caller's is stored in an output.
+//! Tensors are in host memory. These arguments are the same in all of them:
+//!
+//! - `dtype` is the element type of all buffers. With NULL, it is the one that the metadata states.
+//! - `full` is the address of the tensor's element at index 0 of each dimension. `full_strides` has
+//!   one number for each dimension of the tensor. The tensor has the metadata's sizes.
+//! - Shard i begins `byte_offsets[i]` bytes after `shards`. With `shards` NULL, `byte_offsets[i]` is
+//!   its address. Pass one buffer and offsets into it, or NULL and addresses. An empty shard may
+//!   begin anywhere.
+//! - `shapes` and `strides` have one row for each shard, with one number for each dimension of the
+//!   shards' buffers (`shardspec_metadata_buffer_ndim`). `shapes` is compared with the shapes that the
+//!   metadata has. With NULL, nothing is compared: the caller makes sure that the buffers are large
+//!   enough.
+//! - Strides count elements and may be NULL for row-major buffers.
+
+use std::ffi::c_void;
+
+use crate::ffi::border::flat::{all_flat, dtype_argument, read_full, rows};
+use crate::ffi::border::guard::{Refusal, guard};
+use crate::ffi::border::handle;
+use crate::ffi::border::pointer::{fill_with, optional_out, optional_out_slice, out, out_slice};
+use crate::ffi::dtype::shardspec_dtype;
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::metadata::shardspec_metadata;
+use crate::ffi::sharded_tensor::shardspec_sharded_tensor;
+use crate::ffi::tensor::{options_argument, shardspec_copy_options};
+use crate::transfer::{self, HostTransfer, HostView};
+
+/// Copies every shard out of a tensor: `shardspec_metadata_scatter` for flat arrays. Shard i is the
+/// destination in row i of the arrays, and `shard_count` is the metadata's number of shards, empty
+/// ones included. Holes of the shards' buffers are filled with zeros. `options` may be NULL.
+///
+/// Ownership: the caller keeps all arguments.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
+/// Errors: SHAPE_MISMATCH and ALIASED, with the refused shard in the error's `first_shard` and
+/// `index`. INVALID_ARGUMENT for a wrong `shard_count` and where no element type is known,
+/// DTYPE_MISMATCH, PARTIAL for elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED
+/// where the source has far more elements than memory and the search for shared memory would take
+/// longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
+/// written.
+/// Threads: any. During the call, other threads may read `full` but not write it, and may not use
+/// the shards.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_scatter_flat(
+    metadata: *const shardspec_metadata, dtype: *const shardspec_dtype, full: *const c_void,
+    full_strides: *const i64, shards: *mut c_void, byte_offsets: *const u64, shapes: *const i64,
+    strides: *const i64, shard_count: usize, options: *const shardspec_copy_options,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let metadata = handle::get("metadata", metadata)?;
+        let options = options_argument(options)?;
+        let dtype = dtype_argument(dtype, metadata.properties().dtype)?;
+        let mut whole = HostView::EMPTY;
+        read_full(&mut whole, &metadata, dtype, full.cast_mut().cast(), full_strides)?;
+        let shards =
+            all_flat(&metadata, dtype, (shards, byte_offsets, shapes, strides), shard_count)?;
+        HostTransfer::scatter(&metadata, &whole, &shards, &options)?.run();
+        Ok(())
+    })
+}
+
+/// Copies every shard into a tensor: `shardspec_metadata_gather` for flat arrays. Shard i is the source in
+/// row i of the arrays, and `shard_count` is the metadata's number of shards, empty ones included.
+/// Every element of `full` is written. `options` may be NULL.
+///
+/// Ownership: the caller keeps all arguments.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
+/// Errors: SHAPE_MISMATCH and ALIASED, with the refused shard in the error's `first_shard` and
+/// `index`. INVALID_ARGUMENT for a wrong `shard_count` and where no element type is known,
+/// DTYPE_MISMATCH, PARTIAL for elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED
+/// where the source has far more elements than memory and the search for shared memory would take
+/// longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
+/// written.
+/// Threads: any. During the call, other threads may read the shards but not write them, and may not
+/// use `full`.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_gather_flat(
+    metadata: *const shardspec_metadata, dtype: *const shardspec_dtype, shards: *const c_void,
+    byte_offsets: *const u64, shapes: *const i64, strides: *const i64, shard_count: usize,
+    full: *mut c_void, full_strides: *const i64, options: *const shardspec_copy_options,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let metadata = handle::get("metadata", metadata)?;
+        let options = options_argument(options)?;
+        let dtype = dtype_argument(dtype, metadata.properties().dtype)?;
+        let mut whole = HostView::EMPTY;
+        read_full(&mut whole, &metadata, dtype, full.cast(), full_strides)?;
+        let base = shards.cast_mut();
+        let shards =
+            all_flat(&metadata, dtype, (base, byte_offsets, shapes, strides), shard_count)?;
+        HostTransfer::gather(&metadata, &shards, &whole, &options)?.run();
+        Ok(())
+    })
+}
+
+/// Copies shard `index` out of a tensor: `shardspec_metadata_extract_shard` without views. `shard` is the
+/// address of its buffer. `shape` and `strides` have one number for each dimension of the buffer;
+/// each may be NULL. Holes of the buffer are filled with zeros. `options` may be NULL.
+///
+/// Ownership: the caller keeps all arguments.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
+/// Errors: INDEX_OUT_OF_RANGE, SHAPE_MISMATCH, ALIASED, DTYPE_MISMATCH, INVALID_ARGUMENT where no
+/// element type is known, PARTIAL for elements that are pending a reduction, INVALID_HANDLE,
+/// UNSUPPORTED where the source has far more elements than memory and the search for shared memory
+/// would take longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
+/// was written.
+/// Threads: any. During the call, other threads may read `full` but not write it, and may not use
+/// `shard`.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard_flat(
+    metadata: *const shardspec_metadata, index: usize, dtype: *const shardspec_dtype,
+    full: *const c_void, full_strides: *const i64, shard: *mut c_void, shape: *const i64,
+    strides: *const i64, options: *const shardspec_copy_options, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let metadata = handle::get("metadata", metadata)?;
+        let options = options_argument(options)?;
+        let dtype = dtype_argument(dtype, metadata.properties().dtype)?;
+        let (mut whole, mut part) = (HostView::EMPTY, HostView::EMPTY);
+        read_full(&mut whole, &metadata, dtype, full.cast_mut().cast(), full_strides)?;
+        let ndim = metadata.shards().ndim();
+        let own = metadata.shards().at("index", index)?;
+        let shape = rows("shape", shape, 1, ndim)?.unwrap_or(own.sizes);
+        part.set("shard", shard.cast(), dtype, shape, rows("strides", strides, 1, ndim)?)?;
+        HostTransfer::extract(&metadata, index, &whole, &part, &options)?.run();
+        Ok(())
+    })
+}
+
+/// Writes where shard `index` is inside of a tensor: `shardspec_metadata_view_shard` without views.
+/// No memory is read, so the tensor need not exist.
+///
+/// `*byte_offset` becomes the distance from the tensor's element at index 0 to the shard's element at
+/// index 0, and 0 for an empty shard. The shape and the strides of the shard are written into `shape`
+/// and `strides`. Each has room for `capacity` numbers, at least one for each dimension.
+///
+/// Ownership: the caller keeps all arguments.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
+/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, DTYPE_MISMATCH, UNSUPPORTED where elements are
+/// packed and the shard starts inside of a byte or where the shard is not a box, OVERFLOW,
+/// INVALID_ARGUMENT where no element type is known, PARTIAL for elements that are pending a
+/// reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard_flat(
+    metadata: *const shardspec_metadata, index: usize, dtype: *const shardspec_dtype,
+    full_strides: *const i64, byte_offset: *mut i64, shape: *mut i64, strides: *mut i64,
+    capacity: usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let offset_place = out("byte_offset", byte_offset)?;
+        let shape_place = out_slice("shape", shape, capacity)?;
+        let strides_place = out_slice("strides", strides, capacity)?;
+        let metadata = handle::get("metadata", metadata)?;
+        let dtype = dtype_argument(dtype, metadata.properties().dtype)?;
+        let mut whole = HostView::EMPTY;
+        read_full(&mut whole, &metadata, dtype, nowhere(), full_strides)?;
+        shape_place.check_capacity("shape", metadata.ndim())?;
+        strides_place.check_capacity("strides", metadata.ndim())?;
+        let part = transfer::view_shard(&metadata, index, &whole)?;
+        let distance = part.first().addr().wrapping_sub(nowhere().addr()) as i64;
+        offset_place.set(if part.is_empty() { 0 } else { distance });
+        shape_place.fill(part.shape());
+        strides_place.fill_with(part.element_strides());
+        Ok(())
+    })
+}
+
+/// Writes where all local shards of a sharded tensor are, in the order of their indices.
+///
+/// `addresses` has room for `capacity` numbers. Each is the address of the element at index 0 of a
+/// local shard, and 0 for an empty shard. `shapes` and `strides` have room for `capacity` rows, with
+/// one number for each dimension of the shards' buffers. Each of the three arrays may be NULL.
+/// `*needed` becomes the number of local shards; `needed` may be NULL. With capacity 0, only
+/// `*needed` is written.
+///
+/// Ownership: the addresses are memory of the sharded tensor, which the caller may read and write
+/// until it frees the sharded tensor.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
+/// Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_views_flat(
+    tensor: *const shardspec_sharded_tensor, addresses: *mut u64, shapes: *mut i64,
+    strides: *mut i64, capacity: usize, needed: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let tensor = handle::get("tensor", tensor)?;
+        let (local, ndim) = (tensor.shards(), tensor.metadata().shards().ndim());
+        let numbers = capacity.saturating_mul(ndim);
+        let address_place = optional_out_slice("addresses", addresses, capacity)?;
+        let shape_place = optional_out_slice("shapes", shapes, numbers)?;
+        let strides_place = optional_out_slice("strides", strides, numbers)?;
+        let needed_place = optional_out("needed", needed)?;
+        let count = local.len();
+        if capacity > 0 {
+            if capacity < count {
+                let (argument, got, needed) = ("capacity", capacity, count);
+                return Err(Refusal::BufferTooSmall { argument, got, needed });
+            }
+            let views = || (0..count).map(|number| local.view(number));
+            let address = |view: HostView| {
+                if view.is_empty() { 0 } else { view.first().expose_provenance() as u64 }
+            };
+            fill_with(address_place, views().map(address));
+            let rows = |place, of: fn(&HostView, usize) -> Option<i64>| {
+                let row = |view: HostView| (0..ndim).filter_map(move |dim| of(&view, dim));
+                fill_with(place, views().flat_map(row));
+            };
+            rows(shape_place, |view, dim| view.shape().get(dim).copied());
+            rows(strides_place, |view, dim| view.element_strides().nth(dim));
+        }
+        if let Some(place) = needed_place {
+            place.set(count);
+        }
+        Ok(())
+    })
+}
+
+/// An address that no memory is at, in the middle of all of them.
+fn nowhere() -> *mut u8 {
+    std::ptr::without_provenance_mut(1 << 62)
+}
