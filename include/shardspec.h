@@ -2059,6 +2059,17 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
 #define SHARDSPEC_ILLEGAL_CUT 41
 /** The elements of the tensor still have to be reduced, so they can't be moved. */
 #define SHARDSPEC_PARTIAL 42
+/* 43 to 49 are reserved: no status has them yet. */
+/**
+ * The system refused to open, list, read or write a file. `got` is the system's error number (`errno`),
+ * `limit` is the byte of the file, or 0.
+ */
+#define SHARDSPEC_FILE_FAILED 50
+/**
+ * A file is not what its format asks for, ends too early, or has changed since it was opened. `got` is
+ * the byte of the file, or 0.
+ */
+#define SHARDSPEC_INVALID_FILE 51
 
 /** Bytes of `shardspec_error.message` in a whole error, the NUL included. */
 #define SHARDSPEC_MESSAGE_CAPACITY 968

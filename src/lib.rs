@@ -3,7 +3,8 @@
 //! From the bottom up: [`memory`] is where everything gets its memory from, without ending the process
 //! where there is none left. [`geometry`] is index space; [`model`] says who owns what; [`plan`] says
 //! what moves from one layout to another; [`transfer`] joins buffers in, and moves host memory;
-//! [`comm`] moves it between processes. [`ops`] keeps the ops that users hang on types of specs.
+//! [`comm`] moves it between processes, and [`files`] out of checkpoints. [`ops`] keeps the ops that
+//! users hang on types of specs.
 //! [`ffi`] is the C border over them; its header, `include/shardspec.h`, is the manual of the C
 //! library.
 //!
@@ -56,6 +57,7 @@ pub mod comm;
 mod declared;
 pub mod error;
 pub mod ffi;
+pub mod files;
 pub mod geometry;
 mod host;
 pub mod memory;

@@ -149,6 +149,12 @@ class CommunicationError(ShardspecError, RuntimeError):
     statuses = ("DISAGREEMENT", "TRANSPORT_FAILED")
 
 
+class FileError(ShardspecError, RuntimeError):
+    """A file that the system refused, or that is not what it should be."""
+
+    statuses = ("FILE_FAILED", "INVALID_FILE")
+
+
 class CallbackError(ShardspecError, RuntimeError):
     """A callback in another language threw, or returned a number that is not a status."""
 
@@ -164,5 +170,6 @@ class InternalError(ShardspecError, RuntimeError):
 FAMILIES: tuple[type[ShardspecError], ...] = (
     ArgumentError, LayoutError, ViewError, HandleError, OutOfRangeError, TooLargeError,
     NotFoundError, NotLocalError, SpecTypeError, OpArgumentsError, RegistrationError,
-    UnsupportedError, OutOfMemoryError, CommunicationError, CallbackError, InternalError,
+    UnsupportedError, OutOfMemoryError, CommunicationError, FileError, CallbackError,
+    InternalError,
 )

@@ -15,6 +15,7 @@ pub(crate) use indexed::Indexed;
 use status::*;
 
 use crate::comm::CommError;
+use crate::files::FilesError;
 use crate::geometry;
 use crate::memory::{self, OutOfMemory, Text, try_uninit};
 use crate::model::ModelError;
@@ -138,6 +139,9 @@ pub enum Error {
     /// An error of an op.
     #[error(transparent)]
     Op(#[from] OpError),
+    /// An error of a checkpoint.
+    #[error(transparent)]
+    Files(#[from] FilesError),
     /// A function of the user's refused; what it said is passed on as it is.
     #[error("{}", .0.message)]
     Foreign(Box<Foreign>),
@@ -172,6 +176,7 @@ impl Describe for Error {
             Self::Transfer(ref error) => error.describe(),
             Self::Comm(ref error) => error.describe(),
             Self::Op(ref error) => error.describe(),
+            Self::Files(ref error) => error.describe(),
             Self::Foreign(ref said) => said.describe(),
         }
     }

@@ -75,6 +75,12 @@ pub const SHARDSPEC_CALLBACK_FAILED: i32 = 40;
 pub const SHARDSPEC_ILLEGAL_CUT: i32 = 41;
 /// The elements of the tensor still have to be reduced, so they can't be moved.
 pub const SHARDSPEC_PARTIAL: i32 = 42;
+/// The system refused to open, list, read or write a file. `got` is the system's error number (`errno`),
+/// `limit` is the byte of the file, or 0.
+pub const SHARDSPEC_FILE_FAILED: i32 = 50;
+/// A file is not what its format asks for, ends too early, or has changed since it was opened. `got` is
+/// the byte of the file, or 0.
+pub const SHARDSPEC_INVALID_FILE: i32 = 51;
 
 /// Every status and its name.
 const NAMES: &[(i32, &str)] = &[
@@ -112,6 +118,8 @@ const NAMES: &[(i32, &str)] = &[
     (SHARDSPEC_CALLBACK_FAILED, "CALLBACK_FAILED"),
     (SHARDSPEC_ILLEGAL_CUT, "ILLEGAL_CUT"),
     (SHARDSPEC_PARTIAL, "PARTIAL"),
+    (SHARDSPEC_FILE_FAILED, "FILE_FAILED"),
+    (SHARDSPEC_INVALID_FILE, "INVALID_FILE"),
 ];
 
 /// The name of a status, such as "OVERLAP", if it is one of this version.

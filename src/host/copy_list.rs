@@ -76,6 +76,19 @@ impl CopyList {
         Ok(Self { copies: try_with_capacity(copies)?, ..Self::new(side) })
     }
 
+    /// With room for so many copies and loops: as many are added without further memory.
+    pub(crate) fn with_room(side: FullSide, copies: usize, loops: usize) -> Memory<Self> {
+        let (copies, loops) = (try_with_capacity(copies)?, try_with_capacity(loops)?);
+        Ok(Self { side, copies, loops, bytes: 0 })
+    }
+
+    /// Removes all copies. Their room stays.
+    pub(crate) fn clear(&mut self) {
+        self.copies.clear();
+        self.loops.clear();
+        self.bytes = 0;
+    }
+
     /// Which side the full tensor is.
     pub(crate) fn side(&self) -> FullSide {
         self.side

@@ -20,7 +20,7 @@ pub(crate) mod options;
 mod prefetch;
 mod simd;
 mod stream;
-mod threads;
+pub(crate) mod threads;
 mod tuning;
 mod uninit;
 pub(crate) mod zeros;

@@ -42,7 +42,7 @@ impl Drop for AllMoved<'_> {
 
 /// Does `work` on `threads` threads at once, this one included, or on fewer, where the system does
 /// not start as many. Panics when all have finished, if any of them panicked.
-pub(super) fn share(threads: usize, work: impl Fn() + Sync) {
+pub(crate) fn share(threads: usize, work: impl Fn() + Sync) {
     if threads <= 1 {
         return work();
     }

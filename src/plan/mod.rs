@@ -85,18 +85,7 @@ impl ReshardPlan {
     pub fn for_destinations(
         source: &ShardedTensorMetadata, destination: &ShardedTensorMetadata, wanted: &[usize],
     ) -> Result<Self> {
-        let mut numbers = memory::try_with_capacity(wanted.len())?;
-        for (at, &index) in wanted.iter().enumerate() {
-            destination
-                .shards()
-                .at("destination_indices", index)
-                .map_err(|error| error.at("destination_indices", at))?;
-            // A list has no more shards than a u32 counts.
-            numbers.push(index as u32);
-        }
-        numbers.sort_unstable();
-        numbers.dedup();
-        Self::between(source, destination, Some(numbers))
+        Self::between(source, destination, Some(numbers_of(destination.shards(), wanted)?))
     }
 
     /// The plan from a whole tensor, as one shard, to shards of it: all, or the `wanted` ones.
@@ -135,19 +124,30 @@ impl ReshardPlan {
     pub fn from_shards(
         source: impl IntoShared<Shards>, destination: impl IntoShared<Shards>,
     ) -> Result<Self> {
-        Self::with_effort(source.into_shared()?, destination.into_shared()?, PartBudget::USUAL)
+        let (source, destination) = (source.into_shared()?, destination.into_shared()?);
+        Self::with_effort(source, destination, None, PartBudget::USUAL)
+    }
+
+    /// As [`Self::from_shards`], for some destination shards only.
+    pub fn from_shards_for(
+        source: impl IntoShared<Shards>, destination: impl IntoShared<Shards>, wanted: &[usize],
+    ) -> Result<Self> {
+        let (source, destination) = (source.into_shared()?, destination.into_shared()?);
+        let wanted = Some(numbers_of(&destination, wanted)?);
+        Self::with_effort(source, destination, wanted, PartBudget::USUAL)
     }
 
     fn with_effort(
-        source: Shared<Shards>, destination: Shared<Shards>, effort: PartBudget,
+        source: Shared<Shards>, destination: Shared<Shards>, wanted: Option<Vec<u32>>,
+        effort: PartBudget,
     ) -> Result<Self> {
         let source = Shards::with_ndim_if_empty(source, destination.ndim())?;
         let destination = Shards::with_ndim_if_empty(destination, source.ndim())?;
         let (expected, got) = (source.tensor_ndim(), destination.tensor_ndim());
         check_shard_ndim(0, "offsets and sizes", got, expected)?;
         let effort = validate::has_overlap(&source)?.then_some(effort);
-        let pieces = pieces_between(&source, &destination, None, effort)?;
-        let (dtype, wanted, routes) = Default::default();
+        let pieces = pieces_between(&source, &destination, wanted.as_deref(), effort)?;
+        let (dtype, routes) = Default::default();
         Ok(Self { source, destination, dtype, wanted, pieces, routes })
     }
 
@@ -284,8 +284,23 @@ impl ReshardPlan {
     /// [`Self::from_shards`], that does not look for all parts of sources that overlap.
     fn from_shards_without_cuts(source: Shards, destination: Shards) -> Result<Self> {
         let (source, destination) = (Shared::try_new(source)?, Shared::try_new(destination)?);
-        Self::with_effort(source, destination, PartBudget::NO_CUTS)
+        Self::with_effort(source, destination, None, PartBudget::NO_CUTS)
     }
+}
+
+/// The numbers of some destination shards, ascending, each once.
+fn numbers_of(destination: &Shards, wanted: &[usize]) -> Result<Vec<u32>> {
+    let mut numbers = memory::try_with_capacity(wanted.len())?;
+    for (at, &index) in wanted.iter().enumerate() {
+        destination
+            .at("destination_indices", index)
+            .map_err(|error| error.at("destination_indices", at))?;
+        // A list has no more shards than a u32 counts.
+        numbers.push(index as u32);
+    }
+    numbers.sort_unstable();
+    numbers.dedup();
+    Ok(numbers)
 }
 
 /// All pieces of the `wanted` destination shards. Source shards may overlap only with a budget,

@@ -14,7 +14,7 @@ use super::local_shards::LocalShards;
 use super::view::HostView;
 use super::view_ref::{Start, ViewRef};
 use crate::geometry::{DimExtent, MAX_NDIM};
-use crate::host::copy_list::{CopyList, FullSide};
+use crate::host::copy_list::{BitPointer, CopyList, FullSide, Units};
 use crate::memory::{Memory, text};
 use crate::model::shards::Shard;
 use crate::model::{Error, Result};
@@ -213,6 +213,18 @@ impl CopyList {
             (size as usize, [source as isize, destination as isize])
         });
         self.push_box(view.units(), starts.map(Start::place), dims)
+    }
+}
+
+impl LocalShards {
+    /// Where a window of shard `number` of these starts, how its elements are counted, and how far a
+    /// step in each of its dimensions goes, in these units. `room` holds the steps where the view does
+    /// not.
+    pub(crate) fn window<'w>(
+        &'w self, number: usize, window: &Window<'w>, room: &'w mut [i64; MAX_NDIM],
+    ) -> (BitPointer, Units, &'w [i64]) {
+        let part = self.get(number).window(window, room);
+        (part.start.place(), part.units(), part.strides)
     }
 }
 

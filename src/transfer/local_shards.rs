@@ -157,6 +157,13 @@ impl LocalShards {
         ViewRef::trusted(self.firsts[number], (dtype, self.units), shape, strides)
     }
 
+    /// The addresses that the bytes of all shards lie between, half-open. `None` where there are no
+    /// elements.
+    pub(crate) fn reach(&self) -> Option<(usize, usize)> {
+        let reaches = (0..self.len()).filter_map(|number| self.get(number).extent());
+        reaches.map(|reach| (reach.low, reach.high)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
     /// Notes the index of the next shard, where it is not the first ones that are here.
     fn push_index(&mut self, index: usize) -> Result<()> {
         if self.indices.is_empty() {

@@ -10,6 +10,7 @@
               overflow here should fail the test"
 )]
 
+pub mod checkpoints;
 pub mod copies;
 pub mod cuts;
 pub mod families;

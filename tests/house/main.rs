@@ -40,6 +40,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("ops", &["transfer", "model", "geometry", "error", "memory", "sync", "unwind"]),
+    (
+        "files",
+        &["transfer", "host", "plan", "model", "geometry", "error", "memory", "sync", "unwind"],
+    ),
 ];
 
 /// What of `sync` `geometry` may use.

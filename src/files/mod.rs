@@ -1,0 +1,36 @@
+//! Checkpoints: tensors that are stored in files, and the part of them that one process needs.
+//!
+//! A [`FileSet`] lists the tensors of a file or a directory, and for each the stored chunks: shards
+//! whose placements are files. [`open()`] makes one, with a reader for each format. From there on no
+//! step asks for the format. [`check`] proves that the chunks hold what is asked for. `file_copies`
+//! turns a plan from chunks to local shards into strided copies from places in files, `reads` merges
+//! those into few reads, and a [`CheckpointRead`] carries them out.
+//!
+//! Files are read by `pread`. None is mapped: another process may truncate what it likes.
+
+mod coverage;
+pub mod error;
+mod file_copies;
+mod file_set_builder;
+mod formats;
+mod json;
+mod npy;
+mod numbered;
+mod open;
+mod read;
+mod readers;
+mod reads;
+mod request;
+mod safetensors;
+mod safetensors_index;
+mod stored;
+mod system;
+
+pub use coverage::{CoverageProblem, CoverageProblems, WantedTensor, check, check_set};
+pub use error::FilesError;
+pub use open::open;
+pub use read::{CheckpointRead, Progress, ReadReport};
+pub use readers::readers;
+pub use reads::ReadOptions;
+pub use request::ReadItem;
+pub use stored::{AbsentTensor, ChunkPlace, FilePlacement, FileSet, StoredFile, StoredTensor};
