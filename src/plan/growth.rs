@@ -103,13 +103,10 @@ fn an_index_is_built_in_n_log_n_and_an_owner_is_found_in_a_polylog() {
 }
 
 #[test]
-fn overlaps_and_gaps_are_looked_for_in_n_log_n_and_a_polylog_in_many_dimensions() {
-    // What no plane takes apart is searched dimension by dimension.
-    let power = |name: &str| match name {
-        "gadgets" => 3,
-        "sticks" | "random sticks" | "pinwheels" => 2,
-        _ => 1,
-    };
+fn overlaps_and_gaps_are_looked_for_in_n_log_n_and_in_30_dimensions_in_a_polylog() {
+    // Boxes of 30 dimensions that no plane separates are searched dimension by dimension: see
+    // `geometry::overlap` for why nothing better is to be had there.
+    let power = |name: &str| if name == "gadgets" { 3 } else { 1 };
     for name in FAMILIES {
         let overlap = |n| {
             let shards = family(name, n).boxes.shards();
