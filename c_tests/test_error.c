@@ -70,6 +70,8 @@ static void an_error_is_optional_and_its_size_is_checked(void) {
 /* What each size has room for, byte by byte: numbers, as much of the message as fits, and nothing
  * behind it. */
 static void an_error_of_any_size_has_its_numbers_and_what_fits_of_the_message(void) {
+  /* Bytes that continue a character of UTF-8, as far as one reads them as a text. */
+  enum { PATTERN = 0xa5 };
   shardspec_error whole = SHARDSPEC_ERROR_INIT;
   int64_t out = 0;
   CHECK_EQUAL(shardspec_chunk_split_size(5, -3, &out, &whole), SHARDSPEC_INVALID_ARGUMENT);
@@ -80,12 +82,12 @@ static void an_error_of_any_size_has_its_numbers_and_what_fits_of_the_message(vo
       shardspec_error err;
       unsigned char bytes[sizeof(shardspec_error) + 64];
     } at;
-    memset(&at, 0x5a, sizeof at);
+    memset(&at, PATTERN, sizeof at);
     at.err.struct_size = size;
     CHECK_EQUAL(shardspec_chunk_split_size(5, -3, &out, &at.err), SHARDSPEC_INVALID_ARGUMENT);
     const size_t written = size < SHARDSPEC_ERROR_SHORT_SIZE ? sizeof at.err.struct_size : size;
     for (size_t i = written; i < sizeof at; i++)
-      if (at.bytes[i] != 0x5a) FAIL("an error of %zu bytes was written at %zu", size, i);
+      if (at.bytes[i] != PATTERN) FAIL("an error of %zu bytes was written at %zu", size, i);
     if (size < SHARDSPEC_ERROR_SHORT_SIZE) continue;
     CHECK(memcmp(&at.bytes[8], (unsigned char *)&whole + 8, SHARDSPEC_ERROR_SHORT_SIZE - 8) == 0);
     const size_t room = size - SHARDSPEC_ERROR_SHORT_SIZE;
@@ -101,7 +103,7 @@ static void an_error_of_any_size_has_its_numbers_and_what_fits_of_the_message(vo
     /* Success empties the message and writes no more. */
     CHECK_EQUAL(shardspec_chunk_split_size(5, 3, &out, &at.err), SHARDSPEC_OK);
     CHECK(at.err.status == SHARDSPEC_OK && at.err.got == 0 && *message == '\0');
-    for (size_t i = size; i < sizeof at; i++) CHECK_EQUAL(at.bytes[i], 0x5a);
+    for (size_t i = size; i < sizeof at; i++) CHECK_EQUAL(at.bytes[i], PATTERN);
   }
 }
 

@@ -168,7 +168,7 @@ impl Truncating<'_> {
         if self.is_cut {
             end = end.saturating_sub(ELLIPSIS.len());
             let inside = |end: usize| self.buffer.get(end).is_some_and(|byte| byte & 0xc0 == 0x80);
-            while inside(end) {
+            while end > 0 && inside(end) {
                 end = end.saturating_sub(1);
             }
             tail = ELLIPSIS;
