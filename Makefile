@@ -29,7 +29,7 @@ help:
 	@echo "make bench   how fast copies are; CASES='columns scatter' for some, PYTHON_BENCH=path for a"
 	@echo "             Python that has torch"
 	@echo "make bench-plan  how long plans and questions about places take, beside torch's planner"
-	@echo "make bench-comm  collectives against the same by hand with MPI, 4 processes"
+	@echo "make bench-comm  collectives and transfers against the same by hand with MPI, 2 and 4 processes"
 	@echo "make bench-geometry  how long specs, metadata and layouts of whole models take"
 	@echo "make build   target/release/libshardspec.{so,a} and include/shardspec.h"
 	@echo "make install PREFIX=/usr/local    into a prefix; DESTDIR= is put before it"
@@ -103,8 +103,10 @@ bench-plan: build .venv/.ready
 
 bench-comm: build $(BUILD)/build.ninja
 	@mkdir -p target/bench
-	@cmake --build $(BUILD) --target build_bench_comm
+	@cmake --build $(BUILD) --target build_bench_comm build_bench_jobs
 	mpiexec -n 4 $(BUILD)/bench_comm target/bench/comm.json
+	mpiexec -n 2 $(BUILD)/bench_jobs target/bench/jobs-2.json
+	mpiexec -n 4 $(BUILD)/bench_jobs target/bench/jobs-4.json
 
 bench-geometry:
 	$(CARGO) bench --locked

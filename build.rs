@@ -59,6 +59,7 @@ const SECTIONS: &[&str] = &[
     "dlpack_shards",
     "comm",
     "collective",
+    "transfer",
     "# Level 3: types, ops and transports of your own",
     "callback",
     "custom_placement",

@@ -26,6 +26,8 @@ typedef struct shardspec_comm shardspec_comm;
 typedef struct shardspec_message shardspec_message;
 typedef struct shardspec_comm_vtable shardspec_comm_vtable;
 typedef struct shardspec_comm_options shardspec_comm_options;
+typedef struct shardspec_comm_tensor shardspec_comm_tensor;
+typedef struct shardspec_transfer shardspec_transfer;
 typedef struct shardspec_runtime_ctx shardspec_runtime_ctx;
 typedef struct shardspec_placement_vtable shardspec_placement_vtable;
 typedef struct shardspec_metadata_builder shardspec_metadata_builder;
@@ -339,6 +341,19 @@ struct shardspec_comm_options {
   uint64_t struct_size;
   uint64_t memory_limit;
   const shardspec_copy_options *copy;
+};
+struct shardspec_comm_tensor {
+  uint64_t struct_size;
+  const char *tag;
+  const shardspec_metadata *source;
+  const shardspec_metadata *destination;
+  const shardspec_plan *plan;
+  const shardspec_tensor_view *source_shards;
+  size_t source_shard_count;
+  const shardspec_tensor_view *destination_shards;
+  size_t destination_shard_count;
+  shardspec_dtype dtype;
+  uint32_t reserved;
 };
 struct shardspec_runtime_ctx {
   uint64_t struct_size;
@@ -863,6 +878,18 @@ shardspec_status shardspec_sharded_tensor_new_from_rank(
     shardspec_sharded_tensor **out, shardspec_error *err);
 shardspec_status shardspec_sharded_tensor_comm(
     const shardspec_sharded_tensor *tensor, shardspec_comm **out, shardspec_error *err);
+shardspec_status shardspec_comm_transfer(
+    const shardspec_comm *comm, const shardspec_comm_tensor *tensors, size_t tensor_count,
+    const shardspec_comm_options *options, shardspec_error *err);
+shardspec_status shardspec_transfer_prepare(
+    const shardspec_comm *comm, const shardspec_comm_tensor *tensors, size_t tensor_count,
+    const shardspec_comm_options *options, shardspec_transfer **out, shardspec_error *err);
+shardspec_status shardspec_transfer_run(
+    const shardspec_transfer *transfer, const shardspec_comm *comm,
+    const shardspec_comm_tensor *tensors, size_t tensor_count, shardspec_error *err);
+shardspec_status shardspec_transfer_fingerprint(
+    const shardspec_transfer *transfer, uint64_t *out, shardspec_error *err);
+shardspec_status shardspec_transfer_free(shardspec_transfer *transfer, shardspec_error *err);
 void shardspec_runtime_ctx_destroy(void *ctx);
 shardspec_status shardspec_placement_new_custom(
     const char *type_name, const char *text, int64_t rank, const shardspec_placement_vtable *vtable,

@@ -45,6 +45,7 @@
  *     Local shards shared with other libraries          shardspec_sharded_tensor_export_local
  *     Communicators                                     shardspec_comm_new
  *     Collectives                                       shardspec_comm_scatter
+ *     Transfers                                         shardspec_comm_transfer
  *   Level 3: types, ops and transports of your own
  *     Callbacks                                         shardspec_runtime_ctx_destroy
  *     Custom placements                                 shardspec_placement_new_custom
@@ -4498,6 +4499,169 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_comm(
     const shardspec_sharded_tensor *tensor, shardspec_comm **out, shardspec_error *err);
+
+/* ================================================================================================
+ * Transfers.
+ *
+ * A transfer moves a batch of tensors between the ranks of a communicator, each tensor from one
+ * layout to another. The layouts are two metadata objects, or those of a plan. Source shards may be
+ * replicas: each element is then read from one of them. Destination shards may be replicas or
+ * overlap: each one is written completely. Equal destination shards of one rank are received once.
+ *
+ * All ranks pass the same tensors, with the same tags, in the same order. One agreement serves the
+ * whole batch, and small pieces of different tensors travel in one message. When the tensors of two
+ * ranks differ, all ranks return DISAGREEMENT. The message has the tags and the layouts of the first
+ * tensor that differs. When a rank passes an invalid tensor, the message has its tag, and `index` is
+ * its position.
+ *
+ * `shardspec_comm_transfer` moves a batch once. `shardspec_transfer_prepare` does the agreement, the
+ * plan and the allocation of memory once, for any number of `shardspec_transfer_run`. A run agrees
+ * with one small message per round, in ceil(log2 size) rounds, and plans nothing.
+ */
+
+typedef struct shardspec_comm_tensor shardspec_comm_tensor;
+
+/**
+ * One tensor of a batch, as one rank passes it. All fields but the shards are the same on all ranks.
+ */
+struct shardspec_comm_tensor {
+  /** `sizeof(shardspec_comm_tensor)`. */
+  uint64_t struct_size;
+  /** A name for the tensor, such as that of a parameter, in UTF-8. NULL: no name. */
+  const char *tag;
+  /** The layout of the tensor, or NULL where `plan` is set. */
+  const shardspec_metadata *source;
+  /** The layout that it moves to, or NULL where `plan` is set. */
+  const shardspec_metadata *destination;
+  /**
+   * A plan for all destination shards, instead of `source` and `destination`. Its lists of shards
+   * have placements.
+   */
+  const shardspec_plan *plan;
+  /** This rank's shards of the source layout, all of them, in the order of their indices. */
+  const shardspec_tensor_view *source_shards;
+  /** Number of source shards. */
+  size_t source_shard_count;
+  /** This rank's shards of the destination layout, all of them, in the order of their indices. */
+  const shardspec_tensor_view *destination_shards;
+  /** Number of destination shards. */
+  size_t destination_shard_count;
+  /**
+   * The element type. All zeros: that of the layouts or of the shards. In a batch of several
+   * tensors, a rank without any shard of a tensor must know its element type, from here or from the
+   * layouts.
+   */
+  shardspec_dtype dtype;
+  /** 0. */
+  uint32_t reserved;
+};
+
+/** A prepared transfer, behind a handle; free it with `shardspec_transfer_free`. */
+typedef struct shardspec_transfer shardspec_transfer;
+
+/**
+ * Moves a batch of tensors between the ranks, once. Every rank passes the same `tensor_count`
+ * tensors, with its own shards. `options` may be NULL.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+ * placements; `destroy`, if another thread frees a handle during the call.
+ * Blocks: on other ranks.
+ * Errors: INVALID_PLACEMENT for a shard that is on no rank of the communicator, GAP for elements
+ * that no source has, INVALID_ARGUMENT for a wrong number of shards, a plan for some destinations or
+ * an unknown element type, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
+ * ALIASED also between different tensors, OVERFLOW, PARTIAL, INVALID_HANDLE, NULL_ARGUMENT, each
+ * with the position of the tensor in the error's `index`. DISAGREEMENT for an error of another rank,
+ * and for tensors, tags, layouts, element types or an order that differ. After one of these, nothing
+ * was written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport;
+ * destinations may then be partly written.
+ * Threads: any, one at a time for each communicator. During the call, other threads may read source
+ * shards but not write them, and may not use destination shards.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer(
+    const shardspec_comm *comm, const shardspec_comm_tensor *tensors, size_t tensor_count,
+    const shardspec_comm_options *options, shardspec_error *err);
+
+/**
+ * Prepares a transfer of a batch of tensors. All ranks call it together. It agrees on the batch,
+ * plans the messages and allocates memory for packing; it moves nothing. `shardspec_transfer_run`
+ * then moves the tensors, any number of times. `options` may be NULL.
+ *
+ * Ownership: the caller frees `*out`, on all ranks, in any order. The transfer keeps what it needs of
+ * the metadata and the plans; these may be freed before it. It keeps the addresses of the shards:
+ * memory that a run uses must exist during that run.
+ * Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+ * placements; `destroy`, if another thread frees a handle during the call.
+ * Blocks: on other ranks.
+ * Errors: INVALID_PLACEMENT for a shard that is on no rank of the communicator, GAP for elements
+ * that no source has, INVALID_ARGUMENT for a wrong number of shards, a plan for some destinations or
+ * an unknown element type, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
+ * ALIASED also between different tensors, OVERFLOW, PARTIAL, INVALID_HANDLE, NULL_ARGUMENT, each
+ * with the position of the tensor in the error's `index`. DISAGREEMENT for an error of another rank,
+ * and for tensors, tags, layouts, element types or an order that differ. TRANSPORT_FAILED,
+ * OUT_OF_MEMORY and any status of a custom transport.
+ * Threads: any, one at a time for each communicator.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare(
+    const shardspec_comm *comm, const shardspec_comm_tensor *tensors, size_t tensor_count,
+    const shardspec_comm_options *options, shardspec_transfer **out, shardspec_error *err);
+
+/**
+ * Runs a prepared transfer: moves all its tensors. All ranks call it together, with the communicator
+ * that the transfer was prepared with.
+ *
+ * With `tensors` NULL and `tensor_count` 0, the buffers are those of the run before, or of
+ * `shardspec_transfer_prepare`. Otherwise `tensors` has all tensors in the same order, with shards of
+ * the same shapes, strides and element types. Of these, only the shards are used. `tag` may be NULL,
+ * or equals the tag of the preparation; the other fields are ignored. The first run with other buffers
+ * takes a little longer than the next ones.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+ * placements; `destroy`, if another thread frees a handle during the call.
+ * Blocks: on other ranks.
+ * Errors: INVALID_ARGUMENT for another communicator, another number of tensors, another tag, other
+ * strides, or a transfer that another thread runs, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
+ * UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of
+ * another rank, and for ranks that run different transfers. After one of these, nothing was written
+ * on any rank, and the transfer can run again. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a
+ * custom transport; destinations may then be partly written.
+ * Threads: any, one at a time for each communicator. During the call, other threads may read source
+ * shards but not write them, and may not use destination shards.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_run(
+    const shardspec_transfer *transfer, const shardspec_comm *comm,
+    const shardspec_comm_tensor *tensors, size_t tensor_count, shardspec_error *err);
+
+/**
+ * Writes the fingerprint of a transfer to `*out`: 64 bits of its number of ranks and of the order,
+ * tags, layouts and element types of its tensors. It is the same on all ranks.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_fingerprint(
+    const shardspec_transfer *transfer, uint64_t *out, shardspec_error *err);
+
+/**
+ * Frees a prepared transfer and its memory. NULL is allowed. Other ranks need not do the same.
+ *
+ * Ownership: the caller gives up `transfer`.
+ * Calls back: `destroy`, if nothing else uses the object.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, also for a handle that was freed before.
+ * Threads: any. A run of another thread completes normally.
+ * Since: ABI 0.
+ */
+SHARDSPEC_API shardspec_status shardspec_transfer_free(
+    shardspec_transfer *transfer, shardspec_error *err);
 
 /* ################################################################################################
  * Level 3: types, ops and transports of your own

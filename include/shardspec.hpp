@@ -41,6 +41,7 @@
 #include "shardspec/sharded_tensor.hpp"
 #include "shardspec/shards.hpp"
 #include "shardspec/spec.hpp"
+#include "shardspec/transfer.hpp"
 #include "shardspec/values.hpp"
 #include "shardspec/view.hpp"
 

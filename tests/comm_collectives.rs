@@ -61,7 +61,10 @@ impl Case {
     /// Places for the shards of a rank.
     fn held(&self, rank: usize) -> (Vec<usize>, Vec<Tensor>) {
         let mut random = Random::new(self.seed ^ (rank as u64 + 1) << 32);
-        let owned = ShardRanks::new(&self.metadata, self.size).unwrap().shards_of(rank).unwrap();
+        let owned = ShardRanks::new(self.metadata.shared_shards(), self.size)
+            .unwrap()
+            .shards_of(rank)
+            .unwrap();
         let sizes = |&index: &usize| self.metadata.shards().get(index).unwrap().sizes.to_vec();
         let tensors = owned.iter().map(|index| self.tensor(&sizes(index), &mut random)).collect();
         (owned, tensors)

@@ -12,10 +12,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use shardspec::comm::{
-    Communicator, Gather, Incoming, Options, Outgoing, Reshard, Scatter, ShardRanks, gather,
-    reshard, scatter,
+    BatchTensor, Communicator, Gather, Incoming, Options, Outgoing, PreparedTransfer, Reshard,
+    Scatter, ShardRanks, TensorLayouts, TensorShards, gather, reshard, scatter, transfer,
 };
-use shardspec::memory::Shared;
+use shardspec::memory::{Shared, Text};
 use shardspec::model::{
     ChunkShardingSpec, DataType, Error, Placement, Result, ShardedTensorMetadata, ShardingDim,
     ShardingSpec, TensorProperties, TensorShape,
@@ -52,7 +52,8 @@ struct Held {
 
 impl Held {
     fn new(metadata: &ShardedTensorMetadata, ranks: usize, rank: usize) -> Self {
-        let owned = ShardRanks::new(metadata, ranks).unwrap().shards_of(rank).unwrap();
+        let owned =
+            ShardRanks::new(metadata.shared_shards(), ranks).unwrap().shards_of(rank).unwrap();
         let sizes = metadata.shards().get(owned[0]).unwrap().sizes.to_vec();
         let numel: i64 = sizes.iter().product();
         Self { data: vec![0.0; numel as usize * owned.len()], sizes, count: owned.len() }
@@ -160,6 +161,95 @@ fn messages_grow_as_the_logarithm_for_the_agreement_and_as_the_pieces_for_the_da
         let both = 2 * others;
         rows.push(format!(
             "| {size} | {agreement} | {others} | {others} | {both} | {both} | {rounds} |"
+        ));
+    }
+    assert_are_documented(&rows);
+}
+
+/// The shards of a rank that has none.
+fn none_of(comm: &dyn Communicator, metadata: &ShardedTensorMetadata) -> Shared<LocalShards> {
+    own(comm, metadata, &[]).unwrap()
+}
+
+/// How many ranks have the columns of [`run_batch`].
+const TAKERS: usize = 16;
+
+/// A batch of `count` tensors of `size` rows, of which each rank owns one, and of 16 columns, which go to
+/// the first 16 ranks. Exchanges, messages sent and received by each rank: of the batch at once, of its
+/// preparation and of each of two runs.
+fn run_batch(size: usize, count: usize) -> Vec<[[usize; 3]; 4]> {
+    let takers = TAKERS.min(size);
+    let sizes = [size as i64, takers as i64];
+    let (rows, columns) = (chunks(&sizes, 0, size, size), chunks(&sizes, 1, takers, takers));
+    on_each(Counting::all(size), |comm| {
+        let rank = comm.rank();
+        let all = |metadata: &ShardedTensorMetadata| -> Vec<Held> {
+            (0..count).map(|_| Held::new(metadata, size, rank)).collect()
+        };
+        let (mut mine, mut parts) = (all(&rows), Vec::new());
+        for (tensor, held) in mine.iter_mut().enumerate() {
+            let first = (tensor * size * takers + rank * takers) as f32;
+            (0..takers).for_each(|at| held.data[at] = first + at as f32);
+        }
+        if rank < takers {
+            parts = all(&columns);
+        }
+        let tensors: Vec<BatchTensor> = (0..count)
+            .map(|tensor| {
+                let destination = match parts.get(tensor) {
+                    Some(held) => held.shards(&comm, &columns),
+                    None => none_of(&comm, &columns),
+                };
+                BatchTensor {
+                    tag: Shared::try_new(Text::copy(&format!("layers.{tensor}"))).unwrap(),
+                    layouts: TensorLayouts::Pair {
+                        source: rows.clone(),
+                        destination: columns.clone(),
+                    },
+                    dtype: None,
+                    shards: TensorShards { source: mine[tensor].shards(&comm, &rows), destination },
+                }
+            })
+            .collect();
+        let check = |parts: &[Held]| {
+            for (tensor, held) in parts.iter().enumerate() {
+                let wanted = |row: usize| (tensor * size * takers + row * takers + rank) as f32;
+                assert!((0..size).all(|row| held.data[row] == wanted(row)), "tensor {tensor}");
+            }
+        };
+        unsafe { transfer::<Error>(&comm, &tensors, Options::default()) }.unwrap();
+        check(&parts);
+        let at_once = traffic(&comm);
+        let prepared = PreparedTransfer::new(&comm, &tensors, Options::default()).unwrap();
+        prepared.agree(&comm).unwrap();
+        let (prepared, preparing) = (Shared::try_new(prepared).unwrap(), traffic(&comm));
+        let runs = [0, 1].map(|_| {
+            unsafe { PreparedTransfer::run::<Error>(&prepared, &comm, None) }.unwrap();
+            check(&parts);
+            traffic(&comm)
+        });
+        [at_once, preparing, runs[0], runs[1]]
+    })
+}
+
+#[test]
+fn a_batch_takes_as_many_messages_as_one_tensor() {
+    let mut rows = Vec::new();
+    for (size, count) in [(4, 1), (4, 100), (64, 100), (512, 1), (512, 100)] {
+        let counts = run_batch(size, count);
+        let (agreement, takers) = (ceil_log2(size), TAKERS.min(size));
+        for (rank, [at_once, preparing, run, again]) in counts.iter().enumerate() {
+            let others = |all: usize, is_one: bool| all - usize::from(is_one);
+            let sent = others(takers, rank < takers);
+            let received = if rank < takers { size - 1 } else { 0 };
+            assert_eq!(at_once[1..], [agreement + sent, agreement + received], "rank {rank}");
+            assert_eq!(*preparing, [agreement; 3], "rank {rank}");
+            assert_eq!((run, again), (at_once, at_once), "rank {rank}");
+        }
+        let exchanges = counts.iter().map(|all| all[0][0] - agreement).max().unwrap();
+        let (sent, received) = (takers.min(size - 1), size - 1);
+        rows.push(format!(
+            "| {size} | {count} | {agreement} | {agreement} | {sent} | {received} | {exchanges} |"
         ));
     }
     assert_are_documented(&rows);

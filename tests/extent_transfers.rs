@@ -187,7 +187,7 @@ fn collectives_move_shards_of_any_layout() {
         on_all(ranks, |rank, comm| {
             let mut random = Random::new((round * ranks + rank) as u64);
             let held = |case: &Case, random: &mut Random| -> (Vec<usize>, Vec<Tensor>) {
-                let owners = ShardRanks::new(&case.metadata, ranks).unwrap();
+                let owners = ShardRanks::new(case.metadata.shared_shards(), ranks).unwrap();
                 let own = owners.shards_of(rank).unwrap();
                 let buffers = own.iter().map(|&shard| case.buffer(shard, dtype, random)).collect();
                 (own, buffers)

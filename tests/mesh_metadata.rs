@@ -91,7 +91,7 @@ fn collectives_refuse_partial_elements_on_every_rank() {
     let (partial, complete) = (partial(), replicated());
     on_all(4, |rank, comm| {
         let mut bytes = [[7u8; 2]; 2];
-        let shards = ShardRanks::new(&complete, 4).unwrap().shards_of(rank).unwrap();
+        let shards = ShardRanks::new(complete.shared_shards(), 4).unwrap().shards_of(rank).unwrap();
         let [source, destination] = bytes
             .each_mut()
             .map(|bytes| HostView::new("view", bytes.as_mut_ptr(), U8, &[2], None).unwrap());

@@ -143,3 +143,61 @@ void a_rank_that_fails_leaves_no_other_waiting_and_no_holes(shardspec_comm *comm
     free_cut(&c);
   }
 }
+
+/* A prepared transfer runs over a transport that fails at each exchange in turn, and then again over
+ * one that does not. */
+void a_transfer_outlives_a_transport_that_fails(shardspec_comm *comm, shardspec_error *rank_err) {
+  shardspec_comm_options options = {sizeof options, 1000, NULL};
+  int64_t owners[64], size = size_of(comm);
+  shardspec_transfer *transfer;
+  shardspec_comm_tensor tensors[2];
+  cut from, to[2];
+  for (int64_t i = 0; i < size; i++) owners[i] = i;
+  cut_in_chunks(&from, comm, 84, 84, 0, owners, (size_t)size);
+  fill_shards(&from);
+  memset(tensors, 0, sizeof tensors);
+  for (int i = 0; i < 2; i++) {
+    cut_in_chunks(&to[i], comm, 84, 84, 1, owners, (size_t)size);
+    tensors[i].struct_size = sizeof tensors[i];
+    tensors[i].tag = i == 0 ? "weight" : "moment";
+    tensors[i].source = from.metadata, tensors[i].destination = to[i].metadata;
+    tensors[i].source_shards = from.shards, tensors[i].source_shard_count = from.count;
+    tensors[i].destination_shards = to[i].shards, tensors[i].destination_shard_count = to[i].count;
+  }
+  CHECK_OK(shardspec_transfer_prepare(comm, tensors, 2, &options, &transfer, &err));
+  int fails = 0;
+  for (int exchanges = 1; fails < exchanges && size > 1; fails++) {
+    shardspec_comm *group = another_group(comm, rank_err);
+    wire *w;
+    shardspec_comm *cable = failing(group, &w);
+    w->countdown = fails;
+    shardspec_status status = shardspec_transfer_run(transfer, cable, NULL, 0, &err);
+    CHECK(status == 1234 || status == SHARDSPEC_TRANSPORT_FAILED);
+    CHECK_MESSAGE("the cable is cut");
+    CHECK_OK(shardspec_comm_free(cable, &err));
+    free_group(group, comm, rank_err);
+    cable = failing(comm, &w);
+    for (int i = 0; i < 2; i++) clear_shards(&to[i]);
+    CHECK_OK(shardspec_transfer_run(transfer, cable, NULL, 0, &err));
+    for (int i = 0; i < 2; i++) check_shards(&to[i]);
+    exchanges = w->exchanges;
+    CHECK_OK(shardspec_comm_free(cable, &err));
+  }
+  CHECK(fails > 5 || size == 1);
+  /* So does the preparation. */
+  for (fails = 0; (1 << fails) < size; fails++) {
+    shardspec_comm *group = another_group(comm, rank_err);
+    shardspec_transfer *none = NULL;
+    wire *w;
+    shardspec_comm *cable = failing(group, &w);
+    w->countdown = fails;
+    shardspec_status status = shardspec_transfer_prepare(cable, tensors, 2, NULL, &none, &err);
+    CHECK(status == 1234 || status == SHARDSPEC_TRANSPORT_FAILED);
+    CHECK(none == NULL);
+    CHECK_OK(shardspec_comm_free(cable, &err));
+    free_group(group, comm, rank_err);
+  }
+  CHECK_OK(shardspec_transfer_free(transfer, &err));
+  free_cut(&from);
+  for (int i = 0; i < 2; i++) free_cut(&to[i]);
+}

@@ -17,6 +17,9 @@ _Static_assert(offsetof(shardspec_comm_vtable, destroy) == 8, "");
 _Static_assert(offsetof(shardspec_comm_vtable, success_status) == 24, "");
 _Static_assert(offsetof(shardspec_comm_vtable, abort) == 32, "");
 _Static_assert(sizeof(shardspec_comm_options) == 24, "");
+_Static_assert(sizeof(shardspec_comm_tensor) == 80, "");
+_Static_assert(offsetof(shardspec_comm_tensor, plan) == 32, "");
+_Static_assert(offsetof(shardspec_comm_tensor, dtype) == 72, "");
 
 static void run_all(int64_t size) {
 #define RUN(test) run_on_ranks(#test, size, test)
@@ -36,6 +39,15 @@ static void run_all(int64_t size) {
   RUN(the_place_of_a_wrong_view_is_told_on_all);
   RUN(other_calls_than_the_others_are_told_on_all);
   RUN(placements_without_a_rank_are_refused_with_their_text);
+  RUN(batches_of_any_layouts_arrive);
+  RUN(a_prepared_transfer_runs_again_on_the_same_and_on_other_buffers);
+  RUN(tensors_that_differ_are_named_on_all);
+  RUN(wrong_tensors_of_one_rank_are_named_on_all);
+  RUN(an_unknown_element_type_of_a_batch_is_told_on_all);
+  RUN(buffers_that_do_not_fit_a_transfer_are_told_on_all);
+  RUN(a_halo_arrives_by_a_plan);
+  RUN(a_plan_for_some_destinations_is_refused_on_all);
+  RUN(a_transfer_outlives_a_transport_that_fails);
   RUN(a_failing_transport_is_a_status_and_no_more);
   RUN(an_exchange_that_throws_never_reads_as_success);
 #ifndef SHARDSPEC_TESTS_MPI

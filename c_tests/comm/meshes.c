@@ -5,7 +5,7 @@
 enum { ROUNDS = 20, MAX_AXES = 3 };
 
 /* The same numbers on every rank. */
-static int64_t random_below(uint64_t *state, int64_t limit) {
+int64_t random_below(uint64_t *state, int64_t limit) {
   *state = *state * 6364136223846793005u + 1442695040888963407u;
   return (int64_t)((*state >> 33) % (uint64_t)limit);
 }
@@ -25,8 +25,8 @@ static shardspec_cut random_cut(uint64_t *state, const char *axis, int64_t axis_
 }
 
 /* A tensor of these sizes over a random mesh, whose devices are on random ranks. */
-static void cut_over_mesh(cut *c, const shardspec_comm *comm, uint64_t *state, int64_t rows,
-                          int64_t columns) {
+void cut_over_mesh(cut *c, const shardspec_comm *comm, uint64_t *state, int64_t rows,
+                   int64_t columns) {
   static const char *const names[MAX_AXES] = {"a", "b", "c"};
   shardspec_error error = SHARDSPEC_ERROR_INIT, *rank_err = &error;
   shardspec_mesh_layout layout = SHARDSPEC_MESH_LAYOUT_INIT;

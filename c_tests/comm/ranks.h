@@ -55,6 +55,11 @@ void cut_in_boxes(cut *c, const shardspec_comm *comm, int64_t rows, int64_t colu
 /* By a spec, which is freed. */
 void cut_by(cut *c, const shardspec_comm *comm, shardspec_spec *spec, int64_t rows,
             int64_t columns);
+/* Over a random mesh, the same on every rank: block-cyclic, in segments, padded, with replicas. */
+void cut_over_mesh(cut *c, const shardspec_comm *comm, uint64_t *state, int64_t rows,
+                   int64_t columns);
+/* A random number that is the same on every rank. */
+int64_t random_below(uint64_t *state, int64_t limit);
 /* Puts the pattern of untouched memory into all of this rank's shards. */
 void clear_shards(cut *c);
 /* Puts the numbers into them that belong there. */
@@ -88,6 +93,15 @@ extern rank_test wrong_arguments_of_one_rank_are_told_on_all;
 extern rank_test the_place_of_a_wrong_view_is_told_on_all;
 extern rank_test other_calls_than_the_others_are_told_on_all;
 extern rank_test placements_without_a_rank_are_refused_with_their_text;
+extern rank_test batches_of_any_layouts_arrive;
+extern rank_test a_prepared_transfer_runs_again_on_the_same_and_on_other_buffers;
+extern rank_test tensors_that_differ_are_named_on_all;
+extern rank_test wrong_tensors_of_one_rank_are_named_on_all;
+extern rank_test an_unknown_element_type_of_a_batch_is_told_on_all;
+extern rank_test buffers_that_do_not_fit_a_transfer_are_told_on_all;
+extern rank_test a_halo_arrives_by_a_plan;
+extern rank_test a_plan_for_some_destinations_is_refused_on_all;
+extern rank_test a_transfer_outlives_a_transport_that_fails;
 extern rank_test a_failing_transport_is_a_status_and_no_more;
 extern rank_test an_exchange_that_throws_never_reads_as_success;
 extern rank_test a_rank_that_fails_leaves_no_other_waiting_and_no_holes;

@@ -115,6 +115,59 @@ static void misuse_reshard(shardspec_comm *right, shardspec_metadata *single) {
   WRONG_ERROR(shardspec_comm_reshard, RESHARD(&full, &full, NULL));
 }
 
+static void misuse_transfers(shardspec_comm *right, shardspec_metadata *single) {
+  float written[15] = {0};
+  shardspec_tensor_view from = full, to = full;
+  to.data = written;
+  shardspec_comm_tensor tensor = {sizeof tensor, "weight", single, single, NULL, &from, 1, &to, 1, {0, 0, 0}, 0};
+  shardspec_comm_tensor small = tensor, no_source = tensor, no_tag = tensor, bits = tensor, self = tensor;
+  shardspec_comm_options small_options = {8, 0, NULL};
+  shardspec_transfer *prepared, *gone;
+  small.struct_size = 16;
+  no_source.source = NULL;
+  no_tag.tag = "\xff";
+  bits.dtype.code = 99;
+  self.destination_shards = &from;
+  CHECK_OK(shardspec_transfer_prepare(right, &tensor, 1, NULL, &prepared, &err));
+  CHECK_OK(shardspec_transfer_prepare(right, &tensor, 1, NULL, &gone, &err));
+#define WRONG_TENSORS(function, ...)                                                               \
+  MISUSE(NULL_ARGUMENT, "NULL tensors", function, right, NULL, 1, __VA_ARGS__);                    \
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX tensors", function, right, &tensor, SIZE_MAX, __VA_ARGS__);   \
+  MISUSE(INVALID_ARGUMENT, "tensor of 16 bytes", function, right, &small, 1, __VA_ARGS__);         \
+  MISUSE(NULL_ARGUMENT, "NULL source", function, right, &no_source, 1, __VA_ARGS__);               \
+  MISUSE(INVALID_ARGUMENT, "a tag that is no UTF-8", function, right, &no_tag, 1, __VA_ARGS__);    \
+  MISUSE(INVALID_ARGUMENT, "dtype 99", function, right, &bits, 1, __VA_ARGS__);                    \
+  MISUSE(ALIASED, "onto itself", function, right, &self, 1, __VA_ARGS__)
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_transfer, H, &tensor, 1, NULL);
+  WRONG_TENSORS(shardspec_comm_transfer, NULL);
+  MISUSE(INVALID_ARGUMENT, "options of 8 bytes", shardspec_comm_transfer, right, &tensor, 1, &small_options);
+  WRONG_ERROR(shardspec_comm_transfer, right, &tensor, 1, NULL);
+
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_transfer_prepare, H, &tensor, 1, NULL, &out.transfer);
+  WRONG_TENSORS(shardspec_transfer_prepare, NULL, &out.transfer);
+  MISUSE(INVALID_ARGUMENT, "options of 8 bytes", shardspec_transfer_prepare, right, &tensor, 1, &small_options, &out.transfer);
+  WRONG_OUT(shardspec_transfer *, shardspec_transfer_prepare, right, &tensor, 1, NULL, P);
+  WRONG_ERROR(shardspec_transfer_prepare, right, &tensor, 1, NULL, &out.transfer);
+
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_transfer_run, prepared, H, NULL, 0);
+  MISUSE(NULL_ARGUMENT, "NULL tensors", shardspec_transfer_run, prepared, right, NULL, 1);
+  MISUSE(INVALID_ARGUMENT, "no tensors", shardspec_transfer_run, prepared, right, &tensor, 0);
+  MISUSE(INVALID_ARGUMENT, "tensor of 16 bytes", shardspec_transfer_run, prepared, right, &small, 1);
+  MISUSE(INVALID_ARGUMENT, "another tag", shardspec_transfer_run, prepared, right, &no_tag, 1);
+  MISUSE(ALIASED, "onto itself", shardspec_transfer_run, prepared, right, &self, 1);
+  WRONG_ERROR(shardspec_transfer_run, prepared, right, NULL, 0);
+
+  CHECK_OK(shardspec_transfer_free(gone, &err));
+  wrong_handles_for(gone, prepared, chunk, metadata);
+  WRONG_HANDLE(shardspec_transfer, NULL_ARGUMENT, shardspec_transfer_run, H, right, NULL, 0);
+  WRONG_HANDLE(shardspec_transfer, NULL_ARGUMENT, shardspec_transfer_fingerprint, H, &out.u64);
+  WRONG_OUT(uint64_t, shardspec_transfer_fingerprint, prepared, P);
+  WRONG_ERROR(shardspec_transfer_fingerprint, prepared, &out.u64);
+  WRONG_HANDLE(shardspec_transfer, OK, shardspec_transfer_free, H);
+  WRONG_ERROR(shardspec_transfer_free, prepared);
+  CHECK_OK(shardspec_transfer_free(prepared, &err));
+}
+
 static void misuse_sharded(shardspec_comm *right, shardspec_metadata *single) {
   /* The metadata states no element type: that is what is wrong with it. */
   WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_sharded_tensor_new_from_rank, H, single, 0, &full, NULL, &out.sharded_tensor);
@@ -149,6 +202,8 @@ void misuse_comm(void) {
   misuse_collectives(right, single);
   misuse_reshard(right, single);
   misuse_sharded(right, single);
+  wrong_handles_for(freed, right, chunk, metadata);
+  misuse_transfers(right, single);
   CHECK_OK(shardspec_metadata_free(single, &err));
   CHECK_OK(shardspec_spec_free(spec, &err));
   CHECK_OK(shardspec_comm_free(right, &err));

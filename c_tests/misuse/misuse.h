@@ -24,6 +24,7 @@ typedef struct outputs {
   shardspec_op *op;
   shardspec_value values[2];
   shardspec_comm *comm;
+  shardspec_transfer *transfer;
   shardspec_shards *shards;
   shardspec_mesh *mesh;
   shardspec_plan *plan;

@@ -62,6 +62,35 @@ static void *zeros(int64_t count) {
   return memory;
 }
 
+/* A weight as metadata, and the same as a plan, once and by a prepared transfer. */
+static void move_batches(const rank *self, shardspec_tensor_view from, shardspec_tensor_view to, size_t bytes,
+                         const shardspec_comm_options *options) {
+  size_t own = (size_t)self->number;
+  float *other = zeros(self->size * 6);
+  shardspec_tensor_view second = to;
+  second.data = other;
+  CALL(OK, shardspec_plan_new, self->by_rows, self->by_columns, &out.plan);
+  shardspec_plan *plan = out.plan;
+  shardspec_comm_tensor tensors[] = {
+      {sizeof tensors[0], "q", self->by_rows, self->by_columns, NULL, &from, 1, &to, 1, {0, 0, 0}, 0},
+      {sizeof tensors[0], "k", NULL, NULL, plan, &from, 1, &second, 1, FLOAT32, 0}};
+  written_next(other, bytes);
+  COLLECTIVE(self->group, own, shardspec_comm_transfer, self->group->comms[own], tensors + 1, 1, options);
+  CHECK(memcmp(other, to.data, bytes) == 0);
+  COLLECTIVE(self->group, own, shardspec_transfer_prepare, self->group->comms[own], tensors, 2, options, &out.transfer);
+  shardspec_transfer *transfer = out.transfer;
+  CALL(OK, shardspec_transfer_fingerprint, transfer, &out.u64);
+  for (int run = 0; run < 2; run++) {
+    memset(other, 0, bytes);
+    COLLECTIVE(self->group, own, shardspec_transfer_run, transfer, self->group->comms[own], run ? tensors : NULL,
+               run ? 2 : 0);
+    CHECK(memcmp(other, to.data, bytes) == 0);
+  }
+  FREE(shardspec_transfer_free, transfer);
+  FREE(shardspec_plan_free, plan);
+  free(other);
+}
+
 static void *run_rank(void *argument) {
   const rank *self = argument;
   int64_t shape[] = {self->size, 6}, row_shape[2], column_shape[2];
@@ -93,6 +122,7 @@ static void *run_rank(void *argument) {
   CALL(OK, shardspec_sharded_tensor_comm, tensor, &out.comm);
   CHECK(out.comm == self->group->comms[own]);
   FREE(shardspec_sharded_tensor_free, tensor);
+  move_batches(self, rows_of_mine, columns_of_mine, column_bytes, &options);
   free(row), free(column), free(back);
   return NULL;
 }

@@ -31,6 +31,7 @@ typedef struct outputs {
   shardspec_op *op;
   shardspec_value values[4];
   shardspec_comm *comm, *comms[4];
+  shardspec_transfer *transfer;
   shardspec_shards *shards;
   shardspec_mesh *mesh;
   shardspec_plan *plan;

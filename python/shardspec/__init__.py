@@ -55,6 +55,7 @@ from .spec import (
     infer_sharding_spec_from_shards_metadata,
 )
 from .tensor import Tensor, as_tensor, empty
+from .transfers import Move, Transfer, transfer
 
 __version__: str = lib.text(lib.version_text)
 
@@ -79,6 +80,7 @@ __all__ = [
     "Mesh",
     "MeshShardingSpec",
     "Message",
+    "Move",
     "Multiple",
     "NotFoundError",
     "NotLocalError",
@@ -105,6 +107,7 @@ __all__ = [
     "Tensor",
     "TensorProperties",
     "TooLargeError",
+    "Transfer",
     "UnsupportedError",
     "ViewError",
     "as_tensor",
@@ -127,4 +130,5 @@ __all__ = [
     "relabel",
     "remove_custom_op",
     "shards_in_box",
+    "transfer",
 ]

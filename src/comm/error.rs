@@ -1,8 +1,10 @@
 //! The errors of collectives.
 
+use std::fmt::{self, Display, Formatter};
+
 use crate::error::status::*;
-use crate::error::{Describe, Numbers};
-use crate::memory::Text;
+use crate::error::{Describe, Error, Numbers};
+use crate::memory::{Shared, Text};
 use crate::model::placement::Placement;
 
 /// The error of a collective: in its ranks, or in their arguments.
@@ -63,12 +65,41 @@ pub enum CommError {
         /// The rank's message, or its fault.
         message: Text,
     },
+    /// An error of one tensor of a batch.
+    #[error("{}: {error}", TensorName { index: *.index, tag: &***.tag })]
+    InTensor {
+        /// The position of the tensor.
+        index: usize,
+        /// The caller's name for it.
+        tag: Shared<Text>,
+        /// The problem.
+        error: Box<Error>,
+    },
     /// The transport between ranks failed.
     #[error("{what}")]
     TransportFailed {
         /// The fault, and the ranks it is between.
         what: Text,
     },
+}
+
+/// How texts name a tensor of a batch.
+pub(crate) struct TensorName<'a> {
+    /// Its position.
+    pub(crate) index: usize,
+    /// The caller's name for it; may be empty.
+    pub(crate) tag: &'a str,
+}
+
+impl Display for TensorName<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { index, tag } = self;
+        if tag.is_empty() {
+            write!(f, "tensors[{index}]")
+        } else {
+            write!(f, "tensors[{index}] '{tag}'")
+        }
+    }
 }
 
 impl Describe for CommError {
@@ -87,6 +118,10 @@ impl Describe for CommError {
                 let dim = dim.and_then(|dim| i64::try_from(dim).ok());
                 let numbers = Numbers::measured(rank as i64, status.into());
                 (SHARDSPEC_DISAGREEMENT, Numbers { first: shard, dim, index, ..numbers })
+            }
+            Self::InTensor { index, ref error, .. } => {
+                let (status, numbers) = error.describe();
+                (status, Numbers { index: Some(index), ..numbers })
             }
             Self::TransportFailed { .. } => (SHARDSPEC_TRANSPORT_FAILED, none),
         }

@@ -1,7 +1,8 @@
 //! From shards on all ranks to the tensor, on one of them or on each.
 
 use super::agree::Reason;
-use super::carry_out::{Prepared, carry_out};
+use super::carry_out::carry_out;
+use super::prepared::{Call, Prepared};
 use super::whole::{Root, Whole, Words};
 use super::{Communicator, Options};
 use crate::memory::Shared;
@@ -43,16 +44,16 @@ fn prepare<'a>(comm: &dyn Communicator, mine: Gather<'a>) -> Result<Prepared<'a>
     let Gather { metadata, destination, shards, full, options } = mine;
     let root = destination.map_or(Root::All, |rank| Root::One("destination_rank", rank));
     let whole = Whole::new(comm, metadata, root, full, shards)?;
-    let workload = whole.to_full(root)?;
+    let (work, buffers) = whole.to_full(root)?;
     let (words, parts, dtype) = (Words(metadata), [metadata.hash_value()], whole.dtype());
     match destination {
         None => {
             let call = format_args!("gather({words}, all ranks)");
-            Prepared::new(call, &parts, dtype, workload, options)
+            Prepared::new(&Call::on_tensor(call, &parts, dtype), work, buffers, options)
         }
         Some(rank) => {
             let call = format_args!("gather({words}, destination_rank {rank})");
-            Prepared::new(call, &parts, dtype, workload, options)
+            Prepared::new(&Call::on_tensor(call, &parts, dtype), work, buffers, options)
         }
     }
 }

@@ -9,31 +9,46 @@
 //! After it only the transport can fail.
 
 mod agree;
+mod batch;
 mod carry_out;
 mod channel;
+mod engine;
 pub mod error;
 mod gather;
 mod hub;
+mod kept;
 mod local;
 mod message;
+mod mover;
+mod moves;
 mod owners;
+mod pending;
 mod pipeline;
+mod prepared;
+mod prepared_transfer;
+mod proposals;
 mod reshard;
 mod scatter;
 mod schedule;
 mod scoped_thread;
+mod search;
 mod short;
+mod staging;
 mod underway;
 mod whole;
 mod wire;
 
 pub use agree::Reason;
+pub use batch::{BatchTensor, TensorShards};
 pub use carry_out::decline;
 pub use error::CommError;
+pub(crate) use error::TensorName;
 pub use gather::{Gather, gather};
 pub use local::{LocalCommunicator, local};
 pub use message::exchange;
+pub use moves::TensorLayouts;
 pub use owners::{ShardRanks, own_shards};
+pub use prepared_transfer::{PreparedTransfer, TransferRun, transfer};
 pub use reshard::{Reshard, reshard};
 pub use scatter::{Scatter, scatter};
 pub(crate) use short::Short;

@@ -7,25 +7,24 @@
 
 use super::Communicator;
 use super::error::CommError;
-use crate::memory::{text, try_collect, try_collect_results};
-use crate::model::metadata::ShardedTensorMetadata;
+use crate::memory::{Shared, text, try_collect, try_collect_results};
 use crate::model::placement::Placement;
-use crate::model::{Error, Result};
+use crate::model::{Error, Result, Shards};
 use crate::transfer::LocalShards;
 
 /// The ranks of a communicator that own the shards of a tensor.
-#[derive(Debug, Clone)]
-pub struct ShardRanks<'a> {
-    metadata: &'a ShardedTensorMetadata,
+#[derive(Debug)]
+pub struct ShardRanks {
+    shards: Shared<Shards>,
     /// The rank of each distinct placement.
     ranks: Vec<usize>,
 }
 
-impl<'a> ShardRanks<'a> {
+impl ShardRanks {
     /// The owners among `size` ranks. Refused are placements that name no rank (`trainer0/cpu`,
     /// `cuda:1`), and ranks from `size` on.
-    pub fn new(metadata: &'a ShardedTensorMetadata, size: usize) -> Result<Self> {
-        let placements = metadata.shards().placements();
+    pub fn new(shards: &Shared<Shards>, size: usize) -> Result<Self> {
+        let placements = shards.placements();
         let rank = |(number, placement): (usize, &Placement)| {
             let rank = placement.rank().and_then(|rank| usize::try_from(rank).ok());
             rank.filter(|&rank| rank < size).ok_or_else(|| {
@@ -43,24 +42,24 @@ impl<'a> ShardRanks<'a> {
             })
         };
         let ranks = try_collect_results(placements.distinct().iter().enumerate().map(rank))?;
-        Ok(Self { metadata, ranks })
+        Ok(Self { shards: shards.clone(), ranks })
     }
 
-    /// The rank that owns shard `index` of the metadata.
+    /// The rank that owns shard `index` of the layout.
     pub fn rank_of(&self, index: usize) -> usize {
-        self.ranks[self.metadata.shards().placements().indices()[index] as usize]
+        self.ranks[self.shards.placements().indices()[index] as usize]
     }
 
     /// The shards of `rank`, ascending.
     pub fn shards_of(&self, rank: usize) -> Result<Vec<usize>> {
-        let all = 0..self.metadata.shards().len();
+        let all = 0..self.shards.len();
         Ok(try_collect(all.filter(|&index| self.rank_of(index) == rank))?)
     }
 
     /// Refuses shards that are not those of `rank`.
     pub(super) fn check_own(&self, rank: usize, shards: &LocalShards) -> Result<()> {
-        shards.check_layout(self.metadata.shared_shards())?;
-        let all = 0..self.metadata.shards().len();
+        shards.check_layout(&self.shards)?;
+        let all = 0..self.shards.len();
         if all.filter(|&index| self.rank_of(index) == rank).eq(shards.indices()) {
             return Ok(());
         }
@@ -75,10 +74,9 @@ impl<'a> ShardRanks<'a> {
 /// The shards of the rank that calls, ascending, of which it passes `count` views. Refuses another number;
 /// `argument` says what it came in.
 pub fn own_shards(
-    comm: &dyn Communicator, metadata: &ShardedTensorMetadata,
-    (argument, count): (&'static str, usize),
+    comm: &dyn Communicator, shards: &Shared<Shards>, (argument, count): (&'static str, usize),
 ) -> Result<Vec<usize>> {
-    let own = ShardRanks::new(metadata, comm.size())?.shards_of(comm.rank())?;
+    let own = ShardRanks::new(shards, comm.size())?.shards_of(comm.rank())?;
     if count != own.len() {
         let problem = text!(
             "{count} views for the {} shards of this rank; pass one for each, in the order of their \

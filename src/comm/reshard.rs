@@ -1,22 +1,16 @@
 //! From the shards of one layout to those of another, each piece directly from the rank that owns
 //! it to the rank that needs it.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "pieces are asked for by numbers below their plan's length, and shards are those of this rank"
-)]
-
 use super::agree::Reason;
-use super::carry_out::{Prepared, carry_out};
-use super::owners::ShardRanks;
-use super::pipeline::{LocalPairs, Workload};
-use super::schedule::{Direction, PeerPiece, PeerPieces};
+use super::batch::{BatchTensor, PlannedBatch, TensorShards, prepare_as};
+use super::carry_out::carry_out;
+use super::moves::TensorLayouts;
+use super::prepared::Prepared;
 use super::whole::Words;
 use super::{Communicator, Options};
-use crate::memory::{Shared, try_box, try_collect};
+use crate::memory::{Shared, Text, try_collect};
 use crate::model::{Result, ShardedTensorMetadata};
-use crate::plan::{self, ReshardPlan};
-use crate::transfer::{CopyList, HostView, LocalShards, Side, check_aliases};
+use crate::transfer::LocalShards;
 
 /// The arguments of a rank to [`reshard()`].
 #[derive(Debug, Clone)]
@@ -49,132 +43,15 @@ pub unsafe fn reshard<E: Reason>(
     unsafe { carry_out(comm, prepare(comm, mine)) }
 }
 
-fn prepare<'a>(comm: &dyn Communicator, mine: Reshard<'a>) -> Result<Prepared<'a>> {
-    let Reshard { source, source_shards: have, destination, destination_shards: want, options } =
-        mine;
-    let (rank, size) = (comm.rank(), comm.size());
-    let (sources, destinations) =
-        (ShardRanks::new(source, size)?, ShardRanks::new(destination, size)?);
-    sources.check_own(rank, &have)?;
-    destinations.check_own(rank, &want)?;
-    let stated = source.properties().dtype.or(have.dtype()).or(destination.properties().dtype);
-    let dtype = stated.or(want.dtype());
-    if let Some(dtype) = dtype {
-        have.check_dtype(dtype)?;
-        want.check_dtype(dtype)?;
-    }
-    check_aliases(Side::Shards(&want), Side::Shards(&have))?;
-    // The pieces for this rank, and those that it has for others. Of replicas, who is read depends
-    // on all that moves; and several pieces between two shards are in one order only in one plan.
-    let (incoming, outgoing) = if source.is_plain() && destination.is_plain() {
-        let (wanted, held) = (try_collect(want.indices())?, try_collect(have.indices())?);
-        let outgoing = ReshardPlan::for_destinations(destination, source, &held)?;
-        let incoming = ReshardPlan::for_destinations(source, destination, &wanted)?;
-        (incoming, Some(Shared::try_new(outgoing)?))
-    } else {
-        (ReshardPlan::new(source, destination)?, None)
-    };
-    let digest = [source.hash_value(), destination.hash_value()];
-    let moves = Moves {
-        rank,
-        size,
-        sources,
-        destinations,
-        have,
-        want,
-        incoming: Shared::try_new(incoming)?,
-        outgoing,
-    };
-    let call = format_args!("reshard({} to {} shards)", Words(source), destination.shards().len());
-    Prepared::new(call, &digest, dtype, moves.workload()?, options)
-}
-
-/// One rank's part.
-struct Moves<'a> {
-    rank: usize,
-    size: usize,
-    sources: ShardRanks<'a>,
-    destinations: ShardRanks<'a>,
-    have: Shared<LocalShards>,
-    want: Shared<LocalShards>,
-    incoming: Shared<ReshardPlan>,
-    /// The pieces that this rank has for others, with sources and destinations in each other's
-    /// place. `None`: the other plan is that of all ranks.
-    outgoing: Option<Shared<ReshardPlan>>,
-}
-
-impl<'a> Moves<'a> {
-    /// Both ends of a message have its pieces in the order of their source shards, then of their
-    /// destination shards, and then as in the plan.
-    fn workload(&self) -> Result<Workload<'a>> {
-        let (rank, plan) = (self.rank, &self.incoming);
-        let pieces = (0..plan.len()).filter_map(|number| {
-            let piece = plan.piece(number)?;
-            let is_own = self.destinations.rank_of(piece.destination) == rank;
-            is_own.then(|| PeerPiece { peer: self.sources.rank_of(piece.source), number })
-        });
-        let own = pieces.clone().filter(|piece| piece.peer == rank).map(|piece| piece.number);
-        let copies = self.copies(try_collect(own)?)?;
-        let others = try_collect(pieces.filter(|piece| piece.peer != rank))?;
-        let (pieces, want) = (plan.clone(), self.want.clone());
-        let view = move |number| into(&want, &pieces.piece(number).unwrap());
-        let order = order_in(plan);
-        let receives = PeerPieces::new(rank, self.size, Direction::Receives, others, order, view)?;
-        let holes = CopyList::of_holes(&self.want)?;
-        Ok(Workload { sends: self.sends()?, receives, copies, holes })
-    }
-
-    /// The pieces that this rank has for others.
-    fn sends(&self) -> Result<PeerPieces<'a>> {
-        let (rank, size, have) = (self.rank, self.size, self.have.clone());
-        let Some(outgoing) = &self.outgoing else {
-            let plan = self.incoming.clone();
-            let sends = plan.pieces().enumerate().filter_map(|(number, piece)| {
-                let peer = self.destinations.rank_of(piece.destination);
-                let is_own = self.sources.rank_of(piece.source) == rank;
-                (is_own && peer != rank).then_some(PeerPiece { peer, number })
-            });
-            let (sends, order) = (try_collect(sends)?, order_in(&self.incoming));
-            let view = move |number| out_of(&have, &plan.piece(number).unwrap());
-            return PeerPieces::new(rank, size, Direction::Sends, sends, order, view);
-        };
-        // Here sources and destinations have changed places, so the order of the plan is that order.
-        let plan = outgoing.clone();
-        let sends = plan.pieces().enumerate().filter_map(|(number, piece)| {
-            let peer = self.destinations.rank_of(piece.source);
-            (peer != rank).then_some(PeerPiece { peer, number })
-        });
-        let (sends, order) = (try_collect(sends)?, |piece: &PeerPiece| piece.number);
-        let view = move |number| into(&have, &plan.piece(number).unwrap());
-        PeerPieces::new(rank, size, Direction::Sends, sends, order, view)
-    }
-
-    /// The pieces that stay on this rank.
-    fn copies(&self, own: Vec<usize>) -> Result<LocalPairs<'a>> {
-        let (plan, have, want) = (self.incoming.clone(), self.have.clone(), self.want.clone());
-        let count = own.len();
-        let pair = move |copy: usize| {
-            let piece = plan.piece(*own.get(copy).unwrap()).unwrap();
-            (out_of(&have, &piece), into(&want, &piece))
-        };
-        Ok(LocalPairs { count, pair: try_box(pair)? })
-    }
-}
-
-/// The order of a plan's pieces in messages.
-fn order_in(plan: &ReshardPlan) -> impl Fn(&PeerPiece) -> (usize, usize, usize) + '_ {
-    |piece| {
-        let (number, piece) = (piece.number, plan.piece(piece.number).unwrap());
-        (piece.source, piece.destination, number)
-    }
-}
-
-/// The part of a local shard that a piece of a plan is, where it is the plan's source.
-fn out_of(shards: &LocalShards, piece: &plan::Piece<'_>) -> HostView {
-    shards.view(shards.number_of(piece.source).unwrap()).window(&piece.source_window)
-}
-
-/// The same, where it is the plan's destination.
-fn into(shards: &LocalShards, piece: &plan::Piece<'_>) -> HostView {
-    shards.view(shards.number_of(piece.destination).unwrap()).window(&piece.destination_window)
+/// A batch of this one tensor, by another name.
+fn prepare(comm: &dyn Communicator, mine: Reshard<'_>) -> Result<Prepared<'static>> {
+    let Reshard { source, source_shards, destination, destination_shards, options } = mine;
+    let layouts = TensorLayouts::Pair { source: source.clone(), destination: destination.clone() };
+    let shards = TensorShards { source: source_shards, destination: destination_shards };
+    let tag = Shared::try_new(Text::from(""))?;
+    let tensor = BatchTensor { tag, layouts, dtype: None, shards };
+    let batch = PlannedBatch::of_one(comm, &tensor)?;
+    let to = destination.shards().len();
+    let call = format_args!("reshard({} to {to} shards)", Words(source));
+    prepare_as(comm, call, &Shared::try_new(batch)?, try_collect([tensor.shards])?, options)
 }

@@ -2,7 +2,8 @@
 //! `ShardingSpec.shard(tensor, source_rank, process_group)`.
 
 use super::agree::Reason;
-use super::carry_out::{Prepared, carry_out};
+use super::carry_out::carry_out;
+use super::prepared::{Call, Prepared};
 use super::whole::{Root, Whole, Words};
 use super::{Communicator, Options};
 use crate::memory::Shared;
@@ -44,8 +45,8 @@ fn prepare<'a>(comm: &dyn Communicator, mine: Scatter<'a>) -> Result<Prepared<'a
     let Scatter { metadata, source, full, shards, options } = mine;
     let root = Root::One("source_rank", source);
     let whole = Whole::new(comm, metadata, root, full, shards)?;
-    let workload = whole.to_shards(root)?;
+    let (work, buffers) = whole.to_shards(root)?;
     let (parts, dtype) = ([metadata.hash_value()], whole.dtype());
-    let call = format_args!("scatter({}, source_rank {source})", Words(metadata));
-    Prepared::new(call, &parts, dtype, workload, options)
+    let text = format_args!("scatter({}, source_rank {source})", Words(metadata));
+    Prepared::new(&Call::on_tensor(text, &parts, dtype), work, buffers, options)
 }

@@ -13,9 +13,8 @@
 
 use std::ops::Range;
 
-use super::agree::{Agreed, Staging};
+use super::proposals::{Agreed, Staging};
 use crate::memory::{Memory, TryVec, try_box, try_with_capacity};
-use crate::model::Result;
 use crate::transfer::{Blocks, HostView};
 
 /// Pieces of fewer bytes share a message, and are copied for it; larger ones go alone, so
@@ -29,22 +28,35 @@ const MIN_MESSAGE: usize = 256 << 10;
 /// Most ranks that are served at a time where nothing is packed.
 const MAX_PEERS: usize = 256;
 
-/// One piece that moves between this rank and another.
+/// One piece that moves between this rank and another, or stays on it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PeerPiece {
     pub(super) peer: usize,
-    /// The number of its view.
+    /// The position of its tensor in the batch.
+    pub(super) tensor: usize,
+    /// The number of its view among those of its tensor.
     pub(super) number: usize,
+    /// Its place among the pieces of the same peer: both ends give it places in the same order.
+    pub(super) place: usize,
+}
+
+/// Where pieces are in the buffers of this rank.
+pub(super) trait Views: Send + Sync {
+    /// A piece that is sent, or received.
+    fn view(&self, direction: Direction, piece: &PeerPiece) -> HostView;
+
+    /// Where a piece that stays on this rank comes from, and where it goes.
+    fn pair(&self, piece: &PeerPiece) -> (HostView, HostView);
 }
 
 /// The pieces of one direction.
-pub(super) struct PeerPieces<'a> {
+#[derive(Debug)]
+pub(super) struct PeerPieces {
     /// In the order in which they are served, and for each peer in the order that it has as well.
     list: Vec<PeerPiece>,
     rank: usize,
     size: usize,
     direction: Direction,
-    view: Box<dyn Fn(usize) -> HostView + Sync + 'a>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,47 +65,53 @@ pub(super) enum Direction {
     Receives,
 }
 
-impl<'a> PeerPieces<'a> {
-    /// Pieces between rank `rank` of `size` and its peers, none of them empty. The pieces of each
-    /// peer are sorted by `order`, which is equal at both ends and different for each of them.
-    pub(super) fn new<O: Ord>(
+impl PeerPieces {
+    /// Pieces between rank `rank` of `size` and its peers, none of them empty.
+    pub(super) fn new(
         rank: usize, size: usize, direction: Direction, mut list: Vec<PeerPiece>,
-        order: impl Fn(&PeerPiece) -> O, view: impl Fn(usize) -> HostView + Sync + 'a,
-    ) -> Result<Self> {
+    ) -> Self {
         let stage = |piece: &PeerPiece| stage(rank, size, direction, piece.peer);
-        list.sort_unstable_by_key(|piece| (stage(piece), order(piece)));
-        Ok(Self { list, rank, size, direction, view: try_box(view)? })
+        list.sort_unstable_by_key(|piece| (stage(piece), piece.place));
+        Self { list, rank, size, direction }
     }
 
-    /// Nothing.
-    pub(super) fn none() -> Self {
-        // An empty piece is never requested. A function that captures nothing takes no memory.
-        let view = Box::new(|_| HostView::EMPTY);
-        Self { list: Vec::new(), rank: 0, size: 1, direction: Direction::Sends, view }
-    }
-
-    fn view(&self, at: usize) -> HostView {
-        (self.view)(self.list[at].number)
+    /// The same pieces with their buffers.
+    pub(super) fn placed<'a>(&'a self, views: &'a dyn Views) -> PlacedPieces<'a> {
+        PlacedPieces { pieces: self, views }
     }
 
     fn stage(&self, at: usize) -> usize {
         stage(self.rank, self.size, self.direction, self.list[at].peer)
     }
+}
 
-    /// Bytes of all pieces.
-    pub(super) fn bytes(&self) -> usize {
-        (0..self.list.len()).fold(0, |bytes, at| bytes.saturating_add(self.view(at).bytes()))
+/// The pieces of one direction, and the buffers that they are in.
+#[derive(Clone, Copy)]
+pub(super) struct PlacedPieces<'a> {
+    pieces: &'a PeerPieces,
+    views: &'a dyn Views,
+}
+
+impl PlacedPieces<'_> {
+    /// The view of a piece, such as one of [`Content::Several`].
+    pub(super) fn view(&self, at: usize) -> HostView {
+        self.views.view(self.pieces.direction, &self.pieces.list[at])
     }
 
-    /// Whether any message must be packed or unpacked on this rank.
-    pub(super) fn need_staging(&self) -> bool {
-        (0..self.list.len()).any(|at| {
+    /// Bytes of all pieces, and whether any message must be packed or unpacked on this rank.
+    pub(super) fn staging(&self) -> (usize, bool) {
+        let (mut all, mut staged) = (0usize, false);
+        let mut before: Option<(usize, usize)> = None;
+        for (at, piece) in self.pieces.list.iter().enumerate() {
             let view = self.view(at);
-            let next = self.list.get(at + 1).filter(|next| next.peer == self.list[at].peer);
-            let together =
-                view.bytes() < SMALL && next.is_some() && self.view(at + 1).bytes() < SMALL;
-            together || !view.is_row_major() || view.dtype().is_packed()
-        })
+            let bytes = view.bytes();
+            let together = before.is_some_and(|(peer, size)| peer == piece.peer && size < SMALL);
+            staged |= bytes < SMALL && together;
+            staged |= !view.is_row_major() || view.dtype().is_packed();
+            all = all.saturating_add(bytes);
+            before = Some((piece.peer, bytes));
+        }
+        (all, staged)
     }
 }
 
@@ -117,8 +135,9 @@ pub(super) struct Terms {
 }
 
 impl Terms {
-    /// For what was agreed by `size` ranks on elements of `itemsize` bytes.
-    pub(super) fn new(agreed: &Agreed, size: usize, itemsize: usize) -> Self {
+    /// For what was agreed by `size` ranks.
+    pub(super) fn new(agreed: &Agreed, size: usize) -> Self {
+        let itemsize = agreed.itemsize.max(1);
         let Some(staged) = staged_bytes(agreed.memory_limit, agreed.staging) else {
             return Self { message: usize::MAX, peers: MAX_PEERS };
         };
@@ -156,7 +175,7 @@ struct Messages {
 }
 
 impl Messages {
-    fn next(&mut self, pieces: &PeerPieces<'_>, most: usize) -> Memory<Option<Content>> {
+    fn next(&mut self, pieces: &PlacedPieces<'_>, most: usize) -> Memory<Option<Content>> {
         let one = |view: HostView| Ok(Some(Content::One(try_box(view)?)));
         if let Some(block) = self.blocks.as_mut().and_then(Iterator::next) {
             return one(block);
@@ -189,33 +208,30 @@ impl Messages {
 }
 
 /// One direction's messages, round after round.
-pub(super) struct Queue<'a> {
-    pieces: &'a PeerPieces<'a>,
-    terms: Terms,
+#[derive(Default)]
+pub(super) struct Queue {
     /// The first piece of a peer whose turn has not come.
     at: usize,
     serving: Vec<Messages>,
 }
 
-impl<'a> Queue<'a> {
-    pub(super) fn new(pieces: &'a PeerPieces<'a>, terms: Terms) -> Self {
-        Self { pieces, terms, at: 0, serving: Vec::new() }
+impl Queue {
+    /// Goes back to the first round.
+    pub(super) fn restart(&mut self) {
+        self.at = 0;
+        self.serving.clear();
     }
 
     /// The group of peers that is served next: ranks go through the groups in this order.
-    fn group(&self) -> Option<usize> {
-        (self.at < self.pieces.list.len()).then(|| self.group_of(self.at))
-    }
-
-    fn group_of(&self, at: usize) -> usize {
-        (self.pieces.stage(at) - 1) / self.terms.peers
+    fn group(&self, pieces: &PeerPieces, terms: Terms) -> Option<usize> {
+        (self.at < pieces.list.len()).then(|| (pieces.stage(self.at) - 1) / terms.peers)
     }
 
     /// Begins to serve the peers of a group, if it is the next one here.
-    fn begin(&mut self, group: usize) -> Memory<()> {
-        while self.group() == Some(group) {
-            let (start, peer) = (self.at, self.pieces.list[self.at].peer);
-            let own = self.pieces.list[start..].iter().take_while(|piece| piece.peer == peer);
+    fn begin(&mut self, group: usize, pieces: &PeerPieces, terms: Terms) -> Memory<()> {
+        while self.group(pieces, terms) == Some(group) {
+            let (start, peer) = (self.at, pieces.list[self.at].peer);
+            let own = pieces.list[start..].iter().take_while(|piece| piece.peer == peer);
             self.at += own.count();
             self.serving.try_push(Messages { peer, pieces: start..self.at, blocks: None })?;
         }
@@ -223,11 +239,10 @@ impl<'a> Queue<'a> {
     }
 
     /// The next message of each peer that is being served and has one.
-    fn messages(&mut self) -> Memory<ByPeer> {
-        let (pieces, most) = (self.pieces, self.terms.message);
+    fn messages(&mut self, pieces: PlacedPieces<'_>, terms: Terms) -> Memory<ByPeer> {
         let mut messages = try_with_capacity(self.serving.len())?;
         let mut failure = Ok(());
-        self.serving.retain_mut(|peer| match peer.next(pieces, most) {
+        self.serving.retain_mut(|peer| match peer.next(&pieces, terms.message) {
             Ok(Some(content)) => {
                 // There is room for all.
                 messages.push((peer.peer, content));
@@ -241,26 +256,23 @@ impl<'a> Queue<'a> {
         });
         failure.map(|()| messages)
     }
-
-    /// The view of a piece of [`Content::Several`].
-    pub(super) fn view(&self, at: usize) -> HostView {
-        self.pieces.view(at)
-    }
 }
 
 /// The messages of the next round in both directions, by peer; `None` after the last round.
 pub(super) fn next_round(
-    sends: &mut Queue<'_>, receives: &mut Queue<'_>,
+    (sends, outgoing): (&mut Queue, PlacedPieces<'_>),
+    (receives, incoming): (&mut Queue, PlacedPieces<'_>), terms: Terms,
 ) -> Memory<Option<[ByPeer; 2]>> {
     loop {
-        let round = [sends.messages()?, receives.messages()?];
+        let round = [sends.messages(outgoing, terms)?, receives.messages(incoming, terms)?];
         if round.iter().any(|messages| !messages.is_empty()) {
             return Ok(Some(round));
         }
-        let Some(group) = [sends.group(), receives.group()].into_iter().flatten().min() else {
+        let groups = [sends.group(outgoing.pieces, terms), receives.group(incoming.pieces, terms)];
+        let Some(group) = groups.into_iter().flatten().min() else {
             return Ok(None);
         };
-        sends.begin(group)?;
-        receives.begin(group)?;
+        sends.begin(group, outgoing.pieces, terms)?;
+        receives.begin(group, incoming.pieces, terms)?;
     }
 }

@@ -9,6 +9,9 @@ pub(crate) struct Short<const ROOM: usize> {
     len: usize,
 }
 
+/// What a rank called, or passed.
+pub(super) type CallText = Short<160>;
+
 impl<const ROOM: usize> Short<ROOM> {
     pub(crate) fn new(text: &dyn Display) -> Self {
         const DOTS: &str = "...";

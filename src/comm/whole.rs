@@ -10,12 +10,12 @@
 use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
 
+use super::mover::{Buffers, Workload};
 use super::owners::ShardRanks;
-use super::pipeline::{LocalPairs, Workload};
-use super::schedule::{Direction, PeerPiece, PeerPieces};
+use super::schedule::{Direction, PeerPiece, PeerPieces, Views};
 use super::{Communicator, check_rank};
 use crate::comm::CommError;
-use crate::memory::{Shared, try_box, try_collect};
+use crate::memory::{Shared, TryVec, try_box, try_collect};
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::{DataType, Error, Placement, Result};
 use crate::plan::{ReshardPlan, Window};
@@ -24,7 +24,7 @@ use crate::transfer::{CopyList, FullSide, HostView, LocalShards, Side, check_ali
 /// A tensor and its shards as one rank sees them: it may have the tensor, and has its own shards.
 pub(super) struct Whole<'a> {
     metadata: &'a ShardedTensorMetadata,
-    owners: ShardRanks<'a>,
+    owners: ShardRanks,
     rank: usize,
     size: usize,
     /// On the ranks that have the tensor.
@@ -60,7 +60,7 @@ impl<'a> Whole<'a> {
         metadata.check_movable()?;
         let (rank, size) = (comm.rank(), comm.size());
         let full = full_tensor(comm, metadata, root, full)?;
-        let owners = ShardRanks::new(metadata, size)?;
+        let owners = ShardRanks::new(metadata.shared_shards(), size)?;
         owners.check_own(rank, &shards)?;
         let stated = full.map(|full| full.dtype()).or(metadata.properties().dtype);
         stated.map_or(Ok(()), |dtype| shards.check_dtype(dtype))?;
@@ -74,23 +74,23 @@ impl<'a> Whole<'a> {
     }
 
     /// From the tensor to the shards. Refuses shards that share memory with it or with each other.
-    pub(super) fn to_shards(&self, root: Root) -> Result<Workload<'a>> {
+    pub(super) fn to_shards(&self, root: Root) -> Result<(Workload, Buffers<'a>)> {
         check_aliases(Side::Shards(&self.shards), Side::maybe_full(&self.full))?;
         let parts = if self.metadata.is_plain() {
             ShardParts::Boxes(self.metadata)
         } else {
             ShardParts::OutOf(Shared::try_new(ReshardPlan::from_whole(self.metadata, None)?)?)
         };
-        Ok(Workload {
-            sends: self.others_parts(&parts, Direction::Sends)?,
-            receives: self.own_parts(&parts, root, Direction::Receives)?,
-            copies: self.local_pairs(&parts, |part, shard| (part, shard))?,
-            holes: CopyList::of_holes(&self.shards)?,
-        })
+        let sends = self.others_parts(&parts, Direction::Sends)?;
+        let receives = self.own_parts(&parts, root, Direction::Receives)?;
+        let work = Workload { sends, receives, copies: self.local_pieces(&parts)? };
+        let mut holes = Vec::new();
+        holes.try_push(CopyList::of_holes(&self.shards)?)?;
+        Ok((work, self.buffers(parts, Direction::Sends, holes)?))
     }
 
     /// From the shards to the tensor. Refuses a tensor that shares memory with a shard or itself.
-    pub(super) fn to_full(&self, root: Root) -> Result<Workload<'a>> {
+    pub(super) fn to_full(&self, root: Root) -> Result<(Workload, Buffers<'a>)> {
         check_aliases(Side::maybe_full(&self.full), Side::Shards(&self.shards))?;
         let parts = if self.metadata.is_plain() {
             ShardParts::Boxes(self.metadata)
@@ -103,57 +103,46 @@ impl<'a> Whole<'a> {
             let plan = ReshardPlan::to_whole_at(self.metadata, owner)?;
             ShardParts::Into(Shared::try_new(plan)?)
         };
-        Ok(Workload {
-            sends: self.own_parts(&parts, root, Direction::Sends)?,
-            receives: self.others_parts(&parts, Direction::Receives)?,
-            copies: self.local_pairs(&parts, |part, shard| (shard, part))?,
-            holes: CopyList::new(FullSide::Destination),
-        })
+        let sends = self.own_parts(&parts, root, Direction::Sends)?;
+        let receives = self.others_parts(&parts, Direction::Receives)?;
+        let work = Workload { sends, receives, copies: self.local_pieces(&parts)? };
+        Ok((work, self.buffers(parts, Direction::Receives, Vec::new())?))
+    }
+
+    fn buffers(
+        &self, parts: ShardParts<'a>, full_side: Direction, holes: Vec<CopyList>,
+    ) -> Result<Buffers<'a>> {
+        let full = self.full.unwrap_or(HostView::EMPTY);
+        let views = WholeViews { parts, full, full_side, shards: self.shards.clone() };
+        let duplicates = CopyList::new(FullSide::Source);
+        Ok(Buffers { views: try_box(views)?, holes, duplicates })
     }
 
     /// The parts of the tensor that are of shards of other ranks, if this rank has the tensor.
-    fn others_parts(&self, parts: &ShardParts<'a>, direction: Direction) -> Result<PeerPieces<'a>> {
-        let Some(full) = self.full else {
-            return Ok(PeerPieces::none());
-        };
-        let all = (0..parts.len()).filter_map(|number| Some((number, parts.shard_of(number)?)));
-        let owned =
-            all.map(|(number, shard)| PeerPiece { peer: self.owners.rank_of(shard), number });
+    fn others_parts(&self, parts: &ShardParts<'a>, direction: Direction) -> Result<PeerPieces> {
+        let count = if self.full.is_some() { parts.len() } else { 0 };
+        let all = (0..count).filter_map(|number| Some((number, parts.shard_of(number)?)));
+        let owned = all.map(|(number, shard)| piece(self.owners.rank_of(shard), number));
         let others = try_collect(owned.filter(|piece| piece.peer != self.rank))?;
-        let (order, parts) = (|piece: &PeerPiece| piece.number, parts.clone());
-        let part = move |number| parts.in_full(&full, number);
-        PeerPieces::new(self.rank, self.size, direction, others, order, part)
+        Ok(PeerPieces::new(self.rank, self.size, direction, others))
     }
 
     /// The parts of this rank's shards, to or from each of the other ranks that have the tensor.
     fn own_parts(
         &self, parts: &ShardParts<'a>, root: Root, direction: Direction,
-    ) -> Result<PeerPieces<'a>> {
+    ) -> Result<PeerPieces> {
         let peers = root.ranks(self.size).filter(|&peer| peer != self.rank);
         let own = self.own(parts)?;
-        let pieces =
-            peers.flat_map(|peer| own.iter().map(move |&number| PeerPiece { peer, number }));
-        let (order, parts) = (|piece: &PeerPiece| piece.number, parts.clone());
-        let shards = self.shards.clone();
-        let view = move |number| parts.in_shard(&shards, number);
-        PeerPieces::new(self.rank, self.size, direction, try_collect(pieces)?, order, view)
+        let pieces = peers.flat_map(|peer| own.iter().map(move |&number| piece(peer, number)));
+        Ok(PeerPieces::new(self.rank, self.size, direction, try_collect(pieces)?))
     }
 
-    /// The parts of this rank's shards and of the tensor, if this rank has the tensor.
-    fn local_pairs(
-        &self, parts: &ShardParts<'a>,
-        pair: impl Fn(HostView, HostView) -> (HostView, HostView) + Sync + 'a,
-    ) -> Result<LocalPairs<'a>> {
-        let Some(full) = self.full else {
-            return Ok(LocalPairs::none());
-        };
-        let (own, shards, parts) = (self.own(parts)?, self.shards.clone(), parts.clone());
-        let count = own.len();
-        let copy = move |copy: usize| {
-            let number = own[copy];
-            pair(parts.in_full(&full, number), parts.in_shard(&shards, number))
-        };
-        Ok(LocalPairs { count, pair: try_box(copy)? })
+    /// The parts of this rank's shards, if this rank has the tensor.
+    fn local_pieces(&self, parts: &ShardParts<'a>) -> Result<Vec<PeerPiece>> {
+        if self.full.is_none() {
+            return Ok(Vec::new());
+        }
+        Ok(try_collect(self.own(parts)?.into_iter().map(|number| piece(self.rank, number)))?)
     }
 
     /// The numbers of the parts of this rank's shards.
@@ -165,6 +154,34 @@ impl<'a> Whole<'a> {
         let is_own = |shard: usize| self.shards.number_of(shard).is_some();
         let all = (0..parts.len()).filter(|&number| parts.shard_of(number).is_some_and(is_own));
         Ok(try_collect(all)?)
+    }
+}
+
+/// A part: all ranks have parts in the order of their numbers.
+fn piece(peer: usize, number: usize) -> PeerPiece {
+    PeerPiece { peer, tensor: 0, number, place: number }
+}
+
+/// The parts in the tensor of this rank and in its shards.
+struct WholeViews<'a> {
+    parts: ShardParts<'a>,
+    full: HostView,
+    /// Where the tensor is sent, or received.
+    full_side: Direction,
+    shards: Shared<LocalShards>,
+}
+
+impl Views for WholeViews<'_> {
+    fn view(&self, direction: Direction, piece: &PeerPiece) -> HostView {
+        if direction == self.full_side {
+            self.parts.in_full(&self.full, piece.number)
+        } else {
+            self.parts.in_shard(&self.shards, piece.number)
+        }
+    }
+
+    fn pair(&self, piece: &PeerPiece) -> (HostView, HostView) {
+        (self.view(Direction::Sends, piece), self.view(Direction::Receives, piece))
     }
 }
 
@@ -243,7 +260,7 @@ pub fn full_tensor(
         }
         Root::All => None,
     };
-    ShardRanks::new(metadata, size)?;
+    ShardRanks::new(metadata.shared_shards(), size)?;
     if !root.ranks(size).contains(&rank) {
         return Ok(None);
     }

@@ -43,7 +43,7 @@ use crate::ffi::sharded_tensor::{give, shardspec_sharded_tensor};
 use crate::ffi::tensor::{options_argument, shardspec_copy_options};
 use crate::ffi::view::shardspec_tensor_view;
 use crate::memory::{Shared, try_collect};
-use crate::model::{DataType, ShardedTensorMetadata};
+use crate::model::{DataType, ShardedTensorMetadata, Shards};
 use crate::transfer::{Fill, HostView, LocalShards, ShardArguments, ShardedTensor};
 
 /// As a `destination_rank`: all ranks receive the tensor.
@@ -76,7 +76,9 @@ unsafe impl Grows for shardspec_comm_options {
 }
 
 /// An options argument; NULL: the defaults.
-unsafe fn comm_options_argument(options: *const shardspec_comm_options) -> Outcome<Options> {
+pub(crate) unsafe fn comm_options_argument(
+    options: *const shardspec_comm_options,
+) -> Outcome<Options> {
     if options.is_null() {
         return Ok(Options::default());
     }
@@ -89,7 +91,7 @@ unsafe fn comm_options_argument(options: *const shardspec_comm_options) -> Outco
 }
 
 /// Reports a refusal from before the agreement to the other ranks.
-fn or_decline<T>(comm: &dyn Communicator, outcome: Outcome<T>) -> Outcome<T> {
+pub(crate) fn or_decline<T>(comm: &dyn Communicator, outcome: Outcome<T>) -> Outcome<T> {
     outcome.map_err(|refusal| comm::decline(comm, refusal))
 }
 
@@ -113,12 +115,20 @@ unsafe fn own_shards(
     comm: &dyn Communicator, metadata: &ShardedTensorMetadata, names: (&'static str, &'static str),
     dtype: Option<DataType>, shards: *const shardspec_tensor_view, shard_count: usize,
 ) -> Outcome<Shared<LocalShards>> {
+    let dtype = dtype.or(metadata.properties().dtype);
+    shards_of_layout(comm, metadata.shared_shards(), names, dtype, shards, shard_count)
+}
+
+/// The same, of a layout.
+pub(crate) unsafe fn shards_of_layout(
+    comm: &dyn Communicator, layout: &Shared<Shards>, names: (&'static str, &'static str),
+    dtype: Option<DataType>, shards: *const shardspec_tensor_view, shard_count: usize,
+) -> Outcome<Shared<LocalShards>> {
     let (views, count) = names;
     let arguments = ShardArguments { views, ..ShardArguments::SHARDS };
-    let own = comm::own_shards(comm, metadata, (count, shard_count))?;
+    let own = comm::own_shards(comm, layout, (count, shard_count))?;
     let shards = slice(views, shards, shard_count)?;
-    let dtype = dtype.or(metadata.properties().dtype);
-    let shards = local_shards(metadata.shared_shards(), arguments, dtype, own, shards)?;
+    let shards = local_shards(layout, arguments, dtype, own, shards)?;
     Ok(Shared::try_new(shards)?)
 }
 

@@ -55,5 +55,6 @@ pub mod status;
 pub mod structs;
 pub mod tensor;
 pub mod traffic;
+pub mod transfer;
 pub mod version;
 pub mod view;

@@ -20,6 +20,7 @@ use crate::ffi::border::slot_map::SlotMap;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::shards::shardspec_shards;
+use crate::memory::Shared;
 use crate::plan::ReshardPlan;
 
 /// A plan, behind a handle. Immutable; free it with `shardspec_plan_free`.
@@ -28,18 +29,18 @@ pub struct shardspec_plan {
 }
 
 impl Handle for shardspec_plan {
-    type Object = ReshardPlan;
+    type Object = Shared<ReshardPlan>;
     const NAME: &'static str = "shardspec_plan";
     const KIND: u64 = 4;
 
     fn table() -> &'static SlotMap<Self::Object> {
-        static TABLE: SlotMap<ReshardPlan> = SlotMap::new();
+        static TABLE: SlotMap<Shared<ReshardPlan>> = SlotMap::new();
         &TABLE
     }
 }
 
 fn give(place: Out<'_, *mut shardspec_plan>, plan: ReshardPlan) -> Outcome {
-    place.set(handle::insert(plan)?);
+    place.set(handle::insert(Shared::try_new(plan)?)?);
     Ok(())
 }
 

@@ -182,6 +182,34 @@ impl LocalShards {
         Err(Error::invalid(self.arguments.views, problem))
     }
 
+    /// Refuses shards that are not of the same indices, element type and strides as `before`, which are
+    /// of the same layout. `true` where any is in other memory.
+    pub(crate) fn check_like(&self, before: &Self) -> Result<()> {
+        let ShardArguments { shard, views, .. } = self.arguments;
+        if !self.indices().eq(before.indices()) {
+            let problem = "they are other shards than before; pass the same";
+            return Err(Error::invalid(views, problem));
+        }
+        if let Some(dtype) = before.dtype {
+            self.check_dtype(dtype)?;
+        }
+        for number in 0..self.len() {
+            let (own, its) = (self.get(number), before.get(number));
+            let alike = own.strides == its.strides || own.is_row_major() && its.is_row_major();
+            if !alike {
+                let index = self.index(number);
+                let problem = text!("{shard} {index} has other strides than before; pass the same");
+                return Err(Error::invalid(views, problem).at(views, self.position(number)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether these shards are in the same memory as others of the same indices.
+    pub(crate) fn is_in_memory_of(&self, other: &Self) -> bool {
+        self.firsts == other.firsts
+    }
+
     /// Refuses shards of other elements than `expected`.
     pub(crate) fn check_dtype(&self, expected: DataType) -> Result<()> {
         if self.is_empty() || self.dtype == Some(expected) {

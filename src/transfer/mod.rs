@@ -38,7 +38,7 @@ pub use transfer::{Transfer, check_full};
 pub use view::HostView;
 
 pub(crate) use crate::host::copy_list::{CopyList, FullSide};
-pub(crate) use alias::{Side, check_aliases};
+pub(crate) use alias::{Side, check_aliases, check_tensor_aliases};
 
 use crate::memory::text;
 use crate::model::metadata::ShardedTensorMetadata;

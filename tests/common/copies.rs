@@ -72,7 +72,7 @@ pub unsafe fn reshard(
 pub fn own(
     comm: &dyn Communicator, metadata: &ShardedTensorMetadata, views: &[HostView],
 ) -> Result<Shared<LocalShards>> {
-    let own = own_shards(comm, metadata, ("shard_count", views.len()))?;
+    let own = own_shards(comm, metadata.shared_shards(), ("shard_count", views.len()))?;
     Ok(Shared::try_new(LocalShards::new(metadata, own.into_iter().zip(views))?)?)
 }
 

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use crate::comm::Reason;
+use crate::comm::{Reason, TensorName};
 use crate::error::status::*;
 use crate::error::{Describe, Error, Indexed, Numbers};
-use crate::memory::{OutOfMemory, text, try_uninit};
+use crate::memory::{OutOfMemory, Text, text, try_uninit};
 
 /// Why a call was refused, as seen from C: the core's reasons and the border's own.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(crate) enum Refusal {
     /// One element of an array argument was refused by the border; `shard` is the one that it
     /// stands for.
     At { argument: &'static str, index: usize, shard: Option<usize>, refusal: Box<Refusal> },
+    /// A tensor of a batch was refused by the border.
+    InTensor { index: usize, tag: Text, refusal: Box<Refusal> },
     /// This rank of a collective refused what it was passed.
     OnRank { rank: usize, refusal: Box<Refusal> },
 }
@@ -32,6 +34,8 @@ impl Refusal {
     pub(crate) fn at(argument: &'static str, index: usize) -> impl FnOnce(Self) -> Self {
         move |refusal| match refusal {
             Self::Core(error) => Self::Core(error.at(argument, index)),
+            // It has its position.
+            refusal @ Self::InTensor { .. } => refusal,
             refusal => refusal.placed(argument, index, None),
         }
     }
@@ -44,6 +48,13 @@ impl Refusal {
         move |refusal| match refusal {
             Self::Core(error) => Self::Core(error.at_shard(argument, index, shard)),
             refusal => refusal.placed(argument, index, Some(shard)),
+        }
+    }
+
+    /// A function that turns a refusal into one of tensor `index` of a batch.
+    pub(crate) fn in_tensor(index: usize, tag: &str) -> impl FnOnce(Self) -> Self {
+        move |refusal| {
+            refusal.wrapped(|refusal| Self::InTensor { index, tag: Text::copy(tag), refusal })
         }
     }
 
@@ -90,6 +101,10 @@ impl Describe for Refusal {
                 (SHARDSPEC_BUFFER_TOO_SMALL, Numbers::measured(got as i64, needed as i64))
             }
             Self::OnRank { ref refusal, .. } => refusal.describe(),
+            Self::InTensor { index, ref refusal, .. } => {
+                let (status, numbers) = refusal.describe();
+                (status, Numbers { index: Some(index), ..numbers })
+            }
             Self::At { index, shard, ref refusal, .. } => {
                 let (status, numbers) = refusal.describe();
                 (status, Numbers { index: Some(index), first: shard.or(numbers.first), ..numbers })
@@ -122,6 +137,9 @@ impl fmt::Display for Refusal {
                 write!(f, "{argument}: capacity {got} is too small; {needed} are needed")
             }
             Self::OnRank { rank, refusal } => write!(f, "rank {rank}: {refusal}"),
+            Self::InTensor { index, tag, refusal } => {
+                write!(f, "{}: {refusal}", TensorName { index: *index, tag: tag.as_str() })
+            }
             Self::At { argument, index, shard, refusal } => {
                 let (index, shard) = (*index, *shard);
                 Indexed { argument, index, shard, problem: refusal }.fmt(f)

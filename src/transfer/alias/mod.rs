@@ -22,6 +22,7 @@ mod cost;
 mod form;
 mod pair;
 mod scan;
+mod tensors;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +38,7 @@ use cost::SearchCost;
 use form::{Forms, Keep, Raw};
 use pair::Patience;
 use scan::Found;
+pub(crate) use tensors::check_tensor_aliases;
 
 /// Steps of searches for a shared unit of two views that are always allowed in a group of views.
 const MIN_STEPS: u64 = 1 << 20;
@@ -360,4 +362,11 @@ fn shared(destination: Party, source: Party) -> Error {
         }
     };
     Error::Transfer(TransferError::Aliased { what, first, second })
+}
+
+/// The refusal of a destination that shares memory with a shard of another tensor.
+fn shared_memory_of_tensors(first: usize, tensor: usize, second: usize) -> Error {
+    let what =
+        text!("destination shard {first} shares memory with shard {second} of tensors[{tensor}]");
+    Error::Transfer(TransferError::Aliased { what, first: Some(first), second: Some(second) })
 }

@@ -1,0 +1,157 @@
+"""Batches of tensors that move between ranks, once or again and again."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from . import copies
+from ._arrays import described, listed, text
+from ._handle import Handle
+from ._library import lib
+from ._views import alike, numbered
+from .comm import Communicator, options
+from .dtype import DType, parse
+from .metadata import ShardedTensorMetadata, metadata_of
+from .plan import Plan
+from .sharded_tensor import ShardedTensor
+
+TensorStruct = lib.header.type("comm_tensor")
+
+
+@dataclass(frozen=True)
+class Move:
+    """One tensor of a batch, as one rank passes it: the same on all ranks but for the shards.
+
+    `shards` are this rank's shards of `metadata`, `to_shards` its shards of `to_metadata`, in the
+    order of their indices. `plan` takes the place of both metadata, for any lists of shards. `dtype`
+    is needed where this rank has no shard of the tensor and the metadata state none.
+    """
+
+    tag: str
+    shards: Iterable[Any] | ShardedTensor
+    to_shards: Iterable[Any] | ShardedTensor
+    metadata: ShardedTensorMetadata | None = None
+    to_metadata: ShardedTensorMetadata | None = None
+    plan: Plan | None = None
+    dtype: Any = None
+
+
+def transfer(comm: Communicator, moves: Iterable[Move], *, memory_limit: int = 0, max_threads: int = 0,
+             hint: copies.Hint | None = None) -> None:
+    """Moves a batch of tensors between all ranks of a communicator, once.
+
+    When the tensors of two ranks differ, or one rank passes an invalid tensor, all ranks raise an
+    error that names it, and nothing was written.
+    """
+    def prepare() -> tuple[Any, ...]:
+        how = options(memory_limit, max_threads, hint)
+        tensors = _tensors(moves)
+        return tensors, len(tensors), how
+
+    _together(lambda *arguments: lib.comm_transfer(comm, *arguments), (None, 1, None), prepare)
+
+
+class Transfer(Handle):
+    """A batch of tensors that all ranks have agreed to move, any number of times.
+
+    All ranks make it together; that moves nothing. It keeps the tensors of `moves`, and the
+    communicator.
+    """
+
+    _free = "transfer_free"
+
+    def __init__(self, comm: Communicator, moves: Iterable[Move], *, memory_limit: int = 0,
+                 max_threads: int = 0, hint: copies.Hint | None = None) -> None:
+        self._comm = comm
+        self._kept: Any = None
+        made = ctypes.c_void_p()
+
+        def prepare() -> tuple[Any, ...]:
+            how = options(memory_limit, max_threads, hint)
+            self._kept = tensors = _tensors(moves)
+            return tensors, len(tensors), how, ctypes.byref(made)
+
+        _together(lambda *arguments: lib.transfer_prepare(comm, *arguments),
+                  (None, 1, None, ctypes.byref(made)), prepare)
+        self._own(made.value or 0)
+
+    def run(self, moves: Iterable[Move] | None = None) -> None:
+        """Moves all tensors, on all ranks together: with the tensors of the run before, or with others
+        of the same shapes and strides. Of `moves`, only tags and shards are used.
+        """
+        def prepare() -> tuple[Any, ...]:
+            if moves is None:
+                return None, 0
+            tensors = _tensors(moves, layouts=False)
+            return tensors, len(tensors)
+
+        def run(*arguments: Any) -> None:
+            lib.transfer_run(self, self._comm, *arguments)
+            if arguments[0] is not None:
+                self._kept = arguments[0]
+
+        _together(run, (None, 1), prepare)
+
+    @property
+    def fingerprint(self) -> int:
+        """64 bits of tags, layouts, element types and order of the tensors, the same on all ranks."""
+        return int(lib.answer(ctypes.c_uint64, lib.transfer_fingerprint, self))
+
+
+def _tensors(moves: Iterable[Move], *, layouts: bool = True) -> Any:
+    """The tensors as the library takes them. The array keeps what they are made of, as its `kept`."""
+    structs, kept = [], []
+    for number, move in enumerate(listed("moves", moves, "moves")):
+        if not isinstance(move, Move):
+            raise TypeError(f"moves[{number}]: a Move, not {described(move)}")
+        struct = TensorStruct(ctypes.sizeof(TensorStruct))
+        name = f"moves[{number}] '{move.tag}'"
+        struct.tag = text(f"{name}.tag", move.tag)
+        if layouts:
+            _set_layouts(name, struct, move)
+        views, count = numbered(f"{name}.shards", _local(move.shards), write=False)
+        places, to_count = numbered(f"{name}.to_shards", _local(move.to_shards), write=True)
+        alike(("shards", views.kept), ("to_shards", places.kept))
+        struct.source_shards, struct.source_shard_count = views, count
+        struct.destination_shards, struct.destination_shard_count = places, to_count
+        structs.append(struct)
+        kept.append((move, views, places))
+    array: Any = (TensorStruct * len(structs))(*structs)
+    array.kept = kept
+    return array
+
+
+def _set_layouts(name: str, struct: Any, move: Move) -> None:
+    if move.plan is not None:
+        struct.plan = move.plan._as_parameter_
+    if move.metadata is not None or move.plan is None:
+        struct.source = metadata_of(f"{name}.metadata", move.metadata)._as_parameter_
+    if move.to_metadata is not None or move.plan is None:
+        struct.destination = metadata_of(f"{name}.to_metadata", move.to_metadata)._as_parameter_
+    if move.dtype is not None:
+        struct.dtype = move.dtype if isinstance(move.dtype, DType) else parse(move.dtype)
+
+
+def _local(shards: Iterable[Any] | ShardedTensor) -> Iterable[Any]:
+    """The tensors of shards."""
+    if isinstance(shards, ShardedTensor):
+        return [shard.tensor for shard in shards.local_shards()]
+    return shards
+
+
+def _together(function: Callable[..., None], wrong: tuple[Any, ...],
+              prepare: Callable[[], tuple[Any, ...]]) -> None:
+    """Calls a collective. After a failure before the call, the other ranks are told by a call with
+    wrong arguments."""
+    try:
+        arguments = prepare()
+    except BaseException:
+        try:
+            function(*wrong)
+        except Exception:
+            pass  # What was wrong here comes first.
+        raise
+    function(*arguments)

@@ -1,0 +1,283 @@
+//! Several tensors that move in one collective.
+
+use std::fmt;
+use std::hash::Hash;
+
+use super::mover::{Buffers, Workload};
+use super::moves::{TensorLayouts, TensorMoves};
+use super::prepared::{Call, Prepared, itemsize_of};
+use super::schedule::{Direction, PeerPiece, PeerPieces, Views};
+use super::search::Batch;
+use super::short::{CallText, Short};
+use super::{Communicator, Options};
+use crate::comm::{CommError, TensorName};
+use crate::memory::{Shared, Text, TryVec, text, try_box, try_collect, try_with_capacity};
+use crate::model::stable_hash::stable_hash;
+use crate::model::{DataType, Error, Result};
+use crate::transfer::{
+    CopyList, FullSide, HostView, LocalShards, Side, check_aliases, check_tensor_aliases,
+};
+
+/// One tensor of a batch, as one rank passes it.
+#[derive(Debug, Clone)]
+pub struct BatchTensor {
+    /// The caller's name for it, the same on all ranks; may be empty.
+    pub tag: Shared<Text>,
+    /// How it is cut and how it is to be cut: the same on all ranks.
+    pub layouts: TensorLayouts,
+    /// Its element type, where neither the layouts nor the shards of this rank tell it.
+    pub dtype: Option<DataType>,
+    /// The shards of this rank.
+    pub shards: TensorShards,
+}
+
+/// The shards of one tensor that one rank has, and those that it gets: all of them.
+#[derive(Debug, Clone)]
+pub struct TensorShards {
+    /// Those that are read.
+    pub source: Shared<LocalShards>,
+    /// Those that are written.
+    pub destination: Shared<LocalShards>,
+}
+
+/// A tensor that was planned.
+#[derive(Debug)]
+struct PlannedTensor {
+    tag: Shared<Text>,
+    layouts: TensorLayouts,
+    moves: Shared<TensorMoves>,
+    dtype: Option<DataType>,
+    /// Of tag, layouts and element type.
+    digest: u64,
+}
+
+/// The tensors of a batch, planned.
+#[derive(Debug)]
+pub(super) struct PlannedBatch {
+    tensors: Vec<PlannedTensor>,
+}
+
+/// How many tensors before are searched for one with the same layouts.
+const SEARCHED: usize = 16;
+
+/// Refusals of a batch have the position and the tag of the tensor that they are about.
+pub(super) fn in_tensor(index: usize, tag: &Shared<Text>) -> impl FnOnce(Error) -> Error {
+    let tag = tag.clone();
+    move |error| match try_box(error.clone()) {
+        Ok(inner) => Error::Comm(CommError::InTensor { index, tag, error: inner }),
+        Err(_) => error,
+    }
+}
+
+impl PlannedBatch {
+    /// Plans the tensors, and checks the shards of this rank.
+    pub(super) fn new(comm: &dyn Communicator, tensors: &[BatchTensor]) -> Result<Self> {
+        let mut planned = try_with_capacity(tensors.len())?;
+        for (index, tensor) in tensors.iter().enumerate() {
+            let new = plan_tensor(comm, tensor, &planned, tensors.len() > 1);
+            planned.push(new.map_err(in_tensor(index, &tensor.tag))?);
+        }
+        Ok(Self { tensors: planned })
+    }
+
+    /// Plans a collective of one tensor: its errors do not name a tensor.
+    pub(super) fn of_one(comm: &dyn Communicator, tensor: &BatchTensor) -> Result<Self> {
+        Ok(Self { tensors: try_collect([plan_tensor(comm, tensor, &[], false)?])? })
+    }
+
+    /// How many tensors there are.
+    pub(super) fn len(&self) -> usize {
+        self.tensors.len()
+    }
+
+    /// The tag of a tensor.
+    pub(super) fn tag(&self, index: usize) -> Option<&Shared<Text>> {
+        self.tensors.get(index).map(|tensor| &tensor.tag)
+    }
+
+    /// An error of a tensor.
+    pub(super) fn in_tensor(&self, index: usize, error: Error) -> Error {
+        match self.tag(index) {
+            Some(tag) => in_tensor(index, tag)(error),
+            None => error,
+        }
+    }
+
+    /// The element type of the only tensor: ranks without shards need not know it.
+    pub(super) fn dtype_of_one(&self) -> Option<DataType> {
+        match &self.tensors[..] {
+            [one] => one.dtype,
+            _ => None,
+        }
+    }
+
+    /// A hash of the first tensors, of all where there are no more.
+    pub(super) fn digest_of_first(&self, count: usize) -> u64 {
+        stable_hash(|hasher| {
+            let first = self.tensors.iter().take(count);
+            first.len().hash(hasher);
+            first.for_each(|tensor| tensor.digest.hash(hasher));
+        })
+    }
+
+    /// What this rank moves.
+    fn work(&self, comm: &dyn Communicator, shards: &[TensorShards]) -> Result<Workload> {
+        let (mut sends, mut receives, mut copies) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, (tensor, shards)) in self.tensors.iter().zip(shards).enumerate() {
+            tensor.moves.push_sends(index, &mut sends)?;
+            tensor.moves.push_receives(index, &shards.destination, &mut receives, &mut copies)?;
+        }
+        let (rank, size) = (comm.rank(), comm.size());
+        Ok(Workload {
+            sends: PeerPieces::new(rank, size, Direction::Sends, sends),
+            receives: PeerPieces::new(rank, size, Direction::Receives, receives),
+            copies,
+        })
+    }
+}
+
+/// The collective `call` that moves a batch.
+pub(super) fn prepare_as(
+    comm: &dyn Communicator, call: fmt::Arguments<'_>, batch: &Shared<PlannedBatch>,
+    shards: Vec<TensorShards>, options: Options,
+) -> Result<Prepared<'static>> {
+    let itemsize = batch.tensors.iter().map(|tensor| itemsize_of(tensor.dtype)).max();
+    let (all, dtype) = (batch.digest_of_first(batch.len()), batch.dtype_of_one());
+    let call = Call { text: call, parts: &[all], dtype, itemsize: itemsize.unwrap_or(1) };
+    let work = batch.work(comm, &shards)?;
+    let buffers = buffers_of(batch, shards)?;
+    Prepared::new(&call, work, buffers, options)
+}
+
+/// The same, where ranks whose batches differ are told by which tensor.
+pub(super) fn prepare(
+    comm: &dyn Communicator, call: fmt::Arguments<'_>, batch: &Shared<PlannedBatch>,
+    shards: Vec<TensorShards>, options: Options,
+) -> Result<Prepared<'static>> {
+    let mut prepared = prepare_as(comm, call, batch, shards, options)?;
+    prepared.proposal.tensors = Some(batch.len());
+    let asked: Box<dyn Batch + Send + Sync> = try_box(SharedAsBatch(batch.clone()))?;
+    prepared.batch = Some(Shared::try_new(asked)?);
+    Ok(prepared)
+}
+
+/// The buffers of a batch. Refuses destinations that share memory with anything else of it.
+pub(super) fn buffers_of(
+    batch: &Shared<PlannedBatch>, shards: Vec<TensorShards>,
+) -> Result<Buffers<'static>> {
+    let sides = |shards: &TensorShards| (shards.destination.clone(), shards.source.clone());
+    match &shards[..] {
+        [one] => check_aliases(Side::Shards(&one.destination), Side::Shards(&one.source))?,
+        all => check_tensor_aliases(&try_collect(all.iter().map(sides))?)
+            .map_err(|(index, error)| batch.in_tensor(index, error))?,
+    }
+    let mut holes = Vec::new();
+    let mut duplicates = CopyList::new(FullSide::Source);
+    for (tensor, shards) in batch.tensors.iter().zip(&shards) {
+        let own = CopyList::of_holes(&shards.destination)?;
+        if own.len() > 0 {
+            holes.try_push(own)?;
+        }
+        tensor.moves.push_duplicates(&shards.destination, &mut duplicates)?;
+    }
+    let views = try_box(BatchViews { batch: batch.clone(), shards })?;
+    Ok(Buffers { views, holes, duplicates })
+}
+
+fn plan_tensor(
+    comm: &dyn Communicator, tensor: &BatchTensor, before: &[PlannedTensor], must_know: bool,
+) -> Result<PlannedTensor> {
+    let BatchTensor { tag, layouts, dtype, shards: TensorShards { source, destination } } = tensor;
+    let known = before.iter().rev().take(SEARCHED).find(|it| it.layouts.is_known_as(layouts));
+    let moves = match known {
+        Some(known) => known.moves.clone(),
+        None => Shared::try_new(TensorMoves::new(comm.rank(), comm.size(), layouts)?)?,
+    };
+    moves.check_own(source, destination)?;
+    let stated = dtype.or(layouts.dtype()).or(source.dtype()).or(destination.dtype());
+    match stated {
+        Some(dtype) => {
+            source.check_dtype(dtype)?;
+            destination.check_dtype(dtype)?;
+        }
+        None if must_know => {
+            let problem = "no shard of it is on this rank, and its layouts state no element type; \
+                           state the element type";
+            return Err(Error::invalid("dtype", problem));
+        }
+        None => {}
+    }
+    let hashes = layouts.hashes();
+    // Of a batch of one, ranks without shards need not know it.
+    let of_type = stated.filter(|_| must_know).map(|it| (it.code, it.bits, it.lanes));
+    let digest = stable_hash(|hasher| (tag.as_str(), hashes, of_type).hash(hasher));
+    let (tag, layouts) = (tag.clone(), layouts.clone());
+    Ok(PlannedTensor { tag, layouts, moves, dtype: stated, digest })
+}
+
+impl PlannedTensor {
+    /// The tensor for people.
+    fn text(&self, index: usize) -> CallText {
+        let (from, to) = (self.layouts.source().len(), self.layouts.destination().len());
+        let dtype = self.dtype.map_or(Text::from("any type"), |dtype| text!("{dtype}"));
+        let name = TensorName { index, tag: self.tag.as_str() };
+        match self.layouts.sizes() {
+            Some(sizes) => {
+                Short::new(&format_args!("{name} ({dtype} of {sizes:?}, {from} to {to} shards)"))
+            }
+            None => {
+                Short::new(&format_args!("{name} ({dtype}, a plan from {from} to {to} shards)"))
+            }
+        }
+    }
+}
+
+/// The batch that others ask about its tensors.
+struct SharedAsBatch(Shared<PlannedBatch>);
+
+impl Batch for SharedAsBatch {
+    fn digest_of_first(&self, count: usize) -> u64 {
+        self.0.digest_of_first(count)
+    }
+
+    fn text_of_last(&self, count: usize) -> CallText {
+        let index = count.saturating_sub(1);
+        match self.0.tensors.get(index) {
+            Some(tensor) => tensor.text(index),
+            None => Short::new(&format_args!("only {} tensors", self.0.len())),
+        }
+    }
+}
+
+/// The pieces of a batch in the buffers of this rank.
+struct BatchViews {
+    batch: Shared<PlannedBatch>,
+    shards: Vec<TensorShards>,
+}
+
+impl BatchViews {
+    fn tensor(&self, piece: &PeerPiece) -> Option<(&TensorMoves, &TensorShards)> {
+        let tensor = self.batch.tensors.get(piece.tensor)?;
+        Some((&tensor.moves, self.shards.get(piece.tensor)?))
+    }
+}
+
+impl Views for BatchViews {
+    fn view(&self, direction: Direction, piece: &PeerPiece) -> HostView {
+        let Some((moves, shards)) = self.tensor(piece) else {
+            return HostView::EMPTY;
+        };
+        let shards = match direction {
+            Direction::Sends => &shards.source,
+            Direction::Receives => &shards.destination,
+        };
+        moves.view(direction, piece.number, shards)
+    }
+
+    fn pair(&self, piece: &PeerPiece) -> (HostView, HostView) {
+        let Some((moves, shards)) = self.tensor(piece) else {
+            return (HostView::EMPTY, HostView::EMPTY);
+        };
+        moves.pair(piece.number, &shards.source, &shards.destination)
+    }
+}

@@ -1,0 +1,127 @@
+//! A collective on one rank, step by step: first the agreement, then round after round.
+//!
+//! [`Engine::step`] does a little and returns, so that a caller may do other work in between;
+//! [`Engine::run`] does everything, with a second thread where that is worth it. Both do the same in
+//! the same order, so some ranks may take steps and others not.
+
+use super::Communicator;
+use super::agree::Agreement;
+use super::mover::Mover;
+use super::pending::PendingExchange;
+use super::pipeline;
+use super::prepared::Prepared;
+use super::proposals::Proposal;
+use super::schedule::Terms;
+use super::search::{Batch, SharedBatch};
+use super::underway::Underway;
+use crate::memory::{Memory, try_box};
+use crate::model::Result;
+
+/// A collective on one rank.
+pub(super) struct Engine<'a> {
+    /// Dropped first: it uses memory of the others.
+    exchange: PendingExchange,
+    /// It does not move while an exchange reads and writes it.
+    agreement: Box<Agreement>,
+    batch: Option<SharedBatch>,
+    mover: Box<Mover<'a>>,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Agreeing,
+    Moving,
+    /// All is done, or the collective was refused.
+    Ended,
+}
+
+impl<'a> Engine<'a> {
+    /// The collective that was prepared, of which nothing is done yet. All memory is allocated before
+    /// any other rank relies on this one.
+    pub(super) fn new(comm: &dyn Communicator, prepared: Prepared<'a>) -> Memory<Self> {
+        let Prepared { proposal, batch, work, buffers, staging, options } = prepared;
+        let mover = try_box(Mover::new(work, buffers, staging, options.copy))?;
+        let agreement = try_box(Agreement::new(comm, Ok(proposal)))?;
+        let exchange = PendingExchange::default();
+        Ok(Self { agreement, batch, mover, stage: Stage::Agreeing, exchange })
+    }
+
+    /// Back to the beginning, with an agreement on `proposal`, and by the terms that were agreed on
+    /// before. Nothing is under way.
+    pub(super) fn restart(&mut self, comm: &dyn Communicator, proposal: Proposal) {
+        self.exchange = PendingExchange::default();
+        *self.agreement = Agreement::new(comm, Ok(proposal));
+        self.batch = None;
+        self.mover.restart();
+        self.stage = Stage::Agreeing;
+    }
+
+    /// What moves the workload.
+    pub(super) fn mover(&mut self) -> &mut Mover<'a> {
+        &mut self.mover
+    }
+
+    /// Does some of the work; `true` when all is done. With `wait` false it does not wait for other
+    /// ranks. After an error there is nothing left to do.
+    ///
+    /// # Safety
+    ///
+    /// From the first step until all is done or failed, memory to send may be read, memory to
+    /// receive may be written, and nothing else uses either.
+    pub(super) unsafe fn step(&mut self, comm: &dyn Communicator, wait: bool) -> Result<bool> {
+        match self.stage {
+            Stage::Agreeing => self.agree_on(comm, wait).map(|()| false),
+            Stage::Moving => {
+                // All other ranks are moving too.
+                let underway = Underway::new(comm);
+                // SAFETY: the caller's promise is passed on.
+                let moved = unsafe { self.mover.step(comm, &mut self.exchange, wait) };
+                let moved = underway.end(moved);
+                if !matches!(moved, Ok(false)) {
+                    self.stage = Stage::Ended;
+                }
+                moved
+            }
+            Stage::Ended => Ok(true),
+        }
+    }
+
+    /// Does all that is left, and waits for other ranks.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::step`].
+    pub(super) unsafe fn run(&mut self, comm: &dyn Communicator) -> Result<()> {
+        self.agree(comm)?;
+        if self.stage == Stage::Ended {
+            return Ok(());
+        }
+        let underway = Underway::new(comm);
+        // SAFETY: the caller's promise is passed on.
+        let moved = unsafe { pipeline::run(comm, &mut self.mover) };
+        self.stage = Stage::Ended;
+        underway.end(moved)
+    }
+
+    /// Does the agreement, if it is not done, and waits for other ranks.
+    pub(super) fn agree(&mut self, comm: &dyn Communicator) -> Result<()> {
+        while self.stage == Stage::Agreeing {
+            self.agree_on(comm, true)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on with the agreement.
+    fn agree_on(&mut self, comm: &dyn Communicator, wait: bool) -> Result<()> {
+        let batch = self.batch.as_ref().map(|batch| &***batch as &dyn Batch);
+        let agreed = match self.agreement.step(comm, &mut self.exchange, batch, wait) {
+            Ok(false) => return Ok(()),
+            Ok(true) => self.agreement.result(),
+            Err(failed) => Err(failed),
+        };
+        self.stage = if agreed.is_ok() { Stage::Moving } else { Stage::Ended };
+        self.mover.agreed_on(Terms::new(&agreed?, comm.size()));
+        Ok(())
+    }
+}

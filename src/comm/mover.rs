@@ -1,0 +1,336 @@
+//! What one rank moves: packing rounds of messages, unpacking them, and copies within the rank.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "rounds take turns in as many places as there are, and bytes fit an address space"
+)]
+
+use super::kept::Kept;
+use super::pending::PendingExchange;
+use super::schedule::{Direction, PeerPiece, PeerPieces, Queue, Terms, Views, next_round};
+use super::staging::{StagingMemory, lay_out};
+use super::{Communicator, Incoming, Message, Outgoing};
+use crate::host;
+use crate::host::zeros::fill_with_zeros;
+use crate::memory::{Shared, try_collect_results};
+use crate::model::{Error, Result};
+use crate::transfer::{Blocks, CopyList, CopyOptions, FullSide, HostView, Stores};
+
+/// The work of one rank, whatever its buffers are.
+#[derive(Debug)]
+pub(super) struct Workload {
+    pub(super) sends: PeerPieces,
+    pub(super) receives: PeerPieces,
+    /// Pieces that stay on this rank.
+    pub(super) copies: Vec<PeerPiece>,
+}
+
+/// The buffers of one rank.
+pub(super) struct Buffers<'a> {
+    pub(super) views: Box<dyn Views + 'a>,
+    /// Holes, which are filled with zeros before anything moves.
+    pub(super) holes: Vec<CopyList>,
+    /// Shards that are equal to others of this rank, and are copied from these in the end.
+    pub(super) duplicates: CopyList,
+}
+
+/// Bytes that are copied within the rank before the rounds are checked again.
+const COPIED_AT_ONCE: usize = 4 << 20;
+
+/// One round's messages: what is to be sent is packed first, what was received is unpacked.
+pub(super) struct Round {
+    pub(super) sends: Vec<Outgoing>,
+    pub(super) receives: Vec<Incoming>,
+    pack: CopyList,
+    unpack: CopyList,
+}
+
+// SAFETY: a round does not follow its pointers. The functions that do have their own safety
+// contract.
+unsafe impl Send for Round {}
+// SAFETY: as above.
+unsafe impl Sync for Round {}
+
+/// Moves the workload of one rank.
+pub(super) struct Mover<'a> {
+    work: Workload,
+    buffers: Buffers<'a>,
+    staging: StagingMemory,
+    /// The limits of messages, once all ranks have agreed on them.
+    terms: Option<Terms>,
+    options: CopyOptions,
+    sends: Queue,
+    receives: Queue,
+    copies: LocalCopies,
+    rounds: Kept<Round>,
+    /// Lists of copies within the rank.
+    local: Kept<CopyList>,
+    /// Bytes of all of these.
+    local_bytes: usize,
+    /// Whether holes were filled.
+    begun: bool,
+    /// Number of rounds packed so far.
+    packed: usize,
+    /// Number of lists copied so far.
+    copied: usize,
+    /// The round that is being exchanged by [`Self::step`].
+    exchanging: Option<Shared<Round>>,
+}
+
+impl<'a> Mover<'a> {
+    pub(super) fn new(
+        work: Workload, buffers: Buffers<'a>, staging: StagingMemory, options: CopyOptions,
+    ) -> Self {
+        let bytes = |piece: &PeerPiece| buffers.views.pair(piece).0.bytes();
+        let local_bytes = work.copies.iter().map(bytes).sum();
+        Self {
+            work,
+            buffers,
+            staging,
+            terms: None,
+            options,
+            sends: Queue::default(),
+            receives: Queue::default(),
+            copies: LocalCopies::default(),
+            rounds: Kept::Nothing,
+            local: Kept::Nothing,
+            local_bytes,
+            begun: false,
+            packed: 0,
+            copied: 0,
+            exchanging: None,
+        }
+    }
+
+    /// Keeps the rounds for the next time.
+    pub(super) fn keep_rounds(&mut self) {
+        self.rounds = Kept::Some(Vec::new());
+        self.local = Kept::Some(Vec::new());
+    }
+
+    /// Moves by these limits, or by those that were agreed on before.
+    pub(super) fn agreed_on(&mut self, terms: Terms) {
+        self.terms.get_or_insert(terms);
+    }
+
+    /// The limits that it moves by.
+    pub(super) fn terms(&self) -> Option<Terms> {
+        self.terms
+    }
+
+    /// Goes back to the beginning. Nothing is under way any more.
+    pub(super) fn restart(&mut self) {
+        self.sends.restart();
+        self.receives.restart();
+        self.copies = LocalCopies::default();
+        self.begun = false;
+        self.packed = 0;
+        self.copied = 0;
+        self.exchanging = None;
+        self.rounds.restart();
+        self.local.restart();
+    }
+
+    /// Other buffers, of the same shapes and strides.
+    pub(super) fn rebind(&mut self, buffers: Buffers<'a>) {
+        self.buffers = buffers;
+        self.rounds.forget();
+        self.local.forget();
+    }
+
+    /// Most threads that copy, the calling one included.
+    pub(super) fn max_threads(&self) -> usize {
+        self.options.max_threads
+    }
+
+    /// About how many bytes are copied: within the rank, and into and out of messages.
+    pub(super) fn bytes_to_copy(&self) -> usize {
+        self.local_bytes + self.staging.bytes_of_round()
+    }
+
+    /// Options where one of the threads exchanges.
+    fn copy_options(&self) -> CopyOptions {
+        CopyOptions { max_threads: self.options.max_threads.max(2) - 1, ..self.options }
+    }
+
+    /// Does some of the work; `true` when all is done. With `wait` false it does not wait for other
+    /// ranks.
+    ///
+    /// # Safety
+    ///
+    /// All sources may be read, all destinations may be written, none that is written overlaps
+    /// another, and nothing else uses any of them until all is done.
+    pub(super) unsafe fn step(
+        &mut self, comm: &dyn Communicator, exchange: &mut PendingExchange, wait: bool,
+    ) -> Result<bool> {
+        // SAFETY: the caller's promise is passed on; one round is under way at a time.
+        unsafe {
+            if self.exchanging.is_none() {
+                self.exchanging = self.pack()?;
+            }
+            let Some(round) = &self.exchanging else {
+                self.finish()?;
+                return Ok(true);
+            };
+            if !exchange.complete(comm, &round.sends, &round.receives, wait)? {
+                self.copy_some()?;
+                return Ok(false);
+            }
+            if let Some(round) = self.exchanging.take() {
+                self.unpack(&round);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Packs the next round; `None` when there is none left.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::step`]; the round that had the same buffers has been unpacked.
+    pub(super) unsafe fn pack(&mut self) -> Result<Option<Shared<Round>>> {
+        if !self.begun {
+            self.begun = true;
+            for holes in &self.buffers.holes {
+                // SAFETY: holes are in destinations, which nothing else uses.
+                unsafe { fill_with_zeros(holes) };
+            }
+        }
+        let Some(round) = self.next_round()? else {
+            return Ok(None);
+        };
+        self.packed += 1;
+        // The transport reads the packed bytes next.
+        let options = self.copy_options();
+        let stores = match options.stores {
+            Stores::Auto => Stores::Cached,
+            wanted => wanted,
+        };
+        // SAFETY: the list reads what is sent and writes this round's own part of the staging memory.
+        unsafe { host::run(&round.pack, &CopyOptions { stores, ..options }) };
+        Ok(Some(round))
+    }
+
+    /// The next round, laid out now or the last time.
+    fn next_round(&mut self) -> Result<Option<Shared<Round>>> {
+        let mut kept = std::mem::replace(&mut self.rounds, Kept::Nothing);
+        let round = kept.next(self.packed, || self.lay_out_round());
+        self.rounds = kept;
+        round
+    }
+
+    fn lay_out_round(&mut self) -> Result<Option<Round>> {
+        let Some(terms) = self.terms else {
+            return Ok(None);
+        };
+        let views = &*self.buffers.views;
+        let (to, from) = (self.work.sends.placed(views), self.work.receives.placed(views));
+        let next = next_round((&mut self.sends, to), (&mut self.receives, from), terms)?;
+        let Some([outgoing, incoming]) = next else {
+            return Ok(None);
+        };
+        let mut pack = CopyList::new(FullSide::Source);
+        let mut unpack = CopyList::new(FullSide::Destination);
+        let mut staging = self.staging.of_round(self.packed, Direction::Sends);
+        let sends = outgoing.into_iter().map(|(peer, content)| {
+            let push = |view: &HostView, packed: &HostView| Ok(pack.push(view, packed)?);
+            let (pointer, bytes) = lay_out(to, content, &mut staging, push)?;
+            Ok::<_, Error>(Message { peer, pointer: pointer.cast_const(), bytes })
+        });
+        let sends = try_collect_results(sends)?;
+        let mut staging = self.staging.of_round(self.packed, Direction::Receives);
+        let receives = incoming.into_iter().map(|(peer, content)| {
+            let push = |view: &HostView, packed: &HostView| Ok(unpack.push(packed, view)?);
+            let (pointer, bytes) = lay_out(from, content, &mut staging, push)?;
+            Ok::<_, Error>(Message { peer, pointer, bytes })
+        });
+        let receives = try_collect_results(receives)?;
+        Ok(Some(Round { sends, receives, pack, unpack }))
+    }
+
+    /// Unpacks a round that was exchanged.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::step`].
+    pub(super) unsafe fn unpack(&self, round: &Round) {
+        // SAFETY: the list reads this round's own part of the staging memory and writes what is
+        // received.
+        unsafe { host::run(&round.unpack, &self.copy_options()) };
+    }
+
+    /// Copies some of what stays on this rank; `false` when nothing is left.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::step`].
+    pub(super) unsafe fn copy_some(&mut self) -> Result<bool> {
+        let mut kept = std::mem::replace(&mut self.local, Kept::Nothing);
+        let list = kept.next(self.copied, || self.lay_out_copies());
+        self.local = kept;
+        let Some(list) = list? else {
+            return Ok(false);
+        };
+        self.copied += 1;
+        // SAFETY: the caller's promise is passed on.
+        unsafe { host::run(&list, &self.copy_options()) };
+        Ok(true)
+    }
+
+    /// Some of the copies within the rank; `None` when nothing is left.
+    fn lay_out_copies(&mut self) -> Result<Option<CopyList>> {
+        let mut list = CopyList::new(FullSide::Source);
+        let mut bytes = 0;
+        while bytes < COPIED_AT_ONCE
+            && let Some((from, to)) = self.copies.next(&self.work.copies, &*self.buffers.views)
+        {
+            bytes += from.bytes();
+            list.push(&from, &to)?;
+        }
+        Ok((bytes > 0).then_some(list))
+    }
+
+    /// Does what is left when the last round was unpacked.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::step`].
+    pub(super) unsafe fn finish(&mut self) -> Result<()> {
+        // SAFETY: the caller's promise is passed on; everything else has arrived.
+        unsafe {
+            while self.copy_some()? {}
+            host::run(&self.buffers.duplicates, &self.copy_options());
+        }
+        Ok(())
+    }
+}
+
+/// Copies within the rank, some of them at a time.
+#[derive(Default)]
+struct LocalCopies {
+    /// The first piece that was not begun.
+    next: usize,
+    /// The rest of the one before.
+    blocks: Option<(Blocks, Blocks)>,
+}
+
+impl LocalCopies {
+    fn next(&mut self, copies: &[PeerPiece], views: &dyn Views) -> Option<(HostView, HostView)> {
+        loop {
+            if let Some((from, to)) = &mut self.blocks
+                && let Some(pair) = from.next().zip(to.next())
+            {
+                return Some(pair);
+            }
+            self.blocks = None;
+            let (from, to) = views.pair(copies.get(self.next)?);
+            self.next += 1;
+            if from.bytes() <= COPIED_AT_ONCE {
+                return Some((from, to));
+            }
+            self.blocks =
+                Some((Blocks::new(from, COPIED_AT_ONCE), Blocks::new(to, COPIED_AT_ONCE)));
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! What one rank moves of one tensor, from one layout to another.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "pieces are those of a plan, and shards are those of its layouts"
+)]
+
+use super::owners::ShardRanks;
+use super::schedule::{Direction, PeerPiece};
+use crate::memory::{Memory, Shared, TryVec, text, try_collect, try_filled};
+use crate::model::{DataType, Error, Result, ShardedTensorMetadata, Shards};
+use crate::plan::{Piece, ReshardPlan};
+use crate::transfer::{CopyList, HostView, LocalShards};
+
+/// The layouts that a tensor moves between.
+#[derive(Debug, Clone)]
+pub enum TensorLayouts {
+    /// Those of a tensor whose shards are described by metadata.
+    Pair {
+        /// How the tensor is cut.
+        source: ShardedTensorMetadata,
+        /// How it is to be cut.
+        destination: ShardedTensorMetadata,
+    },
+    /// Those of a plan for all its destination shards.
+    Plan(Shared<ReshardPlan>),
+}
+
+impl TensorLayouts {
+    /// The shards that are read.
+    pub fn source(&self) -> &Shared<Shards> {
+        match self {
+            Self::Pair { source, .. } => source.shared_shards(),
+            Self::Plan(plan) => plan.source(),
+        }
+    }
+
+    /// The shards that are written.
+    pub fn destination(&self) -> &Shared<Shards> {
+        match self {
+            Self::Pair { destination, .. } => destination.shared_shards(),
+            Self::Plan(plan) => plan.destination(),
+        }
+    }
+
+    /// The element type, where the layouts state it.
+    pub fn dtype(&self) -> Option<DataType> {
+        match self {
+            Self::Pair { source, destination } => {
+                source.properties().dtype.or(destination.properties().dtype)
+            }
+            Self::Plan(plan) => plan.dtype(),
+        }
+    }
+
+    /// The sizes of the tensor, where they are known.
+    pub(super) fn sizes(&self) -> Option<&[i64]> {
+        match self {
+            Self::Pair { source, .. } => Some(source.sizes()),
+            Self::Plan(_) => None,
+        }
+    }
+
+    /// Hashes that are equal on all ranks that move a tensor alike.
+    pub(super) fn hashes(&self) -> [u64; 2] {
+        match self {
+            Self::Pair { source, destination } => [source.hash_value(), destination.hash_value()],
+            // Equal lists always make equal plans.
+            Self::Plan(plan) => [plan.source().fingerprint(), plan.destination().fingerprint()],
+        }
+    }
+
+    /// Whether these are known to be the same: then their plans are, too.
+    pub(super) fn is_known_as(&self, other: &Self) -> bool {
+        let same = |a: &ShardedTensorMetadata, b: &ShardedTensorMetadata| {
+            Shared::ptr_eq(a.shared_shards(), b.shared_shards())
+                && a.sizes() == b.sizes()
+                && a.properties() == b.properties()
+                && a.has_replicas() == b.has_replicas()
+                && a.partial() == b.partial()
+        };
+        match (self, other) {
+            (
+                Self::Pair { source, destination },
+                Self::Pair { source: its_source, destination: its_destination },
+            ) => same(source, its_source) && same(destination, its_destination),
+            (Self::Plan(plan), Self::Plan(its)) => Shared::ptr_eq(plan, its),
+            _ => false,
+        }
+    }
+}
+
+/// What one rank moves of a tensor, whatever its buffers are.
+#[derive(Debug)]
+pub(super) struct TensorMoves {
+    rank: usize,
+    sources: ShardRanks,
+    destinations: ShardRanks,
+    incoming: Shared<ReshardPlan>,
+    /// The pieces that this rank has for others, with sources and destinations in each other's
+    /// place. `None`: the other plan is that of all ranks.
+    outgoing: Option<Shared<ReshardPlan>>,
+    /// For each destination shard the first one of its rank that is equal to it; empty where none is
+    /// equal to another. Only the first one is sent.
+    firsts: Vec<u32>,
+}
+
+impl TensorMoves {
+    /// The moves of rank `rank` of `size`.
+    pub(super) fn new(rank: usize, size: usize, layouts: &TensorLayouts) -> Result<Self> {
+        let sources = ShardRanks::new(layouts.source(), size)?;
+        let destinations = ShardRanks::new(layouts.destination(), size)?;
+        let mut firsts = Vec::new();
+        // The pieces for this rank, and those that it has for others. Of replicas, who is read depends
+        // on all that moves; and several pieces between two shards are in one order only in one plan.
+        let (incoming, outgoing) = match layouts {
+            TensorLayouts::Pair { source, destination }
+                if source.is_plain() && destination.is_plain() =>
+            {
+                let (wanted, held) = (destinations.shards_of(rank)?, sources.shards_of(rank)?);
+                let outgoing = ReshardPlan::for_destinations(destination, source, &held)?;
+                let incoming = ReshardPlan::for_destinations(source, destination, &wanted)?;
+                (Shared::try_new(incoming)?, Some(Shared::try_new(outgoing)?))
+            }
+            TensorLayouts::Pair { source, destination } => {
+                firsts = first_of_equal(layouts.destination(), &destinations)?;
+                let all = 0..layouts.destination().len();
+                let wanted = all.filter(|&shard| is_first(&firsts, shard));
+                let plan = if firsts.is_empty() {
+                    ReshardPlan::new(source, destination)?
+                } else {
+                    ReshardPlan::for_destinations(source, destination, &try_collect(wanted)?)?
+                };
+                (Shared::try_new(plan)?, None)
+            }
+            TensorLayouts::Plan(plan) => {
+                let mut all = 0..plan.destination().len();
+                if let Some(missing) = all.find(|&shard| !plan.serves(shard)) {
+                    let problem = text!(
+                        "it is a plan for some destination shards, without shard {missing}; pass a \
+                         plan for all of them"
+                    );
+                    return Err(Error::invalid("plan", problem));
+                }
+                firsts = first_of_equal(layouts.destination(), &destinations)?;
+                (plan.clone(), None)
+            }
+        };
+        Ok(Self { rank, sources, destinations, incoming, outgoing, firsts })
+    }
+
+    /// Refuses shards that are not those of this rank.
+    pub(super) fn check_own(&self, source: &LocalShards, destination: &LocalShards) -> Result<()> {
+        self.sources.check_own(self.rank, source)?;
+        self.destinations.check_own(self.rank, destination)
+    }
+
+    /// Adds the pieces that this rank sends, and gives them places: both ends of a message have its
+    /// pieces in the order of their source shards, then of their destination shards, and then as in
+    /// the plan.
+    pub(super) fn push_sends(&self, tensor: usize, list: &mut Vec<PeerPiece>) -> Memory<()> {
+        let first = list.len();
+        let Some(plan) = &self.outgoing else {
+            for (number, piece) in self.incoming.pieces().enumerate() {
+                let peer = self.destinations.rank_of(piece.destination);
+                let is_own = self.sources.rank_of(piece.source) == self.rank;
+                if is_own && peer != self.rank && is_first(&self.firsts, piece.destination) {
+                    list.try_push(PeerPiece { peer, tensor, number, place: 0 })?;
+                }
+            }
+            self.sort(&mut list[first..]);
+            give_places(list, first);
+            return Ok(());
+        };
+        // Here sources and destinations have changed places, so the order of the plan is that order.
+        for (number, piece) in plan.pieces().enumerate() {
+            let peer = self.destinations.rank_of(piece.source);
+            if peer != self.rank {
+                list.try_push(PeerPiece { peer, tensor, number, place: 0 })?;
+            }
+        }
+        give_places(list, first);
+        Ok(())
+    }
+
+    /// Adds the pieces that this rank receives, and those that stay on it.
+    pub(super) fn push_receives(
+        &self, tensor: usize, want: &LocalShards, list: &mut Vec<PeerPiece>,
+        copies: &mut Vec<PeerPiece>,
+    ) -> Memory<()> {
+        let first = list.len();
+        for shard in want.indices().filter(|&shard| is_first(&self.firsts, shard)) {
+            let numbers = self.incoming.pieces_into(shard);
+            for (number, piece) in numbers.clone().zip(self.incoming.pieces_in(numbers)) {
+                let peer = self.sources.rank_of(piece.source);
+                let list = if peer == self.rank { &mut *copies } else { &mut *list };
+                list.try_push(PeerPiece { peer, tensor, number, place: 0 })?;
+            }
+        }
+        self.sort(&mut list[first..]);
+        give_places(list, first);
+        Ok(())
+    }
+
+    fn sort(&self, pieces: &mut [PeerPiece]) {
+        pieces.sort_unstable_by_key(|piece| {
+            let plan_piece = self.incoming.piece(piece.number);
+            (plan_piece.map(|it| (it.source, it.destination)), piece.number)
+        });
+    }
+
+    /// Where a piece is in the source shards, or in the destination shards, of this rank.
+    pub(super) fn view(
+        &self, direction: Direction, number: usize, shards: &LocalShards,
+    ) -> HostView {
+        let found = match (direction, &self.outgoing) {
+            (Direction::Sends, Some(plan)) => plan.piece(number).and_then(|it| into(shards, &it)),
+            (Direction::Sends, None) => {
+                self.incoming.piece(number).and_then(|it| out_of(shards, &it))
+            }
+            (Direction::Receives, _) => {
+                self.incoming.piece(number).and_then(|it| into(shards, &it))
+            }
+        };
+        found.unwrap_or(HostView::EMPTY)
+    }
+
+    /// The same, of a piece that stays on this rank.
+    pub(super) fn pair(
+        &self, number: usize, have: &LocalShards, want: &LocalShards,
+    ) -> (HostView, HostView) {
+        let piece = self.incoming.piece(number);
+        let pair = piece.and_then(|it| out_of(have, &it).zip(into(want, &it)));
+        pair.unwrap_or((HostView::EMPTY, HostView::EMPTY))
+    }
+
+    /// Adds the copies of shards of this rank to those that are equal to them.
+    pub(super) fn push_duplicates(&self, want: &LocalShards, list: &mut CopyList) -> Result<()> {
+        for shard in want.indices().filter(|&shard| !is_first(&self.firsts, shard)) {
+            let first = self.firsts.get(shard).map_or(shard, |&first| first as usize);
+            if let (Some(from), Some(to)) = (want.number_of(first), want.number_of(shard)) {
+                list.push(&want.view(from), &want.view(to))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn give_places(list: &mut [PeerPiece], first: usize) {
+    for (place, piece) in list.iter_mut().enumerate().skip(first) {
+        piece.place = place;
+    }
+}
+
+/// Whether a shard is the first of those of its rank that are equal to it.
+fn is_first(firsts: &[u32], shard: usize) -> bool {
+    firsts.get(shard).is_none_or(|&first| first as usize == shard)
+}
+
+/// For each shard the first one of its rank that is equal to it; empty where each is the first.
+fn first_of_equal(shards: &Shards, ranks: &ShardRanks) -> Result<Vec<u32>> {
+    let equal = shards.equal()?;
+    // A list has no more shards than a u32 counts.
+    let mut numbers = (0..shards.len()).map(|shard| equal.get(shard).unwrap_or((shard as u32, 0)));
+    if numbers.all(|(_, before)| before == 0) {
+        return Ok(Vec::new());
+    }
+    let key = |shard: u32| {
+        let class = equal.get(shard as usize).map_or(shard, |(first, _)| first);
+        (class, ranks.rank_of(shard as usize))
+    };
+    let mut order = try_collect(0..shards.len() as u32)?;
+    order.sort_unstable_by_key(|&shard| (key(shard), shard));
+    let mut firsts = try_filled(0, shards.len())?;
+    for class in order.chunk_by(|&a, &b| key(a) == key(b)) {
+        class.iter().for_each(|&shard| firsts[shard as usize] = class[0]);
+    }
+    Ok(firsts)
+}
+
+/// The part of a local shard that a piece of a plan is, where it is the plan's source.
+fn out_of(shards: &LocalShards, piece: &Piece<'_>) -> Option<HostView> {
+    Some(shards.view(shards.number_of(piece.source)?).window(&piece.source_window))
+}
+
+/// The same, where it is the plan's destination.
+fn into(shards: &LocalShards, piece: &Piece<'_>) -> Option<HostView> {
+    Some(shards.view(shards.number_of(piece.destination)?).window(&piece.destination_window))
+}

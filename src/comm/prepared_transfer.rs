@@ -1,0 +1,276 @@
+//! Transfers that are prepared once and run many times.
+
+use std::hash::Hash;
+use std::sync::{Mutex, PoisonError};
+
+use super::agree::Reason;
+use super::batch::{BatchTensor, PlannedBatch, TensorShards, buffers_of, prepare};
+use super::carry_out::{carry_out, decline};
+use super::engine::Engine;
+use super::proposals::{Proposal, Staging};
+use super::short::Short;
+use super::{Communicator, Options};
+use crate::memory::{Shared, text, try_box, try_collect};
+use crate::model::stable_hash::stable_hash;
+use crate::model::{Error, Result};
+
+/// Moves a batch of tensors, each from one layout to another, in one collective.
+///
+/// Either all ranks get an error and nothing was written anywhere, or everything moves, unless the
+/// transport fails. A rank that can't bring anything takes part with [`decline`].
+///
+/// # Safety
+///
+/// The source shards may be read, the destination shards may be written, and nothing else uses
+/// either meanwhile.
+pub unsafe fn transfer<E: Reason>(
+    comm: &dyn Communicator, tensors: &[BatchTensor], options: Options,
+) -> std::result::Result<(), E> {
+    let prepared = plan(comm, tensors).and_then(|(batch, shards)| {
+        let call = format_args!("transfer({} tensors)", batch.len());
+        prepare(comm, call, &batch, shards, options)
+    });
+    // SAFETY: the caller's promise is passed on.
+    unsafe { carry_out(comm, prepared) }
+}
+
+fn plan(
+    comm: &dyn Communicator, tensors: &[BatchTensor],
+) -> Result<(Shared<PlannedBatch>, Vec<TensorShards>)> {
+    let batch = Shared::try_new(PlannedBatch::new(comm, tensors)?)?;
+    Ok((batch, try_collect(tensors.iter().map(|tensor| tensor.shards.clone()))?))
+}
+
+/// A batch of tensors that all ranks have agreed to move, any number of times.
+pub struct PreparedTransfer {
+    rank: usize,
+    size: usize,
+    batch: Shared<PlannedBatch>,
+    fingerprint: u64,
+    /// The buffers that it was prepared with.
+    made_for: Vec<TensorShards>,
+    /// The engine, unless it runs.
+    idle: Mutex<Option<Box<Idle>>>,
+}
+
+/// What a run needs.
+struct Idle {
+    engine: Engine<'static>,
+    /// What ranks propose that run it.
+    proposal: Proposal,
+    /// The buffers that the engine moves.
+    shards: Vec<TensorShards>,
+}
+
+impl PreparedTransfer {
+    /// Plans a batch, and allocates what its agreement needs. Where that is refused, the caller takes
+    /// part with [`decline`]; else with [`Self::agree`].
+    pub fn new(comm: &dyn Communicator, tensors: &[BatchTensor], options: Options) -> Result<Self> {
+        let (batch, shards) = plan(comm, tensors)?;
+        let call = format_args!("transfer_prepare({} tensors)", batch.len());
+        let made_for = try_collect(shards.iter().cloned())?;
+        let kept = try_collect(shards.iter().cloned())?;
+        let mut engine = Engine::new(comm, prepare(comm, call, &batch, shards, options)?)?;
+        engine.mover().keep_rounds();
+        let (rank, size) = (comm.rank(), comm.size());
+        let tensors = (batch.digest_of_first(batch.len()), batch.dtype_of_one());
+        let fingerprint = stable_hash(|hasher| (tensors, size).hash(hasher));
+        let text = format_args!("transfer_run({} tensors, {fingerprint:#018x})", batch.len());
+        let proposal = Proposal {
+            digest: 0,
+            call: Short::new(&text),
+            dtype: None,
+            memory_limit: u64::MAX,
+            itemsize: 0,
+            staging: Staging::default(),
+            tensors: None,
+        };
+        let idle = Mutex::new(Some(try_box(Idle { engine, proposal, shards: kept })?));
+        Ok(Self { rank, size, batch, fingerprint, made_for, idle })
+    }
+
+    /// Agrees on the batch with all other ranks. Nothing is moved. After an error it can't run.
+    pub fn agree(&self, comm: &dyn Communicator) -> Result<()> {
+        // Nothing else has it.
+        let Some(mut idle) = self.lock().take() else {
+            return Err(is_busy());
+        };
+        idle.engine.agree(comm)?;
+        // Ranks with other messages are not to meet.
+        let terms = idle.engine.mover().terms();
+        let run = (self.fingerprint, terms.map(|terms| (terms.message, terms.peers)));
+        idle.proposal.digest = stable_hash(|hasher| run.hash(hasher));
+        *self.lock() = Some(idle);
+        Ok(())
+    }
+
+    /// 64 bits of what it was prepared for: number, order, tags, layouts and element types of the
+    /// tensors, and the number of ranks.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// Number of tensors.
+    pub fn len(&self) -> usize {
+        self.batch.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The caller's name for a tensor, which must exist.
+    pub fn tag(&self, tensor: usize) -> &str {
+        self.batch.tag(tensor).map_or("", |tag| tag.as_str())
+    }
+
+    /// The shards of a tensor that it was prepared with.
+    pub fn shards(&self, tensor: usize) -> Option<&TensorShards> {
+        self.made_for.get(tensor)
+    }
+
+    /// An error of one of the tensors.
+    pub fn in_tensor(&self, tensor: usize, error: Error) -> Error {
+        self.batch.in_tensor(tensor, error)
+    }
+
+    /// Moves the tensors, from and to the buffers of the last run, or to others of the same shapes and
+    /// strides. Buffers that do not fit are refused on all ranks, and nothing is written.
+    ///
+    /// # Safety
+    ///
+    /// The source shards may be read, the destination shards may be written, and nothing else uses
+    /// either meanwhile.
+    pub unsafe fn run<E: Reason>(
+        this: &Shared<Self>, comm: &dyn Communicator, shards: Option<Vec<TensorShards>>,
+    ) -> std::result::Result<(), E> {
+        let begun = TransferRun::new(this, comm, shards);
+        let mut run = begun.map_err(|error| decline(comm, E::from(error)))?;
+        // SAFETY: the caller's promise is passed on.
+        Ok(unsafe { run.finish(comm) }?)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Box<Idle>>> {
+        // No code that could panic runs under this lock, and nothing is waited for.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Refuses another rank or another number of ranks than those that it was prepared with.
+    fn check_ranks(&self, comm: &dyn Communicator) -> Result<()> {
+        if (comm.rank(), comm.size()) == (self.rank, self.size) {
+            return Ok(());
+        }
+        let problem = text!(
+            "it is rank {} of {}, and the transfer was prepared on rank {} of {}; pass the communicator \
+             that it was prepared with",
+            comm.rank(),
+            comm.size(),
+            self.rank,
+            self.size
+        );
+        Err(Error::invalid("comm", problem))
+    }
+
+    /// Refuses buffers unlike those that the transfer was prepared for.
+    fn check_like(&self, shards: &[TensorShards]) -> Result<()> {
+        if shards.len() != self.len() {
+            let problem = text!(
+                "{} tensors for a transfer of {}; pass all of them, in the same order",
+                shards.len(),
+                self.len()
+            );
+            return Err(Error::invalid("tensor_count", problem));
+        }
+        for (index, (new, made_for)) in shards.iter().zip(&self.made_for).enumerate() {
+            new.source
+                .check_like(&made_for.source)
+                .and_then(|()| new.destination.check_like(&made_for.destination))
+                .map_err(|error| self.in_tensor(index, error))?;
+        }
+        Ok(())
+    }
+}
+
+/// The refusal of a transfer that runs.
+fn is_busy() -> Error {
+    let problem = "another run of it is under way; wait until that has ended";
+    Error::invalid("transfer", problem)
+}
+
+/// Whether shards are in the same memory as others of the same tensors.
+fn are_in_memory_of(shards: &[TensorShards], others: &[TensorShards]) -> bool {
+    shards.iter().zip(others).all(|(own, other)| {
+        own.source.is_in_memory_of(&other.source)
+            && own.destination.is_in_memory_of(&other.destination)
+    })
+}
+
+/// One run of a prepared transfer, step by step.
+pub struct TransferRun {
+    transfer: Shared<PreparedTransfer>,
+    /// Given back when this is dropped.
+    idle: Option<Box<Idle>>,
+}
+
+impl TransferRun {
+    /// A run of which nothing is done yet. Where it is refused, the caller takes part with [`decline`].
+    pub fn new(
+        transfer: &Shared<PreparedTransfer>, comm: &dyn Communicator,
+        shards: Option<Vec<TensorShards>>,
+    ) -> Result<Self> {
+        transfer.check_ranks(comm)?;
+        let idle = transfer.lock().take();
+        let Some(idle) = idle else {
+            return Err(is_busy());
+        };
+        let mut run = Self { transfer: transfer.clone(), idle: Some(idle) };
+        if let Some(idle) = &mut run.idle {
+            if let Some(shards) = shards {
+                transfer.check_like(&shards)?;
+                if !are_in_memory_of(&shards, &idle.shards) {
+                    let kept = try_collect(shards.iter().cloned())?;
+                    idle.engine.mover().rebind(buffers_of(&transfer.batch, shards)?);
+                    idle.shards = kept;
+                }
+            }
+            idle.engine.restart(comm, idle.proposal);
+        }
+        Ok(run)
+    }
+
+    /// Does some of the work; `true` when all is done. With `wait` false it does not wait for other
+    /// ranks.
+    ///
+    /// # Safety
+    ///
+    /// From the first step until all is done or failed, the source shards may be read, the destination
+    /// shards may be written, and nothing else uses either.
+    pub unsafe fn step(&mut self, comm: &dyn Communicator, wait: bool) -> Result<bool> {
+        match &mut self.idle {
+            // SAFETY: the caller's promise is passed on.
+            Some(idle) => unsafe { idle.engine.step(comm, wait) },
+            None => Ok(true),
+        }
+    }
+
+    /// Does all that is left, and waits for other ranks.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::step`].
+    pub unsafe fn finish(&mut self, comm: &dyn Communicator) -> Result<()> {
+        match &mut self.idle {
+            // SAFETY: the caller's promise is passed on.
+            Some(idle) => unsafe { idle.engine.run(comm) },
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for TransferRun {
+    fn drop(&mut self) {
+        let idle = self.idle.take();
+        *self.transfer.lock() = idle;
+    }
+}
