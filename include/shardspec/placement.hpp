@@ -18,7 +18,8 @@ class placement : public detail::unique<shardspec_placement, shardspec_placement
   }
   /// A custom placement: its text, the rank that reaches it or -1, and any object, which metadata
   /// returns. The object may have `operator==` and `std::uint64_t hash() const`, which must not
-  /// throw. Without `operator==`, placements with equal texts are equal.
+  /// throw. Without `operator==`, placements with equal texts are equal. Placements with the same type
+  /// name are compared, so use a type name for one class only.
   template <class T = std::nullptr_t, class P = default_policy>
   static answer<placement, P> custom(text type_name, text shown, std::int64_t rank, T object = T(),
                                      P = P()) {

@@ -116,6 +116,7 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
   ///
   /// which fills a shard, and `operator==` and `std::uint64_t hash() const`, which may not throw.
   /// They may run on several threads at once. The spec keeps the object.
+  /// Specs with the same type name are compared, so use a type name for one class only.
   template <class T, class P = default_policy>
   static answer<spec, P> custom(text type_name, T object, P = P()) {
     const shardspec_spec_vtable table = detail::custom_spec<T>::table();

@@ -41,7 +41,7 @@ pub(super) fn generation_of(key: u64) -> u64 {
 
 /// The generation after another; none after the last one of a slot.
 pub(super) fn generation_after(generation: u64, table: u64, slot: u32) -> Option<u64> {
-    let next = generation + 1 & MAX_GENERATION;
+    let next = (generation + 1) & MAX_GENERATION;
     (next != first_generation(table, slot)).then_some(next)
 }
 
