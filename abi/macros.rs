@@ -22,6 +22,7 @@ const INITS: &[(&str, &str, &str)] = &[
     ("shardspec_spec_vtable", "A table without functions", "vtable"),
     ("shardspec_comm_vtable", "A table without functions", "vtable"),
     ("shardspec_comm_options", "The library chooses how to move", "options"),
+    ("shardspec_comm_tensor", "A tensor without a layout", "tensor"),
     ("shardspec_op_arguments", "No arguments", "arguments"),
     ("shardspec_op_options", "No flags", "options"),
 ];
@@ -61,7 +62,10 @@ pub fn add(api: &mut Api) -> Result<(), Box<dyn Error>> {
 fn init_of(api: &Api, fields: &[Field], (name, what, example): &(&str, &str, &str)) -> Item {
     let values = fields.iter().map(|field| match (&field.of, field.name.as_str()) {
         (_, "struct_size") => format!("sizeof({name})"),
-        (_, "dtype") => "{ SHARDSPEC_DTYPE_FLOAT, 32, 1 }".to_owned(),
+        (_, "dtype") if *name == "shardspec_tensor_properties" => {
+            "{ SHARDSPEC_DTYPE_FLOAT, 32, 1 }".to_owned()
+        }
+        (_, "dtype") => "{ 0, 0, 0 }".to_owned(),
         (CType::Pointer { .. }, _) => "NULL".to_owned(),
         (of, _) if api.is_callback(of.base()) => "NULL".to_owned(),
         (CType::Array { .. }, _) => "{ 0 }".to_owned(),

@@ -30,6 +30,7 @@ static const known STRUCTS[] = {
     FIXED(shardspec_message),
     GROWS(shardspec_comm_vtable),
     GROWS(shardspec_comm_options),
+    GROWS(shardspec_comm_tensor),
     FIXED(shardspec_value),
     GROWS(shardspec_op_arguments),
     GROWS(shardspec_op_options),
@@ -83,6 +84,7 @@ static void the_defaults_are_those_of_the_macros(void) {
   SAME(shardspec_spec_vtable, SHARDSPEC_SPEC_VTABLE_INIT);
   SAME(shardspec_comm_vtable, SHARDSPEC_COMM_VTABLE_INIT);
   SAME(shardspec_comm_options, SHARDSPEC_COMM_OPTIONS_INIT);
+  SAME(shardspec_comm_tensor, SHARDSPEC_COMM_TENSOR_INIT);
   SAME(shardspec_op_arguments, SHARDSPEC_OP_ARGUMENTS_INIT);
   SAME(shardspec_op_options, SHARDSPEC_OP_OPTIONS_INIT);
   CHECK_OK(shardspec_struct_init("shardspec_error", &error, SHARDSPEC_ERROR_SHORT_SIZE, &err));

@@ -4556,6 +4556,9 @@ struct shardspec_comm_tensor {
   uint32_t reserved;
 };
 
+/** A tensor without a layout: `shardspec_comm_tensor tensor = SHARDSPEC_COMM_TENSOR_INIT;` */
+#define SHARDSPEC_COMM_TENSOR_INIT { sizeof(shardspec_comm_tensor), NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, { 0, 0, 0 }, 0 }
+
 /** A prepared transfer, behind a handle; free it with `shardspec_transfer_free`. */
 typedef struct shardspec_transfer shardspec_transfer;
 

@@ -35,6 +35,7 @@ use crate::ffi::properties::shardspec_tensor_properties;
 use crate::ffi::shard_metadata::shardspec_shard_metadata;
 use crate::ffi::tensor::shardspec_copy_options;
 use crate::ffi::traffic::shardspec_run;
+use crate::ffi::transfer::shardspec_comm_tensor;
 use crate::ffi::view::{shardspec_device, shardspec_tensor_view};
 use crate::memory::text;
 use crate::model::{Error, TensorProperties};
@@ -120,6 +121,7 @@ const STRUCTS: &[Known] = &[
     Known::fixed::<shardspec_message>("shardspec_message"),
     Known::growing::<shardspec_comm_vtable>(),
     Known::growing::<shardspec_comm_options>(),
+    Known::growing::<shardspec_comm_tensor>(),
     Known::fixed::<shardspec_value>("shardspec_value"),
     Known::growing::<shardspec_op_arguments>(),
     Known::growing::<shardspec_op_options>(),
