@@ -274,6 +274,19 @@ def guile(environment):
     return [["guile-3.0", "example.scm"]]
 
 
+@runtime("ocaml", "example.ml")
+def ocaml(environment):
+    root = from_debian("ocaml", "ocaml-nox", "ocaml-findlib", "libctypes-ocaml-dev")
+    environment.add_root(root)
+    standard = find(root, "usr/lib/ocaml/stdlib.cmxa").parent
+    configuration = root / "findlib.conf"
+    configuration.write_text(f'path="{standard}:{root}/usr/lib/ocaml"\ndestdir="{standard}"\nldconf="ignore"\n')
+    environment.variables.update(OCAMLLIB=str(standard), OCAMLFIND_CONF=str(configuration))
+    environment.before("CAML_LD_LIBRARY_PATH", standard / "stublibs")
+    return [["ocamlfind", "ocamlopt", "-thread", "-package", "threads.posix,ctypes,ctypes.foreign", "-linkpkg",
+             "example.ml", "-o", "example"], ["./example"]]
+
+
 @runtime("js bun", "example.js")
 def bun(environment):
     root = from_npm("bun", "@oven/bun-linux-x64-baseline@1.3.2")

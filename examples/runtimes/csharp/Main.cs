@@ -4,7 +4,6 @@
 //   (the loader finds libshardspec.so)
 using System;
 using System.Linq;
-using System.Runtime.InteropServices;
 using System.Threading;
 using static Native;
 
@@ -13,34 +12,18 @@ static unsafe class Example {
   static readonly long[] Sizes = { Rows, Columns };
   static readonly float[] Full = Enumerable.Range(0, Rows * Columns).Select(i => (float)i).ToArray();
 
-  /// An array at an address that does not change until it is disposed.
-  sealed class Pinned : IDisposable {
-    GCHandle handle;
-    public Pinned(Array array) { handle = GCHandle.Alloc(array, GCHandleType.Pinned); }
-    public void* Address { get { return (void*)handle.AddrOfPinnedObject(); } }
-    public void Dispose() { handle.Free(); }
-  }
-
+  /// The functions for flat arrays: P/Invoke pins arrays during the call by itself.
   static void ScatterAndGather(IntPtr metadata) {
-    var shards = new View[Ranks];
-    var pins = new Pinned[2 * Ranks];
-    var back = new float[Full.Length];
+    long[] offsets = new long[2 * Ranks], shapes = new long[2 * Ranks];
+    Check(err => shardspec_metadata_get_shards(metadata, UIntPtr.Zero, (UIntPtr)Ranks, offsets, shapes, null, err));
+    var starts = new ulong[Ranks + 1]; // of each shard in the buffer of all shards, in bytes
     for (var i = 0; i < Ranks; i++) {
-      long[] offsets = new long[2], shape = new long[2];
-      Check(err => shardspec_metadata_get_shard(metadata, (UIntPtr)i, offsets, shape, (UIntPtr)2, err));
-      Console.WriteLine("rank:{0} owns {1} rows from row {2}", i, shape[0], offsets[0]);
-      pins[2 * i] = new Pinned(new float[shape[0] * shape[1]]);
-      pins[2 * i + 1] = new Pinned(shape);
-      shards[i] = View.Of((float*)pins[2 * i].Address, (long*)pins[2 * i + 1].Address);
+      Console.WriteLine("rank:{0} owns {1} rows from row {2}", i, shapes[2 * i], offsets[2 * i]);
+      starts[i + 1] = starts[i] + (ulong)(sizeof(float) * shapes[2 * i] * shapes[2 * i + 1]);
     }
-    fixed (float* full = Full, copy = back) fixed (long* sizes = Sizes) fixed (View* views = shards) {
-      View source = View.Of(full, sizes), destination = View.Of(copy, sizes);
-      Error err = Error.New();
-      if (shardspec_metadata_scatter(metadata, &source, views, (UIntPtr)Ranks, IntPtr.Zero, &err) != Ok ||
-          shardspec_metadata_gather(metadata, views, (UIntPtr)Ranks, &destination, IntPtr.Zero, &err) != Ok)
-        throw new ShardspecException(err.Status, Error.Text(&err));
-    }
-    foreach (var pin in pins) pin.Dispose();
+    float[] shards = new float[Full.Length], back = new float[Full.Length];
+    Check(err => shardspec_metadata_scatter_flat(metadata, IntPtr.Zero, Full, null, shards, starts, shapes, null, (UIntPtr)Ranks, IntPtr.Zero, err));
+    Check(err => shardspec_metadata_gather_flat(metadata, IntPtr.Zero, shards, starts, shapes, null, (UIntPtr)Ranks, back, null, IntPtr.Zero, err));
     Report("scattered and gathered: equal", Full.SequenceEqual(back));
   }
 
@@ -52,8 +35,7 @@ static unsafe class Example {
         function();
         return CallbackOk;
       } catch (Exception exception) {
-        Error.Write(err, exception.Message);
-        return UserStatus;
+        return shardspec_error_set(err, UserStatus, exception.Message);
       }
     };
   }

@@ -1,7 +1,6 @@
 // The part of shardspec that Main.cs uses, declared for P/Invoke.
 using System;
 using System.Runtime.InteropServices;
-using System.Text;
 
 /// A status other than OK, with the library's message.
 sealed class ShardspecException : Exception {
@@ -19,13 +18,6 @@ unsafe struct Error {
   public static Error New() { return new Error { StructSize = (ulong)sizeof(Error) }; }
 
   public static string Text(Error* err) { return Marshal.PtrToStringAnsi((IntPtr)err->Message); }
-
-  public static void Write(Error* err, string text) {
-    var bytes = Encoding.UTF8.GetBytes(text);
-    var length = Math.Min(bytes.Length, 967);
-    Marshal.Copy(bytes, 0, (IntPtr)err->Message, length);
-    err->Message[length] = 0;
-  }
 }
 
 [StructLayout(LayoutKind.Sequential)]
@@ -90,13 +82,15 @@ static unsafe class Native {
   }
 
   const string Lib = "shardspec";
+  [DllImport(Lib)] public static extern int shardspec_error_set(Error* err, int status, string text);
+  [DllImport(Lib)] public static extern int shardspec_metadata_get_shards(IntPtr metadata, UIntPtr first, UIntPtr count, long[] offsets, long[] sizes, uint[] placements, Error* err);
   [DllImport(Lib)] public static extern int shardspec_spec_new_chunk(long dim, string[] placements, UIntPtr count, out IntPtr spec, Error* err);
   [DllImport(Lib)] public static extern int shardspec_spec_build_metadata(IntPtr spec, long[] sizes, UIntPtr ndim, ref TensorProperties properties, out IntPtr metadata, Error* err);
   [DllImport(Lib)] public static extern int shardspec_spec_free(IntPtr spec, Error* err);
   [DllImport(Lib)] public static extern int shardspec_tensor_properties_init(ref TensorProperties properties, Error* err);
   [DllImport(Lib)] public static extern int shardspec_metadata_get_shard(IntPtr metadata, UIntPtr index, long[] offsets, long[] sizes, UIntPtr capacity, Error* err);
-  [DllImport(Lib)] public static extern int shardspec_metadata_scatter(IntPtr metadata, View* full, View* shards, UIntPtr count, IntPtr options, Error* err);
-  [DllImport(Lib)] public static extern int shardspec_metadata_gather(IntPtr metadata, View* shards, UIntPtr count, View* full, IntPtr options, Error* err);
+  [DllImport(Lib)] public static extern int shardspec_metadata_scatter_flat(IntPtr metadata, IntPtr dtype, float[] full, long[] fullStrides, float[] shards, ulong[] byteOffsets, long[] shapes, long[] strides, UIntPtr count, IntPtr options, Error* err);
+  [DllImport(Lib)] public static extern int shardspec_metadata_gather_flat(IntPtr metadata, IntPtr dtype, float[] shards, ulong[] byteOffsets, long[] shapes, long[] strides, UIntPtr count, float[] full, long[] fullStrides, IntPtr options, Error* err);
   [DllImport(Lib)] public static extern int shardspec_metadata_free(IntPtr metadata, Error* err);
   [DllImport(Lib)] public static extern int shardspec_sharded_tensor_new(IntPtr metadata, string owner, int fill, out IntPtr tensor, Error* err);
   [DllImport(Lib)] public static extern int shardspec_sharded_tensor_free(IntPtr tensor, Error* err);

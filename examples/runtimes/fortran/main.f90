@@ -11,9 +11,7 @@ contains
     type(shardspec_op_arguments), intent(in) :: arguments
     integer(c_size_t), value :: result_count
     type(shardspec_error), intent(inout) :: err
-    character(*), parameter :: text = "on purpose" // c_null_char
-    err%message(1:len(text)) = transfer(text, err%message(1:len(text)))
-    op_that_fails = SHARDSPEC_USER_STATUS
+    op_that_fails = shardspec_error_set(err, SHARDSPEC_USER_STATUS, "on purpose" // c_null_char)
   end function
 end module
 

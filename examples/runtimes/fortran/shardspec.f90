@@ -57,6 +57,12 @@ module shardspec
   end type
 
   interface
+    integer(c_int32_t) function shardspec_error_set(err, status, text) bind(c)
+      import
+      type(shardspec_error), intent(inout) :: err
+      integer(c_int32_t), value :: status
+      character(kind=c_char), intent(in) :: text(*)
+    end function
     integer(c_int32_t) function shardspec_spec_new_chunk(dim, placements, placement_count, out, err) bind(c)
       import
       integer(c_int64_t), value :: dim

@@ -4,6 +4,7 @@ package main
 /*
 #cgo pkg-config: shardspec
 #include <shardspec.h>
+#include <stdlib.h>
 */
 import "C"
 
@@ -43,8 +44,8 @@ func view(pinner *runtime.Pinner, data []float32, shape []C.int64_t) C.shardspec
 // guard turns a panic into a status: a panic that leaves an exported function ends the process.
 func guard(status *C.shardspec_status, err *C.shardspec_error) {
 	if reason := recover(); reason != nil {
-		message := unsafe.Slice((*byte)(unsafe.Pointer(&err.message)), len(err.message))
-		message[copy(message[:len(message)-1], fmt.Sprint(reason))] = 0
-		*status = C.SHARDSPEC_USER_STATUS
+		text := C.CString(fmt.Sprint(reason))
+		defer C.free(unsafe.Pointer(text))
+		*status = C.shardspec_error_set(err, C.SHARDSPEC_USER_STATUS, text)
 	}
 }

@@ -11,7 +11,6 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
-import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
 /** The part of shardspec that Main.java uses. All structs are of 8-byte fields or pairs of 4 bytes. */
@@ -55,6 +54,10 @@ final class Shardspec {
       COMM_SCATTER = function("comm_scatter", ADDRESS, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS, JAVA_LONG, ADDRESS),
       COMM_GATHER = function("comm_gather", ADDRESS, ADDRESS, JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS, ADDRESS),
       COMM_FREE = function("comm_free", ADDRESS);
+
+  private static final MethodHandle ERROR_SET = LINKER.downcallHandle(
+      LIBRARY.find("shardspec_error_set").orElseThrow(),
+      FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_INT, ADDRESS));
 
   private static MethodHandle function(String name, MemoryLayout... parameters) {
     MemoryLayout[] all = Arrays.copyOf(parameters, parameters.length + 1);
@@ -107,12 +110,12 @@ final class Shardspec {
       body.run();
       return CALLBACK_OK;
     } catch (Throwable problem) {
-      byte[] text = String.valueOf(problem.getMessage()).getBytes(StandardCharsets.UTF_8);
-      int length = (int) Math.min(text.length, ERROR_BYTES - MESSAGE - 1);
-      MemorySegment message = err.reinterpret(ERROR_BYTES).asSlice(MESSAGE);
-      MemorySegment.copy(text, 0, message, java.lang.foreign.ValueLayout.JAVA_BYTE, 0, length);
-      message.set(java.lang.foreign.ValueLayout.JAVA_BYTE, length, (byte) 0);
-      return USER_STATUS;
+      try (Arena arena = Arena.ofConfined()) {
+        MemorySegment text = arena.allocateFrom(String.valueOf(problem.getMessage()));
+        return (int) ERROR_SET.invokeExact(err, USER_STATUS, text);
+      } catch (Throwable another) {
+        return USER_STATUS;
+      }
     }
   }
 

@@ -11,7 +11,7 @@ local C = ffi.load("shardspec")
 -- An error before its first call.
 local function new_error()
   local err = ffi.new("shardspec_error")
-  err.struct_size = ffi.sizeof(err)
+  C.shardspec_error_init(err, ffi.sizeof(err))
   return err
 end
 
@@ -41,9 +41,7 @@ local function guard(callback)
     local done, problem = pcall(callback, ...)
     if done then return C.SHARDSPEC_CALLBACK_OK end
     local err = select(select("#", ...), ...)
-    local text = tostring(problem):sub(1, ffi.sizeof(err.message) - 1)
-    ffi.copy(err.message, text)
-    return C.SHARDSPEC_USER_STATUS
+    return C.shardspec_error_set(err, C.SHARDSPEC_USER_STATUS, tostring(problem))
   end
 end
 

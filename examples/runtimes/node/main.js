@@ -3,7 +3,7 @@
 //   node main.js    (the loader finds libshardspec.so.0)
 import assert from 'node:assert';
 import koffi from 'koffi';
-import { shardspec, constants, view, sized, check, newError, message, guard, callAsync } from './shardspec.js';
+import { shardspec, constants, view, sized, check, newError, guard, callAsync } from './shardspec.js';
 
 const RANKS = 4, SIZES = [5, 3];
 const full = Float32Array.from({ length: 15 }, (_, i) => i);
@@ -47,7 +47,7 @@ function callOp(spec, metadata) {
   const args = sized('shardspec_op_arguments', { arg_count: 1, args: [argument] });
   const err = newError();
   const status = shardspec.op_dispatch(spec, 'acme.throws', args, null, 0, err);
-  console.log(`an op that throws: status ${status}, ${message(err)}`);
+  console.log(`an op that throws: status ${status}, ${shardspec.error_message(err)}`);
   check(err => shardspec.op_unregister(op[0], err));
   check(err => shardspec.sharded_tensor_free(tensor[0], err));
   koffi.unregister(callback);

@@ -66,19 +66,15 @@ export function view(data, shape) {
   };
 }
 
-// A buffer, which is decoded only when a call failed.
+// A buffer, of which only the message is converted, and only when a call failed.
 export function newError() {
   const err = Buffer.alloc(koffi.sizeof('shardspec_error'));
-  err.writeBigUInt64LE(BigInt(err.length)); // struct_size
+  shardspec.error_init(err, err.length);
   return err;
 }
 
-export function message(err) {
-  return koffi.decode(err, 'shardspec_error').message;
-}
-
 function throwUnlessOk(status, err) {
-  if (status !== constants.OK) throw Object.assign(new Error(message(err)), { status });
+  if (status !== constants.OK) throw Object.assign(new Error(shardspec.error_message(err)), { status });
 }
 
 export function check(call) {
@@ -106,10 +102,7 @@ export function guard(callback) {
       callback(...args);
       return constants.CALLBACK_OK;
     } catch (error) {
-      const text = Buffer.from(error.message + '\0');
-      koffi.encode(args.at(-1), koffi.offsetof('shardspec_error', 'message'),
-                   koffi.array('uint8_t', text.length), text);
-      return constants.USER_STATUS;
+      return shardspec.error_set(args.at(-1), constants.USER_STATUS, error.message);
     }
   };
 }
