@@ -166,6 +166,12 @@ def test_the_readme_names_only_runtimes_that_have_an_example():
     assert named == {path.name for path in runtimes.EXAMPLES.iterdir() if path.is_dir()}
 
 
+def test_no_command_links_a_library_by_a_file_name_that_cgo_refuses():
+    commands = [text for document in DOCUMENTS for label, text in blocks(document) if label == "sh"]
+    assert any("-lshardspec" in text for text in commands)
+    assert not any(re.search(r"\.so\.\d", text) for text in commands)
+
+
 def test_the_guide_shows_the_example_for_mpi():
     example = (ROOT / "examples/mpi_shard.c").read_text()
     assert ("c", example) in blocks(ROOT / "docs/across-processes.md") and example.count("\n") <= 60
