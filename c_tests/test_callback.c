@@ -120,7 +120,7 @@ static void a_number_that_is_no_status_is_a_failure(void) {
         answer a = {wrong[j], NULL, 0};
         CHECK_STATUS(CALLBACKS[i].run(&a, asked[k]), SHARDSPEC_CALLBACK_FAILED);
         CHECK_MESSAGE(CALLBACKS[i].name);
-        CHECK_MESSAGE("no status");
+        CHECK_MESSAGE("not a status");
         CHECK_EQUAL(err.got, wrong[j]);
       }
 }

@@ -276,7 +276,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_chunk_dim(
     const shardspec_spec *spec, int64_t *out, shardspec_error *err);
 
 /**
- * Writes the name of the dimension that a chunk spec cuts into `buffer`.
+ * Writes to `buffer` the name of the dimension that a chunk spec cuts.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
  * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
@@ -322,9 +322,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_placement(
     const shardspec_spec *spec, size_t index, shardspec_placement **out, shardspec_error *err);
 
 /**
- * Writes 1 to `*out` if two specs are of the same type and cut every tensor alike, else 0.
- * Dimensions are compared as they were passed: -1 and 1 differ. Mesh specs are compared by their
- * meshes and layouts as they were passed. Custom specs are compared by their type's `equal`.
+ * Writes 1 to `*out` if two specs are of the same type and cut every tensor in the same way, else
+ * 0. Dimensions are compared as they were passed: -1 and 1 differ. Mesh specs are compared by
+ * their meshes and layouts as they were passed. Custom specs are compared by their type's `equal`.
  *
  * Calls back: `equal` of custom specs and placements; `destroy`, if another thread frees a handle
  * during the call.
@@ -357,8 +357,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_hash(
  * cells of the grid have the same number of shards, which are replicas. Otherwise it is an enumerable
  * spec, also for a single shard, because the cut dimension is then unknown.
  *
- * A mesh spec keeps the order of the shards if that is row-major in some order of axes. Otherwise its
- * devices are row-major by dimension. `shardspec_spec_infer_compat` returns torch's answer.
+ * The mesh of an inferred mesh spec has its devices in the order of the shards, if that is the
+ * row-major order of some order of axes. Otherwise its devices are in row-major order of the
+ * dimensions that are cut. `shardspec_spec_infer_compat` returns torch's result.
  *
  * Time: n * log(n) for n shards, and for an enumerable spec at worst n * log(n)^(d-1) in d
  * dimensions.
@@ -366,7 +367,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_hash(
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for no shards, OVERLAP for shards that overlap and are no grid of
+ * Errors: INVALID_ARGUMENT for no shards, OVERLAP for shards that overlap and are not a grid of
  * replicas (the error names both shards and the box that they share), NULL_ARGUMENT, also for a
  * shard without a placement, INVALID_HANDLE, OUT_OF_MEMORY.
  * Threads: any.
@@ -376,9 +377,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_infer(
     const shardspec_shards *shards, shardspec_spec **out, shardspec_error *err);
 
 /**
- * Creates the spec that torch infers from these shards. It is a chunk spec where chunks of one dimension
- * are exactly these boxes, in any order, and else an enumerable spec. A single shard makes an
- * enumerable spec, because the cut dimension is then unknown.
+ * Creates the spec that torch infers from these shards. It is a chunk spec where chunks of one
+ * dimension are exactly these boxes, in any order. Otherwise it is an enumerable spec. A single
+ * shard makes an enumerable spec, because the cut dimension is then unknown.
  *
  * Ownership: the caller frees `*out`; the list may be freed before it.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -420,9 +421,9 @@ typedef struct shardspec_tensor_properties shardspec_tensor_properties;
  * Errors: INVALID_DIM for a spec whose dimension the tensor does not have or whose dimension is
  * given by name. ILLEGAL_CUT for a size that a mesh spec does not cut, INVALID_ARGUMENT for one
  * above its pad. NDIM_MISMATCH, OUT_OF_BOUNDS or GAP (the message names a box without owner) for
- * an enumerable spec that does not fit the tensor. The same and OVERLAP for the shards of a custom
- * spec, or the status that its `build_metadata` returns. INVALID_ARGUMENT for negative sizes or
- * more than 32, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT,
+ * an enumerable spec that does not fit the tensor. For a custom spec, the same errors and OVERLAP,
+ * or the status that its `build_metadata` returns. INVALID_ARGUMENT for negative sizes or more
+ * than 32, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT,
  * OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
@@ -445,7 +446,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata
  * Errors: INVALID_DIM for a spec whose dimension the tensor does not have. ILLEGAL_CUT for a size
  * that a mesh spec does not cut, INVALID_ARGUMENT for one above its pad. NDIM_MISMATCH,
  * OUT_OF_BOUNDS or GAP (the message names a box without owner) for an enumerable spec that does
- * not fit the tensor. The same and OVERLAP for the shards of a custom spec, or the status that its
+ * not fit the tensor. For a custom spec, the same errors and OVERLAP, or the status that its
  * `build_metadata` returns. INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more
  * elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
@@ -460,11 +461,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata
  * one, such as the scales and zero points of a quantised weight, or words that hold several packed
  * elements.
  *
- * `block_sizes` holds `ndim` numbers >= 1. Dimension d of the new tensor has
- * ceil(size / `block_sizes[d]`) elements; the last block of a dimension may be short. A shard has the
- * elements of the blocks that it has in `metadata`, in the same order. Placements, mesh, replicas,
- * partial axes, names of dimensions and padding stay. No element type is stated. Where dimensions are
- * flattened, the elements of a block must be neighbours in the flattened order.
+ * `block_sizes` holds `ndim` numbers >= 1. Dimension d of the new tensor has ceil(size /
+ * `block_sizes[d]`) elements; the last block of a dimension may be short. A shard has the elements
+ * of the blocks that it has in `metadata`, in the same order. The result has the same placements,
+ * mesh, replicas, partial axes, names of dimensions and padding. No element type is stated. Where
+ * dimensions are flattened, the elements of a block must be neighbours in the flattened order.
  *
  * Ownership: the caller frees `*out`; `metadata` may be freed before it.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -473,7 +474,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata
  * ends inside of a block. The message has the nearest cuts that are legal; `first_shard` is the
  * shard, `dim` the dimension of its buffer, `got` the index of the cut and `limit` the length of
  * the block there. NDIM_MISMATCH where `ndim` is not that of the tensor, UNSUPPORTED for blocks
- * that are no neighbours in flattened dimensions, INVALID_ARGUMENT for block sizes below 1,
+ * that are not contiguous in flattened dimensions, INVALID_ARGUMENT for block sizes below 1,
  * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
@@ -613,10 +614,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_equal(
     const shardspec_metadata *a, const shardspec_metadata *b, int32_t *out, shardspec_error *err);
 
 /**
- * Writes the fingerprint of the layout to `*out`: 64 bits of what each shard has of the tensor, in which
- * order, and of its placement. The sizes and properties of the tensor are not in it, nor whether shards are
- * replicas or partial; `shardspec_metadata_hash` covers all of it. Equal layouts have equal
- * fingerprints, in every process that runs this version.
+ * Writes the fingerprint of the layout to `*out`: a hash of 64 bits. It covers the elements of
+ * each shard, their order in the buffer, and the placements. The sizes and properties of the
+ * tensor are not in it, nor whether shards are replicas or partial; `shardspec_metadata_hash`
+ * covers all of it. Equal layouts have equal fingerprints, in every process that runs this
+ * version.
  *
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
@@ -756,9 +758,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_placement(
  * Element types.
  *
  * DLPack's `DLDataType`. Elements are moved as they are and never computed with, so a type that is
- * not listed here works as well. Elements that are no whole bytes are packed: the element after
- * another starts with the next bit, counted from a byte's least significant one. float4 and int4 are
- * packed, and so are three lanes of int4; two lanes of it are one byte.
+ * not listed here works as well. Elements whose size is not a whole number of bytes are packed:
+ * each element starts at the bit after the one before it, counted from the least significant bit
+ * of a byte. float4, int4 and three lanes of int4 are packed. Two lanes of int4 are one byte.
  */
 
 /** Signed integer. */
@@ -825,7 +827,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_parse(
 
 /**
  * Writes the name of an element type into `buffer`, in the form that `shardspec_dtype_parse`
- * reads. A code without a name gives "code200_16".
+ * reads. For a code without a name, the text is like "code200_16".
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
  * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
@@ -872,8 +874,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_bytes(
 /* ================================================================================================
  * Views of tensors.
  *
- * A view says where a tensor is and how it is laid out; it owns nothing. It has the layout of
- * DLPack's `DLTensor`, so a `DLTensor *` may be passed by a cast.
+ * A view describes where a tensor is and how it is laid out. It owns nothing. It has the layout
+ * of DLPack's `DLTensor`, so a `DLTensor *` may be passed by a cast.
  */
 
 /** Most dimensions that a tensor may have. */
@@ -1017,9 +1019,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_sh
 
 /**
  * Fills shard `index` of a tensor by the `fill_shard` function of the spec's type, or copies it
- * where the type has none. `metadata` is what `spec` built for the tensor. `full` has the
- * metadata's sizes and `shard` has the sizes of that shard. Both have the metadata's element type,
- * if it states one. `options` may be NULL.
+ * where the type has none. `metadata` is the metadata that `spec` built for the tensor. `full` has
+ * the metadata's sizes and `shard` has the sizes of that shard. Both have the metadata's element
+ * type, if it states one. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `fill_shard` of a custom spec; `equal` and `hash` of custom placements; `destroy`,
@@ -1144,9 +1146,9 @@ typedef struct shardspec_sharded_tensor shardspec_sharded_tensor;
  * Ownership: the caller frees `*out`; the metadata may be freed before it.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_PLACEMENT for a text that is no owner, INVALID_ARGUMENT for another `fill` or
- * metadata without an element type, UNSUPPORTED for a layout or memory format other than strided
- * and contiguous, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: INVALID_PLACEMENT for a text that is not an owner, INVALID_ARGUMENT for another `fill`
+ * or metadata without an element type, UNSUPPORTED for a layout or memory format other than
+ * strided and contiguous, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Source: `torch.distributed._shard.sharded_tensor.empty` and `zeros`.
  * Since: ABI 0.
@@ -1185,8 +1187,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  * Blocks: no.
  * Errors: INVALID_DIM, NDIM_MISMATCH, OUT_OF_BOUNDS, GAP and OVERLAP for a spec that does not fit
  * the sizes of `full`, and any status that functions of a custom spec return. INVALID_PLACEMENT
- * for a text that is no owner, DTYPE_MISMATCH where `properties` state another element type than
- * `full`, UNSUPPORTED for a layout or memory format other than strided and contiguous,
+ * for a text that is not an owner, DTYPE_MISMATCH where `properties` state another element type
+ * than `full`, UNSUPPORTED for a layout or memory format other than strided and contiguous,
  * UNSUPPORTED_DEVICE, INVALID_ARGUMENT, OVERFLOW, PARTIAL for elements that are pending a
  * reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any. No other thread may write `full` during the call.
@@ -1207,7 +1209,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: INVALID_PLACEMENT for a text that is no owner, SHAPE_MISMATCH, NDIM_MISMATCH,
+ * Errors: INVALID_PLACEMENT for a text that is not an owner, SHAPE_MISMATCH, NDIM_MISMATCH,
  * DTYPE_MISMATCH and UNSUPPORTED_DEVICE for `full`, UNSUPPORTED for a layout or memory format
  * other than strided and contiguous, INVALID_ARGUMENT, OVERFLOW, PARTIAL for elements that are
  * pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -1301,7 +1303,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
     shardspec_destroy_fn release, shardspec_sharded_tensor **out, shardspec_error *err);
 
 /**
- * Frees a sharded tensor. NULL is allowed. The memory of its shards is freed, or given back with
+ * Frees a sharded tensor. NULL is allowed. The memory of its shards is freed, or released with
  * `release`, when no managed tensor exported from it is in use.
  *
  * Calls back: `destroy`, if nothing else uses the object.
@@ -1354,7 +1356,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_loca
     const shardspec_sharded_tensor *tensor, size_t *out, shardspec_error *err);
 
 /**
- * Writes the index in the metadata of local shard `local` to `*out`.
+ * Writes to `*out` the index that local shard `local` has in the metadata.
  *
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
@@ -1705,7 +1707,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_device_ty
     const shardspec_placement *placement, int32_t *out, shardspec_error *err);
 
 /**
- * Writes the index of the placement's device to `*out`, or -1 where the placement gives no index.
+ * Writes the index of the placement's device to `*out`, or -1 where the placement has no index.
  *
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
@@ -1717,9 +1719,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_device_in
     const shardspec_placement *placement, int32_t *out, shardspec_error *err);
 
 /**
- * Writes 1 to `*out` if two placements are equal, else 0. Built-in placements are equal when their
- * canonical texts are. Custom placements of one type and rank are compared by the type's `equal`.
- * Placements of different types or ranks are never equal.
+ * Writes 1 to `*out` if two placements are equal, else 0. Built-in placements are equal if their
+ * canonical texts are equal. Custom placements of one type and rank are compared by the type's
+ * `equal`. Placements of different types or ranks are never equal.
  *
  * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
  * call.
@@ -1890,7 +1892,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_overlaps(
  * are further boxes, else 0; `more` may be NULL.
  *
  * Time: about n * log(n) for n shards without overlaps, plus the number of boxes. With overlaps,
- * the time depends on the boxes that are asked for.
+ * the time depends on the number of boxes in the result.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: UNSUPPORTED where the shards overlap in too many ways to find the boxes, NDIM_MISMATCH
@@ -2054,8 +2056,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
  */
 #define SHARDSPEC_CALLBACK_FAILED 40
 /**
- * A cut that can't be made of so many positions: they do not divide, do not add up, or would be cut
- * inside of a unit.
+ * A cut that is impossible for this number of positions: they do not divide, the sizes do not add
+ * up, or a piece would start inside a unit.
  */
 #define SHARDSPEC_ILLEGAL_CUT 41
 /** The elements of the tensor still have to be reduced, so they can't be moved. */
@@ -2130,8 +2132,8 @@ struct shardspec_error {
  *
  * Calls back: no.
  * Blocks: no.
- * Errors: NOT_FOUND for a number that is no status, BUFFER_TOO_SMALL with the capacity needed in
- * the error's `limit`, NULL_ARGUMENT.
+ * Errors: NOT_FOUND for a number that is not a status, BUFFER_TOO_SMALL with the capacity needed
+ * in the error's `limit`, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2325,9 +2327,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_new(
     shardspec_error *err);
 
 /**
- * Creates a mesh of `ndim` axes on placements given by their handles, custom placements included.
- * `axis_names` holds `ndim` different texts, `axis_sizes` holds `ndim` sizes of at least 1.
- * `placements` holds one handle for each device, row-major.
+ * Creates a mesh of `ndim` axes on placements that are passed by their handles, custom placements
+ * included. `axis_names` holds `ndim` different texts, `axis_sizes` holds `ndim` sizes of at least
+ * 1. `placements` holds one handle for each device, row-major.
  *
  * Ownership: the library copies the texts. The caller keeps the handles and frees `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -2460,7 +2462,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_get_coordinate
     shardspec_error *err);
 
 /**
- * Writes the axes as a text, such as "dp=2, tp=4", into `buffer`; "one device" without axes.
+ * Writes to `buffer` a text with the axes, such as "dp=2, tp=4". Without axes, the text is "one
+ * device".
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
  * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
@@ -2508,10 +2511,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
  * Specs over a mesh.
  *
  * A cut deals the indices of one dimension to the coordinates of one axis of a mesh. A layout is a
- * list of cuts, applied in order: a second cut of a dimension cuts what the first one left. Each axis
- * is used at most once. An axis that no cut uses replicates: its devices have the same elements.
+ * list of cuts, applied in order: a second cut of a dimension cuts the pieces of the first. Each
+ * axis is used at most once. An axis that no cut uses replicates: its devices have the same
+ * elements.
  *
- * The rule of a cut says which positions piece j of k has, of n positions:
+ * The rule of a cut defines the positions of piece j, where n positions are cut into k pieces:
  *
  *   CHUNK     ceil(n / k) each, the last ones shorter or empty: torch.chunk, DTensor, JAX, MPI BLOCK
  *   BALANCED  n / k each, the first n % k one more: numpy.array_split
@@ -2519,10 +2523,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
  *   WEIGHTS   in proportion to weights, largest remainders first
  *   CYCLIC    blocks in turn: MPI CYCLIC, ScaLAPACK
  *
- * A granule is a number of positions that stay together, such as an attention head. With repeat r, r
- * neighbouring coordinates have the same piece. Segments are parts of a dimension that are cut each on
- * its own, such as the three of a fused QKV weight. A coordinate has its pieces of all segments, one
- * after the other. A pad lengthens a dimension before it is cut; the added places are holes without elements.
+ * A granule is a number of positions that stay together, such as an attention head. With repeat r,
+ * r neighbouring coordinates have the same piece. Segments are parts of a dimension, each of which
+ * is cut separately, such as the three parts of a fused QKV weight. A coordinate has its pieces of
+ * all segments, one after the other. A pad lengthens a dimension before it is cut; the added
+ * places are holes without elements.
  *
  * 32 query heads and 8 key and value heads of 128 rows each over 16 devices, two of which have the
  * same key and value head:
@@ -2556,12 +2561,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
 #define SHARDSPEC_RULE_SIZES 3
 /** Pieces in proportion to the weights in `values`. */
 #define SHARDSPEC_RULE_WEIGHTS 4
-/** Blocks of `block` positions, dealt in turn, the first one to piece `first`. */
+/**
+ * Blocks of `block` positions. They are dealt to the pieces in turn, the first block to piece
+ * `first`.
+ */
 #define SHARDSPEC_RULE_CYCLIC 5
 /**
  * As `repeat`: chosen when a length is cut. It is 1 where there are at least as many units as
- * coordinates, and else the number of coordinates for each unit. Units are those of the granule; of
- * CYCLIC, its blocks. A larger number of coordinates must be a multiple of the number of units.
+ * coordinates. Otherwise it is the number of coordinates for each unit. A unit is a granule, or a
+ * block of CYCLIC. A larger number of coordinates must be a multiple of the number of units.
  */
 #define SHARDSPEC_REPEAT_AS_NEEDED (-1)
 /** Values are added up. */
@@ -2594,7 +2602,10 @@ struct shardspec_segment {
   int64_t size;
   /** A `SHARDSPEC_RULE_...` constant; 0: the cut's rule. */
   int32_t rule;
-  /** 1: fail where pieces would differ in size; -1: allow it; 0: as the cut says. */
+  /**
+   * 1: pieces of different sizes are refused. -1: they are allowed. 0: the value of the cut
+   * applies.
+   */
   int32_t even;
   /** Positions that stay together; 0: the cut's granule. */
   int64_t granule;
@@ -2654,7 +2665,7 @@ struct shardspec_cut {
   int64_t repeat;
   /** CYCLIC: positions of a block; 0: 1. */
   int64_t block;
-  /** CYCLIC: the piece with the first block, modulo the number of pieces. */
+  /** CYCLIC: the piece that gets the first block, modulo the number of pieces. */
   int64_t first;
   /**
    * SIZES and WEIGHTS: a number for each piece. The number of pieces is the size of the axis, divided
@@ -2760,7 +2771,7 @@ struct shardspec_mesh_layout {
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT for an unknown axis, an axis that is used twice, and numbers or lists
- * that no cut of the axis has; ILLEGAL_CUT for a `repeat` that does not divide the axis;
+ * that are not allowed for the axis; ILLEGAL_CUT for a `repeat` that does not divide the axis;
  * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
@@ -2777,8 +2788,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_mesh(
  * Ownership: the library copies what it needs. The caller frees `*out`.
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for no placements, and for numbers or lists that no cut over so many
- * placements has; ILLEGAL_CUT for a `repeat` that does not divide `placement_count`;
+ * Errors: INVALID_ARGUMENT for no placements, and for numbers or lists that are not allowed for
+ * this number of placements; ILLEGAL_CUT for a `repeat` that does not divide `placement_count`;
  * INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
@@ -2794,8 +2805,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_cut(
  *
  * Calls back: no.
  * Blocks: no.
- * Errors: ILLEGAL_CUT for what does not divide, add up or start at a granule; INVALID_ARGUMENT for
- * numbers or lists that no cut has; NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: ILLEGAL_CUT where positions do not divide, sizes do not add up, or a piece does not
+ * start at a granule; INVALID_ARGUMENT for numbers or lists that are not allowed in a cut;
+ * NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2821,8 +2833,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_cut_check(
  *
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for numbers that no cut has at any degree (the error's `index` is the
- * cut), a negative length or a `max_degree` below 1; NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT for numbers that are not allowed at any degree (the error's `index` is
+ * the cut), a negative length or a `max_degree` below 1; NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2844,9 +2856,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_mesh(
     const shardspec_spec *spec, shardspec_mesh **out, shardspec_error *err);
 
 /**
- * Writes a spec as a text for people into `buffer`, such as "dp=2, tp=4: dimension 0 over tp by
- * chunk". The text of a custom spec is the name of its type. Later versions may write another
- * text.
+ * Writes to `buffer` a text for people that describes a spec, such as "dp=2, tp=4: dimension 0
+ * over tp by chunk". The text of a custom spec is the name of its type. Later versions may write
+ * another text.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
  * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
@@ -2926,9 +2938,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial_co
     const shardspec_metadata *metadata, size_t *out, shardspec_error *err);
 
 /**
- * Writes the name of an axis that is pending a reduction into `buffer`, and a
- * `SHARDSPEC_REDUCTION_...` constant to `*reduction` (may be NULL). They are numbered from 0, in
- * the order of the layout.
+ * Writes to `buffer` the name of an axis that is pending a reduction, and to `*reduction` a
+ * `SHARDSPEC_REDUCTION_...` constant. `reduction` may be NULL. They are numbered from 0, in the
+ * order of the layout.
  *
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
  * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
@@ -2995,10 +3007,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_sharding_para
     int64_t *size, shardspec_error *err);
 
 /* ================================================================================================
- * Queries: the shards that own an element, meet a box or belong to an owner.
+ * Queries: the shards that own an element, share an element with a box, or belong to an owner.
  *
- * An element is given by its index in the tensor, one number for each dimension, or by a shard and
- * an index in that shard. The first query of a metadata object builds a spatial index of its n
+ * An element is described by its index in the tensor, one number for each dimension, or by a shard
+ * and an index in that shard. The first query of a metadata object builds a spatial index of its n
  * shards, in about n * log(n). The metadata keeps that index. Each query then takes about log(n),
  * plus the size of its answer.
  */
@@ -3041,10 +3053,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_at(
     shardspec_error *err);
 
 /**
- * Writes the replica number of a shard to `*number`: how many lower shards have the same elements at the
- * same places of their buffers. The lowest of these shards goes to `*primary`; it is the shard itself
- * where the number is 0. Of replicas, the primary is the one to write or to read where each element
- * counts once. A shard without elements has number 0. Either place may be NULL.
+ * Writes the replica number of a shard to `*number`: how many lower shards have the same elements
+ * at the same places of their buffers. `*primary` becomes the lowest of these shards. It is the
+ * shard itself where the number is 0. A program that writes or reads each element once uses only
+ * primary shards. A shard without elements has number 0. Either place may be NULL.
  *
  * Time: the first call for metadata with n shards that has replicas takes n * log(n). The metadata
  * keeps the result.
@@ -3080,8 +3092,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_locate(
     size_t *shards, int64_t *local_indices, shardspec_error *err);
 
 /**
- * Writes the indices in the tensor of `element_count` elements that are given by shard and index
- * in the shard's buffer. This is the inverse of `shardspec_metadata_locate`.
+ * Writes the indices in the tensor of `element_count` elements that are described by a shard and
+ * an index in the shard's buffer. This is the inverse of `shardspec_metadata_locate`.
  *
  * `shards` holds one number for each element. `local_indices` holds one row for each element, with
  * one number for each dimension of the shards' buffers. `elements` has room for `element_count`
@@ -3401,21 +3413,22 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_with_d
 /**
  * Computes the part of some shards in the digest of their tensor.
  *
- * `shards[i]` is shard `indices[i]` of the metadata; where `indices` is NULL it is shard i. The views may
- * have any strides. The exclusive or of the parts of all shards of the metadata is the CRC-64/NVME of the
- * tensor's bytes in row-major order. The parts may come from several calls and several processes, in any
- * order, and each shard must be passed to exactly one of the calls. The part of no shards is 0, and so
- * is the digest of a tensor without elements.
+ * `shards[i]` is shard `indices[i]` of the metadata; where `indices` is NULL it is shard i. The
+ * views may have any strides. The exclusive or of the parts of all shards of the metadata is the
+ * CRC-64/NVME of the tensor's bytes in row-major order. The parts may come from several calls and
+ * several processes, in any order, and each shard must be passed to exactly one of the calls.
+ * Without shards, the part is 0. The digest of a tensor without elements is 0.
  *
  * Where several shards have an element, it is counted once: with the shard from which
- * `shardspec_metadata_gather` reads it. That shard follows from the metadata alone, so that processes with
- * equal metadata agree without a message. The digest does not tell whether the others have the same
- * element: compare the answers of `shardspec_metadata_shard_digests`. Holes of shards are not read.
+ * `shardspec_metadata_gather` reads it. That shard follows from the metadata alone, so that
+ * processes with equal metadata agree without a message. The digest does not show whether the
+ * others have the same element. Compare the results of `shardspec_metadata_shard_digests` for
+ * that. Holes of shards are not read.
  *
  * `options->max_threads` limits the threads; `options` may be NULL.
  *
- * Time: one pass over the elements that are counted. Where shards are no boxes or have elements in
- * common, the function also makes a plan, which takes about n * log(n) for n shards of the metadata.
+ * Time: one pass over the elements that are counted. Where shards are not boxes or share elements,
+ * the function also makes a plan, which takes about n * log(n) for n shards of the metadata.
  * Ownership: the caller keeps the views and their memory.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
@@ -3426,7 +3439,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_with_d
  * in the error's `first_shard` and its position in `shards` in `index`; INDEX_OUT_OF_RANGE,
  * INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
  * OUT_OF_MEMORY.
- * Threads: any; other threads must not write the shards meanwhile.
+ * Threads: any; other threads must not write the shards during the call.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_digest(
@@ -3434,7 +3447,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_digest(
     size_t shard_count, const shardspec_copy_options *options, uint64_t *out, shardspec_error *err);
 
 /**
- * Computes the digest of each of some shards alone: whether replicas are equal.
+ * Computes the digest of each of some shards. Replicas that hold the same elements have equal
+ * digests.
  *
  * `shards[i]` is shard `indices[i]` of the metadata; where `indices` is NULL it is shard i. `digests` has
  * room for `shard_count` numbers. `digests[i]` becomes the CRC-64/NVME of the bytes of `shards[i]` in
@@ -3454,7 +3468,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_digest(
  * in the error's `first_shard` and its position in `shards` in `index`; INDEX_OUT_OF_RANGE,
  * INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
  * OUT_OF_MEMORY.
- * Threads: any; other threads must not write the shards meanwhile.
+ * Threads: any; other threads must not write the shards during the call.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_digests(
@@ -3465,10 +3479,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_dige
 /**
  * Computes the part of all local shards in the digest of their tensor.
  *
- * The exclusive or of the parts of all processes is the CRC-64/NVME of the tensor's bytes in row-major
- * order, where every shard of the metadata is local in exactly one process. The part of no shards is 0.
- * Where several shards have an element, it is counted once, with a shard that follows from the metadata
- * alone. `options->max_threads` limits the threads; `options` may be NULL.
+ * The exclusive or of the parts of all processes is the CRC-64/NVME of the tensor's bytes in
+ * row-major order, where every shard of the metadata is local in exactly one process. Without
+ * local shards, the part is 0. Where several shards have an element, it is counted once, with a
+ * shard that follows from the metadata alone. `options->max_threads` limits the threads; `options`
+ * may be NULL.
  *
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
@@ -3476,7 +3491,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_dige
  * Errors: PARTIAL for elements that are pending a reduction; UNSUPPORTED for packed elements where
  * the tensor or a shard does not start and end with whole bytes; OVERFLOW, INVALID_ARGUMENT for
  * `options`, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- * Threads: any; other threads must not write the shards meanwhile.
+ * Threads: any; other threads must not write the shards during the call.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_digest(
@@ -3606,7 +3621,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_ndim(
  *
  * `sources` and `destinations` receive the indices of the shards and have room for `piece_count`
  * numbers. `source_offsets`, `destination_offsets` and `sizes` receive the start of each piece in
- * both shards and its sizes. They have room for `piece_count` rows. `shardspec_plan_ndims` gives
+ * both shards and its sizes. They have room for `piece_count` rows. `shardspec_plan_ndims` returns
  * the lengths of their rows: the dimensions of source shards' buffers, of destination shards'
  * buffers and of pieces. These lengths differ only where shards are not boxes; a piece then covers
  * the buffers in steps (`shardspec_plan_piece_steps`). Each of the five arrays may be NULL.
@@ -3626,7 +3641,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_pieces(
  * Writes the numbers of dimensions of the source shards' buffers, of the destination shards'
  * buffers and of the plan's pieces. The three numbers are equal where all shards are boxes.
  * Otherwise a piece may have more dimensions than the buffers, and `shardspec_plan_piece_steps`
- * gives the buffer's dimension of each. `source`, `destination` and `piece` may be NULL.
+ * returns the buffer's dimension for each of them. `source`, `destination` and `piece` may be
+ * NULL.
  *
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
@@ -3639,7 +3655,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_ndims(
     shardspec_error *err);
 
 /**
- * Writes the steps of pieces `first_piece` to `first_piece + piece_count - 1` through the buffers.
+ * Writes, for pieces `first_piece` to `first_piece + piece_count - 1`, the steps that they take in
+ * the buffers.
  *
  * `source_dims` and `destination_dims` have room for one number for each dimension of the pieces:
  * the dimension of the buffer that it belongs to. These numbers are the same for all pieces.
@@ -3761,9 +3778,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_execute_sharde
     shardspec_error *err);
 
 /**
- * Writes the fingerprints of the layouts that the plan was made for. A fingerprint is 64 bits of what
- * each shard has of the tensor, in which order, and of its placement. Equal layouts have equal
- * fingerprints, in every process that runs this version. Compare them with
+ * Writes the fingerprints of the layouts that the plan was made for. A fingerprint is a hash of 64
+ * bits. It covers the elements of each shard, their order in the buffer, and the placements. Equal
+ * layouts have equal fingerprints, in every process that runs this version. Compare them with
  * `shardspec_metadata_fingerprint` before you execute a plan that was kept.
  *
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3860,8 +3877,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_traffic(
     int64_t *byte_counts, size_t capacity, size_t *needed, shardspec_error *err);
 
 /**
- * Writes the runs of all bytes that move from source shard `source` to destination shard
- * `destination` into `runs`.
+ * Writes to `runs` the runs of all bytes that move from source shard `source` to destination
+ * shard `destination`.
  *
  * `runs` has room for `capacity` of them. `*needed` becomes their number; `needed` may be NULL.
  * With capacity 0, `runs` may be NULL and only `*needed` is written. `itemsize` is the number of
@@ -3882,8 +3899,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_runs(
     shardspec_run *runs, size_t capacity, size_t *needed, shardspec_error *err);
 
 /**
- * Writes the runs of all bytes that move from `source_rank` to `destination_rank`, or stay on one
- * rank, into `runs`. Runs are in the order of the plan's pieces. Ranks that exchange nothing have
+ * Writes to `runs` the runs of all bytes that move from `source_rank` to `destination_rank`, or
+ * stay on one rank. Runs are in the order of the plan's pieces. Ranks that exchange nothing have
  * no runs.
  *
  * `runs` has room for `capacity` of them. `*needed` becomes their number; `needed` may be NULL.
@@ -3951,7 +3968,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_relabel(
 /* ================================================================================================
  * DLPack: tensors shared with other libraries, without a copy.
  *
- * A managed tensor is a view together with a function that gives its memory back. A library that
+ * A managed tensor is a view together with a function that releases its memory. A library that
  * receives one uses the memory as long as it needs it. It then calls `tensor->deleter(tensor)`
  * exactly once, on any thread.
  *
@@ -3986,7 +4003,7 @@ struct shardspec_managed_tensor {
   uint32_t minor;
   /** For `deleter`. */
   void *manager_ctx;
-  /** Gives the memory back and frees this struct, which is its argument. */
+  /** Releases the memory and frees this struct, which is its argument. */
   shardspec_destroy_fn deleter;
   /** `SHARDSPEC_DLPACK_...` flags, or'ed. */
   uint64_t flags;
@@ -4002,7 +4019,7 @@ struct shardspec_legacy_managed_tensor {
   shardspec_tensor_view tensor;
   /** For `deleter`. */
   void *manager_ctx;
-  /** Gives the memory back and frees this struct, which is its argument. */
+  /** Releases the memory and frees this struct, which is its argument. */
   shardspec_destroy_fn deleter;
 };
 
@@ -4097,13 +4114,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_expo
  * Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
  * handle during the call.
  * Blocks: no.
- * Errors: READ_ONLY for a managed tensor whose flags say so, UNSUPPORTED for another major version
- * of DLPack than 1 and for unknown flags, INVALID_ARGUMENT for a managed tensor that occurs twice,
- * each with its position in the error's `index`. SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
- * UNSUPPORTED_DEVICE and ALIASED, with the shard in the error's `first_shard` and its position in
- * `shards` in `index`. INVALID_ARGUMENT for a shard that occurs twice, or shards that are not
- * exactly those of `owner`, INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, OVERFLOW, INVALID_HANDLE,
- * NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: READ_ONLY for a managed tensor with the read-only flag, UNSUPPORTED for another major
+ * version of DLPack than 1 and for unknown flags, INVALID_ARGUMENT for a managed tensor that
+ * occurs twice, each with its position in the error's `index`. SHAPE_MISMATCH, NDIM_MISMATCH,
+ * DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the shard in the error's `first_shard` and
+ * its position in `shards` in `index`. INVALID_ARGUMENT for a shard that occurs twice, or shards
+ * that are not exactly those of `owner`, INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, OVERFLOW,
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4148,9 +4165,9 @@ struct shardspec_message {
  * Starts all of these messages and returns when all are complete, or when the transport knows that
  * some can't complete.
  *
- * No message has the own rank as its peer, and none is empty. Sender and receiver give a message
- * the same number of bytes. Messages from one rank to another arrive in the order in which they
- * are sent, in one exchange and across exchanges. A rank without messages does not call the
+ * No message has the own rank as its peer, and none is empty. Sender and receiver pass the same
+ * number of bytes for a message. Messages from one rank to another arrive in the order in which
+ * they are sent, in one exchange and across exchanges. A rank without messages does not call the
  * function. The transport should start receives before sends. Neither may wait for the other.
  */
 typedef shardspec_status (*shardspec_exchange_fn)(
@@ -4272,9 +4289,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_size(
 /**
  * Exchanges messages between ranks. A transport that wraps another one can call it too.
  *
- * The library copies messages whose peer is the own rank: the i-th that is sent to the i-th that
- * is received. It skips empty messages. The transport receives neither. Ranks without messages
- * need not call the function.
+ * The library itself copies messages whose peer is the own rank: the i-th send to the i-th
+ * receive. It skips empty messages. The transport receives neither. Ranks without messages need
+ * not call the function.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during
@@ -4744,15 +4761,18 @@ typedef int32_t (*shardspec_equal_fn)(void *ctx, void *other_ctx);
  */
 typedef uint64_t (*shardspec_hash_fn)(void *ctx);
 
-/** Enters a runtime, before a thread may run any of it. The result is the argument of `leave`. */
+/**
+ * Enters a language runtime. A thread must do this before it runs code of that runtime. The
+ * result is the argument of `leave`.
+ */
 typedef int32_t (*shardspec_enter_fn)(void);
 
-/** Leaves a runtime. */
+/** Leaves a language runtime. The argument is the result of `enter`. */
 typedef void (*shardspec_leave_fn)(int32_t state);
 
 typedef struct shardspec_runtime_ctx shardspec_runtime_ctx;
 
-/** A `ctx` that is freed inside of a runtime, for `shardspec_runtime_ctx_destroy`. */
+/** A `ctx` that must be freed inside a language runtime, for `shardspec_runtime_ctx_destroy`. */
 struct shardspec_runtime_ctx {
   /** `sizeof(shardspec_runtime_ctx)`. */
   uint64_t struct_size;
@@ -4807,8 +4827,9 @@ struct shardspec_placement_vtable {
   /** Frees `ctx`. NULL where there is nothing to free. */
   shardspec_destroy_fn destroy;
   /**
-   * Reports whether two placements with this type name and of the same rank are equal. With NULL,
-   * they are equal when their texts are. Of equal placements, metadata keeps the first.
+   * Reports whether two placements with this type name and of the same rank are equal. With
+   * NULL, two of them are equal if their texts are equal. Of equal placements, metadata keeps
+   * the first.
    */
   shardspec_equal_fn equal;
   /**
@@ -4911,8 +4932,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_builder_ad
     const shardspec_placement *placement, shardspec_error *err);
 
 /**
- * Adds the shards of a list, each of which needs a placement. Shards that are not boxes are added
- * in one list, together with all others. A call that fails adds no shard.
+ * Adds the shards of a list, each of which needs a placement. Shards that are not boxes must be
+ * added in one list, together with all other shards. A call that fails adds no shard.
  *
  * Ownership: the caller keeps the list, and may free it at once.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5022,7 +5043,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_custom(
  * Writes the `ctx` of a custom spec to `*out`, for custom ops. It is valid as long as the spec:
  * keep the handle while you use it.
  *
- * Ownership: the spec keeps owning `ctx`.
+ * Ownership: the spec still owns `ctx`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: WRONG_SPEC_TYPE for a spec of another type than `type_name`, INVALID_HANDLE,
@@ -5131,7 +5152,7 @@ typedef struct shardspec_op shardspec_op;
 
 /**
  * Runs the op. `spec` is the spec of the call, and `arguments` is never NULL. The library has
- * checked that values are what their kinds say and that sharded tensors were valid when the call
+ * checked that each value matches its kind, and that sharded tensors were valid when the call
  * began. The op writes its results to `results`, which holds `result_count` values of kind
  * `SHARDSPEC_VALUE_NONE`. `result_count` is 0 for a caller that ignores results.
  *
@@ -5256,7 +5277,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_list(
  * Blocks: no.
  * Errors: NOT_FOUND where no op is registered under these names, NO_ARGUMENTS, NO_SHARDED_TENSOR,
  * COMMUNICATOR_MISMATCH, INVALID_HANDLE, also of a sharded tensor among the arguments,
- * INVALID_ARGUMENT for a value that is not what its kind says or a name that occurs twice,
+ * INVALID_ARGUMENT for a value that does not match its kind or a name that occurs twice,
  * NULL_ARGUMENT, OUT_OF_MEMORY. Also any status of the op, with its message. After an error, no
  * result was written.
  * Threads: any.
@@ -5275,8 +5296,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_dispatch(
  * Blocks: no.
  * Errors: INVALID_HANDLE, also where the op's registration has ended and for a sharded tensor
  * among the arguments, WRONG_SPEC_TYPE for a spec of another type than the op's, NO_ARGUMENTS,
- * NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH, INVALID_ARGUMENT for a value that is not what its kind
- * says or a name that occurs twice, NULL_ARGUMENT, OUT_OF_MEMORY. Also any status of the op, with
+ * NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH, INVALID_ARGUMENT for a value that does not match its
+ * kind or a name that occurs twice, NULL_ARGUMENT, OUT_OF_MEMORY. Also any status of the op, with
  * its message. After an error, no result was written.
  * Threads: any.
  * Since: ABI 0.

@@ -217,7 +217,7 @@ fn a_message_of_the_agreement_that_is_changed_on_its_way_leaves_nobody_waiting()
                     panic!("rank {rank} of {ranks} has all of it, and rank {culprit} nothing");
                 };
                 let said = error.to_string();
-                assert!(said.contains("changed on its way"), "rank {rank} was told: {said}");
+                assert!(said.contains("was damaged"), "rank {rank} was told: {said}");
             }
         }
     }

@@ -70,8 +70,8 @@ pub const SHARDSPEC_READ_ONLY: i32 = 39;
 /// A callback returned a number that is not a status, or 0 where its status of success is another
 /// one. It probably threw an exception. `got` is the number.
 pub const SHARDSPEC_CALLBACK_FAILED: i32 = 40;
-/// A cut that can't be made of so many positions: they do not divide, do not add up, or would be cut
-/// inside of a unit.
+/// A cut that is impossible for this number of positions: they do not divide, the sizes do not add
+/// up, or a piece would start inside a unit.
 pub const SHARDSPEC_ILLEGAL_CUT: i32 = 41;
 /// The elements of the tensor still have to be reduced, so they can't be moved.
 pub const SHARDSPEC_PARTIAL: i32 = 42;

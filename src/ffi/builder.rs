@@ -126,7 +126,8 @@ impl MetadataBuilder {
                     placements.extend(shards.placements().iter().cloned());
                 }
                 Added::List(_) => {
-                    let what = "shards that are no boxes are added in one list, with all others";
+                    let what = "shards that are not boxes must be added in one list, together with \
+                         all other shards";
                     return Err(Error::Unsupported { what: Text::from(what) });
                 }
             }
@@ -183,8 +184,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard_with_placem
     })
 }
 
-/// Adds the shards of a list, each of which needs a placement. Shards that are not boxes are added
-/// in one list, together with all others. A call that fails adds no shard.
+/// Adds the shards of a list, each of which needs a placement. Shards that are not boxes must be
+/// added in one list, together with all other shards. A call that fails adds no shard.
 ///
 /// Ownership: the caller keeps the list, and may free it at once.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

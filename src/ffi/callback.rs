@@ -76,13 +76,14 @@ pub type shardspec_hash_fn = Option<unsafe extern "C-unwind" fn(ctx: *mut c_void
 /// Frees a callback's `ctx`.
 pub type shardspec_destroy_fn = Option<unsafe extern "C-unwind" fn(ctx: *mut c_void)>;
 
-/// Enters a runtime, before a thread may run any of it. The result is the argument of `leave`.
+/// Enters a language runtime. A thread must do this before it runs code of that runtime. The
+/// result is the argument of `leave`.
 pub type shardspec_enter_fn = Option<unsafe extern "C-unwind" fn() -> i32>;
 
-/// Leaves a runtime.
+/// Leaves a language runtime. The argument is the result of `enter`.
 pub type shardspec_leave_fn = Option<unsafe extern "C-unwind" fn(state: i32)>;
 
-/// A `ctx` that is freed inside of a runtime, for `shardspec_runtime_ctx_destroy`.
+/// A `ctx` that must be freed inside a language runtime, for `shardspec_runtime_ctx_destroy`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_runtime_ctx {

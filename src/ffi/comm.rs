@@ -68,9 +68,9 @@ const _: () = {
 /// Starts all of these messages and returns when all are complete, or when the transport knows that
 /// some can't complete.
 ///
-/// No message has the own rank as its peer, and none is empty. Sender and receiver give a message
-/// the same number of bytes. Messages from one rank to another arrive in the order in which they
-/// are sent, in one exchange and across exchanges. A rank without messages does not call the
+/// No message has the own rank as its peer, and none is empty. Sender and receiver pass the same
+/// number of bytes for a message. Messages from one rank to another arrive in the order in which
+/// they are sent, in one exchange and across exchanges. A rank without messages does not call the
 /// function. The transport should start receives before sends. Neither may wait for the other.
 pub type shardspec_exchange_fn = Option<
     unsafe extern "C-unwind" fn(
@@ -211,7 +211,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new(
             let place = self::out("out", out)?;
             let table = sized("vtable", vtable)?;
             if table.exchange.is_none() {
-                let problem = "its exchange is NULL; a transport must move messages";
+                let problem = "its exchange is NULL; pass a function";
                 return Err(Error::invalid("vtable", problem).into());
             }
             if size < 1 {
@@ -317,9 +317,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_size(
 
 /// Exchanges messages between ranks. A transport that wraps another one can call it too.
 ///
-/// The library copies messages whose peer is the own rank: the i-th that is sent to the i-th that
-/// is received. It skips empty messages. The transport receives neither. Ranks without messages
-/// need not call the function.
+/// The library itself copies messages whose peer is the own rank: the i-th send to the i-th
+/// receive. It skips empty messages. The transport receives neither. Ranks without messages need
+/// not call the function.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during

@@ -30,8 +30,9 @@ pub struct shardspec_placement_vtable {
     pub struct_size: u64,
     /// Frees `ctx`. NULL where there is nothing to free.
     pub destroy: shardspec_destroy_fn,
-    /// Reports whether two placements with this type name and of the same rank are equal. With NULL,
-    /// they are equal when their texts are. Of equal placements, metadata keeps the first.
+    /// Reports whether two placements with this type name and of the same rank are equal. With
+    /// NULL, two of them are equal if their texts are equal. Of equal placements, metadata keeps
+    /// the first.
     pub equal: shardspec_equal_fn,
     /// Returns a hash that is equal for equal placements. It is used only together with `equal`.
     /// With NULL, the library hashes the type's name and the rank, and creating a list of many

@@ -278,7 +278,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_custom(
             check_own_type_name(type_name)?;
             let table = sized("vtable", vtable)?;
             if table.build_metadata.is_none() {
-                let problem = "its build_metadata is NULL; a spec must say who owns what";
+                let problem = "its build_metadata is NULL; pass a function";
                 return Err(Error::invalid("vtable", problem).into());
             }
             let success = Success::of(table.success_status, table.reserved)?;
@@ -291,7 +291,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_custom(
 /// Writes the `ctx` of a custom spec to `*out`, for custom ops. It is valid as long as the spec:
 /// keep the handle while you use it.
 ///
-/// Ownership: the spec keeps owning `ctx`.
+/// Ownership: the spec still owns `ctx`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: WRONG_SPEC_TYPE for a spec of another type than `type_name`, INVALID_HANDLE,

@@ -43,21 +43,22 @@ unsafe fn shards_argument(
 
 /// Computes the part of some shards in the digest of their tensor.
 ///
-/// `shards[i]` is shard `indices[i]` of the metadata; where `indices` is NULL it is shard i. The views may
-/// have any strides. The exclusive or of the parts of all shards of the metadata is the CRC-64/NVME of the
-/// tensor's bytes in row-major order. The parts may come from several calls and several processes, in any
-/// order, and each shard must be passed to exactly one of the calls. The part of no shards is 0, and so
-/// is the digest of a tensor without elements.
+/// `shards[i]` is shard `indices[i]` of the metadata; where `indices` is NULL it is shard i. The
+/// views may have any strides. The exclusive or of the parts of all shards of the metadata is the
+/// CRC-64/NVME of the tensor's bytes in row-major order. The parts may come from several calls and
+/// several processes, in any order, and each shard must be passed to exactly one of the calls.
+/// Without shards, the part is 0. The digest of a tensor without elements is 0.
 ///
 /// Where several shards have an element, it is counted once: with the shard from which
-/// `shardspec_metadata_gather` reads it. That shard follows from the metadata alone, so that processes with
-/// equal metadata agree without a message. The digest does not tell whether the others have the same
-/// element: compare the answers of `shardspec_metadata_shard_digests`. Holes of shards are not read.
+/// `shardspec_metadata_gather` reads it. That shard follows from the metadata alone, so that
+/// processes with equal metadata agree without a message. The digest does not show whether the
+/// others have the same element. Compare the results of `shardspec_metadata_shard_digests` for
+/// that. Holes of shards are not read.
 ///
 /// `options->max_threads` limits the threads; `options` may be NULL.
 ///
-/// Time: one pass over the elements that are counted. Where shards are no boxes or have elements in
-/// common, the function also makes a plan, which takes about n * log(n) for n shards of the metadata.
+/// Time: one pass over the elements that are counted. Where shards are not boxes or share elements,
+/// the function also makes a plan, which takes about n * log(n) for n shards of the metadata.
 /// Ownership: the caller keeps the views and their memory.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
@@ -68,7 +69,7 @@ unsafe fn shards_argument(
 /// in the error's `first_shard` and its position in `shards` in `index`; INDEX_OUT_OF_RANGE,
 /// INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
 /// OUT_OF_MEMORY.
-/// Threads: any; other threads must not write the shards meanwhile.
+/// Threads: any; other threads must not write the shards during the call.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_digest(
@@ -86,7 +87,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_digest(
     })
 }
 
-/// Computes the digest of each of some shards alone: whether replicas are equal.
+/// Computes the digest of each of some shards. Replicas that hold the same elements have equal
+/// digests.
 ///
 /// `shards[i]` is shard `indices[i]` of the metadata; where `indices` is NULL it is shard i. `digests` has
 /// room for `shard_count` numbers. `digests[i]` becomes the CRC-64/NVME of the bytes of `shards[i]` in
@@ -106,7 +108,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_digest(
 /// in the error's `first_shard` and its position in `shards` in `index`; INDEX_OUT_OF_RANGE,
 /// INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
 /// OUT_OF_MEMORY.
-/// Threads: any; other threads must not write the shards meanwhile.
+/// Threads: any; other threads must not write the shards during the call.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_shard_digests(
@@ -126,10 +128,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_digests(
 
 /// Computes the part of all local shards in the digest of their tensor.
 ///
-/// The exclusive or of the parts of all processes is the CRC-64/NVME of the tensor's bytes in row-major
-/// order, where every shard of the metadata is local in exactly one process. The part of no shards is 0.
-/// Where several shards have an element, it is counted once, with a shard that follows from the metadata
-/// alone. `options->max_threads` limits the threads; `options` may be NULL.
+/// The exclusive or of the parts of all processes is the CRC-64/NVME of the tensor's bytes in
+/// row-major order, where every shard of the metadata is local in exactly one process. Without
+/// local shards, the part is 0. Where several shards have an element, it is counted once, with a
+/// shard that follows from the metadata alone. `options->max_threads` limits the threads; `options`
+/// may be NULL.
 ///
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
@@ -137,7 +140,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_digests(
 /// Errors: PARTIAL for elements that are pending a reduction; UNSUPPORTED for packed elements where
 /// the tensor or a shard does not start and end with whole bytes; OVERFLOW, INVALID_ARGUMENT for
 /// `options`, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any; other threads must not write the shards meanwhile.
+/// Threads: any; other threads must not write the shards during the call.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_digest(

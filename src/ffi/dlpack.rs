@@ -1,6 +1,6 @@
 //! DLPack: tensors shared with other libraries, without a copy.
 //!
-//! A managed tensor is a view together with a function that gives its memory back. A library that
+//! A managed tensor is a view together with a function that releases its memory. A library that
 //! receives one uses the memory as long as it needs it. It then calls `tensor->deleter(tensor)`
 //! exactly once, on any thread.
 //!
@@ -48,7 +48,7 @@ pub struct shardspec_managed_tensor {
     pub minor: u32,
     /// For `deleter`.
     pub manager_ctx: *mut c_void,
-    /// Gives the memory back and frees this struct, which is its argument.
+    /// Releases the memory and frees this struct, which is its argument.
     pub deleter: shardspec_destroy_fn,
     /// `SHARDSPEC_DLPACK_...` flags, or'ed.
     pub flags: u64,
@@ -64,7 +64,7 @@ pub struct shardspec_legacy_managed_tensor {
     pub tensor: shardspec_tensor_view,
     /// For `deleter`.
     pub manager_ctx: *mut c_void,
-    /// Gives the memory back and frees this struct, which is its argument.
+    /// Releases the memory and frees this struct, which is its argument.
     pub deleter: shardspec_destroy_fn,
 }
 

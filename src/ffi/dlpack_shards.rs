@@ -114,7 +114,7 @@ impl<'a> Given<'a> {
     /// Refuses an array that can't be one of managed tensors: then nothing in it is followed.
     fn new(tensors: &'a [*mut shardspec_managed_tensor]) -> Outcome<Self> {
         if let Some(index) = tensors.iter().position(|tensor| !tensor.is_aligned()) {
-            let problem = "the pointer is not one to a managed tensor: it is not aligned";
+            let problem = "the pointer does not point to a managed tensor: it is not aligned";
             return Err(Error::invalid("shards", problem).at("shards", index).into());
         }
         let sorted = try_to_vec(tensors).ok().map(|mut sorted| {
@@ -219,13 +219,13 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
 /// Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
 /// handle during the call.
 /// Blocks: no.
-/// Errors: READ_ONLY for a managed tensor whose flags say so, UNSUPPORTED for another major version
-/// of DLPack than 1 and for unknown flags, INVALID_ARGUMENT for a managed tensor that occurs twice,
-/// each with its position in the error's `index`. SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
-/// UNSUPPORTED_DEVICE and ALIASED, with the shard in the error's `first_shard` and its position in
-/// `shards` in `index`. INVALID_ARGUMENT for a shard that occurs twice, or shards that are not
-/// exactly those of `owner`, INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, OVERFLOW, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: READ_ONLY for a managed tensor with the read-only flag, UNSUPPORTED for another major
+/// version of DLPack than 1 and for unknown flags, INVALID_ARGUMENT for a managed tensor that
+/// occurs twice, each with its position in the error's `index`. SHAPE_MISMATCH, NDIM_MISMATCH,
+/// DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the shard in the error's `first_shard` and
+/// its position in `shards` in `index`. INVALID_ARGUMENT for a shard that occurs twice, or shards
+/// that are not exactly those of `owner`, INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, OVERFLOW,
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

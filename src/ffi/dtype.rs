@@ -1,9 +1,9 @@
 //! Element types.
 //!
 //! DLPack's `DLDataType`. Elements are moved as they are and never computed with, so a type that is
-//! not listed here works as well. Elements that are no whole bytes are packed: the element after
-//! another starts with the next bit, counted from a byte's least significant one. float4 and int4 are
-//! packed, and so are three lanes of int4; two lanes of it are one byte.
+//! not listed here works as well. Elements whose size is not a whole number of bytes are packed:
+//! each element starts at the bit after the one before it, counted from the least significant bit
+//! of a byte. float4, int4 and three lanes of int4 are packed. Two lanes of int4 are one byte.
 
 use std::ffi::c_char;
 
@@ -100,7 +100,7 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_parse(
 }
 
 /// Writes the name of an element type into `buffer`, in the form that `shardspec_dtype_parse`
-/// reads. A code without a name gives "code200_16".
+/// reads. For a code without a name, the text is like "code200_16".
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is

@@ -110,7 +110,7 @@ fn dim_maps(
         start = end;
     }
     if start != stretches.len() {
-        let problem = text!("the last end is {start}, and there are {} stretches", stretches.len());
+        let problem = text!("the last end is {start}, but there are {} stretches", stretches.len());
         return Err(Error::invalid("map_ends", problem).into());
     }
     Ok(maps)

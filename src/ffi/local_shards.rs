@@ -27,7 +27,7 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_count(
     })
 }
 
-/// Writes the index in the metadata of local shard `local` to `*out`.
+/// Writes to `*out` the index that local shard `local` has in the metadata.
 ///
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.

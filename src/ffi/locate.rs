@@ -1,7 +1,7 @@
-//! Queries: the shards that own an element, meet a box or belong to an owner.
+//! Queries: the shards that own an element, share an element with a box, or belong to an owner.
 //!
-//! An element is given by its index in the tensor, one number for each dimension, or by a shard and
-//! an index in that shard. The first query of a metadata object builds a spatial index of its n
+//! An element is described by its index in the tensor, one number for each dimension, or by a shard
+//! and an index in that shard. The first query of a metadata object builds a spatial index of its n
 //! shards, in about n * log(n). The metadata keeps that index. Each query then takes about log(n),
 //! plus the size of its answer.
 
@@ -66,10 +66,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_at(
     })
 }
 
-/// Writes the replica number of a shard to `*number`: how many lower shards have the same elements at the
-/// same places of their buffers. The lowest of these shards goes to `*primary`; it is the shard itself
-/// where the number is 0. Of replicas, the primary is the one to write or to read where each element
-/// counts once. A shard without elements has number 0. Either place may be NULL.
+/// Writes the replica number of a shard to `*number`: how many lower shards have the same elements
+/// at the same places of their buffers. `*primary` becomes the lowest of these shards. It is the
+/// shard itself where the number is 0. A program that writes or reads each element once uses only
+/// primary shards. A shard without elements has number 0. Either place may be NULL.
 ///
 /// Time: the first call for metadata with n shards that has replicas takes n * log(n). The metadata
 /// keeps the result.
@@ -130,8 +130,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_locate(
     })
 }
 
-/// Writes the indices in the tensor of `element_count` elements that are given by shard and index
-/// in the shard's buffer. This is the inverse of `shardspec_metadata_locate`.
+/// Writes the indices in the tensor of `element_count` elements that are described by a shard and
+/// an index in the shard's buffer. This is the inverse of `shardspec_metadata_locate`.
 ///
 /// `shards` holds one number for each element. `local_indices` holds one row for each element, with
 /// one number for each dimension of the shards' buffers. `elements` has room for `element_count`

@@ -87,9 +87,9 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_new(
     })
 }
 
-/// Creates a mesh of `ndim` axes on placements given by their handles, custom placements included.
-/// `axis_names` holds `ndim` different texts, `axis_sizes` holds `ndim` sizes of at least 1.
-/// `placements` holds one handle for each device, row-major.
+/// Creates a mesh of `ndim` axes on placements that are passed by their handles, custom placements
+/// included. `axis_names` holds `ndim` different texts, `axis_sizes` holds `ndim` sizes of at least
+/// 1. `placements` holds one handle for each device, row-major.
 ///
 /// Ownership: the library copies the texts. The caller keeps the handles and frees `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -281,7 +281,8 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_get_coordinates(
     })
 }
 
-/// Writes the axes as a text, such as "dp=2, tp=4", into `buffer`; "one device" without axes.
+/// Writes to `buffer` a text with the axes, such as "dp=2, tp=4". Without axes, the text is "one
+/// device".
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is

@@ -12,12 +12,13 @@ pub const SHARDSPEC_RULE_BALANCED: i32 = 2;
 pub const SHARDSPEC_RULE_SIZES: i32 = 3;
 /// Pieces in proportion to the weights in `values`.
 pub const SHARDSPEC_RULE_WEIGHTS: i32 = 4;
-/// Blocks of `block` positions, dealt in turn, the first one to piece `first`.
+/// Blocks of `block` positions. They are dealt to the pieces in turn, the first block to piece
+/// `first`.
 pub const SHARDSPEC_RULE_CYCLIC: i32 = 5;
 
 /// As `repeat`: chosen when a length is cut. It is 1 where there are at least as many units as
-/// coordinates, and else the number of coordinates for each unit. Units are those of the granule; of
-/// CYCLIC, its blocks. A larger number of coordinates must be a multiple of the number of units.
+/// coordinates. Otherwise it is the number of coordinates for each unit. A unit is a granule, or a
+/// block of CYCLIC. A larger number of coordinates must be a multiple of the number of units.
 pub const SHARDSPEC_REPEAT_AS_NEEDED: i64 = -1;
 
 /// Values are added up.
@@ -48,7 +49,8 @@ pub struct shardspec_segment {
     pub size: i64,
     /// A `SHARDSPEC_RULE_...` constant; 0: the cut's rule.
     pub rule: i32,
-    /// 1: fail where pieces would differ in size; -1: allow it; 0: as the cut says.
+    /// 1: pieces of different sizes are refused. -1: they are allowed. 0: the value of the cut
+    /// applies.
     pub even: i32,
     /// Positions that stay together; 0: the cut's granule.
     pub granule: i64,
@@ -97,7 +99,7 @@ pub struct shardspec_cut {
     pub repeat: i64,
     /// CYCLIC: positions of a block; 0: 1.
     pub block: i64,
-    /// CYCLIC: the piece with the first block, modulo the number of pieces.
+    /// CYCLIC: the piece that gets the first block, modulo the number of pieces.
     pub first: i64,
     /// SIZES and WEIGHTS: a number for each piece. The number of pieces is the size of the axis, divided
     /// by `repeat`.

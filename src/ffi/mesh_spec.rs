@@ -1,10 +1,11 @@
 //! Specs over a mesh.
 //!
 //! A cut deals the indices of one dimension to the coordinates of one axis of a mesh. A layout is a
-//! list of cuts, applied in order: a second cut of a dimension cuts what the first one left. Each axis
-//! is used at most once. An axis that no cut uses replicates: its devices have the same elements.
+//! list of cuts, applied in order: a second cut of a dimension cuts the pieces of the first. Each
+//! axis is used at most once. An axis that no cut uses replicates: its devices have the same
+//! elements.
 //!
-//! The rule of a cut says which positions piece j of k has, of n positions:
+//! The rule of a cut defines the positions of piece j, where n positions are cut into k pieces:
 //!
 //!   CHUNK     ceil(n / k) each, the last ones shorter or empty: torch.chunk, DTensor, JAX, MPI BLOCK
 //!   BALANCED  n / k each, the first n % k one more: numpy.array_split
@@ -12,10 +13,11 @@
 //!   WEIGHTS   in proportion to weights, largest remainders first
 //!   CYCLIC    blocks in turn: MPI CYCLIC, ScaLAPACK
 //!
-//! A granule is a number of positions that stay together, such as an attention head. With repeat r, r
-//! neighbouring coordinates have the same piece. Segments are parts of a dimension that are cut each on
-//! its own, such as the three of a fused QKV weight. A coordinate has its pieces of all segments, one
-//! after the other. A pad lengthens a dimension before it is cut; the added places are holes without elements.
+//! A granule is a number of positions that stay together, such as an attention head. With repeat r,
+//! r neighbouring coordinates have the same piece. Segments are parts of a dimension, each of which
+//! is cut separately, such as the three parts of a fused QKV weight. A coordinate has its pieces of
+//! all segments, one after the other. A pad lengthens a dimension before it is cut; the added
+//! places are holes without elements.
 //!
 //! 32 query heads and 8 key and value heads of 128 rows each over 16 devices, two of which have the
 //! same key and value head:
@@ -79,7 +81,7 @@ fn mesh_of(metadata: &ShardedTensorMetadata) -> Outcome<&Mesh> {
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT for an unknown axis, an axis that is used twice, and numbers or lists
-/// that no cut of the axis has; ILLEGAL_CUT for a `repeat` that does not divide the axis;
+/// that are not allowed for the axis; ILLEGAL_CUT for a `repeat` that does not divide the axis;
 /// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
@@ -102,8 +104,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_mesh(
 /// Ownership: the library copies what it needs. The caller frees `*out`.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for no placements, and for numbers or lists that no cut over so many
-/// placements has; ILLEGAL_CUT for a `repeat` that does not divide `placement_count`;
+/// Errors: INVALID_ARGUMENT for no placements, and for numbers or lists that are not allowed for
+/// this number of placements; ILLEGAL_CUT for a `repeat` that does not divide `placement_count`;
 /// INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
@@ -138,8 +140,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_cut(
 ///
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: ILLEGAL_CUT for what does not divide, add up or start at a granule; INVALID_ARGUMENT for
-/// numbers or lists that no cut has; NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: ILLEGAL_CUT where positions do not divide, sizes do not add up, or a piece does not
+/// start at a granule; INVALID_ARGUMENT for numbers or lists that are not allowed in a cut;
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -170,8 +173,8 @@ pub unsafe extern "C-unwind" fn shardspec_cut_check(
 ///
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for numbers that no cut has at any degree (the error's `index` is the
-/// cut), a negative length or a `max_degree` below 1; NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT for numbers that are not allowed at any degree (the error's `index` is
+/// the cut), a negative length or a `max_degree` below 1; NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -210,9 +213,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_mesh(
     })
 }
 
-/// Writes a spec as a text for people into `buffer`, such as "dp=2, tp=4: dimension 0 over tp by
-/// chunk". The text of a custom spec is the name of its type. Later versions may write another
-/// text.
+/// Writes to `buffer` a text for people that describes a spec, such as "dp=2, tp=4: dimension 0
+/// over tp by chunk". The text of a custom spec is the name of its type. Later versions may write
+/// another text.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
@@ -328,9 +331,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_partial_count(
     })
 }
 
-/// Writes the name of an axis that is pending a reduction into `buffer`, and a
-/// `SHARDSPEC_REDUCTION_...` constant to `*reduction` (may be NULL). They are numbered from 0, in
-/// the order of the layout.
+/// Writes to `buffer` the name of an axis that is pending a reduction, and to `*reduction` a
+/// `SHARDSPEC_REDUCTION_...` constant. `reduction` may be NULL. They are numbered from 0, in the
+/// order of the layout.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is

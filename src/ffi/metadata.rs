@@ -48,9 +48,9 @@ impl Handle for shardspec_metadata {
 /// Errors: INVALID_DIM for a spec whose dimension the tensor does not have or whose dimension is
 /// given by name. ILLEGAL_CUT for a size that a mesh spec does not cut, INVALID_ARGUMENT for one
 /// above its pad. NDIM_MISMATCH, OUT_OF_BOUNDS or GAP (the message names a box without owner) for
-/// an enumerable spec that does not fit the tensor. The same and OVERLAP for the shards of a custom
-/// spec, or the status that its `build_metadata` returns. INVALID_ARGUMENT for negative sizes or
-/// more than 32, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT,
+/// an enumerable spec that does not fit the tensor. For a custom spec, the same errors and OVERLAP,
+/// or the status that its `build_metadata` returns. INVALID_ARGUMENT for negative sizes or more
+/// than 32, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT,
 /// OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
@@ -83,7 +83,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata(
 /// Errors: INVALID_DIM for a spec whose dimension the tensor does not have. ILLEGAL_CUT for a size
 /// that a mesh spec does not cut, INVALID_ARGUMENT for one above its pad. NDIM_MISMATCH,
 /// OUT_OF_BOUNDS or GAP (the message names a box without owner) for an enumerable spec that does
-/// not fit the tensor. The same and OVERLAP for the shards of a custom spec, or the status that its
+/// not fit the tensor. For a custom spec, the same errors and OVERLAP, or the status that its
 /// `build_metadata` returns. INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more
 /// elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
@@ -113,11 +113,11 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_with_dim_names(
 /// one, such as the scales and zero points of a quantised weight, or words that hold several packed
 /// elements.
 ///
-/// `block_sizes` holds `ndim` numbers >= 1. Dimension d of the new tensor has
-/// ceil(size / `block_sizes[d]`) elements; the last block of a dimension may be short. A shard has the
-/// elements of the blocks that it has in `metadata`, in the same order. Placements, mesh, replicas,
-/// partial axes, names of dimensions and padding stay. No element type is stated. Where dimensions are
-/// flattened, the elements of a block must be neighbours in the flattened order.
+/// `block_sizes` holds `ndim` numbers >= 1. Dimension d of the new tensor has ceil(size /
+/// `block_sizes[d]`) elements; the last block of a dimension may be short. A shard has the elements
+/// of the blocks that it has in `metadata`, in the same order. The result has the same placements,
+/// mesh, replicas, partial axes, names of dimensions and padding. No element type is stated. Where
+/// dimensions are flattened, the elements of a block must be neighbours in the flattened order.
 ///
 /// Ownership: the caller frees `*out`; `metadata` may be freed before it.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -126,7 +126,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_with_dim_names(
 /// ends inside of a block. The message has the nearest cuts that are legal; `first_shard` is the
 /// shard, `dim` the dimension of its buffer, `got` the index of the cut and `limit` the length of
 /// the block there. NDIM_MISMATCH where `ndim` is not that of the tensor, UNSUPPORTED for blocks
-/// that are no neighbours in flattened dimensions, INVALID_ARGUMENT for block sizes below 1,
+/// that are not contiguous in flattened dimensions, INVALID_ARGUMENT for block sizes below 1,
 /// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
@@ -333,10 +333,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_equal(
     })
 }
 
-/// Writes the fingerprint of the layout to `*out`: 64 bits of what each shard has of the tensor, in which
-/// order, and of its placement. The sizes and properties of the tensor are not in it, nor whether shards are
-/// replicas or partial; `shardspec_metadata_hash` covers all of it. Equal layouts have equal
-/// fingerprints, in every process that runs this version.
+/// Writes the fingerprint of the layout to `*out`: a hash of 64 bits. It covers the elements of
+/// each shard, their order in the buffer, and the placements. The sizes and properties of the
+/// tensor are not in it, nor whether shards are replicas or partial; `shardspec_metadata_hash`
+/// covers all of it. Equal layouts have equal fingerprints, in every process that runs this
+/// version.
 ///
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.

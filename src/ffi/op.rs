@@ -65,7 +65,7 @@ impl Handle for shardspec_op {
 static OPS: Registry<Function> = Registry::new();
 
 /// Runs the op. `spec` is the spec of the call, and `arguments` is never NULL. The library has
-/// checked that values are what their kinds say and that sharded tensors were valid when the call
+/// checked that each value matches its kind, and that sharded tensors were valid when the call
 /// began. The op writes its results to `results`, which holds `result_count` values of kind
 /// `SHARDSPEC_VALUE_NONE`. `result_count` is 0 for a caller that ignores results.
 ///
@@ -272,7 +272,7 @@ pub unsafe extern "C-unwind" fn shardspec_op_list(
 /// Blocks: no.
 /// Errors: NOT_FOUND where no op is registered under these names, NO_ARGUMENTS, NO_SHARDED_TENSOR,
 /// COMMUNICATOR_MISMATCH, INVALID_HANDLE, also of a sharded tensor among the arguments,
-/// INVALID_ARGUMENT for a value that is not what its kind says or a name that occurs twice,
+/// INVALID_ARGUMENT for a value that does not match its kind or a name that occurs twice,
 /// NULL_ARGUMENT, OUT_OF_MEMORY. Also any status of the op, with its message. After an error, no
 /// result was written.
 /// Threads: any.
@@ -297,8 +297,8 @@ pub unsafe extern "C-unwind" fn shardspec_op_dispatch(
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, also where the op's registration has ended and for a sharded tensor
 /// among the arguments, WRONG_SPEC_TYPE for a spec of another type than the op's, NO_ARGUMENTS,
-/// NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH, INVALID_ARGUMENT for a value that is not what its kind
-/// says or a name that occurs twice, NULL_ARGUMENT, OUT_OF_MEMORY. Also any status of the op, with
+/// NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH, INVALID_ARGUMENT for a value that does not match its
+/// kind or a name that occurs twice, NULL_ARGUMENT, OUT_OF_MEMORY. Also any status of the op, with
 /// its message. After an error, no result was written.
 /// Threads: any.
 /// Since: ABI 0.

@@ -144,8 +144,9 @@ unsafe fn check_other_value(argument: &'static str, value: &shardspec_value) -> 
     }
     let shardspec_value { kind, reserved, integer, .. } = value;
     let problem = text!(
-        "a value of kind {kind} with integer {integer} and reserved {reserved} is none; pass a \
-         SHARDSPEC_VALUE_... constant, 0 or 1 with BOOL, a length with I64_LIST, and reserved 0"
+        "a value of kind {kind} with integer {integer} and reserved {reserved} is not valid; pass \
+         a \
+         SHARDSPEC_VALUE_... constant, 0 or 1 for BOOL, a length for I64_LIST, and reserved 0"
     );
     Err(Error::invalid(argument, problem).into())
 }

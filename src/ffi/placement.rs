@@ -234,7 +234,7 @@ pub unsafe extern "C-unwind" fn shardspec_placement_device_type(
     })
 }
 
-/// Writes the index of the placement's device to `*out`, or -1 where the placement gives no index.
+/// Writes the index of the placement's device to `*out`, or -1 where the placement has no index.
 ///
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
@@ -253,9 +253,9 @@ pub unsafe extern "C-unwind" fn shardspec_placement_device_index(
     })
 }
 
-/// Writes 1 to `*out` if two placements are equal, else 0. Built-in placements are equal when their
-/// canonical texts are. Custom placements of one type and rank are compared by the type's `equal`.
-/// Placements of different types or ranks are never equal.
+/// Writes 1 to `*out` if two placements are equal, else 0. Built-in placements are equal if their
+/// canonical texts are equal. Custom placements of one type and rank are compared by the type's
+/// `equal`. Placements of different types or ranks are never equal.
 ///
 /// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
 /// call.

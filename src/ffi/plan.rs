@@ -186,7 +186,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndim(
 ///
 /// `sources` and `destinations` receive the indices of the shards and have room for `piece_count`
 /// numbers. `source_offsets`, `destination_offsets` and `sizes` receive the start of each piece in
-/// both shards and its sizes. They have room for `piece_count` rows. `shardspec_plan_ndims` gives
+/// both shards and its sizes. They have room for `piece_count` rows. `shardspec_plan_ndims` returns
 /// the lengths of their rows: the dimensions of source shards' buffers, of destination shards'
 /// buffers and of pieces. These lengths differ only where shards are not boxes; a piece then covers
 /// the buffers in steps (`shardspec_plan_piece_steps`). Each of the five arrays may be NULL.
@@ -225,7 +225,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_pieces(
 /// Writes the numbers of dimensions of the source shards' buffers, of the destination shards'
 /// buffers and of the plan's pieces. The three numbers are equal where all shards are boxes.
 /// Otherwise a piece may have more dimensions than the buffers, and `shardspec_plan_piece_steps`
-/// gives the buffer's dimension of each. `source`, `destination` and `piece` may be NULL.
+/// returns the buffer's dimension for each of them. `source`, `destination` and `piece` may be
+/// NULL.
 ///
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
@@ -254,7 +255,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndims(
     })
 }
 
-/// Writes the steps of pieces `first_piece` to `first_piece + piece_count - 1` through the buffers.
+/// Writes, for pieces `first_piece` to `first_piece + piece_count - 1`, the steps that they take in
+/// the buffers.
 ///
 /// `source_dims` and `destination_dims` have room for one number for each dimension of the pieces:
 /// the dimension of the buffer that it belongs to. These numbers are the same for all pieces.

@@ -101,9 +101,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute_sharded_tensors(
     })
 }
 
-/// Writes the fingerprints of the layouts that the plan was made for. A fingerprint is 64 bits of what
-/// each shard has of the tensor, in which order, and of its placement. Equal layouts have equal
-/// fingerprints, in every process that runs this version. Compare them with
+/// Writes the fingerprints of the layouts that the plan was made for. A fingerprint is a hash of 64
+/// bits. It covers the elements of each shard, their order in the buffer, and the placements. Equal
+/// layouts have equal fingerprints, in every process that runs this version. Compare them with
 /// `shardspec_metadata_fingerprint` before you execute a plan that was kept.
 ///
 /// Calls back: `destroy`, if another thread frees a handle during the call.

@@ -89,10 +89,12 @@ impl shardspec_tensor_properties {
         };
         Ok(TensorProperties {
             dtype,
-            layout: layout
-                .ok_or_else(|| field("properties.layout", self.layout, "no SHARDSPEC_LAYOUT"))?,
+            layout: layout.ok_or_else(|| {
+                let what = "not a SHARDSPEC_LAYOUT_... constant";
+                field("properties.layout", self.layout, what)
+            })?,
             memory_format: memory_format.ok_or_else(|| {
-                let what = "no SHARDSPEC_MEMORY_FORMAT";
+                let what = "not a SHARDSPEC_MEMORY_FORMAT_... constant";
                 field("properties.memory_format", self.memory_format, what)
             })?,
             requires_grad: flag("properties.requires_grad", self.requires_grad)?,

@@ -68,7 +68,7 @@ fn fill_argument(fill: i32) -> Outcome<Fill> {
         SHARDSPEC_FILL_UNINITIALIZED => Ok(Fill::Uninitialized),
         SHARDSPEC_FILL_ZERO => Ok(Fill::Zero),
         _ => {
-            let problem = text!("{fill} is no fill; pass a SHARDSPEC_FILL_... constant");
+            let problem = text!("{fill} is not a fill; pass a SHARDSPEC_FILL_... constant");
             Err(Error::invalid("fill", problem).into())
         }
     }
@@ -88,9 +88,9 @@ pub(crate) fn give(
 /// Ownership: the caller frees `*out`; the metadata may be freed before it.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_PLACEMENT for a text that is no owner, INVALID_ARGUMENT for another `fill` or
-/// metadata without an element type, UNSUPPORTED for a layout or memory format other than strided
-/// and contiguous, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: INVALID_PLACEMENT for a text that is not an owner, INVALID_ARGUMENT for another `fill`
+/// or metadata without an element type, UNSUPPORTED for a layout or memory format other than
+/// strided and contiguous, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Source: `torch.distributed._shard.sharded_tensor.empty` and `zeros`.
 /// Since: ABI 0.
@@ -143,8 +143,8 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_for_indices(
 /// Blocks: no.
 /// Errors: INVALID_DIM, NDIM_MISMATCH, OUT_OF_BOUNDS, GAP and OVERLAP for a spec that does not fit
 /// the sizes of `full`, and any status that functions of a custom spec return. INVALID_PLACEMENT
-/// for a text that is no owner, DTYPE_MISMATCH where `properties` state another element type than
-/// `full`, UNSUPPORTED for a layout or memory format other than strided and contiguous,
+/// for a text that is not an owner, DTYPE_MISMATCH where `properties` state another element type
+/// than `full`, UNSUPPORTED for a layout or memory format other than strided and contiguous,
 /// UNSUPPORTED_DEVICE, INVALID_ARGUMENT, OVERFLOW, PARTIAL for elements that are pending a
 /// reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. No other thread may write `full` during the call.
@@ -176,7 +176,7 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_spec(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: INVALID_PLACEMENT for a text that is no owner, SHAPE_MISMATCH, NDIM_MISMATCH,
+/// Errors: INVALID_PLACEMENT for a text that is not an owner, SHAPE_MISMATCH, NDIM_MISMATCH,
 /// DTYPE_MISMATCH and UNSUPPORTED_DEVICE for `full`, UNSUPPORTED for a layout or memory format
 /// other than strided and contiguous, INVALID_ARGUMENT, OVERFLOW, PARTIAL for elements that are
 /// pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -328,7 +328,7 @@ unsafe fn from_local(
     Ok(ShardedTensor::from_local(metadata, shards, Keepers::One(Keeper::of_lease(memory)?))?)
 }
 
-/// Frees a sharded tensor. NULL is allowed. The memory of its shards is freed, or given back with
+/// Frees a sharded tensor. NULL is allowed. The memory of its shards is freed, or released with
 /// `release`, when no managed tensor exported from it is in use.
 ///
 /// Calls back: `destroy`, if nothing else uses the object.

@@ -211,7 +211,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_overlaps(
 /// are further boxes, else 0; `more` may be NULL.
 ///
 /// Time: about n * log(n) for n shards without overlaps, plus the number of boxes. With overlaps,
-/// the time depends on the boxes that are asked for.
+/// the time depends on the number of boxes in the result.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: UNSUPPORTED where the shards overlap in too many ways to find the boxes, NDIM_MISMATCH

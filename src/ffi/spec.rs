@@ -52,7 +52,7 @@ pub(crate) fn chunk_spec(spec: &dyn ShardingSpec) -> Outcome<&ChunkShardingSpec>
 
 /// The placements of a spec that has the same for every tensor.
 fn placements_of(spec: &dyn ShardingSpec) -> Outcome<&Placements> {
-    let expected = "one whose shards are known before a tensor; ask the metadata that it builds";
+    let expected = "one whose shards do not depend on the tensor; use the metadata that it builds";
     Ok(spec.placements().ok_or_else(|| wrong_type(spec, expected))?)
 }
 
@@ -228,7 +228,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_chunk_dim(
     })
 }
 
-/// Writes the name of the dimension that a chunk spec cuts into `buffer`.
+/// Writes to `buffer` the name of the dimension that a chunk spec cuts.
 ///
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
@@ -303,9 +303,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_placement(
     })
 }
 
-/// Writes 1 to `*out` if two specs are of the same type and cut every tensor alike, else 0.
-/// Dimensions are compared as they were passed: -1 and 1 differ. Mesh specs are compared by their
-/// meshes and layouts as they were passed. Custom specs are compared by their type's `equal`.
+/// Writes 1 to `*out` if two specs are of the same type and cut every tensor in the same way, else
+/// 0. Dimensions are compared as they were passed: -1 and 1 differ. Mesh specs are compared by
+/// their meshes and layouts as they were passed. Custom specs are compared by their type's `equal`.
 ///
 /// Calls back: `equal` of custom specs and placements; `destroy`, if another thread frees a handle
 /// during the call.

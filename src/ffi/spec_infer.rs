@@ -14,8 +14,9 @@ use crate::model::{InferredSpec, infer_compat_spec, infer_sharding_spec};
 /// cells of the grid have the same number of shards, which are replicas. Otherwise it is an enumerable
 /// spec, also for a single shard, because the cut dimension is then unknown.
 ///
-/// A mesh spec keeps the order of the shards if that is row-major in some order of axes. Otherwise its
-/// devices are row-major by dimension. `shardspec_spec_infer_compat` returns torch's answer.
+/// The mesh of an inferred mesh spec has its devices in the order of the shards, if that is the
+/// row-major order of some order of axes. Otherwise its devices are in row-major order of the
+/// dimensions that are cut. `shardspec_spec_infer_compat` returns torch's result.
 ///
 /// Time: n * log(n) for n shards, and for an enumerable spec at worst n * log(n)^(d-1) in d
 /// dimensions.
@@ -23,7 +24,7 @@ use crate::model::{InferredSpec, infer_compat_spec, infer_sharding_spec};
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for no shards, OVERLAP for shards that overlap and are no grid of
+/// Errors: INVALID_ARGUMENT for no shards, OVERLAP for shards that overlap and are not a grid of
 /// replicas (the error names both shards and the box that they share), NULL_ARGUMENT, also for a
 /// shard without a placement, INVALID_HANDLE, OUT_OF_MEMORY.
 /// Threads: any.
@@ -38,9 +39,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_infer(
     })
 }
 
-/// Creates the spec that torch infers from these shards. It is a chunk spec where chunks of one dimension
-/// are exactly these boxes, in any order, and else an enumerable spec. A single shard makes an
-/// enumerable spec, because the cut dimension is then unknown.
+/// Creates the spec that torch infers from these shards. It is a chunk spec where chunks of one
+/// dimension are exactly these boxes, in any order. Otherwise it is an enumerable spec. A single
+/// shard makes an enumerable spec, because the cut dimension is then unknown.
 ///
 /// Ownership: the caller frees `*out`; the list may be freed before it.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

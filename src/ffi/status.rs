@@ -17,8 +17,8 @@ use crate::memory::text;
 ///
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: NOT_FOUND for a number that is no status, BUFFER_TOO_SMALL with the capacity needed in
-/// the error's `limit`, NULL_ARGUMENT.
+/// Errors: NOT_FOUND for a number that is not a status, BUFFER_TOO_SMALL with the capacity needed
+/// in the error's `limit`, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -27,7 +27,7 @@ pub unsafe extern "C-unwind" fn shardspec_status_text(
     err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
-        let what = || text!("status: {status} is no status of this version");
+        let what = || text!("status: {status} is not a status of this version");
         let name = name_of(status).ok_or_else(|| Error::NotFound { what: what() })?;
         answer_text(buffer, capacity, needed, name)
     })

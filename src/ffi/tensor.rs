@@ -69,8 +69,8 @@ pub(crate) unsafe fn options_argument(
     };
     let stores = stores.filter(|_| hints & !known == 0).ok_or_else(|| {
         let problem = text!(
-            "its hints are {hints}; pass 0 or SHARDSPEC_COPY_... constants, STREAM and CACHED not \
-             both"
+            "its hints are {hints}; pass 0 or SHARDSPEC_COPY_... constants, but not both STREAM \
+             and CACHED"
         );
         Error::invalid("options", problem)
     })?;
@@ -163,9 +163,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard(
 }
 
 /// Fills shard `index` of a tensor by the `fill_shard` function of the spec's type, or copies it
-/// where the type has none. `metadata` is what `spec` built for the tensor. `full` has the
-/// metadata's sizes and `shard` has the sizes of that shard. Both have the metadata's element type,
-/// if it states one. `options` may be NULL.
+/// where the type has none. `metadata` is the metadata that `spec` built for the tensor. `full` has
+/// the metadata's sizes and `shard` has the sizes of that shard. Both have the metadata's element
+/// type, if it states one. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `fill_shard` of a custom spec; `equal` and `hash` of custom placements; `destroy`,

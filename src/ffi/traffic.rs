@@ -74,14 +74,14 @@ fn bits_argument(plan: &ReshardPlan, itemsize: i64) -> Outcome<i64> {
         Some((_, bits)) if itemsize == 0 || itemsize.checked_mul(8) == Some(bits) => Ok(bits),
         Some((dtype, bits)) => {
             let problem = text!(
-                "it is {itemsize}, and an element of the plan's type, {dtype}, has {bits} bits; pass \
-                 0, or its bytes"
+                "it is {itemsize}, but an element of the plan's type, {dtype}, has {bits} bits; \
+                 pass 0 or its number of bytes"
             );
             Err(Error::invalid("itemsize", problem).into())
         }
         None if itemsize == 0 => {
-            let problem =
-                "it is 0, and the plan's layouts state no element type; pass the bytes of one";
+            let problem = "it is 0, but the plan's layouts state no element type; pass the number of \
+                           bytes of an element";
             Err(Error::invalid("itemsize", problem).into())
         }
         None => Ok(itemsize.checked_mul(8).ok_or_else(too_many_bytes)?),
@@ -221,8 +221,8 @@ impl<T: Copy> Columns<T> {
     }
 }
 
-/// Writes the runs of all bytes that move from source shard `source` to destination shard
-/// `destination` into `runs`.
+/// Writes to `runs` the runs of all bytes that move from source shard `source` to destination
+/// shard `destination`.
 ///
 /// `runs` has room for `capacity` of them. `*needed` becomes their number; `needed` may be NULL.
 /// With capacity 0, `runs` may be NULL and only `*needed` is written. `itemsize` is the number of
@@ -251,8 +251,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_runs(
     })
 }
 
-/// Writes the runs of all bytes that move from `source_rank` to `destination_rank`, or stay on one
-/// rank, into `runs`. Runs are in the order of the plan's pieces. Ranks that exchange nothing have
+/// Writes to `runs` the runs of all bytes that move from `source_rank` to `destination_rank`, or
+/// stay on one rank. Runs are in the order of the plan's pieces. Ranks that exchange nothing have
 /// no runs.
 ///
 /// `runs` has room for `capacity` of them. `*needed` becomes their number; `needed` may be NULL.

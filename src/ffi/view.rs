@@ -1,7 +1,7 @@
 //! Views of tensors.
 //!
-//! A view says where a tensor is and how it is laid out; it owns nothing. It has the layout of
-//! DLPack's `DLTensor`, so a `DLTensor *` may be passed by a cast.
+//! A view describes where a tensor is and how it is laid out. It owns nothing. It has the layout
+//! of DLPack's `DLTensor`, so a `DLTensor *` may be passed by a cast.
 
 use std::ffi::c_void;
 

@@ -102,8 +102,8 @@ impl Success {
             return Ok(Self(status));
         }
         let problem = text!(
-            "{status} may be the status of a failure; pass 0, SHARDSPEC_CALLBACK_OK or a number from \
-             SHARDSPEC_USER_STATUS on"
+            "{status} could be the status of a failure; pass 0, SHARDSPEC_CALLBACK_OK or a number \
+             from SHARDSPEC_USER_STATUS on"
         );
         Err(Error::invalid("success_status", problem))
     }
@@ -179,7 +179,7 @@ fn failure(
             ),
         ),
         (Some(status @ ..0), _) => {
-            broken(status, text!("the callback {name} returned {status}, which is no status"))
+            broken(status, text!("the callback {name} returned {status}, which is not a status"))
         }
         (Some(status), Some(err)) => Foreign {
             status,

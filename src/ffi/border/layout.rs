@@ -35,7 +35,7 @@ fn reduction_of(number: i32) -> Outcome<Reduction> {
     let mut numbered = REDUCTIONS.iter().zip(SHARDSPEC_REDUCTION_SUM..);
     let found = numbered.find(|(_, known)| *known == number.max(SHARDSPEC_REDUCTION_SUM));
     Ok(found.filter(|_| number >= 0).map(|(reduction, _)| *reduction).ok_or_else(|| {
-        let problem = text!("{number} is none; pass a SHARDSPEC_REDUCTION constant");
+        let problem = text!("{number} is not a reduction; pass a SHARDSPEC_REDUCTION_... constant");
         Error::invalid("reduction", problem)
     })?)
 }
@@ -81,7 +81,7 @@ impl RuleFields<'_> {
                 RuleKind::Cyclic { block, first: own_or(self.first, of_cut.first, 0) }
             }
             other => {
-                let problem = text!("{other} is none; pass a SHARDSPEC_RULE constant");
+                let problem = text!("{other} is not a rule; pass a SHARDSPEC_RULE_... constant");
                 return Err(Error::invalid("rule", problem).into());
             }
         };
@@ -104,7 +104,7 @@ impl RuleFields<'_> {
         let is_cyclic = matches!(kind, RuleKind::Cyclic { .. });
         match self {
             Self { even, .. } if !(-1..=1).contains(even) => {
-                Err(Error::invalid("even", text!("{even} is none of -1, 0 and 1")).into())
+                Err(Error::invalid("even", text!("{even} is not -1, 0 or 1")).into())
             }
             Self { values: [_, ..], .. } if !lists => {
                 unused("values", "SHARDSPEC_RULE_SIZES or SHARDSPEC_RULE_WEIGHTS")
