@@ -163,7 +163,8 @@ static void what_is_set_is_cut_to_fit_and_clears_all_numbers(void) {
   CHECK(err.status == SHARDSPEC_OK && err.message[0] == '\0');
   CHECK_EQUAL(shardspec_error_set(&err, SHARDSPEC_GAP, "caf\xe9!"), SHARDSPEC_GAP);
   CHECK_TEXT(err.message, "caf\xef\xbf\xbd!");
-  shardspec_error *short_one = (shardspec_error *)(void *)small;
+  /* volatile: compilers warn about fields that the array is too short for, which are not used. */
+  shardspec_error *volatile short_one = (shardspec_error *)(void *)small;
   CHECK_EQUAL(shardspec_error_init(short_one, sizeof small), SHARDSPEC_OK);
   CHECK_EQUAL(shardspec_error_set(short_one, SHARDSPEC_GAP, "0123456789"), SHARDSPEC_GAP);
   CHECK_TEXT(shardspec_error_message(short_one), "0123...");
