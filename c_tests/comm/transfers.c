@@ -240,7 +240,7 @@ void tensors_that_differ_are_named_on_all(shardspec_comm *comm, shardspec_error 
     DIFFER(another_order, "tensors[3] 'layers.7.weight' (", "tensors[3] 'layers.3.weight' (");
     DIFFER(one_less, "passed only 11 tensors", "tensors[11] 'layers.11.weight' (");
     DIFFER(another_dtype, "(float32 of [0, 4]", "(int32 of [0, 4]");
-    DIFFER(another_layout, "tensors[3] 'layers.3.weight' (int32 of [", "of other shards or properties");
+    DIFFER(another_layout, "tensors[3] 'layers.3.weight' (int32 of [", "with other shards or properties");
   }
 }
 
