@@ -3,7 +3,7 @@
 //! In round `k` rank `r` sends all it knows to rank `r + 2^k` and learns what rank `r - 2^k` knows
 //! (the dissemination pattern of Hensgen, Finkel and Manber, "Two algorithms for barrier
 //! synchronization", 1988): after `ceil(log2 size)` rounds every rank knows of every other, whatever
-//! the size is. Where batches differ, more such rounds find the tensor ([`Search`]).
+//! the size is. Where batches differ, more such rounds find the tensor ([`BatchSearch`]).
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -14,7 +14,7 @@ use std::fmt::Display;
 
 use super::pending::PendingExchange;
 use super::proposals::{Agreed, Proposal, Proposals, Staging, UNREADABLE, WIRE};
-use super::search::{Batch, Search};
+use super::search::{Batch, BatchSearch};
 use super::short::Short;
 use super::underway::Underway;
 use super::{Communicator, Message, Outgoing};
@@ -56,7 +56,7 @@ pub(super) struct Agreement {
     is_written: bool,
     unreadable: Option<usize>,
     /// The search for the tensor by which batches differ.
-    search: Option<Search>,
+    search: Option<BatchSearch>,
     /// The result of the first rounds, while that search goes on.
     original: Option<Proposals>,
 }
@@ -136,7 +136,7 @@ impl Agreement {
                 None => return false,
                 Some(tensors) => {
                     self.original = Some(self.known);
-                    self.search.insert(Search::new(tensors)).question()
+                    self.search.insert(BatchSearch::new(tensors)).question()
                 }
             },
             Some(search) => match search.answer(differs) {

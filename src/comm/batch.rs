@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use super::mover::{Buffers, Workload};
 use super::moves::{TensorLayouts, TensorMoves};
-use super::prepared::{Call, Prepared, itemsize_of};
+use super::prepared::{CollectiveCall, Prepared, itemsize_of};
 use super::schedule::{Direction, PeerPiece, PeerPieces, Views};
 use super::search::Batch;
 use super::short::{CallText, Short};
@@ -143,13 +143,13 @@ pub(super) fn prepare_as(
 ) -> Result<Prepared<'static>> {
     let itemsize = batch.tensors.iter().map(|tensor| itemsize_of(tensor.dtype)).max();
     let (all, dtype) = (batch.digest_of_first(batch.len()), batch.dtype_of_one());
-    let call = Call { text: call, parts: &[all], dtype, itemsize: itemsize.unwrap_or(1) };
+    let call = CollectiveCall { text: call, parts: &[all], dtype, itemsize: itemsize.unwrap_or(1) };
     let work = batch.work(comm, &shards)?;
     let buffers = buffers_of(batch, shards)?;
     Prepared::new(&call, work, buffers, options)
 }
 
-/// The same, where ranks whose batches differ are told by which tensor.
+/// The same, where ranks whose batches differ are answered with the tensor that differs.
 pub(super) fn prepare(
     comm: &dyn Communicator, call: fmt::Arguments<'_>, batch: &Shared<PlannedBatch>,
     shards: Vec<TensorShards>, options: Options,

@@ -2,7 +2,7 @@
 
 use super::Communicator;
 use super::agree::{Reason, agree};
-use super::engine::Engine;
+use super::engine::CollectiveEngine;
 use super::prepared::Prepared;
 use crate::error::Foreign;
 use crate::model::Result;
@@ -24,7 +24,7 @@ pub fn decline<E: Reason>(comm: &dyn Communicator, reason: E) -> E {
 pub(super) unsafe fn carry_out<E: Reason>(
     comm: &dyn Communicator, prepared: Result<Prepared<'_>>,
 ) -> std::result::Result<(), E> {
-    let engine = prepared.and_then(|prepared| Ok(Engine::new(comm, prepared)?));
+    let engine = prepared.and_then(|prepared| Ok(CollectiveEngine::new(comm, prepared)?));
     let mut engine = engine.map_err(|reason| decline(comm, E::from(reason)))?;
     // SAFETY: the caller's promise is passed on.
     Ok(unsafe { engine.run(comm) }?)

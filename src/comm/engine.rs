@@ -1,7 +1,7 @@
 //! A collective on one rank, step by step: first the agreement, then round after round.
 //!
-//! [`Engine::step`] does a little and returns, so that a caller may do other work in between;
-//! [`Engine::run`] does everything, with a second thread where that is worth it. Both do the same in
+//! [`CollectiveEngine::step`] does a little and returns, so that a caller may do other work in between;
+//! [`CollectiveEngine::run`] does everything, with a second thread where that is worth it. Both do the same in
 //! the same order, so some ranks may take steps and others not.
 
 use super::Communicator;
@@ -18,7 +18,7 @@ use crate::memory::{Memory, try_box};
 use crate::model::Result;
 
 /// A collective on one rank.
-pub(super) struct Engine<'a> {
+pub(super) struct CollectiveEngine<'a> {
     /// Dropped first: it uses memory of the others.
     exchange: PendingExchange,
     /// It does not move while an exchange reads and writes it.
@@ -36,7 +36,7 @@ enum Stage {
     Ended,
 }
 
-impl<'a> Engine<'a> {
+impl<'a> CollectiveEngine<'a> {
     /// The collective that was prepared, of which nothing is done yet. All memory is allocated before
     /// any other rank relies on this one.
     pub(super) fn new(comm: &dyn Communicator, prepared: Prepared<'a>) -> Memory<Self> {

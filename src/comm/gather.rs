@@ -2,7 +2,7 @@
 
 use super::agree::Reason;
 use super::carry_out::carry_out;
-use super::prepared::{Call, Prepared};
+use super::prepared::{CollectiveCall, Prepared};
 use super::whole::{Root, Whole, Words};
 use super::{Communicator, Options};
 use crate::memory::Shared;
@@ -49,11 +49,11 @@ fn prepare<'a>(comm: &dyn Communicator, mine: Gather<'a>) -> Result<Prepared<'a>
     match destination {
         None => {
             let call = format_args!("gather({words}, all ranks)");
-            Prepared::new(&Call::on_tensor(call, &parts, dtype), work, buffers, options)
+            Prepared::new(&CollectiveCall::on_tensor(call, &parts, dtype), work, buffers, options)
         }
         Some(rank) => {
             let call = format_args!("gather({words}, destination_rank {rank})");
-            Prepared::new(&Call::on_tensor(call, &parts, dtype), work, buffers, options)
+            Prepared::new(&CollectiveCall::on_tensor(call, &parts, dtype), work, buffers, options)
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::memory::{Shared, TryVec};
 use crate::model::Result;
 
 /// Things that are made one after the other.
-pub(super) enum Kept<T> {
+pub(super) enum KeptList<T> {
     /// They are dropped when they were used.
     Nothing,
     /// They are kept for the next time; not all are made yet.
@@ -13,7 +13,7 @@ pub(super) enum Kept<T> {
     All(Vec<Shared<T>>),
 }
 
-impl<T> Kept<T> {
+impl<T> KeptList<T> {
     /// Number `number` of them, kept or made now; `None` after the last.
     pub(super) fn next(
         &mut self, number: usize, make: impl FnOnce() -> Result<Option<T>>,
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     /// What is there from the first to the last, of which `made` counts those that are made now.
-    fn all(kept: &mut Kept<usize>, last: usize, made: &mut usize) -> Vec<usize> {
+    fn all(kept: &mut KeptList<usize>, last: usize, made: &mut usize) -> Vec<usize> {
         kept.restart();
         let mut all = Vec::new();
         loop {
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_made_once() {
-        for (mut kept, expected) in [(Kept::Nothing, 6), (Kept::Some(Vec::new()), 3)] {
+        for (mut kept, expected) in [(KeptList::Nothing, 6), (KeptList::Some(Vec::new()), 3)] {
             let mut made = 0;
             assert_eq!(all(&mut kept, 3, &mut made), [0, 1, 2]);
             assert_eq!(all(&mut kept, 3, &mut made), [0, 1, 2]);
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn what_was_not_made_to_the_end_or_is_forgotten_is_made_anew() {
-        let mut kept = Kept::Some(Vec::new());
+        let mut kept = KeptList::Some(Vec::new());
         kept.next(0, || Ok(Some(7))).unwrap();
         let mut made = 0;
         assert_eq!(all(&mut kept, 2, &mut made), [0, 1]);

@@ -6,7 +6,7 @@
     reason = "rounds take turns in as many places as there are, and bytes fit an address space"
 )]
 
-use super::kept::Kept;
+use super::kept::KeptList;
 use super::pending::PendingExchange;
 use super::schedule::{Direction, PeerPiece, PeerPieces, Queue, Terms, Views, next_round};
 use super::staging::{StagingMemory, lay_out};
@@ -63,9 +63,9 @@ pub(super) struct Mover<'a> {
     sends: Queue,
     receives: Queue,
     copies: LocalCopies,
-    rounds: Kept<Round>,
+    rounds: KeptList<Round>,
     /// Lists of copies within the rank.
-    local: Kept<CopyList>,
+    local: KeptList<CopyList>,
     /// Bytes of all of these.
     local_bytes: usize,
     /// Whether holes were filled.
@@ -93,8 +93,8 @@ impl<'a> Mover<'a> {
             sends: Queue::default(),
             receives: Queue::default(),
             copies: LocalCopies::default(),
-            rounds: Kept::Nothing,
-            local: Kept::Nothing,
+            rounds: KeptList::Nothing,
+            local: KeptList::Nothing,
             local_bytes,
             begun: false,
             packed: 0,
@@ -105,8 +105,8 @@ impl<'a> Mover<'a> {
 
     /// Keeps the rounds for the next time.
     pub(super) fn keep_rounds(&mut self) {
-        self.rounds = Kept::Some(Vec::new());
-        self.local = Kept::Some(Vec::new());
+        self.rounds = KeptList::Some(Vec::new());
+        self.local = KeptList::Some(Vec::new());
     }
 
     /// Moves by these limits, or by those that were agreed on before.
@@ -214,7 +214,7 @@ impl<'a> Mover<'a> {
 
     /// The next round, laid out now or the last time.
     fn next_round(&mut self) -> Result<Option<Shared<Round>>> {
-        let mut kept = std::mem::replace(&mut self.rounds, Kept::Nothing);
+        let mut kept = std::mem::replace(&mut self.rounds, KeptList::Nothing);
         let round = kept.next(self.packed, || self.lay_out_round());
         self.rounds = kept;
         round
@@ -266,7 +266,7 @@ impl<'a> Mover<'a> {
     ///
     /// As [`Self::step`].
     pub(super) unsafe fn copy_some(&mut self) -> Result<bool> {
-        let mut kept = std::mem::replace(&mut self.local, Kept::Nothing);
+        let mut kept = std::mem::replace(&mut self.local, KeptList::Nothing);
         let list = kept.next(self.copied, || self.lay_out_copies());
         self.local = kept;
         let Some(list) = list? else {

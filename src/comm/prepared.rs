@@ -25,7 +25,7 @@ pub(super) struct Prepared<'a> {
 }
 
 /// What a rank proposes to the others.
-pub(super) struct Call<'t> {
+pub(super) struct CollectiveCall<'t> {
     /// The call as text, different from that of any other call.
     pub(super) text: fmt::Arguments<'t>,
     /// The hashes of what was called on what, besides the words for it.
@@ -35,7 +35,7 @@ pub(super) struct Call<'t> {
     pub(super) itemsize: usize,
 }
 
-impl<'t> Call<'t> {
+impl<'t> CollectiveCall<'t> {
     /// A call on one tensor.
     pub(super) fn on_tensor(
         text: fmt::Arguments<'t>, parts: &'t [u64], dtype: Option<DataType>,
@@ -51,7 +51,7 @@ pub(super) fn itemsize_of(dtype: Option<DataType>) -> usize {
 
 impl<'a> Prepared<'a> {
     pub(super) fn new(
-        call: &Call<'_>, work: Workload, buffers: Buffers<'a>, options: Options,
+        call: &CollectiveCall<'_>, work: Workload, buffers: Buffers<'a>, options: Options,
     ) -> Result<Self> {
         let digest = stable_hash(|hasher| {
             // All of the text, whatever of it is kept.

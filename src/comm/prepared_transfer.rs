@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use super::agree::Reason;
 use super::batch::{BatchTensor, PlannedBatch, TensorShards, buffers_of, prepare};
 use super::carry_out::{carry_out, decline};
-use super::engine::Engine;
+use super::engine::CollectiveEngine;
 use super::proposals::{Proposal, Staging};
 use super::short::Short;
 use super::{Communicator, Options};
@@ -55,7 +55,7 @@ pub struct PreparedTransfer {
 
 /// What a run needs.
 struct Idle {
-    engine: Engine<'static>,
+    engine: CollectiveEngine<'static>,
     /// What ranks propose that run it.
     proposal: Proposal,
     /// The buffers that the engine moves.
@@ -70,7 +70,8 @@ impl PreparedTransfer {
         let call = format_args!("transfer_prepare({} tensors)", batch.len());
         let made_for = try_collect(shards.iter().cloned())?;
         let kept = try_collect(shards.iter().cloned())?;
-        let mut engine = Engine::new(comm, prepare(comm, call, &batch, shards, options)?)?;
+        let mut engine =
+            CollectiveEngine::new(comm, prepare(comm, call, &batch, shards, options)?)?;
         engine.mover().keep_rounds();
         let (rank, size) = (comm.rank(), comm.size());
         let tensors = (batch.digest_of_first(batch.len()), batch.dtype_of_one());

@@ -3,7 +3,7 @@
 
 use super::agree::Reason;
 use super::carry_out::carry_out;
-use super::prepared::{Call, Prepared};
+use super::prepared::{CollectiveCall, Prepared};
 use super::whole::{Root, Whole, Words};
 use super::{Communicator, Options};
 use crate::memory::Shared;
@@ -48,5 +48,5 @@ fn prepare<'a>(comm: &dyn Communicator, mine: Scatter<'a>) -> Result<Prepared<'a
     let (work, buffers) = whole.to_shards(root)?;
     let (parts, dtype) = ([metadata.hash_value()], whole.dtype());
     let text = format_args!("scatter({}, source_rank {source})", Words(metadata));
-    Prepared::new(&Call::on_tensor(text, &parts, dtype), work, buffers, options)
+    Prepared::new(&CollectiveCall::on_tensor(text, &parts, dtype), work, buffers, options)
 }

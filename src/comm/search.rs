@@ -21,7 +21,7 @@ pub(super) type SharedBatch = Shared<Box<dyn Batch + Send + Sync>>;
 
 /// What all ranks are asked next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Question {
+pub(super) struct BatchQuestion {
     /// Whether the first tensors, so many, are equal.
     pub(super) tensors: usize,
     /// Whether the last of these is the one that was looked for.
@@ -30,28 +30,28 @@ pub(super) struct Question {
 
 /// A search by halves.
 #[derive(Debug)]
-pub(super) struct Search {
+pub(super) struct BatchSearch {
     /// So many tensors are equal on all ranks.
     equal: usize,
     /// So many are not.
     differ: usize,
-    asked: Question,
+    asked: BatchQuestion,
 }
 
-impl Search {
+impl BatchSearch {
     /// The search in batches of which the longest has so many tensors.
     pub(super) fn new(tensors: usize) -> Self {
-        let asked = Question { tensors, is_last: tensors <= 1 };
+        let asked = BatchQuestion { tensors, is_last: tensors <= 1 };
         Self { equal: 0, differ: tensors, asked }
     }
 
     /// What to ask now.
-    pub(super) fn question(&self) -> Question {
+    pub(super) fn question(&self) -> BatchQuestion {
         self.asked
     }
 
     /// The next question after an answer; `None` when the search has ended.
-    pub(super) fn answer(&mut self, differs: bool) -> Option<Question> {
+    pub(super) fn answer(&mut self, differs: bool) -> Option<BatchQuestion> {
         if self.asked.is_last || (!differs && self.asked.tensors == self.differ) {
             return None;
         }
@@ -62,7 +62,7 @@ impl Search {
         }
         let middle = self.equal.midpoint(self.differ);
         let is_last = middle == self.equal;
-        self.asked = Question { tensors: if is_last { self.differ } else { middle }, is_last };
+        self.asked = BatchQuestion { tensors: if is_last { self.differ } else { middle }, is_last };
         Some(self.asked)
     }
 }
@@ -75,7 +75,7 @@ mod tests {
     fn the_first_difference_is_found_in_few_questions() {
         for tensors in 1..40 {
             for first in 0..tensors {
-                let mut search = Search::new(tensors);
+                let mut search = BatchSearch::new(tensors);
                 let mut question = search.question();
                 let mut asked = 1;
                 while let Some(next) = search.answer(question.tensors > first) {
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn equal_batches_are_asked_for_once() {
         for tensors in [0, 1, 2, 7] {
-            let mut search = Search::new(tensors);
+            let mut search = BatchSearch::new(tensors);
             assert_eq!(search.question().tensors, tensors);
             assert_eq!(search.answer(false), None);
         }
