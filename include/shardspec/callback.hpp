@@ -16,7 +16,7 @@ namespace detail {
 inline shardspec_status say(shardspec_error *err, const error &refusal) noexcept {
   const shardspec_status status =
       refusal.status == SHARDSPEC_OK ? SHARDSPEC_USER_STATUS : refusal.status;
-  shardspec_error_set(err, status, refusal.what());
+  static_cast<void>(shardspec_error_set(err, status, refusal.what()));
   err->dim = refusal.dim;
   err->first_shard = refusal.first_shard;
   err->second_shard = refusal.second_shard;
