@@ -342,6 +342,11 @@ fn complete(
     let null = if facts.requires(name, &parameter.name) { Null::Refused } else { Null::Allowed };
     match found {
         Some(_) => {}
+        None if is_bytes(parameter) => {
+            let is_read = parameter.of.is_const_pointer();
+            let direction = if is_read { Direction::In } else { Direction::Out };
+            *found = Some(PointerFacts { direction, null: Null::IfEmpty, length: None });
+        }
         None if is_callback || is_pointer && parameter.of.base() == "void" => {
             *found = Some(PointerFacts { direction: Direction::In, null, length: None });
         }
@@ -356,6 +361,11 @@ fn complete(
         None => {}
     }
     Ok(())
+}
+
+/// Whether a parameter is memory of no type, and not the context of a callback.
+pub fn is_bytes(parameter: &Parameter) -> bool {
+    parameter.of.target().is_some_and(CType::is_void) && parameter.name != "ctx"
 }
 
 /// A line of a comment without the blank after its mark.

@@ -5,11 +5,13 @@ use std::env;
 use std::error::Error;
 use std::fmt::Write as _;
 
-use super::api::{Api, Constant, Field, Function, Item, Kind, Parameter, Section, Signature};
+use super::api::{
+    Api, Constant, Field, Function, Item, Kind, Parameter, Section, Signature, is_bytes,
+};
 use super::c_type::CType;
 use super::facts::{Direction, Null, PointerFacts};
 use super::header::Level;
-use super::macros::default_of;
+use super::macros::{default_of, defaults_of};
 
 /// A value of JSON. Members keep their order.
 enum Value {
@@ -205,11 +207,14 @@ fn struct_into(api: &Api, name: &str, fields: &[Field], members: &mut Vec<(&'sta
         if let Some(length) = &field.length {
             members.push(("length", texts([length])));
         }
-        let default = match field.name.as_str() {
-            "struct_size" => size as i128,
-            field => default_of(name, field).into(),
+        let default = match (field.name.as_str(), defaults_of(name, &field.name)) {
+            ("struct_size", _) => Value::Number(size as i128),
+            (_, Some(defaults)) => {
+                Value::List(defaults.iter().map(|number| Value::Number(*number)).collect())
+            }
+            (field, None) => Value::Number(default_of(name, field).into()),
         };
-        members.push(("default", Value::Number(default)));
+        members.push(("default", default));
         members.push(("doc", text(field.comment.join("\n"))));
         Value::Object(members)
     });
@@ -217,8 +222,10 @@ fn struct_into(api: &Api, name: &str, fields: &[Field], members: &mut Vec<(&'sta
 }
 
 /// What a parameter is, by its type.
-fn kind_of(api: &Api, of: &CType, has_length: bool) -> &'static str {
+fn kind_of(api: &Api, parameter: &Parameter, has_length: bool) -> &'static str {
+    let of = &parameter.of;
     match of.target() {
+        _ if is_bytes(parameter) => "bytes",
         _ if api.is_callback(of.base()) => "callback",
         None => "value",
         Some(_) if has_length => "array",
@@ -256,7 +263,7 @@ fn parameter_of(api: &Api, parameter: &Parameter, facts: Option<&PointerFacts>) 
     let mut members = vec![("name", text(&parameter.name))];
     members.push(("type", text(parameter.of.declare(""))));
     let length = facts.and_then(|facts| facts.length.as_ref());
-    members.push(("kind", text(kind_of(api, &parameter.of, length.is_some()))));
+    members.push(("kind", text(kind_of(api, parameter, length.is_some()))));
     let direction = facts.map_or(Direction::In, |facts| facts.direction);
     let direction = match direction {
         Direction::In => "in",
@@ -307,7 +314,7 @@ fn callback_parameters(api: &Api, signature: &Signature) -> Value {
         let length = is_pointer.then(|| later().find(is_array)).flatten();
         let mut members = vec![("name", text(&parameter.name))];
         members.push(("type", text(parameter.of.declare(""))));
-        members.push(("kind", text(kind_of(api, &parameter.of, length.is_some()))));
+        members.push(("kind", text(kind_of(api, parameter, length.is_some()))));
         let writes = is_pointer && !parameter.of.is_const_pointer();
         let direction = match writes {
             true if is_sized_place(api, parameter) => "inout",

@@ -35,6 +35,15 @@ pub fn default_of(of: &str, field: &str) -> i32 {
     }
 }
 
+/// The values of a struct in a struct that is not set: of its fields, in their order.
+pub fn defaults_of(of: &str, field: &str) -> Option<&'static [i128]> {
+    match (of, field) {
+        // SHARDSPEC_DTYPE_FLOAT, 32 bits, one lane.
+        ("shardspec_tensor_properties", "dtype") => Some(&[2, 32, 1]),
+        _ => None,
+    }
+}
+
 /// Adds all of them.
 pub fn add(api: &mut Api) -> Result<(), Box<dyn Error>> {
     let mut inits = Vec::new();
@@ -62,8 +71,9 @@ pub fn add(api: &mut Api) -> Result<(), Box<dyn Error>> {
 fn init_of(api: &Api, fields: &[Field], (name, what, example): &(&str, &str, &str)) -> Item {
     let values = fields.iter().map(|field| match (&field.of, field.name.as_str()) {
         (_, "struct_size") => format!("sizeof({name})"),
-        (_, "dtype") if *name == "shardspec_tensor_properties" => {
-            "{ SHARDSPEC_DTYPE_FLOAT, 32, 1 }".to_owned()
+        (_, field) if defaults_of(name, field).is_some() => {
+            let numbers = defaults_of(name, field).into_iter().flatten().map(ToString::to_string);
+            format!("{{ {} }}", numbers.collect::<Vec<_>>().join(", "))
         }
         (_, "dtype") => "{ 0, 0, 0 }".to_owned(),
         (CType::Pointer { .. }, _) => "NULL".to_owned(),

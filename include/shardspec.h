@@ -1958,7 +1958,7 @@ struct shardspec_tensor_properties {
 /**
  * torch's defaults: `shardspec_tensor_properties properties = SHARDSPEC_TENSOR_PROPERTIES_INIT;`
  */
-#define SHARDSPEC_TENSOR_PROPERTIES_INIT { sizeof(shardspec_tensor_properties), { SHARDSPEC_DTYPE_FLOAT, 32, 1 }, 0, 0, 0, 0, 0 }
+#define SHARDSPEC_TENSOR_PROPERTIES_INIT { sizeof(shardspec_tensor_properties), { 2, 32, 1 }, 0, 0, 0, 0, 0 }
 
 /**
  * Writes torch's defaults to `*out`: float32, strided, contiguous, no gradient, not pinned. The

@@ -178,6 +178,46 @@ def check_headers(description):
     return "the C header, the cdef and the C++ header say what the JSON says"
 
 
+def check_defaults(description):
+    """Macros of the header make what the JSON calls the defaults, and so does the library."""
+    structs = items_of(description, "struct")
+    macros = {name.removesuffix("_INIT").lower(): name
+              for name in items_of(description, "macro") if name.endswith("_INIT")}
+    lines = []
+    for name in macros:
+        lines.append(f"{{ {name} x = {macros[name]};")
+        for field in structs[name]["fields"]:
+            where, default = f"x.{field['name']}", field["default"]
+            if isinstance(default, list):
+                inner = structs[field["type"]]["fields"]
+                pairs = [(f"{where}.{part['name']}", number)
+                         for part, number in zip(inner, default, strict=True)]
+            elif field["type"].endswith("*") or field["type"] in items_of(description, "callback"):
+                pairs = [(f"({where} == NULL)", 1)]
+            elif field["type"] in structs or "count" in field:
+                pairs = [(f"memcmp(&{where}, zeros, sizeof {where})", 0)]
+            else:
+                pairs = [(where, default)]
+            lines += [f'if ({left} != {right}) puts("{name}.{field["name"]}");'
+                      for left, right in pairs]
+        if "shardspec_struct_init" in items_of(description, "function"):
+            lines.append(f"""{name} y; memset(&y, 1, sizeof y);
+              if (shardspec_struct_init("{name}", &y, sizeof y, NULL) != SHARDSPEC_OK ||
+                  memcmp(&x, &y, sizeof x)) puts("{name}, as shardspec_struct_init makes it");""")
+        lines.append("}")
+    source = ("#include <shardspec.h>\n#include <stdio.h>\n#include <string.h>\n"
+              "static const char zeros[4096];\nint main(void) {\n" + "\n".join(lines) + "\n}\n")
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "defaults.c")
+        path.write_text(source)
+        subprocess.run([*os.environ.get("CC", "cc").split(), "-std=c11", "-I", str(INCLUDE), path,
+                        "-o", path.with_suffix(""), LIBRARY, f"-Wl,-rpath,{LIBRARY.parent}"],
+                       check=True)
+        done = subprocess.run([path.with_suffix("")], check=True, capture_output=True, text=True)
+    assert not done.stdout, f"other defaults than the JSON says: {done.stdout.split(chr(10))}"
+    return f"{len(macros)} macros make the defaults that the JSON says"
+
+
 def check_cdef(description):
     """The cdef has nothing that readers without a preprocessor stumble over."""
     cdef = (INCLUDE / "shardspec.cdef.h").read_text()
@@ -365,8 +405,8 @@ def main():
                         help="with --update: take breaking changes too")
     arguments = parser.parse_args()
     description = read(INCLUDE / "shardspec.json")
-    for check in (check_schema, check_conventions, check_symbols, check_headers, check_cdef,
-                  check_python):
+    for check in (check_schema, check_conventions, check_symbols, check_headers, check_defaults,
+                  check_cdef, check_python):
         try:
             print(check(description))
         except AssertionError as wrong:

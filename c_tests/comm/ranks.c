@@ -7,6 +7,7 @@
 #include "ranks.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <time.h>
 
 double seconds(void) {
@@ -68,9 +69,11 @@ void run_on_ranks(const char *name, int64_t size, rank_test *test) {
   pthread_t threads[64];
   pthread_attr_t attributes;
   CHECK(size <= 64);
-  /* No call needs more stack than this, and the tests have part of it. */
+  /* No call needs more stack than 64 KiB, and the tests have part of it. A library with debug assertions
+   * may need more. */
+  const char *kib = getenv("SHARDSPEC_TEST_STACK_KIB");
   CHECK(pthread_attr_init(&attributes) == 0);
-  CHECK(pthread_attr_setstacksize(&attributes, 64 << 10) == 0);
+  CHECK(pthread_attr_setstacksize(&attributes, (kib ? strtoul(kib, NULL, 10) : 64) << 10) == 0);
   printf("%d threads: %s\n", (int)size, name);
   CHECK_OK(shardspec_comm_new_local((size_t)size, comms, &err));
   for (int64_t rank = 0; rank < size; rank++) {

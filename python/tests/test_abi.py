@@ -126,7 +126,7 @@ def test_the_description_says_what_the_code_does_with_its_arguments():
     # One handle, and an array of them, which C declares alike.
     assert parameter("spec_new_chunk", "out") == {
         "kind": "place", "direction": "out", "null": "refused", "free": "shardspec_spec_free"}
-    assert parameter("comm_new_local", "out") == {
+    assert parameter("comm_new_local", "comms") == {
         "kind": "array", "direction": "out", "null": "if_empty", "length": ["size"],
         "free": "shardspec_comm_free"}
     assert parameter("spec_new_chunk", "placements") == {
@@ -139,6 +139,13 @@ def test_the_description_says_what_the_code_does_with_its_arguments():
         "length_times": "metadata"}
     assert parameter("spec_type_name", "buffer") == {
         "kind": "array", "direction": "out", "null": "if_empty", "length": ["capacity"]}
+    # Memory of no type, and the context of callbacks.
+    assert parameter("struct_init", "out") == {
+        "kind": "bytes", "direction": "out", "null": "if_empty", "length": ["size"]}
+    assert parameter("metadata_gather_flat", "shards") == {
+        "kind": "bytes", "direction": "in", "null": "if_empty"}
+    assert parameter("comm_new", "ctx") == {
+        "kind": "opaque", "direction": "in", "null": "allowed"}
     assert parameter("spec_type_name", "needed") == {
         "kind": "place", "direction": "out", "null": "allowed"}
     assert parameter("tensor_copy", "options") == {

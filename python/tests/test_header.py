@@ -155,7 +155,7 @@ def functions(root):
     """The comment of each function of the header, by its name."""
     header = (root / "include/shardspec.h").read_text()
     return {name: comment for comment, name in re.findall(
-        r"/\*\*\n((?:(?!\*/).)*) \*/\n\w[\w ]*\b(shardspec_\w+)\(", header, re.S)}
+        r"/\*\*\n((?:(?!\*/).)*) \*/\n\w[\w *]*\b(shardspec_\w+)\(", header, re.S)}
 
 
 @pytest.mark.parametrize("habit", [

@@ -13,8 +13,8 @@
 
 use std::ffi::{c_char, c_void};
 
-use crate::ffi::border::guard::{Outcome, Refusal, guard};
-use crate::ffi::border::pointer::{out, text};
+use crate::ffi::border::guard::{Outcome, guard};
+use crate::ffi::border::pointer::{out, out_slice, text};
 use crate::ffi::border::sized::{Grows, MAX_SIZE, sized_out};
 use crate::ffi::callback::shardspec_runtime_ctx;
 use crate::ffi::collective::shardspec_comm_options;
@@ -171,9 +171,7 @@ pub unsafe extern "C-unwind" fn shardspec_struct_init(
     name: *const c_char, out: *mut c_void, size: usize, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
-        if out.is_null() {
-            return Err(Refusal::NullArgument("out"));
-        }
+        out_slice("out", out.cast::<u8>(), size)?;
         let known = Known::find(name)?;
         known.check(out, size)?;
         out.cast::<u8>().write_bytes(0, size);
