@@ -27,7 +27,7 @@ const PROLOGUE: &str = r#"#ifndef SHARDSPEC_H
 #endif
 
 /**
- * Before each function whose status should not be ignored: compilers warn where it is. Functions that
+ * Before each function whose status must not be ignored. Compilers warn if it is ignored. Functions that
  * free have none. A program that defines it as empty has no such warnings.
  */
 #ifndef SHARDSPEC_NODISCARD

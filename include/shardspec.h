@@ -110,7 +110,7 @@
 #endif
 
 /**
- * Before each function whose status should not be ignored: compilers warn where it is. Functions that
+ * Before each function whose status must not be ignored. Compilers warn if it is ignored. Functions that
  * free have none. A program that defines it as empty has no such warnings.
  */
 #ifndef SHARDSPEC_NODISCARD
@@ -357,9 +357,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_hash(
  * cells of the grid have the same number of shards, which are replicas. Otherwise it is an enumerable
  * spec, also for a single shard, because the cut dimension is then unknown.
  *
- * The mesh of an inferred mesh spec has its devices in the order of the shards, if that is the
- * row-major order of some order of axes. Otherwise its devices are in row-major order of the
- * dimensions that are cut. `shardspec_spec_infer_compat` returns torch's result.
+ * The mesh of an inferred mesh spec keeps the order of the shards if that is a row-major order
+ * over its axes. Otherwise its devices are in row-major order of the dimensions that are cut.
+ * `shardspec_spec_infer_compat` returns torch's result.
  *
  * Time: n * log(n) for n shards, and for an enumerable spec at worst n * log(n)^(d-1) in d
  * dimensions.
@@ -2069,7 +2069,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
  */
 #define SHARDSPEC_FILE_FAILED 50
 /**
- * A file is not what its format asks for, ends too early, or has changed since it was opened. `got` is
+ * A file does not follow its format, ends too early, or has changed since it was opened. `got` is
  * the byte of the file, or 0.
  */
 #define SHARDSPEC_INVALID_FILE 51
@@ -2143,8 +2143,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_status_text(
 /**
  * Prepares the `size` bytes at `err` as an error before its first call. This is the function for
  * `SHARDSPEC_ERROR_INIT`, a macro of C. `size` is 1024 for a whole error, and 56 for a short one
- * without a message. Every size from 56 on is allowed; the message has the bytes from 56 on. The
- * status that it returns is all that it says about a failure.
+ * without a message. Every size from 56 on is allowed; the message has the bytes from 56 on. Its
+ * status is the only information about a failure.
  *
  * Ownership: the caller keeps `err`.
  * Calls back: no.
@@ -2158,11 +2158,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_error_init(
     shardspec_error *err, size_t size);
 
 /**
- * Writes a status and a message into an error. A callback reports its failure this way:
- * `return shardspec_error_set(err, SHARDSPEC_USER_STATUS, "no such table");`. All numbers of the
- * error become those of no shard, no dimension and no value. `text` may be NULL for an empty
- * message. A text that does not fit is cut and ends in "...". Bytes that are not UTF-8 are replaced.
- * With NULL for `err`, nothing is written. Returns `status`, or the status of a failure.
+ * Writes a status and a message into an error. A callback reports its failure this way: `return
+ * shardspec_error_set(err, SHARDSPEC_USER_STATUS, "no such table");`. All other fields are set to
+ * their values for no shard, no dimension and no value. `text` may be NULL for an empty message. A
+ * text that does not fit is cut and ends in "...". Bytes that are not UTF-8 are replaced. With
+ * NULL for `err`, nothing is written. Returns `status`, or the status of a failure.
  *
  * Ownership: the caller keeps `err` and `text`.
  * Calls back: no.
@@ -2178,8 +2178,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_error_set(
 /**
  * Returns the message of an error, which is a text in `err` itself. It is "" for NULL and for an
  * error that is too short to have a message. A program that does not know the offset of the
- * message reads it this way. `shardspec_status_text` gives the name of the status. The
- * function never returns NULL.
+ * message reads it this way. `shardspec_status_text` returns the name of the status. The function
+ * never returns NULL.
  *
  * Ownership: the caller keeps `err`. The text is valid until `err` is written or freed.
  * Calls back: no.
@@ -2198,11 +2198,11 @@ SHARDSPEC_API const char * shardspec_error_message(const shardspec_error *err);
  * `shardspec_struct_init` before it sets fields. Both take the name that this header gives the
  * struct, such as "shardspec_cut".
  *
- * Every struct that begins with `struct_size` must say its size: 0 is refused, in an error as in any
- * other struct. The library can't know how much memory the caller has behind a pointer. To assume
- * the size of its own version could read or write beyond the struct of a program that was compiled
- * with an older header. To assume the oldest version's size would ignore fields that a newer
- * program has set.
+ * Every struct that begins with `struct_size` must say its size: 0 is refused, in an error as in
+ * any other struct. The library can't know how much memory the caller has behind a pointer. If it
+ * assumed the size of its own version, it could read or write beyond the struct of a program that
+ * was compiled with an older header. To assume the oldest version's size would ignore fields that
+ * a newer program has set.
  */
 
 /**
@@ -2212,8 +2212,8 @@ SHARDSPEC_API const char * shardspec_error_message(const shardspec_error *err);
  * Ownership: the caller keeps `name`.
  * Calls back: no.
  * Blocks: no.
- * Errors: NOT_FOUND for a name that is no struct of this version, INVALID_ARGUMENT for a text that
- * is not UTF-8, NULL_ARGUMENT.
+ * Errors: NOT_FOUND for a name that is not a struct of this version, INVALID_ARGUMENT for a text
+ * that is not UTF-8, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2230,9 +2230,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_struct_size(
  * Ownership: the caller keeps `name` and `out`.
  * Calls back: no.
  * Blocks: no.
- * Errors: NOT_FOUND for a name that is no struct of this version, INVALID_ARGUMENT for a size that
- * the struct has in no version, for an address that is not aligned and for a text that is not
- * UTF-8, NULL_ARGUMENT.
+ * Errors: NOT_FOUND for a name that is not a struct of this version, INVALID_ARGUMENT for a size
+ * that the struct does not have in any version, for an address that is not aligned and for a text
+ * that is not UTF-8, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2654,13 +2654,14 @@ struct shardspec_cut {
   /** 1: fail where pieces would differ in size; 0 or -1: allow it. CYCLIC ignores it. */
   int32_t even;
   /**
-   * Positions that stay together; 0: 1. The last unit of a dimension may be short. Pieces of SIZES
+   * Positions that stay together; 0 means 1. The last unit of a dimension may be short. Pieces of SIZES
    * must start at a multiple. CYCLIC ignores it.
    */
   int64_t granule;
   /**
-   * Number of neighbouring coordinates that have the same piece; 0: 1. It must divide the size of the
-   * axis. `SHARDSPEC_REPEAT_AS_NEEDED` is also allowed, except for SIZES and WEIGHTS.
+   * Number of neighbouring coordinates that have the same piece; 0 means 1. It must divide the
+   * size of the axis. `SHARDSPEC_REPEAT_AS_NEEDED` is also allowed, except for SIZES and
+   * WEIGHTS.
    */
   int64_t repeat;
   /** CYCLIC: positions of a block; 0: 1. */
@@ -4132,11 +4133,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
 /* ================================================================================================
  * Communicators.
  *
- * A communicator is a group of ranks that exchange messages, as one of these ranks sees it. The
- * library links no transport. It requires one function of a transport, exchange: start a set of
- * messages and return when all are complete. In MPI these are MPI_Irecv, MPI_Isend and MPI_Waitall
- * (`shardspec_mpi.h`), in NCCL ncclGroupStart, ncclSend, ncclRecv and ncclGroupEnd, in torch
- * batch_isend_irecv. A program without a transport can run its ranks as threads, with
+ * A communicator is a group of ranks that exchange messages. Its handle belongs to one of these
+ * ranks. The library links no transport. It requires one function of a transport, exchange: start
+ * a set of messages and return when all are complete. In MPI these are MPI_Irecv, MPI_Isend and
+ * MPI_Waitall (`shardspec_mpi.h`), in NCCL ncclGroupStart, ncclSend, ncclRecv and ncclGroupEnd, in
+ * torch batch_isend_irecv. A program without a transport can run its ranks as threads, with
  * `shardspec_comm_new_local`.
  *
  * A rank makes one call at a time. Two concurrent calls with one communicator are refused or mix
@@ -4717,10 +4718,10 @@ SHARDSPEC_API shardspec_status shardspec_transfer_free(
  *   the same type name and both have an `equal`. The addresses of the two functions may differ: a
  *   binding that makes one function for each object works. So all objects of a type name must have
  *   a `ctx` that the `equal` of each of them accepts.
- * - A function pointer must stay callable until `destroy(ctx)` has returned, and that of `destroy`
- *   itself too. With `destroy` NULL, the library may call the functions as long as any object uses
- *   them: keep them until the process ends. A binding keeps the closures of a table alive until its
- *   `destroy` runs, and frees them after that.
+ * - A function pointer must stay callable until `destroy(ctx)` has returned. This includes
+ *   `destroy` itself. With `destroy` NULL, the library may call the functions as long as any
+ *   object uses them: keep them until the process ends. A binding keeps the closures of a table
+ *   alive until its `destroy` runs, and frees them after that.
  * - The library holds no lock while a callback runs: a callback may call any function of this
  *   header.
  * - A callback may run on any thread that calls the library, and on several at once.
@@ -4994,8 +4995,8 @@ struct shardspec_spec_vtable {
    */
   shardspec_fill_shard_fn fill_shard;
   /**
-   * Reports whether two specs with this type name cut every tensor alike. With NULL, a spec equals
-   * only itself.
+   * Reports whether two specs with this type name cut every tensor in the same way. With NULL, a
+   * spec equals only itself.
    */
   shardspec_equal_fn equal;
   /**

@@ -78,7 +78,7 @@ pub const SHARDSPEC_PARTIAL: i32 = 42;
 /// The system refused to open, list, read or write a file. `got` is the system's error number (`errno`),
 /// `limit` is the byte of the file, or 0.
 pub const SHARDSPEC_FILE_FAILED: i32 = 50;
-/// A file is not what its format asks for, ends too early, or has changed since it was opened. `got` is
+/// A file does not follow its format, ends too early, or has changed since it was opened. `got` is
 /// the byte of the file, or 0.
 pub const SHARDSPEC_INVALID_FILE: i32 = 51;
 

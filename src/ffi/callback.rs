@@ -27,10 +27,10 @@
 //!   the same type name and both have an `equal`. The addresses of the two functions may differ: a
 //!   binding that makes one function for each object works. So all objects of a type name must have
 //!   a `ctx` that the `equal` of each of them accepts.
-//! - A function pointer must stay callable until `destroy(ctx)` has returned, and that of `destroy`
-//!   itself too. With `destroy` NULL, the library may call the functions as long as any object uses
-//!   them: keep them until the process ends. A binding keeps the closures of a table alive until its
-//!   `destroy` runs, and frees them after that.
+//! - A function pointer must stay callable until `destroy(ctx)` has returned. This includes
+//!   `destroy` itself. With `destroy` NULL, the library may call the functions as long as any
+//!   object uses them: keep them until the process ends. A binding keeps the closures of a table
+//!   alive until its `destroy` runs, and frees them after that.
 //! - The library holds no lock while a callback runs: a callback may call any function of this
 //!   header.
 //! - A callback may run on any thread that calls the library, and on several at once.

@@ -1,10 +1,10 @@
 //! Communicators.
 //!
-//! A communicator is a group of ranks that exchange messages, as one of these ranks sees it. The
-//! library links no transport. It requires one function of a transport, exchange: start a set of
-//! messages and return when all are complete. In MPI these are MPI_Irecv, MPI_Isend and MPI_Waitall
-//! (`shardspec_mpi.h`), in NCCL ncclGroupStart, ncclSend, ncclRecv and ncclGroupEnd, in torch
-//! batch_isend_irecv. A program without a transport can run its ranks as threads, with
+//! A communicator is a group of ranks that exchange messages. Its handle belongs to one of these
+//! ranks. The library links no transport. It requires one function of a transport, exchange: start
+//! a set of messages and return when all are complete. In MPI these are MPI_Irecv, MPI_Isend and
+//! MPI_Waitall (`shardspec_mpi.h`), in NCCL ncclGroupStart, ncclSend, ncclRecv and ncclGroupEnd, in
+//! torch batch_isend_irecv. A program without a transport can run its ranks as threads, with
 //! `shardspec_comm_new_local`.
 //!
 //! A rank makes one call at a time. Two concurrent calls with one communicator are refused or mix

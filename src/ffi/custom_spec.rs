@@ -76,8 +76,8 @@ pub struct shardspec_spec_vtable {
     /// Fills a shard. With NULL, a shard is a copy of its part of the tensor, as with the built-in
     /// types.
     pub fill_shard: shardspec_fill_shard_fn,
-    /// Reports whether two specs with this type name cut every tensor alike. With NULL, a spec equals
-    /// only itself.
+    /// Reports whether two specs with this type name cut every tensor in the same way. With NULL, a
+    /// spec equals only itself.
     pub equal: shardspec_equal_fn,
     /// Returns a hash that is equal for equal specs. With NULL, the library hashes the type's name.
     pub hash: shardspec_hash_fn,

@@ -14,8 +14,8 @@ use crate::model::Error;
 
 /// Prepares the `size` bytes at `err` as an error before its first call. This is the function for
 /// `SHARDSPEC_ERROR_INIT`, a macro of C. `size` is 1024 for a whole error, and 56 for a short one
-/// without a message. Every size from 56 on is allowed; the message has the bytes from 56 on. The
-/// status that it returns is all that it says about a failure.
+/// without a message. Every size from 56 on is allowed; the message has the bytes from 56 on. Its
+/// status is the only information about a failure.
 ///
 /// Ownership: the caller keeps `err`.
 /// Calls back: no.
@@ -40,11 +40,11 @@ pub unsafe extern "C-unwind" fn shardspec_error_init(
     })
 }
 
-/// Writes a status and a message into an error. A callback reports its failure this way:
-/// `return shardspec_error_set(err, SHARDSPEC_USER_STATUS, "no such table");`. All numbers of the
-/// error become those of no shard, no dimension and no value. `text` may be NULL for an empty
-/// message. A text that does not fit is cut and ends in "...". Bytes that are not UTF-8 are replaced.
-/// With NULL for `err`, nothing is written. Returns `status`, or the status of a failure.
+/// Writes a status and a message into an error. A callback reports its failure this way: `return
+/// shardspec_error_set(err, SHARDSPEC_USER_STATUS, "no such table");`. All other fields are set to
+/// their values for no shard, no dimension and no value. `text` may be NULL for an empty message. A
+/// text that does not fit is cut and ends in "...". Bytes that are not UTF-8 are replaced. With
+/// NULL for `err`, nothing is written. Returns `status`, or the status of a failure.
 ///
 /// Ownership: the caller keeps `err` and `text`.
 /// Calls back: no.
@@ -70,8 +70,8 @@ pub unsafe extern "C-unwind" fn shardspec_error_set(
 
 /// Returns the message of an error, which is a text in `err` itself. It is "" for NULL and for an
 /// error that is too short to have a message. A program that does not know the offset of the
-/// message reads it this way. `shardspec_status_text` gives the name of the status. The
-/// function never returns NULL.
+/// message reads it this way. `shardspec_status_text` returns the name of the status. The function
+/// never returns NULL.
 ///
 /// Ownership: the caller keeps `err`. The text is valid until `err` is written or freed.
 /// Calls back: no.

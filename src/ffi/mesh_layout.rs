@@ -91,11 +91,12 @@ pub struct shardspec_cut {
     pub rule: i32,
     /// 1: fail where pieces would differ in size; 0 or -1: allow it. CYCLIC ignores it.
     pub even: i32,
-    /// Positions that stay together; 0: 1. The last unit of a dimension may be short. Pieces of SIZES
+    /// Positions that stay together; 0 means 1. The last unit of a dimension may be short. Pieces of SIZES
     /// must start at a multiple. CYCLIC ignores it.
     pub granule: i64,
-    /// Number of neighbouring coordinates that have the same piece; 0: 1. It must divide the size of the
-    /// axis. `SHARDSPEC_REPEAT_AS_NEEDED` is also allowed, except for SIZES and WEIGHTS.
+    /// Number of neighbouring coordinates that have the same piece; 0 means 1. It must divide the
+    /// size of the axis. `SHARDSPEC_REPEAT_AS_NEEDED` is also allowed, except for SIZES and
+    /// WEIGHTS.
     pub repeat: i64,
     /// CYCLIC: positions of a block; 0: 1.
     pub block: i64,

@@ -14,9 +14,9 @@ use crate::model::{InferredSpec, infer_compat_spec, infer_sharding_spec};
 /// cells of the grid have the same number of shards, which are replicas. Otherwise it is an enumerable
 /// spec, also for a single shard, because the cut dimension is then unknown.
 ///
-/// The mesh of an inferred mesh spec has its devices in the order of the shards, if that is the
-/// row-major order of some order of axes. Otherwise its devices are in row-major order of the
-/// dimensions that are cut. `shardspec_spec_infer_compat` returns torch's result.
+/// The mesh of an inferred mesh spec keeps the order of the shards if that is a row-major order
+/// over its axes. Otherwise its devices are in row-major order of the dimensions that are cut.
+/// `shardspec_spec_infer_compat` returns torch's result.
 ///
 /// Time: n * log(n) for n shards, and for an enumerable spec at worst n * log(n)^(d-1) in d
 /// dimensions.

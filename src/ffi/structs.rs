@@ -5,11 +5,11 @@
 //! `shardspec_struct_init` before it sets fields. Both take the name that this header gives the
 //! struct, such as "shardspec_cut".
 //!
-//! Every struct that begins with `struct_size` must say its size: 0 is refused, in an error as in any
-//! other struct. The library can't know how much memory the caller has behind a pointer. To assume
-//! the size of its own version could read or write beyond the struct of a program that was compiled
-//! with an older header. To assume the oldest version's size would ignore fields that a newer
-//! program has set.
+//! Every struct that begins with `struct_size` must say its size: 0 is refused, in an error as in
+//! any other struct. The library can't know how much memory the caller has behind a pointer. If it
+//! assumed the size of its own version, it could read or write beyond the struct of a program that
+//! was compiled with an older header. To assume the oldest version's size would ignore fields that
+//! a newer program has set.
 
 use std::ffi::{c_char, c_void};
 
@@ -137,8 +137,8 @@ const ERROR: &str = "shardspec_error";
 /// Ownership: the caller keeps `name`.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: NOT_FOUND for a name that is no struct of this version, INVALID_ARGUMENT for a text that
-/// is not UTF-8, NULL_ARGUMENT.
+/// Errors: NOT_FOUND for a name that is not a struct of this version, INVALID_ARGUMENT for a text
+/// that is not UTF-8, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -161,9 +161,9 @@ pub unsafe extern "C-unwind" fn shardspec_struct_size(
 /// Ownership: the caller keeps `name` and `out`.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: NOT_FOUND for a name that is no struct of this version, INVALID_ARGUMENT for a size that
-/// the struct has in no version, for an address that is not aligned and for a text that is not
-/// UTF-8, NULL_ARGUMENT.
+/// Errors: NOT_FOUND for a name that is not a struct of this version, INVALID_ARGUMENT for a size
+/// that the struct does not have in any version, for an address that is not aligned and for a text
+/// that is not UTF-8, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
