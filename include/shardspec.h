@@ -2417,9 +2417,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_axis_name(
     shardspec_error *err);
 
 /**
- * Writes the sizes of the axes into `sizes`, which has room for `capacity` numbers, and their
- * number to `*needed` (may be NULL). With capacity 0, `sizes` may be NULL and only the number is
- * written.
+ * Writes the sizes of the axes into `sizes`, which has room for `capacity` numbers. `*needed`
+ * becomes the number of axes; `needed` may be NULL. With capacity 0, `sizes` may be NULL and only
+ * the number is written.
  *
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
@@ -2446,9 +2446,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_placement(
     const shardspec_mesh *mesh, size_t device, shardspec_placement **out, shardspec_error *err);
 
 /**
- * Writes the coordinates of a device, one for each axis, into `coordinates`, which has room for
- * `capacity` numbers, and their number to `*needed` (may be NULL). With capacity 0, `coordinates`
- * may be NULL and only the number is written.
+ * Writes the coordinates of a device into `coordinates`, one number for each axis. `coordinates`
+ * has room for `capacity` numbers. `*needed` becomes the number of axes; `needed` may be NULL.
+ * With capacity 0, `coordinates` may be NULL and only the number is written.
  *
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
@@ -2664,7 +2664,7 @@ struct shardspec_cut {
    * WEIGHTS.
    */
   int64_t repeat;
-  /** CYCLIC: positions of a block; 0: 1. */
+  /** CYCLIC: number of positions of a block; 0 means 1. */
   int64_t block;
   /** CYCLIC: the piece that gets the first block, modulo the number of pieces. */
   int64_t first;
@@ -2891,9 +2891,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_mesh(
     const shardspec_metadata *metadata, shardspec_mesh **out, shardspec_error *err);
 
 /**
- * Writes the coordinates of a shard on the mesh over which the tensor was cut, one for each axis,
- * into `coordinates`, which has room for `capacity` numbers, and their number to `*needed` (may be
- * NULL). With capacity 0, `coordinates` may be NULL and only the number is written.
+ * Writes the coordinates of a shard on the mesh over which the tensor was cut into `coordinates`,
+ * one number for each axis. `coordinates` has room for `capacity` numbers. `*needed` becomes the
+ * number of axes; `needed` may be NULL. With capacity 0, `coordinates` may be NULL and only the
+ * number is written.
  *
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
@@ -3358,7 +3359,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_flatte
  * has the same shards. `partials` holds the axes that are pending a reduction; with
  * `partial_count` 0, it may be NULL.
  *
- * A program that receives the parts of metadata from another process can so restore all of it.
+ * With this function, a program can restore metadata from parts that it received from another
+ * process.
  *
  * Ownership: the library copies all arguments. The caller frees `*out`; `metadata` and `mesh` may
  * be freed before it.

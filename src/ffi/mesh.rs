@@ -214,9 +214,9 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_axis_name(
     })
 }
 
-/// Writes the sizes of the axes into `sizes`, which has room for `capacity` numbers, and their
-/// number to `*needed` (may be NULL). With capacity 0, `sizes` may be NULL and only the number is
-/// written.
+/// Writes the sizes of the axes into `sizes`, which has room for `capacity` numbers. `*needed`
+/// becomes the number of axes; `needed` may be NULL. With capacity 0, `sizes` may be NULL and only
+/// the number is written.
 ///
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
@@ -260,9 +260,9 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_placement(
     })
 }
 
-/// Writes the coordinates of a device, one for each axis, into `coordinates`, which has room for
-/// `capacity` numbers, and their number to `*needed` (may be NULL). With capacity 0, `coordinates`
-/// may be NULL and only the number is written.
+/// Writes the coordinates of a device into `coordinates`, one number for each axis. `coordinates`
+/// has room for `capacity` numbers. `*needed` becomes the number of axes; `needed` may be NULL.
+/// With capacity 0, `coordinates` may be NULL and only the number is written.
 ///
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.

@@ -98,7 +98,7 @@ pub struct shardspec_cut {
     /// size of the axis. `SHARDSPEC_REPEAT_AS_NEEDED` is also allowed, except for SIZES and
     /// WEIGHTS.
     pub repeat: i64,
-    /// CYCLIC: positions of a block; 0: 1.
+    /// CYCLIC: number of positions of a block; 0 means 1.
     pub block: i64,
     /// CYCLIC: the piece that gets the first block, modulo the number of pieces.
     pub first: i64,

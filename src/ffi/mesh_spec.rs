@@ -259,9 +259,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_mesh(
     })
 }
 
-/// Writes the coordinates of a shard on the mesh over which the tensor was cut, one for each axis,
-/// into `coordinates`, which has room for `capacity` numbers, and their number to `*needed` (may be
-/// NULL). With capacity 0, `coordinates` may be NULL and only the number is written.
+/// Writes the coordinates of a shard on the mesh over which the tensor was cut into `coordinates`,
+/// one number for each axis. `coordinates` has room for `capacity` numbers. `*needed` becomes the
+/// number of axes; `needed` may be NULL. With capacity 0, `coordinates` may be NULL and only the
+/// number is written.
 ///
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.

@@ -43,7 +43,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_flattening(
 /// has the same shards. `partials` holds the axes that are pending a reduction; with
 /// `partial_count` 0, it may be NULL.
 ///
-/// A program that receives the parts of metadata from another process can so restore all of it.
+/// With this function, a program can restore metadata from parts that it received from another
+/// process.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`; `metadata` and `mesh` may
 /// be freed before it.
