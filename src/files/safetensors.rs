@@ -29,6 +29,8 @@ const LENGTH_BYTES: u64 = 8;
 const TEXTS: &str = "__metadata__";
 /// The text that says where chunks are in their tensors.
 const SHARDING_INFO: &str = "DCP_SHARDING_INFO";
+/// The text with which this library says how large tensors are whose chunks are in several files.
+const LAYOUT: &str = "shardspec";
 
 /// The names of element types.
 const DTYPES: &[(&str, DataType)] = &[
@@ -140,13 +142,14 @@ pub(super) fn add_file(
     let mut header = Header::read(Json::new(&text, name, LENGTH_BYTES))?;
     header.check_bytes(name, start, file.length())?;
     let number = set.add_file(name, path, file)?;
-    let offsets = header.saved_offsets(name)?;
+    let (offsets, tensor_sizes) = (header.saved_offsets(name)?, header.tensor_sizes(name)?);
     for (key, text) in &header.texts {
         set.add_text(number, key, text)?;
     }
     for entry in header.entries.iter().filter(|entry| wanted(&entry.name)) {
-        let offsets = offsets.as_ref().and_then(|offsets| offsets.get(&*entry.name));
-        add_entry(set, (name, number), start, entry, offsets.map(Vec::as_slice))?;
+        let chunk = [&offsets, &tensor_sizes]
+            .map(|all| all.as_ref().and_then(|all| all.get(&*entry.name)).map(Vec::as_slice));
+        add_entry(set, (name, number), start, entry, chunk)?;
     }
     Ok(())
 }
@@ -248,26 +251,57 @@ impl Header {
         Ok(())
     }
 
-    /// Where chunks start in their tensors, by the tensors' names, if the file says so.
-    fn saved_offsets(&self, file: &str) -> Result<Option<Map<Box<str>, Vec<i64>>>> {
-        let Some((_, info)) = self.texts.iter().find(|(name, _)| **name == *SHARDING_INFO) else {
-            return Ok(None);
-        };
-        let mut all = Map::default();
-        let mut json = Json::new(info.as_bytes(), SHARDING_INFO, 0);
-        let read = json.object(|json, tensor| {
-            let mut offsets = Vec::new();
+    /// Where chunks are in their tensors, if the file says so.
+    fn saved_offsets(&self, file: &str) -> Result<Option<NumbersByTensor>> {
+        let offsets = |json: &mut Json<'_>| numbers_by_tensor(json, "saved_offsets");
+        self.of_text(SHARDING_INFO, file, offsets)
+    }
+
+    /// How large the tensors are, if the file says so.
+    fn tensor_sizes(&self, file: &str) -> Result<Option<NumbersByTensor>> {
+        self.of_text(LAYOUT, file, |json| {
+            let mut sizes = Map::default();
             json.object(|json, field| match field {
-                "saved_offsets" => json.sizes(&mut offsets),
+                "tensors" => {
+                    sizes = numbers_by_tensor(json, "sizes")?;
+                    Ok(())
+                }
                 _ => json.skip(),
             })?;
-            all.try_reserve(1)?;
-            all.insert(try_boxed_str(tensor)?, offsets);
-            Ok(())
-        });
-        read.and_then(|()| json.end()).map_err(|error| in_text(file, error))?;
-        Ok(Some(all))
+            Ok(sizes)
+        })
     }
+
+    /// What a text of the file says, if it is there.
+    fn of_text<T>(
+        &self, name: &'static str, file: &str, read: impl FnOnce(&mut Json<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let Some((_, text)) = self.texts.iter().find(|(own, _)| **own == *name) else {
+            return Ok(None);
+        };
+        let mut json = Json::new(text.as_bytes(), name, 0);
+        let value = read(&mut json).and_then(|value| json.end().map(|()| value));
+        value.map(Some).map_err(|error| in_text(file, error))
+    }
+}
+
+/// Numbers for each of some tensors.
+type NumbersByTensor = Map<Box<str>, Vec<i64>>;
+
+/// The numbers of a field that each tensor has.
+fn numbers_by_tensor(json: &mut Json<'_>, name: &str) -> Result<NumbersByTensor> {
+    let mut all = Map::default();
+    json.object(|json, tensor| {
+        let mut numbers = Vec::new();
+        json.object(|json, field| match field {
+            _ if field == name => json.sizes(&mut numbers),
+            _ => json.skip(),
+        })?;
+        all.try_reserve(1)?;
+        all.insert(try_boxed_str(tensor)?, numbers);
+        Ok(())
+    })?;
+    Ok(all)
 }
 
 /// The refusal of a text of a file, as one of the file.
@@ -327,7 +361,7 @@ fn entry(json: &mut Json<'_>, name: &str) -> Result<HeaderEntry> {
 /// Adds a tensor of a header, or a chunk of one that other files have chunks of.
 fn add_entry(
     set: &mut FileSetBuilder, (name, file): (&str, u32), start: u64, entry: &HeaderEntry,
-    offsets: Option<&[i64]>,
+    [offsets, tensor_sizes]: [Option<&[i64]>; 2],
 ) -> Result<()> {
     let HeaderEntry { name: tensor, dtype, sizes, bytes } = entry;
     let (ndim, zeros) = (sizes.len(), [0; MAX_NDIM]);
@@ -337,7 +371,10 @@ fn add_entry(
     };
     let number = match (set.tensor_named(tensor), offsets) {
         (None, None) => set.add_tensor(tensor, *dtype, ndim, Some(sizes))?,
-        (None, Some(_)) => set.add_tensor(tensor, *dtype, ndim, None)?,
+        (None, Some(_)) => {
+            let known = tensor_sizes.filter(|sizes| sizes.len() == ndim);
+            set.add_tensor(tensor, *dtype, ndim, known)?
+        }
         (Some(_), None) => {
             return invalid(text!(
                 "tensor {tensor:?} is in another file of the directory too, and no index says which one \

@@ -1,0 +1,196 @@
+//! The header of a safetensors file, and the texts in it.
+//!
+//! Source: the format's description in the `safetensors` repository; `DCP_SHARDING_INFO` of torch's
+//! `torch/distributed/checkpoint/_hf_utils.py`.
+
+use std::fmt::{self, Write};
+
+use crate::memory::{Memory, OutOfMemory, TryVec};
+
+/// A tensor, or a chunk of one, as a header lists it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EntryToWrite<'a> {
+    pub(super) name: &'a str,
+    /// The format's name of its element type.
+    pub(super) dtype: &'static str,
+    /// The sizes of what is in the file.
+    pub(super) sizes: &'a [i64],
+    /// The sizes of the tensor.
+    pub(super) tensor_sizes: &'a [i64],
+    /// Where the chunk starts in the tensor.
+    pub(super) offsets: &'a [i64],
+    pub(super) bytes: u64,
+}
+
+/// A header with its length before it: entries one behind the other, in this order. `part` is which file
+/// of how many this is, counted from 1; `is_divided`: whether entries are chunks of tensors.
+pub(super) fn header(
+    entries: &[EntryToWrite<'_>], part: (usize, usize), is_divided: bool,
+) -> Memory<Vec<u8>> {
+    let mut json = JsonWriter::default();
+    json.write("{\"__metadata__\":{\"format\":\"pt\"")?;
+    if is_divided {
+        json.write(",\"DCP_VERSION\":\"1.0\",\"DCP_SHARDING_INFO\":")?;
+        json.text(&sharding_info(entries)?)?;
+    }
+    json.write(",\"shardspec\":")?;
+    json.text(&layout(entries, part)?)?;
+    json.write("}")?;
+    let mut start = 0u64;
+    for entry in entries {
+        let end = start.saturating_add(entry.bytes);
+        json.write(",")?;
+        json.text(entry.name)?;
+        json.format(format_args!(":{{\"dtype\":\"{}\",\"shape\":", entry.dtype))?;
+        json.numbers(entry.sizes)?;
+        json.format(format_args!(",\"data_offsets\":[{start},{end}]}}"))?;
+        start = end;
+    }
+    json.write("}")?;
+    // The bytes of the tensors start at a multiple of 8.
+    while !json.0.len().is_multiple_of(8) {
+        json.write(" ")?;
+    }
+    let mut bytes = Vec::new();
+    bytes.try_extend_from_slice(&(json.0.len() as u64).to_le_bytes())?;
+    bytes.try_extend_from_slice(json.0.as_bytes())?;
+    Ok(bytes)
+}
+
+/// What torch reads: where each chunk starts.
+fn sharding_info(entries: &[EntryToWrite<'_>]) -> Memory<String> {
+    let mut json = JsonWriter::default();
+    json.list('{', entries, |json, entry| {
+        json.text(entry.name)?;
+        json.write(":{\"saved_offsets\":")?;
+        json.numbers(entry.offsets)?;
+        json.write("}")
+    })?;
+    json.write("}")?;
+    Ok(json.0)
+}
+
+/// What this library adds: how large each tensor is, and how many files there are.
+fn layout(entries: &[EntryToWrite<'_>], (number, count): (usize, usize)) -> Memory<String> {
+    let mut json = JsonWriter::default();
+    json.format(format_args!(
+        "{{\"version\":1,\"file\":{number},\"file_count\":{count},\"tensors\":"
+    ))?;
+    json.list('{', entries, |json, entry| {
+        json.text(entry.name)?;
+        json.write(":{\"sizes\":")?;
+        json.numbers(entry.tensor_sizes)?;
+        json.write(",\"offsets\":")?;
+        json.numbers(entry.offsets)?;
+        json.write("}")
+    })?;
+    json.write("}}")?;
+    Ok(json.0)
+}
+
+/// The index of files that hold whole tensors: which file has which.
+pub(super) fn index<'a>(
+    total: u64, entries: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Memory<String> {
+    let mut json = JsonWriter::default();
+    json.format(format_args!("{{\"metadata\":{{\"total_size\":{total}}},\"weight_map\":"))?;
+    json.list('{', entries, |json, (name, file)| {
+        json.text(name)?;
+        json.write(":")?;
+        json.text(file)
+    })?;
+    json.write("}}\n")?;
+    Ok(json.0)
+}
+
+/// A JSON text that is being written.
+#[derive(Default)]
+struct JsonWriter(String);
+
+impl Write for JsonWriter {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.write(text).map_err(|_| fmt::Error)
+    }
+}
+
+impl JsonWriter {
+    fn write(&mut self, text: &str) -> Memory<()> {
+        self.0.try_reserve(text.len())?;
+        self.0.push_str(text);
+        Ok(())
+    }
+
+    fn format(&mut self, parts: fmt::Arguments<'_>) -> Memory<()> {
+        self.write_fmt(parts).map_err(|fmt::Error| OutOfMemory { bytes: 0 })
+    }
+
+    /// A text, with what JSON does not allow in one as escapes.
+    fn text(&mut self, text: &str) -> Memory<()> {
+        self.write("\"")?;
+        for character in text.chars() {
+            match character {
+                '"' => self.write("\\\"")?,
+                '\\' => self.write("\\\\")?,
+                '\0'..' ' => self.format(format_args!("\\u{:04x}", u32::from(character)))?,
+                other => self.write(other.encode_utf8(&mut [0; 4]))?,
+            }
+        }
+        self.write("\"")
+    }
+
+    fn numbers(&mut self, numbers: &[i64]) -> Memory<()> {
+        self.list('[', numbers, |json, number| json.format(format_args!("{number}")))?;
+        self.write("]")
+    }
+
+    /// Values behind an opening bracket, with commas between them.
+    fn list<T>(
+        &mut self, open: char, values: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut Self, T) -> Memory<()>,
+    ) -> Memory<()> {
+        self.write(open.encode_utf8(&mut [0; 4]))?;
+        for (at, value) in values.into_iter().enumerate() {
+            if at > 0 {
+                self.write(",")?;
+            }
+            write(self, value)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_json_with_the_layout_in_it() {
+        let entry = EntryToWrite {
+            name: "a\"b\\c\n\u{1}é",
+            dtype: "BF16",
+            sizes: &[2, 3],
+            tensor_sizes: &[4, 3],
+            offsets: &[2, 0],
+            bytes: 12,
+        };
+        let other = EntryToWrite { name: "w", dtype: "F32", bytes: 24, ..entry };
+        let bytes = header(&[entry, other], (2, 3), true).unwrap();
+        let length = u64::from_le_bytes(bytes[..8].try_into().unwrap());
+        assert_eq!((length % 8, length as usize), (0, bytes.len() - 8));
+        let json: serde_json::Value = serde_json::from_slice(&bytes[8..]).unwrap();
+        assert_eq!(json[entry.name]["shape"], serde_json::json!([2, 3]));
+        assert_eq!(json["w"]["data_offsets"], serde_json::json!([12, 36]));
+        let text = |name: &str| json["__metadata__"][name].as_str().unwrap();
+        let info: serde_json::Value = serde_json::from_str(text("DCP_SHARDING_INFO")).unwrap();
+        assert_eq!(info[entry.name]["saved_offsets"], serde_json::json!([2, 0]));
+        let layout: serde_json::Value = serde_json::from_str(text("shardspec")).unwrap();
+        assert_eq!(layout["tensors"]["w"]["sizes"], serde_json::json!([4, 3]));
+        assert_eq!((&layout["file"], &layout["file_count"]), (&2.into(), &3.into()));
+    }
+
+    #[test]
+    fn an_index_of_no_tensors_is_json() {
+        let none = index(0, []).unwrap();
+        assert_eq!(none, "{\"metadata\":{\"total_size\":0},\"weight_map\":{}}\n");
+    }
+}

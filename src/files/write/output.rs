@@ -1,0 +1,328 @@
+//! Files that are written, and directories that appear at once.
+//!
+//! All functions that a cancelled thread would end in are called where it can't be cancelled.
+
+use crate::files::error::FilesError;
+use crate::memory::Text;
+use crate::model::Error;
+
+pub(super) use imp::{
+    OutputFile, PathKind, create_directory, exchange, kind_of, remove_directory, remove_file,
+    rename, sync_directory,
+};
+
+/// The refusal of an operation on a file.
+fn failed(file: &str, action: &'static str, offset: Option<u64>, code: i32) -> Error {
+    FilesError::System { file: Text::copy(file), action, offset, code }.into()
+}
+
+#[cfg(unix)]
+mod imp {
+    use std::ffi::c_int;
+    use std::mem::MaybeUninit;
+    use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+    use super::failed;
+    use crate::files::system::SystemPath;
+    use crate::memory::text;
+    use crate::model::{Error, Result};
+    use crate::unwind::uncancelled;
+
+    /// Most bytes that one call writes: systems write no more than 2 GiB at once.
+    const MAX_WRITE: usize = 1 << 30;
+
+    /// The number of the reason of the last failure of this thread.
+    fn last_error() -> c_int {
+        std::io::Error::last_os_error().raw_os_error().unwrap_or(0)
+    }
+
+    /// Calls the system until no signal interrupts. The answer, or the number of the reason.
+    fn call(mut body: impl FnMut() -> c_int) -> std::result::Result<c_int, c_int> {
+        loop {
+            match uncancelled(&mut body) {
+                0.. => return Ok(0),
+                _ => match last_error() {
+                    libc::EINTR => {}
+                    code => return Err(code),
+                },
+            }
+        }
+    }
+
+    fn open(path: &SystemPath, flags: c_int) -> std::result::Result<OwnedFd, c_int> {
+        let mode: libc::c_uint = 0o666;
+        let name = path.as_c_str().as_ptr();
+        loop {
+            // SAFETY: a NUL-terminated path.
+            let descriptor =
+                uncancelled(|| unsafe { libc::open(name, flags | libc::O_CLOEXEC, mode) });
+            match if descriptor < 0 { last_error() } else { 0 } {
+                // SAFETY: it was just opened, and nothing else knows of it.
+                0 => return Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
+                libc::EINTR => {}
+                code => return Err(code),
+            }
+        }
+    }
+
+    /// What is at a path.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(in crate::files) enum PathKind {
+        Nothing,
+        /// With so many bytes.
+        File(u64),
+        Directory,
+        /// A symbolic link, a device or another special file.
+        Other,
+    }
+
+    /// What is at a path. Symbolic links are not followed.
+    pub(in crate::files) fn kind_of(path: &SystemPath) -> Result<PathKind> {
+        let mut stat = MaybeUninit::<libc::stat>::uninit();
+        let name = path.as_c_str().as_ptr();
+        // SAFETY: a NUL-terminated path, and a place for the answer.
+        match call(|| unsafe { libc::lstat(name, stat.as_mut_ptr()) }) {
+            Err(libc::ENOENT) => return Ok(PathKind::Nothing),
+            Err(code) => return Err(failed(path.as_str(), "looking for it", None, code)),
+            Ok(_) => {}
+        }
+        // SAFETY: the call succeeded, and so it wrote all of it.
+        let stat = unsafe { stat.assume_init_ref() };
+        Ok(match stat.st_mode & libc::S_IFMT {
+            libc::S_IFREG => PathKind::File(u64::try_from(stat.st_size).unwrap_or(0)),
+            libc::S_IFDIR => PathKind::Directory,
+            _ => PathKind::Other,
+        })
+    }
+
+    /// Makes a directory, unless it is there.
+    pub(in crate::files) fn create_directory(path: &SystemPath) -> Result<()> {
+        let name = path.as_c_str().as_ptr();
+        // SAFETY: a NUL-terminated path.
+        match call(|| unsafe { libc::mkdir(name, 0o777) }) {
+            Ok(_) => Ok(()),
+            Err(libc::EEXIST) if kind_of(path)? == PathKind::Directory => Ok(()),
+            Err(code) => Err(failed(path.as_str(), "creating the directory", None, code)),
+        }
+    }
+
+    /// Makes what a directory lists survive a loss of power.
+    pub(in crate::files) fn sync_directory(path: &SystemPath) -> Result<()> {
+        let directory = open(path, libc::O_RDONLY | libc::O_DIRECTORY);
+        let directory =
+            directory.map_err(|code| failed(path.as_str(), "opening the directory", None, code))?;
+        // SAFETY: an open descriptor.
+        match call(|| unsafe { libc::fsync(directory.as_raw_fd()) }) {
+            // Some file systems can't, and then need not.
+            Ok(_) | Err(libc::EINVAL | libc::ENOTSUP) => Ok(()),
+            Err(code) => Err(failed(path.as_str(), "flushing the directory", None, code)),
+        }
+    }
+
+    /// Gives what is at a path another one, where nothing or another file of its kind may be.
+    pub(in crate::files) fn rename(from: &SystemPath, to: &SystemPath) -> Result<()> {
+        let (old, new) = (from.as_c_str().as_ptr(), to.as_c_str().as_ptr());
+        // SAFETY: NUL-terminated paths.
+        let done = call(|| unsafe { libc::rename(old, new) });
+        done.map(drop).map_err(|code| failed(to.as_str(), "renaming it into place", None, code))
+    }
+
+    /// Exchanges what is at two paths, in one step. Whether the system and the file system can do that.
+    #[cfg(target_os = "linux")]
+    pub(in crate::files) fn exchange(one: &SystemPath, other: &SystemPath) -> Result<bool> {
+        let (old, new) = (one.as_c_str().as_ptr(), other.as_c_str().as_ptr());
+        let done = call(|| {
+            // SAFETY: NUL-terminated paths. Not all C libraries have a function for this call.
+            let done = unsafe {
+                libc::syscall(
+                    libc::SYS_renameat2,
+                    libc::AT_FDCWD,
+                    old,
+                    libc::AT_FDCWD,
+                    new,
+                    libc::RENAME_EXCHANGE,
+                )
+            };
+            if done == 0 { 0 } else { -1 }
+        });
+        match done {
+            Ok(_) => Ok(true),
+            Err(libc::EINVAL | libc::ENOSYS | libc::ENOTSUP) => Ok(false),
+            Err(code) => Err(failed(other.as_str(), "exchanging it with the new one", None, code)),
+        }
+    }
+
+    /// Exchanges what is at two paths, in one step: this system has no such operation.
+    #[cfg(not(target_os = "linux"))]
+    pub(in crate::files) fn exchange(_: &SystemPath, _: &SystemPath) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Removes a file, if it is there.
+    pub(in crate::files) fn remove_file(path: &SystemPath) -> Result<()> {
+        let name = path.as_c_str().as_ptr();
+        // SAFETY: a NUL-terminated path.
+        match call(|| unsafe { libc::unlink(name) }) {
+            Ok(_) | Err(libc::ENOENT) => Ok(()),
+            Err(code) => Err(failed(path.as_str(), "removing it", None, code)),
+        }
+    }
+
+    /// Removes an empty directory.
+    pub(in crate::files) fn remove_directory(path: &SystemPath) -> Result<()> {
+        let name = path.as_c_str().as_ptr();
+        // SAFETY: a NUL-terminated path.
+        let done = call(|| unsafe { libc::rmdir(name) });
+        done.map(drop).map_err(|code| failed(path.as_str(), "removing the directory", None, code))
+    }
+
+    /// A file that is open for writing.
+    #[derive(Debug)]
+    pub(in crate::files) struct OutputFile(OwnedFd);
+
+    impl OutputFile {
+        /// Opens a file, and makes it where there is none. `name` names it in refusals.
+        pub(in crate::files) fn open(path: &SystemPath, name: &str) -> Result<Self> {
+            let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_NOFOLLOW;
+            let descriptor = open(path, flags);
+            Ok(Self(descriptor.map_err(|code| failed(name, "creating it", None, code))?))
+        }
+
+        /// Gives the file a length; new bytes are zero.
+        pub(in crate::files) fn set_length(&self, name: &str, length: u64) -> Result<()> {
+            let length = libc::off_t::try_from(length)
+                .map_err(|_| Error::overflow(text!("{name}: its length {length}")))?;
+            let descriptor = self.0.as_raw_fd();
+            // SAFETY: an open descriptor.
+            let done = call(|| unsafe { libc::ftruncate(descriptor, length) });
+            done.map(drop).map_err(|code| failed(name, "setting its length", None, code))
+        }
+
+        /// Writes `length` bytes from `offset` on.
+        ///
+        /// # Safety
+        ///
+        /// The bytes at `first` may be read, and nothing writes them meanwhile.
+        pub(in crate::files) unsafe fn write(
+            &self, name: &str, offset: u64, first: *const u8, length: usize,
+        ) -> Result<()> {
+            let mut done = 0usize;
+            while done < length {
+                let at = offset.saturating_add(done as u64);
+                let start = libc::off_t::try_from(at)
+                    .map_err(|_| Error::overflow(text!("{name}: the offset {at}")))?;
+                let left = length.saturating_sub(done).min(MAX_WRITE);
+                let (descriptor, from) = (self.0.as_raw_fd(), first.wrapping_add(done));
+                // SAFETY: so many bytes are left of those that the caller lets us read.
+                let written =
+                    uncancelled(|| unsafe { libc::pwrite(descriptor, from.cast(), left, start) });
+                match usize::try_from(written) {
+                    // No reason is given, and there will not be one.
+                    Ok(0) => return Err(failed(name, "writing it", Some(at), libc::EIO)),
+                    Ok(written) => done = done.saturating_add(written),
+                    Err(_) => match last_error() {
+                        libc::EINTR => {}
+                        code => return Err(failed(name, "writing it", Some(at), code)),
+                    },
+                }
+            }
+            Ok(())
+        }
+
+        /// Writes bytes from `offset` on.
+        pub(in crate::files) fn write_bytes(
+            &self, name: &str, offset: u64, bytes: &[u8],
+        ) -> Result<()> {
+            // SAFETY: the slice's own bytes.
+            unsafe { self.write(name, offset, bytes.as_ptr(), bytes.len()) }
+        }
+
+        /// Makes what was written survive a loss of power.
+        pub(in crate::files) fn sync(&self, name: &str) -> Result<()> {
+            let descriptor = self.0.as_raw_fd();
+            // SAFETY: an open descriptor.
+            let done = call(|| unsafe { libc::fsync(descriptor) });
+            done.map(drop).map_err(|code| failed(name, "flushing it", None, code))
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod imp {
+    use crate::files::system::SystemPath;
+    use crate::model::{Error, Result};
+
+    fn unsupported<T>() -> Result<T> {
+        let what = "checkpoints are written on systems with POSIX files only".into();
+        Err(Error::Unsupported { what })
+    }
+
+    /// What is at a path.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    #[allow(dead_code, reason = "nothing is looked for on such a system")]
+    pub(in crate::files) enum PathKind {
+        Nothing,
+        File(u64),
+        Directory,
+        Other,
+    }
+
+    pub(in crate::files) fn kind_of(_: &SystemPath) -> Result<PathKind> {
+        unsupported()
+    }
+
+    pub(in crate::files) fn create_directory(_: &SystemPath) -> Result<()> {
+        unsupported()
+    }
+
+    pub(in crate::files) fn sync_directory(_: &SystemPath) -> Result<()> {
+        unsupported()
+    }
+
+    pub(in crate::files) fn rename(_: &SystemPath, _: &SystemPath) -> Result<()> {
+        unsupported()
+    }
+
+    pub(in crate::files) fn exchange(_: &SystemPath, _: &SystemPath) -> Result<bool> {
+        unsupported()
+    }
+
+    pub(in crate::files) fn remove_file(_: &SystemPath) -> Result<()> {
+        unsupported()
+    }
+
+    pub(in crate::files) fn remove_directory(_: &SystemPath) -> Result<()> {
+        unsupported()
+    }
+
+    /// A file of a system on which none is written.
+    #[derive(Debug)]
+    pub(in crate::files) enum OutputFile {}
+
+    impl OutputFile {
+        pub(in crate::files) fn open(_: &SystemPath, _: &str) -> Result<Self> {
+            unsupported()
+        }
+
+        pub(in crate::files) fn set_length(&self, _: &str, _: u64) -> Result<()> {
+            match *self {}
+        }
+
+        /// # Safety
+        ///
+        /// None: there is no such file.
+        pub(in crate::files) unsafe fn write(
+            &self, _: &str, _: u64, _: *const u8, _: usize,
+        ) -> Result<()> {
+            match *self {}
+        }
+
+        pub(in crate::files) fn write_bytes(&self, _: &str, _: u64, _: &[u8]) -> Result<()> {
+            match *self {}
+        }
+
+        pub(in crate::files) fn sync(&self, _: &str) -> Result<()> {
+            match *self {}
+        }
+    }
+}
