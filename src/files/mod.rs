@@ -25,6 +25,7 @@ mod safetensors;
 mod safetensors_index;
 mod stored;
 mod system;
+mod torch;
 pub mod write;
 
 pub use coverage::{CoverageProblem, CoverageProblems, WantedTensor, check, check_set};

@@ -7,11 +7,13 @@ use super::safetensors::{SafetensorsDirectory, SafetensorsFile};
 use super::safetensors_index::SafetensorsIndex;
 use super::stored::FileSet;
 use super::system::{OpenFile, SystemPath, file_names, is_directory};
+use super::torch::TorchDirectory;
 use crate::memory::{text, try_boxed_str};
 use crate::model::{Error, Result};
 
 /// The formats, in the order in which they are asked: one that is sure before one that takes any file.
-const FORMATS: &[&dyn Format] = &[&SafetensorsIndex, &SafetensorsDirectory, &Npy, &SafetensorsFile];
+const FORMATS: &[&dyn Format] =
+    &[&TorchDirectory, &SafetensorsIndex, &SafetensorsDirectory, &Npy, &SafetensorsFile];
 
 /// Opens a checkpoint: a file, or a directory of files. Reads what the files say about their tensors,
 /// and none of the tensors' bytes. Refused is a file that is shorter than that says.
@@ -20,7 +22,8 @@ pub fn open(path: &str) -> Result<FileSet> {
     let Some(format) = FORMATS.iter().find(|format| format.recognizes(&place)) else {
         let problem = text!(
             "{path} is of no format that is known; pass a .safetensors or .npy file, or a directory \
-             with .safetensors files, which may have a model.safetensors.index.json"
+             with .safetensors files, which may have a model.safetensors.index.json, or with the \
+             .metadata of torch's distributed checkpoint"
         );
         return Err(Error::invalid("path", problem));
     };
