@@ -46,9 +46,9 @@ pub(super) struct Agreed {
 }
 
 /// The problem of a message that can't be read.
-pub(super) const UNREADABLE: &str =
-    "its message is not from this version of shardspec, or was damaged; link the same version on all \
-     ranks, use the communicator only for shardspec, and use a reliable transport";
+pub(super) const UNREADABLE: &str = "its message is not from this version of shardspec, or was \
+                                     damaged; link the same version on all ranks, use the \
+                                     communicator only for shardspec, and use a reliable transport";
 /// Bytes of a round's message.
 pub(super) const WIRE: usize = 1024;
 /// How such a message begins. Another version of it begins otherwise.
