@@ -60,6 +60,7 @@ const SECTIONS: &[&str] = &[
     "comm",
     "collective",
     "transfer",
+    "request",
     "# Level 3: types, ops and transports of your own",
     "callback",
     "custom_placement",
@@ -143,6 +144,10 @@ fn files_of(section: &str) -> Vec<String> {
             "src/ffi/error_text.rs".into(),
         ],
         "metadata" => vec![own, "src/ffi/metadata_shards.rs".into()],
+        "comm" => {
+            vec!["src/ffi/transport.rs".into(), own, "src/ffi/comm_group.rs".into()]
+        }
+        "collective" => vec![own, "src/ffi/decline.rs".into()],
         "op" => vec!["src/ffi/op_value.rs".into(), own],
         "sharded_tensor" => vec![own, "src/ffi/local_shards.rs".into()],
         "shards" => vec!["src/ffi/shard_metadata.rs".into(), own],

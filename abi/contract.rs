@@ -31,7 +31,11 @@ const CALLBACKS: &[(&str, &str)] = &[
     ("function", "function"),
     ("hash", "hash"),
     ("leave", "leave"),
+    ("node", "node"),
     ("release", "destroy"),
+    ("start", "start"),
+    ("test", "test"),
+    ("wait", "wait"),
 ];
 
 /// What a function may wait for: how its comment says so, and the name in `src/declared.rs`.

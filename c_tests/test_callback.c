@@ -78,7 +78,8 @@ static shardspec_status by_fill(answer *a, shardspec_status success) {
 }
 
 static shardspec_status by_exchange(answer *a, shardspec_status success) {
-  shardspec_comm_vtable vtable = {sizeof vtable, destroy, exchange, success, 0, NULL};
+  shardspec_comm_vtable vtable = {.struct_size = sizeof vtable, .destroy = destroy,
+                                  .exchange = exchange, .success_status = success};
   char byte = 0;
   shardspec_message message = {1, &byte, 1};
   shardspec_comm *comm;
@@ -165,7 +166,8 @@ static void what_is_returned_may_be_anything_where_the_error_says_success(void) 
 static void success_is_0_or_no_failure(void) {
   static const shardspec_status refused[] = {SHARDSPEC_NULL_ARGUMENT, SHARDSPEC_CALLBACK_OK_IN_ERR - 1, -1, INT32_MIN};
   shardspec_spec_vtable vtable = {sizeof vtable, destroy, build, NULL, NULL, NULL, 0, 0};
-  shardspec_comm_vtable transport = {sizeof transport, destroy, exchange, 0, 0, NULL};
+  shardspec_comm_vtable transport = {
+      .struct_size = sizeof transport, .destroy = destroy, .exchange = exchange};
   answer a = {0, NULL, 0};
   shardspec_spec *own;
   shardspec_comm *comm;
@@ -185,7 +187,8 @@ static void success_is_0_or_no_failure(void) {
 /* What a program of an earlier version passes. */
 static void a_table_that_ends_earlier_has_0_as_success(void) {
   shardspec_spec_vtable vtable = {48, destroy, build, NULL, NULL, NULL, -5, -5};
-  shardspec_comm_vtable transport = {24, destroy, exchange, -5, -5, NULL};
+  shardspec_comm_vtable transport = {.struct_size = 24, .destroy = destroy, .exchange = exchange,
+                                     .success_status = -5, .reserved = -5};
   answer a = {0, NULL, 0};
   shardspec_spec *own;
   shardspec_comm *comm;

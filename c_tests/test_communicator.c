@@ -40,7 +40,8 @@ static void abort_all(void *ctx, const char *reason) {
   aborts++;
 }
 
-static const shardspec_comm_vtable TRANSPORT = {sizeof(shardspec_comm_vtable), destroy, exchange, 0, 0, NULL};
+static const shardspec_comm_vtable TRANSPORT = {
+    .struct_size = sizeof(shardspec_comm_vtable), .destroy = destroy, .exchange = exchange};
 
 static void a_transport_is_asked_for_what_is_not_to_oneself_and_has_bytes(void) {
   transport t = {0};
@@ -113,14 +114,18 @@ static void a_transport_is_ended_with_the_reason_when_a_collective_fails_on_it(v
   CHECK_TEXT(err.message, "the cable is cut");
   CHECK_EQUAL(aborts, 1);
   CHECK_TEXT(aborted, "the cable is cut");
+  /* A rank that declines and can't reach the others. */
+  CHECK_EQUAL(shardspec_comm_decline(comm, SHARDSPEC_NOT_FOUND, "no such file", &err), 1234);
+  CHECK_TEXT(err.message, "the cable is cut");
+  CHECK_EQUAL(aborts, 2);
   /* Exchanges of the caller's own are the caller's affair. */
   CHECK_STATUS(shardspec_comm_exchange(comm, &message, 1, NULL, 0, &err), 1234);
-  CHECK_EQUAL(aborts, 1);
+  CHECK_EQUAL(aborts, 2);
   CHECK_OK(shardspec_comm_abort(comm, "so be it", &err));
   CHECK_TEXT(aborted, "so be it");
   CHECK_OK(shardspec_comm_abort(comm, NULL, &err));
   CHECK_TEXT(aborted, "no reason was given");
-  CHECK_EQUAL(aborts, 3);
+  CHECK_EQUAL(aborts, 4);
   /* What does not fit ends in dots. */
   memset(longest, 'x', sizeof longest - 1);
   longest[sizeof longest - 1] = 0;
@@ -138,7 +143,7 @@ static void a_transport_is_ended_with_the_reason_when_a_collective_fails_on_it(v
   CHECK_OK(shardspec_comm_new(&TRANSPORT, &t, 0, 2, &comm, &err));
   CHECK_EQUAL(fail_a_collective(comm), 1234);
   CHECK_OK(shardspec_comm_free(comm, &err));
-  CHECK_EQUAL(aborts, 4);
+  CHECK_EQUAL(aborts, 5);
   CHECK_EQUAL(t.destroyed, 3);
 }
 

@@ -99,7 +99,8 @@ static shardspec_error seen = SHARDSPEC_ERROR_INIT;
 
 static void call_everything(void) {
   static const int64_t sizes[] = {4, 3};
-  static const shardspec_comm_vtable transport = {sizeof transport, destroy, exchange, 0, 0, NULL};
+  static const shardspec_comm_vtable transport = {
+      .struct_size = sizeof transport, .destroy = destroy, .exchange = exchange};
   static shardspec_runtime_ctx entered = {sizeof entered, enter, destroy_entered, NULL, leave_runtime};
   float data[12] = {0}, part[6];
   int64_t shape[] = {4, 3}, part_shape[] = {2, 3};
@@ -225,7 +226,8 @@ static void end_both(void *ctx, const char *reason) {
 static void *gather(void *rank) {
   static float data[2][ROWS * COLUMNS];
   int64_t r = *(int64_t *)rank, shape[] = {ROWS, COLUMNS / 2}, full_shape[] = {ROWS, COLUMNS};
-  shardspec_comm_vtable transport = {sizeof transport, NULL, count_down, 0, 0, end_both};
+  shardspec_comm_vtable transport = {
+      .struct_size = sizeof transport, .exchange = count_down, .abort = end_both};
   shardspec_copy_options copy = {sizeof copy, 2, 0};
   shardspec_comm_options options = {sizeof options, 1 << 18, &copy};
   float *part = malloc(sizeof *part * ROWS * COLUMNS / 2);

@@ -22,12 +22,13 @@ typedef struct shardspec_plan shardspec_plan;
 typedef struct shardspec_run shardspec_run;
 typedef struct shardspec_managed_tensor shardspec_managed_tensor;
 typedef struct shardspec_legacy_managed_tensor shardspec_legacy_managed_tensor;
-typedef struct shardspec_comm shardspec_comm;
 typedef struct shardspec_message shardspec_message;
 typedef struct shardspec_comm_vtable shardspec_comm_vtable;
+typedef struct shardspec_comm shardspec_comm;
 typedef struct shardspec_comm_options shardspec_comm_options;
 typedef struct shardspec_comm_tensor shardspec_comm_tensor;
 typedef struct shardspec_transfer shardspec_transfer;
+typedef struct shardspec_request shardspec_request;
 typedef struct shardspec_runtime_ctx shardspec_runtime_ctx;
 typedef struct shardspec_placement_vtable shardspec_placement_vtable;
 typedef struct shardspec_metadata_builder shardspec_metadata_builder;
@@ -175,7 +176,15 @@ enum { SHARDSPEC_OP_FLAG_REPLACE = 1 };
 typedef shardspec_status (*shardspec_exchange_fn)(
     void *ctx, const shardspec_message *sends, size_t send_count, const shardspec_message *receives,
     size_t receive_count, shardspec_error *err);
+typedef shardspec_status (*shardspec_exchange_start_fn)(
+    void *ctx, const shardspec_message *sends, size_t send_count, const shardspec_message *receives,
+    size_t receive_count, void **exchange, shardspec_error *err);
+typedef shardspec_status (*shardspec_exchange_test_fn)(
+    void *ctx, void *exchange, int32_t *done, shardspec_error *err);
+typedef shardspec_status (*shardspec_exchange_wait_fn)(
+    void *ctx, void *exchange, shardspec_error *err);
 typedef void (*shardspec_abort_fn)(void *ctx, const char *reason);
+typedef int64_t (*shardspec_node_fn)(void *ctx, int64_t rank);
 typedef int32_t (*shardspec_equal_fn)(void *ctx, void *other_ctx);
 typedef uint64_t (*shardspec_hash_fn)(void *ctx);
 typedef void (*shardspec_destroy_fn)(void *ctx);
@@ -336,6 +345,10 @@ struct shardspec_comm_vtable {
   shardspec_status success_status;
   int32_t reserved;
   shardspec_abort_fn abort;
+  shardspec_node_fn node;
+  shardspec_exchange_start_fn start;
+  shardspec_exchange_test_fn test;
+  shardspec_exchange_wait_fn wait;
 };
 struct shardspec_comm_options {
   uint64_t struct_size;
@@ -849,6 +862,8 @@ shardspec_status shardspec_comm_new(
     shardspec_comm **out, shardspec_error *err);
 shardspec_status shardspec_comm_new_local(
     size_t size, shardspec_comm **comms, shardspec_error *err);
+shardspec_status shardspec_comm_new_local_on_nodes(
+    const int64_t *nodes, size_t size, shardspec_comm **comms, shardspec_error *err);
 shardspec_status shardspec_comm_free(shardspec_comm *comm, shardspec_error *err);
 shardspec_status shardspec_comm_rank(
     const shardspec_comm *comm, int64_t *out, shardspec_error *err);
@@ -859,6 +874,13 @@ shardspec_status shardspec_comm_exchange(
     const shardspec_message *receives, size_t receive_count, shardspec_error *err);
 shardspec_status shardspec_comm_abort(
     const shardspec_comm *comm, const char *reason, shardspec_error *err);
+shardspec_status shardspec_comm_new_group(
+    const shardspec_comm *comm, const int64_t *members, size_t member_count,
+    const int64_t *placement_ranks, shardspec_comm **out, shardspec_error *err);
+shardspec_status shardspec_comm_placement_rank(
+    const shardspec_comm *comm, int64_t rank, int64_t *out, shardspec_error *err);
+shardspec_status shardspec_comm_node(
+    const shardspec_comm *comm, int64_t rank, int64_t *out, shardspec_error *err);
 shardspec_status shardspec_comm_scatter(
     const shardspec_comm *comm, const shardspec_metadata *metadata, int64_t source_rank,
     const shardspec_tensor_view *full, const shardspec_tensor_view *shards, size_t shard_count,
@@ -878,6 +900,8 @@ shardspec_status shardspec_sharded_tensor_new_from_rank(
     shardspec_sharded_tensor **out, shardspec_error *err);
 shardspec_status shardspec_sharded_tensor_comm(
     const shardspec_sharded_tensor *tensor, shardspec_comm **out, shardspec_error *err);
+shardspec_status shardspec_comm_decline(
+    const shardspec_comm *comm, shardspec_status status, const char *message, shardspec_error *err);
 shardspec_status shardspec_comm_transfer(
     const shardspec_comm *comm, const shardspec_comm_tensor *tensors, size_t tensor_count,
     const shardspec_comm_options *options, shardspec_error *err);
@@ -890,6 +914,14 @@ shardspec_status shardspec_transfer_run(
 shardspec_status shardspec_transfer_fingerprint(
     const shardspec_transfer *transfer, uint64_t *out, shardspec_error *err);
 shardspec_status shardspec_transfer_free(shardspec_transfer *transfer, shardspec_error *err);
+shardspec_status shardspec_request_test(
+    const shardspec_request *request, int32_t *done, shardspec_error *err);
+shardspec_status shardspec_request_wait(const shardspec_request *request, shardspec_error *err);
+shardspec_status shardspec_request_free(shardspec_request *request, shardspec_error *err);
+shardspec_status shardspec_comm_exchange_start(
+    const shardspec_comm *comm, const shardspec_message *sends, size_t send_count,
+    const shardspec_message *receives, size_t receive_count, shardspec_request **out,
+    shardspec_error *err);
 void shardspec_runtime_ctx_destroy(void *ctx);
 shardspec_status shardspec_placement_new_custom(
     const char *type_name, const char *text, int64_t rank, const shardspec_placement_vtable *vtable,

@@ -46,6 +46,7 @@
  *     Communicators                                     shardspec_comm_new
  *     Collectives                                       shardspec_comm_scatter
  *     Transfers                                         shardspec_comm_transfer
+ *     Requests                                          shardspec_request_test
  *   Level 3: types, ops and transports of your own
  *     Callbacks                                         shardspec_runtime_ctx_destroy
  *     Custom placements                                 shardspec_placement_new_custom
@@ -4146,9 +4147,6 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  * up their messages.
  */
 
-/** A communicator, behind a handle; free it with `shardspec_comm_free`. */
-typedef struct shardspec_comm shardspec_comm;
-
 typedef struct shardspec_message shardspec_message;
 
 /** One message of an exchange. */
@@ -4168,14 +4166,42 @@ struct shardspec_message {
  * Starts all of these messages and returns when all are complete, or when the transport knows that
  * some can't complete.
  *
- * No message has the own rank as its peer, and none is empty. Sender and receiver pass the same
- * number of bytes for a message. Messages from one rank to another arrive in the order in which
- * they are sent, in one exchange and across exchanges. A rank without messages does not call the
+ * No message has the own rank as its peer, and none is empty. Sender and receiver give a message
+ * the same number of bytes. Messages from one rank to another arrive in the order in which they
+ * are sent, in one exchange and across exchanges. A rank without messages does not call the
  * function. The transport should start receives before sends. Neither may wait for the other.
  */
 typedef shardspec_status (*shardspec_exchange_fn)(
     void *ctx, const shardspec_message *sends, size_t send_count, const shardspec_message *receives,
     size_t receive_count, shardspec_error *err);
+
+/**
+ * Starts all of these messages and returns without waiting for another rank.
+ *
+ * `*exchange` receives any value; `test` and `wait` receive it again. The rules of
+ * `shardspec_exchange_fn` apply. The arrays of messages are valid during this call only. The memory
+ * of the messages is valid until the exchange has ended: when `test` wrote 1 to `*done`, when `wait`
+ * returned, or when either failed. After that, the transport does not use it, and the library does
+ * not use `*exchange`. A rank has one exchange at a time. When this function fails, nothing was
+ * started.
+ */
+typedef shardspec_status (*shardspec_exchange_start_fn)(
+    void *ctx, const shardspec_message *sends, size_t send_count, const shardspec_message *receives,
+    size_t receive_count, void **exchange, shardspec_error *err);
+
+/**
+ * Writes 1 to `*done` if all messages of a started exchange are complete, and 0 if not. It moves
+ * them on as far as that is possible without waiting for another rank.
+ */
+typedef shardspec_status (*shardspec_exchange_test_fn)(
+    void *ctx, void *exchange, int32_t *done, shardspec_error *err);
+
+/**
+ * Returns when all messages of a started exchange are complete, or when the transport knows that
+ * some can't complete.
+ */
+typedef shardspec_status (*shardspec_exchange_wait_fn)(
+    void *ctx, void *exchange, shardspec_error *err);
 
 /**
  * Makes all later exchanges fail, on every rank that the transport can reach. Exchanges that are
@@ -4188,6 +4214,16 @@ typedef shardspec_status (*shardspec_exchange_fn)(
  * any thread, also while `exchange` runs.
  */
 typedef void (*shardspec_abort_fn)(void *ctx, const char *reason);
+
+/**
+ * Returns the number of the node that rank `rank` is on: any number from 0 on, equal for ranks that
+ * share a node. A negative number means that the node is not known; that rank is then near no other.
+ *
+ * It answers at once, the same each time, and can't fail. All ranks of a communicator must divide
+ * the ranks alike, but they may number the nodes differently. Ranks that divide them differently
+ * return DISAGREEMENT from collectives with replicas.
+ */
+typedef int64_t (*shardspec_node_fn)(void *ctx, int64_t rank);
 
 typedef struct shardspec_comm_vtable shardspec_comm_vtable;
 
@@ -4208,10 +4244,27 @@ struct shardspec_comm_vtable {
    * to other ranks.
    */
   shardspec_abort_fn abort;
+  /**
+   * Says which ranks share a node. Elements that several shards hold are then read from the same
+   * rank where that is possible, else from the same node. With NULL, nothing is known of nodes.
+   */
+  shardspec_node_fn node;
+  /**
+   * Starts an exchange, for requests. `start`, `test` and `wait` are all there, or all NULL. With
+   * NULL, a request exchanges by `exchange`, inside of `shardspec_request_wait` only.
+   */
+  shardspec_exchange_start_fn start;
+  /** Asks for the end of a started exchange. */
+  shardspec_exchange_test_fn test;
+  /** Waits for the end of a started exchange. */
+  shardspec_exchange_wait_fn wait;
 };
 
 /** A table without functions: `shardspec_comm_vtable vtable = SHARDSPEC_COMM_VTABLE_INIT;` */
-#define SHARDSPEC_COMM_VTABLE_INIT { sizeof(shardspec_comm_vtable), NULL, NULL, 0, 0, NULL }
+#define SHARDSPEC_COMM_VTABLE_INIT { sizeof(shardspec_comm_vtable), NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL }
+
+/** A communicator, behind a handle; free it with `shardspec_comm_free`. */
+typedef struct shardspec_comm shardspec_comm;
 
 /**
  * Creates a communicator over a custom transport, for rank `rank` of `size` ranks. The library
@@ -4251,6 +4304,23 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new(
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_local(
     size_t size, shardspec_comm **comms, shardspec_error *err);
+
+/**
+ * Creates communicators for threads of this process, as if the threads were on several nodes: rank
+ * r is on node `nodes[r]`. Collectives with replicas then prefer sources on the same node, which
+ * tests count. Messages travel no differently than with `shardspec_comm_new_local`.
+ *
+ * `nodes` has `size` numbers from 0 on, equal for ranks on the same node. `comms[r]` is for rank r.
+ *
+ * Ownership: the caller keeps `nodes`. It frees each of `comms[0]` to `comms[size - 1]`.
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for size 0 and for a negative node, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_local_on_nodes(
+    const int64_t *nodes, size_t size, shardspec_comm **comms, shardspec_error *err);
 
 /**
  * Frees a communicator. NULL is allowed. With MPI, every rank frees its communicator before
@@ -4331,6 +4401,73 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange(
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_abort(
     const shardspec_comm *comm, const char *reason, shardspec_error *err);
 
+/**
+ * Creates a communicator of some ranks of another one, and states the ranks by which placements
+ * name them. A tensor-parallel group of the ranks 4 to 7 uses the layouts that name `rank:4` to
+ * `rank:7` as they are.
+ *
+ * `members` are ranks of `comm`, each once, with the calling rank among them. Member i is rank i of
+ * the new communicator. With `members` NULL, all ranks of `comm` are members, and `member_count` is
+ * their number. `placement_ranks[i]` is the rank that placements name member i by. With
+ * `placement_ranks` NULL, these are the placement ranks that the members have in `comm`.
+ *
+ * Collectives of the new communicator take `source_rank` and `destination_rank` as placement ranks,
+ * and their errors name ranks so. `shardspec_comm_rank` and the peers of `shardspec_comm_exchange`
+ * count from 0. Only the members call this function, and all of them with the same lists. It sends
+ * nothing. Ranks with different placement ranks return DISAGREEMENT from their collectives.
+ *
+ * Messages of the new communicator are messages of `comm`. A call with one is therefore a call with
+ * both: a rank makes one at a time, and all members make them in the same order. To abort one is to
+ * abort both.
+ *
+ * Ownership: the caller keeps the lists. It frees `*out`. `comm` may be freed before: its transport
+ * is freed with the last communicator that uses it.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for lists without the calling rank, for a rank that is listed twice or
+ * negative, and for a `member_count` other than the size where `members` is NULL,
+ * INDEX_OUT_OF_RANGE for a rank that `comm` does not have, INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
+ * Threads: any.
+ * Source: torch's `new_group`, MPI_Comm_create_group.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_group(
+    const shardspec_comm *comm, const int64_t *members, size_t member_count,
+    const int64_t *placement_ranks, shardspec_comm **out, shardspec_error *err);
+
+/**
+ * Writes the rank by which placements name rank `rank` of the communicator to `*out`. It is the
+ * same number, unless the communicator was created with `shardspec_comm_new_group`.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE and INVALID_ARGUMENT for a rank that the communicator does not have,
+ * INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Source: torch's `get_global_rank`.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_placement_rank(
+    const shardspec_comm *comm, int64_t rank, int64_t *out, shardspec_error *err);
+
+/**
+ * Writes the number of the node that rank `rank` of the communicator is on to `*out`. Ranks with
+ * equal numbers share a node. A negative number means that nothing is known of the rank's node.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `node` of a custom transport; `destroy`, if another thread frees a handle during the
+ * call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE and INVALID_ARGUMENT for a rank that the communicator does not have,
+ * INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_node(
+    const shardspec_comm *comm, int64_t rank, int64_t *out, shardspec_error *err);
+
 /* ================================================================================================
  * Collectives.
  *
@@ -4346,7 +4483,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_abort(
  * error. No buffer is then written, and no rank waits. The rank with the invalid argument returns
  * its own error. All others return DISAGREEMENT, with that rank, its status and its message. This
  * holds for every argument but `comm` and `err`: a rank without a communicator can't send its
- * error.
+ * error. A program that can't call the collective at all calls `shardspec_comm_decline` instead,
+ * with its own error.
  *
  * Contiguous data is sent from and received into the caller's buffers. Other data is packed and
  * unpacked in memory of the library, up to the rank's memory limit. Where there is enough to copy,
@@ -4403,7 +4541,7 @@ struct shardspec_comm_options {
  * `shard_count` shards, with their shapes and the tensor's element type. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
- * Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+ * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
  * Errors: INDEX_OUT_OF_RANGE for `source_rank`, INVALID_PLACEMENT for a shard that is on no rank
@@ -4430,7 +4568,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_scatter(
  * `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
- * Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+ * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
  * Errors: INDEX_OUT_OF_RANGE for `destination_rank`, INVALID_PLACEMENT for a shard that is on no
@@ -4459,7 +4597,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_gather(
  * the tensor than its own shards. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
- * Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+ * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
  * Errors: SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH for layouts of different tensors,
@@ -4487,7 +4625,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_reshard(
  *
  * Ownership: the caller frees `*out`; the metadata and `full` may be freed before it. The caller
  * keeps the communicator.
- * Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+ * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
  * Errors: INDEX_OUT_OF_RANGE for `source_rank`, INVALID_ARGUMENT for metadata without an element
@@ -4519,6 +4657,31 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_comm(
     const shardspec_sharded_tensor *tensor, shardspec_comm **out, shardspec_error *err);
+
+/**
+ * Takes part in the collective that the other ranks call, with an error of this rank. Call it in
+ * place of the collective, when the program can't pass valid arguments: a file is missing, or a
+ * binding refuses an object before the library sees it.
+ *
+ * `status` is the number of the error, from 1 on: a status of the library, or one of the program
+ * from `SHARDSPEC_USER_STATUS` on. `message` is its text; the other ranks receive its first 480
+ * bytes. `message` may be the one of `*err`. All other ranks return DISAGREEMENT, with this rank,
+ * `status` and `message`, whatever collective they call, and nothing is moved. This function
+ * returns OK then, also when other ranks have errors of their own.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `exchange` and `abort` of a custom transport; `destroy`, if another thread frees a
+ * handle during the call.
+ * Blocks: on other ranks.
+ * Errors: INVALID_ARGUMENT for a status below 1 and for a message that is not UTF-8, NULL_ARGUMENT
+ * for the message; the other ranks return DISAGREEMENT after these too. INVALID_HANDLE and
+ * NULL_ARGUMENT for `comm`, TRANSPORT_FAILED and any status of a custom transport; other ranks may
+ * then wait.
+ * Threads: any, one at a time for each communicator.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline(
+    const shardspec_comm *comm, shardspec_status status, const char *message, shardspec_error *err);
 
 /* ================================================================================================
  * Transfers.
@@ -4587,7 +4750,7 @@ typedef struct shardspec_transfer shardspec_transfer;
  * tensors, with its own shards. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
- * Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+ * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
  * Errors: INVALID_PLACEMENT for a shard that is on no rank of the communicator, GAP for elements
@@ -4614,7 +4777,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer(
  * Ownership: the caller frees `*out`, on all ranks, in any order. The transfer keeps what it needs of
  * the metadata and the plans; these may be freed before it. It keeps the addresses of the shards:
  * memory that a run uses must exist during that run.
- * Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+ * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
  * Errors: INVALID_PLACEMENT for a shard that is on no rank of the communicator, GAP for elements
@@ -4642,7 +4805,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare(
  * takes a little longer than the next ones.
  *
  * Ownership: the caller keeps all arguments.
- * Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+ * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
  * Errors: INVALID_ARGUMENT for another communicator, another number of tensors, another tag, other
@@ -4685,6 +4848,108 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_fingerprin
  */
 SHARDSPEC_API shardspec_status shardspec_transfer_free(
     shardspec_transfer *transfer, shardspec_error *err);
+
+/* ================================================================================================
+ * Requests.
+ *
+ * A request is an exchange that was started and goes on while the program does something else. The
+ * functions whose names end in `_start` create one. `shardspec_request_test`
+ * moves it on without waiting, and `shardspec_request_wait` completes it.
+ *
+ * The library has no thread of its own: work is done inside of these calls only. A rank that never
+ * tests its request holds the other ranks up. Some ranks may start a request while others call the
+ * function without `_start`; they do the same.
+ *
+ * - From the start until a request has ended, its buffers must exist. Source buffers must not be
+ *   written, and destination buffers not be used. A request has ended when `test` wrote 1, when
+ *   `test` or `wait` returned an error of the request, when `wait` returned OK, and when
+ *   `shardspec_request_free` returned.
+ * - A communicator has one request at a time. Until that has ended, other calls with the communicator
+ *   return INVALID_ARGUMENT. This holds also for communicators that share its transport, which
+ *   `shardspec_comm_new_group` creates. To have two requests, create two communicators.
+ * - Once a request has ended, `test` and `wait` return the same result each time.
+ * - Freeing a request that has not ended gives it up: the communicator is aborted, so that the other
+ *   ranks do not wait. The function returns when nothing uses the buffers any more. With a transport
+ *   that can't abort, such as MPI, it waits for the messages that are under way.
+ * - With a transport without `start`, a request moves on inside of `wait` only, and `test` writes 0
+ *   before. Local communicators and `shardspec_mpi.h` have it.
+ */
+
+/** A request, behind a handle; free it with `shardspec_request_free`. */
+typedef struct shardspec_request shardspec_request;
+
+/**
+ * Moves a request on without waiting for other ranks, and writes 1 to `*done` if it has ended
+ * successfully, and 0 if it has not ended. It copies data that is ready.
+ *
+ * Ownership: the caller keeps the request, and frees it when it has ended.
+ * Calls back: `start`, `test` and `abort` of a custom transport; `destroy`, if another thread
+ * frees a handle during the call.
+ * Blocks: no.
+ * Errors: those of the function that was started, INVALID_ARGUMENT while another thread uses the
+ * request, INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any, one at a time for each request.
+ * Source: MPI_Test.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_request_test(
+    const shardspec_request *request, int32_t *done, shardspec_error *err);
+
+/**
+ * Completes a request. It returns OK when all data of this rank has arrived and its buffers may be
+ * used again.
+ *
+ * Ownership: the caller keeps the request, and frees it.
+ * Calls back: `exchange`, `start`, `wait` and `abort` of a custom transport; `destroy`, if another
+ * thread frees a handle during the call.
+ * Blocks: on other ranks.
+ * Errors: those of the function that was started, INVALID_ARGUMENT while another thread uses the
+ * request, INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any, one at a time for each request.
+ * Source: MPI_Wait.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_request_wait(
+    const shardspec_request *request, shardspec_error *err);
+
+/**
+ * Frees a request. NULL is allowed. A request that has not ended is given up: the communicator is
+ * aborted, so that other ranks do not wait, and all its later exchanges fail.
+ *
+ * Ownership: the buffers of the request are the caller's again when the function returns.
+ * Calls back: `abort` and `wait` of a custom transport, where the request has not ended;
+ * `destroy`, if nothing else uses the communicator.
+ * Blocks: on other ranks, where the request has not ended: until nothing uses the buffers.
+ * Errors: INVALID_HANDLE, also for a handle that was freed before.
+ * Threads: any. A call of another thread that uses the handle completes normally, and the request is
+ * freed after it.
+ * Since: ABI 0.
+ */
+SHARDSPEC_API shardspec_status shardspec_request_free(
+    shardspec_request *request, shardspec_error *err);
+
+/**
+ * Starts an exchange of messages between ranks. The messages are as for `shardspec_comm_exchange`,
+ * and the other ranks may call either.
+ *
+ * Ownership: the caller frees `*out`. The arrays are read during the call. The memory of the messages
+ * belongs to the request until it has ended.
+ * Calls back: `start` and `test` of a custom transport; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT while another request on the communicator has not ended,
+ * INDEX_OUT_OF_RANGE for a peer outside of the communicator, INVALID_ARGUMENT where messages to the
+ * own rank differ in number or bytes from those received, NULL_ARGUMENT, INVALID_HANDLE,
+ * OUT_OF_MEMORY. After one of these, nothing was sent. Errors of the transport are results of the
+ * request.
+ * Threads: any, one at a time for each communicator.
+ * Source: MPI_Isend, MPI_Irecv.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange_start(
+    const shardspec_comm *comm, const shardspec_message *sends, size_t send_count,
+    const shardspec_message *receives, size_t receive_count, shardspec_request **out,
+    shardspec_error *err);
 
 /* ################################################################################################
  * Level 3: types, ops and transports of your own

@@ -8,6 +8,13 @@
  *   shardspec_comm_scatter(comm, metadata, 0, full, shards, shard_count, NULL, &err);
  *   shardspec_comm_free(comm, &err);    on every rank, before MPI_Finalize
  *
+ * A communicator that was split off knows its ranks in the one that it was split from:
+ *
+ *   MPI_Comm_split(MPI_COMM_WORLD, world_rank / 4, world_rank, &tensor_parallel);
+ *   shardspec_mpi_comm_new_in(tensor_parallel, MPI_COMM_WORLD, &comm, &err);
+ *
+ * Ranks that share a node are found by MPI_Comm_split_type.
+ *
  * The communicator is duplicated, so messages of the library never match receives of your program, and
  * your error handler is not changed. MPI must be initialised. MPI_THREAD_FUNNELED is enough: MPI is called
  * only on the thread that calls a collective.
@@ -47,12 +54,18 @@
 extern "C" {
 #endif
 
-/* The `ctx` of such a communicator: the duplicate, and what the last exchange needed. */
+/* The `ctx` of such a communicator: the duplicate, what the last exchange needed, and the first rank on
+ * the node of each rank. */
 typedef struct shardspec_mpi_ctx {
   MPI_Comm comm;
   MPI_Request *requests;
   MPI_Status *statuses;
   size_t capacity;
+  int *nodes;
+  /* Of an exchange that was started: its requests, those of its receives first, and what is received. */
+  size_t started, receive_count, receive_capacity;
+  shardspec_message *receives;
+  int failure;
 } shardspec_mpi_ctx;
 
 /* Fills an error, if there is one, and returns its status. */
@@ -155,7 +168,8 @@ static inline void shardspec_mpi_relax(long polls) {
 #endif
 }
 
-/* Waits until all that was started has ended, and returns the first failure, if there was one.
+/* Tests all that was started and has not ended. Returns how many have not ended after it. The first
+ * failure, if there is one, is kept in `ctx->failure`.
  *
  * A failure does not end the wait for the other messages: MPI reads and writes their memory until they
  * have ended, and the caller may free it after this. A send can't be taken back (MPI_Cancel of a send
@@ -163,37 +177,35 @@ static inline void shardspec_mpi_relax(long polls) {
  * The other ends have started the same messages, or will, unless they have failed themselves.
  *
  * Each request is tested by itself, since only then MPI asks the error handler of the communicator, and
- * not one that ends the program. */
-static inline int shardspec_mpi_wait(shardspec_mpi_ctx *ctx, size_t started) {
-  size_t left = started;
-  int failure = MPI_SUCCESS;
-  for (long polls = 0; left > 0; polls++) {
-    shardspec_mpi_relax(polls);
-    left = 0;
-    for (size_t i = 0; i < started; i++) {
-      int done = 0, code;
-      if (ctx->requests[i] == MPI_REQUEST_NULL) continue;
-      code = MPI_Test(&ctx->requests[i], &done, &ctx->statuses[i]);
-      if (code == MPI_SUCCESS) {
-        left += !done;
-        continue;
-      }
-      if (failure == MPI_SUCCESS) failure = code;
-      /* One that MPI can't even test any more will never end. */
-      if (ctx->requests[i] != MPI_REQUEST_NULL) MPI_Request_free(&ctx->requests[i]);
+ * not one that ends the program: MPI_Testall has none. */
+static inline size_t shardspec_mpi_poll(shardspec_mpi_ctx *ctx) {
+  size_t left = 0;
+  for (size_t i = 0; i < ctx->started; i++) {
+    int done = 0, code;
+    if (ctx->requests[i] == MPI_REQUEST_NULL) continue;
+    code = MPI_Test(&ctx->requests[i], &done, &ctx->statuses[i]);
+    if (code == MPI_SUCCESS) {
+      left += !done;
+      continue;
     }
+    if (ctx->failure == MPI_SUCCESS) ctx->failure = code;
+    /* One that MPI can't even test any more will never end. */
+    if (ctx->requests[i] != MPI_REQUEST_NULL) MPI_Request_free(&ctx->requests[i]);
   }
-  return failure;
+  return left;
 }
 
-static inline shardspec_status shardspec_mpi_exchange(void *pointer, const shardspec_message *sends,
-                                                      size_t send_count,
-                                                      const shardspec_message *receives,
-                                                      size_t receive_count, shardspec_error *err) {
-  shardspec_mpi_ctx *ctx = (shardspec_mpi_ctx *)pointer;
+static inline void shardspec_mpi_poll_all(shardspec_mpi_ctx *ctx) {
+  for (long polls = 0; shardspec_mpi_poll(ctx) > 0; polls++) shardspec_mpi_relax(polls + 1);
+}
+
+/* Starts all messages of an exchange. When it fails, all that it had started has ended. */
+static inline shardspec_status shardspec_mpi_begin(shardspec_mpi_ctx *ctx, const shardspec_message *sends,
+                                                   size_t send_count, const shardspec_message *receives,
+                                                   size_t receive_count, shardspec_error *err) {
   size_t recv_parts = shardspec_mpi_parts(receives, receive_count);
-  size_t parts = recv_parts + shardspec_mpi_parts(sends, send_count), started = 0;
-  int code, ended;
+  size_t parts = recv_parts + shardspec_mpi_parts(sends, send_count);
+  int code;
   if (parts > ctx->capacity) {
     MPI_Request *requests =
         (MPI_Request *)realloc(ctx->requests, parts * sizeof *ctx->requests);
@@ -204,15 +216,88 @@ static inline shardspec_status shardspec_mpi_exchange(void *pointer, const shard
       return shardspec_mpi_no_memory(parts * sizeof *ctx->statuses, err);
     ctx->capacity = parts;
   }
+  ctx->started = 0;
+  ctx->failure = MPI_SUCCESS;
   /* Receives first: what arrives finds its place. */
-  code = shardspec_mpi_start(ctx, receives, receive_count, 1, &started);
-  if (code == MPI_SUCCESS) code = shardspec_mpi_start(ctx, sends, send_count, 0, &started);
-  /* Also when MPI refused to start one: those before it are under way. */
-  ended = shardspec_mpi_wait(ctx, started);
-  if (code != MPI_SUCCESS)
-    return shardspec_mpi_failed(started < recv_parts ? "MPI_Irecv" : "MPI_Isend", code, err);
-  if (ended != MPI_SUCCESS) return shardspec_mpi_failed("a message", ended, err);
+  code = shardspec_mpi_start(ctx, receives, receive_count, 1, &ctx->started);
+  if (code == MPI_SUCCESS) code = shardspec_mpi_start(ctx, sends, send_count, 0, &ctx->started);
+  if (code == MPI_SUCCESS) return SHARDSPEC_CALLBACK_OK;
+  /* Those before the one that MPI refused are under way. */
+  shardspec_mpi_poll_all(ctx);
+  return shardspec_mpi_failed(ctx->started < recv_parts ? "MPI_Irecv" : "MPI_Isend", code, err);
+}
+
+/* The result of an exchange of which everything has ended. */
+static inline shardspec_status shardspec_mpi_ended(shardspec_mpi_ctx *ctx, const shardspec_message *receives,
+                                                   size_t receive_count, shardspec_error *err) {
+  if (ctx->failure != MPI_SUCCESS) return shardspec_mpi_failed("a message", ctx->failure, err);
   return shardspec_mpi_check(ctx, receives, receive_count, err);
+}
+
+static inline shardspec_status shardspec_mpi_exchange(void *pointer, const shardspec_message *sends,
+                                                      size_t send_count,
+                                                      const shardspec_message *receives,
+                                                      size_t receive_count, shardspec_error *err) {
+  shardspec_mpi_ctx *ctx = (shardspec_mpi_ctx *)pointer;
+  shardspec_status status = shardspec_mpi_begin(ctx, sends, send_count, receives, receive_count, err);
+  if (status != SHARDSPEC_CALLBACK_OK) return status;
+  shardspec_mpi_poll_all(ctx);
+  return shardspec_mpi_ended(ctx, receives, receive_count, err);
+}
+
+/* Starts an exchange, for requests. There is one at a time, so `ctx` keeps all of it. */
+static inline shardspec_status shardspec_mpi_exchange_start(void *pointer, const shardspec_message *sends,
+                                                            size_t send_count,
+                                                            const shardspec_message *receives,
+                                                            size_t receive_count, void **exchange,
+                                                            shardspec_error *err) {
+  shardspec_mpi_ctx *ctx = (shardspec_mpi_ctx *)pointer;
+  if (receive_count > ctx->receive_capacity) {
+    size_t bytes = receive_count * sizeof *receives;
+    shardspec_message *kept = (shardspec_message *)realloc(ctx->receives, bytes);
+    if (kept == NULL) return shardspec_mpi_no_memory(bytes, err);
+    ctx->receives = kept;
+    ctx->receive_capacity = receive_count;
+  }
+  if (receive_count > 0) memcpy(ctx->receives, receives, receive_count * sizeof *receives);
+  ctx->receive_count = receive_count;
+  *exchange = ctx;
+  return shardspec_mpi_begin(ctx, sends, send_count, receives, receive_count, err);
+}
+
+static inline shardspec_status shardspec_mpi_exchange_test(void *pointer, void *exchange, int32_t *done,
+                                                           shardspec_error *err) {
+  shardspec_mpi_ctx *ctx = (shardspec_mpi_ctx *)pointer;
+  (void)exchange;
+  *done = 0;
+  if (shardspec_mpi_poll(ctx) > 0) return SHARDSPEC_CALLBACK_OK;
+  *done = 1;
+  return shardspec_mpi_ended(ctx, ctx->receives, ctx->receive_count, err);
+}
+
+static inline shardspec_status shardspec_mpi_exchange_wait(void *pointer, void *exchange,
+                                                           shardspec_error *err) {
+  shardspec_mpi_ctx *ctx = (shardspec_mpi_ctx *)pointer;
+  (void)exchange;
+  shardspec_mpi_poll_all(ctx);
+  return shardspec_mpi_ended(ctx, ctx->receives, ctx->receive_count, err);
+}
+
+/* The first rank on the node of a rank. */
+static inline int64_t shardspec_mpi_node(void *pointer, int64_t rank) {
+  return ((shardspec_mpi_ctx *)pointer)->nodes[rank];
+}
+
+/* Finds the first rank on the node of each rank: those that can share memory are on one. */
+static inline int shardspec_mpi_find_nodes(shardspec_mpi_ctx *ctx, int rank) {
+  MPI_Comm node;
+  int first = rank, ended, code;
+  code = MPI_Comm_split_type(ctx->comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node);
+  if (code != MPI_SUCCESS) return code;
+  code = MPI_Bcast(&first, 1, MPI_INT, 0, node);
+  ended = MPI_Comm_free(&node);
+  if (code == MPI_SUCCESS) code = MPI_Allgather(&first, 1, MPI_INT, ctx->nodes, 1, MPI_INT, ctx->comm);
+  return code == MPI_SUCCESS ? ended : code;
 }
 
 static inline void shardspec_mpi_destroy(void *pointer) {
@@ -222,6 +307,8 @@ static inline void shardspec_mpi_destroy(void *pointer) {
   if (MPI_Finalized(&finalized) == MPI_SUCCESS && !finalized) MPI_Comm_free(&ctx->comm);
   free(ctx->requests);
   free(ctx->statuses);
+  free(ctx->receives);
+  free(ctx->nodes);
   free(ctx);
 }
 
@@ -232,29 +319,106 @@ static inline void shardspec_mpi_destroy(void *pointer) {
  * MPI_COMM_NULL, OUT_OF_MEMORY, NULL_ARGUMENT. `*out` is then unchanged. */
 static inline shardspec_status shardspec_mpi_comm_new(MPI_Comm comm, shardspec_comm **out,
                                                       shardspec_error *err) {
-  static const shardspec_comm_vtable vtable = {sizeof(shardspec_comm_vtable), shardspec_mpi_destroy,
-                                               shardspec_mpi_exchange, SHARDSPEC_CALLBACK_OK, 0,
-                                               NULL};
+  static const shardspec_comm_vtable vtable = {sizeof(shardspec_comm_vtable),
+                                               shardspec_mpi_destroy,
+                                               shardspec_mpi_exchange,
+                                               SHARDSPEC_CALLBACK_OK,
+                                               0,
+                                               NULL,
+                                               shardspec_mpi_node,
+                                               shardspec_mpi_exchange_start,
+                                               shardspec_mpi_exchange_test,
+                                               shardspec_mpi_exchange_wait};
   int rank = 0, size = 0, code;
   shardspec_mpi_ctx *ctx;
   if (comm == MPI_COMM_NULL)
     return shardspec_mpi_refuse(SHARDSPEC_INVALID_ARGUMENT, 0, 0,
                                 "comm: is MPI_COMM_NULL; pass a communicator", err);
+  code = MPI_Comm_size(comm, &size);
+  if (code != MPI_SUCCESS) return shardspec_mpi_failed("MPI_Comm_size", code, err);
   ctx = (shardspec_mpi_ctx *)calloc(1, sizeof *ctx);
   if (ctx == NULL) return shardspec_mpi_no_memory(sizeof *ctx, err);
+  ctx->nodes = (int *)malloc((size_t)size * sizeof *ctx->nodes);
+  if (ctx->nodes == NULL) {
+    free(ctx);
+    return shardspec_mpi_no_memory((size_t)size * sizeof *ctx->nodes, err);
+  }
   code = MPI_Comm_dup(comm, &ctx->comm);
   if (code != MPI_SUCCESS) {
+    free(ctx->nodes);
     free(ctx);
     return shardspec_mpi_failed("MPI_Comm_dup", code, err);
   }
   code = MPI_Comm_set_errhandler(ctx->comm, MPI_ERRORS_RETURN);
   if (code == MPI_SUCCESS) code = MPI_Comm_rank(ctx->comm, &rank);
-  if (code == MPI_SUCCESS) code = MPI_Comm_size(ctx->comm, &size);
+  if (code == MPI_SUCCESS) code = shardspec_mpi_find_nodes(ctx, rank);
   if (code != MPI_SUCCESS) {
     shardspec_mpi_destroy(ctx);
     return shardspec_mpi_failed("MPI_Comm_dup", code, err);
   }
   return shardspec_comm_new(&vtable, ctx, rank, size, out, err);
+}
+
+/* Finds the ranks that the ranks of `comm` have in `parent`. */
+static inline shardspec_status shardspec_mpi_translate(MPI_Comm comm, MPI_Comm parent, int *own,
+                                                       int *translated, int size,
+                                                       shardspec_error *err) {
+  MPI_Group group = MPI_GROUP_NULL, parents = MPI_GROUP_NULL;
+  int code = MPI_Comm_group(comm, &group);
+  if (code == MPI_SUCCESS) code = MPI_Comm_group(parent, &parents);
+  for (int rank = 0; rank < size; rank++) own[rank] = rank;
+  if (code == MPI_SUCCESS) code = MPI_Group_translate_ranks(group, size, own, parents, translated);
+  if (parents != MPI_GROUP_NULL) MPI_Group_free(&parents);
+  if (group != MPI_GROUP_NULL) MPI_Group_free(&group);
+  if (code != MPI_SUCCESS) return shardspec_mpi_failed("MPI_Group_translate_ranks", code, err);
+  for (int rank = 0; rank < size; rank++)
+    if (translated[rank] == MPI_UNDEFINED)
+      return shardspec_mpi_refuse(SHARDSPEC_INVALID_ARGUMENT, rank, size,
+                                  "comm: one of its ranks is not in parent; pass the communicator that "
+                                  "comm was made from",
+                                  err);
+  return SHARDSPEC_OK;
+}
+
+/* A communicator of shardspec over `comm`, whose ranks placements name as they are numbered in `parent`.
+ * After MPI_Comm_split of MPI_COMM_WORLD, a group of the world's ranks 4 to 7 uses layouts that name
+ * rank:4 to rank:7 as they are. All ranks of `comm` call this; `parent` is not used for messages.
+ *
+ * Ownership: `comm` and `parent` stay yours; every rank frees `*out` with shardspec_comm_free before
+ * MPI_Finalize.
+ * Errors: those of shardspec_mpi_comm_new, and INVALID_ARGUMENT for MPI_COMM_NULL as `parent` and for a
+ * `parent` that has not all ranks of `comm`; `*out` is untouched. */
+static inline shardspec_status shardspec_mpi_comm_new_in(MPI_Comm comm, MPI_Comm parent,
+                                                         shardspec_comm **out, shardspec_error *err) {
+  shardspec_comm *inner = NULL;
+  shardspec_status status;
+  int64_t *placement_ranks;
+  int *ranks, size = 0, code;
+  if (comm == MPI_COMM_NULL || parent == MPI_COMM_NULL)
+    return shardspec_mpi_refuse(SHARDSPEC_INVALID_ARGUMENT, 0, 0,
+                                comm == MPI_COMM_NULL
+                                    ? "comm: is MPI_COMM_NULL; pass a communicator"
+                                    : "parent: is MPI_COMM_NULL; pass a communicator",
+                                err);
+  code = MPI_Comm_size(comm, &size);
+  if (code != MPI_SUCCESS) return shardspec_mpi_failed("MPI_Comm_size", code, err);
+  status = shardspec_mpi_comm_new(comm, &inner, err);
+  if (status != SHARDSPEC_OK) return status;
+  ranks = (int *)malloc((size_t)size * 2 * sizeof *ranks);
+  placement_ranks = (int64_t *)malloc((size_t)size * sizeof *placement_ranks);
+  if (ranks == NULL || placement_ranks == NULL)
+    status = shardspec_mpi_no_memory((size_t)size * sizeof *placement_ranks, err);
+  else
+    status = shardspec_mpi_translate(comm, parent, ranks, ranks + size, size, err);
+  if (status == SHARDSPEC_OK) {
+    for (int rank = 0; rank < size; rank++) placement_ranks[rank] = ranks[size + rank];
+    status = shardspec_comm_new_group(inner, NULL, (size_t)size, placement_ranks, out, err);
+  }
+  free(ranks);
+  free(placement_ranks);
+  /* The transport stays as long as `*out`. */
+  (void)shardspec_comm_free(inner, NULL);
+  return status;
 }
 
 #ifdef __cplusplus

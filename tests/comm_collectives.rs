@@ -249,7 +249,7 @@ fn disagreeing(
 fn assert_disagreement(result: &Result<()>, culprit: usize, said: &[&str]) {
     match result {
         Err(Error::Comm(CommError::Disagreement { rank, message, .. })) => {
-            assert_eq!(*rank, culprit, "{message}");
+            assert_eq!(*rank, culprit as i64, "{message}");
             for said in said {
                 assert!(message.contains(said), "{message:?} lacks {said:?}");
             }

@@ -252,6 +252,50 @@ proptest! {
         }
     }
 
+    /// The same where ranks are on nodes: an element that no source of the same rank holds is read on
+    /// the same node, if any source there holds it.
+    #[test]
+    fn of_sources_that_overlap_a_near_one_is_chosen(
+        sizes in prop::collection::vec(1i64..7, 1..=3), cuts in (0usize..6, 0usize..6),
+        copies in 2usize..5, nodes in prop::collection::vec(0i64..3, 6), seed: u64,
+    ) {
+        let mut random = Random::new(seed);
+        let mut boxes = Vec::new();
+        for copy in 0..copies {
+            let mut seed = Random::new(if random.below(2) == 0 { seed ^ 1 } else { seed ^ (copy as u64 + 7) });
+            let layout = random_layout(&sizes, cuts.0, 3, &mut seed);
+            boxes.extend(layout.iter().map(|shard| (shard.offsets.to_vec(), shard.sizes.to_vec())));
+        }
+        let source = on_random_ranks(sizes.len(), boxes, 6, &mut random);
+        let wanted = random_layout(&sizes, cuts.1, 6, &mut random);
+        let wanted = wanted.iter().map(|shard| (shard.offsets.to_vec(), shard.sizes.to_vec())).collect();
+        let destination = on_random_ranks(sizes.len(), wanted, 6, &mut random);
+        // Of one rank the node is not known.
+        let node_of = |rank: i64| (rank != 5).then(|| nodes[rank as usize]);
+        let plan = ReshardPlan::from_shards_near(source.clone(), destination.clone(), &node_of).unwrap();
+        assert_serves(&plan, |_| true);
+        let rank = |shards: &Shards, shard: usize| shards.get(shard).unwrap().placement.rank().unwrap();
+        // 0: the same rank, 1: the same node, 2: another one.
+        let distance = |from: i64, to: i64| match (from == to, node_of(from), node_of(to)) {
+            (true, ..) => 0,
+            (_, Some(a), Some(b)) if a == b => 1,
+            _ => 2,
+        };
+        for piece in plan.pieces() {
+            let own = rank(&destination, piece.destination);
+            let chosen = distance(rank(&source, piece.source), own);
+            for element in elements(&plan, &piece) {
+                let held = (0..source.len()).filter(|&shard| holds(&source, shard, &element));
+                let least = held.map(|shard| distance(rank(&source, shard), own)).min().unwrap();
+                prop_assert_eq!(chosen, least, "{:?}", piece);
+            }
+        }
+        // Numbers of nodes are names: others give the same plan.
+        let renamed = |rank: i64| node_of(rank).map(|node| 100 - node);
+        let other = ReshardPlan::from_shards_near(source, destination, &renamed).unwrap();
+        prop_assert_eq!(rows(&plan), rows(&other));
+    }
+
     /// Full copies on several ranks, none of which wants anything itself: nobody reads more than
     /// one piece above another, and never more than if all were read from the first that has it.
     #[test]

@@ -22,7 +22,7 @@ static int64_t elements(const shardspec_tensor_view *view) {
 void cut_by(cut *c, const shardspec_comm *comm, shardspec_spec *spec, int64_t rows,
             int64_t columns) {
   shardspec_error error = SHARDSPEC_ERROR_INIT, *rank_err = &error;
-  int64_t rank = rank_of(comm);
+  int64_t rank = placement_rank_of(comm);
   c->sizes[0] = rows;
   c->sizes[1] = columns;
   CHECK_OK(shardspec_spec_build_metadata(spec, c->sizes, 2, NULL, &c->metadata, &err));

@@ -3,23 +3,11 @@
 
 /* Another group of the same ranks, which a test may break. With MPI it is `comm` itself, which can't be
  * broken: MPI has no way to wake the others. */
-static shardspec_comm *another_group(shardspec_comm *comm, shardspec_error *rank_err) {
+static shardspec_comm *another_group(shardspec_comm *comm) {
 #ifdef SHARDSPEC_TESTS_MPI
-  (void)rank_err;
   return comm;
 #else
-  shardspec_comm *group[64], *own = NULL;
-  shardspec_message sends[64], receive = {0, &own, sizeof own};
-  int64_t size = size_of(comm);
-  if (rank_of(comm) > 0) {
-    CHECK_OK(shardspec_comm_exchange(comm, NULL, 0, &receive, 1, &err));
-    return own;
-  }
-  /* A handle is a number, good for all threads of the process. */
-  CHECK_OK(shardspec_comm_new_local((size_t)size, group, &err));
-  for (int64_t i = 0; i < size; i++) sends[i] = (shardspec_message){i, &group[i], sizeof own};
-  CHECK_OK(shardspec_comm_exchange(comm, sends, (size_t)size, &receive, 1, &err));
-  return own;
+  return second_communicator(comm);
 #endif
 }
 
@@ -54,7 +42,7 @@ void a_failing_transport_is_a_status_and_no_more(shardspec_comm *comm, shardspec
   int fails = 0;
   /* On all ranks at every exchange, those of the agreement first. With one rank there is none. */
   for (int exchanges = 1; fails < exchanges && size_of(comm) > 1; fails++) {
-    shardspec_comm *group = another_group(comm, rank_err);
+    shardspec_comm *group = another_group(comm);
     wire *w;
     shardspec_comm *cable = failing(group, &w);
     cut c;
@@ -85,7 +73,7 @@ void a_failing_transport_is_a_status_and_no_more(shardspec_comm *comm, shardspec
 /* As where a language with exceptions returns 0 for one that its callback threw, on all ranks. */
 void an_exchange_that_throws_never_reads_as_success(shardspec_comm *comm, shardspec_error *rank_err) {
   for (int fails = 0, exchanges = 1; fails < exchanges && size_of(comm) > 1; fails++) {
-    shardspec_comm *group = another_group(comm, rank_err);
+    shardspec_comm *group = another_group(comm);
     wire *w;
     shardspec_comm *cable = failing(group, &w);
     cut c;
@@ -111,7 +99,7 @@ void a_rank_that_fails_leaves_no_other_waiting_and_no_holes(shardspec_comm *comm
                                                             shardspec_error *rank_err) {
   int64_t size = size_of(comm), rank = rank_of(comm);
   for (int fails = 0, exchanges = 1; fails < exchanges && size > 1; fails++) {
-    shardspec_comm *group = another_group(comm, rank_err);
+    shardspec_comm *group = another_group(comm);
     wire *w;
     shardspec_comm *cable = failing(group, &w);
     int64_t culprit = fails % size;
@@ -167,7 +155,7 @@ void a_transfer_outlives_a_transport_that_fails(shardspec_comm *comm, shardspec_
   CHECK_OK(shardspec_transfer_prepare(comm, tensors, 2, &options, &transfer, &err));
   int fails = 0;
   for (int exchanges = 1; fails < exchanges && size > 1; fails++) {
-    shardspec_comm *group = another_group(comm, rank_err);
+    shardspec_comm *group = another_group(comm);
     wire *w;
     shardspec_comm *cable = failing(group, &w);
     w->countdown = fails;
@@ -186,7 +174,7 @@ void a_transfer_outlives_a_transport_that_fails(shardspec_comm *comm, shardspec_
   CHECK(fails > 5 || size == 1);
   /* So does the preparation. */
   for (fails = 0; (1 << fails) < size; fails++) {
-    shardspec_comm *group = another_group(comm, rank_err);
+    shardspec_comm *group = another_group(comm);
     shardspec_transfer *none = NULL;
     wire *w;
     shardspec_comm *cable = failing(group, &w);

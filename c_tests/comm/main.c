@@ -12,10 +12,13 @@
 _Static_assert(sizeof(shardspec_message) == 24, "");
 _Static_assert(offsetof(shardspec_message, pointer) == 8, "");
 _Static_assert(offsetof(shardspec_message, byte_count) == 16, "");
-_Static_assert(sizeof(shardspec_comm_vtable) == 40, "");
+_Static_assert(sizeof(shardspec_comm_vtable) == 72, "");
 _Static_assert(offsetof(shardspec_comm_vtable, destroy) == 8, "");
 _Static_assert(offsetof(shardspec_comm_vtable, success_status) == 24, "");
 _Static_assert(offsetof(shardspec_comm_vtable, abort) == 32, "");
+_Static_assert(offsetof(shardspec_comm_vtable, node) == 40, "");
+_Static_assert(offsetof(shardspec_comm_vtable, start) == 48, "");
+_Static_assert(offsetof(shardspec_comm_vtable, wait) == 64, "");
 _Static_assert(sizeof(shardspec_comm_options) == 24, "");
 _Static_assert(sizeof(shardspec_comm_tensor) == 80, "");
 _Static_assert(offsetof(shardspec_comm_tensor, plan) == 32, "");
@@ -37,6 +40,7 @@ static void run_all(int64_t size) {
   RUN(a_sharded_tensor_is_made_from_one_rank);
   RUN(wrong_arguments_of_one_rank_are_told_on_all);
   RUN(the_place_of_a_wrong_view_is_told_on_all);
+  RUN(a_rank_that_declines_tells_all_others_why);
   RUN(other_calls_than_the_others_are_told_on_all);
   RUN(placements_without_a_rank_are_refused_with_their_text);
   RUN(batches_of_any_layouts_arrive);
@@ -48,6 +52,18 @@ static void run_all(int64_t size) {
   RUN(a_halo_arrives_by_a_plan);
   RUN(a_plan_for_some_destinations_is_refused_on_all);
   RUN(a_transfer_outlives_a_transport_that_fails);
+  RUN(a_group_uses_layouts_that_name_its_global_ranks);
+  RUN(ranks_are_named_as_a_group_names_them);
+  RUN(groups_that_can_not_be_are_refused);
+#ifdef SHARDSPEC_TESTS_MPI
+  RUN(a_communicator_of_mpi_knows_its_ranks_in_another);
+#endif
+  RUN(replicas_are_read_on_the_same_node);
+  RUN(ranks_that_know_other_nodes_are_told);
+  RUN(exchanges_go_on_while_ranks_do_something_else);
+  RUN(a_communicator_has_one_request_at_a_time);
+  RUN(a_request_that_is_freed_early_leaves_no_rank_waiting);
+  RUN(without_start_a_request_exchanges_when_it_is_waited_for);
   RUN(a_failing_transport_is_a_status_and_no_more);
   RUN(an_exchange_that_throws_never_reads_as_success);
 #ifndef SHARDSPEC_TESTS_MPI

@@ -28,6 +28,12 @@ int64_t size_of(const shardspec_comm *comm) {
   return size;
 }
 
+int64_t placement_rank_of(const shardspec_comm *comm) {
+  int64_t placement_rank = -1;
+  CHECK(shardspec_comm_placement_rank(comm, rank_of(comm), &placement_rank, NULL) == SHARDSPEC_OK);
+  return placement_rank;
+}
+
 void wait_for_all(shardspec_comm *comm) {
   int64_t rank = rank_of(comm), size = size_of(comm);
   for (int64_t step = 1; step < size; step *= 2) {
@@ -37,6 +43,33 @@ void wait_for_all(shardspec_comm *comm) {
     CHECK(shardspec_comm_exchange(comm, &send, 1, &receive, 1, NULL) == SHARDSPEC_OK);
     CHECK(got == 1);
   }
+}
+
+void let_others_run(void) {
+  static const struct timespec pause = {0, 20000};
+  (void)nanosleep(&pause, NULL);
+}
+
+shardspec_comm *second_communicator(shardspec_comm *comm) {
+  shardspec_error error = SHARDSPEC_ERROR_INIT, *rank_err = &error;
+  shardspec_comm *own = NULL;
+#ifdef SHARDSPEC_TESTS_MPI
+  (void)comm;
+  CHECK_OK(shardspec_mpi_comm_new(MPI_COMM_WORLD, &own, &err));
+#else
+  shardspec_comm *all[64];
+  shardspec_message sends[64], receive = {0, &own, sizeof own};
+  int64_t size = size_of(comm);
+  if (rank_of(comm) > 0) {
+    CHECK_OK(shardspec_comm_exchange(comm, NULL, 0, &receive, 1, &err));
+    return own;
+  }
+  /* A handle is a number, good for all threads of the process. */
+  CHECK_OK(shardspec_comm_new_local((size_t)size, all, &err));
+  for (int64_t i = 0; i < size; i++) sends[i] = (shardspec_message){i, &all[i], sizeof own};
+  CHECK_OK(shardspec_comm_exchange(comm, sends, (size_t)size, &receive, 1, &err));
+#endif
+  return own;
 }
 
 typedef struct one_rank {
@@ -86,11 +119,20 @@ void run_on_ranks(const char *name, int64_t size, rank_test *test) {
 }
 #endif
 
+static int64_t node_of(void *ctx, int64_t rank) {
+  const wire *w = ctx;
+  int64_t size = size_of(w->inner);
+  return (rank + w->shift) / ((size + w->nodes - 1) / w->nodes) % w->nodes;
+}
+
 static shardspec_status exchange(void *ctx, const shardspec_message *sends, size_t send_count,
                                  const shardspec_message *receives, size_t receive_count,
                                  shardspec_error *rank_err) {
   wire *w = ctx;
   w->exchanges++;
+  for (size_t i = 0; i < send_count && w->nodes > 0; i++)
+    if (sends[i].byte_count != 1024 && node_of(ctx, sends[i].peer) != node_of(ctx, rank_of(w->inner)))
+      w->bytes_between_nodes += sends[i].byte_count;
   if (w->countdown >= 0 && w->countdown-- == 0) {
     err.got = 77;
     if (w->failure != 0) strcpy(err.message, "the cable is cut");
@@ -105,15 +147,20 @@ static void abort_all(void *ctx, const char *reason) {
   CHECK(shardspec_comm_abort(((wire *)ctx)->inner, reason, NULL) == SHARDSPEC_OK);
 }
 
-shardspec_comm *failing(shardspec_comm *inner, wire **w) {
+shardspec_comm *failing(shardspec_comm *inner, wire **w) { return on_nodes(inner, 0, w); }
+
+shardspec_comm *on_nodes(shardspec_comm *inner, int64_t nodes, wire **w) {
   shardspec_error error = SHARDSPEC_ERROR_INIT, *rank_err = &error;
-  shardspec_comm_vtable vtable = {sizeof vtable, free, exchange, SHARDSPEC_CALLBACK_OK, 0, abort_all};
+  shardspec_comm_vtable vtable = {.struct_size = sizeof vtable, .destroy = free, .exchange = exchange,
+                                  .success_status = SHARDSPEC_CALLBACK_OK, .abort = abort_all,
+                                  .node = nodes > 0 ? node_of : NULL};
   shardspec_comm *comm = NULL;
   wire *made = calloc(1, sizeof *made);
   CHECK(made != NULL);
   made->inner = inner;
   made->countdown = -1;
   made->failure = 1234;
+  made->nodes = nodes;
   *w = made;
   CHECK_OK(shardspec_comm_new(&vtable, made, rank_of(inner), size_of(inner), &comm, &err));
   return comm;

@@ -15,8 +15,14 @@ void run_on_ranks(const char *name, int64_t size, rank_test *test);
 /* Which of how many ranks a communicator is for. */
 int64_t rank_of(const shardspec_comm *comm);
 int64_t size_of(const shardspec_comm *comm);
+/* The rank by which placements name it. */
+int64_t placement_rank_of(const shardspec_comm *comm);
 /* Returns when all ranks have called it. */
 void wait_for_all(shardspec_comm *comm);
+/* Another communicator of the same ranks, which the caller frees, when all ranks are done with it. */
+shardspec_comm *second_communicator(shardspec_comm *comm);
+/* Lets other ranks onto the processor. */
+void let_others_run(void);
 /* Seconds of a clock that goes evenly. */
 double seconds(void);
 /* A communicator over `inner` that fails at its n-th exchange from now on, counted from 0; -1: never.
@@ -29,8 +35,16 @@ typedef struct wire {
   shardspec_status failure;
   /* Exchanges so far. */
   int exchanges;
+  /* How many nodes there are said to be, if any: each has as many neighbouring ranks as the others, but
+   * for the last. */
+  int64_t nodes;
+  /* By how many ranks the nodes begin earlier; the last ranks are then on the first node. */
+  int64_t shift;
+  /* Bytes of messages to ranks on other nodes so far, but for those of the agreement. */
+  size_t bytes_between_nodes;
 } wire;
 shardspec_comm *failing(shardspec_comm *inner, wire **w);
+shardspec_comm *on_nodes(shardspec_comm *inner, int64_t nodes, wire **w);
 
 /* A tensor of int32 that are numbered in row-major order, as one rank sees it. */
 typedef struct cut {
@@ -91,6 +105,7 @@ extern rank_test layouts_that_can_not_be_resharded_are_told_on_all;
 extern rank_test a_sharded_tensor_is_made_from_one_rank;
 extern rank_test wrong_arguments_of_one_rank_are_told_on_all;
 extern rank_test the_place_of_a_wrong_view_is_told_on_all;
+extern rank_test a_rank_that_declines_tells_all_others_why;
 extern rank_test other_calls_than_the_others_are_told_on_all;
 extern rank_test placements_without_a_rank_are_refused_with_their_text;
 extern rank_test batches_of_any_layouts_arrive;
@@ -102,6 +117,16 @@ extern rank_test buffers_that_do_not_fit_a_transfer_are_told_on_all;
 extern rank_test a_halo_arrives_by_a_plan;
 extern rank_test a_plan_for_some_destinations_is_refused_on_all;
 extern rank_test a_transfer_outlives_a_transport_that_fails;
+extern rank_test a_group_uses_layouts_that_name_its_global_ranks;
+extern rank_test ranks_are_named_as_a_group_names_them;
+extern rank_test groups_that_can_not_be_are_refused;
+extern rank_test a_communicator_of_mpi_knows_its_ranks_in_another;
+extern rank_test replicas_are_read_on_the_same_node;
+extern rank_test ranks_that_know_other_nodes_are_told;
+extern rank_test exchanges_go_on_while_ranks_do_something_else;
+extern rank_test a_communicator_has_one_request_at_a_time;
+extern rank_test a_request_that_is_freed_early_leaves_no_rank_waiting;
+extern rank_test without_start_a_request_exchanges_when_it_is_waited_for;
 extern rank_test a_failing_transport_is_a_status_and_no_more;
 extern rank_test an_exchange_that_throws_never_reads_as_success;
 extern rank_test a_rank_that_fails_leaves_no_other_waiting_and_no_holes;

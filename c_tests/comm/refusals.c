@@ -154,6 +154,54 @@ void other_calls_than_the_others_are_told_on_all(shardspec_comm *comm, shardspec
   if (last > 1) DISAGREES(2, another_cut, "with other shards or properties");
 }
 
+/* A rank that can't call at all. What the others call makes no difference. */
+void a_rank_that_declines_tells_all_others_why(shardspec_comm *comm, shardspec_error *rank_err) {
+  static const struct {
+    shardspec_status status, own;
+    const char *message, *told;
+  } reasons[] = {
+      {SHARDSPEC_READ_ONLY, SHARDSPEC_OK, "shards[0]: this array is read-only",
+       "shards[0]: this array is read-only; nothing was moved"},
+      {1234, SHARDSPEC_OK, "", ": ; nothing was moved"},
+      {0, SHARDSPEC_INVALID_ARGUMENT, "all is well", "status: 0 is too small; pass at least 1"},
+      {-7, SHARDSPEC_INVALID_ARGUMENT, "", "status: -7 is too small; pass at least 1"},
+      {1234, SHARDSPEC_INVALID_ARGUMENT, "\xff", "message: the text is not valid UTF-8"},
+      {1234, SHARDSPEC_NULL_ARGUMENT, NULL, "message: is NULL"}};
+  int64_t rank = rank_of(comm), size = size_of(comm);
+  for (int64_t culprit = 0; culprit < size; culprit++)
+    for (size_t i = 0; i < COUNT(reasons); i++) {
+      cut c;
+      char begin[32];
+      cut_by_rows(&c, comm, 2 * size);
+      wait_for_all(comm);
+      double start = seconds();
+      if (rank == culprit) {
+        CHECK_STATUS(shardspec_comm_decline(comm, reasons[i].status, reasons[i].message, &err),
+                     reasons[i].own);
+        if (reasons[i].own != SHARDSPEC_OK) CHECK_MESSAGE(reasons[i].told);
+      } else {
+        CHECK_STATUS(rank % 2 == 0 ? right_call(comm, &c, &err) : gather(comm, &c, &err),
+                     SHARDSPEC_DISAGREEMENT);
+        CHECK_EQUAL(err.got, culprit);
+        CHECK_EQUAL(err.limit, reasons[i].own != SHARDSPEC_OK ? reasons[i].own : reasons[i].status);
+        CHECK_EQUAL(err.first_shard, -1);
+        CHECK_EQUAL(err.index, -1);
+        CHECK_MESSAGE(reasons[i].told);
+        snprintf(begin, sizeof begin, "rank %d: ", (int)culprit);
+        CHECK(strncmp(err.message, begin, strlen(begin)) == 0);
+      }
+      CHECK(seconds() - start < 1);
+      check_shards_untouched(&c);
+      CHECK_OK(right_call(comm, &c, &err));
+      check_shards(&c);
+      free_cut(&c);
+    }
+  /* All of them, with the message in the error that the call writes. */
+  strcpy(err.message, "the disk is full");
+  CHECK_OK(shardspec_comm_decline(comm, SHARDSPEC_OUT_OF_MEMORY, err.message, &err));
+  CHECK_TEXT(err.message, "");
+}
+
 /* Which shard, which dimension and which element of which array, on all ranks. */
 void the_place_of_a_wrong_view_is_told_on_all(shardspec_comm *comm, shardspec_error *rank_err) {
   int64_t size = size_of(comm), rank = rank_of(comm), owners[64], wrong_shape[] = {2, 4};

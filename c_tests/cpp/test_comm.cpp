@@ -106,6 +106,22 @@ static void when_one_rank_disagrees_all_are_told() {
   });
 }
 
+static void a_rank_that_can_not_call_tells_the_others_why() {
+  const auto rows = ss::spec::chunk(0, ranks(2)).build_metadata({4});
+  on_ranks(2, [&](ss::comm &comm) {
+    buffers mine(rows, comm.rank());
+    if (comm.rank() == 0) {
+      comm.decline(SHARDSPEC_NOT_FOUND, "weights.bin: no such file");
+      CHECK_REFUSED(INVALID_ARGUMENT, comm.decline(SHARDSPEC_OK, "all is well"));
+    } else for (int time = 0; time < 2; ++time) {
+      const auto told = comm.gather(rows, 0, mine.views, {}, {}, std::nothrow);
+      CHECK(status_of(told) == SHARDSPEC_DISAGREEMENT && told.error().got == 0);
+      CHECK(told.error().limit == (time == 0 ? SHARDSPEC_NOT_FOUND : SHARDSPEC_INVALID_ARGUMENT));
+      if (time == 0) CHECK(holds(told.error().what(), "rank 0: weights.bin: no such file;"));
+    }
+  });
+}
+
 static void messages_of_ones_own_are_exchanged() {
   on_ranks(2, [](ss::comm &comm) {
     const std::int64_t rank = comm.rank();
@@ -114,6 +130,56 @@ static void messages_of_ones_own_are_exchanged() {
     const shardspec_message receive{1 - rank, &received, sizeof received};
     comm.exchange({send}, {receive});
     CHECK(received == 11 - rank);
+  });
+}
+
+static void an_exchange_goes_on_while_ranks_do_something_else() {
+  on_ranks(2, [](ss::comm &comm) {
+    const std::int64_t rank = comm.rank();
+    std::int64_t sent = rank + 10, received = 0;
+    const shardspec_message send{1 - rank, &sent, sizeof sent};
+    const shardspec_message receive{1 - rank, &received, sizeof received};
+    const auto request = comm.exchange_start({send}, {receive});
+    if (rank == 0) {
+      CHECK_REFUSED(INVALID_ARGUMENT, comm.exchange({send}, {receive}));
+      while (!request.test()) std::this_thread::yield();
+    }
+    request.wait();
+    CHECK(request.test() && received == 11 - rank);
+  });
+}
+
+static void a_request_that_goes_early_leaves_no_rank_waiting() {
+  on_ranks(2, [](ss::comm &comm) {
+    std::int64_t received = 0;
+    const shardspec_message receive{1 - comm.rank(), &received, sizeof received};
+    const auto request = comm.exchange_start({}, {receive});
+    if (comm.rank() == 0) return;
+    const auto waited = request.wait(std::nothrow);
+    CHECK(status_of(waited) == SHARDSPEC_TRANSPORT_FAILED);
+    CHECK(holds(waited.error().what(), "a request was freed before it was complete"));
+  });
+}
+
+static void a_group_uses_layouts_that_name_other_ranks() {
+  const auto rows = ss::spec::chunk(0, {"rank:7", "rank:4"}).build_metadata({4});
+  on_ranks(3, [&](ss::comm &comm) {
+    CHECK(comm.placement_rank(2) == 2);
+    if (comm.rank() == 1) {
+      CHECK_REFUSED(INVALID_ARGUMENT, comm.group({0, 2}));
+      CHECK_REFUSED(INVALID_ARGUMENT, comm.group({0, 1}, {4}));
+      return;
+    }
+    const auto group = comm.group({2, 0}, {4, 7});
+    CHECK(group.size() == 2 && group.placement_rank(0) == 4 && group.placement_rank(1) == 7);
+    const std::int64_t own = group.placement_rank(group.rank());
+    CHECK(own == (comm.rank() == 0 ? 7 : 4));
+    std::vector<float> full = {1, 2, 3, 4};
+    buffers mine(rows, own);
+    group.scatter(rows, 7, own == 7 ? ss::view(full) : ss::tensor_view(), mine.views);
+    CHECK(mine.data[0][0] == (own == 7 ? 1.0f : 3.0f));
+    CHECK(comm.group({0, 2}).placement_rank(1) == 2);
+    CHECK(ss::comm::local(2)[0].group({}, {30, 40}).placement_rank(1) == 40);
   });
 }
 
@@ -127,6 +193,20 @@ struct counting {
     inner->exchange(sends, receives);
   }
 };
+
+/* Says where ranks are. */
+struct placed : counting {
+  std::int64_t node(std::int64_t rank) const noexcept { return rank / 2; }
+};
+
+static void ranks_are_on_nodes() {
+  const auto comms = ss::comm::local_on_nodes({5, 5, 3});
+  CHECK(comms.size() == 3 && comms[2].node(0) == 5 && comms[0].node(2) == 3);
+  CHECK(ss::comm::local(1)[0].node(0) < 0);
+  CHECK_REFUSED(INVALID_ARGUMENT, ss::comm::local_on_nodes({5, -1}));
+  const auto sent = std::make_shared<std::size_t>(0);
+  CHECK(ss::comm::custom(0, 4, placed{{nullptr, sent}}).node(3) == 1);
+}
 
 static void a_transport_may_be_any_object() {
   const auto rows = ss::spec::chunk(0, ranks(2)).build_metadata({4});
@@ -228,6 +308,7 @@ static void every_call_on_an_empty_handle_is_refused() {
   CHECK(status_of(comm.rank(quiet)) == missing && status_of(comm.size(quiet)) == missing);
   CHECK(status_of(comm.exchange({}, {}, quiet)) == missing);
   CHECK(status_of(comm.abort("", quiet)) == missing);
+  CHECK(status_of(comm.decline(1, "", quiet)) == missing);
   CHECK(status_of(comm.gather(metadata, 0, {}, {}, {}, quiet)) == missing);
   CHECK(status_of(comm.reshard(metadata, {}, metadata, {}, {}, quiet)) == missing);
   CHECK(status_of(ss::sharded_tensor::from_rank(comm, metadata, 0, {}, {}, quiet)) == missing);
@@ -240,7 +321,12 @@ int main() {
   a_sharded_tensor_carries_the_communicator_that_made_it();
   a_tensor_that_one_rank_can_not_shard_is_made_on_none();
   when_one_rank_disagrees_all_are_told();
+  a_rank_that_can_not_call_tells_the_others_why();
   messages_of_ones_own_are_exchanged();
+  an_exchange_goes_on_while_ranks_do_something_else();
+  a_request_that_goes_early_leaves_no_rank_waiting();
+  a_group_uses_layouts_that_name_other_ranks();
+  ranks_are_on_nodes();
   a_transport_may_be_any_object();
   a_rank_that_gives_up_ends_it_for_all();
   what_a_transport_throws_comes_out_of_the_collective();

@@ -77,7 +77,8 @@ struct made {
   made() {
     const shardspec_spec_vtable vtable = {sizeof vtable, destroy_ctx, build_metadata, fill_shard, equal_ctx,
                                           hash_ctx,      0,           0};
-    const shardspec_comm_vtable transport = {sizeof transport, destroy_ctx, exchange_messages, 0, 0, nullptr};
+    const shardspec_comm_vtable transport = {
+        sizeof transport, destroy_ctx, exchange_messages, 0, 0, nullptr, nullptr, nullptr, nullptr, nullptr};
     CHECK(shardspec_op_register("chunk", "throws", run_op, nullptr, destroy_ctx, nullptr, &op, nullptr) == 0);
     for (auto &spec : specs)
       CHECK(shardspec_spec_new_custom("test.throws", &vtable, nullptr, &spec, nullptr) == 0);

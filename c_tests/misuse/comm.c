@@ -11,14 +11,22 @@ static shardspec_status exchange(void *ctx, const shardspec_message *sends, size
   return SHARDSPEC_USER_STATUS;
 }
 
+static shardspec_status wait(void *ctx, void *started, shardspec_error *error) {
+  (void)ctx, (void)started, (void)error;
+  return SHARDSPEC_USER_STATUS;
+}
+
 static void misuse_construction(shardspec_comm *right) {
-  shardspec_comm_vtable table = {sizeof table, destroy, exchange, 0, 0, NULL}, small = table,
-                        silent = table;
+  shardspec_comm_vtable table = {.struct_size = sizeof table, .destroy = destroy, .exchange = exchange},
+                        small = table,
+                        silent = table, half = table;
   small.struct_size = 4;
   silent.exchange = NULL;
+  half.wait = wait;
   MISUSE(NULL_ARGUMENT, "NULL vtable", shardspec_comm_new, NULL, NULL, 0, 1, &out.comm);
   MISUSE(INVALID_ARGUMENT, "vtable of 4 bytes", shardspec_comm_new, &small, NULL, 0, 1, &out.comm);
   MISUSE(INVALID_ARGUMENT, "NULL exchange", shardspec_comm_new, &silent, NULL, 0, 1, &out.comm);
+  MISUSE(INVALID_ARGUMENT, "wait without start", shardspec_comm_new, &half, NULL, 0, 1, &out.comm);
   MISUSE(INVALID_ARGUMENT, "size 0", shardspec_comm_new, &table, NULL, 0, 0, &out.comm);
   MISUSE(INVALID_ARGUMENT, "size INT64_MIN", shardspec_comm_new, &table, NULL, 0, INT64_MIN, &out.comm);
   MISUSE(INVALID_ARGUMENT, "rank -1", shardspec_comm_new, &table, NULL, -1, 4, &out.comm);
@@ -61,6 +69,71 @@ static void misuse_exchange(shardspec_comm *right) {
   WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_abort, H, "why");
   MISUSE(INVALID_ARGUMENT, "a reason that is no UTF-8", shardspec_comm_abort, right, "\xff");
   WRONG_ERROR(shardspec_comm_abort, right, "why");
+}
+
+static void misuse_group(shardspec_comm *right) {
+  static const int64_t first[] = {0, 0}, second[] = {1}, negative[] = {-1}, nodes[] = {3, -1};
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_new_group, H, first, 1, first, &out.comm);
+  MISUSE(INVALID_ARGUMENT, "no members", shardspec_comm_new_group, right, first, 0, NULL, &out.comm);
+  MISUSE(INVALID_ARGUMENT, "a member twice", shardspec_comm_new_group, right, first, 2, NULL, &out.comm);
+  MISUSE(INDEX_OUT_OF_RANGE, "member 1 of 1", shardspec_comm_new_group, right, second, 1, NULL, &out.comm);
+  MISUSE(INVALID_ARGUMENT, "member -1", shardspec_comm_new_group, right, negative, 1, NULL, &out.comm);
+  MISUSE(INVALID_ARGUMENT, "placement rank -1", shardspec_comm_new_group, right, first, 1, negative, &out.comm);
+  MISUSE(INVALID_ARGUMENT, "two of all ranks", shardspec_comm_new_group, right, NULL, 2, first, &out.comm);
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX members", shardspec_comm_new_group, right, first, SIZE_MAX, NULL, &out.comm);
+  WRONG_OUT(shardspec_comm *, shardspec_comm_new_group, right, first, 1, NULL, P);
+  WRONG_ERROR(shardspec_comm_new_group, right, first, 1, NULL, &out.comm);
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_placement_rank, H, 0, &out.i64);
+  MISUSE(INDEX_OUT_OF_RANGE, "rank 1 of 1", shardspec_comm_placement_rank, right, 1, &out.i64);
+  MISUSE(INVALID_ARGUMENT, "rank -1", shardspec_comm_placement_rank, right, -1, &out.i64);
+  WRONG_OUT(int64_t, shardspec_comm_placement_rank, right, 0, P);
+  WRONG_ERROR(shardspec_comm_placement_rank, right, 0, &out.i64);
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_node, H, 0, &out.i64);
+  MISUSE(INDEX_OUT_OF_RANGE, "rank 1 of 1", shardspec_comm_node, right, 1, &out.i64);
+  MISUSE(INVALID_ARGUMENT, "rank -1", shardspec_comm_node, right, -1, &out.i64);
+  WRONG_OUT(int64_t, shardspec_comm_node, right, 0, P);
+  WRONG_ERROR(shardspec_comm_node, right, 0, &out.i64);
+  MISUSE(NULL_ARGUMENT, "NULL nodes", shardspec_comm_new_local_on_nodes, NULL, 1, &out.comm);
+  MISUSE(INVALID_ARGUMENT, "size 0", shardspec_comm_new_local_on_nodes, nodes, 0, &out.comm);
+  MISUSE(INVALID_ARGUMENT, "size SIZE_MAX", shardspec_comm_new_local_on_nodes, nodes, SIZE_MAX, &out.comm);
+  MISUSE(INVALID_ARGUMENT, "node -1", shardspec_comm_new_local_on_nodes, nodes + 1, 1, &out.comm);
+  WRONG_OUT(shardspec_comm *, shardspec_comm_new_local_on_nodes, nodes, 1, P);
+  WRONG_ERROR(shardspec_comm_new_local_on_nodes, nodes, 1, &out.comm);
+}
+
+static void misuse_request(shardspec_comm *right) {
+  shardspec_message own = {0, out.text, 1}, null = {0, NULL, 1}, past = {1, out.text, 1};
+  shardspec_request *freed, *request;
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_exchange_start, H, &own, 1, &own, 1, &out.request);
+  MISUSE(NULL_ARGUMENT, "NULL sends", shardspec_comm_exchange_start, right, NULL, 1, NULL, 0, &out.request);
+  MISUSE(NULL_ARGUMENT, "NULL receives", shardspec_comm_exchange_start, right, NULL, 0, NULL, 1, &out.request);
+  MISUSE(NULL_ARGUMENT, "NULL message", shardspec_comm_exchange_start, right, &null, 1, &null, 1, &out.request);
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX sends", shardspec_comm_exchange_start, right, &own, SIZE_MAX, NULL, 0, &out.request);
+  MISUSE(INDEX_OUT_OF_RANGE, "peer 1 of 1", shardspec_comm_exchange_start, right, NULL, 0, &past, 1, &out.request);
+  MISUSE(INVALID_ARGUMENT, "sent and not received", shardspec_comm_exchange_start, right, &own, 1, NULL, 0, &out.request);
+  WRONG_OUT(shardspec_request *, shardspec_comm_exchange_start, right, &own, 1, &own, 1, P);
+  WRONG_ERROR(shardspec_comm_exchange_start, right, &own, 1, &own, 1, &out.request);
+  CHECK_OK(shardspec_comm_exchange_start(right, NULL, 0, NULL, 0, &freed, &err));
+  CHECK_OK(shardspec_comm_exchange_start(right, NULL, 0, NULL, 0, &request, &err));
+  CHECK_OK(shardspec_request_free(freed, &err));
+  wrong_handles_for(freed, request, chunk, metadata);
+  WRONG_HANDLE(shardspec_request, NULL_ARGUMENT, shardspec_request_test, H, &out.i32);
+  WRONG_OUT(int32_t, shardspec_request_test, request, P);
+  WRONG_ERROR(shardspec_request_test, request, &out.i32);
+  WRONG_HANDLE(shardspec_request, NULL_ARGUMENT, shardspec_request_wait, H);
+  WRONG_ERROR(shardspec_request_wait, request);
+  WRONG_HANDLE(shardspec_request, OK, shardspec_request_free, H);
+  WRONG_ERROR(shardspec_request_free, request);
+  CHECK_OK(shardspec_request_free(request, &err));
+}
+
+static void misuse_decline(shardspec_comm *right) {
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_decline, H, 1, "why");
+  MISUSE(INVALID_ARGUMENT, "status 0", shardspec_comm_decline, right, 0, "why");
+  MISUSE(INVALID_ARGUMENT, "status INT32_MIN", shardspec_comm_decline, right, INT32_MIN, "why");
+  MISUSE(NULL_ARGUMENT, "NULL message", shardspec_comm_decline, right, 1, NULL);
+  MISUSE(INVALID_ARGUMENT, "a message that is no UTF-8", shardspec_comm_decline, right, 1, NOT_UTF8);
+  WRONG_ERROR(shardspec_comm_decline, right, 1, "why");
 }
 
 static void misuse_collectives(shardspec_comm *right, shardspec_metadata *single) {
@@ -199,11 +272,15 @@ void misuse_comm(void) {
   wrong_handles_for(freed, right, chunk, metadata);
   misuse_construction(right);
   misuse_exchange(right);
+  misuse_group(right);
+  misuse_decline(right);
   misuse_collectives(right, single);
   misuse_reshard(right, single);
   misuse_sharded(right, single);
   wrong_handles_for(freed, right, chunk, metadata);
   misuse_transfers(right, single);
+  wrong_handles_for(freed, right, chunk, metadata);
+  misuse_request(right);
   CHECK_OK(shardspec_metadata_free(single, &err));
   CHECK_OK(shardspec_spec_free(spec, &err));
   CHECK_OK(shardspec_comm_free(right, &err));

@@ -25,6 +25,7 @@ typedef struct outputs {
   shardspec_value values[2];
   shardspec_comm *comm;
   shardspec_transfer *transfer;
+  shardspec_request *request;
   shardspec_shards *shards;
   shardspec_mesh *mesh;
   shardspec_plan *plan;

@@ -98,6 +98,74 @@ static void what_is_sent_in_an_exchange_that_fails_is_no_longer_read_when_it_ret
   free(data);
 }
 
+/* Tests a request until it has ended, or waits for it. */
+static shardspec_status complete(shardspec_request *request, int wait) {
+  int32_t done = 0;
+  shardspec_status status = SHARDSPEC_OK;
+  if (wait) return shardspec_request_wait(request, &err);
+  while (done == 0 && status == SHARDSPEC_OK) status = shardspec_request_test(request, &done, &err);
+  return status;
+}
+
+static void requests_move_long_messages_in_parts(void) {
+  enum { LENGTH = 34567 };
+  for (int wait = 0; wait < 2; wait++) {
+    unsigned char *sent = malloc(LENGTH), *got = calloc(LENGTH, 1);
+    shardspec_request *request;
+    CHECK(sent != NULL && got != NULL);
+    memset(sent, 17 + (int)rank, LENGTH);
+    shardspec_message send[] = {{1 - rank, sent, LENGTH - 5}, {1 - rank, sent, 5}};
+    shardspec_message receive[] = {{1 - rank, got, LENGTH - 5}, {1 - rank, got + LENGTH - 5, 5}};
+    CHECK_OK(shardspec_comm_exchange_start(comm, send, 2, receive, 2, &request, &err));
+    memset(receive, 0xff, sizeof receive);
+    CHECK_OK(complete(request, wait));
+    for (size_t at = 0; at < LENGTH; at++) CHECK_EQUAL(got[at], 18 - rank);
+    CHECK_OK(shardspec_request_free(request, &err));
+    free(sent);
+    free(got);
+  }
+}
+
+static void what_fails_in_a_request_is_its_result(void) {
+  char data[100] = "";
+  for (int wait = 0; wait < 2; wait++) {
+    shardspec_message message = {1 - rank, data, rank == 0 ? 30 : 40};
+    shardspec_request *request;
+    if (rank == 0) {
+      CHECK_OK(shardspec_comm_exchange_start(comm, &message, 1, NULL, 0, &request, &err));
+      CHECK_OK(complete(request, wait));
+    } else {
+      CHECK_OK(shardspec_comm_exchange_start(comm, NULL, 0, &message, 1, &request, &err));
+      for (int times = 0; times < 3; times++) {
+        CHECK_STATUS(complete(request, wait), SHARDSPEC_TRANSPORT_FAILED);
+        CHECK_MESSAGE("rank 0 sent 30 bytes where 40 were to be received");
+        CHECK_EQUAL(err.got, 30);
+      }
+    }
+    CHECK_OK(shardspec_request_free(request, &err));
+    /* And it goes on. */
+    requests_move_long_messages_in_parts();
+  }
+}
+
+/* MPI can't take messages back: freeing a request waits for those that are under way. */
+static void a_request_that_is_freed_early_is_waited_for(void) {
+  struct timeval pause = {0, 100000};
+  char data[10] = "";
+  shardspec_message message = {1 - rank, data, sizeof data};
+  shardspec_request *request;
+  if (rank == 0) {
+    CHECK_OK(shardspec_comm_exchange_start(comm, NULL, 0, &message, 1, &request, &err));
+    CHECK_OK(shardspec_request_free(request, &err));
+    CHECK_TEXT(data, "late");
+  } else {
+    (void)select(0, NULL, NULL, NULL, &pause);
+    strcpy(data, "late");
+    CHECK_OK(shardspec_comm_exchange(comm, &message, 1, NULL, 0, &err));
+  }
+  long_messages_arrive_in_parts();
+}
+
 static void what_is_no_communicator_is_refused(void) {
   shardspec_comm *untouched = (shardspec_comm *)&err;
   CHECK_STATUS(shardspec_mpi_comm_new(MPI_COMM_NULL, &untouched, &err), SHARDSPEC_INVALID_ARGUMENT);
@@ -114,6 +182,9 @@ int main(int argc, char **argv) {
   messages_keep_their_order();
   lengths_that_differ_are_a_status();
   what_is_sent_in_an_exchange_that_fails_is_no_longer_read_when_it_returns();
+  requests_move_long_messages_in_parts();
+  what_fails_in_a_request_is_its_result();
+  a_request_that_is_freed_early_is_waited_for();
   what_is_no_communicator_is_refused();
   /* The program's own messages on the same communicator are not taken for the library's. */
   if (rank == 0) MPI_Send(&byte, 1, MPI_BYTE, 1, 0, MPI_COMM_WORLD);

@@ -24,9 +24,25 @@ void communicators(void) {
   CALL(OK, shardspec_comm_rank, comm, &out.i64);
   CALL(OK, shardspec_comm_size, comm, &out.i64);
   CHECK_EQUAL(out.i64, 2);
+  static const int64_t members[] = {1, 0}, names[] = {40, 50}, nodes[] = {7, 8, 7, 8};
+  CALL(OK, shardspec_comm_new_group, comm, members, 2, names, &out.comm);
+  shardspec_comm *group = out.comm;
+  CALL(OK, shardspec_comm_placement_rank, group, 1, &out.i64);
+  CHECK_EQUAL(out.i64, 50);
+  CALL(OK, shardspec_comm_node, group, 1, &out.i64);
+  CALL(INVALID_ARGUMENT, shardspec_comm_new_group, comm, members, 1, names, &out.comm);
+  FREE(shardspec_comm_free, group);
   written_next(got, sizeof got);
   CALL(OK, shardspec_comm_exchange, comm, &send, 1, &receive, 1);
   CHECK_TEXT(got, "to oneself");
+  written_next(got, sizeof got);
+  CALL(OK, shardspec_comm_exchange_start, comm, &send, 1, &receive, 1, &out.request);
+  shardspec_request *request = out.request;
+  CALL(OK, shardspec_request_test, request, &out.i32);
+  CHECK_EQUAL(out.i32, 1);
+  CALL(OK, shardspec_request_wait, request);
+  CHECK_TEXT(got, "to oneself");
+  FREE(shardspec_request_free, request);
   CALL(INDEX_OUT_OF_RANGE, shardspec_comm_exchange, comm, &far, 1, NULL, 0);
   do {
     call_begins("shardspec_comm_exchange", __FILE__, __LINE__);
@@ -34,6 +50,13 @@ void communicators(void) {
   CALL(OK, shardspec_comm_abort, comm, "nobody listens");
   FREE(shardspec_comm_free, comm);
   CALL(INVALID_ARGUMENT, shardspec_comm_new_local, 0, out.comms);
+  CALL(INVALID_ARGUMENT, shardspec_comm_new_local_on_nodes, nodes, 0, out.comms);
+  CALL(OK, shardspec_comm_new_local_on_nodes, nodes, 4, out.comms);
+  shardspec_comm *placed[4];
+  memcpy(placed, out.comms, sizeof placed);
+  CALL(OK, shardspec_comm_node, placed[3], 1, &out.i64);
+  CHECK_EQUAL(out.i64, 8);
+  for (int i = 0; i < 4; i++) FREE(shardspec_comm_free, placed[i]);
   CALL(OK, shardspec_comm_new_local, 4, out.comms);
   shardspec_comm *comms[4];
   memcpy(comms, out.comms, sizeof comms);
@@ -116,6 +139,7 @@ static void *run_rank(void *argument) {
   COLLECTIVE(self->group, own, shardspec_comm_gather, self->group->comms[own], self->by_columns, SHARDSPEC_ALL_RANKS,
              &columns_of_mine, 1, &to, &options);
   CHECK(memcmp(back, self->data, bytes) == 0);
+  COLLECTIVE(self->group, own, shardspec_comm_decline, self->group->comms[own], SHARDSPEC_NOT_FOUND, "no such file");
   COLLECTIVE(self->group, own, shardspec_sharded_tensor_new_from_rank, self->group->comms[own], self->by_columns, 0, &full,
              &options, &out.tensor);
   shardspec_sharded_tensor *tensor = out.tensor;

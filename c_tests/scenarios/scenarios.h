@@ -32,6 +32,7 @@ typedef struct outputs {
   shardspec_value values[4];
   shardspec_comm *comm, *comms[4];
   shardspec_transfer *transfer;
+  shardspec_request *request;
   shardspec_shards *shards;
   shardspec_mesh *mesh;
   shardspec_plan *plan;

@@ -44,7 +44,30 @@ template <class T> void abort(void *ctx, const char *reason) noexcept {
   object<T>(ctx).abort(reason);
 }
 
+template <class T> using node_of = decltype(std::declval<const T &>().node(std::int64_t()));
+
+template <class T> std::int64_t node(void *ctx, std::int64_t rank) noexcept {
+  return object<T>(ctx).node(rank);
+}
+
 }  // namespace detail
+
+/// An exchange or a collective that was started: work is done inside of `test` and `wait` only. Until it
+/// has ended, its buffers must exist, and its communicator does nothing else. Destroyed before, it aborts
+/// the communicator.
+class request : public detail::unique<shardspec_request, shardspec_request_free> {
+ public:
+  using unique::unique;
+
+  /// Does what can be done without waiting; whether it has ended.
+  template <class P = default_policy> answer<bool, P> test(P = P()) const {
+    return detail::flag<P>(shardspec_request_test, get());
+  }
+  /// Does all that is left.
+  template <class P = default_policy> answer<void, P> wait(P = P()) const {
+    return detail::perform<P>(shardspec_request_wait, get());
+  }
+};
 
 /// Connects ranks that can send bytes to each other. The object belongs to one rank, which uses it
 /// from one thread at a time.
@@ -60,25 +83,48 @@ class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
   ///
   ///   void abort(const char *reason) const noexcept;
   ///
-  /// which makes exchanges fail on every rank that it can reach. The communicator keeps the object.
+  /// which makes exchanges fail on every rank that it can reach, and
+  ///
+  ///   std::int64_t node(std::int64_t rank) const noexcept;
+  ///
+  /// which returns equal numbers for ranks that share a node. The communicator keeps the object.
   template <class T, class P = default_policy>
   static answer<comm, P> custom(std::int64_t rank, std::int64_t size, T transport, P = P()) {
-    shardspec_comm_vtable table = {sizeof table, detail::destroy<T>, detail::exchange<T>,
-                                   SHARDSPEC_OK, 0, nullptr};
+    shardspec_comm_vtable table = {};
+    table.struct_size = sizeof table;
+    table.destroy = detail::destroy<T>;
+    table.exchange = detail::exchange<T>;
     if constexpr (detail::has<detail::abort_of, T>) table.abort = detail::abort<T>;
+    if constexpr (detail::has<detail::node_of, T>) table.node = detail::node<T>;
     return detail::handle<comm, P>(shardspec_comm_new, &table, new T(std::move(transport)), rank,
                                    size);
   }
   /// Communicators between the threads of this process, one for each rank.
   template <class P = default_policy>
   static answer<std::vector<comm>, P> local(std::size_t size, P = P()) {
-    return detail::run<std::vector<comm>, P>([&](std::vector<comm> &out, shardspec_error *err) {
-      std::vector<shardspec_comm *> raw(size);
-      out.resize(size);
-      const auto status = shardspec_comm_new_local(size, raw.data(), err);
-      for (std::size_t i = 0; i < size; ++i) out[i].reset(raw[i]);
-      return status;
+    return all<P>(size, [&](shardspec_comm **raw, shardspec_error *err) {
+      return shardspec_comm_new_local(size, raw, err);
     });
+  }
+  /// The same, as if they were on several nodes: rank r on node `nodes[r]`.
+  template <class P = default_policy>
+  static answer<std::vector<comm>, P> local_on_nodes(numbers nodes, P = P()) {
+    return all<P>(nodes.size(), [&](shardspec_comm **raw, shardspec_error *err) {
+      return shardspec_comm_new_local_on_nodes(nodes.data(), nodes.size(), raw, err);
+    });
+  }
+  /// Some ranks of this communicator as a communicator of their own: `members`, each once, this rank
+  /// among them; `{}` for all. Placements name member i `placement_ranks[i]`; `{}` as in this
+  /// communicator.
+  template <class P = default_policy>
+  answer<comm, P> group(numbers members, numbers placement_ranks = {}, P = P()) const {
+    const bool all = members.size() == 0, renamed = placement_ranks.size() > 0;
+    if (!all && renamed && members.size() != placement_ranks.size())
+      return detail::refuse<comm, P>(error(SHARDSPEC_INVALID_ARGUMENT,
+                                           "placement_ranks: pass one for each of members"));
+    return detail::handle<comm, P>(shardspec_comm_new_group, get(), all ? nullptr : members.data(),
+                                   all ? placement_ranks.size() : members.size(),
+                                   renamed ? placement_ranks.data() : nullptr);
   }
 
   template <class P = default_policy> answer<std::int64_t, P> rank(P = P()) const {
@@ -87,6 +133,16 @@ class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
   template <class P = default_policy> answer<std::int64_t, P> size(P = P()) const {
     return detail::value<std::int64_t, P>(shardspec_comm_size, get());
   }
+  /// The rank by which placements name a rank of this communicator.
+  template <class P = default_policy>
+  answer<std::int64_t, P> placement_rank(std::int64_t rank, P = P()) const {
+    return detail::value<std::int64_t, P>(shardspec_comm_placement_rank, get(), rank);
+  }
+  /// The number of the node of a rank, equal for ranks that share one; negative where it is not known.
+  template <class P = default_policy>
+  answer<std::int64_t, P> node(std::int64_t rank, P = P()) const {
+    return detail::value<std::int64_t, P>(shardspec_comm_node, get(), rank);
+  }
   /// Exchanges messages of your own.
   template <class P = default_policy>
   answer<void, P> exchange(messages sends, messages receives, P = P()) const {
@@ -94,9 +150,23 @@ class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
                               receives.data(), receives.size());
   }
 
+  /// Starts such an exchange. The memory of the messages is used until the request has ended.
+  template <class P = default_policy>
+  answer<request, P> exchange_start(messages sends, messages receives, P = P()) const {
+    return detail::handle<request, P>(shardspec_comm_exchange_start, get(), sends.data(), sends.size(),
+                                      receives.data(), receives.size());
+  }
+
   /// Makes all later exchanges fail, on every rank that the transport can reach.
   template <class P = default_policy> answer<void, P> abort(text reason, P = P()) const {
     return detail::perform<P>(shardspec_comm_abort, get(), reason.c());
+  }
+
+  /// Takes part in the collective that the other ranks call, with an error of this rank, when it can't
+  /// call it: they are refused with this status and message.
+  template <class P = default_policy>
+  answer<void, P> decline(shardspec_status status, text message, P = P()) const {
+    return detail::perform<P>(shardspec_comm_decline, get(), status, message.c());
   }
 
   /// Cuts a tensor of rank `source_rank` into the shards of all ranks. `shards` are the destinations
@@ -126,6 +196,19 @@ class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
                               source_shards.size(), destination.get(),
                               destination_shards.data(), destination_shards.size(),
                               &options);
+  }
+
+ private:
+  /// `size` communicators that `make` makes.
+  template <class P, class Make>
+  static answer<std::vector<comm>, P> all(std::size_t size, const Make &make) {
+    return detail::run<std::vector<comm>, P>([&](std::vector<comm> &out, shardspec_error *err) {
+      std::vector<shardspec_comm *> raw(size);
+      out.resize(size);
+      const auto status = make(raw.data(), err);
+      for (std::size_t i = 0; i < size; ++i) out[i].reset(raw[i]);
+      return status;
+    });
   }
 };
 

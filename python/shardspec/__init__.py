@@ -7,7 +7,7 @@ library of the same name.
 
 from ._library import lib
 from .chunk import get_chunk_sharding_params, get_chunked_dim_size, get_split_size
-from .comm import ALL_RANKS, Communicator, Message
+from .comm import ALL_RANKS, Communicator, Message, Request
 from .copies import copy
 from .cuts import REPEAT_AS_NEEDED, Cut, Segment, check_degrees
 from .elements import globalize, locate, owner_of, shards_in_box
@@ -93,6 +93,7 @@ __all__ = [
     "PlacementSpec",
     "Plan",
     "RegistrationError",
+    "Request",
     "Run",
     "Segment",
     "Shard",

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from . import copies
-from ._arrays import described, listed, text
+from ._arrays import described, integers, listed, pointer, text
 from ._arrays import index as integer
-from ._callbacks import callback, description, keep, kept, table
+from ._callbacks import callback, description, keep, kept, question, table
 from ._handle import Handle
 from ._library import lib
 from ._views import View, alike, numbered, type_of, view
 from .dtype import parse
-from .errors import OutOfMemoryError
+from .errors import OutOfMemoryError, ShardspecError
 from .extents import Extents
 from .metadata import ShardedTensorMetadata, metadata_of
 from .sharded_tensor import ShardedTensor
@@ -38,6 +38,38 @@ class Message(NamedTuple):
     memory: memoryview
 
 
+class Request(Handle):
+    """An exchange or a collective that was started. Work is done in `test` and `wait` only.
+
+    Its memory is kept until it has ended. A request that is closed or dropped before aborts its
+    communicator, so that no rank waits for this one.
+    """
+
+    _free = "request_free"
+
+    @classmethod
+    def _started(cls, handle: int, kept: Any) -> Request:
+        """A request that uses some memory."""
+        made = cls.__new__(cls)
+        made._handle = handle
+        made._finalizer = weakref.finalize(made, _free_request, handle, [kept])
+        return made
+
+    def test(self) -> bool:
+        """Does what can be done without waiting for other ranks. Whether the request has ended."""
+        return bool(lib.answer(ctypes.c_int32, lib.request_test, self))
+
+    def wait(self) -> None:
+        """Does all that is left, and waits for other ranks."""
+        lib.request_wait(self)
+
+
+def _free_request(handle: int, kept: list[Any]) -> None:
+    """Frees a request, and after it the memory that it used."""
+    lib.request_free(handle)
+    kept.clear()
+
+
 class Communicator(Handle):
     """Connects ranks that can send bytes to each other. The object belongs to one rank.
 
@@ -52,18 +84,30 @@ class Communicator(Handle):
     _free = "comm_free"
 
     def __init__(self, rank: int, size: int) -> None:
-        functions = table(VTable, exchange=_exchange)
+        known = type(self).node is not Communicator.node
+        functions = table(VTable, exchange=_exchange, **({"node": _node} if known else {}))
         self._own(lib.answer(ctypes.c_void_p, lib.comm_new, ctypes.byref(functions),
                              keep(weakref.ref(self)), rank, size))
 
     @staticmethod
-    def local(size: int) -> list[Communicator]:
-        """Communicators between the threads of this process, one for each rank."""
+    def local(size: int, nodes: Iterable[int] | None = None) -> list[Communicator]:
+        """Communicators between the threads of this process, one for each rank.
+
+        With `nodes`, as if rank r were on node `nodes[r]`: collectives of replicas then read from
+        the same node, where they can.
+        """
         count = integer("size", size)
         if count < 0:
             raise lib.refused("INVALID_ARGUMENT", f"size: {count} is negative", got=count)
         handles = (ctypes.c_void_p * count)()
-        lib.comm_new_local(count, handles)
+        if nodes is None:
+            lib.comm_new_local(count, handles)
+        else:
+            of_ranks = integers("nodes", nodes)
+            if len(of_ranks) != count:
+                raise lib.refused("INVALID_ARGUMENT", f"nodes: {len(of_ranks)} numbers for {count} "
+                                  "ranks; pass one for each", got=len(of_ranks), limit=count)
+            lib.comm_new_local_on_nodes(pointer(of_ranks), count, handles)
         return [NativeCommunicator._of(handle) for handle in handles if handle is not None]
 
     def exchange(self, sends: Sequence[Message], receives: Sequence[Message]) -> None:
@@ -75,6 +119,18 @@ class Communicator(Handle):
         """
         raise NotImplementedError(f"{type(self).__name__} has no exchange")
 
+    def exchange_start(self, sends: Sequence[Message], receives: Sequence[Message]) -> Request:
+        """Starts an exchange, as `exchange` does it, also with messages to this rank and without
+        bytes. The other ranks may call either.
+
+        Until it has ended, the communicator does nothing else.
+        """
+        kept: list[Any] = [self]
+        outgoing = _messages("sends", sends, kept, write=False)
+        incoming = _messages("receives", receives, kept, write=True)
+        return Request._started(lib.answer(ctypes.c_void_p, lib.comm_exchange_start, self, outgoing,
+                                           len(outgoing), incoming, len(incoming)), kept)
+
     def abort(self, reason: str = "") -> None:
         """Makes later exchanges fail on all ranks that can be reached, and those that wait in one
         now. Local communicators and communicators that C made reach all ranks.
@@ -83,6 +139,21 @@ class Communicator(Handle):
         `exchange` raised, so that other ranks do not wait for messages that never come.
         """
         lib.comm_abort(self, text("reason", reason))
+
+    def decline(self, reason: BaseException | str) -> None:
+        """Takes part in the collective that the other ranks call, when this rank can't call it.
+
+        All other ranks raise `CommunicationError` with this reason, and nothing is moved. A method
+        of this class that raises an error has told the others already.
+        """
+        if isinstance(reason, ShardspecError):
+            status, message = reason.status, reason.message
+        elif isinstance(reason, BaseException):
+            known = (status for kind, status in STATUSES if isinstance(reason, kind))
+            status, message = next(known, lib.USER_STATUS), description(reason)
+        else:
+            status, message = lib.USER_STATUS, str(reason)
+        lib.comm_decline(self, status, message.replace("\0", " ").encode(errors="replace"))
 
     @property
     def rank(self) -> int:
@@ -93,6 +164,47 @@ class Communicator(Handle):
     def size(self) -> int:
         """Number of ranks."""
         return int(lib.answer(ctypes.c_int64, lib.comm_size, self))
+
+    @property
+    def placement_rank(self) -> int:
+        """The rank by which placements, `src_rank` and `dst_rank` name this rank. It is `rank`,
+        unless this is a group."""
+        return int(lib.answer(ctypes.c_int64, lib.comm_placement_rank, self, self.rank))
+
+    @property
+    def placement_ranks(self) -> list[int]:
+        """The same of all ranks."""
+        return [int(lib.answer(ctypes.c_int64, lib.comm_placement_rank, self, rank))
+                for rank in range(self.size)]
+
+    def node(self, rank: int) -> int:
+        """The number of the node of a rank, equal for ranks that share one; negative where it is
+        not known.
+
+        A subclass may say so: it returns the same each time, and raises nothing.
+        """
+        return int(lib.answer(ctypes.c_int64, lib.comm_node, self, integer("rank", rank)))
+
+    def group(self, members: Iterable[int] | None = None,
+              placement_ranks: Iterable[int] | None = None) -> Communicator:
+        """Some ranks of this communicator as a communicator of their own.
+
+        `members` are ranks of this one, all where there are none listed, and `placement_ranks` the
+        ranks by which placements name them; those that they have here, where none are listed. Only
+        the members call this, all with the same lists. A call with a group is a call with the
+        communicator that it was made from: a rank makes one at a time.
+        """
+        chosen = None if members is None else integers("members", members)
+        names = None if placement_ranks is None else integers("placement_ranks", placement_ranks)
+        count = self.size if chosen is None else len(chosen)
+        if names is not None and len(names) != count:
+            raise lib.refused("INVALID_ARGUMENT", f"placement_ranks: {len(names)} for {count} ranks; "
+                              "pass one for each", got=len(names), limit=count)
+        lists = [None if one is None else pointer(one) for one in (chosen, names)]
+        made = NativeCommunicator._of(lib.answer(ctypes.c_void_p, lib.comm_new_group, self, lists[0],
+                                                 count, lists[1]))
+        made._parent = self  # A transport of Python's stays as long as its groups.
+        return made
 
     def shard(self, metadata: ShardedTensorMetadata, full: Any = None,
               shards: Iterable[Any] | ShardedTensor | None = None, src_rank: int = 0, *,
@@ -107,7 +219,7 @@ class Communicator(Handle):
         def prepare() -> tuple[Any, ...]:
             how = options(memory_limit, max_threads, hint)
             metadata_of("metadata", metadata)
-            source = full_of("full", full, src_rank) if self.rank == integer(
+            source = full_of("full", full, src_rank) if self.placement_rank == integer(
                 "src_rank", src_rank) else None
             made = self._shards("shards", metadata, shards) if shards is not None else (
                 self._new_shards(metadata, source))
@@ -133,7 +245,7 @@ class Communicator(Handle):
             how = options(memory_limit, max_threads, hint)
             views, count = numbered("shards", self._shards("shards", metadata, shards),
                                     write=False)
-            if integer("dst_rank", dst_rank) not in (ALL_RANKS, self.rank):
+            if integer("dst_rank", dst_rank) not in (ALL_RANKS, self.placement_rank):
                 return metadata, dst_rank, views, count, None, how
             whole = full
             if whole is None:
@@ -173,7 +285,8 @@ class Communicator(Handle):
         """New tensors for the shards of this rank, of the type of a view or else of what is
         stated."""
         metadata_of("to_metadata", metadata)
-        owned = [metadata.shards_metadata[index] for index in metadata.shards_of_rank(self.rank)]
+        owned = [metadata.shards_metadata[index] for index in metadata.shards_of_rank(
+            self.placement_rank)]
         if not owned:
             return []
         kind = (_stated(metadata), None) if like is None else (like.struct.dtype, like.kind)
@@ -189,15 +302,19 @@ class Communicator(Handle):
         if difference is not None:
             raise lib.refused("INVALID_ARGUMENT", f"{argument}: its layout is not that of the "
                               f"metadata: {difference}")
-        mine, here = metadata.shards_of_rank(self.rank), shards.local_indices()
+        rank, here = self.placement_rank, shards.local_indices()
+        mine = metadata.shards_of_rank(rank)
         if mine != here:
             raise lib.refused("INVALID_ARGUMENT", f"{argument}: it has shards {here}, but those of "
-                              f"rank {self.rank} are {mine}")
+                              f"rank {rank} are {mine}")
         return [shard.tensor for shard in shards.local_shards()]
 
 
 class NativeCommunicator(Communicator):
     """A rank whose messages don't go by Python: a thread of this process, or whatever C made."""
+
+    _parent: Communicator | None = None
+    """The communicator that this is a group of."""
 
     def exchange(self, sends: Sequence[Message], receives: Sequence[Message]) -> None:
         """Exchanges messages with other ranks."""
@@ -250,15 +367,18 @@ def _stated(metadata: ShardedTensorMetadata) -> Any:
     return parse(dtype)
 
 
+STATUSES = ((MemoryError, lib.OUT_OF_MEMORY), (TypeError, lib.INVALID_ARGUMENT),
+            (ValueError, lib.INVALID_ARGUMENT), (BufferError, lib.INVALID_ARGUMENT))
+"""The statuses that other ranks are told where an exception is none of this package's."""
+
+
 def together(function: Any, comm: Communicator, prepare: Callable[[], tuple[Any, ...]]) -> None:
     """Calls a collective. A failure before the call is reported to the other ranks."""
     try:
         arguments = prepare()
-    except BaseException:
-        kinds = lib.header.function(function.__name__).argtypes[1:-1]
+    except BaseException as error:
         try:
-            function(comm, *(None if kind not in (ctypes.c_int64, ctypes.c_size_t) else 0
-                             for kind in kinds))
+            comm.decline(error)
         except Exception:
             pass  # What was wrong here comes first.
         raise
@@ -267,6 +387,13 @@ def together(function: Any, comm: Communicator, prepare: Callable[[], tuple[Any,
     except OutOfMemoryError as error:
         _abort(comm, error)  # Others may have begun to rely on this rank.
         raise
+
+
+@question(dict(VTable._fields_)["node"], -1)
+def _node(ctx: int, rank: int) -> int:
+    reference = kept(ctx, weakref.ref)
+    comm = None if reference is None else reference()
+    return comm.node(rank) if isinstance(comm, Communicator) else -1
 
 
 @callback(dict(VTable._fields_)["exchange"])

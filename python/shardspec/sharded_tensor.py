@@ -143,7 +143,7 @@ class ShardedTensor:
             else:
                 metadata_of("layout", whole)
             struct = None
-            if process_group.rank == integer("src_rank", src_rank):
+            if process_group.placement_rank == integer("src_rank", src_rank):
                 kept.append(comm.full_of("full", full, src_rank))
                 struct = ctypes.byref(kept[0].struct)
             return whole, src_rank, struct, how, ctypes.byref(handle)

@@ -25,7 +25,7 @@ use crate::model::{Error, Result};
 pub trait Reason: From<Error> + Describe + Display {
     /// The same refusal for the caller of this rank, who may read it beside those of others.
     #[must_use]
-    fn on_rank(self, rank: usize) -> Self {
+    fn on_rank(self, rank: i64) -> Self {
         let _ = rank;
         self
     }
@@ -42,7 +42,7 @@ pub(super) fn agree(
     let mut agreement = Agreement::new(comm, mine);
     let mut exchange = PendingExchange::default();
     while !agreement.step(comm, &mut exchange, None, true)? {}
-    agreement.result()
+    agreement.result(comm)
 }
 
 /// An agreement on one rank. It stays where it is while one of its exchanges is on its way.
@@ -65,8 +65,10 @@ impl Agreement {
     pub(super) fn new(
         comm: &dyn Communicator, mine: std::result::Result<Proposal, Foreign>,
     ) -> Self {
+        // Ranks that name each other differently do not call the same.
+        let named = |mine: Proposal| Proposal { digest: mine.digest ^ comm.fingerprint(), ..mine };
         Self {
-            known: Proposals::of(comm.rank(), mine),
+            known: Proposals::of(comm.rank(), mine.map(named)),
             distance: 1,
             sent: [0; WIRE],
             received: [0; WIRE],
@@ -91,7 +93,7 @@ impl Agreement {
         if let Some(from) = self.unreadable {
             // The remaining rounds would have reached further ranks. These may have agreed, and
             // would wait for this rank.
-            comm.abort(&format_args!("rank {from}: {UNREADABLE}"));
+            comm.abort(&format_args!("rank {}: {UNREADABLE}", comm.placement_rank(from)));
             return Ok(true);
         }
         Ok(!self.search_on(comm.rank(), batch))
@@ -170,7 +172,8 @@ impl Agreement {
     }
 
     /// The result, when no round is left.
-    pub(super) fn result(&self) -> Result<Agreed> {
-        self.known.agreed(if self.search.is_some() { "passed" } else { "called" })
+    pub(super) fn result(&self, comm: &dyn Communicator) -> Result<Agreed> {
+        let verb = if self.search.is_some() { "passed" } else { "called" };
+        self.known.agreed(verb, &|rank| comm.placement_rank(rank))
     }
 }

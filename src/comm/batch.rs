@@ -191,9 +191,9 @@ fn plan_tensor(
     let known = before.iter().rev().take(SEARCHED).find(|it| it.layouts.is_known_as(layouts));
     let moves = match known {
         Some(known) => known.moves.clone(),
-        None => Shared::try_new(TensorMoves::new(comm.rank(), comm.size(), layouts)?)?,
+        None => Shared::try_new(TensorMoves::new(comm, layouts)?)?,
     };
-    moves.check_own(source, destination)?;
+    moves.check_own(comm, source, destination)?;
     let stated = dtype.or(layouts.dtype()).or(source.dtype()).or(destination.dtype());
     match stated {
         Some(dtype) => {
@@ -210,7 +210,7 @@ fn plan_tensor(
     let hashes = layouts.hashes();
     // Of a batch of one, ranks without shards need not know it.
     let of_type = stated.filter(|_| must_know).map(|it| (it.code, it.bits, it.lanes));
-    let digest = stable_hash(|hasher| (tag.as_str(), hashes, of_type).hash(hasher));
+    let digest = stable_hash(|hasher| (tag.as_str(), hashes, of_type, moves.choice()).hash(hasher));
     let (tag, layouts) = (tag.clone(), layouts.clone());
     Ok(PlannedTensor { tag, layouts, moves, dtype: stated, digest })
 }

@@ -117,7 +117,7 @@ impl<'a> CollectiveEngine<'a> {
         let batch = self.batch.as_ref().map(|batch| &***batch as &dyn Batch);
         let agreed = match self.agreement.step(comm, &mut self.exchange, batch, wait) {
             Ok(false) => return Ok(()),
-            Ok(true) => self.agreement.result(),
+            Ok(true) => self.agreement.result(comm),
             Err(failed) => Err(failed),
         };
         self.stage = if agreed.is_ok() { Stage::Moving } else { Stage::Ended };

@@ -24,8 +24,9 @@ pub enum CommError {
     },
     /// A shard on a rank that the communicator does not have.
     #[error(
-        "shard {shard}: its placement '{placement}' is outside the communicator of {size} ranks, \
-         counted from 0"
+        "shard {shard}: its placement '{placement}' is outside the {} of {size} ranks{}",
+        if *.in_group { "group" } else { "communicator" },
+        if *.in_group { "" } else { ", counted from 0" }
     )]
     RankOutside {
         /// The shard's index.
@@ -35,6 +36,21 @@ pub enum CommError {
         /// The rank in it.
         rank: i64,
         /// How many ranks there are.
+        size: usize,
+        /// Whether these ranks are some of another communicator's.
+        in_group: bool,
+    },
+    /// An argument that names a rank which is not in a group.
+    #[error(
+        "{argument}: rank {rank} is not in the group of {size} ranks; pass the placement rank of one \
+         of them"
+    )]
+    NotInGroup {
+        /// The argument.
+        argument: &'static str,
+        /// The rank in it.
+        rank: usize,
+        /// How many ranks the group has.
         size: usize,
     },
     /// A rank of a collective that must pass the whole tensor, or memory for it, passed none.
@@ -47,13 +63,13 @@ pub enum CommError {
         /// The argument that names the rank, if one does.
         role: Option<&'static str>,
         /// The rank.
-        rank: usize,
+        rank: i64,
     },
     /// A rank of a collective passed what can't be used, or something else than the others.
     #[error("rank {rank}: {message}; nothing was moved on any rank")]
     Disagreement {
         /// The rank.
-        rank: usize,
+        rank: i64,
         /// The status that it returned, or 0 if it did not refuse anything.
         status: i32,
         /// The shard that its refusal is about, if it is about one.
@@ -111,12 +127,13 @@ impl Describe for CommError {
                 let numbers = Numbers::measured(rank, size as i64);
                 (SHARDSPEC_INVALID_PLACEMENT, Numbers { first: Some(shard), ..numbers })
             }
-            Self::NoFull { rank, .. } => {
-                (SHARDSPEC_NULL_ARGUMENT, Numbers::measured(rank as i64, 0))
+            Self::NotInGroup { rank, size, .. } => {
+                (SHARDSPEC_INDEX_OUT_OF_RANGE, Numbers::measured(rank as i64, size as i64))
             }
+            Self::NoFull { rank, .. } => (SHARDSPEC_NULL_ARGUMENT, Numbers::measured(rank, 0)),
             Self::Disagreement { rank, status, shard, dim, index, .. } => {
                 let dim = dim.and_then(|dim| i64::try_from(dim).ok());
-                let numbers = Numbers::measured(rank as i64, status.into());
+                let numbers = Numbers::measured(rank, status.into());
                 (SHARDSPEC_DISAGREEMENT, Numbers { first: shard, dim, index, ..numbers })
             }
             Self::InTensor { index, ref error, .. } => {

@@ -44,14 +44,16 @@ fn prepare<'a>(comm: &dyn Communicator, mine: Gather<'a>) -> Result<Prepared<'a>
     let Gather { metadata, destination, shards, full, options } = mine;
     let root = destination.map_or(Root::All, |rank| Root::One("destination_rank", rank));
     let whole = Whole::new(comm, metadata, root, full, shards)?;
-    let (work, buffers) = whole.to_full(root)?;
-    let (words, parts, dtype) = (Words(metadata), [metadata.hash_value()], whole.dtype());
+    let (work, buffers, choice) = whole.to_full(comm, root)?;
+    let (words, dtype) = (Words(metadata), whole.dtype());
+    let parts = [metadata.hash_value(), choice];
     match destination {
         None => {
             let call = format_args!("gather({words}, all ranks)");
             Prepared::new(&CollectiveCall::on_tensor(call, &parts, dtype), work, buffers, options)
         }
         Some(rank) => {
+            let rank = comm.placement_rank(rank);
             let call = format_args!("gather({words}, destination_rank {rank})");
             Prepared::new(&CollectiveCall::on_tensor(call, &parts, dtype), work, buffers, options)
         }

@@ -22,6 +22,8 @@ use crate::model::{Error, Result};
 pub(super) struct Hub {
     process: u32,
     mailboxes: Vec<Mailbox>,
+    /// The node of each rank, where there are said to be any.
+    nodes: Option<Vec<i64>>,
     /// Whether all exchanges fail, and why.
     broken: AtomicBool,
     breakdown: Mutex<Option<Breakdown>>,
@@ -70,6 +72,8 @@ pub(super) const NO_RANK: usize = usize::MAX;
 pub(super) struct Mailbox {
     /// The rank's communicator was dropped.
     pub(super) gone: AtomicBool,
+    /// An exchange of the rank is under way.
+    pub(super) busy: AtomicBool,
     /// The rank's neighbours in a list of ranks that wait for another one. Read and written under the
     /// lock of that other one's mailbox.
     before: AtomicUsize,
@@ -163,12 +167,13 @@ pub(super) enum Arrival {
 }
 
 impl Hub {
-    pub(super) fn new(size: usize) -> Result<Self> {
+    pub(super) fn new(size: usize, nodes: Option<Vec<i64>>) -> Result<Self> {
         let mut mailboxes = try_with_capacity("mailboxes", size)?;
         mailboxes.resize_with(size, Mailbox::default);
         Ok(Self {
             process: std::process::id(),
             mailboxes,
+            nodes,
             broken: AtomicBool::new(false),
             breakdown: Mutex::new(None),
             #[cfg(test)]
@@ -179,6 +184,11 @@ impl Hub {
     /// How many ranks there are.
     pub(super) fn size(&self) -> usize {
         self.mailboxes.len()
+    }
+
+    /// The node of a rank, if there is said to be one.
+    pub(super) fn node(&self, rank: usize) -> Option<i64> {
+        self.nodes.as_ref()?.get(rank).copied()
     }
 
     pub(super) fn is_of_this_process(&self) -> bool {

@@ -18,15 +18,15 @@
 )]
 
 use std::fmt::Display;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::hub::{Arrival, Breakdown, Hub, Mailbox, NO_RANK, Posted, Waiting, lock};
+use super::hub::{Breakdown, Hub};
+use super::local_exchange::{Busy, LocalExchange, Port};
 use super::short::Short;
+use super::started::StartedExchange;
 use super::{Communicator, Incoming, Outgoing};
-use crate::comm::CommError;
 use crate::declared::{self, Wait};
-use crate::error::try_with_capacity;
-use crate::memory::Shared;
+use crate::error::{try_to_vec, try_with_capacity};
+use crate::memory::{Shared, try_box};
 use crate::model::{Error, Result};
 
 /// `size` communicators that know each other: element `r` is for rank `r`, and for one thread at a
@@ -41,138 +41,44 @@ use crate::model::{Error, Result};
 /// # Ok::<(), shardspec::model::Error>(())
 /// ```
 pub fn local(size: usize) -> Result<Vec<LocalCommunicator>> {
+    group(size, None)
+}
+
+/// As [`local()`], as if the ranks were on nodes: rank `r` on node `nodes[r]`. Messages travel no
+/// differently.
+pub fn local_on_nodes(nodes: &[i64]) -> Result<Vec<LocalCommunicator>> {
+    group(nodes.len(), Some(try_to_vec("nodes", nodes)?))
+}
+
+fn group(size: usize, nodes: Option<Vec<i64>>) -> Result<Vec<LocalCommunicator>> {
+    let known = nodes.iter().flatten().enumerate();
+    if let Some((at, &value)) = known.into_iter().find(|(_, node)| **node < 0) {
+        return Err(Error::TooSmall { argument: "nodes", value, least: 0 }.at("nodes", at));
+    }
     if size == 0 {
         return Err(Error::invalid("size", "it is 0; a communicator has at least one rank"));
     }
     let mut communicators = try_with_capacity("communicators", size)?;
-    let hub = Shared::try_new(Hub::new(size)?)?;
-    communicators.extend((0..size).map(|rank| LocalCommunicator {
-        rank,
-        hub: hub.clone(),
-        busy: AtomicBool::new(false),
-    }));
+    let hub = Shared::try_new(Hub::new(size, nodes)?)?;
+    let port = |rank| Port { rank, hub: hub.clone() };
+    communicators.extend((0..size).map(|rank| LocalCommunicator { port: port(rank) }));
     Ok(communicators)
 }
 
 /// One rank of a [`local()`] group. Dropping it wakes the ranks that wait for it.
 #[derive(Debug)]
 pub struct LocalCommunicator {
-    rank: usize,
-    hub: Shared<Hub>,
-    /// An exchange is under way.
-    busy: AtomicBool,
+    port: Port,
 }
 
 impl LocalCommunicator {
-    fn mailbox(&self) -> &Mailbox {
-        self.hub.mailbox(self.rank)
-    }
-
-    /// Announces the places of messages to their receivers.
-    fn post(&self, sends: &[Outgoing]) -> Result<()> {
-        for &Outgoing { peer, pointer, bytes } in sends {
-            // Counted before it can be copied.
-            lock(&self.mailbox().inside).unfinished += 1;
-            let mailbox = self.hub.mailbox(peer);
-            let mut inside = lock(&mailbox.inside);
-            let left = inside.leave(self.rank, Posted { pointer, bytes });
-            // A rank that goes later finds the message and reports that itself.
-            let gone = mailbox.gone.load(Ordering::Acquire);
-            drop(inside);
-            if !left {
-                lock(&self.mailbox().inside).unfinished -= 1;
-                self.hub.break_down(Breakdown::OutOfMemory { rank: self.rank });
-                return Err(Error::OutOfMemory { what: "the messages of an exchange", bytes: 64 });
-            }
-            if gone {
-                lock(&self.mailbox().inside).lost = peer;
-            }
-            mailbox.changed.notify_all();
-        }
-        Ok(())
-    }
-
-    /// Waits for the oldest message from a rank and copies it.
-    ///
-    /// # Safety
-    ///
-    /// The message's memory may be written.
-    unsafe fn receive(&self, message: &Incoming) -> Result<()> {
-        let &Incoming { peer, pointer, bytes } = message;
-        let here = lock(&self.mailbox().inside).take(peer, bytes);
-        let posted = match here {
-            Arrival::Message(posted) => posted,
-            Arrival::OtherLength(sent) => return Err(self.differ(message, sent)),
-            Arrival::Nothing => self.wait_for_message(message)?,
-        };
-        // SAFETY: the sender waits for this copy before it gives its memory away, and the caller
-        // promises the rest.
-        unsafe { std::ptr::copy_nonoverlapping(posted.pointer, pointer, bytes) };
-        let sender = self.hub.mailbox(peer);
-        let mut inside = lock(&sender.inside);
-        inside.unfinished -= 1;
-        let all = inside.unfinished == 0;
-        drop(inside);
-        if all {
-            sender.changed.notify_all();
-        }
-        Ok(())
-    }
-
-    fn wait_for_message(&self, message: &Incoming) -> Result<Posted> {
-        let peer = message.peer;
-        // From here on the peer wakes this rank when it goes; the check whether it has gone comes
-        // after.
-        let _waiting = Waiting::new(&self.hub, self.rank, peer);
-        let mut inside = lock(&self.mailbox().inside);
-        loop {
-            match inside.take(peer, message.bytes) {
-                Arrival::Message(posted) => return Ok(posted),
-                Arrival::OtherLength(sent) => {
-                    drop(inside);
-                    return Err(self.differ(message, sent));
-                }
-                Arrival::Nothing => {}
-            }
-            let lost = if self.hub.is_gone(peer) { peer } else { inside.lost };
-            if lost != NO_RANK || self.hub.is_broken() {
-                drop(inside);
-                return Err(self.hub.fail(Breakdown::Gone { peer: lost, rank: self.rank }));
-            }
-            inside = self.mailbox().wait(inside);
-        }
-    }
-
-    /// Waits until all messages that were posted are copied.
-    fn wait_for_receivers(&self) -> Result<()> {
-        let mut inside = lock(&self.mailbox().inside);
-        while inside.unfinished > 0 {
-            let lost = inside.lost;
-            if lost != NO_RANK || self.hub.is_broken() {
-                drop(inside);
-                return Err(self.hub.fail(Breakdown::Gone { peer: lost, rank: self.rank }));
-            }
-            inside = self.mailbox().wait(inside);
-        }
-        Ok(())
-    }
-
-    fn differ(&self, message: &Incoming, sent: usize) -> Error {
-        let &Incoming { peer: from, bytes: expected, .. } = message;
-        self.hub.fail(Breakdown::Lengths { from, sent, to: self.rank, expected })
-    }
-
     fn check_call(&self, sends: &[Outgoing], receives: &[Incoming]) -> Result<()> {
-        if !self.hub.is_of_this_process() {
-            let what = "the communicator was made before the fork, in the parent process: its \
-                 other ranks are not in this process";
-            return Err(Error::Comm(CommError::TransportFailed { what: what.into() }));
-        }
+        self.port.check_process()?;
         let sent = sends.iter().map(|message| ("sends", message.peer));
         let received = receives.iter().map(|message| ("receives", message.peer));
         let count = self.size() as u64;
         match sent.chain(received).find(|(_, peer)| *peer as u64 >= count) {
-            None => self.hub.check(),
+            None => self.port.hub.check(),
             Some((argument, peer)) => {
                 Err(Error::IndexOutOfRange { argument, index: peer as u64, count })
             }
@@ -184,84 +90,71 @@ impl LocalCommunicator {
 /// taken back, and what is being copied is waited for: then the memory is its owner's again, however
 /// the exchange is left.
 struct Sent<'a> {
-    comm: &'a LocalCommunicator,
+    port: &'a Port,
     sends: &'a [Outgoing],
 }
 
 impl Drop for Sent<'_> {
     fn drop(&mut self) {
-        let LocalCommunicator { rank, hub, .. } = self.comm;
-        let own = self.comm.mailbox();
-        for send in self.sends {
-            let withdrawn = lock(&hub.mailbox(send.peer).inside).arrived.remove(rank);
-            lock(&own.inside).unfinished -= withdrawn.map_or(0, |queue| queue.len());
-        }
-        let mut inside = lock(&own.inside);
-        while inside.unfinished > 0 {
-            inside = own.wait(inside);
-        }
-    }
-}
-
-/// Marks a communicator as busy until it is dropped.
-struct Busy<'a>(&'a AtomicBool);
-
-impl<'a> Busy<'a> {
-    fn new(busy: &'a AtomicBool) -> Result<Self> {
-        if busy.swap(true, Ordering::Acquire) {
-            let problem = "another thread is using it; use a communicator on one thread at a time";
-            return Err(Error::invalid("comm", problem));
-        }
-        Ok(Self(busy))
-    }
-}
-
-impl Drop for Busy<'_> {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        self.port.withdraw(self.sends);
     }
 }
 
 impl Communicator for LocalCommunicator {
     fn rank(&self) -> usize {
-        self.rank
+        self.port.rank
     }
 
     fn size(&self) -> usize {
-        self.hub.size()
+        self.port.hub.size()
+    }
+
+    fn node(&self, rank: usize) -> Option<i64> {
+        self.port.hub.node(rank)
     }
 
     unsafe fn exchange(&self, sends: &[Outgoing], receives: &[Incoming]) -> Result<()> {
         declared::blocks(Wait::OtherRanks);
         self.check_call(sends, receives)?;
-        let _busy = Busy::new(&self.busy)?;
-        let sent = Sent { comm: self, sends };
-        self.post(sends)?;
+        let _busy = Busy::new(&self.port)?;
+        let sent = Sent { port: &self.port, sends };
+        self.port.post(sends)?;
         // SAFETY: the caller's promise is passed on.
-        receives.iter().try_for_each(|message| unsafe { self.receive(message) })?;
-        self.wait_for_receivers()?;
+        receives.iter().try_for_each(|message| unsafe { self.port.receive(message) })?;
+        self.port.wait_for_receivers()?;
         std::mem::forget(sent);
         Ok(())
     }
 
+    unsafe fn start(
+        &self, sends: &[Outgoing], receives: &[Incoming],
+    ) -> Result<Option<Box<dyn StartedExchange>>> {
+        self.check_call(sends, receives)?;
+        // SAFETY: the caller's promise is passed on.
+        let started = unsafe { LocalExchange::new(&self.port, sends, receives)? };
+        Ok(Some(try_box(started)?))
+    }
+
     fn abort(&self, reason: &dyn Display) {
-        if self.hub.is_of_this_process() {
+        if self.port.hub.is_of_this_process() {
             let reason = Short::new(reason);
-            self.hub.break_down(Breakdown::Aborted { rank: self.rank, reason });
+            self.port.hub.break_down(Breakdown::Aborted { rank: self.port.rank, reason });
         }
     }
 }
 
 impl Drop for LocalCommunicator {
     fn drop(&mut self) {
-        if self.hub.is_of_this_process() {
-            self.hub.leave(self.rank);
+        if self.port.hub.is_of_this_process() {
+            self.port.hub.leave(self.port.rank);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use super::*;
 
     /// How often mailboxes were looked up since the last time.
@@ -289,14 +182,14 @@ mod tests {
     fn freeing_a_group_takes_as_many_steps_as_it_has_ranks() {
         assert_linear(|size| {
             let comms = local(size).unwrap();
-            let hub = comms[0].hub.clone();
+            let hub = comms[0].port.hub.clone();
             drop(comms);
             visits(&hub)
         });
         // In any order, and also when the group is broken.
         assert_linear(|size| {
             let mut comms = local(size).unwrap();
-            let hub = comms[0].hub.clone();
+            let hub = comms[0].port.hub.clone();
             drop(comms.remove(1));
             // SAFETY: the byte is there.
             unsafe { comms[0].exchange(&[out(1, &1)], &[]) }.unwrap_err();
@@ -311,7 +204,7 @@ mod tests {
     fn ranks_that_leave_one_after_the_other_do_not_make_a_sender_look_at_all_of_them_again() {
         assert_linear(|size| {
             let mut comms = local(size).unwrap();
-            let hub = comms[0].hub.clone();
+            let hub = comms[0].port.hub.clone();
             let root = comms.remove(0);
             let bytes = vec![7; size];
             let sends: Vec<_> = (1..size).map(|peer| out(peer, &bytes[peer])).collect();

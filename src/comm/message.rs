@@ -16,23 +16,49 @@ use crate::model::{Error, Result};
 pub unsafe fn exchange(
     comm: &dyn Communicator, sends: &[Outgoing], receives: &[Incoming],
 ) -> Result<()> {
-    check_peers(comm, "sends", sends)?;
-    check_peers(comm, "receives", receives)?;
-    let rank = comm.rank();
-    let own = |message_peer: usize, bytes: usize| message_peer == rank && bytes > 0;
-    let own_sends = || sends.iter().filter(|sent| own(sent.peer, sent.bytes));
-    let own_receives = || receives.iter().filter(|received| own(received.peer, received.bytes));
-    check_alike(rank, own_sends().map(|sent| sent.bytes), own_receives().map(|into| into.bytes))?;
-    let (sends, receives) = (others(rank, sends)?, others(rank, receives)?);
-    for (from, to) in own_sends().zip(own_receives()) {
-        // SAFETY: the caller's promise, and both have as many bytes.
-        unsafe { std::ptr::copy(from.pointer, to.pointer, from.bytes) };
-    }
+    let SortedMessages { own, sends, receives } = SortedMessages::new(comm, sends, receives)?;
+    // SAFETY: the caller's promise is passed on.
+    own.into_iter().for_each(|pair| unsafe { copy(pair) });
     if sends.is_empty() && receives.is_empty() {
         return Ok(());
     }
     // SAFETY: the caller's promise is passed on.
     unsafe { comm.exchange(&sends, &receives) }
+}
+
+/// Any messages, checked: those to oneself, and those that the transport sees.
+pub(super) struct SortedMessages {
+    pub(super) own: Vec<(Outgoing, Incoming)>,
+    pub(super) sends: Vec<Outgoing>,
+    pub(super) receives: Vec<Incoming>,
+}
+
+impl SortedMessages {
+    pub(super) fn new(
+        comm: &dyn Communicator, sends: &[Outgoing], receives: &[Incoming],
+    ) -> Result<Self> {
+        check_peers(comm, "sends", sends)?;
+        check_peers(comm, "receives", receives)?;
+        let rank = comm.rank();
+        let own = |message_peer: usize, bytes: usize| message_peer == rank && bytes > 0;
+        let own_sends = || sends.iter().filter(|sent| own(sent.peer, sent.bytes));
+        let own_receives = || receives.iter().filter(|received| own(received.peer, received.bytes));
+        let (sent, received) =
+            (own_sends().map(|sent| sent.bytes), own_receives().map(|into| into.bytes));
+        check_alike(rank, sent, received)?;
+        let own = try_collect(own_sends().copied().zip(own_receives().copied()))?;
+        Ok(Self { own, sends: others(rank, sends)?, receives: others(rank, receives)? })
+    }
+}
+
+/// Copies a message to oneself.
+///
+/// # Safety
+///
+/// The one may be read, and the other written; both have as many bytes.
+pub(super) unsafe fn copy((from, to): (Outgoing, Incoming)) {
+    // SAFETY: the caller's promise.
+    unsafe { std::ptr::copy(from.pointer, to.pointer, from.bytes) };
 }
 
 /// Refuses messages to oneself that are not those from oneself.

@@ -15,9 +15,11 @@ mod channel;
 mod engine;
 pub mod error;
 mod gather;
+mod group;
 mod hub;
 mod kept;
 mod local;
+mod local_exchange;
 mod message;
 mod mover;
 mod moves;
@@ -27,31 +29,38 @@ mod pipeline;
 mod prepared;
 mod prepared_transfer;
 mod proposals;
+mod request;
 mod reshard;
 mod scatter;
 mod schedule;
 mod scoped_thread;
 mod search;
+mod shared;
 mod short;
 mod staging;
+mod started;
 mod underway;
 mod whole;
 mod wire;
 
 pub use agree::Reason;
 pub use batch::{BatchTensor, TensorShards};
-pub use carry_out::decline;
+pub use carry_out::{decline, report};
 pub use error::CommError;
 pub(crate) use error::TensorName;
 pub use gather::{Gather, gather};
-pub use local::{LocalCommunicator, local};
+pub use group::Group;
+pub use local::{LocalCommunicator, local, local_on_nodes};
 pub use message::exchange;
 pub use moves::TensorLayouts;
 pub use owners::{ShardRanks, own_shards};
 pub use prepared_transfer::{PreparedTransfer, TransferRun, transfer};
+pub use request::{Request, Work, own_messages};
 pub use reshard::{Reshard, reshard};
 pub use scatter::{Scatter, scatter};
+pub use shared::SharedCommunicator;
 pub(crate) use short::Short;
+pub use started::StartedExchange;
 pub use whole::{Root, full_tensor};
 
 use std::fmt::Display;
@@ -84,6 +93,28 @@ pub trait Communicator: Send + Sync {
     /// How many ranks there are, at least 1.
     fn size(&self) -> usize;
 
+    /// The rank that placements, root arguments and errors name one of these ranks by.
+    fn placement_rank(&self, rank: usize) -> i64 {
+        rank as i64
+    }
+
+    /// The rank of this communicator that placements name so.
+    fn rank_placed(&self, placement_rank: i64) -> Option<usize> {
+        usize::try_from(placement_rank).ok().filter(|&rank| rank < self.size())
+    }
+
+    /// The node of a rank: ranks with equal numbers are near each other. `None`: nothing is known. All
+    /// ranks answer alike, but for the numbers themselves.
+    fn node(&self, rank: usize) -> Option<i64> {
+        let _ = rank;
+        None
+    }
+
+    /// A number that is equal on ranks that name their ranks alike.
+    fn fingerprint(&self) -> u64 {
+        0
+    }
+
     /// Starts all of these messages, and returns when all are complete.
     ///
     /// Of several messages from one rank to another, the first that is sent is the first that is
@@ -98,6 +129,22 @@ pub trait Communicator: Send + Sync {
     /// The memory of every outgoing message may be read, that of every incoming one written, and
     /// nothing else uses either meanwhile.
     unsafe fn exchange(&self, sends: &[Outgoing], receives: &[Incoming]) -> Result<()>;
+
+    /// Starts an exchange and returns without waiting for another rank. `None`, and nothing was
+    /// started, where the transport can't do that.
+    ///
+    /// Until the exchange has ended, no other one is started or done by this communicator.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::exchange`], until the exchange has ended. The lists of messages are used during this
+    /// call only.
+    unsafe fn start(
+        &self, sends: &[Outgoing], receives: &[Incoming],
+    ) -> Result<Option<Box<dyn StartedExchange>>> {
+        let _ = (sends, receives);
+        Ok(None)
+    }
 
     /// Makes exchanges fail from now on, with this reason, on every rank that the transport can
     /// reach, those that wait in one included. May be called by any thread, also while another one
@@ -129,6 +176,23 @@ impl Default for Options {
     fn default() -> Self {
         Self { memory_limit: Self::DEFAULT_MEMORY_LIMIT, copy: CopyOptions::default() }
     }
+}
+
+/// The rank of a communicator that an argument names as placements do.
+pub(crate) fn rank_placed(
+    comm: &dyn Communicator, argument: &'static str, rank: usize,
+) -> Result<usize> {
+    let placed = i64::try_from(rank).ok().and_then(|rank| comm.rank_placed(rank));
+    placed.ok_or_else(|| {
+        if comm.fingerprint() == 0 {
+            return Error::IndexOutOfRange {
+                argument,
+                index: rank as u64,
+                count: comm.size() as u64,
+            };
+        }
+        Error::Comm(CommError::NotInGroup { argument, rank, size: comm.size() })
+    })
 }
 
 /// Refuses a rank outside a communicator of `size` ranks.

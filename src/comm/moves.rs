@@ -5,11 +5,12 @@
     reason = "pieces are those of a plan, and shards are those of its layouts"
 )]
 
-use super::owners::ShardRanks;
+use super::Communicator;
+use super::owners::{ShardRanks, node_placed};
 use super::schedule::{Direction, PeerPiece};
 use crate::memory::{Memory, Shared, TryVec, text, try_collect, try_filled};
 use crate::model::{DataType, Error, Result, ShardedTensorMetadata, Shards};
-use crate::plan::{Piece, ReshardPlan};
+use crate::plan::{NodeOf, Piece, ReshardPlan};
 use crate::transfer::{CopyList, HostView, LocalShards};
 
 /// The layouts that a tensor moves between.
@@ -103,13 +104,18 @@ pub(super) struct TensorMoves {
     /// For each destination shard the first one of its rank that is equal to it; empty where none is
     /// equal to another. Only the first one is sent.
     firsts: Vec<u32>,
+    /// A hash of the replicas that are read, where that depends on nodes.
+    choice: u64,
 }
 
 impl TensorMoves {
-    /// The moves of rank `rank` of `size`.
-    pub(super) fn new(rank: usize, size: usize, layouts: &TensorLayouts) -> Result<Self> {
-        let sources = ShardRanks::new(layouts.source(), size)?;
-        let destinations = ShardRanks::new(layouts.destination(), size)?;
+    /// The moves of the rank that calls.
+    pub(super) fn new(comm: &dyn Communicator, layouts: &TensorLayouts) -> Result<Self> {
+        let rank = comm.rank();
+        let sources = ShardRanks::of(comm, layouts.source())?;
+        let destinations = ShardRanks::of(comm, layouts.destination())?;
+        let (node_of, mut choice) = (node_placed(comm), 0);
+        let node_of = node_of.as_ref().map(|node_of| node_of as NodeOf<'_>);
         let mut firsts = Vec::new();
         // The pieces for this rank, and those that it has for others. Of replicas, who is read depends
         // on all that moves; and several pieces between two shards are in one order only in one plan.
@@ -126,11 +132,11 @@ impl TensorMoves {
                 firsts = first_of_equal(layouts.destination(), &destinations)?;
                 let all = 0..layouts.destination().len();
                 let wanted = all.filter(|&shard| is_first(&firsts, shard));
-                let plan = if firsts.is_empty() {
-                    ReshardPlan::new(source, destination)?
-                } else {
-                    ReshardPlan::for_destinations(source, destination, &try_collect(wanted)?)?
-                };
+                let wanted: Vec<usize> = try_collect(wanted)?;
+                let wanted = (!firsts.is_empty()).then_some(&wanted[..]);
+                let plan = ReshardPlan::new_near(source, destination, wanted, node_of)?;
+                // Ranks that know other nodes would read other replicas.
+                choice = node_of.map_or(0, |_| plan.choice_hash());
                 (Shared::try_new(plan)?, None)
             }
             TensorLayouts::Plan(plan) => {
@@ -146,13 +152,20 @@ impl TensorMoves {
                 (plan.clone(), None)
             }
         };
-        Ok(Self { rank, sources, destinations, incoming, outgoing, firsts })
+        Ok(Self { rank, sources, destinations, incoming, outgoing, firsts, choice })
     }
 
-    /// Refuses shards that are not those of this rank.
-    pub(super) fn check_own(&self, source: &LocalShards, destination: &LocalShards) -> Result<()> {
-        self.sources.check_own(self.rank, source)?;
-        self.destinations.check_own(self.rank, destination)
+    /// A number that is equal on ranks that read the same replicas.
+    pub(super) fn choice(&self) -> u64 {
+        self.choice
+    }
+
+    /// Refuses shards that are not those of the rank that calls.
+    pub(super) fn check_own(
+        &self, comm: &dyn Communicator, source: &LocalShards, destination: &LocalShards,
+    ) -> Result<()> {
+        self.sources.check_own(comm, source)?;
+        self.destinations.check_own(comm, destination)
     }
 
     /// Adds the pieces that this rank sends, and gives them places: both ends of a message have its

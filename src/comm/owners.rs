@@ -24,10 +24,23 @@ impl ShardRanks {
     /// The owners among `size` ranks. Refused are placements that name no rank (`trainer0/cpu`,
     /// `cuda:1`), and ranks from `size` on.
     pub fn new(shards: &Shared<Shards>, size: usize) -> Result<Self> {
+        let rank_placed = |rank: i64| usize::try_from(rank).ok().filter(|&rank| rank < size);
+        Self::placed(shards, size, false, rank_placed)
+    }
+
+    /// The owners among the ranks of a communicator, by the ranks that it has in placements.
+    pub(super) fn of(comm: &dyn Communicator, shards: &Shared<Shards>) -> Result<Self> {
+        let in_group = comm.fingerprint() != 0;
+        Self::placed(shards, comm.size(), in_group, |rank| comm.rank_placed(rank))
+    }
+
+    fn placed(
+        shards: &Shared<Shards>, size: usize, in_group: bool,
+        rank_placed: impl Fn(i64) -> Option<usize>,
+    ) -> Result<Self> {
         let placements = shards.placements();
         let rank = |(number, placement): (usize, &Placement)| {
-            let rank = placement.rank().and_then(|rank| usize::try_from(rank).ok());
-            rank.filter(|&rank| rank < size).ok_or_else(|| {
+            placement.rank().and_then(&rank_placed).ok_or_else(|| {
                 let mut numbers = placements.indices().iter();
                 let shard = numbers.position(|&own| own as usize == number).unwrap_or(0);
                 match placement.rank() {
@@ -37,6 +50,7 @@ impl ShardRanks {
                         placement: placement.clone(),
                         rank,
                         size,
+                        in_group,
                     }),
                 }
             })
@@ -56,19 +70,25 @@ impl ShardRanks {
         Ok(try_collect(all.filter(|&index| self.rank_of(index) == rank))?)
     }
 
-    /// Refuses shards that are not those of `rank`.
-    pub(super) fn check_own(&self, rank: usize, shards: &LocalShards) -> Result<()> {
+    /// Refuses shards that are not those of the rank that calls.
+    pub(super) fn check_own(&self, comm: &dyn Communicator, shards: &LocalShards) -> Result<()> {
         shards.check_layout(&self.shards)?;
         let all = 0..self.shards.len();
-        if all.filter(|&index| self.rank_of(index) == rank).eq(shards.indices()) {
+        if all.filter(|&index| self.rank_of(index) == comm.rank()).eq(shards.indices()) {
             return Ok(());
         }
         let problem = text!(
-            "they are not the shards of rank {rank}; pass all shards of that rank, and no \
-                 others"
+            "they are not the shards of rank {}; pass all shards of that rank, and no others",
+            comm.placement_rank(comm.rank())
         );
         Err(Error::invalid(shards.arguments().views, problem))
     }
+}
+
+/// The node of a rank that placements name so; `None` where a communicator knows nothing of nodes.
+pub(super) fn node_placed(comm: &dyn Communicator) -> Option<impl Fn(i64) -> Option<i64>> {
+    comm.node(comm.rank())?;
+    Some(move |rank| comm.node(comm.rank_placed(rank)?))
 }
 
 /// The shards of the rank that calls, ascending, of which it passes `count` views. Refuses another number;
@@ -76,7 +96,7 @@ impl ShardRanks {
 pub fn own_shards(
     comm: &dyn Communicator, shards: &Shared<Shards>, (argument, count): (&'static str, usize),
 ) -> Result<Vec<usize>> {
-    let own = ShardRanks::new(shards, comm.size())?.shards_of(comm.rank())?;
+    let own = ShardRanks::of(comm, shards)?.shards_of(comm.rank())?;
     if count != own.len() {
         let problem = text!(
             "{count} views for the {} shards of this rank; pass one for each, in the order of their \

@@ -189,14 +189,14 @@ impl Proposals {
         self.tensors = self.tensors.zip(that.tensors).map(|(own, theirs)| own.max(theirs));
     }
 
-    /// `verb` says what was done with the texts of calls.
-    pub(super) fn agreed(&self, verb: &str) -> Result<Agreed> {
+    /// `verb` says what was done with the texts of calls, and `name` by which rank errors name a rank.
+    pub(super) fn agreed(&self, verb: &str, name: &dyn Fn(usize) -> i64) -> Result<Agreed> {
         if let Some((rank, RankRefusal { status, place: [shard, dim, index], message })) =
             self.refusal
         {
             let message = text!("{message}");
             return Err(Error::Comm(CommError::Disagreement {
-                rank,
+                rank: name(rank),
                 status,
                 shard,
                 dim,
@@ -207,15 +207,16 @@ impl Proposals {
         if let (Some((first, theirs)), Some((rank, own))) = (self.calls.first, self.calls.other) {
             let same = own.text == theirs.text;
             let other = if same { " with other shards or properties" } else { "" };
-            let (own, theirs) = (own.text, theirs.text);
+            let (own, theirs, first) = (own.text, theirs.text, name(first));
             let message = text!("it {verb} {own}{other} where rank {first} {verb} {theirs}");
-            return Err(differs(rank, message));
+            return Err(differs(name(rank), message));
         }
         if let (Some((first, theirs)), Some((rank, own))) = (self.dtypes.first, self.dtypes.other) {
+            let first = name(first);
             let message = text!(
                 "its buffers hold elements of {own} where those of rank {first} hold {theirs}"
             );
-            return Err(differs(rank, message));
+            return Err(differs(name(rank), message));
         }
         let Self { memory_limit, itemsize, staging, .. } = *self;
         Ok(Agreed { memory_limit, itemsize, staging })
@@ -277,7 +278,7 @@ impl Proposals {
 }
 
 /// Rank `rank` did something else than others.
-fn differs(rank: usize, message: Text) -> Error {
+fn differs(rank: i64, message: Text) -> Error {
     Error::Comm(CommError::Disagreement {
         rank,
         status: 0,

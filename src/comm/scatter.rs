@@ -47,6 +47,7 @@ fn prepare<'a>(comm: &dyn Communicator, mine: Scatter<'a>) -> Result<Prepared<'a
     let whole = Whole::new(comm, metadata, root, full, shards)?;
     let (work, buffers) = whole.to_shards(root)?;
     let (parts, dtype) = ([metadata.hash_value()], whole.dtype());
+    let source = comm.placement_rank(source);
     let text = format_args!("scatter({}, source_rank {source})", Words(metadata));
     Prepared::new(&CollectiveCall::on_tensor(text, &parts, dtype), work, buffers, options)
 }

@@ -11,14 +11,14 @@ use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
 
 use super::mover::{Buffers, Workload};
-use super::owners::ShardRanks;
+use super::owners::{ShardRanks, node_placed};
 use super::schedule::{Direction, PeerPiece, PeerPieces, Views};
 use super::{Communicator, check_rank};
 use crate::comm::CommError;
 use crate::memory::{Shared, TryVec, try_box, try_collect};
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::{DataType, Error, Placement, Result};
-use crate::plan::{ReshardPlan, Window};
+use crate::plan::{NodeOf, ReshardPlan, Window};
 use crate::transfer::{CopyList, FullSide, HostView, LocalShards, Side, check_aliases, check_full};
 
 /// A tensor and its shards as one rank sees them: it may have the tensor, and has its own shards.
@@ -60,8 +60,8 @@ impl<'a> Whole<'a> {
         metadata.check_movable()?;
         let (rank, size) = (comm.rank(), comm.size());
         let full = full_tensor(comm, metadata, root, full)?;
-        let owners = ShardRanks::new(metadata.shared_shards(), size)?;
-        owners.check_own(rank, &shards)?;
+        let owners = ShardRanks::of(comm, metadata.shared_shards())?;
+        owners.check_own(comm, &shards)?;
         let stated = full.map(|full| full.dtype()).or(metadata.properties().dtype);
         stated.map_or(Ok(()), |dtype| shards.check_dtype(dtype))?;
         let dtype = stated.or(shards.dtype());
@@ -89,24 +89,31 @@ impl<'a> Whole<'a> {
         Ok((work, self.buffers(parts, Direction::Sends, holes)?))
     }
 
-    /// From the shards to the tensor. Refuses a tensor that shares memory with a shard or itself.
-    pub(super) fn to_full(&self, root: Root) -> Result<(Workload, Buffers<'a>)> {
+    /// From the shards to the tensor. Refuses a tensor that shares memory with a shard or itself. Also a
+    /// number that is equal on ranks that read the same replicas.
+    pub(super) fn to_full(
+        &self, comm: &dyn Communicator, root: Root,
+    ) -> Result<(Workload, Buffers<'a>, u64)> {
         check_aliases(Side::maybe_full(&self.full), Side::Shards(&self.shards))?;
+        let mut choice = 0;
         let parts = if self.metadata.is_plain() {
             ShardParts::Boxes(self.metadata)
         } else {
             // What the rank that gets the tensor has itself need not be sent.
             let owner = match root {
-                Root::One(_, rank) => Placement::on_rank(rank as i64)?,
+                Root::One(_, rank) => Placement::on_rank(comm.placement_rank(rank))?,
                 Root::All => Placement::NONE,
             };
-            let plan = ReshardPlan::to_whole_at(self.metadata, owner)?;
+            let node_of = node_placed(comm);
+            let node_of = node_of.as_ref().map(|node_of| node_of as NodeOf<'_>);
+            let plan = ReshardPlan::to_whole_at(self.metadata, owner, node_of)?;
+            choice = node_of.map_or(0, |_| plan.choice_hash());
             ShardParts::Into(Shared::try_new(plan)?)
         };
         let sends = self.own_parts(&parts, root, Direction::Sends)?;
         let receives = self.others_parts(&parts, Direction::Receives)?;
         let work = Workload { sends, receives, copies: self.local_pieces(&parts)? };
-        Ok((work, self.buffers(parts, Direction::Receives, Vec::new())?))
+        Ok((work, self.buffers(parts, Direction::Receives, Vec::new())?, choice))
     }
 
     fn buffers(
@@ -260,11 +267,12 @@ pub fn full_tensor(
         }
         Root::All => None,
     };
-    ShardRanks::new(metadata.shared_shards(), size)?;
+    ShardRanks::of(comm, metadata.shared_shards())?;
     if !root.ranks(size).contains(&rank) {
         return Ok(None);
     }
-    let full = full.ok_or(Error::Comm(CommError::NoFull { role, rank }))?;
+    let full = full
+        .ok_or_else(|| Error::Comm(CommError::NoFull { role, rank: comm.placement_rank(rank) }))?;
     check_full(metadata, &full)?;
     Ok(Some(full))
 }

@@ -12,7 +12,8 @@
 //! error. No buffer is then written, and no rank waits. The rank with the invalid argument returns
 //! its own error. All others return DISAGREEMENT, with that rank, its status and its message. This
 //! holds for every argument but `comm` and `err`: a rank without a communicator can't send its
-//! error.
+//! error. A program that can't call the collective at all calls `shardspec_comm_decline` instead,
+//! with its own error.
 //!
 //! Contiguous data is sent from and received into the caller's buffers. Other data is packed and
 //! unpacked in memory of the library, up to the rank's memory limit. Where there is enough to copy,
@@ -95,6 +96,11 @@ pub(crate) fn or_decline<T>(comm: &dyn Communicator, outcome: Outcome<T>) -> Out
     outcome.map_err(|refusal| comm::decline(comm, refusal))
 }
 
+/// The rank of a communicator that an argument names as placements do.
+fn root_argument(comm: &dyn Communicator, argument: &'static str, rank: i64) -> Outcome<usize> {
+    Ok(comm::rank_placed(comm, argument, rank_argument(argument, rank)?)?)
+}
+
 /// The tensor of `metadata`, on a rank that has it; ignored on others.
 unsafe fn full_argument(
     comm: &dyn Communicator, metadata: &ShardedTensorMetadata, root: Root,
@@ -140,7 +146,7 @@ const SHARDS: (&str, &str) = ("shards", "shard_count");
 /// `shard_count` shards, with their shapes and the tensor's element type. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
-/// Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+/// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
 /// Errors: INDEX_OUT_OF_RANGE for `source_rank`, INVALID_PLACEMENT for a shard that is on no rank
@@ -162,10 +168,10 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter(
 ) -> shardspec_status {
     guard(err, || {
         let comm = handle::get("comm", comm)?;
-        let comm: &dyn Communicator = &**comm;
+        let comm: &dyn Communicator = &*comm;
         let metadata = or_decline(comm, handle::get("metadata", metadata))?;
         let mine = || {
-            let source = rank_argument("source_rank", source_rank)?;
+            let source = root_argument(comm, "source_rank", source_rank)?;
             let full = full_argument(comm, &metadata, Root::One("source_rank", source), full)?;
             let dtype = full.map(|full| full.dtype());
             let shards = own_shards(comm, &metadata, SHARDS, dtype, shards, shard_count)?;
@@ -182,7 +188,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter(
 /// `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
-/// Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+/// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
 /// Errors: INDEX_OUT_OF_RANGE for `destination_rank`, INVALID_PLACEMENT for a shard that is on no
@@ -203,12 +209,12 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
 ) -> shardspec_status {
     guard(err, || {
         let comm = handle::get("comm", comm)?;
-        let comm: &dyn Communicator = &**comm;
+        let comm: &dyn Communicator = &*comm;
         let metadata = or_decline(comm, handle::get("metadata", metadata))?;
         let mine = || {
             let destination = match destination_rank {
                 SHARDSPEC_ALL_RANKS => None,
-                rank => Some(rank_argument("destination_rank", rank)?),
+                rank => Some(root_argument(comm, "destination_rank", rank)?),
             };
             let root = destination.map_or(Root::All, |rank| Root::One("destination_rank", rank));
             let full = full_argument(comm, &metadata, root, full)?;
@@ -230,7 +236,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
 /// the tensor than its own shards. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
-/// Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+/// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH for layouts of different tensors,
@@ -253,7 +259,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
 ) -> shardspec_status {
     guard(err, || {
         let comm = handle::get("comm", comm)?;
-        let comm: &dyn Communicator = &**comm;
+        let comm: &dyn Communicator = &*comm;
         let source = or_decline(comm, handle::get("source", source))?;
         let destination = or_decline(comm, handle::get("destination", destination))?;
         let mine = || {
@@ -284,7 +290,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
 ///
 /// Ownership: the caller frees `*out`; the metadata and `full` may be freed before it. The caller
 /// keeps the communicator.
-/// Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+/// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
 /// Errors: INDEX_OUT_OF_RANGE for `source_rank`, INVALID_ARGUMENT for metadata without an element
@@ -306,15 +312,16 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_rank(
     guard(err, || {
         let key = comm.addr() as u64;
         let comm = handle::get("comm", comm)?;
-        let comm: &dyn Communicator = &**comm;
+        let comm: &dyn Communicator = &*comm;
         let place = or_decline(comm, self::out("out", out))?;
         let metadata = or_decline(comm, handle::get("metadata", metadata))?;
-        let own = try_collect(metadata.shards_of_rank(comm.rank() as i64)).map_err(Refusal::from);
+        let own = try_collect(metadata.shards_of_rank(comm.placement_rank(comm.rank())))
+            .map_err(Refusal::from);
         let own = or_decline(comm, own)?;
         let tensor = ShardedTensor::new(&metadata, &own, Fill::Uninitialized);
         let tensor = or_decline(comm, tensor.map_err(Refusal::from))?;
         let mine = || {
-            let source = rank_argument("source_rank", source_rank)?;
+            let source = root_argument(comm, "source_rank", source_rank)?;
             let full = full_argument(comm, &metadata, Root::One("source_rank", source), full)?;
             let (shards, options) = (tensor.shards().clone(), comm_options_argument(options)?);
             Ok(Scatter { metadata: &metadata, source, full, shards, options })

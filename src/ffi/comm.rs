@@ -11,22 +11,18 @@
 //! up their messages.
 
 use std::ffi::{c_char, c_void};
-use std::fmt::Display;
-use std::mem::offset_of;
 
-use crate::comm::{self, Communicator, Incoming, Message, Outgoing, Short};
-use crate::declared::{self, Wait};
-use crate::ffi::border::callback::{Context, Success, Table, call, owning_table};
+use crate::comm::{self, Communicator, Incoming, Message, Outgoing, SharedCommunicator};
+use crate::ffi::border::callback::owning_table;
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle::{self, Handle};
 use crate::ffi::border::pointer::{optional_text, out, out_slice, slice};
-use crate::ffi::border::sized::{Grows, sized};
+use crate::ffi::border::sized::sized;
 use crate::ffi::border::slot_map::SlotMap;
-use crate::ffi::callback::shardspec_destroy_fn;
 use crate::ffi::error::{shardspec_error, shardspec_status};
-use crate::memory::{try_box, try_collect_results, try_with_capacity};
+use crate::ffi::transport::{Transport, shardspec_comm_vtable, shardspec_message};
+use crate::memory::{try_collect_results, try_with_capacity};
 use crate::model::{Error, Result};
-use crate::unwind;
 
 /// A communicator, behind a handle; free it with `shardspec_comm_free`.
 pub struct shardspec_comm {
@@ -34,152 +30,19 @@ pub struct shardspec_comm {
 }
 
 impl Handle for shardspec_comm {
-    type Object = Box<dyn Communicator>;
+    type Object = SharedCommunicator;
     const NAME: &'static str = "shardspec_comm";
     const KIND: u64 = 8;
 
     fn table() -> &'static SlotMap<Self::Object> {
-        static TABLE: SlotMap<Box<dyn Communicator>> = SlotMap::new();
+        static TABLE: SlotMap<SharedCommunicator> = SlotMap::new();
         &TABLE
     }
 }
 
-/// One message of an exchange.
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct shardspec_message {
-    /// The rank that receives or sends the message.
-    pub peer: i64,
-    /// The first byte of the message. The transport does not write memory of messages that it
-    /// sends.
-    pub pointer: *mut c_void,
-    /// Number of bytes.
-    pub byte_count: usize,
-}
-
-// A message is laid out as in the library, so that an exchange needs no memory for those of C.
-const _: () = {
-    assert!(size_of::<shardspec_message>() == size_of::<Outgoing>());
-    assert!(offset_of!(shardspec_message, peer) == offset_of!(Outgoing, peer));
-    assert!(offset_of!(shardspec_message, pointer) == offset_of!(Outgoing, pointer));
-    assert!(offset_of!(shardspec_message, byte_count) == offset_of!(Outgoing, bytes));
-};
-
-/// Starts all of these messages and returns when all are complete, or when the transport knows that
-/// some can't complete.
-///
-/// No message has the own rank as its peer, and none is empty. Sender and receiver pass the same
-/// number of bytes for a message. Messages from one rank to another arrive in the order in which
-/// they are sent, in one exchange and across exchanges. A rank without messages does not call the
-/// function. The transport should start receives before sends. Neither may wait for the other.
-pub type shardspec_exchange_fn = Option<
-    unsafe extern "C-unwind" fn(
-        ctx: *mut c_void,
-        sends: *const shardspec_message,
-        send_count: usize,
-        receives: *const shardspec_message,
-        receive_count: usize,
-        err: *mut shardspec_error,
-    ) -> shardspec_status,
->;
-
-/// Makes all later exchanges fail, on every rank that the transport can reach. Exchanges that are
-/// waiting fail too. Examples are ncclCommAbort and closing the connections. `reason` is a text for
-/// people; it is valid during the call.
-///
-/// A collective that fails on this rank calls it if other ranks already rely on this rank. The
-/// other ranks then return instead of waiting for its messages. The library also calls it when an
-/// exception leaves `exchange`, before the exception continues. `shardspec_comm_abort` calls it on
-/// any thread, also while `exchange` runs.
-pub type shardspec_abort_fn =
-    Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, reason: *const c_char)>;
-
-/// The functions of a transport.
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct shardspec_comm_vtable {
-    /// `sizeof(shardspec_comm_vtable)`.
-    pub struct_size: u64,
-    /// Frees `ctx`. NULL where there is nothing to free.
-    pub destroy: shardspec_destroy_fn,
-    /// Exchanges messages. Not NULL.
-    pub exchange: shardspec_exchange_fn,
-    /// The status of success of `exchange`: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`.
-    pub success_status: shardspec_status,
-    /// 0.
-    pub reserved: i32,
-    /// Makes exchanges fail on all ranks. With NULL, only the transport itself can report a failure
-    /// to other ranks.
-    pub abort: shardspec_abort_fn,
-}
-
-// SAFETY: `struct_size` comes first, and zeros are NULL functions.
-unsafe impl Grows for shardspec_comm_vtable {
-    const NAME: &'static str = "shardspec_comm_vtable";
-    const FIRST_SIZE: usize = 24;
-}
-
-// SAFETY: `destroy` comes second.
-unsafe impl Table for shardspec_comm_vtable {}
-
-/// A transport of the user's.
-struct Transport {
-    table: shardspec_comm_vtable,
-    success: Success,
-    context: Context,
-    rank: usize,
-    size: usize,
-}
-
-impl Communicator for Transport {
-    fn rank(&self) -> usize {
-        self.rank
-    }
-
-    fn size(&self) -> usize {
-        self.size
-    }
-
-    unsafe fn exchange(&self, sends: &[Outgoing], receives: &[Incoming]) -> Result<()> {
-        let Some(exchange) = self.table.exchange else {
-            return Err(Error::invalid("vtable", "its exchange is NULL"));
-        };
-        declared::blocks(Wait::OtherRanks);
-        call("exchange", "exchange of the communicator", self.success, |err| {
-            // SAFETY: the user passed the function to be called like this.
-            unsafe {
-                exchange(
-                    self.context.ctx(),
-                    sends.as_ptr().cast(),
-                    sends.len(),
-                    receives.as_ptr().cast(),
-                    receives.len(),
-                    err,
-                )
-            }
-        })
-    }
-
-    fn abort(&self, reason: &dyn Display) {
-        let Some(abort) = self.table.abort else {
-            return;
-        };
-        let reason = Short::<{ REASON - 1 }>::new(reason);
-        let mut text = [0; REASON];
-        for (place, byte) in text.iter_mut().zip(reason.as_str().bytes()) {
-            *place = byte as c_char;
-        }
-        // SAFETY: the user passed the function to be called like this.
-        unwind::call("abort", || unsafe { abort(self.context.ctx(), text.as_ptr()) });
-    }
-}
-
-/// Bytes of the reason that `abort` receives, the NUL included.
-const REASON: usize = 512;
-
+/// A new handle for a communicator.
 fn new_handle(communicator: impl Communicator + 'static) -> Result<*mut shardspec_comm> {
-    let communicator: Box<dyn Communicator> = try_box(communicator)?;
-    handle::insert(communicator)
+    handle::insert(SharedCommunicator::new(communicator)?)
 }
 
 /// An argument that is a rank.
@@ -210,17 +73,12 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new(
         owning_table(ctx, vtable, |context| {
             let place = self::out("out", out)?;
             let table = sized("vtable", vtable)?;
-            if table.exchange.is_none() {
-                let problem = "its exchange is NULL; pass a function";
-                return Err(Error::invalid("vtable", problem).into());
-            }
             if size < 1 {
                 return Err(Error::TooSmall { argument: "size", value: size, least: 1 }.into());
             }
             let (rank, size) = (rank_argument("rank", rank)?, rank_argument("size", size)?);
             comm::check_rank("rank", rank, size)?;
-            let success = Success::of(table.success_status, table.reserved)?;
-            place.set(new_handle(Transport { table, success, context, rank, size })?);
+            place.set(new_handle(Transport::new(table, context, rank, size)?)?);
             Ok(())
         }),
     )
@@ -247,20 +105,51 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new_local(
 ) -> shardspec_status {
     guard(err, || {
         let place = out_slice("comms", comms, size)?;
-        let mut handles = try_with_capacity(size)?;
-        for communicator in comm::local(size)? {
-            match new_handle(communicator) {
-                // There is room for all.
-                Ok(handle) => handles.push(handle),
-                Err(error) => {
-                    handles.into_iter().try_for_each(|handle| handle::free("comms", handle))?;
-                    return Err(error.into());
-                }
-            }
-        }
-        place.fill(&handles);
+        place.fill(&handles_of(comm::local(size)?)?);
         Ok(())
     })
+}
+
+/// Creates communicators for threads of this process, as if the threads were on several nodes: rank
+/// r is on node `nodes[r]`. Collectives with replicas then prefer sources on the same node, which
+/// tests count. Messages travel no differently than with `shardspec_comm_new_local`.
+///
+/// `nodes` has `size` numbers from 0 on, equal for ranks on the same node. `comms[r]` is for rank r.
+///
+/// Ownership: the caller keeps `nodes`. It frees each of `comms[0]` to `comms[size - 1]`.
+/// Calls back: no.
+/// Blocks: no.
+/// Errors: INVALID_ARGUMENT for size 0 and for a negative node, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_comm_new_local_on_nodes(
+    nodes: *const i64, size: usize, comms: *mut *mut shardspec_comm, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = out_slice("comms", comms, size)?;
+        let nodes = slice("nodes", nodes, size)?;
+        place.fill(&handles_of(comm::local_on_nodes(nodes)?)?);
+        Ok(())
+    })
+}
+
+/// Handles for communicators: for all or for none.
+fn handles_of(
+    communicators: Vec<impl Communicator + 'static>,
+) -> Outcome<Vec<*mut shardspec_comm>> {
+    let mut handles = try_with_capacity(communicators.len())?;
+    for communicator in communicators {
+        match new_handle(communicator) {
+            // There is room for all.
+            Ok(handle) => handles.push(handle),
+            Err(error) => {
+                handles.into_iter().try_for_each(|handle| handle::free("comms", handle))?;
+                return Err(error.into());
+            }
+        }
+    }
+    Ok(handles)
 }
 
 /// Frees a communicator. NULL is allowed. With MPI, every rank frees its communicator before
@@ -338,16 +227,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_exchange(
 ) -> shardspec_status {
     guard(err, || {
         let comm = handle::get("comm", comm)?;
-        let sends = slice("sends", sends, send_count)?;
-        let receives = slice("receives", receives, receive_count)?;
-        let sends = sends.iter().enumerate();
-        let sends = sends.map(|(at, sent)| message("sends", at, sent, <*mut u8>::cast_const));
-        let sends: Vec<Outgoing> = try_collect_results(sends)?;
-        let receives = receives.iter().enumerate();
-        let receives =
-            receives.map(|(at, received)| message("receives", at, received, |pointer| pointer));
-        let receives: Vec<Incoming> = try_collect_results(receives)?;
-        Ok(comm::exchange(&**comm, &sends, &receives)?)
+        let (sends, receives) = messages_argument(sends, send_count, receives, receive_count)?;
+        Ok(comm::exchange(&*comm, &sends, &receives)?)
     })
 }
 
@@ -375,6 +256,22 @@ pub unsafe extern "C-unwind" fn shardspec_comm_abort(
         comm.abort(&optional_text("reason", reason)?.unwrap_or("no reason was given"));
         Ok(())
     })
+}
+
+/// The messages of an exchange.
+pub(crate) unsafe fn messages_argument(
+    sends: *const shardspec_message, send_count: usize, receives: *const shardspec_message,
+    receive_count: usize,
+) -> Outcome<(Vec<Outgoing>, Vec<Incoming>)> {
+    let sends = slice("sends", sends, send_count)?;
+    let receives = slice("receives", receives, receive_count)?;
+    let sends = sends.iter().enumerate();
+    let sends = sends.map(|(at, sent)| message("sends", at, sent, <*mut u8>::cast_const));
+    let sends: Vec<Outgoing> = try_collect_results(sends)?;
+    let receives = receives.iter().enumerate();
+    let receives =
+        receives.map(|(at, received)| message("receives", at, received, |pointer| pointer));
+    Ok((sends, try_collect_results(receives)?))
 }
 
 /// A message argument, whose memory is there if it has bytes.

@@ -212,7 +212,7 @@ fn prepared(
 /// tensors, with its own shards. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
-/// Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+/// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
 /// Errors: INVALID_PLACEMENT for a shard that is on no rank of the communicator, GAP for elements
@@ -233,7 +233,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_transfer(
 ) -> shardspec_status {
     guard(err, || {
         let comm = handle::get("comm", comm)?;
-        let comm: &dyn Communicator = &**comm;
+        let comm: &dyn Communicator = &*comm;
         let tensors = or_decline(comm, tensors_argument(comm, tensors, tensor_count))?;
         let options = or_decline(comm, comm_options_argument(options))?;
         comm::transfer(comm, &tensors, options)
@@ -247,7 +247,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_transfer(
 /// Ownership: the caller frees `*out`, on all ranks, in any order. The transfer keeps what it needs of
 /// the metadata and the plans; these may be freed before it. It keeps the addresses of the shards:
 /// memory that a run uses must exist during that run.
-/// Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+/// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
 /// Errors: INVALID_PLACEMENT for a shard that is on no rank of the communicator, GAP for elements
@@ -267,7 +267,7 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare(
 ) -> shardspec_status {
     guard(err, || {
         let comm = handle::get("comm", comm)?;
-        let comm: &dyn Communicator = &**comm;
+        let comm: &dyn Communicator = &*comm;
         let place = or_decline(comm, self::out("out", out))?;
         let tensors = or_decline(comm, tensors_argument(comm, tensors, tensor_count))?;
         let options = or_decline(comm, comm_options_argument(options))?;
@@ -293,7 +293,7 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare(
 /// takes a little longer than the next ones.
 ///
 /// Ownership: the caller keeps all arguments.
-/// Calls back: `exchange` and `abort` of a custom transport; `equal` and `hash` of custom
+/// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
 /// Errors: INVALID_ARGUMENT for another communicator, another number of tensors, another tag, other
@@ -312,7 +312,7 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_run(
 ) -> shardspec_status {
     guard(err, || {
         let comm = handle::get("comm", comm)?;
-        let comm: &dyn Communicator = &**comm;
+        let comm: &dyn Communicator = &*comm;
         let transfer = or_decline(comm, handle::get("transfer", transfer))?;
         let shards = or_decline(comm, run_argument(&transfer, tensors, tensor_count))?;
         PreparedTransfer::run(&transfer, comm, shards)

@@ -3,9 +3,10 @@
 //! Replicas mostly are copies of each other: they have the same box. Thousands of parts may have
 //! the same thousands of holders then, so the holders of a part are stored as their different
 //! boxes, of which there are few. The shards with these boxes are in heaps: for each box and owner
-//! its shards, by how much they are read, and for each list of owners that share boxes, the owners.
-//! Entries of the second kind of heap may be outdated, because an owner may be in several. An entry
-//! is corrected when it comes to the top. Reading more from an owner only ever moves it down.
+//! its shards, by how much they are read, and for each list of owners that share boxes, the owners:
+//! all of them, and those of each node. Entries of the second kind of heap may be outdated, because
+//! an owner may be in several. An entry is corrected when it comes to the top. Reading more from an
+//! owner only ever moves it down.
 
 #![allow(
     clippy::indexing_slicing,
@@ -18,7 +19,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
-use super::owners::Owners;
+use super::owners::{Owners, Reach};
 use crate::error::Result;
 use crate::geometry::{BoxList, overlap, steps};
 use crate::memory::{self, Memory, TryVec};
@@ -106,15 +107,21 @@ impl Holders {
         self.least_of_owner(number, owner)
     }
 
-    /// The holder to read from next, where so much is read from each owner.
-    pub(super) fn least(&mut self, number: u32, load: &[u128]) -> Option<Choice> {
+    /// The holder in reach to read from next, where so much is read from each owner.
+    pub(super) fn least(&mut self, number: u32, reach: Reach, load: &[u128]) -> Option<Choice> {
         let mut least: Option<Choice> = None;
         for place in 0..self.count_of(number) {
             let of = self.box_of(number, place);
-            let choice = self.copies.least(of, load);
+            let choice = self.copies.least(of, reach, load);
             least = [least, choice].into_iter().flatten().min();
         }
         least
+    }
+
+    /// Whether any owner in reach holds a part.
+    pub(super) fn are_in(&self, number: u32, reach: Reach) -> bool {
+        let mut places = 0..self.count_of(number);
+        places.any(|place| self.copies.sharers(self.box_of(number, place), reach).is_some())
     }
 
     /// Says that so much more is read from a source that was chosen.
@@ -126,29 +133,32 @@ impl Holders {
         }
     }
 
-    /// Visits the owners of holders; some perhaps more than once, and those that were visited as
-    /// holders of another part perhaps not at all.
-    pub(super) fn visit_owners(&mut self, number: u32, visit: &mut dyn FnMut(u32)) {
+    /// Visits the owners of holders in reach; some perhaps more than once, and those that were visited
+    /// as holders of another part perhaps not at all.
+    pub(super) fn visit_owners(&mut self, number: u32, reach: Reach, visit: &mut dyn FnMut(u32)) {
         for place in 0..self.count_of(number) {
             let of = self.box_of(number, place);
-            self.copies.visit_owners(of, visit);
+            self.copies.visit_owners(of, reach, visit);
         }
     }
 
-    /// How many owners hold a part, or `limit`, if that is less.
-    pub(super) fn owner_count(&self, number: u32, limit: usize) -> Memory<usize> {
+    /// How many owners in reach hold a part, or `limit`, if that is less.
+    pub(super) fn owner_count(&self, number: u32, reach: Reach, limit: usize) -> Memory<usize> {
         let count = self.count_of(number);
-        let buckets = |place| self.copies.buckets_of(self.box_of(number, place));
-        let least = (0..count).map(|place| buckets(place).len()).max().unwrap_or(0);
+        let owners = |place| {
+            let sharers = self.copies.sharers(self.box_of(number, place), reach);
+            sharers.map_or(&[][..], |sharers| &sharers.owners)
+        };
+        let least = (0..count).map(|place| owners(place).len()).max().unwrap_or(0);
         if count == 1 || least >= limit {
             return Ok(least.min(limit));
         }
-        let owners = (0..count).flat_map(|place| buckets(place).iter().map(|bucket| bucket.owner));
-        let mut owners: Vec<u32> = memory::try_collect(owners)?;
-        steps::count(owners.len());
-        owners.sort_unstable();
-        owners.dedup();
-        Ok(owners.len().min(limit))
+        let all = (0..count).flat_map(|place| owners(place).iter().copied());
+        let mut all: Vec<u32> = memory::try_collect(all)?;
+        steps::count(all.len());
+        all.sort_unstable();
+        all.dedup();
+        Ok(all.len().min(limit))
     }
 }
 
@@ -174,6 +184,74 @@ struct Sharers {
     visited: bool,
 }
 
+impl Sharers {
+    fn new(owners: impl IntoIterator<Item = u32>) -> Memory<Self> {
+        let owners: Vec<u32> = memory::try_collect(owners)?;
+        let heap = (0..owners.len() as u32).map(|place| Reverse((0, place)));
+        let heap = BinaryHeap::from(memory::try_collect(heap)?);
+        Ok(Self { owners, heap, visited: false })
+    }
+
+    /// The owner that is read least.
+    fn least(&mut self, load: &[u128]) -> Option<u32> {
+        loop {
+            steps::count(1);
+            let mut top = self.heap.peek_mut()?;
+            let Reverse((known, place)) = *top;
+            let owner = self.owners[place as usize];
+            if load[owner as usize] == known {
+                return Some(owner);
+            }
+            // It sinks to where it belongs when the borrow ends.
+            *top = Reverse((load[owner as usize], place));
+        }
+    }
+}
+
+/// A list of owners that share boxes: all of them, and those of each node, by its number.
+struct SharerList {
+    all: Sharers,
+    by_node: Vec<(u32, Sharers)>,
+}
+
+impl SharerList {
+    fn new(all: Vec<u32>, owners: &Owners<'_>) -> Memory<Self> {
+        let mut by_node = Vec::new();
+        if owners.have_nodes() {
+            let placed = all.iter().enumerate();
+            let placed = placed.map(|(place, &owner)| (owners.node_of(owner), place, owner));
+            let mut sorted: Vec<_> = memory::try_collect(placed)?;
+            sorted.sort_unstable();
+            for same in sorted.chunk_by(|a, b| a.0 == b.0) {
+                let sharers = Sharers::new(same.iter().map(|&(_, _, owner)| owner))?;
+                by_node.try_push((same[0].0, sharers))?;
+            }
+        }
+        Ok(Self { all: Sharers::new(all)?, by_node })
+    }
+
+    fn node(&self, node: u32) -> Option<usize> {
+        self.by_node.binary_search_by_key(&node, |(node, _)| *node).ok()
+    }
+
+    fn within(&self, reach: Reach) -> Option<&Sharers> {
+        match reach {
+            Reach::Everywhere => Some(&self.all),
+            Reach::Node(node) => Some(&self.by_node[self.node(node)?].1),
+        }
+    }
+
+    fn within_mut(&mut self, reach: Reach) -> Option<&mut Sharers> {
+        match reach {
+            Reach::Everywhere => Some(&mut self.all),
+            Reach::Node(node) => {
+                let place = self.node(node)?;
+                Some(&mut self.by_node[place].1)
+            }
+        }
+    }
+}
+
 /// Sources by their boxes.
 struct Copies {
     /// The different boxes.
@@ -186,7 +264,7 @@ struct Copies {
     buckets: Vec<Bucket>,
     /// For each box, who shares it.
     sharers_of: Vec<u32>,
-    sharers: Vec<Sharers>,
+    sharers: Vec<SharerList>,
 }
 
 impl Copies {
@@ -232,11 +310,13 @@ impl Copies {
             lists[start..].sort_unstable();
             list_ends.try_push(lists.len())?;
         }
-        self.find_sharers(&lists, &list_ends)
+        self.find_sharers(owners, &lists, &list_ends)
     }
 
-    /// Boxes with the same list of owners share one heap.
-    fn find_sharers(&mut self, lists: &[(u32, u32)], list_ends: &[usize]) -> Memory<()> {
+    /// Boxes with the same list of owners share their heaps.
+    fn find_sharers(
+        &mut self, owners: &Owners<'_>, lists: &[(u32, u32)], list_ends: &[usize],
+    ) -> Memory<()> {
         let owners_of =
             |&number: &u32| lists[range_of(list_ends, number)].iter().map(|&(_, owner)| owner);
         let mut order: Vec<u32> = memory::try_collect(0..list_ends.len() as u32)?;
@@ -244,10 +324,8 @@ impl Copies {
         self.sharers_of = memory::try_filled(0, order.len())?;
         for same in order.chunk_by(|a, b| owners_of(a).eq(owners_of(b))) {
             let number = self.sharers.len() as u32;
-            let owners: Vec<u32> = memory::try_collect(owners_of(&same[0]))?;
-            let heap = (0..owners.len() as u32).map(|place| Reverse((0, place)));
-            let heap = BinaryHeap::from(memory::try_collect(heap)?);
-            self.sharers.try_push(Sharers { owners, heap, visited: false })?;
+            let list = SharerList::new(memory::try_collect(owners_of(&same[0]))?, owners)?;
+            self.sharers.try_push(list)?;
             same.iter().for_each(|&of| self.sharers_of[of as usize] = number);
         }
         Ok(())
@@ -271,25 +349,23 @@ impl Copies {
         Some(Choice { load: (owner_load, load), source, bucket })
     }
 
-    /// The same of the owner that is read least.
-    fn least(&mut self, number: u32, load: &[u128]) -> Option<Choice> {
-        let sharers = &mut self.sharers[self.sharers_of[number as usize] as usize];
-        let owner = loop {
-            steps::count(1);
-            let mut top = sharers.heap.peek_mut()?;
-            let Reverse((known, place)) = *top;
-            let owner = sharers.owners[place as usize];
-            if load[owner as usize] == known {
-                break owner;
-            }
-            // It sinks to where it belongs when the borrow ends.
-            *top = Reverse((load[owner as usize], place));
-        };
+    /// The same of the owner in reach that is read least.
+    fn least(&mut self, number: u32, reach: Reach, load: &[u128]) -> Option<Choice> {
+        let list = &mut self.sharers[self.sharers_of[number as usize] as usize];
+        let owner = list.within_mut(reach)?.least(load)?;
         self.least_of_owner(number, owner, load[owner as usize])
     }
 
-    fn visit_owners(&mut self, number: u32, visit: &mut dyn FnMut(u32)) {
-        let sharers = &mut self.sharers[self.sharers_of[number as usize] as usize];
+    /// The owners in reach that have a box; none where there is none.
+    fn sharers(&self, number: u32, reach: Reach) -> Option<&Sharers> {
+        self.sharers[self.sharers_of[number as usize] as usize].within(reach)
+    }
+
+    fn visit_owners(&mut self, number: u32, reach: Reach, visit: &mut dyn FnMut(u32)) {
+        let list = &mut self.sharers[self.sharers_of[number as usize] as usize];
+        let Some(sharers) = list.within_mut(reach) else {
+            return;
+        };
         if !std::mem::replace(&mut sharers.visited, true) {
             steps::count(sharers.owners.len());
             sharers.owners.iter().for_each(|&owner| visit(owner));

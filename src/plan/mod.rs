@@ -23,8 +23,10 @@ mod runs;
 mod space;
 mod traffic;
 
+use std::hash::Hash;
 use std::ops::Range;
 
+pub use owners::NodeOf;
 use owners::Owners;
 
 use crate::error::{Error, Result};
@@ -34,6 +36,7 @@ use crate::model::dtype::DataType;
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::placement::Placement;
 use crate::model::shards::{Shards, check_shard_ndim};
+use crate::model::stable_hash::stable_hash;
 use crate::model::validate;
 use crate::sync::lazy::Lazy;
 pub use error::PlanError;
@@ -78,14 +81,25 @@ impl ReshardPlan {
     pub fn new(
         source: &ShardedTensorMetadata, destination: &ShardedTensorMetadata,
     ) -> Result<Self> {
-        Self::between(source, destination, None)
+        Self::between(source, destination, None, None)
+    }
+
+    /// As [`Self::new`], for some destination shards or for all, where it may be known which ranks are
+    /// near each other. Of sources that hold the same elements, one of the same owner is read; else one
+    /// on the node of the destination; else any.
+    pub fn new_near(
+        source: &ShardedTensorMetadata, destination: &ShardedTensorMetadata,
+        wanted: Option<&[usize]>, node_of: Option<NodeOf<'_>>,
+    ) -> Result<Self> {
+        let wanted = wanted.map(|wanted| numbers_of(destination.shards(), wanted)).transpose()?;
+        Self::between(source, destination, wanted, node_of)
     }
 
     /// As [`Self::new`], for some destination shards only: what a worker does that loads its own.
     pub fn for_destinations(
         source: &ShardedTensorMetadata, destination: &ShardedTensorMetadata, wanted: &[usize],
     ) -> Result<Self> {
-        Self::between(source, destination, Some(numbers_of(destination.shards(), wanted)?))
+        Self::new_near(source, destination, Some(wanted), None)
     }
 
     /// The plan from a whole tensor, as one shard, to shards of it: all, or the `wanted` ones.
@@ -101,13 +115,20 @@ impl ReshardPlan {
 
     /// The plan from shards to the whole tensor, as one shard.
     pub fn to_whole(source: &ShardedTensorMetadata) -> Result<Self> {
-        Self::to_whole_at(source, Placement::NONE)
+        Self::to_whole_at(source, Placement::NONE, None)
     }
 
     /// The plan from shards to the whole tensor, as one shard at a placement. Of replicas, those of the
-    /// same owner are read first.
-    pub fn to_whole_at(source: &ShardedTensorMetadata, placement: Placement) -> Result<Self> {
-        Self::new(source, &source.whole_at(placement)?)
+    /// same owner are read first, and then those on its node, where nodes are known.
+    pub fn to_whole_at(
+        source: &ShardedTensorMetadata, placement: Placement, node_of: Option<NodeOf<'_>>,
+    ) -> Result<Self> {
+        Self::new_near(source, &source.whole_at(placement)?, None, node_of)
+    }
+
+    /// A hash of which source each piece is read from, equal in every process.
+    pub(crate) fn choice_hash(&self) -> u64 {
+        stable_hash(|hasher| self.pieces.sources.hash(hasher))
     }
 
     /// The plan from any shards to any others. Destination shards may overlap and need not cover
@@ -125,7 +146,16 @@ impl ReshardPlan {
         source: impl IntoShared<Shards>, destination: impl IntoShared<Shards>,
     ) -> Result<Self> {
         let (source, destination) = (source.into_shared()?, destination.into_shared()?);
-        Self::with_effort(source, destination, None, PartBudget::USUAL)
+        Self::with_effort(source, destination, None, (PartBudget::USUAL, None))
+    }
+
+    /// As [`Self::from_shards`], where it is known which ranks are near each other; see
+    /// [`Self::new_near`].
+    pub fn from_shards_near(
+        source: impl IntoShared<Shards>, destination: impl IntoShared<Shards>, node_of: NodeOf<'_>,
+    ) -> Result<Self> {
+        let (source, destination) = (source.into_shared()?, destination.into_shared()?);
+        Self::with_effort(source, destination, None, (PartBudget::USUAL, Some(node_of)))
     }
 
     /// As [`Self::from_shards`], for some destination shards only.
@@ -134,12 +164,12 @@ impl ReshardPlan {
     ) -> Result<Self> {
         let (source, destination) = (source.into_shared()?, destination.into_shared()?);
         let wanted = Some(numbers_of(&destination, wanted)?);
-        Self::with_effort(source, destination, wanted, PartBudget::USUAL)
+        Self::with_effort(source, destination, wanted, (PartBudget::USUAL, None))
     }
 
     fn with_effort(
         source: Shared<Shards>, destination: Shared<Shards>, wanted: Option<Vec<u32>>,
-        effort: PartBudget,
+        effort: (PartBudget, Option<NodeOf<'_>>),
     ) -> Result<Self> {
         let source = Shards::with_ndim_if_empty(source, destination.ndim())?;
         let destination = Shards::with_ndim_if_empty(destination, source.ndim())?;
@@ -153,13 +183,13 @@ impl ReshardPlan {
 
     fn between(
         source: &ShardedTensorMetadata, destination: &ShardedTensorMetadata,
-        wanted: Option<Vec<u32>>,
+        wanted: Option<Vec<u32>>, node_of: Option<NodeOf<'_>>,
     ) -> Result<Self> {
         source.check_movable()?;
         destination.check_movable()?;
         check_same_tensor(source, destination)?;
         let dtype = source.properties().dtype.or(destination.properties().dtype);
-        let effort = source.has_replicas().then_some(PartBudget::USUAL);
+        let effort = source.has_replicas().then_some((PartBudget::USUAL, node_of));
         let (source, destination) = (source.shared_shards(), destination.shared_shards());
         let pieces = pieces_between(source, destination, wanted.as_deref(), effort)?;
         Ok(Self {
@@ -284,7 +314,7 @@ impl ReshardPlan {
     /// [`Self::from_shards`], that does not look for all parts of sources that overlap.
     fn from_shards_without_cuts(source: Shards, destination: Shards) -> Result<Self> {
         let (source, destination) = (Shared::try_new(source)?, Shared::try_new(destination)?);
-        Self::with_effort(source, destination, None, PartBudget::NO_CUTS)
+        Self::with_effort(source, destination, None, (PartBudget::NO_CUTS, None))
     }
 }
 
@@ -306,7 +336,8 @@ fn numbers_of(destination: &Shards, wanted: &[usize]) -> Result<Vec<u32>> {
 /// All pieces of the `wanted` destination shards. Source shards may overlap only with a budget,
 /// `effort`.
 fn pieces_between(
-    source: &Shards, destination: &Shards, wanted: Option<&[u32]>, effort: Option<PartBudget>,
+    source: &Shards, destination: &Shards, wanted: Option<&[u32]>,
+    effort: Option<(PartBudget, Option<NodeOf<'_>>)>,
 ) -> Result<Pieces> {
     let space = CommonSpace::new(source, destination)?;
     let mut pieces = Pieces::new(&space)?;

@@ -1,7 +1,7 @@
 //! Who reads and who writes: the owners of source and destination shards, by numbers.
 
 use crate::geometry::unfold::BoxRows;
-use crate::memory::{Memory, TryVec};
+use crate::memory::{self, Memory, TryVec};
 use crate::model::placement::Owner;
 use crate::model::placements::Placements;
 use crate::model::shards::Shards;
@@ -14,6 +14,20 @@ pub(crate) struct Owners<'a> {
     source: OwnerSide<'a>,
     destination: OwnerSide<'a>,
     count: usize,
+    /// The node of each owner. Empty where nothing is known of nodes.
+    nodes: Vec<u32>,
+}
+
+/// The nodes of ranks: equal numbers for ranks that are near each other. `None`: not known.
+pub type NodeOf<'a> = &'a dyn Fn(i64) -> Option<i64>;
+
+/// Among which holders one is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Reach {
+    /// Those of one node.
+    Node(u32),
+    /// All.
+    Everywhere,
 }
 
 /// The identity of an owner: the rank, for every type of placement that has one.
@@ -47,7 +61,45 @@ impl<'a> Owners<'a> {
             Ok(OwnerSide { placements: shards.placements(), owners, rows: None })
         };
         let (source, destination) = (side(source)?, side(destination)?);
-        Ok(Self { source, destination, count: numbers.len() })
+        Ok(Self { source, destination, count: numbers.len(), nodes: Vec::new() })
+    }
+
+    /// The same, with the nodes of the owners that are ranks. Any other owner is on a node of its own.
+    pub(crate) fn on_nodes(mut self, node_of: Option<NodeOf<'_>>) -> Memory<Self> {
+        let Some(node_of) = node_of else {
+            return Ok(self);
+        };
+        let mut nodes: Vec<Option<i64>> = memory::try_filled(None, self.count)?;
+        for side in [&self.source, &self.destination] {
+            for (placement, &owner) in side.placements.distinct().iter().zip(&side.owners) {
+                if let Some(node) = nodes.get_mut(owner as usize) {
+                    *node = placement.rank().and_then(node_of);
+                }
+            }
+        }
+        let mut numbers: Map<i64, u32> = Map::default();
+        for (owner, node) in (0u32..).zip(nodes) {
+            // A node is named by its first owner, whatever number it has on this rank.
+            let first = match node {
+                None => owner,
+                Some(node) => {
+                    numbers.try_reserve(1)?;
+                    *numbers.entry(node).or_insert(owner)
+                }
+            };
+            self.nodes.try_push(first)?;
+        }
+        Ok(self)
+    }
+
+    /// Whether anything is known of nodes.
+    pub(super) fn have_nodes(&self) -> bool {
+        !self.nodes.is_empty()
+    }
+
+    /// The node of an owner, where nodes are known.
+    pub(super) fn node_of(&self, owner: u32) -> u32 {
+        self.nodes.get(owner as usize).copied().unwrap_or(owner)
     }
 
     /// The same of the boxes of shards.
@@ -57,6 +109,7 @@ impl<'a> Owners<'a> {
             source: OwnerSide { rows: Some(source), ..from },
             destination: OwnerSide { rows: Some(destination), ..to },
             count: self.count,
+            nodes: self.nodes,
         }
     }
 

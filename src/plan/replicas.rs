@@ -4,8 +4,12 @@
 //! read from one of them:
 //!
 //! - to a source with the same owner as the destination, if there is one: that is no transfer;
-//! - else, the largest parts first, to the source whose owner reads least so far; of one owner's,
-//!   to the shard that is read least; of equal ones, to the first.
+//! - else, where it is known which owners share a node, to a source on the node of the destination, if
+//!   there is one;
+//! - else to any source.
+//!
+//! Among several, the largest parts first, to the source whose owner reads least so far; of one owner's,
+//! to the shard that is read least; of equal ones, to the first.
 //!
 //! Reading a part is counted as its number of elements, for local parts too. So an owner reads at
 //! most one part more than any other owner that could have read that part. Parts larger than a fair
@@ -24,7 +28,7 @@
 use std::cmp::Reverse;
 
 use super::holders::Choice;
-use super::owners::Owners;
+use super::owners::{NodeOf, Owners, Reach};
 use super::parts::{PartBudget, WantedPart, WantedParts};
 use super::pieces::Pieces;
 use super::space::CommonSpace;
@@ -38,9 +42,9 @@ use crate::model::shards::Shards;
 /// Adds all pieces from source shards that may overlap.
 pub(super) fn join(
     pieces: &mut Pieces, space: &CommonSpace<'_>, source: &Shards, destination: &Shards,
-    wanted: Option<&[u32]>, effort: PartBudget,
+    wanted: Option<&[u32]>, (effort, node_of): (PartBudget, Option<NodeOf<'_>>),
 ) -> Result<()> {
-    let owners = Owners::new(source, destination)?.of_rows(space.rows());
+    let owners = Owners::new(source, destination)?.on_nodes(node_of)?.of_rows(space.rows());
     let parts = WantedParts::new(space, (destination, wanted), &owners, effort)?;
     let mut chosen = Chooser::new(&owners, parts)?.choose()?;
     // Parts that are read from one source may be one piece, and the order is the plan's.
@@ -78,25 +82,47 @@ impl<'a> Chooser<'a> {
 
     /// Each part with its source.
     fn choose(mut self) -> Memory<Cells> {
-        let mut open = Vec::new();
+        let (mut near, mut far) = (Vec::new(), Vec::new());
         for part in self.parts.take() {
             let owner = self.owners.of_destination(part.destination);
             let local = self.parts.holders.least_of_owner(part.holders, owner);
             match local.or_else(|| self.parts.holders.only(part.holders)) {
                 Some(choice) => self.give(choice, &part)?,
-                None => open.try_push(part)?,
+                None if self.is_near(&part) => near.try_push(part)?,
+                None => far.try_push(part)?,
             }
         }
-        let open = self.divide(open)?;
+        self.assign(near, true)?;
+        self.assign(far, false)?;
+        Ok(self.chosen)
+    }
+
+    /// Whether a source on the node of the destination holds a part.
+    fn is_near(&self, part: &WantedPart) -> bool {
+        self.owners.have_nodes() && self.parts.holders.are_in(part.holders, self.reach(part, true))
+    }
+
+    /// The holders that a part may be given to.
+    fn reach(&self, part: &WantedPart, near: bool) -> Reach {
+        match near {
+            true => Reach::Node(self.owners.node_of(self.owners.of_destination(part.destination))),
+            false => Reach::Everywhere,
+        }
+    }
+
+    /// Gives parts with several holders to those that are read least.
+    fn assign(&mut self, open: Vec<WantedPart>, near: bool) -> Memory<()> {
+        let open = self.divide(open, near)?;
         let mut order: Vec<u32> = memory::try_collect(0..open.len() as u32)?;
         order.sort_unstable_by_key(|&at| (Reverse(open[at as usize].elements()), at));
         for at in order {
             let part = &open[at as usize];
-            if let Some(choice) = self.parts.holders.least(part.holders, &self.load) {
+            let reach = self.reach(part, near);
+            if let Some(choice) = self.parts.holders.least(part.holders, reach, &self.load) {
                 self.give(choice, part)?;
             }
         }
-        Ok(self.chosen)
+        Ok(())
     }
 
     fn give(&mut self, choice: Choice, part: &WantedPart) -> Memory<()> {
@@ -107,13 +133,14 @@ impl<'a> Chooser<'a> {
     }
 
     /// Divides what is larger than a fair share.
-    fn divide(&mut self, open: Vec<WantedPart>) -> Memory<Vec<WantedPart>> {
+    fn divide(&mut self, open: Vec<WantedPart>, near: bool) -> Memory<Vec<WantedPart>> {
         let mut readers = memory::try_filled(false, self.owners.count())?;
         let mut reader_count = 0u128;
         let mut all = 0u128;
         for part in &open {
             all += part.elements();
-            self.parts.holders.visit_owners(part.holders, &mut |owner| {
+            let reach = self.reach(part, near);
+            self.parts.holders.visit_owners(part.holders, reach, &mut |owner| {
                 let reads = &mut readers[owner as usize];
                 reader_count += u128::from(!*reads);
                 *reads = true;
@@ -128,7 +155,8 @@ impl<'a> Chooser<'a> {
                 continue;
             }
             let limit = usize::try_from(shares).unwrap_or(usize::MAX);
-            let count = self.parts.holders.owner_count(part.holders, limit)?;
+            let reach = self.reach(&part, near);
+            let count = self.parts.holders.owner_count(part.holders, reach, limit)?;
             self.divide_in(part, count as i64, &mut divided)?;
         }
         Ok(divided)

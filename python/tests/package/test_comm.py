@@ -1,5 +1,6 @@
 """Ranks as threads, and as processes over a transport that is a class of Python."""
 
+import ctypes
 import gc
 import multiprocessing
 import threading
@@ -28,6 +29,7 @@ from shardspec import (
     dispatch_custom_op,
     remove_custom_op,
 )
+from shardspec._library import lib
 
 FULL = numpy.arange(70, dtype="float64").reshape(7, 10)
 ROWS = ChunkShardingSpec(0, ranks(3)).build_metadata(FULL.shape, TensorProperties("float64"))
@@ -395,14 +397,38 @@ def test_nobody_waits_for_a_rank_that_passes_something_wrong():
         (TypeError, lambda comm: comm.reshard(None, mine[1], COLUMNS)),
         (ValueError, lambda comm: comm.reshard(ROWS, mine[1], COLUMNS, memory_limit=-1)),
         (ValueError, lambda comm: comm.reshard(ROWS, [part.astype(">f8") for part in mine[1]],
-                                               COLUMNS, [part for part in slices(COLUMNS, 1)]))]
+                                               COLUMNS, [part for part in slices(COLUMNS, 1)])),
+        (ZeroDivisionError, lambda comm: comm.reshard(ROWS, (1 / 0 for _ in mine), COLUMNS))]
     for kind, wrong in wrongs:
         culprit, *others = [answer for rank, answer in sorted(enumerate(on_threads(
             3, lambda comm, wrong=wrong: wrong(comm) if comm.rank == 1 else comm.reshard(
                 ROWS, mine[comm.rank], COLUMNS))), key=lambda pair: pair[0] != 1)]
         assert isinstance(culprit, kind) and not isinstance(culprit, CommunicationError)
         for error in others:
-            assert isinstance(error, CommunicationError) and "rank 1" in str(error)
+            assert isinstance(error, CommunicationError) and error.name == "DISAGREEMENT"
+            # In the words of the rank that was refused.
+            assert "rank 1: " in str(error) and str(culprit).partition(";")[0] in str(error)
+            assert error.got == 1 and error.limit > 0
+
+
+def test_a_rank_that_can_not_call_declines_with_its_reason():
+    mine = [list(slices(ROWS, rank)) for rank in range(3)]
+    for reason, limit, told in (
+            (FileNotFoundError("weights.bin"), lib.USER_STATUS, "FileNotFoundError: weights.bin"),
+            (MemoryError(), lib.OUT_OF_MEMORY, "MemoryError"),
+            (lib.refused("READ_ONLY", "shards: a mapped file"), lib.READ_ONLY, "shards: a mapped file"),
+            ("the queue\0is closed", lib.USER_STATUS, "the queue is closed"),
+            ("no \udc80 text", lib.USER_STATUS, "no ? text")):
+        def work(comm, reason=reason):
+            if comm.rank == 2:
+                return comm.decline(reason)
+            return comm.gather(ROWS, mine[comm.rank])
+
+        *others, culprit = on_threads(3, work)
+        assert culprit is None
+        for error in others:
+            assert isinstance(error, CommunicationError) and f"rank 2: {told}" in str(error)
+            assert (error.got, error.limit) == (2, limit)
 
 
 def test_what_a_transport_raises_comes_out_of_the_call():
@@ -435,3 +461,101 @@ def test_sharded_tensors_are_passed_as_they_are():
         return are_shards_of(columns, COLUMNS, comm.rank)
 
     assert on_threads(3, work) == [True] * 3
+
+
+def test_exchanges_go_on_while_ranks_do_something_else():
+    def work(comm):
+        right, left = (comm.rank + 1) % comm.size, (comm.rank - 1) % comm.size
+        place = bytearray(3)
+        sends = [Message(right, memoryview(bytes([comm.rank] * 3)))]
+        receives = [Message(left, memoryview(place))]
+        if comm.rank == 0:
+            comm.exchange(sends, receives)
+            return list(place)
+        with comm.exchange_start(sends, receives) as request:
+            del sends, receives
+            if comm.rank == 1:
+                while not request.test():
+                    pass
+            request.wait()
+            assert request.test()
+        return list(place)
+
+    assert on_threads(3, work) == [[2] * 3, [0] * 3, [1] * 3]
+
+
+def test_a_request_that_is_dropped_leaves_no_rank_waiting():
+    def work(comm):
+        request = comm.exchange_start([], [Message(1 - comm.rank, memoryview(bytearray(8)))])
+        if comm.rank == 0:
+            with pytest.raises(ArgumentError, match="a request on it is not complete"):
+                comm.exchange_start([], [])
+            del request
+            gc.collect()
+        else:
+            request.wait()
+
+    first, second = on_threads(2, work)
+    assert first is None
+    assert isinstance(second, CommunicationError) and "a request was freed" in str(second)
+
+
+def test_a_transport_of_pythons_exchanges_where_a_request_is_waited_for():
+    def work(comm):
+        over = Keeping(comm, len)
+        place = bytearray(2)
+        request = over.exchange_start([Message(1 - comm.rank, memoryview(b"ab"))],
+                                      [Message(1 - comm.rank, memoryview(place))])
+        assert not request.test() and not over.kept
+        del over
+        gc.collect()
+        request.wait()
+        return bytes(place)
+
+    assert on_threads(2, work) == [b"ab"] * 2
+
+
+def test_a_group_uses_layouts_that_name_its_global_ranks():
+    rows = ChunkShardingSpec(0, ["rank:7", "rank:4"]).build_metadata(FULL.shape)
+
+    def work(comm):
+        assert comm.placement_ranks == [0, 1, 2]
+        if comm.rank == 1:
+            for wrong in ({"members": [0, 2]}, {"members": [1], "placement_ranks": []},
+                          {"placement_ranks": [1, 2, -3]}):
+                with pytest.raises(ArgumentError):
+                    comm.group(**wrong)
+            return True
+        group = comm.group([2, 0], [4, 7])
+        own = 7 if comm.rank == 0 else 4
+        assert (group.size, group.placement_rank, group.placement_ranks) == (2, own, [4, 7])
+        shards = group.shard(rows, FULL if own == 7 else None,
+                             [numpy.zeros((4 if own == 7 else 3, 10))], src_rank=7)
+        assert are_shards_of(shards, rows, own)
+        assert numpy.array_equal(group.gather(rows, shards, dst_rank=ALL_RANKS), FULL)
+        inner = group.group()
+        group.close()
+        return (inner.gather(rows, shards, dst_rank=7) is None) == (own == 4)
+
+    assert on_threads(3, work) == [True] * 3
+    over = Keeping(Communicator.local(1)[0], len).group(placement_ranks=[12])
+    gc.collect()
+    whole = ChunkShardingSpec(0, ["rank:12"]).build_metadata(FULL.shape)
+    assert numpy.array_equal(over.gather(whole, [FULL], dst_rank=12), FULL)
+
+
+def test_ranks_are_on_nodes():
+    comms = Communicator.local(3, [4, 4, 0])
+    assert [comms[1].node(rank) for rank in range(3)] == [4, 4, 0]
+    assert Communicator.local(1)[0].node(0) < 0
+    for nodes in ([0], [0, 1, -2]):
+        with pytest.raises(ArgumentError, match="nodes"):
+            Communicator.local(3, nodes)
+
+    class Placed(Keeping):
+        def node(self, rank):
+            return rank // 2
+
+    one = comms[0]
+    assert lib.answer(ctypes.c_int64, lib.comm_node, Placed(one, len), 2) == 1
+    assert Keeping(one, len).node(2) < 0

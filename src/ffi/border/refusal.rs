@@ -26,7 +26,7 @@ pub(crate) enum Refusal {
     /// A tensor of a batch was refused by the border.
     InTensor { index: usize, tag: Text, refusal: Box<Refusal> },
     /// This rank of a collective refused what it was passed.
-    OnRank { rank: usize, refusal: Box<Refusal> },
+    OnRank { rank: i64, refusal: Box<Refusal> },
 }
 
 impl Refusal {
@@ -59,7 +59,7 @@ impl Refusal {
     }
 
     /// The same refusal, by rank `rank` of a collective.
-    pub(crate) fn on_rank(self, rank: usize) -> Self {
+    pub(crate) fn on_rank(self, rank: i64) -> Self {
         self.wrapped(|refusal| Self::OnRank { rank, refusal })
     }
 
@@ -115,7 +115,7 @@ impl Describe for Refusal {
 
 /// Other ranks receive the refusal that the caller receives.
 impl Reason for Refusal {
-    fn on_rank(self, rank: usize) -> Self {
+    fn on_rank(self, rank: i64) -> Self {
         Self::on_rank(self, rank)
     }
 }

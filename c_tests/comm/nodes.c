@@ -1,0 +1,99 @@
+/* Replicas on several nodes: what moves between the nodes is counted. */
+#include "ranks.h"
+
+/* A tensor that each of the `replicas` groups of neighbouring ranks has whole, cut in one dimension
+ * (HSDP). */
+static void cut_with_replicas(cut *c, const shardspec_comm *comm, int64_t replicas, int64_t dim) {
+  static const char *const names[] = {"replicate", "shard"};
+  shardspec_error error = SHARDSPEC_ERROR_INIT, *rank_err = &error;
+  shardspec_mesh_layout layout = SHARDSPEC_MESH_LAYOUT_INIT;
+  shardspec_cut one = SHARDSPEC_CUT_INIT;
+  int64_t size = size_of(comm), axis_sizes[] = {replicas, size / replicas};
+  const char *placements[64];
+  char texts[64][32];
+  shardspec_mesh *mesh;
+  shardspec_spec *spec;
+  for (int64_t rank = 0; rank < size; rank++) {
+    snprintf(texts[rank], sizeof texts[rank], "rank:%d/cpu", (int)rank);
+    placements[rank] = texts[rank];
+  }
+  one.dim = dim;
+  one.axis = "shard";
+  layout.cuts = &one;
+  layout.cut_count = 1;
+  CHECK_OK(shardspec_mesh_new(names, axis_sizes, 2, placements, (size_t)size, &mesh, &err));
+  CHECK_OK(shardspec_spec_new_mesh(mesh, &layout, &spec, &err));
+  CHECK_OK(shardspec_mesh_free(mesh, &err));
+  cut_by(c, comm, spec, 24, 36);
+}
+
+/* Bytes that all ranks sent to other nodes. */
+static size_t bytes_of_all(shardspec_comm *comm, size_t own, shardspec_error *rank_err) {
+  int64_t size = size_of(comm);
+  shardspec_message sends[64], receives[64];
+  size_t got[64], all = 0;
+  for (int64_t peer = 0; peer < size; peer++) {
+    sends[peer] = (shardspec_message){peer, &own, sizeof own};
+    receives[peer] = (shardspec_message){peer, &got[peer], sizeof own};
+  }
+  CHECK_OK(shardspec_comm_exchange(comm, sends, (size_t)size, receives, (size_t)size, &err));
+  for (int64_t peer = 0; peer < size; peer++) all += got[peer];
+  return all;
+}
+
+void replicas_are_read_on_the_same_node(shardspec_comm *comm, shardspec_error *rank_err) {
+  int64_t size = size_of(comm);
+  if (size % 2 != 0) return;
+  for (int known = 0; known < 2; known++) {
+    wire *w;
+    shardspec_comm *cable = on_nodes(comm, 2, &w);
+    shardspec_comm *unknowing = NULL;
+    wire *quiet;
+    int32_t *back = calloc(24 * 36, sizeof *back);
+    CHECK(back != NULL);
+    /* The same ranks, of which nothing is known. Bytes are counted as before. */
+    if (!known) {
+      unknowing = failing(cable, &quiet);
+    }
+    shardspec_comm *used = known ? cable : unknowing;
+    cut rows, columns;
+    cut_with_replicas(&rows, comm, 2, 0);
+    cut_with_replicas(&columns, comm, 2, 1);
+    move_shards(used, &rows, &columns, rank_err);
+    /* A rank that gathers has all of it on its node. */
+    for (int64_t root = 0; root < size; root++) {
+      cut_with_replicas(&rows, comm, 2, 0);
+      fill_shards(&rows);
+      shardspec_tensor_view view = rows.full_view;
+      view.data = back;
+      CHECK_OK(shardspec_comm_gather(used, rows.metadata, root, rows.shards, rows.count, &view, NULL, &err));
+      if (root == rank_of(comm)) check_full(&rows, back);
+      free_cut(&rows);
+    }
+    size_t bytes = bytes_of_all(comm, w->bytes_between_nodes, rank_err);
+    if (known) CHECK_EQUAL(bytes, 0);
+    else CHECK(bytes > 0 || size == 2);
+    if (unknowing != NULL) CHECK_OK(shardspec_comm_free(unknowing, &err));
+    CHECK_OK(shardspec_comm_free(cable, &err));
+    free(back);
+  }
+}
+
+void ranks_that_know_other_nodes_are_told(shardspec_comm *comm, shardspec_error *rank_err) {
+  int64_t size = size_of(comm);
+  if (size != 4) return;
+  wire *w;
+  shardspec_comm *cable = on_nodes(comm, 2, &w);
+  /* Ranks 0 and 3 share a node, and ranks 1 and 2. */
+  if (rank_of(comm) == 1) w->shift = 1;
+  cut rows, columns;
+  cut_with_replicas(&rows, comm, 2, 0);
+  cut_with_replicas(&columns, comm, 2, 1);
+  CHECK_STATUS(shardspec_comm_reshard(cable, rows.metadata, rows.shards, rows.count, columns.metadata,
+                                      columns.shards, columns.count, NULL, &err),
+               SHARDSPEC_DISAGREEMENT);
+  check_shards_untouched(&columns);
+  free_cut(&rows);
+  free_cut(&columns);
+  CHECK_OK(shardspec_comm_free(cable, &err));
+}

@@ -1,0 +1,128 @@
+//! Communicators that are made from others.
+
+use crate::comm::{Communicator, check_rank};
+use crate::ffi::border::guard::{Outcome, Refusal, guard};
+use crate::ffi::border::handle;
+use crate::ffi::border::pointer::{out, slice};
+use crate::ffi::comm::{rank_argument, shardspec_comm};
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::memory::{text, try_collect_results};
+use crate::model::Error;
+
+/// Creates a communicator of some ranks of another one, and states the ranks by which placements
+/// name them. A tensor-parallel group of the ranks 4 to 7 uses the layouts that name `rank:4` to
+/// `rank:7` as they are.
+///
+/// `members` are ranks of `comm`, each once, with the calling rank among them. Member i is rank i of
+/// the new communicator. With `members` NULL, all ranks of `comm` are members, and `member_count` is
+/// their number. `placement_ranks[i]` is the rank that placements name member i by. With
+/// `placement_ranks` NULL, these are the placement ranks that the members have in `comm`.
+///
+/// Collectives of the new communicator take `source_rank` and `destination_rank` as placement ranks,
+/// and their errors name ranks so. `shardspec_comm_rank` and the peers of `shardspec_comm_exchange`
+/// count from 0. Only the members call this function, and all of them with the same lists. It sends
+/// nothing. Ranks with different placement ranks return DISAGREEMENT from their collectives.
+///
+/// Messages of the new communicator are messages of `comm`. A call with one is therefore a call with
+/// both: a rank makes one at a time, and all members make them in the same order. To abort one is to
+/// abort both.
+///
+/// Ownership: the caller keeps the lists. It frees `*out`. `comm` may be freed before: its transport
+/// is freed with the last communicator that uses it.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
+/// Errors: INVALID_ARGUMENT for lists without the calling rank, for a rank that is listed twice or
+/// negative, and for a `member_count` other than the size where `members` is NULL,
+/// INDEX_OUT_OF_RANGE for a rank that `comm` does not have, INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
+/// Threads: any.
+/// Source: torch's `new_group`, MPI_Comm_create_group.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_comm_new_group(
+    comm: *const shardspec_comm, members: *const i64, member_count: usize,
+    placement_ranks: *const i64, out: *mut *mut shardspec_comm, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let comm = handle::get("comm", comm)?;
+        let place = self::out("out", out)?;
+        let members = members_argument(comm.size(), members, member_count)?;
+        let placement_ranks = match placement_ranks.is_null() {
+            true => None,
+            false => Some(slice("placement_ranks", placement_ranks, member_count)?),
+        };
+        let group = comm.group(members.as_deref(), placement_ranks)?;
+        place.set(handle::insert(group)?);
+        Ok(())
+    })
+}
+
+/// The members of a group; none where they are all ranks of a communicator of that size.
+unsafe fn members_argument(
+    size: usize, members: *const i64, member_count: usize,
+) -> Outcome<Option<Vec<usize>>> {
+    if members.is_null() {
+        if member_count == size {
+            return Ok(None);
+        }
+        let problem = text!(
+            "{member_count} where members is NULL; pass the size of the communicator, {size}, or a \
+             list"
+        );
+        return Err(Error::invalid("member_count", problem).into());
+    }
+    let members = slice("members", members, member_count)?.iter().enumerate();
+    let members = members
+        .map(|(at, &rank)| rank_argument("members", rank).map_err(Refusal::at("members", at)));
+    Ok(Some(try_collect_results(members)?))
+}
+
+/// Writes the rank by which placements name rank `rank` of the communicator to `*out`. It is the
+/// same number, unless the communicator was created with `shardspec_comm_new_group`.
+///
+/// Ownership: the caller keeps all arguments.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
+/// Errors: INDEX_OUT_OF_RANGE and INVALID_ARGUMENT for a rank that the communicator does not have,
+/// INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any.
+/// Source: torch's `get_global_rank`.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_comm_placement_rank(
+    comm: *const shardspec_comm, rank: i64, out: *mut i64, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let comm = handle::get("comm", comm)?;
+        let rank = rank_argument("rank", rank)?;
+        check_rank("rank", rank, comm.size())?;
+        place.set(comm.placement_rank(rank));
+        Ok(())
+    })
+}
+
+/// Writes the number of the node that rank `rank` of the communicator is on to `*out`. Ranks with
+/// equal numbers share a node. A negative number means that nothing is known of the rank's node.
+///
+/// Ownership: the caller keeps all arguments.
+/// Calls back: `node` of a custom transport; `destroy`, if another thread frees a handle during the
+/// call.
+/// Blocks: no.
+/// Errors: INDEX_OUT_OF_RANGE and INVALID_ARGUMENT for a rank that the communicator does not have,
+/// INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_comm_node(
+    comm: *const shardspec_comm, rank: i64, out: *mut i64, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let comm = handle::get("comm", comm)?;
+        let rank = rank_argument("rank", rank)?;
+        check_rank("rank", rank, comm.size())?;
+        place.set(comm.node(rank).unwrap_or(-1));
+        Ok(())
+    })
+}

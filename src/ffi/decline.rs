@@ -1,0 +1,65 @@
+//! Refusals that are found before a collective is called.
+
+use std::ffi::c_char;
+
+use crate::comm;
+use crate::error::Foreign;
+use crate::ffi::border::guard::{Outcome, guard};
+use crate::ffi::border::handle;
+use crate::ffi::border::pointer::text;
+use crate::ffi::collective::or_decline;
+use crate::ffi::comm::shardspec_comm;
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::memory::Text;
+use crate::model::Error;
+
+/// Takes part in the collective that the other ranks call, with an error of this rank. Call it in
+/// place of the collective, when the program can't pass valid arguments: a file is missing, or a
+/// binding refuses an object before the library sees it.
+///
+/// `status` is the number of the error, from 1 on: a status of the library, or one of the program
+/// from `SHARDSPEC_USER_STATUS` on. `message` is its text; the other ranks receive its first 480
+/// bytes. `message` may be the one of `*err`. All other ranks return DISAGREEMENT, with this rank,
+/// `status` and `message`, whatever collective they call, and nothing is moved. This function
+/// returns OK then, also when other ranks have errors of their own.
+///
+/// Ownership: the caller keeps all arguments.
+/// Calls back: `exchange` and `abort` of a custom transport; `destroy`, if another thread frees a
+/// handle during the call.
+/// Blocks: on other ranks.
+/// Errors: INVALID_ARGUMENT for a status below 1 and for a message that is not UTF-8, NULL_ARGUMENT
+/// for the message; the other ranks return DISAGREEMENT after these too. INVALID_HANDLE and
+/// NULL_ARGUMENT for `comm`, TRANSPORT_FAILED and any status of a custom transport; other ranks may
+/// then wait.
+/// Threads: any, one at a time for each communicator.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_comm_decline(
+    comm: *const shardspec_comm, status: shardspec_status, message: *const c_char,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let comm = handle::get("comm", comm)?;
+        let reason = or_decline(&*comm, reason(status, message))?;
+        Ok(comm::report(&*comm, reason)?)
+    })
+}
+
+/// The error of this rank, as the other ranks receive it.
+unsafe fn reason(status: shardspec_status, message: *const c_char) -> Outcome<Foreign> {
+    let message = text("message", message)?;
+    if status < 1 {
+        let (argument, value) = ("status", status.into());
+        return Err(Error::TooSmall { argument, value, least: 1 }.into());
+    }
+    Ok(Foreign {
+        status,
+        first_shard: -1,
+        second_shard: -1,
+        dim: -1,
+        got: 0,
+        limit: 0,
+        index: -1,
+        message: Text::copy(message),
+    })
+}

@@ -1,0 +1,171 @@
+//! Requests.
+//!
+//! A request is an exchange that was started and goes on while the program does something else. The
+//! functions whose names end in `_start` create one. `shardspec_request_test`
+//! moves it on without waiting, and `shardspec_request_wait` completes it.
+//!
+//! The library has no thread of its own: work is done inside of these calls only. A rank that never
+//! tests its request holds the other ranks up. Some ranks may start a request while others call the
+//! function without `_start`; they do the same.
+//!
+//! - From the start until a request has ended, its buffers must exist. Source buffers must not be
+//!   written, and destination buffers not be used. A request has ended when `test` wrote 1, when
+//!   `test` or `wait` returned an error of the request, when `wait` returned OK, and when
+//!   `shardspec_request_free` returned.
+//! - A communicator has one request at a time. Until that has ended, other calls with the communicator
+//!   return INVALID_ARGUMENT. This holds also for communicators that share its transport, which
+//!   `shardspec_comm_new_group` creates. To have two requests, create two communicators.
+//! - Once a request has ended, `test` and `wait` return the same result each time.
+//! - Freeing a request that has not ended gives it up: the communicator is aborted, so that the other
+//!   ranks do not wait. The function returns when nothing uses the buffers any more. With a transport
+//!   that can't abort, such as MPI, it waits for the messages that are under way.
+//! - With a transport without `start`, a request moves on inside of `wait` only, and `test` writes 0
+//!   before. Local communicators and `shardspec_mpi.h` have it.
+
+use std::sync::{Mutex, TryLockError};
+
+use crate::comm::{self, Request, SharedCommunicator, Work};
+use crate::ffi::border::guard::{Outcome, guard};
+use crate::ffi::border::handle::{self, Handle};
+use crate::ffi::border::pointer::out;
+use crate::ffi::border::slot_map::SlotMap;
+use crate::ffi::comm::{messages_argument, shardspec_comm};
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::transport::shardspec_message;
+use crate::model::Error;
+
+/// A request, behind a handle; free it with `shardspec_request_free`.
+pub struct shardspec_request {
+    _opaque: [u8; 0],
+}
+
+impl Handle for shardspec_request {
+    type Object = Mutex<Request>;
+    const NAME: &'static str = "shardspec_request";
+    const KIND: u64 = 13;
+
+    fn table() -> &'static SlotMap<Self::Object> {
+        static TABLE: SlotMap<Mutex<Request>> = SlotMap::new();
+        &TABLE
+    }
+}
+
+/// Runs a function on a request that no other thread uses.
+unsafe fn with_request<T>(
+    request: *const shardspec_request, run: impl FnOnce(&mut Request) -> Outcome<T>,
+) -> Outcome<T> {
+    let request = handle::get("request", request)?;
+    let mut request = match request.try_lock() {
+        Ok(request) => request,
+        // No code that could panic leaves a request half-done.
+        Err(TryLockError::Poisoned(request)) => request.into_inner(),
+        Err(TryLockError::WouldBlock) => {
+            let problem = "another thread tests it or waits for it; one thread at a time does that";
+            return Err(Error::invalid("request", problem).into());
+        }
+    };
+    run(&mut request)
+}
+
+/// Moves a request on without waiting for other ranks, and writes 1 to `*done` if it has ended
+/// successfully, and 0 if it has not ended. It copies data that is ready.
+///
+/// Ownership: the caller keeps the request, and frees it when it has ended.
+/// Calls back: `start`, `test` and `abort` of a custom transport; `destroy`, if another thread
+/// frees a handle during the call.
+/// Blocks: no.
+/// Errors: those of the function that was started, INVALID_ARGUMENT while another thread uses the
+/// request, INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any, one at a time for each request.
+/// Source: MPI_Test.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_request_test(
+    request: *const shardspec_request, done: *mut i32, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = out("done", done)?;
+        let ended = with_request(request, |request| Ok(request.test()?))?;
+        place.set(i32::from(ended));
+        Ok(())
+    })
+}
+
+/// Completes a request. It returns OK when all data of this rank has arrived and its buffers may be
+/// used again.
+///
+/// Ownership: the caller keeps the request, and frees it.
+/// Calls back: `exchange`, `start`, `wait` and `abort` of a custom transport; `destroy`, if another
+/// thread frees a handle during the call.
+/// Blocks: on other ranks.
+/// Errors: those of the function that was started, INVALID_ARGUMENT while another thread uses the
+/// request, INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any, one at a time for each request.
+/// Source: MPI_Wait.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_request_wait(
+    request: *const shardspec_request, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || with_request(request, |request| Ok(request.wait()?)))
+}
+
+/// Frees a request. NULL is allowed. A request that has not ended is given up: the communicator is
+/// aborted, so that other ranks do not wait, and all its later exchanges fail.
+///
+/// Ownership: the buffers of the request are the caller's again when the function returns.
+/// Calls back: `abort` and `wait` of a custom transport, where the request has not ended;
+/// `destroy`, if nothing else uses the communicator.
+/// Blocks: on other ranks, where the request has not ended: until nothing uses the buffers.
+/// Errors: INVALID_HANDLE, also for a handle that was freed before.
+/// Threads: any. A call of another thread that uses the handle completes normally, and the request is
+/// freed after it.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_request_free(
+    request: *mut shardspec_request, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || handle::free("request", request))
+}
+
+/// A handle for work that is started.
+unsafe fn started(
+    comm: &SharedCommunicator, work: Box<dyn Work>,
+) -> Outcome<*mut shardspec_request> {
+    let handle = handle::insert(Mutex::new(Request::new(comm, work)?))?;
+    // What can be sent already is on its way. A failure is the result of the request.
+    let _ = with_request(handle, |request| Ok(request.test()?));
+    Ok(handle)
+}
+
+/// Starts an exchange of messages between ranks. The messages are as for `shardspec_comm_exchange`,
+/// and the other ranks may call either.
+///
+/// Ownership: the caller frees `*out`. The arrays are read during the call. The memory of the messages
+/// belongs to the request until it has ended.
+/// Calls back: `start` and `test` of a custom transport; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
+/// Errors: INVALID_ARGUMENT while another request on the communicator has not ended,
+/// INDEX_OUT_OF_RANGE for a peer outside of the communicator, INVALID_ARGUMENT where messages to the
+/// own rank differ in number or bytes from those received, NULL_ARGUMENT, INVALID_HANDLE,
+/// OUT_OF_MEMORY. After one of these, nothing was sent. Errors of the transport are results of the
+/// request.
+/// Threads: any, one at a time for each communicator.
+/// Source: MPI_Isend, MPI_Irecv.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_comm_exchange_start(
+    comm: *const shardspec_comm, sends: *const shardspec_message, send_count: usize,
+    receives: *const shardspec_message, receive_count: usize, out: *mut *mut shardspec_request,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let comm = handle::get("comm", comm)?;
+        let place = self::out("out", out)?;
+        let (sends, receives) = messages_argument(sends, send_count, receives, receive_count)?;
+        let work = comm::own_messages(&*comm, &sends, &receives)?;
+        place.set(started(&comm, work)?);
+        Ok(())
+    })
+}

@@ -1,0 +1,336 @@
+//! Transports: the functions of the user's that a communicator is made from.
+
+use std::ffi::{c_char, c_void};
+use std::fmt::Display;
+use std::mem::offset_of;
+
+use crate::comm::{Communicator, Incoming, Outgoing, Short, StartedExchange};
+use crate::declared::{self, Wait};
+use crate::ffi::border::callback::{Context, Success, Table, ask, call};
+use crate::ffi::border::guard::Outcome;
+use crate::ffi::border::sized::Grows;
+use crate::ffi::callback::shardspec_destroy_fn;
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::memory::{Shared, try_uninit};
+use crate::model::{Error, Result};
+use crate::unwind;
+
+/// One message of an exchange.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct shardspec_message {
+    /// The rank that receives or sends the message.
+    pub peer: i64,
+    /// The first byte of the message. The transport does not write memory of messages that it
+    /// sends.
+    pub pointer: *mut c_void,
+    /// Number of bytes.
+    pub byte_count: usize,
+}
+
+// A message is laid out as in the library, so that an exchange needs no memory for those of C.
+const _: () = {
+    assert!(size_of::<shardspec_message>() == size_of::<Outgoing>());
+    assert!(offset_of!(shardspec_message, peer) == offset_of!(Outgoing, peer));
+    assert!(offset_of!(shardspec_message, pointer) == offset_of!(Outgoing, pointer));
+    assert!(offset_of!(shardspec_message, byte_count) == offset_of!(Outgoing, bytes));
+};
+
+/// Starts all of these messages and returns when all are complete, or when the transport knows that
+/// some can't complete.
+///
+/// No message has the own rank as its peer, and none is empty. Sender and receiver give a message
+/// the same number of bytes. Messages from one rank to another arrive in the order in which they
+/// are sent, in one exchange and across exchanges. A rank without messages does not call the
+/// function. The transport should start receives before sends. Neither may wait for the other.
+pub type shardspec_exchange_fn = Option<
+    unsafe extern "C-unwind" fn(
+        ctx: *mut c_void,
+        sends: *const shardspec_message,
+        send_count: usize,
+        receives: *const shardspec_message,
+        receive_count: usize,
+        err: *mut shardspec_error,
+    ) -> shardspec_status,
+>;
+
+/// Starts all of these messages and returns without waiting for another rank.
+///
+/// `*exchange` receives any value; `test` and `wait` receive it again. The rules of
+/// `shardspec_exchange_fn` apply. The arrays of messages are valid during this call only. The memory
+/// of the messages is valid until the exchange has ended: when `test` wrote 1 to `*done`, when `wait`
+/// returned, or when either failed. After that, the transport does not use it, and the library does
+/// not use `*exchange`. A rank has one exchange at a time. When this function fails, nothing was
+/// started.
+pub type shardspec_exchange_start_fn = Option<
+    unsafe extern "C-unwind" fn(
+        ctx: *mut c_void,
+        sends: *const shardspec_message,
+        send_count: usize,
+        receives: *const shardspec_message,
+        receive_count: usize,
+        exchange: *mut *mut c_void,
+        err: *mut shardspec_error,
+    ) -> shardspec_status,
+>;
+
+/// Writes 1 to `*done` if all messages of a started exchange are complete, and 0 if not. It moves
+/// them on as far as that is possible without waiting for another rank.
+pub type shardspec_exchange_test_fn = Option<
+    unsafe extern "C-unwind" fn(
+        ctx: *mut c_void,
+        exchange: *mut c_void,
+        done: *mut i32,
+        err: *mut shardspec_error,
+    ) -> shardspec_status,
+>;
+
+/// Returns when all messages of a started exchange are complete, or when the transport knows that
+/// some can't complete.
+pub type shardspec_exchange_wait_fn = Option<
+    unsafe extern "C-unwind" fn(
+        ctx: *mut c_void,
+        exchange: *mut c_void,
+        err: *mut shardspec_error,
+    ) -> shardspec_status,
+>;
+
+/// Makes all later exchanges fail, on every rank that the transport can reach. Exchanges that are
+/// waiting fail too. Examples are ncclCommAbort and closing the connections. `reason` is a text for
+/// people; it is valid during the call.
+///
+/// A collective that fails on this rank calls it if other ranks already rely on this rank. The
+/// other ranks then return instead of waiting for its messages. The library also calls it when an
+/// exception leaves `exchange`, before the exception continues. `shardspec_comm_abort` calls it on
+/// any thread, also while `exchange` runs.
+pub type shardspec_abort_fn =
+    Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, reason: *const c_char)>;
+
+/// Returns the number of the node that rank `rank` is on: any number from 0 on, equal for ranks that
+/// share a node. A negative number means that the node is not known; that rank is then near no other.
+///
+/// It answers at once, the same each time, and can't fail. All ranks of a communicator must divide
+/// the ranks alike, but they may number the nodes differently. Ranks that divide them differently
+/// return DISAGREEMENT from collectives with replicas.
+pub type shardspec_node_fn =
+    Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, rank: i64) -> i64>;
+
+/// The functions of a transport.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct shardspec_comm_vtable {
+    /// `sizeof(shardspec_comm_vtable)`.
+    pub struct_size: u64,
+    /// Frees `ctx`. NULL where there is nothing to free.
+    pub destroy: shardspec_destroy_fn,
+    /// Exchanges messages. Not NULL.
+    pub exchange: shardspec_exchange_fn,
+    /// The status of success of `exchange`: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`.
+    pub success_status: shardspec_status,
+    /// 0.
+    pub reserved: i32,
+    /// Makes exchanges fail on all ranks. With NULL, only the transport itself can report a failure
+    /// to other ranks.
+    pub abort: shardspec_abort_fn,
+    /// Says which ranks share a node. Elements that several shards hold are then read from the same
+    /// rank where that is possible, else from the same node. With NULL, nothing is known of nodes.
+    pub node: shardspec_node_fn,
+    /// Starts an exchange, for requests. `start`, `test` and `wait` are all there, or all NULL. With
+    /// NULL, a request exchanges by `exchange`, inside of `shardspec_request_wait` only.
+    pub start: shardspec_exchange_start_fn,
+    /// Asks for the end of a started exchange.
+    pub test: shardspec_exchange_test_fn,
+    /// Waits for the end of a started exchange.
+    pub wait: shardspec_exchange_wait_fn,
+}
+
+// SAFETY: `struct_size` comes first, and zeros are NULL functions.
+unsafe impl Grows for shardspec_comm_vtable {
+    const NAME: &'static str = "shardspec_comm_vtable";
+    const FIRST_SIZE: usize = 24;
+}
+
+// SAFETY: `destroy` comes second.
+unsafe impl Table for shardspec_comm_vtable {}
+
+/// A transport of the user's, and the exchange that it started.
+struct Functions {
+    table: shardspec_comm_vtable,
+    success: Success,
+    context: Context,
+}
+
+impl Functions {
+    fn abort(&self, reason: &dyn Display) {
+        let Some(abort) = self.table.abort else {
+            return;
+        };
+        let reason = Short::<{ REASON - 1 }>::new(reason);
+        let mut text = [0; REASON];
+        for (place, byte) in text.iter_mut().zip(reason.as_str().bytes()) {
+            *place = byte as c_char;
+        }
+        // SAFETY: the user passed the function to be called like this.
+        unwind::call("abort", || unsafe { abort(self.context.ctx(), text.as_ptr()) });
+    }
+}
+
+/// A communicator over a transport of the user's.
+pub(crate) struct Transport {
+    functions: Shared<Functions>,
+    rank: usize,
+    size: usize,
+}
+
+impl Transport {
+    /// The transport of a table, for rank `rank` of `size`.
+    pub(crate) fn new(
+        table: shardspec_comm_vtable, context: Context, rank: usize, size: usize,
+    ) -> Outcome<Self> {
+        let refused = |problem: &'static str| Err(Error::invalid("vtable", problem).into());
+        if table.exchange.is_none() {
+            return refused("its exchange is NULL; pass a function");
+        }
+        let starts = [table.start.is_some(), table.test.is_some(), table.wait.is_some()];
+        if starts.contains(&true) && starts.contains(&false) {
+            return refused("one of start, test and wait is NULL; set all three, or none");
+        }
+        let success = Success::of(table.success_status, table.reserved)?;
+        let functions = Shared::try_new(Functions { table, success, context })?;
+        Ok(Self { functions, rank, size })
+    }
+}
+
+impl Communicator for Transport {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn node(&self, rank: usize) -> Option<i64> {
+        let node = self.functions.table.node?;
+        // SAFETY: the user passed the function to be called like this.
+        let number = ask("node", || unsafe { node(self.functions.context.ctx(), rank as i64) });
+        // A number that no other rank has stands for a node that is not known.
+        Some(if number < 0 { (rank as i64).wrapping_neg().wrapping_sub(1) } else { number })
+    }
+
+    unsafe fn exchange(&self, sends: &[Outgoing], receives: &[Incoming]) -> Result<()> {
+        let Functions { table, success, context } = &*self.functions;
+        let Some(exchange) = table.exchange else {
+            return Err(Error::invalid("vtable", "its exchange is NULL"));
+        };
+        declared::blocks(Wait::OtherRanks);
+        call("exchange", "exchange of the communicator", *success, |err| {
+            // SAFETY: the user passed the function to be called like this.
+            unsafe {
+                exchange(
+                    context.ctx(),
+                    sends.as_ptr().cast(),
+                    sends.len(),
+                    receives.as_ptr().cast(),
+                    receives.len(),
+                    err,
+                )
+            }
+        })
+    }
+
+    unsafe fn start(
+        &self, sends: &[Outgoing], receives: &[Incoming],
+    ) -> Result<Option<Box<dyn StartedExchange>>> {
+        let Functions { table, success, context } = &*self.functions;
+        let (Some(start), Some(test), Some(wait)) = (table.start, table.test, table.wait) else {
+            return Ok(None);
+        };
+        // Allocated before anything is started.
+        let place = try_uninit::<TransportExchange>()?;
+        let mut exchange = std::ptr::null_mut();
+        let out = &raw mut exchange;
+        call("start", "start of the communicator", *success, |err| {
+            // SAFETY: the user passed the function to be called like this.
+            unsafe {
+                start(
+                    context.ctx(),
+                    sends.as_ptr().cast(),
+                    sends.len(),
+                    receives.as_ptr().cast(),
+                    receives.len(),
+                    out,
+                    err,
+                )
+            }
+        })?;
+        let functions = self.functions.clone();
+        let started = TransportExchange { functions, test, wait, exchange, ended: false };
+        let started: Box<TransportExchange> = Box::write(place, started);
+        Ok(Some(started))
+    }
+
+    fn abort(&self, reason: &dyn Display) {
+        self.functions.abort(reason);
+    }
+}
+
+/// The functions of a table that move a started exchange on, when they are there.
+type TestFn = unsafe extern "C-unwind" fn(
+    *mut c_void,
+    *mut c_void,
+    *mut i32,
+    *mut shardspec_error,
+) -> shardspec_status;
+type WaitFn =
+    unsafe extern "C-unwind" fn(*mut c_void, *mut c_void, *mut shardspec_error) -> shardspec_status;
+
+/// An exchange that a transport of the user's started.
+struct TransportExchange {
+    functions: Shared<Functions>,
+    test: TestFn,
+    wait: WaitFn,
+    exchange: *mut c_void,
+    ended: bool,
+}
+
+// SAFETY: the library never follows the pointer; the header asks of the user that callbacks may run
+// on any thread.
+unsafe impl Send for TransportExchange {}
+
+impl StartedExchange for TransportExchange {
+    fn test(&mut self) -> Result<bool> {
+        let Functions { success, context, .. } = &*self.functions;
+        let mut done = 0;
+        let out = &raw mut done;
+        let tested = call("test", "test of the communicator", *success, |err| {
+            // SAFETY: the user passed the function to be called like this.
+            unsafe { (self.test)(context.ctx(), self.exchange, out, err) }
+        });
+        self.ended = tested.is_err() || done != 0;
+        tested.map(|()| done != 0)
+    }
+
+    fn wait(&mut self) -> Result<()> {
+        let Functions { success, context, .. } = &*self.functions;
+        self.ended = true;
+        declared::blocks(Wait::OtherRanks);
+        call("wait", "wait of the communicator", *success, |err| {
+            // SAFETY: the user passed the function to be called like this.
+            unsafe { (self.wait)(context.ctx(), self.exchange, err) }
+        })
+    }
+}
+
+impl Drop for TransportExchange {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.functions.abort(&"a request was freed before it was complete");
+            // Its messages are nobody's, but their memory is the caller's again after this.
+            let _ = self.wait();
+        }
+    }
+}
+
+/// Bytes of the reason that `abort` receives, the NUL included.
+const REASON: usize = 512;
