@@ -29,8 +29,8 @@ impl Port {
         if self.hub.is_of_this_process() {
             return Ok(());
         }
-        let what = "the communicator was made in the process that this one was forked from: its other \
-                    ranks are not here";
+        let what = "the communicator was made before the fork, in the parent process: its other ranks \
+                    are not in this process";
         Err(Error::Comm(CommError::TransportFailed { what: what.into() }))
     }
 
