@@ -47,6 +47,8 @@ struct PlannedTensor {
     layouts: TensorLayouts,
     moves: Shared<TensorMoves>,
     dtype: Option<DataType>,
+    /// Those of the layouts.
+    hashes: [u64; 2],
     /// Of tag, layouts and element type.
     digest: u64,
 }
@@ -207,12 +209,12 @@ fn plan_tensor(
         }
         None => {}
     }
-    let hashes = layouts.hashes();
+    let hashes = known.map_or_else(|| layouts.hashes(), |known| known.hashes);
     // Of a batch of one, ranks without shards need not know it.
     let of_type = stated.filter(|_| must_know).map(|it| (it.code, it.bits, it.lanes));
     let digest = stable_hash(|hasher| (tag.as_str(), hashes, of_type, moves.choice()).hash(hasher));
     let (tag, layouts) = (tag.clone(), layouts.clone());
-    Ok(PlannedTensor { tag, layouts, moves, dtype: stated, digest })
+    Ok(PlannedTensor { tag, layouts, moves, dtype: stated, hashes, digest })
 }
 
 impl PlannedTensor {
