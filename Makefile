@@ -18,7 +18,7 @@ INSTALL := target/install
 # Runs a command with its output in a file, and shows that only if the command fails: $(call quietly,file,command)
 quietly = $(2) > $(1) 2>&1 || { cat $(1); exit 1; }
 
-.PHONY: help build install uninstall demo test test-rust test-c test-python test-runtimes bench bench-plan bench-comm bench-geometry clean
+.PHONY: help build install uninstall demo test test-rust test-c test-python test-runtimes bench bench-plan bench-comm bench-files bench-geometry clean
 
 help:
 	@echo "make demo    shard a tensor, show who owns what, put it together again"
@@ -30,6 +30,7 @@ help:
 	@echo "             Python that has torch"
 	@echo "make bench-plan  how long plans and questions about places take, beside torch's planner"
 	@echo "make bench-comm  collectives and transfers against the same by hand with MPI, 2 and 4 processes"
+	@echo "make bench-files  reading parts of a checkpoint, beside plain reads, safetensors and torch"
 	@echo "make bench-geometry  how long specs, metadata and layouts of whole models take"
 	@echo "make build   target/release/libshardspec.{so,a} and include/shardspec.h"
 	@echo "make install PREFIX=/usr/local    into a prefix; DESTDIR= is put before it"
@@ -82,7 +83,7 @@ test-c: build $(BUILD)/build.ninja
 	ctest --test-dir $(BUILD) --output-on-failure -j 2
 
 test-python: build $(BUILD)/build.ninja
-	cmake --build $(BUILD) --target demo read_shard
+	cmake --build $(BUILD) --target demo read_shard tensor_parallel_loader
 	.venv/bin/python -m pytest -q python/tests
 
 test-runtimes: build
@@ -107,6 +108,9 @@ bench-comm: build $(BUILD)/build.ninja
 	mpiexec -n 4 $(BUILD)/bench_comm target/bench/comm.json
 	mpiexec -n 2 $(BUILD)/bench_jobs target/bench/jobs-2.json
 	mpiexec -n 4 $(BUILD)/bench_jobs target/bench/jobs-4.json
+
+bench-files: build .venv/.ready
+	$(PYTHON_BENCH) benches/files/bench.py
 
 bench-geometry:
 	$(CARGO) bench --locked

@@ -55,6 +55,7 @@ const SECTIONS: &[&str] = &[
     "digest",
     "plan",
     "traffic",
+    "checkpoint",
     "dlpack",
     "dlpack_shards",
     "comm",
@@ -153,6 +154,11 @@ fn files_of(section: &str) -> Vec<String> {
         "shards" => vec!["src/ffi/shard_metadata.rs".into(), own],
         "mesh_spec" => vec!["src/ffi/mesh_layout.rs".into(), own],
         "plan" => vec![own, "src/ffi/plan_execute.rs".into()],
+        "checkpoint" => {
+            let parts = ["checkpoint_read", "checkpoint_readers"];
+            let parts = parts.map(|part| format!("src/ffi/{part}.rs"));
+            [own].into_iter().chain(parts).collect()
+        }
         "extent" => {
             vec![own, "src/ffi/extent_read.rs".into(), "src/ffi/metadata_labels.rs".into()]
         }

@@ -32,6 +32,7 @@ const CALLBACKS: &[(&str, &str)] = &[
     ("hash", "hash"),
     ("leave", "leave"),
     ("node", "node"),
+    ("progress", "progress"),
     ("release", "destroy"),
     ("start", "start"),
     ("test", "test"),

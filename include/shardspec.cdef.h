@@ -20,6 +20,10 @@ typedef struct shardspec_mesh_layout shardspec_mesh_layout;
 typedef struct shardspec_stretch shardspec_stretch;
 typedef struct shardspec_plan shardspec_plan;
 typedef struct shardspec_run shardspec_run;
+typedef struct shardspec_checkpoint shardspec_checkpoint;
+typedef struct shardspec_checkpoint_item shardspec_checkpoint_item;
+typedef struct shardspec_checkpoint_read_options shardspec_checkpoint_read_options;
+typedef struct shardspec_checkpoint_read_report shardspec_checkpoint_read_report;
 typedef struct shardspec_managed_tensor shardspec_managed_tensor;
 typedef struct shardspec_legacy_managed_tensor shardspec_legacy_managed_tensor;
 typedef struct shardspec_message shardspec_message;
@@ -154,6 +158,7 @@ enum { SHARDSPEC_REDUCTION_BAND = 6 };
 enum { SHARDSPEC_REDUCTION_BOR = 7 };
 enum { SHARDSPEC_REDUCTION_BXOR = 8 };
 enum { SHARDSPEC_INTERVAL = 4294967295 };
+enum { SHARDSPEC_CHECKPOINT_MAX_PROBLEMS = 1024 };
 enum { SHARDSPEC_DLPACK_MAJOR_VERSION = 1 };
 enum { SHARDSPEC_DLPACK_MINOR_VERSION = 0 };
 enum { SHARDSPEC_DLPACK_FLAG_READ_ONLY = 1 };
@@ -173,6 +178,8 @@ enum { SHARDSPEC_VALUE_SHARDED_TENSOR = 6 };
 enum { SHARDSPEC_VALUE_I64_LIST = 7 };
 enum { SHARDSPEC_VALUE_POINTER = 8 };
 enum { SHARDSPEC_OP_FLAG_REPLACE = 1 };
+typedef shardspec_status (*shardspec_progress_fn)(
+    void *ctx, uint64_t bytes_done, uint64_t bytes_total, shardspec_error *err);
 typedef shardspec_status (*shardspec_exchange_fn)(
     void *ctx, const shardspec_message *sends, size_t send_count, const shardspec_message *receives,
     size_t receive_count, shardspec_error *err);
@@ -319,6 +326,31 @@ struct shardspec_run {
   int64_t destination_stride;
   int64_t block_length;
   int64_t block_count;
+};
+struct shardspec_checkpoint_item {
+  uint64_t struct_size;
+  const char *name;
+  const shardspec_sharded_tensor *tensor;
+  const shardspec_metadata *metadata;
+  const size_t *indices;
+  const shardspec_tensor_view *shards;
+  size_t shard_count;
+};
+struct shardspec_checkpoint_read_options {
+  uint64_t struct_size;
+  uint32_t max_threads;
+  shardspec_status success_status;
+  uint64_t max_gap;
+  double over_read;
+  uint64_t max_read;
+  shardspec_progress_fn progress;
+  void *progress_ctx;
+};
+struct shardspec_checkpoint_read_report {
+  uint64_t struct_size;
+  uint64_t read_count;
+  uint64_t bytes_read;
+  uint64_t bytes_needed;
 };
 struct shardspec_managed_tensor {
   uint32_t major;
@@ -841,6 +873,36 @@ shardspec_status shardspec_plan_suggest_placements(
 shardspec_status shardspec_metadata_relabel(
     const shardspec_metadata *metadata, const uint32_t *placement_indices, size_t placement_count,
     shardspec_metadata **out, shardspec_error *err);
+shardspec_status shardspec_checkpoint_open(
+    const char *path, shardspec_checkpoint **out, shardspec_error *err);
+shardspec_status shardspec_checkpoint_free(shardspec_checkpoint *checkpoint, shardspec_error *err);
+shardspec_status shardspec_checkpoint_tensor_count(
+    const shardspec_checkpoint *checkpoint, size_t *out, shardspec_error *err);
+shardspec_status shardspec_checkpoint_tensor_name(
+    const shardspec_checkpoint *checkpoint, size_t tensor, char *buffer, size_t capacity,
+    size_t *needed, shardspec_error *err);
+shardspec_status shardspec_checkpoint_find_tensor(
+    const shardspec_checkpoint *checkpoint, const char *name, size_t *out, shardspec_error *err);
+shardspec_status shardspec_checkpoint_get_tensor(
+    const shardspec_checkpoint *checkpoint, size_t tensor, shardspec_dtype *dtype, int64_t *sizes,
+    size_t capacity, size_t *ndim, shardspec_error *err);
+shardspec_status shardspec_checkpoint_tensor_chunks(
+    const shardspec_checkpoint *checkpoint, size_t tensor, shardspec_shards **out,
+    shardspec_error *err);
+shardspec_status shardspec_checkpoint_tensor_metadata(
+    const shardspec_checkpoint *checkpoint, size_t tensor, shardspec_metadata **out,
+    shardspec_error *err);
+shardspec_status shardspec_checkpoint_check(
+    const shardspec_checkpoint *checkpoint, const shardspec_checkpoint_item *items,
+    size_t item_count, shardspec_error *problems, size_t capacity, size_t *problem_count,
+    shardspec_error *err);
+shardspec_status shardspec_checkpoint_read(
+    const shardspec_checkpoint *checkpoint, const shardspec_checkpoint_item *items,
+    size_t item_count, const shardspec_checkpoint_read_options *options, int32_t *whole,
+    shardspec_checkpoint_read_report *report, shardspec_error *err);
+shardspec_status shardspec_checkpoint_choose_readers(
+    const shardspec_metadata *const *metadatas, size_t metadata_count, uint32_t *readers,
+    size_t capacity, size_t *needed, shardspec_error *err);
 shardspec_status shardspec_managed_tensor_new(
     const shardspec_tensor_view *view, uint64_t flags, void *ctx, shardspec_destroy_fn release,
     shardspec_managed_tensor **out, shardspec_error *err);

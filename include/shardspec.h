@@ -41,6 +41,7 @@
  *     Digests                                           shardspec_metadata_digest
  *     Plans                                             shardspec_plan_new
  *     Traffic of a plan                                 shardspec_plan_shard_traffic
+ *     Checkpoints                                       shardspec_checkpoint_open
  *     DLPack                                            shardspec_managed_tensor_new
  *     Local shards shared with other libraries          shardspec_sharded_tensor_export_local
  *     Communicators                                     shardspec_comm_new
@@ -3968,6 +3969,325 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_suggest_placem
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_relabel(
     const shardspec_metadata *metadata, const uint32_t *placement_indices, size_t placement_count,
     shardspec_metadata **out, shardspec_error *err);
+
+/* ================================================================================================
+ * Checkpoints: tensors in files.
+ *
+ * A checkpoint is a file or a directory. The library reads safetensors files, directories of them with
+ * or without a `model.safetensors.index.json`, the safetensors files that torch's distributed
+ * checkpoint writes, and `.npy` files. It finds the format by names and first bytes.
+ *
+ * A tensor is stored in chunks. The chunks are shards whose placements are files: custom placements of
+ * the type "file", with the file's name in the checkpoint as their text. A tensor is read into any
+ * layout: metadata, some of its shards, and memory for these. `shardspec_checkpoint_check` lists
+ * everything that keeps some tensors from being read, before a byte is read.
+ *
+ * Opening reads what the files say about their tensors, and no element. A file that is shorter than it
+ * says is refused then. Files are read by `pread` and are never mapped into memory. Names of files in an
+ * index must lie below the index. Symbolic links are followed, and only regular files are read.
+ *
+ * Elements are moved as they are. The library does not convert element types.
+ */
+
+/**
+ * An open checkpoint, behind a handle. It holds no file open. Immutable; free it with
+ * `shardspec_checkpoint_free`.
+ */
+typedef struct shardspec_checkpoint shardspec_checkpoint;
+
+/**
+ * Opens the checkpoint at `path`: a file, or a directory. The library reads the names, types, sizes and
+ * places of all tensors, and no element.
+ *
+ * A tensor whose file is missing does not keep the checkpoint from being opened.
+ * `shardspec_checkpoint_check` reports it, and reading it fails.
+ *
+ * Ownership: the caller frees `*out`. No file stays open.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: on the disk.
+ * Errors: FILE_FAILED where the system refuses to open, list or read a file. INVALID_FILE for a file
+ * that is not of its format, is shorter than it says, or has a header or index of more than 100,000,000
+ * bytes. UNSUPPORTED for an element type without an equivalent. INVALID_ARGUMENT for a path of no known
+ * format. OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_open(
+    const char *path, shardspec_checkpoint **out, shardspec_error *err);
+
+/**
+ * Frees a checkpoint. NULL is allowed. Objects made from the checkpoint stay valid.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, also for a handle that was freed before.
+ * Threads: any. A call of another thread that uses the handle completes normally.
+ * Since: ABI 0.
+ */
+SHARDSPEC_API shardspec_status shardspec_checkpoint_free(
+    shardspec_checkpoint *checkpoint, shardspec_error *err);
+
+/**
+ * Writes the number of tensors to `*out`. Tensors are numbered from 0, in the order of their names.
+ * Tensors whose files are missing do not count.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_count(
+    const shardspec_checkpoint *checkpoint, size_t *out, shardspec_error *err);
+
+/**
+ * Writes the name of tensor `tensor` into `buffer`.
+ *
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the name, its NUL
+ * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is written.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+ * INVALID_HANDLE, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_name(
+    const shardspec_checkpoint *checkpoint, size_t tensor, char *buffer, size_t capacity,
+    size_t *needed, shardspec_error *err);
+
+/**
+ * Writes the number of the tensor that has this name to `*out`.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: NOT_FOUND where no file has it; the message names the file that should have it, where an index
+ * says so. INVALID_HANDLE, INVALID_ARGUMENT for a name that is not UTF-8, NULL_ARGUMENT.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_find_tensor(
+    const shardspec_checkpoint *checkpoint, const char *name, size_t *out, shardspec_error *err);
+
+/**
+ * Writes the element type and the sizes of tensor `tensor`. `sizes` has room for `capacity` numbers,
+ * and `*ndim` becomes how many there are. `dtype`, `sizes` and `ndim` may be NULL.
+ *
+ * torch's distributed checkpoint does not store the sizes of a tensor in its safetensors files. The
+ * sizes of such a tensor are where its last chunks end. The layout that it is read into may be larger,
+ * and reading then reports which elements are missing.
+ *
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+ * INVALID_HANDLE.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_get_tensor(
+    const shardspec_checkpoint *checkpoint, size_t tensor, shardspec_dtype *dtype, int64_t *sizes,
+    size_t capacity, size_t *ndim, shardspec_error *err);
+
+/**
+ * Creates the list of the stored chunks of tensor `tensor`: shards whose placements are files. The
+ * chunks may overlap, and may leave gaps where files are missing.
+ *
+ * Ownership: the caller frees `*out`. The checkpoint may be freed before it.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_chunks(
+    const shardspec_checkpoint *checkpoint, size_t tensor, shardspec_shards **out,
+    shardspec_error *err);
+
+/**
+ * Creates the metadata of tensor `tensor` as it is stored: its chunks are the shards, and files are
+ * their placements. Chunks that several files hold are replicas. The metadata states the element type.
+ *
+ * Ownership: the caller frees `*out`. The checkpoint may be freed before it.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: GAP where files are missing, so that the chunks do not cover the tensor. INDEX_OUT_OF_RANGE,
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_metadata(
+    const shardspec_checkpoint *checkpoint, size_t tensor, shardspec_metadata **out,
+    shardspec_error *err);
+
+typedef struct shardspec_checkpoint_item shardspec_checkpoint_item;
+
+/**
+ * A tensor of a checkpoint, and where to read it: into the local shards of `tensor`, or into views of
+ * some shards of `metadata`. With both NULL, the whole tensor is shard 0. Set unused fields to 0 or NULL.
+ */
+struct shardspec_checkpoint_item {
+  /** `sizeof(shardspec_checkpoint_item)`; the same in every element of an array. */
+  uint64_t struct_size;
+  /** The tensor's name in the checkpoint. */
+  const char *name;
+  /**
+   * A sharded tensor: all of its local shards are read. `metadata`, `indices`, `shards` and
+   * `shard_count` must be 0 or NULL then.
+   */
+  const shardspec_sharded_tensor *tensor;
+  /** The layout that the tensor is read into; NULL: one shard, which is the whole tensor. */
+  const shardspec_metadata *metadata;
+  /** The indices of the shards; NULL: shards 0 to `shard_count - 1`. */
+  const size_t *indices;
+  /** The memory for the shards, with any strides. `shardspec_checkpoint_check` ignores it. */
+  const shardspec_tensor_view *shards;
+  /** How many shards. */
+  size_t shard_count;
+};
+
+/**
+ * Says how many of all bytes that are needed have been read. It returns the status of success, or
+ * another one to cancel the read, which then returns that status. It runs on the thread that called
+ * `shardspec_checkpoint_read`: between reads of this thread, and once in the end.
+ */
+typedef shardspec_status (*shardspec_progress_fn)(
+    void *ctx, uint64_t bytes_done, uint64_t bytes_total, shardspec_error *err);
+
+typedef struct shardspec_checkpoint_read_options shardspec_checkpoint_read_options;
+
+/** How to read. Zeros are the defaults. No option changes the result. */
+struct shardspec_checkpoint_read_options {
+  /** `sizeof(shardspec_checkpoint_read_options)`. */
+  uint64_t struct_size;
+  /** Maximum number of threads, the caller's included; 0: up to 4. */
+  uint32_t max_threads;
+  /** The status of success of `progress`: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`. */
+  shardspec_status success_status;
+  /**
+   * Bytes between two needed parts of a file that are always read as well, so that one read gets both
+   * parts; 0: 4096.
+   */
+  uint64_t max_gap;
+  /**
+   * More bytes between needed parts are read as well, as long as the read has no more bytes than this
+   * times the bytes that are needed of it; 0: 2.0. With 1.0, only `max_gap` counts.
+   */
+  double over_read;
+  /**
+   * Maximum number of bytes of a read whose parts go to several places; 0: 2 MiB. Each thread
+   * allocates memory for one such read.
+   */
+  uint64_t max_read;
+  /** Called with the progress; NULL for none. */
+  shardspec_progress_fn progress;
+  /** The first argument of `progress`. */
+  void *progress_ctx;
+};
+
+typedef struct shardspec_checkpoint_read_report shardspec_checkpoint_read_report;
+
+/** What a read did. */
+struct shardspec_checkpoint_read_report {
+  /** Set by the caller to `sizeof(shardspec_checkpoint_read_report)`. */
+  uint64_t struct_size;
+  /** Number of reads. */
+  uint64_t read_count;
+  /** Bytes that were read from files. */
+  uint64_t bytes_read;
+  /** Bytes that the destinations need. Bytes that two destinations need count twice. */
+  uint64_t bytes_needed;
+};
+
+/** The most problems that `shardspec_checkpoint_check` counts, if there is no room for more. */
+#define SHARDSPEC_CHECKPOINT_MAX_PROBLEMS 1024
+
+/**
+ * Finds everything that keeps `item_count` items from being read: tensors and files that are missing,
+ * elements that no file holds, chunks that contradict each other, and layouts of other sizes or another
+ * element type. With `item_count` 0, it checks the whole checkpoint. No element is read, and the items'
+ * `shards` are ignored.
+ *
+ * `*problem_count` becomes the number of problems. Counting ends at
+ * `SHARDSPEC_CHECKPOINT_MAX_PROBLEMS`, or at `capacity` if that is more. `problems` has room for
+ * `capacity` structs and receives the first problems, in the order of the items: status, message, and
+ * the position of the item in `index`. The caller sets each `struct_size` to `sizeof(shardspec_error)`.
+ * With `capacity` 0, `problems` may be NULL.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, UNSUPPORTED for chunks that overlap in too many ways,
+ * OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. What is wrong with the checkpoint is no error
+ * of this function.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_check(
+    const shardspec_checkpoint *checkpoint, const shardspec_checkpoint_item *items,
+    size_t item_count, shardspec_error *problems, size_t capacity, size_t *problem_count,
+    shardspec_error *err);
+
+/**
+ * Reads tensors of a checkpoint into the memory of local shards. All elements of the shards are
+ * written, and their padding becomes zero. Bytes that lie near each other in a file are read at once, in
+ * the order of the file, on a few threads. Contiguous parts are read straight into their places.
+ *
+ * All checks come before the first read: the same that `shardspec_checkpoint_check` makes, and those of
+ * the views. `options` may be NULL. `whole` has room for `item_count` numbers and may be NULL: `whole[i]`
+ * becomes 1 if item i was read completely, else 0. `report` may be NULL. `whole` and `report` are
+ * written after a failure during the read as well. Of items that were not read completely, the elements
+ * are undefined then.
+ *
+ * Elements that are no whole bytes are read wherever parts end on whole bytes. Bits behind the last
+ * element of a shard may be written.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread frees a
+ * handle during the call.
+ * Blocks: on the disk.
+ * Errors: before the read, NOT_FOUND for a tensor that is not there. GAP for elements that no file
+ * holds; the message names tensor, box and file. OVERLAP for chunks that contradict each other.
+ * SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH for layouts or views that do not fit, PARTIAL for
+ * layouts whose elements are pending a reduction, ALIASED for destinations that share memory, UNSUPPORTED
+ * where parts end inside of a byte, UNSUPPORTED_DEVICE, INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, OVERFLOW,
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Then nothing was written. During the read, FILE_FAILED or
+ * INVALID_FILE, also for a file that has changed since the checkpoint was opened; the message names file,
+ * byte and reason. Or the status that `progress` returned.
+ * Threads: any. No other thread may use the destinations during the call.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_read(
+    const shardspec_checkpoint *checkpoint, const shardspec_checkpoint_item *items,
+    size_t item_count, const shardspec_checkpoint_read_options *options, int32_t *whole,
+    shardspec_checkpoint_read_report *report, shardspec_error *err);
+
+/**
+ * Chooses one reader for each set of shards that have the same elements, so that all ranks together read
+ * each of them once. `metadatas` holds the layouts of `metadata_count` tensors.
+ *
+ * `readers` receives one number for each shard of the first layout, then for each shard of the second one,
+ * and so on: the index of the shard that is read from files. A shard whose number is its own index reads.
+ * Another one receives its elements from that shard. Of shards with the same elements, the owner with the
+ * fewest bytes so far reads, the largest sets first. Bytes are those of the stated element type; where none
+ * is stated, an element counts as a byte. Equal layouts give equal readers in every process.
+ *
+ * `capacity` is the number of elements of `readers`. `*needed` becomes the number of shards of all layouts;
+ * `needed` may be NULL. With capacity 0, only `*needed` is written.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: no.
+ * Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
+ * NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_choose_readers(
+    const shardspec_metadata *const *metadatas, size_t metadata_count, uint32_t *readers,
+    size_t capacity, size_t *needed, shardspec_error *err);
 
 /* ================================================================================================
  * DLPack: tensors shared with other libraries, without a copy.

@@ -30,6 +30,7 @@
 
 #include "shardspec/answer.hpp"
 #include "shardspec/callback.hpp"
+#include "shardspec/checkpoint.hpp"
 #include "shardspec/comm.hpp"
 #include "shardspec/custom_spec.hpp"
 #include "shardspec/dlpack.hpp"

@@ -14,7 +14,6 @@ pub(crate) enum Wait {
     /// Other threads of the caller's.
     OtherThreads,
     /// Files.
-    #[allow(dead_code, reason = "no export uses files yet")]
     Disk,
 }
 

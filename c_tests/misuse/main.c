@@ -88,6 +88,7 @@ int main(void) {
   misuse_traffic();
   misuse_flat();
   misuse_structs();
+  misuse_checkpoints();
   /* What was used rightly survived all of it. */
   CHECK_OK(shardspec_placement_free(placement, &err));
   CHECK_OK(shardspec_spec_free(chunk, &err));

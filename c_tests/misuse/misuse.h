@@ -137,5 +137,6 @@ void misuse_plans(void);
 void misuse_traffic(void);
 void misuse_flat(void);
 void misuse_structs(void);
+void misuse_checkpoints(void);
 
 #endif

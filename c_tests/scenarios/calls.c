@@ -208,5 +208,7 @@ const scenario scenarios[] = {
     SCENARIO(plans_are_executed),
     SCENARIO(traffic_and_runs),
     SCENARIO(relabelled_metadata),
+    SCENARIO(checkpoints_are_opened),
+    SCENARIO(checkpoints_are_read),
 };
 const size_t scenario_count = COUNT(scenarios);

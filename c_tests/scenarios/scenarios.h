@@ -185,6 +185,8 @@ DECLARE(plans_with_replicas);
 DECLARE(plans_are_executed);
 DECLARE(traffic_and_runs);
 DECLARE(relabelled_metadata);
+DECLARE(checkpoints_are_opened);
+DECLARE(checkpoints_are_read);
 #undef DECLARE
 
 #endif

@@ -6,6 +6,7 @@ library of the same name.
 """
 
 from ._library import lib
+from .checkpoint import Checkpoint, ReadReport, StoredTensor, choose_readers
 from .chunk import get_chunk_sharding_params, get_chunked_dim_size, get_split_size
 from .comm import ALL_RANKS, Communicator, Message, Request
 from .copies import copy
@@ -42,7 +43,7 @@ from .ops import (
     has_custom_op,
     remove_custom_op,
 )
-from .placement import Device, DevicePlacementSpec, Placement, PlacementSpec
+from .placement import Device, DevicePlacementSpec, FilePlacement, Placement, PlacementSpec
 from .plan import Piece, Plan, Run, StridedPiece, relabel
 from .properties import MEM_FORMAT_ENCODING, TensorProperties
 from .shard import ShardMetadata
@@ -65,6 +66,7 @@ __all__ = [
     "REPEAT_AS_NEEDED",
     "ArgumentError",
     "CallbackError",
+    "Checkpoint",
     "ChunkShardingSpec",
     "CommunicationError",
     "Communicator",
@@ -73,6 +75,7 @@ __all__ = [
     "DevicePlacementSpec",
     "EnumerableShardingSpec",
     "FileError",
+    "FilePlacement",
     "Gap",
     "HandleError",
     "InternalError",
@@ -92,6 +95,7 @@ __all__ = [
     "Placement",
     "PlacementSpec",
     "Plan",
+    "ReadReport",
     "RegistrationError",
     "Request",
     "Run",
@@ -103,6 +107,7 @@ __all__ = [
     "ShardingSpec",
     "ShardspecError",
     "SpecTypeError",
+    "StoredTensor",
     "Stretch",
     "StridedPiece",
     "Tensor",
@@ -113,6 +118,7 @@ __all__ = [
     "ViewError",
     "as_tensor",
     "check_degrees",
+    "choose_readers",
     "copy",
     "custom_ops",
     "custom_sharding_spec_op",

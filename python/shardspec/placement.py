@@ -101,6 +101,22 @@ class DevicePlacementSpec(PlacementSpec):
         return str(self.device)
 
 
+class FilePlacement(PlacementSpec):
+    """A file of a checkpoint: where a stored chunk is."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FilePlacement) and other.file == self.file
+
+    def __hash__(self) -> int:
+        return hash(self.file)
+
+    def __str__(self) -> str:
+        return self.file
+
+
 AnyPlacement = Placement | PlacementSpec
 
 
@@ -144,6 +160,8 @@ class PlacementHandle(Handle):
         name = lib.text(lib.placement_type_name, self)
         if name == "device":
             return Placement(lib.text(lib.placement_text, self))
+        if name == "file":
+            return FilePlacement(lib.text(lib.placement_text, self))
         ctx = lib.answer(ctypes.c_void_p, lib.placement_custom_ctx, self, text("type_name", name))
         # One that was made in C is not Python's, whatever its type is called.
         found = kept(ctx, PlacementSpec)

@@ -18,6 +18,9 @@ pub(crate) mod border;
 
 pub mod builder;
 pub mod callback;
+pub mod checkpoint;
+pub mod checkpoint_read;
+pub mod checkpoint_readers;
 pub mod chunk;
 pub mod collective;
 pub mod comm;

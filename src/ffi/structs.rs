@@ -17,6 +17,9 @@ use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::pointer::{out, out_slice, text};
 use crate::ffi::border::sized::{Grows, MAX_SIZE, sized_out};
 use crate::ffi::callback::shardspec_runtime_ctx;
+use crate::ffi::checkpoint_read::{
+    shardspec_checkpoint_item, shardspec_checkpoint_read_options, shardspec_checkpoint_read_report,
+};
 use crate::ffi::collective::shardspec_comm_options;
 use crate::ffi::custom_placement::shardspec_placement_vtable;
 use crate::ffi::custom_spec::shardspec_spec_vtable;
@@ -127,6 +130,9 @@ const STRUCTS: &[Known] = &[
     Known::growing::<shardspec_op_options>(),
     Known::fixed::<shardspec_stretch>("shardspec_stretch"),
     Known::fixed::<shardspec_run>("shardspec_run"),
+    Known::growing::<shardspec_checkpoint_item>(),
+    Known::growing::<shardspec_checkpoint_read_options>(),
+    Known::growing::<shardspec_checkpoint_read_report>(),
 ];
 
 const ERROR: &str = "shardspec_error";

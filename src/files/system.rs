@@ -78,6 +78,7 @@ mod imp {
     use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
     use super::{FileState, SystemPath, failed};
+    use crate::declared::{self, Wait};
     use crate::files::error::FilesError;
     use crate::memory::{Text, TryVec, text, try_boxed_str};
     use crate::model::{Error, Result};
@@ -106,6 +107,7 @@ mod imp {
     pub(crate) fn is_directory(path: &SystemPath) -> Result<bool> {
         let mut stat = MaybeUninit::<libc::stat>::uninit();
         let name = path.as_c_str().as_ptr();
+        declared::blocks(Wait::Disk);
         // SAFETY: a NUL-terminated path, and a place for the answer.
         let done = uncancelled(|| unsafe { libc::stat(name, stat.as_mut_ptr()) });
         if done != 0 {
@@ -128,6 +130,7 @@ mod imp {
         pub(crate) fn open(path: &SystemPath, name: &str) -> Result<Self> {
             let flags = libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
             let path = path.as_c_str().as_ptr();
+            declared::blocks(Wait::Disk);
             let descriptor = loop {
                 // SAFETY: a NUL-terminated path.
                 let descriptor = uncancelled(|| unsafe { libc::open(path, flags) });
@@ -178,6 +181,7 @@ mod imp {
             &self, name: &str, offset: u64, place: *mut u8, length: usize,
         ) -> Result<()> {
             let mut done = 0usize;
+            declared::blocks(Wait::Disk);
             while done < length {
                 let at = offset.saturating_add(done as u64);
                 let start = libc::off_t::try_from(at)
@@ -225,6 +229,7 @@ mod imp {
     /// The names of what is in a directory, in order. Names that are not UTF-8 are left out.
     pub(crate) fn file_names(path: &SystemPath) -> Result<Vec<Box<str>>> {
         let (name, mut names) = (path.as_c_str().as_ptr(), Vec::new());
+        declared::blocks(Wait::Disk);
         // SAFETY: a NUL-terminated path.
         let listing = uncancelled(|| unsafe { libc::opendir(name) });
         if listing.is_null() {

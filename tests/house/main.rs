@@ -42,7 +42,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ops", &["transfer", "model", "geometry", "error", "memory", "sync", "unwind"]),
     (
         "files",
-        &["transfer", "host", "plan", "model", "geometry", "error", "memory", "sync", "unwind"],
+        &[
+            "transfer", "host", "plan", "model", "geometry", "error", "memory", "sync", "unwind",
+            "declared",
+        ],
     ),
 ];
 

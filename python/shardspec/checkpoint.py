@@ -1,0 +1,215 @@
+"""Tensors in files, and reading the parts of them that this process needs."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ._arrays import described, indices, text
+from ._callbacks import DESTROY, SUCCESS, callback, keep, kept
+from ._handle import Handle
+from ._library import lib
+from ._views import views
+from .dtype import struct_name
+from .errors import NotFoundError, ShardspecError
+from .metadata import ShardedTensorMetadata, metadata_of
+from .sharded_tensor import ShardedTensor
+
+Item = lib.header.type("checkpoint_item")
+Options = lib.header.type("checkpoint_read_options")
+Report = lib.header.type("checkpoint_read_report")
+DType = lib.header.type("dtype")
+Problem = lib.header.type("error")
+
+FIRST_ROOM = 16
+"""Room for problems at first, where their number is unknown."""
+
+Destination = Any
+"""A ShardedTensor; a pair of metadata and a mapping from shard indices to tensors; or a tensor, which
+gets the whole."""
+
+
+class StoredTensor(NamedTuple):
+    """What a checkpoint has of a tensor."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+class ReadReport(NamedTuple):
+    """What a read did. Bytes that two destinations need count twice as needed."""
+
+    read_count: int
+    bytes_read: int
+    bytes_needed: int
+
+
+class Checkpoint(Handle, Mapping[str, StoredTensor]):
+    """Tensors of a file, or of the files of a directory: a mapping from names to types and shapes.
+
+    It reads safetensors files, directories of them with or without an index, those that torch's
+    distributed checkpoint writes, and `.npy` files. No element is read before `read`, and no file
+    stays open.
+    """
+
+    _free = "checkpoint_free"
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._own(lib.answer(ctypes.c_void_p, lib.checkpoint_open, text("path", os.fspath(path))))
+
+    def __len__(self) -> int:
+        return int(lib.answer(ctypes.c_size_t, lib.checkpoint_tensor_count, self))
+
+    def __iter__(self) -> Iterator[str]:
+        return (lib.text(lib.checkpoint_tensor_name, self, index) for index in range(len(self)))
+
+    def __getitem__(self, name: str) -> StoredTensor:
+        index = self._index(name)
+        dtype, sizes, ndim = DType(), (ctypes.c_int64 * lib.MAX_NDIM)(), ctypes.c_size_t()
+        lib.checkpoint_get_tensor(self, index, ctypes.byref(dtype), sizes, len(sizes),
+                                  ctypes.byref(ndim))
+        return StoredTensor(name, struct_name(dtype), tuple(sizes[:ndim.value]))
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            self._index(name)
+        except (NotFoundError, TypeError):
+            return False
+        return True
+
+    def _index(self, name: Any) -> int:
+        return int(lib.answer(ctypes.c_size_t, lib.checkpoint_find_tensor, self, text("name", name)))
+
+    def metadata(self, name: str) -> ShardedTensorMetadata:
+        """Which file has which part of a tensor: its chunks are shards, at placements that are files.
+
+        Raises LayoutError where files are missing, so that the chunks do not cover the tensor.
+        """
+        return ShardedTensorMetadata._of(lib.answer(
+            ctypes.c_void_p, lib.checkpoint_tensor_metadata, self, self._index(name)))
+
+    def check(self, destinations: Mapping[str, Destination] | Iterable[tuple[str, Destination]] = (),
+              ) -> list[ShardspecError]:
+        """Everything that keeps some tensors from being read, each with its position as `index`.
+
+        Without destinations: everything that is wrong with the checkpoint. Of a layout, a list of
+        the indices of shards will do in the place of tensors.
+        """
+        items = _Items(destinations, write=False)
+        room = FIRST_ROOM
+        while True:
+            problems, count = (Problem * room)(), ctypes.c_size_t()
+            for one in problems:
+                one.struct_size = ctypes.sizeof(Problem)
+            lib.checkpoint_check(self, items.array, len(items.array), problems, room,
+                                 ctypes.byref(count))
+            if count.value <= room:
+                break
+            room = count.value
+        found = (lib.refusal(one.status, one, {}) for one in problems[:count.value])
+        return [one for one in found if isinstance(one, ShardspecError)]
+
+    def read(self, destinations: Mapping[str, Destination] | Iterable[tuple[str, Destination]], *,
+             max_threads: int = 0, max_gap: int = 0, over_read: float = 0.0, max_read: int = 0,
+             progress: Callable[[int, int], Any] | None = None,
+             whole: list[bool] | None = None) -> ReadReport:
+        """Reads tensors into memory: all that their destinations need, and nothing else.
+
+        Bytes that lie near each other are read at once: gaps of at most `max_gap` bytes, and larger
+        ones as long as a read has no more than `over_read` times the bytes that are needed of it.
+        `progress` is called with the bytes that have been read and those that will be; an exception
+        in it cancels the read. `whole` receives for each destination whether it was read
+        completely, also where the read fails.
+        """
+        items = _Items(destinations, write=True)
+        count = len(items.array)
+        options = Options(ctypes.sizeof(Options), max_threads, SUCCESS, max_gap, over_read, max_read)
+        if progress is not None:
+            options.progress, options.progress_ctx = _tell, keep(_Progress(progress))
+        flags, report = (ctypes.c_int32 * count)(), Report(ctypes.sizeof(Report))
+        try:
+            lib.checkpoint_read(self, items.array, count, ctypes.byref(options), flags,
+                                ctypes.byref(report))
+        finally:
+            if progress is not None:
+                DESTROY(options.progress_ctx)
+            if whole is not None:
+                whole[:] = map(bool, flags)
+        return ReadReport(report.read_count, report.bytes_read, report.bytes_needed)
+
+    def load(self, name: str, metadata: ShardedTensorMetadata, owner: int | str | None = None, *,
+             indices: Iterable[int] | None = None) -> ShardedTensor:
+        """The local shards of one tensor, in new memory. The metadata may leave the type open."""
+        tensor = ShardedTensor.empty(metadata, owner, indices=indices)
+        self.read({name: tensor})
+        return tensor
+
+    def __repr__(self) -> str:
+        return "<closed Checkpoint>" if self.closed else f"<Checkpoint of {len(self)} tensors>"
+
+
+def choose_readers(layouts: Iterable[ShardedTensorMetadata]) -> list[list[int]]:
+    """For each shard of each layout, the shard that is read from files for it.
+
+    Of shards with the same elements one reads, so that all ranks together read these once. A shard
+    whose number is its own reads; another one gets its elements from that shard.
+    """
+    metadatas = [metadata_of("layouts", layout) for layout in layouts]
+    handles = (ctypes.c_void_p * len(metadatas))(*(one._as_parameter_ for one in metadatas))
+    needed = ctypes.c_size_t()
+    lib.checkpoint_choose_readers(handles, len(handles), None, 0, ctypes.byref(needed))
+    flat = (ctypes.c_uint32 * needed.value)()
+    lib.checkpoint_choose_readers(handles, len(handles), flat, needed.value, None)
+    numbers = iter(flat)
+    return [[next(numbers) for _ in metadata.shards_metadata] for metadata in metadatas]
+
+
+class _Progress:
+    """A function that is called during a read."""
+
+    def __init__(self, function: Callable[[int, int], Any]) -> None:
+        self.function = function
+
+
+@callback(lib.header.type("progress_fn"))
+def _tell(ctx: int, done: int, total: int) -> None:
+    progress = kept(ctx, _Progress)
+    if progress is not None:
+        progress.function(done, total)
+
+
+class _Items:
+    """Destinations as the library takes them, and what keeps their memory."""
+
+    def __init__(self, destinations: Mapping[str, Destination] | Iterable[tuple[str, Destination]],
+                 *, write: bool) -> None:
+        pairs = destinations.items() if isinstance(destinations, Mapping) else destinations
+        self.kept: list[Any] = []
+        made = [self._item(name, destination, write) for name, destination in pairs]
+        self.array = (Item * len(made))(*made)
+
+    def _item(self, name: str, destination: Destination, write: bool) -> Any:
+        item = Item(ctypes.sizeof(Item), text("name", name))
+        self.kept.append((item.name, destination))
+        if isinstance(destination, ShardedTensor):
+            item.tensor = destination._as_parameter_
+            return item
+        shards: Any = {0: destination}
+        if isinstance(destination, tuple):
+            metadata, shards = destination
+            if not isinstance(metadata, ShardedTensorMetadata):
+                raise TypeError(f"destinations[{name!r}]: a pair of metadata and tensors, not "
+                                f"{described(metadata)} and more")
+            item.metadata = metadata._as_parameter_
+        numbers = indices("indices", list(shards))
+        item.indices, item.shard_count = numbers, len(numbers)
+        self.kept.append(numbers)
+        if isinstance(shards, Mapping) and (write or isinstance(destination, tuple)):
+            named = (f"destinations[{name!r}][{index}]" for index in shards)
+            tensors = views(named, shards.values(), write=write)
+            item.shards = tensors
+            self.kept.append(tensors)
+        return item

@@ -1,0 +1,242 @@
+//! Checkpoints: tensors in files.
+//!
+//! A checkpoint is a file or a directory. The library reads safetensors files, directories of them with
+//! or without a `model.safetensors.index.json`, the safetensors files that torch's distributed
+//! checkpoint writes, and `.npy` files. It finds the format by names and first bytes.
+//!
+//! A tensor is stored in chunks. The chunks are shards whose placements are files: custom placements of
+//! the type "file", with the file's name in the checkpoint as their text. A tensor is read into any
+//! layout: metadata, some of its shards, and memory for these. `shardspec_checkpoint_check` lists
+//! everything that keeps some tensors from being read, before a byte is read.
+//!
+//! Opening reads what the files say about their tensors, and no element. A file that is shorter than it
+//! says is refused then. Files are read by `pread` and are never mapped into memory. Names of files in an
+//! index must lie below the index. Symbolic links are followed, and only regular files are read.
+//!
+//! Elements are moved as they are. The library does not convert element types.
+
+use std::ffi::c_char;
+
+use crate::ffi::border::guard::guard;
+use crate::ffi::border::handle::{self, Handle};
+use crate::ffi::border::pointer::{
+    answer_text, check_room, fill, optional_out, optional_out_slice, out, text,
+};
+use crate::ffi::border::slot_map::SlotMap;
+use crate::ffi::dtype::shardspec_dtype;
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::metadata::shardspec_metadata;
+use crate::ffi::shards::shardspec_shards;
+use crate::files::{self, FileSet, StoredTensor};
+use crate::model::{Error, Result};
+
+/// An open checkpoint, behind a handle. It holds no file open. Immutable; free it with
+/// `shardspec_checkpoint_free`.
+pub struct shardspec_checkpoint {
+    _opaque: [u8; 0],
+}
+
+impl Handle for shardspec_checkpoint {
+    type Object = FileSet;
+    const NAME: &'static str = "shardspec_checkpoint";
+    const KIND: u64 = 11;
+
+    fn table() -> &'static SlotMap<Self::Object> {
+        static TABLE: SlotMap<FileSet> = SlotMap::new();
+        &TABLE
+    }
+}
+
+/// Tensor `index` of a checkpoint.
+fn tensor_at(checkpoint: &FileSet, index: usize) -> Result<&StoredTensor> {
+    checkpoint.tensors().get(index).ok_or(Error::IndexOutOfRange {
+        argument: "tensor",
+        index: index as u64,
+        count: checkpoint.tensors().len() as u64,
+    })
+}
+
+/// Opens the checkpoint at `path`: a file, or a directory. The library reads the names, types, sizes and
+/// places of all tensors, and no element.
+///
+/// A tensor whose file is missing does not keep the checkpoint from being opened.
+/// `shardspec_checkpoint_check` reports it, and reading it fails.
+///
+/// Ownership: the caller frees `*out`. No file stays open.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: on the disk.
+/// Errors: FILE_FAILED where the system refuses to open, list or read a file. INVALID_FILE for a file
+/// that is not of its format, is shorter than it says, or has a header or index of more than 100,000,000
+/// bytes. UNSUPPORTED for an element type without an equivalent. INVALID_ARGUMENT for a path of no known
+/// format. OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_checkpoint_open(
+    path: *const c_char, out: *mut *mut shardspec_checkpoint, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::insert(files::open(text("path", path)?)?)?);
+        Ok(())
+    })
+}
+
+/// Frees a checkpoint. NULL is allowed. Objects made from the checkpoint stay valid.
+///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
+/// Errors: INVALID_HANDLE, also for a handle that was freed before.
+/// Threads: any. A call of another thread that uses the handle completes normally.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_checkpoint_free(
+    checkpoint: *mut shardspec_checkpoint, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || handle::free("checkpoint", checkpoint))
+}
+
+/// Writes the number of tensors to `*out`. Tensors are numbered from 0, in the order of their names.
+/// Tensors whose files are missing do not count.
+///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
+/// Errors: INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_checkpoint_tensor_count(
+    checkpoint: *const shardspec_checkpoint, out: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(handle::get("checkpoint", checkpoint)?.tensors().len());
+        Ok(())
+    })
+}
+
+/// Writes the name of tensor `tensor` into `buffer`.
+///
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the name, its NUL
+/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is written.
+///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
+/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+/// INVALID_HANDLE, NULL_ARGUMENT.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_checkpoint_tensor_name(
+    checkpoint: *const shardspec_checkpoint, tensor: usize, buffer: *mut c_char, capacity: usize,
+    needed: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let checkpoint = handle::get("checkpoint", checkpoint)?;
+        answer_text(buffer, capacity, needed, tensor_at(&checkpoint, tensor)?.name())
+    })
+}
+
+/// Writes the number of the tensor that has this name to `*out`.
+///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
+/// Errors: NOT_FOUND where no file has it; the message names the file that should have it, where an index
+/// says so. INVALID_HANDLE, INVALID_ARGUMENT for a name that is not UTF-8, NULL_ARGUMENT.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_checkpoint_find_tensor(
+    checkpoint: *const shardspec_checkpoint, name: *const c_char, out: *mut usize,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let (checkpoint, name) = (handle::get("checkpoint", checkpoint)?, text("name", name)?);
+        checkpoint.tensor(name)?;
+        place.set(checkpoint.find(name).unwrap_or(0));
+        Ok(())
+    })
+}
+
+/// Writes the element type and the sizes of tensor `tensor`. `sizes` has room for `capacity` numbers,
+/// and `*ndim` becomes how many there are. `dtype`, `sizes` and `ndim` may be NULL.
+///
+/// torch's distributed checkpoint does not store the sizes of a tensor in its safetensors files. The
+/// sizes of such a tensor are where its last chunks end. The layout that it is read into may be larger,
+/// and reading then reports which elements are missing.
+///
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
+/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
+/// INVALID_HANDLE.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_checkpoint_get_tensor(
+    checkpoint: *const shardspec_checkpoint, tensor: usize, dtype: *mut shardspec_dtype,
+    sizes: *mut i64, capacity: usize, ndim: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let dtype_place = optional_out("dtype", dtype)?;
+        let ndim_place = optional_out("ndim", ndim)?;
+        let sizes_place = optional_out_slice("sizes", sizes, capacity)?;
+        let checkpoint = handle::get("checkpoint", checkpoint)?;
+        let tensor = tensor_at(&checkpoint, tensor)?;
+        check_room(&sizes_place, "sizes", tensor.sizes().len())?;
+        fill(sizes_place, tensor.sizes());
+        if let Some(place) = dtype_place {
+            place.set(tensor.dtype().into());
+        }
+        if let Some(place) = ndim_place {
+            place.set(tensor.sizes().len());
+        }
+        Ok(())
+    })
+}
+
+/// Creates the list of the stored chunks of tensor `tensor`: shards whose placements are files. The
+/// chunks may overlap, and may leave gaps where files are missing.
+///
+/// Ownership: the caller frees `*out`. The checkpoint may be freed before it.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
+/// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_checkpoint_tensor_chunks(
+    checkpoint: *const shardspec_checkpoint, tensor: usize, out: *mut *mut shardspec_shards,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let checkpoint = handle::get("checkpoint", checkpoint)?;
+        let chunks = tensor_at(&checkpoint, tensor)?.chunks().clone();
+        place.set(handle::insert(chunks)?);
+        Ok(())
+    })
+}
+
+/// Creates the metadata of tensor `tensor` as it is stored: its chunks are the shards, and files are
+/// their placements. Chunks that several files hold are replicas. The metadata states the element type.
+///
+/// Ownership: the caller frees `*out`. The checkpoint may be freed before it.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
+/// Errors: GAP where files are missing, so that the chunks do not cover the tensor. INDEX_OUT_OF_RANGE,
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_checkpoint_tensor_metadata(
+    checkpoint: *const shardspec_checkpoint, tensor: usize, out: *mut *mut shardspec_metadata,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let checkpoint = handle::get("checkpoint", checkpoint)?;
+        place.set(handle::insert(tensor_at(&checkpoint, tensor)?.metadata()?)?);
+        Ok(())
+    })
+}

@@ -1,0 +1,400 @@
+//! Reading tensors of a checkpoint. In the header it is part of the section of checkpoints.
+
+use std::ffi::{c_char, c_void};
+
+use crate::ffi::border::callback::{self, Success};
+use crate::ffi::border::guard::{Outcome, Refusal, guard};
+use crate::ffi::border::handle;
+use crate::ffi::border::pointer::{fill_with, optional_out_slice, out, out_slice, slice, text};
+use crate::ffi::border::report::Report;
+use crate::ffi::border::sized::{Grows, SizedOut, sized, sized_out, sized_slice};
+use crate::ffi::border::slot_map::Protected;
+use crate::ffi::border::views;
+use crate::ffi::checkpoint::shardspec_checkpoint;
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::metadata::shardspec_metadata;
+use crate::ffi::sharded_tensor::shardspec_sharded_tensor;
+use crate::ffi::view::shardspec_tensor_view;
+use crate::files::{
+    CheckpointRead, CoverageProblems, FileSet, ReadItem, ReadOptions, ReadReport, WantedTensor,
+    check, check_set,
+};
+use crate::memory::{Shared, text, try_collect, try_with_capacity};
+use crate::model::{Error, ShardedTensorMetadata, Shards, TensorProperties};
+use crate::transfer::{LocalShards, ShardArguments, ShardedTensor, check_indices};
+
+/// A tensor of a checkpoint, and where to read it: into the local shards of `tensor`, or into views of
+/// some shards of `metadata`. With both NULL, the whole tensor is shard 0. Set unused fields to 0 or NULL.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct shardspec_checkpoint_item {
+    /// `sizeof(shardspec_checkpoint_item)`; the same in every element of an array.
+    pub struct_size: u64,
+    /// The tensor's name in the checkpoint.
+    pub name: *const c_char,
+    /// A sharded tensor: all of its local shards are read. `metadata`, `indices`, `shards` and
+    /// `shard_count` must be 0 or NULL then.
+    pub tensor: *const shardspec_sharded_tensor,
+    /// The layout that the tensor is read into; NULL: one shard, which is the whole tensor.
+    pub metadata: *const shardspec_metadata,
+    /// The indices of the shards; NULL: shards 0 to `shard_count - 1`.
+    pub indices: *const usize,
+    /// The memory for the shards, with any strides. `shardspec_checkpoint_check` ignores it.
+    pub shards: *const shardspec_tensor_view,
+    /// How many shards.
+    pub shard_count: usize,
+}
+
+// SAFETY: `struct_size` comes first, and zeros are numbers and NULL pointers.
+unsafe impl Grows for shardspec_checkpoint_item {
+    const NAME: &'static str = "shardspec_checkpoint_item";
+    const FIRST_SIZE: usize = 56;
+}
+
+/// Says how many of all bytes that are needed have been read. It returns the status of success, or
+/// another one to cancel the read, which then returns that status. It runs on the thread that called
+/// `shardspec_checkpoint_read`: between reads of this thread, and once in the end.
+pub type shardspec_progress_fn = Option<
+    unsafe extern "C-unwind" fn(
+        ctx: *mut c_void,
+        bytes_done: u64,
+        bytes_total: u64,
+        err: *mut shardspec_error,
+    ) -> shardspec_status,
+>;
+
+/// How to read. Zeros are the defaults. No option changes the result.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct shardspec_checkpoint_read_options {
+    /// `sizeof(shardspec_checkpoint_read_options)`.
+    pub struct_size: u64,
+    /// Maximum number of threads, the caller's included; 0: up to 4.
+    pub max_threads: u32,
+    /// The status of success of `progress`: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`.
+    pub success_status: shardspec_status,
+    /// Bytes between two needed parts of a file that are always read as well, so that one read gets both
+    /// parts; 0: 4096.
+    pub max_gap: u64,
+    /// More bytes between needed parts are read as well, as long as the read has no more bytes than this
+    /// times the bytes that are needed of it; 0: 2.0. With 1.0, only `max_gap` counts.
+    pub over_read: f64,
+    /// Maximum number of bytes of a read whose parts go to several places; 0: 2 MiB. Each thread
+    /// allocates memory for one such read.
+    pub max_read: u64,
+    /// Called with the progress; NULL for none.
+    pub progress: shardspec_progress_fn,
+    /// The first argument of `progress`.
+    pub progress_ctx: *mut c_void,
+}
+
+// SAFETY: `struct_size` comes first, and zeros are numbers and NULL pointers.
+unsafe impl Grows for shardspec_checkpoint_read_options {
+    const NAME: &'static str = "shardspec_checkpoint_read_options";
+    const FIRST_SIZE: usize = 56;
+}
+
+/// What a read did.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct shardspec_checkpoint_read_report {
+    /// Set by the caller to `sizeof(shardspec_checkpoint_read_report)`.
+    pub struct_size: u64,
+    /// Number of reads.
+    pub read_count: u64,
+    /// Bytes that were read from files.
+    pub bytes_read: u64,
+    /// Bytes that the destinations need. Bytes that two destinations need count twice.
+    pub bytes_needed: u64,
+}
+
+// SAFETY: numbers.
+unsafe impl Grows for shardspec_checkpoint_read_report {
+    const NAME: &'static str = "shardspec_checkpoint_read_report";
+    const FIRST_SIZE: usize = 32;
+}
+
+/// The most problems that `shardspec_checkpoint_check` counts, if there is no room for more.
+pub const SHARDSPEC_CHECKPOINT_MAX_PROBLEMS: usize = 1024;
+
+/// Finds everything that keeps `item_count` items from being read: tensors and files that are missing,
+/// elements that no file holds, chunks that contradict each other, and layouts of other sizes or another
+/// element type. With `item_count` 0, it checks the whole checkpoint. No element is read, and the items'
+/// `shards` are ignored.
+///
+/// `*problem_count` becomes the number of problems. Counting ends at
+/// `SHARDSPEC_CHECKPOINT_MAX_PROBLEMS`, or at `capacity` if that is more. `problems` has room for
+/// `capacity` structs and receives the first problems, in the order of the items: status, message, and
+/// the position of the item in `index`. The caller sets each `struct_size` to `sizeof(shardspec_error)`.
+/// With `capacity` 0, `problems` may be NULL.
+///
+/// Ownership: the caller keeps all arguments.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: no.
+/// Errors: INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, UNSUPPORTED for chunks that overlap in too many ways,
+/// OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. What is wrong with the checkpoint is no error
+/// of this function.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_checkpoint_check(
+    checkpoint: *const shardspec_checkpoint, items: *const shardspec_checkpoint_item,
+    item_count: usize, problems: *mut shardspec_error, capacity: usize, problem_count: *mut usize,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = out("problem_count", problem_count)?;
+        let room = problem_places(problems, capacity)?;
+        let checkpoint = handle::get("checkpoint", checkpoint)?;
+        let items = sized_slice("items", items, item_count)?;
+        let items = items.convert(|item| wanted_item(&checkpoint, item))?;
+        let wanted = items.iter().map(|item| WantedTensor {
+            name: item.name,
+            layout: &item.layout,
+            indices: &item.indices,
+        });
+        let wanted = try_collect(wanted)?;
+        let limit = capacity.max(SHARDSPEC_CHECKPOINT_MAX_PROBLEMS);
+        let CoverageProblems { problems, .. } = match &*wanted {
+            [] => check_set(&checkpoint, limit)?,
+            wanted => check(&checkpoint, wanted, limit)?,
+        };
+        place.set(problems.len());
+        for (place, problem) in room.iter().zip(problems) {
+            let error = match problem.wanted {
+                Some(item) => problem.error.at("items", item),
+                None => problem.error,
+            };
+            place.refusal(&error.into());
+        }
+        Ok(())
+    })
+}
+
+/// Reads tensors of a checkpoint into the memory of local shards. All elements of the shards are
+/// written, and their padding becomes zero. Bytes that lie near each other in a file are read at once, in
+/// the order of the file, on a few threads. Contiguous parts are read straight into their places.
+///
+/// All checks come before the first read: the same that `shardspec_checkpoint_check` makes, and those of
+/// the views. `options` may be NULL. `whole` has room for `item_count` numbers and may be NULL: `whole[i]`
+/// becomes 1 if item i was read completely, else 0. `report` may be NULL. `whole` and `report` are
+/// written after a failure during the read as well. Of items that were not read completely, the elements
+/// are undefined then.
+///
+/// Elements that are no whole bytes are read wherever parts end on whole bytes. Bits behind the last
+/// element of a shard may be written.
+///
+/// Ownership: the caller keeps all arguments.
+/// Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread frees a
+/// handle during the call.
+/// Blocks: on the disk.
+/// Errors: before the read, NOT_FOUND for a tensor that is not there. GAP for elements that no file
+/// holds; the message names tensor, box and file. OVERLAP for chunks that contradict each other.
+/// SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH for layouts or views that do not fit, PARTIAL for
+/// layouts whose elements are pending a reduction, ALIASED for destinations that share memory, UNSUPPORTED
+/// where parts end inside of a byte, UNSUPPORTED_DEVICE, INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, OVERFLOW,
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Then nothing was written. During the read, FILE_FAILED or
+/// INVALID_FILE, also for a file that has changed since the checkpoint was opened; the message names file,
+/// byte and reason. Or the status that `progress` returned.
+/// Threads: any. No other thread may use the destinations during the call.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_checkpoint_read(
+    checkpoint: *const shardspec_checkpoint, items: *const shardspec_checkpoint_item,
+    item_count: usize, options: *const shardspec_checkpoint_read_options, whole: *mut i32,
+    report: *mut shardspec_checkpoint_read_report, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let whole = optional_out_slice("whole", whole, item_count)?;
+        let report = optional_report(report)?;
+        let checkpoint = handle::get("checkpoint", checkpoint)?;
+        let (options, mut progress) = options_argument(options)?;
+        let taken = sized_slice("items", items, item_count)?;
+        let taken = taken.convert(|item| read_item(&checkpoint, item))?;
+        let items = try_collect(taken.iter().map(|item| ReadItem {
+            name: item.name,
+            layout: &item.layout,
+            shards: item.shards.clone(),
+        }))?;
+        let read = CheckpointRead::new(&checkpoint, &items, &options)?;
+        let (done, result) = read.run(&mut |done, all| progress.tell(done, all));
+        // Else it did not begin.
+        if done.whole.len() == item_count {
+            fill_with(whole, done.whole.iter().map(|&is_whole| i32::from(is_whole)));
+            report.into_iter().for_each(|report| report.set(report_of(&done)));
+        }
+        Ok(result?)
+    })
+}
+
+/// An item of a check.
+struct WantedItem<'a> {
+    name: &'a str,
+    layout: ShardedTensorMetadata,
+    indices: Vec<usize>,
+}
+
+/// An item of a read.
+struct TakenItem<'a> {
+    name: &'a str,
+    layout: ShardedTensorMetadata,
+    shards: Shared<LocalShards>,
+    /// Keeps the memory of the shards, also where another thread frees the tensor.
+    _tensor: Option<Protected<ShardedTensor>>,
+}
+
+/// The tensor of an item, if that is where it goes.
+unsafe fn tensor_of(item: &shardspec_checkpoint_item) -> Outcome<Option<Protected<ShardedTensor>>> {
+    if item.tensor.is_null() {
+        return Ok(None);
+    }
+    if !item.metadata.is_null() || !item.indices.is_null() || item.shard_count != 0 {
+        let problem = "tensor and another destination are set; set tensor, or metadata and shards";
+        return Err(Error::invalid("items", problem).into());
+    }
+    Ok(Some(handle::get("tensor", item.tensor)?))
+}
+
+/// The indices of an item's shards.
+unsafe fn indices_of(item: &shardspec_checkpoint_item) -> Outcome<Vec<usize>> {
+    if item.indices.is_null() {
+        return Ok(try_collect(0..item.shard_count)?);
+    }
+    Ok(crate::memory::try_to_vec(slice("indices", item.indices, item.shard_count)?)?)
+}
+
+/// The layout of an item that has no sharded tensor.
+unsafe fn layout_of(
+    checkpoint: &FileSet, name: &str, item: &shardspec_checkpoint_item,
+) -> Outcome<ShardedTensorMetadata> {
+    if item.metadata.is_null() {
+        return Ok(checkpoint.tensor(name)?.whole()?);
+    }
+    Ok((*handle::get("metadata", item.metadata)?).clone())
+}
+
+unsafe fn wanted_item<'a>(
+    checkpoint: &FileSet, item: shardspec_checkpoint_item,
+) -> Outcome<WantedItem<'a>> {
+    let name = text("name", item.name)?;
+    if let Some(tensor) = tensor_of(&item)? {
+        let indices = try_collect(tensor.shards().indices())?;
+        return Ok(WantedItem { name, layout: tensor.metadata().clone(), indices });
+    }
+    // A tensor that is not there is a problem to be listed.
+    let missing = item.metadata.is_null() && checkpoint.find(name).is_none();
+    let layout = if missing { nothing()? } else { layout_of(checkpoint, name, &item)? };
+    let indices = if missing { Vec::new() } else { indices_of(&item)? };
+    check_indices(layout.shards(), &indices)?;
+    Ok(WantedItem { name, layout, indices })
+}
+
+unsafe fn read_item<'a>(
+    checkpoint: &FileSet, item: shardspec_checkpoint_item,
+) -> Outcome<TakenItem<'a>> {
+    let name = text("name", item.name)?;
+    if let Some(tensor) = tensor_of(&item)? {
+        let (layout, shards) = (tensor.metadata().clone(), tensor.shards().clone());
+        return Ok(TakenItem { name, layout, shards, _tensor: Some(tensor) });
+    }
+    let layout = layout_of(checkpoint, name, &item)?;
+    let (indices, dtype) = (indices_of(&item)?, layout.properties().dtype);
+    let shards = slice("shards", item.shards, item.shard_count)?;
+    let shards = views::local_shards(
+        layout.shared_shards(),
+        ShardArguments::SHARDS,
+        dtype,
+        indices,
+        shards,
+    )?;
+    Ok(TakenItem { name, layout, shards: Shared::try_new(shards)?, _tensor: None })
+}
+
+/// The layout of no shards.
+fn nothing() -> Result<ShardedTensorMetadata, Error> {
+    ShardedTensorMetadata::new(Shards::from_list(&[])?, &[0], TensorProperties::default())
+}
+
+/// Places for problems.
+unsafe fn problem_places(problems: *mut shardspec_error, capacity: usize) -> Outcome<Vec<Report>> {
+    // Refuses NULL, and more than memory can have.
+    out_slice("problems", problems, capacity)?;
+    let mut places = try_with_capacity(capacity)?;
+    for at in 0..capacity {
+        let place = problems.wrapping_add(at);
+        let is_whole =
+            (&raw const (*place).struct_size).read() == size_of::<shardspec_error>() as u64;
+        match Report::open(place) {
+            Ok(report) if is_whole => places.push(report),
+            _ => {
+                let problem =
+                    "its struct_size is not sizeof(shardspec_error); set it in every element";
+                let refused = Error::invalid("problems", problem).into();
+                return Err(Refusal::at("problems", at)(refused));
+            }
+        }
+    }
+    Ok(places)
+}
+
+/// The caller's function that receives the progress.
+struct ProgressCallback {
+    function: shardspec_progress_fn,
+    ctx: *mut c_void,
+    success: Success,
+}
+
+impl ProgressCallback {
+    fn tell(&mut self, done: u64, all: u64) -> Result<(), Error> {
+        let Some(function) = self.function else { return Ok(()) };
+        // SAFETY: the caller passed both for such calls.
+        callback::call("progress", "progress", self.success, |err| unsafe {
+            function(self.ctx, done, all, err)
+        })
+    }
+}
+
+/// An options argument; NULL: the defaults.
+unsafe fn options_argument(
+    options: *const shardspec_checkpoint_read_options,
+) -> Outcome<(ReadOptions, ProgressCallback)> {
+    let mut read = ReadOptions::default();
+    if options.is_null() {
+        let ctx = std::ptr::null_mut();
+        return Ok((read, ProgressCallback { function: None, ctx, success: Success::OK }));
+    }
+    let given = sized("options", options)?;
+    read.max_threads = given.max_threads as usize;
+    if given.max_gap != 0 {
+        read.max_gap = given.max_gap;
+    }
+    if given.max_read != 0 {
+        read.max_read = given.max_read;
+    }
+    if given.over_read != 0.0 {
+        if !(given.over_read >= 1.0 && given.over_read.is_finite()) {
+            let problem = text!("{} is no factor; pass 1.0 or more, or 0", given.over_read);
+            return Err(Error::invalid("options.over_read", problem).into());
+        }
+        read.over_read = given.over_read;
+    }
+    let success = Success::of(given.success_status, 0)?;
+    let (function, ctx) = (given.progress, given.progress_ctx);
+    Ok((read, ProgressCallback { function, ctx, success }))
+}
+
+unsafe fn optional_report<'a>(
+    report: *mut shardspec_checkpoint_read_report,
+) -> Outcome<Option<SizedOut<'a, shardspec_checkpoint_read_report>>> {
+    if report.is_null() {
+        return Ok(None);
+    }
+    sized_out("report", report).map(Some)
+}
+
+fn report_of(done: &ReadReport) -> shardspec_checkpoint_read_report {
+    let ReadReport { reads, bytes_read, bytes_needed, .. } = *done;
+    let struct_size = size_of::<shardspec_checkpoint_read_report>() as u64;
+    shardspec_checkpoint_read_report { struct_size, read_count: reads, bytes_read, bytes_needed }
+}
