@@ -937,8 +937,8 @@ shardspec_status shardspec_comm_exchange(
 shardspec_status shardspec_comm_abort(
     const shardspec_comm *comm, const char *reason, shardspec_error *err);
 shardspec_status shardspec_comm_new_group(
-    const shardspec_comm *comm, const int64_t *members, size_t member_count,
-    const int64_t *placement_ranks, shardspec_comm **out, shardspec_error *err);
+    const shardspec_comm *comm, const int64_t *members, const int64_t *placement_ranks,
+    size_t member_count, shardspec_comm **out, shardspec_error *err);
 shardspec_status shardspec_comm_placement_rank(
     const shardspec_comm *comm, int64_t rank, int64_t *out, shardspec_error *err);
 shardspec_status shardspec_comm_node(

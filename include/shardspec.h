@@ -4753,8 +4753,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_abort(
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_group(
-    const shardspec_comm *comm, const int64_t *members, size_t member_count,
-    const int64_t *placement_ranks, shardspec_comm **out, shardspec_error *err);
+    const shardspec_comm *comm, const int64_t *members, const int64_t *placement_ranks,
+    size_t member_count, shardspec_comm **out, shardspec_error *err);
 
 /**
  * Writes the rank by which placements name rank `rank` of the communicator to `*out`. It is the

@@ -412,7 +412,7 @@ static inline shardspec_status shardspec_mpi_comm_new_in(MPI_Comm comm, MPI_Comm
     status = shardspec_mpi_translate(comm, parent, ranks, ranks + size, size, err);
   if (status == SHARDSPEC_OK) {
     for (int rank = 0; rank < size; rank++) placement_ranks[rank] = ranks[size + rank];
-    status = shardspec_comm_new_group(inner, NULL, (size_t)size, placement_ranks, out, err);
+    status = shardspec_comm_new_group(inner, NULL, placement_ranks, (size_t)size, out, err);
   }
   free(ranks);
   free(placement_ranks);

@@ -55,7 +55,7 @@ void a_group_uses_layouts_that_name_its_global_ranks(shardspec_comm *comm, shard
   int64_t members[64], inner_members[64];
   size_t count = members_of_half(comm, members);
   shardspec_comm *group, *inner;
-  CHECK_OK(shardspec_comm_new_group(comm, members, count, NULL, &group, &err));
+  CHECK_OK(shardspec_comm_new_group(comm, members, NULL, count, &group, &err));
   CHECK_EQUAL(size_of(group), count);
   CHECK_EQUAL(placement_rank_of(group), rank_of(comm));
   move_in(group, members, count, rank_err);
@@ -76,7 +76,7 @@ void a_group_uses_layouts_that_name_its_global_ranks(shardspec_comm *comm, shard
   free_cut(&c);
   /* A group of the group: the same ranks, the last first. */
   for (size_t i = 0; i < count; i++) inner_members[i] = (int64_t)(count - 1 - i);
-  CHECK_OK(shardspec_comm_new_group(group, inner_members, count, NULL, &inner, &err));
+  CHECK_OK(shardspec_comm_new_group(group, inner_members, NULL, count, &inner, &err));
   /* It needs no other handle. */
   CHECK_OK(shardspec_comm_free(group, &err));
   for (size_t i = 0; i < count / 2; i++) {
@@ -95,7 +95,7 @@ void ranks_are_named_as_a_group_names_them(shardspec_comm *comm, shardspec_error
   shardspec_comm *named, *other;
   cut c;
   for (int64_t i = 0; i < size; i++) names[i] = 100 + 3 * (size - i);
-  CHECK_OK(shardspec_comm_new_group(comm, NULL, (size_t)size, names, &named, &err));
+  CHECK_OK(shardspec_comm_new_group(comm, NULL, names, (size_t)size, &named, &err));
   CHECK_EQUAL(rank_of(named), rank);
   for (int64_t i = 0; i < size; i++) {
     CHECK_OK(shardspec_comm_placement_rank(named, i, &number, &err));
@@ -130,7 +130,7 @@ void ranks_are_named_as_a_group_names_them(shardspec_comm *comm, shardspec_error
     int64_t others[64];
     memcpy(others, names, sizeof others);
     if (rank == 1) others[0] = 7;
-    CHECK_OK(shardspec_comm_new_group(comm, NULL, (size_t)size, others, &other, &err));
+    CHECK_OK(shardspec_comm_new_group(comm, NULL, others, (size_t)size, &other, &err));
     cut_in_chunks(&c, other, 2, 3, 0, names + 1, 1);
     CHECK_STATUS(shardspec_comm_gather(other, c.metadata, names[1], c.shards, c.count, &c.full_view, NULL, &err),
                  SHARDSPEC_DISAGREEMENT);
@@ -150,24 +150,24 @@ void groups_that_can_not_be_are_refused(shardspec_comm *comm, shardspec_error *r
     CHECK_MESSAGE(said);                                                                            \
     CHECK(untouched == (shardspec_comm *)&number);                                                  \
   } while (0)
-  REFUSED(INVALID_ARGUMENT, "member_count: 65 where members is NULL", NULL, 65, NULL);
+  REFUSED(INVALID_ARGUMENT, "member_count: 65 where members is NULL", NULL, NULL, 65);
   members[0] = size;
-  REFUSED(INDEX_OUT_OF_RANGE, "members[0]", members, (size_t)size, NULL);
+  REFUSED(INDEX_OUT_OF_RANGE, "members[0]", members, NULL, (size_t)size);
   members[0] = -1;
-  REFUSED(INVALID_ARGUMENT, "members[0]: ", members, (size_t)size, NULL);
+  REFUSED(INVALID_ARGUMENT, "members[0]: ", members, NULL, (size_t)size);
   members[0] = 0;
   members[size] = 0;
-  REFUSED(INVALID_ARGUMENT, "0 is listed twice", members, (size_t)size + 1, NULL);
+  REFUSED(INVALID_ARGUMENT, "0 is listed twice", members, NULL, (size_t)size + 1);
   CHECK_EQUAL(err.index, size);
   if (size > 1) {
     members[0] = (rank + 1) % size;
-    REFUSED(INVALID_ARGUMENT, "is not among them", members, 1, NULL);
-    REFUSED(INVALID_ARGUMENT, "is not among them", members, 0, NULL);
+    REFUSED(INVALID_ARGUMENT, "is not among them", members, NULL, 1);
+    REFUSED(INVALID_ARGUMENT, "is not among them", members, NULL, 0);
     names[size - 1] = 0;
-    REFUSED(INVALID_ARGUMENT, "placement_ranks", NULL, (size_t)size, names);
+    REFUSED(INVALID_ARGUMENT, "placement_ranks", NULL, names, (size_t)size);
   }
   names[0] = -1;
-  REFUSED(INVALID_ARGUMENT, "placement_ranks[0]: ", NULL, (size_t)size, names);
+  REFUSED(INVALID_ARGUMENT, "placement_ranks[0]: ", NULL, names, (size_t)size);
   CHECK_STATUS(shardspec_comm_placement_rank(comm, size, &number, &err), SHARDSPEC_INDEX_OUT_OF_RANGE);
   CHECK_STATUS(shardspec_comm_placement_rank(comm, -1, &number, &err), SHARDSPEC_INVALID_ARGUMENT);
   CHECK_EQUAL(number, -5);

@@ -73,16 +73,16 @@ static void misuse_exchange(shardspec_comm *right) {
 
 static void misuse_group(shardspec_comm *right) {
   static const int64_t first[] = {0, 0}, second[] = {1}, negative[] = {-1}, nodes[] = {3, -1};
-  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_new_group, H, first, 1, first, &out.comm);
-  MISUSE(INVALID_ARGUMENT, "no members", shardspec_comm_new_group, right, first, 0, NULL, &out.comm);
-  MISUSE(INVALID_ARGUMENT, "a member twice", shardspec_comm_new_group, right, first, 2, NULL, &out.comm);
-  MISUSE(INDEX_OUT_OF_RANGE, "member 1 of 1", shardspec_comm_new_group, right, second, 1, NULL, &out.comm);
-  MISUSE(INVALID_ARGUMENT, "member -1", shardspec_comm_new_group, right, negative, 1, NULL, &out.comm);
-  MISUSE(INVALID_ARGUMENT, "placement rank -1", shardspec_comm_new_group, right, first, 1, negative, &out.comm);
-  MISUSE(INVALID_ARGUMENT, "two of all ranks", shardspec_comm_new_group, right, NULL, 2, first, &out.comm);
-  MISUSE(INVALID_ARGUMENT, "SIZE_MAX members", shardspec_comm_new_group, right, first, SIZE_MAX, NULL, &out.comm);
-  WRONG_OUT(shardspec_comm *, shardspec_comm_new_group, right, first, 1, NULL, P);
-  WRONG_ERROR(shardspec_comm_new_group, right, first, 1, NULL, &out.comm);
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_new_group, H, first, first, 1, &out.comm);
+  MISUSE(INVALID_ARGUMENT, "no members", shardspec_comm_new_group, right, first, NULL, 0, &out.comm);
+  MISUSE(INVALID_ARGUMENT, "a member twice", shardspec_comm_new_group, right, first, NULL, 2, &out.comm);
+  MISUSE(INDEX_OUT_OF_RANGE, "member 1 of 1", shardspec_comm_new_group, right, second, NULL, 1, &out.comm);
+  MISUSE(INVALID_ARGUMENT, "member -1", shardspec_comm_new_group, right, negative, NULL, 1, &out.comm);
+  MISUSE(INVALID_ARGUMENT, "placement rank -1", shardspec_comm_new_group, right, first, negative, 1, &out.comm);
+  MISUSE(INVALID_ARGUMENT, "two of all ranks", shardspec_comm_new_group, right, NULL, first, 2, &out.comm);
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX members", shardspec_comm_new_group, right, first, NULL, SIZE_MAX, &out.comm);
+  WRONG_OUT(shardspec_comm *, shardspec_comm_new_group, right, first, NULL, 1, P);
+  WRONG_ERROR(shardspec_comm_new_group, right, first, NULL, 1, &out.comm);
   WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_placement_rank, H, 0, &out.i64);
   MISUSE(INDEX_OUT_OF_RANGE, "rank 1 of 1", shardspec_comm_placement_rank, right, 1, &out.i64);
   MISUSE(INVALID_ARGUMENT, "rank -1", shardspec_comm_placement_rank, right, -1, &out.i64);

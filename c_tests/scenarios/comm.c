@@ -25,12 +25,12 @@ void communicators(void) {
   CALL(OK, shardspec_comm_size, comm, &out.i64);
   CHECK_EQUAL(out.i64, 2);
   static const int64_t members[] = {1, 0}, names[] = {40, 50}, nodes[] = {7, 8, 7, 8};
-  CALL(OK, shardspec_comm_new_group, comm, members, 2, names, &out.comm);
+  CALL(OK, shardspec_comm_new_group, comm, members, names, 2, &out.comm);
   shardspec_comm *group = out.comm;
   CALL(OK, shardspec_comm_placement_rank, group, 1, &out.i64);
   CHECK_EQUAL(out.i64, 50);
   CALL(OK, shardspec_comm_node, group, 1, &out.i64);
-  CALL(INVALID_ARGUMENT, shardspec_comm_new_group, comm, members, 1, names, &out.comm);
+  CALL(INVALID_ARGUMENT, shardspec_comm_new_group, comm, members, names, 1, &out.comm);
   FREE(shardspec_comm_free, group);
   written_next(got, sizeof got);
   CALL(OK, shardspec_comm_exchange, comm, &send, 1, &receive, 1);

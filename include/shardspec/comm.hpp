@@ -123,8 +123,8 @@ class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
       return detail::refuse<comm, P>(error(SHARDSPEC_INVALID_ARGUMENT,
                                            "placement_ranks: pass one for each of members"));
     return detail::handle<comm, P>(shardspec_comm_new_group, get(), all ? nullptr : members.data(),
-                                   all ? placement_ranks.size() : members.size(),
-                                   renamed ? placement_ranks.data() : nullptr);
+                                   renamed ? placement_ranks.data() : nullptr,
+                                   all ? placement_ranks.size() : members.size());
   }
 
   template <class P = default_policy> answer<std::int64_t, P> rank(P = P()) const {

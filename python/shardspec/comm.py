@@ -201,8 +201,7 @@ class Communicator(Handle):
             raise lib.refused("INVALID_ARGUMENT", f"placement_ranks: {len(names)} for {count} ranks; "
                               "pass one for each", got=len(names), limit=count)
         lists = [None if one is None else pointer(one) for one in (chosen, names)]
-        made = NativeCommunicator._of(lib.answer(ctypes.c_void_p, lib.comm_new_group, self, lists[0],
-                                                 count, lists[1]))
+        made = NativeCommunicator._of(lib.answer(ctypes.c_void_p, lib.comm_new_group, self, *lists, count))
         made._parent = self  # A transport of Python's stays as long as its groups.
         return made
 

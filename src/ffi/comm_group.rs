@@ -40,8 +40,8 @@ use crate::model::Error;
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_new_group(
-    comm: *const shardspec_comm, members: *const i64, member_count: usize,
-    placement_ranks: *const i64, out: *mut *mut shardspec_comm, err: *mut shardspec_error,
+    comm: *const shardspec_comm, members: *const i64, placement_ranks: *const i64,
+    member_count: usize, out: *mut *mut shardspec_comm, err: *mut shardspec_error,
 ) -> shardspec_status {
     guard(err, || {
         let comm = handle::get("comm", comm)?;
