@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from ._arrays import described, listed, text
 from ._handle import Handle
 from ._library import lib
 from ._views import alike, numbered
-from .comm import Communicator, options
+from .comm import Communicator, options, together
 from .dtype import DType, parse
 from .metadata import ShardedTensorMetadata, metadata_of
 from .plan import Plan
@@ -51,7 +51,7 @@ def transfer(comm: Communicator, moves: Iterable[Move], *, memory_limit: int = 0
         tensors = _tensors(moves)
         return tensors, len(tensors), how
 
-    _together(lambda *arguments: lib.comm_transfer(comm, *arguments), (None, 1, None), prepare)
+    together(lib.comm_transfer, comm, prepare)
 
 
 class Transfer(Handle):
@@ -74,8 +74,7 @@ class Transfer(Handle):
             self._kept = tensors = _tensors(moves)
             return tensors, len(tensors), how, ctypes.byref(made)
 
-        _together(lambda *arguments: lib.transfer_prepare(comm, *arguments),
-                  (None, 1, None, ctypes.byref(made)), prepare)
+        together(lib.transfer_prepare, comm, prepare)
         self._own(made.value or 0)
 
     def run(self, moves: Iterable[Move] | None = None) -> None:
@@ -88,12 +87,12 @@ class Transfer(Handle):
             tensors = _tensors(moves, layouts=False)
             return tensors, len(tensors)
 
-        def run(*arguments: Any) -> None:
-            lib.transfer_run(self, self._comm, *arguments)
-            if arguments[0] is not None:
-                self._kept = arguments[0]
+        def run(comm: Communicator, tensors: Any, count: int) -> None:
+            lib.transfer_run(self, comm, tensors, count)
+            if tensors is not None:
+                self._kept = tensors
 
-        _together(run, (None, 1), prepare)
+        together(run, self._comm, prepare)
 
     @property
     def fingerprint(self) -> int:
@@ -140,18 +139,3 @@ def _local(shards: Iterable[Any] | ShardedTensor) -> Iterable[Any]:
     if isinstance(shards, ShardedTensor):
         return [shard.tensor for shard in shards.local_shards()]
     return shards
-
-
-def _together(function: Callable[..., None], wrong: tuple[Any, ...],
-              prepare: Callable[[], tuple[Any, ...]]) -> None:
-    """Calls a collective. After a failure before the call, the other ranks are told by a call with
-    wrong arguments."""
-    try:
-        arguments = prepare()
-    except BaseException:
-        try:
-            function(*wrong)
-        except Exception:
-            pass  # What was wrong here comes first.
-        raise
-    function(*arguments)
