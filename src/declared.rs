@@ -125,6 +125,12 @@ pub(crate) use imp::{blocks, calls_back, enter};
 
 #[cfg(all(test, debug_assertions))]
 mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::arithmetic_side_effects,
+        reason = "tests fail by panicking"
+    )]
+
     use super::Wait;
     use super::imp::{Export, export_at, violation};
 

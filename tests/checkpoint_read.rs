@@ -392,7 +392,7 @@ fn destinations_that_share_memory_are_refused_before_anything_is_read() {
         [Stored::new("a", "F32", &[8], &full[..32]), Stored::new("b", "F32", &[8], &full[32..])];
     write_safetensors(&path, &stored, &[]);
     let (set, layout) = (open(&path).unwrap(), chunks(&[8], 0, 1));
-    let mut bytes = vec![0xa5u8; 128];
+    let mut bytes = [0xa5u8; 128];
     // The same bytes; some of the same; every second element of the same bytes, which are apart.
     for (start, strides, is_refused) in [(0, 1, true), (28, 1, true), (32, 1, false), (4, 2, false)]
     {

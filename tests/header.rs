@@ -2,6 +2,7 @@
 //! `src/ffi`. Here cbindgen reads the same files, and has to find the same declarations.
 
 #![allow(
+    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::panic,

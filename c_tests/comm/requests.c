@@ -152,7 +152,7 @@ void a_request_that_is_freed_early_leaves_no_rank_waiting(shardspec_comm *comm, 
       CHECK_EQUAL(rank % 2 == 0 ? test_until_ended(request, rank_err) : shardspec_request_wait(request, &err),
                   SHARDSPEC_TRANSPORT_FAILED);
       char said[80];
-      snprintf(said, sizeof said, "rank %d gave up: a request was freed before it was complete", (int)culprit);
+      snprintf(said, sizeof said, "rank %d aborted: a request was freed before it was complete", (int)culprit);
       CHECK_MESSAGE(said);
       CHECK(seconds() - start < 20);
       /* The same each time. */

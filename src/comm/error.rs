@@ -82,7 +82,7 @@ pub enum CommError {
         message: Text,
     },
     /// An error of one tensor of a batch.
-    #[error("{}: {error}", TensorName { index: *.index, tag: &***.tag })]
+    #[error("{}: {error}", TensorName { index: *.index, tag })]
     InTensor {
         /// The position of the tensor.
         index: usize,

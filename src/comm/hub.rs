@@ -41,7 +41,7 @@ pub(super) enum Breakdown {
     Lengths { from: usize, sent: usize, to: usize, expected: usize },
     /// A rank had no memory left to announce its messages.
     OutOfMemory { rank: usize },
-    /// A rank gave up, and said why.
+    /// A rank aborted, and why.
     Aborted { rank: usize, reason: Short<REASON> },
 }
 
@@ -63,7 +63,7 @@ impl Display for Breakdown {
     }
 }
 
-/// Bytes of the reason for which a rank gave up.
+/// Bytes of the reason for which a rank aborted.
 pub(super) const REASON: usize = 200;
 /// Stands for no rank.
 pub(super) const NO_RANK: usize = usize::MAX;

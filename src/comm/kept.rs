@@ -61,7 +61,7 @@ mod tests {
         loop {
             let number = all.len();
             let next = kept.next(number, || {
-                *made += usize::from(number < last);
+                *made = made.saturating_add(usize::from(number < last));
                 Ok((number < last).then_some(number))
             });
             match next.unwrap() {

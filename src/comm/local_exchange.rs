@@ -288,7 +288,7 @@ impl StartedExchange for LocalExchange {
 
 impl Drop for LocalExchange {
     fn drop(&mut self) {
-        // In a child process after fork nobody else is there, and locks may be held for ever.
+        // In a child process after fork no other rank exists, and locks may be held for ever.
         if !self.ended && self.port.hub.is_of_this_process() {
             self.port.withdraw(&self.sends);
         }

@@ -326,7 +326,7 @@ impl Drop for TransportExchange {
     fn drop(&mut self) {
         if !self.ended {
             self.functions.abort(&"a request was freed before it was complete");
-            // Its messages are nobody's, but their memory is the caller's again after this.
+            // No rank reads its messages, but their memory is the caller's again after this.
             let _ = self.wait();
         }
     }

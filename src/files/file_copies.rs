@@ -153,12 +153,12 @@ fn is_end_of_both(
         .saturating_mul(8)
         .saturating_add(in_memory as i64);
     let dims = view.shape().iter().zip(view.strides()).rev();
-    let dense = dims.scan(width, |next, (&size, &stride)| {
+    let mut dense = dims.scan(width, |next, (&size, &stride)| {
         let is_dense = size == 1 || stride == *next;
         *next = next.saturating_mul(size);
         Some(is_dense)
     });
-    let is_row_major = dense.fold(true, |all, one| all && one);
+    let is_row_major = dense.all(|one| one);
     in_file == numel(ends.chunk.sizes).saturating_mul(width)
         && is_row_major
         && before.saturating_add(nest.run() as i64) == whole

@@ -90,7 +90,11 @@ mod imp {
     }
 
     fn state_of(stat: &libc::stat) -> FileState {
-        #[allow(clippy::useless_conversion, reason = "the types differ between systems")]
+        #[allow(
+            clippy::useless_conversion,
+            clippy::unnecessary_cast,
+            reason = "the types differ between systems"
+        )]
         FileState {
             device: stat.st_dev as u64,
             number: stat.st_ino as u64,

@@ -19,10 +19,7 @@
 //! those that it meets, which is faster where the boxes of three and more dimensions are compact,
 //! as long as that takes about `n` steps; and then it is searched to the end. A set for which that
 //! takes more steps than comparing each with each is compared so after all. With many more dimensions
-//! than `log(n)` no algorithm is known that is better: boxes of `0..1`, `1..2` and `0..2` in each
-//! dimension overlap where words of 0, 1 and "any" agree, which is the problem of orthogonal vectors,
-//! and that is believed to need `n^2` (Williams, "A new algorithm for optimal 2-constraint
-//! satisfaction and its implications", 2005).
+//! than `log(n)` none is known that is better: it would solve the problem of orthogonal vectors.
 //!
 //! Open comparisons are on a stack of its own.
 //!

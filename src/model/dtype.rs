@@ -246,7 +246,10 @@ mod tests {
         }
         // 256 bits, in the 8 that there are for them.
         let wrapped = DataType { code: 5, bits: 0, lanes: 1 }.validate("dtype").unwrap_err();
-        assert!(wrapped.to_string().contains("bits at most 255: wider numbers"), "{wrapped}");
+        assert!(
+            wrapped.to_string().contains("bits at most 255: describe wider numbers"),
+            "{wrapped}"
+        );
         assert!(DataType::parse("float128x2").is_ok() && DataType::parse("uint255").is_ok());
     }
 

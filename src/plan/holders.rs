@@ -19,7 +19,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
-use super::owners::{Owners, Reach};
+use super::owners::{HolderScope, Owners};
 use crate::error::Result;
 use crate::geometry::{BoxList, overlap, steps};
 use crate::memory::{self, Memory, TryVec};
@@ -107,21 +107,23 @@ impl Holders {
         self.least_of_owner(number, owner)
     }
 
-    /// The holder in reach to read from next, where so much is read from each owner.
-    pub(super) fn least(&mut self, number: u32, reach: Reach, load: &[u128]) -> Option<Choice> {
+    /// The holder in scope to read from next, where so much is read from each owner.
+    pub(super) fn least(
+        &mut self, number: u32, scope: HolderScope, load: &[u128],
+    ) -> Option<Choice> {
         let mut least: Option<Choice> = None;
         for place in 0..self.count_of(number) {
             let of = self.box_of(number, place);
-            let choice = self.copies.least(of, reach, load);
+            let choice = self.copies.least(of, scope, load);
             least = [least, choice].into_iter().flatten().min();
         }
         least
     }
 
-    /// Whether any owner in reach holds a part.
-    pub(super) fn are_in(&self, number: u32, reach: Reach) -> bool {
+    /// Whether any owner in scope holds a part.
+    pub(super) fn are_in(&self, number: u32, scope: HolderScope) -> bool {
         let mut places = 0..self.count_of(number);
-        places.any(|place| self.copies.sharers(self.box_of(number, place), reach).is_some())
+        places.any(|place| self.copies.sharers(self.box_of(number, place), scope).is_some())
     }
 
     /// Says that so much more is read from a source that was chosen.
@@ -133,20 +135,24 @@ impl Holders {
         }
     }
 
-    /// Visits the owners of holders in reach; some perhaps more than once, and those that were visited
+    /// Visits the owners of holders in scope; some perhaps more than once, and those that were visited
     /// as holders of another part perhaps not at all.
-    pub(super) fn visit_owners(&mut self, number: u32, reach: Reach, visit: &mut dyn FnMut(u32)) {
+    pub(super) fn visit_owners(
+        &mut self, number: u32, scope: HolderScope, visit: &mut dyn FnMut(u32),
+    ) {
         for place in 0..self.count_of(number) {
             let of = self.box_of(number, place);
-            self.copies.visit_owners(of, reach, visit);
+            self.copies.visit_owners(of, scope, visit);
         }
     }
 
-    /// How many owners in reach hold a part, or `limit`, if that is less.
-    pub(super) fn owner_count(&self, number: u32, reach: Reach, limit: usize) -> Memory<usize> {
+    /// How many owners in scope hold a part, or `limit`, if that is less.
+    pub(super) fn owner_count(
+        &self, number: u32, scope: HolderScope, limit: usize,
+    ) -> Memory<usize> {
         let count = self.count_of(number);
         let owners = |place| {
-            let sharers = self.copies.sharers(self.box_of(number, place), reach);
+            let sharers = self.copies.sharers(self.box_of(number, place), scope);
             sharers.map_or(&[][..], |sharers| &sharers.owners)
         };
         let least = (0..count).map(|place| owners(place).len()).max().unwrap_or(0);
@@ -234,17 +240,17 @@ impl SharerList {
         self.by_node.binary_search_by_key(&node, |(node, _)| *node).ok()
     }
 
-    fn within(&self, reach: Reach) -> Option<&Sharers> {
-        match reach {
-            Reach::Everywhere => Some(&self.all),
-            Reach::Node(node) => Some(&self.by_node[self.node(node)?].1),
+    fn within(&self, scope: HolderScope) -> Option<&Sharers> {
+        match scope {
+            HolderScope::Everywhere => Some(&self.all),
+            HolderScope::Node(node) => Some(&self.by_node[self.node(node)?].1),
         }
     }
 
-    fn within_mut(&mut self, reach: Reach) -> Option<&mut Sharers> {
-        match reach {
-            Reach::Everywhere => Some(&mut self.all),
-            Reach::Node(node) => {
+    fn within_mut(&mut self, scope: HolderScope) -> Option<&mut Sharers> {
+        match scope {
+            HolderScope::Everywhere => Some(&mut self.all),
+            HolderScope::Node(node) => {
                 let place = self.node(node)?;
                 Some(&mut self.by_node[place].1)
             }
@@ -349,21 +355,21 @@ impl Copies {
         Some(Choice { load: (owner_load, load), source, bucket })
     }
 
-    /// The same of the owner in reach that is read least.
-    fn least(&mut self, number: u32, reach: Reach, load: &[u128]) -> Option<Choice> {
+    /// The same of the owner in scope that is read least.
+    fn least(&mut self, number: u32, scope: HolderScope, load: &[u128]) -> Option<Choice> {
         let list = &mut self.sharers[self.sharers_of[number as usize] as usize];
-        let owner = list.within_mut(reach)?.least(load)?;
+        let owner = list.within_mut(scope)?.least(load)?;
         self.least_of_owner(number, owner, load[owner as usize])
     }
 
-    /// The owners in reach that have a box; none where there is none.
-    fn sharers(&self, number: u32, reach: Reach) -> Option<&Sharers> {
-        self.sharers[self.sharers_of[number as usize] as usize].within(reach)
+    /// The owners in scope that have a box; none where there is none.
+    fn sharers(&self, number: u32, scope: HolderScope) -> Option<&Sharers> {
+        self.sharers[self.sharers_of[number as usize] as usize].within(scope)
     }
 
-    fn visit_owners(&mut self, number: u32, reach: Reach, visit: &mut dyn FnMut(u32)) {
+    fn visit_owners(&mut self, number: u32, scope: HolderScope, visit: &mut dyn FnMut(u32)) {
         let list = &mut self.sharers[self.sharers_of[number as usize] as usize];
-        let Some(sharers) = list.within_mut(reach) else {
+        let Some(sharers) = list.within_mut(scope) else {
             return;
         };
         if !std::mem::replace(&mut sharers.visited, true) {

@@ -23,7 +23,7 @@ pub type NodeOf<'a> = &'a dyn Fn(i64) -> Option<i64>;
 
 /// Among which holders one is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Reach {
+pub(super) enum HolderScope {
     /// Those of one node.
     Node(u32),
     /// All.

@@ -28,7 +28,7 @@
 use std::cmp::Reverse;
 
 use super::holders::Choice;
-use super::owners::{NodeOf, Owners, Reach};
+use super::owners::{HolderScope, NodeOf, Owners};
 use super::parts::{PartBudget, WantedPart, WantedParts};
 use super::pieces::Pieces;
 use super::space::CommonSpace;
@@ -99,14 +99,16 @@ impl<'a> Chooser<'a> {
 
     /// Whether a source on the node of the destination holds a part.
     fn is_near(&self, part: &WantedPart) -> bool {
-        self.owners.have_nodes() && self.parts.holders.are_in(part.holders, self.reach(part, true))
+        self.owners.have_nodes() && self.parts.holders.are_in(part.holders, self.scope(part, true))
     }
 
     /// The holders that a part may be given to.
-    fn reach(&self, part: &WantedPart, near: bool) -> Reach {
+    fn scope(&self, part: &WantedPart, near: bool) -> HolderScope {
         match near {
-            true => Reach::Node(self.owners.node_of(self.owners.of_destination(part.destination))),
-            false => Reach::Everywhere,
+            true => {
+                HolderScope::Node(self.owners.node_of(self.owners.of_destination(part.destination)))
+            }
+            false => HolderScope::Everywhere,
         }
     }
 
@@ -117,8 +119,8 @@ impl<'a> Chooser<'a> {
         order.sort_unstable_by_key(|&at| (Reverse(open[at as usize].elements()), at));
         for at in order {
             let part = &open[at as usize];
-            let reach = self.reach(part, near);
-            if let Some(choice) = self.parts.holders.least(part.holders, reach, &self.load) {
+            let scope = self.scope(part, near);
+            if let Some(choice) = self.parts.holders.least(part.holders, scope, &self.load) {
                 self.give(choice, part)?;
             }
         }
@@ -139,8 +141,8 @@ impl<'a> Chooser<'a> {
         let mut all = 0u128;
         for part in &open {
             all += part.elements();
-            let reach = self.reach(part, near);
-            self.parts.holders.visit_owners(part.holders, reach, &mut |owner| {
+            let scope = self.scope(part, near);
+            self.parts.holders.visit_owners(part.holders, scope, &mut |owner| {
                 let reads = &mut readers[owner as usize];
                 reader_count += u128::from(!*reads);
                 *reads = true;
@@ -155,8 +157,8 @@ impl<'a> Chooser<'a> {
                 continue;
             }
             let limit = usize::try_from(shares).unwrap_or(usize::MAX);
-            let reach = self.reach(&part, near);
-            let count = self.parts.holders.owner_count(part.holders, reach, limit)?;
+            let scope = self.scope(&part, near);
+            let count = self.parts.holders.owner_count(part.holders, scope, limit)?;
             self.divide_in(part, count as i64, &mut divided)?;
         }
         Ok(divided)

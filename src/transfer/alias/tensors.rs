@@ -1,5 +1,7 @@
 //! Tensors of a batch that share memory with each other.
 
+#![allow(clippy::result_large_err, reason = "an error and a position, returned once for a batch")]
+
 use super::{Side, check_aliases, shared_memory_of_tensors, undecided};
 use crate::memory::{Memory, Shared, TryVec};
 use crate::model::{Error, Result};
