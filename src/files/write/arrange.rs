@@ -1,6 +1,6 @@
 //! Which file of a checkpoint holds what, and where. Every rank finds the same answer from the layouts.
 
-use super::header::{self, EntryToWrite};
+use super::header::{self, EntryToWrite, try_format};
 use super::owners::WritingOwners;
 use crate::files::safetensors::name_of_dtype;
 use crate::geometry::checked_numel;
@@ -169,10 +169,12 @@ impl Arrangement {
         let number = number.saturating_add(1);
         let header = header::header(&entries, (number, count), self.is_divided)?;
         let name = match (self.is_divided, count) {
-            (true, _) => text!("shard-{number:05}-model-00001-of-00001.safetensors"),
-            (false, 1) => text!("model.safetensors"),
-            (false, _) => text!("model-{number:05}-of-{count:05}.safetensors"),
-        };
+            (true, _) => {
+                try_format(format_args!("shard-{number:05}-model-00001-of-00001.safetensors"))
+            }
+            (false, 1) => try_format(format_args!("model.safetensors")),
+            (false, _) => try_format(format_args!("model-{number:05}-of-{count:05}.safetensors")),
+        }?;
         let bytes =
             entries.iter().try_fold(header.len() as u64, |sum, own| sum.checked_add(own.bytes));
         let length = bytes.filter(|bytes| i64::try_from(*bytes).is_ok());

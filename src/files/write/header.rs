@@ -103,6 +103,13 @@ pub(super) fn index<'a>(
     Ok(json.0)
 }
 
+/// A text by the rules of `format!`, for names: unlike texts of messages, none may be lost.
+pub(super) fn try_format(parts: fmt::Arguments<'_>) -> Memory<String> {
+    let mut text = JsonWriter::default();
+    text.format(parts)?;
+    Ok(text.0)
+}
+
 /// A JSON text that is being written.
 #[derive(Default)]
 struct JsonWriter(String);

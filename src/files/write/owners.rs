@@ -1,6 +1,7 @@
 //! Those who write a checkpoint.
 
-use crate::memory::{Text, TryVec, text, try_collect, try_with_capacity};
+use super::header::try_format;
+use crate::memory::{Text, TryVec, try_collect, try_string, try_with_capacity};
 use crate::model::{Error, Result, Shards};
 use crate::sync::seed::Map;
 
@@ -20,8 +21,11 @@ impl WritingOwners {
         let mut table = try_with_capacity(placements.distinct().len())?;
         for placement in placements.distinct() {
             // Devices make no difference: a rank writes for all of its own.
-            let name =
-                placement.rank().map_or_else(|| text!("{placement}"), |rank| text!("rank:{rank}"));
+            let name = match placement.rank() {
+                Some(rank) => try_format(format_args!("rank:{rank}")),
+                None => try_format(format_args!("{placement}")),
+            };
+            let name = Text::from(name?);
             table.push(self.number(name)?);
         }
         let owner = |placement: &u32| table.get(*placement as usize).copied().unwrap_or(0);
@@ -35,7 +39,7 @@ impl WritingOwners {
         let number = u32::try_from(self.names.len());
         let number = number.map_err(|_| Error::overflow("the number of owners of shards"))?;
         self.numbers.try_reserve(1)?;
-        self.names.try_push(name.clone())?;
+        self.names.try_push(Text::from(try_string(&name)?))?;
         self.loads.try_push(0)?;
         self.numbers.insert(name, number);
         Ok(number)

@@ -5,13 +5,14 @@
 //! exchanged with what was there. Both are one step: half of a checkpoint is never at its place.
 
 use super::arrange::{ArrangedFile, Arrangement};
+use super::header::try_format;
 use super::output::{
     OutputFile, PathKind, create_directory, exchange, kind_of, remove_directory, remove_file,
     rename, sync_directory,
 };
 use crate::files::error::FilesError;
 use crate::files::system::{SystemPath, file_names};
-use crate::memory::{Text, text, try_filled};
+use crate::memory::{Memory, Text, TryVec, text, try_filled};
 use crate::model::{Error, Result};
 
 /// The name of the index of files that hold whole tensors.
@@ -33,7 +34,7 @@ impl SaveDirectory {
     pub(super) fn new(path: &str, arrangement: &Arrangement, replace: bool) -> Result<Self> {
         let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
         let destination = SystemPath::new("path", path)?;
-        let directory = SystemPath::new("path", &text!("{path}.saving"))?;
+        let directory = SystemPath::new("path", &try_format(format_args!("{path}.saving"))?)?;
         let fingerprint = arrangement.fingerprint();
         let staging = Self { destination, directory, fingerprint, replace };
         staging.check_destination()?;
@@ -62,7 +63,7 @@ impl SaveDirectory {
     /// Makes the directory, and forgets that an owner was done with an earlier try.
     pub(super) fn begin(&self, owner: u32) -> Result<()> {
         create_directory(&self.directory)?;
-        remove_file(&self.directory.join(&self.note(owner))?)
+        remove_file(&self.directory.join(&self.note(owner)?)?)
     }
 
     /// Opens a file, gives it its length and writes its header.
@@ -80,28 +81,30 @@ impl SaveDirectory {
 
     /// Leaves the note that an owner is done. Its files must have been flushed.
     pub(super) fn finish(&self, owner: u32) -> Result<()> {
-        let name = self.note(owner);
+        let name = self.note(owner)?;
         OutputFile::open(&self.directory.join(&name)?, &name)?.sync(&name)
     }
 
     /// The name of the note of an owner. Notes of other checkpoints have other names.
-    fn note(&self, owner: u32) -> Text {
-        text!("{NOTE}{:016x}-{owner}", self.fingerprint)
+    fn note(&self, owner: u32) -> Memory<String> {
+        try_format(format_args!("{NOTE}{:016x}-{owner}", self.fingerprint))
     }
 
     /// Puts the checkpoint in its place, with `index` if it has one.
     pub(super) fn commit(&self, arrangement: &Arrangement, index: Option<&str>) -> Result<()> {
         self.check_complete(arrangement)?;
         let replaced = self.check_destination()?;
-        self.remove_others(arrangement)?;
         if let Some(index) = index {
             let output = OutputFile::open(&self.directory.join(INDEX)?, INDEX)?;
             output.set_length(INDEX, index.len() as u64)?;
             output.write_bytes(INDEX, 0, index.as_bytes())?;
             output.sync(INDEX)?;
         }
-        sync_directory(&self.directory)?;
+        let others = self.others(arrangement, index.is_some())?;
         let (parent, _) = self.destination.split()?;
+        // From here on, nothing asks for memory: without the notes, a commit could not be tried again.
+        others.iter().try_for_each(remove_file)?;
+        sync_directory(&self.directory)?;
         if !replaced {
             rename(&self.directory, &self.destination)?;
             return sync_directory(&parent);
@@ -130,7 +133,7 @@ impl SaveDirectory {
         }
         let owners = (0u32..).zip(&arrangement.owners).zip(&writes);
         for ((owner, name), _) in owners.filter(|(_, writes)| **writes) {
-            if kind_of(&self.directory.join(&self.note(owner))?)? == PathKind::Nothing {
+            if kind_of(&self.directory.join(&self.note(owner)?)?)? == PathKind::Nothing {
                 let what = text!(
                     "the shards of '{name}' are not written; write them with the same tensors and \
                      options, and commit after all have returned"
@@ -155,16 +158,18 @@ impl SaveDirectory {
         Ok(())
     }
 
-    /// Removes notes, and what earlier tries have left.
-    fn remove_others(&self, arrangement: &Arrangement) -> Result<()> {
+    /// Notes, and what earlier tries have left.
+    fn others(&self, arrangement: &Arrangement, has_index: bool) -> Result<Vec<SystemPath>> {
         check_removable(&self.directory)?;
+        let mut others = Vec::new();
         for name in file_names(&self.directory)? {
-            let is_own = arrangement.files.iter().any(|file| file.name == name);
+            let is_own = arrangement.files.iter().any(|file| file.name == name)
+                || (has_index && *name == *INDEX);
             if !is_own && !is_special(&name) {
-                remove_file(&self.directory.join(&name)?)?;
+                others.try_push(self.directory.join(&name)?)?;
             }
         }
-        Ok(())
+        Ok(others)
     }
 }
 
