@@ -5206,7 +5206,7 @@ typedef struct shardspec_request shardspec_request;
  * Calls back: `start`, `test` and `abort` of a custom transport; `destroy`, if another thread
  * frees a handle during the call.
  * Blocks: no.
- * Errors: those of the function that was started, INVALID_ARGUMENT while another thread uses the
+ * Errors: every error of an exchange that ends in it, INVALID_ARGUMENT while another thread uses the
  * request, INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any, one at a time for each request.
  * Source: MPI_Test.
@@ -5223,7 +5223,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_request_test(
  * Calls back: `exchange`, `start`, `wait` and `abort` of a custom transport; `destroy`, if another
  * thread frees a handle during the call.
  * Blocks: on other ranks.
- * Errors: those of the function that was started, INVALID_ARGUMENT while another thread uses the
+ * Errors: every error of an exchange that ends in it, INVALID_ARGUMENT while another thread uses the
  * request, INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any, one at a time for each request.
  * Source: MPI_Wait.

@@ -14,7 +14,7 @@ from typing import Any
 from ._library import lib
 
 INT64 = ctypes.POINTER(ctypes.c_int64)
-POINTERS = {"q": INT64, "I": ctypes.POINTER(ctypes.c_uint32), "Q": ctypes.POINTER(ctypes.c_size_t)}
+POINTERS: dict[str, Any] = {"q": INT64, "I": ctypes.POINTER(ctypes.c_uint32), "Q": ctypes.POINTER(ctypes.c_size_t)}
 TEXTS = (str, bytes, bytearray)
 PLAIN = frozenset((list, tuple, array))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import sys
 import warnings
 import weakref
@@ -52,7 +53,7 @@ class Request(Handle):
         """A request that uses some memory."""
         made = cls.__new__(cls)
         made._handle = handle
-        made._finalizer = weakref.finalize(made, _free_request, handle, [kept])
+        made._finalizer = weakref.finalize(made, functools.partial(_free_request, kept=[kept]), handle)
         return made
 
     def test(self) -> bool:
