@@ -5,7 +5,7 @@
 use std::ffi::CStr;
 
 use super::error::FilesError;
-use crate::memory::{Memory, Text, TryVec, try_with_capacity};
+use crate::memory::{Memory, OutOfMemory, Text, TryVec, try_with_capacity};
 use crate::model::{Error, Result};
 
 /// A path as the system takes it: its bytes and a NUL.
@@ -69,6 +69,10 @@ pub(crate) use imp::{OpenFile, file_names, is_directory};
 
 /// The refusal of an operation on a file.
 fn failed(file: &str, action: &'static str, offset: Option<u64>, code: i32) -> Error {
+    if code == libc::ENOMEM {
+        // Listing a directory asks for memory of the C library's.
+        return OutOfMemory { bytes: 0 }.into();
+    }
     FilesError::System { file: Text::copy(file), action, offset, code }.into()
 }
 
