@@ -56,6 +56,7 @@ const SECTIONS: &[&str] = &[
     "plan",
     "traffic",
     "checkpoint",
+    "checkpoint_write",
     "dlpack",
     "dlpack_shards",
     "comm",

@@ -24,6 +24,9 @@ typedef struct shardspec_checkpoint shardspec_checkpoint;
 typedef struct shardspec_checkpoint_item shardspec_checkpoint_item;
 typedef struct shardspec_checkpoint_read_options shardspec_checkpoint_read_options;
 typedef struct shardspec_checkpoint_read_report shardspec_checkpoint_read_report;
+typedef struct shardspec_checkpoint_tensor shardspec_checkpoint_tensor;
+typedef struct shardspec_checkpoint_write_options shardspec_checkpoint_write_options;
+typedef struct shardspec_checkpoint_rule shardspec_checkpoint_rule;
 typedef struct shardspec_managed_tensor shardspec_managed_tensor;
 typedef struct shardspec_legacy_managed_tensor shardspec_legacy_managed_tensor;
 typedef struct shardspec_message shardspec_message;
@@ -159,6 +162,8 @@ enum { SHARDSPEC_REDUCTION_BOR = 7 };
 enum { SHARDSPEC_REDUCTION_BXOR = 8 };
 enum { SHARDSPEC_INTERVAL = 4294967295 };
 enum { SHARDSPEC_CHECKPOINT_MAX_PROBLEMS = 1024 };
+enum { SHARDSPEC_CHECKPOINT_FILES_OF_OWNERS = 0 };
+enum { SHARDSPEC_CHECKPOINT_FILES_ONE = 1 };
 enum { SHARDSPEC_DLPACK_MAJOR_VERSION = 1 };
 enum { SHARDSPEC_DLPACK_MINOR_VERSION = 0 };
 enum { SHARDSPEC_DLPACK_FLAG_READ_ONLY = 1 };
@@ -351,6 +356,25 @@ struct shardspec_checkpoint_read_report {
   uint64_t read_count;
   uint64_t bytes_read;
   uint64_t bytes_needed;
+};
+struct shardspec_checkpoint_tensor {
+  uint64_t struct_size;
+  const char *name;
+  const shardspec_metadata *metadata;
+  const size_t *indices;
+  const shardspec_tensor_view *shards;
+  size_t shard_count;
+};
+struct shardspec_checkpoint_write_options {
+  uint64_t struct_size;
+  uint32_t files;
+  uint32_t replace;
+  uint64_t max_bytes;
+};
+struct shardspec_checkpoint_rule {
+  uint64_t struct_size;
+  const char *pattern;
+  const shardspec_spec *spec;
 };
 struct shardspec_managed_tensor {
   uint32_t major;
@@ -903,6 +927,15 @@ shardspec_status shardspec_checkpoint_read(
 shardspec_status shardspec_checkpoint_choose_readers(
     const shardspec_metadata *const *metadatas, size_t metadata_count, uint32_t *readers,
     size_t capacity, size_t *needed, shardspec_error *err);
+shardspec_status shardspec_checkpoint_write(
+    const char *path, const shardspec_checkpoint_tensor *tensors, size_t tensor_count,
+    const shardspec_checkpoint_write_options *options, shardspec_error *err);
+shardspec_status shardspec_checkpoint_commit(
+    const char *path, const shardspec_checkpoint_tensor *tensors, size_t tensor_count,
+    const shardspec_checkpoint_write_options *options, shardspec_error *err);
+shardspec_status shardspec_checkpoint_convert(
+    const char *source_path, const char *path, const shardspec_checkpoint_rule *rules,
+    size_t rule_count, const shardspec_checkpoint_write_options *options, shardspec_error *err);
 shardspec_status shardspec_managed_tensor_new(
     const shardspec_tensor_view *view, uint64_t flags, void *ctx, shardspec_destroy_fn release,
     shardspec_managed_tensor **out, shardspec_error *err);

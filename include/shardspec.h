@@ -42,6 +42,7 @@
  *     Plans                                             shardspec_plan_new
  *     Traffic of a plan                                 shardspec_plan_shard_traffic
  *     Checkpoints                                       shardspec_checkpoint_open
+ *     Writing checkpoints, and converting them          shardspec_checkpoint_write
  *     DLPack                                            shardspec_managed_tensor_new
  *     Local shards shared with other libraries          shardspec_sharded_tensor_export_local
  *     Communicators                                     shardspec_comm_new
@@ -4288,6 +4289,164 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_read(
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_choose_readers(
     const shardspec_metadata *const *metadatas, size_t metadata_count, uint32_t *readers,
     size_t capacity, size_t *needed, shardspec_error *err);
+
+/* ================================================================================================
+ * Writing checkpoints, and converting them.
+ *
+ * A checkpoint is a directory of safetensors files. Each rank writes the shards that it has. One rank then
+ * puts the checkpoint in its place, in one step:
+ *
+ *   shardspec_checkpoint_tensor tensor = {sizeof tensor, "w", metadata, &index, &shard, 1};
+ *   shardspec_checkpoint_write("checkpoint", &tensor, 1, NULL, &err);
+ *   MPI_Barrier(comm);
+ *   if (rank == 0) shardspec_checkpoint_commit("checkpoint", &tensor, 1, NULL, &err);
+ *
+ * The layouts alone decide which file holds which shard. The header of each file has the layout as a JSON
+ * text, and what torch needs to read it with `HuggingFaceStorageReader`.
+ */
+
+/** The shards of each owner in files of their own. */
+#define SHARDSPEC_CHECKPOINT_FILES_OF_OWNERS 0
+/** All tensors, whole, in one file. */
+#define SHARDSPEC_CHECKPOINT_FILES_ONE 1
+
+typedef struct shardspec_checkpoint_tensor shardspec_checkpoint_tensor;
+
+/** A tensor that is written, and its shards in this process. */
+struct shardspec_checkpoint_tensor {
+  /** `sizeof(shardspec_checkpoint_tensor)`. */
+  uint64_t struct_size;
+  /** Its name in the files. */
+  const char *name;
+  /** Its layout. It states an element type. */
+  const shardspec_metadata *metadata;
+  /** The indices of the shards in this process; NULL: the first `shard_count` of the metadata. */
+  const size_t *indices;
+  /** Views of these shards, with any strides. */
+  const shardspec_tensor_view *shards;
+  /** How many they are. */
+  size_t shard_count;
+};
+
+typedef struct shardspec_checkpoint_write_options shardspec_checkpoint_write_options;
+
+/**
+ * How a checkpoint is written. Fields that are 0 and a NULL in its place mean the defaults. All ranks
+ * pass the same values.
+ */
+struct shardspec_checkpoint_write_options {
+  /** `sizeof(shardspec_checkpoint_write_options)`. */
+  uint64_t struct_size;
+  /** How tensors are divided among files: `SHARDSPEC_CHECKPOINT_FILES_...`. */
+  uint32_t files;
+  /** Not 0: a checkpoint at the path is replaced. 0: a path that exists is refused. */
+  uint32_t replace;
+  /** For conversion: bytes of elements that are in memory at a time. 0: 64 MiB. */
+  uint64_t max_bytes;
+};
+
+typedef struct shardspec_checkpoint_rule shardspec_checkpoint_rule;
+
+/** The layout that tensors of certain names get in a conversion. */
+struct shardspec_checkpoint_rule {
+  /** `sizeof(shardspec_checkpoint_rule)`. */
+  uint64_t struct_size;
+  /** The names: each `*` stands for any characters, also for none. */
+  const char *pattern;
+  /** How tensors of these names are cut. */
+  const shardspec_spec *spec;
+};
+
+/**
+ * Writes the shards in this process of the tensors of a checkpoint. Call it on every rank, with the same
+ * path, names, layouts and options, then `shardspec_checkpoint_commit` on one rank. A process may pass
+ * the shards of several owners, and must pass all shards of each owner that it passes one of. A rank
+ * without shards need not call it.
+ *
+ * The layouts alone decide which file holds which shard, so ranks exchange nothing. By default the files
+ * are safetensors files with the shards of one owner each. With SHARDSPEC_CHECKPOINT_FILES_ONE, all ranks
+ * write into one file with whole tensors, which has to be on a file system that they share. Of replicas,
+ * one is written, and owners write about equally many bytes. A view that is not row-major is copied
+ * first, one shard at a time.
+ *
+ * The files are written into a directory whose name is the path with `.saving` behind it, and flushed to
+ * the disk. The path itself is not touched. Call the function again after a failure.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: on the disk.
+ * Errors: INVALID_ARGUMENT for a path that exists where `replace` is 0, for one that holds other files
+ * than a checkpoint, for a name that is empty or there twice, for metadata without an element type and
+ * for an owner of which a shard is missing; FILE_FAILED where the system refuses, as a full disk does;
+ * OVERLAP for shards with only some elements in common, UNSUPPORTED for element types that the format
+ * does not have and, with files of owners, for shards that are no boxes; PARTIAL, SHAPE_MISMATCH,
+ * NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing of the path has changed.
+ * Threads: any. Several ranks and threads may write their parts at the same time.
+ * Source: torch's `torch.distributed.checkpoint.save`.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_write(
+    const char *path, const shardspec_checkpoint_tensor *tensors, size_t tensor_count,
+    const shardspec_checkpoint_write_options *options, shardspec_error *err);
+
+/**
+ * Puts a checkpoint in its place, after all ranks have written their shards. Call it on one rank, after a
+ * barrier. Names, layouts and options are those of `shardspec_checkpoint_write`; `indices`, `shards` and
+ * `shard_count` are ignored.
+ *
+ * The function checks that all owners have written. It then gives the new directory the name `path`, in
+ * one step. A checkpoint that is there is exchanged with the new one in one step, and removed after
+ * that. A program that ends at any point leaves the old checkpoint or the new one. If whole tensors are in
+ * several files, a `model.safetensors.index.json` is written before.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+ * during the call.
+ * Blocks: on the disk.
+ * Errors: NOT_FOUND where an owner has not written its shards, INVALID_FILE for a file that is too
+ * short, UNSUPPORTED where a checkpoint is to be replaced on a file system that can't exchange two
+ * directories, INVALID_ARGUMENT for a path that exists where `replace` is 0, and for one that holds other
+ * files than a checkpoint; FILE_FAILED, OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY. After an error, the path has the old checkpoint; or the new one, where only flushing the
+ * directory above it failed. An old checkpoint that can't be removed stays in the directory whose name
+ * ends in `.saving`.
+ * Threads: any. No rank may write to the same path during the call.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_commit(
+    const char *path, const shardspec_checkpoint_tensor *tensors, size_t tensor_count,
+    const shardspec_checkpoint_write_options *options, shardspec_error *err);
+
+/**
+ * Writes all tensors of a checkpoint to another one, with other layouts. `source_path` is a safetensors or
+ * `.npy` file, a directory of safetensors files, with or without an index, or a directory that torch's
+ * distributed checkpoint wrote. The new checkpoint appears at `path` in one step, when all of it is
+ * written.
+ *
+ * A tensor is cut by the spec of the first rule whose pattern fits its name. A tensor that no rule is for
+ * is written whole, as a shard of rank 0. At most `max_bytes` of elements are in memory at a time, besides
+ * what the reads get. The source is checked first: nothing is written where elements are missing.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
+ * `destroy`, if another thread frees a handle during the call.
+ * Blocks: on the disk.
+ * Errors: FILE_FAILED where the system refuses, as a full disk does; INVALID_FILE for a source file that
+ * is not of its format, or shorter than it says; GAP for elements that no file holds; NOT_FOUND for a
+ * tensor that the index of the source names and no file has; INVALID_ARGUMENT for a source of no known
+ * format, for a path that exists where `replace` is 0, and for one that holds other files than a
+ * checkpoint; UNSUPPORTED for element types that the format does not have, for shards that are no boxes
+ * with files of owners, and where a file system can't exchange two directories; the errors of
+ * `shardspec_spec_build_metadata` for the rules; OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_convert(
+    const char *source_path, const char *path, const shardspec_checkpoint_rule *rules,
+    size_t rule_count, const shardspec_checkpoint_write_options *options, shardspec_error *err);
 
 /* ================================================================================================
  * DLPack: tensors shared with other libraries, without a copy.

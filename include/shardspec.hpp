@@ -31,6 +31,7 @@
 #include "shardspec/answer.hpp"
 #include "shardspec/callback.hpp"
 #include "shardspec/checkpoint.hpp"
+#include "shardspec/checkpoint_write.hpp"
 #include "shardspec/comm.hpp"
 #include "shardspec/custom_spec.hpp"
 #include "shardspec/dlpack.hpp"

@@ -79,6 +79,7 @@ int main(void) {
   misuse_custom_specs();
   misuse_sharded_tensors();
   misuse_digests();
+  misuse_checkpoint_writes();
   misuse_dlpack_shards();
   misuse_ops();
   misuse_comm();

@@ -128,6 +128,7 @@ void misuse_custom_placements(void);
 void misuse_custom_specs(void);
 void misuse_sharded_tensors(void);
 void misuse_digests(void);
+void misuse_checkpoint_writes(void);
 void misuse_dlpack_shards(void);
 void misuse_ops(void);
 void misuse_comm(void);

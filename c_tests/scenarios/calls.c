@@ -201,6 +201,7 @@ const scenario scenarios[] = {
     SCENARIO(lists_of_shards),
     SCENARIO(shards_that_are_no_boxes),
     SCENARIO(digests),
+    SCENARIO(checkpoints_are_written),
     SCENARIO(flattened_shards_and_copies_of_views),
     SCENARIO(plans),
     SCENARIO(refused_plans),

@@ -178,6 +178,7 @@ DECLARE(collectives_with_threads);
 DECLARE(lists_of_shards);
 DECLARE(shards_that_are_no_boxes);
 DECLARE(digests);
+DECLARE(checkpoints_are_written);
 DECLARE(flattened_shards_and_copies_of_views);
 DECLARE(plans);
 DECLARE(refused_plans);

@@ -7,6 +7,12 @@ library of the same name.
 
 from ._library import lib
 from .checkpoint import Checkpoint, ReadReport, StoredTensor, choose_readers
+from .checkpoint_write import (
+    commit_checkpoint,
+    convert_checkpoint,
+    save_checkpoint,
+    write_checkpoint,
+)
 from .chunk import get_chunk_sharding_params, get_chunked_dim_size, get_split_size
 from .comm import ALL_RANKS, Communicator, Message, Request
 from .copies import copy
@@ -119,6 +125,8 @@ __all__ = [
     "as_tensor",
     "check_degrees",
     "choose_readers",
+    "commit_checkpoint",
+    "convert_checkpoint",
     "copy",
     "custom_ops",
     "custom_sharding_spec_op",
@@ -136,6 +144,8 @@ __all__ = [
     "owner_of",
     "relabel",
     "remove_custom_op",
+    "save_checkpoint",
     "shards_in_box",
     "transfer",
+    "write_checkpoint",
 ]

@@ -21,6 +21,7 @@ pub mod callback;
 pub mod checkpoint;
 pub mod checkpoint_read;
 pub mod checkpoint_readers;
+pub mod checkpoint_write;
 pub mod chunk;
 pub mod collective;
 pub mod comm;

@@ -1,0 +1,338 @@
+//! Writing checkpoints, and converting them.
+//!
+//! A checkpoint is a directory of safetensors files. Each rank writes the shards that it has. One rank then
+//! puts the checkpoint in its place, in one step:
+//!
+//!   shardspec_checkpoint_tensor tensor = {sizeof tensor, "w", metadata, &index, &shard, 1};
+//!   shardspec_checkpoint_write("checkpoint", &tensor, 1, NULL, &err);
+//!   MPI_Barrier(comm);
+//!   if (rank == 0) shardspec_checkpoint_commit("checkpoint", &tensor, 1, NULL, &err);
+//!
+//! The layouts alone decide which file holds which shard. The header of each file has the layout as a JSON
+//! text, and what torch needs to read it with `HuggingFaceStorageReader`.
+
+use std::ffi::c_char;
+
+use crate::ffi::border::guard::{Outcome, Refusal, guard};
+use crate::ffi::border::handle;
+use crate::ffi::border::pointer::{slice, text};
+use crate::ffi::border::sized::{Grows, sized, sized_slice};
+use crate::ffi::border::views::local_shards;
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::metadata::shardspec_metadata;
+use crate::ffi::spec::shardspec_spec;
+use crate::ffi::view::shardspec_tensor_view;
+use crate::files::write::{self, ConvertOptions, Files, TensorToWrite, WriteOptions};
+use crate::files::{self, StoredTensor};
+use crate::memory::{text, try_collect, try_with_capacity};
+use crate::model::spec::TensorShape;
+use crate::model::{Error, Result, ShardedTensorMetadata, TensorProperties};
+use crate::transfer::{LocalShards, ShardArguments};
+
+/// The shards of each owner in files of their own.
+pub const SHARDSPEC_CHECKPOINT_FILES_OF_OWNERS: u32 = 0;
+/// All tensors, whole, in one file.
+pub const SHARDSPEC_CHECKPOINT_FILES_ONE: u32 = 1;
+
+/// A tensor that is written, and its shards in this process.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct shardspec_checkpoint_tensor {
+    /// `sizeof(shardspec_checkpoint_tensor)`.
+    pub struct_size: u64,
+    /// Its name in the files.
+    pub name: *const c_char,
+    /// Its layout. It states an element type.
+    pub metadata: *const shardspec_metadata,
+    /// The indices of the shards in this process; NULL: the first `shard_count` of the metadata.
+    pub indices: *const usize,
+    /// Views of these shards, with any strides.
+    pub shards: *const shardspec_tensor_view,
+    /// How many they are.
+    pub shard_count: usize,
+}
+
+// SAFETY: numbers and pointers.
+unsafe impl Grows for shardspec_checkpoint_tensor {
+    const NAME: &'static str = "shardspec_checkpoint_tensor";
+    const FIRST_SIZE: usize = 48;
+}
+
+/// How a checkpoint is written. Fields that are 0 and a NULL in its place mean the defaults. All ranks
+/// pass the same values.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct shardspec_checkpoint_write_options {
+    /// `sizeof(shardspec_checkpoint_write_options)`.
+    pub struct_size: u64,
+    /// How tensors are divided among files: `SHARDSPEC_CHECKPOINT_FILES_...`.
+    pub files: u32,
+    /// Not 0: a checkpoint at the path is replaced. 0: a path that exists is refused.
+    pub replace: u32,
+    /// For conversion: bytes of elements that are in memory at a time. 0: 64 MiB.
+    pub max_bytes: u64,
+}
+
+// SAFETY: numbers.
+unsafe impl Grows for shardspec_checkpoint_write_options {
+    const NAME: &'static str = "shardspec_checkpoint_write_options";
+    const FIRST_SIZE: usize = 24;
+}
+
+/// The layout that tensors of certain names get in a conversion.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct shardspec_checkpoint_rule {
+    /// `sizeof(shardspec_checkpoint_rule)`.
+    pub struct_size: u64,
+    /// The names: each `*` stands for any characters, also for none.
+    pub pattern: *const c_char,
+    /// How tensors of these names are cut.
+    pub spec: *const shardspec_spec,
+}
+
+// SAFETY: numbers and pointers.
+unsafe impl Grows for shardspec_checkpoint_rule {
+    const NAME: &'static str = "shardspec_checkpoint_rule";
+    const FIRST_SIZE: usize = 24;
+}
+
+unsafe fn options_argument(
+    options: *const shardspec_checkpoint_write_options,
+) -> Outcome<(WriteOptions, usize)> {
+    if options.is_null() {
+        return Ok((WriteOptions::default(), 0));
+    }
+    let shardspec_checkpoint_write_options { files, replace, max_bytes, .. } =
+        sized("options", options)?;
+    let files = match files {
+        SHARDSPEC_CHECKPOINT_FILES_OF_OWNERS => Files::OfOwners,
+        SHARDSPEC_CHECKPOINT_FILES_ONE => Files::One,
+        other => {
+            let problem =
+                text!("its files are {other}; pass a SHARDSPEC_CHECKPOINT_FILES_... constant");
+            return Err(Error::invalid("options", problem).into());
+        }
+    };
+    let memory = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+    Ok((WriteOptions { files, replace: replace != 0 }, memory))
+}
+
+/// A tensor argument.
+struct TensorArgument<'a> {
+    name: &'a str,
+    metadata: ShardedTensorMetadata,
+    shards: LocalShards,
+}
+
+/// The tensors, with their shards where `with_shards` says so.
+unsafe fn checkpoint_tensors_argument<'a>(
+    tensors: *const shardspec_checkpoint_tensor, tensor_count: usize, with_shards: bool,
+) -> Outcome<Vec<TensorArgument<'a>>> {
+    let in_field = Refusal::in_field;
+    sized_slice("tensors", tensors, tensor_count)?.convert(|tensor| {
+        let name = text("tensors", tensor.name).map_err(in_field("name"))?;
+        let metadata = (*handle::get("metadata", tensor.metadata)?).clone();
+        let count = if with_shards { tensor.shard_count } else { 0 };
+        let views = slice("tensors", tensor.shards, count).map_err(in_field("shards"))?;
+        let (layout, arguments) = (metadata.shared_shards(), ShardArguments::SHARDS);
+        let dtype = metadata.properties().dtype;
+        let shards = if tensor.indices.is_null() {
+            local_shards(layout, arguments, dtype, 0..count, views)?
+        } else {
+            let indices = slice("tensors", tensor.indices, count).map_err(in_field("indices"))?;
+            local_shards(layout, arguments, dtype, indices.iter().copied(), views)?
+        };
+        Ok(TensorArgument { name, metadata, shards })
+    })
+}
+
+fn tensors_to_write<'a>(given: &'a [TensorArgument<'_>]) -> Result<Vec<TensorToWrite<'a>>> {
+    let tensors = given.iter().map(|one| TensorToWrite { name: one.name, metadata: &one.metadata });
+    Ok(try_collect(tensors)?)
+}
+
+/// Writes the shards in this process of the tensors of a checkpoint. Call it on every rank, with the same
+/// path, names, layouts and options, then `shardspec_checkpoint_commit` on one rank. A process may pass
+/// the shards of several owners, and must pass all shards of each owner that it passes one of. A rank
+/// without shards need not call it.
+///
+/// The layouts alone decide which file holds which shard, so ranks exchange nothing. By default the files
+/// are safetensors files with the shards of one owner each. With SHARDSPEC_CHECKPOINT_FILES_ONE, all ranks
+/// write into one file with whole tensors, which has to be on a file system that they share. Of replicas,
+/// one is written, and owners write about equally many bytes. A view that is not row-major is copied
+/// first, one shard at a time.
+///
+/// The files are written into a directory whose name is the path with `.saving` behind it, and flushed to
+/// the disk. The path itself is not touched. Call the function again after a failure.
+///
+/// Ownership: the caller keeps all arguments.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: on the disk.
+/// Errors: INVALID_ARGUMENT for a path that exists where `replace` is 0, for one that holds other files
+/// than a checkpoint, for a name that is empty or there twice, for metadata without an element type and
+/// for an owner of which a shard is missing; FILE_FAILED where the system refuses, as a full disk does;
+/// OVERLAP for shards with only some elements in common, UNSUPPORTED for element types that the format
+/// does not have and, with files of owners, for shards that are no boxes; PARTIAL, SHAPE_MISMATCH,
+/// NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing of the path has changed.
+/// Threads: any. Several ranks and threads may write their parts at the same time.
+/// Source: torch's `torch.distributed.checkpoint.save`.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_checkpoint_write(
+    path: *const c_char, tensors: *const shardspec_checkpoint_tensor, tensor_count: usize,
+    options: *const shardspec_checkpoint_write_options, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let path = text("path", path)?;
+        let (options, _) = options_argument(options)?;
+        let given = checkpoint_tensors_argument(tensors, tensor_count, true)?;
+        let mut tensors = try_with_capacity(given.len())?;
+        let mut shards = try_with_capacity(given.len())?;
+        let mut layouts = try_with_capacity(given.len())?;
+        for TensorArgument { name, metadata, shards: own } in given {
+            layouts.push((name, metadata));
+            shards.push(own);
+        }
+        tensors.extend(layouts.iter().map(|(name, metadata)| TensorToWrite { name, metadata }));
+        Ok(write::write(path, &tensors, &shards, &options)?)
+    })
+}
+
+/// Puts a checkpoint in its place, after all ranks have written their shards. Call it on one rank, after a
+/// barrier. Names, layouts and options are those of `shardspec_checkpoint_write`; `indices`, `shards` and
+/// `shard_count` are ignored.
+///
+/// The function checks that all owners have written. It then gives the new directory the name `path`, in
+/// one step. A checkpoint that is there is exchanged with the new one in one step, and removed after
+/// that. A program that ends at any point leaves the old checkpoint or the new one. If whole tensors are in
+/// several files, a `model.safetensors.index.json` is written before.
+///
+/// Ownership: the caller keeps all arguments.
+/// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
+/// during the call.
+/// Blocks: on the disk.
+/// Errors: NOT_FOUND where an owner has not written its shards, INVALID_FILE for a file that is too
+/// short, UNSUPPORTED where a checkpoint is to be replaced on a file system that can't exchange two
+/// directories, INVALID_ARGUMENT for a path that exists where `replace` is 0, and for one that holds other
+/// files than a checkpoint; FILE_FAILED, OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY. After an error, the path has the old checkpoint; or the new one, where only flushing the
+/// directory above it failed. An old checkpoint that can't be removed stays in the directory whose name
+/// ends in `.saving`.
+/// Threads: any. No rank may write to the same path during the call.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_checkpoint_commit(
+    path: *const c_char, tensors: *const shardspec_checkpoint_tensor, tensor_count: usize,
+    options: *const shardspec_checkpoint_write_options, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let path = text("path", path)?;
+        let (options, _) = options_argument(options)?;
+        let given = checkpoint_tensors_argument(tensors, tensor_count, false)?;
+        Ok(write::commit(path, &tensors_to_write(&given)?, &options)?)
+    })
+}
+
+/// Writes all tensors of a checkpoint to another one, with other layouts. `source_path` is a safetensors or
+/// `.npy` file, a directory of safetensors files, with or without an index, or a directory that torch's
+/// distributed checkpoint wrote. The new checkpoint appears at `path` in one step, when all of it is
+/// written.
+///
+/// A tensor is cut by the spec of the first rule whose pattern fits its name. A tensor that no rule is for
+/// is written whole, as a shard of rank 0. At most `max_bytes` of elements are in memory at a time, besides
+/// what the reads get. The source is checked first: nothing is written where elements are missing.
+///
+/// Ownership: the caller keeps all arguments.
+/// Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
+/// `destroy`, if another thread frees a handle during the call.
+/// Blocks: on the disk.
+/// Errors: FILE_FAILED where the system refuses, as a full disk does; INVALID_FILE for a source file that
+/// is not of its format, or shorter than it says; GAP for elements that no file holds; NOT_FOUND for a
+/// tensor that the index of the source names and no file has; INVALID_ARGUMENT for a source of no known
+/// format, for a path that exists where `replace` is 0, and for one that holds other files than a
+/// checkpoint; UNSUPPORTED for element types that the format does not have, for shards that are no boxes
+/// with files of owners, and where a file system can't exchange two directories; the errors of
+/// `shardspec_spec_build_metadata` for the rules; OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_checkpoint_convert(
+    source_path: *const c_char, path: *const c_char, rules: *const shardspec_checkpoint_rule,
+    rule_count: usize, options: *const shardspec_checkpoint_write_options,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let (source, path) = (text("source_path", source_path)?, text("path", path)?);
+        let (write, memory) = options_argument(options)?;
+        let rules = sized_slice("rules", rules, rule_count)?.convert(|rule| {
+            let pattern = text("rules", rule.pattern).map_err(Refusal::in_field("pattern"))?;
+            Ok((pattern, handle::get("spec", rule.spec)?))
+        })?;
+        let mut layout_of = |tensor: &StoredTensor| {
+            let fits = |pattern: &str| matches(pattern, tensor.name());
+            let Some((_, spec)) = rules.iter().find(|(pattern, _)| fits(pattern)) else {
+                return write::whole_layout(tensor);
+            };
+            let properties =
+                TensorProperties { dtype: Some(tensor.dtype()), ..TensorProperties::default() };
+            spec.build_metadata(TensorShape::new(tensor.sizes()), properties)
+        };
+        let set = files::open(source)?;
+        let options = ConvertOptions { write, memory, ..ConvertOptions::default() };
+        Ok(write::convert(&set, path, &mut layout_of, &options)?)
+    })
+}
+
+/// Whether a name fits a pattern, in which each `*` stands for any characters.
+fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
+        return false;
+    };
+    let Some(last) = parts.next_back() else {
+        return rest.is_empty();
+    };
+    // The first place of a part leaves the most room for those behind it.
+    for part in parts {
+        let Some((_, behind)) = rest.split_once(part) else { return false };
+        rest = behind;
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_star_stands_for_any_characters() {
+        for (pattern, name) in [
+            ("", ""),
+            ("*", ""),
+            ("*", "abc"),
+            ("abc", "abc"),
+            ("a*c", "abbc"),
+            ("a*c", "ac"),
+            ("*.weight", "layers.0.weight"),
+            ("layers.*.q*.weight", "layers.12.q_proj.weight"),
+            ("*a*a", "xaya"),
+            ("**", "x"),
+        ] {
+            assert!(matches(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in [
+            ("", "a"),
+            ("abc", "abcd"),
+            ("a*a", "a"),
+            ("*b", "abc"),
+            ("a*b*c", "acb"),
+            ("*aa*aa", "aaa"),
+        ] {
+            assert!(!matches(pattern, name), "{pattern} {name}");
+        }
+    }
+}
