@@ -111,6 +111,7 @@ bench-comm: build $(BUILD)/build.ninja
 
 bench-files: build .venv/.ready
 	$(PYTHON_BENCH) benches/files/bench.py
+	$(PYTHON_BENCH) benches/files/write.py
 
 bench-geometry:
 	$(CARGO) bench --locked
