@@ -54,7 +54,8 @@ def measure(name, metadata, parts, files, folder):
     def ours(path):
         shardspec.save_checkpoint(path, {"w": (metadata, shards)}, files=files)
 
-    whole = [numpy.concatenate([part.reshape(-1) for part in parts])] if files == "one" else parts
+    dense = [numpy.ascontiguousarray(part) for part in parts]
+    whole = [numpy.concatenate([part.reshape(-1) for part in dense])] if files == "one" else dense
     pairs = [(timed(ours, folder / "ours"), timed(lambda path: plainly(path, whole), folder / "plain"))
              for _ in range(ROUNDS)]
     total = sum(part.nbytes for part in parts)
