@@ -70,8 +70,8 @@
  *   forged or wrong handle is refused with SHARDSPEC_INVALID_HANDLE. Objects behind handles are
  *   immutable, so any thread may use a handle, and may free it while others use it.
  * - A handle is a number from 1 to 2^47 - 1, so a double and a pointer of 47 bits hold it exactly. A
- *   process never gets the same handle twice. For that, the library keeps at most 1 KiB of memory for
- *   each 131,072 handles of a kind that were created and freed. Up to 67 million handles of a kind may
+ *   process never gets the same handle twice. To ensure this, the library keeps at most 1 KiB of memory
+ *   for every 131,072 handles of one kind that were created and freed. Up to 67 million handles of a kind may
  *   exist at once. With more, and after 8 * 10^12 handles of a kind, OUT_OF_MEMORY.
  * - It may be called from any thread, and in a child process after fork. The library leaves no thread
  *   behind when a call returns.
@@ -92,8 +92,8 @@
  *   ranks, other threads or the disk. A call that calls back also takes as long as its callbacks take.
  *
  * shardspec.json describes the same for programs that make bindings. shardspec.cdef.h has the
- * declarations for those without a preprocessor. All three are generated from src/ffi when the library is
- * built: edit that instead.
+ * declarations for programs without a preprocessor. The build generates all three files from src/ffi and
+ * abi/first_page.txt. To change them, edit those sources.
  */
 #ifndef SHARDSPEC_H
 #define SHARDSPEC_H
@@ -354,15 +354,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_hash(
     const shardspec_spec *spec, uint64_t *out, shardspec_error *err);
 
 /**
- * Creates the spec that cuts a tensor into exactly these shards. It is of the most regular of three
- * types. It is a chunk spec if the shards are the chunks of one dimension, in any order. It is a mesh
- * spec if the shards are a grid of boxes: each dimension is cut by chunk, balanced or sizes, and all
- * cells of the grid have the same number of shards, which are replicas. Otherwise it is an enumerable
- * spec, also for a single shard, because the cut dimension is then unknown.
+ * Creates the spec that cuts a tensor into exactly these shards. Its type is the first of chunk,
+ * mesh and enumerable that fits. It is a chunk spec if the shards are the chunks of one dimension,
+ * in any order. It is a mesh spec if the shards are a grid of boxes: each dimension is cut by
+ * chunk, balanced or sizes, and all cells of the grid have the same number of shards, which are
+ * replicas. Otherwise it is an enumerable spec, also for a single shard, because the cut dimension
+ * is then unknown.
  *
  * The mesh of an inferred mesh spec keeps the order of the shards if that is a row-major order
  * over its axes. Otherwise its devices are in row-major order of the dimensions that are cut.
- * `shardspec_spec_infer_compat` returns torch's result.
+ * `shardspec_spec_infer_compat` creates the spec that torch infers from the same shards.
  *
  * Time: n * log(n) for n shards, and for an enumerable spec at worst n * log(n)^(d-1) in d
  * dimensions.
@@ -805,9 +806,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_placement(
 
 typedef struct shardspec_dtype shardspec_dtype;
 
-/** An element type: `lanes` values of `bits` bits each. The layout of DLPack's `DLDataType`. */
+/**
+ * An element type: `lanes` values of `bits` bits each. It has the memory layout of DLPack's
+ * `DLDataType`.
+ */
 struct shardspec_dtype {
-  /** A `SHARDSPEC_DTYPE_...` constant; the numbers of DLPack's `DLDataTypeCode`. */
+  /**
+   * A `SHARDSPEC_DTYPE_...` constant. The constants have the values of DLPack's
+   * `DLDataTypeCode`.
+   */
   uint8_t code;
   /** Bits of one lane. */
   uint8_t bits;
@@ -892,7 +899,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_bytes(
 
 typedef struct shardspec_device shardspec_device;
 
-/** Where a tensor's memory is. The layout of DLPack's `DLDevice`. */
+/** Where a tensor's memory is. The struct has the memory layout of DLPack's `DLDevice`. */
 struct shardspec_device {
   /** A `SHARDSPEC_DLPACK_DEVICE_...` constant. The library can't read or write other memory. */
   int32_t device_type;
@@ -903,7 +910,7 @@ struct shardspec_device {
 typedef struct shardspec_tensor_view shardspec_tensor_view;
 
 /**
- * A tensor in the caller's memory. The layout of DLPack's `DLTensor`.
+ * A tensor in the caller's memory. The struct has the memory layout of DLPack's `DLTensor`.
  *
  * The element at index (i0, i1, ...) is at data + byte_offset + (i0 * strides[0] + ...) *
  * itemsize. Elements that are not whole bytes are packed. Such an element starts at bit number
@@ -957,8 +964,8 @@ struct shardspec_tensor_view {
 typedef struct shardspec_copy_options shardspec_copy_options;
 
 /**
- * How to copy. For NULL, and for fields that are 0, the library chooses by size and machine. No
- * option changes the result.
+ * Options of a copy. Where the pointer to them is NULL, or a field is 0, the library chooses by
+ * size and machine. No option changes the result.
  */
 struct shardspec_copy_options {
   /** `sizeof(shardspec_copy_options)`. */
@@ -986,9 +993,9 @@ struct shardspec_copy_options {
  * Blocks: no.
  * Errors: SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH where the views differ, ALIASED where
  * `destination` shares memory with `source` or has two elements at one place, UNSUPPORTED_DEVICE,
- * UNSUPPORTED where the source has far more elements than memory and the search for shared memory
- * would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After
- * an error, nothing was written.
+ * UNSUPPORTED where so many elements of the source are at the same places that the check for
+ * ALIASED would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT,
+ * OUT_OF_MEMORY. After an error, nothing was written.
  * Threads: any. No other thread may use `destination` or write `source` during the call.
  * Source: torch's `Tensor.copy_`, for one element type.
  * Since: ABI 0.
@@ -1007,10 +1014,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_copy(
  * during the call.
  * Blocks: no.
  * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, PARTIAL for
- * elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the
- * source has far more elements than memory and the search for shared memory would take longer than
- * the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
- * written.
+ * elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where so
+ * many elements of the source are at the same places that the check for ALIASED would take longer
+ * than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
+ * was written.
  * Threads: any. During the call, other threads may read `full` but not write it, and may not use
  * `shard`.
  * Since: ABI 0.
@@ -1398,9 +1405,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_loca
  * Blocks: no.
  * Errors: NOT_LOCAL (the error's `first_shard` is the first shard that is not local),
  * SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INVALID_HANDLE, UNSUPPORTED_DEVICE,
- * UNSUPPORTED where the source has far more elements than memory and the search for shared memory
- * would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After
- * an error, nothing was written.
+ * UNSUPPORTED where so many elements of the source are at the same places that the check for
+ * ALIASED would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT,
+ * OUT_OF_MEMORY. After an error, nothing was written.
  * Threads: any. During the call, other threads may read the shards but not write them, and may not
  * use `full`.
  * Since: ABI 0.
@@ -1442,8 +1449,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_gath
  * Errors: SHAPE_MISMATCH and ALIASED, with the refused shard in the error's `first_shard` and
  * `index`. INVALID_ARGUMENT for a wrong `shard_count` and where no element type is known,
  * DTYPE_MISMATCH, PARTIAL for elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED
- * where the source has far more elements than memory and the search for shared memory would take
- * longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
+ * where so many elements of the source are at the same places that the check for ALIASED would
+ * take longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
  * written.
  * Threads: any. During the call, other threads may read `full` but not write it, and may not use
  * the shards.
@@ -1467,8 +1474,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_scatter_fl
  * Errors: SHAPE_MISMATCH and ALIASED, with the refused shard in the error's `first_shard` and
  * `index`. INVALID_ARGUMENT for a wrong `shard_count` and where no element type is known,
  * DTYPE_MISMATCH, PARTIAL for elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED
- * where the source has far more elements than memory and the search for shared memory would take
- * longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
+ * where so many elements of the source are at the same places that the check for ALIASED would
+ * take longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
  * written.
  * Threads: any. During the call, other threads may read the shards but not write them, and may not
  * use `full`.
@@ -1491,9 +1498,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather_fla
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, SHAPE_MISMATCH, ALIASED, DTYPE_MISMATCH, INVALID_ARGUMENT where no
  * element type is known, PARTIAL for elements that are pending a reduction, INVALID_HANDLE,
- * UNSUPPORTED where the source has far more elements than memory and the search for shared memory
- * would take longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
- * was written.
+ * UNSUPPORTED where so many elements of the source are at the same places that the check for
+ * ALIASED would take longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error,
+ * nothing was written.
  * Threads: any. During the call, other threads may read `full` but not write it, and may not use
  * `shard`.
  * Since: ABI 0.
@@ -2031,7 +2038,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
 /** An op with these names is already registered. */
 #define SHARDSPEC_ALREADY_EXISTS 22
 /**
- * An op can't be unregistered from inside of itself, nor from inside of another op while it runs.
+ * The op can't be unregistered or replaced now: the caller is inside of that op, or inside of
+ * another op while calls of that op run.
  */
 #define SHARDSPEC_BUSY 23
 /** An op was called without arguments. */
@@ -2526,11 +2534,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
  *   WEIGHTS   in proportion to weights, largest remainders first
  *   CYCLIC    blocks in turn: MPI CYCLIC, ScaLAPACK
  *
- * A granule is a number of positions that stay together, such as an attention head. With repeat r,
- * r neighbouring coordinates have the same piece. Segments are parts of a dimension, each of which
- * is cut separately, such as the three parts of a fused QKV weight. A coordinate has its pieces of
- * all segments, one after the other. A pad lengthens a dimension before it is cut; the added
- * places are holes without elements.
+ * A granule is a group of neighbouring positions that stay together, such as the rows of an
+ * attention head. With repeat r, r neighbouring coordinates have the same piece. Segments are
+ * parts of a dimension, each of which is cut separately, such as the three parts of a fused QKV
+ * weight. A coordinate has its pieces of all segments, one after the other. A pad lengthens a
+ * dimension before it is cut; the added places are holes without elements.
  *
  * 32 query heads and 8 key and value heads of 128 rows each over 16 devices, two of which have the
  * same key and value head:
@@ -2638,8 +2646,8 @@ struct shardspec_segment {
 typedef struct shardspec_cut shardspec_cut;
 
 /**
- * A cut of one dimension over one axis of a mesh. Start with `SHARDSPEC_CUT_INIT`, or with zeros and
- * `struct_size`.
+ * A cut of one dimension over one axis of a mesh. Initialise it with `SHARDSPEC_CUT_INIT`, or set
+ * all fields to zero and then set `struct_size`.
  */
 struct shardspec_cut {
   /** `sizeof(shardspec_cut)`; the same in every element of an array. */
@@ -2803,9 +2811,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_cut(
     shardspec_spec **out, shardspec_error *err);
 
 /**
- * Checks whether a cut of `length` positions into the pieces of `count` coordinates is legal.
- * Returns OK, or the status and message with which a spec of that cut would fail. The dimension
- * and the axis of the cut are ignored.
+ * Checks whether `cut` is legal for a dimension of `length` positions and an axis of `count`
+ * coordinates. Returns OK, or the status and message with which a spec of that cut would fail. The
+ * dimension and the axis of the cut are ignored.
  *
  * Calls back: no.
  * Blocks: no.
@@ -3063,8 +3071,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_at(
  * shard itself where the number is 0. A program that writes or reads each element once uses only
  * primary shards. A shard without elements has number 0. Either place may be NULL.
  *
- * Time: the first call for metadata with n shards that has replicas takes n * log(n). The metadata
- * keeps the result.
+ * Time: n * log(n) for n shards in the first call, if the metadata has replicas. The metadata
+ * keeps the result for later calls.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -3134,7 +3142,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_of_
     size_t *needed, shardspec_error *err);
 
 /**
- * Writes the indices of the shards of an owner into `indices`, in ascending order.
+ * Writes the indices of an owner's shards into `indices`, in ascending order.
  *
  * `owner` is a text such as "rank:1" or "trainer0" for the owner's shards on all devices, or
  * "rank:1/cuda:0" for those on one device. A device alone, "cuda:0", selects shards on that device
@@ -3266,8 +3274,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_from_s
  * Writes the stretches of dimension `dim` of shard `shard` into `stretches`, in the order of the
  * shard's buffer. An interval is one stretch of one block. An empty dimension has no stretch.
  *
- * `stretches` has room for `capacity` of them. `*needed` becomes their number; `needed` may be
- * NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
+ * `stretches` has room for `capacity` stretches. `*needed` becomes the number of stretches;
+ * `needed` may be NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
  *
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
@@ -3284,8 +3292,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_get_stretche
  * order of the shard's buffer. An interval is one stretch of one block. An empty dimension has no
  * stretch.
  *
- * `stretches` has room for `capacity` of them. `*needed` becomes their number; `needed` may be
- * NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
+ * `stretches` has room for `capacity` stretches. `*needed` becomes the number of stretches;
+ * `needed` may be NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
  *
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
@@ -4235,11 +4243,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_check(
  * written, and their padding becomes zero. Bytes that lie near each other in a file are read at once, in
  * the order of the file, on a few threads. Contiguous parts are read straight into their places.
  *
- * All checks come before the first read: the same that `shardspec_checkpoint_check` makes, and those of
- * the views. `options` may be NULL. `whole` has room for `item_count` numbers and may be NULL: `whole[i]`
- * becomes 1 if item i was read completely, else 0. `report` may be NULL. `whole` and `report` are
- * written after a failure during the read as well. Of items that were not read completely, the elements
- * are undefined then.
+ * All checks come before the first read. They are the checks of `shardspec_checkpoint_check` and
+ * the checks of the views. `options` may be NULL. `whole` has room for `item_count` numbers and
+ * may be NULL: `whole[i]` becomes 1 if item i was read completely, else 0. `report` may be NULL.
+ * `whole` and `report` are written after a failure during the read as well. Of items that were not
+ * read completely, the elements are undefined then.
  *
  * Elements that are no whole bytes are read wherever parts end on whole bytes. Bits behind the last
  * element of a shard may be written.
@@ -4363,11 +4371,11 @@ struct shardspec_checkpoint_rule {
  * the shards of several owners, and must pass all shards of each owner that it passes one of. A rank
  * without shards need not call it.
  *
- * The layouts alone decide which file holds which shard, so ranks exchange nothing. By default the files
- * are safetensors files with the shards of one owner each. With SHARDSPEC_CHECKPOINT_FILES_ONE, all ranks
- * write into one file with whole tensors, which has to be on a file system that they share. Of replicas,
- * one is written, and owners write about equally many bytes. A view that is not row-major is copied
- * first, one shard at a time.
+ * The layouts alone decide which file holds which shard, so ranks exchange nothing. By default,
+ * each file is a safetensors file with shards of one owner. With SHARDSPEC_CHECKPOINT_FILES_ONE,
+ * all ranks write into one file with whole tensors, which has to be on a file system that they
+ * share. Of replicas, one is written, and owners write about equally many bytes. A view that is
+ * not row-major is copied first, one shard at a time.
  *
  * The files are written into a directory whose name is the path with `.saving` behind it, and flushed to
  * the disk. The path itself is not touched. Call the function again after a failure.
@@ -4478,7 +4486,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_convert(
 
 typedef struct shardspec_managed_tensor shardspec_managed_tensor;
 
-/** A tensor for another library. The layout of DLPack's `DLManagedTensorVersioned`. */
+/**
+ * A tensor for another library. The struct has the memory layout of DLPack's
+ * `DLManagedTensorVersioned`.
+ */
 struct shardspec_managed_tensor {
   /** `SHARDSPEC_DLPACK_MAJOR_VERSION`. */
   uint32_t major;
@@ -4496,7 +4507,7 @@ struct shardspec_managed_tensor {
 
 typedef struct shardspec_legacy_managed_tensor shardspec_legacy_managed_tensor;
 
-/** A tensor for another library. The layout of DLPack's `DLManagedTensor`. */
+/** A tensor for another library. The struct has the memory layout of DLPack's `DLManagedTensor`. */
 struct shardspec_legacy_managed_tensor {
   /** The tensor. Its strides are never NULL, also for a row-major tensor. */
   shardspec_tensor_view tensor;
@@ -4990,8 +5001,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_node(
 typedef struct shardspec_comm_options shardspec_comm_options;
 
 /**
- * How a collective works. For NULL, and for fields that are 0, the library chooses. No option
- * changes the result, and ranks may pass different options.
+ * Options of a collective. Where the pointer to them is NULL, or a field is 0, the library
+ * chooses. No option changes the result, and ranks may pass different options.
  */
 struct shardspec_comm_options {
   /** `sizeof(shardspec_comm_options)`. */
@@ -5028,8 +5039,8 @@ struct shardspec_comm_options {
  * NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED and OVERFLOW, with the shard in the
  * error's `first_shard`, PARTIAL for elements that are pending a reduction, INVALID_HANDLE,
  * NULL_ARGUMENT, DISAGREEMENT for an error of another rank. After one of these, nothing was
- * written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport;
- * destinations may then be partly written.
+ * written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport,
+ * destinations may be partly written.
  * Threads: any, one at a time for each communicator. During the call, other threads may read
  * `full` but not write it, and may not use `shards`.
  * Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.
@@ -5055,8 +5066,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_scatter(
  * NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED and OVERFLOW, with the shard in the
  * error's `first_shard`, PARTIAL for elements that are pending a reduction, INVALID_HANDLE,
  * NULL_ARGUMENT, DISAGREEMENT for an error of another rank. After one of these, nothing was
- * written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport;
- * destinations may then be partly written.
+ * written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport,
+ * destinations may be partly written.
  * Threads: any, one at a time for each communicator. During the call, other threads may read
  * `shards` but not write them, and may not use `full`.
  * Since: ABI 0.
@@ -5084,8 +5095,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_gather(
  * wrong number of shards, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
  * ALIASED and OVERFLOW, with the shard in the error's `first_shard`, PARTIAL for elements that are
  * pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of another rank.
- * After one of these, nothing was written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any
- * status of a custom transport; destinations may then be partly written.
+ * After one of these, nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
+ * status of a custom transport, destinations may be partly written.
  * Threads: any, one at a time for each communicator. During the call, other threads may read
  * `source_shards` but not write them, and may not use `destination_shards`.
  * Since: ABI 0.
@@ -5233,13 +5244,13 @@ typedef struct shardspec_transfer shardspec_transfer;
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
  * Errors: INVALID_PLACEMENT for a shard that is on no rank of the communicator, GAP for elements
- * that no source has, INVALID_ARGUMENT for a wrong number of shards, a plan for some destinations or
- * an unknown element type, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
+ * that no source has, INVALID_ARGUMENT for a wrong number of shards, a plan for some destinations
+ * or an unknown element type, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
  * ALIASED also between different tensors, OVERFLOW, PARTIAL, INVALID_HANDLE, NULL_ARGUMENT, each
- * with the position of the tensor in the error's `index`. DISAGREEMENT for an error of another rank,
- * and for tensors, tags, layouts, element types or an order that differ. After one of these, nothing
- * was written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport;
- * destinations may then be partly written.
+ * with the position of the tensor in the error's `index`. DISAGREEMENT for an error of another
+ * rank, and for tensors, tags, layouts, element types or an order that differ. After one of these,
+ * nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom
+ * transport, destinations may be partly written.
  * Threads: any, one at a time for each communicator. During the call, other threads may read source
  * shards but not write them, and may not use destination shards.
  * Since: ABI 0.
@@ -5289,10 +5300,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare(
  * Blocks: on other ranks.
  * Errors: INVALID_ARGUMENT for another communicator, another number of tensors, another tag, other
  * strides, or a transfer that another thread runs, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
- * UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of
- * another rank, and for ranks that run different transfers. After one of these, nothing was written
- * on any rank, and the transfer can run again. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a
- * custom transport; destinations may then be partly written.
+ * UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error
+ * of another rank, and for ranks that run different transfers. After one of these, nothing was
+ * written on any rank, and the transfer can run again. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
+ * status of a custom transport, destinations may be partly written.
  * Threads: any, one at a time for each communicator. During the call, other threads may read source
  * shards but not write them, and may not use destination shards.
  * Since: ABI 0.
@@ -5408,8 +5419,8 @@ SHARDSPEC_API shardspec_status shardspec_request_free(
     shardspec_request *request, shardspec_error *err);
 
 /**
- * Starts an exchange of messages between ranks. The messages are as for `shardspec_comm_exchange`,
- * and the other ranks may call either.
+ * Starts an exchange of messages between ranks. The messages follow the rules of
+ * `shardspec_comm_exchange`. Other ranks may call that function or this one.
  *
  * Ownership: the caller frees `*out`. The arrays are read during the call. The memory of the messages
  * belongs to the request until it has ended.
@@ -5441,8 +5452,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange_start
  * function or as a table of functions, with a `ctx` that each call receives and a `destroy` that
  * frees `ctx`. These rules apply to all of them:
  *
- * - A callback that does something returns a status: the status of success, or the reason of a
- *   failure. The library returns a failure to its caller unchanged, with the message and the
+ * - A callback of the return type `shardspec_status` returns the status of success or the reason
+ *   of a failure. The library returns a failure to its caller unchanged, with the message and the
  *   numbers in the callback's `err`. `err` is never NULL in a callback, and its `status` need not
  *   be set. The callback may pass `err` to the functions that it calls. A message ends at its
  *   first NUL, and bytes that are not UTF-8 are replaced. Numbers from `SHARDSPEC_USER_STATUS` on
@@ -5497,8 +5508,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange_start
 #define SHARDSPEC_CALLBACK_OK_IN_ERR 998
 
 /**
- * Reports whether two objects of the same type name are equal: 0 or not 0. It must be an
- * equivalence, and the library calls it with any two objects of the type name, in any order.
+ * Returns a nonzero value if two objects of the same type name are equal, else 0. It must be an
+ * equivalence relation, and the library calls it with any two objects of the type name, in any
+ * order.
  */
 typedef int32_t (*shardspec_equal_fn)(void *ctx, void *other_ctx);
 
@@ -5559,8 +5571,8 @@ SHARDSPEC_API void shardspec_runtime_ctx_destroy(void *ctx);
  *
  * A custom placement describes a place that owner and device can't express: a rack, a storage
  * tier, a node of a scheduler. It consists of the name of its type, a text, the rank that owns it
- * (if one does) and a `ctx` of the caller. Functions that take a placement's handle accept it, and
- * metadata returns it unchanged.
+ * (if one does) and a `ctx` of the caller. Functions that take the handle of a placement also
+ * accept the handle of a custom placement. Metadata returns custom placements unchanged.
  *
  * Source: torch's abstract class `PlacementSpec`.
  */

@@ -50,7 +50,8 @@ pub const SHARDSPEC_WRONG_SPEC_TYPE: i32 = 20;
 pub const SHARDSPEC_INTERNAL: i32 = 21;
 /// An op with these names is already registered.
 pub const SHARDSPEC_ALREADY_EXISTS: i32 = 22;
-/// An op can't be unregistered from inside of itself, nor from inside of another op while it runs.
+/// The op can't be unregistered or replaced now: the caller is inside of that op, or inside of
+/// another op while calls of that op run.
 pub const SHARDSPEC_BUSY: i32 = 23;
 /// An op was called without arguments.
 pub const SHARDSPEC_NO_ARGUMENTS: i32 = 24;

@@ -4,8 +4,8 @@
 //! function or as a table of functions, with a `ctx` that each call receives and a `destroy` that
 //! frees `ctx`. These rules apply to all of them:
 //!
-//! - A callback that does something returns a status: the status of success, or the reason of a
-//!   failure. The library returns a failure to its caller unchanged, with the message and the
+//! - A callback of the return type `shardspec_status` returns the status of success or the reason
+//!   of a failure. The library returns a failure to its caller unchanged, with the message and the
 //!   numbers in the callback's `err`. `err` is never NULL in a callback, and its `status` need not
 //!   be set. The callback may pass `err` to the functions that it calls. A message ends at its
 //!   first NUL, and bytes that are not UTF-8 are replaced. Numbers from `SHARDSPEC_USER_STATUS` on
@@ -64,8 +64,9 @@ pub const SHARDSPEC_CALLBACK_OK: shardspec_status = 999;
 /// `success_status`.
 pub const SHARDSPEC_CALLBACK_OK_IN_ERR: shardspec_status = 998;
 
-/// Reports whether two objects of the same type name are equal: 0 or not 0. It must be an
-/// equivalence, and the library calls it with any two objects of the type name, in any order.
+/// Returns a nonzero value if two objects of the same type name are equal, else 0. It must be an
+/// equivalence relation, and the library calls it with any two objects of the type name, in any
+/// order.
 pub type shardspec_equal_fn =
     Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, other_ctx: *mut c_void) -> i32>;
 

@@ -176,11 +176,11 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_check(
 /// written, and their padding becomes zero. Bytes that lie near each other in a file are read at once, in
 /// the order of the file, on a few threads. Contiguous parts are read straight into their places.
 ///
-/// All checks come before the first read: the same that `shardspec_checkpoint_check` makes, and those of
-/// the views. `options` may be NULL. `whole` has room for `item_count` numbers and may be NULL: `whole[i]`
-/// becomes 1 if item i was read completely, else 0. `report` may be NULL. `whole` and `report` are
-/// written after a failure during the read as well. Of items that were not read completely, the elements
-/// are undefined then.
+/// All checks come before the first read. They are the checks of `shardspec_checkpoint_check` and
+/// the checks of the views. `options` may be NULL. `whole` has room for `item_count` numbers and
+/// may be NULL: `whole[i]` becomes 1 if item i was read completely, else 0. `report` may be NULL.
+/// `whole` and `report` are written after a failure during the read as well. Of items that were not
+/// read completely, the elements are undefined then.
 ///
 /// Elements that are no whole bytes are read wherever parts end on whole bytes. Bits behind the last
 /// element of a shard may be written.

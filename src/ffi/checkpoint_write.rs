@@ -157,11 +157,11 @@ fn tensors_to_write<'a>(given: &'a [TensorArgument<'_>]) -> Result<Vec<TensorToW
 /// the shards of several owners, and must pass all shards of each owner that it passes one of. A rank
 /// without shards need not call it.
 ///
-/// The layouts alone decide which file holds which shard, so ranks exchange nothing. By default the files
-/// are safetensors files with the shards of one owner each. With SHARDSPEC_CHECKPOINT_FILES_ONE, all ranks
-/// write into one file with whole tensors, which has to be on a file system that they share. Of replicas,
-/// one is written, and owners write about equally many bytes. A view that is not row-major is copied
-/// first, one shard at a time.
+/// The layouts alone decide which file holds which shard, so ranks exchange nothing. By default,
+/// each file is a safetensors file with shards of one owner. With SHARDSPEC_CHECKPOINT_FILES_ONE,
+/// all ranks write into one file with whole tensors, which has to be on a file system that they
+/// share. Of replicas, one is written, and owners write about equally many bytes. A view that is
+/// not row-major is copied first, one shard at a time.
 ///
 /// The files are written into a directory whose name is the path with `.saving` behind it, and flushed to
 /// the disk. The path itself is not touched. Call the function again after a failure.

@@ -54,8 +54,8 @@ pub const SHARDSPEC_ALL_RANKS: i64 = -1;
 pub const SHARDSPEC_DEFAULT_MEMORY_LIMIT: u64 = 67108864;
 const _: () = assert!(SHARDSPEC_DEFAULT_MEMORY_LIMIT == Options::DEFAULT_MEMORY_LIMIT);
 
-/// How a collective works. For NULL, and for fields that are 0, the library chooses. No option
-/// changes the result, and ranks may pass different options.
+/// Options of a collective. Where the pointer to them is NULL, or a field is 0, the library
+/// chooses. No option changes the result, and ranks may pass different options.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_comm_options {
@@ -154,8 +154,8 @@ const SHARDS: (&str, &str) = ("shards", "shard_count");
 /// NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED and OVERFLOW, with the shard in the
 /// error's `first_shard`, PARTIAL for elements that are pending a reduction, INVALID_HANDLE,
 /// NULL_ARGUMENT, DISAGREEMENT for an error of another rank. After one of these, nothing was
-/// written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport;
-/// destinations may then be partly written.
+/// written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport,
+/// destinations may be partly written.
 /// Threads: any, one at a time for each communicator. During the call, other threads may read
 /// `full` but not write it, and may not use `shards`.
 /// Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.
@@ -196,8 +196,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter(
 /// NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED and OVERFLOW, with the shard in the
 /// error's `first_shard`, PARTIAL for elements that are pending a reduction, INVALID_HANDLE,
 /// NULL_ARGUMENT, DISAGREEMENT for an error of another rank. After one of these, nothing was
-/// written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport;
-/// destinations may then be partly written.
+/// written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport,
+/// destinations may be partly written.
 /// Threads: any, one at a time for each communicator. During the call, other threads may read
 /// `shards` but not write them, and may not use `full`.
 /// Since: ABI 0.
@@ -244,8 +244,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
 /// wrong number of shards, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
 /// ALIASED and OVERFLOW, with the shard in the error's `first_shard`, PARTIAL for elements that are
 /// pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of another rank.
-/// After one of these, nothing was written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any
-/// status of a custom transport; destinations may then be partly written.
+/// After one of these, nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
+/// status of a custom transport, destinations may be partly written.
 /// Threads: any, one at a time for each communicator. During the call, other threads may read
 /// `source_shards` but not write them, and may not use `destination_shards`.
 /// Since: ABI 0.

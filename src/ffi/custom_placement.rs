@@ -2,8 +2,8 @@
 //!
 //! A custom placement describes a place that owner and device can't express: a rack, a storage
 //! tier, a node of a scheduler. It consists of the name of its type, a text, the rank that owns it
-//! (if one does) and a `ctx` of the caller. Functions that take a placement's handle accept it, and
-//! metadata returns it unchanged.
+//! (if one does) and a `ctx` of the caller. Functions that take the handle of a placement also
+//! accept the handle of a custom placement. Metadata returns custom placements unchanged.
 //!
 //! Source: torch's abstract class `PlacementSpec`.
 

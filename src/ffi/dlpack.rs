@@ -38,7 +38,8 @@ pub const SHARDSPEC_DLPACK_FLAG_READ_ONLY: u64 = 1;
 /// Flag: the memory is a copy with no other user.
 pub const SHARDSPEC_DLPACK_FLAG_IS_COPIED: u64 = 2;
 
-/// A tensor for another library. The layout of DLPack's `DLManagedTensorVersioned`.
+/// A tensor for another library. The struct has the memory layout of DLPack's
+/// `DLManagedTensorVersioned`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_managed_tensor {
@@ -56,7 +57,7 @@ pub struct shardspec_managed_tensor {
     pub tensor: shardspec_tensor_view,
 }
 
-/// A tensor for another library. The layout of DLPack's `DLManagedTensor`.
+/// A tensor for another library. The struct has the memory layout of DLPack's `DLManagedTensor`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_legacy_managed_tensor {

@@ -33,8 +33,8 @@ fn stretches_of(shards: &Shards, shard: usize, dim: usize) -> Outcome<Vec<shards
 /// Writes the stretches of dimension `dim` of shard `shard` into `stretches`, in the order of the
 /// shard's buffer. An interval is one stretch of one block. An empty dimension has no stretch.
 ///
-/// `stretches` has room for `capacity` of them. `*needed` becomes their number; `needed` may be
-/// NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
+/// `stretches` has room for `capacity` stretches. `*needed` becomes the number of stretches;
+/// `needed` may be NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
 ///
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
@@ -56,8 +56,8 @@ pub unsafe extern "C-unwind" fn shardspec_shards_get_stretches(
 /// order of the shard's buffer. An interval is one stretch of one block. An empty dimension has no
 /// stretch.
 ///
-/// `stretches` has room for `capacity` of them. `*needed` becomes their number; `needed` may be
-/// NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
+/// `stretches` has room for `capacity` stretches. `*needed` becomes the number of stretches;
+/// `needed` may be NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
 ///
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.

@@ -41,8 +41,8 @@ use crate::transfer::{self, HostTransfer, HostView};
 /// Errors: SHAPE_MISMATCH and ALIASED, with the refused shard in the error's `first_shard` and
 /// `index`. INVALID_ARGUMENT for a wrong `shard_count` and where no element type is known,
 /// DTYPE_MISMATCH, PARTIAL for elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED
-/// where the source has far more elements than memory and the search for shared memory would take
-/// longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
+/// where so many elements of the source are at the same places that the check for ALIASED would
+/// take longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
 /// written.
 /// Threads: any. During the call, other threads may read `full` but not write it, and may not use
 /// the shards.
@@ -78,8 +78,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter_flat(
 /// Errors: SHAPE_MISMATCH and ALIASED, with the refused shard in the error's `first_shard` and
 /// `index`. INVALID_ARGUMENT for a wrong `shard_count` and where no element type is known,
 /// DTYPE_MISMATCH, PARTIAL for elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED
-/// where the source has far more elements than memory and the search for shared memory would take
-/// longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
+/// where so many elements of the source are at the same places that the check for ALIASED would
+/// take longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
 /// written.
 /// Threads: any. During the call, other threads may read the shards but not write them, and may not
 /// use `full`.
@@ -115,9 +115,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_gather_flat(
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, SHAPE_MISMATCH, ALIASED, DTYPE_MISMATCH, INVALID_ARGUMENT where no
 /// element type is known, PARTIAL for elements that are pending a reduction, INVALID_HANDLE,
-/// UNSUPPORTED where the source has far more elements than memory and the search for shared memory
-/// would take longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
-/// was written.
+/// UNSUPPORTED where so many elements of the source are at the same places that the check for
+/// ALIASED would take longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error,
+/// nothing was written.
 /// Threads: any. During the call, other threads may read `full` but not write it, and may not use
 /// `shard`.
 /// Since: ABI 0.

@@ -87,9 +87,9 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_view(
 /// Blocks: no.
 /// Errors: NOT_LOCAL (the error's `first_shard` is the first shard that is not local),
 /// SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INVALID_HANDLE, UNSUPPORTED_DEVICE,
-/// UNSUPPORTED where the source has far more elements than memory and the search for shared memory
-/// would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After
-/// an error, nothing was written.
+/// UNSUPPORTED where so many elements of the source are at the same places that the check for
+/// ALIASED would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT,
+/// OUT_OF_MEMORY. After an error, nothing was written.
 /// Threads: any. During the call, other threads may read the shards but not write them, and may not
 /// use `full`.
 /// Since: ABI 0.

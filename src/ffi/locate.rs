@@ -71,8 +71,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_at(
 /// shard itself where the number is 0. A program that writes or reads each element once uses only
 /// primary shards. A shard without elements has number 0. Either place may be NULL.
 ///
-/// Time: the first call for metadata with n shards that has replicas takes n * log(n). The metadata
-/// keeps the result.
+/// Time: n * log(n) for n shards in the first call, if the metadata has replicas. The metadata
+/// keeps the result for later calls.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -184,7 +184,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shards_of_rank(
     })
 }
 
-/// Writes the indices of the shards of an owner into `indices`, in ascending order.
+/// Writes the indices of an owner's shards into `indices`, in ascending order.
 ///
 /// `owner` is a text such as "rank:1" or "trainer0" for the owner's shards on all devices, or
 /// "rank:1/cuda:0" for those on one device. A device alone, "cuda:0", selects shards on that device

@@ -74,8 +74,8 @@ unsafe impl Grows for shardspec_segment {
     const FIRST_SIZE: usize = 72;
 }
 
-/// A cut of one dimension over one axis of a mesh. Start with `SHARDSPEC_CUT_INIT`, or with zeros and
-/// `struct_size`.
+/// A cut of one dimension over one axis of a mesh. Initialise it with `SHARDSPEC_CUT_INIT`, or set
+/// all fields to zero and then set `struct_size`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_cut {

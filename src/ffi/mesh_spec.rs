@@ -13,11 +13,11 @@
 //!   WEIGHTS   in proportion to weights, largest remainders first
 //!   CYCLIC    blocks in turn: MPI CYCLIC, ScaLAPACK
 //!
-//! A granule is a number of positions that stay together, such as an attention head. With repeat r,
-//! r neighbouring coordinates have the same piece. Segments are parts of a dimension, each of which
-//! is cut separately, such as the three parts of a fused QKV weight. A coordinate has its pieces of
-//! all segments, one after the other. A pad lengthens a dimension before it is cut; the added
-//! places are holes without elements.
+//! A granule is a group of neighbouring positions that stay together, such as the rows of an
+//! attention head. With repeat r, r neighbouring coordinates have the same piece. Segments are
+//! parts of a dimension, each of which is cut separately, such as the three parts of a fused QKV
+//! weight. A coordinate has its pieces of all segments, one after the other. A pad lengthens a
+//! dimension before it is cut; the added places are holes without elements.
 //!
 //! 32 query heads and 8 key and value heads of 128 rows each over 16 devices, two of which have the
 //! same key and value head:
@@ -134,9 +134,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_cut(
     })
 }
 
-/// Checks whether a cut of `length` positions into the pieces of `count` coordinates is legal.
-/// Returns OK, or the status and message with which a spec of that cut would fail. The dimension
-/// and the axis of the cut are ignored.
+/// Checks whether `cut` is legal for a dimension of `length` positions and an axis of `count`
+/// coordinates. Returns OK, or the status and message with which a spec of that cut would fail. The
+/// dimension and the axis of the cut are ignored.
 ///
 /// Calls back: no.
 /// Blocks: no.

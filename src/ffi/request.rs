@@ -138,8 +138,8 @@ unsafe fn started(
     Ok(handle)
 }
 
-/// Starts an exchange of messages between ranks. The messages are as for `shardspec_comm_exchange`,
-/// and the other ranks may call either.
+/// Starts an exchange of messages between ranks. The messages follow the rules of
+/// `shardspec_comm_exchange`. Other ranks may call that function or this one.
 ///
 /// Ownership: the caller frees `*out`. The arrays are read during the call. The memory of the messages
 /// belongs to the request until it has ended.

@@ -8,15 +8,16 @@ use crate::ffi::shards::shardspec_shards;
 use crate::ffi::spec::{give, shardspec_spec};
 use crate::model::{InferredSpec, infer_compat_spec, infer_sharding_spec};
 
-/// Creates the spec that cuts a tensor into exactly these shards. It is of the most regular of three
-/// types. It is a chunk spec if the shards are the chunks of one dimension, in any order. It is a mesh
-/// spec if the shards are a grid of boxes: each dimension is cut by chunk, balanced or sizes, and all
-/// cells of the grid have the same number of shards, which are replicas. Otherwise it is an enumerable
-/// spec, also for a single shard, because the cut dimension is then unknown.
+/// Creates the spec that cuts a tensor into exactly these shards. Its type is the first of chunk,
+/// mesh and enumerable that fits. It is a chunk spec if the shards are the chunks of one dimension,
+/// in any order. It is a mesh spec if the shards are a grid of boxes: each dimension is cut by
+/// chunk, balanced or sizes, and all cells of the grid have the same number of shards, which are
+/// replicas. Otherwise it is an enumerable spec, also for a single shard, because the cut dimension
+/// is then unknown.
 ///
 /// The mesh of an inferred mesh spec keeps the order of the shards if that is a row-major order
 /// over its axes. Otherwise its devices are in row-major order of the dimensions that are cut.
-/// `shardspec_spec_infer_compat` returns torch's result.
+/// `shardspec_spec_infer_compat` creates the spec that torch infers from the same shards.
 ///
 /// Time: n * log(n) for n shards, and for an enumerable spec at worst n * log(n)^(d-1) in d
 /// dimensions.

@@ -31,8 +31,8 @@ pub const SHARDSPEC_COPY_HINT_CACHED: u32 = 2;
 /// Restricts the library to instructions that every processor of this kind has. For tests.
 pub const SHARDSPEC_COPY_HINT_PORTABLE: u32 = 4;
 
-/// How to copy. For NULL, and for fields that are 0, the library chooses by size and machine. No
-/// option changes the result.
+/// Options of a copy. Where the pointer to them is NULL, or a field is 0, the library chooses by
+/// size and machine. No option changes the result.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_copy_options {
@@ -109,9 +109,9 @@ impl shardspec_copy_options {
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH where the views differ, ALIASED where
 /// `destination` shares memory with `source` or has two elements at one place, UNSUPPORTED_DEVICE,
-/// UNSUPPORTED where the source has far more elements than memory and the search for shared memory
-/// would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After
-/// an error, nothing was written.
+/// UNSUPPORTED where so many elements of the source are at the same places that the check for
+/// ALIASED would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT,
+/// OUT_OF_MEMORY. After an error, nothing was written.
 /// Threads: any. No other thread may use `destination` or write `source` during the call.
 /// Source: torch's `Tensor.copy_`, for one element type.
 /// Since: ABI 0.
@@ -138,10 +138,10 @@ pub unsafe extern "C-unwind" fn shardspec_tensor_copy(
 /// during the call.
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, PARTIAL for
-/// elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the
-/// source has far more elements than memory and the search for shared memory would take longer than
-/// the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
-/// written.
+/// elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where so
+/// many elements of the source are at the same places that the check for ALIASED would take longer
+/// than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
+/// was written.
 /// Threads: any. During the call, other threads may read `full` but not write it, and may not use
 /// `shard`.
 /// Since: ABI 0.

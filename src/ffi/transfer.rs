@@ -216,13 +216,13 @@ fn prepared(
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
 /// Errors: INVALID_PLACEMENT for a shard that is on no rank of the communicator, GAP for elements
-/// that no source has, INVALID_ARGUMENT for a wrong number of shards, a plan for some destinations or
-/// an unknown element type, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
+/// that no source has, INVALID_ARGUMENT for a wrong number of shards, a plan for some destinations
+/// or an unknown element type, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
 /// ALIASED also between different tensors, OVERFLOW, PARTIAL, INVALID_HANDLE, NULL_ARGUMENT, each
-/// with the position of the tensor in the error's `index`. DISAGREEMENT for an error of another rank,
-/// and for tensors, tags, layouts, element types or an order that differ. After one of these, nothing
-/// was written on any rank. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport;
-/// destinations may then be partly written.
+/// with the position of the tensor in the error's `index`. DISAGREEMENT for an error of another
+/// rank, and for tensors, tags, layouts, element types or an order that differ. After one of these,
+/// nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom
+/// transport, destinations may be partly written.
 /// Threads: any, one at a time for each communicator. During the call, other threads may read source
 /// shards but not write them, and may not use destination shards.
 /// Since: ABI 0.
@@ -298,10 +298,10 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare(
 /// Blocks: on other ranks.
 /// Errors: INVALID_ARGUMENT for another communicator, another number of tensors, another tag, other
 /// strides, or a transfer that another thread runs, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
-/// UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of
-/// another rank, and for ranks that run different transfers. After one of these, nothing was written
-/// on any rank, and the transfer can run again. TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a
-/// custom transport; destinations may then be partly written.
+/// UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error
+/// of another rank, and for ranks that run different transfers. After one of these, nothing was
+/// written on any rank, and the transfer can run again. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
+/// status of a custom transport, destinations may be partly written.
 /// Threads: any, one at a time for each communicator. During the call, other threads may read source
 /// shards but not write them, and may not use destination shards.
 /// Since: ABI 0.

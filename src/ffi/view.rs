@@ -19,7 +19,7 @@ pub const SHARDSPEC_DLPACK_DEVICE_CUDA_HOST: i32 = 3;
 /// DLPack's device type of memory from `hipMallocHost`.
 pub const SHARDSPEC_DLPACK_DEVICE_ROCM_HOST: i32 = 11;
 
-/// Where a tensor's memory is. The layout of DLPack's `DLDevice`.
+/// Where a tensor's memory is. The struct has the memory layout of DLPack's `DLDevice`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_device {
@@ -29,7 +29,7 @@ pub struct shardspec_device {
     pub device_id: i32,
 }
 
-/// A tensor in the caller's memory. The layout of DLPack's `DLTensor`.
+/// A tensor in the caller's memory. The struct has the memory layout of DLPack's `DLTensor`.
 ///
 /// The element at index (i0, i1, ...) is at data + byte_offset + (i0 * strides[0] + ...) *
 /// itemsize. Elements that are not whole bytes are packed. Such an element starts at bit number
