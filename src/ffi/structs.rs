@@ -20,6 +20,9 @@ use crate::ffi::callback::shardspec_runtime_ctx;
 use crate::ffi::checkpoint_read::{
     shardspec_checkpoint_item, shardspec_checkpoint_read_options, shardspec_checkpoint_read_report,
 };
+use crate::ffi::checkpoint_write::{
+    shardspec_checkpoint_rule, shardspec_checkpoint_tensor, shardspec_checkpoint_write_options,
+};
 use crate::ffi::collective::shardspec_comm_options;
 use crate::ffi::custom_placement::shardspec_placement_vtable;
 use crate::ffi::custom_spec::shardspec_spec_vtable;
@@ -133,6 +136,9 @@ const STRUCTS: &[Known] = &[
     Known::growing::<shardspec_checkpoint_item>(),
     Known::growing::<shardspec_checkpoint_read_options>(),
     Known::growing::<shardspec_checkpoint_read_report>(),
+    Known::growing::<shardspec_checkpoint_tensor>(),
+    Known::growing::<shardspec_checkpoint_write_options>(),
+    Known::growing::<shardspec_checkpoint_rule>(),
 ];
 
 const ERROR: &str = "shardspec_error";
