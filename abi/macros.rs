@@ -25,6 +25,12 @@ const INITS: &[(&str, &str, &str)] = &[
     ("shardspec_comm_tensor", "A tensor without a layout", "tensor"),
     ("shardspec_op_arguments", "No arguments", "arguments"),
     ("shardspec_op_options", "No flags", "options"),
+    ("shardspec_checkpoint_item", "An item without a tensor", "item"),
+    ("shardspec_checkpoint_read_options", "The library chooses how to read", "options"),
+    ("shardspec_checkpoint_read_report", "A report before the read", "report"),
+    ("shardspec_checkpoint_tensor", "A tensor without a name", "tensor"),
+    ("shardspec_checkpoint_write_options", "A file for each owner", "options"),
+    ("shardspec_checkpoint_rule", "A rule without a layout", "rule"),
 ];
 
 /// The value of a number in a struct that is not set.

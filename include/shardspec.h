@@ -4155,6 +4155,9 @@ struct shardspec_checkpoint_item {
   size_t shard_count;
 };
 
+/** An item without a tensor: `shardspec_checkpoint_item item = SHARDSPEC_CHECKPOINT_ITEM_INIT;` */
+#define SHARDSPEC_CHECKPOINT_ITEM_INIT { sizeof(shardspec_checkpoint_item), NULL, NULL, NULL, NULL, NULL, 0 }
+
 /**
  * Says how many of all bytes that are needed have been read. It returns the status of success, or
  * another one to cancel the read, which then returns that status. It runs on the thread that called
@@ -4194,6 +4197,11 @@ struct shardspec_checkpoint_read_options {
   void *progress_ctx;
 };
 
+/**
+ * The library chooses how to read: `shardspec_checkpoint_read_options options = SHARDSPEC_CHECKPOINT_READ_OPTIONS_INIT;`
+ */
+#define SHARDSPEC_CHECKPOINT_READ_OPTIONS_INIT { sizeof(shardspec_checkpoint_read_options), 0, 0, 0, 0, 0, NULL, NULL }
+
 typedef struct shardspec_checkpoint_read_report shardspec_checkpoint_read_report;
 
 /** What a read did. */
@@ -4207,6 +4215,11 @@ struct shardspec_checkpoint_read_report {
   /** Bytes that the destinations need. Bytes that two destinations need count twice. */
   uint64_t bytes_needed;
 };
+
+/**
+ * A report before the read: `shardspec_checkpoint_read_report report = SHARDSPEC_CHECKPOINT_READ_REPORT_INIT;`
+ */
+#define SHARDSPEC_CHECKPOINT_READ_REPORT_INIT { sizeof(shardspec_checkpoint_read_report), 0, 0, 0 }
 
 /** The most problems that `shardspec_checkpoint_check` counts, if there is no room for more. */
 #define SHARDSPEC_CHECKPOINT_MAX_PROBLEMS 1024
@@ -4336,6 +4349,11 @@ struct shardspec_checkpoint_tensor {
   size_t shard_count;
 };
 
+/**
+ * A tensor without a name: `shardspec_checkpoint_tensor tensor = SHARDSPEC_CHECKPOINT_TENSOR_INIT;`
+ */
+#define SHARDSPEC_CHECKPOINT_TENSOR_INIT { sizeof(shardspec_checkpoint_tensor), NULL, NULL, NULL, NULL, 0 }
+
 typedef struct shardspec_checkpoint_write_options shardspec_checkpoint_write_options;
 
 /**
@@ -4353,6 +4371,11 @@ struct shardspec_checkpoint_write_options {
   uint64_t max_bytes;
 };
 
+/**
+ * A file for each owner: `shardspec_checkpoint_write_options options = SHARDSPEC_CHECKPOINT_WRITE_OPTIONS_INIT;`
+ */
+#define SHARDSPEC_CHECKPOINT_WRITE_OPTIONS_INIT { sizeof(shardspec_checkpoint_write_options), 0, 0, 0 }
+
 typedef struct shardspec_checkpoint_rule shardspec_checkpoint_rule;
 
 /** The layout that tensors of certain names get in a conversion. */
@@ -4364,6 +4387,9 @@ struct shardspec_checkpoint_rule {
   /** How tensors of these names are cut. */
   const shardspec_spec *spec;
 };
+
+/** A rule without a layout: `shardspec_checkpoint_rule rule = SHARDSPEC_CHECKPOINT_RULE_INIT;` */
+#define SHARDSPEC_CHECKPOINT_RULE_INIT { sizeof(shardspec_checkpoint_rule), NULL, NULL }
 
 /**
  * Writes the shards in this process of the tensors of a checkpoint. Call it on every rank, with the same

@@ -222,6 +222,10 @@ mod tests {
             assert!(STRUCTS.iter().any(|known| known.name == *name), "{name} is not listed");
         }
         assert_eq!(declared.len(), STRUCTS.len());
+        for known in STRUCTS.iter().filter(|known| known.has_size) {
+            let init = format!("#define {}_INIT ", known.name.to_uppercase());
+            assert!(header.contains(&init), "{} has no macro", known.name);
+        }
     }
 
     #[test]
