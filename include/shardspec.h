@@ -2097,8 +2097,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
  *
  * A whole error has 1024 bytes. A caller may pass a shorter one, of any size from
  * `SHARDSPEC_ERROR_SHORT_SIZE` (56) on: the message then has the bytes from offset 56 up to
- * `struct_size`, and at 56 there is none. This is for bindings that convert each struct they pass.
- * A message that does not fit ends in "...".
+ * `struct_size`, and with 56 there is no message. Short errors are for bindings that convert each
+ * struct that they pass. A message that does not fit ends in "...".
  */
 struct shardspec_error {
   /**
@@ -2603,8 +2603,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
 typedef struct shardspec_segment shardspec_segment;
 
 /**
- * A segment of a cut. Fields that are 0 inherit the field of the cut. Start with
- * `SHARDSPEC_SEGMENT_INIT`, or with zeros and `struct_size`.
+ * A segment of a cut. Fields that are 0 inherit the field of the cut. Initialise it with
+ * `SHARDSPEC_SEGMENT_INIT`, or set all fields to zero and then set `struct_size`.
  */
 struct shardspec_segment {
   /** `sizeof(shardspec_segment)`; the same in every element of an array. */
@@ -2700,8 +2700,8 @@ struct shardspec_cut {
 typedef struct shardspec_pad shardspec_pad;
 
 /**
- * A dimension that is lengthened before it is cut. Exactly one of `size` and `multiple` is not 0. Start
- * with `SHARDSPEC_PAD_INIT`, or with zeros and `struct_size`.
+ * A dimension that is lengthened before it is cut. Exactly one of `size` and `multiple` is not 0.
+ * Initialise it with `SHARDSPEC_PAD_INIT`, or set all fields to zero and then set `struct_size`.
  */
 struct shardspec_pad {
   /** `sizeof(shardspec_pad)`; the same in every element of an array. */
@@ -2724,9 +2724,9 @@ struct shardspec_pad {
 typedef struct shardspec_partial shardspec_partial;
 
 /**
- * An axis whose devices have parts of the elements' values. The library carries, prints and compares
- * it, and never computes a reduction. Start with `SHARDSPEC_PARTIAL_INIT`, or with zeros and
- * `struct_size`.
+ * An axis whose devices have parts of the elements' values. The library carries, prints and
+ * compares it, and never computes a reduction. Initialise it with `SHARDSPEC_PARTIAL_INIT`, or set
+ * all fields to zero and then set `struct_size`.
  */
 struct shardspec_partial {
   /** `sizeof(shardspec_partial)`; the same in every element of an array. */
@@ -2747,8 +2747,9 @@ struct shardspec_partial {
 typedef struct shardspec_mesh_layout shardspec_mesh_layout;
 
 /**
- * How a tensor is laid out over a mesh. First dimensions are flattened, then padded, then cut. Start
- * with `SHARDSPEC_MESH_LAYOUT_INIT`, or with zeros and `struct_size`, which replicate.
+ * How a tensor is laid out over a mesh. First dimensions are flattened, then padded, then cut.
+ * Initialise it with `SHARDSPEC_MESH_LAYOUT_INIT`, or set all fields to zero and then set
+ * `struct_size`. Such a layout replicates the tensor.
  */
 struct shardspec_mesh_layout {
   /** `sizeof(shardspec_mesh_layout)`. */

@@ -25,8 +25,8 @@ pub const SHARDSPEC_ERROR_SHORT_SIZE: usize = 56;
 ///
 /// A whole error has 1024 bytes. A caller may pass a shorter one, of any size from
 /// `SHARDSPEC_ERROR_SHORT_SIZE` (56) on: the message then has the bytes from offset 56 up to
-/// `struct_size`, and at 56 there is none. This is for bindings that convert each struct they pass.
-/// A message that does not fit ends in "...".
+/// `struct_size`, and with 56 there is no message. Short errors are for bindings that convert each
+/// struct that they pass. A message that does not fit ends in "...".
 #[repr(C)]
 pub struct shardspec_error {
     /// Set by the caller to the bytes of its error: `sizeof(shardspec_error)` for a whole one. The

@@ -38,8 +38,8 @@ pub const SHARDSPEC_REDUCTION_BOR: i32 = 7;
 /// Bitwise exclusive or.
 pub const SHARDSPEC_REDUCTION_BXOR: i32 = 8;
 
-/// A segment of a cut. Fields that are 0 inherit the field of the cut. Start with
-/// `SHARDSPEC_SEGMENT_INIT`, or with zeros and `struct_size`.
+/// A segment of a cut. Fields that are 0 inherit the field of the cut. Initialise it with
+/// `SHARDSPEC_SEGMENT_INIT`, or set all fields to zero and then set `struct_size`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_segment {
@@ -119,8 +119,8 @@ unsafe impl Grows for shardspec_cut {
     const FIRST_SIZE: usize = 104;
 }
 
-/// A dimension that is lengthened before it is cut. Exactly one of `size` and `multiple` is not 0. Start
-/// with `SHARDSPEC_PAD_INIT`, or with zeros and `struct_size`.
+/// A dimension that is lengthened before it is cut. Exactly one of `size` and `multiple` is not 0.
+/// Initialise it with `SHARDSPEC_PAD_INIT`, or set all fields to zero and then set `struct_size`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_pad {
@@ -142,9 +142,9 @@ unsafe impl Grows for shardspec_pad {
     const FIRST_SIZE: usize = 40;
 }
 
-/// An axis whose devices have parts of the elements' values. The library carries, prints and compares
-/// it, and never computes a reduction. Start with `SHARDSPEC_PARTIAL_INIT`, or with zeros and
-/// `struct_size`.
+/// An axis whose devices have parts of the elements' values. The library carries, prints and
+/// compares it, and never computes a reduction. Initialise it with `SHARDSPEC_PARTIAL_INIT`, or set
+/// all fields to zero and then set `struct_size`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_partial {
@@ -164,8 +164,9 @@ unsafe impl Grows for shardspec_partial {
     const FIRST_SIZE: usize = 24;
 }
 
-/// How a tensor is laid out over a mesh. First dimensions are flattened, then padded, then cut. Start
-/// with `SHARDSPEC_MESH_LAYOUT_INIT`, or with zeros and `struct_size`, which replicate.
+/// How a tensor is laid out over a mesh. First dimensions are flattened, then padded, then cut.
+/// Initialise it with `SHARDSPEC_MESH_LAYOUT_INIT`, or set all fields to zero and then set
+/// `struct_size`. Such a layout replicates the tensor.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_mesh_layout {
