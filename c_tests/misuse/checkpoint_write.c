@@ -1,4 +1,5 @@
 /* Checkpoints that are written and converted. */
+#define _POSIX_C_SOURCE 200809L
 #include "misuse.h"
 
 #include <stdlib.h>
