@@ -1,6 +1,7 @@
 /* Communicators and collectives. */
 #include "check.hpp"
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <numeric>
@@ -134,14 +135,18 @@ static void messages_of_ones_own_are_exchanged() {
 }
 
 static void an_exchange_goes_on_while_ranks_do_something_else() {
-  on_ranks(2, [](ss::comm &comm) {
+  // Until rank 1 starts, the exchange of rank 0 can't end.
+  std::atomic<bool> was_refused{false};
+  on_ranks(2, [&](ss::comm &comm) {
     const std::int64_t rank = comm.rank();
+    while (rank == 1 && !was_refused) std::this_thread::yield();
     std::int64_t sent = rank + 10, received = 0;
     const shardspec_message send{1 - rank, &sent, sizeof sent};
     const shardspec_message receive{1 - rank, &received, sizeof received};
     const auto request = comm.exchange_start({send}, {receive});
     if (rank == 0) {
       CHECK_REFUSED(INVALID_ARGUMENT, comm.exchange({send}, {receive}));
+      was_refused = true;
       while (!request.test()) std::this_thread::yield();
     }
     request.wait();
