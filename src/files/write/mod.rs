@@ -1,8 +1,8 @@
 //! Writing checkpoints: each rank its own shards, and all of it appears at once.
 //!
-//! [`arrange`] gives every shard its place in a file, from the layouts alone, so that ranks need not ask
-//! each other. [`staging`] keeps what is written aside until all of it is there. [`shards`] writes the
-//! bytes of local shards to their places. [`mod@convert`] writes what another set of files holds.
+//! `arrange` gives every shard its place in a file, from the layouts alone, so that ranks need not ask
+//! each other. `staging` keeps what is written aside until all of it is there. `shards` writes the
+//! bytes of local shards to their places. `convert` writes what another set of files holds.
 
 mod arrange;
 mod blocks;
