@@ -21,7 +21,7 @@ use crate::files::{
 };
 use crate::memory::{Shared, text, try_collect, try_with_capacity};
 use crate::model::{Error, ShardedTensorMetadata, Shards, TensorProperties};
-use crate::transfer::{LocalShards, ShardArguments, ShardedTensor, check_indices};
+use crate::transfer::{LocalShards, ShardedTensor, check_indices};
 
 /// A tensor of a checkpoint, and where to read it: into the local shards of `tensor`, or into views of
 /// some shards of `metadata`. With both NULL, the whole tensor is shard 0. Set unused fields to 0 or NULL.
@@ -299,15 +299,9 @@ unsafe fn read_item<'a>(
         return Ok(TakenItem { name, layout, shards, _tensor: Some(tensor) });
     }
     let layout = layout_of(checkpoint, name, &item)?;
-    let (indices, dtype) = (indices_of(&item)?, layout.properties().dtype);
+    let indices = indices_of(&item)?;
     let shards = slice("shards", item.shards, item.shard_count)?;
-    let shards = views::local_shards(
-        layout.shared_shards(),
-        ShardArguments::SHARDS,
-        dtype,
-        indices,
-        shards,
-    )?;
+    let shards = views::some_shards(&layout, &indices, shards)?;
     Ok(TakenItem { name, layout, shards: Shared::try_new(shards)?, _tensor: None })
 }
 

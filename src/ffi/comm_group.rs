@@ -77,6 +77,13 @@ unsafe fn members_argument(
     Ok(Some(try_collect_results(members)?))
 }
 
+/// The argument `rank`, which the communicator must have.
+fn rank_of(comm: &dyn Communicator, rank: i64) -> Outcome<usize> {
+    let rank = rank_argument("rank", rank)?;
+    check_rank("rank", rank, comm.size())?;
+    Ok(rank)
+}
+
 /// Writes the rank by which placements name rank `rank` of the communicator to `*out`. It is the
 /// same number, unless the communicator was created with `shardspec_comm_new_group`.
 ///
@@ -95,8 +102,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_placement_rank(
     guard(err, || {
         let place = self::out("out", out)?;
         let comm = handle::get("comm", comm)?;
-        let rank = rank_argument("rank", rank)?;
-        check_rank("rank", rank, comm.size())?;
+        let rank = rank_of(&*comm, rank)?;
         place.set(comm.placement_rank(rank));
         Ok(())
     })
@@ -120,8 +126,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_node(
     guard(err, || {
         let place = self::out("out", out)?;
         let comm = handle::get("comm", comm)?;
-        let rank = rank_argument("rank", rank)?;
-        check_rank("rank", rank, comm.size())?;
+        let rank = rank_of(&*comm, rank)?;
         place.set(comm.node(rank).unwrap_or(-1));
         Ok(())
     })

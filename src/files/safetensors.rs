@@ -68,7 +68,6 @@ pub(crate) fn dtype_of_name(name: &str) -> Option<DataType> {
 }
 
 /// The name of an element type, if it has one.
-#[allow(dead_code, reason = "for what writes files")]
 pub(crate) fn name_of_dtype(dtype: DataType) -> Option<&'static str> {
     DTYPES.iter().find(|(_, known)| *known == dtype).map(|(name, _)| *name)
 }

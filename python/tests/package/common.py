@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import threading
 
 import shardspec
 
@@ -20,3 +21,25 @@ def ends_well(program):
                           capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
+
+
+def on_threads(size, work):
+    """What `work(comm)` returned or raised on each of the ranks. A failed assertion fails the test."""
+    def run(comm):
+        with comm:
+            try:
+                answers[comm.rank] = work(comm)
+            except BaseException as error:
+                answers[comm.rank] = error
+
+    answers = [None] * size
+    threads = [threading.Thread(target=run, args=(comm,)) for comm in shardspec.Communicator.local(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    for answer in answers:
+        if isinstance(answer, AssertionError):
+            raise answer
+    return answers

@@ -11,7 +11,7 @@ import weakref
 import numpy
 import pytest
 
-from common import ends_well, ranks
+from common import ends_well, on_threads, ranks
 from shardspec import (
     ALL_RANKS,
     ArgumentError,
@@ -47,25 +47,6 @@ def are_shards_of(shards, metadata, rank):
     wanted = list(slices(metadata, rank))
     return len(shards) == len(wanted) and all(
         numpy.array_equal(numpy.asarray(shard), part) for shard, part in zip(shards, wanted))
-
-
-def on_threads(size, work):
-    """What `work(comm)` returned or raised on each of the ranks."""
-    def run(comm):
-        with comm:
-            try:
-                answers[comm.rank] = work(comm)
-            except BaseException as error:
-                answers[comm.rank] = error
-
-    answers = [None] * size
-    threads = [threading.Thread(target=run, args=(comm,)) for comm in Communicator.local(size)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
-    return answers
 
 
 def collectives(comm):

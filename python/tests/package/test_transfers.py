@@ -1,16 +1,13 @@
 """Batches of tensors between ranks that are threads, once and by a prepared transfer."""
 
-import threading
-
 import numpy
 import pytest
 
-from common import ranks
+from common import on_threads, ranks
 from shardspec import (
     ArgumentError,
     ChunkShardingSpec,
     CommunicationError,
-    Communicator,
     HandleError,
     Move,
     Plan,
@@ -23,28 +20,6 @@ SIZES = (6, 8)
 ROWS = ChunkShardingSpec(0, ranks(3)).build_metadata(SIZES)
 COLUMNS = ChunkShardingSpec(1, ranks(3)).build_metadata(SIZES)
 FULL = numpy.arange(48, dtype="float32").reshape(SIZES)
-
-
-def on_threads(size, work):
-    """What `work(comm)` returned or raised on each of the ranks."""
-    def run(comm):
-        with comm:
-            try:
-                answers[comm.rank] = work(comm)
-            except BaseException as error:
-                answers[comm.rank] = error
-
-    answers = [None] * size
-    threads = [threading.Thread(target=run, args=(comm,)) for comm in Communicator.local(size)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
-    for answer in answers:
-        if isinstance(answer, AssertionError):
-            raise answer
-    return answers
 
 
 def part(full, dim, rank):
