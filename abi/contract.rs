@@ -15,7 +15,7 @@ const LABELS: &[&str] = &[
     "Since",
 ];
 /// Those that every function has.
-const REQUIRED: &[&str] = &["Calls back", "Blocks", "Errors", "Threads", "Since"];
+const REQUIRED: &[&str] = &["Ownership", "Calls back", "Blocks", "Errors", "Threads", "Since"];
 
 /// Functions of the user's, by their names in the header, and what each counts as. Whatever gives
 /// something back counts as `destroy`.

@@ -238,6 +238,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_enumerable
 /**
  * Frees a spec. NULL is allowed. Metadata made by the spec stays valid.
  *
+ * Ownership: the caller gives up `spec`.
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
  * Errors: INVALID_HANDLE, also for a handle that was freed before.
@@ -254,6 +255,7 @@ SHARDSPEC_API shardspec_status shardspec_spec_free(shardspec_spec *spec, shardsp
  * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
  * written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
@@ -268,6 +270,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_type_name(
 /**
  * Writes the dimension that a chunk spec cuts to `*out`, as it was passed; it may be negative.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: WRONG_SPEC_TYPE for another type of spec or a dimension given by name, INVALID_HANDLE,
@@ -285,6 +288,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_chunk_dim(
  * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
  * written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: WRONG_SPEC_TYPE for another type of spec or a dimension given by number, INVALID_HANDLE,
@@ -299,6 +303,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_chunk_dim_name
 /**
  * Writes the number of shards of the spec to `*out`.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: WRONG_SPEC_TYPE for a custom spec, whose shards depend on the tensor
@@ -329,6 +334,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_placement(
  * 0. Dimensions are compared as they were passed: -1 and 1 differ. Mesh specs are compared by
  * their meshes and layouts as they were passed. Custom specs are compared by their type's `equal`.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `equal` of custom specs and placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
@@ -343,6 +349,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_equal(
  * Writes a hash of the spec to `*out`. Equal specs have equal hashes, in every process that runs
  * this version. The hash of a custom spec includes that of its type's `hash`.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `hash` of a custom spec and of custom placements; `destroy`, if another thread frees
  * a handle during the call.
  * Blocks: no.
@@ -503,6 +510,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new_from_met
 /**
  * Frees metadata. NULL is allowed. Objects made from the metadata stay valid.
  *
+ * Ownership: the caller gives up `metadata`.
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
  * Errors: INVALID_HANDLE, also for a handle that was freed before.
@@ -515,6 +523,7 @@ SHARDSPEC_API shardspec_status shardspec_metadata_free(
 /**
  * Writes the number of shards to `*out`, empty ones included.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -527,6 +536,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_coun
 /**
  * Writes the number of dimensions of the tensor to `*out`.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -540,6 +550,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_ndim(
  * Writes the number of dimensions of the shards' buffers to `*out`. It is that of the tensor,
  * unless dimensions are flattened.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -553,6 +564,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_buffer_ndi
  * Writes 1 to `*out` if the metadata was created with replicas, so that its shards may overlap,
  * else 0.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -568,6 +580,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_has_replic
  * `sizes` has room for `capacity` numbers. `*needed` becomes the number of dimensions; `needed`
  * may be NULL. With capacity 0, `sizes` may be NULL and only `*needed` is written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
@@ -581,6 +594,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_sizes(
 /**
  * Writes the number of elements of the tensor to `*out`.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -594,6 +608,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_numel(
  * Writes the tensor's properties to `*out`. The caller sets `out->struct_size` before the call:
  * `shardspec_tensor_properties p = { sizeof p };`.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.
@@ -607,6 +622,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_properties
  * Writes 1 to `*out` if two metadata objects have the same sizes, properties and shards in the
  * same order, else 0. The specs that made them are not compared.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
  * call.
  * Blocks: no.
@@ -624,6 +640,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_equal(
  * covers all of it. Equal layouts have equal fingerprints, in every process that runs this
  * version.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -637,6 +654,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_fingerprin
  * Writes a hash of the metadata to `*out`. Equal metadata objects have equal hashes, in every
  * process that runs this version.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `hash` of custom placements; `destroy`, if another thread frees a handle during the
  * call.
  * Blocks: no.
@@ -652,6 +670,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_hash(
  * `capacity` numbers each, at least one for each dimension of the shards' buffers
  * (`shardspec_metadata_buffer_ndim`). Either may be NULL.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
@@ -683,6 +702,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_plac
  * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
  * written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
@@ -702,6 +722,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_plac
  * `shard_count` numbers, which `shardspec_metadata_placement_text` accepts. Each of the three
  * arrays may be NULL.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
@@ -715,6 +736,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_shards
 /**
  * Writes the number of different placements to `*out`.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -732,6 +754,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_placement_
  * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
  * written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
@@ -826,6 +849,7 @@ struct shardspec_dtype {
  * Reads the name of an element type, such as "float32", "bfloat16", "bool" or "float8_e4m3fn".
  * "float32x4" is a type with four lanes.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT for a text that names no element type, NULL_ARGUMENT.
@@ -843,6 +867,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_parse(
  * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
  * written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT for 0 bits or lanes, BUFFER_TOO_SMALL with the capacity needed in the
@@ -857,6 +882,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_text(
 /**
  * Writes the number of bytes of one element to `*out`: bits * lanes / 8.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
  * Errors: UNSUPPORTED where an element is not a whole number of bytes (`shardspec_dtype_bytes`
@@ -871,6 +897,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_itemsize(
  * Writes the number of bytes of `element_count` consecutive elements to `*out`: bits * lanes *
  * count / 8, rounded up. A buffer of a contiguous tensor with that many elements needs this size.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT for a negative count and for 0 bits or lanes, OVERFLOW for more bytes
@@ -1316,6 +1343,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  * Frees a sharded tensor. NULL is allowed. The memory of its shards is freed, or released with
  * `release`, when no managed tensor exported from it is in use.
  *
+ * Ownership: the caller gives up `tensor`.
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
  * Errors: INVALID_HANDLE, also for a handle that was freed before.
@@ -1344,6 +1372,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_meta
  * Writes the tensor's properties to `*out`. The caller sets `out->struct_size` before the call:
  * `shardspec_tensor_properties p = { sizeof p };`.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.
@@ -1356,6 +1385,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_prop
 /**
  * Writes the number of local shards to `*out`, empty ones included.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -1368,6 +1398,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_loca
 /**
  * Writes to `*out` the index that local shard `local` has in the metadata.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
@@ -1627,6 +1658,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_parse(
 /**
  * Frees a placement. NULL is allowed. Specs and metadata made with the placement stay valid.
  *
+ * Ownership: the caller gives up `placement`.
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
  * Errors: INVALID_HANDLE, also for a handle that was freed before.
@@ -1644,6 +1676,7 @@ SHARDSPEC_API shardspec_status shardspec_placement_free(
  * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
  * written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
@@ -1663,6 +1696,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_text(
  * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
  * written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
@@ -1677,6 +1711,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_type_name
 /**
  * Writes the rank that owns the placement to `*out`, or -1 where no rank does.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -1693,6 +1728,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_rank(
  * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
  * written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: NOT_FOUND for a placement that names no worker, INVALID_HANDLE, BUFFER_TOO_SMALL with
@@ -1707,6 +1743,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_worker_na
 /**
  * Writes the type of the placement's device to `*out`, a `SHARDSPEC_DEVICE_...` constant.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: NOT_FOUND for a custom placement, INVALID_HANDLE, NULL_ARGUMENT.
@@ -1719,6 +1756,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_device_ty
 /**
  * Writes the index of the placement's device to `*out`, or -1 where the placement has no index.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: NOT_FOUND for a custom placement, INVALID_HANDLE, NULL_ARGUMENT.
@@ -1733,6 +1771,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_device_in
  * canonical texts are equal. Custom placements of one type and rank are compared by the type's
  * `equal`. Placements of different types or ranks are never equal.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
  * call.
  * Blocks: no.
@@ -1747,6 +1786,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_equal(
  * Writes a hash of the placement to `*out`. Equal placements have equal hashes, in every process
  * that runs this version.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `hash` of a custom placement; `destroy`, if another thread frees a handle during the
  * call.
  * Blocks: no.
@@ -1851,6 +1891,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new_from_arr
 /**
  * Frees a list of shards. NULL is allowed. Objects made from the list stay valid.
  *
+ * Ownership: the caller gives up `shards`.
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
  * Errors: INVALID_HANDLE, also for a handle that was freed before.
@@ -1863,6 +1904,7 @@ SHARDSPEC_API shardspec_status shardspec_shards_free(
 /**
  * Writes the number of shards to `*out`.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -1882,6 +1924,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_count(
  * `*more` becomes 1 if there are further pairs, else 0; `more` may be NULL.
  *
  * Time: about n * log(n) for n shards, plus the number of pairs.
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -1903,6 +1946,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_overlaps(
  *
  * Time: about n * log(n) for n shards without overlaps, plus the number of boxes. With overlaps,
  * the time depends on the number of boxes in the result.
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: UNSUPPORTED where the shards overlap in too many ways to find the boxes, NDIM_MISMATCH
@@ -1974,6 +2018,7 @@ struct shardspec_tensor_properties {
  * Writes torch's defaults to `*out`: float32, strided, contiguous, no gradient, not pinned. The
  * caller sets `out->struct_size` before the call: `shardspec_tensor_properties p = { sizeof p };`.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT for a wrong struct_size, NULL_ARGUMENT.
@@ -2141,6 +2186,7 @@ struct shardspec_error {
  * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
  * written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
  * Errors: NOT_FOUND for a number that is not a status, BUFFER_TOO_SMALL with the capacity needed
@@ -2276,6 +2322,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_struct_init(
 /**
  * Returns the library's ABI version, to compare with `SHARDSPEC_ABI_VERSION`.
  *
+ * Ownership: there is nothing to free.
  * Calls back: no.
  * Blocks: no.
  * Errors: none.
@@ -2291,6 +2338,7 @@ SHARDSPEC_API uint32_t shardspec_abi_version(void);
  * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
  * written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
  * Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT.
@@ -2377,6 +2425,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_new_submesh(
 /**
  * Frees a mesh. NULL is allowed. Specs and metadata made with it stay valid.
  *
+ * Ownership: the caller gives up `mesh`.
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
  * Errors: INVALID_HANDLE, also when it was freed before.
@@ -2388,6 +2437,7 @@ SHARDSPEC_API shardspec_status shardspec_mesh_free(shardspec_mesh *mesh, shardsp
 /**
  * Writes the number of axes.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -2400,6 +2450,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_ndim(
 /**
  * Writes the number of devices: the product of the axes' sizes, 1 without axes.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -2416,6 +2467,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_device_count(
  * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
  * written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
@@ -2432,6 +2484,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_axis_name(
  * becomes the number of axes; `needed` may be NULL. With capacity 0, `sizes` may be NULL and only
  * the number is written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
@@ -2461,6 +2514,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_placement(
  * has room for `capacity` numbers. `*needed` becomes the number of axes; `needed` may be NULL.
  * With capacity 0, `coordinates` may be NULL and only the number is written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
@@ -2480,6 +2534,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_get_coordinate
  * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
  * written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
@@ -2495,6 +2550,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_text(
  * Writes 1 if two meshes have the same axes, names included, and the same placements in the same
  * order, and else 0.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
  * call.
  * Blocks: no.
@@ -2508,6 +2564,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_equal(
 /**
  * Writes a hash: equal meshes have equal hashes, in every process that runs this version.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `hash` of custom placements; `destroy`, if another thread frees a handle during the
  * call.
  * Blocks: no.
@@ -2816,6 +2873,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_cut(
  * coordinates. Returns OK, or the status and message with which a spec of that cut would fail. The
  * dimension and the axis of the cut are ignored.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
  * Errors: ILLEGAL_CUT where positions do not divide, sizes do not add up, or a piece does not
@@ -2844,6 +2902,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_cut_check(
  *   cuts[2].granule = 128;                       // a block of the quantised weight
  *   shardspec_cuts_check_degrees(cuts, lengths, 3, 32, forbidding, &err);  // legal: 1, 2, 4, 8, 16, 32
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT for numbers that are not allowed at any degree (the error's `index` is
@@ -2877,6 +2936,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_mesh(
  * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
  * written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
@@ -2908,6 +2968,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_mesh(
  * number of axes; `needed` may be NULL. With capacity 0, `coordinates` may be NULL and only the
  * number is written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: NOT_FOUND where the tensor was not cut over a mesh, INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL
@@ -2927,6 +2988,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_coordi
  * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
  * written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, NOT_FOUND where the dimensions have no names, BUFFER_TOO_SMALL with
@@ -2942,6 +3004,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_dim_name(
  * Writes the number of axes that are pending a reduction. A call that would move elements of such
  * a tensor fails with PARTIAL.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -2960,6 +3023,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial_co
  * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
  * written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
@@ -2982,6 +3046,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial(
  * Writes the size of a full chunk to `*out`, where `dim_size` elements are cut into `chunk_count`
  * chunks: ceil(dim_size / chunk_count).
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT for a negative size or chunk_count < 1, NULL_ARGUMENT.
@@ -2995,6 +3060,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_split_size(
  * Writes the size of chunk `index` to `*out`, where `dim_size` elements are cut into chunks of
  * `split_size`. The last chunk may be shorter, and chunks past the end have size 0.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT for negative values, NULL_ARGUMENT.
@@ -3009,6 +3075,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_dim_size(
  * of `dim_size` elements is cut for `world_size` workers. Chunks are in the order of the spec's
  * placements. The offset of an empty chunk is at most `dim_size`.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: NOT_FOUND when no placement is on `rank`, WRONG_SPEC_TYPE for another type of spec,
@@ -3038,6 +3105,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_sharding_para
  * shards; `needed` may be NULL. With capacity 0, `indices` may be NULL and only `*needed` is
  * written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_ARGUMENT for negative
@@ -3054,6 +3122,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_in_
  * numbers. Of several owners, which are replicas, it is the primary one: the lowest.
  * `shardspec_metadata_shards_in_box` returns all owners of an element.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE for an element outside the tensor (the error has the dimension, the
@@ -3074,6 +3143,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_at(
  *
  * Time: n * log(n) for n shards in the first call, if the metadata has replicas. The metadata
  * keeps the result for later calls.
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -3093,6 +3163,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_replica(
  * rows, with one number for each dimension of the shards' buffers
  * (`shardspec_metadata_buffer_ndim`). `shards` and `local_indices` may be NULL.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE for an element outside the tensor (the error has the dimension, the
@@ -3113,6 +3184,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_locate(
  * one number for each dimension of the shards' buffers. `elements` has room for `element_count`
  * rows, with one number for each dimension of the tensor.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE for a shard that does not exist or an element outside its buffer (the
@@ -3132,6 +3204,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_globalize(
  * `indices` has room for `capacity` numbers. `*needed` becomes the number of shards; `needed` may
  * be NULL. With capacity 0, `indices` may be NULL and only `*needed` is written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
@@ -3152,6 +3225,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_of_
  * `indices` has room for `capacity` numbers. `*needed` becomes the number of shards; `needed` may
  * be NULL. With capacity 0, `indices` may be NULL and only `*needed` is written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_PLACEMENT, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
@@ -3278,6 +3352,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_from_s
  * `stretches` has room for `capacity` stretches. `*needed` becomes the number of stretches;
  * `needed` may be NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -3296,6 +3371,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_get_stretche
  * `stretches` has room for `capacity` stretches. `*needed` becomes the number of stretches;
  * `needed` may be NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -3316,6 +3392,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_stretc
  * number of maps; both may be NULL. `map_numbers` needs room for one number for each dimension of
  * each shard. Each of the three arrays may be NULL; its capacity is then ignored.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, OUT_OF_MEMORY.
@@ -3331,6 +3408,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_get_dim_maps
  * Writes 1 to `*out` if every shard of a list is a box of the tensor, else 0. It writes 0 for
  * flattened dimensions.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -3344,6 +3422,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_are_boxes(
  * Writes 1 to `*out` if shard `shard` of metadata is a box of the tensor, else 0. It writes 0 for
  * flattened dimensions.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
@@ -3357,6 +3436,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_is_box(
  * Writes which dimensions of the tensor are one dimension of the shards: `*dim_count` of them,
  * from `*first_dim` on. Both become 0 where no dimensions are flattened. Either may be NULL.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT for a NULL handle.
@@ -3500,6 +3580,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_dige
  * shard that follows from the metadata alone. `options->max_threads` limits the threads; `options`
  * may be NULL.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
@@ -3599,6 +3680,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new_from_shard
 /**
  * Frees a plan. NULL is allowed.
  *
+ * Ownership: the caller gives up `plan`.
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
  * Errors: INVALID_HANDLE, also for a handle that was freed before.
@@ -3610,6 +3692,7 @@ SHARDSPEC_API shardspec_status shardspec_plan_free(shardspec_plan *plan, shardsp
 /**
  * Writes the number of pieces to `*out`.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -3622,6 +3705,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_piece_count(
 /**
  * Writes the number of dimensions of the tensor to `*out`.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -3641,6 +3725,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_ndim(
  * buffers and of pieces. These lengths differ only where shards are not boxes; a piece then covers
  * the buffers in steps (`shardspec_plan_piece_steps`). Each of the five arrays may be NULL.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
@@ -3659,6 +3744,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_pieces(
  * returns the buffer's dimension for each of them. `source`, `destination` and `piece` may be
  * NULL.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE.
@@ -3683,6 +3769,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_ndims(
  * d`. Where all shards are boxes, dimension k belongs to dimension k, and every step is 1. Each of
  * the four arrays may be NULL.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
@@ -3698,6 +3785,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_piece_steps(
  * Writes the pieces of a destination shard: the first to `*first_piece` and their number to
  * `*piece_count`. They are consecutive.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
@@ -3712,6 +3800,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_pieces_of_dest
  * Writes 1 to `*out` if every piece has the same owner on both sides, so that nothing moves
  * between processes, else 0. An owner is a rank or a worker; devices are ignored.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
@@ -3726,6 +3815,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_is_local(
  * Writes 1 to `*out` if every destination shard of the plan equals the source shard of the same
  * index, with the same box and placement, else 0. Such a plan has nothing to move.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
@@ -3798,6 +3888,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_execute_sharde
  * layouts have equal fingerprints, in every process that runs this version. Compare them with
  * `shardspec_metadata_fingerprint` before you execute a plan that was kept.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -3857,6 +3948,7 @@ struct shardspec_run {
  * `*needed` is written. `itemsize` is the number of bytes of an element, or 0 for that of the
  * element type of the plan's layouts. The bytes of packed elements are rounded up for each pair.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative, differs from that
@@ -3879,6 +3971,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_traffic(
  * `*needed` is written. `itemsize` is the number of bytes of an element, or 0 for that of the
  * element type of the plan's layouts. The bytes of packed elements are rounded up for each pair.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative, differs from that
@@ -3900,6 +3993,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_traffic(
  * bytes of an element, or 0 for that of the element type of the plan's layouts.
  *
  * Time: proportional to the number of pieces, with capacity 0; such a call allocates no memory.
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE for a shard, UNSUPPORTED where elements are packed and a run would
@@ -3923,6 +4017,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_runs(
  * bytes of an element, or 0 for that of the element type of the plan's layouts.
  *
  * Time: proportional to the number of pieces, with capacity 0; such a call allocates no memory.
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT for a rank below -1, UNSUPPORTED where elements are packed and a run
@@ -3949,6 +4044,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_runs(
  *
  * Time: for p placements and e pairs of a placement and an owner that share elements, at worst p *
  * (e + p) * log(p).
+ * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
@@ -4028,6 +4124,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_open(
 /**
  * Frees a checkpoint. NULL is allowed. Objects made from the checkpoint stay valid.
  *
+ * Ownership: the caller gives up `checkpoint`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, also for a handle that was freed before.
@@ -4041,6 +4138,7 @@ SHARDSPEC_API shardspec_status shardspec_checkpoint_free(
  * Writes the number of tensors to `*out`. Tensors are numbered from 0, in the order of their names.
  * Tensors whose files are missing do not count.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -4056,6 +4154,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_c
  * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the name, its NUL
  * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is written.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
@@ -4070,6 +4169,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_n
 /**
  * Writes the number of the tensor that has this name to `*out`.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: NOT_FOUND where no file has it; the message names the file that should have it, where an index
@@ -4088,6 +4188,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_find_ten
  * sizes of such a tensor are where its last chunks end. The layout that it is read into may be larger,
  * and reading then reports which elements are missing.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
@@ -4843,6 +4944,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_local_on_n
  * Frees a communicator. NULL is allowed. With MPI, every rank frees its communicator before
  * MPI_Finalize.
  *
+ * Ownership: the caller gives up `comm`.
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
  * Errors: INVALID_HANDLE, also for a handle that was freed before.
@@ -4855,6 +4957,7 @@ SHARDSPEC_API shardspec_status shardspec_comm_free(shardspec_comm *comm, shardsp
 /**
  * Writes this rank to `*out`: 0 to size - 1.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -4867,6 +4970,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_rank(
 /**
  * Writes the number of ranks to `*out`.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -5585,6 +5689,7 @@ struct shardspec_runtime_ctx {
  * released at once, on any thread, without running Python code, which would not be possible during
  * an exception.
  *
+ * Ownership: `destroy` of the struct frees what has to be freed, and may free the struct itself.
  * Calls back: `enter`, `destroy` and `leave` of the struct.
  * Blocks: no.
  * Errors: none.
@@ -6012,6 +6117,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_unregister(
 /**
  * Writes 1 to `*out` if an op is registered under these names, else 0.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
  * Errors: NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY.
@@ -6044,6 +6150,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_look_up(
  * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
  * written. Other threads may register ops between a call for the length and the next call.
  *
+ * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
  * Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT,

@@ -115,6 +115,7 @@ unsafe impl Grows for shardspec_runtime_ctx {
 /// released at once, on any thread, without running Python code, which would not be possible during
 /// an exception.
 ///
+/// Ownership: `destroy` of the struct frees what has to be freed, and may free the struct itself.
 /// Calls back: `enter`, `destroy` and `leave` of the struct.
 /// Blocks: no.
 /// Errors: none.

@@ -84,6 +84,7 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_open(
 
 /// Frees a checkpoint. NULL is allowed. Objects made from the checkpoint stay valid.
 ///
+/// Ownership: the caller gives up `checkpoint`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, also for a handle that was freed before.
@@ -99,6 +100,7 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_free(
 /// Writes the number of tensors to `*out`. Tensors are numbered from 0, in the order of their names.
 /// Tensors whose files are missing do not count.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -120,6 +122,7 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_tensor_count(
 /// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the name, its NUL
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
@@ -139,6 +142,7 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_tensor_name(
 
 /// Writes the number of the tensor that has this name to `*out`.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: NOT_FOUND where no file has it; the message names the file that should have it, where an index
@@ -166,6 +170,7 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_find_tensor(
 /// sizes of such a tensor are where its last chunks end. The layout that it is read into may be larger,
 /// and reading then reports which elements are missing.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,

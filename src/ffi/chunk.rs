@@ -14,6 +14,7 @@ use crate::model::spec::chunk_sharding_params;
 /// Writes the size of a full chunk to `*out`, where `dim_size` elements are cut into `chunk_count`
 /// chunks: ceil(dim_size / chunk_count).
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT for a negative size or chunk_count < 1, NULL_ARGUMENT.
@@ -33,6 +34,7 @@ pub unsafe extern "C-unwind" fn shardspec_chunk_split_size(
 /// Writes the size of chunk `index` to `*out`, where `dim_size` elements are cut into chunks of
 /// `split_size`. The last chunk may be shorter, and chunks past the end have size 0.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT for negative values, NULL_ARGUMENT.
@@ -53,6 +55,7 @@ pub unsafe extern "C-unwind" fn shardspec_chunk_dim_size(
 /// of `dim_size` elements is cut for `world_size` workers. Chunks are in the order of the spec's
 /// placements. The offset of an empty chunk is at most `dim_size`.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: NOT_FOUND when no placement is on `rank`, WRONG_SPEC_TYPE for another type of spec,

@@ -155,6 +155,7 @@ fn handles_of(
 /// Frees a communicator. NULL is allowed. With MPI, every rank frees its communicator before
 /// MPI_Finalize.
 ///
+/// Ownership: the caller gives up `comm`.
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, also for a handle that was freed before.
@@ -170,6 +171,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_free(
 
 /// Writes this rank to `*out`: 0 to size - 1.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -188,6 +190,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_rank(
 
 /// Writes the number of ranks to `*out`.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.

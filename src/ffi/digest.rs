@@ -134,6 +134,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_digests(
 /// shard that follows from the metadata alone. `options->max_threads` limits the threads; `options`
 /// may be NULL.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.

@@ -85,6 +85,7 @@ unsafe fn dtype_argument(dtype: *const shardspec_dtype) -> Outcome<DataType> {
 /// Reads the name of an element type, such as "float32", "bfloat16", "bool" or "float8_e4m3fn".
 /// "float32x4" is a type with four lanes.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT for a text that names no element type, NULL_ARGUMENT.
@@ -108,6 +109,7 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_parse(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT for 0 bits or lanes, BUFFER_TOO_SMALL with the capacity needed in the
@@ -124,6 +126,7 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_text(
 
 /// Writes the number of bytes of one element to `*out`: bits * lanes / 8.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: UNSUPPORTED where an element is not a whole number of bytes (`shardspec_dtype_bytes`
@@ -144,6 +147,7 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_itemsize(
 /// Writes the number of bytes of `element_count` consecutive elements to `*out`: bits * lanes *
 /// count / 8, rounded up. A buffer of a contiguous tensor with that many elements needs this size.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT for a negative count and for 0 bits or lanes, OVERFLOW for more bytes

@@ -36,6 +36,7 @@ fn stretches_of(shards: &Shards, shard: usize, dim: usize) -> Outcome<Vec<shards
 /// `stretches` has room for `capacity` stretches. `*needed` becomes the number of stretches;
 /// `needed` may be NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -59,6 +60,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_get_stretches(
 /// `stretches` has room for `capacity` stretches. `*needed` becomes the number of stretches;
 /// `needed` may be NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -86,6 +88,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_stretches(
 /// number of maps; both may be NULL. `map_numbers` needs room for one number for each dimension of
 /// each shard. Each of the three arrays may be NULL; its capacity is then ignored.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, OUT_OF_MEMORY.
@@ -136,6 +139,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_get_dim_maps(
 /// Writes 1 to `*out` if every shard of a list is a box of the tensor, else 0. It writes 0 for
 /// flattened dimensions.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -155,6 +159,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_are_boxes(
 /// Writes 1 to `*out` if shard `shard` of metadata is a box of the tensor, else 0. It writes 0 for
 /// flattened dimensions.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.

@@ -11,6 +11,7 @@ use crate::ffi::view::shardspec_tensor_view;
 
 /// Writes the number of local shards to `*out`, empty ones included.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -29,6 +30,7 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_count(
 
 /// Writes to `*out` the index that local shard `local` has in the metadata.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.

@@ -24,6 +24,7 @@ use crate::memory::try_collect;
 /// shards; `needed` may be NULL. With capacity 0, `indices` may be NULL and only `*needed` is
 /// written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_ARGUMENT for negative
@@ -46,6 +47,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shards_in_box(
 /// numbers. Of several owners, which are replicas, it is the primary one: the lowest.
 /// `shardspec_metadata_shards_in_box` returns all owners of an element.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE for an element outside the tensor (the error has the dimension, the
@@ -73,6 +75,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_at(
 ///
 /// Time: n * log(n) for n shards in the first call, if the metadata has replicas. The metadata
 /// keeps the result for later calls.
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -104,6 +107,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_replica(
 /// rows, with one number for each dimension of the shards' buffers
 /// (`shardspec_metadata_buffer_ndim`). `shards` and `local_indices` may be NULL.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE for an element outside the tensor (the error has the dimension, the
@@ -137,6 +141,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_locate(
 /// one number for each dimension of the shards' buffers. `elements` has room for `element_count`
 /// rows, with one number for each dimension of the tensor.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE for a shard that does not exist or an element outside its buffer (the
@@ -167,6 +172,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_globalize(
 /// `indices` has room for `capacity` numbers. `*needed` becomes the number of shards; `needed` may
 /// be NULL. With capacity 0, `indices` may be NULL and only `*needed` is written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
@@ -193,6 +199,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shards_of_rank(
 /// `indices` has room for `capacity` numbers. `*needed` becomes the number of shards; `needed` may
 /// be NULL. With capacity 0, `indices` may be NULL and only `*needed` is written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_PLACEMENT, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.

@@ -140,6 +140,7 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_new_submesh(
 
 /// Frees a mesh. NULL is allowed. Specs and metadata made with it stay valid.
 ///
+/// Ownership: the caller gives up `mesh`.
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, also when it was freed before.
@@ -154,6 +155,7 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_free(
 
 /// Writes the number of axes.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -172,6 +174,7 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_ndim(
 
 /// Writes the number of devices: the product of the axes' sizes, 1 without axes.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -194,6 +197,7 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_device_count(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
@@ -218,6 +222,7 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_axis_name(
 /// becomes the number of axes; `needed` may be NULL. With capacity 0, `sizes` may be NULL and only
 /// the number is written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
@@ -264,6 +269,7 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_placement(
 /// has room for `capacity` numbers. `*needed` becomes the number of axes; `needed` may be NULL.
 /// With capacity 0, `coordinates` may be NULL and only the number is written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
@@ -288,6 +294,7 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_get_coordinates(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
@@ -305,6 +312,7 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_text(
 /// Writes 1 if two meshes have the same axes, names included, and the same placements in the same
 /// order, and else 0.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
 /// call.
 /// Blocks: no.
@@ -324,6 +332,7 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_equal(
 
 /// Writes a hash: equal meshes have equal hashes, in every process that runs this version.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `hash` of custom placements; `destroy`, if another thread frees a handle during the
 /// call.
 /// Blocks: no.

@@ -138,6 +138,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_cut(
 /// coordinates. Returns OK, or the status and message with which a spec of that cut would fail. The
 /// dimension and the axis of the cut are ignored.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: ILLEGAL_CUT where positions do not divide, sizes do not add up, or a piece does not
@@ -171,6 +172,7 @@ pub unsafe extern "C-unwind" fn shardspec_cut_check(
 ///   cuts[2].granule = 128;                       // a block of the quantised weight
 ///   shardspec_cuts_check_degrees(cuts, lengths, 3, 32, forbidding, &err);  // legal: 1, 2, 4, 8, 16, 32
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT for numbers that are not allowed at any degree (the error's `index` is
@@ -221,6 +223,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_mesh(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
@@ -264,6 +267,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_mesh(
 /// number of axes; `needed` may be NULL. With capacity 0, `coordinates` may be NULL and only the
 /// number is written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: NOT_FOUND where the tensor was not cut over a mesh, INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL
@@ -290,6 +294,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_coordinates(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, NOT_FOUND where the dimensions have no names, BUFFER_TOO_SMALL with
@@ -316,6 +321,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_dim_name(
 /// Writes the number of axes that are pending a reduction. A call that would move elements of such
 /// a tensor fails with PARTIAL.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -340,6 +346,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_partial_count(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,

@@ -166,6 +166,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_from_metadata(
 
 /// Frees metadata. NULL is allowed. Objects made from the metadata stay valid.
 ///
+/// Ownership: the caller gives up `metadata`.
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, also for a handle that was freed before.
@@ -180,6 +181,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_free(
 
 /// Writes the number of shards to `*out`, empty ones included.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -198,6 +200,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_count(
 
 /// Writes the number of dimensions of the tensor to `*out`.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -217,6 +220,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_ndim(
 /// Writes the number of dimensions of the shards' buffers to `*out`. It is that of the tensor,
 /// unless dimensions are flattened.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -236,6 +240,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_buffer_ndim(
 /// Writes 1 to `*out` if the metadata was created with replicas, so that its shards may overlap,
 /// else 0.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -257,6 +262,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_has_replicas(
 /// `sizes` has room for `capacity` numbers. `*needed` becomes the number of dimensions; `needed`
 /// may be NULL. With capacity 0, `sizes` may be NULL and only `*needed` is written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
@@ -275,6 +281,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_sizes(
 
 /// Writes the number of elements of the tensor to `*out`.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -294,6 +301,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_numel(
 /// Writes the tensor's properties to `*out`. The caller sets `out->struct_size` before the call:
 /// `shardspec_tensor_properties p = { sizeof p };`.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.
@@ -315,6 +323,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_properties(
 /// Writes 1 to `*out` if two metadata objects have the same sizes, properties and shards in the
 /// same order, else 0. The specs that made them are not compared.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
 /// call.
 /// Blocks: no.
@@ -339,6 +348,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_equal(
 /// covers all of it. Equal layouts have equal fingerprints, in every process that runs this
 /// version.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -358,6 +368,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_fingerprint(
 /// Writes a hash of the metadata to `*out`. Equal metadata objects have equal hashes, in every
 /// process that runs this version.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `hash` of custom placements; `destroy`, if another thread frees a handle during the
 /// call.
 /// Blocks: no.

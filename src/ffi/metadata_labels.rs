@@ -15,6 +15,7 @@ use crate::memory::try_collect_results;
 /// Writes which dimensions of the tensor are one dimension of the shards: `*dim_count` of them,
 /// from `*first_dim` on. Both become 0 where no dimensions are flattened. Either may be NULL.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT for a NULL handle.

@@ -24,6 +24,7 @@ fn distinct_placement(metadata: &ShardedTensorMetadata, index: usize) -> Outcome
 /// `capacity` numbers each, at least one for each dimension of the shards' buffers
 /// (`shardspec_metadata_buffer_ndim`). Either may be NULL.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
@@ -75,6 +76,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_placement(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
@@ -100,6 +102,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_placement_text(
 /// `shard_count` numbers, which `shardspec_metadata_placement_text` accepts. Each of the three
 /// arrays may be NULL.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
@@ -132,6 +135,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_shards(
 
 /// Writes the number of different placements to `*out`.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -155,6 +159,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_placement_count(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,

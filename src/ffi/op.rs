@@ -194,6 +194,7 @@ pub unsafe extern "C-unwind" fn shardspec_op_unregister(
 
 /// Writes 1 to `*out` if an op is registered under these names, else 0.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY.
@@ -241,6 +242,7 @@ pub unsafe extern "C-unwind" fn shardspec_op_look_up(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written. Other threads may register ops between a call for the length and the next call.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT,

@@ -113,6 +113,7 @@ pub unsafe extern "C-unwind" fn shardspec_placement_parse(
 
 /// Frees a placement. NULL is allowed. Specs and metadata made with the placement stay valid.
 ///
+/// Ownership: the caller gives up `placement`.
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, also for a handle that was freed before.
@@ -132,6 +133,7 @@ pub unsafe extern "C-unwind" fn shardspec_placement_free(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
@@ -156,6 +158,7 @@ pub unsafe extern "C-unwind" fn shardspec_placement_text(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
@@ -175,6 +178,7 @@ pub unsafe extern "C-unwind" fn shardspec_placement_type_name(
 
 /// Writes the rank that owns the placement to `*out`, or -1 where no rank does.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -197,6 +201,7 @@ pub unsafe extern "C-unwind" fn shardspec_placement_rank(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: NOT_FOUND for a placement that names no worker, INVALID_HANDLE, BUFFER_TOO_SMALL with
@@ -218,6 +223,7 @@ pub unsafe extern "C-unwind" fn shardspec_placement_worker_name(
 
 /// Writes the type of the placement's device to `*out`, a `SHARDSPEC_DEVICE_...` constant.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: NOT_FOUND for a custom placement, INVALID_HANDLE, NULL_ARGUMENT.
@@ -236,6 +242,7 @@ pub unsafe extern "C-unwind" fn shardspec_placement_device_type(
 
 /// Writes the index of the placement's device to `*out`, or -1 where the placement has no index.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: NOT_FOUND for a custom placement, INVALID_HANDLE, NULL_ARGUMENT.
@@ -257,6 +264,7 @@ pub unsafe extern "C-unwind" fn shardspec_placement_device_index(
 /// canonical texts are equal. Custom placements of one type and rank are compared by the type's
 /// `equal`. Placements of different types or ranks are never equal.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
 /// call.
 /// Blocks: no.
@@ -278,6 +286,7 @@ pub unsafe extern "C-unwind" fn shardspec_placement_equal(
 /// Writes a hash of the placement to `*out`. Equal placements have equal hashes, in every process
 /// that runs this version.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `hash` of a custom placement; `destroy`, if another thread frees a handle during the
 /// call.
 /// Blocks: no.

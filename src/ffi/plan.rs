@@ -134,6 +134,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new_from_shards(
 
 /// Frees a plan. NULL is allowed.
 ///
+/// Ownership: the caller gives up `plan`.
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, also for a handle that was freed before.
@@ -148,6 +149,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_free(
 
 /// Writes the number of pieces to `*out`.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -166,6 +168,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_piece_count(
 
 /// Writes the number of dimensions of the tensor to `*out`.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -191,6 +194,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndim(
 /// buffers and of pieces. These lengths differ only where shards are not boxes; a piece then covers
 /// the buffers in steps (`shardspec_plan_piece_steps`). Each of the five arrays may be NULL.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
@@ -228,6 +232,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_pieces(
 /// returns the buffer's dimension for each of them. `source`, `destination` and `piece` may be
 /// NULL.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE.
@@ -268,6 +273,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndims(
 /// d`. Where all shards are boxes, dimension k belongs to dimension k, and every step is 1. Each of
 /// the four arrays may be NULL.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
@@ -308,6 +314,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_piece_steps(
 /// Writes the pieces of a destination shard: the first to `*first_piece` and their number to
 /// `*piece_count`. They are consecutive.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
@@ -332,6 +339,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_pieces_of_destination(
 /// Writes 1 to `*out` if every piece has the same owner on both sides, so that nothing moves
 /// between processes, else 0. An owner is a rank or a worker; devices are ignored.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
@@ -352,6 +360,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_is_local(
 /// Writes 1 to `*out` if every destination shard of the plan equals the source shard of the same
 /// index, with the same box and placement, else 0. Such a plan has nothing to move.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.

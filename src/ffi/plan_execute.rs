@@ -106,6 +106,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute_sharded_tensors(
 /// layouts have equal fingerprints, in every process that runs this version. Compare them with
 /// `shardspec_metadata_fingerprint` before you execute a plan that was kept.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.

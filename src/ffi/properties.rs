@@ -128,6 +128,7 @@ pub(crate) unsafe fn properties_argument(
 /// Writes torch's defaults to `*out`: float32, strided, contiguous, no gradient, not pinned. The
 /// caller sets `out->struct_size` before the call: `shardspec_tensor_properties p = { sizeof p };`.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT for a wrong struct_size, NULL_ARGUMENT.

@@ -331,6 +331,7 @@ unsafe fn from_local(
 /// Frees a sharded tensor. NULL is allowed. The memory of its shards is freed, or released with
 /// `release`, when no managed tensor exported from it is in use.
 ///
+/// Ownership: the caller gives up `tensor`.
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, also for a handle that was freed before.
@@ -369,6 +370,7 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_metadata(
 /// Writes the tensor's properties to `*out`. The caller sets `out->struct_size` before the call:
 /// `shardspec_tensor_properties p = { sizeof p };`.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.

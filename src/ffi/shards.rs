@@ -132,6 +132,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_from_arrays_with_placement_
 
 /// Frees a list of shards. NULL is allowed. Objects made from the list stay valid.
 ///
+/// Ownership: the caller gives up `shards`.
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, also for a handle that was freed before.
@@ -146,6 +147,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_free(
 
 /// Writes the number of shards to `*out`.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -171,6 +173,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_count(
 /// `*more` becomes 1 if there are further pairs, else 0; `more` may be NULL.
 ///
 /// Time: about n * log(n) for n shards, plus the number of pairs.
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -212,6 +215,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_overlaps(
 ///
 /// Time: about n * log(n) for n shards without overlaps, plus the number of boxes. With overlaps,
 /// the time depends on the number of boxes in the result.
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: UNSUPPORTED where the shards overlap in too many ways to find the boxes, NDIM_MISMATCH

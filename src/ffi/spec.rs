@@ -172,6 +172,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_enumerable(
 
 /// Frees a spec. NULL is allowed. Metadata made by the spec stays valid.
 ///
+/// Ownership: the caller gives up `spec`.
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, also for a handle that was freed before.
@@ -191,6 +192,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_free(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
@@ -207,6 +209,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_type_name(
 
 /// Writes the dimension that a chunk spec cuts to `*out`, as it was passed; it may be negative.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: WRONG_SPEC_TYPE for another type of spec or a dimension given by name, INVALID_HANDLE,
@@ -234,6 +237,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_chunk_dim(
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: WRONG_SPEC_TYPE for another type of spec or a dimension given by number, INVALID_HANDLE,
@@ -256,6 +260,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_chunk_dim_name(
 
 /// Writes the number of shards of the spec to `*out`.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: WRONG_SPEC_TYPE for a custom spec, whose shards depend on the tensor
@@ -307,6 +312,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_placement(
 /// 0. Dimensions are compared as they were passed: -1 and 1 differ. Mesh specs are compared by
 /// their meshes and layouts as they were passed. Custom specs are compared by their type's `equal`.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` of custom specs and placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
@@ -327,6 +333,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_equal(
 /// Writes a hash of the spec to `*out`. Equal specs have equal hashes, in every process that runs
 /// this version. The hash of a custom spec includes that of its type's `hash`.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `hash` of a custom spec and of custom placements; `destroy`, if another thread frees
 /// a handle during the call.
 /// Blocks: no.

@@ -15,6 +15,7 @@ use crate::memory::text;
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: NOT_FOUND for a number that is not a status, BUFFER_TOO_SMALL with the capacity needed

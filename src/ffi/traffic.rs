@@ -116,6 +116,7 @@ fn rank_argument(argument: &'static str, rank: i64) -> Outcome<Option<i64>> {
 /// `*needed` is written. `itemsize` is the number of bytes of an element, or 0 for that of the
 /// element type of the plan's layouts. The bytes of packed elements are rounded up for each pair.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative, differs from that
@@ -151,6 +152,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_traffic(
 /// `*needed` is written. `itemsize` is the number of bytes of an element, or 0 for that of the
 /// element type of the plan's layouts. The bytes of packed elements are rounded up for each pair.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative, differs from that
@@ -229,6 +231,7 @@ impl<T: Copy> Columns<T> {
 /// bytes of an element, or 0 for that of the element type of the plan's layouts.
 ///
 /// Time: proportional to the number of pieces, with capacity 0; such a call allocates no memory.
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE for a shard, UNSUPPORTED where elements are packed and a run would
@@ -260,6 +263,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_runs(
 /// bytes of an element, or 0 for that of the element type of the plan's layouts.
 ///
 /// Time: proportional to the number of pieces, with capacity 0; such a call allocates no memory.
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT for a rank below -1, UNSUPPORTED where elements are packed and a run
@@ -310,6 +314,7 @@ unsafe fn answer_runs(
 ///
 /// Time: for p placements and e pairs of a placement and an owner that share elements, at worst p *
 /// (e + p) * log(p).
+/// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.

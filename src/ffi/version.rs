@@ -16,6 +16,7 @@ pub const SHARDSPEC_ABI_VERSION: u32 = 0;
 
 /// Returns the library's ABI version, to compare with `SHARDSPEC_ABI_VERSION`.
 ///
+/// Ownership: there is nothing to free.
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: none.
@@ -32,6 +33,7 @@ pub extern "C-unwind" fn shardspec_abi_version() -> u32 {
 /// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
 /// written.
 ///
+/// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT.
