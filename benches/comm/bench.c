@@ -5,32 +5,14 @@
  *
  * The programs by hand keep the buffer that they pack into from run to run, so they pay for its pages
  * only once, before anything is measured. */
-#include <shardspec_mpi.h>
+#include "bench.h"
 
-#include <stdlib.h>
+enum { ROWS = 8192, COLUMNS = 8192 };
 
-enum { ROWS = 8192, COLUMNS = 8192, TURNS = 9, MAX_RANKS = 64 };
-
-static int rank, size;
 static float *full, *packed, *rows, *columns;
 static int counts[MAX_RANKS], starts[MAX_RANKS];
 static int64_t full_shape[] = {ROWS, COLUMNS}, rows_shape[2], columns_shape[2];
 static shardspec_metadata *by_rows, *by_columns;
-static shardspec_comm *comm;
-static shardspec_error err = SHARDSPEC_ERROR_INIT;
-
-static void must(shardspec_status status) {
-  if (status == SHARDSPEC_OK) return;
-  fprintf(stderr, "rank %d: %s\n", rank, err.message);
-  MPI_Abort(MPI_COMM_WORLD, 1);
-}
-
-static void *allocate(size_t bytes) {
-  void *memory = malloc(bytes);
-  if (memory == NULL) fprintf(stderr, "no memory for %zu bytes\n", bytes), MPI_Abort(MPI_COMM_WORLD, 1);
-  memset(memory, 1, bytes);
-  return memory;
-}
 
 static shardspec_tensor_view view_of(float *data, int64_t *shape) {
   shardspec_tensor_view view;
@@ -43,21 +25,6 @@ static shardspec_tensor_view view_of(float *data, int64_t *shape) {
   view.dtype.lanes = 1;
   view.shape = shape;
   return view;
-}
-
-static shardspec_metadata *chunks(int64_t dim) {
-  char texts[MAX_RANKS][32];
-  const char *placements[MAX_RANKS];
-  shardspec_spec *spec;
-  shardspec_metadata *metadata;
-  for (int i = 0; i < size; i++) {
-    snprintf(texts[i], sizeof texts[i], "rank:%d", i);
-    placements[i] = texts[i];
-  }
-  must(shardspec_spec_new_chunk(dim, placements, (size_t)size, &spec, &err));
-  must(shardspec_spec_build_metadata(spec, full_shape, 2, NULL, &metadata, &err));
-  must(shardspec_spec_free(spec, &err));
-  return metadata;
 }
 
 static void shard_by(shardspec_metadata *metadata, float *data, int64_t *shape) {
@@ -103,17 +70,6 @@ static void reshard_by_hand(void) {
   MPI_Alltoallv(packed, each, at, MPI_FLOAT, columns, each, at, MPI_FLOAT, MPI_COMM_WORLD);
 }
 
-/* Seconds of the slowest rank. */
-static double seconds(void (*run)(void)) {
-  double start, own, slowest;
-  MPI_Barrier(MPI_COMM_WORLD);
-  start = MPI_Wtime();
-  run();
-  own = MPI_Wtime() - start;
-  MPI_Allreduce(&own, &slowest, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
-  return slowest;
-}
-
 /* A line of /proc/self/status in bytes, such as VmRSS. */
 static double resident(const char *name) {
   char line[256];
@@ -135,10 +91,6 @@ static double extra_memory(void (*run)(void)) {
   own = resident("VmHWM:") - before;
   MPI_Allreduce(&own, &most, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
   return most > 0 ? most : 0;
-}
-
-static int ascending(const void *a, const void *b) {
-  return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
 }
 
 static void check(const char *name, const float *data, const int64_t *shape) {
@@ -203,8 +155,8 @@ int main(int argc, char **argv) {
   for (int64_t i = 0; rank == 0 && i < ROWS; i++)
     for (int64_t j = 0; j < COLUMNS; j++) full[i * COLUMNS + j] = (float)(i * 3 + j);
   must(shardspec_mpi_comm_new(MPI_COMM_WORLD, &comm, &err));
-  by_rows = chunks(0);
-  by_columns = chunks(1);
+  by_rows = chunks(0, full_shape);
+  by_columns = chunks(1, full_shape);
   if (rank == 0) fprintf(json, "[\n");
   measure("shard rows", our_rows, rows_by_hand, rows, rows_shape, json);
   measure("shard columns", our_columns, columns_by_hand, columns, columns_shape, json);
