@@ -4234,8 +4234,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_m
 typedef struct shardspec_checkpoint_item shardspec_checkpoint_item;
 
 /**
- * A tensor of a checkpoint, and where to read it: into the local shards of `tensor`, or into views of
- * some shards of `metadata`. With both NULL, the whole tensor is shard 0. Set unused fields to 0 or NULL.
+ * A tensor of a checkpoint, and where to read it: into the local shards of `tensor`, or into views
+ * of some shards of `metadata`. With both NULL, the whole tensor is shard 0. Set unused fields to
+ * zero.
  */
 struct shardspec_checkpoint_item {
   /** `sizeof(shardspec_checkpoint_item)`; the same in every element of an array. */
@@ -4253,7 +4254,7 @@ struct shardspec_checkpoint_item {
   const size_t *indices;
   /** The memory for the shards, with any strides. `shardspec_checkpoint_check` ignores it. */
   const shardspec_tensor_view *shards;
-  /** How many shards. */
+  /** Number of shards. */
   size_t shard_count;
 };
 
@@ -4262,8 +4263,8 @@ struct shardspec_checkpoint_item {
 
 /**
  * Says how many of all bytes that are needed have been read. It returns the status of success, or
- * another one to cancel the read, which then returns that status. It runs on the thread that called
- * `shardspec_checkpoint_read`: between reads of this thread, and once in the end.
+ * another one to cancel the read, which then returns that status. It runs on the thread that
+ * called `shardspec_checkpoint_read`, between the reads of that thread and once at the end.
  */
 typedef shardspec_status (*shardspec_progress_fn)(
     void *ctx, uint64_t bytes_done, uint64_t bytes_total, shardspec_error *err);
@@ -4342,9 +4343,9 @@ struct shardspec_checkpoint_read_report {
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, UNSUPPORTED for chunks that overlap in too many ways,
- * OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. What is wrong with the checkpoint is no error
- * of this function.
+ * Errors: INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, UNSUPPORTED for chunks that overlap in too many
+ * ways, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Problems of the checkpoint are
+ * results, not errors: the function then returns OK.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4416,16 +4417,17 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_choose_r
 /* ================================================================================================
  * Writing checkpoints, and converting them.
  *
- * A checkpoint is a directory of safetensors files. Each rank writes the shards that it has. One rank then
- * puts the checkpoint in its place, in one step:
+ * A checkpoint is a directory of safetensors files. Each rank writes its own shards. One rank then
+ * moves the complete checkpoint to its path, in one step:
  *
  *   shardspec_checkpoint_tensor tensor = {sizeof tensor, "w", metadata, &index, &shard, 1};
  *   shardspec_checkpoint_write("checkpoint", &tensor, 1, NULL, &err);
  *   MPI_Barrier(comm);
  *   if (rank == 0) shardspec_checkpoint_commit("checkpoint", &tensor, 1, NULL, &err);
  *
- * The layouts alone decide which file holds which shard. The header of each file has the layout as a JSON
- * text, and what torch needs to read it with `HuggingFaceStorageReader`.
+ * The layouts alone decide which file holds which shard. The header of each file has the layout as
+ * a JSON text. It also has the entries with which torch's `HuggingFaceStorageReader` reads the
+ * file.
  */
 
 /** The shards of each owner in files of their own. */
@@ -4441,13 +4443,13 @@ struct shardspec_checkpoint_tensor {
   uint64_t struct_size;
   /** Its name in the files. */
   const char *name;
-  /** Its layout. It states an element type. */
+  /** Its layout. The metadata must state an element type. */
   const shardspec_metadata *metadata;
   /** The indices of the shards in this process; NULL: the first `shard_count` of the metadata. */
   const size_t *indices;
-  /** Views of these shards, with any strides. */
+  /** Views of these shards. Any strides are allowed. */
   const shardspec_tensor_view *shards;
-  /** How many they are. */
+  /** Number of shards. */
   size_t shard_count;
 };
 
@@ -4459,17 +4461,23 @@ struct shardspec_checkpoint_tensor {
 typedef struct shardspec_checkpoint_write_options shardspec_checkpoint_write_options;
 
 /**
- * How a checkpoint is written. Fields that are 0 and a NULL in its place mean the defaults. All ranks
- * pass the same values.
+ * Options of writing a checkpoint. Where the pointer to them is NULL, or a field is 0, the default
+ * is used. All ranks pass the same values.
  */
 struct shardspec_checkpoint_write_options {
   /** `sizeof(shardspec_checkpoint_write_options)`. */
   uint64_t struct_size;
   /** How tensors are divided among files: `SHARDSPEC_CHECKPOINT_FILES_...`. */
   uint32_t files;
-  /** Not 0: a checkpoint at the path is replaced. 0: a path that exists is refused. */
+  /**
+   * With a nonzero value, a checkpoint at the path is replaced. With 0, a path that exists is
+   * refused.
+   */
   uint32_t replace;
-  /** For conversion: bytes of elements that are in memory at a time. 0: 64 MiB. */
+  /**
+   * Maximum number of bytes of elements that a conversion holds in memory; 0: 64 MiB. Other
+   * functions ignore it.
+   */
   uint64_t max_bytes;
 };
 
@@ -4484,9 +4492,9 @@ typedef struct shardspec_checkpoint_rule shardspec_checkpoint_rule;
 struct shardspec_checkpoint_rule {
   /** `sizeof(shardspec_checkpoint_rule)`. */
   uint64_t struct_size;
-  /** The names: each `*` stands for any characters, also for none. */
+  /** A pattern for names of tensors. Each `*` matches any number of characters, also none. */
   const char *pattern;
-  /** How tensors of these names are cut. */
+  /** The spec that cuts tensors with these names. */
   const shardspec_spec *spec;
 };
 
@@ -4494,10 +4502,10 @@ struct shardspec_checkpoint_rule {
 #define SHARDSPEC_CHECKPOINT_RULE_INIT { sizeof(shardspec_checkpoint_rule), NULL, NULL }
 
 /**
- * Writes the shards in this process of the tensors of a checkpoint. Call it on every rank, with the same
- * path, names, layouts and options, then `shardspec_checkpoint_commit` on one rank. A process may pass
- * the shards of several owners, and must pass all shards of each owner that it passes one of. A rank
- * without shards need not call it.
+ * Writes this process's shards of all tensors of a checkpoint. Call it on every rank, with the
+ * same path, names, layouts and options, then `shardspec_checkpoint_commit` on one rank. A process
+ * may pass shards of several owners. If it passes one shard of an owner, it must pass all of them.
+ * A rank without shards need not call the function.
  *
  * The layouts alone decide which file holds which shard, so ranks exchange nothing. By default,
  * each file is a safetensors file with shards of one owner. With SHARDSPEC_CHECKPOINT_FILES_ONE,
@@ -4512,13 +4520,14 @@ struct shardspec_checkpoint_rule {
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: on the disk.
- * Errors: INVALID_ARGUMENT for a path that exists where `replace` is 0, for one that holds other files
- * than a checkpoint, for a name that is empty or there twice, for metadata without an element type and
- * for an owner of which a shard is missing; FILE_FAILED where the system refuses, as a full disk does;
- * OVERLAP for shards with only some elements in common, UNSUPPORTED for element types that the format
- * does not have and, with files of owners, for shards that are no boxes; PARTIAL, SHAPE_MISMATCH,
- * NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE,
- * NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing of the path has changed.
+ * Errors: INVALID_ARGUMENT for a path that exists where `replace` is 0, for one that holds other
+ * files than a checkpoint, for a name that is empty or that two tensors have, for metadata without
+ * an element type and for an owner of which a shard is missing; FILE_FAILED where the system
+ * refuses, as a full disk does; OVERLAP for shards with only some elements in common, UNSUPPORTED
+ * for element types that the format does not have and, with files of owners, for shards that are
+ * no boxes; PARTIAL, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE,
+ * UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, the
+ * path is unchanged.
  * Threads: any. Several ranks and threads may write their parts at the same time.
  * Source: torch's `torch.distributed.checkpoint.save`.
  * Since: ABI 0.
@@ -4532,10 +4541,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_write(
  * barrier. Names, layouts and options are those of `shardspec_checkpoint_write`; `indices`, `shards` and
  * `shard_count` are ignored.
  *
- * The function checks that all owners have written. It then gives the new directory the name `path`, in
- * one step. A checkpoint that is there is exchanged with the new one in one step, and removed after
- * that. A program that ends at any point leaves the old checkpoint or the new one. If whole tensors are in
- * several files, a `model.safetensors.index.json` is written before.
+ * The function checks that all owners have written. It then renames the new directory to `path`,
+ * in one step. If a checkpoint is there, the function exchanges the two directories in one step
+ * and then removes the old one. If the program ends at any point, `path` has the old checkpoint or
+ * the new one, and both are complete. If whole tensors are in several files, a
+ * `model.safetensors.index.json` is written before.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4561,9 +4571,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_commit(
  * distributed checkpoint wrote. The new checkpoint appears at `path` in one step, when all of it is
  * written.
  *
- * A tensor is cut by the spec of the first rule whose pattern fits its name. A tensor that no rule is for
- * is written whole, as a shard of rank 0. At most `max_bytes` of elements are in memory at a time, besides
- * what the reads get. The source is checked first: nothing is written where elements are missing.
+ * A tensor is cut by the spec of the first rule whose pattern matches its name. A tensor that no
+ * rule matches is written whole, as a shard of rank 0. The conversion holds at most `max_bytes` of
+ * elements in memory, and the buffers of its reads. It checks the source first, and writes nothing
+ * if elements are missing.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;

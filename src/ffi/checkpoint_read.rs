@@ -23,8 +23,9 @@ use crate::memory::{Shared, text, try_collect, try_with_capacity};
 use crate::model::{Error, ShardedTensorMetadata, Shards, TensorProperties};
 use crate::transfer::{LocalShards, ShardedTensor, check_indices};
 
-/// A tensor of a checkpoint, and where to read it: into the local shards of `tensor`, or into views of
-/// some shards of `metadata`. With both NULL, the whole tensor is shard 0. Set unused fields to 0 or NULL.
+/// A tensor of a checkpoint, and where to read it: into the local shards of `tensor`, or into views
+/// of some shards of `metadata`. With both NULL, the whole tensor is shard 0. Set unused fields to
+/// zero.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_checkpoint_item {
@@ -41,7 +42,7 @@ pub struct shardspec_checkpoint_item {
     pub indices: *const usize,
     /// The memory for the shards, with any strides. `shardspec_checkpoint_check` ignores it.
     pub shards: *const shardspec_tensor_view,
-    /// How many shards.
+    /// Number of shards.
     pub shard_count: usize,
 }
 
@@ -52,8 +53,8 @@ unsafe impl Grows for shardspec_checkpoint_item {
 }
 
 /// Says how many of all bytes that are needed have been read. It returns the status of success, or
-/// another one to cancel the read, which then returns that status. It runs on the thread that called
-/// `shardspec_checkpoint_read`: between reads of this thread, and once in the end.
+/// another one to cancel the read, which then returns that status. It runs on the thread that
+/// called `shardspec_checkpoint_read`, between the reads of that thread and once at the end.
 pub type shardspec_progress_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -132,9 +133,9 @@ pub const SHARDSPEC_CHECKPOINT_MAX_PROBLEMS: usize = 1024;
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, UNSUPPORTED for chunks that overlap in too many ways,
-/// OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. What is wrong with the checkpoint is no error
-/// of this function.
+/// Errors: INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, UNSUPPORTED for chunks that overlap in too many
+/// ways, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Problems of the checkpoint are
+/// results, not errors: the function then returns OK.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -1,15 +1,16 @@
 //! Writing checkpoints, and converting them.
 //!
-//! A checkpoint is a directory of safetensors files. Each rank writes the shards that it has. One rank then
-//! puts the checkpoint in its place, in one step:
+//! A checkpoint is a directory of safetensors files. Each rank writes its own shards. One rank then
+//! moves the complete checkpoint to its path, in one step:
 //!
 //!   shardspec_checkpoint_tensor tensor = {sizeof tensor, "w", metadata, &index, &shard, 1};
 //!   shardspec_checkpoint_write("checkpoint", &tensor, 1, NULL, &err);
 //!   MPI_Barrier(comm);
 //!   if (rank == 0) shardspec_checkpoint_commit("checkpoint", &tensor, 1, NULL, &err);
 //!
-//! The layouts alone decide which file holds which shard. The header of each file has the layout as a JSON
-//! text, and what torch needs to read it with `HuggingFaceStorageReader`.
+//! The layouts alone decide which file holds which shard. The header of each file has the layout as
+//! a JSON text. It also has the entries with which torch's `HuggingFaceStorageReader` reads the
+//! file.
 
 use std::ffi::c_char;
 
@@ -42,13 +43,13 @@ pub struct shardspec_checkpoint_tensor {
     pub struct_size: u64,
     /// Its name in the files.
     pub name: *const c_char,
-    /// Its layout. It states an element type.
+    /// Its layout. The metadata must state an element type.
     pub metadata: *const shardspec_metadata,
     /// The indices of the shards in this process; NULL: the first `shard_count` of the metadata.
     pub indices: *const usize,
-    /// Views of these shards, with any strides.
+    /// Views of these shards. Any strides are allowed.
     pub shards: *const shardspec_tensor_view,
-    /// How many they are.
+    /// Number of shards.
     pub shard_count: usize,
 }
 
@@ -58,8 +59,8 @@ unsafe impl Grows for shardspec_checkpoint_tensor {
     const FIRST_SIZE: usize = 48;
 }
 
-/// How a checkpoint is written. Fields that are 0 and a NULL in its place mean the defaults. All ranks
-/// pass the same values.
+/// Options of writing a checkpoint. Where the pointer to them is NULL, or a field is 0, the default
+/// is used. All ranks pass the same values.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_checkpoint_write_options {
@@ -67,9 +68,11 @@ pub struct shardspec_checkpoint_write_options {
     pub struct_size: u64,
     /// How tensors are divided among files: `SHARDSPEC_CHECKPOINT_FILES_...`.
     pub files: u32,
-    /// Not 0: a checkpoint at the path is replaced. 0: a path that exists is refused.
+    /// With a nonzero value, a checkpoint at the path is replaced. With 0, a path that exists is
+    /// refused.
     pub replace: u32,
-    /// For conversion: bytes of elements that are in memory at a time. 0: 64 MiB.
+    /// Maximum number of bytes of elements that a conversion holds in memory; 0: 64 MiB. Other
+    /// functions ignore it.
     pub max_bytes: u64,
 }
 
@@ -85,9 +88,9 @@ unsafe impl Grows for shardspec_checkpoint_write_options {
 pub struct shardspec_checkpoint_rule {
     /// `sizeof(shardspec_checkpoint_rule)`.
     pub struct_size: u64,
-    /// The names: each `*` stands for any characters, also for none.
+    /// A pattern for names of tensors. Each `*` matches any number of characters, also none.
     pub pattern: *const c_char,
-    /// How tensors of these names are cut.
+    /// The spec that cuts tensors with these names.
     pub spec: *const shardspec_spec,
 }
 
@@ -152,10 +155,10 @@ fn tensors_to_write<'a>(given: &'a [TensorArgument<'_>]) -> Result<Vec<TensorToW
     Ok(try_collect(tensors)?)
 }
 
-/// Writes the shards in this process of the tensors of a checkpoint. Call it on every rank, with the same
-/// path, names, layouts and options, then `shardspec_checkpoint_commit` on one rank. A process may pass
-/// the shards of several owners, and must pass all shards of each owner that it passes one of. A rank
-/// without shards need not call it.
+/// Writes this process's shards of all tensors of a checkpoint. Call it on every rank, with the
+/// same path, names, layouts and options, then `shardspec_checkpoint_commit` on one rank. A process
+/// may pass shards of several owners. If it passes one shard of an owner, it must pass all of them.
+/// A rank without shards need not call the function.
 ///
 /// The layouts alone decide which file holds which shard, so ranks exchange nothing. By default,
 /// each file is a safetensors file with shards of one owner. With SHARDSPEC_CHECKPOINT_FILES_ONE,
@@ -170,13 +173,14 @@ fn tensors_to_write<'a>(given: &'a [TensorArgument<'_>]) -> Result<Vec<TensorToW
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: on the disk.
-/// Errors: INVALID_ARGUMENT for a path that exists where `replace` is 0, for one that holds other files
-/// than a checkpoint, for a name that is empty or there twice, for metadata without an element type and
-/// for an owner of which a shard is missing; FILE_FAILED where the system refuses, as a full disk does;
-/// OVERLAP for shards with only some elements in common, UNSUPPORTED for element types that the format
-/// does not have and, with files of owners, for shards that are no boxes; PARTIAL, SHAPE_MISMATCH,
-/// NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing of the path has changed.
+/// Errors: INVALID_ARGUMENT for a path that exists where `replace` is 0, for one that holds other
+/// files than a checkpoint, for a name that is empty or that two tensors have, for metadata without
+/// an element type and for an owner of which a shard is missing; FILE_FAILED where the system
+/// refuses, as a full disk does; OVERLAP for shards with only some elements in common, UNSUPPORTED
+/// for element types that the format does not have and, with files of owners, for shards that are
+/// no boxes; PARTIAL, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE,
+/// UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, the
+/// path is unchanged.
 /// Threads: any. Several ranks and threads may write their parts at the same time.
 /// Source: torch's `torch.distributed.checkpoint.save`.
 /// Since: ABI 0.
@@ -205,10 +209,11 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_write(
 /// barrier. Names, layouts and options are those of `shardspec_checkpoint_write`; `indices`, `shards` and
 /// `shard_count` are ignored.
 ///
-/// The function checks that all owners have written. It then gives the new directory the name `path`, in
-/// one step. A checkpoint that is there is exchanged with the new one in one step, and removed after
-/// that. A program that ends at any point leaves the old checkpoint or the new one. If whole tensors are in
-/// several files, a `model.safetensors.index.json` is written before.
+/// The function checks that all owners have written. It then renames the new directory to `path`,
+/// in one step. If a checkpoint is there, the function exchanges the two directories in one step
+/// and then removes the old one. If the program ends at any point, `path` has the old checkpoint or
+/// the new one, and both are complete. If whole tensors are in several files, a
+/// `model.safetensors.index.json` is written before.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -241,9 +246,10 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_commit(
 /// distributed checkpoint wrote. The new checkpoint appears at `path` in one step, when all of it is
 /// written.
 ///
-/// A tensor is cut by the spec of the first rule whose pattern fits its name. A tensor that no rule is for
-/// is written whole, as a shard of rank 0. At most `max_bytes` of elements are in memory at a time, besides
-/// what the reads get. The source is checked first: nothing is written where elements are missing.
+/// A tensor is cut by the spec of the first rule whose pattern matches its name. A tensor that no
+/// rule matches is written whole, as a shard of rank 0. The conversion holds at most `max_bytes` of
+/// elements in memory, and the buffers of its reads. It checks the source first, and writes nothing
+/// if elements are missing.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
