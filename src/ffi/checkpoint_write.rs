@@ -18,7 +18,7 @@ use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::{slice, text};
 use crate::ffi::border::sized::{Grows, sized, sized_slice};
-use crate::ffi::border::views::local_shards;
+use crate::ffi::border::views::{indices_or_first, some_shards};
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::spec::shardspec_spec;
@@ -28,7 +28,7 @@ use crate::files::{self, StoredTensor};
 use crate::memory::{text, try_collect, try_with_capacity};
 use crate::model::spec::TensorShape;
 use crate::model::{Error, Result, ShardedTensorMetadata, TensorProperties};
-use crate::transfer::{LocalShards, ShardArguments};
+use crate::transfer::LocalShards;
 
 /// The shards of each owner in files of their own.
 pub const SHARDSPEC_CHECKPOINT_FILES_OF_OWNERS: u32 = 0;
@@ -138,14 +138,8 @@ unsafe fn checkpoint_tensors_argument<'a>(
         let metadata = (*handle::get("metadata", tensor.metadata)?).clone();
         let count = if with_shards { tensor.shard_count } else { 0 };
         let views = slice("tensors", tensor.shards, count).map_err(in_field("shards"))?;
-        let (layout, arguments) = (metadata.shared_shards(), ShardArguments::SHARDS);
-        let dtype = metadata.properties().dtype;
-        let shards = if tensor.indices.is_null() {
-            local_shards(layout, arguments, dtype, 0..count, views)?
-        } else {
-            let indices = slice("tensors", tensor.indices, count).map_err(in_field("indices"))?;
-            local_shards(layout, arguments, dtype, indices.iter().copied(), views)?
-        };
+        let indices = indices_or_first("tensors", tensor.indices, count);
+        let shards = some_shards(&metadata, &indices.map_err(in_field("indices"))?, views)?;
         Ok(TensorArgument { name, metadata, shards })
     })
 }
@@ -279,7 +273,7 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_convert(
             Ok((pattern, handle::get("spec", rule.spec)?))
         })?;
         let mut layout_of = |tensor: &StoredTensor| {
-            let fits = |pattern: &str| matches(pattern, tensor.name());
+            let fits = |pattern: &str| write::name_matches(pattern, tensor.name());
             let Some((_, spec)) = rules.iter().find(|(pattern, _)| fits(pattern)) else {
                 return write::whole_layout(tensor);
             };
@@ -291,54 +285,4 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_convert(
         let options = ConvertOptions { write, memory, ..ConvertOptions::default() };
         Ok(write::convert(&set, path, &mut layout_of, &options)?)
     })
-}
-
-/// Whether a name fits a pattern, in which each `*` stands for any characters.
-fn matches(pattern: &str, name: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
-        return false;
-    };
-    let Some(last) = parts.next_back() else {
-        return rest.is_empty();
-    };
-    // The first place of a part leaves the most room for those behind it.
-    for part in parts {
-        let Some((_, behind)) = rest.split_once(part) else { return false };
-        rest = behind;
-    }
-    rest.ends_with(last)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn a_star_stands_for_any_characters() {
-        for (pattern, name) in [
-            ("", ""),
-            ("*", ""),
-            ("*", "abc"),
-            ("abc", "abc"),
-            ("a*c", "abbc"),
-            ("a*c", "ac"),
-            ("*.weight", "layers.0.weight"),
-            ("layers.*.q*.weight", "layers.12.q_proj.weight"),
-            ("*a*a", "xaya"),
-            ("**", "x"),
-        ] {
-            assert!(matches(pattern, name), "{pattern} {name}");
-        }
-        for (pattern, name) in [
-            ("", "a"),
-            ("abc", "abcd"),
-            ("a*a", "a"),
-            ("*b", "abc"),
-            ("a*b*c", "acb"),
-            ("*aa*aa", "aaa"),
-        ] {
-            assert!(!matches(pattern, name), "{pattern} {name}");
-        }
-    }
 }

@@ -10,12 +10,14 @@ mod convert;
 mod header;
 mod output;
 mod owners;
+mod pattern;
 mod shards;
 mod staging;
 
 use arrange::Arrangement;
 pub use arrange::{Files, TensorToWrite};
 pub use convert::{ConvertOptions, convert, whole_layout};
+pub use pattern::name_matches;
 use staging::SaveDirectory;
 
 use crate::memory::{TryVec, text};
