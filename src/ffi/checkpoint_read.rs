@@ -259,10 +259,7 @@ unsafe fn tensor_of(item: &shardspec_checkpoint_item) -> Outcome<Option<Protecte
 
 /// The indices of an item's shards.
 unsafe fn indices_of(item: &shardspec_checkpoint_item) -> Outcome<Vec<usize>> {
-    if item.indices.is_null() {
-        return Ok(try_collect(0..item.shard_count)?);
-    }
-    Ok(crate::memory::try_to_vec(slice("indices", item.indices, item.shard_count)?)?)
+    views::indices_or_first("indices", item.indices, item.shard_count)
 }
 
 /// The layout of an item that has no sharded tensor.

@@ -7,7 +7,7 @@ use crate::ffi::view::{
     SHARDSPEC_DLPACK_DEVICE_ROCM_HOST, shardspec_device, shardspec_tensor_view,
 };
 use crate::geometry::MAX_NDIM;
-use crate::memory::{Shared, text};
+use crate::memory::{Shared, text, try_collect, try_to_vec};
 use crate::model::{DataType, Error, ShardedTensorMetadata, Shards};
 use crate::transfer::{HostView, LocalShards, ShardArguments, TransferError, check_full};
 
@@ -125,6 +125,16 @@ pub(crate) unsafe fn some_shards(
     let (layout, arguments) = (metadata.shared_shards(), ShardArguments::SHARDS);
     let dtype = metadata.properties().dtype;
     local_shards(layout, arguments, dtype, indices.iter().copied(), shards)
+}
+
+/// Indices of shards; where the pointer is NULL, those of the first `count`.
+pub(crate) unsafe fn indices_or_first(
+    argument: &'static str, indices: *const usize, count: usize,
+) -> Outcome<Vec<usize>> {
+    if indices.is_null() {
+        return Ok(try_collect(0..count)?);
+    }
+    Ok(try_to_vec(slice(argument, indices, count)?)?)
 }
 
 /// The views of some shards: `views[i]` is shard `indices[i]` of the layout. They are read here,
