@@ -1,10 +1,11 @@
 /*
- * shardspec.h - how a tensor is cut across workers, which worker owns which part, and moving the bytes.
+ * shardspec.h describes how a tensor is cut across workers, says which worker owns which part, and moves
+ * the bytes.
  *
- * A spec describes how to cut. With the sizes of a tensor it gives metadata: the shards of that tensor
- * and their owners. With metadata, the library cuts buffers into shards and joins shards, in one process
- * or, with a communicator, across many. A sharded tensor is metadata together with the shards that are in
- * this process.
+ * A spec describes how to cut. A spec and the sizes of a tensor give metadata. Metadata lists the shards
+ * of that tensor and their owners. With metadata, the library cuts buffers into shards and joins shards. It
+ * does so in one process or, with a communicator, across many. A sharded tensor is metadata together with
+ * the shards that are in this process.
  *
  *   const char *placements[] = {"rank:0", "rank:1"};
  *   const int64_t sizes[] = {1000, 64};
@@ -58,41 +59,46 @@
  *
  * These rules hold for every function:
  *
- * - It returns a status: SHARDSPEC_OK or the reason of a failure. Its last argument is a
- *   shardspec_error, which receives the details. It may be NULL.
+ * - A function that can fail returns a status: SHARDSPEC_OK or the reason of the failure. Its last argument
+ *   is a shardspec_error, which receives the details. That argument may be NULL.
  * - A function that fails writes nothing but that error. There is one exception: a transport that fails
  *   while data moves between processes.
- * - The caller keeps ownership of all arguments. The library copies what it needs before it returns.
- *   Memory and contexts that are passed together with a function to release them are used until the
- *   library calls that function. Results are written to memory of the caller. The caller frees every
- *   handle that it receives, with the function named for it.
- * - A handle is an opaque key stored in a pointer type. The library never dereferences it. A freed,
- *   forged or wrong handle is refused with SHARDSPEC_INVALID_HANDLE. Objects behind handles are
- *   immutable, so any thread may use a handle, and may free it while others use it.
+ * - The caller keeps ownership of all arguments. The library copies what it needs before it returns. There
+ *   is one exception: the caller may pass memory or a context together with a function that releases it.
+ *   The library uses that memory or context until it calls that function.
+ * - Results are written to memory of the caller. The caller frees every handle that it receives, with the
+ *   function named for that handle.
+ * - A handle is an opaque key stored in a pointer type. The library never dereferences it. The library
+ *   refuses a freed, forged or wrong handle with SHARDSPEC_INVALID_HANDLE. Objects behind handles are
+ *   immutable. Any thread may use a handle, and may free it while other threads use it.
  * - A handle is a number from 1 to 2^47 - 1, so a double and a pointer of 47 bits hold it exactly. A
  *   process never gets the same handle twice. To ensure this, the library keeps at most 1 KiB of memory
- *   for every 131,072 handles of one kind that were created and freed. Up to 67 million handles of a kind may
- *   exist at once. With more, and after 8 * 10^12 handles of a kind, OUT_OF_MEMORY.
- * - It may be called from any thread, and in a child process after fork. The library leaves no thread
+ *   for every 131,072 handles of one kind that were created and freed. Up to 67 million handles of a kind
+ *   may exist at once. At most 8 * 10^12 handles of a kind can be created. Beyond these limits, a function
+ *   fails with SHARDSPEC_OUT_OF_MEMORY.
+ * - Any thread may call any function, also in a child process after fork. The library leaves no thread
  *   behind when a call returns.
- * - On Linux, dlclose does not unload the shared library: handles stay valid, and freed ones invalid.
- * - It needs at most 64 KiB of stack, not counting callbacks.
- * - Other pointers are checked for NULL and alignment. The caller makes sure that they point to as much
- *   memory as their lengths say.
- * - Structs that begin with struct_size may grow at the end. Set struct_size to the struct's sizeof and
- *   unused fields to zero; programs and libraries of different versions then work together. A
- *   struct_size of 0 is refused in every struct, shardspec_error included: the library can't know how
- *   much memory the caller has. The macros that end in _INIT set it, and shardspec_struct_init does
- *   where there are no macros.
+ * - On Linux, dlclose does not unload the shared library. Handles stay valid after dlclose, and freed
+ *   handles stay invalid.
+ * - A function needs at most 64 KiB of stack, without the stack of callbacks.
+ * - The library checks all other pointers for NULL and alignment. The caller makes sure that they point to
+ *   as much memory as their lengths say.
+ * - Structs that begin with struct_size may grow at the end. Set struct_size to the sizeof of the struct,
+ *   and unused fields to zero. Programs and libraries of different versions then work together. The library
+ *   refuses a struct_size of 0 in every struct, because it can't know how much memory the caller has. The
+ *   macros that end in _INIT set struct_size. shardspec_struct_init does so for languages without macros.
  * - Texts are UTF-8 and end in NUL. Sizes and offsets count elements and are signed 64-bit. Indices of
- *   shards and lengths of arrays are size_t. Only shardspec_error has indices as int64_t, because -1
- *   there means none.
- * - The comment of each function ends with lines about it. "Calls back" names the functions of the
- *   caller that a call may run, on the calling thread. "Blocks" says what a call may wait for: other
- *   ranks, other threads or the disk. A call that calls back also takes as long as its callbacks take.
+ *   shards and lengths of arrays are size_t. In shardspec_error, indices are int64_t, because -1 means that
+ *   there is none.
+ * - The comment of each function ends with lines that begin with a keyword. "Calls back" names the
+ *   functions of the caller that a call may run, on the calling thread. "Blocks" says what a call may wait
+ *   for: other ranks, other threads or the disk. A call that calls back also takes as long as its callbacks
+ *   take.
+ * - "Errors" names the statuses that a function returns, each with its condition. A status without a
+ *   condition has the meaning that the section "Status and errors" gives.
  *
- * shardspec.json describes the same for programs that make bindings. shardspec.cdef.h has the
- * declarations for programs without a preprocessor. The build generates all three files from src/ffi and
+ * shardspec.json describes the same for programs that make bindings. shardspec.cdef.h has the declarations
+ * for programs without a preprocessor. The build generates all three files from src/ffi and
  * abi/first_page.txt. To change them, edit those sources.
  */
 #ifndef SHARDSPEC_H
@@ -167,7 +173,8 @@ typedef struct shardspec_error shardspec_error;
  * Ownership: the library copies the texts. The caller frees `*out`.
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for no placements, INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if `placement_count` is 0; INVALID_PLACEMENT, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -184,8 +191,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_chunk(
  * Ownership: the library copies the texts. The caller frees `*out`.
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for an empty name or no placements, INVALID_PLACEMENT, NULL_ARGUMENT,
- * OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if `dim_name` is empty or `placement_count` is 0; INVALID_PLACEMENT,
+ * NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -207,8 +214,8 @@ typedef struct shardspec_placement shardspec_placement;
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for an empty name or no placements, INVALID_HANDLE, NULL_ARGUMENT,
- * OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if `dim_name` is empty or `placement_count` is 0; INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -227,8 +234,9 @@ typedef struct shardspec_shards shardspec_shards;
  * Ownership: the caller frees `*out`; the list may be freed before it.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for no shards, OVERLAP (the error names both shards and the box that
- * they share), NULL_ARGUMENT, also for a shard without a placement, INVALID_HANDLE, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if there are no shards; OVERLAP if two shards overlap (the error names
+ * both shards and the box that they share); NULL_ARGUMENT if a pointer is NULL or a shard has no
+ * placement; INVALID_HANDLE, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -241,7 +249,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_enumerable
  * Ownership: the caller gives up `spec`.
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
- * Errors: INVALID_HANDLE, also for a handle that was freed before.
+ * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
  * Threads: any. A call of another thread that uses the handle completes normally.
  * Since: ABI 0.
  */
@@ -258,8 +266,8 @@ SHARDSPEC_API shardspec_status shardspec_spec_free(shardspec_spec *spec, shardsp
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
- * NULL_ARGUMENT.
+ * Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+ * needed); INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -273,8 +281,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_type_name(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: WRONG_SPEC_TYPE for another type of spec or a dimension given by name, INVALID_HANDLE,
- * NULL_ARGUMENT.
+ * Errors: WRONG_SPEC_TYPE if the spec is not a chunk spec, or if it gives its dimension by name;
+ * INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -291,8 +299,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_chunk_dim(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: WRONG_SPEC_TYPE for another type of spec or a dimension given by number, INVALID_HANDLE,
- * BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT.
+ * Errors: WRONG_SPEC_TYPE if the spec is not a chunk spec, or if it gives its dimension by number;
+ * BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity needed);
+ * INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -306,8 +315,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_chunk_dim_name
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: WRONG_SPEC_TYPE for a custom spec, whose shards depend on the tensor
- * (`shardspec_metadata_shard_count` counts them), INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: WRONG_SPEC_TYPE if the spec is custom, because its shards depend on the tensor (call
+ * `shardspec_metadata_shard_count` instead); INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -320,9 +329,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_shard_count(
  * Ownership: the caller frees `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INDEX_OUT_OF_RANGE, WRONG_SPEC_TYPE for a custom spec, whose shards depend on the tensor
- * (`shardspec_metadata_shard_placement` returns their placements), INVALID_HANDLE, NULL_ARGUMENT,
- * OUT_OF_MEMORY.
+ * Errors: WRONG_SPEC_TYPE if the spec is custom, because its shards depend on the tensor (call
+ * `shardspec_metadata_shard_placement` instead); INDEX_OUT_OF_RANGE, INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -378,9 +387,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_hash(
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for no shards, OVERLAP for shards that overlap and are not a grid of
- * replicas (the error names both shards and the box that they share), NULL_ARGUMENT, also for a
- * shard without a placement, INVALID_HANDLE, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if there are no shards; OVERLAP if two shards overlap and are not in a
+ * grid of replicas (the error names both shards and the box that they share); NULL_ARGUMENT if a
+ * pointer is NULL or a shard has no placement; INVALID_HANDLE, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -396,8 +405,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_infer(
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for no shards, OVERLAP (the error names both shards and the box that
- * they share), NULL_ARGUMENT, also for a shard without a placement, INVALID_HANDLE, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if there are no shards; OVERLAP if two shards overlap (the error names
+ * both shards and the box that they share); NULL_ARGUMENT if a pointer is NULL or a shard has no
+ * placement; INVALID_HANDLE, OUT_OF_MEMORY.
  * Threads: any.
  * Source: `_infer_sharding_spec_from_shards_metadata` of torch.
  * Since: ABI 0.
@@ -429,13 +439,13 @@ typedef struct shardspec_tensor_properties shardspec_tensor_properties;
  * Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
  * `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_DIM for a spec whose dimension the tensor does not have or whose dimension is
- * given by name. ILLEGAL_CUT for a size that a mesh spec does not cut, INVALID_ARGUMENT for one
- * above its pad. NDIM_MISMATCH, OUT_OF_BOUNDS or GAP (the message names a box without owner) for
- * an enumerable spec that does not fit the tensor. For a custom spec, the same errors and OVERLAP,
- * or the status that its `build_metadata` returns. INVALID_ARGUMENT for negative sizes or more
- * than 32, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT,
- * OUT_OF_MEMORY.
+ * Errors: INVALID_DIM if the tensor does not have the spec's dimension, or if the spec gives its
+ * dimension by name; ILLEGAL_CUT if a mesh spec can't cut a size; NDIM_MISMATCH, OUT_OF_BOUNDS or
+ * GAP if an enumerable or custom spec does not fit the tensor (for GAP, the message names a box
+ * without owner); OVERLAP if shards of a custom spec overlap; INVALID_ARGUMENT if a size is
+ * negative or above its pad, or if `ndim` is above 32; OVERFLOW if the number of elements does not
+ * fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If `build_metadata` of a custom
+ * spec fails, the function returns that status.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -454,12 +464,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata
  * Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
  * `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_DIM for a spec whose dimension the tensor does not have. ILLEGAL_CUT for a size
- * that a mesh spec does not cut, INVALID_ARGUMENT for one above its pad. NDIM_MISMATCH,
- * OUT_OF_BOUNDS or GAP (the message names a box without owner) for an enumerable spec that does
- * not fit the tensor. For a custom spec, the same errors and OVERLAP, or the status that its
- * `build_metadata` returns. INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more
- * elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_DIM if the tensor does not have the spec's dimension; ILLEGAL_CUT if a mesh spec
+ * can't cut a size; NDIM_MISMATCH, OUT_OF_BOUNDS or GAP if an enumerable or custom spec does not
+ * fit the tensor (for GAP, the message names a box without owner); OVERLAP if shards of a custom
+ * spec overlap; INVALID_ARGUMENT if a size is negative or above its pad, or if `ndim` is above 32;
+ * OVERFLOW if the number of elements does not fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY. If `build_metadata` of a custom spec fails, the function returns that status.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -481,12 +491,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata
  * Ownership: the caller frees `*out`; `metadata` may be freed before it.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: ILLEGAL_CUT for a shard that has a part of a block, a block in pieces, or padding that
- * ends inside of a block. The message has the nearest cuts that are legal; `first_shard` is the
- * shard, `dim` the dimension of its buffer, `got` the index of the cut and `limit` the length of
- * the block there. NDIM_MISMATCH where `ndim` is not that of the tensor, UNSUPPORTED for blocks
- * that are not contiguous in flattened dimensions, INVALID_ARGUMENT for block sizes below 1,
- * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: ILLEGAL_CUT if a shard has only a part of a block, has a block that is not contiguous,
+ * or has padding that ends inside of a block; NDIM_MISMATCH if the tensor does not have `ndim`
+ * dimensions; UNSUPPORTED if blocks are not contiguous in flattened dimensions; INVALID_ARGUMENT
+ * if a block size is below 1; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. With ILLEGAL_CUT, the
+ * message names the nearest legal cuts. The error's `first_shard` is then the shard, `dim` the
+ * dimension of its buffer, `got` the index of the cut, and `limit` the length of the block there.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -513,7 +523,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new_from_met
  * Ownership: the caller gives up `metadata`.
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
- * Errors: INVALID_HANDLE, also for a handle that was freed before.
+ * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
  * Threads: any. A call of another thread that uses the handle completes normally.
  * Since: ABI 0.
  */
@@ -611,7 +621,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_numel(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: INVALID_ARGUMENT if `struct_size` is wrong; INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -705,8 +715,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_plac
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
- * INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+ * needed); INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -757,8 +767,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_placement_
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
- * INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+ * needed); INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -852,7 +862,7 @@ struct shardspec_dtype {
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for a text that names no element type, NULL_ARGUMENT.
+ * Errors: INVALID_ARGUMENT if the text names no element type; NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -870,8 +880,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_parse(
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for 0 bits or lanes, BUFFER_TOO_SMALL with the capacity needed in the
- * error's `limit`, NULL_ARGUMENT.
+ * Errors: INVALID_ARGUMENT if the type has 0 bits or 0 lanes; BUFFER_TOO_SMALL if `capacity` is
+ * too small (the error's `limit` is the capacity needed); NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -885,8 +895,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_text(
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
- * Errors: UNSUPPORTED where an element is not a whole number of bytes (`shardspec_dtype_bytes`
- * gives the bytes of many elements), INVALID_ARGUMENT for 0 bits or lanes, NULL_ARGUMENT.
+ * Errors: UNSUPPORTED if an element is not a whole number of bytes (call `shardspec_dtype_bytes`
+ * instead); INVALID_ARGUMENT if the type has 0 bits or 0 lanes; NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -900,8 +910,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_itemsize(
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for a negative count and for 0 bits or lanes, OVERFLOW for more bytes
- * than memory can have, NULL_ARGUMENT.
+ * Errors: INVALID_ARGUMENT if `element_count` is negative, or if the type has 0 bits or 0 lanes;
+ * OVERFLOW if the number of bytes exceeds the address space; NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -1018,11 +1028,11 @@ struct shardspec_copy_options {
  * Ownership: the caller keeps both views and their memory.
  * Calls back: no.
  * Blocks: no.
- * Errors: SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH where the views differ, ALIASED where
- * `destination` shares memory with `source` or has two elements at one place, UNSUPPORTED_DEVICE,
- * UNSUPPORTED where so many elements of the source are at the same places that the check for
- * ALIASED would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT,
- * OUT_OF_MEMORY. After an error, nothing was written.
+ * Errors: SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if the views differ; ALIASED if
+ * `destination` shares memory with `source` or has two elements at one place; UNSUPPORTED if so
+ * many elements of the source share addresses that the check for ALIASED would take longer than
+ * the copy; UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an
+ * error, nothing was written.
  * Threads: any. No other thread may use `destination` or write `source` during the call.
  * Source: torch's `Tensor.copy_`, for one element type.
  * Since: ABI 0.
@@ -1040,11 +1050,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_copy(
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, PARTIAL for
- * elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where so
- * many elements of the source are at the same places that the check for ALIASED would take longer
- * than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
- * was written.
+ * Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many elements of the
+ * source share addresses that the check for ALIASED would take longer than the copy;
+ * SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, INVALID_HANDLE,
+ * UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error,
+ * nothing was written.
  * Threads: any. During the call, other threads may read `full` but not write it, and may not use
  * `shard`.
  * Since: ABI 0.
@@ -1064,11 +1074,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_sh
  * Calls back: `fill_shard` of a custom spec; `equal` and `hash` of custom placements; `destroy`,
  * if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE,
- * INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the source has far more elements than
- * memory and the search for shared memory would take longer than the copy, OVERFLOW,
- * INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written. Also
- * any status that the spec's `fill_shard` returns, which the library calls after all checks.
+ * Errors: UNSUPPORTED if the source has far more elements than memory, so that the search for
+ * shared memory would take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
+ * ALIASED, INDEX_OUT_OF_RANGE, INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT,
+ * NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written. The library calls
+ * `fill_shard` of the spec after all checks. If `fill_shard` fails, the function returns that
+ * status.
  * Threads: any. During the call, other threads may read `full` but not write it, and may not use
  * `shard`.
  * Source: torch's `ShardingSpec.shard`, for one destination.
@@ -1088,10 +1099,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_fill_shard(
  * into the memory of `full`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL,
- * UNSUPPORTED where elements are packed and the shard starts inside of a byte or where the shard
- * is not a box, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, PARTIAL for elements that are
- * pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: UNSUPPORTED if the shard is not a box, or if elements are packed and the shard starts
+ * inside of a byte; PARTIAL if the elements are pending a reduction; SHAPE_MISMATCH,
+ * NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, UNSUPPORTED_DEVICE,
+ * OVERFLOW, INVALID_ARGUMENT, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -1110,12 +1121,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_view_shard
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and ALIASED, with the refused shard in the
- * error's `first_shard` and `index`. INVALID_ARGUMENT for a wrong `shard_count`, PARTIAL for
- * elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the
- * source has far more elements than memory and the search for shared memory would take longer than
- * the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
- * written.
+ * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or ALIASED if a view does not fit (the
+ * error's `first_shard` and `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong;
+ * PARTIAL if the elements are pending a reduction; UNSUPPORTED if the source has far more elements
+ * than memory, so that the search for shared memory would take longer than the copy;
+ * INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * After an error, nothing was written.
  * Threads: any. During the call, other threads may read `full` but not write it, and may not use
  * `shards`.
  * Since: ABI 0.
@@ -1135,12 +1146,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_scatter(
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and ALIASED, with the refused shard in the
- * error's `first_shard` and `index`. INVALID_ARGUMENT for a wrong `shard_count`, PARTIAL for
- * elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the
- * source has far more elements than memory and the search for shared memory would take longer than
- * the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
- * written.
+ * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or ALIASED if a view does not fit (the
+ * error's `first_shard` and `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong;
+ * PARTIAL if the elements are pending a reduction; UNSUPPORTED if the source has far more elements
+ * than memory, so that the search for shared memory would take longer than the copy;
+ * INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * After an error, nothing was written.
  * Threads: any. During the call, other threads may read `shards` but not write them, and may not
  * use `full`.
  * Since: ABI 0.
@@ -1183,9 +1194,9 @@ typedef struct shardspec_sharded_tensor shardspec_sharded_tensor;
  * Ownership: the caller frees `*out`; the metadata may be freed before it.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_PLACEMENT for a text that is not an owner, INVALID_ARGUMENT for another `fill`
- * or metadata without an element type, UNSUPPORTED for a layout or memory format other than
- * strided and contiguous, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: INVALID_PLACEMENT if `owner` is not the text of an owner; INVALID_ARGUMENT if `fill` is
+ * another number or the metadata states no element type; UNSUPPORTED if the layout is not strided
+ * or the memory format is not contiguous; OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Source: `torch.distributed._shard.sharded_tensor.empty` and `zeros`.
  * Since: ABI 0.
@@ -1202,9 +1213,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new(
  * Ownership: the caller frees `*out`; the metadata may be freed before it.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for an index that occurs twice, another `fill` or
- * metadata without an element type, UNSUPPORTED for a layout or memory format other than strided
- * and contiguous, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: INVALID_ARGUMENT if an index occurs twice, `fill` is another number or the metadata
+ * states no element type; UNSUPPORTED if the layout is not strided or the memory format is not
+ * contiguous; INDEX_OUT_OF_RANGE, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -1222,12 +1233,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  * Calls back: `build_metadata` and `fill_shard` of a custom spec; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_DIM, NDIM_MISMATCH, OUT_OF_BOUNDS, GAP and OVERLAP for a spec that does not fit
- * the sizes of `full`, and any status that functions of a custom spec return. INVALID_PLACEMENT
- * for a text that is not an owner, DTYPE_MISMATCH where `properties` state another element type
- * than `full`, UNSUPPORTED for a layout or memory format other than strided and contiguous,
- * UNSUPPORTED_DEVICE, INVALID_ARGUMENT, OVERFLOW, PARTIAL for elements that are pending a
- * reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_DIM, NDIM_MISMATCH, OUT_OF_BOUNDS, GAP or OVERLAP if the spec does not fit the
+ * sizes of `full`; INVALID_PLACEMENT if `owner` is not the text of an owner; DTYPE_MISMATCH if
+ * `properties` state another element type than `full`; UNSUPPORTED if the layout is not strided or
+ * the memory format is not contiguous; PARTIAL if the elements are pending a reduction;
+ * UNSUPPORTED_DEVICE, INVALID_ARGUMENT, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If
+ * a function of a custom spec fails, the call returns that status.
  * Threads: any. No other thread may write `full` during the call.
  * Source: torch's `ShardingSpec.shard`, for a tensor that every worker has.
  * Since: ABI 0.
@@ -1246,10 +1257,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: INVALID_PLACEMENT for a text that is not an owner, SHAPE_MISMATCH, NDIM_MISMATCH,
- * DTYPE_MISMATCH and UNSUPPORTED_DEVICE for `full`, UNSUPPORTED for a layout or memory format
- * other than strided and contiguous, INVALID_ARGUMENT, OVERFLOW, PARTIAL for elements that are
- * pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_PLACEMENT if `owner` is not the text of an owner; SHAPE_MISMATCH, NDIM_MISMATCH,
+ * DTYPE_MISMATCH or UNSUPPORTED_DEVICE if `full` does not fit; UNSUPPORTED if the layout is not
+ * strided or the memory format is not contiguous; PARTIAL if the elements are pending a reduction;
+ * INVALID_ARGUMENT, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any. No other thread may write `full` during the call.
  * Since: ABI 0.
  */
@@ -1266,10 +1277,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, also for an index that occurs twice,
- * SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and UNSUPPORTED_DEVICE for `full`, UNSUPPORTED for
- * a layout or memory format other than strided and contiguous, OVERFLOW, PARTIAL for elements that
- * are pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if an index occurs twice or `options` are invalid; SHAPE_MISMATCH,
+ * NDIM_MISMATCH, DTYPE_MISMATCH or UNSUPPORTED_DEVICE if `full` does not fit; UNSUPPORTED if the
+ * layout is not strided or the memory format is not contiguous; PARTIAL if the elements are
+ * pending a reduction; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any. No other thread may write `full` during the call.
  * Since: ABI 0.
  */
@@ -1295,10 +1306,11 @@ typedef void (*shardspec_destroy_fn)(void *ctx);
  * Calls back: `release`, if the call fails; `destroy`, if another thread frees a handle during the
  * call.
  * Blocks: no.
- * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the
- * shard in the error's `first_shard` and its position in `shards` in `index`. INVALID_ARGUMENT for
- * a shard that occurs twice, or shards that are not exactly those of `owner`, INDEX_OUT_OF_RANGE,
- * INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a view
+ * does not fit its shard (the error's `first_shard` is the shard, `index` is its position in
+ * `shards`); INVALID_ARGUMENT if a shard occurs twice or the shards are not exactly those of
+ * `owner`; INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Source: torch's `_init_from_local_shards_and_global_metadata`.
  * Since: ABI 0.
@@ -1324,13 +1336,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  * Calls back: `equal` and `hash` of custom placements; `release`, if the call fails; `destroy`, if
  * another thread frees a handle during the call.
  * Blocks: no.
- * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the
- * shard in the error's `first_shard` and its position in `shards` in `index`. INVALID_ARGUMENT for
- * a shard that occurs twice, or shards that are not exactly those of `owner`, also for a shard
- * with another placement in the metadata, or a `shard_count` that is not the number of
- * `descriptions`. NOT_FOUND for a box that is not one of the metadata's, NULL_ARGUMENT, also for a
- * description without a placement, INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE,
- * OUT_OF_MEMORY.
+ * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a view
+ * does not fit its shard (the error's `first_shard` is the shard, `index` is its position in
+ * `shards`); INVALID_ARGUMENT if a shard occurs twice, the shards are not exactly those of
+ * `owner`, a shard has another placement in the metadata, or `shard_count` is not the number of
+ * `descriptions`; NOT_FOUND if a box is not that of a shard of the metadata; NULL_ARGUMENT if a
+ * pointer is NULL or a description has no placement; INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW,
+ * INVALID_HANDLE, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -1346,7 +1358,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  * Ownership: the caller gives up `tensor`.
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
- * Errors: INVALID_HANDLE, also for a handle that was freed before.
+ * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
  * Threads: any. A call of another thread that uses the handle completes normally.
  * Since: ABI 0.
  */
@@ -1375,7 +1387,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_meta
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: INVALID_ARGUMENT if `struct_size` is wrong; INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -1434,11 +1446,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_loca
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: NOT_LOCAL (the error's `first_shard` is the first shard that is not local),
- * SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INVALID_HANDLE, UNSUPPORTED_DEVICE,
- * UNSUPPORTED where so many elements of the source are at the same places that the check for
- * ALIASED would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT,
- * OUT_OF_MEMORY. After an error, nothing was written.
+ * Errors: NOT_LOCAL if a shard is not local (the error's `first_shard` is the first such shard);
+ * UNSUPPORTED if so many elements of the source share addresses that the check for ALIASED would
+ * take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED,
+ * INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * After an error, nothing was written.
  * Threads: any. During the call, other threads may read the shards but not write them, and may not
  * use `full`.
  * Since: ABI 0.
@@ -1477,12 +1489,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_gath
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: SHAPE_MISMATCH and ALIASED, with the refused shard in the error's `first_shard` and
- * `index`. INVALID_ARGUMENT for a wrong `shard_count` and where no element type is known,
- * DTYPE_MISMATCH, PARTIAL for elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED
- * where so many elements of the source are at the same places that the check for ALIASED would
- * take longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
- * written.
+ * Errors: SHAPE_MISMATCH or ALIASED if a buffer does not fit (the error's `first_shard` and
+ * `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong or no element type is known;
+ * PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many elements of the source
+ * share addresses that the check for ALIASED would take longer than the copy; DTYPE_MISMATCH,
+ * INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
  * Threads: any. During the call, other threads may read `full` but not write it, and may not use
  * the shards.
  * Since: ABI 0.
@@ -1502,12 +1513,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_scatter_fl
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: SHAPE_MISMATCH and ALIASED, with the refused shard in the error's `first_shard` and
- * `index`. INVALID_ARGUMENT for a wrong `shard_count` and where no element type is known,
- * DTYPE_MISMATCH, PARTIAL for elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED
- * where so many elements of the source are at the same places that the check for ALIASED would
- * take longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
- * written.
+ * Errors: SHAPE_MISMATCH or ALIASED if a buffer does not fit (the error's `first_shard` and
+ * `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong or no element type is known;
+ * PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many elements of the source
+ * share addresses that the check for ALIASED would take longer than the copy; DTYPE_MISMATCH,
+ * INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
  * Threads: any. During the call, other threads may read the shards but not write them, and may not
  * use `full`.
  * Since: ABI 0.
@@ -1527,11 +1537,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather_fla
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: INDEX_OUT_OF_RANGE, SHAPE_MISMATCH, ALIASED, DTYPE_MISMATCH, INVALID_ARGUMENT where no
- * element type is known, PARTIAL for elements that are pending a reduction, INVALID_HANDLE,
- * UNSUPPORTED where so many elements of the source are at the same places that the check for
- * ALIASED would take longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error,
- * nothing was written.
+ * Errors: INVALID_ARGUMENT if no element type is known; PARTIAL if the elements are pending a
+ * reduction; UNSUPPORTED if so many elements of the source share addresses that the check for
+ * ALIASED would take longer than the copy; INDEX_OUT_OF_RANGE, SHAPE_MISMATCH, ALIASED,
+ * DTYPE_MISMATCH, INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
+ * was written.
  * Threads: any. During the call, other threads may read `full` but not write it, and may not use
  * `shard`.
  * Since: ABI 0.
@@ -1552,10 +1562,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_sh
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, DTYPE_MISMATCH, UNSUPPORTED where elements are
- * packed and the shard starts inside of a byte or where the shard is not a box, OVERFLOW,
- * INVALID_ARGUMENT where no element type is known, PARTIAL for elements that are pending a
- * reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: UNSUPPORTED if the shard is not a box, or if elements are packed and the shard starts
+ * inside of a byte; INVALID_ARGUMENT if no element type is known; PARTIAL if the elements are
+ * pending a reduction; INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, DTYPE_MISMATCH, OVERFLOW,
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -1648,7 +1658,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_loca
  * Ownership: the caller frees `*out`.
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_PLACEMENT, INVALID_ARGUMENT for a text that is not UTF-8, NULL_ARGUMENT.
+ * Errors: INVALID_ARGUMENT if a text is not UTF-8; INVALID_PLACEMENT, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -1661,7 +1671,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_parse(
  * Ownership: the caller gives up `placement`.
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
- * Errors: INVALID_HANDLE, also for a handle that was freed before.
+ * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
  * Threads: any. A call of another thread that uses the handle completes normally.
  * Since: ABI 0.
  */
@@ -1679,8 +1689,8 @@ SHARDSPEC_API shardspec_status shardspec_placement_free(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
- * NULL_ARGUMENT.
+ * Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+ * needed); INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -1699,8 +1709,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_text(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
- * NULL_ARGUMENT.
+ * Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+ * needed); INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -1731,8 +1741,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_rank(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: NOT_FOUND for a placement that names no worker, INVALID_HANDLE, BUFFER_TOO_SMALL with
- * the capacity needed in the error's `limit`, NULL_ARGUMENT.
+ * Errors: NOT_FOUND if the placement names no worker; BUFFER_TOO_SMALL if `capacity` is too small
+ * (the error's `limit` is the capacity needed); INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -1746,7 +1756,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_worker_na
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: NOT_FOUND for a custom placement, INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: NOT_FOUND if the placement is custom; INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -1759,7 +1769,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_device_ty
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: NOT_FOUND for a custom placement, INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: NOT_FOUND if the placement is custom; INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -1833,8 +1843,9 @@ struct shardspec_shard_metadata {
  * Ownership: the library copies all arguments. The caller frees `*out`.
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for negative numbers or more than 32 dimensions, NDIM_MISMATCH,
- * OVERFLOW for an end beyond 64 bits, INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if a number is negative or there are more than 32 dimensions; OVERFLOW
+ * if the end of a shard does not fit in 64 bits; NDIM_MISMATCH, INVALID_PLACEMENT, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -1853,9 +1864,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new(
  * Ownership: the library copies all arguments. The caller frees `*out`.
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for negative numbers, more than 32 dimensions or a wrong
- * `placement_count`, INDEX_OUT_OF_RANGE for a placement index, OVERFLOW for an end beyond 64 bits,
- * INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if a number is negative, there are more than 32 dimensions or
+ * `placement_count` is wrong; INDEX_OUT_OF_RANGE if a placement index is too large; OVERFLOW if
+ * the end of a shard does not fit in 64 bits; INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -1877,9 +1888,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new_from_arr
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for negative numbers, more than 32 dimensions or a wrong
- * `placement_count`, INDEX_OUT_OF_RANGE for a placement index, OVERFLOW for an end beyond 64 bits,
- * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if a number is negative, there are more than 32 dimensions or
+ * `placement_count` is wrong; INDEX_OUT_OF_RANGE if a placement index is too large; OVERFLOW if
+ * the end of a shard does not fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -1894,7 +1905,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new_from_arr
  * Ownership: the caller gives up `shards`.
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
- * Errors: INVALID_HANDLE, also for a handle that was freed before.
+ * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
  * Threads: any. A call of another thread that uses the handle completes normally.
  * Since: ABI 0.
  */
@@ -1949,9 +1960,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_overlaps(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: UNSUPPORTED where the shards overlap in too many ways to find the boxes, NDIM_MISMATCH
- * where `ndim` is not that of the shards, INVALID_ARGUMENT for negative sizes or more than 32,
- * OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: UNSUPPORTED if the shards overlap in too many ways to find the boxes; NDIM_MISMATCH if
+ * the shards do not have `ndim` dimensions; INVALID_ARGUMENT if a size is negative or `ndim` is
+ * above 32; OVERFLOW if the number of elements does not fit in 64 bits; INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2021,7 +2033,7 @@ struct shardspec_tensor_properties {
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for a wrong struct_size, NULL_ARGUMENT.
+ * Errors: INVALID_ARGUMENT if `struct_size` is wrong; NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2189,8 +2201,8 @@ struct shardspec_error {
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
- * Errors: NOT_FOUND for a number that is not a status, BUFFER_TOO_SMALL with the capacity needed
- * in the error's `limit`, NULL_ARGUMENT.
+ * Errors: NOT_FOUND if the number is not a status; BUFFER_TOO_SMALL if `capacity` is too small
+ * (the error's `limit` is the capacity needed); NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2206,8 +2218,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_status_text(
  * Ownership: the caller keeps `err`.
  * Calls back: no.
  * Blocks: no.
- * Errors: NULL_ARGUMENT, INVALID_ARGUMENT for a size below 56 and for an address that is not a
- * multiple of 8.
+ * Errors: INVALID_ARGUMENT if `size` is below 56 or the address is not a multiple of 8;
+ * NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2224,7 +2236,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_error_init(
  * Ownership: the caller keeps `err` and `text`.
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for a negative status and for an `err` with a wrong struct_size. Then
+ * Errors: INVALID_ARGUMENT if `status` is negative or `err` has a wrong `struct_size`. Then
  * nothing was written.
  * Threads: any.
  * Since: ABI 0.
@@ -2269,8 +2281,8 @@ SHARDSPEC_API const char * shardspec_error_message(const shardspec_error *err);
  * Ownership: the caller keeps `name`.
  * Calls back: no.
  * Blocks: no.
- * Errors: NOT_FOUND for a name that is not a struct of this version, INVALID_ARGUMENT for a text
- * that is not UTF-8, NULL_ARGUMENT.
+ * Errors: NOT_FOUND if this version has no struct of that name; INVALID_ARGUMENT if a text is not
+ * UTF-8; NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2287,9 +2299,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_struct_size(
  * Ownership: the caller keeps `name` and `out`.
  * Calls back: no.
  * Blocks: no.
- * Errors: NOT_FOUND for a name that is not a struct of this version, INVALID_ARGUMENT for a size
- * that the struct does not have in any version, for an address that is not aligned and for a text
- * that is not UTF-8, NULL_ARGUMENT.
+ * Errors: NOT_FOUND if this version has no struct of that name; INVALID_ARGUMENT if the struct has
+ * another size in every version, `out` is not aligned or `name` is not UTF-8; NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2341,7 +2352,8 @@ SHARDSPEC_API uint32_t shardspec_abi_version(void);
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
- * Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT.
+ * Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+ * needed); NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2374,9 +2386,9 @@ typedef struct shardspec_mesh shardspec_mesh;
  * Ownership: the library copies the texts. The caller frees `*out`.
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for an empty or repeated name, a size below 1, more than 32 axes, or a
- * `placement_count` that is neither 0 nor the number of devices; OVERFLOW for more than 4294967295
- * devices; INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if a name is empty or occurs twice, a size is below 1, there are more
+ * than 32 axes, or `placement_count` is neither 0 nor the number of devices; OVERFLOW if there are
+ * more than 4294967295 devices; INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2394,9 +2406,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_new(
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for an empty or repeated name, a size below 1, more than 32 axes, or a
- * `placement_count` that is not the number of devices; OVERFLOW for more than 4294967295 devices;
- * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if a name is empty or occurs twice, a size is below 1, there are more
+ * than 32 axes, or `placement_count` is not the number of devices; OVERFLOW if there are more than
+ * 4294967295 devices; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2413,8 +2425,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_new_with_place
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for a name that no axis has, INDEX_OUT_OF_RANGE for a coordinate past
- * the end of the axis, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if no axis has that name; INDEX_OUT_OF_RANGE if the coordinate is past
+ * the end of the axis; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2428,7 +2440,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_new_submesh(
  * Ownership: the caller gives up `mesh`.
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
- * Errors: INVALID_HANDLE, also when it was freed before.
+ * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
  * Threads: any, also while another thread uses the handle: a call under way finishes.
  * Since: ABI 0.
  */
@@ -2470,8 +2482,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_device_count(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
- * INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+ * needed); INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2487,8 +2499,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_axis_name(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
- * NULL_ARGUMENT.
+ * Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+ * needed); INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2517,8 +2529,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_placement(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
- * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+ * needed); INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2537,8 +2549,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_get_coordinate
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
- * NULL_ARGUMENT.
+ * Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+ * needed); INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2840,8 +2852,8 @@ struct shardspec_mesh_layout {
  * it.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for an unknown axis, an axis that is used twice, and numbers or lists
- * that are not allowed for the axis; ILLEGAL_CUT for a `repeat` that does not divide the axis;
+ * Errors: INVALID_ARGUMENT if an axis is unknown or used twice, or if numbers or lists are not
+ * allowed for their axis; ILLEGAL_CUT if `repeat` does not divide the size of the axis;
  * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
@@ -2858,9 +2870,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_mesh(
  * Ownership: the library copies what it needs. The caller frees `*out`.
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for no placements, and for numbers or lists that are not allowed for
- * this number of placements; ILLEGAL_CUT for a `repeat` that does not divide `placement_count`;
- * INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if `placement_count` is 0, or if numbers or lists in the cut are not
+ * allowed for this number of placements; ILLEGAL_CUT if `repeat` does not divide
+ * `placement_count`; INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2876,9 +2888,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_cut(
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
- * Errors: ILLEGAL_CUT where positions do not divide, sizes do not add up, or a piece does not
- * start at a granule; INVALID_ARGUMENT for numbers or lists that are not allowed in a cut;
- * NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: ILLEGAL_CUT if positions do not divide, sizes do not add up, or a piece does not start
+ * at a granule; INVALID_ARGUMENT if numbers or lists are not allowed in a cut; NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2905,8 +2917,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_cut_check(
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for numbers that are not allowed at any degree (the error's `index` is
- * the cut), a negative length or a `max_degree` below 1; NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if a cut has numbers that no degree allows (the error's `index` is the
+ * cut), a length is negative, or `max_degree` is below 1; NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2920,7 +2932,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_cuts_check_degrees(
  * Ownership: the caller frees `*out`; the spec may be freed before it.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: WRONG_SPEC_TYPE for another type of spec, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: WRONG_SPEC_TYPE if the spec is not a mesh spec; INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2939,8 +2952,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_mesh(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
- * NULL_ARGUMENT.
+ * Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+ * needed); INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2954,7 +2967,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_text(
  * Ownership: the caller frees `*out`; the metadata may be freed before it.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: NOT_FOUND where the tensor was not cut over a mesh, INVALID_HANDLE, NULL_ARGUMENT,
+ * Errors: NOT_FOUND if the tensor was not cut over a mesh; INVALID_HANDLE, NULL_ARGUMENT,
  * OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
@@ -2971,8 +2984,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_mesh(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: NOT_FOUND where the tensor was not cut over a mesh, INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL
- * with the capacity needed in the error's `limit`, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: NOT_FOUND if the tensor was not cut over a mesh; BUFFER_TOO_SMALL if `capacity` is too
+ * small (the error's `limit` is the capacity needed); INDEX_OUT_OF_RANGE, INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -2991,8 +3005,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_coordi
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INDEX_OUT_OF_RANGE, NOT_FOUND where the dimensions have no names, BUFFER_TOO_SMALL with
- * the capacity needed in the error's `limit`, INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: NOT_FOUND if the dimensions have no names; BUFFER_TOO_SMALL if `capacity` is too small
+ * (the error's `limit` is the capacity needed); INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3026,8 +3040,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial_co
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
- * INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+ * needed); INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3049,7 +3063,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial(
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for a negative size or chunk_count < 1, NULL_ARGUMENT.
+ * Errors: INVALID_ARGUMENT if `dim_size` is negative or `chunk_count` is below 1; NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3063,7 +3077,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_split_size(
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for negative values, NULL_ARGUMENT.
+ * Errors: INVALID_ARGUMENT if a number is negative; NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3078,8 +3092,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_dim_size(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: NOT_FOUND when no placement is on `rank`, WRONG_SPEC_TYPE for another type of spec,
- * INVALID_ARGUMENT for a negative size or world_size < 1, INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: NOT_FOUND if no placement is on `rank`; WRONG_SPEC_TYPE if the spec is not a chunk spec;
+ * INVALID_ARGUMENT if `dim_size` is negative or `world_size` is below 1; INVALID_HANDLE,
+ * NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3108,8 +3123,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_sharding_para
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_ARGUMENT for negative
- * numbers, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: NDIM_MISMATCH if the tensor does not have `ndim` dimensions; INVALID_ARGUMENT if a
+ * number is negative; BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3125,9 +3140,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_in_
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INDEX_OUT_OF_RANGE for an element outside the tensor (the error has the dimension, the
- * index and the size), NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_HANDLE,
- * NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INDEX_OUT_OF_RANGE if the element is outside of the tensor (the error has the dimension,
+ * the index and the limit); NDIM_MISMATCH if the tensor does not have `ndim` dimensions;
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3166,9 +3181,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_replica(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INDEX_OUT_OF_RANGE for an element outside the tensor (the error has the dimension, the
- * index and the size, and in `index` the position in `elements`), INVALID_HANDLE, NULL_ARGUMENT,
- * OUT_OF_MEMORY.
+ * Errors: INDEX_OUT_OF_RANGE if an element is outside of the tensor (the error has its dimension,
+ * index, limit and position in `elements`); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3187,9 +3201,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_locate(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INDEX_OUT_OF_RANGE for a shard that does not exist or an element outside its buffer (the
- * error has the dimension, the index and the size, and in `index` the element's position),
- * NOT_FOUND for a hole of the shard's buffer, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INDEX_OUT_OF_RANGE if a shard does not exist or an element is outside of its buffer (the
+ * error has the dimension, the index, the limit and the position); NOT_FOUND if an index is that
+ * of a hole, which has no element; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3291,10 +3305,10 @@ struct shardspec_stretch {
  * before it.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for stretches that overlap, end behind the buffer or have impossible
- * numbers, and for `map_ends` that are not in order. INDEX_OUT_OF_RANGE for a map number.
- * SHAPE_MISMATCH where the sizes of one map differ. The error's `index` is the position of the
- * stretch, map or number. INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if stretches overlap, end behind the buffer or have impossible numbers,
+ * or if `map_ends` are not in order; INDEX_OUT_OF_RANGE if a map number is too large;
+ * SHAPE_MISMATCH if one map is used with different sizes; INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY. The error's `index` is the position of the stretch, map or number.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3311,9 +3325,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new_with_dim
  * Ownership: the caller frees `*out`; `shards` may be freed before it.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_DIM for dimensions that the tensor does not have, INVALID_ARGUMENT for a
- * `dim_count` below 2, negative sizes or shards that are already flattened, NDIM_MISMATCH for
- * shards of another number of dimensions, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_DIM if the tensor does not have these dimensions; INVALID_ARGUMENT if
+ * `dim_count` is below 2, a size is negative or the shards are flattened already; NDIM_MISMATCH if
+ * the shards have another number of dimensions; OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3332,10 +3347,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new_flattene
  * Ownership: the caller frees `*out`; `shards` may be freed before it.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: OVERLAP and GAP (the message names a box), OUT_OF_BOUNDS, NDIM_MISMATCH, SHAPE_MISMATCH
- * for shards that are flattened from another tensor, INVALID_ARGUMENT for negative sizes or more
- * than 32, NULL_ARGUMENT, also for a shard without a placement, UNSUPPORTED for replicas that
- * overlap in too many ways, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE,
+ * Errors: OVERLAP if shards overlap and `replicas` is 0; GAP if the shards do not cover the tensor
+ * (the message names a box); SHAPE_MISMATCH if the shards are flattened from another tensor;
+ * INVALID_ARGUMENT if a size is negative or `ndim` is above 32; NULL_ARGUMENT if a pointer is NULL
+ * or a shard has no placement; UNSUPPORTED if replicas overlap in too many ways; OVERFLOW if the
+ * number of elements does not fit in 64 bits; OUT_OF_BOUNDS, NDIM_MISMATCH, INVALID_HANDLE,
  * OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
@@ -3439,7 +3455,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_is_box(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_HANDLE, NULL_ARGUMENT for a NULL handle.
+ * Errors: NULL_ARGUMENT if `metadata` is NULL; INVALID_HANDLE.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3459,9 +3475,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_flatte
  * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
  * call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for a mesh with another number of devices than there are shards or with
- * other placements, for a name that no axis has or that occurs twice, and for a partial axis along
- * which shards differ. INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if the devices of the mesh are not as many as the shards or have other
+ * placements, if a name in `partials` is that of no axis or occurs twice, or if shards differ
+ * along a partial axis; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3478,8 +3494,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_on_mes
  * before it.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_ARGUMENT for a text that
- * is not UTF-8, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: NDIM_MISMATCH if the tensor does not have `ndim` dimensions; INVALID_ARGUMENT if a text
+ * is not UTF-8; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3528,12 +3544,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_with_d
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: PARTIAL for elements that are pending a reduction; UNSUPPORTED for packed elements where
- * the tensor, a shard or a row of a view does not start and end with whole bytes; SHAPE_MISMATCH,
- * NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and NULL_ARGUMENT for a view, with the shard
- * in the error's `first_shard` and its position in `shards` in `index`; INDEX_OUT_OF_RANGE,
- * INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
- * OUT_OF_MEMORY.
+ * Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if elements are packed and
+ * the tensor, a shard or a row of a view starts or ends inside of a byte; SHAPE_MISMATCH,
+ * NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or NULL_ARGUMENT if a view does not fit its
+ * shard (the error's `first_shard` is the shard, `index` is its position in `shards`);
+ * INVALID_ARGUMENT if a shard is passed twice; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any; other threads must not write the shards during the call.
  * Since: ABI 0.
  */
@@ -3557,11 +3573,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_digest(
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: PARTIAL for elements that are pending a reduction; UNSUPPORTED for packed elements where
- * a shard or a row of a view does not start and end with whole bytes; SHAPE_MISMATCH,
- * NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and NULL_ARGUMENT for a view, with the shard
- * in the error's `first_shard` and its position in `shards` in `index`; INDEX_OUT_OF_RANGE,
- * INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+ * Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if elements are packed and
+ * a shard, or a row of a view, starts or ends inside of a byte; SHAPE_MISMATCH, NDIM_MISMATCH,
+ * DTYPE_MISMATCH, UNSUPPORTED_DEVICE or NULL_ARGUMENT if a view does not fit its shard (the
+ * error's `first_shard` is the shard, `index` is its position in `shards`); INVALID_ARGUMENT if a
+ * shard is passed twice; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
  * OUT_OF_MEMORY.
  * Threads: any; other threads must not write the shards during the call.
  * Since: ABI 0.
@@ -3584,9 +3600,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_dige
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: PARTIAL for elements that are pending a reduction; UNSUPPORTED for packed elements where
- * the tensor or a shard does not start and end with whole bytes; OVERFLOW, INVALID_ARGUMENT for
- * `options`, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if elements are packed and
+ * the tensor or a shard starts or ends inside of a byte; INVALID_ARGUMENT if `options` are
+ * invalid; OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any; other threads must not write the shards during the call.
  * Since: ABI 0.
  */
@@ -3619,9 +3635,9 @@ typedef struct shardspec_plan shardspec_plan;
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: SHAPE_MISMATCH or NDIM_MISMATCH for metadata of tensors of different sizes,
- * DTYPE_MISMATCH where both state an element type and the two differ, PARTIAL for elements that
- * are pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: SHAPE_MISMATCH or NDIM_MISMATCH if the two tensors have different sizes; DTYPE_MISMATCH
+ * if both state an element type and the two differ; PARTIAL if the elements are pending a
+ * reduction; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3638,9 +3654,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new(
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: INDEX_OUT_OF_RANGE for a destination index, SHAPE_MISMATCH or NDIM_MISMATCH for metadata
- * of tensors of different sizes, DTYPE_MISMATCH where both state an element type and the two
- * differ, PARTIAL for elements that are pending a reduction, INVALID_HANDLE, NULL_ARGUMENT,
+ * Errors: INDEX_OUT_OF_RANGE if a destination index is too large; SHAPE_MISMATCH or NDIM_MISMATCH
+ * if the two tensors have different sizes; DTYPE_MISMATCH if both state an element type and the
+ * two differ; PARTIAL if the elements are pending a reduction; INVALID_HANDLE, NULL_ARGUMENT,
  * OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
@@ -3666,10 +3682,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new_for_destin
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: GAP for a destination shard with elements that no source holds (the error's
- * `first_shard` is that shard, the message names a box), UNSUPPORTED for sources that overlap in
- * too many ways, NDIM_MISMATCH, OVERFLOW for a destination shard of more elements than 64 bits
- * count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: GAP if no source holds some elements of a destination shard (the error's `first_shard`
+ * is that shard, the message names a box); UNSUPPORTED if source shards overlap in too many ways;
+ * OVERFLOW if the number of elements of a destination shard does not fit in 64 bits;
+ * NDIM_MISMATCH, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3683,7 +3699,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new_from_shard
  * Ownership: the caller gives up `plan`.
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
- * Errors: INVALID_HANDLE, also for a handle that was freed before.
+ * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
  * Threads: any. A call of another thread that uses the handle completes normally.
  * Since: ABI 0.
  */
@@ -3837,13 +3853,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_is_identity(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: NOT_FOUND for a source that is needed and not passed, or for a destination that the plan
- * does not include. SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and UNSUPPORTED_DEVICE, with the
- * shard in the error's `first_shard` and its position in the array in `index`. ALIASED where a
- * destination shares memory with a source or with another destination. UNSUPPORTED where the
- * sources have far more elements than memory and the search for shared memory would take longer
- * than the copy. INVALID_ARGUMENT, also for a shard that is passed twice, INDEX_OUT_OF_RANGE,
- * OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+ * Errors: NOT_FOUND if a source that is needed is not passed, or if the plan does not include a
+ * destination; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or UNSUPPORTED_DEVICE if a view does
+ * not fit its shard (the error's `first_shard` is the shard, `index` is its position in the
+ * array); ALIASED if a destination shares memory with a source or with another destination;
+ * UNSUPPORTED if the sources have far more elements than memory, so that the search for shared
+ * memory would take longer than the copy; INVALID_ARGUMENT if a shard is passed twice or `options`
+ * are invalid; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After
+ * an error, nothing was written.
  * Threads: any. During the call, other threads may read the sources but not write them, and may
  * not use the destinations.
  * Since: ABI 0.
@@ -3867,12 +3884,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_execute(
  * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
  * call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for a tensor of another layout; the message has the fingerprints of
- * both layouts (`shardspec_plan_fingerprints`). NOT_FOUND for a source that is needed and not
- * local, or for a destination that the plan does not include. DTYPE_MISMATCH, ALIASED where the
- * tensors share memory, UNSUPPORTED where the sources have far more elements than memory and the
- * search for shared memory would take longer than the copy, OVERFLOW, INVALID_HANDLE,
- * NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+ * Errors: INVALID_ARGUMENT if a tensor has another layout (the message has the fingerprints of
+ * both layouts, see `shardspec_plan_fingerprints`); NOT_FOUND if a source that is needed is not
+ * local, or if the plan does not include a destination; ALIASED if the tensors share memory;
+ * UNSUPPORTED if the sources have far more elements than memory, so that the search for shared
+ * memory would take longer than the copy; DTYPE_MISMATCH, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY. After an error, nothing was written.
  * Threads: any. During the call, other threads may read `source` but not write it, and may not use
  * `destination`.
  * Since: ABI 0.
@@ -3951,8 +3968,8 @@ struct shardspec_run {
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative, differs from that
- * of the stated element type, or is 0 where no element type is stated, OVERFLOW, INVALID_HANDLE,
+ * Errors: INVALID_ARGUMENT if `itemsize` is negative, differs from the size of the stated element
+ * type, or is 0 and no element type is stated; BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE,
  * NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
@@ -3974,8 +3991,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_traffic(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative, differs from that
- * of the stated element type, or is 0 where no element type is stated, OVERFLOW, INVALID_HANDLE,
+ * Errors: INVALID_ARGUMENT if `itemsize` is negative, differs from the size of the stated element
+ * type, or is 0 and no element type is stated; BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE,
  * NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
@@ -3996,10 +4013,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_traffic(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INDEX_OUT_OF_RANGE for a shard, UNSUPPORTED where elements are packed and a run would
- * start or end inside of a byte, BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is
- * negative, differs from that of the stated element type, or is 0 where no element type is stated,
- * OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INDEX_OUT_OF_RANGE if a shard does not exist; UNSUPPORTED if elements are packed and a
+ * run would start or end inside of a byte; INVALID_ARGUMENT if `itemsize` is negative, differs
+ * from the size of the stated element type, or is 0 and no element type is stated;
+ * BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4020,10 +4037,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_runs(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for a rank below -1, UNSUPPORTED where elements are packed and a run
- * would start or end inside of a byte, BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that
- * is negative, differs from that of the stated element type, or is 0 where no element type is
- * stated, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if a rank is below -1; UNSUPPORTED if elements are packed and a run
+ * would start or end inside of a byte; INVALID_ARGUMENT if `itemsize` is negative, differs from
+ * the size of the stated element type, or is 0 and no element type is stated; BUFFER_TOO_SMALL,
+ * OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4067,7 +4084,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_suggest_placem
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for a wrong `placement_count`, INDEX_OUT_OF_RANGE, INVALID_HANDLE,
+ * Errors: INVALID_ARGUMENT if `placement_count` is wrong; INDEX_OUT_OF_RANGE, INVALID_HANDLE,
  * NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
@@ -4111,10 +4128,10 @@ typedef struct shardspec_checkpoint shardspec_checkpoint;
  * Ownership: the caller frees `*out`. No file stays open.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: on the disk.
- * Errors: FILE_FAILED where the system refuses to open, list or read a file. INVALID_FILE for a file
- * that is not of its format, is shorter than it says, or has a header or index of more than 100,000,000
- * bytes. UNSUPPORTED for an element type without an equivalent. INVALID_ARGUMENT for a path of no known
- * format. OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: FILE_FAILED if the system refuses to open, list or read a file; INVALID_FILE if a file
+ * does not follow its format, is shorter than its header says, or has a header or index of more
+ * than 100,000,000 bytes; UNSUPPORTED if an element type has no equivalent in this library;
+ * INVALID_ARGUMENT if no known format is at the path; OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4127,7 +4144,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_open(
  * Ownership: the caller gives up `checkpoint`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_HANDLE, also for a handle that was freed before.
+ * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
  * Threads: any. A call of another thread that uses the handle completes normally.
  * Since: ABI 0.
  */
@@ -4157,8 +4174,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_c
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
- * INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+ * needed); INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4172,8 +4189,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_n
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: NOT_FOUND where no file has it; the message names the file that should have it, where an index
- * says so. INVALID_HANDLE, INVALID_ARGUMENT for a name that is not UTF-8, NULL_ARGUMENT.
+ * Errors: NOT_FOUND if no file has the tensor (the message names the file in which an index
+ * expects it); INVALID_ARGUMENT if the name is not UTF-8; INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4191,8 +4208,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_find_ten
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
- * INVALID_HANDLE.
+ * Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+ * needed); INDEX_OUT_OF_RANGE, INVALID_HANDLE.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4222,8 +4239,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_c
  * Ownership: the caller frees `*out`. The checkpoint may be freed before it.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: GAP where files are missing, so that the chunks do not cover the tensor. INDEX_OUT_OF_RANGE,
- * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: GAP if files are missing, so that the chunks do not cover the tensor;
+ * INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4343,9 +4360,9 @@ struct shardspec_checkpoint_read_report {
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, UNSUPPORTED for chunks that overlap in too many
- * ways, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Problems of the checkpoint are
- * results, not errors: the function then returns OK.
+ * Errors: UNSUPPORTED if chunks overlap in too many ways; INVALID_ARGUMENT, INDEX_OUT_OF_RANGE,
+ * OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. A problem of the checkpoint is a result
+ * and not an error: the function then returns OK.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4372,14 +4389,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_check(
  * Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread frees a
  * handle during the call.
  * Blocks: on the disk.
- * Errors: before the read, NOT_FOUND for a tensor that is not there. GAP for elements that no file
- * holds; the message names tensor, box and file. OVERLAP for chunks that contradict each other.
- * SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH for layouts or views that do not fit, PARTIAL for
- * layouts whose elements are pending a reduction, ALIASED for destinations that share memory, UNSUPPORTED
- * where parts end inside of a byte, UNSUPPORTED_DEVICE, INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, OVERFLOW,
- * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Then nothing was written. During the read, FILE_FAILED or
- * INVALID_FILE, also for a file that has changed since the checkpoint was opened; the message names file,
- * byte and reason. Or the status that `progress` returned.
+ * Errors: NOT_FOUND if a tensor does not exist; GAP if no file holds some elements (the message
+ * names tensor, box and file); OVERLAP if chunks contradict each other; SHAPE_MISMATCH,
+ * NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if the elements of a
+ * layout are pending a reduction; ALIASED if destinations share memory; UNSUPPORTED if a part ends
+ * inside of a byte; UNSUPPORTED_DEVICE, INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, OVERFLOW,
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written. During
+ * the read: FILE_FAILED or INVALID_FILE if a file can't be read or has changed since the
+ * checkpoint was opened (the message names file, byte and reason). If `progress` cancels the read,
+ * the function returns the status of `progress`.
  * Threads: any. No other thread may use the destinations during the call.
  * Since: ABI 0.
  */
@@ -4405,8 +4423,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_read(
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
- * NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+ * needed); INVALID_HANDLE, NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4520,12 +4538,12 @@ struct shardspec_checkpoint_rule {
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: on the disk.
- * Errors: INVALID_ARGUMENT for a path that exists where `replace` is 0, for one that holds other
- * files than a checkpoint, for a name that is empty or that two tensors have, for metadata without
- * an element type and for an owner of which a shard is missing; FILE_FAILED where the system
- * refuses, as a full disk does; OVERLAP for shards with only some elements in common, UNSUPPORTED
- * for element types that the format does not have and, with files of owners, for shards that are
- * no boxes; PARTIAL, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE,
+ * Errors: INVALID_ARGUMENT if the path exists and `replace` is 0, if the path holds anything but a
+ * checkpoint, if a name is empty or occurs twice, if metadata states no element type, or if some
+ * shards of an owner are missing; FILE_FAILED if the system refuses to write a file, for example
+ * because the disk is full; OVERLAP if two shards have only some elements in common; UNSUPPORTED
+ * if the format does not have an element type, or if a shard is not a box and each owner has its
+ * own files; PARTIAL, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE,
  * UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, the
  * path is unchanged.
  * Threads: any. Several ranks and threads may write their parts at the same time.
@@ -4551,13 +4569,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_write(
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: on the disk.
- * Errors: NOT_FOUND where an owner has not written its shards, INVALID_FILE for a file that is too
- * short, UNSUPPORTED where a checkpoint is to be replaced on a file system that can't exchange two
- * directories, INVALID_ARGUMENT for a path that exists where `replace` is 0, and for one that holds other
- * files than a checkpoint; FILE_FAILED, OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
- * OUT_OF_MEMORY. After an error, the path has the old checkpoint; or the new one, where only flushing the
- * directory above it failed. An old checkpoint that can't be removed stays in the directory whose name
- * ends in `.saving`.
+ * Errors: NOT_FOUND if an owner has not written its shards; INVALID_FILE if a file is too short;
+ * UNSUPPORTED if a checkpoint is to be replaced and the file system can't exchange two
+ * directories; INVALID_ARGUMENT if the path exists and `replace` is 0, or if the path holds
+ * anything but a checkpoint; FILE_FAILED, OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY. After an error, the path has the old checkpoint. If only flushing
+ * the directory above the path failed, the path has the new one. An old checkpoint that can't be
+ * removed stays in the directory whose name ends in `.saving`.
  * Threads: any. No rank may write to the same path during the call.
  * Since: ABI 0.
  */
@@ -4580,14 +4598,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_commit(
  * Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
  * `destroy`, if another thread frees a handle during the call.
  * Blocks: on the disk.
- * Errors: FILE_FAILED where the system refuses, as a full disk does; INVALID_FILE for a source file that
- * is not of its format, or shorter than it says; GAP for elements that no file holds; NOT_FOUND for a
- * tensor that the index of the source names and no file has; INVALID_ARGUMENT for a source of no known
- * format, for a path that exists where `replace` is 0, and for one that holds other files than a
- * checkpoint; UNSUPPORTED for element types that the format does not have, for shards that are no boxes
- * with files of owners, and where a file system can't exchange two directories; the errors of
- * `shardspec_spec_build_metadata` for the rules; OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
- * NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: FILE_FAILED if the system refuses to read or write a file, for example because the disk
+ * is full; INVALID_FILE if a source file does not follow its format or is shorter than its header
+ * says; GAP if no file holds some elements; NOT_FOUND if the index of the source names a tensor
+ * that no file has; INVALID_ARGUMENT if the source has no known format, if `path` exists and
+ * `replace` is 0, or if `path` holds anything but a checkpoint; UNSUPPORTED if the format does not
+ * have an element type, if a shard is not a box and each owner has its own files, or if the file
+ * system can't exchange two directories; OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY. If the spec of a rule does not fit a tensor, the function returns
+ * the error of `shardspec_spec_build_metadata`.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4665,7 +4684,7 @@ struct shardspec_legacy_managed_tensor {
  * be NULL. The caller passes `*out` on, or calls its deleter.
  * Calls back: `release`, if the call fails.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for other flags, UNSUPPORTED_DEVICE, OVERFLOW, NULL_ARGUMENT,
+ * Errors: INVALID_ARGUMENT if `flags` has other bits; UNSUPPORTED_DEVICE, OVERFLOW, NULL_ARGUMENT,
  * OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
@@ -4747,13 +4766,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_expo
  * Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
  * handle during the call.
  * Blocks: no.
- * Errors: READ_ONLY for a managed tensor with the read-only flag, UNSUPPORTED for another major
- * version of DLPack than 1 and for unknown flags, INVALID_ARGUMENT for a managed tensor that
- * occurs twice, each with its position in the error's `index`. SHAPE_MISMATCH, NDIM_MISMATCH,
- * DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the shard in the error's `first_shard` and
- * its position in `shards` in `index`. INVALID_ARGUMENT for a shard that occurs twice, or shards
- * that are not exactly those of `owner`, INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, OVERFLOW,
- * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: READ_ONLY if a managed tensor has the read-only flag; UNSUPPORTED if a managed tensor
+ * has another major version of DLPack than 1 or unknown flags; INVALID_ARGUMENT if a managed
+ * tensor or a shard occurs twice, or if the shards are not exactly those of `owner`;
+ * SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a tensor does
+ * not fit its shard; INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, OVERFLOW, INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY. The error's `first_shard` is the shard, `index` is its position in
+ * `shards`.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4904,9 +4923,8 @@ typedef struct shardspec_comm shardspec_comm;
  * frees `*out`.
  * Calls back: `destroy`, if the call fails.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for a table without `exchange` or with a wrong struct_size, and for a
- * size below 1, INDEX_OUT_OF_RANGE for a rank that is not below the size, NULL_ARGUMENT,
- * OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if `exchange` is NULL, `struct_size` is wrong or `size` is below 1;
+ * INDEX_OUT_OF_RANGE if `rank` is not below `size`; NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4927,7 +4945,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new(
  * Ownership: the caller frees each of `comms[0]` to `comms[size - 1]`.
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for size 0, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if `size` is 0; NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4944,7 +4962,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_local(
  * Ownership: the caller keeps `nodes`. It frees each of `comms[0]` to `comms[size - 1]`.
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for size 0 and for a negative node, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if `size` is 0 or a node is negative; NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -4958,7 +4976,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_local_on_n
  * Ownership: the caller gives up `comm`.
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
- * Errors: INVALID_HANDLE, also for a handle that was freed before.
+ * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
  * Threads: any. A call of another thread that uses the handle completes normally, and `destroy`
  * runs after it.
  * Since: ABI 0.
@@ -5002,10 +5020,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_size(
  * Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during
  * the call.
  * Blocks: on other ranks.
- * Errors: INDEX_OUT_OF_RANGE for a peer outside of the communicator, INVALID_ARGUMENT where
- * messages to the own rank differ in number or bytes from those received, NULL_ARGUMENT,
- * INVALID_HANDLE. After one of these, nothing was written. TRANSPORT_FAILED and any status of a
- * custom transport; some messages may then have arrived.
+ * Errors: INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if the
+ * calling rank sends itself other numbers of messages or bytes than it receives from itself;
+ * NULL_ARGUMENT, INVALID_HANDLE. After one of these, nothing was written. TRANSPORT_FAILED, or the
+ * status of a custom transport, if the transport fails. Some messages may then have arrived.
  * Threads: any, one at a time for each communicator.
  * Since: ABI 0.
  */
@@ -5026,7 +5044,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange(
  * Calls back: `abort` of a custom transport; `destroy`, if another thread frees a handle during
  * the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for a reason that is not UTF-8, INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: INVALID_ARGUMENT if `reason` is not UTF-8; INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any, also while another thread exchanges.
  * Since: ABI 0.
  */
@@ -5056,10 +5074,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_abort(
  * is freed with the last communicator that uses it.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for lists without the calling rank, for a rank that is listed twice or
- * negative, and for a `member_count` other than the size where `members` is NULL,
- * INDEX_OUT_OF_RANGE for a rank that `comm` does not have, INVALID_HANDLE, NULL_ARGUMENT,
- * OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if `members` lacks the calling rank, a rank is listed twice or is
+ * negative, or `members` is NULL and `member_count` is not the size of `comm`; INDEX_OUT_OF_RANGE
+ * if `comm` does not have a listed rank; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Source: torch's `new_group`, MPI_Comm_create_group.
  * Since: ABI 0.
@@ -5075,8 +5092,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_group(
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INDEX_OUT_OF_RANGE and INVALID_ARGUMENT for a rank that the communicator does not have,
- * INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: INVALID_ARGUMENT if `rank` is negative; INDEX_OUT_OF_RANGE if `rank` is not below the
+ * size; INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Source: torch's `get_global_rank`.
  * Since: ABI 0.
@@ -5092,8 +5109,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_placement_rank
  * Calls back: `node` of a custom transport; `destroy`, if another thread frees a handle during the
  * call.
  * Blocks: no.
- * Errors: INDEX_OUT_OF_RANGE and INVALID_ARGUMENT for a rank that the communicator does not have,
- * INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: INVALID_ARGUMENT if `rank` is negative; INDEX_OUT_OF_RANGE if `rank` is not below the
+ * size; INVALID_HANDLE, NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -5176,13 +5193,13 @@ struct shardspec_comm_options {
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
- * Errors: INDEX_OUT_OF_RANGE for `source_rank`, INVALID_PLACEMENT for a shard that is on no rank
- * of the communicator, INVALID_ARGUMENT for a wrong number of shards, SHAPE_MISMATCH,
- * NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED and OVERFLOW, with the shard in the
- * error's `first_shard`, PARTIAL for elements that are pending a reduction, INVALID_HANDLE,
- * NULL_ARGUMENT, DISAGREEMENT for an error of another rank. After one of these, nothing was
- * written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport,
- * destinations may be partly written.
+ * Errors: INDEX_OUT_OF_RANGE if the communicator has no `source_rank`; INVALID_PLACEMENT if a
+ * shard is on no rank of the communicator; INVALID_ARGUMENT if the number of shards is wrong;
+ * SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED or OVERFLOW if a
+ * buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the elements are
+ * pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE, NULL_ARGUMENT.
+ * After one of these, nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
+ * status of a custom transport, destinations may be partly written.
  * Threads: any, one at a time for each communicator. During the call, other threads may read
  * `full` but not write it, and may not use `shards`.
  * Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.
@@ -5203,13 +5220,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_scatter(
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
- * Errors: INDEX_OUT_OF_RANGE for `destination_rank`, INVALID_PLACEMENT for a shard that is on no
- * rank of the communicator, INVALID_ARGUMENT for a wrong number of shards, SHAPE_MISMATCH,
- * NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED and OVERFLOW, with the shard in the
- * error's `first_shard`, PARTIAL for elements that are pending a reduction, INVALID_HANDLE,
- * NULL_ARGUMENT, DISAGREEMENT for an error of another rank. After one of these, nothing was
- * written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport,
- * destinations may be partly written.
+ * Errors: INDEX_OUT_OF_RANGE if the communicator has no `destination_rank`; INVALID_PLACEMENT if a
+ * shard is on no rank of the communicator; INVALID_ARGUMENT if the number of shards is wrong;
+ * SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED or OVERFLOW if a
+ * buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the elements are
+ * pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE, NULL_ARGUMENT.
+ * After one of these, nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
+ * status of a custom transport, destinations may be partly written.
  * Threads: any, one at a time for each communicator. During the call, other threads may read
  * `shards` but not write them, and may not use `full`.
  * Since: ABI 0.
@@ -5232,13 +5249,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_gather(
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
- * Errors: SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH for layouts of different tensors,
- * INVALID_PLACEMENT for a shard that is on no rank of the communicator, INVALID_ARGUMENT for a
- * wrong number of shards, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
- * ALIASED and OVERFLOW, with the shard in the error's `first_shard`, PARTIAL for elements that are
- * pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of another rank.
- * After one of these, nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
- * status of a custom transport, destinations may be partly written.
+ * Errors: SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if the layouts are of different tensors;
+ * INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the number
+ * of shards is wrong; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED
+ * or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the
+ * elements are pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE,
+ * NULL_ARGUMENT. After one of these, nothing was written on any rank. After TRANSPORT_FAILED,
+ * OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
  * Threads: any, one at a time for each communicator. During the call, other threads may read
  * `source_shards` but not write them, and may not use `destination_shards`.
  * Since: ABI 0.
@@ -5260,12 +5277,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_reshard(
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
- * Errors: INDEX_OUT_OF_RANGE for `source_rank`, INVALID_ARGUMENT for metadata without an element
- * type, UNSUPPORTED for a layout or memory format other than strided and contiguous,
- * INVALID_PLACEMENT for a shard that is on no rank of the communicator, SHAPE_MISMATCH,
- * NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW, PARTIAL for elements that are
- * pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of another rank.
- * TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport.
+ * Errors: INDEX_OUT_OF_RANGE if the communicator has no `source_rank`; INVALID_ARGUMENT if the
+ * metadata states no element type; UNSUPPORTED if the layout is not strided or the memory format
+ * is not contiguous; INVALID_PLACEMENT if a shard is on no rank of the communicator; PARTIAL if
+ * the elements are pending a reduction; DISAGREEMENT if another rank has an error; SHAPE_MISMATCH,
+ * NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+ * TRANSPORT_FAILED, OUT_OF_MEMORY. If a custom transport fails, the function returns that status.
  * Threads: any, one at a time for each communicator. No other thread may write `full` during the
  * call.
  * Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.
@@ -5305,10 +5322,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_comm
  * Calls back: `exchange` and `abort` of a custom transport; `destroy`, if another thread frees a
  * handle during the call.
  * Blocks: on other ranks.
- * Errors: INVALID_ARGUMENT for a status below 1 and for a message that is not UTF-8, NULL_ARGUMENT
- * for the message; the other ranks return DISAGREEMENT after these too. INVALID_HANDLE and
- * NULL_ARGUMENT for `comm`, TRANSPORT_FAILED and any status of a custom transport; other ranks may
- * then wait.
+ * Errors: INVALID_ARGUMENT if `status` is below 1 or `message` is not UTF-8; NULL_ARGUMENT if
+ * `message` is NULL. After these, the other ranks return DISAGREEMENT too. INVALID_HANDLE or
+ * NULL_ARGUMENT if `comm` is not a communicator; TRANSPORT_FAILED, or the status of a custom
+ * transport, if the transport fails. After these, other ranks may wait.
  * Threads: any, one at a time for each communicator.
  * Since: ABI 0.
  */
@@ -5385,14 +5402,15 @@ typedef struct shardspec_transfer shardspec_transfer;
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
- * Errors: INVALID_PLACEMENT for a shard that is on no rank of the communicator, GAP for elements
- * that no source has, INVALID_ARGUMENT for a wrong number of shards, a plan for some destinations
- * or an unknown element type, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
- * ALIASED also between different tensors, OVERFLOW, PARTIAL, INVALID_HANDLE, NULL_ARGUMENT, each
- * with the position of the tensor in the error's `index`. DISAGREEMENT for an error of another
- * rank, and for tensors, tags, layouts, element types or an order that differ. After one of these,
- * nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom
- * transport, destinations may be partly written.
+ * Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; GAP if no source has an
+ * element; INVALID_ARGUMENT if the number of shards is wrong, a plan covers only some destinations
+ * or no element type is known; ALIASED if a destination shares memory with another buffer, also of
+ * another tensor; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW,
+ * PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these, the error's `index` is the position of the
+ * tensor. DISAGREEMENT if another rank has an error, or if ranks pass other tensors, tags, layouts
+ * or element types or another order. After one of these, nothing was written on any rank. After
+ * TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be partly
+ * written.
  * Threads: any, one at a time for each communicator. During the call, other threads may read source
  * shards but not write them, and may not use destination shards.
  * Since: ABI 0.
@@ -5412,13 +5430,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer(
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
- * Errors: INVALID_PLACEMENT for a shard that is on no rank of the communicator, GAP for elements
- * that no source has, INVALID_ARGUMENT for a wrong number of shards, a plan for some destinations or
- * an unknown element type, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
- * ALIASED also between different tensors, OVERFLOW, PARTIAL, INVALID_HANDLE, NULL_ARGUMENT, each
- * with the position of the tensor in the error's `index`. DISAGREEMENT for an error of another rank,
- * and for tensors, tags, layouts, element types or an order that differ. TRANSPORT_FAILED,
- * OUT_OF_MEMORY and any status of a custom transport.
+ * Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; GAP if no source has an
+ * element; INVALID_ARGUMENT if the number of shards is wrong, a plan covers only some destinations
+ * or no element type is known; ALIASED if a destination shares memory with another buffer, also of
+ * another tensor; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW,
+ * PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these, the error's `index` is the position of the
+ * tensor. DISAGREEMENT if another rank has an error, or if ranks pass other tensors, tags, layouts
+ * or element types or another order. TRANSPORT_FAILED, or the status of a custom transport, if the
+ * transport fails; OUT_OF_MEMORY.
  * Threads: any, one at a time for each communicator.
  * Since: ABI 0.
  */
@@ -5440,12 +5459,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare(
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
- * Errors: INVALID_ARGUMENT for another communicator, another number of tensors, another tag, other
- * strides, or a transfer that another thread runs, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
- * UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error
- * of another rank, and for ranks that run different transfers. After one of these, nothing was
- * written on any rank, and the transfer can run again. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
- * status of a custom transport, destinations may be partly written.
+ * Errors: INVALID_ARGUMENT if the communicator, the number of tensors, a tag or strides are not
+ * those of the preparation, or if another thread runs the transfer; DISAGREEMENT if another rank
+ * has an error or runs another transfer; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
+ * UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT. After one of these,
+ * nothing was written on any rank, and the transfer can run again. After TRANSPORT_FAILED,
+ * OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
  * Threads: any, one at a time for each communicator. During the call, other threads may read source
  * shards but not write them, and may not use destination shards.
  * Since: ABI 0.
@@ -5474,7 +5493,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_fingerprin
  * Ownership: the caller gives up `transfer`.
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
- * Errors: INVALID_HANDLE, also for a handle that was freed before.
+ * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
  * Threads: any. A run of another thread completes normally.
  * Since: ABI 0.
  */
@@ -5518,8 +5537,8 @@ typedef struct shardspec_request shardspec_request;
  * Calls back: `start`, `test` and `abort` of a custom transport; `destroy`, if another thread
  * frees a handle during the call.
  * Blocks: no.
- * Errors: every error of an exchange that ends in it, INVALID_ARGUMENT while another thread uses the
- * request, INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: INVALID_ARGUMENT if another thread uses the request; INVALID_HANDLE, NULL_ARGUMENT. If
+ * the request fails, the function returns the error of its exchange.
  * Threads: any, one at a time for each request.
  * Source: MPI_Test.
  * Since: ABI 0.
@@ -5535,8 +5554,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_request_test(
  * Calls back: `exchange`, `start`, `wait` and `abort` of a custom transport; `destroy`, if another
  * thread frees a handle during the call.
  * Blocks: on other ranks.
- * Errors: every error of an exchange that ends in it, INVALID_ARGUMENT while another thread uses the
- * request, INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: INVALID_ARGUMENT if another thread uses the request; INVALID_HANDLE, NULL_ARGUMENT. If
+ * the request fails, the function returns the error of its exchange.
  * Threads: any, one at a time for each request.
  * Source: MPI_Wait.
  * Since: ABI 0.
@@ -5552,7 +5571,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_request_wait(
  * Calls back: `abort` and `wait` of a custom transport, where the request has not ended;
  * `destroy`, if nothing else uses the communicator.
  * Blocks: on other ranks, where the request has not ended: until nothing uses the buffers.
- * Errors: INVALID_HANDLE, also for a handle that was freed before.
+ * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
  * Threads: any. A call of another thread that uses the handle completes normally, and the request is
  * freed after it.
  * Since: ABI 0.
@@ -5569,11 +5588,11 @@ SHARDSPEC_API shardspec_status shardspec_request_free(
  * Calls back: `start` and `test` of a custom transport; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT while another request on the communicator has not ended,
- * INDEX_OUT_OF_RANGE for a peer outside of the communicator, INVALID_ARGUMENT where messages to the
- * own rank differ in number or bytes from those received, NULL_ARGUMENT, INVALID_HANDLE,
- * OUT_OF_MEMORY. After one of these, nothing was sent. Errors of the transport are results of the
- * request.
+ * Errors: INVALID_ARGUMENT if another request on the communicator has not ended;
+ * INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if the calling
+ * rank sends itself other numbers of messages or bytes than it receives from itself;
+ * NULL_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. After one of these, nothing was sent. Errors of
+ * the transport are results of the request.
  * Threads: any, one at a time for each communicator.
  * Source: MPI_Isend, MPI_Irecv.
  * Since: ABI 0.
@@ -5762,8 +5781,8 @@ struct shardspec_placement_vtable {
  * placement. The caller frees `*out`.
  * Calls back: `destroy`, if the call fails.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for the type name "device", an empty name or text, a rank below -1 or a
- * table with a wrong struct_size, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if `type_name` is "device", a name or text is empty, `rank` is below -1
+ * or `struct_size` is wrong; NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any. The functions of `vtable` may run on several threads at once.
  * Since: ABI 0.
  */
@@ -5778,7 +5797,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_new_custo
  * Ownership: the placement keeps owning `ctx`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: NOT_FOUND for a placement of another type than `type_name`, INVALID_HANDLE,
+ * Errors: NOT_FOUND if the type of the placement is not `type_name`; INVALID_HANDLE,
  * NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
@@ -5807,8 +5826,8 @@ typedef struct shardspec_metadata_builder shardspec_metadata_builder;
  * Ownership: the library copies all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_PLACEMENT, INVALID_HANDLE
- * after the callback has returned, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: NDIM_MISMATCH if the tensor does not have `ndim` dimensions; INVALID_HANDLE if the
+ * callback has returned; INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -5824,8 +5843,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_builder_ad
  * Ownership: the library copies the arrays. The caller keeps the handle `placement`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_HANDLE, also after the
- * callback has returned, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: NDIM_MISMATCH if the tensor does not have `ndim` dimensions; INVALID_HANDLE if the
+ * callback has returned or a handle is not valid; NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -5840,9 +5859,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_builder_ad
  * Ownership: the caller keeps the list, and may free it at once.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: NDIM_MISMATCH for a list with another number of dimensions than the tensor,
- * NULL_ARGUMENT, also for a shard without a placement, INVALID_HANDLE, also after the callback has
- * returned, OUT_OF_MEMORY.
+ * Errors: NDIM_MISMATCH if the list has another number of dimensions than the tensor;
+ * NULL_ARGUMENT if a pointer is NULL or a shard has no placement; INVALID_HANDLE if the callback
+ * has returned or a handle is not valid; OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -5931,9 +5950,9 @@ struct shardspec_spec_vtable {
  * `*out`.
  * Calls back: `destroy`, if the call fails.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for an empty name or that of a built-in type, and for a table without
- * `build_metadata`, with a wrong struct_size or with a `success_status` that can be a failure,
- * NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if `type_name` is empty or that of a built-in type, `build_metadata` is
+ * NULL, `struct_size` is wrong, or `success_status` can be a failure; NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
  * Threads: any. The functions of `vtable` may run on several threads at once.
  * Since: ABI 0.
  */
@@ -5948,7 +5967,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_custom(
  * Ownership: the spec still owns `ctx`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: WRONG_SPEC_TYPE for a spec of another type than `type_name`, INVALID_HANDLE,
+ * Errors: WRONG_SPEC_TYPE if the type of the spec is not `type_name`; INVALID_HANDLE,
  * NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
@@ -6096,9 +6115,9 @@ struct shardspec_op_options {
  * fails, and calls `destroy(ctx)` when the registration ends, or before a failed call returns.
  * Calls back: `destroy`, if the call fails, and `destroy` of an op that it replaces.
  * Blocks: on other threads, until their calls of an op that it replaces have returned.
- * Errors: ALREADY_EXISTS, BUSY where the op to replace can't be unregistered now, INVALID_ARGUMENT
- * for a name with control characters or without any, unknown flags or a `success_status` that can
- * be a failure, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: BUSY if the op to replace can't be unregistered now; INVALID_ARGUMENT if a name is empty
+ * or has control characters, a flag is unknown, or `success_status` can be a failure;
+ * ALREADY_EXISTS, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Source: `custom_sharding_spec_op` of torch.
  * Since: ABI 0.
@@ -6115,10 +6134,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_register(
  * Ownership: the handle `op` is invalid after the call.
  * Calls back: `destroy`.
  * Blocks: on other threads, until their calls of the op have returned.
- * Errors: BUSY from inside of the op itself, and from inside of another op while calls of this one
- * run; OUT_OF_MEMORY for the first call of a thread, where the system has no memory left. After
- * both, the op is still registered. INVALID_HANDLE where the registration has ended already (calls
- * of it may still run on other threads), NULL_ARGUMENT.
+ * Errors: BUSY if the call is made inside of the op, or inside of another op while calls of this
+ * op run; OUT_OF_MEMORY if a thread calls the library for the first time and the system has no
+ * memory left; INVALID_HANDLE if the registration has ended already, although calls of the op may
+ * still run on other threads; NULL_ARGUMENT. After BUSY and OUT_OF_MEMORY, the op is still
+ * registered.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -6164,8 +6184,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_look_up(
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
  * Blocks: no.
- * Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT,
- * OUT_OF_MEMORY.
+ * Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+ * needed); NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -6179,11 +6199,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_list(
  * Ownership: the caller keeps all arguments and frees sharded tensors among the results.
  * Calls back: the op's `function`; `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: NOT_FOUND where no op is registered under these names, NO_ARGUMENTS, NO_SHARDED_TENSOR,
- * COMMUNICATOR_MISMATCH, INVALID_HANDLE, also of a sharded tensor among the arguments,
- * INVALID_ARGUMENT for a value that does not match its kind or a name that occurs twice,
- * NULL_ARGUMENT, OUT_OF_MEMORY. Also any status of the op, with its message. After an error, no
- * result was written.
+ * Errors: NOT_FOUND if no op is registered under these names; INVALID_HANDLE if the spec or a
+ * sharded tensor among the arguments is not a valid handle; INVALID_ARGUMENT if a value does not
+ * match its kind or a name occurs twice; NO_ARGUMENTS, NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH,
+ * NULL_ARGUMENT, OUT_OF_MEMORY. If the op fails, the function returns the op's status and message.
+ * After an error, no result was written.
  * Threads: any.
  * Source: `_dispatch_custom_op` of torch.
  * Since: ABI 0.
@@ -6198,11 +6218,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_dispatch(
  * Ownership: the caller keeps all arguments and frees sharded tensors among the results.
  * Calls back: the op's `function`; `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_HANDLE, also where the op's registration has ended and for a sharded tensor
- * among the arguments, WRONG_SPEC_TYPE for a spec of another type than the op's, NO_ARGUMENTS,
- * NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH, INVALID_ARGUMENT for a value that does not match its
- * kind or a name that occurs twice, NULL_ARGUMENT, OUT_OF_MEMORY. Also any status of the op, with
- * its message. After an error, no result was written.
+ * Errors: INVALID_HANDLE if the op's registration has ended, or if the spec or a sharded tensor
+ * among the arguments is not a valid handle; WRONG_SPEC_TYPE if the op is for another type of
+ * spec; INVALID_ARGUMENT if a value does not match its kind or a name occurs twice; NO_ARGUMENTS,
+ * NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH, NULL_ARGUMENT, OUT_OF_MEMORY. If the op fails, the
+ * function returns the op's status and message. After an error, no result was written.
  * Threads: any.
  * Since: ABI 0.
  */

@@ -145,8 +145,8 @@ impl MetadataBuilder {
 /// Ownership: the library copies all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_PLACEMENT, INVALID_HANDLE
-/// after the callback has returned, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: NDIM_MISMATCH if the tensor does not have `ndim` dimensions; INVALID_HANDLE if the
+/// callback has returned; INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -168,8 +168,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard(
 /// Ownership: the library copies the arrays. The caller keeps the handle `placement`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_HANDLE, also after the
-/// callback has returned, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: NDIM_MISMATCH if the tensor does not have `ndim` dimensions; INVALID_HANDLE if the
+/// callback has returned or a handle is not valid; NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -190,9 +190,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard_with_placem
 /// Ownership: the caller keeps the list, and may free it at once.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: NDIM_MISMATCH for a list with another number of dimensions than the tensor,
-/// NULL_ARGUMENT, also for a shard without a placement, INVALID_HANDLE, also after the callback has
-/// returned, OUT_OF_MEMORY.
+/// Errors: NDIM_MISMATCH if the list has another number of dimensions than the tensor;
+/// NULL_ARGUMENT if a pointer is NULL or a shard has no placement; INVALID_HANDLE if the callback
+/// has returned or a handle is not valid; OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

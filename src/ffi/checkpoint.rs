@@ -65,10 +65,10 @@ fn tensor_at(checkpoint: &FileSet, index: usize) -> Result<&StoredTensor> {
 /// Ownership: the caller frees `*out`. No file stays open.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: on the disk.
-/// Errors: FILE_FAILED where the system refuses to open, list or read a file. INVALID_FILE for a file
-/// that is not of its format, is shorter than it says, or has a header or index of more than 100,000,000
-/// bytes. UNSUPPORTED for an element type without an equivalent. INVALID_ARGUMENT for a path of no known
-/// format. OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: FILE_FAILED if the system refuses to open, list or read a file; INVALID_FILE if a file
+/// does not follow its format, is shorter than its header says, or has a header or index of more
+/// than 100,000,000 bytes; UNSUPPORTED if an element type has no equivalent in this library;
+/// INVALID_ARGUMENT if no known format is at the path; OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -87,7 +87,7 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_open(
 /// Ownership: the caller gives up `checkpoint`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_HANDLE, also for a handle that was freed before.
+/// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
 /// Threads: any. A call of another thread that uses the handle completes normally.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -125,8 +125,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_tensor_count(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
-/// INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+/// needed); INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -145,8 +145,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_tensor_name(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: NOT_FOUND where no file has it; the message names the file that should have it, where an index
-/// says so. INVALID_HANDLE, INVALID_ARGUMENT for a name that is not UTF-8, NULL_ARGUMENT.
+/// Errors: NOT_FOUND if no file has the tensor (the message names the file in which an index
+/// expects it); INVALID_ARGUMENT if the name is not UTF-8; INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -173,8 +173,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_find_tensor(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
-/// INVALID_HANDLE.
+/// Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+/// needed); INDEX_OUT_OF_RANGE, INVALID_HANDLE.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -229,8 +229,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_tensor_chunks(
 /// Ownership: the caller frees `*out`. The checkpoint may be freed before it.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: GAP where files are missing, so that the chunks do not cover the tensor. INDEX_OUT_OF_RANGE,
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: GAP if files are missing, so that the chunks do not cover the tensor;
+/// INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -133,9 +133,9 @@ pub const SHARDSPEC_CHECKPOINT_MAX_PROBLEMS: usize = 1024;
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, UNSUPPORTED for chunks that overlap in too many
-/// ways, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Problems of the checkpoint are
-/// results, not errors: the function then returns OK.
+/// Errors: UNSUPPORTED if chunks overlap in too many ways; INVALID_ARGUMENT, INDEX_OUT_OF_RANGE,
+/// OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. A problem of the checkpoint is a result
+/// and not an error: the function then returns OK.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -190,14 +190,15 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_check(
 /// Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread frees a
 /// handle during the call.
 /// Blocks: on the disk.
-/// Errors: before the read, NOT_FOUND for a tensor that is not there. GAP for elements that no file
-/// holds; the message names tensor, box and file. OVERLAP for chunks that contradict each other.
-/// SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH for layouts or views that do not fit, PARTIAL for
-/// layouts whose elements are pending a reduction, ALIASED for destinations that share memory, UNSUPPORTED
-/// where parts end inside of a byte, UNSUPPORTED_DEVICE, INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, OVERFLOW,
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. Then nothing was written. During the read, FILE_FAILED or
-/// INVALID_FILE, also for a file that has changed since the checkpoint was opened; the message names file,
-/// byte and reason. Or the status that `progress` returned.
+/// Errors: NOT_FOUND if a tensor does not exist; GAP if no file holds some elements (the message
+/// names tensor, box and file); OVERLAP if chunks contradict each other; SHAPE_MISMATCH,
+/// NDIM_MISMATCH or DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if the elements of a
+/// layout are pending a reduction; ALIASED if destinations share memory; UNSUPPORTED if a part ends
+/// inside of a byte; UNSUPPORTED_DEVICE, INVALID_ARGUMENT, INDEX_OUT_OF_RANGE, OVERFLOW,
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written. During
+/// the read: FILE_FAILED or INVALID_FILE if a file can't be read or has changed since the
+/// checkpoint was opened (the message names file, byte and reason). If `progress` cancels the read,
+/// the function returns the status of `progress`.
 /// Threads: any. No other thread may use the destinations during the call.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -25,8 +25,8 @@ use crate::model::ShardedTensorMetadata;
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
-/// NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+/// needed); INVALID_HANDLE, NULL_ARGUMENT, INVALID_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

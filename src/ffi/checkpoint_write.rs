@@ -167,12 +167,12 @@ fn tensors_to_write<'a>(given: &'a [TensorArgument<'_>]) -> Result<Vec<TensorToW
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: on the disk.
-/// Errors: INVALID_ARGUMENT for a path that exists where `replace` is 0, for one that holds other
-/// files than a checkpoint, for a name that is empty or that two tensors have, for metadata without
-/// an element type and for an owner of which a shard is missing; FILE_FAILED where the system
-/// refuses, as a full disk does; OVERLAP for shards with only some elements in common, UNSUPPORTED
-/// for element types that the format does not have and, with files of owners, for shards that are
-/// no boxes; PARTIAL, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE,
+/// Errors: INVALID_ARGUMENT if the path exists and `replace` is 0, if the path holds anything but a
+/// checkpoint, if a name is empty or occurs twice, if metadata states no element type, or if some
+/// shards of an owner are missing; FILE_FAILED if the system refuses to write a file, for example
+/// because the disk is full; OVERLAP if two shards have only some elements in common; UNSUPPORTED
+/// if the format does not have an element type, or if a shard is not a box and each owner has its
+/// own files; PARTIAL, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE,
 /// UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, the
 /// path is unchanged.
 /// Threads: any. Several ranks and threads may write their parts at the same time.
@@ -213,13 +213,13 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_write(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: on the disk.
-/// Errors: NOT_FOUND where an owner has not written its shards, INVALID_FILE for a file that is too
-/// short, UNSUPPORTED where a checkpoint is to be replaced on a file system that can't exchange two
-/// directories, INVALID_ARGUMENT for a path that exists where `replace` is 0, and for one that holds other
-/// files than a checkpoint; FILE_FAILED, OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY. After an error, the path has the old checkpoint; or the new one, where only flushing the
-/// directory above it failed. An old checkpoint that can't be removed stays in the directory whose name
-/// ends in `.saving`.
+/// Errors: NOT_FOUND if an owner has not written its shards; INVALID_FILE if a file is too short;
+/// UNSUPPORTED if a checkpoint is to be replaced and the file system can't exchange two
+/// directories; INVALID_ARGUMENT if the path exists and `replace` is 0, or if the path holds
+/// anything but a checkpoint; FILE_FAILED, OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. After an error, the path has the old checkpoint. If only flushing
+/// the directory above the path failed, the path has the new one. An old checkpoint that can't be
+/// removed stays in the directory whose name ends in `.saving`.
 /// Threads: any. No rank may write to the same path during the call.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -249,14 +249,15 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_commit(
 /// Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
 /// `destroy`, if another thread frees a handle during the call.
 /// Blocks: on the disk.
-/// Errors: FILE_FAILED where the system refuses, as a full disk does; INVALID_FILE for a source file that
-/// is not of its format, or shorter than it says; GAP for elements that no file holds; NOT_FOUND for a
-/// tensor that the index of the source names and no file has; INVALID_ARGUMENT for a source of no known
-/// format, for a path that exists where `replace` is 0, and for one that holds other files than a
-/// checkpoint; UNSUPPORTED for element types that the format does not have, for shards that are no boxes
-/// with files of owners, and where a file system can't exchange two directories; the errors of
-/// `shardspec_spec_build_metadata` for the rules; OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: FILE_FAILED if the system refuses to read or write a file, for example because the disk
+/// is full; INVALID_FILE if a source file does not follow its format or is shorter than its header
+/// says; GAP if no file holds some elements; NOT_FOUND if the index of the source names a tensor
+/// that no file has; INVALID_ARGUMENT if the source has no known format, if `path` exists and
+/// `replace` is 0, or if `path` holds anything but a checkpoint; UNSUPPORTED if the format does not
+/// have an element type, if a shard is not a box and each owner has its own files, or if the file
+/// system can't exchange two directories; OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. If the spec of a rule does not fit a tensor, the function returns
+/// the error of `shardspec_spec_build_metadata`.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

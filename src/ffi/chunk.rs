@@ -17,7 +17,7 @@ use crate::model::spec::chunk_sharding_params;
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for a negative size or chunk_count < 1, NULL_ARGUMENT.
+/// Errors: INVALID_ARGUMENT if `dim_size` is negative or `chunk_count` is below 1; NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -37,7 +37,7 @@ pub unsafe extern "C-unwind" fn shardspec_chunk_split_size(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for negative values, NULL_ARGUMENT.
+/// Errors: INVALID_ARGUMENT if a number is negative; NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -58,8 +58,9 @@ pub unsafe extern "C-unwind" fn shardspec_chunk_dim_size(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: NOT_FOUND when no placement is on `rank`, WRONG_SPEC_TYPE for another type of spec,
-/// INVALID_ARGUMENT for a negative size or world_size < 1, INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: NOT_FOUND if no placement is on `rank`; WRONG_SPEC_TYPE if the spec is not a chunk spec;
+/// INVALID_ARGUMENT if `dim_size` is negative or `world_size` is below 1; INVALID_HANDLE,
+/// NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -149,13 +149,13 @@ const SHARDS: (&str, &str) = ("shards", "shard_count");
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
-/// Errors: INDEX_OUT_OF_RANGE for `source_rank`, INVALID_PLACEMENT for a shard that is on no rank
-/// of the communicator, INVALID_ARGUMENT for a wrong number of shards, SHAPE_MISMATCH,
-/// NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED and OVERFLOW, with the shard in the
-/// error's `first_shard`, PARTIAL for elements that are pending a reduction, INVALID_HANDLE,
-/// NULL_ARGUMENT, DISAGREEMENT for an error of another rank. After one of these, nothing was
-/// written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport,
-/// destinations may be partly written.
+/// Errors: INDEX_OUT_OF_RANGE if the communicator has no `source_rank`; INVALID_PLACEMENT if a
+/// shard is on no rank of the communicator; INVALID_ARGUMENT if the number of shards is wrong;
+/// SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED or OVERFLOW if a
+/// buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the elements are
+/// pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE, NULL_ARGUMENT.
+/// After one of these, nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
+/// status of a custom transport, destinations may be partly written.
 /// Threads: any, one at a time for each communicator. During the call, other threads may read
 /// `full` but not write it, and may not use `shards`.
 /// Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.
@@ -191,13 +191,13 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter(
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
-/// Errors: INDEX_OUT_OF_RANGE for `destination_rank`, INVALID_PLACEMENT for a shard that is on no
-/// rank of the communicator, INVALID_ARGUMENT for a wrong number of shards, SHAPE_MISMATCH,
-/// NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED and OVERFLOW, with the shard in the
-/// error's `first_shard`, PARTIAL for elements that are pending a reduction, INVALID_HANDLE,
-/// NULL_ARGUMENT, DISAGREEMENT for an error of another rank. After one of these, nothing was
-/// written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport,
-/// destinations may be partly written.
+/// Errors: INDEX_OUT_OF_RANGE if the communicator has no `destination_rank`; INVALID_PLACEMENT if a
+/// shard is on no rank of the communicator; INVALID_ARGUMENT if the number of shards is wrong;
+/// SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED or OVERFLOW if a
+/// buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the elements are
+/// pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE, NULL_ARGUMENT.
+/// After one of these, nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
+/// status of a custom transport, destinations may be partly written.
 /// Threads: any, one at a time for each communicator. During the call, other threads may read
 /// `shards` but not write them, and may not use `full`.
 /// Since: ABI 0.
@@ -239,13 +239,13 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
-/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH for layouts of different tensors,
-/// INVALID_PLACEMENT for a shard that is on no rank of the communicator, INVALID_ARGUMENT for a
-/// wrong number of shards, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
-/// ALIASED and OVERFLOW, with the shard in the error's `first_shard`, PARTIAL for elements that are
-/// pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of another rank.
-/// After one of these, nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
-/// status of a custom transport, destinations may be partly written.
+/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if the layouts are of different tensors;
+/// INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the number
+/// of shards is wrong; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, ALIASED
+/// or OVERFLOW if a buffer does not fit (the error's `first_shard` is the shard); PARTIAL if the
+/// elements are pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE,
+/// NULL_ARGUMENT. After one of these, nothing was written on any rank. After TRANSPORT_FAILED,
+/// OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
 /// Threads: any, one at a time for each communicator. During the call, other threads may read
 /// `source_shards` but not write them, and may not use `destination_shards`.
 /// Since: ABI 0.
@@ -293,12 +293,12 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
-/// Errors: INDEX_OUT_OF_RANGE for `source_rank`, INVALID_ARGUMENT for metadata without an element
-/// type, UNSUPPORTED for a layout or memory format other than strided and contiguous,
-/// INVALID_PLACEMENT for a shard that is on no rank of the communicator, SHAPE_MISMATCH,
-/// NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW, PARTIAL for elements that are
-/// pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error of another rank.
-/// TRANSPORT_FAILED, OUT_OF_MEMORY and any status of a custom transport.
+/// Errors: INDEX_OUT_OF_RANGE if the communicator has no `source_rank`; INVALID_ARGUMENT if the
+/// metadata states no element type; UNSUPPORTED if the layout is not strided or the memory format
+/// is not contiguous; INVALID_PLACEMENT if a shard is on no rank of the communicator; PARTIAL if
+/// the elements are pending a reduction; DISAGREEMENT if another rank has an error; SHAPE_MISMATCH,
+/// NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+/// TRANSPORT_FAILED, OUT_OF_MEMORY. If a custom transport fails, the function returns that status.
 /// Threads: any, one at a time for each communicator. No other thread may write `full` during the
 /// call.
 /// Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.

@@ -58,9 +58,8 @@ pub(crate) fn rank_argument(argument: &'static str, rank: i64) -> Outcome<usize>
 /// frees `*out`.
 /// Calls back: `destroy`, if the call fails.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for a table without `exchange` or with a wrong struct_size, and for a
-/// size below 1, INDEX_OUT_OF_RANGE for a rank that is not below the size, NULL_ARGUMENT,
-/// OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if `exchange` is NULL, `struct_size` is wrong or `size` is below 1;
+/// INDEX_OUT_OF_RANGE if `rank` is not below `size`; NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -96,7 +95,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new(
 /// Ownership: the caller frees each of `comms[0]` to `comms[size - 1]`.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for size 0, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if `size` is 0; NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -119,7 +118,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new_local(
 /// Ownership: the caller keeps `nodes`. It frees each of `comms[0]` to `comms[size - 1]`.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for size 0 and for a negative node, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if `size` is 0 or a node is negative; NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -158,7 +157,7 @@ fn handles_of(
 /// Ownership: the caller gives up `comm`.
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
-/// Errors: INVALID_HANDLE, also for a handle that was freed before.
+/// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
 /// Threads: any. A call of another thread that uses the handle completes normally, and `destroy`
 /// runs after it.
 /// Since: ABI 0.
@@ -217,10 +216,10 @@ pub unsafe extern "C-unwind" fn shardspec_comm_size(
 /// Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during
 /// the call.
 /// Blocks: on other ranks.
-/// Errors: INDEX_OUT_OF_RANGE for a peer outside of the communicator, INVALID_ARGUMENT where
-/// messages to the own rank differ in number or bytes from those received, NULL_ARGUMENT,
-/// INVALID_HANDLE. After one of these, nothing was written. TRANSPORT_FAILED and any status of a
-/// custom transport; some messages may then have arrived.
+/// Errors: INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if the
+/// calling rank sends itself other numbers of messages or bytes than it receives from itself;
+/// NULL_ARGUMENT, INVALID_HANDLE. After one of these, nothing was written. TRANSPORT_FAILED, or the
+/// status of a custom transport, if the transport fails. Some messages may then have arrived.
 /// Threads: any, one at a time for each communicator.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -247,7 +246,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_exchange(
 /// Calls back: `abort` of a custom transport; `destroy`, if another thread frees a handle during
 /// the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for a reason that is not UTF-8, INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: INVALID_ARGUMENT if `reason` is not UTF-8; INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any, also while another thread exchanges.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

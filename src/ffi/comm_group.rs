@@ -31,10 +31,9 @@ use crate::model::Error;
 /// is freed with the last communicator that uses it.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for lists without the calling rank, for a rank that is listed twice or
-/// negative, and for a `member_count` other than the size where `members` is NULL,
-/// INDEX_OUT_OF_RANGE for a rank that `comm` does not have, INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if `members` lacks the calling rank, a rank is listed twice or is
+/// negative, or `members` is NULL and `member_count` is not the size of `comm`; INDEX_OUT_OF_RANGE
+/// if `comm` does not have a listed rank; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Source: torch's `new_group`, MPI_Comm_create_group.
 /// Since: ABI 0.
@@ -90,8 +89,8 @@ fn rank_of(comm: &dyn Communicator, rank: i64) -> Outcome<usize> {
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INDEX_OUT_OF_RANGE and INVALID_ARGUMENT for a rank that the communicator does not have,
-/// INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: INVALID_ARGUMENT if `rank` is negative; INDEX_OUT_OF_RANGE if `rank` is not below the
+/// size; INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Source: torch's `get_global_rank`.
 /// Since: ABI 0.
@@ -115,8 +114,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_placement_rank(
 /// Calls back: `node` of a custom transport; `destroy`, if another thread frees a handle during the
 /// call.
 /// Blocks: no.
-/// Errors: INDEX_OUT_OF_RANGE and INVALID_ARGUMENT for a rank that the communicator does not have,
-/// INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: INVALID_ARGUMENT if `rank` is negative; INDEX_OUT_OF_RANGE if `rank` is not below the
+/// size; INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

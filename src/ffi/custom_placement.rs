@@ -114,8 +114,8 @@ impl CustomPlacement for ForeignPlacement {
 /// placement. The caller frees `*out`.
 /// Calls back: `destroy`, if the call fails.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for the type name "device", an empty name or text, a rank below -1 or a
-/// table with a wrong struct_size, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if `type_name` is "device", a name or text is empty, `rank` is below -1
+/// or `struct_size` is wrong; NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. The functions of `vtable` may run on several threads at once.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -150,7 +150,7 @@ pub unsafe extern "C-unwind" fn shardspec_placement_new_custom(
 /// Ownership: the placement keeps owning `ctx`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: NOT_FOUND for a placement of another type than `type_name`, INVALID_HANDLE,
+/// Errors: NOT_FOUND if the type of the placement is not `type_name`; INVALID_HANDLE,
 /// NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.

@@ -260,9 +260,9 @@ impl Sharder for CustomSpec {
 /// `*out`.
 /// Calls back: `destroy`, if the call fails.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for an empty name or that of a built-in type, and for a table without
-/// `build_metadata`, with a wrong struct_size or with a `success_status` that can be a failure,
-/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if `type_name` is empty or that of a built-in type, `build_metadata` is
+/// NULL, `struct_size` is wrong, or `success_status` can be a failure; NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
 /// Threads: any. The functions of `vtable` may run on several threads at once.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -294,7 +294,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_custom(
 /// Ownership: the spec still owns `ctx`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: WRONG_SPEC_TYPE for a spec of another type than `type_name`, INVALID_HANDLE,
+/// Errors: WRONG_SPEC_TYPE if the type of the spec is not `type_name`; INVALID_HANDLE,
 /// NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.

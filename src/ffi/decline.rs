@@ -27,10 +27,10 @@ use crate::model::Error;
 /// Calls back: `exchange` and `abort` of a custom transport; `destroy`, if another thread frees a
 /// handle during the call.
 /// Blocks: on other ranks.
-/// Errors: INVALID_ARGUMENT for a status below 1 and for a message that is not UTF-8, NULL_ARGUMENT
-/// for the message; the other ranks return DISAGREEMENT after these too. INVALID_HANDLE and
-/// NULL_ARGUMENT for `comm`, TRANSPORT_FAILED and any status of a custom transport; other ranks may
-/// then wait.
+/// Errors: INVALID_ARGUMENT if `status` is below 1 or `message` is not UTF-8; NULL_ARGUMENT if
+/// `message` is NULL. After these, the other ranks return DISAGREEMENT too. INVALID_HANDLE or
+/// NULL_ARGUMENT if `comm` is not a communicator; TRANSPORT_FAILED, or the status of a custom
+/// transport, if the transport fails. After these, other ranks may wait.
 /// Threads: any, one at a time for each communicator.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -63,12 +63,12 @@ unsafe fn shards_argument(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: PARTIAL for elements that are pending a reduction; UNSUPPORTED for packed elements where
-/// the tensor, a shard or a row of a view does not start and end with whole bytes; SHAPE_MISMATCH,
-/// NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and NULL_ARGUMENT for a view, with the shard
-/// in the error's `first_shard` and its position in `shards` in `index`; INDEX_OUT_OF_RANGE,
-/// INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY.
+/// Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if elements are packed and
+/// the tensor, a shard or a row of a view starts or ends inside of a byte; SHAPE_MISMATCH,
+/// NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or NULL_ARGUMENT if a view does not fit its
+/// shard (the error's `first_shard` is the shard, `index` is its position in `shards`);
+/// INVALID_ARGUMENT if a shard is passed twice; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any; other threads must not write the shards during the call.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -102,11 +102,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_digest(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: PARTIAL for elements that are pending a reduction; UNSUPPORTED for packed elements where
-/// a shard or a row of a view does not start and end with whole bytes; SHAPE_MISMATCH,
-/// NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and NULL_ARGUMENT for a view, with the shard
-/// in the error's `first_shard` and its position in `shards` in `index`; INDEX_OUT_OF_RANGE,
-/// INVALID_ARGUMENT for a shard that is passed twice, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+/// Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if elements are packed and
+/// a shard, or a row of a view, starts or ends inside of a byte; SHAPE_MISMATCH, NDIM_MISMATCH,
+/// DTYPE_MISMATCH, UNSUPPORTED_DEVICE or NULL_ARGUMENT if a view does not fit its shard (the
+/// error's `first_shard` is the shard, `index` is its position in `shards`); INVALID_ARGUMENT if a
+/// shard is passed twice; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
 /// OUT_OF_MEMORY.
 /// Threads: any; other threads must not write the shards during the call.
 /// Since: ABI 0.
@@ -138,9 +138,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_digests(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: PARTIAL for elements that are pending a reduction; UNSUPPORTED for packed elements where
-/// the tensor or a shard does not start and end with whole bytes; OVERFLOW, INVALID_ARGUMENT for
-/// `options`, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if elements are packed and
+/// the tensor or a shard starts or ends inside of a byte; INVALID_ARGUMENT if `options` are
+/// invalid; OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any; other threads must not write the shards during the call.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

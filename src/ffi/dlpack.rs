@@ -161,7 +161,7 @@ unsafe fn lend_view<T>(
 /// be NULL. The caller passes `*out` on, or calls its deleter.
 /// Calls back: `release`, if the call fails.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for other flags, UNSUPPORTED_DEVICE, OVERFLOW, NULL_ARGUMENT,
+/// Errors: INVALID_ARGUMENT if `flags` has other bits; UNSUPPORTED_DEVICE, OVERFLOW, NULL_ARGUMENT,
 /// OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.

@@ -219,13 +219,13 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
 /// Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
 /// handle during the call.
 /// Blocks: no.
-/// Errors: READ_ONLY for a managed tensor with the read-only flag, UNSUPPORTED for another major
-/// version of DLPack than 1 and for unknown flags, INVALID_ARGUMENT for a managed tensor that
-/// occurs twice, each with its position in the error's `index`. SHAPE_MISMATCH, NDIM_MISMATCH,
-/// DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the shard in the error's `first_shard` and
-/// its position in `shards` in `index`. INVALID_ARGUMENT for a shard that occurs twice, or shards
-/// that are not exactly those of `owner`, INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, OVERFLOW,
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: READ_ONLY if a managed tensor has the read-only flag; UNSUPPORTED if a managed tensor
+/// has another major version of DLPack than 1 or unknown flags; INVALID_ARGUMENT if a managed
+/// tensor or a shard occurs twice, or if the shards are not exactly those of `owner`;
+/// SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a tensor does
+/// not fit its shard; INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, OVERFLOW, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. The error's `first_shard` is the shard, `index` is its position in
+/// `shards`.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -88,7 +88,7 @@ unsafe fn dtype_argument(dtype: *const shardspec_dtype) -> Outcome<DataType> {
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for a text that names no element type, NULL_ARGUMENT.
+/// Errors: INVALID_ARGUMENT if the text names no element type; NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -112,8 +112,8 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_parse(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for 0 bits or lanes, BUFFER_TOO_SMALL with the capacity needed in the
-/// error's `limit`, NULL_ARGUMENT.
+/// Errors: INVALID_ARGUMENT if the type has 0 bits or 0 lanes; BUFFER_TOO_SMALL if `capacity` is
+/// too small (the error's `limit` is the capacity needed); NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -129,8 +129,8 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_text(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: UNSUPPORTED where an element is not a whole number of bytes (`shardspec_dtype_bytes`
-/// gives the bytes of many elements), INVALID_ARGUMENT for 0 bits or lanes, NULL_ARGUMENT.
+/// Errors: UNSUPPORTED if an element is not a whole number of bytes (call `shardspec_dtype_bytes`
+/// instead); INVALID_ARGUMENT if the type has 0 bits or 0 lanes; NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -150,8 +150,8 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_itemsize(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for a negative count and for 0 bits or lanes, OVERFLOW for more bytes
-/// than memory can have, NULL_ARGUMENT.
+/// Errors: INVALID_ARGUMENT if `element_count` is negative, or if the type has 0 bits or 0 lanes;
+/// OVERFLOW if the number of bytes exceeds the address space; NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -20,8 +20,8 @@ use crate::model::Error;
 /// Ownership: the caller keeps `err`.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: NULL_ARGUMENT, INVALID_ARGUMENT for a size below 56 and for an address that is not a
-/// multiple of 8.
+/// Errors: INVALID_ARGUMENT if `size` is below 56 or the address is not a multiple of 8;
+/// NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -49,7 +49,7 @@ pub unsafe extern "C-unwind" fn shardspec_error_init(
 /// Ownership: the caller keeps `err` and `text`.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for a negative status and for an `err` with a wrong struct_size. Then
+/// Errors: INVALID_ARGUMENT if `status` is negative or `err` has a wrong `struct_size`. Then
 /// nothing was written.
 /// Threads: any.
 /// Since: ABI 0.

@@ -130,10 +130,10 @@ fn dim_maps(
 /// before it.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for stretches that overlap, end behind the buffer or have impossible
-/// numbers, and for `map_ends` that are not in order. INDEX_OUT_OF_RANGE for a map number.
-/// SHAPE_MISMATCH where the sizes of one map differ. The error's `index` is the position of the
-/// stretch, map or number. INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if stretches overlap, end behind the buffer or have impossible numbers,
+/// or if `map_ends` are not in order; INDEX_OUT_OF_RANGE if a map number is too large;
+/// SHAPE_MISMATCH if one map is used with different sizes; INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY. The error's `index` is the position of the stretch, map or number.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -193,9 +193,10 @@ fn lengths_of(
 /// Ownership: the caller frees `*out`; `shards` may be freed before it.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_DIM for dimensions that the tensor does not have, INVALID_ARGUMENT for a
-/// `dim_count` below 2, negative sizes or shards that are already flattened, NDIM_MISMATCH for
-/// shards of another number of dimensions, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_DIM if the tensor does not have these dimensions; INVALID_ARGUMENT if
+/// `dim_count` is below 2, a size is negative or the shards are flattened already; NDIM_MISMATCH if
+/// the shards have another number of dimensions; OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -223,10 +224,11 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_flattened(
 /// Ownership: the caller frees `*out`; `shards` may be freed before it.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: OVERLAP and GAP (the message names a box), OUT_OF_BOUNDS, NDIM_MISMATCH, SHAPE_MISMATCH
-/// for shards that are flattened from another tensor, INVALID_ARGUMENT for negative sizes or more
-/// than 32, NULL_ARGUMENT, also for a shard without a placement, UNSUPPORTED for replicas that
-/// overlap in too many ways, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE,
+/// Errors: OVERLAP if shards overlap and `replicas` is 0; GAP if the shards do not cover the tensor
+/// (the message names a box); SHAPE_MISMATCH if the shards are flattened from another tensor;
+/// INVALID_ARGUMENT if a size is negative or `ndim` is above 32; NULL_ARGUMENT if a pointer is NULL
+/// or a shard has no placement; UNSUPPORTED if replicas overlap in too many ways; OVERFLOW if the
+/// number of elements does not fit in 64 bits; OUT_OF_BOUNDS, NDIM_MISMATCH, INVALID_HANDLE,
 /// OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.

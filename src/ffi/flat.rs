@@ -38,12 +38,11 @@ use crate::transfer::{self, HostTransfer, HostView};
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: SHAPE_MISMATCH and ALIASED, with the refused shard in the error's `first_shard` and
-/// `index`. INVALID_ARGUMENT for a wrong `shard_count` and where no element type is known,
-/// DTYPE_MISMATCH, PARTIAL for elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED
-/// where so many elements of the source are at the same places that the check for ALIASED would
-/// take longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
-/// written.
+/// Errors: SHAPE_MISMATCH or ALIASED if a buffer does not fit (the error's `first_shard` and
+/// `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong or no element type is known;
+/// PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many elements of the source
+/// share addresses that the check for ALIASED would take longer than the copy; DTYPE_MISMATCH,
+/// INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
 /// Threads: any. During the call, other threads may read `full` but not write it, and may not use
 /// the shards.
 /// Since: ABI 0.
@@ -75,12 +74,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter_flat(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: SHAPE_MISMATCH and ALIASED, with the refused shard in the error's `first_shard` and
-/// `index`. INVALID_ARGUMENT for a wrong `shard_count` and where no element type is known,
-/// DTYPE_MISMATCH, PARTIAL for elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED
-/// where so many elements of the source are at the same places that the check for ALIASED would
-/// take longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
-/// written.
+/// Errors: SHAPE_MISMATCH or ALIASED if a buffer does not fit (the error's `first_shard` and
+/// `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong or no element type is known;
+/// PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many elements of the source
+/// share addresses that the check for ALIASED would take longer than the copy; DTYPE_MISMATCH,
+/// INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
 /// Threads: any. During the call, other threads may read the shards but not write them, and may not
 /// use `full`.
 /// Since: ABI 0.
@@ -113,11 +111,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_gather_flat(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: INDEX_OUT_OF_RANGE, SHAPE_MISMATCH, ALIASED, DTYPE_MISMATCH, INVALID_ARGUMENT where no
-/// element type is known, PARTIAL for elements that are pending a reduction, INVALID_HANDLE,
-/// UNSUPPORTED where so many elements of the source are at the same places that the check for
-/// ALIASED would take longer than the copy, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error,
-/// nothing was written.
+/// Errors: INVALID_ARGUMENT if no element type is known; PARTIAL if the elements are pending a
+/// reduction; UNSUPPORTED if so many elements of the source share addresses that the check for
+/// ALIASED would take longer than the copy; INDEX_OUT_OF_RANGE, SHAPE_MISMATCH, ALIASED,
+/// DTYPE_MISMATCH, INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
+/// was written.
 /// Threads: any. During the call, other threads may read `full` but not write it, and may not use
 /// `shard`.
 /// Since: ABI 0.
@@ -152,10 +150,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard_flat(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, DTYPE_MISMATCH, UNSUPPORTED where elements are
-/// packed and the shard starts inside of a byte or where the shard is not a box, OVERFLOW,
-/// INVALID_ARGUMENT where no element type is known, PARTIAL for elements that are pending a
-/// reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: UNSUPPORTED if the shard is not a box, or if elements are packed and the shard starts
+/// inside of a byte; INVALID_ARGUMENT if no element type is known; PARTIAL if the elements are
+/// pending a reduction; INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, DTYPE_MISMATCH, OVERFLOW,
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

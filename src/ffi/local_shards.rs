@@ -87,11 +87,11 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_view(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: NOT_LOCAL (the error's `first_shard` is the first shard that is not local),
-/// SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INVALID_HANDLE, UNSUPPORTED_DEVICE,
-/// UNSUPPORTED where so many elements of the source are at the same places that the check for
-/// ALIASED would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT,
-/// OUT_OF_MEMORY. After an error, nothing was written.
+/// Errors: NOT_LOCAL if a shard is not local (the error's `first_shard` is the first such shard);
+/// UNSUPPORTED if so many elements of the source share addresses that the check for ALIASED would
+/// take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED,
+/// INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// After an error, nothing was written.
 /// Threads: any. During the call, other threads may read the shards but not write them, and may not
 /// use `full`.
 /// Since: ABI 0.

@@ -27,8 +27,8 @@ use crate::memory::try_collect;
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_ARGUMENT for negative
-/// numbers, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: NDIM_MISMATCH if the tensor does not have `ndim` dimensions; INVALID_ARGUMENT if a
+/// number is negative; BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -50,9 +50,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shards_in_box(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INDEX_OUT_OF_RANGE for an element outside the tensor (the error has the dimension, the
-/// index and the size), NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INDEX_OUT_OF_RANGE if the element is outside of the tensor (the error has the dimension,
+/// the index and the limit); NDIM_MISMATCH if the tensor does not have `ndim` dimensions;
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -110,9 +110,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_replica(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INDEX_OUT_OF_RANGE for an element outside the tensor (the error has the dimension, the
-/// index and the size, and in `index` the position in `elements`), INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY.
+/// Errors: INDEX_OUT_OF_RANGE if an element is outside of the tensor (the error has its dimension,
+/// index, limit and position in `elements`); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -144,9 +143,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_locate(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INDEX_OUT_OF_RANGE for a shard that does not exist or an element outside its buffer (the
-/// error has the dimension, the index and the size, and in `index` the element's position),
-/// NOT_FOUND for a hole of the shard's buffer, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INDEX_OUT_OF_RANGE if a shard does not exist or an element is outside of its buffer (the
+/// error has the dimension, the index, the limit and the position); NOT_FOUND if an index is that
+/// of a hole, which has no element; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

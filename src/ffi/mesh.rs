@@ -64,9 +64,9 @@ pub(crate) fn give_mesh(place: Out<'_, *mut shardspec_mesh>, mesh: Mesh) -> Outc
 /// Ownership: the library copies the texts. The caller frees `*out`.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for an empty or repeated name, a size below 1, more than 32 axes, or a
-/// `placement_count` that is neither 0 nor the number of devices; OVERFLOW for more than 4294967295
-/// devices; INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if a name is empty or occurs twice, a size is below 1, there are more
+/// than 32 axes, or `placement_count` is neither 0 nor the number of devices; OVERFLOW if there are
+/// more than 4294967295 devices; INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -95,9 +95,9 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_new(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for an empty or repeated name, a size below 1, more than 32 axes, or a
-/// `placement_count` that is not the number of devices; OVERFLOW for more than 4294967295 devices;
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if a name is empty or occurs twice, a size is below 1, there are more
+/// than 32 axes, or `placement_count` is not the number of devices; OVERFLOW if there are more than
+/// 4294967295 devices; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -122,8 +122,8 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_new_with_placement_handles(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for a name that no axis has, INDEX_OUT_OF_RANGE for a coordinate past
-/// the end of the axis, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if no axis has that name; INDEX_OUT_OF_RANGE if the coordinate is past
+/// the end of the axis; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -143,7 +143,7 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_new_submesh(
 /// Ownership: the caller gives up `mesh`.
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
-/// Errors: INVALID_HANDLE, also when it was freed before.
+/// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
 /// Threads: any, also while another thread uses the handle: a call under way finishes.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -200,8 +200,8 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_device_count(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
-/// INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+/// needed); INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -225,8 +225,8 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_axis_name(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
-/// NULL_ARGUMENT.
+/// Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+/// needed); INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -272,8 +272,8 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_placement(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+/// needed); INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -297,8 +297,8 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_get_coordinates(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
-/// NULL_ARGUMENT.
+/// Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+/// needed); INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -80,8 +80,8 @@ fn mesh_of(metadata: &ShardedTensorMetadata) -> Outcome<&Mesh> {
 /// it.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for an unknown axis, an axis that is used twice, and numbers or lists
-/// that are not allowed for the axis; ILLEGAL_CUT for a `repeat` that does not divide the axis;
+/// Errors: INVALID_ARGUMENT if an axis is unknown or used twice, or if numbers or lists are not
+/// allowed for their axis; ILLEGAL_CUT if `repeat` does not divide the size of the axis;
 /// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
@@ -104,9 +104,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_mesh(
 /// Ownership: the library copies what it needs. The caller frees `*out`.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for no placements, and for numbers or lists that are not allowed for
-/// this number of placements; ILLEGAL_CUT for a `repeat` that does not divide `placement_count`;
-/// INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if `placement_count` is 0, or if numbers or lists in the cut are not
+/// allowed for this number of placements; ILLEGAL_CUT if `repeat` does not divide
+/// `placement_count`; INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -141,9 +141,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_cut(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: ILLEGAL_CUT where positions do not divide, sizes do not add up, or a piece does not
-/// start at a granule; INVALID_ARGUMENT for numbers or lists that are not allowed in a cut;
-/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: ILLEGAL_CUT if positions do not divide, sizes do not add up, or a piece does not start
+/// at a granule; INVALID_ARGUMENT if numbers or lists are not allowed in a cut; NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -175,8 +175,8 @@ pub unsafe extern "C-unwind" fn shardspec_cut_check(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for numbers that are not allowed at any degree (the error's `index` is
-/// the cut), a negative length or a `max_degree` below 1; NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if a cut has numbers that no degree allows (the error's `index` is the
+/// cut), a length is negative, or `max_degree` is below 1; NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -201,7 +201,8 @@ pub unsafe extern "C-unwind" fn shardspec_cuts_check_degrees(
 /// Ownership: the caller frees `*out`; the spec may be freed before it.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: WRONG_SPEC_TYPE for another type of spec, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: WRONG_SPEC_TYPE if the spec is not a mesh spec; INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -226,8 +227,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_mesh(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, INVALID_HANDLE,
-/// NULL_ARGUMENT.
+/// Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+/// needed); INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -247,7 +248,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_text(
 /// Ownership: the caller frees `*out`; the metadata may be freed before it.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: NOT_FOUND where the tensor was not cut over a mesh, INVALID_HANDLE, NULL_ARGUMENT,
+/// Errors: NOT_FOUND if the tensor was not cut over a mesh; INVALID_HANDLE, NULL_ARGUMENT,
 /// OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
@@ -270,8 +271,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_mesh(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: NOT_FOUND where the tensor was not cut over a mesh, INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL
-/// with the capacity needed in the error's `limit`, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: NOT_FOUND if the tensor was not cut over a mesh; BUFFER_TOO_SMALL if `capacity` is too
+/// small (the error's `limit` is the capacity needed); INDEX_OUT_OF_RANGE, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -297,8 +299,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_coordinates(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INDEX_OUT_OF_RANGE, NOT_FOUND where the dimensions have no names, BUFFER_TOO_SMALL with
-/// the capacity needed in the error's `limit`, INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: NOT_FOUND if the dimensions have no names; BUFFER_TOO_SMALL if `capacity` is too small
+/// (the error's `limit` is the capacity needed); INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -349,8 +351,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_partial_count(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
-/// INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+/// needed); INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -45,13 +45,13 @@ impl Handle for shardspec_metadata {
 /// Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
 /// `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_DIM for a spec whose dimension the tensor does not have or whose dimension is
-/// given by name. ILLEGAL_CUT for a size that a mesh spec does not cut, INVALID_ARGUMENT for one
-/// above its pad. NDIM_MISMATCH, OUT_OF_BOUNDS or GAP (the message names a box without owner) for
-/// an enumerable spec that does not fit the tensor. For a custom spec, the same errors and OVERLAP,
-/// or the status that its `build_metadata` returns. INVALID_ARGUMENT for negative sizes or more
-/// than 32, OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY.
+/// Errors: INVALID_DIM if the tensor does not have the spec's dimension, or if the spec gives its
+/// dimension by name; ILLEGAL_CUT if a mesh spec can't cut a size; NDIM_MISMATCH, OUT_OF_BOUNDS or
+/// GAP if an enumerable or custom spec does not fit the tensor (for GAP, the message names a box
+/// without owner); OVERLAP if shards of a custom spec overlap; INVALID_ARGUMENT if a size is
+/// negative or above its pad, or if `ndim` is above 32; OVERFLOW if the number of elements does not
+/// fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If `build_metadata` of a custom
+/// spec fails, the function returns that status.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -80,12 +80,12 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata(
 /// Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
 /// `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_DIM for a spec whose dimension the tensor does not have. ILLEGAL_CUT for a size
-/// that a mesh spec does not cut, INVALID_ARGUMENT for one above its pad. NDIM_MISMATCH,
-/// OUT_OF_BOUNDS or GAP (the message names a box without owner) for an enumerable spec that does
-/// not fit the tensor. For a custom spec, the same errors and OVERLAP, or the status that its
-/// `build_metadata` returns. INVALID_ARGUMENT for negative sizes or more than 32, OVERFLOW for more
-/// elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_DIM if the tensor does not have the spec's dimension; ILLEGAL_CUT if a mesh spec
+/// can't cut a size; NDIM_MISMATCH, OUT_OF_BOUNDS or GAP if an enumerable or custom spec does not
+/// fit the tensor (for GAP, the message names a box without owner); OVERLAP if shards of a custom
+/// spec overlap; INVALID_ARGUMENT if a size is negative or above its pad, or if `ndim` is above 32;
+/// OVERFLOW if the number of elements does not fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY. If `build_metadata` of a custom spec fails, the function returns that status.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -122,12 +122,12 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_with_dim_names(
 /// Ownership: the caller frees `*out`; `metadata` may be freed before it.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: ILLEGAL_CUT for a shard that has a part of a block, a block in pieces, or padding that
-/// ends inside of a block. The message has the nearest cuts that are legal; `first_shard` is the
-/// shard, `dim` the dimension of its buffer, `got` the index of the cut and `limit` the length of
-/// the block there. NDIM_MISMATCH where `ndim` is not that of the tensor, UNSUPPORTED for blocks
-/// that are not contiguous in flattened dimensions, INVALID_ARGUMENT for block sizes below 1,
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: ILLEGAL_CUT if a shard has only a part of a block, has a block that is not contiguous,
+/// or has padding that ends inside of a block; NDIM_MISMATCH if the tensor does not have `ndim`
+/// dimensions; UNSUPPORTED if blocks are not contiguous in flattened dimensions; INVALID_ARGUMENT
+/// if a block size is below 1; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. With ILLEGAL_CUT, the
+/// message names the nearest legal cuts. The error's `first_shard` is then the shard, `dim` the
+/// dimension of its buffer, `got` the index of the cut, and `limit` the length of the block there.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -169,7 +169,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_from_metadata(
 /// Ownership: the caller gives up `metadata`.
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
-/// Errors: INVALID_HANDLE, also for a handle that was freed before.
+/// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
 /// Threads: any. A call of another thread that uses the handle completes normally.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -304,7 +304,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_numel(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: INVALID_ARGUMENT if `struct_size` is wrong; INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

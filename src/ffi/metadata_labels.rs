@@ -18,7 +18,7 @@ use crate::memory::try_collect_results;
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_HANDLE, NULL_ARGUMENT for a NULL handle.
+/// Errors: NULL_ARGUMENT if `metadata` is NULL; INVALID_HANDLE.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -52,9 +52,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_flattening(
 /// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
 /// call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for a mesh with another number of devices than there are shards or with
-/// other placements, for a name that no axis has or that occurs twice, and for a partial axis along
-/// which shards differ. INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if the devices of the mesh are not as many as the shards or have other
+/// placements, if a name in `partials` is that of no axis or occurs twice, or if shards differ
+/// along a partial axis; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -80,8 +80,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_new_on_mesh(
 /// before it.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: NDIM_MISMATCH where `ndim` is not that of the tensor, INVALID_ARGUMENT for a text that
-/// is not UTF-8, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: NDIM_MISMATCH if the tensor does not have `ndim` dimensions; INVALID_ARGUMENT if a text
+/// is not UTF-8; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

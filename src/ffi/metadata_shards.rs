@@ -79,8 +79,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_placement(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
-/// INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+/// needed); INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -162,8 +162,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_placement_count(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
-/// INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+/// needed); INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -143,9 +143,9 @@ unsafe fn options_argument(options: *const shardspec_op_options) -> Outcome<(boo
 /// fails, and calls `destroy(ctx)` when the registration ends, or before a failed call returns.
 /// Calls back: `destroy`, if the call fails, and `destroy` of an op that it replaces.
 /// Blocks: on other threads, until their calls of an op that it replaces have returned.
-/// Errors: ALREADY_EXISTS, BUSY where the op to replace can't be unregistered now, INVALID_ARGUMENT
-/// for a name with control characters or without any, unknown flags or a `success_status` that can
-/// be a failure, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: BUSY if the op to replace can't be unregistered now; INVALID_ARGUMENT if a name is empty
+/// or has control characters, a flag is unknown, or `success_status` can be a failure;
+/// ALREADY_EXISTS, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Source: `custom_sharding_spec_op` of torch.
 /// Since: ABI 0.
@@ -179,10 +179,11 @@ pub unsafe extern "C-unwind" fn shardspec_op_register(
 /// Ownership: the handle `op` is invalid after the call.
 /// Calls back: `destroy`.
 /// Blocks: on other threads, until their calls of the op have returned.
-/// Errors: BUSY from inside of the op itself, and from inside of another op while calls of this one
-/// run; OUT_OF_MEMORY for the first call of a thread, where the system has no memory left. After
-/// both, the op is still registered. INVALID_HANDLE where the registration has ended already (calls
-/// of it may still run on other threads), NULL_ARGUMENT.
+/// Errors: BUSY if the call is made inside of the op, or inside of another op while calls of this
+/// op run; OUT_OF_MEMORY if a thread calls the library for the first time and the system has no
+/// memory left; INVALID_HANDLE if the registration has ended already, although calls of the op may
+/// still run on other threads; NULL_ARGUMENT. After BUSY and OUT_OF_MEMORY, the op is still
+/// registered.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -245,8 +246,8 @@ pub unsafe extern "C-unwind" fn shardspec_op_look_up(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT,
-/// OUT_OF_MEMORY.
+/// Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+/// needed); NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -272,11 +273,11 @@ pub unsafe extern "C-unwind" fn shardspec_op_list(
 /// Ownership: the caller keeps all arguments and frees sharded tensors among the results.
 /// Calls back: the op's `function`; `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: NOT_FOUND where no op is registered under these names, NO_ARGUMENTS, NO_SHARDED_TENSOR,
-/// COMMUNICATOR_MISMATCH, INVALID_HANDLE, also of a sharded tensor among the arguments,
-/// INVALID_ARGUMENT for a value that does not match its kind or a name that occurs twice,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. Also any status of the op, with its message. After an error, no
-/// result was written.
+/// Errors: NOT_FOUND if no op is registered under these names; INVALID_HANDLE if the spec or a
+/// sharded tensor among the arguments is not a valid handle; INVALID_ARGUMENT if a value does not
+/// match its kind or a name occurs twice; NO_ARGUMENTS, NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. If the op fails, the function returns the op's status and message.
+/// After an error, no result was written.
 /// Threads: any.
 /// Source: `_dispatch_custom_op` of torch.
 /// Since: ABI 0.
@@ -297,11 +298,11 @@ pub unsafe extern "C-unwind" fn shardspec_op_dispatch(
 /// Ownership: the caller keeps all arguments and frees sharded tensors among the results.
 /// Calls back: the op's `function`; `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_HANDLE, also where the op's registration has ended and for a sharded tensor
-/// among the arguments, WRONG_SPEC_TYPE for a spec of another type than the op's, NO_ARGUMENTS,
-/// NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH, INVALID_ARGUMENT for a value that does not match its
-/// kind or a name that occurs twice, NULL_ARGUMENT, OUT_OF_MEMORY. Also any status of the op, with
-/// its message. After an error, no result was written.
+/// Errors: INVALID_HANDLE if the op's registration has ended, or if the spec or a sharded tensor
+/// among the arguments is not a valid handle; WRONG_SPEC_TYPE if the op is for another type of
+/// spec; INVALID_ARGUMENT if a value does not match its kind or a name occurs twice; NO_ARGUMENTS,
+/// NO_SHARDED_TENSOR, COMMUNICATOR_MISMATCH, NULL_ARGUMENT, OUT_OF_MEMORY. If the op fails, the
+/// function returns the op's status and message. After an error, no result was written.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

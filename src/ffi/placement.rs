@@ -97,7 +97,7 @@ fn device_of(placement: &Placement) -> Outcome<Device> {
 /// Ownership: the caller frees `*out`.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_PLACEMENT, INVALID_ARGUMENT for a text that is not UTF-8, NULL_ARGUMENT.
+/// Errors: INVALID_ARGUMENT if a text is not UTF-8; INVALID_PLACEMENT, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -116,7 +116,7 @@ pub unsafe extern "C-unwind" fn shardspec_placement_parse(
 /// Ownership: the caller gives up `placement`.
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
-/// Errors: INVALID_HANDLE, also for a handle that was freed before.
+/// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
 /// Threads: any. A call of another thread that uses the handle completes normally.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -136,8 +136,8 @@ pub unsafe extern "C-unwind" fn shardspec_placement_free(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
-/// NULL_ARGUMENT.
+/// Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+/// needed); INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -161,8 +161,8 @@ pub unsafe extern "C-unwind" fn shardspec_placement_text(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
-/// NULL_ARGUMENT.
+/// Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+/// needed); INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -204,8 +204,8 @@ pub unsafe extern "C-unwind" fn shardspec_placement_rank(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: NOT_FOUND for a placement that names no worker, INVALID_HANDLE, BUFFER_TOO_SMALL with
-/// the capacity needed in the error's `limit`, NULL_ARGUMENT.
+/// Errors: NOT_FOUND if the placement names no worker; BUFFER_TOO_SMALL if `capacity` is too small
+/// (the error's `limit` is the capacity needed); INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -226,7 +226,7 @@ pub unsafe extern "C-unwind" fn shardspec_placement_worker_name(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: NOT_FOUND for a custom placement, INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: NOT_FOUND if the placement is custom; INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -245,7 +245,7 @@ pub unsafe extern "C-unwind" fn shardspec_placement_device_type(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: NOT_FOUND for a custom placement, INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: NOT_FOUND if the placement is custom; INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

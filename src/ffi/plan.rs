@@ -50,9 +50,9 @@ fn give(place: Out<'_, *mut shardspec_plan>, plan: ReshardPlan) -> Outcome {
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: SHAPE_MISMATCH or NDIM_MISMATCH for metadata of tensors of different sizes,
-/// DTYPE_MISMATCH where both state an element type and the two differ, PARTIAL for elements that
-/// are pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: SHAPE_MISMATCH or NDIM_MISMATCH if the two tensors have different sizes; DTYPE_MISMATCH
+/// if both state an element type and the two differ; PARTIAL if the elements are pending a
+/// reduction; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -76,9 +76,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: INDEX_OUT_OF_RANGE for a destination index, SHAPE_MISMATCH or NDIM_MISMATCH for metadata
-/// of tensors of different sizes, DTYPE_MISMATCH where both state an element type and the two
-/// differ, PARTIAL for elements that are pending a reduction, INVALID_HANDLE, NULL_ARGUMENT,
+/// Errors: INDEX_OUT_OF_RANGE if a destination index is too large; SHAPE_MISMATCH or NDIM_MISMATCH
+/// if the two tensors have different sizes; DTYPE_MISMATCH if both state an element type and the
+/// two differ; PARTIAL if the elements are pending a reduction; INVALID_HANDLE, NULL_ARGUMENT,
 /// OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
@@ -113,10 +113,10 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new_for_destinations(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: GAP for a destination shard with elements that no source holds (the error's
-/// `first_shard` is that shard, the message names a box), UNSUPPORTED for sources that overlap in
-/// too many ways, NDIM_MISMATCH, OVERFLOW for a destination shard of more elements than 64 bits
-/// count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: GAP if no source holds some elements of a destination shard (the error's `first_shard`
+/// is that shard, the message names a box); UNSUPPORTED if source shards overlap in too many ways;
+/// OVERFLOW if the number of elements of a destination shard does not fit in 64 bits;
+/// NDIM_MISMATCH, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -137,7 +137,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new_from_shards(
 /// Ownership: the caller gives up `plan`.
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
-/// Errors: INVALID_HANDLE, also for a handle that was freed before.
+/// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
 /// Threads: any. A call of another thread that uses the handle completes normally.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

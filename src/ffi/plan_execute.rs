@@ -23,13 +23,14 @@ use crate::transfer::{HostTransfer, LocalShards, ShardArguments, ShardedTensor};
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: NOT_FOUND for a source that is needed and not passed, or for a destination that the plan
-/// does not include. SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and UNSUPPORTED_DEVICE, with the
-/// shard in the error's `first_shard` and its position in the array in `index`. ALIASED where a
-/// destination shares memory with a source or with another destination. UNSUPPORTED where the
-/// sources have far more elements than memory and the search for shared memory would take longer
-/// than the copy. INVALID_ARGUMENT, also for a shard that is passed twice, INDEX_OUT_OF_RANGE,
-/// OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+/// Errors: NOT_FOUND if a source that is needed is not passed, or if the plan does not include a
+/// destination; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or UNSUPPORTED_DEVICE if a view does
+/// not fit its shard (the error's `first_shard` is the shard, `index` is its position in the
+/// array); ALIASED if a destination shares memory with a source or with another destination;
+/// UNSUPPORTED if the sources have far more elements than memory, so that the search for shared
+/// memory would take longer than the copy; INVALID_ARGUMENT if a shard is passed twice or `options`
+/// are invalid; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After
+/// an error, nothing was written.
 /// Threads: any. During the call, other threads may read the sources but not write them, and may
 /// not use the destinations.
 /// Since: ABI 0.
@@ -76,12 +77,12 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute(
 /// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
 /// call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for a tensor of another layout; the message has the fingerprints of
-/// both layouts (`shardspec_plan_fingerprints`). NOT_FOUND for a source that is needed and not
-/// local, or for a destination that the plan does not include. DTYPE_MISMATCH, ALIASED where the
-/// tensors share memory, UNSUPPORTED where the sources have far more elements than memory and the
-/// search for shared memory would take longer than the copy, OVERFLOW, INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+/// Errors: INVALID_ARGUMENT if a tensor has another layout (the message has the fingerprints of
+/// both layouts, see `shardspec_plan_fingerprints`); NOT_FOUND if a source that is needed is not
+/// local, or if the plan does not include a destination; ALIASED if the tensors share memory;
+/// UNSUPPORTED if the sources have far more elements than memory, so that the search for shared
+/// memory would take longer than the copy; DTYPE_MISMATCH, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY. After an error, nothing was written.
 /// Threads: any. During the call, other threads may read `source` but not write it, and may not use
 /// `destination`.
 /// Since: ABI 0.

@@ -131,7 +131,7 @@ pub(crate) unsafe fn properties_argument(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for a wrong struct_size, NULL_ARGUMENT.
+/// Errors: INVALID_ARGUMENT if `struct_size` is wrong; NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

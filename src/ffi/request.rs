@@ -74,8 +74,8 @@ unsafe fn with_request<T>(
 /// Calls back: `start`, `test` and `abort` of a custom transport; `destroy`, if another thread
 /// frees a handle during the call.
 /// Blocks: no.
-/// Errors: every error of an exchange that ends in it, INVALID_ARGUMENT while another thread uses the
-/// request, INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: INVALID_ARGUMENT if another thread uses the request; INVALID_HANDLE, NULL_ARGUMENT. If
+/// the request fails, the function returns the error of its exchange.
 /// Threads: any, one at a time for each request.
 /// Source: MPI_Test.
 /// Since: ABI 0.
@@ -98,8 +98,8 @@ pub unsafe extern "C-unwind" fn shardspec_request_test(
 /// Calls back: `exchange`, `start`, `wait` and `abort` of a custom transport; `destroy`, if another
 /// thread frees a handle during the call.
 /// Blocks: on other ranks.
-/// Errors: every error of an exchange that ends in it, INVALID_ARGUMENT while another thread uses the
-/// request, INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: INVALID_ARGUMENT if another thread uses the request; INVALID_HANDLE, NULL_ARGUMENT. If
+/// the request fails, the function returns the error of its exchange.
 /// Threads: any, one at a time for each request.
 /// Source: MPI_Wait.
 /// Since: ABI 0.
@@ -117,7 +117,7 @@ pub unsafe extern "C-unwind" fn shardspec_request_wait(
 /// Calls back: `abort` and `wait` of a custom transport, where the request has not ended;
 /// `destroy`, if nothing else uses the communicator.
 /// Blocks: on other ranks, where the request has not ended: until nothing uses the buffers.
-/// Errors: INVALID_HANDLE, also for a handle that was freed before.
+/// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
 /// Threads: any. A call of another thread that uses the handle completes normally, and the request is
 /// freed after it.
 /// Since: ABI 0.
@@ -146,11 +146,11 @@ unsafe fn started(
 /// Calls back: `start` and `test` of a custom transport; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT while another request on the communicator has not ended,
-/// INDEX_OUT_OF_RANGE for a peer outside of the communicator, INVALID_ARGUMENT where messages to the
-/// own rank differ in number or bytes from those received, NULL_ARGUMENT, INVALID_HANDLE,
-/// OUT_OF_MEMORY. After one of these, nothing was sent. Errors of the transport are results of the
-/// request.
+/// Errors: INVALID_ARGUMENT if another request on the communicator has not ended;
+/// INDEX_OUT_OF_RANGE if a peer is not a rank of the communicator; INVALID_ARGUMENT if the calling
+/// rank sends itself other numbers of messages or bytes than it receives from itself;
+/// NULL_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. After one of these, nothing was sent. Errors of
+/// the transport are results of the request.
 /// Threads: any, one at a time for each communicator.
 /// Source: MPI_Isend, MPI_Irecv.
 /// Since: ABI 0.

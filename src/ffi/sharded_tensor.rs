@@ -88,9 +88,9 @@ pub(crate) fn give(
 /// Ownership: the caller frees `*out`; the metadata may be freed before it.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_PLACEMENT for a text that is not an owner, INVALID_ARGUMENT for another `fill`
-/// or metadata without an element type, UNSUPPORTED for a layout or memory format other than
-/// strided and contiguous, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: INVALID_PLACEMENT if `owner` is not the text of an owner; INVALID_ARGUMENT if `fill` is
+/// another number or the metadata states no element type; UNSUPPORTED if the layout is not strided
+/// or the memory format is not contiguous; OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Source: `torch.distributed._shard.sharded_tensor.empty` and `zeros`.
 /// Since: ABI 0.
@@ -114,9 +114,9 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new(
 /// Ownership: the caller frees `*out`; the metadata may be freed before it.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INDEX_OUT_OF_RANGE, INVALID_ARGUMENT for an index that occurs twice, another `fill` or
-/// metadata without an element type, UNSUPPORTED for a layout or memory format other than strided
-/// and contiguous, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: INVALID_ARGUMENT if an index occurs twice, `fill` is another number or the metadata
+/// states no element type; UNSUPPORTED if the layout is not strided or the memory format is not
+/// contiguous; INDEX_OUT_OF_RANGE, OUT_OF_MEMORY, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -141,12 +141,12 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_for_indices(
 /// Calls back: `build_metadata` and `fill_shard` of a custom spec; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_DIM, NDIM_MISMATCH, OUT_OF_BOUNDS, GAP and OVERLAP for a spec that does not fit
-/// the sizes of `full`, and any status that functions of a custom spec return. INVALID_PLACEMENT
-/// for a text that is not an owner, DTYPE_MISMATCH where `properties` state another element type
-/// than `full`, UNSUPPORTED for a layout or memory format other than strided and contiguous,
-/// UNSUPPORTED_DEVICE, INVALID_ARGUMENT, OVERFLOW, PARTIAL for elements that are pending a
-/// reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_DIM, NDIM_MISMATCH, OUT_OF_BOUNDS, GAP or OVERLAP if the spec does not fit the
+/// sizes of `full`; INVALID_PLACEMENT if `owner` is not the text of an owner; DTYPE_MISMATCH if
+/// `properties` state another element type than `full`; UNSUPPORTED if the layout is not strided or
+/// the memory format is not contiguous; PARTIAL if the elements are pending a reduction;
+/// UNSUPPORTED_DEVICE, INVALID_ARGUMENT, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. If
+/// a function of a custom spec fails, the call returns that status.
 /// Threads: any. No other thread may write `full` during the call.
 /// Source: torch's `ShardingSpec.shard`, for a tensor that every worker has.
 /// Since: ABI 0.
@@ -176,10 +176,10 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_spec(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: INVALID_PLACEMENT for a text that is not an owner, SHAPE_MISMATCH, NDIM_MISMATCH,
-/// DTYPE_MISMATCH and UNSUPPORTED_DEVICE for `full`, UNSUPPORTED for a layout or memory format
-/// other than strided and contiguous, INVALID_ARGUMENT, OVERFLOW, PARTIAL for elements that are
-/// pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_PLACEMENT if `owner` is not the text of an owner; SHAPE_MISMATCH, NDIM_MISMATCH,
+/// DTYPE_MISMATCH or UNSUPPORTED_DEVICE if `full` does not fit; UNSUPPORTED if the layout is not
+/// strided or the memory format is not contiguous; PARTIAL if the elements are pending a reduction;
+/// INVALID_ARGUMENT, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. No other thread may write `full` during the call.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -205,10 +205,10 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: INDEX_OUT_OF_RANGE, INVALID_ARGUMENT, also for an index that occurs twice,
-/// SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and UNSUPPORTED_DEVICE for `full`, UNSUPPORTED for
-/// a layout or memory format other than strided and contiguous, OVERFLOW, PARTIAL for elements that
-/// are pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if an index occurs twice or `options` are invalid; SHAPE_MISMATCH,
+/// NDIM_MISMATCH, DTYPE_MISMATCH or UNSUPPORTED_DEVICE if `full` does not fit; UNSUPPORTED if the
+/// layout is not strided or the memory format is not contiguous; PARTIAL if the elements are
+/// pending a reduction; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any. No other thread may write `full` during the call.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -239,10 +239,11 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full_for_indic
 /// Calls back: `release`, if the call fails; `destroy`, if another thread frees a handle during the
 /// call.
 /// Blocks: no.
-/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the
-/// shard in the error's `first_shard` and its position in `shards` in `index`. INVALID_ARGUMENT for
-/// a shard that occurs twice, or shards that are not exactly those of `owner`, INDEX_OUT_OF_RANGE,
-/// INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a view
+/// does not fit its shard (the error's `first_shard` is the shard, `index` is its position in
+/// `shards`); INVALID_ARGUMENT if a shard occurs twice or the shards are not exactly those of
+/// `owner`; INDEX_OUT_OF_RANGE, INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Source: torch's `_init_from_local_shards_and_global_metadata`.
 /// Since: ABI 0.
@@ -280,13 +281,13 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local(
 /// Calls back: `equal` and `hash` of custom placements; `release`, if the call fails; `destroy`, if
 /// another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE and ALIASED, with the
-/// shard in the error's `first_shard` and its position in `shards` in `index`. INVALID_ARGUMENT for
-/// a shard that occurs twice, or shards that are not exactly those of `owner`, also for a shard
-/// with another placement in the metadata, or a `shard_count` that is not the number of
-/// `descriptions`. NOT_FOUND for a box that is not one of the metadata's, NULL_ARGUMENT, also for a
-/// description without a placement, INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW, INVALID_HANDLE,
-/// OUT_OF_MEMORY.
+/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE or ALIASED if a view
+/// does not fit its shard (the error's `first_shard` is the shard, `index` is its position in
+/// `shards`); INVALID_ARGUMENT if a shard occurs twice, the shards are not exactly those of
+/// `owner`, a shard has another placement in the metadata, or `shard_count` is not the number of
+/// `descriptions`; NOT_FOUND if a box is not that of a shard of the metadata; NULL_ARGUMENT if a
+/// pointer is NULL or a description has no placement; INVALID_PLACEMENT, UNSUPPORTED, OVERFLOW,
+/// INVALID_HANDLE, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -334,7 +335,7 @@ unsafe fn from_local(
 /// Ownership: the caller gives up `tensor`.
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
-/// Errors: INVALID_HANDLE, also for a handle that was freed before.
+/// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
 /// Threads: any. A call of another thread that uses the handle completes normally.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -373,7 +374,7 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_metadata(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for a wrong struct_size, INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: INVALID_ARGUMENT if `struct_size` is wrong; INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -49,8 +49,9 @@ impl Handle for shardspec_shards {
 /// Ownership: the library copies all arguments. The caller frees `*out`.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for negative numbers or more than 32 dimensions, NDIM_MISMATCH,
-/// OVERFLOW for an end beyond 64 bits, INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if a number is negative or there are more than 32 dimensions; OVERFLOW
+/// if the end of a shard does not fit in 64 bits; NDIM_MISMATCH, INVALID_PLACEMENT, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -76,9 +77,9 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new(
 /// Ownership: the library copies all arguments. The caller frees `*out`.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for negative numbers, more than 32 dimensions or a wrong
-/// `placement_count`, INDEX_OUT_OF_RANGE for a placement index, OVERFLOW for an end beyond 64 bits,
-/// INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if a number is negative, there are more than 32 dimensions or
+/// `placement_count` is wrong; INDEX_OUT_OF_RANGE if a placement index is too large; OVERFLOW if
+/// the end of a shard does not fit in 64 bits; INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -109,9 +110,9 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_from_arrays(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for negative numbers, more than 32 dimensions or a wrong
-/// `placement_count`, INDEX_OUT_OF_RANGE for a placement index, OVERFLOW for an end beyond 64 bits,
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if a number is negative, there are more than 32 dimensions or
+/// `placement_count` is wrong; INDEX_OUT_OF_RANGE if a placement index is too large; OVERFLOW if
+/// the end of a shard does not fit in 64 bits; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -135,7 +136,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_from_arrays_with_placement_
 /// Ownership: the caller gives up `shards`.
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
-/// Errors: INVALID_HANDLE, also for a handle that was freed before.
+/// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
 /// Threads: any. A call of another thread that uses the handle completes normally.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -218,9 +219,10 @@ pub unsafe extern "C-unwind" fn shardspec_shards_overlaps(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: UNSUPPORTED where the shards overlap in too many ways to find the boxes, NDIM_MISMATCH
-/// where `ndim` is not that of the shards, INVALID_ARGUMENT for negative sizes or more than 32,
-/// OVERFLOW for more elements than 64 bits count, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: UNSUPPORTED if the shards overlap in too many ways to find the boxes; NDIM_MISMATCH if
+/// the shards do not have `ndim` dimensions; INVALID_ARGUMENT if a size is negative or `ndim` is
+/// above 32; OVERFLOW if the number of elements does not fit in 64 bits; INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

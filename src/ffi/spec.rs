@@ -80,7 +80,8 @@ pub(crate) fn give(place: Out<'_, *mut shardspec_spec>, spec: impl Sharder) -> O
 /// Ownership: the library copies the texts. The caller frees `*out`.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for no placements, INVALID_PLACEMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if `placement_count` is 0; INVALID_PLACEMENT, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -104,8 +105,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk(
 /// Ownership: the library copies the texts. The caller frees `*out`.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for an empty name or no placements, INVALID_PLACEMENT, NULL_ARGUMENT,
-/// OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if `dim_name` is empty or `placement_count` is 0; INVALID_PLACEMENT,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -132,8 +133,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_by_dim_name(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for an empty name or no placements, INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if `dim_name` is empty or `placement_count` is 0; INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -156,8 +157,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_with_placement_handles(
 /// Ownership: the caller frees `*out`; the list may be freed before it.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for no shards, OVERLAP (the error names both shards and the box that
-/// they share), NULL_ARGUMENT, also for a shard without a placement, INVALID_HANDLE, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if there are no shards; OVERLAP if two shards overlap (the error names
+/// both shards and the box that they share); NULL_ARGUMENT if a pointer is NULL or a shard has no
+/// placement; INVALID_HANDLE, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -175,7 +177,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_enumerable(
 /// Ownership: the caller gives up `spec`.
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
-/// Errors: INVALID_HANDLE, also for a handle that was freed before.
+/// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
 /// Threads: any. A call of another thread that uses the handle completes normally.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -195,8 +197,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_free(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_HANDLE, BUFFER_TOO_SMALL with the capacity needed in the error's `limit`,
-/// NULL_ARGUMENT.
+/// Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+/// needed); INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -212,8 +214,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_type_name(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: WRONG_SPEC_TYPE for another type of spec or a dimension given by name, INVALID_HANDLE,
-/// NULL_ARGUMENT.
+/// Errors: WRONG_SPEC_TYPE if the spec is not a chunk spec, or if it gives its dimension by name;
+/// INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -240,8 +242,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_chunk_dim(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: WRONG_SPEC_TYPE for another type of spec or a dimension given by number, INVALID_HANDLE,
-/// BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT.
+/// Errors: WRONG_SPEC_TYPE if the spec is not a chunk spec, or if it gives its dimension by number;
+/// BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity needed);
+/// INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -263,8 +266,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_chunk_dim_name(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: WRONG_SPEC_TYPE for a custom spec, whose shards depend on the tensor
-/// (`shardspec_metadata_shard_count` counts them), INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: WRONG_SPEC_TYPE if the spec is custom, because its shards depend on the tensor (call
+/// `shardspec_metadata_shard_count` instead); INVALID_HANDLE, NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -283,9 +286,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_shard_count(
 /// Ownership: the caller frees `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INDEX_OUT_OF_RANGE, WRONG_SPEC_TYPE for a custom spec, whose shards depend on the tensor
-/// (`shardspec_metadata_shard_placement` returns their placements), INVALID_HANDLE, NULL_ARGUMENT,
-/// OUT_OF_MEMORY.
+/// Errors: WRONG_SPEC_TYPE if the spec is custom, because its shards depend on the tensor (call
+/// `shardspec_metadata_shard_placement` instead); INDEX_OUT_OF_RANGE, INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -25,9 +25,9 @@ use crate::model::{InferredSpec, infer_compat_spec, infer_sharding_spec};
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for no shards, OVERLAP for shards that overlap and are not a grid of
-/// replicas (the error names both shards and the box that they share), NULL_ARGUMENT, also for a
-/// shard without a placement, INVALID_HANDLE, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if there are no shards; OVERLAP if two shards overlap and are not in a
+/// grid of replicas (the error names both shards and the box that they share); NULL_ARGUMENT if a
+/// pointer is NULL or a shard has no placement; INVALID_HANDLE, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -48,8 +48,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_infer(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for no shards, OVERLAP (the error names both shards and the box that
-/// they share), NULL_ARGUMENT, also for a shard without a placement, INVALID_HANDLE, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if there are no shards; OVERLAP if two shards overlap (the error names
+/// both shards and the box that they share); NULL_ARGUMENT if a pointer is NULL or a shard has no
+/// placement; INVALID_HANDLE, OUT_OF_MEMORY.
 /// Threads: any.
 /// Source: `_infer_sharding_spec_from_shards_metadata` of torch.
 /// Since: ABI 0.

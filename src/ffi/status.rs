@@ -18,8 +18,8 @@ use crate::memory::text;
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: NOT_FOUND for a number that is not a status, BUFFER_TOO_SMALL with the capacity needed
-/// in the error's `limit`, NULL_ARGUMENT.
+/// Errors: NOT_FOUND if the number is not a status; BUFFER_TOO_SMALL if `capacity` is too small
+/// (the error's `limit` is the capacity needed); NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

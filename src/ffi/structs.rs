@@ -149,8 +149,8 @@ const ERROR: &str = "shardspec_error";
 /// Ownership: the caller keeps `name`.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: NOT_FOUND for a name that is not a struct of this version, INVALID_ARGUMENT for a text
-/// that is not UTF-8, NULL_ARGUMENT.
+/// Errors: NOT_FOUND if this version has no struct of that name; INVALID_ARGUMENT if a text is not
+/// UTF-8; NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -173,9 +173,8 @@ pub unsafe extern "C-unwind" fn shardspec_struct_size(
 /// Ownership: the caller keeps `name` and `out`.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: NOT_FOUND for a name that is not a struct of this version, INVALID_ARGUMENT for a size
-/// that the struct does not have in any version, for an address that is not aligned and for a text
-/// that is not UTF-8, NULL_ARGUMENT.
+/// Errors: NOT_FOUND if this version has no struct of that name; INVALID_ARGUMENT if the struct has
+/// another size in every version, `out` is not aligned or `name` is not UTF-8; NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

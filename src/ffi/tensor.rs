@@ -107,11 +107,11 @@ impl shardspec_copy_options {
 /// Ownership: the caller keeps both views and their memory.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH and DTYPE_MISMATCH where the views differ, ALIASED where
-/// `destination` shares memory with `source` or has two elements at one place, UNSUPPORTED_DEVICE,
-/// UNSUPPORTED where so many elements of the source are at the same places that the check for
-/// ALIASED would take longer than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT,
-/// OUT_OF_MEMORY. After an error, nothing was written.
+/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if the views differ; ALIASED if
+/// `destination` shares memory with `source` or has two elements at one place; UNSUPPORTED if so
+/// many elements of the source share addresses that the check for ALIASED would take longer than
+/// the copy; UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an
+/// error, nothing was written.
 /// Threads: any. No other thread may use `destination` or write `source` during the call.
 /// Source: torch's `Tensor.copy_`, for one element type.
 /// Since: ABI 0.
@@ -137,11 +137,11 @@ pub unsafe extern "C-unwind" fn shardspec_tensor_copy(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, PARTIAL for
-/// elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where so
-/// many elements of the source are at the same places that the check for ALIASED would take longer
-/// than the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
-/// was written.
+/// Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many elements of the
+/// source share addresses that the check for ALIASED would take longer than the copy;
+/// SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, INVALID_HANDLE,
+/// UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error,
+/// nothing was written.
 /// Threads: any. During the call, other threads may read `full` but not write it, and may not use
 /// `shard`.
 /// Since: ABI 0.
@@ -171,11 +171,12 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard(
 /// Calls back: `fill_shard` of a custom spec; `equal` and `hash` of custom placements; `destroy`,
 /// if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE,
-/// INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the source has far more elements than
-/// memory and the search for shared memory would take longer than the copy, OVERFLOW,
-/// INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written. Also
-/// any status that the spec's `fill_shard` returns, which the library calls after all checks.
+/// Errors: UNSUPPORTED if the source has far more elements than memory, so that the search for
+/// shared memory would take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
+/// ALIASED, INDEX_OUT_OF_RANGE, INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT,
+/// NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written. The library calls
+/// `fill_shard` of the spec after all checks. If `fill_shard` fails, the function returns that
+/// status.
 /// Threads: any. During the call, other threads may read `full` but not write it, and may not use
 /// `shard`.
 /// Source: torch's `ShardingSpec.shard`, for one destination.
@@ -204,10 +205,10 @@ pub unsafe extern "C-unwind" fn shardspec_spec_fill_shard(
 /// into the memory of `full`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL,
-/// UNSUPPORTED where elements are packed and the shard starts inside of a byte or where the shard
-/// is not a box, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, PARTIAL for elements that are
-/// pending a reduction, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: UNSUPPORTED if the shard is not a box, or if elements are packed and the shard starts
+/// inside of a byte; PARTIAL if the elements are pending a reduction; SHAPE_MISMATCH,
+/// NDIM_MISMATCH, DTYPE_MISMATCH, INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, UNSUPPORTED_DEVICE,
+/// OVERFLOW, INVALID_ARGUMENT, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -241,12 +242,12 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and ALIASED, with the refused shard in the
-/// error's `first_shard` and `index`. INVALID_ARGUMENT for a wrong `shard_count`, PARTIAL for
-/// elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the
-/// source has far more elements than memory and the search for shared memory would take longer than
-/// the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
-/// written.
+/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or ALIASED if a view does not fit (the
+/// error's `first_shard` and `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong;
+/// PARTIAL if the elements are pending a reduction; UNSUPPORTED if the source has far more elements
+/// than memory, so that the search for shared memory would take longer than the copy;
+/// INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// After an error, nothing was written.
 /// Threads: any. During the call, other threads may read `full` but not write it, and may not use
 /// `shards`.
 /// Since: ABI 0.
@@ -276,12 +277,12 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH and ALIASED, with the refused shard in the
-/// error's `first_shard` and `index`. INVALID_ARGUMENT for a wrong `shard_count`, PARTIAL for
-/// elements that are pending a reduction, INVALID_HANDLE, UNSUPPORTED_DEVICE, UNSUPPORTED where the
-/// source has far more elements than memory and the search for shared memory would take longer than
-/// the copy, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was
-/// written.
+/// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or ALIASED if a view does not fit (the
+/// error's `first_shard` and `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong;
+/// PARTIAL if the elements are pending a reduction; UNSUPPORTED if the source has far more elements
+/// than memory, so that the search for shared memory would take longer than the copy;
+/// INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// After an error, nothing was written.
 /// Threads: any. During the call, other threads may read `shards` but not write them, and may not
 /// use `full`.
 /// Since: ABI 0.

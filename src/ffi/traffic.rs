@@ -119,8 +119,8 @@ fn rank_argument(argument: &'static str, rank: i64) -> Outcome<Option<i64>> {
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative, differs from that
-/// of the stated element type, or is 0 where no element type is stated, OVERFLOW, INVALID_HANDLE,
+/// Errors: INVALID_ARGUMENT if `itemsize` is negative, differs from the size of the stated element
+/// type, or is 0 and no element type is stated; BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
@@ -155,8 +155,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_traffic(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is negative, differs from that
-/// of the stated element type, or is 0 where no element type is stated, OVERFLOW, INVALID_HANDLE,
+/// Errors: INVALID_ARGUMENT if `itemsize` is negative, differs from the size of the stated element
+/// type, or is 0 and no element type is stated; BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
@@ -234,10 +234,10 @@ impl<T: Copy> Columns<T> {
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INDEX_OUT_OF_RANGE for a shard, UNSUPPORTED where elements are packed and a run would
-/// start or end inside of a byte, BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that is
-/// negative, differs from that of the stated element type, or is 0 where no element type is stated,
-/// OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INDEX_OUT_OF_RANGE if a shard does not exist; UNSUPPORTED if elements are packed and a
+/// run would start or end inside of a byte; INVALID_ARGUMENT if `itemsize` is negative, differs
+/// from the size of the stated element type, or is 0 and no element type is stated;
+/// BUFFER_TOO_SMALL, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -266,10 +266,10 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_runs(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for a rank below -1, UNSUPPORTED where elements are packed and a run
-/// would start or end inside of a byte, BUFFER_TOO_SMALL, INVALID_ARGUMENT for an `itemsize` that
-/// is negative, differs from that of the stated element type, or is 0 where no element type is
-/// stated, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if a rank is below -1; UNSUPPORTED if elements are packed and a run
+/// would start or end inside of a byte; INVALID_ARGUMENT if `itemsize` is negative, differs from
+/// the size of the stated element type, or is 0 and no element type is stated; BUFFER_TOO_SMALL,
+/// OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -348,7 +348,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_suggest_placements(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for a wrong `placement_count`, INDEX_OUT_OF_RANGE, INVALID_HANDLE,
+/// Errors: INVALID_ARGUMENT if `placement_count` is wrong; INDEX_OUT_OF_RANGE, INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.

@@ -215,14 +215,15 @@ fn prepared(
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
-/// Errors: INVALID_PLACEMENT for a shard that is on no rank of the communicator, GAP for elements
-/// that no source has, INVALID_ARGUMENT for a wrong number of shards, a plan for some destinations
-/// or an unknown element type, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
-/// ALIASED also between different tensors, OVERFLOW, PARTIAL, INVALID_HANDLE, NULL_ARGUMENT, each
-/// with the position of the tensor in the error's `index`. DISAGREEMENT for an error of another
-/// rank, and for tensors, tags, layouts, element types or an order that differ. After one of these,
-/// nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom
-/// transport, destinations may be partly written.
+/// Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; GAP if no source has an
+/// element; INVALID_ARGUMENT if the number of shards is wrong, a plan covers only some destinations
+/// or no element type is known; ALIASED if a destination shares memory with another buffer, also of
+/// another tensor; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW,
+/// PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these, the error's `index` is the position of the
+/// tensor. DISAGREEMENT if another rank has an error, or if ranks pass other tensors, tags, layouts
+/// or element types or another order. After one of these, nothing was written on any rank. After
+/// TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be partly
+/// written.
 /// Threads: any, one at a time for each communicator. During the call, other threads may read source
 /// shards but not write them, and may not use destination shards.
 /// Since: ABI 0.
@@ -250,13 +251,14 @@ pub unsafe extern "C-unwind" fn shardspec_comm_transfer(
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
-/// Errors: INVALID_PLACEMENT for a shard that is on no rank of the communicator, GAP for elements
-/// that no source has, INVALID_ARGUMENT for a wrong number of shards, a plan for some destinations or
-/// an unknown element type, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE,
-/// ALIASED also between different tensors, OVERFLOW, PARTIAL, INVALID_HANDLE, NULL_ARGUMENT, each
-/// with the position of the tensor in the error's `index`. DISAGREEMENT for an error of another rank,
-/// and for tensors, tags, layouts, element types or an order that differ. TRANSPORT_FAILED,
-/// OUT_OF_MEMORY and any status of a custom transport.
+/// Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; GAP if no source has an
+/// element; INVALID_ARGUMENT if the number of shards is wrong, a plan covers only some destinations
+/// or no element type is known; ALIASED if a destination shares memory with another buffer, also of
+/// another tensor; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW,
+/// PARTIAL, INVALID_HANDLE, NULL_ARGUMENT. With these, the error's `index` is the position of the
+/// tensor. DISAGREEMENT if another rank has an error, or if ranks pass other tensors, tags, layouts
+/// or element types or another order. TRANSPORT_FAILED, or the status of a custom transport, if the
+/// transport fails; OUT_OF_MEMORY.
 /// Threads: any, one at a time for each communicator.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -296,12 +298,12 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare(
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
-/// Errors: INVALID_ARGUMENT for another communicator, another number of tensors, another tag, other
-/// strides, or a transfer that another thread runs, SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
-/// UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, DISAGREEMENT for an error
-/// of another rank, and for ranks that run different transfers. After one of these, nothing was
-/// written on any rank, and the transfer can run again. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
-/// status of a custom transport, destinations may be partly written.
+/// Errors: INVALID_ARGUMENT if the communicator, the number of tensors, a tag or strides are not
+/// those of the preparation, or if another thread runs the transfer; DISAGREEMENT if another rank
+/// has an error or runs another transfer; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
+/// UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT. After one of these,
+/// nothing was written on any rank, and the transfer can run again. After TRANSPORT_FAILED,
+/// OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
 /// Threads: any, one at a time for each communicator. During the call, other threads may read source
 /// shards but not write them, and may not use destination shards.
 /// Since: ABI 0.
@@ -344,7 +346,7 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_fingerprint(
 /// Ownership: the caller gives up `transfer`.
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
-/// Errors: INVALID_HANDLE, also for a handle that was freed before.
+/// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
 /// Threads: any. A run of another thread completes normally.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

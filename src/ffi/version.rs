@@ -36,7 +36,8 @@ pub extern "C-unwind" fn shardspec_abi_version() -> u32 {
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: BUFFER_TOO_SMALL with the capacity needed in the error's `limit`, NULL_ARGUMENT.
+/// Errors: BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the capacity
+/// needed); NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
