@@ -9,28 +9,48 @@ use super::c_type::CType;
 
 /// Structs that have a macro to initialise them: what it makes, and the name of an example.
 const INITS: &[(&str, &str, &str)] = &[
-    ("shardspec_error", "An error before its first call", "err"),
-    ("shardspec_segment", "A segment that inherits all fields of its cut", "segment"),
-    ("shardspec_cut", "A cut of dimension 0 by chunk", "cut"),
-    ("shardspec_pad", "A pad before its length is set", "pad"),
-    ("shardspec_partial", "A sum over an axis that is still to be set", "partial"),
-    ("shardspec_mesh_layout", "A layout that replicates", "layout"),
-    ("shardspec_runtime_ctx", "A `ctx` without functions", "ctx"),
-    ("shardspec_tensor_properties", "torch's defaults", "properties"),
-    ("shardspec_copy_options", "The library chooses how to copy", "options"),
-    ("shardspec_placement_vtable", "A table without functions", "vtable"),
-    ("shardspec_spec_vtable", "A table without functions", "vtable"),
-    ("shardspec_comm_vtable", "A table without functions", "vtable"),
-    ("shardspec_comm_options", "The library chooses how to move", "options"),
-    ("shardspec_comm_tensor", "A tensor without a layout", "tensor"),
-    ("shardspec_op_arguments", "No arguments", "arguments"),
-    ("shardspec_op_options", "No flags", "options"),
-    ("shardspec_checkpoint_item", "An item without a tensor", "item"),
-    ("shardspec_checkpoint_read_options", "The library chooses how to read", "options"),
-    ("shardspec_checkpoint_read_report", "A report before the read", "report"),
-    ("shardspec_checkpoint_tensor", "A tensor without a name", "tensor"),
-    ("shardspec_checkpoint_write_options", "A file for each owner", "options"),
-    ("shardspec_checkpoint_rule", "A rule without a layout", "rule"),
+    ("shardspec_error", "Initialises an error", "err"),
+    ("shardspec_segment", "Initialises a segment with the values of its cut", "segment"),
+    ("shardspec_cut", "Initialises a cut of dimension 0 by the rule CHUNK", "cut"),
+    ("shardspec_pad", "Initialises a pad without a length", "pad"),
+    (
+        "shardspec_partial",
+        "Initialises a partial axis without a name, with the reduction SUM",
+        "partial",
+    ),
+    ("shardspec_mesh_layout", "Initialises a layout that replicates the tensor", "layout"),
+    ("shardspec_runtime_ctx", "Initialises a `ctx` without functions", "ctx"),
+    ("shardspec_tensor_properties", "Initialises properties with torch's defaults", "properties"),
+    (
+        "shardspec_copy_options",
+        "Initialises options with which the library chooses how to copy",
+        "options",
+    ),
+    ("shardspec_placement_vtable", "Initialises a table without functions", "vtable"),
+    ("shardspec_spec_vtable", "Initialises a table without functions", "vtable"),
+    ("shardspec_comm_vtable", "Initialises a table without functions", "vtable"),
+    (
+        "shardspec_comm_options",
+        "Initialises options with which the library chooses how to move data",
+        "options",
+    ),
+    ("shardspec_comm_tensor", "Initialises a tensor without a layout", "tensor"),
+    ("shardspec_op_arguments", "Initialises a list of no arguments", "arguments"),
+    ("shardspec_op_options", "Initialises options without flags", "options"),
+    ("shardspec_checkpoint_item", "Initialises an item without a tensor", "item"),
+    (
+        "shardspec_checkpoint_read_options",
+        "Initialises options with which the library chooses how to read",
+        "options",
+    ),
+    ("shardspec_checkpoint_read_report", "Initialises a report", "report"),
+    ("shardspec_checkpoint_tensor", "Initialises a tensor without a name", "tensor"),
+    (
+        "shardspec_checkpoint_write_options",
+        "Initialises options for one file for each owner",
+        "options",
+    ),
+    ("shardspec_checkpoint_rule", "Initialises a rule without a layout", "rule"),
 ];
 
 /// The value of a number in a struct that is not set.
@@ -99,7 +119,7 @@ fn version_items() -> Result<Vec<Item>, Box<dyn Error>> {
     let version = env::var("CARGO_PKG_VERSION")?;
     let mut items = vec![Item {
         name: "SHARDSPEC_VERSION".into(),
-        comment: vec!["Version of this header: that of the library it came with.".into()],
+        comment: vec!["The version of this header and of the library that it came with.".into()],
         kind: Kind::Macro(format!("\"{version}\"")),
     }];
     for (part, what) in [("MAJOR", "first"), ("MINOR", "second"), ("PATCH", "third")] {

@@ -138,9 +138,9 @@ extern "C" {
 #endif
 
 /**
- * 0 (`SHARDSPEC_OK`) or the reason why a call was refused: one of the constants in the section
- * "Status and errors". Never negative. A number keeps its meaning for ever; later versions may add
- * numbers.
+ * The result of a call: 0 (`SHARDSPEC_OK`) or the reason of a failure. The constants are in the
+ * section "Status and errors". A status is never negative. A number keeps its meaning for ever.
+ * Later versions may add numbers.
  */
 typedef int32_t shardspec_status;
 
@@ -151,9 +151,10 @@ typedef int32_t shardspec_status;
 /* ================================================================================================
  * Sharding specs: how a tensor is cut.
  *
- * A spec is made once and used for any number of tensors. Three types are built in: "chunk" cuts one
- * dimension into equal chunks, "enumerable" lists shards, "mesh" cuts dimensions over the axes of a
- * mesh (`shardspec_spec_new_mesh`). `shardspec_spec_new_custom` makes specs of your own types.
+ * One spec cuts any number of tensors. Three types of spec are built in. A "chunk" spec cuts one
+ * dimension into equal chunks. An "enumerable" spec lists the shards. A "mesh" spec cuts
+ * dimensions over the axes of a mesh (`shardspec_spec_new_mesh`). `shardspec_spec_new_custom`
+ * creates specs of your own types.
  *
  * Source: torch's `ChunkShardingSpec` and `EnumerableShardingSpec`.
  */
@@ -166,8 +167,8 @@ typedef struct shardspec_error shardspec_error;
 /**
  * Creates a spec that cuts dimension `dim` into `placement_count` chunks, as `torch.chunk` does.
  * Chunk i starts at ceil(n / placement_count) * i of n elements and has placement `placements[i]`.
- * The last chunks may be shorter or empty. An empty chunk owns nothing, and its offset may be past
- * the end. A negative `dim` counts from the last dimension. `shardspec_spec_build_metadata` checks
+ * The last chunks may be shorter or empty. An empty chunk owns nothing. Its offset may be past the
+ * end. A negative `dim` counts from the last dimension. `shardspec_spec_build_metadata` checks
  * that the tensor has the dimension.
  *
  * Ownership: the library copies the texts. The caller frees `*out`.
@@ -204,11 +205,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_chunk_by_d
 typedef struct shardspec_placement shardspec_placement;
 
 /**
- * Creates a spec that cuts one dimension into `placement_count` chunks, as `torch.chunk` does,
- * with handles of placements. The dimension is `dim`; with a `dim_name` that is not NULL, it is
- * the dimension of that name. Chunk i starts at ceil(n / placement_count) * i of n elements and
- * has placement `placements[i]`. The last chunks may be shorter or empty. A negative `dim` counts
- * from the last dimension.
+ * Creates a spec that cuts one dimension into `placement_count` chunks, as `torch.chunk` does.
+ * `placements` holds handles of placements. With `dim_name` NULL, the spec cuts dimension `dim`.
+ * Otherwise it cuts the dimension that has the name `dim_name`. Chunk i starts at ceil(n /
+ * placement_count) * i of n elements and has placement `placements[i]`. The last chunks may be
+ * shorter or empty. A negative `dim` counts from the last dimension.
  *
  * Ownership: the library copies `dim_name`. The caller keeps the handles and frees `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -227,11 +228,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_chunk_with
 typedef struct shardspec_shards shardspec_shards;
 
 /**
- * Creates a spec that lists its shards. All shards have the same number of dimensions, and they
- * must not overlap. A shard with a size of 0 owns nothing and overlaps nothing.
+ * Creates a spec that lists its shards. All shards have the same number of dimensions. Shards must
+ * not overlap. A shard with a size of 0 owns nothing and overlaps nothing.
  *
  * Time: at worst n * log(n)^(d-1) for n shards with d dimensions.
- * Ownership: the caller frees `*out`; the list may be freed before it.
+ * Ownership: the caller frees `*out`. The caller may free the list before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if there are no shards; OVERLAP if two shards overlap (the error names
@@ -256,12 +257,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_enumerable
 SHARDSPEC_API shardspec_status shardspec_spec_free(shardspec_spec *spec, shardspec_error *err);
 
 /**
- * Writes the name of the spec's type into `buffer`: "chunk", "enumerable", "mesh", or the type name
- * of a custom spec.
+ * Writes the name of the spec's type into `buffer`. The name is "chunk", "enumerable", "mesh", or
+ * the type name of a custom spec.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- * written.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+ * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -276,7 +276,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_type_name(
     shardspec_error *err);
 
 /**
- * Writes the dimension that a chunk spec cuts to `*out`, as it was passed; it may be negative.
+ * Writes to `*out` the dimension that a chunk spec cuts. The number is the one that was passed
+ * when the spec was created, so it may be negative.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -292,9 +293,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_chunk_dim(
 /**
  * Writes to `buffer` the name of the dimension that a chunk spec cuts.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- * written.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+ * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -310,7 +310,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_chunk_dim_name
     shardspec_error *err);
 
 /**
- * Writes the number of shards of the spec to `*out`.
+ * Writes to `*out` the number of shards of the spec.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -324,7 +324,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_shard_count(
     const shardspec_spec *spec, size_t *out, shardspec_error *err);
 
 /**
- * Creates a handle of the placement of shard `index`.
+ * Creates a handle for the placement of shard `index`.
  *
  * Ownership: the caller frees `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -339,9 +339,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_placement(
     const shardspec_spec *spec, size_t index, shardspec_placement **out, shardspec_error *err);
 
 /**
- * Writes 1 to `*out` if two specs are of the same type and cut every tensor in the same way, else
- * 0. Dimensions are compared as they were passed: -1 and 1 differ. Mesh specs are compared by
- * their meshes and layouts as they were passed. Custom specs are compared by their type's `equal`.
+ * Writes 1 to `*out` if two specs are of the same type and cut every tensor in the same way,
+ * else 0. Dimensions are compared as they were passed, so -1 and 1 differ. Mesh specs are equal if
+ * their meshes and the layouts that were passed are equal. Custom specs are compared with the
+ * `equal` function of their type.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` of custom specs and placements; `destroy`, if another thread frees a handle
@@ -356,7 +357,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_equal(
 
 /**
  * Writes a hash of the spec to `*out`. Equal specs have equal hashes, in every process that runs
- * this version. The hash of a custom spec includes that of its type's `hash`.
+ * this version. For a custom spec, the `hash` function of its type contributes to the hash.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `hash` of a custom spec and of custom placements; `destroy`, if another thread frees
@@ -370,20 +371,19 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_hash(
     const shardspec_spec *spec, uint64_t *out, shardspec_error *err);
 
 /**
- * Creates the spec that cuts a tensor into exactly these shards. Its type is the first of chunk,
- * mesh and enumerable that fits. It is a chunk spec if the shards are the chunks of one dimension,
- * in any order. It is a mesh spec if the shards are a grid of boxes: each dimension is cut by
- * chunk, balanced or sizes, and all cells of the grid have the same number of shards, which are
- * replicas. Otherwise it is an enumerable spec, also for a single shard, because the cut dimension
- * is then unknown.
+ * Creates the spec that cuts a tensor into exactly these shards. The result is a chunk spec if the
+ * shards are the chunks of one dimension, in any order. Otherwise it is a mesh spec if the shards
+ * form a grid of boxes. In such a grid, each dimension is cut by the rule CHUNK, BALANCED or
+ * SIZES, and all cells have the same number of replicas. In all other cases, the result is an
+ * enumerable spec. A single shard also makes an enumerable spec, because no dimension is cut.
  *
- * The mesh of an inferred mesh spec keeps the order of the shards if that is a row-major order
- * over its axes. Otherwise its devices are in row-major order of the dimensions that are cut.
- * `shardspec_spec_infer_compat` creates the spec that torch infers from the same shards.
+ * If the shards are in row-major order over the axes of the new mesh, its devices keep that order.
+ * Otherwise the devices are in row-major order of the cut dimensions.
+ * `shardspec_spec_infer_compat` creates the spec that torch would infer.
  *
- * Time: n * log(n) for n shards, and for an enumerable spec at worst n * log(n)^(d-1) in d
- * dimensions.
- * Ownership: the caller frees `*out`; the list may be freed before it.
+ * Time: n * log(n) for n shards. For an enumerable spec in d dimensions, at worst n *
+ * log(n)^(d-1).
+ * Ownership: the caller frees `*out`. The caller may free the list before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
@@ -397,11 +397,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_infer(
     const shardspec_shards *shards, shardspec_spec **out, shardspec_error *err);
 
 /**
- * Creates the spec that torch infers from these shards. It is a chunk spec where chunks of one
- * dimension are exactly these boxes, in any order. Otherwise it is an enumerable spec. A single
- * shard makes an enumerable spec, because the cut dimension is then unknown.
+ * Creates the spec that torch infers from these shards. The result is a chunk spec if the shards
+ * are the chunks of one dimension, in any order. Otherwise it is an enumerable spec. A single
+ * shard also makes an enumerable spec, because no dimension is cut.
  *
- * Ownership: the caller frees `*out`; the list may be freed before it.
+ * Ownership: the caller frees `*out`. The caller may free the list before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
@@ -418,9 +418,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_infer_compat(
 /* ================================================================================================
  * Metadata: which shard owns which part of one tensor.
  *
- * `shardspec_spec_build_metadata` creates it from a spec and the sizes of a tensor. The shards of
- * a metadata object cover its tensor. They overlap only where they are declared to be replicas. They
- * are numbered from 0, in the order of the spec.
+ * `shardspec_spec_build_metadata` creates metadata from a spec and the sizes of a tensor. The
+ * shards of a metadata object cover its tensor. Shards overlap only if they are declared to be
+ * replicas. Shards are numbered from 0, in the order of the spec.
  *
  * Source: torch's `ShardedTensorMetadata`.
  */
@@ -431,11 +431,11 @@ typedef struct shardspec_metadata shardspec_metadata;
 typedef struct shardspec_tensor_properties shardspec_tensor_properties;
 
 /**
- * Creates the metadata of a tensor of `sizes` (`ndim` numbers) that is cut by `spec`. The shards
- * cover the tensor. They overlap only where a mesh spec replicates. With `properties` NULL, no
- * element type is stated, and data of any type may be moved.
+ * Creates the metadata of a tensor that `spec` cuts. `sizes` holds the `ndim` sizes of the tensor.
+ * The shards cover the tensor. Shards overlap only where a mesh spec replicates. With `properties`
+ * NULL, the metadata states no element type, and data of any type may be moved.
  *
- * Ownership: the caller frees `*out`; the spec may be freed before it.
+ * Ownership: the caller frees `*out`. The caller may free the spec before `*out`.
  * Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
  * `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
@@ -454,13 +454,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata
     const shardspec_tensor_properties *properties, shardspec_metadata **out, shardspec_error *err);
 
 /**
- * Creates the metadata of a tensor whose dimensions have names and that is cut by `spec`. `sizes`
- * holds `ndim` numbers and `dim_names` holds `ndim` texts. A spec that was created with the name
- * of a dimension finds its dimension among them. `shardspec_metadata_dim_name` returns the names.
- * With `properties` NULL, no element type is stated, and data of any type may be moved.
+ * Creates the metadata of a tensor that `spec` cuts and whose dimensions have names. `sizes` holds
+ * `ndim` numbers and `dim_names` holds `ndim` texts. A spec that was created with the name of a
+ * dimension cuts the dimension with that name. `shardspec_metadata_dim_name` returns the names.
+ * With `properties` NULL, the metadata states no element type, and data of any type may be moved.
  *
- * Ownership: the library copies `dim_names`. The caller frees `*out`; the spec may be freed before
- * it.
+ * Ownership: the library copies `dim_names`. The caller frees `*out`. The caller may free the spec
+ * before `*out`.
  * Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
  * `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
@@ -478,17 +478,18 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata
     const shardspec_tensor_properties *properties, shardspec_metadata **out, shardspec_error *err);
 
 /**
- * Creates the metadata of a linked tensor: a tensor with one element for each block of elements of this
- * one, such as the scales and zero points of a quantised weight, or words that hold several packed
- * elements.
+ * Creates the metadata of a linked tensor. A linked tensor has one element for each block of
+ * elements of the tensor of `metadata`. Examples are the scales of a quantised weight, its zero
+ * points, and words that hold several packed elements.
  *
  * `block_sizes` holds `ndim` numbers >= 1. Dimension d of the new tensor has ceil(size /
- * `block_sizes[d]`) elements; the last block of a dimension may be short. A shard has the elements
- * of the blocks that it has in `metadata`, in the same order. The result has the same placements,
- * mesh, replicas, partial axes, names of dimensions and padding. No element type is stated. Where
- * dimensions are flattened, the elements of a block must be neighbours in the flattened order.
+ * `block_sizes[d]`) elements. The last block of a dimension may be short. If a shard of `metadata`
+ * has a block, the same shard of the result has the element of that block, in the same order. The
+ * result has the same placements, mesh, replicas, partial axes, names of dimensions and padding.
+ * It states no element type. Where dimensions are flattened, the elements of a block must be
+ * neighbours in the flattened order.
  *
- * Ownership: the caller frees `*out`; `metadata` may be freed before it.
+ * Ownership: the caller frees `*out`. The caller may free `metadata` before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: ILLEGAL_CUT if a shard has only a part of a block, has a block that is not contiguous,
@@ -505,9 +506,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_blocks(
     shardspec_metadata **out, shardspec_error *err);
 
 /**
- * Creates a list of a metadata object's shards, without copying them.
+ * Creates a list of the shards of a metadata object, without a copy of the shards.
  *
- * Ownership: the caller frees `*out`; the metadata may be freed before it.
+ * Ownership: the caller frees `*out`. The caller may free the metadata before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -531,7 +532,7 @@ SHARDSPEC_API shardspec_status shardspec_metadata_free(
     shardspec_metadata *metadata, shardspec_error *err);
 
 /**
- * Writes the number of shards to `*out`, empty ones included.
+ * Writes to `*out` the number of shards, empty shards included.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -557,8 +558,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_ndim(
     const shardspec_metadata *metadata, size_t *out, shardspec_error *err);
 
 /**
- * Writes the number of dimensions of the shards' buffers to `*out`. It is that of the tensor,
- * unless dimensions are flattened.
+ * Writes to `*out` the number of dimensions of the shards' buffers. It is the number of dimensions
+ * of the tensor, unless dimensions are flattened.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -571,8 +572,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_buffer_ndi
     const shardspec_metadata *metadata, size_t *out, shardspec_error *err);
 
 /**
- * Writes 1 to `*out` if the metadata was created with replicas, so that its shards may overlap,
- * else 0.
+ * Writes 1 to `*out` if the metadata was created with replicas, else 0. Shards may overlap only if
+ * they are replicas.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -587,8 +588,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_has_replic
 /**
  * Writes the tensor's sizes into `sizes`, one number for each dimension.
  *
- * `sizes` has room for `capacity` numbers. `*needed` becomes the number of dimensions; `needed`
- * may be NULL. With capacity 0, `sizes` may be NULL and only `*needed` is written.
+ * `sizes` has room for `capacity` numbers. `*needed` becomes the number of dimensions. `needed`
+ * may be NULL. With capacity 0, only `*needed` is written, and `sizes` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -629,8 +630,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_properties
     const shardspec_metadata *metadata, shardspec_tensor_properties *out, shardspec_error *err);
 
 /**
- * Writes 1 to `*out` if two metadata objects have the same sizes, properties and shards in the
- * same order, else 0. The specs that made them are not compared.
+ * Writes 1 to `*out` if two metadata objects have the same sizes, the same properties, and the
+ * same shards in the same order, else 0. The function does not compare the specs that the metadata
+ * was built from.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
@@ -644,11 +646,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_equal(
     const shardspec_metadata *a, const shardspec_metadata *b, int32_t *out, shardspec_error *err);
 
 /**
- * Writes the fingerprint of the layout to `*out`: a hash of 64 bits. It covers the elements of
- * each shard, their order in the buffer, and the placements. The sizes and properties of the
- * tensor are not in it, nor whether shards are replicas or partial; `shardspec_metadata_hash`
- * covers all of it. Equal layouts have equal fingerprints, in every process that runs this
- * version.
+ * Writes to `*out` the fingerprint of the layout: a hash of 64 bits. The fingerprint covers the
+ * elements of each shard, their order in the buffer, and the placements. It does not cover the
+ * sizes and properties of the tensor, or whether shards are replicas or partial.
+ * `shardspec_metadata_hash` covers all of these. Equal layouts have equal fingerprints, in every
+ * process that runs this version.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -678,7 +680,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_hash(
 /**
  * Writes the offsets and the sizes of shard `index`. `offsets` and `sizes` have room for
  * `capacity` numbers each, at least one for each dimension of the shards' buffers
- * (`shardspec_metadata_buffer_ndim`). Either may be NULL.
+ * (`shardspec_metadata_buffer_ndim`). `offsets` and `sizes` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -692,7 +694,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_shard(
     size_t capacity, shardspec_error *err);
 
 /**
- * Creates a handle of the placement of shard `index`.
+ * Creates a handle for the placement of shard `index`.
  *
  * Ownership: the caller frees `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -708,9 +710,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_plac
 /**
  * Writes the canonical text of the placement of shard `index` into `buffer`.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- * written.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+ * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -729,8 +730,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_plac
  *
  * `offsets` and `sizes` have room for `shard_count` rows, with one number for each dimension of
  * the shards' buffers (`shardspec_metadata_buffer_ndim`). `placement_indices` has room for
- * `shard_count` numbers, which `shardspec_metadata_placement_text` accepts. Each of the three
- * arrays may be NULL.
+ * `shard_count` numbers. `shardspec_metadata_placement_text` accepts these numbers. Each of the
+ * three arrays may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -760,9 +761,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_placement_
  * Writes the canonical text of placement `placement_index` into `buffer`. Placements are numbered
  * from 0, in the order of their first shards.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- * written.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+ * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -777,8 +777,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_placement_
     size_t *needed, shardspec_error *err);
 
 /**
- * Creates a handle of placement `placement_index`. Placements are numbered from 0, in the order of
- * their first shards.
+ * Creates a handle for placement `placement_index`. Placements are numbered from 0, in the order
+ * of their first shards.
  *
  * Ownership: the caller frees `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -794,10 +794,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_placement(
 /* ================================================================================================
  * Element types.
  *
- * DLPack's `DLDataType`. Elements are moved as they are and never computed with, so a type that is
- * not listed here works as well. Elements whose size is not a whole number of bytes are packed:
- * each element starts at the bit after the one before it, counted from the least significant bit
- * of a byte. float4, int4 and three lanes of int4 are packed. Two lanes of int4 are one byte.
+ * Element types are those of DLPack's `DLDataType`. The library moves elements unchanged and never
+ * computes with them, so a type that is not listed here works as well. Elements whose size is not
+ * a whole number of bytes are packed: each element starts at the bit after the end of the element
+ * before it. Bits are counted from the least significant bit of a byte. float4, int4 and three
+ * lanes of int4 are packed. Two lanes of int4 are one byte.
  */
 
 /** Signed integer. */
@@ -849,15 +850,15 @@ struct shardspec_dtype {
    * `DLDataTypeCode`.
    */
   uint8_t code;
-  /** Bits of one lane. */
+  /** Number of bits of one lane. */
   uint8_t bits;
-  /** Values in one element: 1, but for vector types. */
+  /** Number of values in one element: 1, except for vector types. */
   uint16_t lanes;
 };
 
 /**
- * Reads the name of an element type, such as "float32", "bfloat16", "bool" or "float8_e4m3fn".
- * "float32x4" is a type with four lanes.
+ * Reads the name of an element type, such as "float32", "bfloat16", "bool" or "float8_e4m3fn". The
+ * name "float32x4" stands for a type with four lanes.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
@@ -871,11 +872,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_parse(
 
 /**
  * Writes the name of an element type into `buffer`, in the form that `shardspec_dtype_parse`
- * reads. For a code without a name, the text is like "code200_16".
+ * reads. A type whose code has no name gets a text such as "code200_16".
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- * written.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+ * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
@@ -890,7 +890,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_text(
     shardspec_error *err);
 
 /**
- * Writes the number of bytes of one element to `*out`: bits * lanes / 8.
+ * Writes to `*out` the number of bytes of one element, which is bits * lanes / 8.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
@@ -904,8 +904,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_itemsize(
     const shardspec_dtype *dtype, size_t *out, shardspec_error *err);
 
 /**
- * Writes the number of bytes of `element_count` consecutive elements to `*out`: bits * lanes *
- * count / 8, rounded up. A buffer of a contiguous tensor with that many elements needs this size.
+ * Writes to `*out` the number of bytes of `element_count` consecutive elements, which is bits *
+ * lanes * element_count / 8, rounded up. The buffer of a contiguous tensor with that many elements
+ * needs this number of bytes.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
@@ -921,11 +922,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_bytes(
 /* ================================================================================================
  * Views of tensors.
  *
- * A view describes where a tensor is and how it is laid out. It owns nothing. It has the layout
- * of DLPack's `DLTensor`, so a `DLTensor *` may be passed by a cast.
+ * A view describes where a tensor is in memory and how it is laid out. A view owns nothing. The
+ * struct has the memory layout of DLPack's `DLTensor`, so a cast makes a view of a `DLTensor *`.
  */
 
-/** Most dimensions that a tensor may have. */
+/** The largest number of dimensions that a tensor may have. */
 #define SHARDSPEC_MAX_NDIM 32
 /** DLPack's device type of ordinary memory. */
 #define SHARDSPEC_DLPACK_DEVICE_CPU 1
@@ -936,9 +937,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_bytes(
 
 typedef struct shardspec_device shardspec_device;
 
-/** Where a tensor's memory is. The struct has the memory layout of DLPack's `DLDevice`. */
+/**
+ * The device whose memory holds a tensor. The struct has the memory layout of DLPack's `DLDevice`.
+ */
 struct shardspec_device {
-  /** A `SHARDSPEC_DLPACK_DEVICE_...` constant. The library can't read or write other memory. */
+  /**
+   * A `SHARDSPEC_DLPACK_DEVICE_...` constant. The library can't read or write memory of other
+   * device types.
+   */
   int32_t device_type;
   /** Ignored. */
   int32_t device_id;
@@ -950,22 +956,22 @@ typedef struct shardspec_tensor_view shardspec_tensor_view;
  * A tensor in the caller's memory. The struct has the memory layout of DLPack's `DLTensor`.
  *
  * The element at index (i0, i1, ...) is at data + byte_offset + (i0 * strides[0] + ...) *
- * itemsize. Elements that are not whole bytes are packed. Such an element starts at bit number
- * (i0 * strides[0] + ...) * bits * lanes, counted from the least significant bit of the byte at
- * data + byte_offset. Strides may be negative. They may be 0 in tensors that are only read. Any
- * alignment is allowed. A tensor without elements may have NULL data.
+ * itemsize. Elements whose size is not a whole number of bytes are packed. A packed element starts
+ * at bit number (i0 * strides[0] + ...) * bits * lanes, counted from the least significant bit of
+ * the byte at data + byte_offset. Strides may be negative. Strides may be 0 in tensors that are
+ * only read. Any alignment is allowed. `data` may be NULL if the tensor has no elements.
  *
- * Strides count elements, so the distance of neighbours is a whole number of elements. A field of
- * packed records (4 bytes each, 5 bytes apart) has no such stride. Pass its bytes instead:
- * elements of 8 bits, strides in bytes, and a last dimension with the bytes of an element and
- * stride 1. The metadata then has that dimension too. Whole records can be elements with `lanes`
- * of 8 bits. A view has no byte order and no flags for conjugation or negation: the library copies
- * bits unchanged.
+ * Strides count elements, so the distance between neighbours is a whole number of elements. A
+ * field of 4 bytes in records of 5 bytes has no such stride. Describe the bytes of such a field
+ * instead: pass elements of 8 bits, strides in bytes, and a last dimension of size 4 with
+ * stride 1. The metadata then has that dimension too. A whole record can be one element with
+ * several lanes of 8 bits. A view has no byte order and no flags for conjugation or negation,
+ * because the library copies bits unchanged.
  */
 struct shardspec_tensor_view {
   /** The memory. */
   void *data;
-  /** Where it is. */
+  /** The device of the memory. */
   shardspec_device device;
   /** Number of dimensions, 0 to 32. */
   int32_t ndim;
@@ -973,20 +979,20 @@ struct shardspec_tensor_view {
   shardspec_dtype dtype;
   /** `ndim` sizes. */
   int64_t *shape;
-  /** `ndim` strides, in elements, not bytes; NULL for row-major. */
+  /** `ndim` strides, which count elements; NULL for row-major. */
   int64_t *strides;
-  /** Bytes from `data` to the element at index 0. */
+  /** Number of bytes from `data` to the element at index 0. */
   uint64_t byte_offset;
 };
 
 /* ================================================================================================
  * Tensors in host memory.
  *
- * These functions move data between a tensor and its shards. All buffers are the caller's. All
- * checks come before the first write: a call that fails has written nothing. Elements are copied
- * bit for bit. A destination must not share memory with a source, with another destination or with
- * itself. Buffers that interleave without sharing a byte (for packed elements: a bit) are allowed.
- * Bits of such a byte that belong to no element stay unchanged.
+ * These functions move data between a tensor and its shards. The caller owns all buffers. All
+ * checks come before the first write, so a call that fails has written nothing. Elements are
+ * copied bit for bit. A destination must not share memory with a source, with another destination
+ * or with itself. Buffers may interleave if they share no byte. Buffers of packed elements may
+ * interleave if they share no bit. Bits of a byte that belong to no element stay unchanged.
  */
 
 /** The default: the library chooses the number of threads, up to the processors of this process. */
@@ -995,22 +1001,28 @@ struct shardspec_tensor_view {
 #define SHARDSPEC_COPY_HINT_STREAM 1
 /** Hint: cached stores, for data that is used next. */
 #define SHARDSPEC_COPY_HINT_CACHED 2
-/** Restricts the library to instructions that every processor of this kind has. For tests. */
+/**
+ * Restricts the library to instructions that every processor of this kind has. This hint is for
+ * tests.
+ */
 #define SHARDSPEC_COPY_HINT_PORTABLE 4
 
 typedef struct shardspec_copy_options shardspec_copy_options;
 
 /**
- * Options of a copy. Where the pointer to them is NULL, or a field is 0, the library chooses by
- * size and machine. No option changes the result.
+ * Options of a copy. If a function gets NULL instead of options, or if a field is 0, the library
+ * chooses by size and machine. No option changes the result.
  */
 struct shardspec_copy_options {
   /** `sizeof(shardspec_copy_options)`. */
   uint64_t struct_size;
-  /** Maximum number of threads, the caller's included. Small copies use one thread. */
+  /**
+   * Maximum number of threads. The calling thread counts as one of them. Small copies use one
+   * thread.
+   */
   uint32_t max_threads;
   /**
-   * `SHARDSPEC_COPY_HINT_STREAM` or `SHARDSPEC_COPY_HINT_CACHED`, or'ed with
+   * `SHARDSPEC_COPY_HINT_STREAM` or `SHARDSPEC_COPY_HINT_CACHED`, combined by bitwise or with
    * `SHARDSPEC_COPY_HINT_PORTABLE` if required.
    */
   uint32_t hints;
@@ -1022,8 +1034,8 @@ struct shardspec_copy_options {
 #define SHARDSPEC_COPY_OPTIONS_INIT { sizeof(shardspec_copy_options), 0, 0 }
 
 /**
- * Copies all elements of a view into another view of the same shape and element type. Both may
- * have any strides. `options` may be NULL.
+ * Copies all elements of a view into another view of the same shape and element type. Both views
+ * may have any strides. `options` may be NULL.
  *
  * Ownership: the caller keeps both views and their memory.
  * Calls back: no.
@@ -1042,9 +1054,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_copy(
     const shardspec_copy_options *options, shardspec_error *err);
 
 /**
- * Copies shard `index` out of a tensor, such as a mapped file. `full` has the metadata's sizes and
- * `shard` has the sizes of that shard. Both have the metadata's element type, if it states one.
- * Holes of the shard's buffer are filled with zeros. `options` may be NULL.
+ * Copies shard `index` out of a tensor, such as a mapped file. `full` has the sizes of the tensor
+ * and `shard` has the sizes of that shard. Both have the metadata's element type, if the metadata
+ * states an element type. Holes of the shard's buffer are filled with zeros. `options` may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -1055,8 +1068,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_copy(
  * SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, INVALID_HANDLE,
  * UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error,
  * nothing was written.
- * Threads: any. During the call, other threads may read `full` but not write it, and may not use
- * `shard`.
+ * Threads: any. During the call, no other thread may write `full` or use `shard`.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_shard(
@@ -1065,10 +1077,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_sh
     shardspec_error *err);
 
 /**
- * Fills shard `index` of a tensor by the `fill_shard` function of the spec's type, or copies it
- * where the type has none. `metadata` is the metadata that `spec` built for the tensor. `full` has
- * the metadata's sizes and `shard` has the sizes of that shard. Both have the metadata's element
- * type, if it states one. `options` may be NULL.
+ * Fills shard `index` of a tensor with the `fill_shard` function of the spec's type. If the type
+ * has no such function, the shard is copied. `metadata` is the metadata that `spec` built for the
+ * tensor. `full` has the sizes of the tensor and `shard` has the sizes of that shard. Both have
+ * the metadata's element type, if the metadata states an element type. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `fill_shard` of a custom spec; `equal` and `hash` of custom placements; `destroy`,
@@ -1080,8 +1092,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_sh
  * NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written. The library calls
  * `fill_shard` of the spec after all checks. If `fill_shard` fails, the function returns that
  * status.
- * Threads: any. During the call, other threads may read `full` but not write it, and may not use
- * `shard`.
+ * Threads: any. During the call, no other thread may write `full` or use `shard`.
  * Source: torch's `ShardingSpec.shard`, for one destination.
  * Since: ABI 0.
  */
@@ -1091,9 +1102,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_fill_shard(
     const shardspec_copy_options *options, shardspec_error *err);
 
 /**
- * Writes a view of shard `index` inside of `full` to `*out`, without copying data. The view's
- * shape and strides are written into `shape` and `strides`. Each has room for `capacity` numbers,
- * at least one for each dimension. The view of an empty shard has NULL data.
+ * Writes to `*out` a view of shard `index` inside of `full`, without a copy of the data. The
+ * view's shape and strides are written into `shape` and `strides`. These two arrays have room for
+ * `capacity` numbers each, at least one for each dimension. The view of an empty shard has NULL
+ * data.
  *
  * Ownership: `out->shape` and `out->strides` point to the caller's two arrays. `out->data` points
  * into the memory of `full`.
@@ -1112,10 +1124,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_view_shard
     shardspec_error *err);
 
 /**
- * Copies every shard out of a tensor. `full` has the metadata's sizes. `shards[i]` is the
- * destination of shard i, and `shard_count` is the metadata's number of shards, empty ones
- * included. Element types are the metadata's, if it states one. Holes of the shards' buffers are
- * filled with zeros. `options` may be NULL.
+ * Copies every shard out of a tensor. `full` has the sizes of the tensor. `shards[i]` is the
+ * destination of shard i. `shard_count` is the number of all shards, empty shards included. All
+ * views have the metadata's element type, if the metadata states an element type. Holes of the
+ * shards' buffers are filled with zeros. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -1127,8 +1139,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_view_shard
  * than memory, so that the search for shared memory would take longer than the copy;
  * INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
  * After an error, nothing was written.
- * Threads: any. During the call, other threads may read `full` but not write it, and may not use
- * `shards`.
+ * Threads: any. During the call, no other thread may write `full` or use `shards`.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_scatter(
@@ -1138,9 +1149,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_scatter(
 
 /**
  * Copies every shard into a tensor. This is the inverse of `shardspec_metadata_scatter`.
- * `shards[i]` is shard i, and `shard_count` is the metadata's number of shards, empty ones
- * included. `full` has the metadata's sizes, and every element of it is written. Element types are
- * the metadata's, if it states one. `options` may be NULL.
+ * `shards[i]` is shard i. `shard_count` is the number of all shards, empty shards included. `full`
+ * has the sizes of the tensor. Every element of `full` is written. All views have the metadata's
+ * element type, if the metadata states an element type. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -1152,8 +1163,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_scatter(
  * than memory, so that the search for shared memory would take longer than the copy;
  * INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
  * After an error, nothing was written.
- * Threads: any. During the call, other threads may read `shards` but not write them, and may not
- * use `full`.
+ * Threads: any. During the call, no other thread may write `shards` or use `full`.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather(
@@ -1163,35 +1173,41 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather(
 /* ================================================================================================
  * Sharded tensors: metadata together with the shards that are in this process.
  *
- * The memory of local shards either belongs to the library, which allocates it row-major and
- * aligned to 64 bytes, or to the caller until the library calls `release`. Local shards are
- * numbered from 0 in the order of the metadata, in whatever order they were passed.
+ * The shards of a sharded tensor that are in this process are its local shards. Either the library
+ * allocates the memory of local shards, row-major and aligned to 64 bytes, or the caller passes
+ * it. The library uses memory of the caller until it calls `release`. Local shards are numbered
+ * from 0 in the order of the metadata. The order in which they were passed does not matter.
  *
- * An owner or a list of indices selects the local shards. An `owner` is a text such as "rank:1" or
- * "trainer0" for the owner's shards on all devices, or "rank:1/cuda:0" for those on one device.
- * NULL selects all shards. An owner without shards has no local shards, which is not an error.
+ * An owner or a list of indices selects the local shards. An owner is a rank or a worker. An
+ * `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on all
+ * devices. A text with a device, such as "rank:1/cuda:0", selects the owner's shards on that
+ * device. NULL selects all shards. An owner may have no shards: the sharded tensor then has no
+ * local shards.
  *
- * A sharded tensor is immutable, but the elements of its shards are not. Their memory is the only
- * memory of the library that callers access by a pointer. It stays valid until the sharded tensor
- * and all managed tensors exported from it are freed. The caller makes sure that no thread writes
- * what another thread uses.
+ * A sharded tensor is immutable, but the elements of its shards may change. The memory of local
+ * shards is the only memory of the library that callers access by a pointer. This memory stays
+ * valid until the sharded tensor and all managed tensors exported from it are freed. The caller
+ * makes sure that no thread writes elements while another thread uses them.
  *
  * Source: torch's `ShardedTensor`. Only strided, contiguous tensors can be sharded, as in torch.
  */
 
-/** Metadata and local shards, behind a handle. Free it with `shardspec_sharded_tensor_free`. */
+/**
+ * A sharded tensor, behind a handle: metadata and local shards. Free it with
+ * `shardspec_sharded_tensor_free`.
+ */
 typedef struct shardspec_sharded_tensor shardspec_sharded_tensor;
 
-/** Memory of new shards is uninitialised: torch's `empty`. */
+/** The memory of new shards is uninitialised, as with torch's `empty`. */
 #define SHARDSPEC_FILL_UNINITIALIZED 0
-/** Memory of new shards is zero: torch's `zeros`. */
+/** The memory of new shards is zero, as with torch's `zeros`. */
 #define SHARDSPEC_FILL_ZERO 1
 
 /**
- * Creates a sharded tensor with new memory for the shards of `owner`. `owner` NULL selects all
- * shards. The metadata must state the element type. `fill` is a `SHARDSPEC_FILL_...` constant.
+ * Creates a sharded tensor with new memory for the shards of `owner`. With `owner` NULL, it has
+ * all shards. The metadata must state the element type. `fill` is a `SHARDSPEC_FILL_...` constant.
  *
- * Ownership: the caller frees `*out`; the metadata may be freed before it.
+ * Ownership: the caller frees `*out`. The caller may free the metadata before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_PLACEMENT if `owner` is not the text of an owner; INVALID_ARGUMENT if `fill` is
@@ -1206,11 +1222,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new(
     shardspec_sharded_tensor **out, shardspec_error *err);
 
 /**
- * Creates a sharded tensor with new memory for the shards `indices` of the metadata, in any order.
- * `indices` holds `index_count` different numbers. The metadata must state the element type.
- * `fill` is a `SHARDSPEC_FILL_...` constant.
+ * Creates a sharded tensor with new memory for some shards of the metadata. `indices` holds the
+ * `index_count` different indices of these shards, in any order. The metadata must state the
+ * element type. `fill` is a `SHARDSPEC_FILL_...` constant.
  *
- * Ownership: the caller frees `*out`; the metadata may be freed before it.
+ * Ownership: the caller frees `*out`. The caller may free the metadata before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if an index occurs twice, `fill` is another number or the metadata
@@ -1224,12 +1240,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
     shardspec_sharded_tensor **out, shardspec_error *err);
 
 /**
- * Creates a sharded tensor with the shards that `spec` cuts out of `full` for `owner`. `owner`
- * NULL selects all shards. The spec builds the metadata for the sizes of `full`. `properties` may
- * be NULL. Where they state no element type, the metadata has that of `full`. `options` may be
- * NULL.
+ * Creates a sharded tensor with the shards that `spec` cuts out of `full` for `owner`. With
+ * `owner` NULL, it has all shards. The spec builds the metadata for the sizes of `full`.
+ * `properties` may be NULL. If the properties state no element type, the metadata has the element
+ * type of `full`. `options` may be NULL.
  *
- * Ownership: the caller frees `*out`; `spec` and `full` may be freed before it.
+ * Ownership: the caller frees `*out`. The caller may free `spec` and `full` before `*out`.
  * Calls back: `build_metadata` and `fill_shard` of a custom spec; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
@@ -1249,11 +1265,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
     shardspec_sharded_tensor **out, shardspec_error *err);
 
 /**
- * Creates a sharded tensor with copies of the shards of `owner` in `full`. `owner` NULL selects
- * all shards. `full` has the metadata's sizes. Where the metadata states no element type, the
- * sharded tensor has that of `full`. `options` may be NULL.
+ * Creates a sharded tensor that copies the shards of `owner` out of `full`. With `owner` NULL, it
+ * has all shards. `full` has the sizes of the metadata. If the metadata states no element type,
+ * the sharded tensor has the element type of `full`. `options` may be NULL.
  *
- * Ownership: the caller frees `*out`; the metadata and `full` may be freed before it.
+ * Ownership: the caller frees `*out`. The caller may free the metadata and `full` before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
@@ -1269,11 +1285,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
     const shardspec_copy_options *options, shardspec_sharded_tensor **out, shardspec_error *err);
 
 /**
- * Creates a sharded tensor with copies of the shards `indices` in `full`, in any order. `indices`
- * holds `index_count` different numbers. `full` has the metadata's sizes. Where the metadata
- * states no element type, the sharded tensor has that of `full`. `options` may be NULL.
+ * Creates a sharded tensor that copies some shards out of `full`. `indices` holds the
+ * `index_count` different indices of these shards, in any order. `full` has the sizes of the
+ * metadata. If the metadata states no element type, the sharded tensor has the element type of
+ * `full`. `options` may be NULL.
  *
- * Ownership: the caller frees `*out`; the metadata and `full` may be freed before it.
+ * Ownership: the caller frees `*out`. The caller may free the metadata and `full` before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
@@ -1293,16 +1310,17 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
 typedef void (*shardspec_destroy_fn)(void *ctx);
 
 /**
- * Creates a sharded tensor of shards in the caller's memory: `shards[i]` is shard `indices[i]` of
- * the metadata.
+ * Creates a sharded tensor from shards in the caller's memory. `shards[i]` is shard `indices[i]`
+ * of the metadata.
  *
- * Each view has the sizes of its shard, with any strides. All have the metadata's element type, or
- * one common type where the metadata states none. With an `owner`, the shards must be exactly
- * those of that owner. With `owner` NULL, they may be any.
+ * Each view has the sizes of its shard, with any strides. All views have the metadata's element
+ * type. If the metadata states no element type, all views have one common type. With an `owner`,
+ * the shards must be exactly the shards of that owner. With `owner` NULL, any shards are allowed.
  *
- * Ownership: the library copies the views. It uses their memory until it calls `release(ctx)`,
- * exactly once: after the sharded tensor and all managed tensors exported from it were freed, or
- * before a failed call returns. `release` may be NULL. The caller frees `*out`.
+ * Ownership: the library copies the views. The library uses the memory of the views until it calls
+ * `release(ctx)`, exactly once. It calls `release` after the sharded tensor and all managed
+ * tensors exported from it were freed, or before a failed call returns. `release` may be NULL. The
+ * caller frees `*out`.
  * Calls back: `release`, if the call fails; `destroy`, if another thread frees a handle during the
  * call.
  * Blocks: no.
@@ -1321,18 +1339,18 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
     shardspec_destroy_fn release, shardspec_sharded_tensor **out, shardspec_error *err);
 
 /**
- * Creates a sharded tensor of shards in the caller's memory that are described by a list:
- * `shards[i]` is the memory of shard i of `descriptions`.
+ * Creates a sharded tensor from shards in the caller's memory. The list `descriptions` describes
+ * the shards: `shards[i]` is the memory of shard i of that list.
  *
- * The offsets, sizes and placement of each description must be those of one shard of the metadata.
- * All views have the metadata's element type, or one common type where the metadata states none.
- * With an `owner`, the shards must be exactly those of that owner. With `owner` NULL, they may be
- * any.
+ * The offsets, sizes and placement of each description must equal those of one shard of the
+ * metadata. All views have the metadata's element type. If the metadata states no element type,
+ * all views have one common type. With an `owner`, the shards must be exactly the shards of that
+ * owner. With `owner` NULL, any shards are allowed.
  *
- * Ownership: the library copies the views. It uses their memory until it calls `release(ctx)`,
- * exactly once: after the sharded tensor and all managed tensors exported from it were freed, or
- * before a failed call returns. `release` may be NULL. The caller keeps `descriptions` and frees
- * `*out`.
+ * Ownership: the library copies the views. The library uses the memory of the views until it calls
+ * `release(ctx)`, exactly once. It calls `release` after the sharded tensor and all managed
+ * tensors exported from it were freed, or before a failed call returns. `release` may be NULL. The
+ * caller keeps `descriptions` and frees `*out`.
  * Calls back: `equal` and `hash` of custom placements; `release`, if the call fails; `destroy`, if
  * another thread frees a handle during the call.
  * Blocks: no.
@@ -1352,8 +1370,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
     shardspec_destroy_fn release, shardspec_sharded_tensor **out, shardspec_error *err);
 
 /**
- * Frees a sharded tensor. NULL is allowed. The memory of its shards is freed, or released with
- * `release`, when no managed tensor exported from it is in use.
+ * Frees a sharded tensor. NULL is allowed. The library then frees the memory of the shards, or
+ * releases it with `release`, as soon as no exported managed tensor uses it.
  *
  * Ownership: the caller gives up `tensor`.
  * Calls back: `destroy`, if nothing else uses the object.
@@ -1366,11 +1384,11 @@ SHARDSPEC_API shardspec_status shardspec_sharded_tensor_free(
     shardspec_sharded_tensor *tensor, shardspec_error *err);
 
 /**
- * Creates a handle of the sharded tensor's metadata. It is the metadata that the sharded tensor
- * was created with. If that states no element type and there are local shards, it has their
- * element type.
+ * Creates a handle for the metadata that the sharded tensor was created with. If that metadata
+ * states no element type and there are local shards, the new handle's metadata has the element
+ * type of the local shards.
  *
- * Ownership: the caller frees `*out`; the sharded tensor may be freed before it.
+ * Ownership: the caller frees `*out`. The caller may free the sharded tensor before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -1395,7 +1413,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_prop
     const shardspec_sharded_tensor *tensor, shardspec_tensor_properties *out, shardspec_error *err);
 
 /**
- * Writes the number of local shards to `*out`, empty ones included.
+ * Writes to `*out` the number of local shards, empty shards included.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -1421,13 +1439,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_loca
     const shardspec_sharded_tensor *tensor, size_t local, size_t *out, shardspec_error *err);
 
 /**
- * Writes a view of local shard `local` to `*out`. The view's shape and strides are written into
- * `shape` and `strides`. Each has room for `capacity` numbers, at least one for each dimension.
- * The view of an empty shard has NULL data.
+ * Writes to `*out` a view of local shard `local`. The view's shape and strides are written into
+ * `shape` and `strides`. These two arrays have room for `capacity` numbers each, at least one for
+ * each dimension. The view of an empty shard has NULL data.
  *
- * Ownership: `out->shape` and `out->strides` point to the caller's two arrays. `out->data` is
- * memory of the sharded tensor, which the caller may read and write until it frees the sharded
- * tensor.
+ * Ownership: `out->shape` and `out->strides` point to the caller's two arrays. The memory at
+ * `out->data` belongs to the sharded tensor. The caller may read and write it until the caller
+ * frees the sharded tensor.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
@@ -1439,7 +1457,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_loca
     size_t capacity, shardspec_tensor_view *out, shardspec_error *err);
 
 /**
- * Copies all shards into `full`, which has the metadata's sizes. Every element of `full` is
+ * Copies all shards into `full`, which has the sizes of the tensor. Every element of `full` is
  * written. Every shard that is not empty must be local. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
@@ -1451,8 +1469,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_loca
  * take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED,
  * INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
  * After an error, nothing was written.
- * Threads: any. During the call, other threads may read the shards but not write them, and may not
- * use `full`.
+ * Threads: any. During the call, no other thread may write the shards or use `full`.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_gather(
@@ -1462,28 +1479,29 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_gath
 /* ================================================================================================
  * Tensors as flat arrays.
  *
- * These functions do what the functions without `_flat` in their names do, and take numbers in flat
- * arrays in place of `shardspec_tensor_view`. They are for languages in which structs with pointers
- * are slow to pass, or forbidden as in cgo. No address of the caller's is stored in an output.
- * Tensors are in host memory. These arguments are the same in all of them:
+ * These functions do the same as the functions without `_flat` in their names. They take flat
+ * arrays of numbers instead of `shardspec_tensor_view`. They are for languages in which a struct
+ * with pointers is slow to pass, or forbidden (as in cgo). No output holds an address of the
+ * caller's memory. Tensors are in host memory. All these functions have these arguments in common:
  *
- * - `dtype` is the element type of all buffers. With NULL, it is the one that the metadata states.
+ * - `dtype` is the element type of all buffers. With `dtype` NULL, the element type is the
+ *   metadata's.
  * - `full` is the address of the tensor's element at index 0 of each dimension. `full_strides` has
  *   one number for each dimension of the tensor. The tensor has the metadata's sizes.
- * - Shard i begins `byte_offsets[i]` bytes after `shards`. With `shards` NULL, `byte_offsets[i]` is
- *   its address. Pass one buffer and offsets into it, or NULL and addresses. An empty shard may
- *   begin anywhere.
+ * - Shard i begins `byte_offsets[i]` bytes after the address `shards`. So pass either one buffer
+ *   and offsets into it, or NULL and addresses. An empty shard may begin anywhere.
  * - `shapes` and `strides` have one row for each shard, with one number for each dimension of the
- *   shards' buffers (`shardspec_metadata_buffer_ndim`). `shapes` is compared with the shapes that the
- *   metadata has. With NULL, nothing is compared: the caller makes sure that the buffers are large
- *   enough.
+ *   shards' buffers (`shardspec_metadata_buffer_ndim`). The library compares `shapes` with the
+ *   shapes of the metadata's shards. With `shapes` NULL, the caller makes sure that the buffers
+ *   are large enough.
  * - Strides count elements and may be NULL for row-major buffers.
  */
 
 /**
- * Copies every shard out of a tensor: `shardspec_metadata_scatter` for flat arrays. Shard i is the
- * destination in row i of the arrays, and `shard_count` is the metadata's number of shards, empty
- * ones included. Holes of the shards' buffers are filled with zeros. `options` may be NULL.
+ * Copies every shard out of a tensor. This is `shardspec_metadata_scatter` for flat arrays. Row i
+ * of the arrays describes the destination of shard i. `shard_count` is the number of all shards,
+ * empty shards included. Holes of the shards' buffers are filled with zeros. `options` may be
+ * NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -1494,8 +1512,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_gath
  * PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many elements of the source
  * share addresses that the check for ALIASED would take longer than the copy; DTYPE_MISMATCH,
  * INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
- * Threads: any. During the call, other threads may read `full` but not write it, and may not use
- * the shards.
+ * Threads: any. During the call, no other thread may write `full` or use the shards.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_scatter_flat(
@@ -1505,9 +1522,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_scatter_fl
     shardspec_error *err);
 
 /**
- * Copies every shard into a tensor: `shardspec_metadata_gather` for flat arrays. Shard i is the source in
- * row i of the arrays, and `shard_count` is the metadata's number of shards, empty ones included.
- * Every element of `full` is written. `options` may be NULL.
+ * Copies every shard into a tensor. This is `shardspec_metadata_gather` for flat arrays. Row i of
+ * the arrays describes shard i, which is a source. `shard_count` is the number of all shards,
+ * empty shards included. Every element of `full` is written. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -1518,8 +1535,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_scatter_fl
  * PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many elements of the source
  * share addresses that the check for ALIASED would take longer than the copy; DTYPE_MISMATCH,
  * INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
- * Threads: any. During the call, other threads may read the shards but not write them, and may not
- * use `full`.
+ * Threads: any. During the call, no other thread may write the shards or use `full`.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather_flat(
@@ -1529,9 +1545,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather_fla
     shardspec_error *err);
 
 /**
- * Copies shard `index` out of a tensor: `shardspec_metadata_extract_shard` without views. `shard` is the
- * address of its buffer. `shape` and `strides` have one number for each dimension of the buffer;
- * each may be NULL. Holes of the buffer are filled with zeros. `options` may be NULL.
+ * Copies shard `index` out of a tensor. This is `shardspec_metadata_extract_shard` without views.
+ * `shard` is the address of the shard's buffer. `shape` and `strides` have one number for each
+ * dimension of the buffer. Both may be NULL. Holes of the buffer are filled with zeros. `options`
+ * may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -1542,8 +1559,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather_fla
  * ALIASED would take longer than the copy; INDEX_OUT_OF_RANGE, SHAPE_MISMATCH, ALIASED,
  * DTYPE_MISMATCH, INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
  * was written.
- * Threads: any. During the call, other threads may read `full` but not write it, and may not use
- * `shard`.
+ * Threads: any. During the call, no other thread may write `full` or use `shard`.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_shard_flat(
@@ -1552,12 +1568,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_sh
     const int64_t *strides, const shardspec_copy_options *options, shardspec_error *err);
 
 /**
- * Writes where shard `index` is inside of a tensor: `shardspec_metadata_view_shard` without views.
- * No memory is read, so the tensor need not exist.
+ * Writes where shard `index` is inside of a tensor. This is `shardspec_metadata_view_shard`
+ * without views. The function reads no memory of the tensor, so the tensor need not exist.
  *
- * `*byte_offset` becomes the distance from the tensor's element at index 0 to the shard's element at
- * index 0, and 0 for an empty shard. The shape and the strides of the shard are written into `shape`
- * and `strides`. Each has room for `capacity` numbers, at least one for each dimension.
+ * `*byte_offset` becomes the distance in bytes from the tensor's element at index 0 to the shard's
+ * element at index 0. It becomes 0 for an empty shard. The shape and the strides of the shard are
+ * written into `shape` and `strides`. These two arrays have room for `capacity` numbers each, at
+ * least one for each dimension.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -1577,14 +1594,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_view_shard
 /**
  * Writes where all local shards of a sharded tensor are, in the order of their indices.
  *
- * `addresses` has room for `capacity` numbers. Each is the address of the element at index 0 of a
- * local shard, and 0 for an empty shard. `shapes` and `strides` have room for `capacity` rows, with
- * one number for each dimension of the shards' buffers. Each of the three arrays may be NULL.
- * `*needed` becomes the number of local shards; `needed` may be NULL. With capacity 0, only
- * `*needed` is written.
+ * `addresses` has room for `capacity` numbers. `addresses[i]` becomes the address of the element
+ * at index 0 of local shard i, or 0 for an empty shard. `shapes` and `strides` have room for
+ * `capacity` rows, with one number for each dimension of the shards' buffers. Each of the three
+ * arrays may be NULL. `*needed` becomes the number of local shards. `needed` may be NULL. With
+ * capacity 0, only `*needed` is written.
  *
- * Ownership: the addresses are memory of the sharded tensor, which the caller may read and write
- * until it frees the sharded tensor.
+ * Ownership: the memory at the addresses belongs to the sharded tensor. The caller may read and
+ * write it until the caller frees the sharded tensor.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
@@ -1598,10 +1615,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_loca
 /* ================================================================================================
  * Placements: the owner and the device of a shard.
  *
- * The text of a placement is that of torch: "rank:1/cuda:0", "trainer0/cpu", "cuda:1". A text
- * without a device means "cpu". Functions that take placements take such texts. Functions whose
- * names end in `_with_placement_handles` take handles instead, which may be custom placements. The
- * functions of this section create placements and return their parts.
+ * The text of a placement has the form that torch uses: "rank:1/cuda:0", "trainer0/cpu", "cuda:1".
+ * A text without a device means the device "cpu". Functions that take placements take such texts.
+ * Functions whose names end in `_with_placement_handles` take handles instead. Such handles may be
+ * custom placements. The functions of this section create placements and return their parts.
  *
  * Source: `torch.distributed._remote_device` and `DevicePlacementSpec`.
  */
@@ -1651,9 +1668,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_loca
  * Reads a placement: "rank:<n>/<device>", "rank:<n>", "<worker>/<device>", "<worker>" or
  * "<device>".
  *
- * A device is "<type>" or "<type>:<index>" with an index from 0 to 127. `n` fits a signed 64-bit
- * integer. A text without '/' that can be a device is a device, and any other is a worker. A
- * worker's name contains neither ':' nor control characters.
+ * A device is "<type>" or "<type>:<index>" with an index from 0 to 127. The number n fits a signed
+ * 64-bit integer. A text without '/' is a device if it has the form of a device. Any other such
+ * text is the name of a worker. A worker's name contains no ':' and no control characters.
  *
  * Ownership: the caller frees `*out`.
  * Calls back: no.
@@ -1679,12 +1696,12 @@ SHARDSPEC_API shardspec_status shardspec_placement_free(
     shardspec_placement *placement, shardspec_error *err);
 
 /**
- * Writes the canonical text of a placement, with its device, into `buffer`: "rank:1/cpu" for
- * "rank:1". For a custom placement, this is the text it was created with.
+ * Writes the canonical text of a placement into `buffer`. The canonical text always has a device:
+ * "rank:1" becomes "rank:1/cpu". The text of a custom placement is the one that it was created
+ * with.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- * written.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+ * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -1699,12 +1716,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_text(
     shardspec_error *err);
 
 /**
- * Writes the name of the placement's type into `buffer`: "device", or the type name of a custom
- * placement.
+ * Writes the name of the placement's type into `buffer`. The name is "device", or the type name of
+ * a custom placement.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- * written.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+ * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -1719,7 +1735,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_type_name
     shardspec_error *err);
 
 /**
- * Writes the rank that owns the placement to `*out`, or -1 where no rank does.
+ * Writes to `*out` the rank of the placement, or -1 if the placement has no rank.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -1732,11 +1748,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_rank(
     const shardspec_placement *placement, int64_t *out, shardspec_error *err);
 
 /**
- * Writes the name of the worker that owns the placement into `buffer`.
+ * Writes into `buffer` the name of the worker that the placement names.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- * written.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+ * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -1751,7 +1766,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_worker_na
     shardspec_error *err);
 
 /**
- * Writes the type of the placement's device to `*out`, a `SHARDSPEC_DEVICE_...` constant.
+ * Writes to `*out` the type of the placement's device. The type is a `SHARDSPEC_DEVICE_...`
+ * constant.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -1764,7 +1780,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_device_ty
     const shardspec_placement *placement, int32_t *out, shardspec_error *err);
 
 /**
- * Writes the index of the placement's device to `*out`, or -1 where the placement has no index.
+ * Writes to `*out` the index of the placement's device, or -1 if the device has no index.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -1778,8 +1794,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_device_in
 
 /**
  * Writes 1 to `*out` if two placements are equal, else 0. Built-in placements are equal if their
- * canonical texts are equal. Custom placements of one type and rank are compared by the type's
- * `equal`. Placements of different types or ranks are never equal.
+ * canonical texts are equal. Custom placements of the same type and rank are compared with the
+ * type's `equal` function. Placements of different types or ranks are never equal.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
@@ -1810,16 +1826,19 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_hash(
 /* ================================================================================================
  * Lists of shards.
  *
- * A list is the one way to pass many shards: specs, metadata, plans and the builder of a custom
- * spec accept a list. A list itself accepts any shards: they may overlap and leave gaps, as the
- * replicas of a checkpoint or the shards of one worker do. Specs refuse shards that overlap, and
- * metadata also refuses gaps. `shardspec_shards_overlaps` and `shardspec_shards_gaps` report all
- * of them.
+ * A list holds any number of shards. Specs, metadata, plans and the builder of a custom spec
+ * accept a list. The shards of a list may overlap and leave gaps, such as the replicas in a
+ * checkpoint or the shards of one worker. Specs refuse shards that overlap. Metadata refuses gaps
+ * as well. `shardspec_shards_overlaps` reports all overlaps, and `shardspec_shards_gaps` reports
+ * all gaps.
  */
 
 typedef struct shardspec_shard_metadata shardspec_shard_metadata;
 
-/** One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets`. */
+/**
+ * One shard, as torch's `ShardMetadata`. The shard owns the box of `sizes` elements that starts at
+ * `offsets`.
+ */
 struct shardspec_shard_metadata {
   /** Number of dimensions, 0 to 32. */
   size_t ndim;
@@ -1828,8 +1847,8 @@ struct shardspec_shard_metadata {
   /** `ndim` numbers >= 0: the length of the shard in each dimension. */
   const int64_t *sizes;
   /**
-   * The shard's placement, in the form that `shardspec_placement_parse` reads. It may be NULL in
-   * lists of shards. The shard then has no owner.
+   * The text of the shard's placement, in the form that `shardspec_placement_parse` reads. In
+   * lists of shards, it may be NULL. The shard then has no owner.
    */
   const char *placement;
 };
@@ -1837,8 +1856,9 @@ struct shardspec_shard_metadata {
 /**
  * Creates a list of `shard_count` shards. The shards may overlap, and the list may be empty.
  *
- * All shards have the same number of dimensions; an empty list fits any number. A shard whose
- * `placement` is NULL has no owner: plans count all such shards as one owner that is on no rank.
+ * All shards have the same number of dimensions. An empty list fits any number of dimensions. A
+ * shard whose `placement` is NULL has no owner. Plans treat all shards without an owner as if one
+ * owner had them that is on no rank.
  *
  * Ownership: the library copies all arguments. The caller frees `*out`.
  * Calls back: no.
@@ -1858,8 +1878,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new(
  *
  * `offsets` and `sizes` hold `shard_count` rows of `ndim` numbers. `placements` holds
  * `placement_count` texts. Shard i has the placement `placements[placement_indices[i]]`. With
- * `placement_indices` NULL it has `placements[i]`, and `placement_count` equals `shard_count`. A
- * text may be NULL; its shards have no owner.
+ * `placement_indices` NULL, shard i has the placement `placements[i]`, and `placement_count`
+ * equals `shard_count`. A text may be NULL. The shards with that placement then have no owner.
  *
  * Ownership: the library copies all arguments. The caller frees `*out`.
  * Calls back: no.
@@ -1876,12 +1896,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new_from_arr
     shardspec_shards **out, shardspec_error *err);
 
 /**
- * Creates a list of shards from flat arrays and the handles of their placements, which may be
- * custom placements.
+ * Creates a list of shards from flat arrays and the handles of their placements. Custom placements
+ * are allowed.
  *
  * `offsets` and `sizes` hold `shard_count` rows of `ndim` numbers. `placements` holds
  * `placement_count` handles. Shard i has the placement `placements[placement_indices[i]]`. With
- * `placement_indices` NULL it has `placements[i]`, and `placement_count` equals `shard_count`.
+ * `placement_indices` NULL, shard i has the placement `placements[i]`, and `placement_count`
+ * equals `shard_count`.
  *
  * Ownership: the library copies the arrays. The caller keeps the handles in `placements` and frees
  * `*out`.
@@ -1926,13 +1947,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_count(
     const shardspec_shards *shards, size_t *out, shardspec_error *err);
 
 /**
- * Writes the pairs of shards that own the same elements, by their first index, then by their
- * second. The boxes that the two shards share are written as well.
+ * Writes the pairs of shards that own the same elements. Pairs are ordered by the index of their
+ * first shard, then by the index of their second shard. The function also writes the box that the
+ * two shards of a pair share.
  *
- * `first_shards` and `second_shards` receive the indices. `offsets` and `sizes` receive the shared
- * boxes, one number for each dimension of the tensor. All four have room for `capacity` pairs, and
- * each may be NULL. `*overlap_count` becomes the number of pairs written, at most `capacity`.
- * `*more` becomes 1 if there are further pairs, else 0; `more` may be NULL.
+ * `first_shards` and `second_shards` receive the indices of the shards. `offsets` and `sizes`
+ * receive the shared boxes, one number for each dimension of the tensor. These four arrays have
+ * room for `capacity` pairs, and each may be NULL. `*overlap_count` becomes the number of pairs
+ * written, at most `capacity`. `*more` becomes 1 if there are further pairs, else 0. `more` may be
+ * NULL.
  *
  * Time: about n * log(n) for n shards, plus the number of pairs.
  * Ownership: the caller keeps all arguments.
@@ -1947,13 +1970,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_overlaps(
     int64_t *sizes, size_t capacity, size_t *overlap_count, int32_t *more, shardspec_error *err);
 
 /**
- * Writes the parts of a tensor that no shard owns, as boxes that do not overlap, in the order of
- * their offsets.
+ * Writes boxes that cover all elements of a tensor that no shard owns. The boxes do not overlap.
+ * They are ordered by their offsets.
  *
  * `tensor_sizes` holds `ndim` numbers. Shards may reach past the tensor. `offsets` and `sizes`
- * receive `ndim` numbers for each box. Both have room for `capacity` boxes, and each may be NULL.
- * `*gap_count` becomes the number of boxes written, at most `capacity`. `*more` becomes 1 if there
- * are further boxes, else 0; `more` may be NULL.
+ * receive `ndim` numbers for each box. Both arrays have room for `capacity` boxes, and each may be
+ * NULL. `*gap_count` becomes the number of boxes written, at most `capacity`. `*more` becomes 1 if
+ * there are further boxes, else 0. `more` may be NULL.
  *
  * Time: about n * log(n) for n shards without overlaps, plus the number of boxes. With overlaps,
  * the time depends on the number of boxes in the result.
@@ -1974,8 +1997,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_gaps(
 /* ================================================================================================
  * Tensor properties.
  *
- * The properties of a tensor besides its sizes: torch's `TensorProperties`. Metadata carries them.
- * Only the element type has an effect in this library.
+ * Tensor properties are those of torch's `TensorProperties`. Metadata carries them. Only the
+ * element type has an effect in this library.
  */
 
 /** `torch.strided`. The numbers of layouts are those of `c10::Layout`. */
@@ -2007,7 +2030,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_gaps(
 struct shardspec_tensor_properties {
   /** `sizeof(shardspec_tensor_properties)`. */
   uint64_t struct_size;
-  /** The element type; {0, 0, 0} where it is not stated: then data of any type may be moved. */
+  /** The element type. {0, 0, 0} states no element type, and data of any type may then be moved. */
   shardspec_dtype dtype;
   /** A `SHARDSPEC_LAYOUT_...` constant. */
   int32_t layout;
@@ -2044,25 +2067,25 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
  * Status and errors.
  *
  * Every function that can fail returns a `shardspec_status` and takes a `shardspec_error *` as its
- * last argument. The error is the caller's own, mostly on its stack, and may be NULL. There is no
- * hidden "last error", so calls may move between threads.
+ * last argument. The memory of the error belongs to the caller and is usually on the caller's
+ * stack. The argument may be NULL. There is no hidden "last error" of a thread.
  */
 
-/** The call did what it says. */
+/** The call succeeded. */
 #define SHARDSPEC_OK 0
 /** A pointer that must not be NULL was NULL. */
 #define SHARDSPEC_NULL_ARGUMENT 1
-/** A value that is not allowed for this argument. */
+/** An argument has a value that is not allowed. */
 #define SHARDSPEC_INVALID_ARGUMENT 2
-/** A handle that was freed, was never created, or is of another kind. */
+/** A handle was freed, was never created, or is of another kind. */
 #define SHARDSPEC_INVALID_HANDLE 3
-/** A text that is not a placement. */
+/** A text is not a placement. */
 #define SHARDSPEC_INVALID_PLACEMENT 4
-/** A sharding dimension that the tensor does not have. */
+/** The tensor does not have the dimension that a spec cuts. */
 #define SHARDSPEC_INVALID_DIM 5
-/** An index past the end. */
+/** An index is past the end. `limit` is the bound. */
 #define SHARDSPEC_INDEX_OUT_OF_RANGE 6
-/** Numbers of dimensions that must be equal and are not. */
+/** Two numbers of dimensions differ but must be equal. */
 #define SHARDSPEC_NDIM_MISMATCH 7
 /** Two shards own the same elements. */
 #define SHARDSPEC_OVERLAP 8
@@ -2070,7 +2093,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
 #define SHARDSPEC_GAP 9
 /** A shard reaches past the tensor. */
 #define SHARDSPEC_OUT_OF_BOUNDS 10
-/** A value that does not fit into 64 bits. */
+/** A value does not fit into 64 bits. */
 #define SHARDSPEC_OVERFLOW 11
 /** The caller's buffer is too small; `limit` is the capacity that is needed. */
 #define SHARDSPEC_BUFFER_TOO_SMALL 12
@@ -2082,7 +2105,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
 #define SHARDSPEC_UNSUPPORTED_DEVICE 15
 /** A destination shares memory with a source, with another destination, or with itself. */
 #define SHARDSPEC_ALIASED 16
-/** Known and valid, but not implemented. */
+/** The arguments are valid, but the library does not implement this case. */
 #define SHARDSPEC_UNSUPPORTED 17
 /** The system has no memory left for the result. */
 #define SHARDSPEC_OUT_OF_MEMORY 18
@@ -2090,13 +2113,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
 #define SHARDSPEC_NOT_FOUND 19
 /** The function does not apply to this type of spec. */
 #define SHARDSPEC_WRONG_SPEC_TYPE 20
-/** A bug in this library: please report the message. */
+/** There is a bug in this library. Please report the message. */
 #define SHARDSPEC_INTERNAL 21
 /** An op with these names is already registered. */
 #define SHARDSPEC_ALREADY_EXISTS 22
 /**
- * The op can't be unregistered or replaced now: the caller is inside of that op, or inside of
- * another op while calls of that op run.
+ * The op can't be unregistered or replaced now. The calling thread is inside of that op, or it is
+ * inside of another op while calls of that op run.
  */
 #define SHARDSPEC_BUSY 23
 /** An op was called without arguments. */
@@ -2107,8 +2130,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
 #define SHARDSPEC_COMMUNICATOR_MISMATCH 26
 /* 27 is reserved: no status has it yet. */
 /**
- * A rank of a collective passed an invalid argument, or other arguments than the other ranks. `got`
- * is the rank. `limit` is the status that the rank returned, or 0 if it reported no error.
+ * A rank of a collective passed an invalid argument, or other arguments than the other ranks.
+ * `got` is that rank. `limit` is the status that this rank returned, or 0 if the rank reported no
+ * error.
  */
 #define SHARDSPEC_DISAGREEMENT 28
 /** The transport between ranks failed. */
@@ -2119,72 +2143,76 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
 /** Memory that must be written is read-only. */
 #define SHARDSPEC_READ_ONLY 39
 /**
- * A callback returned a number that is not a status, or 0 where its status of success is another
- * one. It probably threw an exception. `got` is the number.
+ * A callback returned a number that is not a status, or it returned 0 and its status of success is
+ * another number. The callback probably threw an exception. `got` is the number that it returned.
  */
 #define SHARDSPEC_CALLBACK_FAILED 40
 /**
- * A cut that is impossible for this number of positions: they do not divide, the sizes do not add
- * up, or a piece would start inside a unit.
+ * A cut is impossible for this number of positions. The positions do not divide, the sizes do not
+ * add up, or a piece would start inside of a granule.
  */
 #define SHARDSPEC_ILLEGAL_CUT 41
-/** The elements of the tensor still have to be reduced, so they can't be moved. */
+/** The elements of the tensor are pending a reduction, so they can't be moved. */
 #define SHARDSPEC_PARTIAL 42
 /* 43 to 49 are reserved: no status has them yet. */
 /**
- * The system refused to open, list, read or write a file. `got` is the system's error number (`errno`),
- * `limit` is the byte of the file, or 0.
+ * The system refused to open, list, read or write a file. `got` is the system's error number
+ * (`errno`). `limit` is the position in the file in bytes, or 0.
  */
 #define SHARDSPEC_FILE_FAILED 50
 /**
  * A file does not follow its format, ends too early, or has changed since it was opened. `got` is
- * the byte of the file, or 0.
+ * the position in the file in bytes, or 0.
  */
 #define SHARDSPEC_INVALID_FILE 51
 
-/** Bytes of `shardspec_error.message` in a whole error, the NUL included. */
+/** Number of bytes of `shardspec_error.message` in a whole error, with the NUL. */
 #define SHARDSPEC_MESSAGE_CAPACITY 968
-/** Bytes of a short error: all numbers and no message. No error is smaller. */
+/** Number of bytes of a short error, which has all numbers and no message. No error is smaller. */
 #define SHARDSPEC_ERROR_SHORT_SIZE 56
 
 /**
- * Details of a call's result, in the caller's memory. Initialise it with `SHARDSPEC_ERROR_INIT` or
- * `shardspec_error_init`. Every call with a non-NULL `err` writes it. On success, the status is
- * `SHARDSPEC_OK` and the message is empty. The layout of its fields never changes.
+ * Details of a call's result, in the caller's memory. Initialise the error with
+ * `SHARDSPEC_ERROR_INIT` or `shardspec_error_init`. Every call writes the error if `err` is not
+ * NULL. On success, its status is `SHARDSPEC_OK` and its message is empty. The layout of the
+ * fields never changes.
  *
- * A whole error has 1024 bytes. A caller may pass a shorter one, of any size from
- * `SHARDSPEC_ERROR_SHORT_SIZE` (56) on: the message then has the bytes from offset 56 up to
- * `struct_size`, and with 56 there is no message. Short errors are for bindings that convert each
- * struct that they pass. A message that does not fit ends in "...".
+ * A whole error has 1024 bytes. A caller may pass a shorter error of any size from
+ * `SHARDSPEC_ERROR_SHORT_SIZE` (56) on. Its message then has the bytes from offset 56 up to
+ * `struct_size`. With a size of 56 there is no message. Short errors are for bindings that convert
+ * each struct that they pass. If a message does not fit, it is cut and ends in "...".
  */
 struct shardspec_error {
   /**
-   * Set by the caller to the bytes of its error: `sizeof(shardspec_error)` for a whole one. The
-   * library never writes beyond. With a value below 56, 0 included, the call does nothing and
-   * returns `SHARDSPEC_INVALID_ARGUMENT`.
+   * The caller sets this field to the number of bytes of its error: `sizeof(shardspec_error)`
+   * for a whole error. The library never writes beyond that number. With a value below 56, the
+   * call does nothing and returns `SHARDSPEC_INVALID_ARGUMENT`.
    */
   uint64_t struct_size;
   /** The status that the call returned. */
   shardspec_status status;
   /**
-   * The dimension that the error is about, or -1. With `SHARDSPEC_INVALID_DIM`, the one that was
-   * refused.
+   * The dimension that the error is about, or -1. With `SHARDSPEC_INVALID_DIM`, it is the
+   * refused dimension.
    */
   int32_t dim;
-  /** Index of the shard that the error is about, or -1. Of two shards, the lower index. */
+  /**
+   * Index of the shard that the error is about, or -1. If the error is about two shards, it is
+   * the lower index.
+   */
   int64_t first_shard;
   /** Index of the second shard that the error is about, or -1. */
   int64_t second_shard;
-  /** The value that was refused, or 0 where no single number was. */
+  /** The refused value, or 0 if the refused value is not a single number. */
   int64_t got;
-  /** The bound that the value was compared with, or 0. */
+  /** The bound that the refused value was compared with, or 0. */
   int64_t limit;
   /**
-   * Position in the array argument that the message names: 3 for `placements[3]`. -1 where the
-   * error is not about an element of an array.
+   * Position in the array argument that the message names: 3 for `placements[3]`. It is -1 if
+   * the error is not about an element of an array.
    */
   int64_t index;
-  /** Argument, value and remedy. UTF-8, NUL-terminated. */
+  /** A text that names the argument, the value and the remedy. It is UTF-8 and ends in NUL. */
   char message[SHARDSPEC_MESSAGE_CAPACITY];
 };
 
@@ -2194,9 +2222,8 @@ struct shardspec_error {
 /**
  * Writes the name of a status, such as "OVERLAP", into `buffer`.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- * written.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+ * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
@@ -2210,10 +2237,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_status_text(
     shardspec_status status, char *buffer, size_t capacity, size_t *needed, shardspec_error *err);
 
 /**
- * Prepares the `size` bytes at `err` as an error before its first call. This is the function for
- * `SHARDSPEC_ERROR_INIT`, a macro of C. `size` is 1024 for a whole error, and 56 for a short one
- * without a message. Every size from 56 on is allowed; the message has the bytes from 56 on. Its
- * status is the only information about a failure.
+ * Initialises the `size` bytes at `err` as an error. This function is for languages that can't use
+ * the C macro `SHARDSPEC_ERROR_INIT`. `size` is 1024 for a whole error, and 56 for a short error
+ * without a message. Every size from 56 on is allowed. The message has the bytes from offset 56
+ * on. If this function fails, its status is the only information about the failure.
  *
  * Ownership: the caller keeps `err`.
  * Calls back: no.
@@ -2228,10 +2255,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_error_init(
 
 /**
  * Writes a status and a message into an error. A callback reports its failure this way: `return
- * shardspec_error_set(err, SHARDSPEC_USER_STATUS, "no such table");`. All other fields are set to
- * their values for no shard, no dimension and no value. `text` may be NULL for an empty message. A
- * text that does not fit is cut and ends in "...". Bytes that are not UTF-8 are replaced. With
- * NULL for `err`, nothing is written. Returns `status`, or the status of a failure.
+ * shardspec_error_set(err, SHARDSPEC_USER_STATUS, "no such table");`. The function resets all
+ * other fields of the error. With `text` NULL, the message becomes empty. If `text` does not fit,
+ * the message is cut and ends in "...". Bytes that are not UTF-8 are replaced. With `err` NULL,
+ * the function writes nothing. It returns `status`, or the status of its own failure.
  *
  * Ownership: the caller keeps `err` and `text`.
  * Calls back: no.
@@ -2245,10 +2272,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_error_set(
     shardspec_error *err, shardspec_status status, const char *text);
 
 /**
- * Returns the message of an error, which is a text in `err` itself. It is "" for NULL and for an
- * error that is too short to have a message. A program that does not know the offset of the
- * message reads it this way. `shardspec_status_text` returns the name of the status. The function
- * never returns NULL.
+ * Returns the message of an error. The message is a text inside of `err`. The function returns ""
+ * if `err` is NULL or too short to have a message. It never returns NULL. A program that does not
+ * know the offset of the message can call this function. `shardspec_status_text` returns the name
+ * of the status.
  *
  * Ownership: the caller keeps `err`. The text is valid until `err` is written or freed.
  * Calls back: no.
@@ -2262,21 +2289,22 @@ SHARDSPEC_API const char * shardspec_error_message(const shardspec_error *err);
 /* ================================================================================================
  * Sizes and defaults of structs.
  *
- * For programs that can't use the macros of this header. A program that declares a struct itself
- * compares its own size with `shardspec_struct_size`, and prepares the struct with
- * `shardspec_struct_init` before it sets fields. Both take the name that this header gives the
- * struct, such as "shardspec_cut".
+ * These functions are for programs that can't use the macros of this header. A program that
+ * declares a struct itself compares the size of its struct with the result of
+ * `shardspec_struct_size`. It initialises the struct with `shardspec_struct_init` before it sets
+ * fields. Both functions take the name that the struct has in this header, such as
+ * "shardspec_cut".
  *
- * Every struct that begins with `struct_size` must say its size: 0 is refused, in an error as in
- * any other struct. The library can't know how much memory the caller has behind a pointer. If it
- * assumed the size of its own version, it could read or write beyond the struct of a program that
- * was compiled with an older header. To assume the oldest version's size would ignore fields that
- * a newer program has set.
+ * The caller must set `struct_size` in every struct that begins with this field. The library
+ * refuses a `struct_size` of 0, because it can't know how much memory the caller has behind a
+ * pointer. If the library assumed the size of its own version, it could read or write beyond the
+ * struct of a program that was compiled with an older header. If it assumed the size of the oldest
+ * version, it would ignore fields that a newer program has set.
  */
 
 /**
- * Writes the size in bytes of the struct called `name` to `*out`: its `sizeof` in the library's
- * version. A program whose own struct is larger was compiled with a newer header.
+ * Writes to `*out` the size in bytes of the struct called `name`: its `sizeof` in the library's
+ * version. If the struct of a program is larger, the program was compiled with a newer header.
  *
  * Ownership: the caller keeps `name`.
  * Calls back: no.
@@ -2290,11 +2318,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_struct_size(
     const char *name, size_t *out, shardspec_error *err);
 
 /**
- * Prepares the `size` bytes at `out` as the struct called `name`. `size` is the caller's `sizeof` of
- * the struct. All bytes become zero. Then `struct_size` becomes `size`, if the struct has that
- * field, and the fields of two structs get other values than zero. A `shardspec_error` becomes one
- * before its first call (`SHARDSPEC_ERROR_INIT`). A `shardspec_tensor_properties` gets torch's
- * defaults: float32, strided, contiguous, no gradient, not pinned.
+ * Initialises the `size` bytes at `out` as the struct called `name`. `size` is the caller's
+ * `sizeof` of the struct. All bytes become zero. If the struct has the field `struct_size`, the
+ * field becomes `size`. Two structs get further values. A `shardspec_error` gets the values of
+ * `SHARDSPEC_ERROR_INIT`. A `shardspec_tensor_properties` gets torch's defaults: float32, strided,
+ * contiguous, no gradient, not pinned.
  *
  * Ownership: the caller keeps `name` and `out`.
  * Calls back: no.
@@ -2310,9 +2338,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_struct_init(
 /* ================================================================================================
  * Version.
  *
- * The constants are the version of the header that a program was compiled with. The functions
- * return the version of the library that it runs with. A program works with every library of the
- * same ABI version.
+ * The constants of this section are the version of the header that a program was compiled with.
+ * The functions return the version of the library that the program runs with. A program works with
+ * every library of the same ABI version.
  */
 
 /** Version of this header: that of the library it came with. */
@@ -2325,13 +2353,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_struct_init(
 /** The third number of the version. */
 #define SHARDSPEC_VERSION_PATCH 0
 /**
- * Version of the binary interface. It changes when a program compiled with an older header would
- * no longer work. It is the number in the shared library's name, `libshardspec.so.0`.
+ * Version of the binary interface. The version changes when a program that was compiled with an
+ * older header no longer works. It is the number at the end of the shared library's name,
+ * `libshardspec.so.0`.
  */
 #define SHARDSPEC_ABI_VERSION 0
 
 /**
- * Returns the library's ABI version, to compare with `SHARDSPEC_ABI_VERSION`.
+ * Returns the library's ABI version. Compare it with `SHARDSPEC_ABI_VERSION`.
  *
  * Ownership: there is nothing to free.
  * Calls back: no.
@@ -2345,9 +2374,8 @@ SHARDSPEC_API uint32_t shardspec_abi_version(void);
 /**
  * Writes the library's version, such as "0.1.0", into `buffer`.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- * written.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+ * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
@@ -2365,11 +2393,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_version_text(
  * ################################################################################################ */
 
 /* ================================================================================================
- * Meshes: placements arranged along named axes.
+ * Meshes: placements in a grid with named axes.
  *
- * A mesh has axes with names and sizes, and one placement for each of its devices. Devices are
- * numbered row-major: the last axis varies fastest. On a mesh of axes "dp" of 2 and "tp" of 4, device
- * 5 is at coordinate 1 of "dp" and 1 of "tp". `shardspec_spec_new_mesh` cuts tensors over a mesh.
+ * A mesh is a grid of devices. Each axis of the grid has a name and a size. Each device has one
+ * placement. Devices are numbered in row-major order: the last axis varies fastest. In a mesh with
+ * the axes "dp" of size 2 and "tp" of size 4, device 5 has coordinate 1 on "dp" and coordinate 1
+ * on "tp". `shardspec_spec_new_mesh` creates a spec that cuts tensors over a mesh.
  *
  * Source: torch's `DeviceMesh` and `jax.sharding.Mesh`.
  */
@@ -2378,10 +2407,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_version_text(
 typedef struct shardspec_mesh shardspec_mesh;
 
 /**
- * Creates a mesh of `ndim` axes. `axis_names` holds `ndim` different texts, `axis_sizes` holds
- * `ndim` sizes of at least 1. `placements` holds one text for each device, row-major, in any order
- * of ranks; the same placement may occur twice. With `placement_count` 0, `placements` may be NULL
- * and the devices are "rank:0", "rank:1" and so on. With `ndim` 0, there is one device.
+ * Creates a mesh of `ndim` axes. `axis_names` holds `ndim` different texts. `axis_sizes` holds
+ * `ndim` sizes of at least 1. `placements` holds one text for each device, in row-major order of
+ * the devices. The ranks may be in any order, and several devices may have the same placement.
+ * With `placement_count` 0, the placements are "rank:0", "rank:1" and so on, and `placements` may
+ * be NULL. With `ndim` 0, there is one device.
  *
  * Ownership: the library copies the texts. The caller frees `*out`.
  * Calls back: no.
@@ -2398,9 +2428,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_new(
     shardspec_error *err);
 
 /**
- * Creates a mesh of `ndim` axes on placements that are passed by their handles, custom placements
- * included. `axis_names` holds `ndim` different texts, `axis_sizes` holds `ndim` sizes of at least
- * 1. `placements` holds one handle for each device, row-major.
+ * Creates a mesh of `ndim` axes from handles of placements. `axis_names` holds `ndim` different
+ * texts. `axis_sizes` holds `ndim` sizes of at least 1. `placements` holds one handle for each
+ * device, in row-major order of the devices. Custom placements are allowed.
  *
  * Ownership: the library copies the texts. The caller keeps the handles and frees `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -2418,10 +2448,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_new_with_place
     shardspec_error *err);
 
 /**
- * Creates a mesh of the devices at one coordinate of an axis. It does not have that axis. The
- * other axes keep their order.
+ * Creates a mesh of the devices that have one coordinate on one axis. The new mesh does not have
+ * that axis. The other axes keep their order.
  *
- * Ownership: the caller frees `*out`; `mesh` may be freed before it.
+ * Ownership: the caller frees `*out`. The caller may free `mesh` before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
@@ -2435,19 +2465,19 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_new_submesh(
     shardspec_error *err);
 
 /**
- * Frees a mesh. NULL is allowed. Specs and metadata made with it stay valid.
+ * Frees a mesh. NULL is allowed. Specs and metadata made with the mesh stay valid.
  *
  * Ownership: the caller gives up `mesh`.
  * Calls back: `destroy`, if nothing else uses the object.
  * Blocks: no.
  * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
- * Threads: any, also while another thread uses the handle: a call under way finishes.
+ * Threads: any. A call of another thread that uses the handle completes normally.
  * Since: ABI 0.
  */
 SHARDSPEC_API shardspec_status shardspec_mesh_free(shardspec_mesh *mesh, shardspec_error *err);
 
 /**
- * Writes the number of axes.
+ * Writes to `*out` the number of axes.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -2460,7 +2490,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_ndim(
     const shardspec_mesh *mesh, size_t *out, shardspec_error *err);
 
 /**
- * Writes the number of devices: the product of the axes' sizes, 1 without axes.
+ * Writes to `*out` the number of devices: the product of the axes' sizes, or 1 if there are no
+ * axes.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -2475,9 +2506,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_device_count(
 /**
  * Writes the name of an axis into `buffer`.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- * written.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+ * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -2492,9 +2522,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_axis_name(
     shardspec_error *err);
 
 /**
- * Writes the sizes of the axes into `sizes`, which has room for `capacity` numbers. `*needed`
- * becomes the number of axes; `needed` may be NULL. With capacity 0, `sizes` may be NULL and only
- * the number is written.
+ * Writes the sizes of the axes into `sizes`. `sizes` has room for `capacity` numbers. `*needed`
+ * becomes the number of axes. `needed` may be NULL. With capacity 0, only `*needed` is written,
+ * and `sizes` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -2509,7 +2539,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_get_axis_sizes
     shardspec_error *err);
 
 /**
- * Writes a handle to the placement of a device.
+ * Creates a handle for the placement of a device.
  *
  * Ownership: the caller frees `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -2522,9 +2552,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_placement(
     const shardspec_mesh *mesh, size_t device, shardspec_placement **out, shardspec_error *err);
 
 /**
- * Writes the coordinates of a device into `coordinates`, one number for each axis. `coordinates`
- * has room for `capacity` numbers. `*needed` becomes the number of axes; `needed` may be NULL.
- * With capacity 0, `coordinates` may be NULL and only the number is written.
+ * Writes the coordinates of a device into `coordinates`. There is one number for each axis.
+ * `coordinates` has room for `capacity` numbers. `*needed` becomes the number of axes. `needed`
+ * may be NULL. With capacity 0, only `*needed` is written, and `coordinates` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -2539,12 +2569,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_get_coordinate
     shardspec_error *err);
 
 /**
- * Writes to `buffer` a text with the axes, such as "dp=2, tp=4". Without axes, the text is "one
- * device".
+ * Writes to `buffer` a text with the names and sizes of the axes, such as "dp=2, tp=4". For a mesh
+ * without axes, the text is "one device".
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- * written.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+ * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -2559,8 +2588,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_text(
     shardspec_error *err);
 
 /**
- * Writes 1 if two meshes have the same axes, names included, and the same placements in the same
- * order, and else 0.
+ * Writes 1 to `*out` if two meshes have the same names and sizes of axes and the same placements
+ * in the same order, else 0.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
@@ -2574,7 +2603,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_equal(
     const shardspec_mesh *a, const shardspec_mesh *b, int32_t *out, shardspec_error *err);
 
 /**
- * Writes a hash: equal meshes have equal hashes, in every process that runs this version.
+ * Writes a hash of the mesh to `*out`. Equal meshes have equal hashes, in every process that runs
+ * this version.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `hash` of custom placements; `destroy`, if another thread frees a handle during the
@@ -2590,12 +2620,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
 /* ================================================================================================
  * Specs over a mesh.
  *
- * A cut deals the indices of one dimension to the coordinates of one axis of a mesh. A layout is a
- * list of cuts, applied in order: a second cut of a dimension cuts the pieces of the first. Each
- * axis is used at most once. An axis that no cut uses replicates: its devices have the same
- * elements.
+ * A cut divides the indices of one dimension among the coordinates of one axis of a mesh. The
+ * indices of a dimension are also called positions. A layout is a list of cuts that are applied in
+ * order. A second cut of a dimension cuts the pieces of the first cut. At most one cut uses an
+ * axis. The tensor is replicated over an axis that no cut uses: the devices along that axis have
+ * the same elements.
  *
- * The rule of a cut defines the positions of piece j, where n positions are cut into k pieces:
+ * The rule of a cut defines which positions each piece has. n positions are cut into k pieces:
  *
  *   CHUNK     ceil(n / k) each, the last ones shorter or empty: torch.chunk, DTensor, JAX, MPI BLOCK
  *   BALANCED  n / k each, the first n % k one more: numpy.array_split
@@ -2604,13 +2635,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
  *   CYCLIC    blocks in turn: MPI CYCLIC, ScaLAPACK
  *
  * A granule is a group of neighbouring positions that stay together, such as the rows of an
- * attention head. With repeat r, r neighbouring coordinates have the same piece. Segments are
- * parts of a dimension, each of which is cut separately, such as the three parts of a fused QKV
- * weight. A coordinate has its pieces of all segments, one after the other. A pad lengthens a
- * dimension before it is cut; the added places are holes without elements.
+ * attention head. With repeat r, r neighbouring coordinates have the same piece. Segments divide a
+ * dimension into parts that are cut separately, such as the three parts of a fused QKV weight.
+ * Each coordinate has one piece of each segment, in the order of the segments. A pad lengthens a
+ * dimension before it is cut. The added positions are holes: places of a buffer without an
+ * element.
  *
- * 32 query heads and 8 key and value heads of 128 rows each over 16 devices, two of which have the
- * same key and value head:
+ * This example cuts 32 query heads, 8 key heads and 8 value heads over 16 devices. A head has 128
+ * rows. Each key head and each value head is on two devices:
  *
  *   const char *axes[] = {"tp"};
  *   const int64_t devices[] = {16}, shape[] = {6144, 4096};
@@ -2633,77 +2665,82 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
  * Source: DTensor's placements, `jax.sharding.NamedSharding`, MPI's darray.
  */
 
-/** Equal pieces, the last ones shorter or empty, as `torch.chunk` makes them. */
+/** Equal pieces, as with `torch.chunk`. The last pieces may be shorter or empty. */
 #define SHARDSPEC_RULE_CHUNK 1
-/** Pieces whose sizes differ by one at most, as `numpy.array_split` makes them. */
+/** Pieces whose sizes differ by at most one, as with `numpy.array_split`. */
 #define SHARDSPEC_RULE_BALANCED 2
-/** Pieces of the sizes in `values`. */
+/** Pieces with the sizes in `values`. */
 #define SHARDSPEC_RULE_SIZES 3
 /** Pieces in proportion to the weights in `values`. */
 #define SHARDSPEC_RULE_WEIGHTS 4
 /**
- * Blocks of `block` positions. They are dealt to the pieces in turn, the first block to piece
- * `first`.
+ * Blocks of `block` positions. The pieces receive the blocks in turn. Piece `first` receives the
+ * first block.
  */
 #define SHARDSPEC_RULE_CYCLIC 5
 /**
- * As `repeat`: chosen when a length is cut. It is 1 where there are at least as many units as
- * coordinates. Otherwise it is the number of coordinates for each unit. A unit is a granule, or a
- * block of CYCLIC. A larger number of coordinates must be a multiple of the number of units.
+ * A value of `repeat`: the library chooses the repeat when it cuts a dimension. A unit is a
+ * granule, or a block of the rule CYCLIC. The repeat is 1 if there are at least as many units as
+ * coordinates. Otherwise the repeat is the number of coordinates divided by the number of units,
+ * which must divide without remainder.
  */
 #define SHARDSPEC_REPEAT_AS_NEEDED (-1)
-/** Values are added up. */
+/** The values are added. */
 #define SHARDSPEC_REDUCTION_SUM 1
 /** The mean of the values. */
 #define SHARDSPEC_REDUCTION_AVG 2
-/** Values are multiplied. */
+/** The values are multiplied. */
 #define SHARDSPEC_REDUCTION_PRODUCT 3
 /** The least value. */
 #define SHARDSPEC_REDUCTION_MIN 4
 /** The largest value. */
 #define SHARDSPEC_REDUCTION_MAX 5
-/** Bitwise and. */
+/** The bitwise and of the values. */
 #define SHARDSPEC_REDUCTION_BAND 6
-/** Bitwise or. */
+/** The bitwise or of the values. */
 #define SHARDSPEC_REDUCTION_BOR 7
-/** Bitwise exclusive or. */
+/** The bitwise exclusive or of the values. */
 #define SHARDSPEC_REDUCTION_BXOR 8
 
 typedef struct shardspec_segment shardspec_segment;
 
 /**
- * A segment of a cut. Fields that are 0 inherit the field of the cut. Initialise it with
- * `SHARDSPEC_SEGMENT_INIT`, or set all fields to zero and then set `struct_size`.
+ * A segment of a cut. A field that is 0 has the value of the same field of the cut. Initialise a
+ * segment with `SHARDSPEC_SEGMENT_INIT`, or set all fields to zero and then set `struct_size`.
  */
 struct shardspec_segment {
-  /** `sizeof(shardspec_segment)`; the same in every element of an array. */
+  /** `sizeof(shardspec_segment)`, the same in every element of an array. */
   uint64_t struct_size;
-  /** Number of positions. The sizes of all segments add up to the dimension's. */
+  /** Number of positions. The sum of the sizes of all segments is the size of the dimension. */
   int64_t size;
-  /** A `SHARDSPEC_RULE_...` constant; 0: the cut's rule. */
+  /** A `SHARDSPEC_RULE_...` constant, or 0 for the rule of the cut. */
   int32_t rule;
   /**
-   * 1: pieces of different sizes are refused. -1: they are allowed. 0: the value of the cut
-   * applies.
+   * With 1, pieces of different sizes are refused. With -1, pieces of different sizes are
+   * allowed. With 0, the value of the cut applies.
    */
   int32_t even;
-  /** Positions that stay together; 0: the cut's granule. */
+  /** Number of positions that stay together, or 0 for the granule of the cut. */
   int64_t granule;
   /**
-   * Neighbouring coordinates that have the same piece, or `SHARDSPEC_REPEAT_AS_NEEDED`; 0: the cut's
-   * repeat.
+   * Number of neighbouring coordinates that have the same piece, or
+   * `SHARDSPEC_REPEAT_AS_NEEDED`, or 0 for the repeat of the cut.
    */
   int64_t repeat;
-  /** CYCLIC: positions of a block; 0: the cut's block. */
+  /** For CYCLIC: number of positions of a block, or 0 for the block of the cut. */
   int64_t block;
   /**
-   * CYCLIC: the piece with the first block, modulo the number of pieces; 0: the cut's. To start at piece
-   * 0 where the `first` of the cut is not 0, pass the number of pieces.
+   * For For CYCLIC: the piece that gets the first block, modulo the number of pieces. With 0,
+   * the value of the cut applies. If the cut's `first` is not 0, pass the number of pieces to
+   * start at piece 0.
    */
   int64_t first;
-  /** SIZES and WEIGHTS: a number for each piece; with `value_count` 0, the cut's values. */
+  /**
+   * For SIZES and WEIGHTS: a number for each piece. With `value_count` 0, the values of the cut
+   * apply.
+   */
   const int64_t *values;
-  /** How many; with 0, `values` may be NULL. */
+  /** Number of values. With 0, `values` may be NULL. */
   size_t value_count;
 };
 
@@ -2715,51 +2752,57 @@ struct shardspec_segment {
 typedef struct shardspec_cut shardspec_cut;
 
 /**
- * A cut of one dimension over one axis of a mesh. Initialise it with `SHARDSPEC_CUT_INIT`, or set
- * all fields to zero and then set `struct_size`.
+ * A cut of one dimension over one axis of a mesh. Initialise a cut with `SHARDSPEC_CUT_INIT`, or
+ * set all fields to zero and then set `struct_size`.
  */
 struct shardspec_cut {
-  /** `sizeof(shardspec_cut)`; the same in every element of an array. */
+  /** `sizeof(shardspec_cut)`, the same in every element of an array. */
   uint64_t struct_size;
   /**
-   * The dimension; negative ones count from the last. After flattening, where the layout flattens.
+   * The dimension. A negative number counts from the last dimension. If the layout flattens
+   * dimensions, the number counts dimensions after flattening.
    */
   int64_t dim;
-  /** If it is not NULL, the dimension is the one of this name, and `dim` is ignored. */
+  /** The name of the dimension, or NULL. With a name, `dim` is ignored. */
   const char *dim_name;
   /** The name of the axis. */
   const char *axis;
-  /** A `SHARDSPEC_RULE_...` constant; 0: CHUNK. */
+  /** A `SHARDSPEC_RULE_...` constant. 0 means CHUNK. */
   int32_t rule;
-  /** 1: fail where pieces would differ in size; 0 or -1: allow it. CYCLIC ignores it. */
+  /**
+   * With 1, pieces of different sizes are refused. With 0 or -1, pieces of different sizes are
+   * allowed. CYCLIC ignores this field.
+   */
   int32_t even;
   /**
-   * Positions that stay together; 0 means 1. The last unit of a dimension may be short. Pieces of SIZES
-   * must start at a multiple. CYCLIC ignores it.
+   * Number of positions that stay together. 0 means 1. The last granule of a dimension may be
+   * short. With SIZES, each piece must start at a multiple of the granule. CYCLIC ignores this
+   * field.
    */
   int64_t granule;
   /**
-   * Number of neighbouring coordinates that have the same piece; 0 means 1. It must divide the
-   * size of the axis. `SHARDSPEC_REPEAT_AS_NEEDED` is also allowed, except for SIZES and
-   * WEIGHTS.
+   * Number of neighbouring coordinates that have the same piece. 0 means 1. The number must
+   * divide the size of the axis. `SHARDSPEC_REPEAT_AS_NEEDED` is also allowed, except for SIZES
+   * and WEIGHTS.
    */
   int64_t repeat;
-  /** CYCLIC: number of positions of a block; 0 means 1. */
+  /** For CYCLIC: number of positions of a block. 0 means 1. */
   int64_t block;
-  /** CYCLIC: the piece that gets the first block, modulo the number of pieces. */
+  /** For CYCLIC: the piece that gets the first block, modulo the number of pieces. */
   int64_t first;
   /**
-   * SIZES and WEIGHTS: a number for each piece. The number of pieces is the size of the axis, divided
-   * by `repeat`.
+   * For SIZES and WEIGHTS: a number for each piece. The number of pieces is the size of the axis
+   * divided by `repeat`.
    */
   const int64_t *values;
-  /** How many; with 0, `values` may be NULL. */
+  /** Number of values. With 0, `values` may be NULL. */
   size_t value_count;
   /**
-   * The segments, `segment_count` of them; NULL: that many of equal size, the last ones shorter.
+   * Array of `segment_count` segments. With NULL, there are `segment_count` segments of equal
+   * size, of which the last may be shorter.
    */
   const shardspec_segment *segments;
-  /** How many segments; 0: the dimension is cut as a whole. */
+  /** Number of segments. With 0, the dimension is cut as a whole. */
   size_t segment_count;
 };
 
@@ -2769,21 +2812,23 @@ struct shardspec_cut {
 typedef struct shardspec_pad shardspec_pad;
 
 /**
- * A dimension that is lengthened before it is cut. Exactly one of `size` and `multiple` is not 0.
- * Initialise it with `SHARDSPEC_PAD_INIT`, or set all fields to zero and then set `struct_size`.
+ * A pad lengthens a dimension before it is cut. Set exactly one of `size` and `multiple`.
+ * Initialise a pad with `SHARDSPEC_PAD_INIT`, or set all fields to zero and then set
+ * `struct_size`.
  */
 struct shardspec_pad {
-  /** `sizeof(shardspec_pad)`; the same in every element of an array. */
+  /** `sizeof(shardspec_pad)`, the same in every element of an array. */
   uint64_t struct_size;
   /**
-   * The dimension; negative ones count from the last. After flattening, where the layout flattens.
+   * The dimension. A negative number counts from the last dimension. If the layout flattens
+   * dimensions, the number counts dimensions after flattening.
    */
   int64_t dim;
-  /** If it is not NULL, the dimension is the one of this name, and `dim` is ignored. */
+  /** The name of the dimension, or NULL. With a name, `dim` is ignored. */
   const char *dim_name;
-  /** The new length, which is at least the size of the dimension; 0 where `multiple` is set. */
+  /** The new length of the dimension, which is at least its size. 0 if `multiple` is set. */
   int64_t size;
-  /** The new length is the next multiple of this; or 0. */
+  /** The new length is the next multiple of this number. 0 if `size` is set. */
   int64_t multiple;
 };
 
@@ -2793,16 +2838,17 @@ struct shardspec_pad {
 typedef struct shardspec_partial shardspec_partial;
 
 /**
- * An axis whose devices have parts of the elements' values. The library carries, prints and
- * compares it, and never computes a reduction. Initialise it with `SHARDSPEC_PARTIAL_INIT`, or set
- * all fields to zero and then set `struct_size`.
+ * An axis that is pending a reduction: a reduction of the values on all devices along the axis
+ * gives the values of the elements. The library keeps, prints and compares partial axes, but never
+ * computes a reduction. Initialise the struct with `SHARDSPEC_PARTIAL_INIT`, or set all fields to
+ * zero and then set `struct_size`.
  */
 struct shardspec_partial {
-  /** `sizeof(shardspec_partial)`; the same in every element of an array. */
+  /** `sizeof(shardspec_partial)`, the same in every element of an array. */
   uint64_t struct_size;
-  /** The name of the axis, which no cut uses. */
+  /** The name of the axis. No cut may use this axis. */
   const char *axis;
-  /** A `SHARDSPEC_REDUCTION_...` constant; 0: SUM. */
+  /** A `SHARDSPEC_REDUCTION_...` constant. 0 means SUM. */
   int32_t reduction;
   /** 0. */
   int32_t reserved;
@@ -2816,28 +2862,28 @@ struct shardspec_partial {
 typedef struct shardspec_mesh_layout shardspec_mesh_layout;
 
 /**
- * How a tensor is laid out over a mesh. First dimensions are flattened, then padded, then cut.
- * Initialise it with `SHARDSPEC_MESH_LAYOUT_INIT`, or set all fields to zero and then set
- * `struct_size`. Such a layout replicates the tensor.
+ * Describes how a tensor is laid out over a mesh. Dimensions are first flattened, then padded,
+ * then cut. Initialise the struct with `SHARDSPEC_MESH_LAYOUT_INIT`, or set all fields to zero and
+ * then set `struct_size`. The initial layout replicates the tensor.
  */
 struct shardspec_mesh_layout {
   /** `sizeof(shardspec_mesh_layout)`. */
   uint64_t struct_size;
   /** The cuts, in the order in which they are applied. */
   const shardspec_cut *cuts;
-  /** How many; with 0, `cuts` may be NULL. */
+  /** Number of cuts. With 0, `cuts` may be NULL. */
   size_t cut_count;
-  /** The dimensions that are lengthened. */
+  /** The pads. */
   const shardspec_pad *pads;
-  /** How many; with 0, `pads` may be NULL. */
+  /** Number of pads. With 0, `pads` may be NULL. */
   size_t pad_count;
   /** The axes that are pending a reduction. */
   const shardspec_partial *partials;
-  /** How many; with 0, `partials` may be NULL. */
+  /** Number of partial axes. With 0, `partials` may be NULL. */
   size_t partial_count;
-  /** The first of the dimensions that become one, row-major. */
+  /** The first of the dimensions that are flattened into one, in row-major order. */
   int64_t flatten_first;
-  /** How many dimensions become one, at least 2; 0: none do. */
+  /** Number of dimensions that are flattened into one: at least 2, or 0 for no flattening. */
   size_t flatten_count;
 };
 
@@ -2845,11 +2891,12 @@ struct shardspec_mesh_layout {
 #define SHARDSPEC_MESH_LAYOUT_INIT { sizeof(shardspec_mesh_layout), NULL, 0, NULL, 0, NULL, 0, 0, 0 }
 
 /**
- * Creates a spec that cuts tensors over a mesh. Shard i belongs to device i. This call checks all
- * that does not depend on a tensor's sizes; `shardspec_spec_build_metadata` checks the rest.
+ * Creates a spec that cuts tensors over a mesh. Shard i belongs to device i. This function checks
+ * everything that does not depend on the sizes of a tensor. `shardspec_spec_build_metadata` checks
+ * the rest.
  *
- * Ownership: the library copies what it needs. The caller frees `*out`; `mesh` may be freed before
- * it.
+ * Ownership: the library copies what it needs. The caller frees `*out`. The caller may free `mesh`
+ * before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if an axis is unknown or used twice, or if numbers or lists are not
@@ -2863,9 +2910,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_mesh(
     shardspec_error *err);
 
 /**
- * Creates a spec that cuts one dimension over `placement_count` placements: a mesh spec with one
- * axis and one cut. Shard i is at `placements[i]`. The axis is named `cut->axis`, or "devices" if
- * that is NULL.
+ * Creates a spec that cuts one dimension over `placement_count` placements. The result is a mesh
+ * spec with one axis and one cut. Shard i has the placement `placements[i]`. The name of the axis
+ * is `cut->axis`, or "devices" if `cut->axis` is NULL.
  *
  * Ownership: the library copies what it needs. The caller frees `*out`.
  * Calls back: no.
@@ -2882,8 +2929,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_cut(
 
 /**
  * Checks whether `cut` is legal for a dimension of `length` positions and an axis of `count`
- * coordinates. Returns OK, or the status and message with which a spec of that cut would fail. The
- * dimension and the axis of the cut are ignored.
+ * coordinates. The function returns OK, or the status and message with which a spec with that cut
+ * would fail. It ignores the dimension and the axis of the cut.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
@@ -2898,14 +2945,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_cut_check(
     const shardspec_cut *cut, int64_t length, int64_t count, shardspec_error *err);
 
 /**
- * Writes, for each degree of parallelism from 1 to `max_degree`, the first of several cuts that forbids
- * it: `forbidding[k - 1]` becomes the position of the first cut that is illegal over k coordinates, or -1
- * where all `cut_count` cuts are legal. `cuts[i]` cuts `lengths[i]` positions: heads, key and value heads,
- * blocks of a quantised weight, experts. `forbidding` has room for `max_degree` numbers.
- * `shardspec_cut_check` returns the reason.
+ * Finds the degrees of parallelism from 1 to `max_degree` at which several cuts are legal.
+ * `cuts[i]` cuts `lengths[i]` positions, such as heads, blocks of a quantised weight or experts.
+ * `forbidding[k - 1]` becomes the position of the first cut that is illegal over k coordinates. It
+ * becomes -1 if all `cut_count` cuts are legal over k coordinates. `forbidding` has room for
+ * `max_degree` numbers. `shardspec_cut_check` returns the reason why a cut is illegal.
  *
- * A list of sizes or weights is legal at one degree only. Set `repeat` to `SHARDSPEC_REPEAT_AS_NEEDED`
- * where heads may be fewer than coordinates. Neighbouring coordinates then have the same head:
+ * A list of sizes or weights is legal at one degree only. If there may be fewer heads than
+ * coordinates, set `repeat` to `SHARDSPEC_REPEAT_AS_NEEDED`. Neighbouring coordinates then have
+ * the same head:
  *
  *   shardspec_cut cuts[] = {SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT};
  *   const int64_t lengths[] = {32, 8, 4096};     // heads, key and value heads, hidden size
@@ -2927,9 +2975,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_cuts_check_degrees(
     int64_t *forbidding, shardspec_error *err);
 
 /**
- * Writes a handle to the mesh of a mesh spec.
+ * Creates a handle for the mesh of a mesh spec.
  *
- * Ownership: the caller frees `*out`; the spec may be freed before it.
+ * Ownership: the caller frees `*out`. The caller may free the spec before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: WRONG_SPEC_TYPE if the spec is not a mesh spec; INVALID_HANDLE, NULL_ARGUMENT,
@@ -2941,13 +2989,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_mesh(
     const shardspec_spec *spec, shardspec_mesh **out, shardspec_error *err);
 
 /**
- * Writes to `buffer` a text for people that describes a spec, such as "dp=2, tp=4: dimension 0
- * over tp by chunk". The text of a custom spec is the name of its type. Later versions may write
- * another text.
+ * Writes to `buffer` a text that describes a spec to people, such as "dp=2, tp=4: dimension 0 over
+ * tp by chunk". The text of a custom spec is the name of its type. Later versions may write other
+ * texts.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- * written.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+ * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -2962,9 +3009,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_text(
     shardspec_error *err);
 
 /**
- * Writes a handle to the mesh over which the tensor was cut. Shard i belongs to device i.
+ * Creates a handle for the mesh over which the tensor was cut. Shard i belongs to device i.
  *
- * Ownership: the caller frees `*out`; the metadata may be freed before it.
+ * Ownership: the caller frees `*out`. The caller may free the metadata before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: NOT_FOUND if the tensor was not cut over a mesh; INVALID_HANDLE, NULL_ARGUMENT,
@@ -2976,10 +3023,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_mesh(
     const shardspec_metadata *metadata, shardspec_mesh **out, shardspec_error *err);
 
 /**
- * Writes the coordinates of a shard on the mesh over which the tensor was cut into `coordinates`,
- * one number for each axis. `coordinates` has room for `capacity` numbers. `*needed` becomes the
- * number of axes; `needed` may be NULL. With capacity 0, `coordinates` may be NULL and only the
- * number is written.
+ * Writes into `coordinates` the coordinates of a shard on the mesh over which the tensor was cut.
+ * There is one number for each axis. `coordinates` has room for `capacity` numbers. `*needed`
+ * becomes the number of axes. `needed` may be NULL. With capacity 0, only `*needed` is written,
+ * and `coordinates` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -2995,12 +3042,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_coordi
     size_t *needed, shardspec_error *err);
 
 /**
- * Writes the name of a dimension into `buffer`: one of the `dim_names` that the metadata was
- * created with.
+ * Writes the name of a dimension into `buffer`. The name is one of the `dim_names` that the
+ * metadata was created with.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- * written.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+ * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3015,8 +3061,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_dim_name(
     shardspec_error *err);
 
 /**
- * Writes the number of axes that are pending a reduction. A call that would move elements of such
- * a tensor fails with PARTIAL.
+ * Writes to `*out` the number of axes that are pending a reduction. If there are any, calls that
+ * would move elements of the tensor fail with PARTIAL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3029,13 +3075,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial_co
     const shardspec_metadata *metadata, size_t *out, shardspec_error *err);
 
 /**
- * Writes to `buffer` the name of an axis that is pending a reduction, and to `*reduction` a
- * `SHARDSPEC_REDUCTION_...` constant. `reduction` may be NULL. They are numbered from 0, in the
- * order of the layout.
+ * Writes to `buffer` the name of an axis that is pending a reduction. `*reduction` becomes a
+ * `SHARDSPEC_REDUCTION_...` constant. `reduction` may be NULL. These axes are numbered from 0, in
+ * the order of the layout.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- * written.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+ * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3057,8 +3102,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial(
  */
 
 /**
- * Writes the size of a full chunk to `*out`, where `dim_size` elements are cut into `chunk_count`
- * chunks: ceil(dim_size / chunk_count).
+ * Writes to `*out` the size of a full chunk if `dim_size` elements are cut into `chunk_count`
+ * chunks. It is ceil(dim_size / chunk_count).
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
@@ -3071,8 +3116,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_split_size(
     int64_t dim_size, int64_t chunk_count, int64_t *out, shardspec_error *err);
 
 /**
- * Writes the size of chunk `index` to `*out`, where `dim_size` elements are cut into chunks of
- * `split_size`. The last chunk may be shorter, and chunks past the end have size 0.
+ * Writes to `*out` the size of chunk `index` if `dim_size` elements are cut into chunks of
+ * `split_size` elements. The last chunk may be shorter. Chunks past the end have size 0.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
@@ -3085,8 +3130,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_dim_size(
     int64_t dim_size, int64_t split_size, int64_t index, int64_t *out, shardspec_error *err);
 
 /**
- * Writes the offset and the size of the chunk that a chunk spec gives to `rank`, where a dimension
- * of `dim_size` elements is cut for `world_size` workers. Chunks are in the order of the spec's
+ * Writes the offset and the size of the chunk that a chunk spec gives to `rank`. The spec cuts a
+ * dimension of `dim_size` elements for `world_size` workers. Chunks are in the order of the spec's
  * placements. The offset of an empty chunk is at most `dim_size`.
  *
  * Ownership: the caller keeps all arguments.
@@ -3103,22 +3148,23 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_sharding_para
     int64_t *size, shardspec_error *err);
 
 /* ================================================================================================
- * Queries: the shards that own an element, share an element with a box, or belong to an owner.
+ * Queries: which shards own an element, share an element with a box, or belong to an owner.
  *
- * An element is described by its index in the tensor, one number for each dimension, or by a shard
- * and an index in that shard. The first query of a metadata object builds a spatial index of its n
- * shards, in about n * log(n). The metadata keeps that index. Each query then takes about log(n),
- * plus the size of its answer.
+ * Two descriptions of an element are possible: its index in the tensor, which has one number for
+ * each dimension, or a shard and an index in that shard. The first query of a metadata object
+ * builds a spatial index of its n shards, in about n * log(n) time. The metadata keeps that index.
+ * Each later query takes about log(n) time, plus time in proportion to its answer.
  */
 
 /**
- * Writes the indices of the shards that share an element with a box into `indices`, in ascending
- * order. For a box of one element, these are all its owners; the first one is the primary owner.
+ * Writes into `indices` the indices of the shards that share an element with a box, in ascending
+ * order. For a box of one element, these are all shards that own the element. The first of them is
+ * its primary owner.
  *
  * `offsets` and `sizes` hold `ndim` numbers >= 0. The box may reach past the tensor. An empty box
- * meets no shard. `indices` has room for `capacity` numbers. `*needed` becomes the number of
- * shards; `needed` may be NULL. With capacity 0, `indices` may be NULL and only `*needed` is
- * written.
+ * shares no element with any shard. `indices` has room for `capacity` numbers. `*needed` becomes
+ * the number of shards. `needed` may be NULL. With capacity 0, only `*needed` is written, and
+ * `indices` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3133,9 +3179,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_in_
     size_t *indices, size_t capacity, size_t *needed, shardspec_error *err);
 
 /**
- * Writes the shard that owns an element to `*out`. `element` is the element's index, `ndim`
- * numbers. Of several owners, which are replicas, it is the primary one: the lowest.
- * `shardspec_metadata_shards_in_box` returns all owners of an element.
+ * Writes to `*out` the index of the shard that owns an element. `element` holds the `ndim` numbers
+ * of the element's index. If several shards own the element because they are replicas, the result
+ * is the primary owner: the shard with the lowest index. `shardspec_metadata_shards_in_box`
+ * returns all shards that own an element.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3151,10 +3198,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_at(
     shardspec_error *err);
 
 /**
- * Writes the replica number of a shard to `*number`: how many lower shards have the same elements
- * at the same places of their buffers. `*primary` becomes the lowest of these shards. It is the
- * shard itself where the number is 0. A program that writes or reads each element once uses only
- * primary shards. A shard without elements has number 0. Either place may be NULL.
+ * Writes the replica number of a shard to `*number`. The replica number counts the shards with a
+ * lower index that have the same elements at the same places of their buffers. `*primary` becomes
+ * the lowest index of these shards, or the index of the shard itself if the number is 0. A program
+ * that writes or reads each element once uses only primary shards. A shard without elements has
+ * the replica number 0. `number` and `primary` may be NULL.
  *
  * Time: n * log(n) for n shards in the first call, if the metadata has replicas. The metadata
  * keeps the result for later calls.
@@ -3170,8 +3218,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_replica(
     shardspec_error *err);
 
 /**
- * Writes the shards that own `element_count` elements, and the indices of the elements in the
- * buffers of those shards.
+ * For each of `element_count` elements, writes the shard that owns the element and the element's
+ * index in the buffer of that shard.
  *
  * `elements` holds one row for each element, with one number for each dimension of the tensor.
  * `shards` has room for `element_count` numbers. `local_indices` has room for `element_count`
@@ -3191,8 +3239,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_locate(
     size_t *shards, int64_t *local_indices, shardspec_error *err);
 
 /**
- * Writes the indices in the tensor of `element_count` elements that are described by a shard and
- * an index in the shard's buffer. This is the inverse of `shardspec_metadata_locate`.
+ * For each of `element_count` elements, writes the element's index in the tensor. The caller
+ * passes a shard and an index in the shard's buffer for each element. This is the inverse of
+ * `shardspec_metadata_locate`.
  *
  * `shards` holds one number for each element. `local_indices` holds one row for each element, with
  * one number for each dimension of the shards' buffers. `elements` has room for `element_count`
@@ -3212,11 +3261,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_globalize(
     size_t element_count, int64_t *elements, shardspec_error *err);
 
 /**
- * Writes the indices of the shards that `rank` owns into `indices`, in ascending order. A rank may
+ * Writes into `indices` the indices of the shards that `rank` owns, in ascending order. A rank may
  * own no shards.
  *
- * `indices` has room for `capacity` numbers. `*needed` becomes the number of shards; `needed` may
- * be NULL. With capacity 0, `indices` may be NULL and only `*needed` is written.
+ * `indices` has room for `capacity` numbers. `*needed` becomes the number of shards. `needed` may
+ * be NULL. With capacity 0, only `*needed` is written, and `indices` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3230,14 +3279,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_of_
     size_t *needed, shardspec_error *err);
 
 /**
- * Writes the indices of an owner's shards into `indices`, in ascending order.
+ * Writes into `indices` the indices of an owner's shards, in ascending order.
  *
- * `owner` is a text such as "rank:1" or "trainer0" for the owner's shards on all devices, or
- * "rank:1/cuda:0" for those on one device. A device alone, "cuda:0", selects shards on that device
- * whose placements name no owner.
+ * An `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on
+ * all devices. A text with a device, such as "rank:1/cuda:0", selects the owner's shards on that
+ * device. A device alone, such as "cuda:0", selects the shards on that device whose placements
+ * name no owner.
  *
- * `indices` has room for `capacity` numbers. `*needed` becomes the number of shards; `needed` may
- * be NULL. With capacity 0, `indices` may be NULL and only `*needed` is written.
+ * `indices` has room for `capacity` numbers. `*needed` becomes the number of shards. `needed` may
+ * be NULL. With capacity 0, only `*needed` is written, and `indices` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3253,27 +3303,30 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_of_
 /* ================================================================================================
  * Shards that are not boxes.
  *
- * The indices of one dimension that a shard has are its dim map: a list of stretches, in the order
- * of the shard's buffer. A stretch is `count` blocks of `length` neighbouring indices, at equal
- * steps in the tensor and in the buffer. So a block-cyclic dimension of any size is one stretch,
- * and often a shorter last block. Places of the buffer that no stretch covers are holes: they hold
- * no element. The elements of a shard are the product of its dim maps. A box has one block without
- * holes in every dimension.
+ * The dim map of a shard lists the indices of one dimension that the shard has, in the order of
+ * the shard's buffer. A dim map is a list of stretches. A stretch is `count` blocks of `length`
+ * neighbouring indices, at equal steps in the tensor and in the buffer. So a block-cyclic
+ * dimension of any size is one stretch, and often a second stretch for a shorter last block. Holes
+ * are places of the buffer that no stretch covers. They hold no element. The elements of a shard
+ * are the product of its dim maps. A box has one block without holes in every dimension.
  *
- * Neighbouring dimensions of a tensor may be flattened: shards then have one dimension in their
- * place, in row-major order. Shards may be replicas, if the metadata is created with replicas.
+ * Neighbouring dimensions of a tensor may be flattened. Shards then have one dimension instead of
+ * these dimensions, with the elements in row-major order. Shards may be replicas if the metadata
+ * is created with replicas.
  */
 
-/** The dim map number of a dimension of which a shard has one interval without holes. */
+/**
+ * The number that stands for an interval instead of a dim map: one block of indices without holes.
+ */
 #define SHARDSPEC_INTERVAL 4294967295u
 
 typedef struct shardspec_stretch shardspec_stretch;
 
 /**
- * `count` blocks of `length` neighbouring indices of one dimension. Block `i` starts at index
- * `global_start + i * global_step` of the tensor and at place `local_start + i * local_step` of
- * the shard's buffer. Starts are >= 0, `length` and `count` are >= 1, and steps are >= `length`.
- * The steps of a single block equal its length.
+ * A stretch: `count` blocks of `length` neighbouring indices of one dimension. Block `i` starts at
+ * index `global_start + i * global_step` of the tensor and at place `local_start + i * local_step`
+ * of the shard's buffer. Starts are >= 0, `length` and `count` are >= 1, and steps are >=
+ * `length`. If there is one block, both steps equal its length.
  */
 struct shardspec_stretch {
   /** The first index in the tensor. */
@@ -3294,15 +3347,15 @@ struct shardspec_stretch {
  * Creates a copy of the list `shards` in which some dimensions of some shards have a dim map
  * instead of an interval.
  *
- * `map_numbers` has one number for each dimension of each shard, shard after shard: the number of
- * its dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval. Dim map `i` has the
- * stretches `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1` of the
- * `stretch_count` stretches. No two stretches of one dim map may share an index or a place in the
- * buffer. The sizes in `shards` are the lengths of the buffers, holes included; they must be equal
- * wherever one dim map is used. The offsets in `shards` are kept; the caller chooses them.
+ * `map_numbers` has one number for each dimension of each shard, shard after shard. The number is
+ * that of a dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval. Dim map `i` has
+ * the stretches from `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1`. No two
+ * stretches of one dim map may share an index or a place in the buffer. The sizes in `shards` are
+ * the lengths of the buffers, holes included. All dimensions that use one dim map must have the
+ * same size in `shards`. The copy keeps the offsets in `shards`, which the caller chooses freely.
  *
- * Ownership: the library copies all arguments. The caller frees `*out`; `shards` may be freed
- * before it.
+ * Ownership: the library copies all arguments. The caller frees `*out`. The caller may free
+ * `shards` before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if stretches overlap, end behind the buffer or have impossible numbers,
@@ -3318,11 +3371,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new_with_dim
     shardspec_error *err);
 
 /**
- * Creates a copy of the list `shards` for a tensor with flattened dimensions. The tensor has
- * `sizes` (`ndim` numbers), and its dimensions `first_dim` to `first_dim + dim_count - 1` count as
- * one, in row-major order. The shards have `ndim - dim_count + 1` dimensions.
+ * Creates a copy of the list `shards` for a tensor with flattened dimensions. The `ndim` numbers
+ * in `sizes` are the sizes of the tensor. The dimensions `first_dim` to `first_dim + dim_count -
+ * 1` become one dimension, in row-major order. The shards have `ndim - dim_count + 1` dimensions.
  *
- * Ownership: the caller frees `*out`; `shards` may be freed before it.
+ * Ownership: the caller frees `*out`. The caller may free `shards` before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_DIM if the tensor does not have these dimensions; INVALID_ARGUMENT if
@@ -3337,14 +3390,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_new_flattene
     size_t dim_count, shardspec_shards **out, shardspec_error *err);
 
 /**
- * Creates metadata of a tensor of `sizes` (`ndim` numbers) from a list of shards. The shards must
- * cover the tensor. Each shard needs a placement. `properties` may be NULL.
+ * Creates the metadata of a tensor from a list of shards. `sizes` holds the `ndim` sizes of the
+ * tensor. The shards must cover the tensor. Each shard needs a placement. `properties` may be
+ * NULL.
  *
- * With `replicas` 0, the shards must not overlap. With any other value, they may. The first shard
- * that holds an element then owns it. Gathering and plans read each element once, and scattering
- * writes every copy.
+ * With `replicas` 0, shards must not overlap. With any other value, shards may overlap. The first
+ * shard that holds an element is then its primary owner. A gather or a plan reads each element
+ * once. A scatter writes every copy.
  *
- * Ownership: the caller frees `*out`; `shards` may be freed before it.
+ * Ownership: the caller frees `*out`. The caller may free `shards` before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: OVERLAP if shards overlap and `replicas` is 0; GAP if the shards do not cover the tensor
@@ -3362,11 +3416,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_from_s
     shardspec_error *err);
 
 /**
- * Writes the stretches of dimension `dim` of shard `shard` into `stretches`, in the order of the
- * shard's buffer. An interval is one stretch of one block. An empty dimension has no stretch.
+ * Writes into `stretches` the stretches that shard `shard` has in dimension `dim`, in the order of
+ * the shard's buffer. An interval is one stretch of one block. An empty dimension has no stretch.
  *
- * `stretches` has room for `capacity` stretches. `*needed` becomes the number of stretches;
- * `needed` may be NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
+ * `stretches` has room for `capacity` stretches. `*needed` becomes the number of stretches.
+ * `needed` may be NULL. With capacity 0, only `*needed` is written, and `stretches` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3380,12 +3434,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_get_stretche
     size_t capacity, size_t *needed, shardspec_error *err);
 
 /**
- * Writes the stretches of dimension `dim` of shard `shard` of metadata into `stretches`, in the
- * order of the shard's buffer. An interval is one stretch of one block. An empty dimension has no
- * stretch.
+ * Writes into `stretches` the stretches that shard `shard` of the metadata has in dimension `dim`,
+ * in the order of the shard's buffer. An interval is one stretch of one block. An empty dimension
+ * has no stretch.
  *
- * `stretches` has room for `capacity` stretches. `*needed` becomes the number of stretches;
- * `needed` may be NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
+ * `stretches` has room for `capacity` stretches. `*needed` becomes the number of stretches.
+ * `needed` may be NULL. With capacity 0, only `*needed` is written, and `stretches` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3402,11 +3456,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_stretc
  * Writes all dim maps of a list that are not intervals, in the form that
  * `shardspec_shards_new_with_dim_maps` accepts.
  *
- * `stretches` receives the stretches of all maps, and `map_ends` receives the end of each map in
- * them. `map_numbers` receives the number of the dim map for each dimension of each shard, or
- * `SHARDSPEC_INTERVAL`. `*needed_stretches` becomes the number of stretches and `*needed_maps` the
- * number of maps; both may be NULL. `map_numbers` needs room for one number for each dimension of
- * each shard. Each of the three arrays may be NULL; its capacity is then ignored.
+ * `stretches` receives the stretches of all dim maps, and `map_ends` receives the end of each dim
+ * map in `stretches`. `map_numbers` receives the number of the dim map for each dimension of each
+ * shard, or `SHARDSPEC_INTERVAL`. `map_numbers` needs room for one number for each dimension of
+ * each shard. `*needed_stretches` becomes the number of stretches, and `*needed_maps` becomes the
+ * number of dim maps. `needed_stretches` and `needed_maps` may be NULL. Each of the three arrays
+ * may be NULL. The capacity of a NULL array is ignored.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3421,8 +3476,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_get_dim_maps
     size_t *needed_stretches, size_t *needed_maps, shardspec_error *err);
 
 /**
- * Writes 1 to `*out` if every shard of a list is a box of the tensor, else 0. It writes 0 for
- * flattened dimensions.
+ * Writes 1 to `*out` if every shard of a list is a box of the tensor, else 0. If dimensions are
+ * flattened, the result is 0.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3435,8 +3490,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_are_boxes(
     const shardspec_shards *shards, int32_t *out, shardspec_error *err);
 
 /**
- * Writes 1 to `*out` if shard `shard` of metadata is a box of the tensor, else 0. It writes 0 for
- * flattened dimensions.
+ * Writes 1 to `*out` if shard `shard` of the metadata is a box of the tensor, else 0. If
+ * dimensions are flattened, the result is 0.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3449,8 +3504,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_is_box(
     const shardspec_metadata *metadata, size_t shard, int32_t *out, shardspec_error *err);
 
 /**
- * Writes which dimensions of the tensor are one dimension of the shards: `*dim_count` of them,
- * from `*first_dim` on. Both become 0 where no dimensions are flattened. Either may be NULL.
+ * Writes which dimensions of the tensor are flattened into one dimension of the shards. These are
+ * `*dim_count` dimensions from dimension `*first_dim` on. If no dimensions are flattened, both
+ * numbers become 0. `first_dim` and `dim_count` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3463,15 +3519,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_get_flatte
     const shardspec_metadata *metadata, size_t *first_dim, size_t *dim_count, shardspec_error *err);
 
 /**
- * Creates a copy of metadata for a tensor that is cut over a mesh: shard i belongs to device i. It
- * has the same shards. `partials` holds the axes that are pending a reduction; with
- * `partial_count` 0, it may be NULL.
+ * Creates a copy of metadata for a tensor that is cut over a mesh. Shard i belongs to device i of
+ * the mesh. The copy has the same shards. `partials` holds the axes that are pending a reduction.
+ * With `partial_count` 0, `partials` may be NULL.
  *
- * With this function, a program can restore metadata from parts that it received from another
+ * With this function, a program can rebuild metadata from data that it received from another
  * process.
  *
- * Ownership: the library copies all arguments. The caller frees `*out`; `metadata` and `mesh` may
- * be freed before it.
+ * Ownership: the library copies all arguments. The caller frees `*out`. The caller may free
+ * `metadata` and `mesh` before `*out`.
  * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
  * call.
  * Blocks: no.
@@ -3487,11 +3543,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_on_mes
     shardspec_error *err);
 
 /**
- * Creates a copy of metadata whose dimensions have names: `dim_names` holds one text for each of
+ * Creates a copy of metadata with names for the dimensions. `dim_names` holds one text for each of
  * the `ndim` dimensions of the tensor.
  *
- * Ownership: the library copies all arguments. The caller frees `*out`; `metadata` may be freed
- * before it.
+ * Ownership: the library copies all arguments. The caller frees `*out`. The caller may free
+ * `metadata` before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: NDIM_MISMATCH if the tensor does not have `ndim` dimensions; INVALID_ARGUMENT if a text
@@ -3506,12 +3562,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_with_d
 /* ================================================================================================
  * Digests: comparing sharded tensors without assembling them.
  *
- * The digest of a tensor is the CRC-64/NVME of its elements' bytes in row-major order: a number of 64
- * bits that does not depend on how the tensor is cut. A model that is cut over 4 ranks can be compared
- * with the same model over 8 ranks, or a copy with its source.
+ * The digest of a tensor is the CRC-64/NVME of the bytes of its elements in row-major order. This
+ * number of 64 bits does not depend on how the tensor is cut. A program can compare a model that
+ * is cut over 4 ranks with the same model on 8 ranks, or a copy with its source.
  *
- * Each process computes the part of its own shards. The exclusive or of the parts of all shards, in any
- * order, is the digest of the tensor. With MPI:
+ * Each process computes the contribution of its own shards to the digest. The exclusive or of all
+ * contributions, in any order, is the digest of the tensor. With MPI:
  *
  *   uint64_t part, digest;
  *   shardspec_metadata_digest(metadata, indices, shards, shard_count, NULL, &part, &err);
@@ -3522,24 +3578,24 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_with_d
  */
 
 /**
- * Computes the part of some shards in the digest of their tensor.
+ * Computes the contribution of some shards to the digest of their tensor.
  *
- * `shards[i]` is shard `indices[i]` of the metadata; where `indices` is NULL it is shard i. The
- * views may have any strides. The exclusive or of the parts of all shards of the metadata is the
- * CRC-64/NVME of the tensor's bytes in row-major order. The parts may come from several calls and
- * several processes, in any order, and each shard must be passed to exactly one of the calls.
- * Without shards, the part is 0. The digest of a tensor without elements is 0.
+ * `shards[i]` is shard `indices[i]` of the metadata. With `indices` NULL, `shards[i]` is shard i.
+ * The views may have any strides. The exclusive or of the contributions of all shards is the
+ * digest: the CRC-64/NVME of the tensor's bytes in row-major order. The contributions may come
+ * from several calls and several processes, in any order. Pass each shard to exactly one of the
+ * calls. Without shards, the contribution is 0. The digest of a tensor without elements is 0.
  *
- * Where several shards have an element, it is counted once: with the shard from which
- * `shardspec_metadata_gather` reads it. That shard follows from the metadata alone, so that
- * processes with equal metadata agree without a message. The digest does not show whether the
- * others have the same element. Compare the results of `shardspec_metadata_shard_digests` for
- * that. Holes of shards are not read.
+ * If several shards have an element, the element counts once: in the shard from which
+ * `shardspec_metadata_gather` reads it. That shard depends on the metadata alone, so processes
+ * with equal metadata agree without a message. The digest does not show whether the replicas of an
+ * element are equal. To compare replicas, compare the results of
+ * `shardspec_metadata_shard_digests`. Holes of shards are not read.
  *
  * `options->max_threads` limits the threads; `options` may be NULL.
  *
- * Time: one pass over the elements that are counted. Where shards are not boxes or share elements,
- * the function also makes a plan, which takes about n * log(n) for n shards of the metadata.
+ * Time: one pass over the elements that are counted. If shards are not boxes or share elements,
+ * the function also makes a plan. The plan takes about n * log(n) for n shards of the metadata.
  * Ownership: the caller keeps the views and their memory.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
@@ -3550,7 +3606,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_with_d
  * shard (the error's `first_shard` is the shard, `index` is its position in `shards`);
  * INVALID_ARGUMENT if a shard is passed twice; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
  * NULL_ARGUMENT, OUT_OF_MEMORY.
- * Threads: any; other threads must not write the shards during the call.
+ * Threads: any. No other thread may write the shards during the call.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_digest(
@@ -3561,11 +3617,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_digest(
  * Computes the digest of each of some shards. Replicas that hold the same elements have equal
  * digests.
  *
- * `shards[i]` is shard `indices[i]` of the metadata; where `indices` is NULL it is shard i. `digests` has
- * room for `shard_count` numbers. `digests[i]` becomes the CRC-64/NVME of the bytes of `shards[i]` in
- * row-major order, where holes count as zeros and are not read. Two shards that hold the same elements at
- * the same places have equal digests, on any ranks and whatever the strides of the views. A row-major
- * shard without holes has the digest of a file with its bytes.
+ * `shards[i]` is shard `indices[i]` of the metadata. With `indices` NULL, `shards[i]` is shard i.
+ * `digests` has room for `shard_count` numbers. `digests[i]` becomes the CRC-64/NVME of the bytes
+ * of `shards[i]` in row-major order. Holes are not read and count as zeros. Two shards that hold
+ * the same elements at the same places have equal digests, also on different ranks and with
+ * different strides. The digest of a shard without holes is the CRC-64/NVME of a file with the
+ * bytes of the row-major shard.
  *
  * `options->max_threads` limits the threads; `options` may be NULL.
  *
@@ -3579,7 +3636,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_digest(
  * error's `first_shard` is the shard, `index` is its position in `shards`); INVALID_ARGUMENT if a
  * shard is passed twice; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
  * OUT_OF_MEMORY.
- * Threads: any; other threads must not write the shards during the call.
+ * Threads: any. No other thread may write the shards during the call.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_digests(
@@ -3588,13 +3645,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_dige
     shardspec_error *err);
 
 /**
- * Computes the part of all local shards in the digest of their tensor.
+ * Computes the contribution of all local shards to the digest of their tensor.
  *
- * The exclusive or of the parts of all processes is the CRC-64/NVME of the tensor's bytes in
- * row-major order, where every shard of the metadata is local in exactly one process. Without
- * local shards, the part is 0. Where several shards have an element, it is counted once, with a
- * shard that follows from the metadata alone. `options->max_threads` limits the threads; `options`
- * may be NULL.
+ * If every shard of the metadata is local in exactly one process, the exclusive or of the
+ * contributions of all processes is the digest: the CRC-64/NVME of the tensor's bytes in row-major
+ * order. Without local shards, the contribution is 0. If several shards have an element, the
+ * element counts once, in a shard that depends on the metadata alone. `options->max_threads`
+ * limits the threads; `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -3603,7 +3660,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_dige
  * Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if elements are packed and
  * the tensor or a shard starts or ends inside of a byte; INVALID_ARGUMENT if `options` are
  * invalid; OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
- * Threads: any; other threads must not write the shards during the call.
+ * Threads: any. No other thread may write the shards during the call.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_digest(
@@ -3613,14 +3670,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_dige
 /* ================================================================================================
  * Plans: what moves from one layout of a tensor to another.
  *
- * A plan is made for any source layout and any destination layout. It is a list of pieces. A piece
- * is a box of elements that one destination shard takes from one source shard. Pieces are numbered
- * from 0, by destination shard, then by source shard, then by their offsets. Every element of a
- * destination shard is in exactly one piece.
+ * A plan describes how to get from any source layout to any destination layout. A plan is a list
+ * of pieces. A piece is a box of elements that moves from one source shard to one destination
+ * shard. Pieces are ordered by destination shard, then by source shard, then by their offsets, and
+ * numbered from 0. Every element of a destination shard is in exactly one piece.
  *
  * The library can execute a plan on the shards of this process. A custom transport can execute a
- * plan by its runs of bytes. Creating a plan takes about n * log(n) for n shards, plus the number
- * of pieces.
+ * plan by the runs of bytes that the plan consists of (`shardspec_run`). The creation of a plan
+ * takes about n * log(n) time for n shards, plus time in proportion to the number of pieces.
  *
  * Source: the read items of torch's checkpoint planner, `create_read_items_for_chunk_list`.
  */
@@ -3631,7 +3688,7 @@ typedef struct shardspec_plan shardspec_plan;
 /**
  * Creates the plan from one layout of a tensor to another.
  *
- * Ownership: the caller frees `*out`; both metadata objects may be freed before it.
+ * Ownership: the caller frees `*out`. The caller may free both metadata objects before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
@@ -3646,11 +3703,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new(
     shardspec_error *err);
 
 /**
- * Creates the plan from one layout of a tensor to some destination shards of another, such as
- * those of one worker. `destination_indices` holds the indices of `destination_index_count`
- * shards, in any order.
+ * Creates the plan from one layout of a tensor to some shards of another layout, such as the
+ * shards of one worker. `destination_indices` holds the indices of `destination_index_count`
+ * destination shards, in any order.
  *
- * Ownership: the caller frees `*out`; both metadata objects may be freed before it.
+ * Ownership: the caller frees `*out`. The caller may free both metadata objects before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
@@ -3668,17 +3725,17 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new_for_destin
 
 /**
  * Creates the plan from a list of source shards to a list of destination shards. Source shards may
- * overlap, as replicas do, and need not cover the tensor. Destination shards may overlap too.
- * Either list may be empty.
+ * overlap, as replicas do, and need not cover the tensor. Destination shards may overlap too. Both
+ * lists may be empty.
  *
- * An element that several sources hold is read from a source with the same owner as the
- * destination, if there is one. Other elements with several sources are distributed so that the
- * owners read about equally many elements. The largest parts are assigned first, each to the owner
- * with the fewest elements so far. A part larger than a fair share is divided. Where sources
- * overlap in very many ways, they are read in fewer and larger parts. Equal lists always make
- * equal plans.
+ * If several source shards hold an element, the plan reads it from a shard with the same owner as
+ * the destination, if there is such a shard. The plan distributes the other elements with several
+ * sources so that all owners supply about equally many elements. It assigns the largest groups of
+ * elements first, each to the owner with the fewest elements so far. It divides groups that are
+ * larger than a fair share. If source shards overlap in very many ways, the plan uses fewer and
+ * larger groups. Equal lists always make equal plans.
  *
- * Ownership: the caller frees `*out`; both lists may be freed before it.
+ * Ownership: the caller frees `*out`. The caller may free both lists before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
@@ -3736,10 +3793,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_ndim(
  *
  * `sources` and `destinations` receive the indices of the shards and have room for `piece_count`
  * numbers. `source_offsets`, `destination_offsets` and `sizes` receive the start of each piece in
- * both shards and its sizes. They have room for `piece_count` rows. `shardspec_plan_ndims` returns
- * the lengths of their rows: the dimensions of source shards' buffers, of destination shards'
- * buffers and of pieces. These lengths differ only where shards are not boxes; a piece then covers
- * the buffers in steps (`shardspec_plan_piece_steps`). Each of the five arrays may be NULL.
+ * both shards and its sizes. These three arrays have room for `piece_count` rows.
+ * `shardspec_plan_ndims` returns the lengths of their rows: the numbers of dimensions of source
+ * shards' buffers, of destination shards' buffers and of pieces. The lengths may differ only if
+ * some shards are not boxes. A piece then covers the buffers in steps
+ * (`shardspec_plan_piece_steps`). Each of the five arrays may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3755,9 +3813,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_pieces(
 
 /**
  * Writes the numbers of dimensions of the source shards' buffers, of the destination shards'
- * buffers and of the plan's pieces. The three numbers are equal where all shards are boxes.
- * Otherwise a piece may have more dimensions than the buffers, and `shardspec_plan_piece_steps`
- * returns the buffer's dimension for each of them. `source`, `destination` and `piece` may be
+ * buffers and of the plan's pieces. The three numbers are equal if all shards are boxes. Otherwise
+ * a piece may have more dimensions than the buffers. `shardspec_plan_piece_steps` returns the
+ * buffer's dimension for each dimension of a piece. `source`, `destination` and `piece` may be
  * NULL.
  *
  * Ownership: the caller keeps all arguments.
@@ -3772,18 +3830,18 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_ndims(
     shardspec_error *err);
 
 /**
- * Writes, for pieces `first_piece` to `first_piece + piece_count - 1`, the steps that they take in
- * the buffers.
+ * Writes the steps that pieces `first_piece` to `first_piece + piece_count - 1` take in the
+ * buffers.
  *
- * `source_dims` and `destination_dims` have room for one number for each dimension of the pieces:
- * the dimension of the buffer that it belongs to. These numbers are the same for all pieces.
- * `source_steps` and `destination_steps` have room for `piece_count` rows of as many numbers: the
- * length of one step, in indices of that dimension of the buffer.
+ * `source_dims` and `destination_dims` receive, for each dimension of the pieces, the dimension of
+ * the buffer to which it belongs. These numbers are the same for all pieces. `source_steps` and
+ * `destination_steps` have room for `piece_count` rows, with one number for each dimension of the
+ * pieces. The number is the length of one step, in indices of the buffer's dimension.
  *
- * Element `(i[0], i[1], ...)` of a piece has, in dimension d of the source's buffer, this index:
- * the piece's source offset plus the sum of `i[k] * steps[k]` over all k with `source_dims[k] ==
- * d`. Where all shards are boxes, dimension k belongs to dimension k, and every step is 1. Each of
- * the four arrays may be NULL.
+ * The index of element `(i[0], i[1], ...)` of a piece in dimension d of the source's buffer is a
+ * sum: the source offset of the piece, and `i[k] * steps[k]` for each k with `source_dims[k] ==
+ * d`. The same holds for the destination. If all shards are boxes, dimension k of a piece belongs
+ * to dimension k of both buffers, and every step is 1. Each of the four arrays may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3798,8 +3856,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_piece_steps(
     shardspec_error *err);
 
 /**
- * Writes the pieces of a destination shard: the first to `*first_piece` and their number to
- * `*piece_count`. They are consecutive.
+ * Writes which pieces a destination shard has: the number of the first piece to `*first_piece`,
+ * and the count of its pieces to `*piece_count`. The pieces of a destination shard are
+ * consecutive.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3813,8 +3872,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_pieces_of_dest
     shardspec_error *err);
 
 /**
- * Writes 1 to `*out` if every piece has the same owner on both sides, so that nothing moves
- * between processes, else 0. An owner is a rank or a worker; devices are ignored.
+ * Writes 1 to `*out` if the source and the destination of every piece have the same owner, else 0.
+ * With 1, nothing moves between processes. An owner is a rank or a worker. Devices are ignored.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -3828,8 +3887,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_is_local(
     const shardspec_plan *plan, int32_t *out, shardspec_error *err);
 
 /**
- * Writes 1 to `*out` if every destination shard of the plan equals the source shard of the same
- * index, with the same box and placement, else 0. Such a plan has nothing to move.
+ * Writes 1 to `*out` if every destination shard of the plan has the same box and placement as the
+ * source shard of the same index, else 0. With 1, nothing moves at all.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -3843,12 +3902,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_is_identity(
     const shardspec_plan *plan, int32_t *out, shardspec_error *err);
 
 /**
- * Copies elements from source shards to destination shards of this process, as the plan says,
- * without further memory for data.
+ * Copies elements from source shards to destination shards of this process, as the plan says. The
+ * function allocates no memory for data.
  *
- * `sources[i]` is source shard `source_indices[i]`; with `source_indices` NULL, it is shard i. The
- * same holds for destinations. Every destination passed is written completely. All source shards
- * that it depends on must be passed; further source shards are ignored. `options` may be NULL.
+ * `sources[i]` is source shard `source_indices[i]`. With `source_indices` NULL, it is source shard
+ * i. The same holds for destinations. The function writes every passed destination completely. The
+ * caller must pass all source shards from which the destinations receive elements. Other source
+ * shards are ignored. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3861,8 +3921,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_is_identity(
  * memory would take longer than the copy; INVALID_ARGUMENT if a shard is passed twice or `options`
  * are invalid; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After
  * an error, nothing was written.
- * Threads: any. During the call, other threads may read the sources but not write them, and may
- * not use the destinations.
+ * Threads: any. During the call, no other thread may write the sources or use the destinations.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_execute(
@@ -3872,13 +3931,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_execute(
     const shardspec_copy_options *options, shardspec_error *err);
 
 /**
- * Copies elements from the local shards of one sharded tensor to those of another, as the plan says.
- * The tensors must have the layouts that the plan was made for. Shapes do not show the layout: a fused
- * QKV weight in plain chunks has shards of the same shapes and other rows. This function compares the
- * layouts themselves. `options` may be NULL.
+ * Copies elements from the local shards of one sharded tensor to the local shards of another, as
+ * the plan says. The tensors must have the layouts that the plan was made for. The function
+ * compares the layouts and not only the shapes: two layouts of a fused QKV weight may have shards
+ * of the same shapes with different rows. `options` may be NULL.
  *
- * Every local shard of `destination` is written completely. All source shards that it depends on must
- * be local.
+ * The function writes every local shard of `destination` completely. All source shards from which
+ * these shards receive elements must be local.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
@@ -3890,8 +3949,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_execute(
  * UNSUPPORTED if the sources have far more elements than memory, so that the search for shared
  * memory would take longer than the copy; DTYPE_MISMATCH, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
  * OUT_OF_MEMORY. After an error, nothing was written.
- * Threads: any. During the call, other threads may read `source` but not write it, and may not use
- * `destination`.
+ * Threads: any. During the call, no other thread may write `source` or use `destination`.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_execute_sharded_tensors(
@@ -3902,8 +3960,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_execute_sharde
 /**
  * Writes the fingerprints of the layouts that the plan was made for. A fingerprint is a hash of 64
  * bits. It covers the elements of each shard, their order in the buffer, and the placements. Equal
- * layouts have equal fingerprints, in every process that runs this version. Compare them with
- * `shardspec_metadata_fingerprint` before you execute a plan that was kept.
+ * layouts have equal fingerprints, in every process that runs this version. Before you execute a
+ * stored plan, compare the fingerprints with those of the metadata
+ * (`shardspec_metadata_fingerprint`).
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3918,21 +3977,22 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_fingerprints(
 /* ================================================================================================
  * Traffic of a plan: amounts for cost reports, and runs of bytes for custom transports.
  *
- * These functions assume that every shard's buffer is row-major and contiguous. The runs of a
- * source and a destination describe all bytes that move between them, in the same order on both
- * sides. A sender packs the blocks of its runs one after the other, and the receiver unpacks them
- * into the blocks of the same runs. Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA.
+ * These functions assume that the buffer of every shard is row-major and contiguous. A run is a
+ * number of blocks of bytes at equal distances. The runs of a source and a destination describe
+ * all bytes that move between the two, in the same order on both sides. A sender packs the blocks
+ * of its runs one after the other. The receiver unpacks them into the blocks of the same runs.
+ * Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA.
  *
- * Ranks are those of placements. -1 stands for all placements without a rank.
+ * Ranks are the ranks of placements. Rank -1 stands for all placements without a rank.
  */
 
 typedef struct shardspec_run shardspec_run;
 
 /**
- * `block_count` blocks of `block_length` bytes that move from one buffer to another. Source blocks
- * start at `source_offset`, `source_offset + source_stride` and so on. Destination blocks start at
- * `destination_offset`, `destination_offset + destination_stride` and so on. All numbers are in
- * bytes. Strides are 0 where there is one block.
+ * A run: `block_count` blocks of `block_length` bytes that move from one buffer to another. Source
+ * blocks start at `source_offset`, `source_offset + source_stride` and so on. Destination blocks
+ * start at `destination_offset`, `destination_offset + destination_stride` and so on. All offsets,
+ * strides and lengths are in bytes. Strides are 0 if there is one block.
  */
 struct shardspec_run {
   /** The source shard's index. */
@@ -3950,20 +4010,20 @@ struct shardspec_run {
    * buffer.
    */
   int64_t destination_stride;
-  /** Bytes of a block, at least 1. */
+  /** Number of bytes of a block, at least 1. */
   int64_t block_length;
   /** Number of blocks, at least 1. */
   int64_t block_count;
 };
 
 /**
- * Writes how many bytes move from which source shard to which destination shard. Pairs of shards
- * without traffic are left out. The others are ordered by destination, then by source.
+ * Writes how many bytes move between each pair of a source shard and a destination shard. Pairs
+ * without traffic are left out. The other pairs are ordered by destination, then by source.
  *
  * `sources`, `destinations` and `byte_counts` have room for `capacity` pairs, and each may be
- * NULL. `*needed` becomes the number of pairs; `needed` may be NULL. With capacity 0, only
- * `*needed` is written. `itemsize` is the number of bytes of an element, or 0 for that of the
- * element type of the plan's layouts. The bytes of packed elements are rounded up for each pair.
+ * NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
+ * `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the element type
+ * of the plan's layouts decides. The bytes of packed elements are rounded up for each pair.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3979,14 +4039,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_traffic(
     int64_t *byte_counts, size_t capacity, size_t *needed, shardspec_error *err);
 
 /**
- * Writes how many bytes move from which source rank to which destination rank. Bytes that stay on
- * a rank are included. Pairs of ranks without traffic are left out. The others are ordered by
+ * Writes how many bytes move between each pair of a source rank and a destination rank. Bytes that
+ * stay on a rank are included. Pairs without traffic are left out. The other pairs are ordered by
  * source, then by destination.
  *
  * `source_ranks`, `destination_ranks` and `byte_counts` have room for `capacity` pairs, and each
- * may be NULL. `*needed` becomes the number of pairs; `needed` may be NULL. With capacity 0, only
- * `*needed` is written. `itemsize` is the number of bytes of an element, or 0 for that of the
- * element type of the plan's layouts. The bytes of packed elements are rounded up for each pair.
+ * may be NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
+ * `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the element type
+ * of the plan's layouts decides. The bytes of packed elements are rounded up for each pair.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4002,14 +4062,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_traffic(
     int64_t *byte_counts, size_t capacity, size_t *needed, shardspec_error *err);
 
 /**
- * Writes to `runs` the runs of all bytes that move from source shard `source` to destination
- * shard `destination`.
+ * Writes to `runs` all runs that move bytes from source shard `source` to destination shard
+ * `destination`.
  *
- * `runs` has room for `capacity` of them. `*needed` becomes their number; `needed` may be NULL.
- * With capacity 0, `runs` may be NULL and only `*needed` is written. `itemsize` is the number of
- * bytes of an element, or 0 for that of the element type of the plan's layouts.
+ * `runs` has room for `capacity` runs. `*needed` becomes the number of runs. `needed` may be NULL.
+ * With capacity 0, only `*needed` is written, and `runs` may be NULL. `itemsize` is the number of
+ * bytes of an element. With 0, the element type of the plan's layouts decides.
  *
- * Time: proportional to the number of pieces, with capacity 0; such a call allocates no memory.
+ * Time: proportional to the number of pieces if `capacity` is 0. Such a call allocates no memory.
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
@@ -4025,15 +4085,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_shard_runs(
     shardspec_run *runs, size_t capacity, size_t *needed, shardspec_error *err);
 
 /**
- * Writes to `runs` the runs of all bytes that move from `source_rank` to `destination_rank`, or
- * stay on one rank. Runs are in the order of the plan's pieces. Ranks that exchange nothing have
- * no runs.
+ * Writes to `runs` all runs that move bytes from `source_rank` to `destination_rank`. The two
+ * ranks may be the same. Runs are in the order of the plan's pieces. If no bytes move between the
+ * two ranks, there are no runs.
  *
- * `runs` has room for `capacity` of them. `*needed` becomes their number; `needed` may be NULL.
- * With capacity 0, `runs` may be NULL and only `*needed` is written. `itemsize` is the number of
- * bytes of an element, or 0 for that of the element type of the plan's layouts.
+ * `runs` has room for `capacity` runs. `*needed` becomes the number of runs. `needed` may be NULL.
+ * With capacity 0, only `*needed` is written, and `runs` may be NULL. `itemsize` is the number of
+ * bytes of an element. With 0, the element type of the plan's layouts decides.
  *
- * Time: proportional to the number of pieces, with capacity 0; such a call allocates no memory.
+ * Time: proportional to the number of pieces if `capacity` is 0. Such a call allocates no memory.
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
@@ -4050,17 +4110,18 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_rank_runs(
 
 /**
  * Suggests a permutation of the destination's placements with which the fewest elements move. Of
- * all such permutations, it is one that changes the fewest placements.
+ * all such permutations, the result is one that changes the fewest placements.
  *
  * `placement_indices` receives one number for each of the destination's different placements, in
- * the order of `shardspec_metadata_placement_text`: the index of the placement that its shards
- * should have. `shardspec_metadata_relabel` accepts this array. `*needed` becomes the number of
- * placements; `needed` may be NULL. With capacity 0, `placement_indices` may be NULL.
- * `*moved_before` and `*moved_after` become the numbers of elements that change owners without and
- * with the suggestion; both may be NULL.
+ * the order of `shardspec_metadata_placement_text`. Number i is the index of the placement that
+ * the shards with placement i should have. `shardspec_metadata_relabel` accepts this array.
+ * `*needed` becomes the number of placements. `needed` may be NULL. With capacity 0,
+ * `placement_indices` may be NULL. `*moved_before` becomes the number of elements that change
+ * owners without the suggestion. `*moved_after` becomes that number with the suggestion. Both may
+ * be NULL.
  *
- * Time: for p placements and e pairs of a placement and an owner that share elements, at worst p *
- * (e + p) * log(p).
+ * Time: at worst p * (e + p) * log(p) for p placements, where e counts the pairs of a placement
+ * and an owner that share elements.
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
@@ -4076,11 +4137,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_suggest_placem
     int64_t *moved_before, int64_t *moved_after, shardspec_error *err);
 
 /**
- * Creates a copy of metadata with other placements: shards with placement i get placement
- * `placement_indices[i]` of the same metadata. Placements are numbered from 0, in the order of
- * their first shards. `placement_count` is their number.
+ * Creates a copy of metadata with other placements. In the copy, shards with placement i get
+ * placement `placement_indices[i]` of the same metadata. Placements are numbered from 0, in the
+ * order of their first shards. `placement_count` is the number of placements.
  *
- * Ownership: the caller frees `*out`; `metadata` may be freed before it.
+ * Ownership: the caller frees `*out`. The caller may free `metadata` before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
@@ -4096,34 +4157,37 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_relabel(
 /* ================================================================================================
  * Checkpoints: tensors in files.
  *
- * A checkpoint is a file or a directory. The library reads safetensors files, directories of them with
- * or without a `model.safetensors.index.json`, the safetensors files that torch's distributed
- * checkpoint writes, and `.npy` files. It finds the format by names and first bytes.
+ * A checkpoint is a file or a directory. The library reads safetensors files, directories of
+ * safetensors files with or without a `model.safetensors.index.json`, the safetensors files that
+ * torch's distributed checkpoint writes, and `.npy` files. It recognises the format by the names
+ * of files and by their first bytes.
  *
- * A tensor is stored in chunks. The chunks are shards whose placements are files: custom placements of
- * the type "file", with the file's name in the checkpoint as their text. A tensor is read into any
- * layout: metadata, some of its shards, and memory for these. `shardspec_checkpoint_check` lists
- * everything that keeps some tensors from being read, before a byte is read.
+ * A tensor is stored in chunks. A chunk is a shard whose placement is a file: a custom placement
+ * of the type "file" whose text is the name of the file in the checkpoint. A tensor can be read
+ * into any layout. The caller passes metadata, the indices of some of its shards, and memory for
+ * these shards. `shardspec_checkpoint_check` lists everything that prevents tensors from being
+ * read. It reads no element.
  *
- * Opening reads what the files say about their tensors, and no element. A file that is shorter than it
- * says is refused then. Files are read by `pread` and are never mapped into memory. Names of files in an
- * index must lie below the index. Symbolic links are followed, and only regular files are read.
+ * Opening a checkpoint reads the headers of its files and no element. A file that is shorter than
+ * its header says is refused at that time. Files are read by `pread` and are never mapped into
+ * memory. The files that an index names must be in the directory of the index or below it.
+ * Symbolic links are followed. Only regular files are read.
  *
- * Elements are moved as they are. The library does not convert element types.
+ * Elements are moved unchanged. The library does not convert element types.
  */
 
 /**
- * An open checkpoint, behind a handle. It holds no file open. Immutable; free it with
+ * An open checkpoint, behind a handle. No file stays open. Immutable; free it with
  * `shardspec_checkpoint_free`.
  */
 typedef struct shardspec_checkpoint shardspec_checkpoint;
 
 /**
- * Opens the checkpoint at `path`: a file, or a directory. The library reads the names, types, sizes and
- * places of all tensors, and no element.
+ * Opens the checkpoint at `path`, which is a file or a directory. The function reads the names,
+ * types, sizes and places of all tensors, and no element.
  *
- * A tensor whose file is missing does not keep the checkpoint from being opened.
- * `shardspec_checkpoint_check` reports it, and reading it fails.
+ * If the file of a tensor is missing, the checkpoint can still be opened.
+ * `shardspec_checkpoint_check` reports such a tensor, and a read of the tensor fails.
  *
  * Ownership: the caller frees `*out`. No file stays open.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4152,8 +4216,8 @@ SHARDSPEC_API shardspec_status shardspec_checkpoint_free(
     shardspec_checkpoint *checkpoint, shardspec_error *err);
 
 /**
- * Writes the number of tensors to `*out`. Tensors are numbered from 0, in the order of their names.
- * Tensors whose files are missing do not count.
+ * Writes to `*out` the number of tensors. Tensors are numbered from 0, in the order of their
+ * names. Tensors whose files are missing do not count.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4168,8 +4232,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_c
 /**
  * Writes the name of tensor `tensor` into `buffer`.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the name, its NUL
- * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is written.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the name with its
+ * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4184,7 +4248,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_n
     size_t *needed, shardspec_error *err);
 
 /**
- * Writes the number of the tensor that has this name to `*out`.
+ * Writes to `*out` the number of the tensor that has this name.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4198,12 +4262,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_find_ten
     const shardspec_checkpoint *checkpoint, const char *name, size_t *out, shardspec_error *err);
 
 /**
- * Writes the element type and the sizes of tensor `tensor`. `sizes` has room for `capacity` numbers,
- * and `*ndim` becomes how many there are. `dtype`, `sizes` and `ndim` may be NULL.
+ * Writes the element type and the sizes of tensor `tensor`. `sizes` has room for `capacity`
+ * numbers. `*ndim` becomes the number of dimensions. `dtype`, `sizes` and `ndim` may be NULL.
  *
- * torch's distributed checkpoint does not store the sizes of a tensor in its safetensors files. The
- * sizes of such a tensor are where its last chunks end. The layout that it is read into may be larger,
- * and reading then reports which elements are missing.
+ * torch's distributed checkpoint does not store the sizes of a tensor in its safetensors files.
+ * The sizes that this function writes for such a tensor are the ends of its last chunks. The
+ * layout into which the tensor is read may be larger. The read then reports the missing elements.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -4218,10 +4282,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_get_tens
     size_t capacity, size_t *ndim, shardspec_error *err);
 
 /**
- * Creates the list of the stored chunks of tensor `tensor`: shards whose placements are files. The
- * chunks may overlap, and may leave gaps where files are missing.
+ * Creates the list of the stored chunks of tensor `tensor`. The chunks are shards whose placements
+ * are files. Chunks may overlap, and may leave gaps if files are missing.
  *
- * Ownership: the caller frees `*out`. The checkpoint may be freed before it.
+ * Ownership: the caller frees `*out`. The caller may free the checkpoint before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -4233,10 +4297,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_c
     shardspec_error *err);
 
 /**
- * Creates the metadata of tensor `tensor` as it is stored: its chunks are the shards, and files are
- * their placements. Chunks that several files hold are replicas. The metadata states the element type.
+ * Creates metadata that describes how tensor `tensor` is stored. The shards are the chunks of the
+ * tensor, and the placements are files. A chunk that several files hold has replicas. The metadata
+ * states the element type.
  *
- * Ownership: the caller frees `*out`. The checkpoint may be freed before it.
+ * Ownership: the caller frees `*out`. The caller may free the checkpoint before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: GAP if files are missing, so that the chunks do not cover the tensor;
@@ -4251,25 +4316,31 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_m
 typedef struct shardspec_checkpoint_item shardspec_checkpoint_item;
 
 /**
- * A tensor of a checkpoint, and where to read it: into the local shards of `tensor`, or into views
- * of some shards of `metadata`. With both NULL, the whole tensor is shard 0. Set unused fields to
- * zero.
+ * A tensor of a checkpoint, and the memory into which to read it. That memory is the local shards
+ * of `tensor`, or views of some shards of `metadata`. With `tensor` and `metadata` NULL, the whole
+ * tensor is shard 0. Set unused fields to zero.
  */
 struct shardspec_checkpoint_item {
-  /** `sizeof(shardspec_checkpoint_item)`; the same in every element of an array. */
+  /** `sizeof(shardspec_checkpoint_item)`, the same in every element of an array. */
   uint64_t struct_size;
   /** The tensor's name in the checkpoint. */
   const char *name;
   /**
-   * A sharded tensor: all of its local shards are read. `metadata`, `indices`, `shards` and
-   * `shard_count` must be 0 or NULL then.
+   * A sharded tensor, or NULL. The read fills all of its local shards. `metadata`, `indices`,
+   * `shards` and `shard_count` must then be 0 or NULL.
    */
   const shardspec_sharded_tensor *tensor;
-  /** The layout that the tensor is read into; NULL: one shard, which is the whole tensor. */
+  /**
+   * The layout into which the tensor is read. NULL means a layout with one shard, which is the
+   * whole tensor.
+   */
   const shardspec_metadata *metadata;
-  /** The indices of the shards; NULL: shards 0 to `shard_count - 1`. */
+  /** The indices of the shards. NULL means shards 0 to `shard_count - 1`. */
   const size_t *indices;
-  /** The memory for the shards, with any strides. `shardspec_checkpoint_check` ignores it. */
+  /**
+   * Views of the memory for the shards, with any strides. `shardspec_checkpoint_check` ignores
+   * this field.
+   */
   const shardspec_tensor_view *shards;
   /** Number of shards. */
   size_t shard_count;
@@ -4279,39 +4350,43 @@ struct shardspec_checkpoint_item {
 #define SHARDSPEC_CHECKPOINT_ITEM_INIT { sizeof(shardspec_checkpoint_item), NULL, NULL, NULL, NULL, NULL, 0 }
 
 /**
- * Says how many of all bytes that are needed have been read. It returns the status of success, or
- * another one to cancel the read, which then returns that status. It runs on the thread that
- * called `shardspec_checkpoint_read`, between the reads of that thread and once at the end.
+ * Receives how many of the needed bytes have been read. The callback returns its status of success
+ * to continue. It returns another status to cancel the read, and `shardspec_checkpoint_read` then
+ * returns that status. The callback runs on the thread that called `shardspec_checkpoint_read`,
+ * between the reads of that thread and once at the end.
  */
 typedef shardspec_status (*shardspec_progress_fn)(
     void *ctx, uint64_t bytes_done, uint64_t bytes_total, shardspec_error *err);
 
 typedef struct shardspec_checkpoint_read_options shardspec_checkpoint_read_options;
 
-/** How to read. Zeros are the defaults. No option changes the result. */
+/** Options of a read. Zeros are the defaults. No option changes the result. */
 struct shardspec_checkpoint_read_options {
   /** `sizeof(shardspec_checkpoint_read_options)`. */
   uint64_t struct_size;
-  /** Maximum number of threads, the caller's included; 0: up to 4. */
+  /** Maximum number of threads. The calling thread counts as one of them. 0 means up to 4. */
   uint32_t max_threads;
-  /** The status of success of `progress`: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`. */
+  /**
+   * The status that `progress` returns on success: 0, `SHARDSPEC_CALLBACK_OK` or
+   * `SHARDSPEC_CALLBACK_OK_IN_ERR`.
+   */
   shardspec_status success_status;
   /**
-   * Bytes between two needed parts of a file that are always read as well, so that one read gets both
-   * parts; 0: 4096.
+   * If at most this number of bytes is between two needed parts of a file, one read gets both
+   * parts and the bytes between them. 0 means 4096.
    */
   uint64_t max_gap;
   /**
-   * More bytes between needed parts are read as well, as long as the read has no more bytes than this
-   * times the bytes that are needed of it; 0: 2.0. With 1.0, only `max_gap` counts.
+   * A larger gap is also read if the bytes of the whole read are at most this number times its
+   * needed bytes. 0 means 2.0. With 1.0, only `max_gap` decides.
    */
   double over_read;
   /**
-   * Maximum number of bytes of a read whose parts go to several places; 0: 2 MiB. Each thread
-   * allocates memory for one such read.
+   * Maximum number of bytes of a read whose parts go to several places. 0 means 2 MiB. Each
+   * thread allocates memory for one such read.
    */
   uint64_t max_read;
-  /** Called with the progress; NULL for none. */
+  /** The callback that receives the progress, or NULL. */
   shardspec_progress_fn progress;
   /** The first argument of `progress`. */
   void *progress_ctx;
@@ -4324,15 +4399,15 @@ struct shardspec_checkpoint_read_options {
 
 typedef struct shardspec_checkpoint_read_report shardspec_checkpoint_read_report;
 
-/** What a read did. */
+/** Describes what a read did. */
 struct shardspec_checkpoint_read_report {
-  /** Set by the caller to `sizeof(shardspec_checkpoint_read_report)`. */
+  /** The caller sets this field to `sizeof(shardspec_checkpoint_read_report)`. */
   uint64_t struct_size;
   /** Number of reads. */
   uint64_t read_count;
-  /** Bytes that were read from files. */
+  /** Number of bytes that were read from files. */
   uint64_t bytes_read;
-  /** Bytes that the destinations need. Bytes that two destinations need count twice. */
+  /** Number of bytes that the destinations need. Bytes that two destinations need count twice. */
   uint64_t bytes_needed;
 };
 
@@ -4341,20 +4416,22 @@ struct shardspec_checkpoint_read_report {
  */
 #define SHARDSPEC_CHECKPOINT_READ_REPORT_INIT { sizeof(shardspec_checkpoint_read_report), 0, 0, 0 }
 
-/** The most problems that `shardspec_checkpoint_check` counts, if there is no room for more. */
+/**
+ * The number of problems at which `shardspec_checkpoint_check` stops, unless `capacity` is larger.
+ */
 #define SHARDSPEC_CHECKPOINT_MAX_PROBLEMS 1024
 
 /**
- * Finds everything that keeps `item_count` items from being read: tensors and files that are missing,
- * elements that no file holds, chunks that contradict each other, and layouts of other sizes or another
- * element type. With `item_count` 0, it checks the whole checkpoint. No element is read, and the items'
- * `shards` are ignored.
+ * Finds everything that prevents `item_count` items from being read. Examples are missing tensors
+ * and files, elements that no file holds, chunks that contradict each other, and layouts of other
+ * sizes or another element type. With `item_count` 0, the function checks the whole checkpoint. It
+ * reads no element, and ignores `shards` of the items.
  *
  * `*problem_count` becomes the number of problems. Counting ends at
- * `SHARDSPEC_CHECKPOINT_MAX_PROBLEMS`, or at `capacity` if that is more. `problems` has room for
- * `capacity` structs and receives the first problems, in the order of the items: status, message, and
- * the position of the item in `index`. The caller sets each `struct_size` to `sizeof(shardspec_error)`.
- * With `capacity` 0, `problems` may be NULL.
+ * `SHARDSPEC_CHECKPOINT_MAX_PROBLEMS`, or at `capacity` if that number is larger. `problems` has
+ * room for `capacity` structs. It receives the first problems, in the order of the items. Each
+ * problem has a status, a message, and in `index` the position of the item. The caller sets each
+ * `struct_size` to `sizeof(shardspec_error)`. With `capacity` 0, `problems` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4372,18 +4449,19 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_check(
     shardspec_error *err);
 
 /**
- * Reads tensors of a checkpoint into the memory of local shards. All elements of the shards are
- * written, and their padding becomes zero. Bytes that lie near each other in a file are read at once, in
- * the order of the file, on a few threads. Contiguous parts are read straight into their places.
+ * Reads tensors of a checkpoint into the memory of shards in this process. The function writes all
+ * elements of the shards, and zeros into holes. A few threads read the bytes in the order of the
+ * file. One read gets bytes that are near each other. Contiguous data is read directly into the
+ * shards.
  *
  * All checks come before the first read. They are the checks of `shardspec_checkpoint_check` and
- * the checks of the views. `options` may be NULL. `whole` has room for `item_count` numbers and
- * may be NULL: `whole[i]` becomes 1 if item i was read completely, else 0. `report` may be NULL.
- * `whole` and `report` are written after a failure during the read as well. Of items that were not
- * read completely, the elements are undefined then.
+ * the checks of the views. `options`, `whole` and `report` may be NULL. `whole` has room for
+ * `item_count` numbers. `whole[i]` becomes 1 if item i was read completely, else 0. If the read
+ * itself fails, the function also writes `whole` and `report`. The elements of items that were not
+ * read completely are then undefined.
  *
- * Elements that are no whole bytes are read wherever parts end on whole bytes. Bits behind the last
- * element of a shard may be written.
+ * Packed elements can be read if each part of a shard starts and ends on a whole byte of the file.
+ * The function may write the unused bits behind the last element of a shard.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread frees a
@@ -4407,17 +4485,18 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_read(
     shardspec_checkpoint_read_report *report, shardspec_error *err);
 
 /**
- * Chooses one reader for each set of shards that have the same elements, so that all ranks together read
- * each of them once. `metadatas` holds the layouts of `metadata_count` tensors.
+ * Chooses one reader for each set of shards that have the same elements. All ranks together then
+ * read each element once. `metadatas` holds the layouts of `metadata_count` tensors.
  *
- * `readers` receives one number for each shard of the first layout, then for each shard of the second one,
- * and so on: the index of the shard that is read from files. A shard whose number is its own index reads.
- * Another one receives its elements from that shard. Of shards with the same elements, the owner with the
- * fewest bytes so far reads, the largest sets first. Bytes are those of the stated element type; where none
- * is stated, an element counts as a byte. Equal layouts give equal readers in every process.
+ * `readers` receives one number for each shard of the first layout, then for each shard of the
+ * second layout, and so on. The number is the index of the shard that is read from files. If the
+ * number is the shard's own index, the shard is read from files. Otherwise the shard receives its
+ * elements from the shard with that index. The function handles the largest sets first. In each
+ * set, it chooses the owner with the fewest bytes so far. If a layout states no element type, an
+ * element counts as a byte. Equal layouts give equal readers in every process.
  *
- * `capacity` is the number of elements of `readers`. `*needed` becomes the number of shards of all layouts;
- * `needed` may be NULL. With capacity 0, only `*needed` is written.
+ * `capacity` is the number of elements of `readers`. `*needed` becomes the number of shards of all
+ * layouts. `needed` may be NULL. With capacity 0, only `*needed` is written.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4436,36 +4515,39 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_choose_r
  * Writing checkpoints, and converting them.
  *
  * A checkpoint is a directory of safetensors files. Each rank writes its own shards. One rank then
- * moves the complete checkpoint to its path, in one step:
+ * moves the complete checkpoint to its path in one step:
  *
  *   shardspec_checkpoint_tensor tensor = {sizeof tensor, "w", metadata, &index, &shard, 1};
  *   shardspec_checkpoint_write("checkpoint", &tensor, 1, NULL, &err);
  *   MPI_Barrier(comm);
  *   if (rank == 0) shardspec_checkpoint_commit("checkpoint", &tensor, 1, NULL, &err);
  *
- * The layouts alone decide which file holds which shard. The header of each file has the layout as
- * a JSON text. It also has the entries with which torch's `HuggingFaceStorageReader` reads the
- * file.
+ * The layouts alone decide which file holds which shard. The header of each file holds the layout
+ * as a JSON text. The header also has the entries with which torch's `HuggingFaceStorageReader`
+ * reads the file.
  */
 
-/** The shards of each owner in files of their own. */
+/** Each owner's shards are in files of their own. */
 #define SHARDSPEC_CHECKPOINT_FILES_OF_OWNERS 0
-/** All tensors, whole, in one file. */
+/** All tensors are in one file, which holds them as whole tensors. */
 #define SHARDSPEC_CHECKPOINT_FILES_ONE 1
 
 typedef struct shardspec_checkpoint_tensor shardspec_checkpoint_tensor;
 
-/** A tensor that is written, and its shards in this process. */
+/** A tensor to write, and its shards in this process. */
 struct shardspec_checkpoint_tensor {
   /** `sizeof(shardspec_checkpoint_tensor)`. */
   uint64_t struct_size;
-  /** Its name in the files. */
+  /** The name of the tensor in the files. */
   const char *name;
-  /** Its layout. The metadata must state an element type. */
+  /** The layout of the tensor. The metadata must state an element type. */
   const shardspec_metadata *metadata;
-  /** The indices of the shards in this process; NULL: the first `shard_count` of the metadata. */
+  /**
+   * The indices of the shards in this process. NULL means the first `shard_count` shards of the
+   * metadata.
+   */
   const size_t *indices;
-  /** Views of these shards. Any strides are allowed. */
+  /** Views of the shards in this process. Any strides are allowed. */
   const shardspec_tensor_view *shards;
   /** Number of shards. */
   size_t shard_count;
@@ -4479,13 +4561,13 @@ struct shardspec_checkpoint_tensor {
 typedef struct shardspec_checkpoint_write_options shardspec_checkpoint_write_options;
 
 /**
- * Options of writing a checkpoint. Where the pointer to them is NULL, or a field is 0, the default
- * is used. All ranks pass the same values.
+ * Options for writing a checkpoint. If a function gets NULL instead of options, or if a field is
+ * 0, the default applies. All ranks pass the same values.
  */
 struct shardspec_checkpoint_write_options {
   /** `sizeof(shardspec_checkpoint_write_options)`. */
   uint64_t struct_size;
-  /** How tensors are divided among files: `SHARDSPEC_CHECKPOINT_FILES_...`. */
+  /** How tensors are divided among files: a `SHARDSPEC_CHECKPOINT_FILES_...` constant. */
   uint32_t files;
   /**
    * With a nonzero value, a checkpoint at the path is replaced. With 0, a path that exists is
@@ -4493,8 +4575,8 @@ struct shardspec_checkpoint_write_options {
    */
   uint32_t replace;
   /**
-   * Maximum number of bytes of elements that a conversion holds in memory; 0: 64 MiB. Other
-   * functions ignore it.
+   * Maximum number of bytes of elements that a conversion holds in memory. 0 means 64 MiB. Other
+   * functions ignore this field.
    */
   uint64_t max_bytes;
 };
@@ -4510,7 +4592,7 @@ typedef struct shardspec_checkpoint_rule shardspec_checkpoint_rule;
 struct shardspec_checkpoint_rule {
   /** `sizeof(shardspec_checkpoint_rule)`. */
   uint64_t struct_size;
-  /** A pattern for names of tensors. Each `*` matches any number of characters, also none. */
+  /** A pattern for names of tensors. Each `*` matches zero or more characters. */
   const char *pattern;
   /** The spec that cuts tensors with these names. */
   const shardspec_spec *spec;
@@ -4520,19 +4602,20 @@ struct shardspec_checkpoint_rule {
 #define SHARDSPEC_CHECKPOINT_RULE_INIT { sizeof(shardspec_checkpoint_rule), NULL, NULL }
 
 /**
- * Writes this process's shards of all tensors of a checkpoint. Call it on every rank, with the
- * same path, names, layouts and options, then `shardspec_checkpoint_commit` on one rank. A process
- * may pass shards of several owners. If it passes one shard of an owner, it must pass all of them.
- * A rank without shards need not call the function.
+ * Writes this process's shards of all tensors of a checkpoint. Call this function on every rank,
+ * with the same path, names, layouts and options. Then call `shardspec_checkpoint_commit` on one
+ * rank. A process may pass shards of several owners. If it passes one shard of an owner, it must
+ * pass all shards of that owner. A rank without shards need not call the function.
  *
  * The layouts alone decide which file holds which shard, so ranks exchange nothing. By default,
  * each file is a safetensors file with shards of one owner. With SHARDSPEC_CHECKPOINT_FILES_ONE,
- * all ranks write into one file with whole tensors, which has to be on a file system that they
- * share. Of replicas, one is written, and owners write about equally many bytes. A view that is
- * not row-major is copied first, one shard at a time.
+ * all ranks write into one file with whole tensors. That file must be on a file system that all
+ * ranks share. Of several replicas, only one is written. All owners write about equally many
+ * bytes. A view that is not row-major is copied first, one shard at a time.
  *
- * The files are written into a directory whose name is the path with `.saving` behind it, and flushed to
- * the disk. The path itself is not touched. Call the function again after a failure.
+ * The function writes the files into a directory whose name is the path followed by `.saving`. It
+ * flushes the files to the disk. The path itself does not change. After a failure, the function
+ * may be called again.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4555,15 +4638,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_write(
     const shardspec_checkpoint_write_options *options, shardspec_error *err);
 
 /**
- * Puts a checkpoint in its place, after all ranks have written their shards. Call it on one rank, after a
- * barrier. Names, layouts and options are those of `shardspec_checkpoint_write`; `indices`, `shards` and
- * `shard_count` are ignored.
+ * Moves a checkpoint to its path after all ranks have written their shards. Call this function on
+ * one rank, after a barrier. Pass the same names, layouts and options as to
+ * `shardspec_checkpoint_write`. `indices`, `shards` and `shard_count` are ignored.
  *
- * The function checks that all owners have written. It then renames the new directory to `path`,
- * in one step. If a checkpoint is there, the function exchanges the two directories in one step
- * and then removes the old one. If the program ends at any point, `path` has the old checkpoint or
- * the new one, and both are complete. If whole tensors are in several files, a
- * `model.safetensors.index.json` is written before.
+ * The function checks that all owners have written their shards. If whole tensors are in several
+ * files, it writes a `model.safetensors.index.json`. It then renames the new directory to `path`
+ * in one step. If `path` has an old checkpoint, the function exchanges the two directories in one
+ * step and then removes the old one. If the program ends at any point, `path` has either the old
+ * checkpoint or the new one. Both are complete.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4584,15 +4667,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_commit(
     const shardspec_checkpoint_write_options *options, shardspec_error *err);
 
 /**
- * Writes all tensors of a checkpoint to another one, with other layouts. `source_path` is a safetensors or
- * `.npy` file, a directory of safetensors files, with or without an index, or a directory that torch's
- * distributed checkpoint wrote. The new checkpoint appears at `path` in one step, when all of it is
- * written.
+ * Writes all tensors of a checkpoint to another checkpoint, with other layouts. `source_path` is a
+ * safetensors file, a `.npy` file, a directory of safetensors files with or without an index, or a
+ * directory that torch's distributed checkpoint wrote. The new checkpoint appears at `path` in one
+ * step, after all of it is written.
  *
- * A tensor is cut by the spec of the first rule whose pattern matches its name. A tensor that no
- * rule matches is written whole, as a shard of rank 0. The conversion holds at most `max_bytes` of
- * elements in memory, and the buffers of its reads. It checks the source first, and writes nothing
- * if elements are missing.
+ * The first rule whose pattern matches the name of a tensor decides which spec cuts the tensor. A
+ * tensor that no rule matches is written whole, as a shard of rank 0. The conversion holds at most
+ * `max_bytes` bytes of elements in memory, and the buffers of its reads. It first checks the
+ * source. If elements are missing, it writes nothing.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
@@ -4618,17 +4701,17 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_convert(
  * DLPack: tensors shared with other libraries, without a copy.
  *
  * A managed tensor is a view together with a function that releases its memory. A library that
- * receives one uses the memory as long as it needs it. It then calls `tensor->deleter(tensor)`
- * exactly once, on any thread.
+ * receives a managed tensor may use the memory as long as necessary. It then calls
+ * `tensor->deleter(tensor)` exactly once, on any thread.
  *
- * There are two forms. `shardspec_managed_tensor` has the layout of DLPack's
- * `DLManagedTensorVersioned`. `shardspec_legacy_managed_tensor` has the layout of
- * `DLManagedTensor`, for libraries that support only DLPack before 1.0. Pointers to them may be
- * cast.
+ * There are two forms of managed tensors. `shardspec_managed_tensor` has the memory layout of
+ * DLPack's `DLManagedTensorVersioned`. `shardspec_legacy_managed_tensor` has the memory layout of
+ * `DLManagedTensor`. It is for libraries that support only DLPack before 1.0. Pointers to the
+ * corresponding structs may be cast.
  *
- * `shardspec_sharded_tensor_new_from_managed` takes managed tensors of other libraries. Other
- * functions take such a tensor with its `deleter` as `release` and the managed tensor itself as
- * `ctx`.
+ * `shardspec_sharded_tensor_new_from_managed` takes managed tensors of other libraries. To pass a
+ * managed tensor to a function that takes a view, `release` and `ctx`, pass its `deleter` as
+ * `release` and the managed tensor itself as `ctx`.
  *
  * Source: `dlpack.h` 1.0.
  */
@@ -4645,7 +4728,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_convert(
 typedef struct shardspec_managed_tensor shardspec_managed_tensor;
 
 /**
- * A tensor for another library. The struct has the memory layout of DLPack's
+ * A managed tensor for another library. The struct has the memory layout of DLPack's
  * `DLManagedTensorVersioned`.
  */
 struct shardspec_managed_tensor {
@@ -4653,35 +4736,39 @@ struct shardspec_managed_tensor {
   uint32_t major;
   /** `SHARDSPEC_DLPACK_MINOR_VERSION`. */
   uint32_t minor;
-  /** For `deleter`. */
+  /** A pointer that `deleter` uses. */
   void *manager_ctx;
-  /** Releases the memory and frees this struct, which is its argument. */
+  /** A function that releases the memory and frees this struct. Its argument is the struct. */
   shardspec_destroy_fn deleter;
-  /** `SHARDSPEC_DLPACK_...` flags, or'ed. */
+  /** `SHARDSPEC_DLPACK_FLAG_...` constants, combined by bitwise or. */
   uint64_t flags;
-  /** The tensor. Its strides are never NULL, also for a row-major tensor. */
+  /** A view of the tensor. Its `strides` are never NULL. */
   shardspec_tensor_view tensor;
 };
 
 typedef struct shardspec_legacy_managed_tensor shardspec_legacy_managed_tensor;
 
-/** A tensor for another library. The struct has the memory layout of DLPack's `DLManagedTensor`. */
+/**
+ * A managed tensor for another library. The struct has the memory layout of DLPack's
+ * `DLManagedTensor`.
+ */
 struct shardspec_legacy_managed_tensor {
-  /** The tensor. Its strides are never NULL, also for a row-major tensor. */
+  /** A view of the tensor. Its `strides` are never NULL. */
   shardspec_tensor_view tensor;
-  /** For `deleter`. */
+  /** A pointer that `deleter` uses. */
   void *manager_ctx;
-  /** Releases the memory and frees this struct, which is its argument. */
+  /** A function that releases the memory and frees this struct. Its argument is the struct. */
   shardspec_destroy_fn deleter;
 };
 
 /**
- * Creates a managed tensor of the memory that `view` describes, for another library. `flags` are
- * `SHARDSPEC_DLPACK_FLAG_...` constants, or'ed, or 0.
+ * Creates a managed tensor of the memory that `view` describes, to pass it to another library.
+ * `flags` is 0, or `SHARDSPEC_DLPACK_FLAG_...` constants that are combined by bitwise or.
  *
- * Ownership: `view` is copied. Its memory must stay valid until the library calls `release(ctx)`,
- * exactly once: from the managed tensor's deleter, or before a failed call returns. `release` may
- * be NULL. The caller passes `*out` on, or calls its deleter.
+ * Ownership: the library copies `view`. The memory of the view must stay valid until the library
+ * calls `release(ctx)`, exactly once. The deleter of the managed tensor calls `release`. A call
+ * that fails calls `release` before it returns. `release` may be NULL. The caller passes `*out` to
+ * another library, or calls its deleter.
  * Calls back: `release`, if the call fails.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if `flags` has other bits; UNSUPPORTED_DEVICE, OVERFLOW, NULL_ARGUMENT,
@@ -4694,12 +4781,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_managed_tensor_new(
     shardspec_managed_tensor **out, shardspec_error *err);
 
 /**
- * Creates a managed tensor in the form before DLPack 1.0, of the memory that `view` describes.
- * This form has no flags, so its receivers may write the memory.
+ * Creates a managed tensor of the memory that `view` describes, in the form before DLPack 1.0.
+ * This form has no flags, so a library that receives it may write the memory.
  *
- * Ownership: `view` is copied. Its memory must stay valid until the library calls `release(ctx)`,
- * exactly once: from the managed tensor's deleter, or before a failed call returns. `release` may
- * be NULL. The caller passes `*out` on, or calls its deleter.
+ * Ownership: the library copies `view`. The memory of the view must stay valid until the library
+ * calls `release(ctx)`, exactly once. The deleter of the managed tensor calls `release`. A call
+ * that fails calls `release` before it returns. `release` may be NULL. The caller passes `*out` to
+ * another library, or calls its deleter.
  * Calls back: `release`, if the call fails.
  * Blocks: no.
  * Errors: UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -4713,16 +4801,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_legacy_managed_tens
 /* ================================================================================================
  * Local shards shared with other libraries.
  *
- * A local shard can be exported as a managed tensor of DLPack, and managed tensors of other
- * libraries can become local shards, both without a copy. All users of a shard share its memory,
- * which stays valid until the last of them releases it.
+ * A local shard can be exported as a managed tensor of DLPack. Managed tensors of other libraries
+ * can become local shards. Neither makes a copy. All users of a shard share its memory. The memory
+ * stays valid until the last user releases it.
  */
 
 /**
- * Creates a managed tensor of local shard `local`, for another library.
+ * Creates a managed tensor of local shard `local`, to pass it to another library.
  *
- * Ownership: the caller passes `*out` on, or calls its deleter. The shard's memory stays valid
- * until the deleter was called, also when the sharded tensor is freed before.
+ * Ownership: the caller passes `*out` to another library, or calls its deleter. The memory of the
+ * shard stays valid until the deleter is called, even if the sharded tensor is freed before.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -4734,11 +4822,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_expo
     shardspec_error *err);
 
 /**
- * Creates a managed tensor of local shard `local`, in the form before DLPack 1.0, for another
- * library.
+ * Creates a managed tensor of local shard `local`, in the form before DLPack 1.0, to pass it to
+ * another library.
  *
- * Ownership: the caller passes `*out` on, or calls its deleter. The shard's memory stays valid
- * until the deleter was called, also when the sharded tensor is freed before.
+ * Ownership: the caller passes `*out` to another library, or calls its deleter. The memory of the
+ * shard stays valid until the deleter is called, even if the sharded tensor is freed before.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -4750,19 +4838,21 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_expo
     shardspec_error *err);
 
 /**
- * Creates a sharded tensor of managed tensors of other libraries: `shards[i]` is shard
+ * Creates a sharded tensor from managed tensors of other libraries. `shards[i]` is shard
  * `indices[i]` of the metadata. A `DLManagedTensorVersioned *` of DLPack may be cast.
  *
- * Each tensor has the sizes of its shard, with any strides. All have the metadata's element type,
- * or one common type where the metadata states none. With an `owner`, the shards must be exactly
- * those of that owner. With `owner` NULL, they may be any.
+ * Each tensor has the sizes of its shard, with any strides. All tensors have the metadata's
+ * element type. If the metadata states no element type, all tensors have one common type. With an
+ * `owner`, the shards must be exactly the shards of that owner. With `owner` NULL, any shards are
+ * allowed.
  *
- * Ownership: the library owns the managed tensors from the call on, also when the call fails; the
- * caller keeps the array `shards`. The library calls each deleter exactly once, on any thread:
- * after the sharded tensor and all managed tensors exported from that shard were freed, or before
- * a failed call returns. It skips NULL, and calls the deleter of a tensor that occurs twice once.
- * There is one exception: an array that is NULL, not aligned, larger than memory or that has an
- * element that is not aligned is refused, and no deleter is called. The caller frees `*out`.
+ * Ownership: the library owns the managed tensors from the call on, also if the call fails. The
+ * caller keeps the array `shards` and frees `*out`. The library calls the deleter of each managed
+ * tensor exactly once, on any thread. It calls the deleter after the sharded tensor and all
+ * managed tensors exported from that shard were freed, or before a failed call returns. It ignores
+ * elements of `shards` that are NULL. There is one exception: the library calls no deleter if it
+ * can't read the array. This is so if the array is NULL, is not aligned, is larger than memory, or
+ * has an element that is not aligned.
  * Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
  * handle during the call.
  * Blocks: no.
@@ -4784,15 +4874,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
 /* ================================================================================================
  * Communicators.
  *
- * A communicator is a group of ranks that exchange messages. Its handle belongs to one of these
- * ranks. The library links no transport. It requires one function of a transport, exchange: start
- * a set of messages and return when all are complete. In MPI these are MPI_Irecv, MPI_Isend and
- * MPI_Waitall (`shardspec_mpi.h`), in NCCL ncclGroupStart, ncclSend, ncclRecv and ncclGroupEnd, in
- * torch batch_isend_irecv. A program without a transport can run its ranks as threads, with
+ * A communicator is a group of ranks that exchange messages. A handle of a communicator belongs to
+ * one of these ranks. The library links no transport. A transport must have one function,
+ * exchange: it starts a set of messages and returns when all of them are complete.
+ * `shardspec_mpi.h` implements exchange for MPI with MPI_Irecv, MPI_Isend and MPI_Waitall. NCCL
+ * has ncclGroupStart, ncclSend, ncclRecv and ncclGroupEnd for this purpose, and torch has
+ * batch_isend_irecv. A program without a transport can run its ranks as threads, with
  * `shardspec_comm_new_local`.
  *
- * A rank makes one call at a time. Two concurrent calls with one communicator are refused or mix
- * up their messages.
+ * A rank must make one call at a time. If two threads make calls with one communicator at the same
+ * time, the library refuses a call, or the messages of the two calls are confused.
  */
 
 typedef struct shardspec_message shardspec_message;
@@ -4811,65 +4902,67 @@ struct shardspec_message {
 };
 
 /**
- * Starts all of these messages and returns when all are complete, or when the transport knows that
- * some can't complete.
+ * Starts all of these messages. Returns when all messages are complete, or when the transport
+ * knows that some of them can't complete.
  *
- * No message has the own rank as its peer, and none is empty. Sender and receiver give a message
- * the same number of bytes. Messages from one rank to another arrive in the order in which they
- * are sent, in one exchange and across exchanges. A rank without messages does not call the
- * function. The transport should start receives before sends. Neither may wait for the other.
+ * No message has the calling rank as its peer, and no message is empty. Sender and receiver pass
+ * the same number of bytes for a message. Messages from one rank to another must arrive in the
+ * order in which they were sent, within one exchange and across exchanges. The library does not
+ * call the function on a rank without messages. The transport should start receives before sends.
+ * No receive may wait for a send, and no send for a receive.
  */
 typedef shardspec_status (*shardspec_exchange_fn)(
     void *ctx, const shardspec_message *sends, size_t send_count, const shardspec_message *receives,
     size_t receive_count, shardspec_error *err);
 
 /**
- * Starts all of these messages and returns without waiting for another rank.
+ * Starts all of these messages. Returns without waiting for another rank.
  *
- * `*exchange` receives any value; `test` and `wait` receive it again. The rules of
- * `shardspec_exchange_fn` apply. The arrays of messages are valid during this call only. The memory
- * of the messages is valid until the exchange has ended: when `test` wrote 1 to `*done`, when `wait`
- * returned, or when either failed. After that, the transport does not use it, and the library does
- * not use `*exchange`. A rank has one exchange at a time. When this function fails, nothing was
- * started.
+ * The function may write any value to `*exchange`. `test` and `wait` receive that value. The rules
+ * of `shardspec_exchange_fn` apply. The arrays of messages are valid during this call only. The
+ * memory of the messages is valid until the exchange has ended. An exchange has ended when `test`
+ * writes 1 to `*done`, when `wait` returns, or when `test` or `wait` fails. After the end, the
+ * transport must not use the memory, and the library does not use `*exchange`. A rank has one
+ * exchange at a time. If this function fails, it must have started no message.
  */
 typedef shardspec_status (*shardspec_exchange_start_fn)(
     void *ctx, const shardspec_message *sends, size_t send_count, const shardspec_message *receives,
     size_t receive_count, void **exchange, shardspec_error *err);
 
 /**
- * Writes 1 to `*done` if all messages of a started exchange are complete, and 0 if not. It moves
- * them on as far as that is possible without waiting for another rank.
+ * Writes 1 to `*done` if all messages of a started exchange are complete, else 0. The function
+ * makes progress with the messages as far as that is possible without waiting for another rank.
  */
 typedef shardspec_status (*shardspec_exchange_test_fn)(
     void *ctx, void *exchange, int32_t *done, shardspec_error *err);
 
 /**
  * Returns when all messages of a started exchange are complete, or when the transport knows that
- * some can't complete.
+ * some of them can't complete.
  */
 typedef shardspec_status (*shardspec_exchange_wait_fn)(
     void *ctx, void *exchange, shardspec_error *err);
 
 /**
  * Makes all later exchanges fail, on every rank that the transport can reach. Exchanges that are
- * waiting fail too. Examples are ncclCommAbort and closing the connections. `reason` is a text for
- * people; it is valid during the call.
+ * waiting fail too. For example, it calls ncclCommAbort or closes the connections. `reason` is a
+ * text for people, which is valid during the call.
  *
- * A collective that fails on this rank calls it if other ranks already rely on this rank. The
- * other ranks then return instead of waiting for its messages. The library also calls it when an
- * exception leaves `exchange`, before the exception continues. `shardspec_comm_abort` calls it on
- * any thread, also while `exchange` runs.
+ * If a collective fails on this rank while other ranks wait for messages of this rank, the library
+ * calls `abort`. The other ranks then return. The library also calls `abort` if an exception
+ * leaves `exchange`, before the exception continues. `shardspec_comm_abort` calls `abort` on any
+ * thread, also while `exchange` runs.
  */
 typedef void (*shardspec_abort_fn)(void *ctx, const char *reason);
 
 /**
- * Returns the number of the node that rank `rank` is on: any number from 0 on, equal for ranks that
- * share a node. A negative number means that the node is not known; that rank is then near no other.
+ * Returns the number of the node that rank `rank` is on. Ranks that share a node have the same
+ * number, and the number is >= 0. A negative number means that the node of the rank is not known.
+ * The library then treats the rank as alone on its node.
  *
- * It answers at once, the same each time, and can't fail. All ranks of a communicator must divide
- * the ranks alike, but they may number the nodes differently. Ranks that divide them differently
- * return DISAGREEMENT from collectives with replicas.
+ * The function must return at once, and must return the same number each time. It can't fail. All
+ * ranks of a communicator must agree about which ranks share a node, but they may number the nodes
+ * differently. If they disagree, collectives with replicas return DISAGREEMENT.
  */
 typedef int64_t (*shardspec_node_fn)(void *ctx, int64_t rank);
 
@@ -4879,32 +4972,36 @@ typedef struct shardspec_comm_vtable shardspec_comm_vtable;
 struct shardspec_comm_vtable {
   /** `sizeof(shardspec_comm_vtable)`. */
   uint64_t struct_size;
-  /** Frees `ctx`. NULL where there is nothing to free. */
+  /** Frees `ctx`. NULL if there is nothing to free. */
   shardspec_destroy_fn destroy;
   /** Exchanges messages. Not NULL. */
   shardspec_exchange_fn exchange;
-  /** The status of success of `exchange`: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`. */
+  /**
+   * The status that `exchange` returns on success: 0, `SHARDSPEC_CALLBACK_OK` or
+   * `SHARDSPEC_CALLBACK_OK_IN_ERR`.
+   */
   shardspec_status success_status;
   /** 0. */
   int32_t reserved;
   /**
-   * Makes exchanges fail on all ranks. With NULL, only the transport itself can report a failure
-   * to other ranks.
+   * Makes exchanges fail on all ranks. With NULL, the library has no way to report a failure to
+   * the other ranks.
    */
   shardspec_abort_fn abort;
   /**
-   * Says which ranks share a node. Elements that several shards hold are then read from the same
-   * rank where that is possible, else from the same node. With NULL, nothing is known of nodes.
+   * Returns the node of a rank. Elements that several shards hold are then read from the same
+   * rank if possible, else from the same node if possible. With NULL, the library knows nothing
+   * about nodes.
    */
   shardspec_node_fn node;
   /**
-   * Starts an exchange, for requests. `start`, `test` and `wait` are all there, or all NULL. With
-   * NULL, a request exchanges by `exchange`, inside of `shardspec_request_wait` only.
+   * Starts an exchange, for requests. `start`, `test` and `wait` are either all set or all NULL.
+   * With NULL, a request calls `exchange`, and only inside of `shardspec_request_wait`.
    */
   shardspec_exchange_start_fn start;
-  /** Asks for the end of a started exchange. */
+  /** Tests whether a started exchange is complete. */
   shardspec_exchange_test_fn test;
-  /** Waits for the end of a started exchange. */
+  /** Waits until a started exchange is complete. */
   shardspec_exchange_wait_fn wait;
 };
 
@@ -4915,12 +5012,12 @@ struct shardspec_comm_vtable {
 typedef struct shardspec_comm shardspec_comm;
 
 /**
- * Creates a communicator over a custom transport, for rank `rank` of `size` ranks. The library
- * calls `exchange` on the thread that calls a collective.
+ * Creates a communicator of `size` ranks over a custom transport. The new handle is for rank
+ * `rank`. The library calls `exchange` on the thread that calls a collective.
  *
- * Ownership: the library copies the table. It owns `ctx` from the call on, also when the call
- * fails, and calls `destroy(ctx)` after the communicator was freed and no call uses it. The caller
- * frees `*out`.
+ * Ownership: the library copies the table. The library owns `ctx` from the call on, also if the
+ * call fails. It calls `destroy(ctx)` after the communicator was freed and no call uses the
+ * communicator. The caller frees `*out`.
  * Calls back: `destroy`, if the call fails.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if `exchange` is NULL, `struct_size` is wrong or `size` is below 1;
@@ -4933,14 +5030,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new(
     shardspec_comm **out, shardspec_error *err);
 
 /**
- * Creates `size` communicators for threads of this process and writes their handles into the
- * array `comms`, which has room for `size` of them. `comms[r]` is for rank `r`. One thread at a
- * time uses each of them. The receiver of a message copies it, once.
+ * Creates a communicator whose `size` ranks are threads of this process. The array `comms` has
+ * room for `size` handles, and `comms[r]` becomes the handle of rank `r`. One thread at a time may
+ * use a handle. The receiver of a message copies the message once.
  *
- * If a rank frees its communicator while others wait for it, or two ranks disagree about the
- * length of a message, all later exchanges of the group fail with TRANSPORT_FAILED and the reason.
- * No rank waits for a message that can't arrive. In a child process after fork, exchanges are
- * refused.
+ * All later exchanges of the group fail with TRANSPORT_FAILED and the reason if a rank frees its
+ * communicator while other ranks wait for that rank. They also fail if two ranks disagree about
+ * the length of a message. No rank waits for a message that can't arrive. In a child process after
+ * fork, exchanges are refused.
  *
  * Ownership: the caller frees each of `comms[0]` to `comms[size - 1]`.
  * Calls back: no.
@@ -4953,13 +5050,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_local(
     size_t size, shardspec_comm **comms, shardspec_error *err);
 
 /**
- * Creates communicators for threads of this process, as if the threads were on several nodes: rank
- * r is on node `nodes[r]`. Collectives with replicas then prefer sources on the same node, which
- * tests count. Messages travel no differently than with `shardspec_comm_new_local`.
+ * Creates a communicator whose ranks are threads of this process, as if the threads were on
+ * several nodes. Rank r is on node `nodes[r]`. Collectives with replicas then prefer sources on
+ * the same node. This function is for tests of that choice. The transport of messages is the same
+ * as with `shardspec_comm_new_local`.
  *
- * `nodes` has `size` numbers from 0 on, equal for ranks on the same node. `comms[r]` is for rank r.
+ * `nodes` holds `size` numbers >= 0, which are equal for ranks on the same node. `comms[r]`
+ * becomes the handle of rank r.
  *
- * Ownership: the caller keeps `nodes`. It frees each of `comms[0]` to `comms[size - 1]`.
+ * Ownership: the caller keeps `nodes` and frees each of `comms[0]` to `comms[size - 1]`.
  * Calls back: no.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if `size` is 0 or a node is negative; NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -4984,7 +5083,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_local_on_n
 SHARDSPEC_API shardspec_status shardspec_comm_free(shardspec_comm *comm, shardspec_error *err);
 
 /**
- * Writes this rank to `*out`: 0 to size - 1.
+ * Writes the rank of this handle to `*out`: 0 to size - 1.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5010,11 +5109,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_size(
     const shardspec_comm *comm, int64_t *out, shardspec_error *err);
 
 /**
- * Exchanges messages between ranks. A transport that wraps another one can call it too.
+ * Exchanges messages between ranks. A custom transport may call this function with another
+ * communicator.
  *
- * The library itself copies messages whose peer is the own rank: the i-th send to the i-th
- * receive. It skips empty messages. The transport receives neither. Ranks without messages need
- * not call the function.
+ * The library itself copies messages whose peer is the calling rank: the i-th send to the i-th
+ * receive. It ignores empty messages. It passes neither of these to the transport. Ranks without
+ * messages need not call the function.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during
@@ -5035,10 +5135,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange(
  * Makes all later exchanges of a communicator fail, on every rank that its transport can reach.
  * Ranks that wait in an exchange return TRANSPORT_FAILED.
  *
- * Local communicators reach all ranks of their group, and the message of the error contains
- * `reason`, which may be NULL. For a custom transport, the function calls `abort` of its table;
- * with `abort` NULL, it does nothing. A collective that fails on one rank after the agreement
- * calls this function itself.
+ * A local communicator reaches all ranks of its group. The message of the error then contains
+ * `reason`. `reason` may be NULL. For a custom transport, the function calls `abort` of the
+ * transport's table. If `abort` is NULL, the function does nothing. If a collective fails on one
+ * rank after the agreement, the collective itself calls this function.
  *
  * Ownership: the library copies `reason`. Every rank still frees its communicator.
  * Calls back: `abort` of a custom transport; `destroy`, if another thread frees a handle during
@@ -5052,26 +5152,27 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_abort(
     const shardspec_comm *comm, const char *reason, shardspec_error *err);
 
 /**
- * Creates a communicator of some ranks of another one, and states the ranks by which placements
- * name them. A tensor-parallel group of the ranks 4 to 7 uses the layouts that name `rank:4` to
- * `rank:7` as they are.
+ * Creates a communicator of some ranks of the communicator `comm`. The caller also passes the
+ * placement ranks of these members: the ranks that placements use for them. So a tensor-parallel
+ * group of ranks 4 to 7 can use layouts with the placements `rank:4` to `rank:7` unchanged.
  *
- * `members` are ranks of `comm`, each once, with the calling rank among them. Member i is rank i of
- * the new communicator. With `members` NULL, all ranks of `comm` are members, and `member_count` is
- * their number. `placement_ranks[i]` is the rank that placements name member i by. With
- * `placement_ranks` NULL, these are the placement ranks that the members have in `comm`.
+ * `members` holds ranks of `comm`, each at most once. The calling rank must be among them. Member
+ * i is rank i of the new communicator. With `members` NULL, all ranks of `comm` are members, and
+ * `member_count` is the size of `comm`. `placement_ranks[i]` is the placement rank of member i.
+ * With `placement_ranks` NULL, the members keep the placement ranks that they have in `comm`.
  *
- * Collectives of the new communicator take `source_rank` and `destination_rank` as placement ranks,
- * and their errors name ranks so. `shardspec_comm_rank` and the peers of `shardspec_comm_exchange`
- * count from 0. Only the members call this function, and all of them with the same lists. It sends
- * nothing. Ranks with different placement ranks return DISAGREEMENT from their collectives.
+ * In collectives of the new communicator, `source_rank`, `destination_rank` and the ranks in
+ * errors are placement ranks. The results of `shardspec_comm_rank` and the peers of
+ * `shardspec_comm_exchange` are ranks from 0 to size - 1. Only the members call this function, and
+ * all members pass the same lists. The function sends nothing. If members pass different placement
+ * ranks, their collectives return DISAGREEMENT.
  *
- * Messages of the new communicator are messages of `comm`. A call with one is therefore a call with
- * both: a rank makes one at a time, and all members make them in the same order. To abort one is to
- * abort both.
+ * Messages of the new communicator are messages of `comm`, so calls with the two communicators
+ * must not mix. A rank makes one call at a time with either of them, and all members make these
+ * calls in the same order. An abort of one communicator aborts both.
  *
- * Ownership: the caller keeps the lists. It frees `*out`. `comm` may be freed before: its transport
- * is freed with the last communicator that uses it.
+ * Ownership: the caller keeps the lists and frees `*out`. The caller may free `comm` before
+ * `*out`. The transport is freed with the last communicator that uses it.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if `members` lacks the calling rank, a rank is listed twice or is
@@ -5086,8 +5187,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_group(
     size_t member_count, shardspec_comm **out, shardspec_error *err);
 
 /**
- * Writes the rank by which placements name rank `rank` of the communicator to `*out`. It is the
- * same number, unless the communicator was created with `shardspec_comm_new_group`.
+ * Writes to `*out` the placement rank of rank `rank`: the rank that placements use for it. It is
+ * the same number, unless `shardspec_comm_new_group` created the communicator.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5102,8 +5203,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_placement_rank
     const shardspec_comm *comm, int64_t rank, int64_t *out, shardspec_error *err);
 
 /**
- * Writes the number of the node that rank `rank` of the communicator is on to `*out`. Ranks with
- * equal numbers share a node. A negative number means that nothing is known of the rank's node.
+ * Writes to `*out` the number of the node that rank `rank` of the communicator is on. Ranks with
+ * equal numbers share a node. A negative number means that the node of the rank is not known.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `node` of a custom transport; `destroy`, if another thread frees a handle during the
@@ -5120,61 +5221,63 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_node(
 /* ================================================================================================
  * Collectives.
  *
- * Every rank of a communicator calls the same function with the same metadata and the same
- * `source_rank` or `destination_rank`, and with its own buffers. Placements define the ranks:
- * shard i belongs to rank n when its placement is `rank:n` or `rank:n/<device>`, or is a custom
- * placement of that rank. A rank passes its shards in the order of their indices, which is that of
- * `shardspec_metadata_shards_of_rank`. It may have several shards or none. Empty shards are passed
- * too.
+ * Every rank of a communicator calls the same function with its own buffers. All ranks pass equal
+ * metadata and the same `source_rank` or `destination_rank`. The placement of a shard defines its
+ * rank. Shard i belongs to rank n if its placement is `rank:n`, `rank:n/<device>`, or a custom
+ * placement of that rank. A rank passes its shards in the order of their indices.
+ * `shardspec_metadata_shards_of_rank` returns the indices in that order. A rank may have several
+ * shards or none. It also passes its empty shards.
  *
- * A collective begins with an agreement, in ceil(log2 size) rounds of one small message each. When
- * a rank passes an invalid argument, or the ranks call different functions, all ranks return an
- * error. No buffer is then written, and no rank waits. The rank with the invalid argument returns
- * its own error. All others return DISAGREEMENT, with that rank, its status and its message. This
- * holds for every argument but `comm` and `err`: a rank without a communicator can't send its
- * error. A program that can't call the collective at all calls `shardspec_comm_decline` instead,
- * with its own error.
+ * A collective begins with an agreement, in which the ranks compare their arguments. The agreement
+ * takes ceil(log2 size) rounds of one small message each. If a rank passes an invalid argument, or
+ * if ranks call different functions, all ranks return an error. No buffer is then written, and no
+ * rank waits. The rank with the invalid argument returns its own error. All other ranks return
+ * DISAGREEMENT, with that rank, its status and its message. This holds for every argument except
+ * `comm` and `err`, because a rank without a communicator can't send its error. A program that
+ * can't call the collective at all must call `shardspec_comm_decline` instead, with its own error.
  *
- * Contiguous data is sent from and received into the caller's buffers. Other data is packed and
- * unpacked in memory of the library, up to the rank's memory limit. Where there is enough to copy,
- * a second thread copies while the first exchanges. It ends before the call returns.
+ * Contiguous data is sent from the caller's buffers and received into them. Other data is packed
+ * and unpacked in memory of the library, up to the rank's memory limit. If there is enough data, a
+ * second thread copies data while the calling thread exchanges messages. The second thread ends
+ * before the call returns.
  *
- * A rank can still fail after the agreement, when the transport fails or memory runs out. It
- * returns that error, its destinations may be partly written, and every handle stays valid. The
- * library then calls `abort` of the transport, so that the other ranks return too. Local
- * communicators support that. With a transport without `abort`, ranks that need data of the failed
- * rank keep waiting; MPI programs call MPI_Abort. A rank that returns OK has received all of its
- * data.
+ * A rank can still fail after the agreement, if the transport fails or memory runs out. The rank
+ * then returns that error. Its destinations may be partly written, but every handle stays valid.
+ * The library then calls `abort` of the transport, so that the other ranks return too. Local
+ * communicators support `abort`. If a transport has no `abort`, ranks that need data of the failed
+ * rank keep waiting. MPI programs should then call MPI_Abort. A rank that returns OK has received
+ * all of its data.
  *
  * The agreement requires that a transport delivers messages unchanged, once and in order. Each
- * message of the agreement has a checksum. A rank that receives a damaged one returns DISAGREEMENT
- * and calls `abort`, because other ranks may have agreed already. Without `abort`, those ranks
- * wait. Messages with data have no checksum.
+ * message of the agreement has a checksum. A rank that receives a damaged message returns
+ * DISAGREEMENT. It also calls `abort`, because other ranks may have agreed already. If the
+ * transport has no `abort`, those ranks wait. Messages with data have no checksum.
  */
 
-/** As a `destination_rank`: all ranks receive the tensor. */
+/** A value of `destination_rank`: all ranks receive the tensor. */
 #define SHARDSPEC_ALL_RANKS (-1)
-/** The default limit of memory for packing and unpacking on one rank: 64 MiB. */
+/** The default limit of memory for packing and unpacking on one rank. It is 64 MiB. */
 #define SHARDSPEC_DEFAULT_MEMORY_LIMIT 67108864
 
 typedef struct shardspec_comm_options shardspec_comm_options;
 
 /**
- * Options of a collective. Where the pointer to them is NULL, or a field is 0, the library
- * chooses. No option changes the result, and ranks may pass different options.
+ * Options of a collective. If a function gets NULL instead of options, or if a field is 0, the
+ * library chooses. No option changes the result. Ranks may pass different options.
  */
 struct shardspec_comm_options {
   /** `sizeof(shardspec_comm_options)`. */
   uint64_t struct_size;
   /**
-   * Maximum number of bytes that this rank uses for packing and unpacking; 0 for
-   * `SHARDSPEC_DEFAULT_MEMORY_LIMIT`. All ranks use the lowest limit of all, but at least four
-   * elements.
+   * Maximum number of bytes that this rank uses for packing and unpacking. 0 means
+   * `SHARDSPEC_DEFAULT_MEMORY_LIMIT`. All ranks use the lowest limit of all ranks, but at least
+   * the size of four elements.
    */
   uint64_t memory_limit;
   /**
-   * How to copy, or NULL. `max_threads` includes the calling thread, and its default here is 2,
-   * because ranks share processors. With 1 there is no second thread.
+   * Options of the copies on this rank, or NULL. `max_threads` includes the calling thread. The
+   * default of `max_threads` is 2 here, because ranks share processors. With 1, there is no
+   * second thread.
    */
   const shardspec_copy_options *copy;
 };
@@ -5185,9 +5288,10 @@ struct shardspec_comm_options {
 #define SHARDSPEC_COMM_OPTIONS_INIT { sizeof(shardspec_comm_options), 0, NULL }
 
 /**
- * Cuts a tensor of rank `source_rank` into the shards of all ranks. `full` is the tensor on
- * `source_rank`; other ranks' `full` is ignored. `shards` are the destinations of this rank's
- * `shard_count` shards, with their shapes and the tensor's element type. `options` may be NULL.
+ * Cuts a tensor of rank `source_rank` into the shards of all ranks. On `source_rank`, `full` is
+ * the tensor. On other ranks, `full` is ignored. `shards` holds the destinations of this rank's
+ * `shard_count` shards. Each destination has the shape of its shard and the element type of the
+ * tensor. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -5200,8 +5304,8 @@ struct shardspec_comm_options {
  * pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE, NULL_ARGUMENT.
  * After one of these, nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
  * status of a custom transport, destinations may be partly written.
- * Threads: any, one at a time for each communicator. During the call, other threads may read
- * `full` but not write it, and may not use `shards`.
+ * Threads: any, one at a time for each communicator. During the call, no other thread may write
+ * `full` or use `shards`.
  * Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.
  * Since: ABI 0.
  */
@@ -5211,10 +5315,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_scatter(
     const shardspec_comm_options *options, shardspec_error *err);
 
 /**
- * Copies the shards of all ranks into a tensor on rank `destination_rank`, or on every rank with
- * SHARDSPEC_ALL_RANKS. `shards` are this rank's `shard_count` shards. `full` is the destination;
- * every element of it is written. On ranks that do not receive the tensor, `full` is ignored.
- * `options` may be NULL.
+ * Copies the shards of all ranks into a tensor on rank `destination_rank`. With
+ * SHARDSPEC_ALL_RANKS, every rank receives the tensor. `shards` holds this rank's `shard_count`
+ * shards. `full` is the destination. Every element of `full` is written. On ranks that do not
+ * receive the tensor, `full` is ignored. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -5227,8 +5331,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_scatter(
  * pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE, NULL_ARGUMENT.
  * After one of these, nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
  * status of a custom transport, destinations may be partly written.
- * Threads: any, one at a time for each communicator. During the call, other threads may read
- * `shards` but not write them, and may not use `full`.
+ * Threads: any, one at a time for each communicator. During the call, no other thread may write
+ * `shards` or use `full`.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_gather(
@@ -5240,10 +5344,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_gather(
  * Moves a tensor from the layout `source` to the layout `destination`. Any two layouts of tensors
  * with the same sizes are allowed.
  *
- * `source_shards` are this rank's `source_shard_count` shards of `source`. `destination_shards`
- * are the destinations of its `destination_shard_count` shards of `destination`. Every element
- * moves directly from the rank that owns it to the ranks that need it, so no rank holds more of
- * the tensor than its own shards. `options` may be NULL.
+ * `source_shards` holds this rank's `source_shard_count` shards of the layout `source`.
+ * `destination_shards` holds the destinations of this rank's `destination_shard_count` shards of
+ * the layout `destination`. Every element moves directly from the rank that owns it to the ranks
+ * that need it. So no rank holds more of the tensor than its own shards. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -5256,8 +5360,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_gather(
  * elements are pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE,
  * NULL_ARGUMENT. After one of these, nothing was written on any rank. After TRANSPORT_FAILED,
  * OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
- * Threads: any, one at a time for each communicator. During the call, other threads may read
- * `source_shards` but not write them, and may not use `destination_shards`.
+ * Threads: any, one at a time for each communicator. During the call, no other thread may write
+ * `source_shards` or use `destination_shards`.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_reshard(
@@ -5268,12 +5372,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_reshard(
 
 /**
  * Creates a sharded tensor on each rank, with the shards that the metadata cuts out of a tensor of
- * rank `source_rank`. `full` is the tensor on `source_rank`; other ranks' `full` is ignored. The
- * metadata must state the element type. The sharded tensor carries its communicator, and ops
- * refuse sharded tensors with different communicators. `options` may be NULL.
+ * rank `source_rank`. On `source_rank`, `full` is the tensor. On other ranks, `full` is ignored.
+ * The metadata must state the element type. The sharded tensor stores its communicator. An op
+ * refuses sharded tensors with different communicators. `options` may be NULL.
  *
- * Ownership: the caller frees `*out`; the metadata and `full` may be freed before it. The caller
- * keeps the communicator.
+ * Ownership: the caller frees `*out`. The caller may free the metadata and `full` before `*out`.
+ * The caller keeps the communicator.
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
@@ -5294,10 +5398,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
     shardspec_sharded_tensor **out, shardspec_error *err);
 
 /**
- * Writes the communicator of a sharded tensor to `*out`, or NULL where it has none.
+ * Writes the communicator of a sharded tensor to `*out`, or NULL if the sharded tensor has no
+ * communicator.
  *
- * Ownership: `*out` is the handle that the sharded tensor was created with, not a new one. The
- * caller does not free it a second time.
+ * Ownership: `*out` is the handle with which the sharded tensor was created. It is not a new
+ * handle, so the caller must not free it again.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -5308,15 +5413,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_comm
     const shardspec_sharded_tensor *tensor, shardspec_comm **out, shardspec_error *err);
 
 /**
- * Takes part in the collective that the other ranks call, with an error of this rank. Call it in
- * place of the collective, when the program can't pass valid arguments: a file is missing, or a
- * binding refuses an object before the library sees it.
+ * Takes part in the collective that the other ranks call, and reports an error of this rank. Call
+ * this function instead of the collective if the program can't pass valid arguments. For example,
+ * a file is missing, or a binding refuses an object before the library receives it.
  *
- * `status` is the number of the error, from 1 on: a status of the library, or one of the program
- * from `SHARDSPEC_USER_STATUS` on. `message` is its text; the other ranks receive its first 480
- * bytes. `message` may be the one of `*err`. All other ranks return DISAGREEMENT, with this rank,
- * `status` and `message`, whatever collective they call, and nothing is moved. This function
- * returns OK then, also when other ranks have errors of their own.
+ * `status` is the number of the error, at least 1. It is a status of the library, or a status of
+ * the program from `SHARDSPEC_USER_STATUS` on. `message` is the text of the error. The other ranks
+ * receive its first 480 bytes. `message` may be the message of `*err`. All other ranks return
+ * DISAGREEMENT from the collective that they call, with this rank, `status` and `message`. Nothing
+ * is moved. This function then returns OK, also if other ranks have errors of their own.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange` and `abort` of a custom transport; `destroy`, if another thread frees a
@@ -5335,53 +5440,56 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline(
 /* ================================================================================================
  * Transfers.
  *
- * A transfer moves a batch of tensors between the ranks of a communicator, each tensor from one
- * layout to another. The layouts are two metadata objects, or those of a plan. Source shards may be
- * replicas: each element is then read from one of them. Destination shards may be replicas or
- * overlap: each one is written completely. Equal destination shards of one rank are received once.
+ * A transfer moves a batch of tensors between the ranks of a communicator. Each tensor moves from
+ * one layout to another. Two metadata objects or a plan describe the two layouts. Source shards
+ * may be replicas. Each element is then read from one of the replicas. Destination shards may be
+ * replicas or overlap. Each destination shard is written completely. Equal destination shards of
+ * one rank are received once.
  *
- * All ranks pass the same tensors, with the same tags, in the same order. One agreement serves the
- * whole batch, and small pieces of different tensors travel in one message. When the tensors of two
- * ranks differ, all ranks return DISAGREEMENT. The message has the tags and the layouts of the first
- * tensor that differs. When a rank passes an invalid tensor, the message has its tag, and `index` is
- * its position.
+ * All ranks pass the same tensors, with the same tags, in the same order. There is one agreement
+ * for the whole batch. Small pieces of different tensors travel in one message. If the tensors of
+ * two ranks differ, all ranks return DISAGREEMENT. The error's message has the tags and the
+ * layouts of the first tensor that differs. If a rank passes an invalid tensor, the error's
+ * message has the tag of that tensor, and `index` is its position.
  *
- * `shardspec_comm_transfer` moves a batch once. `shardspec_transfer_prepare` does the agreement, the
- * plan and the allocation of memory once, for any number of `shardspec_transfer_run`. A run agrees
- * with one small message per round, in ceil(log2 size) rounds, and plans nothing.
+ * `shardspec_comm_transfer` moves a batch once. To move a batch many times, call
+ * `shardspec_transfer_prepare` once and `shardspec_transfer_run` each time. The preparation does
+ * the agreement, the plan and the allocation of memory. A run sends only one small message in each
+ * of ceil(log2 size) rounds before it moves data.
  */
 
 typedef struct shardspec_comm_tensor shardspec_comm_tensor;
 
 /**
- * One tensor of a batch, as one rank passes it. All fields but the shards are the same on all ranks.
+ * One tensor of a batch, as one rank passes it. All fields except the shards are the same on all
+ * ranks.
  */
 struct shardspec_comm_tensor {
   /** `sizeof(shardspec_comm_tensor)`. */
   uint64_t struct_size;
-  /** A name for the tensor, such as that of a parameter, in UTF-8. NULL: no name. */
+  /** A name for the tensor, such as the name of a parameter, in UTF-8. NULL means no name. */
   const char *tag;
-  /** The layout of the tensor, or NULL where `plan` is set. */
+  /** The layout of the tensor, or NULL if `plan` is set. */
   const shardspec_metadata *source;
-  /** The layout that it moves to, or NULL where `plan` is set. */
+  /** The layout to which the tensor moves, or NULL if `plan` is set. */
   const shardspec_metadata *destination;
   /**
-   * A plan for all destination shards, instead of `source` and `destination`. Its lists of shards
-   * have placements.
+   * A plan that replaces `source` and `destination`. It must be a plan for all destination
+   * shards, and all of its shards must have placements.
    */
   const shardspec_plan *plan;
-  /** This rank's shards of the source layout, all of them, in the order of their indices. */
+  /** All of this rank's shards of the source layout, in the order of their indices. */
   const shardspec_tensor_view *source_shards;
   /** Number of source shards. */
   size_t source_shard_count;
-  /** This rank's shards of the destination layout, all of them, in the order of their indices. */
+  /** All of this rank's shards of the destination layout, in the order of their indices. */
   const shardspec_tensor_view *destination_shards;
   /** Number of destination shards. */
   size_t destination_shard_count;
   /**
-   * The element type. All zeros: that of the layouts or of the shards. In a batch of several
-   * tensors, a rank without any shard of a tensor must know its element type, from here or from the
-   * layouts.
+   * The element type. With all zeros, the layouts or the shards decide. In a batch of several
+   * tensors, a rank without any shard of a tensor must pass the element type here, unless the
+   * layouts state it.
    */
   shardspec_dtype dtype;
   /** 0. */
@@ -5395,8 +5503,8 @@ struct shardspec_comm_tensor {
 typedef struct shardspec_transfer shardspec_transfer;
 
 /**
- * Moves a batch of tensors between the ranks, once. Every rank passes the same `tensor_count`
- * tensors, with its own shards. `options` may be NULL.
+ * Moves a batch of tensors between the ranks. Every rank passes the same `tensor_count` tensors,
+ * with its own shards. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -5411,8 +5519,8 @@ typedef struct shardspec_transfer shardspec_transfer;
  * or element types or another order. After one of these, nothing was written on any rank. After
  * TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be partly
  * written.
- * Threads: any, one at a time for each communicator. During the call, other threads may read source
- * shards but not write them, and may not use destination shards.
+ * Threads: any, one at a time for each communicator. During the call, no other thread may write
+ * source shards or use destination shards.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer(
@@ -5420,13 +5528,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer(
     const shardspec_comm_options *options, shardspec_error *err);
 
 /**
- * Prepares a transfer of a batch of tensors. All ranks call it together. It agrees on the batch,
- * plans the messages and allocates memory for packing; it moves nothing. `shardspec_transfer_run`
- * then moves the tensors, any number of times. `options` may be NULL.
+ * Prepares a transfer of a batch of tensors. All ranks call this function together. It agrees with
+ * the other ranks on the batch, plans the messages and allocates memory for packing. It moves
+ * nothing. `shardspec_transfer_run` then moves the tensors, any number of times. `options` may be
+ * NULL.
  *
- * Ownership: the caller frees `*out`, on all ranks, in any order. The transfer keeps what it needs of
- * the metadata and the plans; these may be freed before it. It keeps the addresses of the shards:
- * memory that a run uses must exist during that run.
+ * Ownership: the caller frees `*out`, on all ranks, in any order. The caller may free the metadata
+ * and the plans before `*out`. The transfer keeps the addresses of the shards. The memory of the
+ * shards must exist during each run that uses it.
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
  * placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks.
@@ -5446,14 +5555,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare(
     const shardspec_comm_options *options, shardspec_transfer **out, shardspec_error *err);
 
 /**
- * Runs a prepared transfer: moves all its tensors. All ranks call it together, with the communicator
- * that the transfer was prepared with.
+ * Runs a prepared transfer: moves all its tensors. All ranks call this function together, with the
+ * communicator with which the transfer was prepared.
  *
- * With `tensors` NULL and `tensor_count` 0, the buffers are those of the run before, or of
- * `shardspec_transfer_prepare`. Otherwise `tensors` has all tensors in the same order, with shards of
- * the same shapes, strides and element types. Of these, only the shards are used. `tag` may be NULL,
- * or equals the tag of the preparation; the other fields are ignored. The first run with other buffers
- * takes a little longer than the next ones.
+ * With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the previous run, or those
+ * of `shardspec_transfer_prepare`. Otherwise `tensors` has all tensors in the same order, with
+ * shards of the same shapes, strides and element types. The run uses only the shards of `tensors`.
+ * Each `tag` must be NULL or equal the tag of the preparation. The other fields are ignored. The
+ * first run with other buffers takes a little longer than the next runs.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -5465,8 +5574,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare(
  * UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT. After one of these,
  * nothing was written on any rank, and the transfer can run again. After TRANSPORT_FAILED,
  * OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
- * Threads: any, one at a time for each communicator. During the call, other threads may read source
- * shards but not write them, and may not use destination shards.
+ * Threads: any, one at a time for each communicator. During the call, no other thread may write
+ * source shards or use destination shards.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_run(
@@ -5474,8 +5583,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_run(
     const shardspec_comm_tensor *tensors, size_t tensor_count, shardspec_error *err);
 
 /**
- * Writes the fingerprint of a transfer to `*out`: 64 bits of its number of ranks and of the order,
- * tags, layouts and element types of its tensors. It is the same on all ranks.
+ * Writes the fingerprint of a transfer to `*out`: a hash of 64 bits. The fingerprint covers the
+ * number of ranks and the order, tags, layouts and element types of the tensors. It is the same on
+ * all ranks.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5488,7 +5598,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_fingerprin
     const shardspec_transfer *transfer, uint64_t *out, shardspec_error *err);
 
 /**
- * Frees a prepared transfer and its memory. NULL is allowed. Other ranks need not do the same.
+ * Frees a prepared transfer and its memory. NULL is allowed. The other ranks need not free the
+ * transfer at the same time.
  *
  * Ownership: the caller gives up `transfer`.
  * Calls back: `destroy`, if nothing else uses the object.
@@ -5503,37 +5614,44 @@ SHARDSPEC_API shardspec_status shardspec_transfer_free(
 /* ================================================================================================
  * Requests.
  *
- * A request is an exchange that was started and goes on while the program does something else. The
- * functions whose names end in `_start` create one. `shardspec_request_test`
- * moves it on without waiting, and `shardspec_request_wait` completes it.
+ * A request is an exchange that was started and is not yet complete. The program may do other work
+ * in the meantime. The functions whose names end in `_start` create requests.
+ * `shardspec_request_test` makes progress with a request without waiting. `shardspec_request_wait`
+ * completes a request.
  *
- * The library has no thread of its own: work is done inside of these calls only. A rank that never
- * tests its request holds the other ranks up. Some ranks may start a request while others call the
- * function without `_start`; they do the same.
+ * The library has no thread of its own, so it makes progress only inside of these calls. A rank
+ * that never tests its request delays the other ranks. Some ranks may start a request while other
+ * ranks call the function of the same name without `_start`.
  *
- * - From the start until a request has ended, its buffers must exist. Source buffers must not be
- *   written, and destination buffers not be used. A request has ended when `test` wrote 1, when
- *   `test` or `wait` returned an error of the request, when `wait` returned OK, and when
- *   `shardspec_request_free` returned.
- * - A communicator has one request at a time. Until that has ended, other calls with the communicator
- *   return INVALID_ARGUMENT. This holds also for communicators that share its transport, which
- *   `shardspec_comm_new_group` creates. To have two requests, create two communicators.
- * - Once a request has ended, `test` and `wait` return the same result each time.
- * - Freeing a request that has not ended gives it up: the communicator is aborted, so that the other
- *   ranks do not wait. The function returns when nothing uses the buffers any more. With a transport
- *   that can't abort, such as MPI, it waits for the messages that are under way.
- * - With a transport without `start`, a request moves on inside of `wait` only, and `test` writes 0
- *   before. Local communicators and `shardspec_mpi.h` have it.
+ * - The buffers of a request must exist until the request has ended. Until then, the program must
+ *   not write source buffers and must not use destination buffers. A request has ended when
+ *   `shardspec_request_test` has written 1, when `shardspec_request_wait` has returned OK, when
+ *   one of the two has returned an error of the request, or when `shardspec_request_free` has
+ *   returned.
+ * - A communicator has one request at a time. Until the request has ended, other calls with the
+ *   communicator return INVALID_ARGUMENT. The same holds for communicators of
+ *   `shardspec_comm_new_group`, which share a transport. To have two requests at the same time,
+ *   create two communicators.
+ * - After a request has ended, `shardspec_request_test` and `shardspec_request_wait` return the
+ *   same result each time.
+ * - `shardspec_request_free` cancels a request that has not ended. It aborts the communicator, so
+ *   that the other ranks do not wait. It returns when nothing uses the buffers any more. If a
+ *   transport can't abort, such as MPI, the function waits for the messages that are not yet
+ *   complete.
+ * - If a transport has no `start`, a request makes progress only inside of
+ *   `shardspec_request_wait`. Before that, `shardspec_request_test` writes 0. Local communicators
+ *   and `shardspec_mpi.h` have `start`.
  */
 
 /** A request, behind a handle; free it with `shardspec_request_free`. */
 typedef struct shardspec_request shardspec_request;
 
 /**
- * Moves a request on without waiting for other ranks, and writes 1 to `*done` if it has ended
- * successfully, and 0 if it has not ended. It copies data that is ready.
+ * Makes progress with a request without waiting for other ranks. Writes 1 to `*done` if the
+ * request has ended successfully, and 0 if it has not ended. The function copies data that has
+ * arrived.
  *
- * Ownership: the caller keeps the request, and frees it when it has ended.
+ * Ownership: the caller keeps the request, and frees it after it has ended.
  * Calls back: `start`, `test` and `abort` of a custom transport; `destroy`, if another thread
  * frees a handle during the call.
  * Blocks: no.
@@ -5547,8 +5665,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_request_test(
     const shardspec_request *request, int32_t *done, shardspec_error *err);
 
 /**
- * Completes a request. It returns OK when all data of this rank has arrived and its buffers may be
- * used again.
+ * Completes a request. The function returns OK when all data of this rank has arrived. The program
+ * may then use the buffers again.
  *
  * Ownership: the caller keeps the request, and frees it.
  * Calls back: `exchange`, `start`, `wait` and `abort` of a custom transport; `destroy`, if another
@@ -5564,13 +5682,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_request_wait(
     const shardspec_request *request, shardspec_error *err);
 
 /**
- * Frees a request. NULL is allowed. A request that has not ended is given up: the communicator is
- * aborted, so that other ranks do not wait, and all its later exchanges fail.
+ * Frees a request. NULL is allowed. If the request has not ended, the function cancels it and
+ * aborts the communicator. The other ranks then do not wait, and all later exchanges of the
+ * communicator fail.
  *
- * Ownership: the buffers of the request are the caller's again when the function returns.
- * Calls back: `abort` and `wait` of a custom transport, where the request has not ended;
- * `destroy`, if nothing else uses the communicator.
- * Blocks: on other ranks, where the request has not ended: until nothing uses the buffers.
+ * Ownership: the caller may use the buffers of the request again when the function returns.
+ * Calls back: `abort` and `wait` of a custom transport, if the request has not ended; `destroy`,
+ * if nothing else uses the communicator.
+ * Blocks: on other ranks, if the request has not ended, until nothing uses the buffers.
  * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
  * Threads: any. A call of another thread that uses the handle completes normally, and the request is
  * freed after it.
@@ -5580,11 +5699,11 @@ SHARDSPEC_API shardspec_status shardspec_request_free(
     shardspec_request *request, shardspec_error *err);
 
 /**
- * Starts an exchange of messages between ranks. The messages follow the rules of
- * `shardspec_comm_exchange`. Other ranks may call that function or this one.
+ * Starts an exchange of messages between ranks. The rules for the messages are those of
+ * `shardspec_comm_exchange`. Other ranks may call `shardspec_comm_exchange` instead.
  *
- * Ownership: the caller frees `*out`. The arrays are read during the call. The memory of the messages
- * belongs to the request until it has ended.
+ * Ownership: the caller frees `*out`. The library reads the arrays during the call only. The
+ * memory of the messages belongs to the request until the request has ended.
  * Calls back: `start` and `test` of a custom transport; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
@@ -5609,81 +5728,84 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange_start
 /* ================================================================================================
  * Callbacks.
  *
- * Callbacks are functions of the caller that the library calls. They are registered as one
- * function or as a table of functions, with a `ctx` that each call receives and a `destroy` that
- * frees `ctx`. These rules apply to all of them:
+ * Callbacks are functions of the caller that the library calls. The caller registers one function
+ * or a table of functions. Each call of such a function receives a `ctx`, and a function `destroy`
+ * frees `ctx`. These rules apply to all callbacks:
  *
- * - A callback of the return type `shardspec_status` returns the status of success or the reason
+ * - A callback with the return type `shardspec_status` returns its status of success or the reason
  *   of a failure. The library returns a failure to its caller unchanged, with the message and the
- *   numbers in the callback's `err`. `err` is never NULL in a callback, and its `status` need not
- *   be set. The callback may pass `err` to the functions that it calls. A message ends at its
- *   first NUL, and bytes that are not UTF-8 are replaced. Numbers from `SHARDSPEC_USER_STATUS` on
- *   are free for the callback's own failures.
- * - The status of success is SHARDSPEC_OK, 0, unless `success_status` in the table, or in the
- *   options of an op, is another one. Set it to `SHARDSPEC_CALLBACK_OK` for callbacks in languages
- *   with exceptions. JNA, cffi, ctypes and koffi return 0 when a callback throws, which must not
- *   mean success. With `success_status` set, 0 fails with SHARDSPEC_CALLBACK_FAILED.
- * - When a callback throws, CPython's ctypes returns whatever the stack contained, often the
- *   success of an earlier call. Set `success_status` to `SHARDSPEC_CALLBACK_OK_IN_ERR` there. The
- *   callback then writes its status into `err->status`, that number for success, and the library
- *   ignores what it returns. Before the call, `err->status` is SHARDSPEC_CALLBACK_FAILED, and a
- *   callback that throws leaves it unchanged.
- * - A negative number is not a status. It fails with SHARDSPEC_CALLBACK_FAILED too, with the
- *   number in the error's `got`.
- * - `equal` and `hash` return their answer and can't fail. Where `equal` throws and the binding
- *   returns 0, the two objects are different.
- * - A type name identifies a type. Objects are compared by the `equal` of one of them if they have
- *   the same type name and both have an `equal`. The addresses of the two functions may differ: a
- *   binding that makes one function for each object works. So all objects of a type name must have
- *   a `ctx` that the `equal` of each of them accepts.
- * - A function pointer must stay callable until `destroy(ctx)` has returned. This includes
- *   `destroy` itself. With `destroy` NULL, the library may call the functions as long as any
- *   object uses them: keep them until the process ends. A binding keeps the closures of a table
- *   alive until its `destroy` runs, and frees them after that.
- * - The library holds no lock while a callback runs: a callback may call any function of this
+ *   numbers in the callback's `err`. `err` is never NULL in a callback. The callback need not set
+ *   the `status` of `err`. It may pass `err` to the functions that it calls. A message ends at its
+ *   first NUL. Bytes that are not UTF-8 are replaced. Numbers from `SHARDSPEC_USER_STATUS` on are
+ *   free for the callback's own failures.
+ * - The status of success is SHARDSPEC_OK (0) by default. `success_status` in the table, or in the
+ *   options of an op, may set another status of success. For callbacks in languages with
+ *   exceptions, set `success_status` to `SHARDSPEC_CALLBACK_OK`. The reason is that JNA, cffi and
+ *   koffi return 0 if a callback throws. With another status of success, a callback that returns 0
+ *   fails with SHARDSPEC_CALLBACK_FAILED.
+ * - If a callback throws, CPython's ctypes returns whatever the stack contained, often the success
+ *   of an earlier call. For ctypes, set `success_status` to `SHARDSPEC_CALLBACK_OK_IN_ERR`. The
+ *   callback then writes its status into `err->status`, with SHARDSPEC_CALLBACK_OK_IN_ERR for
+ *   success. The library ignores the number that the callback returns. The library sets
+ *   `err->status` to SHARDSPEC_CALLBACK_FAILED before the call, and a callback that throws leaves
+ *   it unchanged.
+ * - A negative number is not a status. A callback that returns a negative number fails with
+ *   SHARDSPEC_CALLBACK_FAILED. The error's `got` is that number.
+ * - `equal` and `hash` return their result and can't fail. If `equal` throws and the binding
+ *   returns 0, the library treats the two objects as different.
+ * - A type name identifies a type. If two objects have the same type name and both have an
+ *   `equal`, the library compares them with the `equal` of one of them. The addresses of the two
+ *   `equal` functions may differ, so a binding may create one function for each object. The
+ *   `equal` of each object must accept the `ctx` of all objects with the same type name.
+ * - A function pointer must stay callable until `destroy(ctx)` has returned. This includes the
+ *   pointer to `destroy` itself. With `destroy` NULL, the library may call the functions as long
+ *   as any object uses them, so they must stay callable until the process ends. A binding must
+ *   keep the closures of a table alive until `destroy` has run.
+ * - The library holds no lock while a callback runs, so a callback may call any function of this
  *   header.
- * - A callback may run on any thread that calls the library, and on several at once.
+ * - A callback may run on any thread that calls the library, and on several threads at once.
  * - A callback may unwind: by an exception of C++, by pthread_exit, or by cancellation of its
- *   thread. The library then frees what its calls own, and the unwinding continues in the caller
- *   of the library, which receives no status. Outputs are as after a failure. This applies to
- *   Linux, Android and FreeBSD on x86-64 and AArch64. On other systems, unwinding into the library
- *   ends the process.
+ *   thread. The library then frees what its calls own. The unwinding continues in the caller of
+ *   the library, which receives no status. The outputs are the same as after a failure. This
+ *   applies to Linux, Android and FreeBSD on x86-64 and AArch64. On other systems, unwinding into
+ *   the library ends the process.
  * - A callback must not leave by longjmp or any other jump that does not unwind. The library can't
- *   detect such a jump. Objects of the call would never be freed, and an op would stay BUSY.
- *   `shardspec_op_unregister` on another thread would never return, and threads that copy for the
- *   call would go on using the caller's memory. Asynchronous cancellation of a thread inside the
- *   library is undefined as well.
- * - `destroy(ctx)` runs exactly once, when no call of the callback is running or can begin, on the
- *   thread that releases it last. It also runs when the function that received `ctx` fails.
- *   `destroy` may be NULL. In a table, it is called where `struct_size` is at least 16.
+ *   detect such a jump. Objects of the call would never be freed. An op would stay BUSY, and
+ *   `shardspec_op_unregister` on another thread would never return. Threads that copy data for the
+ *   call would continue to use the caller's memory. Asynchronous cancellation of a thread inside
+ *   of the library has undefined behaviour as well.
+ * - `destroy(ctx)` runs exactly once, after the last call of the callback has returned and no
+ *   further call can begin. It runs on the thread that releases the last use of `ctx`. It also
+ *   runs if the function that received `ctx` fails. `destroy` may be NULL. The library calls the
+ *   `destroy` of a table only if `struct_size` is at least 16.
  */
 
 /** The first status that callbacks may define. Statuses of the library are lower. */
 #define SHARDSPEC_USER_STATUS 1000
-/** A status of success that no runtime returns by accident, for `success_status`. */
+/** A value of `success_status`: a status of success that no runtime returns by accident. */
 #define SHARDSPEC_CALLBACK_OK 999
 /**
- * A status of success that the callback writes into `err->status` instead of returning it, for
- * `success_status`.
+ * A value of `success_status`: the callback writes this status of success into `err->status`
+ * instead of returning it.
  */
 #define SHARDSPEC_CALLBACK_OK_IN_ERR 998
 
 /**
- * Returns a nonzero value if two objects of the same type name are equal, else 0. It must be an
- * equivalence relation, and the library calls it with any two objects of the type name, in any
- * order.
+ * Returns a nonzero value if two objects of the same type name are equal, else 0. The function
+ * must be an equivalence relation. The library calls it with any two objects of the type name, in
+ * any order.
  */
 typedef int32_t (*shardspec_equal_fn)(void *ctx, void *other_ctx);
 
 /**
- * Returns a hash, equal for objects that are equal. Where hashes made of it are compared between
- * processes, it must be equal in every process.
+ * Returns the hash of an object. Equal objects must have equal hashes. If hashes are compared
+ * between processes, equal objects must have the same hash in every process.
  */
 typedef uint64_t (*shardspec_hash_fn)(void *ctx);
 
 /**
  * Enters a language runtime. A thread must do this before it runs code of that runtime. The
- * result is the argument of `leave`.
+ * library passes the result to `leave`.
  */
 typedef int32_t (*shardspec_enter_fn)(void);
 
@@ -5692,17 +5814,20 @@ typedef void (*shardspec_leave_fn)(int32_t state);
 
 typedef struct shardspec_runtime_ctx shardspec_runtime_ctx;
 
-/** A `ctx` that must be freed inside a language runtime, for `shardspec_runtime_ctx_destroy`. */
+/**
+ * A `ctx` that must be freed inside of a language runtime. It is for
+ * `shardspec_runtime_ctx_destroy`.
+ */
 struct shardspec_runtime_ctx {
   /** `sizeof(shardspec_runtime_ctx)`. */
   uint64_t struct_size;
-  /** Called first. */
+  /** The function that is called first. */
   shardspec_enter_fn enter;
-  /** Called next. */
+  /** The function that is called second. */
   shardspec_destroy_fn destroy;
   /** The argument of `destroy`. */
   void *ctx;
-  /** Called last, with what `enter` returned. */
+  /** The function that is called last. Its argument is the result of `enter`. */
   shardspec_leave_fn leave;
 };
 
@@ -5710,14 +5835,14 @@ struct shardspec_runtime_ctx {
 #define SHARDSPEC_RUNTIME_CTX_INIT { sizeof(shardspec_runtime_ctx), NULL, NULL, NULL, NULL }
 
 /**
- * Frees a `ctx` inside of a runtime that a thread must enter before it touches objects of that
- * runtime. Pass this function as `destroy` or `release`, and the address of a
- * `shardspec_runtime_ctx` as `ctx`. The function reads that struct before it calls anything, so
- * the struct's `destroy` may free it. Functions in it may be NULL.
+ * Frees a `ctx` inside of a language runtime. It is for runtimes that a thread must enter before
+ * it uses objects of the runtime. Pass this function as `destroy` or `release`, and the address of
+ * a `shardspec_runtime_ctx` as `ctx`. The function reads the struct before it calls anything, so
+ * the struct's `destroy` may free the struct. Functions in the struct may be NULL.
  *
- * Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`. An object is then
- * released at once, on any thread, without running Python code, which would not be possible during
- * an exception.
+ * For example, Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`. A Python
+ * object is then released at once, on any thread. No Python code runs, because this would not be
+ * possible during an exception.
  *
  * Ownership: `destroy` of the struct frees what has to be freed, and may free the struct itself.
  * Calls back: `enter`, `destroy` and `leave` of the struct.
@@ -5731,10 +5856,10 @@ SHARDSPEC_API void shardspec_runtime_ctx_destroy(void *ctx);
 /* ================================================================================================
  * Custom placements.
  *
- * A custom placement describes a place that owner and device can't express: a rack, a storage
- * tier, a node of a scheduler. It consists of the name of its type, a text, the rank that owns it
- * (if one does) and a `ctx` of the caller. Functions that take the handle of a placement also
- * accept the handle of a custom placement. Metadata returns custom placements unchanged.
+ * A custom placement describes a place that is more than an owner and a device, such as a rack, a
+ * storage tier or a node of a scheduler. It consists of the name of its type, a text, a rank or
+ * -1, and a `ctx` of the caller. Functions that take the handle of a placement also accept the
+ * handle of a custom placement. Metadata returns custom placements unchanged.
  *
  * Source: torch's abstract class `PlacementSpec`.
  */
@@ -5745,18 +5870,18 @@ typedef struct shardspec_placement_vtable shardspec_placement_vtable;
 struct shardspec_placement_vtable {
   /** `sizeof(shardspec_placement_vtable)`. */
   uint64_t struct_size;
-  /** Frees `ctx`. NULL where there is nothing to free. */
+  /** Frees `ctx`. NULL if there is nothing to free. */
   shardspec_destroy_fn destroy;
   /**
-   * Reports whether two placements with this type name and of the same rank are equal. With
-   * NULL, two of them are equal if their texts are equal. Of equal placements, metadata keeps
-   * the first.
+   * Returns whether two placements with this type name and the same rank are equal. With NULL,
+   * such placements are equal if their texts are equal. Metadata keeps only the first of several
+   * equal placements.
    */
   shardspec_equal_fn equal;
   /**
-   * Returns a hash that is equal for equal placements. It is used only together with `equal`.
-   * With NULL, the library hashes the type's name and the rank, and creating a list of many
-   * different placements takes long.
+   * Returns a hash of a placement. Equal placements must have equal hashes. The library uses
+   * `hash` only if `equal` is set. With NULL, the library hashes the type's name and the rank.
+   * The creation of a list with many different placements then takes long.
    */
   shardspec_hash_fn hash;
 };
@@ -5770,15 +5895,16 @@ struct shardspec_placement_vtable {
  * Creates a placement of a custom type, called `type_name`.
  *
  * Later versions will not use names with a dot, such as "acme.rack", for built-in types. `text` is
- * the text that `shardspec_placement_text` returns. `rank` is the rank that owns the placement, or
- * -1 where no rank does. Collectives, plans and `shardspec_metadata_shards_of_rank` use it.
- * Placements of different type names or ranks are never equal. Two placements are of the same type
- * if their type names are equal. `equal` then receives the `ctx` of both. With `vtable` NULL, the library
- * never frees `ctx`, and placements of the same type and rank are equal when their texts are.
+ * the text that `shardspec_placement_text` returns. `rank` is the rank of the placement, or -1 for
+ * a placement without a rank. Collectives, plans and `shardspec_metadata_shards_of_rank` use this
+ * rank. Placements with different type names or ranks are never equal. To compare two placements
+ * with the same type name and rank, the library passes the `ctx` of both to `equal`. With `vtable`
+ * NULL, the library never frees `ctx`, and placements with the same type name and rank are equal
+ * if their texts are equal.
  *
- * Ownership: the library copies texts and table. It owns `ctx` from the call on, also when the
- * call fails, and calls `destroy(ctx)` after the handle was freed and no spec or metadata uses the
- * placement. The caller frees `*out`.
+ * Ownership: the library copies the texts and the table. The library owns `ctx` from the call on,
+ * also if the call fails. It calls `destroy(ctx)` after the handle was freed and no spec or
+ * metadata uses the placement. The caller frees `*out`.
  * Calls back: `destroy`, if the call fails.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if `type_name` is "device", a name or text is empty, `rank` is below -1
@@ -5791,10 +5917,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_new_custo
     void *ctx, shardspec_placement **out, shardspec_error *err);
 
 /**
- * Writes the `ctx` of a custom placement to `*out`. It is valid as long as the placement: keep the
- * handle while you use it.
+ * Writes the `ctx` of a custom placement to `*out`. The `ctx` is valid as long as the placement,
+ * so do not free the handle while you use the `ctx`.
  *
- * Ownership: the placement keeps owning `ctx`.
+ * Ownership: the placement still owns `ctx`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: NOT_FOUND if the type of the placement is not `type_name`; INVALID_HANDLE,
@@ -5810,18 +5936,21 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_placement_custom_ct
  *
  * A callback that cuts a tensor receives a builder and adds the tensor's shards to it. Shards are
  * numbered in the order in which they are added. Threads that the callback starts may add shards
- * too, until the callback returns. After that, the builder is refused with
- * SHARDSPEC_INVALID_HANDLE.
+ * too, until the callback returns. After the callback has returned, functions refuse the builder
+ * with SHARDSPEC_INVALID_HANDLE.
  */
 
-/** A builder of metadata, behind a handle. The library owns it: there is nothing to free. */
+/**
+ * A builder of metadata, behind a handle. The library owns the builder, so there is nothing to
+ * free.
+ */
 typedef struct shardspec_metadata_builder shardspec_metadata_builder;
 
 /**
- * Adds a shard: the box of `sizes` elements at `offsets`, `ndim` numbers each, with a placement.
- * `placement` is a text in the form that `shardspec_placement_parse` reads. The library checks
- * after the callback that the shards cover the tensor and do not overlap. A shard that is refused
- * here is not added.
+ * Adds a shard: the box of `sizes` elements that starts at `offsets`. `offsets` and `sizes` hold
+ * `ndim` numbers each. `placement` is a text in the form that `shardspec_placement_parse` reads.
+ * After the callback, the library checks that the shards cover the tensor and do not overlap. If
+ * the function fails, it adds no shard.
  *
  * Ownership: the library copies all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5836,9 +5965,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_builder_ad
     const char *placement, shardspec_error *err);
 
 /**
- * Adds a shard: the box of `sizes` elements at `offsets`, `ndim` numbers each, with a placement's
- * handle. The placement may be custom. The library checks after the callback that the shards cover
- * the tensor and do not overlap. A shard that is refused here is not added.
+ * Adds a shard: the box of `sizes` elements that starts at `offsets`. `offsets` and `sizes` hold
+ * `ndim` numbers each. `placement` is the handle of a placement, which may be custom. After the
+ * callback, the library checks that the shards cover the tensor and do not overlap. If the
+ * function fails, it adds no shard.
  *
  * Ownership: the library copies the arrays. The caller keeps the handle `placement`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5853,10 +5983,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_builder_ad
     const shardspec_placement *placement, shardspec_error *err);
 
 /**
- * Adds the shards of a list, each of which needs a placement. Shards that are not boxes must be
- * added in one list, together with all other shards. A call that fails adds no shard.
+ * Adds the shards of a list. Each shard needs a placement. If some shards of the tensor are not
+ * boxes, all shards must be added in one list. If the function fails, it adds no shard.
  *
- * Ownership: the caller keeps the list, and may free it at once.
+ * Ownership: the caller keeps the list, and may free it right after the call.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: NDIM_MISMATCH if the list has another number of dimensions than the tensor;
@@ -5871,17 +6001,17 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_builder_ad
 /* ================================================================================================
  * Custom sharding specs.
  *
- * A type of spec is a name and a table of functions. A spec of that type has both and a `ctx`,
- * which the functions receive and which holds the parameters of the spec. It works wherever a
- * built-in spec does.
+ * A type of spec consists of a name and a table of functions. A spec of that type has these two
+ * and a `ctx`, which holds the parameters of the spec. The functions receive this `ctx`. Functions
+ * that accept a built-in spec also accept a custom spec.
  *
  * Source: torch's abstract class `ShardingSpec` with its methods `build_metadata` and `shard`.
  */
 
 /**
- * Adds the shards of a tensor of `ndim` sizes to `builder`. `dim_names` holds `ndim` texts, or is
- * NULL where the dimensions have no names. `properties` is never NULL. The library owns all
- * arguments; they are valid during the call.
+ * Adds the shards of a tensor to `builder`. `sizes` holds the `ndim` sizes of the tensor.
+ * `dim_names` holds `ndim` texts, or is NULL if the dimensions have no names. `properties` is
+ * never NULL. The library owns all arguments. They are valid during the call only.
  */
 typedef shardspec_status (*shardspec_build_metadata_fn)(
     void *ctx, const int64_t *sizes, const char *const *dim_names, size_t ndim,
@@ -5889,10 +6019,10 @@ typedef shardspec_status (*shardspec_build_metadata_fn)(
     shardspec_error *err);
 
 /**
- * Writes the elements of shard `index` from `full` to `shard`. Shapes and element types of the
- * views are those of `metadata`, and the views share no memory. No pointer is NULL. The library
- * owns all arguments; they are valid during the call. The memory of the views belongs to the
- * caller of the library.
+ * Writes the elements of shard `index` from `full` to `shard`. The views have the shapes and
+ * element types of `metadata`. The views share no memory. No pointer is NULL. The library owns all
+ * arguments. They are valid during the call only. The memory of the views belongs to the caller of
+ * the library.
  */
 typedef shardspec_status (*shardspec_fill_shard_fn)(
     void *ctx, const shardspec_metadata *metadata, size_t index, const shardspec_tensor_view *full,
@@ -5905,27 +6035,28 @@ typedef struct shardspec_spec_vtable shardspec_spec_vtable;
 struct shardspec_spec_vtable {
   /** `sizeof(shardspec_spec_vtable)`. */
   uint64_t struct_size;
-  /** Frees `ctx`. NULL where there is nothing to free. */
+  /** Frees `ctx`. NULL if there is nothing to free. */
   shardspec_destroy_fn destroy;
   /** Adds the shards of a tensor to a builder. Not NULL. */
   shardspec_build_metadata_fn build_metadata;
   /**
-   * Fills a shard. With NULL, a shard is a copy of its part of the tensor, as with the built-in
-   * types.
+   * Fills a shard. With NULL, the library copies the elements of the shard from the tensor, as
+   * with the built-in types.
    */
   shardspec_fill_shard_fn fill_shard;
   /**
-   * Reports whether two specs with this type name cut every tensor in the same way. With NULL, a
+   * Returns whether two specs with this type name cut every tensor in the same way. With NULL, a
    * spec equals only itself.
    */
   shardspec_equal_fn equal;
   /**
-   * Returns a hash that is equal for equal specs. With NULL, the library hashes the type's name.
+   * Returns a hash of a spec. Equal specs must have equal hashes. With NULL, the library hashes
+   * the type's name.
    */
   shardspec_hash_fn hash;
   /**
-   * The status of success of `build_metadata` and `fill_shard`: 0, `SHARDSPEC_CALLBACK_OK`, or
-   * `..._IN_ERR`.
+   * The status that `build_metadata` and `fill_shard` return on success: 0,
+   * `SHARDSPEC_CALLBACK_OK` or `SHARDSPEC_CALLBACK_OK_IN_ERR`.
    */
   shardspec_status success_status;
   /** 0. */
@@ -5937,17 +6068,18 @@ struct shardspec_spec_vtable {
 
 /**
  * Creates a spec of a custom type, called `type_name`. Later versions will not use names with a
- * dot, such as "acme.grid", for built-in types. Two specs are of the same type if their type names
- * are equal. `equal` then receives the `ctx` of both.
+ * dot, such as "acme.grid", for built-in types. To compare two specs with the same type name, the
+ * library passes the `ctx` of both to `equal`.
  *
- * Functions that build metadata check the shards of `build_metadata`. They refuse shards outside
- * of the tensor, overlaps, gaps and wrong numbers of dimensions, with the type's name in the
- * message. The shards depend on the tensor, so `shardspec_spec_shard_count` and
- * `shardspec_spec_placement` fail with WRONG_SPEC_TYPE. Metadata has both.
+ * The library checks the shards that `build_metadata` adds. It refuses shards outside of the
+ * tensor, overlaps, gaps and wrong numbers of dimensions. The error's message has the type's name.
+ * The shards of a custom spec depend on the tensor, so `shardspec_spec_shard_count` and
+ * `shardspec_spec_placement` fail with WRONG_SPEC_TYPE. The functions on metadata return the
+ * number of shards and their placements.
  *
- * Ownership: the library copies name and table. It owns `ctx` from the call on, also when the call
- * fails, and calls `destroy(ctx)` after the spec was freed and no call uses it. The caller frees
- * `*out`.
+ * Ownership: the library copies the name and the table. The library owns `ctx` from the call on,
+ * also if the call fails. It calls `destroy(ctx)` after the spec was freed and no call uses the
+ * spec. The caller frees `*out`.
  * Calls back: `destroy`, if the call fails.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if `type_name` is empty or that of a built-in type, `build_metadata` is
@@ -5961,8 +6093,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_custom(
     shardspec_error *err);
 
 /**
- * Writes the `ctx` of a custom spec to `*out`, for custom ops. It is valid as long as the spec:
- * keep the handle while you use it.
+ * Writes the `ctx` of a custom spec to `*out`, for use in custom ops. The `ctx` is valid as long
+ * as the spec, so do not free the handle while you use the `ctx`.
  *
  * Ownership: the spec still owns `ctx`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5979,62 +6111,64 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_custom_ctx(
  * Custom ops.
  *
  * An op is a function that is registered for a type of spec and called with specs of that type. It
- * corresponds to torch's `custom_sharding_spec_op`. Its key is a pair of names: the name of the
+ * corresponds to torch's `custom_sharding_spec_op`. Two names identify an op: the name of the
  * spec's type ("chunk", "enumerable", "mesh", or a custom type) and the name of the op, such as
- * "acme.embedding". A name is any text without control characters. Specs of the type need not
- * exist.
+ * "acme.embedding". A name is any text without control characters. An op can be registered before
+ * a spec of the type exists.
  *
  *   shardspec_op_register -> shardspec_op_dispatch, or shardspec_op_look_up once and shardspec_op_call
  *                         -> shardspec_op_unregister
  *
- * A `shardspec_op *` identifies a registration. There is nothing to free: when the registration
- * ends, the library refuses the handle with SHARDSPEC_INVALID_HANDLE.
+ * A `shardspec_op *` identifies a registration. There is nothing to free. After the registration
+ * has ended, the library refuses the handle with SHARDSPEC_INVALID_HANDLE.
  *
- * Ops are callbacks, and the rules for callbacks apply. In particular:
+ * Ops are callbacks. The rules for callbacks apply, and these rules as well:
  *
- * - An op may call any function, also itself. It may register, unregister and dispatch other ops,
- *   and free its arguments' handles.
+ * - An op may call any function of this header, and may call itself. It may register, unregister
+ *   and dispatch other ops. It may free the handles that it received as arguments.
  * - When `shardspec_op_unregister` returns SHARDSPEC_OK, no call of the op runs or will run, and
- *   its `destroy` has returned. The function waits for calls on other threads.
- * - It never waits for a thread that may wait for the calling thread. From inside of the op
- *   itself, it fails with SHARDSPEC_BUSY and changes nothing. From inside of any other op, it
- *   fails in the same way while calls of the op run. So two threads that unregister each other's
- *   op do not deadlock. Try again later, or outside of ops.
- * - The library can't see a wait of an op's own, such as a join of another thread. A thread that
- *   an op waits for in such a way must not unregister that op.
- * - Replacing an op leaves no moment at which its name has no op: new calls use the new op while
- *   the last calls of the old one finish.
- * - In the child of a fork, only the calls of the thread that forked are still running.
+ *   the op's `destroy` has returned. The function waits for calls of the op on other threads.
+ * - `shardspec_op_unregister` never waits for a thread that may wait for the calling thread.
+ *   Inside of the op itself, it fails with SHARDSPEC_BUSY and changes nothing. Inside of any other
+ *   op, it fails in the same way while calls of the op run. So two threads that unregister each
+ *   other's op do not deadlock. After SHARDSPEC_BUSY, call the function again later, or outside of
+ *   ops.
+ * - The library does not know when an op itself waits for another thread, for example to join that
+ *   thread. A thread for which an op waits must not unregister that op.
+ * - When an op is replaced, its name always has an op. New calls use the new op while the last
+ *   calls of the old op finish.
+ * - In a child process after fork, only the calls of the thread that called fork are still
+ *   running.
  */
 
-/** No value. */
+/** There is no value. */
 #define SHARDSPEC_VALUE_NONE 0
-/** A truth value: `integer` is 0 or 1. */
+/** A truth value. `integer` is 0 or 1. */
 #define SHARDSPEC_VALUE_BOOL 1
-/** A whole number: `integer`. */
+/** A whole number. `integer` is the number. */
 #define SHARDSPEC_VALUE_I64 2
-/** A real number: `real`. */
+/** A real number. `real` is the number. */
 #define SHARDSPEC_VALUE_F64 3
-/** A text: `pointer` is a `const char *`. */
+/** A text. `pointer` is a `const char *`. */
 #define SHARDSPEC_VALUE_TEXT 4
 /** A tensor in the caller's memory: `pointer` is a `const shardspec_tensor_view *`. */
 #define SHARDSPEC_VALUE_TENSOR_VIEW 5
 /** A sharded tensor: `pointer` is its handle. */
 #define SHARDSPEC_VALUE_SHARDED_TENSOR 6
-/** Whole numbers: `pointer` is a `const int64_t *` to `integer` of them. */
+/** A list of whole numbers. `pointer` is a `const int64_t *` to `integer` numbers. */
 #define SHARDSPEC_VALUE_I64_LIST 7
-/** Any pointer: `pointer`. The library does not read it. */
+/** Any pointer. The library does not read the memory at `pointer`. */
 #define SHARDSPEC_VALUE_POINTER 8
 
 typedef struct shardspec_value shardspec_value;
 
-/** An argument or a result of an op. Fields that its kind does not use are ignored. */
+/** An argument or a result of an op. Fields that the kind of the value does not use are ignored. */
 struct shardspec_value {
   /** A `SHARDSPEC_VALUE_...` constant. */
   int32_t kind;
   /** 0. */
   int32_t reserved;
-  /** A truth value, a whole number, or the number of elements at `pointer`. */
+  /** A truth value, a whole number, or the number of elements of the list at `pointer`. */
   int64_t integer;
   /** A real number. */
   double real;
@@ -6045,8 +6179,9 @@ struct shardspec_value {
 typedef struct shardspec_op_arguments shardspec_op_arguments;
 
 /**
- * The arguments of a call of an op. At least one argument, positional or named, is a sharded
- * tensor. All sharded tensors have the same communicator, or all have none.
+ * The arguments of a call of an op. At least one argument must be a sharded tensor. That argument
+ * may be positional or named. All sharded tensors must have the same communicator, or all must
+ * have no communicator.
  */
 struct shardspec_op_arguments {
   /** `sizeof(shardspec_op_arguments)`. */
@@ -6055,7 +6190,7 @@ struct shardspec_op_arguments {
   const shardspec_value *args;
   /** Number of positional arguments. With 0, `args` may be NULL. */
   size_t arg_count;
-  /** Names of the named arguments, all different. */
+  /** Names of the named arguments. All names are different. */
   const char *const *kwarg_names;
   /** Values of the named arguments, one for each name. */
   const shardspec_value *kwargs;
@@ -6068,18 +6203,22 @@ struct shardspec_op_arguments {
 /** No arguments: `shardspec_op_arguments arguments = SHARDSPEC_OP_ARGUMENTS_INIT;` */
 #define SHARDSPEC_OP_ARGUMENTS_INIT { sizeof(shardspec_op_arguments), NULL, 0, NULL, NULL, 0, NULL }
 
-/** A registered op. The handle is valid until the registration ends; there is nothing to free. */
+/**
+ * A registered op, behind a handle. The handle is valid until the registration ends. There is
+ * nothing to free.
+ */
 typedef struct shardspec_op shardspec_op;
 
 /**
- * Runs the op. `spec` is the spec of the call, and `arguments` is never NULL. The library has
- * checked that each value matches its kind, and that sharded tensors were valid when the call
- * began. The op writes its results to `results`, which holds `result_count` values of kind
- * `SHARDSPEC_VALUE_NONE`. `result_count` is 0 for a caller that ignores results.
+ * Runs the op. `spec` is the spec of the call. `arguments` is never NULL. The library has checked
+ * that each value matches its kind, and that sharded tensors were valid when the call began. The
+ * op writes its results to `results`, which has room for `result_count` values. All of them have
+ * the kind `SHARDSPEC_VALUE_NONE` before the call. If the caller ignores results, `result_count`
+ * is 0.
  *
- * Arguments are valid during the call. A sharded tensor among the results is the caller's to free.
- * Ownership of other pointers is an agreement between the op and its callers. The caller of an op
- * that fails receives no results, so the op then frees what it has created.
+ * Arguments are valid during the call only. The caller frees sharded tensors among the results.
+ * The op and its callers agree on the ownership of other pointers. If an op fails, its caller
+ * receives no results, so the op must free what it has created.
  */
 typedef shardspec_status (*shardspec_op_fn)(
     void *ctx, const shardspec_spec *spec, const shardspec_op_arguments *arguments,
@@ -6090,16 +6229,19 @@ typedef shardspec_status (*shardspec_op_fn)(
 
 typedef struct shardspec_op_options shardspec_op_options;
 
-/** How to register an op. Zeros are the defaults. */
+/** Options of the registration of an op. Zeros are the defaults. */
 struct shardspec_op_options {
   /** `sizeof(shardspec_op_options)`. */
   uint64_t struct_size;
   /**
-   * 0 to refuse a second op with the same names, or `SHARDSPEC_OP_FLAG_REPLACE` to unregister
-   * the first.
+   * With 0, a second op with the same names is refused. With `SHARDSPEC_OP_FLAG_REPLACE`, the
+   * first op is unregistered.
    */
   uint32_t flags;
-  /** The status of success of the function: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`. */
+  /**
+   * The status that the function returns on success: 0, `SHARDSPEC_CALLBACK_OK` or
+   * `SHARDSPEC_CALLBACK_OK_IN_ERR`.
+   */
   shardspec_status success_status;
 };
 
@@ -6108,13 +6250,13 @@ struct shardspec_op_options {
 
 /**
  * Registers `function` as the op `op_name` for specs of type `spec_type`. With `options` NULL, a
- * second op with the same names is refused, and 0 is success. `*out` becomes the op's handle;
- * `out` may be NULL.
+ * second op with the same names is refused, and the status of success is 0. `*out` becomes the
+ * op's handle. `out` may be NULL.
  *
- * Ownership: the library copies the names. It owns `ctx` from the call on, also when the call
- * fails, and calls `destroy(ctx)` when the registration ends, or before a failed call returns.
- * Calls back: `destroy`, if the call fails, and `destroy` of an op that it replaces.
- * Blocks: on other threads, until their calls of an op that it replaces have returned.
+ * Ownership: the library copies the names. The library owns `ctx` from the call on, also if the
+ * call fails. It calls `destroy(ctx)` when the registration ends, or before a failed call returns.
+ * Calls back: `destroy`, if the call fails; `destroy` of the op that is replaced.
+ * Blocks: on other threads, until their calls of the op that is replaced have returned.
  * Errors: BUSY if the op to replace can't be unregistered now; INVALID_ARGUMENT if a name is empty
  * or has control characters, a flag is unknown, or `success_status` can be a failure;
  * ALREADY_EXISTS, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -6160,7 +6302,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_is_registered(
     const char *spec_type, const char *op_name, int32_t *out, shardspec_error *err);
 
 /**
- * Writes the handle of the op that is registered under these names to `*out`. Calls by handle are
+ * Writes to `*out` the handle of the op that is registered under these names. Calls by handle are
  * faster than calls by name.
  *
  * Ownership: there is nothing to free.
@@ -6174,12 +6316,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_op_look_up(
     const char *spec_type, const char *op_name, shardspec_op **out, shardspec_error *err);
 
 /**
- * Writes a list of all ops into `buffer`, one op on each line: the name of the spec's type, a tab,
- * the name of the op. Lines are in alphabetical order.
+ * Writes a list of all ops into `buffer`, one op on each line. A line has the name of the spec's
+ * type, a tab and the name of the op. Lines are in alphabetical order.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- * written. Other threads may register ops between a call for the length and the next call.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+ * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+ * Other threads may register ops between a call for the length and the next call.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.

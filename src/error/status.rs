@@ -4,21 +4,21 @@
 //! with its description, in the error of a layer; and a test. `include/shardspec.h` and its reference
 //! are made from this file, so the comments are for C.
 
-/// The call did what it says.
+/// The call succeeded.
 pub const SHARDSPEC_OK: i32 = 0;
 /// A pointer that must not be NULL was NULL.
 pub const SHARDSPEC_NULL_ARGUMENT: i32 = 1;
-/// A value that is not allowed for this argument.
+/// An argument has a value that is not allowed.
 pub const SHARDSPEC_INVALID_ARGUMENT: i32 = 2;
-/// A handle that was freed, was never created, or is of another kind.
+/// A handle was freed, was never created, or is of another kind.
 pub const SHARDSPEC_INVALID_HANDLE: i32 = 3;
-/// A text that is not a placement.
+/// A text is not a placement.
 pub const SHARDSPEC_INVALID_PLACEMENT: i32 = 4;
-/// A sharding dimension that the tensor does not have.
+/// The tensor does not have the dimension that a spec cuts.
 pub const SHARDSPEC_INVALID_DIM: i32 = 5;
-/// An index past the end.
+/// An index is past the end. `limit` is the bound.
 pub const SHARDSPEC_INDEX_OUT_OF_RANGE: i32 = 6;
-/// Numbers of dimensions that must be equal and are not.
+/// Two numbers of dimensions differ but must be equal.
 pub const SHARDSPEC_NDIM_MISMATCH: i32 = 7;
 /// Two shards own the same elements.
 pub const SHARDSPEC_OVERLAP: i32 = 8;
@@ -26,7 +26,7 @@ pub const SHARDSPEC_OVERLAP: i32 = 8;
 pub const SHARDSPEC_GAP: i32 = 9;
 /// A shard reaches past the tensor.
 pub const SHARDSPEC_OUT_OF_BOUNDS: i32 = 10;
-/// A value that does not fit into 64 bits.
+/// A value does not fit into 64 bits.
 pub const SHARDSPEC_OVERFLOW: i32 = 11;
 /// The caller's buffer is too small; `limit` is the capacity that is needed.
 pub const SHARDSPEC_BUFFER_TOO_SMALL: i32 = 12;
@@ -38,7 +38,7 @@ pub const SHARDSPEC_DTYPE_MISMATCH: i32 = 14;
 pub const SHARDSPEC_UNSUPPORTED_DEVICE: i32 = 15;
 /// A destination shares memory with a source, with another destination, or with itself.
 pub const SHARDSPEC_ALIASED: i32 = 16;
-/// Known and valid, but not implemented.
+/// The arguments are valid, but the library does not implement this case.
 pub const SHARDSPEC_UNSUPPORTED: i32 = 17;
 /// The system has no memory left for the result.
 pub const SHARDSPEC_OUT_OF_MEMORY: i32 = 18;
@@ -46,12 +46,12 @@ pub const SHARDSPEC_OUT_OF_MEMORY: i32 = 18;
 pub const SHARDSPEC_NOT_FOUND: i32 = 19;
 /// The function does not apply to this type of spec.
 pub const SHARDSPEC_WRONG_SPEC_TYPE: i32 = 20;
-/// A bug in this library: please report the message.
+/// There is a bug in this library. Please report the message.
 pub const SHARDSPEC_INTERNAL: i32 = 21;
 /// An op with these names is already registered.
 pub const SHARDSPEC_ALREADY_EXISTS: i32 = 22;
-/// The op can't be unregistered or replaced now: the caller is inside of that op, or inside of
-/// another op while calls of that op run.
+/// The op can't be unregistered or replaced now. The calling thread is inside of that op, or it is
+/// inside of another op while calls of that op run.
 pub const SHARDSPEC_BUSY: i32 = 23;
 /// An op was called without arguments.
 pub const SHARDSPEC_NO_ARGUMENTS: i32 = 24;
@@ -59,8 +59,9 @@ pub const SHARDSPEC_NO_ARGUMENTS: i32 = 24;
 pub const SHARDSPEC_NO_SHARDED_TENSOR: i32 = 25;
 /// An op was called with sharded tensors of different communicators.
 pub const SHARDSPEC_COMMUNICATOR_MISMATCH: i32 = 26;
-/// A rank of a collective passed an invalid argument, or other arguments than the other ranks. `got`
-/// is the rank. `limit` is the status that the rank returned, or 0 if it reported no error.
+/// A rank of a collective passed an invalid argument, or other arguments than the other ranks.
+/// `got` is that rank. `limit` is the status that this rank returned, or 0 if the rank reported no
+/// error.
 pub const SHARDSPEC_DISAGREEMENT: i32 = 28;
 /// The transport between ranks failed.
 pub const SHARDSPEC_TRANSPORT_FAILED: i32 = 29;
@@ -68,19 +69,19 @@ pub const SHARDSPEC_TRANSPORT_FAILED: i32 = 29;
 pub const SHARDSPEC_NOT_LOCAL: i32 = 30;
 /// Memory that must be written is read-only.
 pub const SHARDSPEC_READ_ONLY: i32 = 39;
-/// A callback returned a number that is not a status, or 0 where its status of success is another
-/// one. It probably threw an exception. `got` is the number.
+/// A callback returned a number that is not a status, or it returned 0 and its status of success is
+/// another number. The callback probably threw an exception. `got` is the number that it returned.
 pub const SHARDSPEC_CALLBACK_FAILED: i32 = 40;
-/// A cut that is impossible for this number of positions: they do not divide, the sizes do not add
-/// up, or a piece would start inside a unit.
+/// A cut is impossible for this number of positions. The positions do not divide, the sizes do not
+/// add up, or a piece would start inside of a granule.
 pub const SHARDSPEC_ILLEGAL_CUT: i32 = 41;
-/// The elements of the tensor still have to be reduced, so they can't be moved.
+/// The elements of the tensor are pending a reduction, so they can't be moved.
 pub const SHARDSPEC_PARTIAL: i32 = 42;
-/// The system refused to open, list, read or write a file. `got` is the system's error number (`errno`),
-/// `limit` is the byte of the file, or 0.
+/// The system refused to open, list, read or write a file. `got` is the system's error number
+/// (`errno`). `limit` is the position in the file in bytes, or 0.
 pub const SHARDSPEC_FILE_FAILED: i32 = 50;
 /// A file does not follow its format, ends too early, or has changed since it was opened. `got` is
-/// the byte of the file, or 0.
+/// the position in the file in bytes, or 0.
 pub const SHARDSPEC_INVALID_FILE: i32 = 51;
 
 /// Every status and its name.

@@ -2,8 +2,8 @@
 //!
 //! A callback that cuts a tensor receives a builder and adds the tensor's shards to it. Shards are
 //! numbered in the order in which they are added. Threads that the callback starts may add shards
-//! too, until the callback returns. After that, the builder is refused with
-//! SHARDSPEC_INVALID_HANDLE.
+//! too, until the callback returns. After the callback has returned, functions refuse the builder
+//! with SHARDSPEC_INVALID_HANDLE.
 
 use std::ffi::c_char;
 
@@ -19,7 +19,8 @@ use crate::ffi::shards::shardspec_shards;
 use crate::memory::{Memory, Shared, Text, try_boxed_str};
 use crate::model::{Error, Placement, Placements, Result, Shards};
 
-/// A builder of metadata, behind a handle. The library owns it: there is nothing to free.
+/// A builder of metadata, behind a handle. The library owns the builder, so there is nothing to
+/// free.
 pub struct shardspec_metadata_builder {
     _opaque: [u8; 0],
 }
@@ -137,10 +138,10 @@ impl MetadataBuilder {
     }
 }
 
-/// Adds a shard: the box of `sizes` elements at `offsets`, `ndim` numbers each, with a placement.
-/// `placement` is a text in the form that `shardspec_placement_parse` reads. The library checks
-/// after the callback that the shards cover the tensor and do not overlap. A shard that is refused
-/// here is not added.
+/// Adds a shard: the box of `sizes` elements that starts at `offsets`. `offsets` and `sizes` hold
+/// `ndim` numbers each. `placement` is a text in the form that `shardspec_placement_parse` reads.
+/// After the callback, the library checks that the shards cover the tensor and do not overlap. If
+/// the function fails, it adds no shard.
 ///
 /// Ownership: the library copies all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -161,9 +162,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard(
     })
 }
 
-/// Adds a shard: the box of `sizes` elements at `offsets`, `ndim` numbers each, with a placement's
-/// handle. The placement may be custom. The library checks after the callback that the shards cover
-/// the tensor and do not overlap. A shard that is refused here is not added.
+/// Adds a shard: the box of `sizes` elements that starts at `offsets`. `offsets` and `sizes` hold
+/// `ndim` numbers each. `placement` is the handle of a placement, which may be custom. After the
+/// callback, the library checks that the shards cover the tensor and do not overlap. If the
+/// function fails, it adds no shard.
 ///
 /// Ownership: the library copies the arrays. The caller keeps the handle `placement`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -184,10 +186,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_builder_add_shard_with_placem
     })
 }
 
-/// Adds the shards of a list, each of which needs a placement. Shards that are not boxes must be
-/// added in one list, together with all other shards. A call that fails adds no shard.
+/// Adds the shards of a list. Each shard needs a placement. If some shards of the tensor are not
+/// boxes, all shards must be added in one list. If the function fails, it adds no shard.
 ///
-/// Ownership: the caller keeps the list, and may free it at once.
+/// Ownership: the caller keeps the list, and may free it right after the call.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: NDIM_MISMATCH if the list has another number of dimensions than the tensor;

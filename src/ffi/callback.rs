@@ -1,52 +1,55 @@
 //! Callbacks.
 //!
-//! Callbacks are functions of the caller that the library calls. They are registered as one
-//! function or as a table of functions, with a `ctx` that each call receives and a `destroy` that
-//! frees `ctx`. These rules apply to all of them:
+//! Callbacks are functions of the caller that the library calls. The caller registers one function
+//! or a table of functions. Each call of such a function receives a `ctx`, and a function `destroy`
+//! frees `ctx`. These rules apply to all callbacks:
 //!
-//! - A callback of the return type `shardspec_status` returns the status of success or the reason
+//! - A callback with the return type `shardspec_status` returns its status of success or the reason
 //!   of a failure. The library returns a failure to its caller unchanged, with the message and the
-//!   numbers in the callback's `err`. `err` is never NULL in a callback, and its `status` need not
-//!   be set. The callback may pass `err` to the functions that it calls. A message ends at its
-//!   first NUL, and bytes that are not UTF-8 are replaced. Numbers from `SHARDSPEC_USER_STATUS` on
-//!   are free for the callback's own failures.
-//! - The status of success is SHARDSPEC_OK, 0, unless `success_status` in the table, or in the
-//!   options of an op, is another one. Set it to `SHARDSPEC_CALLBACK_OK` for callbacks in languages
-//!   with exceptions. JNA, cffi, ctypes and koffi return 0 when a callback throws, which must not
-//!   mean success. With `success_status` set, 0 fails with SHARDSPEC_CALLBACK_FAILED.
-//! - When a callback throws, CPython's ctypes returns whatever the stack contained, often the
-//!   success of an earlier call. Set `success_status` to `SHARDSPEC_CALLBACK_OK_IN_ERR` there. The
-//!   callback then writes its status into `err->status`, that number for success, and the library
-//!   ignores what it returns. Before the call, `err->status` is SHARDSPEC_CALLBACK_FAILED, and a
-//!   callback that throws leaves it unchanged.
-//! - A negative number is not a status. It fails with SHARDSPEC_CALLBACK_FAILED too, with the
-//!   number in the error's `got`.
-//! - `equal` and `hash` return their answer and can't fail. Where `equal` throws and the binding
-//!   returns 0, the two objects are different.
-//! - A type name identifies a type. Objects are compared by the `equal` of one of them if they have
-//!   the same type name and both have an `equal`. The addresses of the two functions may differ: a
-//!   binding that makes one function for each object works. So all objects of a type name must have
-//!   a `ctx` that the `equal` of each of them accepts.
-//! - A function pointer must stay callable until `destroy(ctx)` has returned. This includes
-//!   `destroy` itself. With `destroy` NULL, the library may call the functions as long as any
-//!   object uses them: keep them until the process ends. A binding keeps the closures of a table
-//!   alive until its `destroy` runs, and frees them after that.
-//! - The library holds no lock while a callback runs: a callback may call any function of this
+//!   numbers in the callback's `err`. `err` is never NULL in a callback. The callback need not set
+//!   the `status` of `err`. It may pass `err` to the functions that it calls. A message ends at its
+//!   first NUL. Bytes that are not UTF-8 are replaced. Numbers from `SHARDSPEC_USER_STATUS` on are
+//!   free for the callback's own failures.
+//! - The status of success is SHARDSPEC_OK (0) by default. `success_status` in the table, or in the
+//!   options of an op, may set another status of success. For callbacks in languages with
+//!   exceptions, set `success_status` to `SHARDSPEC_CALLBACK_OK`. The reason is that JNA, cffi and
+//!   koffi return 0 if a callback throws. With another status of success, a callback that returns 0
+//!   fails with SHARDSPEC_CALLBACK_FAILED.
+//! - If a callback throws, CPython's ctypes returns whatever the stack contained, often the success
+//!   of an earlier call. For ctypes, set `success_status` to `SHARDSPEC_CALLBACK_OK_IN_ERR`. The
+//!   callback then writes its status into `err->status`, with SHARDSPEC_CALLBACK_OK_IN_ERR for
+//!   success. The library ignores the number that the callback returns. The library sets
+//!   `err->status` to SHARDSPEC_CALLBACK_FAILED before the call, and a callback that throws leaves
+//!   it unchanged.
+//! - A negative number is not a status. A callback that returns a negative number fails with
+//!   SHARDSPEC_CALLBACK_FAILED. The error's `got` is that number.
+//! - `equal` and `hash` return their result and can't fail. If `equal` throws and the binding
+//!   returns 0, the library treats the two objects as different.
+//! - A type name identifies a type. If two objects have the same type name and both have an
+//!   `equal`, the library compares them with the `equal` of one of them. The addresses of the two
+//!   `equal` functions may differ, so a binding may create one function for each object. The
+//!   `equal` of each object must accept the `ctx` of all objects with the same type name.
+//! - A function pointer must stay callable until `destroy(ctx)` has returned. This includes the
+//!   pointer to `destroy` itself. With `destroy` NULL, the library may call the functions as long
+//!   as any object uses them, so they must stay callable until the process ends. A binding must
+//!   keep the closures of a table alive until `destroy` has run.
+//! - The library holds no lock while a callback runs, so a callback may call any function of this
 //!   header.
-//! - A callback may run on any thread that calls the library, and on several at once.
+//! - A callback may run on any thread that calls the library, and on several threads at once.
 //! - A callback may unwind: by an exception of C++, by pthread_exit, or by cancellation of its
-//!   thread. The library then frees what its calls own, and the unwinding continues in the caller
-//!   of the library, which receives no status. Outputs are as after a failure. This applies to
-//!   Linux, Android and FreeBSD on x86-64 and AArch64. On other systems, unwinding into the library
-//!   ends the process.
+//!   thread. The library then frees what its calls own. The unwinding continues in the caller of
+//!   the library, which receives no status. The outputs are the same as after a failure. This
+//!   applies to Linux, Android and FreeBSD on x86-64 and AArch64. On other systems, unwinding into
+//!   the library ends the process.
 //! - A callback must not leave by longjmp or any other jump that does not unwind. The library can't
-//!   detect such a jump. Objects of the call would never be freed, and an op would stay BUSY.
-//!   `shardspec_op_unregister` on another thread would never return, and threads that copy for the
-//!   call would go on using the caller's memory. Asynchronous cancellation of a thread inside the
-//!   library is undefined as well.
-//! - `destroy(ctx)` runs exactly once, when no call of the callback is running or can begin, on the
-//!   thread that releases it last. It also runs when the function that received `ctx` fails.
-//!   `destroy` may be NULL. In a table, it is called where `struct_size` is at least 16.
+//!   detect such a jump. Objects of the call would never be freed. An op would stay BUSY, and
+//!   `shardspec_op_unregister` on another thread would never return. Threads that copy data for the
+//!   call would continue to use the caller's memory. Asynchronous cancellation of a thread inside
+//!   of the library has undefined behaviour as well.
+//! - `destroy(ctx)` runs exactly once, after the last call of the callback has returned and no
+//!   further call can begin. It runs on the thread that releases the last use of `ctx`. It also
+//!   runs if the function that received `ctx` fails. `destroy` may be NULL. The library calls the
+//!   `destroy` of a table only if `struct_size` is at least 16.
 
 use std::ffi::c_void;
 
@@ -57,46 +60,47 @@ use crate::unwind::{self, passing};
 /// The first status that callbacks may define. Statuses of the library are lower.
 pub const SHARDSPEC_USER_STATUS: shardspec_status = 1000;
 
-/// A status of success that no runtime returns by accident, for `success_status`.
+/// A value of `success_status`: a status of success that no runtime returns by accident.
 pub const SHARDSPEC_CALLBACK_OK: shardspec_status = 999;
 
-/// A status of success that the callback writes into `err->status` instead of returning it, for
-/// `success_status`.
+/// A value of `success_status`: the callback writes this status of success into `err->status`
+/// instead of returning it.
 pub const SHARDSPEC_CALLBACK_OK_IN_ERR: shardspec_status = 998;
 
-/// Returns a nonzero value if two objects of the same type name are equal, else 0. It must be an
-/// equivalence relation, and the library calls it with any two objects of the type name, in any
-/// order.
+/// Returns a nonzero value if two objects of the same type name are equal, else 0. The function
+/// must be an equivalence relation. The library calls it with any two objects of the type name, in
+/// any order.
 pub type shardspec_equal_fn =
     Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, other_ctx: *mut c_void) -> i32>;
 
-/// Returns a hash, equal for objects that are equal. Where hashes made of it are compared between
-/// processes, it must be equal in every process.
+/// Returns the hash of an object. Equal objects must have equal hashes. If hashes are compared
+/// between processes, equal objects must have the same hash in every process.
 pub type shardspec_hash_fn = Option<unsafe extern "C-unwind" fn(ctx: *mut c_void) -> u64>;
 
 /// Frees a callback's `ctx`.
 pub type shardspec_destroy_fn = Option<unsafe extern "C-unwind" fn(ctx: *mut c_void)>;
 
 /// Enters a language runtime. A thread must do this before it runs code of that runtime. The
-/// result is the argument of `leave`.
+/// library passes the result to `leave`.
 pub type shardspec_enter_fn = Option<unsafe extern "C-unwind" fn() -> i32>;
 
 /// Leaves a language runtime. The argument is the result of `enter`.
 pub type shardspec_leave_fn = Option<unsafe extern "C-unwind" fn(state: i32)>;
 
-/// A `ctx` that must be freed inside a language runtime, for `shardspec_runtime_ctx_destroy`.
+/// A `ctx` that must be freed inside of a language runtime. It is for
+/// `shardspec_runtime_ctx_destroy`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_runtime_ctx {
     /// `sizeof(shardspec_runtime_ctx)`.
     pub struct_size: u64,
-    /// Called first.
+    /// The function that is called first.
     pub enter: shardspec_enter_fn,
-    /// Called next.
+    /// The function that is called second.
     pub destroy: shardspec_destroy_fn,
     /// The argument of `destroy`.
     pub ctx: *mut c_void,
-    /// Called last, with what `enter` returned.
+    /// The function that is called last. Its argument is the result of `enter`.
     pub leave: shardspec_leave_fn,
 }
 
@@ -106,14 +110,14 @@ unsafe impl Grows for shardspec_runtime_ctx {
     const FIRST_SIZE: usize = 40;
 }
 
-/// Frees a `ctx` inside of a runtime that a thread must enter before it touches objects of that
-/// runtime. Pass this function as `destroy` or `release`, and the address of a
-/// `shardspec_runtime_ctx` as `ctx`. The function reads that struct before it calls anything, so
-/// the struct's `destroy` may free it. Functions in it may be NULL.
+/// Frees a `ctx` inside of a language runtime. It is for runtimes that a thread must enter before
+/// it uses objects of the runtime. Pass this function as `destroy` or `release`, and the address of
+/// a `shardspec_runtime_ctx` as `ctx`. The function reads the struct before it calls anything, so
+/// the struct's `destroy` may free the struct. Functions in the struct may be NULL.
 ///
-/// Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`. An object is then
-/// released at once, on any thread, without running Python code, which would not be possible during
-/// an exception.
+/// For example, Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`. A Python
+/// object is then released at once, on any thread. No Python code runs, because this would not be
+/// possible during an exception.
 ///
 /// Ownership: `destroy` of the struct frees what has to be freed, and may free the struct itself.
 /// Calls back: `enter`, `destroy` and `leave` of the struct.

@@ -1,19 +1,22 @@
 //! Checkpoints: tensors in files.
 //!
-//! A checkpoint is a file or a directory. The library reads safetensors files, directories of them with
-//! or without a `model.safetensors.index.json`, the safetensors files that torch's distributed
-//! checkpoint writes, and `.npy` files. It finds the format by names and first bytes.
+//! A checkpoint is a file or a directory. The library reads safetensors files, directories of
+//! safetensors files with or without a `model.safetensors.index.json`, the safetensors files that
+//! torch's distributed checkpoint writes, and `.npy` files. It recognises the format by the names
+//! of files and by their first bytes.
 //!
-//! A tensor is stored in chunks. The chunks are shards whose placements are files: custom placements of
-//! the type "file", with the file's name in the checkpoint as their text. A tensor is read into any
-//! layout: metadata, some of its shards, and memory for these. `shardspec_checkpoint_check` lists
-//! everything that keeps some tensors from being read, before a byte is read.
+//! A tensor is stored in chunks. A chunk is a shard whose placement is a file: a custom placement
+//! of the type "file" whose text is the name of the file in the checkpoint. A tensor can be read
+//! into any layout. The caller passes metadata, the indices of some of its shards, and memory for
+//! these shards. `shardspec_checkpoint_check` lists everything that prevents tensors from being
+//! read. It reads no element.
 //!
-//! Opening reads what the files say about their tensors, and no element. A file that is shorter than it
-//! says is refused then. Files are read by `pread` and are never mapped into memory. Names of files in an
-//! index must lie below the index. Symbolic links are followed, and only regular files are read.
+//! Opening a checkpoint reads the headers of its files and no element. A file that is shorter than
+//! its header says is refused at that time. Files are read by `pread` and are never mapped into
+//! memory. The files that an index names must be in the directory of the index or below it.
+//! Symbolic links are followed. Only regular files are read.
 //!
-//! Elements are moved as they are. The library does not convert element types.
+//! Elements are moved unchanged. The library does not convert element types.
 
 use std::ffi::c_char;
 
@@ -30,7 +33,7 @@ use crate::ffi::shards::shardspec_shards;
 use crate::files::{self, FileSet, StoredTensor};
 use crate::model::{Error, Result};
 
-/// An open checkpoint, behind a handle. It holds no file open. Immutable; free it with
+/// An open checkpoint, behind a handle. No file stays open. Immutable; free it with
 /// `shardspec_checkpoint_free`.
 pub struct shardspec_checkpoint {
     _opaque: [u8; 0],
@@ -56,11 +59,11 @@ fn tensor_at(checkpoint: &FileSet, index: usize) -> Result<&StoredTensor> {
     })
 }
 
-/// Opens the checkpoint at `path`: a file, or a directory. The library reads the names, types, sizes and
-/// places of all tensors, and no element.
+/// Opens the checkpoint at `path`, which is a file or a directory. The function reads the names,
+/// types, sizes and places of all tensors, and no element.
 ///
-/// A tensor whose file is missing does not keep the checkpoint from being opened.
-/// `shardspec_checkpoint_check` reports it, and reading it fails.
+/// If the file of a tensor is missing, the checkpoint can still be opened.
+/// `shardspec_checkpoint_check` reports such a tensor, and a read of the tensor fails.
 ///
 /// Ownership: the caller frees `*out`. No file stays open.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -97,8 +100,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_free(
     guard(err, || handle::free("checkpoint", checkpoint))
 }
 
-/// Writes the number of tensors to `*out`. Tensors are numbered from 0, in the order of their names.
-/// Tensors whose files are missing do not count.
+/// Writes to `*out` the number of tensors. Tensors are numbered from 0, in the order of their
+/// names. Tensors whose files are missing do not count.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -119,8 +122,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_tensor_count(
 
 /// Writes the name of tensor `tensor` into `buffer`.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the name, its NUL
-/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is written.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the name with its
+/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -140,7 +143,7 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_tensor_name(
     })
 }
 
-/// Writes the number of the tensor that has this name to `*out`.
+/// Writes to `*out` the number of the tensor that has this name.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -163,12 +166,12 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_find_tensor(
     })
 }
 
-/// Writes the element type and the sizes of tensor `tensor`. `sizes` has room for `capacity` numbers,
-/// and `*ndim` becomes how many there are. `dtype`, `sizes` and `ndim` may be NULL.
+/// Writes the element type and the sizes of tensor `tensor`. `sizes` has room for `capacity`
+/// numbers. `*ndim` becomes the number of dimensions. `dtype`, `sizes` and `ndim` may be NULL.
 ///
-/// torch's distributed checkpoint does not store the sizes of a tensor in its safetensors files. The
-/// sizes of such a tensor are where its last chunks end. The layout that it is read into may be larger,
-/// and reading then reports which elements are missing.
+/// torch's distributed checkpoint does not store the sizes of a tensor in its safetensors files.
+/// The sizes that this function writes for such a tensor are the ends of its last chunks. The
+/// layout into which the tensor is read may be larger. The read then reports the missing elements.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -200,10 +203,10 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_get_tensor(
     })
 }
 
-/// Creates the list of the stored chunks of tensor `tensor`: shards whose placements are files. The
-/// chunks may overlap, and may leave gaps where files are missing.
+/// Creates the list of the stored chunks of tensor `tensor`. The chunks are shards whose placements
+/// are files. Chunks may overlap, and may leave gaps if files are missing.
 ///
-/// Ownership: the caller frees `*out`. The checkpoint may be freed before it.
+/// Ownership: the caller frees `*out`. The caller may free the checkpoint before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -223,10 +226,11 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_tensor_chunks(
     })
 }
 
-/// Creates the metadata of tensor `tensor` as it is stored: its chunks are the shards, and files are
-/// their placements. Chunks that several files hold are replicas. The metadata states the element type.
+/// Creates metadata that describes how tensor `tensor` is stored. The shards are the chunks of the
+/// tensor, and the placements are files. A chunk that several files hold has replicas. The metadata
+/// states the element type.
 ///
-/// Ownership: the caller frees `*out`. The checkpoint may be freed before it.
+/// Ownership: the caller frees `*out`. The caller may free the checkpoint before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: GAP if files are missing, so that the chunks do not cover the tensor;

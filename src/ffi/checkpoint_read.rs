@@ -23,24 +23,26 @@ use crate::memory::{Shared, text, try_collect, try_with_capacity};
 use crate::model::{Error, ShardedTensorMetadata, Shards, TensorProperties};
 use crate::transfer::{LocalShards, ShardedTensor, check_indices};
 
-/// A tensor of a checkpoint, and where to read it: into the local shards of `tensor`, or into views
-/// of some shards of `metadata`. With both NULL, the whole tensor is shard 0. Set unused fields to
-/// zero.
+/// A tensor of a checkpoint, and the memory into which to read it. That memory is the local shards
+/// of `tensor`, or views of some shards of `metadata`. With `tensor` and `metadata` NULL, the whole
+/// tensor is shard 0. Set unused fields to zero.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_checkpoint_item {
-    /// `sizeof(shardspec_checkpoint_item)`; the same in every element of an array.
+    /// `sizeof(shardspec_checkpoint_item)`, the same in every element of an array.
     pub struct_size: u64,
     /// The tensor's name in the checkpoint.
     pub name: *const c_char,
-    /// A sharded tensor: all of its local shards are read. `metadata`, `indices`, `shards` and
-    /// `shard_count` must be 0 or NULL then.
+    /// A sharded tensor, or NULL. The read fills all of its local shards. `metadata`, `indices`,
+    /// `shards` and `shard_count` must then be 0 or NULL.
     pub tensor: *const shardspec_sharded_tensor,
-    /// The layout that the tensor is read into; NULL: one shard, which is the whole tensor.
+    /// The layout into which the tensor is read. NULL means a layout with one shard, which is the
+    /// whole tensor.
     pub metadata: *const shardspec_metadata,
-    /// The indices of the shards; NULL: shards 0 to `shard_count - 1`.
+    /// The indices of the shards. NULL means shards 0 to `shard_count - 1`.
     pub indices: *const usize,
-    /// The memory for the shards, with any strides. `shardspec_checkpoint_check` ignores it.
+    /// Views of the memory for the shards, with any strides. `shardspec_checkpoint_check` ignores
+    /// this field.
     pub shards: *const shardspec_tensor_view,
     /// Number of shards.
     pub shard_count: usize,
@@ -52,9 +54,10 @@ unsafe impl Grows for shardspec_checkpoint_item {
     const FIRST_SIZE: usize = 56;
 }
 
-/// Says how many of all bytes that are needed have been read. It returns the status of success, or
-/// another one to cancel the read, which then returns that status. It runs on the thread that
-/// called `shardspec_checkpoint_read`, between the reads of that thread and once at the end.
+/// Receives how many of the needed bytes have been read. The callback returns its status of success
+/// to continue. It returns another status to cancel the read, and `shardspec_checkpoint_read` then
+/// returns that status. The callback runs on the thread that called `shardspec_checkpoint_read`,
+/// between the reads of that thread and once at the end.
 pub type shardspec_progress_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -64,26 +67,27 @@ pub type shardspec_progress_fn = Option<
     ) -> shardspec_status,
 >;
 
-/// How to read. Zeros are the defaults. No option changes the result.
+/// Options of a read. Zeros are the defaults. No option changes the result.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_checkpoint_read_options {
     /// `sizeof(shardspec_checkpoint_read_options)`.
     pub struct_size: u64,
-    /// Maximum number of threads, the caller's included; 0: up to 4.
+    /// Maximum number of threads. The calling thread counts as one of them. 0 means up to 4.
     pub max_threads: u32,
-    /// The status of success of `progress`: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`.
+    /// The status that `progress` returns on success: 0, `SHARDSPEC_CALLBACK_OK` or
+    /// `SHARDSPEC_CALLBACK_OK_IN_ERR`.
     pub success_status: shardspec_status,
-    /// Bytes between two needed parts of a file that are always read as well, so that one read gets both
-    /// parts; 0: 4096.
+    /// If at most this number of bytes is between two needed parts of a file, one read gets both
+    /// parts and the bytes between them. 0 means 4096.
     pub max_gap: u64,
-    /// More bytes between needed parts are read as well, as long as the read has no more bytes than this
-    /// times the bytes that are needed of it; 0: 2.0. With 1.0, only `max_gap` counts.
+    /// A larger gap is also read if the bytes of the whole read are at most this number times its
+    /// needed bytes. 0 means 2.0. With 1.0, only `max_gap` decides.
     pub over_read: f64,
-    /// Maximum number of bytes of a read whose parts go to several places; 0: 2 MiB. Each thread
-    /// allocates memory for one such read.
+    /// Maximum number of bytes of a read whose parts go to several places. 0 means 2 MiB. Each
+    /// thread allocates memory for one such read.
     pub max_read: u64,
-    /// Called with the progress; NULL for none.
+    /// The callback that receives the progress, or NULL.
     pub progress: shardspec_progress_fn,
     /// The first argument of `progress`.
     pub progress_ctx: *mut c_void,
@@ -95,17 +99,17 @@ unsafe impl Grows for shardspec_checkpoint_read_options {
     const FIRST_SIZE: usize = 56;
 }
 
-/// What a read did.
+/// Describes what a read did.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_checkpoint_read_report {
-    /// Set by the caller to `sizeof(shardspec_checkpoint_read_report)`.
+    /// The caller sets this field to `sizeof(shardspec_checkpoint_read_report)`.
     pub struct_size: u64,
     /// Number of reads.
     pub read_count: u64,
-    /// Bytes that were read from files.
+    /// Number of bytes that were read from files.
     pub bytes_read: u64,
-    /// Bytes that the destinations need. Bytes that two destinations need count twice.
+    /// Number of bytes that the destinations need. Bytes that two destinations need count twice.
     pub bytes_needed: u64,
 }
 
@@ -115,19 +119,19 @@ unsafe impl Grows for shardspec_checkpoint_read_report {
     const FIRST_SIZE: usize = 32;
 }
 
-/// The most problems that `shardspec_checkpoint_check` counts, if there is no room for more.
+/// The number of problems at which `shardspec_checkpoint_check` stops, unless `capacity` is larger.
 pub const SHARDSPEC_CHECKPOINT_MAX_PROBLEMS: usize = 1024;
 
-/// Finds everything that keeps `item_count` items from being read: tensors and files that are missing,
-/// elements that no file holds, chunks that contradict each other, and layouts of other sizes or another
-/// element type. With `item_count` 0, it checks the whole checkpoint. No element is read, and the items'
-/// `shards` are ignored.
+/// Finds everything that prevents `item_count` items from being read. Examples are missing tensors
+/// and files, elements that no file holds, chunks that contradict each other, and layouts of other
+/// sizes or another element type. With `item_count` 0, the function checks the whole checkpoint. It
+/// reads no element, and ignores `shards` of the items.
 ///
 /// `*problem_count` becomes the number of problems. Counting ends at
-/// `SHARDSPEC_CHECKPOINT_MAX_PROBLEMS`, or at `capacity` if that is more. `problems` has room for
-/// `capacity` structs and receives the first problems, in the order of the items: status, message, and
-/// the position of the item in `index`. The caller sets each `struct_size` to `sizeof(shardspec_error)`.
-/// With `capacity` 0, `problems` may be NULL.
+/// `SHARDSPEC_CHECKPOINT_MAX_PROBLEMS`, or at `capacity` if that number is larger. `problems` has
+/// room for `capacity` structs. It receives the first problems, in the order of the items. Each
+/// problem has a status, a message, and in `index` the position of the item. The caller sets each
+/// `struct_size` to `sizeof(shardspec_error)`. With `capacity` 0, `problems` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -173,18 +177,19 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_check(
     })
 }
 
-/// Reads tensors of a checkpoint into the memory of local shards. All elements of the shards are
-/// written, and their padding becomes zero. Bytes that lie near each other in a file are read at once, in
-/// the order of the file, on a few threads. Contiguous parts are read straight into their places.
+/// Reads tensors of a checkpoint into the memory of shards in this process. The function writes all
+/// elements of the shards, and zeros into holes. A few threads read the bytes in the order of the
+/// file. One read gets bytes that are near each other. Contiguous data is read directly into the
+/// shards.
 ///
 /// All checks come before the first read. They are the checks of `shardspec_checkpoint_check` and
-/// the checks of the views. `options` may be NULL. `whole` has room for `item_count` numbers and
-/// may be NULL: `whole[i]` becomes 1 if item i was read completely, else 0. `report` may be NULL.
-/// `whole` and `report` are written after a failure during the read as well. Of items that were not
-/// read completely, the elements are undefined then.
+/// the checks of the views. `options`, `whole` and `report` may be NULL. `whole` has room for
+/// `item_count` numbers. `whole[i]` becomes 1 if item i was read completely, else 0. If the read
+/// itself fails, the function also writes `whole` and `report`. The elements of items that were not
+/// read completely are then undefined.
 ///
-/// Elements that are no whole bytes are read wherever parts end on whole bytes. Bits behind the last
-/// element of a shard may be written.
+/// Packed elements can be read if each part of a shard starts and ends on a whole byte of the file.
+/// The function may write the unused bits behind the last element of a shard.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread frees a

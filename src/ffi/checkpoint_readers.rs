@@ -9,17 +9,18 @@ use crate::files;
 use crate::memory::{try_collect, try_with_capacity};
 use crate::model::ShardedTensorMetadata;
 
-/// Chooses one reader for each set of shards that have the same elements, so that all ranks together read
-/// each of them once. `metadatas` holds the layouts of `metadata_count` tensors.
+/// Chooses one reader for each set of shards that have the same elements. All ranks together then
+/// read each element once. `metadatas` holds the layouts of `metadata_count` tensors.
 ///
-/// `readers` receives one number for each shard of the first layout, then for each shard of the second one,
-/// and so on: the index of the shard that is read from files. A shard whose number is its own index reads.
-/// Another one receives its elements from that shard. Of shards with the same elements, the owner with the
-/// fewest bytes so far reads, the largest sets first. Bytes are those of the stated element type; where none
-/// is stated, an element counts as a byte. Equal layouts give equal readers in every process.
+/// `readers` receives one number for each shard of the first layout, then for each shard of the
+/// second layout, and so on. The number is the index of the shard that is read from files. If the
+/// number is the shard's own index, the shard is read from files. Otherwise the shard receives its
+/// elements from the shard with that index. The function handles the largest sets first. In each
+/// set, it chooses the owner with the fewest bytes so far. If a layout states no element type, an
+/// element counts as a byte. Equal layouts give equal readers in every process.
 ///
-/// `capacity` is the number of elements of `readers`. `*needed` becomes the number of shards of all layouts;
-/// `needed` may be NULL. With capacity 0, only `*needed` is written.
+/// `capacity` is the number of elements of `readers`. `*needed` becomes the number of shards of all
+/// layouts. `needed` may be NULL. With capacity 0, only `*needed` is written.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

@@ -1,16 +1,16 @@
 //! Writing checkpoints, and converting them.
 //!
 //! A checkpoint is a directory of safetensors files. Each rank writes its own shards. One rank then
-//! moves the complete checkpoint to its path, in one step:
+//! moves the complete checkpoint to its path in one step:
 //!
 //!   shardspec_checkpoint_tensor tensor = {sizeof tensor, "w", metadata, &index, &shard, 1};
 //!   shardspec_checkpoint_write("checkpoint", &tensor, 1, NULL, &err);
 //!   MPI_Barrier(comm);
 //!   if (rank == 0) shardspec_checkpoint_commit("checkpoint", &tensor, 1, NULL, &err);
 //!
-//! The layouts alone decide which file holds which shard. The header of each file has the layout as
-//! a JSON text. It also has the entries with which torch's `HuggingFaceStorageReader` reads the
-//! file.
+//! The layouts alone decide which file holds which shard. The header of each file holds the layout
+//! as a JSON text. The header also has the entries with which torch's `HuggingFaceStorageReader`
+//! reads the file.
 
 use std::ffi::c_char;
 
@@ -30,24 +30,25 @@ use crate::model::spec::TensorShape;
 use crate::model::{Error, Result, ShardedTensorMetadata, TensorProperties};
 use crate::transfer::LocalShards;
 
-/// The shards of each owner in files of their own.
+/// Each owner's shards are in files of their own.
 pub const SHARDSPEC_CHECKPOINT_FILES_OF_OWNERS: u32 = 0;
-/// All tensors, whole, in one file.
+/// All tensors are in one file, which holds them as whole tensors.
 pub const SHARDSPEC_CHECKPOINT_FILES_ONE: u32 = 1;
 
-/// A tensor that is written, and its shards in this process.
+/// A tensor to write, and its shards in this process.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_checkpoint_tensor {
     /// `sizeof(shardspec_checkpoint_tensor)`.
     pub struct_size: u64,
-    /// Its name in the files.
+    /// The name of the tensor in the files.
     pub name: *const c_char,
-    /// Its layout. The metadata must state an element type.
+    /// The layout of the tensor. The metadata must state an element type.
     pub metadata: *const shardspec_metadata,
-    /// The indices of the shards in this process; NULL: the first `shard_count` of the metadata.
+    /// The indices of the shards in this process. NULL means the first `shard_count` shards of the
+    /// metadata.
     pub indices: *const usize,
-    /// Views of these shards. Any strides are allowed.
+    /// Views of the shards in this process. Any strides are allowed.
     pub shards: *const shardspec_tensor_view,
     /// Number of shards.
     pub shard_count: usize,
@@ -59,20 +60,20 @@ unsafe impl Grows for shardspec_checkpoint_tensor {
     const FIRST_SIZE: usize = 48;
 }
 
-/// Options of writing a checkpoint. Where the pointer to them is NULL, or a field is 0, the default
-/// is used. All ranks pass the same values.
+/// Options for writing a checkpoint. If a function gets NULL instead of options, or if a field is
+/// 0, the default applies. All ranks pass the same values.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_checkpoint_write_options {
     /// `sizeof(shardspec_checkpoint_write_options)`.
     pub struct_size: u64,
-    /// How tensors are divided among files: `SHARDSPEC_CHECKPOINT_FILES_...`.
+    /// How tensors are divided among files: a `SHARDSPEC_CHECKPOINT_FILES_...` constant.
     pub files: u32,
     /// With a nonzero value, a checkpoint at the path is replaced. With 0, a path that exists is
     /// refused.
     pub replace: u32,
-    /// Maximum number of bytes of elements that a conversion holds in memory; 0: 64 MiB. Other
-    /// functions ignore it.
+    /// Maximum number of bytes of elements that a conversion holds in memory. 0 means 64 MiB. Other
+    /// functions ignore this field.
     pub max_bytes: u64,
 }
 
@@ -88,7 +89,7 @@ unsafe impl Grows for shardspec_checkpoint_write_options {
 pub struct shardspec_checkpoint_rule {
     /// `sizeof(shardspec_checkpoint_rule)`.
     pub struct_size: u64,
-    /// A pattern for names of tensors. Each `*` matches any number of characters, also none.
+    /// A pattern for names of tensors. Each `*` matches zero or more characters.
     pub pattern: *const c_char,
     /// The spec that cuts tensors with these names.
     pub spec: *const shardspec_spec,
@@ -149,19 +150,20 @@ fn tensors_to_write<'a>(given: &'a [TensorArgument<'_>]) -> Result<Vec<TensorToW
     Ok(try_collect(tensors)?)
 }
 
-/// Writes this process's shards of all tensors of a checkpoint. Call it on every rank, with the
-/// same path, names, layouts and options, then `shardspec_checkpoint_commit` on one rank. A process
-/// may pass shards of several owners. If it passes one shard of an owner, it must pass all of them.
-/// A rank without shards need not call the function.
+/// Writes this process's shards of all tensors of a checkpoint. Call this function on every rank,
+/// with the same path, names, layouts and options. Then call `shardspec_checkpoint_commit` on one
+/// rank. A process may pass shards of several owners. If it passes one shard of an owner, it must
+/// pass all shards of that owner. A rank without shards need not call the function.
 ///
 /// The layouts alone decide which file holds which shard, so ranks exchange nothing. By default,
 /// each file is a safetensors file with shards of one owner. With SHARDSPEC_CHECKPOINT_FILES_ONE,
-/// all ranks write into one file with whole tensors, which has to be on a file system that they
-/// share. Of replicas, one is written, and owners write about equally many bytes. A view that is
-/// not row-major is copied first, one shard at a time.
+/// all ranks write into one file with whole tensors. That file must be on a file system that all
+/// ranks share. Of several replicas, only one is written. All owners write about equally many
+/// bytes. A view that is not row-major is copied first, one shard at a time.
 ///
-/// The files are written into a directory whose name is the path with `.saving` behind it, and flushed to
-/// the disk. The path itself is not touched. Call the function again after a failure.
+/// The function writes the files into a directory whose name is the path followed by `.saving`. It
+/// flushes the files to the disk. The path itself does not change. After a failure, the function
+/// may be called again.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -199,15 +201,15 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_write(
     })
 }
 
-/// Puts a checkpoint in its place, after all ranks have written their shards. Call it on one rank, after a
-/// barrier. Names, layouts and options are those of `shardspec_checkpoint_write`; `indices`, `shards` and
-/// `shard_count` are ignored.
+/// Moves a checkpoint to its path after all ranks have written their shards. Call this function on
+/// one rank, after a barrier. Pass the same names, layouts and options as to
+/// `shardspec_checkpoint_write`. `indices`, `shards` and `shard_count` are ignored.
 ///
-/// The function checks that all owners have written. It then renames the new directory to `path`,
-/// in one step. If a checkpoint is there, the function exchanges the two directories in one step
-/// and then removes the old one. If the program ends at any point, `path` has the old checkpoint or
-/// the new one, and both are complete. If whole tensors are in several files, a
-/// `model.safetensors.index.json` is written before.
+/// The function checks that all owners have written their shards. If whole tensors are in several
+/// files, it writes a `model.safetensors.index.json`. It then renames the new directory to `path`
+/// in one step. If `path` has an old checkpoint, the function exchanges the two directories in one
+/// step and then removes the old one. If the program ends at any point, `path` has either the old
+/// checkpoint or the new one. Both are complete.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -235,15 +237,15 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_commit(
     })
 }
 
-/// Writes all tensors of a checkpoint to another one, with other layouts. `source_path` is a safetensors or
-/// `.npy` file, a directory of safetensors files, with or without an index, or a directory that torch's
-/// distributed checkpoint wrote. The new checkpoint appears at `path` in one step, when all of it is
-/// written.
+/// Writes all tensors of a checkpoint to another checkpoint, with other layouts. `source_path` is a
+/// safetensors file, a `.npy` file, a directory of safetensors files with or without an index, or a
+/// directory that torch's distributed checkpoint wrote. The new checkpoint appears at `path` in one
+/// step, after all of it is written.
 ///
-/// A tensor is cut by the spec of the first rule whose pattern matches its name. A tensor that no
-/// rule matches is written whole, as a shard of rank 0. The conversion holds at most `max_bytes` of
-/// elements in memory, and the buffers of its reads. It checks the source first, and writes nothing
-/// if elements are missing.
+/// The first rule whose pattern matches the name of a tensor decides which spec cuts the tensor. A
+/// tensor that no rule matches is written whole, as a shard of rank 0. The conversion holds at most
+/// `max_bytes` bytes of elements in memory, and the buffers of its reads. It first checks the
+/// source. If elements are missing, it writes nothing.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;

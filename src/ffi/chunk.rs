@@ -11,8 +11,8 @@ use crate::ffi::spec::{chunk_spec, shardspec_spec};
 use crate::model::chunk::{chunked_dim_size, split_size};
 use crate::model::spec::chunk_sharding_params;
 
-/// Writes the size of a full chunk to `*out`, where `dim_size` elements are cut into `chunk_count`
-/// chunks: ceil(dim_size / chunk_count).
+/// Writes to `*out` the size of a full chunk if `dim_size` elements are cut into `chunk_count`
+/// chunks. It is ceil(dim_size / chunk_count).
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
@@ -31,8 +31,8 @@ pub unsafe extern "C-unwind" fn shardspec_chunk_split_size(
     })
 }
 
-/// Writes the size of chunk `index` to `*out`, where `dim_size` elements are cut into chunks of
-/// `split_size`. The last chunk may be shorter, and chunks past the end have size 0.
+/// Writes to `*out` the size of chunk `index` if `dim_size` elements are cut into chunks of
+/// `split_size` elements. The last chunk may be shorter. Chunks past the end have size 0.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
@@ -51,8 +51,8 @@ pub unsafe extern "C-unwind" fn shardspec_chunk_dim_size(
     })
 }
 
-/// Writes the offset and the size of the chunk that a chunk spec gives to `rank`, where a dimension
-/// of `dim_size` elements is cut for `world_size` workers. Chunks are in the order of the spec's
+/// Writes the offset and the size of the chunk that a chunk spec gives to `rank`. The spec cuts a
+/// dimension of `dim_size` elements for `world_size` workers. Chunks are in the order of the spec's
 /// placements. The offset of an empty chunk is at most `dim_size`.
 ///
 /// Ownership: the caller keeps all arguments.

@@ -1,35 +1,36 @@
 //! Collectives.
 //!
-//! Every rank of a communicator calls the same function with the same metadata and the same
-//! `source_rank` or `destination_rank`, and with its own buffers. Placements define the ranks:
-//! shard i belongs to rank n when its placement is `rank:n` or `rank:n/<device>`, or is a custom
-//! placement of that rank. A rank passes its shards in the order of their indices, which is that of
-//! `shardspec_metadata_shards_of_rank`. It may have several shards or none. Empty shards are passed
-//! too.
+//! Every rank of a communicator calls the same function with its own buffers. All ranks pass equal
+//! metadata and the same `source_rank` or `destination_rank`. The placement of a shard defines its
+//! rank. Shard i belongs to rank n if its placement is `rank:n`, `rank:n/<device>`, or a custom
+//! placement of that rank. A rank passes its shards in the order of their indices.
+//! `shardspec_metadata_shards_of_rank` returns the indices in that order. A rank may have several
+//! shards or none. It also passes its empty shards.
 //!
-//! A collective begins with an agreement, in ceil(log2 size) rounds of one small message each. When
-//! a rank passes an invalid argument, or the ranks call different functions, all ranks return an
-//! error. No buffer is then written, and no rank waits. The rank with the invalid argument returns
-//! its own error. All others return DISAGREEMENT, with that rank, its status and its message. This
-//! holds for every argument but `comm` and `err`: a rank without a communicator can't send its
-//! error. A program that can't call the collective at all calls `shardspec_comm_decline` instead,
-//! with its own error.
+//! A collective begins with an agreement, in which the ranks compare their arguments. The agreement
+//! takes ceil(log2 size) rounds of one small message each. If a rank passes an invalid argument, or
+//! if ranks call different functions, all ranks return an error. No buffer is then written, and no
+//! rank waits. The rank with the invalid argument returns its own error. All other ranks return
+//! DISAGREEMENT, with that rank, its status and its message. This holds for every argument except
+//! `comm` and `err`, because a rank without a communicator can't send its error. A program that
+//! can't call the collective at all must call `shardspec_comm_decline` instead, with its own error.
 //!
-//! Contiguous data is sent from and received into the caller's buffers. Other data is packed and
-//! unpacked in memory of the library, up to the rank's memory limit. Where there is enough to copy,
-//! a second thread copies while the first exchanges. It ends before the call returns.
+//! Contiguous data is sent from the caller's buffers and received into them. Other data is packed
+//! and unpacked in memory of the library, up to the rank's memory limit. If there is enough data, a
+//! second thread copies data while the calling thread exchanges messages. The second thread ends
+//! before the call returns.
 //!
-//! A rank can still fail after the agreement, when the transport fails or memory runs out. It
-//! returns that error, its destinations may be partly written, and every handle stays valid. The
-//! library then calls `abort` of the transport, so that the other ranks return too. Local
-//! communicators support that. With a transport without `abort`, ranks that need data of the failed
-//! rank keep waiting; MPI programs call MPI_Abort. A rank that returns OK has received all of its
-//! data.
+//! A rank can still fail after the agreement, if the transport fails or memory runs out. The rank
+//! then returns that error. Its destinations may be partly written, but every handle stays valid.
+//! The library then calls `abort` of the transport, so that the other ranks return too. Local
+//! communicators support `abort`. If a transport has no `abort`, ranks that need data of the failed
+//! rank keep waiting. MPI programs should then call MPI_Abort. A rank that returns OK has received
+//! all of its data.
 //!
 //! The agreement requires that a transport delivers messages unchanged, once and in order. Each
-//! message of the agreement has a checksum. A rank that receives a damaged one returns DISAGREEMENT
-//! and calls `abort`, because other ranks may have agreed already. Without `abort`, those ranks
-//! wait. Messages with data have no checksum.
+//! message of the agreement has a checksum. A rank that receives a damaged message returns
+//! DISAGREEMENT. It also calls `abort`, because other ranks may have agreed already. If the
+//! transport has no `abort`, those ranks wait. Messages with data have no checksum.
 
 use crate::comm::{self, Communicator, Gather, Options, Reshard, Root, Scatter};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
@@ -47,26 +48,27 @@ use crate::memory::{Shared, try_collect};
 use crate::model::{DataType, ShardedTensorMetadata, Shards};
 use crate::transfer::{Fill, HostView, LocalShards, ShardArguments, ShardedTensor};
 
-/// As a `destination_rank`: all ranks receive the tensor.
+/// A value of `destination_rank`: all ranks receive the tensor.
 pub const SHARDSPEC_ALL_RANKS: i64 = -1;
 
-/// The default limit of memory for packing and unpacking on one rank: 64 MiB.
+/// The default limit of memory for packing and unpacking on one rank. It is 64 MiB.
 pub const SHARDSPEC_DEFAULT_MEMORY_LIMIT: u64 = 67108864;
 const _: () = assert!(SHARDSPEC_DEFAULT_MEMORY_LIMIT == Options::DEFAULT_MEMORY_LIMIT);
 
-/// Options of a collective. Where the pointer to them is NULL, or a field is 0, the library
-/// chooses. No option changes the result, and ranks may pass different options.
+/// Options of a collective. If a function gets NULL instead of options, or if a field is 0, the
+/// library chooses. No option changes the result. Ranks may pass different options.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_comm_options {
     /// `sizeof(shardspec_comm_options)`.
     pub struct_size: u64,
-    /// Maximum number of bytes that this rank uses for packing and unpacking; 0 for
-    /// `SHARDSPEC_DEFAULT_MEMORY_LIMIT`. All ranks use the lowest limit of all, but at least four
-    /// elements.
+    /// Maximum number of bytes that this rank uses for packing and unpacking. 0 means
+    /// `SHARDSPEC_DEFAULT_MEMORY_LIMIT`. All ranks use the lowest limit of all ranks, but at least
+    /// the size of four elements.
     pub memory_limit: u64,
-    /// How to copy, or NULL. `max_threads` includes the calling thread, and its default here is 2,
-    /// because ranks share processors. With 1 there is no second thread.
+    /// Options of the copies on this rank, or NULL. `max_threads` includes the calling thread. The
+    /// default of `max_threads` is 2 here, because ranks share processors. With 1, there is no
+    /// second thread.
     pub copy: *const shardspec_copy_options,
 }
 
@@ -141,9 +143,10 @@ pub(crate) unsafe fn shards_of_layout(
 /// The names of those arguments where there is one list of shards.
 const SHARDS: (&str, &str) = ("shards", "shard_count");
 
-/// Cuts a tensor of rank `source_rank` into the shards of all ranks. `full` is the tensor on
-/// `source_rank`; other ranks' `full` is ignored. `shards` are the destinations of this rank's
-/// `shard_count` shards, with their shapes and the tensor's element type. `options` may be NULL.
+/// Cuts a tensor of rank `source_rank` into the shards of all ranks. On `source_rank`, `full` is
+/// the tensor. On other ranks, `full` is ignored. `shards` holds the destinations of this rank's
+/// `shard_count` shards. Each destination has the shape of its shard and the element type of the
+/// tensor. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -156,8 +159,8 @@ const SHARDS: (&str, &str) = ("shards", "shard_count");
 /// pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE, NULL_ARGUMENT.
 /// After one of these, nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
 /// status of a custom transport, destinations may be partly written.
-/// Threads: any, one at a time for each communicator. During the call, other threads may read
-/// `full` but not write it, and may not use `shards`.
+/// Threads: any, one at a time for each communicator. During the call, no other thread may write
+/// `full` or use `shards`.
 /// Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -182,10 +185,10 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter(
     })
 }
 
-/// Copies the shards of all ranks into a tensor on rank `destination_rank`, or on every rank with
-/// SHARDSPEC_ALL_RANKS. `shards` are this rank's `shard_count` shards. `full` is the destination;
-/// every element of it is written. On ranks that do not receive the tensor, `full` is ignored.
-/// `options` may be NULL.
+/// Copies the shards of all ranks into a tensor on rank `destination_rank`. With
+/// SHARDSPEC_ALL_RANKS, every rank receives the tensor. `shards` holds this rank's `shard_count`
+/// shards. `full` is the destination. Every element of `full` is written. On ranks that do not
+/// receive the tensor, `full` is ignored. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -198,8 +201,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter(
 /// pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE, NULL_ARGUMENT.
 /// After one of these, nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
 /// status of a custom transport, destinations may be partly written.
-/// Threads: any, one at a time for each communicator. During the call, other threads may read
-/// `shards` but not write them, and may not use `full`.
+/// Threads: any, one at a time for each communicator. During the call, no other thread may write
+/// `shards` or use `full`.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_gather(
@@ -230,10 +233,10 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
 /// Moves a tensor from the layout `source` to the layout `destination`. Any two layouts of tensors
 /// with the same sizes are allowed.
 ///
-/// `source_shards` are this rank's `source_shard_count` shards of `source`. `destination_shards`
-/// are the destinations of its `destination_shard_count` shards of `destination`. Every element
-/// moves directly from the rank that owns it to the ranks that need it, so no rank holds more of
-/// the tensor than its own shards. `options` may be NULL.
+/// `source_shards` holds this rank's `source_shard_count` shards of the layout `source`.
+/// `destination_shards` holds the destinations of this rank's `destination_shard_count` shards of
+/// the layout `destination`. Every element moves directly from the rank that owns it to the ranks
+/// that need it. So no rank holds more of the tensor than its own shards. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -246,8 +249,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
 /// elements are pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE,
 /// NULL_ARGUMENT. After one of these, nothing was written on any rank. After TRANSPORT_FAILED,
 /// OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
-/// Threads: any, one at a time for each communicator. During the call, other threads may read
-/// `source_shards` but not write them, and may not use `destination_shards`.
+/// Threads: any, one at a time for each communicator. During the call, no other thread may write
+/// `source_shards` or use `destination_shards`.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
@@ -284,12 +287,12 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
 }
 
 /// Creates a sharded tensor on each rank, with the shards that the metadata cuts out of a tensor of
-/// rank `source_rank`. `full` is the tensor on `source_rank`; other ranks' `full` is ignored. The
-/// metadata must state the element type. The sharded tensor carries its communicator, and ops
-/// refuse sharded tensors with different communicators. `options` may be NULL.
+/// rank `source_rank`. On `source_rank`, `full` is the tensor. On other ranks, `full` is ignored.
+/// The metadata must state the element type. The sharded tensor stores its communicator. An op
+/// refuses sharded tensors with different communicators. `options` may be NULL.
 ///
-/// Ownership: the caller frees `*out`; the metadata and `full` may be freed before it. The caller
-/// keeps the communicator.
+/// Ownership: the caller frees `*out`. The caller may free the metadata and `full` before `*out`.
+/// The caller keeps the communicator.
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
@@ -331,10 +334,11 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_rank(
     })
 }
 
-/// Writes the communicator of a sharded tensor to `*out`, or NULL where it has none.
+/// Writes the communicator of a sharded tensor to `*out`, or NULL if the sharded tensor has no
+/// communicator.
 ///
-/// Ownership: `*out` is the handle that the sharded tensor was created with, not a new one. The
-/// caller does not free it a second time.
+/// Ownership: `*out` is the handle with which the sharded tensor was created. It is not a new
+/// handle, so the caller must not free it again.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.

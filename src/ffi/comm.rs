@@ -1,14 +1,15 @@
 //! Communicators.
 //!
-//! A communicator is a group of ranks that exchange messages. Its handle belongs to one of these
-//! ranks. The library links no transport. It requires one function of a transport, exchange: start
-//! a set of messages and return when all are complete. In MPI these are MPI_Irecv, MPI_Isend and
-//! MPI_Waitall (`shardspec_mpi.h`), in NCCL ncclGroupStart, ncclSend, ncclRecv and ncclGroupEnd, in
-//! torch batch_isend_irecv. A program without a transport can run its ranks as threads, with
+//! A communicator is a group of ranks that exchange messages. A handle of a communicator belongs to
+//! one of these ranks. The library links no transport. A transport must have one function,
+//! exchange: it starts a set of messages and returns when all of them are complete.
+//! `shardspec_mpi.h` implements exchange for MPI with MPI_Irecv, MPI_Isend and MPI_Waitall. NCCL
+//! has ncclGroupStart, ncclSend, ncclRecv and ncclGroupEnd for this purpose, and torch has
+//! batch_isend_irecv. A program without a transport can run its ranks as threads, with
 //! `shardspec_comm_new_local`.
 //!
-//! A rank makes one call at a time. Two concurrent calls with one communicator are refused or mix
-//! up their messages.
+//! A rank must make one call at a time. If two threads make calls with one communicator at the same
+//! time, the library refuses a call, or the messages of the two calls are confused.
 
 use std::ffi::{c_char, c_void};
 
@@ -50,12 +51,12 @@ pub(crate) fn rank_argument(argument: &'static str, rank: i64) -> Outcome<usize>
     usize::try_from(rank).map_err(|_| Error::TooSmall { argument, value: rank, least: 0 }.into())
 }
 
-/// Creates a communicator over a custom transport, for rank `rank` of `size` ranks. The library
-/// calls `exchange` on the thread that calls a collective.
+/// Creates a communicator of `size` ranks over a custom transport. The new handle is for rank
+/// `rank`. The library calls `exchange` on the thread that calls a collective.
 ///
-/// Ownership: the library copies the table. It owns `ctx` from the call on, also when the call
-/// fails, and calls `destroy(ctx)` after the communicator was freed and no call uses it. The caller
-/// frees `*out`.
+/// Ownership: the library copies the table. The library owns `ctx` from the call on, also if the
+/// call fails. It calls `destroy(ctx)` after the communicator was freed and no call uses the
+/// communicator. The caller frees `*out`.
 /// Calls back: `destroy`, if the call fails.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if `exchange` is NULL, `struct_size` is wrong or `size` is below 1;
@@ -83,14 +84,14 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new(
     )
 }
 
-/// Creates `size` communicators for threads of this process and writes their handles into the
-/// array `comms`, which has room for `size` of them. `comms[r]` is for rank `r`. One thread at a
-/// time uses each of them. The receiver of a message copies it, once.
+/// Creates a communicator whose `size` ranks are threads of this process. The array `comms` has
+/// room for `size` handles, and `comms[r]` becomes the handle of rank `r`. One thread at a time may
+/// use a handle. The receiver of a message copies the message once.
 ///
-/// If a rank frees its communicator while others wait for it, or two ranks disagree about the
-/// length of a message, all later exchanges of the group fail with TRANSPORT_FAILED and the reason.
-/// No rank waits for a message that can't arrive. In a child process after fork, exchanges are
-/// refused.
+/// All later exchanges of the group fail with TRANSPORT_FAILED and the reason if a rank frees its
+/// communicator while other ranks wait for that rank. They also fail if two ranks disagree about
+/// the length of a message. No rank waits for a message that can't arrive. In a child process after
+/// fork, exchanges are refused.
 ///
 /// Ownership: the caller frees each of `comms[0]` to `comms[size - 1]`.
 /// Calls back: no.
@@ -109,13 +110,15 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new_local(
     })
 }
 
-/// Creates communicators for threads of this process, as if the threads were on several nodes: rank
-/// r is on node `nodes[r]`. Collectives with replicas then prefer sources on the same node, which
-/// tests count. Messages travel no differently than with `shardspec_comm_new_local`.
+/// Creates a communicator whose ranks are threads of this process, as if the threads were on
+/// several nodes. Rank r is on node `nodes[r]`. Collectives with replicas then prefer sources on
+/// the same node. This function is for tests of that choice. The transport of messages is the same
+/// as with `shardspec_comm_new_local`.
 ///
-/// `nodes` has `size` numbers from 0 on, equal for ranks on the same node. `comms[r]` is for rank r.
+/// `nodes` holds `size` numbers >= 0, which are equal for ranks on the same node. `comms[r]`
+/// becomes the handle of rank r.
 ///
-/// Ownership: the caller keeps `nodes`. It frees each of `comms[0]` to `comms[size - 1]`.
+/// Ownership: the caller keeps `nodes` and frees each of `comms[0]` to `comms[size - 1]`.
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if `size` is 0 or a node is negative; NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -168,7 +171,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_free(
     guard(err, || handle::free("comm", comm))
 }
 
-/// Writes this rank to `*out`: 0 to size - 1.
+/// Writes the rank of this handle to `*out`: 0 to size - 1.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -206,11 +209,12 @@ pub unsafe extern "C-unwind" fn shardspec_comm_size(
     })
 }
 
-/// Exchanges messages between ranks. A transport that wraps another one can call it too.
+/// Exchanges messages between ranks. A custom transport may call this function with another
+/// communicator.
 ///
-/// The library itself copies messages whose peer is the own rank: the i-th send to the i-th
-/// receive. It skips empty messages. The transport receives neither. Ranks without messages need
-/// not call the function.
+/// The library itself copies messages whose peer is the calling rank: the i-th send to the i-th
+/// receive. It ignores empty messages. It passes neither of these to the transport. Ranks without
+/// messages need not call the function.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during
@@ -237,10 +241,10 @@ pub unsafe extern "C-unwind" fn shardspec_comm_exchange(
 /// Makes all later exchanges of a communicator fail, on every rank that its transport can reach.
 /// Ranks that wait in an exchange return TRANSPORT_FAILED.
 ///
-/// Local communicators reach all ranks of their group, and the message of the error contains
-/// `reason`, which may be NULL. For a custom transport, the function calls `abort` of its table;
-/// with `abort` NULL, it does nothing. A collective that fails on one rank after the agreement
-/// calls this function itself.
+/// A local communicator reaches all ranks of its group. The message of the error then contains
+/// `reason`. `reason` may be NULL. For a custom transport, the function calls `abort` of the
+/// transport's table. If `abort` is NULL, the function does nothing. If a collective fails on one
+/// rank after the agreement, the collective itself calls this function.
 ///
 /// Ownership: the library copies `reason`. Every rank still frees its communicator.
 /// Calls back: `abort` of a custom transport; `destroy`, if another thread frees a handle during

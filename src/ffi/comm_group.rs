@@ -9,26 +9,27 @@ use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::memory::{text, try_collect_results};
 use crate::model::Error;
 
-/// Creates a communicator of some ranks of another one, and states the ranks by which placements
-/// name them. A tensor-parallel group of the ranks 4 to 7 uses the layouts that name `rank:4` to
-/// `rank:7` as they are.
+/// Creates a communicator of some ranks of the communicator `comm`. The caller also passes the
+/// placement ranks of these members: the ranks that placements use for them. So a tensor-parallel
+/// group of ranks 4 to 7 can use layouts with the placements `rank:4` to `rank:7` unchanged.
 ///
-/// `members` are ranks of `comm`, each once, with the calling rank among them. Member i is rank i of
-/// the new communicator. With `members` NULL, all ranks of `comm` are members, and `member_count` is
-/// their number. `placement_ranks[i]` is the rank that placements name member i by. With
-/// `placement_ranks` NULL, these are the placement ranks that the members have in `comm`.
+/// `members` holds ranks of `comm`, each at most once. The calling rank must be among them. Member
+/// i is rank i of the new communicator. With `members` NULL, all ranks of `comm` are members, and
+/// `member_count` is the size of `comm`. `placement_ranks[i]` is the placement rank of member i.
+/// With `placement_ranks` NULL, the members keep the placement ranks that they have in `comm`.
 ///
-/// Collectives of the new communicator take `source_rank` and `destination_rank` as placement ranks,
-/// and their errors name ranks so. `shardspec_comm_rank` and the peers of `shardspec_comm_exchange`
-/// count from 0. Only the members call this function, and all of them with the same lists. It sends
-/// nothing. Ranks with different placement ranks return DISAGREEMENT from their collectives.
+/// In collectives of the new communicator, `source_rank`, `destination_rank` and the ranks in
+/// errors are placement ranks. The results of `shardspec_comm_rank` and the peers of
+/// `shardspec_comm_exchange` are ranks from 0 to size - 1. Only the members call this function, and
+/// all members pass the same lists. The function sends nothing. If members pass different placement
+/// ranks, their collectives return DISAGREEMENT.
 ///
-/// Messages of the new communicator are messages of `comm`. A call with one is therefore a call with
-/// both: a rank makes one at a time, and all members make them in the same order. To abort one is to
-/// abort both.
+/// Messages of the new communicator are messages of `comm`, so calls with the two communicators
+/// must not mix. A rank makes one call at a time with either of them, and all members make these
+/// calls in the same order. An abort of one communicator aborts both.
 ///
-/// Ownership: the caller keeps the lists. It frees `*out`. `comm` may be freed before: its transport
-/// is freed with the last communicator that uses it.
+/// Ownership: the caller keeps the lists and frees `*out`. The caller may free `comm` before
+/// `*out`. The transport is freed with the last communicator that uses it.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if `members` lacks the calling rank, a rank is listed twice or is
@@ -83,8 +84,8 @@ fn rank_of(comm: &dyn Communicator, rank: i64) -> Outcome<usize> {
     Ok(rank)
 }
 
-/// Writes the rank by which placements name rank `rank` of the communicator to `*out`. It is the
-/// same number, unless the communicator was created with `shardspec_comm_new_group`.
+/// Writes to `*out` the placement rank of rank `rank`: the rank that placements use for it. It is
+/// the same number, unless `shardspec_comm_new_group` created the communicator.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -107,8 +108,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_placement_rank(
     })
 }
 
-/// Writes the number of the node that rank `rank` of the communicator is on to `*out`. Ranks with
-/// equal numbers share a node. A negative number means that nothing is known of the rank's node.
+/// Writes to `*out` the number of the node that rank `rank` of the communicator is on. Ranks with
+/// equal numbers share a node. A negative number means that the node of the rank is not known.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `node` of a custom transport; `destroy`, if another thread frees a handle during the

@@ -1,9 +1,9 @@
 //! Custom placements.
 //!
-//! A custom placement describes a place that owner and device can't express: a rack, a storage
-//! tier, a node of a scheduler. It consists of the name of its type, a text, the rank that owns it
-//! (if one does) and a `ctx` of the caller. Functions that take the handle of a placement also
-//! accept the handle of a custom placement. Metadata returns custom placements unchanged.
+//! A custom placement describes a place that is more than an owner and a device, such as a rack, a
+//! storage tier or a node of a scheduler. It consists of the name of its type, a text, a rank or
+//! -1, and a `ctx` of the caller. Functions that take the handle of a placement also accept the
+//! handle of a custom placement. Metadata returns custom placements unchanged.
 //!
 //! Source: torch's abstract class `PlacementSpec`.
 
@@ -28,15 +28,15 @@ use crate::model::{CustomPlacement, Error, Placement};
 pub struct shardspec_placement_vtable {
     /// `sizeof(shardspec_placement_vtable)`.
     pub struct_size: u64,
-    /// Frees `ctx`. NULL where there is nothing to free.
+    /// Frees `ctx`. NULL if there is nothing to free.
     pub destroy: shardspec_destroy_fn,
-    /// Reports whether two placements with this type name and of the same rank are equal. With
-    /// NULL, two of them are equal if their texts are equal. Of equal placements, metadata keeps
-    /// the first.
+    /// Returns whether two placements with this type name and the same rank are equal. With NULL,
+    /// such placements are equal if their texts are equal. Metadata keeps only the first of several
+    /// equal placements.
     pub equal: shardspec_equal_fn,
-    /// Returns a hash that is equal for equal placements. It is used only together with `equal`.
-    /// With NULL, the library hashes the type's name and the rank, and creating a list of many
-    /// different placements takes long.
+    /// Returns a hash of a placement. Equal placements must have equal hashes. The library uses
+    /// `hash` only if `equal` is set. With NULL, the library hashes the type's name and the rank.
+    /// The creation of a list with many different placements then takes long.
     pub hash: shardspec_hash_fn,
 }
 
@@ -103,15 +103,16 @@ impl CustomPlacement for ForeignPlacement {
 /// Creates a placement of a custom type, called `type_name`.
 ///
 /// Later versions will not use names with a dot, such as "acme.rack", for built-in types. `text` is
-/// the text that `shardspec_placement_text` returns. `rank` is the rank that owns the placement, or
-/// -1 where no rank does. Collectives, plans and `shardspec_metadata_shards_of_rank` use it.
-/// Placements of different type names or ranks are never equal. Two placements are of the same type
-/// if their type names are equal. `equal` then receives the `ctx` of both. With `vtable` NULL, the library
-/// never frees `ctx`, and placements of the same type and rank are equal when their texts are.
+/// the text that `shardspec_placement_text` returns. `rank` is the rank of the placement, or -1 for
+/// a placement without a rank. Collectives, plans and `shardspec_metadata_shards_of_rank` use this
+/// rank. Placements with different type names or ranks are never equal. To compare two placements
+/// with the same type name and rank, the library passes the `ctx` of both to `equal`. With `vtable`
+/// NULL, the library never frees `ctx`, and placements with the same type name and rank are equal
+/// if their texts are equal.
 ///
-/// Ownership: the library copies texts and table. It owns `ctx` from the call on, also when the
-/// call fails, and calls `destroy(ctx)` after the handle was freed and no spec or metadata uses the
-/// placement. The caller frees `*out`.
+/// Ownership: the library copies the texts and the table. The library owns `ctx` from the call on,
+/// also if the call fails. It calls `destroy(ctx)` after the handle was freed and no spec or
+/// metadata uses the placement. The caller frees `*out`.
 /// Calls back: `destroy`, if the call fails.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if `type_name` is "device", a name or text is empty, `rank` is below -1
@@ -144,10 +145,10 @@ pub unsafe extern "C-unwind" fn shardspec_placement_new_custom(
     )
 }
 
-/// Writes the `ctx` of a custom placement to `*out`. It is valid as long as the placement: keep the
-/// handle while you use it.
+/// Writes the `ctx` of a custom placement to `*out`. The `ctx` is valid as long as the placement,
+/// so do not free the handle while you use the `ctx`.
 ///
-/// Ownership: the placement keeps owning `ctx`.
+/// Ownership: the placement still owns `ctx`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: NOT_FOUND if the type of the placement is not `type_name`; INVALID_HANDLE,

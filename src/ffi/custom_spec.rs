@@ -1,8 +1,8 @@
 //! Custom sharding specs.
 //!
-//! A type of spec is a name and a table of functions. A spec of that type has both and a `ctx`,
-//! which the functions receive and which holds the parameters of the spec. It works wherever a
-//! built-in spec does.
+//! A type of spec consists of a name and a table of functions. A spec of that type has these two
+//! and a `ctx`, which holds the parameters of the spec. The functions receive this `ctx`. Functions
+//! that accept a built-in spec also accept a custom spec.
 //!
 //! Source: torch's abstract class `ShardingSpec` with its methods `build_metadata` and `shard`.
 
@@ -32,9 +32,9 @@ use crate::model::{
 };
 use crate::transfer::{Extraction, Sharder};
 
-/// Adds the shards of a tensor of `ndim` sizes to `builder`. `dim_names` holds `ndim` texts, or is
-/// NULL where the dimensions have no names. `properties` is never NULL. The library owns all
-/// arguments; they are valid during the call.
+/// Adds the shards of a tensor to `builder`. `sizes` holds the `ndim` sizes of the tensor.
+/// `dim_names` holds `ndim` texts, or is NULL if the dimensions have no names. `properties` is
+/// never NULL. The library owns all arguments. They are valid during the call only.
 pub type shardspec_build_metadata_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -47,10 +47,10 @@ pub type shardspec_build_metadata_fn = Option<
     ) -> shardspec_status,
 >;
 
-/// Writes the elements of shard `index` from `full` to `shard`. Shapes and element types of the
-/// views are those of `metadata`, and the views share no memory. No pointer is NULL. The library
-/// owns all arguments; they are valid during the call. The memory of the views belongs to the
-/// caller of the library.
+/// Writes the elements of shard `index` from `full` to `shard`. The views have the shapes and
+/// element types of `metadata`. The views share no memory. No pointer is NULL. The library owns all
+/// arguments. They are valid during the call only. The memory of the views belongs to the caller of
+/// the library.
 pub type shardspec_fill_shard_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -69,20 +69,21 @@ pub type shardspec_fill_shard_fn = Option<
 pub struct shardspec_spec_vtable {
     /// `sizeof(shardspec_spec_vtable)`.
     pub struct_size: u64,
-    /// Frees `ctx`. NULL where there is nothing to free.
+    /// Frees `ctx`. NULL if there is nothing to free.
     pub destroy: shardspec_destroy_fn,
     /// Adds the shards of a tensor to a builder. Not NULL.
     pub build_metadata: shardspec_build_metadata_fn,
-    /// Fills a shard. With NULL, a shard is a copy of its part of the tensor, as with the built-in
-    /// types.
+    /// Fills a shard. With NULL, the library copies the elements of the shard from the tensor, as
+    /// with the built-in types.
     pub fill_shard: shardspec_fill_shard_fn,
-    /// Reports whether two specs with this type name cut every tensor in the same way. With NULL, a
+    /// Returns whether two specs with this type name cut every tensor in the same way. With NULL, a
     /// spec equals only itself.
     pub equal: shardspec_equal_fn,
-    /// Returns a hash that is equal for equal specs. With NULL, the library hashes the type's name.
+    /// Returns a hash of a spec. Equal specs must have equal hashes. With NULL, the library hashes
+    /// the type's name.
     pub hash: shardspec_hash_fn,
-    /// The status of success of `build_metadata` and `fill_shard`: 0, `SHARDSPEC_CALLBACK_OK`, or
-    /// `..._IN_ERR`.
+    /// The status that `build_metadata` and `fill_shard` return on success: 0,
+    /// `SHARDSPEC_CALLBACK_OK` or `SHARDSPEC_CALLBACK_OK_IN_ERR`.
     pub success_status: shardspec_status,
     /// 0.
     pub reserved: i32,
@@ -247,17 +248,18 @@ impl Sharder for CustomSpec {
 }
 
 /// Creates a spec of a custom type, called `type_name`. Later versions will not use names with a
-/// dot, such as "acme.grid", for built-in types. Two specs are of the same type if their type names
-/// are equal. `equal` then receives the `ctx` of both.
+/// dot, such as "acme.grid", for built-in types. To compare two specs with the same type name, the
+/// library passes the `ctx` of both to `equal`.
 ///
-/// Functions that build metadata check the shards of `build_metadata`. They refuse shards outside
-/// of the tensor, overlaps, gaps and wrong numbers of dimensions, with the type's name in the
-/// message. The shards depend on the tensor, so `shardspec_spec_shard_count` and
-/// `shardspec_spec_placement` fail with WRONG_SPEC_TYPE. Metadata has both.
+/// The library checks the shards that `build_metadata` adds. It refuses shards outside of the
+/// tensor, overlaps, gaps and wrong numbers of dimensions. The error's message has the type's name.
+/// The shards of a custom spec depend on the tensor, so `shardspec_spec_shard_count` and
+/// `shardspec_spec_placement` fail with WRONG_SPEC_TYPE. The functions on metadata return the
+/// number of shards and their placements.
 ///
-/// Ownership: the library copies name and table. It owns `ctx` from the call on, also when the call
-/// fails, and calls `destroy(ctx)` after the spec was freed and no call uses it. The caller frees
-/// `*out`.
+/// Ownership: the library copies the name and the table. The library owns `ctx` from the call on,
+/// also if the call fails. It calls `destroy(ctx)` after the spec was freed and no call uses the
+/// spec. The caller frees `*out`.
 /// Calls back: `destroy`, if the call fails.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if `type_name` is empty or that of a built-in type, `build_metadata` is
@@ -288,8 +290,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_custom(
     )
 }
 
-/// Writes the `ctx` of a custom spec to `*out`, for custom ops. It is valid as long as the spec:
-/// keep the handle while you use it.
+/// Writes the `ctx` of a custom spec to `*out`, for use in custom ops. The `ctx` is valid as long
+/// as the spec, so do not free the handle while you use the `ctx`.
 ///
 /// Ownership: the spec still owns `ctx`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

@@ -13,15 +13,15 @@ use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::memory::Text;
 use crate::model::Error;
 
-/// Takes part in the collective that the other ranks call, with an error of this rank. Call it in
-/// place of the collective, when the program can't pass valid arguments: a file is missing, or a
-/// binding refuses an object before the library sees it.
+/// Takes part in the collective that the other ranks call, and reports an error of this rank. Call
+/// this function instead of the collective if the program can't pass valid arguments. For example,
+/// a file is missing, or a binding refuses an object before the library receives it.
 ///
-/// `status` is the number of the error, from 1 on: a status of the library, or one of the program
-/// from `SHARDSPEC_USER_STATUS` on. `message` is its text; the other ranks receive its first 480
-/// bytes. `message` may be the one of `*err`. All other ranks return DISAGREEMENT, with this rank,
-/// `status` and `message`, whatever collective they call, and nothing is moved. This function
-/// returns OK then, also when other ranks have errors of their own.
+/// `status` is the number of the error, at least 1. It is a status of the library, or a status of
+/// the program from `SHARDSPEC_USER_STATUS` on. `message` is the text of the error. The other ranks
+/// receive its first 480 bytes. `message` may be the message of `*err`. All other ranks return
+/// DISAGREEMENT from the collective that they call, with this rank, `status` and `message`. Nothing
+/// is moved. This function then returns OK, also if other ranks have errors of their own.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange` and `abort` of a custom transport; `destroy`, if another thread frees a

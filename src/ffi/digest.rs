@@ -1,11 +1,11 @@
 //! Digests: comparing sharded tensors without assembling them.
 //!
-//! The digest of a tensor is the CRC-64/NVME of its elements' bytes in row-major order: a number of 64
-//! bits that does not depend on how the tensor is cut. A model that is cut over 4 ranks can be compared
-//! with the same model over 8 ranks, or a copy with its source.
+//! The digest of a tensor is the CRC-64/NVME of the bytes of its elements in row-major order. This
+//! number of 64 bits does not depend on how the tensor is cut. A program can compare a model that
+//! is cut over 4 ranks with the same model on 8 ranks, or a copy with its source.
 //!
-//! Each process computes the part of its own shards. The exclusive or of the parts of all shards, in any
-//! order, is the digest of the tensor. With MPI:
+//! Each process computes the contribution of its own shards to the digest. The exclusive or of all
+//! contributions, in any order, is the digest of the tensor. With MPI:
 //!
 //!   uint64_t part, digest;
 //!   shardspec_metadata_digest(metadata, indices, shards, shard_count, NULL, &part, &err);
@@ -41,24 +41,24 @@ unsafe fn shards_argument(
     local_shards(layout, arguments, dtype, indices.iter().copied(), shards)
 }
 
-/// Computes the part of some shards in the digest of their tensor.
+/// Computes the contribution of some shards to the digest of their tensor.
 ///
-/// `shards[i]` is shard `indices[i]` of the metadata; where `indices` is NULL it is shard i. The
-/// views may have any strides. The exclusive or of the parts of all shards of the metadata is the
-/// CRC-64/NVME of the tensor's bytes in row-major order. The parts may come from several calls and
-/// several processes, in any order, and each shard must be passed to exactly one of the calls.
-/// Without shards, the part is 0. The digest of a tensor without elements is 0.
+/// `shards[i]` is shard `indices[i]` of the metadata. With `indices` NULL, `shards[i]` is shard i.
+/// The views may have any strides. The exclusive or of the contributions of all shards is the
+/// digest: the CRC-64/NVME of the tensor's bytes in row-major order. The contributions may come
+/// from several calls and several processes, in any order. Pass each shard to exactly one of the
+/// calls. Without shards, the contribution is 0. The digest of a tensor without elements is 0.
 ///
-/// Where several shards have an element, it is counted once: with the shard from which
-/// `shardspec_metadata_gather` reads it. That shard follows from the metadata alone, so that
-/// processes with equal metadata agree without a message. The digest does not show whether the
-/// others have the same element. Compare the results of `shardspec_metadata_shard_digests` for
-/// that. Holes of shards are not read.
+/// If several shards have an element, the element counts once: in the shard from which
+/// `shardspec_metadata_gather` reads it. That shard depends on the metadata alone, so processes
+/// with equal metadata agree without a message. The digest does not show whether the replicas of an
+/// element are equal. To compare replicas, compare the results of
+/// `shardspec_metadata_shard_digests`. Holes of shards are not read.
 ///
 /// `options->max_threads` limits the threads; `options` may be NULL.
 ///
-/// Time: one pass over the elements that are counted. Where shards are not boxes or share elements,
-/// the function also makes a plan, which takes about n * log(n) for n shards of the metadata.
+/// Time: one pass over the elements that are counted. If shards are not boxes or share elements,
+/// the function also makes a plan. The plan takes about n * log(n) for n shards of the metadata.
 /// Ownership: the caller keeps the views and their memory.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
@@ -69,7 +69,7 @@ unsafe fn shards_argument(
 /// shard (the error's `first_shard` is the shard, `index` is its position in `shards`);
 /// INVALID_ARGUMENT if a shard is passed twice; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any; other threads must not write the shards during the call.
+/// Threads: any. No other thread may write the shards during the call.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_digest(
@@ -90,11 +90,12 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_digest(
 /// Computes the digest of each of some shards. Replicas that hold the same elements have equal
 /// digests.
 ///
-/// `shards[i]` is shard `indices[i]` of the metadata; where `indices` is NULL it is shard i. `digests` has
-/// room for `shard_count` numbers. `digests[i]` becomes the CRC-64/NVME of the bytes of `shards[i]` in
-/// row-major order, where holes count as zeros and are not read. Two shards that hold the same elements at
-/// the same places have equal digests, on any ranks and whatever the strides of the views. A row-major
-/// shard without holes has the digest of a file with its bytes.
+/// `shards[i]` is shard `indices[i]` of the metadata. With `indices` NULL, `shards[i]` is shard i.
+/// `digests` has room for `shard_count` numbers. `digests[i]` becomes the CRC-64/NVME of the bytes
+/// of `shards[i]` in row-major order. Holes are not read and count as zeros. Two shards that hold
+/// the same elements at the same places have equal digests, also on different ranks and with
+/// different strides. The digest of a shard without holes is the CRC-64/NVME of a file with the
+/// bytes of the row-major shard.
 ///
 /// `options->max_threads` limits the threads; `options` may be NULL.
 ///
@@ -108,7 +109,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_digest(
 /// error's `first_shard` is the shard, `index` is its position in `shards`); INVALID_ARGUMENT if a
 /// shard is passed twice; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
 /// OUT_OF_MEMORY.
-/// Threads: any; other threads must not write the shards during the call.
+/// Threads: any. No other thread may write the shards during the call.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_shard_digests(
@@ -126,13 +127,13 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_digests(
     })
 }
 
-/// Computes the part of all local shards in the digest of their tensor.
+/// Computes the contribution of all local shards to the digest of their tensor.
 ///
-/// The exclusive or of the parts of all processes is the CRC-64/NVME of the tensor's bytes in
-/// row-major order, where every shard of the metadata is local in exactly one process. Without
-/// local shards, the part is 0. Where several shards have an element, it is counted once, with a
-/// shard that follows from the metadata alone. `options->max_threads` limits the threads; `options`
-/// may be NULL.
+/// If every shard of the metadata is local in exactly one process, the exclusive or of the
+/// contributions of all processes is the digest: the CRC-64/NVME of the tensor's bytes in row-major
+/// order. Without local shards, the contribution is 0. If several shards have an element, the
+/// element counts once, in a shard that depends on the metadata alone. `options->max_threads`
+/// limits the threads; `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -141,7 +142,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_digests(
 /// Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if elements are packed and
 /// the tensor or a shard starts or ends inside of a byte; INVALID_ARGUMENT if `options` are
 /// invalid; OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
-/// Threads: any; other threads must not write the shards during the call.
+/// Threads: any. No other thread may write the shards during the call.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_digest(

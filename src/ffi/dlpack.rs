@@ -1,17 +1,17 @@
 //! DLPack: tensors shared with other libraries, without a copy.
 //!
 //! A managed tensor is a view together with a function that releases its memory. A library that
-//! receives one uses the memory as long as it needs it. It then calls `tensor->deleter(tensor)`
-//! exactly once, on any thread.
+//! receives a managed tensor may use the memory as long as necessary. It then calls
+//! `tensor->deleter(tensor)` exactly once, on any thread.
 //!
-//! There are two forms. `shardspec_managed_tensor` has the layout of DLPack's
-//! `DLManagedTensorVersioned`. `shardspec_legacy_managed_tensor` has the layout of
-//! `DLManagedTensor`, for libraries that support only DLPack before 1.0. Pointers to them may be
-//! cast.
+//! There are two forms of managed tensors. `shardspec_managed_tensor` has the memory layout of
+//! DLPack's `DLManagedTensorVersioned`. `shardspec_legacy_managed_tensor` has the memory layout of
+//! `DLManagedTensor`. It is for libraries that support only DLPack before 1.0. Pointers to the
+//! corresponding structs may be cast.
 //!
-//! `shardspec_sharded_tensor_new_from_managed` takes managed tensors of other libraries. Other
-//! functions take such a tensor with its `deleter` as `release` and the managed tensor itself as
-//! `ctx`.
+//! `shardspec_sharded_tensor_new_from_managed` takes managed tensors of other libraries. To pass a
+//! managed tensor to a function that takes a view, `release` and `ctx`, pass its `deleter` as
+//! `release` and the managed tensor itself as `ctx`.
 //!
 //! Source: `dlpack.h` 1.0.
 
@@ -38,7 +38,7 @@ pub const SHARDSPEC_DLPACK_FLAG_READ_ONLY: u64 = 1;
 /// Flag: the memory is a copy with no other user.
 pub const SHARDSPEC_DLPACK_FLAG_IS_COPIED: u64 = 2;
 
-/// A tensor for another library. The struct has the memory layout of DLPack's
+/// A managed tensor for another library. The struct has the memory layout of DLPack's
 /// `DLManagedTensorVersioned`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -47,25 +47,26 @@ pub struct shardspec_managed_tensor {
     pub major: u32,
     /// `SHARDSPEC_DLPACK_MINOR_VERSION`.
     pub minor: u32,
-    /// For `deleter`.
+    /// A pointer that `deleter` uses.
     pub manager_ctx: *mut c_void,
-    /// Releases the memory and frees this struct, which is its argument.
+    /// A function that releases the memory and frees this struct. Its argument is the struct.
     pub deleter: shardspec_destroy_fn,
-    /// `SHARDSPEC_DLPACK_...` flags, or'ed.
+    /// `SHARDSPEC_DLPACK_FLAG_...` constants, combined by bitwise or.
     pub flags: u64,
-    /// The tensor. Its strides are never NULL, also for a row-major tensor.
+    /// A view of the tensor. Its `strides` are never NULL.
     pub tensor: shardspec_tensor_view,
 }
 
-/// A tensor for another library. The struct has the memory layout of DLPack's `DLManagedTensor`.
+/// A managed tensor for another library. The struct has the memory layout of DLPack's
+/// `DLManagedTensor`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_legacy_managed_tensor {
-    /// The tensor. Its strides are never NULL, also for a row-major tensor.
+    /// A view of the tensor. Its `strides` are never NULL.
     pub tensor: shardspec_tensor_view,
-    /// For `deleter`.
+    /// A pointer that `deleter` uses.
     pub manager_ctx: *mut c_void,
-    /// Releases the memory and frees this struct, which is its argument.
+    /// A function that releases the memory and frees this struct. Its argument is the struct.
     pub deleter: shardspec_destroy_fn,
 }
 
@@ -153,12 +154,13 @@ unsafe fn lend_view<T>(
     lend(&host_view("view", view)?, view.device, Keeper::of_lease(memory)?, form)
 }
 
-/// Creates a managed tensor of the memory that `view` describes, for another library. `flags` are
-/// `SHARDSPEC_DLPACK_FLAG_...` constants, or'ed, or 0.
+/// Creates a managed tensor of the memory that `view` describes, to pass it to another library.
+/// `flags` is 0, or `SHARDSPEC_DLPACK_FLAG_...` constants that are combined by bitwise or.
 ///
-/// Ownership: `view` is copied. Its memory must stay valid until the library calls `release(ctx)`,
-/// exactly once: from the managed tensor's deleter, or before a failed call returns. `release` may
-/// be NULL. The caller passes `*out` on, or calls its deleter.
+/// Ownership: the library copies `view`. The memory of the view must stay valid until the library
+/// calls `release(ctx)`, exactly once. The deleter of the managed tensor calls `release`. A call
+/// that fails calls `release` before it returns. `release` may be NULL. The caller passes `*out` to
+/// another library, or calls its deleter.
 /// Calls back: `release`, if the call fails.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if `flags` has other bits; UNSUPPORTED_DEVICE, OVERFLOW, NULL_ARGUMENT,
@@ -182,12 +184,13 @@ pub unsafe extern "C-unwind" fn shardspec_managed_tensor_new(
     )
 }
 
-/// Creates a managed tensor in the form before DLPack 1.0, of the memory that `view` describes.
-/// This form has no flags, so its receivers may write the memory.
+/// Creates a managed tensor of the memory that `view` describes, in the form before DLPack 1.0.
+/// This form has no flags, so a library that receives it may write the memory.
 ///
-/// Ownership: `view` is copied. Its memory must stay valid until the library calls `release(ctx)`,
-/// exactly once: from the managed tensor's deleter, or before a failed call returns. `release` may
-/// be NULL. The caller passes `*out` on, or calls its deleter.
+/// Ownership: the library copies `view`. The memory of the view must stay valid until the library
+/// calls `release(ctx)`, exactly once. The deleter of the managed tensor calls `release`. A call
+/// that fails calls `release` before it returns. `release` may be NULL. The caller passes `*out` to
+/// another library, or calls its deleter.
 /// Calls back: `release`, if the call fails.
 /// Blocks: no.
 /// Errors: UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.

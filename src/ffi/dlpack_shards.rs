@@ -1,8 +1,8 @@
 //! Local shards shared with other libraries.
 //!
-//! A local shard can be exported as a managed tensor of DLPack, and managed tensors of other
-//! libraries can become local shards, both without a copy. All users of a shard share its memory,
-//! which stays valid until the last of them releases it.
+//! A local shard can be exported as a managed tensor of DLPack. Managed tensors of other libraries
+//! can become local shards. Neither makes a copy. All users of a shard share its memory. The memory
+//! stays valid until the last user releases it.
 
 use std::ffi::{c_char, c_void};
 use std::mem;
@@ -35,10 +35,10 @@ fn export<T>(
     lend(&tensor.view(local)?, CPU, tensor.keeper(local)?, form)
 }
 
-/// Creates a managed tensor of local shard `local`, for another library.
+/// Creates a managed tensor of local shard `local`, to pass it to another library.
 ///
-/// Ownership: the caller passes `*out` on, or calls its deleter. The shard's memory stays valid
-/// until the deleter was called, also when the sharded tensor is freed before.
+/// Ownership: the caller passes `*out` to another library, or calls its deleter. The memory of the
+/// shard stays valid until the deleter is called, even if the sharded tensor is freed before.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -57,11 +57,11 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_export_local(
     })
 }
 
-/// Creates a managed tensor of local shard `local`, in the form before DLPack 1.0, for another
-/// library.
+/// Creates a managed tensor of local shard `local`, in the form before DLPack 1.0, to pass it to
+/// another library.
 ///
-/// Ownership: the caller passes `*out` on, or calls its deleter. The shard's memory stays valid
-/// until the deleter was called, also when the sharded tensor is freed before.
+/// Ownership: the caller passes `*out` to another library, or calls its deleter. The memory of the
+/// shard stays valid until the deleter is called, even if the sharded tensor is freed before.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -203,19 +203,21 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
     host_view("shards", &tensor.tensor)
 }
 
-/// Creates a sharded tensor of managed tensors of other libraries: `shards[i]` is shard
+/// Creates a sharded tensor from managed tensors of other libraries. `shards[i]` is shard
 /// `indices[i]` of the metadata. A `DLManagedTensorVersioned *` of DLPack may be cast.
 ///
-/// Each tensor has the sizes of its shard, with any strides. All have the metadata's element type,
-/// or one common type where the metadata states none. With an `owner`, the shards must be exactly
-/// those of that owner. With `owner` NULL, they may be any.
+/// Each tensor has the sizes of its shard, with any strides. All tensors have the metadata's
+/// element type. If the metadata states no element type, all tensors have one common type. With an
+/// `owner`, the shards must be exactly the shards of that owner. With `owner` NULL, any shards are
+/// allowed.
 ///
-/// Ownership: the library owns the managed tensors from the call on, also when the call fails; the
-/// caller keeps the array `shards`. The library calls each deleter exactly once, on any thread:
-/// after the sharded tensor and all managed tensors exported from that shard were freed, or before
-/// a failed call returns. It skips NULL, and calls the deleter of a tensor that occurs twice once.
-/// There is one exception: an array that is NULL, not aligned, larger than memory or that has an
-/// element that is not aligned is refused, and no deleter is called. The caller frees `*out`.
+/// Ownership: the library owns the managed tensors from the call on, also if the call fails. The
+/// caller keeps the array `shards` and frees `*out`. The library calls the deleter of each managed
+/// tensor exactly once, on any thread. It calls the deleter after the sharded tensor and all
+/// managed tensors exported from that shard were freed, or before a failed call returns. It ignores
+/// elements of `shards` that are NULL. There is one exception: the library calls no deleter if it
+/// can't read the array. This is so if the array is NULL, is not aligned, is larger than memory, or
+/// has an element that is not aligned.
 /// Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
 /// handle during the call.
 /// Blocks: no.

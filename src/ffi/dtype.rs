@@ -1,9 +1,10 @@
 //! Element types.
 //!
-//! DLPack's `DLDataType`. Elements are moved as they are and never computed with, so a type that is
-//! not listed here works as well. Elements whose size is not a whole number of bytes are packed:
-//! each element starts at the bit after the one before it, counted from the least significant bit
-//! of a byte. float4, int4 and three lanes of int4 are packed. Two lanes of int4 are one byte.
+//! Element types are those of DLPack's `DLDataType`. The library moves elements unchanged and never
+//! computes with them, so a type that is not listed here works as well. Elements whose size is not
+//! a whole number of bytes are packed: each element starts at the bit after the end of the element
+//! before it. Bits are counted from the least significant bit of a byte. float4, int4 and three
+//! lanes of int4 are packed. Two lanes of int4 are one byte.
 
 use std::ffi::c_char;
 
@@ -58,9 +59,9 @@ pub struct shardspec_dtype {
     /// A `SHARDSPEC_DTYPE_...` constant. The constants have the values of DLPack's
     /// `DLDataTypeCode`.
     pub code: u8,
-    /// Bits of one lane.
+    /// Number of bits of one lane.
     pub bits: u8,
-    /// Values in one element: 1, but for vector types.
+    /// Number of values in one element: 1, except for vector types.
     pub lanes: u16,
 }
 
@@ -82,8 +83,8 @@ unsafe fn dtype_argument(dtype: *const shardspec_dtype) -> Outcome<DataType> {
     Ok(dtype.validate("dtype")?)
 }
 
-/// Reads the name of an element type, such as "float32", "bfloat16", "bool" or "float8_e4m3fn".
-/// "float32x4" is a type with four lanes.
+/// Reads the name of an element type, such as "float32", "bfloat16", "bool" or "float8_e4m3fn". The
+/// name "float32x4" stands for a type with four lanes.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
@@ -103,11 +104,10 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_parse(
 }
 
 /// Writes the name of an element type into `buffer`, in the form that `shardspec_dtype_parse`
-/// reads. For a code without a name, the text is like "code200_16".
+/// reads. A type whose code has no name gets a text such as "code200_16".
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
-/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
-/// written.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
@@ -124,7 +124,7 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_text(
     guard(err, || answer_text(buffer, capacity, needed, dtype_argument(dtype)?))
 }
 
-/// Writes the number of bytes of one element to `*out`: bits * lanes / 8.
+/// Writes to `*out` the number of bytes of one element, which is bits * lanes / 8.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
@@ -144,8 +144,9 @@ pub unsafe extern "C-unwind" fn shardspec_dtype_itemsize(
     })
 }
 
-/// Writes the number of bytes of `element_count` consecutive elements to `*out`: bits * lanes *
-/// count / 8, rounded up. A buffer of a contiguous tensor with that many elements needs this size.
+/// Writes to `*out` the number of bytes of `element_count` consecutive elements, which is bits *
+/// lanes * element_count / 8, rounded up. The buffer of a contiguous tensor with that many elements
+/// needs this number of bytes.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.

@@ -12,10 +12,10 @@ use crate::ffi::error::{
 use crate::memory::text;
 use crate::model::Error;
 
-/// Prepares the `size` bytes at `err` as an error before its first call. This is the function for
-/// `SHARDSPEC_ERROR_INIT`, a macro of C. `size` is 1024 for a whole error, and 56 for a short one
-/// without a message. Every size from 56 on is allowed; the message has the bytes from 56 on. Its
-/// status is the only information about a failure.
+/// Initialises the `size` bytes at `err` as an error. This function is for languages that can't use
+/// the C macro `SHARDSPEC_ERROR_INIT`. `size` is 1024 for a whole error, and 56 for a short error
+/// without a message. Every size from 56 on is allowed. The message has the bytes from offset 56
+/// on. If this function fails, its status is the only information about the failure.
 ///
 /// Ownership: the caller keeps `err`.
 /// Calls back: no.
@@ -41,10 +41,10 @@ pub unsafe extern "C-unwind" fn shardspec_error_init(
 }
 
 /// Writes a status and a message into an error. A callback reports its failure this way: `return
-/// shardspec_error_set(err, SHARDSPEC_USER_STATUS, "no such table");`. All other fields are set to
-/// their values for no shard, no dimension and no value. `text` may be NULL for an empty message. A
-/// text that does not fit is cut and ends in "...". Bytes that are not UTF-8 are replaced. With
-/// NULL for `err`, nothing is written. Returns `status`, or the status of a failure.
+/// shardspec_error_set(err, SHARDSPEC_USER_STATUS, "no such table");`. The function resets all
+/// other fields of the error. With `text` NULL, the message becomes empty. If `text` does not fit,
+/// the message is cut and ends in "...". Bytes that are not UTF-8 are replaced. With `err` NULL,
+/// the function writes nothing. It returns `status`, or the status of its own failure.
 ///
 /// Ownership: the caller keeps `err` and `text`.
 /// Calls back: no.
@@ -68,10 +68,10 @@ pub unsafe extern "C-unwind" fn shardspec_error_set(
     if set == SHARDSPEC_OK { status } else { set }
 }
 
-/// Returns the message of an error, which is a text in `err` itself. It is "" for NULL and for an
-/// error that is too short to have a message. A program that does not know the offset of the
-/// message reads it this way. `shardspec_status_text` returns the name of the status. The function
-/// never returns NULL.
+/// Returns the message of an error. The message is a text inside of `err`. The function returns ""
+/// if `err` is NULL or too short to have a message. It never returns NULL. A program that does not
+/// know the offset of the message can call this function. `shardspec_status_text` returns the name
+/// of the status.
 ///
 /// Ownership: the caller keeps `err`. The text is valid until `err` is written or freed.
 /// Calls back: no.

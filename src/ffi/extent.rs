@@ -1,14 +1,15 @@
 //! Shards that are not boxes.
 //!
-//! The indices of one dimension that a shard has are its dim map: a list of stretches, in the order
-//! of the shard's buffer. A stretch is `count` blocks of `length` neighbouring indices, at equal
-//! steps in the tensor and in the buffer. So a block-cyclic dimension of any size is one stretch,
-//! and often a shorter last block. Places of the buffer that no stretch covers are holes: they hold
-//! no element. The elements of a shard are the product of its dim maps. A box has one block without
-//! holes in every dimension.
+//! The dim map of a shard lists the indices of one dimension that the shard has, in the order of
+//! the shard's buffer. A dim map is a list of stretches. A stretch is `count` blocks of `length`
+//! neighbouring indices, at equal steps in the tensor and in the buffer. So a block-cyclic
+//! dimension of any size is one stretch, and often a second stretch for a shorter last block. Holes
+//! are places of the buffer that no stretch covers. They hold no element. The elements of a shard
+//! are the product of its dim maps. A box has one block without holes in every dimension.
 //!
-//! Neighbouring dimensions of a tensor may be flattened: shards then have one dimension in their
-//! place, in row-major order. Shards may be replicas, if the metadata is created with replicas.
+//! Neighbouring dimensions of a tensor may be flattened. Shards then have one dimension instead of
+//! these dimensions, with the elements in row-major order. Shards may be replicas if the metadata
+//! is created with replicas.
 
 use crate::error::try_to_vec;
 use crate::ffi::border::guard::{Outcome, guard};
@@ -22,13 +23,13 @@ use crate::geometry::{DimMap, Stretch};
 use crate::memory::{Shared, text, try_with_capacity};
 use crate::model::{Error, ModelError, ShardedTensorMetadata, Shards};
 
-/// The dim map number of a dimension of which a shard has one interval without holes.
+/// The number that stands for an interval instead of a dim map: one block of indices without holes.
 pub const SHARDSPEC_INTERVAL: u32 = u32::MAX;
 
-/// `count` blocks of `length` neighbouring indices of one dimension. Block `i` starts at index
-/// `global_start + i * global_step` of the tensor and at place `local_start + i * local_step` of
-/// the shard's buffer. Starts are >= 0, `length` and `count` are >= 1, and steps are >= `length`.
-/// The steps of a single block equal its length.
+/// A stretch: `count` blocks of `length` neighbouring indices of one dimension. Block `i` starts at
+/// index `global_start + i * global_step` of the tensor and at place `local_start + i * local_step`
+/// of the shard's buffer. Starts are >= 0, `length` and `count` are >= 1, and steps are >=
+/// `length`. If there is one block, both steps equal its length.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_stretch {
@@ -119,15 +120,15 @@ fn dim_maps(
 /// Creates a copy of the list `shards` in which some dimensions of some shards have a dim map
 /// instead of an interval.
 ///
-/// `map_numbers` has one number for each dimension of each shard, shard after shard: the number of
-/// its dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval. Dim map `i` has the
-/// stretches `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1` of the
-/// `stretch_count` stretches. No two stretches of one dim map may share an index or a place in the
-/// buffer. The sizes in `shards` are the lengths of the buffers, holes included; they must be equal
-/// wherever one dim map is used. The offsets in `shards` are kept; the caller chooses them.
+/// `map_numbers` has one number for each dimension of each shard, shard after shard. The number is
+/// that of a dim map, counted from 0, or `SHARDSPEC_INTERVAL` to keep the interval. Dim map `i` has
+/// the stretches from `map_ends[i - 1]` (0 for the first dim map) to `map_ends[i] - 1`. No two
+/// stretches of one dim map may share an index or a place in the buffer. The sizes in `shards` are
+/// the lengths of the buffers, holes included. All dimensions that use one dim map must have the
+/// same size in `shards`. The copy keeps the offsets in `shards`, which the caller chooses freely.
 ///
-/// Ownership: the library copies all arguments. The caller frees `*out`; `shards` may be freed
-/// before it.
+/// Ownership: the library copies all arguments. The caller frees `*out`. The caller may free
+/// `shards` before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if stretches overlap, end behind the buffer or have impossible numbers,
@@ -186,11 +187,11 @@ fn lengths_of(
     Ok(lengths)
 }
 
-/// Creates a copy of the list `shards` for a tensor with flattened dimensions. The tensor has
-/// `sizes` (`ndim` numbers), and its dimensions `first_dim` to `first_dim + dim_count - 1` count as
-/// one, in row-major order. The shards have `ndim - dim_count + 1` dimensions.
+/// Creates a copy of the list `shards` for a tensor with flattened dimensions. The `ndim` numbers
+/// in `sizes` are the sizes of the tensor. The dimensions `first_dim` to `first_dim + dim_count -
+/// 1` become one dimension, in row-major order. The shards have `ndim - dim_count + 1` dimensions.
 ///
-/// Ownership: the caller frees `*out`; `shards` may be freed before it.
+/// Ownership: the caller frees `*out`. The caller may free `shards` before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_DIM if the tensor does not have these dimensions; INVALID_ARGUMENT if
@@ -214,14 +215,15 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_flattened(
     })
 }
 
-/// Creates metadata of a tensor of `sizes` (`ndim` numbers) from a list of shards. The shards must
-/// cover the tensor. Each shard needs a placement. `properties` may be NULL.
+/// Creates the metadata of a tensor from a list of shards. `sizes` holds the `ndim` sizes of the
+/// tensor. The shards must cover the tensor. Each shard needs a placement. `properties` may be
+/// NULL.
 ///
-/// With `replicas` 0, the shards must not overlap. With any other value, they may. The first shard
-/// that holds an element then owns it. Gathering and plans read each element once, and scattering
-/// writes every copy.
+/// With `replicas` 0, shards must not overlap. With any other value, shards may overlap. The first
+/// shard that holds an element is then its primary owner. A gather or a plan reads each element
+/// once. A scatter writes every copy.
 ///
-/// Ownership: the caller frees `*out`; `shards` may be freed before it.
+/// Ownership: the caller frees `*out`. The caller may free `shards` before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: OVERLAP if shards overlap and `replicas` is 0; GAP if the shards do not cover the tensor

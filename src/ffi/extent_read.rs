@@ -30,11 +30,11 @@ fn stretches_of(shards: &Shards, shard: usize, dim: usize) -> Outcome<Vec<shards
     })
 }
 
-/// Writes the stretches of dimension `dim` of shard `shard` into `stretches`, in the order of the
-/// shard's buffer. An interval is one stretch of one block. An empty dimension has no stretch.
+/// Writes into `stretches` the stretches that shard `shard` has in dimension `dim`, in the order of
+/// the shard's buffer. An interval is one stretch of one block. An empty dimension has no stretch.
 ///
-/// `stretches` has room for `capacity` stretches. `*needed` becomes the number of stretches;
-/// `needed` may be NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
+/// `stretches` has room for `capacity` stretches. `*needed` becomes the number of stretches.
+/// `needed` may be NULL. With capacity 0, only `*needed` is written, and `stretches` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -53,12 +53,12 @@ pub unsafe extern "C-unwind" fn shardspec_shards_get_stretches(
     })
 }
 
-/// Writes the stretches of dimension `dim` of shard `shard` of metadata into `stretches`, in the
-/// order of the shard's buffer. An interval is one stretch of one block. An empty dimension has no
-/// stretch.
+/// Writes into `stretches` the stretches that shard `shard` of the metadata has in dimension `dim`,
+/// in the order of the shard's buffer. An interval is one stretch of one block. An empty dimension
+/// has no stretch.
 ///
-/// `stretches` has room for `capacity` stretches. `*needed` becomes the number of stretches;
-/// `needed` may be NULL. With capacity 0, `stretches` may be NULL and only `*needed` is written.
+/// `stretches` has room for `capacity` stretches. `*needed` becomes the number of stretches.
+/// `needed` may be NULL. With capacity 0, only `*needed` is written, and `stretches` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -82,11 +82,12 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_stretches(
 /// Writes all dim maps of a list that are not intervals, in the form that
 /// `shardspec_shards_new_with_dim_maps` accepts.
 ///
-/// `stretches` receives the stretches of all maps, and `map_ends` receives the end of each map in
-/// them. `map_numbers` receives the number of the dim map for each dimension of each shard, or
-/// `SHARDSPEC_INTERVAL`. `*needed_stretches` becomes the number of stretches and `*needed_maps` the
-/// number of maps; both may be NULL. `map_numbers` needs room for one number for each dimension of
-/// each shard. Each of the three arrays may be NULL; its capacity is then ignored.
+/// `stretches` receives the stretches of all dim maps, and `map_ends` receives the end of each dim
+/// map in `stretches`. `map_numbers` receives the number of the dim map for each dimension of each
+/// shard, or `SHARDSPEC_INTERVAL`. `map_numbers` needs room for one number for each dimension of
+/// each shard. `*needed_stretches` becomes the number of stretches, and `*needed_maps` becomes the
+/// number of dim maps. `needed_stretches` and `needed_maps` may be NULL. Each of the three arrays
+/// may be NULL. The capacity of a NULL array is ignored.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -136,8 +137,8 @@ pub unsafe extern "C-unwind" fn shardspec_shards_get_dim_maps(
     })
 }
 
-/// Writes 1 to `*out` if every shard of a list is a box of the tensor, else 0. It writes 0 for
-/// flattened dimensions.
+/// Writes 1 to `*out` if every shard of a list is a box of the tensor, else 0. If dimensions are
+/// flattened, the result is 0.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -156,8 +157,8 @@ pub unsafe extern "C-unwind" fn shardspec_shards_are_boxes(
     })
 }
 
-/// Writes 1 to `*out` if shard `shard` of metadata is a box of the tensor, else 0. It writes 0 for
-/// flattened dimensions.
+/// Writes 1 to `*out` if shard `shard` of the metadata is a box of the tensor, else 0. If
+/// dimensions are flattened, the result is 0.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

@@ -1,20 +1,20 @@
 //! Tensors as flat arrays.
 //!
-//! These functions do what the functions without `_flat` in their names do, and take numbers in flat
-//! arrays in place of `shardspec_tensor_view`. They are for languages in which structs with pointers
-//! are slow to pass, or forbidden as in cgo. No address of the caller's is stored in an output.
-//! Tensors are in host memory. These arguments are the same in all of them:
+//! These functions do the same as the functions without `_flat` in their names. They take flat
+//! arrays of numbers instead of `shardspec_tensor_view`. They are for languages in which a struct
+//! with pointers is slow to pass, or forbidden (as in cgo). No output holds an address of the
+//! caller's memory. Tensors are in host memory. All these functions have these arguments in common:
 //!
-//! - `dtype` is the element type of all buffers. With NULL, it is the one that the metadata states.
+//! - `dtype` is the element type of all buffers. With `dtype` NULL, the element type is the
+//!   metadata's.
 //! - `full` is the address of the tensor's element at index 0 of each dimension. `full_strides` has
 //!   one number for each dimension of the tensor. The tensor has the metadata's sizes.
-//! - Shard i begins `byte_offsets[i]` bytes after `shards`. With `shards` NULL, `byte_offsets[i]` is
-//!   its address. Pass one buffer and offsets into it, or NULL and addresses. An empty shard may
-//!   begin anywhere.
+//! - Shard i begins `byte_offsets[i]` bytes after the address `shards`. So pass either one buffer
+//!   and offsets into it, or NULL and addresses. An empty shard may begin anywhere.
 //! - `shapes` and `strides` have one row for each shard, with one number for each dimension of the
-//!   shards' buffers (`shardspec_metadata_buffer_ndim`). `shapes` is compared with the shapes that the
-//!   metadata has. With NULL, nothing is compared: the caller makes sure that the buffers are large
-//!   enough.
+//!   shards' buffers (`shardspec_metadata_buffer_ndim`). The library compares `shapes` with the
+//!   shapes of the metadata's shards. With `shapes` NULL, the caller makes sure that the buffers
+//!   are large enough.
 //! - Strides count elements and may be NULL for row-major buffers.
 
 use std::ffi::c_void;
@@ -30,9 +30,10 @@ use crate::ffi::sharded_tensor::shardspec_sharded_tensor;
 use crate::ffi::tensor::{options_argument, shardspec_copy_options};
 use crate::transfer::{self, HostTransfer, HostView};
 
-/// Copies every shard out of a tensor: `shardspec_metadata_scatter` for flat arrays. Shard i is the
-/// destination in row i of the arrays, and `shard_count` is the metadata's number of shards, empty
-/// ones included. Holes of the shards' buffers are filled with zeros. `options` may be NULL.
+/// Copies every shard out of a tensor. This is `shardspec_metadata_scatter` for flat arrays. Row i
+/// of the arrays describes the destination of shard i. `shard_count` is the number of all shards,
+/// empty shards included. Holes of the shards' buffers are filled with zeros. `options` may be
+/// NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -43,8 +44,7 @@ use crate::transfer::{self, HostTransfer, HostView};
 /// PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many elements of the source
 /// share addresses that the check for ALIASED would take longer than the copy; DTYPE_MISMATCH,
 /// INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
-/// Threads: any. During the call, other threads may read `full` but not write it, and may not use
-/// the shards.
+/// Threads: any. During the call, no other thread may write `full` or use the shards.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_scatter_flat(
@@ -66,9 +66,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter_flat(
     })
 }
 
-/// Copies every shard into a tensor: `shardspec_metadata_gather` for flat arrays. Shard i is the source in
-/// row i of the arrays, and `shard_count` is the metadata's number of shards, empty ones included.
-/// Every element of `full` is written. `options` may be NULL.
+/// Copies every shard into a tensor. This is `shardspec_metadata_gather` for flat arrays. Row i of
+/// the arrays describes shard i, which is a source. `shard_count` is the number of all shards,
+/// empty shards included. Every element of `full` is written. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -79,8 +79,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter_flat(
 /// PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many elements of the source
 /// share addresses that the check for ALIASED would take longer than the copy; DTYPE_MISMATCH,
 /// INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
-/// Threads: any. During the call, other threads may read the shards but not write them, and may not
-/// use `full`.
+/// Threads: any. During the call, no other thread may write the shards or use `full`.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_gather_flat(
@@ -103,9 +102,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_gather_flat(
     })
 }
 
-/// Copies shard `index` out of a tensor: `shardspec_metadata_extract_shard` without views. `shard` is the
-/// address of its buffer. `shape` and `strides` have one number for each dimension of the buffer;
-/// each may be NULL. Holes of the buffer are filled with zeros. `options` may be NULL.
+/// Copies shard `index` out of a tensor. This is `shardspec_metadata_extract_shard` without views.
+/// `shard` is the address of the shard's buffer. `shape` and `strides` have one number for each
+/// dimension of the buffer. Both may be NULL. Holes of the buffer are filled with zeros. `options`
+/// may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -116,8 +116,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_gather_flat(
 /// ALIASED would take longer than the copy; INDEX_OUT_OF_RANGE, SHAPE_MISMATCH, ALIASED,
 /// DTYPE_MISMATCH, INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
 /// was written.
-/// Threads: any. During the call, other threads may read `full` but not write it, and may not use
-/// `shard`.
+/// Threads: any. During the call, no other thread may write `full` or use `shard`.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard_flat(
@@ -140,12 +139,13 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard_flat(
     })
 }
 
-/// Writes where shard `index` is inside of a tensor: `shardspec_metadata_view_shard` without views.
-/// No memory is read, so the tensor need not exist.
+/// Writes where shard `index` is inside of a tensor. This is `shardspec_metadata_view_shard`
+/// without views. The function reads no memory of the tensor, so the tensor need not exist.
 ///
-/// `*byte_offset` becomes the distance from the tensor's element at index 0 to the shard's element at
-/// index 0, and 0 for an empty shard. The shape and the strides of the shard are written into `shape`
-/// and `strides`. Each has room for `capacity` numbers, at least one for each dimension.
+/// `*byte_offset` becomes the distance in bytes from the tensor's element at index 0 to the shard's
+/// element at index 0. It becomes 0 for an empty shard. The shape and the strides of the shard are
+/// written into `shape` and `strides`. These two arrays have room for `capacity` numbers each, at
+/// least one for each dimension.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -183,14 +183,14 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard_flat(
 
 /// Writes where all local shards of a sharded tensor are, in the order of their indices.
 ///
-/// `addresses` has room for `capacity` numbers. Each is the address of the element at index 0 of a
-/// local shard, and 0 for an empty shard. `shapes` and `strides` have room for `capacity` rows, with
-/// one number for each dimension of the shards' buffers. Each of the three arrays may be NULL.
-/// `*needed` becomes the number of local shards; `needed` may be NULL. With capacity 0, only
-/// `*needed` is written.
+/// `addresses` has room for `capacity` numbers. `addresses[i]` becomes the address of the element
+/// at index 0 of local shard i, or 0 for an empty shard. `shapes` and `strides` have room for
+/// `capacity` rows, with one number for each dimension of the shards' buffers. Each of the three
+/// arrays may be NULL. `*needed` becomes the number of local shards. `needed` may be NULL. With
+/// capacity 0, only `*needed` is written.
 ///
-/// Ownership: the addresses are memory of the sharded tensor, which the caller may read and write
-/// until it frees the sharded tensor.
+/// Ownership: the memory at the addresses belongs to the sharded tensor. The caller may read and
+/// write it until the caller frees the sharded tensor.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.

@@ -9,7 +9,7 @@ use crate::ffi::sharded_tensor::shardspec_sharded_tensor;
 use crate::ffi::tensor::{options_argument, shardspec_copy_options};
 use crate::ffi::view::shardspec_tensor_view;
 
-/// Writes the number of local shards to `*out`, empty ones included.
+/// Writes to `*out` the number of local shards, empty shards included.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -48,13 +48,13 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_index(
     })
 }
 
-/// Writes a view of local shard `local` to `*out`. The view's shape and strides are written into
-/// `shape` and `strides`. Each has room for `capacity` numbers, at least one for each dimension.
-/// The view of an empty shard has NULL data.
+/// Writes to `*out` a view of local shard `local`. The view's shape and strides are written into
+/// `shape` and `strides`. These two arrays have room for `capacity` numbers each, at least one for
+/// each dimension. The view of an empty shard has NULL data.
 ///
-/// Ownership: `out->shape` and `out->strides` point to the caller's two arrays. `out->data` is
-/// memory of the sharded tensor, which the caller may read and write until it frees the sharded
-/// tensor.
+/// Ownership: `out->shape` and `out->strides` point to the caller's two arrays. The memory at
+/// `out->data` belongs to the sharded tensor. The caller may read and write it until the caller
+/// frees the sharded tensor.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INDEX_OUT_OF_RANGE, BUFFER_TOO_SMALL, INVALID_HANDLE, NULL_ARGUMENT.
@@ -80,7 +80,7 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_view(
     })
 }
 
-/// Copies all shards into `full`, which has the metadata's sizes. Every element of `full` is
+/// Copies all shards into `full`, which has the sizes of the tensor. Every element of `full` is
 /// written. Every shard that is not empty must be local. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
@@ -92,8 +92,7 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_view(
 /// take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED,
 /// INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// After an error, nothing was written.
-/// Threads: any. During the call, other threads may read the shards but not write them, and may not
-/// use `full`.
+/// Threads: any. During the call, no other thread may write the shards or use `full`.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_gather(

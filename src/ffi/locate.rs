@@ -1,9 +1,9 @@
-//! Queries: the shards that own an element, share an element with a box, or belong to an owner.
+//! Queries: which shards own an element, share an element with a box, or belong to an owner.
 //!
-//! An element is described by its index in the tensor, one number for each dimension, or by a shard
-//! and an index in that shard. The first query of a metadata object builds a spatial index of its n
-//! shards, in about n * log(n). The metadata keeps that index. Each query then takes about log(n),
-//! plus the size of its answer.
+//! Two descriptions of an element are possible: its index in the tensor, which has one number for
+//! each dimension, or a shard and an index in that shard. The first query of a metadata object
+//! builds a spatial index of its n shards, in about n * log(n) time. The metadata keeps that index.
+//! Each later query takes about log(n) time, plus time in proportion to its answer.
 
 use std::ffi::c_char;
 
@@ -16,13 +16,14 @@ use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::memory::try_collect;
 
-/// Writes the indices of the shards that share an element with a box into `indices`, in ascending
-/// order. For a box of one element, these are all its owners; the first one is the primary owner.
+/// Writes into `indices` the indices of the shards that share an element with a box, in ascending
+/// order. For a box of one element, these are all shards that own the element. The first of them is
+/// its primary owner.
 ///
 /// `offsets` and `sizes` hold `ndim` numbers >= 0. The box may reach past the tensor. An empty box
-/// meets no shard. `indices` has room for `capacity` numbers. `*needed` becomes the number of
-/// shards; `needed` may be NULL. With capacity 0, `indices` may be NULL and only `*needed` is
-/// written.
+/// shares no element with any shard. `indices` has room for `capacity` numbers. `*needed` becomes
+/// the number of shards. `needed` may be NULL. With capacity 0, only `*needed` is written, and
+/// `indices` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -43,9 +44,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shards_in_box(
     })
 }
 
-/// Writes the shard that owns an element to `*out`. `element` is the element's index, `ndim`
-/// numbers. Of several owners, which are replicas, it is the primary one: the lowest.
-/// `shardspec_metadata_shards_in_box` returns all owners of an element.
+/// Writes to `*out` the index of the shard that owns an element. `element` holds the `ndim` numbers
+/// of the element's index. If several shards own the element because they are replicas, the result
+/// is the primary owner: the shard with the lowest index. `shardspec_metadata_shards_in_box`
+/// returns all shards that own an element.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -68,10 +70,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_at(
     })
 }
 
-/// Writes the replica number of a shard to `*number`: how many lower shards have the same elements
-/// at the same places of their buffers. `*primary` becomes the lowest of these shards. It is the
-/// shard itself where the number is 0. A program that writes or reads each element once uses only
-/// primary shards. A shard without elements has number 0. Either place may be NULL.
+/// Writes the replica number of a shard to `*number`. The replica number counts the shards with a
+/// lower index that have the same elements at the same places of their buffers. `*primary` becomes
+/// the lowest index of these shards, or the index of the shard itself if the number is 0. A program
+/// that writes or reads each element once uses only primary shards. A shard without elements has
+/// the replica number 0. `number` and `primary` may be NULL.
 ///
 /// Time: n * log(n) for n shards in the first call, if the metadata has replicas. The metadata
 /// keeps the result for later calls.
@@ -99,8 +102,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_replica(
     })
 }
 
-/// Writes the shards that own `element_count` elements, and the indices of the elements in the
-/// buffers of those shards.
+/// For each of `element_count` elements, writes the shard that owns the element and the element's
+/// index in the buffer of that shard.
 ///
 /// `elements` holds one row for each element, with one number for each dimension of the tensor.
 /// `shards` has room for `element_count` numbers. `local_indices` has room for `element_count`
@@ -133,8 +136,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_locate(
     })
 }
 
-/// Writes the indices in the tensor of `element_count` elements that are described by a shard and
-/// an index in the shard's buffer. This is the inverse of `shardspec_metadata_locate`.
+/// For each of `element_count` elements, writes the element's index in the tensor. The caller
+/// passes a shard and an index in the shard's buffer for each element. This is the inverse of
+/// `shardspec_metadata_locate`.
 ///
 /// `shards` holds one number for each element. `local_indices` holds one row for each element, with
 /// one number for each dimension of the shards' buffers. `elements` has room for `element_count`
@@ -165,11 +169,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_globalize(
     })
 }
 
-/// Writes the indices of the shards that `rank` owns into `indices`, in ascending order. A rank may
+/// Writes into `indices` the indices of the shards that `rank` owns, in ascending order. A rank may
 /// own no shards.
 ///
-/// `indices` has room for `capacity` numbers. `*needed` becomes the number of shards; `needed` may
-/// be NULL. With capacity 0, `indices` may be NULL and only `*needed` is written.
+/// `indices` has room for `capacity` numbers. `*needed` becomes the number of shards. `needed` may
+/// be NULL. With capacity 0, only `*needed` is written, and `indices` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -189,14 +193,15 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shards_of_rank(
     })
 }
 
-/// Writes the indices of an owner's shards into `indices`, in ascending order.
+/// Writes into `indices` the indices of an owner's shards, in ascending order.
 ///
-/// `owner` is a text such as "rank:1" or "trainer0" for the owner's shards on all devices, or
-/// "rank:1/cuda:0" for those on one device. A device alone, "cuda:0", selects shards on that device
-/// whose placements name no owner.
+/// An `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on
+/// all devices. A text with a device, such as "rank:1/cuda:0", selects the owner's shards on that
+/// device. A device alone, such as "cuda:0", selects the shards on that device whose placements
+/// name no owner.
 ///
-/// `indices` has room for `capacity` numbers. `*needed` becomes the number of shards; `needed` may
-/// be NULL. With capacity 0, `indices` may be NULL and only `*needed` is written.
+/// `indices` has room for `capacity` numbers. `*needed` becomes the number of shards. `needed` may
+/// be NULL. With capacity 0, only `*needed` is written, and `indices` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

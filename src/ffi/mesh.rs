@@ -1,8 +1,9 @@
-//! Meshes: placements arranged along named axes.
+//! Meshes: placements in a grid with named axes.
 //!
-//! A mesh has axes with names and sizes, and one placement for each of its devices. Devices are
-//! numbered row-major: the last axis varies fastest. On a mesh of axes "dp" of 2 and "tp" of 4, device
-//! 5 is at coordinate 1 of "dp" and 1 of "tp". `shardspec_spec_new_mesh` cuts tensors over a mesh.
+//! A mesh is a grid of devices. Each axis of the grid has a name and a size. Each device has one
+//! placement. Devices are numbered in row-major order: the last axis varies fastest. In a mesh with
+//! the axes "dp" of size 2 and "tp" of size 4, device 5 has coordinate 1 on "dp" and coordinate 1
+//! on "tp". `shardspec_spec_new_mesh` creates a spec that cuts tensors over a mesh.
 //!
 //! Source: torch's `DeviceMesh` and `jax.sharding.Mesh`.
 
@@ -56,10 +57,11 @@ pub(crate) fn give_mesh(place: Out<'_, *mut shardspec_mesh>, mesh: Mesh) -> Outc
     Ok(())
 }
 
-/// Creates a mesh of `ndim` axes. `axis_names` holds `ndim` different texts, `axis_sizes` holds
-/// `ndim` sizes of at least 1. `placements` holds one text for each device, row-major, in any order
-/// of ranks; the same placement may occur twice. With `placement_count` 0, `placements` may be NULL
-/// and the devices are "rank:0", "rank:1" and so on. With `ndim` 0, there is one device.
+/// Creates a mesh of `ndim` axes. `axis_names` holds `ndim` different texts. `axis_sizes` holds
+/// `ndim` sizes of at least 1. `placements` holds one text for each device, in row-major order of
+/// the devices. The ranks may be in any order, and several devices may have the same placement.
+/// With `placement_count` 0, the placements are "rank:0", "rank:1" and so on, and `placements` may
+/// be NULL. With `ndim` 0, there is one device.
 ///
 /// Ownership: the library copies the texts. The caller frees `*out`.
 /// Calls back: no.
@@ -87,9 +89,9 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_new(
     })
 }
 
-/// Creates a mesh of `ndim` axes on placements that are passed by their handles, custom placements
-/// included. `axis_names` holds `ndim` different texts, `axis_sizes` holds `ndim` sizes of at least
-/// 1. `placements` holds one handle for each device, row-major.
+/// Creates a mesh of `ndim` axes from handles of placements. `axis_names` holds `ndim` different
+/// texts. `axis_sizes` holds `ndim` sizes of at least 1. `placements` holds one handle for each
+/// device, in row-major order of the devices. Custom placements are allowed.
 ///
 /// Ownership: the library copies the texts. The caller keeps the handles and frees `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -115,10 +117,10 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_new_with_placement_handles(
     })
 }
 
-/// Creates a mesh of the devices at one coordinate of an axis. It does not have that axis. The
-/// other axes keep their order.
+/// Creates a mesh of the devices that have one coordinate on one axis. The new mesh does not have
+/// that axis. The other axes keep their order.
 ///
-/// Ownership: the caller frees `*out`; `mesh` may be freed before it.
+/// Ownership: the caller frees `*out`. The caller may free `mesh` before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
@@ -138,13 +140,13 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_new_submesh(
     })
 }
 
-/// Frees a mesh. NULL is allowed. Specs and metadata made with it stay valid.
+/// Frees a mesh. NULL is allowed. Specs and metadata made with the mesh stay valid.
 ///
 /// Ownership: the caller gives up `mesh`.
 /// Calls back: `destroy`, if nothing else uses the object.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
-/// Threads: any, also while another thread uses the handle: a call under way finishes.
+/// Threads: any. A call of another thread that uses the handle completes normally.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_mesh_free(
@@ -153,7 +155,7 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_free(
     guard(err, || handle::free("mesh", mesh))
 }
 
-/// Writes the number of axes.
+/// Writes to `*out` the number of axes.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -172,7 +174,8 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_ndim(
     })
 }
 
-/// Writes the number of devices: the product of the axes' sizes, 1 without axes.
+/// Writes to `*out` the number of devices: the product of the axes' sizes, or 1 if there are no
+/// axes.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -193,9 +196,8 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_device_count(
 
 /// Writes the name of an axis into `buffer`.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
-/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
-/// written.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -218,9 +220,9 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_axis_name(
     })
 }
 
-/// Writes the sizes of the axes into `sizes`, which has room for `capacity` numbers. `*needed`
-/// becomes the number of axes; `needed` may be NULL. With capacity 0, `sizes` may be NULL and only
-/// the number is written.
+/// Writes the sizes of the axes into `sizes`. `sizes` has room for `capacity` numbers. `*needed`
+/// becomes the number of axes. `needed` may be NULL. With capacity 0, only `*needed` is written,
+/// and `sizes` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -241,7 +243,7 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_get_axis_sizes(
     })
 }
 
-/// Writes a handle to the placement of a device.
+/// Creates a handle for the placement of a device.
 ///
 /// Ownership: the caller frees `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -265,9 +267,9 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_placement(
     })
 }
 
-/// Writes the coordinates of a device into `coordinates`, one number for each axis. `coordinates`
-/// has room for `capacity` numbers. `*needed` becomes the number of axes; `needed` may be NULL.
-/// With capacity 0, `coordinates` may be NULL and only the number is written.
+/// Writes the coordinates of a device into `coordinates`. There is one number for each axis.
+/// `coordinates` has room for `capacity` numbers. `*needed` becomes the number of axes. `needed`
+/// may be NULL. With capacity 0, only `*needed` is written, and `coordinates` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -287,12 +289,11 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_get_coordinates(
     })
 }
 
-/// Writes to `buffer` a text with the axes, such as "dp=2, tp=4". Without axes, the text is "one
-/// device".
+/// Writes to `buffer` a text with the names and sizes of the axes, such as "dp=2, tp=4". For a mesh
+/// without axes, the text is "one device".
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
-/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
-/// written.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -309,8 +310,8 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_text(
     guard(err, || answer_text(buffer, capacity, needed, &*handle::get("mesh", mesh)?))
 }
 
-/// Writes 1 if two meshes have the same axes, names included, and the same placements in the same
-/// order, and else 0.
+/// Writes 1 to `*out` if two meshes have the same names and sizes of axes and the same placements
+/// in the same order, else 0.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
@@ -330,7 +331,8 @@ pub unsafe extern "C-unwind" fn shardspec_mesh_equal(
     })
 }
 
-/// Writes a hash: equal meshes have equal hashes, in every process that runs this version.
+/// Writes a hash of the mesh to `*out`. Equal meshes have equal hashes, in every process that runs
+/// this version.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `hash` of custom placements; `destroy`, if another thread frees a handle during the

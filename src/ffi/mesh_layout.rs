@@ -4,67 +4,70 @@ use std::ffi::c_char;
 
 use crate::ffi::border::sized::Grows;
 
-/// Equal pieces, the last ones shorter or empty, as `torch.chunk` makes them.
+/// Equal pieces, as with `torch.chunk`. The last pieces may be shorter or empty.
 pub const SHARDSPEC_RULE_CHUNK: i32 = 1;
-/// Pieces whose sizes differ by one at most, as `numpy.array_split` makes them.
+/// Pieces whose sizes differ by at most one, as with `numpy.array_split`.
 pub const SHARDSPEC_RULE_BALANCED: i32 = 2;
-/// Pieces of the sizes in `values`.
+/// Pieces with the sizes in `values`.
 pub const SHARDSPEC_RULE_SIZES: i32 = 3;
 /// Pieces in proportion to the weights in `values`.
 pub const SHARDSPEC_RULE_WEIGHTS: i32 = 4;
-/// Blocks of `block` positions. They are dealt to the pieces in turn, the first block to piece
-/// `first`.
+/// Blocks of `block` positions. The pieces receive the blocks in turn. Piece `first` receives the
+/// first block.
 pub const SHARDSPEC_RULE_CYCLIC: i32 = 5;
 
-/// As `repeat`: chosen when a length is cut. It is 1 where there are at least as many units as
-/// coordinates. Otherwise it is the number of coordinates for each unit. A unit is a granule, or a
-/// block of CYCLIC. A larger number of coordinates must be a multiple of the number of units.
+/// A value of `repeat`: the library chooses the repeat when it cuts a dimension. A unit is a
+/// granule, or a block of the rule CYCLIC. The repeat is 1 if there are at least as many units as
+/// coordinates. Otherwise the repeat is the number of coordinates divided by the number of units,
+/// which must divide without remainder.
 pub const SHARDSPEC_REPEAT_AS_NEEDED: i64 = -1;
 
-/// Values are added up.
+/// The values are added.
 pub const SHARDSPEC_REDUCTION_SUM: i32 = 1;
 /// The mean of the values.
 pub const SHARDSPEC_REDUCTION_AVG: i32 = 2;
-/// Values are multiplied.
+/// The values are multiplied.
 pub const SHARDSPEC_REDUCTION_PRODUCT: i32 = 3;
 /// The least value.
 pub const SHARDSPEC_REDUCTION_MIN: i32 = 4;
 /// The largest value.
 pub const SHARDSPEC_REDUCTION_MAX: i32 = 5;
-/// Bitwise and.
+/// The bitwise and of the values.
 pub const SHARDSPEC_REDUCTION_BAND: i32 = 6;
-/// Bitwise or.
+/// The bitwise or of the values.
 pub const SHARDSPEC_REDUCTION_BOR: i32 = 7;
-/// Bitwise exclusive or.
+/// The bitwise exclusive or of the values.
 pub const SHARDSPEC_REDUCTION_BXOR: i32 = 8;
 
-/// A segment of a cut. Fields that are 0 inherit the field of the cut. Initialise it with
-/// `SHARDSPEC_SEGMENT_INIT`, or set all fields to zero and then set `struct_size`.
+/// A segment of a cut. A field that is 0 has the value of the same field of the cut. Initialise a
+/// segment with `SHARDSPEC_SEGMENT_INIT`, or set all fields to zero and then set `struct_size`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_segment {
-    /// `sizeof(shardspec_segment)`; the same in every element of an array.
+    /// `sizeof(shardspec_segment)`, the same in every element of an array.
     pub struct_size: u64,
-    /// Number of positions. The sizes of all segments add up to the dimension's.
+    /// Number of positions. The sum of the sizes of all segments is the size of the dimension.
     pub size: i64,
-    /// A `SHARDSPEC_RULE_...` constant; 0: the cut's rule.
+    /// A `SHARDSPEC_RULE_...` constant, or 0 for the rule of the cut.
     pub rule: i32,
-    /// 1: pieces of different sizes are refused. -1: they are allowed. 0: the value of the cut
-    /// applies.
+    /// With 1, pieces of different sizes are refused. With -1, pieces of different sizes are
+    /// allowed. With 0, the value of the cut applies.
     pub even: i32,
-    /// Positions that stay together; 0: the cut's granule.
+    /// Number of positions that stay together, or 0 for the granule of the cut.
     pub granule: i64,
-    /// Neighbouring coordinates that have the same piece, or `SHARDSPEC_REPEAT_AS_NEEDED`; 0: the cut's
-    /// repeat.
+    /// Number of neighbouring coordinates that have the same piece, or
+    /// `SHARDSPEC_REPEAT_AS_NEEDED`, or 0 for the repeat of the cut.
     pub repeat: i64,
-    /// CYCLIC: positions of a block; 0: the cut's block.
+    /// For CYCLIC: number of positions of a block, or 0 for the block of the cut.
     pub block: i64,
-    /// CYCLIC: the piece with the first block, modulo the number of pieces; 0: the cut's. To start at piece
-    /// 0 where the `first` of the cut is not 0, pass the number of pieces.
+    /// For For CYCLIC: the piece that gets the first block, modulo the number of pieces. With 0,
+    /// the value of the cut applies. If the cut's `first` is not 0, pass the number of pieces to
+    /// start at piece 0.
     pub first: i64,
-    /// SIZES and WEIGHTS: a number for each piece; with `value_count` 0, the cut's values.
+    /// For SIZES and WEIGHTS: a number for each piece. With `value_count` 0, the values of the cut
+    /// apply.
     pub values: *const i64,
-    /// How many; with 0, `values` may be NULL.
+    /// Number of values. With 0, `values` may be NULL.
     pub value_count: usize,
 }
 
@@ -74,42 +77,46 @@ unsafe impl Grows for shardspec_segment {
     const FIRST_SIZE: usize = 72;
 }
 
-/// A cut of one dimension over one axis of a mesh. Initialise it with `SHARDSPEC_CUT_INIT`, or set
-/// all fields to zero and then set `struct_size`.
+/// A cut of one dimension over one axis of a mesh. Initialise a cut with `SHARDSPEC_CUT_INIT`, or
+/// set all fields to zero and then set `struct_size`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_cut {
-    /// `sizeof(shardspec_cut)`; the same in every element of an array.
+    /// `sizeof(shardspec_cut)`, the same in every element of an array.
     pub struct_size: u64,
-    /// The dimension; negative ones count from the last. After flattening, where the layout flattens.
+    /// The dimension. A negative number counts from the last dimension. If the layout flattens
+    /// dimensions, the number counts dimensions after flattening.
     pub dim: i64,
-    /// If it is not NULL, the dimension is the one of this name, and `dim` is ignored.
+    /// The name of the dimension, or NULL. With a name, `dim` is ignored.
     pub dim_name: *const c_char,
     /// The name of the axis.
     pub axis: *const c_char,
-    /// A `SHARDSPEC_RULE_...` constant; 0: CHUNK.
+    /// A `SHARDSPEC_RULE_...` constant. 0 means CHUNK.
     pub rule: i32,
-    /// 1: fail where pieces would differ in size; 0 or -1: allow it. CYCLIC ignores it.
+    /// With 1, pieces of different sizes are refused. With 0 or -1, pieces of different sizes are
+    /// allowed. CYCLIC ignores this field.
     pub even: i32,
-    /// Positions that stay together; 0 means 1. The last unit of a dimension may be short. Pieces of SIZES
-    /// must start at a multiple. CYCLIC ignores it.
+    /// Number of positions that stay together. 0 means 1. The last granule of a dimension may be
+    /// short. With SIZES, each piece must start at a multiple of the granule. CYCLIC ignores this
+    /// field.
     pub granule: i64,
-    /// Number of neighbouring coordinates that have the same piece; 0 means 1. It must divide the
-    /// size of the axis. `SHARDSPEC_REPEAT_AS_NEEDED` is also allowed, except for SIZES and
-    /// WEIGHTS.
+    /// Number of neighbouring coordinates that have the same piece. 0 means 1. The number must
+    /// divide the size of the axis. `SHARDSPEC_REPEAT_AS_NEEDED` is also allowed, except for SIZES
+    /// and WEIGHTS.
     pub repeat: i64,
-    /// CYCLIC: number of positions of a block; 0 means 1.
+    /// For CYCLIC: number of positions of a block. 0 means 1.
     pub block: i64,
-    /// CYCLIC: the piece that gets the first block, modulo the number of pieces.
+    /// For CYCLIC: the piece that gets the first block, modulo the number of pieces.
     pub first: i64,
-    /// SIZES and WEIGHTS: a number for each piece. The number of pieces is the size of the axis, divided
-    /// by `repeat`.
+    /// For SIZES and WEIGHTS: a number for each piece. The number of pieces is the size of the axis
+    /// divided by `repeat`.
     pub values: *const i64,
-    /// How many; with 0, `values` may be NULL.
+    /// Number of values. With 0, `values` may be NULL.
     pub value_count: usize,
-    /// The segments, `segment_count` of them; NULL: that many of equal size, the last ones shorter.
+    /// Array of `segment_count` segments. With NULL, there are `segment_count` segments of equal
+    /// size, of which the last may be shorter.
     pub segments: *const shardspec_segment,
-    /// How many segments; 0: the dimension is cut as a whole.
+    /// Number of segments. With 0, the dimension is cut as a whole.
     pub segment_count: usize,
 }
 
@@ -119,20 +126,22 @@ unsafe impl Grows for shardspec_cut {
     const FIRST_SIZE: usize = 104;
 }
 
-/// A dimension that is lengthened before it is cut. Exactly one of `size` and `multiple` is not 0.
-/// Initialise it with `SHARDSPEC_PAD_INIT`, or set all fields to zero and then set `struct_size`.
+/// A pad lengthens a dimension before it is cut. Set exactly one of `size` and `multiple`.
+/// Initialise a pad with `SHARDSPEC_PAD_INIT`, or set all fields to zero and then set
+/// `struct_size`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_pad {
-    /// `sizeof(shardspec_pad)`; the same in every element of an array.
+    /// `sizeof(shardspec_pad)`, the same in every element of an array.
     pub struct_size: u64,
-    /// The dimension; negative ones count from the last. After flattening, where the layout flattens.
+    /// The dimension. A negative number counts from the last dimension. If the layout flattens
+    /// dimensions, the number counts dimensions after flattening.
     pub dim: i64,
-    /// If it is not NULL, the dimension is the one of this name, and `dim` is ignored.
+    /// The name of the dimension, or NULL. With a name, `dim` is ignored.
     pub dim_name: *const c_char,
-    /// The new length, which is at least the size of the dimension; 0 where `multiple` is set.
+    /// The new length of the dimension, which is at least its size. 0 if `multiple` is set.
     pub size: i64,
-    /// The new length is the next multiple of this; or 0.
+    /// The new length is the next multiple of this number. 0 if `size` is set.
     pub multiple: i64,
 }
 
@@ -142,17 +151,18 @@ unsafe impl Grows for shardspec_pad {
     const FIRST_SIZE: usize = 40;
 }
 
-/// An axis whose devices have parts of the elements' values. The library carries, prints and
-/// compares it, and never computes a reduction. Initialise it with `SHARDSPEC_PARTIAL_INIT`, or set
-/// all fields to zero and then set `struct_size`.
+/// An axis that is pending a reduction: a reduction of the values on all devices along the axis
+/// gives the values of the elements. The library keeps, prints and compares partial axes, but never
+/// computes a reduction. Initialise the struct with `SHARDSPEC_PARTIAL_INIT`, or set all fields to
+/// zero and then set `struct_size`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_partial {
-    /// `sizeof(shardspec_partial)`; the same in every element of an array.
+    /// `sizeof(shardspec_partial)`, the same in every element of an array.
     pub struct_size: u64,
-    /// The name of the axis, which no cut uses.
+    /// The name of the axis. No cut may use this axis.
     pub axis: *const c_char,
-    /// A `SHARDSPEC_REDUCTION_...` constant; 0: SUM.
+    /// A `SHARDSPEC_REDUCTION_...` constant. 0 means SUM.
     pub reduction: i32,
     /// 0.
     pub reserved: i32,
@@ -164,9 +174,9 @@ unsafe impl Grows for shardspec_partial {
     const FIRST_SIZE: usize = 24;
 }
 
-/// How a tensor is laid out over a mesh. First dimensions are flattened, then padded, then cut.
-/// Initialise it with `SHARDSPEC_MESH_LAYOUT_INIT`, or set all fields to zero and then set
-/// `struct_size`. Such a layout replicates the tensor.
+/// Describes how a tensor is laid out over a mesh. Dimensions are first flattened, then padded,
+/// then cut. Initialise the struct with `SHARDSPEC_MESH_LAYOUT_INIT`, or set all fields to zero and
+/// then set `struct_size`. The initial layout replicates the tensor.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_mesh_layout {
@@ -174,19 +184,19 @@ pub struct shardspec_mesh_layout {
     pub struct_size: u64,
     /// The cuts, in the order in which they are applied.
     pub cuts: *const shardspec_cut,
-    /// How many; with 0, `cuts` may be NULL.
+    /// Number of cuts. With 0, `cuts` may be NULL.
     pub cut_count: usize,
-    /// The dimensions that are lengthened.
+    /// The pads.
     pub pads: *const shardspec_pad,
-    /// How many; with 0, `pads` may be NULL.
+    /// Number of pads. With 0, `pads` may be NULL.
     pub pad_count: usize,
     /// The axes that are pending a reduction.
     pub partials: *const shardspec_partial,
-    /// How many; with 0, `partials` may be NULL.
+    /// Number of partial axes. With 0, `partials` may be NULL.
     pub partial_count: usize,
-    /// The first of the dimensions that become one, row-major.
+    /// The first of the dimensions that are flattened into one, in row-major order.
     pub flatten_first: i64,
-    /// How many dimensions become one, at least 2; 0: none do.
+    /// Number of dimensions that are flattened into one: at least 2, or 0 for no flattening.
     pub flatten_count: usize,
 }
 

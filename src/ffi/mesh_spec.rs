@@ -1,11 +1,12 @@
 //! Specs over a mesh.
 //!
-//! A cut deals the indices of one dimension to the coordinates of one axis of a mesh. A layout is a
-//! list of cuts, applied in order: a second cut of a dimension cuts the pieces of the first. Each
-//! axis is used at most once. An axis that no cut uses replicates: its devices have the same
-//! elements.
+//! A cut divides the indices of one dimension among the coordinates of one axis of a mesh. The
+//! indices of a dimension are also called positions. A layout is a list of cuts that are applied in
+//! order. A second cut of a dimension cuts the pieces of the first cut. At most one cut uses an
+//! axis. The tensor is replicated over an axis that no cut uses: the devices along that axis have
+//! the same elements.
 //!
-//! The rule of a cut defines the positions of piece j, where n positions are cut into k pieces:
+//! The rule of a cut defines which positions each piece has. n positions are cut into k pieces:
 //!
 //!   CHUNK     ceil(n / k) each, the last ones shorter or empty: torch.chunk, DTensor, JAX, MPI BLOCK
 //!   BALANCED  n / k each, the first n % k one more: numpy.array_split
@@ -14,13 +15,14 @@
 //!   CYCLIC    blocks in turn: MPI CYCLIC, ScaLAPACK
 //!
 //! A granule is a group of neighbouring positions that stay together, such as the rows of an
-//! attention head. With repeat r, r neighbouring coordinates have the same piece. Segments are
-//! parts of a dimension, each of which is cut separately, such as the three parts of a fused QKV
-//! weight. A coordinate has its pieces of all segments, one after the other. A pad lengthens a
-//! dimension before it is cut; the added places are holes without elements.
+//! attention head. With repeat r, r neighbouring coordinates have the same piece. Segments divide a
+//! dimension into parts that are cut separately, such as the three parts of a fused QKV weight.
+//! Each coordinate has one piece of each segment, in the order of the segments. A pad lengthens a
+//! dimension before it is cut. The added positions are holes: places of a buffer without an
+//! element.
 //!
-//! 32 query heads and 8 key and value heads of 128 rows each over 16 devices, two of which have the
-//! same key and value head:
+//! This example cuts 32 query heads, 8 key heads and 8 value heads over 16 devices. A head has 128
+//! rows. Each key head and each value head is on two devices:
 //!
 //!   const char *axes[] = {"tp"};
 //!   const int64_t devices[] = {16}, shape[] = {6144, 4096};
@@ -73,11 +75,12 @@ fn mesh_of(metadata: &ShardedTensorMetadata) -> Outcome<&Mesh> {
     Ok(metadata.mesh().ok_or_else(|| Error::NotFound { what: what() })?)
 }
 
-/// Creates a spec that cuts tensors over a mesh. Shard i belongs to device i. This call checks all
-/// that does not depend on a tensor's sizes; `shardspec_spec_build_metadata` checks the rest.
+/// Creates a spec that cuts tensors over a mesh. Shard i belongs to device i. This function checks
+/// everything that does not depend on the sizes of a tensor. `shardspec_spec_build_metadata` checks
+/// the rest.
 ///
-/// Ownership: the library copies what it needs. The caller frees `*out`; `mesh` may be freed before
-/// it.
+/// Ownership: the library copies what it needs. The caller frees `*out`. The caller may free `mesh`
+/// before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if an axis is unknown or used twice, or if numbers or lists are not
@@ -97,9 +100,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_mesh(
     })
 }
 
-/// Creates a spec that cuts one dimension over `placement_count` placements: a mesh spec with one
-/// axis and one cut. Shard i is at `placements[i]`. The axis is named `cut->axis`, or "devices" if
-/// that is NULL.
+/// Creates a spec that cuts one dimension over `placement_count` placements. The result is a mesh
+/// spec with one axis and one cut. Shard i has the placement `placements[i]`. The name of the axis
+/// is `cut->axis`, or "devices" if `cut->axis` is NULL.
 ///
 /// Ownership: the library copies what it needs. The caller frees `*out`.
 /// Calls back: no.
@@ -135,8 +138,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_cut(
 }
 
 /// Checks whether `cut` is legal for a dimension of `length` positions and an axis of `count`
-/// coordinates. Returns OK, or the status and message with which a spec of that cut would fail. The
-/// dimension and the axis of the cut are ignored.
+/// coordinates. The function returns OK, or the status and message with which a spec with that cut
+/// would fail. It ignores the dimension and the axis of the cut.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
@@ -156,14 +159,15 @@ pub unsafe extern "C-unwind" fn shardspec_cut_check(
     })
 }
 
-/// Writes, for each degree of parallelism from 1 to `max_degree`, the first of several cuts that forbids
-/// it: `forbidding[k - 1]` becomes the position of the first cut that is illegal over k coordinates, or -1
-/// where all `cut_count` cuts are legal. `cuts[i]` cuts `lengths[i]` positions: heads, key and value heads,
-/// blocks of a quantised weight, experts. `forbidding` has room for `max_degree` numbers.
-/// `shardspec_cut_check` returns the reason.
+/// Finds the degrees of parallelism from 1 to `max_degree` at which several cuts are legal.
+/// `cuts[i]` cuts `lengths[i]` positions, such as heads, blocks of a quantised weight or experts.
+/// `forbidding[k - 1]` becomes the position of the first cut that is illegal over k coordinates. It
+/// becomes -1 if all `cut_count` cuts are legal over k coordinates. `forbidding` has room for
+/// `max_degree` numbers. `shardspec_cut_check` returns the reason why a cut is illegal.
 ///
-/// A list of sizes or weights is legal at one degree only. Set `repeat` to `SHARDSPEC_REPEAT_AS_NEEDED`
-/// where heads may be fewer than coordinates. Neighbouring coordinates then have the same head:
+/// A list of sizes or weights is legal at one degree only. If there may be fewer heads than
+/// coordinates, set `repeat` to `SHARDSPEC_REPEAT_AS_NEEDED`. Neighbouring coordinates then have
+/// the same head:
 ///
 ///   shardspec_cut cuts[] = {SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT, SHARDSPEC_CUT_INIT};
 ///   const int64_t lengths[] = {32, 8, 4096};     // heads, key and value heads, hidden size
@@ -196,9 +200,9 @@ pub unsafe extern "C-unwind" fn shardspec_cuts_check_degrees(
     })
 }
 
-/// Writes a handle to the mesh of a mesh spec.
+/// Creates a handle for the mesh of a mesh spec.
 ///
-/// Ownership: the caller frees `*out`; the spec may be freed before it.
+/// Ownership: the caller frees `*out`. The caller may free the spec before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: WRONG_SPEC_TYPE if the spec is not a mesh spec; INVALID_HANDLE, NULL_ARGUMENT,
@@ -216,13 +220,12 @@ pub unsafe extern "C-unwind" fn shardspec_spec_mesh(
     })
 }
 
-/// Writes to `buffer` a text for people that describes a spec, such as "dp=2, tp=4: dimension 0
-/// over tp by chunk". The text of a custom spec is the name of its type. Later versions may write
-/// another text.
+/// Writes to `buffer` a text that describes a spec to people, such as "dp=2, tp=4: dimension 0 over
+/// tp by chunk". The text of a custom spec is the name of its type. Later versions may write other
+/// texts.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
-/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
-/// written.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -243,9 +246,9 @@ pub unsafe extern "C-unwind" fn shardspec_spec_text(
     })
 }
 
-/// Writes a handle to the mesh over which the tensor was cut. Shard i belongs to device i.
+/// Creates a handle for the mesh over which the tensor was cut. Shard i belongs to device i.
 ///
-/// Ownership: the caller frees `*out`; the metadata may be freed before it.
+/// Ownership: the caller frees `*out`. The caller may free the metadata before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: NOT_FOUND if the tensor was not cut over a mesh; INVALID_HANDLE, NULL_ARGUMENT,
@@ -263,10 +266,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_mesh(
     })
 }
 
-/// Writes the coordinates of a shard on the mesh over which the tensor was cut into `coordinates`,
-/// one number for each axis. `coordinates` has room for `capacity` numbers. `*needed` becomes the
-/// number of axes; `needed` may be NULL. With capacity 0, `coordinates` may be NULL and only the
-/// number is written.
+/// Writes into `coordinates` the coordinates of a shard on the mesh over which the tensor was cut.
+/// There is one number for each axis. `coordinates` has room for `capacity` numbers. `*needed`
+/// becomes the number of axes. `needed` may be NULL. With capacity 0, only `*needed` is written,
+/// and `coordinates` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -289,12 +292,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_coordinates(
     })
 }
 
-/// Writes the name of a dimension into `buffer`: one of the `dim_names` that the metadata was
-/// created with.
+/// Writes the name of a dimension into `buffer`. The name is one of the `dim_names` that the
+/// metadata was created with.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
-/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
-/// written.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -320,8 +322,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_dim_name(
     })
 }
 
-/// Writes the number of axes that are pending a reduction. A call that would move elements of such
-/// a tensor fails with PARTIAL.
+/// Writes to `*out` the number of axes that are pending a reduction. If there are any, calls that
+/// would move elements of the tensor fail with PARTIAL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -340,13 +342,12 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_partial_count(
     })
 }
 
-/// Writes to `buffer` the name of an axis that is pending a reduction, and to `*reduction` a
-/// `SHARDSPEC_REDUCTION_...` constant. `reduction` may be NULL. They are numbered from 0, in the
-/// order of the layout.
+/// Writes to `buffer` the name of an axis that is pending a reduction. `*reduction` becomes a
+/// `SHARDSPEC_REDUCTION_...` constant. `reduction` may be NULL. These axes are numbered from 0, in
+/// the order of the layout.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
-/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
-/// written.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

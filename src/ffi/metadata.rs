@@ -1,8 +1,8 @@
 //! Metadata: which shard owns which part of one tensor.
 //!
-//! `shardspec_spec_build_metadata` creates it from a spec and the sizes of a tensor. The shards of
-//! a metadata object cover its tensor. They overlap only where they are declared to be replicas. They
-//! are numbered from 0, in the order of the spec.
+//! `shardspec_spec_build_metadata` creates metadata from a spec and the sizes of a tensor. The
+//! shards of a metadata object cover its tensor. Shards overlap only if they are declared to be
+//! replicas. Shards are numbered from 0, in the order of the spec.
 //!
 //! Source: torch's `ShardedTensorMetadata`.
 
@@ -37,11 +37,11 @@ impl Handle for shardspec_metadata {
     }
 }
 
-/// Creates the metadata of a tensor of `sizes` (`ndim` numbers) that is cut by `spec`. The shards
-/// cover the tensor. They overlap only where a mesh spec replicates. With `properties` NULL, no
-/// element type is stated, and data of any type may be moved.
+/// Creates the metadata of a tensor that `spec` cuts. `sizes` holds the `ndim` sizes of the tensor.
+/// The shards cover the tensor. Shards overlap only where a mesh spec replicates. With `properties`
+/// NULL, the metadata states no element type, and data of any type may be moved.
 ///
-/// Ownership: the caller frees `*out`; the spec may be freed before it.
+/// Ownership: the caller frees `*out`. The caller may free the spec before `*out`.
 /// Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
 /// `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
@@ -70,13 +70,13 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata(
     })
 }
 
-/// Creates the metadata of a tensor whose dimensions have names and that is cut by `spec`. `sizes`
-/// holds `ndim` numbers and `dim_names` holds `ndim` texts. A spec that was created with the name
-/// of a dimension finds its dimension among them. `shardspec_metadata_dim_name` returns the names.
-/// With `properties` NULL, no element type is stated, and data of any type may be moved.
+/// Creates the metadata of a tensor that `spec` cuts and whose dimensions have names. `sizes` holds
+/// `ndim` numbers and `dim_names` holds `ndim` texts. A spec that was created with the name of a
+/// dimension cuts the dimension with that name. `shardspec_metadata_dim_name` returns the names.
+/// With `properties` NULL, the metadata states no element type, and data of any type may be moved.
 ///
-/// Ownership: the library copies `dim_names`. The caller frees `*out`; the spec may be freed before
-/// it.
+/// Ownership: the library copies `dim_names`. The caller frees `*out`. The caller may free the spec
+/// before `*out`.
 /// Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
 /// `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
@@ -109,17 +109,18 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_with_dim_names(
     })
 }
 
-/// Creates the metadata of a linked tensor: a tensor with one element for each block of elements of this
-/// one, such as the scales and zero points of a quantised weight, or words that hold several packed
-/// elements.
+/// Creates the metadata of a linked tensor. A linked tensor has one element for each block of
+/// elements of the tensor of `metadata`. Examples are the scales of a quantised weight, its zero
+/// points, and words that hold several packed elements.
 ///
 /// `block_sizes` holds `ndim` numbers >= 1. Dimension d of the new tensor has ceil(size /
-/// `block_sizes[d]`) elements; the last block of a dimension may be short. A shard has the elements
-/// of the blocks that it has in `metadata`, in the same order. The result has the same placements,
-/// mesh, replicas, partial axes, names of dimensions and padding. No element type is stated. Where
-/// dimensions are flattened, the elements of a block must be neighbours in the flattened order.
+/// `block_sizes[d]`) elements. The last block of a dimension may be short. If a shard of `metadata`
+/// has a block, the same shard of the result has the element of that block, in the same order. The
+/// result has the same placements, mesh, replicas, partial axes, names of dimensions and padding.
+/// It states no element type. Where dimensions are flattened, the elements of a block must be
+/// neighbours in the flattened order.
 ///
-/// Ownership: the caller frees `*out`; `metadata` may be freed before it.
+/// Ownership: the caller frees `*out`. The caller may free `metadata` before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: ILLEGAL_CUT if a shard has only a part of a block, has a block that is not contiguous,
@@ -144,9 +145,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_blocks(
     })
 }
 
-/// Creates a list of a metadata object's shards, without copying them.
+/// Creates a list of the shards of a metadata object, without a copy of the shards.
 ///
-/// Ownership: the caller frees `*out`; the metadata may be freed before it.
+/// Ownership: the caller frees `*out`. The caller may free the metadata before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -179,7 +180,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_free(
     guard(err, || handle::free("metadata", metadata))
 }
 
-/// Writes the number of shards to `*out`, empty ones included.
+/// Writes to `*out` the number of shards, empty shards included.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -217,8 +218,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_ndim(
     })
 }
 
-/// Writes the number of dimensions of the shards' buffers to `*out`. It is that of the tensor,
-/// unless dimensions are flattened.
+/// Writes to `*out` the number of dimensions of the shards' buffers. It is the number of dimensions
+/// of the tensor, unless dimensions are flattened.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -237,8 +238,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_buffer_ndim(
     })
 }
 
-/// Writes 1 to `*out` if the metadata was created with replicas, so that its shards may overlap,
-/// else 0.
+/// Writes 1 to `*out` if the metadata was created with replicas, else 0. Shards may overlap only if
+/// they are replicas.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -259,8 +260,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_has_replicas(
 
 /// Writes the tensor's sizes into `sizes`, one number for each dimension.
 ///
-/// `sizes` has room for `capacity` numbers. `*needed` becomes the number of dimensions; `needed`
-/// may be NULL. With capacity 0, `sizes` may be NULL and only `*needed` is written.
+/// `sizes` has room for `capacity` numbers. `*needed` becomes the number of dimensions. `needed`
+/// may be NULL. With capacity 0, only `*needed` is written, and `sizes` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -320,8 +321,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_properties(
     })
 }
 
-/// Writes 1 to `*out` if two metadata objects have the same sizes, properties and shards in the
-/// same order, else 0. The specs that made them are not compared.
+/// Writes 1 to `*out` if two metadata objects have the same sizes, the same properties, and the
+/// same shards in the same order, else 0. The function does not compare the specs that the metadata
+/// was built from.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
@@ -342,11 +344,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_equal(
     })
 }
 
-/// Writes the fingerprint of the layout to `*out`: a hash of 64 bits. It covers the elements of
-/// each shard, their order in the buffer, and the placements. The sizes and properties of the
-/// tensor are not in it, nor whether shards are replicas or partial; `shardspec_metadata_hash`
-/// covers all of it. Equal layouts have equal fingerprints, in every process that runs this
-/// version.
+/// Writes to `*out` the fingerprint of the layout: a hash of 64 bits. The fingerprint covers the
+/// elements of each shard, their order in the buffer, and the placements. It does not cover the
+/// sizes and properties of the tensor, or whether shards are replicas or partial.
+/// `shardspec_metadata_hash` covers all of these. Equal layouts have equal fingerprints, in every
+/// process that runs this version.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

@@ -12,8 +12,9 @@ use crate::ffi::mesh_layout::shardspec_partial;
 use crate::ffi::metadata::shardspec_metadata;
 use crate::memory::try_collect_results;
 
-/// Writes which dimensions of the tensor are one dimension of the shards: `*dim_count` of them,
-/// from `*first_dim` on. Both become 0 where no dimensions are flattened. Either may be NULL.
+/// Writes which dimensions of the tensor are flattened into one dimension of the shards. These are
+/// `*dim_count` dimensions from dimension `*first_dim` on. If no dimensions are flattened, both
+/// numbers become 0. `first_dim` and `dim_count` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -40,15 +41,15 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_flattening(
     })
 }
 
-/// Creates a copy of metadata for a tensor that is cut over a mesh: shard i belongs to device i. It
-/// has the same shards. `partials` holds the axes that are pending a reduction; with
-/// `partial_count` 0, it may be NULL.
+/// Creates a copy of metadata for a tensor that is cut over a mesh. Shard i belongs to device i of
+/// the mesh. The copy has the same shards. `partials` holds the axes that are pending a reduction.
+/// With `partial_count` 0, `partials` may be NULL.
 ///
-/// With this function, a program can restore metadata from parts that it received from another
+/// With this function, a program can rebuild metadata from data that it received from another
 /// process.
 ///
-/// Ownership: the library copies all arguments. The caller frees `*out`; `metadata` and `mesh` may
-/// be freed before it.
+/// Ownership: the library copies all arguments. The caller frees `*out`. The caller may free
+/// `metadata` and `mesh` before `*out`.
 /// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
 /// call.
 /// Blocks: no.
@@ -73,11 +74,11 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_new_on_mesh(
     })
 }
 
-/// Creates a copy of metadata whose dimensions have names: `dim_names` holds one text for each of
+/// Creates a copy of metadata with names for the dimensions. `dim_names` holds one text for each of
 /// the `ndim` dimensions of the tensor.
 ///
-/// Ownership: the library copies all arguments. The caller frees `*out`; `metadata` may be freed
-/// before it.
+/// Ownership: the library copies all arguments. The caller frees `*out`. The caller may free
+/// `metadata` before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: NDIM_MISMATCH if the tensor does not have `ndim` dimensions; INVALID_ARGUMENT if a text

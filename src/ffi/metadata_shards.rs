@@ -22,7 +22,7 @@ fn distinct_placement(metadata: &ShardedTensorMetadata, index: usize) -> Outcome
 
 /// Writes the offsets and the sizes of shard `index`. `offsets` and `sizes` have room for
 /// `capacity` numbers each, at least one for each dimension of the shards' buffers
-/// (`shardspec_metadata_buffer_ndim`). Either may be NULL.
+/// (`shardspec_metadata_buffer_ndim`). `offsets` and `sizes` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -48,7 +48,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_get_shard(
     })
 }
 
-/// Creates a handle of the placement of shard `index`.
+/// Creates a handle for the placement of shard `index`.
 ///
 /// Ownership: the caller frees `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -72,9 +72,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_placement(
 
 /// Writes the canonical text of the placement of shard `index` into `buffer`.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
-/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
-/// written.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -99,8 +98,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_placement_text(
 ///
 /// `offsets` and `sizes` have room for `shard_count` rows, with one number for each dimension of
 /// the shards' buffers (`shardspec_metadata_buffer_ndim`). `placement_indices` has room for
-/// `shard_count` numbers, which `shardspec_metadata_placement_text` accepts. Each of the three
-/// arrays may be NULL.
+/// `shard_count` numbers. `shardspec_metadata_placement_text` accepts these numbers. Each of the
+/// three arrays may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -155,9 +154,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_placement_count(
 /// Writes the canonical text of placement `placement_index` into `buffer`. Placements are numbered
 /// from 0, in the order of their first shards.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
-/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
-/// written.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -178,8 +176,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_placement_text(
     })
 }
 
-/// Creates a handle of placement `placement_index`. Placements are numbered from 0, in the order of
-/// their first shards.
+/// Creates a handle for placement `placement_index`. Placements are numbered from 0, in the order
+/// of their first shards.
 ///
 /// Ownership: the caller frees `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

@@ -1,32 +1,34 @@
 //! Custom ops.
 //!
 //! An op is a function that is registered for a type of spec and called with specs of that type. It
-//! corresponds to torch's `custom_sharding_spec_op`. Its key is a pair of names: the name of the
+//! corresponds to torch's `custom_sharding_spec_op`. Two names identify an op: the name of the
 //! spec's type ("chunk", "enumerable", "mesh", or a custom type) and the name of the op, such as
-//! "acme.embedding". A name is any text without control characters. Specs of the type need not
-//! exist.
+//! "acme.embedding". A name is any text without control characters. An op can be registered before
+//! a spec of the type exists.
 //!
 //!   shardspec_op_register -> shardspec_op_dispatch, or shardspec_op_look_up once and shardspec_op_call
 //!                         -> shardspec_op_unregister
 //!
-//! A `shardspec_op *` identifies a registration. There is nothing to free: when the registration
-//! ends, the library refuses the handle with SHARDSPEC_INVALID_HANDLE.
+//! A `shardspec_op *` identifies a registration. There is nothing to free. After the registration
+//! has ended, the library refuses the handle with SHARDSPEC_INVALID_HANDLE.
 //!
-//! Ops are callbacks, and the rules for callbacks apply. In particular:
+//! Ops are callbacks. The rules for callbacks apply, and these rules as well:
 //!
-//! - An op may call any function, also itself. It may register, unregister and dispatch other ops,
-//!   and free its arguments' handles.
+//! - An op may call any function of this header, and may call itself. It may register, unregister
+//!   and dispatch other ops. It may free the handles that it received as arguments.
 //! - When `shardspec_op_unregister` returns SHARDSPEC_OK, no call of the op runs or will run, and
-//!   its `destroy` has returned. The function waits for calls on other threads.
-//! - It never waits for a thread that may wait for the calling thread. From inside of the op
-//!   itself, it fails with SHARDSPEC_BUSY and changes nothing. From inside of any other op, it
-//!   fails in the same way while calls of the op run. So two threads that unregister each other's
-//!   op do not deadlock. Try again later, or outside of ops.
-//! - The library can't see a wait of an op's own, such as a join of another thread. A thread that
-//!   an op waits for in such a way must not unregister that op.
-//! - Replacing an op leaves no moment at which its name has no op: new calls use the new op while
-//!   the last calls of the old one finish.
-//! - In the child of a fork, only the calls of the thread that forked are still running.
+//!   the op's `destroy` has returned. The function waits for calls of the op on other threads.
+//! - `shardspec_op_unregister` never waits for a thread that may wait for the calling thread.
+//!   Inside of the op itself, it fails with SHARDSPEC_BUSY and changes nothing. Inside of any other
+//!   op, it fails in the same way while calls of the op run. So two threads that unregister each
+//!   other's op do not deadlock. After SHARDSPEC_BUSY, call the function again later, or outside of
+//!   ops.
+//! - The library does not know when an op itself waits for another thread, for example to join that
+//!   thread. A thread for which an op waits must not unregister that op.
+//! - When an op is replaced, its name always has an op. New calls use the new op while the last
+//!   calls of the old op finish.
+//! - In a child process after fork, only the calls of the thread that called fork are still
+//!   running.
 
 use std::ffi::{c_char, c_void};
 use std::fmt::{self, Display};
@@ -47,7 +49,8 @@ use crate::model::Error;
 use crate::model::spec::built_in_number;
 use crate::ops::{Op, Registry, Running};
 
-/// A registered op. The handle is valid until the registration ends; there is nothing to free.
+/// A registered op, behind a handle. The handle is valid until the registration ends. There is
+/// nothing to free.
 pub struct shardspec_op {
     _opaque: [u8; 0],
 }
@@ -64,14 +67,15 @@ impl Handle for shardspec_op {
 
 static OPS: Registry<Function> = Registry::new();
 
-/// Runs the op. `spec` is the spec of the call, and `arguments` is never NULL. The library has
-/// checked that each value matches its kind, and that sharded tensors were valid when the call
-/// began. The op writes its results to `results`, which holds `result_count` values of kind
-/// `SHARDSPEC_VALUE_NONE`. `result_count` is 0 for a caller that ignores results.
+/// Runs the op. `spec` is the spec of the call. `arguments` is never NULL. The library has checked
+/// that each value matches its kind, and that sharded tensors were valid when the call began. The
+/// op writes its results to `results`, which has room for `result_count` values. All of them have
+/// the kind `SHARDSPEC_VALUE_NONE` before the call. If the caller ignores results, `result_count`
+/// is 0.
 ///
-/// Arguments are valid during the call. A sharded tensor among the results is the caller's to free.
-/// Ownership of other pointers is an agreement between the op and its callers. The caller of an op
-/// that fails receives no results, so the op then frees what it has created.
+/// Arguments are valid during the call only. The caller frees sharded tensors among the results.
+/// The op and its callers agree on the ownership of other pointers. If an op fails, its caller
+/// receives no results, so the op must free what it has created.
 pub type shardspec_op_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -103,16 +107,17 @@ pub(crate) struct Function {
 /// Flag: the registration replaces an op with the same names.
 pub const SHARDSPEC_OP_FLAG_REPLACE: u32 = 1;
 
-/// How to register an op. Zeros are the defaults.
+/// Options of the registration of an op. Zeros are the defaults.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_op_options {
     /// `sizeof(shardspec_op_options)`.
     pub struct_size: u64,
-    /// 0 to refuse a second op with the same names, or `SHARDSPEC_OP_FLAG_REPLACE` to unregister
-    /// the first.
+    /// With 0, a second op with the same names is refused. With `SHARDSPEC_OP_FLAG_REPLACE`, the
+    /// first op is unregistered.
     pub flags: u32,
-    /// The status of success of the function: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`.
+    /// The status that the function returns on success: 0, `SHARDSPEC_CALLBACK_OK` or
+    /// `SHARDSPEC_CALLBACK_OK_IN_ERR`.
     pub success_status: shardspec_status,
 }
 
@@ -136,13 +141,13 @@ unsafe fn options_argument(options: *const shardspec_op_options) -> Outcome<(boo
 }
 
 /// Registers `function` as the op `op_name` for specs of type `spec_type`. With `options` NULL, a
-/// second op with the same names is refused, and 0 is success. `*out` becomes the op's handle;
-/// `out` may be NULL.
+/// second op with the same names is refused, and the status of success is 0. `*out` becomes the
+/// op's handle. `out` may be NULL.
 ///
-/// Ownership: the library copies the names. It owns `ctx` from the call on, also when the call
-/// fails, and calls `destroy(ctx)` when the registration ends, or before a failed call returns.
-/// Calls back: `destroy`, if the call fails, and `destroy` of an op that it replaces.
-/// Blocks: on other threads, until their calls of an op that it replaces have returned.
+/// Ownership: the library copies the names. The library owns `ctx` from the call on, also if the
+/// call fails. It calls `destroy(ctx)` when the registration ends, or before a failed call returns.
+/// Calls back: `destroy`, if the call fails; `destroy` of the op that is replaced.
+/// Blocks: on other threads, until their calls of the op that is replaced have returned.
 /// Errors: BUSY if the op to replace can't be unregistered now; INVALID_ARGUMENT if a name is empty
 /// or has control characters, a flag is unknown, or `success_status` can be a failure;
 /// ALREADY_EXISTS, NULL_ARGUMENT, OUT_OF_MEMORY.
@@ -214,7 +219,7 @@ pub unsafe extern "C-unwind" fn shardspec_op_is_registered(
     })
 }
 
-/// Writes the handle of the op that is registered under these names to `*out`. Calls by handle are
+/// Writes to `*out` the handle of the op that is registered under these names. Calls by handle are
 /// faster than calls by name.
 ///
 /// Ownership: there is nothing to free.
@@ -236,12 +241,12 @@ pub unsafe extern "C-unwind" fn shardspec_op_look_up(
     })
 }
 
-/// Writes a list of all ops into `buffer`, one op on each line: the name of the spec's type, a tab,
-/// the name of the op. Lines are in alphabetical order.
+/// Writes a list of all ops into `buffer`, one op on each line. A line has the name of the spec's
+/// type, a tab and the name of the op. Lines are in alphabetical order.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
-/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
-/// written. Other threads may register ops between a call for the length and the next call.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
+/// Other threads may register ops between a call for the length and the next call.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.

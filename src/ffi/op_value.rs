@@ -13,26 +13,26 @@ use crate::memory::{text, try_filled};
 use crate::model::Error;
 use crate::ops::{BasicValidation, second_of_equals};
 
-/// No value.
+/// There is no value.
 pub const SHARDSPEC_VALUE_NONE: i32 = 0;
-/// A truth value: `integer` is 0 or 1.
+/// A truth value. `integer` is 0 or 1.
 pub const SHARDSPEC_VALUE_BOOL: i32 = 1;
-/// A whole number: `integer`.
+/// A whole number. `integer` is the number.
 pub const SHARDSPEC_VALUE_I64: i32 = 2;
-/// A real number: `real`.
+/// A real number. `real` is the number.
 pub const SHARDSPEC_VALUE_F64: i32 = 3;
-/// A text: `pointer` is a `const char *`.
+/// A text. `pointer` is a `const char *`.
 pub const SHARDSPEC_VALUE_TEXT: i32 = 4;
 /// A tensor in the caller's memory: `pointer` is a `const shardspec_tensor_view *`.
 pub const SHARDSPEC_VALUE_TENSOR_VIEW: i32 = 5;
 /// A sharded tensor: `pointer` is its handle.
 pub const SHARDSPEC_VALUE_SHARDED_TENSOR: i32 = 6;
-/// Whole numbers: `pointer` is a `const int64_t *` to `integer` of them.
+/// A list of whole numbers. `pointer` is a `const int64_t *` to `integer` numbers.
 pub const SHARDSPEC_VALUE_I64_LIST: i32 = 7;
-/// Any pointer: `pointer`. The library does not read it.
+/// Any pointer. The library does not read the memory at `pointer`.
 pub const SHARDSPEC_VALUE_POINTER: i32 = 8;
 
-/// An argument or a result of an op. Fields that its kind does not use are ignored.
+/// An argument or a result of an op. Fields that the kind of the value does not use are ignored.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_value {
@@ -40,7 +40,7 @@ pub struct shardspec_value {
     pub kind: i32,
     /// 0.
     pub reserved: i32,
-    /// A truth value, a whole number, or the number of elements at `pointer`.
+    /// A truth value, a whole number, or the number of elements of the list at `pointer`.
     pub integer: i64,
     /// A real number.
     pub real: f64,
@@ -58,8 +58,9 @@ pub(crate) const NONE: shardspec_value = shardspec_value {
     pointer: std::ptr::null_mut(),
 };
 
-/// The arguments of a call of an op. At least one argument, positional or named, is a sharded
-/// tensor. All sharded tensors have the same communicator, or all have none.
+/// The arguments of a call of an op. At least one argument must be a sharded tensor. That argument
+/// may be positional or named. All sharded tensors must have the same communicator, or all must
+/// have no communicator.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_op_arguments {
@@ -69,7 +70,7 @@ pub struct shardspec_op_arguments {
     pub args: *const shardspec_value,
     /// Number of positional arguments. With 0, `args` may be NULL.
     pub arg_count: usize,
-    /// Names of the named arguments, all different.
+    /// Names of the named arguments. All names are different.
     pub kwarg_names: *const *const c_char,
     /// Values of the named arguments, one for each name.
     pub kwargs: *const shardspec_value,

@@ -1,9 +1,9 @@
 //! Placements: the owner and the device of a shard.
 //!
-//! The text of a placement is that of torch: "rank:1/cuda:0", "trainer0/cpu", "cuda:1". A text
-//! without a device means "cpu". Functions that take placements take such texts. Functions whose
-//! names end in `_with_placement_handles` take handles instead, which may be custom placements. The
-//! functions of this section create placements and return their parts.
+//! The text of a placement has the form that torch uses: "rank:1/cuda:0", "trainer0/cpu", "cuda:1".
+//! A text without a device means the device "cpu". Functions that take placements take such texts.
+//! Functions whose names end in `_with_placement_handles` take handles instead. Such handles may be
+//! custom placements. The functions of this section create placements and return their parts.
 //!
 //! Source: `torch.distributed._remote_device` and `DevicePlacementSpec`.
 
@@ -90,9 +90,9 @@ fn device_of(placement: &Placement) -> Outcome<Device> {
 /// Reads a placement: "rank:<n>/<device>", "rank:<n>", "<worker>/<device>", "<worker>" or
 /// "<device>".
 ///
-/// A device is "<type>" or "<type>:<index>" with an index from 0 to 127. `n` fits a signed 64-bit
-/// integer. A text without '/' that can be a device is a device, and any other is a worker. A
-/// worker's name contains neither ':' nor control characters.
+/// A device is "<type>" or "<type>:<index>" with an index from 0 to 127. The number n fits a signed
+/// 64-bit integer. A text without '/' is a device if it has the form of a device. Any other such
+/// text is the name of a worker. A worker's name contains no ':' and no control characters.
 ///
 /// Ownership: the caller frees `*out`.
 /// Calls back: no.
@@ -126,12 +126,12 @@ pub unsafe extern "C-unwind" fn shardspec_placement_free(
     guard(err, || handle::free("placement", placement))
 }
 
-/// Writes the canonical text of a placement, with its device, into `buffer`: "rank:1/cpu" for
-/// "rank:1". For a custom placement, this is the text it was created with.
+/// Writes the canonical text of a placement into `buffer`. The canonical text always has a device:
+/// "rank:1" becomes "rank:1/cpu". The text of a custom placement is the one that it was created
+/// with.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
-/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
-/// written.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -151,12 +151,11 @@ pub unsafe extern "C-unwind" fn shardspec_placement_text(
     })
 }
 
-/// Writes the name of the placement's type into `buffer`: "device", or the type name of a custom
-/// placement.
+/// Writes the name of the placement's type into `buffer`. The name is "device", or the type name of
+/// a custom placement.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
-/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
-/// written.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -176,7 +175,7 @@ pub unsafe extern "C-unwind" fn shardspec_placement_type_name(
     })
 }
 
-/// Writes the rank that owns the placement to `*out`, or -1 where no rank does.
+/// Writes to `*out` the rank of the placement, or -1 if the placement has no rank.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -195,11 +194,10 @@ pub unsafe extern "C-unwind" fn shardspec_placement_rank(
     })
 }
 
-/// Writes the name of the worker that owns the placement into `buffer`.
+/// Writes into `buffer` the name of the worker that the placement names.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
-/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
-/// written.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -221,7 +219,8 @@ pub unsafe extern "C-unwind" fn shardspec_placement_worker_name(
     })
 }
 
-/// Writes the type of the placement's device to `*out`, a `SHARDSPEC_DEVICE_...` constant.
+/// Writes to `*out` the type of the placement's device. The type is a `SHARDSPEC_DEVICE_...`
+/// constant.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -240,7 +239,7 @@ pub unsafe extern "C-unwind" fn shardspec_placement_device_type(
     })
 }
 
-/// Writes the index of the placement's device to `*out`, or -1 where the placement has no index.
+/// Writes to `*out` the index of the placement's device, or -1 if the device has no index.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -261,8 +260,8 @@ pub unsafe extern "C-unwind" fn shardspec_placement_device_index(
 }
 
 /// Writes 1 to `*out` if two placements are equal, else 0. Built-in placements are equal if their
-/// canonical texts are equal. Custom placements of one type and rank are compared by the type's
-/// `equal`. Placements of different types or ranks are never equal.
+/// canonical texts are equal. Custom placements of the same type and rank are compared with the
+/// type's `equal` function. Placements of different types or ranks are never equal.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the

@@ -1,13 +1,13 @@
 //! Plans: what moves from one layout of a tensor to another.
 //!
-//! A plan is made for any source layout and any destination layout. It is a list of pieces. A piece
-//! is a box of elements that one destination shard takes from one source shard. Pieces are numbered
-//! from 0, by destination shard, then by source shard, then by their offsets. Every element of a
-//! destination shard is in exactly one piece.
+//! A plan describes how to get from any source layout to any destination layout. A plan is a list
+//! of pieces. A piece is a box of elements that moves from one source shard to one destination
+//! shard. Pieces are ordered by destination shard, then by source shard, then by their offsets, and
+//! numbered from 0. Every element of a destination shard is in exactly one piece.
 //!
 //! The library can execute a plan on the shards of this process. A custom transport can execute a
-//! plan by its runs of bytes. Creating a plan takes about n * log(n) for n shards, plus the number
-//! of pieces.
+//! plan by the runs of bytes that the plan consists of (`shardspec_run`). The creation of a plan
+//! takes about n * log(n) time for n shards, plus time in proportion to the number of pieces.
 //!
 //! Source: the read items of torch's checkpoint planner, `create_read_items_for_chunk_list`.
 
@@ -46,7 +46,7 @@ fn give(place: Out<'_, *mut shardspec_plan>, plan: ReshardPlan) -> Outcome {
 
 /// Creates the plan from one layout of a tensor to another.
 ///
-/// Ownership: the caller frees `*out`; both metadata objects may be freed before it.
+/// Ownership: the caller frees `*out`. The caller may free both metadata objects before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
@@ -68,11 +68,11 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new(
     })
 }
 
-/// Creates the plan from one layout of a tensor to some destination shards of another, such as
-/// those of one worker. `destination_indices` holds the indices of `destination_index_count`
-/// shards, in any order.
+/// Creates the plan from one layout of a tensor to some shards of another layout, such as the
+/// shards of one worker. `destination_indices` holds the indices of `destination_index_count`
+/// destination shards, in any order.
 ///
-/// Ownership: the caller frees `*out`; both metadata objects may be freed before it.
+/// Ownership: the caller frees `*out`. The caller may free both metadata objects before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
@@ -99,17 +99,17 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new_for_destinations(
 }
 
 /// Creates the plan from a list of source shards to a list of destination shards. Source shards may
-/// overlap, as replicas do, and need not cover the tensor. Destination shards may overlap too.
-/// Either list may be empty.
+/// overlap, as replicas do, and need not cover the tensor. Destination shards may overlap too. Both
+/// lists may be empty.
 ///
-/// An element that several sources hold is read from a source with the same owner as the
-/// destination, if there is one. Other elements with several sources are distributed so that the
-/// owners read about equally many elements. The largest parts are assigned first, each to the owner
-/// with the fewest elements so far. A part larger than a fair share is divided. Where sources
-/// overlap in very many ways, they are read in fewer and larger parts. Equal lists always make
-/// equal plans.
+/// If several source shards hold an element, the plan reads it from a shard with the same owner as
+/// the destination, if there is such a shard. The plan distributes the other elements with several
+/// sources so that all owners supply about equally many elements. It assigns the largest groups of
+/// elements first, each to the owner with the fewest elements so far. It divides groups that are
+/// larger than a fair share. If source shards overlap in very many ways, the plan uses fewer and
+/// larger groups. Equal lists always make equal plans.
 ///
-/// Ownership: the caller frees `*out`; both lists may be freed before it.
+/// Ownership: the caller frees `*out`. The caller may free both lists before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
@@ -189,10 +189,11 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndim(
 ///
 /// `sources` and `destinations` receive the indices of the shards and have room for `piece_count`
 /// numbers. `source_offsets`, `destination_offsets` and `sizes` receive the start of each piece in
-/// both shards and its sizes. They have room for `piece_count` rows. `shardspec_plan_ndims` returns
-/// the lengths of their rows: the dimensions of source shards' buffers, of destination shards'
-/// buffers and of pieces. These lengths differ only where shards are not boxes; a piece then covers
-/// the buffers in steps (`shardspec_plan_piece_steps`). Each of the five arrays may be NULL.
+/// both shards and its sizes. These three arrays have room for `piece_count` rows.
+/// `shardspec_plan_ndims` returns the lengths of their rows: the numbers of dimensions of source
+/// shards' buffers, of destination shards' buffers and of pieces. The lengths may differ only if
+/// some shards are not boxes. A piece then covers the buffers in steps
+/// (`shardspec_plan_piece_steps`). Each of the five arrays may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -227,9 +228,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_pieces(
 }
 
 /// Writes the numbers of dimensions of the source shards' buffers, of the destination shards'
-/// buffers and of the plan's pieces. The three numbers are equal where all shards are boxes.
-/// Otherwise a piece may have more dimensions than the buffers, and `shardspec_plan_piece_steps`
-/// returns the buffer's dimension for each of them. `source`, `destination` and `piece` may be
+/// buffers and of the plan's pieces. The three numbers are equal if all shards are boxes. Otherwise
+/// a piece may have more dimensions than the buffers. `shardspec_plan_piece_steps` returns the
+/// buffer's dimension for each dimension of a piece. `source`, `destination` and `piece` may be
 /// NULL.
 ///
 /// Ownership: the caller keeps all arguments.
@@ -260,18 +261,18 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndims(
     })
 }
 
-/// Writes, for pieces `first_piece` to `first_piece + piece_count - 1`, the steps that they take in
-/// the buffers.
+/// Writes the steps that pieces `first_piece` to `first_piece + piece_count - 1` take in the
+/// buffers.
 ///
-/// `source_dims` and `destination_dims` have room for one number for each dimension of the pieces:
-/// the dimension of the buffer that it belongs to. These numbers are the same for all pieces.
-/// `source_steps` and `destination_steps` have room for `piece_count` rows of as many numbers: the
-/// length of one step, in indices of that dimension of the buffer.
+/// `source_dims` and `destination_dims` receive, for each dimension of the pieces, the dimension of
+/// the buffer to which it belongs. These numbers are the same for all pieces. `source_steps` and
+/// `destination_steps` have room for `piece_count` rows, with one number for each dimension of the
+/// pieces. The number is the length of one step, in indices of the buffer's dimension.
 ///
-/// Element `(i[0], i[1], ...)` of a piece has, in dimension d of the source's buffer, this index:
-/// the piece's source offset plus the sum of `i[k] * steps[k]` over all k with `source_dims[k] ==
-/// d`. Where all shards are boxes, dimension k belongs to dimension k, and every step is 1. Each of
-/// the four arrays may be NULL.
+/// The index of element `(i[0], i[1], ...)` of a piece in dimension d of the source's buffer is a
+/// sum: the source offset of the piece, and `i[k] * steps[k]` for each k with `source_dims[k] ==
+/// d`. The same holds for the destination. If all shards are boxes, dimension k of a piece belongs
+/// to dimension k of both buffers, and every step is 1. Each of the four arrays may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -311,8 +312,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_piece_steps(
     })
 }
 
-/// Writes the pieces of a destination shard: the first to `*first_piece` and their number to
-/// `*piece_count`. They are consecutive.
+/// Writes which pieces a destination shard has: the number of the first piece to `*first_piece`,
+/// and the count of its pieces to `*piece_count`. The pieces of a destination shard are
+/// consecutive.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -336,8 +338,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_pieces_of_destination(
     })
 }
 
-/// Writes 1 to `*out` if every piece has the same owner on both sides, so that nothing moves
-/// between processes, else 0. An owner is a rank or a worker; devices are ignored.
+/// Writes 1 to `*out` if the source and the destination of every piece have the same owner, else 0.
+/// With 1, nothing moves between processes. An owner is a rank or a worker. Devices are ignored.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -357,8 +359,8 @@ pub unsafe extern "C-unwind" fn shardspec_plan_is_local(
     })
 }
 
-/// Writes 1 to `*out` if every destination shard of the plan equals the source shard of the same
-/// index, with the same box and placement, else 0. Such a plan has nothing to move.
+/// Writes 1 to `*out` if every destination shard of the plan has the same box and placement as the
+/// source shard of the same index, else 0. With 1, nothing moves at all.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

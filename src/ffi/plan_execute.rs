@@ -13,12 +13,13 @@ use crate::memory::Shared;
 use crate::model::{DataType, Shards};
 use crate::transfer::{HostTransfer, LocalShards, ShardArguments, ShardedTensor};
 
-/// Copies elements from source shards to destination shards of this process, as the plan says,
-/// without further memory for data.
+/// Copies elements from source shards to destination shards of this process, as the plan says. The
+/// function allocates no memory for data.
 ///
-/// `sources[i]` is source shard `source_indices[i]`; with `source_indices` NULL, it is shard i. The
-/// same holds for destinations. Every destination passed is written completely. All source shards
-/// that it depends on must be passed; further source shards are ignored. `options` may be NULL.
+/// `sources[i]` is source shard `source_indices[i]`. With `source_indices` NULL, it is source shard
+/// i. The same holds for destinations. The function writes every passed destination completely. The
+/// caller must pass all source shards from which the destinations receive elements. Other source
+/// shards are ignored. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -31,8 +32,7 @@ use crate::transfer::{HostTransfer, LocalShards, ShardArguments, ShardedTensor};
 /// memory would take longer than the copy; INVALID_ARGUMENT if a shard is passed twice or `options`
 /// are invalid; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After
 /// an error, nothing was written.
-/// Threads: any. During the call, other threads may read the sources but not write them, and may
-/// not use the destinations.
+/// Threads: any. During the call, no other thread may write the sources or use the destinations.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_execute(
@@ -65,13 +65,13 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute(
     })
 }
 
-/// Copies elements from the local shards of one sharded tensor to those of another, as the plan says.
-/// The tensors must have the layouts that the plan was made for. Shapes do not show the layout: a fused
-/// QKV weight in plain chunks has shards of the same shapes and other rows. This function compares the
-/// layouts themselves. `options` may be NULL.
+/// Copies elements from the local shards of one sharded tensor to the local shards of another, as
+/// the plan says. The tensors must have the layouts that the plan was made for. The function
+/// compares the layouts and not only the shapes: two layouts of a fused QKV weight may have shards
+/// of the same shapes with different rows. `options` may be NULL.
 ///
-/// Every local shard of `destination` is written completely. All source shards that it depends on must
-/// be local.
+/// The function writes every local shard of `destination` completely. All source shards from which
+/// these shards receive elements must be local.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` of custom placements; `destroy`, if another thread frees a handle during the
@@ -83,8 +83,7 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute(
 /// UNSUPPORTED if the sources have far more elements than memory, so that the search for shared
 /// memory would take longer than the copy; DTYPE_MISMATCH, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
 /// OUT_OF_MEMORY. After an error, nothing was written.
-/// Threads: any. During the call, other threads may read `source` but not write it, and may not use
-/// `destination`.
+/// Threads: any. During the call, no other thread may write `source` or use `destination`.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_plan_execute_sharded_tensors(
@@ -104,8 +103,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute_sharded_tensors(
 
 /// Writes the fingerprints of the layouts that the plan was made for. A fingerprint is a hash of 64
 /// bits. It covers the elements of each shard, their order in the buffer, and the placements. Equal
-/// layouts have equal fingerprints, in every process that runs this version. Compare them with
-/// `shardspec_metadata_fingerprint` before you execute a plan that was kept.
+/// layouts have equal fingerprints, in every process that runs this version. Before you execute a
+/// stored plan, compare the fingerprints with those of the metadata
+/// (`shardspec_metadata_fingerprint`).
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

@@ -1,7 +1,7 @@
 //! Tensor properties.
 //!
-//! The properties of a tensor besides its sizes: torch's `TensorProperties`. Metadata carries them.
-//! Only the element type has an effect in this library.
+//! Tensor properties are those of torch's `TensorProperties`. Metadata carries them. Only the
+//! element type has an effect in this library.
 
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::sized::{Grows, sized, sized_out};
@@ -42,7 +42,7 @@ pub const SHARDSPEC_MEMORY_FORMAT_CHANNELS_LAST_3D: i32 = 3;
 pub struct shardspec_tensor_properties {
     /// `sizeof(shardspec_tensor_properties)`.
     pub struct_size: u64,
-    /// The element type; {0, 0, 0} where it is not stated: then data of any type may be moved.
+    /// The element type. {0, 0, 0} states no element type, and data of any type may then be moved.
     pub dtype: shardspec_dtype,
     /// A `SHARDSPEC_LAYOUT_...` constant.
     pub layout: i32,

@@ -1,26 +1,32 @@
 //! Requests.
 //!
-//! A request is an exchange that was started and goes on while the program does something else. The
-//! functions whose names end in `_start` create one. `shardspec_request_test`
-//! moves it on without waiting, and `shardspec_request_wait` completes it.
+//! A request is an exchange that was started and is not yet complete. The program may do other work
+//! in the meantime. The functions whose names end in `_start` create requests.
+//! `shardspec_request_test` makes progress with a request without waiting. `shardspec_request_wait`
+//! completes a request.
 //!
-//! The library has no thread of its own: work is done inside of these calls only. A rank that never
-//! tests its request holds the other ranks up. Some ranks may start a request while others call the
-//! function without `_start`; they do the same.
+//! The library has no thread of its own, so it makes progress only inside of these calls. A rank
+//! that never tests its request delays the other ranks. Some ranks may start a request while other
+//! ranks call the function of the same name without `_start`.
 //!
-//! - From the start until a request has ended, its buffers must exist. Source buffers must not be
-//!   written, and destination buffers not be used. A request has ended when `test` wrote 1, when
-//!   `test` or `wait` returned an error of the request, when `wait` returned OK, and when
-//!   `shardspec_request_free` returned.
-//! - A communicator has one request at a time. Until that has ended, other calls with the communicator
-//!   return INVALID_ARGUMENT. This holds also for communicators that share its transport, which
-//!   `shardspec_comm_new_group` creates. To have two requests, create two communicators.
-//! - Once a request has ended, `test` and `wait` return the same result each time.
-//! - Freeing a request that has not ended gives it up: the communicator is aborted, so that the other
-//!   ranks do not wait. The function returns when nothing uses the buffers any more. With a transport
-//!   that can't abort, such as MPI, it waits for the messages that are under way.
-//! - With a transport without `start`, a request moves on inside of `wait` only, and `test` writes 0
-//!   before. Local communicators and `shardspec_mpi.h` have it.
+//! - The buffers of a request must exist until the request has ended. Until then, the program must
+//!   not write source buffers and must not use destination buffers. A request has ended when
+//!   `shardspec_request_test` has written 1, when `shardspec_request_wait` has returned OK, when
+//!   one of the two has returned an error of the request, or when `shardspec_request_free` has
+//!   returned.
+//! - A communicator has one request at a time. Until the request has ended, other calls with the
+//!   communicator return INVALID_ARGUMENT. The same holds for communicators of
+//!   `shardspec_comm_new_group`, which share a transport. To have two requests at the same time,
+//!   create two communicators.
+//! - After a request has ended, `shardspec_request_test` and `shardspec_request_wait` return the
+//!   same result each time.
+//! - `shardspec_request_free` cancels a request that has not ended. It aborts the communicator, so
+//!   that the other ranks do not wait. It returns when nothing uses the buffers any more. If a
+//!   transport can't abort, such as MPI, the function waits for the messages that are not yet
+//!   complete.
+//! - If a transport has no `start`, a request makes progress only inside of
+//!   `shardspec_request_wait`. Before that, `shardspec_request_test` writes 0. Local communicators
+//!   and `shardspec_mpi.h` have `start`.
 
 use std::sync::{Mutex, TryLockError};
 
@@ -67,10 +73,11 @@ unsafe fn with_request<T>(
     run(&mut request)
 }
 
-/// Moves a request on without waiting for other ranks, and writes 1 to `*done` if it has ended
-/// successfully, and 0 if it has not ended. It copies data that is ready.
+/// Makes progress with a request without waiting for other ranks. Writes 1 to `*done` if the
+/// request has ended successfully, and 0 if it has not ended. The function copies data that has
+/// arrived.
 ///
-/// Ownership: the caller keeps the request, and frees it when it has ended.
+/// Ownership: the caller keeps the request, and frees it after it has ended.
 /// Calls back: `start`, `test` and `abort` of a custom transport; `destroy`, if another thread
 /// frees a handle during the call.
 /// Blocks: no.
@@ -91,8 +98,8 @@ pub unsafe extern "C-unwind" fn shardspec_request_test(
     })
 }
 
-/// Completes a request. It returns OK when all data of this rank has arrived and its buffers may be
-/// used again.
+/// Completes a request. The function returns OK when all data of this rank has arrived. The program
+/// may then use the buffers again.
 ///
 /// Ownership: the caller keeps the request, and frees it.
 /// Calls back: `exchange`, `start`, `wait` and `abort` of a custom transport; `destroy`, if another
@@ -110,13 +117,14 @@ pub unsafe extern "C-unwind" fn shardspec_request_wait(
     guard(err, || with_request(request, |request| Ok(request.wait()?)))
 }
 
-/// Frees a request. NULL is allowed. A request that has not ended is given up: the communicator is
-/// aborted, so that other ranks do not wait, and all its later exchanges fail.
+/// Frees a request. NULL is allowed. If the request has not ended, the function cancels it and
+/// aborts the communicator. The other ranks then do not wait, and all later exchanges of the
+/// communicator fail.
 ///
-/// Ownership: the buffers of the request are the caller's again when the function returns.
-/// Calls back: `abort` and `wait` of a custom transport, where the request has not ended;
-/// `destroy`, if nothing else uses the communicator.
-/// Blocks: on other ranks, where the request has not ended: until nothing uses the buffers.
+/// Ownership: the caller may use the buffers of the request again when the function returns.
+/// Calls back: `abort` and `wait` of a custom transport, if the request has not ended; `destroy`,
+/// if nothing else uses the communicator.
+/// Blocks: on other ranks, if the request has not ended, until nothing uses the buffers.
 /// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
 /// Threads: any. A call of another thread that uses the handle completes normally, and the request is
 /// freed after it.
@@ -138,11 +146,11 @@ unsafe fn started(
     Ok(handle)
 }
 
-/// Starts an exchange of messages between ranks. The messages follow the rules of
-/// `shardspec_comm_exchange`. Other ranks may call that function or this one.
+/// Starts an exchange of messages between ranks. The rules for the messages are those of
+/// `shardspec_comm_exchange`. Other ranks may call `shardspec_comm_exchange` instead.
 ///
-/// Ownership: the caller frees `*out`. The arrays are read during the call. The memory of the messages
-/// belongs to the request until it has ended.
+/// Ownership: the caller frees `*out`. The library reads the arrays during the call only. The
+/// memory of the messages belongs to the request until the request has ended.
 /// Calls back: `start` and `test` of a custom transport; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.

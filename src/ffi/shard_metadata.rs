@@ -2,7 +2,8 @@
 
 use std::ffi::c_char;
 
-/// One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets`.
+/// One shard, as torch's `ShardMetadata`. The shard owns the box of `sizes` elements that starts at
+/// `offsets`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_shard_metadata {
@@ -12,7 +13,7 @@ pub struct shardspec_shard_metadata {
     pub offsets: *const i64,
     /// `ndim` numbers >= 0: the length of the shard in each dimension.
     pub sizes: *const i64,
-    /// The shard's placement, in the form that `shardspec_placement_parse` reads. It may be NULL in
-    /// lists of shards. The shard then has no owner.
+    /// The text of the shard's placement, in the form that `shardspec_placement_parse` reads. In
+    /// lists of shards, it may be NULL. The shard then has no owner.
     pub placement: *const c_char,
 }

@@ -1,17 +1,20 @@
 //! Sharded tensors: metadata together with the shards that are in this process.
 //!
-//! The memory of local shards either belongs to the library, which allocates it row-major and
-//! aligned to 64 bytes, or to the caller until the library calls `release`. Local shards are
-//! numbered from 0 in the order of the metadata, in whatever order they were passed.
+//! The shards of a sharded tensor that are in this process are its local shards. Either the library
+//! allocates the memory of local shards, row-major and aligned to 64 bytes, or the caller passes
+//! it. The library uses memory of the caller until it calls `release`. Local shards are numbered
+//! from 0 in the order of the metadata. The order in which they were passed does not matter.
 //!
-//! An owner or a list of indices selects the local shards. An `owner` is a text such as "rank:1" or
-//! "trainer0" for the owner's shards on all devices, or "rank:1/cuda:0" for those on one device.
-//! NULL selects all shards. An owner without shards has no local shards, which is not an error.
+//! An owner or a list of indices selects the local shards. An owner is a rank or a worker. An
+//! `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on all
+//! devices. A text with a device, such as "rank:1/cuda:0", selects the owner's shards on that
+//! device. NULL selects all shards. An owner may have no shards: the sharded tensor then has no
+//! local shards.
 //!
-//! A sharded tensor is immutable, but the elements of its shards are not. Their memory is the only
-//! memory of the library that callers access by a pointer. It stays valid until the sharded tensor
-//! and all managed tensors exported from it are freed. The caller makes sure that no thread writes
-//! what another thread uses.
+//! A sharded tensor is immutable, but the elements of its shards may change. The memory of local
+//! shards is the only memory of the library that callers access by a pointer. This memory stays
+//! valid until the sharded tensor and all managed tensors exported from it are freed. The caller
+//! makes sure that no thread writes elements while another thread uses them.
 //!
 //! Source: torch's `ShardedTensor`. Only strided, contiguous tensors can be sharded, as in torch.
 
@@ -37,7 +40,8 @@ use crate::memory::text;
 use crate::model::{Error, ShardedTensorMetadata, TensorShape};
 use crate::transfer::{self, Fill, Keeper, Keepers, ShardedTensor};
 
-/// Metadata and local shards, behind a handle. Free it with `shardspec_sharded_tensor_free`.
+/// A sharded tensor, behind a handle: metadata and local shards. Free it with
+/// `shardspec_sharded_tensor_free`.
 pub struct shardspec_sharded_tensor {
     _opaque: [u8; 0],
 }
@@ -58,9 +62,9 @@ impl Handle for shardspec_sharded_tensor {
     }
 }
 
-/// Memory of new shards is uninitialised: torch's `empty`.
+/// The memory of new shards is uninitialised, as with torch's `empty`.
 pub const SHARDSPEC_FILL_UNINITIALIZED: i32 = 0;
-/// Memory of new shards is zero: torch's `zeros`.
+/// The memory of new shards is zero, as with torch's `zeros`.
 pub const SHARDSPEC_FILL_ZERO: i32 = 1;
 
 fn fill_argument(fill: i32) -> Outcome<Fill> {
@@ -82,10 +86,10 @@ pub(crate) fn give(
     Ok(())
 }
 
-/// Creates a sharded tensor with new memory for the shards of `owner`. `owner` NULL selects all
-/// shards. The metadata must state the element type. `fill` is a `SHARDSPEC_FILL_...` constant.
+/// Creates a sharded tensor with new memory for the shards of `owner`. With `owner` NULL, it has
+/// all shards. The metadata must state the element type. `fill` is a `SHARDSPEC_FILL_...` constant.
 ///
-/// Ownership: the caller frees `*out`; the metadata may be freed before it.
+/// Ownership: the caller frees `*out`. The caller may free the metadata before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_PLACEMENT if `owner` is not the text of an owner; INVALID_ARGUMENT if `fill` is
@@ -107,11 +111,11 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new(
     })
 }
 
-/// Creates a sharded tensor with new memory for the shards `indices` of the metadata, in any order.
-/// `indices` holds `index_count` different numbers. The metadata must state the element type.
-/// `fill` is a `SHARDSPEC_FILL_...` constant.
+/// Creates a sharded tensor with new memory for some shards of the metadata. `indices` holds the
+/// `index_count` different indices of these shards, in any order. The metadata must state the
+/// element type. `fill` is a `SHARDSPEC_FILL_...` constant.
 ///
-/// Ownership: the caller frees `*out`; the metadata may be freed before it.
+/// Ownership: the caller frees `*out`. The caller may free the metadata before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if an index occurs twice, `fill` is another number or the metadata
@@ -132,12 +136,12 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_for_indices(
     })
 }
 
-/// Creates a sharded tensor with the shards that `spec` cuts out of `full` for `owner`. `owner`
-/// NULL selects all shards. The spec builds the metadata for the sizes of `full`. `properties` may
-/// be NULL. Where they state no element type, the metadata has that of `full`. `options` may be
-/// NULL.
+/// Creates a sharded tensor with the shards that `spec` cuts out of `full` for `owner`. With
+/// `owner` NULL, it has all shards. The spec builds the metadata for the sizes of `full`.
+/// `properties` may be NULL. If the properties state no element type, the metadata has the element
+/// type of `full`. `options` may be NULL.
 ///
-/// Ownership: the caller frees `*out`; `spec` and `full` may be freed before it.
+/// Ownership: the caller frees `*out`. The caller may free `spec` and `full` before `*out`.
 /// Calls back: `build_metadata` and `fill_shard` of a custom spec; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
@@ -168,11 +172,11 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_spec(
     })
 }
 
-/// Creates a sharded tensor with copies of the shards of `owner` in `full`. `owner` NULL selects
-/// all shards. `full` has the metadata's sizes. Where the metadata states no element type, the
-/// sharded tensor has that of `full`. `options` may be NULL.
+/// Creates a sharded tensor that copies the shards of `owner` out of `full`. With `owner` NULL, it
+/// has all shards. `full` has the sizes of the metadata. If the metadata states no element type,
+/// the sharded tensor has the element type of `full`. `options` may be NULL.
 ///
-/// Ownership: the caller frees `*out`; the metadata and `full` may be freed before it.
+/// Ownership: the caller frees `*out`. The caller may free the metadata and `full` before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
@@ -197,11 +201,12 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full(
     })
 }
 
-/// Creates a sharded tensor with copies of the shards `indices` in `full`, in any order. `indices`
-/// holds `index_count` different numbers. `full` has the metadata's sizes. Where the metadata
-/// states no element type, the sharded tensor has that of `full`. `options` may be NULL.
+/// Creates a sharded tensor that copies some shards out of `full`. `indices` holds the
+/// `index_count` different indices of these shards, in any order. `full` has the sizes of the
+/// metadata. If the metadata states no element type, the sharded tensor has the element type of
+/// `full`. `options` may be NULL.
 ///
-/// Ownership: the caller frees `*out`; the metadata and `full` may be freed before it.
+/// Ownership: the caller frees `*out`. The caller may free the metadata and `full` before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
@@ -226,16 +231,17 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full_for_indic
     })
 }
 
-/// Creates a sharded tensor of shards in the caller's memory: `shards[i]` is shard `indices[i]` of
-/// the metadata.
+/// Creates a sharded tensor from shards in the caller's memory. `shards[i]` is shard `indices[i]`
+/// of the metadata.
 ///
-/// Each view has the sizes of its shard, with any strides. All have the metadata's element type, or
-/// one common type where the metadata states none. With an `owner`, the shards must be exactly
-/// those of that owner. With `owner` NULL, they may be any.
+/// Each view has the sizes of its shard, with any strides. All views have the metadata's element
+/// type. If the metadata states no element type, all views have one common type. With an `owner`,
+/// the shards must be exactly the shards of that owner. With `owner` NULL, any shards are allowed.
 ///
-/// Ownership: the library copies the views. It uses their memory until it calls `release(ctx)`,
-/// exactly once: after the sharded tensor and all managed tensors exported from it were freed, or
-/// before a failed call returns. `release` may be NULL. The caller frees `*out`.
+/// Ownership: the library copies the views. The library uses the memory of the views until it calls
+/// `release(ctx)`, exactly once. It calls `release` after the sharded tensor and all managed
+/// tensors exported from it were freed, or before a failed call returns. `release` may be NULL. The
+/// caller frees `*out`.
 /// Calls back: `release`, if the call fails; `destroy`, if another thread frees a handle during the
 /// call.
 /// Blocks: no.
@@ -266,18 +272,18 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local(
     )
 }
 
-/// Creates a sharded tensor of shards in the caller's memory that are described by a list:
-/// `shards[i]` is the memory of shard i of `descriptions`.
+/// Creates a sharded tensor from shards in the caller's memory. The list `descriptions` describes
+/// the shards: `shards[i]` is the memory of shard i of that list.
 ///
-/// The offsets, sizes and placement of each description must be those of one shard of the metadata.
-/// All views have the metadata's element type, or one common type where the metadata states none.
-/// With an `owner`, the shards must be exactly those of that owner. With `owner` NULL, they may be
-/// any.
+/// The offsets, sizes and placement of each description must equal those of one shard of the
+/// metadata. All views have the metadata's element type. If the metadata states no element type,
+/// all views have one common type. With an `owner`, the shards must be exactly the shards of that
+/// owner. With `owner` NULL, any shards are allowed.
 ///
-/// Ownership: the library copies the views. It uses their memory until it calls `release(ctx)`,
-/// exactly once: after the sharded tensor and all managed tensors exported from it were freed, or
-/// before a failed call returns. `release` may be NULL. The caller keeps `descriptions` and frees
-/// `*out`.
+/// Ownership: the library copies the views. The library uses the memory of the views until it calls
+/// `release(ctx)`, exactly once. It calls `release` after the sharded tensor and all managed
+/// tensors exported from it were freed, or before a failed call returns. `release` may be NULL. The
+/// caller keeps `descriptions` and frees `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `release`, if the call fails; `destroy`, if
 /// another thread frees a handle during the call.
 /// Blocks: no.
@@ -329,8 +335,8 @@ unsafe fn from_local(
     Ok(ShardedTensor::from_local(metadata, shards, Keepers::One(Keeper::of_lease(memory)?))?)
 }
 
-/// Frees a sharded tensor. NULL is allowed. The memory of its shards is freed, or released with
-/// `release`, when no managed tensor exported from it is in use.
+/// Frees a sharded tensor. NULL is allowed. The library then frees the memory of the shards, or
+/// releases it with `release`, as soon as no exported managed tensor uses it.
 ///
 /// Ownership: the caller gives up `tensor`.
 /// Calls back: `destroy`, if nothing else uses the object.
@@ -345,11 +351,11 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_free(
     guard(err, || handle::free("tensor", tensor))
 }
 
-/// Creates a handle of the sharded tensor's metadata. It is the metadata that the sharded tensor
-/// was created with. If that states no element type and there are local shards, it has their
-/// element type.
+/// Creates a handle for the metadata that the sharded tensor was created with. If that metadata
+/// states no element type and there are local shards, the new handle's metadata has the element
+/// type of the local shards.
 ///
-/// Ownership: the caller frees `*out`; the sharded tensor may be freed before it.
+/// Ownership: the caller frees `*out`. The caller may free the sharded tensor before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.

@@ -1,10 +1,10 @@
 //! Lists of shards.
 //!
-//! A list is the one way to pass many shards: specs, metadata, plans and the builder of a custom
-//! spec accept a list. A list itself accepts any shards: they may overlap and leave gaps, as the
-//! replicas of a checkpoint or the shards of one worker do. Specs refuse shards that overlap, and
-//! metadata also refuses gaps. `shardspec_shards_overlaps` and `shardspec_shards_gaps` report all
-//! of them.
+//! A list holds any number of shards. Specs, metadata, plans and the builder of a custom spec
+//! accept a list. The shards of a list may overlap and leave gaps, such as the replicas in a
+//! checkpoint or the shards of one worker. Specs refuse shards that overlap. Metadata refuses gaps
+//! as well. `shardspec_shards_overlaps` reports all overlaps, and `shardspec_shards_gaps` reports
+//! all gaps.
 
 use std::ffi::c_char;
 
@@ -43,8 +43,9 @@ impl Handle for shardspec_shards {
 
 /// Creates a list of `shard_count` shards. The shards may overlap, and the list may be empty.
 ///
-/// All shards have the same number of dimensions; an empty list fits any number. A shard whose
-/// `placement` is NULL has no owner: plans count all such shards as one owner that is on no rank.
+/// All shards have the same number of dimensions. An empty list fits any number of dimensions. A
+/// shard whose `placement` is NULL has no owner. Plans treat all shards without an owner as if one
+/// owner had them that is on no rank.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`.
 /// Calls back: no.
@@ -71,8 +72,8 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new(
 ///
 /// `offsets` and `sizes` hold `shard_count` rows of `ndim` numbers. `placements` holds
 /// `placement_count` texts. Shard i has the placement `placements[placement_indices[i]]`. With
-/// `placement_indices` NULL it has `placements[i]`, and `placement_count` equals `shard_count`. A
-/// text may be NULL; its shards have no owner.
+/// `placement_indices` NULL, shard i has the placement `placements[i]`, and `placement_count`
+/// equals `shard_count`. A text may be NULL. The shards with that placement then have no owner.
 ///
 /// Ownership: the library copies all arguments. The caller frees `*out`.
 /// Calls back: no.
@@ -98,12 +99,13 @@ pub unsafe extern "C-unwind" fn shardspec_shards_new_from_arrays(
     })
 }
 
-/// Creates a list of shards from flat arrays and the handles of their placements, which may be
-/// custom placements.
+/// Creates a list of shards from flat arrays and the handles of their placements. Custom placements
+/// are allowed.
 ///
 /// `offsets` and `sizes` hold `shard_count` rows of `ndim` numbers. `placements` holds
 /// `placement_count` handles. Shard i has the placement `placements[placement_indices[i]]`. With
-/// `placement_indices` NULL it has `placements[i]`, and `placement_count` equals `shard_count`.
+/// `placement_indices` NULL, shard i has the placement `placements[i]`, and `placement_count`
+/// equals `shard_count`.
 ///
 /// Ownership: the library copies the arrays. The caller keeps the handles in `placements` and frees
 /// `*out`.
@@ -165,13 +167,15 @@ pub unsafe extern "C-unwind" fn shardspec_shards_count(
     })
 }
 
-/// Writes the pairs of shards that own the same elements, by their first index, then by their
-/// second. The boxes that the two shards share are written as well.
+/// Writes the pairs of shards that own the same elements. Pairs are ordered by the index of their
+/// first shard, then by the index of their second shard. The function also writes the box that the
+/// two shards of a pair share.
 ///
-/// `first_shards` and `second_shards` receive the indices. `offsets` and `sizes` receive the shared
-/// boxes, one number for each dimension of the tensor. All four have room for `capacity` pairs, and
-/// each may be NULL. `*overlap_count` becomes the number of pairs written, at most `capacity`.
-/// `*more` becomes 1 if there are further pairs, else 0; `more` may be NULL.
+/// `first_shards` and `second_shards` receive the indices of the shards. `offsets` and `sizes`
+/// receive the shared boxes, one number for each dimension of the tensor. These four arrays have
+/// room for `capacity` pairs, and each may be NULL. `*overlap_count` becomes the number of pairs
+/// written, at most `capacity`. `*more` becomes 1 if there are further pairs, else 0. `more` may be
+/// NULL.
 ///
 /// Time: about n * log(n) for n shards, plus the number of pairs.
 /// Ownership: the caller keeps all arguments.
@@ -206,13 +210,13 @@ pub unsafe extern "C-unwind" fn shardspec_shards_overlaps(
     })
 }
 
-/// Writes the parts of a tensor that no shard owns, as boxes that do not overlap, in the order of
-/// their offsets.
+/// Writes boxes that cover all elements of a tensor that no shard owns. The boxes do not overlap.
+/// They are ordered by their offsets.
 ///
 /// `tensor_sizes` holds `ndim` numbers. Shards may reach past the tensor. `offsets` and `sizes`
-/// receive `ndim` numbers for each box. Both have room for `capacity` boxes, and each may be NULL.
-/// `*gap_count` becomes the number of boxes written, at most `capacity`. `*more` becomes 1 if there
-/// are further boxes, else 0; `more` may be NULL.
+/// receive `ndim` numbers for each box. Both arrays have room for `capacity` boxes, and each may be
+/// NULL. `*gap_count` becomes the number of boxes written, at most `capacity`. `*more` becomes 1 if
+/// there are further boxes, else 0. `more` may be NULL.
 ///
 /// Time: about n * log(n) for n shards without overlaps, plus the number of boxes. With overlaps,
 /// the time depends on the number of boxes in the result.

@@ -1,8 +1,9 @@
 //! Sharding specs: how a tensor is cut.
 //!
-//! A spec is made once and used for any number of tensors. Three types are built in: "chunk" cuts one
-//! dimension into equal chunks, "enumerable" lists shards, "mesh" cuts dimensions over the axes of a
-//! mesh (`shardspec_spec_new_mesh`). `shardspec_spec_new_custom` makes specs of your own types.
+//! One spec cuts any number of tensors. Three types of spec are built in. A "chunk" spec cuts one
+//! dimension into equal chunks. An "enumerable" spec lists the shards. A "mesh" spec cuts
+//! dimensions over the axes of a mesh (`shardspec_spec_new_mesh`). `shardspec_spec_new_custom`
+//! creates specs of your own types.
 //!
 //! Source: torch's `ChunkShardingSpec` and `EnumerableShardingSpec`.
 
@@ -73,8 +74,8 @@ pub(crate) fn give(place: Out<'_, *mut shardspec_spec>, spec: impl Sharder) -> O
 
 /// Creates a spec that cuts dimension `dim` into `placement_count` chunks, as `torch.chunk` does.
 /// Chunk i starts at ceil(n / placement_count) * i of n elements and has placement `placements[i]`.
-/// The last chunks may be shorter or empty. An empty chunk owns nothing, and its offset may be past
-/// the end. A negative `dim` counts from the last dimension. `shardspec_spec_build_metadata` checks
+/// The last chunks may be shorter or empty. An empty chunk owns nothing. Its offset may be past the
+/// end. A negative `dim` counts from the last dimension. `shardspec_spec_build_metadata` checks
 /// that the tensor has the dimension.
 ///
 /// Ownership: the library copies the texts. The caller frees `*out`.
@@ -123,11 +124,11 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_by_dim_name(
     })
 }
 
-/// Creates a spec that cuts one dimension into `placement_count` chunks, as `torch.chunk` does,
-/// with handles of placements. The dimension is `dim`; with a `dim_name` that is not NULL, it is
-/// the dimension of that name. Chunk i starts at ceil(n / placement_count) * i of n elements and
-/// has placement `placements[i]`. The last chunks may be shorter or empty. A negative `dim` counts
-/// from the last dimension.
+/// Creates a spec that cuts one dimension into `placement_count` chunks, as `torch.chunk` does.
+/// `placements` holds handles of placements. With `dim_name` NULL, the spec cuts dimension `dim`.
+/// Otherwise it cuts the dimension that has the name `dim_name`. Chunk i starts at ceil(n /
+/// placement_count) * i of n elements and has placement `placements[i]`. The last chunks may be
+/// shorter or empty. A negative `dim` counts from the last dimension.
 ///
 /// Ownership: the library copies `dim_name`. The caller keeps the handles and frees `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -150,11 +151,11 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_chunk_with_placement_handles(
     })
 }
 
-/// Creates a spec that lists its shards. All shards have the same number of dimensions, and they
-/// must not overlap. A shard with a size of 0 owns nothing and overlaps nothing.
+/// Creates a spec that lists its shards. All shards have the same number of dimensions. Shards must
+/// not overlap. A shard with a size of 0 owns nothing and overlaps nothing.
 ///
 /// Time: at worst n * log(n)^(d-1) for n shards with d dimensions.
-/// Ownership: the caller frees `*out`; the list may be freed before it.
+/// Ownership: the caller frees `*out`. The caller may free the list before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if there are no shards; OVERLAP if two shards overlap (the error names
@@ -187,12 +188,11 @@ pub unsafe extern "C-unwind" fn shardspec_spec_free(
     guard(err, || handle::free("spec", spec))
 }
 
-/// Writes the name of the spec's type into `buffer`: "chunk", "enumerable", "mesh", or the type name
-/// of a custom spec.
+/// Writes the name of the spec's type into `buffer`. The name is "chunk", "enumerable", "mesh", or
+/// the type name of a custom spec.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
-/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
-/// written.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -209,7 +209,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_type_name(
     guard(err, || answer_text(buffer, capacity, needed, handle::get("spec", spec)?.type_name()))
 }
 
-/// Writes the dimension that a chunk spec cuts to `*out`, as it was passed; it may be negative.
+/// Writes to `*out` the dimension that a chunk spec cuts. The number is the one that was passed
+/// when the spec was created, so it may be negative.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -235,9 +236,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_chunk_dim(
 
 /// Writes to `buffer` the name of the dimension that a chunk spec cuts.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
-/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
-/// written.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -261,7 +261,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_chunk_dim_name(
     })
 }
 
-/// Writes the number of shards of the spec to `*out`.
+/// Writes to `*out` the number of shards of the spec.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -281,7 +281,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_shard_count(
     })
 }
 
-/// Creates a handle of the placement of shard `index`.
+/// Creates a handle for the placement of shard `index`.
 ///
 /// Ownership: the caller frees `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -311,9 +311,10 @@ pub unsafe extern "C-unwind" fn shardspec_spec_placement(
     })
 }
 
-/// Writes 1 to `*out` if two specs are of the same type and cut every tensor in the same way, else
-/// 0. Dimensions are compared as they were passed: -1 and 1 differ. Mesh specs are compared by
-/// their meshes and layouts as they were passed. Custom specs are compared by their type's `equal`.
+/// Writes 1 to `*out` if two specs are of the same type and cut every tensor in the same way,
+/// else 0. Dimensions are compared as they were passed, so -1 and 1 differ. Mesh specs are equal if
+/// their meshes and the layouts that were passed are equal. Custom specs are compared with the
+/// `equal` function of their type.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` of custom specs and placements; `destroy`, if another thread frees a handle
@@ -334,7 +335,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_equal(
 }
 
 /// Writes a hash of the spec to `*out`. Equal specs have equal hashes, in every process that runs
-/// this version. The hash of a custom spec includes that of its type's `hash`.
+/// this version. For a custom spec, the `hash` function of its type contributes to the hash.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `hash` of a custom spec and of custom placements; `destroy`, if another thread frees

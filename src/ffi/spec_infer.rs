@@ -8,20 +8,19 @@ use crate::ffi::shards::shardspec_shards;
 use crate::ffi::spec::{give, shardspec_spec};
 use crate::model::{InferredSpec, infer_compat_spec, infer_sharding_spec};
 
-/// Creates the spec that cuts a tensor into exactly these shards. Its type is the first of chunk,
-/// mesh and enumerable that fits. It is a chunk spec if the shards are the chunks of one dimension,
-/// in any order. It is a mesh spec if the shards are a grid of boxes: each dimension is cut by
-/// chunk, balanced or sizes, and all cells of the grid have the same number of shards, which are
-/// replicas. Otherwise it is an enumerable spec, also for a single shard, because the cut dimension
-/// is then unknown.
+/// Creates the spec that cuts a tensor into exactly these shards. The result is a chunk spec if the
+/// shards are the chunks of one dimension, in any order. Otherwise it is a mesh spec if the shards
+/// form a grid of boxes. In such a grid, each dimension is cut by the rule CHUNK, BALANCED or
+/// SIZES, and all cells have the same number of replicas. In all other cases, the result is an
+/// enumerable spec. A single shard also makes an enumerable spec, because no dimension is cut.
 ///
-/// The mesh of an inferred mesh spec keeps the order of the shards if that is a row-major order
-/// over its axes. Otherwise its devices are in row-major order of the dimensions that are cut.
-/// `shardspec_spec_infer_compat` creates the spec that torch infers from the same shards.
+/// If the shards are in row-major order over the axes of the new mesh, its devices keep that order.
+/// Otherwise the devices are in row-major order of the cut dimensions.
+/// `shardspec_spec_infer_compat` creates the spec that torch would infer.
 ///
-/// Time: n * log(n) for n shards, and for an enumerable spec at worst n * log(n)^(d-1) in d
-/// dimensions.
-/// Ownership: the caller frees `*out`; the list may be freed before it.
+/// Time: n * log(n) for n shards. For an enumerable spec in d dimensions, at worst n *
+/// log(n)^(d-1).
+/// Ownership: the caller frees `*out`. The caller may free the list before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
@@ -40,11 +39,11 @@ pub unsafe extern "C-unwind" fn shardspec_spec_infer(
     })
 }
 
-/// Creates the spec that torch infers from these shards. It is a chunk spec where chunks of one
-/// dimension are exactly these boxes, in any order. Otherwise it is an enumerable spec. A single
-/// shard makes an enumerable spec, because the cut dimension is then unknown.
+/// Creates the spec that torch infers from these shards. The result is a chunk spec if the shards
+/// are the chunks of one dimension, in any order. Otherwise it is an enumerable spec. A single
+/// shard also makes an enumerable spec, because no dimension is cut.
 ///
-/// Ownership: the caller frees `*out`; the list may be freed before it.
+/// Ownership: the caller frees `*out`. The caller may free the list before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.

@@ -11,9 +11,8 @@ use crate::memory::text;
 
 /// Writes the name of a status, such as "OVERLAP", into `buffer`.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
-/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
-/// written.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.

@@ -1,15 +1,16 @@
 //! Sizes and defaults of structs.
 //!
-//! For programs that can't use the macros of this header. A program that declares a struct itself
-//! compares its own size with `shardspec_struct_size`, and prepares the struct with
-//! `shardspec_struct_init` before it sets fields. Both take the name that this header gives the
-//! struct, such as "shardspec_cut".
+//! These functions are for programs that can't use the macros of this header. A program that
+//! declares a struct itself compares the size of its struct with the result of
+//! `shardspec_struct_size`. It initialises the struct with `shardspec_struct_init` before it sets
+//! fields. Both functions take the name that the struct has in this header, such as
+//! "shardspec_cut".
 //!
-//! Every struct that begins with `struct_size` must say its size: 0 is refused, in an error as in
-//! any other struct. The library can't know how much memory the caller has behind a pointer. If it
-//! assumed the size of its own version, it could read or write beyond the struct of a program that
-//! was compiled with an older header. To assume the oldest version's size would ignore fields that
-//! a newer program has set.
+//! The caller must set `struct_size` in every struct that begins with this field. The library
+//! refuses a `struct_size` of 0, because it can't know how much memory the caller has behind a
+//! pointer. If the library assumed the size of its own version, it could read or write beyond the
+//! struct of a program that was compiled with an older header. If it assumed the size of the oldest
+//! version, it would ignore fields that a newer program has set.
 
 use std::ffi::{c_char, c_void};
 
@@ -143,8 +144,8 @@ const STRUCTS: &[Known] = &[
 
 const ERROR: &str = "shardspec_error";
 
-/// Writes the size in bytes of the struct called `name` to `*out`: its `sizeof` in the library's
-/// version. A program whose own struct is larger was compiled with a newer header.
+/// Writes to `*out` the size in bytes of the struct called `name`: its `sizeof` in the library's
+/// version. If the struct of a program is larger, the program was compiled with a newer header.
 ///
 /// Ownership: the caller keeps `name`.
 /// Calls back: no.
@@ -164,11 +165,11 @@ pub unsafe extern "C-unwind" fn shardspec_struct_size(
     })
 }
 
-/// Prepares the `size` bytes at `out` as the struct called `name`. `size` is the caller's `sizeof` of
-/// the struct. All bytes become zero. Then `struct_size` becomes `size`, if the struct has that
-/// field, and the fields of two structs get other values than zero. A `shardspec_error` becomes one
-/// before its first call (`SHARDSPEC_ERROR_INIT`). A `shardspec_tensor_properties` gets torch's
-/// defaults: float32, strided, contiguous, no gradient, not pinned.
+/// Initialises the `size` bytes at `out` as the struct called `name`. `size` is the caller's
+/// `sizeof` of the struct. All bytes become zero. If the struct has the field `struct_size`, the
+/// field becomes `size`. Two structs get further values. A `shardspec_error` gets the values of
+/// `SHARDSPEC_ERROR_INIT`. A `shardspec_tensor_properties` gets torch's defaults: float32, strided,
+/// contiguous, no gradient, not pinned.
 ///
 /// Ownership: the caller keeps `name` and `out`.
 /// Calls back: no.

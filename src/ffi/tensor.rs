@@ -1,10 +1,10 @@
 //! Tensors in host memory.
 //!
-//! These functions move data between a tensor and its shards. All buffers are the caller's. All
-//! checks come before the first write: a call that fails has written nothing. Elements are copied
-//! bit for bit. A destination must not share memory with a source, with another destination or with
-//! itself. Buffers that interleave without sharing a byte (for packed elements: a bit) are allowed.
-//! Bits of such a byte that belong to no element stay unchanged.
+//! These functions move data between a tensor and its shards. The caller owns all buffers. All
+//! checks come before the first write, so a call that fails has written nothing. Elements are
+//! copied bit for bit. A destination must not share memory with a source, with another destination
+//! or with itself. Buffers may interleave if they share no byte. Buffers of packed elements may
+//! interleave if they share no bit. Bits of a byte that belong to no element stay unchanged.
 
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle;
@@ -28,19 +28,21 @@ pub const SHARDSPEC_COPY_THREADS_AUTO: u32 = 0;
 pub const SHARDSPEC_COPY_HINT_STREAM: u32 = 1;
 /// Hint: cached stores, for data that is used next.
 pub const SHARDSPEC_COPY_HINT_CACHED: u32 = 2;
-/// Restricts the library to instructions that every processor of this kind has. For tests.
+/// Restricts the library to instructions that every processor of this kind has. This hint is for
+/// tests.
 pub const SHARDSPEC_COPY_HINT_PORTABLE: u32 = 4;
 
-/// Options of a copy. Where the pointer to them is NULL, or a field is 0, the library chooses by
-/// size and machine. No option changes the result.
+/// Options of a copy. If a function gets NULL instead of options, or if a field is 0, the library
+/// chooses by size and machine. No option changes the result.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_copy_options {
     /// `sizeof(shardspec_copy_options)`.
     pub struct_size: u64,
-    /// Maximum number of threads, the caller's included. Small copies use one thread.
+    /// Maximum number of threads. The calling thread counts as one of them. Small copies use one
+    /// thread.
     pub max_threads: u32,
-    /// `SHARDSPEC_COPY_HINT_STREAM` or `SHARDSPEC_COPY_HINT_CACHED`, or'ed with
+    /// `SHARDSPEC_COPY_HINT_STREAM` or `SHARDSPEC_COPY_HINT_CACHED`, combined by bitwise or with
     /// `SHARDSPEC_COPY_HINT_PORTABLE` if required.
     pub hints: u32,
 }
@@ -101,8 +103,8 @@ impl shardspec_copy_options {
     }
 }
 
-/// Copies all elements of a view into another view of the same shape and element type. Both may
-/// have any strides. `options` may be NULL.
+/// Copies all elements of a view into another view of the same shape and element type. Both views
+/// may have any strides. `options` may be NULL.
 ///
 /// Ownership: the caller keeps both views and their memory.
 /// Calls back: no.
@@ -129,9 +131,10 @@ pub unsafe extern "C-unwind" fn shardspec_tensor_copy(
     })
 }
 
-/// Copies shard `index` out of a tensor, such as a mapped file. `full` has the metadata's sizes and
-/// `shard` has the sizes of that shard. Both have the metadata's element type, if it states one.
-/// Holes of the shard's buffer are filled with zeros. `options` may be NULL.
+/// Copies shard `index` out of a tensor, such as a mapped file. `full` has the sizes of the tensor
+/// and `shard` has the sizes of that shard. Both have the metadata's element type, if the metadata
+/// states an element type. Holes of the shard's buffer are filled with zeros. `options` may be
+/// NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -142,8 +145,7 @@ pub unsafe extern "C-unwind" fn shardspec_tensor_copy(
 /// SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, INVALID_HANDLE,
 /// UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error,
 /// nothing was written.
-/// Threads: any. During the call, other threads may read `full` but not write it, and may not use
-/// `shard`.
+/// Threads: any. During the call, no other thread may write `full` or use `shard`.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard(
@@ -162,10 +164,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard(
     })
 }
 
-/// Fills shard `index` of a tensor by the `fill_shard` function of the spec's type, or copies it
-/// where the type has none. `metadata` is the metadata that `spec` built for the tensor. `full` has
-/// the metadata's sizes and `shard` has the sizes of that shard. Both have the metadata's element
-/// type, if it states one. `options` may be NULL.
+/// Fills shard `index` of a tensor with the `fill_shard` function of the spec's type. If the type
+/// has no such function, the shard is copied. `metadata` is the metadata that `spec` built for the
+/// tensor. `full` has the sizes of the tensor and `shard` has the sizes of that shard. Both have
+/// the metadata's element type, if the metadata states an element type. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `fill_shard` of a custom spec; `equal` and `hash` of custom placements; `destroy`,
@@ -177,8 +179,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard(
 /// NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written. The library calls
 /// `fill_shard` of the spec after all checks. If `fill_shard` fails, the function returns that
 /// status.
-/// Threads: any. During the call, other threads may read `full` but not write it, and may not use
-/// `shard`.
+/// Threads: any. During the call, no other thread may write `full` or use `shard`.
 /// Source: torch's `ShardingSpec.shard`, for one destination.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -197,9 +198,10 @@ pub unsafe extern "C-unwind" fn shardspec_spec_fill_shard(
     })
 }
 
-/// Writes a view of shard `index` inside of `full` to `*out`, without copying data. The view's
-/// shape and strides are written into `shape` and `strides`. Each has room for `capacity` numbers,
-/// at least one for each dimension. The view of an empty shard has NULL data.
+/// Writes to `*out` a view of shard `index` inside of `full`, without a copy of the data. The
+/// view's shape and strides are written into `shape` and `strides`. These two arrays have room for
+/// `capacity` numbers each, at least one for each dimension. The view of an empty shard has NULL
+/// data.
 ///
 /// Ownership: `out->shape` and `out->strides` point to the caller's two arrays. `out->data` points
 /// into the memory of `full`.
@@ -233,10 +235,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard(
     })
 }
 
-/// Copies every shard out of a tensor. `full` has the metadata's sizes. `shards[i]` is the
-/// destination of shard i, and `shard_count` is the metadata's number of shards, empty ones
-/// included. Element types are the metadata's, if it states one. Holes of the shards' buffers are
-/// filled with zeros. `options` may be NULL.
+/// Copies every shard out of a tensor. `full` has the sizes of the tensor. `shards[i]` is the
+/// destination of shard i. `shard_count` is the number of all shards, empty shards included. All
+/// views have the metadata's element type, if the metadata states an element type. Holes of the
+/// shards' buffers are filled with zeros. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -248,8 +250,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard(
 /// than memory, so that the search for shared memory would take longer than the copy;
 /// INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// After an error, nothing was written.
-/// Threads: any. During the call, other threads may read `full` but not write it, and may not use
-/// `shards`.
+/// Threads: any. During the call, no other thread may write `full` or use `shards`.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_scatter(
@@ -269,9 +270,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter(
 }
 
 /// Copies every shard into a tensor. This is the inverse of `shardspec_metadata_scatter`.
-/// `shards[i]` is shard i, and `shard_count` is the metadata's number of shards, empty ones
-/// included. `full` has the metadata's sizes, and every element of it is written. Element types are
-/// the metadata's, if it states one. `options` may be NULL.
+/// `shards[i]` is shard i. `shard_count` is the number of all shards, empty shards included. `full`
+/// has the sizes of the tensor. Every element of `full` is written. All views have the metadata's
+/// element type, if the metadata states an element type. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -283,8 +284,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter(
 /// than memory, so that the search for shared memory would take longer than the copy;
 /// INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// After an error, nothing was written.
-/// Threads: any. During the call, other threads may read `shards` but not write them, and may not
-/// use `full`.
+/// Threads: any. During the call, no other thread may write `shards` or use `full`.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_metadata_gather(

@@ -1,11 +1,12 @@
 //! Traffic of a plan: amounts for cost reports, and runs of bytes for custom transports.
 //!
-//! These functions assume that every shard's buffer is row-major and contiguous. The runs of a
-//! source and a destination describe all bytes that move between them, in the same order on both
-//! sides. A sender packs the blocks of its runs one after the other, and the receiver unpacks them
-//! into the blocks of the same runs. Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA.
+//! These functions assume that the buffer of every shard is row-major and contiguous. A run is a
+//! number of blocks of bytes at equal distances. The runs of a source and a destination describe
+//! all bytes that move between the two, in the same order on both sides. A sender packs the blocks
+//! of its runs one after the other. The receiver unpacks them into the blocks of the same runs.
+//! Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA.
 //!
-//! Ranks are those of placements. -1 stands for all placements without a rank.
+//! Ranks are the ranks of placements. Rank -1 stands for all placements without a rank.
 
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle;
@@ -20,10 +21,10 @@ use crate::model::Error;
 use crate::plan::Run;
 use crate::plan::{Relabelling, ReshardPlan};
 
-/// `block_count` blocks of `block_length` bytes that move from one buffer to another. Source blocks
-/// start at `source_offset`, `source_offset + source_stride` and so on. Destination blocks start at
-/// `destination_offset`, `destination_offset + destination_stride` and so on. All numbers are in
-/// bytes. Strides are 0 where there is one block.
+/// A run: `block_count` blocks of `block_length` bytes that move from one buffer to another. Source
+/// blocks start at `source_offset`, `source_offset + source_stride` and so on. Destination blocks
+/// start at `destination_offset`, `destination_offset + destination_stride` and so on. All offsets,
+/// strides and lengths are in bytes. Strides are 0 if there is one block.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_run {
@@ -40,7 +41,7 @@ pub struct shardspec_run {
     /// Distance from the start of one block to the start of the next in the destination shard's
     /// buffer.
     pub destination_stride: i64,
-    /// Bytes of a block, at least 1.
+    /// Number of bytes of a block, at least 1.
     pub block_length: i64,
     /// Number of blocks, at least 1.
     pub block_count: i64,
@@ -108,13 +109,13 @@ fn rank_argument(argument: &'static str, rank: i64) -> Outcome<Option<i64>> {
     }
 }
 
-/// Writes how many bytes move from which source shard to which destination shard. Pairs of shards
-/// without traffic are left out. The others are ordered by destination, then by source.
+/// Writes how many bytes move between each pair of a source shard and a destination shard. Pairs
+/// without traffic are left out. The other pairs are ordered by destination, then by source.
 ///
 /// `sources`, `destinations` and `byte_counts` have room for `capacity` pairs, and each may be
-/// NULL. `*needed` becomes the number of pairs; `needed` may be NULL. With capacity 0, only
-/// `*needed` is written. `itemsize` is the number of bytes of an element, or 0 for that of the
-/// element type of the plan's layouts. The bytes of packed elements are rounded up for each pair.
+/// NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
+/// `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the element type
+/// of the plan's layouts decides. The bytes of packed elements are rounded up for each pair.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -143,14 +144,14 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_traffic(
     })
 }
 
-/// Writes how many bytes move from which source rank to which destination rank. Bytes that stay on
-/// a rank are included. Pairs of ranks without traffic are left out. The others are ordered by
+/// Writes how many bytes move between each pair of a source rank and a destination rank. Bytes that
+/// stay on a rank are included. Pairs without traffic are left out. The other pairs are ordered by
 /// source, then by destination.
 ///
 /// `source_ranks`, `destination_ranks` and `byte_counts` have room for `capacity` pairs, and each
-/// may be NULL. `*needed` becomes the number of pairs; `needed` may be NULL. With capacity 0, only
-/// `*needed` is written. `itemsize` is the number of bytes of an element, or 0 for that of the
-/// element type of the plan's layouts. The bytes of packed elements are rounded up for each pair.
+/// may be NULL. `*needed` becomes the number of pairs. `needed` may be NULL. With capacity 0, only
+/// `*needed` is written. `itemsize` is the number of bytes of an element. With 0, the element type
+/// of the plan's layouts decides. The bytes of packed elements are rounded up for each pair.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -223,14 +224,14 @@ impl<T: Copy> Columns<T> {
     }
 }
 
-/// Writes to `runs` the runs of all bytes that move from source shard `source` to destination
-/// shard `destination`.
+/// Writes to `runs` all runs that move bytes from source shard `source` to destination shard
+/// `destination`.
 ///
-/// `runs` has room for `capacity` of them. `*needed` becomes their number; `needed` may be NULL.
-/// With capacity 0, `runs` may be NULL and only `*needed` is written. `itemsize` is the number of
-/// bytes of an element, or 0 for that of the element type of the plan's layouts.
+/// `runs` has room for `capacity` runs. `*needed` becomes the number of runs. `needed` may be NULL.
+/// With capacity 0, only `*needed` is written, and `runs` may be NULL. `itemsize` is the number of
+/// bytes of an element. With 0, the element type of the plan's layouts decides.
 ///
-/// Time: proportional to the number of pieces, with capacity 0; such a call allocates no memory.
+/// Time: proportional to the number of pieces if `capacity` is 0. Such a call allocates no memory.
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
@@ -254,15 +255,15 @@ pub unsafe extern "C-unwind" fn shardspec_plan_shard_runs(
     })
 }
 
-/// Writes to `runs` the runs of all bytes that move from `source_rank` to `destination_rank`, or
-/// stay on one rank. Runs are in the order of the plan's pieces. Ranks that exchange nothing have
-/// no runs.
+/// Writes to `runs` all runs that move bytes from `source_rank` to `destination_rank`. The two
+/// ranks may be the same. Runs are in the order of the plan's pieces. If no bytes move between the
+/// two ranks, there are no runs.
 ///
-/// `runs` has room for `capacity` of them. `*needed` becomes their number; `needed` may be NULL.
-/// With capacity 0, `runs` may be NULL and only `*needed` is written. `itemsize` is the number of
-/// bytes of an element, or 0 for that of the element type of the plan's layouts.
+/// `runs` has room for `capacity` runs. `*needed` becomes the number of runs. `needed` may be NULL.
+/// With capacity 0, only `*needed` is written, and `runs` may be NULL. `itemsize` is the number of
+/// bytes of an element. With 0, the element type of the plan's layouts decides.
 ///
-/// Time: proportional to the number of pieces, with capacity 0; such a call allocates no memory.
+/// Time: proportional to the number of pieces if `capacity` is 0. Such a call allocates no memory.
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
@@ -303,17 +304,18 @@ unsafe fn answer_runs(
 }
 
 /// Suggests a permutation of the destination's placements with which the fewest elements move. Of
-/// all such permutations, it is one that changes the fewest placements.
+/// all such permutations, the result is one that changes the fewest placements.
 ///
 /// `placement_indices` receives one number for each of the destination's different placements, in
-/// the order of `shardspec_metadata_placement_text`: the index of the placement that its shards
-/// should have. `shardspec_metadata_relabel` accepts this array. `*needed` becomes the number of
-/// placements; `needed` may be NULL. With capacity 0, `placement_indices` may be NULL.
-/// `*moved_before` and `*moved_after` become the numbers of elements that change owners without and
-/// with the suggestion; both may be NULL.
+/// the order of `shardspec_metadata_placement_text`. Number i is the index of the placement that
+/// the shards with placement i should have. `shardspec_metadata_relabel` accepts this array.
+/// `*needed` becomes the number of placements. `needed` may be NULL. With capacity 0,
+/// `placement_indices` may be NULL. `*moved_before` becomes the number of elements that change
+/// owners without the suggestion. `*moved_after` becomes that number with the suggestion. Both may
+/// be NULL.
 ///
-/// Time: for p placements and e pairs of a placement and an owner that share elements, at worst p *
-/// (e + p) * log(p).
+/// Time: at worst p * (e + p) * log(p) for p placements, where e counts the pairs of a placement
+/// and an owner that share elements.
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
@@ -340,11 +342,11 @@ pub unsafe extern "C-unwind" fn shardspec_plan_suggest_placements(
     })
 }
 
-/// Creates a copy of metadata with other placements: shards with placement i get placement
-/// `placement_indices[i]` of the same metadata. Placements are numbered from 0, in the order of
-/// their first shards. `placement_count` is their number.
+/// Creates a copy of metadata with other placements. In the copy, shards with placement i get
+/// placement `placement_indices[i]` of the same metadata. Placements are numbered from 0, in the
+/// order of their first shards. `placement_count` is the number of placements.
 ///
-/// Ownership: the caller frees `*out`; `metadata` may be freed before it.
+/// Ownership: the caller frees `*out`. The caller may free `metadata` before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.

@@ -1,19 +1,21 @@
 //! Transfers.
 //!
-//! A transfer moves a batch of tensors between the ranks of a communicator, each tensor from one
-//! layout to another. The layouts are two metadata objects, or those of a plan. Source shards may be
-//! replicas: each element is then read from one of them. Destination shards may be replicas or
-//! overlap: each one is written completely. Equal destination shards of one rank are received once.
+//! A transfer moves a batch of tensors between the ranks of a communicator. Each tensor moves from
+//! one layout to another. Two metadata objects or a plan describe the two layouts. Source shards
+//! may be replicas. Each element is then read from one of the replicas. Destination shards may be
+//! replicas or overlap. Each destination shard is written completely. Equal destination shards of
+//! one rank are received once.
 //!
-//! All ranks pass the same tensors, with the same tags, in the same order. One agreement serves the
-//! whole batch, and small pieces of different tensors travel in one message. When the tensors of two
-//! ranks differ, all ranks return DISAGREEMENT. The message has the tags and the layouts of the first
-//! tensor that differs. When a rank passes an invalid tensor, the message has its tag, and `index` is
-//! its position.
+//! All ranks pass the same tensors, with the same tags, in the same order. There is one agreement
+//! for the whole batch. Small pieces of different tensors travel in one message. If the tensors of
+//! two ranks differ, all ranks return DISAGREEMENT. The error's message has the tags and the
+//! layouts of the first tensor that differs. If a rank passes an invalid tensor, the error's
+//! message has the tag of that tensor, and `index` is its position.
 //!
-//! `shardspec_comm_transfer` moves a batch once. `shardspec_transfer_prepare` does the agreement, the
-//! plan and the allocation of memory once, for any number of `shardspec_transfer_run`. A run agrees
-//! with one small message per round, in ceil(log2 size) rounds, and plans nothing.
+//! `shardspec_comm_transfer` moves a batch once. To move a batch many times, call
+//! `shardspec_transfer_prepare` once and `shardspec_transfer_run` each time. The preparation does
+//! the agreement, the plan and the allocation of memory. A run sends only one small message in each
+//! of ceil(log2 size) rounds before it moves data.
 
 use std::ffi::c_char;
 
@@ -39,32 +41,33 @@ use crate::memory::{Shared, Text, text};
 use crate::model::{DataType, Error};
 use crate::transfer::{LocalShards, ShardArguments};
 
-/// One tensor of a batch, as one rank passes it. All fields but the shards are the same on all ranks.
+/// One tensor of a batch, as one rank passes it. All fields except the shards are the same on all
+/// ranks.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_comm_tensor {
     /// `sizeof(shardspec_comm_tensor)`.
     pub struct_size: u64,
-    /// A name for the tensor, such as that of a parameter, in UTF-8. NULL: no name.
+    /// A name for the tensor, such as the name of a parameter, in UTF-8. NULL means no name.
     pub tag: *const c_char,
-    /// The layout of the tensor, or NULL where `plan` is set.
+    /// The layout of the tensor, or NULL if `plan` is set.
     pub source: *const shardspec_metadata,
-    /// The layout that it moves to, or NULL where `plan` is set.
+    /// The layout to which the tensor moves, or NULL if `plan` is set.
     pub destination: *const shardspec_metadata,
-    /// A plan for all destination shards, instead of `source` and `destination`. Its lists of shards
-    /// have placements.
+    /// A plan that replaces `source` and `destination`. It must be a plan for all destination
+    /// shards, and all of its shards must have placements.
     pub plan: *const shardspec_plan,
-    /// This rank's shards of the source layout, all of them, in the order of their indices.
+    /// All of this rank's shards of the source layout, in the order of their indices.
     pub source_shards: *const shardspec_tensor_view,
     /// Number of source shards.
     pub source_shard_count: usize,
-    /// This rank's shards of the destination layout, all of them, in the order of their indices.
+    /// All of this rank's shards of the destination layout, in the order of their indices.
     pub destination_shards: *const shardspec_tensor_view,
     /// Number of destination shards.
     pub destination_shard_count: usize,
-    /// The element type. All zeros: that of the layouts or of the shards. In a batch of several
-    /// tensors, a rank without any shard of a tensor must know its element type, from here or from the
-    /// layouts.
+    /// The element type. With all zeros, the layouts or the shards decide. In a batch of several
+    /// tensors, a rank without any shard of a tensor must pass the element type here, unless the
+    /// layouts state it.
     pub dtype: shardspec_dtype,
     /// 0.
     pub reserved: u32,
@@ -208,8 +211,8 @@ fn prepared(
     Ok((transfer, made))
 }
 
-/// Moves a batch of tensors between the ranks, once. Every rank passes the same `tensor_count`
-/// tensors, with its own shards. `options` may be NULL.
+/// Moves a batch of tensors between the ranks. Every rank passes the same `tensor_count` tensors,
+/// with its own shards. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -224,8 +227,8 @@ fn prepared(
 /// or element types or another order. After one of these, nothing was written on any rank. After
 /// TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be partly
 /// written.
-/// Threads: any, one at a time for each communicator. During the call, other threads may read source
-/// shards but not write them, and may not use destination shards.
+/// Threads: any, one at a time for each communicator. During the call, no other thread may write
+/// source shards or use destination shards.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_transfer(
@@ -241,13 +244,14 @@ pub unsafe extern "C-unwind" fn shardspec_comm_transfer(
     })
 }
 
-/// Prepares a transfer of a batch of tensors. All ranks call it together. It agrees on the batch,
-/// plans the messages and allocates memory for packing; it moves nothing. `shardspec_transfer_run`
-/// then moves the tensors, any number of times. `options` may be NULL.
+/// Prepares a transfer of a batch of tensors. All ranks call this function together. It agrees with
+/// the other ranks on the batch, plans the messages and allocates memory for packing. It moves
+/// nothing. `shardspec_transfer_run` then moves the tensors, any number of times. `options` may be
+/// NULL.
 ///
-/// Ownership: the caller frees `*out`, on all ranks, in any order. The transfer keeps what it needs of
-/// the metadata and the plans; these may be freed before it. It keeps the addresses of the shards:
-/// memory that a run uses must exist during that run.
+/// Ownership: the caller frees `*out`, on all ranks, in any order. The caller may free the metadata
+/// and the plans before `*out`. The transfer keeps the addresses of the shards. The memory of the
+/// shards must exist during each run that uses it.
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
 /// placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks.
@@ -285,14 +289,14 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare(
     })
 }
 
-/// Runs a prepared transfer: moves all its tensors. All ranks call it together, with the communicator
-/// that the transfer was prepared with.
+/// Runs a prepared transfer: moves all its tensors. All ranks call this function together, with the
+/// communicator with which the transfer was prepared.
 ///
-/// With `tensors` NULL and `tensor_count` 0, the buffers are those of the run before, or of
-/// `shardspec_transfer_prepare`. Otherwise `tensors` has all tensors in the same order, with shards of
-/// the same shapes, strides and element types. Of these, only the shards are used. `tag` may be NULL,
-/// or equals the tag of the preparation; the other fields are ignored. The first run with other buffers
-/// takes a little longer than the next ones.
+/// With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the previous run, or those
+/// of `shardspec_transfer_prepare`. Otherwise `tensors` has all tensors in the same order, with
+/// shards of the same shapes, strides and element types. The run uses only the shards of `tensors`.
+/// Each `tag` must be NULL or equal the tag of the preparation. The other fields are ignored. The
+/// first run with other buffers takes a little longer than the next runs.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -304,8 +308,8 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare(
 /// UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT. After one of these,
 /// nothing was written on any rank, and the transfer can run again. After TRANSPORT_FAILED,
 /// OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
-/// Threads: any, one at a time for each communicator. During the call, other threads may read source
-/// shards but not write them, and may not use destination shards.
+/// Threads: any, one at a time for each communicator. During the call, no other thread may write
+/// source shards or use destination shards.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_transfer_run(
@@ -321,8 +325,9 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_run(
     })
 }
 
-/// Writes the fingerprint of a transfer to `*out`: 64 bits of its number of ranks and of the order,
-/// tags, layouts and element types of its tensors. It is the same on all ranks.
+/// Writes the fingerprint of a transfer to `*out`: a hash of 64 bits. The fingerprint covers the
+/// number of ranks and the order, tags, layouts and element types of the tensors. It is the same on
+/// all ranks.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -341,7 +346,8 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_fingerprint(
     })
 }
 
-/// Frees a prepared transfer and its memory. NULL is allowed. Other ranks need not do the same.
+/// Frees a prepared transfer and its memory. NULL is allowed. The other ranks need not free the
+/// transfer at the same time.
 ///
 /// Ownership: the caller gives up `transfer`.
 /// Calls back: `destroy`, if nothing else uses the object.

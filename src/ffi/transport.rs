@@ -36,13 +36,14 @@ const _: () = {
     assert!(offset_of!(shardspec_message, byte_count) == offset_of!(Outgoing, bytes));
 };
 
-/// Starts all of these messages and returns when all are complete, or when the transport knows that
-/// some can't complete.
+/// Starts all of these messages. Returns when all messages are complete, or when the transport
+/// knows that some of them can't complete.
 ///
-/// No message has the own rank as its peer, and none is empty. Sender and receiver give a message
-/// the same number of bytes. Messages from one rank to another arrive in the order in which they
-/// are sent, in one exchange and across exchanges. A rank without messages does not call the
-/// function. The transport should start receives before sends. Neither may wait for the other.
+/// No message has the calling rank as its peer, and no message is empty. Sender and receiver pass
+/// the same number of bytes for a message. Messages from one rank to another must arrive in the
+/// order in which they were sent, within one exchange and across exchanges. The library does not
+/// call the function on a rank without messages. The transport should start receives before sends.
+/// No receive may wait for a send, and no send for a receive.
 pub type shardspec_exchange_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -54,14 +55,14 @@ pub type shardspec_exchange_fn = Option<
     ) -> shardspec_status,
 >;
 
-/// Starts all of these messages and returns without waiting for another rank.
+/// Starts all of these messages. Returns without waiting for another rank.
 ///
-/// `*exchange` receives any value; `test` and `wait` receive it again. The rules of
-/// `shardspec_exchange_fn` apply. The arrays of messages are valid during this call only. The memory
-/// of the messages is valid until the exchange has ended: when `test` wrote 1 to `*done`, when `wait`
-/// returned, or when either failed. After that, the transport does not use it, and the library does
-/// not use `*exchange`. A rank has one exchange at a time. When this function fails, nothing was
-/// started.
+/// The function may write any value to `*exchange`. `test` and `wait` receive that value. The rules
+/// of `shardspec_exchange_fn` apply. The arrays of messages are valid during this call only. The
+/// memory of the messages is valid until the exchange has ended. An exchange has ended when `test`
+/// writes 1 to `*done`, when `wait` returns, or when `test` or `wait` fails. After the end, the
+/// transport must not use the memory, and the library does not use `*exchange`. A rank has one
+/// exchange at a time. If this function fails, it must have started no message.
 pub type shardspec_exchange_start_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -74,8 +75,8 @@ pub type shardspec_exchange_start_fn = Option<
     ) -> shardspec_status,
 >;
 
-/// Writes 1 to `*done` if all messages of a started exchange are complete, and 0 if not. It moves
-/// them on as far as that is possible without waiting for another rank.
+/// Writes 1 to `*done` if all messages of a started exchange are complete, else 0. The function
+/// makes progress with the messages as far as that is possible without waiting for another rank.
 pub type shardspec_exchange_test_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -86,7 +87,7 @@ pub type shardspec_exchange_test_fn = Option<
 >;
 
 /// Returns when all messages of a started exchange are complete, or when the transport knows that
-/// some can't complete.
+/// some of them can't complete.
 pub type shardspec_exchange_wait_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -96,22 +97,23 @@ pub type shardspec_exchange_wait_fn = Option<
 >;
 
 /// Makes all later exchanges fail, on every rank that the transport can reach. Exchanges that are
-/// waiting fail too. Examples are ncclCommAbort and closing the connections. `reason` is a text for
-/// people; it is valid during the call.
+/// waiting fail too. For example, it calls ncclCommAbort or closes the connections. `reason` is a
+/// text for people, which is valid during the call.
 ///
-/// A collective that fails on this rank calls it if other ranks already rely on this rank. The
-/// other ranks then return instead of waiting for its messages. The library also calls it when an
-/// exception leaves `exchange`, before the exception continues. `shardspec_comm_abort` calls it on
-/// any thread, also while `exchange` runs.
+/// If a collective fails on this rank while other ranks wait for messages of this rank, the library
+/// calls `abort`. The other ranks then return. The library also calls `abort` if an exception
+/// leaves `exchange`, before the exception continues. `shardspec_comm_abort` calls `abort` on any
+/// thread, also while `exchange` runs.
 pub type shardspec_abort_fn =
     Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, reason: *const c_char)>;
 
-/// Returns the number of the node that rank `rank` is on: any number from 0 on, equal for ranks that
-/// share a node. A negative number means that the node is not known; that rank is then near no other.
+/// Returns the number of the node that rank `rank` is on. Ranks that share a node have the same
+/// number, and the number is >= 0. A negative number means that the node of the rank is not known.
+/// The library then treats the rank as alone on its node.
 ///
-/// It answers at once, the same each time, and can't fail. All ranks of a communicator must divide
-/// the ranks alike, but they may number the nodes differently. Ranks that divide them differently
-/// return DISAGREEMENT from collectives with replicas.
+/// The function must return at once, and must return the same number each time. It can't fail. All
+/// ranks of a communicator must agree about which ranks share a node, but they may number the nodes
+/// differently. If they disagree, collectives with replicas return DISAGREEMENT.
 pub type shardspec_node_fn =
     Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, rank: i64) -> i64>;
 
@@ -121,26 +123,28 @@ pub type shardspec_node_fn =
 pub struct shardspec_comm_vtable {
     /// `sizeof(shardspec_comm_vtable)`.
     pub struct_size: u64,
-    /// Frees `ctx`. NULL where there is nothing to free.
+    /// Frees `ctx`. NULL if there is nothing to free.
     pub destroy: shardspec_destroy_fn,
     /// Exchanges messages. Not NULL.
     pub exchange: shardspec_exchange_fn,
-    /// The status of success of `exchange`: 0, `SHARDSPEC_CALLBACK_OK`, or `..._IN_ERR`.
+    /// The status that `exchange` returns on success: 0, `SHARDSPEC_CALLBACK_OK` or
+    /// `SHARDSPEC_CALLBACK_OK_IN_ERR`.
     pub success_status: shardspec_status,
     /// 0.
     pub reserved: i32,
-    /// Makes exchanges fail on all ranks. With NULL, only the transport itself can report a failure
-    /// to other ranks.
+    /// Makes exchanges fail on all ranks. With NULL, the library has no way to report a failure to
+    /// the other ranks.
     pub abort: shardspec_abort_fn,
-    /// Says which ranks share a node. Elements that several shards hold are then read from the same
-    /// rank where that is possible, else from the same node. With NULL, nothing is known of nodes.
+    /// Returns the node of a rank. Elements that several shards hold are then read from the same
+    /// rank if possible, else from the same node if possible. With NULL, the library knows nothing
+    /// about nodes.
     pub node: shardspec_node_fn,
-    /// Starts an exchange, for requests. `start`, `test` and `wait` are all there, or all NULL. With
-    /// NULL, a request exchanges by `exchange`, inside of `shardspec_request_wait` only.
+    /// Starts an exchange, for requests. `start`, `test` and `wait` are either all set or all NULL.
+    /// With NULL, a request calls `exchange`, and only inside of `shardspec_request_wait`.
     pub start: shardspec_exchange_start_fn,
-    /// Asks for the end of a started exchange.
+    /// Tests whether a started exchange is complete.
     pub test: shardspec_exchange_test_fn,
-    /// Waits for the end of a started exchange.
+    /// Waits until a started exchange is complete.
     pub wait: shardspec_exchange_wait_fn,
 }
 

@@ -1,8 +1,8 @@
 //! Version.
 //!
-//! The constants are the version of the header that a program was compiled with. The functions
-//! return the version of the library that it runs with. A program works with every library of the
-//! same ABI version.
+//! The constants of this section are the version of the header that a program was compiled with.
+//! The functions return the version of the library that the program runs with. A program works with
+//! every library of the same ABI version.
 
 use std::ffi::c_char;
 
@@ -10,11 +10,12 @@ use crate::ffi::border::guard::guard;
 use crate::ffi::border::pointer::answer_text;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 
-/// Version of the binary interface. It changes when a program compiled with an older header would
-/// no longer work. It is the number in the shared library's name, `libshardspec.so.0`.
+/// Version of the binary interface. The version changes when a program that was compiled with an
+/// older header no longer works. It is the number at the end of the shared library's name,
+/// `libshardspec.so.0`.
 pub const SHARDSPEC_ABI_VERSION: u32 = 0;
 
-/// Returns the library's ABI version, to compare with `SHARDSPEC_ABI_VERSION`.
+/// Returns the library's ABI version. Compare it with `SHARDSPEC_ABI_VERSION`.
 ///
 /// Ownership: there is nothing to free.
 /// Calls back: no.
@@ -29,9 +30,8 @@ pub extern "C-unwind" fn shardspec_abi_version() -> u32 {
 
 /// Writes the library's version, such as "0.1.0", into `buffer`.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
-/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
-/// written.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
