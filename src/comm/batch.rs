@@ -15,7 +15,7 @@ use crate::memory::{Shared, Text, TryVec, text, try_box, try_collect, try_with_c
 use crate::model::stable_hash::stable_hash;
 use crate::model::{DataType, Error, Result};
 use crate::transfer::{
-    CopyList, FullSide, HostView, LocalShards, Side, check_aliases, check_tensor_aliases,
+    CopyList, FullSide, LocalShards, Side, StrideRoom, ViewRef, check_aliases, check_tensor_aliases,
 };
 
 /// One tensor of a batch, as one rank passes it.
@@ -131,8 +131,8 @@ impl PlannedBatch {
         }
         let (rank, size) = (comm.rank(), comm.size());
         Ok(Workload {
-            sends: PeerPieces::new(rank, size, Direction::Sends, sends),
-            receives: PeerPieces::new(rank, size, Direction::Receives, receives),
+            sends: PeerPieces::new(rank, size, Direction::Sends, &sends)?,
+            receives: PeerPieces::new(rank, size, Direction::Receives, &receives)?,
             copies,
         })
     }
@@ -265,21 +265,23 @@ impl BatchViews {
 }
 
 impl Views for BatchViews {
-    fn view(&self, direction: Direction, piece: &PeerPiece) -> HostView {
+    fn view<'v>(
+        &'v self, direction: Direction, piece: &PeerPiece, room: &'v mut StrideRoom,
+    ) -> ViewRef<'v> {
         let Some((moves, shards)) = self.tensor(piece) else {
-            return HostView::EMPTY;
+            return ViewRef::EMPTY;
         };
         let shards = match direction {
             Direction::Sends => &shards.source,
             Direction::Receives => &shards.destination,
         };
-        moves.view(direction, piece.number, shards)
+        moves.view(direction, piece.number, shards, room)
     }
 
-    fn pair(&self, piece: &PeerPiece) -> (HostView, HostView) {
+    fn pair<'v>(&'v self, piece: &PeerPiece, rooms: &'v mut [StrideRoom; 2]) -> [ViewRef<'v>; 2] {
         let Some((moves, shards)) = self.tensor(piece) else {
-            return (HostView::EMPTY, HostView::EMPTY);
+            return [ViewRef::EMPTY; 2];
         };
-        moves.pair(piece.number, &shards.source, &shards.destination)
+        moves.pair(piece.number, (&shards.source, &shards.destination), rooms)
     }
 }

@@ -13,9 +13,9 @@ use super::staging::{StagingMemory, lay_out};
 use super::{Communicator, Incoming, Message, Outgoing};
 use crate::host;
 use crate::host::zeros::fill_with_zeros;
-use crate::memory::{Shared, try_collect_results};
+use crate::memory::{Memory, Shared, try_collect_results};
 use crate::model::{Error, Result};
-use crate::transfer::{Blocks, CopyList, CopyOptions, FullSide, HostView, Stores};
+use crate::transfer::{Blocks, CopyList, CopyOptions, FullSide, STRIDE_ROOM, Stores, ViewRef};
 
 /// The work of one rank, whatever its buffers are.
 #[derive(Debug)]
@@ -82,7 +82,8 @@ impl<'a> Mover<'a> {
     pub(super) fn new(
         work: Workload, buffers: Buffers<'a>, staging: StagingMemory, options: CopyOptions,
     ) -> Self {
-        let bytes = |piece: &PeerPiece| buffers.views.pair(piece).0.bytes();
+        let mut rooms = [STRIDE_ROOM; 2];
+        let bytes = |piece: &PeerPiece| buffers.views.pair(piece, &mut rooms)[0].bytes();
         let local_bytes = work.copies.iter().map(bytes).sum();
         Self {
             work,
@@ -234,15 +235,13 @@ impl<'a> Mover<'a> {
         let mut unpack = CopyList::new(FullSide::Destination);
         let mut staging = self.staging.of_round(self.packed, Direction::Sends);
         let sends = outgoing.into_iter().map(|(peer, content)| {
-            let push = |view: &HostView, packed: &HostView| Ok(pack.push(view, packed)?);
-            let (pointer, bytes) = lay_out(to, content, &mut staging, push)?;
+            let (pointer, bytes) = lay_out(to, content, &mut staging, &mut pack, false)?;
             Ok::<_, Error>(Message { peer, pointer: pointer.cast_const(), bytes })
         });
         let sends = try_collect_results(sends)?;
         let mut staging = self.staging.of_round(self.packed, Direction::Receives);
         let receives = incoming.into_iter().map(|(peer, content)| {
-            let push = |view: &HostView, packed: &HostView| Ok(unpack.push(packed, view)?);
-            let (pointer, bytes) = lay_out(from, content, &mut staging, push)?;
+            let (pointer, bytes) = lay_out(from, content, &mut staging, &mut unpack, true)?;
             Ok::<_, Error>(Message { peer, pointer, bytes })
         });
         let receives = try_collect_results(receives)?;
@@ -283,10 +282,10 @@ impl<'a> Mover<'a> {
         let mut list = CopyList::new(FullSide::Source);
         let mut bytes = 0;
         while bytes < COPIED_AT_ONCE
-            && let Some((from, to)) = self.copies.next(&self.work.copies, &*self.buffers.views)
+            && let Some(pushed) =
+                self.copies.push_next(&self.work.copies, &*self.buffers.views, &mut list)?
         {
-            bytes += from.bytes();
-            list.push(&from, &to)?;
+            bytes += pushed;
         }
         Ok((bytes > 0).then_some(list))
     }
@@ -316,21 +315,30 @@ struct LocalCopies {
 }
 
 impl LocalCopies {
-    fn next(&mut self, copies: &[PeerPiece], views: &dyn Views) -> Option<(HostView, HostView)> {
+    /// Adds the next one to a list. Returns its bytes; `None` when there is none left.
+    fn push_next(
+        &mut self, copies: &[PeerPiece], views: &dyn Views, list: &mut CopyList,
+    ) -> Memory<Option<usize>> {
         loop {
             if let Some((from, to)) = &mut self.blocks
-                && let Some(pair) = from.next().zip(to.next())
+                && let Some((from, to)) = from.next().zip(to.next())
             {
-                return Some(pair);
+                list.push(&from, &to)?;
+                return Ok(Some(from.bytes()));
             }
             self.blocks = None;
-            let (from, to) = views.pair(copies.get(self.next)?);
+            let Some(piece) = copies.get(self.next) else {
+                return Ok(None);
+            };
+            let mut rooms = [STRIDE_ROOM; 2];
+            let [from, to] = views.pair(piece, &mut rooms);
             self.next += 1;
             if from.bytes() <= COPIED_AT_ONCE {
-                return Some((from, to));
+                list.push_views(from, to)?;
+                return Ok(Some(from.bytes()));
             }
-            self.blocks =
-                Some((Blocks::new(from, COPIED_AT_ONCE), Blocks::new(to, COPIED_AT_ONCE)));
+            let blocks = |view: ViewRef<'_>| Blocks::new(view.into(), COPIED_AT_ONCE);
+            self.blocks = Some((blocks(from), blocks(to)));
         }
     }
 }

@@ -11,7 +11,7 @@ use super::schedule::{Direction, PeerPiece};
 use crate::memory::{Memory, Shared, TryVec, text, try_collect, try_filled};
 use crate::model::{DataType, Error, Result, ShardedTensorMetadata, Shards};
 use crate::plan::{NodeOf, Piece, ReshardPlan};
-use crate::transfer::{CopyList, HostView, LocalShards};
+use crate::transfer::{CopyList, LocalShards, StrideRoom, ViewRef};
 
 /// The layouts that a tensor moves between.
 #[derive(Debug, Clone)]
@@ -168,8 +168,7 @@ impl TensorMoves {
         self.destinations.check_own(comm, destination)
     }
 
-    /// Adds the pieces that this rank sends, and gives them places: both ends of a message have its
-    /// pieces in the order of their source shards, then of their destination shards, and then as in
+    /// Adds the pieces that this rank sends: both ends of a message have its pieces in the order of their source shards, then of their destination shards, and then as in
     /// the plan.
     pub(super) fn push_sends(&self, tensor: usize, list: &mut Vec<PeerPiece>) -> Memory<()> {
         let first = list.len();
@@ -178,21 +177,19 @@ impl TensorMoves {
                 let peer = self.destinations.rank_of(piece.destination);
                 let is_own = self.sources.rank_of(piece.source) == self.rank;
                 if is_own && peer != self.rank && is_first(&self.firsts, piece.destination) {
-                    list.try_push(PeerPiece { peer, tensor, number, place: 0 })?;
+                    list.try_push(PeerPiece { peer, tensor, number })?;
                 }
             }
             self.sort(&mut list[first..]);
-            give_places(list, first);
             return Ok(());
         };
         // Here sources and destinations have changed places, so the order of the plan is that order.
         for (number, piece) in plan.pieces().enumerate() {
             let peer = self.destinations.rank_of(piece.source);
             if peer != self.rank {
-                list.try_push(PeerPiece { peer, tensor, number, place: 0 })?;
+                list.try_push(PeerPiece { peer, tensor, number })?;
             }
         }
-        give_places(list, first);
         Ok(())
     }
 
@@ -207,11 +204,10 @@ impl TensorMoves {
             for (number, piece) in numbers.clone().zip(self.incoming.pieces_in(numbers)) {
                 let peer = self.sources.rank_of(piece.source);
                 let list = if peer == self.rank { &mut *copies } else { &mut *list };
-                list.try_push(PeerPiece { peer, tensor, number, place: 0 })?;
+                list.try_push(PeerPiece { peer, tensor, number })?;
             }
         }
         self.sort(&mut list[first..]);
-        give_places(list, first);
         Ok(())
     }
 
@@ -223,28 +219,30 @@ impl TensorMoves {
     }
 
     /// Where a piece is in the source shards, or in the destination shards, of this rank.
-    pub(super) fn view(
-        &self, direction: Direction, number: usize, shards: &LocalShards,
-    ) -> HostView {
-        let found = match (direction, &self.outgoing) {
-            (Direction::Sends, Some(plan)) => plan.piece(number).and_then(|it| into(shards, &it)),
-            (Direction::Sends, None) => {
-                self.incoming.piece(number).and_then(|it| out_of(shards, &it))
-            }
-            (Direction::Receives, _) => {
-                self.incoming.piece(number).and_then(|it| into(shards, &it))
-            }
+    pub(super) fn view<'v>(
+        &'v self, direction: Direction, number: usize, shards: &'v LocalShards,
+        room: &'v mut StrideRoom,
+    ) -> ViewRef<'v> {
+        let (plan, is_source) = match (direction, &self.outgoing) {
+            (Direction::Sends, Some(plan)) => (plan, false),
+            (Direction::Sends, None) => (&self.incoming, true),
+            (Direction::Receives, _) => (&self.incoming, false),
         };
-        found.unwrap_or(HostView::EMPTY)
+        let found = plan.piece(number).and_then(|piece| match is_source {
+            true => out_of(shards, &piece, room),
+            false => into(shards, &piece, room),
+        });
+        found.unwrap_or(ViewRef::EMPTY)
     }
 
     /// The same, of a piece that stays on this rank.
-    pub(super) fn pair(
-        &self, number: usize, have: &LocalShards, want: &LocalShards,
-    ) -> (HostView, HostView) {
+    pub(super) fn pair<'v>(
+        &'v self, number: usize, (have, want): (&'v LocalShards, &'v LocalShards),
+        [first, second]: &'v mut [StrideRoom; 2],
+    ) -> [ViewRef<'v>; 2] {
         let piece = self.incoming.piece(number);
-        let pair = piece.and_then(|it| out_of(have, &it).zip(into(want, &it)));
-        pair.unwrap_or((HostView::EMPTY, HostView::EMPTY))
+        let pair = piece.and_then(|it| Some([out_of(have, &it, first)?, into(want, &it, second)?]));
+        pair.unwrap_or([ViewRef::EMPTY; 2])
     }
 
     /// Adds the copies of shards of this rank to those that are equal to them.
@@ -256,12 +254,6 @@ impl TensorMoves {
             }
         }
         Ok(())
-    }
-}
-
-fn give_places(list: &mut [PeerPiece], first: usize) {
-    for (place, piece) in list.iter_mut().enumerate().skip(first) {
-        piece.place = place;
     }
 }
 
@@ -292,11 +284,15 @@ fn first_of_equal(shards: &Shards, ranks: &ShardRanks) -> Result<Vec<u32>> {
 }
 
 /// The part of a local shard that a piece of a plan is, where it is the plan's source.
-fn out_of(shards: &LocalShards, piece: &Piece<'_>) -> Option<HostView> {
-    Some(shards.view(shards.number_of(piece.source)?).window(&piece.source_window))
+fn out_of<'v>(
+    shards: &'v LocalShards, piece: &Piece<'v>, room: &'v mut StrideRoom,
+) -> Option<ViewRef<'v>> {
+    Some(shards.get(shards.number_of(piece.source)?).window(&piece.source_window, room))
 }
 
 /// The same, where it is the plan's destination.
-fn into(shards: &LocalShards, piece: &Piece<'_>) -> Option<HostView> {
-    Some(shards.view(shards.number_of(piece.destination)?).window(&piece.destination_window))
+fn into<'v>(
+    shards: &'v LocalShards, piece: &Piece<'v>, room: &'v mut StrideRoom,
+) -> Option<ViewRef<'v>> {
+    Some(shards.get(shards.number_of(piece.destination)?).window(&piece.destination_window, room))
 }

@@ -14,8 +14,8 @@
 use std::ops::Range;
 
 use super::proposals::{Agreed, Staging};
-use crate::memory::{Memory, TryVec, try_box, try_with_capacity};
-use crate::transfer::{Blocks, HostView};
+use crate::memory::{Memory, TryVec, try_box, try_filled, try_with_capacity};
+use crate::transfer::{Blocks, HostView, STRIDE_ROOM, StrideRoom, ViewRef};
 
 /// Pieces of fewer bytes share a message, and are copied for it; larger ones go alone, so
 /// that those that are contiguous can be sent and received where they are.
@@ -36,17 +36,17 @@ pub(super) struct PeerPiece {
     pub(super) tensor: usize,
     /// The number of its view among those of its tensor.
     pub(super) number: usize,
-    /// Its place among the pieces of the same peer: both ends give it places in the same order.
-    pub(super) place: usize,
 }
 
 /// Where pieces are in the buffers of this rank.
 pub(super) trait Views: Send + Sync {
     /// A piece that is sent, or received.
-    fn view(&self, direction: Direction, piece: &PeerPiece) -> HostView;
+    fn view<'v>(
+        &'v self, direction: Direction, piece: &PeerPiece, room: &'v mut StrideRoom,
+    ) -> ViewRef<'v>;
 
     /// Where a piece that stays on this rank comes from, and where it goes.
-    fn pair(&self, piece: &PeerPiece) -> (HostView, HostView);
+    fn pair<'v>(&'v self, piece: &PeerPiece, rooms: &'v mut [StrideRoom; 2]) -> [ViewRef<'v>; 2];
 }
 
 /// The pieces of one direction.
@@ -66,13 +66,28 @@ pub(super) enum Direction {
 }
 
 impl PeerPieces {
-    /// Pieces between rank `rank` of `size` and its peers, none of them empty.
+    /// Pieces between rank `rank` of `size` and its peers, none of them empty. Both ends of a message
+    /// pass the pieces that the two have in common in the same order.
     pub(super) fn new(
-        rank: usize, size: usize, direction: Direction, mut list: Vec<PeerPiece>,
-    ) -> Self {
+        rank: usize, size: usize, direction: Direction, pieces: &[PeerPiece],
+    ) -> Memory<Self> {
         let stage = |piece: &PeerPiece| stage(rank, size, direction, piece.peer);
-        list.sort_unstable_by_key(|piece| (stage(piece), piece.place));
-        Self { list, rank, size, direction }
+        // A stage is counted where the next one begins.
+        let mut starts: Vec<usize> = try_filled(0, size + 1)?;
+        pieces.iter().for_each(|piece| starts[stage(piece) + 1] += 1);
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += *start;
+            *start = sum;
+        }
+        let nothing = PeerPiece { peer: 0, tensor: 0, number: 0 };
+        let mut list = try_filled(nothing, pieces.len())?;
+        for piece in pieces {
+            let next = &mut starts[stage(piece)];
+            list[*next] = *piece;
+            *next += 1;
+        }
+        Ok(Self { list, rank, size, direction })
     }
 
     /// The same pieces with their buffers.
@@ -94,20 +109,21 @@ pub(super) struct PlacedPieces<'a> {
 
 impl PlacedPieces<'_> {
     /// The view of a piece, such as one of [`Content::Several`].
-    pub(super) fn view(&self, at: usize) -> HostView {
-        self.views.view(self.pieces.direction, &self.pieces.list[at])
+    pub(super) fn view<'v>(&'v self, at: usize, room: &'v mut StrideRoom) -> ViewRef<'v> {
+        self.views.view(self.pieces.direction, &self.pieces.list[at], room)
     }
 
     /// Bytes of all pieces, and whether any message must be packed or unpacked on this rank.
     pub(super) fn staging(&self) -> (usize, bool) {
         let (mut all, mut staged) = (0usize, false);
         let mut before: Option<(usize, usize)> = None;
+        let mut room = STRIDE_ROOM;
         for (at, piece) in self.pieces.list.iter().enumerate() {
-            let view = self.view(at);
+            let view = self.view(at, &mut room);
             let bytes = view.bytes();
             let together = before.is_some_and(|(peer, size)| peer == piece.peer && size < SMALL);
             staged |= bytes < SMALL && together;
-            staged |= !view.is_row_major() || view.dtype().is_packed();
+            staged |= !view.is_row_major() || view.is_packed();
             all = all.saturating_add(bytes);
             before = Some((piece.peer, bytes));
         }
@@ -122,7 +138,8 @@ fn stage(rank: usize, size: usize, direction: Direction, peer: usize) -> usize {
         Direction::Sends => (rank, peer),
         Direction::Receives => (peer, rank),
     };
-    (to + size - from) % size
+    // A division takes longer than all else here.
+    if to >= from { to - from } else { to + size - from }
 }
 
 /// The limits that messages are made by.
@@ -184,24 +201,25 @@ impl Messages {
         let Some(first) = self.pieces.next() else {
             return Ok(None);
         };
-        let view = pieces.view(first);
+        let (mut room, mut next_room) = (STRIDE_ROOM, STRIDE_ROOM);
+        let view = pieces.view(first, &mut room);
         if view.bytes() >= SMALL.min(most) {
-            let mut blocks = Blocks::new(view, most);
+            let mut blocks = Blocks::new(view.into(), most);
             let block = blocks.next();
             self.blocks = Some(blocks);
             return block.map_or(Ok(None), one);
         }
-        let mut room = most.saturating_sub(view.bytes().max(MIN_COST));
+        let mut left = most.saturating_sub(view.bytes().max(MIN_COST));
         while let Some(next) = self.pieces.clone().next() {
-            let bytes = pieces.view(next).bytes();
-            if bytes >= SMALL || bytes.max(MIN_COST) > room {
+            let bytes = pieces.view(next, &mut next_room).bytes();
+            if bytes >= SMALL || bytes.max(MIN_COST) > left {
                 break;
             }
-            room -= bytes.max(MIN_COST);
+            left -= bytes.max(MIN_COST);
             self.pieces.start = next + 1;
         }
         if self.pieces.start == first + 1 {
-            return one(view);
+            return one(view.into());
         }
         Ok(Some(Content::Several(first..self.pieces.start)))
     }

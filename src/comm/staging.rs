@@ -8,7 +8,7 @@
 
 use super::schedule::{Content, Direction, PlacedPieces};
 use crate::model::{Error, Result};
-use crate::transfer::{Buffer, HostView};
+use crate::transfer::{Buffer, CopyList, STRIDE_ROOM, ViewRef};
 
 /// Rounds that are under way at a time: one is exchanged while another is copied.
 pub(super) const ROUNDS: usize = 2;
@@ -62,24 +62,26 @@ impl BumpAllocator<'_> {
     }
 }
 
-/// The place of a message: that of its box if it is contiguous, and else in staging memory. `push`
-/// is called with each box and its packed place.
+/// The place of a message: that of its box if it is contiguous, and else in staging memory. Then `list`
+/// has the copies between each box and its packed place.
 pub(super) fn lay_out(
     pieces: PlacedPieces<'_>, content: Content, staging: &mut BumpAllocator<'_>,
-    mut push: impl FnMut(&HostView, &HostView) -> Result<()>,
+    list: &mut CopyList, unpacks: bool,
 ) -> Result<(*mut u8, usize)> {
-    let mut pack = |view: &HostView| {
-        let place = staging.allocate(view.bytes())?;
-        push(view, &view.row_major_at(place))?;
-        Ok((place, view.bytes()))
+    let mut pack = |view: ViewRef<'_>| {
+        let bytes = view.bytes();
+        let place = staging.allocate(bytes)?;
+        list.push_packed(view, place, unpacks)?;
+        Ok::<_, Error>((place, bytes))
     };
     match content {
         Content::One(view) if view.is_row_major() => Ok((view.first(), view.bytes())),
-        Content::One(view) => pack(&view),
+        Content::One(view) => pack(view.by_ref()),
         Content::Several(several) => {
-            let (start, mut bytes) = pack(&pieces.view(several.start))?;
+            let mut room = STRIDE_ROOM;
+            let (start, mut bytes) = pack(pieces.view(several.start, &mut room))?;
             for at in several.skip(1) {
-                bytes += pack(&pieces.view(at))?.1;
+                bytes += pack(pieces.view(at, &mut room))?.1;
             }
             Ok((start, bytes))
         }

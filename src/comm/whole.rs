@@ -19,7 +19,9 @@ use crate::memory::{Shared, TryVec, try_box, try_collect};
 use crate::model::metadata::ShardedTensorMetadata;
 use crate::model::{DataType, Error, Placement, Result};
 use crate::plan::{NodeOf, ReshardPlan, Window};
-use crate::transfer::{CopyList, FullSide, HostView, LocalShards, Side, check_aliases, check_full};
+use crate::transfer::{
+    CopyList, FullSide, HostView, LocalShards, Side, StrideRoom, ViewRef, check_aliases, check_full,
+};
 
 /// A tensor and its shards as one rank sees them: it may have the tensor, and has its own shards.
 pub(super) struct Whole<'a> {
@@ -131,7 +133,7 @@ impl<'a> Whole<'a> {
         let all = (0..count).filter_map(|number| Some((number, parts.shard_of(number)?)));
         let owned = all.map(|(number, shard)| piece(self.owners.rank_of(shard), number));
         let others = try_collect(owned.filter(|piece| piece.peer != self.rank))?;
-        Ok(PeerPieces::new(self.rank, self.size, direction, others))
+        Ok(PeerPieces::new(self.rank, self.size, direction, &others)?)
     }
 
     /// The parts of this rank's shards, to or from each of the other ranks that have the tensor.
@@ -141,7 +143,8 @@ impl<'a> Whole<'a> {
         let peers = root.ranks(self.size).filter(|&peer| peer != self.rank);
         let own = self.own(parts)?;
         let pieces = peers.flat_map(|peer| own.iter().map(move |&number| piece(peer, number)));
-        Ok(PeerPieces::new(self.rank, self.size, direction, try_collect(pieces)?))
+        let pieces: Vec<_> = try_collect(pieces)?;
+        Ok(PeerPieces::new(self.rank, self.size, direction, &pieces)?)
     }
 
     /// The parts of this rank's shards, if this rank has the tensor.
@@ -166,7 +169,7 @@ impl<'a> Whole<'a> {
 
 /// A part: all ranks have parts in the order of their numbers.
 fn piece(peer: usize, number: usize) -> PeerPiece {
-    PeerPiece { peer, tensor: 0, number, place: number }
+    PeerPiece { peer, tensor: 0, number }
 }
 
 /// The parts in the tensor of this rank and in its shards.
@@ -179,16 +182,19 @@ struct WholeViews<'a> {
 }
 
 impl Views for WholeViews<'_> {
-    fn view(&self, direction: Direction, piece: &PeerPiece) -> HostView {
+    fn view<'v>(
+        &'v self, direction: Direction, piece: &PeerPiece, room: &'v mut StrideRoom,
+    ) -> ViewRef<'v> {
         if direction == self.full_side {
-            self.parts.in_full(&self.full, piece.number)
+            self.parts.in_full(&self.full, piece.number, room)
         } else {
-            self.parts.in_shard(&self.shards, piece.number)
+            self.parts.in_shard(&self.shards, piece.number, room)
         }
     }
 
-    fn pair(&self, piece: &PeerPiece) -> (HostView, HostView) {
-        (self.view(Direction::Sends, piece), self.view(Direction::Receives, piece))
+    fn pair<'v>(&'v self, piece: &PeerPiece, rooms: &'v mut [StrideRoom; 2]) -> [ViewRef<'v>; 2] {
+        let [first, second] = rooms;
+        [self.view(Direction::Sends, piece, first), self.view(Direction::Receives, piece, second)]
     }
 }
 
@@ -235,22 +241,30 @@ impl ShardParts<'_> {
     }
 
     /// A part in the tensor.
-    fn in_full(&self, full: &HostView, number: usize) -> HostView {
-        let part = match self {
-            Self::Boxes(metadata) => metadata.shards().get(number).map(|shard| full.part(shard)),
-            _ => self.piece(number).map(|(_, _, window)| full.window(&window)),
+    fn in_full<'v>(
+        &'v self, full: &'v HostView, number: usize, room: &'v mut StrideRoom,
+    ) -> ViewRef<'v> {
+        let window = match self {
+            Self::Boxes(metadata) => metadata.shards().get(number).map(|shard| Window {
+                offsets: shard.offsets,
+                sizes: shard.sizes,
+                strides: None,
+            }),
+            _ => self.piece(number).map(|(_, _, window)| window),
         };
-        part.unwrap_or(HostView::EMPTY)
+        window.map_or(ViewRef::EMPTY, |window| full.by_ref().window(&window, room))
     }
 
     /// The same part in its shard, which is here.
-    fn in_shard(&self, shards: &LocalShards, number: usize) -> HostView {
-        let view = |shard| shards.number_of(shard).map(|own| shards.view(own));
+    fn in_shard<'v>(
+        &'v self, shards: &'v LocalShards, number: usize, room: &'v mut StrideRoom,
+    ) -> ViewRef<'v> {
+        let view = |shard| shards.number_of(shard).map(|own| shards.get(own));
         let part = match self.piece(number) {
             None => view(number),
-            Some((shard, window, _)) => view(shard).map(|shard| shard.window(&window)),
+            Some((shard, window, _)) => view(shard).map(|shard| shard.window(&window, room)),
         };
-        part.unwrap_or(HostView::EMPTY)
+        part.unwrap_or(ViewRef::EMPTY)
     }
 }
 

@@ -12,7 +12,7 @@
 use super::bands::BandBounds;
 use super::local_shards::LocalShards;
 use super::view::HostView;
-use super::view_ref::{Start, ViewRef};
+use super::view_ref::{Start, StrideRoom, ViewRef};
 use crate::geometry::{DimExtent, MAX_NDIM};
 use crate::host::copy_list::{BitPointer, CopyList, FullSide, Units};
 use crate::memory::{Memory, text};
@@ -118,11 +118,33 @@ impl CopyList {
         self.push_views(source.by_ref(), destination.by_ref())
     }
 
-    fn push_views(&mut self, source: ViewRef<'_>, destination: ViewRef<'_>) -> Memory<()> {
+    pub(crate) fn push_views(
+        &mut self, source: ViewRef<'_>, destination: ViewRef<'_>,
+    ) -> Memory<()> {
         let ViewRef { shape, .. } = destination;
         let (starts, strides) =
             ([source.start, destination.start], [source.strides, destination.strides]);
         self.push_like(destination, shape, starts, strides)
+    }
+
+    /// Adds a copy of the elements of a view to memory where they follow each other in row-major order;
+    /// into the view where `unpacks` says so.
+    pub(crate) fn push_packed(
+        &mut self, view: ViewRef<'_>, packed: *mut u8, unpacks: bool,
+    ) -> Memory<()> {
+        if view.is_empty() {
+            return Ok(());
+        }
+        let (here, packed) = (view.start.place(), BitPointer { byte: packed, bit: 0 });
+        let places = if unpacks { [packed, here] } else { [here, packed] };
+        let mut dense = view.width as isize;
+        let dims = view.shape.iter().zip(view.strides).rev().map(|(&size, &stride)| {
+            let steps = [stride as isize, dense];
+            // A product of some sizes: that of all fits an address space.
+            dense *= size as isize;
+            (size as usize, if unpacks { [steps[1], steps[0]] } else { steps })
+        });
+        self.push_box(view.units(), places, dims)
     }
 
     /// Adds copies between a full tensor and what these shards own of it.
@@ -242,7 +264,7 @@ impl HostView {
 
 impl<'a> ViewRef<'a> {
     /// A window of this buffer, of which `room` holds the strides where the buffer does not.
-    fn window<'w>(self, window: &Window<'w>, room: &'w mut [i64; MAX_NDIM]) -> ViewRef<'w>
+    pub(crate) fn window<'w>(self, window: &Window<'w>, room: &'w mut StrideRoom) -> ViewRef<'w>
     where
         'a: 'w,
     {

@@ -39,6 +39,7 @@ pub use view::HostView;
 
 pub(crate) use crate::host::copy_list::{CopyList, FullSide};
 pub(crate) use alias::{Side, check_aliases, check_tensor_aliases};
+pub(crate) use view_ref::{STRIDE_ROOM, StrideRoom, ViewRef};
 
 use crate::memory::text;
 use crate::model::metadata::ShardedTensorMetadata;

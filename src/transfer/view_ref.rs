@@ -5,6 +5,7 @@
     reason = "whoever made the view checked its reach: no offset inside of it overflows"
 )]
 
+use crate::geometry::MAX_NDIM;
 use crate::host::copy_list::{BitPointer, Units};
 use crate::model::dtype::DataType;
 
@@ -63,7 +64,22 @@ pub(crate) struct ViewRef<'a> {
     pub(super) strides: &'a [i64],
 }
 
+/// Memory for the strides of a view, where no buffer has them.
+pub(crate) type StrideRoom = [i64; MAX_NDIM];
+
+/// Room that nothing was written to.
+pub(crate) const STRIDE_ROOM: StrideRoom = [0; MAX_NDIM];
+
 impl<'a> ViewRef<'a> {
+    /// A view of no elements.
+    pub(crate) const EMPTY: Self = Self {
+        start: Start { pointer: std::ptr::null_mut(), bit: 0, units_of_a_byte: 1 },
+        dtype: DataType::FLOAT32,
+        width: 4,
+        shape: &[0],
+        strides: &[0],
+    };
+
     /// A view that was checked when it was made; strides are in units, and the first element starts
     /// with a byte.
     #[inline]
@@ -77,6 +93,19 @@ impl<'a> ViewRef<'a> {
     /// Whether there are no elements.
     pub(crate) fn is_empty(&self) -> bool {
         self.shape.contains(&0)
+    }
+
+    /// Bytes of all elements.
+    #[inline]
+    pub(crate) fn bytes(&self) -> usize {
+        let units =
+            self.shape.iter().fold(self.width, |units, &size| units.saturating_mul(size as usize));
+        if self.start.units_of_a_byte == 1 { units } else { units.div_ceil(8) }
+    }
+
+    /// Whether elements may start or end inside of a byte.
+    pub(crate) fn is_packed(&self) -> bool {
+        self.start.units_of_a_byte > 1
     }
 
     /// How elements are counted.
@@ -155,7 +184,7 @@ impl<'a> ViewRef<'a> {
 
     /// Whether the elements follow each other in row-major order, without a gap, in bytes of their
     /// own.
-    pub(super) fn is_row_major(&self) -> bool {
+    pub(crate) fn is_row_major(&self) -> bool {
         let mut next = self.width as i64;
         let dims = self.shape.iter().zip(self.strides).rev();
         self.is_empty()
