@@ -17,6 +17,7 @@ mod json;
 mod npy;
 mod numbered;
 mod open;
+mod page_cache;
 mod read;
 mod readers;
 mod reads;

@@ -47,6 +47,8 @@ pub struct CheckpointRead<'a> {
     copies: FileCopies,
     reads: Reads,
     threads: usize,
+    /// How many reads a thread takes at once.
+    batch: usize,
 }
 
 /// Memory of one thread, which is there before the first read: none is asked for during a read.
@@ -95,7 +97,8 @@ impl<'a> CheckpointRead<'a> {
         let max = if options.max_threads == 0 { THREADS } else { options.max_threads };
         let pay = usize::try_from(reads.needed / BYTES_PER_THREAD).unwrap_or(usize::MAX);
         let threads = max.min(pay).min(reads.reads.len()).max(1);
-        Ok(Self { set, items, holes, copies, reads, threads })
+        let batch = reads.batch(threads);
+        Ok(Self { set, items, holes, copies, reads, threads, batch })
     }
 
     /// Reads everything. A failure leaves destinations that are not whole with any elements.
@@ -180,7 +183,7 @@ impl<'a> RunningRead<'a> {
         })
     }
 
-    /// Takes one read after the other, until there is none or one failed.
+    /// Takes one batch of reads after the other, until there is none or one failed.
     ///
     /// # Safety
     ///
@@ -190,56 +193,89 @@ impl<'a> RunningRead<'a> {
         let Some(own) = own else { return Ok(()) };
         let mut workspace = own.lock().unwrap_or_else(PoisonError::into_inner);
         let mut open: Option<(u32, OpenFile)> = None;
+        let mut batches = self.read.reads.reads.chunks(self.read.batch).enumerate();
+        let mut before = 0usize;
         while !self.is_stopped.load(Ordering::Relaxed) {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(read) = self.read.reads.reads.get(number) else { break };
-            let file = match open.take() {
-                Some((file, opened)) if file == read.file => opened,
-                _ => self.read.open(read.file)?,
-            };
-            // SAFETY: the caller's promise; each read is taken once.
-            unsafe { self.carry_out(read, &file, &mut workspace) }?;
-            open = Some((read.file, file));
+            let Some((_, batch)) = batches.nth(number.saturating_sub(before)) else { break };
+            before = number.saturating_add(1);
+            for reads in batch.chunk_by(|a, b| a.file == b.file) {
+                let wanted = reads.first().map_or(0, |read| read.file);
+                let file = match open.take() {
+                    Some((number, opened)) if number == wanted => opened,
+                    _ => self.read.open(wanted)?,
+                };
+                // SAFETY: the caller's promise; each batch is taken once.
+                unsafe { self.carry_out(reads, &file, &mut workspace) }?;
+                open = Some((wanted, file));
+            }
             self.tell(listener)?;
         }
         Ok(())
     }
 
+    /// Carries out some reads of a file. What the system has to wait for is asked for at once.
+    ///
     /// # Safety
     ///
-    /// As [`Self::work`], and no other thread carries out this read.
+    /// As [`Self::work`], and no other thread carries out these reads.
     unsafe fn carry_out(
-        &self, read: &FileRead, file: &OpenFile, workspace: &mut Workspace,
+        &self, reads: &[FileRead], file: &OpenFile, workspace: &mut Workspace,
     ) -> Result<()> {
-        let blocks = self.read.reads.blocks_of(read);
-        let name = self.read.name_of(read.file);
-        let span = usize::try_from(read.span).unwrap_or(usize::MAX);
-        let Workspace { buffer, list } = workspace;
-        match (blocks, buffer) {
-            ([block], _) if block.is_direct() => {
-                // SAFETY: the block's own bytes of a destination.
-                unsafe { file.read_to(name, read.first_byte, block.destination, span) }?;
+        let (mut is_cached, mut done, mut result) = (true, 0usize, Ok(()));
+        for (at, read) in reads.iter().enumerate() {
+            if self.is_stopped.load(Ordering::Relaxed) {
+                break;
             }
-            (_, Some(buffer)) if buffer.len() >= span => {
-                // SAFETY: the buffer is this thread's own, and has so many bytes.
-                unsafe { file.read_to(name, read.first_byte, buffer.as_ptr(), span) }?;
-                self.read.list_copies(buffer, read, list)?;
-                let options = CopyOptions { max_threads: 1, ..CopyOptions::default() };
-                // SAFETY: bytes that were just read, and the blocks' own of destinations.
-                unsafe { host::run(list, &options) };
+            let Some(place) = self.read.place_of(read, workspace) else { continue };
+            let span = usize::try_from(read.span).unwrap_or(usize::MAX);
+            let mut before = 0;
+            if is_cached {
+                // SAFETY: the block's own bytes of a destination, or a buffer of this thread's own.
+                before = unsafe { file.cache().read(read.first_byte, place, span) }.min(span);
+                is_cached = before == span;
+                if !is_cached {
+                    let missing = reads.get(at..).unwrap_or_default();
+                    missing
+                        .iter()
+                        .for_each(|read| file.cache().prefetch(read.first_byte, read.span));
+                }
             }
-            // There is a buffer for the largest read.
-            _ => {}
+            let (name, start) = (self.read.name_of(read.file), place.wrapping_add(before));
+            let first_byte = read.first_byte.saturating_add(before as u64);
+            // SAFETY: as above: the rest of these bytes.
+            result = unsafe { file.read_to(name, first_byte, start, span.saturating_sub(before)) };
+            if result.is_ok() {
+                // SAFETY: the bytes of this read were just read.
+                result = unsafe { self.read.distribute(read, workspace) };
+            }
+            if result.is_err() {
+                break;
+            }
+            done = at.saturating_add(1);
         }
-        self.issued.fetch_add(1, Ordering::Relaxed);
-        self.bytes_read.fetch_add(read.span, Ordering::Relaxed);
-        for block in blocks {
-            self.done.fetch_add(block.needed, Ordering::Relaxed);
-            if let Some(missing) = self.missing.get(self.read.item_of(block)) {
-                missing.fetch_sub(block.needed, Ordering::Relaxed);
+        self.count(reads.get(..done).unwrap_or_default());
+        result
+    }
+
+    /// Counts reads that are carried out.
+    fn count(&self, reads: &[FileRead]) {
+        let (mut bytes_read, mut needed) = (0u64, 0u64);
+        for read in reads {
+            bytes_read = bytes_read.saturating_add(read.span);
+            let blocks = self.read.reads.blocks_of(read);
+            for own in blocks.chunk_by(|a, b| self.read.item_of(a) == self.read.item_of(b)) {
+                let bytes = own.iter().fold(0u64, |sum, block| sum.saturating_add(block.needed));
+                let item = own.first().map_or(usize::MAX, |block| self.read.item_of(block));
+                if let Some(missing) = self.missing.get(item) {
+                    missing.fetch_sub(bytes, Ordering::Relaxed);
+                }
+                needed = needed.saturating_add(bytes);
             }
         }
-        Ok(())
+        self.issued.fetch_add(reads.len() as u64, Ordering::Relaxed);
+        self.bytes_read.fetch_add(bytes_read, Ordering::Relaxed);
+        self.done.fetch_add(needed, Ordering::Relaxed);
     }
 
     /// Says on the caller's thread how far the read is. That it is done is said when all threads are.
@@ -279,6 +315,8 @@ impl CheckpointRead<'_> {
             let file = Text::copy(stored.name());
             return Err(FilesError::Changed { file }.into());
         }
+        // It is known which bytes are needed: reading ahead would only read others.
+        file.cache().turn_off_read_ahead();
         Ok(file)
     }
 
@@ -303,6 +341,33 @@ impl CheckpointRead<'_> {
         let length = usize::try_from(bytes).unwrap_or(usize::MAX);
         let buffer = if bytes == 0 { None } else { Some(Buffer::new(length)?) };
         Ok(Workspace { buffer, list: CopyList::with_room(FullSide::Source, copies, loops)? })
+    }
+
+    /// Where the bytes of a read go: straight to their place, or to a thread's buffer.
+    fn place_of(&self, read: &FileRead, workspace: &Workspace) -> Option<*mut u8> {
+        match (self.reads.blocks_of(read), &workspace.buffer) {
+            ([block], _) if block.is_direct() => Some(block.destination),
+            // There is a buffer for the largest read.
+            (_, Some(buffer)) if buffer.len() as u64 >= read.span => Some(buffer.as_ptr()),
+            _ => None,
+        }
+    }
+
+    /// Copies the bytes of a read from a thread's buffer to where they belong, if they are there.
+    ///
+    /// # Safety
+    ///
+    /// They are where [`Self::place_of`] says, and the blocks' own bytes of destinations may be written.
+    unsafe fn distribute(&self, read: &FileRead, workspace: &mut Workspace) -> Result<()> {
+        let Workspace { buffer, list } = workspace;
+        let Some(buffer) = buffer.as_ref().filter(|_| !self.reads.is_direct(read)) else {
+            return Ok(());
+        };
+        self.list_copies(buffer, read, list)?;
+        let options = CopyOptions { max_threads: 1, ..CopyOptions::default() };
+        // SAFETY: the caller's promise.
+        unsafe { host::run(list, &options) };
+        Ok(())
     }
 
     /// Lists the copies from a buffer with the bytes of a read to where its blocks go.

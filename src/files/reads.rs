@@ -18,6 +18,13 @@ const MIN_DIRECT: u64 = 64 << 10;
 /// The most bytes of a read straight to its place: threads divide more.
 const MAX_DIRECT: u64 = 8 << 20;
 
+/// A thread takes small reads in batches of about so many bytes, and of no more reads: what is not in the
+/// system's cache is then asked for at once, so that a disk has many requests to work on.
+const BATCH_BYTES: u64 = 1 << 20;
+const MAX_BATCH: u64 = 256;
+/// As far as there are so many batches for each thread: the last one is not long alone.
+const BATCHES_PER_THREAD: u64 = 4;
+
 /// How reads are merged, and who reads.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ReadOptions {
@@ -157,6 +164,15 @@ impl Reads {
         }
         let needed = blocks.iter().map(|block| block.needed).sum();
         Ok(Self { reads, blocks, needed })
+    }
+
+    /// How many reads a thread takes at once.
+    pub(super) fn batch(&self, threads: usize) -> usize {
+        let count = self.reads.len() as u64;
+        let all = self.reads.iter().fold(0u64, |sum, read| sum.saturating_add(read.span));
+        let mean = (all / count.max(1)).max(1);
+        let share = count / (threads as u64).saturating_mul(BATCHES_PER_THREAD).max(1);
+        (BATCH_BYTES / mean).min(MAX_BATCH).min(share).max(1) as usize
     }
 
     /// The blocks of a read.

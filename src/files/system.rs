@@ -79,11 +79,12 @@ fn failed(file: &str, action: &'static str, offset: Option<u64>, code: i32) -> E
 #[cfg(unix)]
 mod imp {
     use std::mem::MaybeUninit;
-    use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+    use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
     use super::{FileState, SystemPath, failed};
     use crate::declared::{self, Wait};
     use crate::files::error::FilesError;
+    use crate::files::page_cache::PageCache;
     use crate::memory::{Text, TryVec, text, try_boxed_str};
     use crate::model::{Error, Result};
     use crate::unwind::uncancelled;
@@ -215,6 +216,11 @@ mod imp {
             Ok(())
         }
 
+        /// Its pages in the system's cache.
+        pub(crate) fn cache(&self) -> PageCache<'_> {
+            PageCache::of(self.descriptor.as_fd())
+        }
+
         /// The bytes from `offset` on, in memory of their own.
         pub(crate) fn read(&self, name: &str, offset: u64, length: usize) -> Result<Vec<u8>> {
             let mut bytes = crate::memory::try_filled(0u8, length)?;
@@ -264,6 +270,7 @@ mod imp {
 #[cfg(not(unix))]
 mod imp {
     use super::{FileState, SystemPath};
+    use crate::files::page_cache::PageCache;
     use crate::model::{Error, Result};
 
     fn unsupported<T>() -> Result<T> {
@@ -302,6 +309,10 @@ mod imp {
         ///
         /// None: there is no such file.
         pub(crate) unsafe fn read_to(&self, _: &str, _: u64, _: *mut u8, _: usize) -> Result<()> {
+            match *self {}
+        }
+
+        pub(crate) fn cache(&self) -> PageCache<'_> {
             match *self {}
         }
 
