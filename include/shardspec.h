@@ -1029,7 +1029,7 @@ struct shardspec_copy_options {
 };
 
 /**
- * The library chooses how to copy: `shardspec_copy_options options = SHARDSPEC_COPY_OPTIONS_INIT;`
+ * Initialises options with which the library chooses how to copy: `shardspec_copy_options options = SHARDSPEC_COPY_OPTIONS_INIT;`
  */
 #define SHARDSPEC_COPY_OPTIONS_INIT { sizeof(shardspec_copy_options), 0, 0 }
 
@@ -2045,7 +2045,7 @@ struct shardspec_tensor_properties {
 };
 
 /**
- * torch's defaults: `shardspec_tensor_properties properties = SHARDSPEC_TENSOR_PROPERTIES_INIT;`
+ * Initialises properties with torch's defaults: `shardspec_tensor_properties properties = SHARDSPEC_TENSOR_PROPERTIES_INIT;`
  */
 #define SHARDSPEC_TENSOR_PROPERTIES_INIT { sizeof(shardspec_tensor_properties), { 2, 32, 1 }, 0, 0, 0, 0, 0 }
 
@@ -2216,7 +2216,7 @@ struct shardspec_error {
   char message[SHARDSPEC_MESSAGE_CAPACITY];
 };
 
-/** An error before its first call: `shardspec_error err = SHARDSPEC_ERROR_INIT;` */
+/** Initialises an error: `shardspec_error err = SHARDSPEC_ERROR_INIT;` */
 #define SHARDSPEC_ERROR_INIT { sizeof(shardspec_error), SHARDSPEC_OK, -1, -1, -1, 0, 0, -1, { 0 } }
 
 /**
@@ -2343,7 +2343,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_struct_init(
  * every library of the same ABI version.
  */
 
-/** Version of this header: that of the library it came with. */
+/** The version of this header and of the library that it came with. */
 #define SHARDSPEC_VERSION "0.1.0"
 
 /** The first number of the version. */
@@ -2745,7 +2745,7 @@ struct shardspec_segment {
 };
 
 /**
- * A segment that inherits all fields of its cut: `shardspec_segment segment = SHARDSPEC_SEGMENT_INIT;`
+ * Initialises a segment with the values of its cut: `shardspec_segment segment = SHARDSPEC_SEGMENT_INIT;`
  */
 #define SHARDSPEC_SEGMENT_INIT { sizeof(shardspec_segment), 0, 0, 0, 0, 0, 0, 0, NULL, 0 }
 
@@ -2806,7 +2806,7 @@ struct shardspec_cut {
   size_t segment_count;
 };
 
-/** A cut of dimension 0 by chunk: `shardspec_cut cut = SHARDSPEC_CUT_INIT;` */
+/** Initialises a cut of dimension 0 by the rule CHUNK: `shardspec_cut cut = SHARDSPEC_CUT_INIT;` */
 #define SHARDSPEC_CUT_INIT { sizeof(shardspec_cut), 0, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, 0, NULL, 0 }
 
 typedef struct shardspec_pad shardspec_pad;
@@ -2832,7 +2832,7 @@ struct shardspec_pad {
   int64_t multiple;
 };
 
-/** A pad before its length is set: `shardspec_pad pad = SHARDSPEC_PAD_INIT;` */
+/** Initialises a pad without a length: `shardspec_pad pad = SHARDSPEC_PAD_INIT;` */
 #define SHARDSPEC_PAD_INIT { sizeof(shardspec_pad), 0, NULL, 0, 0 }
 
 typedef struct shardspec_partial shardspec_partial;
@@ -2855,7 +2855,7 @@ struct shardspec_partial {
 };
 
 /**
- * A sum over an axis that is still to be set: `shardspec_partial partial = SHARDSPEC_PARTIAL_INIT;`
+ * Initialises a partial axis without a name, with the reduction SUM: `shardspec_partial partial = SHARDSPEC_PARTIAL_INIT;`
  */
 #define SHARDSPEC_PARTIAL_INIT { sizeof(shardspec_partial), NULL, 0, 0 }
 
@@ -2887,7 +2887,9 @@ struct shardspec_mesh_layout {
   size_t flatten_count;
 };
 
-/** A layout that replicates: `shardspec_mesh_layout layout = SHARDSPEC_MESH_LAYOUT_INIT;` */
+/**
+ * Initialises a layout that replicates the tensor: `shardspec_mesh_layout layout = SHARDSPEC_MESH_LAYOUT_INIT;`
+ */
 #define SHARDSPEC_MESH_LAYOUT_INIT { sizeof(shardspec_mesh_layout), NULL, 0, NULL, 0, NULL, 0, 0, 0 }
 
 /**
@@ -4346,7 +4348,9 @@ struct shardspec_checkpoint_item {
   size_t shard_count;
 };
 
-/** An item without a tensor: `shardspec_checkpoint_item item = SHARDSPEC_CHECKPOINT_ITEM_INIT;` */
+/**
+ * Initialises an item without a tensor: `shardspec_checkpoint_item item = SHARDSPEC_CHECKPOINT_ITEM_INIT;`
+ */
 #define SHARDSPEC_CHECKPOINT_ITEM_INIT { sizeof(shardspec_checkpoint_item), NULL, NULL, NULL, NULL, NULL, 0 }
 
 /**
@@ -4393,7 +4397,7 @@ struct shardspec_checkpoint_read_options {
 };
 
 /**
- * The library chooses how to read: `shardspec_checkpoint_read_options options = SHARDSPEC_CHECKPOINT_READ_OPTIONS_INIT;`
+ * Initialises options with which the library chooses how to read: `shardspec_checkpoint_read_options options = SHARDSPEC_CHECKPOINT_READ_OPTIONS_INIT;`
  */
 #define SHARDSPEC_CHECKPOINT_READ_OPTIONS_INIT { sizeof(shardspec_checkpoint_read_options), 0, 0, 0, 0, 0, NULL, NULL }
 
@@ -4412,7 +4416,7 @@ struct shardspec_checkpoint_read_report {
 };
 
 /**
- * A report before the read: `shardspec_checkpoint_read_report report = SHARDSPEC_CHECKPOINT_READ_REPORT_INIT;`
+ * Initialises a report: `shardspec_checkpoint_read_report report = SHARDSPEC_CHECKPOINT_READ_REPORT_INIT;`
  */
 #define SHARDSPEC_CHECKPOINT_READ_REPORT_INIT { sizeof(shardspec_checkpoint_read_report), 0, 0, 0 }
 
@@ -4554,7 +4558,7 @@ struct shardspec_checkpoint_tensor {
 };
 
 /**
- * A tensor without a name: `shardspec_checkpoint_tensor tensor = SHARDSPEC_CHECKPOINT_TENSOR_INIT;`
+ * Initialises a tensor without a name: `shardspec_checkpoint_tensor tensor = SHARDSPEC_CHECKPOINT_TENSOR_INIT;`
  */
 #define SHARDSPEC_CHECKPOINT_TENSOR_INIT { sizeof(shardspec_checkpoint_tensor), NULL, NULL, NULL, NULL, 0 }
 
@@ -4582,7 +4586,7 @@ struct shardspec_checkpoint_write_options {
 };
 
 /**
- * A file for each owner: `shardspec_checkpoint_write_options options = SHARDSPEC_CHECKPOINT_WRITE_OPTIONS_INIT;`
+ * Initialises options for one file for each owner: `shardspec_checkpoint_write_options options = SHARDSPEC_CHECKPOINT_WRITE_OPTIONS_INIT;`
  */
 #define SHARDSPEC_CHECKPOINT_WRITE_OPTIONS_INIT { sizeof(shardspec_checkpoint_write_options), 0, 0, 0 }
 
@@ -4598,7 +4602,9 @@ struct shardspec_checkpoint_rule {
   const shardspec_spec *spec;
 };
 
-/** A rule without a layout: `shardspec_checkpoint_rule rule = SHARDSPEC_CHECKPOINT_RULE_INIT;` */
+/**
+ * Initialises a rule without a layout: `shardspec_checkpoint_rule rule = SHARDSPEC_CHECKPOINT_RULE_INIT;`
+ */
 #define SHARDSPEC_CHECKPOINT_RULE_INIT { sizeof(shardspec_checkpoint_rule), NULL, NULL }
 
 /**
@@ -5005,7 +5011,9 @@ struct shardspec_comm_vtable {
   shardspec_exchange_wait_fn wait;
 };
 
-/** A table without functions: `shardspec_comm_vtable vtable = SHARDSPEC_COMM_VTABLE_INIT;` */
+/**
+ * Initialises a table without functions: `shardspec_comm_vtable vtable = SHARDSPEC_COMM_VTABLE_INIT;`
+ */
 #define SHARDSPEC_COMM_VTABLE_INIT { sizeof(shardspec_comm_vtable), NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL }
 
 /** A communicator, behind a handle; free it with `shardspec_comm_free`. */
@@ -5283,7 +5291,7 @@ struct shardspec_comm_options {
 };
 
 /**
- * The library chooses how to move: `shardspec_comm_options options = SHARDSPEC_COMM_OPTIONS_INIT;`
+ * Initialises options with which the library chooses how to move data: `shardspec_comm_options options = SHARDSPEC_COMM_OPTIONS_INIT;`
  */
 #define SHARDSPEC_COMM_OPTIONS_INIT { sizeof(shardspec_comm_options), 0, NULL }
 
@@ -5496,7 +5504,9 @@ struct shardspec_comm_tensor {
   uint32_t reserved;
 };
 
-/** A tensor without a layout: `shardspec_comm_tensor tensor = SHARDSPEC_COMM_TENSOR_INIT;` */
+/**
+ * Initialises a tensor without a layout: `shardspec_comm_tensor tensor = SHARDSPEC_COMM_TENSOR_INIT;`
+ */
 #define SHARDSPEC_COMM_TENSOR_INIT { sizeof(shardspec_comm_tensor), NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, { 0, 0, 0 }, 0 }
 
 /** A prepared transfer, behind a handle; free it with `shardspec_transfer_free`. */
@@ -5831,7 +5841,9 @@ struct shardspec_runtime_ctx {
   shardspec_leave_fn leave;
 };
 
-/** A `ctx` without functions: `shardspec_runtime_ctx ctx = SHARDSPEC_RUNTIME_CTX_INIT;` */
+/**
+ * Initialises a `ctx` without functions: `shardspec_runtime_ctx ctx = SHARDSPEC_RUNTIME_CTX_INIT;`
+ */
 #define SHARDSPEC_RUNTIME_CTX_INIT { sizeof(shardspec_runtime_ctx), NULL, NULL, NULL, NULL }
 
 /**
@@ -5887,7 +5899,7 @@ struct shardspec_placement_vtable {
 };
 
 /**
- * A table without functions: `shardspec_placement_vtable vtable = SHARDSPEC_PLACEMENT_VTABLE_INIT;`
+ * Initialises a table without functions: `shardspec_placement_vtable vtable = SHARDSPEC_PLACEMENT_VTABLE_INIT;`
  */
 #define SHARDSPEC_PLACEMENT_VTABLE_INIT { sizeof(shardspec_placement_vtable), NULL, NULL, NULL }
 
@@ -6063,7 +6075,9 @@ struct shardspec_spec_vtable {
   int32_t reserved;
 };
 
-/** A table without functions: `shardspec_spec_vtable vtable = SHARDSPEC_SPEC_VTABLE_INIT;` */
+/**
+ * Initialises a table without functions: `shardspec_spec_vtable vtable = SHARDSPEC_SPEC_VTABLE_INIT;`
+ */
 #define SHARDSPEC_SPEC_VTABLE_INIT { sizeof(shardspec_spec_vtable), NULL, NULL, NULL, NULL, NULL, 0, 0 }
 
 /**
@@ -6200,7 +6214,9 @@ struct shardspec_op_arguments {
   shardspec_comm *comm;
 };
 
-/** No arguments: `shardspec_op_arguments arguments = SHARDSPEC_OP_ARGUMENTS_INIT;` */
+/**
+ * Initialises a list of no arguments: `shardspec_op_arguments arguments = SHARDSPEC_OP_ARGUMENTS_INIT;`
+ */
 #define SHARDSPEC_OP_ARGUMENTS_INIT { sizeof(shardspec_op_arguments), NULL, 0, NULL, NULL, 0, NULL }
 
 /**
@@ -6245,7 +6261,9 @@ struct shardspec_op_options {
   shardspec_status success_status;
 };
 
-/** No flags: `shardspec_op_options options = SHARDSPEC_OP_OPTIONS_INIT;` */
+/**
+ * Initialises options without flags: `shardspec_op_options options = SHARDSPEC_OP_OPTIONS_INIT;`
+ */
 #define SHARDSPEC_OP_OPTIONS_INIT { sizeof(shardspec_op_options), 0, 0 }
 
 /**
