@@ -198,11 +198,13 @@ fn constant_of(item: &Item) -> Option<&Constant> {
 /// Names numbers of statuses that are none yet.
 fn reserved(header: &mut String, before: i128, value: i128) {
     match value - before {
-        2 => _ = writeln!(header, "/* {} is reserved: no status has it yet. */", before + 1),
+        2 => {
+            _ = writeln!(header, "/* The number {} is reserved for a later status. */", before + 1)
+        }
         gap @ 3..100 => {
             _ = writeln!(
                 header,
-                "/* {} to {} are reserved: no status has them yet. */",
+                "/* The numbers {} to {} are reserved for later statuses. */",
                 before + 1,
                 before + gap - 1
             );

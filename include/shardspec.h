@@ -3,9 +3,9 @@
  * the bytes.
  *
  * A spec describes how to cut. A spec and the sizes of a tensor give metadata. Metadata lists the shards
- * of that tensor and their owners. With metadata, the library cuts buffers into shards and joins shards. It
- * does so in one process or, with a communicator, across many. A sharded tensor is metadata together with
- * the shards that are in this process.
+ * of that tensor and their owners. With metadata, the library cuts buffers into shards and joins shards.
+ * With a communicator, the library does so across many processes. A sharded tensor is metadata together
+ * with the shards that are in this process.
  *
  *   const char *placements[] = {"rank:0", "rank:1"};
  *   const int64_t sizes[] = {1000, 64};
@@ -167,9 +167,9 @@ typedef struct shardspec_error shardspec_error;
 /**
  * Creates a spec that cuts dimension `dim` into `placement_count` chunks, as `torch.chunk` does.
  * Chunk i starts at ceil(n / placement_count) * i of n elements and has placement `placements[i]`.
- * The last chunks may be shorter or empty. An empty chunk owns nothing. Its offset may be past the
- * end. A negative `dim` counts from the last dimension. `shardspec_spec_build_metadata` checks
- * that the tensor has the dimension.
+ * The last chunks may be shorter or empty. An empty chunk owns nothing. The offset of an empty
+ * chunk may be past the end. A negative `dim` counts from the last dimension.
+ * `shardspec_spec_build_metadata` checks that the tensor has the dimension.
  *
  * Ownership: the library copies the texts. The caller frees `*out`.
  * Calls back: no.
@@ -381,7 +381,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_hash(
  * Otherwise the devices are in row-major order of the cut dimensions.
  * `shardspec_spec_infer_compat` creates the spec that torch would infer.
  *
- * Time: n * log(n) for n shards. For an enumerable spec in d dimensions, at worst n *
+ * Time: n * log(n) for n shards. An enumerable spec in d dimensions takes at worst n *
  * log(n)^(d-1).
  * Ownership: the caller frees `*out`. The caller may free the list before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -486,8 +486,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata
  * `block_sizes[d]`) elements. The last block of a dimension may be short. If a shard of `metadata`
  * has a block, the same shard of the result has the element of that block, in the same order. The
  * result has the same placements, mesh, replicas, partial axes, names of dimensions and padding.
- * It states no element type. Where dimensions are flattened, the elements of a block must be
- * neighbours in the flattened order.
+ * The result states no element type. Where dimensions are flattened, the elements of a block must
+ * be neighbours in the flattened order.
  *
  * Ownership: the caller frees `*out`. The caller may free `metadata` before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -558,8 +558,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_ndim(
     const shardspec_metadata *metadata, size_t *out, shardspec_error *err);
 
 /**
- * Writes to `*out` the number of dimensions of the shards' buffers. It is the number of dimensions
- * of the tensor, unless dimensions are flattened.
+ * Writes to `*out` the number of dimensions of the shards' buffers. If no dimensions are
+ * flattened, the tensor has the same number of dimensions.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -647,8 +647,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_equal(
 
 /**
  * Writes to `*out` the fingerprint of the layout: a hash of 64 bits. The fingerprint covers the
- * elements of each shard, their order in the buffer, and the placements. It does not cover the
- * sizes and properties of the tensor, or whether shards are replicas or partial.
+ * elements of each shard, their order in the buffer, and the placements. The fingerprint covers
+ * neither the sizes and properties of the tensor, nor whether shards are replicas or partial.
  * `shardspec_metadata_hash` covers all of these. Equal layouts have equal fingerprints, in every
  * process that runs this version.
  *
@@ -841,8 +841,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_placement(
 typedef struct shardspec_dtype shardspec_dtype;
 
 /**
- * An element type: `lanes` values of `bits` bits each. It has the memory layout of DLPack's
- * `DLDataType`.
+ * An element type: `lanes` values of `bits` bits each. The struct has the memory layout of
+ * DLPack's `DLDataType`.
  */
 struct shardspec_dtype {
   /**
@@ -928,11 +928,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_dtype_bytes(
 
 /** The largest number of dimensions that a tensor may have. */
 #define SHARDSPEC_MAX_NDIM 32
-/** DLPack's device type of ordinary memory. */
+/** The device type of DLPack for ordinary memory. */
 #define SHARDSPEC_DLPACK_DEVICE_CPU 1
-/** DLPack's device type of memory from `cudaMallocHost`. */
+/** The device type of DLPack for memory from `cudaMallocHost`. */
 #define SHARDSPEC_DLPACK_DEVICE_CUDA_HOST 3
-/** DLPack's device type of memory from `hipMallocHost`. */
+/** The device type of DLPack for memory from `hipMallocHost`. */
 #define SHARDSPEC_DLPACK_DEVICE_ROCM_HOST 11
 
 typedef struct shardspec_device shardspec_device;
@@ -955,11 +955,12 @@ typedef struct shardspec_tensor_view shardspec_tensor_view;
 /**
  * A tensor in the caller's memory. The struct has the memory layout of DLPack's `DLTensor`.
  *
- * The element at index (i0, i1, ...) is at data + byte_offset + (i0 * strides[0] + ...) *
- * itemsize. Elements whose size is not a whole number of bytes are packed. A packed element starts
- * at bit number (i0 * strides[0] + ...) * bits * lanes, counted from the least significant bit of
- * the byte at data + byte_offset. Strides may be negative. Strides may be 0 in tensors that are
- * only read. Any alignment is allowed. `data` may be NULL if the tensor has no elements.
+ * The position p of the element at index (i0, i1, ...) is the sum of i0 * strides[0], i1 *
+ * strides[1] and so on. The element is at address data + byte_offset + p * itemsize. Elements
+ * whose size is not a whole number of bytes are packed. A packed element starts at bit number p *
+ * bits * lanes, counted from the least significant bit of the byte at data + byte_offset. Strides
+ * may be negative. Strides may be 0 in tensors that are only read. Any alignment is allowed.
+ * `data` may be NULL if the tensor has no elements.
  *
  * Strides count elements, so the distance between neighbours is a whole number of elements. A
  * field of 4 bytes in records of 5 bytes has no such stride. Describe the bytes of such a field
@@ -997,9 +998,9 @@ struct shardspec_tensor_view {
 
 /** The default: the library chooses the number of threads, up to the processors of this process. */
 #define SHARDSPEC_COPY_THREADS_AUTO 0
-/** Hint: non-temporal stores, for data that is not used again soon. */
+/** Hint to use non-temporal stores, for data that is not used again soon. */
 #define SHARDSPEC_COPY_HINT_STREAM 1
-/** Hint: cached stores, for data that is used next. */
+/** Hint to use cached stores, for data that is used next. */
 #define SHARDSPEC_COPY_HINT_CACHED 2
 /**
  * Restricts the library to instructions that every processor of this kind has. This hint is for
@@ -1055,9 +1056,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_copy(
 
 /**
  * Copies shard `index` out of a tensor, such as a mapped file. `full` has the sizes of the tensor
- * and `shard` has the sizes of that shard. Both have the metadata's element type, if the metadata
- * states an element type. Holes of the shard's buffer are filled with zeros. `options` may be
- * NULL.
+ * and `shard` has the sizes of that shard. Both views have the metadata's element type, if the
+ * metadata states an element type. Holes of the shard's buffer are filled with zeros. `options`
+ * may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -1079,8 +1080,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_sh
 /**
  * Fills shard `index` of a tensor with the `fill_shard` function of the spec's type. If the type
  * has no such function, the shard is copied. `metadata` is the metadata that `spec` built for the
- * tensor. `full` has the sizes of the tensor and `shard` has the sizes of that shard. Both have
- * the metadata's element type, if the metadata states an element type. `options` may be NULL.
+ * tensor. `full` has the sizes of the tensor and `shard` has the sizes of that shard. Both views
+ * have the metadata's element type, if the metadata states an element type. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `fill_shard` of a custom spec; `equal` and `hash` of custom placements; `destroy`,
@@ -1148,7 +1149,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_scatter(
     shardspec_error *err);
 
 /**
- * Copies every shard into a tensor. This is the inverse of `shardspec_metadata_scatter`.
+ * Copies every shard into a tensor. The function is the inverse of `shardspec_metadata_scatter`.
  * `shards[i]` is shard i. `shard_count` is the number of all shards, empty shards included. `full`
  * has the sizes of the tensor. Every element of `full` is written. All views have the metadata's
  * element type, if the metadata states an element type. `options` may be NULL.
@@ -1175,8 +1176,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather(
  *
  * The shards of a sharded tensor that are in this process are its local shards. Either the library
  * allocates the memory of local shards, row-major and aligned to 64 bytes, or the caller passes
- * it. The library uses memory of the caller until it calls `release`. Local shards are numbered
- * from 0 in the order of the metadata. The order in which they were passed does not matter.
+ * this memory. The library uses memory of the caller until the library calls `release`. Local
+ * shards are numbered from 0 in the order of the metadata. The order in which they were passed
+ * does not matter.
  *
  * An owner or a list of indices selects the local shards. An owner is a rank or a worker. An
  * `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on all
@@ -1317,10 +1319,10 @@ typedef void (*shardspec_destroy_fn)(void *ctx);
  * type. If the metadata states no element type, all views have one common type. With an `owner`,
  * the shards must be exactly the shards of that owner. With `owner` NULL, any shards are allowed.
  *
- * Ownership: the library copies the views. The library uses the memory of the views until it calls
- * `release(ctx)`, exactly once. It calls `release` after the sharded tensor and all managed
- * tensors exported from it were freed, or before a failed call returns. `release` may be NULL. The
- * caller frees `*out`.
+ * Ownership: the library copies the views. The library uses the memory of the views until the
+ * library calls `release(ctx)`, exactly once. If the call fails, the library calls `release`
+ * before the call returns. Otherwise, the library calls `release` after the sharded tensor and all
+ * managed tensors exported from it were freed. `release` may be NULL. The caller frees `*out`.
  * Calls back: `release`, if the call fails; `destroy`, if another thread frees a handle during the
  * call.
  * Blocks: no.
@@ -1347,10 +1349,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  * all views have one common type. With an `owner`, the shards must be exactly the shards of that
  * owner. With `owner` NULL, any shards are allowed.
  *
- * Ownership: the library copies the views. The library uses the memory of the views until it calls
- * `release(ctx)`, exactly once. It calls `release` after the sharded tensor and all managed
- * tensors exported from it were freed, or before a failed call returns. `release` may be NULL. The
- * caller keeps `descriptions` and frees `*out`.
+ * Ownership: the library copies the views. The library uses the memory of the views until the
+ * library calls `release(ctx)`, exactly once. If the call fails, the library calls `release`
+ * before the call returns. Otherwise, the library calls `release` after the sharded tensor and all
+ * managed tensors exported from it were freed. `release` may be NULL. The caller keeps
+ * `descriptions` and frees `*out`.
  * Calls back: `equal` and `hash` of custom placements; `release`, if the call fails; `destroy`, if
  * another thread frees a handle during the call.
  * Blocks: no.
@@ -1370,8 +1373,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
     shardspec_destroy_fn release, shardspec_sharded_tensor **out, shardspec_error *err);
 
 /**
- * Frees a sharded tensor. NULL is allowed. The library then frees the memory of the shards, or
- * releases it with `release`, as soon as no exported managed tensor uses it.
+ * Frees a sharded tensor. NULL is allowed. As soon as no exported managed tensor uses the memory
+ * of the shards, the library frees this memory or calls `release`.
  *
  * Ownership: the caller gives up `tensor`.
  * Calls back: `destroy`, if nothing else uses the object.
@@ -1479,10 +1482,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_gath
 /* ================================================================================================
  * Tensors as flat arrays.
  *
- * These functions do the same as the functions without `_flat` in their names. They take flat
- * arrays of numbers instead of `shardspec_tensor_view`. They are for languages in which a struct
- * with pointers is slow to pass, or forbidden (as in cgo). No output holds an address of the
- * caller's memory. Tensors are in host memory. All these functions have these arguments in common:
+ * These functions do the same as the functions without `_flat` in their names. The functions with
+ * `_flat` take flat arrays of numbers instead of `shardspec_tensor_view`. These functions are for
+ * languages in which a struct with pointers is slow to pass, or forbidden (as in cgo). No output
+ * holds an address of the caller's memory. Tensors are in host memory. All these functions have
+ * these arguments in common:
  *
  * - `dtype` is the element type of all buffers. With `dtype` NULL, the element type is the
  *   metadata's.
@@ -1498,10 +1502,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_gath
  */
 
 /**
- * Copies every shard out of a tensor. This is `shardspec_metadata_scatter` for flat arrays. Row i
- * of the arrays describes the destination of shard i. `shard_count` is the number of all shards,
- * empty shards included. Holes of the shards' buffers are filled with zeros. `options` may be
- * NULL.
+ * Copies every shard out of a tensor. The function is `shardspec_metadata_scatter` for flat
+ * arrays. Row i of the arrays describes the destination of shard i. `shard_count` is the number of
+ * all shards, empty shards included. Holes of the shards' buffers are filled with zeros. `options`
+ * may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -1522,9 +1526,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_scatter_fl
     shardspec_error *err);
 
 /**
- * Copies every shard into a tensor. This is `shardspec_metadata_gather` for flat arrays. Row i of
- * the arrays describes shard i, which is a source. `shard_count` is the number of all shards,
- * empty shards included. Every element of `full` is written. `options` may be NULL.
+ * Copies every shard into a tensor. The function is `shardspec_metadata_gather` for flat arrays.
+ * Row i of the arrays describes shard i, which is a source. `shard_count` is the number of all
+ * shards, empty shards included. Every element of `full` is written. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -1545,10 +1549,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather_fla
     shardspec_error *err);
 
 /**
- * Copies shard `index` out of a tensor. This is `shardspec_metadata_extract_shard` without views.
- * `shard` is the address of the shard's buffer. `shape` and `strides` have one number for each
- * dimension of the buffer. Both may be NULL. Holes of the buffer are filled with zeros. `options`
- * may be NULL.
+ * Copies shard `index` out of a tensor. The function is `shardspec_metadata_extract_shard` without
+ * views. `shard` is the address of the shard's buffer. `shape` and `strides` have one number for
+ * each dimension of the buffer. `shape` and `strides` may be NULL. Holes of the buffer are filled
+ * with zeros. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -1568,13 +1572,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_sh
     const int64_t *strides, const shardspec_copy_options *options, shardspec_error *err);
 
 /**
- * Writes where shard `index` is inside of a tensor. This is `shardspec_metadata_view_shard`
- * without views. The function reads no memory of the tensor, so the tensor need not exist.
+ * Writes where shard `index` is inside of a tensor. The function is
+ * `shardspec_metadata_view_shard` without views. The function reads no memory of the tensor, so
+ * the tensor need not exist.
  *
  * `*byte_offset` becomes the distance in bytes from the tensor's element at index 0 to the shard's
- * element at index 0. It becomes 0 for an empty shard. The shape and the strides of the shard are
- * written into `shape` and `strides`. These two arrays have room for `capacity` numbers each, at
- * least one for each dimension.
+ * element at index 0. For an empty shard, `*byte_offset` becomes 0. The shape and the strides of
+ * the shard are written into `shape` and `strides`. These two arrays have room for `capacity`
+ * numbers each, at least one for each dimension.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -1971,7 +1976,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_shards_overlaps(
 
 /**
  * Writes boxes that cover all elements of a tensor that no shard owns. The boxes do not overlap.
- * They are ordered by their offsets.
+ * The boxes are ordered by their offsets.
  *
  * `tensor_sizes` holds `ndim` numbers. Shards may reach past the tensor. `offsets` and `sizes`
  * receive `ndim` numbers for each box. Both arrays have room for `capacity` boxes, and each may be
@@ -2128,7 +2133,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
 #define SHARDSPEC_NO_SHARDED_TENSOR 25
 /** An op was called with sharded tensors of different communicators. */
 #define SHARDSPEC_COMMUNICATOR_MISMATCH 26
-/* 27 is reserved: no status has it yet. */
+/* The number 27 is reserved for a later status. */
 /**
  * A rank of a collective passed an invalid argument, or other arguments than the other ranks.
  * `got` is that rank. `limit` is the status that this rank returned, or 0 if the rank reported no
@@ -2139,7 +2144,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
 #define SHARDSPEC_TRANSPORT_FAILED 29
 /** A shard that is needed is in another process. */
 #define SHARDSPEC_NOT_LOCAL 30
-/* 31 to 38 are reserved: no status has them yet. */
+/* The numbers 31 to 38 are reserved for later statuses. */
 /** Memory that must be written is read-only. */
 #define SHARDSPEC_READ_ONLY 39
 /**
@@ -2154,7 +2159,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
 #define SHARDSPEC_ILLEGAL_CUT 41
 /** The elements of the tensor are pending a reduction, so they can't be moved. */
 #define SHARDSPEC_PARTIAL 42
-/* 43 to 49 are reserved: no status has them yet. */
+/* The numbers 43 to 49 are reserved for later statuses. */
 /**
  * The system refused to open, list, read or write a file. `got` is the system's error number
  * (`errno`). `limit` is the position in the file in bytes, or 0.
@@ -2178,9 +2183,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
  * fields never changes.
  *
  * A whole error has 1024 bytes. A caller may pass a shorter error of any size from
- * `SHARDSPEC_ERROR_SHORT_SIZE` (56) on. Its message then has the bytes from offset 56 up to
- * `struct_size`. With a size of 56 there is no message. Short errors are for bindings that convert
- * each struct that they pass. If a message does not fit, it is cut and ends in "...".
+ * `SHARDSPEC_ERROR_SHORT_SIZE` (56) on. The message of a shorter error has the bytes from offset
+ * 56 up to `struct_size`. With a size of 56 there is no message. Short errors are for bindings
+ * that convert each struct that they pass. If a message does not fit, it is cut and ends in "...".
  */
 struct shardspec_error {
   /**
@@ -2208,11 +2213,13 @@ struct shardspec_error {
   /** The bound that the refused value was compared with, or 0. */
   int64_t limit;
   /**
-   * Position in the array argument that the message names: 3 for `placements[3]`. It is -1 if
-   * the error is not about an element of an array.
+   * Position in the array argument that the message names: 3 for `placements[3]`. The position
+   * is -1 if the error is not about an element of an array.
    */
   int64_t index;
-  /** A text that names the argument, the value and the remedy. It is UTF-8 and ends in NUL. */
+  /**
+   * A text that names the argument, the value and the remedy. The text is UTF-8 and ends in NUL.
+   */
   char message[SHARDSPEC_MESSAGE_CAPACITY];
 };
 
@@ -2258,7 +2265,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_error_init(
  * shardspec_error_set(err, SHARDSPEC_USER_STATUS, "no such table");`. The function resets all
  * other fields of the error. With `text` NULL, the message becomes empty. If `text` does not fit,
  * the message is cut and ends in "...". Bytes that are not UTF-8 are replaced. With `err` NULL,
- * the function writes nothing. It returns `status`, or the status of its own failure.
+ * the function writes nothing. The function returns `status`, or the status of its own failure.
  *
  * Ownership: the caller keeps `err` and `text`.
  * Calls back: no.
@@ -2273,9 +2280,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_error_set(
 
 /**
  * Returns the message of an error. The message is a text inside of `err`. The function returns ""
- * if `err` is NULL or too short to have a message. It never returns NULL. A program that does not
- * know the offset of the message can call this function. `shardspec_status_text` returns the name
- * of the status.
+ * if `err` is NULL or too short to have a message. The function never returns NULL. A program that
+ * does not know the offset of the message can call this function. `shardspec_status_text` returns
+ * the name of the status.
  *
  * Ownership: the caller keeps `err`. The text is valid until `err` is written or freed.
  * Calls back: no.
@@ -2291,8 +2298,8 @@ SHARDSPEC_API const char * shardspec_error_message(const shardspec_error *err);
  *
  * These functions are for programs that can't use the macros of this header. A program that
  * declares a struct itself compares the size of its struct with the result of
- * `shardspec_struct_size`. It initialises the struct with `shardspec_struct_init` before it sets
- * fields. Both functions take the name that the struct has in this header, such as
+ * `shardspec_struct_size`. The program initialises the struct with `shardspec_struct_init` before
+ * it sets fields. Both functions take the name that the struct has in this header, such as
  * "shardspec_cut".
  *
  * The caller must set `struct_size` in every struct that begins with this field. The library
@@ -2354,8 +2361,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_struct_init(
 #define SHARDSPEC_VERSION_PATCH 0
 /**
  * Version of the binary interface. The version changes when a program that was compiled with an
- * older header no longer works. It is the number at the end of the shared library's name,
- * `libshardspec.so.0`.
+ * older header no longer works. The name of the shared library, `libshardspec.so.0`, ends in this
+ * number.
  */
 #define SHARDSPEC_ABI_VERSION 0
 
@@ -2740,7 +2747,7 @@ struct shardspec_segment {
    * apply.
    */
   const int64_t *values;
-  /** Number of values. With 0, `values` may be NULL. */
+  /** Number of values. If it is 0, `values` may be NULL. */
   size_t value_count;
 };
 
@@ -2795,7 +2802,7 @@ struct shardspec_cut {
    * divided by `repeat`.
    */
   const int64_t *values;
-  /** Number of values. With 0, `values` may be NULL. */
+  /** Number of values. If it is 0, `values` may be NULL. */
   size_t value_count;
   /**
    * Array of `segment_count` segments. With NULL, there are `segment_count` segments of equal
@@ -2871,15 +2878,15 @@ struct shardspec_mesh_layout {
   uint64_t struct_size;
   /** The cuts, in the order in which they are applied. */
   const shardspec_cut *cuts;
-  /** Number of cuts. With 0, `cuts` may be NULL. */
+  /** Number of cuts. If it is 0, `cuts` may be NULL. */
   size_t cut_count;
   /** The pads. */
   const shardspec_pad *pads;
-  /** Number of pads. With 0, `pads` may be NULL. */
+  /** Number of pads. If it is 0, `pads` may be NULL. */
   size_t pad_count;
   /** The axes that are pending a reduction. */
   const shardspec_partial *partials;
-  /** Number of partial axes. With 0, `partials` may be NULL. */
+  /** Number of partial axes. If it is 0, `partials` may be NULL. */
   size_t partial_count;
   /** The first of the dimensions that are flattened into one, in row-major order. */
   int64_t flatten_first;
@@ -2932,7 +2939,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_cut(
 /**
  * Checks whether `cut` is legal for a dimension of `length` positions and an axis of `count`
  * coordinates. The function returns OK, or the status and message with which a spec with that cut
- * would fail. It ignores the dimension and the axis of the cut.
+ * would fail. The function ignores the dimension and the axis of the cut.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
@@ -2949,9 +2956,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_cut_check(
 /**
  * Finds the degrees of parallelism from 1 to `max_degree` at which several cuts are legal.
  * `cuts[i]` cuts `lengths[i]` positions, such as heads, blocks of a quantised weight or experts.
- * `forbidding[k - 1]` becomes the position of the first cut that is illegal over k coordinates. It
- * becomes -1 if all `cut_count` cuts are legal over k coordinates. `forbidding` has room for
- * `max_degree` numbers. `shardspec_cut_check` returns the reason why a cut is illegal.
+ * `forbidding[k - 1]` becomes the position of the first cut that is illegal over k coordinates.
+ * `forbidding[k - 1]` becomes -1 if all `cut_count` cuts are legal over k coordinates.
+ * `forbidding` has room for `max_degree` numbers. `shardspec_cut_check` returns the reason why a
+ * cut is illegal.
  *
  * A list of sizes or weights is legal at one degree only. If there may be fewer heads than
  * coordinates, set `repeat` to `SHARDSPEC_REPEAT_AS_NEEDED`. Neighbouring coordinates then have
@@ -3105,7 +3113,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial(
 
 /**
  * Writes to `*out` the size of a full chunk if `dim_size` elements are cut into `chunk_count`
- * chunks. It is ceil(dim_size / chunk_count).
+ * chunks. This size is ceil(dim_size / chunk_count).
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: no.
@@ -3242,8 +3250,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_locate(
 
 /**
  * For each of `element_count` elements, writes the element's index in the tensor. The caller
- * passes a shard and an index in the shard's buffer for each element. This is the inverse of
- * `shardspec_metadata_locate`.
+ * passes a shard and an index in the shard's buffer for each element. The function is the inverse
+ * of `shardspec_metadata_locate`.
  *
  * `shards` holds one number for each element. `local_indices` holds one row for each element, with
  * one number for each dimension of the shards' buffers. `elements` has room for `element_count`
@@ -3309,8 +3317,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_of_
  * the shard's buffer. A dim map is a list of stretches. A stretch is `count` blocks of `length`
  * neighbouring indices, at equal steps in the tensor and in the buffer. So a block-cyclic
  * dimension of any size is one stretch, and often a second stretch for a shorter last block. Holes
- * are places of the buffer that no stretch covers. They hold no element. The elements of a shard
- * are the product of its dim maps. A box has one block without holes in every dimension.
+ * are places of the buffer that no stretch covers. A hole holds no element. The elements of a
+ * shard are the product of its dim maps. A box has one block without holes in every dimension.
  *
  * Neighbouring dimensions of a tensor may be flattened. Shards then have one dimension instead of
  * these dimensions, with the elements in row-major order. Shards may be replicas if the metadata
@@ -3506,9 +3514,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_is_box(
     const shardspec_metadata *metadata, size_t shard, int32_t *out, shardspec_error *err);
 
 /**
- * Writes which dimensions of the tensor are flattened into one dimension of the shards. These are
- * `*dim_count` dimensions from dimension `*first_dim` on. If no dimensions are flattened, both
- * numbers become 0. `first_dim` and `dim_count` may be NULL.
+ * Writes which dimensions of the tensor are flattened into one dimension of the shards. The
+ * flattened dimensions are the `*dim_count` dimensions from dimension `*first_dim` on. If no
+ * dimensions are flattened, both numbers become 0. `first_dim` and `dim_count` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3575,8 +3583,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_with_d
  *   shardspec_metadata_digest(metadata, indices, shards, shard_count, NULL, &part, &err);
  *   MPI_Allreduce(&part, &digest, 1, MPI_UINT64_T, MPI_BXOR, comm);
  *
- * A CRC detects damage: tensors with random differences have equal digests with a probability of 2^-64.
- * It does not detect deliberate changes.
+ * A CRC detects damage: tensors with random differences have equal digests with a probability of
+ * 2^-64. A CRC does not detect deliberate changes.
  */
 
 /**
@@ -3727,15 +3735,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_new_for_destin
 
 /**
  * Creates the plan from a list of source shards to a list of destination shards. Source shards may
- * overlap, as replicas do, and need not cover the tensor. Destination shards may overlap too. Both
- * lists may be empty.
+ * overlap, as replicas do, and need not cover the tensor. Destination shards may overlap too. Each
+ * of the two lists may be empty.
  *
  * If several source shards hold an element, the plan reads it from a shard with the same owner as
  * the destination, if there is such a shard. The plan distributes the other elements with several
- * sources so that all owners supply about equally many elements. It assigns the largest groups of
- * elements first, each to the owner with the fewest elements so far. It divides groups that are
- * larger than a fair share. If source shards overlap in very many ways, the plan uses fewer and
- * larger groups. Equal lists always make equal plans.
+ * sources so that all owners supply about equally many elements. The plan assigns the largest
+ * groups of elements first, each to the owner with the fewest elements so far. The plan divides
+ * groups that are larger than a fair share. If source shards overlap in very many ways, the plan
+ * uses fewer and larger groups. Equal lists always make equal plans.
  *
  * Ownership: the caller frees `*out`. The caller may free both lists before `*out`.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -3961,9 +3969,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_execute_sharde
 
 /**
  * Writes the fingerprints of the layouts that the plan was made for. A fingerprint is a hash of 64
- * bits. It covers the elements of each shard, their order in the buffer, and the placements. Equal
- * layouts have equal fingerprints, in every process that runs this version. Before you execute a
- * stored plan, compare the fingerprints with those of the metadata
+ * bits. A fingerprint covers the elements of each shard, their order in the buffer, and the
+ * placements. Equal layouts have equal fingerprints, in every process that runs this version.
+ * Before you execute a stored plan, compare the fingerprints with those of the metadata
  * (`shardspec_metadata_fingerprint`).
  *
  * Ownership: the caller keeps all arguments.
@@ -4161,14 +4169,14 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_relabel(
  *
  * A checkpoint is a file or a directory. The library reads safetensors files, directories of
  * safetensors files with or without a `model.safetensors.index.json`, the safetensors files that
- * torch's distributed checkpoint writes, and `.npy` files. It recognises the format by the names
- * of files and by their first bytes.
+ * torch's distributed checkpoint writes, and `.npy` files. The library recognises the format by
+ * the names of files and by their first bytes.
  *
  * A tensor is stored in chunks. A chunk is a shard whose placement is a file: a custom placement
  * of the type "file" whose text is the name of the file in the checkpoint. A tensor can be read
  * into any layout. The caller passes metadata, the indices of some of its shards, and memory for
  * these shards. `shardspec_checkpoint_check` lists everything that prevents tensors from being
- * read. It reads no element.
+ * read. This function reads no element.
  *
  * Opening a checkpoint reads the headers of its files and no element. A file that is shorter than
  * its header says is refused at that time. Files are read by `pread` and are never mapped into
@@ -4355,9 +4363,9 @@ struct shardspec_checkpoint_item {
 
 /**
  * Receives how many of the needed bytes have been read. The callback returns its status of success
- * to continue. It returns another status to cancel the read, and `shardspec_checkpoint_read` then
- * returns that status. The callback runs on the thread that called `shardspec_checkpoint_read`,
- * between the reads of that thread and once at the end.
+ * to continue. To cancel the read, the callback returns another status, and
+ * `shardspec_checkpoint_read` then returns that status. The callback runs on the thread that
+ * called `shardspec_checkpoint_read`, between the reads of that thread and once at the end.
  */
 typedef shardspec_status (*shardspec_progress_fn)(
     void *ctx, uint64_t bytes_done, uint64_t bytes_total, shardspec_error *err);
@@ -4376,13 +4384,13 @@ struct shardspec_checkpoint_read_options {
    */
   shardspec_status success_status;
   /**
-   * If at most this number of bytes is between two needed parts of a file, one read gets both
-   * parts and the bytes between them. 0 means 4096.
+   * The largest gap, in bytes, between two needed parts of a file that one read always includes.
+   * 0 means 4096.
    */
   uint64_t max_gap;
   /**
-   * A larger gap is also read if the bytes of the whole read are at most this number times its
-   * needed bytes. 0 means 2.0. With 1.0, only `max_gap` decides.
+   * The limit for reads that include larger gaps: the bytes of such a read are at most this
+   * number times the needed bytes. 0 means 2.0. With 1.0, only `max_gap` decides.
    */
   double over_read;
   /**
@@ -4392,7 +4400,7 @@ struct shardspec_checkpoint_read_options {
   uint64_t max_read;
   /** The callback that receives the progress, or NULL. */
   shardspec_progress_fn progress;
-  /** The first argument of `progress`. */
+  /** A pointer that each call of `progress` receives as its first argument. */
   void *progress_ctx;
 };
 
@@ -4428,14 +4436,14 @@ struct shardspec_checkpoint_read_report {
 /**
  * Finds everything that prevents `item_count` items from being read. Examples are missing tensors
  * and files, elements that no file holds, chunks that contradict each other, and layouts of other
- * sizes or another element type. With `item_count` 0, the function checks the whole checkpoint. It
- * reads no element, and ignores `shards` of the items.
+ * sizes or another element type. With `item_count` 0, the function checks the whole checkpoint.
+ * The function reads no element, and ignores `shards` of the items.
  *
  * `*problem_count` becomes the number of problems. Counting ends at
  * `SHARDSPEC_CHECKPOINT_MAX_PROBLEMS`, or at `capacity` if that number is larger. `problems` has
- * room for `capacity` structs. It receives the first problems, in the order of the items. Each
- * problem has a status, a message, and in `index` the position of the item. The caller sets each
- * `struct_size` to `sizeof(shardspec_error)`. With `capacity` 0, `problems` may be NULL.
+ * room for `capacity` structs. `problems` receives the first problems, in the order of the items.
+ * Each problem has a status, a message, and in `index` the position of the item. The caller sets
+ * each `struct_size` to `sizeof(shardspec_error)`. With `capacity` 0, `problems` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4458,11 +4466,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_check(
  * file. One read gets bytes that are near each other. Contiguous data is read directly into the
  * shards.
  *
- * All checks come before the first read. They are the checks of `shardspec_checkpoint_check` and
- * the checks of the views. `options`, `whole` and `report` may be NULL. `whole` has room for
- * `item_count` numbers. `whole[i]` becomes 1 if item i was read completely, else 0. If the read
- * itself fails, the function also writes `whole` and `report`. The elements of items that were not
- * read completely are then undefined.
+ * All checks come before the first read: the checks of `shardspec_checkpoint_check` and the checks
+ * of the views. `options`, `whole` and `report` may be NULL. `whole` has room for `item_count`
+ * numbers. `whole[i]` becomes 1 if item i was read completely, else 0. If the read itself fails,
+ * the function also writes `whole` and `report`. The elements of items that were not read
+ * completely are then undefined.
  *
  * Packed elements can be read if each part of a shard starts and ends on a whole byte of the file.
  * The function may write the unused bits behind the last element of a shard.
@@ -4598,7 +4606,7 @@ struct shardspec_checkpoint_rule {
   uint64_t struct_size;
   /** A pattern for names of tensors. Each `*` matches zero or more characters. */
   const char *pattern;
-  /** The spec that cuts tensors with these names. */
+  /** The spec that cuts tensors whose names match the pattern. */
   const shardspec_spec *spec;
 };
 
@@ -4619,9 +4627,9 @@ struct shardspec_checkpoint_rule {
  * ranks share. Of several replicas, only one is written. All owners write about equally many
  * bytes. A view that is not row-major is copied first, one shard at a time.
  *
- * The function writes the files into a directory whose name is the path followed by `.saving`. It
- * flushes the files to the disk. The path itself does not change. After a failure, the function
- * may be called again.
+ * The function writes the files into a directory whose name is the path followed by `.saving`. The
+ * function flushes the files to the disk. The path itself does not change. After a failure, the
+ * function may be called again.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4649,10 +4657,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_write(
  * `shardspec_checkpoint_write`. `indices`, `shards` and `shard_count` are ignored.
  *
  * The function checks that all owners have written their shards. If whole tensors are in several
- * files, it writes a `model.safetensors.index.json`. It then renames the new directory to `path`
- * in one step. If `path` has an old checkpoint, the function exchanges the two directories in one
- * step and then removes the old one. If the program ends at any point, `path` has either the old
- * checkpoint or the new one. Both are complete.
+ * files, the function writes a `model.safetensors.index.json`. The function then renames the new
+ * directory to `path` in one step. If `path` has an old checkpoint, the function exchanges the two
+ * directories in one step and then removes the old one. If the program ends at any point, `path`
+ * has either the complete old checkpoint or the complete new one.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -4680,8 +4688,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_commit(
  *
  * The first rule whose pattern matches the name of a tensor decides which spec cuts the tensor. A
  * tensor that no rule matches is written whole, as a shard of rank 0. The conversion holds at most
- * `max_bytes` bytes of elements in memory, and the buffers of its reads. It first checks the
- * source. If elements are missing, it writes nothing.
+ * `max_bytes` bytes of elements in memory, and the buffers of its reads. The conversion first
+ * checks the source. If elements are missing, the conversion writes nothing.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;
@@ -4707,13 +4715,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_convert(
  * DLPack: tensors shared with other libraries, without a copy.
  *
  * A managed tensor is a view together with a function that releases its memory. A library that
- * receives a managed tensor may use the memory as long as necessary. It then calls
- * `tensor->deleter(tensor)` exactly once, on any thread.
+ * receives a managed tensor may use the memory as long as necessary. The receiving library then
+ * calls `tensor->deleter(tensor)` exactly once, on any thread.
  *
  * There are two forms of managed tensors. `shardspec_managed_tensor` has the memory layout of
  * DLPack's `DLManagedTensorVersioned`. `shardspec_legacy_managed_tensor` has the memory layout of
- * `DLManagedTensor`. It is for libraries that support only DLPack before 1.0. Pointers to the
- * corresponding structs may be cast.
+ * `DLManagedTensor`. This legacy form is for libraries that support only DLPack before 1.0.
+ * Pointers to the corresponding structs may be cast.
  *
  * `shardspec_sharded_tensor_new_from_managed` takes managed tensors of other libraries. To pass a
  * managed tensor to a function that takes a view, `release` and `ctx`, pass its `deleter` as
@@ -4726,9 +4734,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_convert(
 #define SHARDSPEC_DLPACK_MAJOR_VERSION 1
 /** The minor version of DLPack in the library's managed tensors. */
 #define SHARDSPEC_DLPACK_MINOR_VERSION 0
-/** Flag: the memory must not be written. */
+/** A flag that says that the memory must not be written. */
 #define SHARDSPEC_DLPACK_FLAG_READ_ONLY 1
-/** Flag: the memory is a copy with no other user. */
+/** A flag that says that the memory is a copy with no other user. */
 #define SHARDSPEC_DLPACK_FLAG_IS_COPIED 2
 
 typedef struct shardspec_managed_tensor shardspec_managed_tensor;
@@ -4744,11 +4752,14 @@ struct shardspec_managed_tensor {
   uint32_t minor;
   /** A pointer that `deleter` uses. */
   void *manager_ctx;
-  /** A function that releases the memory and frees this struct. Its argument is the struct. */
+  /**
+   * A function that releases the memory and frees this struct. The argument of the function is
+   * the struct.
+   */
   shardspec_destroy_fn deleter;
   /** `SHARDSPEC_DLPACK_FLAG_...` constants, combined by bitwise or. */
   uint64_t flags;
-  /** A view of the tensor. Its `strides` are never NULL. */
+  /** A view of the tensor. The `strides` of this view are never NULL. */
   shardspec_tensor_view tensor;
 };
 
@@ -4759,11 +4770,14 @@ typedef struct shardspec_legacy_managed_tensor shardspec_legacy_managed_tensor;
  * `DLManagedTensor`.
  */
 struct shardspec_legacy_managed_tensor {
-  /** A view of the tensor. Its `strides` are never NULL. */
+  /** A view of the tensor. The `strides` of this view are never NULL. */
   shardspec_tensor_view tensor;
   /** A pointer that `deleter` uses. */
   void *manager_ctx;
-  /** A function that releases the memory and frees this struct. Its argument is the struct. */
+  /**
+   * A function that releases the memory and frees this struct. The argument of the function is
+   * the struct.
+   */
   shardspec_destroy_fn deleter;
 };
 
@@ -4808,8 +4822,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_legacy_managed_tens
  * Local shards shared with other libraries.
  *
  * A local shard can be exported as a managed tensor of DLPack. Managed tensors of other libraries
- * can become local shards. Neither makes a copy. All users of a shard share its memory. The memory
- * stays valid until the last user releases it.
+ * can become local shards. In both directions, nothing is copied. All users of a shard share its
+ * memory. The memory stays valid until the last user releases it.
  */
 
 /**
@@ -4854,11 +4868,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_expo
  *
  * Ownership: the library owns the managed tensors from the call on, also if the call fails. The
  * caller keeps the array `shards` and frees `*out`. The library calls the deleter of each managed
- * tensor exactly once, on any thread. It calls the deleter after the sharded tensor and all
- * managed tensors exported from that shard were freed, or before a failed call returns. It ignores
- * elements of `shards` that are NULL. There is one exception: the library calls no deleter if it
- * can't read the array. This is so if the array is NULL, is not aligned, is larger than memory, or
- * has an element that is not aligned.
+ * tensor exactly once, on any thread. If the call fails, the library calls the deleters before the
+ * call returns. Otherwise, the library calls a deleter after the sharded tensor and all managed
+ * tensors exported from that shard were freed. The library ignores elements of `shards` that are
+ * NULL. There is one exception: the library calls no deleter if it can't read the array. Such an
+ * array is NULL, is not aligned, is larger than memory, or has an element that is not aligned.
  * Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
  * handle during the call.
  * Blocks: no.
@@ -4915,7 +4929,7 @@ struct shardspec_message {
  * the same number of bytes for a message. Messages from one rank to another must arrive in the
  * order in which they were sent, within one exchange and across exchanges. The library does not
  * call the function on a rank without messages. The transport should start receives before sends.
- * No receive may wait for a send, and no send for a receive.
+ * A receive must not wait for a send. A send must not wait for a receive.
  */
 typedef shardspec_status (*shardspec_exchange_fn)(
     void *ctx, const shardspec_message *sends, size_t send_count, const shardspec_message *receives,
@@ -4966,15 +4980,16 @@ typedef void (*shardspec_abort_fn)(void *ctx, const char *reason);
  * number, and the number is >= 0. A negative number means that the node of the rank is not known.
  * The library then treats the rank as alone on its node.
  *
- * The function must return at once, and must return the same number each time. It can't fail. All
- * ranks of a communicator must agree about which ranks share a node, but they may number the nodes
- * differently. If they disagree, collectives with replicas return DISAGREEMENT.
+ * The function must return at once, and must return the same number each time. The function can't
+ * fail. All ranks of a communicator must agree about which ranks share a node, but they may number
+ * the nodes differently. If ranks disagree about the nodes, collectives with replicas return
+ * DISAGREEMENT.
  */
 typedef int64_t (*shardspec_node_fn)(void *ctx, int64_t rank);
 
 typedef struct shardspec_comm_vtable shardspec_comm_vtable;
 
-/** The functions of a transport. */
+/** A table with the functions of a transport. */
 struct shardspec_comm_vtable {
   /** `sizeof(shardspec_comm_vtable)`. */
   uint64_t struct_size;
@@ -5024,8 +5039,8 @@ typedef struct shardspec_comm shardspec_comm;
  * `rank`. The library calls `exchange` on the thread that calls a collective.
  *
  * Ownership: the library copies the table. The library owns `ctx` from the call on, also if the
- * call fails. It calls `destroy(ctx)` after the communicator was freed and no call uses the
- * communicator. The caller frees `*out`.
+ * call fails. The library calls `destroy(ctx)` after the communicator was freed and no call uses
+ * the communicator. The caller frees `*out`.
  * Calls back: `destroy`, if the call fails.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if `exchange` is NULL, `struct_size` is wrong or `size` is below 1;
@@ -5043,9 +5058,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new(
  * use a handle. The receiver of a message copies the message once.
  *
  * All later exchanges of the group fail with TRANSPORT_FAILED and the reason if a rank frees its
- * communicator while other ranks wait for that rank. They also fail if two ranks disagree about
- * the length of a message. No rank waits for a message that can't arrive. In a child process after
- * fork, exchanges are refused.
+ * communicator while other ranks wait for that rank. Exchanges also fail if two ranks disagree
+ * about the length of a message. No rank waits for a message that can't arrive. In a child process
+ * after fork, exchanges are refused.
  *
  * Ownership: the caller frees each of `comms[0]` to `comms[size - 1]`.
  * Calls back: no.
@@ -5121,8 +5136,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_size(
  * communicator.
  *
  * The library itself copies messages whose peer is the calling rank: the i-th send to the i-th
- * receive. It ignores empty messages. It passes neither of these to the transport. Ranks without
- * messages need not call the function.
+ * receive. The library ignores empty messages. The transport receives neither messages to the
+ * calling rank nor empty messages. Ranks without messages need not call the function.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during
@@ -5195,8 +5210,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_group(
     size_t member_count, shardspec_comm **out, shardspec_error *err);
 
 /**
- * Writes to `*out` the placement rank of rank `rank`: the rank that placements use for it. It is
- * the same number, unless `shardspec_comm_new_group` created the communicator.
+ * Writes to `*out` the placement rank of rank `rank`: the rank that placements use for it. The
+ * placement rank is `rank` itself, unless `shardspec_comm_new_group` created the communicator.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5234,15 +5249,16 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_node(
  * rank. Shard i belongs to rank n if its placement is `rank:n`, `rank:n/<device>`, or a custom
  * placement of that rank. A rank passes its shards in the order of their indices.
  * `shardspec_metadata_shards_of_rank` returns the indices in that order. A rank may have several
- * shards or none. It also passes its empty shards.
+ * shards or none. A rank also passes its empty shards.
  *
  * A collective begins with an agreement, in which the ranks compare their arguments. The agreement
  * takes ceil(log2 size) rounds of one small message each. If a rank passes an invalid argument, or
  * if ranks call different functions, all ranks return an error. No buffer is then written, and no
  * rank waits. The rank with the invalid argument returns its own error. All other ranks return
- * DISAGREEMENT, with that rank, its status and its message. This holds for every argument except
- * `comm` and `err`, because a rank without a communicator can't send its error. A program that
- * can't call the collective at all must call `shardspec_comm_decline` instead, with its own error.
+ * DISAGREEMENT, with that rank, its status and its message. The agreement covers every argument
+ * except `comm` and `err`, because a rank without a communicator can't send its error. A program
+ * that can't call the collective at all must call `shardspec_comm_decline` instead, with its own
+ * error.
  *
  * Contiguous data is sent from the caller's buffers and received into them. Other data is packed
  * and unpacked in memory of the library, up to the rank's memory limit. If there is enough data, a
@@ -5250,21 +5266,21 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_node(
  * before the call returns.
  *
  * A rank can still fail after the agreement, if the transport fails or memory runs out. The rank
- * then returns that error. Its destinations may be partly written, but every handle stays valid.
- * The library then calls `abort` of the transport, so that the other ranks return too. Local
- * communicators support `abort`. If a transport has no `abort`, ranks that need data of the failed
- * rank keep waiting. MPI programs should then call MPI_Abort. A rank that returns OK has received
- * all of its data.
+ * then returns that error. The destinations of this rank may be partly written, but every handle
+ * stays valid. The library then calls `abort` of the transport, so that the other ranks return
+ * too. Local communicators support `abort`. If a transport has no `abort`, ranks that need data of
+ * the failed rank keep waiting. MPI programs should then call MPI_Abort. A rank that returns OK
+ * has received all of its data.
  *
  * The agreement requires that a transport delivers messages unchanged, once and in order. Each
  * message of the agreement has a checksum. A rank that receives a damaged message returns
- * DISAGREEMENT. It also calls `abort`, because other ranks may have agreed already. If the
+ * DISAGREEMENT. This rank also calls `abort`, because other ranks may have agreed already. If the
  * transport has no `abort`, those ranks wait. Messages with data have no checksum.
  */
 
 /** A value of `destination_rank`: all ranks receive the tensor. */
 #define SHARDSPEC_ALL_RANKS (-1)
-/** The default limit of memory for packing and unpacking on one rank. It is 64 MiB. */
+/** The default limit of memory for packing and unpacking on one rank, which is 64 MiB. */
 #define SHARDSPEC_DEFAULT_MEMORY_LIMIT 67108864
 
 typedef struct shardspec_comm_options shardspec_comm_options;
@@ -5409,8 +5425,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_new_
  * Writes the communicator of a sharded tensor to `*out`, or NULL if the sharded tensor has no
  * communicator.
  *
- * Ownership: `*out` is the handle with which the sharded tensor was created. It is not a new
- * handle, so the caller must not free it again.
+ * Ownership: `*out` is the handle with which the sharded tensor was created. The function creates
+ * no new handle, so the caller must not free `*out` a second time.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_HANDLE, NULL_ARGUMENT.
@@ -5425,9 +5441,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_comm
  * this function instead of the collective if the program can't pass valid arguments. For example,
  * a file is missing, or a binding refuses an object before the library receives it.
  *
- * `status` is the number of the error, at least 1. It is a status of the library, or a status of
- * the program from `SHARDSPEC_USER_STATUS` on. `message` is the text of the error. The other ranks
- * receive its first 480 bytes. `message` may be the message of `*err`. All other ranks return
+ * `status` is a status of the library, or a status of the program from `SHARDSPEC_USER_STATUS` on.
+ * `status` must be at least 1. `message` is the text of the error. The other ranks receive the
+ * first 480 bytes of `message`. `message` may be the message of `*err`. All other ranks return
  * DISAGREEMENT from the collective that they call, with this rank, `status` and `message`. Nothing
  * is moved. This function then returns OK, also if other ranks have errors of their own.
  *
@@ -5482,8 +5498,8 @@ struct shardspec_comm_tensor {
   /** The layout to which the tensor moves, or NULL if `plan` is set. */
   const shardspec_metadata *destination;
   /**
-   * A plan that replaces `source` and `destination`. It must be a plan for all destination
-   * shards, and all of its shards must have placements.
+   * A plan that replaces `source` and `destination`. The plan must cover all destination shards,
+   * and all of its shards must have placements.
    */
   const shardspec_plan *plan;
   /** All of this rank's shards of the source layout, in the order of their indices. */
@@ -5538,9 +5554,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer(
     const shardspec_comm_options *options, shardspec_error *err);
 
 /**
- * Prepares a transfer of a batch of tensors. All ranks call this function together. It agrees with
- * the other ranks on the batch, plans the messages and allocates memory for packing. It moves
- * nothing. `shardspec_transfer_run` then moves the tensors, any number of times. `options` may be
+ * Prepares a transfer of a batch of tensors. All ranks call this function together. In the call,
+ * the ranks agree on the batch, plan the messages and allocate memory for packing. Nothing is
+ * moved. `shardspec_transfer_run` then moves the tensors, any number of times. `options` may be
  * NULL.
  *
  * Ownership: the caller frees `*out`, on all ranks, in any order. The caller may free the metadata
@@ -5594,8 +5610,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_run(
 
 /**
  * Writes the fingerprint of a transfer to `*out`: a hash of 64 bits. The fingerprint covers the
- * number of ranks and the order, tags, layouts and element types of the tensors. It is the same on
- * all ranks.
+ * number of ranks and the order, tags, layouts and element types of the tensors. The fingerprint
+ * is the same on all ranks.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -5644,10 +5660,10 @@ SHARDSPEC_API shardspec_status shardspec_transfer_free(
  *   create two communicators.
  * - After a request has ended, `shardspec_request_test` and `shardspec_request_wait` return the
  *   same result each time.
- * - `shardspec_request_free` cancels a request that has not ended. It aborts the communicator, so
- *   that the other ranks do not wait. It returns when nothing uses the buffers any more. If a
- *   transport can't abort, such as MPI, the function waits for the messages that are not yet
- *   complete.
+ * - `shardspec_request_free` cancels a request that has not ended. The function aborts the
+ *   communicator, so that the other ranks do not wait. The function returns when nothing uses the
+ *   buffers any more. If a transport can't abort, such as MPI, the function waits for the messages
+ *   that are not yet complete.
  * - If a transport has no `start`, a request makes progress only inside of
  *   `shardspec_request_wait`. Before that, `shardspec_request_test` writes 0. Local communicators
  *   and `shardspec_mpi.h` have `start`.
@@ -5745,9 +5761,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange_start
  * - A callback with the return type `shardspec_status` returns its status of success or the reason
  *   of a failure. The library returns a failure to its caller unchanged, with the message and the
  *   numbers in the callback's `err`. `err` is never NULL in a callback. The callback need not set
- *   the `status` of `err`. It may pass `err` to the functions that it calls. A message ends at its
- *   first NUL. Bytes that are not UTF-8 are replaced. Numbers from `SHARDSPEC_USER_STATUS` on are
- *   free for the callback's own failures.
+ *   the `status` of `err`. The callback may pass `err` to the functions that it calls. A message
+ *   ends at its first NUL. Bytes that are not UTF-8 are replaced. Numbers from
+ *   `SHARDSPEC_USER_STATUS` on are free for the callback's own failures.
  * - The status of success is SHARDSPEC_OK (0) by default. `success_status` in the table, or in the
  *   options of an op, may set another status of success. For callbacks in languages with
  *   exceptions, set `success_status` to `SHARDSPEC_CALLBACK_OK`. The reason is that JNA, cffi and
@@ -5767,27 +5783,27 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange_start
  *   `equal`, the library compares them with the `equal` of one of them. The addresses of the two
  *   `equal` functions may differ, so a binding may create one function for each object. The
  *   `equal` of each object must accept the `ctx` of all objects with the same type name.
- * - A function pointer must stay callable until `destroy(ctx)` has returned. This includes the
- *   pointer to `destroy` itself. With `destroy` NULL, the library may call the functions as long
- *   as any object uses them, so they must stay callable until the process ends. A binding must
- *   keep the closures of a table alive until `destroy` has run.
+ * - A function pointer must stay callable until `destroy(ctx)` has returned. The pointer to
+ *   `destroy` itself must also stay callable until then. With `destroy` NULL, the library may call
+ *   the functions as long as any object uses them, so they must stay callable until the process
+ *   ends. A binding must keep the closures of a table alive until `destroy` has run.
  * - The library holds no lock while a callback runs, so a callback may call any function of this
  *   header.
  * - A callback may run on any thread that calls the library, and on several threads at once.
  * - A callback may unwind: by an exception of C++, by pthread_exit, or by cancellation of its
  *   thread. The library then frees what its calls own. The unwinding continues in the caller of
- *   the library, which receives no status. The outputs are the same as after a failure. This
- *   applies to Linux, Android and FreeBSD on x86-64 and AArch64. On other systems, unwinding into
- *   the library ends the process.
+ *   the library, which receives no status. The outputs are the same as after a failure. Such
+ *   unwinding is supported on Linux, Android and FreeBSD on x86-64 and AArch64. On other systems,
+ *   unwinding into the library ends the process.
  * - A callback must not leave by longjmp or any other jump that does not unwind. The library can't
  *   detect such a jump. Objects of the call would never be freed. An op would stay BUSY, and
  *   `shardspec_op_unregister` on another thread would never return. Threads that copy data for the
  *   call would continue to use the caller's memory. Asynchronous cancellation of a thread inside
  *   of the library has undefined behaviour as well.
  * - `destroy(ctx)` runs exactly once, after the last call of the callback has returned and no
- *   further call can begin. It runs on the thread that releases the last use of `ctx`. It also
- *   runs if the function that received `ctx` fails. `destroy` may be NULL. The library calls the
- *   `destroy` of a table only if `struct_size` is at least 16.
+ *   further call can begin. `destroy` runs on the thread that releases the last use of `ctx`.
+ *   `destroy` also runs if the function that received `ctx` fails. `destroy` may be NULL. The
+ *   library calls the `destroy` of a table only if `struct_size` is at least 16.
  */
 
 /** The first status that callbacks may define. Statuses of the library are lower. */
@@ -5825,8 +5841,8 @@ typedef void (*shardspec_leave_fn)(int32_t state);
 typedef struct shardspec_runtime_ctx shardspec_runtime_ctx;
 
 /**
- * A `ctx` that must be freed inside of a language runtime. It is for
- * `shardspec_runtime_ctx_destroy`.
+ * A `ctx` that must be freed inside of a language runtime. The function
+ * `shardspec_runtime_ctx_destroy` frees such a `ctx`.
  */
 struct shardspec_runtime_ctx {
   /** `sizeof(shardspec_runtime_ctx)`. */
@@ -5837,7 +5853,7 @@ struct shardspec_runtime_ctx {
   shardspec_destroy_fn destroy;
   /** The argument of `destroy`. */
   void *ctx;
-  /** The function that is called last. Its argument is the result of `enter`. */
+  /** The function that is called last. The argument of the function is the result of `enter`. */
   shardspec_leave_fn leave;
 };
 
@@ -5847,10 +5863,10 @@ struct shardspec_runtime_ctx {
 #define SHARDSPEC_RUNTIME_CTX_INIT { sizeof(shardspec_runtime_ctx), NULL, NULL, NULL, NULL }
 
 /**
- * Frees a `ctx` inside of a language runtime. It is for runtimes that a thread must enter before
- * it uses objects of the runtime. Pass this function as `destroy` or `release`, and the address of
- * a `shardspec_runtime_ctx` as `ctx`. The function reads the struct before it calls anything, so
- * the struct's `destroy` may free the struct. Functions in the struct may be NULL.
+ * Frees a `ctx` inside of a language runtime. The function is for runtimes that a thread must
+ * enter before it uses objects of the runtime. Pass this function as `destroy` or `release`, and
+ * the address of a `shardspec_runtime_ctx` as `ctx`. The function reads the struct before it calls
+ * anything, so the struct's `destroy` may free the struct. Functions in the struct may be NULL.
  *
  * For example, Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`. A Python
  * object is then released at once, on any thread. No Python code runs, because this would not be
@@ -5869,16 +5885,16 @@ SHARDSPEC_API void shardspec_runtime_ctx_destroy(void *ctx);
  * Custom placements.
  *
  * A custom placement describes a place that is more than an owner and a device, such as a rack, a
- * storage tier or a node of a scheduler. It consists of the name of its type, a text, a rank or
- * -1, and a `ctx` of the caller. Functions that take the handle of a placement also accept the
- * handle of a custom placement. Metadata returns custom placements unchanged.
+ * storage tier or a node of a scheduler. A custom placement consists of the name of its type, a
+ * text, a rank or -1, and a `ctx` of the caller. Functions that take the handle of a placement
+ * also accept the handle of a custom placement. Metadata returns custom placements unchanged.
  *
  * Source: torch's abstract class `PlacementSpec`.
  */
 
 typedef struct shardspec_placement_vtable shardspec_placement_vtable;
 
-/** The functions of a type of placement. */
+/** A table with the functions of a type of placement. */
 struct shardspec_placement_vtable {
   /** `sizeof(shardspec_placement_vtable)`. */
   uint64_t struct_size;
@@ -5915,8 +5931,8 @@ struct shardspec_placement_vtable {
  * if their texts are equal.
  *
  * Ownership: the library copies the texts and the table. The library owns `ctx` from the call on,
- * also if the call fails. It calls `destroy(ctx)` after the handle was freed and no spec or
- * metadata uses the placement. The caller frees `*out`.
+ * also if the call fails. The library calls `destroy(ctx)` after the handle was freed and no spec
+ * or metadata uses the placement. The caller frees `*out`.
  * Calls back: `destroy`, if the call fails.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if `type_name` is "device", a name or text is empty, `rank` is below -1
@@ -6023,7 +6039,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_builder_ad
 /**
  * Adds the shards of a tensor to `builder`. `sizes` holds the `ndim` sizes of the tensor.
  * `dim_names` holds `ndim` texts, or is NULL if the dimensions have no names. `properties` is
- * never NULL. The library owns all arguments. They are valid during the call only.
+ * never NULL. The library owns all arguments. The arguments are valid during the call only.
  */
 typedef shardspec_status (*shardspec_build_metadata_fn)(
     void *ctx, const int64_t *sizes, const char *const *dim_names, size_t ndim,
@@ -6033,8 +6049,8 @@ typedef shardspec_status (*shardspec_build_metadata_fn)(
 /**
  * Writes the elements of shard `index` from `full` to `shard`. The views have the shapes and
  * element types of `metadata`. The views share no memory. No pointer is NULL. The library owns all
- * arguments. They are valid during the call only. The memory of the views belongs to the caller of
- * the library.
+ * arguments. The arguments are valid during the call only. The memory of the views belongs to the
+ * caller of the library.
  */
 typedef shardspec_status (*shardspec_fill_shard_fn)(
     void *ctx, const shardspec_metadata *metadata, size_t index, const shardspec_tensor_view *full,
@@ -6043,7 +6059,7 @@ typedef shardspec_status (*shardspec_fill_shard_fn)(
 
 typedef struct shardspec_spec_vtable shardspec_spec_vtable;
 
-/** The functions of a type of spec. */
+/** A table with the functions of a type of spec. */
 struct shardspec_spec_vtable {
   /** `sizeof(shardspec_spec_vtable)`. */
   uint64_t struct_size;
@@ -6085,15 +6101,15 @@ struct shardspec_spec_vtable {
  * dot, such as "acme.grid", for built-in types. To compare two specs with the same type name, the
  * library passes the `ctx` of both to `equal`.
  *
- * The library checks the shards that `build_metadata` adds. It refuses shards outside of the
- * tensor, overlaps, gaps and wrong numbers of dimensions. The error's message has the type's name.
- * The shards of a custom spec depend on the tensor, so `shardspec_spec_shard_count` and
+ * The library checks the shards that `build_metadata` adds. The library refuses shards outside of
+ * the tensor, overlaps, gaps and wrong numbers of dimensions. The error's message has the type's
+ * name. The shards of a custom spec depend on the tensor, so `shardspec_spec_shard_count` and
  * `shardspec_spec_placement` fail with WRONG_SPEC_TYPE. The functions on metadata return the
  * number of shards and their placements.
  *
  * Ownership: the library copies the name and the table. The library owns `ctx` from the call on,
- * also if the call fails. It calls `destroy(ctx)` after the spec was freed and no call uses the
- * spec. The caller frees `*out`.
+ * also if the call fails. The library calls `destroy(ctx)` after the spec was freed and no call
+ * uses the spec. The caller frees `*out`.
  * Calls back: `destroy`, if the call fails.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if `type_name` is empty or that of a built-in type, `build_metadata` is
@@ -6124,8 +6140,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_custom_ctx(
 /* ================================================================================================
  * Custom ops.
  *
- * An op is a function that is registered for a type of spec and called with specs of that type. It
- * corresponds to torch's `custom_sharding_spec_op`. Two names identify an op: the name of the
+ * An op is a function that is registered for a type of spec and called with specs of that type. An
+ * op corresponds to torch's `custom_sharding_spec_op`. Two names identify an op: the name of the
  * spec's type ("chunk", "enumerable", "mesh", or a custom type) and the name of the op, such as
  * "acme.embedding". A name is any text without control characters. An op can be registered before
  * a spec of the type exists.
@@ -6138,15 +6154,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_custom_ctx(
  *
  * Ops are callbacks. The rules for callbacks apply, and these rules as well:
  *
- * - An op may call any function of this header, and may call itself. It may register, unregister
- *   and dispatch other ops. It may free the handles that it received as arguments.
+ * - An op may call any function of this header, and may call itself. An op may register,
+ *   unregister and dispatch other ops. An op may free the handles that it received as arguments.
  * - When `shardspec_op_unregister` returns SHARDSPEC_OK, no call of the op runs or will run, and
  *   the op's `destroy` has returned. The function waits for calls of the op on other threads.
  * - `shardspec_op_unregister` never waits for a thread that may wait for the calling thread.
- *   Inside of the op itself, it fails with SHARDSPEC_BUSY and changes nothing. Inside of any other
- *   op, it fails in the same way while calls of the op run. So two threads that unregister each
- *   other's op do not deadlock. After SHARDSPEC_BUSY, call the function again later, or outside of
- *   ops.
+ *   Inside of the op itself, the function fails with SHARDSPEC_BUSY and changes nothing. Inside of
+ *   any other op, the function fails in the same way while calls of the op run. So two threads
+ *   that unregister each other's op do not deadlock. After SHARDSPEC_BUSY, call the function again
+ *   later, or outside of ops.
  * - The library does not know when an op itself waits for another thread, for example to join that
  *   thread. A thread for which an op waits must not unregister that op.
  * - When an op is replaced, its name always has an op. New calls use the new op while the last
@@ -6202,13 +6218,13 @@ struct shardspec_op_arguments {
   uint64_t struct_size;
   /** Positional arguments. */
   const shardspec_value *args;
-  /** Number of positional arguments. With 0, `args` may be NULL. */
+  /** Number of positional arguments. If it is 0, `args` may be NULL. */
   size_t arg_count;
   /** Names of the named arguments. All names are different. */
   const char *const *kwarg_names;
   /** Values of the named arguments, one for each name. */
   const shardspec_value *kwargs;
-  /** Number of named arguments. With 0, `kwarg_names` and `kwargs` may be NULL. */
+  /** Number of named arguments. If it is 0, `kwarg_names` and `kwargs` may be NULL. */
   size_t kwarg_count;
   /** The communicator for the op's collectives, or NULL. The library ignores it. */
   shardspec_comm *comm;
@@ -6240,7 +6256,7 @@ typedef shardspec_status (*shardspec_op_fn)(
     void *ctx, const shardspec_spec *spec, const shardspec_op_arguments *arguments,
     shardspec_value *results, size_t result_count, shardspec_error *err);
 
-/** Flag: the registration replaces an op with the same names. */
+/** A flag with which the registration replaces an op with the same names. */
 #define SHARDSPEC_OP_FLAG_REPLACE 1
 
 typedef struct shardspec_op_options shardspec_op_options;
@@ -6272,7 +6288,8 @@ struct shardspec_op_options {
  * op's handle. `out` may be NULL.
  *
  * Ownership: the library copies the names. The library owns `ctx` from the call on, also if the
- * call fails. It calls `destroy(ctx)` when the registration ends, or before a failed call returns.
+ * call fails. The library calls `destroy(ctx)` when the registration ends, or before a failed call
+ * returns.
  * Calls back: `destroy`, if the call fails; `destroy` of the op that is replaced.
  * Blocks: on other threads, until their calls of the op that is replaced have returned.
  * Errors: BUSY if the op to replace can't be unregistered now; INVALID_ARGUMENT if a name is empty

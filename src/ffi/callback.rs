@@ -7,9 +7,9 @@
 //! - A callback with the return type `shardspec_status` returns its status of success or the reason
 //!   of a failure. The library returns a failure to its caller unchanged, with the message and the
 //!   numbers in the callback's `err`. `err` is never NULL in a callback. The callback need not set
-//!   the `status` of `err`. It may pass `err` to the functions that it calls. A message ends at its
-//!   first NUL. Bytes that are not UTF-8 are replaced. Numbers from `SHARDSPEC_USER_STATUS` on are
-//!   free for the callback's own failures.
+//!   the `status` of `err`. The callback may pass `err` to the functions that it calls. A message
+//!   ends at its first NUL. Bytes that are not UTF-8 are replaced. Numbers from
+//!   `SHARDSPEC_USER_STATUS` on are free for the callback's own failures.
 //! - The status of success is SHARDSPEC_OK (0) by default. `success_status` in the table, or in the
 //!   options of an op, may set another status of success. For callbacks in languages with
 //!   exceptions, set `success_status` to `SHARDSPEC_CALLBACK_OK`. The reason is that JNA, cffi and
@@ -29,27 +29,27 @@
 //!   `equal`, the library compares them with the `equal` of one of them. The addresses of the two
 //!   `equal` functions may differ, so a binding may create one function for each object. The
 //!   `equal` of each object must accept the `ctx` of all objects with the same type name.
-//! - A function pointer must stay callable until `destroy(ctx)` has returned. This includes the
-//!   pointer to `destroy` itself. With `destroy` NULL, the library may call the functions as long
-//!   as any object uses them, so they must stay callable until the process ends. A binding must
-//!   keep the closures of a table alive until `destroy` has run.
+//! - A function pointer must stay callable until `destroy(ctx)` has returned. The pointer to
+//!   `destroy` itself must also stay callable until then. With `destroy` NULL, the library may call
+//!   the functions as long as any object uses them, so they must stay callable until the process
+//!   ends. A binding must keep the closures of a table alive until `destroy` has run.
 //! - The library holds no lock while a callback runs, so a callback may call any function of this
 //!   header.
 //! - A callback may run on any thread that calls the library, and on several threads at once.
 //! - A callback may unwind: by an exception of C++, by pthread_exit, or by cancellation of its
 //!   thread. The library then frees what its calls own. The unwinding continues in the caller of
-//!   the library, which receives no status. The outputs are the same as after a failure. This
-//!   applies to Linux, Android and FreeBSD on x86-64 and AArch64. On other systems, unwinding into
-//!   the library ends the process.
+//!   the library, which receives no status. The outputs are the same as after a failure. Such
+//!   unwinding is supported on Linux, Android and FreeBSD on x86-64 and AArch64. On other systems,
+//!   unwinding into the library ends the process.
 //! - A callback must not leave by longjmp or any other jump that does not unwind. The library can't
 //!   detect such a jump. Objects of the call would never be freed. An op would stay BUSY, and
 //!   `shardspec_op_unregister` on another thread would never return. Threads that copy data for the
 //!   call would continue to use the caller's memory. Asynchronous cancellation of a thread inside
 //!   of the library has undefined behaviour as well.
 //! - `destroy(ctx)` runs exactly once, after the last call of the callback has returned and no
-//!   further call can begin. It runs on the thread that releases the last use of `ctx`. It also
-//!   runs if the function that received `ctx` fails. `destroy` may be NULL. The library calls the
-//!   `destroy` of a table only if `struct_size` is at least 16.
+//!   further call can begin. `destroy` runs on the thread that releases the last use of `ctx`.
+//!   `destroy` also runs if the function that received `ctx` fails. `destroy` may be NULL. The
+//!   library calls the `destroy` of a table only if `struct_size` is at least 16.
 
 use std::ffi::c_void;
 
@@ -87,8 +87,8 @@ pub type shardspec_enter_fn = Option<unsafe extern "C-unwind" fn() -> i32>;
 /// Leaves a language runtime. The argument is the result of `enter`.
 pub type shardspec_leave_fn = Option<unsafe extern "C-unwind" fn(state: i32)>;
 
-/// A `ctx` that must be freed inside of a language runtime. It is for
-/// `shardspec_runtime_ctx_destroy`.
+/// A `ctx` that must be freed inside of a language runtime. The function
+/// `shardspec_runtime_ctx_destroy` frees such a `ctx`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_runtime_ctx {
@@ -100,7 +100,7 @@ pub struct shardspec_runtime_ctx {
     pub destroy: shardspec_destroy_fn,
     /// The argument of `destroy`.
     pub ctx: *mut c_void,
-    /// The function that is called last. Its argument is the result of `enter`.
+    /// The function that is called last. The argument of the function is the result of `enter`.
     pub leave: shardspec_leave_fn,
 }
 
@@ -110,10 +110,10 @@ unsafe impl Grows for shardspec_runtime_ctx {
     const FIRST_SIZE: usize = 40;
 }
 
-/// Frees a `ctx` inside of a language runtime. It is for runtimes that a thread must enter before
-/// it uses objects of the runtime. Pass this function as `destroy` or `release`, and the address of
-/// a `shardspec_runtime_ctx` as `ctx`. The function reads the struct before it calls anything, so
-/// the struct's `destroy` may free the struct. Functions in the struct may be NULL.
+/// Frees a `ctx` inside of a language runtime. The function is for runtimes that a thread must
+/// enter before it uses objects of the runtime. Pass this function as `destroy` or `release`, and
+/// the address of a `shardspec_runtime_ctx` as `ctx`. The function reads the struct before it calls
+/// anything, so the struct's `destroy` may free the struct. Functions in the struct may be NULL.
 ///
 /// For example, Python passes `PyGILState_Ensure`, `Py_DecRef` and `PyGILState_Release`. A Python
 /// object is then released at once, on any thread. No Python code runs, because this would not be

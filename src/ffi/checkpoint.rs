@@ -2,14 +2,14 @@
 //!
 //! A checkpoint is a file or a directory. The library reads safetensors files, directories of
 //! safetensors files with or without a `model.safetensors.index.json`, the safetensors files that
-//! torch's distributed checkpoint writes, and `.npy` files. It recognises the format by the names
-//! of files and by their first bytes.
+//! torch's distributed checkpoint writes, and `.npy` files. The library recognises the format by
+//! the names of files and by their first bytes.
 //!
 //! A tensor is stored in chunks. A chunk is a shard whose placement is a file: a custom placement
 //! of the type "file" whose text is the name of the file in the checkpoint. A tensor can be read
 //! into any layout. The caller passes metadata, the indices of some of its shards, and memory for
 //! these shards. `shardspec_checkpoint_check` lists everything that prevents tensors from being
-//! read. It reads no element.
+//! read. This function reads no element.
 //!
 //! Opening a checkpoint reads the headers of its files and no element. A file that is shorter than
 //! its header says is refused at that time. Files are read by `pread` and are never mapped into

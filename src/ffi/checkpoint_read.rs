@@ -55,9 +55,9 @@ unsafe impl Grows for shardspec_checkpoint_item {
 }
 
 /// Receives how many of the needed bytes have been read. The callback returns its status of success
-/// to continue. It returns another status to cancel the read, and `shardspec_checkpoint_read` then
-/// returns that status. The callback runs on the thread that called `shardspec_checkpoint_read`,
-/// between the reads of that thread and once at the end.
+/// to continue. To cancel the read, the callback returns another status, and
+/// `shardspec_checkpoint_read` then returns that status. The callback runs on the thread that
+/// called `shardspec_checkpoint_read`, between the reads of that thread and once at the end.
 pub type shardspec_progress_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -78,18 +78,18 @@ pub struct shardspec_checkpoint_read_options {
     /// The status that `progress` returns on success: 0, `SHARDSPEC_CALLBACK_OK` or
     /// `SHARDSPEC_CALLBACK_OK_IN_ERR`.
     pub success_status: shardspec_status,
-    /// If at most this number of bytes is between two needed parts of a file, one read gets both
-    /// parts and the bytes between them. 0 means 4096.
+    /// The largest gap, in bytes, between two needed parts of a file that one read always includes.
+    /// 0 means 4096.
     pub max_gap: u64,
-    /// A larger gap is also read if the bytes of the whole read are at most this number times its
-    /// needed bytes. 0 means 2.0. With 1.0, only `max_gap` decides.
+    /// The limit for reads that include larger gaps: the bytes of such a read are at most this
+    /// number times the needed bytes. 0 means 2.0. With 1.0, only `max_gap` decides.
     pub over_read: f64,
     /// Maximum number of bytes of a read whose parts go to several places. 0 means 2 MiB. Each
     /// thread allocates memory for one such read.
     pub max_read: u64,
     /// The callback that receives the progress, or NULL.
     pub progress: shardspec_progress_fn,
-    /// The first argument of `progress`.
+    /// A pointer that each call of `progress` receives as its first argument.
     pub progress_ctx: *mut c_void,
 }
 
@@ -124,14 +124,14 @@ pub const SHARDSPEC_CHECKPOINT_MAX_PROBLEMS: usize = 1024;
 
 /// Finds everything that prevents `item_count` items from being read. Examples are missing tensors
 /// and files, elements that no file holds, chunks that contradict each other, and layouts of other
-/// sizes or another element type. With `item_count` 0, the function checks the whole checkpoint. It
-/// reads no element, and ignores `shards` of the items.
+/// sizes or another element type. With `item_count` 0, the function checks the whole checkpoint.
+/// The function reads no element, and ignores `shards` of the items.
 ///
 /// `*problem_count` becomes the number of problems. Counting ends at
 /// `SHARDSPEC_CHECKPOINT_MAX_PROBLEMS`, or at `capacity` if that number is larger. `problems` has
-/// room for `capacity` structs. It receives the first problems, in the order of the items. Each
-/// problem has a status, a message, and in `index` the position of the item. The caller sets each
-/// `struct_size` to `sizeof(shardspec_error)`. With `capacity` 0, `problems` may be NULL.
+/// room for `capacity` structs. `problems` receives the first problems, in the order of the items.
+/// Each problem has a status, a message, and in `index` the position of the item. The caller sets
+/// each `struct_size` to `sizeof(shardspec_error)`. With `capacity` 0, `problems` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -182,11 +182,11 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_check(
 /// file. One read gets bytes that are near each other. Contiguous data is read directly into the
 /// shards.
 ///
-/// All checks come before the first read. They are the checks of `shardspec_checkpoint_check` and
-/// the checks of the views. `options`, `whole` and `report` may be NULL. `whole` has room for
-/// `item_count` numbers. `whole[i]` becomes 1 if item i was read completely, else 0. If the read
-/// itself fails, the function also writes `whole` and `report`. The elements of items that were not
-/// read completely are then undefined.
+/// All checks come before the first read: the checks of `shardspec_checkpoint_check` and the checks
+/// of the views. `options`, `whole` and `report` may be NULL. `whole` has room for `item_count`
+/// numbers. `whole[i]` becomes 1 if item i was read completely, else 0. If the read itself fails,
+/// the function also writes `whole` and `report`. The elements of items that were not read
+/// completely are then undefined.
 ///
 /// Packed elements can be read if each part of a shard starts and ends on a whole byte of the file.
 /// The function may write the unused bits behind the last element of a shard.

@@ -91,7 +91,7 @@ pub struct shardspec_checkpoint_rule {
     pub struct_size: u64,
     /// A pattern for names of tensors. Each `*` matches zero or more characters.
     pub pattern: *const c_char,
-    /// The spec that cuts tensors with these names.
+    /// The spec that cuts tensors whose names match the pattern.
     pub spec: *const shardspec_spec,
 }
 
@@ -161,9 +161,9 @@ fn tensors_to_write<'a>(given: &'a [TensorArgument<'_>]) -> Result<Vec<TensorToW
 /// ranks share. Of several replicas, only one is written. All owners write about equally many
 /// bytes. A view that is not row-major is copied first, one shard at a time.
 ///
-/// The function writes the files into a directory whose name is the path followed by `.saving`. It
-/// flushes the files to the disk. The path itself does not change. After a failure, the function
-/// may be called again.
+/// The function writes the files into a directory whose name is the path followed by `.saving`. The
+/// function flushes the files to the disk. The path itself does not change. After a failure, the
+/// function may be called again.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -206,10 +206,10 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_write(
 /// `shardspec_checkpoint_write`. `indices`, `shards` and `shard_count` are ignored.
 ///
 /// The function checks that all owners have written their shards. If whole tensors are in several
-/// files, it writes a `model.safetensors.index.json`. It then renames the new directory to `path`
-/// in one step. If `path` has an old checkpoint, the function exchanges the two directories in one
-/// step and then removes the old one. If the program ends at any point, `path` has either the old
-/// checkpoint or the new one. Both are complete.
+/// files, the function writes a `model.safetensors.index.json`. The function then renames the new
+/// directory to `path` in one step. If `path` has an old checkpoint, the function exchanges the two
+/// directories in one step and then removes the old one. If the program ends at any point, `path`
+/// has either the complete old checkpoint or the complete new one.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -244,8 +244,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_commit(
 ///
 /// The first rule whose pattern matches the name of a tensor decides which spec cuts the tensor. A
 /// tensor that no rule matches is written whole, as a shard of rank 0. The conversion holds at most
-/// `max_bytes` bytes of elements in memory, and the buffers of its reads. It first checks the
-/// source. If elements are missing, it writes nothing.
+/// `max_bytes` bytes of elements in memory, and the buffers of its reads. The conversion first
+/// checks the source. If elements are missing, the conversion writes nothing.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `build_metadata` of a custom spec; `equal` and `hash` of custom placements;

@@ -5,15 +5,16 @@
 //! rank. Shard i belongs to rank n if its placement is `rank:n`, `rank:n/<device>`, or a custom
 //! placement of that rank. A rank passes its shards in the order of their indices.
 //! `shardspec_metadata_shards_of_rank` returns the indices in that order. A rank may have several
-//! shards or none. It also passes its empty shards.
+//! shards or none. A rank also passes its empty shards.
 //!
 //! A collective begins with an agreement, in which the ranks compare their arguments. The agreement
 //! takes ceil(log2 size) rounds of one small message each. If a rank passes an invalid argument, or
 //! if ranks call different functions, all ranks return an error. No buffer is then written, and no
 //! rank waits. The rank with the invalid argument returns its own error. All other ranks return
-//! DISAGREEMENT, with that rank, its status and its message. This holds for every argument except
-//! `comm` and `err`, because a rank without a communicator can't send its error. A program that
-//! can't call the collective at all must call `shardspec_comm_decline` instead, with its own error.
+//! DISAGREEMENT, with that rank, its status and its message. The agreement covers every argument
+//! except `comm` and `err`, because a rank without a communicator can't send its error. A program
+//! that can't call the collective at all must call `shardspec_comm_decline` instead, with its own
+//! error.
 //!
 //! Contiguous data is sent from the caller's buffers and received into them. Other data is packed
 //! and unpacked in memory of the library, up to the rank's memory limit. If there is enough data, a
@@ -21,15 +22,15 @@
 //! before the call returns.
 //!
 //! A rank can still fail after the agreement, if the transport fails or memory runs out. The rank
-//! then returns that error. Its destinations may be partly written, but every handle stays valid.
-//! The library then calls `abort` of the transport, so that the other ranks return too. Local
-//! communicators support `abort`. If a transport has no `abort`, ranks that need data of the failed
-//! rank keep waiting. MPI programs should then call MPI_Abort. A rank that returns OK has received
-//! all of its data.
+//! then returns that error. The destinations of this rank may be partly written, but every handle
+//! stays valid. The library then calls `abort` of the transport, so that the other ranks return
+//! too. Local communicators support `abort`. If a transport has no `abort`, ranks that need data of
+//! the failed rank keep waiting. MPI programs should then call MPI_Abort. A rank that returns OK
+//! has received all of its data.
 //!
 //! The agreement requires that a transport delivers messages unchanged, once and in order. Each
 //! message of the agreement has a checksum. A rank that receives a damaged message returns
-//! DISAGREEMENT. It also calls `abort`, because other ranks may have agreed already. If the
+//! DISAGREEMENT. This rank also calls `abort`, because other ranks may have agreed already. If the
 //! transport has no `abort`, those ranks wait. Messages with data have no checksum.
 
 use crate::comm::{self, Communicator, Gather, Options, Reshard, Root, Scatter};
@@ -51,7 +52,7 @@ use crate::transfer::{Fill, HostView, LocalShards, ShardArguments, ShardedTensor
 /// A value of `destination_rank`: all ranks receive the tensor.
 pub const SHARDSPEC_ALL_RANKS: i64 = -1;
 
-/// The default limit of memory for packing and unpacking on one rank. It is 64 MiB.
+/// The default limit of memory for packing and unpacking on one rank, which is 64 MiB.
 pub const SHARDSPEC_DEFAULT_MEMORY_LIMIT: u64 = 67108864;
 const _: () = assert!(SHARDSPEC_DEFAULT_MEMORY_LIMIT == Options::DEFAULT_MEMORY_LIMIT);
 
@@ -337,8 +338,8 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_rank(
 /// Writes the communicator of a sharded tensor to `*out`, or NULL if the sharded tensor has no
 /// communicator.
 ///
-/// Ownership: `*out` is the handle with which the sharded tensor was created. It is not a new
-/// handle, so the caller must not free it again.
+/// Ownership: `*out` is the handle with which the sharded tensor was created. The function creates
+/// no new handle, so the caller must not free `*out` a second time.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_HANDLE, NULL_ARGUMENT.

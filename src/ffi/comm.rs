@@ -55,8 +55,8 @@ pub(crate) fn rank_argument(argument: &'static str, rank: i64) -> Outcome<usize>
 /// `rank`. The library calls `exchange` on the thread that calls a collective.
 ///
 /// Ownership: the library copies the table. The library owns `ctx` from the call on, also if the
-/// call fails. It calls `destroy(ctx)` after the communicator was freed and no call uses the
-/// communicator. The caller frees `*out`.
+/// call fails. The library calls `destroy(ctx)` after the communicator was freed and no call uses
+/// the communicator. The caller frees `*out`.
 /// Calls back: `destroy`, if the call fails.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if `exchange` is NULL, `struct_size` is wrong or `size` is below 1;
@@ -89,9 +89,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new(
 /// use a handle. The receiver of a message copies the message once.
 ///
 /// All later exchanges of the group fail with TRANSPORT_FAILED and the reason if a rank frees its
-/// communicator while other ranks wait for that rank. They also fail if two ranks disagree about
-/// the length of a message. No rank waits for a message that can't arrive. In a child process after
-/// fork, exchanges are refused.
+/// communicator while other ranks wait for that rank. Exchanges also fail if two ranks disagree
+/// about the length of a message. No rank waits for a message that can't arrive. In a child process
+/// after fork, exchanges are refused.
 ///
 /// Ownership: the caller frees each of `comms[0]` to `comms[size - 1]`.
 /// Calls back: no.
@@ -213,8 +213,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_size(
 /// communicator.
 ///
 /// The library itself copies messages whose peer is the calling rank: the i-th send to the i-th
-/// receive. It ignores empty messages. It passes neither of these to the transport. Ranks without
-/// messages need not call the function.
+/// receive. The library ignores empty messages. The transport receives neither messages to the
+/// calling rank nor empty messages. Ranks without messages need not call the function.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange` of a custom transport; `destroy`, if another thread frees a handle during

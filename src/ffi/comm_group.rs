@@ -84,8 +84,8 @@ fn rank_of(comm: &dyn Communicator, rank: i64) -> Outcome<usize> {
     Ok(rank)
 }
 
-/// Writes to `*out` the placement rank of rank `rank`: the rank that placements use for it. It is
-/// the same number, unless `shardspec_comm_new_group` created the communicator.
+/// Writes to `*out` the placement rank of rank `rank`: the rank that placements use for it. The
+/// placement rank is `rank` itself, unless `shardspec_comm_new_group` created the communicator.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

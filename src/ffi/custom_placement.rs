@@ -1,9 +1,9 @@
 //! Custom placements.
 //!
 //! A custom placement describes a place that is more than an owner and a device, such as a rack, a
-//! storage tier or a node of a scheduler. It consists of the name of its type, a text, a rank or
-//! -1, and a `ctx` of the caller. Functions that take the handle of a placement also accept the
-//! handle of a custom placement. Metadata returns custom placements unchanged.
+//! storage tier or a node of a scheduler. A custom placement consists of the name of its type, a
+//! text, a rank or -1, and a `ctx` of the caller. Functions that take the handle of a placement
+//! also accept the handle of a custom placement. Metadata returns custom placements unchanged.
 //!
 //! Source: torch's abstract class `PlacementSpec`.
 
@@ -22,7 +22,7 @@ use crate::memory::{text, try_boxed_str};
 use crate::model::stable_hash::stable_hash;
 use crate::model::{CustomPlacement, Error, Placement};
 
-/// The functions of a type of placement.
+/// A table with the functions of a type of placement.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_placement_vtable {
@@ -111,8 +111,8 @@ impl CustomPlacement for ForeignPlacement {
 /// if their texts are equal.
 ///
 /// Ownership: the library copies the texts and the table. The library owns `ctx` from the call on,
-/// also if the call fails. It calls `destroy(ctx)` after the handle was freed and no spec or
-/// metadata uses the placement. The caller frees `*out`.
+/// also if the call fails. The library calls `destroy(ctx)` after the handle was freed and no spec
+/// or metadata uses the placement. The caller frees `*out`.
 /// Calls back: `destroy`, if the call fails.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if `type_name` is "device", a name or text is empty, `rank` is below -1

@@ -34,7 +34,7 @@ use crate::transfer::{Extraction, Sharder};
 
 /// Adds the shards of a tensor to `builder`. `sizes` holds the `ndim` sizes of the tensor.
 /// `dim_names` holds `ndim` texts, or is NULL if the dimensions have no names. `properties` is
-/// never NULL. The library owns all arguments. They are valid during the call only.
+/// never NULL. The library owns all arguments. The arguments are valid during the call only.
 pub type shardspec_build_metadata_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -49,8 +49,8 @@ pub type shardspec_build_metadata_fn = Option<
 
 /// Writes the elements of shard `index` from `full` to `shard`. The views have the shapes and
 /// element types of `metadata`. The views share no memory. No pointer is NULL. The library owns all
-/// arguments. They are valid during the call only. The memory of the views belongs to the caller of
-/// the library.
+/// arguments. The arguments are valid during the call only. The memory of the views belongs to the
+/// caller of the library.
 pub type shardspec_fill_shard_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -63,7 +63,7 @@ pub type shardspec_fill_shard_fn = Option<
     ) -> shardspec_status,
 >;
 
-/// The functions of a type of spec.
+/// A table with the functions of a type of spec.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_spec_vtable {
@@ -251,15 +251,15 @@ impl Sharder for CustomSpec {
 /// dot, such as "acme.grid", for built-in types. To compare two specs with the same type name, the
 /// library passes the `ctx` of both to `equal`.
 ///
-/// The library checks the shards that `build_metadata` adds. It refuses shards outside of the
-/// tensor, overlaps, gaps and wrong numbers of dimensions. The error's message has the type's name.
-/// The shards of a custom spec depend on the tensor, so `shardspec_spec_shard_count` and
+/// The library checks the shards that `build_metadata` adds. The library refuses shards outside of
+/// the tensor, overlaps, gaps and wrong numbers of dimensions. The error's message has the type's
+/// name. The shards of a custom spec depend on the tensor, so `shardspec_spec_shard_count` and
 /// `shardspec_spec_placement` fail with WRONG_SPEC_TYPE. The functions on metadata return the
 /// number of shards and their placements.
 ///
 /// Ownership: the library copies the name and the table. The library owns `ctx` from the call on,
-/// also if the call fails. It calls `destroy(ctx)` after the spec was freed and no call uses the
-/// spec. The caller frees `*out`.
+/// also if the call fails. The library calls `destroy(ctx)` after the spec was freed and no call
+/// uses the spec. The caller frees `*out`.
 /// Calls back: `destroy`, if the call fails.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if `type_name` is empty or that of a built-in type, `build_metadata` is

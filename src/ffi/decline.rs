@@ -17,9 +17,9 @@ use crate::model::Error;
 /// this function instead of the collective if the program can't pass valid arguments. For example,
 /// a file is missing, or a binding refuses an object before the library receives it.
 ///
-/// `status` is the number of the error, at least 1. It is a status of the library, or a status of
-/// the program from `SHARDSPEC_USER_STATUS` on. `message` is the text of the error. The other ranks
-/// receive its first 480 bytes. `message` may be the message of `*err`. All other ranks return
+/// `status` is a status of the library, or a status of the program from `SHARDSPEC_USER_STATUS` on.
+/// `status` must be at least 1. `message` is the text of the error. The other ranks receive the
+/// first 480 bytes of `message`. `message` may be the message of `*err`. All other ranks return
 /// DISAGREEMENT from the collective that they call, with this rank, `status` and `message`. Nothing
 /// is moved. This function then returns OK, also if other ranks have errors of their own.
 ///

@@ -11,8 +11,8 @@
 //!   shardspec_metadata_digest(metadata, indices, shards, shard_count, NULL, &part, &err);
 //!   MPI_Allreduce(&part, &digest, 1, MPI_UINT64_T, MPI_BXOR, comm);
 //!
-//! A CRC detects damage: tensors with random differences have equal digests with a probability of 2^-64.
-//! It does not detect deliberate changes.
+//! A CRC detects damage: tensors with random differences have equal digests with a probability of
+//! 2^-64. A CRC does not detect deliberate changes.
 
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle;

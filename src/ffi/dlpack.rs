@@ -1,13 +1,13 @@
 //! DLPack: tensors shared with other libraries, without a copy.
 //!
 //! A managed tensor is a view together with a function that releases its memory. A library that
-//! receives a managed tensor may use the memory as long as necessary. It then calls
-//! `tensor->deleter(tensor)` exactly once, on any thread.
+//! receives a managed tensor may use the memory as long as necessary. The receiving library then
+//! calls `tensor->deleter(tensor)` exactly once, on any thread.
 //!
 //! There are two forms of managed tensors. `shardspec_managed_tensor` has the memory layout of
 //! DLPack's `DLManagedTensorVersioned`. `shardspec_legacy_managed_tensor` has the memory layout of
-//! `DLManagedTensor`. It is for libraries that support only DLPack before 1.0. Pointers to the
-//! corresponding structs may be cast.
+//! `DLManagedTensor`. This legacy form is for libraries that support only DLPack before 1.0.
+//! Pointers to the corresponding structs may be cast.
 //!
 //! `shardspec_sharded_tensor_new_from_managed` takes managed tensors of other libraries. To pass a
 //! managed tensor to a function that takes a view, `release` and `ctx`, pass its `deleter` as
@@ -33,9 +33,9 @@ use crate::unwind::passing;
 pub const SHARDSPEC_DLPACK_MAJOR_VERSION: u32 = 1;
 /// The minor version of DLPack in the library's managed tensors.
 pub const SHARDSPEC_DLPACK_MINOR_VERSION: u32 = 0;
-/// Flag: the memory must not be written.
+/// A flag that says that the memory must not be written.
 pub const SHARDSPEC_DLPACK_FLAG_READ_ONLY: u64 = 1;
-/// Flag: the memory is a copy with no other user.
+/// A flag that says that the memory is a copy with no other user.
 pub const SHARDSPEC_DLPACK_FLAG_IS_COPIED: u64 = 2;
 
 /// A managed tensor for another library. The struct has the memory layout of DLPack's
@@ -49,11 +49,12 @@ pub struct shardspec_managed_tensor {
     pub minor: u32,
     /// A pointer that `deleter` uses.
     pub manager_ctx: *mut c_void,
-    /// A function that releases the memory and frees this struct. Its argument is the struct.
+    /// A function that releases the memory and frees this struct. The argument of the function is
+    /// the struct.
     pub deleter: shardspec_destroy_fn,
     /// `SHARDSPEC_DLPACK_FLAG_...` constants, combined by bitwise or.
     pub flags: u64,
-    /// A view of the tensor. Its `strides` are never NULL.
+    /// A view of the tensor. The `strides` of this view are never NULL.
     pub tensor: shardspec_tensor_view,
 }
 
@@ -62,11 +63,12 @@ pub struct shardspec_managed_tensor {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_legacy_managed_tensor {
-    /// A view of the tensor. Its `strides` are never NULL.
+    /// A view of the tensor. The `strides` of this view are never NULL.
     pub tensor: shardspec_tensor_view,
     /// A pointer that `deleter` uses.
     pub manager_ctx: *mut c_void,
-    /// A function that releases the memory and frees this struct. Its argument is the struct.
+    /// A function that releases the memory and frees this struct. The argument of the function is
+    /// the struct.
     pub deleter: shardspec_destroy_fn,
 }
 

@@ -1,8 +1,8 @@
 //! Local shards shared with other libraries.
 //!
 //! A local shard can be exported as a managed tensor of DLPack. Managed tensors of other libraries
-//! can become local shards. Neither makes a copy. All users of a shard share its memory. The memory
-//! stays valid until the last user releases it.
+//! can become local shards. In both directions, nothing is copied. All users of a shard share its
+//! memory. The memory stays valid until the last user releases it.
 
 use std::ffi::{c_char, c_void};
 use std::mem;
@@ -213,11 +213,11 @@ unsafe fn managed_view(tensor: *const shardspec_managed_tensor) -> Outcome<HostV
 ///
 /// Ownership: the library owns the managed tensors from the call on, also if the call fails. The
 /// caller keeps the array `shards` and frees `*out`. The library calls the deleter of each managed
-/// tensor exactly once, on any thread. It calls the deleter after the sharded tensor and all
-/// managed tensors exported from that shard were freed, or before a failed call returns. It ignores
-/// elements of `shards` that are NULL. There is one exception: the library calls no deleter if it
-/// can't read the array. This is so if the array is NULL, is not aligned, is larger than memory, or
-/// has an element that is not aligned.
+/// tensor exactly once, on any thread. If the call fails, the library calls the deleters before the
+/// call returns. Otherwise, the library calls a deleter after the sharded tensor and all managed
+/// tensors exported from that shard were freed. The library ignores elements of `shards` that are
+/// NULL. There is one exception: the library calls no deleter if it can't read the array. Such an
+/// array is NULL, is not aligned, is larger than memory, or has an element that is not aligned.
 /// Calls back: `deleter` of each shard, if the call fails; `destroy`, if another thread frees a
 /// handle during the call.
 /// Blocks: no.

@@ -51,8 +51,8 @@ pub const SHARDSPEC_DTYPE_FLOAT6_E3M2FN: u8 = 16;
 /// 4-bit floating point, 2 exponent bits and 1 mantissa bit, finite.
 pub const SHARDSPEC_DTYPE_FLOAT4_E2M1FN: u8 = 17;
 
-/// An element type: `lanes` values of `bits` bits each. It has the memory layout of DLPack's
-/// `DLDataType`.
+/// An element type: `lanes` values of `bits` bits each. The struct has the memory layout of
+/// DLPack's `DLDataType`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct shardspec_dtype {

@@ -25,9 +25,9 @@ pub const SHARDSPEC_ERROR_SHORT_SIZE: usize = 56;
 /// fields never changes.
 ///
 /// A whole error has 1024 bytes. A caller may pass a shorter error of any size from
-/// `SHARDSPEC_ERROR_SHORT_SIZE` (56) on. Its message then has the bytes from offset 56 up to
-/// `struct_size`. With a size of 56 there is no message. Short errors are for bindings that convert
-/// each struct that they pass. If a message does not fit, it is cut and ends in "...".
+/// `SHARDSPEC_ERROR_SHORT_SIZE` (56) on. The message of a shorter error has the bytes from offset
+/// 56 up to `struct_size`. With a size of 56 there is no message. Short errors are for bindings
+/// that convert each struct that they pass. If a message does not fit, it is cut and ends in "...".
 #[repr(C)]
 pub struct shardspec_error {
     /// The caller sets this field to the number of bytes of its error: `sizeof(shardspec_error)`
@@ -48,10 +48,10 @@ pub struct shardspec_error {
     pub got: i64,
     /// The bound that the refused value was compared with, or 0.
     pub limit: i64,
-    /// Position in the array argument that the message names: 3 for `placements[3]`. It is -1 if
-    /// the error is not about an element of an array.
+    /// Position in the array argument that the message names: 3 for `placements[3]`. The position
+    /// is -1 if the error is not about an element of an array.
     pub index: i64,
-    /// A text that names the argument, the value and the remedy. It is UTF-8 and ends in NUL.
+    /// A text that names the argument, the value and the remedy. The text is UTF-8 and ends in NUL.
     pub message: [c_char; SHARDSPEC_MESSAGE_CAPACITY],
 }
 

@@ -44,7 +44,7 @@ pub unsafe extern "C-unwind" fn shardspec_error_init(
 /// shardspec_error_set(err, SHARDSPEC_USER_STATUS, "no such table");`. The function resets all
 /// other fields of the error. With `text` NULL, the message becomes empty. If `text` does not fit,
 /// the message is cut and ends in "...". Bytes that are not UTF-8 are replaced. With `err` NULL,
-/// the function writes nothing. It returns `status`, or the status of its own failure.
+/// the function writes nothing. The function returns `status`, or the status of its own failure.
 ///
 /// Ownership: the caller keeps `err` and `text`.
 /// Calls back: no.
@@ -69,9 +69,9 @@ pub unsafe extern "C-unwind" fn shardspec_error_set(
 }
 
 /// Returns the message of an error. The message is a text inside of `err`. The function returns ""
-/// if `err` is NULL or too short to have a message. It never returns NULL. A program that does not
-/// know the offset of the message can call this function. `shardspec_status_text` returns the name
-/// of the status.
+/// if `err` is NULL or too short to have a message. The function never returns NULL. A program that
+/// does not know the offset of the message can call this function. `shardspec_status_text` returns
+/// the name of the status.
 ///
 /// Ownership: the caller keeps `err`. The text is valid until `err` is written or freed.
 /// Calls back: no.

@@ -4,8 +4,8 @@
 //! the shard's buffer. A dim map is a list of stretches. A stretch is `count` blocks of `length`
 //! neighbouring indices, at equal steps in the tensor and in the buffer. So a block-cyclic
 //! dimension of any size is one stretch, and often a second stretch for a shorter last block. Holes
-//! are places of the buffer that no stretch covers. They hold no element. The elements of a shard
-//! are the product of its dim maps. A box has one block without holes in every dimension.
+//! are places of the buffer that no stretch covers. A hole holds no element. The elements of a
+//! shard are the product of its dim maps. A box has one block without holes in every dimension.
 //!
 //! Neighbouring dimensions of a tensor may be flattened. Shards then have one dimension instead of
 //! these dimensions, with the elements in row-major order. Shards may be replicas if the metadata

@@ -1,9 +1,10 @@
 //! Tensors as flat arrays.
 //!
-//! These functions do the same as the functions without `_flat` in their names. They take flat
-//! arrays of numbers instead of `shardspec_tensor_view`. They are for languages in which a struct
-//! with pointers is slow to pass, or forbidden (as in cgo). No output holds an address of the
-//! caller's memory. Tensors are in host memory. All these functions have these arguments in common:
+//! These functions do the same as the functions without `_flat` in their names. The functions with
+//! `_flat` take flat arrays of numbers instead of `shardspec_tensor_view`. These functions are for
+//! languages in which a struct with pointers is slow to pass, or forbidden (as in cgo). No output
+//! holds an address of the caller's memory. Tensors are in host memory. All these functions have
+//! these arguments in common:
 //!
 //! - `dtype` is the element type of all buffers. With `dtype` NULL, the element type is the
 //!   metadata's.
@@ -30,10 +31,10 @@ use crate::ffi::sharded_tensor::shardspec_sharded_tensor;
 use crate::ffi::tensor::{options_argument, shardspec_copy_options};
 use crate::transfer::{self, HostTransfer, HostView};
 
-/// Copies every shard out of a tensor. This is `shardspec_metadata_scatter` for flat arrays. Row i
-/// of the arrays describes the destination of shard i. `shard_count` is the number of all shards,
-/// empty shards included. Holes of the shards' buffers are filled with zeros. `options` may be
-/// NULL.
+/// Copies every shard out of a tensor. The function is `shardspec_metadata_scatter` for flat
+/// arrays. Row i of the arrays describes the destination of shard i. `shard_count` is the number of
+/// all shards, empty shards included. Holes of the shards' buffers are filled with zeros. `options`
+/// may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -66,9 +67,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter_flat(
     })
 }
 
-/// Copies every shard into a tensor. This is `shardspec_metadata_gather` for flat arrays. Row i of
-/// the arrays describes shard i, which is a source. `shard_count` is the number of all shards,
-/// empty shards included. Every element of `full` is written. `options` may be NULL.
+/// Copies every shard into a tensor. The function is `shardspec_metadata_gather` for flat arrays.
+/// Row i of the arrays describes shard i, which is a source. `shard_count` is the number of all
+/// shards, empty shards included. Every element of `full` is written. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -102,10 +103,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_gather_flat(
     })
 }
 
-/// Copies shard `index` out of a tensor. This is `shardspec_metadata_extract_shard` without views.
-/// `shard` is the address of the shard's buffer. `shape` and `strides` have one number for each
-/// dimension of the buffer. Both may be NULL. Holes of the buffer are filled with zeros. `options`
-/// may be NULL.
+/// Copies shard `index` out of a tensor. The function is `shardspec_metadata_extract_shard` without
+/// views. `shard` is the address of the shard's buffer. `shape` and `strides` have one number for
+/// each dimension of the buffer. `shape` and `strides` may be NULL. Holes of the buffer are filled
+/// with zeros. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -139,13 +140,14 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard_flat(
     })
 }
 
-/// Writes where shard `index` is inside of a tensor. This is `shardspec_metadata_view_shard`
-/// without views. The function reads no memory of the tensor, so the tensor need not exist.
+/// Writes where shard `index` is inside of a tensor. The function is
+/// `shardspec_metadata_view_shard` without views. The function reads no memory of the tensor, so
+/// the tensor need not exist.
 ///
 /// `*byte_offset` becomes the distance in bytes from the tensor's element at index 0 to the shard's
-/// element at index 0. It becomes 0 for an empty shard. The shape and the strides of the shard are
-/// written into `shape` and `strides`. These two arrays have room for `capacity` numbers each, at
-/// least one for each dimension.
+/// element at index 0. For an empty shard, `*byte_offset` becomes 0. The shape and the strides of
+/// the shard are written into `shape` and `strides`. These two arrays have room for `capacity`
+/// numbers each, at least one for each dimension.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

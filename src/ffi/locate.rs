@@ -137,8 +137,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_locate(
 }
 
 /// For each of `element_count` elements, writes the element's index in the tensor. The caller
-/// passes a shard and an index in the shard's buffer for each element. This is the inverse of
-/// `shardspec_metadata_locate`.
+/// passes a shard and an index in the shard's buffer for each element. The function is the inverse
+/// of `shardspec_metadata_locate`.
 ///
 /// `shards` holds one number for each element. `local_indices` holds one row for each element, with
 /// one number for each dimension of the shards' buffers. `elements` has room for `element_count`

@@ -67,7 +67,7 @@ pub struct shardspec_segment {
     /// For SIZES and WEIGHTS: a number for each piece. With `value_count` 0, the values of the cut
     /// apply.
     pub values: *const i64,
-    /// Number of values. With 0, `values` may be NULL.
+    /// Number of values. If it is 0, `values` may be NULL.
     pub value_count: usize,
 }
 
@@ -111,7 +111,7 @@ pub struct shardspec_cut {
     /// For SIZES and WEIGHTS: a number for each piece. The number of pieces is the size of the axis
     /// divided by `repeat`.
     pub values: *const i64,
-    /// Number of values. With 0, `values` may be NULL.
+    /// Number of values. If it is 0, `values` may be NULL.
     pub value_count: usize,
     /// Array of `segment_count` segments. With NULL, there are `segment_count` segments of equal
     /// size, of which the last may be shorter.
@@ -184,15 +184,15 @@ pub struct shardspec_mesh_layout {
     pub struct_size: u64,
     /// The cuts, in the order in which they are applied.
     pub cuts: *const shardspec_cut,
-    /// Number of cuts. With 0, `cuts` may be NULL.
+    /// Number of cuts. If it is 0, `cuts` may be NULL.
     pub cut_count: usize,
     /// The pads.
     pub pads: *const shardspec_pad,
-    /// Number of pads. With 0, `pads` may be NULL.
+    /// Number of pads. If it is 0, `pads` may be NULL.
     pub pad_count: usize,
     /// The axes that are pending a reduction.
     pub partials: *const shardspec_partial,
-    /// Number of partial axes. With 0, `partials` may be NULL.
+    /// Number of partial axes. If it is 0, `partials` may be NULL.
     pub partial_count: usize,
     /// The first of the dimensions that are flattened into one, in row-major order.
     pub flatten_first: i64,

@@ -139,7 +139,7 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_cut(
 
 /// Checks whether `cut` is legal for a dimension of `length` positions and an axis of `count`
 /// coordinates. The function returns OK, or the status and message with which a spec with that cut
-/// would fail. It ignores the dimension and the axis of the cut.
+/// would fail. The function ignores the dimension and the axis of the cut.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: no.
@@ -161,9 +161,10 @@ pub unsafe extern "C-unwind" fn shardspec_cut_check(
 
 /// Finds the degrees of parallelism from 1 to `max_degree` at which several cuts are legal.
 /// `cuts[i]` cuts `lengths[i]` positions, such as heads, blocks of a quantised weight or experts.
-/// `forbidding[k - 1]` becomes the position of the first cut that is illegal over k coordinates. It
-/// becomes -1 if all `cut_count` cuts are legal over k coordinates. `forbidding` has room for
-/// `max_degree` numbers. `shardspec_cut_check` returns the reason why a cut is illegal.
+/// `forbidding[k - 1]` becomes the position of the first cut that is illegal over k coordinates.
+/// `forbidding[k - 1]` becomes -1 if all `cut_count` cuts are legal over k coordinates.
+/// `forbidding` has room for `max_degree` numbers. `shardspec_cut_check` returns the reason why a
+/// cut is illegal.
 ///
 /// A list of sizes or weights is legal at one degree only. If there may be fewer heads than
 /// coordinates, set `repeat` to `SHARDSPEC_REPEAT_AS_NEEDED`. Neighbouring coordinates then have

@@ -117,8 +117,8 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_with_dim_names(
 /// `block_sizes[d]`) elements. The last block of a dimension may be short. If a shard of `metadata`
 /// has a block, the same shard of the result has the element of that block, in the same order. The
 /// result has the same placements, mesh, replicas, partial axes, names of dimensions and padding.
-/// It states no element type. Where dimensions are flattened, the elements of a block must be
-/// neighbours in the flattened order.
+/// The result states no element type. Where dimensions are flattened, the elements of a block must
+/// be neighbours in the flattened order.
 ///
 /// Ownership: the caller frees `*out`. The caller may free `metadata` before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -218,8 +218,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_ndim(
     })
 }
 
-/// Writes to `*out` the number of dimensions of the shards' buffers. It is the number of dimensions
-/// of the tensor, unless dimensions are flattened.
+/// Writes to `*out` the number of dimensions of the shards' buffers. If no dimensions are
+/// flattened, the tensor has the same number of dimensions.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
@@ -345,8 +345,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_equal(
 }
 
 /// Writes to `*out` the fingerprint of the layout: a hash of 64 bits. The fingerprint covers the
-/// elements of each shard, their order in the buffer, and the placements. It does not cover the
-/// sizes and properties of the tensor, or whether shards are replicas or partial.
+/// elements of each shard, their order in the buffer, and the placements. The fingerprint covers
+/// neither the sizes and properties of the tensor, nor whether shards are replicas or partial.
 /// `shardspec_metadata_hash` covers all of these. Equal layouts have equal fingerprints, in every
 /// process that runs this version.
 ///

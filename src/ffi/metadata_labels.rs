@@ -12,9 +12,9 @@ use crate::ffi::mesh_layout::shardspec_partial;
 use crate::ffi::metadata::shardspec_metadata;
 use crate::memory::try_collect_results;
 
-/// Writes which dimensions of the tensor are flattened into one dimension of the shards. These are
-/// `*dim_count` dimensions from dimension `*first_dim` on. If no dimensions are flattened, both
-/// numbers become 0. `first_dim` and `dim_count` may be NULL.
+/// Writes which dimensions of the tensor are flattened into one dimension of the shards. The
+/// flattened dimensions are the `*dim_count` dimensions from dimension `*first_dim` on. If no
+/// dimensions are flattened, both numbers become 0. `first_dim` and `dim_count` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

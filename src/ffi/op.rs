@@ -1,7 +1,7 @@
 //! Custom ops.
 //!
-//! An op is a function that is registered for a type of spec and called with specs of that type. It
-//! corresponds to torch's `custom_sharding_spec_op`. Two names identify an op: the name of the
+//! An op is a function that is registered for a type of spec and called with specs of that type. An
+//! op corresponds to torch's `custom_sharding_spec_op`. Two names identify an op: the name of the
 //! spec's type ("chunk", "enumerable", "mesh", or a custom type) and the name of the op, such as
 //! "acme.embedding". A name is any text without control characters. An op can be registered before
 //! a spec of the type exists.
@@ -14,15 +14,15 @@
 //!
 //! Ops are callbacks. The rules for callbacks apply, and these rules as well:
 //!
-//! - An op may call any function of this header, and may call itself. It may register, unregister
-//!   and dispatch other ops. It may free the handles that it received as arguments.
+//! - An op may call any function of this header, and may call itself. An op may register,
+//!   unregister and dispatch other ops. An op may free the handles that it received as arguments.
 //! - When `shardspec_op_unregister` returns SHARDSPEC_OK, no call of the op runs or will run, and
 //!   the op's `destroy` has returned. The function waits for calls of the op on other threads.
 //! - `shardspec_op_unregister` never waits for a thread that may wait for the calling thread.
-//!   Inside of the op itself, it fails with SHARDSPEC_BUSY and changes nothing. Inside of any other
-//!   op, it fails in the same way while calls of the op run. So two threads that unregister each
-//!   other's op do not deadlock. After SHARDSPEC_BUSY, call the function again later, or outside of
-//!   ops.
+//!   Inside of the op itself, the function fails with SHARDSPEC_BUSY and changes nothing. Inside of
+//!   any other op, the function fails in the same way while calls of the op run. So two threads
+//!   that unregister each other's op do not deadlock. After SHARDSPEC_BUSY, call the function again
+//!   later, or outside of ops.
 //! - The library does not know when an op itself waits for another thread, for example to join that
 //!   thread. A thread for which an op waits must not unregister that op.
 //! - When an op is replaced, its name always has an op. New calls use the new op while the last
@@ -104,7 +104,7 @@ pub(crate) struct Function {
     spec_label: u64,
 }
 
-/// Flag: the registration replaces an op with the same names.
+/// A flag with which the registration replaces an op with the same names.
 pub const SHARDSPEC_OP_FLAG_REPLACE: u32 = 1;
 
 /// Options of the registration of an op. Zeros are the defaults.
@@ -145,7 +145,8 @@ unsafe fn options_argument(options: *const shardspec_op_options) -> Outcome<(boo
 /// op's handle. `out` may be NULL.
 ///
 /// Ownership: the library copies the names. The library owns `ctx` from the call on, also if the
-/// call fails. It calls `destroy(ctx)` when the registration ends, or before a failed call returns.
+/// call fails. The library calls `destroy(ctx)` when the registration ends, or before a failed call
+/// returns.
 /// Calls back: `destroy`, if the call fails; `destroy` of the op that is replaced.
 /// Blocks: on other threads, until their calls of the op that is replaced have returned.
 /// Errors: BUSY if the op to replace can't be unregistered now; INVALID_ARGUMENT if a name is empty

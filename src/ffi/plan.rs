@@ -99,15 +99,15 @@ pub unsafe extern "C-unwind" fn shardspec_plan_new_for_destinations(
 }
 
 /// Creates the plan from a list of source shards to a list of destination shards. Source shards may
-/// overlap, as replicas do, and need not cover the tensor. Destination shards may overlap too. Both
-/// lists may be empty.
+/// overlap, as replicas do, and need not cover the tensor. Destination shards may overlap too. Each
+/// of the two lists may be empty.
 ///
 /// If several source shards hold an element, the plan reads it from a shard with the same owner as
 /// the destination, if there is such a shard. The plan distributes the other elements with several
-/// sources so that all owners supply about equally many elements. It assigns the largest groups of
-/// elements first, each to the owner with the fewest elements so far. It divides groups that are
-/// larger than a fair share. If source shards overlap in very many ways, the plan uses fewer and
-/// larger groups. Equal lists always make equal plans.
+/// sources so that all owners supply about equally many elements. The plan assigns the largest
+/// groups of elements first, each to the owner with the fewest elements so far. The plan divides
+/// groups that are larger than a fair share. If source shards overlap in very many ways, the plan
+/// uses fewer and larger groups. Equal lists always make equal plans.
 ///
 /// Ownership: the caller frees `*out`. The caller may free both lists before `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle

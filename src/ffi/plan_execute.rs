@@ -102,9 +102,9 @@ pub unsafe extern "C-unwind" fn shardspec_plan_execute_sharded_tensors(
 }
 
 /// Writes the fingerprints of the layouts that the plan was made for. A fingerprint is a hash of 64
-/// bits. It covers the elements of each shard, their order in the buffer, and the placements. Equal
-/// layouts have equal fingerprints, in every process that runs this version. Before you execute a
-/// stored plan, compare the fingerprints with those of the metadata
+/// bits. A fingerprint covers the elements of each shard, their order in the buffer, and the
+/// placements. Equal layouts have equal fingerprints, in every process that runs this version.
+/// Before you execute a stored plan, compare the fingerprints with those of the metadata
 /// (`shardspec_metadata_fingerprint`).
 ///
 /// Ownership: the caller keeps all arguments.

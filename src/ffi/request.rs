@@ -20,10 +20,10 @@
 //!   create two communicators.
 //! - After a request has ended, `shardspec_request_test` and `shardspec_request_wait` return the
 //!   same result each time.
-//! - `shardspec_request_free` cancels a request that has not ended. It aborts the communicator, so
-//!   that the other ranks do not wait. It returns when nothing uses the buffers any more. If a
-//!   transport can't abort, such as MPI, the function waits for the messages that are not yet
-//!   complete.
+//! - `shardspec_request_free` cancels a request that has not ended. The function aborts the
+//!   communicator, so that the other ranks do not wait. The function returns when nothing uses the
+//!   buffers any more. If a transport can't abort, such as MPI, the function waits for the messages
+//!   that are not yet complete.
 //! - If a transport has no `start`, a request makes progress only inside of
 //!   `shardspec_request_wait`. Before that, `shardspec_request_test` writes 0. Local communicators
 //!   and `shardspec_mpi.h` have `start`.

@@ -2,8 +2,9 @@
 //!
 //! The shards of a sharded tensor that are in this process are its local shards. Either the library
 //! allocates the memory of local shards, row-major and aligned to 64 bytes, or the caller passes
-//! it. The library uses memory of the caller until it calls `release`. Local shards are numbered
-//! from 0 in the order of the metadata. The order in which they were passed does not matter.
+//! this memory. The library uses memory of the caller until the library calls `release`. Local
+//! shards are numbered from 0 in the order of the metadata. The order in which they were passed
+//! does not matter.
 //!
 //! An owner or a list of indices selects the local shards. An owner is a rank or a worker. An
 //! `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on all
@@ -238,10 +239,10 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_full_for_indic
 /// type. If the metadata states no element type, all views have one common type. With an `owner`,
 /// the shards must be exactly the shards of that owner. With `owner` NULL, any shards are allowed.
 ///
-/// Ownership: the library copies the views. The library uses the memory of the views until it calls
-/// `release(ctx)`, exactly once. It calls `release` after the sharded tensor and all managed
-/// tensors exported from it were freed, or before a failed call returns. `release` may be NULL. The
-/// caller frees `*out`.
+/// Ownership: the library copies the views. The library uses the memory of the views until the
+/// library calls `release(ctx)`, exactly once. If the call fails, the library calls `release`
+/// before the call returns. Otherwise, the library calls `release` after the sharded tensor and all
+/// managed tensors exported from it were freed. `release` may be NULL. The caller frees `*out`.
 /// Calls back: `release`, if the call fails; `destroy`, if another thread frees a handle during the
 /// call.
 /// Blocks: no.
@@ -280,10 +281,11 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_new_from_local(
 /// all views have one common type. With an `owner`, the shards must be exactly the shards of that
 /// owner. With `owner` NULL, any shards are allowed.
 ///
-/// Ownership: the library copies the views. The library uses the memory of the views until it calls
-/// `release(ctx)`, exactly once. It calls `release` after the sharded tensor and all managed
-/// tensors exported from it were freed, or before a failed call returns. `release` may be NULL. The
-/// caller keeps `descriptions` and frees `*out`.
+/// Ownership: the library copies the views. The library uses the memory of the views until the
+/// library calls `release(ctx)`, exactly once. If the call fails, the library calls `release`
+/// before the call returns. Otherwise, the library calls `release` after the sharded tensor and all
+/// managed tensors exported from it were freed. `release` may be NULL. The caller keeps
+/// `descriptions` and frees `*out`.
 /// Calls back: `equal` and `hash` of custom placements; `release`, if the call fails; `destroy`, if
 /// another thread frees a handle during the call.
 /// Blocks: no.
@@ -335,8 +337,8 @@ unsafe fn from_local(
     Ok(ShardedTensor::from_local(metadata, shards, Keepers::One(Keeper::of_lease(memory)?))?)
 }
 
-/// Frees a sharded tensor. NULL is allowed. The library then frees the memory of the shards, or
-/// releases it with `release`, as soon as no exported managed tensor uses it.
+/// Frees a sharded tensor. NULL is allowed. As soon as no exported managed tensor uses the memory
+/// of the shards, the library frees this memory or calls `release`.
 ///
 /// Ownership: the caller gives up `tensor`.
 /// Calls back: `destroy`, if nothing else uses the object.

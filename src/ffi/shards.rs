@@ -211,7 +211,7 @@ pub unsafe extern "C-unwind" fn shardspec_shards_overlaps(
 }
 
 /// Writes boxes that cover all elements of a tensor that no shard owns. The boxes do not overlap.
-/// They are ordered by their offsets.
+/// The boxes are ordered by their offsets.
 ///
 /// `tensor_sizes` holds `ndim` numbers. Shards may reach past the tensor. `offsets` and `sizes`
 /// receive `ndim` numbers for each box. Both arrays have room for `capacity` boxes, and each may be

@@ -74,9 +74,9 @@ pub(crate) fn give(place: Out<'_, *mut shardspec_spec>, spec: impl Sharder) -> O
 
 /// Creates a spec that cuts dimension `dim` into `placement_count` chunks, as `torch.chunk` does.
 /// Chunk i starts at ceil(n / placement_count) * i of n elements and has placement `placements[i]`.
-/// The last chunks may be shorter or empty. An empty chunk owns nothing. Its offset may be past the
-/// end. A negative `dim` counts from the last dimension. `shardspec_spec_build_metadata` checks
-/// that the tensor has the dimension.
+/// The last chunks may be shorter or empty. An empty chunk owns nothing. The offset of an empty
+/// chunk may be past the end. A negative `dim` counts from the last dimension.
+/// `shardspec_spec_build_metadata` checks that the tensor has the dimension.
 ///
 /// Ownership: the library copies the texts. The caller frees `*out`.
 /// Calls back: no.

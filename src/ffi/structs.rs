@@ -2,8 +2,8 @@
 //!
 //! These functions are for programs that can't use the macros of this header. A program that
 //! declares a struct itself compares the size of its struct with the result of
-//! `shardspec_struct_size`. It initialises the struct with `shardspec_struct_init` before it sets
-//! fields. Both functions take the name that the struct has in this header, such as
+//! `shardspec_struct_size`. The program initialises the struct with `shardspec_struct_init` before
+//! it sets fields. Both functions take the name that the struct has in this header, such as
 //! "shardspec_cut".
 //!
 //! The caller must set `struct_size` in every struct that begins with this field. The library

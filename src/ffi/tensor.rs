@@ -24,9 +24,9 @@ use crate::transfer::{
 /// The default: the library chooses the number of threads, up to the processors of this process.
 pub const SHARDSPEC_COPY_THREADS_AUTO: u32 = 0;
 
-/// Hint: non-temporal stores, for data that is not used again soon.
+/// Hint to use non-temporal stores, for data that is not used again soon.
 pub const SHARDSPEC_COPY_HINT_STREAM: u32 = 1;
-/// Hint: cached stores, for data that is used next.
+/// Hint to use cached stores, for data that is used next.
 pub const SHARDSPEC_COPY_HINT_CACHED: u32 = 2;
 /// Restricts the library to instructions that every processor of this kind has. This hint is for
 /// tests.
@@ -132,9 +132,9 @@ pub unsafe extern "C-unwind" fn shardspec_tensor_copy(
 }
 
 /// Copies shard `index` out of a tensor, such as a mapped file. `full` has the sizes of the tensor
-/// and `shard` has the sizes of that shard. Both have the metadata's element type, if the metadata
-/// states an element type. Holes of the shard's buffer are filled with zeros. `options` may be
-/// NULL.
+/// and `shard` has the sizes of that shard. Both views have the metadata's element type, if the
+/// metadata states an element type. Holes of the shard's buffer are filled with zeros. `options`
+/// may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -166,8 +166,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard(
 
 /// Fills shard `index` of a tensor with the `fill_shard` function of the spec's type. If the type
 /// has no such function, the shard is copied. `metadata` is the metadata that `spec` built for the
-/// tensor. `full` has the sizes of the tensor and `shard` has the sizes of that shard. Both have
-/// the metadata's element type, if the metadata states an element type. `options` may be NULL.
+/// tensor. `full` has the sizes of the tensor and `shard` has the sizes of that shard. Both views
+/// have the metadata's element type, if the metadata states an element type. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `fill_shard` of a custom spec; `equal` and `hash` of custom placements; `destroy`,
@@ -269,7 +269,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter(
     })
 }
 
-/// Copies every shard into a tensor. This is the inverse of `shardspec_metadata_scatter`.
+/// Copies every shard into a tensor. The function is the inverse of `shardspec_metadata_scatter`.
 /// `shards[i]` is shard i. `shard_count` is the number of all shards, empty shards included. `full`
 /// has the sizes of the tensor. Every element of `full` is written. All views have the metadata's
 /// element type, if the metadata states an element type. `options` may be NULL.

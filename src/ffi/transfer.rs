@@ -54,8 +54,8 @@ pub struct shardspec_comm_tensor {
     pub source: *const shardspec_metadata,
     /// The layout to which the tensor moves, or NULL if `plan` is set.
     pub destination: *const shardspec_metadata,
-    /// A plan that replaces `source` and `destination`. It must be a plan for all destination
-    /// shards, and all of its shards must have placements.
+    /// A plan that replaces `source` and `destination`. The plan must cover all destination shards,
+    /// and all of its shards must have placements.
     pub plan: *const shardspec_plan,
     /// All of this rank's shards of the source layout, in the order of their indices.
     pub source_shards: *const shardspec_tensor_view,
@@ -244,9 +244,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_transfer(
     })
 }
 
-/// Prepares a transfer of a batch of tensors. All ranks call this function together. It agrees with
-/// the other ranks on the batch, plans the messages and allocates memory for packing. It moves
-/// nothing. `shardspec_transfer_run` then moves the tensors, any number of times. `options` may be
+/// Prepares a transfer of a batch of tensors. All ranks call this function together. In the call,
+/// the ranks agree on the batch, plan the messages and allocate memory for packing. Nothing is
+/// moved. `shardspec_transfer_run` then moves the tensors, any number of times. `options` may be
 /// NULL.
 ///
 /// Ownership: the caller frees `*out`, on all ranks, in any order. The caller may free the metadata
@@ -326,8 +326,8 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_run(
 }
 
 /// Writes the fingerprint of a transfer to `*out`: a hash of 64 bits. The fingerprint covers the
-/// number of ranks and the order, tags, layouts and element types of the tensors. It is the same on
-/// all ranks.
+/// number of ranks and the order, tags, layouts and element types of the tensors. The fingerprint
+/// is the same on all ranks.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

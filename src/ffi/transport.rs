@@ -43,7 +43,7 @@ const _: () = {
 /// the same number of bytes for a message. Messages from one rank to another must arrive in the
 /// order in which they were sent, within one exchange and across exchanges. The library does not
 /// call the function on a rank without messages. The transport should start receives before sends.
-/// No receive may wait for a send, and no send for a receive.
+/// A receive must not wait for a send. A send must not wait for a receive.
 pub type shardspec_exchange_fn = Option<
     unsafe extern "C-unwind" fn(
         ctx: *mut c_void,
@@ -111,13 +111,14 @@ pub type shardspec_abort_fn =
 /// number, and the number is >= 0. A negative number means that the node of the rank is not known.
 /// The library then treats the rank as alone on its node.
 ///
-/// The function must return at once, and must return the same number each time. It can't fail. All
-/// ranks of a communicator must agree about which ranks share a node, but they may number the nodes
-/// differently. If they disagree, collectives with replicas return DISAGREEMENT.
+/// The function must return at once, and must return the same number each time. The function can't
+/// fail. All ranks of a communicator must agree about which ranks share a node, but they may number
+/// the nodes differently. If ranks disagree about the nodes, collectives with replicas return
+/// DISAGREEMENT.
 pub type shardspec_node_fn =
     Option<unsafe extern "C-unwind" fn(ctx: *mut c_void, rank: i64) -> i64>;
 
-/// The functions of a transport.
+/// A table with the functions of a transport.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct shardspec_comm_vtable {

@@ -11,8 +11,8 @@ use crate::ffi::border::pointer::answer_text;
 use crate::ffi::error::{shardspec_error, shardspec_status};
 
 /// Version of the binary interface. The version changes when a program that was compiled with an
-/// older header no longer works. It is the number at the end of the shared library's name,
-/// `libshardspec.so.0`.
+/// older header no longer works. The name of the shared library, `libshardspec.so.0`, ends in this
+/// number.
 pub const SHARDSPEC_ABI_VERSION: u32 = 0;
 
 /// Returns the library's ABI version. Compare it with `SHARDSPEC_ABI_VERSION`.

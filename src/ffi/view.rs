@@ -12,11 +12,11 @@ use crate::geometry::MAX_NDIM;
 pub const SHARDSPEC_MAX_NDIM: usize = 32;
 const _: () = assert!(SHARDSPEC_MAX_NDIM == MAX_NDIM);
 
-/// DLPack's device type of ordinary memory.
+/// The device type of DLPack for ordinary memory.
 pub const SHARDSPEC_DLPACK_DEVICE_CPU: i32 = 1;
-/// DLPack's device type of memory from `cudaMallocHost`.
+/// The device type of DLPack for memory from `cudaMallocHost`.
 pub const SHARDSPEC_DLPACK_DEVICE_CUDA_HOST: i32 = 3;
-/// DLPack's device type of memory from `hipMallocHost`.
+/// The device type of DLPack for memory from `hipMallocHost`.
 pub const SHARDSPEC_DLPACK_DEVICE_ROCM_HOST: i32 = 11;
 
 /// The device whose memory holds a tensor. The struct has the memory layout of DLPack's `DLDevice`.
@@ -32,11 +32,12 @@ pub struct shardspec_device {
 
 /// A tensor in the caller's memory. The struct has the memory layout of DLPack's `DLTensor`.
 ///
-/// The element at index (i0, i1, ...) is at data + byte_offset + (i0 * strides[0] + ...) *
-/// itemsize. Elements whose size is not a whole number of bytes are packed. A packed element starts
-/// at bit number (i0 * strides[0] + ...) * bits * lanes, counted from the least significant bit of
-/// the byte at data + byte_offset. Strides may be negative. Strides may be 0 in tensors that are
-/// only read. Any alignment is allowed. `data` may be NULL if the tensor has no elements.
+/// The position p of the element at index (i0, i1, ...) is the sum of i0 * strides[0], i1 *
+/// strides[1] and so on. The element is at address data + byte_offset + p * itemsize. Elements
+/// whose size is not a whole number of bytes are packed. A packed element starts at bit number p *
+/// bits * lanes, counted from the least significant bit of the byte at data + byte_offset. Strides
+/// may be negative. Strides may be 0 in tensors that are only read. Any alignment is allowed.
+/// `data` may be NULL if the tensor has no elements.
 ///
 /// Strides count elements, so the distance between neighbours is a whole number of elements. A
 /// field of 4 bytes in records of 5 bytes has no such stride. Describe the bytes of such a field
