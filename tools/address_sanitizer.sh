@@ -8,6 +8,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 host=$(rustc -vV | sed -n 's/^host: //p')
 
+# Reports name lines.
+export CARGO_PROFILE_CHECKED_DEBUG=line-tables-only
 # Of stable compilers too, the flag is one of nightly ones. Naming the target keeps it from what is
 # run while building. The test that is left out takes half a minute here, and reaches no kernel that
 # the others don't.

@@ -10,6 +10,8 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 runtime=("$(rustc --print sysroot)/lib/rustlib/$host/lib"/librustc-*_rt.tsan.a)
 build=target/thread_sanitizer
 
+# Reports name lines.
+export CARGO_PROFILE_CHECKED_DEBUG=line-tables-only
 # Of stable compilers too, the flag is one of nightly ones.
 RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" \
   cargo rustc --lib --crate-type staticlib --profile checked --locked --target "$host" --target-dir "$build"
