@@ -3,7 +3,7 @@
 - include/shardspec.json follows its schema and the conventions of the header.
 - It agrees with the symbols of the library, include/shardspec.h and include/shardspec.cdef.h as a C
   compiler reads them, include/shardspec.hpp as a C++ compiler does, the cdef as cffi does where that is
-  installed, and the Python package.
+  installed (it is in .venv), and the Python package.
 - It agrees with abi/baseline.json, the ABI of the last commit that changed it. A change that breaks
   programs or bindings is refused, and an addition is named.
 

@@ -115,6 +115,10 @@ def test_the_schema_refuses_what_it_does_not_know():
     assert any("direction" in mistake for mistake in abi.mistakes(wrong, schema, schema))
 
 
+def test_cffi_reads_the_cdef_and_finds_what_it_declares():
+    assert abi.check_cdef(DESCRIPTION).startswith("cffi reads the cdef")
+
+
 def test_the_description_says_what_the_code_does_with_its_arguments():
     functions = abi.items_of(DESCRIPTION, "function")
 
