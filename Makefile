@@ -18,7 +18,7 @@ INSTALL := target/install
 # Runs a command with its output in a file, and shows that only if the command fails: $(call quietly,file,command)
 quietly = $(2) > $(1) 2>&1 || { cat $(1); exit 1; }
 
-.PHONY: help build install uninstall demo test test-rust test-c test-python test-runtimes bench bench-plan bench-comm bench-files bench-geometry clean
+.PHONY: help build install uninstall demo test test-rust test-c test-python test-python-in-one-piece test-runtimes bench bench-plan bench-comm bench-files bench-geometry clean
 
 help:
 	@echo "make demo    shard a tensor, show who owns what, put it together again"
@@ -66,12 +66,18 @@ demo: $(BUILD)/build.ninja
 	@echo
 	@$(BUILD)/demo $(FILE) $(RANKS) $(DIM)
 
-# The library is linked on one processor for a minute or more; meanwhile Rust's tests use the others.
-# Cargo counts its jobs itself.
+# The library is linked on one processor for a minute or more, and the Python tests use one: meanwhile
+# Rust's tests use the others. Cargo counts its jobs itself.
 test:
-	@$(MAKE) --no-print-directory -j 2 test-rust build
+	@$(MAKE) --no-print-directory -j 2 test-rust test-python-in-one-piece
 	@$(MAKE) --no-print-directory test-c
-	@$(MAKE) --no-print-directory test-python
+
+# What they print comes at their end, and not between the lines of others.
+test-python-in-one-piece:
+	@mkdir -p target
+	@echo "pytest: in the background; what it prints follows at its end"
+	@$(MAKE) --no-print-directory test-python > target/test-python.log 2>&1; status=$$?; \
+	  cat target/test-python.log; exit $$status
 
 test-rust:
 	MAKEFLAGS= $(CARGO) test --profile checked --locked
