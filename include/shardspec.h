@@ -84,9 +84,10 @@
  * - The library checks all other pointers for NULL and alignment. The caller makes sure that they point to
  *   as much memory as their lengths say.
  * - Structs that begin with struct_size may grow at the end. Set struct_size to the sizeof of the struct,
- *   and unused fields to zero. Programs and libraries of different versions then work together. The library
- *   refuses a struct_size of 0 in every struct, because it can't know how much memory the caller has. The
- *   macros that end in _INIT set struct_size. shardspec_struct_init does so for languages without macros.
+ *   and unused fields to zero. Programs and libraries of different versions then work together. The
+ *   library refuses a struct_size of 0 in every struct, because it can't know how much memory the caller
+ *   has. The macros that end in _INIT set struct_size. shardspec_struct_init sets it for languages without
+ *   macros.
  * - Texts are UTF-8 and end in NUL. Sizes and offsets count elements and are signed 64-bit. Indices of
  *   shards and lengths of arrays are size_t. In shardspec_error, indices are int64_t, because -1 means that
  *   there is none.
@@ -483,11 +484,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_build_metadata
  * points, and words that hold several packed elements.
  *
  * `block_sizes` holds `ndim` numbers >= 1. Dimension d of the new tensor has ceil(size /
- * `block_sizes[d]`) elements. The last block of a dimension may be short. If a shard of `metadata`
- * has a block, the same shard of the result has the element of that block, in the same order. The
- * result has the same placements, mesh, replicas, partial axes, names of dimensions and padding.
- * The result states no element type. Where dimensions are flattened, the elements of a block must
- * be neighbours in the flattened order.
+ * `block_sizes[d]`) elements. The last block of a dimension may be short. Shard i of the result
+ * has one element for each block that shard i of `metadata` has, in the same order. The result has
+ * the same placements, mesh, replicas, partial axes, names of dimensions and padding. The result
+ * states no element type. Where dimensions are flattened, the elements of a block must be
+ * neighbours in the flattened order.
  *
  * Ownership: the caller frees `*out`. The caller may free `metadata` before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
@@ -3993,7 +3994,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_fingerprints(
  * of its runs one after the other. The receiver unpacks them into the blocks of the same runs.
  * Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA.
  *
- * Ranks are the ranks of placements. Rank -1 stands for all placements without a rank.
+ * In these functions, a rank is the rank of a placement. Rank -1 stands for all placements without
+ * a rank.
  */
 
 typedef struct shardspec_run shardspec_run;
@@ -6226,7 +6228,7 @@ struct shardspec_op_arguments {
   const shardspec_value *kwargs;
   /** Number of named arguments. If it is 0, `kwarg_names` and `kwargs` may be NULL. */
   size_t kwarg_count;
-  /** The communicator for the op's collectives, or NULL. The library ignores it. */
+  /** The communicator for the op's collectives, or NULL. The library ignores this field. */
   shardspec_comm *comm;
 };
 

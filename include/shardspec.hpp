@@ -1,12 +1,13 @@
-/* shardspec.hpp - the C interface in C++17. Handles free themselves, errors are thrown or returned, texts
- * and arrays are std::string and std::vector, and views are made from containers and pointers.
+/* shardspec.hpp - the C interface in C++17. Destructors free handles. Errors are thrown or
+ * returned. Texts and arrays are std::string and std::vector. Views are made from containers and
+ * pointers.
  *
  *   auto spec = shardspec::spec::chunk(0, {"rank:0", "rank:1"});
  *   auto metadata = spec.build_metadata({5, 3});
  *   metadata.scatter(shardspec::view(full, {5, 3}), shards);
  *
- * Header-only: include this file and link libshardspec. `shardspec.h` says what each call does and which
- * errors it returns. This file adds:
+ * The wrapper is header-only: include this file and link libshardspec. `shardspec.h` says what each
+ * call does and which errors it returns. This file adds:
  *
  * - Errors. A call that fails throws `shardspec::error`. With `std::nothrow` as its last argument, the
  *   same call returns a `shardspec::result` instead, which holds the value or the error:
@@ -14,17 +15,17 @@
  *     auto metadata = spec.build_metadata({5, 3}, {}, std::nothrow);
  *     if (!metadata) return metadata.error().status;
  *
- *   Where exceptions are disabled, every call returns a result. Each call is a template of its last
+ *   If exceptions are disabled, every call returns a result. Each call is a template of its last
  *   argument: `answer<T, P>` in its declaration is T or `result<T>`. The standard library allocates
- *   strings and vectors, and throws or ends the program when it has no memory.
- * - Handles. Objects such as `spec` and `metadata` own a handle of the C library. They can be moved, not
- *   copied. An object that was moved from or default-constructed is empty, and calls refuse it as they
- *   refuse NULL. `get()` returns the C handle.
- * - Arguments. An argument with several numbers, texts, shards or views may be a list in braces or any
- *   range of such elements. The call reads it before it returns.
- * - Callbacks. Functions of yours that the library calls may be lambdas, and may throw. The C library
- *   passes on a status. The C++ call that led to the function throws the same exception, or returns it as
- *   the `cause` of the error. */
+ *   strings and vectors. It throws or ends the program if there is no memory.
+ * - Handles. Objects such as `spec` and `metadata` own a handle of the C library. Such objects can
+ *   be moved but not copied. An object that was moved from or default-constructed is empty. Calls
+ *   refuse an empty object in the same way as NULL. `get()` returns the C handle.
+ * - Arguments. An argument with several numbers, texts, shards or views may be a list in braces or
+ *   any range of such elements. The call reads the argument before the call returns.
+ * - Callbacks. Your functions that the library calls may be lambdas, and may throw. The C library
+ *   then returns a status. The C++ call during which the function ran throws the same exception, or
+ *   returns it as the `cause` of the error. */
 #ifndef SHARDSPEC_HPP
 #define SHARDSPEC_HPP
 

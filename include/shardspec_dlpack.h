@@ -1,14 +1,15 @@
 /* shardspec_dlpack.h - casts between the structs of DLPack and those of shardspec.h.
  *
- * This header is for programs that have DLPack's own header. Include that one first; otherwise this header
- * includes <dlpack/dlpack.h>.
+ * This header is for programs that have DLPack's own header. Include DLPack's header first.
+ * Otherwise, this header includes <dlpack/dlpack.h>.
  *
  *   DLTensor *tensor = ...;
  *   shardspec_metadata_extract_shard(metadata, 0, shardspec_tensor_view_from_dlpack(tensor), ...);
  *
- * A cast changes only the type. The structs have the same layout, and this header checks that at compile
- * time for the DLPack of the program (0.6 or newer). Pass the result of a cast to a function. To read a
- * struct, use the type as which it was made. For an array of tensors, cast a pointer to its first element. */
+ * A cast changes only the type. The structs have the same memory layout, and this header checks
+ * this at compile time for the DLPack of the program (0.6 or newer). Pass the result of a cast to a
+ * function. To read a struct, use the type with which it was created. For an array of tensors, cast
+ * a pointer to its first element. */
 #ifndef SHARDSPEC_DLPACK_H
 #define SHARDSPEC_DLPACK_H
 
@@ -31,19 +32,19 @@ shardspec_tensor_view_from_dlpack(const DLTensor *tensor) {
 }
 
 /* A view as a DLPack tensor, with the lifetime of the view. Since DLPack 1.2, strides may be NULL
- * only where there are no dimensions: the views that the library writes have them. */
+ * only if there are no dimensions. The views that the library writes always have strides. */
 static inline DLTensor *shardspec_tensor_view_to_dlpack(shardspec_tensor_view *view) {
   return SHARDSPEC_DLPACK_CAST(DLTensor *, view);
 }
 
-/* A managed tensor of this library as one of DLPack. Its receiver calls its deleter. */
+/* Casts a managed tensor of this library to one of DLPack. The receiver calls the deleter. */
 #ifdef DLPACK_MAJOR_VERSION
 static inline DLManagedTensorVersioned *
 shardspec_managed_tensor_to_dlpack(shardspec_managed_tensor *tensor) {
   return SHARDSPEC_DLPACK_CAST(DLManagedTensorVersioned *, tensor);
 }
 
-/* A managed tensor of another library, for this one. */
+/* Casts a managed tensor of another library to one of this library. */
 static inline shardspec_managed_tensor *
 shardspec_managed_tensor_from_dlpack(DLManagedTensorVersioned *tensor) {
   return SHARDSPEC_DLPACK_CAST(shardspec_managed_tensor *, tensor);

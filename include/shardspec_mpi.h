@@ -1,27 +1,29 @@
 /* shardspec_mpi.h - collectives of shardspec over any MPI communicator.
  *
- * Header-only C99 and C++11. It is compiled with the mpi.h of your program, so the library itself needs
- * no MPI and works with MPICH, Open MPI and others. Include it after or instead of shardspec.h.
+ * This header is C99 and C++11. It is compiled with the mpi.h of your program. So the library
+ * itself needs no MPI, and works with MPICH, Open MPI and others. Include this header after or
+ * instead of shardspec.h.
  *
  *   shardspec_comm *comm;
  *   shardspec_mpi_comm_new(MPI_COMM_WORLD, &comm, &err);
  *   shardspec_comm_scatter(comm, metadata, 0, full, shards, shard_count, NULL, &err);
  *   shardspec_comm_free(comm, &err);    on every rank, before MPI_Finalize
  *
- * A communicator that was split off knows its ranks in the one that it was split from:
+ * For a communicator from MPI_Comm_split, layouts may use the ranks of the parent communicator:
  *
  *   MPI_Comm_split(MPI_COMM_WORLD, world_rank / 4, world_rank, &tensor_parallel);
  *   shardspec_mpi_comm_new_in(tensor_parallel, MPI_COMM_WORLD, &comm, &err);
  *
- * Ranks that share a node are found by MPI_Comm_split_type.
+ * MPI_Comm_split_type finds the ranks that share a node.
  *
- * The communicator is duplicated, so messages of the library never match receives of your program, and
- * your error handler is not changed. MPI must be initialised. MPI_THREAD_FUNNELED is enough: MPI is called
- * only on the thread that calls a collective.
+ * The communicator is duplicated, so messages of the library never match receives of your program.
+ * Your error handler does not change. MPI must be initialised. MPI_THREAD_FUNNELED is enough,
+ * because MPI is called only on the thread that calls a collective.
  *
- * When MPI reports an error, the rank waits for all messages that it has started, and returns
- * TRANSPORT_FAILED. Other ranks may be waiting for this one, and MPI has no portable way to wake them:
- * call MPI_Abort. The same applies to a rank that returns OUT_OF_MEMORY after the agreement. */
+ * If MPI reports an error, the rank waits for all messages that it has started, and then returns
+ * TRANSPORT_FAILED. Other ranks may be waiting for this rank, and MPI has no portable way to wake
+ * them. The program should then call MPI_Abort. The same applies if a rank returns OUT_OF_MEMORY
+ * after the agreement. */
 #ifndef SHARDSPEC_MPI_H
 #define SHARDSPEC_MPI_H
 
@@ -37,8 +39,8 @@
 #include <sys/select.h>
 #endif
 
-/* Maximum number of bytes of one MPI message, because MPI's counts are `int`. Longer messages are sent in
- * parts of this size. All ranks must be compiled with the same number. */
+/* Maximum number of bytes of one MPI message, because MPI's counts are `int`. A longer message is
+ * sent in parts of this size. All ranks must be compiled with the same number. */
 #ifndef SHARDSPEC_MPI_MOST_BYTES
 #define SHARDSPEC_MPI_MOST_BYTES ((size_t)1 << 30)
 #endif
@@ -312,11 +314,13 @@ static inline void shardspec_mpi_destroy(void *pointer) {
   free(ctx);
 }
 
-/* Creates a communicator of shardspec over `comm`, which is duplicated. All ranks of `comm` call this.
+/* Creates a communicator of shardspec over a duplicate of `comm`. All ranks of `comm` call this
+ * function.
  *
  * Ownership: the caller keeps `comm`. Every rank frees `*out` with shardspec_comm_free before MPI_Finalize.
- * Errors: TRANSPORT_FAILED with MPI's text, if the error handler of `comm` returns; INVALID_ARGUMENT for
- * MPI_COMM_NULL, OUT_OF_MEMORY, NULL_ARGUMENT. `*out` is then unchanged. */
+ * Errors: TRANSPORT_FAILED with MPI's text, if the error handler of `comm` returns;
+ * INVALID_ARGUMENT if `comm` is MPI_COMM_NULL; OUT_OF_MEMORY, NULL_ARGUMENT. `*out` is then
+ * unchanged. */
 static inline shardspec_status shardspec_mpi_comm_new(MPI_Comm comm, shardspec_comm **out,
                                                       shardspec_error *err) {
   static const shardspec_comm_vtable vtable = {sizeof(shardspec_comm_vtable),
@@ -380,9 +384,10 @@ static inline shardspec_status shardspec_mpi_translate(MPI_Comm comm, MPI_Comm p
   return SHARDSPEC_OK;
 }
 
-/* A communicator of shardspec over `comm`, whose ranks placements name as they are numbered in `parent`.
- * After MPI_Comm_split of MPI_COMM_WORLD, a group of the world's ranks 4 to 7 uses layouts that name
- * rank:4 to rank:7 as they are. All ranks of `comm` call this; `parent` is not used for messages.
+/* Creates a communicator of shardspec over `comm`. Placements use the ranks that the members have
+ * in `parent`. For example, MPI_Comm_split of MPI_COMM_WORLD may make a group of the world's ranks
+ * 4 to 7. This group can use layouts with the placements rank:4 to rank:7 unchanged. All ranks of
+ * `comm` call this function. `parent` is not used for messages.
  *
  * Ownership: `comm` and `parent` stay yours; every rank frees `*out` with shardspec_comm_free before
  * MPI_Finalize.

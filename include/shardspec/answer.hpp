@@ -1,5 +1,5 @@
-/* How calls answer: with what was asked for, or with the reason of a refusal. What every other file
- * of the C++ interface is built on; `shardspec.hpp` says how it is used. */
+/* The results of calls: a value, or the reason of a failure. All other files of the C++ interface
+ * use this file. `shardspec.hpp` describes its use. */
 #ifndef SHARDSPEC_ANSWER_HPP
 #define SHARDSPEC_ANSWER_HPP
 
@@ -29,8 +29,8 @@
 namespace shardspec {
 inline namespace SHARDSPEC_INNER_NAMESPACE {
 
-/// Why a call was refused: `shardspec_error`, with its fields by their names; `what()` is the
-/// message.
+/// The reason why a call failed. It has the fields of `shardspec_error` under their names. `what()`
+/// is the message.
 class error : public std::runtime_error {
  public:
   error(shardspec_status why, const std::string &message)
@@ -48,12 +48,12 @@ class error : public std::runtime_error {
   shardspec_status status;
   std::int32_t dim = -1;
   std::int64_t first_shard = -1, second_shard = -1, got = 0, limit = 0, index = -1;
-  /// The exception that a function of the user's threw during the call, if one did.
+  /// The exception that a function of the user threw during the call, or nothing.
   std::exception_ptr cause;
 };
 
-/// What was asked for, or an error: the answer of calls that end in `std::nothrow`. Its members are
-/// those of `std::expected`.
+/// A value or an error: the result of a call whose last argument is `std::nothrow`. It has the
+/// members of `std::expected`.
 template <class T> class [[nodiscard]] result {
  public:
   /// Calls that give nothing give this.
@@ -65,19 +65,19 @@ template <class T> class [[nodiscard]] result {
   bool has_value() const noexcept { return held_.index() == 0; }
   explicit operator bool() const noexcept { return has_value(); }
 
-  /// Only where there is a value.
+  /// Call this only if there is a value.
   value_type &operator*() & noexcept { return *std::get_if<0>(&held_); }
   const value_type &operator*() const & noexcept { return *std::get_if<0>(&held_); }
   value_type &&operator*() && noexcept { return std::move(*std::get_if<0>(&held_)); }
   value_type *operator->() noexcept { return std::get_if<0>(&held_); }
   const value_type *operator->() const noexcept { return std::get_if<0>(&held_); }
 
-  /// The value; without one the error is thrown, or where nothing can be thrown the program ends.
+  /// The value. Without a value, the error is thrown. If exceptions are disabled, the program ends.
   value_type &value() & { return require(), **this; }
   const value_type &value() const & { return require(), **this; }
   value_type &&value() && { return require(), *std::move(*this); }
 
-  /// Only where there is no value.
+  /// Call this only if there is no value.
   const shardspec::error &error() const noexcept { return *std::get_if<1>(&held_); }
 
  private:
@@ -265,7 +265,7 @@ answer<std::vector<T>, P> array(Function function, Arguments... arguments) {
   });
 }
 
-/// Owns a handle of the C library and frees it. It can be moved, not copied, as
+/// Owns a handle of the C library and frees it. The object can be moved but not copied, as a
 /// `std::unique_ptr`.
 template <class Raw, shardspec_status (*Free)(Raw *, shardspec_error *)> class unique {
  public:
@@ -279,7 +279,7 @@ template <class Raw, shardspec_status (*Free)(Raw *, shardspec_error *)> class u
   }
   ~unique() { reset(); }
 
-  /// The handle, for calls of the C interface. NULL where there is none.
+  /// The handle, for calls of the C interface, or NULL if the object is empty.
   Raw *get() const noexcept { return raw_; }
   explicit operator bool() const noexcept { return raw_ != nullptr; }
   /// Releases ownership of the handle: the caller frees it.

@@ -1,4 +1,4 @@
-/* Checkpoints: tensors in files, and reading the parts of them that this process needs. */
+/* Checkpoints: tensors in files. A process reads the elements that it needs. */
 #ifndef SHARDSPEC_CHECKPOINT_HPP
 #define SHARDSPEC_CHECKPOINT_HPP
 
@@ -18,8 +18,9 @@ struct stored_tensor {
   std::vector<std::int64_t> sizes;
 };
 
-/// A tensor to be read, and where it goes: into the local shards of a sharded tensor, or into views of
-/// some shards of a layout. What it is made of must live until the call that takes it has ended.
+/// A tensor to read, and its destination: the local shards of a sharded tensor, or views of some
+/// shards of a layout. The arguments of the constructor must exist until the call that takes the
+/// item has returned.
 class read_item {
  public:
   read_item(std::string name, const sharded_tensor &to) : name_(std::move(name)) { raw_.tensor = to.get(); }
@@ -53,28 +54,29 @@ class read_item {
   std::vector<tensor_view> shards_;
 };
 
-/// How to read; 0 is the library's choice.
+/// Options of a read. With 0, the library chooses.
 struct read_options {
   std::uint32_t max_threads = 0;
-  /// Bytes between two needed parts that are always read as well.
+  /// The largest gap, in bytes, between two needed parts that one read always includes.
   std::uint64_t max_gap = 0;
-  /// More bytes are read, as long as a read has no more than this times the bytes that are needed of it.
+  /// The limit for reads that include larger gaps: the bytes of such a read are at most this number
+  /// times the needed bytes.
   double over_read = 0;
-  /// Bytes of a read whose parts go to several places.
+  /// Maximum number of bytes of a read whose parts go to several places.
   std::uint64_t max_read = 0;
-  /// Receives how many of how many bytes have been read, on the thread that reads. Another status than
-  /// SHARDSPEC_OK, or an exception, cancels the read.
+  /// Receives the number of bytes that have been read and the number of all bytes, on the thread
+  /// that called `read`. An exception, or another status than SHARDSPEC_OK, cancels the read.
   std::function<shardspec_status(std::uint64_t done, std::uint64_t total)> progress{};
-  /// Receives for each item whether it was read completely, also where the read failed.
+  /// Receives for each item whether it was read completely, also if the read failed.
   std::vector<std::int32_t> *whole = nullptr;
 };
 
-/// What a read did.
+/// Describes what a read did.
 struct read_report {
   std::uint64_t read_count, bytes_read, bytes_needed;
 };
 
-/// A file or a directory with tensors. It holds no file open.
+/// A file or a directory with tensors. No file stays open.
 class checkpoint : public detail::unique<shardspec_checkpoint, shardspec_checkpoint_free> {
  public:
   using unique::unique;
@@ -87,7 +89,8 @@ class checkpoint : public detail::unique<shardspec_checkpoint, shardspec_checkpo
   template <class P = default_policy> answer<std::size_t, P> tensor_count(P = P()) const {
     return detail::value<std::size_t, P>(shardspec_checkpoint_tensor_count, get());
   }
-  /// The number of the tensor of that name; NOT_FOUND names the file that should have it.
+  /// Returns the number of the tensor of that name. The message of NOT_FOUND has the file in which
+  /// an index expects the tensor.
   template <class P = default_policy> answer<std::size_t, P> find(text name, P = P()) const {
     return detail::value<std::size_t, P>(shardspec_checkpoint_find_tensor, get(), name.c());
   }
@@ -112,14 +115,15 @@ class checkpoint : public detail::unique<shardspec_checkpoint, shardspec_checkpo
   template <class P = default_policy> answer<shard_list, P> chunks(std::size_t index, P = P()) const {
     return detail::handle<shard_list, P>(shardspec_checkpoint_tensor_chunks, get(), index);
   }
-  /// The same as metadata; GAP where the chunks do not cover the tensor.
+  /// The stored chunks of a tensor as metadata. Fails with GAP if the chunks do not cover the
+  /// tensor.
   template <class P = default_policy>
   answer<shardspec::metadata, P> metadata(std::size_t index, P = P()) const {
     return detail::handle<shardspec::metadata, P>(shardspec_checkpoint_tensor_metadata, get(), index);
   }
 
-  /// Everything that keeps some items from being read, or without items, all that is wrong with the
-  /// checkpoint. The errors' `index` is the position of the item.
+  /// Returns everything that prevents some items from being read. Without items, returns all
+  /// problems of the checkpoint. The `index` of an error is the position of the item.
   template <class P = default_policy>
   answer<std::vector<error>, P> check(const std::vector<read_item> &items = {}, P = P()) const {
     const raw_items raw(items);
@@ -194,8 +198,8 @@ class checkpoint : public detail::unique<shardspec_checkpoint, shardspec_checkpo
   }
 };
 
-/// For each shard of each layout, the shard that is read from files for it: one of those with the same
-/// elements, so that all ranks together read these once.
+/// Returns, for each shard of each layout, the shard that is read from files in its place. Both
+/// have the same elements, so all ranks together read each element once.
 template <class P = default_policy>
 answer<std::vector<std::vector<std::uint32_t>>, P> choose_readers(
     const std::vector<const metadata *> &layouts, P = P()) {

@@ -7,8 +7,9 @@
 namespace shardspec {
 inline namespace SHARDSPEC_INNER_NAMESPACE {
 
-/// A tensor that is written, and its shards in this process: `shards[i]` is shard `indices[i]` of the
-/// layout, or shard i where there are no indices. The layout is the caller's, and states an element type.
+/// A tensor to write, and its shards in this process. `shards[i]` is shard `indices[i]` of the
+/// layout, or shard i if there are no indices. The caller keeps the layout, which must state an
+/// element type.
 struct checkpoint_tensor {
   std::string name;
   const metadata &layout;
@@ -16,14 +17,14 @@ struct checkpoint_tensor {
   std::vector<const_tensor_view> shards = {};
 };
 
-/// The layout that tensors of certain names get in a conversion: each `*` of the pattern stands for any
-/// characters. The spec is the caller's.
+/// The layout that tensors of certain names get in a conversion. Each `*` of the pattern stands for
+/// any characters. The caller keeps the spec.
 struct checkpoint_rule {
   std::string pattern;
   const spec &how;
 };
 
-/// How a checkpoint is written.
+/// Options for writing a checkpoint.
 struct checkpoint_write_options : shardspec_checkpoint_write_options {
   checkpoint_write_options() noexcept
       : shardspec_checkpoint_write_options{sizeof(shardspec_checkpoint_write_options), 0, 0, 0} {}
@@ -68,7 +69,7 @@ answer<void, P> checkpoint_write(text path, const std::vector<checkpoint_tensor>
   return detail::perform<P>(shardspec_checkpoint_write, path.c(), raw.data(), raw.size(), &options);
 }
 
-/// Puts the checkpoint in its place, in one step, after all ranks have written.
+/// Moves the checkpoint to its path in one step, after all ranks have written their shards.
 template <class P = default_policy>
 answer<void, P> checkpoint_commit(text path, const std::vector<checkpoint_tensor> &tensors,
                                   const checkpoint_write_options &options = {}, P = P()) {
@@ -76,7 +77,8 @@ answer<void, P> checkpoint_commit(text path, const std::vector<checkpoint_tensor
   return detail::perform<P>(shardspec_checkpoint_commit, path.c(), raw.data(), raw.size(), &options);
 }
 
-/// Writes all tensors of a checkpoint to another one, with the layouts of the first rules that fit.
+/// Writes all tensors of a checkpoint to another checkpoint. The first rule that matches a name
+/// decides the layout.
 template <class P = default_policy>
 answer<void, P> checkpoint_convert(text source_path, text path,
                                    const std::vector<checkpoint_rule> &rules,

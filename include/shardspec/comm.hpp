@@ -52,25 +52,25 @@ template <class T> std::int64_t node(void *ctx, std::int64_t rank) noexcept {
 
 }  // namespace detail
 
-/// An exchange or a collective that was started: work is done inside of `test` and `wait` only. Until it
-/// has ended, its buffers must exist, and its communicator does nothing else. Destroyed before, it aborts
-/// the communicator.
+/// An exchange or a collective that was started. It makes progress inside of `test` and `wait`
+/// only. Until the request has ended, its buffers must exist, and its communicator must not be used
+/// otherwise. If a request is destroyed before it has ended, it aborts the communicator.
 class request : public detail::unique<shardspec_request, shardspec_request_free> {
  public:
   using unique::unique;
 
-  /// Does what can be done without waiting; whether it has ended.
+  /// Makes progress without waiting. Returns whether the request has ended.
   template <class P = default_policy> answer<bool, P> test(P = P()) const {
     return detail::flag<P>(shardspec_request_test, get());
   }
-  /// Does all that is left.
+  /// Waits until the request has ended.
   template <class P = default_policy> answer<void, P> wait(P = P()) const {
     return detail::perform<P>(shardspec_request_wait, get());
   }
 };
 
-/// Connects ranks that can send bytes to each other. The object belongs to one rank, which uses it
-/// from one thread at a time.
+/// Connects ranks that can send bytes to each other. An object belongs to one rank, which uses the
+/// object on one thread at a time.
 class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
  public:
   using unique::unique;
@@ -106,16 +106,17 @@ class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
       return shardspec_comm_new_local(size, raw, err);
     });
   }
-  /// The same, as if they were on several nodes: rank r on node `nodes[r]`.
+  /// Communicators between the threads of this process, as if the threads were on several nodes.
+  /// Rank r is on node `nodes[r]`.
   template <class P = default_policy>
   static answer<std::vector<comm>, P> local_on_nodes(numbers nodes, P = P()) {
     return all<P>(nodes.size(), [&](shardspec_comm **raw, shardspec_error *err) {
       return shardspec_comm_new_local_on_nodes(nodes.data(), nodes.size(), raw, err);
     });
   }
-  /// Some ranks of this communicator as a communicator of their own: `members`, each once, this rank
-  /// among them; `{}` for all. Placements name member i `placement_ranks[i]`; `{}` as in this
-  /// communicator.
+  /// Creates a communicator of some ranks of this communicator. `members` has each member once,
+  /// this rank included. `{}` means all ranks. `placement_ranks[i]` is the rank that placements use
+  /// for member i. `{}` means the same ranks as in this communicator.
   template <class P = default_policy>
   answer<comm, P> group(numbers members, numbers placement_ranks = {}, P = P()) const {
     const bool all = members.size() == 0, renamed = placement_ranks.size() > 0;
@@ -133,12 +134,13 @@ class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
   template <class P = default_policy> answer<std::int64_t, P> size(P = P()) const {
     return detail::value<std::int64_t, P>(shardspec_comm_size, get());
   }
-  /// The rank by which placements name a rank of this communicator.
+  /// The rank that placements use for a rank of this communicator.
   template <class P = default_policy>
   answer<std::int64_t, P> placement_rank(std::int64_t rank, P = P()) const {
     return detail::value<std::int64_t, P>(shardspec_comm_placement_rank, get(), rank);
   }
-  /// The number of the node of a rank, equal for ranks that share one; negative where it is not known.
+  /// The number of the node of a rank. Ranks that share a node have equal numbers. A negative
+  /// number means that the node is not known.
   template <class P = default_policy>
   answer<std::int64_t, P> node(std::int64_t rank, P = P()) const {
     return detail::value<std::int64_t, P>(shardspec_comm_node, get(), rank);
@@ -150,7 +152,8 @@ class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
                               receives.data(), receives.size());
   }
 
-  /// Starts such an exchange. The memory of the messages is used until the request has ended.
+  /// Starts an exchange of messages. The memory of the messages is used until the request has
+  /// ended.
   template <class P = default_policy>
   answer<request, P> exchange_start(messages sends, messages receives, P = P()) const {
     return detail::handle<request, P>(shardspec_comm_exchange_start, get(), sends.data(), sends.size(),
@@ -162,8 +165,8 @@ class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
     return detail::perform<P>(shardspec_comm_abort, get(), reason.c());
   }
 
-  /// Takes part in the collective that the other ranks call, with an error of this rank, when it can't
-  /// call it: they are refused with this status and message.
+  /// Takes part in the collective that the other ranks call, if this rank can't call it, and
+  /// reports an error. The calls of the other ranks then fail with this status and message.
   template <class P = default_policy>
   answer<void, P> decline(shardspec_status status, text message, P = P()) const {
     return detail::perform<P>(shardspec_comm_decline, get(), status, message.c());
@@ -179,7 +182,7 @@ class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
                               shards.data(), shards.size(), &options);
   }
   /// Copies the shards of all ranks into a tensor on rank `destination_rank`, or on
-  /// `SHARDSPEC_ALL_RANKS`. Ranks that do not receive it pass `{}` as the tensor.
+  /// `SHARDSPEC_ALL_RANKS`. Ranks that do not receive the tensor pass `{}`.
   template <class P = default_policy>
   answer<void, P> gather(const metadata &whole, std::int64_t destination_rank, const const_views &shards,
                          const tensor_view &full, const comm_options &options = {}, P = P()) const {
@@ -187,7 +190,7 @@ class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
     return detail::perform<P>(shardspec_comm_gather, get(), whole.get(), destination_rank, shards.data(),
                               shards.size(), &to, &options);
   }
-  /// Moves a tensor from one layout to another. Each rank passes its shards of both.
+  /// Moves a tensor from one layout to another. Each rank passes its shards of both layouts.
   template <class P = default_policy>
   answer<void, P> reshard(const metadata &source, const const_views &source_shards,
                           const metadata &destination, const views &destination_shards,

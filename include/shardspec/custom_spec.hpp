@@ -8,8 +8,8 @@
 namespace shardspec {
 inline namespace SHARDSPEC_INNER_NAMESPACE {
 
-/// Receives the shards of a custom spec. Their order defines their indices. It is valid until
-/// `build_metadata` returns.
+/// Receives the shards of a custom spec. The order of the shards defines their indices. The builder
+/// is valid until `build_metadata` returns.
 class metadata_builder {
  public:
   explicit metadata_builder(shardspec_metadata_builder *raw) noexcept : raw_(raw) {}

@@ -32,16 +32,17 @@ answer<std::unique_ptr<Managed, managed_deleter>, P> managed(Function function,
 
 }  // namespace detail
 
-/// A tensor for another library: `release()` passes it on as DLPack's `DLManagedTensorVersioned`. If
-/// it is not passed on, the destructor releases its memory.
+/// A tensor for another library. `release()` returns it as DLPack's `DLManagedTensorVersioned`.
+/// Without a call of `release()`, the destructor releases the memory.
 using managed_tensor = std::unique_ptr<shardspec_managed_tensor, detail::managed_deleter>;
-/// The same before DLPack 1.0: a `DLManagedTensor`.
+/// A tensor for a library that supports only DLPack before 1.0. `release()` returns it as a
+/// `DLManagedTensor`.
 using legacy_managed_tensor =
     std::unique_ptr<shardspec_legacy_managed_tensor, detail::managed_deleter>;
 
-/// A managed tensor of the memory that a view describes, read-only where the view is. `keep` may be
-/// the owner of that memory: it is moved, and destroyed when the memory is released or this fails.
-/// `flags` are `SHARDSPEC_DLPACK_...` flags.
+/// Creates a managed tensor of the memory that a view describes. It is read-only if the view is
+/// read-only. `keep` may be the owner of that memory. This owner is moved, and is destroyed when
+/// the memory is released or the call fails. `flags` are `SHARDSPEC_DLPACK_FLAG_...` constants.
 template <class View, class Keep = std::nullptr_t, class P = default_policy>
 answer<managed_tensor, P> manage(const View &view, Keep keep = Keep(), std::uint64_t flags = 0,
                                  P = P()) {

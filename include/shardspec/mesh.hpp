@@ -1,4 +1,4 @@
-/* Meshes: placements arranged along named axes. And cuts of tensors over them. */
+/* Meshes: placements in a grid with named axes. This file also has the cuts of tensors over meshes. */
 #ifndef SHARDSPEC_MESH_HPP
 #define SHARDSPEC_MESH_HPP
 
@@ -20,7 +20,7 @@ struct mesh_axis {
   friend bool operator!=(const mesh_axis &a, const mesh_axis &b) { return !(a == b); }
 };
 
-/// Devices along named axes, in row-major order: the last axis varies fastest.
+/// A grid of devices with named axes. Devices are in row-major order: the last axis varies fastest.
 class mesh : public detail::unique<shardspec_mesh, shardspec_mesh_free> {
  public:
   using unique::unique;
@@ -39,7 +39,8 @@ class mesh : public detail::unique<shardspec_mesh, shardspec_mesh_free> {
   static answer<mesh, P> of(const std::vector<mesh_axis> &axes, const places &where, P = P()) {
     return make<P>(shardspec_mesh_new_with_placement_handles, axes, where);
   }
-  /// The devices at one coordinate of an axis: a mesh without that axis.
+  /// Creates a mesh of the devices at one coordinate of an axis. The new mesh does not have that
+  /// axis.
   template <class P = default_policy>
   answer<mesh, P> submesh(text axis, std::size_t coordinate, P = P()) const {
     return detail::handle<mesh, P>(shardspec_mesh_new_submesh, get(), axis.c(), coordinate);
@@ -104,28 +105,28 @@ namespace detail {
 /// What cuts and segments have in common: the rule by which positions are dealt, and its numbers.
 template <class Self> class dealing {
  public:
-  /// Equal pieces, the last ones shorter or empty, as torch.chunk makes them.
+  /// Equal pieces, as with torch.chunk. The last pieces may be shorter or empty.
   Self &chunk() { return set(SHARDSPEC_RULE_CHUNK, {}); }
-  /// Pieces whose sizes differ by one at most, as numpy.array_split makes them.
+  /// Pieces whose sizes differ by at most one, as with numpy.array_split.
   Self &balanced() { return set(SHARDSPEC_RULE_BALANCED, {}); }
   /// Pieces of these sizes.
   Self &sizes(numbers of_pieces) { return set(SHARDSPEC_RULE_SIZES, of_pieces); }
   /// Pieces in proportion to these weights.
   Self &weights(numbers of_pieces) { return set(SHARDSPEC_RULE_WEIGHTS, of_pieces); }
-  /// Blocks of `block` positions. They are dealt to the pieces in turn, the first block to piece
-  /// `first`.
+  /// Blocks of `block` positions. The pieces receive the blocks in turn. Piece `first` receives the
+  /// first block.
   Self &cyclic(std::int64_t block, std::int64_t first = 0) {
     set(SHARDSPEC_RULE_CYCLIC, {});
     block_ = block;
     first_ = first;
     return self();
   }
-  /// Positions that stay together.
+  /// Number of positions that stay together.
   Self &granule(std::int64_t positions) {
     granule_ = positions;
     return self();
   }
-  /// Neighbouring coordinates that have the same piece.
+  /// Number of neighbouring coordinates that have the same piece.
   Self &repeat(std::int64_t coordinates) {
     repeat_ = coordinates;
     return self();
@@ -164,8 +165,8 @@ template <class Self> class dealing {
 
 }  // namespace detail
 
-/// A segment of a cut: a number of positions that are cut separately. Settings that are not made are
-/// those of the cut.
+/// A segment of a cut: a number of positions that are cut separately. The cut decides all settings
+/// that the segment does not have.
 class segment : public detail::dealing<segment> {
  public:
   segment(std::int64_t positions) : positions_(positions) {}
@@ -192,14 +193,14 @@ class cut : public detail::dealing<cut> {
   explicit cut(std::string dim_name, std::string axis = {})
       : name_(std::move(dim_name)), axis_(std::move(axis)), is_named_(true) {}
 
-  /// Segments of these sizes, or with rules of their own. Each is cut separately. A piece consists of
-  /// its pieces of all segments.
+  /// Segments of these sizes, or with their own rules. Each segment is cut separately. A coordinate
+  /// has one piece of each segment.
   cut &segments(std::vector<segment> listed) {
     segments_ = std::move(listed);
     equal_ = 0;
     return *this;
   }
-  /// `count` segments of equal size, the last ones shorter.
+  /// `count` segments of equal size. The last segments may be shorter.
   cut &equal_segments(std::size_t count) {
     segments_.clear();
     equal_ = count;
@@ -240,8 +241,8 @@ struct length_cut {
   cut how;
 };
 
-/// For each degree of parallelism from 1 to `max_degree`, the position of the first cut that forbids it,
-/// or -1. `cut::check` has the reason.
+/// Returns, for each degree of parallelism from 1 to `max_degree`, the position of the first cut
+/// that forbids the degree, or -1. `cut::check` reports the reason.
 ///
 ///   check_degrees({{32, cut(0).even()}, {8, cut(0).even().repeat(SHARDSPEC_REPEAT_AS_NEEDED)}}, 32)
 template <class P = default_policy>
@@ -303,7 +304,7 @@ class mesh_spec {
   mesh_spec &pad(std::string dim_name, multiple to) {
     return add({0, std::move(dim_name), true, 0, to.of});
   }
-  /// Makes one dimension of neighbouring ones, in row-major order, before pads and cuts.
+  /// Makes one dimension out of neighbouring dimensions, in row-major order, before pads and cuts.
   mesh_spec &flatten(std::int64_t first_dim, std::size_t dim_count) {
     flatten_first_ = first_dim;
     flatten_count_ = dim_count;

@@ -1,4 +1,5 @@
-/* Metadata: who owns what of one tensor, and moving the data accordingly. */
+/* Metadata: which shard owns which elements of one tensor. This file also has the copies between a
+ * tensor and its shards. */
 #ifndef SHARDSPEC_METADATA_HPP
 #define SHARDSPEC_METADATA_HPP
 
@@ -57,7 +58,8 @@ struct flattening {
   std::size_t first_dim, dim_count;
 };
 
-/// Who owns what of one tensor. Made by `spec::build_metadata` or `shard_list::build_metadata`.
+/// The shards of one tensor and their owners. `spec::build_metadata` and
+/// `shard_list::build_metadata` create metadata.
 class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_free> {
  public:
   using unique::unique;
@@ -68,7 +70,8 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
   template <class P = default_policy> answer<std::size_t, P> ndim(P = P()) const {
     return detail::value<std::size_t, P>(shardspec_metadata_ndim, get());
   }
-  /// Dimensions of the shards' buffers: those of the tensor, unless some are flattened.
+  /// Number of dimensions of the shards' buffers. It is that of the tensor, unless dimensions are
+  /// flattened.
   template <class P = default_policy> answer<std::size_t, P> buffer_ndim(P = P()) const {
     return detail::value<std::size_t, P>(shardspec_metadata_buffer_ndim, get());
   }
@@ -82,7 +85,7 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
     return detail::value<tensor_properties, P>(shardspec_metadata_properties, get());
   }
 
-  /// Offsets, sizes and placement of one shard. Sizes are those of its buffer.
+  /// Offsets, sizes and placement of one shard. The sizes are those of the shard's buffer.
   template <class P = default_policy>
   answer<shardspec::shard, P> shard(std::size_t index, P = P()) const {
     return detail::run<shardspec::shard, P>([&](shardspec::shard &out, shardspec_error *err) {
@@ -172,7 +175,7 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
       return shardspec_metadata_get_flattening(get(), &out.first_dim, &out.dim_count, err);
     });
   }
-  /// The same metadata for a tensor that is cut over a mesh: shard i belongs to device i.
+  /// Creates the same metadata for a tensor that is cut over a mesh. Shard i belongs to device i.
   template <class P = default_policy>
   answer<metadata, P> on_mesh(const shardspec::mesh &over, const std::vector<partial_axis> &partials = {},
                               P = P()) const {
@@ -181,7 +184,7 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
       raw.push_back({sizeof(shardspec_partial), each.axis.c_str(), static_cast<std::int32_t>(each.reduction), 0});
     return detail::handle<metadata, P>(shardspec_metadata_new_on_mesh, get(), over.get(), raw.data(), raw.size());
   }
-  /// The same metadata whose dimensions have names: one for each dimension of the tensor.
+  /// Creates the same metadata with names for the dimensions, one for each dimension of the tensor.
   template <class P = default_policy>
   answer<metadata, P> with_dim_names(const texts &dim_names, P = P()) const {
     return detail::handle<metadata, P>(shardspec_metadata_new_with_dim_names, get(), dim_names.data(),
@@ -222,8 +225,8 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
     return detail::handle<metadata, P>(shardspec_metadata_blocks, get(), block_sizes.data(),
                                        block_sizes.size());
   }
-  /// The shards that share an element with a box, ascending. The box may reach past the tensor. For a box
-  /// of one element, these are all its owners, the primary first.
+  /// The shards that share an element with a box, ascending. The box may reach past the tensor. For
+  /// a box of one element, these are all shards that own the element, with the primary shard first.
   template <class P = default_policy>
   answer<std::vector<std::size_t>, P> shards_in_box(numbers offsets, numbers sizes,
                                                     P = P()) const {
@@ -233,8 +236,8 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
     return detail::array<std::size_t, P>(shardspec_metadata_shards_in_box, get(), offsets.data(),
                                          sizes.data(), sizes.size());
   }
-  /// The shard that owns the element with this index in the tensor, one number for each dimension. Of
-  /// replicas, it is the primary: the lowest.
+  /// The shard that owns the element with this index in the tensor, one number for each dimension.
+  /// If there are replicas, the result is the primary shard: the one with the lowest index.
   template <class P = default_policy>
   answer<std::size_t, P> shard_at(numbers element, P = P()) const {
     return detail::value<std::size_t, P>(shardspec_metadata_shard_at, get(), element.data(),
@@ -278,8 +281,8 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
                                           shards.size(), out.data(), err);
     });
   }
-  /// The same boxes, where shards with placement i get placement `placement_indices[i]`.
-  /// `plan::suggest_placements` finds the best.
+  /// Creates metadata with the same boxes. Shards with placement i get placement
+  /// `placement_indices[i]`. `plan::suggest_placements` finds the best permutation.
   template <class P = default_policy>
   answer<metadata, P> relabel(slice<std::uint32_t> placement_indices, P = P()) const {
     return detail::handle<metadata, P>(shardspec_metadata_relabel, get(), placement_indices.data(),
@@ -328,9 +331,9 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
     return detail::perform<P>(shardspec_metadata_gather, get(), shards.data(), shards.size(), &to,
                               &options);
   }
-  /// The part of some shards in the digest of their tensor. `shards[i]` is shard `indices[i]`, or
-  /// shard i without indices. The exclusive or of the parts of all shards is the CRC-64/NVME of the
-  /// tensor's bytes in row-major order.
+  /// The contribution of some shards to the digest of their tensor. `shards[i]` is shard
+  /// `indices[i]`, or shard i without indices. The exclusive or of the contributions of all shards
+  /// is the CRC-64/NVME of the tensor's bytes in row-major order.
   template <class P = default_policy>
   answer<std::uint64_t, P> digest(slice<std::size_t> indices, const const_views &shards,
                                   const copy_options &options = {}, P = P()) const {

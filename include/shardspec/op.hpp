@@ -258,8 +258,8 @@ answer<op_results, P> call_op(const Call &call, slice<shardspec::value> args,
 
 }  // namespace detail
 
-/// A registered op, to be called many times. It owns nothing: a call after the registration has ended
-/// is refused.
+/// A registered op, for many calls. The object owns nothing. A call after the registration has
+/// ended is refused.
 class op_ref {
  public:
   explicit op_ref(shardspec_op *raw = nullptr) noexcept : raw_(raw) {}
@@ -274,8 +274,8 @@ class op_ref {
         [&](auto... rest) { return shardspec_op_call(raw_, how.get(), rest...); }, args,
         result_count, kwargs, communicator);
   }
-  /// Unregisters the op. Inside of ops it may fail with BUSY, as `shardspec.h` says, and changes
-  /// nothing.
+  /// Unregisters the op. Inside of ops, the call may fail with BUSY and then changes nothing.
+  /// `shardspec.h` has the details.
   template <class P = default_policy> answer<void, P> unregister(P = P()) const {
     return detail::perform<P>(shardspec_op_unregister, raw_);
   }
@@ -284,8 +284,8 @@ class op_ref {
   shardspec_op *raw_;
 };
 
-/// A registration. It ends with this object, unless `release()` was called. Ending it inside an op
-/// may fail: use `ref().unregister()` there, and check its result.
+/// A registration of an op. The destructor unregisters the op, unless `release()` was called.
+/// Inside of an op, this may fail. Use `ref().unregister()` there, and check the result.
 class op : public detail::unique<shardspec_op, shardspec_op_unregister> {
  public:
   using unique::unique;

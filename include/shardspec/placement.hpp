@@ -16,10 +16,10 @@ class placement : public detail::unique<shardspec_placement, shardspec_placement
   template <class P = default_policy> static answer<placement, P> parse(text text, P = P()) {
     return detail::handle<placement, P>(shardspec_placement_parse, text.c());
   }
-  /// A custom placement: its text, the rank that reaches it or -1, and any object, which metadata
-  /// returns. The object may have `operator==` and `std::uint64_t hash() const`, which must not
-  /// throw. Without `operator==`, placements with equal texts are equal. Placements with the same type
-  /// name are compared, so use a type name for one class only.
+  /// Creates a custom placement from its text, its rank or -1, and any object. Metadata returns
+  /// this object. The object may have `operator==` and `std::uint64_t hash() const`, which must not
+  /// throw. Without `operator==`, placements with equal texts are equal. Placements with the same
+  /// type name are compared, so use a type name for one class only.
   template <class T = std::nullptr_t, class P = default_policy>
   static answer<placement, P> custom(text type_name, text shown, std::int64_t rank, T object = T(),
                                      P = P()) {
@@ -45,11 +45,11 @@ class placement : public detail::unique<shardspec_placement, shardspec_placement
   template <class P = default_policy> answer<std::string, P> str(P = P()) const {
     return detail::text<P>(shardspec_placement_text, get());
   }
-  /// The rank that owns it, or -1.
+  /// The rank of the placement, or -1.
   template <class P = default_policy> answer<std::int64_t, P> rank(P = P()) const {
     return detail::value<std::int64_t, P>(shardspec_placement_rank, get());
   }
-  /// The worker that owns it; NOT_FOUND where none is named.
+  /// The worker that the placement names. Fails with NOT_FOUND if it names no worker.
   template <class P = default_policy> answer<std::string, P> worker_name(P = P()) const {
     return detail::text<P>(shardspec_placement_worker_name, get());
   }

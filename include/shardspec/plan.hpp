@@ -73,20 +73,21 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
  public:
   using unique::unique;
 
-  /// From one layout of a tensor to another.
+  /// Makes the plan from one layout of a tensor to another.
   template <class P = default_policy>
   static answer<plan, P> between(const metadata &source, const metadata &destination, P = P()) {
     return detail::handle<plan, P>(shardspec_plan_new, source.get(), destination.get());
   }
-  /// From any shards to any others. Elements of several sources are read from the destination's
-  /// own owner, or divided among the sources.
+  /// Makes the plan from any shards to any other shards. If several sources hold an element, the
+  /// plan reads it from the destination's owner if possible. Other such elements are divided among
+  /// the sources.
   template <class P = default_policy>
   static answer<plan, P> between(const shard_list &source, const shard_list &destination,
                                  P = P()) {
     return detail::handle<plan, P>(shardspec_plan_new_from_shards, source.get(),
                                    destination.get());
   }
-  /// For some destination shards only, by their indices.
+  /// Makes the plan for some destination shards only, by their indices.
   template <class P = default_policy>
   static answer<plan, P> for_destinations(const metadata &source, const metadata &destination,
                                           slice<std::size_t> wanted, P = P()) {
@@ -179,8 +180,8 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
   template <class P = default_policy> answer<bool, P> is_local(P = P()) const {
     return detail::flag<P>(shardspec_plan_is_local, get());
   }
-  /// Whether every destination shard of the plan is there already, so that nothing has to be
-  /// moved.
+  /// Whether every destination shard of the plan equals the source shard of the same index, so that
+  /// nothing moves.
   template <class P = default_policy> answer<bool, P> is_identity(P = P()) const {
     return detail::flag<P>(shardspec_plan_is_identity, get());
   }
@@ -208,8 +209,8 @@ class plan : public detail::unique<shardspec_plan, shardspec_plan_free> {
                               destinations.size(), &options);
   }
 
-  /// Copies the pieces between the local shards of sharded tensors. Tensors whose layouts are not the
-  /// plan's are refused, also if the sizes of their shards are equal.
+  /// Copies the pieces between the local shards of sharded tensors. Tensors with other layouts than
+  /// the plan's are refused, even if the sizes of their shards are equal.
   template <class P = default_policy>
   answer<void, P> execute_sharded_tensors(const sharded_tensor &source, const sharded_tensor &destination,
                                           const copy_options &options = {}, P = P()) const {

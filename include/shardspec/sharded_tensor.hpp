@@ -41,13 +41,13 @@ class sharded_tensor
  public:
   using unique::unique;
 
-  /// With memory that the library allocates. Its elements have any values.
+  /// Creates a sharded tensor with memory that the library allocates. The elements have any values.
   template <class P = default_policy>
   static answer<sharded_tensor, P> empty(const shardspec::metadata &whole, const selection &local,
                                          P = P()) {
     return allocate<P>(whole, local, SHARDSPEC_FILL_UNINITIALIZED);
   }
-  /// With memory that the library allocates and fills with zeros.
+  /// Creates a sharded tensor with memory that the library allocates and fills with zeros.
   template <class P = default_policy>
   static answer<sharded_tensor, P> zeros(const shardspec::metadata &whole, const selection &local,
                                          P = P()) {
@@ -78,7 +78,7 @@ class sharded_tensor
   }
   /// Cuts a tensor of rank `source_rank`. Each rank of `group` calls this and receives its own
   /// shards. Other ranks pass `{}` as the tensor. The metadata must state the element type. The
-  /// sharded tensor carries `group`, which the caller keeps.
+  /// sharded tensor stores `group`, which the caller keeps.
   template <class P = default_policy>
   static answer<sharded_tensor, P> from_rank(const shardspec::comm &group,
                                              const shardspec::metadata &whole,
@@ -89,9 +89,9 @@ class sharded_tensor
                                              whole.get(), source_rank, &from, &options);
   }
   /// Uses existing shards in place: `shards[i]` is shard `indices[i]` of the metadata. With an
-  /// `owner`, they must be exactly its shards. `keep` may be the owner of their memory: it is moved,
-  /// and destroyed with the sharded tensor or when this fails. Without it, the caller keeps the
-  /// memory valid until then.
+  /// `owner`, the shards must be exactly those of the owner. `keep` may be the owner of the memory.
+  /// This object is moved, and is destroyed with the sharded tensor or if the call fails. Without
+  /// `keep`, the caller keeps the memory valid until then.
   template <class Keep = std::nullptr_t, class P = default_policy>
   static answer<sharded_tensor, P> from_local(const shardspec::metadata &whole,
                                               slice<std::size_t> indices, const views &shards,
@@ -101,7 +101,8 @@ class sharded_tensor
     return lend<P>(std::move(keep), shardspec_sharded_tensor_new_from_local, whole.get(), owner.c(),
                    indices.data(), shards.data(), shards.size());
   }
-  /// Uses existing shards in place. They are matched by their boxes and placements.
+  /// Uses existing shards in place. The library finds each shard in the metadata by its box and
+  /// placement.
   template <class Keep = std::nullptr_t, class P = default_policy>
   static answer<sharded_tensor, P> from_local(const shardspec::metadata &whole,
                                               const list<shard> &boxes, const views &shards,
@@ -115,8 +116,8 @@ class sharded_tensor
     });
   }
 
-  /// Uses managed tensors of other libraries in place. Each is released when it is not used any more,
-  /// or when this fails.
+  /// Uses managed tensors of other libraries in place. Each tensor is released when nothing uses it
+  /// any more, or if the call fails.
   template <class P = default_policy>
   static answer<sharded_tensor, P> from_managed(const shardspec::metadata &whole,
                                                 slice<std::size_t> indices,
@@ -139,7 +140,8 @@ class sharded_tensor
   template <class P = default_policy> answer<std::size_t, P> local_count(P = P()) const {
     return detail::value<std::size_t, P>(shardspec_sharded_tensor_local_count, get());
   }
-  /// The communicator that it was made with, as a pointer-like loan; empty where there is none.
+  /// The communicator of the sharded tensor, as a handle without ownership. It is empty if there is
+  /// none.
   template <class P = default_policy>
   answer<detail::borrowed<shardspec::comm>, P> comm(P = P()) const {
     return detail::run<detail::borrowed<shardspec::comm>, P>(
@@ -155,7 +157,7 @@ class sharded_tensor
   answer<std::size_t, P> local_index(std::size_t local, P = P()) const {
     return detail::value<std::size_t, P>(shardspec_sharded_tensor_local_index, get(), local);
   }
-  /// The memory of a local shard. It is the sharded tensor's.
+  /// A view of a local shard. The memory belongs to the sharded tensor.
   template <class P = default_policy>
   answer<tensor_view, P> local_view(std::size_t local, P = P()) const {
     return detail::view<tensor_view, P>(shardspec_sharded_tensor_local_view, get(), local);
@@ -184,14 +186,14 @@ class sharded_tensor
     return detail::managed<shardspec_legacy_managed_tensor, P>(
         shardspec_sharded_tensor_export_local_legacy, get(), local);
   }
-  /// Copies all shards into `full`. NOT_LOCAL if one is in another process.
+  /// Copies all shards into `full`. Fails with NOT_LOCAL if a shard is in another process.
   template <class P = default_policy>
   answer<void, P> gather(const tensor_view &full, const copy_options &options = {}, P = P()) const {
     const shardspec_tensor_view to = full.c();
     return detail::perform<P>(shardspec_sharded_tensor_gather, get(), &to, &options);
   }
-  /// The part of the local shards in the digest of the tensor. The exclusive or of the parts of all
-  /// processes is the CRC-64/NVME of the tensor's bytes in row-major order.
+  /// The contribution of the local shards to the digest of the tensor. The exclusive or of the
+  /// contributions of all processes is the CRC-64/NVME of the tensor's bytes in row-major order.
   template <class P = default_policy>
   answer<std::uint64_t, P> digest(const copy_options &options = {}, P = P()) const {
     return detail::value<std::uint64_t, P>(shardspec_sharded_tensor_digest, get(), &options);

@@ -13,7 +13,7 @@ struct chunk_params {
   std::int64_t offset, size;
 };
 
-/// How a tensor is cut. Made once, used for any number of tensors.
+/// A description of how to cut a tensor. One spec cuts any number of tensors.
 class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
  public:
   using unique::unique;
@@ -40,14 +40,15 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
     return detail::handle<spec, P>(shardspec_spec_new_chunk_with_placement_handles, 0, dim_name.c(), where.data(),
                                    where.size());
   }
-  /// Cuts one dimension over these placements, a piece for each.
+  /// Cuts one dimension over these placements, with one piece for each placement.
   template <class P = default_policy>
   static answer<spec, P> cut(const shardspec::cut &how, const texts &where, P = P()) {
     std::vector<shardspec_segment> segments;
     const shardspec_cut raw = how.c(segments);
     return detail::handle<spec, P>(shardspec_spec_new_cut, &raw, where.data(), where.size());
   }
-  /// Cuts tensors over a mesh, with a shard for each device. Axes that no cut uses replicate.
+  /// Cuts tensors over a mesh, with a shard for each device. The tensor is replicated over axes
+  /// that no cut uses.
   ///
   ///   spec::mesh(mesh).cut(cut(0, "tp")).pad(0, multiple(128)).build()
   static mesh_spec mesh(const shardspec::mesh &over) { return mesh_spec(over); }
@@ -70,8 +71,8 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
     return from_list<P>(shardspec_spec_new_enumerable,
                         shard_list::of(shards, where, std::nothrow));
   }
-  /// The spec that cuts a tensor into exactly these shards: a chunk spec if they are chunks, a mesh
-  /// spec if they are a grid, otherwise an enumerable spec.
+  /// The spec that cuts a tensor into exactly these shards. It is a chunk spec if the shards are
+  /// chunks, and a mesh spec if they are a grid. Otherwise it is an enumerable spec.
   template <class P = default_policy>
   static answer<spec, P> infer(const shard_list &shards, P = P()) {
     return detail::handle<spec, P>(shardspec_spec_infer, shards.get());

@@ -10,12 +10,13 @@
 namespace shardspec {
 inline namespace SHARDSPEC_INNER_NAMESPACE {
 
-/// The tensors of a batch, as one rank passes them: the same on all ranks but for the shards. It keeps
-/// copies of tags and views. Metadata, plans and memory must exist during the call that takes it.
+/// The tensors of a batch, as one rank passes them. Everything except the shards is the same on all
+/// ranks. The batch keeps copies of tags and views. Metadata, plans and memory must exist during
+/// the call that takes the batch.
 class tensor_batch {
  public:
-  /// A tensor that moves from one layout to another. `type` is needed where this rank has no shard of it
-  /// and the layouts state none.
+  /// Adds a tensor that moves from one layout to another. Pass `type` if this rank has no shard of
+  /// the tensor and the layouts state no element type.
   tensor_batch &add(text tag, const metadata &source, const const_views &source_shards,
                     const metadata &destination, const views &destination_shards, dtype type = {}) {
     return push(tag, source.get(), destination.get(), nullptr, source_shards, destination_shards, type);
@@ -99,7 +100,7 @@ class transfer : public detail::unique<shardspec_transfer, shardspec_transfer_fr
  public:
   using unique::unique;
 
-  /// All ranks prepare it together. Nothing is moved.
+  /// All ranks prepare a transfer together. Nothing is moved.
   template <class P = default_policy>
   static answer<transfer, P> prepare(const comm &ranks, const tensor_batch &batch,
                                      const comm_options &options = {}, P = P()) {
@@ -107,19 +108,20 @@ class transfer : public detail::unique<shardspec_transfer, shardspec_transfer_fr
     return detail::handle<transfer, P>(shardspec_transfer_prepare, ranks.get(), tensors.data(),
                                        tensors.size(), &options);
   }
-  /// Moves the tensors, with the buffers of the run before.
+  /// Moves the tensors, with the buffers of the previous run.
   template <class P = default_policy> answer<void, P> run(const comm &ranks, P = P()) const {
     return detail::perform<P>(shardspec_transfer_run, get(), ranks.get(),
                               static_cast<const shardspec_comm_tensor *>(nullptr), std::size_t{0});
   }
-  /// The same with other buffers, of the same shapes and strides.
+  /// Moves the tensors with other buffers of the same shapes and strides.
   template <class P = default_policy>
   answer<void, P> run(const comm &ranks, const tensor_batch &batch, P = P()) const {
     const tensor_batch::c_batch tensors(batch);
     return detail::perform<P>(shardspec_transfer_run, get(), ranks.get(), tensors.data(),
                               tensors.size());
   }
-  /// The same number on all ranks; transfers of other tensors have others.
+  /// A hash of the transfer, which is the same on all ranks. Transfers of other tensors have other
+  /// hashes.
   template <class P = default_policy> answer<std::uint64_t, P> fingerprint(P = P()) const {
     return detail::value<std::uint64_t, P>(shardspec_transfer_fingerprint, get());
   }

@@ -195,8 +195,8 @@ class tensor_properties : public shardspec_tensor_properties {
   }
 };
 
-/// One shard: torch's `ShardMetadata`. It owns the box of `sizes` elements at `offsets`. In lists,
-/// a shard with an empty placement has no owner.
+/// One shard, as torch's `ShardMetadata`. The shard owns the box of `sizes` elements that starts at
+/// `offsets`. In lists, a shard with an empty placement has no owner.
 struct shard {
   std::vector<std::int64_t> offsets, sizes;
   std::string placement;

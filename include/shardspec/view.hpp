@@ -1,5 +1,5 @@
-/* Views: where a tensor is, and how it is laid out. Made by `shardspec::view` from whatever holds
- * the elements. */
+/* Views: where a tensor is in memory, and how it is laid out. `shardspec::view` makes a view from a
+ * container or a pointer. */
 #ifndef SHARDSPEC_VIEW_HPP
 #define SHARDSPEC_VIEW_HPP
 
@@ -8,8 +8,8 @@
 namespace shardspec {
 inline namespace SHARDSPEC_INNER_NAMESPACE {
 
-/// A view of a tensor in the caller's memory, which is only read. It owns its shape and strides,
-/// not the data.
+/// A view of a tensor in the caller's memory, which is only read. The view owns its shape and
+/// strides, but not the data.
 class const_tensor_view {
  public:
   const_tensor_view() = default;

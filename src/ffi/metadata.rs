@@ -114,11 +114,11 @@ pub unsafe extern "C-unwind" fn shardspec_spec_build_metadata_with_dim_names(
 /// points, and words that hold several packed elements.
 ///
 /// `block_sizes` holds `ndim` numbers >= 1. Dimension d of the new tensor has ceil(size /
-/// `block_sizes[d]`) elements. The last block of a dimension may be short. If a shard of `metadata`
-/// has a block, the same shard of the result has the element of that block, in the same order. The
-/// result has the same placements, mesh, replicas, partial axes, names of dimensions and padding.
-/// The result states no element type. Where dimensions are flattened, the elements of a block must
-/// be neighbours in the flattened order.
+/// `block_sizes[d]`) elements. The last block of a dimension may be short. Shard i of the result
+/// has one element for each block that shard i of `metadata` has, in the same order. The result has
+/// the same placements, mesh, replicas, partial axes, names of dimensions and padding. The result
+/// states no element type. Where dimensions are flattened, the elements of a block must be
+/// neighbours in the flattened order.
 ///
 /// Ownership: the caller frees `*out`. The caller may free `metadata` before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.

@@ -76,7 +76,7 @@ pub struct shardspec_op_arguments {
     pub kwargs: *const shardspec_value,
     /// Number of named arguments. If it is 0, `kwarg_names` and `kwargs` may be NULL.
     pub kwarg_count: usize,
-    /// The communicator for the op's collectives, or NULL. The library ignores it.
+    /// The communicator for the op's collectives, or NULL. The library ignores this field.
     pub comm: *mut shardspec_comm,
 }
 

@@ -6,7 +6,8 @@
 //! of its runs one after the other. The receiver unpacks them into the blocks of the same runs.
 //! Runs suit `preadv`, MPI's `MPI_Type_create_hvector` and RDMA.
 //!
-//! Ranks are the ranks of placements. Rank -1 stands for all placements without a rank.
+//! In these functions, a rank is the rank of a placement. Rank -1 stands for all placements without
+//! a rank.
 
 use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::handle;
