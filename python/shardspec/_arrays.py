@@ -1,6 +1,7 @@
-"""Numbers and texts as the arrays that the library takes.
+"""Converts numbers and texts to the arrays that the library takes.
 
-Everything that is passed on is made once and counted from what was made: a `len()` may say anything.
+Each array is made once, and its length is that of the array, because `len()` of an argument may be
+wrong.
 """
 
 from __future__ import annotations

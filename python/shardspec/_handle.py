@@ -16,9 +16,9 @@ def _leave(handle: int) -> None:
 
 
 class Handle:
-    """An object that is freed when it is closed or no longer used, whichever comes first.
+    """An object that is freed when it is closed or when nothing uses it.
 
-    It can't be freed twice: the finalizer runs once, and the library refuses what was freed.
+    It can't be freed twice, because the finalizer runs once and the library refuses a freed handle.
     """
 
     _free: ClassVar[str]
@@ -50,7 +50,7 @@ class Handle:
         return self._handle
 
     def close(self) -> None:
-        """Frees the object now. Closing again does nothing; every other use raises HandleError."""
+        """Frees the object now. A second call does nothing. Every other use raises HandleError."""
         self._finalizer()
 
     @property

@@ -1,4 +1,4 @@
-"""Tensors in files, and reading the parts of them that this process needs."""
+"""Tensors in files. A process reads the elements that it needs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ gets the whole."""
 
 
 class StoredTensor(NamedTuple):
-    """What a checkpoint has of a tensor."""
+    """Describes a tensor of a checkpoint."""
 
     name: str
     dtype: str
@@ -40,7 +40,7 @@ class StoredTensor(NamedTuple):
 
 
 class ReadReport(NamedTuple):
-    """What a read did. Bytes that two destinations need count twice as needed."""
+    """Describes what a read did. Bytes that two destinations need count twice as needed."""
 
     read_count: int
     bytes_read: int
@@ -48,9 +48,9 @@ class ReadReport(NamedTuple):
 
 
 class Checkpoint(Handle, Mapping[str, StoredTensor]):
-    """Tensors of a file, or of the files of a directory: a mapping from names to types and shapes.
+    """A mapping from the names of tensors in a file or a directory to their types and shapes.
 
-    It reads safetensors files, directories of them with or without an index, those that torch's
+    It reads safetensors files, directories of them with or without an index, the files that torch's
     distributed checkpoint writes, and `.npy` files. No element is read before `read`, and no file
     stays open.
     """
@@ -84,19 +84,21 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
         return int(lib.answer(ctypes.c_size_t, lib.checkpoint_find_tensor, self, text("name", name)))
 
     def metadata(self, name: str) -> ShardedTensorMetadata:
-        """Which file has which part of a tensor: its chunks are shards, at placements that are files.
+        """Returns metadata that says which file holds which elements of a tensor.
 
-        Raises LayoutError where files are missing, so that the chunks do not cover the tensor.
+        The chunks of the tensor are shards, and files are their placements. Raises LayoutError if
+        files are missing, so that the chunks do not cover the tensor.
         """
         return ShardedTensorMetadata._of(lib.answer(
             ctypes.c_void_p, lib.checkpoint_tensor_metadata, self, self._index(name)))
 
     def check(self, destinations: Mapping[str, Destination] | Iterable[tuple[str, Destination]] = (),
               ) -> list[ShardspecError]:
-        """Everything that keeps some tensors from being read, each with its position as `index`.
+        """Returns everything that prevents some tensors from being read, each problem with its
+        position as `index`.
 
-        Without destinations: everything that is wrong with the checkpoint. Of a layout, a list of
-        the indices of shards will do in the place of tensors.
+        Without destinations, returns all problems of the checkpoint. For a layout, a list of the
+        indices of shards may replace the tensors.
         """
         items = _Items(destinations, write=False)
         room = FIRST_ROOM
@@ -116,13 +118,14 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
              max_threads: int = 0, max_gap: int = 0, over_read: float = 0.0, max_read: int = 0,
              progress: Callable[[int, int], Any] | None = None,
              whole: list[bool] | None = None) -> ReadReport:
-        """Reads tensors into memory: all that their destinations need, and nothing else.
+        """Reads the elements that the destinations need into memory.
 
-        Bytes that lie near each other are read at once: gaps of at most `max_gap` bytes, and larger
-        ones as long as a read has no more than `over_read` times the bytes that are needed of it.
-        `progress` is called with the bytes that have been read and those that will be; an exception
-        in it cancels the read. `whole` receives for each destination whether it was read
-        completely, also where the read fails.
+        One read gets bytes that are near each other. A gap of at most `max_gap` bytes is always
+        part of the read. A larger gap is part of the read if the whole read has at most `over_read`
+        times as many bytes as are needed.
+        `progress` is called with the number of bytes that have been read and the number of all
+        bytes. An exception in `progress` cancels the read. `whole` receives for each destination
+        whether it was read completely, also if the read fails.
         """
         items = _Items(destinations, write=True)
         count = len(items.array)
@@ -142,7 +145,9 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
 
     def load(self, name: str, metadata: ShardedTensorMetadata, owner: int | str | None = None, *,
              indices: Iterable[int] | None = None) -> ShardedTensor:
-        """The local shards of one tensor, in new memory. The metadata may leave the type open."""
+        """Returns the local shards of one tensor, in new memory. The metadata need not state an
+        element type.
+        """
         tensor = ShardedTensor.empty(metadata, owner, indices=indices)
         self.read({name: tensor})
         return tensor
@@ -152,10 +157,12 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
 
 
 def choose_readers(layouts: Iterable[ShardedTensorMetadata]) -> list[list[int]]:
-    """For each shard of each layout, the shard that is read from files for it.
+    """Returns, for each shard of each layout, the index of the shard that is read from files in its
+    place.
 
-    Of shards with the same elements one reads, so that all ranks together read these once. A shard
-    whose number is its own reads; another one gets its elements from that shard.
+    One of several shards with the same elements is read, so all ranks together read each element
+    once. If the index is the shard's own, the shard is read from files. Otherwise, the shard
+    receives its elements from the shard with that index.
     """
     metadatas = [metadata_of("layouts", layout) for layout in layouts]
     handles = (ctypes.c_void_p * len(metadatas))(*(one._as_parameter_ for one in metadatas))

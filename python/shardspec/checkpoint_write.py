@@ -22,11 +22,11 @@ Files = Literal["of owners", "one"]
 
 def write_checkpoint(path: str | os.PathLike[str], tensors: Mapping[str, tuple[Any, Mapping[int, Any]]], *,
                      files: Files = "of owners", replace: bool = False) -> None:
-    """Writes the shards in this process of the tensors of a checkpoint.
+    """Writes the shards of this process for the tensors of a checkpoint.
 
-    `tensors` has the layout of each tensor, by its name, and those of its shards that are here, by
-    their indices. Every rank calls this with the same names, layouts and options, then one rank calls
-    `commit_checkpoint`. Nothing is at `path` before that.
+    `tensors` maps the name of each tensor to its layout and to its shards in this process, by their
+    indices. Every rank calls this function with the same names, layouts and options. One rank then
+    calls `commit_checkpoint`. Before that call, nothing is at `path`.
     """
     structs, kept = _tensors(tensors, with_shards=True)
     lib.checkpoint_write(_path(path), structs, len(structs), _options(files, replace))
@@ -35,9 +35,9 @@ def write_checkpoint(path: str | os.PathLike[str], tensors: Mapping[str, tuple[A
 
 def commit_checkpoint(path: str | os.PathLike[str], tensors: Mapping[str, Any], *, files: Files = "of owners",
                       replace: bool = False) -> None:
-    """Puts a checkpoint in its place, in one step, after all ranks have written their shards.
+    """Moves a checkpoint to its path in one step, after all ranks have written their shards.
 
-    `tensors` is what `write_checkpoint` got, or has the layouts alone.
+    `tensors` is the same as for `write_checkpoint`, or has only the layouts.
     """
     structs, kept = _tensors(tensors, with_shards=False)
     lib.checkpoint_commit(_path(path), structs, len(structs), _options(files, replace))
@@ -46,18 +46,19 @@ def commit_checkpoint(path: str | os.PathLike[str], tensors: Mapping[str, Any], 
 
 def save_checkpoint(path: str | os.PathLike[str], tensors: Mapping[str, tuple[Any, Mapping[int, Any]]], *,
                     files: Files = "of owners", replace: bool = False) -> None:
-    """Writes all shards of a checkpoint, which are in this process, and puts it in its place."""
+    """Writes a checkpoint whose shards are all in this process, and moves it to its path."""
     write_checkpoint(path, tensors, files=files, replace=replace)
     commit_checkpoint(path, tensors, files=files, replace=replace)
 
 
 def convert_checkpoint(source: str | os.PathLike[str], path: str | os.PathLike[str], rules: Mapping[str, Any], *,
                        files: Files = "of owners", replace: bool = False, max_bytes: int = 0) -> None:
-    """Writes all tensors of a checkpoint to another one, with other layouts.
+    """Writes all tensors of a checkpoint to another checkpoint, with other layouts.
 
-    `rules` has specs, by patterns of names in which each `*` stands for any characters. The first
-    pattern that fits decides. A tensor that none fits is written whole, as a shard of rank 0. At most
-    `max_bytes` of elements are in memory at a time, 64 MiB by default.
+    `rules` maps patterns of names to specs. Each `*` in a pattern stands for any characters. The
+    first pattern that matches a name decides. A tensor that no pattern matches is written whole, as
+    a shard of rank 0. At most `max_bytes` bytes of elements are in memory at a time. The default is
+    64 MiB.
     """
     structs = (RuleStruct * len(rules))(*(
         RuleStruct(ctypes.sizeof(RuleStruct), text("rules", pattern), spec._as_parameter_)

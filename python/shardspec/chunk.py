@@ -10,19 +10,23 @@ from .spec import ChunkShardingSpec
 
 
 def get_split_size(dim_size: int, chunks: int) -> int:
-    """Elements of every full chunk when `dim_size` elements are cut into `chunks`."""
+    """Returns the number of elements of a full chunk if `dim_size` elements are cut into `chunks`
+    chunks.
+    """
     return int(lib.answer(ctypes.c_int64, lib.chunk_split_size, dim_size, chunks))
 
 
 def get_chunked_dim_size(dim_size: int, split_size: int, idx: int) -> int:
-    """Elements of chunk `idx` when `dim_size` elements are cut into pieces of `split_size`."""
+    """Returns the number of elements of chunk `idx` if `dim_size` elements are cut into pieces of
+    `split_size`.
+    """
     return int(lib.answer(ctypes.c_int64, lib.chunk_dim_size, dim_size, split_size, idx))
 
 
 def get_chunk_sharding_params(sharding_dim_size: int, world_size: int, spec: ChunkShardingSpec,
                               rank: int) -> tuple[int, int]:
-    """Start and length of the chunk of `rank`, when a dimension of that size is cut for
-    `world_size` workers in the order of the spec's placements."""
+    """Returns the start and the length of the chunk of `rank`. A dimension of that size is cut for
+    `world_size` workers, in the order of the spec's placements."""
     if not isinstance(spec, ChunkShardingSpec):
         raise TypeError(f"spec: a ChunkShardingSpec, not {described(spec)}")
     start, size = ctypes.c_int64(), ctypes.c_int64()

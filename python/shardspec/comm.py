@@ -40,10 +40,11 @@ class Message(NamedTuple):
 
 
 class Request(Handle):
-    """An exchange or a collective that was started. Work is done in `test` and `wait` only.
+    """An exchange or a collective that was started.
 
-    Its memory is kept until it has ended. A request that is closed or dropped before aborts its
-    communicator, so that no rank waits for this one.
+    It makes progress in `test` and `wait` only. The memory of a request is kept until the request
+    has ended. A request that is closed or dropped before aborts its communicator, so that no rank
+    waits for this rank.
     """
 
     _free = "request_free"
@@ -57,11 +58,11 @@ class Request(Handle):
         return made
 
     def test(self) -> bool:
-        """Does what can be done without waiting for other ranks. Whether the request has ended."""
+        """Makes progress without waiting for other ranks. Returns whether the request has ended."""
         return bool(lib.answer(ctypes.c_int32, lib.request_test, self))
 
     def wait(self) -> None:
-        """Does all that is left, and waits for other ranks."""
+        """Waits for other ranks until the request has ended."""
         lib.request_wait(self)
 
 
@@ -92,10 +93,10 @@ class Communicator(Handle):
 
     @staticmethod
     def local(size: int, nodes: Iterable[int] | None = None) -> list[Communicator]:
-        """Communicators between the threads of this process, one for each rank.
+        """Returns communicators between the threads of this process, one for each rank.
 
-        With `nodes`, as if rank r were on node `nodes[r]`: collectives of replicas then read from
-        the same node, where they can.
+        With `nodes`, the communicators behave as if rank r were on node `nodes[r]`. Collectives
+        with replicas then read from the same node if possible.
         """
         count = integer("size", size)
         if count < 0:
@@ -112,19 +113,19 @@ class Communicator(Handle):
         return [NativeCommunicator._of(handle) for handle in handles if handle is not None]
 
     def exchange(self, sends: Sequence[Message], receives: Sequence[Message]) -> None:
-        """Starts all of these messages, and returns when all are complete.
+        """Starts all of these messages, and returns when all of them are complete.
 
-        No message is empty or has its own rank as peer. Both ends of a message have the same number
-        of bytes. Messages from one rank to another arrive in the order in which they were sent. The
-        memory is valid until this method returns.
+        No message is empty, and no message has the calling rank as its peer. Both ends of a message
+        have the same number of bytes. Messages from one rank to another arrive in the order in
+        which they were sent. The memory is valid until this method returns.
         """
         raise NotImplementedError(f"{type(self).__name__} has no exchange")
 
     def exchange_start(self, sends: Sequence[Message], receives: Sequence[Message]) -> Request:
-        """Starts an exchange, as `exchange` does it, also with messages to this rank and without
-        bytes. The other ranks may call either.
+        """Starts an exchange of messages.
 
-        Until it has ended, the communicator does nothing else.
+        Messages to this rank and empty messages are allowed. The other ranks may call `exchange`
+        instead. Until the exchange has ended, the communicator must not be used otherwise.
         """
         kept: list[Any] = [self]
         outgoing = _messages("sends", sends, kept, write=False)
@@ -133,19 +134,21 @@ class Communicator(Handle):
                                            len(outgoing), incoming, len(incoming)), kept)
 
     def abort(self, reason: str = "") -> None:
-        """Makes later exchanges fail on all ranks that can be reached, and those that wait in one
-        now. Local communicators and communicators that C made reach all ranks.
+        """Makes later exchanges fail on all ranks that can be reached, and also exchanges that wait
+        now.
 
-        A subclass may override it, for example to close its connections. It is called when
-        `exchange` raised, so that other ranks do not wait for messages that never come.
+        Local communicators and communicators that C made reach all ranks. A subclass may override
+        this method, for example to close its connections. The library calls this method if
+        `exchange` raises an exception, so that other ranks do not wait for messages that never
+        come.
         """
         lib.comm_abort(self, text("reason", reason))
 
     def decline(self, reason: BaseException | str) -> None:
-        """Takes part in the collective that the other ranks call, when this rank can't call it.
+        """Takes part in the collective that the other ranks call, if this rank can't call it.
 
-        All other ranks raise `CommunicationError` with this reason, and nothing is moved. A method
-        of this class that raises an error has told the others already.
+        All other ranks raise `CommunicationError` with this reason, and nothing is moved. If a
+        method of this class raises an error, it has already informed the other ranks.
         """
         if isinstance(reason, ShardspecError):
             status, message = reason.status, reason.message
@@ -168,32 +171,33 @@ class Communicator(Handle):
 
     @property
     def placement_rank(self) -> int:
-        """The rank by which placements, `src_rank` and `dst_rank` name this rank. It is `rank`,
-        unless this is a group."""
+        """The rank that placements, `src_rank` and `dst_rank` use for this rank. It equals `rank`,
+        unless this communicator is a group."""
         return int(lib.answer(ctypes.c_int64, lib.comm_placement_rank, self, self.rank))
 
     @property
     def placement_ranks(self) -> list[int]:
-        """The same of all ranks."""
+        """The placement ranks of all ranks."""
         return [int(lib.answer(ctypes.c_int64, lib.comm_placement_rank, self, rank))
                 for rank in range(self.size)]
 
     def node(self, rank: int) -> int:
-        """The number of the node of a rank, equal for ranks that share one; negative where it is
-        not known.
+        """Returns the number of the node of a rank.
 
-        A subclass may say so: it returns the same each time, and raises nothing.
+        Ranks that share a node have equal numbers. A negative number means that the node is not
+        known. A subclass may override this method. It must return the same number each time, and
+        must not raise.
         """
         return int(lib.answer(ctypes.c_int64, lib.comm_node, self, integer("rank", rank)))
 
     def group(self, members: Iterable[int] | None = None,
               placement_ranks: Iterable[int] | None = None) -> Communicator:
-        """Some ranks of this communicator as a communicator of their own.
+        """Creates a communicator of some ranks of this communicator.
 
-        `members` are ranks of this one, all where there are none listed, and `placement_ranks` the
-        ranks by which placements name them; those that they have here, where none are listed. Only
-        the members call this, all with the same lists. A call with a group is a call with the
-        communicator that it was made from: a rank makes one at a time.
+        `members` lists ranks of this communicator. The default is all ranks. `placement_ranks`
+        lists the ranks that placements use for the members. By default, the members keep their
+        placement ranks. Only the members call this method, all with the same lists. A rank makes
+        one call at a time with a group or with the communicator from which it was made.
         """
         chosen = None if members is None else integers("members", members)
         names = None if placement_ranks is None else integers("placement_ranks", placement_ranks)
@@ -213,8 +217,8 @@ class Communicator(Handle):
         """Cuts a tensor of rank `src_rank` into the shards of all ranks.
 
         `full` is ignored on other ranks. Returns this rank's shards, in the order of the metadata:
-        `shards`, or new tensors. Where `full` is missing and tensors are new, the metadata must
-        state the element type. Packing uses at most `memory_limit` bytes; 0 means 64 MiB.
+        `shards`, or new tensors. If `full` is None and the tensors are new, the metadata must state
+        the element type. Packing uses at most `memory_limit` bytes; 0 means 64 MiB.
         """
         def prepare() -> tuple[Any, ...]:
             how = options(memory_limit, max_threads, hint)
@@ -263,7 +267,7 @@ class Communicator(Handle):
                 to_metadata: ShardedTensorMetadata,
                 to_shards: Iterable[Any] | ShardedTensor | None = None, *, memory_limit: int = 0,
                 max_threads: int = 0, hint: copies.Hint | None = None) -> list[Any]:
-        """Moves a tensor from one layout to another. Returns this rank's shards of the other
+        """Moves a tensor from one layout to another. Returns this rank's shards of the destination
         layout.
         """
         def prepare() -> tuple[Any, ...]:

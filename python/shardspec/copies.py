@@ -72,7 +72,7 @@ def gather(metadata: Any, shards: Sequence[Any], full: Any, how: Any) -> Any:
 
 
 def digest(metadata: Any, shards: Any, how: Any) -> int:
-    """Returns the digest of some shards: their part of the digest of the tensor."""
+    """Returns the digest of some shards: their contribution to the digest of the tensor."""
     numbers, views = _some(metadata, shards)
     out = ctypes.c_uint64()
     lib.metadata_digest(metadata, numbers, views, len(views), how, ctypes.byref(out))

@@ -23,7 +23,7 @@ LEAST = {"granule": 1, "repeat": 1, "block": 1, "first": 0, "size": 0}
 
 @dataclass(frozen=True, repr=False)
 class Segment:
-    """A part of a dimension that is cut separately, such as the keys of a fused QKV weight.
+    """A range of a dimension that is cut separately, such as the keys of a fused QKV weight.
 
     `size` is its number of positions. The other fields are those of `Cut`. A field that is None has
     the value of the cut.
@@ -97,7 +97,7 @@ class Cut:
     def check(self, length: int, count: int) -> None:
         """Raises an error if `length` positions can't be cut over `count` coordinates.
 
-        The error is that of building metadata.
+        It is the same error that `build_metadata` would raise.
         """
         packed = Packed(self, integer("count", count))
         lib.cut_check(ctypes.byref(packed.struct), length, count)

@@ -150,7 +150,7 @@ class CommunicationError(ShardspecError, RuntimeError):
 
 
 class FileError(ShardspecError, RuntimeError):
-    """A file that the system refused, or that is not what it should be."""
+    """The system refused to read or write a file, or a file does not follow its format."""
 
     statuses = ("FILE_FAILED", "INVALID_FILE")
 

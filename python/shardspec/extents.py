@@ -1,4 +1,4 @@
-"""What shards have of a tensor: the boxes, and all that is no box."""
+"""The elements that shards have: boxes, and other sets of elements."""
 
 from __future__ import annotations
 

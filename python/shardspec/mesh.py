@@ -1,4 +1,4 @@
-"""Placements along named axes."""
+"""Placements in a grid with named axes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .placement import AnyPlacement, Device, PlacementHandle, Placements, as_pla
 
 
 class Mesh(Handle):
-    """Placements along named axes: torch's `DeviceMesh`, JAX's `Mesh`.
+    """Placements in a grid with named axes, as torch's `DeviceMesh` and JAX's `Mesh`.
 
     `axes` are the names and sizes of the axes, as in `Mesh({"dp": 2, "tp": 4})`. `placements` has
     one placement for each device: a text, an object, or the number of a rank. They are in row-major

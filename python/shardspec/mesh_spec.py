@@ -35,17 +35,17 @@ class Multiple:
 
 
 class MeshShardingSpec(BuiltInSpec):
-    """Cuts dimensions over the axes of a mesh: DTensor's placements, JAX's `NamedSharding`.
+    """Cuts dimensions over the axes of a mesh, as DTensor's placements and JAX's `NamedSharding` do.
 
     Shard i belongs to device i of the mesh. The cuts are applied in their order: a second cut of a
     dimension cuts the pieces of the first. Each axis is used at most once. The devices of an axis
     that no cut uses have the same elements.
 
     `flatten=(first, count)` makes one dimension of `count` dimensions from `first` on, in row-major
-    order. `pad={dim: length}` lengthens dimensions to a length or to a `Multiple`; the added places
+    order. `pad={dim: length}` lengthens dimensions to a length or to a `Multiple`. The added places
     hold no element. Dimensions are first flattened, then padded, then cut. `partial={axis:
-    reduction}` marks axes whose devices have parts of the elements' values, to be reduced by "sum",
-    "max" and so on. The spec carries the mark, and moving such elements is refused.
+    reduction}` marks axes as pending a reduction, such as "sum" or "max". The spec stores the mark.
+    The library refuses to move elements of such a tensor.
     """
 
     def __init__(self, mesh: Mesh, cuts: Iterable[Cut], *,
@@ -77,8 +77,8 @@ class MeshShardingSpec(BuiltInSpec):
 
     @classmethod
     def balanced(cls, dim: int | str, placements: Iterable[Any]) -> MeshShardingSpec:
-        """Cuts one dimension into pieces whose sizes differ by one at most, one for each placement,
-        as `numpy.array_split` does."""
+        """Cuts one dimension into pieces whose sizes differ by at most one, as `numpy.array_split`
+        does. There is one piece for each placement."""
         return cls(_line(placements), [Cut(dim, AXIS, "balanced")])
 
     @classmethod
@@ -98,8 +98,8 @@ class MeshShardingSpec(BuiltInSpec):
     @classmethod
     def cyclic(cls, dim: int | str, block: int, placements: Iterable[Any], *,
                first: int = 0) -> MeshShardingSpec:
-        """Deals blocks of `block` indices of one dimension to the placements in turn, the first
-        block to placement `first`."""
+        """Cuts one dimension into blocks of `block` indices. The placements receive the blocks in
+        turn. Placement `first` receives the first block."""
         return cls(_line(placements), [Cut(dim, AXIS, "cyclic", block=block, first=first)])
 
     @property

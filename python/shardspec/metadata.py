@@ -36,8 +36,8 @@ BLOCK = 4096
 class ShardedTensorMetadata(Handle):
     """All shards of a tensor, its sizes and its properties.
 
-    A spec's `build_metadata` makes it, or this class from shards. The shards must cover the tensor
-    and must not overlap. The object is immutable.
+    `build_metadata` of a spec creates metadata, and this class creates it from shards. The shards
+    must cover the tensor and must not overlap. The object is immutable.
 
     `scatter`, `gather`, `extract_shard` and `view_shard` move data between a tensor and its shards.
     They accept any object with the buffer protocol or `__dlpack__`, and use its memory in place.
@@ -128,7 +128,7 @@ class ShardedTensorMetadata(Handle):
         return copies.view_shard(self, self._index(index), full)
 
     def digest(self, shards: Sequence[Any] | Mapping[int, Any], *, max_threads: int = 0) -> int:
-        """Returns the digest of some shards: their part of the digest of the tensor.
+        """Returns the digest of some shards: their contribution to the digest of the tensor.
 
         The shards are passed in their order, or by their indices. The exclusive or (`^`) of the
         digests of all shards, in any order, is the CRC-64/NVME of the tensor's bytes in row-major
@@ -202,7 +202,8 @@ class ShardedTensorMetadata(Handle):
 
     @property
     def has_replicas(self) -> bool:
-        """Whether several shards may hold the same element. The first shard that holds it owns it.
+        """Whether several shards may hold the same element. The first shard that holds an element is
+        its primary owner.
         """
         return bool(lib.answer(ctypes.c_int32, lib.metadata_has_replicas, self))
 
@@ -223,8 +224,8 @@ class ShardedTensorMetadata(Handle):
             ctypes.c_void_p, lib.metadata_blocks, self, pointer(sizes), len(sizes)))
 
     def is_box(self, shard: int) -> bool:
-        """Returns whether a shard is a box of the tensor: in one piece, without holes, not
-        flattened.
+        """Returns whether a shard is a box of the tensor. A box has no holes and no flattened
+        dimensions.
         """
         return bool(lib.answer(ctypes.c_int32, lib.metadata_is_box, self,
                                self._index(shard, "shard")))

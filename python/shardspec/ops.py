@@ -32,8 +32,8 @@ def custom_sharding_spec_op(sharding_spec_class: type[ShardingSpec], func: Any, 
     """Registers a function as the op `func` of a class of specs.
 
     `func` is a name, or a function such as `torch.nn.functional.linear`, whose name is used. As in
-    torch, the op is called with (types, args, kwargs, process_group). A second op of the same name
-    is refused, unless it is asked to replace the first.
+    torch, the op is called with (types, args, kwargs, process_group). A second op with the same
+    name is refused, unless it replaces the first one explicitly.
     """
     def decorate(function: Function) -> Function:
         names = _type_name(sharding_spec_class), op_name(func)

@@ -42,15 +42,15 @@ class Placement:
         self._fields = _read(_written("placement", remote_device))
 
     def rank(self) -> int | None:
-        """The rank that owns it, or None where no rank does."""
+        """The rank of the placement, or None."""
         return self._fields.rank
 
     def worker_name(self) -> str | None:
-        """The name of the worker that owns it, or None where no worker is named."""
+        """The name of the worker that the placement names, or None."""
         return self._fields.worker_name
 
     def device(self) -> Device:
-        """The device, on its owner."""
+        """The device of the placement."""
         return self._fields.device
 
     def __str__(self) -> str:
@@ -71,15 +71,16 @@ class Placement:
 
 
 class PlacementSpec:
-    """Base class of placements that are not an owner and a device: torch's `PlacementSpec`.
+    """Base class of custom placements, which are more than an owner and a device: torch's
+    `PlacementSpec`.
 
-    Every function that accepts placements accepts an object of a subclass, and specs and metadata
-    return the same object. Its `str()` is its text. Two placements are equal if the objects are.
-    `rank` is the rank that owns it, or None; collectives send to that rank.
+    Every function that accepts placements accepts an object of a subclass. Specs and metadata
+    return the same object. The text of a placement is its `str()`. Two placements are equal if the
+    objects are equal. `rank` is the rank of the placement, or None. Collectives send to that rank.
     """
 
     def rank(self) -> int | None:
-        """The rank that owns it, or None where no rank does."""
+        """The rank of the placement, or None."""
         return None
 
 
@@ -94,7 +95,7 @@ class DevicePlacementSpec(PlacementSpec):
             self.device = Placement(self.device)
 
     def rank(self) -> int | None:
-        """The rank that owns it, or None where no rank does."""
+        """The rank of the placement, or None."""
         return self.device.rank()
 
     def __str__(self) -> str:
@@ -102,7 +103,7 @@ class DevicePlacementSpec(PlacementSpec):
 
 
 class FilePlacement(PlacementSpec):
-    """A file of a checkpoint: where a stored chunk is."""
+    """A file of a checkpoint: the placement of a stored chunk."""
 
     def __init__(self, file: str) -> None:
         self.file = file

@@ -38,8 +38,8 @@ class Piece(NamedTuple):
 
 
 class StridedPiece(NamedTuple):
-    """Elements that one destination shard takes from one source shard, where one of both is not a
-    box.
+    """Elements that one destination shard takes from one source shard, if one of the two shards is not
+    a box.
 
     In dimension d of the source's buffer, its element `(i[0], i[1], ...)` has the index
     `source_offsets[d]` plus the sum of `i[k] * source_steps[k]` over all k with `source_dims[k] ==
@@ -77,12 +77,12 @@ AnyPiece = Piece | StridedPiece
 class Plan(Handle):
     """The pieces that move from one layout of a tensor to another.
 
-    A layout is metadata, or a list of shards, which may overlap as replicas do. `wanted` are the
-    destination shards that the plan is for; the default is all. A plan is a sequence of its pieces,
+    A layout is metadata, or a list of shards, which may overlap as replicas do. `wanted` lists the
+    destination shards of the plan. The default is all shards. A plan is a sequence of its pieces,
     ordered by destination, then by source, then by position. If all shards of both layouts are
     boxes, each piece is a Piece. Otherwise each is a StridedPiece.
 
-    Pickling or copying a plan makes it anew from the same layouts.
+    `pickle` and `copy` compute a plan again from the same layouts.
     """
 
     _free = "plan_free"
@@ -175,13 +175,15 @@ class Plan(Handle):
 
     @property
     def is_identity(self) -> bool:
-        """Whether every wanted shard is there already, so that nothing has to be moved."""
+        """Whether every wanted shard equals the source shard of the same index, so that nothing
+        moves.
+        """
         return bool(lib.answer(ctypes.c_int32, lib.plan_is_identity, self))
 
     @property
     def source_hash(self) -> int:
-        """The `layout_hash` of the source layout. A program compares it to find out that a plan is
-        stale.
+        """The `layout_hash` of the source layout. A program compares this hash to find out whether a
+        plan is out of date.
         """
         return self._layout("source").digest()
 
@@ -200,11 +202,11 @@ class Plan(Handle):
         """Copies the pieces from source shards to destination shards, all in this process.
 
         Shards are passed in their order, by their indices, or as a ShardedTensor, whose local
-        shards are used. Its layout must be the plan's, or it is refused. Of other tensors, only the
-        sizes are compared.
+        shards are used.
 
-        Returns `destinations`, or else new tensors: a list of all, or a dictionary by index if the
-        plan is for `wanted` shards.
+        A ShardedTensor whose layout is not the plan's is refused. For other tensors, only the sizes
+        are compared. Returns `destinations` or new tensors. New tensors are a list of all shards,
+        or a dictionary by index if the plan is for `wanted` shards.
         """
         how = copies.options(max_threads, hint)
         numbers, tensors, count = self._indexed("source", sources, write=False)

@@ -1,4 +1,4 @@
-"""What a tensor is besides its sizes."""
+"""The properties of a tensor besides its sizes."""
 
 from __future__ import annotations
 

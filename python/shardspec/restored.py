@@ -1,4 +1,4 @@
-"""Metadata that is put together from its parts, in another process or as a copy."""
+"""Rebuilds metadata from its parts, in another process or for a copy."""
 
 from __future__ import annotations
 

@@ -128,9 +128,9 @@ class ShardedTensor:
                   max_threads: int = 0, hint: copies.Hint | None = None) -> ShardedTensor:
         """Cuts the tensor of rank `src_rank` into the local shards of every rank.
 
-        All ranks call this. With a spec, all ranks pass tensors of the same sizes and type, and
-        that of `src_rank` is cut. With metadata, which must state the element type, other ranks may
-        pass None.
+        All ranks call this function. With a spec, all ranks pass tensors of the same sizes and
+        type, and the tensor of `src_rank` is cut. With metadata, other ranks may pass None. The
+        metadata must then state the element type.
         """
         from . import comm  # It knows sharded tensors, and so imports this module.
 
@@ -178,8 +178,8 @@ class ShardedTensor:
                    next((one.kind for one in structs.kept if one.kind is not None), None))
 
     def local_shards(self) -> list[Shard]:
-        """Returns the local shards, in the order of the metadata. Their memory is that of this
-        tensor.
+        """Returns the local shards, in the order of the metadata. They share the memory of this
+        sharded tensor.
         """
         indices, layout = self.local_indices(), self.metadata()
         count, ndim, owned = len(indices), layout._buffer_ndim(), layout.shards_metadata
@@ -251,7 +251,7 @@ class ShardedTensor:
 
     @property
     def requires_grad(self) -> bool:
-        """Whether the tensor requires gradients. The library only stores it."""
+        """Whether the tensor requires gradients. The library only stores this property."""
         return self.tensor_properties.requires_grad
 
     def gather(self, full: Any = None, *, max_threads: int = 0,
@@ -269,7 +269,7 @@ class ShardedTensor:
         return full
 
     def digest(self, *, max_threads: int = 0) -> int:
-        """Returns the digest of the local shards: their part of the digest of the tensor.
+        """Returns the digest of the local shards: their contribution to the digest of the tensor.
 
         The exclusive or (`^`) of the digests of all processes is the CRC-64/NVME of the tensor's
         bytes in row-major order. It does not depend on how the tensor is cut.

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 class ShardingSpec(abc.ABC):
     """Base class of all specs.
 
-    A subclass with a method `build_metadata` is a type of spec. The library checks its shards as
-    strictly as those of built-in types.
+    A subclass with a method `build_metadata` is a type of spec. The library checks its shards in
+    the same way as those of built-in types.
     """
 
     @abc.abstractmethod
@@ -50,9 +50,9 @@ class ShardingSpec(abc.ABC):
     def shard(self, tensor: Any, src_rank: int = 0, process_group: Any = None) -> ShardedTensor:
         """Cuts the tensor of rank `src_rank` into the local shards of every rank.
 
-        All ranks of the Communicator `process_group` call this with tensors of the same sizes and
-        type. Only the elements of `src_rank` matter. The sharded tensor carries the communicator.
-        Without one, all shards are local.
+        All ranks of the Communicator `process_group` call this method with tensors of the same
+        sizes and type. Only the elements of `src_rank` matter. The sharded tensor stores the
+        communicator. Without a communicator, all shards are local.
         """
         from .sharded_tensor import ShardedTensor  # It knows specs, and so imports this module.
 
@@ -65,8 +65,8 @@ class ShardingSpec(abc.ABC):
                    shard: Tensor) -> None:
         """Writes the elements of shard `index` of `full` to `shard`.
 
-        The default copies the shard's box. A subclass may override it. The arguments are valid
-        until it returns.
+        The default copies the shard's box. A subclass may override this method. The arguments are
+        valid until the method returns.
         """
         metadata.extract_shard(index, full, shard)
 
@@ -104,7 +104,9 @@ class BuiltInSpec(SpecHandle, ShardingSpec):
     def build_metadata(self, tensor_sizes: Iterable[int],
                        tensor_properties: TensorProperties | None = None, *,
                        dim_names: Iterable[str] | None = None) -> ShardedTensorMetadata:
-        """Who owns what of a tensor of these sizes; `dim_names` are names of its dimensions."""
+        """Returns the metadata of a tensor of these sizes. `dim_names` holds the names of the
+        dimensions.
+        """
         return ShardedTensorMetadata._of(
             build(self, tensor_sizes, tensor_properties, dim_names))
 

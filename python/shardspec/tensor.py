@@ -65,7 +65,7 @@ class Tensor:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all elements."""
+        """Number of bytes of all elements."""
         dtype = self._shardspec_view.struct.dtype
         return int(-(-math.prod(self.shape) * dtype.bits * dtype.lanes // 8))
 

@@ -23,11 +23,13 @@ TensorStruct = lib.header.type("comm_tensor")
 
 @dataclass(frozen=True)
 class Move:
-    """One tensor of a batch, as one rank passes it: the same on all ranks but for the shards.
+    """One tensor of a batch, as one rank passes it. Everything except the shards is the same on all
+    ranks.
 
-    `shards` are this rank's shards of `metadata`, `to_shards` its shards of `to_metadata`, in the
-    order of their indices. `plan` takes the place of both metadata, for any lists of shards. `dtype`
-    is needed where this rank has no shard of the tensor and the metadata state none.
+    `shards` holds this rank's shards of `metadata`, in the order of their indices. `to_shards`
+    holds this rank's shards of `to_metadata`. A `plan` replaces both metadata objects, for any
+    lists of shards. Pass `dtype` if this rank has no shard of the tensor and the metadata states no
+    element type.
     """
 
     tag: str
@@ -41,10 +43,10 @@ class Move:
 
 def transfer(comm: Communicator, moves: Iterable[Move], *, memory_limit: int = 0, max_threads: int = 0,
              hint: copies.Hint | None = None) -> None:
-    """Moves a batch of tensors between all ranks of a communicator, once.
+    """Moves a batch of tensors between all ranks of a communicator.
 
-    When the tensors of two ranks differ, or one rank passes an invalid tensor, all ranks raise an
-    error that names it, and nothing was written.
+    If the tensors of two ranks differ, or if one rank passes an invalid tensor, all ranks raise an
+    error that names the tensor, and nothing is written.
     """
     def prepare() -> tuple[Any, ...]:
         how = options(memory_limit, max_threads, hint)
@@ -57,8 +59,8 @@ def transfer(comm: Communicator, moves: Iterable[Move], *, memory_limit: int = 0
 class Transfer(Handle):
     """A batch of tensors that all ranks have agreed to move, any number of times.
 
-    All ranks make it together; that moves nothing. It keeps the tensors of `moves`, and the
-    communicator.
+    All ranks create a transfer together, which moves nothing. The transfer keeps the tensors of
+    `moves`, and the communicator.
     """
 
     _free = "transfer_free"
@@ -78,8 +80,8 @@ class Transfer(Handle):
         self._own(made.value or 0)
 
     def run(self, moves: Iterable[Move] | None = None) -> None:
-        """Moves all tensors, on all ranks together: with the tensors of the run before, or with others
-        of the same shapes and strides. Of `moves`, only tags and shards are used.
+        """Moves all tensors, on all ranks together. The run uses the tensors of the previous run, or
+        other tensors of the same shapes and strides. It uses only the tags and shards of `moves`.
         """
         def prepare() -> tuple[Any, ...]:
             if moves is None:
@@ -96,7 +98,9 @@ class Transfer(Handle):
 
     @property
     def fingerprint(self) -> int:
-        """64 bits of tags, layouts, element types and order of the tensors, the same on all ranks."""
+        """A hash of 64 bits of the tags, layouts, element types and order of the tensors. It is the
+        same on all ranks.
+        """
         return int(lib.answer(ctypes.c_uint64, lib.transfer_fingerprint, self))
 
 
