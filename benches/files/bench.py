@@ -1,14 +1,24 @@
-"""Measures reading parts of a checkpoint, beside plain reads of as many bytes, safetensors and torch.
+"""Measures reading parts of a checkpoint, beside plain reads of the same bytes, safetensors and torch.
 
-    python benches/files/bench.py [FOLDER]
+    python benches/files/bench.py [--folder FOLDER] [--rounds N] [--cases NAME ...] [--without-torch]
 
 Writes four safetensors files of 256 MiB into FOLDER, or a temporary one, and reads them as ranks do.
-Prints a table of medians, with the reads that were issued and the bytes that were read beyond those
-that are needed, and writes it to target/bench/files.json. "Cold" is after `posix_fadvise(DONTNEED)`,
-which asks the system to drop the files from its cache.
+A FOLDER that is not empty has such files from an earlier call.
+Prints a table, with the reads that were issued and the bytes that were read beyond those that are
+needed, and writes it to target/bench/files.json. "Cold" is after `posix_fadvise(DONTNEED)`, which asks
+the system to drop the files from its cache.
+
+All contenders run in turn in each round, in another order in each. "ratio" is the median, over the
+rounds, of the library's speed divided by that of the contender in the same round: what else the machine
+does changes the ratios less than the speeds.
+
+"pread of the runs" reads the very runs of a file that a rank needs, straight to their places, with as
+many threads: the bar is 0.9 of it. "pread, contiguous" reads as many bytes from the starts of the files.
+For rows, both are the same kind of reads. No program that needs columns of a row-major file can read
+contiguous bytes, so there the second is no bar, and tells what columns cost.
 """
 
-import concurrent.futures
+import argparse
 import json
 import os
 import pathlib
@@ -23,6 +33,7 @@ import numpy
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "python"))
 
+import peer  # noqa: E402
 import shardspec  # noqa: E402
 
 try:
@@ -36,9 +47,10 @@ except ImportError:
     torch = None
 
 RESULTS = ROOT / "target/bench/files.json"
-ROUNDS = 5
+ROUNDS = 7
 FILES, TENSORS, SHAPE = 4, 2, (8192, 4096)
 THREADS, BLOCK = 4, 8 << 20
+PEER = peer.load()
 
 
 def write(folder):
@@ -89,21 +101,49 @@ def ours(folder, dim, ranks):
     return go, lambda: report
 
 
+def open_files(folder):
+    """The files, each with where its tensors start."""
+    files = []
+    for path in sorted(folder.glob("*.safetensors")):
+        file = os.open(path, os.O_RDONLY)
+        (length,) = struct.unpack("<Q", os.pread(file, 8, 0))
+        files.append((file, 8 + length))
+    return files
+
+
+def preads(runs, buffers, files):
+    def go():
+        if PEER.peer_read(runs.ctypes.data, len(runs), THREADS):
+            raise OSError("a plain read failed")
+
+    go()
+    go.kept = buffers, files
+    return go, None
+
+
+def plain_runs(folder, dim, ranks):
+    """The runs that a rank needs, by as many threads."""
+    length, row = SHAPE[dim] // ranks, SHAPE[1] * 4
+    needed, files, runs, buffers = SHAPE[0] * row // ranks, open_files(folder), [], []
+    for file, start in files:
+        for number in range(TENSORS):
+            buffers.append(numpy.empty(needed, numpy.uint8))
+            place, first = buffers[-1].ctypes.data, start + number * SHAPE[0] * row
+            if dim == 0:
+                runs.append(peer.rows(file, first + RANK * needed, 0, needed, 1, place, 0))
+            else:
+                run = length * 4
+                runs.append(peer.rows(file, first + RANK * run, row, run, SHAPE[0], place, run))
+    return preads(numpy.concatenate(runs), buffers, files)
+
+
 def plain(folder, dim, ranks):
     """As many bytes as a rank needs, from the start of each file, by as many threads."""
     del dim
-    needed = SHAPE[0] * SHAPE[1] * 4 * TENSORS // ranks
-    files = [os.open(path, os.O_RDONLY) for path in sorted(folder.glob("*.safetensors"))]
+    needed, files = SHAPE[0] * SHAPE[1] * 4 * TENSORS // ranks, open_files(folder)
     buffers = [numpy.empty(needed, numpy.uint8) for _ in files]
-    blocks = [(file, memoryview(buffer)[at:at + BLOCK], at) for file, buffer in zip(files, buffers)
-              for at in range(0, needed, BLOCK)]
-
-    def go():
-        with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(lambda block: os.preadv(block[0], [block[1]], block[2]), blocks))
-
-    go()
-    return go, None
+    runs = [peer.rows(file, 0, 0, needed, 1, buffer.ctypes.data, 0) for (file, _), buffer in zip(files, buffers)]
+    return preads(numpy.concatenate(runs), buffers, files)
 
 
 def get_slice(folder, dim, ranks):
@@ -143,58 +183,66 @@ def drop(folder):
         os.close(file)
 
 
-def seconds(go, folder, cold):
-    times = []
-    for _ in range(ROUNDS):
-        if cold:
-            drop(folder)
-        start = time.perf_counter()
-        go()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+def times_of(contenders, folder, cold, rounds):
+    """The seconds of each contender in each round."""
+    times = {who: [] for who in contenders}
+    names = list(contenders)
+    for number in range(rounds):
+        first = number % len(names)
+        for who in names[first:] + names[:first]:
+            if cold:
+                drop(folder)
+            start = time.perf_counter()
+            contenders[who]()
+            times[who].append(time.perf_counter() - start)
+    return times
 
 
-def measure(folder):
-    contenders = {"shardspec": ours, "plain pread": plain}
+def measure(folder, cases, rounds, with_torch):
+    makers = {"shardspec": ours, "pread of the runs": plain_runs, "pread, contiguous": plain}
     if safetensors is not None:
-        contenders["safetensors get_slice"] = get_slice
-    if torch is not None:
-        contenders["torch DCP"] = dcp
+        makers["safetensors get_slice"] = get_slice
+    if torch is not None and with_torch:
+        makers["torch DCP"] = dcp
     results = []
-    print(f"{'case':16} {'cache':5} {'who':22} {'GB/s':>7} {'of plain':>9} {'reads':>7} {'over-read':>12}")
-    for case, (dim, ranks) in CASES.items():
+    print(peer.processor())
+    print(f"{'case':16} {'cache':5} {'who':22} {'GB/s':>7} {'ratio':>8} {'reads':>7} {'over-read':>12}")
+    for case in cases:
+        dim, ranks = CASES[case]
         needed = FILES * TENSORS * SHAPE[0] * SHAPE[1] * 4 // ranks
+        made = {who: make(folder, dim, ranks) for who, make in makers.items()}
+        report = made["shardspec"][1]
         for cold in (False, True):
-            own = []
-            for who, prepare in contenders.items():
-                go, report = prepare(folder, dim, ranks)
-                rate = needed / seconds(go, folder, cold) / 1e9
-                row = {"case": case, "cache": "cold" if cold else "warm", "who": who, "gb_per_s": rate}
-                if report is not None:
-                    told = report()
-                    row |= {"reads": told.read_count, "over_read": told.bytes_read - told.bytes_needed}
-                own.append(row)
-            (limit,) = (row["gb_per_s"] for row in own if row["who"] == "plain pread")
-            for row in own:
-                row["of_plain"] = row["gb_per_s"] / limit
-                print(f"{case:16} {row['cache']:5} {row['who']:22} {row['gb_per_s']:7.2f} "
-                      f"{row['of_plain']:9.2f} {row.get('reads', ''):>7} {row.get('over_read', ''):>12}",
-                      flush=True)
-            results += own
+            times = times_of({who: go for who, (go, _) in made.items()}, folder, cold, rounds)
+            for who, own in times.items():
+                ratio = statistics.median(other / mine for mine, other in zip(times["shardspec"], own))
+                row = {"case": case, "cache": "cold" if cold else "warm", "who": who, "ratio": ratio,
+                       "gb_per_s": needed / statistics.median(own) / 1e9, "seconds": own}
+                if who == "shardspec":
+                    row |= {"reads": report().read_count,
+                            "over_read": report().bytes_read - report().bytes_needed}
+                bar = {"shardspec": 0, "pread of the runs": 0.9, "pread, contiguous": 0}.get(who, 1)
+                print(f"{case:16} {row['cache']:5} {who:22} {row['gb_per_s']:7.2f} {ratio:8.2f} "
+                      f"{row.get('reads', ''):>7} {row.get('over_read', ''):>12}"
+                      + ("   below the bar" if ratio < bar else ""), flush=True)
+                results.append(row)
     return results
 
 
 def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--folder", type=pathlib.Path)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--without-torch", action="store_true")
+    options = parser.parse_args()
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    if len(sys.argv) > 1:
-        folder = pathlib.Path(sys.argv[1])
+    with tempfile.TemporaryDirectory(dir=RESULTS.parent) as name:
+        folder = options.folder or pathlib.Path(name)
         folder.mkdir(parents=True, exist_ok=True)
-        write(folder)
-        results = measure(folder)
-    else:
-        with tempfile.TemporaryDirectory(dir=RESULTS.parent) as name:
-            write(pathlib.Path(name))
-            results = measure(pathlib.Path(name))
+        if not any(folder.iterdir()):
+            write(folder)
+        results = measure(folder, options.cases, options.rounds, not options.without_torch)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
 
 
