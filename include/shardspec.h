@@ -5469,8 +5469,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline(
  * A transfer moves a batch of tensors between the ranks of a communicator. Each tensor moves from
  * one layout to another. Two metadata objects or a plan describe the two layouts. Source shards
  * may be replicas. Each element is then read from one of the replicas. Destination shards may be
- * replicas or overlap. Each destination shard is written completely. Equal destination shards of
- * one rank are received once.
+ * replicas or overlap. Each destination shard is written completely. If destination shards of one
+ * rank overlap, the rank receives each element once and copies it to the other shards.
  *
  * All ranks pass the same tensors, with the same tags, in the same order. There is one agreement
  * for the whole batch. Small pieces of different tensors travel in one message. If the tensors of

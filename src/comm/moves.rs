@@ -8,10 +8,10 @@
 use super::Communicator;
 use super::owners::{ShardRanks, node_placed};
 use super::schedule::{Direction, PeerPiece};
-use crate::memory::{Memory, Shared, TryVec, text, try_collect, try_filled};
+use crate::memory::{Memory, Shared, TryVec, text};
 use crate::model::{DataType, Error, Result, ShardedTensorMetadata, Shards};
 use crate::plan::{NodeOf, Piece, ReshardPlan};
-use crate::transfer::{CopyList, LocalShards, StrideRoom, ViewRef};
+use crate::transfer::{CopyList, LocalShards, STRIDE_ROOM, StrideRoom, ViewRef};
 
 /// The layouts that a tensor moves between.
 #[derive(Debug, Clone)]
@@ -101,9 +101,9 @@ pub(super) struct TensorMoves {
     /// The pieces that this rank has for others, with sources and destinations in each other's
     /// place. `None`: the other plan is that of all ranks.
     outgoing: Option<Shared<ReshardPlan>>,
-    /// For each destination shard the first one of its rank that is equal to it; empty where none is
-    /// equal to another. Only the first one is sent.
-    firsts: Vec<u32>,
+    /// The pieces that destination shards take from others of their rank in the end, as these hold the
+    /// same elements and have received them.
+    copied: Option<ReshardPlan>,
     /// A hash of the replicas that are read, where that depends on nodes.
     choice: u64,
 }
@@ -116,7 +116,7 @@ impl TensorMoves {
         let destinations = ShardRanks::of(comm, layouts.destination())?;
         let (node_of, mut choice) = (node_placed(comm), 0);
         let node_of = node_of.as_ref().map(|node_of| node_of as NodeOf<'_>);
-        let mut firsts = Vec::new();
+        let mut copied = None;
         // The pieces for this rank, and those that it has for others. Of replicas, who is read depends
         // on all that moves; and several pieces between two shards are in one order only in one plan.
         let (incoming, outgoing) = match layouts {
@@ -129,12 +129,9 @@ impl TensorMoves {
                 (Shared::try_new(incoming)?, Some(Shared::try_new(outgoing)?))
             }
             TensorLayouts::Pair { source, destination } => {
-                firsts = first_of_equal(layouts.destination(), &destinations)?;
-                let all = 0..layouts.destination().len();
-                let wanted = all.filter(|&shard| is_first(&firsts, shard));
-                let wanted: Vec<usize> = try_collect(wanted)?;
-                let wanted = (!firsts.is_empty()).then_some(&wanted[..]);
-                let plan = ReshardPlan::new_near(source, destination, wanted, node_of)?;
+                let plans = ReshardPlan::received_once(source, destination, node_of)?;
+                let plan = plans.received;
+                copied = plans.copied;
                 // Ranks that know other nodes would read other replicas.
                 choice = node_of.map_or(0, |_| plan.choice_hash());
                 (Shared::try_new(plan)?, None)
@@ -148,11 +145,16 @@ impl TensorMoves {
                     );
                     return Err(Error::invalid("plan", problem));
                 }
-                firsts = first_of_equal(layouts.destination(), &destinations)?;
-                (plan.clone(), None)
+                match plan.again_received_once()? {
+                    None => (plan.clone(), None),
+                    Some(plans) => {
+                        copied = plans.copied;
+                        (Shared::try_new(plans.received)?, None)
+                    }
+                }
             }
         };
-        Ok(Self { rank, sources, destinations, incoming, outgoing, firsts, choice })
+        Ok(Self { rank, sources, destinations, incoming, outgoing, copied, choice })
     }
 
     /// A number that is equal on ranks that read the same replicas.
@@ -176,7 +178,7 @@ impl TensorMoves {
             for (number, piece) in self.incoming.pieces().enumerate() {
                 let peer = self.destinations.rank_of(piece.destination);
                 let is_own = self.sources.rank_of(piece.source) == self.rank;
-                if is_own && peer != self.rank && is_first(&self.firsts, piece.destination) {
+                if is_own && peer != self.rank {
                     list.try_push(PeerPiece { peer, tensor, number })?;
                 }
             }
@@ -199,7 +201,7 @@ impl TensorMoves {
         copies: &mut Vec<PeerPiece>,
     ) -> Memory<()> {
         let first = list.len();
-        for shard in want.indices().filter(|&shard| is_first(&self.firsts, shard)) {
+        for shard in want.indices() {
             let numbers = self.incoming.pieces_into(shard);
             for (number, piece) in numbers.clone().zip(self.incoming.pieces_in(numbers)) {
                 let peer = self.sources.rank_of(piece.source);
@@ -245,42 +247,20 @@ impl TensorMoves {
         pair.unwrap_or([ViewRef::EMPTY; 2])
     }
 
-    /// Adds the copies of shards of this rank to those that are equal to them.
+    /// Adds the copies between destination shards of this rank that hold the same elements.
     pub(super) fn push_duplicates(&self, want: &LocalShards, list: &mut CopyList) -> Result<()> {
-        for shard in want.indices().filter(|&shard| !is_first(&self.firsts, shard)) {
-            let first = self.firsts.get(shard).map_or(shard, |&first| first as usize);
-            if let (Some(from), Some(to)) = (want.number_of(first), want.number_of(shard)) {
-                list.push(&want.view(from), &want.view(to))?;
+        let Some(copied) = &self.copied else {
+            return Ok(());
+        };
+        let mut rooms = [STRIDE_ROOM; 2];
+        for piece in want.indices().flat_map(|to| copied.pieces_in(copied.pieces_into(to))) {
+            let [first, second] = &mut rooms;
+            if let Some((from, to)) = out_of(want, &piece, first).zip(into(want, &piece, second)) {
+                list.push_views(from, to)?;
             }
         }
         Ok(())
     }
-}
-
-/// Whether a shard is the first of those of its rank that are equal to it.
-fn is_first(firsts: &[u32], shard: usize) -> bool {
-    firsts.get(shard).is_none_or(|&first| first as usize == shard)
-}
-
-/// For each shard the first one of its rank that is equal to it; empty where each is the first.
-fn first_of_equal(shards: &Shards, ranks: &ShardRanks) -> Result<Vec<u32>> {
-    let equal = shards.equal()?;
-    // A list has no more shards than a u32 counts.
-    let mut numbers = (0..shards.len()).map(|shard| equal.get(shard).unwrap_or((shard as u32, 0)));
-    if numbers.all(|(_, before)| before == 0) {
-        return Ok(Vec::new());
-    }
-    let key = |shard: u32| {
-        let class = equal.get(shard as usize).map_or(shard, |(first, _)| first);
-        (class, ranks.rank_of(shard as usize))
-    };
-    let mut order = try_collect(0..shards.len() as u32)?;
-    order.sort_unstable_by_key(|&shard| (key(shard), shard));
-    let mut firsts = try_filled(0, shards.len())?;
-    for class in order.chunk_by(|&a, &b| key(a) == key(b)) {
-        class.iter().for_each(|&shard| firsts[shard as usize] = class[0]);
-    }
-    Ok(firsts)
 }
 
 /// The part of a local shard that a piece of a plan is, where it is the plan's source.

@@ -224,8 +224,19 @@ impl Cells {
         Ok(())
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.numbers.clear();
+        self.rows.clear();
+    }
+
     pub(crate) fn number(&self, cell: usize) -> u64 {
         self.numbers[cell]
+    }
+
+    /// The cells of a number, where they are sorted by it.
+    pub(crate) fn of_number(&self, number: u64) -> Range<usize> {
+        let first = self.numbers.partition_point(|&other| other < number);
+        first..self.numbers.partition_point(|&other| other <= number)
     }
 
     pub(crate) fn bounds(&self, cell: usize) -> Bounds {

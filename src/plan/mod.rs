@@ -9,9 +9,11 @@
 //! each pair of shards.
 
 pub mod error;
+mod first_held;
 #[cfg(test)]
 mod growth;
 mod holders;
+mod once;
 mod owners;
 mod parts;
 mod piece;
@@ -342,8 +344,9 @@ fn pieces_between(
     let space = CommonSpace::new(source, destination)?;
     let mut pieces = Pieces::new(&space)?;
     match effort {
-        None => pieces.join(&space, destination, wanted)?,
+        None => pieces.join(&space, destination, wanted, None)?,
         Some(effort) => {
+            let wanted = (wanted, None);
             replicas::join(&mut pieces, &space, source, destination, wanted, effort)?;
         }
     }

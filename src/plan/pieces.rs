@@ -7,6 +7,7 @@
               elements than a destination shard, whose number was checked"
 )]
 
+use super::first_held::FirstHeld;
 use super::piece::{Piece, PieceRows, StepRows, Window};
 use super::space::CommonSpace;
 use crate::error::{Error, Result};
@@ -44,10 +45,18 @@ struct Strides {
 
 impl Pieces {
     pub(super) fn new(space: &CommonSpace<'_>) -> Result<Self> {
-        let rows = space.rows();
+        Self::between(space.rows(), space.digits())
+    }
+
+    /// Pieces from destination shards to destination shards.
+    pub(super) fn within_destination(space: &CommonSpace<'_>) -> Result<Self> {
+        Self::between([space.rows()[1]; 2], space.digits().map(|digits| [digits[1]; 2]))
+    }
+
+    fn between(rows: [BoxRows<'_>; 2], digits: Option<[&[Digit]; 2]>) -> Result<Self> {
         let mut pieces = Self { ndim: rows[0].boxes.ndim(), ..Self::default() };
         pieces.of_sides = rows.map(|rows| rows.ndim());
-        if let Some([source, destination]) = space.digits() {
+        if let Some([source, destination]) = digits {
             let dims = |digits: &[Digit]| memory::try_collect(digits.iter().map(|digit| digit.dim));
             let (dims, steps) = ([dims(source)?, dims(destination)?], Default::default());
             pieces.strides = Some(Strides { dims, steps });
@@ -171,6 +180,17 @@ impl Pieces {
         Ok(())
     }
 
+    /// The same of what is `first` held by the destination box.
+    pub(super) fn push_first(
+        &mut self, rows: [BoxRows<'_>; 2], numbers: [u32; 2], bounds: &Bounds,
+        first: Option<&FirstHeld>,
+    ) -> Result<()> {
+        match first {
+            None => self.push(rows, numbers, bounds),
+            Some(first) => first.of_part(numbers[1], bounds, |part| self.push(rows, numbers, part)),
+        }
+    }
+
     /// Adds what a destination box takes of a source box that it meets, where they are boxes of the
     /// tensor. Returns the number of elements.
     fn push_common(
@@ -195,9 +215,11 @@ impl Pieces {
         Ok(elements)
     }
 
-    /// Adds all pieces from source shards that overlap nowhere to the `wanted` destination shards.
+    /// Adds all pieces from source shards that overlap nowhere to the `wanted` destination shards, and
+    /// of these only what is `first` held by them.
     pub(super) fn join(
         &mut self, space: &CommonSpace<'_>, destination: &Shards, wanted: Option<&[u32]>,
+        first: Option<&FirstHeld>,
     ) -> Result<()> {
         let [source, to] = space.rows();
         let index = source.boxes.index()?;
@@ -214,14 +236,14 @@ impl Pieces {
                 let Some(from_box) = source.boxes.get(from as usize) else {
                     continue;
                 };
-                if self.strides.is_none() {
+                if self.strides.is_none() && first.is_none() {
                     held += self.push_common((from, from_box), (number, one))?;
                     continue;
                 }
                 let common = Bounds::of(source.boxes, from as usize);
                 let common = common.common(&Bounds::new(one.offsets, one.sizes));
                 held += common.volume();
-                self.push([source, to], [from, number], &common)?;
+                self.push_first([source, to], [from, number], &common, first)?;
             }
             if held == needed {
                 return Ok(());

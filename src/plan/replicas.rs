@@ -27,6 +27,7 @@
 
 use std::cmp::Reverse;
 
+use super::first_held::FirstHeld;
 use super::holders::Choice;
 use super::owners::{HolderScope, NodeOf, Owners};
 use super::parts::{PartBudget, WantedPart, WantedParts};
@@ -39,10 +40,12 @@ use crate::geometry::steps;
 use crate::memory::{self, Memory, TryVec};
 use crate::model::shards::Shards;
 
-/// Adds all pieces from source shards that may overlap.
+/// Adds all pieces from source shards that may overlap to the `wanted` destination shards, and of these
+/// only what is `first` held by them.
 pub(super) fn join(
     pieces: &mut Pieces, space: &CommonSpace<'_>, source: &Shards, destination: &Shards,
-    wanted: Option<&[u32]>, (effort, node_of): (PartBudget, Option<NodeOf<'_>>),
+    (wanted, first): (Option<&[u32]>, Option<&FirstHeld>),
+    (effort, node_of): (PartBudget, Option<NodeOf<'_>>),
 ) -> Result<()> {
     let owners = Owners::new(source, destination)?.on_nodes(node_of)?.of_rows(space.rows());
     let parts = WantedParts::new(space, (destination, wanted), &owners, effort)?;
@@ -51,7 +54,7 @@ pub(super) fn join(
     chosen.merge()?;
     for cell in 0..chosen.len() {
         let (to, from) = unpack(chosen.number(cell));
-        pieces.push(space.rows(), [from, to], &chosen.bounds(cell))?;
+        pieces.push_first(space.rows(), [from, to], &chosen.bounds(cell), first)?;
     }
     pieces.sort()
 }

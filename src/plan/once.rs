@@ -1,0 +1,96 @@
+//! What several destination shards of one owner hold, received once.
+//!
+//! Where destination shards of an owner overlap, only the first of them that holds an element takes it
+//! from a source. The others take it from that shard, in the memory of their owner: by a second plan,
+//! from destination shards to destination shards. What it reads is never what it writes.
+
+use super::first_held::FirstHeld;
+use super::owners::Owners;
+use super::pieces::Pieces;
+use super::space::CommonSpace;
+use super::{NodeOf, PartBudget, ReshardPlan, check_same_tensor, replicas};
+use crate::error::Result;
+use crate::memory::Shared;
+use crate::model::metadata::ShardedTensorMetadata;
+use crate::model::shards::Shards;
+use crate::model::validate;
+
+/// A plan where each owner receives an element once, and the plan of the copies within owners that follow
+/// it, if there are any.
+#[derive(Debug)]
+pub(crate) struct OncePlans {
+    pub(crate) received: ReshardPlan,
+    pub(crate) copied: Option<ReshardPlan>,
+}
+
+impl ReshardPlan {
+    /// The plan from one layout to another where each owner receives an element once.
+    pub(crate) fn received_once(
+        source: &ShardedTensorMetadata, destination: &ShardedTensorMetadata,
+        node_of: Option<NodeOf<'_>>,
+    ) -> Result<OncePlans> {
+        let all = || {
+            let received = Self::new_near(source, destination, None, node_of)?;
+            Ok(OncePlans { received, copied: None })
+        };
+        if !destination.has_replicas() {
+            return all();
+        }
+        source.check_movable()?;
+        destination.check_movable()?;
+        check_same_tensor(source, destination)?;
+        let effort = source.has_replicas().then_some((PartBudget::USUAL, node_of));
+        let (from, to) = (source.shared_shards(), destination.shared_shards());
+        match plans(from, to, effort)? {
+            None => all(),
+            Some(plans) => Ok(plans),
+        }
+    }
+
+    /// The same for the lists of a plan. `None`: this plan is one.
+    pub(crate) fn again_received_once(&self) -> Result<Option<OncePlans>> {
+        if !validate::has_overlap(&self.destination)? {
+            return Ok(None);
+        }
+        let overlaps = validate::has_overlap(&self.source)?;
+        plans(&self.source, &self.destination, overlaps.then_some((PartBudget::USUAL, None)))
+    }
+}
+
+/// Both plans. `None` where no destinations of one owner overlap.
+fn plans(
+    source: &Shared<Shards>, destination: &Shared<Shards>,
+    effort: Option<(PartBudget, Option<NodeOf<'_>>)>,
+) -> Result<Option<OncePlans>> {
+    let space = CommonSpace::new(source, destination)?;
+    let owners = Owners::new(source, destination)?.of_rows(space.rows());
+    let to = space.rows()[1];
+    let Some(first) = FirstHeld::find(to, &owners)? else {
+        return Ok(None);
+    };
+    let (mut received, wanted) = (Pieces::new(&space)?, first.wanted(to)?);
+    match effort {
+        None => received.join(&space, destination, Some(&wanted), Some(&first))?,
+        Some(effort) => {
+            let wanted = (Some(&wanted[..]), Some(&first));
+            replicas::join(&mut received, &space, source, destination, wanted, effort)?;
+        }
+    }
+    let mut copied = Pieces::within_destination(&space)?;
+    for (numbers, part) in first.copies() {
+        copied.push([to, to], numbers, &part)?;
+    }
+    copied.sort()?;
+    let plan = |source: &Shared<Shards>, pieces| ReshardPlan {
+        source: source.clone(),
+        destination: destination.clone(),
+        dtype: None,
+        wanted: None,
+        pieces,
+        routes: Default::default(),
+    };
+    Ok(Some(OncePlans {
+        received: plan(source, received),
+        copied: Some(plan(destination, copied)),
+    }))
+}
