@@ -255,6 +255,50 @@ fn a_batch_takes_as_many_messages_as_one_tensor() {
     assert_are_documented(&rows);
 }
 
+#[test]
+fn a_batch_on_ten_thousand_ranks_takes_what_the_model_says() {
+    let (size, count) = (10_000, 100);
+    let sizes = [size as i64, TAKERS as i64];
+    let (rows, columns) = (chunks(&sizes, 0, size, size), chunks(&sizes, 1, TAKERS, TAKERS));
+    let mut lines = Vec::new();
+    for (name, rank) in [("one with a column", 0), ("another", TAKERS)] {
+        let comm = Alone::new(rank, size);
+        let all = |metadata: &ShardedTensorMetadata| -> Vec<Held> {
+            (0..count).map(|_| Held::new(metadata, size, rank)).collect()
+        };
+        let (mine, parts) = (all(&rows), if rank < TAKERS { all(&columns) } else { Vec::new() });
+        let tensor = |tensor: usize| BatchTensor {
+            tag: Shared::try_new(Text::copy(&format!("layers.{tensor}"))).unwrap(),
+            layouts: TensorLayouts::Pair { source: rows.clone(), destination: columns.clone() },
+            dtype: None,
+            shards: TensorShards {
+                source: mine[tensor].shards(&comm, &rows),
+                destination: match parts.get(tensor) {
+                    Some(held) => held.shards(&comm, &columns),
+                    None => none_of(&comm, &columns),
+                },
+            },
+        };
+        let tensors: Vec<_> = (0..count).map(tensor).collect();
+        let prepared = PreparedTransfer::new(&comm, &tensors, Options::default()).unwrap();
+        prepared.agree(&comm).unwrap();
+        let agreement = ceil_log2(size);
+        assert_eq!(comm.counts(), [agreement, 2 * agreement, 2 * agreement * 1024]);
+        let prepared = Shared::try_new(prepared).unwrap();
+        unsafe { PreparedTransfer::run::<Error>(&prepared, &comm, None) }.unwrap();
+        let [exchanges, messages, bytes] = comm.counts();
+        let (exchanges, messages) = (exchanges - agreement, messages - 2 * agreement);
+        let bytes = bytes - 2 * agreement * 1024;
+        // A message to each other rank with a column, and one from each other rank to one with a column.
+        let others = if rank < TAKERS { TAKERS - 1 + size - 1 } else { TAKERS };
+        assert_eq!((messages, bytes), (others, others * count * 4));
+        lines.push(format!(
+            "| {name} | {agreement} | {agreement} | {messages} | {exchanges} | {bytes} |"
+        ));
+    }
+    assert_are_documented(&lines);
+}
+
 /// One rank of many that are not there: what it sends is counted, and what it receives is what it
 /// sent last.
 struct Alone {
@@ -263,6 +307,18 @@ struct Alone {
     exchanges: AtomicUsize,
     messages: AtomicUsize,
     bytes: AtomicUsize,
+}
+
+impl Alone {
+    fn new(rank: usize, size: usize) -> Self {
+        let (exchanges, messages, bytes) = Default::default();
+        Self { rank, size, exchanges, messages, bytes }
+    }
+
+    /// Exchanges, messages and bytes since the last time it was asked.
+    fn counts(&self) -> [usize; 3] {
+        [&self.exchanges, &self.messages, &self.bytes].map(|all| all.swap(0, Ordering::Relaxed))
+    }
 }
 
 impl Communicator for Alone {
@@ -296,13 +352,7 @@ fn ten_thousand_ranks_and_a_million_shards_cost_what_the_model_says() {
     let full = vec![1.0f32; count * 4];
     let mut rows = Vec::new();
     for (name, rank) in [("source", 0), ("another", 1)] {
-        let comm = Alone {
-            rank,
-            size: ranks,
-            exchanges: AtomicUsize::new(0),
-            messages: AtomicUsize::new(0),
-            bytes: AtomicUsize::new(0),
-        };
+        let comm = Alone::new(rank, ranks);
         let held = Held::new(&metadata, ranks, rank);
         let mine = Scatter {
             metadata: &metadata,
@@ -312,8 +362,7 @@ fn ten_thousand_ranks_and_a_million_shards_cost_what_the_model_says() {
             options: Options::default(),
         };
         unsafe { scatter::<Error>(&comm, mine) }.unwrap();
-        let [exchanges, messages, bytes] =
-            [&comm.exchanges, &comm.messages, &comm.bytes].map(|all| all.load(Ordering::Relaxed));
+        let [exchanges, messages, bytes] = comm.counts();
         let agreement = ceil_log2(ranks);
         // The 100 rows of each rank go in one message.
         assert_eq!(messages - 2 * agreement, if rank == 0 { ranks - 1 } else { 1 });
