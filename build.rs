@@ -49,6 +49,7 @@ const SECTIONS: &[&str] = &[
     "# Level 2: layouts, plans, files and collectives",
     "mesh",
     "mesh_spec",
+    "notation",
     "chunk",
     "locate",
     "extent",
@@ -153,6 +154,7 @@ fn files_of(section: &str) -> Vec<String> {
         "op" => vec!["src/ffi/op_value.rs".into(), own],
         "sharded_tensor" => vec![own, "src/ffi/local_shards.rs".into()],
         "shards" => vec!["src/ffi/shard_metadata.rs".into(), own],
+        "notation" => vec![own, "src/ffi/scalapack.rs".into()],
         "mesh_spec" => vec!["src/ffi/mesh_layout.rs".into(), own],
         "plan" => vec![own, "src/ffi/plan_execute.rs".into()],
         "checkpoint" => {

@@ -160,6 +160,11 @@ enum { SHARDSPEC_REDUCTION_MAX = 5 };
 enum { SHARDSPEC_REDUCTION_BAND = 6 };
 enum { SHARDSPEC_REDUCTION_BOR = 7 };
 enum { SHARDSPEC_REDUCTION_BXOR = 8 };
+enum { SHARDSPEC_NOTATION_DTENSOR = 1 };
+enum { SHARDSPEC_NOTATION_JAX = 2 };
+enum { SHARDSPEC_NOTATION_XLA = 3 };
+enum { SHARDSPEC_NOTATION_SHARDY = 4 };
+enum { SHARDSPEC_SCALAPACK_ENTRY_COUNT = 9 };
 enum { SHARDSPEC_INTERVAL = 4294967295 };
 enum { SHARDSPEC_CHECKPOINT_MAX_PROBLEMS = 1024 };
 enum { SHARDSPEC_CHECKPOINT_FILES_OF_OWNERS = 0 };
@@ -764,6 +769,21 @@ shardspec_status shardspec_metadata_partial_count(
 shardspec_status shardspec_metadata_partial(
     const shardspec_metadata *metadata, size_t index, char *buffer, size_t capacity, size_t *needed,
     int32_t *reduction, shardspec_error *err);
+shardspec_status shardspec_spec_parse(
+    int32_t notation, const char *text, const shardspec_mesh *mesh, shardspec_spec **out,
+    shardspec_error *err);
+shardspec_status shardspec_spec_format(
+    const shardspec_spec *spec, int32_t notation, size_t ndim, char *buffer, size_t capacity,
+    size_t *needed, shardspec_error *err);
+shardspec_status shardspec_spec_new_scalapack(
+    const int64_t *descriptor, size_t entry_count, const shardspec_mesh *mesh, size_t device,
+    shardspec_spec **out, shardspec_error *err);
+shardspec_status shardspec_spec_get_scalapack(
+    const shardspec_spec *spec, int64_t rows, int64_t columns, int64_t context, size_t device,
+    int64_t *descriptor, size_t capacity, size_t *needed, shardspec_error *err);
+shardspec_status shardspec_numroc(
+    int64_t n, int64_t nb, int64_t iproc, int64_t isrcproc, int64_t nprocs, int64_t *out,
+    shardspec_error *err);
 shardspec_status shardspec_chunk_split_size(
     int64_t dim_size, int64_t chunk_count, int64_t *out, shardspec_error *err);
 shardspec_status shardspec_chunk_dim_size(

@@ -36,6 +36,7 @@
  *   Level 2: layouts, plans, files and collectives
  *     Meshes                                            shardspec_mesh_new
  *     Specs over a mesh                                 shardspec_spec_new_mesh
+ *     Layouts as other programs write them              shardspec_spec_parse
  *     The arithmetic of chunks                          shardspec_chunk_split_size
  *     Queries                                           shardspec_metadata_shards_in_box
  *     Shards that are not boxes                         shardspec_shards_new_with_dim_maps
@@ -2214,8 +2215,9 @@ struct shardspec_error {
   /** The bound that the refused value was compared with, or 0. */
   int64_t limit;
   /**
-   * Position in the array argument that the message names: 3 for `placements[3]`. The position
-   * is -1 if the error is not about an element of an array.
+   * Position in the array argument that the message names: 3 for `placements[3]`. For a text in
+   * another program's notation, the byte at which the text is wrong. The position is -1 if the
+   * error is about neither.
    */
   int64_t index;
   /**
@@ -3104,6 +3106,164 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial_co
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial(
     const shardspec_metadata *metadata, size_t index, char *buffer, size_t capacity, size_t *needed,
     int32_t *reduction, shardspec_error *err);
+
+/* ================================================================================================
+ * Layouts as other programs write them.
+ *
+ * A program that has a layout of DTensor, JAX, XLA or Shardy passes its text to `shardspec_spec_parse`, with the mesh
+ * over which it is. `shardspec_spec_format` writes the text of a spec over a mesh.
+ *
+ *   DTENSOR   S(0)R   _S(0, 2)S(0)   (Shard(dim=0), Partial(sum))
+ *   JAX       PartitionSpec(('x', 'y'), None)   P('x', unreduced={'y'})
+ *   XLA       {devices=[2,2]<=[2,2]T(1,0) last_tile_dim_replicate}   {devices=[2]1,0}   {replicated}
+ *   SHARDY    sharding<@mesh, [{"x"}, {}], replicated={"y"}>
+ *
+ * A text that is written and parsed again has the same layout for every tensor that both sides accept.
+ * Texts do not contain `even`: all cuts of JAX are even, and those of DTensor are not. In XLA and Shardy, the
+ * cuts of a dimension are even if there are several.
+ *
+ *   shardspec_spec_parse(SHARDSPEC_NOTATION_DTENSOR, "RS(1)", mesh, &spec, &err);
+ *   shardspec_spec_format(spec, SHARDSPEC_NOTATION_JAX, 2, text, sizeof text, NULL, &err);
+ *   puts(text);    // P(None, 'tp') on a mesh of axes "dp" and "tp"
+ *
+ * Source: `torch.distributed.tensor.placement_types`, `jax.sharding.PartitionSpec`,
+ * `xla::HloSharding`, the dialect `sdy` of Shardy.
+ */
+
+/** The placements of torch's DTensor, one for each axis of the mesh: "S(0)R". */
+#define SHARDSPEC_NOTATION_DTENSOR 1
+/** The axes of each dimension, as JAX writes them: "P('x', None)". */
+#define SHARDSPEC_NOTATION_JAX 2
+/**
+ * The tiles of each dimension and the order of the devices, as XLA writes them:
+ * "{devices=[2,1]<=[2]}". Device n is device n of the mesh.
+ */
+#define SHARDSPEC_NOTATION_XLA 3
+/** The axes of each dimension, as Shardy writes them: "sharding<@mesh, [{"x"}, {}]>". */
+#define SHARDSPEC_NOTATION_SHARDY 4
+
+/**
+ * Creates the spec over `mesh` that `text` describes. `notation` is a `SHARDSPEC_NOTATION_...`
+ * constant. The spec is a mesh spec. "{maximal device=3}" of XLA makes a spec over one device,
+ * which is device 3 of `mesh`.
+ *
+ * A failure names the byte of `text` at which it was found, what is there and what is allowed there.
+ * The byte is also in the error's `index`, counted from 0.
+ *
+ * Time: proportional to the length of the text, and for XLA to the number of devices.
+ * Ownership: the library copies what it needs. The caller frees `*out`; `mesh` may be freed before
+ * it.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for an unknown notation, a text that does not follow its notation, an
+ * axis that the mesh does not have, an axis that is named twice, and tiles of XLA that are not made
+ * of whole axes of the mesh; UNSUPPORTED for a part of the
+ * notation that the library does not interpret, which the message names; INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_parse(
+    int32_t notation, const char *text, const shardspec_mesh *mesh, shardspec_spec **out,
+    shardspec_error *err);
+
+/**
+ * Writes the text of a mesh spec in a notation to `buffer`. `notation` is a
+ * `SHARDSPEC_NOTATION_...` constant. `ndim` is the number of dimensions of the tensor. With 0, the
+ * text has as many dimensions as it needs, and the spec must not count dimensions from the last.
+ *
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+ * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+ * written.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: UNSUPPORTED for a layout that the notation has no text for, with the part of the layout
+ * in the message; WRONG_SPEC_TYPE for another type of spec; INVALID_DIM for a cut of a dimension
+ * that a tensor of `ndim` dimensions does not have; INVALID_ARGUMENT for an unknown notation and
+ * more than 32 dimensions; BUFFER_TOO_SMALL with the capacity needed in the error's `limit`;
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_format(
+    const shardspec_spec *spec, int32_t notation, size_t ndim, char *buffer, size_t capacity,
+    size_t *needed, shardspec_error *err);
+
+/**
+ * Number of entries of a descriptor of ScaLAPACK: DTYPE, CTXT, M, N, MB, NB, RSRC, CSRC and LLD.
+ */
+#define SHARDSPEC_SCALAPACK_ENTRY_COUNT 9
+
+/**
+ * Creates the spec of a matrix that a descriptor of ScaLAPACK describes. `descriptor` has its nine
+ * entries, and `entry_count` is 9. `mesh` is the grid of processes: its first axis has the rows of
+ * the grid, its second axis the columns. The descriptor is that of the process `device`, which is a
+ * device of `mesh`. The call checks its LLD. The context is ignored.
+ *
+ * The spec is a mesh spec with a cyclic cut of each dimension. M and N are the sizes of the tensor.
+ * Pass them to `shardspec_spec_build_metadata`. The local matrix is column-major with leading
+ * dimension LLD, so its view has the strides 1 and LLD.
+ *
+ * Ownership: the library copies what it needs. The caller frees `*out`; `mesh` may be freed before
+ * it.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for a wrong entry, whose name, value and number are in the message and
+ * whose position is in the error's `index`, for another `entry_count`, and for a mesh that has not 2
+ * axes; INDEX_OUT_OF_RANGE for a device that the mesh does not have; INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY.
+ * Threads: any.
+ * Source: `DESCINIT` of ScaLAPACK.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_scalapack(
+    const int64_t *descriptor, size_t entry_count, const shardspec_mesh *mesh, size_t device,
+    shardspec_spec **out, shardspec_error *err);
+
+/**
+ * Writes the descriptor of ScaLAPACK of a matrix of `rows` rows and `columns` columns, for the
+ * process `device`, into `descriptor`. The spec is over a mesh of 2 axes. A cyclic cut of dimension
+ * 0 over the first axis makes MB and RSRC, one of dimension 1 over the second axis NB and CSRC. A
+ * cut by chunk makes blocks of the size of a chunk. CTXT becomes `context`. LLD becomes the number of
+ * rows of the process, or 1 if it has none; a program with a larger local matrix sets its own.
+ *
+ * `descriptor` has room for `capacity` numbers. `*needed` becomes 9; `needed` may be NULL. With
+ * capacity 0, `descriptor` may be NULL and only the number is written.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `destroy`, if another thread frees a handle during the call.
+ * Blocks: no.
+ * Errors: UNSUPPORTED for a layout that no descriptor has, with the part of the layout in the
+ * message; WRONG_SPEC_TYPE for another type of spec; INVALID_ARGUMENT for a mesh that has not 2
+ * axes, and for negative sizes; INVALID_DIM for a cut of a third dimension; INDEX_OUT_OF_RANGE for a
+ * device that the mesh does not have; BUFFER_TOO_SMALL with the capacity needed in the error's
+ * `limit`; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Threads: any.
+ * Source: `DESCINIT` of ScaLAPACK.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_get_scalapack(
+    const shardspec_spec *spec, int64_t rows, int64_t columns, int64_t context, size_t device,
+    int64_t *descriptor, size_t capacity, size_t *needed, shardspec_error *err);
+
+/**
+ * Writes how many of `n` rows or columns the process at coordinate `iproc` has. Blocks of `nb` are
+ * dealt to `nprocs` coordinates in turn, and `isrcproc` is the coordinate with the first block.
+ *
+ * Ownership: the caller keeps `out`.
+ * Calls back: no.
+ * Blocks: no.
+ * Errors: INVALID_ARGUMENT for an `n` or a coordinate below 0, and for an `nb` or `nprocs` below 1;
+ * INDEX_OUT_OF_RANGE for a coordinate that is not below `nprocs`; NULL_ARGUMENT.
+ * Threads: any.
+ * Source: `NUMROC` of ScaLAPACK.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_numroc(
+    int64_t n, int64_t nb, int64_t iproc, int64_t isrcproc, int64_t nprocs, int64_t *out,
+    shardspec_error *err);
 
 /* ================================================================================================
  * The arithmetic of chunks.

@@ -141,8 +141,34 @@ void linked_tensors_and_replicas() {
 
 }  // namespace
 
+void notations() {
+  using shardspec::notation;
+  const mesh over = mesh::of({{"dp", 2}, {"tp", 4}});
+  const spec columns = spec::parse(notation::dtensor, "RS(1)", over);
+  CHECK(columns == spec::mesh(over).cut(cut(1, "tp")).build());
+  CHECK(columns.format(notation::dtensor) == "RS(1)");
+  CHECK(columns.format(notation::jax) == "P(None, 'tp')");
+  CHECK(columns.format(notation::jax, 3) == "P(None, 'tp', None)");
+  CHECK_REFUSED(INVALID_ARGUMENT, spec::parse(notation::jax, "P('pp')", over));
+  CHECK_REFUSED(UNSUPPORTED, spec::mesh(over).cut(cut(0, "tp").cyclic(2)).build().format(notation::jax));
+  const auto refused = spec::parse(notation::dtensor, "RX", over, std::nothrow);
+  CHECK(!refused && refused.error().index == 1);
+}
+
+void scalapack() {
+  const mesh grid = mesh::of({{"p", 2}, {"q", 3}});
+  const integers descriptor = {1, 0, 10, 8, 2, 3, 0, 1, 4};
+  const spec matrix = spec::from_scalapack(descriptor, grid, 5);
+  CHECK(matrix.scalapack(10, 8, 5) == descriptor);
+  CHECK(shardspec::numroc(10, 2, 1, 0, 2) == 4);
+  CHECK(matrix.build_metadata({10, 8}).shard(5).sizes[0] == 4);
+  CHECK_REFUSED(INVALID_ARGUMENT, spec::from_scalapack({1, 0, 10, 8, 0, 3, 0, 1, 4}, grid, 5));
+}
+
 int main() {
   meshes();
+  notations();
+  scalapack();
   fused_weights();
   every_part_of_a_layout();
   one_cut();

@@ -282,6 +282,83 @@ static void misuse_questions(shardspec_spec *spec, shardspec_metadata *whole) {
   WRONG_ERROR(shardspec_metadata_partial, whole, 0, out.text, 64, &out.needed, &out.i32);
 }
 
+/* Texts in the notations of other programs. */
+static void misuse_notations(shardspec_spec *spec, shardspec_spec *freed_spec) {
+  static const int32_t dtensor = SHARDSPEC_NOTATION_DTENSOR, jax = SHARDSPEC_NOTATION_JAX;
+  shardspec_mesh *over;
+  CHECK_OK(shardspec_mesh_new(AXES, AXIS_SIZES, 2, NULL, 0, &over, &err));
+  wrong_handles_for(freed, mesh, placement, metadata);
+  MISUSE(INVALID_ARGUMENT, "notation 0", shardspec_spec_parse, 0, "RR", over, &out.spec);
+  MISUSE(INVALID_ARGUMENT, "notation INT32_MIN", shardspec_spec_parse, INT32_MIN, "RR", over, &out.spec);
+  MISUSE(NULL_ARGUMENT, "NULL text", shardspec_spec_parse, dtensor, NULL, over, &out.spec);
+  MISUSE(INVALID_ARGUMENT, "not UTF-8", shardspec_spec_parse, dtensor, NOT_UTF8, over, &out.spec);
+  MISUSE(INVALID_ARGUMENT, "an empty text", shardspec_spec_parse, dtensor, "", over, &out.spec);
+  MISUSE(INVALID_ARGUMENT, "R and no more", shardspec_spec_parse, dtensor, "R", over, &out.spec);
+  CHECK_EQUAL(err.index, 1);
+  MISUSE(UNSUPPORTED, "a masked partial", shardspec_spec_parse, dtensor, "RMaskP(sum, None, 0)", over, &out.spec);
+  CHECK_EQUAL(err.index, 1);
+  MISUSE(INVALID_ARGUMENT, "an unknown axis", shardspec_spec_parse, jax, "P('pp')", over, &out.spec);
+  CHECK_EQUAL(err.index, 2);
+  WRONG_HANDLE(shardspec_mesh, NULL_ARGUMENT, shardspec_spec_parse, dtensor, "RR", H, &out.spec);
+  WRONG_OUT(shardspec_spec *, shardspec_spec_parse, dtensor, "RR", over, P);
+  WRONG_ERROR(shardspec_spec_parse, dtensor, "RR", over, &out.spec);
+  CHECK_OK(shardspec_mesh_free(over, &err));
+
+  wrong_handles_for(freed_spec, spec, placement, metadata);
+  WRONG_HANDLE(shardspec_spec, NULL_ARGUMENT, shardspec_spec_format, H, dtensor, 0, out.text, 64, &out.needed);
+  MISUSE(INVALID_ARGUMENT, "notation 99", shardspec_spec_format, spec, 99, 0, out.text, 64, &out.needed);
+  MISUSE(WRONG_SPEC_TYPE, "a chunk spec", shardspec_spec_format, chunk, dtensor, 0, out.text, 64, &out.needed);
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX dimensions", shardspec_spec_format, spec, jax, SIZE_MAX, out.text, 64, &out.needed);
+  WRONG_TEXT(shardspec_spec_format, spec, dtensor, 2, BUFFER, CAPACITY, &out.needed);
+  WRONG_ERROR(shardspec_spec_format, spec, dtensor, 2, out.text, 64, &out.needed);
+  shardspec_spec *cyclic;
+  make_right_layout();
+  cuts[0].dim = 1, cuts[0].rule = SHARDSPEC_RULE_CYCLIC;
+  CHECK_OK(shardspec_spec_new_mesh(mesh, &layout, &cyclic, &err));
+  MISUSE(UNSUPPORTED, "a cyclic cut", shardspec_spec_format, cyclic, jax, 2, out.text, 64, &out.needed);
+  MISUSE(INVALID_DIM, "dimension 1 of 1", shardspec_spec_format, cyclic, jax, 1, out.text, 64, &out.needed);
+  CHECK_OK(shardspec_spec_free(cyclic, &err));
+}
+
+static void misuse_scalapack(shardspec_spec *freed_spec) {
+  const int64_t descriptor[] = {1, 0, 4, 4, 2, 2, 0, 0, 4};
+  int64_t wrong[] = {1, 0, 4, 4, 0, 2, 0, 0, 4};
+  shardspec_mesh *line;
+  shardspec_spec *matrix;
+  wrong_handles_for(freed, mesh, placement, metadata);
+  MISUSE(NULL_ARGUMENT, "NULL descriptor", shardspec_spec_new_scalapack, NULL, 9, mesh, 0, &out.spec);
+  MISUSE(INVALID_ARGUMENT, "not aligned", shardspec_spec_new_scalapack, (void *)((char *)descriptor + 1), 8, mesh, 0, &out.spec);
+  MISUSE(INVALID_ARGUMENT, "8 entries", shardspec_spec_new_scalapack, descriptor, 8, mesh, 0, &out.spec);
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX entries", shardspec_spec_new_scalapack, descriptor, SIZE_MAX, mesh, 0, &out.spec);
+  MISUSE(INDEX_OUT_OF_RANGE, "device SIZE_MAX", shardspec_spec_new_scalapack, descriptor, 9, mesh, SIZE_MAX, &out.spec);
+  MISUSE(INVALID_ARGUMENT, "MB 0", shardspec_spec_new_scalapack, wrong, 9, mesh, 0, &out.spec);
+  CHECK_EQUAL(err.index, 4);
+  WRONG_HANDLE(shardspec_mesh, NULL_ARGUMENT, shardspec_spec_new_scalapack, descriptor, 9, H, 0, &out.spec);
+  WRONG_OUT(shardspec_spec *, shardspec_spec_new_scalapack, descriptor, 9, mesh, 0, P);
+  WRONG_ERROR(shardspec_spec_new_scalapack, descriptor, 9, mesh, 0, &out.spec);
+  CHECK_OK(shardspec_mesh_new(AXES, AXIS_SIZES, 1, NULL, 0, &line, &err));
+  MISUSE(INVALID_ARGUMENT, "one axis", shardspec_spec_new_scalapack, descriptor, 9, line, 0, &out.spec);
+  CHECK_OK(shardspec_mesh_free(line, &err));
+
+  CHECK_OK(shardspec_spec_new_scalapack(descriptor, 9, mesh, 0, &matrix, &err));
+  wrong_handles_for(freed_spec, matrix, placement, metadata);
+  WRONG_HANDLE(shardspec_spec, NULL_ARGUMENT, shardspec_spec_get_scalapack, H, 4, 4, 0, 0, out.numbers, 9, &out.needed);
+  MISUSE(WRONG_SPEC_TYPE, "a chunk spec", shardspec_spec_get_scalapack, chunk, 4, 4, 0, 0, out.numbers, 9, &out.needed);
+  MISUSE(INVALID_ARGUMENT, "-1 rows", shardspec_spec_get_scalapack, matrix, -1, 4, 0, 0, out.numbers, 9, &out.needed);
+  MISUSE(INVALID_ARGUMENT, "-1 columns", shardspec_spec_get_scalapack, matrix, 4, -1, 0, 0, out.numbers, 9, &out.needed);
+  MISUSE(INDEX_OUT_OF_RANGE, "device SIZE_MAX", shardspec_spec_get_scalapack, matrix, 4, 4, 0, SIZE_MAX, out.numbers, 9, &out.needed);
+  WRONG_ANSWER(out.numbers, int64_t, shardspec_spec_get_scalapack, matrix, 4, 4, 0, 0);
+  CHECK_OK(shardspec_spec_free(matrix, &err));
+
+  MISUSE(INVALID_ARGUMENT, "n -1", shardspec_numroc, -1, 2, 0, 0, 2, &out.i64);
+  MISUSE(INVALID_ARGUMENT, "nb 0", shardspec_numroc, 4, 0, 0, 0, 2, &out.i64);
+  MISUSE(INDEX_OUT_OF_RANGE, "iproc 2 of 2", shardspec_numroc, 4, 2, 2, 0, 2, &out.i64);
+  MISUSE(INVALID_ARGUMENT, "isrcproc -1", shardspec_numroc, 4, 2, 0, -1, 2, &out.i64);
+  MISUSE(INVALID_ARGUMENT, "nprocs 0", shardspec_numroc, 4, 2, 0, 0, 0, &out.i64);
+  WRONG_OUT(int64_t, shardspec_numroc, 4, 2, 0, 0, 2, P);
+  WRONG_ERROR(shardspec_numroc, 4, 2, 0, 0, 2, &out.i64);
+}
+
 /* Parts of metadata, asked for and put together again. */
 static void misuse_parts(shardspec_metadata *whole) {
   static const char *const names[] = {"rows", "columns"}, *const with_null[] = {"rows", NULL};
@@ -343,6 +420,8 @@ void misuse_mesh_specs(void) {
   wrong_handles_for(freed_spec, spec, placement, metadata);
   misuse_questions(spec, whole);
   misuse_parts(whole);
+  misuse_notations(spec, freed_spec);
+  misuse_scalapack(freed_spec);
   CHECK_OK(shardspec_metadata_free(whole, &err));
   CHECK_OK(shardspec_spec_free(spec, &err));
   CHECK_OK(shardspec_mesh_free(mesh, &err));

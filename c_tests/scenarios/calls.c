@@ -181,6 +181,7 @@ const scenario scenarios[] = {
     SCENARIO(specs_of_my_own),
     SCENARIO(meshes),
     SCENARIO(specs_over_a_mesh),
+    SCENARIO(notations),
     SCENARIO(linked_tensors_and_replicas),
     SCENARIO(metadata_is_asked),
     SCENARIO(metadata_is_refused),

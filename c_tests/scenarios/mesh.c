@@ -134,6 +134,54 @@ void specs_over_a_mesh(void) {
   CHECK(out.numbers[2] == 0 && out.numbers[15] == -1);
 }
 
+/* Specs as texts of other programs, and back. */
+void notations(void) {
+  static const int32_t dtensor = SHARDSPEC_NOTATION_DTENSOR, jax = SHARDSPEC_NOTATION_JAX;
+  static const int32_t xla = SHARDSPEC_NOTATION_XLA, shardy = SHARDSPEC_NOTATION_SHARDY;
+  CALL(OK, shardspec_mesh_new, AXES, AXIS_SIZES, 2, NULL, 0, &out.mesh);
+  shardspec_mesh *mesh = out.mesh;
+  CALL(OK, shardspec_spec_parse, dtensor, "_S(0, 2)S(0)", mesh, &out.spec);
+  shardspec_spec *spec = out.spec;
+  CALL(OK, shardspec_spec_format, spec, jax, 2, out.text, sizeof out.text, &out.size);
+  CHECK_TEXT(out.text, "P(('tp', 'dp'), None)");
+  CALL(OK, shardspec_spec_format, spec, dtensor, 0, out.text, sizeof out.text, &out.size);
+  CHECK_TEXT(out.text, "_S(0, 2)S(0)");
+  FREE(shardspec_spec_free, spec);
+  CALL(OK, shardspec_spec_parse, jax, "P('tp', unreduced={'dp'})", mesh, &out.spec);
+  spec = out.spec;
+  CALL(OK, shardspec_spec_format, spec, jax, 0, out.text, sizeof out.text, &out.size);
+  CHECK_TEXT(out.text, "P('tp', unreduced={'dp'})");
+  CALL(OK, shardspec_spec_format, spec, dtensor, 0, out.text, sizeof out.text, &out.size);
+  CHECK_TEXT(out.text, "P(sum)S(0)");
+  FREE(shardspec_spec_free, spec);
+  CALL(OK, shardspec_spec_parse, xla, "{devices=[4,1]0,2,1,3}", mesh, &out.spec);
+  spec = out.spec;
+  CALL(OK, shardspec_spec_format, spec, xla, 2, out.text, sizeof out.text, &out.size);
+  CHECK_TEXT(out.text, "{devices=[4,1]<=[2,2]T(1,0)}");
+  CALL(OK, shardspec_spec_format, spec, shardy, 1, out.text, sizeof out.text, &out.size);
+  CHECK_TEXT(out.text, "sharding<@mesh, [{\"tp\", \"dp\"}]>");
+  FREE(shardspec_spec_free, spec);
+  CALL(OK, shardspec_spec_parse, xla, "{maximal device=3}", mesh, &out.spec);
+  FREE(shardspec_spec_free, out.spec);
+  CALL(OK, shardspec_spec_parse, shardy, "#sdy.sharding<@mesh, [{\"dp\"}], unreduced={\"tp\"}>", mesh, &out.spec);
+  FREE(shardspec_spec_free, out.spec);
+  CALL(INVALID_ARGUMENT, shardspec_spec_parse, xla, "{devices=[2,2]<=[5]}", mesh, &out.spec);
+  CALL(UNSUPPORTED, shardspec_spec_parse, shardy, "sharding<@mesh, [{?}]>", mesh, &out.spec);
+  const int64_t descriptor[] = {1, 0, 10, 8, 2, 3, 0, 1, 6}, wrong[] = {1, 0, 10, 8, 0, 3, 0, 1, 6};
+  CALL(OK, shardspec_spec_new_scalapack, descriptor, 9, mesh, 0, &out.spec);
+  spec = out.spec;
+  CALL(OK, shardspec_spec_get_scalapack, spec, 10, 8, 0, 0, out.numbers, 32, &out.size);
+  CHECK(out.size == 9 && memcmp(out.numbers, descriptor, sizeof descriptor) == 0);
+  FREE(shardspec_spec_free, spec);
+  CALL(INVALID_ARGUMENT, shardspec_spec_new_scalapack, wrong, 9, mesh, 0, &out.spec);
+  CALL(OK, shardspec_numroc, 10, 2, 0, 0, 2, &out.numbers[0]);
+  CHECK_EQUAL(out.numbers[0], 6);
+  CALL(INVALID_ARGUMENT, shardspec_spec_parse, dtensor, "RX", mesh, &out.spec);
+  CALL(INVALID_ARGUMENT, shardspec_spec_parse, jax, "P('an axis that this mesh lacks')", mesh, &out.spec);
+  CALL(UNSUPPORTED, shardspec_spec_parse, jax, "P(P.UNCONSTRAINED)", mesh, &out.spec);
+  FREE(shardspec_mesh_free, mesh);
+}
+
 /* Replicas, and a linked tensor, of a mesh of which one axis replicates. */
 void linked_tensors_and_replicas(void) {
   static const int64_t sizes[] = {6, 8}, blocks[] = {1, 2}, wide[] = {1, 3};

@@ -158,6 +158,7 @@ DECLARE(refused_specs);
 DECLARE(specs_of_my_own);
 DECLARE(meshes);
 DECLARE(specs_over_a_mesh);
+DECLARE(notations);
 DECLARE(linked_tensors_and_replicas);
 DECLARE(metadata_is_asked);
 DECLARE(metadata_is_refused);

@@ -13,6 +13,25 @@ struct chunk_params {
   std::int64_t offset, size;
 };
 
+/// A notation of another program.
+enum class notation : std::int32_t {
+  /// The placements of torch's DTensor: "S(0)R".
+  dtensor = SHARDSPEC_NOTATION_DTENSOR,
+  /// The axes of each dimension, as JAX writes them: "P('x', None)".
+  jax = SHARDSPEC_NOTATION_JAX,
+  /// The tiles of each dimension, as XLA writes them: "{devices=[2,1]<=[2]}".
+  xla = SHARDSPEC_NOTATION_XLA,
+  /// The axes of each dimension, as Shardy writes them.
+  shardy = SHARDSPEC_NOTATION_SHARDY,
+};
+
+/// How many of `n` rows or columns the process at coordinate `iproc` has: ScaLAPACK's NUMROC.
+template <class P = default_policy>
+answer<std::int64_t, P> numroc(std::int64_t n, std::int64_t nb, std::int64_t iproc, std::int64_t isrcproc,
+                               std::int64_t nprocs, P = P()) {
+  return detail::value<std::int64_t, P>(shardspec_numroc, n, nb, iproc, isrcproc, nprocs);
+}
+
 /// A description of how to cut a tensor. One spec cuts any number of tensors.
 class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
  public:
@@ -128,6 +147,39 @@ class spec : public detail::unique<shardspec_spec, shardspec_spec_free> {
   template <class T, class P = default_policy>
   answer<const T *, P> custom_object(text type_name, P = P()) const {
     return detail::object_of<T, P>(shardspec_spec_custom_ctx, get(), type_name.c());
+  }
+
+  /// The spec over a mesh that a text of another program describes. `error::index` is the byte of the
+  /// text at which a failure was found.
+  ///
+  ///   spec::parse(notation::dtensor, "S(0)R", mesh)
+  template <class P = default_policy>
+  static answer<spec, P> parse(notation by, text written, const shardspec::mesh &over, P = P()) {
+    return detail::handle<spec, P>(shardspec_spec_parse, static_cast<std::int32_t>(by), written.c(), over.get());
+  }
+  /// The spec of a matrix that a descriptor of ScaLAPACK describes: its nine entries, over a grid of
+  /// processes. The descriptor is that of the process `device`.
+  template <class P = default_policy>
+  static answer<spec, P> from_scalapack(numbers descriptor, const shardspec::mesh &grid, std::size_t device,
+                                        P = P()) {
+    return detail::handle<spec, P>(shardspec_spec_new_scalapack, descriptor.data(), descriptor.size(),
+                                   grid.get(), device);
+  }
+  /// The descriptor of ScaLAPACK of a matrix of these sizes, for the process `device`.
+  template <class P = default_policy>
+  answer<std::vector<std::int64_t>, P> scalapack(std::int64_t rows, std::int64_t columns, std::size_t device,
+                                                 std::int64_t context = 0, P = P()) const {
+    return detail::run<std::vector<std::int64_t>, P>([&](std::vector<std::int64_t> &out, shardspec_error *err) {
+      out.resize(SHARDSPEC_SCALAPACK_ENTRY_COUNT);
+      return shardspec_spec_get_scalapack(get(), rows, columns, context, device, out.data(), out.size(), nullptr,
+                                          err);
+    });
+  }
+  /// The text of a mesh spec in a notation, for a tensor of `ndim` dimensions. With 0, the text has as
+  /// many dimensions as it needs.
+  template <class P = default_policy>
+  answer<std::string, P> format(notation by, std::size_t ndim = 0, P = P()) const {
+    return detail::text<P>(shardspec_spec_format, get(), static_cast<std::int32_t>(by), ndim);
   }
 
   /// The mesh of a mesh spec; WRONG_SPEC_TYPE for other specs.

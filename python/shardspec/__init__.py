@@ -40,7 +40,7 @@ from .errors import (
 )
 from .extents import Stretch
 from .mesh import Mesh
-from .mesh_spec import MeshShardingSpec, Multiple
+from .mesh_spec import MeshShardingSpec, Multiple, numroc
 from .metadata import ShardedTensorMetadata
 from .ops import (
     custom_ops,
@@ -141,6 +141,7 @@ __all__ = [
     "has_custom_op",
     "infer_sharding_spec_from_shards_metadata",
     "locate",
+    "numroc",
     "owner_of",
     "relabel",
     "remove_custom_op",

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ._arrays import described, integers, listed, text
+from ._arrays import described, integers, listed, pointer, room, text
 from ._library import lib
+from . import notations
 from .cuts import Cut, CutStruct, Packed, as_dim, int64
 from .mesh import Mesh, ranks
 from .metadata import ShardedTensorMetadata, build
@@ -101,6 +102,66 @@ class MeshShardingSpec(BuiltInSpec):
         """Cuts one dimension into blocks of `block` indices. The placements receive the blocks in
         turn. Placement `first` receives the first block."""
         return cls(_line(placements), [Cut(dim, AXIS, "cyclic", block=block, first=first)])
+
+    @classmethod
+    def parse(cls, notation: str, written: str, mesh: Mesh) -> MeshShardingSpec:
+        """The layout over a mesh that a text of another program describes.
+
+        `notation` is "dtensor" ("S(0)R"), "jax" ("P('x', None)"), "xla" ("{devices=[2,1]<=[2]}") or
+        "shardy" ('sharding<@mesh, [{"x"}, {}]>'). `str()` of a DTensor's placements and of a
+        `PartitionSpec` are such texts. The `index` of a `ShardspecError` is the byte of the text at
+        which the failure was found.
+        """
+        if not isinstance(mesh, Mesh):
+            raise TypeError(f"mesh: a Mesh, not {described(mesh)}")
+        number, given = notations.number_of(notation), text("text", written)
+        handle = lib.answer(ctypes.c_void_p, lib.spec_parse, number, given, mesh)
+        with SpecHandle._of(handle) as found:
+            # "{maximal device=3}" is over a mesh of its own.
+            over = Mesh._of(lib.answer(ctypes.c_void_p, lib.spec_mesh, found))
+            cuts, partial = notations.parts(found, notation, list(over.axes))
+            made = cls(over, cuts, partial=partial)
+            if not lib.answer(ctypes.c_int32, lib.spec_equal, made, found):
+                raise lib.refused("INTERNAL", f"text: {made} is not what was parsed, "
+                                  f"{lib.text(lib.spec_text, found)}; please report this")
+        return made
+
+    def format(self, notation: str, ndim: int | None = None) -> str:
+        """The text of the layout in a notation: "dtensor", "jax", "xla" or "shardy".
+
+        `ndim` is the number of dimensions of the tensor. Without it, the text has as many as it
+        needs. A layout that the notation has no text for raises an error with the reason.
+        """
+        dims = 0 if ndim is None else int64("ndim", ndim, 0)
+        return lib.text(lib.spec_format, self, notations.number_of(notation), dims)
+
+    @classmethod
+    def from_scalapack(cls, descriptor: Iterable[int], mesh: Mesh, device: int) -> MeshShardingSpec:
+        """The layout of the matrix of a descriptor of ScaLAPACK over a grid of processes.
+
+        `descriptor` has the nine entries of the process `device`, whose LLD is checked. The first
+        axis of `mesh` has the rows of the grid, the second axis the columns. The context is ignored.
+        """
+        if not isinstance(mesh, Mesh):
+            raise TypeError(f"mesh: a Mesh, not {described(mesh)}")
+        given = integers("descriptor", descriptor)
+        number = int64("device", device, 0)
+        SpecHandle._of(lib.answer(ctypes.c_void_p, lib.spec_new_scalapack, pointer(given), len(given),
+                                  mesh, number)).close()
+        blocks = zip(mesh.axes, given[4:6], given[6:8])
+        return cls(mesh, [Cut(dim, axis, "cyclic", block=block, first=first)
+                          for dim, (axis, block, first) in enumerate(blocks)])
+
+    def scalapack(self, rows: int, columns: int, device: int, *, context: int = 0) -> list[int]:
+        """The descriptor of ScaLAPACK of a matrix of these sizes, for the process `device`.
+
+        Its LLD is the number of rows of the process, or 1 if it has none.
+        """
+        numbers = room(lib.SCALAPACK_ENTRY_COUNT)
+        lib.spec_get_scalapack(self, int64("rows", rows), int64("columns", columns),
+                               int64("context", context), int64("device", device, 0),
+                               pointer(numbers), len(numbers), None)
+        return [*numbers]
 
     @property
     def mesh(self) -> Mesh:
@@ -250,3 +311,14 @@ def _partial(partial: Any, axes: list[str]) -> dict[str, str]:
     # In the order of the mesh; the library refuses what is none of its axes.
     return dict(sorted(reductions.items(), key=lambda pair: axes.index(pair[0]) if pair[0] in axes
                        else len(axes)))
+
+
+def numroc(n: int, nb: int, iproc: int, isrcproc: int, nprocs: int) -> int:
+    """How many of `n` rows or columns the process at coordinate `iproc` has: ScaLAPACK's NUMROC.
+
+    Blocks of `nb` are dealt to `nprocs` coordinates in turn. `isrcproc` is the coordinate with the first
+    block.
+    """
+    numbers = (int64(name, value) for name, value in
+               (("n", n), ("nb", nb), ("iproc", iproc), ("isrcproc", isrcproc), ("nprocs", nprocs)))
+    return int(lib.answer(ctypes.c_int64, lib.numroc, *numbers))

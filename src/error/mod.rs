@@ -19,6 +19,7 @@ use crate::files::FilesError;
 use crate::geometry;
 use crate::memory::{self, OutOfMemory, Text, try_uninit};
 use crate::model::ModelError;
+use crate::notation::NotationError;
 use crate::ops::OpError;
 use crate::plan::PlanError;
 use crate::transfer::TransferError;
@@ -127,6 +128,9 @@ pub enum Error {
     /// An error of a sharding.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// An error of a text in the notation of another program.
+    #[error(transparent)]
+    Notation(#[from] NotationError),
     /// An error of a plan.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -172,6 +176,7 @@ impl Describe for Error {
                 (status, Numbers { index: Some(index), first: shard.or(numbers.first), ..numbers })
             }
             Self::Model(ref error) => error.describe(),
+            Self::Notation(ref error) => error.describe(),
             Self::Plan(ref error) => error.describe(),
             Self::Transfer(ref error) => error.describe(),
             Self::Comm(ref error) => error.describe(),

@@ -48,8 +48,9 @@ pub struct shardspec_error {
     pub got: i64,
     /// The bound that the refused value was compared with, or 0.
     pub limit: i64,
-    /// Position in the array argument that the message names: 3 for `placements[3]`. The position
-    /// is -1 if the error is not about an element of an array.
+    /// Position in the array argument that the message names: 3 for `placements[3]`. For a text in
+    /// another program's notation, the byte at which the text is wrong. The position is -1 if the
+    /// error is about neither.
     pub index: i64,
     /// A text that names the argument, the value and the remedy. The text is UTF-8 and ends in NUL.
     pub message: [c_char; SHARDSPEC_MESSAGE_CAPACITY],

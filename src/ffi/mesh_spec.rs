@@ -65,7 +65,7 @@ use crate::model::{
 };
 
 /// The mesh spec behind a handle, if it is one.
-fn mesh_spec(spec: &dyn ShardingSpec) -> Outcome<&MeshShardingSpec> {
+pub(crate) fn mesh_spec(spec: &dyn ShardingSpec) -> Outcome<&MeshShardingSpec> {
     Ok(spec.downcast_ref().ok_or_else(|| wrong_type(spec, "a mesh spec"))?)
 }
 

@@ -29,6 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("geometry", &["memory", "sync"]),
     ("error", &["geometry", "memory"]),
     ("model", &["geometry", "error", "memory", "sync", "unwind"]),
+    ("notation", &["model", "geometry", "error", "memory"]),
     ("plan", &["model", "geometry", "error", "memory", "sync", "unwind"]),
     ("host", &["geometry", "memory", "sync", "unwind"]),
     ("transfer", &["host", "plan", "model", "geometry", "error", "memory", "sync", "unwind"]),

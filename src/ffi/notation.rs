@@ -1,0 +1,122 @@
+//! Layouts as other programs write them.
+//!
+//! A program that has a layout of DTensor, JAX, XLA or Shardy passes its text to `shardspec_spec_parse`, with the mesh
+//! over which it is. `shardspec_spec_format` writes the text of a spec over a mesh.
+//!
+//!   DTENSOR   S(0)R   _S(0, 2)S(0)   (Shard(dim=0), Partial(sum))
+//!   JAX       PartitionSpec(('x', 'y'), None)   P('x', unreduced={'y'})
+//!   XLA       {devices=[2,2]<=[2,2]T(1,0) last_tile_dim_replicate}   {devices=[2]1,0}   {replicated}
+//!   SHARDY    sharding<@mesh, [{"x"}, {}], replicated={"y"}>
+//!
+//! A text that is written and parsed again has the same layout for every tensor that both sides accept.
+//! Texts do not contain `even`: all cuts of JAX are even, and those of DTensor are not. In XLA and Shardy, the
+//! cuts of a dimension are even if there are several.
+//!
+//!   shardspec_spec_parse(SHARDSPEC_NOTATION_DTENSOR, "RS(1)", mesh, &spec, &err);
+//!   shardspec_spec_format(spec, SHARDSPEC_NOTATION_JAX, 2, text, sizeof text, NULL, &err);
+//!   puts(text);    // P(None, 'tp') on a mesh of axes "dp" and "tp"
+//!
+//! Source: `torch.distributed.tensor.placement_types`, `jax.sharding.PartitionSpec`,
+//! `xla::HloSharding`, the dialect `sdy` of Shardy.
+
+use std::ffi::c_char;
+
+use crate::ffi::border::guard::{Outcome, guard};
+use crate::ffi::border::handle;
+use crate::ffi::border::pointer::{answer_text, out, text};
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::mesh::shardspec_mesh;
+use crate::ffi::mesh_spec::mesh_spec;
+use crate::ffi::spec::{give, shardspec_spec};
+use crate::memory::text;
+use crate::model::Error;
+use crate::notation::{Notation, format, parse};
+
+/// The placements of torch's DTensor, one for each axis of the mesh: "S(0)R".
+pub const SHARDSPEC_NOTATION_DTENSOR: i32 = 1;
+/// The axes of each dimension, as JAX writes them: "P('x', None)".
+pub const SHARDSPEC_NOTATION_JAX: i32 = 2;
+/// The tiles of each dimension and the order of the devices, as XLA writes them:
+/// "{devices=[2,1]<=[2]}". Device n is device n of the mesh.
+pub const SHARDSPEC_NOTATION_XLA: i32 = 3;
+/// The axes of each dimension, as Shardy writes them: "sharding<@mesh, [{"x"}, {}]>".
+pub const SHARDSPEC_NOTATION_SHARDY: i32 = 4;
+
+/// The notation of a number.
+fn notation_of(number: i32) -> Outcome<Notation> {
+    Ok(match number {
+        SHARDSPEC_NOTATION_DTENSOR => Notation::DTensor,
+        SHARDSPEC_NOTATION_JAX => Notation::Jax,
+        SHARDSPEC_NOTATION_XLA => Notation::Xla,
+        SHARDSPEC_NOTATION_SHARDY => Notation::Shardy,
+        _ => {
+            let problem =
+                text!("{number} is not a notation; pass a SHARDSPEC_NOTATION_... constant");
+            return Err(Error::invalid("notation", problem).into());
+        }
+    })
+}
+
+/// Creates the spec over `mesh` that `text` describes. `notation` is a `SHARDSPEC_NOTATION_...`
+/// constant. The spec is a mesh spec. "{maximal device=3}" of XLA makes a spec over one device,
+/// which is device 3 of `mesh`.
+///
+/// A failure names the byte of `text` at which it was found, what is there and what is allowed there.
+/// The byte is also in the error's `index`, counted from 0.
+///
+/// Time: proportional to the length of the text, and for XLA to the number of devices.
+/// Ownership: the library copies what it needs. The caller frees `*out`; `mesh` may be freed before
+/// it.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
+/// Errors: INVALID_ARGUMENT for an unknown notation, a text that does not follow its notation, an
+/// axis that the mesh does not have, an axis that is named twice, and tiles of XLA that are not made
+/// of whole axes of the mesh; UNSUPPORTED for a part of the
+/// notation that the library does not interpret, which the message names; INVALID_HANDLE,
+/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_spec_parse(
+    notation: i32, text: *const c_char, mesh: *const shardspec_mesh, out: *mut *mut shardspec_spec,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let notation = notation_of(notation)?;
+        let text = self::text("text", text)?;
+        let mesh = handle::get("mesh", mesh)?;
+        give(place, parse(notation, text, mesh.clone())?)
+    })
+}
+
+/// Writes the text of a mesh spec in a notation to `buffer`. `notation` is a
+/// `SHARDSPEC_NOTATION_...` constant. `ndim` is the number of dimensions of the tensor. With 0, the
+/// text has as many dimensions as it needs, and the spec must not count dimensions from the last.
+///
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
+/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
+/// written.
+///
+/// Ownership: the caller keeps all arguments.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
+/// Errors: UNSUPPORTED for a layout that the notation has no text for, with the part of the layout
+/// in the message; WRONG_SPEC_TYPE for another type of spec; INVALID_DIM for a cut of a dimension
+/// that a tensor of `ndim` dimensions does not have; INVALID_ARGUMENT for an unknown notation and
+/// more than 32 dimensions; BUFFER_TOO_SMALL with the capacity needed in the error's `limit`;
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_spec_format(
+    spec: *const shardspec_spec, notation: i32, ndim: usize, buffer: *mut c_char, capacity: usize,
+    needed: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let spec = handle::get("spec", spec)?;
+        let notation = notation_of(notation)?;
+        let text = format(mesh_spec(&**spec)?, notation, (ndim > 0).then_some(ndim))?;
+        answer_text(buffer, capacity, needed, text)
+    })
+}

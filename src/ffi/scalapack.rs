@@ -1,0 +1,107 @@
+//! Descriptors of ScaLAPACK. In the header they are part of the section on notations.
+
+use crate::ffi::border::guard::guard;
+use crate::ffi::border::handle;
+use crate::ffi::border::pointer::{answer, out, slice};
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::mesh::shardspec_mesh;
+use crate::ffi::mesh_spec::mesh_spec;
+use crate::ffi::spec::{give, shardspec_spec};
+use crate::memory::text;
+use crate::model::Error;
+use crate::notation::{format_descriptor, numroc, parse_descriptor};
+
+/// Number of entries of a descriptor of ScaLAPACK: DTYPE, CTXT, M, N, MB, NB, RSRC, CSRC and LLD.
+pub const SHARDSPEC_SCALAPACK_ENTRY_COUNT: usize = 9;
+
+/// Creates the spec of a matrix that a descriptor of ScaLAPACK describes. `descriptor` has its nine
+/// entries, and `entry_count` is 9. `mesh` is the grid of processes: its first axis has the rows of
+/// the grid, its second axis the columns. The descriptor is that of the process `device`, which is a
+/// device of `mesh`. The call checks its LLD. The context is ignored.
+///
+/// The spec is a mesh spec with a cyclic cut of each dimension. M and N are the sizes of the tensor.
+/// Pass them to `shardspec_spec_build_metadata`. The local matrix is column-major with leading
+/// dimension LLD, so its view has the strides 1 and LLD.
+///
+/// Ownership: the library copies what it needs. The caller frees `*out`; `mesh` may be freed before
+/// it.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
+/// Errors: INVALID_ARGUMENT for a wrong entry, whose name, value and number are in the message and
+/// whose position is in the error's `index`, for another `entry_count`, and for a mesh that has not 2
+/// axes; INDEX_OUT_OF_RANGE for a device that the mesh does not have; INVALID_HANDLE, NULL_ARGUMENT,
+/// OUT_OF_MEMORY.
+/// Threads: any.
+/// Source: `DESCINIT` of ScaLAPACK.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_spec_new_scalapack(
+    descriptor: *const i64, entry_count: usize, mesh: *const shardspec_mesh, device: usize,
+    out: *mut *mut shardspec_spec, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        let entries = slice("descriptor", descriptor, entry_count)?;
+        let Ok(entries) = <&[i64; SHARDSPEC_SCALAPACK_ENTRY_COUNT]>::try_from(entries) else {
+            let problem = text!("{entry_count}; a descriptor of a dense matrix has 9 entries");
+            return Err(Error::invalid("entry_count", problem).into());
+        };
+        let mesh = handle::get("mesh", mesh)?;
+        give(place, parse_descriptor(entries, mesh.clone(), device)?)
+    })
+}
+
+/// Writes the descriptor of ScaLAPACK of a matrix of `rows` rows and `columns` columns, for the
+/// process `device`, into `descriptor`. The spec is over a mesh of 2 axes. A cyclic cut of dimension
+/// 0 over the first axis makes MB and RSRC, one of dimension 1 over the second axis NB and CSRC. A
+/// cut by chunk makes blocks of the size of a chunk. CTXT becomes `context`. LLD becomes the number of
+/// rows of the process, or 1 if it has none; a program with a larger local matrix sets its own.
+///
+/// `descriptor` has room for `capacity` numbers. `*needed` becomes 9; `needed` may be NULL. With
+/// capacity 0, `descriptor` may be NULL and only the number is written.
+///
+/// Ownership: the caller keeps all arguments.
+/// Calls back: `destroy`, if another thread frees a handle during the call.
+/// Blocks: no.
+/// Errors: UNSUPPORTED for a layout that no descriptor has, with the part of the layout in the
+/// message; WRONG_SPEC_TYPE for another type of spec; INVALID_ARGUMENT for a mesh that has not 2
+/// axes, and for negative sizes; INVALID_DIM for a cut of a third dimension; INDEX_OUT_OF_RANGE for a
+/// device that the mesh does not have; BUFFER_TOO_SMALL with the capacity needed in the error's
+/// `limit`; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Threads: any.
+/// Source: `DESCINIT` of ScaLAPACK.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_spec_get_scalapack(
+    spec: *const shardspec_spec, rows: i64, columns: i64, context: i64, device: usize,
+    descriptor: *mut i64, capacity: usize, needed: *mut usize, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let spec = handle::get("spec", spec)?;
+        let entries = format_descriptor(mesh_spec(&**spec)?, [rows, columns], context, device)?;
+        answer("descriptor", descriptor, capacity, needed, &entries)
+    })
+}
+
+/// Writes how many of `n` rows or columns the process at coordinate `iproc` has. Blocks of `nb` are
+/// dealt to `nprocs` coordinates in turn, and `isrcproc` is the coordinate with the first block.
+///
+/// Ownership: the caller keeps `out`.
+/// Calls back: no.
+/// Blocks: no.
+/// Errors: INVALID_ARGUMENT for an `n` or a coordinate below 0, and for an `nb` or `nprocs` below 1;
+/// INDEX_OUT_OF_RANGE for a coordinate that is not below `nprocs`; NULL_ARGUMENT.
+/// Threads: any.
+/// Source: `NUMROC` of ScaLAPACK.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_numroc(
+    n: i64, nb: i64, iproc: i64, isrcproc: i64, nprocs: i64, out: *mut i64,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let place = self::out("out", out)?;
+        place.set(numroc(n, nb, iproc, isrcproc, nprocs)?);
+        Ok(())
+    })
+}
