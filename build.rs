@@ -151,6 +151,7 @@ fn files_of(section: &str) -> Vec<String> {
             vec!["src/ffi/transport.rs".into(), own, "src/ffi/comm_group.rs".into()]
         }
         "collective" => vec![own, "src/ffi/decline.rs".into()],
+        "request" => vec![own, "src/ffi/collective_start.rs".into()],
         "op" => vec!["src/ffi/op_value.rs".into(), own],
         "sharded_tensor" => vec![own, "src/ffi/local_shards.rs".into()],
         "shards" => vec!["src/ffi/shard_metadata.rs".into(), own],

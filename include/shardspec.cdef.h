@@ -1037,6 +1037,16 @@ shardspec_status shardspec_comm_exchange_start(
     const shardspec_comm *comm, const shardspec_message *sends, size_t send_count,
     const shardspec_message *receives, size_t receive_count, shardspec_request **out,
     shardspec_error *err);
+shardspec_status shardspec_comm_transfer_start(
+    const shardspec_comm *comm, const shardspec_comm_tensor *tensors, size_t tensor_count,
+    const shardspec_comm_options *options, shardspec_request **out, shardspec_error *err);
+shardspec_status shardspec_transfer_start(
+    const shardspec_transfer *transfer, const shardspec_comm *comm,
+    const shardspec_comm_tensor *tensors, size_t tensor_count, shardspec_request **out,
+    shardspec_error *err);
+shardspec_status shardspec_comm_decline_start(
+    const shardspec_comm *comm, shardspec_status status, const char *message,
+    shardspec_request **out, shardspec_error *err);
 void shardspec_runtime_ctx_destroy(void *ctx);
 shardspec_status shardspec_placement_new_custom(
     const char *type_name, const char *text, int64_t rank, const shardspec_placement_vtable *vtable,

@@ -5642,6 +5642,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline(
  * `shardspec_transfer_prepare` once and `shardspec_transfer_run` each time. The preparation does
  * the agreement, the plan and the allocation of memory. A run sends only one small message in each
  * of ceil(log2 size) rounds before it moves data.
+ *
+ * `shardspec_comm_transfer_start` and `shardspec_transfer_start` do not wait for other ranks. They
+ * create requests, which move the batch while the program does other work.
  */
 
 typedef struct shardspec_comm_tensor shardspec_comm_tensor;
@@ -5746,8 +5749,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare(
  * Runs a prepared transfer: moves all its tensors. All ranks call this function together, with the
  * communicator with which the transfer was prepared.
  *
- * With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the previous run, or those
- * of `shardspec_transfer_prepare`. Otherwise `tensors` has all tensors in the same order, with
+ * With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
+ * OK, or those of `shardspec_transfer_prepare`. Otherwise `tensors` has all tensors in the same order, with
  * shards of the same shapes, strides and element types. The run uses only the shards of `tensors`.
  * Each `tag` must be NULL or equal the tag of the preparation. The other fields are ignored. The
  * first run with other buffers takes a little longer than the next runs.
@@ -5802,7 +5805,7 @@ SHARDSPEC_API shardspec_status shardspec_transfer_free(
 /* ================================================================================================
  * Requests.
  *
- * A request is an exchange that was started and is not yet complete. The program may do other work
+ * A request is an exchange or a transfer that was started and is not yet complete. The program may do other work
  * in the meantime. The functions whose names end in `_start` create requests.
  * `shardspec_request_test` makes progress with a request without waiting. `shardspec_request_wait`
  * completes a request.
@@ -5822,10 +5825,15 @@ SHARDSPEC_API shardspec_status shardspec_transfer_free(
  *   create two communicators.
  * - After a request has ended, `shardspec_request_test` and `shardspec_request_wait` return the
  *   same result each time.
+ * - A start does not wait for other ranks. If this rank passes an invalid argument to a transfer,
+ *   the start still creates a request. The request sends the error to the other ranks and then
+ *   returns it. The requests of all other ranks return DISAGREEMENT.
  * - `shardspec_request_free` cancels a request that has not ended. The function aborts the
  *   communicator, so that the other ranks do not wait. The function returns when nothing uses the
- *   buffers any more. If a transport can't abort, such as MPI, the function waits for the messages
- *   that are not yet complete.
+ *   buffers any more. If a transport can't abort, such as MPI, the function completes the request
+ *   instead.
+ * - `shardspec_request_wait` may copy with a second thread, which ends before the function returns.
+ *   `shardspec_request_test` copies a few MiB at most before it checks the messages again.
  * - If a transport has no `start`, a request makes progress only inside of
  *   `shardspec_request_wait`. Before that, `shardspec_request_test` writes 0. Local communicators
  *   and `shardspec_mpi.h` have `start`.
@@ -5844,7 +5852,7 @@ typedef struct shardspec_request shardspec_request;
  * frees a handle during the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if another thread uses the request; INVALID_HANDLE, NULL_ARGUMENT. If
- * the request fails, the function returns the error of its exchange.
+ * the request fails, the function returns the error of its exchange or transfer.
  * Threads: any, one at a time for each request.
  * Source: MPI_Test.
  * Since: ABI 0.
@@ -5861,7 +5869,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_request_test(
  * thread frees a handle during the call.
  * Blocks: on other ranks.
  * Errors: INVALID_ARGUMENT if another thread uses the request; INVALID_HANDLE, NULL_ARGUMENT. If
- * the request fails, the function returns the error of its exchange.
+ * the request fails, the function returns the error of its exchange or transfer.
  * Threads: any, one at a time for each request.
  * Source: MPI_Wait.
  * Since: ABI 0.
@@ -5872,11 +5880,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_request_wait(
 /**
  * Frees a request. NULL is allowed. If the request has not ended, the function cancels it and
  * aborts the communicator. The other ranks then do not wait, and all later exchanges of the
- * communicator fail.
+ * communicator fail. If the transport has no `abort`, the function completes the request instead
+ * and ignores its result.
  *
  * Ownership: the caller may use the buffers of the request again when the function returns.
- * Calls back: `abort` and `wait` of a custom transport, if the request has not ended; `destroy`,
- * if nothing else uses the communicator.
+ * Calls back: `abort`, `exchange` and `wait` of a custom transport, if the request has not ended;
+ * `destroy`, if nothing else uses the communicator.
  * Blocks: on other ranks, if the request has not ended, until nothing uses the buffers.
  * Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
  * Threads: any. A call of another thread that uses the handle completes normally, and the request is
@@ -5908,6 +5917,85 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange_start
     const shardspec_comm *comm, const shardspec_message *sends, size_t send_count,
     const shardspec_message *receives, size_t receive_count, shardspec_request **out,
     shardspec_error *err);
+
+/**
+ * Starts the transfer of a batch of tensors, once. It moves what `shardspec_comm_transfer` moves, by the
+ * same rules. Other ranks may call that function or this one. `options` may be NULL.
+ *
+ * The function checks and plans; the request agrees with the other ranks and moves. An invalid
+ * argument is an error of the request: `shardspec_request_test` or `shardspec_request_wait` returns
+ * it, when the other ranks have received it.
+ *
+ * Ownership: the caller frees `*out`. Arrays, metadata, plans and tags may be freed when the function
+ * returns. The memory of the shards belongs to the request until it has ended.
+ * Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
+ * `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
+ * itself sends the error.
+ * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
+ * `comm` is not live; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The request returns
+ * all other errors of `shardspec_comm_transfer`.
+ * Threads: any, one at a time for each communicator. Until the request has ended, other threads may
+ * read source shards but not write them, and may not use destination shards.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer_start(
+    const shardspec_comm *comm, const shardspec_comm_tensor *tensors, size_t tensor_count,
+    const shardspec_comm_options *options, shardspec_request **out, shardspec_error *err);
+
+/**
+ * Starts a run of a prepared transfer. It moves what `shardspec_transfer_run` moves, by the same rules,
+ * and plans nothing. Other ranks may call that function or this one.
+ *
+ * With `tensors` NULL and `tensor_count` 0, the buffers are those of the last run that returned OK,
+ * or of `shardspec_transfer_prepare`. A transfer has one run at a time. Two prepared transfers of the same
+ * tensors have two sets of buffers; to run both at a time, use two communicators. An invalid argument
+ * is an error of the request: `shardspec_request_test` or `shardspec_request_wait` returns it, when
+ * the other ranks have received it.
+ *
+ * Ownership: the caller frees `*out`. The arrays may be freed when the function returns, and
+ * `transfer` too. The memory of the shards belongs to the request until it has ended.
+ * Calls back: `exchange`, `start`, `test` and `abort` of a custom transport; `destroy`, if another
+ * thread frees a handle during the call.
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
+ * itself sends the error.
+ * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
+ * `comm` is not live; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The request returns
+ * all other errors of `shardspec_transfer_run`, also those of `transfer`. When the request has ended,
+ * the transfer can run again, whatever the result is.
+ * Threads: any, one at a time for each communicator. Until the request has ended, other threads may
+ * read source shards but not write them, and may not use destination shards.
+ * Source: MPI_Start.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_start(
+    const shardspec_transfer *transfer, const shardspec_comm *comm,
+    const shardspec_comm_tensor *tensors, size_t tensor_count, shardspec_request **out,
+    shardspec_error *err);
+
+/**
+ * Starts taking part in the collective that the other ranks call or start, with an error of this rank.
+ * Call it in place of the function that starts the collective, when the program can't pass valid
+ * arguments. `status` and `message` are those of `shardspec_comm_decline`.
+ *
+ * All other ranks return DISAGREEMENT, with this rank, `status` and `message`, and nothing is moved.
+ * The request ends with OK when the other ranks have received them.
+ *
+ * Ownership: the caller frees `*out`. `message` may be freed when the function returns.
+ * Calls back: `exchange`, `start`, `test` and `abort` of a custom transport; `destroy`, if another
+ * thread frees a handle during the call.
+ * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
+ * itself sends the error.
+ * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
+ * `comm` is not live; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The request returns
+ * INVALID_ARGUMENT if `status` is below 1 or `message` is not UTF-8; NULL_ARGUMENT if `message` is
+ * NULL; TRANSPORT_FAILED, or the status of a custom transport, if the transport fails.
+ * Threads: any, one at a time for each communicator.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline_start(
+    const shardspec_comm *comm, shardspec_status status, const char *message,
+    shardspec_request **out, shardspec_error *err);
 
 /* ################################################################################################
  * Level 3: types, ops and transports of your own

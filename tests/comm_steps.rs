@@ -8,14 +8,18 @@
     reason = "tests: an overflow or a bad index is a failure, and buffers are made to fit"
 )]
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use shardspec::comm::{
-    BatchTensor, Communicator, LocalCommunicator, Options, PreparedTransfer, TensorLayouts,
-    TensorShards, TransferRun, local,
+    BatchTensor, Communicator, Incoming, LocalCommunicator, Options, Outgoing, PreparedTransfer,
+    Request, SharedCommunicator, TensorLayouts, TensorShards, TransferRun, Work, local, run_work,
 };
 use shardspec::memory::{Shared, Text};
 use shardspec::model::{
-    ChunkShardingSpec, DataType, Placement, ShardedTensorMetadata, ShardingDim, ShardingSpec,
-    TensorProperties, TensorShape,
+    ChunkShardingSpec, DataType, Placement, Result, ShardedTensorMetadata, ShardingDim,
+    ShardingSpec, TensorProperties, TensorShape,
 };
 use shardspec::transfer::HostView;
 
@@ -131,4 +135,101 @@ fn a_run_that_was_finished_may_be_asked_again() {
         rank
     });
     assert!(ranks.iter().all(Rank::has_its_columns));
+}
+
+#[test]
+fn requests_of_all_ranks_go_on_in_turn_on_one_thread() {
+    let mut ranks = on_each(local(RANKS).unwrap(), Rank::prepare);
+    for _ in 0..2 {
+        ranks.iter_mut().for_each(|rank| rank.columns.iter_mut().for_each(|data| data.fill(0.0)));
+        let comms: Vec<_> = local(RANKS)
+            .unwrap()
+            .into_iter()
+            .map(|comm| SharedCommunicator::new(comm).unwrap())
+            .collect();
+        let start = |(rank, comm): (&Rank, &SharedCommunicator)| {
+            Request::new(comm, run_work(&rank.transfer, comm, None).unwrap()).unwrap()
+        };
+        let mut requests: Vec<_> = ranks.iter().zip(&comms).map(start).collect();
+        let mut test_all = || {
+            let done = requests.iter_mut().map(|request| unsafe { request.test() }.unwrap());
+            done.filter(|done| *done).count() == RANKS
+        };
+        assert!(!test_all());
+        assert!((0..1000).any(|_| test_all()), "no request goes on");
+        assert!(ranks.iter().all(Rank::has_its_columns));
+        // The communicators are free again.
+        comms.iter().for_each(|comm| comm.check_unclaimed().unwrap());
+    }
+}
+
+/// Work that does what is asked of it.
+struct Odd {
+    panics: bool,
+    finished: Arc<AtomicUsize>,
+}
+
+impl Work for Odd {
+    unsafe fn step(&mut self, _: &dyn Communicator, _: bool) -> Result<bool> {
+        assert!(!self.panics, "thrown");
+        Ok(false)
+    }
+
+    unsafe fn finish(&mut self, _: &dyn Communicator) -> Result<()> {
+        self.finished.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn completed(&self) -> u64 {
+        0
+    }
+}
+
+#[test]
+fn a_panic_in_a_call_is_the_result_of_the_request() {
+    let comm = SharedCommunicator::new(local(1).unwrap().remove(0)).unwrap();
+    let finished = Arc::new(AtomicUsize::new(0));
+    let work = Box::new(Odd { panics: true, finished: finished.clone() });
+    let mut request = Request::new(&comm, work).unwrap();
+    assert!(catch_unwind(AssertUnwindSafe(|| unsafe { request.test() })).is_err());
+    for _ in 0..2 {
+        let error = unsafe { request.wait() }.unwrap_err();
+        assert_eq!(error.to_string(), "a panic ended a call of the request");
+    }
+    assert_eq!(finished.load(Ordering::Relaxed), 0);
+    comm.check_unclaimed().unwrap();
+}
+
+/// A communicator that exchanges nothing and can't abort.
+struct Deaf;
+
+impl Communicator for Deaf {
+    fn rank(&self) -> usize {
+        0
+    }
+
+    fn size(&self) -> usize {
+        2
+    }
+
+    unsafe fn exchange(&self, _: &[Outgoing], _: &[Incoming]) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_request_that_is_dropped_early_is_completed_where_others_can_not_be_woken() {
+    for (comm, wanted) in [
+        (SharedCommunicator::new(Deaf).unwrap(), 1),
+        (SharedCommunicator::new(local(2).unwrap().remove(0)).unwrap(), 0),
+    ] {
+        let finished = Arc::new(AtomicUsize::new(0));
+        let work = Box::new(Odd { panics: false, finished: finished.clone() });
+        let mut request = Request::new(&comm, work).unwrap();
+        assert!(!unsafe { request.test() }.unwrap());
+        assert!(comm.check_unclaimed().is_err());
+        drop(request);
+        assert_eq!(finished.load(Ordering::Relaxed), wanted);
+        comm.check_unclaimed().unwrap();
+    }
 }

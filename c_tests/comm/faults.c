@@ -1,9 +1,7 @@
 /* A transport that fails: every rank returns, and none returns success without all of its data. */
 #include "ranks.h"
 
-/* Another group of the same ranks, which a test may break. With MPI it is `comm` itself, which can't be
- * broken: MPI has no way to wake the others. */
-static shardspec_comm *another_group(shardspec_comm *comm) {
+shardspec_comm *another_group(shardspec_comm *comm) {
 #ifdef SHARDSPEC_TESTS_MPI
   return comm;
 #else
@@ -11,8 +9,7 @@ static shardspec_comm *another_group(shardspec_comm *comm) {
 #endif
 }
 
-/* Frees it when all ranks are done with it: nobody is to be told of a failure by that. */
-static void free_group(shardspec_comm *group, shardspec_comm *comm, shardspec_error *rank_err) {
+void free_group(shardspec_comm *group, shardspec_comm *comm, shardspec_error *rank_err) {
   wait_for_all(comm);
   if (group != comm) CHECK_OK(shardspec_comm_free(group, &err));
 }

@@ -64,6 +64,13 @@ static void run_all(int64_t size) {
   RUN(a_communicator_has_one_request_at_a_time);
   RUN(a_request_that_is_freed_early_leaves_no_rank_waiting);
   RUN(without_start_a_request_exchanges_when_it_is_waited_for);
+  RUN(transfers_go_on_while_ranks_do_something_else);
+  RUN(without_start_a_transfer_moves_when_it_is_waited_for);
+  RUN(tensors_that_differ_are_named_by_requests);
+  RUN(wrong_arguments_of_a_start_are_told_by_the_request);
+  RUN(a_transfer_has_one_run_at_a_time);
+  RUN(a_transfer_that_is_freed_early_leaves_no_rank_waiting);
+  RUN(a_transport_that_fails_in_a_request_is_its_result);
   RUN(a_failing_transport_is_a_status_and_no_more);
   RUN(an_exchange_that_throws_never_reads_as_success);
 #ifndef SHARDSPEC_TESTS_MPI

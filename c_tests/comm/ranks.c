@@ -125,6 +125,12 @@ static int64_t node_of(void *ctx, int64_t rank) {
   return (rank + w->shift) / ((size + w->nodes - 1) / w->nodes) % w->nodes;
 }
 
+static shardspec_status cut_cable(const wire *w, shardspec_error *rank_err) {
+  err.got = 77;
+  if (w->failure != 0) strcpy(err.message, "the cable is cut");
+  return w->failure;
+}
+
 static shardspec_status exchange(void *ctx, const shardspec_message *sends, size_t send_count,
                                  const shardspec_message *receives, size_t receive_count,
                                  shardspec_error *rank_err) {
@@ -133,27 +139,81 @@ static shardspec_status exchange(void *ctx, const shardspec_message *sends, size
   for (size_t i = 0; i < send_count && w->nodes > 0; i++)
     if (sends[i].byte_count != 1024 && node_of(ctx, sends[i].peer) != node_of(ctx, rank_of(w->inner)))
       w->bytes_between_nodes += sends[i].byte_count;
-  if (w->countdown >= 0 && w->countdown-- == 0) {
-    err.got = 77;
-    if (w->failure != 0) strcpy(err.message, "the cable is cut");
-    return w->failure;
-  }
+  int fails = w->countdown >= 0 && w->countdown-- == 0;
+  if (fails && !w->fails_late) return cut_cable(w, rank_err);
   shardspec_status status =
       shardspec_comm_exchange(w->inner, sends, send_count, receives, receive_count, rank_err);
+  if (fails && status == SHARDSPEC_OK) return cut_cable(w, rank_err);
   return status == SHARDSPEC_OK ? SHARDSPEC_CALLBACK_OK : status;
+}
+
+/* An exchange that was started, and whether it is the one that fails. */
+typedef struct started_wire {
+  shardspec_request *request;
+  int fails;
+} started_wire;
+
+static shardspec_status start_wire(void *ctx, const shardspec_message *sends, size_t send_count,
+                              const shardspec_message *receives, size_t receive_count, void **started,
+                              shardspec_error *rank_err) {
+  wire *w = ctx;
+  started_wire *made;
+  int fails = w->countdown >= 0 && w->countdown-- == 0;
+  w->exchanges++;
+  if (fails && !w->fails_late) return cut_cable(w, rank_err);
+  made = calloc(1, sizeof *made);
+  CHECK(made != NULL);
+  made->fails = fails;
+  shardspec_status status = shardspec_comm_exchange_start(w->inner, sends, send_count, receives, receive_count,
+                                                          &made->request, rank_err);
+  if (status != SHARDSPEC_OK) {
+    free(made);
+    return status;
+  }
+  *started = made;
+  return SHARDSPEC_CALLBACK_OK;
+}
+
+/* The end of an exchange. After this, nothing uses the memory of its messages. */
+static shardspec_status end_exchange(const wire *w, started_wire *started, shardspec_status status,
+                                     shardspec_error *rank_err) {
+  int fails = started->fails;
+  if (fails) CHECK(shardspec_comm_abort(w->inner, "the cable is cut", NULL) == SHARDSPEC_OK);
+  CHECK(shardspec_request_free(started->request, NULL) == SHARDSPEC_OK);
+  free(started);
+  if (fails) return cut_cable(w, rank_err);
+  return status == SHARDSPEC_OK ? SHARDSPEC_CALLBACK_OK : status;
+}
+
+static shardspec_status test_wire(void *ctx, void *exchange_started, int32_t *done, shardspec_error *rank_err) {
+  started_wire *started = exchange_started;
+  int32_t ended = 0;
+  shardspec_status status = SHARDSPEC_OK;
+  if (!started->fails) status = shardspec_request_test(started->request, &ended, rank_err);
+  if (status == SHARDSPEC_OK && !ended && !started->fails) {
+    *done = 0;
+    return SHARDSPEC_CALLBACK_OK;
+  }
+  *done = 1;
+  return end_exchange(ctx, started, status, rank_err);
+}
+
+static shardspec_status wait_wire(void *ctx, void *exchange_started, shardspec_error *rank_err) {
+  started_wire *started = exchange_started;
+  shardspec_status status = started->fails ? SHARDSPEC_OK : shardspec_request_wait(started->request, rank_err);
+  return end_exchange(ctx, started, status, rank_err);
 }
 
 static void abort_all(void *ctx, const char *reason) {
   CHECK(shardspec_comm_abort(((wire *)ctx)->inner, reason, NULL) == SHARDSPEC_OK);
 }
 
-shardspec_comm *failing(shardspec_comm *inner, wire **w) { return on_nodes(inner, 0, w); }
-
-shardspec_comm *on_nodes(shardspec_comm *inner, int64_t nodes, wire **w) {
+static shardspec_comm *over(shardspec_comm *inner, int64_t nodes, int starts, wire **w) {
   shardspec_error error = SHARDSPEC_ERROR_INIT, *rank_err = &error;
   shardspec_comm_vtable vtable = {.struct_size = sizeof vtable, .destroy = free, .exchange = exchange,
                                   .success_status = SHARDSPEC_CALLBACK_OK, .abort = abort_all,
                                   .node = nodes > 0 ? node_of : NULL};
+  if (starts) vtable.start = start_wire, vtable.test = test_wire, vtable.wait = wait_wire;
   shardspec_comm *comm = NULL;
   wire *made = calloc(1, sizeof *made);
   CHECK(made != NULL);
@@ -165,3 +225,9 @@ shardspec_comm *on_nodes(shardspec_comm *inner, int64_t nodes, wire **w) {
   CHECK_OK(shardspec_comm_new(&vtable, made, rank_of(inner), size_of(inner), &comm, &err));
   return comm;
 }
+
+shardspec_comm *failing(shardspec_comm *inner, wire **w) { return over(inner, 0, 0, w); }
+
+shardspec_comm *on_nodes(shardspec_comm *inner, int64_t nodes, wire **w) { return over(inner, nodes, 0, w); }
+
+shardspec_comm *starting(shardspec_comm *inner, wire **w) { return over(inner, 0, 1, w); }

@@ -33,6 +33,8 @@ typedef struct wire {
   /* What it returns then. 0: as where a callback throws that is written in another language. Else the
    * message is "the cable is cut". */
   shardspec_status failure;
+  /* It fails when the exchange is tested or waited for, and not when it starts. */
+  int fails_late;
   /* Exchanges so far. */
   int exchanges;
   /* How many nodes there are said to be, if any: each has as many neighbouring ranks as the others, but
@@ -45,6 +47,16 @@ typedef struct wire {
 } wire;
 shardspec_comm *failing(shardspec_comm *inner, wire **w);
 shardspec_comm *on_nodes(shardspec_comm *inner, int64_t nodes, wire **w);
+/* The same with `start`, `test` and `wait`. */
+shardspec_comm *starting(shardspec_comm *inner, wire **w);
+/* Tests a request until it has ended, a few thousand times without waiting and then for a moment each
+ * time; what the last test returned. */
+shardspec_status test_until_ended(shardspec_request *request, shardspec_error *rank_err);
+/* Another group of the same ranks, which a test may break. With MPI it is `comm` itself, which can't be
+ * broken: MPI has no way to wake the others. */
+shardspec_comm *another_group(shardspec_comm *comm);
+/* Frees it when all ranks are done with it: nobody is to be told of a failure by that. */
+void free_group(shardspec_comm *group, shardspec_comm *comm, shardspec_error *rank_err);
 
 /* A tensor of int32 that are numbered in row-major order, as one rank sees it. */
 typedef struct cut {
@@ -127,6 +139,13 @@ extern rank_test exchanges_go_on_while_ranks_do_something_else;
 extern rank_test a_communicator_has_one_request_at_a_time;
 extern rank_test a_request_that_is_freed_early_leaves_no_rank_waiting;
 extern rank_test without_start_a_request_exchanges_when_it_is_waited_for;
+extern rank_test transfers_go_on_while_ranks_do_something_else;
+extern rank_test without_start_a_transfer_moves_when_it_is_waited_for;
+extern rank_test tensors_that_differ_are_named_by_requests;
+extern rank_test wrong_arguments_of_a_start_are_told_by_the_request;
+extern rank_test a_transfer_has_one_run_at_a_time;
+extern rank_test a_transfer_that_is_freed_early_leaves_no_rank_waiting;
+extern rank_test a_transport_that_fails_in_a_request_is_its_result;
 extern rank_test a_failing_transport_is_a_status_and_no_more;
 extern rank_test an_exchange_that_throws_never_reads_as_success;
 extern rank_test a_rank_that_fails_leaves_no_other_waiting_and_no_holes;

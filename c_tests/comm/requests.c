@@ -1,9 +1,7 @@
 /* Work that is started, tested and waited for. */
 #include "ranks.h"
 
-/* Tests a request until it has ended, a few thousand times without waiting and then for a moment each
- * time; what the last test returned. */
-static shardspec_status test_until_ended(shardspec_request *request, shardspec_error *rank_err) {
+shardspec_status test_until_ended(shardspec_request *request, shardspec_error *rank_err) {
   double start = seconds();
   for (;;) {
     int32_t done = -1;

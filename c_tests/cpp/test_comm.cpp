@@ -243,6 +243,95 @@ struct ending : counting {
   }
 };
 
+/* Starts exchanges, and counts those that have gone. */
+struct starting : counting {
+  struct started {
+    ss::request inner;
+    std::shared_ptr<std::size_t> gone;
+    bool test() const { return inner.test(); }
+    void wait() const { inner.wait(); }
+    started(ss::request &&request, std::shared_ptr<std::size_t> count)
+        : inner(std::move(request)), gone(std::move(count)) {}
+    started(started &&) noexcept = default;
+    ~started() {
+      if (gone) ++*gone;
+    }
+  };
+  bool fails = false;
+
+  started start(ss::messages sends, ss::messages receives) const {
+    if (fails) throw std::underflow_error("the cable is out");
+    return started(inner->exchange_start(sends, receives), sent);
+  }
+};
+
+/* The same without exceptions. */
+struct starting_quietly : counting {
+  struct started {
+    ss::request inner;
+    ss::result<bool> test() const { return inner.test(std::nothrow); }
+    ss::result<void> wait() const { return inner.wait(std::nothrow); }
+  };
+  ss::result<started> start(ss::messages sends, ss::messages receives) const {
+    auto request = inner->exchange_start(sends, receives, std::nothrow);
+    if (!request) return request.error();
+    return started{*std::move(request)};
+  }
+};
+
+template <class Transport> static void go_on_over(const Transport &made) {
+  on_ranks(2, [&](ss::comm &inner) {
+    const std::int64_t rank = inner.rank();
+    Transport transport = made;
+    transport.inner = &inner;
+    transport.sent = std::make_shared<std::size_t>(0);
+    const auto comm = ss::comm::custom(rank, 2, transport);
+    for (int wait = 0; wait < 2; ++wait) {
+      std::int64_t sent = rank + 10, received = 0;
+      const shardspec_message send{1 - rank, &sent, sizeof sent};
+      const shardspec_message receive{1 - rank, &received, sizeof received};
+      const auto request = comm.exchange_start({send}, {receive});
+      if (wait == 0) while (!request.test()) std::this_thread::yield();
+      request.wait();
+      CHECK(received == 11 - rank);
+      if (std::is_same_v<Transport, starting>) CHECK(*transport.sent == static_cast<std::size_t>(wait) + 1);
+    }
+  });
+}
+
+static void a_transport_may_start_exchanges() {
+  go_on_over(starting{{nullptr, nullptr}, false});
+  go_on_over(starting_quietly{{nullptr, nullptr}});
+  const auto failing = ss::comm::custom(0, 2, starting{{nullptr, nullptr}, true});
+  std::int64_t place = 0;
+  const auto request = failing.exchange_start({}, {shardspec_message{1, &place, sizeof place}});
+  const auto waited = request.wait(std::nothrow);
+  CHECK(!waited && holds(waited.error().what(), "the cable is out"));
+  /* What has not ended is waited for where it can't be aborted. */
+  on_ranks(2, [](ss::comm &inner) {
+    const auto sent = std::make_shared<std::size_t>(0);
+    const auto comm = ss::comm::custom(inner.rank(), 2, starting{{&inner, sent}, false});
+    std::int64_t number = 7 + inner.rank(), other = 0;
+    const shardspec_message send{1 - inner.rank(), &number, sizeof number};
+    const shardspec_message receive{1 - inner.rank(), &other, sizeof other};
+    { const auto dropped = comm.exchange_start({send}, {receive}); }
+    CHECK(other == 8 - inner.rank() && *sent == 1);
+  });
+}
+
+static void a_rank_that_can_not_start_says_why() {
+  on_ranks(2, [](ss::comm &comm) {
+    const auto request = comm.rank() == 0 ? comm.decline_start(SHARDSPEC_NOT_FOUND, "no such file")
+                                          : ss::start_transfer(comm, ss::tensor_batch());
+    const auto waited = request.wait(std::nothrow);
+    CHECK(waited.has_value() == (comm.rank() == 0));
+    if (!waited) {
+      CHECK(status_of(waited) == SHARDSPEC_DISAGREEMENT);
+      CHECK(holds(waited.error().what(), "no such file"));
+    }
+  });
+}
+
 static void a_rank_that_gives_up_ends_it_for_all() {
   on_ranks(2, [](ss::comm &inner) {
     const auto why = std::make_shared<std::string>();
@@ -333,6 +422,8 @@ int main() {
   a_group_uses_layouts_that_name_other_ranks();
   ranks_are_on_nodes();
   a_transport_may_be_any_object();
+  a_transport_may_start_exchanges();
+  a_rank_that_can_not_start_says_why();
   a_rank_that_gives_up_ends_it_for_all();
   what_a_transport_throws_comes_out_of_the_collective();
   a_rank_that_throws_leaves_no_other_waiting();

@@ -52,6 +52,33 @@ static void a_batch_moves_once_or_again() {
   });
 }
 
+static void a_transfer_goes_on_while_ranks_compute() {
+  const auto rows = ss::spec::chunk(0, two).build_metadata({4, 6});
+  const auto columns = ss::spec::chunk(1, two).build_metadata({4, 6});
+  on_ranks(2, [&](ss::comm &comm) {
+    const std::int64_t rank = comm.rank();
+    std::vector<float> row(12), first(12), second(12);
+    fill_rows(row, rank);
+    ss::tensor_batch batch, other, wrong;
+    batch.add("q", rows, {ss::view(row, {2, 6})}, columns, {ss::view(first, {4, 3})});
+    other.add({ss::view(row, {2, 6})}, {ss::view(second, {4, 3})});
+    wrong.add({}, {ss::view(second, {4, 3})});
+    const auto once = ss::start_transfer(comm, batch);
+    int steps = 0;
+    while (!once.test()) ++steps, std::this_thread::yield();
+    CHECK(are_columns(first, rank) && steps >= 0);
+    const auto prepared = ss::transfer::prepare(comm, batch);
+    first.assign(12, 0.0f);
+    prepared.start(comm).wait();
+    CHECK(are_columns(first, rank));
+    const auto refused = prepared.start(comm, rank == 0 ? wrong : other).wait(std::nothrow);
+    CHECK(status_of(refused) == (rank == 0 ? SHARDSPEC_INVALID_ARGUMENT : SHARDSPEC_DISAGREEMENT));
+    CHECK(second[0] == 0.0f);
+    prepared.start(comm, other).wait();
+    CHECK(are_columns(second, rank));
+  });
+}
+
 static void a_tensor_that_differs_is_named() {
   const auto rows = ss::spec::chunk(0, two).build_metadata({4, 6});
   const auto columns = ss::spec::chunk(1, two).build_metadata({4, 6});
@@ -69,6 +96,7 @@ static void a_tensor_that_differs_is_named() {
 
 int main() {
   a_batch_moves_once_or_again();
+  a_transfer_goes_on_while_ranks_compute();
   a_tensor_that_differs_is_named();
   return 0;
 }

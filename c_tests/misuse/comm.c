@@ -188,6 +188,50 @@ static void misuse_reshard(shardspec_comm *right, shardspec_metadata *single) {
   WRONG_ERROR(shardspec_comm_reshard, RESHARD(&full, &full, NULL));
 }
 
+/* A wrong call that starts: what is wrong is the result of its request. */
+#define MISUSE_START(wanted, misuse, function, ...)                                                \
+  (prepare(), judge(#function, misuse, result_of(function(__VA_ARGS__, &started, &err)), SHARDSPEC_##wanted, &err))
+static shardspec_request *started;
+static shardspec_status result_of(shardspec_status status) {
+  CHECK_OK(status);
+  status = shardspec_request_wait(started, &err);
+  CHECK(shardspec_request_free(started, NULL) == SHARDSPEC_OK);
+  return status;
+}
+
+static void misuse_starts(shardspec_comm *right, const shardspec_comm_tensor *tensor,
+                          const shardspec_transfer *prepared) {
+  shardspec_comm_options small_options = {8, 0, NULL};
+  shardspec_comm_tensor small = *tensor, self = *tensor, no_tag = *tensor;
+  small.struct_size = 16;
+  no_tag.tag = NOT_UTF8;
+  self.destination_shards = self.source_shards;
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_transfer_start, H, tensor, 1, NULL, &out.request);
+  MISUSE_START(NULL_ARGUMENT, "NULL tensors", shardspec_comm_transfer_start, right, NULL, 1, NULL);
+  MISUSE_START(INVALID_ARGUMENT, "SIZE_MAX tensors", shardspec_comm_transfer_start, right, tensor, SIZE_MAX, NULL);
+  MISUSE_START(INVALID_ARGUMENT, "tensor of 16 bytes", shardspec_comm_transfer_start, right, &small, 1, NULL);
+  MISUSE_START(INVALID_ARGUMENT, "a tag that is no UTF-8", shardspec_comm_transfer_start, right, &no_tag, 1, NULL);
+  MISUSE_START(ALIASED, "onto itself", shardspec_comm_transfer_start, right, &self, 1, NULL);
+  MISUSE_START(INVALID_ARGUMENT, "options of 8 bytes", shardspec_comm_transfer_start, right, tensor, 1, &small_options);
+  WRONG_OUT(shardspec_request *, shardspec_comm_transfer_start, right, tensor, 1, NULL, P);
+  WRONG_ERROR(shardspec_comm_transfer_start, right, tensor, 1, NULL, &out.request);
+
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_transfer_start, prepared, H, NULL, 0, &out.request);
+  MISUSE_START(NULL_ARGUMENT, "NULL tensors", shardspec_transfer_start, prepared, right, NULL, 1);
+  MISUSE_START(INVALID_ARGUMENT, "no tensors", shardspec_transfer_start, prepared, right, tensor, 0);
+  MISUSE_START(INVALID_ARGUMENT, "tensor of 16 bytes", shardspec_transfer_start, prepared, right, &small, 1);
+  MISUSE_START(ALIASED, "onto itself", shardspec_transfer_start, prepared, right, &self, 1);
+  WRONG_OUT(shardspec_request *, shardspec_transfer_start, prepared, right, NULL, 0, P);
+  WRONG_ERROR(shardspec_transfer_start, prepared, right, NULL, 0, &out.request);
+
+  WRONG_HANDLE(shardspec_comm, NULL_ARGUMENT, shardspec_comm_decline_start, H, 1, "why", &out.request);
+  MISUSE_START(INVALID_ARGUMENT, "status 0", shardspec_comm_decline_start, right, 0, "why");
+  MISUSE_START(NULL_ARGUMENT, "NULL message", shardspec_comm_decline_start, right, 1, NULL);
+  MISUSE_START(INVALID_ARGUMENT, "a message that is no UTF-8", shardspec_comm_decline_start, right, 1, NOT_UTF8);
+  WRONG_OUT(shardspec_request *, shardspec_comm_decline_start, right, 1, "why", P);
+  WRONG_ERROR(shardspec_comm_decline_start, right, 1, "why", &out.request);
+}
+
 static void misuse_transfers(shardspec_comm *right, shardspec_metadata *single) {
   float written[15] = {0};
   shardspec_tensor_view from = full, to = full;
@@ -230,9 +274,18 @@ static void misuse_transfers(shardspec_comm *right, shardspec_metadata *single) 
   MISUSE(ALIASED, "onto itself", shardspec_transfer_run, prepared, right, &self, 1);
   WRONG_ERROR(shardspec_transfer_run, prepared, right, NULL, 0);
 
+  misuse_starts(right, &tensor, prepared);
+
   CHECK_OK(shardspec_transfer_free(gone, &err));
   wrong_handles_for(gone, prepared, chunk, metadata);
   WRONG_HANDLE(shardspec_transfer, NULL_ARGUMENT, shardspec_transfer_run, H, right, NULL, 0);
+  for (int h = 0; h < WRONG_HANDLES; h++) {
+    const shardspec_transfer *wrong = (const shardspec_transfer *)wrong_handles[h];
+    prepare();
+    judge("shardspec_transfer_start", handle_misuses[h],
+          result_of(shardspec_transfer_start(wrong, right, NULL, 0, &started, &err)),
+          h == 0 ? SHARDSPEC_NULL_ARGUMENT : SHARDSPEC_INVALID_HANDLE, &err);
+  }
   WRONG_HANDLE(shardspec_transfer, NULL_ARGUMENT, shardspec_transfer_fingerprint, H, &out.u64);
   WRONG_OUT(uint64_t, shardspec_transfer_fingerprint, prepared, P);
   WRONG_ERROR(shardspec_transfer_fingerprint, prepared, &out.u64);

@@ -99,6 +99,17 @@ shardspec_status nested_ends(shardspec_status status) {
   return status;
 }
 
+_Thread_local shardspec_request *started_request;
+
+shardspec_status completed(shardspec_status started) {
+  int32_t done = 0;
+  if (started != SHARDSPEC_OK) return started;
+  shardspec_status status = shardspec_request_test(started_request, &done, &err);
+  if (status == SHARDSPEC_OK) status = shardspec_request_wait(started_request, &err);
+  CHECK(shardspec_request_free(started_request, NULL) == SHARDSPEC_OK);
+  return status;
+}
+
 int collective_ends(ranks *group, size_t rank, shardspec_status status) {
   group->starved[rank] = check_call(status, 0);
   group->statuses[rank] = status;

@@ -109,6 +109,13 @@ static void move_batches(const rank *self, shardspec_tensor_view from, shardspec
                run ? 2 : 0);
     CHECK(memcmp(other, to.data, bytes) == 0);
   }
+  memset(other, 0, bytes);
+  STARTED(self->group, own, shardspec_transfer_start, transfer, self->group->comms[own], NULL, 0);
+  CHECK(memcmp(other, to.data, bytes) == 0);
+  written_next(other, bytes);
+  STARTED(self->group, own, shardspec_comm_transfer_start, self->group->comms[own], tensors + 1, 1, options);
+  CHECK(memcmp(other, to.data, bytes) == 0);
+  STARTED(self->group, own, shardspec_comm_decline_start, self->group->comms[own], SHARDSPEC_NOT_FOUND, "no such file");
   FREE(shardspec_transfer_free, transfer);
   FREE(shardspec_plan_free, plan);
   free(other);

@@ -121,6 +121,13 @@ typedef struct ranks {
     call_begins(#function, __FILE__, __LINE__);                                                    \
   } while (collective_ends(group, rank, function(__VA_ARGS__, &err)))
 int collective_ends(ranks *group, size_t rank, shardspec_status status);
+/* A collective that is started, and its result, which its request returns. */
+#define STARTED(group, rank, function, ...)                                                        \
+  do {                                                                                             \
+    call_begins(#function, __FILE__, __LINE__);                                                    \
+  } while (collective_ends(group, rank, completed(function(__VA_ARGS__, &started_request, &err))))
+extern _Thread_local shardspec_request *started_request;
+shardspec_status completed(shardspec_status started);
 /* Told of each collective that failed after the agreement, once for all of its ranks. */
 void collective_broke(void);
 

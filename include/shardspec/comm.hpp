@@ -5,6 +5,8 @@
 #include "callback.hpp"
 #include "metadata.hpp"
 
+#include <memory>
+
 namespace shardspec {
 inline namespace SHARDSPEC_INNER_NAMESPACE {
 
@@ -50,11 +52,57 @@ template <class T> std::int64_t node(void *ctx, std::int64_t rank) noexcept {
   return object<T>(ctx).node(rank);
 }
 
+template <class T> using start_of = decltype(std::declval<const T &>().start(messages(), messages()));
+
+/// What a transport returns that starts an exchange, or tests it: the value, or the refusal in its place.
+template <class V> struct is_result : std::false_type {};
+template <class V> struct is_result<result<V>> : std::true_type {};
+template <class V, class Use> shardspec_status use_value(shardspec_error *err, V &&made, const Use &use) {
+  if constexpr (is_result<std::decay_t<V>>::value) {
+    if (!made) return say(err, made.error());
+    use(*std::forward<V>(made));
+  } else {
+    use(std::forward<V>(made));
+  }
+  return SHARDSPEC_OK;
+}
+template <class V> struct value_in { using type = V; };
+template <class V> struct value_in<result<V>> { using type = V; };
+/// The exchange that a transport starts.
+template <class T> using started_of = typename value_in<std::decay_t<start_of<T>>>::type;
+
+template <class T> shardspec_status start_exchange(void *ctx, const shardspec_message *sends,
+                                                   std::size_t send_count, const shardspec_message *receives,
+                                                   std::size_t recv_count, void **exchange,
+                                                   shardspec_error *err) {
+  return call_back(err, [&] {
+    return use_value(err, object<T>(ctx).start(messages(sends, send_count), messages(receives, recv_count)),
+                     [&](started_of<T> &&made) { *exchange = new started_of<T>(std::move(made)); });
+  });
+}
+
+/// The exchange is destroyed when it has ended.
+template <class T> shardspec_status test_exchange(void *, void *exchange, std::int32_t *done,
+                                                  shardspec_error *err) {
+  std::unique_ptr<started_of<T>> started(static_cast<started_of<T> *>(exchange));
+  const shardspec_status status = call_back(err, [&] {
+    return use_value(err, started->test(), [&](bool ended) { *done = ended; });
+  });
+  if (status == SHARDSPEC_OK && *done == 0) static_cast<void>(started.release());
+  return status;
+}
+
+template <class T> shardspec_status wait_exchange(void *, void *exchange, shardspec_error *err) {
+  const std::unique_ptr<started_of<T>> started(static_cast<started_of<T> *>(exchange));
+  return call_back(err, [&] { return started->wait(); });
+}
+
 }  // namespace detail
 
-/// An exchange or a collective that was started. It makes progress inside of `test` and `wait`
-/// only. Until the request has ended, its buffers must exist, and its communicator must not be used
-/// otherwise. If a request is destroyed before it has ended, it aborts the communicator.
+/// An exchange or a transfer that was started. It makes progress inside of `test` and `wait` only.
+/// Until the request has ended, its buffers must exist, and its communicator must not be used
+/// otherwise. If a request is destroyed before it has ended, it aborts the communicator. With a
+/// transport that can't abort, the destructor completes the request instead.
 class request : public detail::unique<shardspec_request, shardspec_request_free> {
  public:
   using unique::unique;
@@ -87,7 +135,13 @@ class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
   ///
   ///   std::int64_t node(std::int64_t rank) const noexcept;
   ///
-  /// which returns equal numbers for ranks that share a node. The communicator keeps the object.
+  /// which returns equal numbers for ranks that share a node, and
+  ///
+  ///   exchange start(messages sends, messages receives) const;
+  ///
+  /// which starts an exchange without waiting, so that requests go on inside of `test`. It returns any
+  /// object with `bool test()` and `void wait()`, such as a `request`. It is destroyed when it has ended.
+  /// The communicator keeps the transport.
   template <class T, class P = default_policy>
   static answer<comm, P> custom(std::int64_t rank, std::int64_t size, T transport, P = P()) {
     shardspec_comm_vtable table = {};
@@ -96,6 +150,11 @@ class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
     table.exchange = detail::exchange<T>;
     if constexpr (detail::has<detail::abort_of, T>) table.abort = detail::abort<T>;
     if constexpr (detail::has<detail::node_of, T>) table.node = detail::node<T>;
+    if constexpr (detail::has<detail::start_of, T>) {
+      table.start = detail::start_exchange<T>;
+      table.test = detail::test_exchange<T>;
+      table.wait = detail::wait_exchange<T>;
+    }
     return detail::handle<comm, P>(shardspec_comm_new, &table, new T(std::move(transport)), rank,
                                    size);
   }
@@ -170,6 +229,12 @@ class comm : public detail::unique<shardspec_comm, shardspec_comm_free> {
   template <class P = default_policy>
   answer<void, P> decline(shardspec_status status, text message, P = P()) const {
     return detail::perform<P>(shardspec_comm_decline, get(), status, message.c());
+  }
+
+  /// The same for a collective that the other ranks start: the request ends when they are refused.
+  template <class P = default_policy>
+  answer<request, P> decline_start(shardspec_status status, text message, P = P()) const {
+    return detail::handle<request, P>(shardspec_comm_decline_start, get(), status, message.c());
   }
 
   /// Cuts a tensor of rank `source_rank` into the shards of all ranks. `shards` are the destinations

@@ -95,6 +95,16 @@ answer<void, P> transfer_once(const comm &ranks, const tensor_batch &batch,
                             &options);
 }
 
+/// Starts that. The batch is needed during the call only, and the memory of the shards until the request
+/// has ended. What is wrong with the batch is the result of the request.
+template <class P = default_policy>
+answer<request, P> start_transfer(const comm &ranks, const tensor_batch &batch,
+                                  const comm_options &options = {}, P = P()) {
+  const tensor_batch::c_batch tensors(batch);
+  return detail::handle<request, P>(shardspec_comm_transfer_start, ranks.get(), tensors.data(),
+                                    tensors.size(), &options);
+}
+
 /// A batch of tensors that all ranks have agreed to move, any number of times.
 class transfer : public detail::unique<shardspec_transfer, shardspec_transfer_free> {
  public:
@@ -108,7 +118,7 @@ class transfer : public detail::unique<shardspec_transfer, shardspec_transfer_fr
     return detail::handle<transfer, P>(shardspec_transfer_prepare, ranks.get(), tensors.data(),
                                        tensors.size(), &options);
   }
-  /// Moves the tensors, with the buffers of the previous run.
+  /// Moves the tensors, with the buffers of the last run that succeeded.
   template <class P = default_policy> answer<void, P> run(const comm &ranks, P = P()) const {
     return detail::perform<P>(shardspec_transfer_run, get(), ranks.get(),
                               static_cast<const shardspec_comm_tensor *>(nullptr), std::size_t{0});
@@ -119,6 +129,19 @@ class transfer : public detail::unique<shardspec_transfer, shardspec_transfer_fr
     const tensor_batch::c_batch tensors(batch);
     return detail::perform<P>(shardspec_transfer_run, get(), ranks.get(), tensors.data(),
                               tensors.size());
+  }
+  /// Starts a run with the buffers of the last run that succeeded. The request uses the memory of
+  /// the shards until it has ended.
+  template <class P = default_policy> answer<request, P> start(const comm &ranks, P = P()) const {
+    return detail::handle<request, P>(shardspec_transfer_start, get(), ranks.get(),
+                                      static_cast<const shardspec_comm_tensor *>(nullptr), std::size_t{0});
+  }
+  /// Starts a run with other buffers. An invalid buffer is an error of the request.
+  template <class P = default_policy>
+  answer<request, P> start(const comm &ranks, const tensor_batch &batch, P = P()) const {
+    const tensor_batch::c_batch tensors(batch);
+    return detail::handle<request, P>(shardspec_transfer_start, get(), ranks.get(), tensors.data(),
+                                      tensors.size());
   }
   /// A hash of the transfer, which is the same on all ranks. Transfers of other tensors have other
   /// hashes.

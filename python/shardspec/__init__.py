@@ -62,7 +62,7 @@ from .spec import (
     infer_sharding_spec_from_shards_metadata,
 )
 from .tensor import Tensor, as_tensor, empty
-from .transfers import Move, Transfer, transfer
+from .transfers import Move, Transfer, start_transfer, transfer
 
 __version__: str = lib.text(lib.version_text)
 
@@ -147,6 +147,7 @@ __all__ = [
     "remove_custom_op",
     "save_checkpoint",
     "shards_in_box",
+    "start_transfer",
     "transfer",
     "write_checkpoint",
 ]

@@ -50,11 +50,12 @@ def hash_of(thing: Any) -> int:
     return hash(thing) & (1 << 64) - 1 if isinstance(thing, Hashable) else 0
 
 
-def _forget(ctx: int, objects: dict[int, Any] = _objects) -> None:
+def forget(ctx: int, objects: dict[int, Any] = _objects) -> None:
+    """Ends what a `ctx` is for."""
     objects.pop(ctx, None)
 
 
-DESTROY = lib.header.type("destroy_fn")(_forget)
+DESTROY = lib.header.type("destroy_fn")(forget)
 
 
 def table(kind: Any, **functions: Any) -> Any:

@@ -5,20 +5,29 @@ from __future__ import annotations
 import ctypes
 import functools
 import sys
-import warnings
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from . import copies
 from ._arrays import described, integers, listed, pointer, text
 from ._arrays import index as integer
-from ._callbacks import callback, description, keep, kept, question, table
+from ._callbacks import description, keep, table
 from ._handle import Handle
 from ._library import lib
+from ._transport import (
+    Message,
+    MessageStruct,
+    VTable,
+    exchange_function,
+    node_function,
+    start_function,
+    test_function,
+    wait_function,
+)
 from ._views import View, alike, numbered, type_of, view
 from .dtype import parse
-from .errors import OutOfMemoryError, ShardspecError
+from .errors import HandleError, OutOfMemoryError, ShardspecError
 from .extents import Extents
 from .metadata import ShardedTensorMetadata, metadata_of
 from .sharded_tensor import ShardedTensor
@@ -27,43 +36,60 @@ from .tensor import new
 ALL_RANKS: int = lib.ALL_RANKS
 """In the place of a `dst_rank`: all ranks get the tensor."""
 
-VTable = lib.header.type("comm_vtable")
 Options = lib.header.type("comm_options")
-MessageStruct = lib.header.type("message")
-
-
-class Message(NamedTuple):
-    """One message of an exchange: the rank that sends or receives it, and its bytes."""
-
-    peer: int
-    memory: memoryview
 
 
 class Request(Handle):
-    """An exchange or a collective that was started.
+    """An exchange or a transfer that was started.
 
     It makes progress in `test` and `wait` only. The memory of a request is kept until the request
-    has ended. A request that is closed or dropped before aborts its communicator, so that no rank
-    waits for this rank.
+    is closed or dropped. A request that is closed or dropped before it has ended aborts its
+    communicator, so that no rank waits for this rank. With a transport that can't abort, the
+    request is completed instead.
     """
 
     _free = "request_free"
 
     @classmethod
-    def _started(cls, handle: int, kept: Any) -> Request:
-        """A request that uses some memory."""
+    def _started(cls, handle: int, kept: Any, refusal: BaseException | None = None,
+                 then: Callable[[], None] | None = None) -> Request:
+        """A request that uses some memory. `then` is called when it has succeeded. With `refusal`, it
+        tells that to the other ranks, and ends with it."""
         made = cls.__new__(cls)
         made._handle = handle
+        made._refusal = refusal
+        made._then = then
         made._finalizer = weakref.finalize(made, functools.partial(_free_request, kept=[kept]), handle)
         return made
 
+    _refusal: BaseException | None = None
+    _then: Callable[[], None] | None = None
+
     def test(self) -> bool:
         """Makes progress without waiting for other ranks. Returns whether the request has ended."""
-        return bool(lib.answer(ctypes.c_int32, lib.request_test, self))
+        return self._ended(lambda: bool(lib.answer(ctypes.c_int32, lib.request_test, self)))
 
     def wait(self) -> None:
         """Waits for other ranks until the request has ended."""
-        lib.request_wait(self)
+        self._ended(lambda: lib.request_wait(self) or True)
+
+    def _ended(self, ask: Callable[[], bool]) -> bool:
+        try:
+            ended = ask()
+        except HandleError:
+            raise
+        except Exception as error:
+            if self._refusal is not None:
+                raise self._refusal from None  # What was wrong here comes first.
+            if not isinstance(error, ShardspecError):
+                self._refusal = error  # What a transport raised, which the library can't repeat.
+            raise
+        if ended and self._refusal is not None:
+            raise self._refusal
+        if ended and self._then is not None:
+            self._then()
+            self._then = None
+        return ended
 
 
 def _free_request(handle: int, kept: list[Any]) -> None:
@@ -76,8 +102,8 @@ class Communicator(Handle):
     """Connects ranks that can send bytes to each other. The object belongs to one rank.
 
     A subclass with a method `exchange` is a transport: it calls `super().__init__(rank, size)` and
-    moves messages. `Communicator.local(size)` connects threads. A rank uses its communicator from
-    one thread at a time.
+    moves messages. With a method `start`, its requests go on inside of `test`.
+    `Communicator.local(size)` connects threads. A rank uses its communicator from one thread at a time.
 
     Every rank calls the same method with equal metadata and its own buffers. When one rank passes
     an invalid argument, all ranks raise an error, and nothing was written.
@@ -86,10 +112,16 @@ class Communicator(Handle):
     _free = "comm_free"
 
     def __init__(self, rank: int, size: int) -> None:
-        known = type(self).node is not Communicator.node
-        functions = table(VTable, exchange=_exchange, **({"node": _node} if known else {}))
+        functions = table(VTable, exchange=exchange_function, **self._optional())
         self._own(lib.answer(ctypes.c_void_p, lib.comm_new, ctypes.byref(functions),
                              keep(weakref.ref(self)), rank, size))
+
+    @classmethod
+    def _optional(cls) -> dict[str, Any]:
+        """The functions of the table that a transport need not have."""
+        node = {"node": node_function} if cls.node is not Communicator.node else {}
+        starts = {"start": start_function, "test": test_function, "wait": wait_function}
+        return node | (starts if cls.start is not Communicator.start else {})
 
     @staticmethod
     def local(size: int, nodes: Iterable[int] | None = None) -> list[Communicator]:
@@ -121,6 +153,15 @@ class Communicator(Handle):
         """
         raise NotImplementedError(f"{type(self).__name__} has no exchange")
 
+    def start(self, sends: Sequence[Message], receives: Sequence[Message]) -> Any:
+        """Starts such an exchange without waiting for other ranks. A transport may have it.
+
+        Returns an object with `test()`, which returns whether all messages are complete, and `wait()`,
+        which returns when they are. The memory of the messages is valid until `test` returned true,
+        `wait` returned, or either raised.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no start")
+
     def exchange_start(self, sends: Sequence[Message], receives: Sequence[Message]) -> Request:
         """Starts an exchange of messages.
 
@@ -144,20 +185,21 @@ class Communicator(Handle):
         """
         lib.comm_abort(self, text("reason", reason))
 
+    def _abort_after(self, error: BaseException) -> None:
+        """Ends a transport of Python's, where it says how, for the other ranks."""
+        if type(self).abort is not Communicator.abort:
+            try:
+                self.abort(description(error))
+            except Exception:
+                sys.excepthook(*sys.exc_info())  # What went wrong first is raised.
+
     def decline(self, reason: BaseException | str) -> None:
         """Takes part in the collective that the other ranks call, if this rank can't call it.
 
         All other ranks raise `CommunicationError` with this reason, and nothing is moved. If a
         method of this class raises an error, it has already informed the other ranks.
         """
-        if isinstance(reason, ShardspecError):
-            status, message = reason.status, reason.message
-        elif isinstance(reason, BaseException):
-            known = (status for kind, status in STATUSES if isinstance(reason, kind))
-            status, message = next(known, lib.USER_STATUS), description(reason)
-        else:
-            status, message = lib.USER_STATUS, str(reason)
-        lib.comm_decline(self, status, message.replace("\0", " ").encode(errors="replace"))
+        lib.comm_decline(self, *_told(reason))
 
     @property
     def rank(self) -> int:
@@ -376,6 +418,30 @@ STATUSES = ((MemoryError, lib.OUT_OF_MEMORY), (TypeError, lib.INVALID_ARGUMENT),
 """The statuses that other ranks are told where an exception is none of this package's."""
 
 
+def _told(reason: BaseException | str) -> tuple[int, bytes]:
+    """Status and message that other ranks receive."""
+    if isinstance(reason, ShardspecError):
+        status, message = reason.status, reason.message
+    elif isinstance(reason, BaseException):
+        known = (status for kind, status in STATUSES if isinstance(reason, kind))
+        status, message = next(known, lib.USER_STATUS), description(reason)
+    else:
+        status, message = lib.USER_STATUS, str(reason)
+    return status, message.replace("\0", " ").encode(errors="replace")
+
+
+def started(function: Any, comm: Communicator, prepare: Callable[[], tuple[Any, ...]],
+            kept: Any = None, then: Callable[[], None] | None = None) -> Request:
+    """Starts a collective. A failure before the call is the result of the request, which has `kept`."""
+    try:
+        arguments = prepare()
+    except Exception as error:
+        handle = lib.answer(ctypes.c_void_p, lib.comm_decline_start, comm, *_told(error))
+        return Request._started(handle, comm, error)
+    handle = lib.answer(ctypes.c_void_p, function, comm, *arguments)
+    return Request._started(handle, (comm, arguments, kept), then=then)
+
+
 def together(function: Any, comm: Communicator, prepare: Callable[[], tuple[Any, ...]]) -> None:
     """Calls a collective. A failure before the call is reported to the other ranks."""
     try:
@@ -389,65 +455,5 @@ def together(function: Any, comm: Communicator, prepare: Callable[[], tuple[Any,
     try:
         function(comm, *arguments)
     except OutOfMemoryError as error:
-        _abort(comm, error)  # Others may have begun to rely on this rank.
+        comm._abort_after(error)  # Others may have begun to rely on this rank.
         raise
-
-
-@question(dict(VTable._fields_)["node"], -1)
-def _node(ctx: int, rank: int) -> int:
-    reference = kept(ctx, weakref.ref)
-    comm = None if reference is None else reference()
-    return comm.node(rank) if isinstance(comm, Communicator) else -1
-
-
-@callback(dict(VTable._fields_)["exchange"])
-def _exchange(ctx: int, sends: Any, send_count: int, receives: Any, receive_count: int) -> None:
-    reference = kept(ctx, weakref.ref)
-    comm = None if reference is None else reference()
-    if not isinstance(comm, Communicator):
-        raise lib.refused("INVALID_HANDLE", "comm: it is gone")
-    lent: list[tuple[Message, weakref.ref[Any]]] = [
-        _message(messages[at], write) for messages, count, write in (
-            (sends, send_count, False), (receives, receive_count, True)) for at in range(count)]
-    try:
-        given = [message for message, _ in lent]
-        comm.exchange(given[:send_count], given[send_count:])
-    except BaseException as error:
-        _release(lent)
-        _abort(comm, error)
-        raise
-    given = []
-    used = _release(lent)
-    if used:
-        warnings.warn(f"{type(comm).__name__}.exchange: parts or arrays of the memory of {used} "
-                      "messages are still there after it returned, and that memory is not",
-                      RuntimeWarning, stacklevel=1)
-
-
-def _abort(comm: Communicator, error: BaseException) -> None:
-    """Ends a transport of Python's, where it says how, for the other ranks."""
-    if type(comm).abort is not Communicator.abort:
-        try:
-            comm.abort(description(error))
-        except Exception:
-            sys.excepthook(*sys.exc_info())  # What went wrong first is raised.
-
-
-def _message(struct: Any, write: bool) -> tuple[Message, weakref.ref[Any]]:
-    """A message, and the object whose memory it is, as long as a part of it is in use."""
-    array: Any = (ctypes.c_char * struct.byte_count).from_address(struct.pointer)
-    memory = memoryview(array).cast("B")
-    return Message(struct.peer, memory if write else memory.toreadonly()), weakref.ref(array)
-
-
-def _release(lent: list[tuple[Message, weakref.ref[Any]]]) -> int:
-    """Ends memory that was there during a call, so that who asks for it later is refused. Of how
-    many messages there are other objects that use it, which can't be ended."""
-    references = [reference for _, reference in lent]
-    for message, _ in lent:
-        try:
-            message.memory.release()
-        except BufferError:
-            pass  # The memory itself is still in use.
-    lent.clear()
-    return sum(reference() is not None for reference in references)

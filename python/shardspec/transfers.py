@@ -12,7 +12,7 @@ from ._arrays import described, listed, text
 from ._handle import Handle
 from ._library import lib
 from ._views import alike, numbered
-from .comm import Communicator, options, together
+from .comm import Communicator, Request, options, started, together
 from .dtype import DType, parse
 from .metadata import ShardedTensorMetadata, metadata_of
 from .plan import Plan
@@ -56,6 +56,21 @@ def transfer(comm: Communicator, moves: Iterable[Move], *, memory_limit: int = 0
     together(lib.comm_transfer, comm, prepare)
 
 
+def start_transfer(comm: Communicator, moves: Iterable[Move], *, memory_limit: int = 0,
+                   max_threads: int = 0, hint: copies.Hint | None = None) -> Request:
+    """Starts what `transfer` does. Other ranks may call either.
+
+    The request keeps the tensors. What is wrong with them is raised by its `test` or `wait`, when the
+    other ranks have been told.
+    """
+    def prepare() -> tuple[Any, ...]:
+        how = options(memory_limit, max_threads, hint)
+        tensors = _tensors(moves)
+        return tensors, len(tensors), how
+
+    return started(lib.comm_transfer_start, comm, prepare)
+
+
 class Transfer(Handle):
     """A batch of tensors that all ranks have agreed to move, any number of times.
 
@@ -68,33 +83,58 @@ class Transfer(Handle):
     def __init__(self, comm: Communicator, moves: Iterable[Move], *, memory_limit: int = 0,
                  max_threads: int = 0, hint: copies.Hint | None = None) -> None:
         self._comm = comm
-        self._kept: Any = None
+        self._kept: list[Any] = []
+        """What the library may read or write in a run without `moves`."""
         made = ctypes.c_void_p()
 
         def prepare() -> tuple[Any, ...]:
             how = options(memory_limit, max_threads, hint)
-            self._kept = tensors = _tensors(moves)
+            tensors = _tensors(moves)
+            self._kept = [tensors]
             return tensors, len(tensors), how, ctypes.byref(made)
 
         together(lib.transfer_prepare, comm, prepare)
         self._own(made.value or 0)
 
     def run(self, moves: Iterable[Move] | None = None) -> None:
-        """Moves all tensors, on all ranks together. The run uses the tensors of the previous run, or
-        other tensors of the same shapes and strides. It uses only the tags and shards of `moves`.
+        """Moves all tensors, on all ranks together. The run uses the tensors of the last run that
+        succeeded, or other tensors of the same shapes and strides. It uses only the tags and shards of
+        `moves`.
         """
-        def prepare() -> tuple[Any, ...]:
-            if moves is None:
-                return None, 0
-            tensors = _tensors(moves, layouts=False)
-            return tensors, len(tensors)
-
         def run(comm: Communicator, tensors: Any, count: int) -> None:
             lib.transfer_run(self, comm, tensors, count)
-            if tensors is not None:
-                self._kept = tensors
+            self._has_run(tensors)
 
-        together(run, self._comm, prepare)
+        together(run, self._comm, lambda: self._for_run(moves))
+
+    def start(self, moves: Iterable[Move] | None = None) -> Request:
+        """Starts what `run` does. Other ranks may call either. A transfer has one run at a time.
+
+        What is wrong with `moves` is raised by `test` or `wait` of the request, when the other ranks have
+        been told.
+        """
+        used: list[Any] = []
+
+        def prepare() -> tuple[Any, ...]:
+            arguments = self._for_run(moves)
+            used.append(arguments[0])
+            return arguments
+
+        return started(lambda comm, *rest: lib.transfer_start(self, comm, *rest), self._comm, prepare,
+                       self, lambda: self._has_run(*used))
+
+    def _for_run(self, moves: Iterable[Move] | None) -> tuple[Any, int]:
+        """The tensors of a run. From here on the library may use them, also where the run fails."""
+        if moves is None:
+            return None, 0
+        tensors = _tensors(moves, layouts=False)
+        self._kept.append(tensors)
+        return tensors, len(tensors)
+
+    def _has_run(self, tensors: Any) -> None:
+        """After a run that succeeded, the library uses its tensors only."""
+        if tensors is not None:
+            self._kept = [tensors]
 
     @property
     def fingerprint(self) -> int:

@@ -99,9 +99,36 @@ impl<'a> CollectiveEngine<'a> {
         }
         let underway = Underway::new(comm);
         // SAFETY: the caller's promise is passed on.
-        let moved = unsafe { pipeline::run(comm, &mut self.mover) };
+        let moved = unsafe { self.move_rest(comm) };
         self.stage = Stage::Ended;
         underway.end(moved)
+    }
+
+    /// Moves everything that was not moved yet.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::step`].
+    unsafe fn move_rest(&mut self, comm: &dyn Communicator) -> Result<()> {
+        // SAFETY: the caller's promise is passed on.
+        unsafe {
+            // The second thread knows nothing of a round that a step has started.
+            if self.mover.is_exchanging() && self.mover.step(comm, &mut self.exchange, true)? {
+                return Ok(());
+            }
+            pipeline::run(comm, &mut self.mover)
+        }
+    }
+
+    /// Gives up what is left. Afterwards nothing uses the caller's memory.
+    pub(super) fn give_up(&mut self) {
+        self.exchange = PendingExchange::default();
+        self.stage = Stage::Ended;
+    }
+
+    /// A number that grows with each step that did not have to wait.
+    pub(super) fn progress(&self) -> u64 {
+        self.exchange.completed().saturating_add(u64::from(self.stage != Stage::Agreeing))
     }
 
     /// Does the agreement, if it is not done, and waits for other ranks.

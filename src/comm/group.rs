@@ -155,6 +155,10 @@ impl Communicator for Group {
         unsafe { self.inner.start(&sends, &receives) }
     }
 
+    fn can_abort(&self) -> bool {
+        self.inner.can_abort()
+    }
+
     fn abort(&self, reason: &dyn Display) {
         self.inner.abort(reason);
     }

@@ -135,6 +135,10 @@ impl Communicator for LocalCommunicator {
         Ok(Some(try_box(started)?))
     }
 
+    fn can_abort(&self) -> bool {
+        true
+    }
+
     fn abort(&self, reason: &dyn Display) {
         if self.port.hub.is_of_this_process() {
             let reason = Short::new(reason);

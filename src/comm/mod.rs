@@ -12,6 +12,7 @@ mod agree;
 mod batch;
 mod carry_out;
 mod channel;
+mod collective_work;
 mod engine;
 pub mod error;
 mod gather;
@@ -46,6 +47,7 @@ mod wire;
 pub use agree::Reason;
 pub use batch::{BatchTensor, TensorShards};
 pub use carry_out::{decline, report};
+pub use collective_work::{decline_work, report_work, run_work, transfer_work};
 pub use error::CommError;
 pub(crate) use error::TensorName;
 pub use gather::{Gather, gather};
@@ -144,6 +146,11 @@ pub trait Communicator: Send + Sync {
     ) -> Result<Option<Box<dyn StartedExchange>>> {
         let _ = (sends, receives);
         Ok(None)
+    }
+
+    /// Whether [`Self::abort`] wakes other ranks.
+    fn can_abort(&self) -> bool {
+        false
     }
 
     /// Makes exchanges fail from now on, with this reason, on every rank that the transport can

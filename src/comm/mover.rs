@@ -140,6 +140,11 @@ impl<'a> Mover<'a> {
         self.local.forget();
     }
 
+    /// Whether [`Self::step`] has packed a round that is not exchanged yet.
+    pub(super) fn is_exchanging(&self) -> bool {
+        self.exchanging.is_some()
+    }
+
     /// Most threads that copy, the calling one included.
     pub(super) fn max_threads(&self) -> usize {
         self.options.max_threads

@@ -7,6 +7,7 @@ use super::agree::Reason;
 use super::batch::{BatchTensor, PlannedBatch, TensorShards, buffers_of, prepare};
 use super::carry_out::{carry_out, decline};
 use super::engine::CollectiveEngine;
+use super::prepared::Prepared;
 use super::proposals::{Proposal, Staging};
 use super::short::Short;
 use super::{Communicator, Options};
@@ -26,12 +27,17 @@ use crate::model::{Error, Result};
 pub unsafe fn transfer<E: Reason>(
     comm: &dyn Communicator, tensors: &[BatchTensor], options: Options,
 ) -> std::result::Result<(), E> {
-    let prepared = plan(comm, tensors).and_then(|(batch, shards)| {
-        let call = format_args!("transfer({} tensors)", batch.len());
-        prepare(comm, call, &batch, shards, options)
-    });
     // SAFETY: the caller's promise is passed on.
-    unsafe { carry_out(comm, prepared) }
+    unsafe { carry_out(comm, prepare_once(comm, tensors, options)) }
+}
+
+/// The collective that moves a batch once.
+pub(super) fn prepare_once(
+    comm: &dyn Communicator, tensors: &[BatchTensor], options: Options,
+) -> Result<Prepared<'static>> {
+    let (batch, shards) = plan(comm, tensors)?;
+    let call = format_args!("transfer({} tensors)", batch.len());
+    prepare(comm, call, &batch, shards, options)
 }
 
 fn plan(
@@ -60,6 +66,22 @@ struct Idle {
     proposal: Proposal,
     /// The buffers that the engine moves.
     shards: Vec<TensorShards>,
+    /// Those of the last run that succeeded, if they are others.
+    last: Option<Vec<TensorShards>>,
+}
+
+impl Idle {
+    /// Moves other buffers from now on.
+    fn bind(&mut self, batch: &Shared<PlannedBatch>, shards: Vec<TensorShards>) -> Result<()> {
+        if are_in_memory_of(&shards, &self.shards) {
+            return Ok(());
+        }
+        let kept = try_collect(shards.iter().cloned())?;
+        self.engine.mover().rebind(buffers_of(batch, shards)?);
+        let before = std::mem::replace(&mut self.shards, kept);
+        self.last.get_or_insert(before);
+        Ok(())
+    }
 }
 
 impl PreparedTransfer {
@@ -86,7 +108,7 @@ impl PreparedTransfer {
             staging: Staging::default(),
             tensors: None,
         };
-        let idle = Mutex::new(Some(try_box(Idle { engine, proposal, shards: kept })?));
+        let idle = Mutex::new(Some(try_box(Idle { engine, proposal, shards: kept, last: None })?));
         Ok(Self { rank, size, batch, fingerprint, made_for, idle })
     }
 
@@ -136,7 +158,7 @@ impl PreparedTransfer {
         self.batch.in_tensor(tensor, error)
     }
 
-    /// Moves the tensors, from and to the buffers of the last run, or to others of the same shapes and
+    /// Moves the tensors, from and to the buffers of the last run that succeeded, or to others of the same shapes and
     /// strides. Buffers that do not fit are refused on all ranks, and nothing is written.
     ///
     /// # Safety
@@ -212,6 +234,8 @@ pub struct TransferRun {
     transfer: Shared<PreparedTransfer>,
     /// Given back when this is dropped.
     idle: Option<Box<Idle>>,
+    /// Whether it succeeded, once it has ended.
+    succeeded: Option<bool>,
 }
 
 impl TransferRun {
@@ -225,15 +249,14 @@ impl TransferRun {
         let Some(idle) = idle else {
             return Err(is_busy());
         };
-        let mut run = Self { transfer: transfer.clone(), idle: Some(idle) };
+        let mut run = Self { transfer: transfer.clone(), idle: Some(idle), succeeded: None };
         if let Some(idle) = &mut run.idle {
             if let Some(shards) = shards {
                 transfer.check_like(&shards)?;
-                if !are_in_memory_of(&shards, &idle.shards) {
-                    let kept = try_collect(shards.iter().cloned())?;
-                    idle.engine.mover().rebind(buffers_of(&transfer.batch, shards)?);
-                    idle.shards = kept;
-                }
+                idle.bind(&transfer.batch, shards)?;
+            } else if let Some(last) = &idle.last {
+                let last = try_collect(last.iter().cloned())?;
+                idle.bind(&transfer.batch, last)?;
             }
             idle.engine.restart(comm, idle.proposal);
         }
@@ -248,11 +271,15 @@ impl TransferRun {
     /// From the first step until all is done or failed, the source shards may be read, the destination
     /// shards may be written, and nothing else uses either.
     pub unsafe fn step(&mut self, comm: &dyn Communicator, wait: bool) -> Result<bool> {
-        match &mut self.idle {
+        let done = match &mut self.idle {
             // SAFETY: the caller's promise is passed on.
             Some(idle) => unsafe { idle.engine.step(comm, wait) },
             None => Ok(true),
+        };
+        if !matches!(done, Ok(false)) {
+            self.succeeded.get_or_insert(done.is_ok());
         }
+        done
     }
 
     /// Does all that is left, and waits for other ranks.
@@ -261,17 +288,30 @@ impl TransferRun {
     ///
     /// As [`Self::step`].
     pub unsafe fn finish(&mut self, comm: &dyn Communicator) -> Result<()> {
-        match &mut self.idle {
+        let done = match &mut self.idle {
             // SAFETY: the caller's promise is passed on.
             Some(idle) => unsafe { idle.engine.run(comm) },
             None => Ok(()),
-        }
+        };
+        self.succeeded.get_or_insert(done.is_ok());
+        done
+    }
+
+    /// A number that grows with each step that did not have to wait.
+    pub(super) fn progress(&self) -> u64 {
+        self.idle.as_ref().map_or(0, |idle| idle.engine.progress())
     }
 }
 
 impl Drop for TransferRun {
     fn drop(&mut self) {
-        let idle = self.idle.take();
+        let mut idle = self.idle.take();
+        if let Some(idle) = &mut idle {
+            idle.engine.give_up();
+            if self.succeeded == Some(true) {
+                idle.last = None;
+            }
+        }
         *self.transfer.lock() = idle;
     }
 }

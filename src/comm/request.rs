@@ -4,6 +4,7 @@ use super::message::{SortedMessages, copy};
 use super::pending::PendingExchange;
 use super::shared::{Claim, SharedCommunicator};
 use super::{Communicator, Incoming, Outgoing};
+use crate::comm::CommError;
 use crate::error::Foreign;
 use crate::memory::try_box;
 use crate::model::{Error, Result};
@@ -19,25 +20,49 @@ pub trait Work: Send {
     /// nothing else uses what is written or writes what is read.
     unsafe fn step(&mut self, comm: &dyn Communicator, wait: bool) -> Result<bool>;
 
-    /// How many exchanges were completed so far: where a step completes none, the next one would wait.
+    /// Does all that is left, and waits for other ranks.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::step`].
+    unsafe fn finish(&mut self, comm: &dyn Communicator) -> Result<()> {
+        // SAFETY: the caller's promise is passed on.
+        while !unsafe { self.step(comm, true)? } {}
+        Ok(())
+    }
+
+    /// A number that grows with each step after which the next one need not wait: where a step without
+    /// waiting leaves it alone, the next one would have nothing to do either.
     fn completed(&self) -> u64;
 }
 
 /// A collective or an exchange that was started and may not be complete.
 ///
 /// It claims its communicator: until it has ended, that makes no other exchange. Dropped before its
-/// end, it aborts the communicator, so that other ranks do not wait for this one.
+/// end, it aborts the communicator, so that other ranks do not wait for this one; where the
+/// communicator can't do that, it is completed.
+#[derive(Default)]
 pub struct Request {
     /// Gone when it has ended. What it uses is dropped before the communicator is free again.
     under_way: Option<(Box<dyn Work>, Claim)>,
     /// How it failed, if it did.
     failure: Option<Foreign>,
+    /// A panic has ended a call of it.
+    interrupted: bool,
 }
 
 impl Request {
     /// A request for work of which nothing is done yet.
     pub fn new(comm: &SharedCommunicator, work: Box<dyn Work>) -> Result<Self> {
-        Ok(Self { under_way: Some((work, comm.claim()?)), failure: None })
+        let mut made = Self::default();
+        made.begin(comm, work)?;
+        Ok(made)
+    }
+
+    /// Gives work to a request that has none.
+    pub(crate) fn begin(&mut self, comm: &SharedCommunicator, work: Box<dyn Work>) -> Result<()> {
+        self.under_way = Some((work, comm.claim()?));
+        Ok(())
     }
 
     /// Does what can be done without waiting for other ranks; whether the request has ended. Its
@@ -47,16 +72,19 @@ impl Request {
     ///
     /// As [`Work::step`], until the request has ended or is dropped.
     pub unsafe fn test(&mut self) -> Result<bool> {
-        while let Some((work, claim)) = &mut self.under_way {
-            let before = work.completed();
-            // SAFETY: the caller's promise is passed on.
-            let done = unsafe { work.step(claim.comm(), false) };
-            if matches!(done, Ok(false)) && work.completed() == before {
-                return Ok(false);
+        // SAFETY: the caller's promise is passed on.
+        self.go_on(|work, comm| unsafe {
+            loop {
+                let before = work.completed();
+                if work.step(comm, false)? {
+                    return Ok(true);
+                }
+                if work.completed() == before {
+                    return Ok(false);
+                }
             }
-            self.end_with(done);
-        }
-        self.outcome().map(|()| true)
+        })?;
+        Ok(self.under_way.is_none())
     }
 
     /// Does all that is left.
@@ -65,40 +93,54 @@ impl Request {
     ///
     /// As [`Work::step`], until the request has ended or is dropped.
     pub unsafe fn wait(&mut self) -> Result<()> {
-        while let Some((work, claim)) = &mut self.under_way {
-            // SAFETY: the caller's promise is passed on.
-            let done = unsafe { work.step(claim.comm(), true) };
-            self.end_with(done);
-        }
-        self.outcome()
+        // SAFETY: the caller's promise is passed on.
+        self.go_on(|work, comm| unsafe { work.finish(comm).map(|()| true) })
     }
 
-    /// Ends the request, unless a step has left something to do.
-    fn end_with(&mut self, done: Result<bool>) {
-        match done {
-            Ok(false) => return,
-            Ok(true) => {}
-            Err(error) => self.failure = Some(Foreign::of(&error)),
+    /// Does some work, if there is any; its failure, then and later. The function returns whether all
+    /// is done. A panic in it ends the request.
+    fn go_on(
+        &mut self, some: impl FnOnce(&mut dyn Work, &dyn Communicator) -> Result<bool>,
+    ) -> Result<()> {
+        if let Some(mut under_way) = self.under_way.take() {
+            self.interrupted = true;
+            let (work, claim) = &mut under_way;
+            let done = some(&mut **work, claim.comm());
+            self.interrupted = false;
+            match done {
+                Ok(false) => self.under_way = Some(under_way),
+                Ok(true) => {}
+                Err(error) => self.failure = Some(Foreign::of(&error)),
+            }
         }
-        self.under_way = None;
-    }
-
-    fn outcome(&self) -> Result<()> {
+        if self.interrupted {
+            let what = "a panic ended a call of the request";
+            return Err(Error::Comm(CommError::TransportFailed { what: what.into() }));
+        }
         self.failure.as_ref().map_or(Ok(()), |failure| Err(passed_on(failure)))
     }
 }
 
 /// An error that is returned unchanged, perhaps several times.
-fn passed_on(failure: &Foreign) -> Error {
+pub(super) fn passed_on(failure: &Foreign) -> Error {
     try_box(failure.clone()).map_or_else(Error::from, Error::Foreign)
 }
 
 impl Drop for Request {
     fn drop(&mut self) {
-        if let Some((_, claim)) = &self.under_way
-            && claim.comm().size() > 1
-        {
-            claim.comm().abort(&"a request was freed before it was complete");
+        let Some((work, claim)) = &mut self.under_way else {
+            return;
+        };
+        let comm = claim.comm();
+        if comm.size() == 1 {
+            return;
+        }
+        if comm.can_abort() {
+            comm.abort(&"a request was freed before it was complete");
+        } else {
+            // The other ranks would wait for ever.
+            // SAFETY: the memory of the request exists until it is dropped.
+            let _ = unsafe { work.finish(comm) };
         }
     }
 }

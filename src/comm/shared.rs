@@ -43,7 +43,8 @@ impl SharedCommunicator {
         Ok(Claim { comm: self.clone() })
     }
 
-    fn check_unclaimed(&self) -> Result<()> {
+    /// Refuses a communicator on which a request is under way.
+    pub fn check_unclaimed(&self) -> Result<()> {
         if self.claimed.load(Ordering::Acquire) { Err(in_use()) } else { Ok(()) }
     }
 }
@@ -109,6 +110,10 @@ impl Communicator for SharedCommunicator {
         self.check_unclaimed()?;
         // SAFETY: the caller's promise is passed on.
         unsafe { self.inner.start(sends, receives) }
+    }
+
+    fn can_abort(&self) -> bool {
+        self.inner.can_abort()
     }
 
     fn abort(&self, reason: &dyn Display) {

@@ -40,13 +40,15 @@ pub unsafe extern "C-unwind" fn shardspec_comm_decline(
 ) -> shardspec_status {
     guard(err, || {
         let comm = handle::get("comm", comm)?;
-        let reason = or_decline(&*comm, reason(status, message))?;
+        let reason = or_decline(&*comm, reason_argument(status, message))?;
         Ok(comm::report(&*comm, reason)?)
     })
 }
 
 /// The error of this rank, as the other ranks receive it.
-unsafe fn reason(status: shardspec_status, message: *const c_char) -> Outcome<Foreign> {
+pub(crate) unsafe fn reason_argument(
+    status: shardspec_status, message: *const c_char,
+) -> Outcome<Foreign> {
     let message = text("message", message)?;
     if status < 1 {
         let (argument, value) = ("status", status.into());

@@ -24,6 +24,7 @@ pub mod checkpoint_readers;
 pub mod checkpoint_write;
 pub mod chunk;
 pub mod collective;
+pub mod collective_start;
 pub mod comm;
 pub mod comm_group;
 pub mod custom_placement;

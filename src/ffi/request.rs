@@ -1,6 +1,6 @@
 //! Requests.
 //!
-//! A request is an exchange that was started and is not yet complete. The program may do other work
+//! A request is an exchange or a transfer that was started and is not yet complete. The program may do other work
 //! in the meantime. The functions whose names end in `_start` create requests.
 //! `shardspec_request_test` makes progress with a request without waiting. `shardspec_request_wait`
 //! completes a request.
@@ -20,10 +20,15 @@
 //!   create two communicators.
 //! - After a request has ended, `shardspec_request_test` and `shardspec_request_wait` return the
 //!   same result each time.
+//! - A start does not wait for other ranks. If this rank passes an invalid argument to a transfer,
+//!   the start still creates a request. The request sends the error to the other ranks and then
+//!   returns it. The requests of all other ranks return DISAGREEMENT.
 //! - `shardspec_request_free` cancels a request that has not ended. The function aborts the
 //!   communicator, so that the other ranks do not wait. The function returns when nothing uses the
-//!   buffers any more. If a transport can't abort, such as MPI, the function waits for the messages
-//!   that are not yet complete.
+//!   buffers any more. If a transport can't abort, such as MPI, the function completes the request
+//!   instead.
+//! - `shardspec_request_wait` may copy with a second thread, which ends before the function returns.
+//!   `shardspec_request_test` copies a few MiB at most before it checks the messages again.
 //! - If a transport has no `start`, a request makes progress only inside of
 //!   `shardspec_request_wait`. Before that, `shardspec_request_test` writes 0. Local communicators
 //!   and `shardspec_mpi.h` have `start`.
@@ -82,7 +87,7 @@ unsafe fn with_request<T>(
 /// frees a handle during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if another thread uses the request; INVALID_HANDLE, NULL_ARGUMENT. If
-/// the request fails, the function returns the error of its exchange.
+/// the request fails, the function returns the error of its exchange or transfer.
 /// Threads: any, one at a time for each request.
 /// Source: MPI_Test.
 /// Since: ABI 0.
@@ -106,7 +111,7 @@ pub unsafe extern "C-unwind" fn shardspec_request_test(
 /// thread frees a handle during the call.
 /// Blocks: on other ranks.
 /// Errors: INVALID_ARGUMENT if another thread uses the request; INVALID_HANDLE, NULL_ARGUMENT. If
-/// the request fails, the function returns the error of its exchange.
+/// the request fails, the function returns the error of its exchange or transfer.
 /// Threads: any, one at a time for each request.
 /// Source: MPI_Wait.
 /// Since: ABI 0.
@@ -119,11 +124,12 @@ pub unsafe extern "C-unwind" fn shardspec_request_wait(
 
 /// Frees a request. NULL is allowed. If the request has not ended, the function cancels it and
 /// aborts the communicator. The other ranks then do not wait, and all later exchanges of the
-/// communicator fail.
+/// communicator fail. If the transport has no `abort`, the function completes the request instead
+/// and ignores its result.
 ///
 /// Ownership: the caller may use the buffers of the request again when the function returns.
-/// Calls back: `abort` and `wait` of a custom transport, if the request has not ended; `destroy`,
-/// if nothing else uses the communicator.
+/// Calls back: `abort`, `exchange` and `wait` of a custom transport, if the request has not ended;
+/// `destroy`, if nothing else uses the communicator.
 /// Blocks: on other ranks, if the request has not ended, until nothing uses the buffers.
 /// Errors: INVALID_HANDLE if the handle was freed before, was never created or is of another kind.
 /// Threads: any. A call of another thread that uses the handle completes normally, and the request is
@@ -136,14 +142,25 @@ pub unsafe extern "C-unwind" fn shardspec_request_free(
     guard(err, || handle::free("request", request))
 }
 
-/// A handle for work that is started.
-unsafe fn started(
-    comm: &SharedCommunicator, work: Box<dyn Work>,
-) -> Outcome<*mut shardspec_request> {
-    let handle = handle::insert(Mutex::new(Request::new(comm, work)?))?;
-    // What can be sent already is on its way. A failure is the result of the request.
-    let _ = with_request(handle, |request| Ok(request.test()?));
-    Ok(handle)
+/// A handle for work that is to be started.
+pub(crate) fn new_request() -> Outcome<*mut shardspec_request> {
+    Ok(handle::insert(Mutex::new(Request::default()))?)
+}
+
+/// Starts work by such a handle, which is freed where that is refused.
+pub(crate) unsafe fn start(
+    handle: *mut shardspec_request, comm: &SharedCommunicator, work: Outcome<Box<dyn Work>>,
+) -> Outcome {
+    let begun = work.and_then(|work| {
+        with_request(handle, |request| Ok(request.begin(comm, work)?))?;
+        // What can be sent already is on its way. A failure is the result of the request.
+        let _ = with_request(handle, |request| Ok(request.test()?));
+        Ok(())
+    });
+    if begun.is_err() {
+        handle::free("request", handle)?;
+    }
+    begun
 }
 
 /// Starts an exchange of messages between ranks. The rules for the messages are those of
@@ -173,7 +190,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_exchange_start(
         let place = self::out("out", out)?;
         let (sends, receives) = messages_argument(sends, send_count, receives, receive_count)?;
         let work = comm::own_messages(&*comm, &sends, &receives)?;
-        place.set(started(&comm, work)?);
+        let request = new_request()?;
+        start(request, &comm, Ok(work))?;
+        place.set(request);
         Ok(())
     })
 }

@@ -16,6 +16,9 @@
 //! `shardspec_transfer_prepare` once and `shardspec_transfer_run` each time. The preparation does
 //! the agreement, the plan and the allocation of memory. A run sends only one small message in each
 //! of ceil(log2 size) rounds before it moves data.
+//!
+//! `shardspec_comm_transfer_start` and `shardspec_transfer_start` do not wait for other ranks. They
+//! create requests, which move the batch while the program does other work.
 
 use std::ffi::c_char;
 
@@ -99,7 +102,7 @@ const SOURCE_SHARDS: (&str, &str) = ("source_shards", "source_shard_count");
 const DESTINATION_SHARDS: (&str, &str) = ("destination_shards", "destination_shard_count");
 
 /// The tensors of this rank.
-unsafe fn tensors_argument(
+pub(crate) unsafe fn tensors_argument(
     comm: &dyn Communicator, tensors: *const shardspec_comm_tensor, count: usize,
 ) -> Outcome<Vec<BatchTensor>> {
     let mut index = 0usize;
@@ -153,7 +156,7 @@ fn dtype_of(tensor: &shardspec_comm_tensor) -> Outcome<Option<DataType>> {
 }
 
 /// The buffers of a run; `None`: those of the last one.
-unsafe fn run_argument(
+pub(crate) unsafe fn run_argument(
     transfer: &PreparedTransfer, tensors: *const shardspec_comm_tensor, count: usize,
 ) -> Outcome<Option<Vec<TensorShards>>> {
     if tensors.is_null() && count == 0 {
@@ -292,8 +295,8 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare(
 /// Runs a prepared transfer: moves all its tensors. All ranks call this function together, with the
 /// communicator with which the transfer was prepared.
 ///
-/// With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the previous run, or those
-/// of `shardspec_transfer_prepare`. Otherwise `tensors` has all tensors in the same order, with
+/// With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
+/// OK, or those of `shardspec_transfer_prepare`. Otherwise `tensors` has all tensors in the same order, with
 /// shards of the same shapes, strides and element types. The run uses only the shards of `tensors`.
 /// Each `tag` must be NULL or equal the tag of the preparation. The other fields are ignored. The
 /// first run with other buffers takes a little longer than the next runs.

@@ -275,6 +275,10 @@ impl Communicator for Transport {
         Ok(Some(started))
     }
 
+    fn can_abort(&self) -> bool {
+        self.functions.table.abort.is_some()
+    }
+
     fn abort(&self, reason: &dyn Display) {
         self.functions.abort(reason);
     }

@@ -21,9 +21,11 @@ from shardspec import (
     Communicator,
     HandleError,
     Message,
+    Move,
     OpArgumentsError,
     ShardedTensor,
     TensorProperties,
+    Transfer,
     _callbacks,
     custom_sharding_spec_op,
     dispatch_custom_op,
@@ -494,6 +496,69 @@ def test_a_transport_of_pythons_exchanges_where_a_request_is_waited_for():
         return bytes(place)
 
     assert on_threads(2, work) == [b"ab"] * 2
+
+
+class Starting(Keeping):
+    """Starts exchanges as well."""
+
+    def start(self, sends, receives):
+        self.kept.extend(self.keep(message.memory) for message in [*sends, *receives])
+        if self.fails is not None:
+            raise self.fails
+        return self.inner.exchange_start(sends, receives)
+
+
+def test_a_transport_of_pythons_may_start_exchanges():
+    def work(comm):
+        over = Starting(comm, lambda memory: memory)
+        for wait in (False, True):
+            place = bytearray(2)
+            request = over.exchange_start([Message(1 - comm.rank, memoryview(b"ab"))],
+                                          [Message(1 - comm.rank, memoryview(place))])
+            if not wait:
+                while not request.test():
+                    pass
+            request.wait()
+            assert place == b"ab"
+            request.close()
+        return over.kept
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kept = [memory for memories in on_threads(2, work) for memory in memories]
+    assert len(kept) == 8
+    for memory in kept:
+        with pytest.raises(ValueError, match="released"):
+            memory[0]
+
+
+def test_what_a_start_raises_is_the_result_of_the_request():
+    comm = Starting(Communicator.local(2)[0], len)
+    comm.fails = ConnectionError("the cable is cut")
+    request = comm.exchange_start([], [Message(1, memoryview(bytearray(2)))])
+    for _ in range(2):
+        with pytest.raises(ConnectionError) as caught:
+            request.wait()
+        assert caught.value is comm.fails
+    with pytest.raises(NotImplementedError, match="Communicator has no start"):
+        Communicator(0, 3).start([], [])
+
+
+def test_a_transfer_goes_on_over_a_transport_of_pythons():
+    def work(comm):
+        over = Starting(comm, len)
+        mine = [part.copy() for part in slices(ROWS, comm.rank)]
+        columns = [numpy.zeros_like(part) for part in slices(COLUMNS, comm.rank)]
+        moves = [Move("full", mine, columns, ROWS, COLUMNS)]
+        transfer = Transfer(over, moves)
+        request = transfer.start()
+        if comm.rank == 0:
+            while not request.test():
+                pass
+        request.wait()
+        return are_shards_of(columns, COLUMNS, comm.rank) and len(over.kept) > 2
+
+    assert on_threads(3, work) == [True] * 3
 
 
 def test_a_group_uses_layouts_that_name_its_global_ranks():

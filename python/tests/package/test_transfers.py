@@ -1,5 +1,7 @@
 """Batches of tensors between ranks that are threads, once and by a prepared transfer."""
 
+import gc
+
 import numpy
 import pytest
 
@@ -13,6 +15,8 @@ from shardspec import (
     Plan,
     ShardMetadata,
     Transfer,
+    ViewError,
+    start_transfer,
     transfer,
 )
 
@@ -77,6 +81,67 @@ def test_a_prepared_transfer_runs_on_the_same_and_on_other_arrays():
 
     first, *others = on_threads(3, work)
     assert isinstance(first, int) and others == [first] * 2
+
+
+def finish(request, way):
+    """Completes a request by testing it, or by waiting."""
+    if way == 0:
+        while not request.test():
+            pass
+    request.wait()
+    assert request.test()
+    request.close()
+
+
+def test_transfers_go_on_while_ranks_compute():
+    def work(comm):
+        moves, places = batch(comm.rank)
+        finish(start_transfer(comm, moves, memory_limit=100), comm.rank % 2)
+        assert arrived(places, comm.rank)
+        prepared = Transfer(comm, moves)
+        for factor in (1, 7, 3):
+            others, other_places = batch(comm.rank, factor)
+            finish(prepared.start(others), (comm.rank + factor) % 2)
+            assert arrived(other_places, comm.rank, factor)
+            for place in other_places:
+                place[...] = 0
+            # The transfer keeps them.
+            del others
+            gc.collect()
+            if comm.rank == 1:
+                prepared.run()
+            else:
+                finish(prepared.start(), 1)
+            assert arrived(other_places, comm.rank, factor)
+        return True
+
+    assert on_threads(3, work) == [True] * 3
+
+
+def test_what_is_wrong_with_a_start_is_raised_by_its_request_on_all_ranks():
+    def work(comm):
+        moves, places = batch(comm.rank)
+        prepared = Transfer(comm, moves)
+        for start in (lambda wrong: start_transfer(comm, wrong), prepared.start):
+            for spoil in ("read-only", "shape"):
+                wrong, wrong_places = batch(comm.rank)
+                if comm.rank == 2 and spoil == "read-only":
+                    wrong_places[1].flags.writeable = False
+                if comm.rank == 2 and spoil == "shape":
+                    wrong[1].shards[0] = numpy.zeros((2, 9), "float32")
+                request = start(wrong)
+                kinds = (BufferError, ArgumentError, CommunicationError, ViewError)
+                for _ in range(2):
+                    with pytest.raises(kinds, match="'k'"):
+                        request.wait()
+                with pytest.raises(kinds, match="'k'"):
+                    request.test()
+                assert not wrong_places[0].any()
+                request.close()
+        finish(prepared.start(), comm.rank % 2)
+        return arrived(places, comm.rank)
+
+    assert on_threads(3, work) == [True] * 3
 
 
 def test_ranks_with_other_tensors_are_told_their_names():

@@ -1,0 +1,134 @@
+//! Collectives that are started, and go on by a request.
+
+use std::ffi::c_char;
+
+use crate::comm::{self, SharedCommunicator, Work};
+use crate::ffi::border::guard::{Outcome, Refusal, guard};
+use crate::ffi::border::handle;
+use crate::ffi::border::pointer::out;
+use crate::ffi::collective::{comm_options_argument, or_decline, shardspec_comm_options};
+use crate::ffi::comm::shardspec_comm;
+use crate::ffi::decline::reason_argument;
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::ffi::request::{new_request, shardspec_request, start};
+use crate::ffi::transfer::{
+    run_argument, shardspec_comm_tensor, shardspec_transfer, tensors_argument,
+};
+
+/// Starts the work of a collective. Where it is refused, the work is to send the other ranks the refusal.
+/// A refusal without a request is sent at once, which waits for other ranks.
+unsafe fn start_collective(
+    comm: *const shardspec_comm, out: *mut *mut shardspec_request,
+    work: impl FnOnce(&SharedCommunicator) -> Outcome<Box<dyn Work>>,
+) -> Outcome {
+    let comm = handle::get("comm", comm)?;
+    comm.check_unclaimed()?;
+    let place = or_decline(&*comm, self::out("out", out))?;
+    let request = or_decline(&*comm, new_request())?;
+    let work = work(&comm).or_else(|refusal| comm::decline_work::<Refusal>(&*comm, refusal));
+    start(request, &comm, work)?;
+    place.set(request);
+    Ok(())
+}
+
+/// Starts the transfer of a batch of tensors, once. It moves what `shardspec_comm_transfer` moves, by the
+/// same rules. Other ranks may call that function or this one. `options` may be NULL.
+///
+/// The function checks and plans; the request agrees with the other ranks and moves. An invalid
+/// argument is an error of the request: `shardspec_request_test` or `shardspec_request_wait` returns
+/// it, when the other ranks have received it.
+///
+/// Ownership: the caller frees `*out`. Arrays, metadata, plans and tags may be freed when the function
+/// returns. The memory of the shards belongs to the request until it has ended.
+/// Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
+/// `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
+/// itself sends the error.
+/// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
+/// `comm` is not live; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The request returns
+/// all other errors of `shardspec_comm_transfer`.
+/// Threads: any, one at a time for each communicator. Until the request has ended, other threads may
+/// read source shards but not write them, and may not use destination shards.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_comm_transfer_start(
+    comm: *const shardspec_comm, tensors: *const shardspec_comm_tensor, tensor_count: usize,
+    options: *const shardspec_comm_options, out: *mut *mut shardspec_request,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        start_collective(comm, out, |comm| {
+            let tensors = tensors_argument(comm, tensors, tensor_count)?;
+            let options = comm_options_argument(options)?;
+            Ok(comm::transfer_work(comm, &tensors, options)?)
+        })
+    })
+}
+
+/// Starts a run of a prepared transfer. It moves what `shardspec_transfer_run` moves, by the same rules,
+/// and plans nothing. Other ranks may call that function or this one.
+///
+/// With `tensors` NULL and `tensor_count` 0, the buffers are those of the last run that returned OK,
+/// or of `shardspec_transfer_prepare`. A transfer has one run at a time. Two prepared transfers of the same
+/// tensors have two sets of buffers; to run both at a time, use two communicators. An invalid argument
+/// is an error of the request: `shardspec_request_test` or `shardspec_request_wait` returns it, when
+/// the other ranks have received it.
+///
+/// Ownership: the caller frees `*out`. The arrays may be freed when the function returns, and
+/// `transfer` too. The memory of the shards belongs to the request until it has ended.
+/// Calls back: `exchange`, `start`, `test` and `abort` of a custom transport; `destroy`, if another
+/// thread frees a handle during the call.
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
+/// itself sends the error.
+/// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
+/// `comm` is not live; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The request returns
+/// all other errors of `shardspec_transfer_run`, also those of `transfer`. When the request has ended,
+/// the transfer can run again, whatever the result is.
+/// Threads: any, one at a time for each communicator. Until the request has ended, other threads may
+/// read source shards but not write them, and may not use destination shards.
+/// Source: MPI_Start.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_transfer_start(
+    transfer: *const shardspec_transfer, comm: *const shardspec_comm,
+    tensors: *const shardspec_comm_tensor, tensor_count: usize, out: *mut *mut shardspec_request,
+    err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        start_collective(comm, out, |comm| {
+            let transfer = handle::get("transfer", transfer)?;
+            let shards = run_argument(&transfer, tensors, tensor_count)?;
+            Ok(comm::run_work(&transfer, comm, shards)?)
+        })
+    })
+}
+
+/// Starts taking part in the collective that the other ranks call or start, with an error of this rank.
+/// Call it in place of the function that starts the collective, when the program can't pass valid
+/// arguments. `status` and `message` are those of `shardspec_comm_decline`.
+///
+/// All other ranks return DISAGREEMENT, with this rank, `status` and `message`, and nothing is moved.
+/// The request ends with OK when the other ranks have received them.
+///
+/// Ownership: the caller frees `*out`. `message` may be freed when the function returns.
+/// Calls back: `exchange`, `start`, `test` and `abort` of a custom transport; `destroy`, if another
+/// thread frees a handle during the call.
+/// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
+/// itself sends the error.
+/// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
+/// `comm` is not live; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The request returns
+/// INVALID_ARGUMENT if `status` is below 1 or `message` is not UTF-8; NULL_ARGUMENT if `message` is
+/// NULL; TRANSPORT_FAILED, or the status of a custom transport, if the transport fails.
+/// Threads: any, one at a time for each communicator.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_comm_decline_start(
+    comm: *const shardspec_comm, status: shardspec_status, message: *const c_char,
+    out: *mut *mut shardspec_request, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        start_collective(comm, out, |comm| {
+            Ok(comm::report_work(comm, reason_argument(status, message)?)?)
+        })
+    })
+}
