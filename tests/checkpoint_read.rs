@@ -356,6 +356,93 @@ fn near_parts_are_read_at_once_and_far_ones_are_not() {
     assert_eq!((both.bytes_read, both.bytes_needed), (2 << 20, 2 << 20));
 }
 
+/// Asks the system to forget what it has of a file.
+#[cfg(not(target_os = "linux"))]
+fn drop_from_cache(_: &str) {}
+
+/// Asks the system to forget what it has of a file.
+#[cfg(target_os = "linux")]
+fn drop_from_cache(path: &str) {
+    use std::os::fd::AsRawFd;
+    let file = std::fs::File::open(path).unwrap();
+    file.sync_all().unwrap();
+    // SAFETY: an open descriptor.
+    unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
+}
+
+#[test]
+fn many_small_reads_arrive_from_the_disk_and_the_cache_and_files_that_have_none() {
+    let full = values(4096 * 128 * 4, 14);
+    // Where there is such a folder, its files are in memory, and reads of them do not say whether they
+    // would wait.
+    let memory = std::path::Path::new("/dev/shm/shardspec-small-reads.safetensors");
+    let folder = Folder::new("small-reads");
+    let mut paths = vec![folder.file("model.safetensors")];
+    paths.extend(
+        memory.parent().filter(|folder| folder.is_dir()).map(|_| memory.to_str().unwrap().into()),
+    );
+    for path in &paths {
+        write_safetensors(path, &[Stored::new("w", "F32", &[4096, 128], &full)], &[]);
+        let (set, layout) = (open(path).unwrap(), chunks(&[4096, 128], 1, 4));
+        let expected = extracted(&layout, 1, &full, F32);
+        for (max_threads, max_gap) in [(1, 0), (3, 0), (4, 1 << 20)] {
+            for is_dropped in [true, false] {
+                if is_dropped {
+                    drop_from_cache(path);
+                }
+                let options =
+                    ReadOptions { max_threads, max_gap, over_read: 1.0, ..ReadOptions::default() };
+                let (buffers, report) = read(&set, "w", &layout, &[1], F32, &options).unwrap();
+                assert!(buffers[0] == expected, "{path} {options:?}");
+                let reads = if max_gap == 0 { 4096 } else { 1 };
+                assert_eq!(
+                    (report.reads, report.bytes_needed, report.whole),
+                    (reads, 1 << 19, vec![true])
+                );
+            }
+        }
+    }
+    let _ = std::fs::remove_file(memory);
+}
+
+#[test]
+fn a_file_that_shrinks_during_a_read_is_named_and_what_was_read_is_counted() {
+    let (folder, full) = (Folder::new("shrinks"), values(4096 * 128 * 4, 16));
+    let path = folder.file("model.safetensors");
+    let stored = [
+        Stored::new("a", "F32", &[1024, 128], &full[..1 << 19]),
+        Stored::new("b", "F32", &[3072, 128], &full[1 << 19..]),
+    ];
+    write_safetensors(&path, &stored, &[]);
+    let set = open(&path).unwrap();
+    let layouts = [chunks(&[1024, 128], 1, 2), chunks(&[3072, 128], 1, 2)];
+    let buffers = [0, 1].map(|at| Buffers::new(&layouts[at], &[1], F32));
+    let items = [("a", 0), ("b", 1)].map(|(name, at)| ReadItem {
+        name,
+        layout: &layouts[at],
+        shards: buffers[at].shards.clone(),
+    });
+    let options =
+        ReadOptions { max_threads: 1, max_gap: 0, over_read: 1.0, ..ReadOptions::default() };
+    let read = CheckpointRead::new(&set, &items, &options).unwrap();
+    // The last read of the batch that ends behind the middle finds nothing more.
+    let end = std::fs::metadata(&path).unwrap().len() / 2 + 100;
+    // SAFETY: the buffers are this function's.
+    let (report, result) = unsafe {
+        read.run(&mut |_, _| {
+            let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+            file.set_len(end).unwrap();
+            Ok(())
+        })
+    };
+    let error = result.unwrap_err();
+    assert_eq!(error.describe().0, SHARDSPEC_INVALID_FILE, "{error}");
+    assert!(error.to_string().contains("model.safetensors"), "{error}");
+    assert_eq!(report.whole, [true, false]);
+    assert_eq!(report.bytes_read, report.reads * 256);
+    assert!((2000..2100).contains(&report.reads), "{report:?}");
+}
+
 #[test]
 fn a_refused_progress_cancels_the_read_and_says_what_is_whole() {
     let (folder, full) = (Folder::new("cancel"), values(4096, 15));

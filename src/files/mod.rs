@@ -6,7 +6,8 @@
 //! turns a plan from chunks to local shards into strided copies from places in files, `reads` merges
 //! those into few reads, and a [`CheckpointRead`] carries them out.
 //!
-//! Files are read by `pread`. None is mapped: another process may truncate what it likes.
+//! Files are read by `pread`, small reads in batches that `page_cache` asks the system for at once. None is
+//! mapped: another process may truncate what it likes.
 
 mod coverage;
 pub mod error;
