@@ -293,6 +293,86 @@ fn strided_shards_are_written_in_row_major_order() {
     }
 }
 
+/// The elements of a tensor, as the end of its file has them.
+fn end_of_file(path: &str, length: usize) -> Vec<u8> {
+    let file = fs::read(path).unwrap();
+    file[file.len() - length..].to_vec()
+}
+
+#[test]
+fn neighbouring_runs_are_written_right_whatever_their_lengths_and_owners() {
+    // Runs of 8 bytes, which are staged, of 1.2 KiB, which are parts of a write, and both beside each
+    // other; more of them than a write has parts, and than fit the staging buffer.
+    let lists: [&[i64]; 4] = [&[2, 2, 2], &[300, 300], &[300, 2, 257, 256], &[100, 1, 400]];
+    let (folder, rows) = (Folder::new("runs"), 1500i64);
+    for (number, widths) in lists.iter().enumerate() {
+        let row = widths.iter().sum::<i64>();
+        let starts: Vec<i64> =
+            widths.iter().scan(0, |at, width| Some(std::mem::replace(at, *at + width))).collect();
+        let places: Vec<_> =
+            starts.iter().zip(*widths).map(|(at, width)| ([0, *at], [rows, *width])).collect();
+        let list: Vec<(&[i64], &[i64], usize)> =
+            places.iter().zip(0..).map(|((at, sizes), rank)| (&at[..], &sizes[..], rank)).collect();
+        let cases = [Case::new("w", boxes(&[rows, row], &list, "float32"))];
+        let (full, dtype) = (&cases[0].full, DataType::parse("float32").unwrap());
+        let views: Vec<_> = places
+            .iter()
+            .map(|(at, sizes)| {
+                let first = full[at[1] as usize * 4..].as_ptr().cast_mut();
+                HostView::new("shard", first, dtype, sizes, Some(&[row, 1])).unwrap()
+            })
+            .collect();
+        let save = |path: &str, ranks: &[Vec<usize>], options| {
+            for ranks in ranks {
+                let own = ranks.iter().map(|&rank| (rank, &views[rank]));
+                let local = [LocalShards::new(&cases[0].metadata, own).unwrap()];
+                // SAFETY: the views are of the case's bytes, which nothing changes.
+                unsafe { write(path, &tensors(&cases), &local, options) }.unwrap();
+            }
+            commit(path, &tensors(&cases), options).unwrap();
+        };
+        let all: Vec<usize> = (0..widths.len()).collect();
+        let alone = all.iter().map(|&rank| vec![rank]).collect();
+        let halves = vec![all[1..].to_vec(), all[..1].to_vec()];
+        for (way, ranks) in [vec![all.clone()], alone, halves].into_iter().enumerate() {
+            let path = folder.join(&format!("one-{number}-{way}"));
+            save(&path, &ranks, &ONE);
+            assert!(
+                end_of_file(&format!("{path}/model.safetensors"), full.len()) == *full,
+                "{widths:?} {way}"
+            );
+        }
+        let path = folder.join(&format!("own-{number}"));
+        save(&path, &[all], &OWN);
+        for (rank, (at, sizes)) in places.iter().enumerate() {
+            let name = format!("{path}/shard-{:05}-model-00001-of-00001.safetensors", rank + 1);
+            let expected = cut(full, &[rows, row], at, sizes, 4);
+            assert!(end_of_file(&name, expected.len()) == expected, "{widths:?} {rank}");
+        }
+    }
+}
+
+#[test]
+fn a_large_transposed_shard_is_written_in_blocks() {
+    let (folder, sizes) = (Folder::new("blocks"), [1300i64, 2100]);
+    let mut case = Case::new("w", boxes(&sizes, &[(&[0, 0], &sizes, 0)], "float32"));
+    let (path, dtype) = (folder.join("own"), DataType::parse("float32").unwrap());
+    let strides = [1, sizes[0]];
+    let view =
+        HostView::new("shard", case.full.as_mut_ptr(), dtype, &sizes, Some(&strides)).unwrap();
+    let cases = [case];
+    let local = [LocalShards::new(&cases[0].metadata, [(0, &view)]).unwrap()];
+    // SAFETY: the case's bytes, which nothing changes.
+    unsafe { write(&path, &tensors(&cases), &local, &OWN) }.unwrap();
+    commit(&path, &tensors(&cases), &OWN).unwrap();
+    let (full, [rows, columns]) = (&cases[0].full, sizes.map(|size| size as usize));
+    let stored = end_of_file(&format!("{path}/model.safetensors"), full.len());
+    for (at, element) in stored.chunks(4).enumerate() {
+        let from = (at % columns * rows + at / columns) * 4;
+        assert_eq!(element, &full[from..from + 4], "{at}");
+    }
+}
+
 #[test]
 fn a_checkpoint_is_there_when_all_have_written_and_not_before() {
     let folder = Folder::new("whole");

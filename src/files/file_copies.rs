@@ -59,24 +59,23 @@ impl FileCopies {
         for (number, index) in shards.indices().enumerate() {
             for piece in plan.pieces_in(plan.pieces_into(index)) {
                 let Some(chunk) = tensor.chunk(piece.source) else { continue };
-                self.push_piece(item, tensor, chunk, &piece, (number, shards))?;
+                let name = tensor.name();
+                self.push_piece(item, name, chunk, &piece, (number, shards))?;
             }
         }
         Ok(())
     }
 
-    fn push_piece(
-        &mut self, item: u32, tensor: &StoredTensor, chunk: TensorChunk<'_>, piece: &Piece<'_>,
+    /// Adds what local shard `number` and a chunk have in common. The chunk is the piece's source.
+    pub(super) fn push_piece(
+        &mut self, item: u32, name: &str, chunk: TensorChunk<'_>, piece: &Piece<'_>,
         (number, shards): (usize, &LocalShards),
     ) -> Result<()> {
         let (mut room, mut file_steps) = ([0; MAX_NDIM], [0; MAX_NDIM]);
         let (memory, units, steps) = shards.window(number, &piece.destination_window, &mut room);
         let first = chunk_window(chunk, units, &piece.source_window, &mut file_steps);
         let first = first.ok_or_else(|| {
-            Error::overflow(text!(
-                "tensor {:?}: the place of its elements in the file",
-                tensor.name()
-            ))
+            Error::overflow(text!("tensor {name:?}: the place of its elements in the file"))
         })?;
         let start = self.loops.len();
         let mut nest =
@@ -93,7 +92,7 @@ impl FileCopies {
                 nest.lengthen_run(units.per_byte);
             }
             if !nest.coarsen(units.per_byte) {
-                return Err(inside_of_a_byte(tensor, piece));
+                return Err(inside_of_a_byte(name, piece));
             }
         }
         let ([in_memory, in_file], run) = (nest.starts(), nest.run());
@@ -164,11 +163,10 @@ fn is_end_of_both(
         && before.saturating_add(nest.run() as i64) == whole
 }
 
-fn inside_of_a_byte(tensor: &StoredTensor, piece: &Piece<'_>) -> Error {
+fn inside_of_a_byte(name: &str, piece: &Piece<'_>) -> Error {
     let what = text!(
-        "tensor {:?}: what destination shard {} takes from a file starts or ends inside of a byte, as \
+        "tensor {name:?}: what destination shard {} takes from a file starts or ends inside of a byte, as \
          elements are no whole bytes; cut where bytes end, or pass views that start where bytes do",
-        tensor.name(),
         piece.destination
     );
     Error::Unsupported { what }

@@ -2,11 +2,12 @@
 //!
 //! `arrange` gives every shard its place in a file, from the layouts alone, so that ranks need not ask
 //! each other. `staging` keeps what is written aside until all of it is there. `shards` writes the
-//! bytes of local shards to their places. `convert` writes what another set of files holds.
+//! bytes of local shards to their places, by way of `gather` where they are many small runs. `convert` writes what another set of files holds.
 
 mod arrange;
 mod blocks;
 mod convert;
+mod gather;
 mod header;
 mod output;
 mod owners;

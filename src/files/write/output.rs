@@ -6,6 +6,14 @@ use crate::files::error::FilesError;
 use crate::memory::Text;
 use crate::model::Error;
 
+/// Bytes in memory, laid out as the system's own `iovec`.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub(super) struct MemoryPart {
+    pub(super) first: *const u8,
+    pub(super) length: usize,
+}
+
 pub(super) use imp::{
     OutputFile, PathKind, create_directory, exchange, kind_of, remove_directory, remove_file,
     rename, sync_directory,
@@ -22,7 +30,7 @@ mod imp {
     use std::mem::MaybeUninit;
     use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-    use super::failed;
+    use super::{MemoryPart, failed};
     use crate::files::system::SystemPath;
     use crate::memory::text;
     use crate::model::{Error, Result};
@@ -30,6 +38,9 @@ mod imp {
 
     /// Most bytes that one call writes: systems write no more than 2 GiB at once.
     const MAX_WRITE: usize = 1 << 30;
+
+    /// Most parts that one call writes: `IOV_MAX` of most systems.
+    const MAX_PARTS: usize = 1024;
 
     /// The number of the reason of the last failure of this thread.
     fn last_error() -> c_int {
@@ -176,6 +187,30 @@ mod imp {
         done.map(drop).map_err(|code| failed(path.as_str(), "removing the directory", None, code))
     }
 
+    const _: () = assert!(
+        size_of::<MemoryPart>() == size_of::<libc::iovec>()
+            && std::mem::offset_of!(MemoryPart, first)
+                == std::mem::offset_of!(libc::iovec, iov_base)
+            && std::mem::offset_of!(MemoryPart, length)
+                == std::mem::offset_of!(libc::iovec, iov_len)
+    );
+
+    /// Writes some of the bytes of several parts, by one call. How many; 0 also where that fails or one
+    /// call can't write several.
+    ///
+    /// # Safety
+    ///
+    /// The bytes of all parts may be read, and nothing writes them meanwhile.
+    unsafe fn write_some(descriptor: c_int, offset: u64, parts: &[MemoryPart]) -> usize {
+        let (Ok(offset), [_, _, ..]) = (libc::off_t::try_from(offset), parts) else { return 0 };
+        let count = parts.len().min(MAX_PARTS) as c_int;
+        // SAFETY: the caller's promise; a part looks like an `iovec`, as is asserted above.
+        let written = uncancelled(|| unsafe {
+            libc::pwritev(descriptor, parts.as_ptr().cast(), count, offset)
+        });
+        usize::try_from(written).unwrap_or(0)
+    }
+
     /// A file that is open for writing.
     #[derive(Debug)]
     pub(in crate::files) struct OutputFile(OwnedFd);
@@ -229,6 +264,34 @@ mod imp {
             Ok(())
         }
 
+        /// Writes parts of memory from `offset` on, one behind the other.
+        ///
+        /// # Safety
+        ///
+        /// The bytes of all parts may be read, and nothing writes them meanwhile.
+        pub(in crate::files) unsafe fn write_parts(
+            &self, name: &str, mut offset: u64, mut parts: &[MemoryPart],
+        ) -> Result<()> {
+            // Bytes of the parts that are left, which are written already.
+            let mut written = 0usize;
+            while let Some((part, rest)) = parts.split_first() {
+                if written == 0 {
+                    // SAFETY: the caller's promise.
+                    written = unsafe { write_some(self.0.as_raw_fd(), offset, parts) };
+                }
+                if let Some(left) = part.length.checked_sub(written).filter(|left| *left > 0) {
+                    // It is finished alone, which also says why, if it can't be written.
+                    let at = offset.saturating_add(written as u64);
+                    // SAFETY: the caller's promise.
+                    unsafe { self.write(name, at, part.first.wrapping_add(written), left) }?;
+                }
+                written = written.saturating_sub(part.length);
+                offset = offset.saturating_add(part.length as u64);
+                parts = rest;
+            }
+            Ok(())
+        }
+
         /// Writes bytes from `offset` on.
         pub(in crate::files) fn write_bytes(
             &self, name: &str, offset: u64, bytes: &[u8],
@@ -249,6 +312,7 @@ mod imp {
 
 #[cfg(not(unix))]
 mod imp {
+    use super::MemoryPart;
     use crate::files::system::SystemPath;
     use crate::model::{Error, Result};
 

@@ -1,12 +1,19 @@
 //! The bytes of local shards, on their way to files.
 
 use super::arrange::{ArrangedFile, ArrangedTensor, Arrangement, StoredAt};
+use super::blocks::RowBlocks;
+use super::gather::{GatherWriter, MIN_PART};
 use super::output::OutputFile;
 use super::staging::SaveDirectory;
-use crate::memory::{Buffer, TryVec};
+use crate::files::file_copies::FileCopies;
+use crate::files::stored::{ChunkPlace, TensorChunk};
+use crate::memory::{Buffer, TryVec, try_filled};
 use crate::model::Result;
-use crate::plan::{ReshardPlan, Run};
+use crate::plan::{Piece, ReshardPlan, Window};
 use crate::transfer::{CopyOptions, HostTransfer, HostView, LocalShards};
+
+/// Bits of a block of a shard whose elements are scattered in memory.
+const BLOCK_BITS: i64 = 8 * (8 << 20);
 
 /// A shard that goes into a file: the number of the file and of its tensor, and which of the tensor's
 /// written shards it is.
@@ -56,60 +63,168 @@ impl<'a> ShardWriter<'a> {
         &self, staging: &SaveDirectory, file: &ArrangedFile, sources: &[ShardToWrite],
     ) -> Result<()> {
         let output = staging.open(file)?;
-        for &(_, tensor, at) in sources {
-            let arranged = self.arrangement.tensors.get(tensor as usize);
-            let Some((arranged, local)) = arranged.zip(self.shards.get(tensor as usize)) else {
-                continue;
-            };
-            let Some((&(shard, _), place)) =
-                arranged.shards.get(at as usize).zip(arranged.place(at))
-            else {
-                continue;
-            };
-            let Some(number) = local.number_of(shard as usize) else { continue };
-            // SAFETY: the caller's promise.
-            let bytes = unsafe { Bytes::of(&local.view(number)) }?;
-            // SAFETY: the caller's promise; the bytes are there as long as `bytes` is.
-            unsafe { write_shard(&output, file, arranged, (shard, place), bytes.first()) }?;
+        let mut gather = GatherWriter::new(&output, &file.name)?;
+        for own in sources.chunk_by(|a, b| a.1 == b.1) {
+            let tensor = own.first().map_or(0, |source| source.1) as usize;
+            let arranged = self.arrangement.tensors.get(tensor);
+            let Some((arranged, local)) = arranged.zip(self.shards.get(tensor)) else { continue };
+            let numbers = || own.iter().filter_map(|&(_, _, at)| arranged.local(at, local));
+            // SAFETY: the caller's promise, for all three.
+            match &arranged.whole {
+                Some(plan) if !arranged.dtype.is_packed() => {
+                    let copies = arranged.copies_of(plan, numbers(), local)?;
+                    unsafe { gather.write(&copies) }?;
+                }
+                Some(plan) => numbers().try_for_each(|source| unsafe {
+                    write_packed(&output, file, (arranged, plan), source, local)
+                })?,
+                None => numbers().try_for_each(|source| unsafe {
+                    write_own(&output, file, &mut gather, source, local)
+                })?,
+            }
         }
         output.sync(&file.name)
     }
 }
 
-/// Writes the bytes of a shard to where they belong.
+/// A shard that is written: its index, its number among the local ones, and where it is stored.
+#[derive(Clone, Copy)]
+struct LocalSource {
+    shard: usize,
+    number: usize,
+    place: StoredAt,
+}
+
+impl ArrangedTensor {
+    fn local(&self, at: u32, local: &LocalShards) -> Option<LocalSource> {
+        let &(shard, _) = self.shards.get(at as usize)?;
+        let (shard, place) = (shard as usize, self.place(at)?);
+        Some(LocalSource { shard, number: local.number_of(shard)?, place })
+    }
+
+    /// What goes from local shards to the whole tensor in a file.
+    fn copies_of(
+        &self, plan: &ReshardPlan, sources: impl Iterator<Item = LocalSource>, local: &LocalShards,
+    ) -> Result<FileCopies> {
+        let mut copies = FileCopies::default();
+        let Some(whole) = plan.destination().get(0) else { return Ok(copies) };
+        for LocalSource { shard, number, place } in sources {
+            for piece in plan.pieces_in(plan.pieces_between(shard, 0)) {
+                let stored = Piece {
+                    source_window: piece.destination_window,
+                    destination_window: piece.source_window,
+                    ..piece
+                };
+                let chunk = chunk_at(place, whole.sizes);
+                copies.push_piece(0, "", chunk, &stored, (number, local))?;
+            }
+        }
+        Ok(copies)
+    }
+}
+
+/// A chunk that is row-major at a place in a file.
+fn chunk_at(place: StoredAt, sizes: &[i64]) -> TensorChunk<'_> {
+    let place = ChunkPlace { file: place.file, first_byte: place.first_byte };
+    TensorChunk { place, sizes, strides: None }
+}
+
+/// Writes a whole shard.
 ///
 /// # Safety
 ///
-/// At `first` are the bytes of the shard in row-major order. They may be read, and nothing writes them
-/// meanwhile.
-unsafe fn write_shard(
-    output: &OutputFile, file: &ArrangedFile, tensor: &ArrangedTensor,
-    (shard, place): (u32, StoredAt), first: *const u8,
+/// Its elements may be read, and nothing writes any of them meanwhile.
+unsafe fn write_own(
+    output: &OutputFile, file: &ArrangedFile, gather: &mut GatherWriter<'_>, source: LocalSource,
+    local: &LocalShards,
 ) -> Result<()> {
-    let Some(plan) = &tensor.whole else {
+    let (view, place) = (local.view(source.number), source.place);
+    if view.is_row_major() || view.is_empty() {
+        let first = view.first().cast_const();
         // A chunk has no more bytes than the shard in memory.
-        let length = place.bytes as usize;
         // SAFETY: the caller's promise.
-        return unsafe { output.write(&file.name, place.first_byte, first, length) };
-    };
-    for run in runs_from(plan, shard, tensor.dtype.element_bits())? {
+        return unsafe { output.write(&file.name, place.first_byte, first, view.bytes()) };
+    }
+    let offsets = try_filled(0i64, view.shape().len())?;
+    let (sizes, mut copies) = (view.shape(), FileCopies::default());
+    if !view.dtype().is_packed() {
+        let window = Window { offsets: &offsets, sizes, strides: None };
+        let piece = Piece {
+            source: 0,
+            destination: source.shard,
+            source_window: window,
+            destination_window: window,
+            sizes,
+        };
+        copies.push_piece(0, "", chunk_at(place, sizes), &piece, (source.number, local))?;
+    }
+    if copies.copies.first().is_some_and(|copy| copy.run >= MIN_PART) {
+        // SAFETY: the caller's promise.
+        return unsafe { gather.write(&copies) };
+    }
+    // SAFETY: the caller's promise.
+    unsafe { write_blocks(output, file, place, &view, &offsets) }
+}
+
+/// Writes a view whose elements are scattered in memory, block after block, each by way of a buffer.
+///
+/// # Safety
+///
+/// As [`write_own`].
+unsafe fn write_blocks(
+    output: &OutputFile, file: &ArrangedFile, place: StoredAt, view: &HostView, zeros: &[i64],
+) -> Result<()> {
+    let bits = view.dtype().element_bits().max(1);
+    let most = BLOCK_BITS.checked_div(bits as i64).unwrap_or(1).max(1);
+    // Packed elements end with a byte after eight of them.
+    let step = if view.dtype().is_packed() { 8 } else { 1 };
+    let blocks = RowBlocks::new(zeros, view.shape(), most, step)?;
+    let mut buffer: Option<Buffer> = None;
+    let mut next = place.first_byte;
+    let ndim = zeros.len().max(1);
+    for (offsets, sizes) in blocks.offsets.chunks(ndim).zip(blocks.sizes.chunks(ndim)) {
+        let part = view.window(&Window { offsets, sizes, strides: None });
+        let length = part.bytes();
+        let room = match buffer.take().filter(|buffer| buffer.len() >= length) {
+            Some(buffer) => buffer,
+            None => Buffer::new(length)?,
+        };
+        let dense = part.row_major_at(room.as_ptr());
+        let copy = HostTransfer::copy(&part, &dense, &CopyOptions::default())?;
+        // SAFETY: the caller's promise for the view; the buffer is this one's own.
+        unsafe { copy.run() };
+        // SAFETY: bytes of the buffer that were just written.
+        unsafe { output.write(&file.name, next, room.as_ptr(), length) }?;
+        next = next.saturating_add(length as u64);
+        buffer = Some(room);
+    }
+    Ok(())
+}
+
+/// Writes a shard of packed elements to where the whole tensor has them.
+///
+/// # Safety
+///
+/// As [`write_own`].
+unsafe fn write_packed(
+    output: &OutputFile, file: &ArrangedFile, (tensor, plan): (&ArrangedTensor, &ReshardPlan),
+    source: LocalSource, local: &LocalShards,
+) -> Result<()> {
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { Bytes::of(&local.view(source.number)) }?;
+    let bits = i64::try_from(tensor.dtype.element_bits()).unwrap_or(i64::MAX);
+    for run in plan.runs_of_bits(plan.pieces_between(source.shard, 0), bits)? {
         for block in 0..run.count {
             let at = |start: i64, stride: i64| start.saturating_add(block.saturating_mul(stride));
-            let source = at(run.source_offset, run.source_stride);
+            let from = at(run.source_offset, run.source_stride);
             let destination = at(run.destination_offset, run.destination_stride);
-            let offset = place.first_byte.saturating_add_signed(destination);
-            let from = first.wrapping_offset(source as isize);
+            let offset = source.place.first_byte.saturating_add_signed(destination);
+            let from = bytes.first().wrapping_offset(from as isize);
             // SAFETY: runs lie inside of the shard, of which all bytes may be read.
             unsafe { output.write(&file.name, offset, from, run.length as usize) }?;
         }
     }
     Ok(())
-}
-
-/// What goes from a shard to the whole tensor.
-fn runs_from(plan: &ReshardPlan, shard: u32, bits: usize) -> Result<Vec<Run>> {
-    let bits = i64::try_from(bits).unwrap_or(i64::MAX);
-    plan.runs_of_bits(plan.pieces_between(shard as usize, 0), bits)
 }
 
 /// The bytes of a view in row-major order: where they are, or a copy.
