@@ -15,6 +15,7 @@ import os
 import pathlib
 import shutil
 import statistics
+import struct
 import sys
 import tempfile
 import time
@@ -80,6 +81,15 @@ def measure(name, metadata, shards, files, folder, plain_files):
     return {"case": name, "seconds": own, "pwrite_seconds": plain, "ratio": ratio}
 
 
+def data_start(metadata, shards, path):
+    """Where the tensor starts in one file of all ranks."""
+    shardspec.save_checkpoint(path, {"w": (metadata, shards)}, files="one")
+    with open(path / "model.safetensors", "rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+    shutil.rmtree(path)
+    return 8 + length
+
+
 def main():
     size = int(float(sys.argv[1])) if len(sys.argv) > 1 else 1 << 30
     with tempfile.TemporaryDirectory(dir=sys.argv[2] if len(sys.argv) > 2 else None) as temporary:
@@ -98,8 +108,10 @@ def main():
                     (f"{word}, one file", shards, "one", [whole(full)]),
                     (f"{word}, strided", dict(enumerate(views)), "of owners", apart)):
                 results.append(measure(name, metadata, own, files, folder, plain))
+        # The same places, also in their pages: behind a header as long.
+        start = data_start(metadata, shards, folder / "start")
         run, row = parts[1].strides[0], full.strides[0]
-        runs = [(full.nbytes, peer.rows(0, run, row, run, rows, parts[1].ctypes.data, run))]
+        runs = [(start + full.nbytes, peer.rows(0, start + run, row, run, rows, parts[1].ctypes.data, run))]
         results.append(measure("columns of one rank, one file", metadata, {1: parts[1]}, "one", folder, runs))
     target = ROOT / "target" / "bench"
     target.mkdir(parents=True, exist_ok=True)
