@@ -1179,8 +1179,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather(
  * The shards of a sharded tensor that are in this process are its local shards. Either the library
  * allocates the memory of local shards, row-major and aligned to 64 bytes, or the caller passes
  * this memory. The library uses memory of the caller until the library calls `release`. Local
- * shards are numbered from 0 in the order of the metadata. The order in which they were passed
- * does not matter.
+ * shards are numbered from 0 in the order of the metadata. The order in which the shards were
+ * passed does not matter.
  *
  * An owner or a list of indices selects the local shards. An owner is a rank or a worker. An
  * `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on all
@@ -4340,10 +4340,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_relabel(
  * these shards. `shardspec_checkpoint_check` lists everything that prevents tensors from being
  * read. This function reads no element.
  *
- * Opening a checkpoint reads the headers of its files and no element. A file that is shorter than
- * its header says is refused at that time. Files are read by `pread` and are never mapped into
- * memory. The files that an index names must be in the directory of the index or below it.
- * Symbolic links are followed. Only regular files are read.
+ * Opening a checkpoint reads the headers of its files and no element. At that time, the library
+ * refuses a file that is shorter than stated in its header. Files are read by `pread` and are
+ * never mapped into memory. The files that an index names must be in the directory of the index or
+ * below it. Symbolic links are followed. Only regular files are read.
  *
  * Elements are moved unchanged. The library does not convert element types.
  */
@@ -4365,8 +4365,8 @@ typedef struct shardspec_checkpoint shardspec_checkpoint;
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: on the disk.
  * Errors: FILE_FAILED if the system refuses to open, list or read a file; INVALID_FILE if a file
- * does not follow its format, is shorter than its header says, or has a header or index of more
- * than 100,000,000 bytes; UNSUPPORTED if an element type has no equivalent in this library;
+ * does not follow its format, is shorter than stated in its header, or has a header or index of
+ * more than 100,000,000 bytes; UNSUPPORTED if an element type has no equivalent in this library;
  * INVALID_ARGUMENT if no known format is at the path; OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
@@ -4858,12 +4858,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_commit(
  * `destroy`, if another thread frees a handle during the call.
  * Blocks: on the disk.
  * Errors: FILE_FAILED if the system refuses to read or write a file, for example because the disk
- * is full; INVALID_FILE if a source file does not follow its format or is shorter than its header
- * says; GAP if no file holds some elements; NOT_FOUND if the index of the source names a tensor
- * that no file has; INVALID_ARGUMENT if the source has no known format, if `path` exists and
- * `replace` is 0, or if `path` holds anything but a checkpoint; UNSUPPORTED if the format does not
- * have an element type, if a shard is not a box and each owner has its own files, or if the file
- * system can't exchange two directories; OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
+ * is full; INVALID_FILE if a source file does not follow its format or is shorter than stated in
+ * its header; GAP if no file holds some elements; NOT_FOUND if the index of the source names a
+ * tensor that no file has; INVALID_ARGUMENT if the source has no known format, if `path` exists
+ * and `replace` is 0, or if `path` holds anything but a checkpoint; UNSUPPORTED if the format does
+ * not have an element type, if a shard is not a box and each owner has its own files, or if the
+ * file system can't exchange two directories; OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
  * NULL_ARGUMENT, OUT_OF_MEMORY. If the spec of a rule does not fit a tensor, the function returns
  * the error of `shardspec_spec_build_metadata`.
  * Threads: any.
@@ -5309,7 +5309,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_size(
  * calling rank sends itself other numbers of messages or bytes than it receives from itself;
  * NULL_ARGUMENT, INVALID_HANDLE. After one of these, nothing was written. TRANSPORT_FAILED, or the
  * status of a custom transport, if the transport fails. Some messages may then have arrived.
- * Threads: any, one at a time for each communicator.
+ * Threads: any, but only one thread at a time may use the communicator.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange(
@@ -5490,8 +5490,8 @@ struct shardspec_comm_options {
  * pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE, NULL_ARGUMENT.
  * After one of these, nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
  * status of a custom transport, destinations may be partly written.
- * Threads: any, one at a time for each communicator. During the call, no other thread may write
- * `full` or use `shards`.
+ * Threads: any, but only one thread at a time may use the communicator. During the call, no other
+ * thread may write `full` or use `shards`.
  * Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.
  * Since: ABI 0.
  */
@@ -5517,8 +5517,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_scatter(
  * pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE, NULL_ARGUMENT.
  * After one of these, nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
  * status of a custom transport, destinations may be partly written.
- * Threads: any, one at a time for each communicator. During the call, no other thread may write
- * `shards` or use `full`.
+ * Threads: any, but only one thread at a time may use the communicator. During the call, no other
+ * thread may write `shards` or use `full`.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_gather(
@@ -5546,8 +5546,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_gather(
  * elements are pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE,
  * NULL_ARGUMENT. After one of these, nothing was written on any rank. After TRANSPORT_FAILED,
  * OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
- * Threads: any, one at a time for each communicator. During the call, no other thread may write
- * `source_shards` or use `destination_shards`.
+ * Threads: any, but only one thread at a time may use the communicator. During the call, no other
+ * thread may write `source_shards` or use `destination_shards`.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_reshard(
@@ -5573,8 +5573,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_reshard(
  * the elements are pending a reduction; DISAGREEMENT if another rank has an error; SHAPE_MISMATCH,
  * NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
  * TRANSPORT_FAILED, OUT_OF_MEMORY. If a custom transport fails, the function returns that status.
- * Threads: any, one at a time for each communicator. No other thread may write `full` during the
- * call.
+ * Threads: any, but only one thread at a time may use the communicator. No other thread may write
+ * `full` during the call.
  * Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.
  * Since: ABI 0.
  */
@@ -5617,7 +5617,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_comm
  * `message` is NULL. After these, the other ranks return DISAGREEMENT too. INVALID_HANDLE or
  * NULL_ARGUMENT if `comm` is not a communicator; TRANSPORT_FAILED, or the status of a custom
  * transport, if the transport fails. After these, other ranks may wait.
- * Threads: any, one at a time for each communicator.
+ * Threads: any, but only one thread at a time may use the communicator.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline(
@@ -5710,8 +5710,8 @@ typedef struct shardspec_transfer shardspec_transfer;
  * or element types or another order. After one of these, nothing was written on any rank. After
  * TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be partly
  * written.
- * Threads: any, one at a time for each communicator. During the call, no other thread may write
- * source shards or use destination shards.
+ * Threads: any, but only one thread at a time may use the communicator. During the call, no other
+ * thread may write source shards or use destination shards.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer(
@@ -5738,7 +5738,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer(
  * tensor. DISAGREEMENT if another rank has an error, or if ranks pass other tensors, tags, layouts
  * or element types or another order. TRANSPORT_FAILED, or the status of a custom transport, if the
  * transport fails; OUT_OF_MEMORY.
- * Threads: any, one at a time for each communicator.
+ * Threads: any, but only one thread at a time may use the communicator.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare(
@@ -5765,8 +5765,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare(
  * UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT. After one of these,
  * nothing was written on any rank, and the transfer can run again. After TRANSPORT_FAILED,
  * OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
- * Threads: any, one at a time for each communicator. During the call, no other thread may write
- * source shards or use destination shards.
+ * Threads: any, but only one thread at a time may use the communicator. During the call, no other
+ * thread may write source shards or use destination shards.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_run(
@@ -5853,7 +5853,7 @@ typedef struct shardspec_request shardspec_request;
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if another thread uses the request; INVALID_HANDLE, NULL_ARGUMENT. If
  * the request fails, the function returns the error of its exchange or transfer.
- * Threads: any, one at a time for each request.
+ * Threads: any, but only one thread at a time may use the request.
  * Source: MPI_Test.
  * Since: ABI 0.
  */
@@ -5870,7 +5870,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_request_test(
  * Blocks: on other ranks.
  * Errors: INVALID_ARGUMENT if another thread uses the request; INVALID_HANDLE, NULL_ARGUMENT. If
  * the request fails, the function returns the error of its exchange or transfer.
- * Threads: any, one at a time for each request.
+ * Threads: any, but only one thread at a time may use the request.
  * Source: MPI_Wait.
  * Since: ABI 0.
  */
@@ -5909,7 +5909,7 @@ SHARDSPEC_API shardspec_status shardspec_request_free(
  * rank sends itself other numbers of messages or bytes than it receives from itself;
  * NULL_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. After one of these, nothing was sent. Errors of
  * the transport are results of the request.
- * Threads: any, one at a time for each communicator.
+ * Threads: any, but only one thread at a time may use the communicator.
  * Source: MPI_Isend, MPI_Irecv.
  * Since: ABI 0.
  */

@@ -11,10 +11,10 @@
 //! these shards. `shardspec_checkpoint_check` lists everything that prevents tensors from being
 //! read. This function reads no element.
 //!
-//! Opening a checkpoint reads the headers of its files and no element. A file that is shorter than
-//! its header says is refused at that time. Files are read by `pread` and are never mapped into
-//! memory. The files that an index names must be in the directory of the index or below it.
-//! Symbolic links are followed. Only regular files are read.
+//! Opening a checkpoint reads the headers of its files and no element. At that time, the library
+//! refuses a file that is shorter than stated in its header. Files are read by `pread` and are
+//! never mapped into memory. The files that an index names must be in the directory of the index or
+//! below it. Symbolic links are followed. Only regular files are read.
 //!
 //! Elements are moved unchanged. The library does not convert element types.
 
@@ -69,8 +69,8 @@ fn tensor_at(checkpoint: &FileSet, index: usize) -> Result<&StoredTensor> {
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: on the disk.
 /// Errors: FILE_FAILED if the system refuses to open, list or read a file; INVALID_FILE if a file
-/// does not follow its format, is shorter than its header says, or has a header or index of more
-/// than 100,000,000 bytes; UNSUPPORTED if an element type has no equivalent in this library;
+/// does not follow its format, is shorter than stated in its header, or has a header or index of
+/// more than 100,000,000 bytes; UNSUPPORTED if an element type has no equivalent in this library;
 /// INVALID_ARGUMENT if no known format is at the path; OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.

@@ -252,12 +252,12 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_commit(
 /// `destroy`, if another thread frees a handle during the call.
 /// Blocks: on the disk.
 /// Errors: FILE_FAILED if the system refuses to read or write a file, for example because the disk
-/// is full; INVALID_FILE if a source file does not follow its format or is shorter than its header
-/// says; GAP if no file holds some elements; NOT_FOUND if the index of the source names a tensor
-/// that no file has; INVALID_ARGUMENT if the source has no known format, if `path` exists and
-/// `replace` is 0, or if `path` holds anything but a checkpoint; UNSUPPORTED if the format does not
-/// have an element type, if a shard is not a box and each owner has its own files, or if the file
-/// system can't exchange two directories; OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
+/// is full; INVALID_FILE if a source file does not follow its format or is shorter than stated in
+/// its header; GAP if no file holds some elements; NOT_FOUND if the index of the source names a
+/// tensor that no file has; INVALID_ARGUMENT if the source has no known format, if `path` exists
+/// and `replace` is 0, or if `path` holds anything but a checkpoint; UNSUPPORTED if the format does
+/// not have an element type, if a shard is not a box and each owner has its own files, or if the
+/// file system can't exchange two directories; OVERLAP, PARTIAL, OVERFLOW, INVALID_HANDLE,
 /// NULL_ARGUMENT, OUT_OF_MEMORY. If the spec of a rule does not fit a tensor, the function returns
 /// the error of `shardspec_spec_build_metadata`.
 /// Threads: any.

@@ -160,8 +160,8 @@ const SHARDS: (&str, &str) = ("shards", "shard_count");
 /// pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE, NULL_ARGUMENT.
 /// After one of these, nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
 /// status of a custom transport, destinations may be partly written.
-/// Threads: any, one at a time for each communicator. During the call, no other thread may write
-/// `full` or use `shards`.
+/// Threads: any, but only one thread at a time may use the communicator. During the call, no other
+/// thread may write `full` or use `shards`.
 /// Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -202,8 +202,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_scatter(
 /// pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE, NULL_ARGUMENT.
 /// After one of these, nothing was written on any rank. After TRANSPORT_FAILED, OUT_OF_MEMORY or a
 /// status of a custom transport, destinations may be partly written.
-/// Threads: any, one at a time for each communicator. During the call, no other thread may write
-/// `shards` or use `full`.
+/// Threads: any, but only one thread at a time may use the communicator. During the call, no other
+/// thread may write `shards` or use `full`.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_gather(
@@ -250,8 +250,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_gather(
 /// elements are pending a reduction; DISAGREEMENT if another rank has an error; INVALID_HANDLE,
 /// NULL_ARGUMENT. After one of these, nothing was written on any rank. After TRANSPORT_FAILED,
 /// OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
-/// Threads: any, one at a time for each communicator. During the call, no other thread may write
-/// `source_shards` or use `destination_shards`.
+/// Threads: any, but only one thread at a time may use the communicator. During the call, no other
+/// thread may write `source_shards` or use `destination_shards`.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
@@ -303,8 +303,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_reshard(
 /// the elements are pending a reduction; DISAGREEMENT if another rank has an error; SHAPE_MISMATCH,
 /// NDIM_MISMATCH, DTYPE_MISMATCH, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
 /// TRANSPORT_FAILED, OUT_OF_MEMORY. If a custom transport fails, the function returns that status.
-/// Threads: any, one at a time for each communicator. No other thread may write `full` during the
-/// call.
+/// Threads: any, but only one thread at a time may use the communicator. No other thread may write
+/// `full` during the call.
 /// Source: torch's `ShardingSpec.shard(tensor, source_rank, process_group)`.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -224,7 +224,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_size(
 /// calling rank sends itself other numbers of messages or bytes than it receives from itself;
 /// NULL_ARGUMENT, INVALID_HANDLE. After one of these, nothing was written. TRANSPORT_FAILED, or the
 /// status of a custom transport, if the transport fails. Some messages may then have arrived.
-/// Threads: any, one at a time for each communicator.
+/// Threads: any, but only one thread at a time may use the communicator.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_exchange(

@@ -31,7 +31,7 @@ use crate::model::Error;
 /// `message` is NULL. After these, the other ranks return DISAGREEMENT too. INVALID_HANDLE or
 /// NULL_ARGUMENT if `comm` is not a communicator; TRANSPORT_FAILED, or the status of a custom
 /// transport, if the transport fails. After these, other ranks may wait.
-/// Threads: any, one at a time for each communicator.
+/// Threads: any, but only one thread at a time may use the communicator.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_decline(

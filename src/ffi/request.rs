@@ -88,7 +88,7 @@ unsafe fn with_request<T>(
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if another thread uses the request; INVALID_HANDLE, NULL_ARGUMENT. If
 /// the request fails, the function returns the error of its exchange or transfer.
-/// Threads: any, one at a time for each request.
+/// Threads: any, but only one thread at a time may use the request.
 /// Source: MPI_Test.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -112,7 +112,7 @@ pub unsafe extern "C-unwind" fn shardspec_request_test(
 /// Blocks: on other ranks.
 /// Errors: INVALID_ARGUMENT if another thread uses the request; INVALID_HANDLE, NULL_ARGUMENT. If
 /// the request fails, the function returns the error of its exchange or transfer.
-/// Threads: any, one at a time for each request.
+/// Threads: any, but only one thread at a time may use the request.
 /// Source: MPI_Wait.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -176,7 +176,7 @@ pub(crate) unsafe fn start(
 /// rank sends itself other numbers of messages or bytes than it receives from itself;
 /// NULL_ARGUMENT, INVALID_HANDLE, OUT_OF_MEMORY. After one of these, nothing was sent. Errors of
 /// the transport are results of the request.
-/// Threads: any, one at a time for each communicator.
+/// Threads: any, but only one thread at a time may use the communicator.
 /// Source: MPI_Isend, MPI_Irecv.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

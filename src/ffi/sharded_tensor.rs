@@ -3,8 +3,8 @@
 //! The shards of a sharded tensor that are in this process are its local shards. Either the library
 //! allocates the memory of local shards, row-major and aligned to 64 bytes, or the caller passes
 //! this memory. The library uses memory of the caller until the library calls `release`. Local
-//! shards are numbered from 0 in the order of the metadata. The order in which they were passed
-//! does not matter.
+//! shards are numbered from 0 in the order of the metadata. The order in which the shards were
+//! passed does not matter.
 //!
 //! An owner or a list of indices selects the local shards. An owner is a rank or a worker. An
 //! `owner` text without a device, such as "rank:1" or "trainer0", selects the owner's shards on all

@@ -230,8 +230,8 @@ fn prepared(
 /// or element types or another order. After one of these, nothing was written on any rank. After
 /// TRANSPORT_FAILED, OUT_OF_MEMORY or a status of a custom transport, destinations may be partly
 /// written.
-/// Threads: any, one at a time for each communicator. During the call, no other thread may write
-/// source shards or use destination shards.
+/// Threads: any, but only one thread at a time may use the communicator. During the call, no other
+/// thread may write source shards or use destination shards.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_transfer(
@@ -266,7 +266,7 @@ pub unsafe extern "C-unwind" fn shardspec_comm_transfer(
 /// tensor. DISAGREEMENT if another rank has an error, or if ranks pass other tensors, tags, layouts
 /// or element types or another order. TRANSPORT_FAILED, or the status of a custom transport, if the
 /// transport fails; OUT_OF_MEMORY.
-/// Threads: any, one at a time for each communicator.
+/// Threads: any, but only one thread at a time may use the communicator.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_transfer_prepare(
@@ -311,8 +311,8 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare(
 /// UNSUPPORTED_DEVICE, ALIASED, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT. After one of these,
 /// nothing was written on any rank, and the transfer can run again. After TRANSPORT_FAILED,
 /// OUT_OF_MEMORY or a status of a custom transport, destinations may be partly written.
-/// Threads: any, one at a time for each communicator. During the call, no other thread may write
-/// source shards or use destination shards.
+/// Threads: any, but only one thread at a time may use the communicator. During the call, no other
+/// thread may write source shards or use destination shards.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_transfer_run(
