@@ -12,7 +12,8 @@ use crate::error::Result;
 use crate::geometry::BoxList;
 use crate::geometry::bounds::Bounds;
 use crate::geometry::cells::{Cells, Cutter, Next, Only};
-use crate::geometry::rtree::build;
+use crate::geometry::region::checked_numel;
+use crate::geometry::rtree::{Index, build};
 use crate::geometry::unfold::BoxRows;
 use crate::memory::{self, Memory, TryVec};
 
@@ -69,25 +70,11 @@ impl FirstHeld {
             let index = build(boxes.ndim(), distinct, boxes.offsets(), boxes.sizes())?;
             for run in equal() {
                 parts.clear();
-                let (mut earlier, mut met) = (Vec::new(), 0usize);
                 let whole = Bounds::of(boxes, run[0] as usize);
-                if let Some(one) = boxes.get(run[0] as usize) {
-                    let mut failure = Ok(());
-                    index.visit_box(one.offsets, one.sizes, |other| {
-                        met = met.saturating_add(1);
-                        if (other as u32) < run[0] {
-                            failure = earlier.try_push(other as u32);
-                        }
-                        match failure.is_ok() && met <= MAX_MEETING {
-                            true => ControlFlow::Continue(()),
-                            false => ControlFlow::Break(()),
-                        }
-                    });
-                    failure?;
-                }
-                let cut = !earlier.is_empty()
-                    && met <= MAX_MEETING
-                    && cut_into(&mut parts, boxes, earlier, whole)?;
+                let cut = match earlier_meeting(&index, boxes, run[0])? {
+                    Some(earlier) => cut_into(&mut parts, boxes, earlier, whole)?,
+                    None => false,
+                };
                 if !cut {
                     parts.clear();
                     parts.push(OWN, &whole)?;
@@ -157,6 +144,29 @@ impl FirstHeld {
         }
         Ok(())
     }
+}
+
+/// The boxes of the same owner before a box that it meets. `None` where there are none, where there are
+/// too many, or where its elements are more than 64 bits count.
+fn earlier_meeting(index: &Index, boxes: &BoxList, row: u32) -> Memory<Option<Vec<u32>>> {
+    let Some(one) = boxes.get(row as usize).filter(|one| checked_numel(one.sizes).is_some()) else {
+        return Ok(None);
+    };
+    let (mut earlier, mut met, mut failure) = (Vec::new(), 0usize, Ok(()));
+    index.visit_box(one.offsets, one.sizes, |other| {
+        met = met.saturating_add(1);
+        // A list has no more boxes than a u32 counts.
+        let other = other as u32;
+        if other < row {
+            failure = earlier.try_push(other);
+        }
+        match failure.is_ok() && met <= MAX_MEETING {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
+    });
+    failure?;
+    Ok((!earlier.is_empty() && met <= MAX_MEETING).then_some(earlier))
 }
 
 /// Cuts a box where earlier ones hold parts of it. Each part has the number of the first box that holds
