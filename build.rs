@@ -159,8 +159,8 @@ fn files_of(section: &str) -> Vec<String> {
         "mesh_spec" => vec!["src/ffi/mesh_layout.rs".into(), own],
         "plan" => vec![own, "src/ffi/plan_execute.rs".into()],
         "checkpoint" => {
-            let parts = ["checkpoint_read", "checkpoint_readers"];
-            let parts = parts.map(|part| format!("src/ffi/{part}.rs"));
+            let parts = ["_read_options", "_read", "_readers", "_collective"];
+            let parts = parts.map(|part| format!("src/ffi/checkpoint{part}.rs"));
             [own].into_iter().chain(parts).collect()
         }
         "extent" => {

@@ -21,8 +21,8 @@ typedef struct shardspec_stretch shardspec_stretch;
 typedef struct shardspec_plan shardspec_plan;
 typedef struct shardspec_run shardspec_run;
 typedef struct shardspec_checkpoint shardspec_checkpoint;
-typedef struct shardspec_checkpoint_item shardspec_checkpoint_item;
 typedef struct shardspec_checkpoint_read_options shardspec_checkpoint_read_options;
+typedef struct shardspec_checkpoint_item shardspec_checkpoint_item;
 typedef struct shardspec_checkpoint_read_report shardspec_checkpoint_read_report;
 typedef struct shardspec_checkpoint_tensor shardspec_checkpoint_tensor;
 typedef struct shardspec_checkpoint_write_options shardspec_checkpoint_write_options;
@@ -337,15 +337,6 @@ struct shardspec_run {
   int64_t block_length;
   int64_t block_count;
 };
-struct shardspec_checkpoint_item {
-  uint64_t struct_size;
-  const char *name;
-  const shardspec_sharded_tensor *tensor;
-  const shardspec_metadata *metadata;
-  const size_t *indices;
-  const shardspec_tensor_view *shards;
-  size_t shard_count;
-};
 struct shardspec_checkpoint_read_options {
   uint64_t struct_size;
   uint32_t max_threads;
@@ -355,6 +346,15 @@ struct shardspec_checkpoint_read_options {
   uint64_t max_read;
   shardspec_progress_fn progress;
   void *progress_ctx;
+};
+struct shardspec_checkpoint_item {
+  uint64_t struct_size;
+  const char *name;
+  const shardspec_sharded_tensor *tensor;
+  const shardspec_metadata *metadata;
+  const size_t *indices;
+  const shardspec_tensor_view *shards;
+  size_t shard_count;
 };
 struct shardspec_checkpoint_read_report {
   uint64_t struct_size;
@@ -947,6 +947,11 @@ shardspec_status shardspec_checkpoint_read(
 shardspec_status shardspec_checkpoint_choose_readers(
     const shardspec_metadata *const *metadatas, size_t metadata_count, uint32_t *readers,
     size_t capacity, size_t *needed, shardspec_error *err);
+shardspec_status shardspec_checkpoint_read_collective(
+    const shardspec_checkpoint *checkpoint, const shardspec_comm *comm,
+    const shardspec_checkpoint_item *items, size_t item_count,
+    const shardspec_checkpoint_read_options *options, const shardspec_comm_options *comm_options,
+    int32_t *whole, shardspec_checkpoint_read_report *report, shardspec_error *err);
 shardspec_status shardspec_checkpoint_write(
     const char *path, const shardspec_checkpoint_tensor *tensors, size_t tensor_count,
     const shardspec_checkpoint_write_options *options, shardspec_error *err);

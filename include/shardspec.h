@@ -4485,49 +4485,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_m
     const shardspec_checkpoint *checkpoint, size_t tensor, shardspec_metadata **out,
     shardspec_error *err);
 
-typedef struct shardspec_checkpoint_item shardspec_checkpoint_item;
-
-/**
- * A tensor of a checkpoint, and the memory into which to read it. That memory is the local shards
- * of `tensor`, or views of some shards of `metadata`. With `tensor` and `metadata` NULL, the whole
- * tensor is shard 0. Set unused fields to zero.
- */
-struct shardspec_checkpoint_item {
-  /** `sizeof(shardspec_checkpoint_item)`, the same in every element of an array. */
-  uint64_t struct_size;
-  /** The tensor's name in the checkpoint. */
-  const char *name;
-  /**
-   * A sharded tensor, or NULL. The read fills all of its local shards. `metadata`, `indices`,
-   * `shards` and `shard_count` must then be 0 or NULL.
-   */
-  const shardspec_sharded_tensor *tensor;
-  /**
-   * The layout into which the tensor is read. NULL means a layout with one shard, which is the
-   * whole tensor.
-   */
-  const shardspec_metadata *metadata;
-  /** The indices of the shards. NULL means shards 0 to `shard_count - 1`. */
-  const size_t *indices;
-  /**
-   * Views of the memory for the shards, with any strides. `shardspec_checkpoint_check` ignores
-   * this field.
-   */
-  const shardspec_tensor_view *shards;
-  /** Number of shards. */
-  size_t shard_count;
-};
-
-/**
- * Initialises an item without a tensor: `shardspec_checkpoint_item item = SHARDSPEC_CHECKPOINT_ITEM_INIT;`
- */
-#define SHARDSPEC_CHECKPOINT_ITEM_INIT { sizeof(shardspec_checkpoint_item), NULL, NULL, NULL, NULL, NULL, 0 }
-
 /**
  * Receives how many of the needed bytes have been read. The callback returns its status of success
- * to continue. To cancel the read, the callback returns another status, and
- * `shardspec_checkpoint_read` then returns that status. The callback runs on the thread that
- * called `shardspec_checkpoint_read`, between the reads of that thread and once at the end.
+ * to continue. To cancel the read, the callback returns another status, and the reading function
+ * then returns that status. The callback runs on the thread that called the reading function,
+ * between the reads of that thread and once at the end.
  */
 typedef shardspec_status (*shardspec_progress_fn)(
     void *ctx, uint64_t bytes_done, uint64_t bytes_total, shardspec_error *err);
@@ -4570,6 +4532,44 @@ struct shardspec_checkpoint_read_options {
  * Initialises options with which the library chooses how to read: `shardspec_checkpoint_read_options options = SHARDSPEC_CHECKPOINT_READ_OPTIONS_INIT;`
  */
 #define SHARDSPEC_CHECKPOINT_READ_OPTIONS_INIT { sizeof(shardspec_checkpoint_read_options), 0, 0, 0, 0, 0, NULL, NULL }
+
+typedef struct shardspec_checkpoint_item shardspec_checkpoint_item;
+
+/**
+ * A tensor of a checkpoint, and the memory into which to read it. That memory is the local shards
+ * of `tensor`, or views of some shards of `metadata`. With `tensor` and `metadata` NULL, the whole
+ * tensor is shard 0. Set unused fields to zero.
+ */
+struct shardspec_checkpoint_item {
+  /** `sizeof(shardspec_checkpoint_item)`, the same in every element of an array. */
+  uint64_t struct_size;
+  /** The tensor's name in the checkpoint. */
+  const char *name;
+  /**
+   * A sharded tensor, or NULL. The read fills all of its local shards. `metadata`, `indices`,
+   * `shards` and `shard_count` must then be 0 or NULL.
+   */
+  const shardspec_sharded_tensor *tensor;
+  /**
+   * The layout into which the tensor is read. NULL means a layout with one shard, which is the
+   * whole tensor.
+   */
+  const shardspec_metadata *metadata;
+  /** The indices of the shards. NULL means shards 0 to `shard_count - 1`. */
+  const size_t *indices;
+  /**
+   * Views of the memory for the shards, with any strides. `shardspec_checkpoint_check` ignores
+   * this field.
+   */
+  const shardspec_tensor_view *shards;
+  /** Number of shards. */
+  size_t shard_count;
+};
+
+/**
+ * Initialises an item without a tensor: `shardspec_checkpoint_item item = SHARDSPEC_CHECKPOINT_ITEM_INIT;`
+ */
+#define SHARDSPEC_CHECKPOINT_ITEM_INIT { sizeof(shardspec_checkpoint_item), NULL, NULL, NULL, NULL, NULL, 0 }
 
 typedef struct shardspec_checkpoint_read_report shardspec_checkpoint_read_report;
 
@@ -4684,6 +4684,61 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_read(
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_choose_readers(
     const shardspec_metadata *const *metadatas, size_t metadata_count, uint32_t *readers,
     size_t capacity, size_t *needed, shardspec_error *err);
+
+/** A communicator, behind a handle; free it with `shardspec_comm_free`. */
+typedef struct shardspec_comm shardspec_comm;
+
+typedef struct shardspec_comm_options shardspec_comm_options;
+
+/**
+ * Reads tensors of a checkpoint on all ranks of a communicator together. The destinations then hold the
+ * same elements as after `shardspec_checkpoint_read`. Of shards with the same elements, one rank reads its
+ * shard from the files and sends it to the ranks of the other shards. `shardspec_checkpoint_choose_readers`
+ * returns the same readers for these layouts. All ranks read about equally many bytes.
+ *
+ * All ranks pass the same names and layouts in the same order. Each rank passes all of its own shards. If
+ * `indices` of an item is NULL, its `shards` are those of this rank, in the order of their indices. If
+ * `metadata` and `tensor` are NULL, every rank reads the whole tensor. Each rank opens the checkpoint
+ * itself.
+ *
+ * The ranks agree on the tensors before the first read. Then they read some tensors, about 1 GiB of them,
+ * send these to each other, and continue with the next ones. Shards are read into their destinations and
+ * sent from there. The library allocates memory for reads within the limits of `options`, and memory for
+ * messages within the limit of `comm_options`. Where a reader also reads gaps between needed parts, another
+ * rank may read the same bytes.
+ *
+ * `options` and `comm_options` may be NULL, and may differ between ranks. `progress` counts the bytes that
+ * this rank reads and receives. `whole` has room for `item_count` numbers and may be NULL: `whole[i]`
+ * becomes 1 if item i is complete on this rank, else 0. `report` may be NULL. It counts the reads of this
+ * rank and the bytes that its destinations need. `whole` and `report` are written after a failure during
+ * the read as well.
+ *
+ * Ownership: the caller keeps all arguments.
+ * Calls back: `progress`; `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of
+ * custom placements; `destroy`, if another thread frees a handle during the call.
+ * Blocks: on the disk and on other ranks.
+ * Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the shards of
+ * an item are not those of this rank; NOT_FOUND if a tensor does not exist; GAP if no file holds some
+ * elements; OVERLAP if chunks contradict each other; SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if a
+ * layout or a view does not fit; PARTIAL if the elements of a layout are pending a reduction; ALIASED if
+ * destinations share memory; DISAGREEMENT if another rank returns an error, or if names, layouts or element
+ * types differ (the message has both); UNSUPPORTED, UNSUPPORTED_DEVICE, INDEX_OUT_OF_RANGE, OVERFLOW,
+ * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written on any rank. During
+ * the read: FILE_FAILED or INVALID_FILE if this rank can't read a file (the message names file, byte and
+ * reason); OUT_OF_MEMORY; or the status with which `progress` cancels the read. All other ranks then return
+ * DISAGREEMENT with the rank, its status and its message. If `progress` cancels after the last bytes of its
+ * rank have arrived, only that rank returns the status. TRANSPORT_FAILED if the transport fails, or any
+ * status of a custom transport.
+ * Threads: any, one at a time for each communicator. No other thread may use the destinations during the
+ * call.
+ * Source: MPI_File_read_all.
+ * Since: ABI 0.
+ */
+SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_read_collective(
+    const shardspec_checkpoint *checkpoint, const shardspec_comm *comm,
+    const shardspec_checkpoint_item *items, size_t item_count,
+    const shardspec_checkpoint_read_options *options, const shardspec_comm_options *comm_options,
+    int32_t *whole, shardspec_checkpoint_read_report *report, shardspec_error *err);
 
 /* ================================================================================================
  * Writing checkpoints, and converting them.
@@ -5193,9 +5248,6 @@ struct shardspec_comm_vtable {
  */
 #define SHARDSPEC_COMM_VTABLE_INIT { sizeof(shardspec_comm_vtable), NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL }
 
-/** A communicator, behind a handle; free it with `shardspec_comm_free`. */
-typedef struct shardspec_comm shardspec_comm;
-
 /**
  * Creates a communicator of `size` ranks over a custom transport. The new handle is for rank
  * `rank`. The library calls `exchange` on the thread that calls a collective.
@@ -5444,8 +5496,6 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_node(
 #define SHARDSPEC_ALL_RANKS (-1)
 /** The default limit of memory for packing and unpacking on one rank, which is 64 MiB. */
 #define SHARDSPEC_DEFAULT_MEMORY_LIMIT 67108864
-
-typedef struct shardspec_comm_options shardspec_comm_options;
 
 /**
  * Options of a collective. If a function gets NULL instead of options, or if a field is 0, the

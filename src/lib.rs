@@ -54,6 +54,7 @@ extern crate self as shardspec;
 #[path = "../tests/common/mod.rs"]
 mod common;
 
+pub mod collective_io;
 pub mod comm;
 mod declared;
 pub mod error;

@@ -71,6 +71,8 @@ static void run_all(int64_t size) {
   RUN(a_transfer_has_one_run_at_a_time);
   RUN(a_transfer_that_is_freed_early_leaves_no_rank_waiting);
   RUN(a_transport_that_fails_in_a_request_is_its_result);
+  RUN(a_checkpoint_is_read_once_by_all_ranks);
+  RUN(a_checkpoint_that_one_rank_can_not_read_is_told_on_all);
   RUN(a_failing_transport_is_a_status_and_no_more);
   RUN(an_exchange_that_throws_never_reads_as_success);
 #ifndef SHARDSPEC_TESTS_MPI

@@ -54,6 +54,22 @@ static void items_are_sharded_tensors_and_views() {
   CHECK_REFUSED(INVALID_ARGUMENT, checkpoint.read({{"w", columns, {1}}}));
 }
 
+static void ranks_read_together() {
+  const auto ranks = ss::comm::local(1);
+  const auto checkpoint = opened();
+  const auto rows = ss::spec::chunk(0, {"rank:0", "rank:0"}).build_metadata({4, 3});
+  std::vector<float> top(6), bottom(6);
+  std::vector<std::int32_t> whole;
+  ss::read_options options;
+  options.whole = &whole;
+  const std::vector<ss::read_item> items = {
+      {"w", rows, {0, 1}, {ss::view(top, {2, 3}), ss::view(bottom, {2, 3})}}};
+  const auto report = checkpoint.read_collective(ranks[0], items, options);
+  CHECK(top[5] == 5 && bottom[5] == 11 && whole == std::vector<std::int32_t>({1}));
+  CHECK(report.bytes_read == 48 && report.bytes_needed == 48);
+  CHECK_REFUSED(NOT_FOUND, checkpoint.read_collective(ranks[0], {{"x", rows, {0, 1}, {ss::view(top, {2, 3}), ss::view(bottom, {2, 3})}}}));
+}
+
 static void problems_are_listed() {
   const auto checkpoint = opened();
   const auto rows = ss::spec::chunk(0, NAMES).build_metadata({5, 3});
@@ -84,6 +100,7 @@ int main() {
   replicas_have_one_reader();
   tensors_have_names_types_and_sizes();
   items_are_sharded_tensors_and_views();
+  ranks_read_together();
   problems_are_listed();
   std::remove(PATH);
 }

@@ -125,6 +125,50 @@ static void checking_and_reading(void) {
   CHECK_OK(shardspec_sharded_tensor_free(tensor, &err));
 }
 
+/* Of a single rank: the two shards of the layout are on ranks 0 and 1. */
+static void reading_together(void) {
+  shardspec_comm *comm;
+  static const size_t second[] = {1};
+  shardspec_checkpoint_item right = {sizeof right, "w", NULL, NULL, NULL, &full, 1}, item = right;
+  shardspec_checkpoint_read_options options = {0};
+  shardspec_comm_options moves = {0};
+  shardspec_checkpoint_read_report report = {0};
+  report.struct_size = sizeof report;
+  CHECK_OK(shardspec_comm_new_local(1, &comm, &err));
+  WRONG_HANDLE(shardspec_checkpoint, NULL_ARGUMENT, shardspec_checkpoint_read_collective, H, comm, &right, 1, NULL, NULL, &out.i32, &report);
+  MISUSE(NULL_ARGUMENT, "NULL comm", shardspec_checkpoint_read_collective, checkpoint, NULL, &right, 1, NULL, NULL, &out.i32, &report);
+  MISUSE(INVALID_HANDLE, "a checkpoint as comm", shardspec_checkpoint_read_collective, checkpoint, (shardspec_comm *)checkpoint, &right, 1, NULL, NULL, &out.i32, &report);
+  MISUSE(NULL_ARGUMENT, "NULL items", shardspec_checkpoint_read_collective, checkpoint, comm, NULL, 1, NULL, NULL, &out.i32, &report);
+  MISUSE(INVALID_ARGUMENT, "SIZE_MAX items", shardspec_checkpoint_read_collective, checkpoint, comm, &right, SIZE_MAX, NULL, NULL, &out.i32, &report);
+  item.struct_size = 8;
+  MISUSE(INVALID_ARGUMENT, "item of 8 bytes", shardspec_checkpoint_read_collective, checkpoint, comm, &item, 1, NULL, NULL, &out.i32, &report);
+  item = right, item.name = NULL;
+  MISUSE(NULL_ARGUMENT, "NULL name", shardspec_checkpoint_read_collective, checkpoint, comm, &item, 1, NULL, NULL, &out.i32, &report);
+  item = right, item.name = "v";
+  MISUSE(NOT_FOUND, "no such tensor", shardspec_checkpoint_read_collective, checkpoint, comm, &item, 1, NULL, NULL, &out.i32, &report);
+  item = right, item.metadata = metadata, item.shards = shards;
+  MISUSE(INVALID_PLACEMENT, "a shard on rank 1 of 1", shardspec_checkpoint_read_collective, checkpoint, comm, &item, 1, NULL, NULL, &out.i32, &report);
+  item = right, item.metadata = (shardspec_metadata *)chunk;
+  MISUSE(INVALID_HANDLE, "a spec as metadata", shardspec_checkpoint_read_collective, checkpoint, comm, &item, 1, NULL, NULL, &out.i32, &report);
+  item = right, item.indices = second;
+  MISUSE(INDEX_OUT_OF_RANGE, "shard 1 of 1", shardspec_checkpoint_read_collective, checkpoint, comm, &item, 1, NULL, NULL, &out.i32, &report);
+  item = right, item.shards = NULL;
+  MISUSE(NULL_ARGUMENT, "NULL shards", shardspec_checkpoint_read_collective, checkpoint, comm, &item, 1, NULL, NULL, &out.i32, &report);
+  item = right, item.shard_count = 0;
+  MISUSE(INVALID_ARGUMENT, "no shard of one", shardspec_checkpoint_read_collective, checkpoint, comm, &item, 1, NULL, NULL, &out.i32, &report);
+  item = right, item.shards = shards;
+  MISUSE(SHAPE_MISMATCH, "a shard as the tensor", shardspec_checkpoint_read_collective, checkpoint, comm, &item, 1, NULL, NULL, &out.i32, &report);
+  options.struct_size = 4;
+  MISUSE(INVALID_ARGUMENT, "options of 4 bytes", shardspec_checkpoint_read_collective, checkpoint, comm, &right, 1, &options, NULL, &out.i32, &report);
+  moves.struct_size = 4;
+  MISUSE(INVALID_ARGUMENT, "comm_options of 4 bytes", shardspec_checkpoint_read_collective, checkpoint, comm, &right, 1, NULL, &moves, &out.i32, &report);
+  report.struct_size = 8;
+  MISUSE(INVALID_ARGUMENT, "report of 8 bytes", shardspec_checkpoint_read_collective, checkpoint, comm, &right, 1, NULL, NULL, &out.i32, &report);
+  report.struct_size = sizeof report;
+  WRONG_ERROR(shardspec_checkpoint_read_collective, checkpoint, comm, &right, 1, NULL, NULL, &out.i32, &report);
+  CHECK_OK(shardspec_comm_free(comm, &err));
+}
+
 static void choosing_readers(void) {
   const shardspec_metadata *layouts[] = {metadata, metadata}, *wrong[] = {metadata, (shardspec_metadata *)chunk};
   const shardspec_metadata *null[] = {NULL};
@@ -146,6 +190,7 @@ void misuse_checkpoints(void) {
   opening();
   asking();
   checking_and_reading();
+  reading_together();
   choosing_readers();
   CHECK_OK(shardspec_checkpoint_free(checkpoint, &err));
   remove(PATH);

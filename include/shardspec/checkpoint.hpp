@@ -3,6 +3,7 @@
 #define SHARDSPEC_CHECKPOINT_HPP
 
 #include "callback.hpp"
+#include "comm.hpp"
 #include "sharded_tensor.hpp"
 #include "shards.hpp"
 
@@ -146,6 +147,34 @@ class checkpoint : public detail::unique<shardspec_checkpoint, shardspec_checkpo
   template <class P = default_policy>
   answer<read_report, P> read(const std::vector<read_item> &items, const read_options &options = {},
                               P = P()) const {
+    return read_with<P>(items, options, [&](auto &&...rest) { return shardspec_checkpoint_read(get(), rest...); });
+  }
+  /// Reads all items on all ranks together: of shards with the same elements, one is read from the files, and
+  /// the others are received from its rank. Each rank passes all of its own shards.
+  template <class P = default_policy>
+  answer<read_report, P> read_collective(const comm &ranks, const std::vector<read_item> &items,
+                                         const read_options &options = {},
+                                         const comm_options &moves = {}, P = P()) const {
+    return read_with<P>(items, options,
+                        [&](const shardspec_checkpoint_item *all, std::size_t count,
+                            const shardspec_checkpoint_read_options *how, auto &&...rest) {
+                          return shardspec_checkpoint_read_collective(get(), ranks.get(), all, count, how,
+                                                                      &moves, rest...);
+                        });
+  }
+
+ private:
+  /// Items, and the views that they point to.
+  struct raw_items {
+    explicit raw_items(const std::vector<read_item> &from) : views(from.size()) {
+      for (std::size_t i = 0; i < from.size(); ++i) items.push_back(from[i].c(views[i]));
+    }
+    std::vector<std::vector<shardspec_tensor_view>> views;
+    std::vector<shardspec_checkpoint_item> items{};
+  };
+  template <class P, class F>
+  answer<read_report, P> read_with(const std::vector<read_item> &items, const read_options &options,
+                                   F &&function) const {
     for (const read_item &item : items)
       if (!item.is_tensor() && item.index_count() != item.view_count())
         return detail::refuse<read_report, P>(
@@ -167,22 +196,11 @@ class checkpoint : public detail::unique<shardspec_checkpoint, shardspec_checkpo
       shardspec_checkpoint_read_report report = {};
       report.struct_size = sizeof report;
       std::int32_t *whole = options.whole == nullptr ? nullptr : options.whole->data();
-      const auto status = shardspec_checkpoint_read(get(), raw.items.data(), raw.items.size(), &how, whole,
-                                                    &report, err);
+      const auto status = function(raw.items.data(), raw.items.size(), &how, whole, &report, err);
       out = {report.read_count, report.bytes_read, report.bytes_needed};
       return status;
     });
   }
-
- private:
-  /// Items, and the views that they point to.
-  struct raw_items {
-    explicit raw_items(const std::vector<read_item> &from) : views(from.size()) {
-      for (std::size_t i = 0; i < from.size(); ++i) items.push_back(from[i].c(views[i]));
-    }
-    std::vector<std::vector<shardspec_tensor_view>> views;
-    std::vector<shardspec_checkpoint_item> items{};
-  };
   shardspec_status describe(stored_tensor &out, std::size_t index, shardspec_error *err) const {
     if (auto status = detail::fill_text(out.name, err, shardspec_checkpoint_tensor_name, get(), index))
       return status;

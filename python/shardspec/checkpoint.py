@@ -12,6 +12,7 @@ from ._callbacks import DESTROY, SUCCESS, callback, keep, kept
 from ._handle import Handle
 from ._library import lib
 from ._views import views
+from .comm import Communicator, options as comm_options, together
 from .dtype import struct_name
 from .errors import NotFoundError, ShardspecError
 from .metadata import ShardedTensorMetadata, metadata_of
@@ -127,21 +128,37 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
         bytes. An exception in `progress` cancels the read. `whole` receives for each destination
         whether it was read completely, also if the read fails.
         """
-        items = _Items(destinations, write=True)
-        count = len(items.array)
-        options = Options(ctypes.sizeof(Options), max_threads, SUCCESS, max_gap, over_read, max_read)
-        if progress is not None:
-            options.progress, options.progress_ctx = _tell, keep(_Progress(progress))
-        flags, report = (ctypes.c_int32 * count)(), Report(ctypes.sizeof(Report))
-        try:
-            lib.checkpoint_read(self, items.array, count, ctypes.byref(options), flags,
-                                ctypes.byref(report))
-        finally:
-            if progress is not None:
-                DESTROY(options.progress_ctx)
-            if whole is not None:
-                whole[:] = map(bool, flags)
-        return ReadReport(report.read_count, report.bytes_read, report.bytes_needed)
+        how = _Reading(self, destinations, progress, whole, max_threads, max_gap, over_read, max_read)
+        with how:
+            lib.checkpoint_read(self, *how.inputs, *how.outputs)
+        return how.report_read()
+
+    def read_collective(self, comm: Communicator,
+                        destinations: Mapping[str, Destination] | Iterable[tuple[str, Destination]], *,
+                        max_threads: int = 0, max_gap: int = 0, over_read: float = 0.0,
+                        max_read: int = 0, memory_limit: int = 0,
+                        progress: Callable[[int, int], Any] | None = None,
+                        whole: list[bool] | None = None) -> ReadReport:
+        """Reads tensors on all ranks of a communicator together, each stored byte on one rank.
+
+        All ranks pass the same names and layouts in the same order, and each rank all of its own
+        shards. Of shards with the same elements, one is read from the files, and the others are
+        received from its rank. A destination without metadata is read whole on every rank. When a
+        rank can't read, all ranks raise an error that says which, and why. `memory_limit` is for
+        messages between ranks; everything else is as `read` has it.
+        """
+        def prepare() -> tuple[Any, ...]:
+            made.append(_Reading(self, destinations, progress, whole, max_threads, max_gap, over_read,
+                                 max_read))
+            return *made[0].inputs, comm_options(memory_limit, 0, None), *made[0].outputs
+
+        def read(comm: Communicator, *arguments: Any) -> None:
+            with made[0]:
+                lib.checkpoint_read_collective(self, comm, *arguments)
+
+        made: list[_Reading] = []
+        together(read, comm, prepare)
+        return made[0].report_read()
 
     def load(self, name: str, metadata: ShardedTensorMetadata, owner: int | str | None = None, *,
              indices: Iterable[int] | None = None) -> ShardedTensor:
@@ -188,6 +205,37 @@ def _tell(ctx: int, done: int, total: int) -> None:
         progress.function(done, total)
 
 
+class _Reading:
+    """The arguments of a read. Around the call, it keeps the progress function."""
+
+    def __init__(self, checkpoint: Checkpoint,
+                 destinations: Mapping[str, Destination] | Iterable[tuple[str, Destination]],
+                 progress: Callable[[int, int], Any] | None, whole: list[bool] | None,
+                 max_threads: int, max_gap: int, over_read: float, max_read: int) -> None:
+        self.items = _Items(destinations, write=True)
+        count = len(self.items.array)
+        self.options = Options(ctypes.sizeof(Options), max_threads, SUCCESS, max_gap, over_read,
+                               max_read)
+        self.progress, self.whole = progress, whole
+        self.flags, self.report = (ctypes.c_int32 * count)(), Report(ctypes.sizeof(Report))
+        self.inputs = self.items.array, count, ctypes.byref(self.options)
+        self.outputs = self.flags, ctypes.byref(self.report)
+
+    def __enter__(self) -> None:
+        if self.progress is not None:
+            self.options.progress = _tell
+            self.options.progress_ctx = keep(_Progress(self.progress))
+
+    def __exit__(self, *_: object) -> None:
+        if self.progress is not None:
+            DESTROY(self.options.progress_ctx)
+        if self.whole is not None:
+            self.whole[:] = map(bool, self.flags)
+
+    def report_read(self) -> ReadReport:
+        return ReadReport(self.report.read_count, self.report.bytes_read, self.report.bytes_needed)
+
+
 class _Items:
     """Destinations as the library takes them, and what keeps their memory."""
 
@@ -212,8 +260,10 @@ class _Items:
                                 f"{described(metadata)} and more")
             item.metadata = metadata._as_parameter_
         numbers = indices("indices", list(shards))
-        item.indices, item.shard_count = numbers, len(numbers)
-        self.kept.append(numbers)
+        item.shard_count = len(numbers)
+        if item.metadata:
+            item.indices = numbers
+            self.kept.append(numbers)
         if isinstance(shards, Mapping) and (write or isinstance(destination, tuple)):
             named = (f"destinations[{name!r}][{index}]" for index in shards)
             tensors = views(named, shards.values(), write=write)

@@ -210,8 +210,9 @@ fn plan_tensor(
         None => {}
     }
     let hashes = known.map_or_else(|| layouts.hashes(), |known| known.hashes);
-    // Of a batch of one, ranks without shards need not know it.
-    let of_type = stated.filter(|_| must_know).map(|it| (it.code, it.bits, it.lanes));
+    // Of a batch of one, ranks without shards need not know it; of replicas, all ranks do.
+    let is_known_to_all = must_know || matches!(layouts, TensorLayouts::Replicas { .. });
+    let of_type = stated.filter(|_| is_known_to_all).map(|it| (it.code, it.bits, it.lanes));
     let digest = stable_hash(|hasher| (tag.as_str(), hashes, of_type, moves.choice()).hash(hasher));
     let (tag, layouts) = (tag.clone(), layouts.clone());
     Ok(PlannedTensor { tag, layouts, moves, dtype: stated, hashes, digest })

@@ -81,6 +81,16 @@ pub enum CommError {
         /// The rank's message, or its fault.
         message: Text,
     },
+    /// A rank failed in a part of a collective that began after all ranks had agreed.
+    #[error("rank {rank}: {message}; destinations of this rank may be incomplete")]
+    RankFailed {
+        /// The rank.
+        rank: i64,
+        /// The status that it returned.
+        status: i32,
+        /// The rank's message.
+        message: Text,
+    },
     /// An error of one tensor of a batch.
     #[error("{}: {error}", TensorName { index: *.index, tag })]
     InTensor {
@@ -135,6 +145,9 @@ impl Describe for CommError {
                 let dim = dim.and_then(|dim| i64::try_from(dim).ok());
                 let numbers = Numbers::measured(rank, status.into());
                 (SHARDSPEC_DISAGREEMENT, Numbers { first: shard, dim, index, ..numbers })
+            }
+            Self::RankFailed { rank, status, .. } => {
+                (SHARDSPEC_DISAGREEMENT, Numbers::measured(rank, status.into()))
             }
             Self::InTensor { index, ref error, .. } => {
                 let (status, numbers) = error.describe();

@@ -56,7 +56,7 @@ pub use local::{LocalCommunicator, local, local_on_nodes};
 pub use message::exchange;
 pub use moves::TensorLayouts;
 pub use owners::{ShardRanks, own_shards};
-pub use prepared_transfer::{PreparedTransfer, TransferRun, transfer};
+pub use prepared_transfer::{PreparedTransfer, TransferRun, agree_on, transfer};
 pub use request::{Request, Work, own_messages};
 pub use reshard::{Reshard, reshard};
 pub use scatter::{Scatter, scatter};

@@ -25,6 +25,13 @@ pub enum TensorLayouts {
     },
     /// Those of a plan for all its destination shards.
     Plan(Shared<ReshardPlan>),
+    /// Some shards of one layout, and others of it that have the same elements.
+    Replicas {
+        /// The layout that both are of.
+        layout: ShardedTensorMetadata,
+        /// The plan from the ones to the others.
+        plan: Shared<ReshardPlan>,
+    },
 }
 
 impl TensorLayouts {
@@ -32,7 +39,7 @@ impl TensorLayouts {
     pub fn source(&self) -> &Shared<Shards> {
         match self {
             Self::Pair { source, .. } => source.shared_shards(),
-            Self::Plan(plan) => plan.source(),
+            Self::Plan(plan) | Self::Replicas { plan, .. } => plan.source(),
         }
     }
 
@@ -40,7 +47,7 @@ impl TensorLayouts {
     pub fn destination(&self) -> &Shared<Shards> {
         match self {
             Self::Pair { destination, .. } => destination.shared_shards(),
-            Self::Plan(plan) => plan.destination(),
+            Self::Plan(plan) | Self::Replicas { plan, .. } => plan.destination(),
         }
     }
 
@@ -51,6 +58,7 @@ impl TensorLayouts {
                 source.properties().dtype.or(destination.properties().dtype)
             }
             Self::Plan(plan) => plan.dtype(),
+            Self::Replicas { layout, .. } => layout.properties().dtype,
         }
     }
 
@@ -58,6 +66,7 @@ impl TensorLayouts {
     pub(super) fn sizes(&self) -> Option<&[i64]> {
         match self {
             Self::Pair { source, .. } => Some(source.sizes()),
+            Self::Replicas { layout, .. } => Some(layout.sizes()),
             Self::Plan(_) => None,
         }
     }
@@ -68,6 +77,8 @@ impl TensorLayouts {
             Self::Pair { source, destination } => [source.hash_value(), destination.hash_value()],
             // Equal lists always make equal plans.
             Self::Plan(plan) => [plan.source().fingerprint(), plan.destination().fingerprint()],
+            // Who reads depends on all tensors, and is equal where these are.
+            Self::Replicas { layout, .. } => [layout.hash_value(); 2],
         }
     }
 
@@ -136,7 +147,7 @@ impl TensorMoves {
                 choice = node_of.map_or(0, |_| plan.choice_hash());
                 (Shared::try_new(plan)?, None)
             }
-            TensorLayouts::Plan(plan) => {
+            TensorLayouts::Plan(plan) | TensorLayouts::Replicas { plan, .. } => {
                 let mut all = 0..plan.destination().len();
                 if let Some(missing) = all.find(|&shard| !plan.serves(shard)) {
                     let problem = text!(

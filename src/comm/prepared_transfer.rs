@@ -1,5 +1,6 @@
 //! Transfers that are prepared once and run many times.
 
+use std::fmt;
 use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 
@@ -38,6 +39,17 @@ pub(super) fn prepare_once(
     let (batch, shards) = plan(comm, tensors)?;
     let call = format_args!("transfer({} tensors)", batch.len());
     prepare(comm, call, &batch, shards, options)
+}
+
+/// Agrees with all other ranks on a batch that the collective `call` will move, and moves nothing.
+pub fn agree_on<E: Reason>(
+    comm: &dyn Communicator, call: fmt::Arguments<'_>, tensors: &[BatchTensor], options: Options,
+) -> std::result::Result<(), E> {
+    let engine = plan(comm, tensors).and_then(|(batch, shards)| {
+        Ok(CollectiveEngine::new(comm, prepare(comm, call, &batch, shards, options)?)?)
+    });
+    let mut engine = engine.map_err(|error| decline(comm, E::from(error)))?;
+    Ok(engine.agree(comm)?)
 }
 
 fn plan(

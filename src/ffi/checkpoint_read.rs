@@ -1,25 +1,24 @@
 //! Reading tensors of a checkpoint. In the header it is part of the section of checkpoints.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::c_char;
 
-use crate::ffi::border::callback::{self, Success};
 use crate::ffi::border::guard::{Outcome, Refusal, guard};
 use crate::ffi::border::handle;
 use crate::ffi::border::pointer::{fill_with, optional_out_slice, out, out_slice, slice, text};
 use crate::ffi::border::report::Report;
-use crate::ffi::border::sized::{Grows, SizedOut, sized, sized_out, sized_slice};
+use crate::ffi::border::sized::{Grows, SizedOut, sized_out, sized_slice};
 use crate::ffi::border::slot_map::Protected;
 use crate::ffi::border::views;
 use crate::ffi::checkpoint::shardspec_checkpoint;
+use crate::ffi::checkpoint_read_options::{options_argument, shardspec_checkpoint_read_options};
 use crate::ffi::error::{shardspec_error, shardspec_status};
 use crate::ffi::metadata::shardspec_metadata;
 use crate::ffi::sharded_tensor::shardspec_sharded_tensor;
 use crate::ffi::view::shardspec_tensor_view;
 use crate::files::{
-    CheckpointRead, CoverageProblems, FileSet, ReadItem, ReadOptions, ReadReport, WantedTensor,
-    check, check_set,
+    CheckpointRead, CoverageProblems, FileSet, ReadItem, ReadReport, WantedTensor, check, check_set,
 };
-use crate::memory::{Shared, text, try_collect, try_with_capacity};
+use crate::memory::{Shared, try_collect, try_with_capacity};
 use crate::model::{Error, ShardedTensorMetadata, Shards, TensorProperties};
 use crate::transfer::{LocalShards, ShardedTensor, check_indices};
 
@@ -51,51 +50,6 @@ pub struct shardspec_checkpoint_item {
 // SAFETY: `struct_size` comes first, and zeros are numbers and NULL pointers.
 unsafe impl Grows for shardspec_checkpoint_item {
     const NAME: &'static str = "shardspec_checkpoint_item";
-    const FIRST_SIZE: usize = 56;
-}
-
-/// Receives how many of the needed bytes have been read. The callback returns its status of success
-/// to continue. To cancel the read, the callback returns another status, and
-/// `shardspec_checkpoint_read` then returns that status. The callback runs on the thread that
-/// called `shardspec_checkpoint_read`, between the reads of that thread and once at the end.
-pub type shardspec_progress_fn = Option<
-    unsafe extern "C-unwind" fn(
-        ctx: *mut c_void,
-        bytes_done: u64,
-        bytes_total: u64,
-        err: *mut shardspec_error,
-    ) -> shardspec_status,
->;
-
-/// Options of a read. Zeros are the defaults. No option changes the result.
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct shardspec_checkpoint_read_options {
-    /// `sizeof(shardspec_checkpoint_read_options)`.
-    pub struct_size: u64,
-    /// Maximum number of threads. The calling thread counts as one of them. 0 means up to 4.
-    pub max_threads: u32,
-    /// The status that `progress` returns on success: 0, `SHARDSPEC_CALLBACK_OK` or
-    /// `SHARDSPEC_CALLBACK_OK_IN_ERR`.
-    pub success_status: shardspec_status,
-    /// The largest gap, in bytes, between two needed parts of a file that one read always includes.
-    /// 0 means 4096.
-    pub max_gap: u64,
-    /// The limit for reads that include larger gaps: the bytes of such a read are at most this
-    /// number times the needed bytes. 0 means 2.0. With 1.0, only `max_gap` decides.
-    pub over_read: f64,
-    /// Maximum number of bytes of a read whose parts go to several places. 0 means 2 MiB. Each
-    /// thread allocates memory for one such read.
-    pub max_read: u64,
-    /// The callback that receives the progress, or NULL.
-    pub progress: shardspec_progress_fn,
-    /// A pointer that each call of `progress` receives as its first argument.
-    pub progress_ctx: *mut c_void,
-}
-
-// SAFETY: `struct_size` comes first, and zeros are numbers and NULL pointers.
-unsafe impl Grows for shardspec_checkpoint_read_options {
-    const NAME: &'static str = "shardspec_checkpoint_read_options";
     const FIRST_SIZE: usize = 56;
 }
 
@@ -243,12 +197,12 @@ struct WantedItem<'a> {
 }
 
 /// An item of a read.
-struct TakenItem<'a> {
-    name: &'a str,
-    layout: ShardedTensorMetadata,
-    shards: Shared<LocalShards>,
+pub(crate) struct TakenItem<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) layout: ShardedTensorMetadata,
+    pub(crate) shards: Shared<LocalShards>,
     /// Keeps the memory of the shards, also where another thread frees the tensor.
-    _tensor: Option<Protected<ShardedTensor>>,
+    pub(crate) _tensor: Option<Protected<ShardedTensor>>,
 }
 
 /// The tensor of an item, if that is where it goes.
@@ -298,15 +252,23 @@ unsafe fn read_item<'a>(
     checkpoint: &FileSet, item: shardspec_checkpoint_item,
 ) -> Outcome<TakenItem<'a>> {
     let name = text("name", item.name)?;
-    if let Some(tensor) = tensor_of(&item)? {
-        let (layout, shards) = (tensor.metadata().clone(), tensor.shards().clone());
-        return Ok(TakenItem { name, layout, shards, _tensor: Some(tensor) });
+    if let Some(taken) = tensor_item(name, &item)? {
+        return Ok(taken);
     }
     let layout = layout_of(checkpoint, name, &item)?;
     let indices = indices_of(&item)?;
     let shards = slice("shards", item.shards, item.shard_count)?;
     let shards = views::some_shards(&layout, &indices, shards)?;
     Ok(TakenItem { name, layout, shards: Shared::try_new(shards)?, _tensor: None })
+}
+
+/// The item, if it goes to the local shards of a tensor.
+pub(crate) unsafe fn tensor_item<'a>(
+    name: &'a str, item: &shardspec_checkpoint_item,
+) -> Outcome<Option<TakenItem<'a>>> {
+    let Some(tensor) = tensor_of(item)? else { return Ok(None) };
+    let (layout, shards) = (tensor.metadata().clone(), tensor.shards().clone());
+    Ok(Some(TakenItem { name, layout, shards, _tensor: Some(tensor) }))
 }
 
 /// The layout of no shards.
@@ -336,53 +298,7 @@ unsafe fn problem_places(problems: *mut shardspec_error, capacity: usize) -> Out
     Ok(places)
 }
 
-/// The caller's function that receives the progress.
-struct ProgressCallback {
-    function: shardspec_progress_fn,
-    ctx: *mut c_void,
-    success: Success,
-}
-
-impl ProgressCallback {
-    fn tell(&mut self, done: u64, all: u64) -> Result<(), Error> {
-        let Some(function) = self.function else { return Ok(()) };
-        // SAFETY: the caller passed both for such calls.
-        callback::call("progress", "progress", self.success, |err| unsafe {
-            function(self.ctx, done, all, err)
-        })
-    }
-}
-
-/// An options argument; NULL: the defaults.
-unsafe fn options_argument(
-    options: *const shardspec_checkpoint_read_options,
-) -> Outcome<(ReadOptions, ProgressCallback)> {
-    let mut read = ReadOptions::default();
-    if options.is_null() {
-        let ctx = std::ptr::null_mut();
-        return Ok((read, ProgressCallback { function: None, ctx, success: Success::OK }));
-    }
-    let given = sized("options", options)?;
-    read.max_threads = given.max_threads as usize;
-    if given.max_gap != 0 {
-        read.max_gap = given.max_gap;
-    }
-    if given.max_read != 0 {
-        read.max_read = given.max_read;
-    }
-    if given.over_read != 0.0 {
-        if !(given.over_read >= 1.0 && given.over_read.is_finite()) {
-            let problem = text!("{} is no factor; pass 1.0 or more, or 0", given.over_read);
-            return Err(Error::invalid("options.over_read", problem).into());
-        }
-        read.over_read = given.over_read;
-    }
-    let success = Success::of(given.success_status, 0)?;
-    let (function, ctx) = (given.progress, given.progress_ctx);
-    Ok((read, ProgressCallback { function, ctx, success }))
-}
-
-unsafe fn optional_report<'a>(
+pub(crate) unsafe fn optional_report<'a>(
     report: *mut shardspec_checkpoint_read_report,
 ) -> Outcome<Option<SizedOut<'a, shardspec_checkpoint_read_report>>> {
     if report.is_null() {
@@ -391,7 +307,7 @@ unsafe fn optional_report<'a>(
     sized_out("report", report).map(Some)
 }
 
-fn report_of(done: &ReadReport) -> shardspec_checkpoint_read_report {
+pub(crate) fn report_of(done: &ReadReport) -> shardspec_checkpoint_read_report {
     let ReadReport { reads, bytes_read, bytes_needed, .. } = *done;
     let struct_size = size_of::<shardspec_checkpoint_read_report>() as u64;
     shardspec_checkpoint_read_report { struct_size, read_count: reads, bytes_read, bytes_needed }

@@ -18,9 +18,8 @@ use crate::ffi::border::guard::{Outcome, guard};
 use crate::ffi::border::pointer::{out, out_slice, text};
 use crate::ffi::border::sized::{Grows, MAX_SIZE, sized_out};
 use crate::ffi::callback::shardspec_runtime_ctx;
-use crate::ffi::checkpoint_read::{
-    shardspec_checkpoint_item, shardspec_checkpoint_read_options, shardspec_checkpoint_read_report,
-};
+use crate::ffi::checkpoint_read::{shardspec_checkpoint_item, shardspec_checkpoint_read_report};
+use crate::ffi::checkpoint_read_options::shardspec_checkpoint_read_options;
 use crate::ffi::checkpoint_write::{
     shardspec_checkpoint_rule, shardspec_checkpoint_tensor, shardspec_checkpoint_write_options,
 };

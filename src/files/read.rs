@@ -101,6 +101,11 @@ impl<'a> CheckpointRead<'a> {
         Ok(Self { set, items, holes, copies, reads, threads, batch })
     }
 
+    /// Bytes that all destinations need. Where two need the same bytes, these count twice.
+    pub fn bytes_needed(&self) -> u64 {
+        self.reads.needed
+    }
+
     /// Reads everything. A failure leaves destinations that are not whole with any elements.
     ///
     /// # Safety

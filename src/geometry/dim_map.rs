@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use super::stretch::MapSide;
 use super::{GeometryError, GeometryResult, Stretch};
-use crate::memory::{TryVec, try_collect, try_with_capacity};
+use crate::memory::{Memory, TryVec, try_collect, try_to_vec, try_with_capacity};
 
 /// The indices of one dimension that a shard has, in the order of the shard's buffer, as stretches.
 /// Places of the buffer that no stretch covers are holes: they hold no element.
@@ -49,7 +49,19 @@ struct Order {
     reach: Vec<i64>,
 }
 
+impl Order {
+    fn try_clone(&self) -> Memory<Self> {
+        Ok(Self { order: try_to_vec(&self.order)?, reach: try_to_vec(&self.reach)? })
+    }
+}
+
 impl DimMap {
+    /// The same map in memory of its own.
+    pub(super) fn try_clone(&self) -> Memory<Self> {
+        let (local, global) = (self.local.try_clone()?, self.global.try_clone()?);
+        Ok(Self { stretches: try_to_vec(&self.stretches)?, local, global, ..*self })
+    }
+
     /// All indices of `start .. start + length`.
     pub fn interval(start: i64, length: i64) -> GeometryResult<Self> {
         Self::padded(start, length, length)

@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::box_list::{BoxList, BoxRow};
 use super::region::checked_numel;
 use super::{DimMap, GeometryError, GeometryResult};
-use crate::memory::{OutOfMemory, Shared, try_boxed_slice, try_filled, try_with_capacity};
+use crate::memory::{OutOfMemory, Shared, TryVec, try_boxed_slice, try_filled, try_with_capacity};
 use crate::sync::seed::Map;
 
 /// Extents of the same number of dimensions, in order.
@@ -211,6 +211,34 @@ impl ExtentList {
     pub(crate) fn try_clone(&self) -> GeometryResult<Self> {
         let (maps, flat) = (self.maps.clone(), self.flat.clone());
         Ok(Self { boxes: self.boxes.try_clone()?, maps, flat })
+    }
+
+    /// Some extents of this list, in the order of `numbers`. Refused is a number that there is not.
+    pub(crate) fn select(&self, numbers: &[usize]) -> GeometryResult<Self> {
+        let room = numbers.len().saturating_mul(self.ndim());
+        let mut offsets = try_with_capacity(room)?;
+        let mut sizes = try_with_capacity(room)?;
+        let mut maps = Vec::new();
+        for &number in numbers {
+            let extent = self.get(number).ok_or(GeometryError::PastTheEnd)?;
+            offsets.extend_from_slice(extent.offsets);
+            sizes.extend_from_slice(extent.sizes);
+            if let Some((_, row)) = extent.maps {
+                maps.try_extend_from_slice(row)?;
+            }
+        }
+        let boxes = BoxList::new(self.ndim(), numbers.len(), offsets, sizes);
+        let maps = match &self.maps {
+            Some(own) if maps.iter().any(|&number| number != Self::INTERVAL) => {
+                let mut table = try_with_capacity(own.table.len())?;
+                for map in &own.table {
+                    table.push(map.try_clone()?);
+                }
+                Some(Shared::try_new(DimMaps::numbered(table, maps)?)?)
+            }
+            _ => None,
+        };
+        Ok(Self { boxes, maps, flat: self.flat.clone() })
     }
 
     /// Number of extents.

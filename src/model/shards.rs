@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::geometry::equal::EqualExtents;
 use crate::geometry::unfold::{OwnSpace, Space};
 use crate::geometry::{BoxList, Extent, ExtentList, Flattening};
-use crate::memory::{IntoShared, Memory, Shared, TryVec, text};
+use crate::memory::{IntoShared, Memory, Shared, TryVec, text, try_with_capacity};
 use crate::model::ModelError;
 use crate::sync::lazy::Lazy;
 
@@ -178,6 +178,17 @@ impl Shards {
     /// The same boxes at other placements, one for each.
     pub(crate) fn placed(&self, placements: Shared<Placements>) -> Result<Self> {
         Self::from_extents(self.extents.try_clone()?, placements)
+    }
+
+    /// Some shards of this list, in the order of `indices`. Refused is an index that there is not.
+    pub(crate) fn select(&self, indices: &[usize]) -> Result<Self> {
+        let own = self.placements.indices();
+        let mut numbers = try_with_capacity(indices.len())?;
+        for &index in indices {
+            numbers.push(own.get(index).copied().unwrap_or(u32::MAX));
+        }
+        let placements = Placements::from_table(self.placements.distinct(), &numbers)?;
+        Self::from_extents(self.extents.select(indices)?, placements)
     }
 
     /// 64 bits of what each shard has, in which order, and where it lives: equal lists have equal ones, in

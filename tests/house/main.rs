@@ -48,6 +48,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "declared",
         ],
     ),
+    (
+        "collective_io",
+        &["files", "comm", "transfer", "plan", "model", "geometry", "error", "memory"],
+    ),
 ];
 
 /// What of `sync` `geometry` may use.

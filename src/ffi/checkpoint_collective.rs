@@ -1,0 +1,129 @@
+//! Reading on several ranks together. In the header it is part of the section of checkpoints.
+
+use crate::collective_io::{self, CollectiveReadOptions};
+use crate::comm::{self, Communicator};
+use crate::ffi::border::guard::{Outcome, guard};
+use crate::ffi::border::handle;
+use crate::ffi::border::pointer::{fill_with, optional_out_slice, slice, text};
+use crate::ffi::border::sized::sized_slice;
+use crate::ffi::border::views;
+use crate::ffi::checkpoint::shardspec_checkpoint;
+use crate::ffi::checkpoint_read::{
+    TakenItem, optional_report, report_of, shardspec_checkpoint_item,
+    shardspec_checkpoint_read_report, tensor_item,
+};
+use crate::ffi::checkpoint_read_options::{options_argument, shardspec_checkpoint_read_options};
+use crate::ffi::collective::{comm_options_argument, or_decline, shardspec_comm_options};
+use crate::ffi::comm::shardspec_comm;
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::files::{FileSet, ReadItem};
+use crate::memory::{Shared, try_collect, try_to_vec};
+
+/// Reads tensors of a checkpoint on all ranks of a communicator together. The destinations then hold the
+/// same elements as after `shardspec_checkpoint_read`. Of shards with the same elements, one rank reads its
+/// shard from the files and sends it to the ranks of the other shards. `shardspec_checkpoint_choose_readers`
+/// returns the same readers for these layouts. All ranks read about equally many bytes.
+///
+/// All ranks pass the same names and layouts in the same order. Each rank passes all of its own shards. If
+/// `indices` of an item is NULL, its `shards` are those of this rank, in the order of their indices. If
+/// `metadata` and `tensor` are NULL, every rank reads the whole tensor. Each rank opens the checkpoint
+/// itself.
+///
+/// The ranks agree on the tensors before the first read. Then they read some tensors, about 1 GiB of them,
+/// send these to each other, and continue with the next ones. Shards are read into their destinations and
+/// sent from there. The library allocates memory for reads within the limits of `options`, and memory for
+/// messages within the limit of `comm_options`. Where a reader also reads gaps between needed parts, another
+/// rank may read the same bytes.
+///
+/// `options` and `comm_options` may be NULL, and may differ between ranks. `progress` counts the bytes that
+/// this rank reads and receives. `whole` has room for `item_count` numbers and may be NULL: `whole[i]`
+/// becomes 1 if item i is complete on this rank, else 0. `report` may be NULL. It counts the reads of this
+/// rank and the bytes that its destinations need. `whole` and `report` are written after a failure during
+/// the read as well.
+///
+/// Ownership: the caller keeps all arguments.
+/// Calls back: `progress`; `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of
+/// custom placements; `destroy`, if another thread frees a handle during the call.
+/// Blocks: on the disk and on other ranks.
+/// Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the shards of
+/// an item are not those of this rank; NOT_FOUND if a tensor does not exist; GAP if no file holds some
+/// elements; OVERLAP if chunks contradict each other; SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if a
+/// layout or a view does not fit; PARTIAL if the elements of a layout are pending a reduction; ALIASED if
+/// destinations share memory; DISAGREEMENT if another rank returns an error, or if names, layouts or element
+/// types differ (the message has both); UNSUPPORTED, UNSUPPORTED_DEVICE, INDEX_OUT_OF_RANGE, OVERFLOW,
+/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written on any rank. During
+/// the read: FILE_FAILED or INVALID_FILE if this rank can't read a file (the message names file, byte and
+/// reason); OUT_OF_MEMORY; or the status with which `progress` cancels the read. All other ranks then return
+/// DISAGREEMENT with the rank, its status and its message. If `progress` cancels after the last bytes of its
+/// rank have arrived, only that rank returns the status. TRANSPORT_FAILED if the transport fails, or any
+/// status of a custom transport.
+/// Threads: any, one at a time for each communicator. No other thread may use the destinations during the
+/// call.
+/// Source: MPI_File_read_all.
+/// Since: ABI 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn shardspec_checkpoint_read_collective(
+    checkpoint: *const shardspec_checkpoint, comm: *const shardspec_comm,
+    items: *const shardspec_checkpoint_item, item_count: usize,
+    options: *const shardspec_checkpoint_read_options, comm_options: *const shardspec_comm_options,
+    whole: *mut i32, report: *mut shardspec_checkpoint_read_report, err: *mut shardspec_error,
+) -> shardspec_status {
+    guard(err, || {
+        let comm = handle::get("comm", comm)?;
+        let comm: &dyn Communicator = &*comm;
+        let whole = or_decline(comm, optional_out_slice("whole", whole, item_count))?;
+        let report = or_decline(comm, optional_report(report))?;
+        let checkpoint = or_decline(comm, handle::get("checkpoint", checkpoint))?;
+        let (read, mut progress) = or_decline(comm, options_argument(options))?;
+        let moves = or_decline(comm, comm_options_argument(comm_options))?;
+        let taken = or_decline(comm, items_argument(comm, &checkpoint, items, item_count))?;
+        let items = taken.iter().map(|item| ReadItem {
+            name: item.name,
+            layout: &item.layout,
+            shards: item.shards.clone(),
+        });
+        let items = or_decline(comm, try_collect(items).map_err(Into::into))?;
+        let options =
+            CollectiveReadOptions { read, comm: moves, ..CollectiveReadOptions::default() };
+        let mut tell = |done, all| progress.tell(done, all);
+        let (done, result) = collective_io::read(comm, &checkpoint, &items, &options, &mut tell);
+        // Else it did not begin.
+        if done.whole.len() == item_count {
+            fill_with(whole, done.whole.iter().map(|&is_whole| i32::from(is_whole)));
+            report.into_iter().for_each(|report| report.set(report_of(&done)));
+        }
+        result
+    })
+}
+
+unsafe fn items_argument<'a>(
+    comm: &dyn Communicator, checkpoint: &FileSet, items: *const shardspec_checkpoint_item,
+    count: usize,
+) -> Outcome<Vec<TakenItem<'a>>> {
+    let items = sized_slice("items", items, count)?;
+    items.convert(|item| own_item(comm, checkpoint, item))
+}
+
+/// An item with the shards of the rank that calls.
+unsafe fn own_item<'a>(
+    comm: &dyn Communicator, checkpoint: &FileSet, item: shardspec_checkpoint_item,
+) -> Outcome<TakenItem<'a>> {
+    let name = text("name", item.name)?;
+    if let Some(taken) = tensor_item(name, &item)? {
+        return Ok(taken);
+    }
+    let layout = if item.metadata.is_null() {
+        collective_io::on_every_rank(comm, checkpoint.tensor(name)?)?
+    } else {
+        (*handle::get("metadata", item.metadata)?).clone()
+    };
+    let count = ("shard_count", item.shard_count);
+    let indices = if item.indices.is_null() {
+        comm::own_shards(comm, layout.shared_shards(), count)?
+    } else {
+        try_to_vec(slice("indices", item.indices, item.shard_count)?)?
+    };
+    let shards = slice("shards", item.shards, item.shard_count)?;
+    let shards = Shared::try_new(views::some_shards(&layout, &indices, shards)?)?;
+    Ok(TakenItem { name, layout, shards, _tensor: None })
+}

@@ -1,0 +1,102 @@
+//! How to read a checkpoint. In the header it is part of the section of checkpoints.
+
+use std::ffi::c_void;
+
+use crate::ffi::border::callback::{self, Success};
+use crate::ffi::border::guard::Outcome;
+use crate::ffi::border::sized::{Grows, sized};
+use crate::ffi::error::{shardspec_error, shardspec_status};
+use crate::files::ReadOptions;
+use crate::memory::text;
+use crate::model::Error;
+
+/// Receives how many of the needed bytes have been read. The callback returns its status of success
+/// to continue. To cancel the read, the callback returns another status, and the reading function
+/// then returns that status. The callback runs on the thread that called the reading function,
+/// between the reads of that thread and once at the end.
+pub type shardspec_progress_fn = Option<
+    unsafe extern "C-unwind" fn(
+        ctx: *mut c_void,
+        bytes_done: u64,
+        bytes_total: u64,
+        err: *mut shardspec_error,
+    ) -> shardspec_status,
+>;
+
+/// Options of a read. Zeros are the defaults. No option changes the result.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct shardspec_checkpoint_read_options {
+    /// `sizeof(shardspec_checkpoint_read_options)`.
+    pub struct_size: u64,
+    /// Maximum number of threads. The calling thread counts as one of them. 0 means up to 4.
+    pub max_threads: u32,
+    /// The status that `progress` returns on success: 0, `SHARDSPEC_CALLBACK_OK` or
+    /// `SHARDSPEC_CALLBACK_OK_IN_ERR`.
+    pub success_status: shardspec_status,
+    /// The largest gap, in bytes, between two needed parts of a file that one read always includes.
+    /// 0 means 4096.
+    pub max_gap: u64,
+    /// The limit for reads that include larger gaps: the bytes of such a read are at most this
+    /// number times the needed bytes. 0 means 2.0. With 1.0, only `max_gap` decides.
+    pub over_read: f64,
+    /// Maximum number of bytes of a read whose parts go to several places. 0 means 2 MiB. Each
+    /// thread allocates memory for one such read.
+    pub max_read: u64,
+    /// The callback that receives the progress, or NULL.
+    pub progress: shardspec_progress_fn,
+    /// A pointer that each call of `progress` receives as its first argument.
+    pub progress_ctx: *mut c_void,
+}
+
+// SAFETY: `struct_size` comes first, and zeros are numbers and NULL pointers.
+unsafe impl Grows for shardspec_checkpoint_read_options {
+    const NAME: &'static str = "shardspec_checkpoint_read_options";
+    const FIRST_SIZE: usize = 56;
+}
+
+/// The caller's function that receives the progress.
+pub(crate) struct ProgressCallback {
+    function: shardspec_progress_fn,
+    ctx: *mut c_void,
+    success: Success,
+}
+
+impl ProgressCallback {
+    pub(crate) fn tell(&mut self, done: u64, all: u64) -> Result<(), Error> {
+        let Some(function) = self.function else { return Ok(()) };
+        // SAFETY: the caller passed both for such calls.
+        callback::call("progress", "progress", self.success, |err| unsafe {
+            function(self.ctx, done, all, err)
+        })
+    }
+}
+
+/// An options argument; NULL: the defaults.
+pub(crate) unsafe fn options_argument(
+    options: *const shardspec_checkpoint_read_options,
+) -> Outcome<(ReadOptions, ProgressCallback)> {
+    let mut read = ReadOptions::default();
+    if options.is_null() {
+        let ctx = std::ptr::null_mut();
+        return Ok((read, ProgressCallback { function: None, ctx, success: Success::OK }));
+    }
+    let given = sized("options", options)?;
+    read.max_threads = given.max_threads as usize;
+    if given.max_gap != 0 {
+        read.max_gap = given.max_gap;
+    }
+    if given.max_read != 0 {
+        read.max_read = given.max_read;
+    }
+    if given.over_read != 0.0 {
+        if !(given.over_read >= 1.0 && given.over_read.is_finite()) {
+            let problem = text!("{} is no factor; pass 1.0 or more, or 0", given.over_read);
+            return Err(Error::invalid("options.over_read", problem).into());
+        }
+        read.over_read = given.over_read;
+    }
+    let success = Success::of(given.success_status, 0)?;
+    let (function, ctx) = (given.progress, given.progress_ctx);
+    Ok((read, ProgressCallback { function, ctx, success }))
+}
