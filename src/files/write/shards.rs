@@ -69,17 +69,19 @@ impl<'a> ShardWriter<'a> {
             let arranged = self.arrangement.tensors.get(tensor);
             let Some((arranged, local)) = arranged.zip(self.shards.get(tensor)) else { continue };
             let numbers = || own.iter().filter_map(|&(_, _, at)| arranged.local(at, local));
-            // SAFETY: the caller's promise, for all three.
             match &arranged.whole {
                 Some(plan) if !arranged.dtype.is_packed() => {
                     let copies = arranged.copies_of(plan, numbers(), local)?;
+                    // SAFETY: the caller's promise.
                     unsafe { gather.write(&copies) }?;
                 }
-                Some(plan) => numbers().try_for_each(|source| unsafe {
-                    write_packed(&output, file, (arranged, plan), source, local)
+                Some(plan) => numbers().try_for_each(|source| {
+                    // SAFETY: the caller's promise.
+                    unsafe { write_packed(&output, file, (arranged, plan), source, local) }
                 })?,
-                None => numbers().try_for_each(|source| unsafe {
-                    write_own(&output, file, &mut gather, source, local)
+                None => numbers().try_for_each(|source| {
+                    // SAFETY: the caller's promise.
+                    unsafe { write_own(&output, file, &mut gather, source, local) }
                 })?,
             }
         }
