@@ -4842,7 +4842,8 @@ struct shardspec_checkpoint_rule {
  * each file is a safetensors file with shards of one owner. With SHARDSPEC_CHECKPOINT_FILES_ONE,
  * all ranks write into one file with whole tensors. That file must be on a file system that all
  * ranks share. Of several replicas, only one is written. All owners write about equally many
- * bytes. A view that is not row-major is copied first, one shard at a time.
+ * bytes. A view that is not row-major is written from its memory if its runs have at least 1 KiB.
+ * Shorter runs are copied first, at most 8 MiB at a time.
  *
  * The function writes the files into a directory whose name is the path followed by `.saving`. The
  * function flushes the files to the disk. The path itself does not change. After a failure, the
