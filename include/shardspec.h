@@ -5986,8 +5986,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange_start
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
  * `comm` is not live; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The request returns
  * all other errors of `shardspec_comm_transfer`.
- * Threads: any, one at a time for each communicator. Until the request has ended, other threads may
- * read source shards but not write them, and may not use destination shards.
+ * Threads: any, but only one thread at a time may use the communicator. Until the request has
+ * ended, other threads may read source shards but not write them, and may not use destination
+ * shards.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer_start(
@@ -6014,8 +6015,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer_start
  * `comm` is not live; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The request returns
  * all other errors of `shardspec_transfer_run`, also those of `transfer`. When the request has ended,
  * the transfer can run again, whatever the result is.
- * Threads: any, one at a time for each communicator. Until the request has ended, other threads may
- * read source shards but not write them, and may not use destination shards.
+ * Threads: any, but only one thread at a time may use the communicator. Until the request has
+ * ended, other threads may read source shards but not write them, and may not use destination
+ * shards.
  * Source: MPI_Start.
  * Since: ABI 0.
  */
@@ -6041,7 +6043,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_start(
  * `comm` is not live; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The request returns
  * INVALID_ARGUMENT if `status` is below 1 or `message` is not UTF-8; NULL_ARGUMENT if `message` is
  * NULL; TRANSPORT_FAILED, or the status of a custom transport, if the transport fails.
- * Threads: any, one at a time for each communicator.
+ * Threads: any, but only one thread at a time may use the communicator.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_decline_start(

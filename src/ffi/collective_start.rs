@@ -47,8 +47,9 @@ unsafe fn start_collective(
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
 /// `comm` is not live; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The request returns
 /// all other errors of `shardspec_comm_transfer`.
-/// Threads: any, one at a time for each communicator. Until the request has ended, other threads may
-/// read source shards but not write them, and may not use destination shards.
+/// Threads: any, but only one thread at a time may use the communicator. Until the request has
+/// ended, other threads may read source shards but not write them, and may not use destination
+/// shards.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_transfer_start(
@@ -84,8 +85,9 @@ pub unsafe extern "C-unwind" fn shardspec_comm_transfer_start(
 /// `comm` is not live; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The request returns
 /// all other errors of `shardspec_transfer_run`, also those of `transfer`. When the request has ended,
 /// the transfer can run again, whatever the result is.
-/// Threads: any, one at a time for each communicator. Until the request has ended, other threads may
-/// read source shards but not write them, and may not use destination shards.
+/// Threads: any, but only one thread at a time may use the communicator. Until the request has
+/// ended, other threads may read source shards but not write them, and may not use destination
+/// shards.
 /// Source: MPI_Start.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -119,7 +121,7 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_start(
 /// `comm` is not live; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The request returns
 /// INVALID_ARGUMENT if `status` is below 1 or `message` is not UTF-8; NULL_ARGUMENT if `message` is
 /// NULL; TRANSPORT_FAILED, or the status of a custom transport, if the transport fails.
-/// Threads: any, one at a time for each communicator.
+/// Threads: any, but only one thread at a time may use the communicator.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_decline_start(
