@@ -3110,8 +3110,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial(
 /* ================================================================================================
  * Layouts as other programs write them.
  *
- * A program that has a layout of DTensor, JAX, XLA or Shardy passes its text to `shardspec_spec_parse`, with the mesh
- * over which it is. `shardspec_spec_format` writes the text of a spec over a mesh.
+ * A program that has a layout of DTensor, JAX, XLA or Shardy passes the text of the layout and the
+ * mesh to `shardspec_spec_parse`. `shardspec_spec_format` writes the text of a spec over a mesh.
  *
  *   DTENSOR   S(0)R   _S(0, 2)S(0)   (Shard(dim=0), Partial(sum))
  *   JAX       PartitionSpec(('x', 'y'), None)   P('x', unreduced={'y'})
@@ -3147,19 +3147,18 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial(
  * constant. The spec is a mesh spec. "{maximal device=3}" of XLA makes a spec over one device,
  * which is device 3 of `mesh`.
  *
- * A failure names the byte of `text` at which it was found, what is there and what is allowed there.
- * The byte is also in the error's `index`, counted from 0.
+ * If the text is wrong, the error's message names the byte of `text` that is wrong and the texts
+ * that are allowed there. The error's `index` is the number of this byte, counted from 0.
  *
  * Time: proportional to the length of the text, and for XLA to the number of devices.
- * Ownership: the library copies what it needs. The caller frees `*out`; `mesh` may be freed before
- * it.
+ * Ownership: the library copies what it needs. The caller frees `*out`. The caller may free `mesh`
+ * before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for an unknown notation, a text that does not follow its notation, an
- * axis that the mesh does not have, an axis that is named twice, and tiles of XLA that are not made
- * of whole axes of the mesh; UNSUPPORTED for a part of the
- * notation that the library does not interpret, which the message names; INVALID_HANDLE,
- * NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: INVALID_ARGUMENT if the notation is unknown, the text does not follow its notation, the
+ * mesh does not have an axis, an axis is named twice, or tiles of XLA do not consist of whole axes
+ * of the mesh; UNSUPPORTED if the library does not interpret a part of the text (the message names
+ * this part); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3169,21 +3168,21 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_parse(
 
 /**
  * Writes the text of a mesh spec in a notation to `buffer`. `notation` is a
- * `SHARDSPEC_NOTATION_...` constant. `ndim` is the number of dimensions of the tensor. With 0, the
- * text has as many dimensions as it needs, and the spec must not count dimensions from the last.
+ * `SHARDSPEC_NOTATION_...` constant. `ndim` is the number of dimensions of the tensor. With `ndim`
+ * 0, the text has as many dimensions as it needs. No cut of the spec may then have a negative
+ * dimension.
  *
- * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
- * included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
- * written.
+ * `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+ * NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: UNSUPPORTED for a layout that the notation has no text for, with the part of the layout
- * in the message; WRONG_SPEC_TYPE for another type of spec; INVALID_DIM for a cut of a dimension
- * that a tensor of `ndim` dimensions does not have; INVALID_ARGUMENT for an unknown notation and
- * more than 32 dimensions; BUFFER_TOO_SMALL with the capacity needed in the error's `limit`;
- * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: UNSUPPORTED if the notation has no text for the layout (the message names the part of
+ * the layout); WRONG_SPEC_TYPE if the spec is not a mesh spec; INVALID_DIM if a tensor of `ndim`
+ * dimensions does not have a dimension that is cut; INVALID_ARGUMENT if the notation is unknown or
+ * `ndim` is above 32; BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the
+ * capacity needed); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -3198,21 +3197,22 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_format(
 
 /**
  * Creates the spec of a matrix that a descriptor of ScaLAPACK describes. `descriptor` has its nine
- * entries, and `entry_count` is 9. `mesh` is the grid of processes: its first axis has the rows of
- * the grid, its second axis the columns. The descriptor is that of the process `device`, which is a
- * device of `mesh`. The call checks its LLD. The context is ignored.
+ * entries, and `entry_count` is 9. `mesh` is the grid of processes. The first axis has the rows of
+ * the grid, and the second axis has the columns. The descriptor is that of the process `device`,
+ * which is a device of `mesh`. The function checks the LLD of this process. It ignores the
+ * context.
  *
  * The spec is a mesh spec with a cyclic cut of each dimension. M and N are the sizes of the tensor.
  * Pass them to `shardspec_spec_build_metadata`. The local matrix is column-major with leading
  * dimension LLD, so its view has the strides 1 and LLD.
  *
- * Ownership: the library copies what it needs. The caller frees `*out`; `mesh` may be freed before
- * it.
+ * Ownership: the library copies what it needs. The caller frees `*out`. The caller may free `mesh`
+ * before `*out`.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for a wrong entry, whose name, value and number are in the message and
- * whose position is in the error's `index`, for another `entry_count`, and for a mesh that has not 2
- * axes; INDEX_OUT_OF_RANGE for a device that the mesh does not have; INVALID_HANDLE, NULL_ARGUMENT,
+ * Errors: INVALID_ARGUMENT if an entry is wrong (the message has its name, value and number, and
+ * the error's `index` is its position), if `entry_count` is not 9, or if the mesh does not have 2
+ * axes; INDEX_OUT_OF_RANGE if the mesh does not have the device; INVALID_HANDLE, NULL_ARGUMENT,
  * OUT_OF_MEMORY.
  * Threads: any.
  * Source: `DESCINIT` of ScaLAPACK.
@@ -3224,22 +3224,23 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_new_scalapack(
 
 /**
  * Writes the descriptor of ScaLAPACK of a matrix of `rows` rows and `columns` columns, for the
- * process `device`, into `descriptor`. The spec is over a mesh of 2 axes. A cyclic cut of dimension
- * 0 over the first axis makes MB and RSRC, one of dimension 1 over the second axis NB and CSRC. A
- * cut by chunk makes blocks of the size of a chunk. CTXT becomes `context`. LLD becomes the number of
- * rows of the process, or 1 if it has none; a program with a larger local matrix sets its own.
+ * process `device`, into `descriptor`. The spec is over a mesh of 2 axes. A cyclic cut of
+ * dimension 0 over the first axis gives MB and RSRC. A cyclic cut of dimension 1 over the second
+ * axis gives NB and CSRC. A cut by the rule CHUNK gives blocks of the size of a chunk. CTXT
+ * becomes `context`. LLD becomes the number of rows of the process, or 1 if the process has no
+ * rows. A program with a larger local matrix sets its own LLD.
  *
- * `descriptor` has room for `capacity` numbers. `*needed` becomes 9; `needed` may be NULL. With
- * capacity 0, `descriptor` may be NULL and only the number is written.
+ * `descriptor` has room for `capacity` numbers. `*needed` becomes 9. `needed` may be NULL. With
+ * capacity 0, only `*needed` is written, and `descriptor` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: UNSUPPORTED for a layout that no descriptor has, with the part of the layout in the
- * message; WRONG_SPEC_TYPE for another type of spec; INVALID_ARGUMENT for a mesh that has not 2
- * axes, and for negative sizes; INVALID_DIM for a cut of a third dimension; INDEX_OUT_OF_RANGE for a
- * device that the mesh does not have; BUFFER_TOO_SMALL with the capacity needed in the error's
- * `limit`; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * Errors: UNSUPPORTED if no descriptor describes the layout (the message names the part of the
+ * layout); WRONG_SPEC_TYPE if the spec is not a mesh spec; INVALID_ARGUMENT if the mesh does not
+ * have 2 axes or a size is negative; INVALID_DIM if a third dimension is cut; INDEX_OUT_OF_RANGE
+ * if the mesh does not have the device; BUFFER_TOO_SMALL if `capacity` is too small (the error's
+ * `limit` is the capacity needed); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
  * Threads: any.
  * Source: `DESCINIT` of ScaLAPACK.
  * Since: ABI 0.
@@ -3249,14 +3250,15 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_get_scalapack(
     int64_t *descriptor, size_t capacity, size_t *needed, shardspec_error *err);
 
 /**
- * Writes how many of `n` rows or columns the process at coordinate `iproc` has. Blocks of `nb` are
- * dealt to `nprocs` coordinates in turn, and `isrcproc` is the coordinate with the first block.
+ * Writes to `*out` how many of `n` rows or columns the process at coordinate `iproc` has. `nprocs`
+ * coordinates receive blocks of `nb` rows or columns in turn. Coordinate `isrcproc` receives the
+ * first block.
  *
  * Ownership: the caller keeps `out`.
  * Calls back: no.
  * Blocks: no.
- * Errors: INVALID_ARGUMENT for an `n` or a coordinate below 0, and for an `nb` or `nprocs` below 1;
- * INDEX_OUT_OF_RANGE for a coordinate that is not below `nprocs`; NULL_ARGUMENT.
+ * Errors: INVALID_ARGUMENT if `n` or a coordinate is below 0, or if `nb` or `nprocs` is below 1;
+ * INDEX_OUT_OF_RANGE if a coordinate is not below `nprocs`; NULL_ARGUMENT.
  * Threads: any.
  * Source: `NUMROC` of ScaLAPACK.
  * Since: ABI 0.
@@ -5970,25 +5972,24 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_exchange_start
     shardspec_error *err);
 
 /**
- * Starts the transfer of a batch of tensors, once. It moves what `shardspec_comm_transfer` moves, by the
- * same rules. Other ranks may call that function or this one. `options` may be NULL.
+ * Starts a transfer of a batch of tensors. The rules are those of `shardspec_comm_transfer`, and
+ * other ranks may call that function instead. `options` may be NULL.
  *
- * The function checks and plans; the request agrees with the other ranks and moves. An invalid
- * argument is an error of the request: `shardspec_request_test` or `shardspec_request_wait` returns
- * it, when the other ranks have received it.
+ * The function checks the arguments and plans. The request then agrees with the other ranks and
+ * moves the tensors. An invalid argument is an error of the request. `shardspec_request_test` or
+ * `shardspec_request_wait` returns this error after the other ranks have received it.
  *
- * Ownership: the caller frees `*out`. Arrays, metadata, plans and tags may be freed when the function
- * returns. The memory of the shards belongs to the request until it has ended.
+ * Ownership: the caller frees `*out`. The caller may free arrays, metadata, plans and tags when
+ * the function returns. The memory of the shards belongs to the request until it has ended.
  * Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
  * `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
  * itself sends the error.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
- * `comm` is not live; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The request returns
- * all other errors of `shardspec_comm_transfer`.
+ * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
+ * request returns all other errors of `shardspec_comm_transfer`.
  * Threads: any, but only one thread at a time may use the communicator. Until the request has
- * ended, other threads may read source shards but not write them, and may not use destination
- * shards.
+ * ended, no other thread may write source shards or use destination shards.
  * Since: ABI 0.
  */
 SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer_start(
@@ -5996,28 +5997,27 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_transfer_start
     const shardspec_comm_options *options, shardspec_request **out, shardspec_error *err);
 
 /**
- * Starts a run of a prepared transfer. It moves what `shardspec_transfer_run` moves, by the same rules,
- * and plans nothing. Other ranks may call that function or this one.
+ * Starts a run of a prepared transfer. The rules are those of `shardspec_transfer_run`, and other
+ * ranks may call that function instead.
  *
- * With `tensors` NULL and `tensor_count` 0, the buffers are those of the last run that returned OK,
- * or of `shardspec_transfer_prepare`. A transfer has one run at a time. Two prepared transfers of the same
- * tensors have two sets of buffers; to run both at a time, use two communicators. An invalid argument
- * is an error of the request: `shardspec_request_test` or `shardspec_request_wait` returns it, when
- * the other ranks have received it.
+ * With `tensors` NULL and `tensor_count` 0, the buffers are those of the last run that returned
+ * OK, or of `shardspec_transfer_prepare`. A transfer has one run at a time. Two prepared transfers
+ * of the same tensors have two sets of buffers. To run both at the same time, use two
+ * communicators. An invalid argument is an error of the request. `shardspec_request_test` or
+ * `shardspec_request_wait` returns this error after the other ranks have received it.
  *
- * Ownership: the caller frees `*out`. The arrays may be freed when the function returns, and
- * `transfer` too. The memory of the shards belongs to the request until it has ended.
+ * Ownership: the caller frees `*out`. The caller may free the arrays and `transfer` when the
+ * function returns. The memory of the shards belongs to the request until it has ended.
  * Calls back: `exchange`, `start`, `test` and `abort` of a custom transport; `destroy`, if another
  * thread frees a handle during the call.
  * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
  * itself sends the error.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
- * `comm` is not live; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The request returns
- * all other errors of `shardspec_transfer_run`, also those of `transfer`. When the request has ended,
- * the transfer can run again, whatever the result is.
+ * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
+ * request returns all other errors of `shardspec_transfer_run`, including those of `transfer`.
+ * After the request has ended, the transfer can run again, also after an error.
  * Threads: any, but only one thread at a time may use the communicator. Until the request has
- * ended, other threads may read source shards but not write them, and may not use destination
- * shards.
+ * ended, no other thread may write source shards or use destination shards.
  * Source: MPI_Start.
  * Since: ABI 0.
  */
@@ -6027,22 +6027,24 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_start(
     shardspec_error *err);
 
 /**
- * Starts taking part in the collective that the other ranks call or start, with an error of this rank.
- * Call it in place of the function that starts the collective, when the program can't pass valid
- * arguments. `status` and `message` are those of `shardspec_comm_decline`.
+ * Starts to take part in the collective that the other ranks call or start, and reports an error
+ * of this rank. Call this function instead of the function that starts the collective if the
+ * program can't pass valid arguments. `status` and `message` are the arguments of
+ * `shardspec_comm_decline`.
  *
- * All other ranks return DISAGREEMENT, with this rank, `status` and `message`, and nothing is moved.
- * The request ends with OK when the other ranks have received them.
+ * All other ranks return DISAGREEMENT, with this rank, `status` and `message`, and nothing is
+ * moved. The request ends with OK when the other ranks have received `status` and `message`.
  *
- * Ownership: the caller frees `*out`. `message` may be freed when the function returns.
+ * Ownership: the caller frees `*out`. The caller may free `message` when the function returns.
  * Calls back: `exchange`, `start`, `test` and `abort` of a custom transport; `destroy`, if another
  * thread frees a handle during the call.
  * Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
  * itself sends the error.
  * Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
- * `comm` is not live; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The request returns
- * INVALID_ARGUMENT if `status` is below 1 or `message` is not UTF-8; NULL_ARGUMENT if `message` is
- * NULL; TRANSPORT_FAILED, or the status of a custom transport, if the transport fails.
+ * `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
+ * request returns INVALID_ARGUMENT if `status` is below 1 or `message` is not UTF-8; NULL_ARGUMENT
+ * if `message` is NULL; TRANSPORT_FAILED, or the status of a custom transport, if the transport
+ * fails.
  * Threads: any, but only one thread at a time may use the communicator.
  * Since: ABI 0.
  */

@@ -31,25 +31,24 @@ unsafe fn start_collective(
     Ok(())
 }
 
-/// Starts the transfer of a batch of tensors, once. It moves what `shardspec_comm_transfer` moves, by the
-/// same rules. Other ranks may call that function or this one. `options` may be NULL.
+/// Starts a transfer of a batch of tensors. The rules are those of `shardspec_comm_transfer`, and
+/// other ranks may call that function instead. `options` may be NULL.
 ///
-/// The function checks and plans; the request agrees with the other ranks and moves. An invalid
-/// argument is an error of the request: `shardspec_request_test` or `shardspec_request_wait` returns
-/// it, when the other ranks have received it.
+/// The function checks the arguments and plans. The request then agrees with the other ranks and
+/// moves the tensors. An invalid argument is an error of the request. `shardspec_request_test` or
+/// `shardspec_request_wait` returns this error after the other ranks have received it.
 ///
-/// Ownership: the caller frees `*out`. Arrays, metadata, plans and tags may be freed when the function
-/// returns. The memory of the shards belongs to the request until it has ended.
+/// Ownership: the caller frees `*out`. The caller may free arrays, metadata, plans and tags when
+/// the function returns. The memory of the shards belongs to the request until it has ended.
 /// Calls back: `exchange`, `start`, `test`, `node` and `abort` of a custom transport; `equal` and
 /// `hash` of custom placements; `destroy`, if another thread frees a handle during the call.
 /// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
 /// itself sends the error.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
-/// `comm` is not live; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The request returns
-/// all other errors of `shardspec_comm_transfer`.
+/// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
+/// request returns all other errors of `shardspec_comm_transfer`.
 /// Threads: any, but only one thread at a time may use the communicator. Until the request has
-/// ended, other threads may read source shards but not write them, and may not use destination
-/// shards.
+/// ended, no other thread may write source shards or use destination shards.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn shardspec_comm_transfer_start(
@@ -66,28 +65,27 @@ pub unsafe extern "C-unwind" fn shardspec_comm_transfer_start(
     })
 }
 
-/// Starts a run of a prepared transfer. It moves what `shardspec_transfer_run` moves, by the same rules,
-/// and plans nothing. Other ranks may call that function or this one.
+/// Starts a run of a prepared transfer. The rules are those of `shardspec_transfer_run`, and other
+/// ranks may call that function instead.
 ///
-/// With `tensors` NULL and `tensor_count` 0, the buffers are those of the last run that returned OK,
-/// or of `shardspec_transfer_prepare`. A transfer has one run at a time. Two prepared transfers of the same
-/// tensors have two sets of buffers; to run both at a time, use two communicators. An invalid argument
-/// is an error of the request: `shardspec_request_test` or `shardspec_request_wait` returns it, when
-/// the other ranks have received it.
+/// With `tensors` NULL and `tensor_count` 0, the buffers are those of the last run that returned
+/// OK, or of `shardspec_transfer_prepare`. A transfer has one run at a time. Two prepared transfers
+/// of the same tensors have two sets of buffers. To run both at the same time, use two
+/// communicators. An invalid argument is an error of the request. `shardspec_request_test` or
+/// `shardspec_request_wait` returns this error after the other ranks have received it.
 ///
-/// Ownership: the caller frees `*out`. The arrays may be freed when the function returns, and
-/// `transfer` too. The memory of the shards belongs to the request until it has ended.
+/// Ownership: the caller frees `*out`. The caller may free the arrays and `transfer` when the
+/// function returns. The memory of the shards belongs to the request until it has ended.
 /// Calls back: `exchange`, `start`, `test` and `abort` of a custom transport; `destroy`, if another
 /// thread frees a handle during the call.
 /// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
 /// itself sends the error.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
-/// `comm` is not live; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The request returns
-/// all other errors of `shardspec_transfer_run`, also those of `transfer`. When the request has ended,
-/// the transfer can run again, whatever the result is.
+/// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
+/// request returns all other errors of `shardspec_transfer_run`, including those of `transfer`.
+/// After the request has ended, the transfer can run again, also after an error.
 /// Threads: any, but only one thread at a time may use the communicator. Until the request has
-/// ended, other threads may read source shards but not write them, and may not use destination
-/// shards.
+/// ended, no other thread may write source shards or use destination shards.
 /// Source: MPI_Start.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -105,22 +103,24 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_start(
     })
 }
 
-/// Starts taking part in the collective that the other ranks call or start, with an error of this rank.
-/// Call it in place of the function that starts the collective, when the program can't pass valid
-/// arguments. `status` and `message` are those of `shardspec_comm_decline`.
+/// Starts to take part in the collective that the other ranks call or start, and reports an error
+/// of this rank. Call this function instead of the function that starts the collective if the
+/// program can't pass valid arguments. `status` and `message` are the arguments of
+/// `shardspec_comm_decline`.
 ///
-/// All other ranks return DISAGREEMENT, with this rank, `status` and `message`, and nothing is moved.
-/// The request ends with OK when the other ranks have received them.
+/// All other ranks return DISAGREEMENT, with this rank, `status` and `message`, and nothing is
+/// moved. The request ends with OK when the other ranks have received `status` and `message`.
 ///
-/// Ownership: the caller frees `*out`. `message` may be freed when the function returns.
+/// Ownership: the caller frees `*out`. The caller may free `message` when the function returns.
 /// Calls back: `exchange`, `start`, `test` and `abort` of a custom transport; `destroy`, if another
 /// thread frees a handle during the call.
 /// Blocks: on other ranks, only if `out` is NULL or memory runs out. Without a request, the function
 /// itself sends the error.
 /// Errors: INVALID_ARGUMENT if another request on the communicator has not ended; INVALID_HANDLE if
-/// `comm` is not live; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The request returns
-/// INVALID_ARGUMENT if `status` is below 1 or `message` is not UTF-8; NULL_ARGUMENT if `message` is
-/// NULL; TRANSPORT_FAILED, or the status of a custom transport, if the transport fails.
+/// `comm` is not a valid handle; NULL_ARGUMENT if `comm` or `out` is NULL; OUT_OF_MEMORY. The
+/// request returns INVALID_ARGUMENT if `status` is below 1 or `message` is not UTF-8; NULL_ARGUMENT
+/// if `message` is NULL; TRANSPORT_FAILED, or the status of a custom transport, if the transport
+/// fails.
 /// Threads: any, but only one thread at a time may use the communicator.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -1,7 +1,7 @@
 //! Layouts as other programs write them.
 //!
-//! A program that has a layout of DTensor, JAX, XLA or Shardy passes its text to `shardspec_spec_parse`, with the mesh
-//! over which it is. `shardspec_spec_format` writes the text of a spec over a mesh.
+//! A program that has a layout of DTensor, JAX, XLA or Shardy passes the text of the layout and the
+//! mesh to `shardspec_spec_parse`. `shardspec_spec_format` writes the text of a spec over a mesh.
 //!
 //!   DTENSOR   S(0)R   _S(0, 2)S(0)   (Shard(dim=0), Partial(sum))
 //!   JAX       PartitionSpec(('x', 'y'), None)   P('x', unreduced={'y'})
@@ -61,19 +61,18 @@ fn notation_of(number: i32) -> Outcome<Notation> {
 /// constant. The spec is a mesh spec. "{maximal device=3}" of XLA makes a spec over one device,
 /// which is device 3 of `mesh`.
 ///
-/// A failure names the byte of `text` at which it was found, what is there and what is allowed there.
-/// The byte is also in the error's `index`, counted from 0.
+/// If the text is wrong, the error's message names the byte of `text` that is wrong and the texts
+/// that are allowed there. The error's `index` is the number of this byte, counted from 0.
 ///
 /// Time: proportional to the length of the text, and for XLA to the number of devices.
-/// Ownership: the library copies what it needs. The caller frees `*out`; `mesh` may be freed before
-/// it.
+/// Ownership: the library copies what it needs. The caller frees `*out`. The caller may free `mesh`
+/// before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for an unknown notation, a text that does not follow its notation, an
-/// axis that the mesh does not have, an axis that is named twice, and tiles of XLA that are not made
-/// of whole axes of the mesh; UNSUPPORTED for a part of the
-/// notation that the library does not interpret, which the message names; INVALID_HANDLE,
-/// NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT if the notation is unknown, the text does not follow its notation, the
+/// mesh does not have an axis, an axis is named twice, or tiles of XLA do not consist of whole axes
+/// of the mesh; UNSUPPORTED if the library does not interpret a part of the text (the message names
+/// this part); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -91,21 +90,21 @@ pub unsafe extern "C-unwind" fn shardspec_spec_parse(
 }
 
 /// Writes the text of a mesh spec in a notation to `buffer`. `notation` is a
-/// `SHARDSPEC_NOTATION_...` constant. `ndim` is the number of dimensions of the tensor. With 0, the
-/// text has as many dimensions as it needs, and the spec must not count dimensions from the last.
+/// `SHARDSPEC_NOTATION_...` constant. `ndim` is the number of dimensions of the tensor. With `ndim`
+/// 0, the text has as many dimensions as it needs. No cut of the spec may then have a negative
+/// dimension.
 ///
-/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text, its NUL
-/// included; `needed` may be NULL. With capacity 0, `buffer` may be NULL and only `*needed` is
-/// written.
+/// `capacity` is the size of `buffer` in bytes. `*needed` becomes the length of the text with its
+/// NUL. `needed` may be NULL. With capacity 0, only `*needed` is written, and `buffer` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: UNSUPPORTED for a layout that the notation has no text for, with the part of the layout
-/// in the message; WRONG_SPEC_TYPE for another type of spec; INVALID_DIM for a cut of a dimension
-/// that a tensor of `ndim` dimensions does not have; INVALID_ARGUMENT for an unknown notation and
-/// more than 32 dimensions; BUFFER_TOO_SMALL with the capacity needed in the error's `limit`;
-/// INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: UNSUPPORTED if the notation has no text for the layout (the message names the part of
+/// the layout); WRONG_SPEC_TYPE if the spec is not a mesh spec; INVALID_DIM if a tensor of `ndim`
+/// dimensions does not have a dimension that is cut; INVALID_ARGUMENT if the notation is unknown or
+/// `ndim` is above 32; BUFFER_TOO_SMALL if `capacity` is too small (the error's `limit` is the
+/// capacity needed); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

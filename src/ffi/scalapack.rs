@@ -15,21 +15,22 @@ use crate::notation::{format_descriptor, numroc, parse_descriptor};
 pub const SHARDSPEC_SCALAPACK_ENTRY_COUNT: usize = 9;
 
 /// Creates the spec of a matrix that a descriptor of ScaLAPACK describes. `descriptor` has its nine
-/// entries, and `entry_count` is 9. `mesh` is the grid of processes: its first axis has the rows of
-/// the grid, its second axis the columns. The descriptor is that of the process `device`, which is a
-/// device of `mesh`. The call checks its LLD. The context is ignored.
+/// entries, and `entry_count` is 9. `mesh` is the grid of processes. The first axis has the rows of
+/// the grid, and the second axis has the columns. The descriptor is that of the process `device`,
+/// which is a device of `mesh`. The function checks the LLD of this process. It ignores the
+/// context.
 ///
 /// The spec is a mesh spec with a cyclic cut of each dimension. M and N are the sizes of the tensor.
 /// Pass them to `shardspec_spec_build_metadata`. The local matrix is column-major with leading
 /// dimension LLD, so its view has the strides 1 and LLD.
 ///
-/// Ownership: the library copies what it needs. The caller frees `*out`; `mesh` may be freed before
-/// it.
+/// Ownership: the library copies what it needs. The caller frees `*out`. The caller may free `mesh`
+/// before `*out`.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for a wrong entry, whose name, value and number are in the message and
-/// whose position is in the error's `index`, for another `entry_count`, and for a mesh that has not 2
-/// axes; INDEX_OUT_OF_RANGE for a device that the mesh does not have; INVALID_HANDLE, NULL_ARGUMENT,
+/// Errors: INVALID_ARGUMENT if an entry is wrong (the message has its name, value and number, and
+/// the error's `index` is its position), if `entry_count` is not 9, or if the mesh does not have 2
+/// axes; INDEX_OUT_OF_RANGE if the mesh does not have the device; INVALID_HANDLE, NULL_ARGUMENT,
 /// OUT_OF_MEMORY.
 /// Threads: any.
 /// Source: `DESCINIT` of ScaLAPACK.
@@ -52,22 +53,23 @@ pub unsafe extern "C-unwind" fn shardspec_spec_new_scalapack(
 }
 
 /// Writes the descriptor of ScaLAPACK of a matrix of `rows` rows and `columns` columns, for the
-/// process `device`, into `descriptor`. The spec is over a mesh of 2 axes. A cyclic cut of dimension
-/// 0 over the first axis makes MB and RSRC, one of dimension 1 over the second axis NB and CSRC. A
-/// cut by chunk makes blocks of the size of a chunk. CTXT becomes `context`. LLD becomes the number of
-/// rows of the process, or 1 if it has none; a program with a larger local matrix sets its own.
+/// process `device`, into `descriptor`. The spec is over a mesh of 2 axes. A cyclic cut of
+/// dimension 0 over the first axis gives MB and RSRC. A cyclic cut of dimension 1 over the second
+/// axis gives NB and CSRC. A cut by the rule CHUNK gives blocks of the size of a chunk. CTXT
+/// becomes `context`. LLD becomes the number of rows of the process, or 1 if the process has no
+/// rows. A program with a larger local matrix sets its own LLD.
 ///
-/// `descriptor` has room for `capacity` numbers. `*needed` becomes 9; `needed` may be NULL. With
-/// capacity 0, `descriptor` may be NULL and only the number is written.
+/// `descriptor` has room for `capacity` numbers. `*needed` becomes 9. `needed` may be NULL. With
+/// capacity 0, only `*needed` is written, and `descriptor` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: UNSUPPORTED for a layout that no descriptor has, with the part of the layout in the
-/// message; WRONG_SPEC_TYPE for another type of spec; INVALID_ARGUMENT for a mesh that has not 2
-/// axes, and for negative sizes; INVALID_DIM for a cut of a third dimension; INDEX_OUT_OF_RANGE for a
-/// device that the mesh does not have; BUFFER_TOO_SMALL with the capacity needed in the error's
-/// `limit`; INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
+/// Errors: UNSUPPORTED if no descriptor describes the layout (the message names the part of the
+/// layout); WRONG_SPEC_TYPE if the spec is not a mesh spec; INVALID_ARGUMENT if the mesh does not
+/// have 2 axes or a size is negative; INVALID_DIM if a third dimension is cut; INDEX_OUT_OF_RANGE
+/// if the mesh does not have the device; BUFFER_TOO_SMALL if `capacity` is too small (the error's
+/// `limit` is the capacity needed); INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// Threads: any.
 /// Source: `DESCINIT` of ScaLAPACK.
 /// Since: ABI 0.
@@ -83,14 +85,15 @@ pub unsafe extern "C-unwind" fn shardspec_spec_get_scalapack(
     })
 }
 
-/// Writes how many of `n` rows or columns the process at coordinate `iproc` has. Blocks of `nb` are
-/// dealt to `nprocs` coordinates in turn, and `isrcproc` is the coordinate with the first block.
+/// Writes to `*out` how many of `n` rows or columns the process at coordinate `iproc` has. `nprocs`
+/// coordinates receive blocks of `nb` rows or columns in turn. Coordinate `isrcproc` receives the
+/// first block.
 ///
 /// Ownership: the caller keeps `out`.
 /// Calls back: no.
 /// Blocks: no.
-/// Errors: INVALID_ARGUMENT for an `n` or a coordinate below 0, and for an `nb` or `nprocs` below 1;
-/// INDEX_OUT_OF_RANGE for a coordinate that is not below `nprocs`; NULL_ARGUMENT.
+/// Errors: INVALID_ARGUMENT if `n` or a coordinate is below 0, or if `nb` or `nprocs` is below 1;
+/// INDEX_OUT_OF_RANGE if a coordinate is not below `nprocs`; NULL_ARGUMENT.
 /// Threads: any.
 /// Source: `NUMROC` of ScaLAPACK.
 /// Since: ABI 0.
