@@ -148,6 +148,29 @@ static void a_runtime_is_entered_and_left_around_what_is_let_go(void) {
   shardspec_runtime_ctx_destroy(NULL);
 }
 
+/* The export that frees the tensor calls back `destroy` alone; what that calls is its own affair. */
+static void a_sharded_tensor_s_memory_is_let_go_inside_of_a_runtime(void) {
+  static const char *const ranks[] = {"rank:0"};
+  float data[4][3];
+  int64_t shape[] = {4, 3};
+  size_t first = 0;
+  shardspec_error err = SHARDSPEC_ERROR_INIT;
+  shardspec_spec *spec;
+  shardspec_metadata *metadata;
+  shardspec_sharded_tensor *tensor;
+  shardspec_tensor_view view = view_of(data, FLOAT32, shape, 2);
+  shardspec_runtime_ctx entered = {sizeof entered, enter, let_go, &entered, leave};
+  CHECK_OK(shardspec_spec_new_chunk(0, ranks, 1, &spec, &err));
+  CHECK_OK(shardspec_spec_build_metadata(spec, shape, 2, NULL, &metadata, &err));
+  CHECK_OK(shardspec_sharded_tensor_new_from_local(metadata, NULL, &first, &view, 1, &entered,
+                                                   shardspec_runtime_ctx_destroy, &tensor, &err));
+  steps[0] = 0;
+  CHECK_OK(shardspec_sharded_tensor_free(tensor, &err));
+  CHECK_TEXT(steps, "<x>");
+  CHECK_OK(shardspec_metadata_free(metadata, &err));
+  CHECK_OK(shardspec_spec_free(spec, &err));
+}
+
 int main(void) {
   dlpack_tensors_are_scattered_and_gathered();
   views_of_shards_are_dlpack_tensors();
@@ -155,5 +178,6 @@ int main(void) {
   memory_lent_to_dlpack_comes_back_once();
   what_was_handed_over_can_be_handed_on();
   a_runtime_is_entered_and_left_around_what_is_let_go();
+  a_sharded_tensor_s_memory_is_let_go_inside_of_a_runtime();
   return 0;
 }

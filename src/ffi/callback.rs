@@ -53,6 +53,7 @@
 
 use std::ffi::c_void;
 
+use crate::declared;
 use crate::ffi::border::sized::Grows;
 use crate::ffi::error::shardspec_status;
 use crate::unwind::{self, passing};
@@ -130,6 +131,8 @@ pub unsafe extern "C-unwind" fn shardspec_runtime_ctx_destroy(ctx: *mut c_void) 
     if ctx.is_null() {
         return;
     }
+    // The export that calls this as a user's `destroy` declares `destroy` alone.
+    let _running = declared::enter();
     let shardspec_runtime_ctx { enter, destroy, ctx, leave, .. } =
         *ctx.cast::<shardspec_runtime_ctx>();
     passing(|| {
