@@ -39,7 +39,7 @@ pub fn decline_work<E: Reason>(
 ) -> std::result::Result<Box<dyn Work>, E> {
     let told = Foreign::of(&reason);
     let reason = reason.on_rank(comm.placement_rank(comm.rank()));
-    match Declining::new(comm, told.clone(), Some(Foreign::of(&reason))) {
+    match Declining::work(comm, told.clone(), Some(Foreign::of(&reason))) {
         Ok(work) => Ok(work),
         Err(_) => {
             let _ = agree(comm, Err(told));
@@ -50,7 +50,7 @@ pub fn decline_work<E: Reason>(
 
 /// The work of [`report`](super::report()), which succeeds when the others have received it.
 pub fn report_work(comm: &dyn Communicator, reason: Foreign) -> Result<Box<dyn Work>> {
-    Ok(Declining::new(comm, reason, None)?)
+    Ok(Declining::work(comm, reason, None)?)
 }
 
 /// Taking part in a collective with a refusal.
@@ -63,7 +63,7 @@ struct Declining {
 }
 
 impl Declining {
-    fn new(
+    fn work(
         comm: &dyn Communicator, told: Foreign, reason: Option<Foreign>,
     ) -> Memory<Box<dyn Work>> {
         let agreement = try_box(Agreement::new(comm, Err(told)))?;
