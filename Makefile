@@ -11,6 +11,8 @@ RANKS ?= 4
 PYTHON_BENCH ?= .venv/bin/python
 CASES ?=
 RUNTIMES ?=
+SECONDS ?= 60
+TARGETS ?=
 
 PREFIX ?= /usr/local
 INSTALL := target/install
@@ -18,7 +20,7 @@ INSTALL := target/install
 # Runs a command with its output in a file, and shows that only if the command fails: $(call quietly,file,command)
 quietly = $(2) > $(1) 2>&1 || { cat $(1); exit 1; }
 
-.PHONY: help build install uninstall demo test test-rust test-c test-python test-python-in-one-piece test-runtimes bench bench-plan bench-comm bench-files bench-geometry clean
+.PHONY: help build install uninstall demo test test-rust test-c test-python test-python-in-one-piece test-runtimes bench bench-plan bench-comm bench-files bench-geometry fuzz clean
 
 help:
 	@echo "make demo    shard a tensor, show who owns what, put it together again"
@@ -32,6 +34,7 @@ help:
 	@echo "make bench-comm  collectives and transfers against the same by hand with MPI, 2 and 4 processes"
 	@echo "make bench-files  reading parts of a checkpoint, beside plain reads, safetensors and torch"
 	@echo "make bench-geometry  how long specs, metadata and layouts of whole models take"
+	@echo "make fuzz SECONDS=60  each fuzz target for so many seconds; TARGETS='npy' for some"
 	@echo "make build   target/release/libshardspec.{so,a} and include/shardspec.h"
 	@echo "make install PREFIX=/usr/local    into a prefix; DESTDIR= is put before it"
 	@echo "make uninstall PREFIX=/usr/local  what make install put there"
@@ -121,6 +124,9 @@ bench-files: build .venv/.ready
 
 bench-geometry:
 	$(CARGO) bench --locked
+
+fuzz:
+	tools/fuzz.sh $(SECONDS) $(TARGETS)
 
 $(BUILD)/build.ninja: .venv/.ready c_tests/CMakeLists.txt
 	@mkdir -p $(BUILD)

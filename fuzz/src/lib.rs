@@ -1,0 +1,6 @@
+//! What fuzz targets share. A module for each thing that is fuzzed; `memory` is for all of them.
+
+pub mod checkpoint;
+pub mod memory;
+pub mod safetensors;
+pub mod torch;
