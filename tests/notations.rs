@@ -100,7 +100,10 @@ fn the_short_and_the_long_texts_of_torch_are_one_layout() {
     assert_eq!(cases.len(), 9);
     for case in &cases {
         let text = |key: &str| case[key].as_str().unwrap();
-        let read = |key| parse(Notation::DTensor, text(key), two_by_four()).expect(text(key));
+        let read = |key| {
+            parse(Notation::DTensor, text(key), two_by_four())
+                .unwrap_or_else(|_| panic!("{}", text(key)))
+        };
         let spec = read("short");
         assert_eq!(read("tuple"), spec);
         assert_eq!(read("list"), spec);

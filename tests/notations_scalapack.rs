@@ -72,13 +72,14 @@ fn a_descriptor_is_the_layout_that_darray_has_for_it() {
         let block = |dim: usize| case["block"][dim].as_i64().unwrap_or(1);
         let mesh = numbered_mesh(&grid);
         let answers = case["answer"]["ok"].as_array().unwrap();
-        for device in 0..mesh.device_count() {
+        assert_eq!(answers.len(), mesh.device_count());
+        for (device, answer) in answers.iter().enumerate() {
             let row = mesh.coordinates(device).unwrap()[0] as i64;
             let own = numroc(sizes[0], block(0), row, 0, grid[0]).unwrap();
             let descriptor = [1, 7, sizes[0], sizes[1], block(0), block(1), 0, 0, own.max(1)];
             let spec = parse_descriptor(&descriptor, mesh.clone(), device).unwrap();
             let own = &elements(&spec, &sizes)[device];
-            assert_eq!(*own, integers(&answers[device]), "{case}");
+            assert_eq!(*own, integers(answer), "{case}");
             let again = format_descriptor(&spec, [sizes[0], sizes[1]], 7, device).unwrap();
             assert_eq!(again, descriptor);
         }

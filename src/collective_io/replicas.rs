@@ -143,6 +143,6 @@ pub fn on_every_rank(
     }
     let placements = Placements::new(placements.into_iter())?;
     let shards = Shards::new(ndim, try_filled(0, sizes.len())?, sizes, placements)?;
-    let properties = whole.properties().clone();
+    let properties = *whole.properties();
     ShardedTensorMetadata::with_replicas(shared(shards)?, tensor.sizes(), properties)
 }
