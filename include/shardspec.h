@@ -1044,10 +1044,10 @@ struct shardspec_copy_options {
  * Calls back: no.
  * Blocks: no.
  * Errors: SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if the views differ; ALIASED if
- * `destination` shares memory with `source` or has two elements at one place; UNSUPPORTED if so
- * many elements of the source share addresses that the check for ALIASED would take longer than
- * the copy; UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an
- * error, nothing was written.
+ * `destination` shares memory with `source` or has two elements at one place; UNSUPPORTED if the
+ * check for shared memory would take longer than the copy, because very many elements of the
+ * source share addresses; UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT,
+ * OUT_OF_MEMORY. After an error, nothing was written.
  * Threads: any. No other thread may use `destination` or write `source` during the call.
  * Source: torch's `Tensor.copy_`, for one element type.
  * Since: ABI 0.
@@ -1066,11 +1066,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_copy(
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many elements of the
- * source share addresses that the check for ALIASED would take longer than the copy;
- * SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, INVALID_HANDLE,
- * UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After an error,
- * nothing was written.
+ * Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if the check for shared
+ * memory would take longer than the copy, because very many elements of the source share
+ * addresses; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE,
+ * INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
+ * After an error, nothing was written.
  * Threads: any. During the call, no other thread may write `full` or use `shard`.
  * Since: ABI 0.
  */
@@ -1089,8 +1089,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_sh
  * Calls back: `fill_shard` of a custom spec; `equal` and `hash` of custom placements; `destroy`,
  * if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: UNSUPPORTED if the source has far more elements than memory, so that the search for
- * shared memory would take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
+ * Errors: UNSUPPORTED if the check for shared memory would take longer than the copy, because very
+ * many elements of the source share addresses; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
  * ALIASED, INDEX_OUT_OF_RANGE, INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT,
  * NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written. The library calls
  * `fill_shard` of the spec after all checks. If `fill_shard` fails, the function returns that
@@ -1138,8 +1138,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_view_shard
  * Blocks: no.
  * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or ALIASED if a view does not fit (the
  * error's `first_shard` and `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong;
- * PARTIAL if the elements are pending a reduction; UNSUPPORTED if the source has far more elements
- * than memory, so that the search for shared memory would take longer than the copy;
+ * PARTIAL if the elements are pending a reduction; UNSUPPORTED if the check for shared memory
+ * would take longer than the copy, because very many elements of the source share addresses;
  * INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
  * After an error, nothing was written.
  * Threads: any. During the call, no other thread may write `full` or use `shards`.
@@ -1162,8 +1162,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_scatter(
  * Blocks: no.
  * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or ALIASED if a view does not fit (the
  * error's `first_shard` and `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong;
- * PARTIAL if the elements are pending a reduction; UNSUPPORTED if the source has far more elements
- * than memory, so that the search for shared memory would take longer than the copy;
+ * PARTIAL if the elements are pending a reduction; UNSUPPORTED if the check for shared memory
+ * would take longer than the copy, because very many elements of the source share addresses;
  * INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
  * After an error, nothing was written.
  * Threads: any. During the call, no other thread may write `shards` or use `full`.
@@ -1470,8 +1470,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_loca
  * during the call.
  * Blocks: no.
  * Errors: NOT_LOCAL if a shard is not local (the error's `first_shard` is the first such shard);
- * UNSUPPORTED if so many elements of the source share addresses that the check for ALIASED would
- * take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED,
+ * UNSUPPORTED if the check for shared memory would take longer than the copy, because very many
+ * elements of the source share addresses; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED,
  * INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
  * After an error, nothing was written.
  * Threads: any. During the call, no other thread may write the shards or use `full`.
@@ -1515,9 +1515,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_gath
  * Blocks: no.
  * Errors: SHAPE_MISMATCH or ALIASED if a buffer does not fit (the error's `first_shard` and
  * `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong or no element type is known;
- * PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many elements of the source
- * share addresses that the check for ALIASED would take longer than the copy; DTYPE_MISMATCH,
- * INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+ * PARTIAL if the elements are pending a reduction; UNSUPPORTED if the check for shared memory
+ * would take longer than the copy, because very many elements of the source share addresses;
+ * DTYPE_MISMATCH, INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
+ * was written.
  * Threads: any. During the call, no other thread may write `full` or use the shards.
  * Since: ABI 0.
  */
@@ -1538,9 +1539,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_scatter_fl
  * Blocks: no.
  * Errors: SHAPE_MISMATCH or ALIASED if a buffer does not fit (the error's `first_shard` and
  * `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong or no element type is known;
- * PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many elements of the source
- * share addresses that the check for ALIASED would take longer than the copy; DTYPE_MISMATCH,
- * INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+ * PARTIAL if the elements are pending a reduction; UNSUPPORTED if the check for shared memory
+ * would take longer than the copy, because very many elements of the source share addresses;
+ * DTYPE_MISMATCH, INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
+ * was written.
  * Threads: any. During the call, no other thread may write the shards or use `full`.
  * Since: ABI 0.
  */
@@ -1561,8 +1563,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather_fla
  * during the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if no element type is known; PARTIAL if the elements are pending a
- * reduction; UNSUPPORTED if so many elements of the source share addresses that the check for
- * ALIASED would take longer than the copy; INDEX_OUT_OF_RANGE, SHAPE_MISMATCH, ALIASED,
+ * reduction; UNSUPPORTED if the check for shared memory would take longer than the copy, because
+ * very many elements of the source share addresses; INDEX_OUT_OF_RANGE, SHAPE_MISMATCH, ALIASED,
  * DTYPE_MISMATCH, INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
  * was written.
  * Threads: any. During the call, no other thread may write `full` or use `shard`.
@@ -2185,8 +2187,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_properties_i
  * fields never changes.
  *
  * A whole error has 1024 bytes. A caller may pass a shorter error of any size from
- * `SHARDSPEC_ERROR_SHORT_SIZE` (56) on. The message of a shorter error has the bytes from offset
- * 56 up to `struct_size`. With a size of 56 there is no message. Short errors are for bindings
+ * `SHARDSPEC_ERROR_SHORT_SIZE` (56) on. In a shorter error, the message occupies the bytes from
+ * offset 56 up to `struct_size`. With a size of 56 there is no message. Short errors are for bindings
  * that convert each struct that they pass. If a message does not fit, it is cut and ends in "...".
  */
 struct shardspec_error {
@@ -2684,7 +2686,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
 /** Pieces in proportion to the weights in `values`. */
 #define SHARDSPEC_RULE_WEIGHTS 4
 /**
- * Blocks of `block` positions. The pieces receive the blocks in turn. Piece `first` receives the
+ * Blocks, each of which has `block` positions. The pieces receive the blocks in turn. Piece `first` receives the
  * first block.
  */
 #define SHARDSPEC_RULE_CYCLIC 5
@@ -4009,11 +4011,13 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_ndims(
  * `source_dims` and `destination_dims` receive, for each dimension of the pieces, the dimension of
  * the buffer to which it belongs. These numbers are the same for all pieces. `source_steps` and
  * `destination_steps` have room for `piece_count` rows, with one number for each dimension of the
- * pieces. The number is the length of one step, in indices of the buffer's dimension.
+ * pieces. Number k of a row says by how much the index in the buffer's dimension grows when index k
+ * of the piece grows by 1.
  *
- * The index of element `(i[0], i[1], ...)` of a piece in dimension d of the source's buffer is a
- * sum: the source offset of the piece, and `i[k] * steps[k]` for each k with `source_dims[k] ==
- * d`. The same holds for the destination. If all shards are boxes, dimension k of a piece belongs
+ * Take element `(i[0], i[1], ...)` of a piece. Its index in dimension d of the source's buffer is
+ * the source offset of the piece in d, plus `i[k] * source_steps[k]` for each k with
+ * `source_dims[k] == d`. Here, `source_steps` is the row of the piece. The same holds for the
+ * destination. If all shards are boxes, dimension k of a piece belongs
  * to dimension k of both buffers, and every step is 1. Each of the four arrays may be NULL.
  *
  * Ownership: the caller keeps all arguments.
@@ -4090,10 +4094,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_is_identity(
  * destination; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or UNSUPPORTED_DEVICE if a view does
  * not fit its shard (the error's `first_shard` is the shard, `index` is its position in the
  * array); ALIASED if a destination shares memory with a source or with another destination;
- * UNSUPPORTED if the sources have far more elements than memory, so that the search for shared
- * memory would take longer than the copy; INVALID_ARGUMENT if a shard is passed twice or `options`
- * are invalid; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After
- * an error, nothing was written.
+ * UNSUPPORTED if the check for shared memory would take longer than the copy, because very many
+ * elements of the sources share addresses; INVALID_ARGUMENT if a shard is passed twice or
+ * `options` are invalid; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
+ * OUT_OF_MEMORY. After an error, nothing was written.
  * Threads: any. During the call, no other thread may write the sources or use the destinations.
  * Since: ABI 0.
  */
@@ -4119,9 +4123,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_execute(
  * Errors: INVALID_ARGUMENT if a tensor has another layout (the message has the fingerprints of
  * both layouts, see `shardspec_plan_fingerprints`); NOT_FOUND if a source that is needed is not
  * local, or if the plan does not include a destination; ALIASED if the tensors share memory;
- * UNSUPPORTED if the sources have far more elements than memory, so that the search for shared
- * memory would take longer than the copy; DTYPE_MISMATCH, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
- * OUT_OF_MEMORY. After an error, nothing was written.
+ * UNSUPPORTED if the check for shared memory would take longer than the copy, because very many
+ * elements of the sources share addresses; DTYPE_MISMATCH, OVERFLOW, INVALID_HANDLE,
+ * NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
  * Threads: any. During the call, no other thread may write `source` or use `destination`.
  * Since: ABI 0.
  */
@@ -4510,13 +4514,13 @@ struct shardspec_checkpoint_read_options {
    */
   shardspec_status success_status;
   /**
-   * The largest gap, in bytes, between two needed parts of a file that one read always includes.
-   * 0 means 4096.
+   * If the gap between two needed parts of a file has at most this many bytes, one read gets both
+   * parts and the gap. 0 means 4096.
    */
   uint64_t max_gap;
   /**
-   * The limit for reads that include larger gaps: the bytes of such a read are at most this
-   * number times the needed bytes. 0 means 2.0. With 1.0, only `max_gap` decides.
+   * A read also includes larger gaps, as long as it has at most this number times its needed
+   * bytes. 0 means 2.0. With 1.0, only `max_gap` decides.
    */
   double over_read;
   /**
@@ -4599,8 +4603,8 @@ struct shardspec_checkpoint_read_report {
 
 /**
  * Finds everything that prevents `item_count` items from being read. Examples are missing tensors
- * and files, elements that no file holds, chunks that contradict each other, and layouts of other
- * sizes or another element type. With `item_count` 0, the function checks the whole checkpoint.
+ * and files, elements that no file holds, chunks that contradict each other, and layouts whose sizes
+ * or element type differ from those of the stored tensor. With `item_count` 0, the function checks the whole checkpoint.
  * The function reads no element, and ignores `shards` of the items.
  *
  * `*problem_count` becomes the number of problems. Counting ends at
@@ -4693,27 +4697,28 @@ typedef struct shardspec_comm shardspec_comm;
 typedef struct shardspec_comm_options shardspec_comm_options;
 
 /**
- * Reads tensors of a checkpoint on all ranks of a communicator together. The destinations then hold the
- * same elements as after `shardspec_checkpoint_read`. Of shards with the same elements, one rank reads its
- * shard from the files and sends it to the ranks of the other shards. `shardspec_checkpoint_choose_readers`
- * returns the same readers for these layouts. All ranks read about equally many bytes.
+ * Reads tensors of a checkpoint on all ranks of a communicator together. The destinations then hold
+ * the same elements as after `shardspec_checkpoint_read`. If several shards have the same elements,
+ * one rank reads its shard from the files and sends the elements to the ranks of the other shards.
+ * `shardspec_checkpoint_choose_readers` returns the same readers for these layouts. All ranks read
+ * about equally many bytes.
  *
- * All ranks pass the same names and layouts in the same order. Each rank passes all of its own shards. If
- * `indices` of an item is NULL, its `shards` are those of this rank, in the order of their indices. If
- * `metadata` and `tensor` are NULL, every rank reads the whole tensor. Each rank opens the checkpoint
- * itself.
+ * All ranks pass the same names and layouts in the same order. Each rank passes all of its own shards.
+ * If `indices` of an item is NULL, its `shards` are those of this rank, in the order of their indices.
+ * If `metadata` and `tensor` are NULL, every rank reads the whole tensor. Each rank opens the
+ * checkpoint itself.
  *
- * The ranks agree on the tensors before the first read. Then they read some tensors, about 1 GiB of them,
- * send these to each other, and continue with the next ones. Shards are read into their destinations and
- * sent from there. The library allocates memory for reads within the limits of `options`, and memory for
- * messages within the limit of `comm_options`. Where a reader also reads gaps between needed parts, another
- * rank may read the same bytes.
+ * The ranks agree on the tensors before the first read. Then they read tensors of about 1 GiB
+ * together, send these tensors to each other, and continue with the next tensors. Shards are read into
+ * their destinations and sent from there. The library allocates memory for reads within the limits of
+ * `options`, and memory for messages within the limit of `comm_options`. Where a reader also reads
+ * gaps between needed parts, another rank may read the same bytes.
  *
- * `options` and `comm_options` may be NULL, and may differ between ranks. `progress` counts the bytes that
- * this rank reads and receives. `whole` has room for `item_count` numbers and may be NULL: `whole[i]`
- * becomes 1 if item i is complete on this rank, else 0. `report` may be NULL. It counts the reads of this
- * rank and the bytes that its destinations need. `whole` and `report` are written after a failure during
- * the read as well.
+ * `options` and `comm_options` may be NULL, and may differ between ranks. `progress` counts the bytes
+ * that this rank reads and receives. `whole` has room for `item_count` numbers and may be NULL:
+ * `whole[i]` becomes 1 if item i is complete on this rank, else 0. `report` may be NULL. It counts the
+ * reads of this rank and the bytes that its destinations need. `whole` and `report` are written after
+ * a failure during the read as well.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `progress`; `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of
@@ -4731,8 +4736,8 @@ typedef struct shardspec_comm_options shardspec_comm_options;
  * DISAGREEMENT with the rank, its status and its message. If `progress` cancels after the last bytes of its
  * rank have arrived, only that rank returns the status. TRANSPORT_FAILED if the transport fails, or any
  * status of a custom transport.
- * Threads: any, one at a time for each communicator. No other thread may use the destinations during the
- * call.
+ * Threads: any, but only one thread at a time may use the communicator. During the call, no other thread
+ * may use the destinations.
  * Source: MPI_File_read_all.
  * Since: ABI 0.
  */
@@ -5292,7 +5297,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_comm_new_local(
 /**
  * Creates a communicator whose ranks are threads of this process, as if the threads were on
  * several nodes. Rank r is on node `nodes[r]`. Collectives with replicas then prefer sources on
- * the same node. This function is for tests of that choice. The transport of messages is the same
+ * the same node. This function is for tests of
+ * how collectives choose sources. The transport of messages is the same
  * as with `shardspec_comm_new_local`.
  *
  * `nodes` holds `size` numbers >= 0, which are equal for ranks on the same node. `comms[r]`
@@ -6152,13 +6158,13 @@ typedef struct shardspec_runtime_ctx shardspec_runtime_ctx;
 struct shardspec_runtime_ctx {
   /** `sizeof(shardspec_runtime_ctx)`. */
   uint64_t struct_size;
-  /** The function that is called first. */
+  /** Enters the runtime. It is called before `destroy`. */
   shardspec_enter_fn enter;
-  /** The function that is called second. */
+  /** Frees what has to be freed inside of the runtime. */
   shardspec_destroy_fn destroy;
   /** The argument of `destroy`. */
   void *ctx;
-  /** The function that is called last. The argument of the function is the result of `enter`. */
+  /** Leaves the runtime. It is called after `destroy`, with the result of `enter`. */
   shardspec_leave_fn leave;
 };
 
@@ -6464,8 +6470,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_spec_custom_ctx(
  * - When `shardspec_op_unregister` returns SHARDSPEC_OK, no call of the op runs or will run, and
  *   the op's `destroy` has returned. The function waits for calls of the op on other threads.
  * - `shardspec_op_unregister` never waits for a thread that may wait for the calling thread.
- *   Inside of the op itself, the function fails with SHARDSPEC_BUSY and changes nothing. Inside of
- *   any other op, the function fails in the same way while calls of the op run. So two threads
+ *   A call from inside of the op itself fails with SHARDSPEC_BUSY and changes nothing. A call from
+ *   inside of any other op fails in the same way while calls of the op run. So two threads
  *   that unregister each other's op do not deadlock. After SHARDSPEC_BUSY, call the function again
  *   later, or outside of ops.
  * - The library does not know when an op itself waits for another thread, for example to join that

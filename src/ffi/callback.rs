@@ -95,13 +95,13 @@ pub type shardspec_leave_fn = Option<unsafe extern "C-unwind" fn(state: i32)>;
 pub struct shardspec_runtime_ctx {
     /// `sizeof(shardspec_runtime_ctx)`.
     pub struct_size: u64,
-    /// The function that is called first.
+    /// Enters the runtime. It is called before `destroy`.
     pub enter: shardspec_enter_fn,
-    /// The function that is called second.
+    /// Frees what has to be freed inside of the runtime.
     pub destroy: shardspec_destroy_fn,
     /// The argument of `destroy`.
     pub ctx: *mut c_void,
-    /// The function that is called last. The argument of the function is the result of `enter`.
+    /// Leaves the runtime. It is called after `destroy`, with the result of `enter`.
     pub leave: shardspec_leave_fn,
 }
 

@@ -77,8 +77,8 @@ unsafe impl Grows for shardspec_checkpoint_read_report {
 pub const SHARDSPEC_CHECKPOINT_MAX_PROBLEMS: usize = 1024;
 
 /// Finds everything that prevents `item_count` items from being read. Examples are missing tensors
-/// and files, elements that no file holds, chunks that contradict each other, and layouts of other
-/// sizes or another element type. With `item_count` 0, the function checks the whole checkpoint.
+/// and files, elements that no file holds, chunks that contradict each other, and layouts whose sizes
+/// or element type differ from those of the stored tensor. With `item_count` 0, the function checks the whole checkpoint.
 /// The function reads no element, and ignores `shards` of the items.
 ///
 /// `*problem_count` becomes the number of problems. Counting ends at

@@ -34,11 +34,11 @@ pub struct shardspec_checkpoint_read_options {
     /// The status that `progress` returns on success: 0, `SHARDSPEC_CALLBACK_OK` or
     /// `SHARDSPEC_CALLBACK_OK_IN_ERR`.
     pub success_status: shardspec_status,
-    /// The largest gap, in bytes, between two needed parts of a file that one read always includes.
-    /// 0 means 4096.
+    /// If the gap between two needed parts of a file has at most this many bytes, one read gets both
+    /// parts and the gap. 0 means 4096.
     pub max_gap: u64,
-    /// The limit for reads that include larger gaps: the bytes of such a read are at most this
-    /// number times the needed bytes. 0 means 2.0. With 1.0, only `max_gap` decides.
+    /// A read also includes larger gaps, as long as it has at most this number times its needed
+    /// bytes. 0 means 2.0. With 1.0, only `max_gap` decides.
     pub over_read: f64,
     /// Maximum number of bytes of a read whose parts go to several places. 0 means 2 MiB. Each
     /// thread allocates memory for one such read.

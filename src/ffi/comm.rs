@@ -112,7 +112,8 @@ pub unsafe extern "C-unwind" fn shardspec_comm_new_local(
 
 /// Creates a communicator whose ranks are threads of this process, as if the threads were on
 /// several nodes. Rank r is on node `nodes[r]`. Collectives with replicas then prefer sources on
-/// the same node. This function is for tests of that choice. The transport of messages is the same
+/// the same node. This function is for tests of
+/// how collectives choose sources. The transport of messages is the same
 /// as with `shardspec_comm_new_local`.
 ///
 /// `nodes` holds `size` numbers >= 0, which are equal for ranks on the same node. `comms[r]`

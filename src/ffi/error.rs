@@ -25,8 +25,8 @@ pub const SHARDSPEC_ERROR_SHORT_SIZE: usize = 56;
 /// fields never changes.
 ///
 /// A whole error has 1024 bytes. A caller may pass a shorter error of any size from
-/// `SHARDSPEC_ERROR_SHORT_SIZE` (56) on. The message of a shorter error has the bytes from offset
-/// 56 up to `struct_size`. With a size of 56 there is no message. Short errors are for bindings
+/// `SHARDSPEC_ERROR_SHORT_SIZE` (56) on. In a shorter error, the message occupies the bytes from
+/// offset 56 up to `struct_size`. With a size of 56 there is no message. Short errors are for bindings
 /// that convert each struct that they pass. If a message does not fit, it is cut and ends in "...".
 #[repr(C)]
 pub struct shardspec_error {

@@ -42,9 +42,10 @@ use crate::transfer::{self, HostTransfer, HostView};
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH or ALIASED if a buffer does not fit (the error's `first_shard` and
 /// `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong or no element type is known;
-/// PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many elements of the source
-/// share addresses that the check for ALIASED would take longer than the copy; DTYPE_MISMATCH,
-/// INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+/// PARTIAL if the elements are pending a reduction; UNSUPPORTED if the check for shared memory
+/// would take longer than the copy, because very many elements of the source share addresses;
+/// DTYPE_MISMATCH, INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
+/// was written.
 /// Threads: any. During the call, no other thread may write `full` or use the shards.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -77,9 +78,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter_flat(
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH or ALIASED if a buffer does not fit (the error's `first_shard` and
 /// `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong or no element type is known;
-/// PARTIAL if the elements are pending a reduction; UNSUPPORTED if so many elements of the source
-/// share addresses that the check for ALIASED would take longer than the copy; DTYPE_MISMATCH,
-/// INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
+/// PARTIAL if the elements are pending a reduction; UNSUPPORTED if the check for shared memory
+/// would take longer than the copy, because very many elements of the source share addresses;
+/// DTYPE_MISMATCH, INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
+/// was written.
 /// Threads: any. During the call, no other thread may write the shards or use `full`.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]
@@ -113,8 +115,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_gather_flat(
 /// during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if no element type is known; PARTIAL if the elements are pending a
-/// reduction; UNSUPPORTED if so many elements of the source share addresses that the check for
-/// ALIASED would take longer than the copy; INDEX_OUT_OF_RANGE, SHAPE_MISMATCH, ALIASED,
+/// reduction; UNSUPPORTED if the check for shared memory would take longer than the copy, because
+/// very many elements of the source share addresses; INDEX_OUT_OF_RANGE, SHAPE_MISMATCH, ALIASED,
 /// DTYPE_MISMATCH, INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
 /// was written.
 /// Threads: any. During the call, no other thread may write `full` or use `shard`.

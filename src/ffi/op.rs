@@ -19,8 +19,8 @@
 //! - When `shardspec_op_unregister` returns SHARDSPEC_OK, no call of the op runs or will run, and
 //!   the op's `destroy` has returned. The function waits for calls of the op on other threads.
 //! - `shardspec_op_unregister` never waits for a thread that may wait for the calling thread.
-//!   Inside of the op itself, the function fails with SHARDSPEC_BUSY and changes nothing. Inside of
-//!   any other op, the function fails in the same way while calls of the op run. So two threads
+//!   A call from inside of the op itself fails with SHARDSPEC_BUSY and changes nothing. A call from
+//!   inside of any other op fails in the same way while calls of the op run. So two threads
 //!   that unregister each other's op do not deadlock. After SHARDSPEC_BUSY, call the function again
 //!   later, or outside of ops.
 //! - The library does not know when an op itself waits for another thread, for example to join that

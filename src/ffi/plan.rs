@@ -267,11 +267,13 @@ pub unsafe extern "C-unwind" fn shardspec_plan_ndims(
 /// `source_dims` and `destination_dims` receive, for each dimension of the pieces, the dimension of
 /// the buffer to which it belongs. These numbers are the same for all pieces. `source_steps` and
 /// `destination_steps` have room for `piece_count` rows, with one number for each dimension of the
-/// pieces. The number is the length of one step, in indices of the buffer's dimension.
+/// pieces. Number k of a row says by how much the index in the buffer's dimension grows when index k
+/// of the piece grows by 1.
 ///
-/// The index of element `(i[0], i[1], ...)` of a piece in dimension d of the source's buffer is a
-/// sum: the source offset of the piece, and `i[k] * steps[k]` for each k with `source_dims[k] ==
-/// d`. The same holds for the destination. If all shards are boxes, dimension k of a piece belongs
+/// Take element `(i[0], i[1], ...)` of a piece. Its index in dimension d of the source's buffer is
+/// the source offset of the piece in d, plus `i[k] * source_steps[k]` for each k with
+/// `source_dims[k] == d`. Here, `source_steps` is the row of the piece. The same holds for the
+/// destination. If all shards are boxes, dimension k of a piece belongs
 /// to dimension k of both buffers, and every step is 1. Each of the four arrays may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
