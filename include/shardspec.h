@@ -1044,9 +1044,9 @@ struct shardspec_copy_options {
  * Calls back: no.
  * Blocks: no.
  * Errors: SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if the views differ; ALIASED if
- * `destination` shares memory with `source` or has two elements at one place; UNSUPPORTED if the
- * check for shared memory would take longer than the copy, because very many elements of the
- * source share addresses; UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT,
+ * `destination` shares memory with `source` or has two elements at one place; UNSUPPORTED if very
+ * many elements of the source have the same addresses, so that the check for ALIASED would take
+ * longer than the copy; UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT,
  * OUT_OF_MEMORY. After an error, nothing was written.
  * Threads: any. No other thread may use `destination` or write `source` during the call.
  * Source: torch's `Tensor.copy_`, for one element type.
@@ -1066,9 +1066,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_tensor_copy(
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
  * during the call.
  * Blocks: no.
- * Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if the check for shared
- * memory would take longer than the copy, because very many elements of the source share
- * addresses; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE,
+ * Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of
+ * the source have the same addresses, so that the check for ALIASED would take longer than the
+ * copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE,
  * INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
  * After an error, nothing was written.
  * Threads: any. During the call, no other thread may write `full` or use `shard`.
@@ -1089,12 +1089,12 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_sh
  * Calls back: `fill_shard` of a custom spec; `equal` and `hash` of custom placements; `destroy`,
  * if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: UNSUPPORTED if the check for shared memory would take longer than the copy, because very
- * many elements of the source share addresses; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
- * ALIASED, INDEX_OUT_OF_RANGE, INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT,
- * NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written. The library calls
- * `fill_shard` of the spec after all checks. If `fill_shard` fails, the function returns that
- * status.
+ * Errors: UNSUPPORTED if very many elements of the source have the same addresses, so that the
+ * check for ALIASED would take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH,
+ * DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW,
+ * INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written. The
+ * library calls `fill_shard` of the spec after all checks. If `fill_shard` fails, the function
+ * returns that status.
  * Threads: any. During the call, no other thread may write `full` or use `shard`.
  * Source: torch's `ShardingSpec.shard`, for one destination.
  * Since: ABI 0.
@@ -1138,8 +1138,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_view_shard
  * Blocks: no.
  * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or ALIASED if a view does not fit (the
  * error's `first_shard` and `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong;
- * PARTIAL if the elements are pending a reduction; UNSUPPORTED if the check for shared memory
- * would take longer than the copy, because very many elements of the source share addresses;
+ * PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of the source
+ * have the same addresses, so that the check for ALIASED would take longer than the copy;
  * INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
  * After an error, nothing was written.
  * Threads: any. During the call, no other thread may write `full` or use `shards`.
@@ -1162,8 +1162,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_scatter(
  * Blocks: no.
  * Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or ALIASED if a view does not fit (the
  * error's `first_shard` and `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong;
- * PARTIAL if the elements are pending a reduction; UNSUPPORTED if the check for shared memory
- * would take longer than the copy, because very many elements of the source share addresses;
+ * PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of the source
+ * have the same addresses, so that the check for ALIASED would take longer than the copy;
  * INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
  * After an error, nothing was written.
  * Threads: any. During the call, no other thread may write `shards` or use `full`.
@@ -1470,8 +1470,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_loca
  * during the call.
  * Blocks: no.
  * Errors: NOT_LOCAL if a shard is not local (the error's `first_shard` is the first such shard);
- * UNSUPPORTED if the check for shared memory would take longer than the copy, because very many
- * elements of the source share addresses; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED,
+ * UNSUPPORTED if very many elements of the source have the same addresses, so that the check for
+ * ALIASED would take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED,
  * INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
  * After an error, nothing was written.
  * Threads: any. During the call, no other thread may write the shards or use `full`.
@@ -1515,8 +1515,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_gath
  * Blocks: no.
  * Errors: SHAPE_MISMATCH or ALIASED if a buffer does not fit (the error's `first_shard` and
  * `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong or no element type is known;
- * PARTIAL if the elements are pending a reduction; UNSUPPORTED if the check for shared memory
- * would take longer than the copy, because very many elements of the source share addresses;
+ * PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of the source
+ * have the same addresses, so that the check for ALIASED would take longer than the copy;
  * DTYPE_MISMATCH, INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
  * was written.
  * Threads: any. During the call, no other thread may write `full` or use the shards.
@@ -1539,8 +1539,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_scatter_fl
  * Blocks: no.
  * Errors: SHAPE_MISMATCH or ALIASED if a buffer does not fit (the error's `first_shard` and
  * `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong or no element type is known;
- * PARTIAL if the elements are pending a reduction; UNSUPPORTED if the check for shared memory
- * would take longer than the copy, because very many elements of the source share addresses;
+ * PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of the source
+ * have the same addresses, so that the check for ALIASED would take longer than the copy;
  * DTYPE_MISMATCH, INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
  * was written.
  * Threads: any. During the call, no other thread may write the shards or use `full`.
@@ -1563,8 +1563,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather_fla
  * during the call.
  * Blocks: no.
  * Errors: INVALID_ARGUMENT if no element type is known; PARTIAL if the elements are pending a
- * reduction; UNSUPPORTED if the check for shared memory would take longer than the copy, because
- * very many elements of the source share addresses; INDEX_OUT_OF_RANGE, SHAPE_MISMATCH, ALIASED,
+ * reduction; UNSUPPORTED if very many elements of the source have the same addresses, so that the
+ * check for ALIASED would take longer than the copy; INDEX_OUT_OF_RANGE, SHAPE_MISMATCH, ALIASED,
  * DTYPE_MISMATCH, INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
  * was written.
  * Threads: any. During the call, no other thread may write `full` or use `shard`.
@@ -1576,8 +1576,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_sh
     const int64_t *strides, const shardspec_copy_options *options, shardspec_error *err);
 
 /**
- * Writes where shard `index` is inside of a tensor. The function is
- * `shardspec_metadata_view_shard` without views. The function reads no memory of the tensor, so
+ * Writes the position of shard `index` inside of a tensor: its distance from the start, its shape
+ * and its strides. The function is `shardspec_metadata_view_shard` without views. The function reads no memory of the tensor, so
  * the tensor need not exist.
  *
  * `*byte_offset` becomes the distance in bytes from the tensor's element at index 0 to the shard's
@@ -1601,7 +1601,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_view_shard
     size_t capacity, shardspec_error *err);
 
 /**
- * Writes where all local shards of a sharded tensor are, in the order of their indices.
+ * Writes the addresses, shapes and strides of all local shards of a sharded tensor, in the order of
+ * their indices.
  *
  * `addresses` has room for `capacity` numbers. `addresses[i]` becomes the address of the element
  * at index 0 of local shard i, or 0 for an empty shard. `shapes` and `strides` have room for
@@ -3762,7 +3763,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_new_with_d
  * calls. Without shards, the contribution is 0. The digest of a tensor without elements is 0.
  *
  * If several shards have an element, the element counts once: in the shard from which
- * `shardspec_metadata_gather` reads it. That shard depends on the metadata alone, so processes
+ * `shardspec_metadata_gather` reads it. Which shard that is depends on the metadata alone, so processes
  * with equal metadata agree without a message. The digest does not show whether the replicas of an
  * element are equal. To compare replicas, compare the results of
  * `shardspec_metadata_shard_digests`. Holes of shards are not read.
@@ -4094,8 +4095,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_is_identity(
  * destination; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or UNSUPPORTED_DEVICE if a view does
  * not fit its shard (the error's `first_shard` is the shard, `index` is its position in the
  * array); ALIASED if a destination shares memory with a source or with another destination;
- * UNSUPPORTED if the check for shared memory would take longer than the copy, because very many
- * elements of the sources share addresses; INVALID_ARGUMENT if a shard is passed twice or
+ * UNSUPPORTED if very many elements of the sources have the same addresses, so that the check for
+ * ALIASED would take longer than the copy; INVALID_ARGUMENT if a shard is passed twice or
  * `options` are invalid; INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT,
  * OUT_OF_MEMORY. After an error, nothing was written.
  * Threads: any. During the call, no other thread may write the sources or use the destinations.
@@ -4123,8 +4124,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_plan_execute(
  * Errors: INVALID_ARGUMENT if a tensor has another layout (the message has the fingerprints of
  * both layouts, see `shardspec_plan_fingerprints`); NOT_FOUND if a source that is needed is not
  * local, or if the plan does not include a destination; ALIASED if the tensors share memory;
- * UNSUPPORTED if the check for shared memory would take longer than the copy, because very many
- * elements of the sources share addresses; DTYPE_MISMATCH, OVERFLOW, INVALID_HANDLE,
+ * UNSUPPORTED if very many elements of the sources have the same addresses, so that the check for
+ * ALIASED would take longer than the copy; DTYPE_MISMATCH, OVERFLOW, INVALID_HANDLE,
  * NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing was written.
  * Threads: any. During the call, no other thread may write `source` or use `destination`.
  * Since: ABI 0.
@@ -4431,8 +4432,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_tensor_n
  * Ownership: the caller keeps all arguments.
  * Calls back: `destroy`, if another thread frees a handle during the call.
  * Blocks: no.
- * Errors: NOT_FOUND if no file has the tensor (the message names the file in which an index
- * expects it); INVALID_ARGUMENT if the name is not UTF-8; INVALID_HANDLE, NULL_ARGUMENT.
+ * Errors: NOT_FOUND if no file has the tensor (if an index file lists the tensor, the message names
+ * the file that should have it); INVALID_ARGUMENT if the name is not UTF-8; INVALID_HANDLE,
+ * NULL_ARGUMENT.
  * Threads: any.
  * Since: ABI 0.
  */
@@ -6160,7 +6162,7 @@ struct shardspec_runtime_ctx {
   uint64_t struct_size;
   /** Enters the runtime. It is called before `destroy`. */
   shardspec_enter_fn enter;
-  /** Frees what has to be freed inside of the runtime. */
+  /** Frees `ctx` inside of the runtime. */
   shardspec_destroy_fn destroy;
   /** The argument of `destroy`. */
   void *ctx;

@@ -97,7 +97,7 @@ pub struct shardspec_runtime_ctx {
     pub struct_size: u64,
     /// Enters the runtime. It is called before `destroy`.
     pub enter: shardspec_enter_fn,
-    /// Frees what has to be freed inside of the runtime.
+    /// Frees `ctx` inside of the runtime.
     pub destroy: shardspec_destroy_fn,
     /// The argument of `destroy`.
     pub ctx: *mut c_void,

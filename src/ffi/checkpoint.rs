@@ -148,8 +148,9 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_tensor_name(
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `destroy`, if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: NOT_FOUND if no file has the tensor (the message names the file in which an index
-/// expects it); INVALID_ARGUMENT if the name is not UTF-8; INVALID_HANDLE, NULL_ARGUMENT.
+/// Errors: NOT_FOUND if no file has the tensor (if an index file lists the tensor, the message names
+/// the file that should have it); INVALID_ARGUMENT if the name is not UTF-8; INVALID_HANDLE,
+/// NULL_ARGUMENT.
 /// Threads: any.
 /// Since: ABI 0.
 #[unsafe(no_mangle)]

@@ -50,7 +50,7 @@ unsafe fn shards_argument(
 /// calls. Without shards, the contribution is 0. The digest of a tensor without elements is 0.
 ///
 /// If several shards have an element, the element counts once: in the shard from which
-/// `shardspec_metadata_gather` reads it. That shard depends on the metadata alone, so processes
+/// `shardspec_metadata_gather` reads it. Which shard that is depends on the metadata alone, so processes
 /// with equal metadata agree without a message. The digest does not show whether the replicas of an
 /// element are equal. To compare replicas, compare the results of
 /// `shardspec_metadata_shard_digests`. Holes of shards are not read.

@@ -42,8 +42,8 @@ use crate::transfer::{self, HostTransfer, HostView};
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH or ALIASED if a buffer does not fit (the error's `first_shard` and
 /// `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong or no element type is known;
-/// PARTIAL if the elements are pending a reduction; UNSUPPORTED if the check for shared memory
-/// would take longer than the copy, because very many elements of the source share addresses;
+/// PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of the source
+/// have the same addresses, so that the check for ALIASED would take longer than the copy;
 /// DTYPE_MISMATCH, INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
 /// was written.
 /// Threads: any. During the call, no other thread may write `full` or use the shards.
@@ -78,8 +78,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter_flat(
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH or ALIASED if a buffer does not fit (the error's `first_shard` and
 /// `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong or no element type is known;
-/// PARTIAL if the elements are pending a reduction; UNSUPPORTED if the check for shared memory
-/// would take longer than the copy, because very many elements of the source share addresses;
+/// PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of the source
+/// have the same addresses, so that the check for ALIASED would take longer than the copy;
 /// DTYPE_MISMATCH, INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
 /// was written.
 /// Threads: any. During the call, no other thread may write the shards or use `full`.
@@ -115,8 +115,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_gather_flat(
 /// during the call.
 /// Blocks: no.
 /// Errors: INVALID_ARGUMENT if no element type is known; PARTIAL if the elements are pending a
-/// reduction; UNSUPPORTED if the check for shared memory would take longer than the copy, because
-/// very many elements of the source share addresses; INDEX_OUT_OF_RANGE, SHAPE_MISMATCH, ALIASED,
+/// reduction; UNSUPPORTED if very many elements of the source have the same addresses, so that the
+/// check for ALIASED would take longer than the copy; INDEX_OUT_OF_RANGE, SHAPE_MISMATCH, ALIASED,
 /// DTYPE_MISMATCH, INVALID_HANDLE, OVERFLOW, NULL_ARGUMENT, OUT_OF_MEMORY. After an error, nothing
 /// was written.
 /// Threads: any. During the call, no other thread may write `full` or use `shard`.
@@ -142,8 +142,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard_flat(
     })
 }
 
-/// Writes where shard `index` is inside of a tensor. The function is
-/// `shardspec_metadata_view_shard` without views. The function reads no memory of the tensor, so
+/// Writes the position of shard `index` inside of a tensor: its distance from the start, its shape
+/// and its strides. The function is `shardspec_metadata_view_shard` without views. The function reads no memory of the tensor, so
 /// the tensor need not exist.
 ///
 /// `*byte_offset` becomes the distance in bytes from the tensor's element at index 0 to the shard's
@@ -185,7 +185,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard_flat(
     })
 }
 
-/// Writes where all local shards of a sharded tensor are, in the order of their indices.
+/// Writes the addresses, shapes and strides of all local shards of a sharded tensor, in the order of
+/// their indices.
 ///
 /// `addresses` has room for `capacity` numbers. `addresses[i]` becomes the address of the element
 /// at index 0 of local shard i, or 0 for an empty shard. `shapes` and `strides` have room for

@@ -88,8 +88,8 @@ pub unsafe extern "C-unwind" fn shardspec_sharded_tensor_local_view(
 /// during the call.
 /// Blocks: no.
 /// Errors: NOT_LOCAL if a shard is not local (the error's `first_shard` is the first such shard);
-/// UNSUPPORTED if the check for shared memory would take longer than the copy, because very many
-/// elements of the source share addresses; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED,
+/// UNSUPPORTED if very many elements of the source have the same addresses, so that the check for
+/// ALIASED would take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED,
 /// INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// After an error, nothing was written.
 /// Threads: any. During the call, no other thread may write the shards or use `full`.

@@ -110,9 +110,9 @@ impl shardspec_copy_options {
 /// Calls back: no.
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if the views differ; ALIASED if
-/// `destination` shares memory with `source` or has two elements at one place; UNSUPPORTED if the
-/// check for shared memory would take longer than the copy, because very many elements of the
-/// source share addresses; UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT,
+/// `destination` shares memory with `source` or has two elements at one place; UNSUPPORTED if very
+/// many elements of the source have the same addresses, so that the check for ALIASED would take
+/// longer than the copy; UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT,
 /// OUT_OF_MEMORY. After an error, nothing was written.
 /// Threads: any. No other thread may use `destination` or write `source` during the call.
 /// Source: torch's `Tensor.copy_`, for one element type.
@@ -140,9 +140,9 @@ pub unsafe extern "C-unwind" fn shardspec_tensor_copy(
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
 /// during the call.
 /// Blocks: no.
-/// Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if the check for shared
-/// memory would take longer than the copy, because very many elements of the source share
-/// addresses; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE,
+/// Errors: PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of
+/// the source have the same addresses, so that the check for ALIASED would take longer than the
+/// copy; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE,
 /// INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// After an error, nothing was written.
 /// Threads: any. During the call, no other thread may write `full` or use `shard`.
@@ -173,12 +173,12 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard(
 /// Calls back: `fill_shard` of a custom spec; `equal` and `hash` of custom placements; `destroy`,
 /// if another thread frees a handle during the call.
 /// Blocks: no.
-/// Errors: UNSUPPORTED if the check for shared memory would take longer than the copy, because very
-/// many elements of the source share addresses; SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH,
-/// ALIASED, INDEX_OUT_OF_RANGE, INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT,
-/// NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written. The library calls
-/// `fill_shard` of the spec after all checks. If `fill_shard` fails, the function returns that
-/// status.
+/// Errors: UNSUPPORTED if very many elements of the source have the same addresses, so that the
+/// check for ALIASED would take longer than the copy; SHAPE_MISMATCH, NDIM_MISMATCH,
+/// DTYPE_MISMATCH, ALIASED, INDEX_OUT_OF_RANGE, INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW,
+/// INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written. The
+/// library calls `fill_shard` of the spec after all checks. If `fill_shard` fails, the function
+/// returns that status.
 /// Threads: any. During the call, no other thread may write `full` or use `shard`.
 /// Source: torch's `ShardingSpec.shard`, for one destination.
 /// Since: ABI 0.
@@ -246,8 +246,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_view_shard(
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or ALIASED if a view does not fit (the
 /// error's `first_shard` and `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong;
-/// PARTIAL if the elements are pending a reduction; UNSUPPORTED if the check for shared memory
-/// would take longer than the copy, because very many elements of the source share addresses;
+/// PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of the source
+/// have the same addresses, so that the check for ALIASED would take longer than the copy;
 /// INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// After an error, nothing was written.
 /// Threads: any. During the call, no other thread may write `full` or use `shards`.
@@ -280,8 +280,8 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_scatter(
 /// Blocks: no.
 /// Errors: SHAPE_MISMATCH, NDIM_MISMATCH, DTYPE_MISMATCH or ALIASED if a view does not fit (the
 /// error's `first_shard` and `index` are the shard); INVALID_ARGUMENT if `shard_count` is wrong;
-/// PARTIAL if the elements are pending a reduction; UNSUPPORTED if the check for shared memory
-/// would take longer than the copy, because very many elements of the source share addresses;
+/// PARTIAL if the elements are pending a reduction; UNSUPPORTED if very many elements of the source
+/// have the same addresses, so that the check for ALIASED would take longer than the copy;
 /// INVALID_HANDLE, UNSUPPORTED_DEVICE, OVERFLOW, INVALID_ARGUMENT, NULL_ARGUMENT, OUT_OF_MEMORY.
 /// After an error, nothing was written.
 /// Threads: any. During the call, no other thread may write `shards` or use `full`.
