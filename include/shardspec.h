@@ -1486,8 +1486,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_gath
  *
  * These functions do the same as the functions without `_flat` in their names. The functions with
  * `_flat` take flat arrays of numbers instead of `shardspec_tensor_view`. These functions are for
- * languages in which a struct with pointers is slow to pass, or forbidden (as in cgo). No output
- * holds an address of the caller's memory. Tensors are in host memory. All these functions have
+ * languages in which a struct with pointers is slow to pass, or forbidden (as in cgo). The
+ * outputs hold no pointers to the caller's arrays. Tensors are in host memory. All these functions have
  * these arguments in common:
  *
  * - `dtype` is the element type of all buffers. With `dtype` NULL, the element type is the
@@ -1553,8 +1553,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather_fla
     shardspec_error *err);
 
 /**
- * Copies shard `index` out of a tensor. The function is `shardspec_metadata_extract_shard` without
- * views. `shard` is the address of the shard's buffer. `shape` and `strides` have one number for
+ * Copies shard `index` out of a tensor. The function does the same as
+ * `shardspec_metadata_extract_shard`, but has no views. `shard` is the address of the shard's buffer. `shape` and `strides` have one number for
  * each dimension of the buffer. `shape` and `strides` may be NULL. Holes of the buffer are filled
  * with zeros. `options` may be NULL.
  *
@@ -1577,7 +1577,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_sh
 
 /**
  * Writes the position of shard `index` inside of a tensor: its distance from the start, its shape
- * and its strides. The function is `shardspec_metadata_view_shard` without views. The function reads no memory of the tensor, so
+ * and its strides. The function does the same as
+ * `shardspec_metadata_view_shard`, but writes numbers instead of a `shardspec_tensor_view`. The function reads no memory of the tensor, so
  * the tensor need not exist.
  *
  * `*byte_offset` becomes the distance in bytes from the tensor's element at index 0 to the shard's
@@ -2743,7 +2744,7 @@ struct shardspec_segment {
   /** For CYCLIC: number of positions of a block, or 0 for the block of the cut. */
   int64_t block;
   /**
-   * For For CYCLIC: the piece that gets the first block, modulo the number of pieces. With 0,
+   * For CYCLIC: the piece that gets the first block, modulo the number of pieces. With 0,
    * the value of the cut applies. If the cut's `first` is not 0, pass the number of pieces to
    * start at piece 0.
    */
@@ -3334,8 +3335,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_chunk_sharding_para
 
 /**
  * Writes into `indices` the indices of the shards that share an element with a box, in ascending
- * order. For a box of one element, these are all shards that own the element. The first of them is
- * its primary owner.
+ * order. For a box of one element, these are all shards that own the element. The shard with
+ * the lowest index is the primary owner of the element.
  *
  * `offsets` and `sizes` hold `ndim` numbers >= 0. The box may reach past the tensor. An empty box
  * shares no element with any shard. `indices` has room for `capacity` numbers. `*needed` becomes
@@ -3377,7 +3378,7 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shard_at(
  * Writes the replica number of a shard to `*number`. The replica number counts the shards with a
  * lower index that have the same elements at the same places of their buffers. `*primary` becomes
  * the lowest index of these shards, or the index of the shard itself if the number is 0. A program
- * that writes or reads each element once uses only primary shards. A shard without elements has
+ * that writes or reads each element once uses only primary owners. A shard without elements has
  * the replica number 0. `number` and `primary` may be NULL.
  *
  * Time: n * log(n) for n shards in the first call, if the metadata has replicas. The metadata
@@ -3492,7 +3493,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_shards_of_
  */
 
 /**
- * The number that stands for an interval instead of a dim map: one block of indices without holes.
+ * A value in `map_numbers`: the shard has an interval in this dimension (one block of indices without
+ * holes), and no dim map.
  */
 #define SHARDSPEC_INTERVAL 4294967295u
 
@@ -6197,7 +6199,7 @@ SHARDSPEC_API void shardspec_runtime_ctx_destroy(void *ctx);
 /* ================================================================================================
  * Custom placements.
  *
- * A custom placement describes a place that is more than an owner and a device, such as a rack, a
+ * A custom placement describes a place that an owner and a device do not describe fully, such as a rack, a
  * storage tier or a node of a scheduler. A custom placement consists of the name of its type, a
  * text, a rank or -1, and a `ctx` of the caller. Functions that take the handle of a placement
  * also accept the handle of a custom placement. Metadata returns custom placements unchanged.

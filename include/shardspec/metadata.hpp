@@ -226,7 +226,7 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
                                        block_sizes.size());
   }
   /// The shards that share an element with a box, ascending. The box may reach past the tensor. For
-  /// a box of one element, these are all shards that own the element, with the primary shard first.
+  /// a box of one element, these are all shards that own the element, with the primary owner first.
   template <class P = default_policy>
   answer<std::vector<std::size_t>, P> shards_in_box(numbers offsets, numbers sizes,
                                                     P = P()) const {
@@ -237,7 +237,7 @@ class metadata : public detail::unique<shardspec_metadata, shardspec_metadata_fr
                                          sizes.data(), sizes.size());
   }
   /// The shard that owns the element with this index in the tensor, one number for each dimension.
-  /// If there are replicas, the result is the primary shard: the one with the lowest index.
+  /// If there are replicas, the result is the primary owner: the one with the lowest index.
   template <class P = default_policy>
   answer<std::size_t, P> shard_at(numbers element, P = P()) const {
     return detail::value<std::size_t, P>(shardspec_metadata_shard_at, get(), element.data(),

@@ -6,6 +6,7 @@ library of the same name.
 """
 
 from ._library import lib
+from ._transport import Message
 from .checkpoint import Checkpoint, ReadReport, StoredTensor, choose_readers
 from .checkpoint_write import (
     commit_checkpoint,
@@ -14,7 +15,7 @@ from .checkpoint_write import (
     write_checkpoint,
 )
 from .chunk import get_chunk_sharding_params, get_chunked_dim_size, get_split_size
-from .comm import ALL_RANKS, Communicator, Message, Request
+from .comm import ALL_RANKS, Communicator, Request
 from .copies import copy
 from .cuts import REPEAT_AS_NEEDED, Cut, Segment, check_degrees
 from .elements import globalize, locate, owner_of, shards_in_box

@@ -71,8 +71,8 @@ class Placement:
 
 
 class PlacementSpec:
-    """Base class of custom placements, which are more than an owner and a device: torch's
-    `PlacementSpec`.
+    """Base class of custom placements, which an owner and a device do not describe fully. It is
+    torch's `PlacementSpec`.
 
     Every function that accepts placements accepts an object of a subclass. Specs and metadata
     return the same object. The text of a placement is its `str()`. Two placements are equal if the

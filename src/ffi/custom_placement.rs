@@ -1,6 +1,6 @@
 //! Custom placements.
 //!
-//! A custom placement describes a place that is more than an owner and a device, such as a rack, a
+//! A custom placement describes a place that an owner and a device do not describe fully, such as a rack, a
 //! storage tier or a node of a scheduler. A custom placement consists of the name of its type, a
 //! text, a rank or -1, and a `ctx` of the caller. Functions that take the handle of a placement
 //! also accept the handle of a custom placement. Metadata returns custom placements unchanged.

@@ -23,7 +23,8 @@ use crate::geometry::{DimMap, Stretch};
 use crate::memory::{Shared, text, try_with_capacity};
 use crate::model::{Error, ModelError, ShardedTensorMetadata, Shards};
 
-/// The number that stands for an interval instead of a dim map: one block of indices without holes.
+/// A value in `map_numbers`: the shard has an interval in this dimension (one block of indices without
+/// holes), and no dim map.
 pub const SHARDSPEC_INTERVAL: u32 = u32::MAX;
 
 /// A stretch: `count` blocks of `length` neighbouring indices of one dimension. Block `i` starts at

@@ -17,8 +17,8 @@ use crate::ffi::metadata::shardspec_metadata;
 use crate::memory::try_collect;
 
 /// Writes into `indices` the indices of the shards that share an element with a box, in ascending
-/// order. For a box of one element, these are all shards that own the element. The first of them is
-/// its primary owner.
+/// order. For a box of one element, these are all shards that own the element. The shard with
+/// the lowest index is the primary owner of the element.
 ///
 /// `offsets` and `sizes` hold `ndim` numbers >= 0. The box may reach past the tensor. An empty box
 /// shares no element with any shard. `indices` has room for `capacity` numbers. `*needed` becomes
@@ -73,7 +73,7 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_shard_at(
 /// Writes the replica number of a shard to `*number`. The replica number counts the shards with a
 /// lower index that have the same elements at the same places of their buffers. `*primary` becomes
 /// the lowest index of these shards, or the index of the shard itself if the number is 0. A program
-/// that writes or reads each element once uses only primary shards. A shard without elements has
+/// that writes or reads each element once uses only primary owners. A shard without elements has
 /// the replica number 0. `number` and `primary` may be NULL.
 ///
 /// Time: n * log(n) for n shards in the first call, if the metadata has replicas. The metadata

@@ -60,7 +60,7 @@ pub struct shardspec_segment {
     pub repeat: i64,
     /// For CYCLIC: number of positions of a block, or 0 for the block of the cut.
     pub block: i64,
-    /// For For CYCLIC: the piece that gets the first block, modulo the number of pieces. With 0,
+    /// For CYCLIC: the piece that gets the first block, modulo the number of pieces. With 0,
     /// the value of the cut applies. If the cut's `first` is not 0, pass the number of pieces to
     /// start at piece 0.
     pub first: i64,
