@@ -90,7 +90,7 @@ def outputs_of_snippets(language, document, folder):
     output(*COMPILERS[language], "-I", ROOT / "include", "-isystem", f"{with_dlpack}/include",
            source, "-o", folder / "snippets",
            library / "libshardspec.so.0", f"-Wl,-rpath,{library}")
-    return iter(output(folder / "snippets").split(NEXT_BLOCK))
+    return iter(output(folder / "snippets", cwd=folder).split(NEXT_BLOCK))
 
 
 def outputs_of_python(document, folder, python):
