@@ -254,7 +254,7 @@ fn missing_rows_are_named_by_tensor_box_and_neighbour() {
     let (status, message) = the_problem(&problems(&six, &[1]));
     assert_eq!(status, SHARDSPEC_GAP);
     assert!(
-        message.contains("tensor \"w\": no file holds [2:4, 0:2]; what is next to it"),
+        message.contains("tensor \"w\": no file holds [2:4, 0:2]; the elements beside these"),
         "{message}"
     );
     assert!(message.contains("in shard-00001-model-00001-of-00001.safetensors"), "{message}");

@@ -204,7 +204,7 @@ fn not_stored(set: &FileSet, tensor: &StoredTensor, region: Region) -> Error {
             )
         }
         ([], Some(near)) => text!(
-            "; what is next to it is in {}, so the file behind or before that one may be missing",
+            "; the elements beside these are in {}, so the file before or after that one may be missing",
             near.name()
         ),
         ([], None) => text!("; a file of the set may be missing"),
