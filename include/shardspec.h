@@ -1553,8 +1553,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather_fla
     shardspec_error *err);
 
 /**
- * Copies shard `index` out of a tensor. The function does the same as
- * `shardspec_metadata_extract_shard`, but has no views. `shard` is the address of the shard's buffer. `shape` and `strides` have one number for
+ * Copies shard `index` out of a tensor. The function
+ * `shardspec_metadata_extract_shard` takes views instead of addresses. `shard` is the address of the shard's buffer. `shape` and `strides` have one number for
  * each dimension of the buffer. `shape` and `strides` may be NULL. Holes of the buffer are filled
  * with zeros. `options` may be NULL.
  *
@@ -1577,8 +1577,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_sh
 
 /**
  * Writes the position of shard `index` inside of a tensor: its distance from the start, its shape
- * and its strides. The function does the same as
- * `shardspec_metadata_view_shard`, but writes numbers instead of a `shardspec_tensor_view`. The function reads no memory of the tensor, so
+ * and its strides. The function
+ * `shardspec_metadata_view_shard` writes a `shardspec_tensor_view` instead of numbers. The function reads no memory of the tensor, so
  * the tensor need not exist.
  *
  * `*byte_offset` becomes the distance in bytes from the tensor's element at index 0 to the shard's
