@@ -1486,8 +1486,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_sharded_tensor_gath
  *
  * These functions do the same as the functions without `_flat` in their names. The functions with
  * `_flat` take flat arrays of numbers instead of `shardspec_tensor_view`. These functions are for
- * languages in which a struct with pointers is slow to pass, or forbidden (as in cgo). The
- * outputs hold no pointers to the caller's arrays. Tensors are in host memory. All these functions have
+ * languages in which a struct with pointers is slow to pass, or forbidden (as in cgo). The outputs
+ * hold no pointers to the caller's arrays. Tensors are in host memory. All these functions have
  * these arguments in common:
  *
  * - `dtype` is the element type of all buffers. With `dtype` NULL, the element type is the
@@ -1553,10 +1553,10 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_gather_fla
     shardspec_error *err);
 
 /**
- * Copies shard `index` out of a tensor. The function
- * `shardspec_metadata_extract_shard` takes views instead of addresses. `shard` is the address of the shard's buffer. `shape` and `strides` have one number for
- * each dimension of the buffer. `shape` and `strides` may be NULL. Holes of the buffer are filled
- * with zeros. `options` may be NULL.
+ * Copies shard `index` out of a tensor. The function `shardspec_metadata_extract_shard` takes views
+ * instead of addresses. `shard` is the address of the shard's buffer. `shape` and `strides` have one
+ * number for each dimension of the buffer. `shape` and `strides` may be NULL. Holes of the buffer are
+ * filled with zeros. `options` may be NULL.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -1576,10 +1576,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_extract_sh
     const int64_t *strides, const shardspec_copy_options *options, shardspec_error *err);
 
 /**
- * Writes the position of shard `index` inside of a tensor: its distance from the start, its shape
- * and its strides. The function
- * `shardspec_metadata_view_shard` writes a `shardspec_tensor_view` instead of numbers. The function reads no memory of the tensor, so
- * the tensor need not exist.
+ * Writes the position of shard `index` inside of a tensor: its distance from the start, its shape and
+ * its strides. The function `shardspec_metadata_view_shard` writes a `shardspec_tensor_view` instead
+ * of numbers. The function reads no memory of the tensor, so the tensor need not exist.
  *
  * `*byte_offset` becomes the distance in bytes from the tensor's element at index 0 to the shard's
  * element at index 0. For an empty shard, `*byte_offset` becomes 0. The shape and the strides of
@@ -2688,8 +2687,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_mesh_hash(
 /** Pieces in proportion to the weights in `values`. */
 #define SHARDSPEC_RULE_WEIGHTS 4
 /**
- * Blocks, each of which has `block` positions. The pieces receive the blocks in turn. Piece `first` receives the
- * first block.
+ * Blocks, each of which has `block` positions. The pieces receive the blocks in turn. Piece `first`
+ * receives the first block.
  */
 #define SHARDSPEC_RULE_CYCLIC 5
 /**
@@ -3122,9 +3121,9 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_metadata_partial(
  *   XLA       {devices=[2,2]<=[2,2]T(1,0) last_tile_dim_replicate}   {devices=[2]1,0}   {replicated}
  *   SHARDY    sharding<@mesh, [{"x"}, {}], replicated={"y"}>
  *
- * A text that is written and parsed again has the same layout for every tensor that both sides accept.
- * Texts do not contain `even`: all cuts of JAX are even, and those of DTensor are not. In XLA and Shardy, the
- * cuts of a dimension are even if there are several.
+ * A text that is written and parsed again has the same layout for every tensor that both sides
+ * accept. Texts do not contain `even`: all cuts of JAX are even, and those of DTensor are not. In
+ * XLA and Shardy, the cuts of a dimension are even if there are several.
  *
  *   shardspec_spec_parse(SHARDSPEC_NOTATION_DTENSOR, "RS(1)", mesh, &spec, &err);
  *   shardspec_spec_format(spec, SHARDSPEC_NOTATION_JAX, 2, text, sizeof text, NULL, &err);
@@ -4606,10 +4605,10 @@ struct shardspec_checkpoint_read_report {
 #define SHARDSPEC_CHECKPOINT_MAX_PROBLEMS 1024
 
 /**
- * Finds everything that prevents `item_count` items from being read. Examples are missing tensors
- * and files, elements that no file holds, chunks that contradict each other, and layouts whose sizes
- * or element type differ from those of the stored tensor. With `item_count` 0, the function checks the whole checkpoint.
- * The function reads no element, and ignores `shards` of the items.
+ * Finds everything that prevents `item_count` items from being read. Examples are missing tensors and
+ * files, elements that no file holds, chunks that contradict each other, and layouts whose sizes or
+ * element type differ from those of the stored tensor. With `item_count` 0, the function checks the
+ * whole checkpoint. The function reads no element, and ignores `shards` of the items.
  *
  * `*problem_count` becomes the number of problems. Counting ends at
  * `SHARDSPEC_CHECKPOINT_MAX_PROBLEMS`, or at `capacity` if that number is larger. `problems` has
@@ -4648,8 +4647,8 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_checkpoint_check(
  * The function may write the unused bits behind the last element of a shard.
  *
  * Ownership: the caller keeps all arguments.
- * Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread frees a
- * handle during the call.
+ * Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread frees
+ * a handle during the call.
  * Blocks: on the disk.
  * Errors: NOT_FOUND if a tensor does not exist; GAP if no file holds some elements (the message
  * names tensor, box and file); OVERLAP if chunks contradict each other; SHAPE_MISMATCH,
@@ -4728,20 +4727,20 @@ typedef struct shardspec_comm_options shardspec_comm_options;
  * Calls back: `progress`; `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of
  * custom placements; `destroy`, if another thread frees a handle during the call.
  * Blocks: on the disk and on other ranks.
- * Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the shards of
- * an item are not those of this rank; NOT_FOUND if a tensor does not exist; GAP if no file holds some
- * elements; OVERLAP if chunks contradict each other; SHAPE_MISMATCH, NDIM_MISMATCH or DTYPE_MISMATCH if a
- * layout or a view does not fit; PARTIAL if the elements of a layout are pending a reduction; ALIASED if
- * destinations share memory; DISAGREEMENT if another rank returns an error, or if names, layouts or element
- * types differ (the message has both); UNSUPPORTED, UNSUPPORTED_DEVICE, INDEX_OUT_OF_RANGE, OVERFLOW,
- * INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these, nothing was written on any rank. During
- * the read: FILE_FAILED or INVALID_FILE if this rank can't read a file (the message names file, byte and
- * reason); OUT_OF_MEMORY; or the status with which `progress` cancels the read. All other ranks then return
- * DISAGREEMENT with the rank, its status and its message. If `progress` cancels after the last bytes of its
- * rank have arrived, only that rank returns the status. TRANSPORT_FAILED if the transport fails, or any
- * status of a custom transport.
- * Threads: any, but only one thread at a time may use the communicator. During the call, no other thread
- * may use the destinations.
+ * Errors: INVALID_PLACEMENT if a shard is on no rank of the communicator; INVALID_ARGUMENT if the
+ * shards of an item are not those of this rank; NOT_FOUND if a tensor does not exist; GAP if no file
+ * holds some elements; OVERLAP if chunks contradict each other; SHAPE_MISMATCH, NDIM_MISMATCH or
+ * DTYPE_MISMATCH if a layout or a view does not fit; PARTIAL if the elements of a layout are pending a
+ * reduction; ALIASED if destinations share memory; DISAGREEMENT if another rank returns an error, or
+ * if names, layouts or element types differ (the message has both); UNSUPPORTED, UNSUPPORTED_DEVICE,
+ * INDEX_OUT_OF_RANGE, OVERFLOW, INVALID_HANDLE, NULL_ARGUMENT, OUT_OF_MEMORY. After one of these,
+ * nothing was written on any rank. During the read: FILE_FAILED or INVALID_FILE if this rank can't
+ * read a file (the message names file, byte and reason); OUT_OF_MEMORY; or the status with which
+ * `progress` cancels the read. All other ranks then return DISAGREEMENT with the rank, its status and
+ * its message. If `progress` cancels after the last bytes of its rank have arrived, only that rank
+ * returns the status. TRANSPORT_FAILED if the transport fails, or any status of a custom transport.
+ * Threads: any, but only one thread at a time may use the communicator. During the call, no other
+ * thread may use the destinations.
  * Source: MPI_File_read_all.
  * Since: ABI 0.
  */
@@ -5812,11 +5811,11 @@ SHARDSPEC_NODISCARD SHARDSPEC_API shardspec_status shardspec_transfer_prepare(
  * Runs a prepared transfer: moves all its tensors. All ranks call this function together, with the
  * communicator with which the transfer was prepared.
  *
- * With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
- * OK, or those of `shardspec_transfer_prepare`. Otherwise `tensors` has all tensors in the same order, with
- * shards of the same shapes, strides and element types. The run uses only the shards of `tensors`.
- * Each `tag` must be NULL or equal the tag of the preparation. The other fields are ignored. The
- * first run with other buffers takes a little longer than the next runs.
+ * With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned OK,
+ * or those of `shardspec_transfer_prepare`. Otherwise `tensors` has all tensors in the same order,
+ * with shards of the same shapes, strides and element types. The run uses only the shards of
+ * `tensors`. Each `tag` must be NULL or equal the tag of the preparation. The other fields are
+ * ignored. The first run with other buffers takes a little longer than the next runs.
  *
  * Ownership: the caller keeps all arguments.
  * Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
@@ -5868,8 +5867,8 @@ SHARDSPEC_API shardspec_status shardspec_transfer_free(
 /* ================================================================================================
  * Requests.
  *
- * A request is an exchange or a transfer that was started and is not yet complete. The program may do other work
- * in the meantime. The functions whose names end in `_start` create requests.
+ * A request is an exchange or a transfer that was started and is not yet complete. The program may
+ * do other work in the meantime. The functions whose names end in `_start` create requests.
  * `shardspec_request_test` makes progress with a request without waiting. `shardspec_request_wait`
  * completes a request.
  *
@@ -6199,10 +6198,11 @@ SHARDSPEC_API void shardspec_runtime_ctx_destroy(void *ctx);
 /* ================================================================================================
  * Custom placements.
  *
- * A custom placement describes a place that an owner and a device do not describe fully, such as a rack, a
- * storage tier or a node of a scheduler. A custom placement consists of the name of its type, a
- * text, a rank or -1, and a `ctx` of the caller. Functions that take the handle of a placement
- * also accept the handle of a custom placement. Metadata returns custom placements unchanged.
+ * A custom placement describes a place that an owner and a device do not describe fully, such as a
+ * rack, a storage tier or a node of a scheduler. A custom placement consists of the name of its
+ * type, a text, a rank or -1, and a `ctx` of the caller. Functions that take the handle of a
+ * placement also accept the handle of a custom placement. Metadata returns custom placements
+ * unchanged.
  *
  * Source: torch's abstract class `PlacementSpec`.
  */

@@ -76,10 +76,10 @@ unsafe impl Grows for shardspec_checkpoint_read_report {
 /// The number of problems at which `shardspec_checkpoint_check` stops, unless `capacity` is larger.
 pub const SHARDSPEC_CHECKPOINT_MAX_PROBLEMS: usize = 1024;
 
-/// Finds everything that prevents `item_count` items from being read. Examples are missing tensors
-/// and files, elements that no file holds, chunks that contradict each other, and layouts whose sizes
-/// or element type differ from those of the stored tensor. With `item_count` 0, the function checks the whole checkpoint.
-/// The function reads no element, and ignores `shards` of the items.
+/// Finds everything that prevents `item_count` items from being read. Examples are missing tensors and
+/// files, elements that no file holds, chunks that contradict each other, and layouts whose sizes or
+/// element type differ from those of the stored tensor. With `item_count` 0, the function checks the
+/// whole checkpoint. The function reads no element, and ignores `shards` of the items.
 ///
 /// `*problem_count` becomes the number of problems. Counting ends at
 /// `SHARDSPEC_CHECKPOINT_MAX_PROBLEMS`, or at `capacity` if that number is larger. `problems` has
@@ -146,8 +146,8 @@ pub unsafe extern "C-unwind" fn shardspec_checkpoint_check(
 /// The function may write the unused bits behind the last element of a shard.
 ///
 /// Ownership: the caller keeps all arguments.
-/// Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread frees a
-/// handle during the call.
+/// Calls back: `progress`; `equal` and `hash` of custom placements; `destroy`, if another thread frees
+/// a handle during the call.
 /// Blocks: on the disk.
 /// Errors: NOT_FOUND if a tensor does not exist; GAP if no file holds some elements (the message
 /// names tensor, box and file); OVERLAP if chunks contradict each other; SHAPE_MISMATCH,

@@ -2,8 +2,8 @@
 //!
 //! These functions do the same as the functions without `_flat` in their names. The functions with
 //! `_flat` take flat arrays of numbers instead of `shardspec_tensor_view`. These functions are for
-//! languages in which a struct with pointers is slow to pass, or forbidden (as in cgo). The
-//! outputs hold no pointers to the caller's arrays. Tensors are in host memory. All these functions have
+//! languages in which a struct with pointers is slow to pass, or forbidden (as in cgo). The outputs
+//! hold no pointers to the caller's arrays. Tensors are in host memory. All these functions have
 //! these arguments in common:
 //!
 //! - `dtype` is the element type of all buffers. With `dtype` NULL, the element type is the
@@ -105,10 +105,10 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_gather_flat(
     })
 }
 
-/// Copies shard `index` out of a tensor. The function
-/// `shardspec_metadata_extract_shard` takes views instead of addresses. `shard` is the address of the shard's buffer. `shape` and `strides` have one number for
-/// each dimension of the buffer. `shape` and `strides` may be NULL. Holes of the buffer are filled
-/// with zeros. `options` may be NULL.
+/// Copies shard `index` out of a tensor. The function `shardspec_metadata_extract_shard` takes views
+/// instead of addresses. `shard` is the address of the shard's buffer. `shape` and `strides` have one
+/// number for each dimension of the buffer. `shape` and `strides` may be NULL. Holes of the buffer are
+/// filled with zeros. `options` may be NULL.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `equal` and `hash` of custom placements; `destroy`, if another thread frees a handle
@@ -142,10 +142,9 @@ pub unsafe extern "C-unwind" fn shardspec_metadata_extract_shard_flat(
     })
 }
 
-/// Writes the position of shard `index` inside of a tensor: its distance from the start, its shape
-/// and its strides. The function
-/// `shardspec_metadata_view_shard` writes a `shardspec_tensor_view` instead of numbers. The function reads no memory of the tensor, so
-/// the tensor need not exist.
+/// Writes the position of shard `index` inside of a tensor: its distance from the start, its shape and
+/// its strides. The function `shardspec_metadata_view_shard` writes a `shardspec_tensor_view` instead
+/// of numbers. The function reads no memory of the tensor, so the tensor need not exist.
 ///
 /// `*byte_offset` becomes the distance in bytes from the tensor's element at index 0 to the shard's
 /// element at index 0. For an empty shard, `*byte_offset` becomes 0. The shape and the strides of

@@ -12,8 +12,8 @@ pub const SHARDSPEC_RULE_BALANCED: i32 = 2;
 pub const SHARDSPEC_RULE_SIZES: i32 = 3;
 /// Pieces in proportion to the weights in `values`.
 pub const SHARDSPEC_RULE_WEIGHTS: i32 = 4;
-/// Blocks, each of which has `block` positions. The pieces receive the blocks in turn. Piece `first` receives the
-/// first block.
+/// Blocks, each of which has `block` positions. The pieces receive the blocks in turn. Piece `first`
+/// receives the first block.
 pub const SHARDSPEC_RULE_CYCLIC: i32 = 5;
 
 /// A value of `repeat`: the library chooses the repeat when it cuts a dimension. A unit is a

@@ -8,9 +8,9 @@
 //!   XLA       {devices=[2,2]<=[2,2]T(1,0) last_tile_dim_replicate}   {devices=[2]1,0}   {replicated}
 //!   SHARDY    sharding<@mesh, [{"x"}, {}], replicated={"y"}>
 //!
-//! A text that is written and parsed again has the same layout for every tensor that both sides accept.
-//! Texts do not contain `even`: all cuts of JAX are even, and those of DTensor are not. In XLA and Shardy, the
-//! cuts of a dimension are even if there are several.
+//! A text that is written and parsed again has the same layout for every tensor that both sides
+//! accept. Texts do not contain `even`: all cuts of JAX are even, and those of DTensor are not. In
+//! XLA and Shardy, the cuts of a dimension are even if there are several.
 //!
 //!   shardspec_spec_parse(SHARDSPEC_NOTATION_DTENSOR, "RS(1)", mesh, &spec, &err);
 //!   shardspec_spec_format(spec, SHARDSPEC_NOTATION_JAX, 2, text, sizeof text, NULL, &err);

@@ -295,11 +295,11 @@ pub unsafe extern "C-unwind" fn shardspec_transfer_prepare(
 /// Runs a prepared transfer: moves all its tensors. All ranks call this function together, with the
 /// communicator with which the transfer was prepared.
 ///
-/// With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned
-/// OK, or those of `shardspec_transfer_prepare`. Otherwise `tensors` has all tensors in the same order, with
-/// shards of the same shapes, strides and element types. The run uses only the shards of `tensors`.
-/// Each `tag` must be NULL or equal the tag of the preparation. The other fields are ignored. The
-/// first run with other buffers takes a little longer than the next runs.
+/// With `tensors` NULL and `tensor_count` 0, the run uses the buffers of the last run that returned OK,
+/// or those of `shardspec_transfer_prepare`. Otherwise `tensors` has all tensors in the same order,
+/// with shards of the same shapes, strides and element types. The run uses only the shards of
+/// `tensors`. Each `tag` must be NULL or equal the tag of the preparation. The other fields are
+/// ignored. The first run with other buffers takes a little longer than the next runs.
 ///
 /// Ownership: the caller keeps all arguments.
 /// Calls back: `exchange`, `node` and `abort` of a custom transport; `equal` and `hash` of custom
