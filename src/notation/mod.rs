@@ -1,6 +1,6 @@
 //! Layouts over a mesh as other programs write them, parsed and printed.
 //!
-//! [`parse`] makes a spec over a mesh of a text, and [`format`] makes a text of a spec. Each notation has
+//! [`parse`] makes a spec over a mesh of a text, and [`format()`] makes a text of a spec. Each notation has
 //! a file, with its parser beside its printer. All texts are read by one lexer, in one pass and without
 //! recursion: the work is proportional to the length of the text and the number of devices.
 //!
