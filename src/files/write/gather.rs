@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 
-use super::output::{MemoryPart, OutputFile};
+use super::output::{MAX_PARTS, MemoryPart, OutputFile};
 use crate::files::file_copies::{FileCopies, FileCopy};
 use crate::geometry::{offsets_of_turn, turns};
 use crate::memory::{Buffer, try_with_capacity};
@@ -15,8 +15,6 @@ use crate::model::Result;
 pub(super) const MIN_PART: usize = 1 << 10;
 /// Bytes of that buffer.
 const STAGING: usize = 1 << 20;
-/// Parts of one write: as many as systems take.
-const MAX_PARTS: usize = 1024;
 /// A write of so many bytes is large enough.
 const MAX_BYTES: u64 = 8 << 20;
 

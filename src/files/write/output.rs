@@ -6,6 +6,9 @@ use crate::files::error::FilesError;
 use crate::memory::Text;
 use crate::model::Error;
 
+/// Most parts of memory that one call writes: `IOV_MAX` of most systems.
+pub(super) const MAX_PARTS: usize = 1024;
+
 /// Bytes in memory, laid out as the system's own `iovec`.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
@@ -30,7 +33,7 @@ mod imp {
     use std::mem::MaybeUninit;
     use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-    use super::{MemoryPart, failed};
+    use super::{MAX_PARTS, MemoryPart, failed};
     use crate::files::system::SystemPath;
     use crate::memory::text;
     use crate::model::{Error, Result};
@@ -38,9 +41,6 @@ mod imp {
 
     /// Most bytes that one call writes: systems write no more than 2 GiB at once.
     const MAX_WRITE: usize = 1 << 30;
-
-    /// Most parts that one call writes: `IOV_MAX` of most systems.
-    const MAX_PARTS: usize = 1024;
 
     /// The number of the reason of the last failure of this thread.
     fn last_error() -> c_int {
