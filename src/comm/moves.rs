@@ -181,8 +181,8 @@ impl TensorMoves {
         self.destinations.check_own(comm, destination)
     }
 
-    /// Adds the pieces that this rank sends: both ends of a message have its pieces in the order of their source shards, then of their destination shards, and then as in
-    /// the plan.
+    /// Adds the pieces that this rank sends: both ends of a message have its pieces in the order of
+    /// their source shards, then of their destination shards, and then as in the plan.
     pub(super) fn push_sends(&self, tensor: usize, list: &mut Vec<PeerPiece>) -> Memory<()> {
         let first = list.len();
         let Some(plan) = &self.outgoing else {
