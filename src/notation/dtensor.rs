@@ -8,11 +8,11 @@
 
 use super::Notation;
 use super::lexer::{Lexer, Shown};
-use super::plain::{PlainCut, PlainLayout, chunk, unsayable};
+use super::plain::{PlainCut, PlainLayout, chunk, partial, unsayable};
 use super::printed::Printed;
 use crate::error::Result;
-use crate::memory::{TryVec, text, try_boxed_str};
-use crate::model::{Mesh, MeshAxis, MeshLayout, MeshShardingSpec, PartialAxis, Reduction};
+use crate::memory::{TryVec, text};
+use crate::model::{Mesh, MeshAxis, MeshLayout, MeshShardingSpec, Reduction};
 
 const EXPECTED: &str = "a placement: S(dim), _S(dim, split_factor), R or P(reduction)";
 /// Names that begin with an R and are no replica.
@@ -93,8 +93,7 @@ fn placement(lexer: &mut Lexer<'_>, axis: &MeshAxis, layout: &mut MeshLayout) ->
         }
         "P" | "Partial" => {
             let reduction = reduction(lexer)?;
-            let axis = try_boxed_str(axis.name())?;
-            layout.partial.try_push(PartialAxis { axis, reduction })?;
+            layout.partial.try_push(partial(axis.name(), reduction)?)?;
         }
         other @ ("MaskP" | "_MaskPartial" | "MaskPartial" | "_NormPartial" | "RaggedShard"
         | "_RaggedShard") => {

@@ -8,12 +8,12 @@
 use super::Notation;
 use super::axes::NamedAxes;
 use super::lexer::Lexer;
-use super::plain::{PlainLayout, chunk};
+use super::plain::{PlainLayout, chunk, partial};
 use super::printed::Printed;
 use crate::error::Result;
 use crate::geometry::MAX_NDIM;
-use crate::memory::{TryVec, text, try_boxed_str};
-use crate::model::{Mesh, MeshLayout, MeshShardingSpec, PartialAxis, Reduction};
+use crate::memory::TryVec;
+use crate::model::{Mesh, MeshLayout, MeshShardingSpec, Reduction};
 
 const QUOTES: &str = "'\"";
 const EXPECTED: &str = "an axis in quotes, axes in brackets, or None";
@@ -46,8 +46,7 @@ impl PartitionSpecReader<'_> {
             if matches!(self.lexer.peek_word(), "unreduced" | "reduced") {
                 self.reductions()?;
             } else if dim == MAX_NDIM as i64 {
-                let problem = text!("more than {MAX_NDIM} dimensions are not supported");
-                return Err(self.lexer.wrong(self.lexer.at(), problem));
+                return Err(self.lexer.too_many_dims(self.lexer.at()));
             } else {
                 self.entry(dim)?;
                 dim = dim.saturating_add(1);
@@ -79,11 +78,10 @@ impl PartitionSpecReader<'_> {
             () if self.lexer.eat("[") => "]",
             () => return self.axis(dim, EXPECTED),
         };
-        while !self.lexer.eat(closing) {
+        let mut is_over = self.lexer.eat(closing);
+        while !is_over {
             self.axis(dim, "an axis in quotes")?;
-            if !self.lexer.eat(",") {
-                return self.lexer.expect(closing);
-            }
+            is_over = self.lexer.ends_list(closing)?;
         }
         Ok(())
     }
@@ -110,16 +108,13 @@ impl PartitionSpecReader<'_> {
             self.lexer.expect("(")?;
         }
         self.lexer.expect("{")?;
-        while !self.lexer.eat("}") {
+        let mut is_over = self.lexer.eat("}");
+        while !is_over {
             let at = self.lexer.at();
             let name = self.lexer.quoted(QUOTES, "an axis in quotes")?;
             self.axes.claim(&self.lexer, at, name)?;
-            let axis = try_boxed_str(name)?;
-            self.layout.partial.try_push(PartialAxis { axis, reduction: Reduction::Sum })?;
-            if !self.lexer.eat(",") {
-                self.lexer.expect("}")?;
-                break;
-            }
+            self.layout.partial.try_push(partial(name, Reduction::Sum)?)?;
+            is_over = self.lexer.ends_list("}")?;
         }
         if is_frozen { self.lexer.expect(")") } else { Ok(()) }
     }

@@ -2,6 +2,7 @@
 
 use super::{Notation, NotationError};
 use crate::error::{Error, Result};
+use crate::geometry::MAX_NDIM;
 use crate::memory::{Text, text};
 
 /// How many characters of a text a message shows.
@@ -70,6 +71,16 @@ impl<'a> Lexer<'a> {
     /// Reads these signs, or refuses what is there.
     pub(super) fn expect(&mut self, signs: &str) -> Result<()> {
         if self.eat(signs) { Ok(()) } else { Err(self.unexpected(text!("{signs:?}"))) }
+    }
+
+    /// Reads what follows an entry of a list, a comma or the end of the list, or refuses what is there.
+    /// Returns whether the list is over. Before its end, a comma may stand.
+    pub(super) fn ends_list(&mut self, closing: &str) -> Result<bool> {
+        if self.eat(",") {
+            return Ok(self.eat(closing));
+        }
+        self.expect(closing)?;
+        Ok(true)
     }
 
     /// Refuses what follows the end of a layout.
@@ -165,6 +176,11 @@ impl<'a> Lexer<'a> {
     /// The refusal of what was read at a position.
     pub(super) fn wrong(&self, at: usize, problem: impl Into<Text>) -> Error {
         NotationError::Wrong { notation: self.notation, at, problem: problem.into() }.into()
+    }
+
+    /// The refusal of a layout that has more dimensions from a position on.
+    pub(super) fn too_many_dims(&self, at: usize) -> Error {
+        self.wrong(at, text!("more than {MAX_NDIM} dimensions are not supported"))
     }
 
     /// The refusal of a part of the notation that was read at a position.

@@ -3,9 +3,10 @@
 use super::{Notation, NotationError};
 use crate::error::{Error, Result};
 use crate::geometry::MAX_NDIM;
-use crate::memory::{Text, TryVec, text, try_filled};
+use crate::memory::{Text, TryVec, text, try_boxed_str};
 use crate::model::{
-    Cut, MeshAxis, MeshCut, MeshShardingSpec, Reduction, Rule, RuleKind, Segments, ShardingDim,
+    Cut, MeshAxis, MeshCut, MeshShardingSpec, PartialAxis, Reduction, Rule, RuleKind, Segments,
+    ShardingDim, TensorShape,
 };
 
 /// One cut: by chunk, in whole segments.
@@ -34,6 +35,11 @@ pub(super) fn chunk(dim: i64, axis: &str, even: bool, segments: i64) -> Result<M
     let rule = Rule { even, ..RuleKind::Chunk.into() };
     let segments = if segments == 1 { Segments::One } else { Segments::Equal(segments) };
     MeshCut::new(dim, axis, Cut { rule, segments })
+}
+
+/// An axis that is pending a reduction.
+pub(super) fn partial(axis: &str, reduction: Reduction) -> Result<PartialAxis> {
+    Ok(PartialAxis { axis: try_boxed_str(axis)?, reduction })
 }
 
 /// The refusal of a part of a layout.
@@ -74,7 +80,11 @@ impl<'a> PlainLayout<'a> {
             return Err(unsayable(self.notation, what));
         };
         let dim = match ndim {
-            Some(ndim) => dim.resolve(crate::model::TensorShape::new(&vec_of(ndim)?))? as i64,
+            // Of the shape, only the number of sizes matters.
+            Some(ndim) => {
+                let sizes = [0; MAX_NDIM];
+                dim.resolve(TensorShape::new(sizes.get(..ndim).unwrap_or(&sizes)))? as i64
+            }
             None => number,
         };
         let segments = match &cut.segments {
@@ -208,9 +218,4 @@ impl<'a> PlainLayout<'a> {
         }
         Ok(order)
     }
-}
-
-/// A shape of so many dimensions.
-fn vec_of(ndim: usize) -> Result<Vec<i64>> {
-    Ok(try_filled(0, ndim)?)
 }

@@ -9,12 +9,12 @@
 use super::Notation;
 use super::axes::NamedAxes;
 use super::lexer::Lexer;
-use super::plain::{PlainLayout, chunk};
+use super::plain::{PlainLayout, chunk, partial};
 use super::printed::Printed;
 use crate::error::Result;
 use crate::geometry::MAX_NDIM;
-use crate::memory::{TryVec, text, try_boxed_str};
-use crate::model::{Mesh, MeshLayout, MeshShardingSpec, PartialAxis, Reduction};
+use crate::memory::{TryVec, text};
+use crate::model::{Mesh, MeshLayout, MeshShardingSpec, Reduction};
 
 const QUOTES: &str = "\"";
 
@@ -50,17 +50,14 @@ impl ShardyReader<'_> {
         self.lexer.expect(",")?;
         self.lexer.expect("[")?;
         let mut dim = 0;
-        while !self.lexer.eat("]") {
+        let mut is_over = self.lexer.eat("]");
+        while !is_over {
             if dim == MAX_NDIM as i64 {
-                let problem = text!("more than {MAX_NDIM} dimensions are not supported");
-                return Err(self.lexer.wrong(self.lexer.at(), problem));
+                return Err(self.lexer.too_many_dims(self.lexer.at()));
             }
             self.dim(dim)?;
             dim = dim.saturating_add(1);
-            if !self.lexer.eat(",") {
-                self.lexer.expect("]")?;
-                break;
-            }
+            is_over = self.lexer.ends_list("]")?;
         }
         while self.lexer.eat(",") {
             self.list()?;
@@ -86,18 +83,15 @@ impl ShardyReader<'_> {
         self.lexer.expect("<")?;
         self.lexer.expect("[")?;
         let mut count = 0;
-        let mut is_same = true;
-        while is_same && !self.lexer.eat("]") {
+        let (mut is_same, mut is_over) = (true, self.lexer.eat("]"));
+        while is_same && !is_over {
             let name = self.lexer.quoted(QUOTES, "an axis in quotes")?;
             self.lexer.expect("=")?;
             let size = self.lexer.number("the size of an axis")?;
             let own = self.mesh.axes().get(count);
             is_same = own.is_some_and(|own| own.name() == name && own.size() as i64 == size);
             count = count.saturating_add(1);
-            if !self.lexer.eat(",") {
-                self.lexer.expect("]")?;
-                break;
-            }
+            is_over = self.lexer.ends_list("]")?;
         }
         if !is_same || count != self.mesh.ndim() {
             let problem = text!("the text has another mesh than {}, which was passed", self.mesh);
@@ -114,7 +108,8 @@ impl ShardyReader<'_> {
     fn dim(&mut self, dim: i64) -> Result<()> {
         let first = self.layout.cuts.len();
         self.lexer.expect("{")?;
-        while !self.lexer.eat("}") {
+        let mut is_over = self.lexer.eat("}");
+        while !is_over {
             let at = self.lexer.at();
             if self.lexer.is_next("?") {
                 let what = "an open dimension is not interpreted: the compiler chooses more axes for it; \
@@ -123,10 +118,7 @@ impl ShardyReader<'_> {
             }
             let name = self.axis()?;
             self.layout.cuts.try_push(chunk(dim, name, false, 1)?)?;
-            if !self.lexer.eat(",") {
-                self.lexer.expect("}")?;
-                break;
-            }
+            is_over = self.lexer.ends_list("}")?;
         }
         if self.lexer.peek_word().starts_with('p') {
             let what = "a priority is not interpreted: it directs the compiler; leave it out";
@@ -166,8 +158,7 @@ impl<'a> ShardyReader<'a> {
         while !self.lexer.eat("}") {
             let name = self.axis()?;
             if is_partial {
-                let axis = try_boxed_str(name)?;
-                self.layout.partial.try_push(PartialAxis { axis, reduction: Reduction::Sum })?;
+                self.layout.partial.try_push(partial(name, Reduction::Sum)?)?;
             }
             if !self.lexer.eat(",") {
                 return self.lexer.expect("}");

@@ -30,8 +30,7 @@ pub(super) fn factors(lexer: &mut Lexer<'_>, count: usize) -> Result<Vec<usize>>
         product = multiplied;
         // One more than dimensions: the tiles may end in one of replicas.
         if numbers.len() > MAX_NDIM {
-            let problem = text!("more than {MAX_NDIM} dimensions are not supported");
-            return Err(lexer.wrong(at, problem));
+            return Err(lexer.too_many_dims(at));
         }
         numbers.try_push(number)?;
         if !lexer.eat(",") {

@@ -91,7 +91,7 @@ fn tiled(lexer: &mut Lexer<'_>, mesh: &Mesh) -> Result<MeshLayout> {
         return Err(lexer.wrong(at, problem));
     };
     if ndim > MAX_NDIM {
-        return Err(lexer.wrong(at, text!("more than {MAX_NDIM} dimensions are not supported")));
+        return Err(lexer.too_many_dims(at));
     }
     let Some(axes) = axes_of_tiles(mesh, &tiles, &devices)? else {
         let problem = text!(
