@@ -4522,8 +4522,8 @@ struct shardspec_checkpoint_read_options {
    */
   uint64_t max_gap;
   /**
-   * A read also includes larger gaps, as long as it has at most this number times its needed
-   * bytes. 0 means 2.0. With 1.0, only `max_gap` decides.
+   * A read also includes a larger gap if the whole read then has at most this number times the
+   * bytes that are needed. 0 means 2.0. With 1.0, only `max_gap` decides.
    */
   double over_read;
   /**

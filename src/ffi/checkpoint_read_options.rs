@@ -37,8 +37,8 @@ pub struct shardspec_checkpoint_read_options {
     /// If the gap between two needed parts of a file has at most this many bytes, one read gets both
     /// parts and the gap. 0 means 4096.
     pub max_gap: u64,
-    /// A read also includes larger gaps, as long as it has at most this number times its needed
-    /// bytes. 0 means 2.0. With 1.0, only `max_gap` decides.
+    /// A read also includes a larger gap if the whole read then has at most this number times the
+    /// bytes that are needed. 0 means 2.0. With 1.0, only `max_gap` decides.
     pub over_read: f64,
     /// Maximum number of bytes of a read whose parts go to several places. 0 means 2 MiB. Each
     /// thread allocates memory for one such read.

@@ -174,8 +174,8 @@ fn placed(plain: &PlainLayout<'_>, number: usize) -> Result<(i64, i64)> {
     let exact = |cut: &PlainCut| cut.even && cut.segments == 1;
     if !plain.cuts.iter().filter(same).all(exact) {
         let what = text!(
-            "dimension {dim}, whose cut over axis {:?} comes after a later axis of the mesh; it has \
-             that for even cuts only",
+            "the cut of dimension {dim} over axis {:?} after a cut over a later axis of the mesh; DTensor \
+             has a text for even cuts only",
             plain.name(axis)
         );
         return Err(unsayable(Notation::DTensor, what));

@@ -98,8 +98,10 @@ impl<'a> PlainLayout<'a> {
         let rule = &cut.rule;
         let is_repeated = rule.repeat != 1 && self.size(axis) > 1;
         if !matches!(rule.kind, RuleKind::Chunk) || rule.granule != 1 || is_repeated {
-            let what =
-                text!("the cut of dimension {dim} over axis {name:?} by {rule}; it cuts by chunk");
+            let what = text!(
+                "the cut of dimension {dim} over axis {name:?} by {rule}; {} cuts by chunk only",
+                self.notation
+            );
             return Err(unsayable(self.notation, what));
         }
         Ok(self.cuts.try_push(PlainCut { dim, axis, segments, even: rule.even })?)
@@ -129,9 +131,10 @@ impl<'a> PlainLayout<'a> {
         for partial in &self.spec.layout().partial {
             if partial.reduction != Reduction::Sum {
                 let what = text!(
-                    "axis {:?}, which is pending a reduction ({}); it has sums only",
+                    "axis {:?}, which is pending a reduction ({}); {} has sums only",
                     partial.axis,
-                    partial.reduction
+                    partial.reduction,
+                    self.notation
                 );
                 return Err(unsayable(self.notation, what));
             }

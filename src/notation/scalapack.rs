@@ -170,7 +170,7 @@ fn blocks(spec: &MeshShardingSpec, dim: usize, length: i64, axis: &MeshAxis) -> 
         if **over != *axis.name() {
             let name = axis.name();
             return Err(unsayable(text!(
-                "a cut of dimension {dim} over axis {over:?}; it cuts it over {name:?}"
+                "a cut of dimension {dim} over axis {over:?}; a descriptor cuts it over {name:?}"
             )));
         }
         own = Some(cut);
@@ -196,7 +196,7 @@ fn blocks(spec: &MeshShardingSpec, dim: usize, length: i64, axis: &MeshAxis) -> 
             Ok((each.saturating_add(rest).max(1), 0))
         }
         _ => Err(unsayable(text!(
-            "the cut of dimension {dim} over axis {:?}; it deals blocks in turn",
+            "the cut of dimension {dim} over axis {:?}; a descriptor deals blocks in turn",
             axis.name()
         ))),
     }
