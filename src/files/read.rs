@@ -19,6 +19,10 @@ use crate::model::{Error, Result};
 
 /// Threads that read where the caller does not say how many.
 const THREADS: usize = 4;
+/// Of so many reads of a batch whose bytes were in the system's cache so far, one asks whether they still are.
+/// The question makes a read of 4 KiB a tenth slower. Where the cached bytes end between two questions, so
+/// many reads less one wait for a disk one after the other, once.
+const READS_PER_PROBE: usize = 8;
 /// Bytes that are worth a further thread.
 const BYTES_PER_THREAD: u64 = 1 << 20;
 
@@ -235,7 +239,7 @@ impl<'a> RunningRead<'a> {
             let Some(place) = self.read.place_of(read, workspace) else { continue };
             let span = usize::try_from(read.span).unwrap_or(usize::MAX);
             let mut before = 0;
-            if is_cached {
+            if is_cached && at.is_multiple_of(READS_PER_PROBE) {
                 // SAFETY: the block's own bytes of a destination, or a buffer of this thread's own.
                 before = unsafe { file.cache().read(read.first_byte, place, span) }.min(span);
                 is_cached = before == span;
