@@ -121,6 +121,30 @@ static void move_batches(const rank *self, shardspec_tensor_view from, shardspec
   free(other);
 }
 
+/* Bytes of a view of floats of two dimensions. */
+static size_t bytes_of(const shardspec_tensor_view *view) {
+  return (size_t)(view->shape[0] * view->shape[1]) * sizeof(float);
+}
+
+/* A tensor goes from the first rank to all, from rows to columns, and back to all. */
+static void move_one(const rank *self, const shardspec_tensor_view *full, const shardspec_tensor_view *rows_of_mine,
+                     const shardspec_tensor_view *columns_of_mine, const shardspec_comm_options *options) {
+  size_t own = (size_t)self->number, bytes = bytes_of(full);
+  float *back = zeros(self->size * 6);
+  shardspec_tensor_view to = view_of(back, FLOAT32, full->shape, 2);
+  written_next(rows_of_mine->data, bytes_of(rows_of_mine));
+  COLLECTIVE(self->group, own, shardspec_comm_scatter, self->group->comms[own], self->by_rows, 1, full, rows_of_mine, 1,
+             options);
+  written_next(columns_of_mine->data, bytes_of(columns_of_mine));
+  COLLECTIVE(self->group, own, shardspec_comm_reshard, self->group->comms[own], self->by_rows, rows_of_mine, 1,
+             self->by_columns, columns_of_mine, 1, options);
+  written_next(back, bytes);
+  COLLECTIVE(self->group, own, shardspec_comm_gather, self->group->comms[own], self->by_columns, SHARDSPEC_ALL_RANKS,
+             columns_of_mine, 1, &to, options);
+  CHECK(memcmp(back, self->data, bytes) == 0);
+  free(back);
+}
+
 static void *run_rank(void *argument) {
   const rank *self = argument;
   int64_t shape[] = {self->size, 6}, row_shape[2], column_shape[2];
@@ -129,32 +153,23 @@ static void *run_rank(void *argument) {
   size_t own = (size_t)self->number;
   CHECK_OK(shardspec_metadata_get_shard(self->by_rows, own, NULL, row_shape, 2, &err));
   CHECK_OK(shardspec_metadata_get_shard(self->by_columns, own, NULL, column_shape, 2, &err));
-  size_t row_bytes = (size_t)(row_shape[0] * row_shape[1]) * sizeof(float);
-  size_t column_bytes = (size_t)(column_shape[0] * column_shape[1]) * sizeof(float);
-  size_t bytes = (size_t)(self->size * 6) * sizeof(float);
-  float *row = zeros(self->size * 6), *column = zeros(self->size * 6), *back = zeros(self->size * 6);
-  shardspec_tensor_view full = view_of(self->data, FLOAT32, shape, 2), to = view_of(back, FLOAT32, shape, 2);
+  float *row = zeros(self->size * 6), *column = zeros(self->size * 6);
+  shardspec_tensor_view full = view_of(self->data, FLOAT32, shape, 2);
   shardspec_tensor_view rows_of_mine = view_of(row, FLOAT32, row_shape, 2);
   shardspec_tensor_view columns_of_mine = view_of(column, FLOAT32, column_shape, 2);
-  written_next(row, row_bytes);
-  COLLECTIVE(self->group, own, shardspec_comm_scatter, self->group->comms[own], self->by_rows, 1, &full, &rows_of_mine, 1,
-             &options);
-  written_next(column, column_bytes);
-  COLLECTIVE(self->group, own, shardspec_comm_reshard, self->group->comms[own], self->by_rows, &rows_of_mine, 1,
-             self->by_columns, &columns_of_mine, 1, &options);
-  written_next(back, bytes);
-  COLLECTIVE(self->group, own, shardspec_comm_gather, self->group->comms[own], self->by_columns, SHARDSPEC_ALL_RANKS,
-             &columns_of_mine, 1, &to, &options);
-  CHECK(memcmp(back, self->data, bytes) == 0);
-  COLLECTIVE(self->group, own, shardspec_comm_decline, self->group->comms[own], SHARDSPEC_NOT_FOUND, "no such file");
-  COLLECTIVE(self->group, own, shardspec_sharded_tensor_new_from_rank, self->group->comms[own], self->by_columns, 0, &full,
-             &options, &out.tensor);
-  shardspec_sharded_tensor *tensor = out.tensor;
-  CALL(OK, shardspec_sharded_tensor_comm, tensor, &out.comm);
-  CHECK(out.comm == self->group->comms[own]);
-  FREE(shardspec_sharded_tensor_free, tensor);
-  move_batches(self, rows_of_mine, columns_of_mine, column_bytes, &options);
-  free(row), free(column), free(back);
+  move_one(self, &full, &rows_of_mine, &columns_of_mine, &options);
+  /* Threads are started by the copies, which are the same for every collective. */
+  if (self->max_threads == 1) {
+    COLLECTIVE(self->group, own, shardspec_comm_decline, self->group->comms[own], SHARDSPEC_NOT_FOUND, "no such file");
+    COLLECTIVE(self->group, own, shardspec_sharded_tensor_new_from_rank, self->group->comms[own], self->by_columns, 0,
+               &full, &options, &out.tensor);
+    shardspec_sharded_tensor *tensor = out.tensor;
+    CALL(OK, shardspec_sharded_tensor_comm, tensor, &out.comm);
+    CHECK(out.comm == self->group->comms[own]);
+    FREE(shardspec_sharded_tensor_free, tensor);
+    move_batches(self, rows_of_mine, columns_of_mine, bytes_of(&columns_of_mine), &options);
+  }
+  free(row), free(column);
   return NULL;
 }
 
