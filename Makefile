@@ -20,7 +20,7 @@ INSTALL := target/install
 # Runs a command with its output in a file, and shows that only if the command fails: $(call quietly,file,command)
 quietly = $(2) > $(1) 2>&1 || { cat $(1); exit 1; }
 
-.PHONY: help build install uninstall demo test test-rust test-c test-python test-python-in-one-piece test-runtimes bench bench-plan bench-comm bench-files bench-geometry fuzz clean
+.PHONY: help build install uninstall demo test test-rust test-c test-python test-python-in-one-piece test-runtimes bench bench-plan bench-comm bench-files bench-geometry bench-python fuzz clean
 
 help:
 	@echo "make demo    shard a tensor, show who owns what, put it together again"
@@ -34,6 +34,7 @@ help:
 	@echo "make bench-comm  collectives and transfers against the same by hand with MPI, 2 and 4 processes"
 	@echo "make bench-files  reading parts of a checkpoint, beside plain reads, safetensors and torch"
 	@echo "make bench-geometry  how long specs, metadata and layouts of whole models take"
+	@echo "make bench-python  what a view, a call and a million boxes cost from Python"
 	@echo "make fuzz SECONDS=60  each fuzz target for so many seconds; TARGETS='npy' for some"
 	@echo "make build   target/release/libshardspec.{so,a} and include/shardspec.h"
 	@echo "make install PREFIX=/usr/local    into a prefix; DESTDIR= is put before it"
@@ -46,6 +47,7 @@ build:
 	@echo "cargo: target/release/libshardspec.{so,a} and include/shardspec.h; the first build takes some minutes"
 	@MAKEFLAGS= $(CARGO) build --release --locked --quiet
 	@ln -sf libshardspec.so $(LIBRARY)
+	@$(PYTHON) python/native/build.py target/release
 	@$(PYTHON) tools/reference.py
 
 # Packages and whoever needs other options run cmake themselves; see CMakeLists.txt.
@@ -124,6 +126,9 @@ bench-files: build .venv/.ready
 
 bench-geometry:
 	$(CARGO) bench --locked
+
+bench-python: build .venv/.ready
+	$(PYTHON_BENCH) benches/python/bench.py
 
 fuzz:
 	tools/fuzz.sh $(SECONDS) $(TARGETS)

@@ -1,5 +1,6 @@
 """Puts the shared library and its headers into the wheel. A build hook of hatchling."""
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -35,12 +36,26 @@ class SharedLibrary(BuildHookInterface):
             build_data["force_include"][str(root / "include" / header)] = (
                 f"shardspec/include/{header}")
         build_data["pure_python"] = False
-        # The library knows nothing of Python's own binary interface, so any Python 3 will do.
-        build_data["tag"] = f"py3-none-{platform_tag(library)}"
+        native = native_build(root).build(self.directory)
+        if native is not None:
+            build_data["force_include"][str(native)] = f"shardspec/{native.name}"
+        # Without that module, nothing knows of Python's own binary interface, so any Python 3 will do.
+        python = "py3-none" if native is None else "cp310-abi3"
+        binaries = [library] if native is None else [library, native]
+        build_data["tag"] = f"{python}-{platform_tag(binaries)}"
 
     def finalize(self, version, build_data, artifact_path):
-        for library in pathlib.Path(self.directory).glob("libshardspec.*"):
-            library.unlink()
+        for pattern in ("libshardspec.*", "_native.*"):
+            for binary in pathlib.Path(self.directory).glob(pattern):
+                binary.unlink()
+
+
+def native_build(root):
+    """The script that builds the module in C."""
+    spec = importlib.util.spec_from_file_location("native_build", root / "python/native/build.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script
 
 
 def build_library(root):
@@ -69,14 +84,15 @@ def without_debug_info(library, place):
         subprocess.run(["strip", "--strip-unneeded", "-o", str(place), str(library)], check=True)
 
 
-def platform_tag(library):
-    """The oldest system that has all that the library asks of the C library.
+def platform_tag(binaries):
+    """The oldest system that has all that the binaries ask of the C library.
 
     For glibc that is told by the versions of its symbols (PEP 600): the tag is manylinux with the
     newest of them. Elsewhere it is this system.
     """
     if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
         return re.sub(r"[-.]", "_", sysconfig.get_platform())
-    needed = re.findall(rb"GLIBC_(\d+)\.(\d+)", library.read_bytes())
+    needed = [version for binary in binaries
+              for version in re.findall(rb"GLIBC_(\d+)\.(\d+)", binary.read_bytes())]
     major, minor = max((int(major), int(minor)) for major, minor in needed)
     return f"manylinux_{major}_{minor}_{platform.machine()}"

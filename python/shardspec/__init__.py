@@ -54,6 +54,7 @@ from .placement import Device, DevicePlacementSpec, FilePlacement, Placement, Pl
 from .plan import Piece, Plan, Run, StridedPiece, relabel
 from .properties import MEM_FORMAT_ENCODING, TensorProperties
 from .shard import ShardMetadata
+from .shard_arrays import ShardArrays
 from .shard_list import Gap, Overlap, find_gaps, find_overlaps
 from .sharded_tensor import Shard, ShardedTensor
 from .spec import (
@@ -108,6 +109,7 @@ __all__ = [
     "Run",
     "Segment",
     "Shard",
+    "ShardArrays",
     "ShardMetadata",
     "ShardedTensor",
     "ShardedTensorMetadata",

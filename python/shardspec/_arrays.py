@@ -14,8 +14,7 @@ from typing import Any
 
 from ._library import lib
 
-INT64 = ctypes.POINTER(ctypes.c_int64)
-POINTERS: dict[str, Any] = {"q": INT64, "I": ctypes.POINTER(ctypes.c_uint32), "Q": ctypes.POINTER(ctypes.c_size_t)}
+TYPES: dict[str, Any] = {"q": ctypes.c_int64, "I": ctypes.c_uint32, "Q": ctypes.c_size_t}
 TEXTS = (str, bytes, bytearray)
 PLAIN = frozenset((list, tuple, array))
 
@@ -69,10 +68,9 @@ def room(length: int, typecode: str = "q") -> array[int]:
 
 
 def pointer(numbers: array[int]) -> Any:
-    """A pointer to an array, which it keeps."""
-    made = ctypes.cast(numbers.buffer_info()[0], POINTERS[numbers.typecode])
-    made.numbers = numbers
-    return made
+    """An array as an argument, which keeps it. Meanwhile, the array can't change its length."""
+    # The first number: ctypes passes its address.
+    return TYPES[numbers.typecode].from_buffer(numbers) if numbers else None
 
 
 def tuples(numbers: Any, ndim: int, count: int) -> list[tuple[int, ...]]:

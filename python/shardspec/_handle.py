@@ -23,6 +23,13 @@ class Handle:
 
     _free: ClassVar[str]
     """The library's function that frees it."""
+    _handle_of: ClassVar[str]
+    """What C calls the objects of this class."""
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        if "_free" in cls.__dict__:
+            cls._handle_of = cls._free.removesuffix("_free")
 
     def _own(self, handle: int) -> None:
         """Takes a new handle over."""

@@ -22,11 +22,14 @@ TYPE = re.compile(r"(const )?(\w+)((?: ?(?:\*|const))*)(?: ?\[(\w+)\])?")
 
 
 class Function(NamedTuple):
-    """A function's ctypes signature, and the names of its arguments."""
+    """A function's ctypes signature, and what is declared about its arguments."""
 
     restype: Any
     argtypes: list[Any]
     names: list[str]
+    handles: list[str | None]
+    """The names of the types of arguments that are handles."""
+    nullable: list[bool]
 
 
 class Header:
@@ -61,7 +64,9 @@ class Header:
         parameters = item["parameters"]
         return Function(self.named(item["result"]),
                         [self.named(parameter["type"]) for parameter in parameters],
-                        [parameter["name"] for parameter in parameters])
+                        [parameter["name"] for parameter in parameters],
+                        [_handle(parameter) for parameter in parameters],
+                        [parameter.get("null") == "allowed" for parameter in parameters])
 
     def type(self, name: str) -> Any:
         """What a name stands for: a struct's class, a callback's type, or a scalar.
@@ -117,6 +122,13 @@ def pointers(base: Any, stars: int, constant: bool) -> Any:
     for _ in range(stars):
         base = ctypes.POINTER(base)
     return base
+
+
+def _handle(parameter: dict[str, Any]) -> str | None:
+    """The name of the type of a handle that is passed, of other parameters None."""
+    if parameter.get("kind") != "handle":
+        return None
+    return _short(str(parameter["type"]).removeprefix("const ").rstrip(" *"))
 
 
 def _short(name: str) -> str:

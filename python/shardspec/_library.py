@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import json
-import operator
 import os
 import pathlib
 import re
 import sys
 from typing import Any
 
-from ._header import PREFIX, SCALARS, Header
+from ._calls import fitting, generated, mistaken, no_such_object
+from ._header import PREFIX, Header
 from .errors import FAMILIES, ShardspecError
 
 # Arguments that torch calls otherwise, as Python does too, by the functions that have them.
@@ -68,53 +69,27 @@ class Library:
     def bind(self, name: str) -> Any:
         """The function of that name, with its types."""
         function = getattr(self.cdll, PREFIX + name)
-        function.restype, function.argtypes, names = self.header.function(name)
-        last = function.argtypes[-1] if function.argtypes else None
+        declared = self.header.function(name)
+        function.restype, function.argtypes = declared.restype, declared.argtypes
+        last = declared.argtypes[-1] if declared.argtypes else None
         if last != ctypes.POINTER(self._error) or function.restype is not ctypes.c_int32:
             return function
         own_names = PYTHON_NAMES.get(name, {})
-        names = [own_names.get(argument, argument) for argument in names]
-        integers = [(at, names[at], *bounds(kind)) for at, kind in enumerate(function.argtypes)
-                    if kind in INTEGERS]
+        names = [own_names.get(argument, argument) for argument in declared.names]
 
-        errors = self._errors
+        def failure(status: int, error: Any, arguments: tuple[Any, ...]) -> BaseException:
+            raised = self.raised.pop(status, None)
+            if raised is None and status in (self.INVALID_HANDLE, self.NULL_ARGUMENT):
+                raised = no_such_object(declared, names, arguments)
+            return raised or self.refusal(status, error, own_names)
 
-        def call(*arguments: Any) -> None:
-            passed = list(arguments)
-            for at, argument, low, high in integers:
-                passed[at] = self._fitting(argument, passed[at], low, high)
-            # Another call may begin before this one has ended, and even before its error was read:
-            # where a callback, a finalizer or a signal comes between. It takes another error.
-            try:
-                error, place = errors.pop()
-            except IndexError:
-                error, place = self._new_error()
-            try:
-                status = function(*passed, place)
-            except ctypes.ArgumentError as mistake:
-                raise mistaken(names, arguments, mistake) from None
-            if status != 0:
-                raise self.raised.pop(status, None) or self.refusal(status, error, own_names)
-            errors.append((error, place))
-
-        call.__name__ = name
-        return call
+        return generated(name, function, declared, names, errors=self._errors, new_error=self._new_error,
+                         failure=failure, fitting=functools.partial(fitting, self.refused),
+                         mistaken=functools.partial(mistaken, names))
 
     def _new_error(self) -> tuple[Any, Any]:
         error = self._error(struct_size=ctypes.sizeof(self._error))
         return error, ctypes.byref(error)
-
-    def _fitting(self, argument: str, value: Any, low: int, high: int) -> Any:
-        """An integer to pass, if it fits: ctypes would cut off its top."""
-        if isinstance(value, ctypes._SimpleCData):
-            return value
-        try:
-            number = operator.index(value)
-        except TypeError:
-            raise TypeError(f"{argument}: an integer, not {value!r}") from None
-        if not low <= number <= high:
-            raise self.refused("OVERFLOW", f"{argument}: {number} is not between {low} and {high}")
-        return number
 
     def refusal(self, status: int, error: Any, own_names: dict[str, str]) -> BaseException:
         """The exception for a status other than OK. Arguments have their names in Python."""
@@ -159,32 +134,6 @@ class Library:
         out = kind()
         function(*arguments, ctypes.byref(out))
         return out.value
-
-
-def mistaken(names: list[str], arguments: tuple[Any, ...], mistake: BaseException) -> TypeError:
-    """What to raise where an argument is of a type that ctypes does not pass.
-
-    Its own message has the number of the argument, not its name.
-    """
-    number = re.search(r"argument (\d+)", str(mistake))
-    if number is None or int(number[1]) > len(arguments):
-        return TypeError(str(mistake))
-    name, value = names[int(number[1]) - 1], arguments[int(number[1]) - 1]
-    kind = type(value)
-    if hasattr(kind, "_as_parameter_"):
-        return TypeError(f"{name}: this {kind.__name__} was not set up: its __init__ has to call "
-                         "super().__init__")
-    return TypeError(f"{name}: {value!r} is of no type that fits")
-
-
-INTEGERS = {kind for kind in SCALARS.values()
-            if kind is not None and kind._type_ in "bBhHiIlLqQ"}
-
-
-def bounds(kind: Any) -> tuple[int, int]:
-    """The least and the greatest value of an integer type."""
-    bits = 8 * ctypes.sizeof(kind)
-    return (-(1 << bits - 1), (1 << bits - 1) - 1) if kind(-1).value < 0 else (0, (1 << bits) - 1)
 
 
 def files() -> tuple[pathlib.Path, pathlib.Path]:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import array
 import ctypes
+import mmap
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from . import _dlpack
 from ._arrays import described, listed
+from ._extension import native
 from ._library import lib
 from .dtype import DType, is_numpy, of_numpy, opaque, parse, struct_name, too_wide
 from .errors import ArgumentError
 
 TensorView = lib.header.type("tensor_view")
 Device = lib.header.type("device")
+CPU = Device(lib.DLPACK_DEVICE_CPU, 0)
 
 KINDS = {"?": lib.DTYPE_BOOL, **dict.fromkeys("bhilqn", lib.DTYPE_INT),
          **dict.fromkeys("cBHILQN", lib.DTYPE_UINT), **dict.fromkeys("efdg", lib.DTYPE_FLOAT),
          **dict.fromkeys(("Zf", "Zd", "Zg"), lib.DTYPE_COMPLEX)}
 """The formats of the `struct` module that are element types, and what they are."""
+INTEGERS = [ctypes.c_int64 * ndim for ndim in range(lib.MAX_NDIM + 1)]
 NATIVE = "@=" + ("<" if sys.byteorder == "little" else ">")
 PLAIN = re.compile(r"(Z[fdg]|[T{}()\[\],\s\d@=<>!^?cbBhHiIlLqQnNefdgsxw])+")
 """Formats, the names in them left out, of bytes that mean the same wherever they are moved."""
@@ -29,16 +34,15 @@ PLAIN = re.compile(r"(Z[fdg]|[T{}()\[\],\s\d@=<>!^?cbBhHiIlLqQnNefdgsxw])+")
 class View:
     """A view of an object's memory, which stays while this does."""
 
-    __slots__ = ("_numbers", "kind", "owner", "readonly", "struct")
+    __slots__ = ("kind", "owner", "readonly", "struct")
 
     def __init__(self, struct: Any, readonly: bool, owner: Any, numbers: Any = None,
                  kind: Any = None) -> None:
         self.struct = struct
-        """The library's form of it."""
+        """The library's form of it. It keeps the memory, as its `kept`."""
+        struct.kept = owner, numbers
         self.readonly = readonly
         self.owner = owner
-        """Keeps the memory."""
-        self._numbers = numbers
         self.kind = kind
         """numpy's dtype of elements of which the library only knows how many bytes they have."""
 
@@ -46,6 +50,16 @@ class View:
     def address(self) -> int:
         """Where the element at index 0 is."""
         return (self.struct.data or 0) + int(self.struct.byte_offset)
+
+    @property
+    def kinds(self) -> tuple[Any, ...]:
+        """Its kind, if there is one."""
+        return () if self.kind is None else (self.kind,)
+
+    @property
+    def type(self) -> tuple[Any, Any]:
+        """The type of new tensors of the same elements."""
+        return self.struct.dtype, self.kind
 
 
 class Ended:
@@ -59,14 +73,42 @@ class Ended:
     readonly = kind = owner = address = struct
 
 
+class Views:
+    """Views of several tensors, one after the other in an array."""
+
+    __slots__ = ("_kinds", "array", "readonly")
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+        """The array, as the library takes it. It keeps the memory, as its `kept`."""
+        self._kinds: dict[int, Any] = {}
+        self.readonly: list[int] = []
+        """Numbers of the views whose memory is read-only."""
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @property
+    def kinds(self) -> list[Any]:
+        """The kinds of those that have one."""
+        return list(self._kinds.values())
+
+    @property
+    def type(self) -> tuple[Any, Any]:
+        """The type of new tensors of the same elements as the first."""
+        if not len(self):
+            raise lib.refused("INVALID_ARGUMENT", "shards: there are none that tell the element type; "
+                              "pass the place")
+        return self.array[0].dtype, self._kinds.get(0)
+
+
 def make(address: int, shape: tuple[int, ...], strides: tuple[int, ...] | None, dtype: Any,
          readonly: bool, owner: Any, kind: Any = None) -> View:
     """A view of host memory; strides in elements, None for row-major."""
-    integers = ctypes.c_int64 * len(shape)
+    integers = INTEGERS[len(shape)]
     sizes = integers(*shape)
     steps = None if strides is None else integers(*strides)
-    struct = TensorView(address if all(shape) else None, Device(lib.DLPACK_DEVICE_CPU, 0), len(shape), dtype,
-                        sizes, steps, 0)
+    struct = TensorView(address if 0 not in shape else None, CPU, len(shape), dtype, sizes, steps, 0)
     return View(struct, readonly, owner, (sizes, steps), kind)
 
 
@@ -74,6 +116,16 @@ def view(argument: str, tensor: Any, *, write: bool = False) -> View:
     """A view of a tensor: of anything with the buffer protocol, `__dlpack__` or, where an element
     type has no name in either, `__array_interface__`.
     """
+    if native is not None:
+        struct = TensorView()
+        found = native.one(struct, tensor)
+        if found is not None and not (write and found[1]):
+            return View(struct, found[1], found[0])
+    return _view(argument, tensor, write)
+
+
+def _view(argument: str, tensor: Any, write: bool) -> View:
+    """The same without the module in C, and for what that leaves to Python."""
     own = getattr(tensor, "_shardspec_view", None)
     if isinstance(own, (View, Ended)):
         found: Any = own
@@ -91,40 +143,63 @@ def view(argument: str, tensor: Any, *, write: bool = False) -> View:
     return found  # type: ignore[no-any-return]
 
 
-def views(names: Iterable[str], tensors: Iterable[Any], *, write: bool) -> Any:
-    """Views of tensors, one after the other in an array. It keeps them, as its `kept`."""
-    kept = [view(name, tensor, write=write) for name, tensor in zip(names, tensors)]
-    array: Any = (TensorView * len(kept))(*(one.struct for one in kept))
-    array.kept = kept
-    return array
+def views(name: Callable[[int], str], tensors: Iterable[Any], *, write: bool) -> Views:
+    """Views of tensors. `name` says what a tensor is called, by its number."""
+    given = tuple(tensors)
+    found = Views((TensorView * len(given))())
+
+    def by_python(number: int) -> View:
+        one = _view(name(number), given[number], write)
+        if one.kind is not None:
+            found._kinds[number] = one.kind
+        if one.readonly:
+            found.readonly.append(number)
+        return one
+
+    if native is not None:
+        found.array.kept = native.many(found.array, given, write, by_python, found.readonly)
+        return found
+    found.array.kept = kept = [by_python(number) for number in range(len(given))]
+    for number, one in enumerate(kept):
+        found.array[number] = one.struct
+    return found
 
 
-def numbered(argument: str, tensors: Iterable[Any], *, write: bool) -> tuple[Any, int]:
+def numbered(argument: str, tensors: Iterable[Any], *, write: bool) -> tuple[Views, int]:
     """Views of tensors that are passed in their order, and how many they are."""
     given = listed(argument, tensors, "tensors")
-    array = views((f"{argument}[{number}]" for number in range(len(given))), given, write=write)
-    return array, len(array)
+    return views(lambda number: f"{argument}[{number}]", given, write=write), len(given)
 
 
-def type_of(array: Any) -> tuple[Any, Any]:
-    """The type of the first of some views, for new tensors of the same."""
-    if not array.kept:
-        raise lib.refused("INVALID_ARGUMENT", "shards: there are none that tell the element type; "
-                          "pass the place")
-    return array.kept[0].struct.dtype, array.kept[0].kind
-
-
-def alike(*groups: tuple[str, Iterable[View]]) -> None:
+def alike(*groups: tuple[str, View | Views | None]) -> None:
     """Refuses to move elements into others of which only the number of bytes is the same."""
     first, of = None, ""
-    for argument, members in groups:
-        for kind in (one.kind for one in members):
-            if kind is None or kind == first:
-                continue
-            if first is not None:
+    for argument, group in groups:
+        for kind in () if group is None else group.kinds:
+            if first is not None and kind != first:
                 raise lib.refused("DTYPE_MISMATCH", f"{argument}: elements of {kind}, but those of "
                                   f"{of} are {first}")
             first, of = kind, argument
+
+
+def _classify(kind: type) -> int:
+    """How the module in C views objects of a type. A subclass may be anything."""
+    numpy, torch, own = map(sys.modules.get, ("numpy", "torch", f"{__package__}.tensor"))
+    if numpy is not None and kind is numpy.ndarray:
+        return int(native.KIND_ARRAY)
+    if kind in (bytes, bytearray, memoryview, array.array, mmap.mmap):
+        return int(native.KIND_BUFFER)
+    if kind is getattr(own, "Tensor", None):
+        return int(native.KIND_TENSOR)
+    # torch 2.10 and later have C functions for it.
+    if torch is not None and kind in (torch.Tensor, torch.nn.Parameter) and hasattr(
+            kind, "__dlpack_c_exchange_api__"):
+        return int(native.KIND_EXCHANGE)
+    return int(native.KIND_OTHER)
+
+
+if native is not None:
+    native.setup(_classify)
 
 
 def _all_that_it_is(argument: str, tensor: Any, numpy: Any) -> Any:
@@ -160,7 +235,9 @@ def _of_buffer(argument: str, tensor: Any) -> View | None:
     if memory.suboffsets or memory.ndim > lib.MAX_NDIM:
         return None
     itemsize, kind = memory.itemsize, None
-    code = KINDS.get(memory.format.lstrip(NATIVE if itemsize > 1 else "@=<>!"))
+    code = KINDS.get(memory.format)
+    if code is None:
+        code = KINDS.get(memory.format.lstrip(NATIVE if itemsize > 1 else "@=<>!"))
     if code is None:
         if _of_numpy_dtype(tensor) or not PLAIN.fullmatch(re.sub(r":[^:]*:", "", memory.format)):
             return None
@@ -172,7 +249,8 @@ def _of_buffer(argument: str, tensor: Any) -> View | None:
     else:
         dtype = DType(code, 8 * itemsize, 1)
     shape = memory.shape or ()
-    steps = _in_elements(argument, tensor, shape, memory.strides or (), itemsize)
+    steps = None if memory.c_contiguous else _in_elements(argument, tensor, shape, memory.strides or (),
+                                                          itemsize)
     address = _address(memory) if memory.nbytes else 0
     return make(address, shape, steps, dtype, memory.readonly, memory, kind)
 
@@ -211,6 +289,8 @@ FULL_READ_ONLY = 0x11C
 
 def _address(memory: memoryview) -> int:
     """Where a memoryview's element at index 0 is. The memoryview keeps the memory."""
+    if memory.c_contiguous and not memory.readonly:
+        return ctypes.addressof(ctypes.c_char.from_buffer(memory))
     buffer = _Buffer()
     _get(memory, ctypes.byref(buffer), FULL_READ_ONLY)
     try:
@@ -268,7 +348,13 @@ def _of_dlpack(argument: str, tensor: Any) -> View | None:
     if not hasattr(tensor, "__dlpack__"):
         return None
     capsule = _dlpack.capsule_of(tensor)
-    struct, flags = _dlpack.read(capsule)
+    try:
+        struct, flags = _dlpack.read(capsule)
+    except BufferError as error:
+        raise BufferError(f"{argument}: {error}") from None
+    if not 0 <= struct.ndim <= lib.MAX_NDIM or (struct.ndim and not struct.shape):
+        raise BufferError(f"{argument}: the capsule of this {type(tensor).__name__} holds {struct.ndim} "
+                          f"dimensions{'' if struct.shape else ', but no shape'}; it may have 0 to {lib.MAX_NDIM}")
     if flags is None:
         # The older form can't say that memory must not be written. jax has only that, and its
         # arrays never change.

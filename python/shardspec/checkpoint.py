@@ -265,8 +265,9 @@ class _Items:
             item.indices = numbers
             self.kept.append(numbers)
         if isinstance(shards, Mapping) and (write or isinstance(destination, tuple)):
-            named = (f"destinations[{name!r}][{index}]" for index in shards)
-            tensors = views(named, shards.values(), write=write)
-            item.shards = tensors
-            self.kept.append(tensors)
+            order = [*shards]
+            tensors = views(lambda number: f"destinations[{name!r}][{order[number]}]", shards.values(),
+                            write=write)
+            item.shards = tensors.array
+            self.kept.append(tensors.array)
         return item

@@ -88,10 +88,10 @@ def _tensors(tensors: Mapping[str, Any], *, with_shards: bool) -> tuple[Any, Any
         given = [(layout._index(index, "shards"), tensor)
                  for index, tensor in (shards.items() if with_shards else ())]
         numbers = (ctypes.c_size_t * len(given))(*(index for index, _ in given))
-        names = (f"{name}[{index}]" for index, _ in given)
-        views = _views.views(names, (tensor for _, tensor in given), write=False)
+        views = _views.views(lambda number: f"{name}[{given[number][0]}]",
+                             (tensor for _, tensor in given), write=False)
         struct.struct_size = ctypes.sizeof(TensorStruct)
         struct.name, struct.metadata = text("tensors", name), layout._as_parameter_
-        struct.indices, struct.shards, struct.shard_count = numbers, views, len(given)
+        struct.indices, struct.shards, struct.shard_count = numbers, views.array, len(given)
         kept.append((layout, numbers, views))
     return structs, kept

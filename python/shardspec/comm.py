@@ -25,7 +25,7 @@ from ._transport import (
     test_function,
     wait_function,
 )
-from ._views import View, alike, numbered, type_of, view
+from ._views import View, alike, numbered, view
 from .dtype import parse
 from .errors import HandleError, OutOfMemoryError, ShardspecError
 from .extents import Extents
@@ -268,12 +268,12 @@ class Communicator(Handle):
             source = full_of("full", full, src_rank) if self.placement_rank == integer(
                 "src_rank", src_rank) else None
             made = self._shards("shards", metadata, shards) if shards is not None else (
-                self._new_shards(metadata, source))
+                self._new_shards(metadata, None if source is None else source.type))
             given.extend(made)
             struct = None if source is None else ctypes.byref(source.struct)
             views, count = numbered("shards", made, write=True)
-            alike(("full", [] if source is None else [source]), ("shards", views.kept))
-            return metadata, src_rank, struct, views, count, how
+            alike(("full", source), ("shards", views))
+            return metadata, src_rank, struct, views.array, count, how
 
         given: list[Any] = []
         together(lib.comm_scatter, self, prepare)
@@ -292,14 +292,14 @@ class Communicator(Handle):
             views, count = numbered("shards", self._shards("shards", metadata, shards),
                                     write=False)
             if integer("dst_rank", dst_rank) not in (ALL_RANKS, self.placement_rank):
-                return metadata, dst_rank, views, count, None, how
+                return metadata, dst_rank, views.array, count, None, how
             whole = full
             if whole is None:
-                whole = new(metadata.size, *(type_of(views) if count else (_stated(metadata),)))
+                whole = new(metadata.size, *(views.type if count else (_stated(metadata),)))
             given.append(whole)
             place = view("full", whole, write=True)
-            alike(("shards", views.kept), ("full", [place]))
-            return metadata, dst_rank, views, count, ctypes.byref(place.struct), how
+            alike(("shards", views), ("full", place))
+            return metadata, dst_rank, views.array, count, ctypes.byref(place.struct), how
 
         given: list[Any] = []
         together(lib.comm_gather, self, prepare)
@@ -317,17 +317,17 @@ class Communicator(Handle):
             views, count = numbered("shards", self._shards("shards", metadata, shards),
                                     write=False)
             made = self._shards("to_shards", to_metadata, to_shards) if to_shards is not None else (
-                self._new_shards(to_metadata, views.kept[0] if count else None))
+                self._new_shards(to_metadata, views.type if count else None))
             given.extend(made)
             places, to_count = numbered("to_shards", made, write=True)
-            alike(("shards", views.kept), ("to_shards", places.kept))
-            return metadata, views, count, to_metadata, places, to_count, how
+            alike(("shards", views), ("to_shards", places))
+            return metadata, views.array, count, to_metadata, places.array, to_count, how
 
         given: list[Any] = []
         together(lib.comm_reshard, self, prepare)
         return given
 
-    def _new_shards(self, metadata: ShardedTensorMetadata, like: View | None) -> list[Any]:
+    def _new_shards(self, metadata: ShardedTensorMetadata, like: tuple[Any, Any] | None) -> list[Any]:
         """New tensors for the shards of this rank, of the type of a view or else of what is
         stated."""
         metadata_of("to_metadata", metadata)
@@ -335,7 +335,7 @@ class Communicator(Handle):
             self.placement_rank)]
         if not owned:
             return []
-        kind = (_stated(metadata), None) if like is None else (like.struct.dtype, like.kind)
+        kind = (_stated(metadata), None) if like is None else like
         return [new(tuple(shard.shard_sizes), *kind) for shard in owned]
 
     def _shards(self, argument: str, metadata: ShardedTensorMetadata,

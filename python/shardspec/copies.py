@@ -17,8 +17,14 @@ Options = lib.header.type("copy_options")
 HINTS = {None: 0, "stream": lib.COPY_HINT_STREAM, "cached": lib.COPY_HINT_CACHED}
 
 
+DEFAULT = ctypes.byref(Options(ctypes.sizeof(Options)))
+"""Most calls say nothing about it."""
+
+
 def options(max_threads: int, hint: Hint | None) -> Any:
     """How to copy, for the library."""
+    if type(max_threads) is int and max_threads == 0 and hint is None:
+        return DEFAULT
     return ctypes.byref(option_struct(max_threads, hint))
 
 
@@ -37,7 +43,7 @@ def copy(source: Any, destination: Any, *, max_threads: int = 0, hint: Hint | No
     """Copies all elements of a tensor into another of the same shape and element type. Both may
     have any strides. Returns the destination."""
     views = _views.view("source", source), _views.view("destination", destination, write=True)
-    _views.alike(("source", [views[0]]), ("destination", [views[1]]))
+    _views.alike(("source", views[0]), ("destination", views[1]))
     lib.tensor_copy(*(ctypes.byref(view.struct) for view in views), options(max_threads, hint))
     return destination
 
@@ -46,7 +52,7 @@ def scatter(metadata: Any, full: Any, shards: Sequence[Any] | None, how: Any) ->
     """Copies every shard out of `full`. Returns the shards."""
     source = _views.view("full", full)
     if shards is None:
-        count, ndim = len(metadata.shards_metadata), metadata._buffer_ndim()
+        count, ndim = metadata._count(), metadata._buffer_ndim()
         sizes = room(count * ndim)
         lib.metadata_get_shards(metadata, 0, count, None, pointer(sizes), None)
         places: list[Any] = [
@@ -55,8 +61,8 @@ def scatter(metadata: Any, full: Any, shards: Sequence[Any] | None, how: Any) ->
     else:
         places = listed("shards", shards, "tensors")
     views, count = _all("shards", metadata, places, write=True)
-    _views.alike(("full", [source]), ("shards", views.kept))
-    lib.metadata_scatter(metadata, ctypes.byref(source.struct), views, count, how)
+    _views.alike(("full", source), ("shards", views))
+    lib.metadata_scatter(metadata, ctypes.byref(source.struct), views.array, count, how)
     return places
 
 
@@ -64,10 +70,10 @@ def gather(metadata: Any, shards: Sequence[Any], full: Any, how: Any) -> Any:
     """Copies every shard into `full`. Returns `full`."""
     views, count = _all("shards", metadata, shards, write=False)
     if full is None:
-        full = new(metadata.size, *_views.type_of(views))
+        full = new(metadata.size, *views.type)
     place = _views.view("full", full, write=True)
-    _views.alike(("shards", views.kept), ("full", [place]))
-    lib.metadata_gather(metadata, views, count, ctypes.byref(place.struct), how)
+    _views.alike(("shards", views), ("full", place))
+    lib.metadata_gather(metadata, views.array, count, ctypes.byref(place.struct), how)
     return full
 
 
@@ -75,7 +81,7 @@ def digest(metadata: Any, shards: Any, how: Any) -> int:
     """Returns the digest of some shards: their contribution to the digest of the tensor."""
     numbers, views = _some(metadata, shards)
     out = ctypes.c_uint64()
-    lib.metadata_digest(metadata, numbers, views, len(views), how, ctypes.byref(out))
+    lib.metadata_digest(metadata, numbers, views.array, len(views), how, ctypes.byref(out))
     return out.value
 
 
@@ -83,7 +89,7 @@ def shard_digests(metadata: Any, shards: Any, how: Any) -> Any:
     """Returns the digest of each of some shards, by index if they are passed by index."""
     numbers, views = _some(metadata, shards)
     out = (ctypes.c_uint64 * len(views))()
-    lib.metadata_shard_digests(metadata, numbers, views, len(views), how, out)
+    lib.metadata_shard_digests(metadata, numbers, views.array, len(views), how, out)
     return dict(zip(numbers, out)) if isinstance(shards, Mapping) else list(out)
 
 
@@ -93,14 +99,14 @@ def _some(metadata: Any, shards: Any) -> tuple[Any, Any]:
         listed("shards", shards, "tensors"))
     given = [(metadata._index(index, "shards"), tensor) for index, tensor in pairs]
     numbers = (ctypes.c_size_t * len(given))(*(index for index, _ in given))
-    names = (f"shards[{index}]" for index, _ in given)
-    return numbers, _views.views(names, (tensor for _, tensor in given), write=False)
+    return numbers, _views.views(lambda number: f"shards[{numbers[number]}]",
+                                 (tensor for _, tensor in given), write=False)
 
 
 def _all(argument: str, metadata: Any, tensors: Iterable[Any], *, write: bool) -> tuple[Any, int]:
     """Views of tensors for all shards."""
     views, count = _views.numbered(argument, tensors, write=write)
-    shards = len(metadata.shards_metadata)
+    shards = metadata._count()
     if count != shards:
         raise lib.refused("INVALID_ARGUMENT", f"{argument}: {count} tensors for {shards} shards; "
                           "pass one for each", got=count, limit=shards)
@@ -115,7 +121,7 @@ def extract_shard(metadata: Any, index: int, full: Any, shard: Any, how: Any,
         sizes = metadata.shards_metadata[index].shard_sizes
         shard = new(tuple(sizes), source.struct.dtype, source.kind)
     place = _views.view("shard", shard, write=True)
-    _views.alike(("full", [source]), ("shard", [place]))
+    _views.alike(("full", source), ("shard", place))
     arguments = metadata, index, ctypes.byref(source.struct), ctypes.byref(place.struct), how
     if spec is None:
         lib.metadata_extract_shard(*arguments)

@@ -162,9 +162,8 @@ class Packed:
             setattr(struct, name, getattr(rule, name) or 0)
         values = rule.weights if rule.sizes is None else rule.sizes
         if values is not None:
-            given = integers("sizes", values)
-            self.kept.append(given)
-            struct.values, struct.value_count = pointer(given), len(given)
+            given = (ctypes.c_int64 * len(values))(*integers("sizes", values))
+            struct.values, struct.value_count = given, len(given)
 
 
 def int64(argument: str, value: Any, least: int | None = None) -> int:

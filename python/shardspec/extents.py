@@ -62,6 +62,8 @@ class DimMaps(NamedTuple):
 
     def row(self, first: int, count: int) -> tuple[DimMap | None, ...] | None:
         """The maps of some dimensions; None where all are intervals."""
+        if not self.numbers:
+            return None
         row = self.numbers[first:first + count]
         if not any(number != INTERVAL for number in row):
             return None

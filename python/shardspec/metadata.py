@@ -6,7 +6,7 @@ import ctypes
 import operator
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 from . import copies
 from ._arrays import described, integers, listed, pointer, room, text, texts
@@ -26,11 +26,22 @@ from .mesh import Mesh, coordinates, from_the_end
 from .placement import AnyPlacement, PlacementHandle
 from .properties import Struct, TensorProperties, named, stated_struct
 from .shard import ShardMetadata, pack
+from .shard_arrays import ShardArrays, arrays_of
 from .tensor import Tensor
 
 REDUCTIONS = {value: name for name, value in named("REDUCTION_").items()}
 BLOCK = 4096
 """Shards that are read from the library at once."""
+
+
+class Known(NamedTuple):
+    """What the package asks metadata for again and again."""
+
+    count: int  # type: ignore[assignment]  # Of tuples, it is a method that nobody needs here.
+    ndim: int
+    are_boxes: bool
+    places: dict[int, AnyPlacement]
+    """Placements that were read, by their numbers."""
 
 
 class ShardedTensorMetadata(Handle):
@@ -44,6 +55,7 @@ class ShardedTensorMetadata(Handle):
     """
 
     _free = "metadata_free"
+    _read_once: Known | None = None
 
     def __init__(self, shards_metadata: Iterable[Any], size: Iterable[int],
                  tensor_properties: TensorProperties | None = None) -> None:
@@ -57,6 +69,13 @@ class ShardedTensorMetadata(Handle):
     def shards_metadata(self) -> Sequence[ShardMetadata]:
         """The shards, in the order of the spec. The sequence reads a shard when it is indexed."""
         return Shards(self)
+
+    def to_arrays(self) -> ShardArrays:
+        """Returns all shards as flat arrays, which `EnumerableShardingSpec.from_arrays` accepts.
+
+        Of many shards, this is much faster than reading them one by one. All shards have to be boxes.
+        """
+        return arrays_of(self)
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -146,22 +165,34 @@ class ShardedTensorMetadata(Handle):
         """
         return copies.shard_digests(self, shards, copies.options(max_threads, None))
 
+    def _known(self) -> Known:
+        """What is asked again and again. It is read once."""
+        if self._read_once is None:
+            shards = lib.answer(ctypes.c_void_p, lib.shards_new_from_metadata, self)
+            try:
+                are_boxes = bool(lib.answer(ctypes.c_int32, lib.shards_are_boxes, shards))
+            finally:
+                lib.shards_free(shards)
+            self._read_once = Known(
+                lib.answer(ctypes.c_size_t, lib.metadata_shard_count, self),
+                lib.answer(ctypes.c_size_t, lib.metadata_buffer_ndim, self), are_boxes, {})
+        return self._read_once
+
+    def _count(self) -> int:
+        """Number of shards."""
+        return self._known().count
+
     def _buffer_ndim(self) -> int:
         """Dimensions of the shards' buffers: fewer than the tensor's where some are flattened."""
-        return int(lib.answer(ctypes.c_size_t, lib.metadata_buffer_ndim, self))
+        return self._known().ndim
 
     def _are_boxes(self) -> bool:
         """Whether all shards are boxes of the tensor."""
-        shards = lib.answer(ctypes.c_void_p, lib.shards_new_from_metadata, self)
-        try:
-            return bool(lib.answer(ctypes.c_int32, lib.shards_are_boxes, shards))
-        finally:
-            lib.shards_free(shards)
+        return self._known().are_boxes
 
     def _index(self, index: int, argument: str = "index") -> int:
         """Counts negative indices from the last shard, as Python does."""
-        count = int(lib.answer(ctypes.c_size_t, lib.metadata_shard_count, self))
-        return from_the_end(argument, index, count, "shards")
+        return from_the_end(argument, index, self._count(), "shards")
 
     @property
     def mesh(self) -> Mesh | None:
@@ -293,15 +324,16 @@ class Shards(Sequence[ShardMetadata]):
 
     def __init__(self, metadata: ShardedTensorMetadata) -> None:
         self._metadata = metadata
-        self._ndim = metadata._buffer_ndim()
-        self._count = int(lib.answer(ctypes.c_size_t, lib.metadata_shard_count, metadata))
+        known = metadata._known()
+        self._ndim, self._count, self._are_boxes = known.ndim, known.count, known.are_boxes
+        self._places = known.places
         self._dim_maps: DimMaps | None = None
 
-    def _maps(self, number: int) -> Any:
-        """The dim maps of a shard, of which those of all are read once."""
-        if self._dim_maps is None:
+    def _all_maps(self) -> DimMaps | None:
+        """The dim maps of all shards, which are read once; None if all are boxes."""
+        if self._dim_maps is None and not self._are_boxes:
             self._dim_maps = dim_maps_of(self._metadata, self._count * self._ndim)
-        return self._dim_maps.row(number * self._ndim, self._ndim)
+        return self._dim_maps
 
     def __len__(self) -> int:
         return self._count
@@ -313,28 +345,36 @@ class Shards(Sequence[ShardMetadata]):
 
     def __getitem__(self, index: int | slice) -> ShardMetadata | list[ShardMetadata]:
         if isinstance(index, slice):
-            return [self[number] for number in range(*index.indices(self._count))]
-        number = self._metadata._index(index)
-        offsets, sizes = room(self._ndim), room(self._ndim)
-        lib.metadata_get_shard(self._metadata, number, pointer(offsets), pointer(sizes), self._ndim)
-        handle = lib.answer(ctypes.c_void_p, lib.metadata_shard_placement, self._metadata, number)
-        with PlacementHandle._of(handle) as placement:
-            return ShardMetadata(offsets, sizes, placement.read(), self._maps(number))
+            numbers = range(*index.indices(self._count))
+            return [*self._blocks(numbers.start, len(numbers))] if numbers.step == 1 else [
+                self._at(number) for number in numbers]
+        return self._at(from_the_end("index", index, self._count, "shards"))
 
     def __iter__(self) -> Iterator[ShardMetadata]:
-        for first in range(0, self._count, BLOCK):
-            yield from self._read(first, min(BLOCK, self._count - first))
+        return self._blocks(0, self._count)
 
-    def _read(self, first: int, count: int) -> Iterator[ShardMetadata]:
-        offsets, sizes = room(count * self._ndim), room(count * self._ndim)
-        indices = room(count, "I")
+    def _blocks(self, first: int, count: int) -> Iterator[ShardMetadata]:
+        maps = self._all_maps()
+        for start in range(first, first + count, BLOCK):
+            yield from self._read(start, min(BLOCK, first + count - start), maps)
+
+    def _at(self, number: int) -> ShardMetadata:
+        (shard,) = self._read(number, 1, self._all_maps())
+        return shard
+
+    def _read(self, first: int, count: int, maps: DimMaps | None) -> Iterator[ShardMetadata]:
+        ndim = self._ndim
+        offsets, sizes, indices = room(count * ndim), room(count * ndim), room(count, "I")
         lib.metadata_get_shards(self._metadata, first, count, pointer(offsets), pointer(sizes),
-                            pointer(indices))
-        places = {index: self._metadata._placement(index) for index in set(indices)}
-        for number in range(count):
-            row = slice(number * self._ndim, (number + 1) * self._ndim)
-            yield ShardMetadata(offsets[row], sizes[row], places[indices[number]],
-                                self._maps(first + number))
+                                pointer(indices))
+        starts, lengths, places = offsets.tolist(), sizes.tolist(), self._places
+        for index in {*indices} - places.keys():
+            places[index] = self._metadata._placement(index)
+        for number, index in enumerate(indices):
+            row = number * ndim
+            yield ShardMetadata._read(
+                starts[row:row + ndim], lengths[row:row + ndim], places[index],
+                None if maps is None else maps.row((first + number) * ndim, ndim))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence):

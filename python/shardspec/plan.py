@@ -12,7 +12,7 @@ from ._arrays import index as integer
 from ._arrays import indices, listed, pointer, room
 from ._handle import Handle
 from ._library import lib
-from ._views import alike, type_of, views
+from ._views import Views, alike, views
 from .extents import Extents
 from .metadata import ShardedTensorMetadata, metadata_of
 from .shard import Packed, ShardMetadata
@@ -213,18 +213,18 @@ class Plan(Handle):
         if destinations is None:
             if not count:
                 raise lib.refused("INVALID_ARGUMENT", "sources: pass one at least, or destinations")
-            shards, (dtype, kind) = self._layout("destination"), type_of(tensors)
+            shards, (dtype, kind) = self._layout("destination"), tensors.type
             made = {number: new(tuple(shards.shard(number)[1]), dtype, kind) for number in (
                 range(len(shards.indices)) if self._wanted is None else self._wanted)}
             destinations = list(made.values()) if self._wanted is None else made
         elif not isinstance(destinations, (Mapping, ShardedTensor, list, tuple)):
             destinations = listed("destinations", destinations, "tensors")
         to_numbers, places, to_count = self._indexed("destination", destinations, write=True)
-        alike(("sources", tensors.kept), ("destinations", places.kept))
-        lib.plan_execute(self, numbers, tensors, count, to_numbers, places, to_count, how)
+        alike(("sources", tensors), ("destinations", places))
+        lib.plan_execute(self, numbers, tensors.array, count, to_numbers, places.array, to_count, how)
         return destinations
 
-    def _indexed(self, side: str, tensors: Tensors, *, write: bool) -> tuple[Any, Any, int]:
+    def _indexed(self, side: str, tensors: Tensors, *, write: bool) -> tuple[Any, Views, int]:
         """Indices, views and their number: arguments of `plan_execute`."""
         argument = f"{side}s"
         if isinstance(tensors, ShardedTensor):
@@ -236,8 +236,9 @@ class Plan(Handle):
         else:
             pairs = list(enumerate(listed(argument, tensors, "tensors")))
         numbers = indices(argument, [index for index, _ in pairs])
-        names = (f"{argument}[{index}]" for index, _ in pairs)
-        return numbers, views(names, (tensor for _, tensor in pairs), write=write), len(pairs)
+        found = views(lambda number: f"{argument}[{pairs[number][0]}]", (tensor for _, tensor in pairs),
+                      write=write)
+        return numbers, found, len(pairs)
 
     def _same(self, side: str, tensor: ShardedTensor) -> None:
         """Refuses a sharded tensor of another layout than the plan's, whatever its sizes."""

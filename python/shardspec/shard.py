@@ -48,6 +48,15 @@ class ShardMetadata:
                 raise lib.refused("INVALID_ARGUMENT", f"{argument}: {value} in dimension {dim} "
                                   "is negative", dim=dim, got=value)
 
+    @classmethod
+    def _read(cls, offsets: list[int], sizes: list[int], placement: AnyPlacement | None,
+              dim_maps: tuple[DimMap | None, ...] | None) -> ShardMetadata:
+        """A shard that the library has checked."""
+        made = cls.__new__(cls)
+        made.shard_offsets, made.shard_sizes = offsets, sizes
+        made.placement, made.dim_maps = placement, dim_maps
+        return made
+
     def __reduce__(self) -> tuple[Any, ...]:
         return ShardMetadata, (self.shard_offsets, self.shard_sizes, self.placement,
                                *(() if self.dim_maps is None else (self.dim_maps,)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,9 @@ from .tensor import Tensor, new
 
 if TYPE_CHECKING:
     from .comm import Communicator
+
+MANY = 8
+"""All shards of metadata are read where one of so many is needed: one alone takes about as long."""
 
 
 @dataclass
@@ -50,6 +53,8 @@ class ShardedTensor:
     An `owner` selects the local shards: a rank, or a text such as "trainer0" or "rank:1/cuda:0".
     They may also be selected by their indices. Without either, all shards are local.
     """
+
+    _handle_of = "sharded_tensor"
 
     def __init__(self, handle: int, read_only: Iterable[int] = (), kind: Any = None) -> None:
         self._memory: Memory | None = Memory._of(handle)
@@ -169,20 +174,23 @@ class ShardedTensor:
         found = Found(metadata_of("metadata", metadata))
         pairs = [_pair(found, number, one) for number, one in enumerate(given)]
         structs, count = numbered("local_shards", [tensor for _, tensor in pairs], write=False)
-        alike(("local_shards", structs.kept))
+        alike(("local_shards", structs))
         local = _indices(metadata, None, [index for index, _ in pairs], "local_shards")
-        arguments = metadata, _owner(owner), local, structs, count
+        arguments = metadata, _owner(owner), local, structs.array, count
         handle = lib.answer(ctypes.c_void_p, lib.sharded_tensor_new_from_local, *arguments,
-                            *Lease(structs.kept).grant())
-        return cls(handle, [index for index, one in zip(local, structs.kept) if one.readonly],
-                   next((one.kind for one in structs.kept if one.kind is not None), None))
+                            *Lease(structs.array.kept).grant())
+        return cls(handle, [local[number] for number in structs.readonly],
+                   next(iter(structs.kinds), None))
 
     def local_shards(self) -> list[Shard]:
         """Returns the local shards, in the order of the metadata. They share the memory of this
         sharded tensor.
         """
         indices, layout = self.local_indices(), self.metadata()
-        count, ndim, owned = len(indices), layout._buffer_ndim(), layout.shards_metadata
+        count, ndim = len(indices), layout._buffer_ndim()
+        owned: Sequence[ShardMetadata] = layout.shards_metadata
+        if len(indices) > len(owned) // MANY:
+            owned = list(owned)  # Read at once, not one by one.
         addresses, shapes, strides = room(count, "Q"), room(count * ndim), room(count * ndim)
         # One call for all shards, not one for each.
         lib.sharded_tensor_local_views_flat(self, pointer(addresses), pointer(shapes),

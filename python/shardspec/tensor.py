@@ -263,10 +263,15 @@ def new(shape: tuple[int, ...], dtype: Any, kind: Any = None) -> Tensor:
 
 def as_tensor(tensor: Any) -> Tensor:
     """Returns a Tensor that uses the memory of `tensor`."""
+    return on_host("tensor", tensor)
+
+
+def on_host(argument: str, tensor: Any) -> Tensor:
+    """The same of an argument with that name."""
     if isinstance(tensor, Tensor):
         return tensor
-    view = _views.view("tensor", tensor)
+    view = _views.view(argument, tensor)
     if view.struct.device.device_type not in HOST:
-        raise lib.refused("UNSUPPORTED_DEVICE", "tensor: it is not in host memory; copy it there",
+        raise lib.refused("UNSUPPORTED_DEVICE", f"{argument}: it is not in host memory; copy it there",
                           got=view.struct.device.device_type)
     return Tensor(view)

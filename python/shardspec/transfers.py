@@ -157,9 +157,9 @@ def _tensors(moves: Iterable[Move], *, layouts: bool = True) -> Any:
             _set_layouts(name, struct, move)
         views, count = numbered(f"{name}.shards", _local(move.shards), write=False)
         places, to_count = numbered(f"{name}.to_shards", _local(move.to_shards), write=True)
-        alike(("shards", views.kept), ("to_shards", places.kept))
-        struct.source_shards, struct.source_shard_count = views, count
-        struct.destination_shards, struct.destination_shard_count = places, to_count
+        alike(("shards", views), ("to_shards", places))
+        struct.source_shards, struct.source_shard_count = views.array, count
+        struct.destination_shards, struct.destination_shard_count = places.array, to_count
         structs.append(struct)
         kept.append((move, views, places))
     array: Any = (TensorStruct * len(structs))(*structs)

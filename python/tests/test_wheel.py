@@ -13,12 +13,19 @@ from commands import ROOT, header_constant, output, run
 PACKAGE = ROOT / "python/tests/package"
 
 
+def native():
+    """The module in C, if this Python can build it."""
+    script = ROOT / "python/native/build.py"
+    missing = run(sys.executable, "-c", f"import runpy; print(runpy.run_path({str(script)!r})['missing']())")
+    return {"shardspec/_native.abi3.so"} if missing.stdout.strip() == "None" else set()
+
+
 def test_the_wheel_carries_the_library_and_its_headers(wheel):
     names = {name for name in zipfile.ZipFile(wheel).namelist() if "dist-info" not in name}
     package = ROOT / "python/shardspec"
     sources = {path.relative_to(package.parent).as_posix() for path in package.iterdir()
                if path.suffix in (".py", ".typed")}
-    assert names == sources | {"shardspec/libshardspec.so.0", "shardspec/include/shardspec.h",
+    assert names == sources | native() | {"shardspec/libshardspec.so.0", "shardspec/include/shardspec.h",
                                "shardspec/include/shardspec.cdef.h",
                                "shardspec/include/shardspec.json",
                                "shardspec/include/shardspec.schema.json",
@@ -32,11 +39,12 @@ def test_the_wheel_says_its_version_and_where_it_runs(wheel, tmp_path):
     name, version, *tags = wheel.name.removesuffix(".whl").split("-")
     assert (name, version) == ("shardspec", header_constant("SHARDSPEC_VERSION"))
     python, abi, platform = tags
-    assert (python, abi) == ("py3", "none")
+    assert (python, abi) == (("cp310", "abi3") if native() else ("py3", "none"))
     major, minor = map(int, re.fullmatch(r"manylinux_(\d+)_(\d+)_\w+", platform).groups())
     library = zipfile.ZipFile(wheel).extract("shardspec/libshardspec.so.0", tmp_path)
-    needed = {tuple(map(int, version)) for version in re.findall(
-        r"GLIBC_(\d+)\.(\d+)", output("readelf", "--version-info", library))}
+    binaries = [library, *(zipfile.ZipFile(wheel).extract(name, tmp_path) for name in native())]
+    needed = {tuple(map(int, version)) for binary in binaries for version in re.findall(
+        r"GLIBC_(\d+)\.(\d+)", output("readelf", "--version-info", binary))}
     assert max(needed) == (major, minor)
     # Where somebody should ask why.
     assert pathlib.Path(library).stat().st_size < 4 << 20

@@ -181,8 +181,10 @@ def test_a_wrong_value_is_told_with_the_arguments_name(call, words):
 def test_null_is_no_word_of_pythons():
     from shardspec._library import lib
 
-    with pytest.raises(ArgumentError, match="^out: is None; pass an object$"):
+    with pytest.raises(TypeError, match="^metadata: a ShardedTensorMetadata, not None$"):
         lib.metadata_numel(None, None)
+    with pytest.raises(ArgumentError, match="^out: is None; pass an object$"):
+        lib.metadata_numel(ROWS, None)
 
 
 def test_torchs_properties_are_properties():
