@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ctypes
 import operator
+import os
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ._library import lib
@@ -42,14 +43,12 @@ def integers(argument: str, values: Iterable[int]) -> array[int]:
             return array("q", values)
         except (OverflowError, TypeError):
             pass  # It is refused below.
-    yielded = iterator(argument, values, "integers")
+    given = [index(f"{argument}[{number}]", value)
+             for number, value in enumerate(iterator(argument, values, "integers"))]
     try:
-        # Of these, `array` takes what is in them; others may say a wrong length.
-        return array("q", values if isinstance(values, (list, tuple, array)) else yielded)
+        return array("q", given)
     except OverflowError:
         raise lib.refused("OVERFLOW", f"{argument}: a number does not fit into 64 bits") from None
-    except TypeError as error:
-        raise TypeError(f"{argument}: a list of integers: {error}") from error
 
 
 def numbers(argument: str, values: Iterable[int]) -> list[int]:
@@ -94,6 +93,50 @@ def index(argument: str, value: Any) -> int:
         return operator.index(value)
     except TypeError:
         raise TypeError(f"{argument}: an integer, not {described(value)}") from None
+
+
+def within(argument: str, value: Any, most: int, least: int = 0) -> int:
+    """An integer of any library that is not out of range."""
+    number = index(argument, value)
+    if not least <= number <= most:
+        raise lib.refused("INVALID_ARGUMENT", f"{argument}: {number} is not between {least} and {most}",
+                          got=number if abs(number) < 1 << 63 else 0)
+    return number
+
+
+def real(argument: str, value: Any) -> float:
+    """A real number of any library."""
+    if getattr(value, "ndim", 0) == 0 and (hasattr(type(value), "__float__") or hasattr(type(value), "__index__")):
+        try:
+            return float(value)
+        except (TypeError, ValueError, OverflowError):
+            pass  # It is refused below.
+    raise TypeError(f"{argument}: a number, not {described(value)}")
+
+
+def choice(argument: str, value: Any, names: Mapping[Any, Any]) -> Any:
+    """What a name stands for."""
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{argument}: a text, not {described(value)}")
+    if value not in names:
+        known = " or ".join(repr(name) for name in names if name is not None)
+        raise lib.refused("INVALID_ARGUMENT", f"{argument}: {value!r} is not {known}")
+    return names[value]
+
+
+def items(argument: str, values: Any, of: str) -> list[tuple[Any, Any]]:
+    """The pairs of a dict."""
+    if not isinstance(values, Mapping):
+        raise TypeError(f"{argument}: a dict of {of}, not {described(values)}")
+    return listed(argument, values.items(), of)
+
+
+def path(argument: str, value: Any) -> bytes:
+    """A path as the library takes it."""
+    try:
+        return text(argument, os.fspath(value))
+    except TypeError:
+        raise TypeError(f"{argument}: a path, not {described(value)}") from None
 
 
 def text(argument: str, value: Any) -> bytes:

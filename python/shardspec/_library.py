@@ -17,15 +17,24 @@ from .errors import FAMILIES, ShardspecError
 
 # Arguments that torch calls otherwise, as Python does too, by the functions that have them.
 RANKS = {"source_rank": "src_rank", "destination_rank": "dst_rank"}
+SHARDS, INDICES = {"shards": "shards_metadata"}, {"placement_indices": "indices"}
 AXES = {"axis_names": "axes", "axis_sizes": "axes"}
 RULES = {f"SHARDSPEC_RULE_{rule}": f"the rule {rule.lower()!r}"
          for rule in ("CHUNK", "BALANCED", "SIZES", "WEIGHTS", "CYCLIC")}
 PYTHON_NAMES = {
     "comm_scatter": RANKS, "comm_gather": RANKS, "sharded_tensor_new_from_rank": RANKS,
     "chunk_split_size": {"chunk_count": "chunks"},
+    "chunk_dim_size": {"index": "idx"},
+    "chunk_sharding_params": {"dim_size": "sharding_dim_size", "chunk_count": "world_size"},
+    "spec_infer": SHARDS, "spec_infer_compat": SHARDS, "shards_gaps": {"sizes": "tensor_sizes"},
+    "spec_parse": {"text": "written"}, "shards_new_from_arrays": INDICES,
+    "shards_new_from_arrays_with_placement_handles": INDICES,
     "mesh_new": AXES, "mesh_new_with_placement_handles": AXES,
     "spec_new_mesh": RULES, "cut_check": RULES,
 }
+
+WORDS = {"shards", "sizes", "text"}
+"""Names of arguments that are words of messages, too."""
 
 HERE = pathlib.Path(__file__).resolve().parent
 MACOS = sys.platform == "darwin"
@@ -81,7 +90,14 @@ class Library:
             raised = self.raised.pop(status, None)
             if raised is None and status in (self.INVALID_HANDLE, self.NULL_ARGUMENT):
                 raised = no_such_object(declared, names, arguments)
-            return raised or self.refusal(status, error, own_names)
+            if raised is not None:
+                return raised
+            refusal = self.refusal(status, error, own_names)
+            if status == self.INVALID_HANDLE and any(hasattr(type(one), "_handle_of") for one in arguments):
+                # Each is of the right class, so that only closing it can be the reason.
+                refusal.message = re.sub(r"is no live shardspec_\w+: .*", "it is closed", refusal.message)
+                refusal.args = (refusal.message,)
+            return refusal
 
         return generated(name, function, declared, names, errors=self._errors, new_error=self._new_error,
                          failure=failure, fitting=functools.partial(fitting, self.refused),
@@ -91,7 +107,7 @@ class Library:
         error = self._error(struct_size=ctypes.sizeof(self._error))
         return error, ctypes.byref(error)
 
-    def refusal(self, status: int, error: Any, own_names: dict[str, str]) -> BaseException:
+    def refusal(self, status: int, error: Any, own_names: dict[str, str]) -> ShardspecError:
         """The exception for a status other than OK. Arguments have their names in Python."""
         def index(value: int) -> int | None:
             return None if value < 0 else value
@@ -101,14 +117,15 @@ class Library:
         message = error.message.decode("utf-8", "replace").replace(
             "is NULL; pass a pointer", "is None; pass an object")
         for argument, own_name in own_names.items():
-            message = re.sub(rf"\b{argument}\b", own_name, message)
+            message = re.sub(rf"\b{argument}\b(?=[:\[])|^{argument}\b" if argument in WORDS else rf"\b{argument}\b",
+                             own_name, message)
         return family(
             message, status, self.status_name(status),
             first_shard=index(error.first_shard), second_shard=index(error.second_shard),
             dim=index(error.dim), got=error.got, limit=error.limit,
             index=index(error.index))
 
-    def refused(self, name: str, message: str, **fields: int) -> ShardspecError:
+    def refused(self, name: str, message: str, **fields: Any) -> ShardspecError:
         """The same exception for what is refused before it reaches the library."""
         status = self.header.constants[name]
         return self._families[status](message, status, name, **fields)

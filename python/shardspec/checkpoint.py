@@ -7,7 +7,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ._arrays import described, indices, text
+from ._arrays import described, indices, listed, real, text, within
+from ._arrays import path as as_path
 from ._callbacks import DESTROY, SUCCESS, callback, keep, kept
 from ._handle import Handle
 from ._library import lib
@@ -59,7 +60,7 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
     _free = "checkpoint_free"
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._own(lib.answer(ctypes.c_void_p, lib.checkpoint_open, text("path", os.fspath(path))))
+        self._own(lib.answer(ctypes.c_void_p, lib.checkpoint_open, as_path("path", path)))
 
     def __len__(self) -> int:
         return int(lib.answer(ctypes.c_size_t, lib.checkpoint_tensor_count, self))
@@ -165,6 +166,7 @@ class Checkpoint(Handle, Mapping[str, StoredTensor]):
         """Returns the local shards of one tensor, in new memory. The metadata need not state an
         element type.
         """
+        text("name", name)
         tensor = ShardedTensor.empty(metadata, owner, indices=indices)
         self.read({name: tensor})
         return tensor
@@ -181,7 +183,8 @@ def choose_readers(layouts: Iterable[ShardedTensorMetadata]) -> list[list[int]]:
     once. If the index is the shard's own, the shard is read from files. Otherwise, the shard
     receives its elements from the shard with that index.
     """
-    metadatas = [metadata_of("layouts", layout) for layout in layouts]
+    metadatas = [metadata_of(f"layouts[{number}]", layout)
+                 for number, layout in enumerate(listed("layouts", layouts, "metadata"))]
     handles = (ctypes.c_void_p * len(metadatas))(*(one._as_parameter_ for one in metadatas))
     needed = ctypes.c_size_t()
     lib.checkpoint_choose_readers(handles, len(handles), None, 0, ctypes.byref(needed))
@@ -214,8 +217,14 @@ class _Reading:
                  max_threads: int, max_gap: int, over_read: float, max_read: int) -> None:
         self.items = _Items(destinations, write=True)
         count = len(self.items.array)
-        self.options = Options(ctypes.sizeof(Options), max_threads, SUCCESS, max_gap, over_read,
-                               max_read)
+        self.options = Options(
+            ctypes.sizeof(Options), within("max_threads", max_threads, (1 << 32) - 1), SUCCESS,
+            within("max_gap", max_gap, (1 << 64) - 1), real("over_read", over_read),
+            within("max_read", max_read, (1 << 64) - 1))
+        if progress is not None and not callable(progress):
+            raise TypeError(f"progress: a function, not {described(progress)}")
+        if whole is not None and not isinstance(whole, list):
+            raise TypeError(f"whole: a list, not {described(whole)}")
         self.progress, self.whole = progress, whole
         self.flags, self.report = (ctypes.c_int32 * count)(), Report(ctypes.sizeof(Report))
         self.inputs = self.items.array, count, ctypes.byref(self.options)
@@ -241,25 +250,29 @@ class _Items:
 
     def __init__(self, destinations: Mapping[str, Destination] | Iterable[tuple[str, Destination]],
                  *, write: bool) -> None:
-        pairs = destinations.items() if isinstance(destinations, Mapping) else destinations
+        given: Any = destinations.items() if isinstance(destinations, Mapping) else destinations
+        pairs = listed("destinations", given, "names and destinations")
         self.kept: list[Any] = []
+        for number, pair in enumerate(pairs):
+            if not isinstance(pair, tuple) or len(pair) != 2:
+                raise TypeError(f"destinations[{number}]: a name and a destination, not {described(pair)}")
         made = [self._item(name, destination, write) for name, destination in pairs]
         self.array = (Item * len(made))(*made)
 
     def _item(self, name: str, destination: Destination, write: bool) -> Any:
-        item = Item(ctypes.sizeof(Item), text("name", name))
+        item = Item(ctypes.sizeof(Item), text("destinations", name))
         self.kept.append((item.name, destination))
         if isinstance(destination, ShardedTensor):
             item.tensor = destination._as_parameter_
             return item
         shards: Any = {0: destination}
         if isinstance(destination, tuple):
-            metadata, shards = destination
+            metadata, shards = destination if len(destination) == 2 else (None, None)
             if not isinstance(metadata, ShardedTensorMetadata):
                 raise TypeError(f"destinations[{name!r}]: a pair of metadata and tensors, not "
                                 f"{described(metadata)} and more")
             item.metadata = metadata._as_parameter_
-        numbers = indices("indices", list(shards))
+        numbers = indices(f"destinations[{name!r}]", listed(f"destinations[{name!r}]", shards, "indices"))
         item.shard_count = len(numbers)
         if item.metadata:
             item.indices = numbers

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from . import _views
-from ._arrays import index as integer
-from ._arrays import text
+from ._arrays import choice, described, items, text, within
+from ._arrays import path as as_path
 from ._library import lib
+from .metadata import metadata_of
+from .spec import ShardingSpec
 
 TensorStruct = lib.header.type("checkpoint_tensor")
 OptionsStruct = lib.header.type("checkpoint_write_options")
@@ -60,35 +62,40 @@ def convert_checkpoint(source: str | os.PathLike[str], path: str | os.PathLike[s
     a shard of rank 0. At most `max_bytes` bytes of elements are in memory at a time. The default is
     64 MiB.
     """
-    structs = (RuleStruct * len(rules))(*(
+    pairs = items("rules", rules, "patterns and specs")
+    for pattern, spec in pairs:
+        if not isinstance(spec, ShardingSpec):
+            raise TypeError(f"rules[{pattern!r}]: a ShardingSpec, not {described(spec)}")
+    structs = (RuleStruct * len(pairs))(*(
         RuleStruct(ctypes.sizeof(RuleStruct), text("rules", pattern), spec._as_parameter_)
-        for pattern, spec in rules.items()))
-    lib.checkpoint_convert(_path(source), _path(path), structs, len(structs),
+        for pattern, spec in pairs))
+    lib.checkpoint_convert(as_path("source", source), _path(path), structs, len(structs),
                            _options(files, replace, max_bytes))
 
 
 def _path(path: Any) -> bytes:
-    return text("path", os.fspath(path))
+    return as_path("path", path)
 
 
 def _options(files: str, replace: bool, max_bytes: int = 0) -> Any:
-    if files not in FILES:
-        raise lib.refused("INVALID_ARGUMENT", f"files: {files!r} is neither 'of owners' nor 'one'")
-    most = integer("max_bytes", max_bytes)
-    if not 0 <= most < 1 << 64:
-        raise lib.refused("INVALID_ARGUMENT", f"max_bytes: {most} is not between 0 and 2**64")
-    return ctypes.byref(OptionsStruct(ctypes.sizeof(OptionsStruct), FILES[files], bool(replace), most))
+    if files is None:
+        raise TypeError("files: a text, not None")
+    how, most = choice("files", files, FILES), within("max_bytes", max_bytes, (1 << 64) - 1)
+    return ctypes.byref(OptionsStruct(ctypes.sizeof(OptionsStruct), how, bool(replace), most))
 
 
 def _tensors(tensors: Mapping[str, Any], *, with_shards: bool) -> tuple[Any, Any]:
     """The tensors for the library, and what they point to."""
-    structs, kept = (TensorStruct * len(tensors))(), []
-    for struct, (name, value) in zip(structs, tensors.items()):
-        layout, shards = value if isinstance(value, tuple) else (value, {})
-        given = [(layout._index(index, "shards"), tensor)
-                 for index, tensor in (shards.items() if with_shards else ())]
+    pairs = items("tensors", tensors, "names and layouts")
+    structs, kept = (TensorStruct * len(pairs))(), []
+    for struct, (name, value) in zip(structs, pairs):
+        where = f"tensors[{name!r}]"
+        layout, shards = value if isinstance(value, tuple) and len(value) == 2 else (value, {})
+        metadata_of(where, layout)
+        given = [(layout._index(index, where), tensor)
+                 for index, tensor in (items(where, shards, "indices and tensors") if with_shards else ())]
         numbers = (ctypes.c_size_t * len(given))(*(index for index, _ in given))
-        views = _views.views(lambda number: f"{name}[{given[number][0]}]",
+        views = _views.views(lambda number: f"{where}[{given[number][0]}]",
                              (tensor for _, tensor in given), write=False)
         struct.struct_size = ctypes.sizeof(TensorStruct)
         struct.name, struct.metadata = text("tensors", name), layout._as_parameter_

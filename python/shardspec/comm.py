@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from . import copies
-from ._arrays import described, integers, listed, pointer, text
+from ._arrays import described, integers, listed, pointer, text, within
 from ._arrays import index as integer
 from ._callbacks import description, keep, table
 from ._handle import Handle
@@ -35,6 +35,9 @@ from .tensor import new
 
 ALL_RANKS: int = lib.ALL_RANKS
 """In the place of a `dst_rank`: all ranks get the tensor."""
+
+MAX_LOCAL = 1 << 16
+"""Ranks of one process: each is a thread, and no system has more."""
 
 Options = lib.header.type("comm_options")
 
@@ -130,9 +133,7 @@ class Communicator(Handle):
         With `nodes`, the communicators behave as if rank r were on node `nodes[r]`. Collectives
         with replicas then read from the same node if possible.
         """
-        count = integer("size", size)
-        if count < 0:
-            raise lib.refused("INVALID_ARGUMENT", f"size: {count} is negative", got=count)
+        count = within("size", size, MAX_LOCAL)
         handles = (ctypes.c_void_p * count)()
         if nodes is None:
             lib.comm_new_local(count, handles)
@@ -396,10 +397,7 @@ def full_of(argument: str, full: Any, src_rank: int) -> View:
 
 def options(memory_limit: int, max_threads: int, hint: copies.Hint | None) -> Any:
     """How a collective works, for the library."""
-    limit = integer("memory_limit", memory_limit)
-    if not 0 <= limit < 1 << 64:
-        raise lib.refused("INVALID_ARGUMENT", f"memory_limit: {memory_limit} is not between 0 and "
-                          "2**64")
+    limit = within("memory_limit", memory_limit, (1 << 64) - 1)
     copy = ctypes.pointer(copies.option_struct(max_threads, hint))
     return ctypes.byref(Options(ctypes.sizeof(Options), limit, copy))
 
@@ -433,6 +431,7 @@ def _told(reason: BaseException | str) -> tuple[int, bytes]:
 def started(function: Any, comm: Communicator, prepare: Callable[[], tuple[Any, ...]],
             kept: Any = None, then: Callable[[], None] | None = None) -> Request:
     """Starts a collective. A failure before the call is the result of the request, which has `kept`."""
+    comm_of("comm", comm)
     try:
         arguments = prepare()
     except Exception as error:
@@ -442,8 +441,16 @@ def started(function: Any, comm: Communicator, prepare: Callable[[], tuple[Any, 
     return Request._started(handle, (comm, arguments, kept), then=then)
 
 
+def comm_of(argument: str, value: Any) -> Communicator:
+    """A communicator as an argument: any number would be taken for a handle."""
+    if not isinstance(value, Communicator):
+        raise TypeError(f"{argument}: a Communicator, not {described(value)}")
+    return value
+
+
 def together(function: Any, comm: Communicator, prepare: Callable[[], tuple[Any, ...]]) -> None:
     """Calls a collective. A failure before the call is reported to the other ranks."""
+    comm_of("comm", comm)
     try:
         arguments = prepare()
     except BaseException as error:

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from . import _views
-from ._arrays import index as integer
-from ._arrays import listed, pointer, room
+from ._arrays import choice, listed, pointer, room, within
 from ._library import lib
 from .tensor import Tensor, new
 
@@ -30,13 +29,8 @@ def options(max_threads: int, hint: Hint | None) -> Any:
 
 def option_struct(max_threads: int, hint: Hint | None) -> Any:
     """The same where it is a part of other options."""
-    threads = integer("max_threads", max_threads)
-    if not 0 <= threads < 1 << 32:
-        raise lib.refused("INVALID_ARGUMENT", f"max_threads: {threads} is not between 0 and 2**32",
-                          got=threads if abs(threads) < 1 << 63 else 0)
-    if hint not in HINTS:
-        raise lib.refused("INVALID_ARGUMENT", f"hint: {hint!r} is neither 'stream' nor 'cached'")
-    return Options(ctypes.sizeof(Options), threads, HINTS[hint])
+    threads = within("max_threads", max_threads, (1 << 32) - 1)
+    return Options(ctypes.sizeof(Options), threads, choice("hint", hint, HINTS))
 
 
 def copy(source: Any, destination: Any, *, max_threads: int = 0, hint: Hint | None = None) -> Any:

@@ -47,6 +47,12 @@ class ShardspecError(Exception):
         self.limit = limit
         self.index = index
 
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """The fields besides the message and the status, by their names."""
+        return {name: getattr(self, name) for name in (
+            "first_shard", "second_shard", "dim", "got", "limit", "index")}
+
     def __reduce__(self) -> tuple[Any, ...]:
         # The default would forget all but the message on the way to another process.
         return _again, (type(self), self.message, self.status, self.name, self.__dict__)

@@ -113,9 +113,9 @@ def coordinates(function: Any, thing: Any, number: int, axes: list[str]) -> dict
 
 
 def from_the_end(argument: str, value: int, count: int, of: str) -> int:
-    """An index, of which negative ones count from the end. The library refuses those past it."""
+    """An index, of which negative ones count from the end."""
     number = integer(argument, value)
-    if number + count < 0:
+    if not -count <= number < count:
         raise lib.refused("INDEX_OUT_OF_RANGE", f"{argument}: {number} is out of range; there are "
                           f"{count} {of}", limit=count)
     return number if number >= 0 else number + count

@@ -114,7 +114,7 @@ class MeshShardingSpec(BuiltInSpec):
         """
         if not isinstance(mesh, Mesh):
             raise TypeError(f"mesh: a Mesh, not {described(mesh)}")
-        number, given = notations.number_of(notation), text("text", written)
+        number, given = notations.number_of(notation), text("written", written)
         handle = lib.answer(ctypes.c_void_p, lib.spec_parse, number, given, mesh)
         with SpecHandle._of(handle) as found:
             # "{maximal device=3}" is over a mesh of its own.
@@ -122,7 +122,7 @@ class MeshShardingSpec(BuiltInSpec):
             cuts, partial = notations.parts(found, notation, list(over.axes))
             made = cls(over, cuts, partial=partial)
             if not lib.answer(ctypes.c_int32, lib.spec_equal, made, found):
-                raise lib.refused("INTERNAL", f"text: {made} is not what was parsed, "
+                raise lib.refused("INTERNAL", f"written: {made} is not what was parsed, "
                                   f"{lib.text(lib.spec_text, found)}; please report this")
         return made
 

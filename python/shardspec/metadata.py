@@ -13,7 +13,7 @@ from ._arrays import described, integers, listed, pointer, room, text, texts
 from ._arrays import index as integer
 from ._handle import Handle
 from ._library import lib
-from .errors import NotFoundError
+from .errors import LayoutError, NotFoundError
 from .extents import (
     DimMaps,
     Extents,
@@ -59,7 +59,7 @@ class ShardedTensorMetadata(Handle):
 
     def __init__(self, shards_metadata: Iterable[Any], size: Iterable[int],
                  tensor_properties: TensorProperties | None = None) -> None:
-        spec = pack("shards_metadata", shards_metadata).make(lib.spec_new_enumerable)
+        spec = pack("shards_metadata", shards_metadata).make(lib.spec_new_enumerable, "shards_metadata")
         try:
             self._own(build(spec, size, tensor_properties, argument="size"))
         finally:
@@ -398,7 +398,12 @@ def metadata_of(argument: str, value: Any) -> ShardedTensorMetadata:
 
 def owner_text(owner: Any) -> bytes:
     """An owner as the library takes it: a rank may be an integer, of any library."""
-    return text("owner", f"rank:{operator.index(owner)}" if hasattr(owner, "__index__") else owner)
+    if not hasattr(owner, "__index__"):
+        return text("owner", owner)
+    rank = integer("owner", owner)
+    if not 0 <= rank < 1 << 63:
+        raise lib.refused("INVALID_PLACEMENT", f"owner: {rank} is no rank; pass one from 0 on, or a text")
+    return b"rank:%d" % rank
 
 
 def build(spec: Any, size: Iterable[int], properties: TensorProperties | None,
@@ -407,8 +412,14 @@ def build(spec: Any, size: Iterable[int], properties: TensorProperties | None,
     sizes = integers(argument, size)
     stated = stated_struct("tensor_properties", properties)
     if dim_names is None:
-        return int(lib.answer(ctypes.c_void_p, lib.spec_build_metadata, spec, pointer(sizes),
-                              len(sizes), stated))
+        try:
+            return int(lib.answer(ctypes.c_void_p, lib.spec_build_metadata, spec, pointer(sizes),
+                                  len(sizes), stated))
+        except LayoutError as error:
+            if error.name != "NDIM_MISMATCH" or argument in error.message:
+                raise
+            # The library says which shard; here, most often the sizes are wrong.
+            raise lib.refused(error.name, f"{argument}: {error.message}", **error.numbers) from None
     names = texts("dim_names", listed("dim_names", dim_names, "names"))
     if len(names) != len(sizes):
         raise lib.refused("NDIM_MISMATCH", f"dim_names: {len(names)} names for {len(sizes)} "

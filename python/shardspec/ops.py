@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ._arrays import described, listed, text, texts
+from ._arrays import described, items, listed, text, texts, within
 from ._callbacks import DESTROY, SUCCESS, callback, keep, kept
 from ._library import lib
 from ._views import TensorView, View, view
@@ -23,6 +23,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Value = lib.header.type("value")
 Arguments = lib.header.type("op_arguments")
 Options = lib.header.type("op_options")
+MAX_RESULTS = 1 << 16
+"""Values that a call has room for: no op has more results."""
 BUILT_IN = {ChunkShardingSpec: "chunk", EnumerableShardingSpec: "enumerable",
             MeshShardingSpec: "mesh"}
 
@@ -36,7 +38,7 @@ def custom_sharding_spec_op(sharding_spec_class: type[ShardingSpec], func: Any, 
     name is refused, unless it replaces the first one explicitly.
     """
     def decorate(function: Function) -> Function:
-        names = _type_name(sharding_spec_class), op_name(func)
+        names = _type_name(sharding_spec_class, "sharding_spec_class"), op_name(func, "func")
         options = Options(ctypes.sizeof(Options), lib.OP_FLAG_REPLACE if replace else 0, SUCCESS)
         lib.op_register(*names, _call, keep(_Op(names, function)), DESTROY, ctypes.byref(options),
                         None)
@@ -72,7 +74,9 @@ def dispatch_custom_op(sharding_spec: ShardingSpec, op: Any, args: Sequence[Any]
     returns `results` values: one value by itself, several as a tuple.
     """
     names = _type_name(sharding_spec), op_name(op)
-    call = _Call(names, args, dict(kwargs or {}), process_group, results)
+    named = {} if kwargs is None else dict(items("kwargs", kwargs, "names and arguments"))
+    results = within("results", results, MAX_RESULTS)
+    call = _Call(names, args, named, process_group, results)
     _calls.stack = [*_stack(), call]
     try:
         lib.op_dispatch(sharding_spec, names[1], ctypes.byref(call.arguments), call.results,
@@ -85,20 +89,20 @@ def dispatch_custom_op(sharding_spec: ShardingSpec, op: Any, args: Sequence[Any]
     return given[0] if results == 1 else given
 
 
-def op_name(op: Any) -> bytes:
+def op_name(op: Any, argument: str = "op") -> bytes:
     """The name of an op: a text, or that of a function."""
     if not isinstance(op, str):
         name = getattr(op, "__qualname__", None) or getattr(op, "__name__", None)
         if name is None:
-            raise TypeError(f"op: a name or a function, not {described(op)}")
+            raise TypeError(f"{argument}: a name or a function, not {described(op)}")
         op = f"{getattr(op, '__module__', None) or 'builtins'}.{name}"
-    return text("op", op)
+    return text(argument, op)
 
 
-def _type_name(spec: ShardingSpec | type[ShardingSpec]) -> bytes:
+def _type_name(spec: ShardingSpec | type[ShardingSpec], argument: str = "sharding_spec") -> bytes:
     kind = spec if isinstance(spec, type) else type(spec)
     if not issubclass(kind, ShardingSpec):
-        raise TypeError(f"sharding_spec: a ShardingSpec or a class of them, not {described(spec)}")
+        raise TypeError(f"{argument}: a ShardingSpec or a class of them, not {described(spec)}")
     return text("sharding_spec_class", BUILT_IN.get(kind) or type_name(kind))
 
 

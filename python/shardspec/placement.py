@@ -39,7 +39,11 @@ class Placement:
     __slots__ = ("_fields",)
 
     def __init__(self, remote_device: Any) -> None:
-        self._fields = _read(_written("placement", remote_device))
+        written = _written("remote_device", remote_device)
+        try:
+            self._fields = _read(written)
+        except ArgumentError as error:
+            raise lib.refused(error.name, f"remote_device: {_problem(error)}") from None
 
     def rank(self) -> int | None:
         """The rank of the placement, or None."""
@@ -92,7 +96,7 @@ class DevicePlacementSpec(PlacementSpec):
 
     def __post_init__(self) -> None:
         if not isinstance(self.device, Placement):
-            self.device = Placement(self.device)
+            self.device = Placement(_written("device", self.device))
 
     def rank(self) -> int | None:
         """The rank of the placement, or None."""
@@ -132,9 +136,16 @@ def as_placement(placement: Any, argument: str = "placement",
     try:
         return Placement(written)
     except ArgumentError as error:
-        problem = error.message.removeprefix("placement ").removeprefix("text: ")
         position = {} if index < 0 else {"index": index}
-        raise lib.refused(error.name, f"{argument}: {problem}", **position) from None
+        raise lib.refused(error.name, f"{argument}: {_problem(error)}", **position) from None
+
+
+def _problem(error: ArgumentError) -> str:
+    """What is wrong with a placement's text, without the name of an argument."""
+    for prefix in ("remote_device: ", "placement ", "text: "):
+        if error.message.startswith(prefix):
+            return error.message[len(prefix):]
+    return error.message
 
 
 def as_placements(argument: str, placements: Any) -> list[AnyPlacement]:

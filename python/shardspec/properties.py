@@ -57,14 +57,14 @@ class TensorProperties:
         self.memory_format = _known("memory_format", self.memory_format, MEMORY_FORMATS)
 
     @staticmethod
-    def create_from_tensor(tensor: Any) -> TensorProperties:
+    def create_from_tensor(tensor: Any, _argument: str = "tensor") -> TensorProperties:
         """The properties of a tensor or array: of torch, numpy or jax, or a Tensor."""
         pinned = getattr(tensor, "is_pinned", None)
         if not hasattr(tensor, "dtype"):
-            raise TypeError(f"tensor: a tensor or array, which has a dtype, not {described(tensor)}")
+            raise TypeError(f"{_argument}: a tensor or array, which has a dtype, not {described(tensor)}")
         dtype = tensor.dtype
         if is_numpy(dtype) and hasattr(tensor, "__array_interface__"):
-            dtype = struct_name(of_numpy("tensor", dtype)[0])  # What its elements are moved as.
+            dtype = struct_name(of_numpy(_argument, dtype)[0])  # What its elements are moved as.
         return TensorProperties(
             dtype=dtype, layout=getattr(tensor, "layout", "strided"),
             requires_grad=bool(getattr(tensor, "requires_grad", False)),

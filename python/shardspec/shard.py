@@ -113,8 +113,10 @@ class Packed(NamedTuple):
             ctypes.c_void_p, new, pointer(self.offsets), pointer(self.sizes), pointer(self.indices),
             self.ndim, len(self.indices), self.placements.array, len(self.placements))))
 
-    def make(self, function: Any) -> int:
+    def make(self, function: Any, argument: str = "shards") -> int:
         """The handle that a function makes of a list of them."""
+        if not self.indices:
+            raise lib.refused("INVALID_ARGUMENT", f"{argument}: the list is empty; pass at least one shard")
         shards = self.list_handle()
         try:
             return int(lib.answer(ctypes.c_void_p, function, shards))

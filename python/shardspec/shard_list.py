@@ -95,7 +95,11 @@ def find_gaps(shards: Layout, tensor_sizes: Iterable[int], limit: int | None = N
     """Returns the boxes of a tensor that no shard owns: all, or the first `limit`."""
     whole = integers("tensor_sizes", tensor_sizes)
     ndim = len(whole)
-    with ShardList(layout_of("shards", shards, ndim)) as some:
+    layout = layout_of("shards", shards, ndim)
+    if ndim_of(layout) != ndim:
+        raise lib.refused("NDIM_MISMATCH", f"tensor_sizes: {ndim} dimensions, but the shards have "
+                          f"{ndim_of(layout)}", got=ndim, limit=ndim_of(layout))
+    with ShardList(layout) as some:
 
         def ask(capacity: int, count: Any, more: Any) -> tuple[Any, ...]:
             offsets, sizes = room(capacity * ndim), room(capacity * ndim)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from ._lease import Lease
 from ._library import lib
 from ._views import alike, make, numbered, view
 from .extents import flattening_of
+from .mesh import from_the_end
 from .metadata import ShardedTensorMetadata, metadata_of
 from .placement import AnyPlacement, as_placement
 from .properties import TensorProperties, stated_struct
@@ -139,17 +140,27 @@ class ShardedTensor:
         """
         from . import comm  # It knows sharded tensors, and so imports this module.
 
+        return cls._from_rank("full", layout, full, process_group, src_rank,
+                              lambda: comm.options(memory_limit, max_threads, hint))
+
+    @classmethod
+    def _from_rank(cls, argument: str, layout: spec.ShardingSpec | ShardedTensorMetadata, full: Any,
+                   process_group: Communicator, src_rank: int, options: Callable[[], Any]) -> ShardedTensor:
+        """The same for a tensor that is called `argument`."""
+        from . import comm  # It knows sharded tensors, and so imports this module.
+
+        comm.comm_of("process_group", process_group)
+
         def prepare() -> tuple[Any, ...]:
-            how = comm.options(memory_limit, max_threads, hint)
-            whole = layout
+            how, whole = options(), layout
             if isinstance(whole, spec.ShardingSpec):
-                whole = spec.answered(whole, whole.build_metadata(
-                    tuple(full.shape), TensorProperties.create_from_tensor(full)))
+                properties = TensorProperties.create_from_tensor(full, argument)
+                whole = spec.answered(whole, whole.build_metadata(tuple(full.shape), properties))
             else:
                 metadata_of("layout", whole)
             struct = None
             if process_group.placement_rank == integer("src_rank", src_rank):
-                kept.append(comm.full_of("full", full, src_rank))
+                kept.append(comm.full_of(argument, full, src_rank))
                 struct = ctypes.byref(kept[0].struct)
             return whole, src_rank, struct, how, ctypes.byref(handle)
 
@@ -245,7 +256,7 @@ class ShardedTensor:
     def size(self, dim: int | None = None) -> Any:
         """The sizes of the whole tensor, or of one dimension."""
         sizes = self.metadata().size
-        return sizes if dim is None else sizes[dim]
+        return sizes if dim is None else sizes[from_the_end("dim", dim, len(sizes), "dimensions")]
 
     @property
     def tensor_properties(self) -> TensorProperties:

@@ -15,7 +15,7 @@ from ._handle import Handle
 from ._library import lib
 from ._views import View
 from .errors import SpecTypeError
-from .metadata import ShardedTensorMetadata, build
+from .metadata import ShardedTensorMetadata, build, metadata_of
 from .placement import (
     AnyPlacement,
     PlacementHandle,
@@ -26,7 +26,7 @@ from .placement import (
 from .properties import TensorProperties
 from .shard import ShardMetadata, pack
 from .shard_arrays import Boxes
-from .tensor import Tensor
+from .tensor import Tensor, as_tensor
 
 if TYPE_CHECKING:
     from .sharded_tensor import ShardedTensor
@@ -64,9 +64,10 @@ class ShardingSpec(abc.ABC):
         from .sharded_tensor import ShardedTensor  # It knows specs, and so imports this module.
 
         if process_group is None:
+            as_tensor(tensor)  # It is refused by this name.
             properties = TensorProperties.create_from_tensor(tensor)
             return ShardedTensor.from_full(self, tensor, tensor_properties=properties)
-        return ShardedTensor.from_rank(self, tensor, process_group, src_rank)
+        return ShardedTensor._from_rank("tensor", self, tensor, process_group, src_rank, lambda: None)
 
     def fill_shard(self, metadata: ShardedTensorMetadata, index: int, full: Tensor,
                    shard: Tensor) -> None:
@@ -84,6 +85,7 @@ class ShardingSpec(abc.ABC):
 
         `metadata` is the metadata that the spec built for that tensor.
         """
+        metadata_of("metadata", metadata)
         return copies.extract_shard(metadata, metadata._index(index), full, shard,
                                     copies.options(max_threads, hint), spec=self)
 
@@ -234,7 +236,7 @@ def infer_sharding_spec_from_shards_metadata(shards_metadata: Iterable[Any], *,
 
     shards = listed("shards_metadata", shards_metadata, "shards")
     packed = pack("shards_metadata", shards)
-    handle = packed.make(lib.spec_infer_compat if compat else lib.spec_infer)
+    handle = packed.make(lib.spec_infer_compat if compat else lib.spec_infer, "shards_metadata")
     kind = lib.text(lib.spec_type_name, handle)
     if kind == "chunk":
         return ChunkShardingSpec._of(handle)

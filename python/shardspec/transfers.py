@@ -12,7 +12,7 @@ from ._arrays import described, listed, text
 from ._handle import Handle
 from ._library import lib
 from ._views import alike, numbered
-from .comm import Communicator, Request, options, started, together
+from .comm import Communicator, Request, comm_of, options, started, together
 from .dtype import DType, parse
 from .metadata import ShardedTensorMetadata, metadata_of
 from .plan import Plan
@@ -82,7 +82,7 @@ class Transfer(Handle):
 
     def __init__(self, comm: Communicator, moves: Iterable[Move], *, memory_limit: int = 0,
                  max_threads: int = 0, hint: copies.Hint | None = None) -> None:
-        self._comm = comm
+        self._comm = comm_of("comm", comm)
         self._kept: list[Any] = []
         """What the library may read or write in a run without `moves`."""
         made = ctypes.c_void_p()

@@ -533,7 +533,7 @@ def test_hashes_of_boxes_are_those_of_before():
 CASES = [
     (lambda: Mesh([("a", 2)]), TypeError, "axes: a dict of names and sizes, not a list"),
     (lambda: Mesh({3: 2}), TypeError, "axes: a text, not 3"),
-    (lambda: Mesh({"a": 1.5}), TypeError, "axes: a list of integers"),
+    (lambda: Mesh({"a": 1.5}), TypeError, r"axes\[0\]: an integer, not 1.5"),
     (lambda: Mesh({"a": 0}), ArgumentError, r"axes\[0\]: 0 is too small"),
     (lambda: Mesh({"": 1}), ArgumentError, r"axes\[0\]: the name is empty"),
     (lambda: Mesh({"a": 1 << 64}), TooLargeError, "axes: a number does not fit"),
@@ -616,7 +616,7 @@ def test_a_closed_mesh_is_refused():
     spec = MeshShardingSpec(mesh, [QKV])
     mesh.close()
     assert repr(mesh) == "<closed Mesh>"
-    with pytest.raises(HandleError, match="mesh: is no live shardspec_mesh"):
+    with pytest.raises(HandleError, match="^mesh: it is closed$"):
         mesh.axes
     assert spec.build_metadata((16, 3)).layout_hash == FUSED.layout_hash
 

@@ -88,7 +88,7 @@ NO_LISTS = [
 ]
 OTHER_TYPES = [
     (lambda: ShardedTensorMetadata([1], (4,)), r"shards_metadata\[0\]: a shard, .* not 1"),
-    (lambda: SPEC.build_metadata([8.5]), "tensor_sizes: a list of integers: 'float' object"),
+    (lambda: SPEC.build_metadata([8.5]), r"tensor_sizes\[0\]: an integer, not 8.5"),
     (lambda: SPEC.build_metadata((4,), "float32"), "tensor_properties: TensorProperties, not a"),
     (lambda: ShardMetadata([0], [4], 7), "placement: a text such as 'rank:0/cuda:0', not 7"),
     (lambda: TensorProperties.create_from_tensor([1]), "tensor: a tensor or array"),
@@ -107,7 +107,7 @@ OTHER_TYPES = [
     (lambda: ShardedTensor.from_full(ROWS, FULL, indices=["a"]), "indices: an integer, not a str"),
     (lambda: owner_of(SPEC, (0, 0)), "metadata: a ShardedTensorMetadata, not a ChunkShardingSpec"),
     (lambda: get_chunk_sharding_params(4, 2, 3, 1), "spec: a ChunkShardingSpec, not 3"),
-    (lambda: custom_sharding_spec_op(3, "x")(print), "sharding_spec: a ShardingSpec .*, not 3"),
+    (lambda: custom_sharding_spec_op(3, "x")(print), "sharding_spec_class: a ShardingSpec .*, not 3"),
     (lambda: has_custom_op(int, "x"), "sharding_spec: a ShardingSpec"),
     (lambda: dispatch_custom_op(SPEC, 3), "op: a name or a function, not 3"),
     (lambda: ALONE.gather(None, [FULL]), "metadata: a ShardedTensorMetadata, not None"),
@@ -133,7 +133,7 @@ REFUSALS = [
     (lambda: ROWS.gather([FULL]), "shards: 1 tensors for 2 shards; pass one for each"),
     (lambda: ALONE.shard(WHOLE, None), "full: pass the tensor on src_rank 0"),
     (lambda: ShardedTensor.from_rank(WHOLE, None, ALONE), "full: pass the tensor on src_rank 0"),
-    (lambda: Communicator.local(-1), "size: -1 is negative"),
+    (lambda: Communicator.local(-1), "size: -1 is not between 0 and"),
     (lambda: EnumerableShardingSpec([ShardMetadata([0], [4])]),
      r"shards\[0\]: the shard has no placement; say where it lives, such as 'rank:0'"),
 ]

@@ -1,0 +1,301 @@
+"""Every argument of every public function, passed wrongly: the exception names the argument, in Python's words."""
+
+import inspect
+import re
+
+import numpy
+import pytest
+
+import shardspec
+from common import ranks
+from shardspec import (
+    Checkpoint,
+    ChunkShardingSpec,
+    Communicator,
+    Cut,
+    EnumerableShardingSpec,
+    FileError,
+    Mesh,
+    MeshShardingSpec,
+    Move,
+    Multiple,
+    Placement,
+    Plan,
+    Segment,
+    ShardedTensor,
+    ShardedTensorMetadata,
+    ShardMetadata,
+    ShardspecError,
+    Tensor,
+    TensorProperties,
+    Transfer,
+    save_checkpoint,
+)
+
+FULL = numpy.arange(12.0).reshape(4, 3)
+SPEC = ChunkShardingSpec(0, ranks(2))
+ROWS = SPEC.build_metadata((4, 3), TensorProperties("float64"))
+WHOLE = ChunkShardingSpec(0, ranks(1)).build_metadata((4, 3), TensorProperties("float64"))
+SHARDS = [FULL[:2].copy(), FULL[2:].copy()]
+PLAN = Plan(ROWS, ROWS)
+MESH = Mesh({"x": 2})
+OVER = MeshShardingSpec(MESH, [Cut(0, "x")])
+GRID = Mesh({"p": 2, "q": 2})
+MATRIX = MeshShardingSpec.from_scalapack([1, 0, 8, 8, 2, 2, 0, 0, 4], GRID, 0)
+TENSOR = ShardedTensor.from_full(ROWS, FULL)
+ALONE = Communicator.local(1)[0]
+MOVE = [Move("x", [FULL], [numpy.zeros((4, 3))], WHOLE, WHOLE)]
+COPYING = {"max_threads": 1, "hint": "cached"}
+COLLECTIVE = {**COPYING, "memory_limit": 0}
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    path = tmp_path_factory.mktemp("stored") / "checkpoint"
+    save_checkpoint(path, {"x": (ROWS, dict(enumerate(SHARDS)))})
+    return path
+
+
+def places():
+    return [numpy.zeros((2, 3)) for _ in range(2)]
+
+
+def written_first(path, tensors, files, replace):
+    shardspec.write_checkpoint(path, {"x": (ROWS, dict(enumerate(SHARDS)))}, files="one", replace=True)
+    shardspec.commit_checkpoint(path, tensors, files=files, replace=replace)
+
+
+CALLS = {
+    "as_tensor": (shardspec.as_tensor, {"tensor": FULL}),
+    "check_degrees": (shardspec.check_degrees, {"cuts": [(8, Cut(0, "x"))], "max_degree": 4}),
+    "choose_readers": (shardspec.choose_readers, {"layouts": [ROWS]}),
+    "copy": (shardspec.copy, {"source": FULL, "destination": numpy.zeros((4, 3)), **COPYING}),
+    "custom_sharding_spec_op": (lambda sharding_spec_class, func: shardspec.custom_sharding_spec_op(
+        sharding_spec_class, func, replace=True)(print),
+        {"sharding_spec_class": ChunkShardingSpec, "func": "test.every"}),
+    "dispatch_custom_op": (shardspec.dispatch_custom_op, {
+        "sharding_spec": SPEC, "op": "test.every", "args": (TENSOR,), "kwargs": {}, "process_group": None,
+        "results": 1}),
+    "has_custom_op": (shardspec.has_custom_op, {"sharding_spec": SPEC, "op": "x"}),
+    "remove_custom_op": (shardspec.remove_custom_op, {"sharding_spec": SPEC, "op": "test.every"}),
+    "empty": (shardspec.empty, {"shape": (2,), "dtype": "float32"}),
+    "find_gaps": (shardspec.find_gaps, {"shards": ROWS, "tensor_sizes": (4, 3), "limit": 3}),
+    "find_overlaps": (shardspec.find_overlaps, {"shards": ROWS, "limit": 3}),
+    "get_chunk_sharding_params": (shardspec.get_chunk_sharding_params, {
+        "sharding_dim_size": 4, "world_size": 2, "spec": SPEC, "rank": 0}),
+    "get_chunked_dim_size": (shardspec.get_chunked_dim_size, {
+        "dim_size": 4, "split_size": 2, "idx": 0}),
+    "get_split_size": (shardspec.get_split_size, {"dim_size": 4, "chunks": 2}),
+    "globalize": (shardspec.globalize, {"metadata": ROWS, "places": [(0, (0, 0))]}),
+    "infer_sharding_spec_from_shards_metadata": (
+        shardspec.infer_sharding_spec_from_shards_metadata, {"shards_metadata": ROWS.shards_metadata}),
+    "locate": (shardspec.locate, {"metadata": ROWS, "elements": [(0, 0)]}),
+    "numroc": (shardspec.numroc, {"n": 8, "nb": 2, "iproc": 0, "isrcproc": 0, "nprocs": 2}),
+    "owner_of": (shardspec.owner_of, {"metadata": ROWS, "element": (0, 0)}),
+    "relabel": (shardspec.relabel, {"metadata": ROWS, "placement_indices": [1, 0]}),
+    "shards_in_box": (shardspec.shards_in_box, {"metadata": ROWS, "offsets": (0, 0), "sizes": (1, 1)}),
+    "transfer": (shardspec.transfer, {"comm": ALONE, "moves": MOVE, **COLLECTIVE}),
+    "start_transfer": (lambda **given: shardspec.start_transfer(**given).wait(),
+                       {"comm": ALONE, "moves": MOVE, **COLLECTIVE}),
+    "Transfer": (Transfer, {"comm": ALONE, "moves": MOVE, **COLLECTIVE}),
+    "ChunkShardingSpec": (ChunkShardingSpec, {"dim": 0, "placements": ranks(2)}),
+    "ChunkShardingSpec.build_metadata": (SPEC.build_metadata, {
+        "tensor_sizes": (4, 3), "tensor_properties": None, "dim_names": ["a", "b"]}),
+    "ChunkShardingSpec.shard": (SPEC.shard, {"tensor": FULL}),
+    "ChunkShardingSpec.shard to ranks": (ChunkShardingSpec(0, ranks(1)).shard, {
+        "tensor": FULL, "src_rank": 0, "process_group": ALONE}),
+    "ChunkShardingSpec.extract_shard": (SPEC.extract_shard, {
+        "metadata": ROWS, "index": 0, "full": FULL, "shard": numpy.zeros((2, 3)), **COPYING}),
+    "EnumerableShardingSpec": (EnumerableShardingSpec, {"shards": ROWS.shards_metadata}),
+    "EnumerableShardingSpec.from_arrays": (EnumerableShardingSpec.from_arrays, {
+        "offsets": [[0], [2]], "sizes": [[2], [2]], "placements": ranks(2), "indices": [0, 1]}),
+    "ShardedTensorMetadata": (ShardedTensorMetadata, {
+        "shards_metadata": ROWS.shards_metadata, "size": (4, 3), "tensor_properties": None}),
+    "ShardedTensorMetadata.scatter": (ROWS.scatter, {"full": FULL, "shards": places(), **COPYING}),
+    "ShardedTensorMetadata.gather": (ROWS.gather, {
+        "shards": SHARDS, "full": numpy.zeros((4, 3)), **COPYING}),
+    "ShardedTensorMetadata.extract_shard": (ROWS.extract_shard, {
+        "index": 0, "full": FULL, "shard": numpy.zeros((2, 3)), **COPYING}),
+    "ShardedTensorMetadata.view_shard": (ROWS.view_shard, {"index": 0, "full": FULL}),
+    "ShardedTensorMetadata.digest": (ROWS.digest, {"shards": SHARDS, "max_threads": 1}),
+    "ShardedTensorMetadata.shard_digests": (ROWS.shard_digests, {"shards": SHARDS, "max_threads": 1}),
+    "ShardedTensorMetadata.shards_of_rank": (ROWS.shards_of_rank, {"rank": 0}),
+    "ShardedTensorMetadata.shards_of_owner": (ROWS.shards_of_owner, {"owner": 0}),
+    "ShardedTensorMetadata.replica": (ROWS.replica, {"shard": 0}),
+    "ShardedTensorMetadata.is_box": (ROWS.is_box, {"shard": 0}),
+    "ShardedTensorMetadata.blocks": (ROWS.blocks, {"block_sizes": (2, 3)}),
+    "ShardedTensorMetadata.stretches": (ROWS.stretches, {"shard": 0, "dim": 0}),
+    "ShardedTensorMetadata.indices": (ROWS.indices, {"shard": 0, "dim": 0}),
+    "ShardedTensorMetadata.coordinates": (OVER.build_metadata((4,)).coordinates, {"shard": 0}),
+    "ShardMetadata": (ShardMetadata, {
+        "shard_offsets": [0], "shard_sizes": [2], "placement": "rank:0", "dim_maps": None}),
+    "Placement": (Placement, {"remote_device": "rank:0"}),
+    "DevicePlacementSpec": (shardspec.DevicePlacementSpec, {"device": "rank:0"}),
+    "TensorProperties": (TensorProperties, {
+        "dtype": "float32", "layout": "strided", "memory_format": "contiguous_format"}),
+    "TensorProperties.create_from_tensor": (TensorProperties.create_from_tensor, {"tensor": FULL}),
+    "Plan": (Plan, {"source": ROWS, "destination": ROWS, "wanted": [1]}),
+    "Plan.execute": (PLAN.execute, {"sources": SHARDS, "destinations": places(), **COPYING}),
+    "Plan.pieces_into": (PLAN.pieces_into, {"destination": 0}),
+    "Plan.shard_traffic": (PLAN.shard_traffic, {"itemsize": 8}),
+    "Plan.rank_traffic": (PLAN.rank_traffic, {"itemsize": 8}),
+    "Plan.shard_runs": (PLAN.shard_runs, {"source": 0, "destination": 0, "itemsize": 8}),
+    "Plan.rank_runs": (PLAN.rank_runs, {"source_rank": 0, "destination_rank": 0, "itemsize": 8}),
+    "ShardedTensor.empty": (ShardedTensor.empty, {"metadata": ROWS, "indices": [0]}),
+    "ShardedTensor.zeros": (ShardedTensor.zeros, {"metadata": ROWS, "owner": 0}),
+    "ShardedTensor.from_full": (ShardedTensor.from_full, {
+        "layout": SPEC, "full": FULL, "owner": 0, "tensor_properties": None}),
+    "ShardedTensor.from_rank": (ShardedTensor.from_rank, {
+        "layout": WHOLE, "full": FULL, "process_group": ALONE, "src_rank": 0, **COLLECTIVE}),
+    "ShardedTensor.from_local_shards": (ShardedTensor.from_local_shards, {
+        "local_shards": [(0, SHARDS[0])], "metadata": ROWS, "owner": 0}),
+    "ShardedTensor.gather": (TENSOR.gather, {"full": numpy.zeros((4, 3)), **COPYING}),
+    "ShardedTensor.digest": (TENSOR.digest, {"max_threads": 1}),
+    "ShardedTensor.size": (TENSOR.size, {"dim": 0}),
+    "Mesh": (Mesh, {"axes": {"x": 2}, "placements": ranks(2)}),
+    "Mesh.coordinates": (MESH.coordinates, {"device": 0}),
+    "Mesh.fix": (GRID.fix, {"axis": "p", "coordinate": 0}),
+    "Cut": (Cut, {"dim": 0, "axis": "x", "rule": "chunk", "granule": 1, "even": False, "repeat": 1, "block": 1,
+                  "first": 0, "sizes": None, "weights": None, "segments": None}),
+    "Cut.check": (Cut(0, "x").check, {"length": 8, "count": 2}),
+    "Segment": (Segment, {"size": 8}),
+    "Multiple": (Multiple, {"of": 8}),
+    "MeshShardingSpec": (MeshShardingSpec, {
+        "mesh": MESH, "cuts": [Cut(0, "x")], "pad": None, "flatten": None, "partial": None}),
+    "MeshShardingSpec.balanced": (MeshShardingSpec.balanced, {"dim": 0, "placements": ranks(2)}),
+    "MeshShardingSpec.sizes": (MeshShardingSpec.sizes, {"dim": 0, "sizes": [1, 2], "placements": ranks(2)}),
+    "MeshShardingSpec.weights": (MeshShardingSpec.weights, {
+        "dim": 0, "weights": [1, 2], "placements": ranks(2)}),
+    "MeshShardingSpec.cyclic": (MeshShardingSpec.cyclic, {
+        "dim": 0, "block": 2, "placements": ranks(2), "first": 0}),
+    "MeshShardingSpec.parse": (MeshShardingSpec.parse, {"notation": "dtensor", "written": "S(0)", "mesh": MESH}),
+    "MeshShardingSpec.format": (OVER.format, {"notation": "dtensor", "ndim": 2}),
+    "MeshShardingSpec.from_scalapack": (MeshShardingSpec.from_scalapack, {
+        "descriptor": [1, 0, 8, 8, 2, 2, 0, 0, 4], "mesh": GRID, "device": 0}),
+    "MeshShardingSpec.scalapack": (MATRIX.scalapack, {"rows": 8, "columns": 8, "device": 0, "context": 0}),
+    "Communicator.local": (Communicator.local, {"size": 1, "nodes": [0]}),
+    "Communicator.exchange": (ALONE.exchange, {"sends": [], "receives": []}),
+    "Communicator.exchange_start": (lambda **given: ALONE.exchange_start(**given).wait(),
+                                    {"sends": [], "receives": []}),
+    "Communicator.node": (ALONE.node, {"rank": 0}),
+    "Communicator.group": (ALONE.group, {"members": [0], "placement_ranks": [0]}),
+    "Communicator.shard": (ALONE.shard, {
+        "metadata": WHOLE, "full": FULL, "shards": [numpy.zeros((4, 3))], "src_rank": 0, **COLLECTIVE}),
+    "Communicator.gather": (ALONE.gather, {
+        "metadata": WHOLE, "shards": [FULL], "full": numpy.zeros((4, 3)), "dst_rank": 0, **COLLECTIVE}),
+    "Communicator.reshard": (ALONE.reshard, {
+        "metadata": WHOLE, "shards": [FULL], "to_metadata": WHOLE, "to_shards": [numpy.zeros((4, 3))],
+        **COLLECTIVE}),
+    "Communicator.abort": (Communicator.local(1)[0].abort, {"reason": "none"}),
+    "Checkpoint": (Checkpoint, {"path": None}),
+    "Checkpoint.metadata": (lambda name, stored: Checkpoint(stored).metadata(name), {"name": "x"}),
+    "Checkpoint.check": (lambda destinations, stored: Checkpoint(stored).check(destinations), {
+        "destinations": {"x": numpy.zeros((4, 3))}}),
+    "Checkpoint.read": (lambda stored, **given: Checkpoint(stored).read(**given), {
+        "destinations": {"x": numpy.zeros((4, 3))}, "max_threads": 1, "max_gap": 0, "over_read": 1.0,
+        "max_read": 0, "progress": None, "whole": None}),
+    "Checkpoint.read_collective": (lambda stored, **given: Checkpoint(stored).read_collective(**given), {
+        "comm": ALONE, "destinations": {"x": (WHOLE, {0: numpy.zeros((4, 3))})}, "max_threads": 1, "max_gap": 0,
+        "over_read": 1.0, "max_read": 0, "memory_limit": 0, "progress": None, "whole": None}),
+    "Checkpoint.load": (lambda stored, **given: Checkpoint(stored).load(**given), {
+        "name": "x", "metadata": ROWS, "indices": [0]}),
+    "write_checkpoint": (shardspec.write_checkpoint, {
+        "path": None, "tensors": {"x": (ROWS, dict(enumerate(SHARDS)))}, "files": "one", "replace": True}),
+    "save_checkpoint": (shardspec.save_checkpoint, {
+        "path": None, "tensors": {"x": (ROWS, dict(enumerate(SHARDS)))}, "files": "one", "replace": True}),
+    "commit_checkpoint": (written_first, {
+        "path": None, "tensors": {"x": ROWS}, "files": "one", "replace": True}),
+    "convert_checkpoint": (lambda stored, **given: shardspec.convert_checkpoint(source=stored, **given), {
+        "path": None, "rules": {"*": SPEC}, "files": "one", "replace": True, "max_bytes": 0}),
+}
+"""For each public function: how it is called, and arguments that it accepts."""
+
+
+class Thing:
+    """Of no use to anybody."""
+
+    def __repr__(self):
+        return "<Thing>"
+
+
+def wrong():
+    """Values of which most are wrong for any argument."""
+    return [None, Thing(), "a text", b"bytes", 3.5, -1, 1 << 70, [], [None], [Thing()], {}, {"a": None}, {-1: 2}, SPEC,
+            ROWS, (), [[]], [-1], ["a"], [1 << 70], float("nan"), numpy.array([{}]), [[1, 2], [3]], True, ...]
+
+
+EXPECTED = (ShardspecError, TypeError, ValueError, BufferError, LookupError, OverflowError, FileNotFoundError)
+OF_C = re.compile(r"\bNULL\b|pointer|\bargument \d|ctypes|\bLP_|_as_parameter_|object has no attribute|int too|"
+                  r"cannot be interpreted|unpack|shardspec_|required positional|not iterable|not subscriptable|"
+                  r"has no len")
+
+
+def names_it(error, text, arguments, name, value):
+    """Whether an exception says what is wrong."""
+    if isinstance(error, (FileNotFoundError, FileError)):
+        return True  # It names the file.
+    if not isinstance(error, ShardspecError):
+        return re.search(rf"\b{name}\b", text)
+    # A value that fits by itself may not fit another argument, which is then named, or a shard.
+    names = "|".join(f"{one.removesuffix('s')}s?" for one in arguments)
+    return re.search(rf"\b({names}|shard \d+)\b", text) or str(value) in text
+
+
+def problem(function, arguments, name, value):
+    """What is wrong with the way in which a wrong argument is refused; None if nothing is."""
+    try:
+        function(**{**arguments, name: value})
+    except EXPECTED as error:
+        text = str(error)
+        if not names_it(error, text, arguments, name, value):
+            return f"{type(error).__name__}, which does not name it: {text}"
+        if OF_C.search(text.replace("a/b", "")):
+            return f"words of C's or of Python's inside: {text}"
+    except BaseException as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+@pytest.fixture
+def arguments_of(stored, tmp_path):
+    def arguments_of(function, given):
+        given = dict(given)
+        if "path" in given:
+            given["path"] = stored if function is Checkpoint else tmp_path / "new"
+        if "stored" in inspect.signature(function).parameters:
+            given["stored"] = stored
+        return given
+    return arguments_of
+
+
+@pytest.mark.parametrize("called", CALLS)
+def test_a_wrong_argument_is_named(called, arguments_of):
+    function, given = CALLS[called]
+    problems = []
+    for name in given:
+        for value in wrong():
+            found = problem(function, arguments_of(function, given), name, value)
+            if found:
+                problems.append(f"{called}({name}={repr(value):.40}): {found}")
+    assert not problems, "\n" + "\n".join(problems)
+
+
+@pytest.mark.parametrize("called", CALLS)
+def test_the_right_arguments_are_accepted(called, arguments_of):
+    function, given = CALLS[called]
+    if called in ("remove_custom_op", "dispatch_custom_op"):
+        shardspec.custom_sharding_spec_op(ChunkShardingSpec, "test.every", replace=True)(print)
+    function(**arguments_of(function, given))
+
+
+PLAIN = {"ALL_RANKS", "Device", "FilePlacement", "Gap", "MEM_FORMAT_ENCODING", "Message", "Move", "Overlap", "Piece",
+         "PlacementSpec", "REPEAT_AS_NEEDED", "ReadReport", "Request", "Run", "Shard", "ShardArrays", "ShardedTensor",
+         "ShardingSpec", "StoredTensor", "Stretch", "StridedPiece", "Tensor", "Communicator", "custom_ops"}
+"""What has no arguments, or checks none: plain values, and base classes."""
+
+
+def test_every_public_function_is_called():
+    errors = {name for name in shardspec.__all__ if isinstance(getattr(shardspec, name), type)
+              and issubclass(getattr(shardspec, name), ShardspecError)}
+    assert set(shardspec.__all__) - CALLS.keys() - PLAIN - errors == set()
+    assert isinstance(Tensor, type)
